@@ -1,0 +1,60 @@
+//! The one place where an error becomes text and an exit code.
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::process::ExitCode;
+
+/// What a command failed with.
+#[derive(Debug)]
+pub struct CliError {
+    /// What is printed after `error: `; may have several lines.
+    message: String,
+    /// What the user can do about it.
+    hint: Option<String>,
+    exit_code: u8,
+}
+
+impl CliError {
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: None, exit_code: 1 }
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn exit_code(mut self, code: u8) -> Self {
+        self.exit_code = code;
+        self
+    }
+
+    /// Prints the error to stderr and gives the process's exit code.
+    pub fn report(&self) -> ExitCode {
+        eprintln!("error: {}", self.message);
+        if let Some(hint) = &self.hint {
+            eprintln!("hint: {hint}");
+        }
+        ExitCode::from(self.exit_code)
+    }
+}
+
+/// The error and its causes in one line, each cause after a colon.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            let _ = write!(text, ": {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+impl<E: Error> From<E> for CliError {
+    fn from(error: E) -> Self {
+        Self::new(chain(&error))
+    }
+}

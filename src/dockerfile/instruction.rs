@@ -1,0 +1,162 @@
+//! The typed instructions: what each one says, before any variable is expanded.
+//!
+//! Strings are as written (quotes and escapes kept where the words are expanded later); only flags, JSON arrays and the
+//! cutting into words are resolved. `plan` expands and gives meaning.
+
+use std::time::Duration;
+
+/// First and last physical line, from 1. Continuation lines and heredoc bodies belong to their instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Lines {
+    pub first: u32,
+    pub last: u32,
+}
+
+/// A Dockerfile, cut into stages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dockerfile {
+    /// `ARG` before the first `FROM`, in order.
+    pub global_args: Vec<Instruction>,
+    pub stages: Vec<Stage>,
+    /// The escape character: `\`, or what the directive says.
+    pub escape: char,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stage {
+    /// The image or stage after `FROM`, as written.
+    pub base: String,
+    /// The value of `--platform`, as written.
+    pub platform: Option<String>,
+    /// The name after `AS`, in lower case.
+    pub name: Option<String>,
+    pub lines: Lines,
+    /// The logical line of the `FROM`.
+    pub original: String,
+    pub instructions: Vec<Instruction>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Instruction {
+    pub command: Command,
+    pub lines: Lines,
+    /// The joined logical line, heredoc bodies not included.
+    pub original: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    Add(Transfer),
+    Arg(Vec<ArgDeclaration>),
+    Cmd(CommandLine),
+    Copy(Transfer),
+    Entrypoint(CommandLine),
+    Env(Vec<KeyValue>),
+    Expose(Vec<String>),
+    Healthcheck(Healthcheck),
+    Label(Vec<KeyValue>),
+    Maintainer(String),
+    Onbuild(Onbuild),
+    Run(Run),
+    Shell(Vec<String>),
+    StopSignal(String),
+    User(String),
+    Volume(Vec<String>),
+    Workdir(String),
+}
+
+/// What `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK CMD` take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CommandLine {
+    /// Text for the shell.
+    Shell(String),
+    /// A JSON array, decoded; may be empty.
+    Exec(Vec<String>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyValue {
+    pub key: String,
+    pub value: String,
+    /// The old form, `ENV KEY rest of the line`, whose value is not quoted.
+    pub legacy: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgDeclaration {
+    pub name: String,
+    /// The default, as written.
+    pub default: Option<String>,
+}
+
+/// A here-document of `RUN`, `COPY` or `ADD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heredoc {
+    pub name: String,
+    /// The body as it is to be used: for `<<-` the leading tabs are gone. Line ends are those of the file.
+    pub content: String,
+    /// Whether variables are expanded in it; false when its name was quoted.
+    pub expand: bool,
+    /// Written as `<<-`.
+    pub chomp: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    pub command: CommandLine,
+    pub heredocs: Vec<Heredoc>,
+    /// The values of `--mount`, as written; `mount::parse` reads them after expansion.
+    pub mounts: Vec<String>,
+    /// `default`, `none` or `host`.
+    pub network: Option<String>,
+    /// `sandbox` or `insecure`.
+    pub security: Option<String>,
+    /// The values of `--device`.
+    pub devices: Vec<String>,
+}
+
+/// A `COPY` or an `ADD`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transfer {
+    pub sources: Vec<Source>,
+    pub destination: String,
+    /// `COPY --from`.
+    pub from: Option<String>,
+    pub chown: Option<String>,
+    pub chmod: Option<String>,
+    pub link: bool,
+    pub parents: bool,
+    pub excludes: Vec<String>,
+    /// `ADD --checksum`.
+    pub checksum: Option<String>,
+    /// `ADD --keep-git-dir`; absent when the flag is.
+    pub keep_git_dir: Option<bool>,
+    /// `ADD --unpack`; absent when the flag is.
+    pub unpack: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A path, pattern, URL or git repository, as written.
+    Path(String),
+    Heredoc(Heredoc),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Healthcheck {
+    None,
+    Check {
+        command: CommandLine,
+        interval: Option<Duration>,
+        timeout: Option<Duration>,
+        start_period: Option<Duration>,
+        start_interval: Option<Duration>,
+        retries: Option<u32>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Onbuild {
+    /// What follows `ONBUILD`, as the image's config keeps it, heredoc bodies included.
+    pub trigger: String,
+}

@@ -1,0 +1,33 @@
+//! An I/O error that says what was being done to which path.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// `cannot <action> <path>`, with the system's error as its source.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} `{}`", path.display())]
+pub struct IoError {
+    /// A verb, such as `open` or `rename`.
+    pub action: &'static str,
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl IoError {
+    /// True when the filesystem or a quota is full.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// Adds the action and the path to a result of std or rustix.
+pub trait AtPath<T> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError>;
+}
+
+impl<T, E: Into<io::Error>> AtPath<T> for Result<T, E> {
+    fn at(self, action: &'static str, path: impl AsRef<Path>) -> Result<T, IoError> {
+        self.map_err(|source| IoError { action, path: path.as_ref().to_owned(), source: source.into() })
+    }
+}

@@ -1,0 +1,20 @@
+//! rbuild as a library: from a Dockerfile to an OCI image, and from an image to a running container.
+//!
+//! Each folder owns one thing; `docs/architecture.md` draws the road of a build through them.
+
+pub mod archive;
+pub mod cli;
+pub mod container;
+pub mod context;
+pub mod digest;
+pub mod dockerfile;
+pub mod image;
+pub mod io_error;
+pub mod layer;
+pub mod network;
+pub mod plan;
+pub mod registry;
+pub mod sandbox;
+pub mod snapshot;
+pub mod solve;
+pub mod store;
