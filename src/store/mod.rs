@@ -1,1 +1,111 @@
-//! store
+//! Everything rbuild keeps: content-addressed blobs, unpacked layers, images, tags and cache records.
+//!
+//! Several processes share one store. Files are written under `tmp/` and renamed into place; what exists under its
+//! final name is whole. The SQLite database (WAL) says what exists; a record is written after the file it speaks of.
+//!
+//! ```text
+//! blobs/sha256/<hex>    manifests, configs, layers as they came or were compressed
+//! layers/<hex>/         one layer, unpacked, under its diffID
+//! containers/<id>/      owned by `container`
+//! contexts/<hex>        stat caches, owned by `context`
+//! locks/<hex>           taken while a step or a layer is being made
+//! tmp/<name>/           what is being written; its lock dies with its writer
+//! store.db              images, tags, layers, cache records
+//! ```
+//!
+//! Must not know the network, Dockerfiles or how a step runs. Hops 7, 9 and 11 of a build.
+
+mod blobs;
+mod cache;
+mod durability;
+mod images;
+mod layers;
+mod locks;
+mod schema;
+mod staging;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use crate::digest::{BlobDigest, DiffId, ImageId};
+use crate::io_error::{AtPath, IoError};
+
+pub use blobs::BlobWriter;
+pub use cache::CacheRecord;
+pub use durability::{SYNC_COMMAND, sync_in_background};
+pub use images::{ImageRecord, Tag};
+pub use layers::{LayerBlob, LayerRecord};
+pub use locks::Lock;
+pub use staging::Staging;
+
+/// How long a process waits for another one's database transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error("the store's database failed")]
+    Database(#[from] rusqlite::Error),
+    #[error("the store was written by a newer rbuild (format {found}, this one knows {known})")]
+    NewerStore { found: i64, known: i64 },
+    #[error("blob {expected} is wrong: its content is {actual}")]
+    WrongDigest { expected: BlobDigest, actual: BlobDigest },
+    #[error("blob {digest} has {size} bytes, more than the {limit} that are allowed here")]
+    BlobTooLarge { digest: BlobDigest, size: u64, limit: u64 },
+    #[error("layer {0} is not in the store")]
+    NoLayer(DiffId),
+    #[error("image {0} is not in the store")]
+    NoImage(ImageId),
+}
+
+/// An open store.
+pub struct Store {
+    root: PathBuf,
+    database: Mutex<Connection>,
+    boot: String,
+}
+
+impl Store {
+    /// Opens the store at `root`, creating it when there is none.
+    pub fn open(root: &Path) -> Result<Self, StoreError> {
+        for folder in ["blobs/sha256", "layers", "contexts", "locks", "tmp"] {
+            let path = root.join(folder);
+            if !path.is_dir() {
+                std::fs::create_dir_all(&path).at("create", &path)?;
+            }
+        }
+        // Absolute, because sandboxes and other working directories use its paths too.
+        let root = std::fs::canonicalize(root).at("open", root)?;
+        let layout = root.join("oci-layout");
+        if !layout.exists() {
+            std::fs::write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#).at("write", &layout)?;
+        }
+        let mut database = Connection::open(root.join("store.db"))?;
+        database.busy_timeout(BUSY_TIMEOUT)?;
+        database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")?;
+        schema::prepare(&mut database)?;
+        let store = Self { root, database: Mutex::new(database), boot: durability::boot_id()? };
+        store.remove_dead_staging();
+        Ok(store)
+    }
+
+    /// The folder that holds the store; absolute.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    fn database(&self) -> MutexGuard<'_, Connection> {
+        // A panic in another thread cannot leave a transaction open: rusqlite rolls back on drop.
+        self.database.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
+}

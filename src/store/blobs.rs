@@ -1,0 +1,110 @@
+//! Blobs: bytes under their SHA-256, as in an OCI image layout (image-spec, image-layout.md, "Blobs").
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use super::{Staging, Store, StoreError};
+use crate::digest::{BlobDigest, HashingWriter};
+use crate::io_error::AtPath;
+
+impl Store {
+    /// Where the blob is, or would be.
+    pub fn blob_path(&self, digest: &BlobDigest) -> PathBuf {
+        self.root.join("blobs/sha256").join(digest.hex())
+    }
+
+    pub fn has_blob(&self, digest: &BlobDigest) -> bool {
+        self.blob_path(digest).is_file()
+    }
+
+    pub fn open_blob(&self, digest: &BlobDigest) -> Result<File, StoreError> {
+        let path = self.blob_path(digest);
+        Ok(File::open(&path).at("open", &path)?)
+    }
+
+    /// The whole blob, its digest checked. Fails when it has more than `limit` bytes.
+    pub fn read_blob(&self, digest: &BlobDigest, limit: u64) -> Result<Vec<u8>, StoreError> {
+        let path = self.blob_path(digest);
+        let file = File::open(&path).at("open", &path)?;
+        let size = file.metadata().at("read", &path)?.len();
+        if size > limit {
+            return Err(StoreError::BlobTooLarge { digest: *digest, size, limit });
+        }
+        let mut bytes = Vec::with_capacity(size as usize);
+        file.take(limit).read_to_end(&mut bytes).at("read", &path)?;
+        let actual = BlobDigest::of(&bytes);
+        if actual != *digest {
+            return Err(StoreError::WrongDigest { expected: *digest, actual });
+        }
+        Ok(bytes)
+    }
+
+    /// Stores `bytes` and gives their digest. Does nothing when the blob is there already.
+    pub fn put_blob(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
+        let digest = BlobDigest::of(bytes);
+        if !self.has_blob(&digest) {
+            let mut writer = self.blob_writer()?;
+            let path = writer.path.clone();
+            writer.write_all(bytes).at("write", &path)?;
+            writer.finish(Some(digest))?;
+        }
+        Ok(digest)
+    }
+
+    /// A writer for a blob whose digest need not be known yet. Nothing stays when it is dropped unfinished.
+    pub fn blob_writer(&self) -> Result<BlobWriter<'_>, StoreError> {
+        let staging = self.staging()?;
+        let path = staging.path().join("blob");
+        let file = File::create_new(&path).at("create", &path)?;
+        Ok(BlobWriter { store: self, _staging: staging, path, writer: HashingWriter::new(file) })
+    }
+
+    /// Removes the blob; it is no error when there is none.
+    pub fn remove_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
+        let path = self.blob_path(digest);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("remove", &path)?,
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Writes a blob into the store.
+pub struct BlobWriter<'a> {
+    store: &'a Store,
+    _staging: Staging,
+    path: PathBuf,
+    writer: HashingWriter<File>,
+}
+
+impl BlobWriter<'_> {
+    /// How many bytes were written so far.
+    pub fn written(&self) -> u64 {
+        self.writer.written()
+    }
+
+    /// Puts the blob in its place and gives its digest and size; fails, leaving nothing, when it is not `expected`.
+    pub fn finish(self, expected: Option<BlobDigest>) -> Result<(BlobDigest, u64), StoreError> {
+        let (file, actual, size) = self.writer.finish();
+        drop(file);
+        if let Some(expected) = expected
+            && expected != actual
+        {
+            return Err(StoreError::WrongDigest { expected, actual });
+        }
+        let target = self.store.blob_path(&actual);
+        std::fs::rename(&self.path, &target).at("rename", &self.path)?;
+        Ok((actual, size))
+    }
+}
+
+impl Write for BlobWriter<'_> {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.writer.write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}

@@ -1,0 +1,82 @@
+//! Cache records: which layer a step with a given key made.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, StoreError, now};
+use crate::digest::{CacheKey, DiffId, TreeDigest};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheRecord {
+    /// The layer that the step made.
+    pub diff_id: DiffId,
+    /// When it was made, in seconds since 1970.
+    pub made_at: i64,
+}
+
+impl Store {
+    /// What the step with this key made, unless that was written before a power loss or is gone.
+    pub fn cached(&self, key: &CacheKey) -> Result<Option<CacheRecord>, StoreError> {
+        let record = self
+            .database()
+            .prepare_cached("SELECT diff_id, made_at FROM cache WHERE key = ?1 AND (boot IS NULL OR boot = ?2)")?
+            .query_row(params![key.as_bytes(), self.boot], |row| {
+                Ok(CacheRecord { diff_id: DiffId::from_bytes(row.get(0)?), made_at: row.get(1)? })
+            })
+            .optional()?;
+        match record {
+            Some(record) if self.layer(&record.diff_id)?.is_some() => Ok(Some(record)),
+            _ => Ok(None),
+        }
+    }
+
+    pub fn add_cache_record(&self, key: &CacheKey, diff_id: &DiffId) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT OR REPLACE INTO cache (key, diff_id, made_at, used_at, boot) VALUES (?1, ?2, ?3, ?3, ?4)",
+            )?
+            .execute(params![key.as_bytes(), diff_id.as_bytes(), now(), self.boot])?;
+        Ok(())
+    }
+
+    /// Notes that the records were used now, for whoever evicts the least recently used.
+    pub fn touch_cache_records(&self, keys: &[CacheKey]) -> Result<(), StoreError> {
+        let mut database = self.database();
+        let transaction = database.transaction()?;
+        {
+            let mut statement = transaction.prepare_cached("UPDATE cache SET used_at = ?2 WHERE key = ?1")?;
+            for key in keys {
+                statement.execute(params![key.as_bytes(), now()])?;
+            }
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The layer that was made earlier on the same parent layers with the same tree: the same but for its times.
+    pub fn layer_with_tree(&self, parent: &[u8; 32], tree: &TreeDigest) -> Result<Option<DiffId>, StoreError> {
+        let found = self
+            .database()
+            .prepare_cached("SELECT diff_id FROM trees WHERE parent = ?1 AND tree = ?2")?
+            .query_row(params![parent, tree.as_bytes()], |row| row.get(0))
+            .optional()?
+            .map(DiffId::from_bytes);
+        match found {
+            Some(diff_id) if self.layer(&diff_id)?.is_some() => Ok(Some(diff_id)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Notes that `diff_id` has this tree on these parent layers.
+    pub fn add_tree(&self, parent: &[u8; 32], tree: &TreeDigest, diff_id: &DiffId) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("INSERT OR REPLACE INTO trees (parent, tree, diff_id) VALUES (?1, ?2, ?3)")?
+            .execute(params![parent, tree.as_bytes(), diff_id.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Forgets all cache records; layers that only they needed are removed with `remove_unused_layers`.
+    pub fn clear_cache(&self) -> Result<(), StoreError> {
+        self.database().execute_batch("DELETE FROM cache; DELETE FROM trees;")?;
+        Ok(())
+    }
+}

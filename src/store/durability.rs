@@ -1,0 +1,63 @@
+//! What survives a power loss. Nothing waits for the disk: a record names the boot it was written in and is trusted in
+//! that boot at once; after the files are synced, the mark is taken away and it is trusted for ever.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rusqlite::params;
+
+use super::{Store, StoreError};
+use crate::io_error::{AtPath, IoError};
+
+/// An ID of the time since the last start of the machine (proc_sys_kernel(5), `random/boot_id`).
+pub(super) fn boot_id() -> Result<String, IoError> {
+    const PATH: &str = "/proc/sys/kernel/random/boot_id";
+    Ok(std::fs::read_to_string(PATH).at("read", PATH)?.trim().to_owned())
+}
+
+impl Store {
+    /// Writes all that is in the store to the disk, and trusts it from then on, whatever happens to the machine.
+    pub fn sync(&self) -> Result<(), StoreError> {
+        // Only records that exist before the sync may lose their mark after it.
+        let (layers, keys) = {
+            let database = self.database();
+            let mut layers = database.prepare_cached("SELECT diff_id FROM layers WHERE boot = ?1")?;
+            let layers: Vec<[u8; 32]> = layers.query_map([&self.boot], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let mut keys = database.prepare_cached("SELECT key FROM cache WHERE boot = ?1")?;
+            let keys: Vec<[u8; 32]> = keys.query_map([&self.boot], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            (layers, keys)
+        };
+        let directory = File::open(&self.root).at("open", &self.root)?;
+        rustix::fs::syncfs(&directory).at("sync", &self.root)?;
+        let mut database = self.database();
+        let transaction = database.transaction()?;
+        for diff_id in layers {
+            transaction.execute("UPDATE layers SET boot = NULL WHERE diff_id = ?1", params![diff_id])?;
+        }
+        for key in keys {
+            transaction.execute("UPDATE cache SET boot = NULL WHERE key = ?1", params![key])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+}
+
+/// The hidden command that `sync_in_background` runs.
+pub const SYNC_COMMAND: &str = "__sync-store";
+
+/// Starts a process that syncs the store at `root` and ends; does not wait for it.
+pub fn sync_in_background(root: &Path) -> Result<(), StoreError> {
+    const PROGRAM: &str = "/proc/self/exe";
+    Command::new(PROGRAM)
+        .arg("--root")
+        .arg(root)
+        .arg(SYNC_COMMAND)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .at("start", PROGRAM)?;
+    Ok(())
+}

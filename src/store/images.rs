@@ -1,0 +1,113 @@
+//! Images and the tags that name them. An image is its config; the config names its layers.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{Store, StoreError, now};
+use crate::digest::{BlobDigest, ImageId};
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageRecord {
+    pub id: ImageId,
+    /// The manifest it was pulled or loaded with, kept as a blob.
+    pub manifest: Option<BlobDigest>,
+    /// When it came into the store, in seconds since 1970.
+    pub added_at: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The full reference, such as `docker.io/library/cat:1.0`.
+    pub name: String,
+    pub image: ImageId,
+}
+
+fn image_record(row: &Row<'_>) -> rusqlite::Result<ImageRecord> {
+    Ok(ImageRecord {
+        id: ImageId::from_bytes(row.get(0)?),
+        manifest: row.get::<_, Option<[u8; 32]>>(1)?.map(BlobDigest::from_bytes),
+        added_at: row.get(2)?,
+    })
+}
+
+fn tag(row: &Row<'_>) -> rusqlite::Result<Tag> {
+    Ok(Tag { name: row.get(0)?, image: ImageId::from_bytes(row.get(1)?) })
+}
+
+impl Store {
+    /// Makes the image known. Its config, and its manifest if it has one, must be in the store as blobs.
+    pub fn add_image(&self, id: &ImageId, manifest: Option<&BlobDigest>) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT INTO images (id, manifest, added_at) VALUES (?1, ?2, ?3)
+                 ON CONFLICT (id) DO UPDATE SET manifest = coalesce(excluded.manifest, manifest)",
+            )?
+            .execute(params![id.as_bytes(), manifest.map(BlobDigest::as_bytes), now()])?;
+        Ok(())
+    }
+
+    pub fn image(&self, id: &ImageId) -> Result<Option<ImageRecord>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT id, manifest, added_at FROM images WHERE id = ?1")?
+            .query_row([id.as_bytes()], image_record)
+            .optional()?)
+    }
+
+    /// All images, the one that came last first.
+    pub fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
+        let database = self.database();
+        let mut statement =
+            database.prepare_cached("SELECT id, manifest, added_at FROM images ORDER BY added_at DESC, id")?;
+        let rows = statement.query_map([], image_record)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets the image and its tags, and removes its config and manifest. Its layers stay: other images and the
+    /// cache may use them.
+    pub fn remove_image(&self, id: &ImageId) -> Result<(), StoreError> {
+        let manifest = self.image(id)?.ok_or(StoreError::NoImage(*id))?.manifest;
+        {
+            let mut database = self.database();
+            let transaction = database.transaction()?;
+            transaction.execute("DELETE FROM tags WHERE image = ?1", [id.as_bytes()])?;
+            transaction.execute("DELETE FROM images WHERE id = ?1", [id.as_bytes()])?;
+            transaction.commit()?;
+        }
+        self.remove_blob(&(*id).into())?;
+        if let Some(manifest) = manifest {
+            self.remove_blob(&manifest)?;
+        }
+        Ok(())
+    }
+
+    /// Lets `name` mean the image from now on, whatever it meant before.
+    pub fn set_tag(&self, name: &str, image: &ImageId) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("INSERT OR REPLACE INTO tags (name, image, set_at) VALUES (?1, ?2, ?3)")?
+            .execute(params![name, image.as_bytes(), now()])?;
+        Ok(())
+    }
+
+    /// The image that `name` means.
+    pub fn tag(&self, name: &str) -> Result<Option<ImageId>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT name, image FROM tags WHERE name = ?1")?
+            .query_row([name], tag)
+            .optional()?
+            .map(|tag| tag.image))
+    }
+
+    /// All tags, in order of their names.
+    pub fn tags(&self) -> Result<Vec<Tag>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached("SELECT name, image FROM tags ORDER BY name")?;
+        let rows = statement.query_map([], tag)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// True when there was such a tag.
+    pub fn remove_tag(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0)
+    }
+}

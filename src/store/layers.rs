@@ -1,0 +1,144 @@
+//! Layers, unpacked once under their diffID and shared by every build and container.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, StoreError};
+use crate::digest::{BlobDigest, DiffId, TreeDigest};
+use crate::io_error::AtPath;
+
+/// What the store knows of an unpacked layer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerRecord {
+    pub diff_id: DiffId,
+    /// Only of layers that a step made.
+    pub tree: Option<TreeDigest>,
+    /// Bytes of the uncompressed tar stream.
+    pub stream_size: u64,
+    /// Bytes of the files' contents.
+    pub content_size: u64,
+    /// True when a step made it, so that `layer::encode` makes its stream again.
+    pub built: bool,
+}
+
+/// A layer's stream as a blob: as it was loaded or pulled, or once it was compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerBlob {
+    pub digest: BlobDigest,
+    pub size: u64,
+    pub media_type: String,
+}
+
+impl Store {
+    /// Where the unpacked layer is, or would be.
+    pub fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
+        self.root.join("layers").join(diff_id.hex())
+    }
+
+    /// The layer's record, when it is there unpacked and can be trusted.
+    pub fn layer(&self, diff_id: &DiffId) -> Result<Option<LayerRecord>, StoreError> {
+        let record = self
+            .database()
+            .prepare_cached(
+                "SELECT tree, stream_size, content_size, built FROM layers
+                 WHERE diff_id = ?1 AND (boot IS NULL OR boot = ?2)",
+            )?
+            .query_row(params![diff_id.as_bytes(), self.boot], |row| {
+                Ok(LayerRecord {
+                    diff_id: *diff_id,
+                    tree: row.get::<_, Option<[u8; 32]>>(0)?.map(TreeDigest::from_bytes),
+                    stream_size: row.get::<_, i64>(1)? as u64,
+                    content_size: row.get::<_, i64>(2)? as u64,
+                    built: row.get(3)?,
+                })
+            })
+            .optional()?;
+        Ok(record.filter(|_| self.layer_path(diff_id).is_dir()))
+    }
+
+    /// The folder of the unpacked layer, when there is one.
+    pub fn layer_dir(&self, diff_id: &DiffId) -> Result<Option<PathBuf>, StoreError> {
+        Ok(self.layer(diff_id)?.map(|_| self.layer_path(diff_id)))
+    }
+
+    /// Takes the folder `directory` as the layer of `record`. When the layer is there already, the one there is kept.
+    pub fn add_layer(&self, record: &LayerRecord, directory: &Path) -> Result<PathBuf, StoreError> {
+        let target = self.layer_path(&record.diff_id);
+        let _lock = self.lock(&format!("layer-{}", record.diff_id.hex()))?;
+        if self.layer(&record.diff_id)?.is_some() {
+            return Ok(target);
+        }
+        if target.is_dir() {
+            // Without a record that can be trusted: a crash or a power loss came between.
+            let discarded = self.staging()?;
+            std::fs::rename(&target, discarded.path().join("layer")).at("rename", &target)?;
+        }
+        std::fs::rename(directory, &target).at("rename", directory)?;
+        self.database()
+            .prepare_cached(
+                "INSERT OR REPLACE INTO layers (diff_id, tree, stream_size, content_size, built, boot)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                record.diff_id.as_bytes(),
+                record.tree.as_ref().map(TreeDigest::as_bytes),
+                record.stream_size as i64,
+                record.content_size as i64,
+                record.built,
+                self.boot,
+            ])?;
+        Ok(target)
+    }
+
+    /// Notes that the blob holds the layer's stream. The blob must be in the store.
+    pub fn add_layer_blob(&self, diff_id: &DiffId, blob: &LayerBlob) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT OR REPLACE INTO layer_blobs (diff_id, digest, size, media_type) VALUES (?1, ?2, ?3, ?4)",
+            )?
+            .execute(params![diff_id.as_bytes(), blob.digest.as_bytes(), blob.size as i64, blob.media_type])?;
+        Ok(())
+    }
+
+    /// The blobs that hold the layer's stream and are there.
+    pub fn layer_blobs(&self, diff_id: &DiffId) -> Result<Vec<LayerBlob>, StoreError> {
+        let database = self.database();
+        let mut statement = database
+            .prepare_cached("SELECT digest, size, media_type FROM layer_blobs WHERE diff_id = ?1 ORDER BY digest")?;
+        let rows = statement.query_map([diff_id.as_bytes()], |row| {
+            Ok(LayerBlob {
+                digest: BlobDigest::from_bytes(row.get(0)?),
+                size: row.get::<_, i64>(1)? as u64,
+                media_type: row.get(2)?,
+            })
+        })?;
+        let mut blobs: Vec<LayerBlob> = rows.collect::<Result<_, _>>()?;
+        blobs.retain(|blob| self.has_blob(&blob.digest));
+        Ok(blobs)
+    }
+
+    /// Forgets the layer and removes its folder and blobs.
+    pub fn remove_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
+        let _lock = self.lock(&format!("layer-{}", diff_id.hex()))?;
+        let blobs = self.layer_blobs(diff_id)?;
+        {
+            let mut database = self.database();
+            let transaction = database.transaction()?;
+            transaction.execute("DELETE FROM cache WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM trees WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM layers WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM layer_blobs WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.commit()?;
+        }
+        for blob in blobs {
+            self.remove_blob(&blob.digest)?;
+        }
+        let path = self.layer_path(diff_id);
+        if path.is_dir() {
+            let discarded = self.staging()?;
+            std::fs::rename(&path, discarded.path().join("layer")).at("rename", &path)?;
+        }
+        Ok(())
+    }
+}

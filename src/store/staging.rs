@@ -1,0 +1,86 @@
+//! Folders for what is being written. Each holds a locked file, and the lock dies with its process: what has no
+//! holder any more is removed by whoever opens the store next.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{Store, StoreError};
+use crate::io_error::AtPath;
+
+const LOCK_NAME: &str = ".lock";
+
+/// A folder of its own under `tmp/`, removed with all it holds when dropped.
+pub struct Staging {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Staging {
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        // What can't be removed now is removed by a later process: its lock is gone.
+        let _ = remove_tree(&self.path);
+    }
+}
+
+impl Store {
+    pub fn staging(&self) -> Result<Staging, StoreError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let folder = self.root.join("tmp");
+        loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!("{}-{number}", std::process::id()));
+            match std::fs::create_dir(&path) {
+                // Left by a dead process that had our process ID.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
+                result => result.at("create", &path)?,
+            }
+            let lock_path = path.join(LOCK_NAME);
+            let lock = File::create(&lock_path).at("create", &lock_path)?;
+            lock.lock().at("lock", &lock_path)?;
+            return Ok(Staging { path, _lock: lock });
+        }
+    }
+
+    /// Removes what dead processes left under `tmp/`.
+    pub(super) fn remove_dead_staging(&self) {
+        let Ok(entries) = std::fs::read_dir(self.root.join("tmp")) else { return };
+        for entry in entries.flatten() {
+            let path = entry.path();
+            let abandoned = match File::open(path.join(LOCK_NAME)) {
+                Ok(lock) => lock.try_lock().is_ok(),
+                // A folder is created a moment before its lock.
+                Err(_) => is_older_than_a_minute(&path),
+            };
+            if abandoned {
+                let _ = remove_tree(&path);
+            }
+        }
+    }
+}
+
+fn is_older_than_a_minute(path: &Path) -> bool {
+    let modified = std::fs::symlink_metadata(path).and_then(|metadata| metadata.modified());
+    modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > 60))
+}
+
+/// Removes a tree whatever the modes of its folders are: a step may leave some that its owner cannot write to.
+pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
+    if std::fs::remove_dir_all(path).is_ok() {
+        return Ok(());
+    }
+    for entry in walkdir::WalkDir::new(path).into_iter().flatten() {
+        if entry.file_type().is_dir() {
+            use std::os::unix::fs::PermissionsExt as _;
+            let _ = std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o700));
+        }
+    }
+    std::fs::remove_dir_all(path)
+}
