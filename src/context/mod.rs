@@ -1,1 +1,16 @@
-//! context
+//! Hop 5 of a build: the build context, from wherever it is, to entries with content digests. Owns .dockerignore, the
+//! walk, the stat cache, and what COPY's sources select; knows no Dockerfiles and no images.
+
+mod entry;
+mod error;
+mod ignore;
+mod select;
+mod source;
+mod tree;
+
+pub use entry::{Entry, Identity, Timestamp};
+pub use error::ContextError;
+pub use ignore::{IgnorePatterns, PatternError};
+pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
+pub use source::{Standard, read_standard_input, unpack_context};
+pub use tree::Context;

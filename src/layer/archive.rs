@@ -1,0 +1,71 @@
+use std::io::Read;
+use std::path::PathBuf;
+
+use super::{FileKind, LayerError};
+
+/// What an archive may hold before it is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ArchiveLimits {
+    pub entries: u64,
+    /// Sum of the lengths of all files, holes counted.
+    pub content_bytes: u64,
+    /// Length of a name or link target.
+    pub name_bytes: u64,
+    /// Length of one extended header.
+    pub header_bytes: u64,
+}
+
+impl Default for ArchiveLimits {
+    fn default() -> Self {
+        Self { entries: 1_000_000, content_bytes: 1 << 40, name_bytes: 4096, header_bytes: 1 << 20 }
+    }
+}
+
+/// What an entry makes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A regular file, a directory, a fifo or a device.
+    File(FileKind),
+    /// A symlink with this target.
+    Symlink(PathBuf),
+    /// Another name for an earlier entry.
+    HardLink(PathBuf),
+}
+
+/// One entry's decoded header. Names are as in the archive: they may be absolute or hold `..`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub path: PathBuf,
+    pub kind: EntryKind,
+    /// Permission bits, set-id and sticky bits.
+    pub mode: u32,
+    pub uid: u32,
+    pub gid: u32,
+    /// Seconds since the epoch.
+    pub mtime: i64,
+    /// Length of the content, holes counted.
+    pub size: u64,
+    pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Reads a tar stream entry by entry: ustar, PAX, GNU long names, sparse files and base-256 numbers.
+pub struct ArchiveReader<R> {
+    reader: R,
+}
+
+impl<R: Read> ArchiveReader<R> {
+    pub fn new(reader: R, limits: ArchiveLimits) -> Self {
+        let _ = limits;
+        Self { reader }
+    }
+
+    /// The next entry; what is left of the previous one's content is skipped.
+    pub fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
+        todo!()
+    }
+
+    /// The content of the entry just returned.
+    pub fn content(&mut self) -> impl Read {
+        &mut self.reader
+    }
+}
