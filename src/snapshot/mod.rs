@@ -1,1 +1,40 @@
-//! snapshot
+//! Root filesystems: stacks of unpacked layers, looked into and written to without mounting anything.
+//!
+//! A [`View`] answers what is at a path of a stack, as overlayfs would. A [`Draft`] is a view with a writable layer on
+//! top, for steps that copy files or make folders. Only `RUN` mounts a stack, and that in its sandbox.
+//! Must not know images, registries or Dockerfiles. Hop 8 of a build.
+
+mod draft;
+mod stack;
+mod users;
+mod view;
+
+pub use draft::{Attributes, Draft, Node};
+pub use stack::{Stack, StackLayer, unpack};
+pub use users::{Owner, find_user, owner_of};
+pub use view::{Entry, View};
+
+use crate::digest::DiffId;
+use crate::io_error::IoError;
+use crate::layer::LayerError;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot unpack layer {diff_id}")]
+    Unpack { diff_id: DiffId, source: Box<LayerError> },
+    #[error("layer {expected} is wrong: its content is {actual}")]
+    WrongLayer { expected: DiffId, actual: DiffId },
+    #[error("the store has neither the files nor a blob of layer {0}")]
+    MissingLayer(DiffId),
+    #[error("too many levels of symbolic links in `{}`", path.display())]
+    LinkLoop { path: std::path::PathBuf },
+    #[error("`/{}` is not a directory", path.display())]
+    NotDirectory { path: std::path::PathBuf },
+    #[error("cannot replace the directory `/{}` with a file", path.display())]
+    IsDirectory { path: std::path::PathBuf },
+}

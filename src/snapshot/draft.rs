@@ -1,0 +1,227 @@
+//! A new layer being written on top of a stack, by file operations alone: no mount, so no privilege but that of giving
+//! files away.
+//!
+//! Folders of the layers below are lifted into the draft before something is put into them, with the same attributes
+//! and times, so that the layer says nothing of them that was not true before.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+
+use super::view::kind_of;
+use super::{Entry, Owner, SnapshotError, View};
+use crate::io_error::AtPath;
+use crate::layer::FileKind;
+
+/// What a file or folder gets.
+#[derive(Debug, Clone, Default)]
+pub struct Attributes {
+    /// Permission bits with setuid, setgid and sticky; a symbolic link has none.
+    pub mode: u32,
+    pub owner: Owner,
+    /// Seconds since 1970; nothing for the time of the writing.
+    pub mtime: Option<i64>,
+    pub xattrs: Vec<(String, Vec<u8>)>,
+}
+
+/// What is neither a file nor a folder.
+#[derive(Debug, Clone)]
+pub enum Node<'a> {
+    Symlink(&'a Path),
+    Fifo,
+    CharDevice(u64),
+    BlockDevice(u64),
+}
+
+/// The layer that is being written, and what is below it.
+pub struct Draft {
+    view: View,
+    directory: PathBuf,
+    /// The times that folders get in the end, when nothing is put into them any more.
+    folder_times: BTreeMap<PathBuf, i64>,
+    now: i64,
+}
+
+impl Draft {
+    /// Starts a layer in the empty folder `directory`, on top of the layers `lower` (the lowest first).
+    pub fn new(lower: &[PathBuf], directory: &Path) -> Result<Self, SnapshotError> {
+        let below = View::open(lower)?;
+        let root = below.lstat(Path::new(""))?;
+        let mut layers = lower.to_vec();
+        layers.push(directory.to_owned());
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
+        let mut draft =
+            Self { view: View::open(&layers)?, directory: directory.to_owned(), folder_times: BTreeMap::new(), now };
+        let attributes = match &root {
+            Some(root) => attributes_of(root),
+            None => Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() },
+        };
+        draft.set_attributes(Path::new(""), &attributes)?;
+        Ok(draft)
+    }
+
+    /// The tree as it is now, the draft included.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Seconds since 1970 when the draft was begun.
+    pub fn now(&self) -> i64 {
+        self.now
+    }
+
+    /// Makes a folder. What is there must be no folder, and is replaced.
+    pub fn make_dir(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
+        self.make_way(path)?;
+        rustix::fs::mkdirat(self.fd(), path, Mode::from_raw_mode(0o700)).at("create", self.host_path(path))?;
+        self.view.set_directory(path, Arc::new([0]));
+        self.set_attributes(path, attributes)
+    }
+
+    /// Makes the folder and all above it that are missing; gives the ones it made. `path` must be resolved.
+    pub fn make_dir_all(&mut self, path: &Path, attributes: &Attributes) -> Result<Vec<PathBuf>, SnapshotError> {
+        let mut made = Vec::new();
+        let mut ancestors: Vec<&Path> = path.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
+        ancestors.reverse();
+        for ancestor in ancestors {
+            match self.view.lstat(ancestor)? {
+                Some(entry) if entry.is_dir() => {}
+                Some(_) => return Err(SnapshotError::NotDirectory { path: ancestor.to_owned() }),
+                None => {
+                    self.make_dir(ancestor, attributes)?;
+                    made.push(ancestor.to_owned());
+                }
+            }
+        }
+        Ok(made)
+    }
+
+    /// Makes an empty file, replacing what is there unless it is a folder. Its attributes are to be set when it is full.
+    pub fn create_file(&mut self, path: &Path) -> Result<File, SnapshotError> {
+        self.make_way(path)?;
+        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = rustix::fs::openat(self.fd(), path, flags, Mode::from_raw_mode(0o600))
+            .at("create", self.host_path(path))?;
+        Ok(fd.into())
+    }
+
+    /// Makes a link, fifo or device, replacing what is there unless it is a folder.
+    pub fn make_node(&mut self, path: &Path, node: &Node<'_>, attributes: &Attributes) -> Result<(), SnapshotError> {
+        self.make_way(path)?;
+        let mode = Mode::from_raw_mode(0o600);
+        let made = match node {
+            Node::Symlink(target) => rustix::fs::symlinkat(*target, self.fd(), path),
+            Node::Fifo => rustix::fs::mknodat(self.fd(), path, FileType::Fifo, mode, 0),
+            Node::CharDevice(number) => rustix::fs::mknodat(self.fd(), path, FileType::CharacterDevice, mode, *number),
+            Node::BlockDevice(number) => rustix::fs::mknodat(self.fd(), path, FileType::BlockDevice, mode, *number),
+        };
+        made.at("create", self.host_path(path))?;
+        self.set_attributes(path, attributes)
+    }
+
+    /// Gives `existing`, a file of the draft, the second name `path`.
+    pub fn hard_link(&mut self, existing: &Path, path: &Path) -> Result<(), SnapshotError> {
+        self.make_way(path)?;
+        rustix::fs::linkat(self.fd(), existing, self.fd(), path, AtFlags::empty()).at("link", self.host_path(path))?;
+        Ok(())
+    }
+
+    /// Sets the attributes of what is at `path`. A folder of the layers below is lifted first; a file must be of the draft.
+    pub fn set_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
+        self.lift(path)?;
+        let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+        let host_path = self.host_path(path);
+        let stat = rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW).at("read", &host_path)?;
+        let owner = attributes.owner;
+        if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid) {
+            let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+            rustix::fs::chownat(self.fd(), name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                .at("change the owner of", &host_path)?;
+        }
+        let kind = kind_of(&stat);
+        // After the owner: changing that takes setuid and setgid away.
+        if kind != FileKind::Symlink {
+            rustix::fs::chmodat(self.fd(), name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())
+                .at("change the mode of", &host_path)?;
+        }
+        for (key, value) in &attributes.xattrs {
+            rustix::fs::lsetxattr(&host_path, key.as_str(), value, XattrFlags::empty())
+                .at("set the attributes of", &host_path)?;
+        }
+        let mtime = attributes.mtime.unwrap_or(self.now);
+        if kind == FileKind::Directory {
+            self.folder_times.insert(path.to_owned(), mtime);
+        } else {
+            self.set_time(name, mtime)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the draft: its folder is the finished layer.
+    pub fn finish(self) -> Result<(), SnapshotError> {
+        for (path, mtime) in self.folder_times.iter().rev() {
+            let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+            self.set_time(name, *mtime)?;
+        }
+        Ok(())
+    }
+
+    /// Lets the draft have the folder `path` that a layer below has. Nothing to do for what the draft has already.
+    fn lift(&mut self, path: &Path) -> Result<(), SnapshotError> {
+        let layers = self.view.directory(path)?;
+        if layers.is_empty() || layers[0] == 0 {
+            return Ok(());
+        }
+        let Some(parent) = path.parent() else { return Ok(()) };
+        self.lift(parent)?;
+        let Some(entry) = self.view.lstat(path)? else { return Ok(()) };
+        rustix::fs::mkdirat(self.fd(), path, Mode::from_raw_mode(0o700)).at("create", self.host_path(path))?;
+        self.view.set_directory(path, [0].iter().chain(layers.iter()).copied().collect());
+        self.set_attributes(path, &attributes_of(&entry))
+    }
+
+    /// Makes room for something new at `path`: its folder is there, and no other thing is.
+    fn make_way(&mut self, path: &Path) -> Result<(), SnapshotError> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        self.lift(parent)?;
+        let Some(entry) = self.view.lstat(path)? else { return Ok(()) };
+        if entry.is_dir() {
+            return Err(SnapshotError::IsDirectory { path: path.to_owned() });
+        }
+        if entry.layer == 0 {
+            rustix::fs::unlinkat(self.fd(), path, AtFlags::empty()).at("remove", self.host_path(path))?;
+        }
+        Ok(())
+    }
+
+    fn set_time(&self, name: &Path, mtime: i64) -> Result<(), SnapshotError> {
+        let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+        let times = Timestamps { last_access: time, last_modification: time };
+        rustix::fs::utimensat(self.fd(), name, &times, AtFlags::SYMLINK_NOFOLLOW)
+            .at("set the time of", self.host_path(name))?;
+        Ok(())
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        // A view always has the draft as its topmost layer.
+        self.view.layers.first().map_or(CWD, |root| root.fd.as_fd())
+    }
+
+    fn host_path(&self, path: &Path) -> PathBuf {
+        self.directory.join(path)
+    }
+}
+
+/// The attributes of an entry, to be set on its copy.
+fn attributes_of(entry: &Entry) -> Attributes {
+    Attributes {
+        mode: entry.mode(),
+        owner: Owner { uid: entry.stat.st_uid, gid: entry.stat.st_gid },
+        mtime: Some(entry.stat.st_mtime),
+        xattrs: Vec::new(),
+    }
+}

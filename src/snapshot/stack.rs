@@ -1,0 +1,95 @@
+//! The layers of a root filesystem, by their digests.
+
+use std::io::BufReader;
+use std::path::PathBuf;
+
+use super::SnapshotError;
+use crate::digest::{DiffId, FieldHasher, TreeDigest};
+use crate::io_error::AtPath;
+use crate::layer::{self, ApplyOptions, Decoder};
+use crate::store::{LayerRecord, Store};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StackLayer {
+    pub diff_id: DiffId,
+    /// Of layers that a step made; those of a base image are known by their diffID alone.
+    pub tree: Option<TreeDigest>,
+}
+
+/// The layers of a root filesystem, the lowest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stack {
+    pub layers: Vec<StackLayer>,
+}
+
+impl Stack {
+    pub fn of_image(diff_ids: &[DiffId]) -> Self {
+        Self { layers: diff_ids.iter().map(|&diff_id| StackLayer { diff_id, tree: None }).collect() }
+    }
+
+    pub fn with(&self, layer: StackLayer) -> Self {
+        let mut layers = self.layers.clone();
+        layers.push(layer);
+        Self { layers }
+    }
+
+    pub fn diff_ids(&self) -> Vec<DiffId> {
+        self.layers.iter().map(|layer| layer.diff_id).collect()
+    }
+
+    /// The same for all stacks with the same files, whatever their modification times.
+    pub fn tree_digest(&self) -> [u8; 32] {
+        let mut hasher = FieldHasher::new("stack-trees-1");
+        for layer in &self.layers {
+            match &layer.tree {
+                Some(tree) => hasher.field(b"tree").field(tree.as_bytes()),
+                None => hasher.field(b"diff").field(layer.diff_id.as_bytes()),
+            };
+        }
+        hasher.finish()
+    }
+
+    /// The same only for the very same layers.
+    pub fn exact_digest(&self) -> [u8; 32] {
+        let mut hasher = FieldHasher::new("stack-layers-1");
+        for layer in &self.layers {
+            hasher.field(layer.diff_id.as_bytes());
+        }
+        hasher.finish()
+    }
+
+    /// The folders of the layers, the lowest first; those that are only there as blobs are unpacked.
+    pub fn unpacked(&self, store: &Store) -> Result<Vec<PathBuf>, SnapshotError> {
+        self.layers.iter().map(|layer| unpack(store, &layer.diff_id)).collect()
+    }
+}
+
+/// The folder of the layer; unpacks it from its blob when it has none yet.
+pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<PathBuf, SnapshotError> {
+    if let Some(path) = store.layer_dir(diff_id)? {
+        return Ok(path);
+    }
+    let _lock = store.lock(&format!("unpack-{}", diff_id.hex()))?;
+    if let Some(path) = store.layer_dir(diff_id)? {
+        return Ok(path);
+    }
+    let blob = store.layer_blobs(diff_id)?.into_iter().next().ok_or(SnapshotError::MissingLayer(*diff_id))?;
+    let staging = store.staging()?;
+    let directory = staging.path().join("layer");
+    let unpack_error = |source| SnapshotError::Unpack { diff_id: *diff_id, source: Box::new(source) };
+    std::fs::create_dir(&directory).at("create", &directory)?;
+    let blob_path = store.blob_path(&blob.digest);
+    let stream = Decoder::new(BufReader::new(store.open_blob(&blob.digest)?)).at("read", &blob_path)?;
+    let applied = layer::apply(stream, &directory, &ApplyOptions::default()).map_err(unpack_error)?;
+    if applied.diff_id != *diff_id {
+        return Err(SnapshotError::WrongLayer { expected: *diff_id, actual: applied.diff_id });
+    }
+    let record = LayerRecord {
+        diff_id: *diff_id,
+        tree: None,
+        stream_size: applied.stream_len,
+        content_size: applied.content_bytes,
+        built: false,
+    };
+    Ok(store.add_layer(&record, &directory)?)
+}
