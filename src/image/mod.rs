@@ -1,1 +1,29 @@
-//! image
+//! What an image is: its name, its platform, its config and its manifest.
+//!
+//! Pure: parses, edits and checks these documents. Knows neither files nor networks nor the store; hop 10 of a build,
+//! and the answers of hop 3 are given in its types.
+
+mod config;
+mod document;
+mod history;
+mod host;
+mod json;
+mod manifest;
+pub mod media_type;
+mod platform;
+mod platform_match;
+mod reference;
+mod reference_grammar;
+mod run_config;
+mod validate;
+
+pub use config::{ImageConfig, RootFs, SCRATCH_PATH};
+pub use document::{Document, ImageDocumentError};
+pub use history::History;
+pub use host::host_platform;
+pub use manifest::{Descriptor, Index, Manifest};
+pub use platform::{InvalidPlatform, Platform};
+pub use platform_match::best_match;
+pub use reference::{InvalidReference, Reference, ReferenceDigest};
+pub use run_config::{Healthcheck, RunConfig};
+pub use validate::BrokenInvariant;

@@ -1,0 +1,58 @@
+//! A parsed document together with the bytes it came as, which are what its digest is of.
+
+use serde::de::DeserializeOwned;
+
+use crate::digest::BlobDigest;
+
+/// A config, manifest or index that is not what it should be.
+#[derive(Debug, thiserror::Error)]
+#[error("the {what} {digest} is not valid")]
+pub struct ImageDocumentError {
+    /// `image config`, `manifest` or `index`.
+    pub what: &'static str,
+    pub digest: BlobDigest,
+    #[source]
+    pub source: serde_json::Error,
+}
+
+/// A value that was read, never to be written from its parsed form.
+#[derive(Debug, Clone)]
+pub struct Document<T> {
+    bytes: Vec<u8>,
+    digest: BlobDigest,
+    value: T,
+}
+
+impl<T: DeserializeOwned> Document<T> {
+    pub fn parse(what: &'static str, bytes: Vec<u8>) -> Result<Self, ImageDocumentError> {
+        let digest = BlobDigest::of(&bytes);
+        let value = serde_json::from_slice(&bytes).map_err(|source| ImageDocumentError { what, digest, source })?;
+        Ok(Self { bytes, digest, value })
+    }
+}
+
+impl<T> Document<T> {
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    pub fn digest(&self) -> BlobDigest {
+        self.digest
+    }
+
+    pub fn value(&self) -> &T {
+        &self.value
+    }
+
+    pub fn into_value(self) -> T {
+        self.value
+    }
+}
+
+impl<T> std::ops::Deref for Document<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}

@@ -1,0 +1,118 @@
+//! Manifests, indexes and the descriptors they consist of.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::json::{self, or_default};
+use super::media_type;
+use super::platform::Platform;
+use crate::digest::BlobDigest;
+
+/// The annotation by which BuildKit marks a manifest that holds attestations instead of an image.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
+/// Image-spec descriptor.md, in the order in which Go writes it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Descriptor {
+    /// Empty in some docker archives; see [`media_type::classify`].
+    #[serde(default, deserialize_with = "or_default")]
+    pub media_type: String,
+    pub digest: BlobDigest,
+    pub size: u64,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<String>,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
+}
+
+impl Descriptor {
+    pub fn new(media_type: &str, digest: BlobDigest, size: u64) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            urls: Vec::new(),
+            annotations: BTreeMap::new(),
+            platform: None,
+            artifact_type: String::new(),
+        }
+    }
+
+    /// Of an entry of an index: whether it describes another image instead of being one.
+    pub fn is_attestation(&self) -> bool {
+        self.annotations.get(REFERENCE_TYPE).is_some_and(|kind| kind == "attestation-manifest")
+    }
+}
+
+/// Image-spec manifest.md, and Docker's schema 2, which has the same fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Manifest {
+    pub schema_version: u32,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub media_type: String,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub artifact_type: String,
+    pub config: Descriptor,
+    #[serde(default, deserialize_with = "or_default")]
+    pub layers: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Descriptor>,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Manifest {
+    /// An OCI manifest of a config and layers.
+    pub fn new(config: Descriptor, layers: Vec<Descriptor>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: media_type::OCI_MANIFEST.to_owned(),
+            artifact_type: String::new(),
+            config,
+            layers,
+            subject: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// The bytes, indented as BuildKit indents manifests.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        json::to_vec_indented(self, "  ").expect("a manifest has string keys only, and writing to memory does not fail")
+    }
+}
+
+/// Image-spec image-index.md, and Docker's manifest list, which has the same fields.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Index {
+    pub schema_version: u32,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
+    pub media_type: String,
+    #[serde(default, deserialize_with = "or_default")]
+    pub manifests: Vec<Descriptor>,
+    #[serde(default, deserialize_with = "or_default", skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Index {
+    pub fn new(manifests: Vec<Descriptor>) -> Self {
+        Self {
+            schema_version: 2,
+            media_type: media_type::OCI_INDEX.to_owned(),
+            manifests,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// The bytes on one line, as docker and BuildKit write `index.json`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        json::to_vec(self).expect("an index has string keys only, and writing to memory does not fail")
+    }
+}

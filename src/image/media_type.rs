@@ -1,0 +1,79 @@
+//! Media types of Docker's and OCI's documents and layers.
+
+pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+pub const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+pub const OCI_LAYER_GZIP: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+pub const OCI_LAYER_ZSTD: &str = "application/vnd.oci.image.layer.v1.tar+zstd";
+pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
+pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+pub const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+pub const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+pub const DOCKER_LAYER_GZIP: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
+pub const DOCKER_SCHEMA_1: &[&str] = &[
+    "application/vnd.docker.distribution.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v1+prettyjws",
+];
+
+/// What a blob of some media type is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Index,
+    Manifest,
+    Config,
+    /// A filesystem layer, however compressed. A foreign one need not be in the registry: its descriptor has URLs.
+    Layer {
+        foreign: bool,
+    },
+    /// Docker's first manifest format, which nothing writes any more.
+    Schema1,
+    Other,
+}
+
+pub fn classify(media_type: &str) -> Kind {
+    match media_type {
+        OCI_INDEX | DOCKER_INDEX => Kind::Index,
+        OCI_MANIFEST | DOCKER_MANIFEST => Kind::Manifest,
+        OCI_CONFIG | DOCKER_CONFIG => Kind::Config,
+        other if DOCKER_SCHEMA_1.contains(&other) => Kind::Schema1,
+        other => classify_layer(other),
+    }
+}
+
+fn classify_layer(media_type: &str) -> Kind {
+    const ORDINARY: &[&str] =
+        &["application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"];
+    const FOREIGN: &[&str] = &[
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+        "application/vnd.docker.image.rootfs.foreign.diff.tar",
+    ];
+    let compressed = |base: &&str| {
+        media_type.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '.']))
+    };
+    if ORDINARY.iter().any(|base| compressed(base)) {
+        Kind::Layer { foreign: false }
+    } else if FOREIGN.iter().any(|base| compressed(base)) {
+        Kind::Layer { foreign: true }
+    } else {
+        Kind::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_known_whatever_their_compression() {
+        for media_type in [OCI_LAYER, OCI_LAYER_GZIP, OCI_LAYER_ZSTD, DOCKER_LAYER, DOCKER_LAYER_GZIP] {
+            assert_eq!(classify(media_type), Kind::Layer { foreign: false }, "{media_type}");
+        }
+        assert_eq!(
+            classify("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"),
+            Kind::Layer { foreign: true }
+        );
+        assert_eq!(classify("application/vnd.in-toto+json"), Kind::Other);
+        assert_eq!(classify("application/vnd.oci.image.layer.v1.tarball"), Kind::Other);
+    }
+}
