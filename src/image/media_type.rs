@@ -51,9 +51,9 @@ fn classify_layer(media_type: &str) -> Kind {
     let compressed = |base: &&str| {
         media_type.strip_prefix(*base).is_some_and(|rest| rest.is_empty() || rest.starts_with(['+', '.']))
     };
-    if ORDINARY.iter().any(|base| compressed(base)) {
+    if ORDINARY.iter().any(compressed) {
         Kind::Layer { foreign: false }
-    } else if FOREIGN.iter().any(|base| compressed(base)) {
+    } else if FOREIGN.iter().any(compressed) {
         Kind::Layer { foreign: true }
     } else {
         Kind::Other

@@ -47,7 +47,7 @@ fn level(platform: &Platform) -> Option<u32> {
         _ => return None,
     };
     let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
-    Some(major.parse::<u32>().ok()?.checked_mul(100)?.checked_add(minor.parse::<u32>().ok()?.min(99))?)
+    major.parse::<u32>().ok()?.checked_mul(100)?.checked_add(minor.parse::<u32>().ok()?.min(99))
 }
 
 #[cfg(test)]
