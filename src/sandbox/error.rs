@@ -1,0 +1,87 @@
+//! What can go wrong between asking for a container and its program running.
+
+use std::io;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// In this process, before or while the container's init was started.
+    #[error("cannot {action}")]
+    Start {
+        action: &'static str,
+        #[source]
+        source: io::Error,
+    },
+    /// In the container's init, before the program was started.
+    #[error(transparent)]
+    Init(#[from] InitError),
+    #[error("cannot set the {limit} limit: {reason}")]
+    Limit { limit: &'static str, reason: String },
+    #[error("the container's init ended without a word")]
+    InitDied,
+    #[error(transparent)]
+    Unsupported(#[from] Unsupported),
+}
+
+/// What the container's init reports over its channel.
+#[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
+pub enum InitError {
+    /// A system call failed; `subject` is a path or a name.
+    #[error("cannot {action} `{subject}`: {}", errno_text(*errno))]
+    System { action: String, subject: String, errno: i32 },
+    #[error("no `{program}` in the image{}", in_path(path))]
+    ProgramNotFound {
+        program: String,
+        /// The `PATH` it was looked up in, when it was.
+        path: Option<String>,
+    },
+    /// The program is there, but what its first line or its ELF header asks for is not.
+    #[error("`{program}` needs an interpreter that is not in the image: `{interpreter}`")]
+    InterpreterNotFound { program: String, interpreter: String },
+    #[error("cannot execute `{program}`: {}", errno_text(*errno))]
+    NotExecutable { program: String, errno: i32 },
+    #[error("working directory `{}` is not in the image", path.display())]
+    NoDirectory { path: PathBuf },
+    #[error("{0}")]
+    Message(String),
+}
+
+impl InitError {
+    /// The exit code that shells and docker give for it.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::ProgramNotFound { .. } | Self::InterpreterNotFound { .. } => 127,
+            Self::NotExecutable { .. } => 126,
+            _ => 125,
+        }
+    }
+}
+
+impl SandboxError {
+    /// What `docker run` exits with: 127 for a missing program, 126 for one that can't be executed, 125 for the rest.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Init(error) => error.exit_code(),
+            _ => 125,
+        }
+    }
+}
+
+/// Something asked for that means nothing, or can't be had, here.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}")]
+pub struct Unsupported {
+    pub what: String,
+    /// What to do instead.
+    pub hint: Option<String>,
+}
+
+fn errno_text(errno: i32) -> io::Error {
+    io::Error::from_raw_os_error(errno)
+}
+
+fn in_path(path: &Option<String>) -> String {
+    path.as_ref().map(|path| format!(" (looked in {path})")).unwrap_or_default()
+}

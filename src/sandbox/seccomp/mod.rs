@@ -1,0 +1,41 @@
+//! Seccomp filters: docker's default profile, profiles in docker's JSON, and their assembly to BPF (seccomp(2)).
+
+mod assemble;
+mod default_profile;
+mod profile;
+mod syscalls;
+
+use std::sync::{Arc, OnceLock};
+
+use super::capability::CapabilitySet;
+
+pub use profile::{Profile, ProfileError};
+
+/// Which system calls the program may make.
+#[derive(Debug, Clone, Default)]
+pub enum Seccomp {
+    /// docker's default profile, which depends on the capabilities.
+    #[default]
+    Default,
+    Unconfined,
+    /// A profile of the user's.
+    Profile(Arc<Profile>),
+}
+
+/// Classic BPF; each number is one `sock_filter` (linux/filter.h): code, jt, jf, k from the highest byte down.
+pub(super) type Program = Vec<u64>;
+
+impl Seccomp {
+    /// The filter for a program with these capabilities; nothing when it is not filtered.
+    pub(super) fn program(&self, capabilities: CapabilitySet) -> Option<Program> {
+        static USUAL: OnceLock<Program> = OnceLock::new();
+        match self {
+            Self::Unconfined => None,
+            Self::Default if capabilities == CapabilitySet::default() => {
+                Some(USUAL.get_or_init(|| assemble::assemble(&default_profile::rules(capabilities))).clone())
+            }
+            Self::Default => Some(assemble::assemble(&default_profile::rules(capabilities))),
+            Self::Profile(profile) => Some(assemble::assemble(&profile.rules(capabilities))),
+        }
+    }
+}
