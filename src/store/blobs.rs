@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::{Staging, Store, StoreError};
 use crate::digest::{BlobDigest, HashingWriter};
@@ -58,6 +58,12 @@ impl Store {
         let path = staging.path().join("blob");
         let file = File::create_new(&path).at("create", &path)?;
         Ok(BlobWriter { store: self, _staging: staging, path, writer: HashingWriter::new(file) })
+    }
+
+    /// Takes the file `path`, which must be in the store's staging and whose SHA-256 the caller has computed, as a blob.
+    pub fn adopt_blob(&self, path: &Path, digest: &BlobDigest) -> Result<(), StoreError> {
+        std::fs::rename(path, self.blob_path(digest)).at("rename", path)?;
+        Ok(())
     }
 
     /// Removes the blob; it is no error when there is none.

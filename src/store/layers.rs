@@ -26,8 +26,13 @@ pub struct LayerRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerBlob {
     pub digest: BlobDigest,
+    /// Bytes of the blob.
     pub size: u64,
     pub media_type: String,
+    /// Bytes of the uncompressed tar stream: whoever adds a blob has read it to check the diffID.
+    pub stream_size: u64,
+    /// Bytes of the files' contents.
+    pub content_size: u64,
 }
 
 impl Store {
@@ -95,22 +100,34 @@ impl Store {
     pub fn add_layer_blob(&self, diff_id: &DiffId, blob: &LayerBlob) -> Result<(), StoreError> {
         self.database()
             .prepare_cached(
-                "INSERT OR REPLACE INTO layer_blobs (diff_id, digest, size, media_type) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT OR REPLACE INTO layer_blobs (diff_id, digest, size, media_type, stream_size, content_size)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
             )?
-            .execute(params![diff_id.as_bytes(), blob.digest.as_bytes(), blob.size as i64, blob.media_type])?;
+            .execute(params![
+                diff_id.as_bytes(),
+                blob.digest.as_bytes(),
+                blob.size as i64,
+                blob.media_type,
+                blob.stream_size as i64,
+                blob.content_size as i64,
+            ])?;
         Ok(())
     }
 
     /// The blobs that hold the layer's stream and are there.
     pub fn layer_blobs(&self, diff_id: &DiffId) -> Result<Vec<LayerBlob>, StoreError> {
         let database = self.database();
-        let mut statement = database
-            .prepare_cached("SELECT digest, size, media_type FROM layer_blobs WHERE diff_id = ?1 ORDER BY digest")?;
+        let mut statement = database.prepare_cached(
+            "SELECT digest, size, media_type, stream_size, content_size FROM layer_blobs
+                 WHERE diff_id = ?1 ORDER BY digest",
+        )?;
         let rows = statement.query_map([diff_id.as_bytes()], |row| {
             Ok(LayerBlob {
                 digest: BlobDigest::from_bytes(row.get(0)?),
                 size: row.get::<_, i64>(1)? as u64,
                 media_type: row.get(2)?,
+                stream_size: row.get::<_, i64>(3)? as u64,
+                content_size: row.get::<_, i64>(4)? as u64,
             })
         })?;
         let mut blobs: Vec<LayerBlob> = rows.collect::<Result<_, _>>()?;

@@ -35,6 +35,8 @@ CREATE TABLE layer_blobs (
     digest        BLOB NOT NULL,
     size          INTEGER NOT NULL,
     media_type    TEXT NOT NULL,
+    stream_size   INTEGER NOT NULL, -- as in layers
+    content_size  INTEGER NOT NULL, -- as in layers
     PRIMARY KEY (diff_id, digest)
 ) STRICT, WITHOUT ROWID;
 
