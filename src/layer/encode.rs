@@ -1,9 +1,21 @@
+//! A layer directory to its canonical tar stream: one order, one form, so that equal layers are equal bytes.
+
 use std::collections::HashMap;
-use std::io::Write;
+use std::ffi::{CStr, OsStr};
+use std::io::{self, Write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::LayerError;
-use crate::digest::{ContentDigest, DiffId, TreeDigest};
+use super::directory::{self, Status};
+use super::header::{Record, TypeFlag};
+use super::stream::{FileError, StreamWriter};
+use super::{FileKind, LayerError, xattrs};
+use crate::digest::{ContentDigest, DiffId, FieldHasher, TreeDigest};
+use crate::io_error::{AtPath, IoError};
+
+/// Tag of tree digests; a change of what is hashed changes it.
+const TREE_TAG: &str = "rbuild tree 1";
 
 /// Digests of files in the layer that were computed when they were written, so that nothing is hashed twice.
 pub trait KnownDigests {
@@ -42,8 +54,224 @@ pub struct Encoded {
 }
 
 /// Writes the canonical tar stream of the layer directory `dir` to `out` and hashes it on the way; each file is read
-/// once. The root directory itself is not an entry.
+/// once. The root directory itself is not an entry, and sockets are left out.
+///
+/// The stream: directories before what is in them, names in byte order, the opaque mark first in its directory; ustar
+/// headers, PAX where they do not do; whole seconds; no user names; the second and later names of a file as hard links
+/// to the first; two zero blocks at the end.
 pub fn encode(dir: &Path, out: impl Write + Send, known: &dyn KnownDigests) -> Result<Encoded, LayerError> {
-    let _ = (dir, out, known);
-    todo!()
+    let root = directory::open_root(dir).at("open", dir)?;
+    std::thread::scope(|scope| {
+        let mut encoder = Encoder {
+            root: dir,
+            known,
+            stream: StreamWriter::new(out, scope),
+            tree: FieldHasher::new(TREE_TAG),
+            content: blake3::Hasher::new(),
+            path: Vec::new(),
+            header: Vec::new(),
+            links: HashMap::new(),
+            content_bytes: 0,
+            entries: 0,
+        };
+        encoder.directory(&root)?;
+        encoder.stream.append_zeros(1024)?;
+        let Encoder { stream, tree, content_bytes, entries, .. } = encoder;
+        let (_, diff_id, stream_len) = stream.finish()?;
+        Ok(Encoded { diff_id, tree: TreeDigest::from_bytes(tree.finish()), stream_len, content_bytes, entries })
+    })
+}
+
+/// The first name of a file that has several, and how many more are to come.
+struct Link {
+    path: Vec<u8>,
+    left: u64,
+}
+
+struct Encoder<'a, 'scope, 'env, W> {
+    root: &'a Path,
+    known: &'a dyn KnownDigests,
+    stream: StreamWriter<'scope, 'env, W>,
+    tree: FieldHasher,
+    content: blake3::Hasher,
+    /// Of the entry at hand, relative to the root.
+    path: Vec<u8>,
+    header: Vec<u8>,
+    links: HashMap<(u64, u64), Link>,
+    content_bytes: u64,
+    entries: u64,
+}
+
+impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
+    fn directory(&mut self, directory: &OwnedFd) -> Result<(), LayerError> {
+        let names = directory::sorted_names(directory).map_err(|error| self.io("list", error))?;
+        let parent_len = self.path.len();
+        for name in names {
+            if parent_len > 0 {
+                self.path.push(b'/');
+            }
+            self.path.extend_from_slice(name.to_bytes());
+            self.entry(directory, &name)?;
+            self.path.truncate(parent_len);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, parent: &OwnedFd, name: &CStr) -> Result<(), LayerError> {
+        let status = directory::status(parent, name).map_err(|error| self.io("stat", error))?;
+        if status.kind.is_whiteout() {
+            return self.whiteout(name.to_bytes());
+        }
+        if name.to_bytes().starts_with(b".wh.") {
+            return Err(LayerError::ReservedName { path: self.full_path() });
+        }
+        if status.links > 1 && !status.kind.is_directory() && self.hard_link(&status)? {
+            return Ok(());
+        }
+        match status.kind {
+            FileKind::Directory => self.subdirectory(parent, name, &status),
+            FileKind::Regular => self.file(parent, name, &status),
+            FileKind::Symlink => {
+                let target = rustix::fs::readlinkat(parent, name, Vec::new());
+                let target = target.map_err(|error| self.io("read link", error.into()))?;
+                self.plain(&status, TypeFlag::Symlink, target.to_bytes(), (0, 0))
+            }
+            FileKind::Fifo => self.plain(&status, TypeFlag::Fifo, b"", (0, 0)),
+            FileKind::CharDevice { major, minor } => self.plain(&status, TypeFlag::CharDevice, b"", (major, minor)),
+            FileKind::BlockDevice { major, minor } => self.plain(&status, TypeFlag::BlockDevice, b"", (major, minor)),
+            FileKind::Socket => Ok(()),
+        }
+    }
+
+    fn subdirectory(&mut self, parent: &OwnedFd, name: &CStr, status: &Status) -> Result<(), LayerError> {
+        let directory = directory::open_directory(parent, name).map_err(|error| self.io("open", error))?;
+        let attributes = xattrs::read(&directory).map_err(|error| self.io("read attributes of", error))?;
+        let path = std::mem::take(&mut self.path);
+        self.record(&Record { xattrs: &attributes.kept, ..described(&path, TypeFlag::Directory, status) })?;
+        self.path = path;
+        if attributes.opaque {
+            self.marker(b".wh..wh..opq", self.path.len())?;
+        }
+        self.directory(&directory)
+    }
+
+    fn file(&mut self, parent: &OwnedFd, name: &CStr, status: &Status) -> Result<(), LayerError> {
+        let file = directory::open_file(parent, name).map_err(|error| self.io("open", error))?;
+        let attributes = xattrs::read(&file).map_err(|error| self.io("read attributes of", error))?;
+        let path = std::mem::take(&mut self.path);
+        let record =
+            Record { size: status.size, xattrs: &attributes.kept, ..described(&path, TypeFlag::Regular, status) };
+        self.record(&record)?;
+        self.path = path;
+        self.content_bytes += status.size;
+        let known = self.known.content_digest(Path::new(OsStr::from_bytes(&self.path)));
+        let digest = if known.is_none() { Some(self.content.reset()) } else { None };
+        let appended = self.stream.append_file(file.as_fd(), status.size, status.is_sparse(), digest);
+        appended.map_err(|error| match error {
+            FileError::Short => LayerError::Changed { path: self.full_path() },
+            FileError::Read(error) => self.io("read", error),
+            FileError::Stream(error) => error,
+        })?;
+        let digest = known.unwrap_or_else(|| ContentDigest::from_bytes(*self.content.finalize().as_bytes()));
+        self.tree.field(digest.as_bytes());
+        self.stream.pad()
+    }
+
+    fn plain(&mut self, status: &Status, flag: TypeFlag, link: &[u8], device: (u32, u32)) -> Result<(), LayerError> {
+        let path = std::mem::take(&mut self.path);
+        let mode = if flag == TypeFlag::Symlink { 0o777 } else { status.mode };
+        self.record(&Record { link, device, mode, ..described(&path, flag, status) })?;
+        self.path = path;
+        Ok(())
+    }
+
+    /// True when the file at hand has been encoded under another name, and this one is now a link to that.
+    fn hard_link(&mut self, status: &Status) -> Result<bool, LayerError> {
+        let key = (status.device, status.inode);
+        let Some(link) = self.links.get_mut(&key) else {
+            self.links.insert(key, Link { path: self.path.clone(), left: status.links - 1 });
+            return Ok(false);
+        };
+        link.left -= 1;
+        let first = if link.left == 0 {
+            self.links.remove(&key).map(|link| link.path).unwrap_or_default()
+        } else {
+            link.path.clone()
+        };
+        self.plain(status, TypeFlag::HardLink, &first, (0, 0))?;
+        Ok(true)
+    }
+
+    fn whiteout(&mut self, name: &[u8]) -> Result<(), LayerError> {
+        let parent_len = self.path.len() - name.len();
+        let parent_len = parent_len.saturating_sub(1);
+        self.marker(&[b".wh.", name].concat(), parent_len)
+    }
+
+    /// An empty file called `name` in the directory that the first `parent_len` bytes of the path name.
+    fn marker(&mut self, name: &[u8], parent_len: usize) -> Result<(), LayerError> {
+        let mut path = self.path[..parent_len].to_vec();
+        if parent_len > 0 {
+            path.push(b'/');
+        }
+        path.extend_from_slice(name);
+        let record = Record {
+            path: &path,
+            flag: TypeFlag::Regular,
+            mode: 0,
+            uid: 0,
+            gid: 0,
+            mtime: 0,
+            size: 0,
+            link: b"",
+            device: (0, 0),
+            xattrs: &[],
+        };
+        self.record(&record)
+    }
+
+    fn record(&mut self, record: &Record<'_>) -> Result<(), LayerError> {
+        self.entries += 1;
+        hash_record(&mut self.tree, record);
+        self.header.clear();
+        record.write(&mut self.header);
+        self.stream.append(&self.header)
+    }
+
+    fn full_path(&self) -> PathBuf {
+        self.root.join(OsStr::from_bytes(&self.path))
+    }
+
+    fn io(&self, action: &'static str, source: io::Error) -> LayerError {
+        IoError { action, path: self.full_path(), source }.into()
+    }
+}
+
+fn described<'a>(path: &'a [u8], flag: TypeFlag, status: &Status) -> Record<'a> {
+    Record {
+        path,
+        flag,
+        mode: status.mode,
+        uid: status.uid,
+        gid: status.gid,
+        mtime: status.mtime.0,
+        size: 0,
+        link: b"",
+        device: (0, 0),
+        xattrs: &[],
+    }
+}
+
+/// Everything but the modification time; the content's digest follows that of a regular file.
+fn hash_record(tree: &mut FieldHasher, record: &Record<'_>) {
+    tree.field(record.path);
+    tree.number(record.flag as u64);
+    tree.number(u64::from(record.mode));
+    tree.number(u64::from(record.uid)).number(u64::from(record.gid));
+    tree.number(record.size).field(record.link);
+    tree.number(u64::from(record.device.0)).number(u64::from(record.device.1));
+    tree.list(record.xattrs.len());
+    for (name, value) in record.xattrs {
+        tree.field(name).field(value);
+    }
 }

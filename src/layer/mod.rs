@@ -9,13 +9,20 @@
 mod apply;
 mod archive;
 mod compress;
+pub(crate) mod directory;
 mod encode;
 mod error;
+mod header;
 mod kind;
 mod normalise;
+mod place;
+mod read_ahead;
+mod stream;
+mod unpack;
+mod xattrs;
 
-pub use apply::{Applied, ApplyOptions, DevicePolicy, apply};
-pub use archive::{ArchiveLimits, ArchiveReader, Entry, EntryKind};
+pub use apply::{Applied, ApplyOptions, DevicePolicy, apply, unpack_files};
+pub use archive::{ArchiveLimits, ArchiveReader, Content, Entry, EntryKind, looks_like_tar};
 pub use compress::{Compression, Decoder, GzipWriter, ZstdWriter};
 pub use encode::{Encoded, KnownDigests, NothingKnown, encode};
 pub use error::LayerError;

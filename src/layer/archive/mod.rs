@@ -1,17 +1,28 @@
-use std::io::Read;
+//! Any tar stream to a sequence of entries: ustar, PAX, GNU long names, sparse files and base-256 numbers. Decodes only;
+//! what is safe to do with a name is for the one who unpacks.
+
+mod block;
+mod extended;
+mod reader;
+mod sparse;
+
 use std::path::PathBuf;
 
-use super::{FileKind, LayerError};
+pub use block::looks_like_tar;
+pub use reader::{ArchiveReader, Content};
+
+use super::FileKind;
 
 /// What an archive may hold before it is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLimits {
+    /// An archive with this many entries is refused.
     pub entries: u64,
     /// Sum of the lengths of all files, holes counted.
     pub content_bytes: u64,
     /// Length of a name or link target.
     pub name_bytes: u64,
-    /// Length of one extended header.
+    /// Length of all the extended headers of one entry.
     pub header_bytes: u64,
 }
 
@@ -45,27 +56,6 @@ pub struct Entry {
     pub mtime: i64,
     /// Length of the content, holes counted.
     pub size: u64,
+    /// Names and values, in byte order of the names.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-/// Reads a tar stream entry by entry: ustar, PAX, GNU long names, sparse files and base-256 numbers.
-pub struct ArchiveReader<R> {
-    reader: R,
-}
-
-impl<R: Read> ArchiveReader<R> {
-    pub fn new(reader: R, limits: ArchiveLimits) -> Self {
-        let _ = limits;
-        Self { reader }
-    }
-
-    /// The next entry; what is left of the previous one's content is skipped.
-    pub fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
-        todo!()
-    }
-
-    /// The content of the entry just returned.
-    pub fn content(&mut self) -> impl Read {
-        &mut self.reader
-    }
 }
