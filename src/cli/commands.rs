@@ -29,7 +29,9 @@ pub struct Global {
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {}
+enum Command {
+    Parse(super::parse::Args),
+}
 
 /// The program: reads the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
@@ -45,6 +47,7 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
-    let _ = &cli.global;
-    match cli.command {}
+    match cli.command {
+        Command::Parse(args) => super::parse::run(args, &cli.global),
+    }
 }

@@ -5,6 +5,7 @@
 
 mod commands;
 mod error;
+mod parse;
 
 pub use commands::main;
 pub use error::CliError;

@@ -1,0 +1,95 @@
+//! `rbuild parse`: a Dockerfile's syntax tree, for people or for programs.
+
+use std::io::{Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use crate::dockerfile::report::Report;
+use crate::dockerfile::{Node, Parse};
+use crate::io_error::{AtPath as _, IoError};
+
+use super::CliError;
+use super::commands::Global;
+
+/// Shows how a Dockerfile is read
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+    /// The Dockerfile, or - for standard input
+    #[arg(default_value = "Dockerfile", value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    /// One line for each instruction
+    Text,
+    /// One object, in the schema of the shared corpus
+    Json,
+    /// The form whose SHA-256 compares two parses
+    Canonical,
+}
+
+/// The JSON forms hold the error and end with code 0; the text form prints it and fails.
+pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
+    let source = read(&args.file)?;
+    let parse = crate::dockerfile::parse(&source);
+    let output = match args.format {
+        Format::Text => text(&parse),
+        Format::Json => [&serde_json::to_vec(&Report::new(&parse))?[..], b"\n"].concat(),
+        Format::Canonical => Report::new(&parse).canonical()?,
+    };
+    write(&output)?;
+    match (args.format, &parse.result) {
+        (Format::Text, Err(error)) => Err(CliError::new(error.render(&name(&args.file), &source))),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}
+
+fn read(file: &Path) -> Result<Vec<u8>, IoError> {
+    if file != Path::new("-") {
+        return std::fs::read(file).at("read", file);
+    }
+    let mut source = Vec::new();
+    std::io::stdin().lock().read_to_end(&mut source).at("read", "standard input")?;
+    Ok(source)
+}
+
+fn name(file: &Path) -> String {
+    if file == Path::new("-") { "Dockerfile".to_owned() } else { file.display().to_string() }
+}
+
+/// A reader that has gone away is no error.
+fn write(output: &[u8]) -> Result<(), IoError> {
+    match std::io::stdout().lock().write_all(output) {
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.at("write", "standard output"),
+    }
+}
+
+/// The lines of each instruction, its keyword, flags and arguments, and its heredocs below.
+fn text(parse: &Parse) -> Vec<u8> {
+    let mut output = String::new();
+    for node in &parse.tree.instructions {
+        let lines = match (node.lines.first, node.lines.last) {
+            (first, last) if first == last => first.to_string(),
+            (first, last) => format!("{first}-{last}"),
+        };
+        output.push_str(&format!("{lines:>9}  {}{}\n", node.keyword, words(node)));
+        for heredoc in &node.heredocs {
+            let marks = if heredoc.expand { "" } else { ", not expanded" };
+            let size = heredoc.content.len();
+            output.push_str(&format!("{:>9}    <<{} ({size} bytes{marks})\n", "", heredoc.name));
+        }
+    }
+    output.into_bytes()
+}
+
+fn words(node: &Node) -> String {
+    let flags = node.flags.iter().map(|flag| format!(" {}", flag.text));
+    let arguments = node.arguments.iter().map(|piece| format!(" {:?}", piece.text));
+    let form = if node.json { " (exec form)" } else { "" };
+    flags.chain(arguments).chain([form.to_owned()]).collect()
+}

@@ -1,0 +1,107 @@
+//! The way through the whole file: lines → nodes → typed instructions.
+
+use std::borrow::Cow;
+
+use super::error::{Fault, ParseError, ParseErrorKind, Phase};
+use super::lines::LineReader;
+use super::syntax::{Node, SyntaxTree};
+use super::{Dockerfile, Instruction, Lines, directives, heredoc, statement, typed};
+
+/// What one reading of a file gives. The tree is there unless reading its lines failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parse {
+    pub tree: SyntaxTree,
+    pub result: Result<Dockerfile, ParseError>,
+}
+
+/// Reads a Dockerfile. Bytes that are not UTF-8 are each read as U+FFFD.
+pub fn parse(source: &[u8]) -> Parse {
+    let text = decode(source);
+    let mut reader = LineReader::new(&text);
+    let mut instructions = Vec::new();
+    let read = read_nodes(&mut reader, &mut instructions);
+    let mut tree = SyntaxTree {
+        directives: directives::scan(&text),
+        instructions: if read.is_ok() { instructions } else { Vec::new() },
+        escape: reader.directives.escape,
+    };
+    tree.directives.escape = reader.directives.escape_directive.take();
+    let result = read.and_then(|()| typed::dockerfile(&tree));
+    Parse { tree, result }
+}
+
+/// Reads the trigger of an image's `ONBUILD`, as its config keeps it, heredoc bodies included. `lines` are those of the
+/// `FROM` that brought it.
+pub fn parse_trigger(text: &str, escape: char, lines: Lines) -> Result<Instruction, ParseError> {
+    let mut reader = LineReader::new(text);
+    reader.directives.escape = escape;
+    let mut nodes = Vec::new();
+    let outcome = read_nodes(&mut reader, &mut nodes).and_then(|()| {
+        let node = nodes.first().ok_or_else(|| no_instructions(0))?;
+        typed::trigger(node)
+    });
+    match outcome {
+        Ok(instruction) => Ok(Instruction { lines, ..instruction }),
+        // The place is in the trigger's text, not in the file.
+        Err(error) => Err(ParseError { lines, span: None, ..error }),
+    }
+}
+
+fn read_nodes(reader: &mut LineReader<'_>, nodes: &mut Vec<Node>) -> Result<(), ParseError> {
+    while let Some(line) = reader.logical()? {
+        let mut node = match statement::node(line, reader.directives.escape) {
+            Ok(node) => node,
+            Err((fault, node)) => return Err(located(fault, &node, Phase::Lines)),
+        };
+        if takes_heredocs(&node) {
+            match heredoc::bodies(&node.original, reader) {
+                Ok(bodies) => node.heredocs = bodies,
+                Err(fault) => return Err(located(fault, &node, Phase::Lines)),
+            }
+            node.lines.last = reader.read;
+        }
+        nodes.push(node);
+    }
+    if nodes.is_empty() {
+        return Err(no_instructions(reader.read));
+    }
+    reader.check_length()
+}
+
+fn no_instructions(line: u32) -> ParseError {
+    ParseError {
+        kind: Box::new(ParseErrorKind::NoInstructions),
+        phase: Phase::Lines,
+        lines: Lines { first: line, last: line },
+        span: None,
+    }
+}
+
+/// RUN, COPY, ADD and ONBUILD of these, not in JSON form.
+fn takes_heredocs(node: &Node) -> bool {
+    let node = match (&*node.keyword, &node.onbuild) {
+        ("ONBUILD", Some(nested)) => nested,
+        _ => node,
+    };
+    matches!(&*node.keyword, "RUN" | "COPY" | "ADD") && !node.json
+}
+
+/// The fault with its place in the file.
+pub(super) fn located(fault: Fault, node: &Node, phase: Phase) -> ParseError {
+    let span = fault.place.and_then(|place| node.span(place));
+    ParseError { kind: Box::new(fault.kind), phase, lines: node.lines, span }
+}
+
+fn decode(source: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(source) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => {
+            let mut text = String::with_capacity(source.len() + 16);
+            for chunk in source.utf8_chunks() {
+                text.push_str(chunk.valid());
+                text.extend(std::iter::repeat_n('\u{fffd}', chunk.invalid().len()));
+            }
+            Cow::Owned(text)
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What can be wrong with a word.
+
+use crate::dockerfile::text::quoted;
+
+/// A word that can't be expanded.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("failed to process {}: {kind}", quoted(word))]
+pub struct WordError {
+    /// The whole word, as written.
+    pub word: String,
+    pub kind: WordErrorKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WordErrorKind {
+    #[error("unexpected end of statement while looking for matching single-quote")]
+    UnclosedSingleQuote,
+    #[error("unexpected end of statement while looking for matching double-quote")]
+    UnclosedDoubleQuote,
+    #[error("syntax error: missing '}}'")]
+    MissingBrace,
+    #[error("syntax error: missing '/' in ${{}}")]
+    MissingSlash,
+    #[error("syntax error: bad substitution")]
+    BadSubstitution,
+    #[error("unsupported modifier ({modifier}) in substitution")]
+    UnsupportedModifier { modifier: String },
+    /// `${name?message}`, or `:?`.
+    #[error("{name}: {message}")]
+    Required { name: String, message: String },
+    #[error("invalid pattern ({pattern}) in substitution: invalid escape '\\{character}'")]
+    InvalidPattern { pattern: String, character: char },
+    #[error("substitutions are nested too deep (64 levels at most)")]
+    TooDeep,
+}
