@@ -112,10 +112,6 @@ impl CapabilitySet {
     pub fn bits(self) -> u64 {
         self.0
     }
-
-    pub(super) fn from_bits(bits: u64) -> Self {
-        Self(bits)
-    }
 }
 
 impl fmt::Debug for CapabilitySet {

@@ -5,16 +5,29 @@
 //! All `unsafe` of the program is in this folder. Must not know images, Dockerfiles or the store. Hop 8 of a build.
 
 mod capability;
+mod cgroup;
+mod channel;
 mod container;
 mod error;
+mod init;
 mod isolation;
+mod loopback;
+mod mount_api;
 mod os_bytes;
+mod running;
 mod seccomp;
+mod spawn;
+mod sysctl;
 
 pub use capability::{CapabilitySet, UnknownCapability};
+pub use cgroup::{CgroupVersion, Controllers, controllers};
+pub use channel::CreatedMountPoint;
 pub use container::{
     Container, Mount, MountSource, Process, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions, User,
 };
-pub use error::{SandboxError, Unsupported};
+pub use error::{InitError, SandboxError, Unsupported};
+pub use init::init_if_requested;
 pub use isolation::{Isolation, Limits, NetworkIsolation};
+pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};
+pub use spawn::{spawn, use_init_executable};

@@ -1,0 +1,189 @@
+//! Limits → the files of a cgroup that they are written to.
+
+use std::path::Path;
+
+use super::hierarchy::CgroupVersion;
+use crate::sandbox::error::SandboxError;
+use crate::sandbox::isolation::Limits;
+
+/// Microseconds; the kernel's and docker's default.
+const DEFAULT_PERIOD: u64 = 100_000;
+
+/// One value in one file.
+#[derive(Debug, PartialEq)]
+pub(super) struct Setting {
+    /// What the user calls it.
+    pub(super) limit: &'static str,
+    pub(super) controller: &'static str,
+    pub(super) file: &'static str,
+    pub(super) value: String,
+    /// Follows from another limit, and may be missing: swap accounting is a boot option.
+    pub(super) optional: bool,
+}
+
+impl Setting {
+    pub(super) fn failed(&self, path: &Path, error: &std::io::Error) -> SandboxError {
+        let reason = match error.kind() {
+            std::io::ErrorKind::NotFound => format!("this kernel has no `{}`", path.display()),
+            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => format!(
+                "`{}` may not be written to ({error}); as an ordinary user, start rbuild in a cgroup of its own with \
+                 `systemd-run --user --scope -p Delegate=yes`",
+                path.display()
+            ),
+            _ => format!("`{}` does not take `{}`: {error}", path.display(), self.value),
+        };
+        SandboxError::Limit { limit: self.limit, reason }
+    }
+}
+
+/// In the order in which they have to be written.
+pub(super) fn settings(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
+    let mut settings = memory(limits, version);
+    settings.extend(processor(limits, version));
+    let plain = |limit, controller, file, value| Setting { limit, controller, file, value, optional: false };
+    if let Some(pids) = limits.pids {
+        let value = if pids == u64::MAX { "max".to_owned() } else { pids.to_string() };
+        settings.push(plain("pids", "pids", "pids.max", value));
+    }
+    if let Some(weight) = limits.blkio_weight {
+        settings.push(match version {
+            CgroupVersion::V1 => plain("block I/O weight", "blkio", "blkio.weight", weight.to_string()),
+            // 10..1000 → 1..10000, as the OCI runtime specification has it.
+            CgroupVersion::V2 => {
+                let value = 1 + (u64::from(weight).saturating_sub(10)) * 9999 / 990;
+                plain("block I/O weight", "io", "io.weight", value.to_string())
+            }
+        });
+    }
+    settings
+}
+
+fn memory(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
+    let setting = |limit, file, value: u64| Setting {
+        limit,
+        controller: "memory",
+        file,
+        value: if value == u64::MAX { unlimited(version).to_owned() } else { value.to_string() },
+        optional: false,
+    };
+    let (limit_file, swap_file, reservation_file) = match version {
+        CgroupVersion::V1 => ("memory.limit_in_bytes", "memory.memsw.limit_in_bytes", "memory.soft_limit_in_bytes"),
+        CgroupVersion::V2 => ("memory.max", "memory.swap.max", "memory.low"),
+    };
+    let mut settings = Vec::new();
+    if let Some(memory) = limits.memory {
+        settings.push(setting("memory", limit_file, memory));
+        // Without a word about swap, docker allows as much of it as memory.
+        let total = limits.memory_and_swap.unwrap_or(memory.saturating_mul(2));
+        let value = match version {
+            CgroupVersion::V2 if total != u64::MAX => total.saturating_sub(memory),
+            _ => total,
+        };
+        let optional = limits.memory_and_swap.is_none();
+        settings.push(Setting { optional, ..setting("memory and swap", swap_file, value) });
+    }
+    if let Some(reservation) = limits.memory_reservation {
+        settings.push(setting("memory reservation", reservation_file, reservation));
+    }
+    settings
+}
+
+fn processor(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
+    let setting = |limit, controller, file, value| Setting { limit, controller, file, value, optional: false };
+    let mut settings = Vec::new();
+    let period = limits.cpu_period.unwrap_or(DEFAULT_PERIOD);
+    match version {
+        CgroupVersion::V1 => {
+            if let Some(period) = limits.cpu_period.or(limits.cpu_quota.and(Some(DEFAULT_PERIOD))) {
+                settings.push(setting("cpu period", "cpu", "cpu.cfs_period_us", period.to_string()));
+            }
+            if let Some(quota) = limits.cpu_quota {
+                settings.push(setting("cpus", "cpu", "cpu.cfs_quota_us", quota.to_string()));
+            }
+            if let Some(shares) = limits.cpu_shares {
+                settings.push(setting("cpu shares", "cpu", "cpu.shares", shares.to_string()));
+            }
+        }
+        CgroupVersion::V2 => {
+            if limits.cpu_quota.is_some() || limits.cpu_period.is_some() {
+                let quota = limits.cpu_quota.map_or("max".to_owned(), |quota| quota.to_string());
+                settings.push(setting("cpus", "cpu", "cpu.max", format!("{quota} {period}")));
+            }
+            if let Some(shares) = limits.cpu_shares {
+                // 2..262144 → 1..10000, as the OCI runtime specification has it.
+                let weight = 1 + shares.saturating_sub(2) * 9999 / 262_142;
+                settings.push(setting("cpu shares", "cpu", "cpu.weight", weight.to_string()));
+            }
+        }
+    }
+    if let Some(cpus) = &limits.cpuset_cpus {
+        settings.push(setting("cpuset", "cpuset", "cpuset.cpus", cpus.clone()));
+    }
+    if let Some(mems) = &limits.cpuset_mems {
+        settings.push(setting("cpuset memory nodes", "cpuset", "cpuset.mems", mems.clone()));
+    }
+    settings
+}
+
+fn unlimited(version: CgroupVersion) -> &'static str {
+    match version {
+        CgroupVersion::V1 => "-1",
+        CgroupVersion::V2 => "max",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(limits: &Limits, version: CgroupVersion) -> Vec<String> {
+        settings(limits, version).iter().map(|setting| format!("{}={}", setting.file, setting.value)).collect()
+    }
+
+    #[test]
+    fn both_versions() {
+        let limits = Limits {
+            memory: Some(1000),
+            memory_and_swap: Some(1500),
+            cpu_quota: Some(50_000),
+            cpu_shares: Some(1024),
+            pids: Some(7),
+            blkio_weight: Some(500),
+            ..Limits::default()
+        };
+        assert_eq!(
+            written(&limits, CgroupVersion::V1),
+            [
+                "memory.limit_in_bytes=1000",
+                "memory.memsw.limit_in_bytes=1500",
+                "cpu.cfs_period_us=100000",
+                "cpu.cfs_quota_us=50000",
+                "cpu.shares=1024",
+                "pids.max=7",
+                "blkio.weight=500"
+            ]
+        );
+        assert_eq!(
+            written(&limits, CgroupVersion::V2),
+            [
+                "memory.max=1000",
+                "memory.swap.max=500",
+                "cpu.max=50000 100000",
+                "cpu.weight=39",
+                "pids.max=7",
+                "io.weight=4950"
+            ]
+        );
+    }
+
+    #[test]
+    fn swap_follows_memory() {
+        let limits = Limits { memory: Some(1000), ..Limits::default() };
+        assert_eq!(written(&limits, CgroupVersion::V2), ["memory.max=1000", "memory.swap.max=1000"]);
+        let limits = Limits { memory: Some(1000), memory_and_swap: Some(u64::MAX), ..Limits::default() };
+        assert_eq!(
+            written(&limits, CgroupVersion::V1),
+            ["memory.limit_in_bytes=1000", "memory.memsw.limit_in_bytes=-1"]
+        );
+    }
+}

@@ -1,0 +1,158 @@
+//! The socket between rbuild and a container's init: the container goes one way, reports come back the other.
+//!
+//! It is closed when the program starts, so the end of the stream says that all went well.
+
+use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::container::Container;
+use super::error::InitError;
+use super::os_bytes;
+
+/// The descriptor that the init finds it at.
+pub(super) const CHANNEL_FD: i32 = 3;
+/// The descriptor of a network namespace to join.
+pub(super) const NETWORK_FD: i32 = 4;
+
+/// More than any message; a length beyond it is no message of ours.
+const MOST_BYTES: usize = 256 << 20;
+
+/// What the init is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Launch {
+    pub(super) container: Container,
+    pub(super) seccomp: Option<Vec<u64>>,
+    pub(super) network: NetworkAction,
+    /// Mounted at `/sys/fs/cgroup`: nothing, the one hierarchy of version 2, or version 1's controllers.
+    pub(super) cgroups: CgroupMounts,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) enum NetworkAction {
+    /// The namespace is new: its loopback interface has to be switched on.
+    Fresh,
+    Keep,
+    Join,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) enum CgroupMounts {
+    None,
+    Unified,
+    /// Controllers, or `name=...`, of each hierarchy, such as `cpu,cpuacct`.
+    Legacy(Vec<String>),
+}
+
+/// What the init tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Report {
+    /// The other end of the program's terminal comes with it.
+    Terminal,
+    /// All is prepared; the program is executed next.
+    Ready {
+        created: Vec<CreatedMountPoint>,
+    },
+    Failed(InitError),
+}
+
+/// A file or folder that had to be made in the root filesystem to mount something there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CreatedMountPoint {
+    /// Within the root filesystem, without a leading slash.
+    #[serde(with = "os_bytes")]
+    pub path: PathBuf,
+    pub is_directory: bool,
+    /// The modification time of the folder around it before: seconds since 1970, and nanoseconds.
+    pub parent_modified: (i64, u32),
+}
+
+#[derive(Debug)]
+pub(super) struct Channel(Option<UnixStream>);
+
+impl Channel {
+    pub(super) fn pair() -> io::Result<(Self, OwnedFd)> {
+        let (ours, theirs) = UnixStream::pair()?;
+        Ok((Self(Some(ours)), theirs.into()))
+    }
+
+    pub(super) fn from_fd(fd: OwnedFd) -> Self {
+        Self(Some(fd.into()))
+    }
+
+    pub(super) fn send<T: Serialize>(&mut self, message: &T) -> io::Result<()> {
+        let bytes = postcard::to_stdvec(message).map_err(io::Error::other)?;
+        let mut frame = (bytes.len() as u32).to_le_bytes().to_vec();
+        frame.extend(bytes);
+        self.stream()?.write_all(&frame)
+    }
+
+    /// Sends a report of [`Report::Terminal`] together with the terminal.
+    pub(super) fn send_terminal(&mut self, terminal: &OwnedFd) -> io::Result<()> {
+        self.send(&Report::Terminal)?;
+        let descriptors = [terminal.as_fd()];
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = SendAncillaryBuffer::new(&mut space);
+        control.push(SendAncillaryMessage::ScmRights(&descriptors));
+        rustix::net::sendmsg(self.stream()?, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
+        Ok(())
+    }
+
+    pub(super) fn receive_terminal(&mut self) -> io::Result<OwnedFd> {
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut control = RecvAncillaryBuffer::new(&mut space);
+        let mut byte = [0];
+        let flags = RecvFlags::CMSG_CLOEXEC;
+        rustix::net::recvmsg(self.stream()?, &mut [IoSliceMut::new(&mut byte)], &mut control, flags)?;
+        let mut descriptors = control.drain().filter_map(|message| match message {
+            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+            _ => None,
+        });
+        descriptors.next().and_then(|mut found| found.next()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+    }
+
+    /// Whether the other side is gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        let Some(stream) = &self.0 else { return true };
+        let mut events = [PollFd::new(stream, PollFlags::empty())];
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        rustix::event::poll(&mut events, Some(&now)).is_ok() && events[0].revents().contains(PollFlags::HUP)
+    }
+
+    /// Lets go of this side.
+    pub(super) fn close(&mut self) {
+        self.0 = None;
+    }
+
+    fn stream(&self) -> io::Result<&UnixStream> {
+        self.0.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
+    }
+
+    /// The next message; nothing when the other side has closed the channel.
+    pub(super) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
+        let mut length = [0; 4];
+        match self.stream()?.read_exact(&mut length) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            // The init died with a message unread.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let length = u32::from_le_bytes(length) as usize;
+        if length > MOST_BYTES {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut bytes = vec![0; length];
+        self.stream()?.read_exact(&mut bytes)?;
+        postcard::from_bytes(&bytes).map(Some).map_err(io::Error::other)
+    }
+}

@@ -1,0 +1,197 @@
+//! The container's init: what happens in the new namespaces until the program is executed.
+//!
+//! It is process 1 of the container and single-threaded. It gets the container as a message, makes the root
+//! filesystem, moves into it, gives up what the program shall not have, and becomes the program.
+
+mod devices;
+mod mask;
+mod program;
+mod reaper;
+mod root;
+mod standard;
+mod target;
+mod terminal;
+mod volumes;
+
+use std::ffi::OsStr;
+use std::fmt::Display;
+use std::os::fd::{FromRawFd as _, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit, Signal};
+use rustix::thread::{LinkNameSpaceType, UnshareFlags};
+
+use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
+use super::error::InitError;
+use super::isolation::Isolation;
+use super::mount_api::MountFailure;
+use super::spawn::INIT_NAME;
+use super::{loopback, sysctl};
+use target::MountPoints;
+
+type Result<T> = std::result::Result<T, InitError>;
+
+/// Becomes a container's init when this process was started to be one, and then never returns. To be called first
+/// of all: before there is another thread, and before any work that an init would do in vain.
+pub fn init_if_requested() {
+    let requested = std::env::args_os().next().is_some_and(|name| name.as_bytes() == INIT_NAME.to_bytes());
+    if requested {
+        run();
+        std::process::exit(1);
+    }
+}
+
+/// Returns only when the program could not be executed.
+fn run() {
+    die_with_parent();
+    // SAFETY: `spawn` puts the channel at this number, nothing else in this process knows of it, and a process that
+    // calls itself by the init's name without having one finds out at the first read.
+    let mut channel = Channel::from_fd(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) });
+    let Ok(Some(launch)) = channel.receive::<Launch>() else { return };
+    if let Err(error) = start(launch, &mut channel) {
+        // When nobody listens any more, there is nobody to tell.
+        let _ = channel.send(&Report::Failed(error));
+    }
+}
+
+/// Asks the kernel to kill this process when the thread that started it is gone.
+fn die_with_parent() {
+    // It fails only for a signal that does not exist.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+}
+
+fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
+    let usual_files = raise_file_limit();
+    rustix::process::umask(rustix::fs::Mode::empty());
+    enter_namespaces(&launch)?;
+    let Launch { container, seccomp, cgroups, .. } = launch;
+    let sources = volumes::open(&container.mounts)?;
+    let root = root::Root::mount(&container.rootfs)?;
+    let mut points = MountPoints::new(&root.mount)?;
+    standard::mount(&root, &mut points, &container.isolation, &cgroups)?;
+    volumes::attach(sources, &container.mounts, &root, &mut points, &container.isolation)?;
+    write_sysctls(&root, &container.isolation)?;
+    let terminal = if container.process.terminal {
+        Some(terminal::open(&root, &container.process.user, &mut points)?)
+    } else {
+        None
+    };
+    mask::apply(&root, &container.isolation)?;
+    let mut created = points.created;
+    root.enter(container.isolation.read_only_root)?;
+    if let Some(terminal) = &terminal {
+        channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
+    }
+    let program = program::Program::new(&container, seccomp, usual_files)?;
+    created.extend(program.enter_directory()?);
+    program.execute(channel, created, terminal)
+}
+
+/// Layers are opened all at once, and the usual 1,024 descriptors may be too few. Gives the limit that was.
+fn raise_file_limit() -> Rlimit {
+    let usual = rustix::process::getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: usual.maximum, maximum: usual.maximum };
+    // With the usual limit most containers work too.
+    let _ = rustix::process::setrlimit(Resource::Nofile, raised);
+    usual
+}
+
+fn enter_namespaces(launch: &Launch) -> Result<()> {
+    match launch.network {
+        NetworkAction::Keep => {}
+        NetworkAction::Fresh => loopback::switch_on().doing("switch on", "the loopback interface")?,
+        NetworkAction::Join => {
+            // SAFETY: `spawn` puts the namespace at this number exactly when it asks to join one.
+            let namespace = unsafe { OwnedFd::from_raw_fd(NETWORK_FD) };
+            let kind = Some(LinkNameSpaceType::Network);
+            rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), kind)
+                .doing("join", "the network namespace")?;
+        }
+    }
+    // Only now: rbuild has put this process into its cgroup, which becomes the root that the container sees.
+    // SAFETY: of the flags that unshare_unsafe warns of (it is about descriptors and threads), none is used.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }.doing("make", "the cgroup namespace")?;
+    let isolation = &launch.container.isolation;
+    if let Some(name) = &isolation.hostname {
+        rustix::system::sethostname(name.as_bytes()).doing("set the host name to", name)?;
+    }
+    if let Some(name) = &isolation.domainname {
+        rustix::system::setdomainname(name.as_bytes()).doing("set the domain name to", name)?;
+    }
+    join_new_keyring()
+}
+
+/// Leaves the host's session keyring (keyctl(2)). A kernel without keyrings has nothing to leave.
+fn join_new_keyring() -> Result<()> {
+    const KEYCTL_JOIN_SESSION_KEYRING: i32 = 1;
+    // SAFETY: with a null name the call reads no memory.
+    let result =
+        unsafe { libc::syscall(libc::SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, std::ptr::null::<libc::c_char>()) };
+    match super::mount_api::last_errno() {
+        _ if result >= 0 => Ok(()),
+        Errno::NOSYS => Ok(()),
+        // A container runtime around this one has forbidden it; its own keyring is what can be seen then.
+        Errno::PERM => Ok(()),
+        errno => Err(errno).doing("make", "a session keyring"),
+    }
+}
+
+fn write_sysctls(root: &root::Root, isolation: &Isolation) -> Result<()> {
+    for (name, value) in &isolation.sysctls {
+        let path = sysctl::path(name);
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
+        let file = target::open_with(&root.mount, Path::new(&path), flags).doing("set", name)?;
+        rustix::io::write(&file, value.as_bytes()).doing("set", name)?;
+    }
+    Ok(())
+}
+
+/// Says what was being done to what when a call failed.
+trait Doing<T> {
+    fn doing(self, action: &str, subject: impl AsRef<OsStr>) -> Result<T>;
+}
+
+impl<T, E: Into<Failure>> Doing<T> for std::result::Result<T, E> {
+    fn doing(self, action: &str, subject: impl AsRef<OsStr>) -> Result<T> {
+        self.map_err(|error| {
+            let Failure { errno, explanation } = error.into();
+            let mut subject = subject.as_ref().to_string_lossy().into_owned();
+            if !explanation.is_empty() {
+                subject = format!("{subject} ({explanation})");
+            }
+            InitError::System { action: action.to_owned(), subject, errno }
+        })
+    }
+}
+
+struct Failure {
+    errno: i32,
+    explanation: String,
+}
+
+impl From<Errno> for Failure {
+    fn from(errno: Errno) -> Self {
+        Self { errno: errno.raw_os_error(), explanation: String::new() }
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        match error.raw_os_error() {
+            Some(errno) => Self { errno, explanation: String::new() },
+            None => Self { errno: libc::EIO, explanation: error.to_string() },
+        }
+    }
+}
+
+impl From<MountFailure> for Failure {
+    fn from(failure: MountFailure) -> Self {
+        Self { errno: failure.errno.raw_os_error(), explanation: failure.explanation }
+    }
+}
+
+fn message(text: impl Display) -> InitError {
+    InitError::Message(text.to_string())
+}

@@ -1,0 +1,324 @@
+//! The last steps: limits, user, seccomp filter and capabilities, then the program itself.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::BorrowedFd;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use rustix::process::{Resource, Rlimit};
+use rustix::thread::CapabilitySet as KernelSet;
+
+use super::target::MountPoints;
+use super::terminal::Terminal;
+use super::{Doing, Result, die_with_parent, message, reaper};
+use crate::sandbox::CapabilitySet;
+use crate::sandbox::channel::{Channel, CreatedMountPoint, Report};
+use crate::sandbox::container::{Container, Process};
+use crate::sandbox::error::InitError;
+use crate::sandbox::mount_api::last_errno;
+
+/// Where a program is looked up when the environment has no PATH, as docker has it.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The highest capability number that a 64-bit mask may have.
+const CAPABILITIES: u32 = 64;
+
+pub(super) struct Program<'a> {
+    process: &'a Process,
+    capabilities: CapabilitySet,
+    no_new_privileges: bool,
+    seccomp: Option<Vec<u64>>,
+    usual_files: Rlimit,
+    arguments: Vec<CString>,
+    environment: Vec<CString>,
+}
+
+impl<'a> Program<'a> {
+    pub(super) fn new(container: &'a Container, seccomp: Option<Vec<u64>>, usual_files: Rlimit) -> Result<Self> {
+        let process = &container.process;
+        if process.arguments.is_empty() {
+            return Err(message("there is no program to run"));
+        }
+        let isolation = &container.isolation;
+        Ok(Self {
+            process,
+            capabilities: if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities },
+            no_new_privileges: isolation.no_new_privileges,
+            seccomp,
+            usual_files,
+            arguments: process.arguments.iter().map(|text| c_string(text)).collect::<Result<_>>()?,
+            environment: process.environment.iter().map(|text| c_string(text)).collect::<Result<_>>()?,
+        })
+    }
+
+    /// Goes to the working directory; gives what was made of it.
+    pub(super) fn enter_directory(&self) -> Result<Vec<CreatedMountPoint>> {
+        let directory = &self.process.directory;
+        match rustix::process::chdir(directory) {
+            Err(Errno::NOENT) if self.process.create_directory => {
+                let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", "/")?;
+                let created = MountPoints::make_directory(&root, directory)?;
+                rustix::process::chdir(directory).doing("enter", directory)?;
+                Ok(created)
+            }
+            Err(Errno::NOENT) => Err(InitError::NoDirectory { path: directory.clone() }),
+            entered => entered.doing("enter the working directory", directory).map(|()| Vec::new()),
+        }
+    }
+
+    /// Becomes the program; returns only when it can't.
+    pub(super) fn execute(
+        self,
+        channel: &mut Channel,
+        created: Vec<CreatedMountPoint>,
+        terminal: Option<Terminal>,
+    ) -> Result<()> {
+        // A process that leads a session already has its own.
+        let _ = rustix::process::setsid();
+        match terminal {
+            Some(terminal) => terminal.take()?,
+            None => give_away_pipes(self.process.user.uid),
+        }
+        self.set_limits()?;
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        close_on_exec()?;
+        channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
+        self.restrict()?;
+        // Changing the user has undone it. If rbuild died in between, nobody holds the other end of the channel.
+        die_with_parent();
+        if channel.is_abandoned() {
+            return Ok(());
+        }
+        if self.process.init {
+            reaper::split(|| channel.close())?;
+        } else {
+            reaper::unblock_all_signals();
+        }
+        Err(self.execute_in_path())
+    }
+
+    fn set_limits(&self) -> Result<()> {
+        // Raised for rbuild's own purposes.
+        rustix::process::setrlimit(Resource::Nofile, self.usual_files).doing("set the limit", "nofile")?;
+        for limit in &self.process.limits {
+            let resource = resource(&limit.name)
+                .ok_or_else(|| message(format!("`{}` is no resource that can be limited", limit.name)))?;
+            let bound = |value: u64| (value != u64::MAX).then_some(value);
+            let wanted = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
+            rustix::process::setrlimit(resource, wanted).doing("set the limit", &limit.name)?;
+        }
+        if let Some(adjustment) = self.process.oom_score_adjust {
+            let path = "/proc/self/oom_score_adj";
+            std::fs::write(path, adjustment.to_string()).doing("write", path)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up what the program shall not have. A seccomp filter needs a capability or no-new-privileges; so it comes
+    /// before the capabilities go when the program may gain privileges, and last of all when it may not.
+    fn restrict(&self) -> Result<()> {
+        if !self.no_new_privileges {
+            self.load_filter()?;
+        }
+        self.drop_bounding_set()?;
+        self.become_user()?;
+        self.set_capabilities()?;
+        if self.no_new_privileges {
+            rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
+            self.load_filter()?;
+        }
+        Ok(())
+    }
+
+    fn load_filter(&self) -> Result<()> {
+        let Some(program) = &self.seccomp else { return Ok(()) };
+        let filter: Vec<libc::sock_filter> = program
+            .iter()
+            .map(|word| libc::sock_filter {
+                code: (word >> 48) as u16,
+                jt: (word >> 40) as u8,
+                jf: (word >> 32) as u8,
+                k: *word as u32,
+            })
+            .collect();
+        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+        // SAFETY: the kernel copies `len` instructions from `filter`, which lives here, and checks them itself.
+        let result =
+            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, std::ptr::from_ref(&program)) };
+        if result == 0 { Ok(()) } else { Err(last_errno()).doing("load", "the seccomp filter") }
+    }
+
+    fn drop_bounding_set(&self) -> Result<()> {
+        for number in (0..CAPABILITIES).filter(|number| self.capabilities.bits() & 1 << number == 0) {
+            // SAFETY: prctl with numbers only.
+            let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number as libc::c_ulong, 0, 0, 0) };
+            match last_errno() {
+                _ if result == 0 => {}
+                // Beyond the last capability that this kernel has.
+                Errno::INVAL => break,
+                errno => return Err(errno).doing("drop", format!("capability {number}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn become_user(&self) -> Result<()> {
+        let user = &self.process.user;
+        let groups: Vec<Gid> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
+        match rustix::thread::set_thread_groups(&groups) {
+            // With a single-ID mapping the kernel forbids it; then there are only the groups that rbuild came with.
+            Err(Errno::PERM) if groups.is_empty() => {}
+            set => set.doing("set", "the supplementary groups")?,
+        }
+        let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
+        let explain = |kind: &str, id: u32| format!("{kind} {id}, which this user namespace may not have");
+        rustix::thread::set_thread_res_gid(gid, gid, gid).doing("become", explain("group", user.gid))?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid).doing("become", explain("user", user.uid))
+    }
+
+    /// For root: what is permitted is in effect. Another user has lost all of it by becoming that user.
+    fn set_capabilities(&self) -> Result<()> {
+        let doing = "the capabilities";
+        let before = rustix::thread::capabilities(None).doing("read", doing)?;
+        let kept = KernelSet::from_bits_retain(self.capabilities.bits()) & before.permitted;
+        let effective = if self.process.user.uid == 0 { kept } else { kept & before.effective };
+        let sets = rustix::thread::CapabilitySets { effective, permitted: kept, inheritable: KernelSet::empty() };
+        rustix::thread::set_capabilities(None, sets).doing("set", doing)
+    }
+
+    fn execute_in_path(&self) -> InitError {
+        let name = self.process.arguments[0].as_os_str();
+        let display = || name.to_string_lossy().into_owned();
+        if name.as_bytes().contains(&b'/') {
+            let errno = self.execute_file(&self.arguments[0]);
+            return why_not_executable(name, errno);
+        }
+        let path = self.path();
+        let mut denied = None;
+        for directory in path.split(|byte| *byte == b':') {
+            let directory = if directory.is_empty() { b".".as_slice() } else { directory };
+            let file = [directory, b"/", name.as_bytes()].concat();
+            let Ok(candidate) = CString::new(file.clone()) else { continue };
+            match self.execute_file(&candidate) {
+                Errno::NOENT if !Path::new(OsStr::from_bytes(&file)).exists() => {}
+                Errno::NOTDIR => {}
+                Errno::ACCESS => denied = Some(file),
+                errno => return why_not_executable(OsStr::from_bytes(&file), errno),
+            }
+        }
+        match denied {
+            Some(file) => why_not_executable(OsStr::from_bytes(&file), Errno::ACCESS),
+            None => InitError::ProgramNotFound {
+                program: display(),
+                path: Some(String::from_utf8_lossy(path).into_owned()),
+            },
+        }
+    }
+
+    fn path(&self) -> &[u8] {
+        let find = |entry: &'_ std::ffi::OsString| entry.as_bytes().starts_with(b"PATH=");
+        let entry = self.process.environment.iter().find(|entry| find(entry));
+        entry.map_or(DEFAULT_PATH.as_bytes(), |entry| &entry.as_bytes()[b"PATH=".len()..])
+    }
+
+    fn execute_file(&self, file: &CString) -> Errno {
+        let pointers = |strings: &[CString]| {
+            strings.iter().map(|string| string.as_ptr()).chain([std::ptr::null()]).collect::<Vec<_>>()
+        };
+        let (arguments, environment) = (pointers(&self.arguments), pointers(&self.environment));
+        // SAFETY: both lists end with a null pointer and point to C strings that live in `self`.
+        unsafe {
+            libc::execve(file.as_ptr(), arguments.as_ptr(), environment.as_ptr());
+        }
+        last_errno()
+    }
+}
+
+/// Pipes belong to whoever made them; a program that opens `/dev/stdout` must own its end. Files stay as they are.
+fn give_away_pipes(uid: u32) {
+    if uid == 0 {
+        return;
+    }
+    for number in 0..3 {
+        // SAFETY: the standard descriptors are open: `spawn` has put something at each.
+        let stream = unsafe { BorrowedFd::borrow_raw(number) };
+        let is_pipe = rustix::fs::fstat(stream).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFIFO);
+        if is_pipe {
+            // The program can use the pipe all the same when this is not allowed.
+            let _ = rustix::fs::fchown(stream, Some(Uid::from_raw(uid)), None::<Gid>);
+        }
+    }
+}
+
+/// Lets no descriptor but the standard ones reach the program.
+fn close_on_exec() -> Result<()> {
+    // SAFETY: it marks descriptors and closes none now.
+    let result = unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+    if result == 0 { Ok(()) } else { Err(last_errno()).doing("close", "the open files") }
+}
+
+fn c_string(text: &OsStr) -> Result<CString> {
+    CString::new(text.as_bytes()).map_err(|_| message(format!("`{}` has a zero byte", text.to_string_lossy())))
+}
+
+/// What execve's answer means, looked at from inside the container.
+fn why_not_executable(program: &OsStr, errno: Errno) -> InitError {
+    let name = program.to_string_lossy().into_owned();
+    match errno {
+        Errno::NOENT | Errno::NOTDIR if !Path::new(program).exists() => {
+            InitError::ProgramNotFound { program: name, path: None }
+        }
+        Errno::NOENT => {
+            let interpreter = interpreter(Path::new(program)).unwrap_or_else(|| "its dynamic loader".to_owned());
+            InitError::InterpreterNotFound { program: name, interpreter }
+        }
+        errno => InitError::NotExecutable { program: name, errno: errno.raw_os_error() },
+    }
+}
+
+/// What a script's first line, or an ELF file's interpreter segment (elf(5)), names.
+fn interpreter(program: &Path) -> Option<String> {
+    let bytes = std::fs::read(program).ok()?;
+    if let Some(line) = bytes.strip_prefix(b"#!") {
+        let line = line.split(|byte| *byte == b'\n').next()?;
+        return String::from_utf8_lossy(line).split_whitespace().next().map(str::to_owned);
+    }
+    let number = |offset: usize, width: usize| {
+        let field = bytes.get(offset..offset + width)?;
+        Some(field.iter().rev().fold(0usize, |value, byte| value << 8 | usize::from(*byte)))
+    };
+    if !bytes.starts_with(b"\x7fELF\x02") {
+        return None;
+    }
+    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
+    const PT_INTERP: usize = 3;
+    let segment = (0..count).map(|index| table + index * size).find(|at| number(*at, 4) == Some(PT_INTERP))?;
+    let (offset, length) = (number(segment + 8, 8)?, number(segment + 32, 8)?);
+    let text = bytes.get(offset..offset.checked_add(length)?)?;
+    Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned())
+}
+
+/// docker's names of setrlimit(2)'s resources.
+fn resource(name: &str) -> Option<Resource> {
+    Some(match name {
+        "as" => Resource::As,
+        "core" => Resource::Core,
+        "cpu" => Resource::Cpu,
+        "data" => Resource::Data,
+        "fsize" => Resource::Fsize,
+        "locks" => Resource::Locks,
+        "memlock" => Resource::Memlock,
+        "msgqueue" => Resource::Msgqueue,
+        "nice" => Resource::Nice,
+        "nofile" => Resource::Nofile,
+        "nproc" => Resource::Nproc,
+        "rss" => Resource::Rss,
+        "rtprio" => Resource::Rtprio,
+        "rttime" => Resource::Rttime,
+        "sigpending" => Resource::Sigpending,
+        "stack" => Resource::Stack,
+        _ => return None,
+    })
+}

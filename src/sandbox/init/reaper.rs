@@ -1,0 +1,93 @@
+//! The small init of `--init`: process 1 that reaps zombies, passes signals on, and ends as the program ends.
+
+use std::mem::MaybeUninit;
+use std::ptr;
+
+use super::{Doing, Result};
+use crate::sandbox::mount_api::last_errno;
+
+/// Splits in two. Returns in the child, which is to become the program; process 1 stays here until it ends.
+/// `forget` lets process 1 close what only the program's side may hold.
+pub(super) fn split(forget: impl FnOnce()) -> Result<()> {
+    block_all_signals();
+    // SAFETY: this process has one thread, so the child may go on with anything.
+    match unsafe { libc::fork() } {
+        0 => {
+            lead_foreground();
+            unblock_all_signals();
+            Ok(())
+        }
+        -1 => Err(last_errno()).doing("start", "the program beside its init"),
+        child => {
+            forget();
+            serve(child)
+        }
+    }
+}
+
+/// A process group of its own, so that Ctrl-C reaches the program once and not through process 1 again.
+fn lead_foreground() {
+    // SAFETY: plain system calls on numbers. Without a terminal the second fails, and nothing is lost; SIGTTOU, which
+    // it would raise in a background group, is blocked here.
+    unsafe {
+        libc::setpgid(0, 0);
+        libc::tcsetpgrp(0, libc::getpid());
+    }
+}
+
+fn serve(child: i32) -> ! {
+    loop {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: sigfillset initialises the set, sigwaitinfo reads it; the information may be null.
+        let signal = unsafe {
+            libc::sigfillset(set.as_mut_ptr());
+            libc::sigwaitinfo(set.as_ptr(), ptr::null_mut())
+        };
+        match signal {
+            libc::SIGCHLD => reap(child),
+            -1 => {}
+            // SAFETY: a plain system call; a child that is gone already makes it fail, and is reaped next.
+            other => unsafe {
+                libc::kill(child, other);
+            },
+        }
+    }
+}
+
+/// Reaps all that ended. Ends this process, and with it the container, when it was the program.
+fn reap(child: i32) {
+    let mut status = 0;
+    loop {
+        // SAFETY: waitpid writes to the integer it is given.
+        let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
+        if pid <= 0 {
+            return;
+        }
+        if pid == child {
+            let code = if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) };
+            std::process::exit(code);
+        }
+    }
+}
+
+fn block_all_signals() {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the set before it is read.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut());
+    }
+}
+
+/// The program starts with no signal blocked, and each with its default meaning (the Rust runtime ignores SIGPIPE).
+pub(super) fn unblock_all_signals() {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigemptyset initialises the set before it is read; signal takes numbers, and refuses those it can't set.
+    unsafe {
+        for number in 1..=libc::SIGRTMAX() {
+            libc::signal(number, libc::SIG_DFL);
+        }
+        libc::sigemptyset(set.as_mut_ptr());
+        libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut());
+    }
+}

@@ -1,0 +1,117 @@
+//! The mounts that the container asks for by name: folders of the host, other stacks of layers, tmpfs, files.
+
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::mount::MountAttrFlags;
+
+use super::root::{OpenStack, Root};
+use super::target::{MountPoints, PointKind};
+use super::{Doing, Result, root, target};
+use crate::sandbox::container::{Mount, MountSource, TmpfsOptions};
+use crate::sandbox::isolation::Isolation;
+use crate::sandbox::mount_api;
+
+/// What had to be opened while the host's filesystem was as it is.
+pub(super) enum OpenSource {
+    Tree(OwnedFd),
+    Stack(OpenStack),
+    /// Made when it is attached.
+    New,
+}
+
+/// Opens what the mounts take from the host, in their order.
+pub(super) fn open(mounts: &[Mount]) -> Result<Vec<OpenSource>> {
+    let open = |mount: &Mount| match &mount.source {
+        MountSource::Bind { path, recursive } => root::clone_host_path(path, *recursive).map(OpenSource::Tree),
+        MountSource::Stack { stack, .. } => root::open_stack(stack).map(OpenSource::Stack),
+        MountSource::Tmpfs(_) | MountSource::File { .. } => Ok(OpenSource::New),
+    };
+    mounts.iter().map(open).collect()
+}
+
+pub(super) fn attach(
+    sources: Vec<OpenSource>,
+    mounts: &[Mount],
+    root: &Root,
+    points: &mut MountPoints<'_>,
+    isolation: &Isolation,
+) -> Result<()> {
+    for (index, (source, mount)) in sources.into_iter().zip(mounts).enumerate() {
+        let tree = match (source, &mount.source) {
+            (OpenSource::Tree(tree), _) => tree,
+            (OpenSource::Stack(stack), MountSource::Stack { path, .. }) => {
+                let merged = root::mount_stack(&stack, &root.staging)?;
+                part_of(&merged, path, root, index)?
+            }
+            (_, MountSource::Tmpfs(options)) => tmpfs(options)?,
+            (_, MountSource::File { content, mode, uid, gid }) => {
+                let attributes = FileAttributes { mode: *mode, uid: *uid, gid: *gid };
+                memory_file(root, &format!("file-{index}"), content, attributes)?
+            }
+            // `open` gives a stack for a stack.
+            (_, MountSource::Stack { .. } | MountSource::Bind { .. }) => continue,
+        };
+        mount_api::make_private(&tree).doing("make private", &mount.target)?;
+        let kind = match target::is_directory(&tree).doing("look at the source of", &mount.target)? {
+            true => PointKind::Directory,
+            false => PointKind::File,
+        };
+        let point = points.open(&mount.target, kind)?;
+        mount_api::set_attributes(&tree, attributes(mount, isolation), true)
+            .doing("set the options of", &mount.target)?;
+        mount_api::attach(&tree, &point).doing("mount", &mount.target)?;
+    }
+    Ok(())
+}
+
+/// Device nodes open only where rbuild put them: the program may make any (it has CAP_MKNOD), and use none.
+fn attributes(mount: &Mount, isolation: &Isolation) -> MountAttrFlags {
+    let mut attributes = MountAttrFlags::empty();
+    attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only);
+    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.privileged);
+    if let MountSource::Tmpfs(options) = &mount.source {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
+        attributes.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, options.no_exec);
+    }
+    attributes
+}
+
+/// One folder or file of a merged stack, as a mount of its own. The stack is attached to the staging area for that:
+/// older kernels clone only what is attached.
+fn part_of(merged: &OwnedFd, path: &std::path::Path, root: &Root, index: usize) -> Result<OwnedFd> {
+    let name = format!("stack-{index}");
+    rustix::fs::mkdirat(&root.staging, name.as_str(), Mode::RWXU).doing("create", &name)?;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let point = rustix::fs::openat(&root.staging, name.as_str(), flags, Mode::empty()).doing("open", &name)?;
+    mount_api::attach(merged, point).doing("mount", "the stack of layers")?;
+    let part = target::open(merged, path).doing("find in the mounted layers", path)?;
+    mount_api::clone_tree(&part, c"", false).doing("bind", path)
+}
+
+fn tmpfs(options: &TmpfsOptions) -> Result<OwnedFd> {
+    let size = options.size.map(|size| size.to_string());
+    let (mode, uid, gid) = (format!("{:o}", options.mode), options.uid.to_string(), options.gid.to_string());
+    let mut settings = vec![("mode", Some(mode.as_str())), ("uid", Some(uid.as_str())), ("gid", Some(gid.as_str()))];
+    settings.extend(size.as_deref().map(|size| ("size", Some(size))));
+    mount_api::create("tmpfs", &settings, MountAttrFlags::empty()).doing("mount", "tmpfs")
+}
+
+struct FileAttributes {
+    mode: u32,
+    uid: u32,
+    gid: u32,
+}
+
+/// A file in the staging area, which is memory, as a mount.
+fn memory_file(root: &Root, name: &str, content: &[u8], attributes: FileAttributes) -> Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let mode = Mode::from_raw_mode(attributes.mode);
+    let file = rustix::fs::openat(&root.staging, name, flags, mode).doing("create", name)?;
+    std::io::Write::write_all(&mut std::fs::File::from(file.try_clone().doing("open", name)?), content)
+        .doing("write", name)?;
+    let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
+    rustix::fs::fchown(&file, Some(uid), Some(gid)).doing("give away", name)?;
+    let handle = rustix::fs::openat(&root.staging, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    mount_api::clone_tree(handle.doing("open", name)?, c"", false).doing("bind", name)
+}

@@ -1,0 +1,111 @@
+//! Mounts as file descriptors (fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)): made out of sight, attached
+//! where a handle says, so that no path is looked up twice.
+
+use std::ffi::CStr;
+use std::io::Read as _;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+
+use rustix::io::{Errno, Result};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
+    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+};
+
+/// `struct mount_attr` (linux/mount.h).
+#[repr(C)]
+#[derive(Default)]
+struct MountAttributes {
+    set: u64,
+    clear: u64,
+    propagation: u64,
+    user_namespace: u64,
+}
+
+/// Why a filesystem can't be mounted: the error, and what the kernel says about it.
+#[derive(Debug)]
+pub(super) struct MountFailure {
+    pub(super) errno: Errno,
+    pub(super) explanation: String,
+}
+
+/// A new filesystem, attached nowhere. Options without a value are flags; an option may come several times.
+pub(super) fn create(
+    kind: &str,
+    options: &[(&str, Option<&str>)],
+    attributes: MountAttrFlags,
+) -> std::result::Result<OwnedFd, MountFailure> {
+    let plain = |errno| MountFailure { errno, explanation: String::new() };
+    let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(plain)?;
+    let configure = || {
+        for (key, value) in options {
+            match value {
+                Some(value) => fsconfig_set_string(context.as_fd(), *key, *value)?,
+                None => fsconfig_set_flag(context.as_fd(), *key)?,
+            }
+        }
+        fsconfig_create(context.as_fd())?;
+        fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
+    };
+    configure().map_err(|errno| MountFailure { errno, explanation: explanation(&context) })
+}
+
+/// The messages that the kernel keeps for whoever configured the mount: one per read, with a letter before each.
+fn explanation(context: &OwnedFd) -> String {
+    let Ok(duplicate) = context.try_clone() else { return String::new() };
+    let mut file = std::fs::File::from(duplicate);
+    let mut lines = Vec::new();
+    let mut buffer = [0; 1024];
+    while let Ok(length) = file.read(&mut buffer) {
+        let line = String::from_utf8_lossy(&buffer[..length]);
+        lines.push(line.trim_end().trim_start_matches(['e', 'w', 'i']).trim_start().to_owned());
+    }
+    lines.join("; ")
+}
+
+/// Another view of what `path` under `directory` shows; with `recursive`, including what is mounted below it.
+pub(super) fn clone_tree(directory: impl AsFd, path: &CStr, recursive: bool) -> Result<OwnedFd> {
+    let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    flags.set(OpenTreeFlags::AT_EMPTY_PATH, path.is_empty());
+    flags.set(OpenTreeFlags::AT_RECURSIVE, recursive);
+    open_tree(directory, path, flags)
+}
+
+/// Attaches a mount to the place that `target` is a handle of.
+pub(super) fn attach(mount: &OwnedFd, target: impl AsFd) -> Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    move_mount(mount.as_fd(), c"", target, c"", flags)
+}
+
+/// Adds attributes to a mount, and with `recursive` to all below it.
+pub(super) fn set_attributes(mount: &OwnedFd, attributes: MountAttrFlags, recursive: bool) -> Result<()> {
+    let wanted = MountAttributes { set: u64::from(attributes.bits()), ..MountAttributes::default() };
+    change(mount, &wanted, recursive)
+}
+
+/// Cuts a mount off from the propagation of mounts in other namespaces.
+pub(super) fn make_private(mount: &OwnedFd) -> Result<()> {
+    let wanted = MountAttributes { propagation: libc::MS_PRIVATE, ..MountAttributes::default() };
+    change(mount, &wanted, true)
+}
+
+fn change(mount: &OwnedFd, wanted: &MountAttributes, recursive: bool) -> Result<()> {
+    let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
+    // SAFETY: mount_setattr reads a C string and `size` bytes of the structure; both live until it returns, and the
+    // structure has the layout of its first version.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            std::ptr::from_ref(wanted),
+            size_of::<MountAttributes>(),
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(last_errno()) }
+}
+
+/// The error of the C library's last call.
+pub(super) fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)
+}

@@ -1,0 +1,177 @@
+//! A container whose program runs.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+
+use super::cgroup::Cgroup;
+use super::channel::CreatedMountPoint;
+use super::error::SandboxError;
+
+/// How the program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExitStatus {
+    Code(u8),
+    Signal(i32),
+}
+
+impl ExitStatus {
+    /// As a shell gives it: 128 + n for a signal.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Code(code) => code,
+            Self::Signal(number) => 128u8.saturating_add(number as u8),
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub status: ExitStatus,
+    /// The kernel killed a process of the container because its memory limit was reached.
+    pub out_of_memory: bool,
+}
+
+/// The container lives until it is waited for; when this is dropped before, it is killed.
+///
+/// The kernel kills the container when the *thread* that called `spawn` ends, so that thread should be the one that
+/// waits (prctl(2), `PR_SET_PDEATHSIG`).
+#[derive(Debug)]
+pub struct Running {
+    handle: Handle,
+    cgroup: Option<Cgroup>,
+    terminal: Option<OwnedFd>,
+    created: Vec<CreatedMountPoint>,
+    waited: bool,
+}
+
+/// Reaches a running container from other threads.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    pid: i32,
+    pidfd: Arc<OwnedFd>,
+}
+
+impl Running {
+    pub(super) fn new(pid: i32, cgroup: Option<Cgroup>) -> Result<Self, SandboxError> {
+        let start_error =
+            |errno: rustix::io::Errno| SandboxError::Start { action: "watch the container", source: errno.into() };
+        let process = rustix::process::Pid::from_raw(pid).ok_or(SandboxError::InitDied)?;
+        let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(start_error)?;
+        let handle = Handle { pid, pidfd: Arc::new(pidfd) };
+        Ok(Self { handle, cgroup, terminal: None, created: Vec::new(), waited: false })
+    }
+
+    pub(super) fn enter_cgroup(&self) -> Result<(), SandboxError> {
+        self.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(self.handle.pid))
+    }
+
+    pub(super) fn set_terminal(&mut self, terminal: OwnedFd) {
+        self.terminal = Some(terminal);
+    }
+
+    pub(super) fn set_created(&mut self, created: Vec<CreatedMountPoint>) {
+        self.created = created;
+    }
+
+    /// What was made in the root filesystem to mount things there, in the order it was made.
+    pub fn created_mount_points(&self) -> &[CreatedMountPoint] {
+        &self.created
+    }
+
+    /// The program's process, or its init's, as the host numbers it.
+    pub fn pid(&self) -> i32 {
+        self.handle.pid
+    }
+
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// The master side of the program's terminal, if it was asked for; gives it once.
+    pub fn take_terminal(&mut self) -> Option<OwnedFd> {
+        self.terminal.take()
+    }
+
+    /// Waits until the program, and with it every process of the container, has ended.
+    pub fn wait(mut self) -> Result<Outcome, SandboxError> {
+        let status = self.reap()?;
+        let out_of_memory = self.cgroup.as_ref().is_some_and(Cgroup::was_out_of_memory);
+        Ok(Outcome { status, out_of_memory })
+    }
+
+    /// As `wait`, but gives up after `timeout`; the container goes on then.
+    pub fn wait_timeout(self, timeout: Duration) -> Result<Result<Outcome, Self>, SandboxError> {
+        let timeout =
+            rustix::time::Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
+        let mut events = [rustix::event::PollFd::new(&*self.handle.pidfd, rustix::event::PollFlags::IN)];
+        match rustix::event::poll(&mut events, Some(&timeout)) {
+            Ok(0) | Err(rustix::io::Errno::INTR) => Ok(Err(self)),
+            _ => self.wait().map(Ok),
+        }
+    }
+
+    pub fn signal(&self, signal: i32) -> io::Result<()> {
+        self.handle.signal(signal)
+    }
+
+    pub fn kill(&self) -> io::Result<()> {
+        self.handle.kill()
+    }
+
+    fn reap(&mut self) -> Result<ExitStatus, SandboxError> {
+        let status = loop {
+            match rustix::process::waitid(WaitId::PidFd(self.handle.pidfd.as_fd()), WaitIdOptions::EXITED) {
+                Ok(Some(status)) => break status,
+                Ok(None) | Err(rustix::io::Errno::INTR) => {}
+                Err(errno) => {
+                    return Err(SandboxError::Start { action: "wait for the container", source: errno.into() });
+                }
+            }
+        };
+        self.waited = true;
+        Ok(exit_status(&status))
+    }
+}
+
+fn exit_status(status: &WaitIdStatus) -> ExitStatus {
+    match status.terminating_signal() {
+        Some(signal) => ExitStatus::Signal(signal),
+        None => ExitStatus::Code(status.exit_status().unwrap_or(0) as u8),
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.waited {
+            // Both fail only when it is gone already.
+            let _ = self.kill();
+            let _ = self.reap();
+        }
+    }
+}
+
+impl Handle {
+    pub fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Sends a signal to the container's first process. One it has no handler for is ignored there, unless it is KILL.
+    pub fn signal(&self, number: i32) -> io::Result<()> {
+        let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(rustix::process::pidfd_send_signal(&*self.pidfd, signal)?)
+    }
+
+    /// Ends every process of the container at once.
+    pub fn kill(&self) -> io::Result<()> {
+        Ok(rustix::process::pidfd_send_signal(&*self.pidfd, Signal::KILL)?)
+    }
+
+    /// Becomes readable when the container has ended.
+    pub fn as_pollable(&self) -> &OwnedFd {
+        &self.pidfd
+    }
+}

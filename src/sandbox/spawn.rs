@@ -1,0 +1,234 @@
+//! Starts a container: one clone(2) with all namespaces, and this binary executed in it as its init.
+
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::ptr;
+use std::sync::OnceLock;
+
+use rustix::mount::MountAttrFlags;
+
+use super::cgroup::{self, Cgroup};
+use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
+use super::container::{Container, Stdio, Stream};
+use super::error::SandboxError;
+use super::isolation::NetworkIsolation;
+use super::running::Running;
+use super::{CapabilitySet, mount_api, sysctl};
+
+/// The name the init is executed under, by which it knows what it is.
+pub(super) const INIT_NAME: &CStr = c"rbuild-container-init";
+
+/// Enough for the few calls between clone and execve.
+const STACK_BYTES: usize = 32 << 10;
+
+/// What the child does before execve, laid out beforehand: it shares this process's memory and must not allocate.
+struct ChildPlan {
+    /// Moved to 0, 1, 2, and so on.
+    descriptors: [RawFd; 5],
+    executable: RawFd,
+    arguments: [*const c_char; 2],
+    environment: [*const c_char; 1],
+    /// What failed, for the parent to see.
+    errno: i32,
+}
+
+/// Starts the container's program. Returns when it is executed, or with the reason why it can't be.
+pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxError> {
+    let isolation = &container.isolation;
+    sysctl::check(&isolation.sysctls, matches!(isolation.network, NetworkIsolation::Host))?;
+    let capabilities = if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities };
+    let network = match &isolation.network {
+        NetworkIsolation::Empty => NetworkAction::Fresh,
+        NetworkIsolation::Host => NetworkAction::Keep,
+        NetworkIsolation::Namespace(_) => NetworkAction::Join,
+    };
+    let launch = Launch {
+        container: container.clone(),
+        seccomp: if isolation.privileged { None } else { isolation.seccomp.program(capabilities) },
+        network,
+        cgroups: cgroup::container_mounts(),
+    };
+    let cgroup = Cgroup::create(&isolation.limits)?;
+    let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
+    let pid = start_init(&isolation.network, &stdio, &theirs)?;
+    drop((theirs, stdio));
+    let mut running = Running::new(pid, cgroup)?;
+    running.enter_cgroup()?;
+    // A write fails when the init is dead already; what it reported before says more.
+    let sent = channel.send(&launch);
+    follow(&mut running, &mut channel)?;
+    sent.map_err(start_error("reach the container's init"))?;
+    Ok(running)
+}
+
+/// Takes the init's reports until it has become the program.
+fn follow(running: &mut Running, channel: &mut Channel) -> Result<(), SandboxError> {
+    let mut ready = false;
+    loop {
+        match channel.receive().map_err(start_error("hear from the container's init"))? {
+            Some(Report::Terminal) => {
+                running.set_terminal(channel.receive_terminal().map_err(start_error("receive the terminal"))?);
+            }
+            Some(Report::Ready { created }) => {
+                running.set_created(created);
+                ready = true;
+            }
+            Some(Report::Failed(error)) => return Err(error.into()),
+            None if ready => return Ok(()),
+            None => return Err(SandboxError::InitDied),
+        }
+    }
+}
+
+fn start_init(network: &NetworkIsolation, stdio: &Stdio, channel: &OwnedFd) -> Result<i32, SandboxError> {
+    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+    let null = null.map_err(start_error("open /dev/null"))?;
+    let number = |stream: &Stream, inherited: RawFd| match stream {
+        Stream::Inherit => inherited,
+        Stream::Null => null.as_raw_fd(),
+        Stream::Fd(fd) => fd.as_raw_fd(),
+    };
+    let network_fd = match network {
+        NetworkIsolation::Namespace(fd) => fd.as_raw_fd(),
+        _ => -1,
+    };
+    let mut plan = ChildPlan {
+        descriptors: [
+            number(&stdio.stdin, 0),
+            number(&stdio.stdout, 1),
+            number(&stdio.stderr, 2),
+            channel.as_raw_fd(),
+            network_fd,
+        ],
+        executable: own_executable()?.as_raw_fd(),
+        arguments: [INIT_NAME.as_ptr(), ptr::null()],
+        environment: [ptr::null()],
+        errno: 0,
+    };
+    const { assert!(CHANNEL_FD == 3 && NETWORK_FD == 4, "the order of `descriptors`") };
+    let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    if matches!(network, NetworkIsolation::Empty) {
+        flags |= libc::CLONE_NEWNET;
+    }
+    clone_and_execute(&mut plan, flags)
+}
+
+static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
+
+/// Lets another program than this one be the containers' init: `rbuild`, for a program that uses this library and
+/// doesn't call `init_if_requested` itself. To be called before the first container is started.
+pub fn use_init_executable(path: &Path) -> Result<(), SandboxError> {
+    let path = CString::new(path.as_os_str().as_bytes()).map_err(|error| start_error("find the init")(error.into()))?;
+    let sealed = seal(&path)?;
+    EXECUTABLE.set(sealed).or(Ok(()))
+}
+
+/// This program, as a file that nobody can write to through the handle that a container may get at it by
+/// (`/proc/1/exe`): a read-only mount of it, attached nowhere.
+fn own_executable() -> Result<&'static OwnedFd, SandboxError> {
+    if let Some(executable) = EXECUTABLE.get() {
+        return Ok(executable);
+    }
+    let executable = seal(c"/proc/self/exe")?;
+    Ok(EXECUTABLE.get_or_init(|| executable))
+}
+
+fn seal(path: &CStr) -> Result<OwnedFd, SandboxError> {
+    let sealed = mount_api::clone_tree(rustix::fs::CWD, path, false).and_then(|tree| {
+        mount_api::set_attributes(&tree, MountAttrFlags::MOUNT_ATTR_RDONLY, false)?;
+        Ok(tree)
+    });
+    sealed.map_err(|errno| SandboxError::Start {
+        action: "make a read-only mount of the rbuild program (it takes root, or a user namespace, and Linux 5.12)",
+        source: errno.into(),
+    })
+}
+
+/// Starts the child in new namespaces. Gives its process number when it has been executed.
+fn clone_and_execute(plan: &mut ChildPlan, namespaces: i32) -> Result<i32, SandboxError> {
+    let mut stack = vec![0u128; STACK_BYTES / size_of::<u128>()];
+    let flags = namespaces | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    let blocked = SignalsBlocked::new();
+    // SAFETY: clone wants the upper end of a stack that stays until the child has left it; CLONE_VFORK holds this
+    // thread until the child has called execve or _exit, so `stack` and `plan` outlive its use of them. u128 gives
+    // the alignment of 16 bytes that the ABI demands. The child only makes async-signal-safe calls, with all signals
+    // blocked, so no handler of this process runs on its stack.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(stack.len());
+        libc::clone(execute_init, top.cast::<c_void>(), flags, ptr::from_mut(plan).cast::<c_void>())
+    };
+    let error = io::Error::last_os_error();
+    drop(blocked);
+    if pid < 0 {
+        return Err(SandboxError::Start { action: "make namespaces", source: error });
+    }
+    // The child wrote it before the parent went on: the memory is shared.
+    if plan.errno != 0 {
+        // SAFETY: waitpid takes the number of our own child, and no status is asked for.
+        unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+        let source = io::Error::from_raw_os_error(plan.errno);
+        return Err(SandboxError::Start { action: "execute the container's init", source });
+    }
+    Ok(pid)
+}
+
+/// The child's side of clone, in the parent's memory: moves the descriptors into place and executes the init.
+extern "C" fn execute_init(argument: *mut c_void) -> i32 {
+    // SAFETY: `argument` is the plan that `clone_and_execute` holds on to, and the parent thread is suspended, so
+    // nobody else uses it. Every call is a plain system call (signal-safety(7)); nothing allocates or locks.
+    unsafe {
+        let plan = &mut *argument.cast::<ChildPlan>();
+        // First all out of the way of each other, then to their places.
+        for descriptor in plan.descriptors.iter_mut().chain([&mut plan.executable]) {
+            if *descriptor >= 0 {
+                *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 10);
+                if *descriptor < 0 {
+                    plan.errno = *libc::__errno_location();
+                    libc::_exit(127);
+                }
+            }
+        }
+        for (place, descriptor) in plan.descriptors.iter().enumerate() {
+            if *descriptor >= 0 && libc::dup2(*descriptor, place as RawFd) < 0 {
+                plan.errno = *libc::__errno_location();
+                libc::_exit(127);
+            }
+        }
+        let (arguments, environment) = (plan.arguments.as_ptr(), plan.environment.as_ptr());
+        libc::syscall(libc::SYS_execveat, plan.executable, c"".as_ptr(), arguments, environment, libc::AT_EMPTY_PATH);
+        plan.errno = *libc::__errno_location();
+        libc::_exit(127)
+    }
+}
+
+/// Blocks every signal of this thread while it exists.
+struct SignalsBlocked(libc::sigset_t);
+
+impl SignalsBlocked {
+    fn new() -> Self {
+        // SAFETY: both sets are owned here and initialised by the calls before they are read.
+        unsafe {
+            let mut all = std::mem::zeroed();
+            let mut before = std::mem::zeroed();
+            libc::sigfillset(&mut all);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut before);
+            Self(before)
+        }
+    }
+}
+
+impl Drop for SignalsBlocked {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled in by `new`.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, ptr::null_mut());
+        }
+    }
+}
+
+fn start_error(action: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
+    move |source| SandboxError::Start { action, source }
+}
