@@ -18,3 +18,4 @@ pub mod sandbox;
 pub mod snapshot;
 pub mod solve;
 pub mod store;
+pub mod transfer;

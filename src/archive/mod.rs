@@ -1,1 +1,19 @@
-//! archive
+//! Images in files: docker's archives, OCI archives and layouts, and root filesystems as tar. Part of hop 12 of a build.
+//!
+//! Reads what docker (old and new), podman, skopeo and BuildKit write, from a file or a pipe, in one pass; writes what
+//! they read. Knows no builds and no registries.
+
+mod contents;
+mod docker_format;
+mod error;
+mod import;
+mod load;
+mod oci_format;
+mod save;
+mod tar_output;
+
+pub use contents::Source;
+pub use error::ArchiveError;
+pub use import::{Import, import};
+pub use load::{LoadOptions, Loaded, load};
+pub use save::{NamedImage, SaveFormat, save};

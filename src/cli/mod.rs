@@ -5,6 +5,7 @@
 
 mod commands;
 mod error;
+mod format;
 mod parse;
 
 pub use commands::main;

@@ -1,0 +1,123 @@
+//! `--format`: the part of Go's text/template that people use with docker, over JSON values, and docker's tables.
+//!
+//! The crates that exist (gtmpl) have had no release in years, have a value type of their own and print numbers and
+//! missing fields in other ways than docker; this is the grammar of <https://pkg.go.dev/text/template> without `define`,
+//! `template` and `block`.
+
+mod eval;
+mod functions;
+mod lexer;
+mod parser;
+mod print;
+mod printf;
+mod table;
+mod units;
+
+pub use eval::Missing;
+pub use table::{Column, Listing};
+pub use units::{ago, human_size, truncate_id};
+
+use serde_json::Value;
+
+/// A template that is wrong, or does not fit the value it is given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum FormatError {
+    #[error("template parsing error: {message} in `{text}`")]
+    Syntax { message: String, text: String },
+    #[error("template: cannot evaluate `{expression}`: {reason}")]
+    Evaluation { expression: String, reason: String },
+    #[error("template: function `{name}` is not defined")]
+    UnknownFunction { name: String },
+}
+
+/// A parsed template.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Template(Vec<parser::Node>);
+
+impl Template {
+    pub fn parse(text: &str) -> Result<Self, FormatError> {
+        parser::parse(text).map(Self)
+    }
+
+    /// The template's output for `value`; `missing` says what fields that are not there mean.
+    pub fn render(&self, value: &Value, missing: Missing<'_>) -> Result<String, FormatError> {
+        eval::render(&self.0, value, missing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn render(text: &str) -> Result<String, FormatError> {
+        let value = json!({
+            "Id": "sha256:abc",
+            "Size": 1234567,
+            "Names": ["b", "a"],
+            "Empty": [],
+            "None": null,
+            "Config": {"Env": ["A=1", "B=2"], "Labels": {"z": "26", "a.b": "1"}, "Tty": false},
+            "Ports": {"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8080"}], "81/tcp": {}},
+        });
+        Template::parse(text)?.render(&value, Missing::Error)
+    }
+
+    #[test]
+    fn what_people_write_works() {
+        for (template, output) in [
+            ("{{.Id}} {{.Size}}", "sha256:abc 1234567"),
+            ("{{json .Config.Labels}}", r#"{"z":"26","a.b":"1"}"#),
+            ("{{.Config.Env}}|{{.Config.Labels}}|{{.Config.Tty}}", "[A=1 B=2]|map[a.b:1 z:26]|false"),
+            ("{{range .Config.Env}}{{println .}}{{end}}", "A=1\nB=2\n"),
+            ("{{range $i, $e := .Names}}{{if $i}}, {{end}}{{$e}}{{end}}", "b, a"),
+            ("{{range $k, $v := .Config.Labels}}{{$k}}={{$v}};{{end}}", "a.b=1;z=26;"),
+            ("{{range .Empty}}x{{else}}none{{end}}", "none"),
+            (r#"{{index .Config.Labels "a.b"}}{{index .Names 1}}"#, "1a"),
+            (r#"{{(index (index .Ports "80/tcp") 0).HostPort}}"#, "8080"),
+            (r#"{{with (index .Ports "80/tcp")}}{{(index . 0).HostIp}}{{end}}"#, "0.0.0.0"),
+            (r#"{{join .Names "-"}} {{.Id | upper}} {{title "hello there"}}"#, "b-a SHA256:ABC Hello There"),
+            (r#"{{index (split .Id ":") 1 | printf "%-5s|"}}"#, "abc  |"),
+            (r#"{{truncate .Id 6}} {{len .Names}} {{pad "x" 1 2}}."#, "sha256 2  x  ."),
+            ("{{if and .Size (not .Config.Tty)}}yes{{else}}no{{end}}", "yes"),
+            (r#"{{if eq .Id "x"}}1{{else if gt .Size 5}}2{{else}}3{{end}}"#, "2"),
+            ("a {{- /* gone */ -}} b{{with $x := .Id}}{{$x}}{{$.Size}}{{end}}", "absha256:abc1234567"),
+            ("{{.None}}{{range .Names}}{{if eq . \"a\"}}{{continue}}{{end}}{{.}}{{end}}", "<nil>b"),
+            (r#"{{range $i, $e := .Names}}{{if eq $i 1}}{{break}}{{end}}{{$e}}{{end}}"#, "b"),
+            (r#"{{$n := 1}}{{$n = 2}}{{$n}}{{printf "%05.1f %q %x %d%%" 2.25 "q" 255 7}}"#, "2002.2 \"q\" ff 7%"),
+        ] {
+            assert_eq!(render(template).as_deref(), Ok(output), "{template}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (template, part) in [
+            ("{{.Nope}}", "no entry for key \"Nope\""),
+            ("{{.Id.Nope}}", "can't evaluate field Nope"),
+            ("{{if .Id}}", "unexpected end"),
+            ("{{end}}", "unexpected `end`"),
+            ("{{nope .Id}}", "function `nope` is not defined"),
+            ("{{.Id", "unclosed action"),
+            ("{{\"x}}", "unterminated"),
+            ("{{index .Names 7}}", "out of range"),
+            ("{{$x}}", "undefined variable"),
+        ] {
+            let message = render(template).unwrap_err().to_string();
+            assert!(message.contains(part), "{template}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_missing_field_can_mean_nothing() {
+        let template = Template::parse("{{if .Healthcheck}}x{{else}}-{{end}}").unwrap();
+        assert_eq!(template.render(&json!({}), Missing::Null(&["Healthcheck"])).unwrap(), "-");
+        assert!(template.render(&json!({}), Missing::Error).is_err());
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_not_overflowed() {
+        let template = format!("{{{{{}.{}}}}}", "(".repeat(100_000), ")".repeat(100_000));
+        assert!(Template::parse(&template).is_err());
+    }
+}

@@ -1,0 +1,115 @@
+//! Lists of rows as docker prints them: a table, JSON lines, or a template for each row.
+
+use serde_json::{Map, Value};
+
+use super::{FormatError, Missing, Template};
+
+/// Go's tabwriter as docker sets it: columns of at least this width, this much apart.
+const MIN_WIDTH: usize = 10;
+const PADDING: usize = 3;
+
+/// A field that rows have, and the heading it has in tables.
+#[derive(Debug, Clone, Copy)]
+pub struct Column {
+    pub field: &'static str,
+    pub heading: &'static str,
+}
+
+/// How a list is printed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Listing {
+    /// A table with headings.
+    Table(Template),
+    /// Each row by itself.
+    Rows(Template),
+}
+
+impl Listing {
+    /// Reads `--format`; `default` is the table's template when nothing, or only `table`, is asked for.
+    pub fn parse(format: Option<&str>, default: &str) -> Result<Self, FormatError> {
+        // Docker takes these two escapes outside of actions too.
+        let format = format.unwrap_or_default().replace("\\t", "\t").replace("\\n", "\n");
+        match format.as_str() {
+            "" | "table" => Ok(Self::Table(Template::parse(default)?)),
+            "json" => Ok(Self::Rows(Template::parse("{{json .}}")?)),
+            other => match other.strip_prefix("table ") {
+                Some(row) => Ok(Self::Table(Template::parse(row.trim_start())?)),
+                None => Ok(Self::Rows(Template::parse(other)?)),
+            },
+        }
+    }
+
+    /// The list as text, each row ended by a new line. Rows have all fields of `columns`, as values.
+    pub fn render(&self, columns: &[Column], rows: &[Value]) -> Result<String, FormatError> {
+        let lines = |template: &Template| -> Result<Vec<String>, FormatError> {
+            rows.iter().map(|row| template.render(row, Missing::Error)).collect()
+        };
+        match self {
+            Self::Rows(template) => Ok(lines(template)?.into_iter().map(|line| line + "\n").collect()),
+            Self::Table(template) => {
+                let headings: Map<String, Value> =
+                    columns.iter().map(|column| (column.field.to_owned(), Value::from(column.heading))).collect();
+                let mut all = vec![template.render(&Value::Object(headings), Missing::Error)?];
+                all.extend(lines(template)?);
+                Ok(align(&all))
+            }
+        }
+    }
+}
+
+/// Sets cells, which tabs end, in columns. The last cell of a line has no tab after it and no width.
+fn align(lines: &[String]) -> String {
+    let rows: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();
+    let mut widths: Vec<usize> = Vec::new();
+    for row in &rows {
+        for (column, cell) in row[..row.len() - 1].iter().enumerate() {
+            if column == widths.len() {
+                widths.push(MIN_WIDTH);
+            }
+            widths[column] = widths[column].max(cell.chars().count() + PADDING);
+        }
+    }
+    let mut out = String::new();
+    for row in rows {
+        let (last, cells) = row.split_last().map_or(("", [].as_slice()), |(last, cells)| (*last, cells));
+        for (cell, width) in cells.iter().zip(&widths) {
+            out.push_str(cell);
+            out.push_str(&" ".repeat(width - cell.chars().count()));
+        }
+        out.push_str(last);
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    const COLUMNS: &[Column] =
+        &[Column { field: "ID", heading: "IMAGE ID" }, Column { field: "Size", heading: "SIZE" }];
+
+    fn render(format: Option<&str>) -> String {
+        let rows = [json!({"ID": "aaaaaaaaaaaa", "Size": "1MB"}), json!({"ID": "b", "Size": "2.5kB"})];
+        Listing::parse(format, "{{.ID}}\t{{.Size}}").unwrap().render(COLUMNS, &rows).unwrap()
+    }
+
+    #[test]
+    fn tables_are_aligned_as_dockers() {
+        assert_eq!(render(None), "IMAGE ID       SIZE\naaaaaaaaaaaa   1MB\nb              2.5kB\n");
+        assert_eq!(
+            render(Some(r"table {{.Size}}\t{{.ID}}")),
+            "SIZE      IMAGE ID\n1MB       aaaaaaaaaaaa\n2.5kB     b\n"
+        );
+    }
+
+    #[test]
+    fn rows_follow_the_template() {
+        assert_eq!(render(Some("{{.ID}}:{{.Size}}")), "aaaaaaaaaaaa:1MB\nb:2.5kB\n");
+        assert_eq!(
+            render(Some("json")),
+            "{\"ID\":\"aaaaaaaaaaaa\",\"Size\":\"1MB\"}\n{\"ID\":\"b\",\"Size\":\"2.5kB\"}\n"
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Sizes, ages and IDs as docker prints them (github.com/docker/go-units).
+
+/// `1.09MB`: four significant digits, powers of a thousand.
+pub fn human_size(bytes: u64) -> String {
+    const UNITS: &[&str] = &["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1000.0 && unit + 1 < UNITS.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    format!("{}{}", significant(size, 4), UNITS[unit])
+}
+
+/// Go's `%.4g`, for numbers below a thousand: trailing zeros go.
+fn significant(value: f64, digits: usize) -> String {
+    let whole = if value < 1.0 { 1 } else { value.log10().floor() as usize + 1 };
+    let text = format!("{value:.*}", digits.saturating_sub(whole));
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// `2 weeks`: how long ago something was, in words.
+pub fn human_duration(seconds: i64) -> String {
+    let hours = (seconds as f64 / 3600.0).round() as i64;
+    match seconds {
+        ..1 => "Less than a second".to_owned(),
+        1 => "1 second".to_owned(),
+        ..60 => format!("{seconds} seconds"),
+        ..120 => "About a minute".to_owned(),
+        ..3600 => format!("{} minutes", seconds / 60),
+        _ if hours == 1 => "About an hour".to_owned(),
+        _ if hours < 48 => format!("{hours} hours"),
+        _ if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
+        _ if hours < 24 * 30 * 2 => format!("{} weeks", hours / 24 / 7),
+        _ if hours < 24 * 365 * 2 => format!("{} months", hours / 24 / 30),
+        _ => format!("{} years", seconds / 3600 / 24 / 365),
+    }
+}
+
+/// `2 weeks ago`, or `N/A` when the time is not known.
+pub fn ago(then: Option<jiff::Timestamp>, now: jiff::Timestamp) -> String {
+    match then {
+        Some(then) if then.as_second() > -62_135_596_800 => {
+            format!("{} ago", human_duration(now.as_second() - then.as_second()))
+        }
+        _ => "N/A".to_owned(),
+    }
+}
+
+/// The twelve digits docker shows of an ID or digest.
+pub fn truncate_id(id: &str) -> String {
+    let hex = id.split_once(':').map_or(id, |(_, hex)| hex);
+    hex.chars().take(12).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_four_digits() {
+        for (bytes, text) in [
+            (0, "0B"),
+            (999, "999B"),
+            (1000, "1kB"),
+            (1_092_000, "1.092MB"),
+            (2_030_000, "2.03MB"),
+            (12_345_678, "12.35MB"),
+            (123_456_789, "123.5MB"),
+            (5_000_000_000, "5GB"),
+        ] {
+            assert_eq!(human_size(bytes), text);
+        }
+    }
+
+    #[test]
+    fn durations_are_words() {
+        for (seconds, text) in [
+            (0, "Less than a second"),
+            (45, "45 seconds"),
+            (90, "About a minute"),
+            (600, "10 minutes"),
+            (3600, "About an hour"),
+            (3 * 3600, "3 hours"),
+            (3 * 86400, "3 days"),
+            (20 * 86400, "2 weeks"),
+            (100 * 86400, "3 months"),
+            (800 * 86400, "2 years"),
+        ] {
+            assert_eq!(human_duration(seconds), text, "{seconds}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What archives and registries share: verified images into the store, and layer streams out of it.
+//!
+//! Nothing that comes in is seen by others before all of an image has proved right: it lies in the store's staging until
+//! [`Receiver::register`]. Knows no archive format and no registry; part of hop 12 of a build.
+
+mod error;
+mod measure;
+mod outgoing;
+mod receive;
+mod register;
+
+pub use error::TransferError;
+pub use outgoing::{LayerFormat, compressed_blob, content_size, describe, stream_size, write_stream};
+pub use receive::{LayerStream, Received, Receiver};
+pub use register::{IncomingImage, IncomingLayer};

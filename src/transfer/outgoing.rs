@@ -1,0 +1,140 @@
+//! Layers on their way out: the tar stream of a diffID, from wherever the store can get it, and its compressed form.
+
+use std::io::{self, Write};
+
+use super::TransferError;
+use crate::digest::{BlobDigest, DiffId, HashingWriter};
+use crate::image::{Descriptor, media_type};
+use crate::layer::{Compression, Decoder, GzipWriter, NothingKnown, ZstdWriter, encode};
+use crate::store::{LayerBlob, Store, StoreError};
+
+/// The forms in which layers are handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LayerFormat {
+    Tar,
+    Gzip,
+    Zstd,
+}
+
+const GZIP_LEVEL: u32 = 6;
+const ZSTD_LEVEL: i32 = 3;
+
+impl LayerFormat {
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Tar => media_type::OCI_LAYER,
+            Self::Gzip => media_type::OCI_LAYER_GZIP,
+            Self::Zstd => media_type::OCI_LAYER_ZSTD,
+        }
+    }
+
+    /// The media type of a layer that came without one. OCI has none for xz and bzip2.
+    pub(super) fn media_type_of(compression: Compression) -> String {
+        match compression {
+            Compression::None => media_type::OCI_LAYER.to_owned(),
+            Compression::Gzip => media_type::OCI_LAYER_GZIP.to_owned(),
+            Compression::Zstd => media_type::OCI_LAYER_ZSTD.to_owned(),
+            Compression::Xz => format!("{}+xz", media_type::OCI_LAYER),
+            Compression::Bzip2 => format!("{}+bzip2", media_type::OCI_LAYER),
+        }
+    }
+
+    fn suits(self, media_type: &str) -> bool {
+        let format = match media_type.rsplit(['.', '+']).next() {
+            Some("gzip") => Some(Self::Gzip),
+            Some("zstd") => Some(Self::Zstd),
+            Some("tar") => Some(Self::Tar),
+            _ => None,
+        };
+        format == Some(self)
+    }
+}
+
+/// The length of the layer's uncompressed tar stream.
+pub fn stream_size(store: &Store, diff_id: &DiffId) -> Result<u64, TransferError> {
+    sizes(store, diff_id).map(|(stream, _)| stream)
+}
+
+/// The sum of the lengths of the layer's files: what docker shows as a layer's size.
+pub fn content_size(store: &Store, diff_id: &DiffId) -> Result<u64, TransferError> {
+    sizes(store, diff_id).map(|(_, content)| content)
+}
+
+fn sizes(store: &Store, diff_id: &DiffId) -> Result<(u64, u64), TransferError> {
+    if let Some(blob) = store.layer_blobs(diff_id)?.into_iter().next() {
+        return Ok((blob.stream_size, blob.content_size));
+    }
+    let record = store.layer(diff_id)?.ok_or(StoreError::NoLayer(*diff_id))?;
+    Ok((record.stream_size, record.content_size))
+}
+
+/// Writes the layer's uncompressed tar stream: out of an uncompressed blob, else made again from the layer's folder when
+/// a step made it, else out of a compressed blob. What is written is checked against the diffID.
+pub fn write_stream(store: &Store, diff_id: &DiffId, out: impl Write + Send) -> Result<(), TransferError> {
+    let blobs = store.layer_blobs(diff_id)?;
+    let plain = blobs.iter().find(|blob| LayerFormat::Tar.suits(&blob.media_type));
+    let built = store.layer(diff_id)?.filter(|layer| layer.built);
+    if let (None, Some(_)) = (plain, built) {
+        let encoded = encode(&store.layer_path(diff_id), out, &NothingKnown)
+            .map_err(|source| TransferError::Layer { diff_id: *diff_id, source })?;
+        return check(diff_id, encoded.diff_id);
+    }
+    let blob = plain.or(blobs.first()).ok_or(StoreError::NoLayer(*diff_id))?;
+    let file = store.open_blob(&blob.digest)?;
+    let mut stream =
+        Decoder::new(file).map_err(|source| TransferError::Read { what: format!("blob {}", blob.digest), source })?;
+    let mut out = HashingWriter::new(out);
+    io::copy(&mut stream, &mut out).map_err(|source| TransferError::Write { diff_id: *diff_id, source })?;
+    let (_, written, _) = out.finish();
+    check(diff_id, DiffId::from_bytes(*written.as_bytes()))
+}
+
+fn check(expected: &DiffId, actual: DiffId) -> Result<(), TransferError> {
+    if actual == *expected { Ok(()) } else { Err(TransferError::DamagedLayer { expected: *expected, actual }) }
+}
+
+/// The layer as a blob of the given format. It is compressed when it is asked for the first time, and kept.
+pub fn compressed_blob(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<LayerBlob, TransferError> {
+    let suitable = |blobs: Vec<LayerBlob>| blobs.into_iter().find(|blob| format.suits(&blob.media_type));
+    if let Some(blob) = suitable(store.layer_blobs(diff_id)?) {
+        return Ok(blob);
+    }
+    let _lock = store.lock(&format!("compress-{}", diff_id.hex()))?;
+    if let Some(blob) = suitable(store.layer_blobs(diff_id)?) {
+        return Ok(blob);
+    }
+    let (stream_size, content_size) = sizes(store, diff_id)?;
+    let (digest, size) = compress(store, diff_id, format)?;
+    let blob = LayerBlob { digest, size, media_type: format.media_type().to_owned(), stream_size, content_size };
+    store.add_layer_blob(diff_id, &blob)?;
+    Ok(blob)
+}
+
+fn compress(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<(BlobDigest, u64), TransferError> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let failed = |source| TransferError::Write { diff_id: *diff_id, source };
+    let writer = store.blob_writer()?;
+    let writer = match format {
+        LayerFormat::Tar => {
+            let mut writer = writer;
+            write_stream(store, diff_id, &mut writer)?;
+            writer
+        }
+        LayerFormat::Gzip => {
+            let mut encoder = GzipWriter::new(writer, threads, GZIP_LEVEL);
+            write_stream(store, diff_id, &mut encoder)?;
+            encoder.finish().map_err(failed)?
+        }
+        LayerFormat::Zstd => {
+            let mut encoder = ZstdWriter::new(writer, threads, ZSTD_LEVEL).map_err(failed)?;
+            write_stream(store, diff_id, &mut encoder)?;
+            encoder.finish().map_err(failed)?
+        }
+    };
+    Ok(writer.finish(None)?)
+}
+
+/// The descriptor of a layer's blob.
+pub fn describe(blob: &LayerBlob) -> Descriptor {
+    Descriptor::new(&blob.media_type, blob.digest, blob.size)
+}
