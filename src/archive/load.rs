@@ -2,7 +2,7 @@
 
 use super::contents::{Contents, Source};
 use super::{ArchiveError, docker_format, oci_format};
-use crate::digest::ImageId;
+use crate::digest::{BlobDigest, ImageId};
 use crate::image::{Platform, Reference};
 use crate::store::Store;
 use crate::transfer::{IncomingImage, Receiver};
@@ -12,8 +12,19 @@ use crate::transfer::{IncomingImage, Receiver};
 pub struct LoadOptions {
     /// Of an image with several platforms, the one to take; the host's when nothing is said.
     pub platform: Option<Platform>,
+    /// Take only this image of an OCI layout.
+    pub select: Option<Selection>,
     /// Leave the images untagged: they serve as a build's base, and nobody asked to have them by name.
     pub untagged: bool,
+}
+
+/// How one image of an OCI layout is named (`oci-layout://path:tag`, `oci-layout://path@digest`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// The tag, or the full name, that the layout gives it.
+    Name(String),
+    /// The digest of its manifest or index.
+    Digest(BlobDigest),
 }
 
 /// An image that is in the store now.

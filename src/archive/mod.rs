@@ -11,9 +11,11 @@ mod load;
 mod oci_format;
 mod save;
 mod tar_output;
+mod to_file;
 
 pub use contents::Source;
 pub use error::ArchiveError;
 pub use import::{Import, import};
-pub use load::{LoadOptions, Loaded, load};
+pub use load::{LoadOptions, Loaded, Selection, load};
 pub use save::{NamedImage, SaveFormat, save};
+pub use to_file::{save_to_file, write_file};

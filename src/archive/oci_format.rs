@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::ArchiveError;
 use super::contents::Contents;
 use super::docker_format::DOCUMENT_LIMIT;
-use super::load::{Candidate, LoadOptions};
+use super::load::{Candidate, LoadOptions, Selection};
 use crate::image::media_type::{self, Kind};
 use crate::image::{
     Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference, best_match, host_platform,
@@ -47,7 +47,7 @@ pub(super) fn images(
     let mut walk = Walk { contents, entries_left: ENTRY_LIMIT };
     // Entries with one name are platforms of one image; entries without a name are images of their own.
     let mut groups: BTreeMap<(Option<Reference>, usize), Vec<Found>> = BTreeMap::new();
-    for (position, descriptor) in index.manifests.iter().enumerate() {
+    for (position, descriptor) in selected(index, options)?.into_iter().enumerate() {
         let name = name_of(descriptor)?;
         let position = if name.is_some() { 0 } else { position };
         let found = walk.follow(descriptor, DEPTH_LIMIT)?;
@@ -62,6 +62,33 @@ pub(super) fn images(
         candidates.push(Candidate { names: name.into_iter().collect(), image: incoming(chosen, contents)? });
     }
     Ok(candidates)
+}
+
+/// The entries of `index.json` that were asked for.
+fn selected<'a>(index: &'a Index, options: &LoadOptions) -> Result<Vec<&'a Descriptor>, ArchiveError> {
+    let Some(selection) = &options.select else { return Ok(index.manifests.iter().collect()) };
+    let name = |key: &str, descriptor: &'a Descriptor| descriptor.annotations.get(key).map(String::as_str);
+    let is_wanted = |descriptor: &&'a Descriptor| match selection {
+        Selection::Digest(digest) => descriptor.digest == *digest,
+        Selection::Name(wanted) => {
+            let names = [name(REF_NAME, descriptor), name(CONTAINERD_NAME, descriptor)];
+            let suffix = format!(":{wanted}");
+            names.into_iter().flatten().any(|name| name == wanted || name.ends_with(&suffix))
+        }
+    };
+    let found: Vec<_> = index.manifests.iter().filter(is_wanted).collect();
+    if !found.is_empty() {
+        return Ok(found);
+    }
+    let wanted = match selection {
+        Selection::Digest(digest) => digest.to_string(),
+        Selection::Name(name) => name.clone(),
+    };
+    let offered = index.manifests.iter().map(|descriptor| match name(REF_NAME, descriptor) {
+        Some(name) => name.to_owned(),
+        None => descriptor.digest.to_string(),
+    });
+    Err(ArchiveError::NoSuchImage { wanted, offered: offered.collect::<Vec<_>>().join(", ") })
 }
 
 /// The name that an entry of `index.json` gives its image. A bare tag names nothing: the repository is not known.

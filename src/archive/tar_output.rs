@@ -39,7 +39,7 @@ impl<W: Write + Send> TarOutput<W> {
     }
 
     pub fn file(&mut self, name: &str, bytes: &[u8]) -> Result<(), ArchiveError> {
-        self.stream(name, bytes.len() as u64, |mut out| out.write_all(bytes).map_err(ArchiveError::Write))
+        self.stream(name, bytes.len() as u64, |out| out.write_all(bytes).map_err(ArchiveError::Write))
     }
 
     /// A file of `size` bytes, which `write` writes.
@@ -103,7 +103,7 @@ mod tests {
     #[test]
     fn a_stream_of_another_length_is_an_error() {
         let mut output = TarOutput::new(Vec::new());
-        let result = output.stream("a", 6, |mut out| out.write_all(b"hello").map_err(ArchiveError::Write));
+        let result = output.stream("a", 6, |out| out.write_all(b"hello").map_err(ArchiveError::Write));
         assert!(matches!(result, Err(ArchiveError::Truncated { name }) if name == "a"));
     }
 }

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use super::CliError;
+use crate::store::Store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
 ///
@@ -28,9 +29,34 @@ pub struct Global {
     pub root: Option<PathBuf>,
 }
 
+impl Global {
+    /// Where the store is.
+    pub fn store_root(&self) -> Result<PathBuf, CliError> {
+        if let Some(root) = &self.root {
+            return Ok(root.clone());
+        }
+        if rustix::process::geteuid().is_root() {
+            return Ok(PathBuf::from("/var/lib/rbuild"));
+        }
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let data = folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")));
+        let data = data.ok_or_else(|| {
+            CliError::new("there is no place for the store: neither XDG_DATA_HOME nor HOME is set")
+                .hint("name a folder with --root or RBUILD_ROOT")
+        })?;
+        Ok(data.join("rbuild"))
+    }
+
+    pub fn open_store(&self) -> Result<Store, CliError> {
+        Ok(Store::open(&self.store_root()?)?)
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    Load(super::load::Args),
     Parse(super::parse::Args),
+    Save(super::save::Args),
 }
 
 /// The program: reads the arguments, runs the command, prints its error.
@@ -47,7 +73,10 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
+    let global = &cli.global;
     match cli.command {
-        Command::Parse(args) => super::parse::run(args, &cli.global),
+        Command::Load(args) => super::load::run(args, global),
+        Command::Save(args) => super::save::run(args, global),
+        Command::Parse(args) => super::parse::run(args, global),
     }
 }

@@ -6,7 +6,10 @@
 mod commands;
 mod error;
 mod format;
+mod load;
+mod output;
 mod parse;
+mod save;
 
 pub use commands::main;
 pub use error::CliError;

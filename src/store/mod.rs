@@ -18,6 +18,7 @@
 mod blobs;
 mod cache;
 mod durability;
+mod find;
 mod images;
 mod layers;
 mod locks;
@@ -38,6 +39,7 @@ use crate::io_error::{AtPath, IoError};
 pub use blobs::BlobWriter;
 pub use cache::CacheRecord;
 pub use durability::{SYNC_COMMAND, sync_in_background};
+pub use find::{FindImageError, FoundImage};
 pub use images::{ImageRecord, Tag};
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;

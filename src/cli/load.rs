@@ -1,0 +1,62 @@
+//! `rbuild load`
+
+use std::fs::File;
+use std::io::{IsTerminal as _, stdin};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::{CliError, output};
+use crate::archive::{LoadOptions, Loaded, Source, load};
+use crate::image::Platform;
+use crate::io_error::AtPath;
+
+/// Load images from a docker or OCI archive, or from an OCI layout folder
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Read from this file or folder instead of standard input
+    #[arg(short, long, value_name = "FILE")]
+    input: Option<PathBuf>,
+    /// Print nothing but errors
+    #[arg(short, long)]
+    quiet: bool,
+    /// Of an image for several platforms, load this one
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let source = match &args.input {
+        Some(path) if path.is_dir() => Source::Folder(path.clone()),
+        Some(path) => Source::Stream(Box::new(File::open(path).at("open", path)?)),
+        None if stdin().is_terminal() => {
+            return Err(CliError::new("there is nothing to load: standard input is a terminal")
+                .hint("name a file with -i, or redirect one"));
+        }
+        None => Source::Stream(Box::new(output::raw_stdin()?)),
+    };
+    let store = global.open_store()?;
+    let loaded = load(&store, source, &LoadOptions { platform: args.platform, ..LoadOptions::default() })?;
+    if !args.quiet {
+        output::print(&loaded.iter().map(describe).collect::<String>())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Docker's lines for one image.
+fn describe(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    for (name, old) in &loaded.replaced {
+        text += &format!(
+            "The image {} already exists, renaming the old one with ID {old} to empty string\n",
+            name.familiar()
+        );
+    }
+    for name in &loaded.names {
+        text += &format!("Loaded image: {}\n", name.familiar());
+    }
+    if loaded.names.is_empty() {
+        text += &format!("Loaded image ID: {}\n", loaded.id);
+    }
+    text
+}

@@ -1,0 +1,66 @@
+//! What a person means by an image: a name, a digest, an ID or the beginning of one.
+
+use super::{Store, StoreError};
+use crate::digest::ImageId;
+use crate::image::Reference;
+
+/// Why a word means no image.
+#[derive(Debug, thiserror::Error)]
+pub enum FindImageError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("no such image: {name}")]
+    NotFound { name: String },
+    #[error("the ID prefix `{prefix}` is ambiguous: {} images begin with it", matches.len())]
+    Ambiguous { prefix: String, matches: Vec<ImageId> },
+}
+
+/// An image, and how it was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundImage {
+    pub id: ImageId,
+    /// The tag it was found by; nothing when it was found by its ID.
+    pub reference: Option<Reference>,
+}
+
+impl Store {
+    /// The image that `word` means: a full ID, else a name, else the beginning of an ID, in docker's order.
+    pub fn find_image(&self, word: &str) -> Result<FoundImage, FindImageError> {
+        let by_id = |id| FoundImage { id, reference: None };
+        let hex = word.strip_prefix("sha256:").unwrap_or(word);
+        if let Ok(id) = format!("sha256:{hex}").parse::<ImageId>()
+            && self.image(&id)?.is_some()
+        {
+            return Ok(by_id(id));
+        }
+        let reference = word.parse::<Reference>().ok();
+        if let Some(reference) = &reference
+            && let Some(found) = self.find_tag(reference)?
+        {
+            return Ok(found);
+        }
+        let is_prefix =
+            !hex.is_empty() && hex.len() <= 64 && hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let mut matches = Vec::new();
+        if is_prefix {
+            matches.extend(self.images()?.into_iter().map(|image| image.id).filter(|id| id.hex().starts_with(hex)));
+        }
+        match matches.as_slice() {
+            [id] => Ok(by_id(*id)),
+            [] => {
+                let name = reference.map_or_else(|| word.to_owned(), |reference| reference.familiar());
+                Err(FindImageError::NotFound { name })
+            }
+            _ => Err(FindImageError::Ambiguous { prefix: word.to_owned(), matches }),
+        }
+    }
+
+    /// The image with this name. A name with both tag and digest is found by its digest, as docker does.
+    fn find_tag(&self, reference: &Reference) -> Result<Option<FoundImage>, StoreError> {
+        let name = match reference.blob_digest() {
+            Some(digest) => reference.with_digest(&digest),
+            None => reference.clone(),
+        };
+        Ok(self.tag(&name.to_string())?.map(|id| FoundImage { id, reference: Some(name) }))
+    }
+}
