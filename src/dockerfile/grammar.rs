@@ -34,6 +34,11 @@ pub(super) fn heredoc(word: &str) -> Option<(&str, bool)> {
     }
 }
 
+/// Whether the text is a JSON array, of whatever.
+pub(super) fn is_json_array(text: &str) -> bool {
+    text.starts_with('[') && parse(Rule::json_mixed, text).is_some()
+}
+
 fn parse(rule: Rule, text: &str) -> Option<Pairs<'_, Rule>> {
     DockerfileParser::parse(rule, text).ok()
 }

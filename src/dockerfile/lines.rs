@@ -95,7 +95,9 @@ impl<'a> LineReader<'a> {
             return;
         }
         // The reference cuts the first character, be it the `#` or a blank before it.
-        let comment = line[1..].trim();
+        let mut characters = line.chars();
+        characters.next();
+        let comment = characters.as_str().trim();
         if comment.is_empty() {
             self.comments.clear();
         } else {

@@ -88,8 +88,9 @@ fn read(text: &str, start: usize, escape: char, depth: usize) -> Result<Statemen
             }
         }
         _ => {
+            refuse_mixed_array(kind, inner.clone(), trimmed, start)?;
             for pair in inner {
-                argument(&mut statement, pair, start)?;
+                argument(&mut statement, pair, start);
             }
         }
     }
@@ -105,20 +106,41 @@ fn piece(pair: &Parsed<'_>, start: usize) -> Piece {
     Piece { text: pair.as_str().to_owned(), place: place(pair, start) }
 }
 
-fn argument(statement: &mut Statement, pair: Parsed<'_>, start: usize) -> Result<(), Fault> {
-    match pair.as_rule() {
-        Rule::json_strings => {
-            statement.json = true;
-            for string in pair.into_inner() {
-                let place = place(&string, start);
-                let text = string.into_inner().next().map_or_else(String::new, |text| json::decode(text.as_str()));
-                statement.arguments.push(Piece { text, place });
-            }
-        }
-        Rule::json_mixed => return Err(Fault::at(place(&pair, start), ParseErrorKind::JsonNotStrings)),
-        _ => statement.arguments.push(piece(&pair, start)),
+fn argument(statement: &mut Statement, pair: Parsed<'_>, start: usize) {
+    if pair.as_rule() != Rule::json_strings {
+        statement.arguments.push(piece(&pair, start));
+        return;
     }
-    Ok(())
+    statement.json = true;
+    for string in pair.into_inner() {
+        let place = place(&string, start);
+        let text = string.into_inner().next().map_or_else(String::new, |text| json::decode(text.as_str()));
+        statement.arguments.push(Piece { text, place });
+    }
+}
+
+/// Where the JSON form is possible, an array that is JSON but not all strings is an error, not shell text.
+fn refuse_mixed_array<'i>(
+    kind: Rule,
+    arguments: impl Iterator<Item = Parsed<'i>>,
+    line: &str,
+    start: usize,
+) -> Result<(), Fault> {
+    let text = match kind {
+        // The last argument is the text; without one it is the type of a health check.
+        Rule::shell_statement | Rule::healthcheck_statement => {
+            arguments.last().map(|pair| (pair.as_rule(), pair.as_str()))
+        }
+        Rule::list_statement => arguments.take(1).last().map(|pair| (pair.as_rule(), &line[pair.as_span().start()..])),
+        _ => None,
+    };
+    match text {
+        Some((rule, text)) if rule != Rule::json_strings && grammar::is_json_array(text) => {
+            let place = Range::new(start + line.len() - text.len(), start + line.len());
+            Err(Fault::at(place, ParseErrorKind::JsonNotStrings))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The flag without quotes and escapes.
