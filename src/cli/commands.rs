@@ -54,9 +54,16 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    History(super::history::Args),
+    Image(super::image::Args),
+    Images(super::images::Args),
+    Import(super::import::Args),
+    Inspect(super::inspect::Args),
     Load(super::load::Args),
     Parse(super::parse::Args),
+    Rmi(super::rmi::Args),
     Save(super::save::Args),
+    Tag(super::tag::Args),
 }
 
 /// The program: reads the arguments, runs the command, prints its error.
@@ -75,8 +82,15 @@ pub fn main() -> ExitCode {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
+        Command::History(args) => super::history::run(args, global),
+        Command::Image(args) => super::image::run(args, global),
+        Command::Images(args) => super::images::run(args, global),
+        Command::Import(args) => super::import::run(args, global),
+        Command::Inspect(args) => super::inspect::run(args, global),
         Command::Load(args) => super::load::run(args, global),
-        Command::Save(args) => super::save::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
+        Command::Rmi(args) => super::rmi::run(args, global),
+        Command::Save(args) => super::save::run(args, global),
+        Command::Tag(args) => super::tag::run(args, global),
     }
 }

@@ -29,6 +29,15 @@ impl CliError {
         self
     }
 
+    /// Several errors as one, which says them all; nothing when there is none.
+    pub fn all(errors: Vec<Self>) -> Option<Self> {
+        errors.into_iter().reduce(|mut all, error| {
+            all.message = format!("{}\nerror: {}", all.message, error.message);
+            all.hint = all.hint.or(error.hint);
+            all
+        })
+    }
+
     /// Prints the error to stderr and gives the process's exit code.
     pub fn report(&self) -> ExitCode {
         eprintln!("error: {}", self.message);

@@ -4,12 +4,24 @@
 //! Every command has a file of its own, with its arguments (`Args`) and what it does with them (`run`).
 
 mod commands;
+mod confirm;
 mod error;
 mod format;
+mod history;
+mod image;
+mod image_filter;
+mod image_info;
+mod image_inspect;
+mod image_prune;
+mod images;
+mod import;
+mod inspect;
 mod load;
 mod output;
 mod parse;
+mod rmi;
 mod save;
+mod tag;
 
 pub use commands::main;
 pub use error::CliError;

@@ -22,6 +22,7 @@ mod find;
 mod images;
 mod layers;
 mod locks;
+mod removal;
 mod schema;
 mod staging;
 #[cfg(test)]

@@ -56,9 +56,12 @@ pub(super) fn measure(reader: impl Read) -> Result<Measured, LayerError> {
     let mut content_size = 0;
     let mut archive = ArchiveReader::new(&mut stream, ArchiveLimits::default());
     while let Some(entry) = archive.next_entry()? {
-        if entry.kind == EntryKind::File(FileKind::Regular) {
-            content_size += entry.size;
-        }
+        content_size += match &entry.kind {
+            EntryKind::File(FileKind::Regular) => entry.size,
+            // Docker counts them in an image's size.
+            EntryKind::Symlink(target) => target.as_os_str().len() as u64,
+            _ => 0,
+        };
     }
     io::copy(&mut stream, &mut io::sink()).map_err(unreadable)?;
     let diff_id = stream.hasher.map(|hasher| DiffId::from_bytes(hasher.finalize().into()));

@@ -1,7 +1,7 @@
 //! Sizes, ages and IDs as docker prints them (github.com/docker/go-units).
 
-/// `1.09MB`: four significant digits, powers of a thousand.
-pub fn human_size(bytes: u64) -> String {
+/// `1.09MB`: powers of a thousand, this many significant digits. Docker shows three for images, mostly four elsewhere.
+pub fn human_size(bytes: u64, digits: usize) -> String {
     const UNITS: &[&str] = &["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut size = bytes as f64;
     let mut unit = 0;
@@ -9,7 +9,7 @@ pub fn human_size(bytes: u64) -> String {
         size /= 1000.0;
         unit += 1;
     }
-    format!("{}{}", significant(size, 4), UNITS[unit])
+    format!("{}{}", significant(size, digits), UNITS[unit])
 }
 
 /// Go's `%.4g`, for numbers below a thousand: trailing zeros go.
@@ -23,11 +23,11 @@ fn significant(value: f64, digits: usize) -> String {
 pub fn human_duration(seconds: i64) -> String {
     let hours = (seconds as f64 / 3600.0).round() as i64;
     match seconds {
-        ..1 => "Less than a second".to_owned(),
+        i64::MIN..1 => "Less than a second".to_owned(),
         1 => "1 second".to_owned(),
-        ..60 => format!("{seconds} seconds"),
-        ..120 => "About a minute".to_owned(),
-        ..3600 => format!("{} minutes", seconds / 60),
+        2..60 => format!("{seconds} seconds"),
+        60..120 => "About a minute".to_owned(),
+        120..3600 => format!("{} minutes", seconds / 60),
         _ if hours == 1 => "About an hour".to_owned(),
         _ if hours < 48 => format!("{hours} hours"),
         _ if hours < 24 * 7 * 2 => format!("{} days", hours / 24),
@@ -69,8 +69,14 @@ mod tests {
             (123_456_789, "123.5MB"),
             (5_000_000_000, "5GB"),
         ] {
-            assert_eq!(human_size(bytes), text);
+            assert_eq!(human_size(bytes, 4), text);
         }
+    }
+
+    #[test]
+    fn images_show_three_digits() {
+        assert_eq!(human_size(2_026_539, 3), "2.03MB");
+        assert_eq!(human_size(123_456_789, 3), "123MB");
     }
 
     #[test]

@@ -1,0 +1,70 @@
+//! What the store knows of images, gathered for showing.
+
+use std::collections::HashMap;
+
+use super::CliError;
+use crate::digest::{DiffId, ImageId};
+use crate::image::{Document, ImageConfig, Reference};
+use crate::store::{ImageRecord, Store};
+use crate::transfer::content_size;
+
+/// The largest config that is read.
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// An image with its names.
+pub struct ImageInfo {
+    pub record: ImageRecord,
+    pub config: Document<ImageConfig>,
+    /// `name:tag`, sorted.
+    pub tags: Vec<Reference>,
+    /// `name@digest`, sorted: under which registries have it.
+    pub digests: Vec<Reference>,
+}
+
+impl ImageInfo {
+    pub fn id(&self) -> ImageId {
+        self.record.id
+    }
+
+    /// The sum of the sizes of its layers' files.
+    pub fn size(&self, store: &Store) -> u64 {
+        self.config.rootfs.diff_ids.iter().map(|diff_id| layer_size(store, diff_id)).sum()
+    }
+
+    /// Seconds since 1970; very low when the image doesn't say.
+    pub fn created_second(&self) -> i64 {
+        self.config.created.map_or(i64::MIN, |created| created.as_second())
+    }
+}
+
+/// The size of a layer's files; nothing when the store has not got the layer (yet).
+pub fn layer_size(store: &Store, diff_id: &DiffId) -> u64 {
+    content_size(store, diff_id).unwrap_or(0)
+}
+
+pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>, CliError> {
+    Ok(Document::parse("image config", store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?)
+}
+
+/// All images, the youngest first.
+pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
+    let mut names: HashMap<ImageId, Vec<Reference>> = HashMap::new();
+    for tag in store.tags()? {
+        if let Ok(reference) = Reference::parse_without_default_tag(&tag.name) {
+            names.entry(tag.image).or_default().push(reference);
+        }
+    }
+    let mut images = Vec::new();
+    for record in store.images()? {
+        let own = names.remove(&record.id).unwrap_or_default();
+        let (digests, tags) = own.into_iter().partition(|reference| reference.tag().is_none());
+        images.push(ImageInfo { config: read_config(store, &record.id)?, record, tags, digests });
+    }
+    images.sort_by_key(|image| std::cmp::Reverse(image.created_second()));
+    Ok(images)
+}
+
+pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, CliError> {
+    let image = all(store)?.into_iter().find(|image| image.id() == *id);
+    image.ok_or_else(|| CliError::new(format!("no such image: {id}")))
+}

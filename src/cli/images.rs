@@ -1,0 +1,133 @@
+//! `rbuild images`
+
+use std::process::ExitCode;
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::commands::Global;
+use super::format::{Column, Listing, ago, human_size, truncate_id};
+use super::image_filter::Filters;
+use super::image_info::{self, ImageInfo};
+use super::{CliError, output};
+use crate::image::Reference;
+use crate::store::Store;
+
+/// List images
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Only images of this repository, or with this name; `*` stands for any letters but a slash
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<String>,
+    /// Also those that are only part of others (rbuild keeps none)
+    #[arg(short, long)]
+    all: bool,
+    /// Show the digests under which registries have them
+    #[arg(long)]
+    digests: bool,
+    /// dangling=BOOL, label=KEY[=VALUE], before=IMAGE, since=IMAGE, reference=PATTERN
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// `table`, `json`, `table TEMPLATE` or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Show whole IDs
+    #[arg(long)]
+    no_trunc: bool,
+    /// Print IDs only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+const COLUMNS: &[Column] = &[
+    Column { field: "Containers", heading: "CONTAINERS" },
+    Column { field: "CreatedAt", heading: "CREATED AT" },
+    Column { field: "CreatedSince", heading: "CREATED" },
+    Column { field: "Digest", heading: "DIGEST" },
+    Column { field: "ID", heading: "IMAGE ID" },
+    Column { field: "Repository", heading: "REPOSITORY" },
+    Column { field: "SharedSize", heading: "SHARED SIZE" },
+    Column { field: "Size", heading: "SIZE" },
+    Column { field: "Tag", heading: "TAG" },
+    Column { field: "UniqueSize", heading: "UNIQUE SIZE" },
+    Column { field: "VirtualSize", heading: "VIRTUAL SIZE" },
+];
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let images = image_info::all(&store)?;
+    let filters = Filters::parse(&args.filter, args.name.as_deref(), &store, &images)?;
+    let format = args.format.as_deref();
+    let shows_digests = args.digests || format.is_some_and(|format| format.contains(".Digest"));
+    let mut rows = Vec::new();
+    for image in images.iter().filter(|image| filters.keep(image)) {
+        let names = names(image, &filters, shows_digests);
+        rows.extend(names.iter().map(|name| row(&store, image, name, args.no_trunc)));
+    }
+    let default = match (args.quiet, args.digests) {
+        (true, _) => "{{.ID}}",
+        (_, true) => "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+        _ => "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
+    };
+    let listing = match format {
+        None | Some("table") if args.quiet => Listing::parse(Some(default), "")?,
+        format => Listing::parse(format, default)?,
+    };
+    output::print(&listing.render(COLUMNS, &rows)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What a row calls its image.
+struct Name {
+    repository: Option<String>,
+    tag: Option<String>,
+    digest: Option<String>,
+}
+
+/// The names of an image's rows: one for each tag, and, where digests are shown, for each digest of its repository.
+fn names(image: &ImageInfo, filters: &Filters, shows_digests: bool) -> Vec<Name> {
+    let digest_of = |reference: &Reference| reference.digest().map(|digest| digest.as_str().to_owned());
+    let shown = |reference: &&Reference| filters.shows(reference);
+    let mut names = Vec::new();
+    for tag in image.tags.iter().filter(shown) {
+        let repository = tag.familiar_repository();
+        let same = image.digests.iter().filter(|digest| digest.familiar_repository() == repository);
+        let mut digests: Vec<_> = same.map(digest_of).filter(|_| shows_digests).collect();
+        if digests.is_empty() {
+            digests.push(None);
+        }
+        let name = |digest| Name { repository: Some(repository.clone()), tag: tag.tag().map(str::to_owned), digest };
+        names.extend(digests.into_iter().map(name));
+    }
+    for digest in image.digests.iter().filter(shown) {
+        let repository = digest.familiar_repository();
+        if image.tags.iter().all(|tag| tag.familiar_repository() != repository) {
+            names.push(Name { repository: Some(repository), tag: None, digest: digest_of(digest) });
+        }
+    }
+    if image.tags.is_empty() && image.digests.is_empty() {
+        names.push(Name { repository: None, tag: None, digest: None });
+    }
+    names
+}
+
+fn row(store: &Store, image: &ImageInfo, name: &Name, no_trunc: bool) -> Value {
+    let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "<none>".to_owned());
+    let created = image.config.created;
+    let created_at = created.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system());
+    let id = image.id().to_string();
+    let size = image.size(store);
+    json!({
+        "Containers": "N/A",
+        "CreatedAt": created_at.strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string(),
+        "CreatedSince": ago(created, jiff::Timestamp::now()),
+        "Digest": or_none(&name.digest),
+        "ID": if no_trunc { id } else { truncate_id(&id) },
+        "Repository": or_none(&name.repository),
+        "SharedSize": "N/A",
+        "Size": human_size(size, 3),
+        "Tag": or_none(&name.tag),
+        "UniqueSize": "N/A",
+        "VirtualSize": human_size(size, 4),
+    })
+}

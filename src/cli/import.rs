@@ -1,0 +1,58 @@
+//! `rbuild import`
+
+use std::fs::File;
+use std::io::{IsTerminal as _, Read, stdin};
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::{CliError, output};
+use crate::archive::{Import, import};
+use crate::image::{Platform, Reference, RunConfig, host_platform};
+use crate::io_error::AtPath;
+
+/// Make an image of a root filesystem in a tar archive, compressed or not
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A file, or `-` for standard input
+    #[arg(value_name = "FILE|-")]
+    source: String,
+    /// What to call the image
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<Reference>,
+    /// The comment in the image's history
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// What the files are for
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
+        return Err(CliError::new("refusing to create a tag with a digest reference"));
+    }
+    let source = open(&args.source)?;
+    let store = global.open_store()?;
+    let settings = Import {
+        platform: args.platform.unwrap_or_else(host_platform).normalized(),
+        config: RunConfig::default(),
+        message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
+        created: jiff::Timestamp::now(),
+    };
+    let id = import(&store, source, &settings)?;
+    if let Some(name) = args.name {
+        store.set_tag(&name.to_string(), &id)?;
+    }
+    output::print(&format!("{id}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn open(source: &str) -> Result<Box<dyn Read>, CliError> {
+    if source != "-" {
+        return Ok(Box::new(File::open(source).at("open", source)?));
+    }
+    if stdin().is_terminal() {
+        return Err(CliError::new("there is nothing to import: standard input is a terminal"));
+    }
+    Ok(Box::new(output::raw_stdin()?))
+}

@@ -1,0 +1,102 @@
+//! `rbuild inspect`
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::commands::Global;
+use super::format::{FormatError, Missing, Template};
+use super::{CliError, image_inspect, output};
+use crate::store::{FindImageError, Store};
+
+/// Show all that is known of images and containers, as JSON
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "NAME|ID")]
+    names: Vec<String>,
+    /// `json` (on one line) or a Go template
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Look for things of this kind only
+    #[arg(long, value_name = "KIND")]
+    r#type: Option<Kind>,
+}
+
+/// Show all that is known of images, as JSON
+#[derive(Debug, clap::Args)]
+pub struct ImageArgs {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "IMAGE")]
+    names: Vec<String>,
+    /// `json` (on one line) or a Go template
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Kind {
+    Image,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let what = match args.r#type {
+        Some(Kind::Image) => "image",
+        None => "object",
+    };
+    inspect(&args.names, args.format.as_deref(), what, global)
+}
+
+pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError> {
+    inspect(&args.names, args.format.as_deref(), "image", global)
+}
+
+/// Prints what is found, then fails when something is not.
+fn inspect(names: &[String], format: Option<&str>, what: &str, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
+    let mut found = Vec::new();
+    let mut missing: Vec<String> = Vec::new();
+    for name in names {
+        match find(&store, name)? {
+            Some(value) => found.push(value),
+            None => missing.push(name.clone()),
+        }
+    }
+    output::print(&render(&found, format, template.as_ref())?)?;
+    if missing.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let lines: Vec<String> = missing.iter().map(|name| format!("no such {what}: {name}")).collect();
+    Err(CliError::new(lines.join("\nerror: ")))
+}
+
+fn find(store: &Store, name: &str) -> Result<Option<Value>, CliError> {
+    match store.find_image(name) {
+        Ok(image) => Ok(Some(image_inspect::describe(store, &image.id)?)),
+        Err(FindImageError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) -> Result<String, FormatError> {
+    if let Some(template) = template {
+        let lines =
+            found.iter().map(|value| Ok(template.render(value, Missing::Null(image_inspect::OPTIONAL_FIELDS))? + "\n"));
+        return lines.collect();
+    }
+    let list = Value::from(found.to_vec());
+    if format == Some("json") {
+        return Ok(format!("{list}\n"));
+    }
+    Ok(indented(&list) + "\n")
+}
+
+/// Indented by four blanks, as docker does.
+fn indented(value: &Value) -> String {
+    let mut out = Vec::new();
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
+    let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
+    serde::Serialize::serialize(value, &mut serializer).expect("writing to memory does not fail");
+    String::from_utf8_lossy(&out).into_owned()
+}

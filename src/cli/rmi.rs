@@ -1,0 +1,137 @@
+//! `rbuild rmi`
+
+use std::collections::HashSet;
+use std::process::ExitCode;
+
+use sha2::Digest as _;
+
+use super::commands::Global;
+use super::image_info::{self, ImageInfo};
+use super::{CliError, output};
+use crate::digest::{BlobDigest, DiffId};
+use crate::image::Reference;
+use crate::store::Store;
+
+/// Remove images
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "IMAGE")]
+    images: Vec<String>,
+    /// Remove an image with all of its names; succeed when there is none
+    #[arg(short, long)]
+    force: bool,
+    /// Keep the layers
+    #[arg(long)]
+    no_prune: bool,
+}
+
+/// How images are removed.
+#[derive(Debug, Clone, Copy)]
+pub struct Removal {
+    pub force: bool,
+    pub prune: bool,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let removal = Removal { force: args.force, prune: !args.no_prune };
+    let mut errors = Vec::new();
+    for word in &args.images {
+        match remove(&store, word, removal) {
+            Ok(text) => output::print(&text)?,
+            Err(error) => errors.push(error),
+        }
+    }
+    CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Removes what `word` means: a name only when the image has others, else the image. Gives docker's lines.
+fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliError> {
+    let found = match store.find_image(word) {
+        Err(crate::store::FindImageError::NotFound { .. }) if removal.force => {
+            eprintln!("no such image: {word}");
+            return Ok(String::new());
+        }
+        found => found?,
+    };
+    let image = image_info::one(store, &found.id)?;
+    let Some(name) = found.reference else { return remove_by_id(store, &image, word, removal) };
+    let others = image.tags.iter().chain(&image.digests).filter(|other| **other != name);
+    // Digests of a repository go with its last tag.
+    let same_repository = |other: &&Reference| other.repository() == name.repository();
+    let (same, elsewhere): (Vec<_>, Vec<_>) = others.partition(same_repository);
+    if !elsewhere.is_empty() || same.iter().any(|other| other.tag().is_some()) {
+        let mut text = untag(store, &name)?;
+        if name.tag().is_some() && !same.iter().any(|other| other.tag().is_some()) {
+            for digest in same {
+                text += &untag(store, digest)?;
+            }
+        }
+        return Ok(text);
+    }
+    delete(store, &image, removal)
+}
+
+fn remove_by_id(store: &Store, image: &ImageInfo, word: &str, removal: Removal) -> Result<String, CliError> {
+    let repositories: HashSet<String> = image.tags.iter().chain(&image.digests).map(Reference::repository).collect();
+    if repositories.len() > 1 && !removal.force {
+        let message = format!(
+            "conflict: unable to delete {word} (must be forced): the image is referenced in multiple repositories"
+        );
+        return Err(CliError::new(message).hint("remove its names one by one, or all with -f"));
+    }
+    delete(store, image, removal)
+}
+
+fn untag(store: &Store, name: &Reference) -> Result<String, CliError> {
+    store.remove_tag(&name.to_string())?;
+    Ok(format!("Untagged: {}\n", name.familiar()))
+}
+
+/// Removes the image with all its names, and the layers that nothing else needs.
+pub fn delete(store: &Store, image: &ImageInfo, removal: Removal) -> Result<String, CliError> {
+    let mut text = String::new();
+    for name in image.tags.iter().chain(&image.digests) {
+        text += &format!("Untagged: {}\n", name.familiar());
+    }
+    store.remove_image(&image.id())?;
+    text += &format!("Deleted: {}\n", image.id());
+    if removal.prune {
+        let diff_ids = &image.config.rootfs.diff_ids;
+        let removed = store.remove_unused_layers(diff_ids, &HashSet::new())?;
+        for (diff_id, chain) in diff_ids.iter().zip(chain_ids(diff_ids)).rev() {
+            if removed.contains(diff_id) {
+                text += &format!("Deleted: {chain}\n");
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The IDs of the stacks of layers, one for each layer with all below it (image-spec, config.md, "Layer ChainID"): what
+/// docker prints of a layer.
+fn chain_ids(diff_ids: &[DiffId]) -> Vec<BlobDigest> {
+    let mut chain: Vec<BlobDigest> = Vec::new();
+    for diff_id in diff_ids {
+        let next = match chain.last() {
+            None => BlobDigest::from(*diff_id),
+            Some(parent) => BlobDigest::from_bytes(sha2::Sha256::digest(format!("{parent} {diff_id}")).into()),
+        };
+        chain.push(next);
+    }
+    chain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_begins_with_its_lowest_layer() {
+        let (a, b) = (DiffId::from_bytes([1; 32]), DiffId::from_bytes([2; 32]));
+        let chain = chain_ids(&[a, b]);
+        assert_eq!(chain[0], BlobDigest::from(a));
+        assert_eq!(chain[1], BlobDigest::of(format!("{a} {b}").as_bytes()));
+    }
+}
