@@ -3,6 +3,7 @@
 //! Each folder owns one thing; `docs/architecture.md` draws the road of a build through them.
 
 pub mod archive;
+pub mod build;
 pub mod cli;
 pub mod container;
 pub mod context;
@@ -15,6 +16,7 @@ pub mod network;
 pub mod plan;
 pub mod registry;
 pub mod sandbox;
+pub mod signal;
 pub mod snapshot;
 pub mod solve;
 pub mod store;

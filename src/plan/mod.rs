@@ -1,1 +1,28 @@
-//! plan
+//! A Dockerfile and the configs of its base images → a DAG of steps, with every variable expanded and every stage that
+//! the target does not need gone.
+//!
+//! Pure: the only question a plan asks the world is what a base name stands for, through [`Bases`]. Must not know how a
+//! step runs. Hop 4 of a build (and hop 3's question).
+
+mod chmod;
+mod copy;
+mod error;
+mod expand;
+mod history;
+mod instructions;
+mod ports;
+mod predefined;
+mod request;
+mod run;
+mod stages;
+mod step;
+
+pub use chmod::Chmod;
+pub use error::{PlanError, PlanErrorKind};
+pub use expand::Environment;
+pub use request::{BaseError, BaseImage, Bases, NamedContext, NoCache, PlanRequest};
+pub use stages::plan;
+pub use step::{
+    CopySource, CopyStep, DirectoryStep, MountSource, NetworkMode, Operation, Plan, RunMount, RunStep, Step, StepId,
+    TreeSource,
+};

@@ -44,6 +44,8 @@ pub struct Draft {
     /// The times that folders get in the end, when nothing is put into them any more.
     folder_times: BTreeMap<PathBuf, i64>,
     now: i64,
+    /// Folders that were taken away and whose place waits for something that is none.
+    cleared: Vec<PathBuf>,
 }
 
 impl Draft {
@@ -54,8 +56,13 @@ impl Draft {
         let mut layers = lower.to_vec();
         layers.push(directory.to_owned());
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
-        let mut draft =
-            Self { view: View::open(&layers)?, directory: directory.to_owned(), folder_times: BTreeMap::new(), now };
+        let mut draft = Self {
+            view: View::open(&layers)?,
+            directory: directory.to_owned(),
+            folder_times: BTreeMap::new(),
+            now,
+            cleared: Vec::new(),
+        };
         let attributes = match &root {
             Some(root) => attributes_of(root),
             None => Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() },
@@ -130,6 +137,28 @@ impl Draft {
         Ok(())
     }
 
+    /// Removes what is at `path`, a folder with all in it, to make room for something else: nothing hides what the layers
+    /// below have there until that something is made.
+    pub fn clear(&mut self, path: &Path) -> Result<(), SnapshotError> {
+        let host_path = self.host_path(path);
+        match self.view.lstat(path)? {
+            Some(entry) if entry.is_dir() => {
+                match std::fs::remove_dir_all(&host_path) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    result => result.at("remove", &host_path)?,
+                }
+                self.folder_times.retain(|known, _| !known.starts_with(path));
+                self.view.forget_directories(path);
+                self.cleared.push(path.to_owned());
+            }
+            Some(entry) if entry.layer == 0 => {
+                rustix::fs::unlinkat(self.fd(), path, AtFlags::empty()).at("remove", &host_path)?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Sets the attributes of what is at `path`. A folder of the layers below is lifted first; a file must be of the draft.
     pub fn set_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.lift(path)?;
@@ -190,6 +219,10 @@ impl Draft {
         self.lift(parent)?;
         let Some(entry) = self.view.lstat(path)? else { return Ok(()) };
         if entry.is_dir() {
+            if self.cleared.last().is_some_and(|cleared| cleared == path) {
+                self.cleared.pop();
+                return Ok(());
+            }
             return Err(SnapshotError::IsDirectory { path: path.to_owned() });
         }
         if entry.layer == 0 {

@@ -5,13 +5,15 @@
 //! Must not know images, registries or Dockerfiles. Hop 8 of a build.
 
 mod draft;
+mod export;
 mod stack;
 mod users;
 mod view;
 
 pub use draft::{Attributes, Draft, Node};
+pub use export::{export_folder, export_tar};
 pub use stack::{Stack, StackLayer, unpack};
-pub use users::{Owner, find_user, owner_of};
+pub use users::{Owner, ProcessUser, owner_of, process_user};
 pub use view::{Entry, View};
 
 use crate::digest::DiffId;
@@ -31,6 +33,10 @@ pub enum SnapshotError {
     WrongLayer { expected: DiffId, actual: DiffId },
     #[error("the store has neither the files nor a blob of layer {0}")]
     MissingLayer(DiffId),
+    #[error("unable to find user {name}: no matching entries in passwd file")]
+    UnknownUser { name: String },
+    #[error("unable to find group {name}: no matching entries in group file")]
+    UnknownGroup { name: String },
     #[error("too many levels of symbolic links in `{}`", path.display())]
     LinkLoop { path: std::path::PathBuf },
     #[error("`/{}` is not a directory", path.display())]

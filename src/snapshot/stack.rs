@@ -7,7 +7,7 @@ use super::SnapshotError;
 use crate::digest::{DiffId, FieldHasher, TreeDigest};
 use crate::io_error::AtPath;
 use crate::layer::{self, ApplyOptions, Decoder};
-use crate::store::{LayerRecord, Store};
+use crate::store::{self, LayerRecord, Store};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StackLayer {
@@ -89,6 +89,7 @@ pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<PathBuf, SnapshotError>
         tree: None,
         stream_size: applied.stream_len,
         content_size: applied.content_bytes,
+        made_at: store::now(),
         built: false,
     };
     Ok(store.add_layer(&record, &directory)?)

@@ -16,16 +16,66 @@ pub struct Owner {
 }
 
 /// A user of `/etc/passwd`.
+struct User {
+    name: String,
+    uid: u32,
+    gid: u32,
+    home: String,
+}
+
+/// Whom a process runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct User {
-    pub name: String,
+pub struct ProcessUser {
     pub uid: u32,
     pub gid: u32,
+    /// Supplementary groups.
+    pub groups: Vec<u32>,
     pub home: String,
 }
 
+/// Whom `USER` or `--user` means: `user`, `user:group`, by name or number; empty for root. As with runc, a number need
+/// not be known, a name must be; the groups that list the user come along unless a group is given.
+pub fn process_user(view: &View, text: &str) -> Result<ProcessUser, SnapshotError> {
+    let (user, group) = match text.split_once(':') {
+        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
+        None => (text, None),
+    };
+    let known = find_user(view, if user.is_empty() { "0" } else { user })?;
+    let mut process = match (&known, user.parse::<u32>()) {
+        (Some(known), _) => {
+            ProcessUser { uid: known.uid, gid: known.gid, groups: Vec::new(), home: known.home.clone() }
+        }
+        (None, Ok(uid)) => ProcessUser { uid, gid: 0, groups: Vec::new(), home: "/".to_owned() },
+        (None, Err(_)) if user.is_empty() => ProcessUser { uid: 0, gid: 0, groups: Vec::new(), home: "/".to_owned() },
+        (None, Err(_)) => return Err(SnapshotError::UnknownUser { name: user.to_owned() }),
+    };
+    match group {
+        Some(group) => {
+            let found = find_group(view, group)?.or_else(|| group.parse().ok());
+            process.gid = found.ok_or_else(|| SnapshotError::UnknownGroup { name: group.to_owned() })?;
+        }
+        None => {
+            if let Some(known) = &known {
+                process.groups = groups_of(view, &known.name)?;
+            }
+        }
+    }
+    Ok(process)
+}
+
+/// The groups that list the user as a member.
+fn groups_of(view: &View, user: &str) -> Result<Vec<u32>, SnapshotError> {
+    let text = read_text(view, "etc/group")?;
+    let group = |line: &str| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let is_member = fields.get(3)?.split(',').any(|member| member == user);
+        is_member.then(|| fields.get(2)?.parse().ok()).flatten()
+    };
+    Ok(text.lines().filter_map(group).collect())
+}
+
 /// The user with that name, or else with that number.
-pub fn find_user(view: &View, name_or_uid: &str) -> Result<Option<User>, SnapshotError> {
+fn find_user(view: &View, name_or_uid: &str) -> Result<Option<User>, SnapshotError> {
     let text = read_text(view, "etc/passwd")?;
     let users = || text.lines().filter_map(parse_user);
     if let Some(user) = users().find(|user| user.name == name_or_uid) {
@@ -81,7 +131,7 @@ fn parse_user(line: &str) -> Option<User> {
 }
 
 fn read_text(view: &View, path: &str) -> Result<String, SnapshotError> {
-    let resolved = view.resolve(Path::new(path))?;
+    let resolved = view.resolve(Path::new(""), Path::new(path))?;
     let Some(entry) = view.lstat(&resolved)? else { return Ok(String::new()) };
     let mut bytes = Vec::new();
     view.open_file(&resolved, &entry)?.take(MOST_BYTES).read_to_end(&mut bytes).at("read", &resolved)?;

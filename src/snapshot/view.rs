@@ -126,20 +126,41 @@ impl View {
         Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
     }
 
-    /// The value of the extended attribute `name`, if there is one.
-    pub fn xattr(&self, path: &Path, entry: &Entry, name: &str) -> Result<Option<Vec<u8>>, IoError> {
-        read_xattr(&self.layers[entry.layer].path.join(path), name)
+    /// The extended attributes, without those of overlayfs, in byte order of their names.
+    pub fn xattrs(&self, path: &Path, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, IoError> {
+        let host_path = self.layers[entry.layer].path.join(path);
+        let mut names = vec![0; 1024];
+        let length = loop {
+            match rustix::fs::llistxattr(&host_path, &mut names[..]) {
+                Ok(length) => break length,
+                Err(Errno::OPNOTSUPP) => break 0,
+                Err(Errno::RANGE) => names.resize(names.len() * 4, 0),
+                Err(errno) => return Err(errno).at("read the attributes of", &host_path),
+            }
+        };
+        let mut found = Vec::new();
+        for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
+            let Ok(name) = std::str::from_utf8(name) else { continue };
+            let of_overlayfs = name.starts_with("user.overlay.") || name.starts_with("trusted.");
+            if !of_overlayfs && let Some(value) = read_xattr(&host_path, name)? {
+                found.push((name.to_owned(), value));
+            }
+        }
+        found.sort();
+        Ok(found)
     }
 
-    /// `path` with every symbolic link in it resolved, also the last, as if the view were the root: absolute links and
-    /// `..` stay inside. What does not exist stays as written.
-    pub fn resolve(&self, path: &Path) -> Result<PathBuf, SnapshotError> {
+    /// `path` with every symbolic link in it resolved, also the last, as if the folder `base` were the root: absolute
+    /// links and `..` stay inside. What does not exist stays as written. The result is seen from the view's root.
+    pub fn resolve(&self, base: &Path, path: &Path) -> Result<PathBuf, SnapshotError> {
         let mut rest: Vec<OsString> = Vec::new();
         push_reversed(&mut rest, path);
-        let (mut resolved, mut links) = (PathBuf::new(), 0);
+        let (mut resolved, mut links) = (base.to_owned(), 0);
         while let Some(name) = rest.pop() {
             if name == ".." {
-                resolved.pop();
+                if resolved != base {
+                    resolved.pop();
+                }
                 continue;
             }
             resolved.push(&name);
@@ -153,7 +174,7 @@ impl View {
             }
             let target = self.read_link(&resolved, &entry)?;
             if target.is_absolute() {
-                resolved.clear();
+                resolved = base.to_owned();
             } else {
                 resolved.pop();
             }
@@ -188,6 +209,12 @@ impl View {
 
     fn known(&self, path: &Path) -> Option<Arc<[usize]>> {
         self.directories.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(path).cloned()
+    }
+
+    /// Forgets what was known of the folder `path` and those below it.
+    pub(super) fn forget_directories(&self, path: &Path) {
+        let mut directories = self.directories.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        directories.retain(|known, _| !known.starts_with(path));
     }
 
     pub(super) fn set_directory(&self, path: &Path, layers: Arc<[usize]>) {

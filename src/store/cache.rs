@@ -2,38 +2,24 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Store, StoreError, now};
+use super::{LayerRecord, Store, StoreError, now};
 use crate::digest::{CacheKey, DiffId, TreeDigest};
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheRecord {
-    /// The layer that the step made.
-    pub diff_id: DiffId,
-    /// When it was made, in seconds since 1970.
-    pub made_at: i64,
-}
-
 impl Store {
-    /// What the step with this key made, unless that was written before a power loss or is gone.
-    pub fn cached(&self, key: &CacheKey) -> Result<Option<CacheRecord>, StoreError> {
-        let record = self
+    /// The layer that the step with this key made, unless that was written before a power loss or is gone.
+    pub fn cached(&self, key: &CacheKey) -> Result<Option<LayerRecord>, StoreError> {
+        let found = self
             .database()
-            .prepare_cached("SELECT diff_id, made_at FROM cache WHERE key = ?1 AND (boot IS NULL OR boot = ?2)")?
-            .query_row(params![key.as_bytes(), self.boot], |row| {
-                Ok(CacheRecord { diff_id: DiffId::from_bytes(row.get(0)?), made_at: row.get(1)? })
-            })
-            .optional()?;
-        match record {
-            Some(record) if self.layer(&record.diff_id)?.is_some() => Ok(Some(record)),
-            _ => Ok(None),
-        }
+            .prepare_cached("SELECT diff_id FROM cache WHERE key = ?1 AND (boot IS NULL OR boot = ?2)")?
+            .query_row(params![key.as_bytes(), self.boot], |row| row.get(0))
+            .optional()?
+            .map(DiffId::from_bytes);
+        found.map_or(Ok(None), |diff_id| self.layer(&diff_id))
     }
 
     pub fn add_cache_record(&self, key: &CacheKey, diff_id: &DiffId) -> Result<(), StoreError> {
         self.database()
-            .prepare_cached(
-                "INSERT OR REPLACE INTO cache (key, diff_id, made_at, used_at, boot) VALUES (?1, ?2, ?3, ?3, ?4)",
-            )?
+            .prepare_cached("INSERT OR REPLACE INTO cache (key, diff_id, used_at, boot) VALUES (?1, ?2, ?3, ?4)")?
             .execute(params![key.as_bytes(), diff_id.as_bytes(), now(), self.boot])?;
         Ok(())
     }
@@ -53,17 +39,14 @@ impl Store {
     }
 
     /// The layer that was made earlier on the same parent layers with the same tree: the same but for its times.
-    pub fn layer_with_tree(&self, parent: &[u8; 32], tree: &TreeDigest) -> Result<Option<DiffId>, StoreError> {
+    pub fn layer_with_tree(&self, parent: &[u8; 32], tree: &TreeDigest) -> Result<Option<LayerRecord>, StoreError> {
         let found = self
             .database()
             .prepare_cached("SELECT diff_id FROM trees WHERE parent = ?1 AND tree = ?2")?
             .query_row(params![parent, tree.as_bytes()], |row| row.get(0))
             .optional()?
             .map(DiffId::from_bytes);
-        match found {
-            Some(diff_id) if self.layer(&diff_id)?.is_some() => Ok(Some(diff_id)),
-            _ => Ok(None),
-        }
+        found.map_or(Ok(None), |diff_id| self.layer(&diff_id))
     }
 
     /// Notes that `diff_id` has this tree on these parent layers.

@@ -18,6 +18,8 @@ pub struct LayerRecord {
     pub stream_size: u64,
     /// Bytes of the files' contents.
     pub content_size: u64,
+    /// When it was made or unpacked, in seconds since 1970.
+    pub made_at: i64,
     /// True when a step made it, so that `layer::encode` makes its stream again.
     pub built: bool,
 }
@@ -46,7 +48,7 @@ impl Store {
         let record = self
             .database()
             .prepare_cached(
-                "SELECT tree, stream_size, content_size, built FROM layers
+                "SELECT tree, stream_size, content_size, made_at, built FROM layers
                  WHERE diff_id = ?1 AND (boot IS NULL OR boot = ?2)",
             )?
             .query_row(params![diff_id.as_bytes(), self.boot], |row| {
@@ -55,7 +57,8 @@ impl Store {
                     tree: row.get::<_, Option<[u8; 32]>>(0)?.map(TreeDigest::from_bytes),
                     stream_size: row.get::<_, i64>(1)? as u64,
                     content_size: row.get::<_, i64>(2)? as u64,
-                    built: row.get(3)?,
+                    made_at: row.get(3)?,
+                    built: row.get(4)?,
                 })
             })
             .optional()?;
@@ -82,14 +85,15 @@ impl Store {
         std::fs::rename(directory, &target).at("rename", directory)?;
         self.database()
             .prepare_cached(
-                "INSERT OR REPLACE INTO layers (diff_id, tree, stream_size, content_size, built, boot)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO layers (diff_id, tree, stream_size, content_size, made_at, built, boot)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?
             .execute(params![
                 record.diff_id.as_bytes(),
                 record.tree.as_ref().map(TreeDigest::as_bytes),
                 record.stream_size as i64,
                 record.content_size as i64,
+                record.made_at,
                 record.built,
                 self.boot,
             ])?;

@@ -38,7 +38,6 @@ use crate::digest::{BlobDigest, DiffId, ImageId};
 use crate::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
-pub use cache::CacheRecord;
 pub use durability::{SYNC_COMMAND, sync_in_background};
 pub use find::{FindImageError, FoundImage};
 pub use images::{ImageRecord, Tag};
@@ -109,6 +108,7 @@ impl Store {
     }
 }
 
-fn now() -> i64 {
+/// Seconds since 1970.
+pub fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs() as i64)
 }

@@ -26,6 +26,7 @@ CREATE TABLE layers (
     tree          BLOB,             -- tree digest; only of layers that a step made
     stream_size   INTEGER NOT NULL, -- bytes of the uncompressed tar stream
     content_size  INTEGER NOT NULL, -- bytes of the files' contents
+    made_at       INTEGER NOT NULL, -- seconds since 1970
     built         INTEGER NOT NULL, -- 1: a step made it, its stream can be made again; 0: unpacked from a blob
     boot          TEXT              -- the boot it was written in; NULL once it is synced
 ) STRICT, WITHOUT ROWID;
@@ -42,9 +43,8 @@ CREATE TABLE layer_blobs (
 
 CREATE TABLE cache (
     key           BLOB PRIMARY KEY,
-    diff_id       BLOB,             -- NULL: the step changed no file
-    made_at       INTEGER NOT NULL,
-    used_at       INTEGER NOT NULL,
+    diff_id       BLOB NOT NULL,
+    used_at       INTEGER NOT NULL, -- seconds since 1970
     boot          TEXT
 ) STRICT, WITHOUT ROWID;
 

@@ -16,6 +16,7 @@ fn layer_record(byte: u8) -> LayerRecord {
         tree: Some(TreeDigest::from_bytes([byte; 32])),
         stream_size: 1024,
         content_size: 3,
+        made_at: 7,
         built: true,
     }
 }

@@ -1,0 +1,163 @@
+//! `COPY` and `ADD`.
+
+use crate::dockerfile::words::Lexer;
+use crate::dockerfile::{Heredoc, Instruction, Lines, Source, Transfer};
+
+use super::chmod::Chmod;
+use super::error::{PlanError, PlanErrorKind};
+use super::instructions::{StageBuilder, destination};
+use super::step::{CopySource, CopyStep, Operation, TreeSource};
+
+impl StageBuilder<'_, '_> {
+    pub(super) fn copy(
+        &mut self,
+        transfer: &Transfer,
+        is_add: bool,
+        instruction: &Instruction,
+    ) -> Result<(), PlanError> {
+        let lines = instruction.lines;
+        let tree = self.copied_tree(transfer, lines)?;
+        let expanded = self.expand_transfer(transfer, lines)?;
+        let mut sources = Vec::new();
+        for source in &expanded.sources {
+            sources.push(self.copy_source(source, &expanded, is_add, &tree, lines)?);
+        }
+        check_checksum(&expanded, &sources, lines)?;
+        // Heredocs come last, as they do in BuildKit: their names may clash with those of files.
+        sources.sort_by_key(|source| matches!(source, CopySource::Inline { .. }));
+        let operation = Operation::Copy(Box::new(CopyStep {
+            parent: self.step,
+            sources,
+            destination: destination(&self.built.config.config.working_dir, &expanded.destination),
+            chown: expanded.chown.clone(),
+            chmod: expanded.chmod.as_deref().map(|text| parse_chmod(text, lines)).transpose()?,
+            excludes: expanded.excludes.clone(),
+            parents: expanded.parents,
+            link: expanded.link,
+            epoch: self.planner.epoch,
+        }));
+        let words = shown_words(&expanded);
+        let keyword = if is_add { "ADD" } else { "COPY" };
+        let shown = match &transfer.from {
+            Some(from) => format!("{keyword} --from={from} {words}"),
+            None => format!("{keyword} {words}"),
+        };
+        self.push(instruction, &shown, operation);
+        self.record(format!("{keyword} {}{words} # buildkit", shown_flags(&expanded)), true);
+        Ok(())
+    }
+
+    /// Where the paths of the instruction lead to: the build context, or what `--from` names.
+    fn copied_tree(&mut self, transfer: &Transfer, lines: Lines) -> Result<TreeSource, PlanError> {
+        let Some(from) = &transfer.from else { return Ok(TreeSource::Context(None)) };
+        let expander = super::expand::Expander { lexer: &self.planner.lexer, lines };
+        if expander.word(from, &super::Environment::default())? != *from {
+            return Err(PlanErrorKind::VariableInFrom.at(lines));
+        }
+        let node = self.planner.source_node(from, lines)?;
+        self.planner.source_tree(node, self.index, lines)
+    }
+
+    fn expand_transfer(&self, transfer: &Transfer, lines: Lines) -> Result<Transfer, PlanError> {
+        let one = |text: &String| self.expand(text, lines);
+        let optional = |text: &Option<String>| text.as_ref().map(one).transpose();
+        let mut sources = Vec::new();
+        for source in &transfer.sources {
+            sources.push(match source {
+                Source::Path(path) => Source::Path(one(path)?),
+                Source::Heredoc(heredoc) => Source::Heredoc(self.expand_heredoc(heredoc, lines)?),
+            });
+        }
+        Ok(Transfer {
+            sources,
+            destination: one(&transfer.destination)?,
+            from: transfer.from.clone(),
+            chown: optional(&transfer.chown)?,
+            chmod: optional(&transfer.chmod)?,
+            excludes: transfer.excludes.iter().map(one).collect::<Result<_, _>>()?,
+            checksum: optional(&transfer.checksum)?,
+            ..transfer.clone()
+        })
+    }
+
+    /// In a heredoc quotes are text, and the escape character is a backslash whatever the directive says.
+    fn expand_heredoc(&self, heredoc: &Heredoc, lines: Lines) -> Result<Heredoc, PlanError> {
+        if !heredoc.expand {
+            return Ok(heredoc.clone());
+        }
+        let lexer = Lexer::new('\\').ignore_quotes();
+        let content =
+            super::expand::Expander { lexer: &lexer, lines }.word(&heredoc.content, &self.built.environment)?;
+        Ok(Heredoc { content, ..heredoc.clone() })
+    }
+
+    fn copy_source(
+        &self,
+        source: &Source,
+        transfer: &Transfer,
+        is_add: bool,
+        tree: &TreeSource,
+        lines: Lines,
+    ) -> Result<CopySource, PlanError> {
+        let path = match source {
+            Source::Heredoc(heredoc) => {
+                return Ok(CopySource::Inline { name: heredoc.name.clone(), content: heredoc.content.clone() });
+            }
+            Source::Path(path) => path,
+        };
+        let remote = if crate::context::is_git_url(path) {
+            let (checksum, keep_git_dir) = (transfer.checksum.clone(), transfer.keep_git_dir);
+            Some(("git repository", CopySource::Git { url: path.clone(), checksum, keep_git_dir }))
+        } else if path.starts_with("http://") || path.starts_with("https://") {
+            let (checksum, unpack) = (transfer.checksum.clone(), transfer.unpack.unwrap_or(false));
+            Some(("URL", CopySource::Http { url: path.clone(), checksum, unpack }))
+        } else {
+            None
+        };
+        match remote {
+            Some((_, source)) if is_add => Ok(source),
+            Some((what, _)) => Err(PlanErrorKind::RemoteCopy { what, source_text: path.clone() }.at(lines)),
+            None => {
+                let unpack = transfer.unpack.unwrap_or(is_add);
+                Ok(CopySource::Path { tree: tree.clone(), path: path.clone(), unpack })
+            }
+        }
+    }
+}
+
+fn check_checksum(transfer: &Transfer, sources: &[CopySource], lines: Lines) -> Result<(), PlanError> {
+    let remote = matches!(sources, [CopySource::Http { .. } | CopySource::Git { .. }]);
+    if transfer.checksum.is_some() && !remote { Err(PlanErrorKind::Checksum.at(lines)) } else { Ok(()) }
+}
+
+fn parse_chmod(text: &str, lines: Lines) -> Result<Chmod, PlanError> {
+    let wanted = "an octal number from 0 to 07777, or letters as in `u+x,go-w`";
+    Chmod::parse(text)
+        .ok_or_else(|| PlanErrorKind::FlagValue { flag: "--chmod", value: text.to_owned(), wanted }.at(lines))
+}
+
+/// Sources and destination as the history and the progress show them.
+fn shown_words(transfer: &Transfer) -> String {
+    let mut words = Vec::new();
+    for source in &transfer.sources {
+        words.push(match source {
+            Source::Path(path) => path.clone(),
+            Source::Heredoc(heredoc) => format!("<<{}", heredoc.name),
+        });
+    }
+    words.push(transfer.destination.clone());
+    words.join(" ")
+}
+
+fn shown_flags(transfer: &Transfer) -> String {
+    let mut flags = String::new();
+    if transfer.parents {
+        flags.push_str("--parents ");
+    }
+    for (flag, value) in [("chown", &transfer.chown), ("chmod", &transfer.chmod)] {
+        if let Some(value) = value {
+            flags.push_str(&format!("--{flag}={value} "));
+        }
+    }
+    flags
+}

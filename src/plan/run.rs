@@ -1,0 +1,192 @@
+//! `RUN`.
+
+use crate::dockerfile::mount::{self, Mount, MountKind};
+use crate::dockerfile::{CommandLine, Heredoc, Instruction, Lines, Run};
+
+use super::error::{PlanError, PlanErrorKind};
+use super::history;
+use super::instructions::{StageBuilder, join};
+use super::step::{MountSource, NetworkMode, Operation, RunMount, RunStep, TreeSource};
+
+impl StageBuilder<'_, '_> {
+    pub(super) fn run(&mut self, run: &Run, instruction: &Instruction) -> Result<(), PlanError> {
+        let lines = instruction.lines;
+        let (command, script) = command_and_script(run);
+        let arguments = match &script {
+            Some((name, _)) => vec![format!("/dev/pipes/{name}")],
+            None => self.with_shell(&command),
+        };
+        if arguments.is_empty() {
+            return Err(PlanErrorKind::EmptyRun.at(lines));
+        }
+        let mut mounts = Vec::new();
+        for text in &run.mounts {
+            mounts.push(self.mount(text, lines)?);
+        }
+        let created_by = history::run(&arguments, &self.visible_build_args());
+        let step = RunStep {
+            parent: self.step,
+            arguments,
+            environment: self.built.environment.to_vec(),
+            proxies: self.undeclared_proxies(),
+            working_directory: self.built.config.config.working_dir.clone(),
+            user: self.built.config.config.user.clone(),
+            network: self.network(run, lines)?,
+            insecure: self.insecure(run, lines)?,
+            mounts,
+            devices: run.devices.clone(),
+            script,
+        };
+        let shown = format!("RUN {}", shown_command(run));
+        self.push(instruction, &shown, Operation::Run(Box::new(step)));
+        self.record(created_by, true);
+        Ok(())
+    }
+
+    /// The declared ARGs with the values that the process sees.
+    fn visible_build_args(&self) -> Vec<(String, String)> {
+        let mut args = super::Environment::default();
+        for (name, value) in &self.built.build_args {
+            let value = self.built.environment.get(name).or(value.as_deref()).unwrap_or("");
+            args.set(name, value);
+        }
+        args.to_vec()
+    }
+
+    /// Proxies that no ENV or ARG of the stage sets.
+    fn undeclared_proxies(&self) -> Vec<(String, String)> {
+        let proxies = self.planner.proxies.iter();
+        proxies.filter(|(name, _)| self.built.environment.get(name).is_none()).cloned().collect()
+    }
+
+    fn network(&self, run: &Run, lines: Lines) -> Result<NetworkMode, PlanError> {
+        match run.network.as_deref() {
+            None | Some("default") => Ok(self.planner.request.network),
+            Some("none") => Ok(NetworkMode::None),
+            Some("host") if self.planner.request.allow_host_network => Ok(NetworkMode::Host),
+            Some("host") => {
+                Err(PlanErrorKind::NotAllowed { what: "--network=host", entitlement: "network.host" }.at(lines))
+            }
+            Some(value) => Err(PlanErrorKind::FlagValue {
+                flag: "--network",
+                value: value.to_owned(),
+                wanted: "there are default, none and host",
+            }
+            .at(lines)),
+        }
+    }
+
+    fn insecure(&self, run: &Run, lines: Lines) -> Result<bool, PlanError> {
+        match run.security.as_deref() {
+            None | Some("sandbox") => Ok(false),
+            Some("insecure") if self.planner.request.allow_insecure => Ok(true),
+            Some("insecure") => {
+                Err(PlanErrorKind::NotAllowed { what: "--security=insecure", entitlement: "security.insecure" }
+                    .at(lines))
+            }
+            Some(value) => Err(PlanErrorKind::FlagValue {
+                flag: "--security",
+                value: value.to_owned(),
+                wanted: "there are sandbox and insecure",
+            }
+            .at(lines)),
+        }
+    }
+
+    fn mount(&mut self, text: &str, lines: Lines) -> Result<RunMount, PlanError> {
+        let mount = self.parse_mount(text, lines)?;
+        let target = match (&mount.target, mount.kind) {
+            (Some(target), _) => join(&self.built.config.config.working_dir, target),
+            (None, MountKind::Secret | MountKind::Ssh) => String::new(),
+            (None, _) => "/".to_owned(),
+        };
+        let target = if mount.target.as_deref().is_some_and(|target| target.starts_with('/')) {
+            join("/", mount.target.as_deref().unwrap_or_default())
+        } else {
+            target
+        };
+        if target == "/" {
+            return Err(PlanErrorKind::MountOverRoot(target).at(lines));
+        }
+        let source = match (mount.kind, &mount.from) {
+            (MountKind::Tmpfs | MountKind::Secret | MountKind::Ssh, _) | (MountKind::Cache, None) => MountSource::None,
+            (MountKind::Bind, None) => MountSource::Tree(TreeSource::Context(None)),
+            (_, Some(from)) => {
+                let node = self.planner.named_node(from, lines);
+                MountSource::Tree(self.planner.source_tree(node, self.index, lines)?)
+            }
+        };
+        Ok(RunMount { mount, target, source })
+    }
+
+    fn parse_mount(&self, text: &str, lines: Lines) -> Result<Mount, PlanError> {
+        let mut expand = |value: &str| Ok(self.planner.lexer.expand(value, &self.built.environment)?.text);
+        mount::parse_with(text, &mut expand).map_err(|error| {
+            let hint = error.hint();
+            PlanErrorKind::Mount { text: text.to_owned(), error }.at(lines).hint(hint)
+        })
+    }
+}
+
+/// What is run: the line itself, or what its heredocs make of it. A single heredoc that begins with `#!` is a script of
+/// its own.
+fn command_and_script(run: &Run) -> (CommandLine, Option<(String, String)>) {
+    let CommandLine::Shell(text) = &run.command else { return (run.command.clone(), None) };
+    match run.heredocs.as_slice() {
+        [] => (run.command.clone(), None),
+        [only] if is_nothing_but_a_heredoc(text) => {
+            if only.content.starts_with("#!") {
+                (run.command.clone(), Some((only.name.clone(), only.content.clone())))
+            } else {
+                (CommandLine::Shell(only.content.clone()), None)
+            }
+        }
+        several => (CommandLine::Shell(with_bodies(text, several)), None),
+    }
+}
+
+/// Whether the line is a heredoc's mark alone, such as `<<EOF` or `3<<-"EOF"`.
+fn is_nothing_but_a_heredoc(text: &str) -> bool {
+    let after_number = text.trim().trim_start_matches(|character: char| character.is_ascii_digit());
+    let Some(mark) = after_number.strip_prefix("<<") else { return false };
+    let name = mark.strip_prefix('-').unwrap_or(mark).trim_start();
+    let mut quote = None;
+    for character in name.chars() {
+        match quote {
+            Some(open) if character == open => quote = None,
+            Some(_) => {}
+            None if character == '"' || character == '\'' => quote = Some(character),
+            None if character.is_whitespace() || character == '<' => return false,
+            None => {}
+        }
+    }
+    true
+}
+
+/// The line with its heredocs behind it, for the shell to read.
+fn with_bodies(text: &str, heredocs: &[Heredoc]) -> String {
+    let mut out = text.to_owned();
+    for heredoc in heredocs {
+        out.push('\n');
+        out.push_str(&heredoc.content);
+        out.push_str(&heredoc.name);
+    }
+    out
+}
+
+/// The command in one line, as the progress shows it.
+fn shown_command(run: &Run) -> String {
+    let text = match &run.command {
+        CommandLine::Shell(text) => text.clone(),
+        CommandLine::Exec(words) => history::quoted_list(words),
+    };
+    let first = run.heredocs.first().map(|heredoc| heredoc.content.trim());
+    match first {
+        Some(body) => {
+            let mut lines = body.lines();
+            let first = lines.next().unwrap_or_default();
+            format!("{text} ({first}{})", if lines.next().is_some() { "..." } else { "" })
+        }
+        None => text,
+    }
+}

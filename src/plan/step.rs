@@ -1,0 +1,183 @@
+//! The plan: steps, and what each one starts from.
+
+use std::path::PathBuf;
+
+use crate::digest::DiffId;
+use crate::dockerfile::Lines;
+use crate::dockerfile::mount::Mount;
+use crate::image::ImageConfig;
+
+use super::chmod::Chmod;
+
+/// A step's place in [`Plan::steps`]; a step only depends on earlier ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StepId(pub usize);
+
+/// What has to be done, in an order in which it can be done.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    pub steps: Vec<Step>,
+    /// The step whose root filesystem is the image's.
+    pub result: StepId,
+    /// The image's config, but for the diffIDs and the times.
+    pub config: ImageConfig,
+    /// How many of the config's history entries are the base image's and keep their times.
+    pub base_history: usize,
+    /// SOURCE_DATE_EPOCH, in seconds since 1970.
+    pub epoch: Option<i64>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Step {
+    /// How it is shown: `[build 2/5] RUN make`.
+    pub name: String,
+    pub lines: Lines,
+    /// Execute it whatever the cache has.
+    pub ignore_cache: bool,
+    pub operation: Operation,
+}
+
+#[derive(Debug, Clone)]
+pub enum Operation {
+    /// Nothing at all, or the layers of a base image.
+    Base {
+        layers: Vec<DiffId>,
+    },
+    Run(Box<RunStep>),
+    Copy(Box<CopyStep>),
+    Directory(DirectoryStep),
+}
+
+/// `RUN`.
+#[derive(Debug, Clone)]
+pub struct RunStep {
+    pub parent: StepId,
+    pub arguments: Vec<String>,
+    /// What the process gets, but for `HOME`.
+    pub environment: Vec<(String, String)>,
+    /// Proxies: given to the process, no part of the cache key.
+    pub proxies: Vec<(String, String)>,
+    pub working_directory: String,
+    /// As `USER` says it; empty for root.
+    pub user: String,
+    pub network: NetworkMode,
+    pub insecure: bool,
+    pub mounts: Vec<RunMount>,
+    /// The values of `--device`.
+    pub devices: Vec<String>,
+    /// A heredoc with a `#!`: its name and text, to be found at `/dev/pipes/NAME`.
+    pub script: Option<(String, String)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum NetworkMode {
+    /// A namespace of its own with a way out.
+    #[default]
+    Default,
+    None,
+    Host,
+}
+
+/// A `RUN --mount`, its variables expanded and its target absolute.
+#[derive(Debug, Clone)]
+pub struct RunMount {
+    pub mount: Mount,
+    pub target: String,
+    pub source: MountSource,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MountSource {
+    /// Secrets, SSH agents, tmpfs, and caches that start empty.
+    None,
+    Tree(TreeSource),
+}
+
+/// A tree that files are taken from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TreeSource {
+    /// The build context, or the named one.
+    Context(Option<String>),
+    Step(StepId),
+}
+
+/// `COPY` or `ADD`.
+#[derive(Debug, Clone)]
+pub struct CopyStep {
+    pub parent: StepId,
+    pub sources: Vec<CopySource>,
+    /// Absolute; ends with a slash when it names a folder.
+    pub destination: String,
+    /// As `--chown` says it.
+    pub chown: Option<String>,
+    pub chmod: Option<Chmod>,
+    pub excludes: Vec<String>,
+    pub parents: bool,
+    /// Does not look at the parent's files.
+    pub link: bool,
+    /// What gets no time from its source gets this one.
+    pub epoch: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CopySource {
+    /// A path or pattern in a tree.
+    Path {
+        tree: TreeSource,
+        path: String,
+        unpack: bool,
+    },
+    /// A heredoc.
+    Inline {
+        name: String,
+        content: String,
+    },
+    Http {
+        url: String,
+        checksum: Option<String>,
+        unpack: bool,
+    },
+    Git {
+        url: String,
+        checksum: Option<String>,
+        keep_git_dir: Option<bool>,
+    },
+}
+
+/// `WORKDIR`: the folder is there afterwards.
+#[derive(Debug, Clone)]
+pub struct DirectoryStep {
+    pub parent: StepId,
+    pub path: PathBuf,
+    /// Who owns it, as `USER` says it; empty for root.
+    pub user: String,
+    pub epoch: Option<i64>,
+}
+
+impl Operation {
+    /// The steps that this one needs the result of.
+    pub fn inputs(&self) -> Vec<StepId> {
+        let step_of = |tree: &TreeSource| match tree {
+            TreeSource::Step(step) => Some(*step),
+            TreeSource::Context(_) => None,
+        };
+        match self {
+            Self::Base { .. } => Vec::new(),
+            Self::Directory(step) => vec![step.parent],
+            Self::Run(step) => {
+                let mounted = step.mounts.iter().filter_map(|mount| match &mount.source {
+                    MountSource::Tree(tree) => step_of(tree),
+                    MountSource::None => None,
+                });
+                [step.parent].into_iter().chain(mounted).collect()
+            }
+            Self::Copy(step) => {
+                let copied = step.sources.iter().filter_map(|source| match source {
+                    CopySource::Path { tree, .. } => step_of(tree),
+                    _ => None,
+                });
+                [step.parent].into_iter().chain(copied).collect()
+            }
+        }
+    }
+}
