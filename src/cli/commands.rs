@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::CliError;
 use crate::store::Store;
@@ -59,7 +59,10 @@ enum Command {
     Images(super::images::Args),
     Import(super::import::Args),
     Inspect(super::inspect::Args),
+    Build(Box<super::build::Args>),
     Load(super::load::Args),
+    #[command(name = crate::store::SYNC_COMMAND, hide = true)]
+    SyncStore,
     Parse(super::parse::Args),
     Rmi(super::rmi::Args),
     Save(super::save::Args),
@@ -68,7 +71,8 @@ enum Command {
 
 /// The program: reads the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    crate::sandbox::init_if_requested();
+    let arguments = with_command(std::env::args_os().collect());
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
@@ -79,6 +83,24 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Puts `build` before arguments that name no command.
+fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+    let mut first = 1;
+    while let Some(word) = arguments.get(first).and_then(|word| word.to_str()) {
+        first += match word {
+            "--root" => 2,
+            word if word.starts_with("--root=") => 1,
+            _ => break,
+        };
+    }
+    let Some(word) = arguments.get(first).map(|word| word.to_string_lossy().into_owned()) else { return arguments };
+    let own = ["help", "--help", "-h", "--version", "-V"];
+    if !own.contains(&word.as_str()) && Cli::command().find_subcommand(&word).is_none() {
+        arguments.insert(first, "build".into());
+    }
+    arguments
+}
+
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
@@ -87,6 +109,8 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Images(args) => super::images::run(args, global),
         Command::Import(args) => super::import::run(args, global),
         Command::Inspect(args) => super::inspect::run(args, global),
+        Command::Build(args) => super::build::run(*args, global),
+        Command::SyncStore => global.open_store()?.sync().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Command::Load(args) => super::load::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
         Command::Rmi(args) => super::rmi::run(args, global),

@@ -4,6 +4,7 @@
 mod entry;
 mod error;
 mod ignore;
+mod remote;
 mod select;
 mod source;
 mod tree;
@@ -11,6 +12,7 @@ mod tree;
 pub use entry::{Entry, Identity, Timestamp};
 pub use error::ContextError;
 pub use ignore::{IgnorePatterns, PatternError};
+pub use remote::{is_git_url, is_http_url};
 pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
 pub use source::{Standard, read_standard_input, unpack_context};
 pub use tree::Context;

@@ -1,1 +1,24 @@
-//! solve
+//! Executes a plan: what is in the cache is taken from it, the rest is done, side by side where the plan allows.
+//!
+//! Owns cache keys, the scheduler and the kinds of steps, one file each. Must not know syscalls or terminals; it talks to
+//! the world through the store, the contexts and [`Progress`]. Hops 6 to 9 of a build.
+
+mod cancel;
+mod context_tree;
+mod copy;
+mod directory;
+mod error;
+mod key;
+mod layers;
+mod mounts;
+mod network;
+mod progress;
+mod run;
+mod scheduler;
+mod settings;
+
+pub use cancel::Cancellation;
+pub use error::{SolveError, StepError};
+pub use progress::{Event, Progress};
+pub use scheduler::{Solved, solve};
+pub use settings::{Contexts, OpenContextError, RunSettings, Secret, Solver};

@@ -1,0 +1,84 @@
+//! What base names stand for: images of the store, images of registries, and what the user put in their place.
+
+use crate::digest::ImageId;
+use crate::image::{Document, ImageConfig, Platform, Reference};
+use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
+use crate::registry;
+use crate::store::{FindImageError, Store};
+
+use super::contexts::BuildContexts;
+use super::named;
+use super::options::{BuildOptions, NamedContextSource};
+
+/// A config is never larger than this many bytes.
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+pub(super) struct StoreBases<'a> {
+    store: &'a Store,
+    options: &'a BuildOptions,
+    contexts: &'a BuildContexts<'a>,
+}
+
+impl<'a> StoreBases<'a> {
+    pub fn new(store: &'a Store, options: &'a BuildOptions, contexts: &'a BuildContexts<'a>) -> Self {
+        Self { store, options, contexts }
+    }
+
+    fn stored(&self, reference: &Reference, platform: &Platform) -> Result<Option<BaseImage>, BaseError> {
+        let id = match self.store.find_image(&reference.to_string()) {
+            Ok(found) => found.id,
+            Err(FindImageError::NotFound { .. }) => return Ok(None),
+            Err(error) => return Err(wrap(error)),
+        };
+        let image = self.load(&id, reference.to_string())?;
+        let matches = image.config.platform.os.is_empty()
+            || crate::image::best_match(platform, [&image.config.platform]).is_some();
+        Ok(Some(image).filter(|_| matches || !self.options.platform_is_explicit))
+    }
+
+    fn load(&self, id: &ImageId, name: String) -> Result<BaseImage, BaseError> {
+        let bytes = self.store.read_blob(&(*id).into(), CONFIG_LIMIT).map_err(wrap)?;
+        let config = Document::<ImageConfig>::parse("image config", bytes).map_err(wrap)?.into_value();
+        let layers = config.rootfs.diff_ids.clone();
+        Ok(BaseImage { name, config: config.child(), layers })
+    }
+}
+
+impl Bases for StoreBases<'_> {
+    fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
+        if !self.options.pull
+            && let Some(image) = self.stored(reference, platform)?
+        {
+            return Ok(image);
+        }
+        let pulled = registry::pull(self.store, reference, platform).map_err(|error| BaseError {
+            message: format!("{}: {error}", reference.familiar()),
+            hint: error.hint(),
+            source: Some(Box::new(error)),
+        })?;
+        self.load(&pulled.id, reference.to_string())
+    }
+
+    fn named_context(&self, name: &str, platform: &Platform) -> Result<Option<NamedContext>, BaseError> {
+        let wanted = named::normal_name(name);
+        let found = self.options.named_contexts.iter().find(|(given, _)| named::normal_name(given) == wanted);
+        let Some((given, source)) = found else { return Ok(None) };
+        match source {
+            NamedContextSource::Directory(_) | NamedContextSource::Remote(_) => {
+                self.contexts.know_as(name, given);
+                Ok(Some(NamedContext::Directory))
+            }
+            NamedContextSource::Image(reference) => {
+                Ok(Some(NamedContext::Image(Box::new(self.image(reference, platform)?))))
+            }
+            NamedContextSource::OciLayout { path, reference } => {
+                let id = named::load_layout(self.store, path, reference.as_deref(), platform)?;
+                Ok(Some(NamedContext::Image(Box::new(self.load(&id, format!("oci-layout://{}", path.display()))?))))
+            }
+        }
+    }
+}
+
+pub(super) fn wrap(error: impl std::error::Error + Send + Sync + 'static) -> BaseError {
+    BaseError { message: error.to_string(), hint: None, source: Some(Box::new(error)) }
+}

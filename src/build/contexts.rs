@@ -1,0 +1,179 @@
+//! The build contexts: what was given as one is brought into a folder, which is walked when a step first needs it.
+
+use std::collections::HashMap;
+use std::fs::File as StdFile;
+use std::io::{Read as _, stdin};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use crate::context::{self, Context, IgnorePatterns, Standard};
+use crate::digest::{CacheKey, FieldHasher};
+use crate::io_error::AtPath;
+use crate::solve::{Contexts, OpenContextError};
+use crate::store::{Staging, Store};
+
+use super::dockerfile::File;
+use super::error::BuildError;
+use super::options::{BuildOptions, ContextSource, NamedContextSource};
+
+/// A Dockerfile on standard input is never larger than this many bytes.
+const DOCKERFILE_LIMIT: u64 = 64 << 20;
+
+/// The main context as a folder.
+pub(super) struct Sources {
+    root: PathBuf,
+    /// Holds the folder when the context was unpacked.
+    _staging: Option<Staging>,
+    dockerfile: Option<Vec<u8>>,
+    stdin_is_taken: bool,
+}
+
+impl Sources {
+    pub fn open(store: &Store, options: &BuildOptions) -> Result<Self, BuildError> {
+        let folder = |root: PathBuf| Self { root, _staging: None, dockerfile: None, stdin_is_taken: false };
+        match &options.context {
+            ContextSource::Directory(path) => {
+                std::fs::read_dir(path).at("open the build context", path)?;
+                Ok(folder(path.clone()))
+            }
+            ContextSource::Archive(path) => {
+                let file = StdFile::open(path).at("open the build context", path)?;
+                Self::unpacked(store, file)
+            }
+            ContextSource::StandardInput => match context::read_standard_input(stdin())? {
+                Standard::Archive(archive) => Ok(Self { stdin_is_taken: true, ..Self::unpacked(store, archive)? }),
+                Standard::Dockerfile(text) => Self::only_dockerfile(store, text),
+            },
+            ContextSource::Remote(url) => {
+                Err(OpenContextError { message: format!("cannot fetch the build context `{url}`") }.into())
+            }
+        }
+    }
+
+    fn unpacked(store: &Store, archive: impl std::io::Read + Send) -> Result<Self, BuildError> {
+        let staging = store.staging()?;
+        let root = staging.path().join("context");
+        std::fs::create_dir(&root).at("create", &root)?;
+        context::unpack_context(archive, &root)?;
+        Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false })
+    }
+
+    fn only_dockerfile(store: &Store, text: Vec<u8>) -> Result<Self, BuildError> {
+        let staging = store.staging()?;
+        let root = staging.path().join("context");
+        std::fs::create_dir(&root).at("create", &root)?;
+        Ok(Self { root, _staging: Some(staging), dockerfile: Some(text), stdin_is_taken: true })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The Dockerfile that came in place of a context.
+    pub fn take_dockerfile(&mut self) -> Option<Vec<u8>> {
+        self.dockerfile.take()
+    }
+
+    pub fn read_standard_input(&mut self) -> Result<Vec<u8>, BuildError> {
+        let path = Path::new("-");
+        if std::mem::replace(&mut self.stdin_is_taken, true) {
+            let message = "standard input cannot be both the context and the Dockerfile".to_owned();
+            return Err(OpenContextError { message }.into());
+        }
+        let mut text = Vec::new();
+        stdin().take(DOCKERFILE_LIMIT).read_to_end(&mut text).at("read", path)?;
+        Ok(text)
+    }
+}
+
+/// The contexts of a build, opened once each.
+pub(super) struct BuildContexts<'a> {
+    store: &'a Store,
+    options: &'a BuildOptions,
+    main: Sources,
+    ignore_file: PathBuf,
+    opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
+    /// The names that plans use for named contexts, and those they were given.
+    names: Mutex<HashMap<String, String>>,
+}
+
+impl<'a> BuildContexts<'a> {
+    pub fn new(store: &'a Store, options: &'a BuildOptions, main: Sources, file: &File) -> Self {
+        let ignore_file = file.own_ignore_file().unwrap_or_else(|| main.root.join(".dockerignore"));
+        Self { store, options, main, ignore_file, opened: Mutex::default(), names: Mutex::default() }
+    }
+
+    /// Lets `name` mean the context that was given as `given`.
+    pub fn know_as(&self, name: &str, given: &str) {
+        lock(&self.names).insert(name.to_owned(), given.to_owned());
+    }
+
+    /// Keeps what was learnt of the files for the next build. It is only a cache: that it can't be written stops nothing.
+    pub fn save_stat_caches(&self) {
+        for context in lock(&self.opened).values() {
+            let _ = context.save_stat_cache();
+        }
+    }
+
+    fn open_now(&self, name: Option<&str>) -> Result<Context, OpenContextError> {
+        let failed = |error: &dyn std::error::Error| {
+            let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
+            OpenContextError { message: format!("{error}{cause}") }
+        };
+        let Some(name) = name else {
+            let ignore = read_ignore(&self.ignore_file).map_err(|error| failed(&error))?;
+            let opened = Context::open(&self.main.root, &ignore, Some(&self.stat_cache(&self.main.root)));
+            return opened.map_err(|error| failed(&error));
+        };
+        let given = lock(&self.names).get(name).cloned().unwrap_or_else(|| name.to_owned());
+        let source = self.options.named_contexts.iter().find(|(known, _)| *known == given);
+        match source {
+            Some((_, NamedContextSource::Directory(path))) => {
+                let ignore = read_ignore(&path.join(".dockerignore")).map_err(|error| failed(&error))?;
+                Context::open(path, &ignore, Some(&self.stat_cache(path))).map_err(|error| failed(&error))
+            }
+            _ => Err(OpenContextError { message: format!("there is no build context `{name}`") }),
+        }
+    }
+
+    /// The file with what is known of the folder's files; folders are told apart by their paths.
+    fn stat_cache(&self, root: &Path) -> PathBuf {
+        let absolute = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
+        let mut hasher = FieldHasher::new("context-folder-1");
+        hasher.field(absolute.as_os_str().as_encoded_bytes());
+        self.store.root().join("contexts").join(CacheKey::from_bytes(hasher.finish()).hex())
+    }
+}
+
+impl Contexts for BuildContexts<'_> {
+    fn open(&self, name: Option<&str>) -> Result<Arc<Context>, OpenContextError> {
+        // Held while the folder is walked: a second step that needs it waits.
+        let mut opened = lock(&self.opened);
+        let key = name.map(str::to_owned);
+        if let Some(context) = opened.get(&key) {
+            return Ok(context.clone());
+        }
+        let context = Arc::new(self.open_now(name)?);
+        opened.insert(key, context.clone());
+        Ok(context)
+    }
+
+    fn is_ignored(&self, path: &str) -> bool {
+        let path = path.trim_matches('/');
+        let matches = read_ignore(&self.ignore_file).is_ok_and(|ignore| ignore.matches(path.as_bytes()));
+        matches && self.main.root.join(path).symlink_metadata().is_ok()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+/// The patterns of an ignore file; none when there is no such file.
+fn read_ignore(path: &Path) -> Result<IgnorePatterns, BuildError> {
+    let text = match std::fs::read(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        result => result.at("read", path)?,
+    };
+    IgnorePatterns::parse(&text).map_err(|error| BuildError::IgnoreFile { path: path.to_owned(), source: error })
+}

@@ -1,0 +1,144 @@
+//! The Dockerfile of a build: where it is, and errors shown in its lines.
+
+use std::error::Error as _;
+use std::path::{Path, PathBuf};
+
+use crate::dockerfile::excerpt::Excerpt;
+use crate::dockerfile::{self, Dockerfile, Lines};
+use crate::plan::{Plan, PlanError, PlanErrorKind};
+use crate::solve::{SolveError, StepError};
+
+use super::contexts::Sources;
+use super::error::{BuildError, Located};
+use super::options::{BuildOptions, ContextSource, DockerfileSource};
+
+pub(super) struct File {
+    /// How errors call it.
+    pub name: String,
+    /// Where it is, for the ignore file beside it.
+    pub path: Option<PathBuf>,
+    pub bytes: Vec<u8>,
+}
+
+/// Finds and reads the Dockerfile.
+pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File, BuildError> {
+    if let Some(bytes) = sources.take_dockerfile() {
+        return Ok(File { name: "Dockerfile".to_owned(), path: None, bytes });
+    }
+    let path = match (&options.dockerfile, &options.context) {
+        (DockerfileSource::StandardInput, _) => {
+            let bytes = sources.read_standard_input()?;
+            return Ok(File { name: "-".to_owned(), path: None, bytes });
+        }
+        (DockerfileSource::Default, _) => sources.root().join("Dockerfile"),
+        (DockerfileSource::Path(path), ContextSource::Directory(_)) => path.clone(),
+        (DockerfileSource::Path(path), _) => sources.root().join(path.strip_prefix("/").unwrap_or(path)),
+    };
+    let path = match lower_case_spelling(&path, options) {
+        Some(lower) => lower,
+        None => path,
+    };
+    let name = match &options.dockerfile {
+        DockerfileSource::Path(path) => path.display().to_string(),
+        _ => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+    };
+    let bytes = std::fs::read(&path)
+        .map_err(|source| BuildError::ReadDockerfile { path: path.display().to_string(), source })?;
+    Ok(File { name, path: Some(path), bytes })
+}
+
+/// As docker does, `dockerfile` is taken when there is no `Dockerfile` and none was named.
+fn lower_case_spelling(path: &Path, options: &BuildOptions) -> Option<PathBuf> {
+    let lower = path.with_file_name("dockerfile");
+    let is_default = options.dockerfile == DockerfileSource::Default;
+    (is_default && !path.exists() && lower.is_file()).then_some(lower)
+}
+
+impl File {
+    pub fn parse(&self) -> Result<Dockerfile, BuildError> {
+        let parse = dockerfile::parse(&self.bytes);
+        let syntax = parse.tree.directives.syntax.as_ref();
+        if let Some(directive) = syntax.filter(|directive| !is_built_in(directive.word())) {
+            return Err(BuildError::Frontend { image: directive.word().to_owned() });
+        }
+        parse
+            .result
+            .map_err(|error| Located { text: error.render(&self.name, &self.bytes) })
+            .map_err(BuildError::Located)
+    }
+
+    pub fn plan_error(&self, error: PlanError) -> BuildError {
+        let hint = match &error.kind {
+            PlanErrorKind::Parse(parse) => parse.hint(),
+            _ => None,
+        };
+        let mut message = error.to_string();
+        let mut source = error.kind.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            if !message.contains(&text) {
+                message = format!("{message}: {text}");
+            }
+            source = cause.source();
+        }
+        self.located(error.lines, &message, error.hint.as_deref().or(hint.as_deref()))
+    }
+
+    pub fn solve_error(&self, error: SolveError, plan: &Plan) -> BuildError {
+        let SolveError::Step { step, error } = error else { return BuildError::Cancelled };
+        let step = &plan.steps[step.0];
+        let mut message = chain(error.as_ref());
+        if let StepError::Failed { tail, .. } = error.as_ref()
+            && !tail.is_empty()
+        {
+            let shown: Vec<String> = tail.lines().map(|line| format!("  > {line}")).collect();
+            message = format!("{message}\n{}:\n{}", step.name, shown.join("\n"));
+        }
+        self.located(Some(step.lines), &message, error.hint().as_deref())
+    }
+
+    fn located(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> BuildError {
+        let lines = lines.unwrap_or(Lines { first: 0, last: 0 });
+        let (headline, details) = message.split_once('\n').unwrap_or((message, ""));
+        let excerpt =
+            Excerpt { file_name: &self.name, source: &self.bytes, lines, span: None, message: headline, hint };
+        let mut text = if lines.first == 0 {
+            let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
+            format!("{}: {headline}{hint}", self.name)
+        } else {
+            excerpt.render()
+        };
+        if !details.is_empty() {
+            text = format!("{text}\n{details}");
+        }
+        BuildError::Located(Located { text })
+    }
+
+    /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.
+    pub fn own_ignore_file(&self) -> Option<PathBuf> {
+        let path = self.path.as_ref()?;
+        let name = format!("{}.dockerignore", path.file_name()?.to_string_lossy());
+        Some(path.with_file_name(name)).filter(|path| path.is_file())
+    }
+}
+
+/// Any version of docker's own frontend is what rbuild has built in.
+fn is_built_in(image: &str) -> bool {
+    let name = image.split(['@', ':']).next().unwrap_or(image);
+    let name = name.strip_prefix("docker.io/").unwrap_or(name);
+    name.starts_with("docker/dockerfile")
+}
+
+/// The error and its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}

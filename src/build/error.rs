@@ -1,0 +1,57 @@
+//! Why a build failed.
+
+use std::path::PathBuf;
+
+use crate::archive::ArchiveError;
+use crate::context::{ContextError, PatternError};
+use crate::image::{BrokenInvariant, ImageDocumentError};
+use crate::io_error::IoError;
+use crate::layer::LayerError;
+use crate::snapshot::SnapshotError;
+use crate::solve::OpenContextError;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// Something is wrong at a place of the Dockerfile.
+    #[error("{0}")]
+    Located(Located),
+    #[error("failed to read the Dockerfile `{path}`")]
+    ReadDockerfile { path: String, source: std::io::Error },
+    #[error("the Dockerfile `{path}` is empty")]
+    EmptyDockerfile { path: String },
+    #[error(
+        "the Dockerfile names the frontend `{image}`; rbuild has the language of docker/dockerfile built in and runs no other"
+    )]
+    Frontend { image: String },
+    #[error("cannot use the ignore file `{}`", path.display())]
+    IgnoreFile { path: PathBuf, source: PatternError },
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    #[error(transparent)]
+    OpenContext(#[from] OpenContextError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    #[error(transparent)]
+    ImageDocument(#[from] ImageDocumentError),
+    #[error("the image that was built is not consistent")]
+    Invariant(#[from] BrokenInvariant),
+    #[error("cancelled")]
+    Cancelled,
+}
+
+/// An error with the lines of the Dockerfile that it speaks of, as it is shown.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Located {
+    /// Message, lines and hint.
+    pub text: String,
+}

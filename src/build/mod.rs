@@ -1,0 +1,67 @@
+//! One build from end to end: reads the Dockerfile, plans, executes, makes the image, stores it and writes its outputs.
+//!
+//! Joins the folders that do the work and does none itself. Must not know terminals or arguments: what it tells goes
+//! through [`Observer`]. The whole road of a build, hops 2 to 12.
+
+mod bases;
+mod contexts;
+mod dockerfile;
+mod error;
+mod named;
+mod options;
+mod output;
+mod result;
+
+pub use error::{BuildError, Located};
+pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
+pub use result::BuildResult;
+
+use crate::plan::{self, Plan, PlanRequest};
+use crate::solve::{self, Cancellation, Progress, Solver};
+use crate::store::{self, Store};
+
+/// Whoever watches a build.
+pub trait Observer: Progress {
+    /// The plan is made; its steps are executed next.
+    fn planned(&self, plan: &Plan);
+
+    /// Something that the user should know and that is no error.
+    fn warn(&self, text: &str);
+}
+
+/// Builds what `options` says.
+pub fn build(
+    store: &Store,
+    options: &BuildOptions,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<BuildResult, BuildError> {
+    let mut source = contexts::Sources::open(store, options)?;
+    let file = dockerfile::read(options, &mut source)?;
+    let parsed = file.parse()?;
+    let contexts = contexts::BuildContexts::new(store, options, source, &file);
+    let bases = bases::StoreBases::new(store, options, &contexts);
+    let request = PlanRequest {
+        target: options.target.clone(),
+        build_args: options.build_args.clone(),
+        labels: options.labels.clone(),
+        platform: options.platform.clone(),
+        platform_is_explicit: options.platform_is_explicit,
+        build_platform: crate::image::host_platform(),
+        no_cache: options.no_cache.clone(),
+        network: options.network,
+        allow_host_network: options.allow_host_network,
+        allow_insecure: options.allow_insecure,
+    };
+    let plan = plan::plan(&parsed, &request, &bases).map_err(|error| file.plan_error(error))?;
+    observer.planned(&plan);
+    let solver = Solver { store, contexts: &contexts, run: &options.run, progress: observer, cancellation };
+    let solved = solve::solve(&plan, &solver).map_err(|error| file.solve_error(error, &plan))?;
+    let result = result::make_image(store, &plan, &solved.stack)?;
+    contexts.save_stat_caches();
+    output::write(store, options, &result)?;
+    if solved.made_layers {
+        store::sync_in_background(store.root())?;
+    }
+    Ok(result)
+}

@@ -1,0 +1,45 @@
+//! Names of `--build-context`, and what `oci-layout://` leads to.
+
+use std::path::Path;
+
+use crate::archive::{self, LoadOptions, Source};
+use crate::digest::ImageId;
+use crate::image::{Platform, Reference};
+use crate::plan::BaseError;
+use crate::store::Store;
+
+use super::bases::wrap;
+
+/// The form in which names are compared: an image's familiar name without `:latest`, or the name in lower case.
+pub(super) fn normal_name(name: &str) -> String {
+    let lower = name.to_lowercase();
+    match lower.parse::<Reference>() {
+        Ok(reference) => {
+            let familiar = reference.familiar();
+            familiar.strip_suffix(":latest").unwrap_or(&familiar).to_owned()
+        }
+        Err(_) => lower,
+    }
+}
+
+/// Loads the image of an OCI layout, without giving it a name.
+pub(super) fn load_layout(
+    store: &Store,
+    path: &Path,
+    reference: Option<&str>,
+    platform: &Platform,
+) -> Result<ImageId, BaseError> {
+    let options = LoadOptions { platform: Some(platform.clone()), untagged: true, ..LoadOptions::default() };
+    let loaded = archive::load(store, Source::Folder(path.to_owned()), &options).map_err(wrap)?;
+    let wanted = loaded.iter().find(|image| match reference {
+        None => true,
+        Some(reference) => {
+            image.names.iter().any(|name| name.tag() == Some(reference)) || image.id.to_string() == reference
+        }
+    });
+    wanted.map(|image| image.id).ok_or_else(|| BaseError {
+        message: format!("the OCI layout `{}` has no image `{}`", path.display(), reference.unwrap_or_default()),
+        hint: None,
+        source: None,
+    })
+}

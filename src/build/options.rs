@@ -1,0 +1,88 @@
+//! What a build is asked for.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use crate::image::{Platform, Reference};
+use crate::plan::{NetworkMode, NoCache};
+use crate::solve::RunSettings;
+
+/// All that `rbuild build` can be told.
+#[derive(Debug, Clone)]
+pub struct BuildOptions {
+    pub context: ContextSource,
+    pub dockerfile: DockerfileSource,
+    pub named_contexts: Vec<(String, NamedContextSource)>,
+    pub tags: Vec<Reference>,
+    pub build_args: BTreeMap<String, String>,
+    pub labels: Vec<(String, String)>,
+    pub target: Option<String>,
+    pub platform: Platform,
+    pub platform_is_explicit: bool,
+    pub no_cache: NoCache,
+    /// Ask the registry for base images that the store has.
+    pub pull: bool,
+    pub network: NetworkMode,
+    pub allow_host_network: bool,
+    pub allow_insecure: bool,
+    pub run: RunSettings,
+    /// Where the result goes beside, or in place of, the store.
+    pub outputs: Vec<Output>,
+    /// Keep the result in the store, with its tags.
+    pub keep: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContextSource {
+    Directory(PathBuf),
+    /// A tar archive, compressed or not.
+    Archive(PathBuf),
+    /// A tar archive or a Dockerfile.
+    StandardInput,
+    /// A git repository, or an archive or a Dockerfile behind http(s).
+    Remote(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DockerfileSource {
+    /// `Dockerfile` in the context.
+    Default,
+    /// A path as seen from the working directory, or from the context when that is no local folder.
+    Path(PathBuf),
+    StandardInput,
+}
+
+/// What `--build-context NAME=` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NamedContextSource {
+    Directory(PathBuf),
+    /// `docker-image://`
+    Image(Reference),
+    /// `oci-layout://PATH[:TAG|@DIGEST]`
+    OciLayout {
+        path: PathBuf,
+        reference: Option<String>,
+    },
+    Remote(String),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Output {
+    pub kind: OutputKind,
+    /// A file or folder; `-` is standard output.
+    pub destination: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutputKind {
+    /// docker's archive.
+    Docker,
+    /// An OCI layout in a tar archive.
+    Oci,
+    /// An OCI layout in a folder.
+    OciFolder,
+    /// The root filesystem as a tar archive.
+    Tar,
+    /// The root filesystem as a folder.
+    Local,
+}

@@ -1,0 +1,93 @@
+//! `rbuild build`, or `rbuild` alone.
+
+mod arguments;
+mod values;
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::CliError;
+use super::commands::Global;
+use super::progress::{self, ProgressMode};
+use crate::build::{self, BuildError, BuildOptions, BuildResult};
+use crate::solve::Cancellation;
+
+pub use arguments::Args;
+
+/// As a shell gives it for a program that was interrupted.
+const INTERRUPTED: u8 = 130;
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let options = args.options()?;
+    let store = global.open_store()?;
+    let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
+    let observer = progress::observer(mode);
+    let cancellation = Arc::new(Cancellation::default());
+    cancel_on_interrupt(&cancellation)?;
+    let built = build::build(&store, &options, observer.as_ref(), &cancellation);
+    drop(observer);
+    let result = built.map_err(build_error)?;
+    report(&args, &options, &result)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn build_error(error: BuildError) -> CliError {
+    match error {
+        BuildError::Cancelled => CliError::new("the build was cancelled").exit_code(INTERRUPTED),
+        other => other.into(),
+    }
+}
+
+/// Writes down what was made where the user wants it.
+fn report(args: &Args, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
+    let id = result.id.to_string();
+    if let Some(path) = &args.iidfile {
+        crate::archive::write_file(path, |out| {
+            use std::io::Write as _;
+            out.write_all(id.as_bytes()).map_err(|source| write_error(path, source))
+        })?;
+    }
+    if let Some(path) = &args.metadata_file {
+        let names: Vec<String> = options.tags.iter().map(ToString::to_string).collect();
+        let metadata = serde_json::json!({
+            "containerimage.config.digest": id,
+            "containerimage.digest": id,
+            "image.name": names.join(","),
+        });
+        let text = format!("{metadata:#}\n");
+        crate::archive::write_file(path, |out| {
+            use std::io::Write as _;
+            out.write_all(text.as_bytes()).map_err(|source| write_error(path, source))
+        })?;
+    }
+    if args.quiet {
+        println!("{id}");
+    } else if options.keep {
+        eprintln!("built {}", result.id.short());
+        for tag in &options.tags {
+            eprintln!("named {}", tag.familiar());
+        }
+    }
+    Ok(())
+}
+
+fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::io_error::IoError {
+    crate::io_error::IoError { action: "write", path: path.to_owned(), source }
+}
+
+/// The first Ctrl-C stops the build in good order, a second one ends the process.
+fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|error| CliError::new(format!("cannot watch for signals: {error}")))?;
+    let cancellation = cancellation.clone();
+    std::thread::spawn(move || {
+        for (count, _) in signals.forever().enumerate() {
+            if count > 0 {
+                std::process::exit(i32::from(INTERRUPTED));
+            }
+            cancellation.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,189 @@
+//! What can be typed behind `rbuild build`, and what it means.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::values;
+use crate::build::{BuildOptions, ContextSource, DockerfileSource};
+use crate::cli::CliError;
+use crate::cli::progress::ProgressMode;
+use crate::context;
+use crate::image::{Platform, Reference, host_platform};
+use crate::plan::{NetworkMode, NoCache};
+use crate::sandbox::Limits;
+use crate::solve::RunSettings;
+
+/// Build an image from a Dockerfile.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Name of the image, with an optional tag; may be given several times
+    #[arg(short, long = "tag", value_name = "NAME[:TAG]")]
+    tags: Vec<Reference>,
+    /// Dockerfile to read [default: PATH/Dockerfile]; `-` is standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// Value of an ARG; without `=VALUE` it is taken from the environment
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    build_args: Vec<String>,
+    /// Stage to build [default: the last]
+    #[arg(long, value_name = "STAGE")]
+    target: Option<String>,
+    /// Execute every step, whatever the cache has
+    #[arg(long)]
+    no_cache: bool,
+    /// Execute every step of these stages
+    #[arg(long, value_name = "STAGE", value_delimiter = ',')]
+    no_cache_filter: Vec<String>,
+    /// Ask the registry for newer base images
+    #[arg(long)]
+    pull: bool,
+    /// Label of the image, over one of the Dockerfile
+    #[arg(long = "label", value_name = "KEY=VALUE")]
+    labels: Vec<String>,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
+    pub(super) progress: ProgressMode,
+    /// Print nothing but the image's ID
+    #[arg(short, long)]
+    pub(super) quiet: bool,
+    /// Write the image's ID to this file
+    #[arg(long, value_name = "FILE")]
+    pub(super) iidfile: Option<PathBuf>,
+    /// Write facts about the result to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    pub(super) metadata_file: Option<PathBuf>,
+    /// Network of RUN steps
+    #[arg(long, value_name = "default|none|host", default_value = "default", value_parser = values::network)]
+    network: NetworkMode,
+    /// Write the result to a file or folder: `type=docker|oci|tar|local,dest=PATH`, or just a folder, or `-` for a tar
+    /// on standard output
+    #[arg(short, long = "output", value_name = "OUTPUT")]
+    outputs: Vec<String>,
+    /// Keep the result in the store, also when it goes elsewhere too
+    #[arg(long)]
+    load: bool,
+    /// Another context, or what to put in the place of an image or stage:
+    /// `NAME=DIR|docker-image://IMAGE|oci-layout://PATH[:TAG]|URL`
+    #[arg(long = "build-context", value_name = "NAME=SOURCE")]
+    build_contexts: Vec<String>,
+    /// Platform of the image
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+    /// Secret for `RUN --mount=type=secret`: `id=ID[,src=FILE|,env=NAME]`
+    #[arg(long = "secret", value_name = "SECRET")]
+    secrets: Vec<String>,
+    /// SSH agent for `RUN --mount=type=ssh`: `default` or `ID=SOCKET`
+    #[arg(long = "ssh", value_name = "ID[=SOCKET]")]
+    ssh: Vec<String>,
+    /// Allow what is not allowed by default: network.host, security.insecure
+    #[arg(long = "allow", value_name = "ENTITLEMENT", value_parser = ["network.host", "security.insecure"])]
+    allow: Vec<String>,
+    /// Line of /etc/hosts in RUN steps
+    #[arg(long = "add-host", value_name = "HOST:IP")]
+    add_hosts: Vec<String>,
+    /// Size of /dev/shm in RUN steps
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    shm_size: Option<u64>,
+    /// Resource limit in RUN steps
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
+    ulimits: Vec<String>,
+    /// Cgroup that RUN steps are under
+    #[arg(long, value_name = "CGROUP")]
+    cgroup_parent: Option<String>,
+    /// Memory limit of each RUN step
+    #[arg(short, long, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+    /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
+    /// standard input
+    #[arg(value_name = "PATH|URL|-")]
+    context: PathBuf,
+}
+
+impl Args {
+    /// What was typed, understood. Reads the environment, and looks at nothing else.
+    pub fn options(&self) -> Result<BuildOptions, CliError> {
+        let outputs = self.outputs.iter().map(|text| values::output(text)).collect::<Result<Vec<_>, _>>()?;
+        let limits = Limits { parent: self.cgroup_parent.clone(), memory: self.memory, ..Limits::default() };
+        Ok(BuildOptions {
+            context: context_source(&self.context),
+            dockerfile: match &self.file {
+                None => DockerfileSource::Default,
+                Some(path) if path == Path::new("-") => DockerfileSource::StandardInput,
+                Some(path) => DockerfileSource::Path(path.clone()),
+            },
+            named_contexts: self
+                .build_contexts
+                .iter()
+                .map(|text| values::named_context(text))
+                .collect::<Result<_, _>>()?,
+            tags: self.tags.clone(),
+            build_args: self.build_args(),
+            labels: self.labels.iter().map(|text| values::label(text)).collect(),
+            target: self.target.clone(),
+            platform: self.platform.clone().unwrap_or_else(host_platform),
+            platform_is_explicit: self.platform.is_some(),
+            no_cache: match (self.no_cache, self.no_cache_filter.as_slice()) {
+                (true, _) => NoCache::Always,
+                (false, []) => NoCache::Never,
+                (false, stages) => NoCache::Stages(stages.to_vec()),
+            },
+            pull: self.pull,
+            network: self.network,
+            allow_host_network: self.network == NetworkMode::Host || self.allows("network.host"),
+            allow_insecure: self.allows("security.insecure"),
+            run: RunSettings {
+                extra_hosts: self.add_hosts.iter().map(|text| values::host(text)).collect::<Result<_, _>>()?,
+                shm_size: self.shm_size,
+                ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
+                limits,
+                secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
+                ssh_sockets: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
+            },
+            keep: outputs.is_empty() || self.load,
+            outputs,
+        })
+    }
+
+    fn allows(&self, entitlement: &str) -> bool {
+        self.allow.iter().any(|given| given == entitlement)
+    }
+
+    /// `NAME` alone takes the environment's value, if there is one. SOURCE_DATE_EPOCH is taken without being asked for,
+    /// as buildx does.
+    fn build_args(&self) -> BTreeMap<String, String> {
+        let mut build_args = BTreeMap::new();
+        if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
+            build_args.insert("SOURCE_DATE_EPOCH".to_owned(), epoch);
+        }
+        for text in &self.build_args {
+            match text.split_once('=') {
+                Some((name, value)) => {
+                    build_args.insert(name.to_owned(), value.to_owned());
+                }
+                None => {
+                    if let Ok(value) = std::env::var(text) {
+                        build_args.insert(text.clone(), value);
+                    }
+                }
+            }
+        }
+        build_args
+    }
+}
+
+pub(super) fn is_remote(text: &str) -> bool {
+    context::is_git_url(text) || context::is_http_url(text)
+}
+
+fn context_source(path: &Path) -> ContextSource {
+    let text = path.to_string_lossy();
+    if path == Path::new("-") {
+        ContextSource::StandardInput
+    } else if !path.exists() && is_remote(&text) {
+        ContextSource::Remote(text.into_owned())
+    } else if path.is_file() {
+        ContextSource::Archive(path.to_owned())
+    } else {
+        ContextSource::Directory(path.to_owned())
+    }
+}

@@ -1,0 +1,53 @@
+//! What is shown while a build runs: plain lines, a live display on a terminal, or nothing.
+
+mod plain;
+mod terminal;
+
+use std::io::IsTerminal as _;
+
+pub use plain::Plain;
+pub use terminal::Terminal;
+
+use crate::build::Observer;
+use crate::plan::Plan;
+use crate::solve::{Event, Progress};
+
+/// `--progress`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum ProgressMode {
+    /// `tty` when standard error is a terminal, or else `plain`
+    #[default]
+    Auto,
+    /// A line for each thing that happens
+    Plain,
+    /// A live display
+    Tty,
+    /// Nothing but errors
+    Quiet,
+}
+
+/// The display for the mode, writing to standard error.
+pub fn observer(mode: ProgressMode) -> Box<dyn Observer> {
+    let is_terminal = std::io::stderr().is_terminal();
+    match mode {
+        ProgressMode::Quiet => Box::new(Quiet),
+        ProgressMode::Tty => Box::new(Terminal::new()),
+        ProgressMode::Auto if is_terminal => Box::new(Terminal::new()),
+        ProgressMode::Auto | ProgressMode::Plain => Box::new(Plain::new()),
+    }
+}
+
+/// Shows nothing.
+struct Quiet;
+
+impl Progress for Quiet {
+    fn event(&self, _: Event<'_>) {}
+}
+
+impl Observer for Quiet {
+    fn planned(&self, _: &Plan) {}
+
+    fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
+}

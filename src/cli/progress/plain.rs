@@ -1,0 +1,119 @@
+//! A line for each thing that happens, in the form that BuildKit's plain progress has: `#5 [2/3] RUN make`.
+
+use std::collections::HashMap;
+use std::io::Write as _;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
+
+use crate::build::Observer;
+use crate::plan::{Plan, StepId};
+use crate::solve::{Event, Progress};
+
+#[derive(Default)]
+pub struct Plain {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    names: Vec<String>,
+    /// The numbers that steps got when something was first said of them.
+    numbers: HashMap<StepId, usize>,
+    begun: HashMap<StepId, Instant>,
+    /// What a step wrote without ending its line yet.
+    unfinished: HashMap<StepId, Vec<u8>>,
+}
+
+impl Plain {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl State {
+    /// The step's number; announces the step when it is new.
+    fn number(&mut self, step: StepId, out: &mut Vec<u8>) -> usize {
+        let next = self.numbers.len() + 1;
+        let number = *self.numbers.entry(step).or_insert(next);
+        if number == next {
+            let name = self.names.get(step.0).map_or("", String::as_str);
+            let _ = writeln!(out, "#{number} {}", one_line(name));
+        }
+        number
+    }
+
+    fn output(&mut self, step: StepId, bytes: &[u8], out: &mut Vec<u8>) {
+        let number = self.number(step, out);
+        let seconds = self.begun.get(&step).map_or(0.0, |begun| begun.elapsed().as_secs_f64());
+        let mut text = self.unfinished.remove(&step).unwrap_or_default();
+        text.extend_from_slice(bytes);
+        let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
+        for line in text[..end].split_inclusive(|byte| *byte == b'\n') {
+            let _ = write!(out, "#{number} {seconds:.3} ");
+            out.extend_from_slice(line);
+        }
+        if end < text.len() {
+            self.unfinished.insert(step, text.split_off(end));
+        }
+    }
+
+    fn end_line(&mut self, step: StepId, out: &mut Vec<u8>) {
+        if self.unfinished.contains_key(&step) {
+            self.output(step, b"\n", out);
+        }
+    }
+}
+
+impl Progress for Plain {
+    fn event(&self, event: Event<'_>) {
+        let mut state = self.lock();
+        let mut out = Vec::new();
+        match event {
+            Event::Started { step } => {
+                state.begun.insert(step, Instant::now());
+                state.number(step, &mut out);
+            }
+            Event::Cached { step } => {
+                let number = state.number(step, &mut out);
+                let _ = writeln!(out, "#{number} CACHED\n");
+            }
+            Event::Output { step, bytes } => state.output(step, bytes, &mut out),
+            Event::Done { step, took } => {
+                state.end_line(step, &mut out);
+                let number = state.number(step, &mut out);
+                let _ = writeln!(out, "#{number} DONE {:.1}s\n", took.as_secs_f64());
+            }
+            Event::Failed { step, took } => {
+                state.end_line(step, &mut out);
+                let number = state.number(step, &mut out);
+                let _ = writeln!(out, "#{number} ERROR after {:.1}s\n", took.as_secs_f64());
+            }
+            Event::Canceled { step } => {
+                state.end_line(step, &mut out);
+                let number = state.number(step, &mut out);
+                let _ = writeln!(out, "#{number} CANCELED\n");
+            }
+        }
+        // Nobody may be there to read it; the build goes on.
+        let _ = std::io::stderr().lock().write_all(&out);
+    }
+}
+
+impl Observer for Plain {
+    fn planned(&self, plan: &Plan) {
+        self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
+    }
+
+    fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
+}
+
+/// A name over several lines in one.
+pub(super) fn one_line(name: &str) -> String {
+    name.replace('\n', " ")
+}

@@ -1,0 +1,38 @@
+//! A build context, or a part of it, as a root filesystem: for `RUN --mount=type=bind` of the context, which must show
+//! what `COPY` would, and nothing that an ignore file excludes.
+
+use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
+use crate::snapshot::Stack;
+
+use super::error::StepError;
+use super::layers::Made;
+use super::settings::Solver;
+
+impl Solver<'_> {
+    /// A stack whose only layer holds `path` of the context, where it is in the context.
+    pub(super) fn context_tree(
+        &self,
+        made: &Made,
+        id: StepId,
+        name: &Option<String>,
+        path: &str,
+    ) -> Result<Stack, StepError> {
+        let path = path.trim_matches('/');
+        let step = CopyStep {
+            parent: id,
+            sources: vec![CopySource::Path {
+                tree: TreeSource::Context(name.clone()),
+                path: if path.is_empty() { "/".to_owned() } else { path.to_owned() },
+                unpack: false,
+            }],
+            destination: "/".to_owned(),
+            chown: None,
+            chmod: None,
+            excludes: Vec::new(),
+            parents: !path.is_empty(),
+            link: false,
+            epoch: None,
+        };
+        self.copy_quietly(made, id, &step)
+    }
+}

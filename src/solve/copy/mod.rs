@@ -1,0 +1,136 @@
+//! `COPY` and `ADD`: files from a context, another step's root filesystem, a heredoc or the network.
+//!
+//! First everything that is to be copied is listed with its content digests, which gives the cache key; only on a miss
+//! is it placed in a new layer.
+
+mod archive;
+mod gather;
+mod place;
+mod source;
+
+use crate::digest::{CacheKey, FieldHasher};
+use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
+use crate::snapshot::{Draft, Stack, owner_of};
+
+pub(super) use source::Files;
+
+use super::error::StepError;
+use super::key;
+use super::layers::{LayerRequest, Made, NewLayer};
+use super::settings::Solver;
+use gather::Gathered;
+use place::Placer;
+
+impl Solver<'_> {
+    /// `inputs`: the parent, then the stacks of the sources that are steps, in order.
+    pub(super) fn copy(
+        &self,
+        made: &Made,
+        id: StepId,
+        step: &CopyStep,
+        inputs: &[Stack],
+        ignore_cache: bool,
+    ) -> Result<Stack, StepError> {
+        let parent = inputs.first().cloned().unwrap_or_default();
+        let sources = inputs.get(1..).unwrap_or_default();
+        let shortcut = shortcut_key(step, &parent, sources);
+        if let Some(key) = shortcut
+            && !ignore_cache
+            && let Some(record) = self.store.cached(&key)?
+        {
+            self.progress.event(super::Event::Cached { step: id });
+            return Ok(parent.with(crate::snapshot::StackLayer { diff_id: record.diff_id, tree: record.tree }));
+        }
+        let gathered = self.gather(step, sources)?;
+        let key = key::copy(step, &parent, &gather::digest(&gathered));
+        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, quiet: false };
+        let stack = self.place(made, &request, step, &gathered)?;
+        if let (Some(key), Some(layer)) = (shortcut, stack.layers.last()) {
+            self.store.add_cache_record(&key, &layer.diff_id)?;
+        }
+        Ok(stack)
+    }
+
+    /// A layer with what a copy from contexts takes, on nothing, as a part of the step `id`.
+    pub(super) fn copy_quietly(&self, made: &Made, id: StepId, step: &CopyStep) -> Result<Stack, StepError> {
+        let parent = Stack::default();
+        let gathered = self.gather(step, &[])?;
+        let key = key::copy(step, &parent, &gather::digest(&gathered));
+        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache: false, quiet: true };
+        self.place(made, &request, step, &gathered)
+    }
+
+    fn place(
+        &self,
+        made: &Made,
+        request: &LayerRequest<'_>,
+        step: &CopyStep,
+        gathered: &[Gathered],
+    ) -> Result<Stack, StepError> {
+        let parent = request.parent;
+        self.layer(made, request, |_, directory| {
+            let draft = Draft::new(&parent.unpacked(self.store)?, directory)?;
+            let owner = step.chown.as_deref().map(|text| owner_of(draft.view(), text)).transpose()?;
+            let mut placer = Placer::new(draft, step, owner);
+            for gathered in gathered {
+                if self.cancellation.is_cancelled() {
+                    return Err(StepError::Cancelled);
+                }
+                placer.place(gathered)?;
+            }
+            Ok(NewLayer { known: Box::new(placer.finish()?) })
+        })
+    }
+
+    fn gather(&self, step: &CopyStep, stacks: &[Stack]) -> Result<Vec<Gathered>, StepError> {
+        let mut stacks = stacks.iter();
+        let mut gathered = Vec::new();
+        for source in &step.sources {
+            gathered.push(match source {
+                CopySource::Path { tree, path, unpack } => {
+                    let stack = match tree {
+                        TreeSource::Step(_) => stacks.next(),
+                        TreeSource::Context(_) => None,
+                    };
+                    let files = Files::open(self, tree, stack)?;
+                    gather::from_tree(self, step, files, path, *unpack)?
+                }
+                CopySource::Inline { name, content } => gather::inline(name, content, step.epoch),
+                CopySource::Http { url, .. } | CopySource::Git { url, .. } => {
+                    return Err(StepError::Unreachable { url: url.clone() });
+                }
+            });
+        }
+        Ok(gathered)
+    }
+}
+
+/// Fills the empty folder `folder` with what is at `source` in the stack.
+pub(super) fn fill_folder(
+    solver: &Solver<'_>,
+    stack: &Stack,
+    source: &str,
+    folder: &std::path::Path,
+) -> Result<(), StepError> {
+    let step = super::mounts::whole_tree(source);
+    let gathered = solver.gather(&step, std::slice::from_ref(stack))?;
+    let mut placer = Placer::new(Draft::new(&[], folder)?, &step, None);
+    for gathered in &gathered {
+        placer.place(gathered)?;
+    }
+    placer.finish()?;
+    Ok(())
+}
+
+/// A key that needs no look at the files, for copies whose sources are all results of steps: those are known by the
+/// digests of their trees.
+fn shortcut_key(step: &CopyStep, parent: &Stack, stacks: &[Stack]) -> Option<CacheKey> {
+    let mut hasher = FieldHasher::new("copied-trees-1");
+    let mut stacks = stacks.iter();
+    for source in &step.sources {
+        let CopySource::Path { tree: TreeSource::Step(_), path, unpack } = source else { return None };
+        hasher.field(&stacks.next()?.tree_digest()).field(path.as_bytes()).number(u64::from(*unpack));
+    }
+    key::strings(&mut hasher, &step.excludes);
+    Some(key::copy(step, parent, &hasher.finish()))
+}

@@ -1,0 +1,200 @@
+//! Puts what was gathered into a new layer. Where things go and which attributes they get follows BuildKit: the folders
+//! that a copy has to make on the way are root's, or those of `--chown` and `--chmod`; an existing folder that is the
+//! destination keeps what it has; folders inside it take the source's attributes.
+
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use crate::digest::ContentDigest;
+use crate::io_error::AtPath;
+use crate::layer::FileKind;
+use crate::plan::{Chmod, CopyStep};
+use crate::snapshot::{Attributes, Draft, Node, Owner, SnapshotError};
+
+use super::super::error::StepError;
+use super::archive;
+use super::gather::{Content, Gathered, Item, Root};
+use super::source::Files;
+
+pub(super) struct Placer<'a> {
+    pub(super) draft: Draft,
+    pub(super) step: &'a CopyStep,
+    /// `--chown`, looked up.
+    pub(super) owner: Option<Owner>,
+    /// The first place of files with several names.
+    links: HashMap<(u64, u64), PathBuf>,
+    known: HashMap<PathBuf, ContentDigest>,
+}
+
+impl<'a> Placer<'a> {
+    pub fn new(draft: Draft, step: &'a CopyStep, owner: Option<Owner>) -> Self {
+        Self { draft, step, owner, links: HashMap::new(), known: HashMap::new() }
+    }
+
+    /// Ends the layer; gives the digests of the files in it.
+    pub fn finish(self) -> Result<HashMap<PathBuf, ContentDigest>, StepError> {
+        self.draft.finish()?;
+        Ok(self.known)
+    }
+
+    pub fn place(&mut self, gathered: &Gathered) -> Result<(), StepError> {
+        match &gathered.content {
+            Content::Inline { name, content, mtime } => self.place_inline(name, content, *mtime),
+            Content::Tree { files, roots } => {
+                if roots.is_empty() && self.step.parents {
+                    self.destination_folder()?;
+                }
+                for root in roots {
+                    let is_file = root.selected.kind == FileKind::Regular;
+                    if gathered.unpack && is_file && archive::unpack(self, files, root, &gathered.shown)? {
+                        continue;
+                    }
+                    self.place_root(files, root)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn place_inline(&mut self, name: &str, content: &[u8], mtime: Option<i64>) -> Result<(), StepError> {
+        let target = self.target(false, OsStr::new(name))?;
+        let mut file = self.create_file(&target)?;
+        file.write_all(content).at("write", &target)?;
+        let attributes = Attributes { mode: 0o644, mtime, ..Attributes::default() };
+        let attributes = self.changed(&attributes, FileKind::Regular);
+        self.draft.set_attributes(&target, &attributes)?;
+        self.known.insert(target, ContentDigest::of(content));
+        Ok(())
+    }
+
+    fn place_root(&mut self, files: &Files, root: &Root) -> Result<(), StepError> {
+        let base = if self.step.parents {
+            self.destination_folder()?
+        } else {
+            self.target(root.selected.kind.is_directory(), &root.selected.name)?
+        };
+        for item in &root.items {
+            let target = join(&base, &item.item.destination);
+            let is_root = item.item.destination.as_os_str().is_empty();
+            if item.item.kind.is_directory() {
+                self.place_folder(&target, item, is_root || item.item.is_parent)?;
+            } else {
+                self.place_file(files, &target, item)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The path that a source gets, its folder made: the destination itself, or `name` in it when that is a folder and
+    /// the source is none.
+    fn target(&mut self, source_is_dir: bool, name: &OsStr) -> Result<PathBuf, StepError> {
+        let destination = Path::new(&self.step.destination);
+        if self.step.destination.ends_with('/') {
+            self.make_folders(destination)?;
+        } else {
+            self.make_folders(destination.parent().unwrap_or(Path::new("/")))?;
+        }
+        let resolved = self.resolve(destination)?;
+        let there = self.draft.view().lstat(&resolved)?;
+        let is_folder = resolved.as_os_str().is_empty() || there.is_some_and(|entry| entry.is_dir());
+        if source_is_dir {
+            if there.is_some() && !is_folder {
+                return Err(StepError::NotDirectory { path: resolved });
+            }
+            self.make_folders(&resolved)?;
+            return Ok(resolved);
+        }
+        Ok(if is_folder { resolved.join(name) } else { resolved })
+    }
+
+    /// The destination as a folder.
+    pub(super) fn destination_folder(&mut self) -> Result<PathBuf, StepError> {
+        let destination = self.resolve(Path::new(&self.step.destination))?;
+        self.make_folders(&destination)?;
+        self.resolve(&destination)
+    }
+
+    /// Makes the folder and those on the way to it, as far as they are missing.
+    fn make_folders(&mut self, path: &Path) -> Result<(), StepError> {
+        let resolved = self.resolve(path)?;
+        let mode = self.step.chmod.as_ref().and_then(Chmod::octal).unwrap_or(0o755);
+        let owner = self.owner.unwrap_or_default();
+        let attributes = Attributes { mode, owner, mtime: self.step.epoch, ..Attributes::default() };
+        self.draft.make_dir_all(&resolved, &attributes).map_err(snapshot_error)?;
+        Ok(())
+    }
+
+    fn resolve(&self, path: &Path) -> Result<PathBuf, StepError> {
+        Ok(self.draft.view().resolve(Path::new(""), path)?)
+    }
+
+    /// `keeps_attributes`: a folder that is there already stays as it is.
+    fn place_folder(&mut self, target: &Path, item: &Item, keeps_attributes: bool) -> Result<(), StepError> {
+        let attributes = self.changed(&item.facts.attributes, FileKind::Directory);
+        match self.draft.view().lstat(target)? {
+            _ if target.as_os_str().is_empty() => Ok(()),
+            None => Ok(self.draft.make_dir(target, &attributes)?),
+            Some(entry) if !entry.is_dir() => Err(StepError::NotDirectory { path: target.to_owned() }),
+            Some(_) if keeps_attributes => Ok(()),
+            Some(_) => Ok(self.draft.set_attributes(target, &attributes)?),
+        }
+    }
+
+    fn place_file(&mut self, files: &Files, target: &Path, item: &Item) -> Result<(), StepError> {
+        if let Some(inode) = item.facts.hard_link {
+            if let Some(first) = self.links.get(&inode).cloned() {
+                self.draft.hard_link(&first, target).map_err(snapshot_error)?;
+                return Ok(());
+            }
+            self.links.insert(inode, target.to_owned());
+        }
+        let attributes = self.changed(&item.facts.attributes, item.item.kind);
+        let node = match item.item.kind {
+            FileKind::Symlink => Node::Symlink(item.facts.link_target.as_deref().unwrap_or(Path::new(""))),
+            FileKind::Fifo => Node::Fifo,
+            FileKind::CharDevice { major, minor } => Node::CharDevice(rustix::fs::makedev(major, minor)),
+            FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
+            // A socket comes out as an empty file.
+            FileKind::Regular | FileKind::Socket | FileKind::Directory => {
+                let file = self.create_file(target)?;
+                if item.item.kind == FileKind::Regular {
+                    let digest = files.copy_content(&item.item.source, &file)?;
+                    self.known.insert(target.to_owned(), digest);
+                }
+                drop(file);
+                self.draft.set_attributes(target, &attributes)?;
+                return Ok(());
+            }
+        };
+        self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)
+    }
+
+    fn create_file(&mut self, target: &Path) -> Result<std::fs::File, StepError> {
+        self.known.remove(target);
+        self.draft.create_file(target).map_err(snapshot_error)
+    }
+
+    /// The attributes with `--chown` and `--chmod` applied.
+    fn changed(&self, attributes: &Attributes, kind: FileKind) -> Attributes {
+        let mode = match &self.step.chmod {
+            Some(chmod) => chmod.apply(attributes.mode, kind.is_directory()),
+            None => attributes.mode,
+        };
+        Attributes { mode, owner: self.owner.unwrap_or(attributes.owner), ..attributes.clone() }
+    }
+}
+
+fn join(base: &Path, below: &Path) -> PathBuf {
+    if below.as_os_str().is_empty() { base.to_owned() } else { base.join(below) }
+}
+
+/// What is in the way has an error of its own.
+pub(super) fn snapshot_error(error: SnapshotError) -> StepError {
+    match error {
+        SnapshotError::NotDirectory { path } => StepError::NotDirectory { path },
+        SnapshotError::IsDirectory { path } => StepError::IsDirectory { path },
+        other => other.into(),
+    }
+}

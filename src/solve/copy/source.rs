@@ -1,0 +1,173 @@
+//! Where files are copied from: a build context or a root filesystem.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::context::{self, Context, SourceTree};
+use crate::digest::ContentDigest;
+use crate::io_error::{AtPath, IoError};
+use crate::layer::FileKind;
+use crate::plan::TreeSource;
+use crate::snapshot::{Attributes, Owner, Stack, View};
+
+use super::super::error::StepError;
+use super::super::settings::Solver;
+
+/// An open source of files.
+#[derive(Clone)]
+pub(in crate::solve) enum Files {
+    Context(Arc<Context>),
+    Tree(Arc<View>),
+}
+
+/// What is known of a file before it is copied.
+pub(super) struct Facts {
+    pub attributes: Attributes,
+    pub link_target: Option<PathBuf>,
+    /// Device and inode, of files with several names.
+    pub hard_link: Option<(u64, u64)>,
+}
+
+impl Files {
+    /// `stack` is the result of the step that `tree` names.
+    pub fn open(solver: &Solver<'_>, tree: &TreeSource, stack: Option<&Stack>) -> Result<Self, StepError> {
+        match (tree, stack) {
+            (TreeSource::Context(name), _) => Ok(Self::Context(solver.contexts.open(name.as_deref())?)),
+            (TreeSource::Step(_), stack) => {
+                let layers = stack.cloned().unwrap_or_default().unpacked(solver.store)?;
+                Ok(Self::Tree(Arc::new(View::open(&layers)?)))
+            }
+        }
+    }
+
+    pub fn source_tree(&self) -> &dyn SourceTree {
+        match self {
+            Self::Context(context) => context.as_ref(),
+            Self::Tree(view) => view.as_ref(),
+        }
+    }
+
+    /// How errors call it.
+    pub fn place(&self) -> &'static str {
+        match self {
+            Self::Context(_) => "the build context",
+            Self::Tree(_) => "the image or stage",
+        }
+    }
+
+    pub(super) fn facts(&self, path: &Path) -> Result<Facts, StepError> {
+        match self {
+            Self::Context(context) => context_facts(context, path),
+            Self::Tree(view) => tree_facts(view, path),
+        }
+    }
+
+    /// The digests of the contents of many regular files, in their order.
+    pub fn digests(&self, paths: &[&Path]) -> Result<Vec<ContentDigest>, StepError> {
+        match self {
+            Self::Context(context) => {
+                let entries: Result<Vec<&context::Entry>, IoError> =
+                    paths.iter().map(|path| context.entry(path).ok_or_else(|| gone(path))).collect();
+                Ok(context.digests(&entries?)?)
+            }
+            Self::Tree(view) => paths.iter().map(|path| digest_of(&open(view, path)?, path)).collect(),
+        }
+    }
+
+    /// Copies the content of a regular file into `out`, which is empty; gives the digest of what was copied.
+    pub fn copy_content(&self, path: &Path, out: &File) -> Result<ContentDigest, StepError> {
+        match self {
+            Self::Context(context) => {
+                let entry = context.entry(path).ok_or_else(|| gone(path))?;
+                Ok(context.copy_file(entry, out)?)
+            }
+            Self::Tree(view) => {
+                let file = open(view, path)?;
+                Ok(copy_and_hash(&file, out).at("copy", path)?)
+            }
+        }
+    }
+
+    pub fn open_file(&self, path: &Path) -> Result<File, StepError> {
+        match self {
+            Self::Context(context) => {
+                let entry = context.entry(path).ok_or_else(|| gone(path))?;
+                Ok(context.open_file(entry)?)
+            }
+            Self::Tree(view) => open(view, path),
+        }
+    }
+}
+
+fn context_facts(context: &Context, path: &Path) -> Result<Facts, StepError> {
+    // The root of a context has no entry: its attributes are nobody's business.
+    let Some(entry) = context.entry(path) else {
+        let attributes = Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() };
+        return Ok(Facts { attributes, link_target: None, hard_link: None });
+    };
+    let is_file = entry.kind == FileKind::Regular;
+    Ok(Facts {
+        attributes: Attributes {
+            mode: entry.mode,
+            owner: Owner::default(),
+            mtime: Some(entry.identity.mtime.seconds),
+            xattrs: Vec::new(),
+        },
+        link_target: entry.link_target.clone(),
+        hard_link: (is_file && entry.links > 1).then_some((entry.identity.device, entry.identity.inode)),
+    })
+}
+
+fn tree_facts(view: &View, path: &Path) -> Result<Facts, StepError> {
+    let Some(entry) = view.lstat(path)? else {
+        let attributes = Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() };
+        return Ok(Facts { attributes, link_target: None, hard_link: None });
+    };
+    let is_file = entry.kind == FileKind::Regular;
+    let link_target = match entry.kind {
+        FileKind::Symlink => Some(view.read_link(path, &entry)?),
+        _ => None,
+    };
+    Ok(Facts {
+        attributes: Attributes {
+            mode: entry.mode(),
+            owner: Owner { uid: entry.stat.st_uid, gid: entry.stat.st_gid },
+            mtime: Some(entry.stat.st_mtime),
+            xattrs: view.xattrs(path, &entry)?,
+        },
+        link_target,
+        hard_link: (is_file && entry.stat.st_nlink > 1).then_some((entry.stat.st_dev, entry.stat.st_ino)),
+    })
+}
+
+fn open(view: &View, path: &Path) -> Result<File, StepError> {
+    let entry = view.lstat(path)?.ok_or_else(|| gone(path))?;
+    Ok(view.open_file(path, &entry)?)
+}
+
+fn digest_of(mut file: &File, path: &Path) -> Result<ContentDigest, StepError> {
+    let mut hasher = blake3::Hasher::new();
+    io::copy(&mut file, &mut hasher).at("read", path)?;
+    Ok(ContentDigest::from_bytes(*hasher.finalize().as_bytes()))
+}
+
+fn copy_and_hash(mut from: &File, mut to: &File) -> io::Result<ContentDigest> {
+    let mut hasher = blake3::Hasher::new();
+    let mut buffer = vec![0; 128 << 10];
+    loop {
+        match from.read(&mut buffer)? {
+            0 => return Ok(ContentDigest::from_bytes(*hasher.finalize().as_bytes())),
+            count => {
+                hasher.update(&buffer[..count]);
+                to.write_all(&buffer[..count])?;
+            }
+        }
+    }
+}
+
+/// What was listed a moment ago is not there any more.
+fn gone(path: &Path) -> IoError {
+    IoError { action: "find", path: path.to_owned(), source: io::ErrorKind::NotFound.into() }
+}

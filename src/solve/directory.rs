@@ -1,0 +1,31 @@
+//! `WORKDIR`: the folder is there afterwards.
+
+use crate::plan::{DirectoryStep, StepId};
+use crate::snapshot::{Attributes, Draft, Stack, owner_of};
+
+use super::error::StepError;
+use super::key;
+use super::layers::{LayerRequest, Made, NewLayer};
+use super::settings::Solver;
+
+impl Solver<'_> {
+    pub(super) fn directory(
+        &self,
+        made: &Made,
+        id: StepId,
+        step: &DirectoryStep,
+        parent: &Stack,
+        ignore_cache: bool,
+    ) -> Result<Stack, StepError> {
+        let request = LayerRequest { step: id, parent, key: key::directory(step, parent), ignore_cache, quiet: false };
+        self.layer(made, &request, |_, directory| {
+            let mut draft = Draft::new(&parent.unpacked(self.store)?, directory)?;
+            let owner = owner_of(draft.view(), &step.user)?;
+            let path = draft.view().resolve("".as_ref(), &step.path)?;
+            let attributes = Attributes { mode: 0o755, owner, mtime: step.epoch, ..Attributes::default() };
+            draft.make_dir_all(&path, &attributes)?;
+            draft.finish()?;
+            Ok(NewLayer::plain())
+        })
+    }
+}

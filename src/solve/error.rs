@@ -1,0 +1,94 @@
+//! Why a plan could not be executed.
+
+use std::path::PathBuf;
+
+use crate::context::{ContextError, SelectError};
+use crate::io_error::IoError;
+use crate::layer::LayerError;
+use crate::plan::StepId;
+use crate::sandbox::SandboxError;
+use crate::snapshot::SnapshotError;
+use crate::store::StoreError;
+
+use super::settings::OpenContextError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SolveError {
+    #[error("{error}")]
+    Step { step: StepId, error: Box<StepError> },
+    #[error("cancelled")]
+    Cancelled,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Context(#[from] ContextError),
+    #[error(transparent)]
+    OpenContext(#[from] OpenContextError),
+    #[error(transparent)]
+    Select(#[from] SelectError),
+    /// The program could not be started.
+    #[error("cannot run {command}: {source}")]
+    Start { command: String, source: SandboxError },
+    /// The program ended with an error. `tail` is the end of what it wrote.
+    #[error("process {command} did not complete successfully: {ending}")]
+    Failed { command: String, ending: String, tail: String },
+    #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
+    SourceNotFound { path: String, place: String, ignored: bool },
+    #[error("cannot copy to non-directory: /{}", path.display())]
+    NotDirectory { path: PathBuf },
+    #[error("cannot replace the directory /{} with a file", path.display())]
+    IsDirectory { path: PathBuf },
+    #[error("cannot fetch `{url}`")]
+    Unreachable { url: String },
+    #[error("cannot unpack `{path}`: {source}")]
+    Unpack { path: String, source: LayerError },
+    #[error("secret `{id}` is required by a mount, but was not given")]
+    MissingSecret { id: String },
+    #[error("ssh agent `{id}` is required by a mount, but was not given")]
+    MissingSsh { id: String },
+    #[error("mount source `{path}` is not in {place}")]
+    MountSource { path: String, place: String },
+    #[error("device `{name}` is not known: no CDI file describes it")]
+    UnknownDevice { name: String },
+    #[error("cancelled")]
+    Cancelled,
+}
+
+fn ignored_note(ignored: bool) -> &'static str {
+    if ignored { " (an ignore file excludes it)" } else { "" }
+}
+
+impl StepError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::MissingSecret { id } => Some(format!("pass --secret id={id},src=FILE or --secret id={id},env=NAME")),
+            Self::MissingSsh { id } => Some(format!("start an ssh-agent and pass --ssh {id}")),
+            _ if self.is_no_space() => Some("the disk is full: free some space and build again".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn is_no_space(&self) -> bool {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if error.downcast_ref::<IoError>().is_some_and(IoError::is_no_space)
+                || error.downcast_ref::<LayerError>().is_some_and(LayerError::is_no_space)
+            {
+                return true;
+            }
+            next = error.source();
+        }
+        false
+    }
+}

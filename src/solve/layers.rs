@@ -1,0 +1,144 @@
+//! From a key to a layer: taken from the cache, waited for, or made.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use crate::digest::{CacheKey, DiffId};
+use crate::io_error::AtPath;
+use crate::layer::{self, Encoded, KnownDigests, NothingKnown};
+use crate::plan::StepId;
+use crate::snapshot::{Stack, StackLayer};
+use crate::store::{self, LayerRecord, Staging};
+
+use super::error::StepError;
+use super::progress::Event;
+use super::settings::Solver;
+
+/// What was made during this build, cache or not, so that one step of two stages is executed once.
+#[derive(Default)]
+pub(super) struct Made(Mutex<HashMap<CacheKey, DiffId>>);
+
+impl Made {
+    fn get(&self, key: &CacheKey) -> Option<DiffId> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(key).copied()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_empty()
+    }
+
+    fn insert(&self, key: CacheKey, diff_id: DiffId) {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(key, diff_id);
+    }
+}
+
+/// A step that makes a layer on top of `parent`.
+pub(super) struct LayerRequest<'a> {
+    pub step: StepId,
+    pub parent: &'a Stack,
+    pub key: CacheKey,
+    /// Execute it whatever the cache has.
+    pub ignore_cache: bool,
+    /// Part of another step: nothing is told of it.
+    pub quiet: bool,
+}
+
+/// A finished layer folder, with the digests of contents that are known already.
+pub(super) struct NewLayer<'a> {
+    pub known: Box<dyn KnownDigests + 'a>,
+}
+
+impl NewLayer<'_> {
+    pub fn plain() -> Self {
+        Self { known: Box::new(NothingKnown) }
+    }
+}
+
+impl Solver<'_> {
+    /// The stack with the step's layer on top. `make` fills the folder it is given; it is called only when neither the
+    /// cache nor another process has the layer.
+    pub(super) fn layer<'k>(
+        &self,
+        made: &Made,
+        request: &LayerRequest<'_>,
+        make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
+    ) -> Result<Stack, StepError> {
+        if let Some(stack) = self.known_layer(made, request)? {
+            return Ok(stack);
+        }
+        let _lock = self.store.lock(&format!("step-{}", request.key.hex()))?;
+        if let Some(stack) = self.known_layer(made, request)? {
+            return Ok(stack);
+        }
+        if self.cancellation.is_cancelled() {
+            return Err(StepError::Cancelled);
+        }
+        self.tell(request, Event::Started { step: request.step });
+        let begun = Instant::now();
+        let result = self.make_layer(request, make);
+        let took = begun.elapsed();
+        let ended = match &result {
+            Ok(_) => Event::Done { step: request.step, took },
+            Err(StepError::Cancelled) => Event::Canceled { step: request.step },
+            Err(_) => Event::Failed { step: request.step, took },
+        };
+        self.tell(request, ended);
+        let layer = result?;
+        self.store.add_cache_record(&request.key, &layer.diff_id)?;
+        made.insert(request.key, layer.diff_id);
+        Ok(request.parent.with(layer))
+    }
+
+    fn tell(&self, request: &LayerRequest<'_>, event: Event<'_>) {
+        if !request.quiet {
+            self.progress.event(event);
+        }
+    }
+
+    fn known_layer(&self, made: &Made, request: &LayerRequest<'_>) -> Result<Option<Stack>, StepError> {
+        let record = match made.get(&request.key) {
+            Some(diff_id) => self.store.layer(&diff_id)?,
+            None if request.ignore_cache => None,
+            None => self.store.cached(&request.key)?,
+        };
+        Ok(record.map(|record| {
+            self.tell(request, Event::Cached { step: request.step });
+            request.parent.with(StackLayer { diff_id: record.diff_id, tree: record.tree })
+        }))
+    }
+
+    fn make_layer<'k>(
+        &self,
+        request: &LayerRequest<'_>,
+        make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
+    ) -> Result<StackLayer, StepError> {
+        let staging = self.store.staging()?;
+        let directory = staging.path().join("layer");
+        std::fs::create_dir(&directory).at("create", &directory)?;
+        let new = make(&staging, &directory)?;
+        let encoded = layer::encode(&directory, std::io::sink(), new.known.as_ref())?;
+        self.keep_layer(request.parent, &directory, &encoded)
+    }
+
+    /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
+    /// executed again with the same result changes nothing.
+    fn keep_layer(&self, parent: &Stack, directory: &Path, encoded: &Encoded) -> Result<StackLayer, StepError> {
+        let below = parent.exact_digest();
+        if let Some(earlier) = self.store.layer_with_tree(&below, &encoded.tree)? {
+            return Ok(StackLayer { diff_id: earlier.diff_id, tree: earlier.tree });
+        }
+        let record = LayerRecord {
+            diff_id: encoded.diff_id,
+            tree: Some(encoded.tree),
+            stream_size: encoded.stream_len,
+            content_size: encoded.content_bytes,
+            made_at: store::now(),
+            built: true,
+        };
+        self.store.add_layer(&record, directory)?;
+        self.store.add_tree(&below, &encoded.tree, &encoded.diff_id)?;
+        Ok(StackLayer { diff_id: encoded.diff_id, tree: Some(encoded.tree) })
+    }
+}

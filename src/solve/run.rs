@@ -1,0 +1,265 @@
+//! `RUN`: a program in a sandbox, on top of the parent's layers; what it changed is the new layer.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rustix::pipe::PipeFlags;
+
+use crate::digest::FieldHasher;
+use crate::io_error::AtPath;
+use crate::layer;
+use crate::plan::{RunStep, StepId};
+use crate::sandbox::{self, Container, ExitStatus, Isolation, Process, Rootfs, Running, Stdio, Stream};
+use crate::snapshot::{Draft, ProcessUser, Stack, View, process_user};
+use crate::store::Staging;
+
+use super::error::StepError;
+use super::layers::{LayerRequest, Made, NewLayer};
+use super::mounts::{self, Mounted, Prepared};
+use super::progress::Event;
+use super::settings::{RunSettings, Solver};
+use super::{key, network};
+
+/// What BuildKit calls the machine that RUN sees.
+const HOSTNAME: &str = "buildkitsandbox";
+/// How much of a failed program's output its error shows.
+const TAIL_LINES: usize = 20;
+const TAIL_BYTES: usize = 16 << 10;
+
+impl Solver<'_> {
+    /// `inputs`: the parent, then the stacks that mounts name, in order.
+    pub(super) fn run(
+        &self,
+        made: &Made,
+        id: StepId,
+        step: &RunStep,
+        inputs: &[Stack],
+        ignore_cache: bool,
+    ) -> Result<Stack, StepError> {
+        let parent = inputs.first().cloned().unwrap_or_default();
+        let prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
+        let key = key::run(step, &parent, &mounts::digest(&prepared), &settings_digest(self.run));
+        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, quiet: false };
+        self.layer(made, &request, |staging, directory| {
+            let lower = parent.unpacked(self.store)?;
+            self.execute(id, step, &prepared, &Place { lower: &lower, upper: directory, staging })?;
+            Ok(NewLayer::plain())
+        })
+    }
+
+    /// Runs the program and makes its changes a layer folder.
+    fn execute(
+        &self,
+        id: StepId,
+        step: &RunStep,
+        prepared: &[Prepared<'_>],
+        place: &Place<'_>,
+    ) -> Result<(), StepError> {
+        // The upper folder is the merged root: it has to look like the one below.
+        Draft::new(place.lower, place.upper)?.finish()?;
+        let view = View::open(place.lower)?;
+        let user = process_user(&view, &step.user)?;
+        let mounted = self.mount(prepared, place.staging)?;
+        let container = self.container(step, user, &mounted, place)?;
+        let created = self.run_program(id, step, &container)?;
+        remove_mount_points(place.upper, &created)?;
+        layer::normalise(place.upper, &view, None)?;
+        Ok(())
+    }
+
+    fn container(
+        &self,
+        step: &RunStep,
+        user: ProcessUser,
+        mounted: &Mounted,
+        place: &Place<'_>,
+    ) -> Result<Container, StepError> {
+        let work = place.staging.path().join("work");
+        std::fs::create_dir(&work).at("create", &work)?;
+        let stack = sandbox::Stack {
+            lower: place.lower.to_vec(),
+            upper: Some(place.upper.to_owned()),
+            work: Some(work),
+            volatile: true,
+        };
+        let network = network::prepare(self, step.network, HOSTNAME)?;
+        let mut mounts = network.mounts;
+        if let Some((name, text)) = &step.script {
+            mounts.push(sandbox::Mount {
+                target: Path::new("/dev/pipes").join(name),
+                source: sandbox::MountSource::File { content: text.as_bytes().to_vec(), mode: 0o755, uid: 0, gid: 0 },
+                read_only: true,
+            });
+        }
+        mounts.extend(mounted.mounts.iter().cloned());
+        let mut isolation = Isolation {
+            hostname: Some(HOSTNAME.to_owned()),
+            network: network.isolation,
+            privileged: step.insecure,
+            limits: self.run.limits.clone(),
+            ..Isolation::default()
+        };
+        if let Some(size) = self.run.shm_size {
+            isolation.shm_size = size;
+        }
+        Ok(Container {
+            rootfs: Rootfs::Overlay(stack),
+            mounts,
+            process: Process {
+                arguments: step.arguments.iter().map(OsString::from).collect(),
+                environment: environment(step, &user, mounted),
+                directory: PathBuf::from(if step.working_directory.is_empty() { "/" } else { &step.working_directory }),
+                create_directory: true,
+                user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
+                terminal: false,
+                limits: self.run.ulimits.clone(),
+                oom_score_adjust: None,
+                init: false,
+            },
+            isolation,
+        })
+    }
+
+    /// Runs the program to its end; gives the mount points that were made for it.
+    fn run_program(
+        &self,
+        id: StepId,
+        step: &RunStep,
+        container: &Container,
+    ) -> Result<Vec<sandbox::CreatedMountPoint>, StepError> {
+        let (output, stdio) = output_pipe()?;
+        let command = shown_command(&step.arguments);
+        let running =
+            sandbox::spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
+        let created = running.created_mount_points().to_vec();
+        let handle = running.handle();
+        let _guard = self.cancellation.on_cancel(move || {
+            // It may have ended by itself.
+            let _ = handle.kill();
+        });
+        let (outcome, tail) = self.follow(id, running, output);
+        let outcome = outcome.map_err(|source| StepError::Start { command: command.clone(), source })?;
+        if self.cancellation.is_cancelled() {
+            return Err(StepError::Cancelled);
+        }
+        if outcome.status == ExitStatus::Code(0) {
+            return Ok(created);
+        }
+        let memory = if outcome.out_of_memory { " (it ran out of memory)" } else { "" };
+        let ending = format!("exit code: {}{memory}", outcome.status.code());
+        Err(StepError::Failed { command, ending, tail: tail.into_text() })
+    }
+
+    /// Passes the output on until the program has ended.
+    fn follow(
+        &self,
+        id: StepId,
+        running: Running,
+        mut output: File,
+    ) -> (Result<sandbox::Outcome, sandbox::SandboxError>, Tail) {
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                let mut tail = Tail::default();
+                let mut buffer = [0; 16 << 10];
+                while let Ok(count @ 1..) = output.read(&mut buffer) {
+                    self.progress.event(Event::Output { step: id, bytes: &buffer[..count] });
+                    tail.push(&buffer[..count]);
+                }
+                tail
+            });
+            let outcome = running.wait();
+            (outcome, reader.join().unwrap_or_default())
+        })
+    }
+}
+
+/// Where a step's files are.
+struct Place<'a> {
+    lower: &'a [PathBuf],
+    upper: &'a Path,
+    staging: &'a Staging,
+}
+
+/// One pipe for both streams, so that lines keep their order.
+fn output_pipe() -> Result<(File, Stdio), StepError> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("create", "a pipe")?;
+    let second = write.try_clone().at("copy", "a pipe")?;
+    Ok((read.into(), Stdio { stdin: Stream::Null, stdout: Stream::Fd(write), stderr: Stream::Fd(second) }))
+}
+
+fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsString> {
+    let all = || step.environment.iter().chain(&step.proxies).chain(&mounted.environment);
+    let mut environment: Vec<OsString> = all().map(|(name, value)| format!("{name}={value}").into()).collect();
+    if !all().any(|(name, _)| name == "HOME") {
+        environment.push(format!("HOME={}", user.home).into());
+    }
+    environment
+}
+
+/// Takes away what was made only to mount something there, unless the program has put something into it. The standard
+/// folders stay, as they do with BuildKit.
+fn remove_mount_points(upper: &Path, created: &[sandbox::CreatedMountPoint]) -> Result<(), StepError> {
+    for point in created.iter().rev() {
+        let relative = point.path.strip_prefix("/").unwrap_or(&point.path);
+        if [Path::new("proc"), Path::new("sys"), Path::new("dev")].contains(&relative) {
+            continue;
+        }
+        let path = upper.join(relative);
+        let removed = if point.is_directory {
+            std::fs::remove_dir(&path)
+        } else if std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
+            std::fs::remove_file(&path)
+        } else {
+            continue;
+        };
+        if removed.is_ok()
+            && let Some(parent) = path.parent()
+        {
+            let (seconds, nanoseconds) = point.parent_modified;
+            let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
+            let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
+            rustix::fs::utimensat(rustix::fs::CWD, parent, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
+                .at("set the time of", parent)?;
+        }
+    }
+    Ok(())
+}
+
+/// The settings that a program can see.
+fn settings_digest(settings: &RunSettings) -> [u8; 32] {
+    let mut hasher = FieldHasher::new("run-settings-1");
+    hasher.list(settings.extra_hosts.len());
+    for (name, address) in &settings.extra_hosts {
+        hasher.field(name.as_bytes()).field(address.as_bytes());
+    }
+    hasher.number(settings.shm_size.unwrap_or(0)).list(settings.ulimits.len());
+    for limit in &settings.ulimits {
+        hasher.field(limit.name.as_bytes()).number(limit.soft).number(limit.hard);
+    }
+    hasher.finish()
+}
+
+fn shown_command(arguments: &[String]) -> String {
+    format!("\"{}\"", arguments.join(" "))
+}
+
+/// The end of a program's output.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        if self.0.len() > 2 * TAIL_BYTES {
+            self.0.drain(..self.0.len() - TAIL_BYTES);
+        }
+    }
+
+    fn into_text(self) -> String {
+        let text = String::from_utf8_lossy(&self.0);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    }
+}

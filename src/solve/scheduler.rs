@@ -1,0 +1,162 @@
+//! Executes the steps of a plan, each as soon as what it needs is there.
+
+use std::sync::{Condvar, Mutex, MutexGuard};
+
+use crate::plan::{Operation, Plan, StepId};
+use crate::snapshot::Stack;
+
+use super::error::{SolveError, StepError};
+use super::layers::Made;
+use super::progress::Event;
+use super::settings::Solver;
+
+/// Stages that wait for a program or the network don't need a processor, so there may be more than there are processors.
+const MOST_AT_ONCE: usize = 16;
+
+/// The result of a build: the layers of its root filesystem.
+#[derive(Debug, Clone)]
+pub struct Solved {
+    pub stack: Stack,
+    /// At least one step was executed.
+    pub made_layers: bool,
+}
+
+/// Executes the plan. The first error ends it: what runs is stopped, and what waits does not begin.
+pub fn solve(plan: &Plan, solver: &Solver<'_>) -> Result<Solved, SolveError> {
+    let schedule = Schedule::new(plan, solver);
+    // Steps of one stage wait for each other: more threads than stages would have nothing to do.
+    let stages = plan.steps.iter().filter(|step| matches!(step.operation, Operation::Base { .. })).count();
+    let helpers = stages.clamp(1, MOST_AT_ONCE) - 1;
+    if helpers == 0 {
+        schedule.work();
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..helpers {
+                scope.spawn(|| schedule.work());
+            }
+            schedule.work();
+        });
+    }
+    schedule.result(plan.result)
+}
+
+struct Schedule<'a> {
+    plan: &'a Plan,
+    solver: &'a Solver<'a>,
+    made: Made,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    steps: Vec<StepState>,
+    error: Option<SolveError>,
+}
+
+enum StepState {
+    Waiting,
+    Started,
+    Done(Stack),
+}
+
+impl<'a> Schedule<'a> {
+    fn new(plan: &'a Plan, solver: &'a Solver<'a>) -> Self {
+        let steps = plan.steps.iter().map(|_| StepState::Waiting).collect();
+        Self {
+            plan,
+            solver,
+            made: Made::default(),
+            state: Mutex::new(State { steps, error: None }),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Executes steps until none is left.
+    fn work(&self) {
+        while let Some((id, inputs)) = self.next() {
+            let result = self.execute(id, &inputs);
+            let mut state = self.lock();
+            match result {
+                Ok(stack) => state.steps[id.0] = StepState::Done(stack),
+                Err(error) => {
+                    // A step that was stopped is not the reason why the build failed.
+                    let first = state.error.is_none() && !matches!(error, StepError::Cancelled);
+                    if first {
+                        state.error = Some(SolveError::Step { step: id, error: Box::new(error) });
+                    }
+                    drop(state);
+                    self.solver.cancellation.cancel();
+                }
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for a step that can be executed; nothing when all are done or the build has ended.
+    fn next(&self) -> Option<(StepId, Vec<Stack>)> {
+        let mut state = self.lock();
+        loop {
+            if state.error.is_some() || self.solver.cancellation.is_cancelled() {
+                return None;
+            }
+            let mut is_any_left = false;
+            for index in 0..state.steps.len() {
+                if !matches!(state.steps[index], StepState::Waiting) {
+                    continue;
+                }
+                is_any_left = true;
+                if let Some(inputs) = self.inputs(&state, index) {
+                    state.steps[index] = StepState::Started;
+                    return Some((StepId(index), inputs));
+                }
+            }
+            if !is_any_left {
+                return None;
+            }
+            state = self.changed.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+        }
+    }
+
+    /// The results that the step needs, when all are there.
+    fn inputs(&self, state: &State, index: usize) -> Option<Vec<Stack>> {
+        let needed = self.plan.steps[index].operation.inputs();
+        let result = |id: &StepId| match &state.steps[id.0] {
+            StepState::Done(stack) => Some(stack.clone()),
+            StepState::Waiting | StepState::Started => None,
+        };
+        needed.iter().map(result).collect()
+    }
+
+    /// `inputs` are the results of the operation's inputs, in their order; the parent is the first.
+    fn execute(&self, id: StepId, inputs: &[Stack]) -> Result<Stack, StepError> {
+        let step = &self.plan.steps[id.0];
+        let (solver, made) = (self.solver, &self.made);
+        let parent = inputs.first().cloned().unwrap_or_default();
+        match &step.operation {
+            Operation::Base { layers } => {
+                if !step.name.is_empty() {
+                    solver.progress.event(Event::Cached { step: id });
+                }
+                Ok(Stack::of_image(layers))
+            }
+            Operation::Directory(directory) => solver.directory(made, id, directory, &parent, step.ignore_cache),
+            Operation::Copy(copy) => solver.copy(made, id, copy, inputs, step.ignore_cache),
+            Operation::Run(run) => solver.run(made, id, run, inputs, step.ignore_cache),
+        }
+    }
+
+    fn result(self, id: StepId) -> Result<Solved, SolveError> {
+        let mut state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        if let Some(error) = state.error {
+            return Err(error);
+        }
+        match std::mem::replace(&mut state.steps[id.0], StepState::Waiting) {
+            StepState::Done(stack) => Ok(Solved { stack, made_layers: !self.made.is_empty() }),
+            StepState::Waiting | StepState::Started => Err(SolveError::Cancelled),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}

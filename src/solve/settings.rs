@@ -1,0 +1,58 @@
+//! What the execution of a plan needs beside the plan.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::context::Context;
+use crate::sandbox::{Limits, ResourceLimit};
+use crate::store::Store;
+
+use super::cancel::Cancellation;
+use super::progress::Progress;
+
+/// Everything that steps work with.
+pub struct Solver<'a> {
+    pub store: &'a Store,
+    pub contexts: &'a dyn Contexts,
+    pub run: &'a RunSettings,
+    pub progress: &'a dyn Progress,
+    pub cancellation: &'a Cancellation,
+}
+
+/// The build contexts, opened (and walked) when a step first needs them.
+pub trait Contexts: Sync {
+    /// The main context, or the named one.
+    fn open(&self, name: Option<&str>) -> Result<Arc<Context>, OpenContextError>;
+
+    /// Whether an ignore file is why the main context lacks `path`.
+    fn is_ignored(&self, path: &str) -> bool;
+}
+
+/// A context cannot be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct OpenContextError {
+    pub message: String,
+}
+
+/// How `RUN` steps are run, the same for all of them.
+#[derive(Debug, Clone, Default)]
+pub struct RunSettings {
+    /// `--add-host`: names and addresses.
+    pub extra_hosts: Vec<(String, String)>,
+    /// Of `/dev/shm`, in bytes.
+    pub shm_size: Option<u64>,
+    pub ulimits: Vec<ResourceLimit>,
+    pub limits: Limits,
+    pub secrets: BTreeMap<String, Secret>,
+    /// Sockets of SSH agents, by ID.
+    pub ssh_sockets: BTreeMap<String, PathBuf>,
+}
+
+/// Where a secret's value comes from; read when a step needs it.
+#[derive(Debug, Clone)]
+pub enum Secret {
+    File(PathBuf),
+    Environment(String),
+}
