@@ -9,10 +9,12 @@ mod cgroup;
 mod channel;
 mod container;
 mod error;
+mod helper;
 mod init;
 mod isolation;
 mod loopback;
 mod mount_api;
+mod network_namespace;
 mod os_bytes;
 mod running;
 mod seccomp;
@@ -26,8 +28,10 @@ pub use container::{
     Container, Mount, MountSource, Process, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions, User,
 };
 pub use error::{InitError, SandboxError, Unsupported};
+pub use helper::spawn_helper;
 pub use init::init_if_requested;
 pub use isolation::{Isolation, Limits, NetworkIsolation};
+pub use network_namespace::new_network_namespace;
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::{spawn, use_init_executable};

@@ -1,0 +1,96 @@
+//! pasta (package `passt`): carries the connections of a network namespace by ordinary sockets, without privileges.
+
+use std::io::Read as _;
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::error::{Doing, NetworkError};
+use super::link::{self, Subnet};
+use super::netlink::Socket;
+use crate::sandbox;
+
+/// How long it may take to set up the interface.
+const PATIENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// A running pasta; ended when dropped.
+#[derive(Debug)]
+pub(super) struct Pasta {
+    child: Child,
+    address: Option<Subnet>,
+    gateway: Option<Ipv4Addr>,
+}
+
+/// The program, if it is installed.
+pub fn find() -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join("pasta")).find(|file| file.is_file())
+}
+
+impl Pasta {
+    /// Connects the namespace, and waits until it has an address and a route.
+    pub(super) fn start(namespace: &OwnedFd, inside: &Socket) -> Result<Self, NetworkError> {
+        let program = find().ok_or(NetworkError::NoPasta)?;
+        let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd());
+        let mut command = Command::new(program);
+        command
+            .args(["--config-net", "--foreground", "--quiet", "--ns-ifname", "eth0"])
+            // No port of the host is the container's, and none of the host's loopback is reachable from it.
+            .args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"])
+            .args(["--netns", &path])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        let child = sandbox::spawn_helper(command).doing("start pasta")?;
+        let mut pasta = Self { child, address: None, gateway: None };
+        pasta.wait_until_ready(inside)?;
+        Ok(pasta)
+    }
+
+    pub(super) fn address(&self) -> Option<Ipv4Addr> {
+        self.address.map(|subnet| subnet.address)
+    }
+
+    pub(super) fn gateway(&self) -> Option<Ipv4Addr> {
+        self.gateway
+    }
+
+    fn wait_until_ready(&mut self, inside: &Socket) -> Result<(), NetworkError> {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.child.try_wait().doing("wait for pasta")?.is_some() {
+                return Err(NetworkError::Pasta { message: self.last_words() });
+            }
+            let routes = link::routes(inside).doing("read the container's routes")?;
+            if let Some((_, index)) = routes.iter().find(|(subnet, _)| subnet.length == 0) {
+                let own = link::by_index(inside, *index).doing("look at the container's interface")?;
+                if let Some(own) = own {
+                    self.address = link::address_of(inside, own).doing("read the container's address")?;
+                }
+                return Ok(());
+            }
+            std::thread::sleep(PAUSE);
+        }
+        Err(NetworkError::Pasta { message: "it set up no route; has the host one?".to_owned() })
+    }
+
+    fn last_words(&mut self) -> String {
+        let mut text = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            // What can't be read is not shown.
+            let _ = stderr.read_to_string(&mut text);
+        }
+        text.trim().replace('\n', "; ")
+    }
+}
+
+impl Drop for Pasta {
+    fn drop(&mut self) {
+        // Both fail only when it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,33 @@
+//! Programs that help for as long as rbuild lives.
+
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::process::{Child, Command};
+use std::sync::mpsc;
+
+use rustix::process::{Pid, WaitId, WaitIdOptions};
+
+/// Starts a helper that the kernel ends when this process is gone, however it goes.
+///
+/// The kernel watches the thread that starts it, so that is one that does nothing but wait for the helper's end.
+pub fn spawn_helper(mut command: Command) -> io::Result<Child> {
+    let die_with_parent = || {
+        // SAFETY: prctl with numbers only; async-signal-safe.
+        let result = unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL as libc::c_ulong, 0, 0, 0) };
+        if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    };
+    // SAFETY: between fork and exec only that one system call is made; no memory is allocated and no lock taken.
+    unsafe { command.pre_exec(die_with_parent) };
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let started = command.spawn();
+        let pid = started.as_ref().ok().and_then(|child| Pid::from_raw(child.id() as i32));
+        // The receiver is there until it has this message.
+        let _ = sender.send(started);
+        if let Some(pid) = pid {
+            // NOWAIT: whoever has the child reaps it. An error means that this has been done.
+            let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        }
+    });
+    receiver.recv().map_err(io::Error::other)?
+}

@@ -1,0 +1,23 @@
+//! Network namespaces that exist before, and apart from, the containers in them.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::thread::UnshareFlags;
+
+/// Makes a network namespace, and does something in it (opens sockets, say) on a thread that is in it.
+/// The namespace lives as long as its descriptor, or something in it, does.
+pub fn new_network_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<(OwnedFd, T)> {
+    let make = || {
+        // SAFETY: only this thread's network namespace changes, and the thread ends here; descriptors stay shared.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }?;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let namespace = rustix::fs::open("/proc/thread-self/ns/net", flags, Mode::empty())?;
+        Ok((namespace, work()))
+    };
+    std::thread::scope(|scope| {
+        let result = scope.spawn(make).join();
+        result.unwrap_or_else(|_| Err(io::Error::other("the thread in the network namespace panicked")))
+    })
+}
