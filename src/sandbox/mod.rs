@@ -20,6 +20,7 @@ mod running;
 mod seccomp;
 mod spawn;
 mod sysctl;
+pub mod user_namespace;
 
 pub use capability::{CapabilitySet, UnknownCapability};
 pub use cgroup::{CgroupVersion, Controllers, controllers};
