@@ -1,6 +1,7 @@
-use std::path::PathBuf;
+use std::path::Path;
 
 use crate::layer::FileKind;
+use crate::layer::directory::Status;
 
 /// Seconds and nanoseconds since the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -24,7 +25,7 @@ pub struct Identity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Relative to the context's root, never empty.
-    pub path: PathBuf,
+    pub path: Box<Path>,
     pub kind: FileKind,
     /// Permission bits, set-id and sticky bits.
     pub mode: u32,
@@ -32,5 +33,32 @@ pub struct Entry {
     pub links: u32,
     pub identity: Identity,
     /// Of symlinks only.
-    pub link_target: Option<PathBuf>,
+    pub link_target: Option<Box<Path>>,
+    /// Its place among the context's entries.
+    pub(super) index: usize,
+}
+
+impl Entry {
+    /// Length of a regular file.
+    pub fn size(&self) -> u64 {
+        self.identity.size
+    }
+}
+
+impl From<(i64, u32)> for Timestamp {
+    fn from((seconds, nanoseconds): (i64, u32)) -> Self {
+        Self { seconds, nanoseconds }
+    }
+}
+
+impl From<&Status> for Identity {
+    fn from(status: &Status) -> Self {
+        Self {
+            device: status.device,
+            inode: status.inode,
+            size: status.size,
+            mtime: status.mtime.into(),
+            ctime: status.ctime.into(),
+        }
+    }
 }

@@ -1,12 +1,17 @@
 //! Hop 5 of a build: the build context, from wherever it is, to entries with content digests. Owns .dockerignore, the
 //! walk, the stat cache, and what COPY's sources select; knows no Dockerfiles and no images.
 
+mod content;
 mod entry;
 mod error;
+mod glob;
 mod ignore;
+mod order;
 mod remote;
+mod scan;
 mod select;
 mod source;
+mod stat_cache;
 mod tree;
 
 pub use entry::{Entry, Identity, Timestamp};

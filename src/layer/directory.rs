@@ -26,7 +26,7 @@ pub(crate) struct Status {
     pub(crate) device: u64,
     pub(crate) inode: u64,
     pub(crate) mtime: (i64, u32),
-    #[allow(dead_code)] // until the context scan lands
+
     pub(crate) ctime: (i64, u32),
 }
 

@@ -28,3 +28,4 @@ pub use encode::{Encoded, KnownDigests, NothingKnown, encode};
 pub use error::LayerError;
 pub use kind::FileKind;
 pub use normalise::{LowerTree, Normalised, normalise};
+pub(crate) use stream::hash_zeros;

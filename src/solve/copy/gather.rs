@@ -123,7 +123,6 @@ pub(super) fn digest(gathered: &[Gathered]) -> [u8; 32] {
                 hasher.field(b"tree").list(roots.len());
                 for root in roots {
                     hash_path(&mut hasher, Path::new(&root.selected.name));
-                    hash_path(&mut hasher, &root.selected.below);
                     hasher.number(u64::from(root.selected.kind.is_directory())).list(root.items.len());
                     for item in &root.items {
                         hash_item(&mut hasher, item, &mut links);

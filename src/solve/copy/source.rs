@@ -115,7 +115,7 @@ fn context_facts(context: &Context, path: &Path) -> Result<Facts, StepError> {
             mtime: Some(entry.identity.mtime.seconds),
             xattrs: Vec::new(),
         },
-        link_target: entry.link_target.clone(),
+        link_target: entry.link_target.as_deref().map(Path::to_owned),
         hard_link: (is_file && entry.links > 1).then_some((entry.identity.device, entry.identity.inode)),
     })
 }

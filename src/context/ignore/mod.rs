@@ -1,0 +1,165 @@
+//! Docker's ignore patterns (moby/patternmatcher), which are neither git's nor Go's: a pattern becomes a regular
+//! expression with some characters left as they are, unless it is plain text, a prefix or a suffix.
+
+mod file;
+mod go_regex;
+mod pattern;
+
+use pattern::Pattern;
+
+/// A pattern that docker refuses.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PatternError {
+    #[error("syntax error in pattern `{pattern}`")]
+    Syntax { pattern: String },
+    #[error("illegal exclusion pattern: \"!\"")]
+    BareExclamation,
+    /// Docker reads ignore files line by line, with this limit.
+    #[error("line {line} of the ignore file has more than 65535 bytes")]
+    LineTooLong { line: usize },
+}
+
+/// The patterns of a .dockerignore file or of `--exclude`, compiled.
+#[derive(Debug, Default)]
+pub struct IgnorePatterns {
+    patterns: Vec<Pattern>,
+}
+
+/// For each pattern, whether it matches a directory or one above it.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ParentMatches(Vec<bool>);
+
+impl IgnorePatterns {
+    /// Compiles patterns as they are given to `--exclude`.
+    pub fn new<P: AsRef<[u8]>>(patterns: &[P]) -> Result<Self, PatternError> {
+        let compiled = patterns.iter().filter_map(|pattern| Pattern::new(pattern.as_ref()).transpose());
+        Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
+    }
+
+    /// Reads the text of an ignore file: comments, blanks, `!` and slashes cleaned as docker does, then compiled.
+    pub fn parse(text: &[u8]) -> Result<Self, PatternError> {
+        Self::new(&file::patterns(text)?)
+    }
+
+    /// Whether `path` (relative, clean) or a folder above it is matched, and no later `!` pattern brings it back. The root
+    /// itself is never matched.
+    pub fn matches(&self, path: &[u8]) -> bool {
+        if matches!(path, b"" | b".") {
+            return false;
+        }
+        let ends: Vec<usize> = memchr::memchr_iter(b'/', path).chain([path.len()]).collect();
+        // The last pattern that matches decides.
+        let last = self.patterns.iter().rev().find(|pattern| pattern.matches_or_parent(path, &ends));
+        last.is_some_and(|pattern| !pattern.negated)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.patterns.is_empty()
+    }
+
+    /// As `matches`, for one who walks down: `parent` is what this gave for the directory above.
+    pub(super) fn matches_below(&self, path: &[u8], parent: &ParentMatches) -> (bool, ParentMatches) {
+        let above = |index: usize| parent.0.get(index).copied().unwrap_or(false);
+        let matched: Vec<bool> =
+            self.patterns.iter().enumerate().map(|(index, pattern)| above(index) || pattern.matches(path)).collect();
+        let last = self.patterns.iter().zip(&matched).rev().find(|(_, matched)| **matched);
+        (last.is_some_and(|(pattern, _)| !pattern.negated), ParentMatches(matched))
+    }
+
+    /// Whether a pattern that is not negated could match something below the directory `path`.
+    pub(super) fn may_select_below(&self, path: &[u8]) -> bool {
+        self.patterns.iter().any(|pattern| !pattern.negated && pattern.may_match_below(path))
+    }
+
+    /// Whether a `!` pattern could bring back something below the excluded directory `path`.
+    pub(super) fn may_match_below(&self, path: &[u8]) -> bool {
+        self.patterns.iter().any(|pattern| pattern.negated && pattern.may_match_below(path))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    /// The rows of a file of the shared corpus; none where it is not here.
+    fn corpus(name: &str) -> Vec<Value> {
+        let path = format!("{}/../shared/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
+        let path = if std::path::Path::new(&path).exists() { path } else { format!("/work/shared/corpus/{name}") };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => text.lines().map(|line| serde_json::from_str(line).unwrap()).collect(),
+            Err(_) => {
+                assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none(), "skipped: {path} is not here");
+                eprintln!("skipped: {path} is not here");
+                Vec::new()
+            }
+        }
+    }
+
+    fn strings(value: &Value) -> Vec<String> {
+        value.as_array().unwrap().iter().map(|item| item.as_str().unwrap().to_owned()).collect()
+    }
+
+    #[test]
+    fn every_measured_match_is_the_same() {
+        let mut wrong = Vec::new();
+        for row in corpus("dockerignore.jsonl") {
+            let path = &pattern::clean(row["path"].as_str().unwrap().as_bytes());
+            let outcome = IgnorePatterns::new(&strings(&row["patterns"]));
+            let same = match (row["error"].as_str(), &outcome) {
+                (None, Ok(patterns)) => patterns.matches(path) == row["match"].as_bool().unwrap(),
+                (Some(expected), Err(error)) => error.to_string().contains(expected),
+                _ => false,
+            };
+            if !same {
+                wrong.push(format!("{row}: {:?}", outcome.map(|patterns| patterns.matches(path))));
+            }
+        }
+        assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn every_measured_ignore_file_is_read_the_same() {
+        for row in corpus("dockerignore_files.jsonl") {
+            let read = file::patterns(row["content"].as_str().unwrap().as_bytes());
+            match read {
+                Ok(patterns) => {
+                    let patterns: Vec<String> =
+                        patterns.into_iter().map(|pattern| String::from_utf8(pattern).unwrap()).collect();
+                    assert_eq!(patterns, strings(&row["patterns"]), "{row}");
+                }
+                Err(error) => {
+                    assert!(matches!(error, PatternError::LineTooLong { .. }), "{error}");
+                    assert!(row["error"].is_string(), "{row}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn walking_down_gives_the_same_answer() {
+        for row in corpus("dockerignore.jsonl") {
+            let Ok(patterns) = IgnorePatterns::new(&strings(&row["patterns"])) else { continue };
+            let path = String::from_utf8(pattern::clean(row["path"].as_str().unwrap().as_bytes())).unwrap();
+            if path.starts_with('/') || path.contains("..") || path == "." {
+                continue;
+            }
+            let mut parent = ParentMatches::default();
+            let mut answer = false;
+            for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
+                if answer && !patterns.may_match_below(&path.as_bytes()[..path[..end].rfind('/').unwrap_or(0)]) {
+                    break;
+                }
+                (answer, parent) = patterns.matches_below(&path.as_bytes()[..end], &parent);
+            }
+            assert_eq!(answer, patterns.matches(path.as_bytes()), "{row}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_not_utf_8_are_matched_too() {
+        let patterns = IgnorePatterns::new(&[b"caf\xe9".as_slice(), b"?x"]).unwrap();
+        assert!(patterns.matches(b"caf\xe9") && patterns.matches(b"\xffx") && !patterns.matches(b"caf\xe8"));
+    }
+}

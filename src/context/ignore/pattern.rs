@@ -1,0 +1,230 @@
+//! One pattern: how it is compiled and what it matches.
+
+use regex::Regex;
+
+use super::{PatternError, go_regex};
+use crate::context::glob;
+
+#[derive(Debug)]
+pub(super) struct Pattern {
+    pub(super) negated: bool,
+    matcher: Matcher,
+    /// The names before the first one that is not plain text: below them alone can anything match.
+    literal_parents: Vec<u8>,
+    /// There are no others: the pattern matches one path and what is below it.
+    is_literal: bool,
+    quick: Quick,
+}
+
+/// What can be told of a pattern's matches without its regular expression.
+#[derive(Debug, Default)]
+struct Quick {
+    prefix: Vec<u8>,
+    suffix: Vec<u8>,
+    /// The number of names in a match, where it is always the same.
+    depth: Option<usize>,
+}
+
+#[derive(Debug)]
+enum Matcher {
+    Exact(Vec<u8>),
+    /// From a trailing `**`.
+    Prefix(Vec<u8>),
+    /// From a leading `**`; with a slash in front the rest may also be the whole path.
+    Suffix(Vec<u8>),
+    Regex(Box<Regex>),
+}
+
+impl Pattern {
+    /// `None` for a blank pattern.
+    pub(super) fn new(text: &[u8]) -> Result<Option<Self>, PatternError> {
+        let text = trim(text);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let mut cleaned = clean(text);
+        let negated = cleaned[0] == b'!';
+        if negated {
+            cleaned.remove(0);
+            if cleaned.is_empty() {
+                return Err(PatternError::BareExclamation);
+            }
+        }
+        let syntax = || PatternError::Syntax { pattern: String::from_utf8_lossy(text).into_owned() };
+        glob::check_start(&cleaned).map_err(|_| syntax())?;
+        let matcher = compile(&cleaned).ok_or_else(syntax)?;
+        let plain = cleaned.iter().take_while(|byte| !b"*?[]\\|{}^".contains(byte)).count();
+        let is_literal = plain == cleaned.len();
+        let parents_end = if is_literal { plain } else { last_slash(&cleaned[..plain]) };
+        let literal_parents = cleaned[..parents_end].to_vec();
+        let quick = Quick::new(&cleaned);
+        Ok(Some(Self { negated, matcher, literal_parents, is_literal, quick }))
+    }
+
+    /// Whether the path itself is matched.
+    pub(super) fn matches(&self, path: &[u8]) -> bool {
+        match &self.matcher {
+            Matcher::Exact(exact) => path == exact,
+            Matcher::Prefix(prefix) => path.starts_with(prefix),
+            Matcher::Suffix(suffix) => path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path),
+            Matcher::Regex(regex) => self.quick.allows(path) && matches_regex(regex, path),
+        }
+    }
+
+    /// Whether the path or a directory above it is matched; `ends` are the ends of its names.
+    pub(super) fn matches_or_parent(&self, path: &[u8], ends: &[usize]) -> bool {
+        let ends_name = |end: usize| path.get(end).is_none_or(|&byte| byte == b'/');
+        match &self.matcher {
+            Matcher::Exact(exact) => path.starts_with(exact) && ends_name(exact.len()),
+            Matcher::Prefix(prefix) => path.starts_with(prefix),
+            Matcher::Suffix(_) => ends.iter().any(|&end| self.matches(&path[..end])),
+            Matcher::Regex(_) if !path.starts_with(&self.quick.prefix) => false,
+            Matcher::Regex(_) => match self.quick.depth {
+                Some(depth) => ends.get(depth - 1).is_some_and(|&end| self.matches(&path[..end])),
+                None => ends.iter().any(|&end| self.matches(&path[..end])),
+            },
+        }
+    }
+
+    /// False only when nothing below `directory` can be matched.
+    pub(super) fn may_match_below(&self, directory: &[u8]) -> bool {
+        let parents = &self.literal_parents;
+        let is_above = |above: &[u8], below: &[u8]| {
+            above.is_empty() || (below.starts_with(above) && below.get(above.len()).is_none_or(|&byte| byte == b'/'))
+        };
+        if self.is_literal {
+            return is_above(directory, parents);
+        }
+        is_above(directory, parents) || is_above(parents, directory)
+    }
+}
+
+impl Quick {
+    fn new(pattern: &[u8]) -> Self {
+        // These have a meaning in a regular expression that reaches beyond themselves.
+        if pattern.iter().any(|byte| b"|{}^\\".contains(byte)) {
+            return Self::default();
+        }
+        let special = |byte: &u8| b"*?[]".contains(byte);
+        let Some(first) = pattern.iter().position(special) else { return Self::default() };
+        let last = pattern.iter().rposition(special).unwrap_or(first);
+        let simple = !pattern.iter().any(|byte| b"[]".contains(byte)) && !pattern.windows(2).any(|pair| pair == b"**");
+        // The slash after `**` belongs to it.
+        let after = pattern.len().min(last + 1 + usize::from(pattern[last] != b'?'));
+        Self {
+            prefix: pattern[..first].to_vec(),
+            suffix: pattern[after..].to_vec(),
+            depth: simple.then(|| 1 + pattern.iter().filter(|&&byte| byte == b'/').count()),
+        }
+    }
+
+    fn allows(&self, path: &[u8]) -> bool {
+        path.starts_with(&self.prefix) && path.ends_with(&self.suffix)
+    }
+}
+
+/// Go reads every byte that is not part of a character as U+FFFD.
+fn matches_regex(regex: &Regex, path: &[u8]) -> bool {
+    if let Ok(path) = std::str::from_utf8(path) {
+        return regex.is_match(path);
+    }
+    let mut text = String::with_capacity(path.len());
+    for chunk in path.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| char::REPLACEMENT_CHARACTER));
+    }
+    regex.is_match(&text)
+}
+
+/// What a pattern has been found to be so far, while its regular expression is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Exact,
+    Prefix,
+    Suffix,
+    Regex,
+}
+
+fn compile(pattern: &[u8]) -> Option<Matcher> {
+    let text = String::from_utf8_lossy(pattern);
+    let (form, expression) = regular_expression(&text);
+    Some(match form {
+        Form::Exact => Matcher::Exact(pattern.to_vec()),
+        Form::Prefix => Matcher::Prefix(pattern[..pattern.len() - 2].to_vec()),
+        Form::Suffix => Matcher::Suffix(pattern[2..].to_vec()),
+        Form::Regex => Matcher::Regex(Box::new(Regex::new(&go_regex::translate(&expression)?).ok()?)),
+    })
+}
+
+/// Docker's translation, quirks and all: characters that mean something to a regular expression and nothing to a
+/// pattern are escaped only below U+0040, and classes are translated character by character.
+fn regular_expression(pattern: &str) -> (Form, String) {
+    let mut form = Form::Exact;
+    let mut expression = String::from("^");
+    let mut characters = pattern.chars().peekable();
+    let mut at_start = true;
+    while let Some(character) = characters.next() {
+        match character {
+            '*' if characters.next_if_eq(&'*').is_some() => {
+                characters.next_if_eq(&'/');
+                let at_end = characters.peek().is_none();
+                expression.push_str(if at_end { ".*" } else { "(.*/)?" });
+                form = match (at_start, at_end, form) {
+                    (true, ..) => Form::Suffix,
+                    (false, true, Form::Exact) => Form::Prefix,
+                    _ => Form::Regex,
+                };
+            }
+            '*' | '?' => {
+                expression.push_str(if character == '*' { "[^/]*" } else { "[^/]" });
+                form = Form::Regex;
+            }
+            '\\' => {
+                expression.push('\\');
+                expression.extend(characters.next());
+                form = Form::Regex;
+            }
+            '[' | ']' => {
+                expression.push(character);
+                form = Form::Regex;
+            }
+            '.' | '+' | '(' | ')' | '$' => expression.extend(['\\', character]),
+            _ => expression.push(character),
+        }
+        at_start = false;
+    }
+    expression.push('$');
+    (form, expression)
+}
+
+/// Go's `filepath.Clean`: dots and doubled slashes gone, `..` resolved where something is before it.
+pub(super) fn clean(path: &[u8]) -> Vec<u8> {
+    let rooted = path.starts_with(b"/");
+    let mut names: Vec<&[u8]> = Vec::new();
+    for name in path.split(|&byte| byte == b'/') {
+        match name {
+            b"" | b"." => {}
+            b".." if names.last().is_some_and(|last| *last != b"..") => drop(names.pop()),
+            b".." if rooted => {}
+            _ => names.push(name),
+        }
+    }
+    let joined = names.join(&b'/');
+    match (rooted, joined.is_empty()) {
+        (true, _) => [b"/", joined.as_slice()].concat(),
+        (false, true) => b".".to_vec(),
+        (false, false) => joined,
+    }
+}
+
+/// Without white space at both ends, Unicode's where the text is UTF-8.
+pub(super) fn trim(text: &[u8]) -> &[u8] {
+    match std::str::from_utf8(text) {
+        Ok(text) => text.trim().as_bytes(),
+        Err(_) => text.trim_ascii(),
+    }
+}
+
+fn last_slash(text: &[u8]) -> usize {
+    memchr::memrchr(b'/', text).unwrap_or(0)
+}

@@ -1,0 +1,222 @@
+//! The walk through a context's directory: one `getdents` per directory, one `stat` per file, on several threads when
+//! there is enough to do.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+
+use super::ignore::ParentMatches;
+use super::{ContextError, Entry, IgnorePatterns};
+use crate::io_error::{AtPath, IoError};
+use crate::layer::FileKind;
+use crate::layer::directory;
+
+/// With fewer directories waiting than this, another thread would cost more than it does.
+const WORTH_A_THREAD: usize = 4;
+const MAX_THREADS: usize = 4;
+
+/// A directory to be read.
+struct Job {
+    path: Vec<u8>,
+    above: ParentMatches,
+    /// Its place in the results.
+    id: usize,
+}
+
+struct Child {
+    entry: Entry,
+    excluded: bool,
+    /// A directory that was read: its place in the results.
+    listing: Option<usize>,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: Vec<Job>,
+    running: usize,
+    listings: Vec<Vec<Child>>,
+    error: Option<ContextError>,
+}
+
+pub(super) struct Scanner<'a> {
+    path: &'a Path,
+    root: BorrowedFd<'a>,
+    ignore: &'a IgnorePatterns,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(path: &'a Path, root: BorrowedFd<'a>, ignore: &'a IgnorePatterns) -> Self {
+        Self { path, root, ignore, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    /// All entries, depth first, names in byte order.
+    pub(super) fn scan(self) -> Result<Vec<Entry>, ContextError> {
+        {
+            let mut state = self.lock();
+            state.jobs.push(Job { path: Vec::new(), above: ParentMatches::default(), id: 0 });
+            state.listings.push(Vec::new());
+        }
+        self.work_while(|state| state.jobs.len() < WORTH_A_THREAD);
+        if !self.lock().jobs.is_empty() {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+            std::thread::scope(|scope| {
+                for _ in 1..threads {
+                    scope.spawn(|| self.work_while(|_| true));
+                }
+                self.work_while(|_| true);
+            });
+        }
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.error {
+            Some(error) => Err(error),
+            None => Ok(in_order(state.listings)),
+        }
+    }
+
+    /// Reads directories until none is left, an error occurs, or `go_on` says no.
+    fn work_while(&self, go_on: impl Fn(&State) -> bool) {
+        let mut state = self.lock();
+        loop {
+            if state.error.is_some() || !go_on(&state) {
+                return;
+            }
+            let Some(job) = state.jobs.pop() else {
+                if state.running == 0 {
+                    return;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            state.running += 1;
+            drop(state);
+            let listed = self.list(&job);
+            state = self.lock();
+            state.running -= 1;
+            match listed {
+                Ok(children) => file_listing(&mut state, job.id, children),
+                Err(error) => state.error = Some(error),
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    fn list(&self, job: &Job) -> Result<Vec<(Child, Option<Job>)>, ContextError> {
+        let shown = || self.path.join(OsStr::from_bytes(&job.path));
+        let opened;
+        let directory = if job.path.is_empty() {
+            self.root
+        } else {
+            opened = self.open(&job.path).map_err(|error| IoError { action: "open", path: shown(), source: error })?;
+            std::os::fd::AsFd::as_fd(&opened)
+        };
+        let names = directory::sorted_names(directory).at("list", shown())?;
+        let mut children = Vec::with_capacity(names.len());
+        let mut path = job.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let parent_len = path.len();
+        for name in names {
+            path.truncate(parent_len);
+            path.extend_from_slice(name.to_bytes());
+            children.extend(self.child(directory, &name, &path, job)?);
+        }
+        Ok(children)
+    }
+
+    /// What becomes of one name; `None` when it is left out or has gone meanwhile.
+    fn child(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &CString,
+        path: &[u8],
+        job: &Job,
+    ) -> Result<Option<(Child, Option<Job>)>, ContextError> {
+        let (excluded, above) = match self.ignore.is_empty() {
+            true => (false, ParentMatches::default()),
+            false => self.ignore.matches_below(path, &job.above),
+        };
+        if excluded && !self.ignore.may_match_below(path) {
+            return Ok(None);
+        }
+        let shown = || self.path.join(OsStr::from_bytes(path));
+        let status = match directory::status(directory, name) {
+            Ok(status) => status,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(IoError { action: "stat", path: shown(), source }.into()),
+        };
+        let is_directory = status.kind.is_directory();
+        if excluded && !is_directory {
+            return Ok(None);
+        }
+        let link_target = match status.kind {
+            FileKind::Symlink => {
+                let target = rustix::fs::readlinkat(directory, name, Vec::new()).at("read link", shown())?;
+                Some(PathBuf::from(OsStr::from_bytes(target.to_bytes())).into())
+            }
+            _ => None,
+        };
+        let entry = Entry {
+            path: Path::new(OsStr::from_bytes(path)).into(),
+            kind: status.kind,
+            mode: status.mode,
+            links: u32::try_from(status.links).unwrap_or(u32::MAX),
+            identity: (&status).into(),
+            link_target,
+            index: 0,
+        };
+        let job = is_directory.then(|| Job { path: path.to_vec(), above, id: 0 });
+        Ok(Some((Child { entry, excluded, listing: None }, job)))
+    }
+
+    /// Opens a directory of the context; a name that has become a symlink meanwhile is not followed.
+    fn open(&self, path: &[u8]) -> std::io::Result<OwnedFd> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        Ok(openat2(self.root, path, flags, Mode::empty(), resolve)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn file_listing(state: &mut State, id: usize, children: Vec<(Child, Option<Job>)>) {
+    let mut listing = Vec::with_capacity(children.len());
+    for (mut child, job) in children {
+        if let Some(mut job) = job {
+            job.id = state.listings.len();
+            child.listing = Some(job.id);
+            state.listings.push(Vec::new());
+            state.jobs.push(job);
+        }
+        listing.push(child);
+    }
+    state.listings[id] = listing;
+}
+
+fn in_order(mut listings: Vec<Vec<Child>>) -> Vec<Entry> {
+    let mut entries = Vec::with_capacity(listings.iter().map(Vec::len).sum());
+    append(&mut listings, 0, &mut entries);
+    entries
+}
+
+/// An excluded directory is there only for what is in it.
+fn append(listings: &mut [Vec<Child>], id: usize, entries: &mut Vec<Entry>) {
+    for child in std::mem::take(&mut listings[id]) {
+        let index = entries.len();
+        entries.push(Entry { index, ..child.entry });
+        if let Some(listing) = child.listing {
+            append(listings, listing, entries);
+        }
+        if child.excluded && entries.len() == index + 1 {
+            entries.pop();
+        }
+    }
+}
