@@ -4,8 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use crate::dockerfile::lint::{BaseImage, LintOptions, World, lint};
 use crate::dockerfile::report::Report;
 use crate::dockerfile::{Node, Parse};
+use crate::image::{Platform, Reference};
 use crate::io_error::{AtPath as _, IoError};
 
 use super::CliError;
@@ -38,7 +40,11 @@ pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
     let parse = crate::dockerfile::parse(&source);
     let output = match args.format {
         Format::Text => text(&parse),
-        Format::Json => [&serde_json::to_vec(&Report::new(&parse))?[..], b"\n"].concat(),
+        Format::Json => {
+            let lint = lint(&parse, &NoWorld, &LintOptions { predefined: predefined(), ..LintOptions::default() });
+            let report = Report { lint: Some(lint.into()), ..Report::new(&parse) };
+            [&serde_json::to_vec(&report)?[..], b"\n"].concat()
+        }
         Format::Canonical => Report::new(&parse).canonical()?,
     };
     write(&output)?;
@@ -46,6 +52,36 @@ pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
         (Format::Text, Err(error)) => Err(CliError::new(error.render(&name(&args.file), &source))),
         _ => Ok(ExitCode::SUCCESS),
     }
+}
+
+/// The lint without a registry and without a context: of each base image only `PATH` is known.
+struct NoWorld;
+
+impl World for NoWorld {
+    fn base(&self, _name: &str, _platform: Option<&str>) -> BaseImage {
+        BaseImage::default()
+    }
+
+    fn is_image_name(&self, text: &str) -> bool {
+        text.parse::<Reference>().is_ok()
+    }
+
+    fn platform(&self, text: &str) -> Option<(String, String)> {
+        let platform = text.parse::<Platform>().ok()?;
+        Some((platform.os, platform.architecture))
+    }
+
+    fn is_ignored(&self, _path: &str) -> bool {
+        false
+    }
+}
+
+/// The arguments that every build has, for the platform the schema speaks of.
+fn predefined() -> Vec<(String, String)> {
+    let parts = [("PLATFORM", "linux/amd64"), ("OS", "linux"), ("OSVERSION", ""), ("ARCH", "amd64"), ("VARIANT", "")];
+    let of = |side: &'static str| parts.map(|(name, value)| (format!("{side}{name}"), value.to_owned()));
+    let stage = [("TARGETSTAGE".to_owned(), "default".to_owned())];
+    of("BUILD").into_iter().chain(of("TARGET")).chain(stage).collect()
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, IoError> {

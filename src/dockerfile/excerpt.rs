@@ -25,6 +25,26 @@ pub struct Span {
     pub length: u32,
 }
 
+impl Span {
+    /// Where a text stands in these lines of the file, first of all places: for faults that are met when the
+    /// instruction is no longer at hand.
+    pub fn find(source: &[u8], lines: Lines, text: &str) -> Option<Self> {
+        let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+        if text.is_empty() {
+            return None;
+        }
+        let first = lines.first.max(1);
+        let wanted = (lines.last.max(first) - first) as usize + 1;
+        let found = physical_lines(source)
+            .into_iter()
+            .zip(1..)
+            .skip(first as usize - 1)
+            .take(wanted)
+            .find_map(|(line, number)| line.split_once(text).map(|(before, _)| (number, count(before) + 1)));
+        found.map(|(line, column)| Self { line, column, length: count(text) })
+    }
+}
+
 /// What is shown. `source` is the file as read; bytes that are not UTF-8 are shown as U+FFFD.
 #[derive(Debug, Clone, Copy)]
 pub struct Excerpt<'a> {
@@ -149,6 +169,14 @@ mod tests {
         let text = excerpt.render();
         assert!(text.starts_with("Dockerfile:2: exit code 33\n   1 | line 1 \\\n>  2 | line 2 \\\n"), "{text}");
         assert!(text.contains("\n>  5 | line 5 \\\n   … |\n> 17 | line 17 \\\n"), "{text}");
+    }
+
+    #[test]
+    fn a_text_is_found() {
+        let source = b"FROM a\nRUN x \\\n  --from=later\n";
+        let span = Span::find(source, Lines { first: 2, last: 3 }, "later");
+        assert_eq!(span, Some(Span { line: 3, column: 10, length: 5 }));
+        assert_eq!(Span::find(source, Lines { first: 1, last: 1 }, "later"), None);
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Heredocs: which words open one, and the body that follows the instruction.
 
 use super::error::{Fault, ParseErrorKind};
-use super::grammar;
 use super::lines::LineReader;
 use super::syntax::Body;
 use super::words::{Lexer, NoVariables};
+use super::{Range, grammar};
 
 /// A heredoc that a word opens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,10 +37,18 @@ pub(super) fn bodies(line: &str, reader: &mut LineReader<'_>) -> Result<Vec<Body
     }
     let lexer = Lexer::new('\\').keep_quotes().keep_escapes().keep_unset();
     let words = lexer.expand_words(line, &NoVariables).unwrap_or_default();
-    words.iter().filter_map(|word| opening(word)).map(|opening| body(opening, reader)).collect()
+    let openings = words.iter().filter_map(|word| opening(word).map(|opening| (word, opening)));
+    openings
+        .map(|(word, opening)| {
+            body(opening, reader).map_err(|kind| {
+                let place = line.find(word.as_str()).map(|start| Range::new(start, start + word.len()));
+                Fault { kind, place }
+            })
+        })
+        .collect()
 }
 
-fn body(opening: Opening, reader: &mut LineReader<'_>) -> Result<Body, Fault> {
+fn body(opening: Opening, reader: &mut LineReader<'_>) -> Result<Body, ParseErrorKind> {
     let mut content = String::new();
     while let Some(line) = reader.physical() {
         let bare = line.trim_end_matches(['\r', '\n']);
@@ -51,7 +59,7 @@ fn body(opening: Opening, reader: &mut LineReader<'_>) -> Result<Body, Fault> {
         }
         content.push_str(line);
     }
-    Err(ParseErrorKind::UnterminatedHeredoc { name: opening.name }.into())
+    Err(ParseErrorKind::UnterminatedHeredoc { name: opening.name })
 }
 
 /// The body without the tabs at the start of its lines, for `<<-`.

@@ -95,6 +95,8 @@ pub struct Heredoc {
     pub name: String,
     /// The body as it is to be used: for `<<-` the leading tabs are gone. Line ends are those of the file.
     pub content: String,
+    /// The body as it stands in the file, tabs included.
+    pub raw: String,
     /// Whether variables are expanded in it; false when its name was quoted.
     pub expand: bool,
     /// Written as `<<-`.
@@ -113,6 +115,33 @@ pub struct Run {
     pub security: Option<String>,
     /// The values of `--device`.
     pub devices: Vec<String>,
+}
+
+/// How the heredocs of a RUN are to be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeredocUse<'a> {
+    /// There are none.
+    None,
+    /// The only word is a heredoc whose body starts with `#!`: the body is a program.
+    Program(&'a Heredoc),
+    /// The only word is a heredoc: its body is what the shell runs, unexpanded.
+    Script(&'a Heredoc),
+    /// The shell gets the line, and the bodies below it as they stand in the file.
+    Shell(String),
+}
+
+impl Run {
+    /// What runs when there are heredocs.
+    pub fn heredoc_use(&self) -> HeredocUse<'_> {
+        let (Some(first), CommandLine::Shell(line)) = (self.heredocs.first(), &self.command) else {
+            return HeredocUse::None;
+        };
+        if super::heredoc::opening(line).is_none() {
+            let bodies = self.heredocs.iter().map(|heredoc| format!("\n{}{}", heredoc.raw, heredoc.name));
+            return HeredocUse::Shell(std::iter::once(line.clone()).chain(bodies).collect());
+        }
+        if first.raw.starts_with("#!") { HeredocUse::Program(first) } else { HeredocUse::Script(first) }
+    }
 }
 
 /// A `COPY` or an `ADD`.

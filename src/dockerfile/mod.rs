@@ -12,6 +12,7 @@ mod heredoc;
 mod instruction;
 mod json;
 mod lines;
+pub mod lint;
 pub mod mount;
 mod parse;
 pub mod report;

@@ -177,6 +177,14 @@ pub(super) fn check_unexpanded(value: &str) -> Result<(), MountError> {
     Ok(())
 }
 
+/// The stage or image that a mount comes from, where the value can be read; no variable is allowed there.
+pub fn from_name(value: &str) -> Option<String> {
+    let fields = csv::fields(value).ok()?;
+    let mut names =
+        fields.iter().filter_map(|field| field.split_once('=')).filter(|(key, _)| key.eq_ignore_ascii_case("from"));
+    names.next_back().and_then(|(_, name)| non_empty(name.to_owned()))
+}
+
 impl Mount {
     fn set(&mut self, key: String, value: String, field: String) -> Result<(), MountError> {
         match &*key {

@@ -105,3 +105,7 @@ fn decode(source: &[u8]) -> Cow<'_, str> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

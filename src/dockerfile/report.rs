@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use super::error::{ParseErrorKind, Phase};
+use super::lint::{Lint, Warning, reading_warnings};
 use super::syntax::{Body, Directive, Node, Piece};
 use super::{Parse, ParseError};
 
@@ -18,7 +19,49 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_phase: Option<&'static str>,
     pub instructions: Vec<InstructionReport<'a>>,
+    /// Only where the caller has run the lint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lint: Option<LintReport>,
     pub stages: Vec<StageReport<'a>>,
+    pub warnings: Vec<WarningReport>,
+}
+
+/// A warning that reading gave.
+#[derive(Debug, Serialize)]
+pub struct WarningReport {
+    line: u32,
+    rule: &'static str,
+}
+
+/// What the lint of all stages gave.
+#[derive(Debug, Serialize)]
+pub struct LintReport {
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_line: Option<u32>,
+    warnings: Vec<LintWarningReport>,
+}
+
+#[derive(Debug, Serialize)]
+struct LintWarningReport {
+    detail: String,
+    line: u32,
+    rule: &'static str,
+}
+
+impl From<Lint> for LintReport {
+    fn from(lint: Lint) -> Self {
+        let warning = |warning: Warning| LintWarningReport {
+            detail: warning.detail,
+            line: warning.line,
+            rule: warning.rule.name,
+        };
+        Self {
+            error: lint.error.as_ref().map(ToString::to_string),
+            error_line: lint.error.and_then(|error| error.lines).map(|lines| lines.first),
+            warnings: lint.warnings.into_iter().map(warning).collect(),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -108,6 +151,11 @@ impl<'a> Report<'a> {
                 Phase::Instructions => "instructions",
             }),
             instructions: tree.instructions.iter().map(instruction).collect(),
+            lint: None,
+            warnings: reading_warnings(parse)
+                .iter()
+                .map(|warning| WarningReport { line: warning.line, rule: warning.rule.name })
+                .collect(),
             stages: stages
                 .iter()
                 .map(|stage| StageReport {

@@ -147,5 +147,5 @@ fn command_line(json: bool, arguments: &[&str]) -> CommandLine {
 
 fn heredoc(body: &Body) -> Heredoc {
     let content = if body.chomp { without_tabs(&body.content) } else { body.content.clone() };
-    Heredoc { name: body.name.clone(), content, expand: body.expand, chomp: body.chomp }
+    Heredoc { name: body.name.clone(), content, raw: body.content.clone(), expand: body.expand, chomp: body.chomp }
 }

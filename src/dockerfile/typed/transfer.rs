@@ -51,6 +51,12 @@ fn source(node: &Node, piece: &Piece) -> Source {
     let body = node.heredocs.iter().rev().find(|body| body.name == opening.name);
     Source::Heredoc(match body {
         Some(body) => Heredoc { expand: opening.expand, ..heredoc(body) },
-        None => Heredoc { name: opening.name, content: String::new(), expand: opening.expand, chomp: opening.chomp },
+        None => Heredoc {
+            name: opening.name,
+            content: String::new(),
+            raw: String::new(),
+            expand: opening.expand,
+            chomp: opening.chomp,
+        },
     })
 }

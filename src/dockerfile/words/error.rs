@@ -1,5 +1,7 @@
 //! What can be wrong with a word.
 
+use std::collections::BTreeSet;
+
 use crate::dockerfile::text::quoted;
 
 /// A word that can't be expanded.
@@ -9,6 +11,8 @@ pub struct WordError {
     /// The whole word, as written.
     pub word: String,
     pub kind: WordErrorKind,
+    /// Variables that were looked up before the fault and are not set.
+    pub unmatched: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Walks the parts of a word in reading order and builds its text and its words.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use pest::iterators::{Pair, Pairs};
 
@@ -10,11 +11,11 @@ use super::{Expansion, Lexer, Variables, WordError, WordErrorKind};
 
 /// Expands the word both ways at once.
 pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Result<(Expansion, Vec<String>), WordError> {
-    let failed = |kind| WordError { word: word.to_owned(), kind };
+    let failed = |kind, unmatched| WordError { word: word.to_owned(), kind, unmatched };
     // The reference's scanner drops a byte order mark at the start.
     let text = word.strip_prefix('\u{feff}').unwrap_or(word);
-    let parts =
-        grammar::parts(text, lexer.escape, lexer.process_quotes).ok_or_else(|| failed(WordErrorKind::TooDeep))?;
+    let parts = grammar::parts(text, lexer.escape, lexer.process_quotes)
+        .ok_or_else(|| failed(WordErrorKind::TooDeep, BTreeSet::new()))?;
     let mut expander = Expander {
         lexer,
         variables,
@@ -28,7 +29,7 @@ pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Resul
             expander.expansion.text = text;
             Ok((expander.expansion, words))
         }
-        Err(fault) => Err(failed(fault.kind)),
+        Err(fault) => Err(failed(fault.kind, expander.expansion.unmatched)),
     }
 }
 

@@ -1,0 +1,173 @@
+//! The lint: what is allowed, but is seldom meant.
+//!
+//! Owns the rules and when each fires. It walks the stages as a build would, with the variables each instruction sees,
+//! but asks the world only through [`World`]: it must not know images, registries or files.
+
+mod instructions;
+mod options;
+mod rules;
+mod stages;
+mod variables;
+mod walk;
+
+use std::collections::BTreeMap;
+
+use super::words::WordError;
+use super::{Lines, Node, Parse, mount};
+
+pub use options::{CheckOptionError, CheckOptions, Selection};
+pub use rules::{RULES, Rule};
+
+/// What the lint has to ask.
+pub trait World {
+    /// The base image of that name.
+    fn base(&self, name: &str, platform: Option<&str>) -> BaseImage;
+    /// Whether the text can name an image.
+    fn is_image_name(&self, text: &str) -> bool;
+    /// The operating system and the architecture of a platform.
+    fn platform(&self, text: &str) -> Option<(String, String)>;
+    /// Whether `.dockerignore` leaves the path out.
+    fn is_ignored(&self, path: &str) -> bool;
+}
+
+/// What the lint wants to know of a base image.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct BaseImage {
+    /// Its environment; `PATH` is added where it has none.
+    pub environment: Vec<(String, String)>,
+    /// It has a shell of its own.
+    pub has_shell: bool,
+    /// Its ONBUILD triggers.
+    pub triggers: Vec<String>,
+    /// The platform that was wanted, and the one it has, where they differ.
+    pub wrong_platform: Option<(String, String)>,
+}
+
+/// What the build was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LintOptions {
+    /// Arguments that are there without ARG: `TARGETPLATFORM`, `BUILDARCH`, …
+    pub predefined: Vec<(String, String)>,
+    /// `--build-arg`.
+    pub build_args: BTreeMap<String, String>,
+}
+
+/// A rule that fired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    pub rule: &'static Rule,
+    /// The line it is about: the first of the instruction, or the last for an empty continuation.
+    pub line: u32,
+    /// The instruction's lines.
+    pub lines: Lines,
+    pub detail: String,
+}
+
+/// What stopped the lint before its end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LintErrorKind {
+    #[error(transparent)]
+    CheckOptions(#[from] CheckOptionError),
+    #[error("{0}")]
+    Parse(super::ParseError),
+    #[error("the Dockerfile has no stage to build")]
+    NoStages,
+    #[error(transparent)]
+    Word(#[from] WordError),
+    #[error("the base image `{written}` is an empty name once its variables are expanded")]
+    BlankBase { written: String },
+    #[error("`{name}` is no name of an image")]
+    InvalidImageName { name: String },
+    #[error("`{value}` is no platform")]
+    InvalidPlatform { value: String },
+    #[error("invalid --mount: {0}")]
+    Mount(#[from] mount::MountError),
+    #[error("rules were broken, and the check directive says that is an error: {}", rules.join(", "))]
+    Violations { rules: Vec<&'static str> },
+}
+
+/// The fault, and the line of its instruction where it has one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct LintError {
+    pub kind: LintErrorKind,
+    pub lines: Option<Lines>,
+}
+
+/// All that the lint found, by line and rule.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Lint {
+    pub warnings: Vec<Warning>,
+    pub error: Option<LintError>,
+}
+
+/// Checks a parsed file, all of its stages.
+pub fn lint(parse: &Parse, world: &dyn World, options: &LintOptions) -> Lint {
+    let check = match CheckOptions::of(&parse.tree) {
+        Ok(check) => check,
+        Err(error) => {
+            return Lint { warnings: Vec::new(), error: Some(LintError { kind: error.into(), lines: None }) };
+        }
+    };
+    let mut report = Report::new(&parse.tree.instructions, check);
+    instructions::check(parse, &mut report);
+    let mut error = stages::check(parse, &mut report, world, options).err();
+    let mut warnings = report.warnings;
+    warnings.sort_by(|a, b| (a.line, a.rule.name, &a.detail).cmp(&(b.line, b.rule.name, &b.detail)));
+    if error.is_none() && report.check.error && !warnings.is_empty() {
+        let mut rules: Vec<&'static str> = warnings.iter().map(|warning| warning.rule.name).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        error = Some(LintError { kind: LintErrorKind::Violations { rules }, lines: None });
+    }
+    Lint { warnings, error }
+}
+
+/// What is reported while instructions are read, without the walk through the stages. A check directive that can't be
+/// read is as none.
+pub fn reading_warnings(parse: &Parse) -> Vec<Warning> {
+    let check = CheckOptions::of(&parse.tree).unwrap_or_default();
+    let mut report = Report::new(&parse.tree.instructions, check);
+    instructions::check(parse, &mut report);
+    report.warnings
+}
+
+/// Collects warnings and drops those that are not wanted.
+struct Report<'a> {
+    check: CheckOptions,
+    nodes: &'a [Node],
+    warnings: Vec<Warning>,
+}
+
+impl<'a> Report<'a> {
+    fn new(nodes: &'a [Node], check: CheckOptions) -> Self {
+        Self { check, nodes, warnings: Vec::new() }
+    }
+
+    fn warn(&mut self, rule: &'static Rule, lines: Lines, detail: String) {
+        self.warn_at(rule, lines.first, lines, detail);
+    }
+
+    fn warn_at(&mut self, rule: &'static Rule, line: u32, lines: Lines, detail: String) {
+        let node = self.node(lines);
+        let skipped = node.is_some_and(|node| options::skipped_here(&node.comments).any(|skip| skip.holds(rule)));
+        if self.check.runs(rule) && !skipped {
+            self.warnings.push(Warning { rule, line, lines, detail });
+        }
+    }
+
+    /// The node of an instruction, by its lines.
+    fn node(&self, lines: Lines) -> Option<&'a Node> {
+        let index = self.nodes.binary_search_by_key(&lines.first, |node| node.lines.first).ok()?;
+        self.nodes.get(index)
+    }
+
+    /// The keyword as written.
+    fn written(&self, lines: Lines) -> &'a str {
+        self.node(lines).map_or("", |node| &node.written)
+    }
+}
+
+#[cfg(test)]
+mod tests;

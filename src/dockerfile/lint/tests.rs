@@ -1,0 +1,70 @@
+use super::*;
+
+/// `secret.txt` is left out by `.dockerignore`; the image `parent` has a trigger.
+struct World;
+
+impl super::World for World {
+    fn base(&self, name: &str, _platform: Option<&str>) -> BaseImage {
+        let triggers = if name == "parent" { vec!["WORKDIR sub".to_owned()] } else { Vec::new() };
+        BaseImage { triggers, ..BaseImage::default() }
+    }
+
+    fn is_image_name(&self, text: &str) -> bool {
+        !text.is_empty() && text == text.to_lowercase()
+    }
+
+    fn platform(&self, text: &str) -> Option<(String, String)> {
+        text.split_once('/').map(|(system, architecture)| (system.to_owned(), architecture.to_owned()))
+    }
+
+    fn is_ignored(&self, path: &str) -> bool {
+        path == "secret.txt"
+    }
+}
+
+fn rules(source: &str) -> Vec<(u32, &'static str)> {
+    let lint = lint(&crate::dockerfile::parse(source.as_bytes()), &World, &LintOptions::default());
+    lint.warnings.iter().map(|warning| (warning.line, warning.rule.name)).collect()
+}
+
+#[test]
+fn a_comment_skips_a_rule_for_one_instruction() {
+    let source = "FROM a\n# check=skip=LegacyKeyValueFormat\nENV A b\nENV C d\n";
+    assert_eq!(rules(source), [(4, "LegacyKeyValueFormat")]);
+}
+
+#[test]
+fn the_directive_skips_for_all_and_asks_for_experiments() {
+    assert_eq!(rules("# check=skip=all\nFROM a AS B\nENV A b\n"), []);
+    let copy = "FROM a\nCOPY secret.txt /\n";
+    assert_eq!(rules(copy), []);
+    assert_eq!(rules(&format!("# check=experimental=CopyIgnoredFile\n{copy}")), [(3, "CopyIgnoredFile")]);
+    let described = "# check=experimental=all\n\n# b the builder\nFROM a AS b\n# something\nARG X\n";
+    assert_eq!(rules(described), [(6, "InvalidDefinitionDescription")]);
+}
+
+#[test]
+fn variables_are_known_from_where_they_are_set() {
+    let source = "ARG G=1\nFROM a AS b\nARG D\nENV A=$D B=$A\nENV C=$A$G\nFROM b\nUSER $C$A$E\n";
+    assert_eq!(rules(source), [(4, "UndefinedVar"), (5, "UndefinedVar"), (7, "UndefinedVar")]);
+}
+
+#[test]
+fn triggers_belong_to_the_line_of_their_from() {
+    assert_eq!(rules("FROM scratch\nFROM parent\nWORKDIR other\n"), [(2, "WorkdirRelativePath")]);
+    let own = "FROM a AS b\nONBUILD ENV A b\nFROM b\n";
+    assert_eq!(rules(own), [(3, "LegacyKeyValueFormat")]);
+}
+
+#[test]
+fn warnings_can_be_errors() {
+    let parse = crate::dockerfile::parse(b"# check=error=true\nFROM a\nCMD a\n");
+    let error = lint(&parse, &World, &LintOptions::default()).error.unwrap();
+    assert_eq!(error.kind, LintErrorKind::Violations { rules: vec!["JSONArgsRecommended"] });
+}
+
+#[test]
+fn secrets_are_words_of_a_name() {
+    let source = "FROM a\nARG API_KEY\nARG KEYBOARD\nARG TOKEN_FILE\nENV public_key=a\nENV DB_PASSWORD=a\n";
+    assert_eq!(rules(source), [(2, "SecretsUsedInArgOrEnv"), (6, "SecretsUsedInArgOrEnv")]);
+}

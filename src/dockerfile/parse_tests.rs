@@ -1,0 +1,56 @@
+use super::*;
+use crate::dockerfile::excerpt::Span;
+use crate::dockerfile::{Command, CommandLine, HeredocUse, Run, Source};
+
+fn run(source: &str) -> Run {
+    let file = parse(source.as_bytes()).result.unwrap();
+    match &file.stages[0].instructions[0].command {
+        Command::Run(run) => run.clone(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn places_lead_back_through_continuations_and_comments() {
+    let source = "FROM a\n  RUN --network=none \\\n# comment\n\\\n    --mount=é,x  cat \\\n a\n";
+    let tree = parse(source.as_bytes()).tree;
+    let node = &tree.instructions[1];
+    let spans: Vec<Span> = node.flags.iter().filter_map(|flag| node.span(flag.place)).collect();
+    assert_eq!(spans, [Span { line: 2, column: 7, length: 14 }, Span { line: 5, column: 5, length: 11 }]);
+    let argument = node.span(node.arguments[0].place);
+    assert_eq!(argument, Some(Span { line: 5, column: 18, length: 4 }));
+    assert_eq!(node.span(node.keyword_place()), Some(Span { line: 2, column: 3, length: 3 }));
+}
+
+#[test]
+fn heredocs_of_run_have_three_uses() {
+    let script = run("FROM a\nRUN <<-EOF\n\tone\n\tEOF\n");
+    let HeredocUse::Script(heredoc) = script.heredoc_use() else { panic!("{script:?}") };
+    assert_eq!((heredoc.content.as_str(), heredoc.raw.as_str()), ("one\n", "\tone\n"));
+    let program = run("FROM a\nRUN <<EOF\n#!/bin/x\nEOF\n");
+    assert!(matches!(program.heredoc_use(), HeredocUse::Program(_)));
+    let shell = run("FROM a\nRUN cat <<A <<B\na\nA\nb\nB\n");
+    assert_eq!(shell.heredoc_use(), HeredocUse::Shell("cat <<A <<B\na\nA\nb\nB".to_owned()));
+    assert_eq!(run("FROM a\nRUN [\"<<EOF\"]\n").heredoc_use(), HeredocUse::None);
+}
+
+#[test]
+fn a_trigger_is_read_as_the_image_keeps_it() {
+    let lines = Lines { first: 7, last: 8 };
+    let source = "FROM a\nONBUILD COPY <<EOF /x\nbody\nEOF\n";
+    let file = parse(source.as_bytes()).result.unwrap();
+    let Command::Onbuild(onbuild) = &file.stages[0].instructions[0].command else { panic!("{file:?}") };
+    let instruction = parse_trigger(&onbuild.trigger, '\\', lines).unwrap();
+    assert_eq!(instruction.lines, lines);
+    let Command::Copy(copy) = instruction.command else { panic!("{:?}", instruction.command) };
+    assert!(matches!(&copy.sources[..], [Source::Heredoc(heredoc)] if heredoc.content == "body\n"));
+    let error = parse_trigger("COPY a", '\\', lines).unwrap_err();
+    assert_eq!((error.lines, error.span), (lines, None));
+}
+
+#[test]
+fn commands_keep_their_form() {
+    assert_eq!(run("FROM a\nRUN\n").command, CommandLine::Shell(String::new()));
+    assert_eq!(run("FROM a\nRUN []\n").command, CommandLine::Exec(Vec::new()));
+    assert_eq!(run("FROM a\nRUN [\"a\",]\n").command, CommandLine::Shell("[\"a\",]".to_owned()));
+}
