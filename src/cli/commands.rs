@@ -77,10 +77,20 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
-    match dispatch(cli) {
+    match become_root(cli).and_then(dispatch) {
         Ok(code) => code,
         Err(error) => error.report(),
     }
+}
+
+/// An ordinary user becomes root of a user namespace, in which layers can have files of many owners. Where the store is
+/// must be known before.
+fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
+    if !rustix::process::geteuid().is_root() && !matches!(cli.command, Command::Parse(_)) {
+        cli.global.root = Some(cli.global.store_root()?);
+        crate::sandbox::user_namespace::enter()?;
+    }
+    Ok(cli)
 }
 
 /// Puts `build` before arguments that name no command.

@@ -9,6 +9,7 @@ mod cgroup;
 mod channel;
 mod container;
 mod error;
+mod executable;
 mod helper;
 mod init;
 mod isolation;
@@ -29,10 +30,11 @@ pub use container::{
     Container, Mount, MountSource, Process, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions, User,
 };
 pub use error::{InitError, SandboxError, Unsupported};
+pub use executable::use_init_executable;
 pub use helper::spawn_helper;
 pub use init::init_if_requested;
 pub use isolation::{Isolation, Limits, NetworkIsolation};
 pub use network_namespace::new_network_namespace;
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};
-pub use spawn::{spawn, use_init_executable};
+pub use spawn::spawn;

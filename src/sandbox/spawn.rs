@@ -1,14 +1,9 @@
 //! Starts a container: one clone(2) with all namespaces, and this binary executed in it as its init.
 
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, c_char, c_void};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::ptr;
-use std::sync::OnceLock;
-
-use rustix::mount::MountAttrFlags;
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
@@ -16,7 +11,7 @@ use super::container::{Container, Stdio, Stream};
 use super::error::SandboxError;
 use super::isolation::NetworkIsolation;
 use super::running::Running;
-use super::{CapabilitySet, mount_api, sysctl};
+use super::{CapabilitySet, executable, sysctl};
 
 /// The name the init is executed under, by which it knows what it is.
 pub(super) const INIT_NAME: &CStr = c"rbuild-container-init";
@@ -103,7 +98,7 @@ fn start_init(network: &NetworkIsolation, stdio: &Stdio, channel: &OwnedFd) -> R
             channel.as_raw_fd(),
             network_fd,
         ],
-        executable: own_executable()?.as_raw_fd(),
+        executable: executable::own()?.as_raw_fd(),
         arguments: [INIT_NAME.as_ptr(), ptr::null()],
         environment: [ptr::null()],
         errno: 0,
@@ -114,37 +109,6 @@ fn start_init(network: &NetworkIsolation, stdio: &Stdio, channel: &OwnedFd) -> R
         flags |= libc::CLONE_NEWNET;
     }
     clone_and_execute(&mut plan, flags)
-}
-
-static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
-
-/// Lets another program than this one be the containers' init: `rbuild`, for a program that uses this library and
-/// doesn't call `init_if_requested` itself. To be called before the first container is started.
-pub fn use_init_executable(path: &Path) -> Result<(), SandboxError> {
-    let path = CString::new(path.as_os_str().as_bytes()).map_err(|error| start_error("find the init")(error.into()))?;
-    let sealed = seal(&path)?;
-    EXECUTABLE.set(sealed).or(Ok(()))
-}
-
-/// This program, as a file that nobody can write to through the handle that a container may get at it by
-/// (`/proc/1/exe`): a read-only mount of it, attached nowhere.
-fn own_executable() -> Result<&'static OwnedFd, SandboxError> {
-    if let Some(executable) = EXECUTABLE.get() {
-        return Ok(executable);
-    }
-    let executable = seal(c"/proc/self/exe")?;
-    Ok(EXECUTABLE.get_or_init(|| executable))
-}
-
-fn seal(path: &CStr) -> Result<OwnedFd, SandboxError> {
-    let sealed = mount_api::clone_tree(rustix::fs::CWD, path, false).and_then(|tree| {
-        mount_api::set_attributes(&tree, MountAttrFlags::MOUNT_ATTR_RDONLY, false)?;
-        Ok(tree)
-    });
-    sealed.map_err(|errno| SandboxError::Start {
-        action: "make a read-only mount of the rbuild program (it takes root, or a user namespace, and Linux 5.12)",
-        source: errno.into(),
-    })
 }
 
 /// Starts the child in new namespaces. Gives its process number when it has been executed.
@@ -229,6 +193,6 @@ impl Drop for SignalsBlocked {
     }
 }
 
-fn start_error(action: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
+pub(super) fn start_error(action: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
     move |source| SandboxError::Start { action, source }
 }
