@@ -6,7 +6,7 @@ use super::ArchiveError;
 use super::contents::Contents;
 use super::load::Candidate;
 use crate::image::{Document, ImageConfig, Reference};
-use crate::transfer::{IncomingImage, IncomingLayer};
+use crate::transfer::{IncomingImage, IncomingLayer, LayerSource};
 
 /// The largest JSON document that is read from an archive.
 pub(super) const DOCUMENT_LIMIT: u64 = 16 << 20;
@@ -38,7 +38,7 @@ pub(super) fn image(entry: &ManifestEntry, contents: &mut Contents<'_, '_>) -> R
         .layers
         .iter()
         .flatten()
-        .map(|name| Ok(IncomingLayer { media_type: None, blob: contents.required(name)? }));
+        .map(|name| Ok(IncomingLayer { media_type: None, blob: LayerSource::Received(contents.required(name)?) }));
     let layers = layers.collect::<Result<Vec<_>, ArchiveError>>()?;
     Ok(Candidate { names: names(entry)?, image: IncomingImage { manifest: None, config, layers } })
 }

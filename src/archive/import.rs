@@ -9,7 +9,7 @@ use super::ArchiveError;
 use crate::digest::ImageId;
 use crate::image::{Document, History, ImageConfig, Platform, RunConfig};
 use crate::store::Store;
-use crate::transfer::{IncomingImage, IncomingLayer, Receiver, TransferError};
+use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, Receiver, TransferError};
 
 /// What the image is to be, besides its files.
 #[derive(Debug, Clone)]
@@ -37,7 +37,11 @@ pub fn import(store: &Store, source: impl Read, import: &Import) -> Result<Image
     config.push_layer(stream.diff_id, history);
     config.validate()?;
     let config = Document::parse("image config", config.to_bytes())?;
-    let image = IncomingImage { manifest: None, config, layers: vec![IncomingLayer { media_type: None, blob }] };
+    let image = IncomingImage {
+        manifest: None,
+        config,
+        layers: vec![IncomingLayer { media_type: None, blob: LayerSource::Received(blob) }],
+    };
     receiver.register(std::slice::from_ref(&image))?;
     Ok(image.id())
 }

@@ -10,7 +10,7 @@ use crate::image::media_type::{self, Kind};
 use crate::image::{
     Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference, best_match, host_platform,
 };
-use crate::transfer::{IncomingImage, IncomingLayer, TransferError};
+use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, TransferError};
 
 /// Where docker and BuildKit write the full name.
 pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -116,7 +116,7 @@ fn incoming(found: Found, contents: &mut Contents<'_, '_>) -> Result<IncomingIma
     let layers = found.manifest.layers.iter().map(|descriptor| {
         let blob = contents.blob(&descriptor.digest)?;
         check_size(descriptor, blob.size)?;
-        Ok(IncomingLayer { media_type: Some(descriptor.media_type.clone()), blob })
+        Ok(IncomingLayer { media_type: Some(descriptor.media_type.clone()), blob: LayerSource::Received(blob) })
     });
     let layers = layers.collect::<Result<Vec<_>, ArchiveError>>()?;
     Ok(IncomingImage { manifest: Some(found.manifest), config: found.config, layers })

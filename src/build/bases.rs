@@ -3,7 +3,7 @@
 use crate::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
-use crate::registry;
+use crate::registry::{self, Registry};
 use crate::store::{FindImageError, Store};
 
 use super::contexts::BuildContexts;
@@ -51,11 +51,13 @@ impl Bases for StoreBases<'_> {
         {
             return Ok(image);
         }
-        let pulled = registry::pull(self.store, reference, platform).map_err(|error| BaseError {
-            message: format!("{}: {error}", reference.familiar()),
-            hint: error.hint(),
-            source: Some(Box::new(error)),
-        })?;
+        let pulled = Registry::connect(reference, &self.options.registry)
+            .and_then(|registry| registry::pull(self.store, &registry, Some(platform), &mut registry::Silent))
+            .map_err(|error| BaseError {
+                message: format!("{}: {error}", reference.familiar()),
+                hint: error.hint().map(str::to_owned),
+                source: Some(Box::new(error)),
+            })?;
         self.load(&pulled.id, reference.to_string())
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::archive::{self, LoadOptions, Source};
+use crate::archive::{self, ArchiveError, LoadOptions, Selection, Source};
 use crate::digest::ImageId;
 use crate::image::{Platform, Reference};
 use crate::plan::BaseError;
@@ -29,17 +29,11 @@ pub(super) fn load_layout(
     reference: Option<&str>,
     platform: &Platform,
 ) -> Result<ImageId, BaseError> {
-    let options = LoadOptions { platform: Some(platform.clone()), untagged: true, ..LoadOptions::default() };
-    let loaded = archive::load(store, Source::Folder(path.to_owned()), &options).map_err(wrap)?;
-    let wanted = loaded.iter().find(|image| match reference {
-        None => true,
-        Some(reference) => {
-            image.names.iter().any(|name| name.tag() == Some(reference)) || image.id.to_string() == reference
-        }
+    let select = reference.map(|reference| match reference.parse() {
+        Ok(digest) => Selection::Digest(digest),
+        Err(_) => Selection::Name(reference.to_owned()),
     });
-    wanted.map(|image| image.id).ok_or_else(|| BaseError {
-        message: format!("the OCI layout `{}` has no image `{}`", path.display(), reference.unwrap_or_default()),
-        hint: None,
-        source: None,
-    })
+    let options = LoadOptions { platform: Some(platform.clone()), select, untagged: true };
+    let loaded = archive::load(store, Source::Folder(path.to_owned()), &options).map_err(wrap)?;
+    loaded.first().map(|image| image.id).ok_or_else(|| wrap(ArchiveError::Empty))
 }

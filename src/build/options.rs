@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::image::{Platform, Reference};
 use crate::plan::{NetworkMode, NoCache};
+use crate::registry;
 use crate::solve::RunSettings;
 
 /// All that `rbuild build` can be told.
@@ -22,6 +23,7 @@ pub struct BuildOptions {
     pub no_cache: NoCache,
     /// Ask the registry for base images that the store has.
     pub pull: bool,
+    pub registry: registry::Settings,
     pub network: NetworkMode,
     pub allow_host_network: bool,
     pub allow_insecure: bool,

@@ -64,6 +64,7 @@ enum Command {
     #[command(name = crate::store::SYNC_COMMAND, hide = true)]
     SyncStore,
     Parse(super::parse::Args),
+    Pull(super::pull::Args),
     Rmi(super::rmi::Args),
     Save(super::save::Args),
     Tag(super::tag::Args),
@@ -123,6 +124,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::SyncStore => global.open_store()?.sync().map(|()| ExitCode::SUCCESS).map_err(Into::into),
         Command::Load(args) => super::load::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
+        Command::Pull(args) => super::pull::run(args, global),
         Command::Rmi(args) => super::rmi::run(args, global),
         Command::Save(args) => super::save::run(args, global),
         Command::Tag(args) => super::tag::run(args, global),

@@ -16,6 +16,7 @@ pub enum ImageCommand {
     #[command(visible_alias = "list")]
     Ls(super::images::Args),
     Prune(super::image_prune::Args),
+    Pull(super::pull::Args),
     #[command(visible_alias = "remove")]
     Rm(super::rmi::Args),
     Save(super::save::Args),
@@ -37,6 +38,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         ImageCommand::Load(args) => super::load::run(args, global),
         ImageCommand::Ls(args) => super::images::run(args, global),
         ImageCommand::Prune(args) => super::image_prune::run(args, global),
+        ImageCommand::Pull(args) => super::pull::run(args, global),
         ImageCommand::Rm(args) => super::rmi::run(args, global),
         ImageCommand::Save(args) => super::save::run(args, global),
         ImageCommand::Tag(args) => super::tag::run(args, global),

@@ -21,6 +21,7 @@ mod load;
 mod output;
 mod parse;
 mod progress;
+mod pull;
 mod rmi;
 mod save;
 mod tag;

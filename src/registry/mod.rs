@@ -1,19 +1,15 @@
-//! registry
-#[derive(Debug, thiserror::Error)]
-#[error("not found")]
-pub struct RegistryError;
-impl RegistryError {
-    pub fn hint(&self) -> Option<String> {
-        None
-    }
-}
-pub struct Pulled {
-    pub id: crate::digest::ImageId,
-}
-pub fn pull(
-    _: &crate::store::Store,
-    _: &crate::image::Reference,
-    _: &crate::image::Platform,
-) -> Result<Pulled, RegistryError> {
-    Err(RegistryError)
-}
+//! Images in registries: resolving names, and pulling.
+//!
+//! Speaks the OCI distribution protocol through oci-client, one request at a time; the only async code is in here, and
+//! callers see blocking functions. Knows no builds. Answers hop 3 of a build for bases that the store has not got.
+
+mod client;
+mod credentials;
+mod error;
+mod pull;
+mod resolve;
+
+pub use client::{Registry, Settings};
+pub use error::RegistryError;
+pub use pull::{Progress, Pulled, Silent, pull};
+pub use resolve::Resolved;

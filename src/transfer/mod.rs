@@ -12,4 +12,4 @@ mod register;
 pub use error::TransferError;
 pub use outgoing::{LayerFormat, compressed_blob, content_size, describe, stream_size, write_stream};
 pub use receive::{LayerStream, Received, Receiver};
-pub use register::{IncomingImage, IncomingLayer};
+pub use register::{IncomingImage, IncomingLayer, LayerSource};

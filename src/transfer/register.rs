@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::receive::LayerStream;
 use super::{LayerFormat, Received, Receiver, TransferError};
 use crate::digest::{BlobDigest, DiffId, ImageId};
-use crate::image::{Document, ImageConfig, Manifest};
+use crate::image::{BrokenInvariant, Document, ImageConfig, Manifest};
 use crate::store::LayerBlob;
 
 /// An image all of whose blobs were received.
@@ -22,7 +22,18 @@ pub struct IncomingImage {
 pub struct IncomingLayer {
     /// As its descriptor says; nothing where there is no descriptor.
     pub media_type: Option<String>,
-    pub blob: Rc<Received>,
+    pub blob: LayerSource,
+}
+
+/// Where a layer's blob is.
+#[derive(Clone)]
+pub enum LayerSource {
+    Received(Rc<Received>),
+    /// In the store already, where it was checked against its diffID when it came in.
+    Stored {
+        diff_id: DiffId,
+        blob: BlobDigest,
+    },
 }
 
 impl IncomingImage {
@@ -31,28 +42,48 @@ impl IncomingImage {
     }
 
     /// Checks every layer against the config, and the manifest against both.
-    fn validate(&self) -> Result<Vec<(LayerStream, &IncomingLayer)>, TransferError> {
+    fn validate(&self) -> Result<Vec<NewLayer<'_>>, TransferError> {
         self.config.validate_loaded()?;
         if let Some(manifest) = &self.manifest {
             manifest.validate(&self.config)?;
         }
         let expected = &self.config.rootfs.diff_ids;
         if expected.len() != self.layers.len() {
-            let counts =
-                crate::image::BrokenInvariant::LayerCount { manifest: self.layers.len(), config: expected.len() };
-            return Err(counts.into());
+            return Err(BrokenInvariant::LayerCount { manifest: self.layers.len(), config: expected.len() }.into());
         }
-        self.layers.iter().zip(expected).map(|(layer, expected)| Ok((check_layer(layer, *expected)?, layer))).collect()
+        let mut new = Vec::new();
+        for (layer, expected) in self.layers.iter().zip(expected) {
+            new.extend(check_layer(layer, *expected)?);
+        }
+        Ok(new)
     }
 }
 
-fn check_layer(layer: &IncomingLayer, expected: DiffId) -> Result<LayerStream, TransferError> {
-    let blob = layer.blob.digest;
-    match layer.blob.layer() {
-        Ok(stream) if stream.diff_id == expected => Ok(stream),
-        Ok(stream) => Err(TransferError::WrongDiffId { blob, expected, actual: stream.diff_id }),
-        Err(reason) => Err(TransferError::NotALayer { digest: blob, reason: reason.to_owned() }),
+/// A layer that was received and is what the config says.
+struct NewLayer<'a> {
+    stream: LayerStream,
+    received: &'a Received,
+    media_type: String,
+}
+
+/// The layer, if it has to be added to the store.
+fn check_layer(layer: &IncomingLayer, expected: DiffId) -> Result<Option<NewLayer<'_>>, TransferError> {
+    let (blob, actual) = match &layer.blob {
+        LayerSource::Stored { diff_id, blob } => (*blob, Ok((*diff_id, None))),
+        LayerSource::Received(received) => {
+            (received.digest, received.layer().map(|stream| (stream.diff_id, Some((stream, received)))))
+        }
+    };
+    let (actual, new) =
+        actual.map_err(|reason| TransferError::NotALayer { digest: blob, reason: reason.to_owned() })?;
+    if actual != expected {
+        return Err(TransferError::WrongDiffId { blob, expected, actual });
     }
+    Ok(new.map(|(stream, received)| {
+        let media_type = layer.media_type.clone();
+        let media_type = media_type.unwrap_or_else(|| LayerFormat::media_type_of(stream.compression));
+        NewLayer { stream, received, media_type }
+    }))
 }
 
 impl Receiver<'_> {
@@ -61,13 +92,11 @@ impl Receiver<'_> {
         let checked = images.iter().map(IncomingImage::validate).collect::<Result<Vec<_>, _>>()?;
         let mut adopted = HashSet::new();
         for (image, layers) in images.iter().zip(checked) {
-            for (stream, layer) in layers {
-                self.adopt(&layer.blob, &mut adopted)?;
-                let media_type =
-                    layer.media_type.clone().unwrap_or_else(|| LayerFormat::media_type_of(stream.compression));
+            for NewLayer { stream, received, media_type } in layers {
+                self.adopt(received, &mut adopted)?;
                 let blob = LayerBlob {
-                    digest: layer.blob.digest,
-                    size: layer.blob.size,
+                    digest: received.digest,
+                    size: received.size,
                     media_type,
                     stream_size: stream.stream_size,
                     content_size: stream.content_size,

@@ -10,6 +10,7 @@ use crate::cli::progress::ProgressMode;
 use crate::context;
 use crate::image::{Platform, Reference, host_platform};
 use crate::plan::{NetworkMode, NoCache};
+use crate::registry;
 use crate::sandbox::Limits;
 use crate::solve::RunSettings;
 
@@ -128,6 +129,7 @@ impl Args {
                 (false, stages) => NoCache::Stages(stages.to_vec()),
             },
             pull: self.pull,
+            registry: registry::Settings::from_environment(),
             network: self.network,
             allow_host_network: self.network == NetworkMode::Host || self.allows("network.host"),
             allow_insecure: self.allows("security.insecure"),
