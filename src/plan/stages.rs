@@ -67,7 +67,6 @@ pub(super) struct Built {
     /// What `ARG` declared, in order.
     pub build_args: Vec<(String, Option<String>)>,
     pub base_history: usize,
-    pub platform: Platform,
     pub lines: Lines,
 }
 
@@ -264,7 +263,7 @@ impl<'a> Planner<'a> {
                 ignore_cache: false,
                 operation: Operation::Base { layers: Vec::new() },
             });
-            return Ok(self.built(TreeSource::Step(step), config, lines, self.request.platform.clone()));
+            return Ok(self.built(TreeSource::Step(step), config, lines));
         }
         if let Some(replaced) = self.named_context(&base_name, index)? {
             return Ok(replaced);
@@ -280,7 +279,7 @@ impl<'a> Planner<'a> {
                 .or_else(|| self.nearest_stage(&base_name).map(|near| format!("did you mean the stage `{near}`?")));
             PlanErrorKind::Base(error).at(lines).hint(hint)
         })?;
-        Ok(self.image_as_base(image, index, platform))
+        Ok(self.image_as_base(image, index))
     }
 
     /// What `--build-context` put in the place of a stage or image.
@@ -296,15 +295,15 @@ impl<'a> Planner<'a> {
         })?;
         Ok(match found {
             None => None,
-            Some(NamedContext::Image(image)) => Some(self.image_as_base(*image, index, platform)),
+            Some(NamedContext::Image(image)) => Some(self.image_as_base(*image, index)),
             Some(NamedContext::Directory) => {
                 let config = ImageConfig::scratch(&platform);
-                Some(self.built(TreeSource::Context(Some(name.to_owned())), config, lines, platform))
+                Some(self.built(TreeSource::Context(Some(name.to_owned())), config, lines))
             }
         })
     }
 
-    fn image_as_base(&mut self, image: BaseImage, index: usize, platform: Platform) -> Built {
+    fn image_as_base(&mut self, image: BaseImage, index: usize) -> Built {
         let lines = self.nodes[index].lines;
         let step = self.add_step(Step {
             name: format!("FROM {}", image.name),
@@ -312,10 +311,10 @@ impl<'a> Planner<'a> {
             ignore_cache: false,
             operation: Operation::Base { layers: image.layers },
         });
-        self.built(TreeSource::Step(step), image.config, lines, platform)
+        self.built(TreeSource::Step(step), image.config, lines)
     }
 
-    fn built(&self, tree: TreeSource, mut config: ImageConfig, lines: Lines, platform: Platform) -> Built {
+    fn built(&self, tree: TreeSource, mut config: ImageConfig, lines: Lines) -> Built {
         if config.config.env_value("PATH").is_none() {
             config.config.set_env("PATH", SCRATCH_PATH);
         }
@@ -325,7 +324,7 @@ impl<'a> Planner<'a> {
             environment.set(name, value);
         }
         let base_history = config.history.len();
-        Built { tree, config, environment, build_args: Vec::new(), base_history, platform, lines }
+        Built { tree, config, environment, build_args: Vec::new(), base_history, lines }
     }
 
     /// Turns a context that a stage stands on into a root filesystem: all of it, on nothing.

@@ -7,6 +7,8 @@
 mod draft;
 mod export;
 mod stack;
+#[cfg(test)]
+mod tests;
 mod users;
 mod view;
 

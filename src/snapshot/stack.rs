@@ -59,8 +59,15 @@ impl Stack {
     }
 
     /// The folders of the layers, the lowest first; those that are only there as blobs are unpacked.
+    ///
+    /// Of a layer that is in the stack twice only the upper place counts, for overlayfs takes no folder twice: all that
+    /// the lower one shows or hides, the upper one shows or hides too.
     pub fn unpacked(&self, store: &Store) -> Result<Vec<PathBuf>, SnapshotError> {
-        self.layers.iter().map(|layer| unpack(store, &layer.diff_id)).collect()
+        let is_last = |(position, layer): &(usize, &StackLayer)| {
+            self.layers[position + 1..].iter().all(|above| above.diff_id != layer.diff_id)
+        };
+        let layers = self.layers.iter().enumerate().filter(is_last);
+        layers.map(|(_, layer)| unpack(store, &layer.diff_id)).collect()
     }
 }
 
