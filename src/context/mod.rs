@@ -4,7 +4,9 @@
 mod content;
 mod entry;
 mod error;
+pub mod git;
 mod glob;
+pub mod http;
 mod ignore;
 mod order;
 mod remote;

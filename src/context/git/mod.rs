@@ -1,0 +1,31 @@
+//! Git repositories as contexts and as sources of ADD: fetched by the `git` program, which is told to run nothing that
+//! the repository says and to ask nobody.
+
+mod checkout;
+mod reference;
+
+use std::path::PathBuf;
+
+pub use checkout::{CheckOut, Checked, check_out, resolve_commit};
+pub use reference::GitReference;
+pub(super) use reference::{decode, redacted};
+
+use crate::io_error::IoError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("`{url}` is not a git repository's address: {reason}")]
+    Address { url: String, reason: String },
+    #[error("the program `git` is not installed")]
+    NoGit,
+    #[error("git could not {action} `{url}`: {message}")]
+    Failed { action: &'static str, url: String, message: String },
+    #[error("`{url}` has no branch, tag or commit `{reference}`")]
+    NoReference { url: String, reference: String },
+    #[error("`{url}` is at commit {actual}, not at {expected}")]
+    Checksum { url: String, expected: String, actual: String },
+    #[error("`{}` is not a directory of the repository", path.display())]
+    NoSubdirectory { path: PathBuf },
+    #[error(transparent)]
+    Io(#[from] IoError),
+}

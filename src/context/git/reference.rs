@@ -1,0 +1,220 @@
+use std::path::PathBuf;
+
+use super::GitError;
+
+/// What an address of a git repository asks for: `URL#ref:folder`, or `URL?ref=…&subdir=…`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GitReference {
+    /// What git fetches from.
+    pub remote: String,
+    /// A branch, a tag or a commit; the default branch when there is none.
+    pub reference: Option<String>,
+    pub subdirectory: Option<PathBuf>,
+    /// The commit (or its beginning) that has to be found there.
+    pub checksum: Option<String>,
+    pub keep_git_dir: Option<bool>,
+    /// On unless it is said otherwise.
+    pub submodules: Option<bool>,
+}
+
+impl GitReference {
+    pub fn parse(url: &str) -> Result<Self, GitError> {
+        let (rest, fragment) = split(url, '#');
+        // An address as ssh has it (`git@host:path`) takes no query.
+        let (remote, query) = if rest.contains("://") { split(rest, '?') } else { (rest, None) };
+        let mut parsed = Self { remote: remote.to_owned(), ..Self::default() };
+        for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parsed.take(url, &decode(key), &decode(value))?;
+        }
+        if let Some(fragment) = fragment {
+            let (reference, folder) = split(fragment, ':');
+            parsed.set_reference(url, reference)?;
+            parsed.set_subdirectory(url, folder.unwrap_or_default())?;
+        }
+        parsed.check(url)?;
+        Ok(parsed)
+    }
+
+    /// The address without a password, for messages.
+    pub fn shown(&self) -> String {
+        redacted(&self.remote)
+    }
+
+    /// The full name of a commit is asked for.
+    pub fn is_commit(&self) -> bool {
+        self.reference.as_deref().is_some_and(is_commit)
+    }
+
+    fn take(&mut self, url: &str, key: &str, value: &str) -> Result<(), GitError> {
+        match key {
+            "ref" => self.set_reference(url, value),
+            "branch" => self.set_reference(url, &format!("refs/heads/{value}")),
+            "tag" => self.set_reference(url, &format!("refs/tags/{value}")),
+            "subdir" => self.set_subdirectory(url, value),
+            "checksum" | "commit" => {
+                self.checksum = Some(value.to_owned());
+                Ok(())
+            }
+            "keep-git-dir" => set_flag(url, key, value, &mut self.keep_git_dir),
+            "submodules" => set_flag(url, key, value, &mut self.submodules),
+            _ => Err(bad(url, format!("`{key}` is not known in its query"))),
+        }
+    }
+
+    fn set_reference(&mut self, url: &str, value: &str) -> Result<(), GitError> {
+        if value.is_empty() {
+            return Ok(());
+        }
+        match &self.reference {
+            Some(other) if other != value => Err(bad(url, format!("it asks for `{other}` and for `{value}`"))),
+            _ => {
+                self.reference = Some(value.to_owned());
+                Ok(())
+            }
+        }
+    }
+
+    fn set_subdirectory(&mut self, url: &str, value: &str) -> Result<(), GitError> {
+        if value.split('/').any(|name| name == "..") {
+            return Err(bad(url, "its folder goes up with `..`".to_owned()));
+        }
+        let folder: PathBuf = value.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
+        if !folder.as_os_str().is_empty() {
+            self.subdirectory = Some(folder);
+        }
+        Ok(())
+    }
+
+    /// What git could take for an option, or for a program to run, is refused.
+    fn check(&self, url: &str) -> Result<(), GitError> {
+        let host = match self.remote.split_once("://") {
+            Some(("http" | "https" | "ssh" | "git", rest)) => rest,
+            Some((scheme, _)) => return Err(bad(url, format!("`{scheme}` is not a way to fetch"))),
+            None => &self.remote,
+        };
+        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+        if host.is_empty() || host.starts_with('-') || self.remote.starts_with('-') {
+            return Err(bad(url, "it names no host".to_owned()));
+        }
+        let reference = self.reference.as_deref().unwrap_or_default();
+        let odd = |character: char| character.is_ascii_control() || " ~^:?*[\\".contains(character);
+        if reference.starts_with('-') || reference.contains(odd) || reference.contains("..") {
+            return Err(bad(url, format!("`{reference}` cannot be a branch, tag or commit")));
+        }
+        let checksum = self.checksum.as_deref().unwrap_or("0000000");
+        if checksum.len() < 7 || !checksum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(bad(url, format!("`{checksum}` is not a commit")));
+        }
+        Ok(())
+    }
+}
+
+pub(super) fn is_commit(text: &str) -> bool {
+    matches!(text.len(), 40 | 64) && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
+fn set_flag(url: &str, key: &str, value: &str, flag: &mut Option<bool>) -> Result<(), GitError> {
+    *flag = Some(match value {
+        "" | "1" | "true" => true,
+        "0" | "false" => false,
+        _ => return Err(bad(url, format!("`{key}` is true or false, not `{value}`"))),
+    });
+    Ok(())
+}
+
+fn bad(url: &str, reason: String) -> GitError {
+    GitError::Address { url: redacted(url), reason }
+}
+
+fn split(text: &str, at: char) -> (&str, Option<&str>) {
+    text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
+}
+
+/// An address without what stands before `@` as user and password.
+pub(in crate::context) fn redacted(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let authority = rest.find('/').unwrap_or(rest.len());
+    match rest[..authority].rfind('@') {
+        Some(at) if rest[..at].contains(':') => format!("{scheme}://xxxxx{}", &rest[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+/// Percent-encoding undone; what is not encoded well stays.
+pub(in crate::context) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut index = 0;
+    while index < bytes.len() {
+        let encoded = (bytes[index] == b'%').then(|| bytes.get(index + 1..index + 3)).flatten();
+        let byte = encoded.and_then(|digits| std::str::from_utf8(digits).ok());
+        match byte.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(byte) => {
+                out.push(byte);
+                index += 3;
+            }
+            None => {
+                out.push(bytes[index]);
+                index += 1;
+            }
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fragments_and_queries_say_the_same() {
+        let cases = [
+            ("https://host/r.git", None, None),
+            ("https://host/r.git#main", Some("main"), None),
+            ("https://host/r.git#main:docs/a", Some("main"), Some("docs/a")),
+            ("https://host/r.git#:docs/", None, Some("docs")),
+            ("https://host/r.git?ref=main&subdir=docs%2Fa", Some("main"), Some("docs/a")),
+            ("https://host/r.git?branch=x", Some("refs/heads/x"), None),
+            ("https://host/r.git?tag=v1#:d", Some("refs/tags/v1"), Some("d")),
+            ("git@host:r.git#v1", Some("v1"), None),
+            ("ssh://git@host:22/r.git", None, None),
+        ];
+        for (url, reference, subdirectory) in cases {
+            let parsed = GitReference::parse(url).unwrap();
+            assert_eq!(parsed.reference.as_deref(), reference, "{url}");
+            assert_eq!(parsed.subdirectory, subdirectory.map(PathBuf::from), "{url}");
+            assert!(!parsed.remote.contains(['#', '?']), "{url}");
+        }
+        let parsed = GitReference::parse("https://h/r.git?keep-git-dir&submodules=false&checksum=abcdef1").unwrap();
+        assert_eq!((parsed.keep_git_dir, parsed.submodules), (Some(true), Some(false)));
+        assert_eq!(parsed.checksum.as_deref(), Some("abcdef1"));
+    }
+
+    #[test]
+    fn what_git_could_misunderstand_is_refused() {
+        for url in [
+            "ext::sh -c whoami://x",
+            "file:///etc/r.git",
+            "ssh://-oProxyCommand=x/r.git",
+            "-x",
+            "git@-oProxyCommand=x:r.git",
+            "https://h/r.git#--upload-pack=x",
+            "https://h/r.git#a..b",
+            "https://h/r.git#main:../up",
+            "https://h/r.git?what=ever",
+            "https://h/r.git?ref=a#b",
+            "https://h/r.git?submodules=maybe",
+            "https://h/r.git?checksum=xyz",
+        ] {
+            assert!(GitReference::parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn passwords_are_not_shown() {
+        let error = GitReference::parse("https://me:secret@h/r.git?what=1").unwrap_err();
+        assert!(!error.to_string().contains("secret"), "{error}");
+        assert_eq!(GitReference::parse("https://me:secret@h/r.git").unwrap().shown(), "https://xxxxx@h/r.git");
+    }
+}

@@ -1,0 +1,216 @@
+//! Downloads and git repositories, from a small server in this process.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use rbuild::context::git::{CheckOut, GitError, GitReference, check_out, resolve_commit};
+use rbuild::context::http::{HttpError, HttpRequest, download};
+use rbuild::digest::BlobDigest;
+
+/// What the server answers next to a path; after that it serves files.
+#[derive(Clone, Copy)]
+enum Fault {
+    Status(u16),
+    /// Fewer bytes than announced.
+    Short,
+    Reset,
+}
+
+struct Server {
+    address: String,
+    root: tempfile::TempDir,
+    faults: Arc<Mutex<HashMap<String, Vec<Fault>>>>,
+    /// Status and path of every answer.
+    answers: Arc<Mutex<Vec<(u16, String)>>>,
+}
+
+impl Server {
+    fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let server = Self {
+            address: format!("http://{}", listener.local_addr().unwrap()),
+            root: tempfile::tempdir().unwrap(),
+            faults: Arc::default(),
+            answers: Arc::default(),
+        };
+        let (root, faults, answers) =
+            (server.root.path().to_owned(), Arc::clone(&server.faults), Arc::clone(&server.answers));
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (root, faults, answers) = (root.clone(), Arc::clone(&faults), Arc::clone(&answers));
+                std::thread::spawn(move || {
+                    let _ = answer(stream.unwrap(), &root, &faults, &answers);
+                });
+            }
+        });
+        server
+    }
+
+    fn fail(&self, path: &str, faults: &[Fault]) {
+        self.faults.lock().unwrap().insert(path.to_owned(), faults.iter().rev().copied().collect());
+    }
+
+    fn statuses(&self) -> Vec<u16> {
+        self.answers.lock().unwrap().iter().map(|(status, _)| *status).collect()
+    }
+}
+
+fn answer(
+    mut stream: TcpStream,
+    root: &Path,
+    faults: &Mutex<HashMap<String, Vec<Fault>>>,
+    answers: &Mutex<Vec<(u16, String)>>,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().unwrap()?;
+    let path = request.split(' ').nth(1).unwrap().to_owned();
+    let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+    let content = fs::read(root.join(path.split('?').next().unwrap().trim_start_matches('/')));
+    let etag = content.as_ref().map(|content| format!("\"{}\"", BlobDigest::of(content).short())).unwrap_or_default();
+    let unchanged = headers.iter().any(|line| line.to_lowercase() == format!("if-none-match: {}", etag.to_lowercase()));
+    let fault = faults.lock().unwrap().get_mut(&path).and_then(Vec::pop);
+    let (status, body, announced) = match (fault, content) {
+        (Some(Fault::Reset), _) => return Ok(()),
+        (Some(Fault::Status(status)), _) => (status, Vec::new(), 0),
+        (Some(Fault::Short), Ok(content)) => (200, content[..content.len() / 2].to_vec(), content.len()),
+        (_, Err(_)) => (404, Vec::new(), 0),
+        (None, Ok(_)) if unchanged => (304, Vec::new(), 0),
+        (None, Ok(content)) => (200, content.clone(), content.len()),
+    };
+    answers.lock().unwrap().push((status, path));
+    write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: {announced}\r\nConnection: close\r\n")?;
+    write!(stream, "ETag: {etag}\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 0\r\n\r\n")?;
+    stream.write_all(&body)
+}
+
+#[test]
+fn a_file_is_downloaded_once_and_then_asked_for_again() {
+    let server = Server::start();
+    fs::write(server.root.path().join("f"), "first").unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let url = format!("{}/f", server.address);
+    let request = HttpRequest::new(&url, cache.path());
+    let first = download(&request).unwrap();
+    assert_eq!((fs::read_to_string(&first.path).unwrap().as_str(), first.size), ("first", 5));
+    assert_eq!((first.digest, first.mtime), (BlobDigest::of(b"first"), Some(784_111_777)));
+    assert_eq!(download(&request).unwrap(), first);
+    fs::write(server.root.path().join("f"), "second").unwrap();
+    assert_eq!(download(&request).unwrap().digest, BlobDigest::of(b"second"));
+    assert_eq!(server.statuses(), [200, 304, 200]);
+
+    // What is in the cache and is not what it was is not asked about.
+    fs::write(download(&request).unwrap().path, "broken").unwrap();
+    assert_eq!(download(&request).unwrap().digest, BlobDigest::of(b"second"));
+    assert_eq!(server.statuses(), [200, 304, 200, 304, 200]);
+}
+
+#[test]
+fn passing_faults_are_tried_again_and_others_are_not() {
+    let server = Server::start();
+    fs::write(server.root.path().join("f"), "x".repeat(100_000)).unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let url = format!("{}/f", server.address);
+    server.fail("/f", &[Fault::Status(503), Fault::Short, Fault::Reset, Fault::Status(429)]);
+    let request = HttpRequest::new(&url, cache.path());
+    assert_eq!(download(&request).unwrap().size, 100_000);
+
+    let cache = tempfile::tempdir().unwrap();
+    server.fail("/f", &[Fault::Status(500), Fault::Status(500)]);
+    let error = download(&HttpRequest { tries: 2, ..HttpRequest::new(&url, cache.path()) }).unwrap_err();
+    assert!(matches!(error, HttpError::Status { status: 500, .. }), "{error}");
+
+    let missing = format!("{}/none", server.address);
+    let before = server.statuses().len();
+    let error = download(&HttpRequest::new(&missing, cache.path())).unwrap_err();
+    assert!(error.to_string().contains("invalid response status 404"), "{error}");
+    assert_eq!(server.statuses().len(), before + 1);
+}
+
+#[test]
+fn what_is_too_long_or_not_what_it_should_be_is_refused() {
+    let server = Server::start();
+    fs::write(server.root.path().join("f"), "content").unwrap();
+    let cache = tempfile::tempdir().unwrap();
+    let url = format!("{}/f", server.address);
+    let request = HttpRequest::new(&url, cache.path());
+    let error = download(&HttpRequest { max_bytes: 6, ..request.clone() }).unwrap_err();
+    assert!(matches!(error, HttpError::TooLong { limit: 6, .. }), "{error}");
+    let wrong = download(&HttpRequest { checksum: Some(BlobDigest::of(b"other")), ..request.clone() }).unwrap_err();
+    assert!(wrong.to_string().contains(&BlobDigest::of(b"content").to_string()), "{wrong}");
+    assert!(download(&HttpRequest { checksum: Some(BlobDigest::of(b"content")), ..request }).is_ok());
+}
+
+/// Makes a repository that is served as files: two commits on `main`, a tag on the first, a branch on the second.
+fn repository(server: &Server) -> Option<(String, String)> {
+    let work = tempfile::tempdir().unwrap();
+    let script = r#"set -e
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
+git init -q . && git symbolic-ref HEAD refs/heads/main
+mkdir docs && echo one > file && echo d > docs/d && echo run > run && chmod 755 run && ln -s /etc docs/out
+git add -A && git commit -q -m 1 && git tag -a -m v1 v1
+echo two > file && git commit -q -a -m 2 && git branch side
+git rev-parse v1^{commit} HEAD
+git clone -q --bare . "$1/r.git" && cd "$1/r.git" && git update-server-info"#;
+    let output =
+        Command::new("sh").args(["-c", script, "sh"]).arg(server.root.path()).current_dir(work.path()).output();
+    let output = output.ok().filter(|output| output.status.success())?;
+    let text = String::from_utf8(output.stdout).unwrap();
+    let mut lines = text.lines().map(str::to_owned);
+    Some((lines.next()?, lines.next()?))
+}
+
+fn checked_out(reference: &GitReference, keep: bool) -> (tempfile::TempDir, Result<PathBuf, GitError>) {
+    let into = tempfile::tempdir().unwrap();
+    let commit = resolve_commit(reference);
+    let how = CheckOut { keep_git_dir: keep, submodules: true };
+    let checked = commit.and_then(|commit| check_out(reference, &commit, into.path(), how));
+    (into, checked.map(|checked| checked.directory))
+}
+
+#[test]
+fn a_repository_is_checked_out_at_what_was_asked() {
+    let server = Server::start();
+    let Some((first, second)) = repository(&server) else {
+        assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none(), "skipped: git is not here");
+        return eprintln!("skipped: git is not here");
+    };
+    let url = format!("{}/r.git", server.address);
+    let cases = [
+        ("", &second, "two\n"),
+        ("#main", &second, "two\n"),
+        ("#side", &second, "two\n"),
+        ("#v1", &first, "one\n"),
+        ("?tag=v1", &first, "one\n"),
+        (&format!("#{first}"), &first, "one\n"),
+        (&format!("?ref=v1&checksum={}", &first[..8]), &first, "one\n"),
+    ];
+    for (suffix, commit, content) in cases {
+        let reference = GitReference::parse(&format!("{url}{suffix}")).unwrap();
+        assert_eq!(&resolve_commit(&reference).unwrap(), commit, "{suffix}");
+        let (into, directory) = checked_out(&reference, false);
+        assert_eq!(directory.unwrap(), into.path(), "{suffix}");
+        assert_eq!(fs::read_to_string(into.path().join("file")).unwrap(), content, "{suffix}");
+        assert!(!into.path().join(".git").exists());
+        let mode = |name: &str| fs::metadata(into.path().join(name)).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode("file"), mode("run"), mode("docs")), (0o644, 0o755, 0o755));
+    }
+
+    let (into, directory) = checked_out(&GitReference::parse(&format!("{url}#:docs")).unwrap(), true);
+    assert_eq!(directory.unwrap(), into.path().join("docs"));
+    assert!(into.path().join(".git").is_dir());
+    for (suffix, expected) in [
+        ("#none", "no branch, tag or commit `none`"),
+        ("#:docs/out", "not a directory of the repository"),
+        ("#:nothing", "not a directory of the repository"),
+        ("?checksum=0000000", "not at 0000000"),
+    ] {
+        let error = checked_out(&GitReference::parse(&format!("{url}{suffix}")).unwrap(), false).1.unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
