@@ -180,8 +180,7 @@ fn prepare(
     }
     // The upper folder is the merged root: it has to look like the one below.
     Draft::new(&image.layers, &upper)?.finish()?;
-    let stack =
-        Stack { lower: image.layers.clone(), upper: Some(upper), work: Some(work), volatile: options.remove };
+    let stack = Stack { lower: image.layers.clone(), upper: Some(upper), work: Some(work), volatile: options.remove };
     let mut mounts = network_files(options, surroundings)?;
     let mut volumes = options.mounts.clone();
     volumes.extend(image_volumes(config, &volumes));
@@ -329,8 +328,7 @@ fn anonymous(target: &Path, image: &Image, view: &View, place: &Path) -> Result<
     }
     let upper = folder("upper")?;
     Draft::new(&image.layers, &upper)?.finish()?;
-    let stack =
-        Stack { lower: image.layers.clone(), upper: Some(upper), work: Some(folder("work")?), volatile: false };
+    let stack = Stack { lower: image.layers.clone(), upper: Some(upper), work: Some(folder("work")?), volatile: false };
     Ok(MountSource::Stack { stack, path: resolved })
 }
 
