@@ -4,7 +4,7 @@ use crate::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
 use crate::registry::{self, Registry};
-use crate::store::{FindImageError, Store};
+use crate::store::Store;
 
 use super::contexts::BuildContexts;
 use super::named;
@@ -25,11 +25,11 @@ impl<'a> StoreBases<'a> {
     }
 
     fn stored(&self, reference: &Reference, platform: &Platform) -> Result<Option<BaseImage>, BaseError> {
-        let id = match self.store.find_image(&reference.to_string()) {
-            Ok(found) => found.id,
-            Err(FindImageError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(wrap(error)),
+        let found = match reference.blob_digest() {
+            Some(digest) => self.store.image_with_manifest(&digest).map_err(wrap)?,
+            None => self.store.tag(&reference.to_string()).map_err(wrap)?,
         };
+        let Some(id) = found else { return Ok(None) };
         let image = self.load(&id, reference.to_string())?;
         let matches = image.config.platform.os.is_empty()
             || crate::image::best_match(platform, [&image.config.platform]).is_some();

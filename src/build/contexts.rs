@@ -6,6 +6,8 @@ use std::io::{Read as _, stdin};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::context::git::{self, CheckOut, GitReference};
+use crate::context::http::{self, HttpRequest};
 use crate::context::{self, Context, IgnorePatterns, Standard};
 use crate::digest::{CacheKey, FieldHasher};
 use crate::io_error::AtPath;
@@ -44,9 +46,7 @@ impl Sources {
                 Standard::Archive(archive) => Ok(Self { stdin_is_taken: true, ..Self::unpacked(store, archive)? }),
                 Standard::Dockerfile(text) => Self::only_dockerfile(store, text),
             },
-            ContextSource::Remote(url) => {
-                Err(OpenContextError { message: format!("cannot fetch the build context `{url}`") }.into())
-            }
+            ContextSource::Remote(url) => Self::fetched(store, url),
         }
     }
 
@@ -56,6 +56,30 @@ impl Sources {
         std::fs::create_dir(&root).at("create", &root)?;
         context::unpack_context(archive, &root)?;
         Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false })
+    }
+
+    /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
+    fn fetched(store: &Store, url: &str) -> Result<Self, BuildError> {
+        if !context::is_git_url(url) {
+            let cache = store.root().join("downloads");
+            std::fs::create_dir_all(&cache).at("create", &cache)?;
+            let downloaded = http::download(&HttpRequest::new(url, &cache))?;
+            let file = StdFile::open(&downloaded.path).at("open", &downloaded.path)?;
+            return match context::read_standard_input(file)? {
+                Standard::Archive(archive) => Self::unpacked(store, archive),
+                Standard::Dockerfile(text) => Ok(Self { stdin_is_taken: false, ..Self::only_dockerfile(store, text)? }),
+            };
+        }
+        let wanted = GitReference::parse(url)?;
+        let staging = store.staging()?;
+        let into = staging.path().join("context");
+        std::fs::create_dir(&into).at("create", &into)?;
+        let how = CheckOut {
+            keep_git_dir: wanted.keep_git_dir.unwrap_or(false),
+            submodules: wanted.submodules.unwrap_or(true),
+        };
+        let checked = git::check_out(&wanted, &git::resolve_commit(&wanted)?, &into, how)?;
+        Ok(Self { root: checked.directory, _staging: Some(staging), dockerfile: None, stdin_is_taken: false })
     }
 
     fn only_dockerfile(store: &Store, text: Vec<u8>) -> Result<Self, BuildError> {
@@ -95,12 +119,22 @@ pub(super) struct BuildContexts<'a> {
     opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
     /// The names that plans use for named contexts, and those they were given.
     names: Mutex<HashMap<String, String>>,
+    /// Named contexts from the network, kept until the build ends.
+    fetched: Mutex<Vec<Sources>>,
 }
 
 impl<'a> BuildContexts<'a> {
     pub fn new(store: &'a Store, options: &'a BuildOptions, main: Sources, file: &File) -> Self {
         let ignore_file = file.own_ignore_file().unwrap_or_else(|| main.root.join(".dockerignore"));
-        Self { store, options, main, ignore_file, opened: Mutex::default(), names: Mutex::default() }
+        Self {
+            store,
+            options,
+            main,
+            ignore_file,
+            opened: Mutex::default(),
+            names: Mutex::default(),
+            fetched: Mutex::default(),
+        }
     }
 
     /// Lets `name` mean the context that was given as `given`.
@@ -131,6 +165,12 @@ impl<'a> BuildContexts<'a> {
             Some((_, NamedContextSource::Directory(path))) => {
                 let ignore = read_ignore(&path.join(".dockerignore")).map_err(|error| failed(&error))?;
                 Context::open(path, &ignore, Some(&self.stat_cache(path))).map_err(|error| failed(&error))
+            }
+            Some((_, NamedContextSource::Remote(url))) => {
+                let sources = Sources::fetched(self.store, url).map_err(|error| failed(&error))?;
+                let context = Context::open(sources.root(), &IgnorePatterns::default(), None);
+                lock(&self.fetched).push(sources);
+                context.map_err(|error| failed(&error))
             }
             _ => Err(OpenContextError { message: format!("there is no build context `{name}`") }),
         }

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
+use crate::context::git::GitError;
+use crate::context::http::HttpError;
 use crate::context::{ContextError, PatternError};
 use crate::image::{BrokenInvariant, ImageDocumentError};
 use crate::io_error::IoError;
@@ -30,6 +32,10 @@ pub enum BuildError {
     Io(#[from] IoError),
     #[error(transparent)]
     Context(#[from] ContextError),
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Git(#[from] GitError),
     #[error(transparent)]
     OpenContext(#[from] OpenContextError),
     #[error(transparent)]

@@ -17,8 +17,12 @@ pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSou
 pub use result::BuildResult;
 
 use crate::plan::{self, Plan, PlanRequest};
-use crate::solve::{self, Cancellation, Progress, Solver};
+use crate::sandbox;
+use crate::solve::{self, BuildNetwork, Cancellation, Progress, Solver};
 use crate::store::{self, Store};
+
+/// Where the rbuild processes of a machine keep what they share of its network; empty after a boot.
+const NETWORK_STATE: &str = "/run/rbuild";
 
 /// Whoever watches a build.
 pub trait Observer: Progress {
@@ -55,7 +59,10 @@ pub fn build(
     };
     let plan = plan::plan(&parsed, &request, &bases).map_err(|error| file.plan_error(error))?;
     observer.planned(&plan);
-    let solver = Solver { store, contexts: &contexts, run: &options.run, progress: observer, cancellation };
+    let rootless = sandbox::user_namespace::entered().is_some();
+    let network = BuildNetwork::new(NETWORK_STATE.into(), rootless);
+    let solver =
+        Solver { store, contexts: &contexts, run: &options.run, network: &network, progress: observer, cancellation };
     let solved = solve::solve(&plan, &solver).map_err(|error| file.solve_error(error, &plan))?;
     let result = result::make_image(store, &plan, &solved.stack)?;
     contexts.save_stat_caches();

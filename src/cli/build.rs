@@ -1,7 +1,7 @@
 //! `rbuild build`, or `rbuild` alone.
 
 mod arguments;
-pub(super) mod values;
+mod values;
 
 use std::process::ExitCode;
 use std::sync::Arc;

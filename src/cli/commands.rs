@@ -66,7 +66,6 @@ enum Command {
     Parse(super::parse::Args),
     Pull(super::pull::Args),
     Rmi(super::rmi::Args),
-    Run(Box<super::run::Args>),
     Save(super::save::Args),
     Tag(super::tag::Args),
 }
@@ -127,7 +126,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Parse(args) => super::parse::run(args, global),
         Command::Pull(args) => super::pull::run(args, global),
         Command::Rmi(args) => super::rmi::run(args, global),
-        Command::Run(args) => super::run::run(*args, global),
         Command::Save(args) => super::save::run(args, global),
         Command::Tag(args) => super::tag::run(args, global),
     }

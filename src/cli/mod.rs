@@ -23,7 +23,6 @@ mod parse;
 mod progress;
 mod pull;
 mod rmi;
-mod run;
 mod save;
 mod tag;
 

@@ -69,7 +69,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) fn with_hint(error: RegistryError) -> CliError {
+fn with_hint(error: RegistryError) -> CliError {
     match error.hint() {
         Some(hint) => CliError::from(error).hint(hint),
         None => error.into(),

@@ -58,6 +58,7 @@ impl StageBuilder<'_, '_> {
         self.planner.source_tree(node, self.index, lines)
     }
 
+    /// The instruction with its variables replaced; --exclude takes none, as with BuildKit.
     fn expand_transfer(&self, transfer: &Transfer, lines: Lines) -> Result<Transfer, PlanError> {
         let one = |text: &String| self.expand(text, lines);
         let optional = |text: &Option<String>| text.as_ref().map(one).transpose();
@@ -74,7 +75,6 @@ impl StageBuilder<'_, '_> {
             from: transfer.from.clone(),
             chown: optional(&transfer.chown)?,
             chmod: optional(&transfer.chmod)?,
-            excludes: transfer.excludes.iter().map(one).collect::<Result<_, _>>()?,
             checksum: optional(&transfer.checksum)?,
             ..transfer.clone()
         })

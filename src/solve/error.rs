@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use crate::context::git::GitError;
+use crate::context::http::HttpError;
 use crate::context::{ContextError, SelectError};
+use crate::digest::InvalidDigest;
 use crate::io_error::IoError;
 use crate::layer::LayerError;
+use crate::network::NetworkError;
 use crate::plan::StepId;
 use crate::sandbox::SandboxError;
 use crate::snapshot::SnapshotError;
@@ -36,6 +40,8 @@ pub enum StepError {
     OpenContext(#[from] OpenContextError),
     #[error(transparent)]
     Select(#[from] SelectError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
@@ -48,8 +54,14 @@ pub enum StepError {
     NotDirectory { path: PathBuf },
     #[error("cannot replace the directory /{} with a file", path.display())]
     IsDirectory { path: PathBuf },
-    #[error("cannot fetch `{url}`")]
-    Unreachable { url: String },
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    #[error(transparent)]
+    Git(#[from] GitError),
+    #[error(transparent)]
+    Checksum(#[from] InvalidDigest),
+    #[error("--keep-git-dir and the address `{url}` contradict each other")]
+    KeepGitDir { url: String },
     #[error("cannot unpack `{path}`: {source}")]
     Unpack { path: String, source: LayerError },
     #[error("secret `{id}` is required by a mount, but was not given")]
@@ -74,6 +86,7 @@ impl StepError {
         match self {
             Self::MissingSecret { id } => Some(format!("pass --secret id={id},src=FILE or --secret id={id},env=NAME")),
             Self::MissingSsh { id } => Some(format!("start an ssh-agent and pass --ssh {id}")),
+            Self::Network(error) => error.hint().map(str::to_owned),
             _ if self.is_no_space() => Some("the disk is full: free some space and build again".to_owned()),
             _ => None,
         }

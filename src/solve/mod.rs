@@ -19,6 +19,7 @@ mod settings;
 
 pub use cancel::Cancellation;
 pub use error::{SolveError, StepError};
+pub use network::BuildNetwork;
 pub use progress::{Event, Progress};
 pub use scheduler::{Solved, solve};
 pub use settings::{Contexts, OpenContextError, RunSettings, Secret, Solver};

@@ -9,6 +9,7 @@ use crate::sandbox::{Limits, ResourceLimit};
 use crate::store::Store;
 
 use super::cancel::Cancellation;
+use super::network::BuildNetwork;
 use super::progress::Progress;
 
 /// Everything that steps work with.
@@ -16,6 +17,7 @@ pub struct Solver<'a> {
     pub store: &'a Store,
     pub contexts: &'a dyn Contexts,
     pub run: &'a RunSettings,
+    pub network: &'a BuildNetwork,
     pub progress: &'a dyn Progress,
     pub cancellation: &'a Cancellation,
 }

@@ -53,6 +53,16 @@ impl Store {
             .optional()?)
     }
 
+    /// The image that was pulled or loaded with this manifest.
+    pub fn image_with_manifest(&self, manifest: &BlobDigest) -> Result<Option<ImageId>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT id, manifest, added_at FROM images WHERE manifest = ?1")?
+            .query_row([manifest.as_bytes()], image_record)
+            .optional()?
+            .map(|image| image.id))
+    }
+
     /// All images, the one that came last first.
     pub fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
         let database = self.database();

@@ -2,6 +2,7 @@
 //! archive is, its content says, never its name.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -10,19 +11,20 @@ use crate::layer::{ArchiveLimits, ArchiveReader, Decoder, Entry, EntryKind, File
 use crate::snapshot::{Attributes, Node, Owner};
 
 use super::super::error::StepError;
-use super::gather::Root;
 use super::place::{Placer, snapshot_error};
-use super::source::Files;
 
 /// Unpacks the file when it is an archive; false when it is none.
-pub(super) fn unpack(placer: &mut Placer<'_>, files: &Files, root: &Root, shown: &str) -> Result<bool, StepError> {
-    let path = &root.selected.path;
-    if !is_archive(files, path)? {
+pub(super) fn unpack(
+    placer: &mut Placer<'_>,
+    open: &dyn Fn() -> Result<File, StepError>,
+    shown: &str,
+) -> Result<bool, StepError> {
+    if !is_archive(open()?) {
         return Ok(false);
     }
-    let base = placer.destination_folder()?;
+    let base = placer.destination_folder_with(0o755)?;
     let failed = |source| StepError::Unpack { path: shown.to_owned(), source };
-    let stream = Decoder::new(BufReader::new(files.open_file(path)?)).at("read", path)?;
+    let stream = Decoder::new(BufReader::new(open()?)).at("read", shown)?;
     let mut archive = ArchiveReader::new(stream, ArchiveLimits::default());
     let mut unpacker = Unpacker { placer, base, folders: BTreeMap::new(), shown };
     while let Some(entry) = archive.next_entry().map_err(failed)? {
@@ -33,10 +35,10 @@ pub(super) fn unpack(placer: &mut Placer<'_>, files: &Files, root: &Root, shown:
 }
 
 /// Whether the content, decompressed if need be, begins with a tar header.
-fn is_archive(files: &Files, path: &Path) -> Result<bool, StepError> {
-    let Ok(mut stream) = Decoder::new(BufReader::new(files.open_file(path)?)) else { return Ok(false) };
+fn is_archive(file: File) -> bool {
+    let Ok(mut stream) = Decoder::new(BufReader::new(file)) else { return false };
     let mut block = [0; 512];
-    Ok(stream.read_exact(&mut block).is_ok() && crate::layer::looks_like_tar(&block))
+    stream.read_exact(&mut block).is_ok() && crate::layer::looks_like_tar(&block)
 }
 
 struct Unpacker<'p, 'a> {
@@ -112,11 +114,28 @@ impl Unpacker<'_, '_> {
         let cleaned: PathBuf = clean(name);
         let (Some(parent), Some(last)) = (cleaned.parent(), cleaned.file_name()) else { return Ok(None) };
         let parent = self.resolved(parent)?;
+        self.check_link(&cleaned, &parent)?;
         let owner = self.placer.owner.unwrap_or_default();
         let mtime = self.placer.step.epoch;
         let attributes = Attributes { mode: 0o755, owner, mtime, ..Attributes::default() };
         self.placer.draft.make_dir_all(&parent, &attributes).map_err(snapshot_error)?;
         Ok(Some(parent.join(last)))
+    }
+
+    /// A folder that is missing is made, but not one that a link of the archive leads to.
+    fn check_link(&self, name: &Path, parent: &Path) -> Result<(), StepError> {
+        let view = self.placer.draft.view();
+        let Some((above, last)) = name.parent().and_then(|folder| folder.parent().zip(folder.file_name())) else {
+            return Ok(());
+        };
+        let folder = self.resolved(above)?.join(last);
+        let is_link = view.lstat(&folder)?.is_some_and(|entry| entry.kind == FileKind::Symlink);
+        if !is_link || view.lstat(parent)?.is_some() {
+            return Ok(());
+        }
+        let reason = "a link of the archive leads to a folder that is not there";
+        let source = LayerError::Unsafe { entry: format!("/{}", name.display()), reason };
+        Err(StepError::Unpack { path: self.shown.to_owned(), source })
     }
 
     fn resolved(&self, path: &Path) -> Result<PathBuf, StepError> {

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::context::{IgnorePatterns, SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, select};
-use crate::digest::{ContentDigest, FieldHasher};
+use crate::digest::{BlobDigest, ContentDigest, FieldHasher};
 use crate::layer::FileKind;
 use crate::plan::CopyStep;
 
@@ -26,6 +26,14 @@ pub(super) enum Content {
     Tree {
         files: Files,
         roots: Vec<Root>,
+    },
+    /// A single file that was downloaded.
+    File {
+        path: PathBuf,
+        name: String,
+        digest: BlobDigest,
+        mode: u32,
+        mtime: i64,
     },
     /// A single file from nowhere: a heredoc.
     Inline {
@@ -118,6 +126,9 @@ pub(super) fn digest(gathered: &[Gathered]) -> [u8; 32] {
         match &source.content {
             Content::Inline { name, content, .. } => {
                 hasher.field(b"inline").field(name.as_bytes()).field(content);
+            }
+            Content::File { name, digest, .. } => {
+                hasher.field(b"file").field(name.as_bytes()).field(digest.as_bytes());
             }
             Content::Tree { roots, .. } => {
                 hasher.field(b"tree").list(roots.len());

@@ -6,6 +6,7 @@
 mod archive;
 mod gather;
 mod place;
+mod remote;
 mod source;
 
 use crate::digest::{CacheKey, FieldHasher};
@@ -96,8 +97,9 @@ impl Solver<'_> {
                     gather::from_tree(self, step, files, path, *unpack)?
                 }
                 CopySource::Inline { name, content } => gather::inline(name, content, step.epoch),
-                CopySource::Http { url, .. } | CopySource::Git { url, .. } => {
-                    return Err(StepError::Unreachable { url: url.clone() });
+                CopySource::Http { url, checksum, unpack } => self.download(url, checksum.as_deref(), *unpack)?,
+                CopySource::Git { url, checksum, keep_git_dir } => {
+                    self.clone_repository(step, url, checksum.as_deref(), *keep_git_dir)?
                 }
             });
         }

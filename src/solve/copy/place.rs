@@ -4,7 +4,8 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::io::Write as _;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::digest::ContentDigest;
@@ -41,14 +42,26 @@ impl<'a> Placer<'a> {
 
     pub fn place(&mut self, gathered: &Gathered) -> Result<(), StepError> {
         match &gathered.content {
-            Content::Inline { name, content, mtime } => self.place_inline(name, content, *mtime),
+            Content::Inline { name, content, mtime } => {
+                let attributes = Attributes { mode: 0o644, mtime: *mtime, ..Attributes::default() };
+                self.place_single(name, &mut content.as_slice(), attributes)
+            }
+            Content::File { path, name, mode, mtime, .. } => {
+                let open = || Ok(File::open(path).at("open", path)?);
+                if gathered.unpack && archive::unpack(self, &open, &gathered.shown)? {
+                    return Ok(());
+                }
+                let attributes = Attributes { mode: *mode, mtime: Some(*mtime), ..Attributes::default() };
+                self.place_single(name, &mut open()?, attributes)
+            }
             Content::Tree { files, roots } => {
                 if roots.is_empty() && self.step.parents {
                     self.destination_folder()?;
                 }
                 for root in roots {
                     let is_file = root.selected.kind == FileKind::Regular;
-                    if gathered.unpack && is_file && archive::unpack(self, files, root, &gathered.shown)? {
+                    let open = || files.open_file(&root.selected.path);
+                    if gathered.unpack && is_file && archive::unpack(self, &open, &gathered.shown)? {
                         continue;
                     }
                     self.place_root(files, root)?;
@@ -58,15 +71,13 @@ impl<'a> Placer<'a> {
         }
     }
 
-    fn place_inline(&mut self, name: &str, content: &[u8], mtime: Option<i64>) -> Result<(), StepError> {
+    /// A file that is in no tree.
+    fn place_single(&mut self, name: &str, content: &mut dyn Read, attributes: Attributes) -> Result<(), StepError> {
         let target = self.target(false, OsStr::new(name))?;
         let mut file = self.create_file(&target)?;
-        file.write_all(content).at("write", &target)?;
-        let attributes = Attributes { mode: 0o644, mtime, ..Attributes::default() };
+        io::copy(content, &mut file).at("write", &target)?;
         let attributes = self.changed(&attributes, FileKind::Regular);
-        self.draft.set_attributes(&target, &attributes)?;
-        self.known.insert(target, ContentDigest::of(content));
-        Ok(())
+        Ok(self.draft.set_attributes(&target, &attributes)?)
     }
 
     fn place_root(&mut self, files: &Files, root: &Root) -> Result<(), StepError> {
@@ -106,20 +117,34 @@ impl<'a> Placer<'a> {
             self.make_folders(&resolved)?;
             return Ok(resolved);
         }
-        Ok(if is_folder { resolved.join(name) } else { resolved })
+        if is_folder {
+            return Ok(resolved.join(name));
+        }
+        // The destination may be a link into a folder that is not there.
+        self.make_folders(resolved.parent().unwrap_or(Path::new("")))?;
+        Ok(resolved)
     }
 
     /// The destination as a folder.
-    pub(super) fn destination_folder(&mut self) -> Result<PathBuf, StepError> {
+    fn destination_folder(&mut self) -> Result<PathBuf, StepError> {
+        let mode = self.step.chmod.as_ref().and_then(Chmod::octal).unwrap_or(0o755);
+        self.destination_folder_with(mode)
+    }
+
+    /// The destination as a folder; the folders that are missing are made with `mode`.
+    pub(super) fn destination_folder_with(&mut self, mode: u32) -> Result<PathBuf, StepError> {
         let destination = self.resolve(Path::new(&self.step.destination))?;
-        self.make_folders(&destination)?;
+        self.make_folders_with(&destination, mode)?;
         self.resolve(&destination)
     }
 
     /// Makes the folder and those on the way to it, as far as they are missing.
     fn make_folders(&mut self, path: &Path) -> Result<(), StepError> {
+        self.make_folders_with(path, self.step.chmod.as_ref().and_then(Chmod::octal).unwrap_or(0o755))
+    }
+
+    fn make_folders_with(&mut self, path: &Path, mode: u32) -> Result<(), StepError> {
         let resolved = self.resolve(path)?;
-        let mode = self.step.chmod.as_ref().and_then(Chmod::octal).unwrap_or(0o755);
         let owner = self.owner.unwrap_or_default();
         let attributes = Attributes { mode, owner, mtime: self.step.epoch, ..Attributes::default() };
         self.draft.make_dir_all(&resolved, &attributes).map_err(snapshot_error)?;
@@ -171,7 +196,7 @@ impl<'a> Placer<'a> {
         self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)
     }
 
-    fn create_file(&mut self, target: &Path) -> Result<std::fs::File, StepError> {
+    fn create_file(&mut self, target: &Path) -> Result<File, StepError> {
         self.known.remove(target);
         self.draft.create_file(target).map_err(snapshot_error)
     }
