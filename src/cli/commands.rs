@@ -68,6 +68,7 @@ enum Command {
     Rmi(super::rmi::Args),
     Save(super::save::Args),
     Tag(super::tag::Args),
+    Version(super::version::Args),
 }
 
 /// The program: reads the arguments, runs the command, prints its error.
@@ -128,5 +129,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Rmi(args) => super::rmi::run(args, global),
         Command::Save(args) => super::save::run(args, global),
         Command::Tag(args) => super::tag::run(args, global),
+        Command::Version(args) => super::version::run(args, global),
     }
 }

@@ -25,6 +25,7 @@ mod pull;
 mod rmi;
 mod save;
 mod tag;
+mod version;
 
 pub use commands::main;
 pub use error::CliError;

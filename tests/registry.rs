@@ -1,0 +1,183 @@
+//! Pulling from a registry in this process, which can be told to misbehave.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+
+use rbuild::digest::BlobDigest;
+use rbuild::image::{History, ImageConfig, Reference, host_platform};
+use rbuild::registry::{Registry, RegistryError, Settings, Silent, pull};
+use rbuild::store::Store;
+use serde_json::json;
+
+const OCI: &str = "application/vnd.oci.image.";
+
+/// What is answered: status, media type, body. The length that is announced may be another than the body's.
+#[derive(Clone)]
+struct Answer {
+    status: &'static str,
+    media_type: String,
+    body: Vec<u8>,
+    announced: usize,
+}
+
+impl Answer {
+    fn ok(media_type: &str, body: Vec<u8>) -> Self {
+        Self { status: "200 OK", media_type: media_type.to_owned(), announced: body.len(), body }
+    }
+}
+
+/// Answers by path, one request a connection.
+fn serve(answers: HashMap<String, Answer>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let answers = Arc::new(answers);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let answers = answers.clone();
+            std::thread::spawn(move || answer(stream, &answers));
+        }
+    });
+    address
+}
+
+fn answer(stream: TcpStream, answers: &HashMap<String, Answer>) {
+    let mut reader = BufReader::new(stream);
+    let mut request = String::new();
+    reader.read_line(&mut request).unwrap();
+    let mut line = String::new();
+    while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
+        line.clear();
+    }
+    let path = request.split(' ').nth(1).unwrap_or_default();
+    let missing = Answer { status: "404 Not Found", media_type: String::new(), body: Vec::new(), announced: 0 };
+    let found = answers.get(path).unwrap_or(&missing);
+    let mut stream = reader.into_inner();
+    let head = format!(
+        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        found.status, found.media_type, found.announced
+    );
+    // The client may have gone away: that is its right.
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&found.body));
+}
+
+/// A registry's answers for `a/b:1`, an image of one layer.
+fn image() -> HashMap<String, Answer> {
+    let layer = vec![0; 1024];
+    let mut config = ImageConfig::scratch(&host_platform());
+    config.push_layer(BlobDigest::of(&layer).to_string().parse().unwrap(), History::default());
+    let config = config.to_bytes();
+    let describe = |kind: &str, bytes: &[u8]| json!({"mediaType": format!("{OCI}{kind}"), "digest": BlobDigest::of(bytes).to_string(), "size": bytes.len()});
+    let manifest = json!({
+        "schemaVersion": 2,
+        "config": describe("config.v1+json", &config),
+        "layers": [describe("layer.v1.tar", &layer)],
+    });
+    let mut answers: HashMap<_, _> = [config, layer]
+        .into_iter()
+        .map(|blob| (format!("/v2/a/b/blobs/{}", BlobDigest::of(&blob)), Answer::ok("application/octet-stream", blob)))
+        .collect();
+    let manifest = Answer::ok(&format!("{OCI}manifest.v1+json"), manifest.to_string().into_bytes());
+    answers.insert("/v2/a/b/manifests/1".to_owned(), manifest);
+    answers.insert("/v2/".to_owned(), Answer::ok("application/json", b"{}".to_vec()));
+    answers
+}
+
+fn pull_from(answers: HashMap<String, Answer>) -> (tempfile::TempDir, Store, Result<(), RegistryError>) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    let reference: Reference = format!("{}/a/b:1", serve(answers)).parse().unwrap();
+    let pulled = Registry::connect(&reference, &Settings::default())
+        .and_then(|registry| pull(&store, &registry, None, &mut Silent));
+    let outcome = pulled.map(|pulled| assert_eq!(store.tag(&reference.to_string()).unwrap(), Some(pulled.id)));
+    (folder, store, outcome)
+}
+
+/// What a failed pull leaves: nothing.
+fn assert_refused(answers: HashMap<String, Answer>, expected: &str) {
+    let (_folder, store, outcome) = pull_from(answers);
+    let error = outcome.expect_err(expected);
+    let message = error.to_string();
+    assert!(message.contains(expected), "{expected}: {message}");
+    assert!(store.images().unwrap().is_empty() && store.tags().unwrap().is_empty());
+    assert_eq!(std::fs::read_dir(store.root().join("blobs/sha256")).unwrap().count(), 0, "{expected}");
+}
+
+fn blob_path(answers: &HashMap<String, Answer>, is_layer: bool) -> String {
+    let is_wanted = |path: &&String| path.contains("/blobs/") && (answers[*path].body[0] == 0) == is_layer;
+    answers.keys().find(is_wanted).unwrap().clone()
+}
+
+#[test]
+fn an_image_is_pulled_and_tagged() {
+    let (_folder, store, outcome) = pull_from(image());
+    outcome.unwrap();
+    let names: Vec<String> = store.tags().unwrap().into_iter().map(|tag| tag.name).collect();
+    assert_eq!(names.len(), 2, "by tag and by digest: {names:?}");
+    assert!(names.iter().any(|name| name.contains("@sha256:")));
+}
+
+#[test]
+fn what_is_missing_or_forbidden_is_said() {
+    let mut answers = image();
+    answers.remove("/v2/a/b/manifests/1");
+    assert_refused(answers, "has no image");
+    let mut answers = image();
+    answers.get_mut("/v2/a/b/manifests/1").unwrap().status = "403 Forbidden";
+    assert_refused(answers, "is denied");
+    let mut answers = image();
+    answers.get_mut("/v2/a/b/manifests/1").unwrap().status = "500 Internal Server Error";
+    assert_refused(answers, "answered 500 (GET http://127.0.0.1");
+}
+
+#[test]
+fn blobs_that_are_not_what_their_digest_says_are_refused() {
+    for (is_layer, expected) in [(true, "layer sha256:"), (false, "the image config was read")] {
+        let mut answers = image();
+        let path = blob_path(&answers, is_layer);
+        answers.get_mut(&path).unwrap().body[3] ^= 1;
+        assert_refused(answers, expected);
+    }
+}
+
+#[test]
+fn a_layer_that_is_cut_short_or_too_long_is_refused() {
+    let mut answers = image();
+    let path = blob_path(&answers, true);
+    answers.get_mut(&path).unwrap().body.truncate(512);
+    assert_refused(answers, "cannot read layer sha256:");
+    let mut answers = image();
+    let blob = answers.get_mut(&path).unwrap();
+    blob.body.extend([0; 4096]);
+    blob.announced = blob.body.len();
+    assert_refused(answers, "its descriptor says 1024");
+}
+
+#[test]
+fn documents_that_are_none_or_endless_are_refused() {
+    let with_manifest = |answer: Answer| {
+        let mut answers = image();
+        answers.insert("/v2/a/b/manifests/1".to_owned(), answer);
+        answers
+    };
+    assert_refused(with_manifest(Answer::ok("text/html", b"<html>".to_vec())), "is no image");
+    let media_type = format!("{OCI}manifest.v1+json");
+    assert_refused(with_manifest(Answer::ok(&media_type, b"{}".to_vec())), "is not valid");
+    assert_refused(with_manifest(Answer::ok(&media_type, vec![b' '; 5 << 20])), "has more than");
+    let schema_1 = Answer::ok("application/vnd.docker.distribution.manifest.v1+prettyjws", b"{}".to_vec());
+    assert_refused(with_manifest(schema_1), "schema 1");
+    let index = json!({"schemaVersion": 2, "manifests": [{
+        "mediaType": media_type, "digest": BlobDigest::of(b"x").to_string(), "size": 1,
+        "platform": {"os": "plan9", "architecture": "mips"},
+    }]});
+    let index = Answer::ok(&format!("{OCI}index.v1+json"), index.to_string().into_bytes());
+    assert_refused(with_manifest(index), "it has plan9/mips");
+}
+
+#[test]
+fn a_registry_that_is_not_there_is_named() {
+    let reference: Reference = "127.0.0.1:1/a/b:1".parse().unwrap();
+    let Err(error) = Registry::connect(&reference, &Settings::default()) else { panic!("nothing listens there") };
+    assert!(error.to_string().contains("cannot reach the registry 127.0.0.1:1"), "{error}");
+}
