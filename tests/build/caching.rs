@@ -1,0 +1,132 @@
+//! What a second build executes, and why.
+
+use std::time::{Duration, SystemTime};
+
+use crate::common::{Answer, TestStore};
+
+const DOCKERFILE: &str = "\
+FROM busybox
+RUN echo first > /first
+COPY a.txt /a.txt
+RUN cat /a.txt > /copy
+COPY b.txt /b.txt
+RUN cat /b.txt
+";
+
+const STEPS: [&str; 5] =
+    ["RUN echo first > /first", "COPY a.txt /a.txt", "RUN cat /a.txt > /copy", "COPY b.txt /b.txt", "RUN cat /b.txt"];
+
+/// A store in which the Dockerfile above was built once.
+fn built() -> Option<(TestStore, Answer)> {
+    let store = TestStore::with_busybox()?;
+    store.write("ctx/a.txt", "alpha\n");
+    store.write("ctx/b.txt", "bravo\n");
+    let answer = store.build_text(DOCKERFILE, &["-t", "cached"]).ok();
+    Some((store, answer))
+}
+
+#[test]
+fn a_second_build_executes_nothing() {
+    let Some((store, first)) = built() else { return };
+    assert_eq!(first.executed(), STEPS);
+    let second = store.build(&[]).ok();
+    assert_eq!(second.executed(), [""; 0]);
+    assert_eq!(second.cached(), STEPS);
+}
+
+#[test]
+fn the_same_build_makes_the_same_image() {
+    let Some((store, _)) = built() else { return };
+    let id = |arguments: &[&str]| store.build(arguments).ok().stdout();
+    assert_eq!(id(&["-q"]), id(&["-q"]));
+}
+
+#[test]
+fn a_changed_file_rebuilds_from_the_copy_that_takes_it() {
+    let Some((store, _)) = built() else { return };
+    store.write("ctx/b.txt", "another\n");
+    let second = store.build(&[]).ok();
+    assert_eq!(second.cached(), STEPS[..3]);
+    assert_eq!(second.executed(), STEPS[3..]);
+    assert!(second.stderr().contains("another"));
+}
+
+#[test]
+fn a_change_that_keeps_size_and_mtime_is_seen() {
+    let Some((store, _)) = built() else { return };
+    let path = store.work().join("ctx/b.txt");
+    let modified = std::fs::metadata(&path).unwrap().modified().unwrap();
+    store.write("ctx/b.txt", "BRAVO\n");
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(modified).unwrap();
+    let second = store.build(&[]).ok();
+    assert_eq!(second.executed(), STEPS[3..]);
+    assert!(second.stderr().contains("BRAVO"));
+}
+
+#[test]
+fn a_touched_file_is_no_change() {
+    let Some((store, _)) = built() else { return };
+    for path in ["ctx/a.txt", "ctx/b.txt"] {
+        let file = std::fs::File::options().write(true).open(store.work().join(path)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(5000)).unwrap();
+    }
+    assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
+}
+
+#[test]
+fn a_file_that_no_copy_takes_is_no_change() {
+    let Some((store, _)) = built() else { return };
+    store.write("ctx/c.txt", "not used");
+    assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_changed_mode_is_a_change() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let Some((store, _)) = built() else { return };
+    let path = store.work().join("ctx/b.txt");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    assert_eq!(store.build(&[]).ok().executed(), STEPS[3..]);
+}
+
+#[test]
+fn a_rebuilt_step_with_the_same_result_leaves_what_follows_cached() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let dockerfile = |flag: &str| format!("FROM busybox\nRUN {flag} mkdir /made\nRUN echo after > /after\n");
+    store.build_text(&dockerfile(": one;"), &[]).ok();
+    let second = store.build_text(&dockerfile(": two;"), &[]).ok();
+    assert_eq!(second.executed(), ["RUN : two; mkdir /made"]);
+    assert_eq!(second.cached(), ["RUN echo after > /after"]);
+}
+
+#[test]
+fn no_cache_executes_everything_again() {
+    let Some((store, _)) = built() else { return };
+    let second = store.build(&["--no-cache"]).ok();
+    assert_eq!(second.executed(), STEPS);
+    assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
+}
+
+#[test]
+fn an_arg_that_is_used_decides_and_one_that_is_not_does_not() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let dockerfile = "FROM busybox\nRUN echo before > /before\nARG WORD=none\nRUN echo $WORD > /word\n";
+    store.build_text(dockerfile, &["--build-arg", "WORD=one"]).ok();
+    let other = store.build(&["--build-arg", "WORD=two"]).ok();
+    assert_eq!(other.cached(), ["RUN echo before > /before"]);
+    assert_eq!(other.executed(), ["RUN echo $WORD > /word"]);
+    assert_eq!(store.build(&["--build-arg", "WORD=one"]).ok().executed(), [""; 0]);
+}
+
+#[test]
+fn an_ignored_file_is_not_seen() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("ctx/.dockerignore", "*.log\n");
+    store.write("ctx/kept", "kept");
+    store.write("ctx/noise.log", "1");
+    store.build_text("FROM busybox\nCOPY . /src/\nRUN ls /src\n", &[]).ok();
+    store.write("ctx/noise.log", "2 changed");
+    store.write("ctx/more.log", "3");
+    assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
+}

@@ -1,0 +1,220 @@
+//! What tests of the real binary share: a store of their own, a folder to build in, and what a run answered.
+#![allow(dead_code)]
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::OnceLock;
+
+#[path = "../support/mod.rs"]
+pub mod support;
+
+pub use support::skip;
+
+/// A store and a working folder, both gone at the end of the test.
+pub struct TestStore {
+    folder: tempfile::TempDir,
+}
+
+impl TestStore {
+    pub fn empty() -> Self {
+        let folder = tempfile::Builder::new().prefix("rbuild-test-").tempdir().expect("a temporary folder can be made");
+        std::fs::create_dir(folder.path().join("work")).expect("a folder can be made");
+        Self { folder }
+    }
+
+    /// A store with the image `busybox`, in which RUN works; nothing, with the reason said, where that cannot be had.
+    pub fn with_busybox() -> Option<Self> {
+        if let Some(reason) = why_no_containers() {
+            skip(&format!("containers cannot be run here: {reason}"));
+            return None;
+        }
+        Self::loaded()
+    }
+
+    /// The same where nothing but COPY is needed.
+    pub fn loaded() -> Option<Self> {
+        let Some(archive) = busybox_archive() else {
+            skip("there is no busybox archive");
+            return None;
+        };
+        let store = Self::empty();
+        store.run(&["load", "-i", &archive.to_string_lossy()]).ok();
+        Some(store)
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.folder.path().join("store")
+    }
+
+    /// The working directory of all that is run.
+    pub fn work(&self) -> PathBuf {
+        self.folder.path().join("work")
+    }
+
+    /// Writes a file, and the folders it is in, below the working folder.
+    pub fn write(&self, path: &str, content: impl AsRef<[u8]>) -> PathBuf {
+        let path = self.work().join(path);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder can be made");
+        std::fs::write(&path, content).expect("a file can be written");
+        path
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rbuild"));
+        command.args(arguments).current_dir(self.work()).env("RBUILD_ROOT", self.root());
+        command.env_remove("SOURCE_DATE_EPOCH").stdin(Stdio::null());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        Answer::of(self.command(arguments))
+    }
+
+    /// Builds the folder `ctx` with these arguments before it.
+    pub fn build(&self, arguments: &[&str]) -> Answer {
+        let mut all = vec!["build", "--progress", "plain"];
+        all.extend_from_slice(arguments);
+        all.push("ctx");
+        self.run(&all)
+    }
+
+    /// Writes `ctx/Dockerfile` and builds it.
+    pub fn build_text(&self, dockerfile: &str, arguments: &[&str]) -> Answer {
+        self.write("ctx/Dockerfile", dockerfile);
+        self.build(arguments)
+    }
+
+    /// What the running of a command with `input` on its standard input answered.
+    pub fn run_with_input(&self, arguments: &[&str], input: &[u8]) -> Answer {
+        use std::io::Write as _;
+        let mut command = self.command(arguments);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("rbuild can be started");
+        let mut pipe = child.stdin.take().expect("standard input is a pipe");
+        let writer = std::thread::spawn({
+            let input = input.to_vec();
+            // Whoever does not read it to its end has its reasons.
+            move || drop(pipe.write_all(&input))
+        });
+        let output = child.wait_with_output().expect("rbuild can be waited for");
+        writer.join().expect("the writer ends");
+        Answer { output }
+    }
+
+    /// The root filesystem of what `ctx` makes, as a folder.
+    pub fn root_filesystem(&self, arguments: &[&str]) -> PathBuf {
+        let folder = self.folder.path().join("rootfs");
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).expect("a folder can be removed");
+        }
+        let output = format!("type=local,dest={}", folder.display());
+        let mut all = vec!["-o", output.as_str()];
+        all.extend_from_slice(arguments);
+        self.build(&all).ok();
+        folder
+    }
+}
+
+/// What a command answered.
+pub struct Answer {
+    output: Output,
+}
+
+impl Answer {
+    pub fn of(mut command: Command) -> Self {
+        Self { output: command.output().expect("rbuild can be started") }
+    }
+
+    /// Fails the test, with all that was said, unless the command succeeded.
+    #[track_caller]
+    pub fn ok(self) -> Self {
+        assert!(self.output.status.success(), "{:?}\n{}{}", self.output.status, self.stdout(), self.stderr());
+        self
+    }
+
+    #[track_caller]
+    pub fn fails(self, code: i32) -> Self {
+        assert_eq!(self.code(), Some(code), "{:?}\n{}{}", self.output.status, self.stdout(), self.stderr());
+        self
+    }
+
+    pub fn code(&self) -> Option<i32> {
+        self.output.status.code()
+    }
+
+    pub fn stdout(&self) -> String {
+        String::from_utf8_lossy(&self.output.stdout).into_owned()
+    }
+
+    pub fn stdout_bytes(&self) -> &[u8] {
+        &self.output.stdout
+    }
+
+    pub fn stderr(&self) -> String {
+        String::from_utf8_lossy(&self.output.stderr).into_owned()
+    }
+
+    /// The instructions that were executed, without their `[2/3] `.
+    pub fn executed(&self) -> Vec<String> {
+        self.steps_that_say(|line| line.starts_with("DONE "))
+    }
+
+    /// The instructions whose results were taken from the cache; the base image is not one.
+    pub fn cached(&self) -> Vec<String> {
+        self.steps_that_say(|line| line == "CACHED")
+    }
+
+    fn steps_that_say(&self, says: impl Fn(&str) -> bool) -> Vec<String> {
+        let text = self.stderr();
+        let lines: Vec<(&str, &str)> =
+            text.lines().filter_map(|line| line.strip_prefix('#')?.split_once(' ')).collect();
+        let name_of = |number: &str| lines.iter().find(|line| line.0 == number && line.1.starts_with('['));
+        let mut found = Vec::new();
+        for (number, _) in lines.iter().filter(|line| says(line.1)) {
+            let name = name_of(number).and_then(|line| line.1.split_once("] ")).map(|split| split.1);
+            found.extend(name.filter(|name| !name.starts_with("FROM ")).map(str::to_owned));
+        }
+        found
+    }
+}
+
+/// The archive of the base image: the repository's own, or the one of the conformance cases.
+pub fn busybox_archive() -> Option<PathBuf> {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/busybox.tar.gz");
+    if own.exists() { Some(own) } else { support::shared("conformance/base/busybox.oci.tar") }
+}
+
+/// Why RUN does not work here, found out once by trying.
+fn why_no_containers() -> Option<&'static str> {
+    static REASON: OnceLock<Option<String>> = OnceLock::new();
+    let try_it = || {
+        let store = TestStore::loaded()?;
+        let answer = store.build_text("FROM busybox\nRUN true\n", &[]);
+        (answer.code() != Some(0)).then(|| answer.stderr())
+    };
+    REASON.get_or_init(try_it).as_deref()
+}
+
+pub fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Whether the programs are there; says which one is not.
+pub fn has_programs(names: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let exists = |name: &str| std::env::split_paths(&path).any(|folder| folder.join(name).is_file());
+    let missing = names.iter().find(|name| !exists(name));
+    if let Some(name) = missing {
+        skip(&format!("there is no {name}"));
+    }
+    missing.is_none()
+}
+
+/// Runs a program that has to succeed.
+#[track_caller]
+pub fn must_run(program: impl AsRef<OsStr>, arguments: &[&str]) {
+    let output = Command::new(program.as_ref()).args(arguments).output().expect("it can be started");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{:?} {arguments:?}: {said}", program.as_ref());
+}
