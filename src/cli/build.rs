@@ -1,7 +1,7 @@
 //! `rbuild build`, or `rbuild` alone.
 
 mod arguments;
-mod values;
+pub(super) mod values;
 
 use std::process::ExitCode;
 use std::sync::Arc;

@@ -7,8 +7,9 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::{CliError, output};
 use crate::archive::{Import, import};
-use crate::image::{Platform, Reference, RunConfig, host_platform};
+use crate::image::{ImageConfig, Platform, Reference, host_platform};
 use crate::io_error::AtPath;
+use crate::plan::apply_changes;
 
 /// Make an image of a root filesystem in a tar archive, compressed or not
 #[derive(Debug, clap::Args)]
@@ -19,6 +20,10 @@ pub struct Args {
     /// What to call the image
     #[arg(value_name = "REPOSITORY[:TAG]")]
     name: Option<Reference>,
+    /// An instruction to apply to the image's config: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
+    /// STOPSIGNAL, USER, VOLUME or WORKDIR
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
     /// The comment in the image's history
     #[arg(short, long, value_name = "TEXT")]
     message: Option<String>,
@@ -31,11 +36,14 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
         return Err(CliError::new("refusing to create a tag with a digest reference"));
     }
+    let platform = args.platform.unwrap_or_else(host_platform).normalized();
+    let empty = ImageConfig { platform: platform.clone(), ..ImageConfig::default() };
+    let config = apply_changes(&empty, &args.change)?;
     let source = open(&args.source)?;
     let store = global.open_store()?;
     let settings = Import {
-        platform: args.platform.unwrap_or_else(host_platform).normalized(),
-        config: RunConfig::default(),
+        platform,
+        config,
         message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
         created: jiff::Timestamp::now(),
     };

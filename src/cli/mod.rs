@@ -23,6 +23,7 @@ mod parse;
 mod progress;
 mod pull;
 mod rmi;
+mod run;
 mod save;
 mod tag;
 mod version;

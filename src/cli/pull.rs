@@ -69,7 +69,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn with_hint(error: RegistryError) -> CliError {
+pub(super) fn with_hint(error: RegistryError) -> CliError {
     match error.hint() {
         Some(hint) => CliError::from(error).hint(hint),
         None => error.into(),

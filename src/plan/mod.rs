@@ -4,6 +4,7 @@
 //! Pure: the only question a plan asks the world is what a base name stands for, through [`Bases`]. Must not know how a
 //! step runs. Hop 4 of a build (and hop 3's question).
 
+mod changes;
 mod chmod;
 mod copy;
 mod error;
@@ -17,6 +18,7 @@ mod run;
 mod stages;
 mod step;
 
+pub use changes::{ChangeError, apply_changes};
 pub use chmod::Chmod;
 pub use error::{PlanError, PlanErrorKind};
 pub use expand::Environment;

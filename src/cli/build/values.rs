@@ -18,7 +18,7 @@ pub(super) fn network(text: &str) -> Result<NetworkMode, String> {
 }
 
 /// A number of bytes: `64m`, `1.5g`, `512kb`, `1048576`.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let digits = lower.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(lower.len());
     let factor: f64 = match lower[digits..].trim().trim_end_matches("ib").trim_end_matches('b') {
@@ -129,7 +129,7 @@ pub(super) fn host(text: &str) -> Result<(String, String), CliError> {
 }
 
 /// `NAME=SOFT[:HARD]`, where -1 is unlimited.
-pub(super) fn ulimit(text: &str) -> Result<ResourceLimit, CliError> {
+pub(in crate::cli) fn ulimit(text: &str) -> Result<ResourceLimit, CliError> {
     let wrong = || CliError::new(format!("invalid --ulimit `{text}`: it is NAME=SOFT[:HARD]"));
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
     let (soft, hard) = value.split_once(':').unwrap_or((value, value));

@@ -1,0 +1,374 @@
+//! `rbuild run`
+
+mod mounts;
+mod values;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::thread::JoinHandle;
+
+use super::CliError;
+use super::commands::Global;
+use super::format::truncate_id;
+use super::image_info;
+use super::pull::with_hint;
+use crate::container::{self, ContainerError, ContainerOptions, Containers, Image, NetworkOptions};
+use crate::digest::BlobDigest;
+use crate::image::{Platform, Reference};
+use crate::io_error::AtPath;
+use crate::network::{NameServers, Network, NetworkError, NetworkNamespace};
+use crate::registry::{Progress, Registry, Settings, pull};
+use crate::sandbox::{CapabilitySet, Limits, user_namespace};
+use crate::snapshot::Stack;
+use crate::store::{FindImageError, Store};
+
+/// What the rbuild processes of root share about the network; empty after a boot.
+const NETWORK_STATE: &str = "/run/rbuild";
+
+/// docker's exit code for a container that could not be run.
+const NOT_RUN: u8 = 125;
+
+/// Microseconds; `--cpus` is a share of it.
+const CPU_PERIOD: u64 = 100_000;
+
+/// Run a program in a new container
+// `-h` is the host name, as with docker.
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// Print help
+    #[arg(long, action = clap::ArgAction::Help)]
+    help: Option<bool>,
+    /// The image to make it from
+    #[arg(value_name = "IMAGE")]
+    image: String,
+    /// The program and its arguments, instead of the image's
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+    /// Pass the input on
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// Remove the container when it has ended
+    #[arg(long)]
+    rm: bool,
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// Mount a file or folder: SOURCE:TARGET[:ro]
+    #[arg(short, long, value_name = "SOURCE:TARGET[:OPTIONS]")]
+    volume: Vec<String>,
+    /// Mount something: type=bind|tmpfs,source=...,target=...,readonly
+    #[arg(long, value_name = "KEY=VALUE,...")]
+    mount: Vec<String>,
+    /// Mount a folder in memory: TARGET[:size=64m,mode=1777,exec]
+    #[arg(long, value_name = "TARGET[:OPTIONS]")]
+    tmpfs: Vec<String>,
+    /// Set a variable; with the name alone, to what it is here
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Set the variables of a file
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// The program's folder
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+    /// The program's user, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// More groups of the user's, by name or number
+    #[arg(long, value_name = "GROUP")]
+    group_add: Vec<String>,
+    /// Instead of the image's entrypoint; an empty one takes it away
+    #[arg(long, value_name = "PROGRAM")]
+    entrypoint: Option<String>,
+    #[arg(short = 'h', long, value_name = "NAME")]
+    hostname: Option<String>,
+    #[arg(long, value_name = "NAME")]
+    domainname: Option<String>,
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    label: Vec<String>,
+    /// Write the container's ID to a file
+    #[arg(long, value_name = "FILE")]
+    cidfile: Option<PathBuf>,
+    /// Make the root filesystem read-only
+    #[arg(long)]
+    read_only: bool,
+    /// default, none or host
+    #[arg(long, visible_alias = "net", value_name = "NETWORK", default_value = "default")]
+    network: String,
+    #[arg(long, value_name = "NAME:IP")]
+    add_host: Vec<String>,
+    #[arg(long, value_name = "IP")]
+    dns: Vec<String>,
+    #[arg(long, value_name = "DOMAIN")]
+    dns_search: Vec<String>,
+    #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
+    dns_option: Vec<String>,
+    /// Put a small init before the program, which reaps zombies and passes signals on
+    #[arg(long)]
+    init: bool,
+    /// The image's platform must be this one
+    #[arg(long, value_name = "OS/ARCH")]
+    platform: Option<Platform>,
+    /// When to ask the registry for the image
+    #[arg(long, value_name = "WHEN", default_value = "missing")]
+    pull: Pull,
+    #[command(flatten)]
+    security: Security,
+    #[command(flatten)]
+    resources: Resources,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Pull {
+    Always,
+    Missing,
+    Never,
+}
+
+#[derive(Debug, clap::Args)]
+struct Security {
+    /// Allow what is not allowed by default, such as NET_ADMIN, or ALL
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_add: Vec<String>,
+    #[arg(long, value_name = "CAPABILITY")]
+    cap_drop: Vec<String>,
+    /// Give the program all rights and all devices
+    #[arg(long)]
+    privileged: bool,
+    /// no-new-privileges, seccomp=unconfined or seccomp=FILE
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
+    /// Set a kernel parameter of the container
+    #[arg(long, value_name = "NAME=VALUE")]
+    sysctl: Vec<String>,
+    /// The signal that asks the program to stop
+    #[arg(long, value_name = "SIGNAL")]
+    stop_signal: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Resources {
+    #[arg(short, long, value_name = "BYTES", value_parser = values::bytes)]
+    memory: Option<u64>,
+    /// Memory and swap together; -1 for unlimited swap
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes_or_unlimited, allow_hyphen_values = true)]
+    memory_swap: Option<u64>,
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    memory_reservation: Option<u64>,
+    /// How many processors, such as 1.5
+    #[arg(long, value_name = "NUMBER", value_parser = values::processors)]
+    cpus: Option<u64>,
+    /// Microseconds
+    #[arg(long, value_name = "NUMBER", conflicts_with = "cpus")]
+    cpu_period: Option<u64>,
+    /// Microseconds
+    #[arg(long, value_name = "NUMBER", conflicts_with = "cpus")]
+    cpu_quota: Option<u64>,
+    #[arg(short, long, value_name = "NUMBER")]
+    cpu_shares: Option<u64>,
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    /// -1 for unlimited
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pids_limit: Option<i64>,
+    #[arg(long, value_name = "10-1000", value_parser = clap::value_parser!(u16).range(10..=1000))]
+    blkio_weight: Option<u16>,
+    #[arg(long, value_name = "CGROUP")]
+    cgroup_parent: Option<String>,
+    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    ulimit: Vec<String>,
+    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    shm_size: Option<u64>,
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    oom_score_adj: Option<i32>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let prepared = prepare(&args, global).map_err(|error| error.exit_code(NOT_RUN))?;
+    let Prepared { options, image, containers, network } = prepared;
+    let write_id = |id: &str| match &args.cidfile {
+        Some(path) => std::fs::write(path, id).at("write", path).map_err(ContainerError::from),
+        None => Ok(()),
+    };
+    let ended = container::run(&containers, &image, &options, network.as_ref(), write_id).map_err(container_error)?;
+    if ended.outcome.out_of_memory {
+        eprintln!("rbuild: the container reached its memory limit, and a process of it was killed");
+    }
+    Ok(ExitCode::from(ended.outcome.status.code()))
+}
+
+/// All that a container needs before it is made.
+struct Prepared {
+    options: ContainerOptions,
+    image: Image,
+    containers: Containers,
+    network: Option<NetworkNamespace>,
+}
+
+fn prepare(args: &Args, global: &Global) -> Result<Prepared, CliError> {
+    let options = args.options()?;
+    if let Some(path) = args.cidfile.as_ref().filter(|path| path.exists()) {
+        let text = format!("the file `{}` of --cidfile is already there", path.display());
+        return Err(CliError::new(text).hint("remove it, or name another"));
+    }
+    // It is made while the image is looked up: both take about as long.
+    let network = (options.network.network == Network::Default).then(start_network);
+    let store = global.open_store()?;
+    let image = find_image(&store, args)?;
+    let network = network.map(join_network).transpose().map_err(network_error)?;
+    Ok(Prepared { options, image, containers: Containers::of(store.root()), network })
+}
+
+fn container_error(error: ContainerError) -> CliError {
+    let (code, hint) = (error.exit_code(), error.hint());
+    let cli = CliError::from(error).exit_code(code);
+    match hint {
+        Some(hint) => cli.hint(hint),
+        None => cli,
+    }
+}
+
+fn start_network() -> JoinHandle<Result<NetworkNamespace, NetworkError>> {
+    let rootless = user_namespace::entered().is_some();
+    std::thread::spawn(move || NetworkNamespace::create(NETWORK_STATE.as_ref(), rootless))
+}
+
+fn join_network(thread: JoinHandle<Result<NetworkNamespace, NetworkError>>) -> Result<NetworkNamespace, NetworkError> {
+    let panicked = |_| std::io::Error::other("it panicked");
+    thread.join().map_err(panicked).unwrap_or_else(|source| {
+        Err(NetworkError::Kernel { action: "wait for the thread that makes the network", source })
+    })
+}
+
+fn find_image(store: &Store, args: &Args) -> Result<Image, CliError> {
+    if args.pull == Pull::Always {
+        fetch(store, args)?;
+    }
+    let found = match store.find_image(&args.image) {
+        Err(FindImageError::NotFound { .. }) if args.pull == Pull::Missing => {
+            eprintln!("Unable to find image '{}' locally", args.image);
+            fetch(store, args)?;
+            store.find_image(&args.image)?
+        }
+        Err(error @ FindImageError::NotFound { .. }) => {
+            return Err(CliError::from(error).hint("build it, load it or pull it first"));
+        }
+        found => found?,
+    };
+    let config = image_info::read_config(store, &found.id)?.into_value();
+    if let Some(wanted) = &args.platform
+        && wanted.normalized() != config.platform.normalized()
+    {
+        let text = format!("image `{}` is for {}, not for {wanted}", args.image, config.platform);
+        return Err(CliError::new(text));
+    }
+    Ok(Image {
+        id: found.id.to_string(),
+        name: args.image.clone(),
+        layers: Stack::of_image(&config.rootfs.diff_ids).unpacked(store)?,
+        config: config.config,
+    })
+}
+
+/// Tells on stderr: what the program prints stays apart.
+struct PullLines;
+
+impl Progress for PullLines {
+    fn layer_exists(&mut self, blob: &BlobDigest) {
+        eprintln!("{}: Already exists", truncate_id(&blob.to_string()));
+    }
+
+    fn layer_complete(&mut self, blob: &BlobDigest) {
+        eprintln!("{}: Pull complete", truncate_id(&blob.to_string()));
+    }
+}
+
+fn fetch(store: &Store, args: &Args) -> Result<(), CliError> {
+    let reference: Reference = args.image.parse()?;
+    Registry::connect(&reference, &Settings::from_environment())
+        .and_then(|registry| pull(store, &registry, args.platform.as_ref(), &mut PullLines))
+        .map_err(with_hint)?;
+    Ok(())
+}
+
+impl Args {
+    /// What was typed → what it means.
+    fn options(&self) -> Result<ContainerOptions, CliError> {
+        let security = values::security(&self.security.security_opt)?;
+        let mut environment = Vec::new();
+        for file in &self.env_file {
+            environment.extend(values::environment_file(file)?);
+        }
+        environment.extend(self.env.iter().map(|text| values::variable(text)));
+        Ok(ContainerOptions {
+            name: self.name.clone(),
+            command: self.command.clone(),
+            entrypoint: self.entrypoint.clone(),
+            environment,
+            user: self.user.clone(),
+            groups: self.group_add.clone(),
+            directory: self.workdir.clone(),
+            hostname: self.hostname.clone(),
+            domainname: self.domainname.clone(),
+            labels: values::pairs(&self.label).collect(),
+            mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs)?,
+            network: NetworkOptions {
+                network: self.network.parse().map_err(network_error)?,
+                name_servers: NameServers {
+                    servers: self.dns.clone(),
+                    search: self.dns_search.clone(),
+                    options: self.dns_option.clone(),
+                },
+                hosts: self.add_host.clone(),
+            },
+            terminal: self.tty,
+            interactive: self.interactive,
+            remove: self.rm,
+            init: self.init,
+            read_only: self.read_only,
+            privileged: self.security.privileged,
+            capabilities: CapabilitySet::adjusted(&self.security.cap_add, &self.security.cap_drop)?,
+            seccomp: security.seccomp,
+            no_new_privileges: security.no_new_privileges,
+            shm_size: self.resources.shm_size,
+            sysctls: values::pairs(&self.security.sysctl).collect(),
+            resource_limits: self.resources.ulimit.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
+            limits: self.resources.limits(),
+            oom_score_adjust: self.resources.oom_score_adj,
+            stop_signal: self.security.stop_signal.clone(),
+        })
+    }
+}
+
+impl Resources {
+    fn limits(&self) -> Limits {
+        Limits {
+            memory: self.memory,
+            memory_and_swap: self.memory_swap,
+            memory_reservation: self.memory_reservation,
+            cpu_quota: self.cpus.or(self.cpu_quota),
+            cpu_period: self.cpus.map(|_| CPU_PERIOD).or(self.cpu_period),
+            cpu_shares: self.cpu_shares,
+            cpuset_cpus: self.cpuset_cpus.clone(),
+            cpuset_mems: self.cpuset_mems.clone(),
+            // docker takes 0 and -1 for unlimited.
+            pids: self.pids_limit.map(|limit| if limit <= 0 { u64::MAX } else { limit as u64 }),
+            blkio_weight: self.blkio_weight,
+            parent: self.cgroup_parent.clone(),
+        }
+    }
+}
+
+fn network_error(error: NetworkError) -> CliError {
+    let hint = error.hint();
+    let cli = CliError::from(error);
+    match hint {
+        Some(hint) => cli.hint(hint),
+        None => cli,
+    }
+}

@@ -1,0 +1,63 @@
+//! Why a container can't be had.
+
+use std::path::PathBuf;
+
+use crate::io_error::IoError;
+use crate::network::NetworkError;
+use crate::sandbox::SandboxError;
+use crate::snapshot::SnapshotError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ContainerError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error("no command specified: the image has neither a command nor an entrypoint")]
+    NoCommand,
+    #[error("the container name `{name}` is in use by container {id}")]
+    NameTaken { name: String, id: String },
+    #[error("`{name}` is no name for a container: it is made of letters, digits, `_`, `.` and `-`, two at least")]
+    InvalidName { name: String },
+    #[error("bind source path does not exist: {}", path.display())]
+    NoBindSource { path: PathBuf },
+    #[error("the input device is not a terminal")]
+    NoTerminal,
+    #[error("the record `{}` is damaged", path.display())]
+    DamagedRecord {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("no such container: {name}")]
+    NotFound { name: String },
+    #[error("several containers begin with `{prefix}`")]
+    Ambiguous { prefix: String },
+    #[error("container {name} is running")]
+    IsRunning { name: String },
+}
+
+impl ContainerError {
+    /// What `docker run` exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Sandbox(error) => error.exit_code(),
+            _ => 125,
+        }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Network(error) => error.hint().map(str::to_owned),
+            Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
+            Self::NameTaken { .. } => Some("choose another name, or remove that container".to_owned()),
+            Self::NoTerminal => Some("leave out `-t` when the input is a file or a pipe".to_owned()),
+            _ => None,
+        }
+    }
+}

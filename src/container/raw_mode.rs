@@ -1,0 +1,54 @@
+//! The user's terminal in raw mode, so that every key reaches the container, and back as it was on every way out.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::sync::{Mutex, Once, PoisonError};
+
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+
+/// The settings to go back to, while they are changed.
+static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
+
+/// Raw mode for as long as it exists.
+#[derive(Debug)]
+pub(super) struct RawMode(());
+
+impl RawMode {
+    pub(super) fn enter() -> io::Result<Self> {
+        restore_on_panic();
+        let stdin = io::stdin();
+        let before = tcgetattr(stdin.as_fd())?;
+        let mut raw = before.clone();
+        raw.make_raw();
+        *BEFORE.lock().unwrap_or_else(PoisonError::into_inner) = Some(before);
+        tcsetattr(stdin.as_fd(), OptionalActions::Now, &raw)?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for RawMode {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+fn restore() {
+    // On the way out of a panic, somebody may hold the lock who will never let go.
+    let Ok(mut before) = BEFORE.try_lock() else { return };
+    if let Some(before) = before.take() {
+        // It fails only when the terminal is gone.
+        let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &before);
+    }
+}
+
+/// A release build aborts on a panic and drops nothing.
+fn restore_on_panic() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |information| {
+            restore();
+            usual(information);
+        }));
+    });
+}
