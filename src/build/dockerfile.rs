@@ -68,7 +68,7 @@ impl File {
     }
 
     pub fn plan_error(&self, error: PlanError) -> BuildError {
-        let hint = match &error.kind {
+        let hint = match error.kind.as_ref() {
             PlanErrorKind::Parse(parse) => parse.hint(),
             _ => None,
         };

@@ -10,7 +10,8 @@ use super::request::BaseError;
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct PlanError {
-    pub kind: PlanErrorKind,
+    /// In a box, because results carry it through every function of the planner.
+    pub kind: Box<PlanErrorKind>,
     /// Nothing when no line is to blame.
     pub lines: Option<Lines>,
     /// What to do about it.
@@ -71,11 +72,11 @@ pub enum PlanErrorKind {
 
 impl PlanErrorKind {
     pub(super) fn at(self, lines: Lines) -> PlanError {
-        PlanError { kind: self, lines: Some(lines), hint: None }
+        PlanError { kind: Box::new(self), lines: Some(lines), hint: None }
     }
 
     pub(super) fn nowhere(self) -> PlanError {
-        PlanError { kind: self, lines: None, hint: None }
+        PlanError { kind: Box::new(self), lines: None, hint: None }
     }
 }
 

@@ -37,7 +37,7 @@ fn platform_args(platform: &Platform) -> [(&'static str, String); 5] {
 pub(super) fn proxies(build_args: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"] {
-        let given = build_args.iter().filter(|(key, _)| key.eq_ignore_ascii_case(name)).next_back();
+        let given = build_args.iter().rfind(|(key, _)| key.eq_ignore_ascii_case(name));
         if let Some((_, value)) = given {
             found.push((name.to_owned(), value.clone()));
             found.push((name.to_ascii_lowercase(), value.clone()));
