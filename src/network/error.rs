@@ -22,6 +22,8 @@ pub enum NetworkError {
     NoFreeAddress,
     #[error("pasta, which connects containers of ordinary users, is not installed")]
     NoPasta,
+    #[error("`/dev/net/tun`, which pasta needs, can't be opened by this user")]
+    NoTunDevice,
     #[error("pasta could not connect the container: {message}")]
     Pasta { message: String },
     #[error("`{text}` is no address to add to the hosts file; it is NAME:IP")]
@@ -33,6 +35,9 @@ impl NetworkError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NoPasta => Some("install the package `passt`, or use `--network host` or `--network none`"),
+            Self::NoTunDevice => Some(
+                "an administrator can allow it with `chmod 666 /dev/net/tun`; or use `--network host` or `--network none`",
+            ),
             Self::Kernel { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("rbuild may not change this machine's network; use `--network host` or `--network none`")
             }

@@ -2,10 +2,12 @@
 
 use std::io::Read as _;
 use std::net::Ipv4Addr;
-use std::os::fd::{AsRawFd as _, OwnedFd};
-use std::path::PathBuf;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::fs::Access;
 
 use super::error::{Doing, NetworkError};
 use super::link::{self, Subnet};
@@ -34,14 +36,16 @@ impl Pasta {
     /// Connects the namespace, and waits until it has an address and a route.
     pub(super) fn start(namespace: &OwnedFd, inside: &Socket) -> Result<Self, NetworkError> {
         let program = find().ok_or(NetworkError::NoPasta)?;
-        let path = format!("/proc/{}/fd/{}", std::process::id(), namespace.as_raw_fd());
+        let tun = Path::new("/dev/net/tun");
+        rustix::fs::access(tun, Access::READ_OK | Access::WRITE_OK).map_err(|_| NetworkError::NoTunDevice)?;
         let mut command = Command::new(program);
         command
             .args(["--config-net", "--foreground", "--quiet", "--ns-ifname", "eth0"])
             // No port of the host is the container's, and none of the host's loopback is reachable from it.
             .args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"])
-            .args(["--netns", &path])
-            .stdin(Stdio::null())
+            // A path through this process would need rights over it that pasta has given up by then.
+            .args(["--netns", "/proc/self/fd/0"])
+            .stdin(namespace.try_clone().doing("copy a descriptor")?)
             .stdout(Stdio::null())
             .stderr(Stdio::piped());
         let child = sandbox::spawn_helper(command).doing("start pasta")?;
@@ -83,7 +87,9 @@ impl Pasta {
             // What can't be read is not shown.
             let _ = stderr.read_to_string(&mut text);
         }
-        text.trim().replace('\n', "; ")
+        // Without a system logger it complains of that at every line.
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Failed to send"));
+        lines.collect::<Vec<_>>().join("; ")
     }
 }
 
