@@ -1,0 +1,126 @@
+//! `rbuild info`: what there is here to isolate containers with.
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use super::commands::Global;
+use super::format::{Missing, Template};
+use super::{CliError, output};
+use crate::container::Containers;
+use crate::network;
+use crate::sandbox::user_namespace::{self, IdMapping};
+use crate::sandbox::{self, CgroupVersion};
+
+/// Show what rbuild has here: store, isolation, network and limits
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// `json` or a Go template
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let facts = facts(global)?;
+    let text = match args.format.as_deref() {
+        None | Some("") => lines(&facts),
+        Some("json") => format!("{facts}\n"),
+        Some(template) => format!("{}\n", Template::parse(template)?.render(&facts, Missing::Error)?),
+    };
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In docker's names where docker has one.
+fn facts(global: &Global) -> Result<Value, CliError> {
+    let store = global.open_store()?;
+    let containers = Containers::of(store.root()).list()?;
+    let running = containers.iter().filter(|container| container.is_running).count();
+    let uname = rustix::system::uname();
+    let (cgroup_version, controllers) = match sandbox::controllers() {
+        Ok(found) => (if found.version == CgroupVersion::V1 { "1" } else { "2" }, found.names),
+        Err(_) => ("none", Vec::new()),
+    };
+    Ok(json!({
+        "ServerVersion": env!("CARGO_PKG_VERSION"),
+        "DockerRootDir": store.root().display().to_string(),
+        "Images": store.images()?.len(),
+        "Containers": containers.len(),
+        "ContainersRunning": running,
+        "ContainersStopped": containers.len() - running,
+        "Driver": "overlayfs (userxattr)",
+        "Isolation": isolation(),
+        "IDMapping": id_mapping(),
+        "Network": network_kind(),
+        "CgroupVersion": cgroup_version,
+        "CgroupControllers": controllers,
+        "SecurityOptions": security_options(),
+        "KernelVersion": uname.release().to_string_lossy(),
+        "OSType": "linux",
+        "Architecture": uname.machine().to_string_lossy(),
+        "Name": uname.nodename().to_string_lossy(),
+    }))
+}
+
+fn isolation() -> &'static str {
+    match user_namespace::entered() {
+        Some(_) => "rootless: a user namespace, and mount, pid, ipc, uts, cgroup and network namespaces",
+        None => "root: mount, pid, ipc, uts, cgroup and network namespaces",
+    }
+}
+
+fn id_mapping() -> String {
+    match user_namespace::entered() {
+        None => "none: users of containers are users of the host".to_owned(),
+        Some(IdMapping::Full { users, groups }) => format!("{users} users and {groups} groups"),
+        Some(IdMapping::Single { reason }) => {
+            format!("one user only, so files can't be given to others, and USER must be root: {reason}")
+        }
+    }
+}
+
+fn network_kind() -> &'static str {
+    match (user_namespace::entered(), network::find_pasta()) {
+        (None, _) => "bridge rbuild0 with address translation (nftables)",
+        (Some(_), Some(_)) => "pasta",
+        (Some(_), None) => "none or the host's: pasta (package passt) is not installed",
+    }
+}
+
+fn security_options() -> Vec<&'static str> {
+    let mut options = vec!["name=seccomp,profile=builtin"];
+    if user_namespace::entered().is_some() {
+        options.push("name=rootless");
+    }
+    options
+}
+
+fn lines(facts: &Value) -> String {
+    let named = [
+        ("Version", "ServerVersion"),
+        ("Store", "DockerRootDir"),
+        ("Images", "Images"),
+        ("Containers", "Containers"),
+        (" Running", "ContainersRunning"),
+        (" Stopped", "ContainersStopped"),
+        ("Storage Driver", "Driver"),
+        ("Isolation", "Isolation"),
+        ("ID Mapping", "IDMapping"),
+        ("Network", "Network"),
+        ("Cgroup Version", "CgroupVersion"),
+        ("Cgroup Controllers", "CgroupControllers"),
+        ("Security Options", "SecurityOptions"),
+        ("Kernel Version", "KernelVersion"),
+        ("Architecture", "Architecture"),
+        ("Name", "Name"),
+    ];
+    named.iter().map(|(name, key)| format!("{name}: {}\n", plain(&facts[*key]))).collect()
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
+        other => other.to_string(),
+    }
+}
