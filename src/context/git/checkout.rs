@@ -24,6 +24,9 @@ pub struct Checked {
     pub directory: PathBuf,
 }
 
+/// Runs git in the repository at hand: what it is to do, for messages, and its arguments.
+type Step<'a> = &'a dyn Fn(&'static str, &[&str]) -> Result<String, GitError>;
+
 /// The ways that git may fetch with, submodules included.
 const PROTOCOLS: &str = "http:https:ssh:git";
 
@@ -98,11 +101,7 @@ pub fn check_out(wanted: &GitReference, commit: &str, into: &Path, how: CheckOut
 }
 
 /// One commit where the server gives just that; the reference it was found by, or everything, where it does not.
-fn fetch(
-    wanted: &GitReference,
-    commit: &str,
-    step: &dyn Fn(&'static str, &[&str]) -> Result<String, GitError>,
-) -> Result<(), GitError> {
+fn fetch(wanted: &GitReference, commit: &str, step: Step<'_>) -> Result<(), GitError> {
     let reference = wanted.reference.as_deref().filter(|reference| !is_commit(reference));
     let everything: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
     let attempts: [&[&str]; 4] = [

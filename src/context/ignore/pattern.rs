@@ -21,6 +21,7 @@ pub(super) struct Pattern {
 struct Quick {
     prefix: Vec<u8>,
     suffix: Vec<u8>,
+    last: Option<u8>,
     /// The number of names in a match, where it is always the same.
     depth: Option<usize>,
 }
@@ -77,13 +78,20 @@ impl Pattern {
         match &self.matcher {
             Matcher::Exact(exact) => path.starts_with(exact) && ends_name(exact.len()),
             Matcher::Prefix(prefix) => path.starts_with(prefix),
-            Matcher::Suffix(_) => ends.iter().any(|&end| self.matches(&path[..end])),
             Matcher::Regex(_) if !path.starts_with(&self.quick.prefix) => false,
-            Matcher::Regex(_) => match self.quick.depth {
-                Some(depth) => ends.get(depth - 1).is_some_and(|&end| self.matches(&path[..end])),
-                None => ends.iter().any(|&end| self.matches(&path[..end])),
-            },
+            Matcher::Suffix(_) | Matcher::Regex(_) => {
+                let ends = match self.quick.depth {
+                    Some(depth) => ends.get(depth - 1..depth).unwrap_or_default(),
+                    None => ends,
+                };
+                ends.iter().any(|&end| self.may_end_with(path[..end].last()) && self.matches(&path[..end]))
+            }
         }
+    }
+
+    /// Most paths differ from most patterns in their last byte already.
+    fn may_end_with(&self, byte: Option<&u8>) -> bool {
+        self.quick.last.is_none() || self.quick.last.as_ref() == byte
     }
 
     /// False only when nothing below `directory` can be matched.
@@ -112,6 +120,7 @@ impl Quick {
         // The slash after `**` belongs to it.
         let after = pattern.len().min(last + 1 + usize::from(pattern[last] != b'?'));
         Self {
+            last: pattern[after..].last().copied(),
             prefix: pattern[..first].to_vec(),
             suffix: pattern[after..].to_vec(),
             depth: simple.then(|| 1 + pattern.iter().filter(|&&byte| byte == b'/').count()),
