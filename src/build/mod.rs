@@ -28,9 +28,6 @@ const NETWORK_STATE: &str = "/run/rbuild";
 pub trait Observer: Progress {
     /// The plan is made; its steps are executed next.
     fn planned(&self, plan: &Plan);
-
-    /// Something that the user should know and that is no error.
-    fn warn(&self, text: &str);
 }
 
 /// Builds what `options` says.

@@ -16,7 +16,7 @@ use crate::container::{self, ContainerError, ContainerOptions, Containers, Image
 use crate::digest::BlobDigest;
 use crate::image::{Platform, Reference};
 use crate::io_error::AtPath;
-use crate::network::{NameServers, Network, NetworkError, NetworkNamespace};
+use crate::network::{self, Connection, NameServers, Network, NetworkError, NetworkNamespace};
 use crate::registry::{Progress, Registry, Settings, pull};
 use crate::sandbox::{CapabilitySet, Limits, user_namespace};
 use crate::snapshot::Stack;
@@ -211,7 +211,7 @@ struct Prepared {
 }
 
 fn prepare(args: &Args, global: &Global) -> Result<Prepared, CliError> {
-    let options = args.options()?;
+    let mut options = args.options()?;
     if let Some(path) = args.cidfile.as_ref().filter(|path| path.exists()) {
         let text = format!("the file `{}` of --cidfile is already there", path.display());
         return Err(CliError::new(text).hint("remove it, or name another"));
@@ -220,7 +220,15 @@ fn prepare(args: &Args, global: &Global) -> Result<Prepared, CliError> {
     let network = (options.network.network == Network::Default).then(start_network);
     let store = global.open_store()?;
     let image = find_image(&store, args)?;
-    let network = network.map(join_network).transpose().map_err(network_error)?;
+    let network = match network.map(join_network).transpose().map_err(network_error)? {
+        Some(Connection::Own(namespace)) => Some(namespace),
+        Some(instead) => {
+            eprintln!("rbuild: warning: {}", instead.warning().unwrap_or_default());
+            options.network.network = Network::Host;
+            None
+        }
+        None => None,
+    };
     Ok(Prepared { options, image, containers: Containers::of(store.root()), network })
 }
 
@@ -233,12 +241,12 @@ fn container_error(error: ContainerError) -> CliError {
     }
 }
 
-fn start_network() -> JoinHandle<Result<NetworkNamespace, NetworkError>> {
+fn start_network() -> JoinHandle<Result<Connection, NetworkError>> {
     let rootless = user_namespace::entered().is_some();
-    std::thread::spawn(move || NetworkNamespace::create(NETWORK_STATE.as_ref(), rootless))
+    std::thread::spawn(move || network::connect(NETWORK_STATE.as_ref(), rootless))
 }
 
-fn join_network(thread: JoinHandle<Result<NetworkNamespace, NetworkError>>) -> Result<NetworkNamespace, NetworkError> {
+fn join_network(thread: JoinHandle<Result<Connection, NetworkError>>) -> Result<Connection, NetworkError> {
     let panicked = |_| std::io::Error::other("it panicked");
     thread.join().map_err(panicked).unwrap_or_else(|source| {
         Err(NetworkError::Kernel { action: "wait for the thread that makes the network", source })

@@ -30,6 +30,38 @@ pub enum Network {
     None,
 }
 
+/// What the default network came to.
+#[derive(Debug)]
+pub enum Connection {
+    Own(NetworkNamespace),
+    /// An ordinary user can have no network of their own here; the host's has to do, and the user has to be told.
+    HostInstead {
+        reason: NetworkError,
+    },
+}
+
+/// Makes the default network. Without pasta, or without the device it needs, an ordinary user gets the host's network:
+/// programs that need a way out can still be run. See [`NetworkNamespace::create`].
+pub fn connect(state: &std::path::Path, rootless: bool) -> Result<Connection, NetworkError> {
+    match NetworkNamespace::create(state, rootless) {
+        Ok(own) => Ok(Connection::Own(own)),
+        Err(reason @ (NetworkError::NoPasta | NetworkError::NoTunDevice)) if rootless => {
+            Ok(Connection::HostInstead { reason })
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl Connection {
+    /// What the user is told when it is not a network of its own.
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Own(_) => None,
+            Self::HostInstead { reason } => Some(format!("using the host's network, with less isolation: {reason}")),
+        }
+    }
+}
+
 impl std::str::FromStr for Network {
     type Err = NetworkError;
 

@@ -4,19 +4,22 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
-use crate::network::{Hosts, NameServers, NetworkError, NetworkNamespace};
+use crate::network::{self, Connection, Hosts, NameServers, NetworkError};
 use crate::plan::NetworkMode;
 use crate::sandbox::{Mount, MountSource, NetworkIsolation};
 
 use super::error::StepError;
+use super::progress::Progress;
 use super::settings::Solver;
+
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// The build's network, once a step has needed it.
 pub struct BuildNetwork {
     /// A folder that the rbuild processes of this machine share.
     state: PathBuf,
     rootless: bool,
-    namespace: Mutex<Option<NetworkNamespace>>,
+    connection: Mutex<Option<Connection>>,
 }
 
 /// What a sandbox needs to know of its network.
@@ -29,31 +32,41 @@ pub(super) struct Prepared {
 impl BuildNetwork {
     /// `rootless`: this process is root of a user namespace only.
     pub fn new(state: PathBuf, rootless: bool) -> Self {
-        Self { state, rootless, namespace: Mutex::new(None) }
+        Self { state, rootless, connection: Mutex::new(None) }
     }
 
     /// The namespace for the next step, and what `host-gateway` stands for in it.
-    fn join(&self) -> Result<(NetworkIsolation, Option<IpAddr>), NetworkError> {
-        let mut namespace = self.namespace.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let made = match namespace.take() {
+    fn join(&self, progress: &dyn Progress) -> Result<(NetworkIsolation, Option<IpAddr>), NetworkError> {
+        let mut connection = self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let made = match connection.take() {
             Some(made) => made,
-            None => NetworkNamespace::create(&self.state, self.rootless)?,
+            None => {
+                let made = network::connect(&self.state, self.rootless)?;
+                if let Some(warning) = made.warning() {
+                    progress.warn(&warning);
+                }
+                made
+            }
         };
-        let joined = NetworkIsolation::Namespace(made.descriptor());
-        let gateway = made.host_gateway().map(IpAddr::from);
-        *namespace = Some(made);
-        Ok((joined, gateway))
+        let joined = match &made {
+            Connection::Own(namespace) => {
+                (NetworkIsolation::Namespace(namespace.descriptor()), namespace.host_gateway().map(IpAddr::from))
+            }
+            Connection::HostInstead { .. } => (NetworkIsolation::Host, Some(LOOPBACK)),
+        };
+        *connection = Some(made);
+        Ok(joined)
     }
 }
 
 pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) -> Result<Prepared, StepError> {
     let (isolation, host_gateway) = match mode {
         NetworkMode::None => (NetworkIsolation::Empty, None),
-        NetworkMode::Host => (NetworkIsolation::Host, Some(IpAddr::from([127, 0, 0, 1]))),
-        NetworkMode::Default => solver.network.join()?,
+        NetworkMode::Host => (NetworkIsolation::Host, Some(LOOPBACK)),
+        NetworkMode::Default => solver.network.join(solver.progress)?,
     };
     let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
-    let own = Some((IpAddr::from([127, 0, 0, 1]), hostname.to_owned()));
+    let own = Some((LOOPBACK, hostname.to_owned()));
     let hosts = Hosts { own, added, host_gateway }.file()?;
     let servers = NameServers::default().file(mode == NetworkMode::Host)?;
     let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];

@@ -36,4 +36,7 @@ pub enum Event<'a> {
 /// Whoever shows it; called from several threads.
 pub trait Progress: Sync {
     fn event(&self, event: Event<'_>);
+
+    /// Something that the user should know and that is no error.
+    fn warn(&self, text: &str);
 }

@@ -42,12 +42,11 @@ struct Quiet;
 
 impl Progress for Quiet {
     fn event(&self, _: Event<'_>) {}
+    fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
 }
 
 impl Observer for Quiet {
     fn planned(&self, _: &Plan) {}
-
-    fn warn(&self, text: &str) {
-        eprintln!("warning: {text}");
-    }
 }

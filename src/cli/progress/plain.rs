@@ -101,15 +101,14 @@ impl Progress for Plain {
         // Nobody may be there to read it; the build goes on.
         let _ = std::io::stderr().lock().write_all(&out);
     }
+    fn warn(&self, text: &str) {
+        eprintln!("warning: {text}");
+    }
 }
 
 impl Observer for Plain {
     fn planned(&self, plan: &Plan) {
         self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
-    }
-
-    fn warn(&self, text: &str) {
-        eprintln!("warning: {text}");
     }
 }
 

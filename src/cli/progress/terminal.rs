@@ -109,15 +109,14 @@ impl Progress for Terminal {
             Event::Canceled { step } => self.end(&mut state, step, "CANCELED "),
         }
     }
+    fn warn(&self, text: &str) {
+        self.line(&format!("warning: {text}"));
+    }
 }
 
 impl Observer for Terminal {
     fn planned(&self, plan: &Plan) {
         self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
-    }
-
-    fn warn(&self, text: &str) {
-        self.line(&format!("warning: {text}"));
     }
 }
 
