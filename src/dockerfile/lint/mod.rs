@@ -5,6 +5,7 @@
 
 mod instructions;
 mod options;
+mod reach;
 mod rules;
 mod stages;
 mod variables;
@@ -28,6 +29,10 @@ pub trait World {
     fn platform(&self, text: &str) -> Option<(String, String)>;
     /// Whether `.dockerignore` leaves the path out.
     fn is_ignored(&self, path: &str) -> bool;
+    /// The image that the user put in the place of a stage, whose instructions then mean nothing.
+    fn replacement(&self, _stage: &str) -> Option<BaseImage> {
+        None
+    }
 }
 
 /// What the lint wants to know of a base image.
@@ -50,6 +55,18 @@ pub struct LintOptions {
     pub predefined: Vec<(String, String)>,
     /// `--build-arg`.
     pub build_args: BTreeMap<String, String>,
+    /// What the user says in place of the file's `check` directive.
+    pub check: Option<CheckOptions>,
+    pub scope: Scope,
+}
+
+/// The stages whose instructions are looked at; every FROM is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Scope {
+    #[default]
+    All,
+    /// Those that this stage needs; without a name, the last one.
+    Target(Option<String>),
 }
 
 /// A rule that fired.
@@ -104,11 +121,9 @@ pub struct Lint {
 
 /// Checks a parsed file, all of its stages.
 pub fn lint(parse: &Parse, world: &dyn World, options: &LintOptions) -> Lint {
-    let check = match CheckOptions::of(&parse.tree) {
+    let check = match check_options(parse, options) {
         Ok(check) => check,
-        Err(error) => {
-            return Lint { warnings: Vec::new(), error: Some(LintError { kind: error.into(), lines: None }) };
-        }
+        Err(error) => return Lint { warnings: Vec::new(), error: Some(error) },
     };
     let mut report = Report::new(&parse.tree.instructions, check);
     instructions::check(parse, &mut report);
@@ -122,6 +137,17 @@ pub fn lint(parse: &Parse, world: &dyn World, options: &LintOptions) -> Lint {
         error = Some(LintError { kind: LintErrorKind::Violations { rules }, lines: None });
     }
     Lint { warnings, error }
+}
+
+/// What the user says, or else the file's directive.
+pub fn check_options(parse: &Parse, options: &LintOptions) -> Result<CheckOptions, LintError> {
+    if let Some(check) = &options.check {
+        return Ok(check.clone());
+    }
+    CheckOptions::of(&parse.tree).map_err(|error| {
+        let lines = parse.tree.directives.check.as_ref().map(|found| Lines { first: found.line, last: found.line });
+        LintError { kind: error.into(), lines }
+    })
 }
 
 /// What is reported while instructions are read, without the walk through the stages. A check directive that can't be

@@ -11,7 +11,7 @@ use super::rules::{
     RESERVED_STAGE_NAME, UNDEFINED_ARG_IN_FROM,
 };
 use super::variables::Environment;
-use super::{LintError, LintErrorKind, LintOptions, Report, World, walk};
+use super::{LintError, LintErrorKind, LintOptions, Report, World, reach, walk};
 
 /// A stage whose FROM is expanded.
 pub(super) struct ResolvedStage<'f> {
@@ -45,8 +45,9 @@ pub(super) fn check(
         let from = From { file, lexer: &lexer, globals: &globals, world };
         stages.push(from.resolve(stage, &stages, report)?);
     }
-    image_names(&stages, world)?;
-    walk::Walk { lexer, globals, world, options, report }.stages(&stages)
+    let reached = reach::stages(&stages, &options.scope);
+    image_names(&stages, &reached, world)?;
+    walk::Walk { lexer, globals, world, options, report }.stages(&stages, &reached)
 }
 
 /// Puts the lines of the instruction to its fault.
@@ -204,21 +205,22 @@ impl From<'_> {
 }
 
 /// Every name that has to be an image's must be able to be one.
-fn image_names(stages: &[ResolvedStage<'_>], world: &dyn World) -> Result<(), LintError> {
+fn image_names(stages: &[ResolvedStage<'_>], reached: &[bool], world: &dyn World) -> Result<(), LintError> {
     let check = |name: &str, lines: Lines| {
         if name == "scratch" || world.is_image_name(name) {
             return Ok(());
         }
         Err(LintError { kind: LintErrorKind::InvalidImageName { name: name.to_owned() }, lines: Some(lines) })
     };
-    for resolved in stages.iter().filter(|resolved| resolved.parent.is_none()) {
+    let looked_at: Vec<_> = stages.iter().zip(reached).filter(|(_, reached)| **reached).map(|(stage, _)| stage).collect();
+    for resolved in looked_at.iter().filter(|resolved| resolved.parent.is_none()) {
         check(&resolved.base, resolved.stage.lines)?;
     }
     let is_stage = |name: &str| {
         let name = name.to_lowercase();
         name.parse::<i64>().is_ok() || stages.iter().any(|resolved| resolved.stage.name.as_ref() == Some(&name))
     };
-    for instruction in stages.iter().flat_map(|resolved| &resolved.stage.instructions) {
+    for instruction in looked_at.iter().flat_map(|resolved| &resolved.stage.instructions) {
         for name in sources(&instruction.command).iter().filter(|name| !is_stage(name)) {
             check(name, instruction.lines)?;
         }
@@ -227,7 +229,7 @@ fn image_names(stages: &[ResolvedStage<'_>], world: &dyn World) -> Result<(), Li
 }
 
 /// The stages and images that an instruction takes files from.
-fn sources(command: &Command) -> Vec<String> {
+pub(super) fn sources(command: &Command) -> Vec<String> {
     match command {
         Command::Copy(copy) => copy.from.iter().cloned().collect(),
         Command::Run(run) => run.mounts.iter().filter_map(|value| mount::from_name(value)).collect(),

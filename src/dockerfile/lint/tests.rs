@@ -22,9 +22,42 @@ impl super::World for World {
     }
 }
 
-fn rules(source: &str) -> Vec<(u32, &'static str)> {
-    let lint = lint(&crate::dockerfile::parse(source.as_bytes()), &World, &LintOptions::default());
+fn rules_for(source: &str, options: &LintOptions) -> Vec<(u32, &'static str)> {
+    let lint = lint(&crate::dockerfile::parse(source.as_bytes()), &World, options);
     lint.warnings.iter().map(|warning| (warning.line, warning.rule.name)).collect()
+}
+
+fn rules(source: &str) -> Vec<(u32, &'static str)> {
+    rules_for(source, &LintOptions::default())
+}
+
+#[test]
+fn a_target_is_checked_with_what_it_needs() {
+    let source = "FROM a AS b\nCMD b\nFROM a AS c\nCMD c\nFROM a AS d\nCMD d\nFROM a as e\nCOPY --from=c / /\n\
+                  RUN --mount=from=0,target=/b true\nCMD e\n";
+    let of = |target: Option<&str>| {
+        let scope = Scope::Target(target.map(str::to_owned));
+        rules_for(source, &LintOptions { scope, ..LintOptions::default() })
+    };
+    let json = "JSONArgsRecommended";
+    assert_eq!(of(None), [(2, json), (4, json), (7, "FromAsCasing"), (10, json)]);
+    assert_eq!(of(Some("D")), [(6, json), (7, "FromAsCasing")]);
+}
+
+#[test]
+fn what_the_user_says_takes_the_place_of_the_directive() {
+    let source = "# check=skip=all;error=true\nFROM a\nCMD a\n";
+    let check = Some(CheckOptions::parse("skip=WorkdirRelativePath").unwrap());
+    let options = LintOptions { check, ..LintOptions::default() };
+    assert_eq!(rules_for(source, &options), [(3, "JSONArgsRecommended")]);
+    assert_eq!(lint(&crate::dockerfile::parse(source.as_bytes()), &World, &options).error, None);
+}
+
+#[test]
+fn a_directive_that_cannot_be_read_is_an_error_in_its_line() {
+    let parse = crate::dockerfile::parse(b"# syntax=docker/dockerfile:1\n# check=skip\nFROM a\n");
+    let error = lint(&parse, &World, &LintOptions::default()).error.unwrap();
+    assert_eq!(error.lines, Some(Lines { first: 2, last: 2 }));
 }
 
 #[test]

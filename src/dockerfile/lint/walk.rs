@@ -41,10 +41,30 @@ struct State {
     given: [Option<Lines>; 3],
 }
 
+impl State {
+    /// At the start of a stage on this image.
+    fn of(image: super::BaseImage) -> Self {
+        let mut environment = Environment::new(&image.environment);
+        if environment.value("PATH").is_none() {
+            environment.set("PATH", DEFAULT_PATH.to_owned());
+        }
+        Self { environment, has_shell: image.has_shell, triggers: image.triggers, ..Self::default() }
+    }
+}
+
 impl Walk<'_, '_> {
-    pub(super) fn stages(mut self, stages: &[ResolvedStage<'_>]) -> Result<(), LintError> {
+    pub(super) fn stages(mut self, stages: &[ResolvedStage<'_>], reached: &[bool]) -> Result<(), LintError> {
         let mut states: Vec<State> = Vec::with_capacity(stages.len());
-        for resolved in stages {
+        for (resolved, reached) in stages.iter().zip(reached) {
+            if !reached {
+                states.push(State::default());
+                continue;
+            }
+            let replacement = resolved.stage.name.as_deref().and_then(|name| self.world.replacement(name));
+            if let Some(image) = replacement {
+                states.push(State::of(image));
+                continue;
+            }
             let mut state = match resolved.parent {
                 Some(parent) => states[parent].clone(),
                 None => self.base(resolved),
@@ -73,11 +93,7 @@ impl Walk<'_, '_> {
             let detail = format!("`{}` is for {actual}, not for {wanted}", resolved.base);
             self.report.warn(&INVALID_BASE_PLATFORM, resolved.stage.lines, detail);
         }
-        let mut environment = Environment::new(&image.environment);
-        if environment.value("PATH").is_none() {
-            environment.set("PATH", DEFAULT_PATH.to_owned());
-        }
-        State { environment, has_shell: image.has_shell, triggers: image.triggers, ..State::default() }
+        State::of(image)
     }
 
     fn instruction(&mut self, instruction: &Instruction, state: &mut State) -> Result<(), LintError> {
