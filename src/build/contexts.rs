@@ -149,6 +149,14 @@ impl<'a> BuildContexts<'a> {
         }
     }
 
+    /// Whether the ignore file leaves the path out of the main context. With `!` patterns that can't be said of a folder:
+    /// something in it may be brought back.
+    pub fn leaves_out(&self, path: &str) -> bool {
+        let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
+        let ignore = read_ignore(&self.ignore_file);
+        ignore.is_ok_and(|ignore| !ignore.brings_back() && ignore.matches(parts.join("/").as_bytes()))
+    }
+
     fn open_now(&self, name: Option<&str>) -> Result<Context, OpenContextError> {
         let failed = |error: &dyn std::error::Error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();

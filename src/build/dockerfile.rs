@@ -4,7 +4,7 @@ use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
 use crate::dockerfile::excerpt::Excerpt;
-use crate::dockerfile::{self, Dockerfile, Lines};
+use crate::dockerfile::{self, Dockerfile, Lines, Parse, ParseError};
 use crate::plan::{Plan, PlanError, PlanErrorKind};
 use crate::solve::{SolveError, StepError};
 
@@ -55,16 +55,20 @@ fn lower_case_spelling(path: &Path, options: &BuildOptions) -> Option<PathBuf> {
 }
 
 impl File {
-    pub fn parse(&self) -> Result<Dockerfile, BuildError> {
+    /// Reads the file, which may turn out to be faulty, but not to be for another frontend.
+    pub fn parse(&self) -> Result<Parse, BuildError> {
         let parse = dockerfile::parse(&self.bytes);
         let syntax = parse.tree.directives.syntax.as_ref();
         if let Some(directive) = syntax.filter(|directive| !is_built_in(directive.word())) {
             return Err(BuildError::Frontend { image: directive.word().to_owned() });
         }
-        parse
-            .result
-            .map_err(|error| Located { text: error.render(&self.name, &self.bytes) })
-            .map_err(BuildError::Located)
+        Ok(parse)
+    }
+
+    /// What was read, unless it was faulty.
+    pub fn dockerfile<'p>(&self, parse: &'p Parse) -> Result<&'p Dockerfile, BuildError> {
+        let located = |error: &ParseError| Located { text: error.render(&self.name, &self.bytes) };
+        parse.result.as_ref().map_err(|error| BuildError::Located(located(error)))
     }
 
     pub fn plan_error(&self, error: PlanError) -> BuildError {
@@ -97,7 +101,7 @@ impl File {
         self.located(Some(step.lines), &message, error.hint().as_deref())
     }
 
-    fn located(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> BuildError {
+    pub fn located(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> BuildError {
         let lines = lines.unwrap_or(Lines { first: 0, last: 0 });
         let (headline, details) = message.split_once('\n').unwrap_or((message, ""));
         let excerpt =

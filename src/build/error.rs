@@ -6,12 +6,15 @@ use crate::archive::ArchiveError;
 use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, PatternError};
+use crate::dockerfile::lint::CheckOptionError;
 use crate::image::{BrokenInvariant, ImageDocumentError};
 use crate::io_error::IoError;
 use crate::layer::LayerError;
 use crate::snapshot::SnapshotError;
 use crate::solve::OpenContextError;
 use crate::store::StoreError;
+
+use super::findings::Findings;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
@@ -20,6 +23,11 @@ pub enum BuildError {
     Located(Located),
     #[error("failed to read the Dockerfile `{path}`")]
     ReadDockerfile { path: String, source: std::io::Error },
+    /// Rules were broken, where that is an error; the findings say which and where.
+    #[error("{message}")]
+    LintViolations { message: String, findings: Box<Findings> },
+    #[error("invalid build argument BUILDKIT_DOCKERFILE_CHECK")]
+    CheckArgument(#[source] CheckOptionError),
     #[error("the Dockerfile `{path}` is empty")]
     EmptyDockerfile { path: String },
     #[error(

@@ -9,23 +9,30 @@ use crate::snapshot::Stack;
 use crate::store::{self, Store};
 
 use super::error::BuildError;
+use super::findings::Findings;
 
 /// What a build made.
 #[derive(Debug, Clone)]
 pub struct BuildResult {
     pub id: ImageId,
     pub config: ImageConfig,
+    pub findings: Findings,
 }
 
 /// Completes the config and stores it.
-pub(super) fn make_image(store: &Store, plan: &Plan, stack: &Stack) -> Result<BuildResult, BuildError> {
+pub(super) fn make_image(
+    store: &Store,
+    plan: &Plan,
+    stack: &Stack,
+    findings: Findings,
+) -> Result<BuildResult, BuildError> {
     let mut config = plan.config.clone();
     config.rootfs.diff_ids = stack.diff_ids();
     let created = layer_times(store, plan, stack)?;
     set_times(&mut config, plan, &created);
     config.validate()?;
     let digest = store.put_blob(&config.to_bytes())?;
-    Ok(BuildResult { id: ImageId::from(digest), config })
+    Ok(BuildResult { id: ImageId::from(digest), config, findings })
 }
 
 /// When each layer above the base's was made.

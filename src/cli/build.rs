@@ -2,6 +2,7 @@
 
 mod arguments;
 pub(super) mod values;
+mod warnings;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -28,12 +29,18 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     drop(observer);
     let result = built.map_err(build_error)?;
     report(&args, &options, &result)?;
+    if mode != ProgressMode::Quiet {
+        warnings::print(&result.findings);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 fn build_error(error: BuildError) -> CliError {
     match error {
         BuildError::Cancelled => CliError::new("the build was cancelled").exit_code(INTERRUPTED),
+        BuildError::LintViolations { message, findings } => {
+            CliError::new(format!("{message}\n\n{}", findings.excerpts().join("\n\n")))
+        }
         other => other.into(),
     }
 }

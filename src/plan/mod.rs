@@ -22,6 +22,7 @@ pub use changes::{ChangeError, apply_changes};
 pub use chmod::Chmod;
 pub use error::{PlanError, PlanErrorKind};
 pub use expand::Environment;
+pub use predefined::global_args as predefined_args;
 pub use request::{BaseError, BaseImage, Bases, NamedContext, NoCache, PlanRequest};
 pub use stages::plan;
 pub use step::{

@@ -9,7 +9,7 @@ use super::expand::Environment;
 use super::request::PlanRequest;
 
 /// The global ARGs before the first line is read: platforms and the target's name, each of which `--build-arg` overrides.
-pub(super) fn global_args(request: &PlanRequest, target_name: Option<&str>) -> Environment {
+pub fn global_args(request: &PlanRequest, target_name: Option<&str>) -> Environment {
     let mut args = Environment::default();
     let mut set = |name: &str, value: &str| {
         args.set(name, request.build_args.get(name).map_or(value, String::as_str));

@@ -53,6 +53,11 @@ impl IgnorePatterns {
         last.is_some_and(|pattern| !pattern.negated)
     }
 
+    /// Whether a `!` pattern takes back what others match.
+    pub fn brings_back(&self) -> bool {
+        self.patterns.iter().any(|pattern| pattern.negated)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }

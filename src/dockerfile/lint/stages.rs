@@ -212,7 +212,8 @@ fn image_names(stages: &[ResolvedStage<'_>], reached: &[bool], world: &dyn World
         }
         Err(LintError { kind: LintErrorKind::InvalidImageName { name: name.to_owned() }, lines: Some(lines) })
     };
-    let looked_at: Vec<_> = stages.iter().zip(reached).filter(|(_, reached)| **reached).map(|(stage, _)| stage).collect();
+    let looked_at: Vec<_> =
+        stages.iter().zip(reached).filter(|(_, reached)| **reached).map(|(stage, _)| stage).collect();
     for resolved in looked_at.iter().filter(|resolved| resolved.parent.is_none()) {
         check(&resolved.base, resolved.stage.lines)?;
     }
