@@ -21,17 +21,15 @@ const INTERRUPTED: u8 = 130;
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let options = args.options()?;
     let store = global.open_store()?;
-    let mode = if args.quiet { ProgressMode::Quiet } else { args.progress };
-    let observer = progress::observer(mode);
+    let quiet = args.quiet || args.progress == ProgressMode::Quiet;
+    let observer = progress::observer(if quiet { ProgressMode::Quiet } else { args.progress });
     let cancellation = Arc::new(Cancellation::default());
     cancel_on_interrupt(&cancellation)?;
     let built = build::build(&store, &options, observer.as_ref(), &cancellation);
     drop(observer);
     let result = built.map_err(build_error)?;
     report(&args, &options, &result)?;
-    if mode != ProgressMode::Quiet {
-        warnings::print(&result.findings);
-    }
+    announce(&options, &result, quiet);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -67,15 +65,22 @@ fn report(args: &Args, options: &BuildOptions, result: &BuildResult) -> Result<(
             out.write_all(text.as_bytes()).map_err(|source| write_error(path, source))
         })?;
     }
-    if args.quiet {
-        println!("{id}");
-    } else if options.keep {
+    Ok(())
+}
+
+/// Tells what was made, and what the lint has to say of it.
+fn announce(options: &BuildOptions, result: &BuildResult, quiet: bool) {
+    if quiet {
+        println!("{}", result.id);
+        return;
+    }
+    if options.keep {
         eprintln!("built {}", result.id.short());
         for tag in &options.tags {
             eprintln!("named {}", tag.familiar());
         }
     }
-    Ok(())
+    warnings::print(&result.findings);
 }
 
 fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::io_error::IoError {

@@ -1,0 +1,155 @@
+//! The lint in builds, run as a user runs them.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+/// A store and a build context of their own.
+struct Rbuild {
+    root: tempfile::TempDir,
+}
+
+impl Rbuild {
+    fn new(dockerfile: &str) -> Self {
+        let rbuild = Self { root: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(rbuild.context()).unwrap();
+        rbuild.write("Dockerfile", dockerfile);
+        rbuild
+    }
+
+    fn context(&self) -> std::path::PathBuf {
+        self.root.path().join("context")
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.context().join(name), text).unwrap();
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_rbuild"))
+            .args(arguments)
+            .current_dir(self.context())
+            .env("RBUILD_ROOT", self.root.path().join("store"))
+            .stdin(std::process::Stdio::null())
+            .output()
+            .unwrap()
+    }
+
+    /// Standard error of a build that has to succeed.
+    fn builds(&self, arguments: &[&str]) -> String {
+        let output = self.run(&[&["build", "--progress", "plain"], arguments, &["."]].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success(), "{stderr}");
+        assert!(output.stdout.is_empty());
+        stderr
+    }
+
+    /// Standard error of a build that has to fail.
+    fn fails(&self, arguments: &[&str]) -> String {
+        let output = self.run(&[&["build", "--progress", "plain"], arguments, &["."]].concat());
+        let stderr = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        stderr
+    }
+
+    /// An image without files whose config is changed like this.
+    fn import(&self, name: &str, options: &[&str]) {
+        let archive = self.root.path().join("empty.tar");
+        std::fs::write(&archive, [0; 1024]).unwrap();
+        let archive = archive.to_str().unwrap();
+        let output = self.run(&[&["import"], options, &[archive, name]].concat());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn warnings_stand_at_the_end_once() {
+    let rbuild = Rbuild::new("FROM scratch\nENV A b\nCOPY \\\n\n  Dockerfile /\n");
+    let expected = "\n2 warnings:\n\
+        Dockerfile:2:1: LegacyKeyValueFormat: write `ENV name=value` instead of `ENV name value`\n\
+        \x20 1 | FROM scratch\n  2 | ENV A b\n    | ^^^^^^^\n\n\
+        Dockerfile:5:3: NoEmptyContinuation: a blank line stands inside the instruction; newer builders will refuse it\n\
+        \x20 2 | ENV A b\n  3 | COPY \\\n  4 | \n  5 |   Dockerfile /\n    |   ^^^^^^^^^^^^\n\n";
+    let stderr = rbuild.builds(&[]);
+    assert!(stderr.ends_with(expected), "{stderr}");
+    assert_eq!(stderr.matches("LegacyKeyValueFormat").count(), 1);
+    let cached = rbuild.builds(&["-t", "named"]);
+    assert!(cached.contains("named named:latest\n") && cached.ends_with(expected), "{cached}");
+}
+
+#[test]
+fn quiet_builds_warn_of_nothing() {
+    let rbuild = Rbuild::new("FROM scratch\nENV A b\n");
+    let quiet = rbuild.run(&["build", "-q", "."]);
+    assert!(quiet.status.success() && quiet.stderr.is_empty());
+    assert!(String::from_utf8(quiet.stdout).unwrap().starts_with("sha256:"));
+    let progress = rbuild.run(&["build", "--progress", "quiet", "."]);
+    assert!(progress.stderr.is_empty());
+    assert_eq!(progress.stdout.len(), "sha256:\n".len() + 64);
+}
+
+#[test]
+fn a_comment_skips_a_rule_for_one_instruction() {
+    let rbuild = Rbuild::new("FROM scratch\n# check=skip=LegacyKeyValueFormat\nENV A b\nENV C d\n");
+    let stderr = rbuild.builds(&[]);
+    assert!(stderr.contains("\n1 warning:\nDockerfile:4:1: LegacyKeyValueFormat"), "{stderr}");
+}
+
+#[test]
+fn the_directive_fails_the_build_before_anything_runs() {
+    let rbuild = Rbuild::new("# check=error=true\nFROM scratch\nMAINTAINER me\nRUN [\"/nothing\"]\n");
+    let stderr = rbuild.fails(&[]);
+    assert!(stderr.starts_with("error: rules were broken, and the check directive says"), "{stderr}");
+    assert!(stderr.contains("MaintainerDeprecated\n\nDockerfile:3:1: MaintainerDeprecated: "), "{stderr}");
+    assert!(!stderr.contains("#1"), "{stderr}");
+}
+
+#[test]
+fn a_build_argument_takes_the_place_of_the_directive() {
+    let rbuild = Rbuild::new("# check=error=true\nFROM scratch\nMAINTAINER me\n");
+    let check = |value: &str| ["--build-arg".to_owned(), format!("BUILDKIT_DOCKERFILE_CHECK={value}")];
+    let with = |value: &str| check(value).map(|text| text.leak() as &str);
+    assert!(!rbuild.builds(&with("skip=MaintainerDeprecated")).contains("warning"));
+    assert!(rbuild.builds(&with("error=false")).contains("1 warning:"));
+    assert!(rbuild.fails(&with("error=true")).contains("MaintainerDeprecated"));
+    assert!(rbuild.fails(&with("error=perhaps")).contains("invalid check option `error=perhaps`"));
+}
+
+#[test]
+fn a_directive_that_cannot_be_read_is_an_error() {
+    let stderr = Rbuild::new("# syntax=docker/dockerfile:1\n# check=skip=A; error=true\nFROM scratch\n").fails(&[]);
+    let expected =
+        "error: Dockerfile:2: invalid check option ``: it is skip=RULE,… or error=true or experimental=RULE,…\n";
+    assert!(stderr.starts_with(expected), "{stderr}");
+}
+
+#[test]
+fn what_is_known_of_base_images_counts() {
+    let rbuild = Rbuild::new("FROM base\nENV A=$HERE B=$GONE\nWORKDIR $ARG\nCMD a\n");
+    rbuild.import("base", &["--change", "ENV HERE=yes", "--platform", "linux/s390x"]);
+    let stderr = rbuild.builds(&[]);
+    let rules: Vec<&str> = stderr.lines().filter(|line| line.starts_with("Dockerfile:")).collect();
+    assert_eq!(rules.len(), 5, "{stderr}");
+    assert!(rules[0].contains("Dockerfile:1:1: InvalidBaseImagePlatform: `base` is for linux/s390x, not for linux/"));
+    assert!(rules[1].contains("Dockerfile:2:1: UndefinedVar: the variable `$GONE`"), "{stderr}");
+    assert!(rules[2].contains("Dockerfile:3:1: UndefinedVar: the variable `$ARG`"), "{stderr}");
+    assert!(rules[3].contains("WorkdirRelativePath") && rules[4].contains("JSONArgsRecommended"), "{stderr}");
+}
+
+#[test]
+fn only_stages_that_are_built_are_checked() {
+    let rbuild = Rbuild::new("FROM unknown.invalid/none AS other\nCMD $X\nFROM scratch AS last\nENV A=b\n");
+    assert!(!rbuild.builds(&[]).contains("warning"));
+}
+
+#[test]
+fn copies_of_ignored_files_are_found_where_asked_for() {
+    let dockerfile = "# check=experimental=CopyIgnoredFile\nFROM scratch\nCOPY ./*.log *.txt /\n";
+    let rbuild = Rbuild::new(dockerfile);
+    rbuild.write("a.txt", "");
+    rbuild.write(".dockerignore", "*.log\n");
+    let stderr = rbuild.builds(&[]);
+    assert!(stderr.contains("Dockerfile:3:1: CopyIgnoredFile: \"./*.log\" is left out"), "{stderr}");
+    rbuild.write(".dockerignore", "*.log\n!a.txt\n");
+    assert!(!rbuild.builds(&[]).contains("CopyIgnoredFile"));
+    assert!(Path::new(&rbuild.context()).join("a.txt").exists());
+}
