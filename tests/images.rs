@@ -1,5 +1,7 @@
 //! The commands for images, run as a user runs them.
 
+mod support;
+
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -143,4 +145,36 @@ fn nothing_to_load_is_an_error() {
     assert!(rbuild.fails(&["load"]).contains("no manifest.json"), "standard input is empty");
     assert!(rbuild.fails(&["load", "-i", "/nonexistent"]).contains("cannot open `/nonexistent`"));
     assert!(rbuild.fails(&["load", "-i", "Cargo.toml"]).contains("archive"));
+}
+
+#[test]
+fn an_image_in_use_stays_and_its_container_is_exported() {
+    let rbuild = Rbuild::with_base();
+    let run = rbuild.run(&[
+        "run",
+        "--network",
+        "none",
+        "--name",
+        "user",
+        "busybox",
+        "sh",
+        "-c",
+        "echo hi > /new; rm /etc/shadow",
+    ]);
+    if !run.status.success() {
+        return support::skip(&format!("no containers here: {}", String::from_utf8_lossy(&run.stderr)));
+    }
+    let conflict = rbuild.fails(&["rmi", "busybox"]);
+    assert!(conflict.contains("must force") && conflict.contains("is using its referenced image"), "{conflict}");
+    let id = rbuild.id();
+    assert!(rbuild.fails(&["rmi", &id]).contains("being used by stopped container"));
+    let format = "{{.State.ExitCode}} {{.Name}} {{index .Config.Cmd 0}}";
+    assert_eq!(rbuild.ok(&["inspect", "-f", format, "user"]), "0 /user sh\n");
+    rbuild.ok(&["rmi", "-f", "busybox"]);
+    let exported = rbuild.run(&["export", "user"]).stdout;
+    let mut archive = tar::Archive::new(exported.as_slice());
+    let names: Vec<String> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().to_string_lossy().into_owned()).collect();
+    let has = |wanted: &str| names.iter().any(|name| name == wanted);
+    assert!(has("new") && has("bin/busybox") && !has("etc/shadow"), "the layers outlive the image: {names:?}");
 }

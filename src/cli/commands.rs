@@ -54,6 +54,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Export(super::export::Args),
     History(super::history::Args),
     Image(super::image::Args),
     Images(super::images::Args),
@@ -120,6 +121,7 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
+        Command::Export(args) => super::export::run(args, global),
         Command::History(args) => super::history::run(args, global),
         Command::Image(args) => super::image::run(args, global),
         Command::Images(args) => super::images::run(args, global),

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::format::human_size;
+use super::image_use::ImageUse;
 use super::rmi::{Removal, delete};
 use super::{CliError, confirm, image_info, output};
 
@@ -22,10 +23,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let mut text = String::new();
     let mut reclaimed = 0;
+    let container_use = ImageUse::of(&store)?;
     for image in image_info::all(&store)? {
-        if image.tags.is_empty() && image.digests.is_empty() {
+        let is_dangling = image.tags.is_empty() && image.digests.is_empty();
+        if is_dangling && container_use.user(&image.id()).is_none() {
             reclaimed += image.size(&store);
-            text += &delete(&store, &image, Removal { force: false, prune: true })?;
+            text += &delete(&store, &image, Removal { force: false, prune: true }, &container_use)?;
         }
     }
     if !text.is_empty() {

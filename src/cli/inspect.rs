@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::commands::Global;
 use super::format::{FormatError, Missing, Template};
 use super::{CliError, image_inspect, output};
+use crate::container::{ContainerError, Containers, Record};
 use crate::store::{FindImageError, Store};
 
 /// Show all that is known of images and containers, as JSON
@@ -36,29 +37,26 @@ pub struct ImageArgs {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
+    Container,
     Image,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let what = match args.r#type {
-        Some(Kind::Image) => "image",
-        None => "object",
-    };
-    inspect(&args.names, args.format.as_deref(), what, global)
+    inspect(&args.names, args.format.as_deref(), args.r#type, global)
 }
 
 pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError> {
-    inspect(&args.names, args.format.as_deref(), "image", global)
+    inspect(&args.names, args.format.as_deref(), Some(Kind::Image), global)
 }
 
 /// Prints what is found, then fails when something is not.
-fn inspect(names: &[String], format: Option<&str>, what: &str, global: &Global) -> Result<ExitCode, CliError> {
+fn inspect(names: &[String], format: Option<&str>, kind: Option<Kind>, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
     let mut found = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     for name in names {
-        match find(&store, name)? {
+        match find(&store, name, kind)? {
             Some(value) => found.push(value),
             None => missing.push(name.clone()),
         }
@@ -67,16 +65,39 @@ fn inspect(names: &[String], format: Option<&str>, what: &str, global: &Global) 
     if missing.is_empty() {
         return Ok(ExitCode::SUCCESS);
     }
+    let what = match kind {
+        None => "object",
+        Some(Kind::Container) => "container",
+        Some(Kind::Image) => "image",
+    };
     let lines: Vec<String> = missing.iter().map(|name| format!("no such {what}: {name}")).collect();
     Err(CliError::new(lines.join("\nerror: ")))
 }
 
-fn find(store: &Store, name: &str) -> Result<Option<Value>, CliError> {
+/// The thing of that name: a container, or else an image, as docker looks for them.
+fn find(store: &Store, name: &str, kind: Option<Kind>) -> Result<Option<Value>, CliError> {
+    if kind != Some(Kind::Image) {
+        match Containers::of(store.root()).find(name) {
+            Ok(container) => return describe_container(&container.record).map(Some),
+            Err(ContainerError::NotFound { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    if kind == Some(Kind::Container) {
+        return Ok(None);
+    }
     match store.find_image(name) {
         Ok(image) => Ok(Some(image_inspect::describe(store, &image.id)?)),
         Err(FindImageError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The record is in docker's words but for its config, whose empty fields docker shows.
+fn describe_container(record: &Record) -> Result<Value, CliError> {
+    let mut value = serde_json::to_value(record)?;
+    value["Config"] = image_inspect::run_config(&record.config);
+    Ok(value)
 }
 
 fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) -> Result<String, FormatError> {

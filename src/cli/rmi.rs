@@ -7,6 +7,7 @@ use sha2::Digest as _;
 
 use super::commands::Global;
 use super::image_info::{self, ImageInfo};
+use super::image_use::ImageUse;
 use super::{CliError, output};
 use crate::digest::{BlobDigest, DiffId};
 use crate::image::Reference;
@@ -70,7 +71,22 @@ fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliErro
         }
         return Ok(text);
     }
-    delete(store, &image, removal)
+    let container_use = ImageUse::of(store)?;
+    match container_use.user(&image.id()) {
+        None => delete(store, &image, removal, &container_use),
+        Some(user) if !removal.force => {
+            let message = format!(
+                "conflict: unable to remove repository reference \"{word}\" (must force): container {} is using \
+                 its referenced image {}",
+                user.record.short_id(),
+                image.id().short()
+            );
+            Err(CliError::new(message).hint("remove the container first, or force it with -f"))
+        }
+        // The image stays under its ID for as long as the container runs.
+        Some(user) if user.is_running => untag_all(store, &image),
+        Some(_) => delete(store, &image, removal, &container_use),
+    }
 }
 
 fn remove_by_id(store: &Store, image: &ImageInfo, word: &str, removal: Removal) -> Result<String, CliError> {
@@ -81,7 +97,22 @@ fn remove_by_id(store: &Store, image: &ImageInfo, word: &str, removal: Removal) 
         );
         return Err(CliError::new(message).hint("remove its names one by one, or all with -f"));
     }
-    delete(store, image, removal)
+    let container_use = ImageUse::of(store)?;
+    if let Some(user) = container_use.user(&image.id()).filter(|user| user.is_running || !removal.force) {
+        let (may, state) = match user.is_running {
+            true => ("cannot be forced", "running"),
+            false => ("must be forced", "stopped"),
+        };
+        let container = user.record.short_id();
+        return Err(CliError::new(format!(
+            "conflict: unable to delete {word} ({may}): the image is being used by {state} container {container}"
+        )));
+    }
+    delete(store, image, removal, &container_use)
+}
+
+fn untag_all(store: &Store, image: &ImageInfo) -> Result<String, CliError> {
+    image.tags.iter().chain(&image.digests).map(|name| untag(store, name)).collect()
 }
 
 fn untag(store: &Store, name: &Reference) -> Result<String, CliError> {
@@ -90,16 +121,18 @@ fn untag(store: &Store, name: &Reference) -> Result<String, CliError> {
 }
 
 /// Removes the image with all its names, and the layers that nothing else needs.
-pub fn delete(store: &Store, image: &ImageInfo, removal: Removal) -> Result<String, CliError> {
-    let mut text = String::new();
-    for name in image.tags.iter().chain(&image.digests) {
-        text += &format!("Untagged: {}\n", name.familiar());
-    }
+pub fn delete(
+    store: &Store,
+    image: &ImageInfo,
+    removal: Removal,
+    container_use: &ImageUse,
+) -> Result<String, CliError> {
+    let mut text = untag_all(store, image)?;
     store.remove_image(&image.id())?;
     text += &format!("Deleted: {}\n", image.id());
     if removal.prune {
         let diff_ids = &image.config.rootfs.diff_ids;
-        let removed = store.remove_unused_layers(diff_ids, &HashSet::new())?;
+        let removed = store.remove_unused_layers(diff_ids, &container_use.layers())?;
         for (diff_id, chain) in diff_ids.iter().zip(chain_ids(diff_ids)).rev() {
             if removed.contains(diff_id) {
                 text += &format!("Deleted: {chain}\n");

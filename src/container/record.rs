@@ -5,6 +5,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::error::ContainerError;
+use crate::digest::DiffId;
 use crate::image::RunConfig;
 use crate::io_error::AtPath;
 
@@ -33,7 +34,7 @@ pub struct Record {
     pub privileged: bool,
     #[serde(rename = "ReadonlyRootfs")]
     pub read_only: bool,
-    /// The layers of the image, the lowest first.
+    /// The folders of the image's layers, the lowest first.
     pub layers: Vec<String>,
 }
 
@@ -65,6 +66,12 @@ impl Record {
         std::fs::write(&temporary, bytes).at("write", &temporary)?;
         std::fs::rename(&temporary, path).at("rename", &temporary)?;
         Ok(())
+    }
+
+    /// The image's layers, the lowest first: their folders are called by them.
+    pub fn diff_ids(&self) -> Vec<DiffId> {
+        let name = |folder: &String| Path::new(folder).file_name()?.to_str().map(|hex| format!("sha256:{hex}"));
+        self.layers.iter().filter_map(|folder| name(folder)?.parse().ok()).collect()
     }
 
     pub fn short_id(&self) -> &str {

@@ -1,0 +1,48 @@
+//! `rbuild export`
+
+use std::io::{BufWriter, IsTerminal as _, Write, stdout};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::{CliError, output};
+use crate::archive::write_file;
+use crate::container::Containers;
+use crate::snapshot::{Stack, View, export_tar};
+use crate::store::Store;
+
+/// Write a container's whole filesystem as a tar archive
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+    /// Write to this file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.output.is_none() && stdout().is_terminal() {
+        return Err(CliError::new("cowardly refusing to save to a terminal").hint("use -o, or redirect the output"));
+    }
+    let store = global.open_store()?;
+    let view = open(&store, &args.container)?;
+    match &args.output {
+        Some(path) => write_file(path, |out| export_tar(&view, out).map_err(CliError::from))?,
+        None => {
+            let mut out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
+            export_tar(&view, &mut out)?;
+            out.flush().map_err(|error| CliError::new(format!("cannot write the archive: {error}")))?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The container's root filesystem: its image's layers, and what it changed.
+fn open(store: &Store, word: &str) -> Result<View, CliError> {
+    let container = Containers::of(store.root()).find(word)?;
+    let mut layers = Stack::of_image(&container.record.diff_ids()).unpacked(store)?;
+    layers.push(container.upper());
+    Ok(View::open(&layers)?)
+}
