@@ -99,9 +99,7 @@ pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotErro
     let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
     walk(view, Path::new(""), &mut |path, entry| {
         let target = destination.join(path);
-        if !entry.is_dir() {
-            remove_old(&target)?;
-        }
+        remove_old(&target)?;
         match entry.kind {
             FileKind::Directory => {
                 if !target.is_dir() {
@@ -130,6 +128,7 @@ pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotErro
     Ok(())
 }
 
+/// A link that an earlier export left must not lead out of the folder.
 fn remove_old(target: &Path) -> Result<(), IoError> {
     match std::fs::symlink_metadata(target) {
         Ok(old) if !old.is_dir() => std::fs::remove_file(target).at("replace", target),

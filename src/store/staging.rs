@@ -42,9 +42,7 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 result => result.at("create", &path)?,
             }
-            let lock_path = path.join(LOCK_NAME);
-            let lock = File::create(&lock_path).at("create", &lock_path)?;
-            lock.lock().at("lock", &lock_path)?;
+            let Some(lock) = lock_new(&path)? else { continue };
             return Ok(Staging { path, _lock: lock });
         }
     }
@@ -54,16 +52,27 @@ impl Store {
         let Ok(entries) = std::fs::read_dir(self.root.join("tmp")) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
-            let abandoned = match File::open(path.join(LOCK_NAME)) {
-                Ok(lock) => lock.try_lock().is_ok(),
+            match File::open(path.join(LOCK_NAME)) {
+                // Held until the folder is gone: a process that was just making it sees that it lost it.
+                Ok(lock) if lock.try_lock().is_ok() => drop(remove_tree(&path)),
+                Ok(_) => {}
                 // A folder is created a moment before its lock.
-                Err(_) => is_older_than_a_minute(&path),
-            };
-            if abandoned {
-                let _ = remove_tree(&path);
+                Err(_) if is_older_than_a_minute(&path) => drop(remove_tree(&path)),
+                Err(_) => {}
             }
         }
     }
+}
+
+/// Takes the lock of a folder that was just created; nothing when another process took the folder for a dead one's first.
+fn lock_new(folder: &Path) -> Result<Option<File>, StoreError> {
+    let path = folder.join(LOCK_NAME);
+    let lock = match File::create(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        result => result.at("create", &path)?,
+    };
+    lock.lock().at("lock", &path)?;
+    Ok(path.exists().then_some(lock))
 }
 
 fn is_older_than_a_minute(path: &Path) -> bool {

@@ -3,4 +3,12 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod big;
 mod caching;
+mod contexts;
+mod errors;
+mod interrupted;
+mod odd_files;
+mod outputs;
+mod side_by_side;
+mod stages;

@@ -121,6 +121,12 @@ pub struct Answer {
     output: Output,
 }
 
+impl From<Output> for Answer {
+    fn from(output: Output) -> Self {
+        Self { output }
+    }
+}
+
 impl Answer {
     pub fn of(mut command: Command) -> Self {
         Self { output: command.output().expect("rbuild can be started") }

@@ -1,0 +1,81 @@
+//! What bad input gets: the place, the line shown, what is wrong, the nearest right thing. The golden file holds all of it;
+//! `RBUILD_BLESS=1` writes it anew.
+
+use std::path::Path;
+
+use crate::common::TestStore;
+
+const GOLDEN: &str = "tests/golden/build_errors.txt";
+
+/// A name, the Dockerfile, the build's arguments.
+const CASES: [(&str, &str, &[&str]); 17] = [
+    ("unknown instruction", "FROM busybox\n\nCOPPY a b\n", &[]),
+    ("unknown flag", "FROM busybox\nCOPY --chwon=1 a b\n", &[]),
+    ("unterminated quote", "FROM busybox\nENV A=\"b\n", &[]),
+    ("no FROM", "RUN true\n", &[]),
+    ("empty file", "", &[]),
+    ("only comments", "# nothing\n", &[]),
+    ("missing file", "FROM busybox\nRUN true\nCOPY absent.txt /there\n", &[]),
+    ("missing file, one alike", "FROM busybox\nCOPY --chown=1:1 \\\n  sourse.txt /there\n", &[]),
+    ("ignored file", "FROM busybox\nCOPY ignored.txt /there\n", &[]),
+    ("failing RUN", "FROM busybox\nRUN echo said; \\\n    echo complained >&2; \\\n    exit 7\n", &[]),
+    ("killed RUN", "FROM busybox\nRUN sh -c 'kill -9 $$'\n", &[]),
+    ("missing program", "FROM busybox\nRUN [\"/no/such/program\", \"x\"]\n", &[]),
+    ("unknown target", "FROM busybox AS builder\nFROM busybox AS final\n", &["--target", "bilder"]),
+    ("unknown stage in COPY", "FROM busybox AS builder\nFROM busybox\nCOPY --from=9 /a /b\n", &[]),
+    ("circular stages", "FROM busybox AS one\nCOPY --from=one /a /b\n", &[]),
+    ("unknown user", "FROM busybox\nUSER nobody-here\nRUN true\n", &[]),
+    ("variable without value", "FROM busybox\nRUN true\nENV A=${MISSING:?must be set}\n", &[]),
+];
+
+/// What is different in every run.
+fn without_chance(text: &str, store: &TestStore) -> String {
+    let root = store.root().display().to_string();
+    let kept = text.lines().filter(|line| !line.starts_with('#') && !line.is_empty());
+    kept.map(|line| line.replace(&root, "STORE")).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn errors_show_the_place_and_what_to_do() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("ctx/source.txt", "");
+    store.write("ctx/ignored.txt", "");
+    store.write("ctx/.dockerignore", "ignored.txt\n");
+    let mut found = String::new();
+    for (name, dockerfile, arguments) in CASES {
+        let answer = store.build_text(dockerfile, arguments).fails(1);
+        found += &format!("== {name}\n{}\n\n", without_chance(&answer.stderr(), &store));
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
+    if std::env::var_os("RBUILD_BLESS").is_some() {
+        std::fs::write(&path, &found).unwrap();
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    for (found, golden) in found.split("== ").zip(golden.split("== ")) {
+        assert_eq!(found, golden);
+    }
+    assert_eq!(found, golden);
+}
+
+#[test]
+fn a_failing_run_leaves_earlier_steps_cached() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.build_text("FROM busybox\nRUN echo fine > /fine\nRUN exit 1\n", &[]).fails(1);
+    let answer = store.build_text("FROM busybox\nRUN echo fine > /fine\nRUN exit 0\n", &[]).ok();
+    assert_eq!(answer.cached(), ["RUN echo fine > /fine"]);
+}
+
+#[test]
+fn a_missing_context_is_named() {
+    let store = TestStore::empty();
+    let answer = store.run(&["build", "no/such/folder"]).fails(1);
+    assert!(answer.stderr().contains("no/such/folder"), "{}", answer.stderr());
+}
+
+#[test]
+fn a_missing_dockerfile_is_named() {
+    let store = TestStore::empty();
+    std::fs::create_dir(store.work().join("ctx")).unwrap();
+    assert!(store.build(&[]).fails(1).stderr().contains("Dockerfile"));
+    assert!(store.build(&["-f", "ctx/Other"]).fails(1).stderr().contains("Other"));
+}

@@ -1,0 +1,125 @@
+//! Builds that are stopped or killed in the middle.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::common::{Answer, TestStore};
+
+/// Says that it has begun, through a file in a cache that the test can see, and then sleeps for very long.
+const SLEEPS: &str = "\
+FROM busybox
+RUN echo before > /before
+RUN echo begun && sleep 98765
+";
+
+/// A build that is in the middle of its last RUN.
+fn sleeping(store: &TestStore) -> Child {
+    use std::io::{BufRead as _, BufReader};
+    store.write("ctx/Dockerfile", SLEEPS);
+    let mut command = store.command(&["build", "--progress", "plain", "ctx"]);
+    let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+    let mut said = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.ends_with(" begun\n") {
+        line.clear();
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "the build ended before its RUN began");
+    }
+    // Nobody reads the rest; it goes nowhere rather than to a closed pipe.
+    std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+    child
+}
+
+fn signal(child: &Child, name: &str) {
+    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
+/// The processes, other than the test's own, whose command line or mounts speak of the store or of the long sleep.
+fn left_behind(store: &TestStore) -> Vec<String> {
+    let root = store.root().display().to_string();
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        if entry.file_name() == std::process::id().to_string().as_str() {
+            continue;
+        }
+        let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
+        let mounts = std::fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
+        if arguments.contains(&root) || arguments.contains("sleep 98765") && mounts.contains(&root) {
+            found.push(arguments);
+        }
+    }
+    found
+}
+
+fn is_mounted_below(path: &Path) -> bool {
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    mounts.contains(&path.display().to_string())
+}
+
+/// What ended may take a moment to be gone; what is still there after a minute stays.
+fn wait_until_nothing_is_left(store: &TestStore) {
+    let begun = Instant::now();
+    while !left_behind(store).is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "left behind: {:?}", left_behind(store));
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(!is_mounted_below(&store.root()));
+}
+
+/// After the sleep was taken out, the step before is cached and the build succeeds.
+fn build_again(store: &TestStore) -> Answer {
+    let answer = store.build_text(&SLEEPS.replace("sleep 98765", "true"), &[]).ok();
+    assert_eq!(answer.cached(), ["RUN echo before > /before"]);
+    answer
+}
+
+fn staging_folders(store: &TestStore) -> usize {
+    std::fs::read_dir(store.root().join("tmp")).unwrap().count()
+}
+
+#[test]
+fn an_interrupt_ends_what_runs_and_leaves_the_store_as_before() {
+    for name in ["-INT", "-TERM"] {
+        let Some(store) = TestStore::with_busybox() else { return };
+        let mut child = sleeping(&store);
+        let layers = std::fs::read_dir(store.root().join("layers")).unwrap().count();
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+        wait_until_nothing_is_left(&store);
+        assert_eq!(std::fs::read_dir(store.root().join("layers")).unwrap().count(), layers);
+        assert_eq!(staging_folders(&store), 0);
+        build_again(&store);
+    }
+}
+
+#[test]
+fn a_killed_build_leaves_no_process_and_a_store_that_works() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let mut child = sleeping(&store);
+    signal(&child, "-KILL");
+    child.wait().unwrap();
+    wait_until_nothing_is_left(&store);
+    build_again(&store);
+    assert_eq!(staging_folders(&store), 0, "what the killed build was writing is still there");
+}
+
+#[test]
+fn a_build_killed_while_it_copies_leaves_nothing_half_made() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    for number in 0..3000 {
+        store.write(&format!("ctx/many/{number}"), format!("content {number}"));
+    }
+    store.write("ctx/Dockerfile", "FROM busybox\nCOPY many /many\nRUN ls /many | wc -l\n");
+    for wait in [10, 60, 120, 200] {
+        let mut child = store.command(&["build", "-q", "ctx"]).stdout(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        // It may have ended by itself already, which is as good.
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let answer = store.build(&["--no-cache"]).ok();
+    assert!(answer.stderr().lines().any(|line| line.ends_with(" 3000")), "{}", answer.stderr());
+    assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
+}

@@ -1,0 +1,137 @@
+//! What a build leaves behind: archives, folders, files with facts, what it prints.
+
+use std::collections::BTreeSet;
+
+use crate::common::{Answer, TestStore};
+
+const DOCKERFILE: &str = "FROM busybox\nWORKDIR /made\nRUN echo content > file\nCMD [\"cat\", \"file\"]\n";
+
+fn store() -> Option<TestStore> {
+    let store = TestStore::with_busybox()?;
+    store.write("ctx/Dockerfile", DOCKERFILE);
+    Some(store)
+}
+
+fn names_in(archive: &[u8]) -> BTreeSet<String> {
+    let mut archive = tar::Archive::new(archive);
+    let name = |entry: std::io::Result<tar::Entry<'_, &[u8]>>| entry.unwrap().path().unwrap().display().to_string();
+    archive.entries().unwrap().map(name).collect()
+}
+
+fn id_of(answer: &Answer) -> String {
+    answer.stdout().trim_end().to_owned()
+}
+
+#[test]
+fn quiet_prints_the_id_alone_and_iidfile_holds_it() {
+    let Some(store) = store() else { return };
+    let answer = store.run(&["build", "-q", "--iidfile", "id", "-t", "named:1", "ctx"]).ok();
+    let id = id_of(&answer);
+    assert_eq!(answer.stderr(), "");
+    assert!(id.starts_with("sha256:") && id.len() == 71, "{id}");
+    assert_eq!(std::fs::read_to_string(store.work().join("id")).unwrap(), id);
+    let images = store.run(&["images", "-q", "--no-trunc", "named:1"]).ok();
+    assert_eq!(id_of(&images), id);
+}
+
+#[test]
+fn metadata_names_the_image() {
+    let Some(store) = store() else { return };
+    let answer = store.run(&["build", "-q", "-t", "named:1", "--metadata-file", "facts.json", "ctx"]).ok();
+    let text = std::fs::read_to_string(store.work().join("facts.json")).unwrap();
+    let facts: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(facts["containerimage.config.digest"], id_of(&answer));
+    assert_eq!(facts["image.name"], "docker.io/library/named:1");
+}
+
+#[test]
+fn a_tar_output_is_the_root_filesystem() {
+    let Some(store) = store() else { return };
+    let answer = store.run(&["build", "-o", "-", "ctx"]).ok();
+    let names = names_in(answer.stdout_bytes());
+    assert!(names.contains("made/file") && names.contains("bin/busybox"), "{names:?}");
+    store.run(&["build", "-o", "type=tar,dest=root.tar", "ctx"]).ok();
+    assert_eq!(names_in(&std::fs::read(store.work().join("root.tar")).unwrap()), names);
+}
+
+#[test]
+fn a_folder_output_is_the_root_filesystem() {
+    let Some(store) = store() else { return };
+    store.run(&["build", "-o", "out", "ctx"]).ok();
+    assert_eq!(std::fs::read_to_string(store.work().join("out/made/file")).unwrap(), "content\n");
+}
+
+#[test]
+fn a_link_of_an_earlier_output_is_not_followed() {
+    let Some(store) = TestStore::loaded() else { return };
+    store.write("host/file", "the host's own");
+    let link = store.work().join("host").display().to_string();
+    store.write("ctx/file", "the image's");
+    std::fs::create_dir(store.work().join("out")).unwrap();
+    std::os::unix::fs::symlink(&link, store.work().join("out/folder")).unwrap();
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY file /folder/file\n");
+    store.build(&["-o", "out"]).ok();
+    assert_eq!(std::fs::read_to_string(store.work().join("host/file")).unwrap(), "the host's own");
+    assert_eq!(std::fs::read_to_string(store.work().join("out/folder/file")).unwrap(), "the image's");
+}
+
+/// What was built is not kept under a name when it goes elsewhere; `--load` keeps it too.
+#[test]
+fn an_archive_can_be_loaded_into_another_store() {
+    for kind in ["docker", "oci"] {
+        let Some(store) = store() else { return };
+        let output = format!("type={kind},dest=image.tar");
+        let id = id_of(&store.run(&["build", "-q", "-t", "app:3", "-o", &output, "ctx"]).ok());
+        assert_eq!(id_of(&store.run(&["images", "-q", "app"]).ok()), "");
+        let other = TestStore::empty();
+        let archive = store.work().join("image.tar");
+        other.run(&["load", "-i", &archive.to_string_lossy()]).ok();
+        assert_eq!(id_of(&other.run(&["images", "-q", "--no-trunc", "app:3"]).ok()), id, "{kind}");
+        store.run(&["build", "-q", "-t", "app:3", "-o", &output, "--load", "ctx"]).ok();
+        assert_eq!(id_of(&store.run(&["images", "-q", "--no-trunc", "app:3"]).ok()), id);
+    }
+}
+
+#[test]
+fn an_archive_can_go_to_standard_output() {
+    let Some(store) = store() else { return };
+    let answer = store.run(&["build", "-t", "app", "-o", "type=docker", "ctx"]).ok();
+    assert!(names_in(answer.stdout_bytes()).contains("manifest.json"));
+}
+
+#[test]
+fn several_tags_name_one_image() {
+    let Some(store) = store() else { return };
+    store.run(&["build", "-t", "one", "-t", "example.com/two:2", "ctx"]).ok();
+    let text = store.run(&["images", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}"]).ok().stdout();
+    let id = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+    assert!(id("one:latest ").is_some(), "{text}");
+    assert_eq!(id("one:latest "), id("example.com/two:2 "));
+}
+
+#[test]
+fn labels_and_instructions_stand_in_the_config() {
+    let Some(store) = store() else { return };
+    store.build(&["-t", "app", "--label", "from.outside=yes"]).ok();
+    let config = store.run(&["inspect", "--format", "{{json .Config}}", "app"]).ok().stdout();
+    let config: serde_json::Value = serde_json::from_str(&config).unwrap();
+    assert_eq!(config["Labels"]["from.outside"], "yes");
+    assert_eq!(config["WorkingDir"], "/made");
+    assert_eq!(config["Cmd"], serde_json::json!(["cat", "file"]));
+}
+
+#[test]
+fn a_fixed_epoch_makes_the_same_bytes_in_two_stores() {
+    let build = |store: &TestStore| {
+        let arguments = ["-t", "app", "--build-arg", "SOURCE_DATE_EPOCH=1700000000", "-o", "type=oci,dest=image.tar"];
+        store.build(&arguments).ok();
+        std::fs::read(store.work().join("image.tar")).unwrap()
+    };
+    let (Some(one), Some(two)) = (store(), store()) else { return };
+    let made = "FROM scratch\nCOPY file /file\nLABEL a=b\n";
+    for store in [&one, &two] {
+        store.write("ctx/Dockerfile", made);
+        store.write("ctx/file", "content");
+    }
+    assert!(build(&one) == build(&two), "the archives differ");
+}
