@@ -8,7 +8,7 @@ use crate::common::TestStore;
 const GOLDEN: &str = "tests/golden/build_errors.txt";
 
 /// A name, the Dockerfile, the build's arguments.
-const CASES: [(&str, &str, &[&str]); 17] = [
+const CASES: [(&str, &str, &[&str]); 18] = [
     ("unknown instruction", "FROM busybox\n\nCOPPY a b\n", &[]),
     ("unknown flag", "FROM busybox\nCOPY --chwon=1 a b\n", &[]),
     ("unterminated quote", "FROM busybox\nENV A=\"b\n", &[]),
@@ -19,13 +19,14 @@ const CASES: [(&str, &str, &[&str]); 17] = [
     ("missing file, one alike", "FROM busybox\nCOPY --chown=1:1 \\\n  sourse.txt /there\n", &[]),
     ("ignored file", "FROM busybox\nCOPY ignored.txt /there\n", &[]),
     ("failing RUN", "FROM busybox\nRUN echo said; \\\n    echo complained >&2; \\\n    exit 7\n", &[]),
-    ("killed RUN", "FROM busybox\nRUN sh -c 'kill -9 $$'\n", &[]),
+    ("killed RUN", "FROM busybox\nRUN sh -c 'kill -9 $$; :'; exit $?\n", &[]),
     ("missing program", "FROM busybox\nRUN [\"/no/such/program\", \"x\"]\n", &[]),
     ("unknown target", "FROM busybox AS builder\nFROM busybox AS final\n", &["--target", "bilder"]),
     ("unknown stage in COPY", "FROM busybox AS builder\nFROM busybox\nCOPY --from=9 /a /b\n", &[]),
     ("circular stages", "FROM busybox AS one\nCOPY --from=one /a /b\n", &[]),
+    ("missing base", "FROM 127.0.0.1:1/absent:2\n", &[]),
     ("unknown user", "FROM busybox\nUSER nobody-here\nRUN true\n", &[]),
-    ("variable without value", "FROM busybox\nRUN true\nENV A=${MISSING:?must be set}\n", &[]),
+    ("variable without value", "FROM busybox\nRUN true\nENV A=${MISSING:?unset}\n", &[]),
 ];
 
 /// What is different in every run.

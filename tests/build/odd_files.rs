@@ -78,7 +78,7 @@ fn attributes(store: &TestStore, path: &str) -> Vec<(String, Vec<u8>)> {
                 let name = extension.key().unwrap().strip_prefix("SCHILY.xattr.")?.to_owned();
                 Some((name, extension.value_bytes().to_vec()))
             };
-            return extensions.map(Result::unwrap).filter_map(|extension| pair(extension)).collect();
+            return extensions.map(Result::unwrap).filter_map(pair).collect();
         }
     }
     panic!("there is no {path}");
