@@ -1,0 +1,138 @@
+//! Which folder of src/ may know which, as docs/architecture.md draws it. Adding to a list is a decision about the design.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use regex::Regex;
+
+/// What each folder may use of the crate. All may use `digest` and `io_error`.
+const MAY_USE: [(&str, &[&str]); 19] = [
+    ("dockerfile", &[]),
+    ("image", &[]),
+    ("signal", &[]),
+    ("sandbox", &[]),
+    ("layer", &[]),
+    ("store", &["image"]),
+    ("context", &["layer"]),
+    ("network", &["sandbox"]),
+    ("plan", &["dockerfile", "image", "signal", "context"]),
+    ("snapshot", &["context", "layer", "store"]),
+    ("solve", &["context", "dockerfile", "layer", "network", "plan", "sandbox", "snapshot", "store"]),
+    ("transfer", &["image", "layer", "store"]),
+    ("archive", &["image", "layer", "store", "transfer"]),
+    ("registry", &["image", "layer", "store", "transfer"]),
+    (
+        "build",
+        &[
+            "archive",
+            "context",
+            "dockerfile",
+            "image",
+            "layer",
+            "plan",
+            "registry",
+            "sandbox",
+            "snapshot",
+            "solve",
+            "store",
+            "transfer",
+        ],
+    ),
+    ("container", &["image", "network", "sandbox", "signal", "snapshot", "store"]),
+    ("digest", &[]),
+    ("io_error", &[]),
+    ("lib", &["cli"]),
+];
+
+/// Words that stand only in these folders; the crates and modules that touch the world.
+const ONLY_IN: [(&str, &[&str]); 8] = [
+    (r"\bunsafe\b", &["sandbox"]),
+    (r"\bclap::", &["cli"]),
+    (r"\brusqlite::", &["store"]),
+    (r"\b(oci_client|docker_credential)::", &["registry"]),
+    (r"\breqwest::", &["registry", "context"]),
+    (r"\bstd::net::(Tcp|Udp|ToSocket)", &["network", "registry", "context"]),
+    (r"\beprintln!|\bprintln!", &["cli"]),
+    (r"\bseccompiler::", &["sandbox"]),
+];
+
+/// Folders that only compute: what they are given is all that they see.
+const PURE: [&str; 4] = ["dockerfile", "plan", "image", "signal"];
+const INPUT_AND_OUTPUT: &str = r"\b(std::fs|std::net::Tcp|std::process|std::env::(var|args|current)|rustix|libc|tokio)";
+
+fn source_files() -> Vec<PathBuf> {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = walkdir::WalkDir::new(source).sort_by_file_name().into_iter().map(|entry| entry.unwrap().into_path());
+    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
+}
+
+/// The folder, or the file at the top, that a file belongs to.
+fn module_of(path: &Path) -> String {
+    let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
+    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// The code without comments, and without the tests at the end of a file.
+fn code_of(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap();
+    let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    code.lines().map(|line| line.split("//").next().unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// `PATH: word` for each match outside the folders.
+fn found_outside(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
+    let pattern = Regex::new(pattern).unwrap();
+    let mut found = Vec::new();
+    for path in source_files() {
+        let is_test = path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("tests"));
+        if is_test || allowed(&module_of(&path)) {
+            continue;
+        }
+        let code = code_of(&path);
+        found.extend(pattern.find_iter(&code).map(|word| format!("{}: {}", path.display(), word.as_str())));
+    }
+    found
+}
+
+#[test]
+fn folders_use_what_they_may_and_nothing_else() {
+    let used = Regex::new(r"\bcrate::([a-z_]+)").unwrap();
+    let mut wrong = BTreeSet::new();
+    for path in source_files() {
+        let module = module_of(&path);
+        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
+            // The command line joins everything.
+            assert!(matches!(module.as_str(), "cli" | "main"), "{module} is not in the list");
+            continue;
+        };
+        for word in used.captures_iter(&code_of(&path)) {
+            let word = &word[1];
+            if word != module && !allowed.contains(&word) && !matches!(word, "digest" | "io_error") {
+                wrong.insert(format!("{module} must not know {word}: {}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn what_touches_the_world_stays_in_its_folder() {
+    for (pattern, folders) in ONLY_IN {
+        let found = found_outside(pattern, |module| folders.contains(&module));
+        assert!(found.is_empty(), "only in {folders:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn folders_that_compute_do_no_input_and_output() {
+    let found = found_outside(INPUT_AND_OUTPUT, |module| !PURE.contains(&module));
+    assert!(found.is_empty(), "{found:#?}");
+}
+
+#[test]
+fn files_stay_small() {
+    let long = |path: &PathBuf| std::fs::read_to_string(path).unwrap().lines().count() > 500;
+    let found: Vec<PathBuf> = source_files().into_iter().filter(long).collect();
+    assert!(found.is_empty(), "over 500 lines: {found:#?}");
+}
