@@ -24,7 +24,8 @@ impl<'a> StoreBases<'a> {
         Self { store, options, contexts }
     }
 
-    fn stored(&self, reference: &Reference, platform: &Platform) -> Result<Option<BaseImage>, BaseError> {
+    /// The image of that name in the store, if it is there.
+    pub fn stored(&self, reference: &Reference, platform: &Platform) -> Result<Option<BaseImage>, BaseError> {
         let found = match reference.blob_digest() {
             Some(digest) => self.store.image_with_manifest(&digest).map_err(wrap)?,
             None => self.store.tag(&reference.to_string()).map_err(wrap)?,
@@ -62,9 +63,7 @@ impl Bases for StoreBases<'_> {
     }
 
     fn named_context(&self, name: &str, platform: &Platform) -> Result<Option<NamedContext>, BaseError> {
-        let wanted = named::normal_name(name);
-        let found = self.options.named_contexts.iter().find(|(given, _)| named::normal_name(given) == wanted);
-        let Some((given, source)) = found else { return Ok(None) };
+        let Some((given, source)) = named::find(&self.options.named_contexts, name) else { return Ok(None) };
         match source {
             NamedContextSource::Directory(_) | NamedContextSource::Remote(_) => {
                 self.contexts.know_as(name, given);

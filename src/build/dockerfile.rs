@@ -72,6 +72,10 @@ impl File {
     }
 
     pub fn plan_error(&self, error: PlanError) -> BuildError {
+        BuildError::Located(self.locate_plan_error(error))
+    }
+
+    pub fn locate_plan_error(&self, error: PlanError) -> Located {
         let hint = match error.kind.as_ref() {
             PlanErrorKind::Parse(parse) => parse.hint(),
             _ => None,
@@ -85,7 +89,7 @@ impl File {
             }
             source = cause.source();
         }
-        self.located(error.lines, &message, error.hint.as_deref().or(hint.as_deref()))
+        self.locate(error.lines, &message, error.hint.as_deref().or(hint.as_deref()))
     }
 
     pub fn solve_error(&self, error: SolveError, plan: &Plan) -> BuildError {
@@ -98,10 +102,11 @@ impl File {
             let shown: Vec<String> = tail.lines().map(|line| format!("  > {line}")).collect();
             message = format!("{message}\n{}:\n{}", step.name, shown.join("\n"));
         }
-        self.located(Some(step.lines), &message, error.hint().as_deref())
+        BuildError::Located(self.locate(Some(step.lines), &message, error.hint().as_deref()))
     }
 
-    pub fn located(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> BuildError {
+    /// The message with the lines it is about.
+    pub fn locate(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> Located {
         let lines = lines.unwrap_or(Lines { first: 0, last: 0 });
         let (headline, details) = message.split_once('\n').unwrap_or((message, ""));
         let excerpt =
@@ -115,7 +120,7 @@ impl File {
         if !details.is_empty() {
             text = format!("{text}\n{details}");
         }
-        BuildError::Located(Located { text })
+        Located { text }
     }
 
     /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.

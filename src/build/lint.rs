@@ -1,7 +1,7 @@
 //! The lint of a build: run when the plan is made, before anything is executed.
 
 use crate::dockerfile::Parse;
-use crate::dockerfile::lint::{self, CheckOptions, LintErrorKind, LintOptions, Scope};
+use crate::dockerfile::lint::{self, CheckOptions, LintError, LintErrorKind, LintOptions, Scope};
 use crate::plan::{PlanRequest, predefined_args};
 
 use super::answers::World;
@@ -13,28 +13,25 @@ use super::options::BuildOptions;
 /// The build argument that takes the place of the `check` directive.
 const CHECK_ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
 
-/// What the lint of this build is to look at. A `check` directive or argument that can't be read is an error.
-pub(super) fn options(
-    build: &BuildOptions,
-    request: &PlanRequest,
-    file: &File,
-    parse: &Parse,
-) -> Result<LintOptions, BuildError> {
+/// What the lint of this build is to look at. A `check` argument that can't be read is an error.
+pub(super) fn options(build: &BuildOptions, request: &PlanRequest, parse: &Parse) -> Result<LintOptions, BuildError> {
     let check = match build.build_args.get(CHECK_ARGUMENT) {
         None => None,
         Some(text) => Some(CheckOptions::parse(text).map_err(BuildError::CheckArgument)?),
     };
     let target_name = parse.result.as_ref().ok().and_then(|file| file.stages.last()?.name.as_deref());
-    let options = LintOptions {
+    Ok(LintOptions {
         predefined: predefined_args(request, request.target.as_deref().or(target_name)).to_vec(),
         build_args: build.build_args.clone(),
         check,
         scope: Scope::Target(request.target.clone()),
-    };
-    match lint::check_options(parse, &options) {
-        Ok(_) => Ok(options),
-        Err(error) => Err(file.located(error.lines, &error.to_string(), None)),
-    }
+    })
+}
+
+/// A `check` directive that can't be read is an error.
+pub(super) fn read_directive(file: &File, parse: &Parse, options: &LintOptions) -> Result<(), BuildError> {
+    let error = |error: LintError| BuildError::Located(file.locate(error.lines, &error.to_string(), None));
+    lint::check_options(parse, options).map(drop).map_err(error)
 }
 
 /// What there is to warn of. An error when the file or the user wants one for that.

@@ -5,6 +5,7 @@
 
 mod answers;
 mod bases;
+mod check;
 mod contexts;
 mod dockerfile;
 mod error;
@@ -15,6 +16,7 @@ mod options;
 mod output;
 mod result;
 
+pub use check::{Checked, Described, Fault, check, outline, targets};
 pub use error::{BuildError, Located};
 pub use findings::Findings;
 pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
@@ -51,7 +53,8 @@ pub fn build(
     let bases = bases::StoreBases::new(store, options, &contexts);
     let answers = Answers::new(&bases);
     let request = request(options);
-    let lint_options = lint::options(options, &request, &file, &parse)?;
+    let lint_options = lint::options(options, &request, &parse)?;
+    lint::read_directive(&file, &parse, &lint_options)?;
     let plan = plan::plan(parsed, &request, &answers).map_err(|error| file.plan_error(error))?;
     answers.close();
     let leaves_out = |path: &str| contexts.leaves_out(path);

@@ -9,9 +9,10 @@ use crate::plan::BaseError;
 use crate::store::Store;
 
 use super::bases::wrap;
+use super::options::NamedContextSource;
 
 /// The form in which names are compared: an image's familiar name without `:latest`, or the name in lower case.
-pub(super) fn normal_name(name: &str) -> String {
+fn normal_name(name: &str) -> String {
     let lower = name.to_lowercase();
     match lower.parse::<Reference>() {
         Ok(reference) => {
@@ -20,6 +21,15 @@ pub(super) fn normal_name(name: &str) -> String {
         }
         Err(_) => lower,
     }
+}
+
+/// What the user gave in the place of that name.
+pub(super) fn find<'a>(
+    given: &'a [(String, NamedContextSource)],
+    name: &str,
+) -> Option<&'a (String, NamedContextSource)> {
+    let wanted = normal_name(name);
+    given.iter().find(|(given, _)| normal_name(given) == wanted)
 }
 
 /// Loads the image of an OCI layout, without giving it a name.

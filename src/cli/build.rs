@@ -1,6 +1,7 @@
 //! `rbuild build`, or `rbuild` alone.
 
 mod arguments;
+mod call;
 pub(super) mod values;
 mod warnings;
 
@@ -20,7 +21,11 @@ const INTERRUPTED: u8 = 130;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let options = args.options()?;
+    let call = args.call()?;
     let store = global.open_store()?;
+    if let Some(call) = call {
+        return call.run(&store, &options);
+    }
     let quiet = args.quiet || args.progress == ProgressMode::Quiet;
     let observer = progress::observer(if quiet { ProgressMode::Quiet } else { args.progress });
     let cancellation = Arc::new(Cancellation::default());

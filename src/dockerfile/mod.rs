@@ -14,6 +14,7 @@ mod json;
 mod lines;
 pub mod lint;
 pub mod mount;
+pub mod outline;
 mod parse;
 pub mod report;
 mod statement;

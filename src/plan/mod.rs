@@ -5,6 +5,7 @@
 //! step runs. Hop 4 of a build (and hop 3's question).
 
 mod changes;
+mod check;
 mod chmod;
 mod copy;
 mod error;
@@ -19,6 +20,7 @@ mod stages;
 mod step;
 
 pub use changes::{ChangeError, apply_changes};
+pub use check::check;
 pub use chmod::Chmod;
 pub use error::{PlanError, PlanErrorKind};
 pub use expand::Environment;

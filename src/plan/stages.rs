@@ -86,7 +86,7 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
-    fn new(dockerfile: &'a Dockerfile, request: &'a PlanRequest, bases: &'a dyn Bases) -> Result<Self, PlanError> {
+    pub fn new(dockerfile: &'a Dockerfile, request: &'a PlanRequest, bases: &'a dyn Bases) -> Result<Self, PlanError> {
         let last = dockerfile.stages.last().ok_or_else(|| PlanErrorKind::NoStages.nowhere())?;
         let target_name = request.target.as_deref().or(last.name.as_deref());
         let lexer = Lexer::new(dockerfile.escape);
@@ -146,7 +146,7 @@ impl<'a> Planner<'a> {
         parsed.map_err(|error| PlanErrorKind::Platform { value, reason: error.to_string() }.at(expander.lines))
     }
 
-    fn target(&self) -> Result<usize, PlanError> {
+    pub fn target(&self) -> Result<usize, PlanError> {
         let Some(name) = &self.request.target else { return Ok(self.stage_count - 1) };
         self.names.get(&name.to_lowercase()).copied().ok_or_else(|| {
             let nearest = self.nearest_stage(name);
@@ -400,7 +400,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Fails when stages need each other, also those that the target does not need.
-    fn check_for_circles(&mut self) -> Result<(), PlanError> {
+    pub fn check_for_circles(&mut self) -> Result<(), PlanError> {
         let mut needs: Vec<Vec<(usize, Lines)>> = Vec::new();
         for index in 0..self.stage_count {
             let mut stage_needs: Vec<(usize, Lines)> = Vec::new();

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::call::{Call, Format};
 use super::values;
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
@@ -94,6 +95,16 @@ pub struct Args {
     /// Memory limit of each RUN step
     #[arg(short, long, value_name = "BYTES", value_parser = values::bytes)]
     memory: Option<u64>,
+    /// Only check the Dockerfile; the same as `--call=check`
+    #[arg(long, conflicts_with = "call")]
+    check: bool,
+    /// What to do in place of a build: `check` the Dockerfile, `outline` what the target can be given, or list the
+    /// `targets`. Nothing is executed, nothing is kept, and no registry is asked
+    #[arg(long, value_name = "METHOD[,format=FORMAT]", value_parser = Call::parse)]
+    call: Option<Call>,
+    /// How --check and --call print their answer
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Format>,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
     /// standard input
     #[arg(value_name = "PATH|URL|-")]
@@ -144,6 +155,12 @@ impl Args {
             keep: outputs.is_empty() || self.load,
             outputs,
         })
+    }
+
+    /// What to do in place of a build.
+    pub(super) fn call(&self) -> Result<Option<Call>, CliError> {
+        let call = if self.check { Call::CHECK } else { self.call.unwrap_or(Call::BUILD) };
+        call.with_format(self.format)
     }
 
     fn allows(&self, entitlement: &str) -> bool {

@@ -7,8 +7,8 @@ mod instructions;
 mod options;
 mod reach;
 mod rules;
-mod stages;
-mod variables;
+pub(super) mod stages;
+pub(super) mod variables;
 mod walk;
 
 use std::collections::BTreeMap;

@@ -230,7 +230,7 @@ fn image_names(stages: &[ResolvedStage<'_>], reached: &[bool], world: &dyn World
 }
 
 /// The stages and images that an instruction takes files from.
-pub(super) fn sources(command: &Command) -> Vec<String> {
+pub(in crate::dockerfile) fn sources(command: &Command) -> Vec<String> {
     match command {
         Command::Copy(copy) => copy.from.iter().cloned().collect(),
         Command::Run(run) => run.mounts.iter().filter_map(|value| mount::from_name(value)).collect(),

@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use crate::dockerfile::words::Variables;
 
 #[derive(Debug, Clone, Default)]
-pub(super) struct Environment(Vec<(String, String)>);
+pub(in crate::dockerfile) struct Environment(Vec<(String, String)>);
 
 impl Environment {
-    pub(super) fn new(pairs: &[(String, String)]) -> Self {
+    pub(in crate::dockerfile) fn new(pairs: &[(String, String)]) -> Self {
         let mut environment = Self::default();
         for (name, value) in pairs {
             environment.set(name, value.clone());
@@ -16,16 +16,16 @@ impl Environment {
         environment
     }
 
-    pub(super) fn set(&mut self, name: &str, value: String) {
+    pub(in crate::dockerfile) fn set(&mut self, name: &str, value: String) {
         self.0.retain(|(set, _)| set != name);
         self.0.push((name.to_owned(), value));
     }
 
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+    pub(in crate::dockerfile) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    pub(super) fn value(&self, name: &str) -> Option<&str> {
+    pub(in crate::dockerfile) fn value(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(set, _)| set == name).map(|(_, value)| value.as_str())
     }
 }

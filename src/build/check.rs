@@ -1,0 +1,161 @@
+//! What can be said of a build without executing anything: whether its Dockerfile is in order, and what it offers.
+//!
+//! No registry is asked: of a base image that the store lacks, nothing is known but that it has a PATH.
+
+use std::cell::Cell;
+
+use crate::dockerfile::lint::{self, LintOptions, Scope};
+use crate::dockerfile::outline::{self, Outline, OutlineOptions, Target};
+use crate::dockerfile::{Dockerfile, Lines, Parse};
+use crate::image::{ImageConfig, Platform, Reference};
+use crate::plan::{self, BaseError, BaseImage, Bases, NamedContext, PlanError, PlanRequest};
+use crate::store::Store;
+
+use super::answers::{Answers, World};
+use super::bases::StoreBases;
+use super::contexts::{BuildContexts, Sources};
+use super::dockerfile::File;
+use super::error::{BuildError, Located};
+use super::findings::Findings;
+use super::options::{BuildOptions, NamedContextSource};
+use super::{dockerfile, lint as build_lint, request};
+
+/// A Dockerfile, checked.
+#[derive(Debug)]
+pub struct Checked {
+    pub findings: Findings,
+    /// Why it could not be built.
+    pub fault: Option<Fault>,
+}
+
+/// What is wrong with a Dockerfile, and where.
+#[derive(Debug)]
+pub struct Fault {
+    pub message: String,
+    pub lines: Option<Lines>,
+    /// The message with the lines it is about.
+    pub located: Located,
+}
+
+/// What a Dockerfile offers, with the file itself.
+#[derive(Debug)]
+pub struct Described<T> {
+    pub description: T,
+    pub file_name: String,
+    pub source: Vec<u8>,
+}
+
+/// Runs the lint over the target and what it needs, or over all stages when none is named, and plans them.
+pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildError> {
+    let mut source = Sources::open(store, options)?;
+    let file = dockerfile::read(options, &mut source)?;
+    let parse = file.parse()?;
+    let contexts = BuildContexts::new(store, options, source, &file);
+    let bases = StoreBases::new(store, options, &contexts);
+    let offline = Offline { bases: &bases, options, guessed: Cell::new(false) };
+    let answers = Answers::new(&offline);
+    // Whether these are allowed is a question of the build's options, not of its Dockerfile.
+    let request = PlanRequest { allow_host_network: true, allow_insecure: true, ..request(options) };
+    let leaves_out = |path: &str| contexts.leaves_out(path);
+    let world = World { answers: &answers, platform: &request.platform, leaves_out: &leaves_out };
+    let scope = options.target.as_ref().map_or(Scope::All, |target| Scope::Target(Some(target.clone())));
+    let lint_options = LintOptions { scope, ..build_lint::options(options, &request, &parse)? };
+    let found = lint::lint(&parse, &world, &lint_options);
+    let findings = Findings { file_name: file.name.clone(), source: file.bytes.clone(), warnings: found.warnings };
+    let lint_fault = found.error.map(|error| Fault {
+        located: file.locate(error.lines, &error.to_string(), None),
+        lines: error.lines,
+        message: error.to_string(),
+    });
+    let fault = match (&parse.result, lint_fault) {
+        (Err(error), _) => Some(Fault {
+            message: error.to_string(),
+            lines: Some(error.lines).filter(|lines| lines.first > 0),
+            located: Located { text: error.render(&file.name, &file.bytes) },
+        }),
+        (Ok(parsed), None) => plan_fault(parsed, &request, &answers)
+            .filter(|error| !(offline.guessed.get() && may_be_right(&parse, error)))
+            .map(|error| fault_of(&file, error)),
+        (Ok(_), fault) => fault,
+    };
+    Ok(Checked { findings, fault })
+}
+
+/// The stages of the Dockerfile.
+pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Target>>, BuildError> {
+    let mut source = Sources::open(store, options)?;
+    let file = dockerfile::read(options, &mut source)?;
+    let parse = file.parse()?;
+    file.dockerfile(&parse)?;
+    Ok(Described { description: outline::targets(&parse), file_name: file.name, source: file.bytes })
+}
+
+/// What the target can be given.
+pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outline>, BuildError> {
+    let mut source = Sources::open(store, options)?;
+    let file = dockerfile::read(options, &mut source)?;
+    let parse = file.parse()?;
+    let parsed = file.dockerfile(&parse)?;
+    let wanted = OutlineOptions {
+        target: options.target.clone(),
+        predefined: build_lint::options(options, &request(options), &parse)?.predefined,
+        build_args: options.build_args.clone(),
+    };
+    let description = outline::outline(&parse, parsed, &wanted)
+        .map_err(|error| BuildError::Located(file.locate(error.lines, &error.to_string(), None)))?;
+    Ok(Described { description, file_name: file.name, source: file.bytes })
+}
+
+fn plan_fault(parsed: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> Option<PlanError> {
+    plan::check(parsed, request, bases).err()
+}
+
+fn fault_of(file: &File, error: PlanError) -> Fault {
+    let (lines, message) = (error.lines, error.to_string());
+    Fault { message, lines, located: file.locate_plan_error(error) }
+}
+
+/// A variable may have its value from a base image that is not known here.
+fn may_be_right(parse: &Parse, error: &PlanError) -> bool {
+    let lines = error.lines.unwrap_or(Lines { first: 0, last: 0 });
+    let node = parse.tree.instructions.iter().find(|node| node.lines.first == lines.first);
+    node.is_some_and(|node| node.original.contains('$'))
+}
+
+/// The store's images; others are taken to be there, with nothing in them.
+struct Offline<'a> {
+    bases: &'a StoreBases<'a>,
+    options: &'a BuildOptions,
+    /// An image was asked for that the store does not have.
+    guessed: Cell<bool>,
+}
+
+impl Offline<'_> {
+    fn guess(&self, name: String, platform: &Platform) -> BaseImage {
+        self.guessed.set(true);
+        BaseImage { name, config: ImageConfig::scratch(platform), layers: Vec::new() }
+    }
+}
+
+impl Bases for Offline<'_> {
+    fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
+        let known = self.bases.stored(reference, platform)?;
+        Ok(known.unwrap_or_else(|| self.guess(reference.to_string(), platform)))
+    }
+
+    fn named_context(&self, name: &str, platform: &Platform) -> Result<Option<NamedContext>, BaseError> {
+        match super::named::find(&self.options.named_contexts, name) {
+            Some((_, NamedContextSource::Image(reference))) => {
+                Ok(Some(NamedContext::Image(Box::new(self.image(reference, platform)?))))
+            }
+            // What is in a layout is known only when it has been loaded.
+            Some((_, NamedContextSource::OciLayout { .. })) => {
+                Ok(Some(NamedContext::Image(Box::new(self.guess(name.to_owned(), platform)))))
+            }
+            Some((_, NamedContextSource::Directory(_) | NamedContextSource::Remote(_))) => {
+                Ok(Some(NamedContext::Directory))
+            }
+            None => Ok(None),
+        }
+    }
+}

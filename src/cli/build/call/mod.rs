@@ -1,0 +1,168 @@
+//! `--call`: what can be learnt of a build without executing it.
+
+mod check;
+mod describe;
+mod sarif;
+
+use std::process::ExitCode;
+
+use crate::build::{self, BuildOptions, Checked};
+use crate::cli::{CliError, output};
+use crate::dockerfile::Lines;
+use crate::store::Store;
+
+/// `--call METHOD[,format=FORMAT][,ignorestatus=true]`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Call {
+    method: Method,
+    format: Option<Format>,
+    ignore_status: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Method {
+    Build,
+    Check,
+    Outline,
+    Targets,
+}
+
+/// How the answer is printed
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people
+    Text,
+    /// As buildx has it
+    Json,
+    /// For code hosts and editors; only of checks
+    Sarif,
+}
+
+impl Call {
+    pub const BUILD: Self = Self { method: Method::Build, format: None, ignore_status: false };
+    pub const CHECK: Self = Self { method: Method::Check, ..Self::BUILD };
+
+    /// Reads the value of `--call`.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut call = Self::BUILD;
+        for field in text.split(',') {
+            match field.split_once('=') {
+                None => call.method = method(field)?,
+                Some(("format", value)) => call.format = Some(format(value)?),
+                Some(("ignorestatus", value)) => {
+                    call.ignore_status =
+                        value.parse().map_err(|_| format!("ignorestatus is true or false, not `{value}`"))?;
+                }
+                Some((key, _)) => return Err(format!("unknown option `{key}`")),
+            }
+        }
+        Ok(call)
+    }
+
+    /// With the format that `--format` asks for. Nothing when an ordinary build is asked for.
+    pub fn with_format(mut self, wanted: Option<Format>) -> Result<Option<Self>, CliError> {
+        self.format = wanted.or(self.format);
+        match (self.method, self.format) {
+            (Method::Build, Some(_)) => Err(CliError::new("--format is for --check and --call=check|outline|targets")),
+            (Method::Build, None) => Ok(None),
+            (Method::Outline | Method::Targets, Some(Format::Sarif)) => {
+                Err(CliError::new("SARIF is for --call=check only"))
+            }
+            _ => Ok(Some(self)),
+        }
+    }
+
+    /// Does it, and prints the answer.
+    pub fn run(self, store: &Store, options: &BuildOptions) -> Result<ExitCode, CliError> {
+        let format = self.format.unwrap_or(Format::Text);
+        match self.method {
+            Method::Build => Ok(ExitCode::SUCCESS),
+            Method::Check => self.report(&build::check(store, options)?, format),
+            Method::Outline => {
+                let outline = build::outline(store, options)?;
+                output::print(&match format {
+                    Format::Text => describe::outline_text(&outline.description),
+                    Format::Json | Format::Sarif => describe::outline_json(&outline),
+                })?;
+                Ok(ExitCode::SUCCESS)
+            }
+            Method::Targets => {
+                let targets = build::targets(store, options)?;
+                output::print(&match format {
+                    Format::Text => describe::targets_text(&targets.description),
+                    Format::Json | Format::Sarif => describe::targets_json(&targets),
+                })?;
+                Ok(ExitCode::SUCCESS)
+            }
+        }
+    }
+
+    /// A fault is an error besides, whatever the format; warnings alone make the exit code 1.
+    fn report(self, checked: &Checked, format: Format) -> Result<ExitCode, CliError> {
+        output::print(&match format {
+            Format::Text => check::text(checked),
+            Format::Json => check::json(checked),
+            Format::Sarif => sarif::report(checked),
+        })?;
+        if let Some(fault) = &checked.fault {
+            return Err(CliError::new(fault.located.to_string()));
+        }
+        let clean = checked.findings.warnings.is_empty() || self.ignore_status;
+        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn method(name: &str) -> Result<Method, String> {
+    match name {
+        "build" => Ok(Method::Build),
+        "check" | "lint" => Ok(Method::Check),
+        "outline" => Ok(Method::Outline),
+        "targets" => Ok(Method::Targets),
+        _ => Err(format!("unknown method `{name}`: it is build, check, outline or targets")),
+    }
+}
+
+fn format(name: &str) -> Result<Format, String> {
+    match name {
+        "text" => Ok(Format::Text),
+        "json" => Ok(Format::Json),
+        "sarif" => Ok(Format::Sarif),
+        _ => Err(format!("unknown format `{name}`: it is text, json or sarif")),
+    }
+}
+
+/// A place as buildx writes it.
+fn location(lines: Lines) -> serde_json::Value {
+    serde_json::json!({ "ranges": [{ "start": { "line": lines.first }, "end": { "line": lines.last } }] })
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
+
+fn pretty(value: &serde_json::Value) -> String {
+    format!("{value:#}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_call() {
+        let call = |text| Call::parse(text);
+        let check = Call::CHECK;
+        assert_eq!(call("check"), Ok(check));
+        assert_eq!(call("check,format=json"), Ok(Call { format: Some(Format::Json), ..check }));
+        assert_eq!(call("format=sarif,check"), Ok(Call { format: Some(Format::Sarif), ..check }));
+        assert_eq!(call("check,ignorestatus=true"), Ok(Call { ignore_status: true, ..check }));
+        for wrong in ["", "chek", "check,format=xml", "check,ignorestatus=2", "check,a=b"] {
+            assert!(call(wrong).is_err(), "{wrong}");
+        }
+        assert!(call("build").unwrap().with_format(None).unwrap().is_none());
+        assert!(call("build").unwrap().with_format(Some(Format::Json)).is_err());
+        assert!(call("outline,format=sarif").unwrap().with_format(None).is_err());
+        assert_eq!(check.with_format(Some(Format::Json)).unwrap().unwrap().format, Some(Format::Json));
+    }
+}

@@ -1,0 +1,120 @@
+//! What a Dockerfile offers: its targets, and for one of them the build arguments, secrets and SSH agents it can be given.
+
+mod walk;
+
+use std::collections::BTreeMap;
+
+use super::mount::MountError;
+use super::words::WordError;
+use super::{Dockerfile, Lines, Node, Parse, Stage};
+
+/// A stage that can be built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// Empty for a stage without a name.
+    pub name: String,
+    /// What the comment above its FROM says of it.
+    pub description: String,
+    /// As written.
+    pub base: String,
+    /// As written; empty where FROM has none.
+    pub platform: String,
+    /// It is what is built when no target is named.
+    pub is_default: bool,
+    pub lines: Lines,
+}
+
+/// What one target can be given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Outline {
+    pub name: String,
+    pub description: String,
+    pub arguments: Vec<Argument>,
+    pub secrets: Vec<Given>,
+    pub ssh: Vec<Given>,
+}
+
+/// A build argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Argument {
+    pub name: String,
+    pub description: String,
+    /// What it is in this build; empty where it has no value.
+    pub value: String,
+    pub lines: Lines,
+}
+
+/// A secret or an SSH agent that a RUN mounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Given {
+    pub id: String,
+    pub required: bool,
+    pub lines: Lines,
+}
+
+/// What is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OutlineOptions {
+    pub target: Option<String>,
+    pub predefined: Vec<(String, String)>,
+    pub build_args: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OutlineErrorKind {
+    #[error("target stage `{name}` could not be found")]
+    UnknownTarget { name: String },
+    #[error(transparent)]
+    Word(#[from] WordError),
+    #[error("invalid --mount: {0}")]
+    Mount(#[from] MountError),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{kind}")]
+pub struct OutlineError {
+    pub kind: OutlineErrorKind,
+    pub lines: Option<Lines>,
+}
+
+/// The stages of a file that was read without fault.
+pub fn targets(parse: &Parse) -> Vec<Target> {
+    let Ok(file) = &parse.result else { return Vec::new() };
+    let last = file.stages.len().saturating_sub(1);
+    let target = |(index, stage): (usize, &Stage)| Target {
+        name: stage.name.clone().unwrap_or_default(),
+        description: stage.name.as_deref().map_or_else(String::new, |name| description(parse, stage.lines, name)),
+        base: stage.base.clone(),
+        platform: stage.platform.clone().unwrap_or_default(),
+        is_default: index == last,
+        lines: stage.lines,
+    };
+    file.stages.iter().enumerate().map(target).collect()
+}
+
+/// What the target can be given. Of base images nothing is known.
+pub fn outline(parse: &Parse, file: &Dockerfile, options: &OutlineOptions) -> Result<Outline, OutlineError> {
+    let unknown =
+        |name: &str| OutlineError { kind: OutlineErrorKind::UnknownTarget { name: name.to_owned() }, lines: None };
+    let mut walk = walk::Walk::new(parse, file, options)?;
+    for stage in &file.stages {
+        walk.stage(stage)?;
+    }
+    let target = match &options.target {
+        Some(name) => walk.named(name).ok_or_else(|| unknown(name))?,
+        None => file.stages.len().checked_sub(1).ok_or_else(|| unknown(""))?,
+    };
+    Ok(walk.collect(target))
+}
+
+/// What the comment above an instruction says of a name: the line that begins with it.
+fn description(parse: &Parse, lines: Lines, name: &str) -> String {
+    let nodes = &parse.tree.instructions;
+    let node: Option<&Node> =
+        nodes.binary_search_by_key(&lines.first, |node| node.lines.first).ok().and_then(|index| nodes.get(index));
+    let about = |comment: &String| comment.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned);
+    node.and_then(|node| node.comments.iter().find_map(about)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
