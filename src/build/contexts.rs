@@ -61,9 +61,7 @@ impl Sources {
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
     fn fetched(store: &Store, url: &str) -> Result<Self, BuildError> {
         if !context::is_git_url(url) {
-            let cache = store.root().join("downloads");
-            std::fs::create_dir_all(&cache).at("create", &cache)?;
-            let downloaded = http::download(&HttpRequest::new(url, &cache))?;
+            let downloaded = http::download(&HttpRequest::new(url, &store.downloads()?))?;
             let file = StdFile::open(&downloaded.path).at("open", &downloaded.path)?;
             return match context::read_standard_input(file)? {
                 Standard::Archive(archive) => Self::unpacked(store, archive),

@@ -2,20 +2,24 @@
 
 use std::fs::File;
 use std::io::{IsTerminal as _, Read, stdin};
+use std::path::Path;
 use std::process::ExitCode;
 
 use super::commands::Global;
 use super::{CliError, output};
 use crate::archive::{Import, import};
+use crate::context;
+use crate::context::http::{self, HttpRequest};
 use crate::image::{ImageConfig, Platform, Reference, host_platform};
 use crate::io_error::AtPath;
 use crate::plan::apply_changes;
+use crate::store::Store;
 
 /// Make an image of a root filesystem in a tar archive, compressed or not
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A file, or `-` for standard input
-    #[arg(value_name = "FILE|-")]
+    /// A file, an http(s) address, or `-` for standard input
+    #[arg(value_name = "FILE|URL|-")]
     source: String,
     /// What to call the image
     #[arg(value_name = "REPOSITORY[:TAG]")]
@@ -39,8 +43,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let platform = args.platform.unwrap_or_else(host_platform).normalized();
     let empty = ImageConfig { platform: platform.clone(), ..ImageConfig::default() };
     let config = apply_changes(&empty, &args.change)?;
-    let source = open(&args.source)?;
     let store = global.open_store()?;
+    let source = open(&store, &args.source)?;
     let settings = Import {
         platform,
         config,
@@ -55,7 +59,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(source: &str) -> Result<Box<dyn Read>, CliError> {
+fn open(store: &Store, source: &str) -> Result<Box<dyn Read>, CliError> {
+    if !Path::new(source).exists() && context::is_http_url(source) {
+        let downloaded = http::download(&HttpRequest::new(source, &store.downloads()?))?;
+        return Ok(Box::new(File::open(&downloaded.path).at("open", &downloaded.path)?));
+    }
     if source != "-" {
         return Ok(Box::new(File::open(source).at("open", source)?));
     }

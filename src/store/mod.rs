@@ -8,6 +8,9 @@
 //! layers/<hex>/         one layer, unpacked, under its diffID
 //! containers/<id>/      owned by `container`
 //! contexts/<hex>        stat caches, owned by `context`
+//! downloads/            files behind http(s), owned by `context`
+//! checkouts/<hex>/      git repositories at one commit
+//! caches/<hex>/         contents of `RUN --mount=type=cache`
 //! locks/<hex>           taken while a step or a layer is being made
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! store.db              images, tags, layers, cache records
@@ -100,6 +103,13 @@ impl Store {
     /// The folder that holds the store; absolute.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder of files that were downloaded, made when it is missing; owned by `context`.
+    pub fn downloads(&self) -> Result<PathBuf, StoreError> {
+        let path = self.root.join("downloads");
+        std::fs::create_dir_all(&path).at("create", &path)?;
+        Ok(path)
     }
 
     fn database(&self) -> MutexGuard<'_, Connection> {

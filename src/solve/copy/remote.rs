@@ -21,7 +21,7 @@ const DOWNLOADED_MODE: u32 = 0o600;
 
 impl Solver<'_> {
     pub(super) fn download(&self, url: &str, checksum: Option<&str>, unpack: bool) -> Result<Gathered, StepError> {
-        let cache = folder(self.store, "downloads")?;
+        let cache = self.store.downloads()?;
         let checksum = checksum.map(str::parse::<BlobDigest>).transpose()?;
         let downloaded = http::download(&HttpRequest { checksum, ..HttpRequest::new(url, &cache) })?;
         Ok(Gathered {
