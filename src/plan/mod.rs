@@ -4,27 +4,31 @@
 //! Pure: the only question a plan asks the world is what a base name stands for, through [`Bases`]. Must not know how a
 //! step runs. Hop 4 of a build (and hop 3's question).
 
+mod bases;
 mod changes;
 mod check;
 mod chmod;
+mod circles;
 mod copy;
 mod error;
 mod expand;
+mod globals;
 mod history;
 mod instructions;
 mod ports;
-mod predefined;
 mod request;
 mod run;
 mod stages;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use changes::{ChangeError, apply_changes};
 pub use check::check;
 pub use chmod::Chmod;
 pub use error::{PlanError, PlanErrorKind};
 pub use expand::Environment;
-pub use predefined::global_args as predefined_args;
+pub use globals::predefined as predefined_args;
 pub use request::{BaseError, BaseImage, Bases, NamedContext, NoCache, PlanRequest};
 pub use stages::plan;
 pub use step::{

@@ -2,17 +2,16 @@
 
 use std::collections::HashMap;
 
-use crate::dockerfile::mount::{self, MountKind};
 use crate::dockerfile::words::Lexer;
-use crate::dockerfile::{self, Command, Dockerfile, Instruction, Lines, Stage};
-use crate::image::{ImageConfig, Platform, Reference, SCRATCH_PATH};
+use crate::dockerfile::{self, Dockerfile, Instruction, Lines, Stage};
+use crate::image::{ImageConfig, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::{Environment, Expander};
+use super::globals;
 use super::instructions::StageBuilder;
-use super::predefined;
-use super::request::{BaseImage, Bases, NamedContext, PlanRequest};
-use super::step::{CopySource, CopyStep, Operation, Plan, Step, StepId, TreeSource};
+use super::request::{Bases, PlanRequest};
+use super::step::{Plan, Step, StepId, TreeSource};
 
 /// Plans the build of the request's target.
 pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> Result<Plan, PlanError> {
@@ -36,21 +35,21 @@ pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -
 }
 
 /// A stage, or an image that `COPY --from` or a mount names like one.
-struct Node<'a> {
+pub(super) struct Node<'a> {
     /// The name after AS.
-    name: Option<&'a str>,
-    base_name: String,
+    pub name: Option<&'a str>,
+    pub base_name: String,
     /// The base name as written.
-    written: String,
-    platform: Option<Platform>,
-    lines: Lines,
-    instructions: &'a [Instruction],
+    pub written: String,
+    pub platform: Option<Platform>,
+    pub lines: Lines,
+    pub instructions: &'a [Instruction],
     /// The stage that it stands on.
-    base: Option<usize>,
-    state: State,
+    pub base: Option<usize>,
+    pub state: State,
 }
 
-enum State {
+pub(super) enum State {
     Waiting,
     /// Being planned further up: whoever needs it now closes a circle.
     Started,
@@ -78,11 +77,11 @@ pub(super) struct Planner<'a> {
     pub epoch: Option<i64>,
     pub proxies: Vec<(String, String)>,
     pub steps: Vec<Step>,
-    escape: char,
-    nodes: Vec<Node<'a>>,
+    pub escape: char,
+    pub nodes: Vec<Node<'a>>,
     /// Stages by name; of several with one name the last.
-    names: HashMap<String, usize>,
-    stage_count: usize,
+    pub names: HashMap<String, usize>,
+    pub stage_count: usize,
 }
 
 impl<'a> Planner<'a> {
@@ -90,15 +89,15 @@ impl<'a> Planner<'a> {
         let last = dockerfile.stages.last().ok_or_else(|| PlanErrorKind::NoStages.nowhere())?;
         let target_name = request.target.as_deref().or(last.name.as_deref());
         let lexer = Lexer::new(dockerfile.escape);
-        let globals = declare_globals(dockerfile, request, &lexer, predefined::global_args(request, target_name))?;
-        let epoch = epoch(request, &globals)?;
+        let globals = globals::declare(dockerfile, request, &lexer, target_name)?;
+        let epoch = globals::epoch(request, &globals)?;
         let mut planner = Self {
             request,
             bases,
             lexer,
             globals,
             epoch,
-            proxies: predefined::proxies(&request.build_args),
+            proxies: globals::proxies(&request.build_args),
             steps: Vec::new(),
             escape: dockerfile.escape,
             nodes: Vec::new(),
@@ -240,129 +239,6 @@ impl<'a> Planner<'a> {
         Ok(builder.finish())
     }
 
-    /// The ONBUILD triggers that the stage's base left for it, taken out of the config.
-    fn triggers(&mut self, index: usize, base: &mut Built) -> Result<Vec<Instruction>, PlanError> {
-        let lines = self.nodes[index].lines;
-        let texts = std::mem::take(&mut base.config.config.on_build);
-        let parse = |text: &String| {
-            dockerfile::parse_trigger(text, self.escape, lines)
-                .map_err(|error| PlanErrorKind::Parse(Box::new(error)).at(lines))
-        };
-        texts.iter().map(parse).collect()
-    }
-
-    /// A base that is no stage: nothing, what the user put in its place, or an image.
-    fn external_base(&mut self, index: usize) -> Result<Built, PlanError> {
-        let base_name = self.nodes[index].base_name.clone();
-        let lines = self.nodes[index].lines;
-        if base_name == "scratch" {
-            let config = ImageConfig::scratch(&self.request.platform);
-            let step = self.add_step(Step {
-                name: String::new(),
-                lines,
-                ignore_cache: false,
-                operation: Operation::Base { layers: Vec::new() },
-            });
-            return Ok(self.built(TreeSource::Step(step), config, lines));
-        }
-        if let Some(replaced) = self.named_context(&base_name, index)? {
-            return Ok(replaced);
-        }
-        let platform = self.nodes[index].platform.clone().unwrap_or_else(|| self.request.platform.clone());
-        let reference = base_name.parse::<Reference>().map_err(|error| {
-            PlanErrorKind::Reference { value: base_name.clone(), reason: error.to_string() }.at(lines)
-        })?;
-        let image = self.bases.image(&reference, &platform).map_err(|error| {
-            let hint = error
-                .hint
-                .clone()
-                .or_else(|| self.nearest_stage(&base_name).map(|near| format!("did you mean the stage `{near}`?")));
-            PlanErrorKind::Base(error).at(lines).hint(hint)
-        })?;
-        Ok(self.image_as_base(image, index))
-    }
-
-    /// What `--build-context` put in the place of a stage or image.
-    fn named_context(&mut self, name: &str, index: usize) -> Result<Option<Built>, PlanError> {
-        if name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
-            return Ok(None);
-        }
-        let platform = self.nodes[index].platform.clone().unwrap_or_else(|| self.request.platform.clone());
-        let lines = self.nodes[index].lines;
-        let found = self.bases.named_context(name, &platform).map_err(|error| {
-            let hint = error.hint.clone();
-            PlanErrorKind::Base(error).at(lines).hint(hint)
-        })?;
-        Ok(match found {
-            None => None,
-            Some(NamedContext::Image(image)) => Some(self.image_as_base(*image, index)),
-            Some(NamedContext::Directory) => {
-                let config = ImageConfig::scratch(&platform);
-                Some(self.built(TreeSource::Context(Some(name.to_owned())), config, lines))
-            }
-        })
-    }
-
-    fn image_as_base(&mut self, image: BaseImage, index: usize) -> Built {
-        let lines = self.nodes[index].lines;
-        let step = self.add_step(Step {
-            name: format!("FROM {}", image.name),
-            lines,
-            ignore_cache: false,
-            operation: Operation::Base { layers: image.layers },
-        });
-        self.built(TreeSource::Step(step), image.config, lines)
-    }
-
-    fn built(&self, tree: TreeSource, mut config: ImageConfig, lines: Lines) -> Built {
-        if config.config.env_value("PATH").is_none() {
-            config.config.set_env("PATH", SCRATCH_PATH);
-        }
-        let mut environment = Environment::default();
-        for entry in &config.config.env {
-            let (name, value) = entry.split_once('=').unwrap_or((entry, ""));
-            environment.set(name, value);
-        }
-        let base_history = config.history.len();
-        Built { tree, config, environment, build_args: Vec::new(), base_history, lines }
-    }
-
-    /// Turns a context that a stage stands on into a root filesystem: all of it, on nothing.
-    pub fn context_as_base(&mut self, index: usize, lines: &Lines) -> StepId {
-        let TreeSource::Context(name) = self.context_of(index) else { return StepId(0) };
-        let parent = self.add_step(Step {
-            name: String::new(),
-            lines: *lines,
-            ignore_cache: false,
-            operation: Operation::Base { layers: Vec::new() },
-        });
-        let shown = name.clone().unwrap_or_default();
-        let source = CopySource::Path { tree: TreeSource::Context(name), path: "/".to_owned(), unpack: false };
-        self.add_step(Step {
-            name: format!("FROM {shown}"),
-            lines: *lines,
-            ignore_cache: false,
-            operation: Operation::Copy(Box::new(CopyStep {
-                parent,
-                sources: vec![source],
-                destination: "/".to_owned(),
-                chown: None,
-                chmod: None,
-                excludes: Vec::new(),
-                parents: false,
-                link: false,
-                epoch: self.epoch,
-            })),
-        })
-    }
-
-    fn context_of(&self, index: usize) -> TreeSource {
-        match &self.nodes[index].state {
-            State::Built(built) => built.tree.clone(),
-            State::Waiting | State::Started => TreeSource::Context(Some(self.nodes[index].base_name.clone())),
-        }
-    }
-
     pub fn add_step(&mut self, step: Step) -> StepId {
         self.steps.push(step);
         StepId(self.steps.len() - 1)
@@ -382,7 +258,7 @@ impl<'a> Planner<'a> {
         if self.nodes.len() == 1 { String::new() } else { self.shown_name(index) }
     }
 
-    fn nearest_stage(&self, written: &str) -> Option<&str> {
+    pub fn nearest_stage(&self, written: &str) -> Option<&str> {
         let names: Vec<&str> = self.names.keys().map(String::as_str).collect();
         dockerfile::nearest(written, &names)
     }
@@ -397,95 +273,5 @@ impl<'a> Planner<'a> {
 
     pub fn stands_on_image(&self, index: usize) -> bool {
         self.nodes[index].base.is_none() && self.nodes[index].base_name != "scratch"
-    }
-
-    /// Fails when stages need each other, also those that the target does not need.
-    pub fn check_for_circles(&mut self) -> Result<(), PlanError> {
-        let mut needs: Vec<Vec<(usize, Lines)>> = Vec::new();
-        for index in 0..self.stage_count {
-            let mut stage_needs: Vec<(usize, Lines)> = Vec::new();
-            stage_needs.extend(self.nodes[index].base.map(|base| (base, self.nodes[index].lines)));
-            for instruction in self.nodes[index].instructions {
-                for from in sources_of(instruction) {
-                    let named = self.names.get(&from.to_lowercase()).copied();
-                    let numbered = from.parse::<usize>().ok().filter(|number| *number < self.stage_count);
-                    let copied = numbered.filter(|_| matches!(instruction.command, Command::Copy(_)));
-                    stage_needs.extend(copied.or(named).map(|node| (node, instruction.lines)));
-                }
-            }
-            needs.push(stage_needs);
-        }
-        for start in 0..self.stage_count {
-            for &(next, lines) in &needs[start] {
-                if reaches(&needs, next, start) {
-                    return Err(PlanErrorKind::Circular { stage: self.shown_name(start) }.at(lines));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-/// The stages or images that an instruction takes files from.
-fn sources_of(instruction: &Instruction) -> Vec<String> {
-    match &instruction.command {
-        Command::Copy(copy) => copy.from.iter().cloned().collect(),
-        Command::Run(run) => run
-            .mounts
-            .iter()
-            .filter_map(|text| mount::parse(text).ok())
-            .filter(|mount| mount.kind != MountKind::Tmpfs)
-            .filter_map(|mount| mount.from)
-            .collect(),
-        _ => Vec::new(),
-    }
-}
-
-/// Whether a way leads from `start` to `end`.
-fn reaches(needs: &[Vec<(usize, Lines)>], start: usize, end: usize) -> bool {
-    let mut seen = vec![false; needs.len()];
-    let mut waiting = vec![start];
-    while let Some(node) = waiting.pop() {
-        if node == end {
-            return true;
-        }
-        if !std::mem::replace(&mut seen[node], true) {
-            waiting.extend(needs[node].iter().map(|(next, _)| *next));
-        }
-    }
-    false
-}
-
-/// The global ARGs with their values: from the command line, or else their defaults.
-fn declare_globals(
-    dockerfile: &Dockerfile,
-    request: &PlanRequest,
-    lexer: &Lexer,
-    mut globals: Environment,
-) -> Result<Environment, PlanError> {
-    for instruction in &dockerfile.global_args {
-        let Command::Arg(declarations) = &instruction.command else { continue };
-        let expander = Expander { lexer, lines: instruction.lines };
-        for declaration in declarations {
-            if let Some(given) = request.build_args.get(&declaration.name) {
-                globals.set(&declaration.name, given);
-            } else if let Some(default) = &declaration.default {
-                let value = expander.word(default, &globals)?;
-                globals.set(&declaration.name, &value);
-            }
-        }
-    }
-    Ok(globals)
-}
-
-fn epoch(request: &PlanRequest, globals: &Environment) -> Result<Option<i64>, PlanError> {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let given = request.build_args.get(NAME).map(String::as_str).or_else(|| globals.get(NAME));
-    match given {
-        None | Some("") => Ok(None),
-        Some(text) => {
-            let seconds = text.parse::<i64>().ok().filter(|seconds| *seconds >= 0);
-            seconds.map(Some).ok_or_else(|| PlanErrorKind::Epoch(text.to_owned()).nowhere())
-        }
     }
 }

@@ -1,0 +1,161 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::digest::DiffId;
+use crate::image::{ImageConfig, Platform, Reference};
+
+/// Knows one image, and writes down what it is asked.
+#[derive(Default)]
+struct OneImage {
+    asked: RefCell<Vec<String>>,
+    on_build: Vec<String>,
+}
+
+impl Bases for OneImage {
+    fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
+        self.asked.borrow_mut().push(reference.familiar());
+        if reference.familiar() != "base:latest" {
+            return Err(BaseError {
+                message: format!("{}: not found", reference.familiar()),
+                hint: None,
+                source: None,
+            });
+        }
+        let mut config = ImageConfig::scratch(platform);
+        config.config.cmd = vec!["sh".to_owned()];
+        config.config.on_build.clone_from(&self.on_build);
+        Ok(BaseImage { name: "base".to_owned(), config, layers: vec![DiffId::from_bytes([1; 32])] })
+    }
+
+    fn named_context(&self, name: &str, _: &Platform) -> Result<Option<NamedContext>, BaseError> {
+        Ok((name == "extra").then_some(NamedContext::Directory))
+    }
+}
+
+fn request(build_args: &[(&str, &str)], target: Option<&str>) -> PlanRequest {
+    let platform = Platform::new("linux", "amd64", "");
+    PlanRequest {
+        target: target.map(str::to_owned),
+        build_args: build_args
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_string()))
+            .collect::<BTreeMap<_, _>>(),
+        labels: Vec::new(),
+        platform: platform.clone(),
+        platform_is_explicit: false,
+        build_platform: platform,
+        no_cache: NoCache::Never,
+        network: NetworkMode::Default,
+        allow_host_network: false,
+        allow_insecure: false,
+    }
+}
+
+fn plan_of(text: &str, bases: &OneImage, request: &PlanRequest) -> Result<Plan, PlanError> {
+    let dockerfile = crate::dockerfile::parse(text.as_bytes()).result.unwrap();
+    plan(&dockerfile, request, bases)
+}
+
+fn planned(text: &str) -> Plan {
+    plan_of(text, &OneImage::default(), &request(&[], None)).unwrap()
+}
+
+fn names(plan: &Plan) -> Vec<&str> {
+    plan.steps.iter().map(|step| step.name.as_str()).collect()
+}
+
+fn run_arguments(plan: &Plan) -> Vec<&str> {
+    fn last(operation: &Operation) -> Option<&str> {
+        match operation {
+            Operation::Run(run) => run.arguments.last().map(String::as_str),
+            _ => None,
+        }
+    }
+    plan.steps.iter().filter_map(|step| last(&step.operation)).collect()
+}
+
+#[test]
+fn steps_are_numbered_by_stage() {
+    let plan = planned("FROM base AS a\nRUN one\nFROM base\nCOPY --from=a /x /x\nWORKDIR /w\nCMD [\"x\"]\n");
+    assert_eq!(
+        names(&plan),
+        [
+            "[stage-1 1/3] FROM base",
+            "[a 1/2] FROM base",
+            "[a 2/2] RUN one",
+            "[stage-1 2/3] COPY --from=a /x /x",
+            "[stage-1 3/3] WORKDIR /w"
+        ]
+    );
+    assert_eq!(plan.result, StepId(4));
+    assert_eq!(plan.config.config.cmd, ["x"]);
+}
+
+#[test]
+fn a_stage_that_is_not_needed_is_not_looked_up() {
+    let bases = OneImage::default();
+    let plan =
+        plan_of("FROM nowhere AS unused\nRUN false\nFROM base\nRUN true\n", &bases, &request(&[], None)).unwrap();
+    assert_eq!(*bases.asked.borrow(), ["base:latest"]);
+    assert_eq!(run_arguments(&plan), ["true"]);
+}
+
+#[test]
+fn the_target_ends_the_build_and_its_name_has_no_case() {
+    let text = "FROM base AS First\nRUN one\nFROM base\nRUN two\n";
+    let bases = OneImage::default();
+    assert_eq!(run_arguments(&plan_of(text, &bases, &request(&[], Some("FIRST"))).unwrap()), ["one"]);
+    let error = plan_of(text, &bases, &request(&[], Some("frist"))).unwrap_err();
+    assert_eq!(error.to_string(), "target stage `frist` could not be found");
+    assert_eq!(error.hint.as_deref(), Some("did you mean `first`?"));
+}
+
+#[test]
+fn stages_that_need_each_other_or_come_later_are_refused() {
+    let error = |text: &str| {
+        let error = plan_of(text, &OneImage::default(), &request(&[], None)).unwrap_err();
+        (error.to_string(), error.lines.map(|lines| lines.first))
+    };
+    let circle = "FROM base AS a\nCOPY --from=b /x /x\nFROM base AS b\nCOPY --from=a /x /x\n";
+    assert_eq!(error(circle), ("circular dependency detected on stage `a`".to_owned(), Some(2)));
+    let later = "FROM base AS a\nCOPY --from=b /x /x\nFROM base AS b\nFROM a\n";
+    assert_eq!(
+        error(later),
+        ("cannot copy from stage `b`: it needs to be defined before stage `a`".to_owned(), Some(2))
+    );
+    assert_eq!(error("FROM base\nCOPY --from=7 /x /x\n").0, "invalid stage index 7: there are 1 stages");
+    assert_eq!(error("FROM nowhere\n"), ("nowhere:latest: not found".to_owned(), Some(1)));
+}
+
+#[test]
+fn arguments_have_their_scopes() {
+    let text = "ARG G=global\nFROM base AS a\nARG G\nARG L=local\nENV SEEN=$G-$L-$UNKNOWN\nFROM a\nENV CHILD=$L\n\
+                FROM base\nENV OTHER=$G-$L\nCOPY --from=1 / /\n";
+    let plan = plan_of(text, &OneImage::default(), &request(&[("L", "given")], Some("a"))).unwrap();
+    assert_eq!(plan.config.config.env_value("SEEN"), Some("global-given-"));
+    let plan = planned(text);
+    assert_eq!(plan.config.config.env_value("OTHER"), Some("-"));
+    assert_eq!(plan.config.config.env_value("G"), None);
+}
+
+#[test]
+fn triggers_run_in_the_child_and_are_gone_after_it() {
+    let bases = OneImage { on_build: vec!["RUN triggered".to_owned()], ..OneImage::default() };
+    let plan = plan_of("FROM base\nRUN own\n", &bases, &request(&[], None)).unwrap();
+    assert_eq!(names(&plan), ["[1/3] FROM base", "[2/3] ONBUILD RUN triggered", "[3/3] RUN own"]);
+    assert!(plan.config.config.on_build.is_empty());
+}
+
+#[test]
+fn an_entrypoint_resets_the_command_of_the_base_only() {
+    assert!(planned("FROM base\nENTRYPOINT [\"e\"]\n").config.config.cmd.is_empty());
+    assert_eq!(planned("FROM base\nCMD [\"c\"]\nENTRYPOINT [\"e\"]\n").config.config.cmd, ["c"]);
+}
+
+#[test]
+fn a_context_may_take_the_place_of_a_base() {
+    let plan = planned("FROM extra\nLABEL a=b\n");
+    let is_copy = |step: &Step| matches!(&step.operation, Operation::Copy(copy) if copy.destination == "/");
+    assert!(is_copy(&plan.steps[plan.result.0]));
+}
