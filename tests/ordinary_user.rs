@@ -79,7 +79,8 @@ fn somebody_with_subordinate_ids() -> Option<(String, String)> {
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     names.lines().find_map(|line| {
         let name = line.split(':').next()?;
-        let user: Vec<&str> = users.lines().map(|user| user.split(':').collect()).find(|user: &Vec<_>| user[0] == name)?;
+        let user: Vec<&str> =
+            users.lines().map(|user| user.split(':').collect()).find(|user: &Vec<_>| user[0] == name)?;
         Some((user.get(2)?.to_string(), user.get(3)?.to_string()))
     })
 }
@@ -117,7 +118,8 @@ fn makes_the_same_image_as_root() {
     let Some(root) = TestStore::with_busybox() else { return };
     let epoch = "SOURCE_DATE_EPOCH=1700000000";
     // What RUN makes has times of its own; WORKDIR, COPY and ADD have not.
-    let dockerfile = "FROM busybox\nUSER 12\nWORKDIR /made\nCOPY --chown=70:70 file /data/\nCOPY --chmod=4711 file /f\n";
+    let dockerfile =
+        "FROM busybox\nUSER 12\nWORKDIR /made\nCOPY --chown=70:70 file /data/\nCOPY --chmod=4711 file /f\n";
     let arguments = ["build", "-q", "--build-arg", epoch, "ctx"];
     user.write("ctx/Dockerfile", dockerfile);
     user.write("ctx/file", "content\n");
