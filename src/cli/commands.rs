@@ -129,7 +129,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Info(args) => super::info::run(args, global),
         Command::Inspect(args) => super::inspect::run(args, global),
         Command::Build(args) => super::build::run(*args, global),
-        Command::SyncStore => global.open_store()?.sync().map(|()| ExitCode::SUCCESS).map_err(Into::into),
+        Command::SyncStore => sync_store(global),
         Command::Load(args) => super::load::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
         Command::Pull(args) => super::pull::run(args, global),
@@ -141,4 +141,12 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Tag(args) => super::tag::run(args, global),
         Command::Version(args) => super::version::run(args, global),
     }
+}
+
+/// Called behind a build's back: a store that was removed meanwhile is not made anew.
+fn sync_store(global: &Global) -> Result<ExitCode, CliError> {
+    if global.store_root()?.join("store.db").exists() {
+        global.open_store()?.sync()?;
+    }
+    Ok(ExitCode::SUCCESS)
 }

@@ -49,7 +49,7 @@ pub enum StepError {
     #[error("process {command} did not complete successfully: {ending}")]
     Failed { command: String, ending: String, tail: String },
     #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
-    SourceNotFound { path: String, place: String, ignored: bool },
+    SourceNotFound { path: String, place: String, ignored: bool, nearest: Option<String> },
     #[error("cannot copy to non-directory: /{}", path.display())]
     NotDirectory { path: PathBuf },
     #[error("cannot replace the directory /{} with a file", path.display())]
@@ -86,6 +86,7 @@ impl StepError {
         match self {
             Self::MissingSecret { id } => Some(format!("pass --secret id={id},src=FILE or --secret id={id},env=NAME")),
             Self::MissingSsh { id } => Some(format!("start an ssh-agent and pass --ssh {id}")),
+            Self::SourceNotFound { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
             Self::Network(error) => error.hint().map(str::to_owned),
             _ if self.is_no_space() => Some("the disk is full: free some space and build again".to_owned()),
             _ => None,

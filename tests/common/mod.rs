@@ -16,6 +16,15 @@ pub struct TestStore {
     folder: tempfile::TempDir,
 }
 
+impl Drop for TestStore {
+    fn drop(&mut self) {
+        if !is_root() {
+            // Files of subordinate owners can be removed only inside of a user namespace.
+            let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(self.folder.path()).status();
+        }
+    }
+}
+
 impl TestStore {
     pub fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("rbuild-test-").tempdir().expect("a temporary folder can be made");

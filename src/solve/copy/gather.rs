@@ -4,8 +4,11 @@ use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::context::{IgnorePatterns, SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, select};
+use crate::context::{
+    IgnorePatterns, SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, select,
+};
 use crate::digest::{BlobDigest, ContentDigest, FieldHasher};
+use crate::dockerfile;
 use crate::layer::FileKind;
 use crate::plan::CopyStep;
 
@@ -73,11 +76,23 @@ pub(super) fn from_tree(
             path: path.to_owned(),
             place: files.place().to_owned(),
             ignored: matches!(files, Files::Context(_)) && solver.contexts.is_ignored(path),
+            nearest: nearest(files.source_tree(), path),
         },
         other => other.into(),
     })?;
     let roots = list_roots(&files, selected, &options)?;
     Ok(Gathered { content: Content::Tree { files, roots }, unpack, shown: path.to_owned() })
+}
+
+/// What the user may have meant by a path that names nothing.
+fn nearest(tree: &dyn SourceTree, path: &str) -> Option<String> {
+    let path = Path::new(path.trim_start_matches('/'));
+    let folder = path.parent()?;
+    let names: Vec<String> =
+        tree.read_dir(folder).ok()?.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let found = dockerfile::nearest(path.file_name()?.to_str()?, &names)?;
+    Some(folder.join(found).display().to_string())
 }
 
 /// A heredoc.
