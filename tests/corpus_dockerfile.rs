@@ -22,6 +22,15 @@ fn oddities() {
     compare(&rows);
 }
 
+#[test]
+fn differences_are_documented() {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/differences.md")).unwrap();
+    for name in DIFFERENT {
+        assert!(text.contains(&format!("| edge `{name}` |")), "{name} is missing");
+    }
+    assert_eq!(text.matches("| edge `").count(), DIFFERENT.len());
+}
+
 fn compare(rows: &[Value]) {
     let differences: Vec<String> = rows.iter().flat_map(differences).collect();
     assert!(differences.is_empty(), "{} differences:\n{}", differences.len(), differences.join("\n"));
