@@ -71,3 +71,60 @@ fn optional(hasher: &mut FieldHasher, text: Option<&str>) {
         None => hasher.number(0),
     };
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::{DiffId, TreeDigest};
+    use crate::plan::StepId;
+    use crate::snapshot::StackLayer;
+
+    fn stack(diff_id: u8, tree: u8) -> Stack {
+        let tree = Some(TreeDigest::from_bytes([tree; 32]));
+        Stack::default().with(StackLayer { diff_id: DiffId::from_bytes([diff_id; 32]), tree })
+    }
+
+    fn run_step() -> RunStep {
+        RunStep {
+            parent: StepId(0),
+            arguments: vec!["/bin/sh".to_owned(), "-c".to_owned(), "make".to_owned()],
+            environment: vec![("PATH".to_owned(), "/bin".to_owned())],
+            proxies: Vec::new(),
+            working_directory: "/src".to_owned(),
+            user: String::new(),
+            network: NetworkMode::Default,
+            insecure: false,
+            mounts: Vec::new(),
+            devices: Vec::new(),
+            script: None,
+        }
+    }
+
+    /// Whoever changes what goes into a key changes its tag, and this.
+    #[test]
+    fn keys_stay_what_they_are() {
+        let directory_step =
+            DirectoryStep { parent: StepId(0), path: "/w".into(), user: "app".to_owned(), epoch: None };
+        let keys =
+            [directory(&directory_step, &stack(1, 2)).hex(), run(&run_step(), &stack(1, 2), &[3; 32], &[4; 32]).hex()];
+        assert_eq!(
+            keys,
+            [
+                "245411f9871010048bcbf57627332666c50c90fa0b79b0b47d97c043e056b651",
+                "1ecde20a0055f674fad31497e077eef2bf34beb39ce8a0c5f21e89aaf97a0c4c",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_knows_the_tree_below_and_no_time_and_no_proxy() {
+        let key = |step: &RunStep, parent: &Stack| run(step, parent, &[0; 32], &[0; 32]);
+        let usual = key(&run_step(), &stack(1, 2));
+        assert_eq!(key(&run_step(), &stack(9, 2)), usual, "the same tree with other times");
+        assert_ne!(key(&run_step(), &stack(1, 9)), usual, "another tree");
+        let proxies = vec![("http_proxy".to_owned(), "http://proxy".to_owned())];
+        assert_eq!(key(&RunStep { proxies, ..run_step() }, &stack(1, 2)), usual, "a proxy");
+        let user = "app".to_owned();
+        assert_ne!(key(&RunStep { user, ..run_step() }, &stack(1, 2)), usual, "another user");
+    }
+}

@@ -1,13 +1,14 @@
-//! Lists what a copy takes, with the digests that make its cache key.
+//! Lists what a copy takes, as a digest that makes its cache key. What is listed is not kept: a context may have a
+//! million files, and visiting them again costs less than remembering them.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::context::{
-    IgnorePatterns, SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, select,
+    Entry, IgnorePatterns, SelectError, SelectOptions, SelectedItem, SelectedRoot, SourceTree, select,
 };
-use crate::digest::{BlobDigest, ContentDigest, FieldHasher};
+use crate::digest::{BlobDigest, FieldHasher};
 use crate::dockerfile;
 use crate::layer::FileKind;
 use crate::plan::CopyStep;
@@ -19,6 +20,8 @@ use super::source::{Facts, Files};
 /// What one source of a copy comes to.
 pub(super) struct Gathered {
     pub content: Content,
+    /// Of all that is copied, without times.
+    pub digest: [u8; 32],
     /// Archives among the roots are unpacked.
     pub unpack: bool,
     /// How errors call the source.
@@ -26,37 +29,12 @@ pub(super) struct Gathered {
 }
 
 pub(super) enum Content {
-    Tree {
-        files: Files,
-        roots: Vec<Root>,
-    },
+    /// Files or folders, each with all below it.
+    Tree { files: Files, roots: Vec<SelectedRoot>, options: SelectOptions },
     /// A single file that was downloaded.
-    File {
-        path: PathBuf,
-        name: String,
-        digest: BlobDigest,
-        mode: u32,
-        mtime: i64,
-    },
+    File { path: PathBuf, name: String, mode: u32, mtime: i64 },
     /// A single file from nowhere: a heredoc.
-    Inline {
-        name: String,
-        content: Vec<u8>,
-        mtime: Option<i64>,
-    },
-}
-
-/// A file or folder that the source names, with all below it.
-pub(super) struct Root {
-    pub selected: SelectedRoot,
-    pub items: Vec<Item>,
-}
-
-pub(super) struct Item {
-    pub item: SelectedItem,
-    pub facts: Facts,
-    /// Of regular files.
-    pub digest: Option<ContentDigest>,
+    Inline { name: String, content: Vec<u8>, mtime: Option<i64> },
 }
 
 /// Lists what `path` names in `files`.
@@ -80,8 +58,16 @@ pub(super) fn from_tree(
         },
         other => other.into(),
     })?;
-    let roots = list_roots(&files, selected, &options)?;
-    Ok(Gathered { content: Content::Tree { files, roots }, unpack, shown: path.to_owned() })
+    let mut hasher = FieldHasher::new("copied-tree-1");
+    let mut links = HashMap::new();
+    for root in &selected.roots {
+        hash_path(&mut hasher, Path::new(&root.name));
+        hasher.number(u64::from(root.kind.is_directory()));
+        hash_root(&mut hasher, &files, root, &options, &mut links)?;
+    }
+    let digest = hasher.finish();
+    let content = Content::Tree { files, roots: selected.roots, options };
+    Ok(Gathered { content, digest, unpack, shown: path.to_owned() })
 }
 
 /// What the user may have meant by a path that names nothing.
@@ -97,72 +83,64 @@ fn nearest(tree: &dyn SourceTree, path: &str) -> Option<String> {
 
 /// A heredoc.
 pub(super) fn inline(name: &str, content: &str, mtime: Option<i64>) -> Gathered {
-    Gathered {
-        content: Content::Inline { name: name.to_owned(), content: content.as_bytes().to_vec(), mtime },
-        unpack: false,
-        shown: format!("<<{name}"),
-    }
+    let digest = FieldHasher::new("copied-text-1").field(name.as_bytes()).field(content.as_bytes()).finish();
+    let content = Content::Inline { name: name.to_owned(), content: content.as_bytes().to_vec(), mtime };
+    Gathered { content, digest, unpack: false, shown: format!("<<{name}") }
 }
 
-fn list_roots(files: &Files, selected: Selected, options: &SelectOptions) -> Result<Vec<Root>, StepError> {
-    let mut roots = Vec::new();
-    for selected in selected.roots {
-        let mut items = Vec::new();
-        selected.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
-            let facts = files.facts(&item.source)?;
-            items.push(Item { item, facts, digest: None });
-            Ok(())
-        })?;
-        roots.push(Root { selected, items });
-    }
-    add_digests(files, &mut roots)?;
-    Ok(roots)
+/// A downloaded file.
+pub(super) fn file(path: PathBuf, name: String, digest: &BlobDigest, mode: u32, mtime: i64) -> Gathered {
+    let shown = name.clone();
+    let digest = FieldHasher::new("copied-file-1").field(name.as_bytes()).field(digest.as_bytes()).finish();
+    Gathered { content: Content::File { path, name, mode, mtime }, digest, unpack: false, shown }
 }
 
-/// All contents are asked for at once: a context reads them on several threads.
-fn add_digests(files: &Files, roots: &mut [Root]) -> Result<(), StepError> {
-    let is_file = |item: &&Item| item.item.kind == FileKind::Regular;
-    let paths: Vec<&Path> =
-        roots.iter().flat_map(|root| &root.items).filter(is_file).map(|item| item.item.source.as_path()).collect();
-    let digests = files.digests(&paths)?;
-    let items = roots.iter_mut().flat_map(|root| &mut root.items);
-    for (item, digest) in items.filter(|item| item.item.kind == FileKind::Regular).zip(digests) {
-        item.digest = Some(digest);
-    }
-    Ok(())
-}
-
-/// A digest of all that is copied; without times.
+/// A digest of all sources together.
 pub(super) fn digest(gathered: &[Gathered]) -> [u8; 32] {
-    let mut hasher = FieldHasher::new("copied-files-1");
-    let mut links: HashMap<(u64, u64), u64> = HashMap::new();
+    let mut hasher = FieldHasher::new("copied-sources-1");
     for source in gathered {
-        hasher.number(u64::from(source.unpack));
-        match &source.content {
-            Content::Inline { name, content, .. } => {
-                hasher.field(b"inline").field(name.as_bytes()).field(content);
-            }
-            Content::File { name, digest, .. } => {
-                hasher.field(b"file").field(name.as_bytes()).field(digest.as_bytes());
-            }
-            Content::Tree { roots, .. } => {
-                hasher.field(b"tree").list(roots.len());
-                for root in roots {
-                    hash_path(&mut hasher, Path::new(&root.selected.name));
-                    hasher.number(u64::from(root.selected.kind.is_directory())).list(root.items.len());
-                    for item in &root.items {
-                        hash_item(&mut hasher, item, &mut links);
-                    }
-                }
-            }
-        }
+        hasher.field(&source.digest).number(u64::from(source.unpack));
     }
     hasher.finish()
 }
 
-fn hash_item(hasher: &mut FieldHasher, item: &Item, links: &mut HashMap<(u64, u64), u64>) {
-    hash_path(hasher, &item.item.destination);
-    let (kind, device) = match item.item.kind {
+/// The files' numbers, by device and inode, of those with several names.
+type Links = HashMap<(u64, u64), u64>;
+
+/// Hashes the root and all below it: first what every item is, then the contents of a context's files, which are asked
+/// for at once because a context reads them on several threads.
+fn hash_root(
+    hasher: &mut FieldHasher,
+    files: &Files,
+    root: &SelectedRoot,
+    options: &SelectOptions,
+    links: &mut Links,
+) -> Result<(), StepError> {
+    let mut pending: Vec<&Entry> = Vec::new();
+    root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
+        hash_item(hasher.number(1), &item, &files.facts(&item.source)?, links);
+        if item.kind == FileKind::Regular {
+            match files {
+                Files::Context(context) => pending.extend(context.entry(&item.source)),
+                Files::Tree(_) => {
+                    hasher.field(files.digest(&item.source)?.as_bytes());
+                }
+            }
+        }
+        Ok(())
+    })?;
+    hasher.number(0);
+    if let Files::Context(context) = files {
+        for digest in context.digests(&pending)? {
+            hasher.field(digest.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+fn hash_item(hasher: &mut FieldHasher, item: &SelectedItem, facts: &Facts, links: &mut Links) {
+    hash_path(hasher, &item.destination);
+    let (kind, device) = match item.kind {
         FileKind::Regular => (0, 0),
         FileKind::Directory => (1, 0),
         FileKind::Symlink => (2, 0),
@@ -171,18 +149,17 @@ fn hash_item(hasher: &mut FieldHasher, item: &Item, links: &mut HashMap<(u64, u6
         FileKind::CharDevice { major, minor } => (5, u64::from(major) << 32 | u64::from(minor)),
         FileKind::BlockDevice { major, minor } => (6, u64::from(major) << 32 | u64::from(minor)),
     };
-    let attributes = &item.facts.attributes;
+    let attributes = &facts.attributes;
     hasher.number(kind).number(device).number(u64::from(attributes.mode));
     hasher.number(u64::from(attributes.owner.uid)).number(u64::from(attributes.owner.gid));
-    hasher.number(u64::from(item.item.is_parent));
+    hasher.number(u64::from(item.is_parent));
     hasher.list(attributes.xattrs.len());
     for (name, value) in &attributes.xattrs {
         hasher.field(name.as_bytes()).field(value);
     }
-    hash_path(hasher, item.facts.link_target.as_deref().unwrap_or(Path::new("")));
-    hasher.field(item.digest.as_ref().map_or(&[][..], |digest| digest.as_bytes()));
+    hash_path(hasher, facts.link_target.as_deref().unwrap_or(Path::new("")));
     let next = links.len() as u64 + 1;
-    let link = item.facts.hard_link.map_or(0, |inode| *links.entry(inode).or_insert(next));
+    let link = facts.hard_link.map_or(0, |inode| *links.entry(inode).or_insert(next));
     hasher.number(link);
 }
 

@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crate::context::{SelectOptions, SelectedItem, SelectedRoot};
 use crate::digest::ContentDigest;
 use crate::io_error::AtPath;
 use crate::layer::FileKind;
@@ -16,8 +17,8 @@ use crate::snapshot::{Attributes, Draft, Node, Owner, SnapshotError};
 
 use super::super::error::StepError;
 use super::archive;
-use super::gather::{Content, Gathered, Item, Root};
-use super::source::Files;
+use super::gather::{Content, Gathered};
+use super::source::{Facts, Files};
 
 pub(super) struct Placer<'a> {
     pub(super) draft: Draft,
@@ -54,17 +55,17 @@ impl<'a> Placer<'a> {
                 let attributes = Attributes { mode: *mode, mtime: Some(*mtime), ..Attributes::default() };
                 self.place_single(name, &mut open()?, attributes)
             }
-            Content::Tree { files, roots } => {
+            Content::Tree { files, roots, options } => {
                 if roots.is_empty() && self.step.parents {
                     self.destination_folder()?;
                 }
                 for root in roots {
-                    let is_file = root.selected.kind == FileKind::Regular;
-                    let open = || files.open_file(&root.selected.path);
+                    let is_file = root.kind == FileKind::Regular;
+                    let open = || files.open_file(&root.path);
                     if gathered.unpack && is_file && archive::unpack(self, &open, &gathered.shown)? {
                         continue;
                     }
-                    self.place_root(files, root)?;
+                    self.place_root(files, root, options)?;
                 }
                 Ok(())
             }
@@ -80,22 +81,22 @@ impl<'a> Placer<'a> {
         Ok(self.draft.set_attributes(&target, &attributes)?)
     }
 
-    fn place_root(&mut self, files: &Files, root: &Root) -> Result<(), StepError> {
+    fn place_root(&mut self, files: &Files, root: &SelectedRoot, options: &SelectOptions) -> Result<(), StepError> {
         let base = if self.step.parents {
             self.destination_folder()?
         } else {
-            self.target(root.selected.kind.is_directory(), &root.selected.name)?
+            self.target(root.kind.is_directory(), &root.name)?
         };
-        for item in &root.items {
-            let target = join(&base, &item.item.destination);
-            let is_root = item.item.destination.as_os_str().is_empty();
-            if item.item.kind.is_directory() {
-                self.place_folder(&target, item, is_root || item.item.is_parent)?;
+        root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
+            let target = join(&base, &item.destination);
+            let facts = files.facts(&item.source)?;
+            if item.kind.is_directory() {
+                let is_root = item.destination.as_os_str().is_empty();
+                self.place_folder(&target, &facts, is_root || item.is_parent)
             } else {
-                self.place_file(files, &target, item)?;
+                self.place_file(files, &target, &item, facts)
             }
-        }
-        Ok(())
+        })
     }
 
     /// The path that a source gets, its folder made: the destination itself, or `name` in it when that is a folder and
@@ -156,8 +157,8 @@ impl<'a> Placer<'a> {
     }
 
     /// `keeps_attributes`: a folder that is there already stays as it is.
-    fn place_folder(&mut self, target: &Path, item: &Item, keeps_attributes: bool) -> Result<(), StepError> {
-        let attributes = self.changed(&item.facts.attributes, FileKind::Directory);
+    fn place_folder(&mut self, target: &Path, facts: &Facts, keeps_attributes: bool) -> Result<(), StepError> {
+        let attributes = self.changed(&facts.attributes, FileKind::Directory);
         match self.draft.view().lstat(target)? {
             _ if target.as_os_str().is_empty() => Ok(()),
             None => Ok(self.draft.make_dir(target, &attributes)?),
@@ -167,25 +168,25 @@ impl<'a> Placer<'a> {
         }
     }
 
-    fn place_file(&mut self, files: &Files, target: &Path, item: &Item) -> Result<(), StepError> {
-        if let Some(inode) = item.facts.hard_link {
+    fn place_file(&mut self, files: &Files, target: &Path, item: &SelectedItem, facts: Facts) -> Result<(), StepError> {
+        if let Some(inode) = facts.hard_link {
             if let Some(first) = self.links.get(&inode).cloned() {
                 self.draft.hard_link(&first, target).map_err(snapshot_error)?;
                 return Ok(());
             }
             self.links.insert(inode, target.to_owned());
         }
-        let attributes = self.changed(&item.facts.attributes, item.item.kind);
-        let node = match item.item.kind {
-            FileKind::Symlink => Node::Symlink(item.facts.link_target.as_deref().unwrap_or(Path::new(""))),
+        let attributes = self.changed(&facts.attributes, item.kind);
+        let node = match item.kind {
+            FileKind::Symlink => Node::Symlink(facts.link_target.as_deref().unwrap_or(Path::new(""))),
             FileKind::Fifo => Node::Fifo,
             FileKind::CharDevice { major, minor } => Node::CharDevice(rustix::fs::makedev(major, minor)),
             FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
             // A socket comes out as an empty file.
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
                 let file = self.create_file(target)?;
-                if item.item.kind == FileKind::Regular {
-                    let digest = files.copy_content(&item.item.source, &file)?;
+                if item.kind == FileKind::Regular {
+                    let digest = files.copy_content(&item.source, &file)?;
                     self.known.insert(target.to_owned(), digest);
                 }
                 drop(file);

@@ -13,7 +13,7 @@ use crate::store::Store;
 
 use super::super::error::StepError;
 use super::super::settings::Solver;
-use super::gather::{self, Content, Gathered};
+use super::gather::{self, Gathered};
 use super::source::Files;
 
 /// Mode of a downloaded file, as docker has it.
@@ -24,17 +24,9 @@ impl Solver<'_> {
         let cache = self.store.downloads()?;
         let checksum = checksum.map(str::parse::<BlobDigest>).transpose()?;
         let downloaded = http::download(&HttpRequest { checksum, ..HttpRequest::new(url, &cache) })?;
-        Ok(Gathered {
-            content: Content::File {
-                path: downloaded.path,
-                name: http::file_name(url),
-                digest: downloaded.digest,
-                mode: DOWNLOADED_MODE,
-                mtime: downloaded.mtime.unwrap_or(0),
-            },
-            unpack,
-            shown: url.to_owned(),
-        })
+        let (name, mtime) = (http::file_name(url), downloaded.mtime.unwrap_or(0));
+        let gathered = gather::file(downloaded.path, name, &downloaded.digest, DOWNLOADED_MODE, mtime);
+        Ok(Gathered { unpack, shown: url.to_owned(), ..gathered })
     }
 
     pub(super) fn clone_repository(

@@ -5,7 +5,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::context::{self, Context, SourceTree};
+use crate::context::{Context, SourceTree};
 use crate::digest::ContentDigest;
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
@@ -64,15 +64,11 @@ impl Files {
         }
     }
 
-    /// The digests of the contents of many regular files, in their order.
-    pub fn digests(&self, paths: &[&Path]) -> Result<Vec<ContentDigest>, StepError> {
+    /// The digest of a regular file's content.
+    pub(super) fn digest(&self, path: &Path) -> Result<ContentDigest, StepError> {
         match self {
-            Self::Context(context) => {
-                let entries: Result<Vec<&context::Entry>, IoError> =
-                    paths.iter().map(|path| context.entry(path).ok_or_else(|| gone(path))).collect();
-                Ok(context.digests(&entries?)?)
-            }
-            Self::Tree(view) => paths.iter().map(|path| digest_of(&open(view, path)?, path)).collect(),
+            Self::Context(context) => Ok(context.digest(context.entry(path).ok_or_else(|| gone(path))?)?),
+            Self::Tree(view) => digest_of(&open(view, path)?, path),
         }
     }
 
