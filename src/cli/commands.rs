@@ -54,6 +54,8 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Build(Box<super::build::Args>),
+    Container(super::container::Args),
     Export(super::export::Args),
     History(super::history::Args),
     Image(super::image::Args),
@@ -61,17 +63,16 @@ enum Command {
     Import(super::import::Args),
     Info(super::info::Args),
     Inspect(super::inspect::Args),
-    Build(Box<super::build::Args>),
     Load(super::load::Args),
-    #[command(name = crate::store::SYNC_COMMAND, hide = true)]
-    SyncStore,
     Parse(super::parse::Args),
-    Pull(super::pull::Args),
     Ps(super::ps::Args),
+    Pull(super::pull::Args),
     Rm(super::rm::Args),
     Rmi(super::rmi::Args),
     Run(Box<super::run::Args>),
     Save(super::save::Args),
+    #[command(name = crate::store::SYNC_COMMAND, hide = true)]
+    SyncStore,
     Tag(super::tag::Args),
     Version(super::version::Args),
 }
@@ -121,6 +122,8 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
+        Command::Build(args) => super::build::run(*args, global),
+        Command::Container(args) => super::container::run(args, global),
         Command::Export(args) => super::export::run(args, global),
         Command::History(args) => super::history::run(args, global),
         Command::Image(args) => super::image::run(args, global),
@@ -128,16 +131,15 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Import(args) => super::import::run(args, global),
         Command::Info(args) => super::info::run(args, global),
         Command::Inspect(args) => super::inspect::run(args, global),
-        Command::Build(args) => super::build::run(*args, global),
-        Command::SyncStore => sync_store(global),
         Command::Load(args) => super::load::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
-        Command::Pull(args) => super::pull::run(args, global),
         Command::Ps(args) => super::ps::run(args, global),
+        Command::Pull(args) => super::pull::run(args, global),
         Command::Rm(args) => super::rm::run(args, global),
         Command::Rmi(args) => super::rmi::run(args, global),
         Command::Run(args) => super::run::run(*args, global),
         Command::Save(args) => super::save::run(args, global),
+        Command::SyncStore => sync_store(global),
         Command::Tag(args) => super::tag::run(args, global),
         Command::Version(args) => super::version::run(args, global),
     }

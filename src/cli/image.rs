@@ -9,6 +9,7 @@ use super::commands::Global;
 
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
+    Build(Box<super::build::Args>),
     History(super::history::Args),
     Import(super::import::Args),
     Inspect(super::inspect::ImageArgs),
@@ -32,6 +33,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
+        ImageCommand::Build(args) => super::build::run(*args, global),
         ImageCommand::History(args) => super::history::run(args, global),
         ImageCommand::Import(args) => super::import::run(args, global),
         ImageCommand::Inspect(args) => super::inspect::run_image(args, global),

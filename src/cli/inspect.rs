@@ -35,6 +35,17 @@ pub struct ImageArgs {
     format: Option<String>,
 }
 
+/// Show all that is known of containers, as JSON
+#[derive(Debug, clap::Args)]
+pub struct ContainerArgs {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "CONTAINER")]
+    names: Vec<String>,
+    /// `json` (on one line) or a Go template
+    #[arg(short, long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     Container,
@@ -47,6 +58,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 
 pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError> {
     inspect(&args.names, args.format.as_deref(), Some(Kind::Image), global)
+}
+
+pub fn run_container(args: ContainerArgs, global: &Global) -> Result<ExitCode, CliError> {
+    inspect(&args.names, args.format.as_deref(), Some(Kind::Container), global)
 }
 
 /// Prints what is found, then fails when something is not.

@@ -6,6 +6,7 @@
 mod build;
 mod commands;
 mod confirm;
+mod container;
 mod error;
 mod export;
 mod format;

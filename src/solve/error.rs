@@ -70,7 +70,7 @@ pub enum StepError {
     MissingSsh { id: String },
     #[error("mount source `{path}` is not in {place}")]
     MountSource { path: String, place: String },
-    #[error("device `{name}` is not known: no CDI file describes it")]
+    #[error("device `{name}` cannot be given to a RUN: rbuild reads no CDI files")]
     UnknownDevice { name: String },
     #[error("cancelled")]
     Cancelled,

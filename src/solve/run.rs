@@ -39,6 +39,9 @@ impl Solver<'_> {
         ignore_cache: bool,
     ) -> Result<Stack, StepError> {
         let parent = inputs.first().cloned().unwrap_or_default();
+        if let Some(device) = step.devices.first() {
+            return Err(StepError::UnknownDevice { name: device.clone() });
+        }
         let prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
         let key = key::run(step, &parent, &mounts::digest(&prepared), &settings_digest(self.run));
         let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, quiet: false };
