@@ -212,7 +212,9 @@ impl Walk<'_, '_> {
                 expand(self.report, lexer, &heredoc.content, lines, state).map_err(at(lines))?;
             }
         }
-        for path in paths.iter().filter(|_| transfer.from.is_none()) {
+        // Only then: to answer, the world has to read the ignore file.
+        let is_asked = transfer.from.is_none() && self.report.check.runs(&COPY_IGNORED_FILE);
+        for path in paths.iter().filter(|_| is_asked) {
             if !path.contains("://") && self.world.is_ignored(path) {
                 let detail = format!("{} is left out by .dockerignore", quoted(path));
                 self.report.warn(&COPY_IGNORED_FILE, lines, detail);
