@@ -33,7 +33,8 @@ impl StageBuilder<'_, '_> {
             chmod: expanded.chmod.as_deref().map(|text| parse_chmod(text, lines)).transpose()?,
             excludes: expanded.excludes.clone(),
             parents: expanded.parents,
-            link: expanded.link,
+            // As with BuildKit, --chmod turns --link off.
+            link: expanded.link && expanded.chmod.is_none(),
             epoch: self.planner.epoch,
         }));
         let words = shown_words(&expanded);

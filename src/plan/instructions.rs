@@ -302,7 +302,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
     fn workdir(&mut self, path: &str, instruction: &Instruction) -> Result<(), PlanError> {
         let path = self.expand(path, instruction.lines)?;
         let current = self.config().working_dir.clone();
-        let path = if path.starts_with('/') { path } else { join(&current, &path) };
+        let path = if path.starts_with('/') { path } else { absolute(&current, &path) };
         self.config().working_dir.clone_from(&path);
         let has_layer = path != "/";
         if has_layer {
@@ -320,7 +320,8 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
 }
 
 /// `path` seen from the folder `current`, absolute and without `.`, `..` and doubled slashes.
-pub(super) fn join(current: &str, path: &str) -> String {
+pub(super) fn absolute(current: &str, path: &str) -> String {
+    let current = if path.starts_with('/') { "/" } else { current };
     let mut names: Vec<&str> = Vec::new();
     for name in current.split('/').chain(path.split('/')) {
         match name {
@@ -336,7 +337,7 @@ pub(super) fn join(current: &str, path: &str) -> String {
 
 /// `path` as a copy's destination: absolute, and with a slash at its end when it names a folder.
 pub(super) fn destination(current: &str, path: &str) -> String {
-    let absolute = if path.starts_with('/') { join("/", path) } else { join(current, path) };
+    let absolute = absolute(current, path);
     let names_folder = path.is_empty() || path.ends_with('/') || path == "." || path.ends_with("/.");
     if names_folder && !absolute.ends_with('/') { format!("{absolute}/") } else { absolute }
 }

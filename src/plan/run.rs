@@ -5,7 +5,7 @@ use crate::dockerfile::{CommandLine, Heredoc, Instruction, Lines, Run};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::history;
-use super::instructions::{StageBuilder, join};
+use super::instructions::{StageBuilder, absolute};
 use super::step::{MountSource, NetworkMode, Operation, RunMount, RunStep, TreeSource};
 
 impl StageBuilder<'_, '_> {
@@ -96,14 +96,9 @@ impl StageBuilder<'_, '_> {
     fn mount(&mut self, text: &str, lines: Lines) -> Result<RunMount, PlanError> {
         let mount = self.parse_mount(text, lines)?;
         let target = match (&mount.target, mount.kind) {
-            (Some(target), _) => join(&self.built.config.config.working_dir, target),
+            (Some(target), _) => absolute(&self.built.config.config.working_dir, target),
             (None, MountKind::Secret | MountKind::Ssh) => String::new(),
             (None, _) => "/".to_owned(),
-        };
-        let target = if mount.target.as_deref().is_some_and(|target| target.starts_with('/')) {
-            join("/", mount.target.as_deref().unwrap_or_default())
-        } else {
-            target
         };
         if target == "/" {
             return Err(PlanErrorKind::MountOverRoot(target).at(lines));

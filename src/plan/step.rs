@@ -113,7 +113,8 @@ pub struct CopyStep {
     pub chmod: Option<Chmod>,
     pub excludes: Vec<String>,
     pub parents: bool,
-    /// Does not look at the parent's files.
+    /// The layer is made as if nothing were below it: it does not follow links of the parent, and a rebuilt parent does
+    /// not invalidate it.
     pub link: bool,
     /// What gets no time from its source gets this one.
     pub epoch: Option<i64>,

@@ -17,22 +17,27 @@ fn hasher(tag: &str, parent: &Stack) -> FieldHasher {
 pub(super) fn directory(step: &DirectoryStep, parent: &Stack) -> CacheKey {
     let mut hasher = hasher("directory-1", parent);
     hasher.field(step.path.as_os_str().as_encoded_bytes()).field(step.user.as_bytes());
+    epoch(&mut hasher, step.epoch);
     CacheKey::from_bytes(hasher.finish())
+}
+
+/// With --link the files below are not looked at, unless for the name of an owner.
+pub(super) fn looks_below(step: &CopyStep) -> bool {
+    let names_owner = |owner: &str| owner.contains(|letter: char| !letter.is_ascii_digit() && letter != ':');
+    !step.link || step.chown.as_deref().is_some_and(names_owner)
 }
 
 /// `sources` is a digest of what is copied.
 pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> CacheKey {
     let nothing = Stack::default();
-    // With --link the files below are not looked at, unless for the name of an owner.
-    let names_owner =
-        step.chown.as_deref().is_some_and(|owner| owner.contains(|c: char| !c.is_ascii_digit() && c != ':'));
-    let below = if step.link && !names_owner { &nothing } else { parent };
-    let mut hasher = hasher("copy-1", below);
+    let below = if looks_below(step) { parent } else { &nothing };
+    let mut hasher = hasher("copy-2", below);
     hasher.field(step.destination.as_bytes());
     optional(&mut hasher, step.chown.as_deref());
     optional(&mut hasher, step.chmod.as_ref().map(|chmod| format!("{chmod:?}")).as_deref());
     hasher.number(u64::from(step.parents)).number(u64::from(step.link));
     hasher.field(sources);
+    epoch(&mut hasher, step.epoch);
     CacheKey::from_bytes(hasher.finish())
 }
 
@@ -63,6 +68,11 @@ pub(super) fn strings(hasher: &mut FieldHasher, list: &[String]) {
     for text in list {
         hasher.field(text.as_bytes());
     }
+}
+
+/// A time that was asked for is part of the result, so that the same inputs give the same bytes from any cache.
+fn epoch(hasher: &mut FieldHasher, epoch: Option<i64>) {
+    optional(hasher, epoch.map(|seconds| seconds.to_string()).as_deref());
 }
 
 fn optional(hasher: &mut FieldHasher, text: Option<&str>) {
@@ -110,7 +120,7 @@ mod tests {
         assert_eq!(
             keys,
             [
-                "245411f9871010048bcbf57627332666c50c90fa0b79b0b47d97c043e056b651",
+                "9321d4d7c547fd7b1ebfb92ec5c2e8c040d8362199391905a441c391047a5a5e",
                 "1ecde20a0055f674fad31497e077eef2bf34beb39ce8a0c5f21e89aaf97a0c4c",
             ]
         );

@@ -11,7 +11,7 @@ mod source;
 
 use crate::digest::{CacheKey, FieldHasher};
 use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
-use crate::snapshot::{Draft, Stack, owner_of};
+use crate::snapshot::{Draft, Stack, View, owner_of};
 
 pub(super) use source::Files;
 
@@ -70,8 +70,12 @@ impl Solver<'_> {
     ) -> Result<Stack, StepError> {
         let parent = request.parent;
         self.layer(made, request, |_, directory| {
-            let draft = Draft::new(&parent.unpacked(self.store)?, directory)?;
-            let owner = step.chown.as_deref().map(|text| owner_of(draft.view(), text)).transpose()?;
+            let below = if key::looks_below(step) { parent.unpacked(self.store)? } else { Vec::new() };
+            let owner = match &step.chown {
+                Some(text) => Some(owner_of(&View::open(&below)?, text)?),
+                None => None,
+            };
+            let draft = Draft::new(if step.link { &[] } else { &below }, directory)?;
             let mut placer = Placer::new(draft, step, owner);
             for gathered in gathered {
                 if self.cancellation.is_cancelled() {
