@@ -1,8 +1,10 @@
 //! Builds that are stopped or killed in the middle.
 
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
 
 use crate::common::{Answer, TestStore};
 
@@ -30,9 +32,9 @@ fn sleeping(store: &TestStore) -> Child {
     child
 }
 
-fn signal(child: &Child, name: &str) {
-    let status = Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
-    assert!(status.success());
+fn send(child: &Child, signal: Signal) {
+    let process = Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(process, signal).unwrap();
 }
 
 /// The processes, other than the test's own, whose command line or mounts speak of the store or of the long sleep.
@@ -81,11 +83,11 @@ fn staging_folders(store: &TestStore) -> usize {
 
 #[test]
 fn an_interrupt_ends_what_runs_and_leaves_the_store_as_before() {
-    for name in ["-INT", "-TERM"] {
+    for signal in [Signal::INT, Signal::TERM] {
         let Some(store) = TestStore::with_busybox() else { return };
         let mut child = sleeping(&store);
         let layers = std::fs::read_dir(store.root().join("layers")).unwrap().count();
-        signal(&child, name);
+        send(&child, signal);
         assert_eq!(child.wait().unwrap().code(), Some(130));
         wait_until_nothing_is_left(&store);
         assert_eq!(std::fs::read_dir(store.root().join("layers")).unwrap().count(), layers);
@@ -98,7 +100,7 @@ fn an_interrupt_ends_what_runs_and_leaves_the_store_as_before() {
 fn a_killed_build_leaves_no_process_and_a_store_that_works() {
     let Some(store) = TestStore::with_busybox() else { return };
     let mut child = sleeping(&store);
-    signal(&child, "-KILL");
+    send(&child, Signal::KILL);
     child.wait().unwrap();
     wait_until_nothing_is_left(&store);
     build_again(&store);
