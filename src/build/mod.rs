@@ -27,7 +27,7 @@ use answers::{Answers, World};
 use crate::plan::{self, Plan, PlanRequest};
 use crate::sandbox;
 use crate::solve::{self, BuildNetwork, Cancellation, Progress, Solver};
-use crate::store::{self, Store};
+use crate::store::Store;
 
 /// Where the rbuild processes of a machine keep what they share of its network; empty after a boot.
 const NETWORK_STATE: &str = "/run/rbuild";
@@ -66,12 +66,9 @@ pub fn build(
     let solver =
         Solver { store, contexts: &contexts, run: &options.run, network: &network, progress: observer, cancellation };
     let solved = solve::solve(&plan, &solver).map_err(|error| file.solve_error(error, &plan))?;
-    let result = result::make_image(store, &plan, &solved.stack, findings)?;
+    let result = result::make_image(store, &plan, &solved, findings)?;
     contexts.save_stat_caches();
     output::write(store, options, &result)?;
-    if solved.made_layers {
-        store::sync_in_background(store.root())?;
-    }
     Ok(result)
 }
 

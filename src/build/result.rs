@@ -6,6 +6,7 @@ use crate::digest::{BlobDigest, ImageId};
 use crate::image::{History, ImageConfig};
 use crate::plan::Plan;
 use crate::snapshot::Stack;
+use crate::solve::Solved;
 use crate::store::{self, Store};
 
 use super::error::BuildError;
@@ -17,22 +18,25 @@ pub struct BuildResult {
     pub id: ImageId,
     pub config: ImageConfig,
     pub findings: Findings,
+    /// At least one step was executed: the store has something that a power loss would take. Whoever has time for it
+    /// calls [`Store::sync`].
+    pub made_layers: bool,
 }
 
 /// Completes the config and stores it.
 pub(super) fn make_image(
     store: &Store,
     plan: &Plan,
-    stack: &Stack,
+    solved: &Solved,
     findings: Findings,
 ) -> Result<BuildResult, BuildError> {
     let mut config = plan.config.clone();
-    config.rootfs.diff_ids = stack.diff_ids();
-    let created = layer_times(store, plan, stack)?;
+    config.rootfs.diff_ids = solved.stack.diff_ids();
+    let created = layer_times(store, plan, &solved.stack)?;
     set_times(&mut config, plan, &created);
     config.validate()?;
     let digest = store.put_blob(&config.to_bytes())?;
-    Ok(BuildResult { id: ImageId::from(digest), config, findings })
+    Ok(BuildResult { id: ImageId::from(digest), config, findings, made_layers: solved.made_layers })
 }
 
 /// When each layer above the base's was made.

@@ -13,6 +13,7 @@ use super::commands::Global;
 use super::progress::{self, ProgressMode};
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::solve::Cancellation;
+use crate::store;
 
 pub use arguments::Args;
 
@@ -33,6 +34,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let built = build::build(&store, &options, observer.as_ref(), &cancellation);
     drop(observer);
     let result = built.map_err(build_error)?;
+    if result.made_layers
+        && let Err(error) = store::sync_in_background(store.root())
+    {
+        eprintln!("warning: what was built would not survive a power loss: {error}");
+    }
     report(&args, &options, &result)?;
     announce(&options, &result, quiet);
     Ok(ExitCode::SUCCESS)
@@ -61,7 +67,6 @@ fn report(args: &Args, options: &BuildOptions, result: &BuildResult) -> Result<(
         let names: Vec<String> = options.tags.iter().map(ToString::to_string).collect();
         let metadata = serde_json::json!({
             "containerimage.config.digest": id,
-            "containerimage.digest": id,
             "image.name": names.join(","),
         });
         let text = format!("{metadata:#}\n");
