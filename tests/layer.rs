@@ -231,8 +231,8 @@ fn archive(entries: &[(tar::EntryType, &str, &str, &[u8])]) -> Vec<u8> {
         header.as_mut_bytes()[157..157 + link.len()].copy_from_slice(link.as_bytes());
         header.set_entry_type(*kind);
         header.set_mode(0o755);
-        header.set_uid(0);
-        header.set_gid(0);
+        header.set_uid(rustix::process::geteuid().as_raw().into());
+        header.set_gid(rustix::process::getegid().as_raw().into());
         header.set_mtime(1);
         header.set_size(content.len() as u64);
         header.set_cksum();
