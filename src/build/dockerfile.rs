@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
 
-use crate::dockerfile::excerpt::Excerpt;
+use crate::dockerfile::excerpt::{Excerpt, Span};
 use crate::dockerfile::{self, Dockerfile, Lines, Parse, ParseError};
 use crate::plan::{Plan, PlanError, PlanErrorKind};
 use crate::solve::{SolveError, StepError};
@@ -109,8 +109,8 @@ impl File {
     pub fn locate(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> Located {
         let lines = lines.unwrap_or(Lines { first: 0, last: 0 });
         let (headline, details) = message.split_once('\n').unwrap_or((message, ""));
-        let excerpt =
-            Excerpt { file_name: &self.name, source: &self.bytes, lines, span: None, message: headline, hint };
+        let span = self.place(lines, headline);
+        let excerpt = Excerpt { file_name: &self.name, source: &self.bytes, lines, span, message: headline, hint };
         let mut text = if lines.first == 0 {
             let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
             format!("{}: {headline}{hint}", self.name)
@@ -121,6 +121,18 @@ impl File {
             text = format!("{text}\n{details}");
         }
         Located { text }
+    }
+
+    /// The place that a message speaks of: the first thing it quotes that stands in the instruction's first line, which is
+    /// the one that errors name; or else the whole of a single line. Of several lines all are marked.
+    fn place(&self, lines: Lines, message: &str) -> Option<Span> {
+        let first = Lines { first: lines.first, last: lines.first };
+        let mut quoted = message.split('`').skip(1).step_by(2);
+        let whole_line = || {
+            let text = self.bytes.split(|byte| *byte == b'\n').nth((lines.first as usize).checked_sub(1)?)?;
+            Span::find(&self.bytes, first, String::from_utf8_lossy(text).trim()).filter(|_| lines == first)
+        };
+        quoted.find_map(|text| Span::find(&self.bytes, first, text)).or_else(whole_line)
     }
 
     /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.

@@ -1,5 +1,5 @@
 //! What tests of the real binary share: a store of their own, a folder to build in, and what a run answered.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

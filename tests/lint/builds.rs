@@ -59,7 +59,7 @@ fn a_build_argument_takes_the_place_of_the_directive() {
 fn a_directive_that_cannot_be_read_is_an_error() {
     let stderr = Rbuild::new("# syntax=docker/dockerfile:1\n# check=skip=A; error=true\nFROM scratch\n").fails(&[]);
     let expected =
-        "error: Dockerfile:2: invalid check option ``: it is skip=RULE,… or error=true or experimental=RULE,…\n";
+        "error: Dockerfile:2:1: invalid check option ``: it is skip=RULE,… or error=true or experimental=RULE,…\n";
     assert!(stderr.starts_with(expected), "{stderr}");
 }
 

@@ -1,5 +1,5 @@
 //! What integration tests share: the corpus that was measured from the reference, and skipping with a reason.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::path::PathBuf;
 
