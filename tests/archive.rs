@@ -9,7 +9,7 @@ use rbuild::archive::{ArchiveError, LoadOptions, Loaded, NamedImage, SaveFormat,
 use rbuild::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, Platform, host_platform};
 use rbuild::store::Store;
-use rbuild::transfer::LayerFormat;
+use rbuild::transfer::{LayerForm, LayerFormat, Outgoing, documents};
 use serde_json::json;
 
 fn store() -> (tempfile::TempDir, Store) {
@@ -106,7 +106,7 @@ fn what_is_saved_loads_to_the_same_image_whatever_the_compression() {
     let (_folder, store) = store();
     let file = std::fs::File::open(fixture()).unwrap();
     let loaded = load(&store, Source::Stream(Box::new(file)), &LoadOptions::default()).unwrap();
-    let image = NamedImage { id: loaded[0].id, names: loaded[0].names.clone() };
+    let image = NamedImage { image: Outgoing::single(loaded[0].id), names: loaded[0].names.clone() };
     for format in [SaveFormat::Docker, SaveFormat::Oci(LayerFormat::Gzip), SaveFormat::Oci(LayerFormat::Zstd)] {
         let mut saved = Vec::new();
         save(&store, std::slice::from_ref(&image), format, &mut saved).unwrap();
@@ -126,7 +126,7 @@ fn what_is_saved_loads_to_the_same_image_whatever_the_compression() {
 fn a_save_is_the_same_every_time() {
     let (_folder, store) = store();
     let loaded = load_bytes(&store, &archive(&oci_files())).unwrap();
-    let images = [NamedImage { id: loaded[0].id, names: loaded[0].names.clone() }];
+    let images = [NamedImage { image: Outgoing::single(loaded[0].id), names: loaded[0].names.clone() }];
     let save = |format| {
         let mut bytes = Vec::new();
         save(&store, &images, format, &mut bytes).unwrap();
@@ -159,8 +159,8 @@ fn an_old_docker_archive_with_linked_layers_loads() {
     assert_eq!(loaded[0].names.iter().map(|name| name.familiar()).collect::<Vec<_>>(), ["old:1", "old:2"]);
 }
 
-#[test]
-fn of_several_platforms_the_right_one_is_loaded() {
+/// An OCI archive of an image for three platforms, annotated at each level, with an attestation that isn't there.
+fn several_platforms() -> Vec<u8> {
     let mut files = Vec::new();
     let mut entries = Vec::new();
     for (text, content) in [("linux/arm64", b"arm"), ("linux/s390x", b"390"), ("linux/amd64", b"amd")] {
@@ -170,6 +170,7 @@ fn of_several_platforms_the_right_one_is_loaded() {
         let manifest = manifest(&config, &layer);
         let mut entry = descriptor("manifest.v1+json", &manifest);
         entry["platform"] = json!(platform);
+        entry["annotations"] = json!({"for": text});
         entries.push(entry);
         files.extend([layer, config, manifest].into_iter().map(|bytes| (blob_name(&bytes), bytes)));
     }
@@ -178,11 +179,46 @@ fn of_several_platforms_the_right_one_is_loaded() {
     unknown["annotations"] = attestation;
     unknown["platform"] = json!({"os": "unknown", "architecture": "unknown"});
     entries.push(unknown);
-    let nested = json!({"schemaVersion": 2, "manifests": entries}).to_string().into_bytes();
-    let index = json!({"schemaVersion": 2, "manifests": [descriptor("index.v1+json", &nested)]});
+    let nested = json!({"schemaVersion": 2, "manifests": entries, "annotations": {"a": "b"}});
+    let nested = nested.to_string().into_bytes();
+    let mut entry = descriptor("index.v1+json", &nested);
+    entry["annotations"] = json!({"org.opencontainers.image.ref.name": "example.com/a/b:c", "d": "e"});
+    let index = json!({"schemaVersion": 2, "manifests": [entry]});
     files.push((blob_name(&nested), nested));
     files.push(("index.json".to_owned(), index.to_string().into_bytes()));
-    let bytes = archive(&files);
+    archive(&files)
+}
+
+#[test]
+fn of_several_platforms_all_are_kept_and_written_again() {
+    let (_folder, store) = store();
+    let loaded = load_bytes(&store, &several_platforms()).unwrap();
+    assert_eq!(loaded.len(), 1);
+    let tag = store.whole_tag("example.com/a/b:c").unwrap().unwrap();
+    let platforms: Vec<_> = tag.index.iter().map(|id| store.platform_of(id).unwrap().architecture).collect();
+    assert_eq!(platforms, ["arm64", "s390x", "amd64"]);
+    assert_eq!(tag.image, loaded[0].id);
+    let named = NamedImage { image: Outgoing::of_tag(&tag).unwrap(), names: loaded[0].names.clone() };
+    let documents = documents(&store, &named.image, LayerForm::Blobs(LayerFormat::Gzip)).unwrap();
+    let index: serde_json::Value = serde_json::from_slice(&documents.index.as_ref().unwrap().bytes).unwrap();
+    assert_eq!(index["annotations"], json!({"a": "b"}));
+    assert_eq!(index["manifests"][1]["annotations"], json!({"for": "linux/s390x"}));
+    assert_eq!(index["manifests"][1]["platform"], json!({"architecture": "s390x", "os": "linux"}));
+    assert_eq!(documents.top().annotations.get("d").map(String::as_str), Some("e"));
+    let mut digests = Vec::new();
+    for format in [SaveFormat::Docker, SaveFormat::Oci(LayerFormat::Gzip)] {
+        let mut saved = Vec::new();
+        digests.extend(save(&store, std::slice::from_ref(&named), format, &mut saved).unwrap());
+        let (_folder, other) = self::store();
+        assert_eq!(load_bytes(&other, &saved).unwrap(), loaded);
+        assert_eq!(other.whole_tag("example.com/a/b:c").unwrap().unwrap(), tag);
+    }
+    assert_eq!(digests[1], documents.top().digest);
+}
+
+#[test]
+fn of_several_platforms_the_one_asked_for_is_loaded() {
+    let bytes = several_platforms();
     for wanted in ["linux/s390x", "linux/arm64/v8"] {
         let (_folder, store) = store();
         let platform: Platform = wanted.parse().unwrap();

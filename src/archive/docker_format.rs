@@ -40,7 +40,7 @@ pub(super) fn image(entry: &ManifestEntry, contents: &mut Contents<'_, '_>) -> R
         .flatten()
         .map(|name| Ok(IncomingLayer { media_type: None, blob: LayerSource::Received(contents.required(name)?) }));
     let layers = layers.collect::<Result<Vec<_>, ArchiveError>>()?;
-    Ok(Candidate { names: names(entry)?, image: IncomingImage { manifest: None, config, layers } })
+    Ok(Candidate::single(names(entry)?, IncomingImage { manifest: None, config, layers }))
 }
 
 /// The tags of an entry.

@@ -3,14 +3,14 @@
 use super::contents::{Contents, Source};
 use super::{ArchiveError, docker_format, oci_format};
 use crate::digest::{BlobDigest, ImageId};
-use crate::image::{Platform, Reference};
+use crate::image::{Annotations, Platform, Reference};
 use crate::store::Store;
-use crate::transfer::{IncomingImage, Receiver};
+use crate::transfer::{IncomingImage, Outgoing, Receiver};
 
 /// What to take out of an archive.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// Of an image with several platforms, the one to take; the host's when nothing is said.
+    /// Of an image with several platforms, the one to take; all when nothing is said.
     pub platform: Option<Platform>,
     /// Take only this image of an OCI layout.
     pub select: Option<Selection>,
@@ -27,20 +27,40 @@ pub enum Selection {
     Digest(BlobDigest),
 }
 
-/// An image that is in the store now.
+/// What is in the store now: an image, or an index of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
+    /// The image, or the one that stands for the index.
     pub id: ImageId,
+    /// All images of an index; empty for a single image.
+    pub index: Vec<ImageId>,
     /// The names the archive gives it.
     pub names: Vec<Reference>,
     /// Which of the names meant other images until now.
     pub replaced: Vec<(Reference, ImageId)>,
 }
 
-/// An image of the archive, not yet checked against its layers.
+/// An image of the archive, or an index of several, not yet checked against its layers.
 pub(super) struct Candidate {
     pub names: Vec<Reference>,
-    pub image: IncomingImage,
+    /// One, or those of an index.
+    pub images: Vec<IncomingImage>,
+    /// Which of them stands for the index.
+    pub standing: usize,
+    pub annotations: Annotations,
+}
+
+impl Candidate {
+    pub fn single(names: Vec<Reference>, image: IncomingImage) -> Self {
+        Self { names, images: vec![image], standing: 0, annotations: Annotations::default() }
+    }
+
+    fn outgoing(&self) -> Outgoing {
+        let ids: Vec<ImageId> = self.images.iter().map(IncomingImage::id).collect();
+        let id = ids[self.standing];
+        let index = if ids.len() > 1 { ids } else { Vec::new() };
+        Outgoing { id, index, annotations: self.annotations.clone() }
+    }
 }
 
 /// Reads all images of `source` into the store and tags them. When anything is wrong nothing is loaded.
@@ -50,14 +70,14 @@ pub fn load(store: &Store, source: Source<'_>, options: &LoadOptions) -> Result<
     if candidates.is_empty() {
         return Err(ArchiveError::Empty);
     }
-    let (names, images): (Vec<_>, Vec<_>) =
-        merge(candidates).into_iter().map(|candidate| (candidate.names, candidate.image)).unzip();
+    let candidates = merge(candidates);
+    let named: Vec<_> = candidates.iter().map(|candidate| (candidate.names.clone(), candidate.outgoing())).collect();
+    let images: Vec<_> = candidates.into_iter().flat_map(|candidate| candidate.images).collect();
     receiver.register(&images)?;
     let mut loaded = Vec::new();
-    for (names, image) in names.into_iter().zip(&images) {
-        let id = image.id();
-        let replaced = if options.untagged { Vec::new() } else { tag(store, &names, &id)? };
-        loaded.push(Loaded { id, names, replaced });
+    for (names, image) in named {
+        let replaced = if options.untagged { Vec::new() } else { tag(store, &names, &image)? };
+        loaded.push(Loaded { id: image.id, index: image.index, names, replaced });
     }
     Ok(loaded)
 }
@@ -70,7 +90,9 @@ fn candidates(contents: &mut Contents<'_, '_>, options: &LoadOptions) -> Result<
         let mut candidates = oci_format::images(&index, contents, options)?;
         for entry in entries.iter().flatten() {
             let config = contents.required(&entry.config)?.digest;
-            let named = candidates.iter_mut().find(|candidate| candidate.image.config.digest() == config);
+            let has_it =
+                |candidate: &&mut Candidate| candidate.images.iter().any(|image| image.config.digest() == config);
+            let named = candidates.iter_mut().find(has_it);
             if let Some(candidate) = named {
                 candidate.names.extend(docker_format::names(entry)?);
             }
@@ -88,7 +110,7 @@ fn candidates(contents: &mut Contents<'_, '_>, options: &LoadOptions) -> Result<
 fn merge(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut merged: Vec<Candidate> = Vec::new();
     for candidate in candidates {
-        let same = merged.iter().position(|other| other.image.id() == candidate.image.id());
+        let same = merged.iter().position(|other| other.outgoing() == candidate.outgoing());
         let target = same.unwrap_or(merged.len());
         let names = candidate.names.clone();
         if same.is_none() {
@@ -103,16 +125,16 @@ fn merge(candidates: Vec<Candidate>) -> Vec<Candidate> {
     merged
 }
 
-fn tag(store: &Store, names: &[Reference], id: &ImageId) -> Result<Vec<(Reference, ImageId)>, ArchiveError> {
+fn tag(store: &Store, names: &[Reference], image: &Outgoing) -> Result<Vec<(Reference, ImageId)>, ArchiveError> {
     let mut replaced = Vec::new();
     for name in names {
         let full = name.without_digest().with_default_tag();
         if let Some(old) = store.tag(&full.to_string())?
-            && old != *id
+            && old != image.id
         {
             replaced.push((full.clone(), old));
         }
-        store.set_tag(&full.to_string(), id)?;
+        store.write_tag(&image.to_tag(&full.to_string()))?;
     }
     Ok(replaced)
 }

@@ -1,14 +1,16 @@
 //! OCI layouts: `index.json` leads to manifests, directly or through nested indexes with one image for each platform.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::ArchiveError;
 use super::contents::Contents;
 use super::docker_format::DOCUMENT_LIMIT;
 use super::load::{Candidate, LoadOptions, Selection};
+use super::save::CREATED;
 use crate::image::media_type::{self, Kind};
 use crate::image::{
-    Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference, best_match, host_platform,
+    AnnotationLevel, Annotations, Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference, best_match,
+    host_platform,
 };
 use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, TransferError};
 
@@ -37,8 +39,15 @@ struct Found {
     platform: Platform,
 }
 
-/// The images of the layout: of those that have one name, or come out of one nested index, the one that runs best on the
-/// platform asked for.
+/// What one entry of `index.json` leads to, or several with one name.
+#[derive(Default)]
+struct Group {
+    found: Vec<Found>,
+    annotations: Annotations,
+}
+
+/// The images of the layout. Those that have one name, or come out of one nested index, are kept together; when a platform
+/// was asked for, only the one of them that runs best there.
 pub(super) fn images(
     index: &Index,
     contents: &mut Contents<'_, '_>,
@@ -46,20 +55,22 @@ pub(super) fn images(
 ) -> Result<Vec<Candidate>, ArchiveError> {
     let mut walk = Walk { contents, entries_left: ENTRY_LIMIT };
     // Entries with one name are platforms of one image; entries without a name are images of their own.
-    let mut groups: BTreeMap<(Option<Reference>, usize), Vec<Found>> = BTreeMap::new();
+    let mut groups: BTreeMap<(Option<Reference>, usize), Group> = BTreeMap::new();
     for (position, descriptor) in selected(index, options)?.into_iter().enumerate() {
         let name = name_of(descriptor)?;
         let position = if name.is_some() { 0 } else { position };
-        let found = walk.follow(descriptor, DEPTH_LIMIT)?;
-        groups.entry((name, position)).or_default().extend(found);
+        walk.follow(descriptor, DEPTH_LIMIT, groups.entry((name, position)).or_default())?;
     }
     let mut candidates = Vec::new();
-    for ((name, _), found) in groups {
-        if found.is_empty() {
+    for ((name, _), mut group) in groups {
+        group.leave_out_doubles();
+        if group.found.is_empty() {
             continue;
         }
-        let chosen = choose(found, options)?;
-        candidates.push(Candidate { names: name.into_iter().collect(), image: incoming(chosen, contents)? });
+        let (found, standing) = choose(group.found, options)?;
+        let images = found.into_iter().map(|found| incoming(found, contents)).collect::<Result<Vec<_>, _>>()?;
+        let names = name.into_iter().collect();
+        candidates.push(Candidate { names, images, standing, annotations: group.annotations });
     }
     Ok(candidates)
 }
@@ -98,18 +109,38 @@ fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>, ArchiveError> {
     full.map(|name| name.parse().map_err(|source| ArchiveError::BadName { name: name.clone(), source })).transpose()
 }
 
-fn choose(mut found: Vec<Found>, options: &LoadOptions) -> Result<Found, ArchiveError> {
-    let wanted = options.platform.clone().unwrap_or_else(host_platform);
-    let chosen = match best_match(&wanted, found.iter().map(|found| &found.platform)) {
-        Some(chosen) => chosen,
-        // Nobody asked for a platform, and there is no choice: docker loads it too.
-        None if found.len() == 1 && options.platform.is_none() => 0,
+/// The images to take, and which of them stands for all.
+fn choose(mut found: Vec<Found>, options: &LoadOptions) -> Result<(Vec<Found>, usize), ArchiveError> {
+    let best = |wanted| best_match(wanted, found.iter().map(|found| &found.platform));
+    let Some(wanted) = &options.platform else {
+        let standing = best(&host_platform()).unwrap_or(0);
+        return Ok((found, standing));
+    };
+    match best(wanted) {
+        Some(chosen) => Ok((vec![found.swap_remove(chosen)], 0)),
         None => {
             let offered = found.iter().map(|found| found.platform.to_string()).collect::<Vec<_>>().join(", ");
-            return Err(ArchiveError::NoPlatform { wanted: wanted.to_string(), offered });
+            Err(ArchiveError::NoPlatform { wanted: wanted.to_string(), offered })
         }
-    };
-    Ok(found.swap_remove(chosen))
+    }
+}
+
+impl Group {
+    /// Each image once, wherever it is listed.
+    fn leave_out_doubles(&mut self) {
+        let mut seen = HashSet::new();
+        self.found.retain(|found| seen.insert(found.config.digest()));
+    }
+
+    /// Keeps annotations that somebody wrote, and not those by which archives name their images.
+    fn annotate(&mut self, level: AnnotationLevel, platform: Option<&Platform>, written: &BTreeMap<String, String>) {
+        let is_own = |key: &str| {
+            [CONTAINERD_NAME, REF_NAME, CREATED, "config.digest"].contains(&key) || key.starts_with("containerd.io/")
+        };
+        for (key, value) in written.iter().filter(|(key, _)| !is_own(key)) {
+            self.annotations.add(level, platform, key, value);
+        }
+    }
 }
 
 fn incoming(found: Found, contents: &mut Contents<'_, '_>) -> Result<IncomingImage, ArchiveError> {
@@ -134,25 +165,30 @@ struct Walk<'c, 'r, 's> {
 }
 
 impl Walk<'_, '_, '_> {
-    /// The images that `descriptor` leads to. Attestations and other artifacts are none.
-    fn follow(&mut self, descriptor: &Descriptor, depth: usize) -> Result<Vec<Found>, ArchiveError> {
+    /// Adds the images that `descriptor` leads to. Attestations and other artifacts are none.
+    fn follow(&mut self, descriptor: &Descriptor, depth: usize, group: &mut Group) -> Result<(), ArchiveError> {
         self.entries_left =
             self.entries_left.checked_sub(1).ok_or(ArchiveError::IndexTooLarge { limit: ENTRY_LIMIT })?;
         if descriptor.is_attestation() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         match media_type::classify(&descriptor.media_type) {
             Kind::Index if depth == 0 => Err(ArchiveError::IndexTooLarge { limit: ENTRY_LIMIT }),
             Kind::Index => {
                 let index: Document<Index> = Document::parse("index", self.read(descriptor, "an index")?)?;
-                let mut found = Vec::new();
-                for descriptor in &index.manifests {
-                    found.extend(self.follow(descriptor, depth - 1)?);
-                }
-                Ok(found)
+                group.annotate(AnnotationLevel::IndexDescriptor, None, &descriptor.annotations);
+                group.annotate(AnnotationLevel::Index, None, &index.annotations);
+                index.manifests.iter().try_for_each(|descriptor| self.follow(descriptor, depth - 1, group))
             }
-            Kind::Manifest => Ok(self.image(descriptor)?.into_iter().collect()),
-            _ => Ok(Vec::new()),
+            Kind::Manifest => {
+                if let Some(found) = self.image(descriptor)? {
+                    let platform = Some(&found.config.platform).filter(|platform| !platform.os.is_empty());
+                    group.annotate(AnnotationLevel::ManifestDescriptor, platform, &descriptor.annotations);
+                    group.found.push(found);
+                }
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 

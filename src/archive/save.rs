@@ -6,20 +6,19 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::ArchiveError;
-use super::docker_format::DOCUMENT_LIMIT;
 use super::oci_format::{CONTAINERD_NAME, REF_NAME};
 use super::tar_output::TarOutput;
-use crate::digest::{BlobDigest, DiffId, ImageId};
-use crate::image::{Descriptor, Document, ImageConfig, Index, Manifest, Reference, media_type};
-use crate::store::{LayerBlob, Store};
-use crate::transfer::{LayerFormat, compressed_blob, describe, stream_size, write_stream};
+use crate::digest::{BlobDigest, DiffId};
+use crate::image::{Descriptor, Document, ImageConfig, Index, Manifest, Reference};
+use crate::store::Store;
+use crate::transfer::{Documents, LayerForm, LayerFormat, ManifestDocument, Outgoing, documents, write_stream};
 
-const CREATED: &str = "org.opencontainers.image.created";
+pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
-/// An image to write, with the names the archive shall give it.
+/// What to write, with the names the archive shall give it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedImage {
-    pub id: ImageId,
+    pub image: Outgoing,
     pub names: Vec<Reference>,
 }
 
@@ -33,29 +32,31 @@ pub enum SaveFormat {
     Oci(LayerFormat),
 }
 
-/// Writes the images as a tar stream; what several of them share is written once. Gives the manifests' digests, in the
-/// order of `images`.
+/// Writes the images as a tar stream; what several of them share is written once. Gives the digests of their manifests or
+/// indexes, in the order of `images`.
 pub fn save(
     store: &Store,
     images: &[NamedImage],
     format: SaveFormat,
     out: impl Write + Send,
 ) -> Result<Vec<BlobDigest>, ArchiveError> {
-    let mut layout = Layout { store, output: TarOutput::new(out), written: HashSet::new(), manifests: Vec::new() };
+    let mut layout = Layout { store, output: TarOutput::new(out), written: HashSet::new(), listed: Vec::new() };
     layout.output.folder("blobs/")?;
     layout.output.folder("blobs/sha256/")?;
     let mut entries = Vec::new();
     let mut digests = Vec::new();
+    let form = match format {
+        SaveFormat::Docker => LayerForm::Streams,
+        SaveFormat::Oci(format) => LayerForm::Blobs(format),
+    };
     for image in images {
-        let config = Document::parse("image config", store.read_blob(&image.id.into(), DOCUMENT_LIMIT)?)?;
-        let manifest = match format {
-            SaveFormat::Docker => layout.write_uncompressed(&config)?,
-            SaveFormat::Oci(format) => layout.write_oci(image, &config, format)?,
-        };
-        digests.push(layout.describe(&config, &manifest, &image.names)?);
-        entries.push(DockerEntry::new(image, &config));
+        let documents = documents(store, &image.image, form)?;
+        layout.write(&documents, form)?;
+        layout.list(&documents, image);
+        digests.push(documents.top().digest);
+        entries.push(DockerEntry::new(image, &documents));
     }
-    let index = Index::new(std::mem::take(&mut layout.manifests));
+    let index = Index::new(std::mem::take(&mut layout.listed));
     layout.output.file("index.json", &index.to_bytes())?;
     if format == SaveFormat::Docker {
         layout.output.file("manifest.json", &to_json(&entries))?;
@@ -78,72 +79,44 @@ struct Layout<'a, W> {
     store: &'a Store,
     output: TarOutput<W>,
     written: HashSet<BlobDigest>,
-    manifests: Vec<Descriptor>,
+    /// The entries of `index.json`.
+    listed: Vec<Descriptor>,
 }
 
 impl<W: Write + Send> Layout<'_, W> {
-    fn blob(&mut self, bytes: &[u8]) -> Result<BlobDigest, ArchiveError> {
+    fn write(&mut self, documents: &Documents, form: LayerForm) -> Result<(), ArchiveError> {
+        for ManifestDocument { config, manifest, .. } in &documents.manifests {
+            match form {
+                LayerForm::Streams => self.streams(config, manifest)?,
+                LayerForm::Blobs(_) => {
+                    for layer in &manifest.layers {
+                        self.copy_blob(&layer.digest, layer.size)?;
+                    }
+                }
+            }
+            self.blob(config.bytes())?;
+            self.blob(manifest.bytes())?;
+        }
+        documents.index.as_ref().map_or(Ok(()), |index| self.blob(&index.bytes))
+    }
+
+    fn blob(&mut self, bytes: &[u8]) -> Result<(), ArchiveError> {
         let digest = BlobDigest::of(bytes);
         if self.written.insert(digest) {
             self.output.file(&blob_name(&digest), bytes)?;
         }
-        Ok(digest)
+        Ok(())
     }
 
-    fn write_uncompressed(&mut self, config: &Document<ImageConfig>) -> Result<Vec<u8>, ArchiveError> {
-        let mut layers = Vec::new();
-        for diff_id in &config.rootfs.diff_ids {
-            let size = stream_size(self.store, diff_id)?;
-            let digest = BlobDigest::from(*diff_id);
-            if self.written.insert(digest) {
+    fn streams(&mut self, config: &ImageConfig, manifest: &Manifest) -> Result<(), ArchiveError> {
+        for (diff_id, layer) in config.rootfs.diff_ids.iter().zip(&manifest.layers) {
+            if self.written.insert(layer.digest) {
                 let store = self.store;
-                self.output.stream(&blob_name(&digest), size, |out| Ok(write_stream(store, diff_id, out)?))?;
+                self.output
+                    .stream(&blob_name(&layer.digest), layer.size, |out| Ok(write_stream(store, diff_id, out)?))?;
             }
-            layers.push(Descriptor::new(media_type::OCI_LAYER, digest, size));
         }
-        self.write_manifest(config, layers)
-    }
-
-    fn write_oci(
-        &mut self,
-        image: &NamedImage,
-        config: &Document<ImageConfig>,
-        format: LayerFormat,
-    ) -> Result<Vec<u8>, ArchiveError> {
-        if let Some(manifest) = self.original_manifest(&image.id)? {
-            for layer in &manifest.layers {
-                self.copy_blob(&layer.digest, layer.size)?;
-            }
-            self.blob(config.bytes())?;
-            return Ok(manifest.bytes().to_owned());
-        }
-        let mut layers = Vec::new();
-        for diff_id in &config.rootfs.diff_ids {
-            let blob: LayerBlob = compressed_blob(self.store, diff_id, format)?;
-            self.copy_blob(&blob.digest, blob.size)?;
-            layers.push(describe(&blob));
-        }
-        self.write_manifest(config, layers)
-    }
-
-    /// The manifest that the image came with, when all its blobs are here.
-    fn original_manifest(&self, id: &ImageId) -> Result<Option<Document<Manifest>>, ArchiveError> {
-        let Some(digest) = self.store.image(id)?.and_then(|image| image.manifest) else { return Ok(None) };
-        let manifest: Document<Manifest> = Document::parse("manifest", self.store.read_blob(&digest, DOCUMENT_LIMIT)?)?;
-        let is_complete = manifest.layers.iter().all(|layer| self.store.has_blob(&layer.digest));
-        Ok(is_complete.then_some(manifest))
-    }
-
-    fn write_manifest(
-        &mut self,
-        config: &Document<ImageConfig>,
-        layers: Vec<Descriptor>,
-    ) -> Result<Vec<u8>, ArchiveError> {
-        let digest = self.blob(config.bytes())?;
-        let manifest =
-            Manifest::new(Descriptor::new(media_type::OCI_CONFIG, digest, config.bytes().len() as u64), layers);
-        manifest.validate(config)?;
-        Ok(manifest.to_bytes())
+        Ok(())
     }
 
     fn copy_blob(&mut self, digest: &BlobDigest, size: u64) -> Result<(), ArchiveError> {
@@ -156,43 +129,32 @@ impl<W: Write + Send> Layout<'_, W> {
         })
     }
 
-    /// Writes the manifest and lists it in the index, once for each name.
-    fn describe(
-        &mut self,
-        config: &ImageConfig,
-        manifest: &[u8],
-        names: &[Reference],
-    ) -> Result<BlobDigest, ArchiveError> {
-        let digest = self.blob(manifest)?;
-        let mut descriptor = Descriptor::new(manifest_type(manifest), digest, manifest.len() as u64);
-        descriptor.platform = Some(config.platform.clone()).filter(|platform| !platform.os.is_empty());
-        if let Some(created) = config.created {
-            descriptor.annotations.insert(CREATED.to_owned(), created.to_string());
+    /// Lists the manifest or index in `index.json`, once for each name.
+    fn list(&mut self, documents: &Documents, image: &NamedImage) {
+        let mut descriptor = documents.top().clone();
+        if let Some(created) = standing_for(image, documents).config.created {
+            descriptor.annotations.entry(CREATED.to_owned()).or_insert_with(|| created.to_string());
         }
-        for name in names {
+        for name in &image.names {
             let mut named = descriptor.clone();
             named.annotations.insert(CONTAINERD_NAME.to_owned(), name.to_string());
             named.annotations.insert(REF_NAME.to_owned(), name.tag().unwrap_or_default().to_owned());
-            self.manifests.push(named);
+            self.listed.push(named);
         }
-        if names.is_empty() {
-            self.manifests.push(descriptor);
+        if image.names.is_empty() {
+            self.listed.push(descriptor);
         }
-        Ok(digest)
     }
+}
+
+/// The image itself, or of an index the one that stands for it.
+fn standing_for<'a>(image: &NamedImage, documents: &'a Documents) -> &'a ManifestDocument {
+    let found = documents.manifests.iter().find(|manifest| manifest.image == image.image.id);
+    found.unwrap_or(&documents.manifests[0])
 }
 
 fn blob_name(digest: &BlobDigest) -> String {
     format!("blobs/sha256/{}", digest.hex())
-}
-
-/// The media type of a manifest's bytes: the one it says, or OCI's.
-fn manifest_type(manifest: &[u8]) -> &'static str {
-    let parsed: Option<Manifest> = serde_json::from_slice(manifest).ok();
-    match parsed {
-        Some(manifest) if manifest.media_type == media_type::DOCKER_MANIFEST => media_type::DOCKER_MANIFEST,
-        _ => media_type::OCI_MANIFEST,
-    }
 }
 
 /// An image in docker's `manifest.json`.
@@ -207,11 +169,13 @@ struct DockerEntry {
 }
 
 impl DockerEntry {
-    fn new(image: &NamedImage, config: &ImageConfig) -> Self {
+    /// The format knows no indexes: the image that stands for one is named, as docker does.
+    fn new(image: &NamedImage, documents: &Documents) -> Self {
+        let config: &Document<ImageConfig> = &standing_for(image, documents).config;
         let diff_ids = &config.rootfs.diff_ids;
         let names: Vec<String> = image.names.iter().map(Reference::familiar).collect();
         Self {
-            config: blob_name(&image.id.into()),
+            config: blob_name(&config.digest()),
             repo_tags: Some(names).filter(|names| !names.is_empty()),
             layers: diff_ids.iter().map(|diff_id| blob_name(&(*diff_id).into())).collect(),
             top: diff_ids.last().copied(),

@@ -28,7 +28,7 @@ impl<'a> StoreBases<'a> {
     pub fn stored(&self, reference: &Reference, platform: &Platform) -> Result<Option<BaseImage>, BaseError> {
         let found = match reference.blob_digest() {
             Some(digest) => self.store.image_with_manifest(&digest).map_err(wrap)?,
-            None => self.store.tag(&reference.to_string()).map_err(wrap)?,
+            None => self.store.tag_for(&reference.to_string(), platform).map_err(wrap)?,
         };
         let Some(id) = found else { return Ok(None) };
         let image = self.load(&id, reference.to_string())?;

@@ -9,7 +9,7 @@ use crate::io_error::AtPath;
 use crate::layer;
 use crate::snapshot::{Stack, View, export_folder, export_tar};
 use crate::store::Store;
-use crate::transfer::LayerFormat;
+use crate::transfer::{LayerFormat, Outgoing};
 
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
@@ -32,7 +32,7 @@ pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult)
 }
 
 fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output: &Output) -> Result<(), BuildError> {
-    let image = NamedImage { id: result.id, names: options.tags.clone() };
+    let image = NamedImage { image: Outgoing::single(result.id), names: options.tags.clone() };
     match output.kind {
         OutputKind::Docker => save(store, &image, SaveFormat::Docker, &output.destination),
         OutputKind::Oci => save(store, &image, OCI, &output.destination),

@@ -53,8 +53,7 @@ impl Filters {
         let has_label = |(label, wanted): &(String, Option<String>)| {
             labels.get(label).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
         };
-        let is_dangling = image.tags.is_empty() && image.digests.is_empty();
-        self.dangling.is_none_or(|wanted| wanted == is_dangling)
+        self.dangling.is_none_or(|wanted| wanted == image.is_dangling())
             && self.labels.iter().all(has_label)
             && self.before.is_none_or(|second| image.created_second() < second)
             && self.since.is_none_or(|second| image.created_second() > second)

@@ -19,6 +19,8 @@ pub struct ImageInfo {
     pub tags: Vec<Reference>,
     /// `name@digest`, sorted: under which registries have it.
     pub digests: Vec<Reference>,
+    /// Names of indexes that it is part of and that another image stands for, sorted.
+    pub part_of: Vec<Reference>,
 }
 
 impl ImageInfo {
@@ -29,6 +31,11 @@ impl ImageInfo {
     /// The sum of the sizes of its layers' files.
     pub fn size(&self, store: &Store) -> u64 {
         self.config.rootfs.diff_ids.iter().map(|diff_id| layer_size(store, diff_id)).sum()
+    }
+
+    /// Nothing names it.
+    pub fn is_dangling(&self) -> bool {
+        self.tags.is_empty() && self.digests.is_empty() && self.part_of.is_empty()
     }
 
     /// Seconds since 1970; very low when the image doesn't say.
@@ -49,8 +56,12 @@ pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>,
 /// All images, the youngest first.
 pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
     let mut names: HashMap<ImageId, Vec<Reference>> = HashMap::new();
+    let mut parts: HashMap<ImageId, Vec<Reference>> = HashMap::new();
     for tag in store.tags()? {
         if let Ok(reference) = Reference::parse_without_default_tag(&tag.name) {
+            for other in tag.index.iter().filter(|id| **id != tag.image) {
+                parts.entry(*other).or_default().push(reference.clone());
+            }
             names.entry(tag.image).or_default().push(reference);
         }
     }
@@ -58,7 +69,8 @@ pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
     for record in store.images()? {
         let own = names.remove(&record.id).unwrap_or_default();
         let (digests, tags) = own.into_iter().partition(|reference| reference.tag().is_none());
-        images.push(ImageInfo { config: read_config(store, &record.id)?, record, tags, digests });
+        let part_of = parts.remove(&record.id).unwrap_or_default();
+        images.push(ImageInfo { config: read_config(store, &record.id)?, record, tags, digests, part_of });
     }
     images.sort_by_key(|image| std::cmp::Reverse(image.created_second()));
     Ok(images)

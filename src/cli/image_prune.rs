@@ -25,8 +25,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mut reclaimed = 0;
     let container_use = ImageUse::of(&store)?;
     for image in image_info::all(&store)? {
-        let is_dangling = image.tags.is_empty() && image.digests.is_empty();
-        if is_dangling && container_use.user(&image.id()).is_none() {
+        if image.is_dangling() && container_use.user(&image.id()).is_none() {
             reclaimed += image.size(&store);
             text += &delete(&store, &image, Removal { force: false, prune: true }, &container_use)?;
         }

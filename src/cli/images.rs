@@ -19,7 +19,7 @@ pub struct Args {
     /// Only images of this repository, or with this name; `*` stands for any letters but a slash
     #[arg(value_name = "REPOSITORY[:TAG]")]
     name: Option<String>,
-    /// Also those that are only part of others (rbuild keeps none)
+    /// Also those that are only part of others: images of an index for other platforms than this one
     #[arg(short, long)]
     all: bool,
     /// Show the digests under which registries have them
@@ -60,7 +60,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let format = args.format.as_deref();
     let shows_digests = args.digests || format.is_some_and(|format| format.contains(".Digest"));
     let mut rows = Vec::new();
-    for image in images.iter().filter(|image| filters.keep(image)) {
+    let is_shown = |image: &&ImageInfo| {
+        let is_part = image.tags.is_empty() && image.digests.is_empty() && !image.part_of.is_empty();
+        (args.all || !is_part) && filters.keep(image)
+    };
+    for image in images.iter().filter(is_shown) {
         let names = names(image, &filters, shows_digests);
         rows.extend(names.iter().map(|name| row(&store, image, name, args.no_trunc)));
     }

@@ -11,7 +11,7 @@ use super::image_use::ImageUse;
 use super::{CliError, output};
 use crate::digest::{BlobDigest, DiffId};
 use crate::image::Reference;
-use crate::store::Store;
+use crate::store::{Store, Tag};
 
 /// Remove images
 #[derive(Debug, clap::Args)]
@@ -63,10 +63,10 @@ fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliErro
     let same_repository = |other: &&Reference| other.repository() == name.repository();
     let (same, elsewhere): (Vec<_>, Vec<_>) = others.partition(same_repository);
     if !elsewhere.is_empty() || same.iter().any(|other| other.tag().is_some()) {
-        let mut text = untag(store, &name)?;
+        let mut text = untag(store, &name, removal)?;
         if name.tag().is_some() && !same.iter().any(|other| other.tag().is_some()) {
             for digest in same {
-                text += &untag(store, digest)?;
+                text += &untag(store, digest, removal)?;
             }
         }
         return Ok(text);
@@ -84,7 +84,7 @@ fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliErro
             Err(CliError::new(message).hint("remove the container first, or force it with -f"))
         }
         // The image stays under its ID for as long as the container runs.
-        Some(user) if user.is_running => untag_all(store, &image),
+        Some(user) if user.is_running => untag_all(store, &image, removal),
         Some(_) => delete(store, &image, removal, &container_use),
     }
 }
@@ -96,6 +96,11 @@ fn remove_by_id(store: &Store, image: &ImageInfo, word: &str, removal: Removal) 
             "conflict: unable to delete {word} (must be forced): the image is referenced in multiple repositories"
         );
         return Err(CliError::new(message).hint("remove its names one by one, or all with -f"));
+    }
+    if let (Some(index), false) = (image.part_of.first(), removal.force) {
+        let index = index.familiar();
+        let message = format!("conflict: unable to delete {word} (must be forced): the image is part of {index}");
+        return Err(CliError::new(message).hint(format!("remove `{index}`, or this image alone with -f")));
     }
     let container_use = ImageUse::of(store)?;
     if let Some(user) = container_use.user(&image.id()).filter(|user| user.is_running || !removal.force) {
@@ -111,13 +116,24 @@ fn remove_by_id(store: &Store, image: &ImageInfo, word: &str, removal: Removal) 
     delete(store, image, removal, &container_use)
 }
 
-fn untag_all(store: &Store, image: &ImageInfo) -> Result<String, CliError> {
-    image.tags.iter().chain(&image.digests).map(|name| untag(store, name)).collect()
+fn untag_all(store: &Store, image: &ImageInfo, removal: Removal) -> Result<String, CliError> {
+    image.tags.iter().chain(&image.digests).map(|name| untag(store, name, removal)).collect()
 }
 
-fn untag(store: &Store, name: &Reference) -> Result<String, CliError> {
+/// Removes the name, and with that of an index the images that nothing else names or uses.
+fn untag(store: &Store, name: &Reference, removal: Removal) -> Result<String, CliError> {
+    let tag = store.whole_tag(&name.to_string())?;
     store.remove_tag(&name.to_string())?;
-    Ok(format!("Untagged: {}\n", name.familiar()))
+    let mut text = format!("Untagged: {}\n", name.familiar());
+    let Some(tag) = tag.filter(Tag::is_index) else { return Ok(text) };
+    let container_use = ImageUse::of(store)?;
+    for image in image_info::all(store)? {
+        let is_part = tag.index.contains(&image.id()) && image.id() != tag.image;
+        if is_part && image.is_dangling() && container_use.user(&image.id()).is_none() {
+            text += &delete(store, &image, removal, &container_use)?;
+        }
+    }
+    Ok(text)
 }
 
 /// Removes the image with all its names, and the layers that nothing else needs.
@@ -127,7 +143,7 @@ pub fn delete(
     removal: Removal,
     container_use: &ImageUse,
 ) -> Result<String, CliError> {
-    let mut text = untag_all(store, image)?;
+    let mut text = untag_all(store, image, removal)?;
     store.remove_image(&image.id())?;
     text += &format!("Deleted: {}\n", image.id());
     if removal.prune {

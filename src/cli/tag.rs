@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use super::CliError;
 use super::commands::Global;
 use crate::image::Reference;
+use crate::store::Tag;
 
 /// Give an image another name
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let store = global.open_store()?;
     let image = store.find_image(&args.source)?;
-    store.set_tag(&args.target.to_string(), &image.id)?;
+    let target = args.target.to_string();
+    // Of an index all images get the new name, with what is annotated.
+    let source = image.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
+    store.write_tag(
+        &source.map_or_else(|| Tag::single(&target, &image.id), |tag| Tag { name: target.clone(), ..tag }),
+    )?;
     Ok(ExitCode::SUCCESS)
 }

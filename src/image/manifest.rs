@@ -111,6 +111,11 @@ impl Index {
         }
     }
 
+    /// The bytes, indented as BuildKit indents the index of an image for several platforms.
+    pub fn to_indented_bytes(&self) -> Vec<u8> {
+        json::to_vec_indented(self, "  ").expect("an index has string keys only, and writing to memory does not fail")
+    }
+
     /// The bytes on one line, as docker and BuildKit write `index.json`.
     pub fn to_bytes(&self) -> Vec<u8> {
         json::to_vec(self).expect("an index has string keys only, and writing to memory does not fail")

@@ -3,6 +3,7 @@
 //! Pure: parses, edits and checks these documents. Knows neither files nor networks nor the store; hop 10 of a build,
 //! and the answers of hop 3 are given in its types.
 
+mod annotations;
 mod config;
 mod document;
 mod history;
@@ -17,6 +18,7 @@ mod reference_grammar;
 mod run_config;
 mod validate;
 
+pub use annotations::{AnnotationLevel, Annotations, InvalidAnnotation};
 pub use config::{ImageConfig, RootFs, SCRATCH_PATH};
 pub use document::{Document, ImageDocumentError};
 pub use history::History;

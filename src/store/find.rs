@@ -2,7 +2,10 @@
 
 use super::{Store, StoreError};
 use crate::digest::ImageId;
-use crate::image::Reference;
+use crate::image::{ImageConfig, Platform, Reference, best_match};
+
+/// The largest config that is read.
+const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// Why a word means no image.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +56,30 @@ impl Store {
             }
             _ => Err(FindImageError::Ambiguous { prefix: word.to_owned(), matches }),
         }
+    }
+
+    /// As [`Store::find_image`]; of a name that means several images the one that runs best on `platform`, if any does.
+    pub fn find_image_for(&self, word: &str, platform: &Platform) -> Result<FoundImage, FindImageError> {
+        let found = self.find_image(word)?;
+        let Some(reference) = &found.reference else { return Ok(found) };
+        let id = self.tag_for(&reference.to_string(), platform)?.unwrap_or(found.id);
+        Ok(FoundImage { id, ..found })
+    }
+
+    /// The image that the name means on `platform`: of several the one that runs best there, or else the one that the
+    /// name stands for.
+    pub fn tag_for(&self, name: &str, platform: &Platform) -> Result<Option<ImageId>, StoreError> {
+        let Some(tag) = self.whole_tag(name)? else { return Ok(None) };
+        let platforms = tag.index.iter().map(|id| self.platform_of(id)).collect::<Result<Vec<_>, _>>()?;
+        Ok(Some(best_match(platform, &platforms).map_or(tag.image, |best| tag.index[best])))
+    }
+
+    /// What the image runs on, as its config says.
+    pub fn platform_of(&self, id: &ImageId) -> Result<Platform, StoreError> {
+        let config = self.read_blob(&(*id).into(), CONFIG_LIMIT)?;
+        // An image that can't be read runs nowhere.
+        let config: ImageConfig = serde_json::from_slice(&config).unwrap_or_default();
+        Ok(config.platform)
     }
 
     /// The image with this name. A name with both tag and digest is found by its digest, as docker does.

@@ -1,4 +1,4 @@
-//! Images and the tags that name them. An image is its config; the config names its layers.
+//! Images. An image is its config; the config names its layers.
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -14,23 +14,12 @@ pub struct ImageRecord {
     pub added_at: i64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tag {
-    /// The full reference, such as `docker.io/library/cat:1.0`.
-    pub name: String,
-    pub image: ImageId,
-}
-
 fn image_record(row: &Row<'_>) -> rusqlite::Result<ImageRecord> {
     Ok(ImageRecord {
         id: ImageId::from_bytes(row.get(0)?),
         manifest: row.get::<_, Option<[u8; 32]>>(1)?.map(BlobDigest::from_bytes),
         added_at: row.get(2)?,
     })
-}
-
-fn tag(row: &Row<'_>) -> rusqlite::Result<Tag> {
-    Ok(Tag { name: row.get(0)?, image: ImageId::from_bytes(row.get(1)?) })
 }
 
 impl Store {
@@ -72,8 +61,8 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets the image and its tags, and removes its config and manifest. Its layers stay: other images and the
-    /// cache may use them.
+    /// Forgets the image and its tags, and removes its config and manifest. A tag that means other images too keeps them,
+    /// unless this is the one that it stands for. Its layers stay: other images and the cache may use them.
     pub fn remove_image(&self, id: &ImageId) -> Result<(), StoreError> {
         let manifest = self.image(id)?.ok_or(StoreError::NoImage(*id))?.manifest;
         {
@@ -88,36 +77,5 @@ impl Store {
             self.remove_blob(&manifest)?;
         }
         Ok(())
-    }
-
-    /// Lets `name` mean the image from now on, whatever it meant before.
-    pub fn set_tag(&self, name: &str, image: &ImageId) -> Result<(), StoreError> {
-        self.database()
-            .prepare_cached("INSERT OR REPLACE INTO tags (name, image, set_at) VALUES (?1, ?2, ?3)")?
-            .execute(params![name, image.as_bytes(), now()])?;
-        Ok(())
-    }
-
-    /// The image that `name` means.
-    pub fn tag(&self, name: &str) -> Result<Option<ImageId>, StoreError> {
-        Ok(self
-            .database()
-            .prepare_cached("SELECT name, image FROM tags WHERE name = ?1")?
-            .query_row([name], tag)
-            .optional()?
-            .map(|tag| tag.image))
-    }
-
-    /// All tags, in order of their names.
-    pub fn tags(&self) -> Result<Vec<Tag>, StoreError> {
-        let database = self.database();
-        let mut statement = database.prepare_cached("SELECT name, image FROM tags ORDER BY name")?;
-        let rows = statement.query_map([], tag)?;
-        Ok(rows.collect::<Result<_, _>>()?)
-    }
-
-    /// True when there was such a tag.
-    pub fn remove_tag(&self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0)
     }
 }

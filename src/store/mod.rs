@@ -28,6 +28,7 @@ mod locks;
 mod removal;
 mod schema;
 mod staging;
+mod tags;
 #[cfg(test)]
 mod tests;
 
@@ -43,10 +44,11 @@ use crate::io_error::{AtPath, IoError};
 pub use blobs::BlobWriter;
 pub use durability::{SYNC_COMMAND, sync_in_background};
 pub use find::{FindImageError, FoundImage};
-pub use images::{ImageRecord, Tag};
+pub use images::ImageRecord;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;
 pub use staging::Staging;
+pub use tags::Tag;
 
 /// How long a process waits for another one's database transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);

@@ -4,10 +4,24 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-/// Raised with every change of `CREATE_TABLES`.
-const VERSION: i64 = 1;
+/// How each version is made from the one before; the first from nothing. One that was released is never changed.
+const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS];
+const VERSION: i64 = MIGRATIONS.len() as i64;
 
-const CREATE_TABLES: &str = "
+/// Tags that mean several images, and annotations.
+const INDEX_TAGS: &str = "
+ALTER TABLE tags ADD COLUMN annotations TEXT; -- JSON that only those who write manifests understand
+
+CREATE TABLE variants (             -- all images of a tag that is an index; tags.image is one of them
+    name          TEXT NOT NULL REFERENCES tags(name) ON DELETE CASCADE,
+    position      INTEGER NOT NULL,
+    image         BLOB NOT NULL REFERENCES images(id) ON DELETE CASCADE,
+    PRIMARY KEY (name, position)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX variants_image ON variants(image);
+";
+
+const FIRST_TABLES: &str = "
 CREATE TABLE images (
     id            BLOB PRIMARY KEY,
     manifest      BLOB,             -- digest of the manifest it was pulled or loaded with
@@ -56,21 +70,52 @@ CREATE TABLE trees (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Creates the tables of a new database, or checks that this program knows the version that is there.
+/// Brings the database to this program's version, or checks that this program knows the one that is there.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
-    let found: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found == VERSION {
+    if version(connection)? == VERSION {
         return Ok(());
     }
-    if found > VERSION {
-        return Err(StoreError::NewerStore { found, known: VERSION });
-    }
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let found: i64 = transaction.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if found == 0 {
-        transaction.execute_batch(CREATE_TABLES)?;
-        transaction.pragma_update(None, "user_version", VERSION)?;
+    let found = version(&transaction)?;
+    let known = usize::try_from(found).ok().and_then(|found| MIGRATIONS.get(found..));
+    let missing = known.ok_or(StoreError::NewerStore { found, known: VERSION })?;
+    for migration in missing {
+        transaction.execute_batch(migration)?;
     }
+    transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()?;
     Ok(())
+}
+
+fn version(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_older_store_keeps_what_it_has() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(FIRST_TABLES).unwrap();
+        connection.execute_batch("INSERT INTO images VALUES (x'01', NULL, 7); PRAGMA user_version = 1;").unwrap();
+        connection.execute("INSERT INTO tags VALUES ('a', x'01', 8)", []).unwrap();
+        prepare(&mut connection).unwrap();
+        assert_eq!(version(&connection).unwrap(), VERSION);
+        let kept: (String, i64, Option<String>) = connection
+            .query_row("SELECT name, set_at, annotations FROM tags", [], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .unwrap();
+        assert_eq!(kept, ("a".to_owned(), 8, None));
+        prepare(&mut connection).unwrap();
+    }
+
+    #[test]
+    fn a_newer_store_is_left_alone() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "user_version", VERSION + 1).unwrap();
+        assert!(matches!(prepare(&mut connection), Err(StoreError::NewerStore { found, .. }) if found == VERSION + 1));
+    }
 }

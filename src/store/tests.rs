@@ -119,6 +119,28 @@ fn a_tag_moves_and_goes_with_its_image() {
 }
 
 #[test]
+fn an_index_keeps_its_images_in_order_and_its_annotations() {
+    let (_folder, store) = store();
+    let images = [b"{3}", b"{1}", b"{2}"].map(|text| ImageId::from(store.put_blob(text).unwrap()));
+    images.iter().for_each(|id| store.add_image(id, None).unwrap());
+    let tag = Tag { index: images.to_vec(), annotations: Some("[]".to_owned()), ..Tag::single("b:1", &images[1]) };
+    store.write_tag(&tag).unwrap();
+    store.set_tag("a:1", &images[0]).unwrap();
+    assert_eq!(store.tag("b:1").unwrap(), Some(images[1]));
+    assert_eq!(store.whole_tag("b:1").unwrap().unwrap(), tag);
+    assert_eq!(store.tags().unwrap(), [Tag::single("a:1", &images[0]), tag.clone()]);
+    store.remove_image(&images[2]).unwrap();
+    assert_eq!(store.whole_tag("b:1").unwrap().unwrap().index, images[..2]);
+    store.set_tag("b:1", &images[0]).unwrap();
+    assert_eq!(store.whole_tag("b:1").unwrap().unwrap(), Tag::single("b:1", &images[0]));
+    store.write_tag(&Tag { index: images[..2].to_vec(), ..tag }).unwrap();
+    store.remove_image(&images[1]).unwrap();
+    assert_eq!(store.whole_tag("b:1").unwrap(), None);
+    store.add_image(&images[1], None).unwrap();
+    assert_eq!(store.tags().unwrap().len(), 1, "nothing of the index is left");
+}
+
+#[test]
 fn a_lock_is_exclusive_and_leaves_no_file() {
     let (folder, store) = store();
     let held = store.lock("x").unwrap();

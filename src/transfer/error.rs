@@ -43,6 +43,12 @@ pub enum TransferError {
     },
     #[error("layer {expected} is damaged in the store: its content is {actual}")]
     DamagedLayer { expected: DiffId, actual: DiffId },
+    #[error("the annotations of `{name}` are damaged in the store")]
+    BadAnnotations {
+        name: String,
+        #[source]
+        source: serde_json::Error,
+    },
     #[error("the {what} is too large: more than {limit} bytes")]
     TooLarge { what: String, limit: u64 },
 }

@@ -3,12 +3,14 @@
 //! Nothing that comes in is seen by others before all of an image has proved right: it lies in the store's staging until
 //! [`Receiver::register`]. Knows no archive format and no registry; part of hop 12 of a build.
 
+mod documents;
 mod error;
 mod measure;
 mod outgoing;
 mod receive;
 mod register;
 
+pub use documents::{Documents, IndexDocument, LayerForm, ManifestDocument, Outgoing, documents};
 pub use error::TransferError;
 pub use outgoing::{LayerFormat, compressed_blob, content_size, describe, stream_size, write_stream};
 pub use receive::{LayerStream, Received, Receiver};

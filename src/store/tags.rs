@@ -1,0 +1,107 @@
+//! Names of images. A name means one image, or an index: several images of which each is for another platform.
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{Store, StoreError, now};
+use crate::digest::ImageId;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tag {
+    /// The full reference, such as `docker.io/library/cat:1.0`.
+    pub name: String,
+    /// The image that the name stands for where only one can be meant: of an index the one for this machine, or the
+    /// first.
+    pub image: ImageId,
+    /// All images of an index, in its order, `image` among them; empty when the name means one image.
+    pub index: Vec<ImageId>,
+    /// What is to be written on manifests and indexes. The store only keeps it; see
+    /// [`crate::image::Annotations::from_json`].
+    pub annotations: Option<String>,
+}
+
+impl Tag {
+    /// The name of a single image, without annotations.
+    pub fn single(name: &str, image: &ImageId) -> Self {
+        Self { name: name.to_owned(), image: *image, index: Vec::new(), annotations: None }
+    }
+
+    pub fn is_index(&self) -> bool {
+        !self.index.is_empty()
+    }
+
+    /// All images that the name means.
+    pub fn images(&self) -> &[ImageId] {
+        if self.index.is_empty() { std::slice::from_ref(&self.image) } else { &self.index }
+    }
+}
+
+const COLUMNS: &str = "name, image, annotations";
+
+fn tag(row: &Row<'_>) -> rusqlite::Result<Tag> {
+    Ok(Tag { name: row.get(0)?, image: ImageId::from_bytes(row.get(1)?), index: Vec::new(), annotations: row.get(2)? })
+}
+
+impl Store {
+    /// Lets `name` mean this one image from now on, whatever it meant before.
+    pub fn set_tag(&self, name: &str, image: &ImageId) -> Result<(), StoreError> {
+        self.write_tag(&Tag::single(name, image))
+    }
+
+    /// Lets the tag's name mean what the tag says from now on, whatever it meant before.
+    pub fn write_tag(&self, tag: &Tag) -> Result<(), StoreError> {
+        let mut database = self.database();
+        let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.prepare_cached("DELETE FROM variants WHERE name = ?1")?.execute([&tag.name])?;
+        transaction
+            .prepare_cached("INSERT OR REPLACE INTO tags (name, image, set_at, annotations) VALUES (?1, ?2, ?3, ?4)")?
+            .execute(params![tag.name, tag.image.as_bytes(), now(), tag.annotations])?;
+        for (position, image) in tag.index.iter().enumerate() {
+            transaction
+                .prepare_cached("INSERT INTO variants (name, position, image) VALUES (?1, ?2, ?3)")?
+                .execute(params![tag.name, position as i64, image.as_bytes()])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The image that `name` means, or stands for when it means several.
+    pub fn tag(&self, name: &str) -> Result<Option<ImageId>, StoreError> {
+        Ok(self.read_tag_row(name)?.map(|tag| tag.image))
+    }
+
+    /// All that `name` means.
+    pub fn whole_tag(&self, name: &str) -> Result<Option<Tag>, StoreError> {
+        let Some(mut tag) = self.read_tag_row(name)? else { return Ok(None) };
+        let database = self.database();
+        let mut statement = database.prepare_cached("SELECT image FROM variants WHERE name = ?1 ORDER BY position")?;
+        let rows = statement.query_map([name], |row| Ok(ImageId::from_bytes(row.get(0)?)))?;
+        tag.index = rows.collect::<Result<_, _>>()?;
+        Ok(Some(tag))
+    }
+
+    fn read_tag_row(&self, name: &str) -> Result<Option<Tag>, StoreError> {
+        let query = format!("SELECT {COLUMNS} FROM tags WHERE name = ?1");
+        Ok(self.database().prepare_cached(&query)?.query_row([name], tag).optional()?)
+    }
+
+    /// All tags, in order of their names.
+    pub fn tags(&self) -> Result<Vec<Tag>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached(&format!("SELECT {COLUMNS} FROM tags ORDER BY name"))?;
+        let mut tags: Vec<Tag> = statement.query_map([], tag)?.collect::<Result<_, _>>()?;
+        let mut statement = database.prepare_cached("SELECT name, image FROM variants ORDER BY name, position")?;
+        let rows = statement.query_map([], |row| Ok((row.get(0)?, ImageId::from_bytes(row.get(1)?))))?;
+        for row in rows {
+            let (name, image): (String, ImageId) = row?;
+            if let Ok(found) = tags.binary_search_by(|tag| tag.name.cmp(&name)) {
+                tags[found].index.push(image);
+            }
+        }
+        Ok(tags)
+    }
+
+    /// True when there was such a tag.
+    pub fn remove_tag(&self, name: &str) -> Result<bool, StoreError> {
+        Ok(self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0)
+    }
+}
