@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What each folder may use of the crate. All may use `digest` and `io_error`.
-const MAY_USE: [(&str, &[&str]); 19] = [
+const MAY_USE: [(&str, &[&str]); 20] = [
+    ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),
     ("signal", &[]),
@@ -17,7 +18,7 @@ const MAY_USE: [(&str, &[&str]); 19] = [
     ("network", &["sandbox"]),
     ("plan", &["dockerfile", "image", "signal", "context"]),
     ("snapshot", &["context", "layer", "store"]),
-    ("solve", &["context", "dockerfile", "layer", "network", "plan", "sandbox", "snapshot", "store"]),
+    ("solve", &["cdi", "context", "dockerfile", "layer", "network", "plan", "sandbox", "snapshot", "store"]),
     ("transfer", &["image", "layer", "store"]),
     ("archive", &["image", "layer", "store", "transfer"]),
     ("registry", &["image", "layer", "store", "transfer"]),

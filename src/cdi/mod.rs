@@ -1,0 +1,56 @@
+//! The Container Device Interface: devices that a host describes in files, by name (CDI's SPEC.md).
+//!
+//! Reads the descriptions and says what a device needs of a container. Knows no sandbox and no builds: both `RUN
+//! --device` and `run --device` apply what is found here.
+
+mod registry;
+mod spec;
+
+use std::path::PathBuf;
+
+use crate::io_error::IoError;
+
+pub use registry::{Device, Registry, is_qualified_name};
+pub use spec::{DeviceNode, Edits, Mount};
+
+#[derive(Debug, thiserror::Error)]
+pub enum CdiError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error("the device description `{}` is not valid", path.display())]
+    Format {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the device description `{}` is not valid: {reason}", path.display())]
+    Content { path: PathBuf, reason: String },
+    #[error("`{name}` is no name of a device: the form is VENDOR/CLASS=NAME")]
+    Name { name: String },
+    #[error("there is no device `{name}`")]
+    Unknown {
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+        /// Why files could not be read: the device may be in one of them.
+        broken: Vec<String>,
+    },
+    #[error("the device `{name}` is described twice: in `{}` and in `{}`", first.display(), second.display())]
+    Conflict { name: String, first: PathBuf, second: PathBuf },
+    #[error("the device `{name}` needs {what}, which rbuild does not do")]
+    Unsupported { name: String, what: String },
+}
+
+impl CdiError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { broken, .. } if !broken.is_empty() => Some(broken.join("; ")),
+            Self::Unknown { known, .. } if known.is_empty() => {
+                Some("describe it in a JSON file under /etc/cdi or /var/run/cdi".to_owned())
+            }
+            Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            _ => None,
+        }
+    }
+}
