@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::commands::Global;
 use super::format::{FormatError, Missing, Template};
 use super::{CliError, image_inspect, output};
-use crate::container::{ContainerError, Containers, Record};
+use crate::container::{ContainerError, Containers, Entry};
 use crate::store::{FindImageError, Store};
 
 /// Show all that is known of images and containers, as JSON
@@ -93,7 +93,7 @@ fn inspect(names: &[String], format: Option<&str>, kind: Option<Kind>, global: &
 fn find(store: &Store, name: &str, kind: Option<Kind>) -> Result<Option<Value>, CliError> {
     if kind != Some(Kind::Image) {
         match Containers::of(store.root()).find(name) {
-            Ok(container) => return describe_container(&container.record).map(Some),
+            Ok(container) => return describe_container(&container).map(Some),
             Err(ContainerError::NotFound { .. }) => {}
             Err(error) => return Err(error.into()),
         }
@@ -109,9 +109,16 @@ fn find(store: &Store, name: &str, kind: Option<Kind>) -> Result<Option<Value>, 
 }
 
 /// The record is in docker's words but for its config, whose empty fields docker shows.
-fn describe_container(record: &Record) -> Result<Value, CliError> {
-    let mut value = serde_json::to_value(record)?;
-    value["Config"] = image_inspect::run_config(&record.config);
+fn describe_container(entry: &Entry) -> Result<Value, CliError> {
+    let mut value = serde_json::to_value(&entry.record)?;
+    value["State"] = serde_json::to_value(&entry.state)?;
+    let mut config = image_inspect::run_config(&entry.record.config.run);
+    if let (Value::Object(all), Value::Object(own)) = (&mut config, &value["Config"]) {
+        for (key, field) in own {
+            all.entry(key.as_str()).or_insert_with(|| field.clone());
+        }
+    }
+    value["Config"] = config;
     Ok(value)
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::commands::Global;
 use super::format::{Column, Listing, ago};
 use super::{CliError, output};
-use crate::container::{Containers, Entry};
+use crate::container::{Containers, Entry, Status};
 
 /// List containers
 #[derive(Debug, clap::Args)]
@@ -66,36 +66,27 @@ fn row(entry: &Entry, no_trunc: bool) -> Value {
     };
     json!({
         "ID": if no_trunc { &record.id } else { record.short_id() },
-        "Image": record.image_name,
+        "Image": record.config.image,
         "Command": format!("\"{command}\""),
         "CreatedAt": record.created.to_string(),
         "RunningFor": ago(Some(record.created), Timestamp::now()),
         "Status": status(entry),
-        "State": state(entry),
+        "State": entry.state.status.as_str(),
         "Ports": "",
         "Names": record.name.trim_start_matches('/'),
     })
 }
 
-/// What is true, whatever the record says: an rbuild that was killed could not write down the end.
-fn state(entry: &Entry) -> &'static str {
-    match (entry.is_running, entry.record.state.started_at) {
-        (true, Some(_)) => "running",
-        (_, None) => "created",
-        (false, Some(_)) => "exited",
-    }
-}
-
 fn status(entry: &Entry) -> String {
     let now = Timestamp::now();
-    let recorded = &entry.record.state;
-    match state(entry) {
-        "running" => {
-            let since = ago(recorded.started_at, now);
+    let state = &entry.state;
+    match state.status {
+        Status::Running => {
+            let since = ago(state.started_at, now);
             format!("Up {}", since.strip_suffix(" ago").unwrap_or(&since))
         }
-        "exited" if recorded.status == "running" => "Exited (137)".to_owned(),
-        "exited" => format!("Exited ({}) {}", recorded.exit_code, ago(recorded.finished_at, now)),
+        Status::Exited if state.finished_at.is_none() => format!("Exited ({})", state.exit_code),
+        Status::Exited => format!("Exited ({}) {}", state.exit_code, ago(state.finished_at, now)),
         _ => "Created".to_owned(),
     }
 }

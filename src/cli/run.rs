@@ -5,31 +5,23 @@ mod values;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::thread::JoinHandle;
 
 use super::CliError;
 use super::commands::Global;
 use super::format::truncate_id;
 use super::image_info;
 use super::pull::with_hint;
-use crate::container::{self, ContainerError, ContainerOptions, Containers, Image, NetworkOptions};
+use crate::container::{self, Attached, ContainerError, ContainerOptions, Containers, HostConfig, Image};
 use crate::digest::BlobDigest;
 use crate::image::{Platform, Reference};
 use crate::io_error::AtPath;
-use crate::network::{self, Connection, NameServers, Network, NetworkError, NetworkNamespace};
 use crate::registry::{Progress, Registry, Settings, pull};
-use crate::sandbox::{CapabilitySet, Limits, user_namespace};
+use crate::sandbox::CapabilitySet;
 use crate::snapshot::Stack;
 use crate::store::{FindImageError, Store};
 
-/// What the rbuild processes of root share about the network; empty after a boot.
-const NETWORK_STATE: &str = "/run/rbuild";
-
 /// docker's exit code for a container that could not be run.
 const NOT_RUN: u8 = 125;
-
-/// Microseconds; `--cpus` is a share of it.
-const CPU_PERIOD: u64 = 100_000;
 
 /// Run a program in a new container
 // `-h` is the host name, as with docker.
@@ -155,7 +147,7 @@ struct Resources {
     memory: Option<u64>,
     /// Memory and swap together; -1 for unlimited swap
     #[arg(long, value_name = "BYTES", value_parser = values::bytes_or_unlimited, allow_hyphen_values = true)]
-    memory_swap: Option<u64>,
+    memory_swap: Option<i64>,
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     memory_reservation: Option<u64>,
     /// How many processors, such as 1.5
@@ -190,12 +182,16 @@ struct Resources {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let prepared = prepare(&args, global).map_err(|error| error.exit_code(NOT_RUN))?;
-    let Prepared { options, image, containers, network } = prepared;
-    let write_id = |id: &str| match &args.cidfile {
-        Some(path) => std::fs::write(path, id).at("write", path).map_err(ContainerError::from),
-        None => Ok(()),
-    };
-    let ended = container::run(&containers, &image, &options, network.as_ref(), write_id).map_err(container_error)?;
+    let Prepared { options, image, containers } = prepared;
+    let entry = container::create(&containers, &image, &options).map_err(container_error)?;
+    if let Some(path) = &args.cidfile {
+        let written = std::fs::write(path, &entry.record.id).at("write", path);
+        written.map_err(|error| CliError::from(error).exit_code(NOT_RUN))?;
+    }
+    let ended = container::run(&containers, entry).map_err(container_error)?;
+    if let Some(warning) = &ended.warning {
+        eprintln!("rbuild: warning: {warning}");
+    }
     if ended.outcome.out_of_memory {
         eprintln!("rbuild: the container reached its memory limit, and a process of it was killed");
     }
@@ -207,29 +203,17 @@ struct Prepared {
     options: ContainerOptions,
     image: Image,
     containers: Containers,
-    network: Option<NetworkNamespace>,
 }
 
 fn prepare(args: &Args, global: &Global) -> Result<Prepared, CliError> {
-    let mut options = args.options()?;
+    let options = args.options()?;
     if let Some(path) = args.cidfile.as_ref().filter(|path| path.exists()) {
         let text = format!("the file `{}` of --cidfile is already there", path.display());
         return Err(CliError::new(text).hint("remove it, or name another"));
     }
-    // It is made while the image is looked up: both take about as long.
-    let network = (options.network.network == Network::Default).then(start_network);
     let store = global.open_store()?;
     let image = find_image(&store, args)?;
-    let network = match network.map(join_network).transpose().map_err(network_error)? {
-        Some(Connection::Own(namespace)) => Some(namespace),
-        Some(instead) => {
-            eprintln!("rbuild: warning: {}", instead.warning().unwrap_or_default());
-            options.network.network = Network::Host;
-            None
-        }
-        None => None,
-    };
-    Ok(Prepared { options, image, containers: Containers::of(store.root()), network })
+    Ok(Prepared { options, image, containers: Containers::of(store.root()) })
 }
 
 fn container_error(error: ContainerError) -> CliError {
@@ -239,18 +223,6 @@ fn container_error(error: ContainerError) -> CliError {
         Some(hint) => cli.hint(hint),
         None => cli,
     }
-}
-
-fn start_network() -> JoinHandle<Result<Connection, NetworkError>> {
-    let rootless = user_namespace::entered().is_some();
-    std::thread::spawn(move || network::connect(NETWORK_STATE.as_ref(), rootless))
-}
-
-fn join_network(thread: JoinHandle<Result<Connection, NetworkError>>) -> Result<Connection, NetworkError> {
-    let panicked = |_| std::io::Error::other("it panicked");
-    thread.join().map_err(panicked).unwrap_or_else(|source| {
-        Err(NetworkError::Kernel { action: "wait for the thread that makes the network", source })
-    })
 }
 
 fn find_image(store: &Store, args: &Args) -> Result<Image, CliError> {
@@ -278,6 +250,7 @@ fn find_image(store: &Store, args: &Args) -> Result<Image, CliError> {
     Ok(Image {
         id: found.id.to_string(),
         name: args.image.clone(),
+        platform: config.platform.os.clone(),
         layers: Stack::of_image(&config.rootfs.diff_ids).unpacked(store)?,
         config: config.config,
     })
@@ -307,7 +280,6 @@ fn fetch(store: &Store, args: &Args) -> Result<(), CliError> {
 impl Args {
     /// What was typed → what it means.
     fn options(&self) -> Result<ContainerOptions, CliError> {
-        let security = values::security(&self.security.security_opt)?;
         let mut environment = Vec::new();
         for file in &self.env_file {
             environment.extend(values::environment_file(file)?);
@@ -319,64 +291,68 @@ impl Args {
             entrypoint: self.entrypoint.clone(),
             environment,
             user: self.user.clone(),
-            groups: self.group_add.clone(),
             directory: self.workdir.clone(),
             hostname: self.hostname.clone(),
             domainname: self.domainname.clone(),
             labels: values::pairs(&self.label).collect(),
             mounts: mounts::all(&self.volume, &self.mount, &self.tmpfs)?,
-            network: NetworkOptions {
-                network: self.network.parse().map_err(network_error)?,
-                name_servers: NameServers {
-                    servers: self.dns.clone(),
-                    search: self.dns_search.clone(),
-                    options: self.dns_option.clone(),
-                },
-                hosts: self.add_host.clone(),
-            },
             terminal: self.tty,
-            interactive: self.interactive,
-            remove: self.rm,
-            init: self.init,
-            read_only: self.read_only,
-            privileged: self.security.privileged,
-            capabilities: CapabilitySet::adjusted(&self.security.cap_add, &self.security.cap_drop)?,
-            seccomp: security.seccomp,
-            no_new_privileges: security.no_new_privileges,
-            shm_size: self.resources.shm_size,
-            sysctls: values::pairs(&self.security.sysctl).collect(),
-            resource_limits: self.resources.ulimit.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
-            limits: self.resources.limits(),
-            oom_score_adjust: self.resources.oom_score_adj,
+            open_stdin: self.interactive,
+            attach: Attached { stdin: self.interactive, stdout: true, stderr: true },
             stop_signal: self.security.stop_signal.clone(),
+            host: self.host_config()?,
+            ..ContainerOptions::default()
+        })
+    }
+
+    fn host_config(&self) -> Result<HostConfig, CliError> {
+        let security = &self.security;
+        // Wrong names are said before anything is made.
+        CapabilitySet::adjusted(&security.cap_add, &security.cap_drop)?;
+        Ok(HostConfig {
+            network_mode: match self.network.as_str() {
+                "default" => "bridge".to_owned(),
+                name @ ("bridge" | "host" | "none") => name.to_owned(),
+                name => return Err(CliError::new(format!("network {name} not found"))),
+            },
+            dns: self.dns.clone(),
+            dns_search: self.dns_search.clone(),
+            dns_options: self.dns_option.clone(),
+            extra_hosts: self.add_host.clone(),
+            group_add: self.group_add.clone(),
+            auto_remove: self.rm,
+            init: self.init.then_some(true),
+            readonly_rootfs: self.read_only,
+            privileged: security.privileged,
+            cap_add: security.cap_add.clone(),
+            cap_drop: security.cap_drop.clone(),
+            security_opt: values::security(&security.security_opt)?,
+            sysctls: values::pairs(&security.sysctl).collect(),
+            shm_size: self.resources.shm_size.unwrap_or_default(),
+            oom_score_adj: self.resources.oom_score_adj.unwrap_or_default(),
+            resources: self.resources.as_docker_has_them()?,
+            ..HostConfig::default()
         })
     }
 }
 
 impl Resources {
-    fn limits(&self) -> Limits {
-        Limits {
-            memory: self.memory,
-            memory_and_swap: self.memory_swap,
-            memory_reservation: self.memory_reservation,
-            cpu_quota: self.cpus.or(self.cpu_quota),
-            cpu_period: self.cpus.map(|_| CPU_PERIOD).or(self.cpu_period),
-            cpu_shares: self.cpu_shares,
-            cpuset_cpus: self.cpuset_cpus.clone(),
-            cpuset_mems: self.cpuset_mems.clone(),
-            // docker takes 0 and -1 for unlimited.
-            pids: self.pids_limit.map(|limit| if limit <= 0 { u64::MAX } else { limit as u64 }),
-            blkio_weight: self.blkio_weight,
-            parent: self.cgroup_parent.clone(),
-        }
-    }
-}
-
-fn network_error(error: NetworkError) -> CliError {
-    let hint = error.hint();
-    let cli = CliError::from(error);
-    match hint {
-        Some(hint) => cli.hint(hint),
-        None => cli,
+    fn as_docker_has_them(&self) -> Result<container::Resources, CliError> {
+        Ok(container::Resources {
+            memory: self.memory.unwrap_or_default(),
+            memory_swap: self.memory_swap.unwrap_or_default(),
+            memory_reservation: self.memory_reservation.unwrap_or_default(),
+            nano_cpus: self.cpus.unwrap_or_default(),
+            cpu_quota: self.cpu_quota.unwrap_or_default() as i64,
+            cpu_period: self.cpu_period.unwrap_or_default(),
+            cpu_shares: self.cpu_shares.unwrap_or_default(),
+            cpuset_cpus: self.cpuset_cpus.clone().unwrap_or_default(),
+            cpuset_mems: self.cpuset_mems.clone().unwrap_or_default(),
+            pids_limit: self.pids_limit,
+            blkio_weight: self.blkio_weight.unwrap_or_default(),
+            cgroup_parent: self.cgroup_parent.clone().unwrap_or_default(),
+            ulimits: self.ulimit.iter().map(|text| values::ulimits(text)).collect::<Result<_, _>>()?,
+            ..container::Resources::default()
+        })
     }
 }

@@ -9,12 +9,16 @@ use rustix::fs::{FlockOperation, flock};
 use super::error::ContainerError;
 use super::names;
 use super::record::Record;
+use super::state::State;
 use crate::io_error::AtPath;
 
 const BY_NAME: &str = "by-name";
-const RECORD: &str = "config.json";
+pub(super) const RECORD: &str = "config.json";
+const STATE: &str = "state.json";
 const LOCK: &str = "lock";
 const AUTO_REMOVE: &str = "auto-remove";
+/// How often a lock is asked for, a millisecond apart.
+const TAKE_ATTEMPTS: usize = 50;
 /// How many made-up names are tried.
 const ATTEMPTS: usize = 30;
 
@@ -24,7 +28,7 @@ pub struct Containers {
     root: PathBuf,
 }
 
-/// A container of this process's making; nobody else removes it.
+/// A folder and a name for a container that is being made; nobody else removes it meanwhile.
 #[derive(Debug)]
 pub(super) struct Reserved {
     pub(super) id: String,
@@ -37,9 +41,16 @@ pub(super) struct Reserved {
 #[derive(Debug)]
 pub struct Entry {
     pub record: Record,
+    /// What is true, whatever a monitor that was killed has left.
+    pub state: State,
+    /// Whether its monitor is there. (The program may have ended for a moment, and wait to be started again.)
     pub is_running: bool,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
+
+/// A container that nobody else runs, for as long as this is held.
+#[derive(Debug)]
+pub(super) struct Running(#[allow(dead_code, reason = "held, not read")] File);
 
 impl Containers {
     /// Those of the store at that folder.
@@ -48,7 +59,7 @@ impl Containers {
     }
 
     /// Makes a folder for a new container, with a new ID, and takes its name.
-    pub(super) fn reserve(&self, name: Option<&str>, auto_remove: bool) -> Result<Reserved, ContainerError> {
+    pub(super) fn reserve(&self, name: Option<&str>) -> Result<Reserved, ContainerError> {
         let by_name = self.root.join(BY_NAME);
         std::fs::create_dir_all(&by_name).at("create", &by_name)?;
         self.remove_dead()?;
@@ -59,10 +70,6 @@ impl Containers {
         std::fs::create_dir(&path).at("create", &path)?;
         let lock = lock_file(&path)?;
         flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
-        if auto_remove {
-            let mark = path.join(AUTO_REMOVE);
-            std::fs::write(&mark, "").at("write", &mark)?;
-        }
         let taken = match name {
             Some(name) => names::check(name).and_then(|()| self.take_name(name, &id)).map(|()| name.to_owned()),
             None => self.make_up_name(&random, &id),
@@ -119,12 +126,8 @@ impl Containers {
     pub fn list(&self) -> Result<Vec<Entry>, ContainerError> {
         let mut entries = Vec::new();
         for id in self.ids()? {
-            let path = self.root.join(&id);
-            // Without a record it is being made, or was never finished.
-            if path.join(RECORD).exists() {
-                let (record, is_running) = (Record::read(&path.join(RECORD))?, is_locked(&path)?);
-                entries.push(Entry { record, is_running, path });
-            }
+            // Without a record it is being made, was never finished, or is being removed.
+            entries.extend(Entry::open(self.root.join(&id))?);
         }
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.created));
         Ok(entries)
@@ -147,14 +150,13 @@ impl Containers {
 
     /// Removes a container that has ended.
     pub fn remove(&self, entry: &Entry) -> Result<(), ContainerError> {
-        if is_locked(&entry.path)? {
-            return Err(ContainerError::IsRunning { name: entry.record.name.trim_start_matches('/').to_owned() });
-        }
+        let _running = entry.take()?;
         self.remove_folder(&entry.record.id)
     }
 
-    pub(super) fn remove_own(&self, reserved: &Reserved) -> Result<(), ContainerError> {
-        self.remove_folder(&reserved.id)
+    /// Removes a container whose lock the caller holds.
+    pub(super) fn remove_own(&self, id: &str) -> Result<(), ContainerError> {
+        self.remove_folder(id)
     }
 
     fn remove_folder(&self, id: &str) -> Result<(), ContainerError> {
@@ -180,13 +182,51 @@ impl Containers {
     }
 }
 
-impl Reserved {
-    pub(super) fn record_path(&self) -> PathBuf {
-        self.path.join(RECORD)
-    }
-}
-
 impl Entry {
+    /// The container of that folder; nothing when there is none, or no longer.
+    pub(super) fn open(path: PathBuf) -> Result<Option<Self>, ContainerError> {
+        let record = match Record::read(&path.join(RECORD)) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            record => record?,
+        };
+        // The lock first: a monitor lets go of it after it has written down the end.
+        let is_running = match is_locked(&path) {
+            Err(error) if error.is_not_found() => return Ok(None),
+            is_locked => is_locked?,
+        };
+        let state = State::read(&path.join(STATE))?;
+        let state = if is_running { state } else { state.without_monitor() };
+        Ok(Some(Self { record, state, is_running, path }))
+    }
+
+    /// Makes this process the one that runs the container.
+    pub(super) fn take(&self) -> Result<Running, ContainerError> {
+        let file = lock_file(&self.path)?;
+        // Others look for a moment only whether it is locked.
+        for _ in 0..TAKE_ATTEMPTS {
+            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+                return Ok(Running(file));
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        Err(ContainerError::IsRunning { name: self.record.plain_name().to_owned() })
+    }
+
+    /// To be removed by whoever comes next, when this process dies before it can do so.
+    pub(super) fn mark_for_removal(&self) -> Result<(), ContainerError> {
+        let mark = self.path.join(AUTO_REMOVE);
+        Ok(std::fs::write(&mark, "").at("write", &mark)?)
+    }
+
+    pub(super) fn write_state(&self) -> Result<(), ContainerError> {
+        self.state.write(&self.path.join(STATE))
+    }
+
+    /// Its own folder.
+    pub fn folder(&self) -> &Path {
+        &self.path
+    }
+
     /// Where what it changed is.
     pub fn upper(&self) -> PathBuf {
         self.path.join("upper")
@@ -211,22 +251,24 @@ mod tests {
     fn a_name_is_taken_once_and_given_back() {
         let root = tempfile::tempdir().unwrap();
         let containers = Containers::of(root.path());
-        let first = containers.reserve(Some("web"), false).unwrap();
-        assert!(matches!(containers.reserve(Some("web"), false), Err(ContainerError::NameTaken { .. })));
+        let first = containers.reserve(Some("web")).unwrap();
+        assert!(matches!(containers.reserve(Some("web")), Err(ContainerError::NameTaken { .. })));
         assert_eq!(containers.ids().unwrap(), [first.id.as_str()]);
-        containers.remove_own(&first).unwrap();
-        containers.reserve(Some("web"), false).unwrap();
+        containers.remove_own(&first.id).unwrap();
+        containers.reserve(Some("web")).unwrap();
     }
 
     #[test]
     fn what_a_killed_rbuild_was_to_remove_goes() {
         let root = tempfile::tempdir().unwrap();
         let containers = Containers::of(root.path());
-        let dead = containers.reserve(Some("gone"), true).unwrap();
-        let alive = containers.reserve(Some("here"), true).unwrap();
+        let (dead, alive) = (containers.reserve(Some("gone")).unwrap(), containers.reserve(Some("here")).unwrap());
+        for reserved in [&dead, &alive] {
+            std::fs::write(reserved.path.join(AUTO_REMOVE), "").unwrap();
+        }
         let dead_id = dead.id.clone();
         drop(dead);
-        let third = containers.reserve(Some("gone"), false).unwrap();
+        let third = containers.reserve(Some("gone")).unwrap();
         let ids = containers.ids().unwrap();
         assert!(!ids.contains(&dead_id) && ids.contains(&alive.id) && ids.contains(&third.id));
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::io_error::IoError;
 use crate::network::NetworkError;
-use crate::sandbox::SandboxError;
+use crate::sandbox::{ProfileError, SandboxError, UnknownCapability};
 use crate::snapshot::SnapshotError;
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +17,10 @@ pub enum ContainerError {
     Network(#[from] NetworkError),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Capability(#[from] UnknownCapability),
+    #[error(transparent)]
+    Seccomp(#[from] ProfileError),
     #[error("no command specified: the image has neither a command nor an entrypoint")]
     NoCommand,
     #[error("the container name `{name}` is in use by container {id}")]
@@ -48,6 +52,11 @@ impl ContainerError {
             Self::Sandbox(error) => error.exit_code(),
             _ => 125,
         }
+    }
+
+    /// Whether a file was not there.
+    pub(super) fn is_not_found(&self) -> bool {
+        matches!(self, Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound)
     }
 
     /// What the user can do.

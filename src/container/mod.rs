@@ -1,7 +1,8 @@
 //! Containers that people start: from an image and options to a running program, and what is kept of it.
 //!
 //! ```text
-//! containers/<id>/config.json   what it is and how it ended, in the words of docker's inspect
+//! containers/<id>/config.json   what it is: its `Record`
+//! containers/<id>/state.json    how it runs or ended: its `State`
 //! containers/<id>/upper, work   what it changed
 //! containers/<id>/volumes/<n>/  what it wrote to the image's volumes
 //! containers/<id>/lock          locked while it runs
@@ -12,17 +13,30 @@
 //! Must not know builds. Hop 12.
 
 mod attach;
+mod create;
 mod directory;
 mod error;
+mod host_config;
+mod launch;
+mod mounts;
 mod names;
 mod options;
 mod raw_mode;
 mod record;
 mod start;
+mod state;
+mod wiring;
 
 pub use attach::Streams;
+pub use create::{Image, create};
 pub use directory::{Containers, Entry};
 pub use error::ContainerError;
-pub use options::{ContainerOptions, NetworkOptions, VolumeMount, VolumeSource};
-pub use record::{Record, State};
-pub use start::{Ended, Image, run};
+pub use host_config::{
+    DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,
+    WeightDevice,
+};
+pub use mounts::{MountKind, MountPoint};
+pub use options::{Attached, ContainerOptions};
+pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
+pub use start::{Ended, run};
+pub use state::{Health, HealthResult, HealthStatus, State, Status};

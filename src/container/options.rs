@@ -1,10 +1,11 @@
 //! What a container is asked to be, over what its image says.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::network::{NameServers, Network};
-use crate::sandbox::{CapabilitySet, Limits, ResourceLimit, Seccomp, TmpfsOptions};
+use super::host_config::HostConfig;
+use super::mounts::MountPoint;
+use super::record::EndpointConfig;
+use crate::image::Healthcheck;
 
 #[derive(Debug, Clone, Default)]
 pub struct ContainerOptions {
@@ -16,63 +17,32 @@ pub struct ContainerOptions {
     /// `NAME=VALUE`, or `NAME` to take a variable of the image away.
     pub environment: Vec<String>,
     pub user: Option<String>,
-    pub groups: Vec<String>,
     pub directory: Option<String>,
     pub hostname: Option<String>,
     pub domainname: Option<String>,
     pub labels: BTreeMap<String, String>,
-    pub mounts: Vec<VolumeMount>,
-    pub network: NetworkOptions,
+    /// `80/tcp`, beside the image's.
+    pub exposed_ports: BTreeSet<String>,
     pub terminal: bool,
-    pub interactive: bool,
-    pub remove: bool,
-    pub init: bool,
-    pub read_only: bool,
-    pub privileged: bool,
-    pub capabilities: CapabilitySet,
-    pub seccomp: Seccomp,
-    pub no_new_privileges: bool,
-    pub shm_size: Option<u64>,
-    pub sysctls: BTreeMap<String, String>,
-    pub resource_limits: Vec<ResourceLimit>,
-    pub limits: Limits,
-    pub oom_score_adjust: Option<i32>,
+    /// The program has an input that can be written to (`-i`).
+    pub open_stdin: bool,
+    /// What `run` passes on: input, output, errors. None of them for `-d`.
+    pub attach: Attached,
     pub stop_signal: Option<String>,
+    /// Seconds.
+    pub stop_timeout: Option<i64>,
+    /// Fields that are zero or empty are the image's.
+    pub healthcheck: Option<Healthcheck>,
+    pub host: HostConfig,
+    /// All that is to be mounted. The image's volumes that nothing is put at are added when it is made.
+    pub mounts: Vec<MountPoint>,
+    /// By name; the first of the networks is `host.network_mode`.
+    pub networks: BTreeMap<String, EndpointConfig>,
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct NetworkOptions {
-    pub network: Network,
-    pub name_servers: NameServers,
-    /// `NAME:IP`
-    pub hosts: Vec<String>,
-}
-
-/// Something of the user's at a place in the container.
-#[derive(Debug, Clone, PartialEq)]
-pub struct VolumeMount {
-    /// Absolute.
-    pub target: PathBuf,
-    pub source: VolumeSource,
-    pub read_only: bool,
-}
-
-#[derive(Debug, Clone)]
-pub enum VolumeSource {
-    /// A file or folder of the host.
-    Bind {
-        path: PathBuf,
-        /// Makes a folder when there is nothing (`-v` does, `--mount` does not).
-        create: bool,
-        recursive: bool,
-    },
-    Tmpfs(TmpfsOptions),
-    /// A folder of the container's own, which begins with what the image has there.
-    Anonymous,
-}
-
-impl PartialEq for VolumeSource {
-    fn eq(&self, other: &Self) -> bool {
-        format!("{self:?}") == format!("{other:?}")
-    }
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Attached {
+    pub stdin: bool,
+    pub stdout: bool,
+    pub stderr: bool,
 }

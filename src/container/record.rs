@@ -1,10 +1,18 @@
-//! What is kept of a container, in the words of docker's inspect.
+//! What is kept of a container for as long as it exists, in the words of docker's inspect (`config.json`).
+//!
+//! Written when the container is made, and rewritten by `rename`, `update`, `network connect` and `disconnect` only. How
+//! it runs is in its [`State`](super::State).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::error::ContainerError;
+use super::host_config::HostConfig;
+use super::mounts::MountPoint;
 use crate::digest::DiffId;
 use crate::image::RunConfig;
 use crate::io_error::AtPath;
@@ -21,51 +29,77 @@ pub struct Record {
     pub args: Vec<String>,
     /// `sha256:...`
     pub image: String,
-    pub state: State,
+    /// `linux`, or `linux/arm64` where the image is not of the host's kind.
+    #[serde(default)]
+    pub platform: String,
     /// The image's config with what the user said instead.
-    pub config: RunConfig,
-    /// How the image was named.
-    pub image_name: String,
-    pub hostname: String,
-    pub tty: bool,
-    pub open_stdin: bool,
-    pub auto_remove: bool,
-    pub network_mode: String,
-    pub privileged: bool,
-    #[serde(rename = "ReadonlyRootfs")]
-    pub read_only: bool,
+    pub config: ContainerConfig,
+    pub host_config: HostConfig,
+    /// All that is mounted beside `/proc`, `/dev`, `/sys` and the files of the network.
+    pub mounts: Vec<MountPoint>,
+    /// The networks that it is to be in, by name; what it has there while it runs is in its state.
+    pub networks: BTreeMap<String, EndpointConfig>,
     /// The folders of the image's layers, the lowest first.
     pub layers: Vec<String>,
 }
 
+/// docker's `Config` of a container.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
-pub struct State {
-    /// `created`, `running` or `exited`.
-    pub status: String,
-    pub exit_code: u8,
-    #[serde(rename = "OOMKilled")]
-    pub oom_killed: bool,
-    pub error: String,
-    pub pid: i32,
-    pub started_at: Option<jiff::Timestamp>,
-    pub finished_at: Option<jiff::Timestamp>,
+pub struct ContainerConfig {
+    pub hostname: String,
+    pub domainname: String,
+    pub attach_stdin: bool,
+    pub attach_stdout: bool,
+    pub attach_stderr: bool,
+    pub tty: bool,
+    pub open_stdin: bool,
+    /// The input ends when the first who was attached to it leaves.
+    pub stdin_once: bool,
+    /// How the image was named.
+    pub image: String,
+    /// Seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_timeout: Option<i64>,
+    #[serde(flatten)]
+    pub run: RunConfig,
 }
+
+/// How a container is to be in one network: what docker's `EndpointSettings` says of it before it is there.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct EndpointConfig {
+    #[serde(rename = "IPAMConfig", skip_serializing_if = "Option::is_none")]
+    pub ipam_config: Option<IpamConfig>,
+    pub links: Vec<String>,
+    pub aliases: Vec<String>,
+    pub driver_opts: BTreeMap<String, String>,
+    pub gw_priority: i64,
+    /// One that was asked for.
+    pub mac_address: String,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct IpamConfig {
+    #[serde(rename = "IPv4Address", skip_serializing_if = "String::is_empty")]
+    pub ipv4_address: String,
+    #[serde(rename = "IPv6Address", skip_serializing_if = "String::is_empty")]
+    pub ipv6_address: String,
+    #[serde(rename = "LinkLocalIPs", skip_serializing_if = "Vec::is_empty")]
+    pub link_local_ips: Vec<String>,
+}
+
+/// What a container has in its networks while it runs: docker's `NetworkSettings`, made by `network`.
+pub type NetworkSettings = BTreeMap<String, Value>;
 
 impl Record {
     pub(super) fn read(path: &Path) -> Result<Self, ContainerError> {
-        let bytes = std::fs::read(path).at("read", path)?;
-        serde_json::from_slice(&bytes).map_err(|source| ContainerError::DamagedRecord { path: path.to_owned(), source })
+        read_json(path)
     }
 
-    /// Replaces the record at once: a reader sees the old one or the new one.
     pub(super) fn write(&self, path: &Path) -> Result<(), ContainerError> {
-        let bytes = serde_json::to_vec(self)
-            .map_err(|source| ContainerError::DamagedRecord { path: path.to_owned(), source })?;
-        let temporary = path.with_extension("new");
-        std::fs::write(&temporary, bytes).at("write", &temporary)?;
-        std::fs::rename(&temporary, path).at("rename", &temporary)?;
-        Ok(())
+        write_json(self, path)
     }
 
     /// The image's layers, the lowest first: their folders are called by them.
@@ -77,4 +111,24 @@ impl Record {
     pub fn short_id(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
     }
+
+    /// Without the slash.
+    pub fn plain_name(&self) -> &str {
+        self.name.trim_start_matches('/')
+    }
+}
+
+pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, ContainerError> {
+    let bytes = std::fs::read(path).at("read", path)?;
+    serde_json::from_slice(&bytes).map_err(|source| ContainerError::DamagedRecord { path: path.to_owned(), source })
+}
+
+/// Replaces the file at once: a reader sees the old one or the new one.
+pub(super) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), ContainerError> {
+    let bytes =
+        serde_json::to_vec(value).map_err(|source| ContainerError::DamagedRecord { path: path.to_owned(), source })?;
+    let temporary = path.with_extension(format!("{}.new", std::process::id()));
+    std::fs::write(&temporary, bytes).at("write", &temporary)?;
+    std::fs::rename(&temporary, path).at("rename", &temporary)?;
+    Ok(())
 }

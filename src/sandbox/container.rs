@@ -79,7 +79,7 @@ pub enum MountSource {
     },
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TmpfsOptions {
     /// In bytes; the kernel's default (half of the memory) without it.
     pub size: Option<u64>,

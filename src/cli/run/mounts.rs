@@ -4,25 +4,25 @@ use std::path::{Path, PathBuf};
 
 use super::values::bytes;
 use crate::cli::CliError;
-use crate::container::{VolumeMount, VolumeSource};
+use crate::container::{MountKind, MountPoint};
 use crate::sandbox::TmpfsOptions;
 
 /// All mounts, those of `-v` first.
-pub(super) fn all(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Result<Vec<VolumeMount>, CliError> {
+pub(super) fn all(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Result<Vec<MountPoint>, CliError> {
     let volumes = volumes.iter().map(|text| volume(text));
     let mounts = mounts.iter().map(|text| mount(text));
     let tmpfs = tmpfs.iter().map(|text| memory(text));
-    let all: Vec<VolumeMount> = volumes.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
+    let all: Vec<MountPoint> = volumes.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
     for (index, mount) in all.iter().enumerate() {
-        if all[..index].iter().any(|other| other.target == mount.target) {
-            return Err(CliError::new(format!("duplicate mount point: {}", mount.target.display())));
+        if all[..index].iter().any(|other| other.destination == mount.destination) {
+            return Err(CliError::new(format!("duplicate mount point: {}", mount.destination.display())));
         }
     }
     Ok(all)
 }
 
 /// `TARGET`, `SOURCE:TARGET` or `SOURCE:TARGET:OPTIONS`.
-fn volume(text: &str) -> Result<VolumeMount, CliError> {
+fn volume(text: &str) -> Result<MountPoint, CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --volume `{text}`: {message}"));
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts.as_slice() {
@@ -48,18 +48,22 @@ fn volume(text: &str) -> Result<VolumeMount, CliError> {
             other => return Err(wrong(&format!("there is no option `{other}`"))),
         }
     }
-    let source = match source {
-        None => VolumeSource::Anonymous,
-        Some(source) => {
-            let path = host_path(source).ok_or_else(|| named_volume(text, source))?;
-            VolumeSource::Bind { path, create: true, recursive }
-        }
+    let mount = MountPoint {
+        destination: absolute(target).ok_or_else(|| wrong("the target must be absolute"))?,
+        mode: options.to_owned(),
+        writable: !read_only,
+        ..MountPoint::default()
     };
-    Ok(VolumeMount { target: absolute(target).ok_or_else(|| wrong("the target must be absolute"))?, source, read_only })
+    let Some(source) = source else {
+        return Ok(MountPoint { kind: MountKind::Volume, driver: "local".to_owned(), ..mount });
+    };
+    let source = host_path(source).ok_or_else(|| named_volume(text, source))?;
+    let propagation = "rprivate".to_owned();
+    Ok(MountPoint { source, create_source: true, non_recursive: !recursive, propagation, ..mount })
 }
 
 /// `type=bind,source=...,target=...`.
-fn mount(text: &str) -> Result<VolumeMount, CliError> {
+fn mount(text: &str) -> Result<MountPoint, CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --mount `{text}`: {message}"));
     let (mut kind, mut source, mut target) = ("volume", None, None);
     let (mut read_only, mut recursive) = (false, true);
@@ -89,23 +93,23 @@ fn mount(text: &str) -> Result<VolumeMount, CliError> {
         }
     }
     let target = target.and_then(absolute).ok_or_else(|| wrong("it needs a target, which must be absolute"))?;
-    let source = match (kind, source) {
+    let mount = MountPoint { destination: target, writable: !read_only, ..MountPoint::default() };
+    Ok(match (kind, source) {
         ("bind", Some(source)) => {
-            let path = host_path(source).ok_or_else(|| wrong("the source of a bind must be absolute"))?;
-            VolumeSource::Bind { path, create: false, recursive }
+            let source = host_path(source).ok_or_else(|| wrong("the source of a bind must be absolute"))?;
+            MountPoint { source, non_recursive: !recursive, propagation: "rprivate".to_owned(), ..mount }
         }
         ("bind", None) => return Err(wrong("a bind needs a source")),
-        ("tmpfs", None) => VolumeSource::Tmpfs(tmpfs),
+        ("tmpfs", None) => MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(tmpfs), ..mount },
         ("tmpfs", Some(_)) => return Err(wrong("a tmpfs has no source")),
-        ("volume", None) => VolumeSource::Anonymous,
+        ("volume", None) => MountPoint { kind: MountKind::Volume, driver: "local".to_owned(), ..mount },
         ("volume", Some(name)) => return Err(named_volume(text, name)),
         (other, _) => return Err(wrong(&format!("there is no type `{other}`; there are bind, tmpfs and volume"))),
-    };
-    Ok(VolumeMount { target, source, read_only })
+    })
 }
 
 /// `TARGET` or `TARGET:OPTIONS`, with the options of tmpfs(5) and mount(8).
-fn memory(text: &str) -> Result<VolumeMount, CliError> {
+fn memory(text: &str) -> Result<MountPoint, CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --tmpfs `{text}`: {message}"));
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     let mut tmpfs = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
@@ -128,7 +132,14 @@ fn memory(text: &str) -> Result<VolumeMount, CliError> {
         }
     }
     let target = absolute(target).ok_or_else(|| wrong("the target must be absolute"))?;
-    Ok(VolumeMount { target, source: VolumeSource::Tmpfs(tmpfs), read_only })
+    Ok(MountPoint {
+        kind: MountKind::Tmpfs,
+        destination: target,
+        writable: !read_only,
+        tmpfs: Some(tmpfs),
+        unlisted: true,
+        ..MountPoint::default()
+    })
 }
 
 /// A place on the host: an absolute path, or one that begins with a dot. Anything else is a volume's name.
@@ -156,19 +167,18 @@ fn named_volume(text: &str, name: &str) -> CliError {
 mod tests {
     use super::*;
 
-    fn one(volume: &str) -> Result<VolumeMount, CliError> {
+    fn one(volume: &str) -> Result<MountPoint, CliError> {
         all(&[volume.to_owned()], &[], &[]).map(|mut all| all.remove(0))
     }
 
     #[test]
     fn short_form() {
         let mount = one("/a:/b:ro,Z").unwrap();
-        let source = VolumeSource::Bind { path: "/a".into(), create: true, recursive: true };
-        assert_eq!(mount, VolumeMount { target: "/b".into(), source, read_only: true });
+        assert_eq!((mount.kind, mount.writable, mount.create_source), (MountKind::Bind, false, true));
+        assert_eq!((mount.source, mount.destination), ("/a".into(), "/b".into()));
         let here = std::env::current_dir().unwrap().join("x");
-        let source = VolumeSource::Bind { path: here, create: true, recursive: true };
-        assert_eq!(one("./x:/b").unwrap().source, source);
-        assert_eq!(one("/data").unwrap().source, VolumeSource::Anonymous);
+        assert_eq!(one("./x:/b").unwrap().source, here);
+        assert_eq!(one("/data").unwrap().kind, MountKind::Volume);
         for wrong in ["name:/b", "/a:b", "/a:/b:nonsense", "/a:/b:shared", "/a:/", "a:b:c:d"] {
             assert!(one(wrong).is_err(), "{wrong}");
         }
@@ -178,11 +188,10 @@ mod tests {
     fn long_form() {
         let parse = |text: &str| all(&[], &[text.to_owned()], &[]).map(|mut all| all.remove(0));
         let mount = parse("type=bind,source=/a,target=/b,readonly").unwrap();
-        let source = VolumeSource::Bind { path: "/a".into(), create: false, recursive: true };
-        assert_eq!(mount, VolumeMount { target: "/b".into(), source, read_only: true });
+        assert_eq!((mount.kind, mount.writable, mount.create_source), (MountKind::Bind, false, false));
         let mount = parse("type=tmpfs,dst=/b,tmpfs-size=1m,tmpfs-mode=700").unwrap();
         let options = TmpfsOptions { size: Some(1 << 20), mode: 0o700, no_exec: true, ..TmpfsOptions::default() };
-        assert_eq!(mount.source, VolumeSource::Tmpfs(options));
+        assert_eq!(mount.tmpfs, Some(options));
         for wrong in ["type=bind,target=/b", "type=nope,target=/b", "source=v,target=/b", "type=tmpfs", "x=y,dst=/b"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

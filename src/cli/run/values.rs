@@ -1,27 +1,34 @@
 //! The values of `run`'s flags.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::cli::CliError;
-use crate::cli::run::CPU_PERIOD;
+use crate::cli::build::values::ulimit;
+use crate::container::Ulimit;
 use crate::io_error::AtPath;
-use crate::sandbox::{Profile, Seccomp};
+use crate::sandbox::Profile;
 
-pub(super) use crate::cli::build::values::{bytes, ulimit};
+pub(super) use crate::cli::build::values::bytes;
 
-pub(super) fn bytes_or_unlimited(text: &str) -> Result<u64, String> {
-    if text == "-1" { Ok(u64::MAX) } else { bytes(text) }
+pub(super) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
+    if text == "-1" { Ok(-1) } else { bytes(text).map(|number| number as i64) }
 }
 
-/// A number of processors, as microseconds in each period.
+/// `NAME=SOFT[:HARD]`, in docker's numbers.
+pub(super) fn ulimits(text: &str) -> Result<Ulimit, CliError> {
+    let limit = ulimit(text)?;
+    let number = |bound: u64| i64::try_from(bound).unwrap_or(-1);
+    Ok(Ulimit { name: limit.name, hard: number(limit.hard), soft: number(limit.soft) })
+}
+
+/// A number of processors, in billionths.
 pub(super) fn processors(text: &str) -> Result<u64, String> {
     let number: f64 = text.parse().map_err(|_| "it is a number such as 1.5".to_owned())?;
     // The kernel's smallest quota is a millisecond.
     if !number.is_finite() || number < 0.01 {
         return Err("the smallest number of processors is 0.01".to_owned());
     }
-    Ok((number * CPU_PERIOD as f64).round() as u64)
+    Ok((number * 1e9).round() as u64)
 }
 
 /// `NAME=VALUE` as it is; `NAME` with what it is here, or alone when it is not set.
@@ -55,23 +62,19 @@ pub(super) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, String)> 
     })
 }
 
-#[derive(Debug, Default)]
-pub(super) struct SecurityOptions {
-    pub(super) seccomp: Seccomp,
-    pub(super) no_new_privileges: bool,
-}
-
-/// docker writes `KEY=VALUE`, and once wrote `KEY:VALUE`.
-pub(super) fn security(texts: &[String]) -> Result<SecurityOptions, CliError> {
-    let mut options = SecurityOptions::default();
+/// docker writes `KEY=VALUE`, and once wrote `KEY:VALUE`. A profile comes with its content, as docker keeps it.
+pub(super) fn security(texts: &[String]) -> Result<Vec<String>, CliError> {
+    let mut options = Vec::new();
     for text in texts {
         let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
         match (key, value) {
-            ("no-new-privileges", "" | "true") => options.no_new_privileges = true,
-            ("no-new-privileges", "false") => options.no_new_privileges = false,
-            ("seccomp", "unconfined") => options.seccomp = Seccomp::Unconfined,
-            ("seccomp", "builtin") => options.seccomp = Seccomp::Default,
-            ("seccomp", path) => options.seccomp = Seccomp::Profile(Arc::new(Profile::read(Path::new(path))?)),
+            ("no-new-privileges", "" | "true" | "false") | ("seccomp", "unconfined" | "builtin") => {
+                options.push(text.clone());
+            }
+            ("seccomp", path) => {
+                Profile::read(Path::new(path))?;
+                options.push(format!("seccomp={}", std::fs::read_to_string(path).at("read", path)?));
+            }
             // rbuild sets neither, so there is nothing to switch off.
             ("apparmor", "unconfined") | ("label", "disable") => {}
             ("apparmor" | "label", _) => {
@@ -93,10 +96,10 @@ mod tests {
 
     #[test]
     fn processors_and_sizes() {
-        assert_eq!(processors("1.5"), Ok(150_000));
-        assert_eq!(processors("0.01"), Ok(1000));
+        assert_eq!(processors("1.5"), Ok(1_500_000_000));
+        assert_eq!(processors("0.01"), Ok(10_000_000));
         assert!(processors("0").is_err() && processors("x").is_err());
-        assert_eq!(bytes_or_unlimited("-1"), Ok(u64::MAX));
+        assert_eq!(bytes_or_unlimited("-1"), Ok(-1));
         assert_eq!(bytes_or_unlimited("1k"), Ok(1024));
     }
 
@@ -112,9 +115,9 @@ mod tests {
     #[test]
     fn security_options() {
         let parse = |text: &str| security(&[text.to_owned()]);
-        assert!(parse("no-new-privileges").unwrap().no_new_privileges);
-        assert!(matches!(parse("seccomp=unconfined").unwrap().seccomp, Seccomp::Unconfined));
-        assert!(parse("apparmor=unconfined").is_ok());
+        assert_eq!(parse("no-new-privileges").unwrap(), ["no-new-privileges"]);
+        assert_eq!(parse("seccomp=unconfined").unwrap(), ["seccomp=unconfined"]);
+        assert!(parse("apparmor=unconfined").unwrap().is_empty());
         assert!(parse("apparmor=mine").is_err());
         assert!(parse("seccomp=/no/such/file").is_err());
         assert!(parse("nonsense").is_err());

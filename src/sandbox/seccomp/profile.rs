@@ -153,6 +153,11 @@ impl Profile {
         serde_json::from_slice(&bytes).map_err(|source| ProfileError::Parse { path: path.to_owned(), source })
     }
 
+    /// Takes docker's JSON itself.
+    pub fn parse(json: &[u8]) -> Result<Self, ProfileError> {
+        serde_json::from_slice(json).map_err(|source| ProfileError::Parse { path: "--security-opt".into(), source })
+    }
+
     pub(super) fn rules(&self, capabilities: CapabilitySet) -> Rules {
         let groups = self.syscalls.iter().filter(|group| group.applies(capabilities));
         let rules = groups.flat_map(|group| {

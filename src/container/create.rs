@@ -1,0 +1,203 @@
+//! From an image and options to a container that can be started, now or after the next boot.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::directory::{Containers, Entry};
+use super::error::ContainerError;
+use super::mounts::{MountKind, MountPoint};
+use super::options::ContainerOptions;
+use super::record::{ContainerConfig, Record};
+use super::state::State;
+use crate::image::{Healthcheck, RunConfig};
+
+/// What a container is made of.
+#[derive(Debug, Clone)]
+pub struct Image {
+    /// `sha256:...`
+    pub id: String,
+    /// How it was named.
+    pub name: String,
+    pub platform: String,
+    pub config: RunConfig,
+    /// Its unpacked layers, the lowest first.
+    pub layers: Vec<PathBuf>,
+}
+
+/// Makes a container: its folder, its name and its record. What its volumes need is made here, before the record is
+/// written; its networks are connected when it starts (see `wiring`).
+pub fn create(containers: &Containers, image: &Image, options: &ContainerOptions) -> Result<Entry, ContainerError> {
+    let run = merge(&image.config, options);
+    let arguments: Vec<String> = run.entrypoint.iter().chain(&run.cmd).cloned().collect();
+    let Some((program, rest)) = arguments.split_first() else { return Err(ContainerError::NoCommand) };
+    let reserved = containers.reserve(options.name.as_deref())?;
+    let mut host = options.host.clone();
+    if host.network_mode.is_empty() {
+        host.network_mode = "bridge".to_owned();
+    }
+    let mut mounts = options.mounts.clone();
+    mounts.extend(image_volumes(&run, &mounts));
+    // What is inside another comes after it.
+    mounts.sort_by_key(|mount| mount.destination.components().count());
+    let record = Record {
+        id: reserved.id.clone(),
+        name: format!("/{}", reserved.name),
+        created: Timestamp::now(),
+        path: program.clone(),
+        args: rest.to_vec(),
+        image: image.id.clone(),
+        platform: image.platform.clone(),
+        config: config(image, options, run, &hostname(options, &reserved.id)),
+        networks: networks(options, &host.network_mode),
+        host_config: host,
+        mounts,
+        layers: image.layers.iter().map(|layer| layer.display().to_string()).collect(),
+    };
+    record.write(&reserved.path.join(super::directory::RECORD))?;
+    Ok(Entry { record, state: State::default(), is_running: false, path: reserved.path.clone() })
+}
+
+fn config(image: &Image, options: &ContainerOptions, run: RunConfig, hostname: &str) -> ContainerConfig {
+    ContainerConfig {
+        hostname: hostname.to_owned(),
+        domainname: options.domainname.clone().unwrap_or_default(),
+        attach_stdin: options.attach.stdin,
+        attach_stdout: options.attach.stdout,
+        attach_stderr: options.attach.stderr,
+        tty: options.terminal,
+        open_stdin: options.open_stdin,
+        stdin_once: options.open_stdin && options.attach.stdin,
+        image: image.name.clone(),
+        stop_timeout: options.stop_timeout,
+        run,
+    }
+}
+
+/// The image's config, with what the user said instead.
+fn merge(image: &RunConfig, options: &ContainerOptions) -> RunConfig {
+    let mut config = image.clone();
+    if let Some(entrypoint) = &options.entrypoint {
+        // The image's command was meant for the image's entrypoint.
+        config.entrypoint = Some(entrypoint).filter(|text| !text.is_empty()).cloned().into_iter().collect();
+        config.cmd = Vec::new();
+    }
+    if !options.command.is_empty() {
+        config.cmd = options.command.clone();
+    }
+    if let Some(user) = &options.user {
+        config.user = user.clone();
+    }
+    if let Some(directory) = &options.directory {
+        config.working_dir = directory.clone();
+    }
+    if let Some(signal) = &options.stop_signal {
+        config.stop_signal = signal.clone();
+    }
+    config.labels.extend(options.labels.clone());
+    config.exposed_ports.extend(options.exposed_ports.iter().cloned());
+    for variable in &options.environment {
+        match variable.split_once('=') {
+            Some((name, value)) => config.set_env(name, value),
+            None => config.env.retain(|entry| entry.split('=').next() != Some(variable)),
+        }
+    }
+    if let Some(own) = &options.healthcheck {
+        config.healthcheck = Some(merge_healthcheck(config.healthcheck.as_ref(), own));
+    }
+    config
+}
+
+fn merge_healthcheck(image: Option<&Healthcheck>, own: &Healthcheck) -> Healthcheck {
+    let Some(image) = image else { return own.clone() };
+    let number = |own: i64, image: i64| if own == 0 { image } else { own };
+    Healthcheck {
+        test: if own.test.is_empty() { image.test.clone() } else { own.test.clone() },
+        interval: number(own.interval, image.interval),
+        timeout: number(own.timeout, image.timeout),
+        start_period: number(own.start_period, image.start_period),
+        start_interval: number(own.start_interval, image.start_interval),
+        retries: number(own.retries, image.retries),
+        extra: BTreeMap::new(),
+    }
+}
+
+fn hostname(options: &ContainerOptions, id: &str) -> String {
+    let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
+    match &options.hostname {
+        Some(name) => name.clone(),
+        None if options.host.network_mode == "host" || options.host.uts_mode == "host" => host(),
+        None => id.get(..12).unwrap_or(id).to_owned(),
+    }
+}
+
+/// The networks asked for; at least the one that the network mode names.
+fn networks(options: &ContainerOptions, mode: &str) -> BTreeMap<String, super::record::EndpointConfig> {
+    let mut networks = options.networks.clone();
+    if !mode.starts_with("container:") {
+        networks.entry(mode.to_owned()).or_default();
+    }
+    networks
+}
+
+/// The image's volumes that the user has not put something at.
+fn image_volumes(config: &RunConfig, given: &[MountPoint]) -> Vec<MountPoint> {
+    let is_free = |target: &PathBuf| given.iter().all(|mount| mount.destination != *target);
+    let targets = config.volumes.iter().map(|path| Path::new("/").join(path)).filter(is_free);
+    let volume = |destination| MountPoint {
+        kind: MountKind::Volume,
+        destination,
+        driver: "local".to_owned(),
+        writable: true,
+        ..MountPoint::default()
+    };
+    targets.map(volume).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn arguments(config: &RunConfig) -> Vec<&str> {
+        config.entrypoint.iter().chain(&config.cmd).map(String::as_str).collect()
+    }
+
+    #[test]
+    fn entrypoint_and_command() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let image = RunConfig { entrypoint: words(&["e", "1"]), cmd: words(&["c"]), ..RunConfig::default() };
+        let options = |entrypoint: Option<&str>, command: &[&str]| ContainerOptions {
+            entrypoint: entrypoint.map(str::to_owned),
+            command: words(command),
+            ..ContainerOptions::default()
+        };
+        for (entrypoint, command, expected) in [
+            (None, vec![], vec!["e", "1", "c"]),
+            (None, vec!["x", "y"], vec!["e", "1", "x", "y"]),
+            (Some("n"), vec![], vec!["n"]),
+            (Some("n"), vec!["x"], vec!["n", "x"]),
+            (Some(""), vec!["x"], vec!["x"]),
+        ] {
+            assert_eq!(arguments(&merge(&image, &options(entrypoint, &command))), expected);
+        }
+    }
+
+    #[test]
+    fn variables() {
+        let mut image = RunConfig::default();
+        image.set_env("A", "image");
+        image.set_env("B", "image");
+        let options =
+            ContainerOptions { environment: vec!["A=user".into(), "B".into()], ..ContainerOptions::default() };
+        assert_eq!(merge(&image, &options).env, ["A=user"]);
+    }
+
+    #[test]
+    fn a_healthcheck_is_changed_field_by_field() {
+        let image = Healthcheck { test: vec!["CMD".into(), "a".into()], retries: 5, ..Healthcheck::default() };
+        let own = Healthcheck { interval: 7, ..Healthcheck::default() };
+        let merged = merge_healthcheck(Some(&image), &own);
+        assert_eq!((merged.test.len(), merged.interval, merged.retries), (2, 7, 5));
+    }
+}

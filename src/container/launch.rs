@@ -1,0 +1,263 @@
+//! From a container's record to what the sandbox starts.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::ContainerError;
+use super::host_config::{HostConfig, Resources};
+use super::mounts::{MountKind, MountPoint};
+use super::record::Record;
+use super::wiring::Wiring;
+use crate::image::SCRATCH_PATH;
+use crate::io_error::AtPath;
+use crate::sandbox::{
+    self, CapabilitySet, Container, Isolation, Limits, Mount, MountSource, Process, Profile, ResourceLimit, Rootfs,
+    Seccomp, Stack,
+};
+use crate::snapshot::{Draft, ProcessUser, View, process_user};
+
+const USUAL_SHM_SIZE: u64 = 64 << 20;
+
+/// Microseconds; docker's and the kernel's.
+const CPU_PERIOD: u64 = 100_000;
+
+/// What the sandbox is to start. `folder` is the container's own.
+pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result<Container, ContainerError> {
+    let layers: Vec<PathBuf> = record.layers.iter().map(PathBuf::from).collect();
+    let view = View::open(&layers)?;
+    let files = Files { folder, layers: &layers, view: &view };
+    let stack = files.stack(record.host_config.auto_remove)?;
+    let mut mounts = wiring.files.clone();
+    for (number, mount) in record.mounts.iter().enumerate() {
+        mounts.push(files.mount(mount, number)?);
+    }
+    Ok(Container {
+        rootfs: Rootfs::Overlay(stack),
+        mounts,
+        process: process(record, &files)?,
+        isolation: isolation(record, wiring)?,
+    })
+}
+
+/// What is on disk of a container.
+struct Files<'a> {
+    folder: &'a Path,
+    layers: &'a [PathBuf],
+    view: &'a View,
+}
+
+impl Files<'_> {
+    /// The image's layers below, and above them what the container changed.
+    fn stack(&self, volatile: bool) -> Result<Stack, ContainerError> {
+        let (upper, work) = (self.folder.join("upper"), self.folder.join("work"));
+        if !upper.exists() {
+            // Half made by one that was killed, it is not there yet under its name.
+            let new = self.folder.join("upper.new");
+            if new.exists() {
+                std::fs::remove_dir_all(&new).at("remove", &new)?;
+            }
+            std::fs::create_dir(&new).at("create", &new)?;
+            // The upper folder is the merged root: it has to look like the one below.
+            Draft::new(self.layers, &new)?.finish()?;
+            std::fs::rename(&new, &upper).at("rename", &new)?;
+        }
+        if volatile && work.exists() {
+            // overlayfs refuses to mount again what was mounted `volatile` (it leaves a mark in the work folder).
+            std::fs::remove_dir_all(&work).at("remove", &work)?;
+        }
+        std::fs::create_dir_all(&work).at("create", &work)?;
+        Ok(Stack { lower: self.layers.to_vec(), upper: Some(upper), work: Some(work), volatile })
+    }
+
+    fn mount(&self, mount: &MountPoint, number: usize) -> Result<Mount, ContainerError> {
+        let source = match mount.kind {
+            MountKind::Tmpfs => MountSource::Tmpfs(mount.tmpfs.clone().unwrap_or_default()),
+            MountKind::Volume if mount.source.as_os_str().is_empty() => {
+                self.anonymous(&mount.destination, &self.folder.join("volumes").join(number.to_string()))?
+            }
+            MountKind::Bind | MountKind::Volume => {
+                let path = &mount.source;
+                if !path.exists() {
+                    if !mount.create_source {
+                        return Err(ContainerError::NoBindSource { path: path.clone() });
+                    }
+                    std::fs::create_dir_all(path).at("create", path)?;
+                }
+                MountSource::Bind { path: path.clone(), recursive: !mount.non_recursive }
+            }
+        };
+        Ok(Mount { target: mount.destination.clone(), source, read_only: !mount.writable })
+    }
+
+    /// A volume that begins with what the image has at that place: the image's layers once more, with an upper folder of
+    /// their own. Nothing is copied.
+    fn anonymous(&self, target: &Path, place: &Path) -> Result<MountSource, ContainerError> {
+        let relative = target.strip_prefix("/").unwrap_or(target);
+        let folder = |name: &str| -> Result<PathBuf, ContainerError> {
+            let path = place.join(name);
+            std::fs::create_dir_all(&path).at("create", &path)?;
+            Ok(path)
+        };
+        let resolved = self.view.resolve(Path::new(""), relative)?;
+        if !self.view.lstat(&resolved)?.is_some_and(|entry| entry.is_dir()) {
+            return Ok(MountSource::Bind { path: folder("data")?, recursive: false });
+        }
+        let upper = place.join("upper");
+        if !upper.exists() {
+            Draft::new(self.layers, &folder("upper")?)?.finish()?;
+        }
+        let work = Some(folder("work")?);
+        let stack = Stack { lower: self.layers.to_vec(), upper: Some(upper), work, volatile: false };
+        Ok(MountSource::Stack { stack, path: resolved })
+    }
+
+    /// The user of that name or number, as the container's own files have it: a later start sees the users that were
+    /// added meanwhile.
+    fn user(&self, name: &str) -> Result<ProcessUser, ContainerError> {
+        let mut layers = self.layers.to_vec();
+        layers.push(self.folder.join("upper"));
+        Ok(process_user(&View::open(&layers)?, name)?)
+    }
+}
+
+fn process(record: &Record, files: &Files<'_>) -> Result<Process, ContainerError> {
+    let run = &record.config.run;
+    let host = &record.host_config;
+    let mut user = files.user(&run.user)?;
+    for group in &host.group_add {
+        user.groups.push(files.user(&format!("0:{group}"))?.gid);
+    }
+    let directory = if run.working_dir.is_empty() { "/" } else { &run.working_dir };
+    Ok(Process {
+        arguments: std::iter::once(&record.path).chain(&record.args).map(OsString::from).collect(),
+        environment: environment(record, &user.home),
+        directory: Path::new("/").join(directory),
+        create_directory: true,
+        user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
+        terminal: record.config.tty,
+        limits: host.resources.ulimits.iter().map(limit).collect(),
+        oom_score_adjust: Some(host.oom_score_adj).filter(|adjustment| *adjustment != 0),
+        init: host.init.unwrap_or(false),
+    })
+}
+
+fn limit(limit: &super::host_config::Ulimit) -> ResourceLimit {
+    let bound = |value: i64| u64::try_from(value).unwrap_or(u64::MAX);
+    ResourceLimit { name: limit.name.clone(), soft: bound(limit.soft), hard: bound(limit.hard) }
+}
+
+/// docker's own variables, the image's and the user's, and HOME if none of them has it.
+pub(super) fn environment(record: &Record, home: &str) -> Vec<OsString> {
+    let run = &record.config.run;
+    let mut own = vec![format!("PATH={SCRATCH_PATH}"), format!("HOSTNAME={}", record.config.hostname)];
+    if record.config.tty {
+        own.push("TERM=xterm".to_owned());
+    }
+    let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
+    let set: BTreeSet<String> = run.env.iter().map(|entry| name_of(entry)).collect();
+    own.retain(|entry| !set.contains(&name_of(entry)));
+    if !set.contains("HOME") {
+        own.push(format!("HOME={home}"));
+    }
+    own.iter().chain(&run.env).map(OsString::from).collect()
+}
+
+fn isolation(record: &Record, wiring: &Wiring) -> Result<Isolation, ContainerError> {
+    let host = &record.host_config;
+    let security = security(host)?;
+    let domainname = &record.config.domainname;
+    Ok(Isolation {
+        hostname: Some(record.config.hostname.clone()),
+        domainname: Some(domainname.clone()).filter(|name| !name.is_empty()),
+        network: wiring.isolation.clone(),
+        capabilities: capabilities(host)?,
+        seccomp: security.seccomp,
+        no_new_privileges: security.no_new_privileges,
+        privileged: host.privileged,
+        read_only_root: host.readonly_rootfs,
+        shm_size: if host.shm_size == 0 { USUAL_SHM_SIZE } else { host.shm_size },
+        sysctls: host.sysctls.clone(),
+        limits: limits(&host.resources),
+    })
+}
+
+pub(super) fn capabilities(host: &HostConfig) -> Result<CapabilitySet, ContainerError> {
+    if host.privileged {
+        return Ok(CapabilitySet::ALL);
+    }
+    Ok(CapabilitySet::adjusted(&host.cap_add, &host.cap_drop)?)
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Security {
+    pub(super) seccomp: Seccomp,
+    pub(super) no_new_privileges: bool,
+}
+
+/// What the security options come to. They were checked when the container was made.
+pub(super) fn security(host: &HostConfig) -> Result<Security, ContainerError> {
+    let mut security = Security::default();
+    for option in &host.security_opt {
+        let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+        match (key, value) {
+            ("no-new-privileges", value) => security.no_new_privileges = value != "false",
+            ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
+            ("seccomp", "builtin") => security.seccomp = Seccomp::Default,
+            ("seccomp", json) => security.seccomp = Seccomp::Profile(Arc::new(Profile::parse(json.as_bytes())?)),
+            _ => {}
+        }
+    }
+    Ok(security)
+}
+
+/// docker's numbers, in which zero stands for nothing, as limits.
+pub(super) fn limits(resources: &Resources) -> Limits {
+    let set = |number: u64| Some(number).filter(|number| *number != 0);
+    let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    let cpu_quota = match resources.nano_cpus {
+        0 => u64::try_from(resources.cpu_quota).ok().and_then(set),
+        nano => Some(nano / (1_000_000_000 / CPU_PERIOD)),
+    };
+    Limits {
+        memory: set(resources.memory),
+        memory_and_swap: match resources.memory_swap {
+            0 => None,
+            number => Some(u64::try_from(number).unwrap_or(u64::MAX)),
+        },
+        memory_reservation: set(resources.memory_reservation),
+        cpu_quota,
+        cpu_period: if resources.nano_cpus == 0 { set(resources.cpu_period) } else { Some(CPU_PERIOD) },
+        cpu_shares: set(resources.cpu_shares),
+        cpuset_cpus: text(&resources.cpuset_cpus),
+        cpuset_mems: text(&resources.cpuset_mems),
+        // docker takes 0 and -1 for unlimited.
+        pids: resources.pids_limit.map(|limit| if limit <= 0 { u64::MAX } else { limit as u64 }),
+        blkio_weight: Some(resources.blkio_weight).filter(|weight| *weight != 0),
+        parent: text(&resources.cgroup_parent),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dockers_numbers() {
+        let resources = Resources { nano_cpus: 1_500_000_000, memory_swap: -1, memory: 10, ..Resources::default() };
+        let limits = limits(&resources);
+        assert_eq!((limits.cpu_quota, limits.cpu_period), (Some(150_000), Some(100_000)));
+        assert_eq!((limits.memory, limits.memory_and_swap, limits.pids), (Some(10), Some(u64::MAX), None));
+        assert!(super::limits(&Resources::default()).is_empty());
+    }
+
+    #[test]
+    fn security_options() {
+        let of = |option: &str| HostConfig { security_opt: vec![option.to_owned()], ..HostConfig::default() };
+        assert!(security(&of("no-new-privileges")).unwrap().no_new_privileges);
+        assert!(!security(&of("no-new-privileges:false")).unwrap().no_new_privileges);
+        assert!(matches!(security(&of("seccomp=unconfined")).unwrap().seccomp, Seccomp::Unconfined));
+        assert!(security(&of("seccomp={")).is_err());
+    }
+}

@@ -1,0 +1,131 @@
+//! How a container runs or ended (`state.json`): written by its monitor alone, read by everyone.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::ContainerError;
+use super::record::{NetworkSettings, read_json, write_json};
+use crate::sandbox::CreatedMountPoint;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct State {
+    pub status: Status,
+    pub exit_code: u8,
+    #[serde(rename = "OOMKilled")]
+    pub oom_killed: bool,
+    pub error: String,
+    /// Of the program, as the host numbers it; 0 when there is none.
+    pub pid: i32,
+    pub monitor_pid: i32,
+    pub started_at: Option<jiff::Timestamp>,
+    pub finished_at: Option<jiff::Timestamp>,
+    pub restart_count: u32,
+    /// Somebody stopped it: `unless-stopped` does not bring it back.
+    pub stopped_by_user: bool,
+    pub health: Option<Health>,
+    /// The folders of its cgroups.
+    pub cgroups: Vec<String>,
+    pub network: NetworkSettings,
+    /// What had to be made in the root filesystem to mount things there, which is no change of the container's.
+    pub mount_points: Vec<CreatedMountPoint>,
+    /// The IDs of the programs that `exec` runs in it.
+    #[serde(rename = "ExecIDs")]
+    pub exec_ids: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    #[default]
+    Created,
+    Running,
+    Paused,
+    Restarting,
+    Removing,
+    Exited,
+    Dead,
+}
+
+/// docker's `State.Health`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct Health {
+    pub status: HealthStatus,
+    pub failing_streak: u32,
+    /// The last five.
+    pub log: Vec<HealthResult>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthStatus {
+    #[default]
+    Starting,
+    Healthy,
+    Unhealthy,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct HealthResult {
+    pub start: jiff::Timestamp,
+    pub end: jiff::Timestamp,
+    pub exit_code: i32,
+    pub output: String,
+}
+
+impl Status {
+    /// In docker's words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Restarting => "restarting",
+            Self::Removing => "removing",
+            Self::Exited => "exited",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Whether a monitor is needed for this to be true.
+    pub fn is_alive(self) -> bool {
+        matches!(self, Self::Running | Self::Paused | Self::Restarting)
+    }
+}
+
+impl HealthStatus {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Healthy => "healthy",
+            Self::Unhealthy => "unhealthy",
+        }
+    }
+}
+
+impl State {
+    /// That of a container that was never started is not written down.
+    pub(super) fn read(path: &Path) -> Result<Self, ContainerError> {
+        if path.exists() { read_json(path) } else { Ok(Self::default()) }
+    }
+
+    pub(super) fn write(&self, path: &Path) -> Result<(), ContainerError> {
+        write_json(self, path)
+    }
+
+    /// What is true now that no monitor is there, whatever the file says: one that was killed could not write down the
+    /// end, and its container was killed with it.
+    pub(super) fn without_monitor(mut self) -> Self {
+        if self.status.is_alive() {
+            self.status = Status::Exited;
+            self.exit_code = 137;
+            self.pid = 0;
+            self.exec_ids.clear();
+            self.network.clear();
+        }
+        self
+    }
+}
