@@ -4,6 +4,7 @@
 
 pub mod archive;
 pub mod build;
+pub mod cache;
 pub mod cdi;
 pub mod cli;
 pub mod container;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What each folder may use of the crate. All may use `digest` and `io_error`.
-const MAY_USE: [(&str, &[&str]); 20] = [
+const MAY_USE: [(&str, &[&str]); 21] = [
     ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),
@@ -22,10 +22,12 @@ const MAY_USE: [(&str, &[&str]); 20] = [
     ("transfer", &["image", "layer", "store"]),
     ("archive", &["image", "layer", "store", "transfer"]),
     ("registry", &["image", "layer", "store", "transfer"]),
+    ("cache", &["image", "layer", "registry", "store", "transfer"]),
     (
         "build",
         &[
             "archive",
+            "cache",
             "context",
             "dockerfile",
             "image",

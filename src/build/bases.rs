@@ -32,6 +32,12 @@ impl<'a> StoreBases<'a> {
         };
         let Some(id) = found else { return Ok(None) };
         let image = self.load(&id, reference.to_string())?;
+        for layer in &image.layers {
+            // Known to be gone from where it could have been fetched: the registry is asked again.
+            if !self.store.can_have_layer(layer).map_err(wrap)? {
+                return Ok(None);
+            }
+        }
         let matches = image.config.platform.os.is_empty()
             || crate::image::best_match(platform, [&image.config.platform]).is_some();
         Ok(Some(image).filter(|_| matches || !self.options.platform_is_explicit))
@@ -53,7 +59,7 @@ impl Bases for StoreBases<'_> {
             return Ok(image);
         }
         let pulled = Registry::connect(reference, &self.options.registry)
-            .and_then(|registry| registry::pull(self.store, &registry, Some(platform), &mut registry::Silent))
+            .and_then(|registry| registry::pull_lazily(self.store, &registry, Some(platform)))
             .map_err(|error| BaseError {
                 message: format!("{}: {error}", reference.familiar()),
                 hint: error.hint().map(str::to_owned),

@@ -44,7 +44,7 @@ fn layer_times(store: &Store, plan: &Plan, stack: &Stack) -> Result<Vec<i64>, Bu
     let below = plan.config.history.iter().take(plan.base_history).filter(|entry| !entry.empty_layer).count();
     let mut times = Vec::new();
     for layer in stack.layers.iter().skip(below) {
-        times.push(store.layer(&layer.diff_id)?.map_or_else(store::now, |record| record.made_at));
+        times.push(store.step_layer(&layer.diff_id)?.map_or_else(store::now, |layer| layer.made_at));
     }
     Ok(times)
 }

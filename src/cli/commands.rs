@@ -3,10 +3,13 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::CliError;
+use crate::cache::Origins;
+use crate::registry::Settings;
 use crate::store::Store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -48,7 +51,9 @@ impl Global {
     }
 
     pub fn open_store(&self) -> Result<Store, CliError> {
-        Ok(Store::open(&self.store_root()?)?)
+        let store = Store::open(&self.store_root()?)?;
+        store.set_origin(Arc::new(Origins::new(Settings::from_environment())));
+        Ok(store)
     }
 }
 

@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::store::FetchError;
+
 /// What a command failed with.
 #[derive(Debug)]
 pub struct CliError {
@@ -64,6 +66,7 @@ fn chain(error: &dyn Error) -> String {
 
 impl<E: Error> From<E> for CliError {
     fn from(error: E) -> Self {
-        Self::new(chain(&error))
+        let hint = error.source().and_then(FetchError::among).map(|error| error.hint().to_owned());
+        Self { hint, ..Self::new(chain(&error)) }
     }
 }

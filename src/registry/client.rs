@@ -1,5 +1,6 @@
 //! Requests to registries.
 
+use std::borrow::Borrow;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -168,27 +169,40 @@ impl Registry {
 
     /// The blob's bytes as they come. Whoever reads them checks digest and length.
     pub(super) fn blob(&self, digest: &BlobDigest) -> Result<impl Read, RegistryError> {
+        Ok(BlobReader { runtime: &self.runtime, stream: self.blob_stream(digest)?, chunk: Bytes::new() })
+    }
+
+    /// The same, for whoever needs nothing else of the registry.
+    pub fn into_blob(self, digest: &BlobDigest) -> Result<impl Read + Send + use<>, RegistryError> {
+        let stream = self.blob_stream(digest)?;
+        Ok(BlobReader { runtime: self.runtime, stream, chunk: Bytes::new() })
+    }
+
+    fn blob_stream(
+        &self,
+        digest: &BlobDigest,
+    ) -> Result<Fuse<BoxStream<'static, Result<Bytes, io::Error>>>, RegistryError> {
         let digest = digest.to_string();
         let stream = self
             .runtime
             .block_on(self.client.pull_blob_stream(&self.repository, digest.as_str()))
             .map_err(|error| RegistryError::from_client(error, &self.reference))?;
-        Ok(BlobReader { runtime: &self.runtime, stream: stream.stream.fuse(), chunk: Bytes::new() })
+        Ok(stream.stream.fuse())
     }
 }
 
 /// Reads a stream of chunks; the connection makes progress while it is read.
-struct BlobReader<'a> {
-    runtime: &'a Runtime,
+struct BlobReader<R> {
+    runtime: R,
     /// Fused: oci-client checks the digest at the stream's end, once more whenever it is asked again.
     stream: Fuse<BoxStream<'static, Result<Bytes, io::Error>>>,
     chunk: Bytes,
 }
 
-impl Read for BlobReader<'_> {
+impl<R: Borrow<Runtime>> Read for BlobReader<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            match self.runtime.block_on(self.stream.next()) {
+            match self.runtime.borrow().block_on(self.stream.next()) {
                 Some(chunk) => self.chunk = chunk?,
                 None => return Ok(0),
             }

@@ -6,10 +6,12 @@
 mod client;
 mod credentials;
 mod error;
+mod lazy;
 mod pull;
 mod resolve;
 
 pub use client::{Registry, Settings};
 pub use error::RegistryError;
+pub use lazy::{pull_lazily, repository_of, source_of};
 pub use pull::{Progress, Pulled, Silent, pull};
 pub use resolve::Resolved;

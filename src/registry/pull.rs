@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::{Registry, RegistryError, Resolved};
 use crate::digest::{BlobDigest, DiffId, ImageId};
-use crate::image::{Descriptor, Platform};
+use crate::image::{Descriptor, Platform, Reference};
 use crate::store::Store;
 use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, Receiver, TransferError};
 
@@ -44,6 +44,16 @@ pub fn pull(
     let resolved = registry.resolve(platform)?;
     let id = ImageId::from(resolved.config.digest());
     registry.fetch(store, &resolved, progress)?;
+    name(store, reference, &resolved, id)
+}
+
+/// Lets the reference, and the one with the digest in its place, mean the image.
+pub(super) fn name(
+    store: &Store,
+    reference: &Reference,
+    resolved: &Resolved,
+    id: ImageId,
+) -> Result<Pulled, RegistryError> {
     let digest = resolved.digest;
     let mut names = vec![reference.with_digest(&digest).to_string()];
     if reference.digest().is_none() {

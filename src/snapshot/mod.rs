@@ -9,12 +9,14 @@ mod export;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod unpack;
 mod users;
 mod view;
 
 pub use draft::{Attributes, Draft, Node};
 pub use export::{export_folder, export_tar};
-pub use stack::{Stack, StackLayer, unpack};
+pub use stack::{Stack, StackLayer};
+pub use unpack::unpack;
 pub use users::{Owner, ProcessUser, owner_of, process_user};
 pub use view::{Entry, View};
 
@@ -33,6 +35,8 @@ pub enum SnapshotError {
     Unpack { diff_id: DiffId, source: Box<LayerError> },
     #[error("layer {expected} is wrong: its content is {actual}")]
     WrongLayer { expected: DiffId, actual: DiffId },
+    #[error("layer {diff_id} is not what the cache said: its files are another tree")]
+    WrongTree { diff_id: DiffId },
     #[error("the store has neither the files nor a blob of layer {0}")]
     MissingLayer(DiffId),
     #[error("unable to find user {name}: no matching entries in passwd file")]

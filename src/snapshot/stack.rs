@@ -1,13 +1,10 @@
 //! The layers of a root filesystem, by their digests.
 
-use std::io::BufReader;
 use std::path::PathBuf;
 
-use super::SnapshotError;
+use super::{SnapshotError, unpack};
 use crate::digest::{DiffId, FieldHasher, TreeDigest};
-use crate::io_error::AtPath;
-use crate::layer::{self, ApplyOptions, Decoder};
-use crate::store::{self, LayerRecord, Store};
+use crate::store::Store;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StackLayer {
@@ -58,7 +55,8 @@ impl Stack {
         hasher.finish()
     }
 
-    /// The folders of the layers, the lowest first; those that are only there as blobs are unpacked.
+    /// The folders of the layers, the lowest first; those that are only there as blobs are unpacked, and those that are
+    /// not here are fetched, several at a time.
     ///
     /// Of a layer that is in the stack twice only the upper place counts, for overlayfs takes no folder twice: all that
     /// the lower one shows or hides, the upper one shows or hides too.
@@ -66,38 +64,8 @@ impl Stack {
         let is_last = |(position, layer): &(usize, &StackLayer)| {
             self.layers[position + 1..].iter().all(|above| above.diff_id != layer.diff_id)
         };
-        let layers = self.layers.iter().enumerate().filter(is_last);
-        layers.map(|(_, layer)| unpack(store, &layer.diff_id)).collect()
+        let layers: Vec<DiffId> =
+            self.layers.iter().enumerate().filter(is_last).map(|(_, layer)| layer.diff_id).collect();
+        unpack::unpack_all(store, &layers)
     }
-}
-
-/// The folder of the layer; unpacks it from its blob when it has none yet.
-pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<PathBuf, SnapshotError> {
-    if let Some(path) = store.layer_dir(diff_id)? {
-        return Ok(path);
-    }
-    let _lock = store.lock(&format!("unpack-{}", diff_id.hex()))?;
-    if let Some(path) = store.layer_dir(diff_id)? {
-        return Ok(path);
-    }
-    let blob = store.layer_blobs(diff_id)?.into_iter().next().ok_or(SnapshotError::MissingLayer(*diff_id))?;
-    let staging = store.staging()?;
-    let directory = staging.path().join("layer");
-    let unpack_error = |source| SnapshotError::Unpack { diff_id: *diff_id, source: Box::new(source) };
-    std::fs::create_dir(&directory).at("create", &directory)?;
-    let blob_path = store.blob_path(&blob.digest);
-    let stream = Decoder::new(BufReader::new(store.open_blob(&blob.digest)?)).at("read", &blob_path)?;
-    let applied = layer::apply(stream, &directory, &ApplyOptions::default()).map_err(unpack_error)?;
-    if applied.diff_id != *diff_id {
-        return Err(SnapshotError::WrongLayer { expected: *diff_id, actual: applied.diff_id });
-    }
-    let record = LayerRecord {
-        diff_id: *diff_id,
-        tree: None,
-        stream_size: applied.stream_len,
-        content_size: applied.content_bytes,
-        made_at: store::now(),
-        built: false,
-    };
-    Ok(store.add_layer(&record, &directory)?)
 }

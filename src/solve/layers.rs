@@ -99,7 +99,7 @@ impl Solver<'_> {
 
     fn known_layer(&self, made: &Made, request: &LayerRequest<'_>) -> Result<Option<Stack>, StepError> {
         let record = match made.get(&request.key) {
-            Some(diff_id) => self.store.layer(&diff_id)?,
+            Some(diff_id) => self.store.step_layer(&diff_id)?,
             None if request.ignore_cache => None,
             None => self.store.cached(&request.key)?,
         };

@@ -2,19 +2,20 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{LayerRecord, Store, StoreError, now};
+use super::{LayerRecord, StepLayer, Store, StoreError, now};
 use crate::digest::{CacheKey, DiffId, TreeDigest};
 
 impl Store {
-    /// The layer that the step with this key made, unless that was written before a power loss or is gone.
-    pub fn cached(&self, key: &CacheKey) -> Result<Option<LayerRecord>, StoreError> {
+    /// The layer that the step with this key made, unless that was written before a power loss or is gone. It is here, or
+    /// can be fetched.
+    pub fn cached(&self, key: &CacheKey) -> Result<Option<StepLayer>, StoreError> {
         let found = self
             .database()
             .prepare_cached("SELECT diff_id FROM cache WHERE key = ?1 AND (boot IS NULL OR boot = ?2)")?
             .query_row(params![key.as_bytes(), self.boot], |row| row.get(0))
             .optional()?
             .map(DiffId::from_bytes);
-        found.map_or(Ok(None), |diff_id| self.layer(&diff_id))
+        found.map_or(Ok(None), |diff_id| self.step_layer(&diff_id))
     }
 
     pub fn add_cache_record(&self, key: &CacheKey, diff_id: &DiffId) -> Result<(), StoreError> {

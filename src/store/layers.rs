@@ -75,6 +75,10 @@ impl Store {
         let target = self.layer_path(&record.diff_id);
         let _lock = self.lock(&format!("layer-{}", record.diff_id.hex()))?;
         if self.layer(&record.diff_id)?.is_some() {
+            // Perhaps it came with an image, before a step made the same.
+            self.database()
+                .prepare_cached("UPDATE layers SET tree = ?2 WHERE diff_id = ?1 AND tree IS NULL")?
+                .execute(params![record.diff_id.as_bytes(), record.tree.as_ref().map(TreeDigest::as_bytes)])?;
             return Ok(target);
         }
         if target.is_dir() {
@@ -150,6 +154,8 @@ impl Store {
             transaction.execute("DELETE FROM trees WHERE diff_id = ?1", [diff_id.as_bytes()])?;
             transaction.execute("DELETE FROM layers WHERE diff_id = ?1", [diff_id.as_bytes()])?;
             transaction.execute("DELETE FROM layer_blobs WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM layer_sources WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM layer_claims WHERE diff_id = ?1", [diff_id.as_bytes()])?;
             transaction.commit()?;
         }
         for blob in blobs {

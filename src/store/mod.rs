@@ -16,24 +16,29 @@
 //! store.db              images, tags, layers, cache records
 //! ```
 //!
+//! A layer need not be here to be known: `sources` says from where it could be fetched, and a [`LayerOrigin`], which
+//! somebody else gives, fetches it when its content is needed.
+//!
 //! Must not know the network, Dockerfiles or how a step runs. Hops 7, 9 and 11 of a build.
 
 mod blobs;
 mod cache;
 mod durability;
+mod fetch;
 mod find;
 mod images;
 mod layers;
 mod locks;
 mod removal;
 mod schema;
+mod sources;
 mod staging;
 mod tags;
 #[cfg(test)]
 mod tests;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
@@ -43,10 +48,12 @@ use crate::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
 pub use durability::{SYNC_COMMAND, sync_in_background};
+pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
 pub use find::{FindImageError, FoundImage};
 pub use images::ImageRecord;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;
+pub use sources::{LayerClaim, RemoteBlob, StepLayer};
 pub use staging::Staging;
 pub use tags::Tag;
 
@@ -67,6 +74,8 @@ pub enum StoreError {
     BlobTooLarge { digest: BlobDigest, size: u64, limit: u64 },
     #[error("layer {0} is not in the store")]
     NoLayer(DiffId),
+    #[error("layer {} cannot be fetched", .0.diff_id)]
+    Fetch(#[source] Box<FetchError>),
     #[error("image {0} is not in the store")]
     NoImage(ImageId),
 }
@@ -76,6 +85,8 @@ pub struct Store {
     root: PathBuf,
     database: Mutex<Connection>,
     boot: String,
+    /// Whoever can fetch layers that are not here.
+    origin: RwLock<Option<Arc<dyn LayerOrigin>>>,
 }
 
 impl Store {
@@ -97,7 +108,8 @@ impl Store {
         database.busy_timeout(BUSY_TIMEOUT)?;
         database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")?;
         schema::prepare(&mut database)?;
-        let store = Self { root, database: Mutex::new(database), boot: durability::boot_id()? };
+        let store =
+            Self { root, database: Mutex::new(database), boot: durability::boot_id()?, origin: RwLock::default() };
         store.remove_dead_staging();
         Ok(store)
     }

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// How each version is made from the one before; the first from nothing. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS];
+const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS, LAYERS_ELSEWHERE];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Tags that mean several images, and annotations.
@@ -19,6 +19,27 @@ CREATE TABLE variants (             -- all images of a tag that is an index; tag
     PRIMARY KEY (name, position)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX variants_image ON variants(image);
+";
+
+/// Layers that are known and perhaps not here.
+const LAYERS_ELSEWHERE: &str = "
+CREATE TABLE layer_sources (        -- blobs that could be fetched
+    diff_id       BLOB NOT NULL,
+    digest        BLOB NOT NULL,
+    source        TEXT NOT NULL,    -- where from; only the origin understands it
+    size          INTEGER NOT NULL,
+    media_type    TEXT NOT NULL,
+    seen_at       INTEGER NOT NULL, -- seconds since 1970
+    PRIMARY KEY (diff_id, digest, source)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE layer_claims (         -- what a cache says of layers that a step made elsewhere
+    diff_id       BLOB PRIMARY KEY,
+    tree          BLOB NOT NULL,
+    stream_size   INTEGER NOT NULL, -- as in layers
+    content_size  INTEGER NOT NULL, -- as in layers
+    made_at       INTEGER NOT NULL  -- as in layers
+) STRICT, WITHOUT ROWID;
 ";
 
 const FIRST_TABLES: &str = "

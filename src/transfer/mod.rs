@@ -5,6 +5,7 @@
 
 mod documents;
 mod error;
+mod fetch;
 mod measure;
 mod outgoing;
 mod receive;
@@ -12,6 +13,7 @@ mod register;
 
 pub use documents::{Documents, IndexDocument, LayerForm, ManifestDocument, Outgoing, documents};
 pub use error::TransferError;
+pub use fetch::{make_all_present, make_present};
 pub use outgoing::{LayerFormat, compressed_blob, content_size, describe, stream_size, write_stream};
 pub use receive::{LayerStream, Received, Receiver};
 pub use register::{IncomingImage, IncomingLayer, LayerSource};

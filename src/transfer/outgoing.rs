@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::TransferError;
+use super::{TransferError, make_present};
 use crate::digest::{BlobDigest, DiffId, HashingWriter};
 use crate::image::{Descriptor, media_type};
 use crate::layer::{Compression, Decoder, GzipWriter, NothingKnown, ZstdWriter, encode};
@@ -52,11 +52,21 @@ impl LayerFormat {
 
 /// The length of the layer's uncompressed tar stream.
 pub fn stream_size(store: &Store, diff_id: &DiffId) -> Result<u64, TransferError> {
+    make_present(store, diff_id)?;
     sizes(store, diff_id).map(|(stream, _)| stream)
 }
 
-/// The sum of the lengths of the layer's files: what docker shows as a layer's size.
+/// The sum of the lengths of the layer's files: what docker shows as a layer's size. Of a layer that is not here, and of
+/// which nobody said it, the size of its blob, which is less.
 pub fn content_size(store: &Store, diff_id: &DiffId) -> Result<u64, TransferError> {
+    if !store.has_layer(diff_id)? {
+        if let Some(claim) = store.layer_claim(diff_id)? {
+            return Ok(claim.content_size);
+        }
+        if let Some(blob) = store.layer_sources(diff_id)?.first() {
+            return Ok(blob.size);
+        }
+    }
     sizes(store, diff_id).map(|(_, content)| content)
 }
 
@@ -69,8 +79,10 @@ fn sizes(store: &Store, diff_id: &DiffId) -> Result<(u64, u64), TransferError> {
 }
 
 /// Writes the layer's uncompressed tar stream: out of an uncompressed blob, else made again from the layer's folder when
-/// a step made it, else out of a compressed blob. What is written is checked against the diffID.
+/// a step made it, else out of a compressed blob. What is not here is fetched. What is written is checked against the
+/// diffID.
 pub fn write_stream(store: &Store, diff_id: &DiffId, out: impl Write + Send) -> Result<(), TransferError> {
+    make_present(store, diff_id)?;
     let blobs = store.layer_blobs(diff_id)?;
     let plain = blobs.iter().find(|blob| LayerFormat::Tar.suits(&blob.media_type));
     let built = store.layer(diff_id)?.filter(|layer| layer.built);
@@ -96,6 +108,7 @@ fn check(expected: &DiffId, actual: DiffId) -> Result<(), TransferError> {
 /// The layer as a blob of the given format. It is compressed when it is asked for the first time, and kept.
 pub fn compressed_blob(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<LayerBlob, TransferError> {
     let suitable = |blobs: Vec<LayerBlob>| blobs.into_iter().find(|blob| format.suits(&blob.media_type));
+    make_present(store, diff_id)?;
     if let Some(blob) = suitable(store.layer_blobs(diff_id)?) {
         return Ok(blob);
     }

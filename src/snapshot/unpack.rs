@@ -1,0 +1,142 @@
+//! A layer's folder: there already, unpacked from a blob, or unpacked while its blob is fetched.
+
+use std::io::{BufReader, Read};
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::SnapshotError;
+use crate::digest::DiffId;
+use crate::io_error::AtPath;
+use crate::layer::{self, Applied, ApplyOptions, Decoder, NothingKnown};
+use crate::store::{self, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store};
+
+/// How many layers are fetched and unpacked side by side: enough to keep a line busy while another is unpacked.
+const AT_ONCE: usize = 4;
+
+/// The folders of all these layers, in their order.
+pub(super) fn unpack_all(store: &Store, layers: &[DiffId]) -> Result<Vec<PathBuf>, SnapshotError> {
+    let mut missing = Vec::new();
+    for diff_id in layers {
+        if store.layer_dir(diff_id)?.is_none() {
+            missing.push(*diff_id);
+        }
+    }
+    if missing.len() > 1 {
+        unpack_side_by_side(store, &missing)?;
+    }
+    layers.iter().map(|diff_id| unpack(store, diff_id)).collect()
+}
+
+fn unpack_side_by_side(store: &Store, layers: &[DiffId]) -> Result<(), SnapshotError> {
+    let next = AtomicUsize::new(0);
+    let failure = Mutex::new(None);
+    let work = || {
+        while let Some(diff_id) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
+            if let Err(error) = unpack(store, diff_id) {
+                next.store(layers.len(), Ordering::Relaxed);
+                failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..AT_ONCE.min(layers.len()) {
+            scope.spawn(work);
+        }
+        work();
+    });
+    failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
+}
+
+/// The folder of the layer; unpacks it from its blob when it has none yet, and fetches the blob when that is not here.
+pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<PathBuf, SnapshotError> {
+    if let Some(path) = store.layer_dir(diff_id)? {
+        return Ok(path);
+    }
+    let _lock = store.lock(&format!("unpack-{}", diff_id.hex()))?;
+    if let Some(path) = store.layer_dir(diff_id)? {
+        return Ok(path);
+    }
+    let claim = store.layer_claim(diff_id)?;
+    let unpacking = Unpacking { store, diff_id: *diff_id, claim };
+    let unpacked = match store.layer_blobs(diff_id)?.into_iter().next() {
+        Some(blob) => {
+            let path = store.blob_path(&blob.digest);
+            unpacking.run(BufReader::new(store.open_blob(&blob.digest)?), &path.to_string_lossy())?
+        }
+        None => unpacking.fetch()?,
+    };
+    unpacking.keep(unpacked)
+}
+
+struct Unpacking<'a> {
+    store: &'a Store,
+    diff_id: DiffId,
+    /// What a cache said of the layer.
+    claim: Option<LayerClaim>,
+}
+
+/// A layer's files in staging.
+struct Unpacked {
+    staging: Staging,
+    directory: PathBuf,
+    applied: Applied,
+    /// Encoding the folder gives the layer's stream again.
+    is_canonical: bool,
+}
+
+impl Unpacking<'_> {
+    fn fetch(&self) -> Result<Unpacked, SnapshotError> {
+        if self.store.origin().is_none() || self.store.layer_sources(&self.diff_id)?.is_empty() {
+            return Err(SnapshotError::MissingLayer(self.diff_id));
+        }
+        let fetched = self.store.fetch_layer(&self.diff_id, |download| {
+            let unpacked = self.run(download, "what was fetched").map_err(|error| match error {
+                error @ (SnapshotError::Io(_) | SnapshotError::Store(_)) => OriginError::failed(error),
+                error => OriginError::gone(error),
+            })?;
+            let sizes =
+                Sizes { stream_size: unpacked.applied.stream_len, content_size: unpacked.applied.content_bytes };
+            Ok((unpacked, sizes))
+        });
+        Ok(fetched?)
+    }
+
+    /// Unpacks and checks the blob. `shown` is what errors call it.
+    fn run(&self, blob: impl Read + Send, shown: &str) -> Result<Unpacked, SnapshotError> {
+        let staging = self.store.staging()?;
+        let directory = staging.path().join("layer");
+        let unpack_error = |source| SnapshotError::Unpack { diff_id: self.diff_id, source: Box::new(source) };
+        std::fs::create_dir(&directory).at("create", &directory)?;
+        let stream = Decoder::new(blob).at("read", shown)?;
+        let applied = layer::apply(stream, &directory, &ApplyOptions::default()).map_err(unpack_error)?;
+        if applied.diff_id != self.diff_id {
+            return Err(SnapshotError::WrongLayer { expected: self.diff_id, actual: applied.diff_id });
+        }
+        let mut is_canonical = false;
+        // Where a device could not be made, the folder is less than the layer, and proves nothing.
+        if let Some(claim) = self.claim.filter(|_| applied.skipped_devices.is_empty()) {
+            let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown).map_err(unpack_error)?;
+            if encoded.tree != claim.tree {
+                return Err(SnapshotError::WrongTree { diff_id: self.diff_id });
+            }
+            is_canonical = encoded.diff_id == self.diff_id;
+        }
+        Ok(Unpacked { staging, directory, applied, is_canonical })
+    }
+
+    fn keep(&self, unpacked: Unpacked) -> Result<PathBuf, SnapshotError> {
+        let Unpacked { staging, directory, applied, is_canonical } = unpacked;
+        let record = LayerRecord {
+            diff_id: self.diff_id,
+            tree: self.claim.map(|claim| claim.tree),
+            stream_size: applied.stream_len,
+            content_size: applied.content_bytes,
+            made_at: self.claim.map_or_else(store::now, |claim| claim.made_at),
+            built: is_canonical,
+        };
+        let path = self.store.add_layer(&record, &directory)?;
+        drop(staging);
+        Ok(path)
+    }
+}

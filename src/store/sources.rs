@@ -1,0 +1,155 @@
+//! Layers that are known and perhaps not here: where their blobs could be fetched, and what a cache says of them.
+
+use rusqlite::{OptionalExtension as _, params};
+
+use super::{Store, StoreError, now};
+use crate::digest::{BlobDigest, DiffId, TreeDigest};
+
+/// A blob that could be fetched.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoteBlob {
+    pub digest: BlobDigest,
+    /// Bytes of the blob.
+    pub size: u64,
+    pub media_type: String,
+    /// Where it is, in words that the [`LayerOrigin`](super::LayerOrigin) understands. Holds no secret.
+    pub source: String,
+}
+
+/// What a cache says of a layer that a step made. It is believed for good when the layer was fetched and proved it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerClaim {
+    pub diff_id: DiffId,
+    pub tree: TreeDigest,
+    /// Bytes of the uncompressed tar stream.
+    pub stream_size: u64,
+    /// Bytes of the files' contents.
+    pub content_size: u64,
+    /// When it was made, in seconds since 1970.
+    pub made_at: i64,
+}
+
+/// A layer that a step made, here or elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StepLayer {
+    pub diff_id: DiffId,
+    pub tree: Option<TreeDigest>,
+    /// When it was made, in seconds since 1970.
+    pub made_at: i64,
+}
+
+impl Store {
+    /// Notes that the layer's blob could be fetched there.
+    pub fn add_layer_source(&self, diff_id: &DiffId, blob: &RemoteBlob) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT OR REPLACE INTO layer_sources (diff_id, digest, source, size, media_type, seen_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                diff_id.as_bytes(),
+                blob.digest.as_bytes(),
+                blob.source,
+                blob.size as i64,
+                blob.media_type,
+                now(),
+            ])?;
+        Ok(())
+    }
+
+    /// Where the layer could be fetched, what was seen last first.
+    pub fn layer_sources(&self, diff_id: &DiffId) -> Result<Vec<RemoteBlob>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached(
+            "SELECT digest, size, media_type, source FROM layer_sources
+             WHERE diff_id = ?1 ORDER BY seen_at DESC, source",
+        )?;
+        let rows = statement.query_map([diff_id.as_bytes()], |row| {
+            Ok(RemoteBlob {
+                digest: BlobDigest::from_bytes(row.get(0)?),
+                size: row.get::<_, i64>(1)? as u64,
+                media_type: row.get(2)?,
+                source: row.get(3)?,
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Forgets that the blob is there.
+    pub fn remove_layer_source(&self, diff_id: &DiffId, blob: &RemoteBlob) -> Result<(), StoreError> {
+        self.database().execute(
+            "DELETE FROM layer_sources WHERE diff_id = ?1 AND digest = ?2 AND source = ?3",
+            params![diff_id.as_bytes(), blob.digest.as_bytes(), blob.source],
+        )?;
+        Ok(())
+    }
+
+    /// Notes what a cache says of a layer.
+    pub fn add_layer_claim(&self, claim: &LayerClaim) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT OR REPLACE INTO layer_claims (diff_id, tree, stream_size, content_size, made_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                claim.diff_id.as_bytes(),
+                claim.tree.as_bytes(),
+                claim.stream_size as i64,
+                claim.content_size as i64,
+                claim.made_at,
+            ])?;
+        Ok(())
+    }
+
+    pub fn layer_claim(&self, diff_id: &DiffId) -> Result<Option<LayerClaim>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT tree, stream_size, content_size, made_at FROM layer_claims WHERE diff_id = ?1")?
+            .query_row([diff_id.as_bytes()], |row| {
+                Ok(LayerClaim {
+                    diff_id: *diff_id,
+                    tree: TreeDigest::from_bytes(row.get(0)?),
+                    stream_size: row.get::<_, i64>(1)? as u64,
+                    content_size: row.get::<_, i64>(2)? as u64,
+                    made_at: row.get(3)?,
+                })
+            })
+            .optional()?)
+    }
+
+    /// Forgets what a cache said of the layer, and with it the records that lead to it, unless the layer is here.
+    pub fn distrust_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
+        let is_here = self.layer(diff_id)?.is_some();
+        let mut database = self.database();
+        let transaction = database.transaction()?;
+        transaction.execute("DELETE FROM layer_claims WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+        if !is_here {
+            transaction.execute("DELETE FROM cache WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM trees WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+        }
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// The layer, if a step made it and it is here or can be fetched.
+    pub fn step_layer(&self, diff_id: &DiffId) -> Result<Option<StepLayer>, StoreError> {
+        if let Some(record) = self.layer(diff_id)? {
+            return Ok(Some(StepLayer { diff_id: *diff_id, tree: record.tree, made_at: record.made_at }));
+        }
+        let Some(claim) = self.layer_claim(diff_id)? else { return Ok(None) };
+        if !self.can_have_layer(diff_id)? {
+            return Ok(None);
+        }
+        Ok(Some(StepLayer { diff_id: *diff_id, tree: Some(claim.tree), made_at: claim.made_at }))
+    }
+
+    /// Whether the layer is here, unpacked or as a blob.
+    pub fn has_layer(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
+        Ok(self.layer(diff_id)?.is_some() || !self.layer_blobs(diff_id)?.is_empty())
+    }
+
+    /// Whether the layer is here or could be fetched.
+    pub fn can_have_layer(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
+        Ok(self.has_layer(diff_id)? || !self.layer_sources(diff_id)?.is_empty())
+    }
+}
