@@ -11,7 +11,9 @@ use super::tar_output::TarOutput;
 use crate::digest::{BlobDigest, DiffId};
 use crate::image::{Descriptor, Document, ImageConfig, Index, Manifest, Reference};
 use crate::store::Store;
-use crate::transfer::{Documents, LayerForm, LayerFormat, ManifestDocument, Outgoing, documents, write_stream};
+use crate::transfer::{
+    Documents, LayerForm, LayerFormat, ManifestDocument, Outgoing, documents, make_all_present, write_stream,
+};
 
 pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
@@ -86,6 +88,7 @@ struct Layout<'a, W> {
 impl<W: Write + Send> Layout<'_, W> {
     fn write(&mut self, documents: &Documents, form: LayerForm) -> Result<(), ArchiveError> {
         for ManifestDocument { config, manifest, .. } in &documents.manifests {
+            make_all_present(self.store, &config.rootfs.diff_ids)?;
             match form {
                 LayerForm::Streams => self.streams(config, manifest)?,
                 LayerForm::Blobs(_) => {

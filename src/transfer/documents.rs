@@ -1,6 +1,6 @@
 //! The documents of an image on its way out: its manifest, and the index of an image for several platforms.
 
-use super::{LayerFormat, TransferError, compressed_blob, describe, stream_size};
+use super::{LayerFormat, TransferError, layer_descriptor, stream_size};
 use crate::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::{
     AnnotationLevel, Annotations, Descriptor, Document, ImageConfig, Index, Manifest, Platform, media_type,
@@ -123,7 +123,7 @@ fn manifest_document(
     let config: Document<ImageConfig> =
         Document::parse("image config", store.read_blob(&(*id).into(), DOCUMENT_LIMIT)?)?;
     let original = match form {
-        LayerForm::Blobs(_) => original_manifest(store, id)?,
+        LayerForm::Blobs(_) => original_manifest(store, id, &config.rootfs.diff_ids)?,
         LayerForm::Streams => None,
     };
     let own = annotations.of(AnnotationLevel::Manifest, &config.platform);
@@ -155,12 +155,23 @@ fn manifest_type(manifest: &Manifest) -> &'static str {
     }
 }
 
-/// The manifest that the image came with, when all its blobs are here.
-fn original_manifest(store: &Store, id: &ImageId) -> Result<Option<Document<Manifest>>, TransferError> {
+/// The manifest that the image came with, when all its blobs are here or could be fetched.
+fn original_manifest(
+    store: &Store,
+    id: &ImageId,
+    diff_ids: &[DiffId],
+) -> Result<Option<Document<Manifest>>, TransferError> {
     let Some(digest) = store.image(id)?.and_then(|image| image.manifest) else { return Ok(None) };
     let manifest: Document<Manifest> = Document::parse("manifest", store.read_blob(&digest, DOCUMENT_LIMIT)?)?;
-    let is_complete = manifest.layers.iter().all(|layer| store.has_blob(&layer.digest));
-    Ok(is_complete.then_some(manifest))
+    for (layer, diff_id) in manifest.layers.iter().zip(diff_ids) {
+        let is_elsewhere =
+            || store.layer_sources(diff_id).map(|found| found.iter().any(|blob| blob.digest == layer.digest));
+        // A layer that is here in another form is not fetched in this one.
+        if !store.has_blob(&layer.digest) && (store.has_layer(diff_id)? || !is_elsewhere()?) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(manifest))
 }
 
 fn new_manifest(store: &Store, config: &Document<ImageConfig>, form: LayerForm) -> Result<Manifest, TransferError> {
@@ -168,7 +179,7 @@ fn new_manifest(store: &Store, config: &Document<ImageConfig>, form: LayerForm) 
         LayerForm::Streams => {
             Ok(Descriptor::new(media_type::OCI_LAYER, BlobDigest::from(*diff_id), stream_size(store, diff_id)?))
         }
-        LayerForm::Blobs(format) => Ok(describe(&compressed_blob(store, diff_id, format)?)),
+        LayerForm::Blobs(format) => layer_descriptor(store, diff_id, format),
     };
     let layers = config.rootfs.diff_ids.iter().map(layer).collect::<Result<Vec<_>, TransferError>>()?;
     let size = config.bytes().len() as u64;

@@ -14,6 +14,6 @@ mod register;
 pub use documents::{Documents, IndexDocument, LayerForm, ManifestDocument, Outgoing, documents};
 pub use error::TransferError;
 pub use fetch::{make_all_present, make_present};
-pub use outgoing::{LayerFormat, compressed_blob, content_size, describe, stream_size, write_stream};
+pub use outgoing::{LayerFormat, compressed_blob, content_size, describe, layer_descriptor, stream_size, write_stream};
 pub use receive::{LayerStream, Received, Receiver};
 pub use register::{IncomingImage, IncomingLayer, LayerSource};

@@ -105,6 +105,18 @@ fn check(expected: &DiffId, actual: DiffId) -> Result<(), TransferError> {
     if actual == *expected { Ok(()) } else { Err(TransferError::DamagedLayer { expected: *expected, actual }) }
 }
 
+/// The descriptor of the layer as a blob of the given format: one that is here or could be fetched, or else the layer is
+/// compressed now. What could be fetched is fetched with [`make_present`].
+pub fn layer_descriptor(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<Descriptor, TransferError> {
+    if !store.has_layer(diff_id)? {
+        let elsewhere = store.layer_sources(diff_id)?.into_iter().find(|blob| format.suits(&blob.media_type));
+        if let Some(blob) = elsewhere {
+            return Ok(Descriptor::new(&blob.media_type, blob.digest, blob.size));
+        }
+    }
+    Ok(describe(&compressed_blob(store, diff_id, format)?))
+}
+
 /// The layer as a blob of the given format. It is compressed when it is asked for the first time, and kept.
 pub fn compressed_blob(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<LayerBlob, TransferError> {
     let suitable = |blobs: Vec<LayerBlob>| blobs.into_iter().find(|blob| format.suits(&blob.media_type));
