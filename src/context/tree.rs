@@ -169,6 +169,11 @@ impl Context {
         if digest == known.digest { Ok(digest) } else { Err(changed()) }
     }
 
+    /// Where the context's directory is; none for an empty context.
+    pub fn root_path(&self) -> Option<&Path> {
+        self.directory.as_ref().map(|directory| directory.path.as_path())
+    }
+
     /// The context's directory; none for an empty context.
     pub fn root_fd(&self) -> Option<BorrowedFd<'_>> {
         self.directory.as_ref().map(|directory| directory.root.as_fd())

@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::directory::{self, Status};
 use super::header::{Record, TypeFlag};
@@ -29,6 +30,12 @@ pub struct NothingKnown;
 impl KnownDigests for NothingKnown {
     fn content_digest(&self, _: &Path) -> Option<ContentDigest> {
         None
+    }
+}
+
+impl<K: KnownDigests> KnownDigests for Arc<K> {
+    fn content_digest(&self, path: &Path) -> Option<ContentDigest> {
+        self.as_ref().content_digest(path)
     }
 }
 

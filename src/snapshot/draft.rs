@@ -6,11 +6,12 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::io::Errno;
 
 use super::view::kind_of;
 use super::{Entry, Owner, SnapshotError, View};
@@ -135,6 +136,17 @@ impl Draft {
         self.make_way(path)?;
         rustix::fs::linkat(self.fd(), existing, self.fd(), path, AtFlags::empty()).at("link", self.host_path(path))?;
         Ok(())
+    }
+
+    /// Gives the file `name` of the folder `from`, which belongs to another layer of the same store, the name `path` here
+    /// too; false where the filesystem can't.
+    pub fn link_from(&mut self, from: &OwnedFd, name: &Path, path: &Path) -> Result<bool, SnapshotError> {
+        self.make_way(path)?;
+        match rustix::fs::linkat(from, name, self.fd(), path, AtFlags::empty()) {
+            Ok(()) => Ok(true),
+            Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(false),
+            Err(error) => Err(error).at("link", self.host_path(path))?,
+        }
     }
 
     /// Removes what is at `path`, a folder with all in it, to make room for something else: nothing hides what the layers

@@ -32,13 +32,18 @@ pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> Cache
     let nothing = Stack::default();
     let below = if looks_below(step) { parent } else { &nothing };
     let mut hasher = hasher("copy-2", below);
-    hasher.field(step.destination.as_bytes());
-    optional(&mut hasher, step.chown.as_deref());
-    optional(&mut hasher, step.chmod.as_ref().map(|chmod| format!("{chmod:?}")).as_deref());
-    hasher.number(u64::from(step.parents)).number(u64::from(step.link));
+    copy_operation(&mut hasher, step);
     hasher.field(sources);
     epoch(&mut hasher, step.epoch);
     CacheKey::from_bytes(hasher.finish())
+}
+
+/// What a copy does, whatever it copies.
+pub(super) fn copy_operation(hasher: &mut FieldHasher, step: &CopyStep) {
+    hasher.field(step.destination.as_bytes());
+    optional(hasher, step.chown.as_deref());
+    optional(hasher, step.chmod.as_ref().map(|chmod| format!("{chmod:?}")).as_deref());
+    hasher.number(u64::from(step.parents)).number(u64::from(step.link));
 }
 
 /// `mounts` is a digest of what is mounted.

@@ -11,6 +11,7 @@
 //! downloads/            files behind http(s), owned by `context`
 //! checkouts/<hex>/      git repositories at one commit
 //! caches/<hex>/         contents of `RUN --mount=type=cache`
+//! copies/<hex>          which files a copy put into which layer, owned by `solve`
 //! locks/<hex>           taken while a step or a layer is being made
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! store.db              images, tags, layers, cache records
@@ -122,6 +123,13 @@ impl Store {
     /// The folder of files that were downloaded, made when it is missing; owned by `context`.
     pub fn downloads(&self) -> Result<PathBuf, StoreError> {
         let path = self.root.join("downloads");
+        std::fs::create_dir_all(&path).at("create", &path)?;
+        Ok(path)
+    }
+
+    /// The folder of lists of what was copied, made when it is missing; owned by `solve`.
+    pub fn copies(&self) -> Result<PathBuf, StoreError> {
+        let path = self.root.join("copies");
         std::fs::create_dir_all(&path).at("create", &path)?;
         Ok(path)
     }

@@ -130,3 +130,53 @@ fn an_ignored_file_is_not_seen() {
     store.write("ctx/more.log", "3");
     assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
 }
+
+/// The digests of the image's layers.
+fn layers(store: &TestStore) -> String {
+    let answer = store.command(&["build", "-q", "-t", "tree", "ctx"]).env("SOURCE_DATE_EPOCH", "1000000000").output();
+    Answer::from(answer.expect("rbuild can be started")).ok();
+    store.run(&["image", "inspect", "--format", "{{json .RootFS.Layers}}", "tree"]).ok().stdout()
+}
+
+#[test]
+fn files_that_did_not_change_are_linked_and_the_others_are_not() {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+    let Some(store) = TestStore::loaded() else { return };
+    let past = SystemTime::UNIX_EPOCH + Duration::from_secs(900_000_000);
+    let set_time = |path: &std::path::Path, time| std::fs::File::open(path).and_then(|file| file.set_modified(time));
+    let write = |store: &TestStore, number: usize, content: &str| {
+        let path = store.write(&format!("ctx/d/{number}"), content);
+        set_time(&path, past).expect("a time can be set");
+        path
+    };
+    let fill = |store: &TestStore| {
+        store.write("ctx/Dockerfile", "FROM busybox\nCOPY d /d\n");
+        (0..100).map(|number| write(store, number, &format!("content {number}"))).collect::<Vec<_>>()
+    };
+    let change = |store: &TestStore, paths: &[std::path::PathBuf]| {
+        write(store, 1, "CONTENT 1");
+        std::fs::set_permissions(&paths[2], std::fs::Permissions::from_mode(0o755)).expect("a mode can be set");
+        set_time(&paths[3], past + Duration::from_secs(60)).expect("a time can be set");
+        std::fs::remove_file(&paths[4]).expect("a file can be removed");
+        std::fs::remove_file(&paths[5]).expect("a file can be removed");
+        std::fs::hard_link(&paths[6], &paths[5]).expect("a file can be linked");
+    };
+    let paths = fill(&store);
+    let before = layers(&store);
+    change(&store, &paths);
+    let after = layers(&store);
+    assert_ne!(before, after);
+
+    let clean = TestStore::loaded().expect("it could be had before");
+    let paths = fill(&clean);
+    change(&clean, &paths);
+    assert_eq!(layers(&clean), after, "as if it were the first build");
+
+    let folders = std::fs::read_dir(store.root().join("layers")).expect("layers are there");
+    let copies: Vec<_> = folders.flatten().map(|folder| folder.path().join("d")).filter(|path| path.exists()).collect();
+    assert_eq!(copies.len(), 2);
+    let inode = |folder: &std::path::Path, name: &str| folder.join(name).symlink_metadata().map(|data| data.ino()).ok();
+    let shared = |name: &str| inode(&copies[0], name) == inode(&copies[1], name);
+    assert_eq!(["0", "7", "99", "6"].map(shared), [true, true, true, false]);
+    assert_eq!(["1", "2", "3", "4", "5"].map(shared), [false; 5]);
+}

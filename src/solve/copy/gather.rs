@@ -58,7 +58,7 @@ pub(super) fn from_tree(
         },
         other => other.into(),
     })?;
-    let mut hasher = FieldHasher::new("copied-tree-1");
+    let mut hasher = FieldHasher::new("copied-tree-2");
     let mut links = HashMap::new();
     for root in &selected.roots {
         hash_path(&mut hasher, Path::new(&root.name));
@@ -158,8 +158,15 @@ fn hash_item(hasher: &mut FieldHasher, item: &SelectedItem, facts: &Facts, links
         hasher.field(name.as_bytes()).field(value);
     }
     hash_path(hasher, facts.link_target.as_deref().unwrap_or(Path::new("")));
+    // Of several names, the first says nothing: whether others are outside of what is copied does not matter.
     let next = links.len() as u64 + 1;
-    let link = facts.hard_link.map_or(0, |inode| *links.entry(inode).or_insert(next));
+    let link = facts.hard_link.map_or(0, |inode| match links.entry(inode) {
+        std::collections::hash_map::Entry::Occupied(first) => *first.get(),
+        std::collections::hash_map::Entry::Vacant(free) => {
+            free.insert(next);
+            0
+        }
+    });
     hasher.number(link);
 }
 

@@ -4,10 +4,13 @@
 //! is it placed in a new layer.
 
 mod archive;
+mod earlier;
 mod gather;
 mod place;
 mod remote;
 mod source;
+
+use std::sync::Arc;
 
 use crate::digest::{CacheKey, FieldHasher};
 use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
@@ -19,6 +22,7 @@ use super::error::StepError;
 use super::key;
 use super::layers::{LayerRequest, Made, NewLayer};
 use super::settings::Solver;
+use earlier::Earlier;
 use gather::Gathered;
 use place::Placer;
 
@@ -69,22 +73,34 @@ impl Solver<'_> {
         gathered: &[Gathered],
     ) -> Result<Stack, StepError> {
         let parent = request.parent;
-        self.layer(made, request, |_, directory| {
+        let mut copied = None;
+        let stack = self.layer(made, request, |_, directory| {
             let below = if key::looks_below(step) { parent.unpacked(self.store)? } else { Vec::new() };
             let owner = match &step.chown {
                 Some(text) => Some(owner_of(&View::open(&below)?, text)?),
                 None => None,
             };
             let draft = Draft::new(if step.link { &[] } else { &below }, directory)?;
-            let mut placer = Placer::new(draft, step, owner);
+            let list = earlier::list_name(self, step)?;
+            let earlier = match &list {
+                Some(list) => Earlier::load(self.store, list)?,
+                None => None,
+            };
+            let mut placer = Placer::new(draft, step, owner).with_earlier(earlier);
             for gathered in gathered {
                 if self.cancellation.is_cancelled() {
                     return Err(StepError::Cancelled);
                 }
                 placer.place(gathered)?;
             }
-            Ok(NewLayer { known: Box::new(placer.finish()?) })
-        })
+            let known = Arc::new(placer.finish()?);
+            copied = list.map(|list| (list, Arc::clone(&known)));
+            Ok(NewLayer { known: Box::new(known) })
+        })?;
+        if let (Some((list, files)), Some(layer)) = (copied, stack.layers.last()) {
+            earlier::save(self.store, &list, &layer.diff_id, &files)?;
+        }
+        Ok(stack)
     }
 
     fn gather(&self, step: &CopyStep, stacks: &[Stack]) -> Result<Vec<Gathered>, StepError> {

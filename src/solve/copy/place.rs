@@ -17,6 +17,7 @@ use crate::snapshot::{Attributes, Draft, Node, Owner, SnapshotError};
 
 use super::super::error::StepError;
 use super::archive;
+use super::earlier::Earlier;
 use super::gather::{Content, Gathered};
 use super::source::{Facts, Files};
 
@@ -28,11 +29,17 @@ pub(super) struct Placer<'a> {
     /// The first place of files with several names.
     links: HashMap<(u64, u64), PathBuf>,
     known: HashMap<PathBuf, ContentDigest>,
+    earlier: Option<Earlier>,
 }
 
 impl<'a> Placer<'a> {
     pub fn new(draft: Draft, step: &'a CopyStep, owner: Option<Owner>) -> Self {
-        Self { draft, step, owner, links: HashMap::new(), known: HashMap::new() }
+        Self { draft, step, owner, links: HashMap::new(), known: HashMap::new(), earlier: None }
+    }
+
+    /// Files that the same copy put into an earlier layer are taken from there.
+    pub fn with_earlier(self, earlier: Option<Earlier>) -> Self {
+        Self { earlier, ..self }
     }
 
     /// Ends the layer; gives the digests of the files in it.
@@ -184,6 +191,9 @@ impl<'a> Placer<'a> {
             FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
             // A socket comes out as an empty file.
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
+                if self.link_earlier(files, target, item, &attributes)? {
+                    return Ok(());
+                }
                 let file = self.create_file(target)?;
                 if item.kind == FileKind::Regular {
                     let digest = files.copy_content(&item.source, &file)?;
@@ -195,6 +205,24 @@ impl<'a> Placer<'a> {
             }
         };
         self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)
+    }
+
+    fn link_earlier(
+        &mut self,
+        files: &Files,
+        target: &Path,
+        item: &SelectedItem,
+        attributes: &Attributes,
+    ) -> Result<bool, StepError> {
+        let (Some(earlier), FileKind::Regular, Files::Context(_)) = (&mut self.earlier, item.kind, files) else {
+            return Ok(false);
+        };
+        let digest = files.digest(&item.source)?;
+        let linked = earlier.link(&mut self.draft, target, &digest, attributes).map_err(snapshot_error)?;
+        if linked {
+            self.known.insert(target.to_owned(), digest);
+        }
+        Ok(linked)
     }
 
     fn create_file(&mut self, target: &Path) -> Result<File, StepError> {
