@@ -29,9 +29,6 @@ use crate::sandbox;
 use crate::solve::{self, BuildNetwork, Cancellation, Progress, Solver};
 use crate::store::Store;
 
-/// Where the rbuild processes of a machine keep what they share of its network; empty after a boot.
-const NETWORK_STATE: &str = "/run/rbuild";
-
 /// Whoever watches a build.
 pub trait Observer: Progress {
     /// The plan is made; its steps are executed next.
@@ -62,7 +59,7 @@ pub fn build(
     let findings = lint::check(&file, &parse, &lint_options, &world)?;
     observer.planned(&plan);
     let rootless = sandbox::user_namespace::entered().is_some();
-    let network = BuildNetwork::new(NETWORK_STATE.into(), rootless);
+    let network = BuildNetwork::new(store.root().to_owned(), rootless);
     let solver =
         Solver { store, contexts: &contexts, run: &options.run, network: &network, progress: observer, cancellation };
     let solved = solve::solve(&plan, &solver).map_err(|error| file.solve_error(error, &plan))?;

@@ -15,7 +15,7 @@ use crate::io_error::AtPath;
 const BY_NAME: &str = "by-name";
 pub(super) const RECORD: &str = "config.json";
 const STATE: &str = "state.json";
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 const AUTO_REMOVE: &str = "auto-remove";
 /// How often a lock is asked for, a millisecond apart.
 const TAKE_ATTEMPTS: usize = 50;
@@ -56,6 +56,10 @@ impl Containers {
     /// Those of the store at that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { root: store_root.join("containers") }
+    }
+
+    pub fn store_root(&self) -> &Path {
+        self.root.parent().unwrap_or(&self.root)
     }
 
     /// Makes a folder for a new container, with a new ID, and takes its name.

@@ -36,7 +36,7 @@ pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result
     Ok(Container {
         rootfs: Rootfs::Overlay(stack),
         mounts,
-        process: process(record, &files)?,
+        process: process(record, &files, wiring)?,
         isolation: isolation(record, wiring)?,
     })
 }
@@ -122,7 +122,7 @@ impl Files<'_> {
     }
 }
 
-fn process(record: &Record, files: &Files<'_>) -> Result<Process, ContainerError> {
+fn process(record: &Record, files: &Files<'_>, wiring: &Wiring) -> Result<Process, ContainerError> {
     let run = &record.config.run;
     let host = &record.host_config;
     let mut user = files.user(&run.user)?;
@@ -132,7 +132,7 @@ fn process(record: &Record, files: &Files<'_>) -> Result<Process, ContainerError
     let directory = if run.working_dir.is_empty() { "/" } else { &run.working_dir };
     Ok(Process {
         arguments: std::iter::once(&record.path).chain(&record.args).map(OsString::from).collect(),
-        environment: environment(record, &user.home),
+        environment: wiring.environment.iter().map(OsString::from).chain(environment(record, &user.home)).collect(),
         directory: Path::new("/").join(directory),
         create_directory: true,
         user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },

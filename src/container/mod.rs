@@ -4,6 +4,7 @@
 //! containers/<id>/config.json   what it is: its `Record`
 //! containers/<id>/state.json    how it runs or ended: its `State`
 //! containers/<id>/upper, work   what it changed
+//! containers/<id>/hosts, ...   what is mounted in its /etc
 //! containers/<id>/volumes/<n>/  what it wrote to the image's volumes
 //! containers/<id>/lock          locked while it runs
 //! containers/<id>/auto-remove   there when it is to go when it has ended
@@ -18,6 +19,7 @@ mod directory;
 mod error;
 mod host_config;
 mod launch;
+mod links;
 mod mounts;
 mod names;
 mod options;
@@ -40,3 +42,4 @@ pub use options::{Attached, ContainerOptions};
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
 pub use start::{Ended, run};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
+pub use wiring::{endpoint_request, networks_of, owner};

@@ -29,7 +29,7 @@ pub fn run(containers: &Containers, mut entry: Entry) -> Result<Ended, Container
 }
 
 fn execute(entry: &mut Entry) -> Result<Ended, ContainerError> {
-    let wiring = wiring::connect(&entry.record)?;
+    let wiring = wiring::connect(&entry.record, &entry.path)?;
     let container = launch::prepare(&entry.record, &entry.path, &wiring)?;
     let streams = Streams { interactive: entry.record.config.open_stdin, proxy_signals: true };
     let outcome = attach::run(&container, streams, |running| {

@@ -1,17 +1,24 @@
-//! Where a container meets its networks: the only file of this folder that calls `network`.
+//! Where a container meets its networks: the only file of this folder that starts them.
 //!
 //! [`connect`] is called before the program starts, in the process that will be there until the container has ended.
 //! What it gives is dropped then.
 
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
+use super::directory::{Containers, Entry, LOCK};
 use super::error::ContainerError;
-use super::record::{NetworkSettings, Record};
-use crate::network::{self, Connection, Hosts, NameServers, NetworkNamespace};
+use super::links;
+use super::record::{EndpointConfig, NetworkSettings, Record};
+use crate::io_error::AtPath;
+use crate::network::{
+    EndpointRequest, Live, Mode, NameServers, NetworkError, NetworkRequest, Networks, Owner, PortRequest, Protocol,
+    parse_hardware_address,
+};
 use crate::sandbox::{Mount, MountSource, NetworkIsolation, user_namespace};
 
-/// What the rbuild processes of root share about the network; empty after a boot.
-const NETWORK_STATE: &str = "/run/rbuild";
+/// The files of a container that tell of its network, in its folder and in `/etc`.
+const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
 
 /// A container's connection to its networks, which lasts as long as this.
 #[derive(Debug)]
@@ -19,54 +26,215 @@ pub(super) struct Wiring {
     pub(super) isolation: NetworkIsolation,
     /// `resolv.conf`, `hosts` and `hostname`.
     pub(super) files: Vec<Mount>,
+    /// Variables that tell of linked containers.
+    pub(super) environment: Vec<String>,
     /// For inspect: addresses, ports, networks.
     pub(super) settings: NetworkSettings,
     /// What the user should be told.
     pub(super) warning: Option<String>,
-    _namespace: Option<NetworkNamespace>,
+    _live: Live,
 }
 
-/// Makes the container's connections.
-pub(super) fn connect(record: &Record) -> Result<Wiring, ContainerError> {
-    let (namespace, warning, is_host) = match record.host_config.network_mode.as_str() {
-        "none" => (None, None, false),
-        "host" => (None, None, true),
-        _ => match network::connect(NETWORK_STATE.as_ref(), user_namespace::entered().is_some())? {
-            Connection::Own(namespace) => (Some(namespace), None, false),
-            instead => (None, instead.warning(), true),
-        },
+/// Makes the connections of the container whose folder that is.
+pub(super) fn connect(record: &Record, folder: &Path) -> Result<Wiring, ContainerError> {
+    let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
+    let containers = Containers::of(store_root);
+    let networks = networks_of(store_root);
+    let partner = partner(record, &containers)?;
+    let linked = links::find(record, &containers)?;
+    let request = request(record, partner.as_ref(), &linked)?;
+    let live = Live::start(&networks, &owner(record, folder), &request)?;
+    // What shares a network shares the files that tell of it.
+    let files_in = match &partner {
+        Some(partner) => partner.folder().to_owned(),
+        None => {
+            let texts = [live.resolv_conf()?, format!("{}\n", record.config.hostname), live.hosts()?];
+            write_files(folder, &texts)?;
+            folder.to_owned()
+        }
     };
-    let isolation = match (&namespace, is_host) {
-        (Some(namespace), _) => NetworkIsolation::Namespace(namespace.descriptor()),
-        (None, true) => NetworkIsolation::Host,
-        (None, false) => NetworkIsolation::Empty,
-    };
-    let files = files(record, namespace.as_ref(), is_host)?;
-    Ok(Wiring { isolation, files, settings: NetworkSettings::new(), warning, _namespace: namespace })
+    let exposed = record.config.run.exposed_ports.iter().map(String::as_str);
+    Ok(Wiring {
+        isolation: live.isolation(),
+        files: FILES.iter().map(|name| file(&files_in, name)).collect(),
+        environment: links::environment(record, &linked),
+        settings: live.settings(exposed).into_iter().collect(),
+        warning: live.warning().map(str::to_owned),
+        _live: live,
+    })
 }
 
-fn files(record: &Record, namespace: Option<&NetworkNamespace>, is_host: bool) -> Result<Vec<Mount>, ContainerError> {
-    let hostname = &record.config.hostname;
+/// The networks of the store at that folder.
+pub fn networks_of(store_root: &Path) -> Networks {
+    Networks::of(store_root, user_namespace::entered().is_some())
+}
+
+/// Whose the container's endpoints are.
+pub fn owner(record: &Record, folder: &Path) -> Owner {
+    Owner {
+        container: record.id.clone(),
+        name: record.plain_name().to_owned(),
+        hostname: record.config.hostname.clone(),
+        lock: folder.join(LOCK),
+    }
+}
+
+/// The running container whose network it is to have.
+fn partner(record: &Record, containers: &Containers) -> Result<Option<Entry>, ContainerError> {
+    let Some(name) = record.host_config.network_mode.strip_prefix("container:") else { return Ok(None) };
+    let partner = containers.find(name)?;
+    if partner.state.pid == 0 {
+        let what = format!("cannot join network of a non running container: {}", partner.record.plain_name());
+        return Err(NetworkError::Refused { what }.into());
+    }
+    Ok(Some(partner))
+}
+
+fn request(
+    record: &Record,
+    partner: Option<&Entry>,
+    linked: &[links::Linked],
+) -> Result<NetworkRequest, ContainerError> {
     let host = &record.host_config;
-    let address = namespace.and_then(NetworkNamespace::address);
-    let hosts = Hosts {
-        own: address.map(|address| (address, hostname.clone())),
-        added: host.extra_hosts.clone(),
-        host_gateway: match namespace {
-            Some(namespace) => namespace.host_gateway().map(IpAddr::from),
-            None => is_host.then(|| std::net::Ipv4Addr::LOCALHOST.into()),
+    let mode = match (host.network_mode.as_str(), partner) {
+        (_, Some(partner)) => Mode::OfProcess(partner.state.pid),
+        ("host", _) => Mode::Host,
+        ("none", _) => Mode::None,
+        (first, _) => {
+            let mut networks: Vec<(&String, &EndpointConfig)> = record.networks.iter().collect();
+            networks.sort_by_key(|(name, _)| name.as_str() != first);
+            let requests = networks.into_iter().map(|(name, config)| endpoint_request(name, config, &host.links));
+            Mode::Networks(requests.collect::<Result<_, _>>()?)
+        }
+    };
+    Ok(NetworkRequest {
+        ports: if matches!(mode, Mode::Networks(_)) { ports(record)? } else { Vec::new() },
+        mode,
+        name_servers: NameServers {
+            servers: host.dns.clone(),
+            search: host.dns_search.clone(),
+            options: host.dns_options.clone(),
         },
+        added_hosts: host.extra_hosts.clone(),
+        linked_hosts: linked.iter().filter_map(links::Linked::hosts_line).collect(),
+        domainname: record.config.domainname.clone(),
+    })
+}
+
+/// What docker's `EndpointSettings` ask for.
+pub fn endpoint_request(
+    network: &str,
+    config: &EndpointConfig,
+    links: &[String],
+) -> Result<EndpointRequest, ContainerError> {
+    let ipam = config.ipam_config.clone().unwrap_or_default();
+    let address = |text: &str| -> Result<Option<IpAddr>, NetworkError> {
+        let parse = || text.parse().map_err(|_| NetworkError::BadAddress { text: text.to_owned() });
+        if text.is_empty() { Ok(None) } else { parse().map(Some) }
     };
-    let servers =
-        NameServers { servers: host.dns.clone(), search: host.dns_search.clone(), options: host.dns_options.clone() };
-    let file = |target: &str, content: String| Mount {
-        target: target.into(),
-        source: MountSource::File { content: content.into_bytes(), mode: 0o644, uid: 0, gid: 0 },
+    let wrong = |text: &str| NetworkError::BadAddress { text: text.to_owned() };
+    let hardware = match config.mac_address.as_str() {
+        "" => None,
+        text => Some(parse_hardware_address(text)?),
+    };
+    Ok(EndpointRequest {
+        network: network.to_owned(),
+        aliases: config.aliases.clone(),
+        links: config.links.iter().chain(links).cloned().collect(),
+        ipv4: match address(&ipam.ipv4_address)? {
+            Some(IpAddr::V6(_)) => return Err(wrong(&ipam.ipv4_address).into()),
+            Some(IpAddr::V4(address)) => Some(address),
+            None => None,
+        },
+        ipv6: match address(&ipam.ipv6_address)? {
+            Some(IpAddr::V4(_)) => return Err(wrong(&ipam.ipv6_address).into()),
+            Some(IpAddr::V6(address)) => Some(address),
+            None => None,
+        },
+        hardware_address: hardware,
+        more_addresses: ipam
+            .link_local_ips
+            .iter()
+            .filter_map(|text| address(text).transpose())
+            .collect::<Result<_, _>>()?,
+        gateway_priority: config.gw_priority,
+    })
+}
+
+/// What is published, with the exposed ports that were not named under `-P`.
+fn ports(record: &Record) -> Result<Vec<PortRequest>, ContainerError> {
+    let host = &record.host_config;
+    let mut requests = Vec::new();
+    for (port, bindings) in &host.port_bindings {
+        for binding in bindings {
+            requests.push(port_request(port, &binding.host_ip, &binding.host_port)?);
+        }
+    }
+    if host.publish_all_ports {
+        let exposed = record.config.run.exposed_ports.iter();
+        for port in exposed.filter(|port| !host.port_bindings.contains_key(*port)) {
+            requests.push(port_request(port, "", "")?);
+        }
+    }
+    Ok(requests)
+}
+
+fn port_request(port: &str, host_ip: &str, host_port: &str) -> Result<PortRequest, ContainerError> {
+    let wrong = |what: String| ContainerError::from(NetworkError::Refused { what });
+    let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    let parse = |text: &str| text.parse::<u16>().map_err(|_| wrong(format!("invalid port: {text}")));
+    let host_ports = match host_port.split_once('-') {
+        _ if matches!(host_port, "" | "0") => None,
+        Some((first, last)) => Some((parse(first)?, parse(last)?)),
+        None => Some((parse(host_port)?, parse(host_port)?)),
+    };
+    let host_address: Option<IpAddr> = match host_ip {
+        "" => None,
+        text => Some(text.parse().map_err(|_| wrong(format!("invalid IP address: {text}")))?),
+    };
+    Ok(PortRequest { container: parse(number)?, protocol: protocol.parse::<Protocol>()?, host_address, host_ports })
+}
+
+/// Written in place: a running container has them mounted.
+fn write_files(folder: &Path, texts: &[String; 3]) -> Result<(), ContainerError> {
+    for (name, text) in FILES.iter().zip(texts) {
+        let path = folder.join(name);
+        std::fs::write(&path, text).at("write", &path)?;
+    }
+    Ok(())
+}
+
+fn file(folder: &Path, name: &str) -> Mount {
+    let path: PathBuf = folder.join(name);
+    Mount {
+        target: Path::new("/etc").join(name),
+        source: MountSource::Bind { path, recursive: false },
         read_only: false,
-    };
-    Ok(vec![
-        file("/etc/resolv.conf", servers.file(is_host)?),
-        file("/etc/hostname", format!("{hostname}\n")),
-        file("/etc/hosts", hosts.file()?),
-    ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports_as_docker_keeps_them() {
+        let request = port_request("80/udp", "127.0.0.1", "8000-8010").unwrap();
+        assert_eq!((request.container, request.protocol, request.host_ports), (80, Protocol::Udp, Some((8000, 8010))));
+        assert_eq!(port_request("80", "", "").unwrap().host_ports, None);
+        assert!(port_request("80/sctp", "", "").is_err());
+        assert!(port_request("99999/tcp", "", "").is_err());
+    }
+
+    #[test]
+    fn endpoints() {
+        let config: EndpointConfig = serde_json::from_str(
+            r#"{"IPAMConfig":{"IPv4Address":"10.1.0.9","IPv6Address":"fd00::9"},"MacAddress":"92:d0:c6:0a:29:33"}"#,
+        )
+        .unwrap();
+        let request = endpoint_request("net", &config, &["a:b".to_owned()]).unwrap();
+        assert_eq!((request.ipv4, request.links), (Some([10, 1, 0, 9].into()), vec!["a:b".to_owned()]));
+        let wrong: EndpointConfig = serde_json::from_str(r#"{"IPAMConfig":{"IPv4Address":"fd00::9"}}"#).unwrap();
+        assert!(endpoint_request("net", &wrong, &[]).is_err());
+    }
 }

@@ -1,67 +1,107 @@
-//! Addresses given to containers. Each is a file, locked while the address is in use: the kernel takes the lock away
-//! from a holder that dies, so nothing has to be cleaned up.
+//! Which addresses a container gets: the one it asks for, or the lowest that is free.
 
-use std::fs::File;
-use std::net::Ipv4Addr;
-use std::path::Path;
+use std::net::IpAddr;
 
-use rustix::fs::{FlockOperation, flock};
-
+use super::endpoint::Endpoint;
 use super::error::NetworkError;
-use super::link::Subnet;
-use crate::io_error::AtPath;
+use super::record::Pool;
+use super::subnet::Subnet;
 
-/// An address that is this process's until it is dropped.
-#[derive(Debug)]
-pub(super) struct Lease {
-    pub(super) address: Ipv4Addr,
-    _lock: File,
-}
+/// Where subnets are looked for: private ranges that routers and other container tools use rarely come first.
+const RANGES: [(&str, u8); 4] =
+    [("10.201.0.0/16", 16), ("172.24.0.0/13", 16), ("10.202.0.0/15", 20), ("192.168.128.0/17", 20)];
 
-/// Takes the lowest free address of the gateway's subnet.
-pub(super) fn lease(state: &Path, gateway: Subnet) -> Result<Lease, NetworkError> {
-    let folder = state.join("addresses");
-    std::fs::create_dir_all(&folder).at("create", &folder)?;
-    let size = 1u32 << (32 - u32::from(gateway.length));
-    let network = gateway.address.to_bits() & !(size - 1);
-    // Neither the network's own nor the broadcast address.
-    for address in (network + 1..network + size - 1).map(Ipv4Addr::from_bits).filter(|one| *one != gateway.address) {
-        let path = folder.join(address.to_string());
-        let file = open(&path)?;
-        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-            return Ok(Lease { address, _lock: file });
+/// A free address of the pool. `taken` are the endpoints of the network.
+pub(super) fn choose(
+    network: &str,
+    pool: &Pool,
+    wanted: Option<IpAddr>,
+    taken: &[Endpoint],
+) -> Result<IpAddr, NetworkError> {
+    let is_free = |address: IpAddr| {
+        address != pool.gateway
+            && !pool.reserved.contains(&address)
+            && taken.iter().all(|endpoint| endpoint.addresses().all(|other| other != address))
+    };
+    let network = || network.to_owned();
+    match wanted {
+        Some(address) if !pool.subnet.contains(address) => {
+            Err(NetworkError::AddressOutside { address, network: network() })
+        }
+        Some(address) if !is_free(address) => Err(NetworkError::AddressInUse { address, network: network() }),
+        Some(address) => Ok(address),
+        None => {
+            // The first and last of the subnet are nobody's, but may be within the range.
+            let is_host = |address: &IpAddr| pool.subnet.is_host(*address);
+            let mut hosts = pool.range.all().filter(is_host);
+            hosts.find(|address| is_free(*address)).ok_or_else(|| NetworkError::NoFreeAddress { network: network() })
         }
     }
-    Err(NetworkError::NoFreeAddress)
 }
 
-/// Waits for the lock of that name; it is let go when the file is dropped.
-pub(super) fn lock(path: &Path) -> Result<File, NetworkError> {
-    if let Some(folder) = path.parent() {
-        std::fs::create_dir_all(folder).at("create", folder)?;
-    }
-    let file = open(path)?;
-    flock(&file, FlockOperation::LockExclusive).at("lock", path)?;
-    Ok(file)
+/// A subnet for a new network that none of `taken` overlaps with.
+pub(super) fn free_subnet(taken: &[Subnet]) -> Result<Subnet, NetworkError> {
+    let ranges = RANGES.iter().filter_map(|(range, length)| Some((range.parse::<Subnet>().ok()?, *length)));
+    let mut candidates = ranges.flat_map(|(range, length)| range.split(length));
+    let is_free = |candidate: &Subnet| taken.iter().all(|other| other.length == 0 || !other.overlaps(*candidate));
+    candidates.find(is_free).ok_or(NetworkError::NoFreeSubnet)
 }
 
-fn open(path: &Path) -> Result<File, NetworkError> {
-    Ok(File::options().create(true).truncate(false).write(true).open(path).at("open", path)?)
+/// A private IPv6 subnet that belongs to a network's ID (RFC 4193).
+pub(super) fn ipv6_subnet(network_id: &str) -> Result<Subnet, NetworkError> {
+    let digits = network_id.get(..14).unwrap_or_default();
+    let (a, rest) = digits.split_at_checked(2).unwrap_or_default();
+    let (b, rest) = rest.split_at_checked(4).unwrap_or_default();
+    let (c, d) = rest.split_at_checked(4).unwrap_or_default();
+    format!("fd{a}:{b}:{c}:{d}::/64").parse()
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
+    use crate::network::endpoint::tests::endpoint;
+    use crate::network::record::IpamPool;
+
+    fn pool(subnet: &str, range: &str) -> Pool {
+        IpamPool { subnet: subnet.into(), ip_range: range.into(), ..IpamPool::default() }.understand().unwrap()
+    }
 
     #[test]
-    fn each_address_is_leased_once() {
-        let state = tempfile::tempdir().unwrap();
-        let gateway = Subnet { address: Ipv4Addr::new(10, 9, 8, 1), length: 29 };
-        let leases: Vec<Lease> = (0..5).map(|_| lease(state.path(), gateway).unwrap()).collect();
-        let addresses: Vec<u8> = leases.iter().map(|lease| lease.address.octets()[3]).collect();
-        assert_eq!(addresses, [2, 3, 4, 5, 6]);
-        assert!(matches!(lease(state.path(), gateway), Err(NetworkError::NoFreeAddress)));
-        drop(leases);
-        assert_eq!(lease(state.path(), gateway).unwrap().address, Ipv4Addr::new(10, 9, 8, 2));
+    fn the_lowest_free_address() {
+        let pool_of_five = pool("10.9.8.0/29", "");
+        let mut taken = Vec::new();
+        for number in 2..=6 {
+            let address = choose("n", &pool_of_five, None, &taken).unwrap();
+            assert_eq!(address.to_string(), format!("10.9.8.{number}"));
+            let IpAddr::V4(own) = address else { panic!() };
+            taken.push(Endpoint { ipv4: Some(own), ..endpoint("c", "c", Path::new("/")) });
+        }
+        assert!(matches!(choose("n", &pool_of_five, None, &taken), Err(NetworkError::NoFreeAddress { .. })));
+        taken.remove(2);
+        assert_eq!(choose("n", &pool_of_five, None, &taken).unwrap().to_string(), "10.9.8.4");
+        assert_eq!(choose("n", &pool("10.9.0.0/16", "10.9.8.0/30"), None, &taken).unwrap().to_string(), "10.9.8.0");
+    }
+
+    #[test]
+    fn a_wanted_address() {
+        let pool = pool("10.9.8.0/24", "");
+        let taken = [endpoint("c", "c", Path::new("/"))];
+        let wanted = |text: &str| choose("n", &pool, Some(text.parse().unwrap()), &taken);
+        assert_eq!(wanted("10.9.8.9").unwrap().to_string(), "10.9.8.9");
+        assert!(matches!(wanted("10.9.8.7"), Err(NetworkError::AddressInUse { .. })));
+        assert!(matches!(wanted("10.9.8.1"), Err(NetworkError::AddressInUse { .. })));
+        assert!(matches!(wanted("10.9.9.9"), Err(NetworkError::AddressOutside { .. })));
+    }
+
+    #[test]
+    fn a_subnet_that_nothing_overlaps_with() {
+        let taken = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<Subnet>>();
+        assert_eq!(free_subnet(&taken(&["0.0.0.0/0"])).unwrap().to_string(), "10.201.0.0/16");
+        assert_eq!(free_subnet(&taken(&["10.0.0.0/8", "172.24.0.0/16"])).unwrap().to_string(), "172.25.0.0/16");
+        assert_eq!(free_subnet(&taken(&["10.201.0.0/16", "172.16.0.0/12"])).unwrap().to_string(), "10.202.0.0/20");
+        assert!(free_subnet(&taken(&["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"])).is_err());
+        assert_eq!(ipv6_subnet("0123456789abcdef").unwrap().to_string(), "fd01:2345:6789:abcd::/64");
     }
 }

@@ -1,14 +1,17 @@
 //! What can go wrong with a container's network.
 
 use std::io;
+use std::net::IpAddr;
+use std::path::PathBuf;
 
+use super::publish::Protocol;
 use crate::io_error::IoError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum NetworkError {
     #[error(transparent)]
     Io(#[from] IoError),
-    #[error("network `{name}` not found")]
+    #[error("network {name} not found")]
     Unknown { name: String },
     #[error("cannot {action}")]
     Kernel {
@@ -18,8 +21,56 @@ pub enum NetworkError {
     },
     #[error("every private address range that rbuild uses for containers is taken by a route of this machine")]
     NoFreeSubnet,
-    #[error("all addresses of the network are in use")]
-    NoFreeAddress,
+    #[error("all addresses of network `{network}` are in use")]
+    NoFreeAddress { network: String },
+    #[error("address `{address}` of network `{network}` is already in use")]
+    AddressInUse { address: IpAddr, network: String },
+    #[error("address `{address}` is in no subnet of network `{network}`")]
+    AddressOutside { address: IpAddr, network: String },
+    #[error("`{text}` is no subnet; it is written like 10.5.0.0/16")]
+    BadSubnet { text: String },
+    #[error("`{text}` is no IP address")]
+    BadAddress { text: String },
+    #[error("`{text}` is no hardware address; it is written like 92:d0:c6:0a:29:33")]
+    BadHardwareAddress { text: String },
+    #[error("subnet `{subnet}` overlaps with {other}")]
+    Overlap { subnet: String, other: String },
+    #[error("network with name {name} already exists")]
+    NameTaken { name: String },
+    #[error("`{name}` is no name of a network: it begins with a letter or digit, and has letters, digits, _, . and -")]
+    BadName { name: String },
+    #[error("network {prefix} is ambiguous: several IDs begin so")]
+    Ambiguous { prefix: String },
+    #[error("{name} is a pre-defined network and cannot be removed")]
+    Predefined { name: String },
+    #[error("operation is not permitted on predefined {name} network")]
+    PredefinedName { name: String },
+    #[error("network {name} has active endpoints: {containers}")]
+    InUse { name: String, containers: String },
+    #[error("the record of a network, `{path}`, can't be read")]
+    DamagedRecord {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("driver `{driver}` is not supported")]
+    Driver { driver: String },
+    #[error("{what}")]
+    Refused { what: String },
+    #[error("bind for {address}:{port}/{protocol} failed: port is already allocated")]
+    PortTaken { address: IpAddr, port: u16, protocol: Protocol },
+    #[error("can't listen on {address}:{port}/{protocol}")]
+    Listen {
+        address: IpAddr,
+        port: u16,
+        protocol: Protocol,
+        #[source]
+        source: io::Error,
+    },
+    #[error("container {container} is already connected to network {network}")]
+    AlreadyConnected { container: String, network: String },
+    #[error("container {container} is not connected to network {network}")]
+    NotConnected { container: String, network: String },
     #[error("pasta, which connects containers of ordinary users, is not installed")]
     NoPasta,
     #[error("`/dev/net/tun`, which pasta needs, can't be opened by this user")]
@@ -41,7 +92,10 @@ impl NetworkError {
             Self::Kernel { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("rbuild may not change this machine's network; use `--network host` or `--network none`")
             }
-            Self::Unknown { .. } => Some("there are `default`, `host` and `none`"),
+            Self::Unknown { .. } => Some("`rbuild network ls` shows those that there are"),
+            Self::InUse { .. } => Some("stop them, or disconnect them with `rbuild network disconnect`"),
+            Self::Driver { .. } => Some("there are `bridge`, `host` and `none`"),
+            Self::PortTaken { .. } => Some("another container or program listens there; choose another port with -p"),
             _ => None,
         }
     }

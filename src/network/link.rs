@@ -1,10 +1,11 @@
 //! Interfaces, addresses and routes (rtnetlink(7)).
 
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 
 use super::netlink::{Attributes, CREATE, EXCLUSIVE, Message, Socket, find_attribute, number};
+use super::subnet::{Subnet, octets};
 
 const NEW_LINK: u16 = 16;
 const DELETE_LINK: u16 = 17;
@@ -12,6 +13,7 @@ const GET_LINK: u16 = 18;
 const NEW_ADDRESS: u16 = 20;
 const GET_ADDRESS: u16 = 22;
 const NEW_ROUTE: u16 = 24;
+const DELETE_ROUTE: u16 = 25;
 const GET_ROUTE: u16 = 26;
 
 /// Attributes of links (linux/if_link.h).
@@ -33,7 +35,10 @@ const ROUTE_OUT_INTERFACE: u16 = 4;
 const ROUTE_GATEWAY: u16 = 5;
 
 const UP: u32 = 1;
-const IPV4: u8 = 2;
+const IPV4: u8 = libc::AF_INET as u8;
+const IPV6: u8 = libc::AF_INET6 as u8;
+/// The address is used at once: nobody else can have it.
+const NO_DUPLICATE_DETECTION: u8 = 2;
 /// The lengths of ifinfomsg, ifaddrmsg and rtmsg.
 const LINK_FIXED: usize = 16;
 const ADDRESS_FIXED: usize = 8;
@@ -47,21 +52,6 @@ pub(super) struct Link {
     pub(super) mtu: u32,
 }
 
-/// An IPv4 network, such as 10.201.0.0/16.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Subnet {
-    pub(super) address: Ipv4Addr,
-    pub(super) length: u8,
-}
-
-impl Subnet {
-    pub(super) fn overlaps(self, other: Self) -> bool {
-        let length = u32::from(self.length.min(other.length));
-        let mask = u32::MAX.checked_shl(32 - length).unwrap_or(0);
-        self.address.to_bits() & mask == other.address.to_bits() & mask
-    }
-}
-
 /// A pair of virtual interfaces: one on the bridge, the other in the container's namespace.
 pub(super) struct VethPair<'a> {
     pub(super) host_name: &'a str,
@@ -72,10 +62,13 @@ pub(super) struct VethPair<'a> {
     pub(super) mtu: u32,
 }
 
+pub(super) type HardwareAddress = [u8; 6];
+
 /// From the address, so that neighbours that remember it are right when the address is given out again.
-pub(super) fn hardware_address(address: Ipv4Addr) -> [u8; 6] {
-    let octets = address.octets();
-    [0x02, 0x42, octets[0], octets[1], octets[2], octets[3]]
+pub(super) fn hardware_address(address: IpAddr) -> HardwareAddress {
+    let octets = octets(address);
+    let tail = &octets[octets.len() - 4..];
+    [0x02, 0x42, tail[0], tail[1], tail[2], tail[3]]
 }
 
 /// The interface of that name; nothing when there is none.
@@ -93,7 +86,7 @@ pub(super) fn by_index(socket: &Socket, index: u32) -> io::Result<Option<Link>> 
 }
 
 /// With a hardware address of its own: without one it has that of a port, which changes as containers come and go.
-pub(super) fn create_bridge(socket: &Socket, name: &str, hardware_address: [u8; 6]) -> io::Result<()> {
+pub(super) fn create_bridge(socket: &Socket, name: &str, hardware_address: HardwareAddress) -> io::Result<()> {
     let information = Attributes::default().text(INFO_KIND, "bridge");
     let message = Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0)).text(LINK_NAME, name);
     let message = message.attribute(LINK_ADDRESS, &hardware_address);
@@ -124,10 +117,16 @@ pub(super) fn switch_on(socket: &Socket, link: Link) -> io::Result<()> {
     socket.change(&Message::new(NEW_LINK, 0, &link_fixed(link.index, UP)))
 }
 
+pub(super) fn set_mtu(socket: &Socket, link: Link, mtu: u32) -> io::Result<()> {
+    let message = Message::new(NEW_LINK, 0, &link_fixed(link.index, 0));
+    socket.change(&message.attribute(LINK_MTU, &mtu.to_ne_bytes()))
+}
+
 pub(super) fn add_address(socket: &Socket, link: Link, address: Subnet) -> io::Result<()> {
-    let mut fixed = vec![IPV4, address.length, 0, 0];
+    let (family, flags) = if address.is_ipv4() { (IPV4, 0) } else { (IPV6, NO_DUPLICATE_DETECTION) };
+    let mut fixed = vec![family, address.length, flags, 0];
     fixed.extend(link.index.to_ne_bytes());
-    let octets = address.address.octets();
+    let octets = octets(address.address);
     let message = Message::new(NEW_ADDRESS, CREATE | EXCLUSIVE, &fixed);
     socket.change(&message.attribute(ADDRESS_LOCAL, &octets).attribute(ADDRESS, &octets))
 }
@@ -138,19 +137,34 @@ pub(super) fn address_of(socket: &Socket, link: Link) -> io::Result<Option<Subne
     let mut own = replies.iter().filter(|reply| number(reply, 4) == Some(link.index));
     Ok(own.find_map(|reply| {
         let octets: [u8; 4] = find_attribute(reply, ADDRESS_FIXED, ADDRESS_LOCAL)?.try_into().ok()?;
-        Some(Subnet { address: octets.into(), length: *reply.get(1)? })
+        Some(Subnet::new(octets, *reply.get(1)?))
     }))
 }
 
-pub(super) fn add_default_route(socket: &Socket, gateway: Ipv4Addr) -> io::Result<()> {
+pub(super) fn add_default_route(socket: &Socket, gateway: IpAddr) -> io::Result<()> {
     const BOOT_PROTOCOL: u8 = 3;
     const UNICAST: u8 = 1;
-    let fixed = [IPV4, 0, 0, 0, MAIN_TABLE, BOOT_PROTOCOL, 0, UNICAST, 0, 0, 0, 0];
+    let family = if gateway.is_ipv4() { IPV4 } else { IPV6 };
+    let fixed = [family, 0, 0, 0, MAIN_TABLE, BOOT_PROTOCOL, 0, UNICAST, 0, 0, 0, 0];
     let message = Message::new(NEW_ROUTE, CREATE | EXCLUSIVE, &fixed);
-    socket.change(&message.attribute(ROUTE_GATEWAY, &gateway.octets()))
+    socket.change(&message.attribute(ROUTE_GATEWAY, &octets(gateway)))
 }
 
-/// The routes of the main table: where to, and through which interface. The default route has length 0.
+/// Takes away the ways out of one family; that there is none is no error.
+pub(super) fn remove_default_routes(socket: &Socket, ipv4: bool) -> io::Result<()> {
+    let family = if ipv4 { IPV4 } else { IPV6 };
+    // Scope 255 is none, which stands for any.
+    let message = Message::new(DELETE_ROUTE, 0, &[family, 0, 0, 0, MAIN_TABLE, 0, 255, 0, 0, 0, 0, 0]);
+    loop {
+        match socket.change(&message) {
+            Ok(()) => {}
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The IPv4 routes of the main table: where to, and through which interface. The default route has length 0.
 pub(super) fn routes(socket: &Socket) -> io::Result<Vec<(Subnet, u32)>> {
     let replies = socket.list(&Message::new(GET_ROUTE, 0, &[IPV4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))?;
     let main = replies.iter().filter(|reply| reply.get(4) == Some(&MAIN_TABLE));
@@ -159,7 +173,7 @@ pub(super) fn routes(socket: &Socket) -> io::Result<Vec<(Subnet, u32)>> {
             let destination = find_attribute(reply, ROUTE_FIXED, ROUTE_DESTINATION).unwrap_or(&[0; 4]);
             let octets: [u8; 4] = destination.try_into().ok()?;
             let interface = find_attribute(reply, ROUTE_FIXED, ROUTE_OUT_INTERFACE).and_then(|bytes| number(bytes, 0));
-            Some((Subnet { address: octets.into(), length: *reply.get(1)? }, interface.unwrap_or(0)))
+            Some((Subnet::new(octets, *reply.get(1)?), interface.unwrap_or(0)))
         })
         .collect())
 }
@@ -176,18 +190,4 @@ fn link_fixed(index: u32, flags: u32) -> Vec<u8> {
 fn parse_link(reply: &[u8]) -> Option<Link> {
     let mtu = find_attribute(reply, LINK_FIXED, LINK_MTU).and_then(|bytes| number(bytes, 0));
     Some(Link { index: number(reply, 4)?, mtu: mtu.unwrap_or(1500) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn overlaps() {
-        let subnet = |a, b, c, d, length| Subnet { address: Ipv4Addr::new(a, b, c, d), length };
-        assert!(subnet(10, 201, 0, 0, 16).overlaps(subnet(10, 0, 0, 0, 8)));
-        assert!(subnet(10, 201, 0, 0, 16).overlaps(subnet(10, 201, 7, 0, 24)));
-        assert!(!subnet(10, 201, 0, 0, 16).overlaps(subnet(10, 202, 0, 0, 16)));
-        assert!(subnet(10, 201, 0, 0, 16).overlaps(subnet(0, 0, 0, 0, 0)));
-    }
 }

@@ -1,34 +1,47 @@
-//! Networks of containers: a namespace with a way out, name resolution, and the addresses they have.
+//! Networks of containers: bridges, addresses, published ports, name resolution.
 //!
-//! As root, a container's namespace hangs on the bridge `rbuild0` and reaches the world through NAT; rootless, pasta
-//! carries its connections. Must not know builds, images or what runs in a container.
+//! As root, each network is a bridge, and reaches the world through NAT; rootless, pasta carries a container's connections.
+//! A container's network lives in the process that holds its [`Live`], and ends with it, however it ends: interfaces go
+//! with the namespace, rules of published ports with the socket that made them, addresses with the owner's lock.
+//! Must not know builds, images or what runs in a container.
 
 mod addresses;
+mod attach;
 mod bridge;
+mod describe;
+mod dns;
+mod endpoint;
 mod error;
+mod firewall;
+mod forward;
 mod link;
+mod live;
+mod membership;
 mod namespace;
-mod nat;
 mod netlink;
+mod networks;
+mod nft;
 mod pasta;
+mod publish;
+mod record;
 mod resolver;
+mod service;
+mod subnet;
 
+use std::path::Path;
+
+pub use attach::{EndpointRequest, Owner, parse_hardware_address};
+pub use describe::{network as describe_network, place as describe_place, port_text};
+pub use endpoint::Endpoint;
 pub use error::NetworkError;
+pub use live::{Live, Mode, NetworkRequest};
 pub use namespace::NetworkNamespace;
+pub use networks::{Networks, NewNetwork};
 pub use pasta::find as find_pasta;
+pub use publish::{PortRequest, Protocol, Published, describe as describe_ports};
+pub use record::{BRIDGE, HOST, Ipam, IpamPool, NONE, NetworkRecord};
 pub use resolver::{Hosts, NameServers};
-
-/// What a container is connected to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Network {
-    /// A namespace of its own, with a way out.
-    #[default]
-    Default,
-    /// The host's network itself.
-    Host,
-    /// A namespace with nothing but loopback.
-    None,
-}
+pub use subnet::Subnet;
 
 /// What the default network came to.
 #[derive(Debug)]
@@ -42,8 +55,8 @@ pub enum Connection {
 
 /// Makes the default network. Without pasta, or without the device it needs, an ordinary user gets the host's network:
 /// programs that need a way out can still be run. See [`NetworkNamespace::create`].
-pub fn connect(state: &std::path::Path, rootless: bool) -> Result<Connection, NetworkError> {
-    match NetworkNamespace::create(state, rootless) {
+pub fn connect(store_root: &Path, rootless: bool) -> Result<Connection, NetworkError> {
+    match NetworkNamespace::create(store_root, rootless) {
         Ok(own) => Ok(Connection::Own(own)),
         Err(reason @ (NetworkError::NoPasta | NetworkError::NoTunDevice)) if rootless => {
             Ok(Connection::HostInstead { reason })
@@ -58,19 +71,6 @@ impl Connection {
         match self {
             Self::Own(_) => None,
             Self::HostInstead { reason } => Some(format!("using the host's network, with less isolation: {reason}")),
-        }
-    }
-}
-
-impl std::str::FromStr for Network {
-    type Err = NetworkError;
-
-    fn from_str(text: &str) -> Result<Self, NetworkError> {
-        match text {
-            "default" | "bridge" => Ok(Self::Default),
-            "host" => Ok(Self::Host),
-            "none" => Ok(Self::None),
-            other => Err(NetworkError::Unknown { name: other.to_owned() }),
         }
     }
 }

@@ -46,6 +46,11 @@ impl Message {
         self.attribute(kind, &[value.as_bytes(), &[0]].concat())
     }
 
+    /// A number in network byte order, as nftables has them.
+    pub(super) fn number(self, kind: u16, value: u32) -> Self {
+        self.attribute(kind, &value.to_be_bytes())
+    }
+
     pub(super) fn nested(self, kind: u16, attributes: Attributes) -> Self {
         self.attribute(kind | NESTED, &attributes.0)
     }

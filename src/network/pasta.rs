@@ -10,8 +10,10 @@ use std::time::{Duration, Instant};
 use rustix::fs::Access;
 
 use super::error::{Doing, NetworkError};
-use super::link::{self, Subnet};
+use super::link;
 use super::netlink::Socket;
+use super::publish::{Protocol, Published};
+use super::subnet::Subnet;
 use crate::sandbox;
 
 /// How long it may take to set up the interface.
@@ -34,15 +36,16 @@ pub fn find() -> Option<PathBuf> {
 
 impl Pasta {
     /// Connects the namespace, and waits until it has an address and a route.
-    pub(super) fn start(namespace: &OwnedFd, inside: &Socket) -> Result<Self, NetworkError> {
+    pub(super) fn start(namespace: &OwnedFd, inside: &Socket, published: &[Published]) -> Result<Self, NetworkError> {
         let program = find().ok_or(NetworkError::NoPasta)?;
         let tun = Path::new("/dev/net/tun");
         rustix::fs::access(tun, Access::READ_OK | Access::WRITE_OK).map_err(|_| NetworkError::NoTunDevice)?;
         let mut command = Command::new(program);
         command
             .args(["--config-net", "--foreground", "--quiet", "--ns-ifname", "eth0"])
-            // No port of the host is the container's, and none of the host's loopback is reachable from it.
-            .args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"])
+            // No port of the host's loopback is reachable from the container.
+            .args(["-T", "none", "-U", "none", "--no-map-gw"])
+            .args(port_arguments(published))
             // A path through this process would need rights over it that pasta has given up by then.
             .args(["--netns", "/proc/self/fd/0"])
             .stdin(namespace.try_clone().doing("copy a descriptor")?)
@@ -55,7 +58,10 @@ impl Pasta {
     }
 
     pub(super) fn address(&self) -> Option<Ipv4Addr> {
-        self.address.map(|subnet| subnet.address)
+        match self.address?.address {
+            std::net::IpAddr::V4(address) => Some(address),
+            std::net::IpAddr::V6(_) => None,
+        }
     }
 
     pub(super) fn gateway(&self) -> Option<Ipv4Addr> {
@@ -93,10 +99,38 @@ impl Pasta {
     }
 }
 
+/// The ports that lead in, by protocol; `none` where there are none.
+fn port_arguments(published: &[Published]) -> Vec<String> {
+    let mut arguments = Vec::new();
+    for (protocol, option) in [(Protocol::Tcp, "-t"), (Protocol::Udp, "-u")] {
+        let own: Vec<&Published> = published.iter().filter(|one| one.protocol == protocol).collect();
+        if own.is_empty() {
+            arguments.extend([option.to_owned(), "none".to_owned()]);
+        }
+        for one in own {
+            let (address, port) = (one.host.ip(), one.host.port());
+            arguments.extend([option.to_owned(), format!("{address}/{port}:{}", one.container)]);
+        }
+    }
+    arguments
+}
+
 impl Drop for Pasta {
     fn drop(&mut self) {
         // Both fail only when it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ports() {
+        let published = |host: &str| Published { container: 80, protocol: Protocol::Tcp, host: host.parse().unwrap() };
+        let arguments = port_arguments(&[published("0.0.0.0:8080"), published("[::]:8080")]);
+        assert_eq!(arguments, ["-t", "0.0.0.0/8080:80", "-t", "::/8080:80", "-u", "none"]);
     }
 }

@@ -13,6 +13,17 @@ const SYSTEMD_FILE: &str = "/run/systemd/resolve/resolv.conf";
 /// Asked when the host names no server that a container can reach, as docker does.
 const FALLBACK: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 
+/// Where a container finds rbuild's name server.
+const OWN: &str = "127.0.0.11";
+
+/// The servers that the host itself asks.
+pub(super) fn host_servers() -> Vec<String> {
+    let file = read(Path::new(HOST_FILE)).unwrap_or_default();
+    let lines = file.lines().map(words).filter(|words| words.first() == Some(&"nameserver"));
+    let servers: Vec<String> = lines.filter_map(|words| words.get(1).map(|server| (*server).to_owned())).collect();
+    if servers.is_empty() { FALLBACK.map(str::to_owned).to_vec() } else { servers }
+}
+
 /// What the user says about name servers. What is empty comes from the host.
 #[derive(Debug, Clone, Default)]
 pub struct NameServers {
@@ -33,6 +44,18 @@ impl NameServers {
             }
         }
         Ok(self.adjust(&host, host_network))
+    }
+
+    /// The file of a container that asks rbuild's own name server: a name without a dot is tried as it is first.
+    pub(super) fn own_resolver_file(&self) -> Result<String, NetworkError> {
+        let own = Self { servers: vec![OWN.to_owned()], ..self.clone() };
+        let file = own.file(false)?;
+        let says_dots = file.lines().any(|line| line.starts_with("options ") && line.contains("ndots:"));
+        if says_dots {
+            return Ok(file);
+        }
+        let with_dots = file.replace("options ", "options ndots:0 ");
+        Ok(if with_dots == file { file + "options ndots:0\n" } else { with_dots })
     }
 
     fn adjust(&self, host: &str, host_network: bool) -> String {
@@ -64,8 +87,8 @@ impl NameServers {
 /// The container's `hosts`.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts {
-    /// The container's own address and names.
-    pub own: Option<(IpAddr, String)>,
+    /// The container's own addresses and names, and those of containers linked to it.
+    pub own: Vec<(IpAddr, String)>,
     /// `NAME:IP` or `NAME=IP`; the IP may be `host-gateway`.
     pub added: Vec<String>,
     pub host_gateway: Option<IpAddr>,
@@ -86,7 +109,7 @@ impl Hosts {
             };
             file.push_str(&format!("{address}\t{name}\n"));
         }
-        if let Some((address, names)) = &self.own {
+        for (address, names) in &self.own {
             file.push_str(&format!("{address}\t{names}\n"));
         }
         Ok(file)
@@ -129,6 +152,13 @@ mod tests {
     }
 
     #[test]
+    fn the_own_resolver() {
+        let own = NameServers { search: vec!["a".into()], options: vec!["rotate".into()], ..NameServers::default() };
+        let expected = "nameserver 127.0.0.11\nsearch a\noptions ndots:0 rotate\n";
+        assert_eq!(own.own_resolver_file().unwrap(), expected);
+    }
+
+    #[test]
     fn what_the_user_says_counts() {
         let own = NameServers {
             servers: vec!["1.1.1.1".into()],
@@ -144,7 +174,7 @@ mod tests {
     #[test]
     fn added_hosts() {
         let mut hosts = Hosts {
-            own: Some(([10, 1, 0, 2].into(), "box".into())),
+            own: vec![([10, 1, 0, 2].into(), "box".into())],
             added: vec!["db:10.0.0.7".into(), "six=[::2]".into(), "gate:host-gateway".into()],
             host_gateway: Some([10, 1, 0, 1].into()),
         };

@@ -34,7 +34,7 @@ pub use executable::use_init_executable;
 pub use helper::spawn_helper;
 pub use init::init_if_requested;
 pub use isolation::{Isolation, Limits, NetworkIsolation};
-pub use network_namespace::new_network_namespace;
+pub use network_namespace::{in_network_namespace, new_network_namespace};
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::spawn;

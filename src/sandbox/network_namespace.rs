@@ -1,10 +1,10 @@
 //! Network namespaces that exist before, and apart from, the containers in them.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
-use rustix::thread::UnshareFlags;
+use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 /// Makes a network namespace, and does something in it (opens sockets, say) on a thread that is in it.
 /// The namespace lives as long as its descriptor, or something in it, does.
@@ -18,6 +18,19 @@ pub fn new_network_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> io::Re
     };
     std::thread::scope(|scope| {
         let result = scope.spawn(make).join();
+        result.unwrap_or_else(|_| Err(io::Error::other("the thread in the network namespace panicked")))
+    })
+}
+
+/// Does something on a thread that is in another network namespace; sockets opened there stay there.
+pub fn in_network_namespace<T: Send>(namespace: &OwnedFd, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    let enter = || {
+        let kind = Some(LinkNameSpaceType::Network);
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), kind)?;
+        Ok(work())
+    };
+    std::thread::scope(|scope| {
+        let result = scope.spawn(enter).join();
         result.unwrap_or_else(|_| Err(io::Error::other("the thread in the network namespace panicked")))
     })
 }

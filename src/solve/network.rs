@@ -16,8 +16,7 @@ const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 /// The build's network, once a step has needed it.
 pub struct BuildNetwork {
-    /// A folder that the rbuild processes of this machine share.
-    state: PathBuf,
+    store_root: PathBuf,
     rootless: bool,
     connection: Mutex<Option<Connection>>,
 }
@@ -31,8 +30,8 @@ pub(super) struct Prepared {
 
 impl BuildNetwork {
     /// `rootless`: this process is root of a user namespace only.
-    pub fn new(state: PathBuf, rootless: bool) -> Self {
-        Self { state, rootless, connection: Mutex::new(None) }
+    pub fn new(store_root: PathBuf, rootless: bool) -> Self {
+        Self { store_root, rootless, connection: Mutex::new(None) }
     }
 
     /// The namespace for the next step, and what `host-gateway` stands for in it.
@@ -41,7 +40,7 @@ impl BuildNetwork {
         let made = match connection.take() {
             Some(made) => made,
             None => {
-                let made = network::connect(&self.state, self.rootless)?;
+                let made = network::connect(&self.store_root, self.rootless)?;
                 if let Some(warning) = made.warning() {
                     progress.warn(&warning);
                 }
@@ -66,7 +65,7 @@ pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) ->
         NetworkMode::Default => solver.network.join(solver.progress)?,
     };
     let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
-    let own = Some((LOOPBACK, hostname.to_owned()));
+    let own = vec![(LOOPBACK, hostname.to_owned())];
     let hosts = Hosts { own, added, host_gateway }.file()?;
     let servers = NameServers::default().file(mode == NetworkMode::Host)?;
     let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];

@@ -1,0 +1,142 @@
+//! What may go where: address translation and isolation for each bridge, and the ways in through published ports.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::netlink::Socket;
+use super::nft::{self, Rule, Table};
+use super::subnet::Subnet;
+
+/// All interfaces of rbuild begin so.
+pub(super) const PREFIX: &str = "rb-";
+
+const COMMENT: &str = "rbuild's containers";
+
+#[derive(Debug)]
+pub(super) struct BridgeRules<'a> {
+    pub(super) bridge: &'a str,
+    pub(super) subnets: &'a [Subnet],
+    /// No way out, and none in.
+    pub(super) internal: bool,
+    pub(super) masquerade: bool,
+    /// Whether its containers may talk to each other.
+    pub(super) open_inside: bool,
+}
+
+impl BridgeRules<'_> {
+    /// Puts the rules in place, unless they are there. They go with [`remove`].
+    pub(super) fn ensure(&self) -> io::Result<()> {
+        let socket = nft::open()?;
+        if !nft::has_table(&socket, self.bridge) {
+            let chains = vec![(nft::POSTROUTING, self.translation()), (nft::FORWARD, self.isolation())];
+            Table { name: self.bridge, owned: false, chains }.install(&socket)?;
+        }
+        let other = self.bridge.strip_prefix(PREFIX).map_or(self.bridge, |_| PREFIX);
+        pass_foreign_filters(&socket, other)
+    }
+
+    fn translation(&self) -> Vec<Rule> {
+        let subnets = self.subnets.iter().filter(|_| self.masquerade && !self.internal);
+        subnets.map(|subnet| Rule::default().from(*subnet).not_to_interface(self.bridge).masquerade()).collect()
+    }
+
+    /// What comes in is an answer, or was sent to a published port.
+    fn isolation(&self) -> Vec<Rule> {
+        let within = Rule::default().from_interface(self.bridge).to_interface(self.bridge);
+        let mut rules = vec![if self.open_inside { within.accept() } else { within.established().accept() }];
+        if self.internal {
+            rules.push(Rule::default().from_interface(self.bridge).drop());
+        } else {
+            rules.push(Rule::default().to_interface(self.bridge).established().accept());
+            rules.push(Rule::default().to_interface(self.bridge).translated().accept());
+        }
+        rules.push(Rule::default().to_interface(self.bridge).drop());
+        rules
+    }
+}
+
+pub(super) fn remove(bridge: &str) -> io::Result<()> {
+    nft::remove_table(&nft::open()?, bridge)
+}
+
+/// A packet must be accepted by every table. Docker's, where it runs, drops what it does not know; so the bridges'
+/// packets are let through there, where docker keeps rules of others, or at the beginning of the chain.
+fn pass_foreign_filters(socket: &Socket, prefix: &str) -> io::Result<()> {
+    for family in [nft::IPV4, nft::IPV6] {
+        if nft::drops_by_default(socket, family, "filter", "FORWARD") != Some(true) {
+            continue;
+        }
+        let own = nft::drops_by_default(socket, family, "filter", "DOCKER-USER");
+        let place = ("filter", if own.is_some() { "DOCKER-USER" } else { "FORWARD" });
+        if !nft::has_comment(socket, family, place, COMMENT) {
+            let rules = [
+                Rule::default().from_interfaces(prefix).count().accept(),
+                Rule::default().to_interfaces(prefix).count().accept(),
+            ];
+            nft::prepend(socket, family, place, &rules, COMMENT)?;
+        }
+    }
+    Ok(())
+}
+
+/// A port of the host that leads to one of a container.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Way {
+    /// TCP is 6, UDP 17.
+    pub(super) protocol: u8,
+    pub(super) host: SocketAddr,
+    pub(super) container: SocketAddr,
+}
+
+/// The rules of one container's published ports. They last as long as this does, and no longer than this process.
+#[derive(Debug)]
+pub(super) struct Ways {
+    _owner: Socket,
+}
+
+impl Ways {
+    /// Loopback addresses are left to the forwarders, and so are the containers of the same bridge: the kernel can't
+    /// send an answer past them.
+    pub(super) fn open(name: &str, bridge: &str, ways: &[Way]) -> io::Result<Self> {
+        let socket = nft::open()?;
+        let rules = |from_outside: bool| {
+            let usable = ways.iter().filter(|way| !way.host.ip().is_loopback());
+            usable.map(move |way| rule(way, from_outside.then_some(bridge))).collect()
+        };
+        let chains = vec![(nft::PREROUTING, rules(true)), (nft::OUTPUT, rules(false))];
+        Table { name, owned: true, chains }.install(&socket)?;
+        Ok(Self { _owner: socket })
+    }
+}
+
+fn rule(way: &Way, not_from: Option<&str>) -> Rule {
+    let mut rule = Rule::default();
+    if let Some(bridge) = not_from {
+        rule = rule.not_from_interface(bridge);
+    }
+    rule = match way.host.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => {
+            rule.not_to(Subnet::new(Ipv4Addr::new(127, 0, 0, 0), 8)).to_local_address()
+        }
+        IpAddr::V6(address) if address.is_unspecified() => {
+            rule.not_to(Subnet::new(std::net::Ipv6Addr::LOCALHOST, 128)).to_local_address()
+        }
+        address => rule.to(Subnet::new(address, if address.is_ipv4() { 32 } else { 128 })),
+    };
+    rule.to_port(way.protocol, way.host.port()).translate_to(way.container)
+}
+
+/// Within a container's namespace: leads questions for the name server's usual port to the one that the resolver has,
+/// so that a container may run a server of its own.
+pub(super) fn redirect_questions(socket: &Socket, resolver: (SocketAddr, SocketAddr)) -> io::Result<()> {
+    const TCP: u8 = 6;
+    const UDP: u8 = 17;
+    const PORT: u16 = 53;
+    let (udp, tcp) = resolver;
+    let to = |protocol, target: SocketAddr| {
+        let rule = Rule::default().to(Subnet::new(target.ip(), 32)).to_port(protocol, PORT);
+        rule.translate_to(target)
+    };
+    let chains = vec![(nft::OUTPUT, vec![to(UDP, udp), to(TCP, tcp)])];
+    Table { name: "rb-resolver", owned: true, chains }.install(socket)
+}

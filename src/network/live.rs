@@ -1,0 +1,289 @@
+//! The network of one running container: its namespace, its places in networks, its published ports and its name server.
+//! All goes when this is dropped, and by itself when this process is killed.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::attach::{self, EndpointRequest, Inside, Owner};
+use super::describe;
+use super::dns::{Names, Sockets, Upstream};
+use super::endpoint::Endpoint;
+use super::error::{Doing, NetworkError};
+use super::firewall::{self, Way, Ways};
+use super::link;
+use super::netlink::Socket;
+use super::networks::Networks;
+use super::nft;
+use super::pasta::Pasta;
+use super::publish::{self, PortRequest, Published};
+use super::record::{BRIDGE, NetworkRecord};
+use super::resolver::{Hosts, NameServers};
+use super::service::{Forward, Service};
+use crate::sandbox::{self, NetworkIsolation};
+
+/// What a container is to be connected to.
+#[derive(Debug, Clone)]
+pub enum Mode {
+    /// The first is where its ports are published, and the way out unless another has a higher priority.
+    Networks(Vec<EndpointRequest>),
+    Host,
+    /// A namespace with nothing but loopback.
+    None,
+    /// The namespace of that process, of another container.
+    OfProcess(i32),
+}
+
+#[derive(Debug, Clone)]
+pub struct NetworkRequest {
+    pub mode: Mode,
+    pub ports: Vec<PortRequest>,
+    pub name_servers: NameServers,
+    /// `NAME:IP`
+    pub added_hosts: Vec<String>,
+    /// Lines for the hosts file: an address and names.
+    pub linked_hosts: Vec<(IpAddr, String)>,
+    pub domainname: String,
+}
+
+/// Dropped from the top: the services end before the namespace does.
+#[derive(Debug)]
+pub struct Live {
+    _service: Option<Service>,
+    _ways: Option<Ways>,
+    places: Vec<(NetworkRecord, Endpoint)>,
+    published: Vec<Published>,
+    isolation: NetworkIsolation,
+    carrier: Option<Pasta>,
+    warning: Option<String>,
+    request: NetworkRequest,
+    owner: Owner,
+    networks: Networks,
+}
+
+impl Live {
+    pub fn start(networks: &Networks, owner: &Owner, request: &NetworkRequest) -> Result<Self, NetworkError> {
+        let mut live = Self {
+            _service: None,
+            _ways: None,
+            places: Vec::new(),
+            published: Vec::new(),
+            isolation: NetworkIsolation::Empty,
+            carrier: None,
+            warning: None,
+            request: request.clone(),
+            owner: owner.clone(),
+            networks: networks.clone(),
+        };
+        match &request.mode {
+            Mode::Host => live.isolation = NetworkIsolation::Host,
+            Mode::None => {}
+            Mode::OfProcess(pid) => live.isolation = NetworkIsolation::Namespace(Arc::new(namespace_of(*pid)?)),
+            Mode::Networks(_) if networks.is_rootless() => live.carry()?,
+            Mode::Networks(requests) => live.connect(requests)?,
+        }
+        Ok(live)
+    }
+
+    /// Root's way: bridges.
+    fn connect(&mut self, requests: &[EndpointRequest]) -> Result<(), NetworkError> {
+        // A taken port is said before anything is made.
+        let listeners = publish::listen(&self.request.ports)?;
+        let (namespace, inside) = sandbox::new_network_namespace(prepare).doing("make a network namespace")?;
+        let inside = inside?;
+        let namespace = Arc::new(namespace);
+        let mut by_priority: Vec<(i64, NetworkRecord)> = Vec::new();
+        for request in requests {
+            let record = self.networks.find(&request.network)?;
+            let place = Inside { namespace: &namespace, socket: &inside.socket };
+            let endpoint = attach::attach(&self.networks, &record, request, &self.owner, &place)?;
+            by_priority.push((request.gateway_priority, record.clone()));
+            self.places.push((record, endpoint));
+        }
+        by_priority.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
+        attach::route(&inside.socket, &gateways(by_priority.iter().map(|(_, record)| record))?)?;
+        self.published = listeners.iter().map(|(published, _)| *published).collect();
+        self._ways = self.ways()?;
+        firewall::redirect_questions(&inside.filter, inside.resolver.addresses().doing("open the resolver")?)
+            .doing("lead questions to the resolver (nftables)")?;
+        let servers = &self.request.name_servers.servers;
+        let upstream = match servers.is_empty() {
+            true => Upstream::Host,
+            false => Upstream::Own { servers: servers.clone(), namespace: Arc::clone(&namespace) },
+        };
+        let names = Names { networks: self.networks.clone(), container: self.owner.container.clone() };
+        let forwards = listeners.into_iter().filter_map(|(published, listener)| {
+            let (_, endpoint) = self.places.first()?;
+            Some(Forward { listener, target: target(endpoint, &published)? })
+        });
+        let forwards = forwards.collect();
+        let service = Service::start(inside, names, upstream, forwards).doing("start the network's thread")?;
+        self._service = Some(service);
+        self.isolation = NetworkIsolation::Namespace(namespace);
+        Ok(())
+    }
+
+    /// The kernel's translation of the published ports.
+    fn ways(&self) -> Result<Option<Ways>, NetworkError> {
+        let Some((record, endpoint)) = self.places.first() else { return Ok(None) };
+        let ways = self.published.iter().filter_map(|published| {
+            let container = target(endpoint, published)?;
+            // The kernel does not translate from one family to the other.
+            let way = Way { protocol: published.protocol.number(), host: published.host, container };
+            (container.is_ipv4() == published.host.is_ipv4()).then_some(way)
+        });
+        let ways: Vec<Way> = ways.collect();
+        if ways.is_empty() {
+            return Ok(None);
+        }
+        let name = format!("rb-ports-{}", self.owner.container.get(..12).unwrap_or("0"));
+        Ways::open(&name, &record.interface(), &ways).doing("publish the ports (nftables)").map(Some)
+    }
+
+    /// An ordinary user's way: pasta, which carries everything. Without it the host's network has to do, unless ports
+    /// were to be published.
+    fn carry(&mut self) -> Result<(), NetworkError> {
+        let published: Vec<Published> =
+            publish::listen(&self.request.ports)?.into_iter().map(|(published, _)| published).collect();
+        let (namespace, inside) = sandbox::new_network_namespace(prepare).doing("make a network namespace")?;
+        let inside = inside?;
+        match Pasta::start(&namespace, &inside.socket, &published) {
+            Ok(carrier) => {
+                self.carrier = Some(carrier);
+                self.published = published;
+                self.isolation = NetworkIsolation::Namespace(Arc::new(namespace));
+                Ok(())
+            }
+            Err(reason @ (NetworkError::NoPasta | NetworkError::NoTunDevice)) if published.is_empty() => {
+                self.warning = Some(format!("using the host's network, with less isolation: {reason}"));
+                self.request.mode = Mode::Host;
+                self.isolation = NetworkIsolation::Host;
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// For the sandbox.
+    pub fn isolation(&self) -> NetworkIsolation {
+        self.isolation.clone()
+    }
+
+    /// What the user is told when it is not what was asked for.
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
+    /// The container's `hosts` file.
+    pub fn hosts(&self) -> Result<String, NetworkError> {
+        let name = match self.request.domainname.as_str() {
+            "" => self.owner.hostname.clone(),
+            domain => format!("{}.{domain} {}", self.owner.hostname, self.owner.hostname),
+        };
+        let carried = self.carrier.as_ref().and_then(Pasta::address).map(IpAddr::from);
+        let own = self.places.iter().flat_map(|(_, endpoint)| endpoint.addresses()).chain(carried);
+        let linked = self.request.linked_hosts.iter().cloned();
+        Hosts {
+            own: linked.chain(own.map(|address| (address, name.clone()))).collect(),
+            added: self.request.added_hosts.clone(),
+            host_gateway: self.host_gateway()?,
+        }
+        .file()
+    }
+
+    fn host_gateway(&self) -> Result<Option<IpAddr>, NetworkError> {
+        match (&self.request.mode, self.places.first()) {
+            (Mode::Host, _) => Ok(Some(std::net::Ipv4Addr::LOCALHOST.into())),
+            (_, Some((record, _))) => Ok(record.pools()?.first().map(|pool| pool.gateway)),
+            (_, None) => Ok(self.carrier.as_ref().and_then(Pasta::gateway).map(IpAddr::from)),
+        }
+    }
+
+    /// The container's `resolv.conf`: in networks that people made, it asks the resolver here.
+    pub fn resolv_conf(&self) -> Result<String, NetworkError> {
+        let servers = &self.request.name_servers;
+        if self.places.iter().any(|(record, _)| record.name != BRIDGE) {
+            return servers.own_resolver_file();
+        }
+        servers.file(matches!(self.request.mode, Mode::Host))
+    }
+
+    /// docker's `NetworkSettings` while the container runs. `exposed` are like `80/tcp`.
+    pub fn settings<'a>(&self, exposed: impl Iterator<Item = &'a str>) -> serde_json::Map<String, Value> {
+        let key = match &self.isolation {
+            NetworkIsolation::Host => "/proc/1/ns/net".to_owned(),
+            _ => String::new(),
+        };
+        let ports = publish::describe(&self.published, exposed);
+        describe::settings(&self.places, &ports, &key)
+    }
+
+    pub fn published(&self) -> &[Published] {
+        &self.published
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        for (record, endpoint) in &self.places {
+            // The kernel takes the interfaces away with the namespace.
+            super::endpoint::Endpoints::of(self.networks.state(), &record.id).remove(&endpoint.container);
+        }
+        // Networks that were joined while it ran.
+        for (record, endpoint) in self.networks.of_container(&self.owner.container).unwrap_or_default() {
+            super::endpoint::Endpoints::of(self.networks.state(), &record.id).remove(&endpoint.container);
+        }
+    }
+}
+
+/// What is opened in a new namespace before anything else is in it.
+pub(super) struct Opened {
+    pub(super) socket: Socket,
+    pub(super) filter: Socket,
+    pub(super) resolver: Sockets,
+}
+
+fn prepare() -> Result<Opened, NetworkError> {
+    let socket = Socket::open(None).doing("open a netlink socket")?;
+    switch_on_loopback(&socket)?;
+    let resolver = Sockets::open().doing("open the resolver")?;
+    Ok(Opened { socket, filter: nft::open().doing("open a netlink socket")?, resolver })
+}
+
+pub(super) fn switch_on_loopback(inside: &Socket) -> Result<(), NetworkError> {
+    match link::find(inside, "lo").doing("look for the loopback interface")? {
+        Some(loopback) => link::switch_on(inside, loopback).doing("switch on the loopback interface"),
+        None => Ok(()),
+    }
+}
+
+/// The ways out: of each family, that of the first network which has one.
+pub(super) fn gateways<'a>(records: impl Iterator<Item = &'a NetworkRecord>) -> Result<Vec<IpAddr>, NetworkError> {
+    let mut gateways: Vec<IpAddr> = Vec::new();
+    for record in records.filter(|record| !record.internal) {
+        for pool in record.pools()? {
+            if gateways.iter().all(|other| other.is_ipv4() != pool.gateway.is_ipv4()) {
+                gateways.push(pool.gateway);
+            }
+        }
+    }
+    Ok(gateways)
+}
+
+/// Where a published port leads: to the same family if the container has it.
+fn target(endpoint: &Endpoint, published: &Published) -> Option<std::net::SocketAddr> {
+    let (ipv4, ipv6) = (endpoint.ipv4.map(IpAddr::from), endpoint.ipv6.map(IpAddr::from));
+    let address = if published.host.is_ipv4() { ipv4.or(ipv6) } else { ipv6.or(ipv4) };
+    Some((address?, published.container).into())
+}
+
+/// The network namespace of a process.
+pub(super) fn namespace_of(pid: i32) -> Result<OwnedFd, NetworkError> {
+    use crate::io_error::AtPath as _;
+    let path = format!("/proc/{pid}/ns/net");
+    let path = Path::new(&path);
+    Ok(std::fs::File::open(path).at("open", path)?.into())
+}
