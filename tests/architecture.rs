@@ -52,7 +52,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     (r"\bunsafe\b", &["sandbox"]),
     (r"\bclap::", &["cli"]),
     (r"\brusqlite::", &["store"]),
-    (r"\b(oci_client|docker_credential)::", &["registry"]),
+    (r"\b(oci_client|http_auth)::", &["registry"]),
     (r"\breqwest::", &["registry", "context"]),
     (r"\bstd::net::(Tcp|Udp|ToSocket)", &["network", "registry", "context"]),
     (r"\beprintln!|\bprintln!", &["cli"]),

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rbuild::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, Reference, host_platform};
-use rbuild::registry::{Registry, RegistryError, Settings, Silent, pull};
+use rbuild::registry::{Client, Limits, PullOptions, RegistryError, Settings, Silent, pull};
 use rbuild::store::Store;
 use serde_json::json;
 
@@ -84,12 +85,18 @@ fn image() -> HashMap<String, Answer> {
     answers
 }
 
+/// Without pauses that only cost time here.
+fn settings() -> Settings {
+    let limits = Limits { tries: 3, pause: Duration::from_millis(1), ..Limits::default() };
+    Settings { limits, ..Settings::default() }
+}
+
 fn pull_from(answers: HashMap<String, Answer>) -> (tempfile::TempDir, Store, Result<(), RegistryError>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
     let reference: Reference = format!("{}/a/b:1", serve(answers)).parse().unwrap();
-    let pulled = Registry::connect(&reference, &Settings::default())
-        .and_then(|registry| pull(&store, &registry, None, &mut Silent));
+    let repository = Client::new(&settings()).unwrap().repository(&reference).unwrap();
+    let pulled = pull(&store, &repository, &reference, &PullOptions::default(), &Silent);
     let outcome = pulled.map(|pulled| assert_eq!(store.tag(&reference.to_string()).unwrap(), Some(pulled.id)));
     (folder, store, outcome)
 }
@@ -133,7 +140,7 @@ fn what_is_missing_or_forbidden_is_said() {
 
 #[test]
 fn blobs_that_are_not_what_their_digest_says_are_refused() {
-    for (is_layer, expected) in [(true, "layer sha256:"), (false, "the image config was read")] {
+    for (is_layer, expected) in [(true, "is wrong: its content is"), (false, "the image config of")] {
         let mut answers = image();
         let path = blob_path(&answers, is_layer);
         answers.get_mut(&path).unwrap().body[3] ^= 1;
@@ -146,12 +153,12 @@ fn a_layer_that_is_cut_short_or_too_long_is_refused() {
     let mut answers = image();
     let path = blob_path(&answers, true);
     answers.get_mut(&path).unwrap().body.truncate(512);
-    assert_refused(answers, "cannot read layer sha256:");
+    assert_refused(answers, "gave up after 3 tries: the connection to");
     let mut answers = image();
     let blob = answers.get_mut(&path).unwrap();
     blob.body.extend([0; 4096]);
     blob.announced = blob.body.len();
-    assert_refused(answers, "its descriptor says 1024");
+    assert_refused(answers, "not 1024");
 }
 
 #[test]
@@ -178,6 +185,7 @@ fn documents_that_are_none_or_endless_are_refused() {
 #[test]
 fn a_registry_that_is_not_there_is_named() {
     let reference: Reference = "127.0.0.1:1/a/b:1".parse().unwrap();
-    let Err(error) = Registry::connect(&reference, &Settings::default()) else { panic!("nothing listens there") };
+    let repository = Client::new(&settings()).unwrap().repository(&reference).unwrap();
+    let error = repository.resolve(&reference, None).unwrap_err();
     assert!(error.to_string().contains("cannot reach the registry 127.0.0.1:1"), "{error}");
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::ArchiveError;
 use crate::digest::BlobDigest;
@@ -28,13 +28,13 @@ pub enum Source<'a> {
 /// The files of a source.
 pub(super) enum Contents<'r, 's> {
     Spooled(Spool),
-    Folder { root: PathBuf, receiver: &'r mut Receiver<'s>, received: HashMap<String, Rc<Received>> },
+    Folder { root: PathBuf, receiver: &'r mut Receiver<'s>, received: HashMap<String, Arc<Received>> },
 }
 
 /// An archive whose files are in staging.
 #[derive(Default)]
 pub(super) struct Spool {
-    files: HashMap<String, Rc<Received>>,
+    files: HashMap<String, Arc<Received>>,
     /// Symbolic and hard links, by name, with the name they lead to.
     links: HashMap<String, String>,
 }
@@ -48,7 +48,7 @@ impl<'r, 's> Contents<'r, 's> {
     }
 
     /// The file `name`, or nothing when there is none.
-    pub fn file(&mut self, name: &str) -> Result<Option<Rc<Received>>, ArchiveError> {
+    pub fn file(&mut self, name: &str) -> Result<Option<Arc<Received>>, ArchiveError> {
         match self {
             Self::Spooled(spool) => spool.file(name),
             Self::Folder { root, receiver, received } => {
@@ -61,7 +61,7 @@ impl<'r, 's> Contents<'r, 's> {
                     Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
                     file => file.at("open", &path)?,
                 };
-                let file = Rc::new(receiver.receive(file, &name)?);
+                let file = Arc::new(receiver.receive(file, &name)?);
                 received.insert(name, file.clone());
                 Ok(Some(file))
             }
@@ -69,12 +69,12 @@ impl<'r, 's> Contents<'r, 's> {
     }
 
     /// The file `name`, which has to be there.
-    pub fn required(&mut self, name: &str) -> Result<Rc<Received>, ArchiveError> {
+    pub fn required(&mut self, name: &str) -> Result<Arc<Received>, ArchiveError> {
         self.file(name)?.ok_or_else(|| ArchiveError::Missing { name: name.to_owned() })
     }
 
     /// The blob of an OCI layout, its digest checked.
-    pub fn blob(&mut self, digest: &BlobDigest) -> Result<Rc<Received>, ArchiveError> {
+    pub fn blob(&mut self, digest: &BlobDigest) -> Result<Arc<Received>, ArchiveError> {
         let name = format!("blobs/sha256/{}", digest.hex());
         let file = self.required(&name)?;
         if file.digest == *digest { Ok(file) } else { Err(ArchiveError::WrongDigest { name, actual: file.digest }) }
@@ -134,13 +134,13 @@ impl Spool {
         match self.files.get(&name) {
             Some(other) if other.digest != file.digest => Err(ArchiveError::Duplicate { name }),
             _ => {
-                self.files.insert(name, Rc::new(file));
+                self.files.insert(name, Arc::new(file));
                 Ok(())
             }
         }
     }
 
-    fn file(&self, name: &str) -> Result<Option<Rc<Received>>, ArchiveError> {
+    fn file(&self, name: &str) -> Result<Option<Arc<Received>>, ArchiveError> {
         let mut current = clean(Path::new(name), name)?;
         for _ in 0..LINK_LIMIT {
             if let Some(file) = self.files.get(&current) {

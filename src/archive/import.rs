@@ -1,7 +1,7 @@
 //! `docker import`: a root filesystem in a tar becomes an image of one layer.
 
 use std::io::Read;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -23,8 +23,8 @@ pub struct Import {
 
 /// Reads the root filesystem `source` to its end and makes an image of it. The layer is the tar as it comes.
 pub fn import(store: &Store, source: impl Read, import: &Import) -> Result<ImageId, ArchiveError> {
-    let mut receiver = Receiver::new(store)?;
-    let blob = Rc::new(receiver.receive(source, "the root filesystem")?);
+    let receiver = Receiver::new(store)?;
+    let blob = Arc::new(receiver.receive(source, "the root filesystem")?);
     let stream =
         blob.layer().map_err(|reason| TransferError::NotALayer { digest: blob.digest, reason: reason.to_owned() })?;
     let mut config = ImageConfig {

@@ -3,7 +3,7 @@
 use crate::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
-use crate::registry::{self, Registry};
+use crate::registry::{self, Client};
 use crate::store::Store;
 
 use super::contexts::BuildContexts;
@@ -58,11 +58,12 @@ impl Bases for StoreBases<'_> {
         {
             return Ok(image);
         }
-        let pulled = Registry::connect(reference, &self.options.registry)
-            .and_then(|registry| registry::pull_lazily(self.store, &registry, Some(platform)))
+        let pulled = Client::new(&self.options.registry)
+            .and_then(|client| client.repository(reference))
+            .and_then(|repository| registry::pull_lazily(self.store, &repository, reference, Some(platform)))
             .map_err(|error| BaseError {
                 message: format!("{}: {error}", reference.familiar()),
-                hint: error.hint().map(str::to_owned),
+                hint: error.hint(),
                 source: Some(Box::new(error)),
             })?;
         self.load(&pulled.id, reference.to_string())

@@ -3,21 +3,28 @@
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 use crate::digest::BlobDigest;
-use crate::registry::{self, Registry, RegistryError, Settings};
+use crate::registry::{self, Client, RegistryError, Settings};
 use crate::store::{LayerOrigin, OriginError, RemoteBlob};
 
 const FOLDER: &str = "folder:";
 
-/// Opens blobs in registries, folders and buckets. Credentials are looked up when one is opened.
+/// Opens blobs in registries, folders and buckets. Settings and credentials are read when one is opened for the first
+/// time.
+#[derive(Default)]
 pub struct Origins {
-    registry: Settings,
+    client: Mutex<Option<Client>>,
 }
 
 impl Origins {
-    pub fn new(registry: Settings) -> Self {
-        Self { registry }
+    fn client(&self) -> Result<Client, RegistryError> {
+        let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
+        match &*client {
+            Some(client) => Ok(client.clone()),
+            None => Ok(client.insert(Client::new(&Settings::from_environment()?)?).clone()),
+        }
     }
 }
 
@@ -27,12 +34,13 @@ impl LayerOrigin for Origins {
             return open_file(Path::new(folder), &blob.digest);
         }
         if let Some(repository) = registry::repository_of(&blob.source) {
-            let opened = Registry::connect(&repository, &self.registry).and_then(|it| it.into_blob(&blob.digest));
+            let opened = self
+                .client()
+                .and_then(|client| client.repository(&repository))
+                .and_then(|repository| repository.blob(&blob.digest, Some(blob.size)));
             return match opened {
                 Ok(reader) => Ok(Box::new(reader)),
-                Err(error @ (RegistryError::NotFound { .. } | RegistryError::Status { status: 404, .. })) => {
-                    Err(OriginError::gone(error))
-                }
+                Err(error) if error.is_not_found() => Err(OriginError::gone(error)),
                 Err(error) => Err(OriginError::failed(error)),
             };
         }

@@ -9,7 +9,6 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 
 use super::CliError;
 use crate::cache::Origins;
-use crate::registry::Settings;
 use crate::store::Store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -52,7 +51,7 @@ impl Global {
 
     pub fn open_store(&self) -> Result<Store, CliError> {
         let store = Store::open(&self.store_root()?)?;
-        store.set_origin(Arc::new(Origins::new(Settings::from_environment())));
+        store.set_origin(Arc::new(Origins::default()));
         Ok(store)
     }
 }

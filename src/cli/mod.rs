@@ -32,6 +32,7 @@ mod rmi;
 mod run;
 mod save;
 mod tag;
+mod transfers;
 mod version;
 
 pub use commands::main;

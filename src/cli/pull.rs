@@ -3,70 +3,88 @@
 use std::process::ExitCode;
 
 use super::commands::Global;
-use super::format::truncate_id;
+use super::transfers::{self, Kind};
 use super::{CliError, output};
-use crate::digest::BlobDigest;
 use crate::image::{Platform, Reference};
-use crate::registry::{Progress, Registry, RegistryError, Settings, pull};
+use crate::registry::{Client, PARALLEL, PullOptions, RegistryError, Repository, Settings, pull};
+use crate::store::Store;
 
 /// Download an image from a registry
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[arg(value_name = "NAME[:TAG|@DIGEST]")]
     name: String,
+    /// Download all tags of the repository
+    #[arg(short, long)]
+    all_tags: bool,
     /// Print the image's name only
     #[arg(short, long)]
     quiet: bool,
     /// Of an image for several platforms, take this one
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
-}
-
-/// Docker's lines about layers.
-struct Lines {
-    quiet: bool,
-}
-
-impl Lines {
-    fn say(&self, line: &str) {
-        if !self.quiet {
-            // A closed pipe is no reason to stop pulling.
-            let _ = output::print(&format!("{line}\n"));
-        }
-    }
-}
-
-impl Progress for Lines {
-    fn layer_exists(&mut self, blob: &BlobDigest) {
-        self.say(&format!("{}: Already exists", truncate_id(&blob.to_string())));
-    }
-
-    fn layer_complete(&mut self, blob: &BlobDigest) {
-        self.say(&format!("{}: Pull complete", truncate_id(&blob.to_string())));
-    }
+    /// How many layers are downloaded at the same time
+    #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = transfers::parallel)]
+    parallel: usize,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let typed = Reference::parse_without_default_tag(&args.name)?;
-    let reference = typed.clone().with_default_tag();
-    let store = global.open_store()?;
-    let mut lines = Lines { quiet: args.quiet };
-    if typed != reference {
-        lines.say("Using default tag: latest");
+    if args.all_tags && (typed.tag().is_some() || typed.digest().is_some()) {
+        return Err(CliError::new("tag can't be used with --all-tags/-a"));
     }
-    let what = reference.digest().map_or(reference.tag(), |digest| Some(digest.as_str())).unwrap_or_default();
-    lines.say(&format!("{what}: Pulling from {}", reference.path()));
-    let pulled = Registry::connect(&reference, &Settings::from_environment())
-        .and_then(|registry| pull(&store, &registry, args.platform.as_ref(), &mut lines))
-        .map_err(with_hint)?;
-    lines.say(&format!("Digest: {}", pulled.digest));
-    let familiar = reference.familiar();
-    lines.say(&match pulled.is_new {
-        true => format!("Status: Downloaded newer image for {familiar}"),
-        false => format!("Status: Image is up to date for {familiar}"),
-    });
+    let store = global.open_store()?;
+    let repository = Client::new(&Settings::from_environment()?)?.repository(&typed).map_err(with_hint)?;
+    let options = PullOptions { platform: args.platform.clone(), parallel: args.parallel };
+    if args.all_tags {
+        for tag in repository.tags().map_err(with_hint)? {
+            one(&store, &repository, &typed.with_tag(&tag)?, &options, args.quiet)?;
+        }
+        output::print(&format!("{}\n", typed.repository()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let reference = typed.clone().with_default_tag();
+    if typed != reference && !args.quiet {
+        output::print("Using default tag: latest\n")?;
+    }
+    one(&store, &repository, &reference, &options, args.quiet)?;
     output::print(&format!("{reference}\n"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn one(
+    store: &Store,
+    repository: &Repository,
+    reference: &Reference,
+    options: &PullOptions,
+    quiet: bool,
+) -> Result<(), CliError> {
+    let say = |line: String| if quiet { Ok(()) } else { output::print(&format!("{line}\n")) };
+    let what = reference.digest().map_or(reference.tag(), |digest| Some(digest.as_str())).unwrap_or_default();
+    say(format!("{what}: Pulling from {}", reference.path()))?;
+    let display = transfers::display(Kind::Pull, quiet);
+    let pulled = pull(store, repository, reference, options, display.as_ref());
+    drop(display);
+    transfers::tell_mirrors(repository);
+    let pulled = pulled.map_err(with_hint)?;
+    say(format!("Digest: {}", pulled.digest))?;
+    let familiar = reference.familiar();
+    say(match pulled.is_new {
+        true => format!("Status: Downloaded newer image for {familiar}"),
+        false => format!("Status: Image is up to date for {familiar}"),
+    })?;
+    Ok(())
+}
+
+/// Pulls what a command needs, and tells of it on stderr: what the command itself prints stays apart.
+pub(super) fn fetch(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<(), CliError> {
+    let repository = Client::new(&Settings::from_environment()?)?.repository(reference).map_err(with_hint)?;
+    let options = PullOptions { platform: platform.cloned(), ..PullOptions::default() };
+    let display = transfers::display(Kind::Background, false);
+    let pulled = pull(store, &repository, reference, &options, display.as_ref());
+    drop(display);
+    transfers::tell_mirrors(&repository);
+    pulled.map(drop).map_err(with_hint)
 }
 
 pub(super) fn with_hint(error: RegistryError) -> CliError {

@@ -8,14 +8,10 @@ use std::process::ExitCode;
 
 use super::CliError;
 use super::commands::Global;
-use super::format::truncate_id;
 use super::image_info;
-use super::pull::with_hint;
 use crate::container::{self, Attached, ContainerError, ContainerOptions, Containers, HostConfig, Image};
-use crate::digest::BlobDigest;
-use crate::image::{Platform, Reference};
+use crate::image::Platform;
 use crate::io_error::AtPath;
-use crate::registry::{Progress, Registry, Settings, pull};
 use crate::sandbox::CapabilitySet;
 use crate::snapshot::Stack;
 use crate::store::{FindImageError, Store};
@@ -256,25 +252,8 @@ fn find_image(store: &Store, args: &Args) -> Result<Image, CliError> {
     })
 }
 
-/// Tells on stderr: what the program prints stays apart.
-struct PullLines;
-
-impl Progress for PullLines {
-    fn layer_exists(&mut self, blob: &BlobDigest) {
-        eprintln!("{}: Already exists", truncate_id(&blob.to_string()));
-    }
-
-    fn layer_complete(&mut self, blob: &BlobDigest) {
-        eprintln!("{}: Pull complete", truncate_id(&blob.to_string()));
-    }
-}
-
 fn fetch(store: &Store, args: &Args) -> Result<(), CliError> {
-    let reference: Reference = args.image.parse()?;
-    Registry::connect(&reference, &Settings::from_environment())
-        .and_then(|registry| pull(store, &registry, args.platform.as_ref(), &mut PullLines))
-        .map_err(with_hint)?;
-    Ok(())
+    super::pull::fetch(store, &args.image.parse()?, args.platform.as_ref())
 }
 
 impl Args {

@@ -1,12 +1,11 @@
 use std::path::PathBuf;
 
-use oci_client::errors::OciDistributionError;
-
-use crate::image::{ImageDocumentError, Reference};
+use crate::image::ImageDocumentError;
+use crate::io_error::IoError;
 use crate::store::StoreError;
 use crate::transfer::TransferError;
 
-/// Why a registry did not give what was asked for. No message holds a query string or a credential: those of redirects
+/// Why a registry did not do what was asked for. No message holds a query string or a credential: those of redirects
 /// are secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
@@ -18,25 +17,57 @@ pub enum RegistryError {
         #[source]
         source: reqwest::Error,
     },
+    #[error("the certificate of {host} is not trusted")]
+    Untrusted {
+        host: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("{host} was silent for {seconds} s ({method} {url})")]
+    Stalled { host: String, method: &'static str, url: String, seconds: u64 },
+    #[error("gave up after {tries} tries: {source}")]
+    GaveUp { tries: u32, source: Box<RegistryError> },
     #[error("the registry {host} has no image `{name}`")]
-    NotFound { host: String, name: String },
+    NotFound { host: String, name: String, nearest: Vec<String> },
+    #[error("the registry {host} has no blob {digest} in `{name}`")]
+    NoBlob { host: String, name: String, digest: String },
     #[error("access to `{name}` is denied: it does not exist at {host}, or needs a login")]
     Denied { host: String, name: String },
     #[error("the registry {host} refused the credentials for `{name}`")]
     WrongCredentials { host: String, name: String },
+    #[error("the registry {host} asks for logins over plain HTTP at {realm}")]
+    UnsafeRealm { host: String, realm: String },
+    #[error("the registry {host} asks for an authentication that rbuild doesn't know: `{scheme}`")]
+    UnknownChallenge { host: String, scheme: String },
     #[error("the registry answered {status} ({method} {url}): {message}")]
     Status { method: &'static str, url: String, status: u16, message: String },
+    #[error("the registry {host} asks to come back in {seconds} s ({method} {url}): {message}")]
+    TooBusy { host: String, method: &'static str, url: String, seconds: u64, message: String },
+    #[error("the registry {host} sent an answer that makes no sense ({method} {url}): {reason}")]
+    BadAnswer { host: String, method: &'static str, url: String, reason: String },
     #[error("the connection to {host} broke while {what} was read")]
     Broken {
         host: String,
         what: String,
         #[source]
-        source: std::io::Error,
+        source: reqwest::Error,
     },
+    #[error("the connection to {host} ended while {what} was read: {got} bytes came of {expected}")]
+    CutShort { host: String, what: String, got: u64, expected: u64 },
+    #[error("{url} redirects from https to plain HTTP")]
+    UnsafeRedirect { url: String },
+    #[error("{url} redirects too often")]
+    RedirectLoop { url: String },
+    #[error("registry {host} is blocked in {}", path.display())]
+    Blocked { host: String, path: PathBuf },
+    #[error("{source} (of the mirrors: {failed})")]
+    AllMirrors { failed: String, source: Box<RegistryError> },
     #[error("{what} of `{name}` has more than {limit} bytes")]
     TooLarge { name: String, what: &'static str, limit: u64 },
     #[error("`{name}` has the digest {actual}, not {expected}")]
     WrongDigest { name: String, expected: String, actual: String },
+    #[error("`{name}` has {actual} bytes, not {expected}")]
+    WrongSize { name: String, expected: u64, actual: u64 },
     #[error("`{name}` is in docker's schema 1, which was given up in 2017; push it again with a newer docker")]
     Schema1 { name: String },
     #[error("`{name}` is no image: its media type is `{media_type}`")]
@@ -45,58 +76,78 @@ pub enum RegistryError {
     NoPlatform { name: String, wanted: String, offered: String },
     #[error("the index of `{name}` is nested too deeply")]
     IndexTooDeep { name: String },
+    #[error("the index of `{name}` has more than {limit} entries")]
+    IndexTooLarge { name: String, limit: usize },
     #[error("the credentials for {host} in `{}` cannot be used: {reason}", path.display())]
     Credentials { host: String, path: PathBuf, reason: String },
+    #[error("the credential helper `{program}` {reason}")]
+    CredentialHelper { program: String, reason: String },
+    #[error("`{}`: {reason}", path.display())]
+    Configuration { path: PathBuf, reason: String },
     #[error("the HTTP client could not be made")]
     Client(#[source] reqwest::Error),
     #[error("the runtime for network connections could not be made")]
     Runtime(#[source] std::io::Error),
-    /// What oci-client reports, where nothing more is known.
-    #[error("the registry {host} failed for `{name}`: {message}")]
-    Protocol { host: String, name: String, message: String },
+    #[error("cannot read {what}, which is to be uploaded")]
+    Source {
+        what: String,
+        #[source]
+        source: std::io::Error,
+    },
     #[error(transparent)]
     Document(#[from] ImageDocumentError),
     #[error(transparent)]
-    Transfer(#[from] TransferError),
+    Transfer(TransferError),
     #[error(transparent)]
     Store(#[from] StoreError),
+    #[error(transparent)]
+    Io(#[from] IoError),
 }
 
 impl RegistryError {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
+        let text = match self {
+            Self::GaveUp { source, .. } | Self::AllMirrors { source, .. } => return source.hint(),
+            Self::Denied { .. } => "check the name's spelling, or log in with `rbuild login`",
+            Self::WrongCredentials { host, .. } => return Some(format!("log in again with `rbuild login {host}`")),
+            Self::Unreachable { .. } => "check the registry's name and the network",
+            Self::Untrusted { host, .. } => {
+                return Some(format!(
+                    "put the CA's certificate into /etc/docker/certs.d/{host}/ca.crt, or list {host} under \
+                     insecure-registries in docker's daemon.json"
+                ));
+            }
+            Self::NotFound { nearest, .. } if !nearest.is_empty() => {
+                return Some(format!("the nearest tags are {}", nearest.join(", ")));
+            }
+            Self::NotFound { .. } => "check the name and the tag",
+            Self::NoPlatform { .. } => "name one of these with --platform",
+            _ => return None,
+        };
+        Some(text.to_owned())
+    }
+
+    /// Whether the registry says that there is no such thing, so that asking again is of no use.
+    pub fn is_not_found(&self) -> bool {
         match self {
-            Self::Denied { .. } => Some("check the name's spelling, and the credentials in docker's config.json"),
-            Self::Unreachable { .. } => Some("check the registry's name and the network"),
-            Self::NotFound { .. } => Some("check the name and the tag"),
-            Self::NoPlatform { .. } => Some("name one of these with --platform"),
-            _ => None,
+            Self::NotFound { .. } | Self::NoBlob { .. } => true,
+            Self::GaveUp { source, .. } | Self::AllMirrors { source, .. } => source.is_not_found(),
+            _ => false,
         }
     }
+}
 
-    /// An error of oci-client, without what may be secret in it.
-    pub(super) fn from_client(error: OciDistributionError, reference: &Reference) -> Self {
-        let host = reference.domain().to_owned();
-        let name = reference.familiar();
+impl From<TransferError> for RegistryError {
+    /// A registry's failure that came through a reader is what failed; the reader isn't.
+    fn from(error: TransferError) -> Self {
         match error {
-            OciDistributionError::RequestError(source) => Self::request("GET", &host, source),
-            OciDistributionError::UnauthorizedError { .. } => Self::Denied { host, name },
-            OciDistributionError::AuthenticationFailure(_) => Self::WrongCredentials { host, name },
-            OciDistributionError::ImageManifestNotFoundError(_) => Self::NotFound { host, name },
-            OciDistributionError::ServerError { code, url, message } => {
-                Self::Status { method: "GET", url: redact(&url), status: code, message: shorten(&message) }
-            }
-            OciDistributionError::RegistryError { envelope, .. } => {
-                Self::Protocol { host, name, message: shorten(&envelope.to_string()) }
-            }
-            other => Self::Protocol { host, name, message: shorten(&other.to_string()) },
+            TransferError::Read { what, source } => match source.downcast::<Self>() {
+                Ok(own) => own,
+                Err(source) => Self::Transfer(TransferError::Read { what, source }),
+            },
+            other => Self::Transfer(other),
         }
-    }
-
-    /// A request that got no answer.
-    pub(super) fn request(method: &'static str, host: &str, source: reqwest::Error) -> Self {
-        let url = source.url().map(|url| redact(url.as_str())).unwrap_or_default();
-        Self::Unreachable { host: host.to_owned(), method, url, source: source.without_url() }
     }
 }
 
@@ -113,11 +164,16 @@ pub(super) fn redact(url: &str) -> String {
     }
 }
 
-/// What a server says, cut to a length that a person reads.
+/// What a server says, cut to a length that a person reads, without what would control a terminal.
 pub(super) fn shorten(message: &str) -> String {
     const LIMIT: usize = 300;
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");
-    if line.chars().count() > LIMIT { line.chars().take(LIMIT).chain(['…']).collect() } else { line }
+    let line = line.chars().filter(|letter| !letter.is_control());
+    let mut short: String = line.clone().take(LIMIT).collect();
+    if line.count() > LIMIT {
+        short.push('…');
+    }
+    short
 }
 
 #[cfg(test)]
@@ -129,5 +185,11 @@ mod tests {
         assert_eq!(redact("https://u:p@h:1/v2/a?X-Sig=s#f"), "https://h:1/v2/a");
         assert_eq!(redact("https://host"), "https://host");
         assert_eq!(redact("https://host/a@b"), "https://host/a@b");
+    }
+
+    #[test]
+    fn what_servers_say_is_short_and_tame() {
+        assert_eq!(shorten("a\n\t b\u{1b}[31mc"), "a b[31mc");
+        assert_eq!(shorten(&"x".repeat(1000)).chars().count(), 301);
     }
 }

@@ -1,7 +1,7 @@
 //! Images whose layers stay in the registry until somebody needs their files.
 
 use super::pull::name;
-use super::{Pulled, Registry, RegistryError, Silent, pull};
+use super::{PullOptions, Pulled, RegistryError, Repository, Silent, pull};
 use crate::digest::ImageId;
 use crate::image::media_type::{Kind, classify};
 use crate::image::{Platform, Reference};
@@ -20,14 +20,19 @@ pub fn repository_of(source: &str) -> Option<Reference> {
     Reference::parse_without_default_tag(source.strip_prefix(SCHEME)?).ok()
 }
 
-/// Takes in the image that the registry's reference means on `platform`: its manifest and config, and of its layers only
+/// Takes in the image that the reference, which is one of the repository, means on `platform`: its manifest and config, and of its layers only
 /// where they are. Layers that a registry need not have are fetched at once.
-pub fn pull_lazily(store: &Store, registry: &Registry, platform: Option<&Platform>) -> Result<Pulled, RegistryError> {
-    let reference = registry.reference();
-    let resolved = registry.resolve(platform)?;
+pub fn pull_lazily(
+    store: &Store,
+    repository: &Repository,
+    reference: &Reference,
+    platform: Option<&Platform>,
+) -> Result<Pulled, RegistryError> {
+    let resolved = repository.resolve(reference, platform)?;
     let is_ordinary = |media_type: &str| classify(media_type) == Kind::Layer { foreign: false };
     if !resolved.manifest.layers.iter().all(|layer| is_ordinary(&layer.media_type)) {
-        return pull(store, registry, platform, &mut Silent);
+        let options = PullOptions { platform: platform.cloned(), ..PullOptions::default() };
+        return pull(store, repository, reference, &options, &Silent);
     }
     resolved.manifest.validate(&resolved.config).map_err(TransferError::from)?;
     resolved.config.validate_loaded().map_err(TransferError::from)?;

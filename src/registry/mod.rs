@@ -1,17 +1,36 @@
-//! Images in registries: resolving names, and pulling.
+//! Images in registries: resolving names, pulling, pushing, logging in.
 //!
-//! Speaks the OCI distribution protocol through oci-client, one request at a time; the only async code is in here, and
-//! callers see blocking functions. Knows no builds. Answers hop 3 of a build for bases that the store has not got.
+//! Speaks the OCI distribution protocol; the only async code is in `http`, and callers see blocking functions: a
+//! [`Client`] for a command, a [`Repository`] for each name. Knows no builds. Answers hop 3 of a build for bases that the
+//! store has not got, and is part of hop 12.
 
+mod blobs;
 mod client;
+mod config;
 mod credentials;
 mod error;
+mod http;
 mod lazy;
+mod limits;
+mod manifests;
+mod nearest;
+mod progress;
 mod pull;
+mod repository;
 mod resolve;
+mod settings;
+mod uploads;
 
-pub use client::{Registry, Settings};
+pub use blobs::BlobReader;
+pub use client::Client;
+pub use config::Registries;
 pub use error::RegistryError;
 pub use lazy::{pull_lazily, repository_of, source_of};
-pub use pull::{Progress, Pulled, Silent, pull};
+pub use limits::Limits;
+pub use manifests::RemoteManifest;
+pub use progress::{Event, Progress, Silent};
+pub use pull::{PARALLEL, PullOptions, Pulled, pull};
+pub use repository::Repository;
 pub use resolve::Resolved;
+pub use settings::Settings;
+pub use uploads::{UploadSource, Uploaded};

@@ -1,12 +1,30 @@
 //! From a registry into the store.
 
-use std::rc::Rc;
+use std::io::{self, Read};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Registry, RegistryError, Resolved};
+use super::{Event, Progress, RegistryError, Repository, Resolved};
 use crate::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::{Descriptor, Platform, Reference};
 use crate::store::Store;
 use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, Receiver, TransferError};
+
+/// How many layers are transferred at the same time, as docker does.
+pub const PARALLEL: usize = 3;
+
+#[derive(Debug, Clone)]
+pub struct PullOptions {
+    pub platform: Option<Platform>,
+    /// How many layers are downloaded at the same time.
+    pub parallel: usize,
+}
+
+impl Default for PullOptions {
+    fn default() -> Self {
+        Self { platform: None, parallel: PARALLEL }
+    }
+}
 
 /// An image that is in the store now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,32 +36,18 @@ pub struct Pulled {
     pub is_new: bool,
 }
 
-/// What is told while an image is pulled.
-pub trait Progress {
-    fn layer_exists(&mut self, blob: &BlobDigest);
-    fn layer_complete(&mut self, blob: &BlobDigest);
-}
-
-/// Tells nothing.
-pub struct Silent;
-
-impl Progress for Silent {
-    fn layer_exists(&mut self, _: &BlobDigest) {}
-    fn layer_complete(&mut self, _: &BlobDigest) {}
-}
-
-/// Pulls the image that the registry's reference means on `platform`, with all its layers, and tags it. When anything is
-/// wrong, the store is as it was.
+/// Pulls the image that the reference, which is one of the repository, means, with all its layers, and tags it. When
+/// anything is wrong, the store is as it was.
 pub fn pull(
     store: &Store,
-    registry: &Registry,
-    platform: Option<&Platform>,
-    progress: &mut dyn Progress,
+    repository: &Repository,
+    reference: &Reference,
+    options: &PullOptions,
+    progress: &dyn Progress,
 ) -> Result<Pulled, RegistryError> {
-    let reference = registry.reference();
-    let resolved = registry.resolve(platform)?;
+    let resolved = repository.resolve(reference, options.platform.as_ref())?;
     let id = ImageId::from(resolved.config.digest());
-    registry.fetch(store, &resolved, progress)?;
+    repository.fetch(store, &resolved, options.parallel, progress)?;
     name(store, reference, &resolved, id)
 }
 
@@ -67,44 +71,119 @@ pub(super) fn name(
     Ok(Pulled { id, digest, is_new })
 }
 
-impl Registry {
+impl Repository {
     /// Brings a resolved image into the store, untagged: of its layers, those that are not there.
-    pub fn fetch(&self, store: &Store, resolved: &Resolved, progress: &mut dyn Progress) -> Result<(), RegistryError> {
-        let mut receiver = Receiver::new(store)?;
+    pub fn fetch(
+        &self,
+        store: &Store,
+        resolved: &Resolved,
+        parallel: usize,
+        progress: &dyn Progress,
+    ) -> Result<(), RegistryError> {
         resolved.manifest.validate(&resolved.config).map_err(TransferError::from)?;
-        let mut layers = Vec::new();
+        let receiver = Receiver::new(store)?;
+        let mut sources: Vec<Option<LayerSource>> = Vec::new();
+        let mut missing: Vec<&Descriptor> = Vec::new();
         for (descriptor, diff_id) in resolved.manifest.layers.iter().zip(&resolved.config.rootfs.diff_ids) {
-            let blob = match stored(store, descriptor, diff_id)? {
-                Some(blob) => {
-                    progress.layer_exists(&descriptor.digest);
-                    blob
-                }
-                None => {
-                    let blob = self.fetch_layer(&mut receiver, descriptor)?;
-                    progress.layer_complete(&descriptor.digest);
-                    blob
-                }
-            };
-            layers.push(IncomingLayer { media_type: Some(descriptor.media_type.clone()), blob });
+            progress.event(&descriptor.digest, Event::Announced { size: descriptor.size });
+            let stored = stored(store, descriptor, diff_id)?;
+            if stored.is_some() {
+                progress.event(&descriptor.digest, Event::Exists);
+            } else if missing.iter().all(|other| other.digest != descriptor.digest) {
+                missing.push(descriptor);
+            }
+            sources.push(stored);
         }
+        let fetching = Fetching { repository: self, receiver: &receiver, progress, stop: AtomicBool::new(false) };
+        let fetched = fetching.all(&missing, parallel)?;
+        let layers = resolved.manifest.layers.iter().zip(sources).map(|(descriptor, stored)| {
+            let place = missing.iter().position(|other| other.digest == descriptor.digest);
+            let blob = stored.or_else(|| Some(fetched[place?].clone()));
+            IncomingLayer {
+                media_type: Some(descriptor.media_type.clone()),
+                blob: blob.expect("what is not stored was fetched"),
+            }
+        });
+        let layers = layers.collect();
         let image =
             IncomingImage { manifest: Some(resolved.manifest.clone()), config: resolved.config.clone(), layers };
         receiver.register(std::slice::from_ref(&image))?;
         Ok(())
     }
+}
 
-    fn fetch_layer(&self, receiver: &mut Receiver<'_>, descriptor: &Descriptor) -> Result<LayerSource, RegistryError> {
+/// Layers on their way into staging.
+struct Fetching<'a> {
+    repository: &'a Repository,
+    receiver: &'a Receiver<'a>,
+    progress: &'a dyn Progress,
+    /// One failed: the others need not go on.
+    stop: AtomicBool,
+}
+
+impl Fetching<'_> {
+    /// Fetches all of them, `parallel` at a time; gives them in their order.
+    fn all(&self, layers: &[&Descriptor], parallel: usize) -> Result<Vec<LayerSource>, RegistryError> {
+        let next = AtomicUsize::new(0);
+        let fetched = Mutex::new(vec![None; layers.len()]);
+        let failure = Mutex::new(None);
+        let work = || {
+            while !self.stop.load(Ordering::Relaxed) {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(descriptor) = layers.get(index) else { break };
+                match self.layer(descriptor) {
+                    Ok(layer) => fetched.lock().unwrap_or_else(PoisonError::into_inner)[index] = Some(layer),
+                    Err(error) => {
+                        self.stop.store(true, Ordering::Relaxed);
+                        failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..parallel.clamp(1, layers.len().max(1)) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(fetched.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()),
+        }
+    }
+
+    fn layer(&self, descriptor: &Descriptor) -> Result<LayerSource, RegistryError> {
         let Descriptor { digest, size: expected, .. } = *descriptor;
-        // One byte more than there should be is enough to see that there is too much.
-        let reader = std::io::Read::take(self.blob(&digest)?, expected + 1);
-        let received = receiver.receive(reader, &format!("layer {digest}"))?;
+        let reader = Watched { reader: self.repository.blob(&digest, Some(expected))?, got: 0, fetching: self, digest };
+        let received = self.receiver.receive(reader, &format!("layer {digest}"))?;
         if received.size != expected {
             return Err(TransferError::WrongSize { digest, expected, actual: received.size }.into());
         }
         if received.digest != digest {
             return Err(TransferError::WrongDigest { expected: digest, actual: received.digest }.into());
         }
-        Ok(LayerSource::Received(Rc::new(received)))
+        self.progress.event(&digest, Event::Complete);
+        Ok(LayerSource::Received(Arc::new(received)))
+    }
+}
+
+/// Tells how far a layer has come, and ends when another one failed.
+struct Watched<'a, R> {
+    reader: R,
+    got: u64,
+    fetching: &'a Fetching<'a>,
+    digest: BlobDigest,
+}
+
+impl<R: Read> Read for Watched<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.fetching.stop.load(Ordering::Relaxed) {
+            return Err(io::Error::other("another layer failed"));
+        }
+        let count = self.reader.read(buffer)?;
+        self.got += count as u64;
+        self.fetching.progress.event(&self.digest, Event::Moved { bytes: self.got });
+        Ok(count)
     }
 }
 

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TransferError;
 use super::measure::measure;
@@ -11,11 +12,11 @@ use crate::io_error::{AtPath, IoError};
 use crate::layer::Compression;
 use crate::store::{Staging, Store};
 
-/// Takes blobs into the store's staging. Dropping it forgets all that was not registered.
+/// Takes blobs into the store's staging, from several threads if need be. Dropping it forgets all that was not registered.
 pub struct Receiver<'a> {
     pub(super) store: &'a Store,
     staging: Staging,
-    next: u64,
+    next: AtomicU64,
 }
 
 /// A blob in staging.
@@ -53,29 +54,35 @@ pub struct LayerStream {
 
 impl<'a> Receiver<'a> {
     pub fn new(store: &'a Store) -> Result<Self, TransferError> {
-        Ok(Self { store, staging: store.staging()?, next: 0 })
+        Ok(Self { store, staging: store.staging()?, next: AtomicU64::new(0) })
     }
 
     /// Reads `source` to its end into staging. `what` names it in errors.
     ///
     /// A blob whose first byte begins a JSON document is not tried as a layer: no tar stream or compressed stream begins
     /// so. All others are decompressed and read on the way.
-    pub fn receive(&mut self, mut source: impl Read, what: &str) -> Result<Received, TransferError> {
-        let path = self.staging.path().join(self.next.to_string());
-        self.next += 1;
+    pub fn receive(&self, mut source: impl Read, what: &str) -> Result<Received, TransferError> {
+        let path = self.staging.path().join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         let file = File::create_new(&path).at("create", &path)?;
         let mut first = [0];
         let count = read_full(&mut source, &mut first)
             .map_err(|source| TransferError::Read { what: what.to_owned(), source })?;
         let is_document = count == 1 && matches!(first[0], b'{' | b'[');
-        let mut tee =
-            Tee { source: (&first[..count]).chain(source), file: HashingWriter::new(file), write_error: None };
+        let mut tee = Tee {
+            source: (&first[..count]).chain(source),
+            file: HashingWriter::new(file),
+            read_error: None,
+            write_error: None,
+        };
         let measured = if is_document { Ok(None) } else { measure(&mut tee).map(Some) };
-        let rest = io::copy(&mut tee, &mut io::sink());
+        // What could not be measured is read to its end all the same, unless that is what failed.
+        let _ = io::copy(&mut tee, &mut io::sink());
         if let Some(source) = tee.write_error {
             return Err(IoError { action: "write", path, source }.into());
         }
-        rest.map_err(|source| TransferError::Read { what: what.to_owned(), source })?;
+        if let Some(source) = tee.read_error {
+            return Err(TransferError::Read { what: what.to_owned(), source });
+        }
         let (_, digest, size) = tee.file.finish();
         let layer = match measured {
             Ok(Some(measured)) => Ok(measured.finish(digest)),
@@ -100,19 +107,27 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Writes to a file what is read through it. A failure to write is kept, for the reader can't tell it from its own.
+/// Writes to a file what is read through it. The first failure is kept: the reader can't tell whose it is, and may
+/// wrap it.
 struct Tee<R> {
     source: R,
     file: HashingWriter<File>,
+    read_error: Option<io::Error>,
     write_error: Option<io::Error>,
 }
 
 impl<R: Read> Read for Tee<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.write_error.is_some() {
-            return Err(io::Error::other("the copy could not be written"));
+        if self.write_error.is_some() || self.read_error.is_some() {
+            return Err(io::Error::other("the copy failed before"));
         }
-        let count = self.source.read(buffer)?;
+        let count = match self.source.read(buffer) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => {
+                self.read_error = Some(error);
+                return Err(io::Error::other("the source could not be read"));
+            }
+            result => result?,
+        };
         if let Err(error) = self.file.write_all(&buffer[..count]) {
             self.write_error = Some(error);
             return Err(io::Error::other("the copy could not be written"));

@@ -1,7 +1,7 @@
 //! The last step of taking an image in: all its parts are checked against each other, then it becomes visible.
 
 use std::collections::HashSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::receive::LayerStream;
 use super::{LayerFormat, Received, Receiver, TransferError};
@@ -28,7 +28,7 @@ pub struct IncomingLayer {
 /// Where a layer's blob is.
 #[derive(Clone)]
 pub enum LayerSource {
-    Received(Rc<Received>),
+    Received(Arc<Received>),
     /// In the store already, where it was checked against its diffID when it came in.
     Stored {
         diff_id: DiffId,

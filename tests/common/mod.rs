@@ -72,7 +72,7 @@ impl TestStore {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rbuild"));
         command.args(arguments).current_dir(self.work()).env("RBUILD_ROOT", self.root());
-        command.env_remove("SOURCE_DATE_EPOCH").stdin(Stdio::null());
+        command.env_remove("SOURCE_DATE_EPOCH").env("RBUILD_REGISTRY_PAUSE_MS", "1").stdin(Stdio::null());
         command
     }
 

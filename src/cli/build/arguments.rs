@@ -140,7 +140,7 @@ impl Args {
                 (false, stages) => NoCache::Stages(stages.to_vec()),
             },
             pull: self.pull,
-            registry: registry::Settings::from_environment(),
+            registry: registry::Settings::from_environment()?,
             network: self.network,
             allow_host_network: self.network == NetworkMode::Host || self.allows("network.host"),
             allow_insecure: self.allows("security.insecure"),

@@ -1,0 +1,52 @@
+//! A line for each thing that happens to a layer, in docker's words.
+
+use crate::cli::format::truncate_id;
+use crate::cli::output;
+use crate::digest::BlobDigest;
+use crate::registry::{Event, Progress};
+
+use super::Kind;
+
+pub struct Lines {
+    kind: Kind,
+}
+
+impl Lines {
+    pub fn new(kind: Kind) -> Self {
+        Self { kind }
+    }
+
+    fn say(&self, line: &str) {
+        match self.kind {
+            Kind::Background => eprintln!("{line}"),
+            // A closed pipe is no reason to stop.
+            Kind::Pull | Kind::Push => drop(output::print(&format!("{line}\n"))),
+        }
+    }
+}
+
+/// What docker says at the end of a layer's way, or at its beginning; nothing for what is between.
+pub fn words(kind: Kind, event: Event<'_>) -> Option<String> {
+    let text = match (event, kind) {
+        (Event::Exists, Kind::Push) => "Layer already exists".to_owned(),
+        (Event::Exists, _) => "Already exists".to_owned(),
+        (Event::Mounted { from }, _) => format!("Mounted from {from}"),
+        (Event::Complete, Kind::Push) => "Pushed".to_owned(),
+        (Event::Complete, _) => "Pull complete".to_owned(),
+        (Event::Preparing, _) => "Compressing".to_owned(),
+        (Event::Announced { .. } | Event::Moved { .. }, _) => return None,
+    };
+    Some(text)
+}
+
+impl Progress for Lines {
+    fn event(&self, blob: &BlobDigest, event: Event<'_>) {
+        if let Some(words) = words(self.kind, event).filter(|_| event != Event::Preparing) {
+            self.say(&format!("{}: {words}", truncate_id(&blob.to_string())));
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.say(text);
+    }
+}

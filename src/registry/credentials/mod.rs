@@ -1,0 +1,149 @@
+//! Credentials in docker's `config.json` and its helpers: found, kept, forgotten.
+
+mod config_file;
+mod helper;
+
+use config_file::{ConfigFile, Entry};
+
+use super::http::Credential;
+use super::{RegistryError, Settings};
+
+/// The key under which docker keeps the credentials for Docker Hub.
+const HUB: &str = "https://index.docker.io/v1/";
+
+/// The key that docker uses for a registry.
+pub(super) fn key_of(host: &str) -> &str {
+    if host == "docker.io" { HUB } else { host }
+}
+
+/// What to log in to `host` with; anonymous when nothing is configured for it.
+pub(super) fn find(host: &str, settings: &Settings) -> Result<Credential, RegistryError> {
+    let Some(path) = &settings.docker_config else { return Ok(Credential::Anonymous) };
+    let config = ConfigFile::read(path)?;
+    let key = key_of(host);
+    if let Some(program) = config.helper(host) {
+        return Ok(helper::get(&program, key)?.unwrap_or(Credential::Anonymous));
+    }
+    let Some(entry) = config.entry(host) else { return Ok(Credential::Anonymous) };
+    entry.credential().map_err(|reason| RegistryError::Credentials {
+        host: host.to_owned(),
+        path: path.clone(),
+        reason,
+    })
+}
+
+/// Keeps what `login` found to be right. `user` belongs to it where it is an identity token.
+pub(super) fn store(host: &str, settings: &Settings, user: &str, credential: &Credential) -> Result<(), RegistryError> {
+    let path = path(host, settings)?;
+    let mut config = ConfigFile::read(path)?;
+    match config.helper(host) {
+        Some(program) => {
+            helper::store(&program, key_of(host), user, credential)?;
+            config.set(host, Entry::default());
+        }
+        None => config.set(host, Entry::new(user, credential)),
+    }
+    config.write(path)
+}
+
+/// Forgets the registry's credentials; false when there were none.
+pub(super) fn erase(host: &str, settings: &Settings) -> Result<bool, RegistryError> {
+    let path = path(host, settings)?;
+    let mut config = ConfigFile::read(path)?;
+    let mut found = false;
+    if let Some(program) = config.helper(host) {
+        found = helper::get(&program, key_of(host))?.is_some();
+        if found {
+            helper::erase(&program, key_of(host))?;
+        }
+    }
+    if config.remove(host) {
+        config.write(path)?;
+        found = true;
+    }
+    Ok(found)
+}
+
+/// The user that is logged in, if it is known.
+pub(super) fn user(host: &str, settings: &Settings) -> Result<Option<String>, RegistryError> {
+    let Some(path) = &settings.docker_config else { return Ok(None) };
+    let config = ConfigFile::read(path)?;
+    if let Some(program) = config.helper(host) {
+        return Ok(match helper::get(&program, key_of(host))? {
+            Some(Credential::Password { user, .. }) => Some(user),
+            _ => None,
+        });
+    }
+    Ok(config.entry(host).and_then(|entry| entry.user()))
+}
+
+/// Where the credentials are kept in plain text, when no helper keeps them.
+pub(super) fn plain_text_file<'a>(
+    host: &str,
+    settings: &'a Settings,
+) -> Result<Option<&'a std::path::Path>, RegistryError> {
+    let path = path(host, settings)?;
+    Ok(ConfigFile::read(path)?.helper(host).is_none().then_some(path))
+}
+
+fn path<'a>(host: &str, settings: &'a Settings) -> Result<&'a std::path::Path, RegistryError> {
+    settings.docker_config.as_deref().ok_or_else(|| RegistryError::Credentials {
+        host: host.to_owned(),
+        path: "config.json".into(),
+        reason: "there is no home folder, and DOCKER_CONFIG is not set".to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_config(text: &str, host: &str) -> Result<Credential, RegistryError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.json");
+        std::fs::write(&path, text).unwrap();
+        find(host, &Settings { docker_config: Some(path), ..Settings::default() })
+    }
+
+    #[test]
+    fn credentials_are_found_by_host() {
+        // dTpw is `u:p` in base64.
+        let config = r#"{"auths": {"https://r.example:5000/v2/": {"auth": "dTpw"},
+            "https://index.docker.io/v1/": {"username": "u", "password": "p"}, "t.example": {"identitytoken": "x"}}}"#;
+        for host in ["r.example:5000", "docker.io"] {
+            let expected = Credential::Password { user: "u".to_owned(), password: "p".to_owned() };
+            assert!(with_config(config, host).unwrap() == expected, "{host}");
+        }
+        assert!(with_config(config, "t.example").unwrap() == Credential::IdentityToken("x".to_owned()));
+        assert!(with_config(config, "other.example").unwrap() == Credential::Anonymous);
+    }
+
+    #[test]
+    fn a_broken_file_is_named() {
+        for text in ["{", r#"{"auths": {"r.example": {"auth": "%"}}}"#] {
+            let message = with_config(text, "r.example").unwrap_err().to_string();
+            assert!(message.contains("config.json"), "{message}");
+        }
+    }
+
+    #[test]
+    fn no_file_means_anonymous() {
+        let settings = Settings { docker_config: Some("/nonexistent/config.json".into()), ..Settings::default() };
+        assert!(find("docker.io", &settings).unwrap() == Credential::Anonymous);
+    }
+
+    #[test]
+    fn what_is_stored_is_found_and_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("new/config.json");
+        let settings = Settings { docker_config: Some(path.clone()), ..Settings::default() };
+        let credential = Credential::Password { user: "u".to_owned(), password: "p:q".to_owned() };
+        store("r.example", &settings, "u", &credential).unwrap();
+        assert!(find("r.example", &settings).unwrap() == credential);
+        assert_eq!(user("r.example", &settings).unwrap().as_deref(), Some("u"));
+        assert!(erase("r.example", &settings).unwrap());
+        assert!(!erase("r.example", &settings).unwrap());
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}

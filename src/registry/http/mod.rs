@@ -1,0 +1,22 @@
+//! Requests to registries, below any meaning: connections, authentication, redirects, tries.
+//!
+//! oci-client gives no hold on retries, resuming, the size of answers or the pieces of an upload, so this speaks HTTP
+//! through reqwest itself, with oci-client's types for what registries say. Async only in here; must not know images.
+
+mod auth;
+mod challenge;
+mod connection;
+mod endpoint;
+mod failure;
+mod io_thread;
+mod request;
+mod retry;
+
+pub use auth::Credential;
+pub(super) use auth::{Scope, Session};
+pub(super) use connection::Connections;
+pub(super) use endpoint::Endpoint;
+pub(super) use failure::Failure;
+pub(super) use io_thread::IoThread;
+pub(super) use request::{Asked, Request, Service, is_same_host, stalled};
+pub(super) use retry::Tries;

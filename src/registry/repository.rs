@@ -1,0 +1,135 @@
+//! One repository of a registry, and the mirrors it may be read from.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use reqwest::Method;
+
+use super::RegistryError;
+use super::client::Client;
+use super::http::{Endpoint, Failure, Request, Scope};
+use crate::image::Reference;
+
+/// A repository: what can be read from it and written to it. Cheap to clone, and for many threads at once.
+#[derive(Clone)]
+pub struct Repository {
+    pub(super) client: Client,
+    domain: String,
+    path: String,
+    /// As the user calls it.
+    name: String,
+    /// In the order in which they are tried; the last is the repository itself, the others are mirrors.
+    endpoints: Arc<[Endpoint]>,
+    reading: Arc<Reading>,
+}
+
+/// How reading went so far.
+#[derive(Default)]
+struct Reading {
+    /// The endpoint that answered last.
+    serving: AtomicUsize,
+    answered: std::sync::atomic::AtomicBool,
+    failures: Mutex<Vec<String>>,
+}
+
+impl Repository {
+    pub(super) fn new(client: Client, reference: &Reference, endpoints: Vec<Endpoint>) -> Self {
+        Self {
+            client,
+            domain: reference.domain().to_owned(),
+            path: reference.path().to_owned(),
+            name: reference.familiar_repository(),
+            endpoints: endpoints.into(),
+            reading: Arc::default(),
+        }
+    }
+
+    /// The registry's host, with its port.
+    pub fn domain(&self) -> &str {
+        &self.domain
+    }
+
+    /// The repository within the registry.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The repository as docker shows it.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The mirror that answered last, if it was one.
+    pub fn served_by_mirror(&self) -> Option<&str> {
+        let serving = self.endpoints.get(self.reading.serving.load(Ordering::Relaxed))?;
+        let answered = self.reading.answered.load(Ordering::Relaxed);
+        Some(serving).filter(|endpoint| answered && endpoint.is_mirror).map(|endpoint| endpoint.host.as_str())
+    }
+
+    /// What mirrors failed with that were passed over since this was asked last.
+    pub fn take_mirror_failures(&self) -> Vec<String> {
+        std::mem::take(&mut *self.failures())
+    }
+
+    fn failures(&self) -> std::sync::MutexGuard<'_, Vec<String>> {
+        self.reading.failures.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where things are written to.
+    pub(super) fn origin(&self) -> &Endpoint {
+        self.endpoints.last().expect("there is always the repository itself")
+    }
+
+    /// Reads from the endpoint that answered last, or else from the next one that has what is wanted.
+    pub(super) async fn read<T>(
+        &self,
+        action: impl AsyncFn(&Endpoint) -> Result<T, RegistryError>,
+    ) -> Result<T, RegistryError> {
+        let first = self.reading.serving.load(Ordering::Relaxed);
+        let count = self.endpoints.len();
+        let mut failures = Vec::new();
+        for index in (first..count).chain(0..first) {
+            let endpoint = &self.endpoints[index];
+            match action(endpoint).await {
+                Ok(value) => {
+                    self.reading.serving.store(index, Ordering::Relaxed);
+                    self.reading.answered.store(true, Ordering::Relaxed);
+                    self.failures().extend(failures.into_iter().map(|(host, error)| format!("{host}: {error}")));
+                    return Ok(value);
+                }
+                Err(error) => failures.push((endpoint.host.clone(), error)),
+            }
+        }
+        // What the registry itself says counts; the mirrors are told beside it.
+        let own = failures.iter().position(|(host, _)| *host == self.origin().host).unwrap_or(0);
+        let (_, source) = failures.remove(own);
+        if failures.is_empty() {
+            return Err(source);
+        }
+        let failed = failures.into_iter().map(|(host, error)| format!("{host}: {error}")).collect::<Vec<_>>();
+        Err(RegistryError::AllMirrors { failed: failed.join("; "), source: Box::new(source) })
+    }
+
+    /// A request for `path` below the repository at `endpoint`.
+    pub(super) async fn request(&self, endpoint: &Endpoint, method: Method, path: &str) -> Result<Request, Failure> {
+        let scopes = match method {
+            Method::GET | Method::HEAD => Scope::pull(&endpoint.repository),
+            Method::DELETE => Scope::delete(&endpoint.repository),
+            _ => Scope::push(&endpoint.repository),
+        };
+        let scheme = self.client.service.scheme(endpoint).await?;
+        let url = endpoint.url(scheme, &format!("{}/{path}", endpoint.repository)).map_err(Failure::Final)?;
+        Ok(Request::new(method, url, &self.name, &[scopes], self.client.service.limits()))
+    }
+
+    /// [`Self::request`], tried as often as any request.
+    pub(super) async fn prepare(
+        &self,
+        endpoint: &Endpoint,
+        method: Method,
+        path: &str,
+    ) -> Result<Request, RegistryError> {
+        let service = &self.client.service;
+        service.retry(endpoint, async || self.request(endpoint, method.clone(), path).await).await
+    }
+}

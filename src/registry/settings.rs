@@ -1,0 +1,66 @@
+//! What the user configured for registries, found where docker and rbuild keep it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::{Certificates, Registries};
+use super::{Limits, RegistryError};
+
+/// Milliseconds before the second try of a request: tests and impatient people set it.
+const PAUSE: &str = "RBUILD_REGISTRY_PAUSE_MS";
+
+fn pause_from(value: Option<PathBuf>) -> Result<Duration, RegistryError> {
+    let Some(value) = value else { return Ok(Limits::default().pause) };
+    let milliseconds = value.to_str().and_then(|text| text.parse().ok());
+    milliseconds.map(Duration::from_millis).ok_or_else(|| RegistryError::Configuration {
+        path: PathBuf::from(PAUSE),
+        reason: "it is a number of milliseconds".to_owned(),
+    })
+}
+
+/// What requests depend on beside what is asked for. The default is: nothing configured.
+#[derive(Debug, Clone, Default)]
+pub struct Settings {
+    /// Docker's `config.json`, with the credentials. It need not exist.
+    pub docker_config: Option<PathBuf>,
+    /// Mirrors, insecure and blocked registries.
+    pub registries: Arc<Registries>,
+    /// Folders like docker's `certs.d`; the first that has something for a host counts.
+    pub certificate_folders: Vec<PathBuf>,
+    pub limits: Limits,
+}
+
+impl Settings {
+    /// What docker's and rbuild's own files say, where the environment and the home folder say they are.
+    pub fn from_environment() -> Result<Self, RegistryError> {
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let home = variable("HOME");
+        let in_home = |path: &str| home.as_ref().map(|home| home.join(path));
+        let user = variable("XDG_CONFIG_HOME").or_else(|| in_home(".config"));
+        let docker = variable("DOCKER_CONFIG").or_else(|| in_home(".docker"));
+        let below_user = |path: &str| user.as_ref().map(|folder| folder.join(path));
+        let system = |path: &str| Some(PathBuf::from(path));
+        let present = |paths: [Option<PathBuf>; 2]| paths.into_iter().flatten().collect::<Vec<_>>();
+        let registries = Registries::read(
+            &present([below_user("rbuild/registries.toml"), system("/etc/rbuild/registries.toml")]),
+            &present([below_user("docker/daemon.json"), system("/etc/docker/daemon.json")]),
+        )?;
+        let mut certificate_folders = present([below_user("rbuild/certs.d"), below_user("containers/certs.d")]);
+        certificate_folders.extend(docker.iter().map(|folder| folder.join("certs.d")));
+        certificate_folders.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));
+        Ok(Self {
+            docker_config: variable("REGISTRY_AUTH_FILE").or_else(|| Some(docker?.join("config.json"))),
+            registries: Arc::new(registries),
+            certificate_folders,
+            limits: Limits { pause: pause_from(variable(PAUSE))?, ..Limits::default() },
+        })
+    }
+
+    /// The certificates for a host, which may have a port.
+    pub(super) fn certificates_for(&self, host: &str) -> Option<Certificates> {
+        let names = [Some(host), (host == "registry-1.docker.io").then_some("docker.io")];
+        let of = |folder: &Path, name: &str| Certificates::read(&folder.join(name));
+        self.certificate_folders.iter().find_map(|folder| names.into_iter().flatten().find_map(|name| of(folder, name)))
+    }
+}
