@@ -79,6 +79,7 @@ fn plan(criterion: &mut Criterion) {
         labels: Vec::new(),
         platform: host_platform(),
         platform_is_explicit: false,
+        several_platforms: false,
         build_platform: host_platform(),
         no_cache: NoCache::Never,
         network: NetworkMode::Default,

@@ -6,7 +6,7 @@ use std::cell::Cell;
 
 use crate::dockerfile::lint::{self, LintOptions, Scope};
 use crate::dockerfile::outline::{self, Outline, OutlineOptions, Target};
-use crate::dockerfile::{Dockerfile, Lines, Parse};
+use crate::dockerfile::{Dockerfile, Lines, Parse, ParseError};
 use crate::image::{ImageConfig, Platform, Reference};
 use crate::plan::{self, BaseError, BaseImage, Bases, NamedContext, PlanError, PlanRequest};
 use crate::store::Store;
@@ -18,7 +18,8 @@ use super::dockerfile::File;
 use super::error::{BuildError, Located};
 use super::findings::Findings;
 use super::options::{BuildOptions, NamedContextSource};
-use super::{dockerfile, lint as build_lint, request};
+use super::platforms::request;
+use super::{dockerfile, lint as build_lint};
 
 /// A Dockerfile, checked.
 #[derive(Debug)]
@@ -55,30 +56,39 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
     let offline = Offline { bases: &bases, options, guessed: Cell::new(false) };
     let answers = Answers::new(&offline);
     // Whether these are allowed is a question of the build's options, not of its Dockerfile.
-    let request = PlanRequest { allow_host_network: true, allow_insecure: true, ..request(options) };
-    let leaves_out = |path: &str| contexts.leaves_out(path);
-    let world = World { answers: &answers, platform: &request.platform, leaves_out: &leaves_out };
-    let scope = options.target.as_ref().map_or(Scope::All, |target| Scope::Target(Some(target.clone())));
-    let lint_options = LintOptions { scope, ..build_lint::options(options, &request, &parse)? };
-    let found = lint::lint(&parse, &world, &lint_options);
-    let findings = Findings { file_name: file.name.clone(), source: file.bytes.clone(), warnings: found.warnings };
-    let lint_fault = found.error.map(|error| Fault {
-        located: file.locate(error.lines, &error.to_string(), None),
-        lines: error.lines,
-        message: error.to_string(),
-    });
-    let fault = match (&parse.result, lint_fault) {
-        (Err(error), _) => Some(Fault {
+    let mut checked = Checked { findings: Findings::default(), fault: None };
+    for platform in &options.platforms {
+        let request = PlanRequest { allow_host_network: true, allow_insecure: true, ..request(options, platform) };
+        let leaves_out = |path: &str| contexts.leaves_out(path);
+        let world = World { answers: &answers, platform: &request.platform, leaves_out: &leaves_out };
+        let scope = options.target.as_ref().map_or(Scope::All, |target| Scope::Target(Some(target.clone())));
+        let lint_options = LintOptions { scope, ..build_lint::options(options, &request, &parse)? };
+        let found = lint::lint(&parse, &world, &lint_options);
+        let (file_name, source) = (file.name.clone(), file.bytes.clone());
+        checked.findings.add(Findings { file_name, source, warnings: found.warnings });
+        let lint_fault = found.error.map(|error| Fault {
+            located: file.locate(error.lines, &error.to_string(), None),
+            lines: error.lines,
             message: error.to_string(),
-            lines: Some(error.lines).filter(|lines| lines.first > 0),
-            located: Located { text: error.render(&file.name, &file.bytes) },
-        }),
-        (Ok(parsed), None) => plan_fault(parsed, &request, &answers)
-            .filter(|error| !(offline.guessed.get() && may_be_right(&parse, error)))
-            .map(|error| fault_of(&file, error)),
-        (Ok(_), fault) => fault,
-    };
-    Ok(Checked { findings, fault })
+        });
+        let fault = match (&parse.result, lint_fault) {
+            (Err(error), _) => Some(parse_fault(&file, error)),
+            (Ok(parsed), None) => plan_fault(parsed, &request, &answers)
+                .filter(|error| !(offline.guessed.get() && may_be_right(&parse, error)))
+                .map(|error| fault_of(&file, error)),
+            (Ok(_), fault) => fault,
+        };
+        checked.fault = checked.fault.or(fault);
+    }
+    Ok(checked)
+}
+
+fn parse_fault(file: &File, error: &ParseError) -> Fault {
+    Fault {
+        message: error.to_string(),
+        lines: Some(error.lines).filter(|lines| lines.first > 0),
+        located: Located { text: error.render(&file.name, &file.bytes) },
+    }
 }
 
 /// The stages of the Dockerfile.
@@ -98,7 +108,7 @@ pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outlin
     let parsed = file.dockerfile(&parse)?;
     let wanted = OutlineOptions {
         target: options.target.clone(),
-        predefined: build_lint::options(options, &request(options), &parse)?.predefined,
+        predefined: build_lint::options(options, &request(options, &options.platforms[0]), &parse)?.predefined,
         build_args: options.build_args.clone(),
     };
     let description = outline::outline(&parse, parsed, &wanted)
@@ -112,7 +122,7 @@ fn plan_fault(parsed: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> 
 
 fn fault_of(file: &File, error: PlanError) -> Fault {
     let (lines, message) = (error.lines, error.to_string());
-    Fault { message, lines, located: file.locate_plan_error(error) }
+    Fault { message, lines, located: file.locate_plan_error(error, None) }
 }
 
 /// A variable may have its value from a base image that is not known here.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::dockerfile::excerpt::{Excerpt, Span};
 use crate::dockerfile::{self, Dockerfile, Lines, Parse, ParseError};
+use crate::image::Platform;
 use crate::plan::{Plan, PlanError, PlanErrorKind};
 use crate::solve::{SolveError, StepError};
 
@@ -71,11 +72,12 @@ impl File {
         parse.result.as_ref().map_err(|error| BuildError::Located(located(error)))
     }
 
-    pub fn plan_error(&self, error: PlanError) -> BuildError {
-        BuildError::Located(self.locate_plan_error(error))
+    /// `platform` is the one for which it does not work, where there are several.
+    pub fn plan_error(&self, error: PlanError, platform: Option<&Platform>) -> BuildError {
+        BuildError::Located(self.locate_plan_error(error, platform))
     }
 
-    pub fn locate_plan_error(&self, error: PlanError) -> Located {
+    pub fn locate_plan_error(&self, error: PlanError, platform: Option<&Platform>) -> Located {
         let hint = match error.kind.as_ref() {
             PlanErrorKind::Parse(parse) => parse.hint(),
             _ => None,
@@ -89,13 +91,14 @@ impl File {
             }
             source = cause.source();
         }
+        let message = for_platform(message, platform);
         self.locate(error.lines, &message, error.hint.as_deref().or(hint.as_deref()))
     }
 
     pub fn solve_error(&self, error: SolveError, plan: &Plan) -> BuildError {
         let SolveError::Step { step, error } = error else { return BuildError::Cancelled };
         let step = &plan.steps[step.0];
-        let mut message = chain(error.as_ref());
+        let mut message = for_platform(chain(error.as_ref()), step.platform.as_ref());
         if let StepError::Failed { tail, .. } = error.as_ref()
             && !tail.is_empty()
         {
@@ -141,6 +144,10 @@ impl File {
         let name = format!("{}.dockerignore", path.file_name()?.to_string_lossy());
         Some(path.with_file_name(name)).filter(|path| path.is_file())
     }
+}
+
+fn for_platform(message: String, platform: Option<&Platform>) -> String {
+    platform.map_or_else(|| message.clone(), |platform| format!("{platform}: {message}"))
 }
 
 /// Any version of docker's own frontend is what rbuild has built in.

@@ -36,6 +36,14 @@ pub enum BuildError {
     Frontend { image: String },
     #[error("cannot use the ignore file `{}`", path.display())]
     IgnoreFile { path: PathBuf, source: PatternError },
+    #[error("an output of type=docker holds one image: a build for several platforms needs type=oci or type=image")]
+    OneImageOnly,
+    #[error("there is no index to annotate: a build for one platform makes a manifest only")]
+    NoIndexToAnnotate,
+    #[error(
+        "`{}` is in the root filesystems of several platforms: with platform-split=false they cannot be in one folder", path.display()
+    )]
+    PlatformsConflict { path: PathBuf },
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]

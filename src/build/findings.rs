@@ -14,6 +14,18 @@ pub struct Findings {
 }
 
 impl Findings {
+    /// Adds those of another run over the same file that are not there yet.
+    pub(super) fn add(&mut self, other: Self) {
+        let mut warnings = std::mem::take(&mut self.warnings);
+        let count = warnings.len();
+        for warning in other.warnings {
+            if !warnings[..count].contains(&warning) {
+                warnings.push(warning);
+            }
+        }
+        *self = Self { warnings, file_name: other.file_name, source: other.source };
+    }
+
     /// One excerpt of the file for each warning.
     pub fn excerpts(&self) -> Vec<String> {
         self.warnings.iter().map(|warning| self.excerpt(warning)).collect()

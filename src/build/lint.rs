@@ -9,6 +9,7 @@ use super::dockerfile::File;
 use super::error::BuildError;
 use super::findings::Findings;
 use super::options::BuildOptions;
+use super::platforms;
 
 /// The build argument that takes the place of the `check` directive.
 const CHECK_ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
@@ -29,7 +30,8 @@ pub(super) fn options(build: &BuildOptions, request: &PlanRequest, parse: &Parse
 }
 
 /// A `check` directive that can't be read is an error.
-pub(super) fn read_directive(file: &File, parse: &Parse, options: &LintOptions) -> Result<(), BuildError> {
+pub(super) fn read_directive(file: &File, parse: &Parse, build: &BuildOptions) -> Result<(), BuildError> {
+    let options = &self::options(build, &platforms::request(build, &build.platforms[0]), parse)?;
     let error = |error: LintError| BuildError::Located(file.locate(error.lines, &error.to_string(), None));
     lint::check_options(parse, options).map(drop).map_err(error)
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::image::{Platform, Reference};
+use crate::image::{Annotations, Platform, Reference};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::solve::RunSettings;
@@ -18,7 +18,9 @@ pub struct BuildOptions {
     pub build_args: BTreeMap<String, String>,
     pub labels: Vec<(String, String)>,
     pub target: Option<String>,
-    pub platform: Platform,
+    /// At least one. Several make an index.
+    pub platforms: Vec<Platform>,
+    /// The user named them.
     pub platform_is_explicit: bool,
     pub no_cache: NoCache,
     /// Ask the registry for base images that the store has.
@@ -32,6 +34,8 @@ pub struct BuildOptions {
     pub outputs: Vec<Output>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
+    /// What manifests and indexes say besides, wherever the result goes.
+    pub annotations: Annotations,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +77,8 @@ pub struct Output {
     pub kind: OutputKind,
     /// A file or folder; `-` is standard output.
     pub destination: PathBuf,
+    /// Of several platforms each gets a folder of its own in a folder or tar archive.
+    pub split_platforms: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

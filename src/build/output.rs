@@ -2,46 +2,64 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::archive::{self, NamedImage, SaveFormat};
 use crate::io_error::AtPath;
 use crate::layer;
-use crate::snapshot::{Stack, View, export_folder, export_tar};
+use crate::snapshot::{Stack, View, export_folder, export_tar_folders, first_conflict};
 use crate::store::Store;
-use crate::transfer::{LayerFormat, Outgoing};
+use crate::transfer::LayerFormat;
 
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
-use super::result::BuildResult;
+use super::platforms::makes_index;
+use super::result::{BuildResult, BuiltImage};
 
 /// As buildx writes it: compressed, because it is meant to travel.
 const OCI: SaveFormat = SaveFormat::Oci(LayerFormat::Gzip);
+
+/// Refuses what no result could be written to, before anything is executed.
+pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
+    let is_index = makes_index(options);
+    if is_index && options.outputs.iter().any(|output| output.kind == OutputKind::Docker) {
+        return Err(BuildError::OneImageOnly);
+    }
+    if !is_index && options.annotations.speak_of_index() {
+        return Err(BuildError::NoIndexToAnnotate);
+    }
+    Ok(())
+}
 
 pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), BuildError> {
     for output in &options.outputs {
         write_one(store, options, result, output)?;
     }
     if options.keep {
-        store.add_image(&result.id, None)?;
+        for image in &result.images {
+            store.add_image(&image.id, None)?;
+        }
         for tag in &options.tags {
-            store.set_tag(&tag.to_string(), &result.id)?;
+            store.write_tag(&result.outgoing.to_tag(&tag.to_string()))?;
         }
     }
     Ok(())
 }
 
 fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output: &Output) -> Result<(), BuildError> {
-    let image = NamedImage { image: Outgoing::single(result.id), names: options.tags.clone() };
+    let image = NamedImage { image: result.outgoing.clone(), names: options.tags.clone() };
     match output.kind {
         OutputKind::Docker => save(store, &image, SaveFormat::Docker, &output.destination),
         OutputKind::Oci => save(store, &image, OCI, &output.destination),
         OutputKind::OciFolder => save_to_folder(store, &image, &output.destination),
         OutputKind::Tar => {
-            let view = view(store, result)?;
-            to_file_or_stdout(&output.destination, |out| Ok(export_tar(&view, out)?))
+            let views = views(store, result, output)?;
+            let views: Vec<(PathBuf, &View)> = views.iter().map(|(folder, view)| (folder.clone(), view)).collect();
+            to_file_or_stdout(&output.destination, |out| Ok(export_tar_folders(&views, out)?))
         }
-        OutputKind::Local => Ok(export_folder(&view(store, result)?, &output.destination)?),
+        OutputKind::Local => views(store, result, output)?
+            .iter()
+            .try_for_each(|(folder, view)| Ok(export_folder(view, &output.destination.join(folder))?)),
     }
 }
 
@@ -72,9 +90,22 @@ fn save_to_folder(store: &Store, image: &NamedImage, destination: &Path) -> Resu
     })
 }
 
-fn view(store: &Store, result: &BuildResult) -> Result<View, BuildError> {
-    let layers = Stack::of_image(&result.config.rootfs.diff_ids).unpacked(store)?;
-    Ok(View::open(&layers)?)
+/// The root filesystems, each with the folder it goes to: that of its platform, such as `linux_arm64`, or the root.
+fn views(store: &Store, result: &BuildResult, output: &Output) -> Result<Vec<(PathBuf, View)>, BuildError> {
+    let mut views = Vec::new();
+    for image in &result.images {
+        let layers = Stack::of_image(&image.config.rootfs.diff_ids).unpacked(store)?;
+        views.push(View::open(&layers)?);
+    }
+    let split = result.is_index() && output.split_platforms;
+    if !split && let Some(path) = first_conflict(&views)? {
+        return Err(BuildError::PlatformsConflict { path });
+    }
+    let folder = |image: &BuiltImage| match split {
+        true => PathBuf::from(image.platform.to_string().replace('/', "_")),
+        false => PathBuf::new(),
+    };
+    Ok(result.images.iter().map(folder).zip(views).collect())
 }
 
 fn to_file_or_stdout(

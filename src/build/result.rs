@@ -2,46 +2,74 @@
 
 use jiff::Timestamp;
 
-use crate::digest::{BlobDigest, ImageId};
-use crate::image::{History, ImageConfig};
-use crate::plan::Plan;
+use crate::digest::ImageId;
+use crate::image::{History, ImageConfig, Platform, best_match, host_platform};
+use crate::plan::{Plan, PlannedImage};
 use crate::snapshot::Stack;
 use crate::solve::Solved;
 use crate::store::{self, Store};
+use crate::transfer::Outgoing;
 
 use super::error::BuildError;
 use super::findings::Findings;
+use super::options::BuildOptions;
+use super::platforms::makes_index;
 
 /// What a build made.
 #[derive(Debug, Clone)]
 pub struct BuildResult {
-    pub id: ImageId,
-    pub config: ImageConfig,
+    /// One for each platform.
+    pub images: Vec<BuiltImage>,
+    /// The images, or the index, with their annotations: what the tags mean.
+    pub outgoing: Outgoing,
     pub findings: Findings,
     /// At least one step was executed: the store has something that a power loss would take. Whoever has time for it
     /// calls [`Store::sync`].
     pub made_layers: bool,
 }
 
-/// Completes the config and stores it.
-pub(super) fn make_image(
+/// The image of one platform.
+#[derive(Debug, Clone)]
+pub struct BuiltImage {
+    pub id: ImageId,
+    pub platform: Platform,
+    pub config: ImageConfig,
+}
+
+/// Completes the configs and stores them.
+pub(super) fn make_images(
     store: &Store,
+    options: &BuildOptions,
     plan: &Plan,
     solved: &Solved,
     findings: Findings,
 ) -> Result<BuildResult, BuildError> {
-    let mut config = plan.config.clone();
-    config.rootfs.diff_ids = solved.stack.diff_ids();
-    let created = layer_times(store, plan, &solved.stack)?;
-    set_times(&mut config, plan, &created);
+    let images = plan.images.iter().zip(&solved.stacks);
+    let images =
+        images.map(|(planned, stack)| make_image(store, plan, planned, stack)).collect::<Result<Vec<_>, _>>()?;
+    let standing = best_match(&host_platform(), images.iter().map(|image| &image.platform)).unwrap_or(0);
+    let ids = || images.iter().map(|image| image.id).collect();
+    let outgoing = Outgoing {
+        id: images[standing].id,
+        index: if makes_index(options) { ids() } else { Vec::new() },
+        annotations: options.annotations.clone(),
+    };
+    Ok(BuildResult { images, outgoing, findings, made_layers: solved.made_layers })
+}
+
+fn make_image(store: &Store, plan: &Plan, planned: &PlannedImage, stack: &Stack) -> Result<BuiltImage, BuildError> {
+    let mut config = planned.config.clone();
+    config.rootfs.diff_ids = stack.diff_ids();
+    let created = layer_times(store, planned, stack)?;
+    set_times(&mut config, plan, planned, &created);
     config.validate()?;
     let digest = store.put_blob(&config.to_bytes())?;
-    Ok(BuildResult { id: ImageId::from(digest), config, findings, made_layers: solved.made_layers })
+    Ok(BuiltImage { id: ImageId::from(digest), platform: planned.platform.clone(), config })
 }
 
 /// When each layer above the base's was made.
-fn layer_times(store: &Store, plan: &Plan, stack: &Stack) -> Result<Vec<i64>, BuildError> {
-    let below = plan.config.history.iter().take(plan.base_history).filter(|entry| !entry.empty_layer).count();
+fn layer_times(store: &Store, planned: &PlannedImage, stack: &Stack) -> Result<Vec<i64>, BuildError> {
+    let below = planned.config.history.iter().take(planned.base_history).filter(|entry| !entry.empty_layer).count();
     let mut times = Vec::new();
     for layer in stack.layers.iter().skip(below) {
         times.push(store.step_layer(&layer.diff_id)?.map_or_else(store::now, |layer| layer.made_at));
@@ -51,20 +79,20 @@ fn layer_times(store: &Store, plan: &Plan, stack: &Stack) -> Result<Vec<i64>, Bu
 
 /// Gives every new history entry a time, and the image that of its last: SOURCE_DATE_EPOCH, or when the layer was made.
 /// What made no layer has the time of the one before, so that a build from the cache makes the same image again.
-fn set_times(config: &mut ImageConfig, plan: &Plan, layer_times: &[i64]) {
+fn set_times(config: &mut ImageConfig, plan: &Plan, planned: &PlannedImage, layer_times: &[i64]) {
     let epoch = plan.epoch.and_then(timestamp);
-    let base_layers = config.history.iter().take(plan.base_history).filter(|entry| !entry.empty_layer).count();
+    let base_layers = config.history.iter().take(planned.base_history).filter(|entry| !entry.empty_layer).count();
     let named_layers = config.history.iter().filter(|entry| !entry.empty_layer).count();
     // Layers that no instruction made: a context that a stage stands on.
     for _ in named_layers..config.rootfs.diff_ids.len() {
         config.history.push(History { created_by: "FROM context".to_owned(), ..History::default() });
     }
-    let mut latest = config.history.iter().take(plan.base_history).filter_map(|entry| entry.created).max();
+    let mut latest = config.history.iter().take(planned.base_history).filter_map(|entry| entry.created).max();
     let mut times = layer_times.iter();
     if base_layers == 0 && latest.is_none() && layer_times.is_empty() {
         latest = timestamp(store::now());
     }
-    for entry in config.history.iter_mut().skip(plan.base_history) {
+    for entry in config.history.iter_mut().skip(planned.base_history) {
         if !entry.empty_layer {
             latest = times.next().copied().and_then(timestamp).or(latest);
         }
@@ -78,7 +106,12 @@ fn timestamp(seconds: i64) -> Option<Timestamp> {
 }
 
 impl BuildResult {
-    pub fn config_digest(&self) -> BlobDigest {
-        self.id.into()
+    /// The image, or the one that stands for the index.
+    pub fn id(&self) -> ImageId {
+        self.outgoing.id
+    }
+
+    pub fn is_index(&self) -> bool {
+        !self.outgoing.index.is_empty()
     }
 }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod call;
+mod outputs;
 pub(super) mod values;
 mod warnings;
 
@@ -12,8 +13,10 @@ use super::CliError;
 use super::commands::Global;
 use super::progress::{self, ProgressMode};
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
+use crate::image::Descriptor;
 use crate::solve::Cancellation;
-use crate::store;
+use crate::store::{self, Store};
+use crate::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::Args;
 
@@ -39,8 +42,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     {
         eprintln!("warning: what was built would not survive a power loss: {error}");
     }
-    report(&args, &options, &result)?;
-    announce(&options, &result, quiet);
+    report(&args, &store, &options, &result)?;
+    announce(&store, &options, &result, quiet)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -55,8 +58,11 @@ fn build_error(error: BuildError) -> CliError {
 }
 
 /// Writes down what was made where the user wants it.
-fn report(args: &Args, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
-    let id = result.id.to_string();
+fn report(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
+    if args.iidfile.is_none() && args.metadata_file.is_none() {
+        return Ok(());
+    }
+    let id = identity(store, result)?;
     if let Some(path) = &args.iidfile {
         crate::archive::write_file(path, |out| {
             use std::io::Write as _;
@@ -64,11 +70,7 @@ fn report(args: &Args, options: &BuildOptions, result: &BuildResult) -> Result<(
         })?;
     }
     if let Some(path) = &args.metadata_file {
-        let names: Vec<String> = options.tags.iter().map(ToString::to_string).collect();
-        let metadata = serde_json::json!({
-            "containerimage.config.digest": id,
-            "image.name": names.join(","),
-        });
+        let metadata = metadata(store, options, result)?;
         let text = format!("{metadata:#}\n");
         crate::archive::write_file(path, |out| {
             use std::io::Write as _;
@@ -78,19 +80,53 @@ fn report(args: &Args, options: &BuildOptions, result: &BuildResult) -> Result<(
     Ok(())
 }
 
+/// The ID of the image, or the digest of the index.
+fn identity(store: &Store, result: &BuildResult) -> Result<String, CliError> {
+    if !result.is_index() {
+        return Ok(result.id().to_string());
+    }
+    Ok(index_of(store, result)?.digest.to_string())
+}
+
+/// The index of several images. Its digest can't be known before their layers are compressed.
+fn index_of(store: &Store, result: &BuildResult) -> Result<Descriptor, CliError> {
+    let documents = transfer::documents(store, &result.outgoing, LayerForm::Blobs(LayerFormat::Gzip))?;
+    Ok(documents.top().clone())
+}
+
+/// Facts about the result, under the names that buildx has for them.
+fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<serde_json::Value, CliError> {
+    let names: Vec<String> = options.tags.iter().map(ToString::to_string).collect();
+    let mut facts = serde_json::Map::new();
+    if result.is_index() {
+        let index = index_of(store, result)?;
+        facts.insert("containerimage.descriptor".to_owned(), serde_json::json!(index));
+        facts.insert("containerimage.digest".to_owned(), serde_json::json!(index.digest));
+    } else {
+        facts.insert("containerimage.config.digest".to_owned(), serde_json::json!(result.id()));
+        facts.insert("containerimage.digest".to_owned(), serde_json::json!(result.id()));
+    }
+    facts.insert("image.name".to_owned(), serde_json::Value::from(names.join(",")));
+    Ok(serde_json::Value::Object(facts))
+}
+
 /// Tells what was made, and what the lint has to say of it.
-fn announce(options: &BuildOptions, result: &BuildResult, quiet: bool) {
+fn announce(store: &Store, options: &BuildOptions, result: &BuildResult, quiet: bool) -> Result<(), CliError> {
     if quiet {
-        println!("{}", result.id);
-        return;
+        println!("{}", identity(store, result)?);
+        return Ok(());
     }
     if options.keep {
-        eprintln!("built {}", result.id.short());
+        for image in &result.images {
+            let platform = if result.is_index() { format!(" for {}", image.platform) } else { String::new() };
+            eprintln!("built {}{platform}", image.id.short());
+        }
         for tag in &options.tags {
             eprintln!("named {}", tag.familiar());
         }
     }
     warnings::print(&result.findings);
+    Ok(())
 }
 
 fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::io_error::IoError {

@@ -29,6 +29,7 @@ impl Planner<'_> {
             let config = ImageConfig::scratch(&self.request.platform);
             let step = self.add_step(Step {
                 name: String::new(),
+                platform: self.shown_platform(index),
                 lines,
                 ignore_cache: false,
                 operation: Operation::Base { layers: Vec::new() },
@@ -38,7 +39,7 @@ impl Planner<'_> {
         if let Some(replaced) = self.named_context(&base_name, index)? {
             return Ok(replaced);
         }
-        let platform = self.nodes[index].platform.clone().unwrap_or_else(|| self.request.platform.clone());
+        let platform = self.stage_platform_or_target(index).clone();
         let reference = base_name.parse::<Reference>().map_err(|error| {
             PlanErrorKind::Reference { value: base_name.clone(), reason: error.to_string() }.at(lines)
         })?;
@@ -57,7 +58,7 @@ impl Planner<'_> {
         if name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
             return Ok(None);
         }
-        let platform = self.nodes[index].platform.clone().unwrap_or_else(|| self.request.platform.clone());
+        let platform = self.stage_platform_or_target(index).clone();
         let lines = self.nodes[index].lines;
         let found = self.bases.named_context(name, &platform).map_err(|error| {
             let hint = error.hint.clone();
@@ -77,6 +78,7 @@ impl Planner<'_> {
         let lines = self.nodes[index].lines;
         let step = self.add_step(Step {
             name: format!("FROM {}", image.name),
+            platform: self.shown_platform(index),
             lines,
             ignore_cache: false,
             operation: Operation::Base { layers: image.layers },
@@ -102,6 +104,7 @@ impl Planner<'_> {
         let TreeSource::Context(name) = self.context_of(index) else { return StepId(0) };
         let parent = self.add_step(Step {
             name: String::new(),
+            platform: self.shown_platform(index),
             lines: *lines,
             ignore_cache: false,
             operation: Operation::Base { layers: Vec::new() },
@@ -110,6 +113,7 @@ impl Planner<'_> {
         let source = CopySource::Path { tree: TreeSource::Context(name), path: "/".to_owned(), unpack: false };
         self.add_step(Step {
             name: format!("FROM {shown}"),
+            platform: self.shown_platform(index),
             lines: *lines,
             ignore_cache: false,
             operation: Operation::Copy(Box::new(CopyStep {

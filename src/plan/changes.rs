@@ -45,6 +45,7 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
         labels: Vec::new(),
         platform: config.platform.clone(),
         platform_is_explicit: false,
+        several_platforms: false,
         build_platform: config.platform.clone(),
         no_cache: NoCache::Never,
         network: NetworkMode::None,
@@ -52,7 +53,7 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
         allow_insecure: false,
     };
     let plan = super::plan(&parsed, &request, &OneImage(base)).map_err(|error| ChangeError::Plan(Box::new(error)))?;
-    let mut changed = plan.config.config;
+    let mut changed = plan.images[0].config.config.clone();
     changed.on_build.splice(0..0, triggers);
     if config.config.env_value("PATH").is_none() && !sets_path(&parsed) {
         // A build gives every stage a PATH; a change to an image without one does not.

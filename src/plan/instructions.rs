@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::dockerfile::{ArgDeclaration, Command, CommandLine, Healthcheck, Instruction, KeyValue, Lines};
-use crate::image::{self, History, RunConfig};
+use crate::image::{self, History, Platform, RunConfig};
 use crate::signal;
 
 use super::error::{PlanError, PlanErrorKind};
@@ -147,16 +147,42 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         let label = self.label(self.position);
         let onbuild = if self.in_trigger { "ONBUILD " } else { "" };
         let name = format!("{label}{onbuild}{shown}");
-        let step = Step { name, lines: instruction.lines, ignore_cache: self.ignore_cache, operation };
+        let platform = self.planner.shown_platform(self.index);
+        let step = Step { name, platform, lines: instruction.lines, ignore_cache: self.ignore_cache, operation };
         self.step = self.planner.add_step(step);
     }
 
-    /// `[build 2/5] `
+    /// `[build 2/5] `, or `[linux/arm64 build 2/5] ` where there are several platforms.
     fn label(&self, position: usize) -> String {
-        let prefix = self.planner.step_prefix(self.index);
-        let space = if prefix.is_empty() { "" } else { " " };
+        let mut words = Vec::new();
+        if let Some(platform) = self.planner.shown_platform(self.index) {
+            words.push(format!("{platform}{}", self.cross_target(&platform)));
+        }
+        words.push(self.planner.step_prefix(self.index));
         let width = self.total.max(1).to_string().len();
-        format!("[{prefix}{space}{position:width$}/{}] ", self.total)
+        words.push(format!("{position:width$}/{}", self.total));
+        words.retain(|word| !word.is_empty());
+        format!("[{}] ", words.join(" "))
+    }
+
+    /// `->arm64` in a stage that asks what it compiles for, and compiles for another platform than its own.
+    fn cross_target(&self, own: &Platform) -> String {
+        let argument = |name: &str| self.built.environment.get(name).filter(|value| !value.is_empty());
+        let target = match argument("TARGETPLATFORM").and_then(|text| text.parse::<Platform>().ok()) {
+            Some(platform) => platform,
+            None => Platform {
+                os: argument("TARGETOS").unwrap_or(&own.os).to_owned(),
+                architecture: argument("TARGETARCH").unwrap_or(&own.architecture).to_owned(),
+                ..own.clone()
+            },
+        };
+        if target.os != own.os {
+            format!("->{target}")
+        } else if target.architecture != own.architecture {
+            format!("->{}", target.architecture)
+        } else {
+            String::new()
+        }
     }
 
     /// Adds a line to the image's history.

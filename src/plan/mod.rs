@@ -15,6 +15,7 @@ mod expand;
 mod globals;
 mod history;
 mod instructions;
+mod join;
 mod ports;
 mod request;
 mod run;
@@ -32,6 +33,6 @@ pub use globals::predefined as predefined_args;
 pub use request::{BaseError, BaseImage, Bases, NamedContext, NoCache, PlanRequest};
 pub use stages::plan;
 pub use step::{
-    CopySource, CopyStep, DirectoryStep, MountSource, NetworkMode, Operation, Plan, RunMount, RunStep, Step, StepId,
-    TreeSource,
+    CopySource, CopyStep, DirectoryStep, MountSource, NetworkMode, Operation, Plan, PlannedImage, RunMount, RunStep,
+    Step, StepId, TreeSource,
 };

@@ -11,7 +11,7 @@ use super::expand::{Environment, Expander};
 use super::globals;
 use super::instructions::StageBuilder;
 use super::request::{Bases, PlanRequest};
-use super::step::{Plan, Step, StepId, TreeSource};
+use super::step::{Plan, PlannedImage, Step, StepId, TreeSource};
 
 /// Plans the build of the request's target.
 pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> Result<Plan, PlanError> {
@@ -31,7 +31,9 @@ pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -
         TreeSource::Step(step) => step,
         TreeSource::Context(_) => planner.context_as_base(target, &built.lines),
     };
-    Ok(Plan { steps: planner.steps, result, config, base_history: built.base_history, epoch: planner.epoch })
+    let platform = request.platform.clone();
+    let image = PlannedImage { platform, step: result, config, base_history: built.base_history };
+    Ok(Plan { steps: planner.steps, images: vec![image], epoch: planner.epoch })
 }
 
 /// A stage, or an image that `COPY --from` or a mount names like one.
@@ -242,6 +244,21 @@ impl<'a> Planner<'a> {
     pub fn add_step(&mut self, step: Step) -> StepId {
         self.steps.push(step);
         StepId(self.steps.len() - 1)
+    }
+
+    /// What the stage is for: the platform that its FROM names, that of the stage that it stands on, or the one that is
+    /// built.
+    pub fn stage_platform_or_target(&self, index: usize) -> &Platform {
+        let mut node = &self.nodes[index];
+        while let (None, Some(base)) = (&node.platform, node.base) {
+            node = &self.nodes[base];
+        }
+        node.platform.as_ref().unwrap_or(&self.request.platform)
+    }
+
+    /// The stage's platform, where a build has several.
+    pub fn shown_platform(&self, index: usize) -> Option<Platform> {
+        self.request.several_platforms.then(|| self.stage_platform_or_target(index).clone())
     }
 
     /// How a stage is shown: by its name, or by its number.

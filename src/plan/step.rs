@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::digest::DiffId;
 use crate::dockerfile::Lines;
 use crate::dockerfile::mount::Mount;
-use crate::image::ImageConfig;
+use crate::image::{ImageConfig, Platform};
 
 use super::chmod::Chmod;
 
@@ -17,27 +17,38 @@ pub struct StepId(pub usize);
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub steps: Vec<Step>,
+    /// One for each platform.
+    pub images: Vec<PlannedImage>,
+    /// SOURCE_DATE_EPOCH, in seconds since 1970.
+    pub epoch: Option<i64>,
+}
+
+/// What is to come out of a plan.
+#[derive(Debug, Clone)]
+pub struct PlannedImage {
+    /// The platform that was asked for.
+    pub platform: Platform,
     /// The step whose root filesystem is the image's.
-    pub result: StepId,
+    pub step: StepId,
     /// The image's config, but for the diffIDs and the times.
     pub config: ImageConfig,
     /// How many of the config's history entries are the base image's and keep their times.
     pub base_history: usize,
-    /// SOURCE_DATE_EPOCH, in seconds since 1970.
-    pub epoch: Option<i64>,
 }
 
 #[derive(Debug, Clone)]
 pub struct Step {
     /// How it is shown: `[build 2/5] RUN make`.
     pub name: String,
+    /// What it is executed for, where a build has several platforms.
+    pub platform: Option<Platform>,
     pub lines: Lines,
     /// Execute it whatever the cache has.
     pub ignore_cache: bool,
     pub operation: Operation,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Operation {
     /// Nothing at all, or the layers of a base image.
     Base {
@@ -49,7 +60,7 @@ pub enum Operation {
 }
 
 /// `RUN`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunStep {
     pub parent: StepId,
     pub arguments: Vec<String>,
@@ -79,7 +90,7 @@ pub enum NetworkMode {
 }
 
 /// A `RUN --mount`, its variables expanded and its target absolute.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunMount {
     pub mount: Mount,
     pub target: String,
@@ -102,7 +113,7 @@ pub enum TreeSource {
 }
 
 /// `COPY` or `ADD`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyStep {
     pub parent: StepId,
     pub sources: Vec<CopySource>,
@@ -146,7 +157,7 @@ pub enum CopySource {
 }
 
 /// `WORKDIR`: the folder is there afterwards.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryStep {
     pub parent: StepId,
     pub path: PathBuf,

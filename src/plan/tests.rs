@@ -44,6 +44,7 @@ fn request(build_args: &[(&str, &str)], target: Option<&str>) -> PlanRequest {
         labels: Vec::new(),
         platform: platform.clone(),
         platform_is_explicit: false,
+        several_platforms: false,
         build_platform: platform,
         no_cache: NoCache::Never,
         network: NetworkMode::Default,
@@ -88,8 +89,8 @@ fn steps_are_numbered_by_stage() {
             "[stage-1 3/3] WORKDIR /w"
         ]
     );
-    assert_eq!(plan.result, StepId(4));
-    assert_eq!(plan.config.config.cmd, ["x"]);
+    assert_eq!(plan.images[0].step, StepId(4));
+    assert_eq!(plan.images[0].config.config.cmd, ["x"]);
 }
 
 #[test]
@@ -133,10 +134,10 @@ fn arguments_have_their_scopes() {
     let text = "ARG G=global\nFROM base AS a\nARG G\nARG L=local\nENV SEEN=$G-$L-$UNKNOWN\nFROM a\nENV CHILD=$L\n\
                 FROM base\nENV OTHER=$G-$L\nCOPY --from=1 / /\n";
     let plan = plan_of(text, &OneImage::default(), &request(&[("L", "given")], Some("a"))).unwrap();
-    assert_eq!(plan.config.config.env_value("SEEN"), Some("global-given-"));
+    assert_eq!(plan.images[0].config.config.env_value("SEEN"), Some("global-given-"));
     let plan = planned(text);
-    assert_eq!(plan.config.config.env_value("OTHER"), Some("-"));
-    assert_eq!(plan.config.config.env_value("G"), None);
+    assert_eq!(plan.images[0].config.config.env_value("OTHER"), Some("-"));
+    assert_eq!(plan.images[0].config.config.env_value("G"), None);
 }
 
 #[test]
@@ -144,18 +145,47 @@ fn triggers_run_in_the_child_and_are_gone_after_it() {
     let bases = OneImage { on_build: vec!["RUN triggered".to_owned()], ..OneImage::default() };
     let plan = plan_of("FROM base\nRUN own\n", &bases, &request(&[], None)).unwrap();
     assert_eq!(names(&plan), ["[1/3] FROM base", "[2/3] ONBUILD RUN triggered", "[3/3] RUN own"]);
-    assert!(plan.config.config.on_build.is_empty());
+    assert!(plan.images[0].config.config.on_build.is_empty());
 }
 
 #[test]
 fn an_entrypoint_resets_the_command_of_the_base_only() {
-    assert!(planned("FROM base\nENTRYPOINT [\"e\"]\n").config.config.cmd.is_empty());
-    assert_eq!(planned("FROM base\nCMD [\"c\"]\nENTRYPOINT [\"e\"]\n").config.config.cmd, ["c"]);
+    assert!(planned("FROM base\nENTRYPOINT [\"e\"]\n").images[0].config.config.cmd.is_empty());
+    assert_eq!(planned("FROM base\nCMD [\"c\"]\nENTRYPOINT [\"e\"]\n").images[0].config.config.cmd, ["c"]);
+}
+
+#[test]
+fn what_several_platforms_share_is_planned_once() {
+    let text = "FROM --platform=$BUILDPLATFORM base AS tools\nRUN fetch\nFROM tools AS cross\nARG TARGETARCH\n\
+                RUN compile\nFROM base\nCOPY --from=cross /x /x\n";
+    let for_platform = |name: &str| {
+        let platform = name.parse().unwrap();
+        let request = PlanRequest { platform, several_platforms: true, ..request(&[], None) };
+        plan_of(text, &OneImage::default(), &request).unwrap()
+    };
+    let plan = Plan::join(vec![for_platform("linux/amd64"), for_platform("linux/arm64")]);
+    assert_eq!(
+        names(&plan),
+        [
+            "[linux/amd64 stage-2 1/2] FROM base",
+            "[linux/amd64 tools 1/2] FROM base",
+            "[linux/amd64 tools 2/2] RUN fetch",
+            "[linux/amd64 cross 1/1] RUN compile",
+            "[linux/amd64 stage-2 2/2] COPY --from=cross /x /x",
+            "[linux/amd64->arm64 cross 1/1] RUN compile",
+            "[linux/arm64 stage-2 2/2] COPY --from=cross /x /x",
+        ]
+    );
+    assert_eq!(plan.images.iter().map(|image| image.step.0).collect::<Vec<_>>(), [4, 6]);
+    assert_eq!(plan.images[1].config.platform.architecture, "arm64");
+    for (index, step) in plan.steps.iter().enumerate() {
+        assert!(step.operation.inputs().iter().all(|input| input.0 < index), "{} comes too early", step.name);
+    }
 }
 
 #[test]
 fn a_context_may_take_the_place_of_a_base() {
     let plan = planned("FROM extra\nLABEL a=b\n");
     let is_copy = |step: &Step| matches!(&step.operation, Operation::Copy(copy) if copy.destination == "/");
-    assert!(is_copy(&plan.steps[plan.result.0]));
+    assert!(is_copy(&plan.steps[plan.images[0].step.0]));
 }

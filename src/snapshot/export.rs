@@ -30,9 +30,23 @@ fn walk(
 
 /// Writes the view as a tar archive, as `docker export` does.
 pub fn export_tar(view: &View, out: impl Write) -> Result<(), SnapshotError> {
+    export_tar_folders(&[(PathBuf::new(), view)], out)
+}
+
+/// Writes several views into one tar archive, each into its folder.
+pub fn export_tar_folders(views: &[(PathBuf, &View)], out: impl Write) -> Result<(), SnapshotError> {
     let mut archive = Builder::new(out);
-    let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
-    walk(view, Path::new(""), &mut |path, entry| append(view, &mut archive, &mut links, path, entry))?;
+    for (folder, view) in views {
+        if !folder.as_os_str().is_empty() {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(EntryType::Directory);
+            header.set_mode(0o755);
+            header.set_size(0);
+            archive.append_data(&mut header, folder, io::empty()).at("write", folder)?;
+        }
+        let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
+        walk(view, Path::new(""), &mut |path, entry| append(view, &mut archive, &mut links, (folder, path), entry))?;
+    }
     archive.finish().at("write", "the archive")?;
     archive.into_inner().at("write", "the archive")?.flush().at("write", "the archive")?;
     Ok(())
@@ -42,9 +56,10 @@ fn append(
     view: &View,
     archive: &mut Builder<impl Write>,
     links: &mut HashMap<(u64, u64), PathBuf>,
-    path: &Path,
+    (folder, path): (&Path, &Path),
     entry: &Entry,
 ) -> Result<(), SnapshotError> {
+    let name = &folder.join(path);
     let mut header = Header::new_gnu();
     header.set_mode(entry.mode());
     header.set_uid(entry.stat.st_uid.into());
@@ -55,9 +70,9 @@ fn append(
         let inode = (entry.stat.st_dev, entry.stat.st_ino);
         if let Some(first) = links.get(&inode) {
             header.set_entry_type(EntryType::Link);
-            return Ok(archive.append_link(&mut header, path, first).at("write", path)?);
+            return Ok(archive.append_link(&mut header, name, first).at("write", path)?);
         }
-        links.insert(inode, path.to_owned());
+        links.insert(inode, name.clone());
     }
     let xattrs = view.xattrs(path, entry)?;
     if !xattrs.is_empty() {
@@ -75,12 +90,12 @@ fn append(
             header.set_entry_type(EntryType::Regular);
             header.set_size(entry.stat.st_size as u64);
             let file = view.open_file(path, entry)?;
-            return Ok(archive.append_data(&mut header, path, file).at("write", path)?);
+            return Ok(archive.append_data(&mut header, name, file).at("write", path)?);
         }
         FileKind::Symlink => {
             header.set_entry_type(EntryType::Symlink);
             let target = view.read_link(path, entry)?;
-            return Ok(archive.append_link(&mut header, path, target).at("write", path)?);
+            return Ok(archive.append_link(&mut header, name, target).at("write", path)?);
         }
         FileKind::Directory => header.set_entry_type(EntryType::Directory),
         FileKind::Fifo => header.set_entry_type(EntryType::Fifo),
@@ -88,7 +103,26 @@ fn append(
         FileKind::BlockDevice { major, minor } => device(&mut header, EntryType::Block, major, minor)?,
         FileKind::Socket => return Ok(()),
     }
-    Ok(archive.append_data(&mut header, path, io::empty()).at("write", path)?)
+    Ok(archive.append_data(&mut header, name, io::empty()).at("write", path)?)
+}
+
+/// A path that is a file in one of the views and is in another one too: they can't be written into one folder.
+pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> {
+    let mut seen: HashMap<PathBuf, bool> = HashMap::new();
+    let mut conflict = None;
+    for view in views {
+        let mut here = Vec::new();
+        walk(view, Path::new(""), &mut |path, entry| {
+            let both_folders = seen.get(path).is_none_or(|was_folder| *was_folder && entry.is_dir());
+            if !both_folders && conflict.is_none() {
+                conflict = Some(path.to_owned());
+            }
+            here.push((path.to_owned(), entry.is_dir()));
+            Ok(())
+        })?;
+        seen.extend(here);
+    }
+    Ok(conflict)
 }
 
 /// Writes the view into the folder `destination`, which is made when it is missing. Files belong to whoever runs this,

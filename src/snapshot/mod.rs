@@ -14,7 +14,7 @@ mod users;
 mod view;
 
 pub use draft::{Attributes, Draft, Node};
-pub use export::{export_folder, export_tar};
+pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use stack::{Stack, StackLayer};
 pub use unpack::unpack;
 pub use users::{Owner, ProcessUser, owner_of, process_user};

@@ -2,7 +2,7 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
-use crate::plan::{Operation, Plan, StepId};
+use crate::plan::{Operation, Plan, PlannedImage, StepId};
 use crate::snapshot::Stack;
 
 use super::error::{SolveError, StepError};
@@ -13,10 +13,11 @@ use super::settings::Solver;
 /// Stages that wait for a program or the network don't need a processor, so there may be more than there are processors.
 const MOST_AT_ONCE: usize = 16;
 
-/// The result of a build: the layers of its root filesystem.
+/// The result of a build: the layers of its root filesystems.
 #[derive(Debug, Clone)]
 pub struct Solved {
-    pub stack: Stack,
+    /// One for each of the plan's images.
+    pub stacks: Vec<Stack>,
     /// At least one step was executed.
     pub made_layers: bool,
 }
@@ -37,7 +38,7 @@ pub fn solve(plan: &Plan, solver: &Solver<'_>) -> Result<Solved, SolveError> {
             schedule.work();
         });
     }
-    schedule.result(plan.result)
+    schedule.result()
 }
 
 struct Schedule<'a> {
@@ -145,15 +146,17 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    fn result(self, id: StepId) -> Result<Solved, SolveError> {
-        let mut state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    fn result(self) -> Result<Solved, SolveError> {
+        let state = self.state.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
         if let Some(error) = state.error {
             return Err(error);
         }
-        match std::mem::replace(&mut state.steps[id.0], StepState::Waiting) {
-            StepState::Done(stack) => Ok(Solved { stack, made_layers: !self.made.is_empty() }),
+        let stack = |image: &PlannedImage| match &state.steps[image.step.0] {
+            StepState::Done(stack) => Ok(stack.clone()),
             StepState::Waiting | StepState::Started => Err(SolveError::Cancelled),
-        }
+        };
+        let stacks = self.plan.images.iter().map(stack).collect::<Result<_, _>>()?;
+        Ok(Solved { stacks, made_layers: !self.made.is_empty() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

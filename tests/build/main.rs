@@ -10,5 +10,6 @@ mod errors;
 mod interrupted;
 mod odd_files;
 mod outputs;
+mod platforms;
 mod side_by_side;
 mod stages;

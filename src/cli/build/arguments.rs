@@ -9,7 +9,7 @@ use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
 use crate::cli::progress::ProgressMode;
 use crate::context;
-use crate::image::{Platform, Reference, host_platform};
+use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::sandbox::Limits;
@@ -58,7 +58,7 @@ pub struct Args {
     #[arg(long, value_name = "default|none|host", default_value = "default", value_parser = values::network)]
     network: NetworkMode,
     /// Write the result to a file or folder: `type=docker|oci|tar|local,dest=PATH`, or just a folder, or `-` for a tar
-    /// on standard output
+    /// on standard output; `type=image[,name=NAME]` keeps it in the store
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
     /// Keep the result in the store, also when it goes elsewhere too
@@ -68,9 +68,14 @@ pub struct Args {
     /// `NAME=DIR|docker-image://IMAGE|oci-layout://PATH[:TAG]|URL`
     #[arg(long = "build-context", value_name = "NAME=SOURCE")]
     build_contexts: Vec<String>,
-    /// Platform of the image
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
-    platform: Option<Platform>,
+    /// Platforms of the image; several make an index with an image for each
+    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = values::platform,
+          env = "DOCKER_DEFAULT_PLATFORM", hide_env = true)]
+    platforms: Vec<Platform>,
+    /// What the manifest says besides, or, with LEVEL index, manifest-descriptor or index-descriptor, what these say:
+    /// `[LEVEL[PLATFORM]:]KEY=VALUE`
+    #[arg(long = "annotation", value_name = "ANNOTATION")]
+    annotations: Vec<String>,
     /// Secret for `RUN --mount=type=secret`: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
@@ -114,7 +119,8 @@ pub struct Args {
 impl Args {
     /// What was typed, understood. Reads the environment, and looks at nothing else.
     pub fn options(&self) -> Result<BuildOptions, CliError> {
-        let outputs = self.outputs.iter().map(|text| values::output(text)).collect::<Result<Vec<_>, _>>()?;
+        let mut given = values::Outputs { annotations: self.annotations()?, ..values::Outputs::default() };
+        self.outputs.iter().try_for_each(|text| given.add(text))?;
         let limits = Limits { parent: self.cgroup_parent.clone(), memory: self.memory, ..Limits::default() };
         Ok(BuildOptions {
             context: context_source(&self.context),
@@ -128,12 +134,12 @@ impl Args {
                 .iter()
                 .map(|text| values::named_context(text))
                 .collect::<Result<_, _>>()?,
-            tags: self.tags.clone(),
+            tags: self.tags.iter().chain(&given.names).cloned().collect(),
             build_args: self.build_args(),
             labels: self.labels.iter().map(|text| values::label(text)).collect(),
             target: self.target.clone(),
-            platform: self.platform.clone().unwrap_or_else(host_platform),
-            platform_is_explicit: self.platform.is_some(),
+            platforms: self.platforms(),
+            platform_is_explicit: !self.platforms.is_empty(),
             no_cache: match (self.no_cache, self.no_cache_filter.as_slice()) {
                 (true, _) => NoCache::Always,
                 (false, []) => NoCache::Never,
@@ -152,8 +158,9 @@ impl Args {
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
                 ssh_sockets: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
             },
-            keep: outputs.is_empty() || self.load,
-            outputs,
+            keep: given.outputs.is_empty() || given.keep || self.load,
+            outputs: given.outputs,
+            annotations: given.annotations,
         })
     }
 
@@ -161,6 +168,23 @@ impl Args {
     pub(super) fn call(&self) -> Result<Option<Call>, CliError> {
         let call = if self.check { Call::CHECK } else { self.call.unwrap_or(Call::BUILD) };
         call.with_format(self.format)
+    }
+
+    /// Each platform once, in the order in which they were named; the host's when none was.
+    fn platforms(&self) -> Vec<Platform> {
+        let mut platforms: Vec<Platform> = Vec::new();
+        for platform in &self.platforms {
+            if !platforms.iter().any(|known| known.normalized() == platform.normalized()) {
+                platforms.push(platform.clone());
+            }
+        }
+        if platforms.is_empty() { vec![host_platform()] } else { platforms }
+    }
+
+    fn annotations(&self) -> Result<Annotations, CliError> {
+        let mut annotations = Annotations::default();
+        self.annotations.iter().try_for_each(|text| annotations.parse_and_add(text))?;
+        Ok(annotations)
     }
 
     fn allows(&self, entitlement: &str) -> bool {

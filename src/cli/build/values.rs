@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::build::{NamedContextSource, Output, OutputKind};
+pub(super) use super::outputs::Outputs;
+
+use crate::build::NamedContextSource;
 use crate::cli::CliError;
+use crate::image::{InvalidPlatform, Platform, host_platform};
 use crate::plan::NetworkMode;
 use crate::sandbox::ResourceLimit;
 use crate::solve::Secret;
@@ -33,8 +36,13 @@ pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
     Ok((number * factor) as u64)
 }
 
+/// A platform; `local` is this machine's.
+pub(super) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
+    if text == "local" { Ok(host_platform()) } else { text.parse() }
+}
+
 /// The fields of `key=value,key=value`. A value may be put in double quotes.
-fn fields(text: &str) -> Vec<(String, String)> {
+pub(super) fn fields(text: &str) -> Vec<(String, String)> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     for letter in text.chars() {
@@ -49,40 +57,6 @@ fn fields(text: &str) -> Vec<(String, String)> {
         None => (part.trim().to_ascii_lowercase(), String::new()),
     };
     parts.into_iter().map(split).collect()
-}
-
-pub(super) fn output(text: &str) -> Result<Output, CliError> {
-    let wrong = |message: String| CliError::new(format!("invalid --output `{text}`: {message}"));
-    if text == "-" {
-        return Ok(Output { kind: OutputKind::Tar, destination: PathBuf::from("-") });
-    }
-    if !text.contains('=') {
-        return Ok(Output { kind: OutputKind::Local, destination: PathBuf::from(text) });
-    }
-    let (mut kind, mut destination, mut is_tar) = (None, None, true);
-    for (key, value) in fields(text) {
-        match key.as_str() {
-            "type" => kind = Some(value),
-            "dest" => destination = Some(PathBuf::from(value)),
-            "tar" => is_tar = value != "false",
-            other => return Err(wrong(format!("there is no `{other}`; it takes type, dest and tar"))),
-        }
-    }
-    let kind = match kind.as_deref() {
-        Some("docker") => OutputKind::Docker,
-        Some("oci") if is_tar => OutputKind::Oci,
-        Some("oci") => OutputKind::OciFolder,
-        Some("tar") => OutputKind::Tar,
-        Some("local") => OutputKind::Local,
-        Some(other) => return Err(wrong(format!("there is no type `{other}`; there are docker, oci, tar and local"))),
-        None => return Err(wrong("it needs a type: docker, oci, tar or local".to_owned())),
-    };
-    let is_folder = matches!(kind, OutputKind::Local | OutputKind::OciFolder);
-    match destination {
-        Some(destination) => Ok(Output { kind, destination }),
-        None if is_folder => Err(wrong("it needs a folder: dest=PATH".to_owned())),
-        None => Ok(Output { kind, destination: PathBuf::from("-") }),
-    }
 }
 
 pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), CliError> {
@@ -203,18 +177,5 @@ mod tests {
         }
         assert!(bytes("x").is_err());
         assert!(bytes("4q").is_err());
-    }
-
-    #[test]
-    fn outputs() {
-        let of = |text| output(text).unwrap();
-        assert_eq!(of("out"), Output { kind: OutputKind::Local, destination: "out".into() });
-        assert_eq!(of("-"), Output { kind: OutputKind::Tar, destination: "-".into() });
-        assert_eq!(of("type=oci,dest=a.tar"), Output { kind: OutputKind::Oci, destination: "a.tar".into() });
-        assert_eq!(of("type=oci,tar=false,dest=d"), Output { kind: OutputKind::OciFolder, destination: "d".into() });
-        assert_eq!(of("type=local,\"dest=a,b\""), Output { kind: OutputKind::Local, destination: "a,b".into() });
-        for wrong in ["type=local", "type=nope,dest=x", "dest=x", "type=oci,dst=x"] {
-            assert!(output(wrong).is_err(), "{wrong}");
-        }
     }
 }

@@ -1,0 +1,77 @@
+//! One Dockerfile planned for each platform of a build.
+
+use crate::dockerfile::{Dockerfile, Parse};
+use crate::image::{Platform, host_platform};
+use crate::plan::{self, Plan, PlanRequest};
+
+use super::answers::{Answers, World};
+use super::dockerfile::File;
+use super::error::BuildError;
+use super::findings::Findings;
+use super::lint;
+use super::options::BuildOptions;
+
+/// The build argument that makes an index of a build for one platform too.
+const MULTI_PLATFORM: &str = "BUILDKIT_MULTI_PLATFORM";
+
+/// What the plan of one platform is made for.
+pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanRequest {
+    PlanRequest {
+        target: options.target.clone(),
+        build_args: options.build_args.clone(),
+        labels: options.labels.clone(),
+        platform: platform.clone(),
+        platform_is_explicit: options.platform_is_explicit,
+        several_platforms: makes_index(options),
+        build_platform: host_platform(),
+        no_cache: options.no_cache.clone(),
+        network: options.network,
+        allow_host_network: options.allow_host_network,
+        allow_insecure: options.allow_insecure,
+    }
+}
+
+/// Whether the result is an index, and not a single image.
+pub(super) fn makes_index(options: &BuildOptions) -> bool {
+    let asked = options.build_args.get(MULTI_PLATFORM).is_some_and(|text| is_true(text));
+    asked || options.platforms.len() > 1
+}
+
+/// As Go reads a truth value.
+pub(super) fn is_true(text: &str) -> bool {
+    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+}
+
+/// The plan for all platforms.
+pub(super) fn plan(
+    file: &File,
+    parsed: &Dockerfile,
+    options: &BuildOptions,
+    answers: &Answers<'_>,
+) -> Result<Plan, BuildError> {
+    let mut plans = Vec::new();
+    for platform in &options.platforms {
+        let planned = plan::plan(parsed, &request(options, platform), answers);
+        let blamed = Some(platform).filter(|_| options.platforms.len() > 1);
+        plans.push(planned.map_err(|error| file.plan_error(error, blamed))?);
+    }
+    Ok(Plan::join(plans))
+}
+
+/// What the lint finds for any of the platforms, once each.
+pub(super) fn lint(
+    file: &File,
+    parse: &Parse,
+    options: &BuildOptions,
+    answers: &Answers<'_>,
+    leaves_out: &dyn Fn(&str) -> bool,
+) -> Result<Findings, BuildError> {
+    let mut all = Findings::default();
+    for platform in &options.platforms {
+        let request = request(options, platform);
+        let world = World { answers, platform: &request.platform, leaves_out };
+        let lint_options = lint::options(options, &request, parse)?;
+        all.add(lint::check(file, parse, &lint_options, &world)?);
+    }
+    Ok(all)
+}
