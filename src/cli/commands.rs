@@ -68,9 +68,12 @@ enum Command {
     Info(super::info::Args),
     Inspect(super::inspect::Args),
     Load(super::load::Args),
+    Login(super::login::Args),
+    Logout(super::logout::Args),
     Parse(super::parse::Args),
     Ps(super::ps::Args),
     Pull(super::pull::Args),
+    Push(super::push::Args),
     Rm(super::rm::Args),
     Rmi(super::rmi::Args),
     Run(Box<super::run::Args>),
@@ -98,7 +101,9 @@ pub fn main() -> ExitCode {
 /// An ordinary user becomes root of a user namespace, in which layers can have files of many owners. Where the store is
 /// must be known before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
-    if !rustix::process::geteuid().is_root() && !matches!(cli.command, Command::Parse(_)) {
+    if !rustix::process::geteuid().is_root()
+        && !matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_))
+    {
         cli.global.root = Some(cli.global.store_root()?);
         crate::sandbox::user_namespace::enter()?;
     }
@@ -136,9 +141,12 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Info(args) => super::info::run(args, global),
         Command::Inspect(args) => super::inspect::run(args, global),
         Command::Load(args) => super::load::run(args, global),
+        Command::Login(args) => super::login::run(args, global),
+        Command::Logout(args) => super::logout::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
         Command::Ps(args) => super::ps::run(args, global),
         Command::Pull(args) => super::pull::run(args, global),
+        Command::Push(args) => super::push::run(args, global),
         Command::Rm(args) => super::rm::run(args, global),
         Command::Rmi(args) => super::rmi::run(args, global),
         Command::Run(args) => super::run::run(*args, global),

@@ -18,6 +18,7 @@ pub enum ImageCommand {
     Ls(super::images::Args),
     Prune(super::image_prune::Args),
     Pull(super::pull::Args),
+    Push(super::push::Args),
     #[command(visible_alias = "remove")]
     Rm(super::rmi::Args),
     Save(super::save::Args),
@@ -41,6 +42,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         ImageCommand::Ls(args) => super::images::run(args, global),
         ImageCommand::Prune(args) => super::image_prune::run(args, global),
         ImageCommand::Pull(args) => super::pull::run(args, global),
+        ImageCommand::Push(args) => super::push::run(args, global),
         ImageCommand::Rm(args) => super::rmi::run(args, global),
         ImageCommand::Save(args) => super::save::run(args, global),
         ImageCommand::Tag(args) => super::tag::run(args, global),

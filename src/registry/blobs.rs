@@ -7,10 +7,11 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::http::{Asked, Failure, Tries, stalled};
+use super::http::{Asked, Endpoint, Failure, Request, Tries, authority, stalled};
 use super::repository::Repository;
 use super::{Limits, RegistryError};
 use crate::digest::BlobDigest;
+use crate::image::Descriptor;
 
 impl Repository {
     /// The blob's size, when the registry has it.
@@ -31,6 +32,18 @@ impl Repository {
     /// known. Errors of the reader are [`RegistryError`]s within [`io::Error`]s.
     pub fn blob(&self, digest: &BlobDigest, size: Option<u64>) -> Result<BlobReader, RegistryError> {
         BlobReader::open(self, *digest, 0, size)
+    }
+
+    /// The bytes of a layer that need not be in the registry: from the places that its descriptor names, or else from
+    /// the registry.
+    pub fn foreign_blob(&self, descriptor: &Descriptor) -> Result<BlobReader, RegistryError> {
+        for text in &descriptor.urls {
+            let Ok(url) = Url::parse(text) else { continue };
+            if let Ok(reader) = BlobReader::open_at(self, descriptor.digest, Some(url), 0, Some(descriptor.size)) {
+                return Ok(reader);
+            }
+        }
+        self.blob(&descriptor.digest, Some(descriptor.size))
     }
 
     /// The blob's bytes from `start`, up to but without `end`.
@@ -73,6 +86,8 @@ fn range_start(headers: &HeaderMap) -> Option<u64> {
 pub struct BlobReader {
     repository: Repository,
     digest: BlobDigest,
+    /// Where it is, when it is not in the repository.
+    url: Option<Url>,
     /// Of the next byte, in the blob.
     position: u64,
     end: Option<u64>,
@@ -88,10 +103,21 @@ pub struct BlobReader {
 
 impl BlobReader {
     fn open(repository: &Repository, digest: BlobDigest, start: u64, end: Option<u64>) -> Result<Self, RegistryError> {
+        Self::open_at(repository, digest, None, start, end)
+    }
+
+    fn open_at(
+        repository: &Repository,
+        digest: BlobDigest,
+        url: Option<Url>,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<Self, RegistryError> {
         let limits = repository.client.service.limits();
         let mut reader = Self {
             repository: repository.clone(),
             digest,
+            url,
             position: start,
             end,
             is_part: start > 0,
@@ -110,15 +136,23 @@ impl BlobReader {
         let repository = self.repository.clone();
         let (digest, position) = (self.digest, self.position);
         let end = self.end.filter(|_| self.is_part);
-        let opened = repository.client.wait(repository.read(async |endpoint| {
-            let path = format!("blobs/{digest}");
-            let mut request = repository.prepare(endpoint, Method::GET, &path).await?.blob(digest);
-            if position > 0 || end.is_some() {
-                request = request.range(position, end);
-            }
-            let service = &repository.client.service;
+        let service = &repository.client.service;
+        let ask = async |endpoint: &Endpoint, request: Request| {
+            let is_part = position > 0 || end.is_some();
+            let request = if is_part { request.range(position, end) } else { request };
             service.retry(endpoint, async || service.attempt(endpoint, &request).await).await
-        }))?;
+        };
+        let opened = match &self.url {
+            Some(url) => {
+                let endpoint = Endpoint::new(&authority(url), "");
+                let request = Request::new(Method::GET, url.clone(), repository.name(), &[], service.limits());
+                repository.client.wait(ask(&endpoint, request))?
+            }
+            None => repository.client.wait(repository.read(async |endpoint| {
+                let request = repository.prepare(endpoint, Method::GET, &format!("blobs/{digest}")).await?;
+                ask(endpoint, request.blob(digest)).await
+            }))?,
+        };
         let is_partial = opened.status() == StatusCode::PARTIAL_CONTENT;
         let start = if is_partial { range_start(opened.headers()).unwrap_or(position) } else { 0 };
         let announced = length(opened.headers()).map(|length| start + length);

@@ -35,6 +35,8 @@ pub enum RegistryError {
     Denied { host: String, name: String },
     #[error("the registry {host} refused the credentials for `{name}`")]
     WrongCredentials { host: String, name: String },
+    #[error("the registry {host} refused the login: the user name or the password is wrong")]
+    LoginRefused { host: String },
     #[error("the registry {host} asks for logins over plain HTTP at {realm}")]
     UnsafeRealm { host: String, realm: String },
     #[error("the registry {host} asks for an authentication that rbuild doesn't know: `{scheme}`")]

@@ -15,8 +15,10 @@ pub enum Event<'a> {
     Preparing,
     /// So many bytes of it are there; fewer than before when it had to begin anew.
     Moved { bytes: u64 },
-    /// All of it came over the network and was checked.
+    /// All of it was transferred and checked.
     Complete,
+    /// It stays where its manifest says, outside of registries.
+    Foreign,
 }
 
 pub trait Progress: Sync {

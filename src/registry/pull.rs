@@ -4,10 +4,12 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::lazy::source_of;
 use super::{Event, Progress, RegistryError, Repository, Resolved};
 use crate::digest::{BlobDigest, DiffId, ImageId};
+use crate::image::media_type::{Kind, classify};
 use crate::image::{Descriptor, Platform, Reference};
-use crate::store::Store;
+use crate::store::{RemoteBlob, Store};
 use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, Receiver, TransferError};
 
 /// How many layers are transferred at the same time, as docker does.
@@ -108,6 +110,14 @@ impl Repository {
         let image =
             IncomingImage { manifest: Some(resolved.manifest.clone()), config: resolved.config.clone(), layers };
         receiver.register(std::slice::from_ref(&image))?;
+        // A push to another repository of the registry can take the layers from here.
+        for (descriptor, diff_id) in resolved.manifest.layers.iter().zip(&resolved.config.rootfs.diff_ids) {
+            if descriptor.urls.is_empty() {
+                let Descriptor { digest, size, media_type, .. } = descriptor.clone();
+                let source = source_of(self.reference());
+                store.add_layer_source(diff_id, &RemoteBlob { digest, size, media_type, source })?;
+            }
+        }
         Ok(())
     }
 }
@@ -154,7 +164,12 @@ impl Fetching<'_> {
 
     fn layer(&self, descriptor: &Descriptor) -> Result<LayerSource, RegistryError> {
         let Descriptor { digest, size: expected, .. } = *descriptor;
-        let reader = Watched { reader: self.repository.blob(&digest, Some(expected))?, got: 0, fetching: self, digest };
+        let is_foreign = classify(&descriptor.media_type) == (Kind::Layer { foreign: true });
+        let reader = match is_foreign && !descriptor.urls.is_empty() {
+            true => self.repository.foreign_blob(descriptor)?,
+            false => self.repository.blob(&digest, Some(expected))?,
+        };
+        let reader = Watched { reader, got: 0, fetching: self, digest };
         let received = self.receiver.receive(reader, &format!("layer {digest}"))?;
         if received.size != expected {
             return Err(TransferError::WrongSize { digest, expected, actual: received.size }.into());

@@ -14,8 +14,7 @@ use crate::image::Reference;
 #[derive(Clone)]
 pub struct Repository {
     pub(super) client: Client,
-    domain: String,
-    path: String,
+    reference: Reference,
     /// As the user calls it.
     name: String,
     /// In the order in which they are tried; the last is the repository itself, the others are mirrors.
@@ -36,22 +35,26 @@ impl Repository {
     pub(super) fn new(client: Client, reference: &Reference, endpoints: Vec<Endpoint>) -> Self {
         Self {
             client,
-            domain: reference.domain().to_owned(),
-            path: reference.path().to_owned(),
+            reference: reference.clone(),
             name: reference.familiar_repository(),
             endpoints: endpoints.into(),
             reading: Arc::default(),
         }
     }
 
+    /// The name that the repository was asked for by; its tag and digest may be others.
+    pub fn reference(&self) -> &Reference {
+        &self.reference
+    }
+
     /// The registry's host, with its port.
     pub fn domain(&self) -> &str {
-        &self.domain
+        self.reference.domain()
     }
 
     /// The repository within the registry.
     pub fn path(&self) -> &str {
-        &self.path
+        self.reference.path()
     }
 
     /// The repository as docker shows it.

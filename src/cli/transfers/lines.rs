@@ -34,6 +34,7 @@ pub fn words(kind: Kind, event: Event<'_>) -> Option<String> {
         (Event::Complete, Kind::Push) => "Pushed".to_owned(),
         (Event::Complete, _) => "Pull complete".to_owned(),
         (Event::Preparing, _) => "Compressing".to_owned(),
+        (Event::Foreign, _) => "Skipped foreign layer".to_owned(),
         (Event::Announced { .. } | Event::Moved { .. }, _) => return None,
     };
     Some(text)

@@ -14,7 +14,7 @@ mod retry;
 
 pub use auth::Credential;
 pub(super) use auth::{Scope, Session};
-pub(super) use connection::Connections;
+pub(super) use connection::{Connections, authority};
 pub(super) use endpoint::Endpoint;
 pub(super) use failure::Failure;
 pub(super) use io_thread::IoThread;

@@ -1,0 +1,74 @@
+//! Logging in to a registry and out of it.
+
+use std::path::PathBuf;
+
+use super::http::Credential;
+use super::{Client, RegistryError, Settings, credentials};
+
+/// What became of a login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LoggedIn {
+    /// The file that holds the password, readable for whoever may read it; nothing when a helper keeps it.
+    pub plain_text: Option<PathBuf>,
+}
+
+/// Docker Hub by the names that it goes by, or the host of what may be a URL.
+pub fn registry_host(text: &str) -> &str {
+    let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let host = bare.split('/').next().unwrap_or(bare);
+    if matches!(host, "" | "index.docker.io" | "registry-1.docker.io") { "docker.io" } else { host }
+}
+
+/// Tries the password, and keeps it, or the identity token that the registry gives for it.
+pub fn login(settings: &Settings, host: &str, user: &str, password: &str) -> Result<LoggedIn, RegistryError> {
+    let credential = Credential::Password { user: user.to_owned(), password: password.to_owned() };
+    let token = check(settings, host, credential.clone())?;
+    let kept = token.map_or(credential, Credential::IdentityToken);
+    credentials::store(host, settings, user, &kept)?;
+    Ok(LoggedIn { plain_text: credentials::plain_text_file(host, settings)?.map(PathBuf::from) })
+}
+
+/// Tries what is kept for the registry; false when nothing is.
+pub fn login_again(settings: &Settings, host: &str) -> Result<bool, RegistryError> {
+    match credentials::find(host, settings)? {
+        Credential::Anonymous => Ok(false),
+        credential => check(settings, host, credential).map(|_| true),
+    }
+}
+
+fn check(settings: &Settings, host: &str, credential: Credential) -> Result<Option<String>, RegistryError> {
+    let checked = Client::with_credential(settings, credential)?.check_login(host);
+    checked.map_err(|error| match error {
+        RegistryError::WrongCredentials { host, .. } | RegistryError::Denied { host, .. } => {
+            RegistryError::LoginRefused { host }
+        }
+        other => other,
+    })
+}
+
+/// Forgets what is kept for the registry; false when there was nothing.
+pub fn logout(settings: &Settings, host: &str) -> Result<bool, RegistryError> {
+    credentials::erase(host, settings)
+}
+
+/// The user that is logged in at the registry, if that is known.
+pub fn logged_in_user(settings: &Settings, host: &str) -> Result<Option<String>, RegistryError> {
+    credentials::user(host, settings)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn registries_are_named_by_hosts_or_urls() {
+        for (text, host) in [
+            ("https://index.docker.io/v1/", "docker.io"),
+            ("docker.io", "docker.io"),
+            ("http://r.example:5000/", "r.example:5000"),
+            ("r.example/path", "r.example"),
+        ] {
+            assert_eq!(registry_host(text), host, "{text}");
+        }
+    }
+}
