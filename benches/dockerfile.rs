@@ -63,7 +63,12 @@ struct Everything;
 
 impl Bases for Everything {
     fn image(&self, reference: &Reference, _: &Platform) -> Result<BaseImage, BaseError> {
-        Ok(BaseImage { name: reference.to_string(), config: ImageConfig::default(), layers: Vec::new() })
+        Ok(BaseImage {
+            name: reference.to_string(),
+            config: ImageConfig::default(),
+            layers: Vec::new(),
+            digest: String::new(),
+        })
     }
 
     fn named_context(&self, _: &str, _: &Platform) -> Result<Option<NamedContext>, BaseError> {

@@ -11,6 +11,7 @@ pub mod container;
 pub mod context;
 pub mod digest;
 pub mod dockerfile;
+pub mod explain;
 pub mod image;
 pub mod io_error;
 pub mod layer;

@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What each folder may use of the crate. All may use `digest` and `io_error`.
-const MAY_USE: [(&str, &[&str]); 21] = [
+const MAY_USE: [(&str, &[&str]); 22] = [
     ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),
     ("signal", &[]),
     ("sandbox", &[]),
+    ("explain", &[]),
     ("layer", &[]),
     ("store", &["image"]),
     ("context", &["layer"]),
     ("network", &["sandbox"]),
     ("plan", &["dockerfile", "image", "signal", "context"]),
     ("snapshot", &["context", "layer", "store"]),
-    ("solve", &["cdi", "context", "dockerfile", "layer", "network", "plan", "sandbox", "snapshot", "store"]),
+    ("solve", &["cdi", "context", "dockerfile", "explain", "layer", "network", "plan", "sandbox", "snapshot", "store"]),
     ("transfer", &["image", "layer", "store"]),
     ("archive", &["image", "layer", "store", "transfer"]),
     ("registry", &["image", "layer", "store", "transfer"]),
@@ -60,7 +61,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
 ];
 
 /// Folders that only compute: what they are given is all that they see.
-const PURE: [&str; 4] = ["dockerfile", "plan", "image", "signal"];
+const PURE: [&str; 5] = ["dockerfile", "plan", "image", "signal", "explain"];
 const INPUT_AND_OUTPUT: &str = r"\b(std::fs|std::net::Tcp|std::process|std::env::(var|args|current)|rustix|libc|tokio)";
 
 fn source_files() -> Vec<PathBuf> {

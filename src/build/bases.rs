@@ -47,7 +47,9 @@ impl<'a> StoreBases<'a> {
         let bytes = self.store.read_blob(&(*id).into(), CONFIG_LIMIT).map_err(wrap)?;
         let config = Document::<ImageConfig>::parse("image config", bytes).map_err(wrap)?.into_value();
         let layers = config.rootfs.diff_ids.clone();
-        Ok(BaseImage { name, config: config.child(), layers })
+        let manifest = self.store.image(id).map_err(wrap)?.and_then(|image| image.manifest);
+        let digest = manifest.map_or_else(|| id.to_string(), |manifest| manifest.to_string());
+        Ok(BaseImage { name, config: config.child(), layers, digest })
     }
 }
 

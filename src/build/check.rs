@@ -143,7 +143,7 @@ struct Offline<'a> {
 impl Offline<'_> {
     fn guess(&self, name: String, platform: &Platform) -> BaseImage {
         self.guessed.set(true);
-        BaseImage { name, config: ImageConfig::scratch(platform), layers: Vec::new() }
+        BaseImage { name, config: ImageConfig::scratch(platform), layers: Vec::new(), digest: String::new() }
     }
 }
 

@@ -9,6 +9,7 @@ mod check;
 mod contexts;
 mod dockerfile;
 mod error;
+mod explained;
 mod findings;
 mod lint;
 mod named;
@@ -59,10 +60,22 @@ pub fn build(
     observer.planned(&plan);
     let rootless = sandbox::user_namespace::entered().is_some();
     let network = BuildNetwork::new(store.root().to_owned(), rootless);
-    let solver =
-        Solver { store, contexts: &contexts, run: &options.run, network: &network, progress: observer, cancellation };
-    let solved = solve::solve(&plan, &solver).map_err(|error| file.solve_error(error, &plan))?;
+    let explainer = explained::explainer(store, options, &plan);
+    let solver = Solver {
+        store,
+        contexts: &contexts,
+        run: &options.run,
+        network: &network,
+        progress: observer,
+        cancellation,
+        explainer: &explainer,
+    };
+    let solved = solve::solve(&plan, &solver).map_err(|error| {
+        explainer.finish(None);
+        file.solve_error(error, &plan)
+    })?;
     let result = result::make_images(store, options, &plan, &solved, findings)?;
+    explainer.finish(Some(&result.outgoing.id));
     contexts.save_stat_caches();
     output::write(store, options, &result)?;
     Ok(result)

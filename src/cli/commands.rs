@@ -60,6 +60,7 @@ impl Global {
 enum Command {
     Build(Box<super::build::Args>),
     Container(super::container::Args),
+    Explain(super::explain::Args),
     Export(super::export::Args),
     History(super::history::Args),
     Image(super::image::Args),
@@ -133,6 +134,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     match cli.command {
         Command::Build(args) => super::build::run(*args, global),
         Command::Container(args) => super::container::run(args, global),
+        Command::Explain(args) => super::explain::run(args, global),
         Command::Export(args) => super::export::run(args, global),
         Command::History(args) => super::history::run(args, global),
         Command::Image(args) => super::image::run(args, global),
@@ -160,7 +162,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
 /// Called behind a build's back: a store that was removed meanwhile is not made anew.
 fn sync_store(global: &Global) -> Result<ExitCode, CliError> {
     if global.store_root()?.join("store.db").exists() {
-        global.open_store()?.sync()?;
+        let store = global.open_store()?;
+        store.sync()?;
+        store.trim_explanations()?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -8,6 +8,7 @@ mod commands;
 mod confirm;
 mod container;
 mod error;
+mod explain;
 mod export;
 mod format;
 mod history;

@@ -7,7 +7,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::expand::Environment;
 use super::request::{BaseImage, NamedContext};
 use super::stages::{Built, Planner, State};
-use super::step::{CopySource, CopyStep, Operation, Step, StepId, TreeSource};
+use super::step::{BaseIdentity, CopySource, CopyStep, Operation, Step, StepId, TreeSource};
 
 impl Planner<'_> {
     /// The ONBUILD triggers that the stage's base left for it, taken out of the config.
@@ -32,7 +32,7 @@ impl Planner<'_> {
                 platform: self.shown_platform(index),
                 lines,
                 ignore_cache: false,
-                operation: Operation::Base { layers: Vec::new() },
+                operation: Operation::Base { layers: Vec::new(), image: None },
             });
             return Ok(self.built(TreeSource::Step(step), config, lines));
         }
@@ -81,7 +81,10 @@ impl Planner<'_> {
             platform: self.shown_platform(index),
             lines,
             ignore_cache: false,
-            operation: Operation::Base { layers: image.layers },
+            operation: Operation::Base {
+                layers: image.layers,
+                image: Some(BaseIdentity { name: image.name, digest: image.digest }),
+            },
         });
         self.built(TreeSource::Step(step), image.config, lines)
     }
@@ -107,7 +110,7 @@ impl Planner<'_> {
             platform: self.shown_platform(index),
             lines: *lines,
             ignore_cache: false,
-            operation: Operation::Base { layers: Vec::new() },
+            operation: Operation::Base { layers: Vec::new(), image: None },
         });
         let shown = name.clone().unwrap_or_default();
         let source = CopySource::Path { tree: TreeSource::Context(name), path: "/".to_owned(), unpack: false };

@@ -103,7 +103,7 @@ struct OneImage(ImageConfig);
 
 impl Bases for OneImage {
     fn image(&self, reference: &Reference, _: &Platform) -> Result<BaseImage, BaseError> {
-        Ok(BaseImage { name: reference.to_string(), config: self.0.clone(), layers: Vec::new() })
+        Ok(BaseImage { name: reference.to_string(), config: self.0.clone(), layers: Vec::new(), digest: String::new() })
     }
 
     fn named_context(&self, _: &str, _: &Platform) -> Result<Option<NamedContext>, BaseError> {

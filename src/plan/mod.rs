@@ -33,6 +33,6 @@ pub use globals::predefined as predefined_args;
 pub use request::{BaseError, BaseImage, Bases, NamedContext, NoCache, PlanRequest};
 pub use stages::plan;
 pub use step::{
-    CopySource, CopyStep, DirectoryStep, MountSource, NetworkMode, Operation, Plan, PlannedImage, RunMount, RunStep,
-    Step, StepId, TreeSource,
+    BaseIdentity, CopySource, CopyStep, DirectoryStep, MountSource, NetworkMode, Operation, Plan, PlannedImage,
+    RunMount, RunStep, Step, StepId, TreeSource,
 };

@@ -59,6 +59,8 @@ pub struct BaseImage {
     pub name: String,
     pub config: ImageConfig,
     pub layers: Vec<DiffId>,
+    /// Of its manifest where that is known, or else of its config.
+    pub digest: String,
 }
 
 /// What `--build-context NAME=…` names.

@@ -28,6 +28,7 @@ impl StageBuilder<'_, '_> {
             parent: self.step,
             arguments,
             environment: self.built.environment.to_vec(),
+            argument_names: self.argument_names(),
             proxies: self.undeclared_proxies(),
             working_directory: self.built.config.config.working_dir.clone(),
             user: self.built.config.config.user.clone(),
@@ -51,6 +52,12 @@ impl StageBuilder<'_, '_> {
             args.set(name, value);
         }
         args.to_vec()
+    }
+
+    /// Names that ARG declared and no ENV sets.
+    fn argument_names(&self) -> Vec<String> {
+        let declared = self.built.build_args.iter().map(|(name, _)| name);
+        declared.filter(|name| self.built.config.config.env_value(name).is_none()).cloned().collect()
     }
 
     /// Proxies that no ENV or ARG of the stage sets.

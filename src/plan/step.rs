@@ -53,10 +53,20 @@ pub enum Operation {
     /// Nothing at all, or the layers of a base image.
     Base {
         layers: Vec<DiffId>,
+        /// Nothing for `scratch`.
+        image: Option<BaseIdentity>,
     },
     Run(Box<RunStep>),
     Copy(Box<CopyStep>),
     Directory(DirectoryStep),
+}
+
+/// What a base name stood for when the plan was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseIdentity {
+    pub name: String,
+    /// Of its manifest where that is known, or else of its config.
+    pub digest: String,
 }
 
 /// `RUN`.
@@ -66,6 +76,8 @@ pub struct RunStep {
     pub arguments: Vec<String>,
     /// What the process gets, but for `HOME`.
     pub environment: Vec<(String, String)>,
+    /// Those of the environment that an ARG declared; no part of the cache key.
+    pub argument_names: Vec<String>,
     /// Proxies: given to the process, no part of the cache key.
     pub proxies: Vec<(String, String)>,
     pub working_directory: String,

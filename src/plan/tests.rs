@@ -25,7 +25,12 @@ impl Bases for OneImage {
         let mut config = ImageConfig::scratch(platform);
         config.config.cmd = vec!["sh".to_owned()];
         config.config.on_build.clone_from(&self.on_build);
-        Ok(BaseImage { name: "base".to_owned(), config, layers: vec![DiffId::from_bytes([1; 32])] })
+        Ok(BaseImage {
+            name: "base".to_owned(),
+            config,
+            layers: vec![DiffId::from_bytes([1; 32])],
+            digest: String::new(),
+        })
     }
 
     fn named_context(&self, name: &str, _: &Platform) -> Result<Option<NamedContext>, BaseError> {

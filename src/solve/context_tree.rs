@@ -9,14 +9,15 @@ use super::layers::Made;
 use super::settings::Solver;
 
 impl Solver<'_> {
-    /// A stack whose only layer holds `path` of the context, where it is in the context.
+    /// A stack whose only layer holds `path` of the context, where it is in the context; and the digest under which its files
+    /// are listed.
     pub(super) fn context_tree(
         &self,
         made: &Made,
         id: StepId,
         name: &Option<String>,
         path: &str,
-    ) -> Result<Stack, StepError> {
+    ) -> Result<(Stack, Option<[u8; 32]>), StepError> {
         let path = path.trim_matches('/');
         let step = CopyStep {
             parent: id,

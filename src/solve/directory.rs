@@ -17,7 +17,9 @@ impl Solver<'_> {
         parent: &Stack,
         ignore_cache: bool,
     ) -> Result<Stack, StepError> {
-        let request = LayerRequest { step: id, parent, key: key::directory(step, parent), ignore_cache, quiet: false };
+        let facts = || self.explainer.directory_facts(id, step);
+        let key = key::directory(step, parent);
+        let request = LayerRequest { step: id, parent, key, ignore_cache, facts: Some(&facts) };
         self.layer(made, &request, |_, directory| {
             let mut draft = Draft::new(&parent.unpacked(self.store)?, directory)?;
             let owner = owner_of(draft.view(), &step.user)?;

@@ -104,6 +104,7 @@ mod tests {
             parent: StepId(0),
             arguments: vec!["/bin/sh".to_owned(), "-c".to_owned(), "make".to_owned()],
             environment: vec![("PATH".to_owned(), "/bin".to_owned())],
+            argument_names: Vec::new(),
             proxies: Vec::new(),
             working_directory: "/src".to_owned(),
             user: String::new(),

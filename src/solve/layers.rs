@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use std::time::Instant;
 
 use crate::digest::{CacheKey, DiffId};
+use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
 use crate::layer::{self, Encoded, KnownDigests, NothingKnown};
 use crate::plan::StepId;
@@ -13,6 +14,7 @@ use crate::snapshot::{Stack, StackLayer};
 use crate::store::{self, LayerRecord, Staging};
 
 use super::error::StepError;
+use super::explain::Miss;
 use super::progress::Event;
 use super::settings::Solver;
 
@@ -41,8 +43,9 @@ pub(super) struct LayerRequest<'a> {
     pub key: CacheKey,
     /// Execute it whatever the cache has.
     pub ignore_cache: bool,
-    /// Part of another step: nothing is told of it.
-    pub quiet: bool,
+    /// What the step is made from, asked for only when it is executed. Nothing for a part of another step, of which
+    /// nothing is told.
+    pub facts: Option<&'a dyn Fn() -> Vec<Fact>>,
 }
 
 /// A finished layer folder, with the digests of contents that are known already.
@@ -75,7 +78,8 @@ impl Solver<'_> {
         if self.cancellation.is_cancelled() {
             return Err(StepError::Cancelled);
         }
-        self.tell(request, Event::Started { step: request.step });
+        let why = self.explain(request);
+        self.tell(request, Event::Started { step: request.step, why: &why });
         let begun = Instant::now();
         let result = self.make_layer(request, make);
         let took = begun.elapsed();
@@ -85,14 +89,33 @@ impl Solver<'_> {
             Err(_) => Event::Failed { step: request.step, took },
         };
         self.tell(request, ended);
+        if request.facts.is_some() {
+            match &result {
+                Ok(_) => self.explainer.made(request.step, took),
+                Err(StepError::Cancelled) => {}
+                Err(_) => self.explainer.failed(request.step, took),
+            }
+        }
         let layer = result?;
         self.store.add_cache_record(&request.key, &layer.diff_id)?;
         made.insert(request.key, layer.diff_id);
         Ok(request.parent.with(layer))
     }
 
+    /// Why the step is executed.
+    fn explain(&self, request: &LayerRequest<'_>) -> Vec<Reason> {
+        let Some(facts) = request.facts else { return Vec::new() };
+        self.explainer.missed(Miss {
+            step: request.step,
+            key: request.key,
+            parent: request.parent,
+            facts: facts(),
+            ignores_cache: request.ignore_cache,
+        })
+    }
+
     fn tell(&self, request: &LayerRequest<'_>, event: Event<'_>) {
-        if !request.quiet {
+        if request.facts.is_some() {
             self.progress.event(event);
         }
     }
@@ -104,6 +127,9 @@ impl Solver<'_> {
             None => self.store.cached(&request.key)?,
         };
         Ok(record.map(|record| {
+            if request.facts.is_some() {
+                self.explainer.taken(request.step, request.key);
+            }
             self.tell(request, Event::Cached { step: request.step });
             request.parent.with(StackLayer { diff_id: record.diff_id, tree: record.tree })
         }))

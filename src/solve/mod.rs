@@ -8,6 +8,7 @@ mod context_tree;
 mod copy;
 mod directory;
 mod error;
+mod explain;
 mod key;
 mod layers;
 mod mounts;
@@ -19,6 +20,7 @@ mod settings;
 
 pub use cancel::Cancellation;
 pub use error::{SolveError, StepError};
+pub use explain::{Explained, Explainer};
 pub use network::BuildNetwork;
 pub use progress::{Event, Progress};
 pub use scheduler::{Solved, solve};

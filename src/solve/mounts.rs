@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::digest::FieldHasher;
 use crate::dockerfile::mount::{MountKind, Sharing};
+use crate::explain::{Fact, FactKind};
 use crate::io_error::{AtPath, IoError};
 use crate::plan::{CopySource, CopyStep, MountSource, RunMount, RunStep, StepId, TreeSource};
 use crate::sandbox::{self, TmpfsOptions};
@@ -14,6 +15,7 @@ use crate::store::Staging;
 
 use super::copy::fill_folder;
 use super::error::StepError;
+use super::explain::mount_fact;
 use super::layers::Made;
 use super::settings::{Secret, Solver};
 
@@ -22,6 +24,8 @@ pub(super) struct Prepared<'a> {
     mount: &'a RunMount,
     /// The tree that a bind shows, or that a cache begins with.
     stack: Option<Stack>,
+    /// A digest of the files that a mount of a context shows, under which they are listed.
+    listed: Option<[u8; 32]>,
 }
 
 /// What a program gets from the mounts, kept until it has ended.
@@ -45,14 +49,16 @@ impl Solver<'_> {
         let mut stacks = stacks.iter();
         let mut prepared = Vec::new();
         for mount in &step.mounts {
-            let stack = match &mount.source {
-                MountSource::None => None,
-                MountSource::Tree(TreeSource::Step(_)) => stacks.next().cloned(),
+            let (stack, listed) = match &mount.source {
+                MountSource::None => (None, None),
+                MountSource::Tree(TreeSource::Step(_)) => (stacks.next().cloned(), None),
                 MountSource::Tree(TreeSource::Context(name)) => {
-                    Some(self.context_tree(made, id, name, mount.mount.source.as_deref().unwrap_or("/"))?)
+                    let path = mount.mount.source.as_deref().unwrap_or("/");
+                    let (stack, listed) = self.context_tree(made, id, name, path)?;
+                    (Some(stack), listed)
                 }
             };
-            prepared.push(Prepared { mount, stack });
+            prepared.push(Prepared { mount, stack, listed });
         }
         Ok(prepared)
     }
@@ -217,7 +223,7 @@ impl Solver<'_> {
 /// A digest of what the mounts let a program see; caches, secrets and agents count by their names only.
 pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
     let mut hasher = FieldHasher::new("mounts-1");
-    for Prepared { mount, stack } in prepared {
+    for Prepared { mount, stack, .. } in prepared {
         hasher.field(mount.target.as_bytes());
         let options = &mount.mount;
         hasher.field(options.kind.to_string().as_bytes());
@@ -231,6 +237,18 @@ pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
         hasher.field(&stack.clone().unwrap_or_default().tree_digest());
     }
     hasher.finish()
+}
+
+/// What a RUN depends on through its mounts, with names.
+pub(super) fn facts(prepared: &[Prepared<'_>]) -> Vec<Fact> {
+    let mut facts = Vec::new();
+    for Prepared { mount, stack, listed } in prepared {
+        facts.push(mount_fact(&mount.mount, &mount.target));
+        if let Some(digest) = listed.or(stack.as_ref().map(Stack::tree_digest)) {
+            facts.push(Fact::digest(FactKind::Files, format!("mount {}", mount.target), digest));
+        }
+    }
+    facts
 }
 
 fn tmpfs(mount: &RunMount) -> sandbox::Mount {

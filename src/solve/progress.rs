@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::explain::Reason;
 use crate::plan::StepId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +10,8 @@ pub enum Event<'a> {
     /// The step is being executed.
     Started {
         step: StepId,
+        /// Why its result is not taken from the cache.
+        why: &'a [Reason],
     },
     /// The step's result was there already.
     Cached {

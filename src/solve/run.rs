@@ -44,7 +44,12 @@ impl Solver<'_> {
         }
         let prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
         let key = key::run(step, &parent, &mounts::digest(&prepared), &settings_digest(self.run));
-        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, quiet: false };
+        let facts = || {
+            let mut facts = self.explainer.run_facts(id, step, self.run);
+            facts.extend(mounts::facts(&prepared));
+            facts
+        };
+        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, facts: Some(&facts) };
         self.layer(made, &request, |staging, directory| {
             let lower = parent.unpacked(self.store)?;
             self.execute(id, step, &prepared, &Place { lower: &lower, upper: directory, staging })?;

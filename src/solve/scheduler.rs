@@ -134,7 +134,8 @@ impl<'a> Schedule<'a> {
         let (solver, made) = (self.solver, &self.made);
         let parent = inputs.first().cloned().unwrap_or_default();
         match &step.operation {
-            Operation::Base { layers } => {
+            Operation::Base { layers, .. } => {
+                solver.explainer.base(id);
                 if !step.name.is_empty() {
                     solver.progress.event(Event::Cached { step: id });
                 }

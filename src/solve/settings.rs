@@ -9,6 +9,7 @@ use crate::sandbox::{Limits, ResourceLimit};
 use crate::store::Store;
 
 use super::cancel::Cancellation;
+use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
 
@@ -20,6 +21,7 @@ pub struct Solver<'a> {
     pub network: &'a BuildNetwork,
     pub progress: &'a dyn Progress,
     pub cancellation: &'a Cancellation,
+    pub explainer: &'a Explainer<'a>,
 }
 
 /// The build contexts, opened (and walked) when a step first needs them.

@@ -14,7 +14,8 @@
 //! copies/<hex>          which files a copy put into which layer, owned by `solve`
 //! locks/<hex>           taken while a step or a layer is being made
 //! tmp/<name>/           what is being written; its lock dies with its writer
-//! store.db              images, tags, layers, cache records
+//! last-build            names the report of the last build
+//! store.db              images, tags, layers, cache records, and why builds did what they did
 //! ```
 //!
 //! A layer need not be here to be known: `sources` says from where it could be fetched, and a [`LayerOrigin`], which
@@ -25,6 +26,7 @@
 mod blobs;
 mod cache;
 mod durability;
+mod explanations;
 mod fetch;
 mod find;
 mod images;
@@ -49,6 +51,7 @@ use crate::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
 pub use durability::{SYNC_COMMAND, sync_in_background};
+pub use explanations::{Absence, BuildName, BuildRow};
 pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
 pub use find::{FindImageError, FoundImage};
 pub use images::ImageRecord;

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// How each version is made from the one before; the first from nothing. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS, LAYERS_ELSEWHERE];
+const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS, LAYERS_ELSEWHERE, EXPLANATIONS];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Tags that mean several images, and annotations.
@@ -40,6 +40,40 @@ CREATE TABLE layer_claims (         -- what a cache says of layers that a step m
     content_size  INTEGER NOT NULL, -- as in layers
     made_at       INTEGER NOT NULL  -- as in layers
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Why builds did what they did.
+const EXPLANATIONS: &str = "
+CREATE TABLE step_records (         -- what the step with this key was made from
+    key           BLOB PRIMARY KEY,
+    record        TEXT NOT NULL,    -- JSON that only those who explain understand
+    at            INTEGER NOT NULL,
+    evicted_by    TEXT,             -- who removed its result from the cache
+    evicted_at    INTEGER
+) STRICT, WITHOUT ROWID;
+CREATE INDEX step_records_at ON step_records(at);
+
+CREATE TABLE file_lists (           -- what a copy took, under the digest that is in its cache key
+    digest        BLOB PRIMARY KEY,
+    list          BLOB NOT NULL,
+    at            INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE builds (
+    id            INTEGER PRIMARY KEY,
+    project       BLOB NOT NULL,    -- where Dockerfile and context are
+    variant       TEXT NOT NULL,    -- platform and target
+    family        BLOB,             -- what else it is known by
+    image         BLOB,
+    at            INTEGER NOT NULL,
+    repeated_at   INTEGER NOT NULL, -- when it was last done again with nothing to do
+    keys          BLOB NOT NULL,    -- the cache keys of all steps
+    report        TEXT NOT NULL     -- JSON
+) STRICT;
+CREATE INDEX builds_project ON builds(project, id);
+CREATE INDEX builds_family ON builds(family, id);
+CREATE INDEX builds_image ON builds(image, id);
+CREATE INDEX cache_diff_id ON cache(diff_id);
 ";
 
 const FIRST_TABLES: &str = "

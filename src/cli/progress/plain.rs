@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use crate::build::Observer;
+use crate::explain::in_words;
 use crate::plan::{Plan, StepId};
 use crate::solve::{Event, Progress};
 
@@ -73,9 +74,12 @@ impl Progress for Plain {
         let mut state = self.lock();
         let mut out = Vec::new();
         match event {
-            Event::Started { step } => {
+            Event::Started { step, why } => {
                 state.begun.insert(step, Instant::now());
-                state.number(step, &mut out);
+                let number = state.number(step, &mut out);
+                if !why.is_empty() {
+                    let _ = writeln!(out, "#{number} why: {}", one_line(&in_words(why)));
+                }
             }
             Event::Cached { step } => {
                 let number = state.number(step, &mut out);

@@ -9,6 +9,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::plain::one_line;
 use crate::build::Observer;
+use crate::explain::{Reason, in_words};
 use crate::plan::{Plan, StepId};
 use crate::solve::{Event, Progress};
 
@@ -43,7 +44,7 @@ impl Terminal {
         self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn start(&self, state: &mut State, step: StepId) {
+    fn start(&self, state: &mut State, step: StepId, why: &[Reason]) {
         let bar = self.bars.add(ProgressBar::new_spinner());
         let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let name = shown(&state.names, step);
@@ -51,6 +52,9 @@ impl Terminal {
         bar.set_style(style);
         bar.set_message(format!(" => {name}"));
         bar.enable_steady_tick(REDRAW_EVERY);
+        if !why.is_empty() && *why != [Reason::FirstTime] {
+            self.line(&format!(" => {name}: {}", one_line(&in_words(why))));
+        }
         state.running.insert(step, Running { bar, begun, lines: Vec::new(), unfinished: Vec::new() });
     }
 
@@ -96,7 +100,7 @@ impl Progress for Terminal {
     fn event(&self, event: Event<'_>) {
         let mut state = self.lock();
         match event {
-            Event::Started { step } => self.start(&mut state, step),
+            Event::Started { step, why } => self.start(&mut state, step, why),
             Event::Cached { step } => self.end(&mut state, step, "CACHED "),
             Event::Output { step, bytes } => {
                 let name = shown(&state.names, step);

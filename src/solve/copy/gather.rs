@@ -10,10 +10,12 @@ use crate::context::{
 };
 use crate::digest::{BlobDigest, FieldHasher};
 use crate::dockerfile;
+use crate::explain::{FileList, FileListBuilder};
 use crate::layer::FileKind;
 use crate::plan::CopyStep;
 
 use super::super::error::StepError;
+use super::super::explain::listed;
 use super::super::settings::Solver;
 use super::source::{Facts, Files};
 
@@ -26,6 +28,8 @@ pub(super) struct Gathered {
     pub unpack: bool,
     /// How errors call the source.
     pub shown: String,
+    /// The files of a step's result; those of a context can be listed again at any time.
+    pub list: Option<FileList>,
 }
 
 pub(super) enum Content {
@@ -59,15 +63,17 @@ pub(super) fn from_tree(
         other => other.into(),
     })?;
     let mut hasher = FieldHasher::new("copied-tree-2");
-    let mut links = HashMap::new();
+    let mut noted = Noted::default();
     for root in &selected.roots {
         hash_path(&mut hasher, Path::new(&root.name));
         hasher.number(u64::from(root.kind.is_directory()));
-        hash_root(&mut hasher, &files, root, &options, &mut links)?;
+        hash_root(&mut hasher, &files, root, &options, &mut noted)?;
     }
     let digest = hasher.finish();
+    let is_tree = matches!(files, Files::Tree(_));
     let content = Content::Tree { files, roots: selected.roots, options };
-    Ok(Gathered { content, digest, unpack, shown: path.to_owned() })
+    let list = is_tree.then(|| noted.list.finish());
+    Ok(Gathered { content, digest, unpack, shown: path.to_owned(), list })
 }
 
 /// What the user may have meant by a path that names nothing.
@@ -85,14 +91,14 @@ fn nearest(tree: &dyn SourceTree, path: &str) -> Option<String> {
 pub(super) fn inline(name: &str, content: &str, mtime: Option<i64>) -> Gathered {
     let digest = FieldHasher::new("copied-text-1").field(name.as_bytes()).field(content.as_bytes()).finish();
     let content = Content::Inline { name: name.to_owned(), content: content.as_bytes().to_vec(), mtime };
-    Gathered { content, digest, unpack: false, shown: format!("<<{name}") }
+    Gathered { content, digest, unpack: false, shown: format!("<<{name}"), list: None }
 }
 
 /// A downloaded file.
 pub(super) fn file(path: PathBuf, name: String, digest: &BlobDigest, mode: u32, mtime: i64) -> Gathered {
     let shown = name.clone();
     let digest = FieldHasher::new("copied-file-1").field(name.as_bytes()).field(digest.as_bytes()).finish();
-    Gathered { content: Content::File { path, name, mode, mtime }, digest, unpack: false, shown }
+    Gathered { content: Content::File { path, name, mode, mtime }, digest, unpack: false, shown, list: None }
 }
 
 /// A digest of all sources together.
@@ -107,6 +113,13 @@ pub(super) fn digest(gathered: &[Gathered]) -> [u8; 32] {
 /// The files' numbers, by device and inode, of those with several names.
 type Links = HashMap<(u64, u64), u64>;
 
+/// What is learnt on the way.
+#[derive(Default)]
+struct Noted {
+    links: Links,
+    list: FileListBuilder,
+}
+
 /// Hashes the root and all below it: first what every item is, then the contents of a context's files, which are asked
 /// for at once because a context reads them on several threads.
 fn hash_root(
@@ -114,17 +127,21 @@ fn hash_root(
     files: &Files,
     root: &SelectedRoot,
     options: &SelectOptions,
-    links: &mut Links,
+    noted: &mut Noted,
 ) -> Result<(), StepError> {
     let mut pending: Vec<&Entry> = Vec::new();
     root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
-        hash_item(hasher.number(1), &item, &files.facts(&item.source)?, links);
-        if item.kind == FileKind::Regular {
-            match files {
-                Files::Context(context) => pending.extend(context.entry(&item.source)),
-                Files::Tree(_) => {
-                    hasher.field(files.digest(&item.source)?.as_bytes());
+        let facts = files.facts(&item.source)?;
+        hash_item(hasher.number(1), &item, &facts, &mut noted.links);
+        let is_file = item.kind == FileKind::Regular;
+        match files {
+            Files::Context(context) => pending.extend(context.entry(&item.source).filter(|_| is_file)),
+            Files::Tree(_) => {
+                let digest = if is_file { Some(files.digest(&item.source)?) } else { None };
+                if let Some(digest) = &digest {
+                    hasher.field(digest.as_bytes());
                 }
+                noted.list.push(&listed(&Path::new("/").join(&item.source), &item, &facts, digest.as_ref()));
             }
         }
         Ok(())

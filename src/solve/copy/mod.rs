@@ -6,6 +6,7 @@
 mod archive;
 mod earlier;
 mod gather;
+mod listing;
 mod place;
 mod remote;
 mod source;
@@ -16,7 +17,7 @@ use crate::digest::{CacheKey, FieldHasher};
 use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
 use crate::snapshot::{Draft, Stack, View, owner_of};
 
-pub(super) use source::Files;
+pub(super) use source::{Facts, Files};
 
 use super::error::StepError;
 use super::key;
@@ -43,26 +44,41 @@ impl Solver<'_> {
             && !ignore_cache
             && let Some(record) = self.store.cached(&key)?
         {
+            self.explainer.taken(id, key);
             self.progress.event(super::Event::Cached { step: id });
             return Ok(parent.with(crate::snapshot::StackLayer { diff_id: record.diff_id, tree: record.tree }));
         }
         let gathered = self.gather(step, sources)?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
-        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, quiet: false };
+        let facts = || {
+            let mut facts = self.explainer.copy_facts(id, step);
+            facts.extend(gathered.iter().map(|source| self.source_fact(source)));
+            facts
+        };
+        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, facts: Some(&facts) };
         let stack = self.place(made, &request, step, &gathered)?;
         if let (Some(key), Some(layer)) = (shortcut, stack.layers.last()) {
             self.store.add_cache_record(&key, &layer.diff_id)?;
+            self.explainer.also_known_as(id, &key);
         }
         Ok(stack)
     }
 
-    /// A layer with what a copy from contexts takes, on nothing, as a part of the step `id`.
-    pub(super) fn copy_quietly(&self, made: &Made, id: StepId, step: &CopyStep) -> Result<Stack, StepError> {
+    /// A layer with what a copy from contexts takes, on nothing, as a part of the step `id`; and the digest under which
+    /// its files are listed.
+    pub(super) fn copy_quietly(
+        &self,
+        made: &Made,
+        id: StepId,
+        step: &CopyStep,
+    ) -> Result<(Stack, Option<[u8; 32]>), StepError> {
         let parent = Stack::default();
         let gathered = self.gather(step, &[])?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
-        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache: false, quiet: true };
-        self.place(made, &request, step, &gathered)
+        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache: false, facts: None };
+        let stack = self.place(made, &request, step, &gathered)?;
+        gathered.iter().for_each(|source| self.keep_list(source));
+        Ok((stack, gathered.first().map(|source| source.digest)))
     }
 
     fn place(

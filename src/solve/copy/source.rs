@@ -23,7 +23,7 @@ pub(in crate::solve) enum Files {
 }
 
 /// What is known of a file before it is copied.
-pub(super) struct Facts {
+pub(in crate::solve) struct Facts {
     pub attributes: Attributes,
     pub link_target: Option<PathBuf>,
     /// Device and inode, of files with several names.

@@ -1,0 +1,49 @@
+//! What a build is known by, so that it is compared with the last one of the same project.
+
+use std::path::Path;
+
+use crate::digest::FieldHasher;
+use crate::plan::Plan;
+use crate::solve::{Explained, Explainer};
+use crate::store::{BuildName, Store};
+
+use super::options::{BuildOptions, ContextSource, DockerfileSource};
+
+pub(super) fn explainer<'a>(store: &'a Store, options: &'a BuildOptions, plan: &'a Plan) -> Explainer<'a> {
+    let context = match &options.context {
+        ContextSource::Directory(path) | ContextSource::Archive(path) => absolute(path),
+        ContextSource::StandardInput => "-".to_owned(),
+        ContextSource::Remote(url) => url.clone(),
+    };
+    let dockerfile = match &options.dockerfile {
+        DockerfileSource::Default => String::new(),
+        DockerfileSource::Path(path) => absolute(path),
+        DockerfileSource::StandardInput => "-".to_owned(),
+    };
+    let platform = options.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let target = options.target.as_deref().unwrap_or_default();
+    let subject = match options.tags.first() {
+        Some(tag) => tag.familiar(),
+        None => context.clone(),
+    };
+    // A checkout elsewhere is the same project when it makes the same repository's image.
+    let family = options.tags.first().map(|tag| {
+        let mut hasher = FieldHasher::new("build-family-1");
+        hasher.field(tag.repository().as_bytes()).field(target.as_bytes()).finish()
+    });
+    let project = FieldHasher::new("build-project-1").field(context.as_bytes()).field(dockerfile.as_bytes()).finish();
+    let name = BuildName { project, variant: format!("{platform} {target}"), family };
+    Explainer::new(Explained {
+        store,
+        plan,
+        name,
+        subject,
+        platform,
+        no_cache: &options.no_cache,
+        build_args: &options.build_args,
+    })
+}
+
+fn absolute(path: &Path) -> String {
+    std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}

@@ -1,0 +1,277 @@
+//! What is kept of builds so that the next one can say why it executes a step: what each step was made from, lists of
+//! the files it took, and reports of builds. Opaque to the store, and never needed to build.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::{Store, StoreError, now};
+use crate::digest::{CacheKey, DiffId, ImageId};
+use crate::io_error::AtPath;
+
+/// How many reports a project keeps, and how many records and bytes of lists the store keeps.
+const REPORTS_OF_A_PROJECT: i64 = 8;
+const MOST_REPORTS: i64 = 1_000;
+const MOST_RECORDS: i64 = 20_000;
+const MOST_LIST_BYTES: i64 = 64 << 20;
+
+/// What a build was told by, so that the next one like it is compared with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildName {
+    /// A digest of where the Dockerfile and the context are.
+    pub project: [u8; 32],
+    /// What is built of it: platform and target.
+    pub variant: String,
+    /// A digest of what else it may be known by when it is somewhere else the next time.
+    pub family: Option<[u8; 32]>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildRow {
+    pub id: i64,
+    pub image: Option<ImageId>,
+    /// Seconds since 1970: when it was done, and when it was last done again with nothing to do.
+    pub at: i64,
+    pub repeated_at: i64,
+    /// The cache keys of its steps, one after the other.
+    pub keys: Vec<u8>,
+    pub report: String,
+}
+
+/// What became of a step's result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Absence {
+    /// There never was one, as far as is remembered.
+    Never,
+    Evicted {
+        by: String,
+        at: i64,
+    },
+    /// It was written before a power loss, and not synced.
+    Unsynced,
+    LayerGone,
+}
+
+/// A file that names the last build; its time is when that was done.
+const LAST_BUILD: &str = "last-build";
+const COLUMNS: &str = "id, image, at, repeated_at, keys, report";
+
+fn build_row(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
+    Ok(BuildRow {
+        id: row.get(0)?,
+        image: row.get::<_, Option<[u8; 32]>>(1)?.map(ImageId::from_bytes),
+        at: row.get(2)?,
+        repeated_at: row.get(3)?,
+        keys: row.get(4)?,
+        report: row.get(5)?,
+    })
+}
+
+impl Store {
+    /// Keeps what the step with this key was made from.
+    pub fn add_step_record(&self, key: &CacheKey, record: &str) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("INSERT OR REPLACE INTO step_records (key, record, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![key.as_bytes(), record, now()])?;
+        Ok(())
+    }
+
+    /// Keeps the same for another key.
+    pub fn copy_step_record(&self, from: &CacheKey, to: &CacheKey) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "INSERT OR IGNORE INTO step_records (key, record, at) SELECT ?2, record, at FROM step_records WHERE key = ?1",
+            )?
+            .execute(params![from.as_bytes(), to.as_bytes()])?;
+        Ok(())
+    }
+
+    pub fn step_record(&self, key: &CacheKey) -> Result<Option<String>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT record FROM step_records WHERE key = ?1")?
+            .query_row([key.as_bytes()], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// Why [`Store::cached`] has nothing for the key.
+    pub fn why_not_cached(&self, key: &CacheKey) -> Result<Absence, StoreError> {
+        let database = self.database();
+        let cached: Option<(Option<String>, Option<Option<String>>)> = database
+            .prepare_cached(
+                "SELECT cache.boot, layers.diff_id IS NOT NULL, layers.boot FROM cache
+                 LEFT JOIN layers ON layers.diff_id = cache.diff_id WHERE cache.key = ?1",
+            )?
+            .query_row([key.as_bytes()], |row| {
+                let has_layer: bool = row.get(1)?;
+                Ok((row.get(0)?, has_layer.then(|| row.get(2)).transpose()?))
+            })
+            .optional()?;
+        let is_lost = |boot: &Option<String>| boot.as_ref().is_some_and(|boot| *boot != self.boot);
+        if let Some((boot, layer)) = cached {
+            let lost = is_lost(&boot) || layer.as_ref().is_some_and(is_lost);
+            return Ok(if lost { Absence::Unsynced } else { Absence::LayerGone });
+        }
+        let evicted: Option<(Option<String>, Option<i64>)> = database
+            .prepare_cached("SELECT evicted_by, evicted_at FROM step_records WHERE key = ?1")?
+            .query_row([key.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(match evicted {
+            Some((Some(by), at)) => Absence::Evicted { by, at: at.unwrap_or(0) },
+            Some((None, _)) => Absence::LayerGone,
+            None => Absence::Never,
+        })
+    }
+
+    /// Notes who removes the results that have this layer; called before the cache records go.
+    pub fn note_eviction(&self, diff_id: &DiffId, by: &str) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached(
+                "UPDATE step_records SET evicted_by = ?2, evicted_at = ?3
+                 WHERE key IN (SELECT key FROM cache WHERE diff_id = ?1)",
+            )?
+            .execute(params![diff_id.as_bytes(), by, now()])?;
+        Ok(())
+    }
+
+    pub fn has_file_list(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
+        Ok(self.database().prepare_cached("SELECT 1 FROM file_lists WHERE digest = ?1")?.exists([digest])?)
+    }
+
+    pub fn add_file_list(&self, digest: &[u8; 32], list: &[u8]) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("INSERT OR REPLACE INTO file_lists (digest, list, at) VALUES (?1, ?2, ?3)")?
+            .execute(params![digest, list, now()])?;
+        Ok(())
+    }
+
+    pub fn file_list(&self, digest: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT list FROM file_lists WHERE digest = ?1")?
+            .query_row([digest], |row| row.get(0))
+            .optional()?)
+    }
+
+    /// The last build of the same project, if possible of the same variant; else the last one of the same family.
+    pub fn previous_build(&self, name: &BuildName) -> Result<Option<BuildRow>, StoreError> {
+        let database = self.database();
+        let same = database
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM builds WHERE project = ?1 ORDER BY variant = ?2 DESC, id DESC LIMIT 1"
+            ))?
+            .query_row(params![name.project, name.variant], build_row)
+            .optional()?;
+        if same.is_some() || name.family.is_none() {
+            return Ok(same);
+        }
+        Ok(database
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM builds WHERE family = ?1 ORDER BY variant = ?2 DESC, id DESC LIMIT 1"
+            ))?
+            .query_row(params![name.family, name.variant], build_row)
+            .optional()?)
+    }
+
+    /// Keeps the report of a build, in the place of the oldest of many of the same project.
+    pub fn add_build(
+        &self,
+        name: &BuildName,
+        image: Option<&ImageId>,
+        keys: &[u8],
+        report: &str,
+    ) -> Result<i64, StoreError> {
+        let mut database = self.database();
+        let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction
+            .prepare_cached(
+                "INSERT INTO builds (project, variant, family, image, at, repeated_at, keys, report)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?6, ?7)",
+            )?
+            .execute(params![
+                name.project,
+                name.variant,
+                name.family,
+                image.map(ImageId::as_bytes),
+                now(),
+                keys,
+                report
+            ])?;
+        let id = transaction.last_insert_rowid();
+        transaction
+            .prepare_cached(
+                "DELETE FROM builds WHERE project = ?1 AND id <=
+                 (SELECT id FROM builds WHERE project = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+            )?
+            .execute(params![name.project, REPORTS_OF_A_PROJECT])?;
+        transaction.commit()?;
+        Ok(id)
+    }
+
+    /// Notes that the build was done again and found nothing to do.
+    pub fn repeat_build(&self, id: i64) -> Result<(), StoreError> {
+        self.database()
+            .prepare_cached("UPDATE builds SET repeated_at = ?2 WHERE id = ?1")?
+            .execute(params![id, now()])?;
+        Ok(())
+    }
+
+    /// Notes that this was the last build of all: in a file, which costs next to nothing.
+    pub fn note_last_build(&self, id: i64) -> Result<(), StoreError> {
+        let path = self.root.join(LAST_BUILD);
+        let file = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
+        file.write_all_at(format!("{id:020}\n").as_bytes(), 0).at("write", &path)?;
+        Ok(())
+    }
+
+    /// The last build of all, or the last one that made the image.
+    pub fn last_build(&self, image: Option<&ImageId>) -> Result<Option<BuildRow>, StoreError> {
+        let database = self.database();
+        let row = match image {
+            Some(image) => database
+                .prepare_cached(&format!("SELECT {COLUMNS} FROM builds WHERE image = ?1 ORDER BY id DESC LIMIT 1"))?
+                .query_row([image.as_bytes()], build_row),
+            None => {
+                let (id, at) = self.noted_last_build().unwrap_or((i64::MAX, 0));
+                database
+                    .prepare_cached(&format!("SELECT {COLUMNS} FROM builds WHERE id <= ?1 ORDER BY id DESC LIMIT 1"))?
+                    .query_row([id], |row| {
+                        let row = build_row(row)?;
+                        Ok(BuildRow { repeated_at: row.repeated_at.max(at), ..row })
+                    })
+            }
+        };
+        Ok(row.optional()?)
+    }
+
+    /// The row, and when it was noted last.
+    fn noted_last_build(&self) -> Option<(i64, i64)> {
+        use std::os::unix::fs::MetadataExt as _;
+        let path = self.root.join(LAST_BUILD);
+        let id = std::fs::read_to_string(&path).ok()?.trim().parse().ok()?;
+        Some((id, std::fs::metadata(&path).ok()?.mtime()))
+    }
+
+    /// Forgets the oldest of what is kept, beyond what helps anybody.
+    pub fn trim_explanations(&self) -> Result<(), StoreError> {
+        let mut database = self.database();
+        let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        transaction.execute(
+            "DELETE FROM builds WHERE id <= (SELECT id FROM builds ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+            [MOST_REPORTS],
+        )?;
+        transaction.execute(
+            "DELETE FROM step_records WHERE at < (SELECT at FROM step_records ORDER BY at DESC LIMIT 1 OFFSET ?1)",
+            [MOST_RECORDS],
+        )?;
+        transaction.execute(
+            "DELETE FROM file_lists WHERE rowid IN (SELECT rowid FROM
+             (SELECT rowid, sum(length(list)) OVER (ORDER BY at DESC, rowid DESC) AS total FROM file_lists)
+             WHERE total > ?1)",
+            [MOST_LIST_BYTES],
+        )?;
+        transaction.commit()?;
+        Ok(())
+    }
+}
