@@ -10,6 +10,7 @@ use crate::dockerfile::lint::CheckOptionError;
 use crate::image::{BrokenInvariant, ImageDocumentError};
 use crate::io_error::IoError;
 use crate::layer::LayerError;
+use crate::registry::RegistryError;
 use crate::snapshot::SnapshotError;
 use crate::solve::OpenContextError;
 use crate::store::StoreError;
@@ -38,12 +39,16 @@ pub enum BuildError {
     IgnoreFile { path: PathBuf, source: PatternError },
     #[error("an output of type=docker holds one image: a build for several platforms needs type=oci or type=image")]
     OneImageOnly,
+    #[error("a tag is needed for pushing to a registry: name the image with --tag")]
+    NothingToPushTo,
     #[error("there is no index to annotate: a build for one platform makes a manifest only")]
     NoIndexToAnnotate,
     #[error(
         "`{}` is in the root filesystems of several platforms: with platform-split=false they cannot be in one folder", path.display()
     )]
     PlatformsConflict { path: PathBuf },
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]

@@ -16,6 +16,7 @@ mod named;
 mod options;
 mod output;
 mod platforms;
+mod push;
 mod result;
 
 pub use check::{Checked, Described, Fault, check, outline, targets};
@@ -27,6 +28,7 @@ pub use result::{BuildResult, BuiltImage};
 use answers::Answers;
 
 use crate::plan::Plan;
+use crate::registry;
 use crate::sandbox;
 use crate::solve::{self, BuildNetwork, Cancellation, Progress, Solver};
 use crate::store::Store;
@@ -35,6 +37,11 @@ use crate::store::Store;
 pub trait Observer: Progress {
     /// The plan is made; its steps are executed next.
     fn planned(&self, plan: &Plan);
+
+    /// Whoever watches the result being pushed.
+    fn transfers(&self) -> Box<dyn registry::Progress> {
+        Box::new(registry::Silent)
+    }
 }
 
 /// Builds what `options` says.
@@ -45,6 +52,7 @@ pub fn build(
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
     output::check(options)?;
+    push::check(options)?;
     let mut source = contexts::Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse()?;
@@ -74,9 +82,14 @@ pub fn build(
         explainer.finish(None);
         file.solve_error(error, &plan)
     })?;
-    let result = result::make_images(store, options, &plan, &solved, findings)?;
+    let mut result = result::make_images(store, options, &plan, &solved, findings)?;
     explainer.finish(Some(&result.outgoing.id));
     contexts.save_stat_caches();
     output::write(store, options, &result)?;
+    if let Some(format) = options.push {
+        let progress = observer.transfers();
+        let watcher = push::Watcher { progress: progress.as_ref(), cancellation };
+        result.pushed = push::push(store, options, format, &result, &watcher)?;
+    }
     Ok(result)
 }

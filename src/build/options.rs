@@ -7,6 +7,7 @@ use crate::image::{Annotations, Platform, Reference};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::solve::RunSettings;
+use crate::transfer::LayerFormat;
 
 /// All that `rbuild build` can be told.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct BuildOptions {
     pub outputs: Vec<Output>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
+    /// Send the result to the registries of its tags, with layers of this format.
+    pub push: Option<LayerFormat>,
     /// What manifests and indexes say besides, wherever the result goes.
     pub annotations: Annotations,
 }

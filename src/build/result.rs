@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use crate::digest::ImageId;
 use crate::image::{History, ImageConfig, Platform, best_match, host_platform};
 use crate::plan::{Plan, PlannedImage};
+use crate::registry::Pushed;
 use crate::snapshot::Stack;
 use crate::solve::Solved;
 use crate::store::{self, Store};
@@ -23,6 +24,8 @@ pub struct BuildResult {
     /// The images, or the index, with their annotations: what the tags mean.
     pub outgoing: Outgoing,
     pub findings: Findings,
+    /// What the names mean in their registries, when it was pushed.
+    pub pushed: Vec<Pushed>,
     /// At least one step was executed: the store has something that a power loss would take. Whoever has time for it
     /// calls [`Store::sync`].
     pub made_layers: bool,
@@ -54,7 +57,7 @@ pub(super) fn make_images(
         index: if makes_index(options) { ids() } else { Vec::new() },
         annotations: options.annotations.clone(),
     };
-    Ok(BuildResult { images, outgoing, findings, made_layers: solved.made_layers })
+    Ok(BuildResult { images, outgoing, findings, pushed: Vec::new(), made_layers: solved.made_layers })
 }
 
 fn make_image(store: &Store, plan: &Plan, planned: &PlannedImage, stack: &Stack) -> Result<BuiltImage, BuildError> {

@@ -12,8 +12,10 @@ use std::sync::Arc;
 use super::CliError;
 use super::commands::Global;
 use super::progress::{self, ProgressMode};
+use super::pull::with_hint;
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::image::Descriptor;
+use crate::registry::Pushed;
 use crate::solve::Cancellation;
 use crate::store::{self, Store};
 use crate::transfer::{self, LayerForm, LayerFormat};
@@ -53,6 +55,7 @@ fn build_error(error: BuildError) -> CliError {
         BuildError::LintViolations { message, findings } => {
             CliError::new(format!("{message}\n\n{}", findings.excerpts().join("\n\n")))
         }
+        BuildError::Registry(error) => with_hint(error),
         other => other.into(),
     }
 }
@@ -106,6 +109,12 @@ fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Resu
         facts.insert("containerimage.config.digest".to_owned(), serde_json::json!(result.id()));
         facts.insert("containerimage.digest".to_owned(), serde_json::json!(result.id()));
     }
+    if let Some(pushed) = result.pushed.first() {
+        let Pushed { digest, media_type, size, .. } = pushed;
+        let descriptor = serde_json::json!({"mediaType": media_type, "digest": digest, "size": size});
+        facts.insert("containerimage.descriptor".to_owned(), descriptor);
+        facts.insert("containerimage.digest".to_owned(), serde_json::json!(digest));
+    }
     facts.insert("image.name".to_owned(), serde_json::Value::from(names.join(",")));
     Ok(serde_json::Value::Object(facts))
 }
@@ -115,6 +124,9 @@ fn announce(store: &Store, options: &BuildOptions, result: &BuildResult, quiet: 
     if quiet {
         println!("{}", identity(store, result)?);
         return Ok(());
+    }
+    for pushed in &result.pushed {
+        eprintln!("pushed {} with the digest {}", pushed.name.familiar(), pushed.digest);
     }
     if options.keep {
         for image in &result.images {

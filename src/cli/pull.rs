@@ -1,5 +1,6 @@
 //! `rbuild pull`
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use super::commands::Global;
@@ -80,7 +81,7 @@ fn one(
 pub(super) fn fetch(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<(), CliError> {
     let repository = Client::new(&Settings::from_environment()?)?.repository(reference).map_err(with_hint)?;
     let options = PullOptions { platform: platform.cloned(), ..PullOptions::default() };
-    let display = transfers::display(Kind::Background, false);
+    let display = transfers::display_on_stderr(Kind::Pull, std::io::stderr().is_terminal());
     let pulled = pull(store, &repository, reference, &options, display.as_ref());
     drop(display);
     transfers::tell_mirrors(&repository);

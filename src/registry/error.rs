@@ -29,6 +29,8 @@ pub enum RegistryError {
     GaveUp { tries: u32, source: Box<RegistryError> },
     #[error("the registry {host} has no image `{name}`")]
     NotFound { host: String, name: String, nearest: Vec<String> },
+    #[error("the transfer was cancelled")]
+    Cancelled,
     #[error("the registry {host} has no blob {digest} in `{name}`")]
     NoBlob { host: String, name: String, digest: String },
     #[error("access to `{name}` is denied: it does not exist at {host}, or needs a login")]

@@ -23,6 +23,10 @@ pub enum Event<'a> {
 
 pub trait Progress: Sync {
     fn event(&self, blob: &BlobDigest, event: Event<'_>);
+    /// Whether nobody wants it any more.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
     /// Something that the user should know, and that is no error.
     fn note(&self, text: &str) {
         let _ = text;

@@ -138,7 +138,7 @@ impl Fetching<'_> {
         let fetched = Mutex::new(vec![None; layers.len()]);
         let failure = Mutex::new(None);
         let work = || {
-            while !self.stop.load(Ordering::Relaxed) {
+            while !self.is_stopped() {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(descriptor) = layers.get(index) else { break };
                 match self.layer(descriptor) {
@@ -156,10 +156,17 @@ impl Fetching<'_> {
             }
             work();
         });
+        if self.progress.is_cancelled() {
+            return Err(RegistryError::Cancelled);
+        }
         match failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             Some(error) => Err(error),
             None => Ok(fetched.into_inner().unwrap_or_else(PoisonError::into_inner).into_iter().flatten().collect()),
         }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.progress.is_cancelled()
     }
 
     fn layer(&self, descriptor: &Descriptor) -> Result<LayerSource, RegistryError> {
@@ -192,8 +199,8 @@ struct Watched<'a, R> {
 
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.fetching.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("another layer failed"));
+        if self.fetching.is_stopped() {
+            return Err(io::Error::other("it is of no use any more"));
         }
         let count = self.reader.read(buffer)?;
         self.got += count as u64;

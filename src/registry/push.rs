@@ -114,7 +114,7 @@ impl Pushing<'_> {
         let failure = Mutex::new(None);
         let work = || {
             while let Some(layer) = next(&receive) {
-                if self.stop.load(Ordering::Relaxed) {
+                if self.is_stopped() {
                     continue;
                 }
                 if let Err(error) = self.layer(&layer) {
@@ -150,6 +150,9 @@ impl Pushing<'_> {
             drop(send);
             made
         });
+        if self.progress.is_cancelled() {
+            return Err(RegistryError::Cancelled);
+        }
         if let Some(error) = failure.into_inner().unwrap_or_else(PoisonError::into_inner) {
             return Err(error);
         }
@@ -170,7 +173,7 @@ impl Pushing<'_> {
             let config: Document<ImageConfig> =
                 Document::parse("image config", self.store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?;
             for diff_id in &config.rootfs.diff_ids {
-                if self.stop.load(Ordering::Relaxed) {
+                if self.is_stopped() {
                     return Ok(());
                 }
                 let blob = layer_descriptor(self.store, diff_id, self.options.format)?;
@@ -178,6 +181,10 @@ impl Pushing<'_> {
             }
         }
         Ok(())
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.progress.is_cancelled()
     }
 
     fn layer(&self, layer: &Layer) -> Result<(), RegistryError> {
@@ -242,7 +249,7 @@ impl UploadSource for StoreBlob<'_> {
         make_present(store, &self.layer.diff_id).map_err(io::Error::other)?;
         let mut file = File::open(store.blob_path(&self.layer.blob.digest))?;
         file.seek(SeekFrom::Start(offset))?;
-        Ok(Box::new(Stoppable { file, stop: &self.pushing.stop }))
+        Ok(Box::new(Stoppable { file, pushing: self.pushing }))
     }
 
     fn sent(&self, bytes: u64) {
@@ -252,13 +259,13 @@ impl UploadSource for StoreBlob<'_> {
 
 struct Stoppable<'a> {
     file: File,
-    stop: &'a AtomicBool,
+    pushing: &'a Pushing<'a>,
 }
 
 impl Read for Stoppable<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.stop.load(Ordering::Relaxed) {
-            return Err(io::Error::other("another blob failed"));
+        if self.pushing.is_stopped() {
+            return Err(io::Error::other("it is of no use any more"));
         }
         self.file.read(buffer)
     }

@@ -14,6 +14,7 @@ use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::sandbox::Limits;
 use crate::solve::RunSettings;
+use crate::transfer::LayerFormat;
 
 /// Build an image from a Dockerfile.
 #[derive(Debug, clap::Args)]
@@ -58,9 +59,13 @@ pub struct Args {
     #[arg(long, value_name = "default|none|host", default_value = "default", value_parser = values::network)]
     network: NetworkMode,
     /// Write the result to a file or folder: `type=docker|oci|tar|local,dest=PATH`, or just a folder, or `-` for a tar
-    /// on standard output; `type=image[,name=NAME]` keeps it in the store
+    /// on standard output; `type=image[,name=NAME]` keeps it in the store,
+    /// `type=registry` sends it to a registry too
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
+    /// Send the result to the registries of its names; the same as `--output type=registry`
+    #[arg(long)]
+    push: bool,
     /// Keep the result in the store, also when it goes elsewhere too
     #[arg(long)]
     load: bool,
@@ -158,7 +163,8 @@ impl Args {
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
                 ssh_sockets: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
             },
-            keep: given.outputs.is_empty() || given.keep || self.load,
+            push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
+            keep: self.push || given.outputs.is_empty() || given.keep || self.load,
             outputs: given.outputs,
             annotations: given.annotations,
         })

@@ -6,6 +6,7 @@ use super::values::fields;
 use crate::build::{Output, OutputKind};
 use crate::cli::CliError;
 use crate::image::{Annotations, Reference};
+use crate::transfer::LayerFormat;
 
 /// What all `--output` flags ask for together.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ pub(in crate::cli) struct Outputs {
     /// What `type=image` calls the result, beside `--tag`.
     pub names: Vec<Reference>,
     pub annotations: Annotations,
+    /// The result goes to the registries of its names, with layers of this format.
+    pub push: Option<LayerFormat>,
 }
 
 /// The fields of one flag.
@@ -28,6 +31,8 @@ struct Fields {
     split: Option<bool>,
     names: Vec<String>,
     annotations: Vec<String>,
+    push: Option<bool>,
+    compression: Option<LayerFormat>,
 }
 
 impl Outputs {
@@ -45,16 +50,24 @@ impl Outputs {
         }
         let kind = match given.kind.as_deref() {
             Some("image") => return self.add_image(given).map_err(wrong),
+            Some("registry") => {
+                return self.add_image(Fields { push: given.push.or(Some(true)), ..given }).map_err(wrong);
+            }
             Some("docker") => OutputKind::Docker,
             Some("oci") if given.tar == Some(false) => OutputKind::OciFolder,
             Some("oci") => OutputKind::Oci,
             Some("tar") => OutputKind::Tar,
             Some("local") => OutputKind::Local,
             Some(other) => {
-                return Err(wrong(format!("there is no type `{other}`; there are docker, image, local, oci and tar")));
+                return Err(wrong(format!(
+                    "there is no type `{other}`; there are docker, image, local, oci, registry and tar"
+                )));
             }
-            None => return Err(wrong("it needs a type: docker, image, local, oci or tar".to_owned())),
+            None => return Err(wrong("it needs a type: docker, image, local, oci, registry or tar".to_owned())),
         };
+        if given.push.is_some() || given.compression.is_some() {
+            return Err(wrong("push and compression are for type=image and type=registry".to_owned()));
+        }
         let has_folders = matches!(kind, OutputKind::Local | OutputKind::Tar);
         if given.split.is_some() && !has_folders {
             return Err(wrong("platform-split is for type=local and type=tar".to_owned()));
@@ -73,10 +86,17 @@ impl Outputs {
 
     fn add_image(&mut self, given: Fields) -> Result<(), String> {
         if given.destination.is_some() || given.tar.is_some() || given.split.is_some() {
-            return Err("type=image goes into the store: it takes name and annotations only".to_owned());
+            return Err(
+                "what goes into the store or a registry takes name, push, compression and annotations only".to_owned()
+            );
         }
         for name in &given.names {
             self.names.push(name.parse().map_err(|error: crate::image::InvalidReference| error.to_string())?);
+        }
+        match given.push {
+            Some(true) => self.push = Some(given.compression.unwrap_or(LayerFormat::Gzip)),
+            _ if given.compression.is_some() => return Err("compression is for what is pushed".to_owned()),
+            _ => {}
         }
         self.keep = true;
         Ok(())
@@ -91,6 +111,16 @@ fn read_fields(text: &str) -> Result<Fields, String> {
             "dest" => given.destination = Some(PathBuf::from(value)),
             "tar" => given.tar = Some(truth(&key, &value)?),
             "platform-split" => given.split = Some(truth(&key, &value)?),
+            "push" => given.push = Some(truth(&key, if value.is_empty() { "true" } else { &value })?),
+            "oci-mediatypes" if truth(&key, &value)? => {}
+            "compression" => {
+                given.compression = Some(match value.as_str() {
+                    "gzip" => LayerFormat::Gzip,
+                    "zstd" => LayerFormat::Zstd,
+                    "uncompressed" => LayerFormat::Tar,
+                    _ => return Err("compression is gzip, zstd or uncompressed".to_owned()),
+                });
+            }
             "name" => given.names.extend(value.split(',').map(str::to_owned)),
             _ => match key.strip_prefix("annotation").and_then(|rest| rest.split_once('.')) {
                 // `annotation.KEY` and `annotation-LEVEL[PLATFORM].KEY`.
@@ -100,7 +130,7 @@ fn read_fields(text: &str) -> Result<Fields, String> {
                 }
                 None => {
                     return Err(format!(
-                        "there is no `{key}`; it takes type, dest, name, tar, platform-split and annotations"
+                        "there is no `{key}`; it takes type, dest, name, push, compression, tar, platform-split and annotations"
                     ));
                 }
             },

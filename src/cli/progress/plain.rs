@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use crate::build::Observer;
+use crate::cli::transfers::{self, Kind};
 use crate::explain::in_words;
 use crate::plan::{Plan, StepId};
+use crate::registry;
 use crate::solve::{Event, Progress};
 
 #[derive(Default)]
@@ -111,6 +113,10 @@ impl Progress for Plain {
 }
 
 impl Observer for Plain {
+    fn transfers(&self) -> Box<dyn registry::Progress> {
+        transfers::display_on_stderr(Kind::Push, false)
+    }
+
     fn planned(&self, plan: &Plan) {
         self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
     }

@@ -9,8 +9,10 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 use super::plain::one_line;
 use crate::build::Observer;
+use crate::cli::transfers::{self, Kind};
 use crate::explain::{Reason, in_words};
 use crate::plan::{Plan, StepId};
+use crate::registry;
 use crate::solve::{Event, Progress};
 
 /// How many lines of a running step's output are shown.
@@ -119,6 +121,10 @@ impl Progress for Terminal {
 }
 
 impl Observer for Terminal {
+    fn transfers(&self) -> Box<dyn registry::Progress> {
+        transfers::display_on_stderr(Kind::Push, true)
+    }
+
     fn planned(&self, plan: &Plan) {
         self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
     }

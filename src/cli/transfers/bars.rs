@@ -21,11 +21,7 @@ pub struct Bars {
 }
 
 impl Bars {
-    pub fn new(kind: Kind) -> Self {
-        let target = match kind {
-            Kind::Background => ProgressDrawTarget::stderr(),
-            Kind::Pull | Kind::Push => ProgressDrawTarget::stdout(),
-        };
+    pub fn new(kind: Kind, target: ProgressDrawTarget) -> Self {
         Self { kind, all: MultiProgress::with_draw_target(target), bars: Mutex::default() }
     }
 

@@ -9,18 +9,26 @@ use super::Kind;
 
 pub struct Lines {
     kind: Kind,
+    stream: Stream,
+}
+
+/// Where lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Output,
+    Error,
 }
 
 impl Lines {
-    pub fn new(kind: Kind) -> Self {
-        Self { kind }
+    pub fn new(kind: Kind, stream: Stream) -> Self {
+        Self { kind, stream }
     }
 
     fn say(&self, line: &str) {
-        match self.kind {
-            Kind::Background => eprintln!("{line}"),
+        match self.stream {
+            Stream::Error => eprintln!("{line}"),
             // A closed pipe is no reason to stop.
-            Kind::Pull | Kind::Push => drop(output::print(&format!("{line}\n"))),
+            Stream::Output => drop(output::print(&format!("{line}\n"))),
         }
     }
 }

@@ -5,30 +5,35 @@ mod lines;
 
 use std::io::IsTerminal as _;
 
+use indicatif::ProgressDrawTarget;
+
 use crate::registry::{Progress, Repository, Silent};
 
 use bars::Bars;
-use lines::Lines;
+use lines::{Lines, Stream};
 
 /// What the transfer is, which decides the words and where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Pull,
     Push,
-    /// Something that another command needs: told on standard error.
-    Background,
 }
 
-/// The display for a transfer: docker shows it on standard output. It ends when it is dropped.
+/// The display for a transfer that is a command's own work: docker shows it on standard output. It ends when it is
+/// dropped.
 pub fn display(kind: Kind, quiet: bool) -> Box<dyn Progress> {
-    let is_terminal = match kind {
-        Kind::Background => std::io::stderr().is_terminal(),
-        Kind::Pull | Kind::Push => std::io::stdout().is_terminal(),
-    };
-    match (quiet, is_terminal) {
+    match (quiet, std::io::stdout().is_terminal()) {
         (true, _) => Box::new(Silent),
-        (false, true) => Box::new(Bars::new(kind)),
-        (false, false) => Box::new(Lines::new(kind)),
+        (false, true) => Box::new(Bars::new(kind, ProgressDrawTarget::stdout())),
+        (false, false) => Box::new(Lines::new(kind, Stream::Output)),
+    }
+}
+
+/// The same for what a command needs on the way: what it prints itself stays apart.
+pub fn display_on_stderr(kind: Kind, is_live: bool) -> Box<dyn Progress> {
+    match is_live {
+        true => Box::new(Bars::new(kind, ProgressDrawTarget::stderr())),
+        false => Box::new(Lines::new(kind, Stream::Error)),
     }
 }
 

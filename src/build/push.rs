@@ -1,0 +1,57 @@
+//! The result into the registries of its names.
+
+use crate::digest::BlobDigest;
+use crate::registry::{self, Client, Event, Push, PushOptions, Pushed, RegistryError};
+use crate::solve::Cancellation;
+use crate::store::Store;
+use crate::transfer::LayerFormat;
+
+use super::error::BuildError;
+use super::options::BuildOptions;
+use super::result::BuildResult;
+
+/// Refuses what cannot be pushed, before anything is executed.
+pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
+    if options.push.is_some() && options.tags.is_empty() {
+        return Err(BuildError::NothingToPushTo);
+    }
+    Ok(())
+}
+
+/// Pushes under all names. The result is in the store already, so that nothing is lost when this fails.
+pub(super) fn push(
+    store: &Store,
+    options: &BuildOptions,
+    format: LayerFormat,
+    result: &BuildResult,
+    watcher: &Watcher<'_>,
+) -> Result<Vec<Pushed>, BuildError> {
+    let pushes: Vec<Push> =
+        options.tags.iter().map(|name| Push { name: name.clone(), image: result.outgoing.clone() }).collect();
+    let client = Client::new(&options.registry)?;
+    let options = PushOptions { format, ..PushOptions::default() };
+    match registry::push(store, &client, &pushes, &options, watcher) {
+        Err(RegistryError::Cancelled) => Err(BuildError::Cancelled),
+        pushed => Ok(pushed?),
+    }
+}
+
+/// Whoever watches the push, and may give up.
+pub(super) struct Watcher<'a> {
+    pub progress: &'a dyn registry::Progress,
+    pub cancellation: &'a Cancellation,
+}
+
+impl registry::Progress for Watcher<'_> {
+    fn event(&self, blob: &BlobDigest, event: Event<'_>) {
+        self.progress.event(blob, event);
+    }
+
+    fn note(&self, text: &str) {
+        self.progress.note(text);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+}
