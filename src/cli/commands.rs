@@ -71,6 +71,7 @@ enum Command {
     Load(super::load::Args),
     Login(super::login::Args),
     Logout(super::logout::Args),
+    Manifest(super::manifest::Args),
     Parse(super::parse::Args),
     Ps(super::ps::Args),
     Pull(super::pull::Args),
@@ -79,6 +80,7 @@ enum Command {
     Rmi(super::rmi::Args),
     Run(Box<super::run::Args>),
     Save(super::save::Args),
+    Search(super::search::Args),
     #[command(name = crate::store::SYNC_COMMAND, hide = true)]
     SyncStore,
     Tag(super::tag::Args),
@@ -103,7 +105,7 @@ pub fn main() -> ExitCode {
 /// must be known before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     if !rustix::process::geteuid().is_root()
-        && !matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_))
+        && !matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
     {
         cli.global.root = Some(cli.global.store_root()?);
         crate::sandbox::user_namespace::enter()?;
@@ -145,6 +147,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Load(args) => super::load::run(args, global),
         Command::Login(args) => super::login::run(args, global),
         Command::Logout(args) => super::logout::run(args, global),
+        Command::Manifest(args) => super::manifest::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
         Command::Ps(args) => super::ps::run(args, global),
         Command::Pull(args) => super::pull::run(args, global),
@@ -153,6 +156,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Rmi(args) => super::rmi::run(args, global),
         Command::Run(args) => super::run::run(*args, global),
         Command::Save(args) => super::save::run(args, global),
+        Command::Search(args) => super::search::run(args, global),
         Command::SyncStore => sync_store(global),
         Command::Tag(args) => super::tag::run(args, global),
         Command::Version(args) => super::version::run(args, global),

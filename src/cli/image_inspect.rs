@@ -1,5 +1,7 @@
 //! An image as docker's `inspect` shows it.
 
+pub mod remote;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 

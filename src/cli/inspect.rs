@@ -8,6 +8,8 @@ use super::commands::Global;
 use super::format::{FormatError, Missing, Template};
 use super::{CliError, image_inspect, output};
 use crate::container::{ContainerError, Containers, Entry};
+use crate::image::Platform;
+use crate::registry::{Client, Settings};
 use crate::store::{FindImageError, Store};
 
 /// Show all that is known of images and containers, as JSON
@@ -33,6 +35,12 @@ pub struct ImageArgs {
     /// `json` (on one line) or a Go template
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Ask the registries, without downloading the images
+    #[arg(long)]
+    remote: bool,
+    /// Of an image for several platforms, show this one
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "remote")]
+    platform: Option<Platform>,
 }
 
 /// Show all that is known of containers, as JSON
@@ -57,11 +65,26 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError> {
+    if args.remote {
+        return inspect_remote(&args);
+    }
     inspect(&args.names, args.format.as_deref(), Some(Kind::Image), global)
 }
 
 pub fn run_container(args: ContainerArgs, global: &Global) -> Result<ExitCode, CliError> {
     inspect(&args.names, args.format.as_deref(), Some(Kind::Container), global)
+}
+
+/// Shows images of registries.
+fn inspect_remote(args: &ImageArgs) -> Result<ExitCode, CliError> {
+    let client = Client::new(&Settings::from_environment()?)?;
+    let format = args.format.as_deref();
+    let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
+    let platform = args.platform.as_ref();
+    let found = args.names.iter().map(|name| image_inspect::remote::describe(&client, name, platform));
+    let found = found.collect::<Result<Vec<_>, _>>()?;
+    output::print(&render(&found, format, template.as_ref())?)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints what is found, then fails when something is not.

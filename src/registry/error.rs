@@ -29,6 +29,8 @@ pub enum RegistryError {
     GaveUp { tries: u32, source: Box<RegistryError> },
     #[error("the registry {host} has no image `{name}`")]
     NotFound { host: String, name: String, nearest: Vec<String> },
+    #[error("the registry {host} cannot be searched: it has no catalogue")]
+    NoSearch { host: String },
     #[error("the transfer was cancelled")]
     Cancelled,
     #[error("the registry {host} has no blob {digest} in `{name}`")]

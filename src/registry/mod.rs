@@ -4,6 +4,7 @@
 //! [`Client`] for a command, a [`Repository`] for each name. Knows no builds. Answers hop 3 of a build for bases that the
 //! store has not got, and is part of hop 12.
 
+mod between;
 mod blobs;
 mod client;
 mod config;
@@ -13,6 +14,7 @@ mod http;
 mod lazy;
 mod limits;
 mod login;
+mod manifest_list;
 mod manifests;
 mod nearest;
 mod progress;
@@ -20,6 +22,7 @@ mod pull;
 mod push;
 mod repository;
 mod resolve;
+mod search;
 mod settings;
 mod uploads;
 
@@ -30,11 +33,13 @@ pub use error::RegistryError;
 pub use lazy::{pull_lazily, repository_of, source_of};
 pub use limits::Limits;
 pub use login::{LoggedIn, logged_in_user, login, login_again, logout, registry_host};
+pub use manifest_list::{ListEntry, ManifestList, describe};
 pub use manifests::RemoteManifest;
 pub use progress::{Event, Progress, Silent};
 pub use pull::{PARALLEL, PullOptions, Pulled, pull};
 pub use push::{Push, PushOptions, Pushed, push};
 pub use repository::Repository;
 pub use resolve::Resolved;
+pub use search::Found;
 pub use settings::Settings;
 pub use uploads::{UploadSource, Uploaded};

@@ -57,6 +57,13 @@ impl Settings {
         })
     }
 
+    /// Allows plain HTTP, and certificates that nobody vouches for, with these hosts too.
+    pub fn allow_insecure<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
+        let mut registries = Registries::clone(&self.registries);
+        registries.allow_insecure(hosts);
+        self.registries = Arc::new(registries);
+    }
+
     /// The certificates for a host, which may have a port.
     pub(super) fn certificates_for(&self, host: &str) -> Option<Certificates> {
         let names = [Some(host), (host == "registry-1.docker.io").then_some("docker.io")];

@@ -28,6 +28,8 @@ pub struct Registries {
     /// Of the user's file first, then of the system's.
     entries: Vec<(PathBuf, Entry)>,
     daemon: DaemonJson,
+    /// For this command only.
+    insecure: Vec<String>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -88,7 +90,11 @@ impl Registries {
             };
             entries.extend(parse(path, &text)?.into_iter().map(|entry| (path.clone(), entry)));
         }
-        Ok(Self { entries, daemon: DaemonJson::read(daemon_files)? })
+        Ok(Self { entries, daemon: DaemonJson::read(daemon_files)?, insecure: Vec::new() })
+    }
+
+    pub(in crate::registry) fn allow_insecure<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
+        self.insecure.extend(hosts.into_iter().map(str::to_owned));
     }
 
     /// Whether plain HTTP, and TLS that nobody vouches for, are allowed with the host.
@@ -105,7 +111,7 @@ impl Registries {
             let mut plain = mirrors.filter_map(|mirror| mirror.strip_prefix("http://"));
             plain.any(|mirror| mirror.split('/').next() == Some(host))
         };
-        listed || self.daemon.is_insecure(host) || is_plain_mirror()
+        listed || self.insecure.iter().any(|known| known == host) || self.daemon.is_insecure(host) || is_plain_mirror()
     }
 
     /// Where a repository is to be read from, in this order. The last one is where it is written to.
@@ -168,7 +174,7 @@ mod tests {
     fn registries(text: &str, daemon: &str) -> Registries {
         let path = Path::new("registries.toml");
         let entries = parse(path, text).unwrap().into_iter().map(|entry| (path.to_owned(), entry)).collect();
-        Registries { entries, daemon: serde_json::from_str(daemon).unwrap() }
+        Registries { entries, daemon: serde_json::from_str(daemon).unwrap(), insecure: Vec::new() }
     }
 
     fn names(registries: &Registries, host: &str, path: &str) -> Vec<String> {

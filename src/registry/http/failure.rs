@@ -27,12 +27,6 @@ impl Failure {
         Self::Passing { error, after: None }
     }
 
-    pub fn into_error(self) -> RegistryError {
-        match self {
-            Self::Passing { error, .. } | Self::Final(error) => error,
-        }
-    }
-
     /// A request that got no answer.
     pub fn of_request(
         endpoint: &Endpoint,
