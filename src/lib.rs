@@ -24,3 +24,4 @@ pub mod snapshot;
 pub mod solve;
 pub mod store;
 pub mod transfer;
+pub mod volume;

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-use super::directory::{Containers, Entry};
+use super::directory::{Containers, Entry, Reserved};
 use super::error::ContainerError;
 use super::mounts::{MountKind, MountPoint};
 use super::options::ContainerOptions;
 use super::record::{ContainerConfig, Record};
 use super::state::State;
+use super::volumes;
 use crate::image::{Healthcheck, RunConfig};
 
 /// What a container is made of.
@@ -33,20 +34,45 @@ pub fn create(containers: &Containers, image: &Image, options: &ContainerOptions
     let arguments: Vec<String> = run.entrypoint.iter().chain(&run.cmd).cloned().collect();
     let Some((program, rest)) = arguments.split_first() else { return Err(ContainerError::NoCommand) };
     let reserved = containers.reserve(options.name.as_deref())?;
+    let made = record(containers, image, options, run, &reserved).and_then(|mut record| {
+        record.path = program.clone();
+        record.args = rest.to_vec();
+        record.write(&reserved.path.join(super::directory::RECORD))?;
+        Ok(record)
+    });
+    match made {
+        Ok(record) => Ok(Entry { record, state: State::default(), is_running: false, path: reserved.path.clone() }),
+        Err(error) => {
+            // The error counts; a folder that stays is no container, but it would keep the name.
+            let _ = containers.remove_own(&reserved.id);
+            Err(error)
+        }
+    }
+}
+
+fn record(
+    containers: &Containers,
+    image: &Image,
+    options: &ContainerOptions,
+    run: RunConfig,
+    reserved: &Reserved,
+) -> Result<Record, ContainerError> {
     let mut host = options.host.clone();
     if host.network_mode.is_empty() {
         host.network_mode = "bridge".to_owned();
     }
     let mut mounts = options.mounts.clone();
+    mounts.extend(volumes::from_others(containers, &host.volumes_from, &mounts)?);
     mounts.extend(image_volumes(&run, &mounts));
+    volumes::resolve(containers, &mut mounts)?;
     // What is inside another comes after it.
     mounts.sort_by_key(|mount| mount.destination.components().count());
-    let record = Record {
+    Ok(Record {
         id: reserved.id.clone(),
         name: format!("/{}", reserved.name),
         created: Timestamp::now(),
-        path: program.clone(),
-        args: rest.to_vec(),
+        path: String::new(),
+        args: Vec::new(),
         image: image.id.clone(),
         platform: image.platform.clone(),
         config: config(image, options, run, &hostname(options, &reserved.id)),
@@ -54,9 +80,7 @@ pub fn create(containers: &Containers, image: &Image, options: &ContainerOptions
         host_config: host,
         mounts,
         layers: image.layers.iter().map(|layer| layer.display().to_string()).collect(),
-    };
-    record.write(&reserved.path.join(super::directory::RECORD))?;
-    Ok(Entry { record, state: State::default(), is_running: false, path: reserved.path.clone() })
+    })
 }
 
 fn config(image: &Image, options: &ContainerOptions, run: RunConfig, hostname: &str) -> ContainerConfig {

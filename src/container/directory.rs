@@ -10,6 +10,7 @@ use super::error::ContainerError;
 use super::names;
 use super::record::Record;
 use super::state::State;
+use super::volumes;
 use crate::io_error::AtPath;
 
 const BY_NAME: &str = "by-name";
@@ -120,7 +121,7 @@ impl Containers {
         for id in self.ids()? {
             let path = self.root.join(&id);
             if path.join(AUTO_REMOVE).exists() && !is_locked(&path)? {
-                self.remove_folder(&id)?;
+                self.remove_own(&id)?;
             }
         }
         Ok(())
@@ -158,9 +159,18 @@ impl Containers {
         self.remove_folder(&entry.record.id)
     }
 
-    /// Removes a container whose lock the caller holds.
+    /// Removes a container that has ended, and its volumes without a name.
+    pub fn remove_with_volumes(&self, entry: &Entry) -> Result<(), ContainerError> {
+        self.remove(entry)?;
+        volumes::remove_anonymous(self, &entry.record.mounts)
+    }
+
+    /// Removes a container whose lock the caller holds (or nobody), and its volumes without a name.
     pub(super) fn remove_own(&self, id: &str) -> Result<(), ContainerError> {
-        self.remove_folder(id)
+        let record = Record::read(&self.root.join(id).join(RECORD));
+        self.remove_folder(id)?;
+        // One without a record was never finished.
+        record.map_or(Ok(()), |record| volumes::remove_anonymous(self, &record.mounts))
     }
 
     fn remove_folder(&self, id: &str) -> Result<(), ContainerError> {

@@ -2,10 +2,12 @@
 
 use std::path::PathBuf;
 
+use crate::cdi::CdiError;
 use crate::io_error::IoError;
 use crate::network::NetworkError;
 use crate::sandbox::{ProfileError, SandboxError, UnknownCapability};
 use crate::snapshot::SnapshotError;
+use crate::volume::VolumeError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {
@@ -15,6 +17,20 @@ pub enum ContainerError {
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Cdi(#[from] CdiError),
+    #[error("could not select device driver {driver:?} with capabilities: {capabilities}")]
+    NoDeviceDriver { driver: String, capabilities: String },
+    #[error("`{}` is no device", path.display())]
+    NoDevice { path: PathBuf },
+    #[error("cannot join {what} of a non running container: {name}")]
+    PartnerNotRunning { what: &'static str, name: String },
+    #[error("cannot join IPC of container {name}: its IPC mode is private")]
+    PrivateIpc { name: String },
+    #[error("path {} is mounted on {} but it is not {kind} mount", source_path.display(), place.display())]
+    Propagation { source_path: PathBuf, place: PathBuf, kind: &'static str },
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]

@@ -5,10 +5,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::devices::{self, Devices};
+use super::directory::Containers;
 use super::error::ContainerError;
 use super::host_config::{HostConfig, Resources};
-use super::mounts::{MountKind, MountPoint};
+use super::mounts::{MountKind, MountPoint, ReadOnlyDepth};
+use super::namespaces;
 use super::record::Record;
+use super::volumes;
 use super::wiring::Wiring;
 use crate::image::SCRATCH_PATH;
 use crate::io_error::AtPath;
@@ -30,14 +34,16 @@ pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result
     let files = Files { folder, layers: &layers, view: &view };
     let stack = files.stack(record.host_config.auto_remove)?;
     let mut mounts = wiring.files.clone();
-    for (number, mount) in record.mounts.iter().enumerate() {
-        mounts.push(files.mount(mount, number)?);
+    let devices = devices::of(&record.host_config)?;
+    mounts.extend(devices.mounts.iter().cloned());
+    for mount in &record.mounts {
+        mounts.push(files.mount(mount)?);
     }
     Ok(Container {
         rootfs: Rootfs::Overlay(stack),
         mounts,
-        process: process(record, &files, wiring)?,
-        isolation: isolation(record, wiring)?,
+        process: process(record, &files, wiring, &devices)?,
+        isolation: isolation(record, wiring, &files, &devices)?,
     })
 }
 
@@ -71,46 +77,22 @@ impl Files<'_> {
         Ok(Stack { lower: self.layers.to_vec(), upper: Some(upper), work: Some(work), volatile })
     }
 
-    fn mount(&self, mount: &MountPoint, number: usize) -> Result<Mount, ContainerError> {
-        let source = match mount.kind {
-            MountKind::Tmpfs => MountSource::Tmpfs(mount.tmpfs.clone().unwrap_or_default()),
-            MountKind::Volume if mount.source.as_os_str().is_empty() => {
-                self.anonymous(&mount.destination, &self.folder.join("volumes").join(number.to_string()))?
-            }
-            MountKind::Bind | MountKind::Volume => {
-                let path = &mount.source;
-                if !path.exists() {
-                    if !mount.create_source {
-                        return Err(ContainerError::NoBindSource { path: path.clone() });
-                    }
-                    std::fs::create_dir_all(path).at("create", path)?;
-                }
-                MountSource::Bind { path: path.clone(), recursive: !mount.non_recursive }
+    fn mount(&self, mount: &MountPoint) -> Result<Mount, ContainerError> {
+        let (source, read_only) = match mount.kind {
+            MountKind::Tmpfs => (MountSource::Tmpfs(mount.tmpfs.clone().unwrap_or_default()), false),
+            MountKind::Volume => volumes::source(&self.containers(), mount, self.view)?,
+            MountKind::Bind => {
+                let path = volumes::bind_source(mount)?;
+                let propagation = volumes::propagation(mount)?;
+                (MountSource::Bind { path, recursive: !mount.non_recursive, propagation }, false)
             }
         };
-        Ok(Mount { target: mount.destination.clone(), source, read_only: !mount.writable })
+        let shallow = mount.read_only_depth == ReadOnlyDepth::Shallow;
+        Ok(Mount { target: mount.destination.clone(), source, read_only: read_only || !mount.writable, shallow })
     }
 
-    /// A volume that begins with what the image has at that place: the image's layers once more, with an upper folder of
-    /// their own. Nothing is copied.
-    fn anonymous(&self, target: &Path, place: &Path) -> Result<MountSource, ContainerError> {
-        let relative = target.strip_prefix("/").unwrap_or(target);
-        let folder = |name: &str| -> Result<PathBuf, ContainerError> {
-            let path = place.join(name);
-            std::fs::create_dir_all(&path).at("create", &path)?;
-            Ok(path)
-        };
-        let resolved = self.view.resolve(Path::new(""), relative)?;
-        if !self.view.lstat(&resolved)?.is_some_and(|entry| entry.is_dir()) {
-            return Ok(MountSource::Bind { path: folder("data")?, recursive: false });
-        }
-        let upper = place.join("upper");
-        if !upper.exists() {
-            Draft::new(self.layers, &folder("upper")?)?.finish()?;
-        }
-        let work = Some(folder("work")?);
-        let stack = Stack { lower: self.layers.to_vec(), upper: Some(upper), work, volatile: false };
-        Ok(MountSource::Stack { stack, path: resolved })
+    fn containers(&self) -> Containers {
+        Containers::of(self.folder.parent().and_then(Path::parent).unwrap_or(self.folder))
     }
 
     /// The user of that name or number, as the container's own files have it: a later start sees the users that were
@@ -122,17 +104,24 @@ impl Files<'_> {
     }
 }
 
-fn process(record: &Record, files: &Files<'_>, wiring: &Wiring) -> Result<Process, ContainerError> {
+fn process(record: &Record, files: &Files<'_>, wiring: &Wiring, devices: &Devices) -> Result<Process, ContainerError> {
     let run = &record.config.run;
     let host = &record.host_config;
     let mut user = files.user(&run.user)?;
     for group in &host.group_add {
         user.groups.push(files.user(&format!("0:{group}"))?.gid);
     }
+    user.groups.extend(&devices.groups);
     let directory = if run.working_dir.is_empty() { "/" } else { &run.working_dir };
     Ok(Process {
         arguments: std::iter::once(&record.path).chain(&record.args).map(OsString::from).collect(),
-        environment: wiring.environment.iter().map(OsString::from).chain(environment(record, &user.home)).collect(),
+        environment: wiring
+            .environment
+            .iter()
+            .chain(&devices.environment)
+            .map(OsString::from)
+            .chain(environment(record, &user.home))
+            .collect(),
         directory: Path::new("/").join(directory),
         create_directory: true,
         user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
@@ -164,7 +153,12 @@ pub(super) fn environment(record: &Record, home: &str) -> Vec<OsString> {
     own.iter().chain(&run.env).map(OsString::from).collect()
 }
 
-fn isolation(record: &Record, wiring: &Wiring) -> Result<Isolation, ContainerError> {
+fn isolation(
+    record: &Record,
+    wiring: &Wiring,
+    files: &Files<'_>,
+    devices: &Devices,
+) -> Result<Isolation, ContainerError> {
     let host = &record.host_config;
     let security = security(host)?;
     let domainname = &record.config.domainname;
@@ -179,7 +173,11 @@ fn isolation(record: &Record, wiring: &Wiring) -> Result<Isolation, ContainerErr
         read_only_root: host.readonly_rootfs,
         shm_size: if host.shm_size == 0 { USUAL_SHM_SIZE } else { host.shm_size },
         sysctls: host.sysctls.clone(),
-        limits: limits(&host.resources),
+        namespaces: namespaces::of(host, &files.containers())?,
+        system_paths_shown: host.masked_paths.as_ref().is_some_and(Vec::is_empty),
+        apparmor: security.apparmor,
+        devices: devices.nodes.clone(),
+        limits: all_limits(host)?,
     })
 }
 
@@ -194,6 +192,7 @@ pub(super) fn capabilities(host: &HostConfig) -> Result<CapabilitySet, Container
 pub(super) struct Security {
     pub(super) seccomp: Seccomp,
     pub(super) no_new_privileges: bool,
+    pub(super) apparmor: Option<String>,
 }
 
 /// What the security options come to. They were checked when the container was made.
@@ -203,6 +202,7 @@ pub(super) fn security(host: &HostConfig) -> Result<Security, ContainerError> {
         let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
         match (key, value) {
             ("no-new-privileges", value) => security.no_new_privileges = value != "false",
+            ("apparmor", profile) if profile != "unconfined" => security.apparmor = Some(profile.to_owned()),
             ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
             ("seccomp", "builtin") => security.seccomp = Seccomp::Default,
             ("seccomp", json) => security.seccomp = Seccomp::Profile(Arc::new(Profile::parse(json.as_bytes())?)),
@@ -236,7 +236,19 @@ pub(super) fn limits(resources: &Resources) -> Limits {
         pids: resources.pids_limit.map(|limit| if limit <= 0 { u64::MAX } else { limit as u64 }),
         blkio_weight: Some(resources.blkio_weight).filter(|weight| *weight != 0),
         parent: text(&resources.cgroup_parent),
+        memory_swappiness: resources.memory_swappiness.and_then(|number| u64::try_from(number).ok()),
+        oom_kill_disabled: resources.oom_kill_disable.unwrap_or(false),
+        cpu_realtime_period: set(resources.cpu_realtime_period),
+        cpu_realtime_runtime: Some(resources.cpu_realtime_runtime).filter(|number| *number != 0),
+        ..Limits::default()
     }
+}
+
+/// With those of devices, whose numbers are looked up.
+fn all_limits(host: &HostConfig) -> Result<Limits, ContainerError> {
+    let mut limits = limits(&host.resources);
+    devices::limit(host, &mut limits)?;
+    Ok(limits)
 }
 
 #[cfg(test)]

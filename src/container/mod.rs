@@ -5,7 +5,6 @@
 //! containers/<id>/state.json    how it runs or ended: its `State`
 //! containers/<id>/upper, work   what it changed
 //! containers/<id>/hosts, ...   what is mounted in its /etc
-//! containers/<id>/volumes/<n>/  what it wrote to the image's volumes
 //! containers/<id>/lock          locked while it runs
 //! containers/<id>/auto-remove   there when it is to go when it has ended
 //! containers/by-name/<name>     leads to the ID
@@ -15,6 +14,7 @@
 
 mod attach;
 mod create;
+mod devices;
 mod directory;
 mod error;
 mod host_config;
@@ -22,11 +22,13 @@ mod launch;
 mod links;
 mod mounts;
 mod names;
+mod namespaces;
 mod options;
 mod raw_mode;
 mod record;
 mod start;
 mod state;
+mod volumes;
 mod wiring;
 
 pub use attach::Streams;
@@ -37,9 +39,10 @@ pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,
     WeightDevice,
 };
-pub use mounts::{MountKind, MountPoint};
+pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
 pub use start::{Ended, run};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
+pub use volumes::users_of as users_of_volume;
 pub use wiring::{endpoint_request, networks_of, owner};

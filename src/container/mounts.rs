@@ -1,5 +1,6 @@
 //! What is mounted in a container, in the words of docker's `Mounts`, with what docker's daemon keeps to itself.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,12 @@ pub struct MountPoint {
     /// A missing source becomes a folder (`-v` does that, `--mount` does not).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub create_source: bool,
+    /// Of a volume: how it is made and filled.
+    #[serde(skip_serializing_if = "VolumeUse::is_default")]
+    pub volume: VolumeUse,
+    /// How far `ro` reaches into what is mounted below the source.
+    #[serde(skip_serializing_if = "ReadOnlyDepth::is_default")]
+    pub read_only_depth: ReadOnlyDepth,
     /// What is mounted below the source stays out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub non_recursive: bool,
@@ -38,12 +45,46 @@ pub struct MountPoint {
     pub unlisted: bool,
 }
 
+/// What a container asks of a volume beyond its name.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct VolumeUse {
+    /// It does not begin with what the image has at its place.
+    pub no_copy: bool,
+    /// Only this folder of it is mounted.
+    pub subpath: String,
+    /// Of the driver, for a volume that is made.
+    pub options: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
+}
+
+impl VolumeUse {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ReadOnlyDepth {
+    /// All of it.
+    #[default]
+    Recursive,
+    /// The mount itself; what is below it stays as it is (`bind-recursive=writable`).
+    Shallow,
+}
+
+impl ReadOnlyDepth {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MountKind {
     #[default]
     Bind,
-    /// Without a source: a folder of the container's own, which begins with what the image has there.
+    /// Without a name until the container is made: one of its own.
     Volume,
     Tmpfs,
 }

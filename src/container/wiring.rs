@@ -15,7 +15,7 @@ use crate::network::{
     EndpointRequest, Live, Mode, NameServers, NetworkError, NetworkRequest, Networks, Owner, PortRequest, Protocol,
     parse_hardware_address,
 };
-use crate::sandbox::{Mount, MountSource, NetworkIsolation, user_namespace};
+use crate::sandbox::{Mount, MountSource, NetworkIsolation, Propagation, user_namespace};
 
 /// The files of a container that tell of its network, in its folder and in `/etc`.
 const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
@@ -208,8 +208,9 @@ fn file(folder: &Path, name: &str) -> Mount {
     let path: PathBuf = folder.join(name);
     Mount {
         target: Path::new("/etc").join(name),
-        source: MountSource::Bind { path, recursive: false },
+        source: MountSource::Bind { path, recursive: false, propagation: Propagation::Private },
         read_only: false,
+        shallow: false,
     }
 }
 

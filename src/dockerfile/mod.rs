@@ -29,6 +29,7 @@ pub use instruction::*;
 pub use parse::{Parse, parse, parse_trigger};
 pub use suggest::nearest;
 pub use syntax::{Body, Directive, Directives, Node, Piece, SyntaxTree};
+pub use typed::nanoseconds;
 
 /// All instructions there are.
 pub const KEYWORDS: &[&str] = &[

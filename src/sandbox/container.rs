@@ -52,6 +52,19 @@ pub struct Mount {
     pub target: PathBuf,
     pub source: MountSource,
     pub read_only: bool,
+    /// What is mounted below the source stays as it is.
+    pub shallow: bool,
+}
+
+/// How mounts that are made later travel between a bind and its source (mount_namespaces(7)). With `recursive` it is
+/// true of what is mounted below, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Propagation {
+    #[default]
+    Private,
+    /// From the host to the container.
+    Slave,
+    Shared,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -61,6 +74,7 @@ pub enum MountSource {
         #[serde(with = "os_bytes")]
         path: PathBuf,
         recursive: bool,
+        propagation: Propagation,
     },
     /// A folder (or file) `path` inside a merged stack of layers, as `--mount=type=bind,from=stage` has it. With an
     /// `upper`, writes go there.

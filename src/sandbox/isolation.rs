@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::capability::CapabilitySet;
+use super::os_bytes;
 use super::seccomp::Seccomp;
 
-/// Mount, pid, ipc, uts and cgroup namespaces are always the container's own. The default is docker's.
+/// The mount namespace is always the container's own. The default is docker's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Isolation {
     pub hostname: Option<String>,
     pub domainname: Option<String>,
     #[serde(skip)]
     pub network: NetworkIsolation,
+    pub namespaces: Namespaces,
     pub capabilities: CapabilitySet,
     #[serde(skip)]
     pub seccomp: Seccomp,
@@ -24,6 +27,12 @@ pub struct Isolation {
     /// All capabilities, all devices, nothing masked or read-only, no seccomp filter.
     pub privileged: bool,
     pub read_only_root: bool,
+    /// Nothing of `/proc` and `/sys` is hidden or read-only.
+    pub system_paths_shown: bool,
+    /// A profile that the program is to be confined by.
+    pub apparmor: Option<String>,
+    /// Beside those that every container has.
+    pub devices: Vec<DeviceNode>,
     /// Of `/dev/shm`, in bytes.
     pub shm_size: u64,
     /// Kernel parameters of the container's own namespaces, by name (`net.core.somaxconn`).
@@ -37,16 +46,59 @@ impl Default for Isolation {
             hostname: None,
             domainname: None,
             network: NetworkIsolation::Empty,
+            namespaces: Namespaces::default(),
             capabilities: CapabilitySet::default(),
             seccomp: Seccomp::Default,
             no_new_privileges: false,
             privileged: false,
             read_only_root: false,
+            system_paths_shown: false,
+            apparmor: None,
+            devices: Vec::new(),
             shm_size: 64 << 20,
             sysctls: BTreeMap::new(),
             limits: Limits::default(),
         }
     }
+}
+
+impl Isolation {
+    /// Whether device nodes that the program makes can be opened: everything is allowed, or a cgroup decides.
+    pub(super) fn opens_devices(&self) -> bool {
+        self.privileged || !self.limits.device_rules.is_empty()
+    }
+}
+
+/// Whose namespaces the container is in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Namespaces {
+    pub pid: Namespace,
+    /// With it go `/dev/shm` and `/dev/mqueue`.
+    pub ipc: Namespace,
+    pub uts: Namespace,
+    pub cgroup: Namespace,
+    /// There is no `/dev/shm`.
+    pub without_shm: bool,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Namespace {
+    #[default]
+    Own,
+    Host,
+    /// That of a process of another container, as the host numbers it.
+    OfProcess(i32),
+}
+
+/// A device that the container may open.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceNode {
+    /// On the host.
+    #[serde(with = "os_bytes")]
+    pub host: PathBuf,
+    /// In the container.
+    #[serde(with = "os_bytes")]
+    pub path: PathBuf,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -81,8 +133,38 @@ pub struct Limits {
     pub pids: Option<u64>,
     /// 10 to 1,000.
     pub blkio_weight: Option<u16>,
+    /// By device: `8:0`.
+    pub blkio_weight_devices: Vec<(String, u16)>,
+    pub throttles: Vec<Throttle>,
+    /// 0 to 100; version 1 of cgroups only, as are the next three.
+    pub memory_swappiness: Option<u64>,
+    pub oom_kill_disabled: bool,
+    /// Microseconds.
+    pub cpu_realtime_period: Option<u64>,
+    /// Microseconds.
+    pub cpu_realtime_runtime: Option<i64>,
+    /// What may be done with devices, such as `c 42:* rwm`; all others are forbidden. Nothing for no rule at all.
+    pub device_rules: Vec<String>,
     /// The cgroup to be under, such as `/builds`.
     pub parent: Option<String>,
+}
+
+/// How fast a block device may be read or written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Throttle {
+    /// `8:0`
+    pub device: String,
+    pub kind: ThrottleKind,
+    /// Bytes or operations in a second.
+    pub rate: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ThrottleKind {
+    ReadBytes,
+    WriteBytes,
+    ReadOperations,
+    WriteOperations,
 }
 
 impl Limits {

@@ -14,6 +14,7 @@ mod helper;
 mod init;
 mod isolation;
 mod loopback;
+mod lsm;
 mod mount_api;
 mod network_namespace;
 mod os_bytes;
@@ -27,13 +28,15 @@ pub use capability::{CapabilitySet, UnknownCapability};
 pub use cgroup::{CgroupVersion, Controllers, controllers};
 pub use channel::CreatedMountPoint;
 pub use container::{
-    Container, Mount, MountSource, Process, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions, User,
+    Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,
+    User,
 };
 pub use error::{InitError, SandboxError, Unsupported};
 pub use executable::use_init_executable;
 pub use helper::spawn_helper;
 pub use init::init_if_requested;
-pub use isolation::{Isolation, Limits, NetworkIsolation};
+pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
+pub use lsm::has_apparmor;
 pub use network_namespace::{in_network_namespace, new_network_namespace};
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};

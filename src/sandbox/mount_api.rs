@@ -88,6 +88,12 @@ pub(super) fn make_private(mount: &OwnedFd) -> Result<()> {
     change(mount, &wanted, true)
 }
 
+/// Lets mounts of other namespaces come in, and none go out.
+pub(super) fn make_slave(mount: &OwnedFd) -> Result<()> {
+    let wanted = MountAttributes { propagation: libc::MS_SLAVE, ..MountAttributes::default() };
+    change(mount, &wanted, true)
+}
+
 fn change(mount: &OwnedFd, wanted: &MountAttributes, recursive: bool) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH | if recursive { libc::AT_RECURSIVE } else { 0 };
     // SAFETY: mount_setattr reads a C string and `size` bytes of the structure; both live until it returns, and the

@@ -2,14 +2,16 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
 use std::ptr;
+
+use rustix::thread::LinkNameSpaceType;
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
 use super::container::{Container, Stdio, Stream};
 use super::error::SandboxError;
-use super::isolation::NetworkIsolation;
+use super::isolation::{Namespace, Namespaces, NetworkIsolation};
 use super::running::Running;
 use super::{CapabilitySet, executable, sysctl};
 
@@ -48,7 +50,7 @@ pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxErro
     };
     let cgroup = Cgroup::create(&isolation.limits)?;
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
-    let pid = start_init(&isolation.network, &stdio, &theirs)?;
+    let pid = start_init(&isolation.network, isolation.namespaces, &stdio, &theirs)?;
     drop((theirs, stdio));
     let mut running = Running::new(pid, cgroup)?;
     running.enter_cgroup()?;
@@ -78,7 +80,12 @@ fn follow(running: &mut Running, channel: &mut Channel) -> Result<(), SandboxErr
     }
 }
 
-fn start_init(network: &NetworkIsolation, stdio: &Stdio, channel: &OwnedFd) -> Result<i32, SandboxError> {
+fn start_init(
+    network: &NetworkIsolation,
+    namespaces: Namespaces,
+    stdio: &Stdio,
+    channel: &OwnedFd,
+) -> Result<i32, SandboxError> {
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
     let null = null.map_err(start_error("open /dev/null"))?;
     let number = |stream: &Stream, inherited: RawFd| match stream {
@@ -104,11 +111,28 @@ fn start_init(network: &NetworkIsolation, stdio: &Stdio, channel: &OwnedFd) -> R
         errno: 0,
     };
     const { assert!(CHANNEL_FD == 3 && NETWORK_FD == 4, "the order of `descriptors`") };
-    let mut flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let own = |namespace: Namespace, flag: i32| if namespace == Namespace::Own { flag } else { 0 };
+    let mut flags = libc::CLONE_NEWNS
+        | own(namespaces.pid, libc::CLONE_NEWPID)
+        | own(namespaces.ipc, libc::CLONE_NEWIPC)
+        | own(namespaces.uts, libc::CLONE_NEWUTS);
     if matches!(network, NetworkIsolation::Empty) {
         flags |= libc::CLONE_NEWNET;
     }
-    clone_and_execute(&mut plan, flags)
+    let Namespace::OfProcess(pid) = namespaces.pid else { return clone_and_execute(&mut plan, flags) };
+    // A process is in its process namespace from its birth: this thread's children are to be born there.
+    give_birth_in(&format!("/proc/{pid}/ns/pid"))?;
+    let started = clone_and_execute(&mut plan, flags);
+    give_birth_in("/proc/self/ns/pid")?;
+    started
+}
+
+fn give_birth_in(path: &str) -> Result<(), SandboxError> {
+    let enter = || -> io::Result<()> {
+        let namespace = OwnedFd::from(std::fs::File::open(path)?);
+        Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::ProcessID))?)
+    };
+    enter().map_err(start_error("join the other container's process namespace"))
 }
 
 /// Starts the child in new namespaces. Gives its process number when it has been executed.

@@ -13,7 +13,7 @@ use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 
 /// Calls `visit` for all that is in the view, folders before what is in them, names in byte order.
-fn walk(
+pub(super) fn walk(
     view: &View,
     folder: &Path,
     visit: &mut dyn FnMut(&Path, &Entry) -> Result<(), SnapshotError>,

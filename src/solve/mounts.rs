@@ -101,6 +101,7 @@ impl Solver<'_> {
             target: PathBuf::from(&prepared.mount.target),
             source: sandbox::MountSource::Stack { stack, path },
             read_only: mount.read_only,
+            shallow: false,
         })
     }
 
@@ -121,8 +122,13 @@ impl Solver<'_> {
         mounted._locks.push(lock);
         mounted.mounts.push(sandbox::Mount {
             target: PathBuf::from(&prepared.mount.target),
-            source: sandbox::MountSource::Bind { path: data, recursive: false },
+            source: sandbox::MountSource::Bind {
+                path: data,
+                recursive: false,
+                propagation: sandbox::Propagation::Private,
+            },
             read_only: mount.read_only,
+            shallow: false,
         });
         Ok(())
     }
@@ -187,6 +193,7 @@ impl Solver<'_> {
                 gid: options.gid.unwrap_or(0),
             },
             read_only: true,
+            shallow: false,
         });
         Ok(())
     }
@@ -213,8 +220,13 @@ impl Solver<'_> {
         }
         mounted.mounts.push(sandbox::Mount {
             target: target.into(),
-            source: sandbox::MountSource::Bind { path: socket.clone(), recursive: false },
+            source: sandbox::MountSource::Bind {
+                path: socket.clone(),
+                recursive: false,
+                propagation: sandbox::Propagation::Private,
+            },
             read_only: false,
+            shallow: false,
         });
         Ok(())
     }
@@ -257,6 +269,7 @@ fn tmpfs(mount: &RunMount) -> sandbox::Mount {
         target: PathBuf::from(&mount.target),
         source: sandbox::MountSource::Tmpfs(TmpfsOptions { size: options.size, ..TmpfsOptions::default() }),
         read_only: options.read_only,
+        shallow: false,
     }
 }
 

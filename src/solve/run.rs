@@ -99,6 +99,7 @@ impl Solver<'_> {
                 target: Path::new("/dev/pipes").join(name),
                 source: sandbox::MountSource::File { content: text.as_bytes().to_vec(), mode: 0o755, uid: 0, gid: 0 },
                 read_only: true,
+                shallow: false,
             });
         }
         mounts.extend(mounted.mounts.iter().cloned());

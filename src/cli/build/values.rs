@@ -42,7 +42,7 @@ pub(super) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
 }
 
 /// The fields of `key=value,key=value`. A value may be put in double quotes.
-pub(super) fn fields(text: &str) -> Vec<(String, String)> {
+pub(in crate::cli) fn fields(text: &str) -> Vec<(String, String)> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     for letter in text.chars() {
@@ -92,7 +92,7 @@ pub(super) fn label(text: &str) -> (String, String) {
 }
 
 /// `HOST:IP` or `HOST=IP`.
-pub(super) fn host(text: &str) -> Result<(String, String), CliError> {
+pub(in crate::cli) fn host(text: &str) -> Result<(String, String), CliError> {
     let split = text.split_once('=').or_else(|| text.split_once(':'));
     let (name, address) = split.ok_or_else(|| CliError::new(format!("invalid --add-host `{text}`: it is HOST:IP")))?;
     let address = address.trim_start_matches('[').trim_end_matches(']');

@@ -1,17 +1,22 @@
-//! `-v`, `--mount` and `--tmpfs`: what is mounted where.
+//! `-v` and `--tmpfs`: what is mounted where. `--mount` is in `typed_mounts`.
 
 use std::path::{Path, PathBuf};
 
+use super::arguments::Storage;
+use super::typed_mounts;
 use super::values::bytes;
 use crate::cli::CliError;
 use crate::container::{MountKind, MountPoint};
 use crate::sandbox::TmpfsOptions;
 
+pub(super) const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
+
 /// All mounts, those of `-v` first.
-pub(super) fn all(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Result<Vec<MountPoint>, CliError> {
-    let volumes = volumes.iter().map(|text| volume(text));
-    let mounts = mounts.iter().map(|text| mount(text));
-    let tmpfs = tmpfs.iter().map(|text| memory(text));
+pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
+    let driver = storage.volume_driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("local");
+    let volumes = storage.volume.iter().map(|text| volume(text, driver));
+    let mounts = storage.mount.iter().map(|text| typed_mounts::mount(text, driver));
+    let tmpfs = storage.tmpfs.iter().map(|text| memory(text));
     let all: Vec<MountPoint> = volumes.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
     for (index, mount) in all.iter().enumerate() {
         if all[..index].iter().any(|other| other.destination == mount.destination) {
@@ -21,8 +26,24 @@ pub(super) fn all(volumes: &[String], mounts: &[String], tmpfs: &[String]) -> Re
     Ok(all)
 }
 
+/// docker's `Binds`: `-v` as typed, with whole paths.
+pub(super) fn binds(texts: &[String]) -> Vec<String> {
+    let with_source = texts.iter().filter_map(|text| text.split_once(':'));
+    with_source
+        .map(|(source, rest)| match host_path(source) {
+            Some(path) => format!("{}:{rest}", path.display()),
+            None => format!("{source}:{rest}"),
+        })
+        .collect()
+}
+
+/// docker's `Mounts` of a `HostConfig`.
+pub(super) fn typed(texts: &[String]) -> Result<Vec<serde_json::Value>, CliError> {
+    texts.iter().map(|text| typed_mounts::mount(text, "local").map(|mount| typed_mounts::describe(&mount))).collect()
+}
+
 /// `TARGET`, `SOURCE:TARGET` or `SOURCE:TARGET:OPTIONS`.
-fn volume(text: &str) -> Result<MountPoint, CliError> {
+fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --volume `{text}`: {message}"));
     let parts: Vec<&str> = text.split(':').collect();
     let (source, target, options) = match parts.as_slice() {
@@ -31,81 +52,52 @@ fn volume(text: &str) -> Result<MountPoint, CliError> {
         [source, target, options] => (Some(*source), *target, *options),
         _ => return Err(wrong("it is SOURCE:TARGET[:OPTIONS]")),
     };
-    let mut read_only = false;
-    let mut recursive = true;
-    for option in options.split(',').filter(|option| !option.is_empty()) {
-        match option {
-            "ro" | "readonly" => read_only = true,
-            "rw" => read_only = false,
-            "rbind" => recursive = true,
-            "bind" => recursive = false,
-            // Labels where there is no SELinux, and what only docker's virtual machines on other systems have, change
-            // nothing with docker either. Private is what every mount is.
-            "z" | "Z" | "cached" | "delegated" | "consistent" | "private" | "rprivate" => {}
-            "shared" | "rshared" | "slave" | "rslave" => {
-                return Err(wrong("mounts of rbuild's containers are private; propagation is not supported"));
-            }
-            other => return Err(wrong(&format!("there is no option `{other}`"))),
-        }
-    }
-    let mount = MountPoint {
+    let path = source.and_then(host_path);
+    let mut mount = MountPoint {
         destination: absolute(target).ok_or_else(|| wrong("the target must be absolute"))?,
         mode: options.to_owned(),
-        writable: !read_only,
+        writable: true,
         ..MountPoint::default()
     };
-    let Some(source) = source else {
-        return Ok(MountPoint { kind: MountKind::Volume, driver: "local".to_owned(), ..mount });
-    };
-    let source = host_path(source).ok_or_else(|| named_volume(text, source))?;
-    let propagation = "rprivate".to_owned();
-    Ok(MountPoint { source, create_source: true, non_recursive: !recursive, propagation, ..mount })
-}
-
-/// `type=bind,source=...,target=...`.
-fn mount(text: &str) -> Result<MountPoint, CliError> {
-    let wrong = |message: &str| CliError::new(format!("invalid --mount `{text}`: {message}"));
-    let (mut kind, mut source, mut target) = ("volume", None, None);
-    let (mut read_only, mut recursive) = (false, true);
-    let mut tmpfs = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
-    for field in text.split(',') {
-        let (key, value) = field.split_once('=').unwrap_or((field, ""));
-        let flag = || match value {
-            "" | "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(wrong(&format!("`{key}` is true or false"))),
-        };
-        match key {
-            "type" => kind = value,
-            "source" | "src" => source = Some(value),
-            "target" | "destination" | "dst" => target = Some(value),
-            "readonly" | "ro" => read_only = flag()?,
-            "bind-propagation" if matches!(value, "private" | "rprivate") => {}
-            "bind-nonrecursive" => recursive = !flag()?,
-            "bind-recursive" if value == "disabled" => recursive = false,
-            "bind-recursive" if value == "enabled" => {}
-            "tmpfs-size" => tmpfs.size = Some(bytes(value).map_err(|message| wrong(&message))?),
-            "tmpfs-mode" => {
-                tmpfs.mode = u32::from_str_radix(value, 8).map_err(|_| wrong("`tmpfs-mode` is octal"))?;
-            }
-            "consistency" => {}
-            other => return Err(wrong(&format!("`{other}` with `{value}` is not supported"))),
+    for option in options.split(',').filter(|option| !option.is_empty()) {
+        match option {
+            "ro" | "readonly" => mount.writable = false,
+            "rw" => mount.writable = true,
+            "rbind" if path.is_some() => mount.non_recursive = false,
+            "bind" if path.is_some() => mount.non_recursive = true,
+            "nocopy" if path.is_none() => mount.volume.no_copy = true,
+            option if PROPAGATIONS.contains(&option) && path.is_some() => mount.propagation = option.to_owned(),
+            // Labels where there is no SELinux, and what only docker's virtual machines on other systems have, change
+            // nothing with docker either.
+            "z" | "Z" | "cached" | "delegated" | "consistent" => {}
+            other => return Err(wrong(&format!("invalid mode: {other}"))),
         }
     }
-    let target = target.and_then(absolute).ok_or_else(|| wrong("it needs a target, which must be absolute"))?;
-    let mount = MountPoint { destination: target, writable: !read_only, ..MountPoint::default() };
-    Ok(match (kind, source) {
-        ("bind", Some(source)) => {
-            let source = host_path(source).ok_or_else(|| wrong("the source of a bind must be absolute"))?;
-            MountPoint { source, non_recursive: !recursive, propagation: "rprivate".to_owned(), ..mount }
+    match (source, path) {
+        (_, Some(path)) => {
+            if mount.propagation.is_empty() {
+                mount.propagation = "rprivate".to_owned();
+            }
+            Ok(MountPoint { source: path, create_source: true, ..mount })
         }
-        ("bind", None) => return Err(wrong("a bind needs a source")),
-        ("tmpfs", None) => MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(tmpfs), ..mount },
-        ("tmpfs", Some(_)) => return Err(wrong("a tmpfs has no source")),
-        ("volume", None) => MountPoint { kind: MountKind::Volume, driver: "local".to_owned(), ..mount },
-        ("volume", Some(name)) => return Err(named_volume(text, name)),
-        (other, _) => return Err(wrong(&format!("there is no type `{other}`; there are bind, tmpfs and volume"))),
-    })
+        (name, None) => {
+            let name = name.unwrap_or_default().to_owned();
+            check_volume_name(&name)?;
+            Ok(MountPoint { kind: MountKind::Volume, name, driver: driver.to_owned(), ..mount })
+        }
+    }
+}
+
+/// Said before anything is made.
+pub(super) fn check_volume_name(name: &str) -> Result<(), CliError> {
+    let is_letter = |c: char| c.is_ascii_alphanumeric();
+    let is_rest = |c: char| is_letter(c) || matches!(c, '_' | '.' | '-');
+    if name.is_empty() || (name.len() > 1 && name.starts_with(is_letter) && name.chars().all(is_rest)) {
+        return Ok(());
+    }
+    let error = crate::volume::VolumeError::BadName { name: name.to_owned() };
+    let hint = error.hint().unwrap_or_default();
+    Err(CliError::from(error).hint(hint))
 }
 
 /// `TARGET` or `TARGET:OPTIONS`, with the options of tmpfs(5) and mount(8).
@@ -143,7 +135,7 @@ fn memory(text: &str) -> Result<MountPoint, CliError> {
 }
 
 /// A place on the host: an absolute path, or one that begins with a dot. Anything else is a volume's name.
-fn host_path(text: &str) -> Option<PathBuf> {
+pub(super) fn host_path(text: &str) -> Option<PathBuf> {
     if text.starts_with('/') || text == "." || text == ".." || text.starts_with("./") || text.starts_with("../") {
         std::path::absolute(text).ok()
     } else {
@@ -151,24 +143,29 @@ fn host_path(text: &str) -> Option<PathBuf> {
     }
 }
 
-fn absolute(text: &str) -> Option<PathBuf> {
+pub(super) fn absolute(text: &str) -> Option<PathBuf> {
     let path = Path::new(text);
-    (path.is_absolute() && path != Path::new("/")).then(|| path.to_owned())
-}
-
-fn named_volume(text: &str, name: &str) -> CliError {
-    CliError::new(format!(
-        "`{text}` asks for a volume with the name `{name}`, and this rbuild has no named volumes yet"
-    ))
-    .hint(format!("to mount a folder of the host, write its path from the root, or `./{name}`"))
+    (path.is_absolute() && path != Path::new("/")).then(|| path.components().collect())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn storage() -> Storage {
+        Storage {
+            volume: Vec::new(),
+            mount: Vec::new(),
+            tmpfs: Vec::new(),
+            volumes_from: Vec::new(),
+            volume_driver: None,
+            read_only: false,
+            shm_size: None,
+        }
+    }
+
     fn one(volume: &str) -> Result<MountPoint, CliError> {
-        all(&[volume.to_owned()], &[], &[]).map(|mut all| all.remove(0))
+        all(&Storage { volume: vec![volume.to_owned()], ..storage() }).map(|mut all| all.remove(0))
     }
 
     #[test]
@@ -179,27 +176,21 @@ mod tests {
         let here = std::env::current_dir().unwrap().join("x");
         assert_eq!(one("./x:/b").unwrap().source, here);
         assert_eq!(one("/data").unwrap().kind, MountKind::Volume);
-        for wrong in ["name:/b", "/a:b", "/a:/b:nonsense", "/a:/b:shared", "/a:/", "a:b:c:d"] {
+        let named = one("data:/b:nocopy,ro").unwrap();
+        assert_eq!((named.kind, named.name.as_str(), named.volume.no_copy), (MountKind::Volume, "data", true));
+        assert_eq!(one("/a:/b:rshared").unwrap().propagation, "rshared");
+        for wrong in ["/a:b", "/a:/b:nonsense", "data:/b:shared", "/a:/", "a:b:c:d", "a b:/c", "/a:/b:nocopy"] {
             assert!(one(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn long_form() {
-        let parse = |text: &str| all(&[], &[text.to_owned()], &[]).map(|mut all| all.remove(0));
-        let mount = parse("type=bind,source=/a,target=/b,readonly").unwrap();
-        assert_eq!((mount.kind, mount.writable, mount.create_source), (MountKind::Bind, false, false));
-        let mount = parse("type=tmpfs,dst=/b,tmpfs-size=1m,tmpfs-mode=700").unwrap();
-        let options = TmpfsOptions { size: Some(1 << 20), mode: 0o700, no_exec: true, ..TmpfsOptions::default() };
-        assert_eq!(mount.tmpfs, Some(options));
-        for wrong in ["type=bind,target=/b", "type=nope,target=/b", "source=v,target=/b", "type=tmpfs", "x=y,dst=/b"] {
-            assert!(parse(wrong).is_err(), "{wrong}");
-        }
+        assert_eq!(binds(&["./x:/b:ro".to_owned(), "/c".to_owned()]), [format!("{}:/b:ro", here.display())]);
     }
 
     #[test]
     fn one_place_is_taken_once() {
-        assert!(all(&["/a:/b".to_owned()], &[], &["/b:size=1m".to_owned()]).is_err());
-        assert!(all(&["/a:/b".to_owned()], &[], &["/c:size=1m,exec".to_owned()]).is_ok());
+        let volume = vec!["/a:/b".to_owned()];
+        let tmpfs = |text: &str| Storage { volume: volume.clone(), tmpfs: vec![text.to_owned()], ..storage() };
+        assert!(all(&tmpfs("/b:size=1m")).is_err());
+        assert!(all(&tmpfs("/b/:size=1m")).is_err());
+        assert!(all(&tmpfs("/c:size=1m,exec")).is_ok());
     }
 }

@@ -1,12 +1,13 @@
 //! The values of `run`'s flags.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::cli::CliError;
 use crate::cli::build::values::ulimit;
 use crate::container::Ulimit;
 use crate::io_error::AtPath;
-use crate::sandbox::Profile;
+use crate::sandbox::{self, Profile};
 
 pub(super) use crate::cli::build::values::bytes;
 
@@ -54,6 +55,25 @@ pub(super) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
         .collect()
 }
 
+/// Lines of `KEY=VALUE` or `KEY`; empty ones and those that begin with `#` don't count.
+pub(super) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
+    let text = std::fs::read_to_string(path).at("read", path)?;
+    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(lines.map(str::to_owned).collect())
+}
+
+/// A duration such as `1m30s`, in nanoseconds.
+pub(super) fn duration(text: &str) -> Option<i64> {
+    crate::dockerfile::nanoseconds(text)
+}
+
+/// docker's `Tmpfs`: from the place to its options.
+pub(super) fn tmpfs(texts: &[String]) -> BTreeMap<String, String> {
+    let split =
+        |text: &String| text.split_once(':').map_or((text.clone(), String::new()), |(a, b)| (a.into(), b.into()));
+    texts.iter().map(split).collect()
+}
+
 /// `KEY=VALUE`, or `KEY` with nothing.
 pub(super) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, String)> {
     texts.iter().map(|text| {
@@ -75,15 +95,23 @@ pub(super) fn security(texts: &[String]) -> Result<Vec<String>, CliError> {
                 Profile::read(Path::new(path))?;
                 options.push(format!("seccomp={}", std::fs::read_to_string(path).at("read", path)?));
             }
-            // rbuild sets neither, so there is nothing to switch off.
-            ("apparmor", "unconfined") | ("label", "disable") => {}
-            ("apparmor" | "label", _) => {
-                return Err(CliError::new(format!("--security-opt {text}: rbuild sets no {key} profile"))
-                    .hint("an external runtime that does is the way to it"));
+            ("apparmor", profile) => {
+                if profile != "unconfined" && !sandbox::has_apparmor() {
+                    let text = format!("--security-opt {text}: AppArmor is not enabled on this machine");
+                    return Err(CliError::new(text));
+                }
+                options.push(format!("apparmor={profile}"));
             }
+            // rbuild sets none, so there is nothing to switch off.
+            ("label", "disable") => options.push(text.clone()),
+            ("label", _) => {
+                return Err(CliError::new(format!("--security-opt {text}: rbuild sets no SELinux labels")));
+            }
+            // It is in the masked and read-only paths.
+            ("systempaths", "unconfined") => {}
             _ => {
                 return Err(CliError::new(format!("--security-opt {text}: there is no such option"))
-                    .hint("there are no-new-privileges, seccomp=unconfined and seccomp=FILE"));
+                    .hint("there are no-new-privileges, seccomp, apparmor, label=disable and systempaths=unconfined"));
             }
         }
     }
@@ -117,8 +145,8 @@ mod tests {
         let parse = |text: &str| security(&[text.to_owned()]);
         assert_eq!(parse("no-new-privileges").unwrap(), ["no-new-privileges"]);
         assert_eq!(parse("seccomp=unconfined").unwrap(), ["seccomp=unconfined"]);
-        assert!(parse("apparmor=unconfined").unwrap().is_empty());
-        assert!(parse("apparmor=mine").is_err());
+        assert_eq!(parse("apparmor=unconfined").unwrap(), ["apparmor=unconfined"]);
+        assert!(parse("label=user:x").is_err());
         assert!(parse("seccomp=/no/such/file").is_err());
         assert!(parse("nonsense").is_err());
     }

@@ -1,7 +1,7 @@
 //! Durations as docker writes them: `1h30m`, `1.5s`, `300ms`, `-1s`, `0`.
 
 /// The duration in nanoseconds; nothing where the text is no duration or is too long.
-pub(super) fn nanoseconds(text: &str) -> Option<i64> {
+pub fn nanoseconds(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),

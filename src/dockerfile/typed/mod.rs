@@ -14,6 +14,8 @@ use super::syntax::{Body, Node, SyntaxTree};
 use super::{Command, CommandLine, Dockerfile, Heredoc, Instruction, Onbuild, Stage};
 use flags::Flags;
 
+pub use duration::nanoseconds;
+
 /// Cuts the instructions into stages. The first fault ends it.
 pub(super) fn dockerfile(tree: &SyntaxTree) -> Result<Dockerfile, ParseError> {
     let mut file = Dockerfile { global_args: Vec::new(), stages: Vec::new(), escape: tree.escape };

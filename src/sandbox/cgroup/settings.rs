@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::hierarchy::CgroupVersion;
 use crate::sandbox::error::SandboxError;
-use crate::sandbox::isolation::Limits;
+use crate::sandbox::isolation::{Limits, Throttle, ThrottleKind};
 
 /// Microseconds; the kernel's and docker's default.
 const DEFAULT_PERIOD: u64 = 100_000;
@@ -40,7 +40,7 @@ impl Setting {
 pub(super) fn settings(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
     let mut settings = memory(limits, version);
     settings.extend(processor(limits, version));
-    let plain = |limit, controller, file, value| Setting { limit, controller, file, value, optional: false };
+    settings.extend(realtime(limits));
     if let Some(pids) = limits.pids {
         let value = if pids == u64::MAX { "max".to_owned() } else { pids.to_string() };
         settings.push(plain("pids", "pids", "pids.max", value));
@@ -55,7 +55,65 @@ pub(super) fn settings(limits: &Limits, version: CgroupVersion) -> Vec<Setting> 
             }
         });
     }
+    settings.extend(block_devices(limits, version));
+    settings.extend(devices(limits));
     settings
+}
+
+fn plain(limit: &'static str, controller: &'static str, file: &'static str, value: String) -> Setting {
+    Setting { limit, controller, file, value, optional: false }
+}
+
+/// Version 2 has no such files, which is said when they are written.
+fn realtime(limits: &Limits) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    if let Some(period) = limits.cpu_realtime_period {
+        settings.push(plain("real-time period", "cpu", "cpu.rt_period_us", period.to_string()));
+    }
+    if let Some(runtime) = limits.cpu_realtime_runtime {
+        settings.push(plain("real-time runtime", "cpu", "cpu.rt_runtime_us", runtime.to_string()));
+    }
+    if let Some(swappiness) = limits.memory_swappiness {
+        settings.push(plain("memory swappiness", "memory", "memory.swappiness", swappiness.to_string()));
+    }
+    if limits.oom_kill_disabled {
+        settings.push(plain("disabled out-of-memory killer", "memory", "memory.oom_control", "1".to_owned()));
+    }
+    settings
+}
+
+fn block_devices(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
+    let weights = limits.blkio_weight_devices.iter().map(|(device, weight)| match version {
+        CgroupVersion::V1 => plain("block I/O weight", "blkio", "blkio.weight_device", format!("{device} {weight}")),
+        CgroupVersion::V2 => {
+            let value = 1 + (u64::from(*weight).saturating_sub(10)) * 9999 / 990;
+            plain("block I/O weight", "io", "io.weight", format!("{device} {value}"))
+        }
+    });
+    let throttle = |throttle: &Throttle| {
+        let (old_file, key) = match throttle.kind {
+            ThrottleKind::ReadBytes => ("blkio.throttle.read_bps_device", "rbps"),
+            ThrottleKind::WriteBytes => ("blkio.throttle.write_bps_device", "wbps"),
+            ThrottleKind::ReadOperations => ("blkio.throttle.read_iops_device", "riops"),
+            ThrottleKind::WriteOperations => ("blkio.throttle.write_iops_device", "wiops"),
+        };
+        let (device, rate) = (&throttle.device, throttle.rate);
+        match version {
+            CgroupVersion::V1 => plain("block I/O rate", "blkio", old_file, format!("{device} {rate}")),
+            CgroupVersion::V2 => plain("block I/O rate", "io", "io.max", format!("{device} {key}={rate}")),
+        }
+    };
+    weights.chain(limits.throttles.iter().map(throttle)).collect()
+}
+
+/// All is forbidden first. (Version 2 has no such files; there it would need a program in the kernel.)
+fn devices(limits: &Limits) -> Vec<Setting> {
+    if limits.device_rules.is_empty() {
+        return Vec::new();
+    }
+    let deny = plain("device rule", "devices", "devices.deny", "a".to_owned());
+    let allow = limits.device_rules.iter().map(|rule| plain("device rule", "devices", "devices.allow", rule.clone()));
+    std::iter::once(deny).chain(allow).collect()
 }
 
 fn memory(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
@@ -174,6 +232,29 @@ mod tests {
                 "io.weight=4950"
             ]
         );
+    }
+
+    #[test]
+    fn block_devices_and_rules() {
+        let throttle = Throttle { device: "8:0".into(), kind: ThrottleKind::ReadBytes, rate: 1000 };
+        let limits = Limits {
+            blkio_weight_devices: vec![("8:16".into(), 500)],
+            throttles: vec![throttle],
+            device_rules: vec!["c 1:3 rwm".into()],
+            oom_kill_disabled: true,
+            ..Limits::default()
+        };
+        assert_eq!(
+            written(&limits, CgroupVersion::V1),
+            [
+                "memory.oom_control=1",
+                "blkio.weight_device=8:16 500",
+                "blkio.throttle.read_bps_device=8:0 1000",
+                "devices.deny=a",
+                "devices.allow=c 1:3 rwm"
+            ]
+        );
+        assert!(written(&limits, CgroupVersion::V2).contains(&"io.max=8:0 rbps=1000".to_owned()));
     }
 
     #[test]

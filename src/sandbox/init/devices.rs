@@ -4,17 +4,18 @@
 //! that makes a node of the host's disk (CAP_MKNOD is among docker's defaults) can't open it, with no cgroup needed.
 
 use std::ffi::CString;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{CWD, FileType, Mode, OFlags, makedev};
+use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Uid, makedev};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
+use rustix::thread::LinkNameSpaceType;
 
 use super::root::Root;
 use super::target::{MountPoints, PointKind};
 use super::{Doing, Result, message};
-use crate::sandbox::isolation::Isolation;
+use crate::sandbox::isolation::{Isolation, Namespace};
 use crate::sandbox::mount_api;
 
 /// Name, major and minor number (the kernel's admin-guide/devices.txt).
@@ -35,7 +36,7 @@ const NO_SUID_DEV_EXEC: MountAttrFlags =
 
 pub(super) fn mount(root: &Root, points: &mut MountPoints<'_>, isolation: &Isolation) -> Result<()> {
     let mut attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_STRICTATIME;
-    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.privileged);
+    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.opens_devices());
     let options = [("mode", Some("0755")), ("size", Some("65536k"))];
     let dev = mount_api::create("tmpfs", &options, attributes).doing("mount", "/dev")?;
     let point = points.open(Path::new("/dev"), PointKind::Directory)?;
@@ -50,13 +51,86 @@ pub(super) fn mount(root: &Root, points: &mut MountPoints<'_>, isolation: &Isola
     if isolation.privileged {
         all_host_devices(Path::new("/dev"), &dev)?;
     }
-    let shm_size = isolation.shm_size.to_string();
-    let shm_options = [("mode", Some("1777")), ("size", Some(shm_size.as_str()))];
-    let shm = mount_api::create("tmpfs", &shm_options, NO_SUID_DEV_EXEC).doing("mount", "/dev/shm")?;
-    attach_directory(&dev, &shm, "shm")?;
-    let queues = mount_api::create("mqueue", &[], NO_SUID_DEV_EXEC).doing("mount", "/dev/mqueue")?;
-    attach_directory(&dev, &queues, "mqueue")?;
-    attach_directory(&dev, &terminals()?, "pts")
+    if !isolation.namespaces.without_shm {
+        attach_directory(&dev, &shared_memory(isolation)?, "shm")?;
+    }
+    attach_directory(&dev, &message_queues(isolation)?, "mqueue")?;
+    attach_directory(&dev, &terminals()?, "pts")?;
+    isolation.devices.iter().try_for_each(|device| asked_for(root, points, &device.host, &device.path))
+}
+
+/// `/dev/shm` belongs to the IPC namespace, whosever that is.
+fn shared_memory(isolation: &Isolation) -> Result<OwnedFd> {
+    match isolation.namespaces.ipc {
+        Namespace::Own => {
+            let size = isolation.shm_size.to_string();
+            let options = [("mode", Some("1777")), ("size", Some(size.as_str()))];
+            mount_api::create("tmpfs", &options, NO_SUID_DEV_EXEC).doing("mount", "/dev/shm")
+        }
+        Namespace::Host => mount_api::clone_tree(CWD, c"/dev/shm", false).doing("bind", "/dev/shm"),
+        Namespace::OfProcess(pid) => shared_memory_of(pid),
+    }
+}
+
+/// Taken in the other container's mount namespace.
+fn shared_memory_of(pid: i32) -> Result<OwnedFd> {
+    let open = |path: &str| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open", path);
+    let (own, other) = (open("/proc/self/ns/mnt")?, open(&format!("/proc/{pid}/ns/mnt"))?);
+    let enter = |namespace: &OwnedFd| {
+        rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Mount))
+            .doing("enter", "a mount namespace")
+    };
+    enter(&other)?;
+    let tree = mount_api::clone_tree(CWD, c"/dev/shm", false).doing("bind", "the other container's /dev/shm");
+    enter(&own)?;
+    tree
+}
+
+fn message_queues(isolation: &Isolation) -> Result<OwnedFd> {
+    match mount_api::create("mqueue", &[], NO_SUID_DEV_EXEC) {
+        // Root of a user namespace may not mount those of the host's IPC namespace anew.
+        Err(_) if isolation.namespaces.ipc == Namespace::Host => {
+            mount_api::clone_tree(CWD, c"/dev/mqueue", false).doing("bind", "/dev/mqueue")
+        }
+        queues => queues.doing("mount", "/dev/mqueue"),
+    }
+}
+
+/// A device of the host, or all in a folder of them, at a place in the container.
+fn asked_for(root: &Root, points: &mut MountPoints<'_>, host: &Path, path: &Path) -> Result<()> {
+    let stat = rustix::fs::stat(host).doing("find the device", host)?;
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => {
+            let mut found: Vec<_> = std::fs::read_dir(host).doing("read", host)?.flatten().collect();
+            found.sort_by_key(std::fs::DirEntry::file_name);
+            for entry in found {
+                let kind = rustix::fs::stat(entry.path()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+                if matches!(kind, Ok(FileType::Directory | FileType::CharacterDevice | FileType::BlockDevice)) {
+                    asked_for(root, points, &entry.path(), &path.join(entry.file_name()))?;
+                }
+            }
+            Ok(())
+        }
+        kind @ (FileType::CharacterDevice | FileType::BlockDevice) => {
+            let name = format!("device-{}", points.next_number());
+            let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+            let node = match rustix::fs::mknodat(&root.staging, &name, kind, mode, stat.st_rdev) {
+                Ok(()) => {
+                    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+                    rustix::fs::chownat(&root.staging, &name, Some(uid), Some(gid), AtFlags::empty())
+                        .doing("give away the device", host)?;
+                    let flags = OFlags::PATH | OFlags::CLOEXEC;
+                    let node = rustix::fs::openat(&root.staging, &name, flags, Mode::empty()).doing("open", host)?;
+                    mount_api::clone_tree(&node, c"", false).doing("bind", host)?
+                }
+                Err(Errno::PERM) => super::root::clone_host_path(host, false)?,
+                Err(errno) => return Err(errno).doing("make the device", host),
+            };
+            let point = points.open(path, PointKind::File)?;
+            mount_api::attach(&node, &point).doing("mount the device", path)
+        }
+        _ => Err(message(format!("not a device node: {}", host.display()))),
+    }
 }
 
 /// A device node that may be opened, as a mount. Where nodes can't be made (in a user namespace), the host's.

@@ -30,7 +30,7 @@ const MASKED: [&str; 12] = [
 const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 pub(super) fn apply(root: &Root, isolation: &Isolation) -> Result<()> {
-    if isolation.privileged {
+    if isolation.privileged || isolation.system_paths_shown {
         return Ok(());
     }
     let null = target::open(&root.mount, Path::new("/dev/null")).doing("open", "/dev/null")?;

@@ -25,7 +25,7 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
 use super::error::InitError;
-use super::isolation::Isolation;
+use super::isolation::{Isolation, Namespace};
 use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
 use super::{loopback, sysctl};
@@ -110,10 +110,22 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
                 .doing("join", "the network namespace")?;
         }
     }
-    // Only now: rbuild has put this process into its cgroup, which becomes the root that the container sees.
-    // SAFETY: of the flags that unshare_unsafe warns of (it is about descriptors and threads), none is used.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }.doing("make", "the cgroup namespace")?;
     let isolation = &launch.container.isolation;
+    let namespaces = &isolation.namespaces;
+    if namespaces.cgroup == Namespace::Own {
+        // Only now: rbuild has put this process into its cgroup, which becomes the root that the container sees.
+        // SAFETY: of the flags that unshare_unsafe warns of (it is about descriptors and threads), none is used.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWCGROUP) }.doing("make", "the cgroup namespace")?;
+    }
+    if let Namespace::OfProcess(pid) = namespaces.ipc {
+        join(&format!("/proc/{pid}/ns/ipc"), LinkNameSpaceType::InterProcessCommunication)?;
+    }
+    if let Namespace::OfProcess(pid) = namespaces.uts {
+        join(&format!("/proc/{pid}/ns/uts"), LinkNameSpaceType::HostNameAndNISDomainName)?;
+    }
+    if namespaces.uts != Namespace::Own {
+        return join_new_keyring();
+    }
     if let Some(name) = &isolation.hostname {
         rustix::system::sethostname(name.as_bytes()).doing("set the host name to", name)?;
     }
@@ -121,6 +133,13 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
         rustix::system::setdomainname(name.as_bytes()).doing("set the domain name to", name)?;
     }
     join_new_keyring()
+}
+
+/// Joins the namespace of another container; the host's `/proc` is still there.
+fn join(path: &str, kind: LinkNameSpaceType) -> Result<()> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    let namespace = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).doing("open", path)?;
+    rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), Some(kind)).doing("join", path)
 }
 
 /// Leaves the host's session keyring (keyctl(2)). A kernel without keyrings has nothing to leave.

@@ -30,6 +30,7 @@ pub(super) struct Program<'a> {
     capabilities: CapabilitySet,
     no_new_privileges: bool,
     seccomp: Option<Vec<u64>>,
+    apparmor: Option<&'a str>,
     usual_files: Rlimit,
     arguments: Vec<CString>,
     environment: Vec<CString>,
@@ -47,6 +48,7 @@ impl<'a> Program<'a> {
             capabilities: if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities },
             no_new_privileges: isolation.no_new_privileges,
             seccomp,
+            apparmor: isolation.apparmor.as_deref(),
             usual_files,
             arguments: process.arguments.iter().map(|text| c_string(text)).collect::<Result<_>>()?,
             environment: process.environment.iter().map(|text| c_string(text)).collect::<Result<_>>()?,
@@ -119,6 +121,9 @@ impl<'a> Program<'a> {
     /// Gives up what the program shall not have. A seccomp filter needs a capability or no-new-privileges; so it comes
     /// before the capabilities go when the program may gain privileges, and last of all when it may not.
     fn restrict(&self) -> Result<()> {
+        if let Some(profile) = self.apparmor {
+            crate::sandbox::lsm::confine(profile)?;
+        }
         if !self.no_new_privileges {
             self.load_filter()?;
         }

@@ -22,7 +22,7 @@ pub(super) fn mount(
     isolation: &Isolation,
     cgroups: &CgroupMounts,
 ) -> Result<()> {
-    if !isolation.privileged {
+    if !isolation.opens_devices() {
         mount_api::set_attributes(&root.mount, MountAttrFlags::MOUNT_ATTR_NODEV, false).doing("restrict", "/")?;
     }
     proc(points)?;

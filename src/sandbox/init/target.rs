@@ -16,6 +16,7 @@ pub(super) struct MountPoints<'a> {
     /// The device of the root filesystem, which tells it from what is mounted in it.
     device: u64,
     pub(super) created: Vec<CreatedMountPoint>,
+    numbers: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -27,7 +28,13 @@ pub(super) enum PointKind {
 impl<'a> MountPoints<'a> {
     pub(super) fn new(root: &'a OwnedFd) -> Result<Self> {
         let device = fstat(root).doing("look at", "the root filesystem")?.st_dev;
-        Ok(Self { root, device, created: Vec::new() })
+        Ok(Self { root, device, created: Vec::new(), numbers: 0 })
+    }
+
+    /// Another number each time, for names in the staging area.
+    pub(super) fn next_number(&mut self) -> u32 {
+        self.numbers += 1;
+        self.numbers
     }
 
     /// A handle of the place; makes it, and what is missing above it.

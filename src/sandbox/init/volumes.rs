@@ -8,7 +8,7 @@ use rustix::mount::MountAttrFlags;
 use super::root::{OpenStack, Root};
 use super::target::{MountPoints, PointKind};
 use super::{Doing, Result, root, target};
-use crate::sandbox::container::{Mount, MountSource, TmpfsOptions};
+use crate::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions};
 use crate::sandbox::isolation::Isolation;
 use crate::sandbox::mount_api;
 
@@ -23,7 +23,7 @@ pub(super) enum OpenSource {
 /// Opens what the mounts take from the host, in their order.
 pub(super) fn open(mounts: &[Mount]) -> Result<Vec<OpenSource>> {
     let open = |mount: &Mount| match &mount.source {
-        MountSource::Bind { path, recursive } => root::clone_host_path(path, *recursive).map(OpenSource::Tree),
+        MountSource::Bind { path, recursive, .. } => root::clone_host_path(path, *recursive).map(OpenSource::Tree),
         MountSource::Stack { stack, .. } => root::open_stack(stack).map(OpenSource::Stack),
         MountSource::Tmpfs(_) | MountSource::File { .. } => Ok(OpenSource::New),
     };
@@ -52,13 +52,15 @@ pub(super) fn attach(
             // `open` gives a stack for a stack.
             (_, MountSource::Stack { .. } | MountSource::Bind { .. }) => continue,
         };
-        mount_api::make_private(&tree).doing("make private", &mount.target)?;
+        propagate(&tree, mount).doing("set the propagation of", &mount.target)?;
         let kind = match target::is_directory(&tree).doing("look at the source of", &mount.target)? {
             true => PointKind::Directory,
             false => PointKind::File,
         };
         let point = points.open(&mount.target, kind)?;
-        mount_api::set_attributes(&tree, attributes(mount, isolation), true)
+        let (everywhere, here) = attributes(mount, isolation);
+        mount_api::set_attributes(&tree, everywhere, true)
+            .and_then(|()| if here.is_empty() { Ok(()) } else { mount_api::set_attributes(&tree, here, false) })
             .doing("set the options of", &mount.target)?;
         mount_api::attach(&tree, &point).doing("mount", &mount.target)?;
     }
@@ -66,15 +68,27 @@ pub(super) fn attach(
 }
 
 /// Device nodes open only where rbuild put them: the program may make any (it has CAP_MKNOD), and use none.
-fn attributes(mount: &Mount, isolation: &Isolation) -> MountAttrFlags {
+/// What holds for all that is mounted there, and what for the mount itself only.
+fn attributes(mount: &Mount, isolation: &Isolation) -> (MountAttrFlags, MountAttrFlags) {
     let mut attributes = MountAttrFlags::empty();
-    attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only);
-    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.privileged);
+    let mut here = MountAttrFlags::empty();
+    attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only && !mount.shallow);
+    here.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only && mount.shallow);
+    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.opens_devices());
     if let MountSource::Tmpfs(options) = &mount.source {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
         attributes.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, options.no_exec);
     }
-    attributes
+    (attributes, here)
+}
+
+/// The tree was taken while the host's mounts had their peers.
+fn propagate(tree: &OwnedFd, mount: &Mount) -> rustix::io::Result<()> {
+    match &mount.source {
+        MountSource::Bind { propagation: Propagation::Shared, .. } => Ok(()),
+        MountSource::Bind { propagation: Propagation::Slave, .. } => mount_api::make_slave(tree),
+        _ => mount_api::make_private(tree),
+    }
 }
 
 /// One folder or file of a merged stack, as a mount of its own. The stack is attached to the staging area for that:

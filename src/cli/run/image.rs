@@ -1,0 +1,46 @@
+//! The image that a container is made from: looked up, or pulled first.
+
+use super::arguments::{ContainerArgs, Pull};
+use crate::cli::{CliError, image_info};
+use crate::container::Image;
+use crate::snapshot::Stack;
+use crate::store::{FindImageError, Store};
+
+/// The image, from the store or else from the registry.
+pub(super) fn find_image(store: &Store, args: &ContainerArgs) -> Result<Image, CliError> {
+    let program = &args.program;
+    if program.pull == Pull::Always {
+        fetch(store, args)?;
+    }
+    let found = match store.find_image(&args.image) {
+        Err(FindImageError::NotFound { .. }) if program.pull == Pull::Missing => {
+            if !program.quiet {
+                eprintln!("Unable to find image '{}' locally", args.image);
+            }
+            fetch(store, args)?;
+            store.find_image(&args.image)?
+        }
+        Err(error @ FindImageError::NotFound { .. }) => {
+            return Err(CliError::from(error).hint("build it, load it or pull it first"));
+        }
+        found => found?,
+    };
+    let config = image_info::read_config(store, &found.id)?.into_value();
+    if let Some(wanted) = &program.platform
+        && wanted.normalized() != config.platform.normalized()
+    {
+        let text = format!("image `{}` is for {}, not for {wanted}", args.image, config.platform);
+        return Err(CliError::new(text));
+    }
+    Ok(Image {
+        id: found.id.to_string(),
+        name: args.image.clone(),
+        platform: config.platform.os.clone(),
+        layers: Stack::of_image(&config.rootfs.diff_ids).unpacked(store)?,
+        config: config.config,
+    })
+}
+
+fn fetch(store: &Store, args: &ContainerArgs) -> Result<(), CliError> {
+    crate::cli::pull::fetch(store, &args.image.parse()?, args.program.platform.as_ref())
+}

@@ -1,0 +1,361 @@
+//! What was typed → what it means for the container. Nothing is done yet; what can't be is said.
+
+use std::collections::BTreeMap;
+
+use super::arguments::{ContainerArgs, Health, Resources};
+use super::{devices, modes, mounts, network, ports, values};
+use crate::cli::CliError;
+use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
+use crate::image::Healthcheck;
+use crate::sandbox::CapabilitySet;
+
+const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
+const LEAST_MEMORY: u64 = 6 << 20;
+
+impl ContainerArgs {
+    /// `detached`: nobody is to be attached to it.
+    pub fn options(&self, detached: bool) -> Result<ContainerOptions, CliError> {
+        self.refuse()?;
+        let program = &self.program;
+        let mut environment = Vec::new();
+        for file in &program.env_file {
+            environment.extend(values::environment_file(file)?);
+        }
+        environment.extend(program.env.iter().map(|text| values::variable(text)));
+        let mut labels = BTreeMap::new();
+        for file in &program.label_file {
+            labels.extend(values::pairs(&values::label_file(file)?));
+        }
+        labels.extend(values::pairs(&program.label));
+        let host = self.host_config()?;
+        let mut exposed = ports::exposed(&self.network.expose)?;
+        exposed.extend(host.port_bindings.keys().cloned());
+        if program.stop_timeout.is_some_and(|seconds| seconds < -1) {
+            return Err(CliError::new("invalid --stop-timeout: it is a number of seconds, or -1 for no end"));
+        }
+        Ok(ContainerOptions {
+            name: program.name.clone(),
+            command: self.command.clone(),
+            entrypoint: program.entrypoint.clone(),
+            environment,
+            user: program.user.clone(),
+            directory: program.workdir.clone(),
+            hostname: self.network.hostname.clone(),
+            domainname: self.network.domainname.clone(),
+            labels,
+            exposed_ports: exposed,
+            terminal: program.tty,
+            open_stdin: program.interactive,
+            attach: self.attached(detached)?,
+            stop_signal: program.stop_signal.clone(),
+            stop_timeout: program.stop_timeout,
+            healthcheck: self.health.healthcheck()?,
+            networks: network::endpoints(&self.network)?,
+            mounts: mounts::all(&self.storage)?,
+            host,
+        })
+    }
+
+    fn refuse(&self) -> Result<(), CliError> {
+        let refused = &self.refused;
+        if refused.disable_content_trust == Some(false) {
+            return Err(CliError::new("--disable-content-trust=false: rbuild does not verify docker's content trust")
+                .hint("name the image by its digest: NAME@sha256:..."));
+        }
+        if refused.isolation.as_deref().is_some_and(|isolation| !matches!(isolation, "" | "default")) {
+            return Err(CliError::new("--isolation is for containers of Windows, which rbuild has not"));
+        }
+        if refused.kernel_memory.is_some() {
+            return Err(CliError::new("--kernel-memory: the kernel has no limit of its own memory any more")
+                .hint("limit the memory as a whole, with --memory"));
+        }
+        if !refused.storage_opt.is_empty() {
+            let text = "--storage-opt: the size of a container's root filesystem can't be limited here";
+            return Err(CliError::new(text).hint("put what grows into a tmpfs or volume with a size"));
+        }
+        match self.program.runtime.as_deref() {
+            None | Some("" | "rbuild") => Ok(()),
+            Some(other) => Err(CliError::new(format!("unknown or invalid runtime name: {other}"))
+                .hint("rbuild's own runtime is the only one so far")),
+        }
+    }
+
+    /// With `-i` alone, all; `-a` names them.
+    fn attached(&self, detached: bool) -> Result<Attached, CliError> {
+        if detached {
+            if !self.program.attach.is_empty() {
+                return Err(CliError::new("conflicting options: cannot specify both --attach and --detach"));
+            }
+            return Ok(Attached::default());
+        }
+        let mut attached = Attached::default();
+        for stream in &self.program.attach {
+            match stream.to_ascii_lowercase().as_str() {
+                "stdin" => attached.stdin = true,
+                "stdout" => attached.stdout = true,
+                "stderr" => attached.stderr = true,
+                other => {
+                    return Err(CliError::new(format!(
+                        "invalid argument \"{other}\" for \"-a, --attach\" flag: valid streams are STDIN, STDOUT and STDERR"
+                    )));
+                }
+            }
+        }
+        Ok(match self.program.attach.is_empty() {
+            true => Attached { stdin: self.program.interactive, stdout: true, stderr: true },
+            false => attached,
+        })
+    }
+
+    fn host_config(&self) -> Result<HostConfig, CliError> {
+        let (program, security, network) = (&self.program, &self.security, &self.network);
+        // Wrong names are said before anything is made.
+        CapabilitySet::adjusted(&security.cap_add, &security.cap_drop)?;
+        let restart_policy = restart_policy(&program.restart)?;
+        if program.rm && !matches!(restart_policy.name.as_str(), "" | "no") {
+            return Err(CliError::new("conflicting options: cannot specify both --restart and --rm"));
+        }
+        let resources = &self.resources;
+        let adjustment = resources.oom_score_adj.unwrap_or_default();
+        if !(-1000..=1000).contains(&adjustment) {
+            return Err(CliError::new(format!("invalid value {adjustment}, range for oom score adj is [-1000, 1000]")));
+        }
+        let unconfined = security.security_opt.iter().any(|option| option == "systempaths=unconfined");
+        let mut host = HostConfig {
+            binds: mounts::binds(&self.storage.volume),
+            container_id_file: program.cidfile.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
+            log_config: log_config(program.log_driver.as_deref(), &program.log_opt)?,
+            network_mode: network::mode(network)?,
+            port_bindings: ports::bindings(&network.publish)?,
+            publish_all_ports: network.publish_all,
+            restart_policy,
+            auto_remove: program.rm,
+            volume_driver: self.storage.volume_driver.clone().unwrap_or_default(),
+            volumes_from: self.storage.volumes_from.clone(),
+            annotations: values::pairs(&program.annotation).collect(),
+            cap_add: security.cap_add.clone(),
+            cap_drop: security.cap_drop.clone(),
+            cgroupns_mode: modes::cgroup(security.cgroupns.as_deref())?,
+            dns: network.dns.clone(),
+            dns_options: network.dns_option.clone(),
+            dns_search: network.dns_search.clone(),
+            extra_hosts: network.add_host.clone(),
+            group_add: program.group_add.clone(),
+            ipc_mode: modes::ipc(security.ipc.as_deref())?,
+            links: network.link.iter().map(|text| network::link(text)).collect::<Result<_, _>>()?,
+            oom_score_adj: adjustment,
+            pid_mode: modes::pid(security.pid.as_deref())?,
+            privileged: security.privileged,
+            readonly_rootfs: self.storage.read_only,
+            security_opt: values::security(&security.security_opt)?,
+            tmpfs: values::tmpfs(&self.storage.tmpfs),
+            uts_mode: modes::host_only("uts", security.uts.as_deref())?,
+            userns_mode: modes::host_only("userns", security.userns.as_deref())?,
+            shm_size: self.storage.shm_size.unwrap_or_default(),
+            sysctls: values::pairs(&security.sysctl).collect(),
+            runtime: String::new(),
+            resources: resources.as_docker_has_them()?,
+            mounts: mounts::typed(&self.storage.mount)?,
+            masked_paths: unconfined.then(Vec::new),
+            readonly_paths: unconfined.then(Vec::new),
+            init: program.init,
+            ..HostConfig::default()
+        };
+        devices::add(&self.devices, &mut host.resources)?;
+        network::check(network, &host)?;
+        Ok(host)
+    }
+}
+
+fn restart_policy(text: &str) -> Result<RestartPolicy, CliError> {
+    let (name, count) = match text.split_once(':') {
+        Some((name, count)) => (name, Some(count)),
+        None => (text, None),
+    };
+    let maximum_retry_count = match count {
+        None => 0,
+        Some(_) if name != "on-failure" => {
+            return Err(CliError::new(
+                "invalid restart policy: maximum retry count can only be used with 'on-failure'",
+            ));
+        }
+        Some(count) => count
+            .parse()
+            .map_err(|_| CliError::new("invalid restart policy format: maximum retry count must be an integer"))?,
+    };
+    match name {
+        "" | "no" => Ok(RestartPolicy { name: "no".to_owned(), maximum_retry_count: 0 }),
+        "always" | "unless-stopped" | "on-failure" => Ok(RestartPolicy { name: name.to_owned(), maximum_retry_count }),
+        other => Err(CliError::new(format!(
+            "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or \
+             'unless-stopped'"
+        ))),
+    }
+}
+
+/// Options that would be ignored are refused: each driver has its own.
+fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, CliError> {
+    let driver = driver.unwrap_or("json-file");
+    if !LOG_DRIVERS.contains(&driver) {
+        return Err(CliError::new(format!("logger: no log driver named '{driver}' is registered"))
+            .hint("there are json-file, local and none"));
+    }
+    let config: BTreeMap<String, String> = values::pairs(options).collect();
+    if driver == "none" && !config.is_empty() {
+        return Err(CliError::new("invalid logging opts for driver none"));
+    }
+    for (key, value) in &config {
+        let is_right = match key.as_str() {
+            "max-size" => values::bytes(value).is_ok() || value == "-1",
+            "max-file" => value.parse::<u32>().is_ok_and(|count| count > 0),
+            "compress" => matches!(value.as_str(), "true" | "false"),
+            "mode" => matches!(value.as_str(), "blocking" | "non-blocking"),
+            "max-buffer-size" => values::bytes(value).is_ok(),
+            "labels" | "labels-regex" | "env" | "env-regex" | "tag" if driver == "json-file" => true,
+            other => return Err(CliError::new(format!("unknown log opt '{other}' for {driver} log driver"))),
+        };
+        if !is_right {
+            return Err(CliError::new(format!("invalid value for log opt '{key}': {value}")));
+        }
+    }
+    Ok(LogConfig { driver: driver.to_owned(), config })
+}
+
+impl Health {
+    fn healthcheck(&self) -> Result<Option<Healthcheck>, CliError> {
+        let durations = [
+            ("--health-interval", &self.health_interval),
+            ("--health-timeout", &self.health_timeout),
+            ("--health-start-period", &self.health_start_period),
+            ("--health-start-interval", &self.health_start_interval),
+        ];
+        let any = self.health_cmd.is_some() || self.health_retries.is_some();
+        if self.no_healthcheck {
+            if any || durations.iter().any(|(_, value)| value.is_some()) {
+                return Err(CliError::new("--no-healthcheck conflicts with --health-* options"));
+            }
+            return Ok(Some(Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() }));
+        }
+        let mut numbers = [0; 4];
+        for (number, (name, value)) in numbers.iter_mut().zip(durations) {
+            let Some(text) = value else { continue };
+            *number = values::duration(text).ok_or_else(|| {
+                CliError::new(format!("invalid argument \"{text}\" for \"{name}\": it is a duration such as 30s"))
+            })?;
+            if *number < 0 {
+                return Err(CliError::new(format!("{name} cannot be negative")));
+            }
+        }
+        let retries = self.health_retries.unwrap_or_default();
+        if retries < 0 {
+            return Err(CliError::new("--health-retries cannot be negative"));
+        }
+        if !any && numbers == [0; 4] {
+            return Ok(None);
+        }
+        let test = self.health_cmd.as_ref().map(|command| vec!["CMD-SHELL".to_owned(), command.clone()]);
+        Ok(Some(Healthcheck {
+            test: test.unwrap_or_default(),
+            interval: numbers[0],
+            timeout: numbers[1],
+            start_period: numbers[2],
+            start_interval: numbers[3],
+            retries,
+            extra: BTreeMap::new(),
+        }))
+    }
+}
+
+impl Resources {
+    fn as_docker_has_them(&self) -> Result<container::Resources, CliError> {
+        self.check()?;
+        Ok(container::Resources {
+            memory: self.memory.unwrap_or_default(),
+            memory_swap: self.memory_swap.unwrap_or_default(),
+            memory_reservation: self.memory_reservation.unwrap_or_default(),
+            memory_swappiness: self.memory_swappiness.filter(|number| *number != -1),
+            oom_kill_disable: self.oom_kill_disable.then_some(true),
+            nano_cpus: self.cpus.unwrap_or_default(),
+            cpu_quota: self.cpu_quota.unwrap_or_default(),
+            cpu_period: self.cpu_period.unwrap_or_default(),
+            cpu_realtime_period: self.cpu_rt_period.unwrap_or_default(),
+            cpu_realtime_runtime: self.cpu_rt_runtime.unwrap_or_default(),
+            cpu_shares: self.cpu_shares.unwrap_or_default(),
+            cpuset_cpus: self.cpuset_cpus.clone().unwrap_or_default(),
+            cpuset_mems: self.cpuset_mems.clone().unwrap_or_default(),
+            pids_limit: self.pids_limit,
+            blkio_weight: self.blkio_weight.unwrap_or_default(),
+            blkio_weight_device: devices::weights(&self.blkio_weight_device)?,
+            blkio_device_read_bps: devices::throttles(&self.device_read_bps, true)?,
+            blkio_device_write_bps: devices::throttles(&self.device_write_bps, true)?,
+            blkio_device_read_iops: devices::throttles(&self.device_read_iops, false)?,
+            blkio_device_write_iops: devices::throttles(&self.device_write_iops, false)?,
+            cgroup_parent: self.cgroup_parent.clone().unwrap_or_default(),
+            ulimits: self.ulimit.iter().map(|text| values::ulimits(text)).collect::<Result<_, _>>()?,
+            ..container::Resources::default()
+        })
+    }
+
+    /// docker's rules for numbers that belong together.
+    fn check(&self) -> Result<(), CliError> {
+        let fail = |text: &str| Err(CliError::new(text));
+        let (memory, swap) = (self.memory.unwrap_or_default(), self.memory_swap.unwrap_or_default());
+        if memory != 0 && memory < LEAST_MEMORY {
+            return fail("minimum memory limit allowed is 6MB");
+        }
+        if swap > 0 && memory == 0 {
+            return fail("you should always set the memory limit when using --memory-swap");
+        }
+        if swap > 0 && (swap as u64) < memory {
+            return fail("minimum memoryswap limit should be larger than memory limit");
+        }
+        if memory != 0 && self.memory_reservation.is_some_and(|reservation| reservation > memory) {
+            return fail("minimum memory limit can not be less than memory reservation limit");
+        }
+        if let Some(number) = self.memory_swappiness.filter(|number| !(-1..=100).contains(number)) {
+            return Err(CliError::new(format!("invalid value for memory swappiness: {number}, valid range is 0-100")));
+        }
+        if self.cpu_period.is_some_and(|period| period != 0 && !(1000..=1_000_000).contains(&period)) {
+            return fail("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+        }
+        if self.cpu_quota.is_some_and(|quota| quota > 0 && quota < 1000) {
+            return fail("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+        }
+        if self.blkio_weight.is_some_and(|weight| weight != 0 && !(10..=1000).contains(&weight)) {
+            return fail("range of blkio weight is from 10 to 1000");
+        }
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        if self.cpus.is_some_and(|nano| nano > processors as u64 * 1_000_000_000) {
+            return Err(CliError::new(format!(
+                "range of CPUs is from 0.01 to {processors}.00, as there are only {processors} CPUs available"
+            )));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn restart_policies() {
+        let name = |text: &str| restart_policy(text).map(|policy| (policy.name, policy.maximum_retry_count));
+        assert_eq!(name("on-failure:3").unwrap(), ("on-failure".to_owned(), 3));
+        assert_eq!(name("always").unwrap(), ("always".to_owned(), 0));
+        for wrong in ["always:3", "never", "on-failure:x"] {
+            assert!(name(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn log_options() {
+        let config = |driver: &str, option: &str| log_config(Some(driver), &[option.to_owned()]);
+        assert_eq!(config("local", "max-size=10m").unwrap().config["max-size"], "10m");
+        for (driver, option) in
+            [("none", "max-size=1m"), ("local", "tag=x"), ("syslog", "tag=x"), ("json-file", "max-file=0")]
+        {
+            assert!(config(driver, option).is_err(), "{driver} {option}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! `--mount type=bind|volume|tmpfs,source=...,target=...`.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value, json};
+
+use super::mounts::{PROPAGATIONS, absolute, check_volume_name, host_path};
+use super::values::bytes;
+use crate::cli::CliError;
+use crate::container::{MountKind, MountPoint, ReadOnlyDepth};
+use crate::sandbox::TmpfsOptions;
+
+/// The fields as typed.
+#[derive(Default)]
+struct Fields {
+    kind: String,
+    source: Option<String>,
+    target: Option<PathBuf>,
+    mount: MountPoint,
+    read_only: bool,
+    tmpfs: TmpfsOptions,
+    /// What belongs to one kind only.
+    used: Vec<(&'static str, String)>,
+}
+
+pub(super) fn mount(text: &str, driver: &str) -> Result<MountPoint, CliError> {
+    let wrong = |message: String| CliError::new(format!("invalid --mount `{text}`: {message}"));
+    let mut fields = Fields { kind: "volume".to_owned(), ..Fields::default() };
+    fields.mount.driver = driver.to_owned();
+    fields.tmpfs.no_exec = true;
+    for (key, value) in crate::cli::build::values::fields(text) {
+        fields.set(&key, &value).map_err(wrong)?;
+    }
+    fields.finish().map_err(wrong)
+}
+
+impl Fields {
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
+        let flag = || match value {
+            "" | "true" | "1" => Ok(true),
+            "false" | "0" => Ok(false),
+            _ => Err(format!("invalid value for {key}: {value}")),
+        };
+        let pair = || value.split_once('=').unwrap_or((value, ""));
+        let kind = ["bind", "volume", "tmpfs"].into_iter().find(|kind| key.starts_with(&format!("{kind}-")));
+        if let Some(kind) = kind {
+            self.used.push((kind, key.to_owned()));
+        }
+        match key {
+            "type" => self.kind = value.to_ascii_lowercase(),
+            "source" | "src" => self.source = Some(value.to_owned()),
+            "target" | "destination" | "dst" => self.target = absolute(value),
+            "readonly" | "ro" => self.read_only = flag()?,
+            "consistency" => {}
+            "bind-propagation" if PROPAGATIONS.contains(&value) => self.mount.propagation = value.to_owned(),
+            "bind-nonrecursive" => self.mount.non_recursive = flag()?,
+            "bind-create-src" => self.mount.create_source = flag()?,
+            "bind-recursive" => match value {
+                "enabled" | "readonly" => {}
+                "disabled" => self.mount.non_recursive = true,
+                "writable" => self.mount.read_only_depth = ReadOnlyDepth::Shallow,
+                _ => return Err(format!("invalid value for {key}: {value}")),
+            },
+            "volume-nocopy" => self.mount.volume.no_copy = flag()?,
+            "volume-driver" => self.mount.driver = value.to_owned(),
+            "volume-subpath" => self.mount.volume.subpath = value.to_owned(),
+            "volume-label" => {
+                let (key, value) = pair();
+                self.mount.volume.labels.insert(key.to_owned(), value.to_owned());
+            }
+            "volume-opt" => {
+                let (key, value) = pair();
+                self.mount.volume.options.insert(key.to_owned(), value.to_owned());
+            }
+            "tmpfs-size" => self.tmpfs.size = Some(bytes(value)?),
+            "tmpfs-mode" => {
+                self.tmpfs.mode =
+                    u32::from_str_radix(value, 8).map_err(|_| format!("invalid value for {key}: {value}"))?;
+            }
+            other => return Err(format!("unexpected key '{other}' in '{other}={value}'")),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Result<MountPoint, String> {
+        let target = self.target.ok_or("target is required, and must be absolute")?;
+        if let Some((_, key)) = self.used.iter().find(|(kind, _)| *kind != self.kind) {
+            return Err(format!("cannot mix '{key}' with mount type '{}'", self.kind));
+        }
+        let is_read_only_rule = self.mount.read_only_depth != ReadOnlyDepth::default();
+        if is_read_only_rule && !self.read_only {
+            return Err("option 'bind-recursive=writable' requires 'readonly' to be specified".to_owned());
+        }
+        let mount = MountPoint { destination: target, writable: !self.read_only, ..self.mount };
+        let plain = MountPoint { driver: String::new(), ..mount.clone() };
+        match (self.kind.as_str(), self.source) {
+            ("bind", Some(source)) => {
+                let source =
+                    host_path(&source).ok_or(format!("invalid mount path: '{source}' mount path must be absolute"))?;
+                let propagation = if plain.propagation.is_empty() { "rprivate".to_owned() } else { plain.propagation };
+                Ok(MountPoint { source, propagation, ..plain })
+            }
+            ("bind", None) => Err("a bind needs a source".to_owned()),
+            ("tmpfs", None) => Ok(MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(self.tmpfs), ..plain }),
+            ("tmpfs", Some(_)) => Err("a tmpfs has no source".to_owned()),
+            ("volume", name) => {
+                let name = name.unwrap_or_default();
+                check_volume_name(&name).map_err(|_| format!("`{name}` is no name of a volume"))?;
+                Ok(MountPoint { kind: MountKind::Volume, name, ..mount })
+            }
+            (other, _) => Err(format!("there is no type `{other}`; there are bind, volume and tmpfs")),
+        }
+    }
+}
+
+/// In the words of docker's `HostConfig.Mounts`.
+pub(super) fn describe(mount: &MountPoint) -> Value {
+    let mut fields = Map::new();
+    let (kind, source) = match mount.kind {
+        MountKind::Bind => ("bind", mount.source.display().to_string()),
+        MountKind::Volume => ("volume", mount.name.clone()),
+        MountKind::Tmpfs => ("tmpfs", String::new()),
+    };
+    fields.insert("Type".to_owned(), json!(kind));
+    if !source.is_empty() {
+        fields.insert("Source".to_owned(), json!(source));
+    }
+    fields.insert("Target".to_owned(), json!(mount.destination));
+    if !mount.writable {
+        fields.insert("ReadOnly".to_owned(), json!(true));
+    }
+    match mount.kind {
+        MountKind::Bind if mount.propagation != "rprivate" || mount.non_recursive => {
+            fields.insert(
+                "BindOptions".to_owned(),
+                json!({"Propagation": mount.propagation, "NonRecursive": mount.non_recursive}),
+            );
+        }
+        MountKind::Volume => {
+            let used = &mount.volume;
+            let driver = json!({"Name": mount.driver, "Options": used.options});
+            let options =
+                json!({"NoCopy": used.no_copy, "Labels": used.labels, "Subpath": used.subpath, "DriverConfig": driver});
+            fields.insert("VolumeOptions".to_owned(), options);
+        }
+        MountKind::Tmpfs => {
+            if let Some(options) = &mount.tmpfs {
+                let options = json!({"SizeBytes": options.size, "Mode": options.mode});
+                fields.insert("TmpfsOptions".to_owned(), options);
+            }
+        }
+        MountKind::Bind => {}
+    }
+    Value::Object(fields)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<MountPoint, String> {
+        mount(text, "local").map_err(|error| format!("{error:?}"))
+    }
+
+    #[test]
+    fn each_kind() {
+        let bind = parse("type=bind,source=/a,target=/b,readonly,bind-propagation=rslave").unwrap();
+        assert_eq!((bind.kind, bind.writable, bind.create_source), (MountKind::Bind, false, false));
+        assert_eq!(bind.propagation, "rslave");
+        let memory = parse("type=tmpfs,dst=/b,tmpfs-size=1m,tmpfs-mode=700").unwrap();
+        let options = TmpfsOptions { size: Some(1 << 20), mode: 0o700, no_exec: true, ..TmpfsOptions::default() };
+        assert_eq!(memory.tmpfs, Some(options));
+        let text = "source=data,dst=/b,volume-nocopy,volume-subpath=x/y,volume-label=a=b,\"volume-opt=o=bind,ro\"";
+        let volume = parse(text).unwrap();
+        assert_eq!((volume.kind, volume.name.as_str(), volume.driver.as_str()), (MountKind::Volume, "data", "local"));
+        assert_eq!((volume.volume.subpath.as_str(), &*volume.volume.options["o"]), ("x/y", "bind,ro"));
+        assert_eq!(
+            parse("type=bind,src=/a,dst=/b,ro,bind-recursive=writable").unwrap().read_only_depth,
+            ReadOnlyDepth::Shallow
+        );
+    }
+
+    #[test]
+    fn wrong_ones() {
+        for wrong in [
+            "type=bind,target=/b",
+            "type=nope,target=/b",
+            "source=a b,target=/b",
+            "type=tmpfs",
+            "x=y,dst=/b",
+            "type=bind,src=/a,dst=/b,volume-nocopy",
+            "type=volume,dst=/b,tmpfs-size=1m",
+            "type=tmpfs,src=x,dst=/b",
+            "type=bind,src=/a,dst=/b,bind-propagation=x",
+            "type=bind,src=/a,dst=/b,bind-recursive=writable",
+        ] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn in_dockers_words() {
+        let described = describe(&parse("type=bind,src=/a,dst=/b,ro").unwrap());
+        assert_eq!(described, json!({"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": true}));
+    }
+}

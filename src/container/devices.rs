@@ -1,0 +1,168 @@
+//! The devices that a container gets: named by path, by CDI, or by the number of graphics processors.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::FileType;
+
+use super::error::ContainerError;
+use super::host_config::{DeviceRequest, HostConfig, Resources, ThrottleDevice};
+use crate::cdi::{self, Edits};
+use crate::io_error::AtPath;
+use crate::sandbox::{DeviceNode, Limits, Mount, MountSource, Propagation, Throttle, ThrottleKind};
+
+/// What every container may do with devices (docker's list), where a cgroup decides.
+const USUAL_RULES: [&str; 11] = [
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 1:8 rwm",
+    "c 1:9 rwm",
+    "c 5:0 rwm",
+    "c 5:1 rwm",
+    "c 5:2 rwm",
+    "c 136:* rwm",
+];
+
+#[derive(Debug, Default)]
+pub(super) struct Devices {
+    pub(super) nodes: Vec<DeviceNode>,
+    pub(super) environment: Vec<String>,
+    pub(super) mounts: Vec<Mount>,
+    pub(super) groups: Vec<u32>,
+}
+
+pub(super) fn of(host: &HostConfig) -> Result<Devices, ContainerError> {
+    let mapped = host.resources.devices.iter().map(|device| DeviceNode {
+        host: PathBuf::from(&device.path_on_host),
+        path: PathBuf::from(&device.path_in_container),
+    });
+    let mut devices = Devices { nodes: mapped.collect(), ..Devices::default() };
+    for request in &host.resources.device_requests {
+        devices.add(edits(request)?);
+    }
+    Ok(devices)
+}
+
+impl Devices {
+    fn add(&mut self, edits: Edits) {
+        let nodes =
+            edits.device_nodes.iter().map(|node| DeviceNode { host: node.host().clone(), path: node.path.clone() });
+        self.nodes.extend(nodes);
+        self.mounts.extend(edits.mounts.iter().map(|mount| Mount {
+            target: mount.container_path.clone(),
+            source: MountSource::Bind {
+                path: mount.host_path.clone(),
+                recursive: mount.is_recursive(),
+                propagation: Propagation::Private,
+            },
+            read_only: mount.is_read_only(),
+            shallow: false,
+        }));
+        self.environment.extend(edits.env);
+        self.groups.extend(edits.additional_gids);
+    }
+}
+
+fn edits(request: &DeviceRequest) -> Result<Edits, ContainerError> {
+    let registry = cdi::Registry::read()?;
+    let no_driver = || ContainerError::NoDeviceDriver {
+        driver: request.driver.clone(),
+        capabilities: format!("{:?}", request.capabilities).replace(['"', ','], ""),
+    };
+    let names: Vec<String> = match request.driver.as_str() {
+        "cdi" => request.device_ids.clone(),
+        "" | "nvidia" => {
+            let kind = "nvidia.com/gpu";
+            if registry.find(kind).is_err() {
+                return Err(no_driver());
+            }
+            match (request.count, request.device_ids.as_slice()) {
+                (-1, []) if registry.find(&format!("{kind}=all")).is_ok() => vec![format!("{kind}=all")],
+                (-1, []) => vec![format!("{kind}=*")],
+                (count, []) => (0..count).map(|number| format!("{kind}={number}")).collect(),
+                (_, ids) => ids.iter().map(|id| format!("{kind}={id}")).collect(),
+            }
+        }
+        _ => return Err(no_driver()),
+    };
+    let mut found = Vec::new();
+    for name in &names {
+        found.extend(registry.find(name)?);
+    }
+    Ok(cdi::Registry::edits(&found)?)
+}
+
+/// The limits of block devices, by their numbers, and the rules for opening devices where there are any.
+pub(super) fn limit(host: &HostConfig, limits: &mut Limits) -> Result<(), ContainerError> {
+    let resources = &host.resources;
+    for device in &resources.blkio_weight_device {
+        limits.blkio_weight_devices.push((number(Path::new(&device.path))?.1, device.weight));
+    }
+    for (list, kind) in throttled(resources) {
+        for one in list {
+            let device = number(Path::new(&one.path))?.1;
+            limits.throttles.push(Throttle { device, kind, rate: one.rate });
+        }
+    }
+    let is_limited = resources.devices.iter().any(|device| device.cgroup_permissions.len() < 3);
+    if !host.privileged && (is_limited || !resources.device_cgroup_rules.is_empty()) {
+        limits.device_rules = USUAL_RULES.map(str::to_owned).to_vec();
+        for device in &resources.devices {
+            let path = Path::new(&device.path_on_host);
+            if let Ok((kind, numbers)) = number(path) {
+                limits.device_rules.push(format!("{kind} {numbers} {}", device.cgroup_permissions));
+            }
+        }
+        limits.device_rules.extend(resources.device_cgroup_rules.iter().cloned());
+    }
+    Ok(())
+}
+
+fn throttled(resources: &Resources) -> [(&Vec<ThrottleDevice>, ThrottleKind); 4] {
+    [
+        (&resources.blkio_device_read_bps, ThrottleKind::ReadBytes),
+        (&resources.blkio_device_write_bps, ThrottleKind::WriteBytes),
+        (&resources.blkio_device_read_iops, ThrottleKind::ReadOperations),
+        (&resources.blkio_device_write_iops, ThrottleKind::WriteOperations),
+    ]
+}
+
+/// `b` or `c`, and `MAJOR:MINOR`.
+fn number(path: &Path) -> Result<(char, String), ContainerError> {
+    let stat = rustix::fs::stat(path).at("find the device", path)?;
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::BlockDevice => 'b',
+        FileType::CharacterDevice => 'c',
+        _ => return Err(ContainerError::NoDevice { path: path.to_owned() }),
+    };
+    Ok((kind, format!("{}:{}", rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::DeviceMapping;
+
+    #[test]
+    fn rules_only_where_they_are_needed() {
+        let mut host = HostConfig::default();
+        let mapping = |mode: &str| DeviceMapping {
+            path_on_host: "/dev/null".to_owned(),
+            path_in_container: "/dev/none".to_owned(),
+            cgroup_permissions: mode.to_owned(),
+        };
+        host.resources.devices = vec![mapping("rwm")];
+        let mut limits = Limits::default();
+        limit(&host, &mut limits).unwrap();
+        assert!(limits.is_empty());
+        assert_eq!(of(&host).unwrap().nodes[0].path, Path::new("/dev/none"));
+        host.resources.devices = vec![mapping("r")];
+        limit(&host, &mut limits).unwrap();
+        assert_eq!(limits.device_rules.last().unwrap(), "c 1:3 r");
+        host.resources.blkio_device_read_bps = vec![ThrottleDevice { path: "/dev/null".to_owned(), rate: 7 }];
+        limit(&host, &mut limits).unwrap();
+        assert_eq!(limits.throttles[0].device, "1:3");
+    }
+}

@@ -1,0 +1,162 @@
+//! Where a container meets its volumes: named and made with it, filled when it starts, removed with it when nobody gave
+//! them a name.
+
+use std::path::{Path, PathBuf};
+
+use super::directory::{Containers, Entry};
+use super::error::ContainerError;
+use super::mounts::{MountKind, MountPoint};
+use crate::io_error::AtPath;
+use crate::sandbox::{MountSource, Propagation, TmpfsOptions};
+use crate::snapshot::{View, populate};
+use crate::volume::{Backing, NewVolume, VolumeError, Volumes};
+
+/// Makes the volumes that are missing, and writes down which they are.
+pub(super) fn resolve(containers: &Containers, mounts: &mut [MountPoint]) -> Result<(), ContainerError> {
+    let volumes = Volumes::of(containers.store_root());
+    for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Volume) {
+        let known = if mount.name.is_empty() { None } else { volumes.find(&mount.name).ok() };
+        let record = match known {
+            Some(record) => record,
+            None => volumes.create(NewVolume {
+                name: mount.name.clone(),
+                driver: mount.driver.clone(),
+                labels: mount.volume.labels.clone(),
+                options: mount.volume.options.clone(),
+            })?,
+        };
+        mount.name = record.name;
+        mount.driver = record.driver;
+        mount.source = record.mountpoint;
+    }
+    Ok(())
+}
+
+/// The mounts of other containers (`--volumes-from NAME[:ro]`) at places that nothing else is at.
+pub(super) fn from_others(
+    containers: &Containers,
+    names: &[String],
+    given: &[MountPoint],
+) -> Result<Vec<MountPoint>, ContainerError> {
+    let mut taken: Vec<MountPoint> = Vec::new();
+    for text in names {
+        let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
+        let other = containers.find(name)?;
+        for mount in other.record.mounts.iter().filter(|mount| mount.kind != MountKind::Tmpfs) {
+            // A later one takes the place of an earlier one, as with docker.
+            taken.retain(|earlier| earlier.destination != mount.destination);
+            let writable = mount.writable && !mode.split(',').any(|word| word == "ro");
+            taken.push(MountPoint { writable, ..mount.clone() });
+        }
+    }
+    taken.retain(|mount| given.iter().all(|own| own.destination != mount.destination));
+    Ok(taken)
+}
+
+/// What the sandbox is to mount for a volume, which is filled from the image when it is empty; and whether the volume
+/// itself can't be written to.
+pub(super) fn source(
+    containers: &Containers,
+    mount: &MountPoint,
+    view: &View,
+) -> Result<(MountSource, bool), ContainerError> {
+    let volumes = Volumes::of(containers.store_root());
+    let record = volumes.find(&mount.name)?;
+    let folder = match Backing::of(record.options.as_ref().unwrap_or(&Default::default()))? {
+        Backing::Memory { size, mode, uid, gid, read_only } => {
+            let options = TmpfsOptions { size, mode, uid, gid, no_exec: false };
+            return Ok((MountSource::Tmpfs(options), read_only));
+        }
+        Backing::Bind { path, read_only } => {
+            if !path.exists() {
+                return Err(ContainerError::NoBindSource { path });
+            }
+            return Ok((bind(&path, &mount.volume.subpath)?, read_only));
+        }
+        Backing::Folder => record.mountpoint.clone(),
+    };
+    if !mount.volume.no_copy {
+        let place = mount.destination.strip_prefix("/").unwrap_or(&mount.destination);
+        let resolved = view.resolve(Path::new(""), place)?;
+        if view.lstat(&resolved)?.is_some_and(|entry| entry.is_dir()) {
+            volumes.fill(&record, |folder| populate(view, &resolved, folder).map_err(ContainerError::from))?;
+        }
+    }
+    Ok((bind(&folder, &mount.volume.subpath)?, false))
+}
+
+/// A folder, or what is inside of it: resolved within it, so that no link leads out.
+fn bind(folder: &Path, subpath: &str) -> Result<MountSource, ContainerError> {
+    if subpath.is_empty() {
+        return Ok(MountSource::Bind { path: folder.to_owned(), recursive: true, propagation: Propagation::Private });
+    }
+    let inside = View::open(&[folder.to_owned()])?;
+    let resolved = inside.resolve(Path::new(""), Path::new(subpath))?;
+    let path = folder.join(&resolved);
+    if inside.lstat(&resolved)?.is_none() {
+        return Err(ContainerError::NoBindSource { path });
+    }
+    Ok(MountSource::Bind { path, recursive: true, propagation: Propagation::Private })
+}
+
+/// The containers that have the volume mounted, running or not.
+pub fn users_of(containers: &Containers, volume: &str) -> Result<Vec<Entry>, ContainerError> {
+    let has_it = |entry: &Entry| entry.record.mounts.iter().any(|mount| is_of(mount, volume));
+    Ok(containers.list()?.into_iter().filter(has_it).collect())
+}
+
+fn is_of(mount: &MountPoint, volume: &str) -> bool {
+    mount.kind == MountKind::Volume && mount.name == volume
+}
+
+/// Removes the volumes of a removed container that nobody gave a name and no other container has.
+pub(super) fn remove_anonymous(containers: &Containers, mounts: &[MountPoint]) -> Result<(), ContainerError> {
+    let volumes = Volumes::of(containers.store_root());
+    for mount in mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
+        let is_anonymous = volumes.find(&mount.name).is_ok_and(|record| record.is_anonymous());
+        if is_anonymous && users_of(containers, &mount.name)?.is_empty() {
+            match volumes.remove(&mount.name, Vec::new()) {
+                Ok(()) | Err(VolumeError::NotFound { .. }) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes the source of a bind that may be made (`-v` does that), and says when it is missing.
+pub(super) fn bind_source(mount: &MountPoint) -> Result<PathBuf, ContainerError> {
+    let path = mount.source.clone();
+    if !path.exists() {
+        if !mount.create_source {
+            return Err(ContainerError::NoBindSource { path });
+        }
+        std::fs::create_dir_all(&path).at("create", &path)?;
+    }
+    Ok(path)
+}
+
+/// How mounts travel between a bind and its source; says when the source's own mount does not let them.
+pub(super) fn propagation(mount: &MountPoint) -> Result<Propagation, ContainerError> {
+    let (wanted, needs) = match mount.propagation.as_str() {
+        "shared" | "rshared" => (Propagation::Shared, &["shared:"][..]),
+        "slave" | "rslave" => (Propagation::Slave, &["shared:", "master:"][..]),
+        _ => return Ok(Propagation::Private),
+    };
+    let table = Path::new("/proc/self/mountinfo");
+    let table = std::fs::read_to_string(table).at("read", table)?;
+    let source = std::fs::canonicalize(&mount.source).at("find", &mount.source)?;
+    let around = table.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split(' ').collect();
+        let place = PathBuf::from(words.get(4)?.replace("\\040", " "));
+        source.starts_with(&place).then_some((place, words))
+    });
+    // Of two mounts at one place, the later one is seen.
+    let (place, words) = around.max_by_key(|(place, _)| place.as_os_str().len()).unwrap_or_default();
+    let optional = words.iter().skip(6).take_while(|word| **word != "-");
+    if optional.into_iter().any(|word| needs.iter().any(|start| word.starts_with(start))) {
+        return Ok(wanted);
+    }
+    let kind = if needs.len() == 1 { "a shared" } else { "a shared or slave" };
+    Err(ContainerError::Propagation { source_path: source, place, kind })
+}
