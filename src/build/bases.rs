@@ -31,6 +31,9 @@ impl<'a> StoreBases<'a> {
             None => self.store.tag_for(&reference.to_string(), platform).map_err(wrap)?,
         };
         let Some(id) = found else { return Ok(None) };
+        if !self.store.hold_image(&id).map_err(wrap)? {
+            return Ok(None);
+        }
         let image = self.load(&id, reference.to_string())?;
         for layer in &image.layers {
             // Known to be gone from where it could have been fetched: the registry is asked again.

@@ -67,10 +67,15 @@ pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
     }
     let mut images = Vec::new();
     for record in store.images()? {
+        let config = match read_config(store, &record.id) {
+            // Removed since the list was read.
+            Err(_) if store.image(&record.id)?.is_none() => continue,
+            config => config?,
+        };
         let own = names.remove(&record.id).unwrap_or_default();
         let (digests, tags) = own.into_iter().partition(|reference| reference.tag().is_none());
         let part_of = parts.remove(&record.id).unwrap_or_default();
-        images.push(ImageInfo { config: read_config(store, &record.id)?, record, tags, digests, part_of });
+        images.push(ImageInfo { config, record, tags, digests, part_of });
     }
     images.sort_by_key(|image| std::cmp::Reverse(image.created_second()));
     Ok(images)

@@ -27,7 +27,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     for image in image_info::all(&store)? {
         if image.is_dangling() && container_use.user(&image.id()).is_none() {
             reclaimed += image.size(&store);
-            text += &delete(&store, &image, Removal { force: false, prune: true }, &container_use)?;
+            text += &delete(&store, &image, Removal { force: false, prune: true })?;
         }
     }
     if !text.is_empty() {

@@ -36,6 +36,7 @@ pub struct Removal {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
+    store.hold_nothing();
     let removal = Removal { force: args.force, prune: !args.no_prune };
     let mut errors = Vec::new();
     for word in &args.images {
@@ -73,7 +74,7 @@ fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliErro
     }
     let container_use = ImageUse::of(store)?;
     match container_use.user(&image.id()) {
-        None => delete(store, &image, removal, &container_use),
+        None => delete(store, &image, removal),
         Some(user) if !removal.force => {
             let message = format!(
                 "conflict: unable to remove repository reference \"{word}\" (must force): container {} is using \
@@ -85,7 +86,7 @@ fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliErro
         }
         // The image stays under its ID for as long as the container runs.
         Some(user) if user.is_running => untag_all(store, &image, removal),
-        Some(_) => delete(store, &image, removal, &container_use),
+        Some(_) => delete(store, &image, removal),
     }
 }
 
@@ -113,7 +114,7 @@ fn remove_by_id(store: &Store, image: &ImageInfo, word: &str, removal: Removal) 
             "conflict: unable to delete {word} ({may}): the image is being used by {state} container {container}"
         )));
     }
-    delete(store, image, removal, &container_use)
+    delete(store, image, removal)
 }
 
 fn untag_all(store: &Store, image: &ImageInfo, removal: Removal) -> Result<String, CliError> {
@@ -130,25 +131,22 @@ fn untag(store: &Store, name: &Reference, removal: Removal) -> Result<String, Cl
     for image in image_info::all(store)? {
         let is_part = tag.index.contains(&image.id()) && image.id() != tag.image;
         if is_part && image.is_dangling() && container_use.user(&image.id()).is_none() {
-            text += &delete(store, &image, removal, &container_use)?;
+            text += &delete(store, &image, removal)?;
         }
     }
     Ok(text)
 }
 
 /// Removes the image with all its names, and the layers that nothing else needs.
-pub fn delete(
-    store: &Store,
-    image: &ImageInfo,
-    removal: Removal,
-    container_use: &ImageUse,
-) -> Result<String, CliError> {
+pub fn delete(store: &Store, image: &ImageInfo, removal: Removal) -> Result<String, CliError> {
     let mut text = untag_all(store, image, removal)?;
     store.remove_image(&image.id())?;
     text += &format!("Deleted: {}\n", image.id());
     if removal.prune {
         let diff_ids = &image.config.rootfs.diff_ids;
-        let removed = store.remove_unused_layers(diff_ids, &container_use.layers())?;
+        let claimed = store.claim_layers(diff_ids)?;
+        // A container may have come since.
+        let removed = claimed.remove_unused(&ImageUse::of(store)?.layers())?;
         for (diff_id, chain) in diff_ids.iter().zip(chain_ids(diff_ids)).rev() {
             if removed.contains(diff_id) {
                 text += &format!("Deleted: {chain}\n");

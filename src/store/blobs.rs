@@ -43,6 +43,7 @@ impl Store {
     /// Stores `bytes` and gives their digest. Does nothing when the blob is there already.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
         let digest = BlobDigest::of(bytes);
+        self.lease(digest.as_bytes())?;
         if !self.has_blob(&digest) {
             let mut writer = self.blob_writer()?;
             let path = writer.path.clone();
@@ -62,12 +63,13 @@ impl Store {
 
     /// Takes the file `path`, which must be in the store's staging and whose SHA-256 the caller has computed, as a blob.
     pub fn adopt_blob(&self, path: &Path, digest: &BlobDigest) -> Result<(), StoreError> {
+        self.lease(digest.as_bytes())?;
         std::fs::rename(path, self.blob_path(digest)).at("rename", path)?;
         Ok(())
     }
 
-    /// Removes the blob; it is no error when there is none.
-    pub fn remove_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
+    /// Removes the blob; it is no error when there is none. Whoever calls it has claimed the blob.
+    pub(super) fn remove_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
         let path = self.blob_path(digest);
         match std::fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).at("remove", &path)?,
@@ -99,6 +101,7 @@ impl BlobWriter<'_> {
         {
             return Err(StoreError::WrongDigest { expected, actual });
         }
+        self.store.lease(actual.as_bytes())?;
         let target = self.store.blob_path(&actual);
         std::fs::rename(&self.path, &target).at("rename", &self.path)?;
         Ok((actual, size))

@@ -28,7 +28,17 @@ pub struct FoundImage {
 
 impl Store {
     /// The image that `word` means: a full ID, else a name, else the beginning of an ID, in docker's order.
+    ///
+    /// It is held, with its layers, until the store is closed.
     pub fn find_image(&self, word: &str) -> Result<FoundImage, FindImageError> {
+        let found = self.look_for_image(word)?;
+        if self.hold_image(&found.id)? {
+            return Ok(found);
+        }
+        Err(FindImageError::NotFound { name: word.to_owned() })
+    }
+
+    fn look_for_image(&self, word: &str) -> Result<FoundImage, FindImageError> {
         let by_id = |id| FoundImage { id, reference: None };
         let hex = word.strip_prefix("sha256:").unwrap_or(word);
         if let Ok(id) = format!("sha256:{hex}").parse::<ImageId>()

@@ -31,6 +31,7 @@ impl Store {
                  ON CONFLICT (id) DO UPDATE SET manifest = coalesce(excluded.manifest, manifest)",
             )?
             .execute(params![id.as_bytes(), manifest.map(BlobDigest::as_bytes), now()])?;
+        self.added().insert(*id, manifest.copied());
         Ok(())
     }
 
@@ -72,9 +73,10 @@ impl Store {
             transaction.execute("DELETE FROM images WHERE id = ?1", [id.as_bytes()])?;
             transaction.commit()?;
         }
-        self.remove_blob(&(*id).into())?;
+        self.added().remove(id);
+        self.remove_unused_blob(&(*id).into())?;
         if let Some(manifest) = manifest {
-            self.remove_blob(&manifest)?;
+            self.remove_unused_blob(&manifest)?;
         }
         Ok(())
     }

@@ -45,6 +45,7 @@ impl Store {
 
     /// The layer's record, when it is there unpacked and can be trusted.
     pub fn layer(&self, diff_id: &DiffId) -> Result<Option<LayerRecord>, StoreError> {
+        self.lease(diff_id.as_bytes())?;
         let record = self
             .database()
             .prepare_cached(
@@ -73,6 +74,7 @@ impl Store {
     /// Takes the folder `directory` as the layer of `record`. When the layer is there already, the one there is kept.
     pub fn add_layer(&self, record: &LayerRecord, directory: &Path) -> Result<PathBuf, StoreError> {
         let target = self.layer_path(&record.diff_id);
+        self.lease(record.diff_id.as_bytes())?;
         let _lock = self.lock(&format!("layer-{}", record.diff_id.hex()))?;
         if self.layer(&record.diff_id)?.is_some() {
             // Perhaps it came with an image, before a step made the same.
@@ -106,6 +108,7 @@ impl Store {
 
     /// Notes that the blob holds the layer's stream. The blob must be in the store.
     pub fn add_layer_blob(&self, diff_id: &DiffId, blob: &LayerBlob) -> Result<(), StoreError> {
+        self.lease(diff_id.as_bytes())?;
         self.database()
             .prepare_cached(
                 "INSERT OR REPLACE INTO layer_blobs (diff_id, digest, size, media_type, stream_size, content_size)
@@ -124,6 +127,7 @@ impl Store {
 
     /// The blobs that hold the layer's stream and are there.
     pub fn layer_blobs(&self, diff_id: &DiffId) -> Result<Vec<LayerBlob>, StoreError> {
+        self.lease(diff_id.as_bytes())?;
         let database = self.database();
         let mut statement = database.prepare_cached(
             "SELECT digest, size, media_type, stream_size, content_size FROM layer_blobs
@@ -143,8 +147,8 @@ impl Store {
         Ok(blobs)
     }
 
-    /// Forgets the layer and removes its folder and blobs.
-    pub fn remove_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
+    /// Forgets the layer and removes its folder and blobs. Whoever calls it has claimed the layer.
+    pub(super) fn remove_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
         let _lock = self.lock(&format!("layer-{}", diff_id.hex()))?;
         let blobs = self.layer_blobs(diff_id)?;
         {
@@ -159,7 +163,7 @@ impl Store {
             transaction.commit()?;
         }
         for blob in blobs {
-            self.remove_blob(&blob.digest)?;
+            self.remove_unused_blob(&blob.digest)?;
         }
         let path = self.layer_path(diff_id);
         if path.is_dir() {

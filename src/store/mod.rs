@@ -12,6 +12,7 @@
 //! checkouts/<hex>/      git repositories at one commit
 //! caches/<hex>/         contents of `RUN --mount=type=cache`
 //! copies/<hex>          which files a copy put into which layer, owned by `solve`
+//! leases                says by byte locks which process uses what
 //! locks/<hex>           taken while a step or a layer is being made
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! last-build            names the report of the last build
@@ -31,6 +32,7 @@ mod fetch;
 mod find;
 mod images;
 mod layers;
+mod leases;
 mod locks;
 mod removal;
 mod schema;
@@ -40,11 +42,12 @@ mod tags;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use rusqlite::Connection;
+use rusqlite::{Connection, TransactionBehavior};
 
 use crate::digest::{BlobDigest, DiffId, ImageId};
 use crate::io_error::{AtPath, IoError};
@@ -57,6 +60,7 @@ pub use find::{FindImageError, FoundImage};
 pub use images::ImageRecord;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;
+pub use removal::ClaimedLayers;
 pub use sources::{LayerClaim, RemoteBlob, StepLayer};
 pub use staging::Staging;
 pub use tags::Tag;
@@ -89,6 +93,9 @@ pub struct Store {
     root: PathBuf,
     database: Mutex<Connection>,
     boot: String,
+    leases: leases::Leases,
+    /// Images that this process made known, with their manifests: it holds all that they need.
+    added: Mutex<HashMap<ImageId, Option<BlobDigest>>>,
     /// Whoever can fetch layers that are not here.
     origin: RwLock<Option<Arc<dyn LayerOrigin>>>,
 }
@@ -112,8 +119,16 @@ impl Store {
         database.busy_timeout(BUSY_TIMEOUT)?;
         database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")?;
         schema::prepare(&mut database)?;
-        let store =
-            Self { root, database: Mutex::new(database), boot: durability::boot_id()?, origin: RwLock::default() };
+        // One that reads first and then writes would fail when somebody else wrote between.
+        database.set_transaction_behavior(TransactionBehavior::Immediate);
+        let store = Self {
+            root,
+            database: Mutex::new(database),
+            boot: durability::boot_id()?,
+            leases: leases::Leases::default(),
+            added: Mutex::default(),
+            origin: RwLock::default(),
+        };
         store.remove_dead_staging();
         Ok(store)
     }
@@ -135,6 +150,10 @@ impl Store {
         let path = self.root.join("copies");
         std::fs::create_dir_all(&path).at("create", &path)?;
         Ok(path)
+    }
+
+    fn added(&self) -> MutexGuard<'_, HashMap<ImageId, Option<BlobDigest>>> {
+        self.added.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn database(&self) -> MutexGuard<'_, Connection> {

@@ -1,48 +1,109 @@
-//! Layers that nothing needs any more.
+//! Layers and blobs that nothing needs any more.
 
 use std::collections::HashSet;
 
+use super::leases::Claim;
 use super::{Store, StoreError};
-use crate::digest::DiffId;
+use crate::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::ImageConfig;
 
 /// The largest config that is read.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
+/// Layers that nobody uses and that nobody can begin to use before they are removed, or found to be needed.
+pub struct ClaimedLayers<'a> {
+    store: &'a Store,
+    layers: Vec<(DiffId, Claim<'a>)>,
+}
+
 impl Store {
-    /// Removes those of `candidates` that no image, no cache record and nobody in `kept` needs. Gives the removed ones.
-    pub fn remove_unused_layers(
-        &self,
-        candidates: &[DiffId],
-        kept: &HashSet<DiffId>,
-    ) -> Result<Vec<DiffId>, StoreError> {
-        let mut needed = self.layers_of_images()?;
-        needed.extend(self.layers_of_cache()?);
-        let mut removed = Vec::new();
-        for diff_id in candidates {
-            if !needed.contains(diff_id) && !kept.contains(diff_id) && !removed.contains(diff_id) {
-                self.remove_layer(diff_id)?;
-                removed.push(*diff_id);
+    /// Claims those of `candidates` that no running process uses. Only then is it time to find out what is needed.
+    pub fn claim_layers(&self, candidates: &[DiffId]) -> Result<ClaimedLayers<'_>, StoreError> {
+        let mut seen = HashSet::new();
+        let mut layers = Vec::new();
+        for diff_id in candidates.iter().filter(|diff_id| seen.insert(**diff_id)) {
+            if let Some(claim) = self.claim(diff_id.as_bytes())? {
+                layers.push((*diff_id, claim));
             }
         }
-        Ok(removed)
+        Ok(ClaimedLayers { store: self, layers })
     }
 
-    fn layers_of_images(&self) -> Result<HashSet<DiffId>, StoreError> {
+    /// All layers that there is anything of: folders, blobs, or words about them.
+    pub fn all_layers(&self) -> Result<Vec<DiffId>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached(
+            "SELECT diff_id FROM layers UNION SELECT diff_id FROM layer_blobs UNION SELECT diff_id FROM layer_sources
+             UNION SELECT diff_id FROM layer_claims",
+        )?;
+        let rows = statement.query_map([], |row| Ok(DiffId::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// The layers of all images; an image that cannot be read keeps nothing, for it cannot be used either.
+    pub fn layers_of_images(&self) -> Result<HashSet<DiffId>, StoreError> {
         let mut layers = HashSet::new();
         for image in self.images()? {
-            let config = self.read_blob(&image.id.into(), CONFIG_LIMIT)?;
-            // An image that can't be read keeps nothing: it can't be used either.
-            let config: ImageConfig = serde_json::from_slice(&config).unwrap_or_default();
-            layers.extend(config.rootfs.diff_ids);
+            layers.extend(self.layers_of_image(&image.id));
         }
         Ok(layers)
     }
 
-    fn layers_of_cache(&self) -> Result<HashSet<DiffId>, StoreError> {
+    fn layers_of_image(&self, id: &ImageId) -> Vec<DiffId> {
+        let config = self.read_blob(&(*id).into(), CONFIG_LIMIT).ok();
+        let config: Option<ImageConfig> = config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        config.map(|config| config.rootfs.diff_ids).unwrap_or_default()
+    }
+
+    /// Holds the image with all its layers; false when it has gone meanwhile.
+    pub fn hold_image(&self, id: &ImageId) -> Result<bool, StoreError> {
+        self.lease(id.as_bytes())?;
+        for diff_id in self.layers_of_image(id) {
+            self.lease(diff_id.as_bytes())?;
+        }
+        Ok(self.image(id)?.is_some())
+    }
+
+    /// The layers that cache records lead to.
+    pub fn layers_of_cache(&self) -> Result<HashSet<DiffId>, StoreError> {
         let database = self.database();
-        let mut statement = database.prepare_cached("SELECT diff_id FROM cache WHERE diff_id IS NOT NULL")?;
+        let mut statement = database.prepare_cached("SELECT DISTINCT diff_id FROM cache")?;
         let rows = statement.query_map([], |row| Ok(DiffId::from_bytes(row.get(0)?)))?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Removes the blob, unless a process uses it or something in the database names it.
+    pub(super) fn remove_unused_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
+        let Some(_claim) = self.claim(digest.as_bytes())? else { return Ok(false) };
+        if self.is_blob_named(digest)? {
+            return Ok(false);
+        }
+        self.remove_blob(digest)?;
+        Ok(true)
+    }
+
+    fn is_blob_named(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached(
+            "SELECT 1 FROM images WHERE id = ?1 UNION ALL SELECT 1 FROM images WHERE manifest = ?1
+             UNION ALL SELECT 1 FROM layer_blobs WHERE digest = ?1",
+        )?;
+        Ok(statement.exists([digest.as_bytes()])?)
+    }
+}
+
+impl ClaimedLayers<'_> {
+    /// Removes those that no image, no cache record and nobody in `kept` needs. Gives the removed ones.
+    pub fn remove_unused(self, kept: &HashSet<DiffId>) -> Result<Vec<DiffId>, StoreError> {
+        let mut needed = self.store.layers_of_images()?;
+        needed.extend(self.store.layers_of_cache()?);
+        let mut removed = Vec::new();
+        for (diff_id, _claim) in &self.layers {
+            if !needed.contains(diff_id) && !kept.contains(diff_id) {
+                self.store.remove_layer(diff_id)?;
+                removed.push(*diff_id);
+            }
+        }
+        Ok(removed)
     }
 }

@@ -41,6 +41,7 @@ pub struct StepLayer {
 impl Store {
     /// Notes that the layer's blob could be fetched there.
     pub fn add_layer_source(&self, diff_id: &DiffId, blob: &RemoteBlob) -> Result<(), StoreError> {
+        self.lease(diff_id.as_bytes())?;
         self.database()
             .prepare_cached(
                 "INSERT OR REPLACE INTO layer_sources (diff_id, digest, source, size, media_type, seen_at)
@@ -59,6 +60,7 @@ impl Store {
 
     /// Where the layer could be fetched, what was seen last first.
     pub fn layer_sources(&self, diff_id: &DiffId) -> Result<Vec<RemoteBlob>, StoreError> {
+        self.lease(diff_id.as_bytes())?;
         let database = self.database();
         let mut statement = database.prepare_cached(
             "SELECT digest, size, media_type, source FROM layer_sources
@@ -86,6 +88,7 @@ impl Store {
 
     /// Notes what a cache says of a layer.
     pub fn add_layer_claim(&self, claim: &LayerClaim) -> Result<(), StoreError> {
+        self.lease(claim.diff_id.as_bytes())?;
         self.database()
             .prepare_cached(
                 "INSERT OR REPLACE INTO layer_claims (diff_id, tree, stream_size, content_size, made_at)
@@ -102,6 +105,7 @@ impl Store {
     }
 
     pub fn layer_claim(&self, diff_id: &DiffId) -> Result<Option<LayerClaim>, StoreError> {
+        self.lease(diff_id.as_bytes())?;
         Ok(self
             .database()
             .prepare_cached("SELECT tree, stream_size, content_size, made_at FROM layer_claims WHERE diff_id = ?1")?

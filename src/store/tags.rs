@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError, now};
-use crate::digest::ImageId;
+use crate::digest::{BlobDigest, ImageId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
@@ -41,6 +41,14 @@ fn tag(row: &Row<'_>) -> rusqlite::Result<Tag> {
     Ok(Tag { name: row.get(0)?, image: ImageId::from_bytes(row.get(1)?), index: Vec::new(), annotations: row.get(2)? })
 }
 
+/// A name of an image that is not there breaks a rule of the tables.
+fn no_image(error: rusqlite::Error, image: &ImageId) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::NoImage(*image),
+        _ => error.into(),
+    }
+}
+
 impl Store {
     /// Lets `name` mean this one image from now on, whatever it meant before.
     pub fn set_tag(&self, name: &str, image: &ImageId) -> Result<(), StoreError> {
@@ -48,17 +56,30 @@ impl Store {
     }
 
     /// Lets the tag's name mean what the tag says from now on, whatever it meant before.
+    ///
+    /// Images that this process made known are made known again when somebody has removed them before they had a name.
     pub fn write_tag(&self, tag: &Tag) -> Result<(), StoreError> {
+        let added: Vec<_> = {
+            let added = self.added();
+            tag.images().iter().filter_map(|id| Some((*id, *added.get(id)?))).collect()
+        };
         let mut database = self.database();
-        let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let transaction = database.transaction()?;
+        for (id, manifest) in added {
+            transaction
+                .prepare_cached("INSERT OR IGNORE INTO images (id, manifest, added_at) VALUES (?1, ?2, ?3)")?
+                .execute(params![id.as_bytes(), manifest.as_ref().map(BlobDigest::as_bytes), now()])?;
+        }
         transaction.prepare_cached("DELETE FROM variants WHERE name = ?1")?.execute([&tag.name])?;
         transaction
             .prepare_cached("INSERT OR REPLACE INTO tags (name, image, set_at, annotations) VALUES (?1, ?2, ?3, ?4)")?
-            .execute(params![tag.name, tag.image.as_bytes(), now(), tag.annotations])?;
+            .execute(params![tag.name, tag.image.as_bytes(), now(), tag.annotations])
+            .map_err(|error| no_image(error, &tag.image))?;
         for (position, image) in tag.index.iter().enumerate() {
             transaction
                 .prepare_cached("INSERT INTO variants (name, position, image) VALUES (?1, ?2, ?3)")?
-                .execute(params![tag.name, position as i64, image.as_bytes()])?;
+                .execute(params![tag.name, position as i64, image.as_bytes()])
+                .map_err(|error| no_image(error, image))?;
         }
         transaction.commit()?;
         Ok(())
