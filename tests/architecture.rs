@@ -55,7 +55,7 @@ const ONLY_IN: [(&str, &[&str]); 8] = [
     (r"\bclap::", &["cli"]),
     (r"\brusqlite::", &["store"]),
     (r"\b(oci_client|http_auth)::", &["registry"]),
-    (r"\breqwest::", &["registry", "context"]),
+    (r"\breqwest::", &["registry", "context", "cache"]),
     (r"\bstd::net::(Tcp|Udp|ToSocket)", &["network", "registry", "context"]),
     (r"\beprintln!|\bprintln!", &["cli"]),
     (r"\bseccompiler::", &["sandbox"]),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
+use crate::cache::{ExportError, PlaceError};
 use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, PatternError};
@@ -14,6 +15,7 @@ use crate::registry::RegistryError;
 use crate::snapshot::SnapshotError;
 use crate::solve::OpenContextError;
 use crate::store::StoreError;
+use crate::transfer::TransferError;
 
 use super::findings::Findings;
 
@@ -69,6 +71,12 @@ pub enum BuildError {
     Archive(#[from] ArchiveError),
     #[error(transparent)]
     ImageDocument(#[from] ImageDocumentError),
+    #[error("cannot export the cache to {place}")]
+    CacheExport { place: String, source: ExportError },
+    #[error("cannot use the cache {place}")]
+    CachePlace { place: String, source: PlaceError },
+    #[error(transparent)]
+    Transfer(#[from] TransferError),
     #[error("the image that was built is not consistent")]
     Invariant(#[from] BrokenInvariant),
     #[error("cancelled")]

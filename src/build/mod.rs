@@ -4,6 +4,7 @@
 //! through [`Observer`]. The whole road of a build, hops 2 to 12.
 
 mod answers;
+mod attempts;
 mod bases;
 mod check;
 mod contexts;
@@ -18,6 +19,7 @@ mod output;
 mod platforms;
 mod push;
 mod result;
+mod shared_cache;
 
 pub use check::{Checked, Described, Fault, check, outline, targets};
 pub use error::{BuildError, Located};
@@ -26,11 +28,12 @@ pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSou
 pub use result::{BuildResult, BuiltImage};
 
 use answers::Answers;
+use attempts::Attempts;
 
 use crate::plan::Plan;
 use crate::registry;
 use crate::sandbox;
-use crate::solve::{self, BuildNetwork, Cancellation, Progress, Solver};
+use crate::solve::{BuildNetwork, Cancellation, Progress};
 use crate::store::Store;
 
 /// Whoever watches a build.
@@ -53,6 +56,8 @@ pub fn build(
 ) -> Result<BuildResult, BuildError> {
     output::check(options)?;
     push::check(options)?;
+    shared_cache::know_buckets(store, options)?;
+    let importing = shared_cache::begin(options, observer);
     let mut source = contexts::Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse()?;
@@ -68,28 +73,33 @@ pub fn build(
     observer.planned(&plan);
     let rootless = sandbox::user_namespace::entered().is_some();
     let network = BuildNetwork::new(store.root().to_owned(), rootless);
+    let imports = shared_cache::finish(importing, observer);
     let explainer = explained::explainer(store, options, &plan);
-    let solver = Solver {
+    let attempts = Attempts {
         store,
+        options,
+        file: &file,
+        plan: &plan,
         contexts: &contexts,
-        run: &options.run,
         network: &network,
-        progress: observer,
-        cancellation,
         explainer: &explainer,
+        imports: &imports,
+        observer,
+        cancellation,
     };
-    let solved = solve::solve(&plan, &solver).map_err(|error| {
-        explainer.finish(None);
-        file.solve_error(error, &plan)
-    })?;
-    let mut result = result::make_images(store, options, &plan, &solved, findings)?;
-    explainer.finish(Some(&result.outgoing.id));
-    contexts.save_stat_caches();
-    output::write(store, options, &result)?;
-    if let Some(format) = options.push {
-        let progress = observer.transfers();
-        let watcher = push::Watcher { progress: progress.as_ref(), cancellation };
-        result.pushed = push::push(store, options, format, &result, &watcher)?;
-    }
+    let attempted = attempts.run(|solved| {
+        let mut result = result::make_images(store, options, &plan, solved, findings.clone())?;
+        contexts.save_stat_caches();
+        output::write(store, options, &result)?;
+        if let Some(format) = options.push {
+            let progress = observer.transfers();
+            let watcher = push::Watcher { progress: progress.as_ref(), cancellation };
+            result.pushed = push::push(store, options, format, &result, &watcher)?;
+        }
+        Ok(result)
+    });
+    explainer.finish(attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id));
+    let (solved, result) = attempted?;
+    shared_cache::export(store, options, &solved, observer)?;
     Ok(result)
 }

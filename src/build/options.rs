@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::cache::{CacheSource, CacheTarget};
 use crate::image::{Annotations, Platform, Reference};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
@@ -39,6 +40,10 @@ pub struct BuildOptions {
     pub push: Option<LayerFormat>,
     /// What manifests and indexes say besides, wherever the result goes.
     pub annotations: Annotations,
+    /// Caches that may have what the store has not got.
+    pub cache_from: Vec<CacheSource>,
+    /// Where what was made goes, for other machines.
+    pub cache_to: Vec<CacheTarget>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

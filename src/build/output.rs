@@ -9,7 +9,7 @@ use crate::io_error::AtPath;
 use crate::layer;
 use crate::snapshot::{Stack, View, export_folder, export_tar_folders, first_conflict};
 use crate::store::Store;
-use crate::transfer::LayerFormat;
+use crate::transfer::{LayerFormat, make_all_present};
 
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
@@ -48,6 +48,12 @@ pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult)
 
 fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output: &Output) -> Result<(), BuildError> {
     let image = NamedImage { image: result.outgoing.clone(), names: options.tags.clone() };
+    if matches!(output.kind, OutputKind::Docker | OutputKind::Oci | OutputKind::OciFolder) {
+        // All at once and before anything is written: what cannot be had is made again.
+        for image in &result.images {
+            make_all_present(store, &image.config.rootfs.diff_ids)?;
+        }
+    }
     match output.kind {
         OutputKind::Docker => save(store, &image, SaveFormat::Docker, &output.destination),
         OutputKind::Oci => save(store, &image, OCI, &output.destination),

@@ -15,6 +15,7 @@ use super::error::BuildError;
 use super::findings::Findings;
 use super::options::BuildOptions;
 use super::platforms::makes_index;
+use super::shared_cache;
 
 /// What a build made.
 #[derive(Debug, Clone)]
@@ -48,8 +49,9 @@ pub(super) fn make_images(
     findings: Findings,
 ) -> Result<BuildResult, BuildError> {
     let images = plan.images.iter().zip(&solved.stacks);
-    let images =
-        images.map(|(planned, stack)| make_image(store, plan, planned, stack)).collect::<Result<Vec<_>, _>>()?;
+    let images = images
+        .map(|(planned, stack)| make_image(&Making { store, options, plan, solved }, planned, stack))
+        .collect::<Result<Vec<_>, _>>()?;
     let standing = best_match(&host_platform(), images.iter().map(|image| &image.platform)).unwrap_or(0);
     let ids = || images.iter().map(|image| image.id).collect();
     let outgoing = Outgoing {
@@ -60,11 +62,21 @@ pub(super) fn make_images(
     Ok(BuildResult { images, outgoing, findings, pushed: Vec::new(), made_layers: solved.made_layers })
 }
 
-fn make_image(store: &Store, plan: &Plan, planned: &PlannedImage, stack: &Stack) -> Result<BuiltImage, BuildError> {
+/// What all images of a build are made from.
+struct Making<'a> {
+    store: &'a Store,
+    options: &'a BuildOptions,
+    plan: &'a Plan,
+    solved: &'a Solved,
+}
+
+fn make_image(making: &Making<'_>, planned: &PlannedImage, stack: &Stack) -> Result<BuiltImage, BuildError> {
+    let Making { store, options, plan, solved } = *making;
     let mut config = planned.config.clone();
     config.rootfs.diff_ids = stack.diff_ids();
     let created = layer_times(store, planned, stack)?;
     set_times(&mut config, plan, planned, &created);
+    shared_cache::write_inline(options, &mut config, &solved.records, plan.epoch);
     config.validate()?;
     let digest = store.put_blob(&config.to_bytes())?;
     Ok(BuiltImage { id: ImageId::from(digest), platform: planned.platform.clone(), config })

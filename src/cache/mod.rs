@@ -6,6 +6,28 @@
 //!
 //! Must not know Dockerfiles, plans or terminals. Beside hop 7 of a build: it answers where the store has no record.
 
+mod bucket;
+mod bucket_options;
+mod document;
+mod export;
+mod folder;
+mod import;
+mod inline;
+mod mount_record;
+mod options;
 mod origin;
+mod place;
+mod records;
+mod repository_place;
+mod sigv4;
 
+pub use bucket_options::BucketOptions;
+pub use document::{Document, DocumentError};
+pub use export::{Export, ExportError, MountContents};
+pub use import::{Found, ImportError, Importing, Imports, begin};
+pub use inline::write as write_inline;
+pub use options::{CacheSource, CacheTarget, ExportOptions, Mode, PlaceOptions, READ_LIMIT};
 pub use origin::Origins;
+pub use place::{Place, PlaceError};
+pub use records::{StepRecord, document};
+pub use sigv4::Credentials;

@@ -1,6 +1,7 @@
 //! `rbuild build`, or `rbuild` alone.
 
 mod arguments;
+mod caches;
 mod call;
 mod outputs;
 pub(super) mod values;

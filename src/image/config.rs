@@ -17,8 +17,18 @@ use crate::digest::DiffId;
 pub const SCRATCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Facts about one image that are false of its children.
-const OWN_FACTS: &[&str] =
-    &["container", "container_config", "docker_version", "id", "layer_id", "parent", "throwaway", "Size"];
+const OWN_FACTS: &[&str] = &[
+    "Size",
+    "container",
+    "container_config",
+    "docker_version",
+    "id",
+    "layer_id",
+    "moby.buildkit.cache.v0",
+    "parent",
+    "rbuild.cache.v1",
+    "throwaway",
+];
 
 /// Image-spec config.md. Unknown fields are kept in `extra`; the keys are written sorted, as BuildKit writes them.
 ///

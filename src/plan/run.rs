@@ -37,6 +37,7 @@ impl StageBuilder<'_, '_> {
             mounts,
             devices: run.devices.clone(),
             script,
+            epoch: self.planner.epoch,
         };
         let shown = format!("RUN {}", shown_command(run));
         self.push(instruction, &shown, Operation::Run(Box::new(step)));

@@ -90,6 +90,8 @@ pub struct RunStep {
     pub devices: Vec<String>,
     /// A heredoc with a `#!`: its name and text, to be found at `/dev/pipes/NAME`.
     pub script: Option<(String, String)>,
+    /// SOURCE_DATE_EPOCH: nothing that it makes is younger.
+    pub epoch: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

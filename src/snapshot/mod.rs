@@ -37,10 +37,6 @@ pub enum SnapshotError {
     Unpack { diff_id: DiffId, source: Box<LayerError> },
     #[error("layer {expected} is wrong: its content is {actual}")]
     WrongLayer { expected: DiffId, actual: DiffId },
-    #[error("layer {diff_id} is not what the cache said: its files are another tree")]
-    WrongTree { diff_id: DiffId },
-    #[error("the store has neither the files nor a blob of layer {0}")]
-    MissingLayer(DiffId),
     #[error("unable to find user {name}: no matching entries in passwd file")]
     UnknownUser { name: String },
     #[error("unable to find group {name}: no matching entries in group file")]

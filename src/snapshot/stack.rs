@@ -64,8 +64,7 @@ impl Stack {
         let is_last = |(position, layer): &(usize, &StackLayer)| {
             self.layers[position + 1..].iter().all(|above| above.diff_id != layer.diff_id)
         };
-        let layers: Vec<DiffId> =
-            self.layers.iter().enumerate().filter(is_last).map(|(_, layer)| layer.diff_id).collect();
+        let layers: Vec<&StackLayer> = self.layers.iter().enumerate().filter(is_last).map(|(_, layer)| layer).collect();
         unpack::unpack_all(store, &layers)
     }
 }

@@ -5,27 +5,41 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::SnapshotError;
+use super::{SnapshotError, StackLayer};
 use crate::digest::DiffId;
 use crate::io_error::AtPath;
-use crate::layer::{self, Applied, ApplyOptions, Decoder, NothingKnown};
-use crate::store::{self, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store};
+use crate::layer::{self, Applied, ApplyOptions, Decoder, Encoded, NothingKnown};
+use crate::store::{self, FetchError, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store, StoreError};
 
 /// How many layers are fetched and unpacked side by side: enough to keep a line busy while another is unpacked.
 const AT_ONCE: usize = 4;
 
 /// The folders of all these layers, in their order.
-pub(super) fn unpack_all(store: &Store, layers: &[DiffId]) -> Result<Vec<PathBuf>, SnapshotError> {
+pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<PathBuf>, SnapshotError> {
     let mut missing = Vec::new();
-    for diff_id in layers {
-        if store.layer_dir(diff_id)?.is_none() {
-            missing.push(*diff_id);
+    for layer in layers {
+        if store.layer_dir(&layer.diff_id)?.is_none() {
+            missing.push(layer.diff_id);
         }
     }
     if missing.len() > 1 {
         unpack_side_by_side(store, &missing)?;
     }
-    layers.iter().map(|diff_id| unpack(store, diff_id)).collect()
+    layers.iter().map(|layer| unpack_expected(store, layer)).collect()
+}
+
+/// The folder of the layer, which is what the keys of the steps above it were computed from.
+fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<PathBuf, SnapshotError> {
+    let path = unpack(store, &layer.diff_id)?;
+    let actual = store.layer(&layer.diff_id)?.and_then(|record| record.tree);
+    match (layer.tree, actual) {
+        (Some(expected), Some(actual)) if expected != actual => {
+            let cause = Some("its files are another tree than the cache said".into());
+            let place = "what was fetched is not used".to_owned();
+            Err(StoreError::Fetch(Box::new(FetchError { diff_id: layer.diff_id, place, cause })).into())
+        }
+        _ => Ok(path),
+    }
 }
 
 fn unpack_side_by_side(store: &Store, layers: &[DiffId]) -> Result<(), SnapshotError> {
@@ -81,15 +95,12 @@ struct Unpacked {
     staging: Staging,
     directory: PathBuf,
     applied: Applied,
-    /// Encoding the folder gives the layer's stream again.
-    is_canonical: bool,
+    /// What encoding the folder gives, where that was needed.
+    encoded: Option<Encoded>,
 }
 
 impl Unpacking<'_> {
     fn fetch(&self) -> Result<Unpacked, SnapshotError> {
-        if self.store.origin().is_none() || self.store.layer_sources(&self.diff_id)?.is_empty() {
-            return Err(SnapshotError::MissingLayer(self.diff_id));
-        }
         let fetched = self.store.fetch_layer(&self.diff_id, |download| {
             let unpacked = self.run(download, "what was fetched").map_err(|error| match error {
                 error @ (SnapshotError::Io(_) | SnapshotError::Store(_)) => OriginError::failed(error),
@@ -113,28 +124,31 @@ impl Unpacking<'_> {
         if applied.diff_id != self.diff_id {
             return Err(SnapshotError::WrongLayer { expected: self.diff_id, actual: applied.diff_id });
         }
-        let mut is_canonical = false;
-        // Where a device could not be made, the folder is less than the layer, and proves nothing.
-        if let Some(claim) = self.claim.filter(|_| applied.skipped_devices.is_empty()) {
-            let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown).map_err(unpack_error)?;
-            if encoded.tree != claim.tree {
-                return Err(SnapshotError::WrongTree { diff_id: self.diff_id });
+        // Where a device could not be made, the folder is less than the layer, and tells nothing.
+        let encoded = match self.claim {
+            Some(_) if applied.skipped_devices.is_empty() => {
+                Some(layer::encode(&directory, std::io::sink(), &NothingKnown).map_err(unpack_error)?)
             }
-            is_canonical = encoded.diff_id == self.diff_id;
-        }
-        Ok(Unpacked { staging, directory, applied, is_canonical })
+            _ => None,
+        };
+        Ok(Unpacked { staging, directory, applied, encoded })
     }
 
     fn keep(&self, unpacked: Unpacked) -> Result<PathBuf, SnapshotError> {
-        let Unpacked { staging, directory, applied, is_canonical } = unpacked;
+        let Unpacked { staging, directory, applied, encoded } = unpacked;
+        let claimed = self.claim.map(|claim| claim.tree);
+        let tree = encoded.map(|encoded| encoded.tree).or(claimed);
         let record = LayerRecord {
             diff_id: self.diff_id,
-            tree: self.claim.map(|claim| claim.tree),
+            tree,
             stream_size: applied.stream_len,
             content_size: applied.content_bytes,
             made_at: self.claim.map_or_else(store::now, |claim| claim.made_at),
-            built: is_canonical,
+            built: encoded.is_some_and(|encoded| encoded.diff_id == self.diff_id),
         };
+        if tree != claimed {
+            self.store.distrust_layer(&self.diff_id)?;
+        }
         let path = self.store.add_layer(&record, &directory)?;
         drop(staging);
         Ok(path)

@@ -65,6 +65,9 @@ pub(super) fn run(step: &RunStep, parent: &Stack, mounts: &[u8; 32], settings: &
     let (name, text) = step.script.clone().unwrap_or_default();
     hasher.field(name.as_bytes()).field(text.as_bytes());
     hasher.field(mounts).field(settings);
+    if step.epoch.is_some() {
+        epoch(&mut hasher, step.epoch);
+    }
     CacheKey::from_bytes(hasher.finish())
 }
 
@@ -113,6 +116,7 @@ mod tests {
             mounts: Vec::new(),
             devices: Vec::new(),
             script: None,
+            epoch: None,
         }
     }
 

@@ -2,16 +2,16 @@
 
 use std::collections::HashMap;
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::digest::{CacheKey, DiffId};
+use crate::digest::CacheKey;
 use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
 use crate::layer::{self, Encoded, KnownDigests, NothingKnown};
 use crate::plan::StepId;
-use crate::snapshot::{Stack, StackLayer};
-use crate::store::{self, LayerRecord, Staging};
+use crate::snapshot::Stack;
+use crate::store::{self, LayerRecord, Staging, StepLayer};
 
 use super::error::StepError;
 use super::explain::Miss;
@@ -20,19 +20,45 @@ use super::settings::Solver;
 
 /// What was made during this build, cache or not, so that one step of two stages is executed once.
 #[derive(Default)]
-pub(super) struct Made(Mutex<HashMap<CacheKey, DiffId>>);
+pub(super) struct Made(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    layers: HashMap<CacheKey, StepLayer>,
+    /// All that was found or made, for whoever shares it.
+    records: Vec<(CacheKey, StepLayer)>,
+    is_any_new: bool,
+}
 
 impl Made {
-    fn get(&self, key: &CacheKey) -> Option<DiffId> {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(key).copied()
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn get(&self, key: &CacheKey) -> Option<StepLayer> {
+        self.lock().layers.get(key).copied()
+    }
+
+    /// Nothing was executed.
     pub fn is_empty(&self) -> bool {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).is_empty()
+        !self.lock().is_any_new
     }
 
-    fn insert(&self, key: CacheKey, diff_id: DiffId) {
-        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(key, diff_id);
+    fn insert(&self, key: CacheKey, layer: StepLayer) {
+        let mut entries = self.lock();
+        entries.is_any_new = true;
+        entries.layers.insert(key, layer);
+        entries.records.push((key, layer));
+    }
+
+    /// Notes that the step with this key has this result.
+    pub fn found(&self, key: CacheKey, layer: StepLayer) {
+        self.lock().records.push((key, layer));
+    }
+
+    /// The records of all steps, as they were found or made.
+    pub fn take_records(&self) -> Vec<(CacheKey, StepLayer)> {
+        std::mem::take(&mut self.lock().records)
     }
 }
 
@@ -98,8 +124,8 @@ impl Solver<'_> {
         }
         let layer = result?;
         self.store.add_cache_record(&request.key, &layer.diff_id)?;
-        made.insert(request.key, layer.diff_id);
-        Ok(request.parent.with(layer))
+        made.insert(request.key, layer);
+        Ok(self.stack_with(request.parent, &layer))
     }
 
     /// Why the step is executed.
@@ -121,17 +147,18 @@ impl Solver<'_> {
     }
 
     fn known_layer(&self, made: &Made, request: &LayerRequest<'_>) -> Result<Option<Stack>, StepError> {
-        let record = match made.get(&request.key) {
-            Some(diff_id) => self.store.step_layer(&diff_id)?,
+        let layer = match made.get(&request.key) {
+            Some(layer) => Some(layer),
             None if request.ignore_cache => None,
-            None => self.store.cached(&request.key)?,
+            None => self.recorded(&request.key)?,
         };
-        Ok(record.map(|record| {
+        Ok(layer.map(|layer| {
             if request.facts.is_some() {
                 self.explainer.taken(request.step, request.key);
             }
             self.tell(request, Event::Cached { step: request.step });
-            request.parent.with(StackLayer { diff_id: record.diff_id, tree: record.tree })
+            made.found(request.key, layer);
+            self.stack_with(request.parent, &layer)
         }))
     }
 
@@ -139,7 +166,7 @@ impl Solver<'_> {
         &self,
         request: &LayerRequest<'_>,
         make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
-    ) -> Result<StackLayer, StepError> {
+    ) -> Result<StepLayer, StepError> {
         let staging = self.store.staging()?;
         let directory = staging.path().join("layer");
         std::fs::create_dir(&directory).at("create", &directory)?;
@@ -150,10 +177,10 @@ impl Solver<'_> {
 
     /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
     /// executed again with the same result changes nothing.
-    fn keep_layer(&self, parent: &Stack, directory: &Path, encoded: &Encoded) -> Result<StackLayer, StepError> {
+    fn keep_layer(&self, parent: &Stack, directory: &Path, encoded: &Encoded) -> Result<StepLayer, StepError> {
         let below = parent.exact_digest();
         if let Some(earlier) = self.store.layer_with_tree(&below, &encoded.tree)? {
-            return Ok(StackLayer { diff_id: earlier.diff_id, tree: earlier.tree });
+            return Ok(StepLayer::of_record(&earlier));
         }
         let record = LayerRecord {
             diff_id: encoded.diff_id,
@@ -165,6 +192,6 @@ impl Solver<'_> {
         };
         self.store.add_layer(&record, directory)?;
         self.store.add_tree(&below, &encoded.tree, &encoded.diff_id)?;
-        Ok(StackLayer { diff_id: encoded.diff_id, tree: Some(encoded.tree) })
+        Ok(StepLayer::of_record(&record))
     }
 }

@@ -36,9 +36,21 @@ pub enum Event<'a> {
     },
 }
 
+/// What is done beside the steps: `importing cache manifest from …`. A task is known by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskEvent<'a> {
+    Started { task: &'a str },
+    Note { task: &'a str, text: &'a str },
+    Done { task: &'a str, took: Duration },
+    Failed { task: &'a str, message: &'a str },
+}
+
 /// Whoever shows it; called from several threads.
 pub trait Progress: Sync {
     fn event(&self, event: Event<'_>);
+
+    /// Something is done that is no step.
+    fn task(&self, event: TaskEvent<'_>);
 
     /// Something that the user should know and that is no error.
     fn warn(&self, text: &str);

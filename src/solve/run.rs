@@ -73,7 +73,7 @@ impl Solver<'_> {
         let container = self.container(step, user, &mounted, place)?;
         let created = self.run_program(id, step, &container)?;
         remove_mount_points(place.upper, &created)?;
-        layer::normalise(place.upper, &view, None)?;
+        layer::normalise(place.upper, &view, step.epoch)?;
         Ok(())
     }
 

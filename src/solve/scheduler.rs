@@ -2,8 +2,10 @@
 
 use std::sync::{Condvar, Mutex, MutexGuard};
 
+use crate::digest::CacheKey;
 use crate::plan::{Operation, Plan, PlannedImage, StepId};
 use crate::snapshot::Stack;
+use crate::store::StepLayer;
 
 use super::error::{SolveError, StepError};
 use super::layers::Made;
@@ -20,6 +22,8 @@ pub struct Solved {
     pub stacks: Vec<Stack>,
     /// At least one step was executed.
     pub made_layers: bool,
+    /// What each step made or was found to have made.
+    pub records: Vec<(CacheKey, StepLayer)>,
 }
 
 /// Executes the plan. The first error ends it: what runs is stopped, and what waits does not begin.
@@ -157,7 +161,7 @@ impl<'a> Schedule<'a> {
             StepState::Waiting | StepState::Started => Err(SolveError::Cancelled),
         };
         let stacks = self.plan.images.iter().map(stack).collect::<Result<_, _>>()?;
-        Ok(Solved { stacks, made_layers: !self.made.is_empty() })
+        Ok(Solved { stacks, made_layers: !self.made.is_empty(), records: self.made.take_records() })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

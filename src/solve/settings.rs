@@ -1,10 +1,11 @@
 //! What the execution of a plan needs beside the plan.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::context::Context;
+use crate::digest::DiffId;
 use crate::sandbox::{Limits, ResourceLimit};
 use crate::store::Store;
 
@@ -12,6 +13,7 @@ use super::cancel::Cancellation;
 use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
+use super::remote::RemoteRecords;
 
 /// Everything that steps work with.
 pub struct Solver<'a> {
@@ -22,6 +24,9 @@ pub struct Solver<'a> {
     pub progress: &'a dyn Progress,
     pub cancellation: &'a Cancellation,
     pub explainer: &'a Explainer<'a>,
+    pub remote: &'a dyn RemoteRecords,
+    /// Layers of remote caches that proved wrong or could not be had.
+    pub distrusted: &'a HashSet<DiffId>,
 }
 
 /// The build contexts, opened (and walked) when a step first needs them.

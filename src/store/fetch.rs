@@ -122,7 +122,8 @@ impl Store {
         diff_id: &DiffId,
         mut take: impl FnMut(&mut Download<'_>) -> Taken<T>,
     ) -> Result<T, StoreError> {
-        let mut failure = StoreError::NoLayer(*diff_id);
+        let nowhere = "it is not in the store, and no other place is known that has it".to_owned();
+        let mut failure = StoreError::Fetch(Box::new(FetchError { diff_id: *diff_id, place: nowhere, cause: None }));
         let Some(origin) = self.origin() else { return Err(failure) };
         for blob in self.layer_sources(diff_id)? {
             let cause = match self.fetch_from(origin.as_ref(), &blob, &mut take) {

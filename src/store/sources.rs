@@ -2,7 +2,7 @@
 
 use rusqlite::{OptionalExtension as _, params};
 
-use super::{Store, StoreError, now};
+use super::{LayerRecord, Store, StoreError, now};
 use crate::digest::{BlobDigest, DiffId, TreeDigest};
 
 /// A blob that could be fetched.
@@ -34,8 +34,45 @@ pub struct LayerClaim {
 pub struct StepLayer {
     pub diff_id: DiffId,
     pub tree: Option<TreeDigest>,
+    /// As in [`LayerClaim`].
+    pub stream_size: u64,
+    /// As in [`LayerClaim`].
+    pub content_size: u64,
     /// When it was made, in seconds since 1970.
     pub made_at: i64,
+}
+
+impl StepLayer {
+    pub fn of_claim(claim: &LayerClaim) -> Self {
+        Self {
+            diff_id: claim.diff_id,
+            tree: Some(claim.tree),
+            stream_size: claim.stream_size,
+            content_size: claim.content_size,
+            made_at: claim.made_at,
+        }
+    }
+
+    pub fn of_record(record: &LayerRecord) -> Self {
+        Self {
+            diff_id: record.diff_id,
+            tree: record.tree,
+            stream_size: record.stream_size,
+            content_size: record.content_size,
+            made_at: record.made_at,
+        }
+    }
+
+    /// What another machine can be told of it.
+    pub fn claim(&self) -> Option<LayerClaim> {
+        Some(LayerClaim {
+            diff_id: self.diff_id,
+            tree: self.tree?,
+            stream_size: self.stream_size,
+            content_size: self.content_size,
+            made_at: self.made_at,
+        })
+    }
 }
 
 impl Store {
@@ -138,13 +175,13 @@ impl Store {
     /// The layer, if a step made it and it is here or can be fetched.
     pub fn step_layer(&self, diff_id: &DiffId) -> Result<Option<StepLayer>, StoreError> {
         if let Some(record) = self.layer(diff_id)? {
-            return Ok(Some(StepLayer { diff_id: *diff_id, tree: record.tree, made_at: record.made_at }));
+            return Ok(Some(StepLayer::of_record(&record)));
         }
-        let Some(claim) = self.layer_claim(diff_id)? else { return Ok(None) };
-        if !self.can_have_layer(diff_id)? {
-            return Ok(None);
+        let claim = self.layer_claim(diff_id)?;
+        match claim {
+            Some(claim) if self.can_have_layer(diff_id)? => Ok(Some(StepLayer::of_claim(&claim))),
+            _ => Ok(None),
         }
-        Ok(Some(StepLayer { diff_id: *diff_id, tree: Some(claim.tree), made_at: claim.made_at }))
     }
 
     /// Whether the layer is here, unpacked or as a blob.

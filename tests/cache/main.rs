@@ -7,4 +7,6 @@ mod registry;
 #[path = "../support/web.rs"]
 mod web;
 
+mod broken;
 mod lazy;
+mod shared;

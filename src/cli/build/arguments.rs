@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::caches;
 use super::call::{Call, Format};
 use super::values;
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
@@ -69,6 +70,17 @@ pub struct Args {
     /// Keep the result in the store, also when it goes elsewhere too
     #[arg(long)]
     load: bool,
+    /// Cache of other builds: an image or `type=registry,ref=NAME`, `type=local,src=DIR`, `type=s3,bucket=NAME`; may be
+    /// given several times
+    #[arg(long = "cache-from", value_name = "CACHE")]
+    cache_from: Vec<String>,
+    /// Where to write the cache for other builds: `type=registry,ref=NAME`, `type=local,dest=DIR`, `type=s3,bucket=NAME`,
+    /// with `mode=max` for the layers of all stages; or `type=inline`
+    #[arg(long = "cache-to", value_name = "CACHE")]
+    cache_to: Vec<String>,
+    /// Make the same bytes on every machine: times are no later than SOURCE_DATE_EPOCH, or 1970 when that is not set
+    #[arg(long)]
+    reproducible: bool,
     /// Another context, or what to put in the place of an image or stage:
     /// `NAME=DIR|docker-image://IMAGE|oci-layout://PATH[:TAG]|URL`
     #[arg(long = "build-context", value_name = "NAME=SOURCE")]
@@ -167,6 +179,8 @@ impl Args {
             keep: self.push || given.outputs.is_empty() || given.keep || self.load,
             outputs: given.outputs,
             annotations: given.annotations,
+            cache_from: all(&self.cache_from, caches::source)?,
+            cache_to: all(&self.cache_to, caches::target)?,
         })
     }
 
@@ -204,6 +218,9 @@ impl Args {
         if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
             build_args.insert("SOURCE_DATE_EPOCH".to_owned(), epoch);
         }
+        if self.reproducible {
+            build_args.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert_with(|| "0".to_owned());
+        }
         for text in &self.build_args {
             match text.split_once('=') {
                 Some((name, value)) => {
@@ -218,6 +235,12 @@ impl Args {
         }
         build_args
     }
+}
+
+/// What all the values mean; one may mean several things.
+fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) -> Result<Vec<T>, CliError> {
+    let lists = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
+    Ok(lists.into_iter().flatten().collect())
 }
 
 pub(super) fn is_remote(text: &str) -> bool {

@@ -10,7 +10,7 @@ pub use terminal::Terminal;
 
 use crate::build::Observer;
 use crate::plan::Plan;
-use crate::solve::{Event, Progress};
+use crate::solve::{Event, Progress, TaskEvent};
 
 /// `--progress`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
@@ -42,6 +42,7 @@ struct Quiet;
 
 impl Progress for Quiet {
     fn event(&self, _: Event<'_>) {}
+    fn task(&self, _: TaskEvent<'_>) {}
     fn warn(&self, text: &str) {
         eprintln!("warning: {text}");
     }

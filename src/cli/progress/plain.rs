@@ -10,7 +10,7 @@ use crate::cli::transfers::{self, Kind};
 use crate::explain::in_words;
 use crate::plan::{Plan, StepId};
 use crate::registry;
-use crate::solve::{Event, Progress};
+use crate::solve::{Event, Progress, TaskEvent};
 
 #[derive(Default)]
 pub struct Plain {
@@ -23,6 +23,8 @@ struct State {
     /// The numbers that steps got when something was first said of them.
     numbers: HashMap<StepId, usize>,
     begun: HashMap<StepId, Instant>,
+    /// The numbers of what is done beside the steps.
+    tasks: HashMap<String, usize>,
     /// What a step wrote without ending its line yet.
     unfinished: HashMap<StepId, Vec<u8>>,
 }
@@ -40,11 +42,21 @@ impl Plain {
 impl State {
     /// The step's number; announces the step when it is new.
     fn number(&mut self, step: StepId, out: &mut Vec<u8>) -> usize {
-        let next = self.numbers.len() + 1;
+        let next = self.numbers.len() + self.tasks.len() + 1;
         let number = *self.numbers.entry(step).or_insert(next);
         if number == next {
             let name = self.names.get(step.0).map_or("", String::as_str);
             let _ = writeln!(out, "#{number} {}", one_line(name));
+        }
+        number
+    }
+
+    /// The task's number; announces the task when it is new.
+    fn task_number(&mut self, task: &str, out: &mut Vec<u8>) -> usize {
+        let next = self.numbers.len() + self.tasks.len() + 1;
+        let number = *self.tasks.entry(task.to_owned()).or_insert(next);
+        if number == next {
+            let _ = writeln!(out, "#{number} {task}");
         }
         number
     }
@@ -107,6 +119,24 @@ impl Progress for Plain {
         // Nobody may be there to read it; the build goes on.
         let _ = std::io::stderr().lock().write_all(&out);
     }
+
+    fn task(&self, event: TaskEvent<'_>) {
+        let mut state = self.lock();
+        let mut out = Vec::new();
+        let (TaskEvent::Started { task }
+        | TaskEvent::Note { task, .. }
+        | TaskEvent::Done { task, .. }
+        | TaskEvent::Failed { task, .. }) = event;
+        let number = state.task_number(task, &mut out);
+        let _ = match event {
+            TaskEvent::Started { .. } => Ok(()),
+            TaskEvent::Note { text, .. } => writeln!(out, "#{number} {text}"),
+            TaskEvent::Done { took, .. } => writeln!(out, "#{number} DONE {:.1}s\n", took.as_secs_f64()),
+            TaskEvent::Failed { message, .. } => writeln!(out, "#{number} ERROR: {message}\n"),
+        };
+        let _ = std::io::stderr().lock().write_all(&out);
+    }
+
     fn warn(&self, text: &str) {
         eprintln!("warning: {text}");
     }

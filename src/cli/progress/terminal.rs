@@ -13,7 +13,7 @@ use crate::cli::transfers::{self, Kind};
 use crate::explain::{Reason, in_words};
 use crate::plan::{Plan, StepId};
 use crate::registry;
-use crate::solve::{Event, Progress};
+use crate::solve::{Event, Progress, TaskEvent};
 
 /// How many lines of a running step's output are shown.
 const SHOWN_LINES: usize = 6;
@@ -115,6 +115,15 @@ impl Progress for Terminal {
             Event::Canceled { step } => self.end(&mut state, step, "CANCELED "),
         }
     }
+
+    fn task(&self, event: TaskEvent<'_>) {
+        match event {
+            TaskEvent::Started { .. } | TaskEvent::Note { .. } => {}
+            TaskEvent::Done { task, took } => self.line(&format!(" => DONE {:.1}s {task}", took.as_secs_f64())),
+            TaskEvent::Failed { task, message } => self.line(&format!(" => ERROR {task}: {message}")),
+        }
+    }
+
     fn warn(&self, text: &str) {
         self.line(&format!("warning: {text}"));
     }

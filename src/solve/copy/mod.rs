@@ -42,11 +42,12 @@ impl Solver<'_> {
         let shortcut = shortcut_key(step, &parent, sources);
         if let Some(key) = shortcut
             && !ignore_cache
-            && let Some(record) = self.store.cached(&key)?
+            && let Some(layer) = self.recorded(&key)?
         {
             self.explainer.taken(id, key);
             self.progress.event(super::Event::Cached { step: id });
-            return Ok(parent.with(crate::snapshot::StackLayer { diff_id: record.diff_id, tree: record.tree }));
+            made.found(key, layer);
+            return Ok(self.stack_with(&parent, &layer));
         }
         let gathered = self.gather(step, sources)?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
@@ -60,6 +61,9 @@ impl Solver<'_> {
         if let (Some(key), Some(layer)) = (shortcut, stack.layers.last()) {
             self.store.add_cache_record(&key, &layer.diff_id)?;
             self.explainer.also_known_as(id, &key);
+            if let Some(layer) = self.store.step_layer(&layer.diff_id)? {
+                made.found(key, layer);
+            }
         }
         Ok(stack)
     }

@@ -1,0 +1,127 @@
+//! Executes a plan and writes the result, again where a layer that a cache promised turned out not to be there: a cache
+//! may make a build faster, and never fail it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::cache::Imports;
+use crate::digest::DiffId;
+use crate::plan::{Operation, Plan};
+use crate::solve::{self, BuildNetwork, Cancellation, Explainer, SolveError, Solved, Solver};
+use crate::store::{FetchError, Store};
+
+use super::Observer;
+use super::contexts::BuildContexts;
+use super::dockerfile::File;
+use super::error::BuildError;
+use super::options::BuildOptions;
+use super::shared_cache::{Records, chain};
+
+/// What an execution needs that stays the same whenever it is tried again.
+pub(super) struct Attempts<'a> {
+    pub store: &'a Store,
+    pub options: &'a BuildOptions,
+    pub file: &'a File,
+    pub plan: &'a Plan,
+    pub contexts: &'a BuildContexts<'a>,
+    pub network: &'a BuildNetwork,
+    pub explainer: &'a Explainer<'a>,
+    pub imports: &'a Imports,
+    pub observer: &'a dyn Observer,
+    pub cancellation: &'a Cancellation,
+}
+
+enum Failure {
+    Solve(SolveError),
+    Build(BuildError),
+    /// Nobody has the layer.
+    Lost(DiffId),
+}
+
+impl Attempts<'_> {
+    /// Executes the plan and lets `write` make the result of it.
+    pub fn run<T>(&self, write: impl Fn(&Solved) -> Result<T, BuildError>) -> Result<(Solved, T), BuildError> {
+        let mut distrusted = HashSet::new();
+        loop {
+            let failure = match self.attempt(&distrusted, &write) {
+                Ok(done) => return Ok(done),
+                Err(failure) => failure,
+            };
+            let lost = failure.lost_layer().filter(|diff_id| !self.is_of_a_base(diff_id));
+            match lost {
+                Some(diff_id) if !self.cancellation.is_cancelled() && distrusted.insert(diff_id) => {
+                    self.observer.warn(&format!("{}; what made it is executed again", failure.text()));
+                    self.store.distrust_layer(&diff_id)?;
+                }
+                _ => return Err(failure.into_error(self.file, self.plan)),
+            }
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        distrusted: &HashSet<DiffId>,
+        write: &impl Fn(&Solved) -> Result<T, BuildError>,
+    ) -> Result<(Solved, T), Failure> {
+        // A failed step cancels all others; the user's wish has to be told apart from that.
+        let cancellation = Arc::new(Cancellation::default());
+        let of_user = cancellation.clone();
+        let _guard = self.cancellation.on_cancel(move || of_user.cancel());
+        let solver = Solver {
+            store: self.store,
+            contexts: self.contexts,
+            run: &self.options.run,
+            network: self.network,
+            progress: self.observer,
+            cancellation: &cancellation,
+            explainer: self.explainer,
+            remote: &Records(self.imports),
+            distrusted,
+        };
+        let solved = solve::solve(self.plan, &solver).map_err(Failure::Solve)?;
+        for layer in solved.stacks.iter().flat_map(|stack| &stack.layers) {
+            let is_there = self.store.can_have_layer(&layer.diff_id);
+            if !is_there.map_err(|error| Failure::Build(error.into()))? {
+                return Err(Failure::Lost(layer.diff_id));
+            }
+        }
+        let written = write(&solved).map_err(Failure::Build)?;
+        Ok((solved, written))
+    }
+
+    /// A base has no step that could make it again.
+    fn is_of_a_base(&self, diff_id: &DiffId) -> bool {
+        self.plan.steps.iter().any(|step| match &step.operation {
+            Operation::Base { layers, .. } => layers.contains(diff_id),
+            _ => false,
+        })
+    }
+}
+
+impl Failure {
+    fn lost_layer(&self) -> Option<DiffId> {
+        match self {
+            Self::Lost(diff_id) => Some(*diff_id),
+            Self::Solve(SolveError::Step { error, .. }) => FetchError::among(error.as_ref()).map(|error| error.diff_id),
+            Self::Solve(SolveError::Cancelled) => None,
+            Self::Build(error) => FetchError::among(error).map(|error| error.diff_id),
+        }
+    }
+
+    fn text(&self) -> String {
+        match self {
+            Self::Lost(diff_id) => format!("no cache has the layer {diff_id}"),
+            Self::Solve(SolveError::Step { error, .. }) => chain(error.as_ref()),
+            Self::Solve(error) => chain(error),
+            Self::Build(error) => chain(error),
+        }
+    }
+
+    fn into_error(self, file: &File, plan: &Plan) -> BuildError {
+        match self {
+            Self::Solve(error) => file.solve_error(error, plan),
+            Self::Build(error) => error,
+            Self::Lost(diff_id) => crate::store::StoreError::NoLayer(diff_id).into(),
+        }
+    }
+}

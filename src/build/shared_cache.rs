@@ -1,0 +1,187 @@
+//! The caches that a build reads from and writes to, told to whoever watches it.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::cache::{
+    self, CacheTarget, Document, Export, ExportError, ExportOptions, Importing, Imports, MountContents, Place,
+    StepRecord,
+};
+use crate::digest::{CacheKey, DiffId};
+use crate::image::ImageConfig;
+use crate::snapshot::Stack;
+use crate::solve::{RemoteRecord, RemoteRecords, Solved, TaskEvent};
+use crate::store::{StepLayer, Store};
+
+use super::Observer;
+use super::error::BuildError;
+use super::options::BuildOptions;
+
+/// buildx's older way to ask for a cache in the image.
+const INLINE_ARGUMENT: &str = "BUILDKIT_INLINE_CACHE";
+
+/// Begins to read the caches that the build may use, while it is being planned.
+pub(super) fn begin(options: &BuildOptions, observer: &dyn Observer) -> Importing {
+    for source in &options.cache_from {
+        observer.task(TaskEvent::Started { task: &import_name(&source.place.shown()) });
+    }
+    cache::begin(&options.cache_from, &options.registry, &options.platforms)
+}
+
+/// The caches that could be read in time. The others are a warning: a build needs no cache.
+pub(super) fn finish(importing: Importing, observer: &dyn Observer) -> Imports {
+    let begun = Instant::now();
+    importing.finish(|source, outcome| {
+        let shown = source.place.shown();
+        let name = import_name(&shown);
+        match outcome {
+            Ok(()) => observer.task(TaskEvent::Done { task: &name, took: begun.elapsed() }),
+            Err(error) => {
+                let message = chain(&error);
+                observer.task(TaskEvent::Failed { task: &name, message: &message });
+                observer.warn(&format!("the cache {shown} is not used: {message}"));
+            }
+        }
+    })
+}
+
+fn import_name(shown: &str) -> String {
+    format!("importing cache manifest from {shown}")
+}
+
+/// What a solver asks of the caches.
+pub(super) struct Records<'a>(pub &'a Imports);
+
+impl RemoteRecords for Records<'_> {
+    fn find(&self, key: &CacheKey) -> Option<RemoteRecord> {
+        self.0.find(key).map(|found| RemoteRecord { claim: found.claim, blobs: found.blobs })
+    }
+}
+
+/// What the steps made, as caches have it.
+fn step_records(records: &[(CacheKey, StepLayer)]) -> Vec<StepRecord> {
+    records.iter().filter_map(|(key, layer)| Some(StepRecord { key: *key, layer: layer.claim()? })).collect()
+}
+
+/// Puts the records into the image's config, if that was asked for. With a time that was asked for they say no other:
+/// the image has to be the same on every machine.
+pub(super) fn write_inline(
+    options: &BuildOptions,
+    config: &mut ImageConfig,
+    records: &[(CacheKey, StepLayer)],
+    epoch: Option<i64>,
+) {
+    let argument = options.build_args.get(INLINE_ARGUMENT).map(String::as_str);
+    let is_asked = options.cache_to.contains(&CacheTarget::Inline) || matches!(argument, Some("1" | "true"));
+    if !is_asked {
+        return;
+    }
+    let mut records = step_records(records);
+    if let Some(epoch) = epoch {
+        records.iter_mut().for_each(|record| record.layer.made_at = epoch);
+    }
+    cache::write_inline(config, &cache::document(&records));
+}
+
+/// Writes the caches.
+pub(super) fn export(
+    store: &Store,
+    options: &BuildOptions,
+    solved: &Solved,
+    observer: &dyn Observer,
+) -> Result<(), BuildError> {
+    let records = step_records(&solved.records);
+    let result: Vec<DiffId> = solved.stacks.iter().flat_map(Stack::diff_ids).collect();
+    for target in &options.cache_to {
+        let CacheTarget::Place(target) = target else { continue };
+        let name = format!("exporting cache to {}", target.place.kind());
+        let note = |text: &str| observer.task(TaskEvent::Note { task: &name, text });
+        let export = Export {
+            store,
+            settings: &options.registry,
+            records: &records,
+            result: &result,
+            mounts: &NoMounts,
+            note: &note,
+        };
+        export_one(&export, target, &name, observer)?;
+    }
+    Ok(())
+}
+
+fn export_one(
+    export: &Export<'_>,
+    target: &ExportOptions,
+    name: &str,
+    observer: &dyn Observer,
+) -> Result<(), BuildError> {
+    let begun = Instant::now();
+    observer.task(TaskEvent::Started { task: name });
+    observer.task(TaskEvent::Note { task: name, text: "preparing build cache for export" });
+    let place = target.place.shown();
+    match export.run(target) {
+        Ok(()) => {
+            observer.task(TaskEvent::Done { task: name, took: begun.elapsed() });
+            Ok(())
+        }
+        Err(source) => {
+            let message = chain(&source);
+            observer.task(TaskEvent::Failed { task: name, message: &message });
+            if !target.ignore_error {
+                return Err(BuildError::CacheExport { place, source });
+            }
+            observer.warn(&format!("the cache was not exported to {place}: {message}"));
+            Ok(())
+        }
+    }
+}
+
+/// No cache mounts are sent.
+struct NoMounts;
+
+impl MountContents for NoMounts {
+    fn send(&self, _: &dyn Place, _: &Document, _: &mut Document) -> Result<(), ExportError> {
+        Ok(())
+    }
+}
+
+/// The error and its causes in one line.
+pub(super) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.ends_with(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// Lets layers be fetched from buckets whose credentials were given to this build alone.
+pub(super) fn know_buckets(store: &Store, options: &BuildOptions) -> Result<(), BuildError> {
+    let sources = options.cache_from.iter().map(|source| &source.place);
+    let targets = options.cache_to.iter().filter_map(|target| match target {
+        CacheTarget::Place(target) => Some(&target.place),
+        CacheTarget::Inline => None,
+    });
+    let buckets: Vec<_> = sources
+        .chain(targets)
+        .filter_map(|place| match place {
+            cache::PlaceOptions::Bucket(bucket) => Some(bucket),
+            _ => None,
+        })
+        .collect();
+    if buckets.is_empty() {
+        return Ok(());
+    }
+    let origins = cache::Origins::default();
+    for bucket in buckets {
+        let wrong = |source| BuildError::CachePlace { place: format!("s3://{}", bucket.bucket), source };
+        origins.know_bucket(bucket).map_err(wrong)?;
+    }
+    store.set_origin(Arc::new(origins));
+    Ok(())
+}

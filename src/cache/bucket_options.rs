@@ -1,0 +1,167 @@
+//! How a bucket is found and what to log in to it with.
+
+use std::path::PathBuf;
+
+use super::sigv4::Credentials;
+
+const SCHEME: &str = "s3:";
+const DEFAULT_REGION: &str = "us-east-1";
+
+/// A bucket, and the name of a cache in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketOptions {
+    pub bucket: String,
+    pub region: String,
+    /// Another server than Amazon's.
+    pub endpoint: Option<String>,
+    /// `SERVER/BUCKET` in the place of `BUCKET.SERVER`.
+    pub path_style: bool,
+    pub prefix: String,
+    pub blobs_prefix: String,
+    pub manifests_prefix: String,
+    pub name: String,
+    /// As the user gave them; else they are looked for where Amazon's own tools look.
+    pub given: Option<Credentials>,
+}
+
+impl BucketOptions {
+    /// The bucket with all that may be left out. A server that has no name cannot have buckets as names below its own.
+    pub fn new(bucket: &str) -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        Self {
+            bucket: bucket.to_owned(),
+            region: variable("AWS_REGION").or(variable("AWS_DEFAULT_REGION")).unwrap_or(DEFAULT_REGION.to_owned()),
+            endpoint: variable("AWS_ENDPOINT_URL_S3").or(variable("AWS_ENDPOINT_URL")),
+            path_style: false,
+            prefix: String::new(),
+            blobs_prefix: "blobs/".to_owned(),
+            manifests_prefix: "manifests/".to_owned(),
+            name: "buildkit".to_owned(),
+            given: None,
+        }
+    }
+
+    pub(super) fn address(&self) -> String {
+        let Some(endpoint) = &self.endpoint else {
+            return match self.path_style {
+                true => format!("https://s3.{}.amazonaws.com/{}", self.region, self.bucket),
+                false => format!("https://{}.s3.{}.amazonaws.com", self.bucket, self.region),
+            };
+        };
+        let endpoint = endpoint.trim_end_matches('/');
+        let (scheme, server) = endpoint.split_once("://").unwrap_or(("https", endpoint));
+        let host = server.split(['/', ':']).next().unwrap_or_default();
+        let has_no_name = host == "localhost" || server.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
+        if self.path_style || has_no_name {
+            format!("{scheme}://{server}/{}", self.bucket)
+        } else {
+            format!("{scheme}://{}.{server}", self.bucket)
+        }
+    }
+
+    pub(super) fn shown(&self) -> String {
+        format!("s3://{}/{}{}", self.bucket, self.prefix, self.name)
+    }
+
+    /// What the store keeps: all that is needed to find a blob again, and no secret.
+    pub(super) fn source(&self) -> String {
+        let place = serde_json::json!([
+            self.bucket,
+            self.region,
+            self.endpoint,
+            self.path_style,
+            self.prefix,
+            self.blobs_prefix,
+        ]);
+        format!("{SCHEME}{place}")
+    }
+
+    /// The bucket that [`Self::source`] speaks of.
+    pub(super) fn of_source(source: &str) -> Option<Self> {
+        type Kept = (String, String, Option<String>, bool, String, String);
+        let (bucket, region, endpoint, path_style, prefix, blobs_prefix): Kept =
+            serde_json::from_str(source.strip_prefix(SCHEME)?).ok()?;
+        Some(Self { region, endpoint, path_style, prefix, blobs_prefix, ..Self::new(&bucket) })
+    }
+
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        self.given.clone().or_else(from_environment).or_else(from_file)
+    }
+}
+
+fn from_environment() -> Option<Credentials> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Some(Credentials {
+        access_key_id: variable("AWS_ACCESS_KEY_ID")?,
+        secret_access_key: variable("AWS_SECRET_ACCESS_KEY")?,
+        session_token: variable("AWS_SESSION_TOKEN"),
+    })
+}
+
+/// Amazon's file of credentials, in the section that AWS_PROFILE names.
+fn from_file() -> Option<Credentials> {
+    let path = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE")
+        .map(PathBuf::from)
+        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".aws/credentials")))?;
+    let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
+    in_section(&std::fs::read_to_string(path).ok()?, &profile)
+}
+
+fn in_section(text: &str, profile: &str) -> Option<Credentials> {
+    let heading = format!("[{profile}]");
+    let lines = text.lines().map(str::trim).skip_while(|line| *line != heading).skip(1);
+    let mut found = std::collections::HashMap::new();
+    for (name, value) in lines.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('=')) {
+        found.insert(name.trim(), value.trim().to_owned());
+    }
+    Some(Credentials {
+        access_key_id: found.remove("aws_access_key_id")?,
+        secret_access_key: found.remove("aws_secret_access_key")?,
+        session_token: found.remove("aws_session_token"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bucket() -> BucketOptions {
+        let region = "eu-west-1".to_owned();
+        BucketOptions { region, endpoint: None, prefix: "ci/".to_owned(), ..BucketOptions::new("b") }
+    }
+
+    #[test]
+    fn addresses() {
+        let with = |endpoint: &str, path_style| {
+            BucketOptions { endpoint: Some(endpoint.to_owned()), path_style, ..bucket() }.address()
+        };
+        assert_eq!(bucket().address(), "https://b.s3.eu-west-1.amazonaws.com");
+        assert_eq!(with("http://127.0.0.1:9000", false), "http://127.0.0.1:9000/b");
+        assert_eq!(with("https://minio.example/", true), "https://minio.example/b");
+        assert_eq!(with("https://minio.example", false), "https://b.minio.example");
+    }
+
+    #[test]
+    fn the_store_finds_the_bucket_again_and_learns_no_secret() {
+        let secret = Credentials {
+            access_key_id: "id".to_owned(),
+            secret_access_key: "hunter2".to_owned(),
+            session_token: None,
+        };
+        let bucket = BucketOptions { given: Some(secret), ..bucket() };
+        let source = bucket.source();
+        assert!(!source.contains("hunter2"));
+        let found = BucketOptions::of_source(&source).unwrap();
+        assert_eq!((found.address(), found.prefix.as_str()), (bucket.address(), "ci/"));
+        assert_eq!(BucketOptions::of_source("folder:/x"), None);
+    }
+
+    #[test]
+    fn profiles() {
+        let text = "[default]\naws_access_key_id = a\naws_secret_access_key=b\n[ci]\naws_access_key_id=c\naws_secret_access_key=d=\naws_session_token=e\n";
+        let of = |profile| in_section(text, profile).map(|found| (found.access_key_id, found.secret_access_key));
+        assert_eq!(of("default"), Some(("a".to_owned(), "b".to_owned())));
+        assert_eq!(of("ci"), Some(("c".to_owned(), "d=".to_owned())));
+        assert_eq!(of("none"), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! The values of `--cache-from` and `--cache-to`, in the forms that buildx takes.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::values::fields;
+use crate::cache::{
+    BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, PlaceOptions, READ_LIMIT,
+};
+use crate::cli::CliError;
+use crate::transfer::LayerFormat;
+
+const KINDS: &str = "registry, local, s3 and inline";
+
+/// The attributes of one cache, taken out one by one.
+struct Attributes<'a> {
+    option: &'static str,
+    text: &'a str,
+    left: BTreeMap<String, String>,
+}
+
+impl<'a> Attributes<'a> {
+    /// One for each cache of the text: `a/b:c,d/e` are two references, all else is one.
+    fn parse(option: &'static str, text: &'a str) -> Vec<Self> {
+        let fields = fields(text);
+        let is_references = !text.contains('=');
+        if is_references {
+            let references = text.split(',').map(str::trim).filter(|reference| !reference.is_empty());
+            let of = |reference: &str| {
+                BTreeMap::from([("type".to_owned(), "registry".to_owned()), ("ref".to_owned(), reference.to_owned())])
+            };
+            return references.map(|reference| Self { option, text, left: of(reference) }).collect();
+        }
+        vec![Self { option, text, left: fields.into_iter().collect() }]
+    }
+
+    fn wrong(&self, message: impl std::fmt::Display) -> CliError {
+        // What was typed may hold a key.
+        let shown: Vec<String> = fields(self.text)
+            .into_iter()
+            .map(|(key, value)| match key.as_str() {
+                "secret_access_key" | "session_token" => format!("{key}=***"),
+                _ if value.is_empty() => key,
+                _ => format!("{key}={value}"),
+            })
+            .collect();
+        CliError::new(format!("invalid --{} `{}`: {message}", self.option, shown.join(",")))
+    }
+
+    fn take(&mut self, key: &str) -> Option<String> {
+        self.left.remove(key).filter(|value| !value.is_empty())
+    }
+
+    fn needed(&mut self, key: &str) -> Result<String, CliError> {
+        self.take(key).ok_or_else(|| self.wrong(format!("it needs {key}=")))
+    }
+
+    fn flag(&mut self, key: &str) -> Result<bool, CliError> {
+        match self.left.remove(key).as_deref() {
+            None | Some("false" | "0") => Ok(false),
+            Some("" | "true" | "1") => Ok(true),
+            Some(other) => Err(self.wrong(format!("{key} is true or false, not `{other}`"))),
+        }
+    }
+
+    /// Attributes of buildx that ask for what is always so here.
+    fn always_true(&mut self, key: &str) -> Result<(), CliError> {
+        match self.left.remove(key).as_deref() {
+            None | Some("" | "true" | "1") => Ok(()),
+            Some(_) => Err(self.wrong(format!("{key} is always true with rbuild"))),
+        }
+    }
+
+    fn finish(self) -> Result<(), CliError> {
+        match self.left.keys().next() {
+            Some(key) => Err(self.wrong(format!("it takes no `{key}`"))),
+            None => Ok(()),
+        }
+    }
+
+    fn bucket(&mut self) -> Result<BucketOptions, CliError> {
+        let from_environment = std::env::var("AWS_BUCKET").ok().filter(|bucket| !bucket.is_empty());
+        let bucket = match self.take("bucket").or(from_environment) {
+            Some(bucket) => bucket,
+            None => return Err(self.wrong("it needs bucket=")),
+        };
+        let mut options = BucketOptions::new(&bucket);
+        for (key, field) in [
+            ("region", &mut options.region),
+            ("prefix", &mut options.prefix),
+            ("blobs_prefix", &mut options.blobs_prefix),
+            ("manifests_prefix", &mut options.manifests_prefix),
+            ("name", &mut options.name),
+        ] {
+            if let Some(value) = self.take(key) {
+                *field = value;
+            }
+        }
+        options.endpoint = self.take("endpoint_url").or(options.endpoint);
+        options.path_style = self.flag("use_path_style")?;
+        options.given = match (self.take("access_key_id"), self.take("secret_access_key"), self.take("session_token")) {
+            (None, None, None) => None,
+            (Some(access_key_id), Some(secret_access_key), session_token) => {
+                Some(Credentials { access_key_id, secret_access_key, session_token })
+            }
+            _ => return Err(self.wrong("access_key_id and secret_access_key belong together")),
+        };
+        Ok(options)
+    }
+
+    fn registry(&mut self) -> Result<PlaceOptions, CliError> {
+        let reference = self.needed("ref")?;
+        let reference = reference.parse().map_err(|error: crate::image::InvalidReference| self.wrong(error))?;
+        Ok(PlaceOptions::Registry(reference))
+    }
+
+    fn tag(&mut self) -> String {
+        self.take("tag").unwrap_or_else(|| "latest".to_owned())
+    }
+
+    fn unknown(&self, kind: &str) -> CliError {
+        self.wrong(format!("there is no type `{kind}`; there are {KINDS}"))
+    }
+}
+
+/// `--cache-from`
+pub(super) fn source(text: &str) -> Result<Vec<CacheSource>, CliError> {
+    Attributes::parse("cache-from", text).into_iter().map(one_source).collect()
+}
+
+fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
+    let kind = given.needed("type")?;
+    let mounts = given.flag("mounts")?;
+    let limit = match given.take("timeout") {
+        None => READ_LIMIT,
+        Some(text) => {
+            let seconds: Option<f32> = text.trim_end_matches('s').parse().ok();
+            let limit = seconds.and_then(|seconds| Duration::try_from_secs_f32(seconds).ok());
+            limit.ok_or_else(|| given.wrong("timeout is a number of seconds"))?
+        }
+    };
+    let place = match kind.as_str() {
+        "registry" => given.registry()?,
+        "local" => {
+            let path = PathBuf::from(given.needed("src")?);
+            let digest = given.take("digest").map(|text| text.parse()).transpose();
+            let digest = digest.map_err(|error: crate::digest::InvalidDigest| given.wrong(error))?;
+            PlaceOptions::Folder { path, tag: given.tag(), digest }
+        }
+        "s3" => PlaceOptions::Bucket(given.bucket()?),
+        "inline" => return Err(given.wrong("a cache in an image is read with type=registry,ref=IMAGE")),
+        other => return Err(given.unknown(other)),
+    };
+    given.finish()?;
+    Ok(CacheSource { place, limit, mounts })
+}
+
+/// `--cache-to`
+pub(super) fn target(text: &str) -> Result<Vec<CacheTarget>, CliError> {
+    let mut targets = Vec::new();
+    for given in Attributes::parse("cache-to", text) {
+        targets.extend(one_target(given)?);
+    }
+    Ok(targets)
+}
+
+fn one_target(mut given: Attributes<'_>) -> Result<Vec<CacheTarget>, CliError> {
+    let kind = given.needed("type")?;
+    let mode = match given.take("mode").as_deref() {
+        None | Some("min") => Mode::Min,
+        Some("max") => Mode::Max,
+        Some(other) => return Err(given.wrong(format!("there is no mode `{other}`; there are min and max"))),
+    };
+    if kind == "inline" {
+        if mode == Mode::Max {
+            return Err(given.wrong("an image has no place for other layers than its own: mode=min"));
+        }
+        given.finish()?;
+        return Ok(vec![CacheTarget::Inline]);
+    }
+    let compression = compression(&mut given)?;
+    let (ignore_error, mounts) = (given.flag("ignore-error")?, given.flag("mounts")?);
+    given.always_true("oci-mediatypes")?;
+    given.always_true("image-manifest")?;
+    let places = match kind.as_str() {
+        "registry" => vec![given.registry()?],
+        "local" => {
+            let path = PathBuf::from(given.needed("dest")?);
+            vec![PlaceOptions::Folder { path, tag: given.tag(), digest: None }]
+        }
+        "s3" => {
+            let bucket = given.bucket()?;
+            let named = |name: &str| PlaceOptions::Bucket(BucketOptions { name: name.to_owned(), ..bucket.clone() });
+            bucket.name.split(';').map(named).collect()
+        }
+        other => return Err(given.unknown(other)),
+    };
+    given.finish()?;
+    let export = |place| CacheTarget::Place(ExportOptions { place, mode, compression, ignore_error, mounts });
+    Ok(places.into_iter().map(export).collect())
+}
+
+fn compression(given: &mut Attributes<'_>) -> Result<LayerFormat, CliError> {
+    if given.left.contains_key("compression-level") {
+        return Err(given.wrong("rbuild has one level for each compression"));
+    }
+    if given.flag("force-compression")? {
+        return Err(given.wrong("layers keep the compression in which a cache has them; use another name"));
+    }
+    match given.take("compression").as_deref() {
+        None | Some("gzip") => Ok(LayerFormat::Gzip),
+        Some("zstd") => Ok(LayerFormat::Zstd),
+        Some("uncompressed") => Ok(LayerFormat::Tar),
+        Some(other) => {
+            Err(given.wrong(format!("there is no compression `{other}`; there are gzip, zstd and uncompressed")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(text: &str) -> Vec<String> {
+        source(text).unwrap().iter().map(|source| source.place.shown()).collect()
+    }
+
+    #[test]
+    fn sources() {
+        assert_eq!(places("a/b:c"), ["a/b:c"]);
+        assert_eq!(places("a/b:c,d/e"), ["a/b:c", "d/e:latest"]);
+        assert_eq!(places("type=registry,ref=localhost:5000/x:y"), ["localhost:5000/x:y"]);
+        assert_eq!(places("type=local,src=/tmp/c"), ["/tmp/c"]);
+        assert_eq!(places("type=s3,bucket=b,region=r,name=n,prefix=p/"), ["s3://b/p/n"]);
+        let limited = &source("type=local,src=c,timeout=1.5,mounts=true").unwrap()[0];
+        assert_eq!((limited.limit, limited.mounts), (Duration::from_millis(1500), true));
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(target("type=inline").unwrap(), [CacheTarget::Inline]);
+        let options = |text| match target(text).unwrap().remove(0) {
+            CacheTarget::Place(options) => options,
+            CacheTarget::Inline => panic!("{text}"),
+        };
+        let usual = options("type=local,dest=c");
+        assert_eq!((usual.mode, usual.compression, usual.ignore_error), (Mode::Min, LayerFormat::Gzip, false));
+        let all = options("type=registry,ref=a/b,mode=max,compression=zstd,ignore-error=true,image-manifest=true");
+        assert_eq!((all.mode, all.compression, all.ignore_error), (Mode::Max, LayerFormat::Zstd, true));
+        assert_eq!(target("type=s3,bucket=b,region=r,name=one;two").unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused() {
+        for wrong in [
+            "type=gha",
+            "type=local",
+            "ref=a/b,mode=max",
+            "type=registry,ref=A B",
+            "type=registry,ref=a/b,mode=all",
+            "type=registry,ref=a/b,compression=estargz",
+            "type=registry,ref=a/b,compression-level=3",
+            "type=registry,ref=a/b,image-manifest=false",
+            "type=inline,mode=max",
+            "type=local,dest=c,colour=red",
+            "type=s3,bucket=b,access_key_id=only",
+        ] {
+            assert!(target(wrong).is_err(), "{wrong}");
+        }
+        let error = source("type=s3,bucket=b,secret_access_key=hunter2,access_key_id=i,nope=1").unwrap_err();
+        assert!(!format!("{error:?}").contains("hunter2"), "{error:?}");
+    }
+}
