@@ -59,6 +59,10 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<super::build::Args>),
+    /// What the scripts of `completion` ask
+    #[command(name = "__complete", hide = true)]
+    Complete(super::completion::CompleteArgs),
+    Completion(super::completion::Args),
     Container(super::container::Args),
     Explain(super::explain::Args),
     Export(super::export::Args),
@@ -72,7 +76,11 @@ enum Command {
     Login(super::login::Args),
     Logout(super::logout::Args),
     Manifest(super::manifest::Args),
+    #[command(hide = true)]
+    Man(super::man::Args),
+    Network(super::network::Args),
     Parse(super::parse::Args),
+    Port(super::port::Args),
     Ps(super::ps::Args),
     Pull(super::pull::Args),
     Push(super::push::Args),
@@ -83,8 +91,15 @@ enum Command {
     Search(super::search::Args),
     #[command(name = crate::store::SYNC_COMMAND, hide = true)]
     SyncStore,
+    System(super::system::Args),
     Tag(super::tag::Args),
     Version(super::version::Args),
+    Volume(super::volume::Args),
+}
+
+/// What all commands take: help, manual pages and completions are made of it.
+pub fn definition() -> clap::Command {
+    Cli::command()
 }
 
 /// The program: reads the arguments, runs the command, prints its error.
@@ -148,6 +163,13 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Login(args) => super::login::run(args, global),
         Command::Logout(args) => super::logout::run(args, global),
         Command::Manifest(args) => super::manifest::run(args, global),
+        Command::Complete(args) => super::completion::complete(&args, global),
+        Command::Completion(args) => super::completion::run(&args),
+        Command::Man(args) => super::man::run(&args),
+        Command::System(args) => super::system::run(args, global),
+        Command::Network(args) => super::network::run(args, global),
+        Command::Port(args) => super::port::run(args, global),
+        Command::Volume(args) => super::volume::run(args, global),
         Command::Parse(args) => super::parse::run(args, global),
         Command::Ps(args) => super::ps::run(args, global),
         Command::Pull(args) => super::pull::run(args, global),

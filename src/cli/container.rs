@@ -15,6 +15,7 @@ pub enum ContainerCommand {
     Ls(super::ps::Args),
     #[command(visible_alias = "remove")]
     Rm(super::rm::Args),
+    Port(super::port::Args),
     Run(Box<super::run::Args>),
 }
 
@@ -31,6 +32,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         ContainerCommand::Inspect(args) => super::inspect::run_container(args, global),
         ContainerCommand::Ls(args) => super::ps::run(args, global),
         ContainerCommand::Rm(args) => super::rm::run(args, global),
+        ContainerCommand::Port(args) => super::port::run(args, global),
         ContainerCommand::Run(args) => super::run::run(*args, global),
     }
 }

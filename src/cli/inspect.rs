@@ -6,13 +6,15 @@ use serde_json::Value;
 
 use super::commands::Global;
 use super::format::{FormatError, Missing, Template};
-use super::{CliError, image_inspect, output};
-use crate::container::{ContainerError, Containers, Entry};
+use super::{CliError, container_inspect, image_inspect, output};
+use crate::container::{ContainerError, Containers, networks_of};
 use crate::image::Platform;
+use crate::network::{NetworkError, describe_network};
 use crate::registry::{Client, Settings};
 use crate::store::{FindImageError, Store};
+use crate::volume::{VolumeError, Volumes};
 
-/// Show all that is known of images and containers, as JSON
+/// Show all that is known of containers, images, networks and volumes, as JSON
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names, IDs or beginnings of IDs
@@ -24,6 +26,9 @@ pub struct Args {
     /// Look for things of this kind only
     #[arg(long, value_name = "KIND")]
     r#type: Option<Kind>,
+    /// Also how much room containers take
+    #[arg(short, long)]
+    size: bool,
 }
 
 /// Show all that is known of images, as JSON
@@ -52,27 +57,32 @@ pub struct ContainerArgs {
     /// `json` (on one line) or a Go template
     #[arg(short, long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Also how much room they take
+    #[arg(short, long)]
+    size: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Kind {
     Container,
     Image,
+    Network,
+    Volume,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    inspect(&args.names, args.format.as_deref(), args.r#type, global)
+    inspect(&args.names, args.format.as_deref(), args.r#type, args.size, global)
 }
 
 pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError> {
     if args.remote {
         return inspect_remote(&args);
     }
-    inspect(&args.names, args.format.as_deref(), Some(Kind::Image), global)
+    inspect(&args.names, args.format.as_deref(), Some(Kind::Image), false, global)
 }
 
 pub fn run_container(args: ContainerArgs, global: &Global) -> Result<ExitCode, CliError> {
-    inspect(&args.names, args.format.as_deref(), Some(Kind::Container), global)
+    inspect(&args.names, args.format.as_deref(), Some(Kind::Container), args.size, global)
 }
 
 /// Shows images of registries.
@@ -88,13 +98,19 @@ fn inspect_remote(args: &ImageArgs) -> Result<ExitCode, CliError> {
 }
 
 /// Prints what is found, then fails when something is not.
-fn inspect(names: &[String], format: Option<&str>, kind: Option<Kind>, global: &Global) -> Result<ExitCode, CliError> {
+pub fn inspect(
+    names: &[String],
+    format: Option<&str>,
+    kind: Option<Kind>,
+    size: bool,
+    global: &Global,
+) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
     let mut found = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     for name in names {
-        match find(&store, name, kind)? {
+        match find(&store, name, kind, size)? {
             Some(value) => found.push(value),
             None => missing.push(name.clone()),
         }
@@ -107,48 +123,58 @@ fn inspect(names: &[String], format: Option<&str>, kind: Option<Kind>, global: &
         None => "object",
         Some(Kind::Container) => "container",
         Some(Kind::Image) => "image",
+        Some(Kind::Network) => "network",
+        Some(Kind::Volume) => "volume",
     };
     let lines: Vec<String> = missing.iter().map(|name| format!("no such {what}: {name}")).collect();
     Err(CliError::new(lines.join("\nerror: ")))
 }
 
-/// The thing of that name: a container, or else an image, as docker looks for them.
-fn find(store: &Store, name: &str, kind: Option<Kind>) -> Result<Option<Value>, CliError> {
-    if kind != Some(Kind::Image) {
-        match Containers::of(store.root()).find(name) {
-            Ok(container) => return describe_container(&container).map(Some),
-            Err(ContainerError::NotFound { .. }) => {}
-            Err(error) => return Err(error.into()),
+/// The thing of that name: of each kind in the order in which docker looks for them.
+fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Option<Value>, CliError> {
+    for kind in kind.map_or(vec![Kind::Container, Kind::Image, Kind::Network, Kind::Volume], |kind| vec![kind]) {
+        let found = match kind {
+            Kind::Container => find_container(store, name, size)?,
+            Kind::Image => match store.find_image(name) {
+                Ok(image) => Some(image_inspect::describe(store, &image.id)?),
+                Err(FindImageError::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
+            Kind::Network => find_network(store, name)?,
+            Kind::Volume => match Volumes::of(store.root()).find(name) {
+                Ok(volume) => Some(serde_json::to_value(&volume)?),
+                Err(VolumeError::NotFound { .. }) => None,
+                Err(error) => return Err(error.into()),
+            },
+        };
+        if found.is_some() {
+            return Ok(found);
         }
     }
-    if kind == Some(Kind::Container) {
-        return Ok(None);
-    }
-    match store.find_image(name) {
-        Ok(image) => Ok(Some(image_inspect::describe(store, &image.id)?)),
-        Err(FindImageError::NotFound { .. }) => Ok(None),
+    Ok(None)
+}
+
+fn find_container(store: &Store, name: &str, size: bool) -> Result<Option<Value>, CliError> {
+    match Containers::of(store.root()).find(name) {
+        Ok(container) => container_inspect::describe(store, &container, size).map(Some),
+        Err(ContainerError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
-/// The record is in docker's words but for its config, whose empty fields docker shows.
-fn describe_container(entry: &Entry) -> Result<Value, CliError> {
-    let mut value = serde_json::to_value(&entry.record)?;
-    value["State"] = serde_json::to_value(&entry.state)?;
-    let mut config = image_inspect::run_config(&entry.record.config.run);
-    if let (Value::Object(all), Value::Object(own)) = (&mut config, &value["Config"]) {
-        for (key, field) in own {
-            all.entry(key.as_str()).or_insert_with(|| field.clone());
-        }
+fn find_network(store: &Store, name: &str) -> Result<Option<Value>, CliError> {
+    let networks = networks_of(store.root());
+    match networks.find(name) {
+        Ok(record) => Ok(Some(describe_network(&record, &networks.endpoints(&record)))),
+        Err(NetworkError::Unknown { .. }) => Ok(None),
+        Err(error) => Err(error.into()),
     }
-    value["Config"] = config;
-    Ok(value)
 }
 
 fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) -> Result<String, FormatError> {
     if let Some(template) = template {
-        let lines =
-            found.iter().map(|value| Ok(template.render(value, Missing::Null(image_inspect::OPTIONAL_FIELDS))? + "\n"));
+        let optional = [image_inspect::OPTIONAL_FIELDS, container_inspect::OPTIONAL_FIELDS].concat();
+        let lines = found.iter().map(|value| Ok(template.render(value, Missing::Null(&optional))? + "\n"));
         return lines.collect();
     }
     let list = Value::from(found.to_vec());

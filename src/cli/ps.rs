@@ -72,7 +72,7 @@ fn row(entry: &Entry, no_trunc: bool) -> Value {
         "RunningFor": ago(Some(record.created), Timestamp::now()),
         "Status": status(entry),
         "State": entry.state.status.as_str(),
-        "Ports": "",
+        "Ports": super::port::summary(entry.state.network.get("Ports")),
         "Names": record.name.trim_start_matches('/'),
     })
 }

@@ -17,6 +17,7 @@ const BY_NAME: &str = "by-name";
 pub(super) const RECORD: &str = "config.json";
 const STATE: &str = "state.json";
 pub(super) const LOCK: &str = "lock";
+const CHANGE_LOCK: &str = "change.lock";
 const AUTO_REMOVE: &str = "auto-remove";
 /// How often a lock is asked for, a millisecond apart.
 const TAKE_ATTEMPTS: usize = 50;
@@ -163,6 +164,19 @@ impl Containers {
     pub fn remove_with_volumes(&self, entry: &Entry) -> Result<(), ContainerError> {
         self.remove(entry)?;
         volumes::remove_anonymous(self, &entry.record.mounts)
+    }
+
+    /// Changes what is kept of a container, if `change` says that it did. Only one process does so at a time.
+    pub fn change(&self, entry: &Entry, change: impl FnOnce(&mut Record) -> bool) -> Result<bool, ContainerError> {
+        let path = entry.path.join(CHANGE_LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
+        flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
+        let mut record = Record::read(&entry.path.join(RECORD))?;
+        let changed = change(&mut record);
+        if changed {
+            record.write(&entry.path.join(RECORD))?;
+        }
+        Ok(changed)
     }
 
     /// Removes a container whose lock the caller holds (or nobody), and its volumes without a name.

@@ -45,4 +45,4 @@ pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, R
 pub use start::{Ended, run};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
 pub use volumes::users_of as users_of_volume;
-pub use wiring::{endpoint_request, networks_of, owner};
+pub use wiring::{endpoint_request, networks_of, owner, refresh_files};

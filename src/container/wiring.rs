@@ -195,6 +195,16 @@ fn port_request(port: &str, host_ip: &str, host_port: &str) -> Result<PortReques
     Ok(PortRequest { container: parse(number)?, protocol: protocol.parse::<Protocol>()?, host_address, host_ports })
 }
 
+/// Writes `hosts` and `resolv.conf` of a running container anew, after it has joined or left a network.
+pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerError> {
+    let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
+    let containers = Containers::of(store_root);
+    let places = networks_of(store_root).of_container(&record.id)?;
+    let request = request(record, None, &links::find(record, &containers).unwrap_or_default())?;
+    let (hosts, resolv_conf) = crate::network::files(&places, &record.config.hostname, &request)?;
+    write_files(folder, &[resolv_conf, format!("{}\n", record.config.hostname), hosts])
+}
+
 /// Written in place: a running container has them mounted.
 fn write_files(folder: &Path, texts: &[String; 3]) -> Result<(), ContainerError> {
     for (name, text) in FILES.iter().zip(texts) {

@@ -158,7 +158,7 @@ pub(super) fn remove_default_routes(socket: &Socket, ipv4: bool) -> io::Result<(
     loop {
         match socket.change(&message) {
             Ok(()) => {}
-            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => return Ok(()),
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ESRCH | libc::ENOENT)) => return Ok(()),
             Err(error) => return Err(error),
         }
     }

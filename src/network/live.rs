@@ -179,36 +179,18 @@ impl Live {
 
     /// The container's `hosts` file.
     pub fn hosts(&self) -> Result<String, NetworkError> {
-        let name = match self.request.domainname.as_str() {
-            "" => self.owner.hostname.clone(),
-            domain => format!("{}.{domain} {}", self.owner.hostname, self.owner.hostname),
+        let carried = self.carrier.as_ref();
+        let gateway = match self.request.mode {
+            Mode::Host => Some(std::net::Ipv4Addr::LOCALHOST.into()),
+            _ => carried.and_then(Pasta::gateway).map(IpAddr::from),
         };
-        let carried = self.carrier.as_ref().and_then(Pasta::address).map(IpAddr::from);
-        let own = self.places.iter().flat_map(|(_, endpoint)| endpoint.addresses()).chain(carried);
-        let linked = self.request.linked_hosts.iter().cloned();
-        Hosts {
-            own: linked.chain(own.map(|address| (address, name.clone()))).collect(),
-            added: self.request.added_hosts.clone(),
-            host_gateway: self.host_gateway()?,
-        }
-        .file()
+        let own = carried.and_then(Pasta::address).map(IpAddr::from);
+        hosts_file(&self.places, &self.owner.hostname, &self.request, own, gateway)
     }
 
-    fn host_gateway(&self) -> Result<Option<IpAddr>, NetworkError> {
-        match (&self.request.mode, self.places.first()) {
-            (Mode::Host, _) => Ok(Some(std::net::Ipv4Addr::LOCALHOST.into())),
-            (_, Some((record, _))) => Ok(record.pools()?.first().map(|pool| pool.gateway)),
-            (_, None) => Ok(self.carrier.as_ref().and_then(Pasta::gateway).map(IpAddr::from)),
-        }
-    }
-
-    /// The container's `resolv.conf`: in networks that people made, it asks the resolver here.
+    /// The container's `resolv.conf`.
     pub fn resolv_conf(&self) -> Result<String, NetworkError> {
-        let servers = &self.request.name_servers;
-        if self.places.iter().any(|(record, _)| record.name != BRIDGE) {
-            return servers.own_resolver_file();
-        }
-        servers.file(matches!(self.request.mode, Mode::Host))
+        resolv_conf(&self.places, &self.request)
     }
 
     /// docker's `NetworkSettings` while the container runs. `exposed` are like `80/tcp`.
@@ -224,6 +206,46 @@ impl Live {
     pub fn published(&self) -> &[Published] {
         &self.published
     }
+}
+
+/// `hosts` and `resolv.conf` of a container that is in these networks.
+pub fn files(
+    places: &[(NetworkRecord, Endpoint)],
+    hostname: &str,
+    request: &NetworkRequest,
+) -> Result<(String, String), NetworkError> {
+    Ok((hosts_file(places, hostname, request, None, None)?, resolv_conf(places, request)?))
+}
+
+fn hosts_file(
+    places: &[(NetworkRecord, Endpoint)],
+    hostname: &str,
+    request: &NetworkRequest,
+    own: Option<IpAddr>,
+    gateway: Option<IpAddr>,
+) -> Result<String, NetworkError> {
+    let name = match request.domainname.as_str() {
+        "" => hostname.to_owned(),
+        domain => format!("{hostname}.{domain} {hostname}"),
+    };
+    let own = places.iter().flat_map(|(_, endpoint)| endpoint.addresses()).chain(own);
+    let linked = request.linked_hosts.iter().cloned();
+    let first = places.first().map(|(record, _)| record.pools()).transpose()?.unwrap_or_default();
+    Hosts {
+        own: linked.chain(own.map(|address| (address, name.clone()))).collect(),
+        added: request.added_hosts.clone(),
+        host_gateway: gateway.or(first.first().map(|pool| pool.gateway)),
+    }
+    .file()
+}
+
+/// In networks that people made, a container asks the resolver here.
+fn resolv_conf(places: &[(NetworkRecord, Endpoint)], request: &NetworkRequest) -> Result<String, NetworkError> {
+    let servers = &request.name_servers;
+    if places.iter().any(|(record, _)| record.name != BRIDGE) {
+        return servers.own_resolver_file();
+    }
+    servers.file(matches!(request.mode, Mode::Host))
 }
 
 impl Drop for Live {

@@ -34,7 +34,7 @@ pub use attach::{EndpointRequest, Owner, parse_hardware_address};
 pub use describe::{network as describe_network, place as describe_place, port_text};
 pub use endpoint::Endpoint;
 pub use error::NetworkError;
-pub use live::{Live, Mode, NetworkRequest};
+pub use live::{Live, Mode, NetworkRequest, files};
 pub use namespace::NetworkNamespace;
 pub use networks::{Networks, NewNetwork};
 pub use pasta::find as find_pasta;

@@ -14,7 +14,7 @@ mod table;
 mod units;
 
 pub use eval::Missing;
-pub use table::{Column, Listing};
+pub use table::{Column, Listing, table_of};
 pub use units::{ago, human_size, truncate_id};
 
 use serde_json::Value;

@@ -1,0 +1,84 @@
+//! `rbuild network ls`
+
+use std::process::ExitCode;
+
+use serde_json::{Value, json};
+
+use crate::cli::commands::Global;
+use crate::cli::filters::Filters;
+use crate::cli::format::{Column, Listing};
+use crate::cli::{CliError, output};
+use crate::container::networks_of;
+use crate::network::NetworkRecord;
+
+/// List networks
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// dangling=, driver=, id=, label=, name=, scope= or type=builtin|custom
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Print IDs only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show whole IDs
+    #[arg(long)]
+    no_trunc: bool,
+    /// `table`, `json`, `table TEMPLATE` or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+}
+
+const COLUMNS: &[Column] = &[
+    Column { field: "ID", heading: "NETWORK ID" },
+    Column { field: "Name", heading: "NAME" },
+    Column { field: "Driver", heading: "DRIVER" },
+    Column { field: "Scope", heading: "SCOPE" },
+    Column { field: "IPv4", heading: "IPV4" },
+    Column { field: "IPv6", heading: "IPV6" },
+    Column { field: "Internal", heading: "INTERNAL" },
+    Column { field: "Labels", heading: "LABELS" },
+    Column { field: "CreatedAt", heading: "CREATED AT" },
+];
+
+const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let filters = Filters::parse(&args.filter, &FILTERS)?;
+    let dangling = filters.flag("dangling")?;
+    let networks = networks_of(store.root());
+    let records = networks.list()?;
+    let shown = records.iter().filter(|record| {
+        let kind = if record.is_predefined() { "builtin" } else { "custom" };
+        filters.any("driver", |driver| driver == record.driver)
+            && filters.any("id", |part| record.id.contains(part))
+            && filters.any("name", |part| record.name.contains(part))
+            && filters.any("scope", |scope| scope == record.scope)
+            && filters.any("type", |wanted| wanted == kind)
+            && filters.labels(&record.labels)
+            && dangling
+                .is_none_or(|wanted| wanted == (!record.is_predefined() && networks.endpoints(record).is_empty()))
+    });
+    let rows: Vec<Value> = shown.map(|record| row(record, args.no_trunc)).collect();
+    let listing = match args.format.as_deref() {
+        None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
+        format => Listing::parse(format, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}")?,
+    };
+    output::print(&listing.render(COLUMNS, &rows)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(record: &NetworkRecord, no_trunc: bool) -> Value {
+    let labels = record.labels.iter().map(|(key, value)| format!("{key}={value}"));
+    json!({
+        "ID": if no_trunc { &record.id } else { record.short_id() },
+        "Name": record.name,
+        "Driver": record.driver,
+        "Scope": record.scope,
+        "IPv4": record.enable_ipv4.to_string(),
+        "IPv6": record.enable_ipv6.to_string(),
+        "Internal": record.internal.to_string(),
+        "Labels": labels.collect::<Vec<_>>().join(","),
+        "CreatedAt": record.created.to_string(),
+    })
+}

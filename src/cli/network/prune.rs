@@ -1,0 +1,49 @@
+//! `rbuild network prune`
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use crate::cli::commands::Global;
+use crate::cli::filters::Filters;
+use crate::cli::{CliError, confirm, output};
+use crate::container::{Containers, networks_of};
+use crate::store::Store;
+
+/// Remove networks that no container has
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// label=, label!= or until=
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Don't ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let filters = Filters::parse(&args.filter, &["label", "label!", "until"])?;
+    let warning = "WARNING! This will remove all custom networks not used by at least one container.";
+    if !args.force && !confirm::ask(warning)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    output::print(&prune(&store, &filters)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes them; gives what docker prints.
+pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
+    let networks = networks_of(store.root());
+    // One that has stopped needs its network when it is started again.
+    let entries = Containers::of(store.root()).list()?;
+    let used: BTreeSet<String> = entries.into_iter().flat_map(|entry| entry.record.networks.into_keys()).collect();
+    let mut text = String::new();
+    for record in networks.list()?.into_iter().filter(|record| !record.is_predefined()) {
+        let is_used = used.contains(&record.name) || used.iter().any(|name| record.id.starts_with(name.as_str()));
+        if !is_used && filters.labels(&record.labels) && filters.until(record.created)? {
+            networks.remove(&record)?;
+            text += &format!("{}\n", record.name);
+        }
+    }
+    Ok(if text.is_empty() { text } else { format!("Deleted Networks:\n{text}") })
+}

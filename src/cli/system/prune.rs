@@ -1,0 +1,90 @@
+//! `rbuild system prune`
+
+use std::process::ExitCode;
+
+use crate::cli::commands::Global;
+use crate::cli::filters::Filters;
+use crate::cli::format::human_size;
+use crate::cli::image_use::ImageUse;
+use crate::cli::rmi::{Removal, delete};
+use crate::cli::sizes::folder_size;
+use crate::cli::{CliError, confirm, image_info, network, output, volume};
+use crate::container::Containers;
+use crate::store::Store;
+
+/// Remove what nothing uses: stopped containers, networks and images
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// All images that no container has, not only those without a name
+    #[arg(short, long)]
+    all: bool,
+    /// Volumes without a name, too
+    #[arg(long)]
+    volumes: bool,
+    /// label=, label!= or until=
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Don't ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let filters = Filters::parse(&args.filter, &["label", "label!", "until"])?;
+    if !args.force && !confirm::ask(&warning(args))? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut text, mut reclaimed) = containers(&store, &filters)?;
+    text += &section(network::prune(&store, &filters)?);
+    if args.volumes {
+        let (removed, bytes) = volume::prune(&store, false, &filters)?;
+        text += &section(removed);
+        reclaimed += bytes;
+    }
+    let (removed, bytes) = images(&store, args.all, &filters)?;
+    text += &removed;
+    output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed + bytes, 4)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn warning(args: &Args) -> String {
+    let volumes = if args.volumes { "\n  - all anonymous volumes not used by at least one container" } else { "" };
+    let images = if args.all { "images without at least one container associated to them" } else { "dangling images" };
+    format!(
+        "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one \
+         container{volumes}\n  - all {images}\n"
+    )
+}
+
+fn section(text: String) -> String {
+    if text.is_empty() { text } else { text + "\n" }
+}
+
+fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliError> {
+    let containers = Containers::of(store.root());
+    let (mut text, mut reclaimed) = (String::new(), 0);
+    for entry in containers.list()?.into_iter().filter(|entry| !entry.is_running) {
+        if filters.labels(&entry.record.config.run.labels) && filters.until(entry.record.created)? {
+            let size = folder_size(&entry.upper());
+            containers.remove(&entry)?;
+            reclaimed += size;
+            text += &format!("{}\n", entry.record.id);
+        }
+    }
+    Ok((section(if text.is_empty() { text } else { format!("Deleted Containers:\n{text}") }), reclaimed))
+}
+
+fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
+    let (mut text, mut reclaimed) = (String::new(), 0);
+    let container_use = ImageUse::of(store)?;
+    for image in image_info::all(store)? {
+        let created = jiff::Timestamp::from_second(image.created_second()).unwrap_or_default();
+        let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
+        if is_asked_for && filters.labels(&image.config.config.labels) && filters.until(created)? {
+            reclaimed += image.size(store);
+            text += &delete(store, &image, Removal { force: true, prune: true }, &container_use)?;
+        }
+    }
+    Ok((section(if text.is_empty() { text } else { format!("Deleted Images:\n{text}") }), reclaimed))
+}

@@ -1,0 +1,61 @@
+//! `rbuild volume prune`
+
+use std::process::ExitCode;
+
+use super::list::used;
+use crate::cli::commands::Global;
+use crate::cli::filters::Filters;
+use crate::cli::format::human_size;
+use crate::cli::sizes::folder_size;
+use crate::cli::{CliError, confirm, output};
+use crate::container::Containers;
+use crate::store::Store;
+use crate::volume::Volumes;
+
+/// Remove volumes that no container has
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Those with a name, too
+    #[arg(short, long)]
+    all: bool,
+    /// label= or label!=
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// Don't ask
+    #[arg(short, long)]
+    force: bool,
+}
+
+pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let filters = Filters::parse(&args.filter, &["label", "label!", "all"])?;
+    let all = args.all || filters.flag("all")?.unwrap_or(false);
+    let which = if all { "local" } else { "anonymous local" };
+    let warning = format!("WARNING! This will remove {which} volumes not used by at least one container.");
+    if !args.force && !confirm::ask(&warning)? {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (mut text, reclaimed) = prune(&store, all, &filters)?;
+    if !text.is_empty() {
+        text += "\n";
+    }
+    output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes them; gives what docker prints, and the bytes that are free now.
+pub fn prune(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
+    let volumes = Volumes::of(store.root());
+    let used = used(&Containers::of(store.root()))?;
+    let (mut text, mut reclaimed) = (String::new(), 0);
+    for record in volumes.list()? {
+        let labels = record.labels.clone().unwrap_or_default();
+        if !used.contains(&record.name) && (all || record.is_anonymous()) && filters.labels(&labels) {
+            let size = folder_size(&record.mountpoint);
+            volumes.remove(&record.name, Vec::new())?;
+            reclaimed += size;
+            text += &format!("{}\n", record.name);
+        }
+    }
+    Ok((if text.is_empty() { text } else { format!("Deleted Volumes:\n{text}") }, reclaimed))
+}
