@@ -83,7 +83,7 @@ fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), 
         let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
         if is_asked_for && filters.labels(&image.config.config.labels) && filters.until(created)? {
             reclaimed += image.size(store);
-            text += &delete(store, &image, Removal { force: true, prune: true }, &container_use)?;
+            text += &delete(store, &image, Removal { force: true, prune: true })?;
         }
     }
     Ok((section(if text.is_empty() { text } else { format!("Deleted Images:\n{text}") }), reclaimed))
