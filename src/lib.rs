@@ -6,6 +6,7 @@ pub mod archive;
 pub mod build;
 pub mod cache;
 pub mod cdi;
+pub mod check;
 pub mod cli;
 pub mod container;
 pub mod context;

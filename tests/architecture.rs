@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What each folder may use of the crate. All may use `digest` and `io_error`.
-const MAY_USE: [(&str, &[&str]); 23] = [
+const MAY_USE: [(&str, &[&str]); 24] = [
     ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),
@@ -44,6 +44,7 @@ const MAY_USE: [(&str, &[&str]); 23] = [
     ),
     ("container", &["cdi", "image", "network", "sandbox", "signal", "snapshot", "store", "volume"]),
     ("volume", &[]),
+    ("check", &["container", "image", "layer", "store"]),
     ("digest", &[]),
     ("io_error", &[]),
     ("lib", &["cli"]),

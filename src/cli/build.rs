@@ -41,7 +41,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     drop(observer);
     let result = built.map_err(build_error)?;
     if result.made_layers
-        && let Err(error) = store::sync_in_background(store.root())
+        && let Err(error) = store::sync_in_background(store.root(), global.max_store)
     {
         eprintln!("warning: what was built would not survive a power loss: {error}");
     }

@@ -29,6 +29,10 @@ pub struct Global {
     /// The store [default: $XDG_DATA_HOME/rbuild, or /var/lib/rbuild for root]
     #[arg(long, global = true, env = "RBUILD_ROOT", value_name = "DIR", hide_env_values = true)]
     pub root: Option<PathBuf>,
+    /// How much room the store may take: after a build the least recently used of the build cache is removed
+    #[arg(long, global = true, env = "RBUILD_MAX_STORE", value_name = "BYTES", hide_env_values = true,
+          value_parser = super::build::values::bytes)]
+    pub max_store: Option<u64>,
 }
 
 impl Global {
@@ -50,7 +54,11 @@ impl Global {
     }
 
     pub fn open_store(&self) -> Result<Store, CliError> {
-        let store = Store::open(&self.store_root()?)?;
+        let store = Store::open(&self.store_root()?).map_err(|error| {
+            let hint = error.hint();
+            let error = CliError::from(error);
+            hint.into_iter().fold(error, CliError::hint)
+        })?;
         store.set_origin(Arc::new(Origins::default()));
         Ok(store)
     }
@@ -59,6 +67,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(Box<super::build::Args>),
+    Builder(super::builder::Args),
     /// What the scripts of `completion` ask
     #[command(name = "__complete", hide = true)]
     Complete(super::completion::CompleteArgs),
@@ -133,8 +142,8 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
     let mut first = 1;
     while let Some(word) = arguments.get(first).and_then(|word| word.to_str()) {
         first += match word {
-            "--root" => 2,
-            word if word.starts_with("--root=") => 1,
+            "--root" | "--max-store" => 2,
+            word if word.starts_with("--root=") || word.starts_with("--max-store=") => 1,
             _ => break,
         };
     }
@@ -150,6 +159,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Build(args) => super::build::run(*args, global),
+        Command::Builder(args) => super::builder::run(args, global),
         Command::Container(args) => super::container::run(args, global),
         Command::Explain(args) => super::explain::run(args, global),
         Command::Export(args) => super::export::run(args, global),
@@ -180,6 +190,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Save(args) => super::save::run(args, global),
         Command::Search(args) => super::search::run(args, global),
         Command::SyncStore => sync_store(global),
+        Command::System(args) => super::system::run(args, global),
         Command::Tag(args) => super::tag::run(args, global),
         Command::Version(args) => super::version::run(args, global),
     }
@@ -191,6 +202,9 @@ fn sync_store(global: &Global) -> Result<ExitCode, CliError> {
         let store = global.open_store()?;
         store.sync()?;
         store.trim_explanations()?;
+        if let Some(limit) = global.max_store {
+            super::max_store::keep(&store, limit)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,8 @@ use crate::store::Store;
 pub struct Filters {
     dangling: Option<bool>,
     labels: Vec<(String, Option<String>)>,
+    /// `label!=`: those that must not be there.
+    other_labels: Vec<(String, Option<String>)>,
     /// Created before this second.
     before: Option<i64>,
     /// Created after this second.
@@ -32,16 +34,15 @@ impl Filters {
                 .ok_or_else(|| CliError::new(format!("bad filter `{word}`: the form is KEY=VALUE")))?;
             match key {
                 "dangling" => filters.dangling = Some(parse_bool(value)?),
-                "label" => filters.labels.push(match value.split_once('=') {
-                    Some((label, value)) => (label.to_owned(), Some(value.to_owned())),
-                    None => (value.to_owned(), None),
-                }),
+                "label" => filters.labels.push(label(value)),
+                "label!" => filters.other_labels.push(label(value)),
+                "until" => filters.before = Some(super::cache_prune::until(value)?),
                 "before" => filters.before = created(value)?,
                 "since" => filters.since = created(value)?,
                 "reference" => filters.references.push(value.to_owned()),
                 _ => {
                     return Err(CliError::new(format!("invalid filter `{key}`"))
-                        .hint("there are: dangling, label, before, since, reference"));
+                        .hint("there are: dangling, label, label!, until, before, since, reference"));
                 }
             }
         }
@@ -55,6 +56,7 @@ impl Filters {
         };
         self.dangling.is_none_or(|wanted| wanted == image.is_dangling())
             && self.labels.iter().all(has_label)
+            && !self.other_labels.iter().any(has_label)
             && self.before.is_none_or(|second| image.created_second() < second)
             && self.since.is_none_or(|second| image.created_second() > second)
             && (self.references.is_empty() || image.tags.iter().chain(&image.digests).any(|name| self.shows(name)))
@@ -63,6 +65,13 @@ impl Filters {
     /// Whether a name of an image that is kept is shown.
     pub fn shows(&self, name: &Reference) -> bool {
         self.references.is_empty() || self.references.iter().any(|pattern| matches_name(pattern, name))
+    }
+}
+
+fn label(text: &str) -> (String, Option<String>) {
+    match text.split_once('=') {
+        Some((label, value)) => (label.to_owned(), Some(value.to_owned())),
+        None => (text.to_owned(), None),
     }
 }
 

@@ -4,13 +4,21 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::format::human_size;
+use super::image_filter::Filters;
 use super::image_use::ImageUse;
 use super::rmi::{Removal, delete};
 use super::{CliError, confirm, image_info, output};
+use crate::store::{Store, Usage};
 
-/// Remove images that have no name
+/// Remove images that have no name, or all that no container uses
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// Also images that have names, if no container uses them
+    #[arg(short, long)]
+    all: bool,
+    /// until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE], dangling=BOOL
+    #[arg(long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]
     force: bool,
@@ -18,21 +26,52 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    if !args.force && !confirm::ask("WARNING! This will remove all dangling images.")? {
+    let warning = match args.all {
+        true => "WARNING! This will remove all images without at least one container associated to them.",
+        false => "WARNING! This will remove all dangling images.",
+    };
+    if !args.force && !confirm::ask(warning)? {
         return Ok(ExitCode::SUCCESS);
     }
+    let (text, reclaimed) = prune(&store, args.all, &args.filter)?;
+    output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Removes the images; gives docker's lines, and the bytes that are free now.
+pub fn prune(store: &Store, all: bool, filters: &[String]) -> Result<(String, u64), CliError> {
+    store.hold_nothing();
+    let before = store.usage()?;
+    let images = image_info::all(store)?;
+    if let Some(wrong) = filters.iter().find(|filter| !is_for_prune(filter)) {
+        return Err(
+            CliError::new(format!("invalid filter `{wrong}`")).hint("there are: until, label, label!, dangling")
+        );
+    }
+    let wants_all = all || filters.iter().any(|filter| matches!(filter.as_str(), "dangling=false" | "dangling=0"));
+    let others: Vec<String> = filters.iter().filter(|filter| !filter.starts_with("dangling=")).cloned().collect();
+    let filters = Filters::parse(&others, None, store, &images)?;
     let mut text = String::new();
-    let mut reclaimed = 0;
-    let container_use = ImageUse::of(&store)?;
-    for image in image_info::all(&store)? {
-        if image.is_dangling() && container_use.user(&image.id()).is_none() {
-            reclaimed += image.size(&store);
-            text += &delete(&store, &image, Removal { force: false, prune: true })?;
+    for image in images {
+        let is_candidate = (wants_all || image.is_dangling()) && filters.keep(&image);
+        if is_candidate && ImageUse::of(store)?.user(&image.id()).is_none() {
+            text += &delete(store, &image, Removal { force: true, prune: true })?;
         }
     }
     if !text.is_empty() {
-        text = format!("Deleted Images:\n{text}\n");
+        let lines = text.replace("Untagged: ", "untagged: ").replace("Deleted: ", "deleted: ");
+        text = format!("Deleted Images:\n{lines}\n");
     }
-    output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
-    Ok(ExitCode::SUCCESS)
+    Ok((text, gone(store, &before)))
+}
+
+fn is_for_prune(filter: &str) -> bool {
+    ["until=", "label=", "label!=", "dangling="].iter().any(|key| filter.starts_with(key))
+}
+
+/// The room of the layers and blobs that are not there any more.
+pub fn gone(store: &Store, before: &Usage) -> u64 {
+    let layers = before.layers.iter().filter(|(diff_id, _)| !store.layer_path(diff_id).exists());
+    let blobs = before.blobs.iter().filter(|(digest, _)| !store.has_blob(digest));
+    layers.map(|(_, bytes)| bytes).chain(blobs.map(|(_, bytes)| bytes)).sum()
 }

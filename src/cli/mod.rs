@@ -4,6 +4,8 @@
 //! Every command has a file of its own, with its arguments (`Args`) and what it does with them (`run`).
 
 mod build;
+mod builder;
+mod cache_prune;
 mod commands;
 mod completion;
 mod confirm;
@@ -30,6 +32,7 @@ mod login;
 mod logout;
 mod man;
 mod manifest;
+mod max_store;
 mod network;
 mod output;
 mod parse;

@@ -1,5 +1,6 @@
 //! `rbuild system ...`
 
+mod check;
 mod df;
 mod prune;
 
@@ -12,6 +13,7 @@ use super::commands::Global;
 
 #[derive(Debug, Subcommand)]
 pub enum SystemCommand {
+    Check(check::Args),
     Df(df::Args),
     Info(super::info::Args),
     Prune(prune::Args),
@@ -26,6 +28,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
+        SystemCommand::Check(args) => check::run(&args, global),
         SystemCommand::Df(args) => df::run(&args, global),
         SystemCommand::Info(args) => super::info::run(args, global),
         SystemCommand::Prune(args) => prune::run(&args, global),

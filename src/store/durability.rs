@@ -47,11 +47,14 @@ impl Store {
 pub const SYNC_COMMAND: &str = "__sync-store";
 
 /// Starts a process that syncs the store at `root` and ends; does not wait for it.
-pub fn sync_in_background(root: &Path) -> Result<(), StoreError> {
+///
+/// `limit` is how much room the store may take, as the user said it.
+pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreError> {
     const PROGRAM: &str = "/proc/self/exe";
     Command::new(PROGRAM)
         .arg("--root")
         .arg(root)
+        .args(limit.map(|bytes| format!("--max-store={bytes}")))
         .arg(SYNC_COMMAND)
         .current_dir("/")
         .stdin(Stdio::null())

@@ -25,7 +25,9 @@
 //! Must not know the network, Dockerfiles or how a step runs. Hops 7, 9 and 11 of a build.
 
 mod blobs;
+mod build_cache;
 mod cache;
+mod check;
 mod durability;
 mod explanations;
 mod fetch;
@@ -41,6 +43,7 @@ mod staging;
 mod tags;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -53,6 +56,8 @@ use crate::digest::{BlobDigest, DiffId, ImageId};
 use crate::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
+pub use build_cache::{CacheContent, CacheItem, Eviction};
+pub use check::{LayerRow, damaged_database};
 pub use durability::{SYNC_COMMAND, sync_in_background};
 pub use explanations::{Absence, BuildName, BuildRow};
 pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
@@ -64,6 +69,7 @@ pub use removal::ClaimedLayers;
 pub use sources::{LayerClaim, RemoteBlob, StepLayer};
 pub use staging::Staging;
 pub use tags::Tag;
+pub use usage::{Usage, disk_usage};
 
 /// How long a process waits for another one's database transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -86,6 +92,20 @@ pub enum StoreError {
     Fetch(#[source] Box<FetchError>),
     #[error("image {0} is not in the store")]
     NoImage(ImageId),
+}
+
+impl StoreError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        let Self::Database(error) = self else { return None };
+        match error.sqlite_error_code()? {
+            rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase => {
+                Some("the database is damaged: `rbuild system check --repair` makes a new one of what can be read")
+            }
+            rusqlite::ErrorCode::DiskFull => Some("the disk is full: free some space and try again"),
+            _ => None,
+        }
+    }
 }
 
 /// An open store.
@@ -140,6 +160,7 @@ impl Store {
 
     /// The folder of files that were downloaded, made when it is missing; owned by `context`.
     pub fn downloads(&self) -> Result<PathBuf, StoreError> {
+        self.hold_folder("downloads")?;
         let path = self.root.join("downloads");
         std::fs::create_dir_all(&path).at("create", &path)?;
         Ok(path)

@@ -40,6 +40,14 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
+    /// The blobs that are said to hold the layer's stream.
+    pub(super) fn layer_blob_digests(&self, diff_id: &DiffId) -> Result<Vec<BlobDigest>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached("SELECT digest FROM layer_blobs WHERE diff_id = ?1")?;
+        let rows = statement.query_map([diff_id.as_bytes()], |row| Ok(BlobDigest::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
     /// The layers of all images; an image that cannot be read keeps nothing, for it cannot be used either.
     pub fn layers_of_images(&self) -> Result<HashSet<DiffId>, StoreError> {
         let mut layers = HashSet::new();
@@ -93,6 +101,10 @@ impl Store {
 }
 
 impl ClaimedLayers<'_> {
+    pub fn has_any(&self) -> bool {
+        !self.layers.is_empty()
+    }
+
     /// Removes those that no image, no cache record and nobody in `kept` needs. Gives the removed ones.
     pub fn remove_unused(self, kept: &HashSet<DiffId>) -> Result<Vec<DiffId>, StoreError> {
         let mut needed = self.store.layers_of_images()?;

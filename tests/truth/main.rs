@@ -4,3 +4,5 @@
 mod common;
 
 mod causes;
+mod damage;
+mod space;

@@ -82,6 +82,7 @@ fn checked_out(store: &Store, wanted: &GitReference, how: CheckOut) -> Result<Pa
 }
 
 fn folder(store: &Store, name: &str) -> Result<PathBuf, StepError> {
+    store.hold_folder(name)?;
     let path = store.root().join(name);
     std::fs::create_dir_all(&path).at("create", &path)?;
     Ok(path)

@@ -1,0 +1,253 @@
+//! The build cache as things that can be removed one by one, and their removal, the least recently used first.
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use super::{Store, StoreError, Usage, now, staging};
+use crate::digest::DiffId;
+use crate::io_error::AtPath;
+
+/// One thing that only makes builds faster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheItem {
+    pub what: CacheContent,
+    /// Bytes on the disk; nothing when an image has the same.
+    pub size: u64,
+    /// Seconds since 1970.
+    pub created_at: i64,
+    pub used_at: i64,
+    /// A running process uses it.
+    pub in_use: bool,
+    /// An image needs the same layer: only the cache records can go.
+    pub shared: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CacheContent {
+    /// What a step made.
+    Layer(DiffId),
+    /// The folder of a `RUN --mount=type=cache`.
+    CacheMount(String),
+    Download(String),
+    Checkout(String),
+    /// Digests of a context's files, or what a copy put where.
+    Notes {
+        folder: &'static str,
+        name: String,
+    },
+}
+
+/// Who removes from the cache, and what must stay.
+pub struct Eviction<'a> {
+    by: &'a str,
+    /// The layers that containers stand on, now; nothing when that cannot be said.
+    containers: &'a dyn Fn() -> Option<HashSet<DiffId>>,
+    /// The layers of all images, as of this version of the database.
+    images: Option<(i64, HashSet<DiffId>)>,
+}
+
+impl<'a> Eviction<'a> {
+    pub fn new(by: &'a str, containers: &'a dyn Fn() -> Option<HashSet<DiffId>>) -> Self {
+        Self { by, containers, images: None }
+    }
+
+    /// Asked once the layer is claimed: who needs it has said so by then.
+    fn needs(&mut self, store: &Store, diff_id: &DiffId) -> Result<bool, StoreError> {
+        if (self.containers)().is_none_or(|layers| layers.contains(diff_id)) {
+            return Ok(true);
+        }
+        // Changes with every change that another process makes.
+        let version = store.database().query_row("PRAGMA data_version", [], |row| row.get(0))?;
+        if self.images.as_ref().is_none_or(|(seen, _)| *seen != version) {
+            self.images = Some((version, store.layers_of_images()?));
+        }
+        Ok(self.images.as_ref().is_some_and(|(_, layers)| layers.contains(diff_id)))
+    }
+}
+
+impl CacheContent {
+    pub fn id(&self) -> String {
+        match self {
+            Self::Layer(diff_id) => diff_id.hex(),
+            Self::CacheMount(name) | Self::Download(name) | Self::Checkout(name) | Self::Notes { name, .. } => {
+                name.clone()
+            }
+        }
+    }
+
+    /// As BuildKit calls it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Layer(_) => "regular",
+            Self::CacheMount(_) => "exec.cachemount",
+            Self::Download(_) => "source.http",
+            Self::Checkout(_) => "source.git.checkout",
+            Self::Notes { folder: "contexts", .. } => "source.local",
+            Self::Notes { .. } => "internal",
+        }
+    }
+}
+
+impl Store {
+    /// All of the build cache; `usage` says the sizes, `kept` which layers containers stand on.
+    pub fn cache_items(&self, usage: &Usage, kept: &HashSet<DiffId>) -> Result<Vec<CacheItem>, StoreError> {
+        let mut items = self.cached_layers(usage, kept)?;
+        for (folder, content) in [
+            ("caches", CacheContent::CacheMount as fn(String) -> CacheContent),
+            ("downloads", CacheContent::Download),
+            ("checkouts", CacheContent::Checkout),
+            ("contexts", |name| CacheContent::Notes { folder: "contexts", name }),
+            ("copies", |name| CacheContent::Notes { folder: "copies", name }),
+        ] {
+            for (name, size) in usage.of(folder) {
+                let path = self.root.join(folder).join(name);
+                let (created_at, used_at) = times_of(&path);
+                let what = content(name.clone());
+                let in_use = self.is_in_use(&what)?;
+                items.push(CacheItem { what, size: *size, created_at, used_at, in_use, shared: false });
+            }
+        }
+        items.sort_by(|a, b| (a.used_at, &a.what).cmp(&(b.used_at, &b.what)));
+        Ok(items)
+    }
+
+    /// Layers that cache records lead to, and those that nothing leads to any more.
+    fn cached_layers(&self, usage: &Usage, kept: &HashSet<DiffId>) -> Result<Vec<CacheItem>, StoreError> {
+        let of_images = self.layers_of_images()?;
+        let mut items = Vec::new();
+        let used = self.cache_uses()?;
+        for diff_id in self.all_layers()? {
+            let shared = of_images.contains(&diff_id) || kept.contains(&diff_id);
+            let record = used.get(&diff_id);
+            if record.is_none() && shared {
+                continue;
+            }
+            let blobs: u64 =
+                self.layer_blob_digests(&diff_id)?.iter().filter_map(|digest| usage.blobs.get(digest)).sum();
+            let size = if shared { 0 } else { usage.layers.get(&diff_id).copied().unwrap_or(0) + blobs };
+            if record.is_none() && size == 0 {
+                // Only known from elsewhere.
+                continue;
+            }
+            let made_at = self.made_at(&diff_id)?;
+            let used_at = record.copied().unwrap_or(made_at);
+            let what = CacheContent::Layer(diff_id);
+            let in_use = self.is_in_use(&what)?;
+            items.push(CacheItem { what, size, created_at: made_at, used_at, in_use, shared });
+        }
+        Ok(items)
+    }
+
+    /// When each layer was last taken from the cache.
+    fn cache_uses(&self) -> Result<HashMap<DiffId, i64>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached("SELECT diff_id, max(used_at) FROM cache GROUP BY diff_id")?;
+        let rows = statement.query_map([], |row| Ok((DiffId::from_bytes(row.get(0)?), row.get(1)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn made_at(&self, diff_id: &DiffId) -> Result<i64, StoreError> {
+        let database = self.database();
+        let mut statement =
+            database.prepare_cached("SELECT coalesce(max(made_at), 0) FROM layers WHERE diff_id = ?1")?;
+        Ok(statement.query_row([diff_id.as_bytes()], |row| row.get(0))?)
+    }
+
+    fn is_in_use(&self, what: &CacheContent) -> Result<bool, StoreError> {
+        Ok(match what {
+            CacheContent::Layer(diff_id) => self.claim(diff_id.as_bytes())?.is_none(),
+            CacheContent::CacheMount(name) => self.lock_cache_mount(name)?.is_none(),
+            CacheContent::Download(_) => self.claim(&folder_digest("downloads"))?.is_none(),
+            CacheContent::Checkout(_) => self.claim(&folder_digest("checkouts"))?.is_none(),
+            CacheContent::Notes { .. } => false,
+        })
+    }
+
+    /// The locks of all folders of the cache mount; nothing when a RUN uses one.
+    fn lock_cache_mount(&self, name: &str) -> Result<Option<Vec<File>>, StoreError> {
+        let folder = self.root.join("caches").join(name);
+        let mut locks = Vec::new();
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("lock-") {
+                let lock = File::open(entry.path()).at("open", entry.path())?;
+                if lock.try_lock().is_err() {
+                    return Ok(None);
+                }
+                locks.push(lock);
+            }
+        }
+        Ok(Some(locks))
+    }
+
+    /// Keeps a folder of files from the network as it is for as long as this store is open.
+    pub fn hold_folder(&self, name: &str) -> Result<(), StoreError> {
+        self.lease(&folder_digest(name))
+    }
+
+    /// Removes the item unless it is in use. A layer stays where an image or a container needs it; only the cache forgets
+    /// it. True when it was done.
+    pub fn remove_cache_item(&self, item: &CacheItem, eviction: &mut Eviction<'_>) -> Result<bool, StoreError> {
+        match &item.what {
+            CacheContent::Layer(diff_id) => self.evict_layer(diff_id, eviction),
+            CacheContent::CacheMount(name) => {
+                let Some(_locks) = self.lock_cache_mount(name)? else { return Ok(false) };
+                self.discard(&self.root.join("caches").join(name)).map(|()| true)
+            }
+            CacheContent::Download(name) => self.remove_from_network("downloads", name),
+            CacheContent::Checkout(name) => self.remove_from_network("checkouts", name),
+            CacheContent::Notes { folder, name } => self.discard(&self.root.join(folder).join(name)).map(|()| true),
+        }
+    }
+
+    fn remove_from_network(&self, folder: &str, name: &str) -> Result<bool, StoreError> {
+        let Some(_claim) = self.claim(&folder_digest(folder))? else { return Ok(false) };
+        self.discard(&self.root.join(folder).join(name)).map(|()| true)
+    }
+
+    fn evict_layer(&self, diff_id: &DiffId, eviction: &mut Eviction<'_>) -> Result<bool, StoreError> {
+        let Some(_claim) = self.claim(diff_id.as_bytes())? else { return Ok(false) };
+        let is_needed = eviction.needs(self, diff_id)?;
+        self.note_eviction(diff_id, eviction.by)?;
+        {
+            let mut database = self.database();
+            let transaction = database.transaction()?;
+            transaction.execute("DELETE FROM cache WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.execute("DELETE FROM trees WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+            transaction.commit()?;
+        }
+        if !is_needed {
+            self.remove_layer(diff_id)?;
+        }
+        Ok(true)
+    }
+
+    /// Takes it out of the way at once, and removes it then.
+    pub(super) fn discard(&self, path: &Path) -> Result<(), StoreError> {
+        let staging = self.staging()?;
+        let target = staging.path().join("discarded");
+        match std::fs::rename(path, &target) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            result => result.at("rename", path)?,
+        }
+        if target.is_dir() {
+            staging::remove_tree(&target).at("remove", &target)?;
+        }
+        Ok(())
+    }
+}
+
+fn folder_digest(name: &str) -> [u8; 32] {
+    *blake3::hash(format!("folder {name}").as_bytes()).as_bytes()
+}
+
+/// When it was made and when it was used last: what is in a cache mount's folder says so by its locks.
+fn times_of(path: &Path) -> (i64, i64) {
+    let modified = |path: &Path| std::fs::symlink_metadata(path).map_or(0, |status| status.mtime());
+    let own = modified(path);
+    let inside = std::fs::read_dir(path).into_iter().flatten().flatten();
+    let locks = inside.filter(|entry| entry.file_name().to_string_lossy().starts_with("lock-"));
+    let used = locks.map(|entry| modified(&entry.path())).max().unwrap_or(own).max(own);
+    (own.min(now()), used)
+}

@@ -1,0 +1,211 @@
+//! What whoever verifies the store needs to see and to take away: all rows, trusted or not.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::{Store, StoreError, durability, now, schema};
+use crate::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
+use crate::io_error::AtPath;
+
+/// A row of the table of layers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LayerRow {
+    pub diff_id: DiffId,
+    pub tree: Option<TreeDigest>,
+    /// Encoding its folder gives its stream.
+    pub built: bool,
+    /// It was written before a power loss and not synced.
+    pub unsynced: bool,
+}
+
+impl Store {
+    /// What SQLite finds wrong with the database; nothing when all is well.
+    pub fn database_faults(&self) -> Result<Vec<String>, StoreError> {
+        faults(&self.database())
+    }
+
+    pub fn layer_rows(&self) -> Result<Vec<LayerRow>, StoreError> {
+        let database = self.database();
+        let mut statement =
+            database.prepare_cached("SELECT diff_id, tree, built, boot FROM layers ORDER BY diff_id")?;
+        let rows = statement.query_map([], |row| {
+            Ok(LayerRow {
+                diff_id: DiffId::from_bytes(row.get(0)?),
+                tree: row.get::<_, Option<[u8; 32]>>(1)?.map(TreeDigest::from_bytes),
+                built: row.get(2)?,
+                unsynced: row.get::<_, Option<String>>(3)?.is_some_and(|boot| boot != self.boot),
+            })
+        })?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Every blob that the database names, and whether it is a layer.
+    pub fn named_blobs(&self) -> Result<Vec<BlobDigest>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached(
+            "SELECT id FROM images UNION SELECT manifest FROM images WHERE manifest IS NOT NULL
+             UNION SELECT digest FROM layer_blobs",
+        )?;
+        let rows = statement.query_map([], |row| Ok(BlobDigest::from_bytes(row.get(0)?)))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// Cache records that lead to layers of which there is nothing.
+    pub fn dead_cache_records(&self) -> Result<Vec<(CacheKey, DiffId)>, StoreError> {
+        let records: Vec<(CacheKey, DiffId)> = {
+            let database = self.database();
+            let mut statement = database.prepare_cached("SELECT key, diff_id FROM cache")?;
+            let rows = statement
+                .query_map([], |row| Ok((CacheKey::from_bytes(row.get(0)?), DiffId::from_bytes(row.get(1)?))))?;
+            rows.collect::<Result<_, _>>()?
+        };
+        let mut dead = Vec::new();
+        for (key, diff_id) in records {
+            if self.step_layer(&diff_id)?.is_none() {
+                dead.push((key, diff_id));
+            }
+        }
+        Ok(dead)
+    }
+
+    pub fn forget_cache_record(&self, key: &CacheKey) -> Result<(), StoreError> {
+        self.database().execute("DELETE FROM cache WHERE key = ?1", [key.as_bytes()])?;
+        Ok(())
+    }
+
+    /// Takes away the blob's file and all that the database says of it, but for the image whose config it is. False when
+    /// a running process uses it.
+    pub fn forget_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
+        let Some(_claim) = self.claim(digest.as_bytes())? else { return Ok(false) };
+        {
+            let mut database = self.database();
+            let transaction = database.transaction()?;
+            transaction.execute("DELETE FROM layer_blobs WHERE digest = ?1", [digest.as_bytes()])?;
+            transaction.execute("UPDATE images SET manifest = NULL WHERE manifest = ?1", [digest.as_bytes()])?;
+            transaction.commit()?;
+        }
+        self.remove_blob(digest)?;
+        Ok(true)
+    }
+
+    /// Takes away the layer's folder and its row; what can be had from a blob or elsewhere is made again when it is
+    /// needed. False when a running process uses it.
+    pub fn forget_layer_folder(&self, diff_id: &DiffId, by: &str) -> Result<bool, StoreError> {
+        let Some(_claim) = self.claim(diff_id.as_bytes())? else { return Ok(false) };
+        self.note_eviction(diff_id, by)?;
+        {
+            let mut database = self.database();
+            let transaction = database.transaction()?;
+            for table in ["cache", "trees", "layers"] {
+                transaction.execute(&format!("DELETE FROM {table} WHERE diff_id = ?1"), [diff_id.as_bytes()])?;
+            }
+            transaction.commit()?;
+        }
+        self.discard(&self.layer_path(diff_id))?;
+        Ok(true)
+    }
+
+    /// The layer has proved right: it is trusted whatever happened before.
+    pub fn trust_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
+        let mut database = self.database();
+        let transaction = database.transaction()?;
+        transaction.execute("UPDATE layers SET boot = NULL WHERE diff_id = ?1", [diff_id.as_bytes()])?;
+        transaction.execute("UPDATE cache SET boot = NULL WHERE diff_id = ?1", params![diff_id.as_bytes()])?;
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Removes what is at `path` below the store's folder.
+    pub fn remove_leftover(&self, path: &Path) -> Result<(), StoreError> {
+        self.discard(path)
+    }
+
+    /// Removes a blob that the database does not name; false when it is used or named after all.
+    pub fn remove_stray_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
+        self.remove_unused_blob(digest)
+    }
+}
+
+fn faults(database: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut faults = Vec::new();
+    let mut statement = database.prepare("PRAGMA integrity_check(20)")?;
+    let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+    for row in rows {
+        match row {
+            Ok(text) if text == "ok" => {}
+            Ok(text) => faults.push(text),
+            Err(error) => {
+                faults.push(error.to_string());
+                break;
+            }
+        }
+    }
+    if faults.is_empty() {
+        let mut statement = database.prepare("PRAGMA foreign_key_check")?;
+        let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for table in rows {
+            faults.push(format!("a row of {} names a row that is not there", table?));
+        }
+    }
+    Ok(faults)
+}
+
+/// Puts a database that is damaged aside, and makes a new one of the rows that can still be read. Gives where the damaged
+/// one is now, and how many rows were saved. No process may have the store open.
+pub fn damaged_database(root: &Path) -> Result<(PathBuf, usize), StoreError> {
+    let path = root.join("store.db");
+    let aside = root.join(format!("store.db.damaged-{}", now()));
+    let fresh = root.join("store.db.new");
+    for stale in [&fresh, &root.join("store.db.new-wal"), &root.join("store.db.new-shm")] {
+        let _ = std::fs::remove_file(stale);
+    }
+    let mut new = Connection::open(&fresh)?;
+    schema::prepare(&mut new)?;
+    let saved = salvage(&path, &new).unwrap_or(0);
+    new.close().map_err(|(_, error)| error)?;
+    for suffix in ["-wal", "-shm"] {
+        let from = root.join(format!("store.db{suffix}"));
+        if from.exists() {
+            std::fs::rename(&from, format!("{}{suffix}", aside.display())).at("rename", &from)?;
+        }
+    }
+    std::fs::rename(&path, &aside).at("rename", &path)?;
+    std::fs::rename(&fresh, &path).at("rename", &fresh)?;
+    let folder = std::fs::File::open(root).at("open", root)?;
+    rustix::fs::fsync(&folder).at("sync", root)?;
+    durability::boot_id()?;
+    Ok((aside, saved))
+}
+
+/// In the order in which their rows refer to each other.
+const SALVAGED: [&str; 8] =
+    ["images", "tags", "variants", "layers", "layer_blobs", "layer_sources", "layer_claims", "cache"];
+
+fn salvage(damaged: &Path, new: &Connection) -> Result<usize, StoreError> {
+    let old = Connection::open_with_flags(damaged, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let mut saved = 0;
+    for table in SALVAGED {
+        // A table that cannot be read at all is lost.
+        saved += salvage_table(&old, new, table).unwrap_or(0);
+    }
+    Ok(saved)
+}
+
+fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usize, StoreError> {
+    let mut statement = old.prepare(&format!("SELECT * FROM {table}"))?;
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let marks = vec!["?"; columns.len()].join(", ");
+    let mut insert =
+        new.prepare(&format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", ")))?;
+    let mut rows = statement.query([])?;
+    let mut saved = 0;
+    // Up to the first page that cannot be read.
+    while let Ok(Some(row)) = rows.next() {
+        let values: Result<Vec<rusqlite::types::Value>, _> = (0..columns.len()).map(|column| row.get(column)).collect();
+        let Ok(values) = values else { continue };
+        // A row that breaks a rule is damaged itself.
+        saved += insert.execute(rusqlite::params_from_iter(values)).unwrap_or(0);
+    }
+    Ok(saved)
+}
