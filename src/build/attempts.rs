@@ -7,23 +7,23 @@ use std::sync::Arc;
 use crate::cache::Imports;
 use crate::digest::DiffId;
 use crate::plan::{Operation, Plan};
-use crate::solve::{self, BuildNetwork, Cancellation, Explainer, SolveError, Solved, Solver};
+use crate::solve::{self, BuildNetwork, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents};
 use crate::store::{FetchError, Store};
 
 use super::Observer;
 use super::contexts::BuildContexts;
 use super::dockerfile::File;
 use super::error::BuildError;
-use super::options::BuildOptions;
 use super::shared_cache::{Records, chain};
 
 /// What an execution needs that stays the same whenever it is tried again.
 pub(super) struct Attempts<'a> {
     pub store: &'a Store,
-    pub options: &'a BuildOptions,
     pub file: &'a File,
     pub plan: &'a Plan,
     pub contexts: &'a BuildContexts<'a>,
+    pub run: &'a RunSettings,
+    pub agents: &'a SshAgents,
     pub network: &'a BuildNetwork,
     pub explainer: &'a Explainer<'a>,
     pub imports: &'a Imports,
@@ -70,7 +70,8 @@ impl Attempts<'_> {
         let solver = Solver {
             store: self.store,
             contexts: self.contexts,
-            run: &self.options.run,
+            run: self.run,
+            agents: self.agents,
             network: self.network,
             progress: self.observer,
             cancellation: &cancellation,

@@ -50,7 +50,7 @@ pub struct Described<T> {
 pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildError> {
     let mut source = Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
-    let parse = file.parse()?;
+    let parse = file.parse(options)?;
     let contexts = BuildContexts::new(store, options, source, &file);
     let bases = StoreBases::new(store, options, &contexts);
     let offline = Offline { bases: &bases, options, guessed: Cell::new(false) };
@@ -95,7 +95,7 @@ fn parse_fault(file: &File, error: &ParseError) -> Fault {
 pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Target>>, BuildError> {
     let mut source = Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
-    let parse = file.parse()?;
+    let parse = file.parse(options)?;
     file.dockerfile(&parse)?;
     Ok(Described { description: outline::targets(&parse), file_name: file.name, source: file.bytes })
 }
@@ -104,7 +104,7 @@ pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Ta
 pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outline>, BuildError> {
     let mut source = Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
-    let parse = file.parse()?;
+    let parse = file.parse(options)?;
     let parsed = file.dockerfile(&parse)?;
     let wanted = OutlineOptions {
         target: options.target.clone(),

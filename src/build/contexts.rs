@@ -14,6 +14,7 @@ use crate::io_error::AtPath;
 use crate::solve::{Contexts, OpenContextError};
 use crate::store::{Staging, Store};
 
+use super::arguments;
 use super::dockerfile::File;
 use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource, NamedContextSource};
@@ -46,7 +47,7 @@ impl Sources {
                 Standard::Archive(archive) => Ok(Self { stdin_is_taken: true, ..Self::unpacked(store, archive)? }),
                 Standard::Dockerfile(text) => Self::only_dockerfile(store, text),
             },
-            ContextSource::Remote(url) => Self::fetched(store, url),
+            ContextSource::Remote(url) => Self::fetched(store, options, url),
         }
     }
 
@@ -59,7 +60,7 @@ impl Sources {
     }
 
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
-    fn fetched(store: &Store, url: &str) -> Result<Self, BuildError> {
+    fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
         if !context::is_git_url(url) {
             let downloaded = http::download(&HttpRequest::new(url, &store.downloads()?))?;
             let file = StdFile::open(&downloaded.path).at("open", &downloaded.path)?;
@@ -73,7 +74,7 @@ impl Sources {
         let into = staging.path().join("context");
         std::fs::create_dir(&into).at("create", &into)?;
         let how = CheckOut {
-            keep_git_dir: wanted.keep_git_dir.unwrap_or(false),
+            keep_git_dir: wanted.keep_git_dir.unwrap_or_else(|| arguments::keeps_git_dir(options)),
             submodules: wanted.submodules.unwrap_or(true),
         };
         let checked = git::check_out(&wanted, &git::resolve_commit(&wanted)?, &into, how)?;
@@ -173,7 +174,7 @@ impl<'a> BuildContexts<'a> {
                 Context::open(path, &ignore, Some(&self.stat_cache(path))).map_err(|error| failed(&error))
             }
             Some((_, NamedContextSource::Remote(url))) => {
-                let sources = Sources::fetched(self.store, url).map_err(|error| failed(&error))?;
+                let sources = Sources::fetched(self.store, self.options, url).map_err(|error| failed(&error))?;
                 let context = Context::open(sources.root(), &IgnorePatterns::default(), None);
                 lock(&self.fetched).push(sources);
                 context.map_err(|error| failed(&error))

@@ -9,6 +9,7 @@ use crate::image::Platform;
 use crate::plan::{Plan, PlanError, PlanErrorKind};
 use crate::solve::{SolveError, StepError};
 
+use super::arguments;
 use super::contexts::Sources;
 use super::error::{BuildError, Located};
 use super::options::{BuildOptions, ContextSource, DockerfileSource};
@@ -57,11 +58,12 @@ fn lower_case_spelling(path: &Path, options: &BuildOptions) -> Option<PathBuf> {
 
 impl File {
     /// Reads the file, which may turn out to be faulty, but not to be for another frontend.
-    pub fn parse(&self) -> Result<Parse, BuildError> {
+    pub fn parse(&self, options: &BuildOptions) -> Result<Parse, BuildError> {
         let parse = dockerfile::parse(&self.bytes);
-        let syntax = parse.tree.directives.syntax.as_ref();
-        if let Some(directive) = syntax.filter(|directive| !is_built_in(directive.word())) {
-            return Err(BuildError::Frontend { image: directive.word().to_owned() });
+        let directive = || parse.tree.directives.syntax.as_ref().map(|directive| directive.word());
+        let frontend = arguments::syntax(options).or_else(directive);
+        if let Some(image) = frontend.filter(|image| !is_built_in(image)) {
+            return Err(BuildError::Frontend { image: image.to_owned() });
         }
         Ok(parse)
     }

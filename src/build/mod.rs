@@ -4,6 +4,7 @@
 //! through [`Observer`]. The whole road of a build, hops 2 to 12.
 
 mod answers;
+mod arguments;
 mod attempts;
 mod bases;
 mod check;
@@ -20,6 +21,7 @@ mod platforms;
 mod push;
 mod result;
 mod shared_cache;
+mod squash;
 
 pub use check::{Checked, Described, Fault, check, outline, targets};
 pub use error::{BuildError, Located};
@@ -33,7 +35,7 @@ use attempts::Attempts;
 use crate::plan::Plan;
 use crate::registry;
 use crate::sandbox;
-use crate::solve::{BuildNetwork, Cancellation, Progress};
+use crate::solve::{BuildNetwork, Cancellation, Progress, SshAgents};
 use crate::store::Store;
 
 /// Whoever watches a build.
@@ -60,7 +62,7 @@ pub fn build(
     let importing = shared_cache::begin(options, observer);
     let mut source = contexts::Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
-    let parse = file.parse()?;
+    let parse = file.parse(options)?;
     let parsed = file.dockerfile(&parse)?;
     let contexts = contexts::BuildContexts::new(store, options, source, &file);
     let bases = bases::StoreBases::new(store, options, &contexts);
@@ -75,12 +77,14 @@ pub fn build(
     let network = BuildNetwork::new(store.root().to_owned(), rootless);
     let imports = shared_cache::finish(importing, observer);
     let explainer = explained::explainer(store, options, &plan);
+    let (run, agents) = (arguments::run_settings(options), SshAgents::default());
     let attempts = Attempts {
         store,
-        options,
         file: &file,
         plan: &plan,
         contexts: &contexts,
+        run: &run,
+        agents: &agents,
         network: &network,
         explainer: &explainer,
         imports: &imports,

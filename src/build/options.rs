@@ -38,6 +38,8 @@ pub struct BuildOptions {
     pub keep: bool,
     /// Send the result to the registries of its tags, with layers of this format.
     pub push: Option<LayerFormat>,
+    /// Make one layer of those that the build makes.
+    pub squash: bool,
     /// What manifests and indexes say besides, wherever the result goes.
     pub annotations: Annotations,
     /// Caches that may have what the store has not got.

@@ -5,14 +5,12 @@ use crate::image::{Platform, host_platform};
 use crate::plan::{self, Plan, PlanRequest};
 
 use super::answers::{Answers, World};
+use super::arguments;
 use super::dockerfile::File;
 use super::error::BuildError;
 use super::findings::Findings;
 use super::lint;
 use super::options::BuildOptions;
-
-/// The build argument that makes an index of a build for one platform too.
-const MULTI_PLATFORM: &str = "BUILDKIT_MULTI_PLATFORM";
 
 /// What the plan of one platform is made for.
 pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanRequest {
@@ -33,13 +31,7 @@ pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanReques
 
 /// Whether the result is an index, and not a single image.
 pub(super) fn makes_index(options: &BuildOptions) -> bool {
-    let asked = options.build_args.get(MULTI_PLATFORM).is_some_and(|text| is_true(text));
-    asked || options.platforms.len() > 1
-}
-
-/// As Go reads a truth value.
-pub(super) fn is_true(text: &str) -> bool {
-    matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True")
+    arguments::asks_for_index(options) || options.platforms.len() > 1
 }
 
 /// The plan for all platforms.

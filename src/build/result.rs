@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::digest::ImageId;
+use crate::digest::{BlobDigest, ImageId};
 use crate::image::{History, ImageConfig, Platform, best_match, host_platform};
 use crate::plan::{Plan, PlannedImage};
 use crate::registry::Pushed;
@@ -16,6 +16,7 @@ use super::findings::Findings;
 use super::options::BuildOptions;
 use super::platforms::makes_index;
 use super::shared_cache;
+use super::squash;
 
 /// What a build made.
 #[derive(Debug, Clone)]
@@ -76,8 +77,21 @@ fn make_image(making: &Making<'_>, planned: &PlannedImage, stack: &Stack) -> Res
     config.rootfs.diff_ids = stack.diff_ids();
     let created = layer_times(store, planned, stack)?;
     set_times(&mut config, plan, planned, &created);
-    shared_cache::write_inline(options, &mut config, &solved.records, plan.epoch);
+    if !options.squash {
+        // It speaks of layers by their place.
+        shared_cache::write_inline(options, &mut config, &solved.records, plan.epoch);
+    }
     config.validate()?;
+    if options.squash {
+        let base = planned.config.history.iter().take(planned.base_history).filter(|entry| !entry.empty_layer).count();
+        let squashed = squash::stack(store, stack, base)?;
+        if squashed != *stack {
+            let whole = ImageId::from(BlobDigest::of(&config.to_bytes()));
+            squash::history(&mut config, planned.base_history, &whole);
+            config.rootfs.diff_ids = squashed.diff_ids();
+            config.validate()?;
+        }
+    }
     let digest = store.put_blob(&config.to_bytes())?;
     Ok(BuiltImage { id: ImageId::from(digest), platform: planned.platform.clone(), config })
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::io_error::IoError;
 
-pub use registry::{Device, Registry, is_qualified_name};
+pub use registry::{Device, FOLDERS, Registry, is_qualified_name};
 pub use spec::{DeviceNode, Edits, Mount};
 
 #[derive(Debug, thiserror::Error)]

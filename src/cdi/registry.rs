@@ -10,7 +10,7 @@ use super::spec::{Edits, Spec};
 use crate::io_error::AtPath;
 
 /// Where descriptions are; what a later folder says of a device counts.
-const FOLDERS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
+pub const FOLDERS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
 /// Docker's BuildKit calls a group of devices by this annotation.
 const CLASS: &str = "org.mobyproject.buildkit.device.class";
 /// With this annotation a device needs no `--allow`.

@@ -113,8 +113,16 @@ pub struct Run {
     pub network: Option<String>,
     /// `sandbox` or `insecure`.
     pub security: Option<String>,
-    /// The values of `--device`.
-    pub devices: Vec<String>,
+    pub devices: Vec<DeviceRequest>,
+}
+
+/// `RUN --device`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRequest {
+    /// `vendor.com/class=name`, or what else names CDI devices.
+    pub name: String,
+    /// The step fails where there is no such device.
+    pub required: bool,
 }
 
 /// How the heredocs of a RUN are to be used.

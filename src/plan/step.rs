@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use crate::digest::DiffId;
-use crate::dockerfile::Lines;
 use crate::dockerfile::mount::Mount;
+use crate::dockerfile::{DeviceRequest, Lines};
 use crate::image::{ImageConfig, Platform};
 
 use super::chmod::Chmod;
@@ -86,8 +86,7 @@ pub struct RunStep {
     pub network: NetworkMode,
     pub insecure: bool,
     pub mounts: Vec<RunMount>,
-    /// The values of `--device`.
-    pub devices: Vec<String>,
+    pub devices: Vec<DeviceRequest>,
     /// A heredoc with a `#!`: its name and text, to be found at `/dev/pipes/NAME`.
     pub script: Option<(String, String)>,
     /// SOURCE_DATE_EPOCH: nothing that it makes is younger.

@@ -48,6 +48,13 @@ pub enum InitError {
     Message(String),
 }
 
+impl SandboxError {
+    /// The kernel knows no way to execute the program: it is for another processor, or no program at all.
+    pub fn is_wrong_format(&self) -> bool {
+        matches!(self, Self::Init(InitError::NotExecutable { errno, .. }) if *errno == libc::ENOEXEC)
+    }
+}
+
 impl InitError {
     /// The exit code that shells and docker give for it.
     pub fn exit_code(&self) -> u8 {

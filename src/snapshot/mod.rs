@@ -7,6 +7,7 @@
 mod draft;
 mod export;
 mod populate;
+mod squash;
 mod stack;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ mod view;
 pub use draft::{Attributes, Draft, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use populate::populate;
+pub use squash::squash;
 pub use stack::{Stack, StackLayer};
 pub use unpack::unpack;
 pub use users::{Owner, ProcessUser, owner_of, process_user};

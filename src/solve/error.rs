@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::cdi::CdiError;
 use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, SelectError};
@@ -68,10 +69,25 @@ pub enum StepError {
     MissingSecret { id: String },
     #[error("ssh agent `{id}` is required by a mount, but was not given")]
     MissingSsh { id: String },
+    #[error("cannot run `{program}`, which holds the keys of --ssh")]
+    SshProgram { program: &'static str, source: std::io::Error },
+    #[error("the key `{}` cannot be used: {reason}", path.display())]
+    SshKey { path: PathBuf, reason: String },
     #[error("mount source `{path}` is not in {place}")]
     MountSource { path: String, place: String },
-    #[error("device `{name}` cannot be given to a RUN: rbuild reads no CDI files")]
-    UnknownDevice { name: String },
+    /// Known before the program begins, or from the kernel's refusal.
+    #[error("`{}` is a program for {architecture}, and this machine has no emulator for it", program.display())]
+    NoEmulator { program: PathBuf, architecture: &'static str },
+    #[error(
+        "the emulator `{}` for {architecture} is not in the image, and is registered so that it would have to be", interpreter.display()
+    )]
+    EmulatorNotFixed { architecture: &'static str, interpreter: PathBuf },
+    #[error(transparent)]
+    Device(#[from] CdiError),
+    #[error("the device `{name}` is not allowed")]
+    DeviceNotAllowed { name: String },
+    #[error("a device wants `{}` mounted with `{option}`, which rbuild does not do", path.display())]
+    DeviceMount { path: PathBuf, option: String },
     #[error("cancelled")]
     Cancelled,
 }
@@ -85,8 +101,18 @@ impl StepError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::MissingSecret { id } => Some(format!("pass --secret id={id},src=FILE or --secret id={id},env=NAME")),
-            Self::MissingSsh { id } => Some(format!("start an ssh-agent and pass --ssh {id}")),
+            Self::MissingSsh { id } => Some(format!("start an ssh-agent and pass --ssh {id}, or --ssh {id}=KEYFILE")),
+            Self::SshProgram { .. } => Some("install OpenSSH's client, or pass the socket of an agent".to_owned()),
+            Self::SshKey { .. } => Some(
+                "a key with a passphrase has to be added to an agent: ssh-add it, and pass --ssh default".to_owned(),
+            ),
             Self::SourceNotFound { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
+            Self::Device(error) => error.hint(),
+            Self::DeviceNotAllowed { name } => Some(format!("pass --allow device={name}, or --allow device for all")),
+            Self::NoEmulator { architecture, .. } | Self::EmulatorNotFixed { architecture, .. } => Some(format!(
+                "install one with `apt-get install qemu-user-static binfmt-support`, or with `docker run --privileged --rm \
+                 tonistiigi/binfmt --install {architecture}`"
+            )),
             Self::Network(error) => error.hint().map(str::to_owned),
             _ if self.is_no_space() => Some("the disk is full: free some space and build again".to_owned()),
             _ => None,

@@ -61,7 +61,7 @@ pub(super) fn run(step: &RunStep, parent: &Stack, mounts: &[u8; 32], settings: &
         NetworkMode::Host => 2,
     };
     hasher.number(network).number(u64::from(step.insecure));
-    strings(&mut hasher, &step.devices);
+    strings(&mut hasher, &step.devices.iter().map(|device| device.name.clone()).collect::<Vec<_>>());
     let (name, text) = step.script.clone().unwrap_or_default();
     hasher.field(name.as_bytes()).field(text.as_bytes());
     hasher.field(mounts).field(settings);

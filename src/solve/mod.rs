@@ -3,12 +3,15 @@
 //! Owns cache keys, the scheduler and the kinds of steps, one file each. Must not know syscalls or terminals; it talks to
 //! the world through the store, the contexts and [`Progress`]. Hops 6 to 9 of a build.
 
+mod agent;
 mod cancel;
 mod context_tree;
 mod copy;
+mod devices;
 mod directory;
 mod error;
 mod explain;
+mod foreign;
 mod key;
 mod layers;
 mod mounts;
@@ -19,6 +22,7 @@ mod run;
 mod scheduler;
 mod settings;
 
+pub use agent::{SshAgents, SshSource};
 pub use cancel::Cancellation;
 pub use error::{SolveError, StepError};
 pub use explain::{Explained, Explainer};
@@ -26,4 +30,4 @@ pub use network::BuildNetwork;
 pub use progress::{Event, Progress, TaskEvent};
 pub use remote::{NoRecords, RemoteRecord, RemoteRecords};
 pub use scheduler::{Solved, solve};
-pub use settings::{Contexts, OpenContextError, RunSettings, Secret, Solver};
+pub use settings::{Contexts, DeviceAccess, OpenContextError, RunSettings, Secret, Solver};

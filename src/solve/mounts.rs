@@ -13,6 +13,7 @@ use crate::sandbox::{self, TmpfsOptions};
 use crate::snapshot::{Draft, Stack, View};
 use crate::store::Staging;
 
+use super::agent::{AgentSocket, SocketOwner};
 use super::copy::fill_folder;
 use super::error::StepError;
 use super::explain::mount_fact;
@@ -35,6 +36,7 @@ pub(super) struct Mounted {
     pub environment: Vec<(String, String)>,
     /// Locks of the caches in use.
     _locks: Vec<File>,
+    _sockets: Vec<AgentSocket>,
 }
 
 impl Solver<'_> {
@@ -72,7 +74,7 @@ impl Solver<'_> {
                 MountKind::Cache => self.cache(prepared, &mut mounted)?,
                 MountKind::Tmpfs => mounted.mounts.push(tmpfs(prepared.mount)),
                 MountKind::Secret => self.secret(prepared.mount, &mut mounted)?,
-                MountKind::Ssh => self.ssh(prepared.mount, &mut mounted)?,
+                MountKind::Ssh => self.ssh(prepared.mount, &mut mounted, staging)?,
             }
         }
         Ok(mounted)
@@ -109,6 +111,9 @@ impl Solver<'_> {
     fn cache(&self, prepared: &Prepared<'_>, mounted: &mut Mounted) -> Result<(), StepError> {
         let mount = &prepared.mount.mount;
         let mut name = FieldHasher::new("cache-mount-1");
+        if !self.run.cache_namespace.is_empty() {
+            name.field(b"namespace").field(self.run.cache_namespace.as_bytes());
+        }
         name.field(mount.id.as_deref().unwrap_or(&prepared.mount.target).as_bytes());
         if let Some(stack) = &prepared.stack {
             name.field(&stack.exact_digest()).field(mount.source.as_deref().unwrap_or("/").as_bytes());
@@ -206,10 +211,10 @@ impl Solver<'_> {
         }
     }
 
-    fn ssh(&self, mount: &RunMount, mounted: &mut Mounted) -> Result<(), StepError> {
+    fn ssh(&self, mount: &RunMount, mounted: &mut Mounted, staging: &Staging) -> Result<(), StepError> {
         let options = &mount.mount;
         let id = options.id.as_deref().unwrap_or("default");
-        let Some(socket) = self.run.ssh_sockets.get(id) else {
+        let Some(source) = self.run.ssh.get(id) else {
             return if options.required { Err(StepError::MissingSsh { id: id.to_owned() }) } else { Ok(()) };
         };
         let number = mounted.environment.iter().filter(|(name, _)| name == "SSH_AUTH_SOCK").count();
@@ -218,16 +223,24 @@ impl Solver<'_> {
         if number == 0 {
             mounted.environment.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
         }
+        let owner = SocketOwner {
+            uid: options.uid.unwrap_or(0),
+            gid: options.gid.unwrap_or(0),
+            mode: options.mode.unwrap_or(0o600),
+        };
+        let name = format!("ssh-{}", mounted._sockets.len());
+        let socket = AgentSocket::open(staging.path(), &name, self.agents.socket(id, source)?, &owner)?;
         mounted.mounts.push(sandbox::Mount {
             target: target.into(),
             source: sandbox::MountSource::Bind {
-                path: socket.clone(),
+                path: socket.path().to_owned(),
                 recursive: false,
                 propagation: sandbox::Propagation::Private,
             },
             read_only: false,
             shallow: false,
         });
+        mounted._sockets.push(socket);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
 
+use crate::cdi;
 use crate::digest::FieldHasher;
 use crate::io_error::AtPath;
 use crate::layer;
@@ -20,7 +21,7 @@ use super::layers::{LayerRequest, Made, NewLayer};
 use super::mounts::{self, Mounted, Prepared};
 use super::progress::Event;
 use super::settings::{RunSettings, Solver};
-use super::{key, network};
+use super::{devices, foreign, key, network};
 
 /// What BuildKit calls the machine that RUN sees.
 const HOSTNAME: &str = "buildkitsandbox";
@@ -39,9 +40,7 @@ impl Solver<'_> {
         ignore_cache: bool,
     ) -> Result<Stack, StepError> {
         let parent = inputs.first().cloned().unwrap_or_default();
-        if let Some(device) = step.devices.first() {
-            return Err(StepError::UnknownDevice { name: device.clone() });
-        }
+        let devices = devices::edits(&self.run.devices, &step.devices, self.progress)?;
         let prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
         let key = key::run(step, &parent, &mounts::digest(&prepared), &settings_digest(self.run));
         let facts = || {
@@ -52,7 +51,7 @@ impl Solver<'_> {
         let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, facts: Some(&facts) };
         self.layer(made, &request, |staging, directory| {
             let lower = parent.unpacked(self.store)?;
-            self.execute(id, step, &prepared, &Place { lower: &lower, upper: directory, staging })?;
+            self.execute(id, step, &prepared, &devices, &Place { lower: &lower, upper: directory, staging })?;
             Ok(NewLayer::plain())
         })
     }
@@ -63,6 +62,7 @@ impl Solver<'_> {
         id: StepId,
         step: &RunStep,
         prepared: &[Prepared<'_>],
+        devices: &cdi::Edits,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
         // The upper folder is the merged root: it has to look like the one below.
@@ -70,8 +70,13 @@ impl Solver<'_> {
         let view = View::open(place.lower)?;
         let user = process_user(&view, &step.user)?;
         let mounted = self.mount(prepared, place.staging)?;
-        let container = self.container(step, user, &mounted, place)?;
-        let created = self.run_program(id, step, &container)?;
+        let foreign = foreign::check(&view, step)?;
+        let mut container = self.container(step, user, &mounted, place)?;
+        devices::apply(devices, &mut container, place.staging.path())?;
+        let created = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
+            (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => foreign.error(),
+            _ => error,
+        })?;
         remove_mount_points(place.upper, &created)?;
         layer::normalise(place.upper, &view, step.epoch)?;
         Ok(())
@@ -92,7 +97,7 @@ impl Solver<'_> {
             work: Some(work),
             volatile: true,
         };
-        let network = network::prepare(self, step.network, HOSTNAME)?;
+        let network = network::prepare(self, step.network, self.run.hostname.as_deref().unwrap_or(HOSTNAME))?;
         let mut mounts = network.mounts;
         if let Some((name, text)) = &step.script {
             mounts.push(sandbox::Mount {
@@ -104,7 +109,7 @@ impl Solver<'_> {
         }
         mounts.extend(mounted.mounts.iter().cloned());
         let mut isolation = Isolation {
-            hostname: Some(HOSTNAME.to_owned()),
+            hostname: Some(self.run.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned())),
             network: network.isolation,
             privileged: step.insecure,
             limits: self.run.limits.clone(),
@@ -246,6 +251,9 @@ fn settings_digest(settings: &RunSettings) -> [u8; 32] {
     hasher.number(settings.shm_size.unwrap_or(0)).list(settings.ulimits.len());
     for limit in &settings.ulimits {
         hasher.field(limit.name.as_bytes()).number(limit.soft).number(limit.hard);
+    }
+    if let Some(hostname) = &settings.hostname {
+        hasher.field(b"hostname").field(hostname.as_bytes());
     }
     hasher.finish()
 }

@@ -9,6 +9,7 @@ use crate::digest::DiffId;
 use crate::sandbox::{Limits, ResourceLimit};
 use crate::store::Store;
 
+use super::agent::{SshAgents, SshSource};
 use super::cancel::Cancellation;
 use super::explain::Explainer;
 use super::network::BuildNetwork;
@@ -21,6 +22,7 @@ pub struct Solver<'a> {
     pub contexts: &'a dyn Contexts,
     pub run: &'a RunSettings,
     pub network: &'a BuildNetwork,
+    pub agents: &'a SshAgents,
     pub progress: &'a dyn Progress,
     pub cancellation: &'a Cancellation,
     pub explainer: &'a Explainer<'a>,
@@ -55,8 +57,24 @@ pub struct RunSettings {
     pub ulimits: Vec<ResourceLimit>,
     pub limits: Limits,
     pub secrets: BTreeMap<String, Secret>,
-    /// Sockets of SSH agents, by ID.
-    pub ssh_sockets: BTreeMap<String, PathBuf>,
+    /// SSH agents, by ID.
+    pub ssh: BTreeMap<String, SshSource>,
+    /// What RUN takes the machine's name to be, where it isn't BuildKit's.
+    pub hostname: Option<String>,
+    /// Keeps the caches of builds with different ones apart; empty for those of all others.
+    pub cache_namespace: String,
+    pub devices: DeviceAccess,
+}
+
+/// Which of the host's devices steps may have, beside those that are always allowed.
+#[derive(Debug, Clone, Default)]
+pub struct DeviceAccess {
+    /// Where devices are described; see [`crate::cdi`].
+    pub folders: Vec<PathBuf>,
+    /// `--allow device`
+    pub allow_all: bool,
+    /// `--allow device=NAME`
+    pub allowed: Vec<String>,
 }
 
 /// Where a secret's value comes from; read when a step needs it.

@@ -115,3 +115,20 @@ fn symbolic_links_do_not_lead_out_of_the_context() {
     let answer = store.build(&[]).fails(1).stderr();
     assert!(answer.contains("secret"), "{answer}");
 }
+
+/// Build arguments that are meant for the builder.
+#[test]
+fn built_in_arguments_have_their_effects() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let text = "FROM busybox\nRUN hostname\nRUN --mount=type=cache,target=/cache ls /cache; touch /cache/was-here\n";
+    let said = store.build_text(text, &["--build-arg", "BUILDKIT_SANDBOX_HOSTNAME=my-host"]).ok().stderr();
+    assert!(said.lines().any(|line| line.ends_with(" my-host")), "{said}");
+    let namespace = ["--no-cache", "--build-arg", "BUILDKIT_CACHE_MOUNT_NS=other"];
+    let said = store.build(&namespace).ok().stderr();
+    assert!(!said.lines().any(|line| line.ends_with(" was-here")), "{said}");
+    let said = store.build(&namespace).ok().stderr();
+    assert!(said.lines().any(|line| line.ends_with(" was-here")), "{said}");
+    let said = store.build(&["--build-arg", "BUILDKIT_SYNTAX=example.com/other:1"]).fails(1).stderr();
+    assert!(said.contains("example.com/other:1"), "{said}");
+    store.build(&["--build-arg", "BUILDKIT_SYNTAX=docker/dockerfile:1.9"]).ok();
+}

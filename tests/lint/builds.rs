@@ -93,3 +93,12 @@ fn copies_of_ignored_files_are_found_where_asked_for() {
     rbuild.write(".dockerignore", "*.log\n!a.txt\n");
     assert!(!rbuild.builds(&[]).contains("CopyIgnoredFile"));
 }
+
+/// What a stage leaves to be done in those built on it may need other stages too.
+#[test]
+fn a_stage_that_only_a_trigger_needs_is_looked_at() {
+    let text = "FROM scratch AS needed\nENV A b\nCOPY Dockerfile /\nFROM scratch AS parent\n\
+        ONBUILD COPY --from=needed /Dockerfile /copied\nFROM parent\nLABEL a=b\n";
+    let stderr = Rbuild::new(text).builds(&[]);
+    assert_eq!(stderr.matches("LegacyKeyValueFormat").count(), 1, "{stderr}");
+}

@@ -14,7 +14,7 @@ use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::sandbox::Limits;
-use crate::solve::RunSettings;
+use crate::solve::{DeviceAccess, RunSettings};
 use crate::transfer::LayerFormat;
 
 /// Build an image from a Dockerfile.
@@ -56,6 +56,9 @@ pub struct Args {
     /// Write facts about the result to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) metadata_file: Option<PathBuf>,
+    /// Make one layer of all that the build makes on top of its base image
+    #[arg(long)]
+    squash: bool,
     /// Network of RUN steps
     #[arg(long, value_name = "default|none|host", default_value = "default", value_parser = values::network)]
     network: NetworkMode,
@@ -96,11 +99,12 @@ pub struct Args {
     /// Secret for `RUN --mount=type=secret`: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
-    /// SSH agent for `RUN --mount=type=ssh`: `default` or `ID=SOCKET`
-    #[arg(long = "ssh", value_name = "ID[=SOCKET]")]
+    /// SSH agent for `RUN --mount=type=ssh`: `default` for the one of SSH_AUTH_SOCK, `ID=SOCKET`, or `ID=KEY[,KEY]` with
+    /// key files
+    #[arg(long = "ssh", value_name = "ID[=SOCKET|KEY]")]
     ssh: Vec<String>,
-    /// Allow what is not allowed by default: network.host, security.insecure
-    #[arg(long = "allow", value_name = "ENTITLEMENT", value_parser = ["network.host", "security.insecure"])]
+    /// Allow what is not allowed by default: network.host, security.insecure, device (or only device=NAME)
+    #[arg(long = "allow", value_name = "ENTITLEMENT", value_parser = values::entitlement)]
     allow: Vec<String>,
     /// Line of /etc/hosts in RUN steps
     #[arg(long = "add-host", value_name = "HOST:IP")]
@@ -173,7 +177,9 @@ impl Args {
                 ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
                 limits,
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
-                ssh_sockets: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
+                ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
+                devices: self.devices(),
+                ..RunSettings::default()
             },
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
             keep: self.push || given.outputs.is_empty() || given.keep || self.load,
@@ -181,6 +187,7 @@ impl Args {
             annotations: given.annotations,
             cache_from: all(&self.cache_from, caches::source)?,
             cache_to: all(&self.cache_to, caches::target)?,
+            squash: self.squash,
         })
     }
 
@@ -205,6 +212,16 @@ impl Args {
         let mut annotations = Annotations::default();
         self.annotations.iter().try_for_each(|text| annotations.parse_and_add(text))?;
         Ok(annotations)
+    }
+
+    /// CDI_SPEC_DIRS names other folders of device descriptions than the usual ones.
+    fn devices(&self) -> DeviceAccess {
+        let folders = match std::env::var_os("CDI_SPEC_DIRS").filter(|folders| !folders.is_empty()) {
+            Some(folders) => std::env::split_paths(&folders).collect(),
+            None => crate::cdi::FOLDERS.iter().map(PathBuf::from).collect(),
+        };
+        let allowed = self.allow.iter().filter_map(|given| given.strip_prefix("device="));
+        DeviceAccess { folders, allow_all: self.allows("device"), allowed: allowed.map(str::to_owned).collect() }
     }
 
     fn allows(&self, entitlement: &str) -> bool {
@@ -243,19 +260,52 @@ fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) ->
     Ok(lists.into_iter().flatten().collect())
 }
 
-pub(super) fn is_remote(text: &str) -> bool {
-    context::is_git_url(text) || context::is_http_url(text)
+/// The address that the text means, if it means one. As docker does, `github.com/OWNER/NAME` is a repository there.
+pub(super) fn remote(text: &str) -> Option<String> {
+    if context::is_git_url(text) || context::is_http_url(text) {
+        return Some(text.to_owned());
+    }
+    let end = text.find(['#', '?']).unwrap_or(text.len());
+    let (path, rest) = text.split_at(end);
+    let names = path.strip_prefix("github.com/")?.trim_end_matches('/');
+    let suffix = if names.ends_with(".git") { "" } else { ".git" };
+    (names.split('/').filter(|name| !name.is_empty()).count() == 2)
+        .then(|| format!("https://github.com/{names}{suffix}{rest}"))
 }
 
 fn context_source(path: &Path) -> ContextSource {
     let text = path.to_string_lossy();
     if path == Path::new("-") {
         ContextSource::StandardInput
-    } else if !path.exists() && is_remote(&text) {
-        ContextSource::Remote(text.into_owned())
+    } else if !path.exists()
+        && let Some(url) = remote(&text)
+    {
+        ContextSource::Remote(url)
     } else if path.is_file() {
         ContextSource::Archive(path.to_owned())
     } else {
         ContextSource::Directory(path.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::remote;
+
+    #[test]
+    fn repositories_of_github_need_no_scheme() {
+        let of = |text| remote(text);
+        for (text, wanted) in [
+            ("github.com/owner/name", "https://github.com/owner/name.git"),
+            ("github.com/owner/name#main:sub", "https://github.com/owner/name.git#main:sub"),
+            ("github.com/owner/name.git?ref=v1", "https://github.com/owner/name.git?ref=v1"),
+            ("git@example.com:a/b", "git@example.com:a/b"),
+            ("https://example.com/a.tar", "https://example.com/a.tar"),
+        ] {
+            assert_eq!(of(text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in ["github.com", "github.com/owner", "folder", "github.community/a/b", "github.com/a/b/c"] {
+            assert_eq!(of(text), None, "{text}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! The values of build flags.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 pub(super) use super::outputs::Outputs;
 
@@ -9,7 +9,7 @@ use crate::cli::CliError;
 use crate::image::{InvalidPlatform, Platform, host_platform};
 use crate::plan::NetworkMode;
 use crate::sandbox::ResourceLimit;
-use crate::solve::Secret;
+use crate::solve::{Secret, SshSource};
 
 pub(super) fn network(text: &str) -> Result<NetworkMode, String> {
     match text {
@@ -39,6 +39,16 @@ pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
 /// A platform; `local` is this machine's.
 pub(super) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
     if text == "local" { Ok(host_platform()) } else { text.parse() }
+}
+
+/// What `--allow` takes.
+pub(super) fn entitlement(text: &str) -> Result<String, String> {
+    let is_device = text.strip_prefix("device=").is_some_and(|name| !name.is_empty());
+    match text {
+        "network.host" | "security.insecure" | "device" => Ok(text.to_owned()),
+        _ if is_device => Ok(text.to_owned()),
+        _ => Err("there are network.host, security.insecure, device and device=NAME".to_owned()),
+    }
 }
 
 /// The fields of `key=value,key=value`. A value may be put in double quotes.
@@ -73,8 +83,8 @@ pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), 
             None => (layout, None),
         };
         NamedContextSource::OciLayout { path: PathBuf::from(path), reference }
-    } else if super::arguments::is_remote(value) {
-        NamedContextSource::Remote(value.to_owned())
+    } else if let Some(url) = super::arguments::remote(value) {
+        NamedContextSource::Remote(url)
     } else {
         let path = PathBuf::from(value);
         if !path.is_dir() {
@@ -145,24 +155,32 @@ pub(super) fn secret(text: &str) -> Result<(String, Secret), CliError> {
     Ok((id, secret))
 }
 
-/// `default` for the agent of SSH_AUTH_SOCK, `ID=SOCKET` for another.
-pub(super) fn ssh(text: &str) -> Result<(String, PathBuf), CliError> {
-    let (id, socket) = match text.split_once('=') {
-        Some((id, socket)) => (id, PathBuf::from(socket)),
+/// `ID` for the agent of SSH_AUTH_SOCK, `ID=SOCKET` for another, `ID=KEY,KEY` for one with these keys.
+pub(super) fn ssh(text: &str) -> Result<(String, SshSource), CliError> {
+    let (id, paths) = match text.split_once('=') {
+        Some((id, paths)) => (id, paths.split(',').map(PathBuf::from).collect::<Vec<_>>()),
         None => {
             let socket = std::env::var_os("SSH_AUTH_SOCK").filter(|socket| !socket.is_empty()).ok_or_else(|| {
-                CliError::new(format!("--ssh {text}: SSH_AUTH_SOCK is not set")).hint("start an ssh-agent")
+                CliError::new(format!("--ssh {text}: SSH_AUTH_SOCK is not set"))
+                    .hint(format!("start an ssh-agent, or name a key: --ssh {text}=FILE"))
             })?;
-            (text, PathBuf::from(socket))
+            (text, vec![PathBuf::from(socket)])
         }
     };
     use std::os::unix::fs::FileTypeExt as _;
-    let is_socket = std::fs::metadata(&socket).is_ok_and(|metadata| metadata.file_type().is_socket());
-    if !is_socket {
-        return Err(CliError::new(format!("--ssh {id}: `{}` is no socket of an SSH agent", socket.display()))
-            .hint("add the key to an agent with ssh-add and pass the agent's socket"));
+    let wrong = |path: &Path, what: &str| CliError::new(format!("--ssh {id}: `{}` {what}", path.display()));
+    let mut keys = Vec::new();
+    for path in &paths {
+        let kind =
+            std::fs::metadata(path).map_err(|error| wrong(path, &format!("cannot be read: {error}")))?.file_type();
+        match (kind.is_socket(), kind.is_file()) {
+            (true, _) if paths.len() == 1 => return Ok((id.to_owned(), SshSource::Socket(path.clone()))),
+            (true, _) => return Err(wrong(path, "is a socket, which cannot be had beside other agents or keys")),
+            (_, true) => keys.push(path.clone()),
+            _ => return Err(wrong(path, "is neither the socket of an agent nor a key file")),
+        }
     }
-    Ok((id.to_owned(), socket))
+    Ok((id.to_owned(), SshSource::Keys(keys)))
 }
 
 #[cfg(test)]

@@ -45,7 +45,7 @@ pub(super) fn check(
         let from = From { file, lexer: &lexer, globals: &globals, world };
         stages.push(from.resolve(stage, &stages, report)?);
     }
-    let reached = reach::stages(&stages, &options.scope);
+    let reached = reach::stages(&stages, &options.scope, world);
     image_names(&stages, &reached, world)?;
     walk::Walk { lexer, globals, world, options, report }.stages(&stages, &reached)
 }

@@ -4,7 +4,7 @@ use super::flags::Flags;
 use super::{command_line, heredoc};
 use crate::dockerfile::error::{Fault, ParseErrorKind};
 use crate::dockerfile::syntax::Node;
-use crate::dockerfile::{Run, csv, mount};
+use crate::dockerfile::{DeviceRequest, Run, csv, mount};
 
 pub(super) fn run(node: &Node) -> Result<Run, Fault> {
     let flags = Flags::read(node, &["mount", "network", "security", "device"])?;
@@ -21,8 +21,9 @@ pub(super) fn run(node: &Node) -> Result<Run, Fault> {
             return Err(Fault::at(place, ParseErrorKind::InvalidSecurity { value: value.to_owned() }));
         }
     }
+    let mut devices = Vec::new();
     for (value, place) in flags.places("device") {
-        check_device(value).map_err(|reason| Fault::at(place, ParseErrorKind::InvalidDevice { reason }))?;
+        devices.push(device(value).map_err(|reason| Fault::at(place, ParseErrorKind::InvalidDevice { reason }))?);
     }
     Ok(Run {
         command: command_line(node.json, &node.texts()),
@@ -30,22 +31,55 @@ pub(super) fn run(node: &Node) -> Result<Run, Fault> {
         mounts: flags.values("mount"),
         network: flags.owned("network"),
         security: flags.owned("security"),
-        devices: flags.values("device"),
+        devices,
     })
 }
 
-/// `NAME`, `name=NAME`, `required`: the name first, or by its key.
-fn check_device(value: &str) -> Result<(), String> {
+/// `NAME`, `name=NAME`, `required`: the name once, by its key or without. It may have a `=` of its own.
+fn device(value: &str) -> Result<DeviceRequest, String> {
     let fields = csv::fields(value).map_err(|error| error.to_string())?;
-    for (index, field) in fields.iter().enumerate() {
-        match field.split_once('=') {
-            None if index == 0 || field.eq_ignore_ascii_case("required") => {}
-            None => return Err(format!("`{field}` must be key=value")),
-            Some(("name" | "required", _)) => {}
-            // The name of a CDI device has a `=` of its own.
-            Some((name, _)) if index == 0 && name.contains('/') => {}
-            Some((key, _)) => return Err(format!("unknown key `{key}`")),
+    let mut request = DeviceRequest { name: String::new(), required: false };
+    for field in fields {
+        let (key, value) = field.split_once('=').map_or((field.as_str(), None), |(key, value)| (key, Some(value)));
+        match (key.to_ascii_lowercase().as_str(), value) {
+            ("required", None) => request.required = true,
+            ("required", Some(value)) => {
+                request.required =
+                    truth(value).ok_or_else(|| format!("`{value}` of `required` is neither true nor false"))?;
+            }
+            ("name", Some(_)) if !request.name.is_empty() => {
+                return Err(format!("it has a name already: `{}`", request.name));
+            }
+            ("name", Some(value)) => request.name = value.to_owned(),
+            _ if request.name.is_empty() => request.name = field,
+            (_, None) => return Err(format!("`{field}` must be key=value")),
+            (key, Some(_)) => return Err(format!("unknown key `{key}`")),
         }
     }
-    Ok(())
+    Ok(request)
+}
+
+/// As Go reads a truth value.
+fn truth(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_of_devices() {
+        let named = |name: &str, required| Ok(DeviceRequest { name: name.to_owned(), required });
+        assert_eq!(device("vendor.com/gpu=0"), named("vendor.com/gpu=0", false));
+        assert_eq!(device("vendor.com/gpu,required"), named("vendor.com/gpu", true));
+        assert_eq!(device("required=1,name=vendor.com/gpu=all"), named("vendor.com/gpu=all", true));
+        for wrong in ["a/b,c", "a/b,c=d", "name=a/b,name=c/d", "a/b,required=maybe", ""] {
+            assert!(device(wrong).is_err(), "{wrong}");
+        }
+    }
 }

@@ -65,7 +65,9 @@ impl Explainer<'_> {
         facts.push(setting("network", network));
         facts.push(setting("security", if step.insecure { "insecure" } else { "sandbox" }));
         facts.extend(
-            step.devices.iter().map(|device| Fact::text(FactKind::Setting, format!("device {device}"), device)),
+            step.devices
+                .iter()
+                .map(|device| Fact::text(FactKind::Setting, format!("device {}", device.name), &device.name)),
         );
         facts.extend(settings_facts(settings));
         facts
@@ -79,6 +81,9 @@ fn settings_facts(settings: &RunSettings) -> Vec<Fact> {
     }
     if let Some(size) = settings.shm_size {
         facts.push(setting("--shm-size", &size.to_string()));
+    }
+    if let Some(hostname) = &settings.hostname {
+        facts.push(setting("BUILDKIT_SANDBOX_HOSTNAME", hostname));
     }
     for limit in &settings.ulimits {
         facts.push(setting(&format!("--ulimit {}", limit.name), &format!("{}:{}", limit.soft, limit.hard)));

@@ -1,0 +1,45 @@
+//! Build arguments that are meant for the builder itself (Dockerfile reference, "BuildKit built-in build args").
+
+use crate::solve::RunSettings;
+
+use super::options::BuildOptions;
+
+/// Makes an index of a build for one platform too.
+const MULTI_PLATFORM: &str = "BUILDKIT_MULTI_PLATFORM";
+/// Takes the place of the `syntax` directive.
+const SYNTAX: &str = "BUILDKIT_SYNTAX";
+/// Leaves `.git` in contexts that are git repositories.
+const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
+/// Keeps the cache mounts of builds apart.
+const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
+
+fn given<'a>(options: &'a BuildOptions, name: &str) -> Option<&'a str> {
+    options.build_args.get(name).map(String::as_str).filter(|value| !value.is_empty())
+}
+
+/// As Go reads a truth value.
+fn is_true(options: &BuildOptions, name: &str) -> bool {
+    given(options, name).is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True"))
+}
+
+pub(super) fn asks_for_index(options: &BuildOptions) -> bool {
+    is_true(options, MULTI_PLATFORM)
+}
+
+pub(super) fn keeps_git_dir(options: &BuildOptions) -> bool {
+    is_true(options, KEEP_GIT_DIR)
+}
+
+pub(super) fn syntax(options: &BuildOptions) -> Option<&str> {
+    given(options, SYNTAX)
+}
+
+/// The settings of RUN, with what build arguments say of them.
+pub(super) fn run_settings(options: &BuildOptions) -> RunSettings {
+    RunSettings {
+        hostname: given(options, HOSTNAME).map(str::to_owned).or_else(|| options.run.hostname.clone()),
+        cache_namespace: given(options, CACHE_NAMESPACE).unwrap_or(&options.run.cache_namespace).to_owned(),
+        ..options.run.clone()
+    }
+}

@@ -1,0 +1,54 @@
+//! `--squash`: the layers that a build made become one on top of the base image's.
+
+use crate::digest::{CacheKey, FieldHasher, ImageId};
+use crate::image::{History, ImageConfig};
+use crate::io_error::AtPath;
+use crate::layer::{self, NothingKnown};
+use crate::snapshot::{self, Stack, StackLayer};
+use crate::store::{self, LayerRecord, Store};
+
+use super::error::BuildError;
+
+/// The stack with one layer above the first `base`. What was squashed before is found in the cache.
+pub(super) fn stack(store: &Store, stack: &Stack, base: usize) -> Result<Stack, BuildError> {
+    if stack.layers.len() <= base + 1 {
+        return Ok(stack.clone());
+    }
+    let below = Stack { layers: stack.layers[..base].to_vec() };
+    let mut hasher = FieldHasher::new("squash-1");
+    hasher.field(&below.exact_digest()).field(&stack.exact_digest());
+    let key = CacheKey::from_bytes(hasher.finish());
+    if let Some(record) = store.cached(&key)? {
+        return Ok(below.with(StackLayer { diff_id: record.diff_id, tree: record.tree }));
+    }
+    let folders = stack.unpacked(store)?;
+    let staging = store.staging()?;
+    let directory = staging.path().join("layer");
+    std::fs::create_dir(&directory).at("create", &directory)?;
+    snapshot::squash(&folders[..base], &folders[base..], &directory)?;
+    let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
+    let record = LayerRecord {
+        diff_id: encoded.diff_id,
+        tree: Some(encoded.tree),
+        stream_size: encoded.stream_len,
+        content_size: encoded.content_bytes,
+        made_at: store::now(),
+        built: true,
+    };
+    store.add_layer(&record, &directory)?;
+    store.add_cache_record(&key, &encoded.diff_id)?;
+    Ok(below.with(StackLayer { diff_id: encoded.diff_id, tree: Some(encoded.tree) }))
+}
+
+/// Docker's history of a squashed image: what made the layers is there still, without them, and the last entry has the
+/// one layer. `whole` is the image that was squashed.
+pub(super) fn history(config: &mut ImageConfig, base_history: usize, whole: &ImageId) {
+    for entry in config.history.iter_mut().skip(base_history) {
+        entry.empty_layer = true;
+    }
+    config.history.push(History {
+        created: config.created,
+        comment: format!("create new from {whole}"),
+        ..History::default()
+    });
+}
