@@ -49,6 +49,16 @@ impl Filters {
         of("label").all(has) && !of("label!").any(has)
     }
 
+    pub fn speaks_of_labels(&self) -> bool {
+        self.0.contains_key("label") || self.0.contains_key("label!")
+    }
+
+    /// The second that `until` names, if it does.
+    pub fn before(&self) -> Result<Option<i64>, CliError> {
+        let until = self.0.get("until").and_then(|values| values.last());
+        until.map(|text| super::cache_prune::until(text)).transpose()
+    }
+
     /// Whether it is from before `until`, which is a time or a duration ago.
     pub fn until(&self, created: jiff::Timestamp) -> Result<bool, CliError> {
         for text in self.0.get("until").into_iter().flatten() {

@@ -6,3 +6,4 @@ mod common;
 mod causes;
 mod damage;
 mod space;
+mod stale;

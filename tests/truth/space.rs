@@ -139,3 +139,34 @@ fn a_cache_mount_in_use_stays() {
     store.run(&["builder", "prune", "-af"]).ok();
     assert!(data().is_none());
 }
+
+/// `12.3MB` as bytes.
+fn bytes(text: &str) -> f64 {
+    let digits = text.find(|c: char| c.is_alphabetic()).unwrap();
+    let unit = ["B", "kB", "MB", "GB"].iter().position(|unit| *unit == &text[digits..]).unwrap();
+    text[..digits].parse::<f64>().unwrap() * 1000f64.powi(unit as i32)
+}
+
+#[test]
+fn what_is_shown_is_what_the_disk_has() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    for number in 0..80 {
+        store.write(&format!("ctx/many/f{number}"), vec![number; 9000]);
+    }
+    built(&store);
+    let text = "FROM busybox\nCOPY many /m\n";
+    store.build_text(text, &["-t", "linked"]).ok();
+    store.write("ctx/many/f1", "changed");
+    store.build_text(text, &["-t", "linked"]).ok();
+    store.run(&["save", "-o", "saved.tar", "space"]).ok();
+    store.run(&["run", "--network", "none", "space", "sh", "-c", "head -c 500000 /dev/zero > /z"]).ok();
+    let rows = store.run(&["system", "df", "--format", "{{.Size}}"]).ok().stdout();
+    let shown: f64 = rows.lines().map(bytes).sum();
+    let real = disk_usage(&store) as f64;
+    assert!((shown - real).abs() / real < 0.02, "{shown} {real}\n{rows}");
+    let verbose = store.run(&["system", "df", "-v"]).ok().stdout();
+    assert!(verbose.contains("exec.cachemount") && verbose.contains("UNIQUE SIZE"), "{verbose}");
+    let said = store.run(&["system", "prune", "-af"]).ok().stdout();
+    assert!(said.contains("Total reclaimed space: "), "{said}");
+    assert!(disk_usage(&store) < 1_200_000, "{}", disk_usage(&store));
+}

@@ -1,19 +1,17 @@
 //! `rbuild system df`: how much room things take.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
 use crate::cli::commands::Global;
 use crate::cli::format::{Column, Listing, ago, human_size, truncate_id};
-use crate::cli::image_info::{self, layer_size};
-use crate::cli::sizes::folder_size;
+use crate::cli::image_info::{self, ImageInfo};
 use crate::cli::{CliError, output};
 use crate::container::{Containers, Entry};
 use crate::digest::DiffId;
-use crate::io_error::AtPath;
-use crate::store::Store;
+use crate::store::{CacheItem, Store, Usage, disk_usage};
 use crate::volume::Volumes;
 
 /// Show how much room images, containers, volumes and the build cache take
@@ -55,12 +53,15 @@ struct Group {
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let containers = Containers::of(store.root()).list()?;
-    let groups = [
-        images(&store, &containers)?,
-        of_containers(&containers),
-        volumes(&store, &containers)?,
-        cache(&store, &containers)?,
+    store.hold_nothing();
+    let usage = store.usage()?;
+    let mut groups = [
+        images(&store, &usage, &containers)?,
+        of_containers(&usage, &containers),
+        volumes(&store, &usage, &containers)?,
+        cache(&store, &usage, &containers)?,
     ];
+    add_the_rest(&mut groups, &usage);
     let text = if args.verbose {
         groups.iter().map(details).collect::<Result<String, _>>()?
     } else {
@@ -98,43 +99,70 @@ fn details(group: &Group) -> Result<String, CliError> {
     Ok(format!("{title}{total}\n\n{table}\n"))
 }
 
-fn images(store: &Store, containers: &[Entry]) -> Result<Group, CliError> {
+/// What each layer takes: its folder and its blobs.
+fn layer_sizes(store: &Store, usage: &Usage, image: &ImageInfo) -> Result<Vec<(DiffId, u64)>, CliError> {
+    let mut sizes = Vec::new();
+    for diff_id in &image.config.rootfs.diff_ids {
+        let blobs = store.layer_blobs(diff_id)?;
+        let blobs: u64 = blobs.iter().filter_map(|blob| usage.blobs.get(&blob.digest)).sum();
+        sizes.push((*diff_id, usage.layers.get(diff_id).copied().unwrap_or(0) + blobs));
+    }
+    Ok(sizes)
+}
+
+fn images(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
+    let all = image_info::all(store)?;
+    let mut sizes = Vec::new();
+    let mut holders: HashMap<DiffId, usize> = HashMap::new();
+    for image in &all {
+        let mut layers = layer_sizes(store, usage, image)?;
+        layers.sort();
+        layers.dedup();
+        layers.iter().for_each(|(diff_id, _)| *holders.entry(*diff_id).or_default() += 1);
+        sizes.push(layers);
+    }
     let (mut seen, mut kept) = (HashSet::new(), HashSet::new());
     let (mut items, mut total, mut used_total) = (Vec::new(), 0, 0);
-    let all = image_info::all(store)?;
-    for image in &all {
+    for (image, layers) in all.iter().zip(&sizes) {
         let id = image.id().to_string();
         let users = containers.iter().filter(|entry| entry.record.image == id).count();
-        for layer in &image.config.rootfs.diff_ids {
-            let size = layer_size(store, layer);
-            total += if seen.insert(*layer) { size } else { 0 };
-            used_total += if users > 0 && kept.insert(*layer) { size } else { 0 };
+        let documents = [Some(image.id().into()), image.record.manifest];
+        let documents: u64 = documents.iter().flatten().filter_map(|digest| usage.blobs.get(digest)).sum();
+        let size = layers.iter().map(|(_, bytes)| bytes).sum::<u64>() + documents;
+        let unique =
+            layers.iter().filter(|(diff_id, _)| holders[diff_id] == 1).map(|(_, bytes)| bytes).sum::<u64>() + documents;
+        let added: u64 = layers.iter().filter(|(diff_id, _)| seen.insert(*diff_id)).map(|(_, bytes)| bytes).sum();
+        total += added + documents;
+        if users > 0 {
+            used_total += documents;
+            used_total +=
+                layers.iter().filter(|(diff_id, _)| kept.insert(*diff_id)).map(|(_, bytes)| bytes).sum::<u64>();
         }
-        let size = image.size(store);
-        let name = image.tags.first().map_or("<none>".to_owned(), |name| name.familiar());
-        let (repository, tag) = name.rsplit_once(':').unwrap_or((&name, "<none>"));
-        let created = jiff::Timestamp::from_second(image.created_second()).ok();
-        items.push(Item {
-            cells: vec![
-                repository.to_owned(),
-                tag.to_owned(),
-                truncate_id(&id),
-                ago(created, jiff::Timestamp::now()),
-                human_size(size, 4),
-                users.to_string(),
-            ],
-            size,
-            is_used: users > 0,
-        });
+        items.push(Item { cells: image_cells(image, size, unique, users), size, is_used: users > 0 });
     }
-    let headings = "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\tCONTAINERS";
+    let headings = "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\tSHARED SIZE\tUNIQUE SIZE\tCONTAINERS";
     Ok(Group { name: "Images", headings, items, total, reclaimable: total - used_total })
 }
 
-fn of_containers(containers: &[Entry]) -> Group {
+fn image_cells(image: &ImageInfo, size: u64, unique: u64, users: usize) -> Vec<String> {
+    let name = image.tags.first().map_or("<none>".to_owned(), |name| name.familiar());
+    let (repository, tag) = name.rsplit_once(':').unwrap_or((&name, "<none>"));
+    vec![
+        repository.to_owned(),
+        tag.to_owned(),
+        truncate_id(&image.id().to_string()),
+        ago(jiff::Timestamp::from_second(image.created_second()).ok(), jiff::Timestamp::now()),
+        human_size(size, 4),
+        human_size(size - unique, 4),
+        human_size(unique, 4),
+        users.to_string(),
+    ]
+}
+
+fn of_containers(usage: &Usage, containers: &[Entry]) -> Group {
     let item = |entry: &Entry| {
-        let size = folder_size(&entry.upper());
         let record = &entry.record;
+        let size = usage.of("containers").get(&record.id).copied().unwrap_or(0);
         let cells = vec![
             record.short_id().to_owned(),
             record.config.image.clone(),
@@ -150,45 +178,51 @@ fn of_containers(containers: &[Entry]) -> Group {
     simple("Containers", headings, containers.iter().map(item).collect())
 }
 
-fn volumes(store: &Store, containers: &[Entry]) -> Result<Group, CliError> {
+fn volumes(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
     let mut items = Vec::new();
     for record in Volumes::of(store.root()).list()? {
         let has_it = |entry: &&Entry| entry.record.mounts.iter().any(|mount| mount.name == record.name);
         let links = containers.iter().filter(has_it).count();
-        let size = folder_size(&record.mountpoint);
+        let size = usage.of("volumes").get(&record.name).copied().unwrap_or_else(|| disk_usage(&record.mountpoint));
         items.push(Item { cells: vec![record.name, links.to_string(), human_size(size, 4)], size, is_used: links > 0 });
     }
     Ok(simple("Local Volumes", "VOLUME NAME\tLINKS\tSIZE", items))
 }
 
-/// Layers that no image and no container stands on.
-fn cache(store: &Store, containers: &[Entry]) -> Result<Group, CliError> {
-    let mut used: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.diff_ids()).collect();
-    used.extend(image_info::all(store)?.iter().flat_map(|image| image.config.rootfs.diff_ids.clone()));
-    let folder = store.root().join("layers");
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(simple("Build Cache", CACHE, Vec::new()));
-        }
-        entries => entries.at("read", &folder)?,
-    };
+fn cache(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
+    let kept: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.diff_ids()).collect();
     let mut items = Vec::new();
-    for entry in entries.flatten() {
-        let Ok(id) = format!("sha256:{}", entry.file_name().display()).parse::<DiffId>() else { continue };
-        if let (false, Some(layer)) = (used.contains(&id), store.layer(&id)?) {
-            let made = jiff::Timestamp::from_second(layer.made_at).ok();
-            let cells = vec![
-                truncate_id(&id.to_string()),
-                human_size(layer.content_size, 4),
-                ago(made, jiff::Timestamp::now()),
-            ];
-            items.push(Item { cells, size: layer.content_size, is_used: false });
-        }
+    for item in store.cache_items(usage, &kept)? {
+        items.push(cache_item(&item));
     }
+    items.reverse();
     Ok(simple("Build Cache", CACHE, items))
 }
 
-const CACHE: &str = "CACHE ID\tSIZE\tCREATED";
+fn cache_item(item: &CacheItem) -> Item {
+    let time = |second| ago(jiff::Timestamp::from_second(second).ok(), jiff::Timestamp::now());
+    let cells = vec![
+        truncate_id(&item.what.id()),
+        item.what.kind().to_owned(),
+        human_size(item.size, 4),
+        time(item.created_at),
+        time(item.used_at),
+        item.in_use.to_string(),
+        item.shared.to_string(),
+    ];
+    Item { cells, size: item.size, is_used: item.in_use }
+}
+
+const CACHE: &str = "CACHE ID\tCACHE TYPE\tSIZE\tCREATED\tLAST USED\tIN USE\tSHARED";
+
+/// The database, locks, and what is being written: it belongs to the cache, and nobody can have it back.
+fn add_the_rest(groups: &mut [Group; 4], usage: &Usage) {
+    let known: u64 = groups.iter().map(|group| group.total).sum();
+    let size = usage.total().saturating_sub(known);
+    let cells = ["-", "internal", &human_size(size, 4), "N/A", "N/A", "true", "false"];
+    groups[3].items.push(Item { cells: cells.map(str::to_owned).to_vec(), size, is_used: true });
+    groups[3].total += size;
+}
 
 fn simple(name: &'static str, headings: &'static str, items: Vec<Item>) -> Group {
     let total = items.iter().map(|item| item.size).sum();

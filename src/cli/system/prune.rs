@@ -2,9 +2,11 @@
 
 use std::process::ExitCode;
 
+use crate::cli::cache_prune::{self, Selection};
 use crate::cli::commands::Global;
 use crate::cli::filters::Filters;
 use crate::cli::format::human_size;
+use crate::cli::image_prune::gone;
 use crate::cli::image_use::ImageUse;
 use crate::cli::rmi::{Removal, delete};
 use crate::cli::sizes::folder_size;
@@ -44,6 +46,15 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let (removed, bytes) = images(&store, args.all, &filters)?;
     text += &removed;
+    reclaimed += bytes;
+    // The build cache has no labels.
+    if filters.speaks_of_labels() {
+        output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let selection = Selection { all: args.all, before: filters.before()?, ..Selection::default() };
+    let (removed, bytes) = cache_prune::prune(&store, &selection, "system prune")?;
+    text += &removed;
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed + bytes, 4)))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -51,9 +62,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
 fn warning(args: &Args) -> String {
     let volumes = if args.volumes { "\n  - all anonymous volumes not used by at least one container" } else { "" };
     let images = if args.all { "images without at least one container associated to them" } else { "dangling images" };
+    let cache = if args.all { "all" } else { "unused" };
     format!(
         "WARNING! This will remove:\n  - all stopped containers\n  - all networks not used by at least one \
-         container{volumes}\n  - all {images}\n"
+         container{volumes}\n  - all {images}\n  - {cache} build cache\n"
     )
 }
 
@@ -76,15 +88,17 @@ fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliErro
 }
 
 fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
-    let (mut text, mut reclaimed) = (String::new(), 0);
+    store.hold_nothing();
+    let before = store.usage()?;
+    let mut text = String::new();
     let container_use = ImageUse::of(store)?;
     for image in image_info::all(store)? {
         let created = jiff::Timestamp::from_second(image.created_second()).unwrap_or_default();
         let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
         if is_asked_for && filters.labels(&image.config.config.labels) && filters.until(created)? {
-            reclaimed += image.size(store);
             text += &delete(store, &image, Removal { force: true, prune: true })?;
         }
     }
+    let reclaimed = gone(store, &before);
     Ok((section(if text.is_empty() { text } else { format!("Deleted Images:\n{text}") }), reclaimed))
 }

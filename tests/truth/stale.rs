@@ -1,0 +1,168 @@
+//! Edits made to be overlooked: the same size, the same time, the same inode. Every image is what a clean build makes.
+//!
+//! `RBUILD_TEST_EDITS=1000` makes as many; without it there are enough for every kind of edit to meet every other.
+
+use std::fs;
+use std::io::{Seek as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use crate::common::TestStore;
+
+/// A generator that says its seed, so that a failure can be had again.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Self {
+        println!("seed {seed}");
+        Self(seed)
+    }
+
+    pub fn below(&mut self, most: u64) -> u64 {
+        // Marsaglia's xorshift.
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+}
+
+const FILES: u64 = 12;
+
+fn file(context: &Path, number: u64) -> PathBuf {
+    context.join(format!("d{}/f{number}", number % 3))
+}
+
+fn set_time(path: &Path, time: SystemTime) {
+    fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+}
+
+/// Changes one thing; gives its name for the report.
+fn edit(context: &Path, dice: &mut Dice) -> &'static str {
+    let path = file(context, dice.below(FILES));
+    let modified = fs::metadata(&path).unwrap().modified().unwrap();
+    let size = fs::metadata(&path).unwrap().len() as usize;
+    let content: Vec<u8> = (0..size).map(|_| b'a' + dice.below(26) as u8).collect();
+    let aside = path.with_extension("new");
+    match dice.below(8) {
+        0 => {
+            let mut file = fs::File::options().write(true).open(&path).unwrap();
+            file.rewind().unwrap();
+            file.write_all(&content).unwrap();
+            file.set_modified(modified).unwrap();
+            "written in place, size, time and inode kept"
+        }
+        1 => {
+            fs::write(&aside, &content).unwrap();
+            set_time(&aside, modified);
+            fs::rename(&aside, &path).unwrap();
+            "renamed over, size and time kept"
+        }
+        2 => {
+            let other = file(context, dice.below(FILES));
+            if other != path {
+                fs::remove_file(&path).unwrap();
+                fs::hard_link(&other, &path).unwrap();
+            }
+            "a hard link to another"
+        }
+        3 => {
+            fs::remove_file(&path).unwrap();
+            fs::write(&path, &content).unwrap();
+            set_time(&path, modified);
+            "removed and made anew, perhaps with the same inode"
+        }
+        4 => {
+            let other = file(context, dice.below(FILES));
+            let time = fs::metadata(&other).unwrap().modified().unwrap();
+            fs::write(&path, &content).unwrap();
+            set_time(&path, time);
+            "with the time of another"
+        }
+        5 => {
+            let mode = [0o755, 0o700, 0o711][dice.below(3) as usize];
+            fs::set_permissions(path.parent().unwrap(), fs::Permissions::from_mode(mode)).unwrap();
+            "the mode of a folder"
+        }
+        6 => {
+            let other = file(context, dice.below(FILES));
+            fs::rename(&path, &aside).unwrap();
+            if other != path {
+                fs::rename(&other, &path).unwrap();
+                fs::rename(&aside, &other).unwrap();
+            } else {
+                fs::rename(&aside, &path).unwrap();
+            }
+            "two files change places"
+        }
+        _ => {
+            set_time(&path, SystemTime::now() - Duration::from_secs(dice.below(100_000)));
+            fs::write(&path, &content).unwrap();
+            set_time(&path, modified);
+            "old, then written, then old again"
+        }
+    }
+}
+
+#[test]
+fn every_image_is_what_a_clean_build_makes() {
+    let edits: u64 = std::env::var("RBUILD_TEST_EDITS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+    let mut dice = Dice::new(u64::from(seed) | 1);
+    let store = TestStore::empty();
+    let context = store.work().join("ctx");
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY d0 /a/\nCOPY d1 d2 /b/\n");
+    for number in 0..FILES {
+        fs::create_dir_all(file(&context, number).parent().unwrap()).unwrap();
+        fs::write(file(&context, number), format!("content {number:04}")).unwrap();
+    }
+    contents(&store, &context, "warm");
+    for number in 0..edits {
+        let mut done = Vec::new();
+        for _ in 0..=dice.below(3) {
+            done.push(edit(&context, &mut dice));
+        }
+        if dice.below(3) == 0 {
+            // Long enough for the stat cache to believe what it reads.
+            std::thread::sleep(Duration::from_millis(120));
+        }
+        let warm = contents(&store, &context, "warm");
+        let clean = TestStore::empty();
+        assert_eq!(warm, contents(&clean, &context, "clean"), "edit {number}: {done:?}");
+    }
+}
+
+/// Every path of the image with its mode and content: times may be an earlier layer's.
+fn contents(store: &TestStore, context: &Path, name: &str) -> Vec<(PathBuf, u32, Vec<u8>)> {
+    let output = store.work().join(name);
+    let _ = fs::remove_dir_all(&output);
+    let to = format!("type=local,dest={}", output.display());
+    store.run(&["build", "-q", "-o", &to, &context.to_string_lossy()]).ok();
+    let mut found = Vec::new();
+    for entry in walkdir::WalkDir::new(&output).sort_by_file_name().into_iter().flatten() {
+        let content = if entry.file_type().is_file() { fs::read(entry.path()).unwrap() } else { Vec::new() };
+        let mode = entry.metadata().unwrap().permissions().mode();
+        found.push((entry.path().strip_prefix(&output).unwrap().to_owned(), mode, content));
+    }
+    found
+}
+
+/// Files change while they are read: the build fails, or has what was there at one moment; the next one is right.
+#[test]
+fn what_changes_during_a_build_is_not_remembered_wrongly() {
+    let store = TestStore::empty();
+    let context = store.work().join("ctx");
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY . /\n");
+    let write = |letter: u8| fs::write(context.join("big"), vec![letter; 4 << 20]).unwrap();
+    for round in 0..6u8 {
+        write(b'a' + round);
+        let mut build = store.command(&["build", "-q", "ctx"]);
+        let mut child = build.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(u64::from(round) * 3));
+        write(b'A' + round);
+        child.wait().unwrap();
+        let clean = TestStore::empty();
+        assert_eq!(contents(&store, &context, "warm"), contents(&clean, &context, "clean"), "round {round}");
+    }
+}
