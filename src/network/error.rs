@@ -95,6 +95,12 @@ impl NetworkError {
             Self::Unknown { .. } => Some("`rbuild network ls` shows those that there are"),
             Self::InUse { .. } => Some("stop them, or disconnect them with `rbuild network disconnect`"),
             Self::Driver { .. } => Some("there are `bridge`, `host` and `none`"),
+            Self::Listen { source, port, .. } if source.kind() == io::ErrorKind::PermissionDenied && *port < 1024 => {
+                Some(
+                    "ordinary users may have ports from 1024 on; an administrator can allow more with the kernel parameter \
+                 net.ipv4.ip_unprivileged_port_start",
+                )
+            }
             Self::PortTaken { .. } => Some("another container or program listens there; choose another port with -p"),
             _ => None,
         }

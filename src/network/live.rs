@@ -154,6 +154,7 @@ impl Live {
             Ok(carrier) => {
                 self.carrier = Some(carrier);
                 self.published = published;
+                self.warning = self.lonely();
                 self.isolation = NetworkIsolation::Namespace(Arc::new(namespace));
                 Ok(())
             }
@@ -165,6 +166,16 @@ impl Live {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// An ordinary user's containers are carried one by one: on a network with a name they expect company.
+    fn lonely(&self) -> Option<String> {
+        let Mode::Networks(requests) = &self.request.mode else { return None };
+        let named = requests.iter().find(|request| request.network != BRIDGE)?;
+        let network = &named.network;
+        Some(format!(
+            "containers of ordinary users don't reach each other: network {network} has only the way out and published ports"
+        ))
     }
 
     /// For the sandbox.

@@ -107,9 +107,16 @@ fn port_arguments(published: &[Published]) -> Vec<String> {
         if own.is_empty() {
             arguments.extend([option.to_owned(), "none".to_owned()]);
         }
-        for one in own {
-            let (address, port) = (one.host.ip(), one.host.port());
-            arguments.extend([option.to_owned(), format!("{address}/{port}:{}", one.container)]);
+        for one in &own {
+            let (address, port, container) = (one.host.ip(), one.host.port(), one.container);
+            let is_twin = |other: &&&Published| other.host.port() == port && other.host.ip().is_unspecified();
+            // Without an address, it listens on those of IPv4 and IPv6; naming both is one too many.
+            let has_both = address.is_unspecified() && own.iter().filter(is_twin).count() > 1;
+            match (has_both, address.is_ipv4()) {
+                (true, true) => arguments.extend([option.to_owned(), format!("{port}:{container}")]),
+                (true, false) => {}
+                (false, _) => arguments.extend([option.to_owned(), format!("{address}/{port}:{container}")]),
+            }
         }
     }
     arguments
@@ -131,6 +138,8 @@ mod tests {
     fn ports() {
         let published = |host: &str| Published { container: 80, protocol: Protocol::Tcp, host: host.parse().unwrap() };
         let arguments = port_arguments(&[published("0.0.0.0:8080"), published("[::]:8080")]);
-        assert_eq!(arguments, ["-t", "0.0.0.0/8080:80", "-t", "::/8080:80", "-u", "none"]);
+        assert_eq!(arguments, ["-t", "8080:80", "-u", "none"]);
+        let arguments = port_arguments(&[published("127.0.0.1:8080"), published("[::]:8081")]);
+        assert_eq!(arguments, ["-t", "127.0.0.1/8080:80", "-t", "::/8081:80", "-u", "none"]);
     }
 }

@@ -24,6 +24,10 @@ pub(super) struct Setting {
 impl Setting {
     pub(super) fn failed(&self, path: &Path, error: &std::io::Error) -> SandboxError {
         let reason = match error.kind() {
+            // Version 1 says so of files that are not there, too.
+            std::io::ErrorKind::PermissionDenied if !path.exists() && path.parent().is_some_and(Path::exists) => {
+                format!("this kernel has no `{}`", path.display())
+            }
             std::io::ErrorKind::NotFound => format!("this kernel has no `{}`", path.display()),
             std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => format!(
                 "`{}` may not be written to ({error}); as an ordinary user, start rbuild in a cgroup of its own with \
