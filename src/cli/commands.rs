@@ -190,7 +190,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Save(args) => super::save::run(args, global),
         Command::Search(args) => super::search::run(args, global),
         Command::SyncStore => sync_store(global),
-        Command::System(args) => super::system::run(args, global),
         Command::Tag(args) => super::tag::run(args, global),
         Command::Version(args) => super::version::run(args, global),
     }
