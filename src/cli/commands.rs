@@ -176,7 +176,6 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Complete(args) => super::completion::complete(&args, global),
         Command::Completion(args) => super::completion::run(&args),
         Command::Man(args) => super::man::run(&args),
-        Command::System(args) => super::system::run(args, global),
         Command::Network(args) => super::network::run(args, global),
         Command::Port(args) => super::port::run(args, global),
         Command::Volume(args) => super::volume::run(args, global),

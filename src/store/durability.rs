@@ -5,7 +5,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use rusqlite::params;
+use rusqlite::{Connection, params};
 
 use super::{Store, StoreError};
 use crate::io_error::{AtPath, IoError};
@@ -39,8 +39,19 @@ impl Store {
             transaction.execute("UPDATE cache SET boot = NULL WHERE key = ?1", params![key])?;
         }
         transaction.commit()?;
-        Ok(())
+        write_back_log(&database, &self.root)
     }
+}
+
+/// Empties SQLite's log once it is long enough that reading it would slow whoever opens the store.
+fn write_back_log(database: &Connection, root: &Path) -> Result<(), StoreError> {
+    const LONG: u64 = 512 << 10;
+    let log = std::fs::metadata(root.join("store.db-wal"));
+    if log.is_ok_and(|log| log.len() > LONG) {
+        // Others may be reading it just now; it is tried again after the next build.
+        database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(())
 }
 
 /// The hidden command that `sync_in_background` runs.

@@ -25,13 +25,16 @@ fn image_record(row: &Row<'_>) -> rusqlite::Result<ImageRecord> {
 impl Store {
     /// Makes the image known. Its config, and its manifest if it has one, must be in the store as blobs.
     pub fn add_image(&self, id: &ImageId, manifest: Option<&BlobDigest>) -> Result<(), StoreError> {
+        self.added().insert(*id, manifest.copied());
+        if self.image(id)?.is_some_and(|known| manifest.is_none() || known.manifest.as_ref() == manifest) {
+            return Ok(());
+        }
         self.database()
             .prepare_cached(
                 "INSERT INTO images (id, manifest, added_at) VALUES (?1, ?2, ?3)
                  ON CONFLICT (id) DO UPDATE SET manifest = coalesce(excluded.manifest, manifest)",
             )?
             .execute(params![id.as_bytes(), manifest.map(BlobDigest::as_bytes), now()])?;
-        self.added().insert(*id, manifest.copied());
         Ok(())
     }
 

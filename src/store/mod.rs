@@ -50,6 +50,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::digest::{BlobDigest, DiffId, ImageId};
@@ -138,6 +139,8 @@ impl Store {
         let mut database = Connection::open(root.join("store.db"))?;
         database.busy_timeout(BUSY_TIMEOUT)?;
         database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")?;
+        // Whoever closes it last would wait for the disk: the log stays, and is written back beside a sync.
+        database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         schema::prepare(&mut database)?;
         // One that reads first and then writes would fail when somebody else wrote between.
         database.set_transaction_behavior(TransactionBehavior::Immediate);

@@ -59,6 +59,10 @@ impl Store {
     ///
     /// Images that this process made known are made known again when somebody has removed them before they had a name.
     pub fn write_tag(&self, tag: &Tag) -> Result<(), StoreError> {
+        // Reading costs nothing beside a transaction: a build in which nothing changed writes nothing.
+        if self.whole_tag(&tag.name)?.as_ref() == Some(tag) {
+            return Ok(());
+        }
         let added: Vec<_> = {
             let added = self.added();
             tag.images().iter().filter_map(|id| Some((*id, *added.get(id)?))).collect()
