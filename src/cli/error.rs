@@ -4,6 +4,8 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use crate::container::ContainerError;
+
 use crate::store::FetchError;
 
 /// What a command failed with.
@@ -28,6 +30,22 @@ impl CliError {
 
     pub fn exit_code(mut self, code: u8) -> Self {
         self.exit_code = code;
+        self
+    }
+
+    /// An error of a container, with the exit code and the hint that it has.
+    pub fn of_container(error: ContainerError) -> Self {
+        let (code, hint) = (error.exit_code(), error.hint());
+        let cli = Self::from(error).exit_code(code);
+        match hint {
+            Some(hint) => cli.hint(hint),
+            None => cli,
+        }
+    }
+
+    /// Says before the error what was being done.
+    pub fn context(mut self, text: &str) -> Self {
+        self.message = format!("{text}: {}", self.message);
         self
     }
 

@@ -1,30 +1,48 @@
 //! `rbuild ps`
 
+mod filter;
+mod row;
+
 use std::process::ExitCode;
 
-use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::commands::Global;
-use super::format::{Column, Listing, ago};
+use super::format::{Column, Listing};
 use super::{CliError, output};
-use crate::container::{Containers, Entry, Status};
+use crate::container::{Containers, Entry};
+use filter::Filters;
+
+#[allow(unused_imports, reason = "the next commands use it")]
+pub(super) use row::size;
 
 /// List containers
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Also those that have ended
+    /// Also those that don't run
     #[arg(short, long)]
     all: bool,
-    /// Print IDs only
-    #[arg(short, long)]
-    quiet: bool,
-    /// Show whole IDs and commands
-    #[arg(long)]
-    no_trunc: bool,
+    /// KEY=VALUE: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose, health
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// Only so many that were made last, whether they run or not
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = -1, allow_hyphen_values = true)]
+    last: i64,
+    /// Only the one that was made last, whether it runs or not
+    #[arg(short, long)]
+    latest: bool,
+    /// Show whole IDs and commands
+    #[arg(long)]
+    no_trunc: bool,
+    /// Print IDs only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show what the containers' files take
+    #[arg(short, long)]
+    size: bool,
 }
 
 const COLUMNS: &[Column] = &[
@@ -37,56 +55,39 @@ const COLUMNS: &[Column] = &[
     Column { field: "State", heading: "STATE" },
     Column { field: "Ports", heading: "PORTS" },
     Column { field: "Names", heading: "NAMES" },
+    Column { field: "Size", heading: "SIZE" },
+    Column { field: "Labels", heading: "LABELS" },
+    Column { field: "LocalVolumes", heading: "LOCAL VOLUMES" },
+    Column { field: "Mounts", heading: "MOUNTS" },
+    Column { field: "Networks", heading: "NETWORKS" },
+    Column { field: "Platform", heading: "PLATFORM" },
 ];
 
 const DEFAULT: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 
-/// So many characters of a command are shown.
-const COMMAND_LENGTH: usize = 20;
-
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let entries = Containers::of(store.root()).list()?;
-    let shown = entries.iter().filter(|entry| args.all || entry.is_running);
-    let rows: Vec<Value> = shown.map(|entry| row(entry, args.no_trunc)).collect();
-    let listing = match args.format.as_deref() {
+    let filters = Filters::parse(&args.filter, &entries, &store)?;
+    let last = if args.latest { 1 } else { args.last };
+    let shows_all = args.all || last >= 0 || filters.shows_all();
+    let mut shown: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| shows_all || entry.state.status.is_alive())
+        .filter(|entry| filters.keep(entry))
+        .collect();
+    if let Ok(last) = usize::try_from(last) {
+        shown.truncate(last);
+    }
+    let format = args.format.as_deref();
+    let shows_size = args.size || format.is_some_and(|format| format.contains(".Size"));
+    let details = row::Details { no_trunc: args.no_trunc, size: shows_size.then_some(&store) };
+    let rows: Vec<Value> = shown.into_iter().map(|entry| row::row(entry, details)).collect();
+    let default = if args.size { format!("{DEFAULT}\t{{{{.Size}}}}") } else { DEFAULT.to_owned() };
+    let listing = match format {
         None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
-        format => Listing::parse(format, DEFAULT)?,
+        format => Listing::parse(format, &default)?,
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn row(entry: &Entry, no_trunc: bool) -> Value {
-    let record = &entry.record;
-    let words = std::iter::once(&record.path).chain(&record.args).cloned().collect::<Vec<_>>().join(" ");
-    let command = match words.char_indices().nth(COMMAND_LENGTH) {
-        Some(_) if !no_trunc => format!("{}…", words.chars().take(COMMAND_LENGTH - 1).collect::<String>()),
-        _ => words,
-    };
-    json!({
-        "ID": if no_trunc { &record.id } else { record.short_id() },
-        "Image": record.config.image,
-        "Command": format!("\"{command}\""),
-        "CreatedAt": record.created.to_string(),
-        "RunningFor": ago(Some(record.created), Timestamp::now()),
-        "Status": status(entry),
-        "State": entry.state.status.as_str(),
-        "Ports": super::port::summary(entry.state.network.get("Ports")),
-        "Names": record.name.trim_start_matches('/'),
-    })
-}
-
-fn status(entry: &Entry) -> String {
-    let now = Timestamp::now();
-    let state = &entry.state;
-    match state.status {
-        Status::Running => {
-            let since = ago(state.started_at, now);
-            format!("Up {}", since.strip_suffix(" ago").unwrap_or(&since))
-        }
-        Status::Exited if state.finished_at.is_none() => format!("Exited ({})", state.exit_code),
-        Status::Exited => format!("Exited ({}) {}", state.exit_code, ago(state.finished_at, now)),
-        _ => "Created".to_owned(),
-    }
 }

@@ -15,40 +15,95 @@ mod values;
 
 use std::process::ExitCode;
 
-use super::CliError;
 use super::commands::Global;
-use crate::container::{self, ContainerError, Containers, Entry};
+use super::{CliError, output};
+use crate::container::{self, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalsKept, Streams};
 use crate::io_error::AtPath;
 
 pub use arguments::ContainerArgs;
+pub(super) use options::restart_policy;
+pub(super) use values::{bytes, bytes_or_unlimited, environment_file, processors, variable};
 
 /// docker's exit code for a container that could not be run.
-const NOT_RUN: u8 = 125;
+pub(super) const NOT_RUN: u8 = 125;
 
 /// Run a program in a new container
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
+    /// Leave it in the background, and print its ID
+    #[arg(short, long)]
+    detach: bool,
+    /// The keys that end the session and not the program
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Pass signals on to the program
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    sig_proxy: bool,
     #[command(flatten)]
     container: ContainerArgs,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let (containers, entry) = make(&args.container, false, global)?;
-    let ended = container::run(&containers, entry).map_err(container_error)?;
-    if let Some(warning) = &ended.warning {
+    // First of all: it is a copy of this process.
+    let monitor = Monitor::fork()?;
+    let detach_keys = detach_keys(args.detach_keys.as_deref())?;
+    let (containers, entry) = make(&args.container, args.detach, global)?;
+    let config = &entry.record.config;
+    let streams = Streams {
+        interactive: config.attach_stdin,
+        terminal: config.tty,
+        proxy_signals: args.sig_proxy && !config.tty,
+        detach_keys,
+    };
+    let attach = Attach {
+        stdin: config.attach_stdin,
+        stdout: config.attach_stdout,
+        stderr: config.attach_stderr,
+        size: container::window_size().filter(|_| config.tty),
+    };
+    let signals = if args.detach { None } else { Some(SignalsKept::new()?) };
+    let session = monitor.start(&containers, &entry.record.id, attach).map_err(CliError::of_container)?;
+    if let Some(warning) = &session.warning {
         eprintln!("rbuild: warning: {warning}");
     }
-    if ended.outcome.out_of_memory {
-        eprintln!("rbuild: the container reached its memory limit, and a process of it was killed");
+    let Some(signals) = signals else {
+        output::print(&format!("{}\n", entry.record.id))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let left = session.run(&streams, signals).map_err(CliError::of_container)?;
+    Ok(exit_code(&left))
+}
+
+/// What `run`, `start -a` and `attach` exit with.
+pub(super) fn exit_code(left: &Left) -> ExitCode {
+    match left {
+        Left::Detached => {
+            eprintln!("read escape sequence");
+            ExitCode::SUCCESS
+        }
+        Left::Ended(ending) => {
+            if ending.out_of_memory {
+                eprintln!("rbuild: the container reached its memory limit, and a process of it was killed");
+            }
+            ExitCode::from(ending.exit_code)
+        }
     }
-    Ok(ExitCode::from(ended.outcome.status.code()))
+}
+
+pub(super) fn detach_keys(text: Option<&str>) -> Result<DetachKeys, CliError> {
+    Ok(text.map(DetachKeys::parse).transpose()?.unwrap_or_default())
 }
 
 /// Makes the container.
 pub(super) fn make(args: &ContainerArgs, detach: bool, global: &Global) -> Result<(Containers, Entry), CliError> {
     let not_run = |error: CliError| error.exit_code(NOT_RUN);
     let options = args.options(detach).map_err(not_run)?;
+    let attached = options.attach.stdin && options.terminal;
+    if attached && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(CliError::of_container(container::ContainerError::NoTerminal));
+    }
     let cidfile = args.program.cidfile.as_ref();
     if let Some(path) = cidfile.filter(|path| path.exists()) {
         let text = format!("the file `{}` of --cidfile is already there", path.display());
@@ -60,18 +115,9 @@ pub(super) fn make(args: &ContainerArgs, detach: bool, global: &Global) -> Resul
     let store = global.open_store().map_err(not_run)?;
     let image = image::find_image(&store, args).map_err(not_run)?;
     let containers = Containers::of(store.root());
-    let entry = container::create(&containers, &image, &options).map_err(container_error)?;
+    let entry = container::create(&containers, &image, &options).map_err(CliError::of_container)?;
     if let Some(path) = cidfile {
         std::fs::write(path, &entry.record.id).at("write", path).map_err(|error| not_run(error.into()))?;
     }
     Ok((containers, entry))
-}
-
-fn container_error(error: ContainerError) -> CliError {
-    let (code, hint) = (error.exit_code(), error.hint());
-    let cli = CliError::from(error).exit_code(code);
-    match hint {
-        Some(hint) => cli.hint(hint),
-        None => cli,
-    }
 }

@@ -41,7 +41,10 @@ pub fn create(containers: &Containers, image: &Image, options: &ContainerOptions
         Ok(record)
     });
     match made {
-        Ok(record) => Ok(Entry { record, state: State::default(), is_running: false, path: reserved.path.clone() }),
+        Ok(record) => {
+            super::events::add(containers, &record, "create", &[]);
+            Ok(Entry { record, state: State::default(), is_running: false, path: reserved.path.clone() })
+        }
         Err(error) => {
             // The error counts; a folder that stays is no container, but it would keep the name.
             let _ = containers.remove_own(&reserved.id);

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::control::Stop;
 use super::error::ContainerError;
+use super::events;
 use super::names;
 use super::record::Record;
 use super::state::State;
@@ -23,6 +25,18 @@ const AUTO_REMOVE: &str = "auto-remove";
 const TAKE_ATTEMPTS: usize = 50;
 /// How many made-up names are tried.
 const ATTEMPTS: usize = 30;
+
+const CHANGE_LOCK: &str = "change.lock";
+const KILL: i32 = 9;
+
+/// How containers are removed.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Removal {
+    /// Also those that run.
+    pub force: bool,
+    /// Their volumes without a name too.
+    pub volumes: bool,
+}
 
 /// All containers of a store.
 #[derive(Debug, Clone)]
@@ -58,6 +72,20 @@ impl Containers {
     /// Those of the store at that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { root: store_root.join("containers") }
+    }
+
+    /// Those kept in that folder itself.
+    pub(super) fn at(root: PathBuf) -> Self {
+        Self { root }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The container with that ID.
+    pub(super) fn open(&self, id: &str) -> Result<Entry, ContainerError> {
+        Entry::open(self.root.join(id))?.ok_or_else(|| ContainerError::NotFound { name: id.to_owned() })
     }
 
     pub fn store_root(&self) -> &Path {
@@ -156,14 +184,59 @@ impl Containers {
 
     /// Removes a container that has ended.
     pub fn remove(&self, entry: &Entry) -> Result<(), ContainerError> {
-        let _running = entry.take()?;
-        self.remove_folder(&entry.record.id)
+        self.remove_with(entry, Removal::default())
     }
 
-    /// Removes a container that has ended, and its volumes without a name.
-    pub fn remove_with_volumes(&self, entry: &Entry) -> Result<(), ContainerError> {
-        self.remove(entry)?;
-        volumes::remove_anonymous(self, &entry.record.mounts)
+    /// The same for one that runs, if that is allowed: it is killed.
+    pub fn remove_with(&self, entry: &Entry, removal: Removal) -> Result<(), ContainerError> {
+        if removal.force && entry.is_running {
+            let kill = Stop { signal: Some(KILL), timeout: Some(0), keep: false };
+            entry.stop(kill)?;
+            if !entry.path.join(RECORD).exists() {
+                // It was made with `--rm`.
+                return Ok(());
+            }
+        }
+        let _running = entry.take()?;
+        self.remove_folder(&entry.record.id)?;
+        events::add(self, &entry.record, "destroy", &[]);
+        if removal.volumes { volumes::remove_anonymous(self, &entry.record.mounts) } else { Ok(()) }
+    }
+
+    /// Changes what is kept of a container, if `change` says that it did. Only one process does so at a time.
+    pub fn change(&self, entry: &Entry, change: impl FnOnce(&mut Record) -> bool) -> Result<bool, ContainerError> {
+        let path = entry.path.join(CHANGE_LOCK);
+        let lock = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
+        flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
+        let mut record = Record::read(&entry.path.join(RECORD))?;
+        let changed = change(&mut record);
+        if changed {
+            record.write(&entry.path.join(RECORD))?;
+        }
+        Ok(changed)
+    }
+
+    /// Tells `events` that something happened to a container.
+    pub fn tell(&self, entry: &Entry, action: &str) {
+        events::add(self, &entry.record, action, &[]);
+    }
+
+    /// Gives a container another name.
+    pub fn rename(&self, entry: &Entry, name: &str) -> Result<(), ContainerError> {
+        names::check(name)?;
+        self.take_name(name, &entry.record.id)?;
+        self.change(entry, |record| {
+            record.name = format!("/{name}");
+            true
+        })?;
+        let old = self.root.join(BY_NAME).join(entry.record.plain_name());
+        std::fs::remove_file(&old).at("remove", &old)?;
+        if entry.is_running {
+            entry.reload()?;
+        }
+        let renamed = self.open(&entry.record.id)?;
+        events::add(self, &renamed.record, "rename", &[("oldName", &entry.record.name)]);
+        Ok(())
     }
 
     /// Changes what is kept of a container, if `change` says that it did. Only one process does so at a time.

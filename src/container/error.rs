@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::protocol::Failure;
 use crate::cdi::CdiError;
 use crate::io_error::IoError;
 use crate::network::NetworkError;
@@ -59,6 +60,33 @@ pub enum ContainerError {
     Ambiguous { prefix: String },
     #[error("container {name} is running")]
     IsRunning { name: String },
+    #[error("container {name} is not running")]
+    NotRunning { name: String },
+    #[error("container {name} is already paused")]
+    AlreadyPaused { name: String },
+    #[error("container {name} is not paused")]
+    NotPaused { name: String },
+    #[error("container {name} is paused, unpause the container before exec")]
+    ExecPaused { name: String },
+    #[error("logger: no log driver named '{name}' is registered: there are json-file, local and none")]
+    LogDriver { name: String },
+    #[error("the log driver does not take `{key}={value}`")]
+    LogOption { key: String, value: String },
+    #[error("configured logging driver does not support reading")]
+    NoLog,
+    #[error("`{text}` is no sequence of keys for leaving: it is letters and ctrl-LETTER, between commas")]
+    DetachKeys { text: String },
+    #[error("cannot send signal {number}")]
+    Signal {
+        number: i32,
+        #[source]
+        source: std::io::Error,
+    },
+    /// What the container's monitor says.
+    #[error("{}", .0.message)]
+    Monitor(Failure),
+    #[error("the container's monitor is gone")]
+    MonitorDied,
 }
 
 impl ContainerError {
@@ -66,6 +94,7 @@ impl ContainerError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Sandbox(error) => error.exit_code(),
+            Self::Monitor(failure) => failure.exit_code,
             _ => 125,
         }
     }
@@ -80,6 +109,7 @@ impl ContainerError {
         match self {
             Self::Network(error) => error.hint().map(str::to_owned),
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
+            Self::Monitor(failure) => failure.hint.clone(),
             Self::NameTaken { .. } => Some("choose another name, or remove that container".to_owned()),
             Self::NoTerminal => Some("leave out `-t` when the input is a file or a pipe".to_owned()),
             _ => None,

@@ -126,10 +126,14 @@ fn process(record: &Record, files: &Files<'_>, wiring: &Wiring, devices: &Device
         create_directory: true,
         user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
         terminal: record.config.tty,
-        limits: host.resources.ulimits.iter().map(limit).collect(),
+        limits: resource_limits(host),
         oom_score_adjust: Some(host.oom_score_adj).filter(|adjustment| *adjustment != 0),
         init: host.init.unwrap_or(false),
     })
+}
+
+pub(super) fn resource_limits(host: &HostConfig) -> Vec<ResourceLimit> {
+    host.resources.ulimits.iter().map(limit).collect()
 }
 
 fn limit(limit: &super::host_config::Ulimit) -> ResourceLimit {
@@ -178,6 +182,8 @@ fn isolation(
         apparmor: security.apparmor,
         devices: devices.nodes.clone(),
         limits: all_limits(host)?,
+        // One in the background is looked at with `stats` and `pause`; one in the foreground shall start at once.
+        own_cgroup: !record.config.attach_stdout,
     })
 }
 
@@ -245,7 +251,7 @@ pub(super) fn limits(resources: &Resources) -> Limits {
 }
 
 /// With those of devices, whose numbers are looked up.
-fn all_limits(host: &HostConfig) -> Result<Limits, ContainerError> {
+pub(super) fn all_limits(host: &HostConfig) -> Result<Limits, ContainerError> {
     let mut limits = limits(&host.resources);
     devices::limit(host, &mut limits)?;
     Ok(limits)

@@ -5,44 +5,62 @@
 //! containers/<id>/state.json    how it runs or ended: its `State`
 //! containers/<id>/upper, work   what it changed
 //! containers/<id>/hosts, ...   what is mounted in its /etc
-//! containers/<id>/lock          locked while it runs
+//! containers/<id>/lock          locked by its monitor, for as long as it has one
+//! containers/<id>/monitor.sock  where the monitor is reached
+//! containers/<id>/<id>-json.log what it printed
 //! containers/<id>/auto-remove   there when it is to go when it has ended
 //! containers/by-name/<name>     leads to the ID
 //! ```
 //!
 //! Must not know builds. Hop 12.
 
-mod attach;
+mod control;
 mod create;
+mod detach_keys;
 mod devices;
 mod directory;
 mod error;
+mod events;
+mod exec;
+mod exec_session;
+mod health;
 mod host_config;
 mod launch;
 mod links;
+mod log;
+mod monitor;
 mod mounts;
 mod names;
 mod namespaces;
 mod options;
+mod protocol;
 mod raw_mode;
 mod record;
-mod start;
+mod session;
+mod socket;
 mod state;
 mod volumes;
 mod wiring;
 
-pub use attach::Streams;
+pub use control::Stop;
 pub use create::{Image, create};
-pub use directory::{Containers, Entry};
+pub use detach_keys::DetachKeys;
+pub use directory::{Containers, Entry, Removal};
 pub use error::ContainerError;
+pub use exec::{ExecOptions, exec};
+pub use exec_session::exec_in_foreground;
 pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,
     WeightDevice,
 };
+pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
+pub use monitor::Monitor;
 pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
+pub use protocol::{Attach, Ending};
+pub use raw_mode::RawMode;
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
-pub use start::{Ended, run};
+pub use session::{Left, Session, SignalsKept, Streams, window_size};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
 pub use volumes::users_of as users_of_volume;
 pub use wiring::{endpoint_request, networks_of, owner, refresh_files};

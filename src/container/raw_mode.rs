@@ -11,10 +11,10 @@ static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
 /// Raw mode for as long as it exists.
 #[derive(Debug)]
-pub(super) struct RawMode(());
+pub struct RawMode(());
 
 impl RawMode {
-    pub(super) fn enter() -> io::Result<Self> {
+    pub fn enter() -> io::Result<Self> {
         restore_on_panic();
         let stdin = io::stdin();
         let before = tcgetattr(stdin.as_fd())?;

@@ -15,19 +15,37 @@ use rustix::net::{
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::container::Container;
+use super::CapabilitySet;
+use super::container::{Container, Process};
 use super::error::InitError;
 use super::os_bytes;
 
 /// The descriptor that the init finds it at.
 pub(super) const CHANNEL_FD: i32 = 3;
-/// The descriptor of a network namespace to join.
+/// The descriptor of a network namespace, or of a container's process, to join.
 pub(super) const NETWORK_FD: i32 = 4;
 
 /// More than any message; a length beyond it is no message of ours.
 const MOST_BYTES: usize = 256 << 20;
 
-/// What the init is to do.
+/// What the program that was executed as the init is to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Order {
+    /// To be the first process of a new container.
+    Start(Box<Launch>),
+    /// To be one more process of a container that runs.
+    Enter(Box<Entrance>),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Entrance {
+    pub(super) process: Process,
+    pub(super) capabilities: CapabilitySet,
+    pub(super) no_new_privileges: bool,
+    pub(super) seccomp: Option<Vec<u64>>,
+    pub(super) apparmor: Option<String>,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
     pub(super) container: Container,
@@ -58,6 +76,10 @@ pub(super) enum CgroupMounts {
 pub(super) enum Report {
     /// The other end of the program's terminal comes with it.
     Terminal,
+    /// The process that enters a container, as the host numbers it; the one that was started ends.
+    Entered {
+        pid: i32,
+    },
     /// All is prepared; the program is executed next.
     Ready {
         created: Vec<CreatedMountPoint>,

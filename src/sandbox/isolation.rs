@@ -38,6 +38,8 @@ pub struct Isolation {
     /// Kernel parameters of the container's own namespaces, by name (`net.core.somaxconn`).
     pub sysctls: BTreeMap<String, String>,
     pub limits: Limits,
+    /// A cgroup also without limits, if one can be had: so that the container can be measured and frozen at once.
+    pub own_cgroup: bool,
 }
 
 impl Default for Isolation {
@@ -58,6 +60,7 @@ impl Default for Isolation {
             shm_size: 64 << 20,
             sysctls: BTreeMap::new(),
             limits: Limits::default(),
+            own_cgroup: false,
         }
     }
 }

@@ -8,6 +8,7 @@ mod capability;
 mod cgroup;
 mod channel;
 mod container;
+mod detached;
 mod error;
 mod executable;
 mod helper;
@@ -21,16 +22,18 @@ mod os_bytes;
 mod running;
 mod seccomp;
 mod spawn;
+mod spawn_in;
 mod sysctl;
 pub mod user_namespace;
 
 pub use capability::{CapabilitySet, UnknownCapability};
-pub use cgroup::{CgroupVersion, Controllers, controllers};
+pub use cgroup::{CgroupVersion, Controllers, controllers, processes};
 pub use channel::CreatedMountPoint;
 pub use container::{
     Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,
     User,
 };
+pub use detached::fork_detached;
 pub use error::{InitError, SandboxError, Unsupported};
 pub use executable::use_init_executable;
 pub use helper::spawn_helper;
@@ -41,3 +44,4 @@ pub use network_namespace::{in_network_namespace, new_network_namespace};
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::spawn;
+pub use spawn_in::{Inside, spawn_in};

@@ -1,7 +1,7 @@
 //! A container whose program runs.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 use super::cgroup::Cgroup;
 use super::channel::CreatedMountPoint;
 use super::error::SandboxError;
+use super::isolation::Limits;
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +66,14 @@ impl Running {
         Ok(Self { handle, cgroup, terminal: None, created: Vec::new(), waited: false })
     }
 
+    /// The process has started another one, and ends.
+    pub(super) fn go_on_as(&mut self, pid: i32) -> Result<(), SandboxError> {
+        let next = Self::new(pid, None)?;
+        self.reap()?;
+        *self = next;
+        Ok(())
+    }
+
     pub(super) fn enter_cgroup(&self) -> Result<(), SandboxError> {
         self.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(self.handle.pid))
     }
@@ -94,6 +103,44 @@ impl Running {
     /// The master side of the program's terminal, if it was asked for; gives it once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
+    }
+
+    /// The folders of its cgroups; none when it has none.
+    pub fn cgroups(&self) -> Vec<String> {
+        self.cgroup.as_ref().map(Cgroup::names).unwrap_or_default()
+    }
+
+    /// Stops every process of the container where it is, or lets them go on.
+    pub fn freeze(&mut self, frozen: bool) -> Result<(), SandboxError> {
+        self.need_cgroup(&Limits::default())?.freeze(frozen)
+    }
+
+    /// Puts the container under other limits; what is `None` stays as it is.
+    pub fn set_limits(&mut self, limits: &Limits) -> Result<(), SandboxError> {
+        if limits.is_empty() {
+            return Ok(());
+        }
+        self.need_cgroup(limits)?.set(limits)
+    }
+
+    /// The container's cgroup; makes one that has all controllers, and puts every process into it, when there is none.
+    fn need_cgroup(&mut self, limits: &Limits) -> Result<&Cgroup, SandboxError> {
+        let cgroup = self.cgroup.get_or_insert_default();
+        if !cgroup.has_all() {
+            cgroup.complete(limits.parent.as_deref())?;
+            cgroup.adopt(self.handle.pid)?;
+        }
+        Ok(cgroup)
+    }
+
+    /// Lets the process go on by itself.
+    pub fn detach(mut self) {
+        self.waited = true;
+    }
+
+    /// Becomes readable when the program has ended.
+    pub fn as_pollable(&self) -> BorrowedFd<'_> {
+        self.handle.pidfd.as_fd()
     }
 
     /// Waits until the program, and with it every process of the container, has ended.

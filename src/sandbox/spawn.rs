@@ -8,7 +8,7 @@ use std::ptr;
 use rustix::thread::LinkNameSpaceType;
 
 use super::cgroup::{self, Cgroup};
-use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
+use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report};
 use super::container::{Container, Stdio, Stream};
 use super::error::SandboxError;
 use super::isolation::{Namespace, Namespaces, NetworkIsolation};
@@ -42,15 +42,34 @@ pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxErro
         NetworkIsolation::Host => NetworkAction::Keep,
         NetworkIsolation::Namespace(_) => NetworkAction::Join,
     };
-    let launch = Launch {
+    let launch = Order::Start(Box::new(Launch {
         container: container.clone(),
         seccomp: if isolation.privileged { None } else { isolation.seccomp.program(capabilities) },
         network,
         cgroups: cgroup::container_mounts(),
-    };
-    let cgroup = Cgroup::create(&isolation.limits)?;
+    }));
+    let cgroup = Cgroup::create(&isolation.limits, isolation.own_cgroup)?;
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
-    let pid = start_init(&isolation.network, isolation.namespaces, &stdio, &theirs)?;
+    let mut namespaces = libc::CLONE_NEWNS | flags_of(isolation.namespaces);
+    let joined = match &isolation.network {
+        NetworkIsolation::Namespace(namespace) => Some(namespace.as_raw_fd()),
+        NetworkIsolation::Empty => {
+            namespaces |= libc::CLONE_NEWNET;
+            None
+        }
+        NetworkIsolation::Host => None,
+    };
+    let start = || start_init(namespaces, joined, &stdio, &theirs);
+    let pid = match isolation.namespaces.pid {
+        // A process is in its process namespace from its birth: this thread's children are to be born there.
+        Namespace::OfProcess(pid) => {
+            give_birth_in(&format!("/proc/{pid}/ns/pid"))?;
+            let started = start();
+            give_birth_in("/proc/self/ns/pid")?;
+            started?
+        }
+        _ => start()?,
+    };
     drop((theirs, stdio));
     let mut running = Running::new(pid, cgroup)?;
     running.enter_cgroup()?;
@@ -62,7 +81,7 @@ pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxErro
 }
 
 /// Takes the init's reports until it has become the program.
-fn follow(running: &mut Running, channel: &mut Channel) -> Result<(), SandboxError> {
+pub(super) fn follow(running: &mut Running, channel: &mut Channel) -> Result<(), SandboxError> {
     let mut ready = false;
     loop {
         match channel.receive().map_err(start_error("hear from the container's init"))? {
@@ -74,15 +93,17 @@ fn follow(running: &mut Running, channel: &mut Channel) -> Result<(), SandboxErr
                 ready = true;
             }
             Some(Report::Failed(error)) => return Err(error.into()),
+            Some(Report::Entered { pid }) => running.go_on_as(pid)?,
             None if ready => return Ok(()),
             None => return Err(SandboxError::InitDied),
         }
     }
 }
 
-fn start_init(
-    network: &NetworkIsolation,
-    namespaces: Namespaces,
+/// Executes the init in new namespaces, with `joined` as the descriptor of something that it is to join.
+pub(super) fn start_init(
+    namespaces: i32,
+    joined: Option<RawFd>,
     stdio: &Stdio,
     channel: &OwnedFd,
 ) -> Result<i32, SandboxError> {
@@ -93,17 +114,13 @@ fn start_init(
         Stream::Null => null.as_raw_fd(),
         Stream::Fd(fd) => fd.as_raw_fd(),
     };
-    let network_fd = match network {
-        NetworkIsolation::Namespace(fd) => fd.as_raw_fd(),
-        _ => -1,
-    };
     let mut plan = ChildPlan {
         descriptors: [
             number(&stdio.stdin, 0),
             number(&stdio.stdout, 1),
             number(&stdio.stderr, 2),
             channel.as_raw_fd(),
-            network_fd,
+            joined.unwrap_or(-1),
         ],
         executable: executable::own()?.as_raw_fd(),
         arguments: [INIT_NAME.as_ptr(), ptr::null()],
@@ -111,20 +128,14 @@ fn start_init(
         errno: 0,
     };
     const { assert!(CHANNEL_FD == 3 && NETWORK_FD == 4, "the order of `descriptors`") };
+    clone_and_execute(&mut plan, namespaces)
+}
+
+fn flags_of(namespaces: Namespaces) -> i32 {
     let own = |namespace: Namespace, flag: i32| if namespace == Namespace::Own { flag } else { 0 };
-    let mut flags = libc::CLONE_NEWNS
-        | own(namespaces.pid, libc::CLONE_NEWPID)
+    own(namespaces.pid, libc::CLONE_NEWPID)
         | own(namespaces.ipc, libc::CLONE_NEWIPC)
-        | own(namespaces.uts, libc::CLONE_NEWUTS);
-    if matches!(network, NetworkIsolation::Empty) {
-        flags |= libc::CLONE_NEWNET;
-    }
-    let Namespace::OfProcess(pid) = namespaces.pid else { return clone_and_execute(&mut plan, flags) };
-    // A process is in its process namespace from its birth: this thread's children are to be born there.
-    give_birth_in(&format!("/proc/{pid}/ns/pid"))?;
-    let started = clone_and_execute(&mut plan, flags);
-    give_birth_in("/proc/self/ns/pid")?;
-    started
+        | own(namespaces.uts, libc::CLONE_NEWUTS)
 }
 
 fn give_birth_in(path: &str) -> Result<(), SandboxError> {

@@ -14,6 +14,7 @@
 //! copies/<hex>          which files a copy put into which layer, owned by `solve`
 //! leases                says by byte locks which process uses what
 //! locks/<hex>           taken while a step or a layer is being made
+//! events.log            what happened
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! last-build            names the report of the last build
 //! store.db              images, tags, layers, cache records, and why builds did what they did
@@ -29,6 +30,7 @@ mod build_cache;
 mod cache;
 mod check;
 mod durability;
+mod events;
 mod explanations;
 mod fetch;
 mod find;
@@ -60,6 +62,7 @@ pub use blobs::BlobWriter;
 pub use build_cache::{CacheContent, CacheItem, Eviction};
 pub use check::{LayerRow, damaged_database};
 pub use durability::{SYNC_COMMAND, sync_in_background};
+pub use events::{Actor, Event, Events};
 pub use explanations::{Absence, BuildName, BuildRow};
 pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
 pub use find::{FindImageError, FoundImage};

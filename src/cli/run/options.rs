@@ -167,7 +167,7 @@ impl ContainerArgs {
     }
 }
 
-fn restart_policy(text: &str) -> Result<RestartPolicy, CliError> {
+pub(in crate::cli) fn restart_policy(text: &str) -> Result<RestartPolicy, CliError> {
     let (name, count) = match text.split_once(':') {
         Some((name, count)) => (name, Some(count)),
         None => (text, None),

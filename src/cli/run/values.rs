@@ -9,21 +9,21 @@ use crate::container::Ulimit;
 use crate::io_error::AtPath;
 use crate::sandbox::{self, Profile};
 
-pub(super) use crate::cli::build::values::bytes;
+pub(in crate::cli) use crate::cli::build::values::bytes;
 
-pub(super) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
+pub(in crate::cli) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text).map(|number| number as i64) }
 }
 
 /// `NAME=SOFT[:HARD]`, in docker's numbers.
-pub(super) fn ulimits(text: &str) -> Result<Ulimit, CliError> {
+pub(in crate::cli) fn ulimits(text: &str) -> Result<Ulimit, CliError> {
     let limit = ulimit(text)?;
     let number = |bound: u64| i64::try_from(bound).unwrap_or(-1);
     Ok(Ulimit { name: limit.name, hard: number(limit.hard), soft: number(limit.soft) })
 }
 
 /// A number of processors, in billionths.
-pub(super) fn processors(text: &str) -> Result<u64, String> {
+pub(in crate::cli) fn processors(text: &str) -> Result<u64, String> {
     let number: f64 = text.parse().map_err(|_| "it is a number such as 1.5".to_owned())?;
     // The kernel's smallest quota is a millisecond.
     if !number.is_finite() || number < 0.01 {
@@ -33,7 +33,7 @@ pub(super) fn processors(text: &str) -> Result<u64, String> {
 }
 
 /// `NAME=VALUE` as it is; `NAME` with what it is here, or alone when it is not set.
-pub(super) fn variable(text: &str) -> String {
+pub(in crate::cli) fn variable(text: &str) -> String {
     match std::env::var(text) {
         Ok(value) if !text.contains('=') => format!("{text}={value}"),
         _ => text.to_owned(),
@@ -41,7 +41,7 @@ pub(super) fn variable(text: &str) -> String {
 }
 
 /// Lines of `NAME=VALUE` or `NAME`; empty ones and those that begin with `#` don't count. Nothing is unquoted.
-pub(super) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
     let text = std::fs::read_to_string(path).at("read", path)?;
     let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
@@ -56,26 +56,26 @@ pub(super) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
 }
 
 /// Lines of `KEY=VALUE` or `KEY`; empty ones and those that begin with `#` don't count.
-pub(super) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
     let text = std::fs::read_to_string(path).at("read", path)?;
     let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
 }
 
 /// A duration such as `1m30s`, in nanoseconds.
-pub(super) fn duration(text: &str) -> Option<i64> {
+pub(in crate::cli) fn duration(text: &str) -> Option<i64> {
     crate::dockerfile::nanoseconds(text)
 }
 
 /// docker's `Tmpfs`: from the place to its options.
-pub(super) fn tmpfs(texts: &[String]) -> BTreeMap<String, String> {
+pub(in crate::cli) fn tmpfs(texts: &[String]) -> BTreeMap<String, String> {
     let split =
         |text: &String| text.split_once(':').map_or((text.clone(), String::new()), |(a, b)| (a.into(), b.into()));
     texts.iter().map(split).collect()
 }
 
 /// `KEY=VALUE`, or `KEY` with nothing.
-pub(super) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, String)> {
+pub(in crate::cli) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, String)> {
     texts.iter().map(|text| {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
         (key.to_owned(), value.to_owned())
@@ -83,7 +83,7 @@ pub(super) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, String)> 
 }
 
 /// docker writes `KEY=VALUE`, and once wrote `KEY:VALUE`. A profile comes with its content, as docker keeps it.
-pub(super) fn security(texts: &[String]) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<String>, CliError> {
     let mut options = Vec::new();
     for text in texts {
         let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));

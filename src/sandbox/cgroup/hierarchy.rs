@@ -105,6 +105,34 @@ impl Hierarchies {
         }
     }
 
+    /// The folders that a cgroup with these controllers is to be made in, as far as they exist here.
+    pub(super) fn parents(
+        &self,
+        controllers: &[&'static str],
+        parent: Option<&str>,
+    ) -> Result<Vec<PathBuf>, SandboxError> {
+        let failed = |path: &Path, error: &io::Error| SandboxError::Limit {
+            limit: "cgroup",
+            reason: format!("`{}`: {error}", path.display()),
+        };
+        if let Some(root) = &self.unified {
+            let directory = unified_parent(root, parent).map_err(|(path, error)| failed(&path, &error))?;
+            for controller in controllers {
+                // Those that are missing can't be measured; a limit that needs one says so.
+                let setting = Setting { limit: "", controller, file: "", value: String::new(), optional: true };
+                let _ = enable(root, &directory, &setting);
+            }
+            return Ok(vec![directory]);
+        }
+        let mut found = Vec::new();
+        for root in controllers.iter().filter_map(|controller| self.legacy.get(*controller)) {
+            let directory = root.join(relative(parent));
+            std::fs::create_dir_all(&directory).map_err(|error| failed(&directory, &error))?;
+            found.push(directory);
+        }
+        Ok(found)
+    }
+
     /// A folder for a container that has a parent cgroup and no limits of its own.
     pub(super) fn any_parent(&self, parent: &str) -> Result<PathBuf, SandboxError> {
         let root = self.unified.as_ref().or(self.legacy.get("pids")).or(self.legacy.values().next());

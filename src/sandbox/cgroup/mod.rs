@@ -20,54 +20,163 @@ pub use hierarchy::{CgroupVersion, Controllers, controllers};
 
 /// How long removed cgroups may need to become empty after their last process was waited for.
 const REMOVAL_PATIENCE: Duration = Duration::from_millis(200);
+const FREEZE_ATTEMPTS: usize = 1000;
+
+/// What a cgroup is made of that is not only there for its limits.
+const ALL_CONTROLLERS: [&str; 6] = ["freezer", "memory", "cpu", "cpuacct", "pids", "blkio"];
 
 /// The cgroups of one container, one per hierarchy in use.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Cgroup {
     directories: Vec<PathBuf>,
+    /// Somebody else's, who removes it.
+    borrowed: bool,
 }
 
 impl Cgroup {
-    /// Makes the cgroups that the limits need, and sets them. Nothing when there are no limits.
-    pub(super) fn create(limits: &Limits) -> Result<Option<Self>, SandboxError> {
-        static COUNTER: AtomicU32 = AtomicU32::new(0);
-        if limits.is_empty() {
-            return Ok(None);
+    /// Makes the cgroups that the limits need, and sets them. With `own`, one for each controller, as far as that is
+    /// allowed here. Nothing when there is no need for any.
+    pub(super) fn create(limits: &Limits, own: bool) -> Result<Option<Self>, SandboxError> {
+        let mut cgroup = Self::default();
+        if own && cgroup.complete(limits.parent.as_deref()).is_err() {
+            cgroup = Self::default();
         }
+        if !limits.is_empty() {
+            cgroup.make(limits)?;
+        }
+        Ok(Some(cgroup).filter(|cgroup| !cgroup.directories.is_empty()))
+    }
+
+    fn make(&mut self, limits: &Limits) -> Result<(), SandboxError> {
         let hierarchies = Hierarchies::find()?;
-        let name = format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed));
-        let mut cgroup = Self { directories: Vec::new() };
+        let name = self.name();
         for setting in settings::settings(limits, hierarchies.version()) {
             let parent = hierarchies.parent(&setting, limits.parent.as_deref())?;
             let directory = parent.join(&name);
-            if !cgroup.directories.contains(&directory) {
+            if !self.directories.contains(&directory) {
                 remove_dead(&parent);
                 std::fs::create_dir(&directory).map_err(|error| setting.failed(&directory, &error))?;
-                cgroup.directories.push(directory.clone());
+                self.directories.push(directory.clone());
                 hierarchies.prepare(&directory, &setting)?;
             }
             apply(&setting, &directory)?;
         }
-        if cgroup.directories.is_empty() {
+        if self.directories.is_empty() {
             let parent = limits.parent.clone().unwrap_or_default();
             let directory = hierarchies.any_parent(&parent)?.join(&name);
-            std::fs::create_dir(&directory).map_err(|error| SandboxError::Limit {
-                limit: "cgroup parent",
-                reason: format!("`{}`: {error}", directory.display()),
-            })?;
-            cgroup.directories.push(directory);
+            std::fs::create_dir(&directory).map_err(|error| failed("cgroup parent", &directory, &error))?;
+            self.directories.push(directory);
         }
-        Ok(Some(cgroup))
+        Ok(())
+    }
+
+    /// The name of its folders: by it, others know whose they are.
+    fn name(&self) -> PathBuf {
+        static COUNTER: AtomicU32 = AtomicU32::new(0);
+        match self.directories.first().and_then(|directory| directory.file_name()) {
+            Some(name) => PathBuf::from(name),
+            None => PathBuf::from(format!("{}-{}", std::process::id(), COUNTER.fetch_add(1, Ordering::Relaxed))),
+        }
+    }
+
+    /// Makes the missing ones, so that there is one for each controller.
+    pub(super) fn complete(&mut self, parent: Option<&str>) -> Result<(), SandboxError> {
+        let name = self.name();
+        for parent in Hierarchies::find()?.parents(&ALL_CONTROLLERS, parent)? {
+            let directory = parent.join(&name);
+            if !self.directories.contains(&directory) {
+                remove_dead(&parent);
+                std::fs::create_dir(&directory).map_err(|error| failed("cgroup", &directory, &error))?;
+                self.directories.push(directory);
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of a container that another process looks after.
+    pub(super) fn of_container(directories: &[String]) -> Self {
+        Self { directories: directories.iter().map(PathBuf::from).collect(), borrowed: true }
+    }
+
+    pub(super) fn names(&self) -> Vec<String> {
+        self.directories.iter().map(|directory| directory.display().to_string()).collect()
+    }
+
+    /// Whether it can be frozen and put under any limit.
+    pub(super) fn has_all(&self) -> bool {
+        self.freezer().is_some()
+    }
+
+    fn freezer(&self) -> Option<(PathBuf, &'static str)> {
+        let file =
+            |name: &str| self.directories.iter().map(|directory| directory.join(name)).find(|file| file.exists());
+        file("cgroup.freeze").map(|file| (file, "1")).or_else(|| file("freezer.state").map(|file| (file, "FROZEN")))
+    }
+
+    /// Changes limits.
+    pub(super) fn set(&self, limits: &Limits) -> Result<(), SandboxError> {
+        let version = Hierarchies::find()?.version();
+        for setting in settings::settings(limits, version) {
+            let has_it = |directory: &&PathBuf| directory.join(setting.file).exists();
+            match self.directories.iter().find(has_it) {
+                Some(directory) => apply_in_any_order(&setting, directory)?,
+                None if setting.optional => {}
+                None => return Err(setting.failed(Path::new(setting.file), &std::io::ErrorKind::NotFound.into())),
+            }
+        }
+        // What could only be set after another one was.
+        for setting in settings::settings(limits, version) {
+            if let Some(directory) = self.directories.iter().find(|directory| directory.join(setting.file).exists()) {
+                apply(&setting, directory)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn freeze(&self, frozen: bool) -> Result<(), SandboxError> {
+        let no_freezer = || SandboxError::Limit { limit: "freezer", reason: "there is no freezer cgroup".to_owned() };
+        let (file, word) = self.freezer().ok_or_else(no_freezer)?;
+        let word = match (frozen, word) {
+            (true, word) => word,
+            (false, "1") => "0",
+            (false, _) => "THAWED",
+        };
+        // Version 1 says FREEZING while some process has not stopped yet, and may have to be asked again.
+        for _ in 0..FREEZE_ATTEMPTS {
+            std::fs::write(&file, word).map_err(|error| failed("freezer", &file, &error))?;
+            let state = std::fs::read_to_string(&file).map_err(|error| failed("freezer", &file, &error))?;
+            if state.trim() == word {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err(SandboxError::Limit { limit: "freezer", reason: "the container does not come to rest".to_owned() })
+    }
+
+    /// Takes in all processes of a container that runs already.
+    pub(super) fn adopt(&self, pid: i32) -> Result<(), SandboxError> {
+        let mut seen = std::collections::BTreeSet::new();
+        loop {
+            // Until nobody is left that was started meanwhile by one not yet moved.
+            let new: Vec<i32> = processes(pid).into_iter().filter(|pid| seen.insert(*pid)).collect();
+            if new.is_empty() {
+                return Ok(());
+            }
+            for pid in new {
+                if let Err(error) = self.add(pid)
+                    && Path::new(&format!("/proc/{pid}")).exists()
+                {
+                    return Err(error);
+                }
+            }
+        }
     }
 
     /// Puts a process, and all it will start, under the limits.
     pub(super) fn add(&self, pid: i32) -> Result<(), SandboxError> {
         for directory in &self.directories {
             let file = directory.join("cgroup.procs");
-            std::fs::write(&file, pid.to_string()).map_err(|error| SandboxError::Limit {
-                limit: "cgroup",
-                reason: format!("`{}`: {error}", file.display()),
-            })?;
+            std::fs::write(&file, pid.to_string()).map_err(|error| failed("cgroup", &file, &error))?;
         }
         Ok(())
     }
@@ -85,6 +194,9 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
+        if self.borrowed {
+            return;
+        }
         let deadline = std::time::Instant::now() + REMOVAL_PATIENCE;
         for directory in &self.directories {
             while std::fs::remove_dir(directory).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
@@ -96,6 +208,46 @@ impl Drop for Cgroup {
             }
         }
     }
+}
+
+fn failed(limit: &'static str, path: &Path, error: &std::io::Error) -> SandboxError {
+    SandboxError::Limit { limit, reason: format!("`{}`: {error}", path.display()) }
+}
+
+/// A limit of memory can't be above that of memory and swap, nor the other way round, at any moment: one that is refused
+/// is tried again after the others.
+fn apply_in_any_order(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {
+    match apply(setting, directory) {
+        Err(_) if setting.controller == "memory" => Ok(()),
+        applied => applied,
+    }
+}
+
+/// Of a container that sees the host's processes: those that come from its first one.
+fn descendants(pid: i32, all: &[i32]) -> Vec<i32> {
+    let parent = |pid: i32| -> Option<i32> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        text.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    };
+    let comes_from = |other: &i32| {
+        let line = std::iter::successors(Some(*other), |pid| parent(*pid).filter(|parent| *parent > 1));
+        line.take(all.len()).any(|one| one == pid)
+    };
+    all.iter().copied().filter(comes_from).collect()
+}
+
+/// The processes that are in the same process namespace as this one, which is among them.
+pub fn processes(pid: i32) -> Vec<i32> {
+    let namespace = |pid: i32| {
+        let metadata = std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok()?;
+        Some(std::os::unix::fs::MetadataExt::ino(&metadata))
+    };
+    let Some(own) = namespace(pid) else { return Vec::new() };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    let together: Vec<i32> = all.filter(|other| namespace(*other) == Some(own)).collect();
+    let is_shared = Some(own) == namespace(std::process::id() as i32);
+    if is_shared { descendants(pid, &together) } else { together }
 }
 
 fn apply(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {

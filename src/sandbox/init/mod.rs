@@ -4,6 +4,7 @@
 //! filesystem, moves into it, gives up what the program shall not have, and becomes the program.
 
 mod devices;
+mod enter;
 mod mask;
 mod program;
 mod reaper;
@@ -23,12 +24,12 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
-use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Report};
+use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report};
 use super::error::InitError;
 use super::isolation::{Isolation, Namespace};
 use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
-use super::{loopback, sysctl};
+use super::{CapabilitySet, loopback, sysctl};
 use target::MountPoints;
 
 type Result<T> = std::result::Result<T, InitError>;
@@ -45,12 +46,21 @@ pub fn init_if_requested() {
 
 /// Returns only when the program could not be executed.
 fn run() {
-    die_with_parent();
     // SAFETY: `spawn` puts the channel at this number, nothing else in this process knows of it, and a process that
     // calls itself by the init's name without having one finds out at the first read.
     let mut channel = Channel::from_fd(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) });
-    let Ok(Some(launch)) = channel.receive::<Launch>() else { return };
-    if let Err(error) = start(launch, &mut channel) {
+    let done = match channel.receive() {
+        Ok(Some(Order::Start(launch))) => {
+            die_with_parent();
+            if channel.is_abandoned() {
+                return;
+            }
+            start(*launch, &mut channel)
+        }
+        Ok(Some(Order::Enter(entrance))) => enter::enter(*entrance, &mut channel),
+        _ => return,
+    };
+    if let Err(error) = done {
         // When nobody listens any more, there is nobody to tell.
         let _ = channel.send(&Report::Failed(error));
     }
@@ -84,7 +94,15 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
     }
-    let program = program::Program::new(&container, seccomp, usual_files)?;
+    let isolation = &container.isolation;
+    let rights = program::Rights {
+        capabilities: if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities },
+        no_new_privileges: isolation.no_new_privileges,
+        seccomp,
+        apparmor: isolation.apparmor.clone(),
+        dies_with_parent: true,
+    };
+    let program = program::Program::new(&container.process, rights, usual_files)?;
     created.extend(program.enter_directory()?);
     program.execute(channel, created, terminal)
 }

@@ -15,7 +15,7 @@ use super::terminal::Terminal;
 use super::{Doing, Result, die_with_parent, message, reaper};
 use crate::sandbox::CapabilitySet;
 use crate::sandbox::channel::{Channel, CreatedMountPoint, Report};
-use crate::sandbox::container::{Container, Process};
+use crate::sandbox::container::Process;
 use crate::sandbox::error::InitError;
 use crate::sandbox::mount_api::last_errno;
 
@@ -25,30 +25,32 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// The highest capability number that a 64-bit mask may have.
 const CAPABILITIES: u32 = 64;
 
+/// What the program may do.
+pub(super) struct Rights {
+    pub(super) capabilities: CapabilitySet,
+    pub(super) no_new_privileges: bool,
+    pub(super) seccomp: Option<Vec<u64>>,
+    pub(super) apparmor: Option<String>,
+    /// It is killed when the thread that started it is gone.
+    pub(super) dies_with_parent: bool,
+}
+
 pub(super) struct Program<'a> {
     process: &'a Process,
-    capabilities: CapabilitySet,
-    no_new_privileges: bool,
-    seccomp: Option<Vec<u64>>,
-    apparmor: Option<&'a str>,
+    rights: Rights,
     usual_files: Rlimit,
     arguments: Vec<CString>,
     environment: Vec<CString>,
 }
 
 impl<'a> Program<'a> {
-    pub(super) fn new(container: &'a Container, seccomp: Option<Vec<u64>>, usual_files: Rlimit) -> Result<Self> {
-        let process = &container.process;
+    pub(super) fn new(process: &'a Process, rights: Rights, usual_files: Rlimit) -> Result<Self> {
         if process.arguments.is_empty() {
             return Err(message("there is no program to run"));
         }
-        let isolation = &container.isolation;
         Ok(Self {
             process,
-            capabilities: if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities },
-            no_new_privileges: isolation.no_new_privileges,
-            seccomp,
-            apparmor: isolation.apparmor.as_deref(),
+            rights,
             usual_files,
             arguments: process.arguments.iter().map(|text| c_string(text)).collect::<Result<_>>()?,
             environment: process.environment.iter().map(|text| c_string(text)).collect::<Result<_>>()?,
@@ -88,8 +90,10 @@ impl<'a> Program<'a> {
         close_on_exec()?;
         channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
         self.restrict()?;
-        // Changing the user has undone it. If rbuild died in between, nobody holds the other end of the channel.
-        die_with_parent();
+        if self.rights.dies_with_parent {
+            // Changing the user has undone it. If rbuild died in between, nobody holds the other end of the channel.
+            die_with_parent();
+        }
         if channel.is_abandoned() {
             return Ok(());
         }
@@ -121,16 +125,16 @@ impl<'a> Program<'a> {
     /// Gives up what the program shall not have. A seccomp filter needs a capability or no-new-privileges; so it comes
     /// before the capabilities go when the program may gain privileges, and last of all when it may not.
     fn restrict(&self) -> Result<()> {
-        if let Some(profile) = self.apparmor {
+        if let Some(profile) = &self.rights.apparmor {
             crate::sandbox::lsm::confine(profile)?;
         }
-        if !self.no_new_privileges {
+        if !self.rights.no_new_privileges {
             self.load_filter()?;
         }
         self.drop_bounding_set()?;
         self.become_user()?;
         self.set_capabilities()?;
-        if self.no_new_privileges {
+        if self.rights.no_new_privileges {
             rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
             self.load_filter()?;
         }
@@ -138,7 +142,7 @@ impl<'a> Program<'a> {
     }
 
     fn load_filter(&self) -> Result<()> {
-        let Some(program) = &self.seccomp else { return Ok(()) };
+        let Some(program) = &self.rights.seccomp else { return Ok(()) };
         let filter: Vec<libc::sock_filter> = program
             .iter()
             .map(|word| libc::sock_filter {
@@ -156,7 +160,7 @@ impl<'a> Program<'a> {
     }
 
     fn drop_bounding_set(&self) -> Result<()> {
-        for number in (0..CAPABILITIES).filter(|number| self.capabilities.bits() & 1 << number == 0) {
+        for number in (0..CAPABILITIES).filter(|number| self.rights.capabilities.bits() & 1 << number == 0) {
             // SAFETY: prctl with numbers only.
             let result = unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number as libc::c_ulong, 0, 0, 0) };
             match last_errno() {
@@ -187,7 +191,7 @@ impl<'a> Program<'a> {
     fn set_capabilities(&self) -> Result<()> {
         let doing = "the capabilities";
         let before = rustix::thread::capabilities(None).doing("read", doing)?;
-        let kept = KernelSet::from_bits_retain(self.capabilities.bits()) & before.permitted;
+        let kept = KernelSet::from_bits_retain(self.rights.capabilities.bits()) & before.permitted;
         let effective = if self.process.user.uid == 0 { kept } else { kept & before.effective };
         let sets = rustix::thread::CapabilitySets { effective, permitted: kept, inheritable: KernelSet::empty() };
         rustix::thread::set_capabilities(None, sets).doing("set", doing)

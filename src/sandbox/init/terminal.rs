@@ -22,13 +22,7 @@ pub(super) struct Terminal {
 pub(super) fn open(root: &Root, user: &User, points: &mut MountPoints<'_>) -> Result<Terminal> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = target::open_with(&root.mount, Path::new("/dev/pts/ptmx"), flags).doing("open", "/dev/ptmx")?;
-    rustix::pty::unlockpt(&master).doing("unlock", "the terminal")?;
-    let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let slave = rustix::pty::ioctl_tiocgptpeer(&master, peer).doing("open", "the terminal")?;
-    if user.uid != 0 {
-        let uid = Uid::from_raw(user.uid);
-        rustix::fs::fchown(&slave, Some(uid), None::<Gid>).doing("give away", "the terminal")?;
-    }
+    let Terminal { master, slave } = with_master(master, user)?;
     let name = rustix::pty::ptsname(&master, Vec::new()).doing("name", "the terminal")?;
     let name = name.to_string_lossy();
     let handle = target::open(&root.mount, Path::new(&*name)).doing("open", &*name)?;
@@ -38,6 +32,18 @@ pub(super) fn open(root: &Root, user: &User, points: &mut MountPoints<'_>) -> Re
     let place = Path::new("/dev/console");
     let point = points.open(place, PointKind::File)?;
     mount_api::attach(&console, &point).doing("mount", place)?;
+    Ok(Terminal { master, slave })
+}
+
+/// The terminal of a master that was opened, given to the user.
+pub(super) fn with_master(master: OwnedFd, user: &User) -> Result<Terminal> {
+    rustix::pty::unlockpt(&master).doing("unlock", "the terminal")?;
+    let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let slave = rustix::pty::ioctl_tiocgptpeer(&master, peer).doing("open", "the terminal")?;
+    if user.uid != 0 {
+        let uid = Uid::from_raw(user.uid);
+        rustix::fs::fchown(&slave, Some(uid), None::<Gid>).doing("give away", "the terminal")?;
+    }
     Ok(Terminal { master, slave })
 }
 

@@ -1,0 +1,88 @@
+//! `rbuild exec`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::run::{detach_keys, environment_file, exit_code, variable};
+use super::{CliError, containers};
+use crate::container::{self, ContainerError, ExecOptions};
+use crate::sandbox::Stdio;
+
+/// Run a program in a container that runs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "CONTAINER")]
+    pub(super) container: String,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+    /// Leave it in the background
+    #[arg(short, long)]
+    detach: bool,
+    /// The keys that end the session and not the program
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Set a variable; with the name alone, to what it is here
+    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    env: Vec<String>,
+    /// Set the variables of a file
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Pass the input on
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give the program all rights
+    #[arg(long)]
+    privileged: bool,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// The program's user, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// The program's folder
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let keys = detach_keys(args.detach_keys.as_deref())?;
+    let mut environment = Vec::new();
+    for file in &args.env_file {
+        environment.extend(environment_file(file)?);
+    }
+    environment.extend(args.env.iter().map(|text| variable(text)));
+    let options = ExecOptions {
+        command: args.command,
+        environment,
+        user: args.user,
+        directory: args.workdir,
+        terminal: args.tty && !args.detach,
+        privileged: args.privileged,
+    };
+    if options.terminal && args.interactive && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(CliError::of_container(ContainerError::NoTerminal).exit_code(1));
+    }
+    let containers = containers::open(global)?;
+    let entry = containers::find(&containers, &args.container)?;
+    let command = options.command.join(" ");
+    let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"));
+    event("exec_create");
+    if args.detach {
+        let running = container::exec(&entry, &options, Stdio::default()).map_err(exec_error)?;
+        event("exec_start");
+        running.detach();
+        return Ok(ExitCode::SUCCESS);
+    }
+    let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
+    let left = left.map_err(exec_error)?;
+    containers.tell(&entry, "exec_die");
+    Ok(exit_code(&left))
+}
+
+/// 126 and 127 for a program that can't be executed or is not there, as a shell has it; 1 for all else.
+fn exec_error(error: ContainerError) -> CliError {
+    let code = error.exit_code();
+    CliError::of_container(error).exit_code(if matches!(code, 126 | 127) { code } else { 1 })
+}

@@ -1,0 +1,34 @@
+//! `rbuild stop`
+
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::{CliError, containers};
+use crate::container::Stop;
+
+/// Ask containers to end, and make them end when they don't
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+    /// Instead of the container's own
+    #[arg(short, long, value_name = "SIGNAL", value_parser = containers::signal)]
+    signal: Option<i32>,
+    /// Seconds to wait before it is killed; -1 to wait for ever
+    #[arg(short, long, visible_alias = "time", value_name = "SECONDS", allow_hyphen_values = true)]
+    timeout: Option<i64>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let containers = containers::open(global)?;
+    let stop = Stop { signal: args.signal, timeout: args.timeout, keep: false };
+    containers::each_at_once(
+        &containers,
+        &args.containers,
+        |entry| {
+            if entry.is_running { entry.stop(stop) } else { Ok(()) }
+        },
+    )?;
+    Ok(ExitCode::SUCCESS)
+}

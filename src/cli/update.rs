@@ -1,0 +1,102 @@
+//! `rbuild update`
+
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::run::{bytes, bytes_or_unlimited, processors, restart_policy};
+use super::{CliError, containers};
+use crate::container::{Resources, RestartPolicy};
+
+/// Change the limits and the restart policy of containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+    #[arg(long, value_name = "10-1000", value_parser = clap::value_parser!(u16).range(10..=1000))]
+    blkio_weight: Option<u16>,
+    /// Microseconds
+    #[arg(long, value_name = "NUMBER", conflicts_with = "cpus")]
+    cpu_period: Option<u64>,
+    /// Microseconds
+    #[arg(long, value_name = "NUMBER", conflicts_with = "cpus", allow_hyphen_values = true)]
+    cpu_quota: Option<i64>,
+    #[arg(short, long, value_name = "NUMBER")]
+    cpu_shares: Option<u64>,
+    /// How many processors, such as 1.5
+    #[arg(long, value_name = "NUMBER", value_parser = processors)]
+    cpus: Option<u64>,
+    #[arg(long, value_name = "LIST")]
+    cpuset_cpus: Option<String>,
+    #[arg(long, value_name = "LIST")]
+    cpuset_mems: Option<String>,
+    #[arg(short, long, value_name = "BYTES", value_parser = bytes)]
+    memory: Option<u64>,
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    memory_reservation: Option<u64>,
+    /// Memory and swap together; -1 for unlimited swap
+    #[arg(long, value_name = "BYTES", value_parser = bytes_or_unlimited, allow_hyphen_values = true)]
+    memory_swap: Option<i64>,
+    /// -1 for unlimited
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pids_limit: Option<i64>,
+    /// no, always, unless-stopped or on-failure[:N]
+    #[arg(long, value_name = "POLICY")]
+    restart: Option<String>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let policy: Option<RestartPolicy> = args.restart.as_deref().map(restart_policy).transpose()?;
+    let containers = containers::open(global)?;
+    containers::each(&containers, &args.containers, |entry| {
+        if policy.as_ref().is_some_and(|policy| !matches!(policy.name.as_str(), "" | "no"))
+            && entry.record.host_config.auto_remove
+        {
+            return Err(CliError::new(
+                "restart policy cannot be updated because AutoRemove is enabled for the container",
+            ));
+        }
+        let before = (entry.record.host_config.resources.clone(), entry.record.host_config.restart_policy.clone());
+        containers.change(&entry, |record| {
+            args.apply(&mut record.host_config.resources);
+            if let Some(policy) = &policy {
+                record.host_config.restart_policy = policy.clone();
+            }
+            true
+        })?;
+        if let Err(error) = if entry.is_running { entry.reload() } else { Ok(()) } {
+            // What the kernel does not take is not kept.
+            containers.change(&entry, |record| {
+                (record.host_config.resources, record.host_config.restart_policy) = before;
+                true
+            })?;
+            let text = format!("cannot update container {}", entry.record.id);
+            return Err(CliError::of_container(error).exit_code(1).context(&text));
+        }
+        Ok(())
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Args {
+    fn apply(&self, resources: &mut Resources) {
+        fn set<T: Clone>(place: &mut T, value: &Option<T>) {
+            if let Some(value) = value {
+                *place = value.clone();
+            }
+        }
+        set(&mut resources.blkio_weight, &self.blkio_weight);
+        set(&mut resources.cpu_period, &self.cpu_period);
+        set(&mut resources.cpu_quota, &self.cpu_quota);
+        set(&mut resources.cpu_shares, &self.cpu_shares);
+        set(&mut resources.nano_cpus, &self.cpus);
+        set(&mut resources.cpuset_cpus, &self.cpuset_cpus);
+        set(&mut resources.cpuset_mems, &self.cpuset_mems);
+        set(&mut resources.memory, &self.memory);
+        set(&mut resources.memory_reservation, &self.memory_reservation);
+        set(&mut resources.memory_swap, &self.memory_swap);
+        if self.pids_limit.is_some() {
+            resources.pids_limit = self.pids_limit;
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! What other processes ask of a container's monitor.
+
+use std::os::unix::net::UnixStream;
+
+use super::directory::Entry;
+use super::error::ContainerError;
+use super::protocol::{self, Ending, Kind, Reply, Request};
+use super::socket;
+use crate::io_error::AtPath;
+
+/// How a container is to be stopped.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Stop {
+    /// Instead of the container's own.
+    pub signal: Option<i32>,
+    /// Seconds until it is killed, below zero for never; the container's own without it.
+    pub timeout: Option<i64>,
+    /// It is to be started again: one made with `--rm` stays.
+    pub keep: bool,
+}
+
+impl Entry {
+    /// Sends a signal to the program.
+    pub fn signal(&self, number: i32) -> Result<(), ContainerError> {
+        self.ask(&Request::Signal { number, explicit: true })
+    }
+
+    /// Returns when the container has ended, at once when it does not run.
+    pub fn stop(&self, stop: Stop) -> Result<(), ContainerError> {
+        let Stop { signal, timeout, keep } = stop;
+        match self.ask(&Request::Stop { signal, timeout, keep }) {
+            Err(ContainerError::MonitorDied) => Ok(()),
+            answer => answer,
+        }
+    }
+
+    pub fn pause(&self) -> Result<(), ContainerError> {
+        self.ask(&Request::Pause)
+    }
+
+    pub fn unpause(&self) -> Result<(), ContainerError> {
+        self.ask(&Request::Unpause)
+    }
+
+    /// Lets the container have what its record says now.
+    pub fn reload(&self) -> Result<(), ContainerError> {
+        self.ask(&Request::Reload)
+    }
+
+    /// Waits until the container has ended for good; at once when it does not run.
+    pub fn wait(&self) -> Result<Ending, ContainerError> {
+        let ended = || Ending { exit_code: self.state.exit_code, ..Ending::default() };
+        if !self.is_running {
+            return Ok(ended());
+        }
+        let stream = match self.connect() {
+            Err(ContainerError::MonitorDied) => return self.ending(),
+            stream => stream?,
+        };
+        protocol::send(&stream, Kind::Request, &Request::Wait).at("reach", "the container's monitor")?;
+        match receive(&stream) {
+            Ok(Reply::Ended(ending)) => Ok(ending),
+            Err(ContainerError::MonitorDied) => self.ending(),
+            Err(error) => Err(error),
+            Ok(_) => Err(ContainerError::MonitorDied),
+        }
+    }
+
+    /// How it ended, as its folder says now.
+    fn ending(&self) -> Result<Ending, ContainerError> {
+        let now = Self::open(self.folder().to_owned())?;
+        let code = now.map_or(self.state.exit_code, |entry| entry.state.exit_code);
+        Ok(Ending { exit_code: code, ..Ending::default() })
+    }
+
+    fn ask(&self, request: &Request) -> Result<(), ContainerError> {
+        if !self.is_running {
+            return Err(ContainerError::NotRunning { name: self.record.plain_name().to_owned() });
+        }
+        let stream = self.connect()?;
+        protocol::send(&stream, Kind::Request, request).at("reach", "the container's monitor")?;
+        receive(&stream).map(drop)
+    }
+
+    /// A monitor that has just begun listens in a moment; one that is about to end does no longer.
+    fn connect(&self) -> Result<UnixStream, ContainerError> {
+        loop {
+            match socket::connect(self.folder()) {
+                Ok(stream) => return Ok(stream),
+                Err(ContainerError::Io(error)) if is_nobody_there(&error.source) => {}
+                Err(error) => return Err(error),
+            }
+            if !Self::open(self.folder().to_owned())?.is_some_and(|entry| entry.is_running) {
+                return Err(ContainerError::MonitorDied);
+            }
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+    }
+}
+
+fn is_nobody_there(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+}
+
+/// The monitor's answer; what failed there is an error here.
+pub(super) fn receive(stream: &UnixStream) -> Result<Reply, ContainerError> {
+    let mut body = Vec::new();
+    loop {
+        match protocol::receive(stream, &mut body).at("hear from", "the container's monitor")? {
+            None => return Err(ContainerError::MonitorDied),
+            Some(Kind::Reply) => match protocol::decode(&body).at("understand", "the container's monitor")? {
+                Reply::Failed(failure) => return Err(ContainerError::Monitor(failure)),
+                reply => return Ok(reply),
+            },
+            // What the program prints meanwhile.
+            Some(_) => {}
+        }
+    }
+}

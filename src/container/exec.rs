@@ -1,0 +1,87 @@
+//! One more program in a container that runs.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::directory::Entry;
+use super::error::ContainerError;
+use super::launch;
+use super::record::Record;
+use super::state::Status;
+use crate::sandbox::{self, CapabilitySet, Inside, Process, Running, Stdio};
+use crate::snapshot::{ProcessUser, View, process_user};
+
+/// What is said about the program beyond what the container has.
+#[derive(Debug, Clone, Default)]
+pub struct ExecOptions {
+    pub command: Vec<String>,
+    /// `NAME=VALUE`
+    pub environment: Vec<String>,
+    pub user: Option<String>,
+    pub directory: Option<String>,
+    pub terminal: bool,
+    pub privileged: bool,
+}
+
+/// Starts the program; it is a child of this process.
+pub fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result<Running, ContainerError> {
+    let name = || entry.record.plain_name().to_owned();
+    match entry.state.status {
+        Status::Running => {}
+        Status::Paused => return Err(ContainerError::ExecPaused { name: name() }),
+        _ => return Err(ContainerError::NotRunning { name: name() }),
+    }
+    start_inside(&entry.record, entry.folder(), entry.state.pid, (&entry.state.cgroups, options), stdio)
+}
+
+/// The same for a container that the caller knows to run.
+pub(super) fn start_inside(
+    record: &Record,
+    folder: &Path,
+    pid: i32,
+    (cgroups, options): (&[String], &ExecOptions),
+    stdio: Stdio,
+) -> Result<Running, ContainerError> {
+    let host = &record.host_config;
+    let security = launch::security(host)?;
+    let capabilities = if options.privileged { CapabilitySet::ALL } else { launch::capabilities(host)? };
+    let seccomp = if host.privileged { sandbox::Seccomp::Unconfined } else { security.seccomp };
+    let no_new_privileges = security.no_new_privileges;
+    let inside =
+        Inside { pid, cgroups, capabilities, no_new_privileges, seccomp: &seccomp, apparmor: security.apparmor };
+    Ok(sandbox::spawn_in(&inside, &process(record, folder, options)?, stdio)?)
+}
+
+fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Process, ContainerError> {
+    let run = &record.config.run;
+    let mut layers: Vec<PathBuf> = record.layers.iter().map(PathBuf::from).collect();
+    layers.push(folder.join("upper"));
+    let view = View::open(&layers)?;
+    let mut user: ProcessUser = process_user(&view, options.user.as_ref().unwrap_or(&run.user))?;
+    for group in &record.host_config.group_add {
+        user.groups.push(process_user(&view, &format!("0:{group}"))?.gid);
+    }
+    let directory = options.directory.as_ref().unwrap_or(&run.working_dir);
+    Ok(Process {
+        arguments: options.command.iter().map(OsString::from).collect(),
+        environment: environment(record, options, &user.home),
+        directory: Path::new("/").join(directory),
+        create_directory: false,
+        user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
+        terminal: options.terminal,
+        limits: launch::resource_limits(&record.host_config),
+        oom_score_adjust: None,
+        init: false,
+    })
+}
+
+fn environment(record: &Record, options: &ExecOptions, home: &str) -> Vec<OsString> {
+    let mut record = record.clone();
+    record.config.tty = options.terminal;
+    for variable in &options.environment {
+        if let Some((name, value)) = variable.split_once('=') {
+            record.config.run.set_env(name, value);
+        }
+    }
+    launch::environment(&record, home)
+}

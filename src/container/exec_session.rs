@@ -1,0 +1,165 @@
+//! A program that `exec` started, in the foreground: its input and output are rbuild's.
+
+use std::fs::File;
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::fd::AsFd as _;
+use std::thread::JoinHandle;
+
+use rustix::termios::Winsize;
+use signal_hook::consts::signal::SIGWINCH;
+use signal_hook::iterator::Signals;
+
+use super::detach_keys::DetachKeys;
+use super::directory::Entry;
+use super::error::ContainerError;
+use super::exec::{ExecOptions, exec};
+use super::protocol::Ending;
+use super::raw_mode::RawMode;
+use super::session::{Left, window_size};
+use crate::io_error::AtPath;
+use crate::sandbox::{Running, Stdio, Stream};
+
+const BUFFER: usize = 32 << 10;
+
+/// Starts a program in a container and passes everything on until it has ended, or the user leaves.
+pub fn exec_in_foreground(
+    entry: &Entry,
+    options: &ExecOptions,
+    interactive: bool,
+    keys: DetachKeys,
+    started: impl FnOnce(&Running),
+) -> Result<Left, ContainerError> {
+    if options.terminal {
+        return in_terminal(entry, options, interactive, keys, started);
+    }
+    let mut copies = Vec::new();
+    let stdio = Stdio {
+        stdin: if interactive { input()? } else { Stream::Null },
+        stdout: output(io::stdout(), &mut copies)?,
+        stderr: output(io::stderr(), &mut copies)?,
+    };
+    let running = exec(entry, options, stdio)?;
+    started(&running);
+    let outcome = running.wait()?;
+    for copy in copies {
+        // A copying thread doesn't panic; if it did, the output is lost and the outcome still holds.
+        let _ = copy.join();
+    }
+    Ok(Left::Ended(Ending { exit_code: outcome.status.code(), ..Ending::default() }))
+}
+
+fn in_terminal(
+    entry: &Entry,
+    options: &ExecOptions,
+    interactive: bool,
+    mut keys: DetachKeys,
+    started: impl FnOnce(&Running),
+) -> Result<Left, ContainerError> {
+    let mut signals = Signals::new([SIGWINCH]).at("register", "the signals")?;
+    let mut running = exec(entry, options, Stdio::default())?;
+    let Some(master) = running.take_terminal().map(File::from) else { return Err(ContainerError::MonitorDied) };
+    resize(&master);
+    started(&running);
+    let copy = |master: &File| master.try_clone().at("copy", "the terminal");
+    let terminal = copy(&master)?;
+    std::thread::spawn(move || signals.forever().for_each(|_| resize(&terminal)));
+    let _raw = match interactive && io::stdin().is_terminal() {
+        true => Some(RawMode::enter().at("prepare", "the terminal")?),
+        false => None,
+    };
+    let (sender, receiver) = std::sync::mpsc::channel();
+    if interactive {
+        let (mut input, sender) = (copy(&master)?, sender.clone());
+        // It ends with the process: nothing can wake it from waiting for a key.
+        std::thread::spawn(move || type_into(&mut input, &mut keys).then(|| sender.send(Heard::Leave)));
+    }
+    std::thread::spawn(move || {
+        copy_all(master, io::stdout());
+        // Nobody waits any more when the user has left.
+        let _ = sender.send(Heard::End);
+    });
+    match receiver.recv() {
+        Ok(Heard::Leave) => {
+            running.detach();
+            Ok(Left::Detached)
+        }
+        _ => {
+            let outcome = running.wait()?;
+            Ok(Left::Ended(Ending { exit_code: outcome.status.code(), ..Ending::default() }))
+        }
+    }
+}
+
+enum Heard {
+    End,
+    Leave,
+}
+
+/// Until the end of the input; true when the keys for leaving were typed.
+fn type_into(terminal: &mut File, keys: &mut DetachKeys) -> bool {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match io::stdin().read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(length) => {
+                let (bytes, leave) = keys.filter(&buffer[..length]);
+                if terminal.write_all(&bytes).is_err() {
+                    return false;
+                }
+                if leave {
+                    return true;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return false,
+        }
+    }
+}
+
+fn resize(terminal: &File) {
+    if let Some((rows, columns)) = window_size() {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // It fails only when the container's side is gone.
+        let _ = rustix::termios::tcsetwinsize(terminal.as_fd(), size);
+    }
+}
+
+/// Files and pipes are handed to the program as they are. The user's terminal is not: whoever has it can read from it
+/// and change its settings; so a pipe stands between.
+fn input() -> Result<Stream, ContainerError> {
+    if !io::stdin().is_terminal() {
+        return Ok(Stream::Inherit);
+    }
+    let (reader, writer) = io::pipe().at("create", "a pipe")?;
+    std::thread::spawn(move || copy_all(io::stdin(), writer));
+    Ok(Stream::Fd(reader.into()))
+}
+
+fn output(
+    stream: impl Write + IsTerminal + Send + 'static,
+    copies: &mut Vec<JoinHandle<()>>,
+) -> Result<Stream, ContainerError> {
+    if !stream.is_terminal() {
+        return Ok(Stream::Inherit);
+    }
+    let (reader, writer) = io::pipe().at("create", "a pipe")?;
+    copies.push(std::thread::spawn(move || copy_all(reader, stream)));
+    Ok(Stream::Fd(writer.into()))
+}
+
+/// Until the end of the input, or until nobody takes the output. A terminal ends with an error (EIO).
+fn copy_all(mut from: impl Read, mut to: impl Write) {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => {
+                if to.write_all(&buffer[..length]).and_then(|()| to.flush()).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}

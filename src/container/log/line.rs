@@ -1,0 +1,90 @@
+//! One line of a log: docker's JSON.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    Stdout,
+    Stderr,
+}
+
+/// With its line end, unless the program printed none for 16 KiB.
+#[derive(Debug, PartialEq, Deserialize)]
+pub struct LogLine<'a> {
+    #[serde(borrow)]
+    pub log: Cow<'a, str>,
+    pub stream: Source,
+    pub time: jiff::Timestamp,
+    #[serde(default)]
+    pub attrs: BTreeMap<String, String>,
+}
+
+impl Source {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stdout => "stdout",
+            Self::Stderr => "stderr",
+        }
+    }
+}
+
+/// Appends a line; `attributes` is JSON, with a comma before it, or nothing.
+pub(super) fn write(out: &mut Vec<u8>, text: &[u8], source: Source, attributes: &str, time: &str) {
+    out.extend(br#"{"log":""#);
+    match std::str::from_utf8(text) {
+        Ok(text) => escape(out, text.as_bytes()),
+        Err(_) => escape(out, String::from_utf8_lossy(text).as_bytes()),
+    }
+    out.extend(br#"","stream":""#);
+    out.extend(source.name().as_bytes());
+    out.push(b'"');
+    out.extend(attributes.as_bytes());
+    out.extend(br#","time":""#);
+    out.extend(time.as_bytes());
+    out.extend(b"\"}\n");
+}
+
+/// As Go does it: `<`, `>` and `&` too.
+fn escape(out: &mut Vec<u8>, text: &[u8]) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let is_plain = |byte: &u8| *byte >= 0x20 && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&');
+    let mut rest = text;
+    loop {
+        let plain = rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+        out.extend_from_slice(&rest[..plain]);
+        let Some(special) = rest.get(plain) else { return };
+        match special {
+            b'\n' => out.extend(br"\n"),
+            b'\r' => out.extend(br"\r"),
+            b'\t' => out.extend(br"\t"),
+            b'"' | b'\\' => out.extend([b'\\', *special]),
+            _ => {
+                out.extend(br"\u00");
+                out.extend([HEX[usize::from(special >> 4)], HEX[usize::from(special & 15)]]);
+            }
+        }
+        rest = &rest[plain + 1..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        let time = "2026-11-21T12:00:00.5Z";
+        let mut out = Vec::new();
+        write(&mut out, b"a\"<\\\x01\t\xc3\xa9\xff\r\n", Source::Stderr, r#","attrs":{"k":"v"}"#, time);
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(r#"{"log":"a\"\u003c\\\u0001\té"#), "{text}");
+        let line: LogLine<'_> = serde_json::from_str(&text).unwrap();
+        assert_eq!(line.log, "a\"<\\\x01\té\u{fffd}\r\n");
+        assert_eq!((line.stream, line.time), (Source::Stderr, time.parse().unwrap()));
+        assert_eq!(line.attrs["k"], "v");
+    }
+}

@@ -1,0 +1,135 @@
+//! What a container printed, kept as docker's `json-file` keeps it: one JSON object for each line, in files that take
+//! each other's place when they are full.
+//!
+//! The driver `local` keeps the same lines, with docker's limits for it (5 files of 20 MB, all but the first
+//! compressed).
+
+mod line;
+mod reader;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+use super::error::ContainerError;
+use super::record::Record;
+
+pub use line::{LogLine, Source};
+pub use reader::{LogReader, Selection};
+pub(super) use writer::LogWriter;
+
+/// Where a container's log is, and how large it may become.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogSettings {
+    /// The file that is written to; older ones are called the same with `.1`, `.2` and so on, and `.gz` if compressed.
+    pub path: PathBuf,
+    /// Bytes; nothing for no limit.
+    max_size: Option<u64>,
+    max_files: usize,
+    compress: bool,
+    /// Shown by `logs --details`.
+    attributes: Vec<(String, String)>,
+}
+
+impl LogSettings {
+    /// Those of a container whose folder is `folder`; nothing when it keeps no log.
+    pub fn of(record: &Record, folder: &Path) -> Result<Option<Self>, ContainerError> {
+        let config = &record.host_config.log_config;
+        let mut settings = match config.driver.as_str() {
+            "" | "json-file" => Self {
+                path: folder.join(format!("{}-json.log", record.id)),
+                max_size: None,
+                max_files: 1,
+                compress: false,
+                attributes: Vec::new(),
+            },
+            "local" => Self {
+                path: folder.join("local-logs").join("container.log"),
+                max_size: Some(20_000_000),
+                max_files: 5,
+                compress: true,
+                attributes: Vec::new(),
+            },
+            "none" => return Ok(None),
+            other => return Err(ContainerError::LogDriver { name: other.to_owned() }),
+        };
+        for (key, value) in &config.config {
+            let wrong = || ContainerError::LogOption { key: key.clone(), value: value.clone() };
+            match key.as_str() {
+                "max-size" if value == "-1" => settings.max_size = None,
+                "max-size" => settings.max_size = Some(size(value).filter(|size| *size > 0).ok_or_else(wrong)?),
+                "max-file" => settings.max_files = value.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?,
+                "compress" => settings.compress = value.parse().map_err(|_| wrong())?,
+                // Writing to a file never makes the program wait for long; what a full buffer would lose is kept.
+                "mode" if matches!(value.as_str(), "blocking" | "non-blocking") => {}
+                "max-buffer-size" => drop(size(value).ok_or_else(wrong)?),
+                "labels" | "env" => settings.attributes.extend(chosen(record, key, value)),
+                "tag" => settings.attributes.push(("tag".to_owned(), tag(record, value))),
+                _ => return Err(wrong()),
+            }
+        }
+        settings.attributes.sort();
+        Ok(Some(settings))
+    }
+
+    /// The file that is `age` generations old; 0 is the one that is written to.
+    fn generation(&self, age: usize, compressed: bool) -> PathBuf {
+        if age == 0 {
+            return self.path.clone();
+        }
+        let mut name = self.path.clone().into_os_string();
+        name.push(format!(".{age}{}", if compressed { ".gz" } else { "" }));
+        PathBuf::from(name)
+    }
+}
+
+/// The labels or variables of those names.
+fn chosen(record: &Record, kind: &str, names: &str) -> Vec<(String, String)> {
+    let run = &record.config.run;
+    let value = |name: &str| match kind {
+        "labels" => run.labels.get(name).cloned(),
+        _ => run.env_value(name).map(str::to_owned),
+    };
+    names.split(',').filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
+}
+
+/// The parts of docker's template that make sense for a line.
+fn tag(record: &Record, template: &str) -> String {
+    let image_id = record.image.trim_start_matches("sha256:");
+    [
+        ("{{.ID}}", record.short_id()),
+        ("{{.FullID}}", &record.id),
+        ("{{.Name}}", record.plain_name()),
+        ("{{.ImageID}}", image_id.get(..12).unwrap_or(image_id)),
+        ("{{.ImageName}}", &record.config.image),
+    ]
+    .iter()
+    .fold(template.to_owned(), |text, (field, value)| text.replace(field, value))
+}
+
+/// `10m`: powers of 1024, as docker counts here.
+fn size(text: &str) -> Option<u64> {
+    let lower = text.to_ascii_lowercase();
+    let digits = lower.trim_end_matches('b').trim_end_matches('i');
+    let (number, power) = match digits.char_indices().last()? {
+        (at, 'k') => (&digits[..at], 10),
+        (at, 'm') => (&digits[..at], 20),
+        (at, 'g') => (&digits[..at], 30),
+        (at, 't') => (&digits[..at], 40),
+        _ => (digits, 0),
+    };
+    let number: f64 = number.trim().parse().ok().filter(|number| *number >= 0.0)?;
+    Some((number * (1u64 << power) as f64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, wanted) in [("10m", Some(10 << 20)), ("1.5k", Some(1536)), ("7", Some(7)), ("2GB", Some(2 << 30))] {
+            assert_eq!(size(text), wanted, "{text}");
+        }
+        assert_eq!((size("x"), size(""), size("-1")), (None, None, None));
+    }
+}

@@ -1,0 +1,151 @@
+//! Writes a log: lines cut out of what comes, files changed when they are full.
+
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use super::LogSettings;
+use super::line::{self, Source};
+use crate::container::error::ContainerError;
+use crate::io_error::AtPath;
+
+/// A line without an end is cut there, as docker does.
+const LONGEST_LINE: usize = 16 << 10;
+
+pub(in crate::container) struct LogWriter {
+    settings: LogSettings,
+    file: File,
+    size: u64,
+    attributes: String,
+    /// What has no line end yet, of both streams.
+    begun: [Vec<u8>; 2],
+    buffer: Vec<u8>,
+    compressing: Option<std::thread::JoinHandle<()>>,
+}
+
+impl LogWriter {
+    pub(in crate::container) fn open(settings: LogSettings) -> Result<Self, ContainerError> {
+        if let Some(folder) = settings.path.parent() {
+            std::fs::create_dir_all(folder).at("create", folder)?;
+        }
+        let file = append_to(&settings.path).at("open", &settings.path)?;
+        let size = file.metadata().at("look at", &settings.path)?.len();
+        let attributes = if settings.attributes.is_empty() {
+            String::new()
+        } else {
+            let map: std::collections::BTreeMap<_, _> = settings.attributes.iter().cloned().collect();
+            format!(",\"attrs\":{}", serde_json::json!(map))
+        };
+        let begun = [Vec::new(), Vec::new()];
+        Ok(Self { settings, file, size, attributes, begun, buffer: Vec::new(), compressing: None })
+    }
+
+    /// Takes what the program printed.
+    pub(in crate::container) fn write(&mut self, source: Source, mut bytes: &[u8]) -> io::Result<()> {
+        let time = jiff::Timestamp::now().to_string();
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            let (line, rest) = bytes.split_at(end + 1);
+            self.take(source, line, &time)?;
+            self.end_line(source, &time)?;
+            bytes = rest;
+        }
+        self.take(source, bytes, &time)?;
+        self.flush()
+    }
+
+    /// Adds to the line that has begun, and cuts it where it is too long.
+    fn take(&mut self, source: Source, mut bytes: &[u8], time: &str) -> io::Result<()> {
+        loop {
+            let begun = &mut self.begun[source as usize];
+            let room = LONGEST_LINE.saturating_sub(begun.len());
+            if bytes.len() <= room {
+                begun.extend_from_slice(bytes);
+                return Ok(());
+            }
+            begun.extend_from_slice(&bytes[..room]);
+            bytes = &bytes[room..];
+            self.end_line(source, time)?;
+        }
+    }
+
+    fn end_line(&mut self, source: Source, time: &str) -> io::Result<()> {
+        let begun = &mut self.begun[source as usize];
+        let before = self.buffer.len();
+        line::write(&mut self.buffer, begun, source, &self.attributes, time);
+        begun.clear();
+        self.size += (self.buffer.len() - before) as u64;
+        if self.settings.max_size.is_some_and(|limit| self.size > limit) {
+            // The line that is too much begins the next file.
+            let line = self.buffer.split_off(before);
+            self.flush()?;
+            self.rotate()?;
+            self.size = line.len() as u64;
+            self.buffer = line;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let written = self.file.write_all(&self.buffer);
+        self.buffer.clear();
+        // One large piece of output is not paid for until the end.
+        self.buffer.shrink_to(256 << 10);
+        written
+    }
+
+    /// Writes what has no line end, when there is no more to come.
+    pub(in crate::container) fn finish(&mut self) -> io::Result<()> {
+        let time = jiff::Timestamp::now().to_string();
+        for source in [Source::Stdout, Source::Stderr] {
+            if !self.begun[source as usize].is_empty() {
+                self.end_line(source, &time)?;
+            }
+        }
+        self.flush()?;
+        if let Some(thread) = self.compressing.take() {
+            // It doesn't panic; if it did, a file stays uncompressed.
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+
+    fn rotate(&mut self) -> io::Result<()> {
+        if let Some(thread) = self.compressing.take() {
+            let _ = thread.join();
+        }
+        let settings = &self.settings;
+        if settings.max_files == 1 {
+            // Readers keep what they have open.
+            std::fs::remove_file(&settings.path)?;
+        }
+        for age in (1..settings.max_files).rev() {
+            for compressed in [false, true] {
+                let (from, to) = (settings.generation(age - 1, compressed), settings.generation(age, compressed));
+                if (age > 1 || !compressed) && from.exists() {
+                    std::fs::rename(&from, &to)?;
+                }
+            }
+        }
+        self.file = append_to(&settings.path)?;
+        if settings.compress && settings.max_files > 1 {
+            let (from, to) = (settings.generation(1, false), settings.generation(1, true));
+            // Not compressing it loses nothing.
+            self.compressing = Some(std::thread::spawn(move || drop(compress(&from, &to))));
+        }
+        Ok(())
+    }
+}
+
+fn append_to(path: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    File::options().create(true).append(true).mode(0o640).open(path)
+}
+
+fn compress(from: &Path, to: &Path) -> io::Result<()> {
+    let temporary = to.with_extension("new");
+    let mut out = flate2::write::GzEncoder::new(File::create(&temporary)?, flate2::Compression::fast());
+    io::copy(&mut File::open(from)?, &mut out)?;
+    out.finish()?;
+    std::fs::rename(&temporary, to)?;
+    std::fs::remove_file(from)
+}

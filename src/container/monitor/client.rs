@@ -1,0 +1,131 @@
+//! One of those who are connected to a monitor.
+
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+
+use serde::Serialize;
+
+use crate::container::log::Source;
+use crate::container::protocol::{self, Attach, HEADER, Kind};
+
+/// A client that takes no more gets no more, and the program waits, once so much lies ready for it.
+const MOST_WAITING: usize = 256 << 10;
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// What a client waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Awaits {
+    Nothing,
+    /// That the container has ended for good, to be told how.
+    End,
+    /// The same, to be told that it is done.
+    Stop,
+}
+
+pub(super) struct Client {
+    pub(super) stream: UnixStream,
+    incoming: Vec<u8>,
+    outgoing: Vec<u8>,
+    pub(super) attach: Option<Attach>,
+    pub(super) awaits: Awaits,
+    pub(super) is_gone: bool,
+}
+
+impl Client {
+    pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        let (incoming, outgoing) = (Vec::new(), Vec::new());
+        Ok(Self { stream, incoming, outgoing, attach: None, awaits: Awaits::Nothing, is_gone: false })
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.outgoing.len() > MOST_WAITING
+    }
+
+    pub(super) fn has_outgoing(&self) -> bool {
+        !self.outgoing.is_empty()
+    }
+
+    /// Takes what has come, and gives the whole frames of it.
+    pub(super) fn read(&mut self) -> Vec<(Kind, Vec<u8>)> {
+        let before = self.incoming.len();
+        self.incoming.resize(before + READ_AT_ONCE, 0);
+        let read = self.stream.read(&mut self.incoming[before..]);
+        self.incoming.truncate(before + read.as_ref().copied().unwrap_or(0));
+        match read {
+            Ok(0) => self.is_gone = true,
+            Err(error) if !is_temporary(&error) => self.is_gone = true,
+            _ => {}
+        }
+        let mut frames = Vec::new();
+        let mut at = 0;
+        while self.incoming.len() >= at + HEADER {
+            let Ok((kind, length)) = protocol::parse_header(&self.incoming[at..]) else {
+                self.is_gone = true;
+                break;
+            };
+            let body = at + HEADER..at + HEADER + length;
+            if self.incoming.len() < body.end {
+                break;
+            }
+            at = body.end;
+            frames.push((kind, self.incoming[body].to_vec()));
+        }
+        self.incoming.drain(..at);
+        self.incoming.shrink_to(READ_AT_ONCE);
+        frames
+    }
+
+    pub(super) fn reply<T: Serialize>(&mut self, value: &T) {
+        match protocol::encode(Kind::Reply, value) {
+            Ok(frame) => self.send(&[&frame]),
+            Err(_) => self.is_gone = true,
+        }
+    }
+
+    /// Passes on what the program printed, if the client wants it.
+    pub(super) fn output(&mut self, source: Source, bytes: &[u8]) {
+        let wanted = |attach: Attach| match source {
+            Source::Stdout => attach.stdout,
+            Source::Stderr => attach.stderr,
+        };
+        if self.attach.is_some_and(wanted) {
+            let kind = if source == Source::Stdout { Kind::Output } else { Kind::Errors };
+            self.send(&[&protocol::header(kind, bytes.len()), bytes]);
+        }
+    }
+
+    fn send(&mut self, parts: &[&[u8]]) {
+        parts.iter().for_each(|part| self.outgoing.extend_from_slice(part));
+        self.write();
+    }
+
+    /// Writes what the client takes now.
+    pub(super) fn write(&mut self) {
+        while !self.outgoing.is_empty() {
+            match self.stream.write(&self.outgoing) {
+                Ok(length) => drop(self.outgoing.drain(..length)),
+                Err(error) if is_temporary(&error) => break,
+                Err(_) => {
+                    self.is_gone = true;
+                    break;
+                }
+            }
+        }
+        if self.outgoing.is_empty() {
+            self.outgoing.shrink_to(READ_AT_ONCE);
+        }
+    }
+
+    /// Writes all that is left, however long the client takes for it.
+    pub(super) fn finish(&mut self) {
+        if self.stream.set_nonblocking(false).is_ok() {
+            // A client that is gone needs nothing.
+            let _ = self.stream.write_all(&self.outgoing);
+        }
+    }
+}
+
+pub(super) fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

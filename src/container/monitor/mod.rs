@@ -1,0 +1,60 @@
+//! The process that stays with a container: it owns the program's terminal or pipes, writes the log and the state,
+//! starts the program again when it should be, and answers those who want something of it.
+//!
+//! It is a fork of the command that starts the container, made before that command does anything else: it is small then,
+//! and has one thread. It waits to be told which container it is for, and ends when its container has ended for good.
+//! When it is killed, the kernel kills the container's program too (`PR_SET_PDEATHSIG`): nothing runs that nobody watches.
+
+mod client;
+mod program;
+mod requests;
+mod restart;
+mod supervisor;
+
+use std::os::unix::net::UnixStream;
+
+use super::directory::Containers;
+use super::error::ContainerError;
+use super::protocol::{self, Attach, Failure, Kind, Reply, Request};
+use super::session::Session;
+use crate::io_error::AtPath;
+use crate::sandbox;
+
+/// The socket's name in a container's folder.
+pub(super) const SOCKET: &str = "monitor.sock";
+
+/// A monitor that waits for its container.
+#[derive(Debug)]
+pub struct Monitor(UnixStream);
+
+impl Monitor {
+    /// Makes the process. To be called before this one does anything else.
+    pub fn fork() -> Result<Self, ContainerError> {
+        Ok(Self(sandbox::fork_detached(serve).at("start", "the container's monitor")?))
+    }
+
+    /// Starts a container; gives its streams when its program runs.
+    pub fn start(self, containers: &Containers, id: &str, attach: Attach) -> Result<Session, ContainerError> {
+        let request = Request::Go { containers: containers.root().to_owned(), id: id.to_owned(), attach };
+        // When it has died, reading says so.
+        let _ = protocol::send(&self.0, Kind::Request, &request);
+        Session::started(self.0)
+    }
+}
+
+/// The monitor's life.
+fn serve(stream: UnixStream) {
+    let mut body = Vec::new();
+    // The end of the stream: the command failed before it had a container.
+    let Ok(Some(Kind::Request)) = protocol::receive(&stream, &mut body) else { return };
+    let Ok(Request::Go { containers, id, attach }) = protocol::decode(&body) else { return };
+    drop(body);
+    let containers = Containers::at(containers);
+    match supervisor::Supervisor::start(containers, &id, &stream, attach) {
+        Ok(supervisor) => supervisor.run(),
+        Err(error) => {
+            // When nobody listens any more, there is nobody to tell; the state has it.
+            let _ = protocol::send(&stream, Kind::Reply, &Reply::Failed(Failure::of(&error)));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The container's program while it runs: its process, its streams and its networks.
+
+use std::fs::File;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Instant;
+
+use rustix::termios::Winsize;
+
+use super::client::is_temporary;
+use crate::container::directory::Entry;
+use crate::container::error::ContainerError;
+use crate::container::launch;
+use crate::container::log::Source;
+use crate::container::wiring::{self, Wiring};
+use crate::io_error::AtPath;
+use crate::sandbox::{self, Outcome, Running, Stdio, Stream};
+
+/// Input that the program has not taken yet; more is not taken from clients.
+const MOST_INPUT: usize = 64 << 10;
+
+pub(super) struct Program {
+    pub(super) running: Running,
+    pub(super) wiring: Wiring,
+    pub(super) started: Instant,
+    terminal: bool,
+    /// What is read from.
+    pub(super) outputs: Vec<(Source, File)>,
+    /// What is written to; the terminal too.
+    input: Option<File>,
+    waiting: Vec<u8>,
+    /// The input is to be closed when all of it was taken.
+    input_ends: bool,
+}
+
+impl Program {
+    pub(super) fn start(entry: &Entry, size: Option<(u16, u16)>) -> Result<Self, ContainerError> {
+        let wiring = wiring::connect(&entry.record, entry.folder())?;
+        let container = launch::prepare(&entry.record, &entry.path, &wiring)?;
+        let config = &entry.record.config;
+        let mut ours = Streams::default();
+        let stdio = if config.tty { Stdio::default() } else { ours.pipes(config.open_stdin).at("make", "a pipe")? };
+        let mut running = sandbox::spawn(&container, stdio)?;
+        if let Some(master) = running.take_terminal() {
+            let [rows, columns] = entry.record.host_config.console_size;
+            resize(&master, size.unwrap_or((rows, columns)));
+            ours.input = Some(File::from(master.try_clone().at("copy", "the terminal")?));
+            ours.outputs = vec![(Source::Stdout, File::from(master))];
+        }
+        for file in ours.outputs.iter().map(|(_, file)| file).chain(&ours.input) {
+            rustix::io::ioctl_fionbio(file, true).at("set up", "a stream")?;
+        }
+        Ok(Self {
+            running,
+            wiring,
+            started: Instant::now(),
+            terminal: config.tty,
+            outputs: ours.outputs,
+            input: ours.input,
+            waiting: Vec::new(),
+            input_ends: false,
+        })
+    }
+
+    pub(super) fn resize(&self, size: (u16, u16)) {
+        if let Some(terminal) = self.input.as_ref().filter(|_| self.terminal) {
+            resize(terminal, size);
+        }
+    }
+
+    /// The descriptor to wait for until it takes input; nothing while there is none.
+    pub(super) fn waits_for_input_room(&self) -> Option<&File> {
+        self.input.as_ref().filter(|_| !self.waiting.is_empty())
+    }
+
+    pub(super) fn takes_input(&self) -> bool {
+        self.waiting.len() < MOST_INPUT
+    }
+
+    pub(super) fn write_input(&mut self, bytes: &[u8]) {
+        if self.input.is_some() {
+            self.waiting.extend_from_slice(bytes);
+            self.pass_input();
+        }
+    }
+
+    /// Closes the input; that of a terminal stays, as whoever attaches next goes on with it.
+    pub(super) fn end_input(&mut self) {
+        self.input_ends = !self.terminal;
+        self.pass_input();
+    }
+
+    pub(super) fn pass_input(&mut self) {
+        while let Some(input) = self.input.as_mut().filter(|_| !self.waiting.is_empty()) {
+            match input.write(&self.waiting) {
+                Ok(length) => drop(self.waiting.drain(..length)),
+                Err(error) if is_temporary(&error) => return,
+                Err(_) => {
+                    // The program has closed its input.
+                    self.waiting.clear();
+                    self.input = None;
+                }
+            }
+        }
+        if self.input_ends {
+            self.input = None;
+        }
+    }
+
+    /// Lets the program find out that nobody reads what it prints.
+    pub(super) fn close_outputs(&mut self) {
+        if !self.terminal {
+            self.outputs.clear();
+        }
+    }
+
+    /// Reads once from an output; nothing when there is nothing now. One that has ended is removed.
+    pub(super) fn read_output(&mut self, index: usize, buffer: &mut [u8]) -> Option<(Source, usize)> {
+        let (source, file) = self.outputs.get_mut(index)?;
+        match file.read(buffer) {
+            Ok(length) if length > 0 => Some((*source, length)),
+            Err(error) if is_temporary(&error) => None,
+            // A terminal ends with an error (EIO).
+            _ => {
+                self.outputs.remove(index);
+                None
+            }
+        }
+    }
+
+    /// Waits for the process, which has ended, and lets go of its networks.
+    pub(super) fn end(self) -> Result<Outcome, ContainerError> {
+        Ok(self.running.wait()?)
+    }
+}
+
+#[derive(Default)]
+struct Streams {
+    outputs: Vec<(Source, File)>,
+    input: Option<File>,
+}
+
+impl Streams {
+    fn pipes(&mut self, open_stdin: bool) -> io::Result<Stdio> {
+        let mut output = |source| -> io::Result<Stream> {
+            let (reader, writer) = io::pipe()?;
+            self.outputs.push((source, File::from(OwnedFd::from(reader))));
+            Ok(Stream::Fd(writer.into()))
+        };
+        let (stdout, stderr) = (output(Source::Stdout)?, output(Source::Stderr)?);
+        let mut stdin = Stream::Null;
+        if open_stdin {
+            let (reader, writer) = io::pipe()?;
+            self.input = Some(File::from(OwnedFd::from(writer)));
+            stdin = Stream::Fd(reader.into());
+        }
+        Ok(Stdio { stdin, stdout, stderr })
+    }
+}
+
+fn resize(terminal: impl AsFd, (rows, columns): (u16, u16)) {
+    if rows > 0 && columns > 0 {
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
+        // It fails only when the container's side is gone.
+        let _ = rustix::termios::tcsetwinsize(terminal, size);
+    }
+}

@@ -1,0 +1,155 @@
+//! What clients ask of a monitor.
+
+use std::time::{Duration, Instant};
+
+use super::client::Awaits;
+use super::program::Program;
+use super::supervisor::Supervisor;
+use crate::container::error::ContainerError;
+use crate::container::events;
+use crate::container::launch;
+use crate::container::protocol::{Failure, Kind, Reply, Request, decode};
+use crate::container::state::Status;
+use crate::signal;
+
+/// Seconds that docker waits before it kills.
+const USUAL_STOP_TIMEOUT: i64 = 10;
+const SIGTERM: i32 = 15;
+const SIGKILL: i32 = 9;
+
+impl Supervisor {
+    /// Takes what a client has sent.
+    pub(super) fn serve(&mut self, index: usize) {
+        for (kind, body) in self.clients[index].read() {
+            match kind {
+                Kind::Input => self.program.iter_mut().for_each(|program| program.write_input(&body)),
+                Kind::InputEnd => self.program.iter_mut().for_each(Program::end_input),
+                Kind::Request => match decode(&body) {
+                    Ok(request) => self.answer(index, request),
+                    Err(_) => self.clients[index].is_gone = true,
+                },
+                Kind::Output | Kind::Errors | Kind::Reply => self.clients[index].is_gone = true,
+            }
+        }
+    }
+
+    fn answer(&mut self, index: usize, request: Request) {
+        let done = match request {
+            Request::Go { .. } => return self.clients[index].is_gone = true,
+            Request::Attach(attach) => {
+                self.clients[index].attach = Some(attach);
+                if let (Some(program), Some(size)) = (&self.program, attach.size) {
+                    program.resize(size);
+                }
+                return self.clients[index].reply(&Reply::Started { warning: None });
+            }
+            Request::Resize { rows, columns } => {
+                return self.program.iter().for_each(|program| program.resize((rows, columns)));
+            }
+            Request::Signal { number, explicit: false } => {
+                // It fails only when the program is gone.
+                return self.program.iter().for_each(|program| drop(program.running.signal(number)));
+            }
+            Request::Signal { number, explicit: true } => self.kill(number),
+            Request::Stop { signal, timeout, keep } => {
+                self.clients[index].awaits = Awaits::Stop;
+                self.keep |= keep;
+                return self.stop(signal, timeout);
+            }
+            Request::Wait => return self.clients[index].awaits = Awaits::End,
+            Request::Pause => self.pause(true),
+            Request::Unpause => self.pause(false),
+            Request::Reload => self.reload(),
+            Request::OutputClosed => return self.output_closed(),
+        };
+        self.clients[index].reply(&match done {
+            Ok(()) => Reply::Done,
+            Err(error) => Reply::Failed(Failure::of(&error)),
+        });
+    }
+
+    fn stop_signal(&self) -> i32 {
+        signal::number(&self.entry.record.config.run.stop_signal).unwrap_or(SIGTERM)
+    }
+
+    fn kill(&mut self, number: i32) -> Result<(), ContainerError> {
+        if number == SIGKILL || number == self.stop_signal() {
+            self.stopped_by_user();
+        }
+        let Some(program) = &self.program else {
+            return Err(ContainerError::NotRunning { name: self.entry.record.plain_name().to_owned() });
+        };
+        let sent = if number == SIGKILL { program.running.kill() } else { program.running.signal(number) };
+        let facts = [("signal", number.to_string())];
+        let facts: Vec<(&str, &str)> = facts.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        events::add(&self.containers, &self.entry.record, "kill", &facts);
+        if self.entry.state.status == Status::Paused && number == SIGKILL {
+            self.pause(false)?;
+        }
+        sent.map_err(|source| ContainerError::Signal { number, source })
+    }
+
+    fn stop(&mut self, signal: Option<i32>, timeout: Option<i64>) {
+        self.stopped_by_user();
+        let number = signal.unwrap_or_else(|| self.stop_signal());
+        let timeout = timeout.or(self.entry.record.config.stop_timeout).unwrap_or(USUAL_STOP_TIMEOUT);
+        if self.entry.state.status == Status::Paused {
+            // Frozen, it could not end.
+            let _ = self.pause(false);
+        }
+        if let Some(program) = &self.program {
+            let _ = program.running.signal(number);
+            if let Ok(timeout) = u64::try_from(timeout) {
+                self.kill_at = Some(Instant::now() + Duration::from_secs(timeout));
+            }
+        }
+        events::add(&self.containers, &self.entry.record, "stop", &[]);
+    }
+
+    /// It is not started again, and what was to start soon is not started at all.
+    fn stopped_by_user(&mut self) {
+        self.entry.state.stopped_by_user = true;
+        if self.restart_at.take().is_some() {
+            self.entry.state.status = Status::Exited;
+        } else {
+            let _ = self.entry.write_state();
+        }
+    }
+
+    fn pause(&mut self, pause: bool) -> Result<(), ContainerError> {
+        let name = || self.entry.record.plain_name().to_owned();
+        let (status, action) = match (pause, self.entry.state.status) {
+            (true, Status::Running) => (Status::Paused, "pause"),
+            (false, Status::Paused) => (Status::Running, "unpause"),
+            (true, Status::Paused) => return Err(ContainerError::AlreadyPaused { name: name() }),
+            (false, _) => return Err(ContainerError::NotPaused { name: name() }),
+            (true, _) => return Err(ContainerError::NotRunning { name: name() }),
+        };
+        let Some(program) = &mut self.program else { return Err(ContainerError::NotRunning { name: name() }) };
+        program.running.freeze(pause)?;
+        self.entry.state.cgroups = program.running.cgroups();
+        self.entry.state.status = status;
+        self.entry.write_state()?;
+        events::add(&self.containers, &self.entry.record, action, &[]);
+        Ok(())
+    }
+
+    /// Takes the record as it is now.
+    fn reload(&mut self) -> Result<(), ContainerError> {
+        self.entry.record = self.containers.open(&self.entry.record.id)?.record;
+        let limits = launch::all_limits(&self.entry.record.host_config)?;
+        if let Some(program) = &mut self.program {
+            program.running.set_limits(&limits)?;
+            self.entry.state.cgroups = program.running.cgroups();
+            self.entry.write_state()?;
+        }
+        Ok(())
+    }
+
+    /// A container that leaves nothing behind, and that nobody listens to, may find out.
+    fn output_closed(&mut self) {
+        if self.entry.record.host_config.auto_remove {
+            self.program.iter_mut().for_each(Program::close_outputs);
+        }
+    }
+}

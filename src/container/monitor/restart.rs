@@ -1,0 +1,72 @@
+//! Whether a program that ended is started again, and when: docker's rules.
+
+use std::time::Duration;
+
+use crate::container::host_config::RestartPolicy;
+
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const LONGEST_DELAY: Duration = Duration::from_secs(60);
+/// A program that ran so long is started again as if for the first time.
+const LONG_ENOUGH: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Restarts {
+    pub(super) count: u32,
+    delay: Duration,
+}
+
+impl Restarts {
+    /// How long to wait before the program is started again; nothing when it is not to be.
+    pub(super) fn after(&mut self, policy: &RestartPolicy, exit_code: u8, ran: Duration) -> Option<Duration> {
+        if ran >= LONG_ENOUGH {
+            self.delay = Duration::ZERO;
+        }
+        let wanted = match policy.name.as_str() {
+            "always" | "unless-stopped" => true,
+            "on-failure" => {
+                let maximum = policy.maximum_retry_count;
+                exit_code != 0 && (maximum == 0 || self.count < maximum)
+            }
+            _ => false,
+        };
+        if !wanted {
+            return None;
+        }
+        self.delay = if self.delay.is_zero() { FIRST_DELAY } else { (self.delay * 2).min(LONGEST_DELAY) };
+        self.count += 1;
+        Some(self.delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn policy(name: &str, maximum_retry_count: u32) -> RestartPolicy {
+        RestartPolicy { name: name.to_owned(), maximum_retry_count }
+    }
+
+    #[test]
+    fn policies() {
+        let restarts =
+            |name: &str, code: u8| Restarts::default().after(&policy(name, 0), code, Duration::ZERO).is_some();
+        assert_eq!((restarts("", 1), restarts("no", 1)), (false, false));
+        assert_eq!((restarts("always", 0), restarts("unless-stopped", 0)), (true, true));
+        assert_eq!((restarts("on-failure", 0), restarts("on-failure", 3)), (false, true));
+    }
+
+    #[test]
+    fn delays_grow_and_retries_end() {
+        let mut restarts = Restarts::default();
+        let limited = policy("on-failure", 2);
+        let mut after = |seconds: u64| restarts.after(&limited, 1, Duration::from_secs(seconds));
+        assert_eq!(after(0), Some(FIRST_DELAY));
+        assert_eq!(after(0), Some(FIRST_DELAY * 2));
+        assert_eq!(after(0), None);
+        let mut restarts = Restarts::default();
+        let always = policy("always", 0);
+        let delays: Vec<_> = (0..12).filter_map(|_| restarts.after(&always, 0, Duration::ZERO)).collect();
+        assert_eq!(delays[11], LONGEST_DELAY);
+        assert_eq!(restarts.after(&always, 0, LONG_ENOUGH), Some(FIRST_DELAY));
+    }
+}

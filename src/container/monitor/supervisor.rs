@@ -1,0 +1,403 @@
+//! The loop of a monitor: waits for what happens next, and for the times at which something is due.
+
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
+
+use super::client::{Awaits, Client};
+use super::program::Program;
+use super::restart::Restarts;
+use crate::container::directory::{Containers, Entry, Running};
+use crate::container::error::ContainerError;
+use crate::container::health::HealthChecks;
+use crate::container::log::{LogSettings, LogWriter};
+use crate::container::protocol::{Attach, Ending, Failure, Reply, chain};
+use crate::container::state::{State, Status};
+use crate::container::{events, socket};
+use crate::io_error::AtPath;
+use crate::sandbox::Outcome;
+
+/// What is read from the program at once.
+const READ_AT_ONCE: usize = 64 << 10;
+
+/// What can be waited for.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Listener,
+    Client(usize),
+    Output(usize),
+    Input,
+    Exit,
+    Health,
+}
+
+pub(super) struct Supervisor {
+    pub(super) containers: Containers,
+    pub(super) entry: Entry,
+    lock: Option<Running>,
+    listener: UnixListener,
+    pub(super) clients: Vec<Client>,
+    log: Option<LogWriter>,
+    pub(super) program: Option<Program>,
+    restarts: Restarts,
+    /// When the program is started again.
+    pub(super) restart_at: Option<Instant>,
+    /// When the program that was asked to stop is killed.
+    pub(super) kill_at: Option<Instant>,
+    /// The container stays though it was made with `--rm`: it is started again.
+    pub(super) keep: bool,
+    pub(super) health: Option<HealthChecks>,
+    buffer: Vec<u8>,
+}
+
+impl Supervisor {
+    /// Starts the program, and tells `first` that it runs.
+    pub(super) fn start(
+        containers: Containers,
+        id: &str,
+        first: &UnixStream,
+        attach: Attach,
+    ) -> Result<Self, ContainerError> {
+        let entry = containers.open(id)?;
+        let lock = entry.take()?;
+        if entry.record.host_config.auto_remove {
+            entry.mark_for_removal()?;
+        }
+        let listener = socket::listen(entry.folder())?;
+        let mut supervisor = Self {
+            log: None,
+            containers,
+            entry,
+            lock: Some(lock),
+            listener,
+            clients: Vec::new(),
+            program: None,
+            restarts: Restarts::default(),
+            restart_at: None,
+            kill_at: None,
+            keep: false,
+            health: None,
+            buffer: vec![0; READ_AT_ONCE],
+        };
+        if let Err(error) = supervisor.start_first(first, attach) {
+            supervisor.could_not_start(&error);
+            return Err(error);
+        }
+        Ok(supervisor)
+    }
+
+    fn start_first(&mut self, first: &UnixStream, attach: Attach) -> Result<(), ContainerError> {
+        let settings = LogSettings::of(&self.entry.record, self.entry.folder())?;
+        self.log = settings.map(LogWriter::open).transpose()?;
+        self.start_program(attach.size)?;
+        let mut client = Client::new(socket::copy(first)?).at("set up", "a stream")?;
+        if attach.stdin || attach.stdout || attach.stderr {
+            client.attach = Some(attach);
+        }
+        let warning = self.program.as_ref().and_then(|program| program.wiring.warning.clone());
+        client.reply(&Reply::Started { warning });
+        self.clients.push(client);
+        Ok(())
+    }
+
+    fn start_program(&mut self, size: Option<(u16, u16)>) -> Result<(), ContainerError> {
+        let program = Program::start(&self.entry, size)?;
+        self.health = HealthChecks::of(&self.entry.record);
+        self.entry.state = State {
+            status: Status::Running,
+            pid: program.running.pid(),
+            monitor_pid: std::process::id() as i32,
+            started_at: Some(Timestamp::now()),
+            finished_at: self.entry.state.finished_at,
+            restart_count: self.restarts.count,
+            mount_points: self.all_mount_points(&program),
+            network: program.wiring.settings.clone(),
+            cgroups: program.running.cgroups(),
+            health: self.health.as_ref().map(HealthChecks::state),
+            ..State::default()
+        };
+        self.program = Some(program);
+        self.entry.write_state()?;
+        events::add(&self.containers, &self.entry.record, "start", &[]);
+        Ok(())
+    }
+
+    /// Those of earlier starts are still there.
+    fn all_mount_points(&self, program: &Program) -> Vec<crate::sandbox::CreatedMountPoint> {
+        let mut points = self.entry.state.mount_points.clone();
+        points.extend(program.running.created_mount_points().iter().cloned());
+        points
+    }
+
+    fn could_not_start(&mut self, error: &ContainerError) {
+        if self.entry.record.host_config.auto_remove {
+            // The error that is on its way says more.
+            let _ = self.containers.remove_own(&self.entry.record.id);
+            return;
+        }
+        let state = &mut self.entry.state;
+        if !matches!(state.status, Status::Exited) {
+            state.status = Status::Created;
+        }
+        state.pid = 0;
+        state.exit_code = error.exit_code();
+        state.error = chain(error);
+        let _ = self.entry.write_state();
+        socket::remove(self.entry.folder());
+    }
+
+    /// Until the container has ended for good.
+    pub(super) fn run(mut self) {
+        while self.program.is_some() || self.restart_at.is_some() {
+            for (source, flags) in self.wait() {
+                self.happened(source, flags);
+            }
+            self.clients.iter().filter(|client| client.is_gone).for_each(|client| {
+                if client.attach.is_some_and(|attach| attach.stdin) && self.entry.record.config.stdin_once {
+                    self.program.iter_mut().for_each(Program::end_input);
+                }
+            });
+            self.clients.retain(|client| !client.is_gone);
+            self.look_at_clock();
+        }
+        self.finish();
+    }
+
+    /// What is ready, after what is due next at the latest.
+    fn wait(&self) -> Vec<(Source, PollFlags)> {
+        let mut sources = vec![Source::Listener];
+        let mut polled = vec![PollFd::new(&self.listener, PollFlags::IN)];
+        let takes_input = self.program.as_ref().is_none_or(Program::takes_input);
+        for (index, client) in self.clients.iter().enumerate() {
+            let mut flags = PollFlags::empty();
+            flags.set(PollFlags::IN, takes_input || client.attach.is_none());
+            flags.set(PollFlags::OUT, client.has_outgoing());
+            sources.push(Source::Client(index));
+            polled.push(PollFd::new(&client.stream, flags));
+        }
+        if let Some(program) = &self.program {
+            if !self.clients.iter().any(Client::is_full) {
+                for (index, (_, file)) in program.outputs.iter().enumerate() {
+                    sources.push(Source::Output(index));
+                    polled.push(PollFd::new(file, PollFlags::IN));
+                }
+            }
+            if let Some(input) = program.waits_for_input_room() {
+                sources.push(Source::Input);
+                polled.push(PollFd::new(input, PollFlags::OUT));
+            }
+            sources.push(Source::Exit);
+            polled.push(PollFd::from_borrowed_fd(program.running.as_pollable(), PollFlags::IN));
+        }
+        if let Some(check) = self.health.as_ref().and_then(HealthChecks::as_pollable) {
+            sources.push(Source::Health);
+            polled.push(PollFd::from_borrowed_fd(check, PollFlags::IN));
+        }
+        let timeout = self.next_due().map(|due| {
+            let left = due.saturating_duration_since(Instant::now());
+            Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() }
+        });
+        if poll(&mut polled, timeout.as_ref()).is_err() {
+            // Interrupted by a signal.
+            return Vec::new();
+        }
+        let ready = sources.into_iter().zip(&polled).map(|(source, fd)| (source, fd.revents()));
+        ready.filter(|(_, flags)| !flags.is_empty()).collect()
+    }
+
+    fn next_due(&self) -> Option<Instant> {
+        let health = self.health.as_ref().map(HealthChecks::next_due);
+        [self.restart_at, self.kill_at, health].into_iter().flatten().min()
+    }
+
+    fn happened(&mut self, source: Source, flags: PollFlags) {
+        match source {
+            Source::Listener => {
+                if let Ok((stream, _)) = self.listener.accept()
+                    && let Ok(client) = Client::new(stream)
+                {
+                    self.clients.push(client);
+                }
+            }
+            Source::Client(index) => {
+                if flags.contains(PollFlags::OUT) {
+                    self.clients[index].write();
+                }
+                if flags.intersects(PollFlags::IN | PollFlags::HUP | PollFlags::ERR) {
+                    self.serve(index);
+                }
+            }
+            Source::Output(index) => drop(self.pass_output(index)),
+            Source::Input => self.program.iter_mut().for_each(Program::pass_input),
+            Source::Exit => self.program_ended(),
+            Source::Health => self.health_check_ended(),
+        }
+    }
+
+    /// Reads once from an output of the program, and gives it to the log and to all who are attached.
+    fn pass_output(&mut self, index: usize) -> bool {
+        let Some(program) = &mut self.program else { return false };
+        let Some((source, length)) = program.read_output(index, &mut self.buffer) else { return false };
+        let bytes = &self.buffer[..length];
+        if let Some(log) = &mut self.log {
+            // It fails on a full disk: the program goes on, and what it prints still reaches those who are attached.
+            let _ = log.write(source, bytes);
+        }
+        self.clients.iter_mut().for_each(|client| client.output(source, bytes));
+        true
+    }
+
+    fn program_ended(&mut self) {
+        // What it printed last. Its processes are gone, so there is an end; one outside may hold the pipe open.
+        let outputs = self.program.as_ref().map_or(0, |program| program.outputs.len());
+        for index in (0..outputs).rev() {
+            while self.pass_output(index) {}
+        }
+        let Some(program) = self.program.take() else { return };
+        let ran = program.started.elapsed();
+        let outcome = program.end();
+        self.health = None;
+        if let Some(log) = &mut self.log {
+            let _ = log.finish();
+        }
+        let state = &mut self.entry.state;
+        state.pid = 0;
+        state.finished_at = Some(Timestamp::now());
+        state.network.clear();
+        state.cgroups.clear();
+        state.exec_ids.clear();
+        match outcome {
+            Ok(Outcome { status, out_of_memory }) => {
+                state.exit_code = status.code();
+                state.oom_killed = out_of_memory;
+            }
+            Err(error) => {
+                state.exit_code = 125;
+                state.error = chain(&error);
+            }
+        }
+        if state.oom_killed {
+            events::add(&self.containers, &self.entry.record, "oom", &[]);
+        }
+        let code = self.entry.state.exit_code.to_string();
+        let seconds = ran.as_secs().to_string();
+        let facts = [("exitCode", code.as_str()), ("execDuration", seconds.as_str())];
+        events::add(&self.containers, &self.entry.record, "die", &facts);
+        self.decide_on_restart(ran);
+    }
+
+    fn decide_on_restart(&mut self, ran: Duration) {
+        self.kill_at = None;
+        let policy = self.entry.record.host_config.restart_policy.clone();
+        let delay = match self.entry.state.stopped_by_user {
+            true => None,
+            false => self.restarts.after(&policy, self.entry.state.exit_code, ran),
+        };
+        let Some(delay) = delay else {
+            self.entry.state.status = Status::Exited;
+            return;
+        };
+        self.entry.state.status = Status::Restarting;
+        self.entry.state.restart_count = self.restarts.count;
+        self.restart_at = Some(Instant::now() + delay);
+        let _ = self.entry.write_state();
+        // Whoever was attached was attached to this run.
+        let ending = self.ending();
+        for client in self.clients.iter_mut().filter(|client| client.attach.is_some()) {
+            client.reply(&Reply::Ended(ending.clone()));
+            client.attach = None;
+        }
+    }
+
+    fn look_at_clock(&mut self) {
+        let now = Instant::now();
+        if self.kill_at.is_some_and(|at| at <= now) {
+            self.kill_at = None;
+            if let Some(program) = &self.program {
+                // It fails only when it is gone already.
+                let _ = program.running.kill();
+            }
+        }
+        if self.restart_at.is_some_and(|at| at <= now) {
+            self.restart_at = None;
+            self.start_again();
+        }
+        self.start_health_check();
+    }
+
+    fn start_again(&mut self) {
+        if let Err(error) = self.start_program(None) {
+            self.entry.state.error = chain(&error);
+            self.entry.state.exit_code = error.exit_code();
+            self.entry.state.finished_at = Some(Timestamp::now());
+            self.decide_on_restart(Duration::ZERO);
+        }
+    }
+
+    fn ending(&self) -> Ending {
+        let state = &self.entry.state;
+        Ending {
+            exit_code: state.exit_code,
+            out_of_memory: state.oom_killed,
+            error: Some(state.error.clone()).filter(|error| !error.is_empty()),
+        }
+    }
+
+    /// Writes down the end, or removes the container, lets go of it, and tells all who wait.
+    fn finish(mut self) {
+        let ending = self.ending();
+        let mut removal = Ok(());
+        if self.entry.record.host_config.auto_remove && !self.keep {
+            removal = self.containers.remove_own(&self.entry.record.id);
+            events::add(&self.containers, &self.entry.record, "destroy", &[]);
+        } else {
+            self.entry.state.monitor_pid = 0;
+            // When that fails, readers find that nobody holds the lock.
+            let _ = self.entry.write_state();
+            socket::remove(self.entry.folder());
+        }
+        // From here on the container is not this process's any more: it may be started again or removed by anyone.
+        drop(self.lock.take());
+        drop(self.log.take());
+        for client in &mut self.clients {
+            match (&removal, client.awaits) {
+                (Err(error), Awaits::Stop) => client.reply(&Reply::Failed(Failure::of(error))),
+                (_, Awaits::Stop) => client.reply(&Reply::Done),
+                (_, Awaits::End) => client.reply(&Reply::Ended(ending.clone())),
+                (_, Awaits::Nothing) if client.attach.is_some() => client.reply(&Reply::Ended(ending.clone())),
+                _ => {}
+            }
+            client.finish();
+        }
+    }
+
+    fn start_health_check(&mut self) {
+        let (Some(health), Some(program)) = (&mut self.health, &self.program) else { return };
+        let process = (program.running.pid(), self.entry.state.cgroups.as_slice());
+        if self.entry.state.status == Status::Running
+            && health.look_at_clock(&self.entry.record, self.entry.folder(), process)
+        {
+            self.health_changed();
+        }
+    }
+
+    fn health_check_ended(&mut self) {
+        if self.health.as_mut().is_some_and(HealthChecks::read) {
+            self.health_changed();
+        }
+    }
+
+    fn health_changed(&mut self) {
+        let Some(health) = self.health.as_ref().map(HealthChecks::state) else { return };
+        let before = self.entry.state.health.as_ref().map(|health| health.status);
+        if before != Some(health.status) {
+            let action = format!("health_status: {}", health.status.as_str());
+            events::add(&self.containers, &self.entry.record, &action, &[]);
+        }
+        self.entry.state.health = Some(health);
+        let _ = self.entry.write_state();
+    }
+}

@@ -1,0 +1,193 @@
+//! What a container's monitor and its clients say to each other: frames on a unix stream.
+
+use std::io::{self, Read, Write};
+use std::path::PathBuf;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::ContainerError;
+
+/// Kind and length.
+pub(super) const HEADER: usize = 5;
+/// More than any frame has.
+const MOST_BYTES: usize = 16 << 20;
+
+/// What a frame carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Kind {
+    Request = 1,
+    /// To the program's input.
+    Input = 2,
+    InputEnd = 3,
+    /// From the program.
+    Output = 4,
+    Errors = 5,
+    Reply = 6,
+}
+
+/// What a client asks for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Request {
+    /// The first message to a monitor that was forked: which container it is for.
+    Go {
+        containers: PathBuf,
+        id: String,
+        attach: Attach,
+    },
+    /// Streams from now on, then [`Reply::Ended`].
+    Attach(Attach),
+    Resize {
+        rows: u16,
+        columns: u16,
+    },
+    /// To the program's process alone.
+    Signal {
+        number: i32,
+        /// Somebody asked for it by `kill`; not one that was passed on from a terminal.
+        explicit: bool,
+    },
+    /// Asks the program to end, then makes it; `Done` when it has ended.
+    Stop {
+        signal: Option<i32>,
+        /// Seconds until it is killed; for ever below zero.
+        timeout: Option<i64>,
+        /// It will be started again: `--rm` does not count.
+        keep: bool,
+    },
+    /// [`Reply::Ended`] when the program ends the next time.
+    Wait,
+    Pause,
+    Unpause,
+    /// The record was changed: its limits and restart policy count from now on.
+    Reload,
+    /// Whoever read that output is gone.
+    OutputClosed,
+}
+
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Attach {
+    pub stdin: bool,
+    pub stdout: bool,
+    pub stderr: bool,
+    /// Rows and columns of the client's terminal.
+    pub size: Option<(u16, u16)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Reply {
+    /// The program runs. There may be something that the user should be told.
+    Started {
+        warning: Option<String>,
+    },
+    Done,
+    Failed(Failure),
+    Ended(Ending),
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Ending {
+    pub exit_code: u8,
+    pub out_of_memory: bool,
+    /// Why it could not be started again.
+    pub error: Option<String>,
+}
+
+/// An error of another process.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Failure {
+    pub message: String,
+    pub hint: Option<String>,
+    pub exit_code: u8,
+}
+
+impl Failure {
+    pub(super) fn of(error: &ContainerError) -> Self {
+        Self { message: chain(error), hint: error.hint(), exit_code: error.exit_code() }
+    }
+}
+
+/// The error and its causes, each after a colon.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let words = cause.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+impl Kind {
+    fn of(byte: u8) -> Option<Self> {
+        [Self::Request, Self::Input, Self::InputEnd, Self::Output, Self::Errors, Self::Reply]
+            .into_iter()
+            .find(|kind| *kind as u8 == byte)
+    }
+}
+
+pub(super) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
+    let [a, b, c, d] = (length as u32).to_le_bytes();
+    [kind as u8, a, b, c, d]
+}
+
+/// Kind and length of the frame that begins so.
+pub(super) fn parse_header(bytes: &[u8]) -> io::Result<(Kind, usize)> {
+    let wrong = || io::Error::from(io::ErrorKind::InvalidData);
+    let [kind, length @ ..] = bytes.first_chunk::<HEADER>().ok_or_else(wrong)?;
+    let length = u32::from_le_bytes(*length) as usize;
+    let kind = Kind::of(*kind).filter(|_| length <= MOST_BYTES).ok_or_else(wrong)?;
+    Ok((kind, length))
+}
+
+pub(super) fn encode<T: Serialize>(kind: Kind, value: &T) -> io::Result<Vec<u8>> {
+    let body = postcard::to_stdvec(value).map_err(io::Error::other)?;
+    Ok([header(kind, body.len()).as_slice(), &body].concat())
+}
+
+pub(super) fn decode<T: DeserializeOwned>(body: &[u8]) -> io::Result<T> {
+    postcard::from_bytes(body).map_err(io::Error::other)
+}
+
+pub(super) fn send<T: Serialize>(mut stream: impl Write, kind: Kind, value: &T) -> io::Result<()> {
+    stream.write_all(&encode(kind, value)?)
+}
+
+/// The next frame; nothing at the end of the stream.
+pub(super) fn receive(mut stream: impl Read, body: &mut Vec<u8>) -> io::Result<Option<Kind>> {
+    let mut bytes = [0; HEADER];
+    match stream.read_exact(&mut bytes) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+            return Ok(None);
+        }
+        read => read?,
+    }
+    let (kind, length) = parse_header(&bytes)?;
+    body.resize(length, 0);
+    stream.read_exact(body)?;
+    Ok(Some(kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_as_they_went() {
+        let mut wire = Vec::new();
+        send(&mut wire, Kind::Request, &Request::Resize { rows: 2, columns: 3 }).unwrap();
+        wire.extend(header(Kind::InputEnd, 0));
+        let mut stream = wire.as_slice();
+        let mut body = Vec::new();
+        assert_eq!(receive(&mut stream, &mut body).unwrap(), Some(Kind::Request));
+        assert!(matches!(decode(&body).unwrap(), Request::Resize { rows: 2, columns: 3 }));
+        assert_eq!(receive(&mut stream, &mut body).unwrap(), Some(Kind::InputEnd));
+        assert_eq!(receive(&mut stream, &mut body).unwrap(), None);
+        assert!(parse_header(&[9, 0, 0, 0, 0]).is_err() && parse_header(&[1, 0, 0, 0, 255]).is_err());
+    }
+}

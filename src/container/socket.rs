@@ -1,0 +1,44 @@
+//! The socket at which a container's monitor is reached. A socket's path may have 108 bytes only (unix(7)), so the
+//! folder is named by a descriptor.
+
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::error::ContainerError;
+use super::monitor::SOCKET;
+use crate::io_error::AtPath;
+
+pub(super) fn listen(folder: &Path) -> Result<UnixListener, ContainerError> {
+    remove(folder);
+    let handle = open(folder)?;
+    let listener = UnixListener::bind(name(&handle)).at("listen in", folder)?;
+    listener.set_nonblocking(true).at("listen in", folder)?;
+    Ok(listener)
+}
+
+pub(super) fn connect(folder: &Path) -> Result<UnixStream, ContainerError> {
+    let handle = open(folder)?;
+    Ok(UnixStream::connect(name(&handle)).at("reach the container's monitor in", folder)?)
+}
+
+/// Of one that has ended.
+pub(super) fn remove(folder: &Path) {
+    // What is not there needs not be removed.
+    let _ = std::fs::remove_file(folder.join(SOCKET));
+}
+
+pub(super) fn copy(stream: &UnixStream) -> Result<UnixStream, ContainerError> {
+    Ok(stream.try_clone().at("copy", "a stream")?)
+}
+
+fn open(folder: &Path) -> Result<OwnedFd, ContainerError> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    Ok(rustix::fs::open(folder, flags, Mode::empty()).at("open", folder)?)
+}
+
+fn name(folder: &OwnedFd) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", folder.as_raw_fd()))
+}

@@ -1,0 +1,55 @@
+//! A process beside this one that outlives it: not of its session, with none of its files.
+
+use std::io;
+use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+/// Where the child finds its end of the stream.
+const STREAM_FD: i32 = 3;
+
+/// Forks a child that does `work` and ends; gives this side of a stream between both.
+///
+/// The child has no other descriptor, `/` as its working folder, and a session of its own, so that neither the end of
+/// this process nor a key typed at its terminal ends it. It goes on with what this process has in memory, so this is
+/// refused once there is a second thread: what that one was doing would never be finished.
+pub fn fork_detached(work: impl FnOnce(UnixStream)) -> io::Result<UnixStream> {
+    if std::fs::read_dir("/proc/self/task")?.count() != 1 {
+        return Err(io::Error::other("a process with several threads cannot be split"));
+    }
+    let (ours, theirs) = UnixStream::pair()?;
+    let null = OwnedFd::from(std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?);
+    // SAFETY: this is the only thread, so the child may go on with everything that is in memory.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            let stream = arrange_descriptors(&theirs, &null);
+            // A panic must not unwind into what the parent was doing.
+            let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(stream)));
+            // SAFETY: ends this process at once: nothing of the parent's is flushed or closed twice.
+            unsafe { libc::_exit(0) }
+        }
+        _ => Ok(ours),
+    }
+}
+
+fn arrange_descriptors(stream: &UnixStream, null: &OwnedFd) -> UnixStream {
+    // SAFETY: plain system calls on numbers. Everything above STREAM_FD is closed, whoever in the copied memory had it:
+    // that memory is never used to close it again, for the process ends by `_exit`.
+    unsafe {
+        libc::setsid();
+        let own = libc::fcntl(stream.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 10);
+        let null = libc::fcntl(null.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 10);
+        for number in 0..STREAM_FD {
+            libc::dup2(null, number);
+        }
+        libc::dup3(own, STREAM_FD, libc::O_CLOEXEC);
+        libc::syscall(libc::SYS_close_range, STREAM_FD + 1, u32::MAX, 0);
+        libc::umask(0o022);
+        libc::chdir(c"/".as_ptr());
+        for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGTERM, libc::SIGCHLD] {
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        libc::prctl(libc::PR_SET_NAME, c"rbuild-monitor".as_ptr());
+        UnixStream::from_raw_fd(STREAM_FD)
+    }
+}

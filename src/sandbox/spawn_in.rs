@@ -1,0 +1,52 @@
+//! Starts one more program in a container that runs.
+
+use std::os::fd::AsRawFd as _;
+
+use rustix::process::{Pid, PidfdFlags};
+
+use super::capability::CapabilitySet;
+use super::cgroup::Cgroup;
+use super::channel::{Channel, Entrance, Order};
+use super::container::{Process, Stdio};
+use super::error::SandboxError;
+use super::running::Running;
+use super::seccomp::Seccomp;
+use super::spawn::{follow, start_error, start_init};
+
+/// The container that a program is to be in, and what it may do there.
+#[derive(Debug, Clone)]
+pub struct Inside<'a> {
+    /// Of a process of the container, as the host numbers it.
+    pub pid: i32,
+    /// The folders of the container's cgroups.
+    pub cgroups: &'a [String],
+    pub capabilities: CapabilitySet,
+    pub no_new_privileges: bool,
+    pub seccomp: &'a Seccomp,
+    pub apparmor: Option<String>,
+}
+
+/// Starts a program in a container. It lives until it ends or the container does; what is given is a process like any
+/// other of this one's children.
+pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<Running, SandboxError> {
+    let gone = || SandboxError::Start { action: "find the container", source: std::io::ErrorKind::NotFound.into() };
+    let pid = Pid::from_raw(inside.pid).ok_or_else(gone)?;
+    let container = rustix::process::pidfd_open(pid, PidfdFlags::empty());
+    let container = container.map_err(|errno| start_error("find the container")(errno.into()))?;
+    let order = Order::Enter(Box::new(Entrance {
+        process: process.clone(),
+        capabilities: inside.capabilities,
+        no_new_privileges: inside.no_new_privileges,
+        seccomp: inside.seccomp.program(inside.capabilities),
+        apparmor: inside.apparmor.clone(),
+    }));
+    let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
+    let pid = start_init(0, Some(container.as_raw_fd()), &stdio, &theirs)?;
+    drop((theirs, stdio));
+    let mut running = Running::new(pid, None)?;
+    Cgroup::of_container(inside.cgroups).add(pid)?;
+    let sent = channel.send(&order);
+    follow(&mut running, &mut channel)?;
+    sent.map_err(start_error("reach the process in the container"))?;
+    Ok(running)
+}

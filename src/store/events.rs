@@ -1,0 +1,110 @@
+//! What happened in the store: a file that lines are appended to, in docker's JSON. (`events` reads it.)
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use crate::io_error::{AtPath, IoError};
+
+const FILE: &str = "events.log";
+/// When the file is so long, it becomes the older one of two.
+const MOST_BYTES: u64 = 4 << 20;
+
+/// Something that happened to a container, an image, a network or a volume.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    #[serde(rename = "Type")]
+    pub kind: String,
+    #[serde(rename = "Action")]
+    pub action: String,
+    #[serde(rename = "Actor")]
+    pub actor: Actor,
+    #[serde(default)]
+    pub scope: String,
+    /// Seconds since 1970.
+    pub time: i64,
+    #[serde(rename = "timeNano")]
+    pub time_nano: i64,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Actor {
+    #[serde(rename = "ID")]
+    pub id: String,
+    #[serde(rename = "Attributes")]
+    pub attributes: BTreeMap<String, String>,
+}
+
+/// The events of a store.
+#[derive(Debug, Clone)]
+pub struct Events {
+    path: PathBuf,
+}
+
+impl Event {
+    /// One that happens now. `kind` is `container`, `image`, `network` or `volume`.
+    pub fn now(kind: &str, action: &str, id: &str, attributes: BTreeMap<String, String>) -> Self {
+        let now = jiff::Timestamp::now();
+        Self {
+            kind: kind.to_owned(),
+            action: action.to_owned(),
+            actor: Actor { id: id.to_owned(), attributes },
+            scope: "local".to_owned(),
+            time: now.as_second(),
+            time_nano: i64::try_from(now.as_nanosecond()).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+impl Events {
+    /// Those of the store at that folder.
+    pub fn of(store_root: &Path) -> Self {
+        Self { path: store_root.join(FILE) }
+    }
+
+    /// Where they are, the older ones first. Neither file has to be there.
+    pub fn paths(&self) -> [PathBuf; 2] {
+        [self.path.with_extension("log.1"), self.path.clone()]
+    }
+
+    /// Adds an event. One that can't be written is lost: what it speaks of has happened all the same.
+    pub fn add(&self, event: &Event) {
+        let _ = self.append(event);
+    }
+
+    fn append(&self, event: &Event) -> Result<(), IoError> {
+        let mut line = serde_json::to_vec(event).map_err(std::io::Error::other).at("write", &self.path)?;
+        line.push(b'\n');
+        let mut file = File::options().create(true).append(true).open(&self.path).at("open", &self.path)?;
+        flock(&file, FlockOperation::LockExclusive).at("lock", &self.path)?;
+        file.write_all(&line).at("write", &self.path)?;
+        // Whoever holds the lock of an older file writes there; both files are read.
+        if file.metadata().at("look at", &self.path)?.len() > MOST_BYTES {
+            let older = self.path.with_extension("log.1");
+            std::fs::rename(&self.path, &older).at("rename", &self.path)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_are_lines() {
+        let root = tempfile::tempdir().unwrap();
+        let events = Events::of(root.path());
+        let attributes = BTreeMap::from([("name".to_owned(), "web".to_owned())]);
+        let event = Event::now("container", "start", "abc", attributes);
+        events.add(&event);
+        events.add(&event);
+        let text = std::fs::read_to_string(&events.paths()[1]).unwrap();
+        let read: Vec<Event> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(read, [event.clone(), event]);
+    }
+}
