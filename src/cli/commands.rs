@@ -73,9 +73,13 @@ enum Command {
     #[command(name = "__complete", hide = true)]
     Complete(super::completion::CompleteArgs),
     Completion(super::completion::Args),
+    Commit(super::commit::Args),
     Container(super::container::Args),
+    Cp(super::cp::Args),
     Explain(super::explain::Args),
     Create(Box<super::create::Args>),
+    Diff(super::diff::Args),
+    Events(super::events::Args),
     Exec(super::exec::Args),
     Export(super::export::Args),
     History(super::history::Args),
@@ -107,6 +111,7 @@ enum Command {
     Save(super::save::Args),
     Search(super::search::Args),
     Start(super::start::Args),
+    Stats(super::stats::Args),
     Stop(super::stop::Args),
     #[command(name = crate::store::SYNC_COMMAND, hide = true)]
     SyncStore,
@@ -146,9 +151,28 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         && !matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
     {
         cli.global.root = Some(cli.global.store_root()?);
-        crate::sandbox::user_namespace::enter()?;
+        match container_entered(&cli) {
+            Some(monitor) => crate::sandbox::user_namespace::join(monitor)?,
+            None => drop(crate::sandbox::user_namespace::enter()?),
+        }
     }
     Ok(cli)
+}
+
+/// The monitor of the running container that the command reaches into: each container of an ordinary user has a user
+/// namespace of its own, and only from within it one has rights over the container's processes.
+fn container_entered(cli: &Cli) -> Option<i32> {
+    let word = match &cli.command {
+        Command::Exec(args) => Some(args.container.as_str()),
+        Command::Top(args) => Some(args.container.as_str()),
+        Command::Cp(args) => super::cp::container_of(args),
+        Command::Container(args) => args.container_entered(),
+        _ => None,
+    }?;
+    let containers = crate::container::Containers::of(cli.global.root.as_ref()?);
+    // A container that is not there is an error that the command itself says.
+    let entry = containers.find(word).ok()?;
+    Some(entry.state.monitor_pid).filter(|pid| *pid != 0 && entry.is_running)
 }
 
 /// Puts `build` before arguments that name no command.
@@ -175,6 +199,11 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Attach(args) => super::attach::run(args, global),
         Command::Build(args) => super::build::run(*args, global),
         Command::Builder(args) => super::builder::run(args, global),
+        Command::Commit(args) => super::commit::run(args, global),
+        Command::Cp(args) => super::cp::run(args, global),
+        Command::Diff(args) => super::diff::run(args, global),
+        Command::Events(args) => super::events::run(args, global),
+        Command::Stats(args) => super::stats::run(args, global),
         Command::Container(args) => super::container::run(args, global),
         Command::Explain(args) => super::explain::run(args, global),
         Command::Create(args) => super::create::run(*args, global),

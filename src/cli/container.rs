@@ -18,6 +18,11 @@ pub enum ContainerCommand {
     Port(super::port::Args),
     Run(Box<super::run::Args>),
     Attach(super::attach::Args),
+    Commit(super::commit::Args),
+    Cp(super::cp::Args),
+    Diff(super::diff::Args),
+    Stats(super::stats::Args),
+    Prune(super::container_prune::Args),
     Create(Box<super::create::Args>),
     Exec(super::exec::Args),
     Kill(super::kill::Args),
@@ -40,6 +45,18 @@ pub struct Args {
     command: ContainerCommand,
 }
 
+impl Args {
+    /// The container that the command reaches into.
+    pub(super) fn container_entered(&self) -> Option<&str> {
+        match &self.command {
+            ContainerCommand::Exec(args) => Some(&args.container),
+            ContainerCommand::Top(args) => Some(&args.container),
+            ContainerCommand::Cp(args) => super::cp::container_of(args),
+            _ => None,
+        }
+    }
+}
+
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         ContainerCommand::Export(args) => super::export::run(args, global),
@@ -48,6 +65,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         ContainerCommand::Rm(args) => super::rm::run(args, global),
         ContainerCommand::Port(args) => super::port::run(args, global),
         ContainerCommand::Run(args) => super::run::run(*args, global),
+        ContainerCommand::Commit(args) => super::commit::run(args, global),
+        ContainerCommand::Cp(args) => super::cp::run(args, global),
+        ContainerCommand::Diff(args) => super::diff::run(args, global),
+        ContainerCommand::Stats(args) => super::stats::run(args, global),
+        ContainerCommand::Prune(args) => super::container_prune::run(args, global),
         ContainerCommand::Attach(args) => super::attach::run(args, global),
         ContainerCommand::Create(args) => super::create::run(*args, global),
         ContainerCommand::Exec(args) => super::exec::run(args, global),

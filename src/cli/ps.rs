@@ -13,8 +13,6 @@ use super::{CliError, output};
 use crate::container::{Containers, Entry};
 use filter::Filters;
 
-#[allow(unused_imports, reason = "the next commands use it")]
-pub(super) use row::size;
 
 /// List containers
 #[derive(Debug, clap::Args)]

@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::copy::CopyError;
 use super::protocol::Failure;
 use crate::cdi::CdiError;
 use crate::io_error::IoError;
+use crate::layer::LayerError;
 use crate::network::NetworkError;
 use crate::sandbox::{ProfileError, SandboxError, UnknownCapability};
 use crate::snapshot::SnapshotError;
+use crate::store::StoreError;
 use crate::volume::VolumeError;
 
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +35,14 @@ pub enum ContainerError {
     Propagation { source_path: PathBuf, place: PathBuf, kind: &'static str },
     #[error(transparent)]
     Volume(#[from] VolumeError),
+    #[error(transparent)]
+    Copy(#[from] CopyError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("the image {image} of the container is not there any more")]
+    NoImage { image: String },
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
     #[error(transparent)]

@@ -14,7 +14,10 @@
 //!
 //! Must not know builds. Hop 12.
 
+mod changes;
+mod commit;
 mod control;
+mod copy;
 mod create;
 mod detach_keys;
 mod devices;
@@ -42,7 +45,10 @@ mod state;
 mod volumes;
 mod wiring;
 
+pub use changes::{Change, changes};
+pub use commit::{Commit, commit};
 pub use control::Stop;
+pub use copy::{Copied, CopyError, Place, copy_from, copy_into, copy_stream_into};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use directory::{Containers, Entry, Removal};

@@ -32,7 +32,7 @@ pub(super) struct Wiring {
     pub(super) settings: NetworkSettings,
     /// What the user should be told.
     pub(super) warning: Option<String>,
-    _live: Live,
+    _live: Option<Live>,
 }
 
 /// Makes the connections of the container whose folder that is.
@@ -60,8 +60,20 @@ pub(super) fn connect(record: &Record, folder: &Path) -> Result<Wiring, Containe
         environment: links::environment(record, &linked),
         settings: live.settings(exposed).into_iter().collect(),
         warning: live.warning().map(str::to_owned),
-        _live: live,
+        _live: Some(live),
     })
+}
+
+/// None, for a container that is looked at without being started. The files are there if it ever was.
+pub(super) fn nothing(folder: &Path) -> Wiring {
+    Wiring {
+        isolation: NetworkIsolation::Empty,
+        files: FILES.iter().filter(|name| folder.join(name).exists()).map(|name| file(folder, name)).collect(),
+        environment: Vec::new(),
+        settings: NetworkSettings::new(),
+        warning: None,
+        _live: None,
+    }
 }
 
 /// The networks of the store at that folder.

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::attach::{self, EndpointRequest, Inside, Owner};
 use super::describe;
 use super::dns::{Names, Sockets, Upstream};
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Endpoints};
 use super::error::{Doing, NetworkError};
 use super::firewall::{self, Way, Ways};
 use super::link;
@@ -90,6 +90,10 @@ impl Live {
 
     /// Root's way: bridges.
     fn connect(&mut self, requests: &[EndpointRequest]) -> Result<(), NetworkError> {
+        // Whoever starts a container is the only one to run it: what it has is of a life that was cut short.
+        for record in self.networks.list()? {
+            Endpoints::of(self.networks.state(), &record.id).remove(&self.owner.container);
+        }
         // A taken port is said before anything is made.
         let listeners = publish::listen(&self.request.ports)?;
         let (namespace, inside) = sandbox::new_network_namespace(prepare).doing("make a network namespace")?;

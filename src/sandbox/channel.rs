@@ -49,6 +49,8 @@ pub(super) struct Entrance {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
     pub(super) container: Container,
+    /// No program is executed: the container is there until the channel is closed.
+    pub(super) hold: bool,
     pub(super) seccomp: Option<Vec<u64>>,
     pub(super) network: NetworkAction,
     /// Mounted at `/sys/fs/cgroup`: nothing, the one hierarchy of version 2, or version 1's controllers.

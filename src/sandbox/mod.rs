@@ -11,12 +11,15 @@ mod container;
 mod detached;
 mod error;
 mod executable;
+mod files;
 mod helper;
+mod hold;
 mod init;
 mod isolation;
 mod loopback;
 mod lsm;
 mod mount_api;
+mod mount_points;
 mod network_namespace;
 mod os_bytes;
 mod running;
@@ -27,7 +30,7 @@ mod sysctl;
 pub mod user_namespace;
 
 pub use capability::{CapabilitySet, UnknownCapability};
-pub use cgroup::{CgroupVersion, Controllers, controllers, processes};
+pub use cgroup::{CgroupVersion, Controllers, Usage, controllers, processes, usage};
 pub use channel::CreatedMountPoint;
 pub use container::{
     Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,
@@ -36,10 +39,13 @@ pub use container::{
 pub use detached::fork_detached;
 pub use error::{InitError, SandboxError, Unsupported};
 pub use executable::use_init_executable;
+pub use files::enter_files;
 pub use helper::spawn_helper;
+pub use hold::{Held, hold};
 pub use init::init_if_requested;
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
 pub use lsm::has_apparmor;
+pub use mount_points::remove_mount_points;
 pub use network_namespace::{in_network_namespace, new_network_namespace};
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};

@@ -34,6 +34,13 @@ struct ChildPlan {
 
 /// Starts the container's program. Returns when it is executed, or with the reason why it can't be.
 pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxError> {
+    let (mut running, mut channel) = begin(container, stdio, false)?;
+    follow(&mut running, &mut channel, false)?;
+    Ok(running)
+}
+
+/// Starts the init, and tells it what it is to do.
+pub(super) fn begin(container: &Container, stdio: Stdio, hold: bool) -> Result<(Running, Channel), SandboxError> {
     let isolation = &container.isolation;
     sysctl::check(&isolation.sysctls, matches!(isolation.network, NetworkIsolation::Host))?;
     let capabilities = if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities };
@@ -44,6 +51,7 @@ pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxErro
     };
     let launch = Order::Start(Box::new(Launch {
         container: container.clone(),
+        hold,
         seccomp: if isolation.privileged { None } else { isolation.seccomp.program(capabilities) },
         network,
         cgroups: cgroup::container_mounts(),
@@ -71,17 +79,15 @@ pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxErro
         _ => start()?,
     };
     drop((theirs, stdio));
-    let mut running = Running::new(pid, cgroup)?;
+    let running = Running::new(pid, cgroup)?;
     running.enter_cgroup()?;
     // A write fails when the init is dead already; what it reported before says more.
-    let sent = channel.send(&launch);
-    follow(&mut running, &mut channel)?;
-    sent.map_err(start_error("reach the container's init"))?;
-    Ok(running)
+    let _ = channel.send(&launch);
+    Ok((running, channel))
 }
 
-/// Takes the init's reports until it has become the program.
-pub(super) fn follow(running: &mut Running, channel: &mut Channel) -> Result<(), SandboxError> {
+/// Takes the init's reports until it has become the program, or, if `hold`, until all else is there.
+pub(super) fn follow(running: &mut Running, channel: &mut Channel, hold: bool) -> Result<(), SandboxError> {
     let mut ready = false;
     loop {
         match channel.receive().map_err(start_error("hear from the container's init"))? {
@@ -90,6 +96,9 @@ pub(super) fn follow(running: &mut Running, channel: &mut Channel) -> Result<(),
             }
             Some(Report::Ready { created }) => {
                 running.set_created(created);
+                if hold {
+                    return Ok(());
+                }
                 ready = true;
             }
             Some(Report::Failed(error)) => return Err(error.into()),

@@ -46,7 +46,7 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     let mut running = Running::new(pid, None)?;
     Cgroup::of_container(inside.cgroups).add(pid)?;
     let sent = channel.send(&order);
-    follow(&mut running, &mut channel)?;
+    follow(&mut running, &mut channel, false)?;
     sent.map_err(start_error("reach the process in the container"))?;
     Ok(running)
 }

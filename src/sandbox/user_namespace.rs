@@ -57,6 +57,22 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     Ok(ENTERED.get_or_init(|| mapping))
 }
 
+/// Becomes root of the user namespace that a process of the same user's is in, and sees its mounts.
+pub fn join(pid: i32) -> Result<(), SandboxError> {
+    let failed = |source: io::Error| SandboxError::Start { action: "join the container's user namespace", source };
+    let join = || -> io::Result<u64> {
+        let pid = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
+        let process = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+        let kinds = rustix::thread::ThreadNameSpaceType::USER | rustix::thread::ThreadNameSpaceType::MOUNT;
+        rustix::thread::move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&process), kinds)?;
+        let map = std::fs::read_to_string("/proc/self/uid_map")?;
+        Ok(map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum())
+    };
+    let users = join().map_err(failed)?;
+    ENTERED.get_or_init(|| IdMapping::Full { users, groups: users });
+    Ok(())
+}
+
 /// The commands that write the maps, as far as this machine has what they need.
 struct Helpers {
     users: Command,

@@ -4,6 +4,7 @@
 //! top, for steps that copy files or make folders. Only `RUN` mounts a stack, and that in its sandbox.
 //! Must not know images, registries or Dockerfiles. Hop 8 of a build.
 
+mod copy_tree;
 mod draft;
 mod export;
 mod populate;
@@ -15,6 +16,7 @@ mod unpack;
 mod users;
 mod view;
 
+pub use copy_tree::copy_tree;
 pub use draft::{Attributes, Draft, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use populate::populate;

@@ -77,7 +77,7 @@ impl Solver<'_> {
             (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => foreign.error(),
             _ => error,
         })?;
-        remove_mount_points(place.upper, &created)?;
+        sandbox::remove_mount_points(place.upper, &created)?;
         layer::normalise(place.upper, &view, step.epoch)?;
         Ok(())
     }
@@ -210,35 +210,6 @@ fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsS
         environment.push(format!("HOME={}", user.home).into());
     }
     environment
-}
-
-/// Takes away what was made only to mount something there, unless the program has put something into it. The standard
-/// folders stay, as they do with BuildKit.
-fn remove_mount_points(upper: &Path, created: &[sandbox::CreatedMountPoint]) -> Result<(), StepError> {
-    for point in created.iter().rev() {
-        let relative = point.path.strip_prefix("/").unwrap_or(&point.path);
-        if [Path::new("proc"), Path::new("sys"), Path::new("dev")].contains(&relative) {
-            continue;
-        }
-        let path = upper.join(relative);
-        let removed = if point.is_directory {
-            std::fs::remove_dir(&path)
-        } else if std::fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0) {
-            std::fs::remove_file(&path)
-        } else {
-            continue;
-        };
-        if removed.is_ok()
-            && let Some(parent) = path.parent()
-        {
-            let (seconds, nanoseconds) = point.parent_modified;
-            let time = rustix::fs::Timespec { tv_sec: seconds, tv_nsec: nanoseconds.into() };
-            let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
-            rustix::fs::utimensat(rustix::fs::CWD, parent, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-                .at("set the time of", parent)?;
-        }
-    }
-    Ok(())
 }
 
 /// The settings that a program can see.

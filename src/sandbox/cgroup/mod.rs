@@ -5,6 +5,7 @@
 
 mod hierarchy;
 mod settings;
+mod usage;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -17,6 +18,7 @@ use hierarchy::Hierarchies;
 use settings::Setting;
 
 pub use hierarchy::{CgroupVersion, Controllers, controllers};
+pub use usage::{Usage, usage};
 
 /// How long removed cgroups may need to become empty after their last process was waited for.
 const REMOVAL_PATIENCE: Duration = Duration::from_millis(200);

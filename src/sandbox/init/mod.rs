@@ -76,7 +76,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     let usual_files = raise_file_limit();
     rustix::process::umask(rustix::fs::Mode::empty());
     enter_namespaces(&launch)?;
-    let Launch { container, seccomp, cgroups, .. } = launch;
+    let Launch { container, seccomp, cgroups, hold, .. } = launch;
     let sources = volumes::open(&container.mounts)?;
     let root = root::Root::mount(&container.rootfs)?;
     let mut points = MountPoints::new(&root.mount)?;
@@ -93,6 +93,12 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     root.enter(container.isolation.read_only_root)?;
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
+    }
+    if hold {
+        channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
+        // Until rbuild closes its end.
+        let _ = channel.receive::<Report>();
+        return Ok(());
     }
     let isolation = &container.isolation;
     let rights = program::Rights {

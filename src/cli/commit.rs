@@ -1,0 +1,55 @@
+//! `rbuild commit`
+
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::{CliError, output};
+use crate::container::{self, Commit, Containers};
+use crate::image::Reference;
+use crate::plan::apply_changes;
+
+/// Make an image of a container
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+    /// What to call the image
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<Reference>,
+    /// Who made it
+    #[arg(short, long, value_name = "AUTHOR", default_value = "", hide_default_value = true)]
+    author: String,
+    /// An instruction to apply to the image's config: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
+    /// STOPSIGNAL, USER, VOLUME or WORKDIR
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+    /// The comment in the image's history
+    #[arg(short, long, value_name = "TEXT", default_value = "", hide_default_value = true)]
+    message: String,
+    /// Let the container wait meanwhile
+    #[arg(short, long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    pause: bool,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
+        return Err(CliError::new("refusing to create a tag with a digest reference"));
+    }
+    let store = global.open_store()?;
+    let containers = Containers::of(store.root());
+    let entry = super::containers::find(&containers, &args.container)?;
+    let commit = Commit { author: args.author, message: args.message, pause: args.pause };
+    let id = container::commit(&store, &entry, &commit, |config| -> Result<_, CliError> {
+        let run = apply_changes(config, &args.change)?;
+        Ok(crate::image::ImageConfig { config: run, ..config.clone() })
+    })?;
+    if let Some(name) = &args.name {
+        store.set_tag(&name.to_string(), &id)?;
+    }
+    store.sync()?;
+    containers.tell(&entry, "commit");
+    output::print(&format!("{id}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,110 @@
+//! `rbuild cp`
+
+use std::io::{BufWriter, IsTerminal as _, Write as _, stdin, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use super::commands::Global;
+use super::format::human_size;
+use super::{CliError, containers, output};
+use crate::container::{Copied, Place, copy_from, copy_into, copy_stream_into};
+
+/// Copy files between a container and the host
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// CONTAINER:PATH, a path of the host, or `-` for a tar stream on standard input
+    #[arg(value_name = "SOURCE", allow_hyphen_values = true)]
+    pub(super) source: String,
+    /// CONTAINER:PATH, a path of the host, or `-` for a tar stream on standard output
+    #[arg(value_name = "DESTINATION", allow_hyphen_values = true)]
+    pub(super) destination: String,
+    /// Keep owners and groups
+    #[arg(short, long)]
+    archive: bool,
+    /// Copy what the source leads to when it is a symbolic link
+    #[arg(short = 'L', long)]
+    follow_link: bool,
+    /// Don't say what was copied
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// One side of a copy.
+enum Side<'a> {
+    Container(&'a str, &'a Path),
+    Host(&'a Path),
+    Stream,
+}
+
+impl<'a> Side<'a> {
+    /// A path of the host begins with a slash or a dot, or has no colon.
+    fn parse(text: &'a str) -> Self {
+        if text == "-" {
+            return Self::Stream;
+        }
+        match text.split_once(':') {
+            Some((name, path)) if !text.starts_with(['/', '.']) && !name.is_empty() => {
+                Self::Container(name, Path::new(path))
+            }
+            _ => Self::Host(Path::new(text)),
+        }
+    }
+}
+
+/// The container that a copy is from or to.
+pub(super) fn container_of(args: &Args) -> Option<&str> {
+    [&args.source, &args.destination].into_iter().find_map(|text| match Side::parse(text) {
+        Side::Container(name, _) => Some(name),
+        _ => None,
+    })
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let containers = containers::open(global)?;
+    let find = |name: &str| containers::find(&containers, name);
+    let empty = |path: &Path| match path.as_os_str().is_empty() {
+        true => Err(CliError::new("the path in the container cannot be empty")),
+        false => Ok(()),
+    };
+    let (copied, into) = match (Side::parse(&args.source), Side::parse(&args.destination)) {
+        (Side::Container(name, path), Side::Host(destination)) => {
+            empty(path)?;
+            let options = (args.follow_link, args.archive);
+            (copy_from(&find(name)?, path, options, Ok(destination))?, &args.destination)
+        }
+        (Side::Container(name, path), Side::Stream) => {
+            empty(path)?;
+            if stdout().is_terminal() {
+                return Err(
+                    CliError::new("cowardly refusing to write an archive to a terminal").hint("redirect the output")
+                );
+            }
+            let mut out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
+            copy_from(&find(name)?, path, (args.follow_link, true), Err(&mut out))?;
+            out.flush().map_err(|error| CliError::new(format!("cannot write the archive: {error}")))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        (Side::Host(source), Side::Container(name, path)) => {
+            empty(path)?;
+            let place = Place::find(source, args.follow_link)?;
+            (copy_into(&find(name)?, &place, path, args.archive)?, &args.destination)
+        }
+        (Side::Stream, Side::Container(name, path)) => {
+            empty(path)?;
+            if stdin().is_terminal() {
+                return Err(CliError::new("there is nothing to copy: standard input is a terminal"));
+            }
+            copy_stream_into(&find(name)?, output::raw_stdin()?, path, true)?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        (Side::Container(..), Side::Container(..)) => {
+            return Err(CliError::new("copying between containers is not supported"));
+        }
+        _ => return Err(CliError::new("must specify at least one container source")),
+    };
+    if !args.quiet {
+        let Copied(bytes) = copied;
+        eprintln!("Successfully copied {} to {}", human_size(bytes, 4), PathBuf::from(into).display());
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,194 @@
+//! `rbuild events`
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde_json::Value;
+
+use super::commands::Global;
+use super::format::{Missing, Template};
+use super::time::point_in_time;
+use super::{CliError, output};
+use crate::io_error::AtPath;
+use crate::store::{Event, Events};
+
+/// How often the file is looked at for new ones.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Show what happens to containers, images, networks and volumes
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// KEY=VALUE: type, event, container, image, network, volume, label, scope
+    #[arg(short, long, value_name = "KEY=VALUE")]
+    filter: Vec<String>,
+    /// `json` or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Also what has happened since then
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    since: Option<Timestamp>,
+    /// End at that time
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    until: Option<Timestamp>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let filters = args.filter.iter().map(|word| Filter::parse(word)).collect::<Result<Vec<_>, _>>()?;
+    let format = args.format.as_deref();
+    let template = format.filter(|format| *format != "json").map(Template::parse).transpose()?;
+    // Without `--since`, what has been is passed over.
+    let since = args.since.unwrap_or_else(Timestamp::now);
+    let mut follower = Follower::open(&Events::of(&global.store_root()?))?;
+    loop {
+        let now = Timestamp::now();
+        while let Some(line) = follower.next()? {
+            let Ok(event) = serde_json::from_str::<Event>(&line) else { continue };
+            let time = Timestamp::from_nanosecond(event.time_nano.into()).unwrap_or_default();
+            if time < since || args.until.is_some_and(|until| time > until) || !keeps(&filters, &event) {
+                continue;
+            }
+            let text = match (&template, format) {
+                (Some(template), _) => template.render(&fields(&event, &line)?, Missing::Error)?,
+                (None, Some(_)) => line.trim_end().to_owned(),
+                (None, None) => plain(&event, time),
+            };
+            output::print(&(text + "\n"))?;
+        }
+        if args.until.is_some_and(|until| until <= now) {
+            return Ok(ExitCode::SUCCESS);
+        }
+        std::thread::sleep(PAUSE);
+    }
+}
+
+/// `TIME TYPE ACTION ID (KEY=VALUE, ...)`
+fn plain(event: &Event, time: Timestamp) -> String {
+    let time = time.to_zoned(TimeZone::system()).strftime("%Y-%m-%dT%H:%M:%S.%9f%:z").to_string();
+    let attributes: Vec<String> = event.actor.attributes.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let attributes = if attributes.is_empty() { String::new() } else { format!(" ({})", attributes.join(", ")) };
+    format!("{time} {} {} {}{attributes}", event.kind, event.action, event.actor.id)
+}
+
+/// With the fields that old versions of docker had.
+fn fields(event: &Event, line: &str) -> Result<Value, CliError> {
+    let mut value: Value = serde_json::from_str(line)?;
+    value["Status"] = event.action.clone().into();
+    value["ID"] = event.actor.id.clone().into();
+    value["From"] = event.actor.attributes.get("image").cloned().unwrap_or_default().into();
+    value["Time"] = event.time.into();
+    value["TimeNano"] = event.time_nano.into();
+    value["Scope"] = event.scope.clone().into();
+    Ok(value)
+}
+
+struct Filter {
+    key: String,
+    value: String,
+}
+
+impl Filter {
+    fn parse(word: &str) -> Result<Self, CliError> {
+        let known = ["type", "event", "container", "image", "network", "volume", "label", "scope"];
+        match word.split_once('=') {
+            Some((key, value)) if known.contains(&key) => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
+            _ => {
+                Err(CliError::new(format!("invalid filter '{word}'")).hint(format!("there are: {}", known.join(", "))))
+            }
+        }
+    }
+
+    fn fits(&self, event: &Event) -> bool {
+        let attribute = |name: &str| event.actor.attributes.get(name).map(String::as_str);
+        let value = self.value.as_str();
+        let is =
+            |kind: &str| event.kind == kind && (event.actor.id.starts_with(value) || attribute("name") == Some(value));
+        match self.key.as_str() {
+            "type" => event.kind == value,
+            "event" => event.action == value || event.action.split(':').next() == Some(value),
+            "scope" => event.scope == value,
+            "label" => match value.split_once('=') {
+                Some((key, value)) => attribute(key) == Some(value),
+                None => attribute(value).is_some(),
+            },
+            "image" => is("image") || attribute("image") == Some(value),
+            kind => is(kind),
+        }
+    }
+}
+
+/// Values of one key are alternatives.
+fn keeps(filters: &[Filter], event: &Event) -> bool {
+    filters.iter().all(|filter| filters.iter().any(|other| other.key == filter.key && other.fits(event)))
+}
+
+/// Reads the file of events, and the one that takes its place when it is full.
+struct Follower {
+    events: Events,
+    files: Vec<BufReader<File>>,
+    inode: u64,
+    begun: String,
+}
+
+impl Follower {
+    fn open(events: &Events) -> Result<Self, CliError> {
+        let mut follower = Self { events: events.clone(), files: Vec::new(), inode: 0, begun: String::new() };
+        for path in events.paths() {
+            if let Ok(file) = File::open(&path) {
+                follower.inode = file.metadata().at("look at", &path)?.ino();
+                follower.files.push(BufReader::new(file));
+            }
+        }
+        Ok(follower)
+    }
+
+    /// The next line, if there is one by now.
+    fn next(&mut self) -> Result<Option<String>, CliError> {
+        let [_, path] = self.events.paths();
+        loop {
+            let Some(file) = self.files.first_mut() else {
+                match File::open(&path) {
+                    Ok(file) => {
+                        self.inode = file.metadata().at("look at", &path)?.ino();
+                        self.files.push(BufReader::new(file));
+                        continue;
+                    }
+                    Err(_) => return Ok(None),
+                }
+            };
+            file.read_line(&mut self.begun).at("read", &path)?;
+            if self.begun.ends_with('\n') {
+                return Ok(Some(std::mem::take(&mut self.begun)));
+            }
+            let current = std::fs::metadata(&path).map_or(self.inode, |metadata| metadata.ino());
+            if self.files.len() == 1 && current == self.inode {
+                return Ok(None);
+            }
+            self.files.remove(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters() {
+        let attributes = [("name", "web"), ("image", "busybox"), ("l", "1")];
+        let attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let event = Event::now("container", "health_status: healthy", "abcdef", attributes);
+        let keeps = |words: &[&str]| {
+            let filters: Vec<Filter> = words.iter().map(|word| Filter::parse(word).unwrap()).collect();
+            super::keeps(&filters, &event)
+        };
+        assert!(keeps(&["container=web", "event=start", "event=health_status", "type=container"]));
+        assert!(keeps(&["container=abc", "image=busybox", "label=l=1", "label=l"]));
+        assert!(!keeps(&["network=web"]) && !keeps(&["event=start"]) && !keeps(&["label=l=2"]));
+        assert!(Filter::parse("x=y").is_err() && Filter::parse("type").is_err());
+    }
+}

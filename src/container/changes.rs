@@ -1,0 +1,99 @@
+//! What a container changed of its image's files: docker's `diff`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::directory::Entry;
+use super::error::ContainerError;
+use crate::snapshot::{Entry as FileEntry, View};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    Added,
+    Changed,
+    Deleted,
+}
+
+/// All changes, by path from the root.
+pub fn changes(entry: &Entry) -> Result<BTreeMap<PathBuf, Change>, ContainerError> {
+    let layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
+    let upper = entry.upper();
+    let mut found = BTreeMap::new();
+    if !upper.exists() {
+        return Ok(found);
+    }
+    let below = View::open(&layers)?;
+    let merged = View::open(&[layers, vec![upper.clone()]].concat())?;
+    let made: BTreeSet<PathBuf> = entry.state.mount_points.iter().map(|point| relative(&point.path)).collect();
+    let walk = Walk { upper: &upper, below: &below, merged: &merged, made: &made };
+    walk.folder(Path::new(""), &mut found)?;
+    Ok(found.into_iter().map(|(path, change)| (Path::new("/").join(path), change)).collect())
+}
+
+pub(super) fn relative(path: &Path) -> PathBuf {
+    path.strip_prefix("/").unwrap_or(path).to_owned()
+}
+
+struct Walk<'a> {
+    upper: &'a Path,
+    below: &'a View,
+    merged: &'a View,
+    /// Made to mount something there.
+    made: &'a BTreeSet<PathBuf>,
+}
+
+impl Walk<'_> {
+    /// Whether something in the folder was changed.
+    fn folder(&self, folder: &Path, found: &mut BTreeMap<PathBuf, Change>) -> Result<bool, ContainerError> {
+        let mut any = false;
+        let below: BTreeMap<_, _> = match self.below.lstat(folder)? {
+            Some(entry) if entry.is_dir() => self.below.read_dir(folder)?.into_iter().collect(),
+            _ => BTreeMap::new(),
+        };
+        let now: BTreeMap<_, _> = self.merged.read_dir(folder)?.into_iter().collect();
+        for name in below.keys().filter(|name| !now.contains_key(*name)) {
+            found.insert(folder.join(name), Change::Deleted);
+            any = true;
+        }
+        for (name, entry) in &now {
+            let path = folder.join(name);
+            // What is not in the upper folder is as it was.
+            if std::fs::symlink_metadata(self.upper.join(&path)).is_err() {
+                continue;
+            }
+            any |= self.entry(&path, entry, below.get(name), found)?;
+        }
+        Ok(any)
+    }
+
+    fn entry(
+        &self,
+        path: &Path,
+        now: &FileEntry,
+        before: Option<&FileEntry>,
+        found: &mut BTreeMap<PathBuf, Change>,
+    ) -> Result<bool, ContainerError> {
+        let inside = if now.is_dir() { self.folder(path, found)? } else { false };
+        let change = match before {
+            None => Change::Added,
+            Some(before) if before.is_dir() && now.is_dir() && is_same(before, now) && !inside => return Ok(false),
+            Some(_) => Change::Changed,
+        };
+        if self.made.contains(path) && !inside {
+            return Ok(false);
+        }
+        // A folder that only has a place where something is mounted looks changed, and is not.
+        let holds_mount_point = self.made.iter().any(|made| made.parent() == Some(path));
+        if change == Change::Changed && !inside && holds_mount_point {
+            return Ok(false);
+        }
+        found.insert(path.to_owned(), change);
+        Ok(true)
+    }
+}
+
+/// As docker compares folders.
+fn is_same(before: &FileEntry, now: &FileEntry) -> bool {
+    let of = |entry: &FileEntry| (entry.mode(), entry.stat.st_uid, entry.stat.st_gid, entry.stat.st_mtime);
+    of(before) == of(now)
+}

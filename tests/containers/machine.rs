@@ -1,0 +1,69 @@
+//! A store with the image `busybox`, whose containers go with it.
+
+use std::time::{Duration, Instant};
+
+use super::common::{Answer, TestStore};
+
+pub struct Machine(pub TestStore);
+
+impl Machine {
+    /// Nothing, with the reason said, where containers can't be run.
+    pub fn new() -> Option<Self> {
+        TestStore::with_busybox().map(Self)
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        self.0.run(arguments)
+    }
+
+    /// What a command that has to succeed prints, without the line end.
+    #[track_caller]
+    pub fn says(&self, arguments: &[&str]) -> String {
+        self.run(arguments).ok().stdout().trim_end().to_owned()
+    }
+
+    /// Starts a container without a network in the background.
+    #[track_caller]
+    pub fn start(&self, name: &str, options: &[&str], script: &str) {
+        let arguments = [&["run", "-d", "--name", name, "--network", "none"], options, &["busybox", "sh", "-c", script]];
+        self.run(&arguments.concat()).ok();
+    }
+
+    /// Runs a script in a new container; gives the exit code and all that it printed.
+    pub fn script(&self, options: &[&str], script: &str) -> (i32, String) {
+        let arguments = [&["run", "--rm", "--network", "none"], options, &["busybox", "sh", "-c", script]].concat();
+        let answer = self.run(&arguments);
+        (answer.code().unwrap(), answer.stdout() + &answer.stderr())
+    }
+
+    /// A field of inspect.
+    #[track_caller]
+    pub fn field(&self, name: &str, field: &str) -> String {
+        self.says(&["inspect", "--format", field, name])
+    }
+
+    /// Asks until the answer is the wanted one.
+    #[track_caller]
+    pub fn until(&self, arguments: &[&str], wanted: impl Fn(&str) -> bool) -> String {
+        let begun = Instant::now();
+        loop {
+            let answer = self.run(arguments).stdout();
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(begun.elapsed() < Duration::from_secs(20), "{arguments:?} goes on to say: {answer}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let all = self.run(&["ps", "-aq"]).stdout();
+        let mut arguments = vec!["rm", "-f"];
+        arguments.extend(all.split_whitespace());
+        if arguments.len() > 2 {
+            self.run(&arguments);
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! Containers as people use them, with the real binary.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod copying;
+mod exec;
+mod isolation;
+mod lifecycle;
+mod logs;
+mod many;
+mod machine;
+mod terminal;
