@@ -42,7 +42,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
             "transfer",
         ],
     ),
-    ("container", &["layer", "cdi", "image", "network", "sandbox", "signal", "snapshot", "store", "volume"]),
+    ("container", &["cdi", "image", "layer", "network", "sandbox", "signal", "snapshot", "store", "volume"]),
     ("volume", &[]),
     ("check", &["container", "image", "layer", "store"]),
     ("digest", &[]),

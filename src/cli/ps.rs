@@ -13,7 +13,6 @@ use super::{CliError, output};
 use crate::container::{Containers, Entry};
 use filter::Filters;
 
-
 /// List containers
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -26,7 +26,6 @@ const TAKE_ATTEMPTS: usize = 50;
 /// How many made-up names are tried.
 const ATTEMPTS: usize = 30;
 
-const CHANGE_LOCK: &str = "change.lock";
 const KILL: i32 = 9;
 
 /// How containers are removed.
@@ -237,19 +236,6 @@ impl Containers {
         let renamed = self.open(&entry.record.id)?;
         events::add(self, &renamed.record, "rename", &[("oldName", &entry.record.name)]);
         Ok(())
-    }
-
-    /// Changes what is kept of a container, if `change` says that it did. Only one process does so at a time.
-    pub fn change(&self, entry: &Entry, change: impl FnOnce(&mut Record) -> bool) -> Result<bool, ContainerError> {
-        let path = entry.path.join(CHANGE_LOCK);
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
-        flock(&lock, FlockOperation::LockExclusive).at("lock", &path)?;
-        let mut record = Record::read(&entry.path.join(RECORD))?;
-        let changed = change(&mut record);
-        if changed {
-            record.write(&entry.path.join(RECORD))?;
-        }
-        Ok(changed)
     }
 
     /// Removes a container whose lock the caller holds (or nobody), and its volumes without a name.

@@ -17,12 +17,16 @@ fn files_go_in_and_out() {
         machine.says(&["cp", "box:/data/.", &out]);
         let read = |path: &str| std::fs::read_to_string(machine.0.work().join(&out).join(path)).unwrap();
         // The folder was not there: it was made, with what is in it.
-        assert_eq!((read("sub/f"), read("new"), read("local/file")), ("in\n".into(), "from host\n".into(), "from host\n".into()));
+        assert_eq!(
+            (read("sub/f"), read("new"), read("local/file")),
+            ("in\n".into(), "from host\n".into(), "from host\n".into())
+        );
         let link = std::fs::read_link(machine.0.work().join(&out).join("way")).unwrap();
         assert_eq!(link, Path::new("/etc/passwd"));
         let tar = machine.run(&["cp", "box:/data/sub", "-"]).ok();
         let mut archive = tar::Archive::new(tar.stdout_bytes());
-        let names: Vec<_> = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned()).collect();
+        let names: Vec<_> =
+            archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned()).collect();
         assert!(names.iter().any(|name| name == Path::new("sub/f")), "{names:?}");
         machine.0.run_with_input(&["cp", "-", "box:/tmp"], tar.stdout_bytes()).ok();
         machine.run(&["cp", "box:/nothing", "x"]).fails(1);
@@ -61,7 +65,8 @@ fn changes_become_an_image() {
         assert!(diff.lines().any(|found| found == line), "{line} in {diff}");
     }
     assert!(!diff.contains("/proc") && !diff.contains("/dev") && !diff.contains("resolv.conf"), "{diff}");
-    let id = machine.says(&["commit", "-m", "words", "-a", "somebody", "-c", "CMD [\"cat\",\"/etc/new\"]", "box", "mine:1"]);
+    let id =
+        machine.says(&["commit", "-m", "words", "-a", "somebody", "-c", "CMD [\"cat\",\"/etc/new\"]", "box", "mine:1"]);
     assert!(id.starts_with("sha256:"), "{id}");
     assert_eq!(machine.says(&["run", "--rm", "--network", "none", "mine:1"]), "new");
     let gone = machine.says(&["run", "--rm", "--network", "none", "mine:1", "sh", "-c", "ls -d /var; echo $A; true"]);

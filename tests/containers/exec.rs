@@ -6,9 +6,8 @@ use super::machine::Machine;
 fn a_program_joins_a_container() {
     let Some(machine) = Machine::new() else { return };
     machine.start("host", &["-e", "A=1", "-w", "/tmp", "-h", "box"], "sleep 100");
-    let exec = |options: &[&str], script: &str| {
-        machine.run(&[&["exec"], options, &["host", "sh", "-c", script]].concat())
-    };
+    let exec =
+        |options: &[&str], script: &str| machine.run(&[&["exec"], options, &["host", "sh", "-c", script]].concat());
     assert_eq!(exec(&["-e", "B=2"], "echo $A $B; pwd; hostname").ok().stdout(), "1 2\n/tmp\nbox\n");
     assert_eq!(exec(&["-u", "7:8", "-w", "/"], "id -u; id -g; pwd").ok().stdout(), "7\n8\n/\n");
     assert_eq!(exec(&[], "exit 9").code(), Some(9));

@@ -87,8 +87,7 @@ fn a_monitor_or_a_program_that_is_killed_is_told_of() {
 #[test]
 fn health_is_looked_after() {
     let Some(machine) = Machine::new() else { return };
-    let options =
-        ["--health-cmd", "echo looked; test -e /well", "--health-interval", "100ms", "--health-retries", "2"];
+    let options = ["--health-cmd", "echo looked; test -e /well", "--health-interval", "100ms", "--health-retries", "2"];
     machine.start("patient", &options, "sleep 100");
     let status = ["ps", "--format", "{{.Status}}"];
     machine.until(&status, |text| text.contains("(unhealthy)"));
@@ -160,7 +159,8 @@ fn names_filters_and_events() {
     for action in ["create", "start", "die", "rename"] {
         assert!(events.lines().any(|line| line == action), "{action} in {events}");
     }
-    let of_second = ["events", "--since", "1h", "--until", "0s", "--filter", "container=second", "--filter", "event=die"];
+    let of_second =
+        ["events", "--since", "1h", "--until", "0s", "--filter", "container=second", "--filter", "event=die"];
     let line = machine.says(&of_second);
     assert!(line.lines().count() == 1 && line.contains("exitCode=4"), "{line}");
     assert!(machine.says(&["container", "prune", "-f"]).contains("Total reclaimed space"));

@@ -25,7 +25,8 @@ impl Machine {
     /// Starts a container without a network in the background.
     #[track_caller]
     pub fn start(&self, name: &str, options: &[&str], script: &str) {
-        let arguments = [&["run", "-d", "--name", name, "--network", "none"], options, &["busybox", "sh", "-c", script]];
+        let arguments =
+            [&["run", "-d", "--name", name, "--network", "none"], options, &["busybox", "sh", "-c", script]];
         self.run(&arguments.concat()).ok();
     }
 

@@ -8,6 +8,6 @@ mod exec;
 mod isolation;
 mod lifecycle;
 mod logs;
-mod many;
 mod machine;
+mod many;
 mod terminal;

@@ -22,7 +22,8 @@ fn nothing_is_left_of_many_containers() {
         }
     });
     assert_eq!(machine.says(&["ps", "-aq"]), "");
-    let left: Vec<_> = machine.0.root().join("containers").read_dir().unwrap().flatten().map(|e| e.file_name()).collect();
+    let left: Vec<_> =
+        machine.0.root().join("containers").read_dir().unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(left, ["by-name"]);
     assert_eq!(machine.0.root().join("containers/by-name").read_dir().unwrap().count(), 0);
     assert_eq!(mounts(), before);
