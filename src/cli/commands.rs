@@ -242,6 +242,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Start(args) => super::start::run(args, global),
         Command::Stop(args) => super::stop::run(args, global),
         Command::SyncStore => sync_store(global),
+        Command::System(args) => super::system::run(args, global),
         Command::Tag(args) => super::tag::run(args, global),
         Command::Top(args) => super::top::run(args, global),
         Command::Unpause(args) => super::pause::unpause(args, global),
