@@ -10,6 +10,7 @@ pub mod check;
 pub mod cli;
 pub mod container;
 pub mod context;
+pub mod copy;
 pub mod digest;
 pub mod dockerfile;
 pub mod explain;

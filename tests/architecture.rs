@@ -23,6 +23,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
     ("transfer", &["image", "layer", "store"]),
     ("archive", &["image", "layer", "store", "transfer"]),
     ("registry", &["image", "layer", "store", "transfer"]),
+    ("copy", &["archive", "image", "layer", "registry", "store", "transfer"]),
     ("cache", &["image", "layer", "registry", "store", "transfer"]),
     (
         "build",

@@ -18,4 +18,4 @@ pub use error::ArchiveError;
 pub use import::{Import, import};
 pub use load::{LoadOptions, Loaded, Selection, load};
 pub use save::{NamedImage, SaveFormat, save};
-pub use to_file::{save_to_file, write_file};
+pub use to_file::{folder_to_tar, save_to_file, write_file};

@@ -1,10 +1,11 @@
 //! Archives into files: a file is there whole or not at all.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{BufWriter, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use super::tar_output::TarOutput;
 use super::{ArchiveError, NamedImage, SaveFormat, save};
 use crate::io_error::AtPath;
 use crate::store::Store;
@@ -14,6 +15,26 @@ const BUFFER: usize = 1 << 17;
 /// Writes the images to the file `path`; see [`save`].
 pub fn save_to_file(store: &Store, images: &[NamedImage], format: SaveFormat, path: &Path) -> Result<(), ArchiveError> {
     write_file(path, |out| save(store, images, format, out).map(drop))
+}
+
+/// Writes the files of a folder, and of its folders, as a tar stream that depends on nothing but their names and
+/// contents.
+pub fn folder_to_tar(folder: &Path, out: impl Write + Send) -> Result<(), ArchiveError> {
+    let mut output = TarOutput::new(out);
+    for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
+        let entry = entry.map_err(|error| ArchiveError::Read(error.into()))?;
+        let path = entry.path();
+        let name = path.strip_prefix(folder).unwrap_or(path).to_string_lossy().into_owned();
+        if entry.file_type().is_dir() {
+            output.folder(&format!("{name}/"))?;
+            continue;
+        }
+        let mut file = File::open(path).at("open", path)?;
+        let size = file.metadata().at("read", path)?.len();
+        output
+            .stream(&name, size, |mut out| std::io::copy(&mut file, &mut out).map(drop).map_err(ArchiveError::Write))?;
+    }
+    output.finish().map(drop)
 }
 
 /// Lets `write` write a file beside `path` and renames it to `path` when that succeeded. A path that is a pipe or a

@@ -15,6 +15,7 @@ mod container;
 mod container_inspect;
 mod container_prune;
 mod containers;
+mod copy;
 mod cp;
 mod create;
 mod diff;

@@ -39,7 +39,7 @@ pub use progress::{Event, Progress, Silent};
 pub use pull::{PARALLEL, PullOptions, Pulled, pull};
 pub use push::{Push, PushOptions, Pushed, push};
 pub use repository::Repository;
-pub use resolve::Resolved;
+pub use resolve::{Resolved, kind};
 pub use search::Found;
 pub use settings::Settings;
 pub use uploads::{UploadSource, Uploaded};

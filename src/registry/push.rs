@@ -59,9 +59,18 @@ pub fn push(
     options: &PushOptions,
     progress: &dyn Progress,
 ) -> Result<Vec<Pushed>, RegistryError> {
-    let mut ready = Vec::new();
+    let mut ready: Vec<(&Push, Repository, Documents)> = Vec::new();
     for push in pushes {
         let repository = client.repository(&push.name)?;
+        let is_same = |(other, _, _): &&(&Push, Repository, Documents)| {
+            other.image == push.image && other.name.repository() == push.name.repository()
+        };
+        // Another tag of what is there already.
+        if let Some((_, _, documents)) = ready.iter().find(is_same) {
+            let documents = documents.clone();
+            ready.push((push, repository, documents));
+            continue;
+        }
         let pushing = Pushing { store, repository: &repository, options, progress, stop: AtomicBool::new(false) };
         let documents = pushing.content(push)?;
         ready.push((push, repository, documents));

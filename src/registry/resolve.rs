@@ -158,7 +158,7 @@ impl Search<'_> {
 }
 
 /// What the document is, by its header, or where that says nothing by the document itself.
-pub(super) fn kind(document: &RemoteManifest) -> Kind {
+pub fn kind(document: &RemoteManifest) -> Kind {
     let by_header = media_type::classify(&document.media_type);
     if by_header != Kind::Other {
         return by_header;

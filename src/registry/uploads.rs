@@ -22,7 +22,7 @@ const BUFFER: usize = 256 << 10;
 const WAITING: usize = 4;
 
 /// The bytes of a blob that is to be uploaded.
-pub trait UploadSource: Sync {
+pub trait UploadSource {
     /// A reader of the bytes from `offset` to the end. Called again after a break.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + '_>>;
     /// So many bytes of the blob are with the registry now; fewer than before after a break.

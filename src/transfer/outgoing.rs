@@ -105,16 +105,27 @@ fn check(expected: &DiffId, actual: DiffId) -> Result<(), TransferError> {
     if actual == *expected { Ok(()) } else { Err(TransferError::DamagedLayer { expected: *expected, actual }) }
 }
 
-/// The descriptor of the layer as a blob of the given format: one that is here or could be fetched, or else the layer is
-/// compressed now. What could be fetched is fetched with [`make_present`].
+/// The descriptor of the layer as a blob that can be handed out: of the given format, or as it came when it came
+/// compressed in another way, or else the layer is compressed now. What could be fetched is fetched with
+/// [`make_present`].
 pub fn layer_descriptor(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<Descriptor, TransferError> {
-    if !store.has_layer(diff_id)? {
-        let elsewhere = store.layer_sources(diff_id)?.into_iter().find(|blob| format.suits(&blob.media_type));
-        if let Some(blob) = elsewhere {
-            return Ok(Descriptor::new(&blob.media_type, blob.digest, blob.size));
+    let is_here = store.has_layer(diff_id)?;
+    let known: Vec<Descriptor> = match is_here {
+        true => store.layer_blobs(diff_id)?.iter().map(describe).collect(),
+        false => {
+            let elsewhere = store.layer_sources(diff_id)?.into_iter();
+            elsewhere.map(|blob| Descriptor::new(&blob.media_type, blob.digest, blob.size)).collect()
         }
+    };
+    let of = |format: LayerFormat| known.iter().find(|blob| format.suits(&blob.media_type));
+    let is_own = store.layer(diff_id)?.is_some_and(|layer| layer.built);
+    let as_it_came = || of(LayerFormat::Gzip).or_else(|| of(LayerFormat::Zstd));
+    let compressed = of(format).or_else(|| as_it_came().filter(|_| !is_own));
+    // One that would have to be fetched to be compressed stays as it is.
+    match compressed.or_else(|| known.first().filter(|_| !is_here)) {
+        Some(blob) => Ok(blob.clone()),
+        None => Ok(describe(&compressed_blob(store, diff_id, format)?)),
     }
-    Ok(describe(&compressed_blob(store, diff_id, format)?))
 }
 
 /// The layer as a blob of the given format. It is compressed when it is asked for the first time, and kept.

@@ -11,6 +11,8 @@ use crate::web::{Reply, Request, serve};
 
 /// Changes an answer, or makes another in its place.
 pub type Fault = Box<dyn Fn(&Request, Reply) -> Reply + Send>;
+/// Changes a request before it is looked at, or answers it in the registry's place.
+pub type Gate = Box<dyn Fn(&mut Request) -> Option<Reply> + Send>;
 
 #[derive(Clone)]
 pub struct TestRegistry {
@@ -28,6 +30,7 @@ struct State {
     uploads: HashMap<String, Vec<u8>>,
     requests: Vec<Request>,
     fault: Option<Fault>,
+    gate: Option<Gate>,
 }
 
 impl TestRegistry {
@@ -37,7 +40,12 @@ impl TestRegistry {
         let address = serve(move |request| {
             let mut state = shared.lock().unwrap();
             state.requests.push(Request { body: Vec::new(), ..request.clone() });
-            let reply = state.answer(request);
+            let mut request = request.clone();
+            let reply = match state.gate.as_ref().and_then(|gate| gate(&mut request)) {
+                Some(reply) => reply,
+                None => state.answer(&request),
+            };
+            let request = &request;
             match &state.fault {
                 Some(fault) => fault(request, reply),
                 None => reply,
@@ -57,6 +65,21 @@ impl TestRegistry {
 
     pub fn set_fault(&self, fault: impl Fn(&Request, Reply) -> Reply + Send + 'static) {
         self.lock().fault = Some(Box::new(fault));
+    }
+
+    pub fn set_gate(&self, gate: impl Fn(&mut Request) -> Option<Reply> + Send + 'static) {
+        self.lock().gate = Some(Box::new(gate));
+    }
+
+    /// All that was asked since the last `forget`, without bodies.
+    pub fn requests(&self) -> Vec<Request> {
+        self.lock().requests.clone()
+    }
+
+    pub fn tags(&self, repository: &str) -> Vec<String> {
+        let state = self.lock();
+        let names = state.manifests.keys().filter(|(of, name)| of == repository && !name.contains(':'));
+        names.map(|(_, name)| name.clone()).collect()
     }
 
     pub fn clear_fault(&self) {
@@ -135,6 +158,15 @@ impl State {
         }
         if let Some((repository, id)) = rest.split_once("/blobs/uploads/") {
             return self.upload(repository, id, request);
+        }
+        if rest == "_catalog" {
+            let names: std::collections::BTreeSet<&String> = self.manifests.keys().map(|(name, _)| name).collect();
+            return Reply::new(200, serde_json::json!({"repositories": names}).to_string());
+        }
+        if let Some(repository) = rest.strip_suffix("/tags/list") {
+            let names = self.manifests.keys().filter(|(of, name)| of == repository && !name.contains(':'));
+            let names: Vec<&String> = names.map(|(_, name)| name).collect();
+            return Reply::new(200, serde_json::json!({"name": repository, "tags": names}).to_string());
         }
         if let Some((repository, name)) = rest.split_once("/manifests/") {
             return self.manifest(repository, name, request);

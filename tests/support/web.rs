@@ -55,11 +55,13 @@ pub struct Reply {
     pub cut: Option<usize>,
     /// How long nothing is answered.
     pub delay: Duration,
+    /// Nothing is answered at all: the connection is closed.
+    pub reset: bool,
 }
 
 impl Reply {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), cut: None, delay: Duration::ZERO }
+        Self { status, headers: Vec::new(), body: body.into(), cut: None, delay: Duration::ZERO, reset: false }
     }
 
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
@@ -131,6 +133,9 @@ fn read_chunks(reader: &mut BufReader<TcpStream>) -> Option<Vec<u8>> {
 
 fn write(mut stream: TcpStream, request: &Request, reply: Reply) {
     std::thread::sleep(reply.delay);
+    if reply.reset {
+        return;
+    }
     let mut head = format!("HTTP/1.1 {} Status\r\nConnection: close\r\n", reply.status);
     let has_length = reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length"));
     for (name, value) in &reply.headers {

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use reqwest::{Certificate, Identity, StatusCode, Url};
+use reqwest::{StatusCode, Url};
 
 use super::endpoint::is_loopback;
-use super::{Asked, Endpoint, Failure, Service};
-use crate::io_error::AtPath;
+use super::{Asked, Endpoint, Failure, Service, trust};
 use crate::registry::{RegistryError, Settings};
 
 /// What is known of the hosts that were spoken to.
@@ -53,7 +52,7 @@ impl Service {
 
     /// The scheme the registry speaks. Where plain HTTP is allowed that has to be found out.
     pub async fn scheme(&self, endpoint: &Endpoint) -> Result<&'static str, Failure> {
-        if !endpoint.insecure {
+        if !endpoint.insecure || !is_insecure(&self.settings, &endpoint.host) {
             return Ok("https");
         }
         if let Some(scheme) = lock(&self.connections.schemes).get(&endpoint.host) {
@@ -79,9 +78,11 @@ impl Service {
             }
         }
         match first_failure {
-            // It wants TLS, and TLS failed for now.
+            // It wants TLS, and that failed for now.
             Some(failure @ Failure::Passing { .. }) => Err(failure),
-            Some(Failure::Final(_)) if refused_http => Ok("http"),
+            Some(Failure::Final(error)) if refused_http && !matches!(error, RegistryError::Untrusted { .. }) => {
+                Ok("http")
+            }
             Some(failure) => Err(failure),
             None => Err(unreachable_host(endpoint)),
         }
@@ -121,22 +122,8 @@ fn build(settings: &Settings, scheme: &str, host: &str) -> Result<reqwest::Clien
     // Plain HTTP needs no certificates, and machines without any are to speak it all the same.
     if scheme == "http" || is_insecure(settings, host) {
         builder = builder.tls_danger_accept_invalid_certs(true);
-    }
-    if let Some(folder) = settings.certificates_for(host).filter(|_| scheme == "https") {
-        let wrong = |path: &std::path::Path| {
-            let path = path.to_owned();
-            move |error: reqwest::Error| RegistryError::Configuration { path, reason: error.to_string() }
-        };
-        for path in &folder.authorities {
-            let pem = std::fs::read(path).at("read", path)?;
-            builder = builder.tls_certs_merge(Certificate::from_pem_bundle(&pem).map_err(wrong(path))?);
-        }
-        if let Some((certificate, key)) = &folder.client {
-            let mut pem = std::fs::read(certificate).at("read", certificate)?;
-            pem.push(b'\n');
-            pem.extend(std::fs::read(key).at("read", key)?);
-            builder = builder.identity(Identity::from_pem(&pem).map_err(wrong(certificate))?);
-        }
+    } else if let Some(certificates) = settings.certificates_for(host) {
+        builder = builder.tls_backend_preconfigured(trust::client_config(&certificates)?);
     }
     builder.build().map_err(RegistryError::Client)
 }

@@ -1,6 +1,6 @@
 //! What went wrong with one try, and whether another one may help.
 
-use std::error::Error as _;
+use std::error::Error;
 use std::io;
 use std::time::Duration;
 
@@ -84,19 +84,16 @@ fn message_of(body: &[u8]) -> String {
 
 /// The error of TLS within, if it is one.
 pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
-    let mut next = error.source();
-    while let Some(cause) = next {
-        if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
-            return Some(tls);
-        }
-        if let Some(inner) = cause.downcast_ref::<io::Error>().and_then(|error| error.get_ref())
-            && let Some(tls) = inner.downcast_ref::<rustls::Error>()
-        {
-            return Some(tls);
-        }
-        next = cause.source();
+    tls_error_within(error.source()?)
+}
+
+fn tls_error_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(found) = error.downcast_ref::<rustls::Error>() {
+        return Some(found);
     }
-    None
+    // The source of an error of I/O is what its inner error comes from, not the inner error.
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    tls_error_within(inner.map(|inner| inner as _).or(error.source())?)
 }
 
 /// A name that does not exist, a port where nobody listens: nothing that passes, unless it worked a moment ago.

@@ -11,6 +11,7 @@ mod failure;
 mod io_thread;
 mod request;
 mod retry;
+mod trust;
 
 pub use auth::Credential;
 pub(super) use auth::{Scope, Session};

@@ -1,10 +1,9 @@
-//! Pulling from a registry in this process, which can be told to misbehave.
+//! What a registry may answer that must not be taken.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::Duration;
 
 use rbuild::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, Reference, host_platform};
@@ -85,9 +84,8 @@ fn image() -> HashMap<String, Answer> {
     answers
 }
 
-/// Without pauses that only cost time here.
 fn settings() -> Settings {
-    let limits = Limits { tries: 3, pause: Duration::from_millis(1), ..Limits::default() };
+    let limits = Limits { tries: 3, ..crate::image::settings().limits };
     Settings { limits, ..Settings::default() }
 }
 

@@ -1,0 +1,126 @@
+//! The commands, as people type them.
+
+use crate::common::TestStore;
+use crate::image::{OCI, layer, put_image, put_varied_image};
+use crate::registry::TestRegistry;
+
+#[test]
+fn all_tags_are_pulled_and_pushed() {
+    let registry = TestRegistry::start();
+    for tag in ["1", "2"] {
+        let layer = layer(tag.as_bytes()[0], 500);
+        put_image(&registry, "a", tag, &[("", layer.clone(), layer)]);
+    }
+    let store = TestStore::empty();
+    store.run(&["pull", "-a", &registry.name("a")]).ok();
+    let one = store.run(&["pull", &registry.name("a:1")]).ok().stdout();
+    assert!(one.contains("Already exists\n") && one.contains("Status: Image is up to date for"), "{one}");
+    for tag in ["1", "2"] {
+        store.run(&["tag", &registry.name(&format!("a:{tag}")), &registry.name(&format!("b:{tag}"))]).ok();
+    }
+    let pushed = store.run(&["push", "-a", &registry.name("b")]).ok().stdout();
+    assert!(pushed.contains("Mounted from a\n") && pushed.contains("2: digest: sha256:"), "{pushed}");
+    assert_eq!(registry.tags("b"), ["1", "2"]);
+    assert_eq!(registry.manifest("b", "2"), registry.manifest("a", "2"));
+    registry.forget();
+    let again = store.run(&["push", "-q", &registry.name("b:1")]).ok().stdout();
+    assert_eq!(again, format!("{}\n", registry.name("b:1")));
+    assert_eq!(registry.count("PATCH", "") + registry.count("POST", ""), 0, "what is there is not sent again");
+}
+
+#[test]
+fn a_tag_that_is_not_there_brings_up_the_nearest() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "a", "3.12-slim");
+    let answer = TestStore::empty().run(&["pull", &registry.name("a:3.12-slin")]).fails(1);
+    assert!(answer.stderr().contains("hint: the nearest tags are 3.12-slim"), "{}", answer.stderr());
+}
+
+#[test]
+fn a_build_is_pushed_under_all_its_names_or_none() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "base", "1");
+    let store = TestStore::empty();
+    store.write("ctx/file", "content");
+    let text = format!("FROM {}\nCOPY --link file /file\n", registry.name("base:1"));
+    let (one, two) = (registry.name("app:1"), registry.name("other:2"));
+    let answer = store.build_text(&text, &["--push", "-t", &one, "-t", &two, "--metadata-file", "facts"]).ok();
+    assert!(answer.stderr().contains("Mounted from base"), "{}", answer.stderr());
+    let manifest = registry.manifest("app", "1").unwrap();
+    assert_eq!(registry.manifest("other", "2"), Some(manifest.clone()));
+    let facts = std::fs::read_to_string(store.work().join("facts")).unwrap();
+    assert!(facts.contains(&rbuild::digest::BlobDigest::of(&manifest).to_string()), "{facts}");
+    assert_eq!(registry.count("GET", "/v2/base/blobs/sha256:"), 1, "of the base only its config was read");
+
+    store.write("ctx/file", "other content");
+    let gate = |request: &mut crate::web::Request| {
+        let is_refused = request.path.contains("/v2/other/") && request.method == "POST";
+        is_refused.then(|| crate::web::Reply::new(403, ""))
+    };
+    registry.set_gate(gate);
+    let refused = store.build(&["-o", "type=registry", "-t", &one, "-t", &two]).fails(1);
+    assert!(refused.stderr().contains("is denied"), "{}", refused.stderr());
+    assert_eq!(registry.manifest("app", "1"), Some(manifest), "no name moves when one cannot");
+    let nameless = store.build(&["--push"]).fails(1);
+    assert!(nameless.stderr().contains("a tag is needed"), "{}", nameless.stderr());
+}
+
+#[test]
+fn an_image_for_several_platforms_is_pushed_as_an_index() {
+    let registry = TestRegistry::start();
+    let store = TestStore::empty();
+    store.write("ctx/file", "content");
+    let name = registry.name("multi:1");
+    let platforms = "linux/amd64,linux/arm64";
+    store.build_text("FROM scratch\nCOPY file /\n", &["--platform", platforms, "--push", "-t", &name]).ok();
+    let index: serde_json::Value = serde_json::from_slice(&registry.manifest("multi", "1").unwrap()).unwrap();
+    assert_eq!(index["mediaType"], format!("{OCI}index.v1+json"));
+    let architectures: Vec<&str> = index["manifests"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["platform"]["architecture"].as_str())
+        .collect();
+    assert_eq!(architectures, ["amd64", "arm64"]);
+    let other = TestStore::empty();
+    other.run(&["pull", "--platform", "linux/arm64", &name]).ok();
+    let inspected = other.run(&["inspect", "-f", "{{.Architecture}}", &name]).ok().stdout();
+    assert_eq!(inspected, "arm64\n");
+    let remote = other.run(&["image", "inspect", "--remote", "-f", "{{.Architecture}}", &name]).ok().stdout();
+    assert_eq!(remote, "amd64\n");
+}
+
+#[test]
+fn lists_of_manifests_are_made_annotated_and_pushed() {
+    let registry = TestRegistry::start();
+    let digest = put_varied_image(&registry, "a", "1");
+    let store = TestStore::empty();
+    let (list, image) = (registry.name("list:1"), registry.name("a:1"));
+    store.run(&["manifest", "create", &list, &image]).ok();
+    let again = store.run(&["manifest", "create", &list, &image]).fails(1);
+    assert!(again.stderr().contains("hint: add --amend"), "{}", again.stderr());
+    store.run(&["manifest", "create", "--amend", &list, &image]).ok();
+    store.run(&["manifest", "annotate", &list, &image, "--arch", "arm64", "--variant", "v8", "--os", "linux"]).ok();
+    let shown = store.run(&["manifest", "inspect", &list]).ok().stdout();
+    assert!(shown.contains("\"variant\": \"v8\"") && shown.contains(&digest), "{shown}");
+    store.run(&["manifest", "push", "--purge", &list]).ok();
+    let index: serde_json::Value = serde_json::from_slice(&registry.manifest("list", "1").unwrap()).unwrap();
+    assert_eq!(index["manifests"][0]["platform"]["architecture"], "arm64");
+    assert!(registry.manifest("list", &digest).is_some(), "the image is in the list's repository too");
+    store.run(&["manifest", "rm", &list]).fails(1);
+    let verbose = store.run(&["manifest", "inspect", "-v", &list]).ok().stdout();
+    assert!(verbose.contains("\"OCIManifest\"") && verbose.contains("\"Ref\""), "{verbose}");
+}
+
+#[test]
+fn the_catalogue_is_searched() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "tools/linter", "1");
+    put_varied_image(&registry, "tools/compiler", "1");
+    let store = TestStore::empty();
+    let found = store.run(&["search", &registry.name("lint"), "--format", "{{.Name}}"]).ok().stdout();
+    assert_eq!(found, format!("{}\n", registry.name("tools/linter")));
+    registry.set_fault(|_, _| crate::web::Reply::new(404, ""));
+    let said = store.run(&["search", &registry.name("lint")]).fails(1).stderr();
+    assert!(said.contains("it has no catalogue"), "{said}");
+}

@@ -1,0 +1,209 @@
+//! Bad networks: every fifth request is lost, stalls, is cut short, or is answered with an error.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use rbuild::image::Reference;
+use rbuild::registry::{Client, Limits, PullOptions, Push, PushOptions, RegistryError, Settings, Silent, pull, push};
+use rbuild::store::Store;
+use rbuild::transfer::Outgoing;
+
+use crate::image::{put_varied_image, settings};
+use crate::registry::TestRegistry;
+use crate::web::{Reply, Request};
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Kind {
+    None,
+    Reset,
+    Stall,
+    Cut,
+    TooMany,
+    Broken,
+    /// Half of what is sent arrives.
+    HalfSent,
+}
+
+/// What happens to the nth request of its kind, decided by the seed alone.
+fn choose(seed: u64, key: &str, count: u64) -> Kind {
+    let mut hash = 0xcbf2_9ce4_8422_2325 ^ seed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    for byte in key.bytes().chain(count.to_le_bytes()) {
+        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    }
+    let hash = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33;
+    if hash % 5 != 0 {
+        return Kind::None;
+    }
+    [Kind::Reset, Kind::Stall, Kind::Cut, Kind::TooMany, Kind::Broken, Kind::HalfSent][(hash / 5 % 6) as usize]
+}
+
+/// Without what differs from run to run.
+fn key(request: &Request) -> String {
+    let path = request.path.split("/uploads/").next().unwrap_or_default();
+    format!("{} {path}", request.method)
+}
+
+fn misbehave(registry: &TestRegistry, seed: u64) {
+    let counts: Mutex<HashMap<String, u64>> = Mutex::default();
+    registry.set_gate(move |request| {
+        let key = key(request);
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(key.clone()).or_default();
+        *count += 1;
+        let kind = choose(seed, &key, *count);
+        request.headers.push(("x-fault".to_owned(), format!("{kind:?}")));
+        match kind {
+            Kind::HalfSent => request.body.truncate(request.body.len() / 2),
+            Kind::TooMany => return Some(Reply::new(429, "slow down").with("Retry-After", "0")),
+            Kind::Broken => return Some(Reply::new(500, "oh")),
+            _ => {}
+        }
+        None
+    });
+    registry.set_fault(|request, mut reply| {
+        match request.header("x-fault") {
+            Some("Reset" | "HalfSent") => reply.reset = true,
+            Some("Stall") => reply.delay = Duration::from_millis(900),
+            Some("Cut") if reply.body.len() > 1 => reply.cut = Some(reply.body.len() / 2),
+            Some("Cut") => reply.reset = true,
+            _ => {}
+        }
+        reply
+    });
+}
+
+fn store() -> (tempfile::TempDir, Store) {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open(folder.path()).unwrap();
+    (folder, store)
+}
+
+/// Pulls `from`, pushes it as `to`.
+fn there_and_back(registry: &TestRegistry, settings: &Settings) -> Result<(), RegistryError> {
+    let (_folder, store) = store();
+    let client = Client::new(settings)?;
+    let from: Reference = registry.name("from:1").parse().unwrap();
+    let pulled = pull(&store, &client.repository(&from)?, &from, &PullOptions::default(), &Silent)?;
+    let to: Reference = registry.name("to:1").parse().unwrap();
+    let pushes = [Push { name: to, image: Outgoing::single(pulled.id) }];
+    push(&store, &client, &pushes, &PushOptions::default(), &Silent)?;
+    Ok(())
+}
+
+#[test]
+fn pull_and_push_end_right_though_every_fifth_request_fails() {
+    std::thread::scope(|scope| {
+        for seed in 0..6 {
+            scope.spawn(move || {
+                let registry = TestRegistry::start();
+                let digest = put_varied_image(&registry, "from", "1");
+                // Mounts would leave nothing to send.
+                registry.set_gate(|_| None);
+                misbehave(&registry, seed);
+                there_and_back(&registry, &settings()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                assert_eq!(registry.manifest("to", "1"), registry.manifest("from", &digest), "seed {seed}");
+                let asked = registry.requests();
+                assert!(asked.len() > 20, "seed {seed}: {}", asked.len());
+            });
+        }
+    });
+}
+
+#[test]
+fn uploads_are_taken_up_where_they_broke() {
+    let registry = TestRegistry::start();
+    let broken: Mutex<u32> = Mutex::default();
+    registry.set_gate(move |request| {
+        if request.method == "PATCH" {
+            let mut broken = broken.lock().unwrap();
+            *broken += 1;
+            if *broken == 2 {
+                request.body.truncate(20_000);
+                request.headers.push(("x-fault".to_owned(), "Reset".to_owned()));
+            }
+        }
+        None
+    });
+    registry.set_fault(|request, mut reply| {
+        reply.reset = request.header("x-fault").is_some();
+        reply
+    });
+    let name: Reference = registry.name("a:1").parse().unwrap();
+    let repository = Client::new(&settings()).unwrap().repository(&name).unwrap();
+    let bytes: Vec<u8> = (0..200_000u32).map(|number| (number % 251) as u8).collect();
+    let digest = repository.upload_bytes(&bytes).unwrap();
+    assert!(registry.has_blob("a", &digest.to_string()));
+    let patches: Vec<String> = registry
+        .requests()
+        .iter()
+        .filter(|request| request.method == "PATCH")
+        .map(|request| request.header("content-range").unwrap_or_default().to_owned())
+        .collect();
+    // 64 KiB, 20,000 bytes of the next and then the rest from there.
+    assert_eq!(patches, ["0-65535", "65536-131071", "85536-151071", "151072-199999"]);
+}
+
+#[test]
+fn downloads_are_taken_up_where_they_broke() {
+    let registry = TestRegistry::start();
+    let bytes: Vec<u8> = (0..100_000u32).map(|number| (number % 251) as u8).collect();
+    let digest = registry.put_blob("a", &bytes);
+    registry.set_fault(|request, mut reply| {
+        if request.path.contains("/blobs/") && request.header("range").is_none() {
+            reply.cut = Some(60_000);
+        }
+        reply
+    });
+    let name: Reference = registry.name("a:1").parse().unwrap();
+    let repository = Client::new(&settings()).unwrap().repository(&name).unwrap();
+    let got = repository.blob_bytes(&digest.parse().unwrap(), "it", 1 << 20).unwrap();
+    assert_eq!(got, bytes);
+    let ranges: Vec<String> =
+        registry.requests().iter().filter_map(|request| request.header("range").map(str::to_owned)).collect();
+    assert_eq!(ranges, ["bytes=60000-"]);
+}
+
+#[test]
+fn a_registry_that_takes_no_pieces_gets_the_blob_whole() {
+    let registry = TestRegistry::start();
+    registry.set_gate(|request| (request.method == "PATCH").then(|| Reply::new(405, "")));
+    let name: Reference = registry.name("a:1").parse().unwrap();
+    let repository = Client::new(&settings()).unwrap().repository(&name).unwrap();
+    let digest = repository.upload_bytes(&vec![7; 200_000]).unwrap();
+    assert!(registry.has_blob("a", &digest.to_string()));
+}
+
+#[test]
+fn after_the_stated_number_of_tries_it_is_given_up() {
+    let limits = Limits { tries: 3, ..settings().limits };
+    let settings = Settings { limits, ..Settings::default() };
+    for (fault, expected) in [
+        (Reply::new(503, "later"), "answered 503"),
+        (Reply { reset: true, ..Reply::new(200, "") }, "cannot reach the registry"),
+        (Reply { delay: Duration::from_millis(900), ..Reply::new(200, "") }, "was silent for"),
+    ] {
+        let registry = TestRegistry::start();
+        put_varied_image(&registry, "from", "1");
+        registry.set_fault(
+            move |request, reply| {
+                if request.path.contains("/manifests/") { fault.clone() } else { reply }
+            },
+        );
+        let message = there_and_back(&registry, &settings).unwrap_err().to_string();
+        assert!(message.contains("gave up after 3 tries") && message.contains(expected), "{message}");
+        assert_eq!(registry.count("GET", "/manifests/"), 3);
+    }
+}
+
+#[test]
+fn a_tag_does_not_move_when_content_is_missing() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "from", "1");
+    registry.set_gate(|request| {
+        (request.method != "GET" && request.path.contains("/to/blobs/uploads/")).then(|| Reply::new(403, ""))
+    });
+    let message = there_and_back(&registry, &settings()).unwrap_err().to_string();
+    assert!(message.contains("is denied"), "{message}");
+    assert!(registry.tags("to").is_empty());
+}
