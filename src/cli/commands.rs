@@ -165,7 +165,6 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
 fn container_entered(cli: &Cli) -> Option<i32> {
     let word = match &cli.command {
         Command::Exec(args) => Some(args.container.as_str()),
-        Command::System(args) => super::system::run(args, global),
         Command::Top(args) => Some(args.container.as_str()),
         Command::Cp(args) => super::cp::container_of(args),
         Command::Container(args) => args.container_entered(),
