@@ -1,10 +1,13 @@
 //! Docker's ignore patterns (moby/patternmatcher), which are neither git's nor Go's: a pattern becomes a regular
 //! expression with some characters left as they are, unless it is plain text, a prefix or a suffix.
 
+mod candidates;
 mod file;
 mod go_regex;
 mod pattern;
+mod wildcards;
 
+use candidates::{Candidates, descending};
 use pattern::Pattern;
 
 /// A pattern that docker refuses.
@@ -23,17 +26,19 @@ pub enum PatternError {
 #[derive(Debug, Default)]
 pub struct IgnorePatterns {
     patterns: Vec<Pattern>,
+    candidates: Candidates,
 }
 
-/// For each pattern, whether it matches a directory or one above it.
+/// For each pattern, as a bit, whether it matches a directory or one above it.
 #[derive(Debug, Clone, Default)]
-pub(super) struct ParentMatches(Vec<bool>);
+pub(super) struct ParentMatches(Vec<u64>);
 
 impl IgnorePatterns {
     /// Compiles patterns as they are given to `--exclude`.
     pub fn new<P: AsRef<[u8]>>(patterns: &[P]) -> Result<Self, PatternError> {
         let compiled = patterns.iter().filter_map(|pattern| Pattern::new(pattern.as_ref()).transpose());
-        Ok(Self { patterns: compiled.collect::<Result<_, _>>()? })
+        let patterns: Vec<Pattern> = compiled.collect::<Result<_, _>>()?;
+        Ok(Self { candidates: Candidates::new(&patterns), patterns })
     }
 
     /// Reads the text of an ignore file: comments, blanks, `!` and slashes cleaned as docker does, then compiled.
@@ -49,8 +54,11 @@ impl IgnorePatterns {
         }
         let ends: Vec<usize> = memchr::memchr_iter(b'/', path).chain([path.len()]).collect();
         // The last pattern that matches decides.
-        let last = self.patterns.iter().rev().find(|pattern| pattern.matches_or_parent(path, &ends));
-        last.is_some_and(|pattern| !pattern.negated)
+        let mut candidates = (0..self.candidates.words()).rev().flat_map(|word| {
+            let bits = self.candidates.word(path, &ends, word);
+            descending(bits).map(move |bit| &self.patterns[64 * word + bit])
+        });
+        candidates.find(|pattern| pattern.matches_or_parent(path, &ends)).is_some_and(|pattern| !pattern.negated)
     }
 
     /// Whether a `!` pattern takes back what others match.
@@ -64,11 +72,17 @@ impl IgnorePatterns {
 
     /// As `matches`, for one who walks down: `parent` is what this gave for the directory above.
     pub(super) fn matches_below(&self, path: &[u8], parent: &ParentMatches) -> (bool, ParentMatches) {
-        let above = |index: usize| parent.0.get(index).copied().unwrap_or(false);
-        let matched: Vec<bool> =
-            self.patterns.iter().enumerate().map(|(index, pattern)| above(index) || pattern.matches(path)).collect();
-        let last = self.patterns.iter().zip(&matched).rev().find(|(_, matched)| **matched);
-        (last.is_some_and(|(pattern, _)| !pattern.negated), ParentMatches(matched))
+        let mut matched = Vec::with_capacity(self.candidates.words());
+        let mut last = None;
+        for word in 0..self.candidates.words() {
+            let above = parent.0.get(word).copied().unwrap_or(0);
+            let candidates = self.candidates.word(path, &[path.len()], word) & !above;
+            let matching = descending(candidates).filter(|bit| self.patterns[64 * word + bit].matches(path));
+            let bits = matching.fold(above, |bits, bit| bits | 1 << bit);
+            last = descending(bits).next().map(|bit| 64 * word + bit).or(last);
+            matched.push(bits);
+        }
+        (last.is_some_and(|last| !self.patterns[last].negated), ParentMatches(matched))
     }
 
     /// Whether a pattern that is not negated could match something below the directory `path`.
@@ -160,6 +174,41 @@ mod tests {
             }
             assert_eq!(answer, patterns.matches(path.as_bytes()), "{row}");
         }
+    }
+
+    /// Short patterns and paths of few letters, in great number: there is hardly a form that does not occur.
+    #[test]
+    fn wildcards_match_as_their_regular_expressions_do() {
+        let mut state = 7_u32;
+        let mut random = |count: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % count
+        };
+        let mut word = |letters: &[u8]| {
+            let length = 1 + random(8);
+            (0..length).map(|_| letters[random(letters.len() as u32) as usize]).collect::<Vec<u8>>()
+        };
+        for _ in 0..600 {
+            let pattern = pattern::clean(&word(b"ab/**?.c"));
+            for _ in 0..20 {
+                let path = pattern::clean(&word(b"ab//.c"));
+                let compared = pattern::compare(&pattern, &path);
+                let shown = (pattern.escape_ascii().to_string(), path.escape_ascii().to_string());
+                assert!(compared.is_none_or(|(fast, slow)| fast == slow), "{shown:?} {compared:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_patterns_than_a_word_has_bits_keep_their_order() {
+        let mut texts: Vec<String> = (0..200).map(|number| format!("folder{number}/*.o")).collect();
+        texts.extend(["folder*".to_owned(), "!folder150".to_owned()]);
+        let patterns = IgnorePatterns::new(&texts).unwrap();
+        assert!(
+            patterns.matches(b"folder7/a.o") && patterns.matches(b"folder7") && !patterns.matches(b"folder150/a.o")
+        );
+        let (answer, parent) = patterns.matches_below(b"folder150", &ParentMatches::default());
+        assert!(!answer && !patterns.matches_below(b"folder150/a.o", &parent).0);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use regex::Regex;
 
+use super::wildcards::Wildcards;
 use super::{PatternError, go_regex};
 use crate::context::glob;
 
@@ -33,7 +34,11 @@ enum Matcher {
     Prefix(Vec<u8>),
     /// From a leading `**`; with a slash in front the rest may also be the whole path.
     Suffix(Vec<u8>),
-    Regex(Box<Regex>),
+    Regex {
+        regex: Box<Regex>,
+        /// The same, faster, where the pattern is a simple one.
+        wildcards: Option<Wildcards>,
+    },
 }
 
 impl Pattern {
@@ -68,7 +73,10 @@ impl Pattern {
             Matcher::Exact(exact) => path == exact,
             Matcher::Prefix(prefix) => path.starts_with(prefix),
             Matcher::Suffix(suffix) => path.ends_with(suffix) || suffix.strip_prefix(b"/") == Some(path),
-            Matcher::Regex(regex) => self.quick.allows(path) && matches_regex(regex, path),
+            Matcher::Regex { regex, wildcards } => {
+                let quickly = || wildcards.as_ref()?.matches(path);
+                self.quick.allows(path) && quickly().unwrap_or_else(|| matches_regex(regex, path))
+            }
         }
     }
 
@@ -78,14 +86,32 @@ impl Pattern {
         match &self.matcher {
             Matcher::Exact(exact) => path.starts_with(exact) && ends_name(exact.len()),
             Matcher::Prefix(prefix) => path.starts_with(prefix),
-            Matcher::Regex(_) if !path.starts_with(&self.quick.prefix) => false,
-            Matcher::Suffix(_) | Matcher::Regex(_) => {
+            Matcher::Regex { .. } if !path.starts_with(&self.quick.prefix) => false,
+            Matcher::Suffix(_) | Matcher::Regex { .. } => {
                 let ends = match self.quick.depth {
                     Some(depth) => ends.get(depth - 1..depth).unwrap_or_default(),
                     None => ends,
                 };
                 ends.iter().any(|&end| self.may_end_with(path[..end].last()) && self.matches(&path[..end]))
             }
+        }
+    }
+
+    /// What every path that is matched begins with.
+    pub(super) fn first_byte(&self) -> Option<u8> {
+        match &self.matcher {
+            Matcher::Exact(text) | Matcher::Prefix(text) => text.first().copied(),
+            Matcher::Suffix(_) => None,
+            Matcher::Regex { .. } => self.quick.prefix.first().copied(),
+        }
+    }
+
+    /// What every path that is matched by itself, and not by a folder above it, ends with.
+    pub(super) fn last_byte(&self) -> Option<u8> {
+        match &self.matcher {
+            Matcher::Exact(text) | Matcher::Suffix(text) => text.last().copied(),
+            Matcher::Prefix(_) => None,
+            Matcher::Regex { .. } => self.quick.last,
         }
     }
 
@@ -116,7 +142,7 @@ impl Quick {
         let special = |byte: &u8| b"*?[]".contains(byte);
         let Some(first) = pattern.iter().position(special) else { return Self::default() };
         let last = pattern.iter().rposition(special).unwrap_or(first);
-        let simple = !pattern.iter().any(|byte| b"[]".contains(byte)) && !pattern.windows(2).any(|pair| pair == b"**");
+        let simple = classes_hold_no_slash(pattern) && !pattern.windows(2).any(|pair| pair == b"**");
         // The slash after `**` belongs to it.
         let after = pattern.len().min(last + 1 + usize::from(pattern[last] != b'?'));
         Self {
@@ -130,6 +156,31 @@ impl Quick {
     fn allows(&self, path: &[u8]) -> bool {
         path.starts_with(&self.prefix) && path.ends_with(&self.suffix)
     }
+}
+
+/// Whether all classes are of letters, digits and ranges between them, of which none holds a slash.
+fn classes_hold_no_slash(pattern: &[u8]) -> bool {
+    let mut rest = pattern;
+    while let Some(open) = memchr::memchr2(b'[', b']', rest) {
+        let Some(close) = memchr::memchr(b']', &rest[open + 1..]).filter(|_| rest[open] == b'[') else { return false };
+        let class = &rest[open + 1..open + 1 + close];
+        let is_bound = |at: usize| class.get(at).is_some_and(u8::is_ascii_alphanumeric);
+        let is_plain = |(at, byte): (usize, &u8)| {
+            byte.is_ascii_alphanumeric() || (*byte == b'-' && at > 0 && is_bound(at - 1) && is_bound(at + 1))
+        };
+        if class.is_empty() || !class.iter().enumerate().all(is_plain) {
+            return false;
+        }
+        rest = &rest[open + close + 2..];
+    }
+    true
+}
+
+/// What the fast way and the regular expression say of a path, where there are both.
+#[cfg(test)]
+pub(super) fn compare(pattern: &[u8], path: &[u8]) -> Option<(bool, bool)> {
+    let Matcher::Regex { regex, wildcards: Some(wildcards) } = compile(pattern)? else { return None };
+    Some((wildcards.matches(path)?, matches_regex(&regex, path)))
 }
 
 /// Go reads every byte that is not part of a character as U+FFFD.
@@ -161,7 +212,10 @@ fn compile(pattern: &[u8]) -> Option<Matcher> {
         Form::Exact => Matcher::Exact(pattern.to_vec()),
         Form::Prefix => Matcher::Prefix(pattern[..pattern.len() - 2].to_vec()),
         Form::Suffix => Matcher::Suffix(pattern[2..].to_vec()),
-        Form::Regex => Matcher::Regex(Box::new(Regex::new(&go_regex::translate(&expression)?).ok()?)),
+        Form::Regex => Matcher::Regex {
+            regex: Box::new(Regex::new(&go_regex::translate(&expression)?).ok()?),
+            wildcards: Wildcards::new(pattern),
+        },
     })
 }
 
