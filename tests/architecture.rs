@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use regex::Regex;
 
 /// What each folder may use of the crate. All may use `digest` and `io_error`.
-const MAY_USE: [(&str, &[&str]); 24] = [
+const MAY_USE: &[(&str, &[&str])] = &[
     ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),
@@ -52,7 +52,7 @@ const MAY_USE: [(&str, &[&str]); 24] = [
 ];
 
 /// Words that stand only in these folders; the crates and modules that touch the world.
-const ONLY_IN: [(&str, &[&str]); 8] = [
+const ONLY_IN: &[(&str, &[&str])] = &[
     (r"\bunsafe\b", &["sandbox"]),
     (r"\bclap::", &["cli"]),
     (r"\brusqlite::", &["store"]),

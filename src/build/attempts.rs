@@ -76,7 +76,7 @@ impl Attempts<'_> {
             progress: self.observer,
             cancellation: &cancellation,
             explainer: self.explainer,
-            remote: &Records(self.imports),
+            remote: &Records { store: self.store, imports: self.imports },
             distrusted,
         };
         let solved = solve::solve(self.plan, &solver).map_err(Failure::Solve)?;

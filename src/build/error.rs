@@ -72,9 +72,9 @@ pub enum BuildError {
     #[error(transparent)]
     ImageDocument(#[from] ImageDocumentError),
     #[error("cannot export the cache to {place}")]
-    CacheExport { place: String, source: ExportError },
+    CacheExport { place: String, source: Box<ExportError> },
     #[error("cannot use the cache {place}")]
-    CachePlace { place: String, source: PlaceError },
+    CachePlace { place: String, source: Box<PlaceError> },
     #[error(transparent)]
     Transfer(#[from] TransferError),
     #[error("the image that was built is not consistent")]

@@ -1,13 +1,11 @@
 //! The caches that a build reads from and writes to, told to whoever watches it.
 
 use std::error::Error;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::cache::{
-    self, CacheTarget, Document, Export, ExportError, ExportOptions, Importing, Imports, MountContents, Place,
-    StepRecord,
-};
+use crate::cache::{self, CacheTarget, Export, ExportOptions, Importing, Imports, Mounts, StepRecord};
 use crate::digest::{CacheKey, DiffId};
 use crate::image::ImageConfig;
 use crate::snapshot::Stack;
@@ -51,11 +49,19 @@ fn import_name(shown: &str) -> String {
 }
 
 /// What a solver asks of the caches.
-pub(super) struct Records<'a>(pub &'a Imports);
+pub(super) struct Records<'a> {
+    pub store: &'a Store,
+    pub imports: &'a Imports,
+}
 
 impl RemoteRecords for Records<'_> {
     fn find(&self, key: &CacheKey) -> Option<RemoteRecord> {
-        self.0.find(key).map(|found| RemoteRecord { claim: found.claim, blobs: found.blobs })
+        self.imports.find(key).map(|found| RemoteRecord { claim: found.claim, blobs: found.blobs })
+    }
+
+    fn fill_mount(&self, name: &str, folder: &Path) -> Option<Result<(), String>> {
+        let (record, source) = *self.imports.mounts().get(name)?;
+        Some(cache::fill_mount(self.store, record, source, folder).map_err(|error| chain(&error)))
     }
 }
 
@@ -102,7 +108,7 @@ pub(super) fn export(
             settings: &options.registry,
             records: &records,
             result: &result,
-            mounts: &NoMounts,
+            mounts: &Mounts { store, names: &solved.cache_mounts, note: &note },
             note: &note,
         };
         export_one(&export, target, &name, observer)?;
@@ -129,20 +135,11 @@ fn export_one(
             let message = chain(&source);
             observer.task(TaskEvent::Failed { task: name, message: &message });
             if !target.ignore_error {
-                return Err(BuildError::CacheExport { place, source });
+                return Err(BuildError::CacheExport { place, source: Box::new(source) });
             }
             observer.warn(&format!("the cache was not exported to {place}: {message}"));
             Ok(())
         }
-    }
-}
-
-/// No cache mounts are sent.
-struct NoMounts;
-
-impl MountContents for NoMounts {
-    fn send(&self, _: &dyn Place, _: &Document, _: &mut Document) -> Result<(), ExportError> {
-        Ok(())
     }
 }
 
@@ -179,7 +176,8 @@ pub(super) fn know_buckets(store: &Store, options: &BuildOptions) -> Result<(), 
     }
     let origins = cache::Origins::default();
     for bucket in buckets {
-        let wrong = |source| BuildError::CachePlace { place: format!("s3://{}", bucket.bucket), source };
+        let wrong =
+            |source| BuildError::CachePlace { place: format!("s3://{}", bucket.bucket), source: Box::new(source) };
         origins.know_bucket(bucket).map_err(wrong)?;
     }
     store.set_origin(Arc::new(origins));

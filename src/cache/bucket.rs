@@ -192,7 +192,8 @@ impl Bucket {
         if payload.size() > 0 {
             request = request.body(payload.body()?);
         }
-        let sent = self.runtime.block_on(request.send());
+        // Within the runtime from the first moment: the client starts its timers when a request is begun.
+        let sent = self.runtime.block_on(async { request.send().await });
         Ok(sent.map_err(|source| BucketError::Unreachable {
             host,
             method: method.clone(),
@@ -219,7 +220,7 @@ impl Bucket {
 
     /// What S3 says in its XML: the code and a sentence.
     fn message_of(&self, response: Response) -> String {
-        let text = self.runtime.block_on(response.text()).unwrap_or_default();
+        let text = self.runtime.block_on(async { response.text().await }).unwrap_or_default();
         let text: String = text.chars().take(MESSAGE_LIMIT).collect();
         let element = |name: &str| {
             let rest = text.split_once(&format!("<{name}>"))?.1;

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::document::Blob;
+use crate::digest::DiffId;
 
 /// The content of a `RUN --mount=type=cache`, as it was when a build was exported.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -10,6 +11,8 @@ use super::document::Blob;
 pub struct MountRecord {
     /// Seconds since 1970.
     pub saved_at: i64,
+    /// SHA-256 of the tar stream that the chunks make up.
+    pub stream: DiffId,
     /// Lists the chunks of the content, in order.
     pub index: Blob,
     /// What the chunks are packed in.

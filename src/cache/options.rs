@@ -43,7 +43,7 @@ pub struct CacheSource {
 pub enum CacheTarget {
     /// Into the image's config.
     Inline,
-    Place(ExportOptions),
+    Place(Box<ExportOptions>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

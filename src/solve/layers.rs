@@ -1,6 +1,6 @@
 //! From a key to a layer: taken from the cache, waited for, or made.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -28,6 +28,7 @@ struct Entries {
     /// All that was found or made, for whoever shares it.
     records: Vec<(CacheKey, StepLayer)>,
     is_any_new: bool,
+    cache_mounts: BTreeSet<String>,
 }
 
 impl Made {
@@ -54,6 +55,15 @@ impl Made {
     /// Notes that the step with this key has this result.
     pub fn found(&self, key: CacheKey, layer: StepLayer) {
         self.lock().records.push((key, layer));
+    }
+
+    /// Notes that a step has this cache mount, whether it is executed or not.
+    pub fn used_cache_mount(&self, name: String) {
+        self.lock().cache_mounts.insert(name);
+    }
+
+    pub fn take_cache_mounts(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.lock().cache_mounts)
     }
 
     /// The records of all steps, as they were found or made.

@@ -60,7 +60,11 @@ impl Solver<'_> {
                     (Some(stack), listed)
                 }
             };
-            prepared.push(Prepared { mount, stack, listed });
+            let one = Prepared { mount, stack, listed };
+            if mount.mount.kind == MountKind::Cache {
+                made.used_cache_mount(self.cache_name(&one));
+            }
+            prepared.push(one);
         }
         Ok(prepared)
     }
@@ -110,19 +114,12 @@ impl Solver<'_> {
     /// A folder of the store that stays from build to build.
     fn cache(&self, prepared: &Prepared<'_>, mounted: &mut Mounted) -> Result<(), StepError> {
         let mount = &prepared.mount.mount;
-        let mut name = FieldHasher::new("cache-mount-1");
-        if !self.run.cache_namespace.is_empty() {
-            name.field(b"namespace").field(self.run.cache_namespace.as_bytes());
-        }
-        name.field(mount.id.as_deref().unwrap_or(&prepared.mount.target).as_bytes());
-        if let Some(stack) = &prepared.stack {
-            name.field(&stack.exact_digest()).field(mount.source.as_deref().unwrap_or("/").as_bytes());
-        }
-        let folder = self.store.root().join("caches").join(crate::digest::CacheKey::from_bytes(name.finish()).hex());
+        let name = self.cache_name(prepared);
+        let folder = self.store.root().join("caches").join(&name);
         std::fs::create_dir_all(&folder).at("create", &folder)?;
         let (data, lock) = self.take_cache(&folder, mount.sharing.unwrap_or_default())?;
         if !data.is_dir() {
-            self.create_cache(prepared, &data)?;
+            self.create_cache(prepared, &name, &data)?;
         }
         mounted._locks.push(lock);
         mounted.mounts.push(sandbox::Mount {
@@ -136,6 +133,20 @@ impl Solver<'_> {
             shallow: false,
         });
         Ok(())
+    }
+
+    /// The name of a cache's folder: the same on every machine.
+    fn cache_name(&self, prepared: &Prepared<'_>) -> String {
+        let mount = &prepared.mount.mount;
+        let mut name = FieldHasher::new("cache-mount-1");
+        if !self.run.cache_namespace.is_empty() {
+            name.field(b"namespace").field(self.run.cache_namespace.as_bytes());
+        }
+        name.field(mount.id.as_deref().unwrap_or(&prepared.mount.target).as_bytes());
+        if let Some(stack) = &prepared.stack {
+            name.field(&stack.exact_digest()).field(mount.source.as_deref().unwrap_or("/").as_bytes());
+        }
+        crate::digest::CacheKey::from_bytes(name.finish()).hex()
     }
 
     /// The folder of the cache that this step may use, and a lock that says so.
@@ -154,19 +165,30 @@ impl Solver<'_> {
         unreachable!("the loop ends only with a lock")
     }
 
-    /// Makes a new cache: empty, or with what `from` and `source` say.
-    fn create_cache(&self, prepared: &Prepared<'_>, data: &Path) -> Result<(), StepError> {
+    /// Makes a new cache: as another machine left it, or else empty, or with what `from` and `source` say.
+    fn create_cache(&self, prepared: &Prepared<'_>, name: &str, data: &Path) -> Result<(), StepError> {
         let mount = &prepared.mount.mount;
         let staging = self.store.staging()?;
         let folder = staging.path().join("cache");
         let mode = mount.mode.unwrap_or(0o755);
-        std::fs::DirBuilder::new().mode(0o700).create(&folder).at("create", &folder)?;
-        if let Some(stack) = &prepared.stack {
-            fill_folder(self, stack, mount.source.as_deref().unwrap_or("/"), &folder)?;
-        }
-        set_mode(&folder, mode)?;
-        let (uid, gid) = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
-        chown(&folder, Some(uid), Some(gid)).at("change the owner of", &folder)?;
+        let fetched = staging.path().join("fetched");
+        std::fs::DirBuilder::new().mode(0o700).create(&fetched).at("create", &fetched)?;
+        let folder = match self.remote.fill_mount(name, &fetched) {
+            Some(Ok(())) => fetched,
+            outcome => {
+                if let Some(Err(why)) = outcome {
+                    self.progress.warn(&format!("the cache mount {} begins empty: {why}", prepared.mount.target));
+                }
+                std::fs::DirBuilder::new().mode(0o700).create(&folder).at("create", &folder)?;
+                if let Some(stack) = &prepared.stack {
+                    fill_folder(self, stack, mount.source.as_deref().unwrap_or("/"), &folder)?;
+                }
+                set_mode(&folder, mode)?;
+                let (uid, gid) = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
+                chown(&folder, Some(uid), Some(gid)).at("change the owner of", &folder)?;
+                folder
+            }
+        };
         match std::fs::rename(&folder, data) {
             // Another step made it at the same time.
             Err(_) if data.is_dir() => Ok(()),

@@ -1,5 +1,7 @@
 //! What other machines made: asked where this machine's store has no record.
 
+use std::path::Path;
+
 use crate::digest::CacheKey;
 use crate::snapshot::{Stack, StackLayer};
 use crate::store::{LayerClaim, RemoteBlob, StepLayer};
@@ -10,6 +12,10 @@ use super::settings::Solver;
 /// The records of caches elsewhere.
 pub trait RemoteRecords: Sync {
     fn find(&self, key: &CacheKey) -> Option<RemoteRecord>;
+
+    /// Fills an empty folder with the content of the cache mount with this name. Nothing where no cache has it; after an
+    /// error, which is told in words, the folder holds a part of it.
+    fn fill_mount(&self, name: &str, folder: &Path) -> Option<Result<(), String>>;
 }
 
 /// A layer that a step made elsewhere.
@@ -26,6 +32,10 @@ pub struct NoRecords;
 
 impl RemoteRecords for NoRecords {
     fn find(&self, _: &CacheKey) -> Option<RemoteRecord> {
+        None
+    }
+
+    fn fill_mount(&self, _: &str, _: &Path) -> Option<Result<(), String>> {
         None
     }
 }

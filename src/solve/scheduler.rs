@@ -1,5 +1,6 @@
 //! Executes the steps of a plan, each as soon as what it needs is there.
 
+use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::digest::CacheKey;
@@ -24,6 +25,8 @@ pub struct Solved {
     pub made_layers: bool,
     /// What each step made or was found to have made.
     pub records: Vec<(CacheKey, StepLayer)>,
+    /// The folders of the store that steps had as cache mounts.
+    pub cache_mounts: BTreeSet<String>,
 }
 
 /// Executes the plan. The first error ends it: what runs is stopped, and what waits does not begin.
@@ -161,7 +164,12 @@ impl<'a> Schedule<'a> {
             StepState::Waiting | StepState::Started => Err(SolveError::Cancelled),
         };
         let stacks = self.plan.images.iter().map(stack).collect::<Result<_, _>>()?;
-        Ok(Solved { stacks, made_layers: !self.made.is_empty(), records: self.made.take_records() })
+        Ok(Solved {
+            stacks,
+            made_layers: !self.made.is_empty(),
+            records: self.made.take_records(),
+            cache_mounts: self.made.take_cache_mounts(),
+        })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

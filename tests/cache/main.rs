@@ -1,5 +1,7 @@
 //! Layers that stay where they are, and caches that machines share.
 
+#[path = "../support/bucket.rs"]
+mod bucket;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../support/registry.rs"]
@@ -8,5 +10,8 @@ mod registry;
 mod web;
 
 mod broken;
+mod buckets;
+mod builders;
 mod lazy;
+mod mounts;
 mod shared;

@@ -131,7 +131,7 @@ pub(super) fn source(text: &str) -> Result<Vec<CacheSource>, CliError> {
 
 fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
     let kind = given.needed("type")?;
-    let mounts = given.flag("mounts")?;
+    let mounts = !given.left.contains_key("mounts") || given.flag("mounts")?;
     let limit = match given.take("timeout") {
         None => READ_LIMIT,
         Some(text) => {
@@ -197,7 +197,7 @@ fn one_target(mut given: Attributes<'_>) -> Result<Vec<CacheTarget>, CliError> {
         other => return Err(given.unknown(other)),
     };
     given.finish()?;
-    let export = |place| CacheTarget::Place(ExportOptions { place, mode, compression, ignore_error, mounts });
+    let export = |place| CacheTarget::Place(Box::new(ExportOptions { place, mode, compression, ignore_error, mounts }));
     Ok(places.into_iter().map(export).collect())
 }
 
@@ -233,15 +233,15 @@ mod tests {
         assert_eq!(places("type=registry,ref=localhost:5000/x:y"), ["localhost:5000/x:y"]);
         assert_eq!(places("type=local,src=/tmp/c"), ["/tmp/c"]);
         assert_eq!(places("type=s3,bucket=b,region=r,name=n,prefix=p/"), ["s3://b/p/n"]);
-        let limited = &source("type=local,src=c,timeout=1.5,mounts=true").unwrap()[0];
-        assert_eq!((limited.limit, limited.mounts), (Duration::from_millis(1500), true));
+        let limited = &source("type=local,src=c,timeout=1.5,mounts=false").unwrap()[0];
+        assert_eq!((limited.limit, limited.mounts), (Duration::from_millis(1500), false));
     }
 
     #[test]
     fn targets() {
         assert_eq!(target("type=inline").unwrap(), [CacheTarget::Inline]);
         let options = |text| match target(text).unwrap().remove(0) {
-            CacheTarget::Place(options) => options,
+            CacheTarget::Place(options) => *options,
             CacheTarget::Inline => panic!("{text}"),
         };
         let usual = options("type=local,dest=c");
