@@ -145,6 +145,9 @@ fn git() -> Command {
 }
 
 fn run(mut command: Command, action: &'static str, wanted: &GitReference) -> Result<String, GitError> {
+    if let Some(agent) = &wanted.ssh_agent {
+        command.env("SSH_AUTH_SOCK", agent);
+    }
     let output = match command.output() {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::NoGit),

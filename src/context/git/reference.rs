@@ -15,6 +15,8 @@ pub struct GitReference {
     pub keep_git_dir: Option<bool>,
     /// On unless it is said otherwise.
     pub submodules: Option<bool>,
+    /// The socket of the agent with the keys for ssh; the one of the environment when there is none. No address says it.
+    pub ssh_agent: Option<PathBuf>,
 }
 
 impl GitReference {

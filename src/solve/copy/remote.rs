@@ -18,6 +18,8 @@ use super::source::Files;
 
 /// Mode of a downloaded file, as docker has it.
 const DOWNLOADED_MODE: u32 = 0o600;
+/// The agent of `--ssh` that git has.
+const SSH_AGENT: &str = "default";
 
 impl Solver<'_> {
     pub(super) fn download(&self, url: &str, checksum: Option<&str>, unpack: bool) -> Result<Gathered, StepError> {
@@ -37,6 +39,9 @@ impl Solver<'_> {
         keep_git_dir: Option<bool>,
     ) -> Result<Gathered, StepError> {
         let mut wanted = GitReference::parse(url)?;
+        if let Some(source) = self.run.ssh.get(SSH_AGENT) {
+            wanted.ssh_agent = Some(self.agents.socket(SSH_AGENT, source)?);
+        }
         if let (Some(flag), Some(query)) = (keep_git_dir, wanted.keep_git_dir)
             && flag != query
         {
