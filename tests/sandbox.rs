@@ -5,8 +5,8 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rbuild::sandbox::{
-    self, Container, ExitStatus, Isolation, Mount, MountSource, Process, Rootfs, SandboxError, Stack, Stdio, Stream,
-    User,
+    self, Container, ExitStatus, Isolation, Mount, MountSource, Process, Propagation, Rootfs, SandboxError, Stack,
+    Stdio, Stream, User,
 };
 
 const BUSYBOX: &str = "/bin/busybox";
@@ -221,10 +221,11 @@ fn mount_points_are_reported_and_mounts_hold() {
     std::os::unix::fs::symlink("/../../../etc", layers.lower[0].join("link")).unwrap();
     let mut container =
         layers.container(&["sh", "-c", "cat /link/new/place/file /run/secrets/s /side/x; echo a > /link/new/place/y"]);
-    let bind = |path: &Path| MountSource::Bind { path: path.to_owned(), recursive: true };
+    let bind =
+        |path: &Path| MountSource::Bind { path: path.to_owned(), recursive: true, propagation: Propagation::Private };
     let stack = Stack { lower: layers.lower.clone(), ..Stack::default() };
     std::fs::write(layers.lower[0].join("etc/x"), "of the stack").unwrap();
-    let mount = |target: &str, source, read_only| Mount { target: target.into(), source, read_only };
+    let mount = |target: &str, source, read_only| Mount { target: target.into(), source, read_only, shallow: false };
     container.mounts = vec![
         mount("/link/new/place", bind(source.path()), true),
         mount("/run/secrets/s", MountSource::File { content: b"secret".to_vec(), mode: 0o400, uid: 0, gid: 0 }, true),
@@ -265,6 +266,7 @@ fn many_layers() {
         target: "/tmp".into(),
         source: MountSource::Stack { stack, path: "/etc/../etc".into() },
         read_only: true,
+        shallow: false,
     }];
     read_only.process.arguments[1] = "/tmp/top".into();
     assert_eq!(run(&read_only).unwrap().1, "299");
@@ -311,8 +313,9 @@ fn an_empty_root_filesystem_runs_what_is_mounted() {
     });
     container.mounts = vec![Mount {
         target: "/busybox".into(),
-        source: MountSource::Bind { path: BUSYBOX.into(), recursive: false },
+        source: MountSource::Bind { path: BUSYBOX.into(), recursive: false, propagation: Propagation::Private },
         read_only: true,
+        shallow: false,
     }];
     assert_eq!(run(&container).unwrap().1, "scratch\n");
     container.process.arguments = vec!["/bin/sh".into()];
