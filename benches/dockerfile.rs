@@ -84,6 +84,7 @@ fn plan(criterion: &mut Criterion) {
         labels: Vec::new(),
         platform: host_platform(),
         platform_is_explicit: false,
+        reproducible: false,
         several_platforms: false,
         build_platform: host_platform(),
         no_cache: NoCache::Never,

@@ -40,6 +40,8 @@ pub struct BuildOptions {
     pub push: Option<LayerFormat>,
     /// Make one layer of those that the build makes.
     pub squash: bool,
+    /// Copied files are no younger than SOURCE_DATE_EPOCH.
+    pub reproducible: bool,
     /// What manifests and indexes say besides, wherever the result goes.
     pub annotations: Annotations,
     /// Caches that may have what the store has not got.

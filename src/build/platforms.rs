@@ -20,6 +20,7 @@ pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanReques
         labels: options.labels.clone(),
         platform: platform.clone(),
         platform_is_explicit: options.platform_is_explicit,
+        reproducible: options.reproducible,
         several_platforms: makes_index(options),
         build_platform: host_platform(),
         no_cache: options.no_cache.clone(),

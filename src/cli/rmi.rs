@@ -140,7 +140,10 @@ fn untag(store: &Store, name: &Reference, removal: Removal) -> Result<String, Cl
 /// Removes the image with all its names, and the layers that nothing else needs.
 pub fn delete(store: &Store, image: &ImageInfo, removal: Removal) -> Result<String, CliError> {
     let mut text = untag_all(store, image, removal)?;
-    store.remove_image(&image.id())?;
+    if !store.remove_nameless_image(&image.id(), image.part_of.is_empty())? {
+        // Somebody else has named or removed it since.
+        return Ok(text);
+    }
     text += &format!("Deleted: {}\n", image.id());
     if removal.prune {
         let diff_ids = &image.config.rootfs.diff_ids;

@@ -252,10 +252,19 @@ impl Containers {
         let by_name = self.root.join(BY_NAME);
         for link in std::fs::read_dir(&by_name).at("read", &by_name)?.flatten() {
             if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(id)) {
-                std::fs::remove_file(link.path()).at("remove", link.path())?;
+                match std::fs::remove_file(link.path()) {
+                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                    removed => removed.at("remove", link.path())?,
+                }
             }
         }
-        std::fs::remove_dir_all(&path).at("remove", &path)?;
+        // Two processes may find it dead: only one of them moves it away, and nobody sees it half gone.
+        let aside = self.root.join(format!(".removed-{id}"));
+        match std::fs::rename(&path, &aside) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            moved => moved.at("rename", &path)?,
+        }
+        std::fs::remove_dir_all(&aside).at("remove", &aside)?;
         Ok(())
     }
 

@@ -129,6 +129,7 @@ impl Planner<'_> {
                 parents: false,
                 link: false,
                 epoch: self.epoch,
+                latest_time: self.latest_time(),
             })),
         })
     }

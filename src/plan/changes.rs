@@ -45,6 +45,7 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
         labels: Vec::new(),
         platform: config.platform.clone(),
         platform_is_explicit: false,
+        reproducible: false,
         several_platforms: false,
         build_platform: config.platform.clone(),
         no_cache: NoCache::Never,

@@ -36,6 +36,7 @@ impl StageBuilder<'_, '_> {
             // As with BuildKit, --chmod turns --link off.
             link: expanded.link && expanded.chmod.is_none(),
             epoch: self.planner.epoch,
+            latest_time: self.planner.latest_time(),
         }));
         let words = shown_words(&expanded);
         let keyword = if is_add { "ADD" } else { "COPY" };

@@ -19,6 +19,8 @@ pub struct PlanRequest {
     pub platform: Platform,
     /// True when the user named it, so that the image says it whatever its base says.
     pub platform_is_explicit: bool,
+    /// Copied files are no younger than SOURCE_DATE_EPOCH; as BuildKit's `rewrite-timestamp`.
+    pub reproducible: bool,
     /// The build has several platforms: steps are shown with theirs.
     pub several_platforms: bool,
     /// The platform of this machine.

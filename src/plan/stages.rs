@@ -87,6 +87,11 @@ pub(super) struct Planner<'a> {
 }
 
 impl<'a> Planner<'a> {
+    /// Copied files are no younger than this.
+    pub fn latest_time(&self) -> Option<i64> {
+        self.epoch.filter(|_| self.request.reproducible)
+    }
+
     pub fn new(dockerfile: &'a Dockerfile, request: &'a PlanRequest, bases: &'a dyn Bases) -> Result<Self, PlanError> {
         let last = dockerfile.stages.last().ok_or_else(|| PlanErrorKind::NoStages.nowhere())?;
         let target_name = request.target.as_deref().or(last.name.as_deref());

@@ -142,6 +142,8 @@ pub struct CopyStep {
     pub link: bool,
     /// What gets no time from its source gets this one.
     pub epoch: Option<i64>,
+    /// No time is later than this one.
+    pub latest_time: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

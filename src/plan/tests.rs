@@ -49,6 +49,7 @@ fn request(build_args: &[(&str, &str)], target: Option<&str>) -> PlanRequest {
         labels: Vec::new(),
         platform: platform.clone(),
         platform_is_explicit: false,
+        reproducible: false,
         several_platforms: false,
         build_platform: platform,
         no_cache: NoCache::Never,
@@ -165,7 +166,7 @@ fn what_several_platforms_share_is_planned_once() {
                 RUN compile\nFROM base\nCOPY --from=cross /x /x\n";
     let for_platform = |name: &str| {
         let platform = name.parse().unwrap();
-        let request = PlanRequest { platform, several_platforms: true, ..request(&[], None) };
+        let request = PlanRequest { platform, reproducible: false, several_platforms: true, ..request(&[], None) };
         plan_of(text, &OneImage::default(), &request).unwrap()
     };
     let plan = Plan::join(vec![for_platform("linux/amd64"), for_platform("linux/arm64")]);

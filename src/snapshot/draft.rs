@@ -45,6 +45,8 @@ pub struct Draft {
     /// The times that folders get in the end, when nothing is put into them any more.
     folder_times: BTreeMap<PathBuf, i64>,
     now: i64,
+    /// No time is later.
+    latest_time: i64,
     /// Folders that were taken away and whose place waits for something that is none.
     cleared: Vec<PathBuf>,
 }
@@ -62,6 +64,7 @@ impl Draft {
             directory: directory.to_owned(),
             folder_times: BTreeMap::new(),
             now,
+            latest_time: i64::MAX,
             cleared: Vec::new(),
         };
         let attributes = match &root {
@@ -70,6 +73,12 @@ impl Draft {
         };
         draft.set_attributes(Path::new(""), &attributes)?;
         Ok(draft)
+    }
+
+    /// Lets nothing be younger than this, where a time is given.
+    pub fn no_later_than(mut self, seconds: Option<i64>) -> Self {
+        self.latest_time = seconds.unwrap_or(i64::MAX);
+        self
     }
 
     /// The tree as it is now, the draft included.
@@ -244,7 +253,7 @@ impl Draft {
     }
 
     fn set_time(&self, name: &Path, mtime: i64) -> Result<(), SnapshotError> {
-        let time = Timespec { tv_sec: mtime, tv_nsec: 0 };
+        let time = Timespec { tv_sec: mtime.min(self.latest_time), tv_nsec: 0 };
         let times = Timestamps { last_access: time, last_modification: time };
         rustix::fs::utimensat(self.fd(), name, &times, AtFlags::SYMLINK_NOFOLLOW)
             .at("set the time of", self.host_path(name))?;

@@ -33,6 +33,7 @@ impl Solver<'_> {
             parents: !path.is_empty(),
             link: false,
             epoch: None,
+            latest_time: None,
         };
         self.copy_quietly(made, id, &step)
     }

@@ -35,6 +35,9 @@ pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> Cache
     copy_operation(&mut hasher, step);
     hasher.field(sources);
     epoch(&mut hasher, step.epoch);
+    if let Some(seconds) = step.latest_time {
+        hasher.field(b"latest time").field(&seconds.to_le_bytes());
+    }
     CacheKey::from_bytes(hasher.finish())
 }
 

@@ -320,6 +320,7 @@ pub(super) fn whole_tree(source: &str) -> CopyStep {
         parents: false,
         link: false,
         epoch: None,
+        latest_time: None,
     }
 }
 

@@ -76,6 +76,25 @@ impl Store {
             transaction.execute("DELETE FROM images WHERE id = ?1", [id.as_bytes()])?;
             transaction.commit()?;
         }
+        self.remove_documents(id, manifest)
+    }
+
+    /// The same for an image that has no name of its own any more: false when somebody has given it one, or has removed
+    /// it. With `keeps_parts` an image that is part of an index stays too.
+    pub fn remove_nameless_image(&self, id: &ImageId, keeps_parts: bool) -> Result<bool, StoreError> {
+        let Some(record) = self.image(id)? else { return Ok(false) };
+        let removed = self.database().execute(
+            "DELETE FROM images WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM tags WHERE image = ?1)
+             AND NOT (?2 AND EXISTS (SELECT 1 FROM variants WHERE image = ?1))",
+            params![id.as_bytes(), keeps_parts],
+        )?;
+        if removed > 0 {
+            self.remove_documents(id, record.manifest)?;
+        }
+        Ok(removed > 0)
+    }
+
+    fn remove_documents(&self, id: &ImageId, manifest: Option<BlobDigest>) -> Result<(), StoreError> {
         self.added().remove(id);
         self.remove_unused_blob(&(*id).into())?;
         if let Some(manifest) = manifest {

@@ -2,8 +2,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/web.rs"]
+mod web;
 
 mod causes;
+mod crash;
+mod crowd;
 mod damage;
+mod digest;
+mod disk;
 mod space;
 mod stale;

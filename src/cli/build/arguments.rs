@@ -182,6 +182,7 @@ impl Args {
                 ..RunSettings::default()
             },
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
+            reproducible: self.reproducible,
             keep: self.push || given.outputs.is_empty() || given.keep || self.load,
             outputs: given.outputs,
             annotations: given.annotations,

@@ -100,7 +100,7 @@ impl Solver<'_> {
                 Some(text) => Some(owner_of(&View::open(&below)?, text)?),
                 None => None,
             };
-            let draft = Draft::new(if step.link { &[] } else { &below }, directory)?;
+            let draft = Draft::new(if step.link { &[] } else { &below }, directory)?.no_later_than(step.latest_time);
             let list = earlier::list_name(self, step)?;
             let earlier = match &list {
                 Some(list) => Earlier::load(self.store, list)?,

@@ -230,13 +230,15 @@ impl<'a> Placer<'a> {
         self.draft.create_file(target).map_err(snapshot_error)
     }
 
-    /// The attributes with `--chown` and `--chmod` applied.
+    /// The attributes with `--chown` and `--chmod` applied, and no time too late.
     fn changed(&self, attributes: &Attributes, kind: FileKind) -> Attributes {
         let mode = match &self.step.chmod {
             Some(chmod) => chmod.apply(attributes.mode, kind.is_directory()),
             None => attributes.mode,
         };
-        Attributes { mode, owner: self.owner.unwrap_or(attributes.owner), ..attributes.clone() }
+        let latest = self.step.latest_time.unwrap_or(i64::MAX);
+        let mtime = attributes.mtime.map(|seconds| seconds.min(latest));
+        Attributes { mode, owner: self.owner.unwrap_or(attributes.owner), mtime, ..attributes.clone() }
     }
 }
 
