@@ -55,6 +55,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if let Some(name) = args.name {
         store.set_tag(&name.to_string(), &id)?;
     }
+    store.tell("import", &id, "");
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

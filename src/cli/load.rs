@@ -37,6 +37,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     };
     let store = global.open_store()?;
     let loaded = load(&store, source, &LoadOptions { platform: args.platform, ..LoadOptions::default() })?;
+    for image in &loaded {
+        store.tell("load", &image.id, &image.names.first().map(|name| name.familiar()).unwrap_or_default());
+    }
     if !args.quiet {
         output::print(&loaded.iter().map(describe).collect::<String>())?;
     }

@@ -68,6 +68,7 @@ fn one(
     drop(display);
     transfers::tell_mirrors(repository);
     let pulled = pulled.map_err(with_hint)?;
+    store.tell("pull", &pulled.id, &reference.familiar());
     say(format!("Digest: {}", pulled.digest))?;
     let familiar = reference.familiar();
     say(match pulled.is_new {
@@ -85,7 +86,9 @@ pub(super) fn fetch(store: &Store, reference: &Reference, platform: Option<&Plat
     let pulled = pull(store, &repository, reference, &options, display.as_ref());
     drop(display);
     transfers::tell_mirrors(&repository);
-    pulled.map(drop).map_err(with_hint)
+    let pulled = pulled.map_err(with_hint)?;
+    store.tell("pull", &pulled.id, &reference.familiar());
+    Ok(())
 }
 
 pub(super) fn with_hint(error: RegistryError) -> CliError {

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::Store;
+use crate::digest::ImageId;
 use crate::io_error::{AtPath, IoError};
 
 const FILE: &str = "events.log";
@@ -88,6 +90,17 @@ impl Events {
             std::fs::rename(&self.path, &older).at("rename", &self.path)?;
         }
         Ok(())
+    }
+}
+
+impl Store {
+    /// Tells that something happened to an image; `name` is what it was called then.
+    pub fn tell(&self, action: &str, id: &ImageId, name: &str) {
+        let attributes = match name {
+            "" => BTreeMap::new(),
+            name => BTreeMap::from([("name".to_owned(), name.to_owned())]),
+        };
+        Events::of(self.root()).add(&Event::now("image", action, &id.to_string(), attributes));
     }
 }
 

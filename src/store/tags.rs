@@ -86,6 +86,8 @@ impl Store {
                 .map_err(|error| no_image(error, image))?;
         }
         transaction.commit()?;
+        drop(database);
+        self.tell("tag", &tag.image, &tag.name);
         Ok(())
     }
 
@@ -127,6 +129,11 @@ impl Store {
 
     /// True when there was such a tag.
     pub fn remove_tag(&self, name: &str) -> Result<bool, StoreError> {
-        Ok(self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0)
+        let image = self.whole_tag(name)?.map(|tag| tag.image);
+        let removed = self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0;
+        if let Some(image) = image.filter(|_| removed) {
+            self.tell("untag", &image, name);
+        }
+        Ok(removed)
     }
 }
