@@ -118,7 +118,7 @@ fn exit_codes() {
     assert_eq!(code(&["run", "--rm", "--network", "none", "box", "nothing"]), Some(127));
     assert_eq!(code(&["run", "--rm", "--network", "none", "box", "/etc"]), Some(126));
     assert_eq!(code(&["run", "--rm", "--pull", "never", "no-such-image"]), Some(125));
-    assert_eq!(code(&["run", "--rm", "-v", "name:/x", "box", "true"]), Some(125));
+    assert_eq!(code(&["run", "--rm", "-v", "/a:/b:nonsense", "box", "true"]), Some(125));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::CliError;
 use super::image_inspect;
 use super::sizes::folder_size;
-use crate::container::{Entry, MountPoint, networks_of};
+use crate::container::{Entry, LogSettings, MountPoint, networks_of};
 use crate::network::{NetworkRecord, describe_place, describe_ports};
 use crate::snapshot::View;
 use crate::store::Store;
@@ -79,10 +79,10 @@ fn state(entry: &Entry) -> Result<Value, CliError> {
 
 fn log_path(entry: &Entry) -> String {
     let driver = entry.record.host_config.log_config.driver.as_str();
-    if matches!(driver, "" | "json-file") {
-        entry.folder().join("container.log").display().to_string()
-    } else {
-        String::new()
+    let settings = LogSettings::of(&entry.record, entry.folder()).ok().flatten();
+    match settings.filter(|_| matches!(driver, "" | "json-file")) {
+        Some(settings) => settings.path.display().to_string(),
+        None => String::new(),
     }
 }
 

@@ -6,6 +6,7 @@
 mod attach;
 mod build;
 mod builder;
+mod bundle;
 mod cache_prune;
 mod commands;
 mod commit;

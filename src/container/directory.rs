@@ -26,6 +26,8 @@ const TAKE_ATTEMPTS: usize = 50;
 /// How many made-up names are tried.
 const ATTEMPTS: usize = 30;
 
+/// Before the ID of a container that is being removed.
+const REMOVING: &str = ".removed-";
 const KILL: i32 = 9;
 
 /// How containers are removed.
@@ -146,6 +148,12 @@ impl Containers {
 
     /// Removes the containers that were to go when they ended, and whose rbuild was killed before.
     fn remove_dead(&self) -> Result<(), ContainerError> {
+        for entry in std::fs::read_dir(&self.root).at("read", &self.root)?.flatten() {
+            if entry.file_name().as_bytes().starts_with(REMOVING.as_bytes()) {
+                // Somebody may be at it; then it is theirs to finish.
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
         for id in self.ids()? {
             let path = self.root.join(&id);
             if path.join(AUTO_REMOVE).exists() && !is_locked(&path)? {
@@ -259,7 +267,7 @@ impl Containers {
             }
         }
         // Two processes may find it dead: only one of them moves it away, and nobody sees it half gone.
-        let aside = self.root.join(format!(".removed-{id}"));
+        let aside = self.root.join(format!("{REMOVING}{id}"));
         match std::fs::rename(&path, &aside) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             moved => moved.at("rename", &path)?,
@@ -334,9 +342,13 @@ fn lock_file(path: &Path) -> Result<File, ContainerError> {
     Ok(File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?)
 }
 
+/// Nothing is made: the folder may be on its way out.
 fn is_locked(path: &Path) -> Result<bool, ContainerError> {
-    let file = lock_file(path)?;
-    Ok(flock(&file, FlockOperation::NonBlockingLockShared).is_err())
+    let path = path.join(LOCK);
+    match File::options().write(true).open(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+        file => Ok(flock(&file.at("open", &path)?, FlockOperation::NonBlockingLockShared).is_err()),
+    }
 }
 
 #[cfg(test)]

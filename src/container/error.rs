@@ -65,6 +65,8 @@ pub enum ContainerError {
         #[source]
         source: serde_json::Error,
     },
+    #[error("`{}` is not empty", path.display())]
+    NotEmpty { path: PathBuf },
     #[error("no such container: {name}")]
     NotFound { name: String },
     #[error("several containers begin with `{prefix}`")]

@@ -14,6 +14,7 @@
 //!
 //! Must not know builds. Hop 12.
 
+mod bundle;
 mod changes;
 mod commit;
 mod control;
@@ -45,6 +46,7 @@ mod state;
 mod volumes;
 mod wiring;
 
+pub use bundle::write_bundle;
 pub use changes::{Change, changes};
 pub use commit::{Commit, commit};
 pub use control::Stop;

@@ -108,6 +108,11 @@ impl CapabilitySet {
         parse(name).is_ok_and(|number| self.0 & 1 << number != 0)
     }
 
+    /// `CAP_CHOWN` and so on.
+    pub fn names(self) -> Vec<String> {
+        NAMES.iter().filter(|name| self.contains(name)).map(|name| format!("CAP_{name}")).collect()
+    }
+
     /// The mask that `/proc/self/status` shows.
     pub fn bits(self) -> u64 {
         self.0

@@ -21,6 +21,7 @@ mod lsm;
 mod mount_api;
 mod mount_points;
 mod network_namespace;
+mod oci;
 mod os_bytes;
 mod running;
 mod seccomp;
@@ -47,6 +48,7 @@ pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, Networ
 pub use lsm::has_apparmor;
 pub use mount_points::remove_mount_points;
 pub use network_namespace::{in_network_namespace, new_network_namespace};
+pub use oci::specification;
 pub use running::{ExitStatus, Handle, Outcome, Running};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::spawn;

@@ -77,3 +77,21 @@ fn changes_become_an_image() {
     let mut archive = tar::Archive::new(exported.stdout_bytes());
     assert!(archive.entries().unwrap().any(|entry| entry.unwrap().path().unwrap() == Path::new("etc/new")));
 }
+
+#[test]
+fn a_bundle_says_what_the_container_is() {
+    let Some(machine) = Machine::new() else { return };
+    let options = ["--name", "box", "--network", "none", "--cap-drop", "ALL", "-e", "A=1", "-u", "7", "-h", "there"];
+    machine.run(&[&["create"], options.as_slice(), &["busybox", "sh", "-c", "id -u"]].concat()).ok();
+    machine.says(&["container", "bundle", "box", "out"]);
+    let folder = machine.0.work().join("out");
+    let text = std::fs::read(folder.join("config.json")).unwrap();
+    let config: serde_json::Value = serde_json::from_slice(&text).unwrap();
+    assert_eq!(config["process"]["args"], serde_json::json!(["sh", "-c", "id -u"]));
+    assert_eq!(config["process"]["user"]["uid"], 7);
+    assert_eq!(config["process"]["capabilities"]["bounding"], serde_json::json!([]));
+    assert_eq!((config["hostname"].as_str(), config["root"]["path"].as_str()), (Some("there"), Some("rootfs")));
+    assert_eq!(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
+    assert!(folder.join("rootfs/bin/busybox").exists());
+    machine.run(&["container", "bundle", "box", "out"]).fails(1);
+}

@@ -70,14 +70,14 @@ fn a_monitor_or_a_program_that_is_killed_is_told_of() {
     machine.start("lost", &[], "echo one; sleep 100");
     machine.until(&["logs", "lost"], |text| text == "one\n");
     let kill = |field: &str| {
-        let pid = machine.field("lost", field).parse().ok().and_then(rustix::process::Pid::from_raw).unwrap();
+        let pid = rustix::process::Pid::from_raw(machine.state_number("lost", field)).unwrap();
         rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         machine.until(&["ps", "-a", "--format", "{{.Status}}"], |text| text.starts_with("Exited (137)"));
         machine.says(&["start", "lost"]);
         assert_eq!(machine.says(&["ps", "--format", "{{.Names}}"]), "lost");
     };
-    kill("{{.State.MonitorPid}}");
-    kill("{{.State.Pid}}");
+    kill("MonitorPid");
+    kill("Pid");
     // As after a reboot: nothing runs, and what is only of this boot is gone.
     machine.says(&["kill", "lost"]);
     machine.says(&["start", "lost"]);

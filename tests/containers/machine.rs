@@ -43,6 +43,14 @@ impl Machine {
         self.says(&["inspect", "--format", field, name])
     }
 
+    /// A number of its state file.
+    #[track_caller]
+    pub fn state_number(&self, name: &str, field: &str) -> i32 {
+        let path = self.0.root().join("containers").join(self.field(name, "{{.Id}}")).join("state.json");
+        let state: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        state[field].as_i64().unwrap() as i32
+    }
+
     /// Asks until the answer is the wanted one.
     #[track_caller]
     pub fn until(&self, arguments: &[&str], wanted: impl Fn(&str) -> bool) -> String {

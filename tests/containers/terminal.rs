@@ -55,7 +55,8 @@ impl User {
                 Err(_) => std::thread::sleep(Duration::from_millis(5)),
             }
         }
-        self.seen.clear();
+        let end = self.seen.find(wanted).map_or(0, |at| at + wanted.len());
+        self.seen.drain(..end);
     }
 }
 

@@ -12,7 +12,7 @@ use super::{Doing, Result};
 use crate::sandbox::isolation::Isolation;
 use crate::sandbox::mount_api;
 
-const MASKED: [&str; 12] = [
+pub(in crate::sandbox) const MASKED: [&str; 12] = [
     "/proc/acpi",
     "/proc/asound",
     "/proc/interrupts",
@@ -27,7 +27,8 @@ const MASKED: [&str; 12] = [
     "/sys/firmware",
 ];
 
-const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub(in crate::sandbox) const READ_ONLY: [&str; 5] =
+    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 pub(super) fn apply(root: &Root, isolation: &Isolation) -> Result<()> {
     if isolation.privileged || isolation.system_paths_shown {

@@ -32,6 +32,8 @@ use super::spawn::INIT_NAME;
 use super::{CapabilitySet, loopback, sysctl};
 use target::MountPoints;
 
+pub(super) use mask::{MASKED, READ_ONLY};
+
 type Result<T> = std::result::Result<T, InitError>;
 
 /// Becomes a container's init when this process was started to be one, and then never returns. To be called first

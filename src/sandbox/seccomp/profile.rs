@@ -118,6 +118,21 @@ pub(super) enum Comparison {
     MaskedEqual,
 }
 
+impl Condition {
+    pub(super) fn to_oci(self) -> serde_json::Value {
+        let op = match self.op {
+            Comparison::NotEqual => "SCMP_CMP_NE",
+            Comparison::Less => "SCMP_CMP_LT",
+            Comparison::LessOrEqual => "SCMP_CMP_LE",
+            Comparison::Equal => "SCMP_CMP_EQ",
+            Comparison::GreaterOrEqual => "SCMP_CMP_GE",
+            Comparison::Greater => "SCMP_CMP_GT",
+            Comparison::MaskedEqual => "SCMP_CMP_MASKED_EQ",
+        };
+        serde_json::json!({"index": self.index, "value": self.value, "valueTwo": self.value_two, "op": op})
+    }
+}
+
 /// What the filter answers (seccomp(2), `SECCOMP_RET_...`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Action(pub(super) u32);
@@ -127,6 +142,20 @@ impl Action {
 
     pub(super) const fn errno(errno: i32) -> Self {
         Self(libc::SECCOMP_RET_ERRNO | errno as u32 & 0xffff)
+    }
+
+    /// `action`, and `errnoRet` where it has one.
+    pub(in crate::sandbox) fn to_oci(self) -> serde_json::Value {
+        let data = self.0 & 0xffff;
+        match self.0 & !0xffff {
+            libc::SECCOMP_RET_ALLOW => serde_json::json!({"action": "SCMP_ACT_ALLOW"}),
+            libc::SECCOMP_RET_LOG => serde_json::json!({"action": "SCMP_ACT_LOG"}),
+            libc::SECCOMP_RET_TRAP => serde_json::json!({"action": "SCMP_ACT_TRAP"}),
+            libc::SECCOMP_RET_TRACE => serde_json::json!({"action": "SCMP_ACT_TRACE", "errnoRet": data}),
+            libc::SECCOMP_RET_KILL_THREAD => serde_json::json!({"action": "SCMP_ACT_KILL_THREAD"}),
+            libc::SECCOMP_RET_ERRNO => serde_json::json!({"action": "SCMP_ACT_ERRNO", "errnoRet": data}),
+            _ => serde_json::json!({"action": "SCMP_ACT_KILL_PROCESS"}),
+        }
     }
 }
 

@@ -1,0 +1,35 @@
+//! A container as an OCI bundle: a folder from which runc and crun start the same program with the same files and rights.
+
+use std::path::{Path, PathBuf};
+
+use super::directory::Entry;
+use super::error::ContainerError;
+use super::{launch, wiring};
+use crate::io_error::AtPath;
+use crate::sandbox;
+use crate::snapshot::{View, export_folder};
+
+/// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
+pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> {
+    std::fs::create_dir_all(folder).at("create", folder)?;
+    let folder = &std::fs::canonicalize(folder).at("open", folder)?;
+    if std::fs::read_dir(folder).at("read", folder)?.next().is_some() {
+        return Err(ContainerError::NotEmpty { path: folder.clone() });
+    }
+    let container = launch::prepare(&entry.record, entry.folder(), &wiring::nothing(entry.folder()))?;
+    let mut layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
+    layers.push(entry.upper());
+    let root = folder.join("rootfs");
+    std::fs::create_dir(&root).at("create", &root)?;
+    export_folder(&View::open(&layers)?, &root)?;
+    let mut number = 0;
+    let specification = sandbox::specification(&container, Path::new("rootfs"), |content, mode| {
+        use std::os::unix::fs::PermissionsExt as _;
+        number += 1;
+        let path = folder.join(format!("file-{number}"));
+        std::fs::write(&path, content).at("write", &path)?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).at("set the mode of", &path)?;
+        Ok::<_, ContainerError>(path.display().to_string())
+    })?;
+    super::record::write_json(&specification, &folder.join("config.json"))
+}
