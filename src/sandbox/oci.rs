@@ -1,13 +1,12 @@
 //! A container in the words of the OCI runtime specification, for other runtimes than this one (config.md, config-linux.md
 //! of github.com/opencontainers/runtime-spec).
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde_json::{Value, json};
 
 use super::capability::CapabilitySet;
-use super::container::{Container, Mount, MountSource, Process, TmpfsOptions};
+use super::container::{Container, Mount, MountSource, Process, Propagation, TmpfsOptions};
 use super::init::{MASKED, READ_ONLY};
 use super::isolation::{Isolation, Limits, Namespace, NetworkIsolation};
 
@@ -39,7 +38,7 @@ pub fn specification<E>(
             "readonlyPaths": read_only,
             "sysctl": isolation.sysctls,
             "resources": resources(&isolation.limits, isolation.privileged),
-            "seccomp": seccomp(isolation),
+            "seccomp": if isolation.privileged { Value::Null } else { isolation.seccomp.to_oci(isolation.capabilities) },
         },
     }))
 }
@@ -92,10 +91,10 @@ fn own_mount<E>(mount: &Mount, file: &mut impl FnMut(&[u8], u32) -> Result<Strin
     let place = mount.target.display().to_string();
     let bind = |source: String, kind: &str| json!({"destination": place, "type": "bind", "source": source, "options": [kind, access, "rprivate"]});
     Ok(Some(match &mount.source {
-        MountSource::Bind { path, recursive } => {
-            bind(path.display().to_string(), if *recursive { "rbind" } else { "bind" })
+        MountSource::Bind { path, recursive, propagation } => {
+            bind(path.display().to_string(), if *recursive { "rbind" } else { "bind" }, propagation)
         }
-        MountSource::File { content, mode, .. } => bind(file(content, *mode)?, "bind"),
+        MountSource::File { content, mode, .. } => bind(file(content, *mode)?, "bind", &Propagation::Private),
         MountSource::Tmpfs(options) => json!({
             "destination": place, "type": "tmpfs", "source": "tmpfs", "options": tmpfs(options, access),
         }),
@@ -151,35 +150,4 @@ fn resources(limits: &Limits, privileged: bool) -> Value {
         all["pids"] = json!({"limit": signed(pids)});
     }
     all
-}
-
-/// The filter as names, which the runtime's own library translates; nothing where there is none.
-fn seccomp(isolation: &Isolation) -> Value {
-    let capabilities = isolation.capabilities;
-    let Some(rules) = isolation.seccomp.rules(capabilities).filter(|_| !isolation.privileged) else {
-        return Value::Null;
-    };
-    let mut groups: BTreeMap<String, (Value, Vec<&str>)> = BTreeMap::new();
-    for rule in &rules.rules {
-        let mut value = rule.action.to_oci();
-        value["args"] = rule.conditions.iter().map(super::seccomp::condition_to_oci).collect();
-        groups.entry(value.to_string()).or_insert((value, Vec::new())).1.push(&rule.name);
-    }
-    let syscalls: Vec<Value> = groups
-        .into_values()
-        .map(|(mut value, names)| {
-            value["names"] = names.into();
-            value
-        })
-        .collect();
-    let mut filter = json!({
-        "architectures": rules.architectures.iter().map(|one| one.names()[1]).collect::<Vec<_>>(),
-        "syscalls": syscalls,
-    });
-    let default = rules.default.to_oci();
-    filter["defaultAction"] = default["action"].clone();
-    if !default["errnoRet"].is_null() {
-        filter["defaultErrnoRet"] = default["errnoRet"].clone();
-    }
-    filter
 }

@@ -2,6 +2,7 @@
 
 mod assemble;
 mod default_profile;
+mod oci;
 mod profile;
 mod syscalls;
 
@@ -25,21 +26,7 @@ pub enum Seccomp {
 /// Classic BPF; each number is one `sock_filter` (linux/filter.h): code, jt, jf, k from the highest byte down.
 pub(super) type Program = Vec<u64>;
 
-/// A test of an argument, in the words of the OCI runtime specification.
-pub(super) fn condition_to_oci(condition: &profile::Condition) -> serde_json::Value {
-    condition.to_oci()
-}
-
 impl Seccomp {
-    /// The rules by name; nothing when the program is not filtered.
-    pub(super) fn rules(&self, capabilities: CapabilitySet) -> Option<profile::Rules> {
-        match self {
-            Self::Unconfined => None,
-            Self::Default => Some(default_profile::rules(capabilities)),
-            Self::Profile(profile) => Some(profile.rules(capabilities)),
-        }
-    }
-
     /// The filter for a program with these capabilities; nothing when it is not filtered.
     pub(super) fn program(&self, capabilities: CapabilitySet) -> Option<Program> {
         static USUAL: OnceLock<Program> = OnceLock::new();
