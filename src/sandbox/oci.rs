@@ -89,12 +89,19 @@ fn standard_mounts(isolation: &Isolation) -> Vec<Value> {
 fn own_mount<E>(mount: &Mount, file: &mut impl FnMut(&[u8], u32) -> Result<String, E>) -> Result<Option<Value>, E> {
     let access = if mount.read_only { "ro" } else { "rw" };
     let place = mount.target.display().to_string();
-    let bind = |source: String, kind: &str| json!({"destination": place, "type": "bind", "source": source, "options": [kind, access, "rprivate"]});
+    let bind = |source: String, kind: &str, propagation: Propagation| {
+        let propagation = match propagation {
+            Propagation::Private => "rprivate",
+            Propagation::Slave => "rslave",
+            Propagation::Shared => "rshared",
+        };
+        json!({"destination": place, "type": "bind", "source": source, "options": [kind, access, propagation]})
+    };
     Ok(Some(match &mount.source {
         MountSource::Bind { path, recursive, propagation } => {
-            bind(path.display().to_string(), if *recursive { "rbind" } else { "bind" }, propagation)
+            bind(path.display().to_string(), if *recursive { "rbind" } else { "bind" }, *propagation)
         }
-        MountSource::File { content, mode, .. } => bind(file(content, *mode)?, "bind", &Propagation::Private),
+        MountSource::File { content, mode, .. } => bind(file(content, *mode)?, "bind", Propagation::Private),
         MountSource::Tmpfs(options) => json!({
             "destination": place, "type": "tmpfs", "source": "tmpfs", "options": tmpfs(options, access),
         }),
