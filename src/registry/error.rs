@@ -103,7 +103,7 @@ pub enum RegistryError {
     #[error(transparent)]
     Document(#[from] ImageDocumentError),
     #[error(transparent)]
-    Transfer(TransferError),
+    Transfer(Box<TransferError>),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -150,9 +150,9 @@ impl From<TransferError> for RegistryError {
         match error {
             TransferError::Read { what, source } => match source.downcast::<Self>() {
                 Ok(own) => own,
-                Err(source) => Self::Transfer(TransferError::Read { what, source }),
+                Err(source) => Self::Transfer(Box::new(TransferError::Read { what, source })),
             },
-            other => Self::Transfer(other),
+            other => Self::Transfer(Box::new(other)),
         }
     }
 }

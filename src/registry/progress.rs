@@ -11,8 +11,6 @@ pub enum Event<'a> {
     Exists,
     /// Taken over from another repository of the same registry.
     Mounted { from: &'a str },
-    /// It is being compressed, so that it can be sent.
-    Preparing,
     /// So many bytes of it are there; fewer than before when it had to begin anew.
     Moved { bytes: u64 },
     /// All of it was transferred and checked.

@@ -14,5 +14,6 @@ mod copying;
 mod debian;
 mod faults;
 mod image;
+mod kinds;
 mod mirrors;
 mod refusals;

@@ -67,8 +67,7 @@ impl Progress for Bars {
             }
             event => {
                 bar.set_style(style(STILL));
-                let text = words(self.kind, event).unwrap_or_default();
-                if event == Event::Preparing { bar.set_message(text) } else { bar.finish_with_message(text) }
+                bar.finish_with_message(words(self.kind, event).unwrap_or_default());
             }
         }
     }

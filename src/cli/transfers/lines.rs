@@ -41,7 +41,6 @@ pub fn words(kind: Kind, event: Event<'_>) -> Option<String> {
         (Event::Mounted { from }, _) => format!("Mounted from {from}"),
         (Event::Complete, Kind::Push) => "Pushed".to_owned(),
         (Event::Complete, _) => "Pull complete".to_owned(),
-        (Event::Preparing, _) => "Compressing".to_owned(),
         (Event::Foreign, _) => "Skipped foreign layer".to_owned(),
         (Event::Announced { .. } | Event::Moved { .. }, _) => return None,
     };
@@ -50,7 +49,7 @@ pub fn words(kind: Kind, event: Event<'_>) -> Option<String> {
 
 impl Progress for Lines {
     fn event(&self, blob: &BlobDigest, event: Event<'_>) {
-        if let Some(words) = words(self.kind, event).filter(|_| event != Event::Preparing) {
+        if let Some(words) = words(self.kind, event) {
             self.say(&format!("{}: {words}", truncate_id(&blob.to_string())));
         }
     }
