@@ -146,7 +146,7 @@ impl Source for StoreSource<'_> {
             make_present(self.store, &diff_id)?;
         }
         let mut file = self.store.open_blob(&blob.digest)?;
-        file.seek(SeekFrom::Start(offset)).at("read", &self.store.blob_path(&blob.digest))?;
+        file.seek(SeekFrom::Start(offset)).at("read", self.store.blob_path(&blob.digest))?;
         Ok(Box::new(file))
     }
 }
