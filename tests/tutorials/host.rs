@@ -1,0 +1,94 @@
+//! The host that containers are seen from: requests to their ports, and what is left on it of them.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
+use std::time::{Duration, Instant};
+
+use super::common::support::skip;
+use super::machine::Machine;
+
+/// A machine whose networks go with it.
+pub struct Host(Machine);
+
+impl Deref for Host {
+    type Target = Machine;
+
+    fn deref(&self) -> &Machine {
+        &self.0
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let all = self.run(&["ps", "-aq"]).stdout();
+        self.run(&[&["rm", "-f"], all.split_whitespace().collect::<Vec<_>>().as_slice()].concat());
+        self.run(&["network", "prune", "-f"]);
+    }
+}
+
+/// Networks and ports on bridges are root's.
+pub fn machine_of_root() -> Option<Host> {
+    if rustix::process::geteuid().is_root() {
+        return Machine::new().map(Host);
+    }
+    skip("needs root");
+    None
+}
+
+/// A port that nothing listens on now.
+pub fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// What a web server answers, once it answers.
+#[track_caller]
+pub fn get(address: &str) -> String {
+    let begun = Instant::now();
+    loop {
+        match try_get(address) {
+            Some(body) => return body,
+            None => assert!(begun.elapsed() < Duration::from_secs(20), "{address} does not answer"),
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+pub fn try_get(address: &str) -> Option<String> {
+    let address: SocketAddr = address.parse().unwrap();
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    stream.write_all(b"GET /index.html HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    head.contains(" 200 ").then(|| body.to_owned())
+}
+
+/// An address of this machine that is not the loopback's.
+pub fn own_address() -> Option<String> {
+    // Nothing is sent: the kernel only says where it would go out.
+    let socket = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    socket.connect("192.0.2.77:9").ok()?;
+    Some(socket.local_addr().ok()?.ip().to_string()).filter(|address| address != "0.0.0.0")
+}
+
+/// A server that says its text, in the background; gives the container's name back.
+#[track_caller]
+pub fn serve(machine: &Machine, name: &str, options: &[&str], text: &str) {
+    let script = format!("mkdir /www; echo {text} > /www/index.html; exec httpd -f -p 80 -h /www");
+    let arguments = [&["run", "-d", "--name", name], options, &["busybox", "sh", "-c", &script]].concat();
+    machine.says(&arguments);
+}
+
+/// How many things of this container are on the host: rules of its ports, and places in networks.
+pub fn left_of(id: &str) -> usize {
+    let rules = std::process::Command::new("nft").args(["list", "tables"]).output().unwrap().stdout;
+    let rules = String::from_utf8_lossy(&rules).matches(&id[..12]).count();
+    let networks = std::fs::read_dir("/run/rbuild/networks").into_iter().flatten().flatten();
+    rules + networks.filter(|network| network.path().join("endpoints").join(id).exists()).count()
+}
+
+pub fn has_interface(name: &str) -> bool {
+    std::path::Path::new("/sys/class/net").join(name).exists()
+}

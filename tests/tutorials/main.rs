@@ -1,0 +1,16 @@
+//! The tutorials that people learn docker from, with `docker` read as `rbuild`.
+
+#[path = "../common/mod.rs"]
+mod common;
+#[path = "../containers/machine.rs"]
+#[allow(dead_code, reason = "not every helper is needed here")]
+mod machine;
+
+mod archives;
+mod commit;
+mod host;
+mod names;
+mod networks;
+mod ports;
+mod volumes;
+mod web;

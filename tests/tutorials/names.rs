@@ -1,0 +1,85 @@
+//! Containers that call each other by name.
+
+use super::host::{get, has_interface, left_of, machine_of_root, serve};
+
+/// What a container on that network gets from the server of that name.
+const FETCH: &str = "timeout 2 wget -q -O- http://webhost/index.html";
+
+#[test]
+fn names_on_a_network_of_ones_own() {
+    let Some(machine) = machine_of_root() else { return };
+    let network = machine.says(&["network", "create", "front"]);
+    serve(&machine, "webhost", &["--network", "front", "--network-alias", "www", "--hostname", "box7"], "first");
+    let on = |network: &str, script: &str| {
+        machine.run(&["run", "--rm", "--network", network, "busybox", "sh", "-c", script])
+    };
+    let address = machine.field("webhost", "{{.NetworkSettings.Networks.front.IPAddress}}");
+    get(&format!("{address}:80"));
+    assert_eq!(on("front", FETCH).ok().stdout(), "first\n");
+    for name in ["WWW", "webhost.front", "box7", &machine.field("webhost", "{{.Id}}")[..12]] {
+        assert_eq!(on("front", &FETCH.replace("webhost", name)).ok().stdout(), "first\n", "{name}");
+    }
+    let reverse = on("front", &format!("nslookup {address}")).ok().stdout();
+    assert!(reverse.contains("name = webhost.front"), "{reverse}");
+    // Neither the default network nor another one knows or reaches it.
+    machine.says(&["network", "create", "back"]);
+    for other in ["bridge", "back"] {
+        assert_ne!(on(other, FETCH).code(), Some(0), "{other}");
+        let directly = FETCH.replace("webhost", &address).replace("timeout 2", "timeout 1");
+        assert_ne!(on(other, &directly).code(), Some(0), "{other}");
+    }
+
+    machine.says(&["run", "-d", "--name", "client", "busybox", "sleep", "100"]);
+    let from_client = || machine.run(&["exec", "client", "sh", "-c", FETCH]);
+    assert_ne!(from_client().code(), Some(0));
+    machine.says(&["network", "connect", "--alias", "friend", "front", "client"]);
+    assert_eq!(from_client().ok().stdout(), "first\n");
+    machine.says(&["exec", "webhost", "ping", "-c1", "-W5", "friend"]);
+    let in_use = machine.run(&["network", "rm", "front"]).fails(1).stderr();
+    assert!(in_use.contains("front has active endpoints") && in_use.contains("client"), "{in_use}");
+    machine.says(&["network", "disconnect", "front", "client"]);
+    assert_ne!(from_client().code(), Some(0));
+
+    let id = machine.field("webhost", "{{.Id}}");
+    machine.says(&["rm", "-f", "webhost", "client"]);
+    assert_eq!(left_of(&id), 0);
+    let bridge = format!("rb-{}", &network[..12]);
+    assert!(has_interface(&bridge));
+    machine.says(&["network", "rm", "front", "back"]);
+    assert!(!has_interface(&bridge));
+    let tables = std::process::Command::new("nft").args(["list", "tables"]).output().unwrap().stdout;
+    assert!(!String::from_utf8_lossy(&tables).contains(&bridge));
+}
+
+#[test]
+fn links_on_the_default_network() {
+    let Some(machine) = machine_of_root() else { return };
+    serve(&machine, "db", &["--expose", "80", "-e", "SECRET=1"], "linked");
+    get(&format!("{}:80", machine.field("db", "{{.NetworkSettings.IPAddress}}")));
+    let fetch = "env | grep ^STORE_; timeout 5 wget -q -O- http://store/index.html";
+    let answer = machine.says(&["run", "--rm", "--link", "db:store", "--name", "app", "busybox", "sh", "-c", fetch]);
+    for line in ["STORE_PORT_80_TCP_PORT=80", "STORE_NAME=/app/store", "STORE_ENV_SECRET=1", "linked"] {
+        assert!(answer.lines().any(|own| own == line), "{line}: {answer}");
+    }
+    machine.says(&["stop", "-t", "0", "db"]);
+    let stopped = machine.run(&["run", "--rm", "--link", "db:store", "busybox", "true"]);
+    assert!(stopped.stderr().contains("cannot link to a non running container: /db AS "), "{}", stopped.stderr());
+}
+
+#[test]
+fn a_network_and_namespaces_shared() {
+    let Some(machine) = machine_of_root() else { return };
+    serve(&machine, "webhost", &["--ipc", "shareable"], "shared");
+    let with = |options: &[&str], script: &str| {
+        machine.says(&[&["run", "--rm"], options, &["busybox", "sh", "-c", script]].concat())
+    };
+    get(&format!("{}:80", machine.field("webhost", "{{.NetworkSettings.IPAddress}}")));
+    assert_eq!(with(&["--network", "container:webhost"], "wget -q -O- http://127.0.0.1/index.html"), "shared");
+    assert!(with(&["--pid", "container:webhost"], "ps").contains("httpd -f -p 80"));
+    machine.says(&["exec", "webhost", "touch", "/dev/shm/mark"]);
+    assert_eq!(with(&["--ipc", "container:webhost"], "ls /dev/shm"), "mark");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(with(&["--uts", "host"], "hostname"), host.trim());
+    let refused = machine.run(&["run", "--rm", "--network", "container:nobody", "busybox", "true"]).fails(125);
+    assert!(refused.stderr().contains("no such container: nobody"));
+}
