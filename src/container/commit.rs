@@ -72,10 +72,8 @@ fn make_layer(store: &Store, entry: &Entry, pause: bool) -> Result<LayerRecord, 
     let staging = store.staging()?;
     let directory = staging.path().join("layer");
     std::fs::create_dir(&directory).at("create", &directory)?;
-    let paused = pause && entry.state.status == super::state::Status::Running;
-    if paused {
-        entry.pause()?;
-    }
+    // An ordinary user may have no cgroups to pause it with; it is copied while it runs then.
+    let paused = pause && entry.state.status == super::state::Status::Running && entry.pause().is_ok();
     let copied = copy(entry, &directory);
     if paused {
         // One that was killed meanwhile needs it no more; an error of the copy says more.

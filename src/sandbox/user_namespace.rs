@@ -64,7 +64,10 @@ pub fn join(pid: i32) -> Result<(), SandboxError> {
         let pid = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
         let process = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
         let kinds = rustix::thread::ThreadNameSpaceType::USER | rustix::thread::ThreadNameSpaceType::MOUNT;
+        let directory = std::env::current_dir()?;
         rustix::thread::move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&process), kinds)?;
+        // Joining has led to the root of the mounts.
+        rustix::process::chdir(&directory)?;
         let map = std::fs::read_to_string("/proc/self/uid_map")?;
         Ok(map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum())
     };

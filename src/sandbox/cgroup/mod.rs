@@ -244,12 +244,14 @@ pub fn processes(pid: i32) -> Vec<i32> {
         let metadata = std::fs::metadata(format!("/proc/{pid}/ns/pid")).ok()?;
         Some(std::os::unix::fs::MetadataExt::ino(&metadata))
     };
-    let Some(own) = namespace(pid) else { return Vec::new() };
+    let own = namespace(pid);
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     let all = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
-    let together: Vec<i32> = all.filter(|other| namespace(*other) == Some(own)).collect();
-    let is_shared = Some(own) == namespace(std::process::id() as i32);
-    if is_shared { descendants(pid, &together) } else { together }
+    // Of a container in another user namespace, that can't be seen.
+    if own.is_none() || own == namespace(std::process::id() as i32) {
+        return descendants(pid, &all.collect::<Vec<_>>());
+    }
+    all.filter(|other| namespace(*other) == own).collect()
 }
 
 fn apply(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {
