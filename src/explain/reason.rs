@@ -33,8 +33,6 @@ pub enum Reason {
     LayerGone,
     /// Its result was not yet safe on the disk when the machine went down.
     Unsynced,
-    /// Its result was found to be damaged.
-    Damaged,
     Differs {
         kind: FactKind,
         name: String,
@@ -91,7 +89,6 @@ impl fmt::Display for Reason {
             Self::Evicted { by, .. } => write!(f, "evicted: {by} removed its result from the cache"),
             Self::LayerGone => write!(f, "its layer is gone from the store"),
             Self::Unsynced => write!(f, "its result was not safe on the disk when the machine went down"),
-            Self::Damaged => write!(f, "its result was damaged"),
             Self::Differs { kind, name, was, now, concealed } => {
                 differs(f, *kind, name, (was.as_deref(), now.as_deref()), *concealed)
             }

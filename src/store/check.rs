@@ -194,7 +194,7 @@ fn salvage(damaged: &Path, new: &Connection) -> Result<usize, StoreError> {
 
 fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usize, StoreError> {
     let mut statement = old.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
     let marks = vec!["?"; columns.len()].join(", ");
     let mut insert =
         new.prepare(&format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", ")))?;

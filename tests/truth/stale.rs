@@ -107,7 +107,7 @@ fn edit(context: &Path, dice: &mut Dice) -> &'static str {
 
 #[test]
 fn every_image_is_what_a_clean_build_makes() {
-    let edits: u64 = std::env::var("RBUILD_TEST_EDITS").ok().and_then(|text| text.parse().ok()).unwrap_or(60);
+    let edits: u64 = std::env::var("RBUILD_TEST_EDITS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
     let mut dice = Dice::new(u64::from(seed) | 1);
     let store = TestStore::empty();
