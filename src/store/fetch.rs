@@ -50,7 +50,8 @@ pub struct FetchError {
 impl FetchError {
     /// What the user can do about it.
     pub fn hint(&self) -> &'static str {
-        "bring the place back, or make the image again: `rbuild pull` what was pulled, `rbuild build` what was built"
+        "bring the place back, or make the image again: `rbuild pull` what was pulled, `rbuild build --no-cache` what \
+         was built"
     }
 
     /// The one among the causes of `error`, if there is one.

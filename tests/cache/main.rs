@@ -14,4 +14,5 @@ mod buckets;
 mod builders;
 mod lazy;
 mod mounts;
+mod readme;
 mod shared;
