@@ -43,6 +43,9 @@ pub enum ExportError {
     TooManyBlobs,
 }
 
+/// The list of records that was read last, and its digest.
+type Last = Option<(BlobDigest, Document)>;
+
 /// What goes into a cache.
 pub struct Export<'a> {
     pub store: &'a Store,
@@ -67,7 +70,8 @@ impl Export<'_> {
     pub fn run(&self, options: &ExportOptions) -> Result<(), ExportError> {
         let place = options.place.open_for_writing(self.settings)?;
         let place = place.as_ref();
-        let previous = self.previous(place)?;
+        let mut last = None;
+        let previous = self.previous(place, &mut last)?;
         let mut ours = super::records::document(self.records);
         ours.records.values_mut().for_each(|record| record.used_day = today(store::now()));
         let sent = self.send_layers(place, options, &ours, &previous)?;
@@ -79,12 +83,13 @@ impl Export<'_> {
         if options.mounts {
             self.mounts.send(place, &previous, &mut ours)?;
         }
-        self.publish(place, &ours)?;
+        self.publish(place, &ours, &mut last)?;
         self.verify(place, &ours)
     }
 
-    /// What the place has already. What cannot be read is as good as nothing, but an image is not written over.
-    fn previous(&self, place: &dyn Place) -> Result<Document, ExportError> {
+    /// What the place has already. What cannot be read is as good as nothing, but an image is not written over. A list
+    /// that was read before, and is in `last`, is not read again.
+    fn previous(&self, place: &dyn Place, last: &mut Last) -> Result<Document, ExportError> {
         let nothing = Document::new();
         let Some(bytes) = place.manifest(MANIFEST_LIMIT)? else { return Ok(nothing) };
         let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) else {
@@ -99,6 +104,11 @@ impl Export<'_> {
         if manifest.config.media_type != CONFIG_TYPE {
             return Ok(nothing);
         }
+        if let Some((digest, document)) = last
+            && *digest == manifest.config.digest
+        {
+            return Ok(document.clone());
+        }
         let read = place
             .open_blob(&manifest.config.digest)
             .and_then(|blob| read_bounded(blob, "the list of records", CONFIG_LIMIT))
@@ -107,10 +117,12 @@ impl Export<'_> {
                 true => Document::parse(&bytes).map_err(|error| error.to_string()),
                 false => Err("its content is wrong".to_owned()),
             });
-        Ok(read.unwrap_or_else(|why| {
+        let document = read.unwrap_or_else(|why| {
             (self.note)(&format!("the list of records that is there is not used: {why}"));
             nothing
-        }))
+        });
+        *last = Some((manifest.config.digest, document.clone()));
+        Ok(document)
     }
 
     /// Sends the layers that the place lacks; gives the blobs of all.
@@ -151,11 +163,11 @@ impl Export<'_> {
     }
 
     /// Lets the name lead to our records and to all that others have put there.
-    fn publish(&self, place: &dyn Place, ours: &Document) -> Result<(), ExportError> {
+    fn publish(&self, place: &dyn Place, ours: &Document, last: &mut Last) -> Result<(), ExportError> {
         let mut is_written = false;
         for round in 0..ROUNDS {
             let lock = place.lock()?;
-            let previous = self.previous(place)?;
+            let previous = self.previous(place, last)?;
             let mut merged = previous.clone();
             merged.merge(ours.clone());
             merged.prune(today(store::now()));

@@ -35,5 +35,5 @@ fn the_pipeline_of_the_readme_shares_its_cache() {
     let second = run();
     assert_eq!(second.executed(), [""; 0], "{}", second.stderr());
     assert_eq!(registry.manifest("team/cat", "1.0").unwrap(), image);
-    assert_eq!(registry.count("GET", "/blobs/"), 1, "the list of records, and no layer");
+    assert_eq!(registry.count("GET", "/blobs/"), 2, "the list of records to read and to write, and no layer");
 }
