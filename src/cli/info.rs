@@ -81,7 +81,7 @@ fn id_mapping() -> String {
 
 fn network_kind() -> &'static str {
     match (user_namespace::entered(), network::find_pasta()) {
-        (None, _) => "bridge rbuild0 with address translation (nftables)",
+        (None, _) => "bridges with address translation (nftables)",
         (Some(_), Some(_)) => "pasta",
         (Some(_), None) => "none or the host's: pasta (package passt) is not installed",
     }
