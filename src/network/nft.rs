@@ -151,6 +151,7 @@ fn comment_bytes(comment: &str) -> Vec<u8> {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rule(Attributes);
 
+#[allow(clippy::wrong_self_convention, reason = "packets come from and go to somewhere: each adds a condition")]
 impl Rule {
     fn expression(self, name: &str, data: Attributes) -> Self {
         Self(self.0.nested(1, Attributes::default().text(1, name).nested(2, data)))

@@ -168,11 +168,11 @@ fn no_option_is_left_out_of_the_tables() {
     let typed = || EFFECTS.iter().map(|(words, _)| *words).chain(REFUSED.iter().copied()).flatten();
     for argument in Line::command().get_arguments().filter(|argument| !argument.is_positional()) {
         let long = argument.get_long().unwrap_or_default();
-        let is_it = |word: &&str| {
+        let is_it = |word: &str| {
             let plain = word.split('=').next().unwrap_or_default();
             plain.strip_prefix("--") == Some(long)
                 || argument.get_short().is_some_and(|short| plain == format!("-{short}"))
         };
-        assert!(ELSEWHERE.contains(&long) || typed().any(|word| is_it(&word)), "--{long}");
+        assert!(ELSEWHERE.contains(&long) || typed().any(|word| is_it(word)), "--{long}");
     }
 }
