@@ -1,12 +1,16 @@
 //! What other processes ask of a container's monitor.
 
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::protocol::{self, Ending, Kind, Reply, Request};
 use super::socket;
 use crate::io_error::AtPath;
+
+/// How long a container may hold its lock without anybody listening before that is an error.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How a container is to be stopped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -84,16 +88,17 @@ impl Entry {
 
     /// A monitor that has just begun listens in a moment; one that is about to end does no longer.
     fn connect(&self) -> Result<UnixStream, ContainerError> {
+        let begun = Instant::now();
         loop {
             match socket::connect(self.folder()) {
                 Ok(stream) => return Ok(stream),
-                Err(ContainerError::Io(error)) if is_nobody_there(&error.source) => {}
+                Err(ContainerError::Io(error)) if is_nobody_there(&error.source) && begun.elapsed() < PATIENCE => {}
                 Err(error) => return Err(error),
             }
             if !Self::open(self.folder().to_owned())?.is_some_and(|entry| entry.is_running) {
                 return Err(ContainerError::MonitorDied);
             }
-            std::thread::sleep(std::time::Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(2));
         }
     }
 }
