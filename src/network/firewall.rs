@@ -42,15 +42,15 @@ impl BridgeRules<'_> {
 
     /// What comes in is an answer, or was sent to a published port.
     fn isolation(&self) -> Vec<Rule> {
-        let within = Rule::default().from_interface(self.bridge).to_interface(self.bridge);
+        let within = Rule::default().coming_from(self.bridge).going_to(self.bridge);
         let mut rules = vec![if self.open_inside { within.accept() } else { within.established().accept() }];
         if self.internal {
-            rules.push(Rule::default().from_interface(self.bridge).drop());
+            rules.push(Rule::default().coming_from(self.bridge).drop());
         } else {
-            rules.push(Rule::default().to_interface(self.bridge).established().accept());
-            rules.push(Rule::default().to_interface(self.bridge).translated().accept());
+            rules.push(Rule::default().going_to(self.bridge).established().accept());
+            rules.push(Rule::default().going_to(self.bridge).translated().accept());
         }
-        rules.push(Rule::default().to_interface(self.bridge).drop());
+        rules.push(Rule::default().going_to(self.bridge).drop());
         rules
     }
 }
@@ -70,8 +70,8 @@ fn pass_foreign_filters(socket: &Socket, prefix: &str) -> io::Result<()> {
         let place = ("filter", if own.is_some() { "DOCKER-USER" } else { "FORWARD" });
         if !nft::has_comment(socket, family, place, COMMENT) {
             let rules = [
-                Rule::default().from_interfaces(prefix).count().accept(),
-                Rule::default().to_interfaces(prefix).count().accept(),
+                Rule::default().coming_from_any(prefix).count().accept(),
+                Rule::default().going_to_any(prefix).count().accept(),
             ];
             nft::prepend(socket, family, place, &rules, COMMENT)?;
         }
@@ -116,14 +116,14 @@ fn rule(way: &Way, not_from: Option<&str>) -> Rule {
     }
     rule = match way.host.ip() {
         IpAddr::V4(address) if address.is_unspecified() => {
-            rule.not_to(Subnet::new(Ipv4Addr::new(127, 0, 0, 0), 8)).to_local_address()
+            rule.not_to(Subnet::new(Ipv4Addr::new(127, 0, 0, 0), 8)).sent_to_host()
         }
         IpAddr::V6(address) if address.is_unspecified() => {
-            rule.not_to(Subnet::new(std::net::Ipv6Addr::LOCALHOST, 128)).to_local_address()
+            rule.not_to(Subnet::new(std::net::Ipv6Addr::LOCALHOST, 128)).sent_to_host()
         }
         address => rule.to(Subnet::new(address, if address.is_ipv4() { 32 } else { 128 })),
     };
-    rule.to_port(way.protocol, way.host.port()).translate_to(way.container)
+    rule.at_port(way.protocol, way.host.port()).translate_to(way.container)
 }
 
 /// Within a container's namespace: leads questions for the name server's usual port to the one that the resolver has,
@@ -134,7 +134,7 @@ pub(super) fn redirect_questions(socket: &Socket, resolver: (SocketAddr, SocketA
     const PORT: u16 = 53;
     let (udp, tcp) = resolver;
     let to = |protocol, target: SocketAddr| {
-        let rule = Rule::default().to(Subnet::new(target.ip(), 32)).to_port(protocol, PORT);
+        let rule = Rule::default().to(Subnet::new(target.ip(), 32)).at_port(protocol, PORT);
         rule.translate_to(target)
     };
     let chains = vec![(nft::OUTPUT, vec![to(UDP, udp), to(TCP, tcp)])];

@@ -178,7 +178,7 @@ impl Rule {
         self.expression("bitwise", data.nested(4, value(mask)).nested(5, value(&vec![0; mask.len()])))
     }
 
-    pub(super) fn from_interface(self, name: &str) -> Self {
+    pub(super) fn coming_from(self, name: &str) -> Self {
         self.meta(6).compare(EQUAL, &interface(name))
     }
 
@@ -186,7 +186,7 @@ impl Rule {
         self.meta(6).compare(NOT_EQUAL, &interface(name))
     }
 
-    pub(super) fn to_interface(self, name: &str) -> Self {
+    pub(super) fn going_to(self, name: &str) -> Self {
         self.meta(7).compare(EQUAL, &interface(name))
     }
 
@@ -195,11 +195,11 @@ impl Rule {
     }
 
     /// Interfaces whose names begin so.
-    pub(super) fn from_interfaces(self, prefix: &str) -> Self {
+    pub(super) fn coming_from_any(self, prefix: &str) -> Self {
         self.meta(6).compare(EQUAL, prefix.as_bytes())
     }
 
-    pub(super) fn to_interfaces(self, prefix: &str) -> Self {
+    pub(super) fn going_to_any(self, prefix: &str) -> Self {
         self.meta(7).compare(EQUAL, prefix.as_bytes())
     }
 
@@ -235,7 +235,7 @@ impl Rule {
     }
 
     /// An address of this machine.
-    pub(super) fn to_local_address(self) -> Self {
+    pub(super) fn sent_to_host(self) -> Self {
         const ADDRESS_TYPE: u32 = 3;
         const OF_DESTINATION: u32 = 2;
         const LOCAL: u32 = 2;
@@ -243,7 +243,7 @@ impl Rule {
         self.expression("fib", data).compare(EQUAL, &LOCAL.to_ne_bytes())
     }
 
-    pub(super) fn to_port(self, protocol: u8, port: u16) -> Self {
+    pub(super) fn at_port(self, protocol: u8, port: u16) -> Self {
         self.meta(16).compare(EQUAL, &[protocol]).payload(TRANSPORT_HEADER, 2, 2).compare(EQUAL, &port.to_be_bytes())
     }
 

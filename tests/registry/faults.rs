@@ -32,7 +32,7 @@ fn choose(seed: u64, key: &str, count: u64) -> Kind {
         hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
     }
     let hash = (hash ^ (hash >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33;
-    if hash % 5 != 0 {
+    if !hash.is_multiple_of(5) {
         return Kind::None;
     }
     [Kind::Reset, Kind::Stall, Kind::Cut, Kind::TooMany, Kind::Broken, Kind::HalfSent][(hash / 5 % 6) as usize]

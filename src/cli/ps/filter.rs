@@ -43,6 +43,7 @@ const KNOWN: &str = "there are: id, name, label, status, exited, ancestor, befor
 impl Filters {
     pub(super) fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, CliError> {
         let mut filters = Self::default();
+        let nothing = || Regex::new("^$").map_err(|error| CliError::new(error.to_string()));
         for word in words {
             let wrong = || CliError::new(format!("invalid filter '{word}'"));
             let (key, value) = word.split_once('=').ok_or_else(wrong)?;
@@ -73,7 +74,7 @@ impl Filters {
                 }
                 // There are no tasks of a swarm here.
                 "is-task" if value == "false" => {}
-                "is-task" if value == "true" => filters.ids.push(Regex::new("^$").map_err(|_| wrong())?),
+                "is-task" if value == "true" => filters.ids.push(nothing()?),
                 "status" | "health" => return Err(wrong()),
                 _ => return Err(wrong().hint(KNOWN)),
             }

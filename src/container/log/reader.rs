@@ -200,7 +200,12 @@ mod tests {
         let selection = Selection { tail, ..Selection::default() };
         let mut lines = Vec::new();
         let mut reader = LogReader::open(settings.clone(), selection).unwrap();
-        reader.read(|line| Ok(lines.push(line.log.clone().into_owned()))).unwrap();
+        reader
+            .read(|line| {
+                lines.push(line.log.clone().into_owned());
+                Ok(())
+            })
+            .unwrap();
         lines
     }
 
@@ -232,7 +237,12 @@ mod tests {
             let mut followed = Vec::new();
             for number in 0..40 {
                 writer.write(Source::Stdout, format!("line {number}\n").as_bytes()).unwrap();
-                reader.read(|line| Ok(followed.push(line.log.clone().into_owned()))).unwrap();
+                reader
+                    .read(|line| {
+                        followed.push(line.log.clone().into_owned());
+                        Ok(())
+                    })
+                    .unwrap();
             }
             writer.finish().unwrap();
             assert_eq!(followed.len(), 40);
