@@ -109,7 +109,10 @@ impl HealthStatus {
 impl State {
     /// That of a container that was never started is not written down.
     pub(super) fn read(path: &Path) -> Result<Self, ContainerError> {
-        if path.exists() { read_json(path) } else { Ok(Self::default()) }
+        match read_json(path) {
+            Err(error) if error.is_not_found() => Ok(Self::default()),
+            state => state,
+        }
     }
 
     pub(super) fn write(&self, path: &Path) -> Result<(), ContainerError> {

@@ -103,14 +103,16 @@ fn an_image_without_its_config_is_refused_and_removed() {
 #[test]
 fn a_damaged_database_is_named_and_rebuilt_from_what_can_be_read() {
     let Some(store) = built() else { return };
-    // All of it is in the main file once nobody has it open: a build syncs behind the user's back.
+    let database = store.root().join("store.db");
+    // All of it is in the main file once whoever closes it last has written the log back: a build syncs behind the
+    // user's back.
     for _ in 0..400 {
+        drop(rusqlite::Connection::open(&database).and_then(|database| database.execute_batch("PRAGMA user_version")));
         if !store.root().join("store.db-wal").exists() {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(25));
     }
-    let database = store.root().join("store.db");
     let pages = std::fs::metadata(&database).unwrap().len() / 4096;
     let file = std::fs::File::options().write(true).open(&database).unwrap();
     for page in (pages / 2)..pages {
