@@ -105,6 +105,8 @@ fn config(image: &Image, options: &ContainerOptions, run: RunConfig, hostname: &
 /// The image's config, with what the user said instead.
 fn merge(image: &RunConfig, options: &ContainerOptions) -> RunConfig {
     let mut config = image.clone();
+    // Among what docker leaves in an image's config are the host name and the streams of the container that made it.
+    config.extra.clear();
     if let Some(entrypoint) = &options.entrypoint {
         // The image's command was meant for the image's entrypoint.
         config.entrypoint = Some(entrypoint).filter(|text| !text.is_empty()).cloned().into_iter().collect();
@@ -226,5 +228,16 @@ mod tests {
         let own = Healthcheck { interval: 7, ..Healthcheck::default() };
         let merged = merge_healthcheck(Some(&image), &own);
         assert_eq!((merged.test.len(), merged.interval, merged.retries), (2, 7, 5));
+    }
+
+    #[test]
+    fn what_docker_left_in_an_images_config_is_nothing_to_a_container() {
+        let left =
+            r#"{"Hostname":"abc","AttachStderr":true,"Tty":false,"Image":"sha256:1","Cmd":["sh"],"Env":["A=1"]}"#;
+        let image: RunConfig = serde_json::from_str(left).unwrap();
+        let run = merge(&image, &ContainerOptions::default());
+        let config = ContainerConfig { hostname: "own".to_owned(), run, ..ContainerConfig::default() };
+        let read: ContainerConfig = serde_json::from_str(&serde_json::to_string(&config).unwrap()).unwrap();
+        assert_eq!((read.hostname.as_str(), read.run.cmd), ("own", vec!["sh".to_owned()]));
     }
 }
