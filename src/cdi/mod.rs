@@ -5,6 +5,7 @@
 
 mod registry;
 mod spec;
+mod yaml;
 
 use std::path::PathBuf;
 
@@ -47,7 +48,7 @@ impl CdiError {
         match self {
             Self::Unknown { broken, .. } if !broken.is_empty() => Some(broken.join("; ")),
             Self::Unknown { known, .. } if known.is_empty() => {
-                Some("describe it in a JSON file under /etc/cdi or /var/run/cdi".to_owned())
+                Some("describe it in a JSON or YAML file under /etc/cdi or /var/run/cdi".to_owned())
             }
             Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
             _ => None,

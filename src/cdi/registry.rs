@@ -1,12 +1,13 @@
 //! All devices that the host describes.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-use super::CdiError;
 use super::spec::{Edits, Spec};
+use super::{CdiError, yaml};
 use crate::io_error::AtPath;
 
 /// Where descriptions are; what a later folder says of a device counts.
@@ -165,7 +166,7 @@ fn description_files(folder: &Path) -> Result<Vec<PathBuf>, CdiError> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.at("read", folder)?.path();
-        if path.extension().is_some_and(|extension| extension == "json") {
+        if path.extension().is_some_and(|extension| extension == "json" || is_yaml(extension)) {
             files.push(path);
         }
     }
@@ -173,10 +174,20 @@ fn description_files(folder: &Path) -> Result<Vec<PathBuf>, CdiError> {
     Ok(files)
 }
 
+fn is_yaml(extension: &OsStr) -> bool {
+    extension == "yaml" || extension == "yml"
+}
+
 fn read_description(path: &Path) -> Result<Vec<Device>, CdiError> {
     let text = std::fs::read(path).at("read", path)?;
-    let spec: Spec =
-        serde_json::from_slice(&text).map_err(|source| CdiError::Format { path: path.to_owned(), source })?;
+    let wrong_content = |reason| CdiError::Content { path: path.to_owned(), reason };
+    let parsed = if path.extension().is_some_and(is_yaml) {
+        let text = String::from_utf8(text).map_err(|_| wrong_content("it is not UTF-8".to_owned()))?;
+        serde_json::from_value(yaml::read(&text).map_err(wrong_content)?)
+    } else {
+        serde_json::from_slice(&text)
+    };
+    let spec: Spec = parsed.map_err(|source| CdiError::Format { path: path.to_owned(), source })?;
     if !is_kind(&spec.kind) || spec.cdi_version.is_empty() {
         let reason = if spec.cdi_version.is_empty() {
             "it has no cdiVersion".to_owned()
@@ -303,5 +314,13 @@ mod tests {
         for name in ["/dev/fuse", "/dev/a=b", "vendor.com/class", "a=b", "a/b=", "/dev/x:/dev/y:rw"] {
             assert!(!is_qualified_name(name), "{name}");
         }
+    }
+
+    #[test]
+    fn descriptions_are_json_or_yaml() {
+        let text = "cdiVersion: 0.6.0\nkind: vendor.com/nic\ndevices: [{name: '0', containerEdits: {env: [NIC=1]}}]\n";
+        let registry = registry(&[("etc/a.yaml", text), ("run/b.yml", &text.replace("nic", "disk"))]).unwrap();
+        assert_eq!(registry.find("vendor.com/nic=0").unwrap()[0].edits.env, ["NIC=1"]);
+        assert!(registry.find("vendor.com/disk=0").is_ok());
     }
 }
