@@ -5,7 +5,7 @@ use crate::image::{History, ImageConfig};
 use crate::io_error::AtPath;
 use crate::layer::{self, NothingKnown};
 use crate::snapshot::{self, Stack, StackLayer};
-use crate::store::{self, LayerRecord, Store};
+use crate::store::Store;
 
 use super::error::BuildError;
 
@@ -27,14 +27,7 @@ pub(super) fn stack(store: &Store, stack: &Stack, base: usize) -> Result<Stack, 
     std::fs::create_dir(&directory).at("create", &directory)?;
     snapshot::squash(&folders[..base], &folders[base..], &directory)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
-    let record = LayerRecord {
-        diff_id: encoded.diff_id,
-        tree: Some(encoded.tree),
-        stream_size: encoded.stream_len,
-        content_size: encoded.content_bytes,
-        made_at: store::now(),
-        built: true,
-    };
+    let record = snapshot::record_of(&encoded);
     store.add_layer(&record, &directory)?;
     store.add_cache_record(&key, &encoded.diff_id)?;
     Ok(below.with(StackLayer { diff_id: encoded.diff_id, tree: Some(encoded.tree) }))

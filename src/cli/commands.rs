@@ -56,8 +56,7 @@ impl Global {
     pub fn open_store(&self) -> Result<Store, CliError> {
         let store = Store::open(&self.store_root()?).map_err(|error| {
             let hint = error.hint();
-            let error = CliError::from(error);
-            hint.into_iter().fold(error, CliError::hint)
+            CliError::from(error).hint_if(hint)
         })?;
         store.set_origin(Arc::new(Origins::default()));
         Ok(store)

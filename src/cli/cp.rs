@@ -97,6 +97,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             copy_stream_into(&find(name)?, output::raw_stdin()?, path, true)?;
             return Ok(ExitCode::SUCCESS);
         }
+        // docker does not either, and says so in these words.
         (Side::Container(..), Side::Container(..)) => {
             return Err(CliError::new("copying between containers is not supported"));
         }

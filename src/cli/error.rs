@@ -28,6 +28,14 @@ impl CliError {
         self
     }
 
+    /// The hint that an error has, if it has one.
+    pub fn hint_if(self, hint: Option<impl Into<String>>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
     pub fn exit_code(mut self, code: u8) -> Self {
         self.exit_code = code;
         self
@@ -36,11 +44,7 @@ impl CliError {
     /// An error of a container, with the exit code and the hint that it has.
     pub fn of_container(error: ContainerError) -> Self {
         let (code, hint) = (error.exit_code(), error.hint());
-        let cli = Self::from(error).exit_code(code);
-        match hint {
-            Some(hint) => cli.hint(hint),
-            None => cli,
-        }
+        Self::from(error).exit_code(code).hint_if(hint)
     }
 
     /// Says before the error what was being done.

@@ -90,9 +90,5 @@ fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
 
 fn network_error(error: NetworkError) -> CliError {
     let hint = error.hint();
-    let cli = CliError::from(error);
-    match hint {
-        Some(hint) => cli.hint(hint),
-        None => cli,
-    }
+    CliError::from(error).hint_if(hint)
 }

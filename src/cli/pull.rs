@@ -92,8 +92,6 @@ pub(super) fn fetch(store: &Store, reference: &Reference, platform: Option<&Plat
 }
 
 pub(super) fn with_hint(error: RegistryError) -> CliError {
-    match error.hint() {
-        Some(hint) => CliError::from(error).hint(hint),
-        None => error.into(),
-    }
+    let hint = error.hint();
+    CliError::from(error).hint_if(hint)
 }

@@ -117,9 +117,5 @@ fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
 
 fn volume_error(error: VolumeError) -> CliError {
     let hint = error.hint();
-    let cli = CliError::from(error);
-    match hint {
-        Some(hint) => cli.hint(hint),
-        None => cli,
-    }
+    CliError::from(error).hint_if(hint)
 }

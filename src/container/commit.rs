@@ -10,8 +10,8 @@ use crate::image::{Document, History, ImageConfig};
 use crate::io_error::AtPath;
 use crate::layer::{self, NothingKnown};
 use crate::sandbox;
-use crate::snapshot::{View, copy_tree};
-use crate::store::{self, LayerRecord, Store};
+use crate::snapshot::{View, copy_tree, record_of};
+use crate::store::{LayerRecord, Store};
 
 /// The largest config that is read.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -84,14 +84,7 @@ fn make_layer(store: &Store, entry: &Entry, pause: bool) -> Result<LayerRecord, 
     sandbox::remove_mount_points(&directory, &entry.state.mount_points)?;
     layer::normalise(&directory, &View::open(&layers)?, None)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
-    let record = LayerRecord {
-        diff_id: encoded.diff_id,
-        tree: Some(encoded.tree),
-        stream_size: encoded.stream_len,
-        content_size: encoded.content_bytes,
-        made_at: store::now(),
-        built: true,
-    };
+    let record = record_of(&encoded);
     store.add_layer(&record, &directory)?;
     Ok(record)
 }

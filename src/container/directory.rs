@@ -67,7 +67,9 @@ pub struct Entry {
 
 /// A container that nobody else runs, for as long as this is held.
 #[derive(Debug)]
-pub(super) struct Running(#[allow(dead_code, reason = "held, not read")] File);
+pub(super) struct Running {
+    _lock: File,
+}
 
 impl Containers {
     /// Those of the store at that folder.
@@ -309,7 +311,7 @@ impl Entry {
         // Others look for a moment only whether it is locked.
         for _ in 0..TAKE_ATTEMPTS {
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                return Ok(Running(file));
+                return Ok(Running { _lock: file });
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

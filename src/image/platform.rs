@@ -37,6 +37,7 @@ pub struct Platform {
 /// Why a text names no platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPlatform {
+    /// containerd takes `*` for a part of a matcher only, never of a platform that is built or pulled.
     #[error("invalid platform `{text}`: wildcards are not supported")]
     Wildcard { text: String },
     #[error("invalid platform `{text}`: `{os}` is no operating system")]

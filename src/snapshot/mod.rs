@@ -21,7 +21,7 @@ pub use draft::{Attributes, Draft, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use populate::populate;
 pub use squash::squash;
-pub use stack::{Stack, StackLayer};
+pub use stack::{Stack, StackLayer, record_of};
 pub use unpack::unpack;
 pub use users::{Owner, ProcessUser, owner_of, process_user};
 pub use view::{Entry, View};

@@ -4,13 +4,26 @@ use std::path::PathBuf;
 
 use super::{SnapshotError, unpack};
 use crate::digest::{DiffId, FieldHasher, TreeDigest};
-use crate::store::Store;
+use crate::layer::Encoded;
+use crate::store::{self, LayerRecord, Store};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StackLayer {
     pub diff_id: DiffId,
     /// Of layers that a step made; those of a base image are known by their diffID alone.
     pub tree: Option<TreeDigest>,
+}
+
+/// What the store is told of a layer that was made here: its stream can be made again from its folder.
+pub fn record_of(encoded: &Encoded) -> LayerRecord {
+    LayerRecord {
+        diff_id: encoded.diff_id,
+        tree: Some(encoded.tree),
+        stream_size: encoded.stream_len,
+        content_size: encoded.content_bytes,
+        made_at: store::now(),
+        built: true,
+    }
 }
 
 /// The layers of a root filesystem, the lowest first.

@@ -10,8 +10,8 @@ use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
 use crate::layer::{self, Encoded, KnownDigests, NothingKnown};
 use crate::plan::StepId;
-use crate::snapshot::Stack;
-use crate::store::{self, LayerRecord, Staging, StepLayer};
+use crate::snapshot::{Stack, record_of};
+use crate::store::{Staging, StepLayer};
 
 use super::error::StepError;
 use super::explain::Miss;
@@ -192,14 +192,7 @@ impl Solver<'_> {
         if let Some(earlier) = self.store.layer_with_tree(&below, &encoded.tree)? {
             return Ok(StepLayer::of_record(&earlier));
         }
-        let record = LayerRecord {
-            diff_id: encoded.diff_id,
-            tree: Some(encoded.tree),
-            stream_size: encoded.stream_len,
-            content_size: encoded.content_bytes,
-            made_at: store::now(),
-            built: true,
-        };
+        let record = record_of(encoded);
         self.store.add_layer(&record, directory)?;
         self.store.add_tree(&below, &encoded.tree, &encoded.diff_id)?;
         Ok(StepLayer::of_record(&record))

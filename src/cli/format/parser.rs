@@ -94,6 +94,7 @@ impl Parser {
                 "if" | "range" | "with" => nodes.push(self.control(keyword, &tokens[1..])?),
                 "break" => nodes.push(Node::Break),
                 "continue" => nodes.push(Node::Continue),
+                // A format is one template: there is nobody to call one by a name.
                 "define" | "template" | "block" => return Err(format!("`{keyword}` is not supported")),
                 _ => nodes.push(Node::Output(pipeline(&tokens)?)),
             }

@@ -96,8 +96,8 @@ pub(super) fn check_volume_name(name: &str) -> Result<(), CliError> {
         return Ok(());
     }
     let error = crate::volume::VolumeError::BadName { name: name.to_owned() };
-    let hint = error.hint().unwrap_or_default();
-    Err(CliError::from(error).hint(hint))
+    let hint = error.hint();
+    Err(CliError::from(error).hint_if(hint))
 }
 
 /// `TARGET` or `TARGET:OPTIONS`, with the options of tmpfs(5) and mount(8).
@@ -120,6 +120,7 @@ fn memory(text: &str) -> Result<MountPoint, CliError> {
             "noexec" => tmpfs.no_exec = true,
             // What it is anyway.
             "nosuid" | "nodev" => {}
+            // Refused rather than ignored.
             other => return Err(wrong(&format!("the option `{other}` is not supported"))),
         }
     }
