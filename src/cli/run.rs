@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::{CliError, output};
-use crate::container::{self, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalsKept, Streams};
+use crate::container::{self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalsKept, Streams};
 use crate::io_error::AtPath;
 
 pub use arguments::ContainerArgs;
@@ -47,7 +47,8 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     // First of all: it is a copy of this process.
-    let monitor = Monitor::fork()?;
+    let needs_network = args.container.network.needs_namespace();
+    let monitor = Monitor::fork(if needs_network { Ahead::Network } else { Ahead::Nothing })?;
     let detach_keys = detach_keys(args.detach_keys.as_deref())?;
     let (containers, entry) = make(&args.container, args.detach, global)?;
     let config = &entry.record.config;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::run::{detach_keys, exit_code};
 use super::{CliError, containers};
-use crate::container::{Attach, Containers, Entry, Monitor, Session, SignalsKept, Streams, window_size};
+use crate::container::{Ahead, Attach, Containers, Entry, Monitor, Session, SignalsKept, Streams, window_size};
 
 /// Start containers that have ended, or were never started
 #[derive(Debug, clap::Args)]
@@ -57,7 +57,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 
 /// One for each container that may be started.
 pub(super) fn fork_monitors(count: usize) -> Result<Vec<Monitor>, CliError> {
-    Ok((0..count).map(|_| Monitor::fork()).collect::<Result<_, _>>()?)
+    Ok((0..count).map(|_| Monitor::fork(Ahead::Nothing)).collect::<Result<_, _>>()?)
 }
 
 /// Starts it in the background, unless it runs already.

@@ -207,7 +207,7 @@ impl Containers {
             }
         }
         let _running = entry.take()?;
-        self.remove_folder(&entry.record.id)?;
+        self.set_folder_aside(&entry.record.id)?.delete()?;
         events::add(self, &entry.record, "destroy", &[]);
         if removal.volumes { volumes::remove_anonymous(self, &entry.record.mounts) } else { Ok(()) }
     }
@@ -250,13 +250,19 @@ impl Containers {
 
     /// Removes a container whose lock the caller holds (or nobody), and its volumes without a name.
     pub(super) fn remove_own(&self, id: &str) -> Result<(), ContainerError> {
-        let record = Record::read(&self.root.join(id).join(RECORD));
-        self.remove_folder(id)?;
-        // One without a record was never finished.
-        record.map_or(Ok(()), |record| volumes::remove_anonymous(self, &record.mounts))
+        self.set_aside(id)?.delete()
     }
 
-    fn remove_folder(&self, id: &str) -> Result<(), ContainerError> {
+    /// As [`Self::remove_own`], but for the container's folder, which nobody sees any more.
+    pub(super) fn set_aside(&self, id: &str) -> Result<Aside, ContainerError> {
+        let record = Record::read(&self.root.join(id).join(RECORD));
+        let aside = self.set_folder_aside(id)?;
+        // One without a record was never finished.
+        record.map_or(Ok(()), |record| volumes::remove_anonymous(self, &record.mounts))?;
+        Ok(aside)
+    }
+
+    fn set_folder_aside(&self, id: &str) -> Result<Aside, ContainerError> {
         let path = self.root.join(id);
         // The name first: one that leads nowhere may be taken by anyone.
         let by_name = self.root.join(BY_NAME);
@@ -271,11 +277,10 @@ impl Containers {
         // Two processes may find it dead: only one of them moves it away, and nobody sees it half gone.
         let aside = self.root.join(format!("{REMOVING}{id}"));
         match std::fs::rename(&path, &aside) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Aside(None)),
             moved => moved.at("rename", &path)?,
         }
-        std::fs::remove_dir_all(&aside).at("remove", &aside)?;
-        Ok(())
+        Ok(Aside(Some(aside)))
     }
 
     fn ids(&self) -> Result<Vec<String>, ContainerError> {
@@ -285,6 +290,19 @@ impl Containers {
         };
         let names = entries.flatten().map(|entry| entry.file_name());
         Ok(names.filter(|name| name.as_bytes().len() == 64).filter_map(|name| name.into_string().ok()).collect())
+    }
+}
+
+/// The folder of a container that is no more, unless it had none.
+#[derive(Debug)]
+pub(super) struct Aside(Option<PathBuf>);
+
+impl Aside {
+    pub(super) fn delete(self) -> Result<(), ContainerError> {
+        match self.0 {
+            Some(path) => Ok(std::fs::remove_dir_all(&path).at("remove", &path)?),
+            None => Ok(()),
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub use host_config::{
     WeightDevice,
 };
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
-pub use monitor::Monitor;
+pub use monitor::{Ahead, Monitor};
 pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
 pub use protocol::{Attach, Ending};

@@ -60,7 +60,7 @@ pub(super) enum Request {
     Wait,
     Pause,
     Unpause,
-    /// The record was changed: its limits and restart policy count from now on.
+    /// The record was changed: its limits, restart policy and networks count from now on.
     Reload,
     /// Whoever read that output is gone.
     OutputClosed,

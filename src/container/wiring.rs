@@ -12,8 +12,8 @@ use super::links;
 use super::record::{EndpointConfig, NetworkSettings, Record};
 use crate::io_error::AtPath;
 use crate::network::{
-    EndpointRequest, Live, Mode, NameServers, NetworkError, NetworkRequest, Networks, Owner, PortRequest, Protocol,
-    parse_hardware_address,
+    EndpointRequest, FreshNamespace, Live, Mode, NameServers, NetworkError, NetworkRequest, Networks, Owner,
+    PortRequest, Protocol, parse_hardware_address,
 };
 use crate::sandbox::{Mount, MountSource, NetworkIsolation, Propagation, user_namespace};
 
@@ -32,18 +32,25 @@ pub(super) struct Wiring {
     pub(super) settings: NetworkSettings,
     /// What the user should be told.
     pub(super) warning: Option<String>,
-    _live: Option<Live>,
+    live: Option<Live>,
 }
 
-/// Makes the connections of the container whose folder that is.
-pub(super) fn connect(record: &Record, folder: &Path) -> Result<Wiring, ContainerError> {
+impl Wiring {
+    /// The container has joined a network in which names are resolved.
+    pub(super) fn resolve_names(&mut self) -> Result<(), ContainerError> {
+        Ok(self.live.as_mut().map_or(Ok(()), Live::resolve_names)?)
+    }
+}
+
+/// Makes the connections of the container whose folder that is, in a namespace that was made before, or in a new one.
+pub(super) fn connect(record: &Record, folder: &Path, fresh: Option<FreshNamespace>) -> Result<Wiring, ContainerError> {
     let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
     let containers = Containers::of(store_root);
     let networks = networks_of(store_root);
     let partner = partner(record, &containers)?;
     let linked = links::find(record, &containers)?;
     let request = request(record, partner.as_ref(), &linked)?;
-    let live = Live::start(&networks, &owner(record, folder), &request)?;
+    let live = Live::start(&networks, &owner(record, folder), &request, fresh)?;
     // What shares a network shares the files that tell of it.
     let files_in = match &partner {
         Some(partner) => partner.folder().to_owned(),
@@ -60,7 +67,7 @@ pub(super) fn connect(record: &Record, folder: &Path) -> Result<Wiring, Containe
         environment: links::environment(record, &linked),
         settings: live.settings(exposed).into_iter().collect(),
         warning: live.warning().map(str::to_owned),
-        _live: Some(live),
+        live: Some(live),
     })
 }
 
@@ -72,7 +79,7 @@ pub(super) fn nothing(folder: &Path) -> Wiring {
         environment: Vec::new(),
         settings: NetworkSettings::new(),
         warning: None,
-        _live: None,
+        live: None,
     }
 }
 

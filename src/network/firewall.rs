@@ -4,7 +4,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::netlink::Socket;
-use super::nft::{self, Rule, Table};
+use super::nft::{self, Lasts, Rule, Table};
 use super::subnet::Subnet;
 
 /// All interfaces of rbuild begin so.
@@ -29,7 +29,7 @@ impl BridgeRules<'_> {
         let socket = nft::open()?;
         if !nft::has_table(&socket, self.bridge) {
             let chains = vec![(nft::POSTROUTING, self.translation()), (nft::FORWARD, self.isolation())];
-            Table { name: self.bridge, owned: false, chains }.install(&socket)?;
+            Table { name: self.bridge, lasts: Lasts::UntilRemoved, chains }.install(&socket)?;
         }
         let other = self.bridge.strip_prefix(PREFIX).map_or(self.bridge, |_| PREFIX);
         pass_foreign_filters(&socket, other)
@@ -104,7 +104,7 @@ impl Ways {
             usable.map(move |way| rule(way, from_outside.then_some(bridge))).collect()
         };
         let chains = vec![(nft::PREROUTING, rules(true)), (nft::OUTPUT, rules(false))];
-        Table { name, owned: true, chains }.install(&socket)?;
+        Table { name, lasts: Lasts::WithItsSocket, chains }.install(&socket)?;
         Ok(Self { _owner: socket })
     }
 }
@@ -126,9 +126,9 @@ fn rule(way: &Way, not_from: Option<&str>) -> Rule {
     rule.at_port(way.protocol, way.host.port()).translate_to(way.container)
 }
 
-/// Within a container's namespace: leads questions for the name server's usual port to the one that the resolver has,
+/// In a container's namespace that is new, and that the caller is in: leads questions for the name server's usual port to the one that the resolver has,
 /// so that a container may run a server of its own.
-pub(super) fn redirect_questions(socket: &Socket, resolver: (SocketAddr, SocketAddr)) -> io::Result<()> {
+pub(super) fn redirect_questions(resolver: (SocketAddr, SocketAddr)) -> io::Result<()> {
     const TCP: u8 = 6;
     const UDP: u8 = 17;
     const PORT: u16 = 53;
@@ -138,5 +138,5 @@ pub(super) fn redirect_questions(socket: &Socket, resolver: (SocketAddr, SocketA
         rule.translate_to(target)
     };
     let chains = vec![(nft::OUTPUT, vec![to(UDP, udp), to(TCP, tcp)])];
-    Table { name: "rb-resolver", owned: true, chains }.install(socket)
+    Table { name: "rb-resolver", lasts: Lasts::WithItsNamespace, chains }.install(&nft::open()?)
 }

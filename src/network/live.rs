@@ -14,10 +14,8 @@ use super::dns::{Names, Sockets, Upstream};
 use super::endpoint::{Endpoint, Endpoints};
 use super::error::{Doing, NetworkError};
 use super::firewall::{self, Way, Ways};
-use super::link;
-use super::netlink::Socket;
+use super::fresh::FreshNamespace;
 use super::networks::Networks;
-use super::nft;
 use super::pasta::Pasta;
 use super::publish::{self, PortRequest, Published};
 use super::record::{BRIDGE, NetworkRecord};
@@ -52,7 +50,9 @@ pub struct NetworkRequest {
 /// Dropped from the top: the services end before the namespace does.
 #[derive(Debug)]
 pub struct Live {
-    _service: Option<Service>,
+    /// The name server.
+    resolver: Option<Service>,
+    _forwards: Option<Service>,
     _ways: Option<Ways>,
     places: Vec<(NetworkRecord, Endpoint)>,
     published: Vec<Published>,
@@ -65,9 +65,16 @@ pub struct Live {
 }
 
 impl Live {
-    pub fn start(networks: &Networks, owner: &Owner, request: &NetworkRequest) -> Result<Self, NetworkError> {
+    /// `fresh` is taken where a namespace is needed.
+    pub fn start(
+        networks: &Networks,
+        owner: &Owner,
+        request: &NetworkRequest,
+        fresh: Option<FreshNamespace>,
+    ) -> Result<Self, NetworkError> {
         let mut live = Self {
-            _service: None,
+            resolver: None,
+            _forwards: None,
             _ways: None,
             places: Vec::new(),
             published: Vec::new(),
@@ -82,51 +89,66 @@ impl Live {
             Mode::Host => live.isolation = NetworkIsolation::Host,
             Mode::None => {}
             Mode::OfProcess(pid) => live.isolation = NetworkIsolation::Namespace(Arc::new(namespace_of(*pid)?)),
-            Mode::Networks(_) if networks.is_rootless() => live.carry()?,
-            Mode::Networks(requests) => live.connect(requests)?,
+            Mode::Networks(_) if networks.is_rootless() => live.carry(fresh)?,
+            Mode::Networks(requests) => live.connect(requests, fresh)?,
         }
         Ok(live)
     }
 
     /// Root's way: bridges.
-    fn connect(&mut self, requests: &[EndpointRequest]) -> Result<(), NetworkError> {
+    fn connect(&mut self, requests: &[EndpointRequest], fresh: Option<FreshNamespace>) -> Result<(), NetworkError> {
         // Whoever starts a container is the only one to run it: what it has is of a life that was cut short.
         for record in self.networks.list()? {
             Endpoints::of(self.networks.state(), &record.id).remove(&self.owner.container);
         }
         // A taken port is said before anything is made.
         let listeners = publish::listen(&self.request.ports)?;
-        let (namespace, inside) = sandbox::new_network_namespace(prepare).doing("make a network namespace")?;
-        let inside = inside?;
-        let namespace = Arc::new(namespace);
+        let FreshNamespace { descriptor, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
+        let namespace = Arc::new(descriptor);
         let mut by_priority: Vec<(i64, NetworkRecord)> = Vec::new();
         for request in requests {
             let record = self.networks.find(&request.network)?;
-            let place = Inside { namespace: &namespace, socket: &inside.socket };
+            let place = Inside { namespace: &namespace, socket: &inside };
             let endpoint = attach::attach(&self.networks, &record, request, &self.owner, &place)?;
             by_priority.push((request.gateway_priority, record.clone()));
             self.places.push((record, endpoint));
         }
         by_priority.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
-        attach::route(&inside.socket, &gateways(by_priority.iter().map(|(_, record)| record))?)?;
+        attach::route(&inside, &gateways(by_priority.iter().map(|(_, record)| record))?)?;
         self.published = listeners.iter().map(|(published, _)| *published).collect();
         self._ways = self.ways()?;
-        firewall::redirect_questions(&inside.filter, inside.resolver.addresses().doing("open the resolver")?)
-            .doing("lead questions to the resolver (nftables)")?;
-        let servers = &self.request.name_servers.servers;
-        let upstream = match servers.is_empty() {
-            true => Upstream::Host,
-            false => Upstream::Own { servers: servers.clone(), namespace: Arc::clone(&namespace) },
-        };
-        let names = Names { networks: self.networks.clone(), container: self.owner.container.clone() };
         let forwards = listeners.into_iter().filter_map(|(published, listener)| {
             let (_, endpoint) = self.places.first()?;
             Some(Forward { listener, target: target(endpoint, &published)? })
         });
-        let forwards = forwards.collect();
-        let service = Service::start(inside, names, upstream, forwards).doing("start the network's thread")?;
-        self._service = Some(service);
+        let forwards: Vec<Forward> = forwards.collect();
+        if !forwards.is_empty() {
+            self._forwards = Some(Service::forward(forwards).doing("start the network's thread")?);
+        }
         self.isolation = NetworkIsolation::Namespace(namespace);
+        if self.places.iter().any(|(record, _)| record.name != BRIDGE) {
+            self.resolve_names()?;
+        }
+        Ok(())
+    }
+
+    /// Starts the name server, unless it is there. A container that is in the default network alone has none: it asks the
+    /// host's servers.
+    pub fn resolve_names(&mut self) -> Result<(), NetworkError> {
+        let NetworkIsolation::Namespace(namespace) = &self.isolation else { return Ok(()) };
+        if self.resolver.is_some() || self.carrier.is_some() {
+            return Ok(());
+        }
+        let sockets =
+            sandbox::in_network_namespace(namespace, open_resolver).doing("enter the container's network")??;
+        let servers = &self.request.name_servers.servers;
+        let upstream = match servers.is_empty() {
+            true => Upstream::Host,
+            false => Upstream::Own { servers: servers.clone(), namespace: Arc::clone(namespace) },
+        };
+        let names = Names { networks: self.networks.clone(), container: self.owner.container.clone() };
+        let service = Service::resolve(sockets, names, upstream).doing("start the name server's thread")?;
+        self.resolver = Some(service);
         Ok(())
     }
 
@@ -149,12 +171,11 @@ impl Live {
 
     /// An ordinary user's way: pasta, which carries everything. Without it the host's network has to do, unless ports
     /// were to be published.
-    fn carry(&mut self) -> Result<(), NetworkError> {
+    fn carry(&mut self, fresh: Option<FreshNamespace>) -> Result<(), NetworkError> {
         let published: Vec<Published> =
             publish::listen(&self.request.ports)?.into_iter().map(|(published, _)| published).collect();
-        let (namespace, inside) = sandbox::new_network_namespace(prepare).doing("make a network namespace")?;
-        let inside = inside?;
-        match Pasta::start(&namespace, &inside.socket, &published) {
+        let FreshNamespace { descriptor: namespace, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
+        match Pasta::start(&namespace, &inside, &published) {
             Ok(carrier) => {
                 self.carrier = Some(carrier);
                 self.published = published;
@@ -276,25 +297,12 @@ impl Drop for Live {
     }
 }
 
-/// What is opened in a new namespace before anything else is in it.
-pub(super) struct Opened {
-    pub(super) socket: Socket,
-    pub(super) filter: Socket,
-    pub(super) resolver: Sockets,
-}
-
-fn prepare() -> Result<Opened, NetworkError> {
-    let socket = Socket::open(None).doing("open a netlink socket")?;
-    switch_on_loopback(&socket)?;
-    let resolver = Sockets::open().doing("open the resolver")?;
-    Ok(Opened { socket, filter: nft::open().doing("open a netlink socket")?, resolver })
-}
-
-pub(super) fn switch_on_loopback(inside: &Socket) -> Result<(), NetworkError> {
-    match link::find(inside, "lo").doing("look for the loopback interface")? {
-        Some(loopback) => link::switch_on(inside, loopback).doing("switch on the loopback interface"),
-        None => Ok(()),
-    }
+/// In the container's namespace, which has no name server yet.
+fn open_resolver() -> Result<Sockets, NetworkError> {
+    let sockets = Sockets::open().doing("open the resolver")?;
+    let addresses = sockets.addresses().doing("open the resolver")?;
+    firewall::redirect_questions(addresses).doing("lead questions to the resolver (nftables)")?;
+    Ok(sockets)
 }
 
 /// The ways out: of each family, that of the first network which has one.

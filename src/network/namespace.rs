@@ -7,13 +7,13 @@ use std::sync::Arc;
 
 use super::attach::{self, EndpointRequest, Inside, Owner};
 use super::endpoint::{Endpoint, Endpoints, ProcessOwner};
-use super::error::{Doing, NetworkError};
+use super::error::NetworkError;
+use super::fresh::FreshNamespace;
 use super::live;
 use super::netlink::Socket;
 use super::networks::{Networks, random_id};
 use super::pasta::Pasta;
 use super::record::{BRIDGE, NetworkRecord};
-use crate::sandbox;
 
 /// Its interfaces go when it is dropped and no container is left in it; also when this process is killed.
 #[derive(Debug)]
@@ -32,10 +32,7 @@ impl NetworkNamespace {
     /// Makes one of the default network: on the bridge for root, through pasta for an ordinary user (who is root of a
     /// user namespace by now).
     pub fn create(store_root: &Path, rootless: bool) -> Result<Self, NetworkError> {
-        let open = || Socket::open(None);
-        let (descriptor, inside) = sandbox::new_network_namespace(open).doing("make a network namespace")?;
-        let inside = inside.doing("open a netlink socket")?;
-        live::switch_on_loopback(&inside)?;
+        let FreshNamespace { descriptor, socket: inside } = FreshNamespace::make()?;
         let way_out = if rootless {
             WayOut::Pasta(Pasta::start(&descriptor, &inside, &[])?)
         } else {

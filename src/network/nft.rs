@@ -53,24 +53,35 @@ pub(super) const OUTPUT: Hook = Hook { name: "output", kind: "nat", number: 3, p
 pub(super) const POSTROUTING: Hook = Hook { name: "postrouting", kind: "nat", number: 4, priority: 100 };
 pub(super) const FORWARD: Hook = Hook { name: "forward", kind: "filter", number: 2, priority: 0 };
 
+/// How long a table is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasts {
+    /// Until it is removed; it takes the place of what has its name.
+    UntilRemoved,
+    /// As long as the socket that it was made through is open. Closing that waits for all processors (RCU), several
+    /// milliseconds.
+    WithItsSocket,
+    /// As long as its network namespace, which is new and has no table of that name.
+    WithItsNamespace,
+}
+
 /// A table with its chains and rules, made at once.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     pub(super) name: &'a str,
-    pub(super) owned: bool,
+    pub(super) lasts: Lasts,
     pub(super) chains: Vec<(Hook, Vec<Rule>)>,
 }
 
 impl Table<'_> {
-    /// Puts it in the place of what has its name.
     pub(super) fn install(&self, socket: &Socket) -> io::Result<()> {
         let named = |kind, flags| Message::new(kind, flags, &[INET, 0, 0, 0]).text(1, self.name);
         let new = || {
             let message = named(NEW_TABLE, CREATE);
-            if self.owned { message.number(2, TABLE_OWNED) } else { message }
+            if self.lasts == Lasts::WithItsSocket { message.number(2, TABLE_OWNED) } else { message }
         };
         let mut messages = vec![Message::new(BATCH_BEGIN, 0, &BATCH_FIXED)];
-        if !self.owned {
+        if self.lasts == Lasts::UntilRemoved {
             // Made, removed and made again: whatever was in it is gone, and nobody sees it missing.
             messages.extend([new(), named(DELETE_TABLE, 0)]);
         }

@@ -1,4 +1,4 @@
-//! The one thread that serves a container's network: its name server, and what the kernel can't forward.
+//! Threads that serve a container's network: its name server, and what the kernel can't forward.
 
 use std::io;
 use std::net::SocketAddr;
@@ -7,10 +7,8 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::dns::{self, Names, Upstream};
+use super::dns::{self, Names, Sockets, Upstream};
 use super::forward;
-use super::live::Opened;
-use super::netlink::Socket;
 use super::publish::Listener;
 
 /// How long an idle thread that asks other name servers is kept.
@@ -20,8 +18,6 @@ const IDLE: Duration = Duration::from_secs(2);
 pub(super) struct Service {
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
-    /// Keeps the rules in the container's namespace.
-    _filter: Socket,
 }
 
 #[derive(Debug)]
@@ -31,33 +27,46 @@ pub(super) struct Forward {
 }
 
 impl Service {
-    pub(super) fn start(opened: Opened, names: Names, upstream: Upstream, forwards: Vec<Forward>) -> io::Result<Self> {
+    /// Answers questions for names.
+    pub(super) fn resolve(sockets: Sockets, names: Names, upstream: Upstream) -> io::Result<Self> {
+        Self::start(move || drop(tokio::spawn(dns::serve(sockets, names, upstream))))
+    }
+
+    pub(super) fn forward(forwards: Vec<Forward>) -> io::Result<Self> {
+        Self::start(move || forwards.into_iter().for_each(Forward::start))
+    }
+
+    /// `begin` starts what is to be done until the service is dropped.
+    fn start(begin: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(IDLE).build()?;
         let (stop, stopped) = oneshot::channel();
-        let sockets = opened.resolver;
-        let work = async move {
-            tokio::spawn(dns::serve(sockets, names, upstream));
-            for forward in forwards {
-                // Both fail only for descriptors that are no sockets.
-                match forward.listener {
-                    Listener::Tcp(listener) => {
-                        let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { continue };
-                        tokio::spawn(forward::tcp(listener, forward.target));
-                    }
-                    Listener::Udp(socket) => {
-                        let Ok(socket) = tokio::net::UdpSocket::from_std(socket) else { continue };
-                        tokio::spawn(forward::udp(socket, forward.target));
-                    }
-                }
-            }
-            // Told, or abandoned: both mean the end.
-            let _ = stopped.await;
-        };
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
-            runtime.block_on(work);
+            runtime.block_on(async {
+                begin();
+                // Told, or abandoned: both mean the end.
+                let _ = stopped.await;
+            });
             runtime.shutdown_background();
         })?;
-        Ok(Self { stop: Some(stop), thread: Some(thread), _filter: opened.filter })
+        Ok(Self { stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Forward {
+    fn start(self) {
+        // Both fail only for descriptors that are no sockets.
+        match self.listener {
+            Listener::Tcp(listener) => {
+                if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+                    tokio::spawn(forward::tcp(listener, self.target));
+                }
+            }
+            Listener::Udp(socket) => {
+                if let Ok(socket) = tokio::net::UdpSocket::from_std(socket) {
+                    tokio::spawn(forward::udp(socket, self.target));
+                }
+            }
+        }
     }
 }
 

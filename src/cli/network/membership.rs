@@ -79,12 +79,16 @@ pub(super) fn connect(args: &ConnectArgs, global: &Global) -> Result<ExitCode, C
     if entry.state.pid != 0 {
         let owner = owner(&entry.record, entry.folder());
         networks.connect(&record, &request, &owner, entry.state.pid).map_err(network_error)?;
-        refresh_files(&entry.record, entry.folder())?;
     }
     containers.change(&entry, |container| {
         container.networks.insert(record.name.clone(), config);
         true
     })?;
+    if entry.state.pid != 0 {
+        // The name server has to be there before a file leads to it.
+        entry.reload()?;
+        refresh_files(&entry.record, entry.folder())?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 

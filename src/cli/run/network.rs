@@ -16,6 +16,13 @@ pub(super) fn mode(args: &NetworkArgs) -> Result<String, CliError> {
     }
 }
 
+impl NetworkArgs {
+    /// The container is neither in the host's network nor in another's, nor in none.
+    pub(in crate::cli) fn needs_namespace(&self) -> bool {
+        self.network.iter().all(|name| name != HOST && name != NONE && !is_container(name))
+    }
+}
+
 /// All networks by name, and what is asked of each.
 pub(super) fn endpoints(args: &NetworkArgs) -> Result<BTreeMap<String, EndpointConfig>, CliError> {
     let mut all = BTreeMap::new();

@@ -18,10 +18,20 @@ use super::error::ContainerError;
 use super::protocol::{self, Attach, Failure, Kind, Reply, Request};
 use super::session::Session;
 use crate::io_error::AtPath;
+use crate::network::FreshNamespace;
 use crate::sandbox;
 
 /// The socket's name in a container's folder.
 pub(super) const SOCKET: &str = "monitor.sock";
+
+/// What a monitor does before it is told which container it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ahead {
+    /// The container will need a network namespace: that takes the kernel as long as everything else that `run` does
+    /// before the container is there.
+    Network,
+    Nothing,
+}
 
 /// A monitor that waits for its container.
 #[derive(Debug)]
@@ -29,8 +39,9 @@ pub struct Monitor(UnixStream);
 
 impl Monitor {
     /// Makes the process. To be called before this one does anything else.
-    pub fn fork() -> Result<Self, ContainerError> {
-        Ok(Self(sandbox::fork_detached(serve).at("start", "the container's monitor")?))
+    pub fn fork(ahead: Ahead) -> Result<Self, ContainerError> {
+        let work = move |stream| serve(stream, ahead);
+        Ok(Self(sandbox::fork_detached(work).at("start", "the container's monitor")?))
     }
 
     /// Starts a container; gives its streams when its program runs.
@@ -43,14 +54,16 @@ impl Monitor {
 }
 
 /// The monitor's life.
-fn serve(stream: UnixStream) {
+fn serve(stream: UnixStream, ahead: Ahead) {
+    // When that fails, it is tried once more when it is needed, and the error is said.
+    let fresh = (ahead == Ahead::Network).then(|| FreshNamespace::make().ok()).flatten();
     let mut body = Vec::new();
     // The end of the stream: the command failed before it had a container.
     let Ok(Some(Kind::Request)) = protocol::receive(&stream, &mut body) else { return };
     let Ok(Request::Go { containers, id, attach }) = protocol::decode(&body) else { return };
     drop(body);
     let containers = Containers::at(containers);
-    match supervisor::Supervisor::start(containers, &id, &stream, attach) {
+    match supervisor::Supervisor::start(containers, &id, &stream, attach, fresh) {
         Ok(supervisor) => supervisor.run(),
         Err(error) => {
             // When nobody listens any more, there is nobody to tell; the state has it.

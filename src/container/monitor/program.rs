@@ -14,6 +14,7 @@ use crate::container::launch;
 use crate::container::log::Source;
 use crate::container::wiring::{self, Wiring};
 use crate::io_error::AtPath;
+use crate::network::FreshNamespace;
 use crate::sandbox::{self, Outcome, Running, Stdio, Stream};
 
 /// Input that the program has not taken yet; more is not taken from clients.
@@ -34,8 +35,12 @@ pub(super) struct Program {
 }
 
 impl Program {
-    pub(super) fn start(entry: &Entry, size: Option<(u16, u16)>) -> Result<Self, ContainerError> {
-        let wiring = wiring::connect(&entry.record, entry.folder())?;
+    pub(super) fn start(
+        entry: &Entry,
+        size: Option<(u16, u16)>,
+        fresh: Option<FreshNamespace>,
+    ) -> Result<Self, ContainerError> {
+        let wiring = wiring::connect(&entry.record, entry.folder(), fresh)?;
         let container = launch::prepare(&entry.record, &entry.path, &wiring)?;
         let config = &entry.record.config;
         let mut ours = Streams::default();

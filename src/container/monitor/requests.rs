@@ -10,6 +10,7 @@ use crate::container::events;
 use crate::container::launch;
 use crate::container::protocol::{Failure, Kind, Reply, Request, decode};
 use crate::container::state::Status;
+use crate::network::BRIDGE;
 use crate::signal;
 
 /// Seconds that docker waits before it kills.
@@ -138,7 +139,11 @@ impl Supervisor {
     fn reload(&mut self) -> Result<(), ContainerError> {
         self.entry.record = self.containers.open(&self.entry.record.id)?.record;
         let limits = launch::all_limits(&self.entry.record.host_config)?;
+        let has_names = self.entry.record.networks.keys().any(|network| network != BRIDGE);
         if let Some(program) = &mut self.program {
+            if has_names {
+                program.wiring.resolve_names()?;
+            }
             program.running.set_limits(&limits)?;
             self.entry.state.cgroups = program.running.cgroups();
             self.entry.write_state()?;

@@ -18,6 +18,7 @@ use crate::container::protocol::{Attach, Ending, Failure, Reply, chain};
 use crate::container::state::{State, Status};
 use crate::container::{events, socket};
 use crate::io_error::AtPath;
+use crate::network::FreshNamespace;
 use crate::sandbox::Outcome;
 
 /// What is read from the program at once.
@@ -50,6 +51,8 @@ pub(super) struct Supervisor {
     /// The container stays though it was made with `--rm`: it is started again.
     pub(super) keep: bool,
     pub(super) health: Option<HealthChecks>,
+    /// Made while nobody had said yet which container it is.
+    fresh: Option<FreshNamespace>,
     buffer: Vec<u8>,
 }
 
@@ -60,6 +63,7 @@ impl Supervisor {
         id: &str,
         first: &UnixStream,
         attach: Attach,
+        fresh: Option<FreshNamespace>,
     ) -> Result<Self, ContainerError> {
         let entry = containers.open(id)?;
         let lock = entry.take()?;
@@ -80,6 +84,7 @@ impl Supervisor {
             kill_at: None,
             keep: false,
             health: None,
+            fresh,
             buffer: vec![0; READ_AT_ONCE],
         };
         if let Err(error) = supervisor.start_first(first, attach) {
@@ -104,7 +109,7 @@ impl Supervisor {
     }
 
     fn start_program(&mut self, size: Option<(u16, u16)>) -> Result<(), ContainerError> {
-        let program = Program::start(&self.entry, size)?;
+        let program = Program::start(&self.entry, size, self.fresh.take())?;
         self.health = HealthChecks::of(&self.entry.record);
         self.entry.state = State {
             status: Status::Running,
@@ -349,9 +354,9 @@ impl Supervisor {
     /// Writes down the end, or removes the container, lets go of it, and tells all who wait.
     fn finish(mut self) {
         let ending = self.ending();
-        let mut removal = Ok(());
+        let mut aside = Ok(None);
         if self.entry.record.host_config.auto_remove && !self.keep {
-            removal = self.containers.remove_own(&self.entry.record.id);
+            aside = self.containers.set_aside(&self.entry.record.id).map(Some);
             events::add(&self.containers, &self.entry.record, "destroy", &[]);
         } else {
             self.entry.state.monitor_pid = 0;
@@ -363,7 +368,7 @@ impl Supervisor {
         drop(self.lock.take());
         drop(self.log.take());
         for client in &mut self.clients {
-            match (&removal, client.awaits) {
+            match (&aside, client.awaits) {
                 (Err(error), Awaits::Stop) => client.reply(&Reply::Failed(Failure::of(error))),
                 (_, Awaits::Stop) => client.reply(&Reply::Done),
                 (_, Awaits::End) => client.reply(&Reply::Ended(ending.clone())),
@@ -371,6 +376,10 @@ impl Supervisor {
                 _ => {}
             }
             client.finish();
+        }
+        if let Ok(Some(aside)) = aside {
+            // Nobody waits for that. What is left when it fails is removed with the next container.
+            let _ = aside.delete();
         }
     }
 
