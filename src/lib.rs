@@ -21,6 +21,7 @@ pub mod network;
 pub mod plan;
 pub mod registry;
 pub mod sandbox;
+pub mod side_by_side;
 pub mod signal;
 pub mod snapshot;
 pub mod solve;

@@ -104,6 +104,6 @@ pub fn build(
     });
     explainer.finish(attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id));
     let (solved, result) = attempted?;
-    shared_cache::export(store, options, &solved, observer)?;
+    shared_cache::export(store, options, (&plan, &solved), observer)?;
     Ok(result)
 }

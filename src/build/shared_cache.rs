@@ -8,9 +8,10 @@ use std::time::Instant;
 use crate::cache::{self, CacheTarget, Export, ExportOptions, Importing, Imports, Mounts, StepRecord};
 use crate::digest::{CacheKey, DiffId};
 use crate::image::ImageConfig;
-use crate::snapshot::Stack;
+use crate::plan::{Operation, Plan, Step};
+use crate::snapshot::{self, Stack};
 use crate::solve::{RemoteRecord, RemoteRecords, Solved, TaskEvent};
-use crate::store::{StepLayer, Store};
+use crate::store::{StepLayer, Store, StoreError};
 
 use super::Observer;
 use super::error::BuildError;
@@ -59,6 +60,10 @@ impl RemoteRecords for Records<'_> {
         self.imports.find(key).map(|found| RemoteRecord { claim: found.claim, blobs: found.blobs })
     }
 
+    fn outline(&self, diff_id: &DiffId) -> Option<Result<Vec<u8>, String>> {
+        Some(self.imports.outline(self.store, diff_id)?.map_err(|error| chain(&error)))
+    }
+
     fn fill_mount(&self, name: &str, folder: &Path) -> Option<Result<(), String>> {
         let (record, source) = *self.imports.mounts().get(name)?;
         Some(cache::fill_mount(self.store, record, source, folder).map_err(|error| chain(&error)))
@@ -94,11 +99,16 @@ pub(super) fn write_inline(
 pub(super) fn export(
     store: &Store,
     options: &BuildOptions,
-    solved: &Solved,
+    (plan, solved): (&Plan, &Solved),
     observer: &dyn Observer,
 ) -> Result<(), BuildError> {
     let records = step_records(&solved.records);
     let result: Vec<DiffId> = solved.stacks.iter().flat_map(Stack::diff_ids).collect();
+    let layers_of_base = |step: &Step| match &step.operation {
+        Operation::Base { layers, .. } => layers.clone(),
+        _ => Vec::new(),
+    };
+    let bases: Vec<DiffId> = plan.steps.iter().flat_map(layers_of_base).collect();
     for target in &options.cache_to {
         let CacheTarget::Place(target) = target else { continue };
         let name = format!("exporting cache to {}", target.place.kind());
@@ -108,12 +118,27 @@ pub(super) fn export(
             settings: &options.registry,
             records: &records,
             result: &result,
+            bases: &bases,
+            outlines: &|diff_id| outline(store, diff_id),
             mounts: &Mounts { store, names: &solved.cache_mounts, note: &note },
             note: &note,
         };
         export_one(&export, target, &name, observer)?;
     }
     Ok(())
+}
+
+/// The outline of a layer that is here or was; one that cannot be made is none.
+fn outline(store: &Store, diff_id: &DiffId) -> Result<Option<Vec<u8>>, StoreError> {
+    if let Some(outline) = store.outline(diff_id)? {
+        return Ok(Some(outline));
+    }
+    let Some(folder) = store.layer_dir(diff_id)? else { return Ok(None) };
+    let outline = snapshot::outline_of(&folder)?;
+    if let Some(outline) = &outline {
+        store.add_outline(diff_id, outline)?;
+    }
+    Ok(outline)
 }
 
 fn export_one(

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::mount_record::MountRecord;
+use super::outlines::OutlineRecord;
 use crate::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
 use crate::image::{Descriptor, Manifest};
 
@@ -25,6 +26,7 @@ const DAY: i64 = 24 * 60 * 60;
 const MOST_DAYS: i64 = 30;
 /// More layers than this are not listed, so that the manifest stays within what registries take.
 const MOST_LAYERS: usize = 8000;
+const MOST_OUTLINES: usize = 4000;
 
 /// All that a cache knows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +39,9 @@ pub struct Document {
     /// The contents of cache mounts, by the IDs that the store knows them by.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mounts: BTreeMap<String, MountRecord>,
+    /// Of base layers, and of large ones that steps made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outlines: BTreeMap<DiffId, OutlineRecord>,
 }
 
 /// What the step with a key made.
@@ -124,7 +129,9 @@ impl Document {
     pub fn blobs(&self) -> Vec<Blob> {
         let layers = self.layers.values().filter_map(|layer| layer.blob.clone());
         let mounts = self.mounts.values().flat_map(MountRecord::blobs).cloned();
-        let by_digest: BTreeMap<BlobDigest, Blob> = layers.chain(mounts).map(|blob| (blob.digest, blob)).collect();
+        let outlines = self.outlines.values().map(|outline| outline.blob.clone());
+        let by_digest: BTreeMap<BlobDigest, Blob> =
+            layers.chain(mounts).chain(outlines).map(|blob| (blob.digest, blob)).collect();
         by_digest.into_values().collect()
     }
 
@@ -147,6 +154,15 @@ impl Document {
             };
             self.records.insert(key, Record { layer: chosen, used_day });
         }
+        for (diff_id, outline) in other.outlines {
+            let merged = match self.outlines.remove(&diff_id) {
+                Some(own) => {
+                    OutlineRecord { blob: own.blob.min(outline.blob), used_day: own.used_day.max(outline.used_day) }
+                }
+                None => outline,
+            };
+            self.outlines.insert(diff_id, merged);
+        }
         for (id, mount) in other.mounts {
             match self.mounts.get(&id) {
                 Some(own) if own.saved_at >= mount.saved_at => {}
@@ -159,6 +175,8 @@ impl Document {
     pub fn prune(&mut self, today: i64) {
         self.records.retain(|_, record| today - record.used_day <= MOST_DAYS);
         self.mounts.retain(|_, mount| today - self::today(mount.saved_at) <= MOST_DAYS);
+        self.outlines.retain(|_, outline| today - outline.used_day <= MOST_DAYS);
+        self.drop_oldest_outlines();
         self.drop_unneeded_layers();
         if self.layers.len() > MOST_LAYERS {
             let mut by_age: Vec<(i64, CacheKey)> =
@@ -183,6 +201,18 @@ impl Document {
             layer.blob = layer.blob.take().filter(|blob| !is_missing(&blob.digest));
         }
         self.mounts.retain(|_, mount| !mount.blobs().iter().any(|blob| is_missing(&blob.digest)));
+        self.outlines.retain(|_, outline| !is_missing(&outline.blob.digest));
+    }
+
+    fn drop_oldest_outlines(&mut self) {
+        if self.outlines.len() > MOST_OUTLINES {
+            let mut by_age: Vec<(i64, DiffId)> =
+                self.outlines.iter().map(|(diff_id, outline)| (outline.used_day, *diff_id)).collect();
+            by_age.sort_unstable();
+            for (_, diff_id) in &by_age[..by_age.len() - MOST_OUTLINES] {
+                self.outlines.remove(diff_id);
+            }
+        }
     }
 
     fn drop_unneeded_layers(&mut self) {

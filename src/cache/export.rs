@@ -1,21 +1,25 @@
 //! Writing a cache after a build: what is there already is read, ours is put to it, and what was written is read back.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::{Blob, CONFIG_LIMIT, CONFIG_TYPE, Document, MANIFEST_LIMIT, today};
+use super::document::{Blob, CONFIG_LIMIT, CONFIG_TYPE, Document, Layer, MANIFEST_LIMIT, today};
 use super::options::{ExportOptions, Mode};
+use super::outlines::{self, OutlineRecord, Outlines};
 use super::place::{Place, PlaceError, read_bounded};
 use super::records::StepRecord;
 use crate::digest::{BlobDigest, DiffId};
 use crate::image::{Descriptor, Manifest, media_type};
 use crate::registry::Settings;
+use crate::side_by_side::side_by_side;
 use crate::store::{self, LayerOrigin, RemoteBlob, Store, StoreError};
 use crate::transfer::{LayerFormat, TransferError, compressed_blob};
 
 /// How many blobs are sent side by side.
 const AT_ONCE: usize = 4;
+/// Of a layer whose blob is smaller an outline would save nothing.
+const SMALLEST_OUTLINED: u64 = 64 << 10;
 /// How often what others wrote meanwhile is taken in before it is given up.
 const ROUNDS: u32 = 20;
 /// How long to wait before looking whether another builder, which did not see ours, wrote over it.
@@ -53,6 +57,9 @@ pub struct Export<'a> {
     pub records: &'a [StepRecord],
     /// The layers of the result.
     pub result: &'a [DiffId],
+    /// The layers of the bases of all stages.
+    pub bases: &'a [DiffId],
+    pub outlines: &'a Outlines<'a>,
     /// Contents of cache mounts that are to be sent.
     pub mounts: &'a dyn MountContents,
     /// Told what is being done.
@@ -80,6 +87,7 @@ impl Export<'_> {
                 layer.blob = Some(blob);
             }
         }
+        ours.outlines = self.send_outlines(place, options, &ours, &previous)?;
         if options.mounts {
             self.mounts.send(place, &previous, &mut ours)?;
         }
@@ -136,30 +144,40 @@ impl Export<'_> {
         let is_wanted = |diff_id: &DiffId| options.mode == Mode::Max || self.result.contains(diff_id);
         let layers: Vec<DiffId> = ours.layers.keys().copied().filter(is_wanted).collect();
         let sending = Sending { export: self, place, format: options.compression };
-        let next = AtomicUsize::new(0);
-        let outcome = Mutex::new(Ok(Vec::new()));
-        let work = || {
-            while let Some(diff_id) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let known = previous.layers.get(diff_id).and_then(|layer| layer.blob.clone());
-                let sent = sending.layer(diff_id, known);
-                let mut outcome = outcome.lock().unwrap_or_else(PoisonError::into_inner);
-                match (sent, outcome.as_mut()) {
-                    (Ok(Some(blob)), Ok(all)) => all.push((*diff_id, blob)),
-                    (Err(error), Ok(_)) => {
-                        next.store(layers.len(), Ordering::Relaxed);
-                        *outcome = Err(error);
-                    }
-                    _ => {}
-                }
+        let sent = side_by_side(&layers, AT_ONCE, |diff_id| {
+            let known = previous.layers.get(diff_id).and_then(|layer| layer.blob.clone());
+            Ok::<_, ExportError>(sending.layer(diff_id, known)?.map(|blob| (*diff_id, blob)))
+        })?;
+        Ok(sent.into_iter().flatten().collect())
+    }
+
+    /// Sends the outlines that the place lacks: of the bases, and of layers that are much larger than theirs.
+    fn send_outlines(
+        &self,
+        place: &dyn Place,
+        options: &ExportOptions,
+        ours: &Document,
+        previous: &Document,
+    ) -> Result<BTreeMap<DiffId, OutlineRecord>, ExportError> {
+        let is_large = |layer: &Layer| layer.blob.as_ref().is_some_and(|blob| blob.size >= SMALLEST_OUTLINED);
+        let made = ours.layers.iter().filter(|(_, layer)| is_large(layer)).map(|(diff_id, _)| diff_id);
+        let bases: &[DiffId] = if options.mode == Mode::Max { self.bases } else { self.result };
+        let bases = bases.iter().filter(|diff_id| !ours.layers.contains_key(diff_id));
+        let wanted: Vec<DiffId> = made.chain(bases).copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let used_day = today(store::now());
+        let sent = side_by_side(&wanted, AT_ONCE, |diff_id| -> Result<_, ExportError> {
+            if let Some(known) = previous.outlines.get(diff_id)
+                && place.blob_size(&known.blob.digest)? == Some(known.blob.size)
+            {
+                return Ok(Some((*diff_id, OutlineRecord { blob: known.blob.clone(), used_day })));
             }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..AT_ONCE.min(layers.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        outcome.into_inner().unwrap_or_else(PoisonError::into_inner)
+            let Some(bytes) = (self.outlines)(diff_id)? else { return Ok(None) };
+            let (digest, size) = (BlobDigest::of(&bytes), bytes.len() as u64);
+            let blob = Blob { media_type: outlines::MEDIA_TYPE.to_owned(), digest, size };
+            put_bytes(place, &blob.descriptor(), bytes.into())?;
+            Ok(Some((*diff_id, OutlineRecord { blob, used_day })))
+        })?;
+        Ok(sent.into_iter().flatten().collect())
     }
 
     /// Lets the name lead to our records and to all that others have put there.
@@ -216,11 +234,7 @@ impl Export<'_> {
             return Err(ExportError::TooManyBlobs);
         }
         (self.note)(&format!("writing config {}", manifest.config.digest));
-        if place.blob_size(&manifest.config.digest)?.is_none() {
-            let content =
-                || -> Result<Box<dyn std::io::Read + Send>, _> { Ok(Box::new(std::io::Cursor::new(config.clone()))) };
-            place.put_blob(&manifest.config, &content)?;
-        }
+        put_bytes(place, &manifest.config, config)?;
         (self.note)(&format!("writing cache manifest {}", BlobDigest::of(&bytes)));
         Ok(place.put_manifest(&bytes)?)
     }
@@ -236,6 +250,15 @@ impl Export<'_> {
         }
         Ok(())
     }
+}
+
+/// Puts a small blob there, unless it is there.
+fn put_bytes(place: &dyn Place, blob: &Descriptor, bytes: Arc<[u8]>) -> Result<(), PlaceError> {
+    if place.blob_size(&blob.digest)? == Some(blob.size) {
+        return Ok(());
+    }
+    let content = || -> Result<Box<dyn std::io::Read + Send>, _> { Ok(Box::new(std::io::Cursor::new(bytes.clone()))) };
+    place.put_blob(blob, &content)
 }
 
 /// Some time that differs from builder to builder.

@@ -43,8 +43,8 @@ pub enum ImportError {
 #[derive(Debug)]
 pub struct Imported {
     /// As the store keeps it as the place of blobs.
-    source: String,
-    document: Document,
+    pub(super) source: String,
+    pub(super) document: Document,
     /// Cache mounts may be filled from it.
     pub(super) mounts: bool,
 }

@@ -12,6 +12,7 @@ pub fn write(config: &mut ImageConfig, document: &Document) {
     document.records.values_mut().for_each(|record| record.used_day = 0);
     document.layers.values_mut().for_each(|layer| layer.blob = None);
     document.mounts.clear();
+    document.outlines.clear();
     let value = serde_json::to_value(&document).expect("all keys are texts");
     config.extra.insert(KEY.to_owned(), value);
 }

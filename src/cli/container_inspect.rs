@@ -157,7 +157,7 @@ fn size_below(view: &View, folder: &std::path::Path) -> Result<u64, crate::io_er
     for (name, entry) in view.read_dir(folder)? {
         total += match entry.is_dir() {
             true => size_below(view, &folder.join(name))?,
-            false => entry.stat.st_size as u64,
+            false => entry.size,
         };
     }
     Ok(total)

@@ -94,6 +94,6 @@ impl Walk<'_> {
 
 /// As docker compares folders.
 fn is_same(before: &FileEntry, now: &FileEntry) -> bool {
-    let of = |entry: &FileEntry| (entry.mode(), entry.stat.st_uid, entry.stat.st_gid, entry.stat.st_mtime);
+    let of = |entry: &FileEntry| (entry.mode, entry.owner, entry.mtime);
     of(before) == of(now)
 }

@@ -6,15 +6,15 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
-use super::view::kind_of;
-use super::{Entry, Owner, SnapshotError, View};
+use super::layer_folder::kind_of;
+use super::{Entry, Lower, Owner, SnapshotError, View};
 use crate::io_error::AtPath;
 use crate::layer::FileKind;
 
@@ -54,13 +54,18 @@ pub struct Draft {
 impl Draft {
     /// Starts a layer in the empty folder `directory`, on top of the layers `lower` (the lowest first).
     pub fn new(lower: &[PathBuf], directory: &Path) -> Result<Self, SnapshotError> {
-        let below = View::open(lower)?;
+        Self::over(&lower.iter().cloned().map(Lower::Folder).collect::<Vec<_>>(), directory)
+    }
+
+    /// The same on top of layers of which some are only outlined.
+    pub fn over(lower: &[Lower], directory: &Path) -> Result<Self, SnapshotError> {
+        let below = View::over(lower)?;
         let root = below.lstat(Path::new(""))?;
         let mut layers = lower.to_vec();
-        layers.push(directory.to_owned());
+        layers.push(Lower::Folder(directory.to_owned()));
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
         let mut draft = Self {
-            view: View::open(&layers)?,
+            view: View::over(&layers)?,
             directory: directory.to_owned(),
             folder_times: BTreeMap::new(),
             now,
@@ -262,7 +267,7 @@ impl Draft {
 
     fn fd(&self) -> BorrowedFd<'_> {
         // A view always has the draft as its topmost layer.
-        self.view.layers.first().map_or(CWD, |root| root.fd.as_fd())
+        self.view.top().unwrap_or(CWD)
     }
 
     fn host_path(&self, path: &Path) -> PathBuf {
@@ -272,10 +277,5 @@ impl Draft {
 
 /// The attributes of an entry, to be set on its copy.
 fn attributes_of(entry: &Entry) -> Attributes {
-    Attributes {
-        mode: entry.mode(),
-        owner: Owner { uid: entry.stat.st_uid, gid: entry.stat.st_gid },
-        mtime: Some(entry.stat.st_mtime),
-        xattrs: Vec::new(),
-    }
+    Attributes { mode: entry.mode, owner: entry.owner, mtime: Some(entry.mtime), xattrs: Vec::new() }
 }

@@ -61,13 +61,12 @@ fn append(
 ) -> Result<(), SnapshotError> {
     let name = &folder.join(path);
     let mut header = Header::new_gnu();
-    header.set_mode(entry.mode());
-    header.set_uid(entry.stat.st_uid.into());
-    header.set_gid(entry.stat.st_gid.into());
-    header.set_mtime(entry.stat.st_mtime.max(0) as u64);
+    header.set_mode(entry.mode);
+    header.set_uid(entry.owner.uid.into());
+    header.set_gid(entry.owner.gid.into());
+    header.set_mtime(entry.mtime.max(0) as u64);
     header.set_size(0);
-    if entry.kind == FileKind::Regular && entry.stat.st_nlink > 1 {
-        let inode = (entry.stat.st_dev, entry.stat.st_ino);
+    if let Some(inode) = entry.shared_inode() {
         if let Some(first) = links.get(&inode) {
             header.set_entry_type(EntryType::Link);
             return Ok(archive.append_link(&mut header, name, first).at("write", path)?);
@@ -88,7 +87,7 @@ fn append(
     match entry.kind {
         FileKind::Regular => {
             header.set_entry_type(EntryType::Regular);
-            header.set_size(entry.stat.st_size as u64);
+            header.set_size(entry.size);
             let file = view.open_file(path, entry)?;
             return Ok(archive.append_data(&mut header, name, file).at("write", path)?);
         }
@@ -142,16 +141,13 @@ pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotErro
                 folders.push((target, *entry));
             }
             FileKind::Symlink => symlink(view.read_link(path, entry)?, &target).at("create", &target)?,
-            FileKind::Regular => {
-                let inode = (entry.stat.st_dev, entry.stat.st_ino);
-                match links.get(&inode).filter(|_| entry.stat.st_nlink > 1) {
-                    Some(first) => std::fs::hard_link(first, &target).at("link", &target)?,
-                    None => {
-                        write_file(view, path, entry, &target)?;
-                        links.insert(inode, target);
-                    }
+            FileKind::Regular => match entry.shared_inode().and_then(|inode| links.get(&inode)) {
+                Some(first) => std::fs::hard_link(first, &target).at("link", &target)?,
+                None => {
+                    write_file(view, path, entry, &target)?;
+                    links.insert(entry.inode, target);
                 }
-            }
+            },
             FileKind::Fifo | FileKind::Socket | FileKind::CharDevice { .. } | FileKind::BlockDevice { .. } => {}
         }
         Ok(())
@@ -180,8 +176,8 @@ fn write_file(view: &View, path: &Path, entry: &Entry, target: &Path) -> Result<
 
 /// Sets mode and time.
 fn finish(target: &Path, entry: &Entry) -> Result<(), IoError> {
-    std::fs::set_permissions(target, std::fs::Permissions::from_mode(entry.mode())).at("change the mode of", target)?;
-    let time = rustix::fs::Timespec { tv_sec: entry.stat.st_mtime, tv_nsec: 0 };
+    std::fs::set_permissions(target, std::fs::Permissions::from_mode(entry.mode)).at("change the mode of", target)?;
+    let time = rustix::fs::Timespec { tv_sec: entry.mtime, tv_nsec: 0 };
     let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
     rustix::fs::utimensat(rustix::fs::CWD, target, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
         .at("set the time of", target)

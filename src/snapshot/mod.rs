@@ -1,12 +1,14 @@
 //! Root filesystems: stacks of unpacked layers, looked into and written to without mounting anything.
 //!
 //! A [`View`] answers what is at a path of a stack, as overlayfs would. A [`Draft`] is a view with a writable layer on
-//! top, for steps that copy files or make folders. Only `RUN` mounts a stack, and that in its sandbox.
+//! top, for steps that copy files or make folders; they need no more of what is below than its [`Outline`]. Only `RUN` mounts a stack, and that in its sandbox.
 //! Must not know images, registries or Dockerfiles. Hop 8 of a build.
 
 mod copy_tree;
 mod draft;
 mod export;
+mod layer_folder;
+mod outline;
 mod populate;
 mod squash;
 mod stack;
@@ -19,12 +21,13 @@ mod view;
 pub use copy_tree::copy_tree;
 pub use draft::{Attributes, Draft, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
+pub use outline::{Outline, outline_of};
 pub use populate::populate;
 pub use squash::squash;
 pub use stack::{Stack, StackLayer, record_of};
 pub use unpack::unpack;
 pub use users::{Owner, ProcessUser, owner_of, process_user};
-pub use view::{Entry, View};
+pub use view::{Entry, Lower, View};
 
 use crate::digest::DiffId;
 use crate::io_error::IoError;
@@ -45,6 +48,8 @@ pub enum SnapshotError {
     UnknownUser { name: String },
     #[error("unable to find group {name}: no matching entries in group file")]
     UnknownGroup { name: String },
+    #[error("only an outline of the layer with `/{}` is here", path.display())]
+    OnlyOutlined { path: std::path::PathBuf },
     #[error("too many levels of symbolic links in `{}`", path.display())]
     LinkLoop { path: std::path::PathBuf },
     #[error("`/{}` is not a directory", path.display())]

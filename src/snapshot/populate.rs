@@ -29,13 +29,12 @@ pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), Sn
                 return Ok(());
             }
             FileKind::Regular => {
-                let inode = (entry.stat.st_dev, entry.stat.st_ino);
-                if let Some(first) = links.get(&inode).filter(|_| entry.stat.st_nlink > 1) {
+                if let Some(first) = entry.shared_inode().and_then(|inode| links.get(&inode)) {
                     return Ok(std::fs::hard_link(first, &target).at("link", &target)?);
                 }
                 let mut from = view.open_file(path, entry)?;
                 io::copy(&mut from, &mut File::create_new(&target).at("create", &target)?).at("write", &target)?;
-                links.insert(inode, target.clone());
+                links.insert(entry.inode, target.clone());
             }
             FileKind::Symlink => symlink(view.read_link(path, entry)?, &target).at("create", &target)?,
             FileKind::Fifo => {
@@ -54,10 +53,10 @@ pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), Sn
 
 /// Owner, mode, extended attributes and time, in the order in which none undoes another.
 fn finish(view: &View, path: &Path, entry: &Entry, target: &Path) -> Result<(), SnapshotError> {
-    let (uid, gid) = (Uid::from_raw(entry.stat.st_uid), Gid::from_raw(entry.stat.st_gid));
+    let (uid, gid) = (Uid::from_raw(entry.owner.uid), Gid::from_raw(entry.owner.gid));
     rustix::fs::chownat(CWD, target, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).at("give away", target)?;
     if entry.kind != FileKind::Symlink {
-        std::fs::set_permissions(target, std::fs::Permissions::from_mode(entry.mode()))
+        std::fs::set_permissions(target, std::fs::Permissions::from_mode(entry.mode))
             .at("change the mode of", target)?;
     }
     for (name, value) in view.xattrs(path, entry)? {
@@ -69,7 +68,7 @@ fn finish(view: &View, path: &Path, entry: &Entry, target: &Path) -> Result<(), 
             }
         }
     }
-    let time = Timespec { tv_sec: entry.stat.st_mtime, tv_nsec: 0 };
+    let time = Timespec { tv_sec: entry.mtime, tv_nsec: 0 };
     let times = Timestamps { last_access: time, last_modification: time };
     Ok(rustix::fs::utimensat(CWD, target, &times, AtFlags::SYMLINK_NOFOLLOW).at("set the time of", target)?)
 }

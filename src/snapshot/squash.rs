@@ -4,7 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{Attributes, Draft, Entry, Node, Owner, SnapshotError, View};
+use rustix::fs::makedev;
+
+use super::{Attributes, Draft, Entry, Node, SnapshotError, View};
 use crate::io_error::AtPath;
 use crate::layer::FileKind;
 
@@ -92,17 +94,15 @@ impl Squash {
 
     fn write(&mut self, path: &Path, entry: &Entry) -> Result<(), SnapshotError> {
         let attributes = self.attributes(path, entry)?;
-        let inode = (entry.stat.st_dev, entry.stat.st_ino);
-        let number = entry.stat.st_rdev;
         match entry.kind {
             FileKind::Regular => {
-                if let Some(first) = self.links.get(&inode).filter(|_| entry.stat.st_nlink > 1).cloned() {
+                if let Some(first) = entry.shared_inode().and_then(|inode| self.links.get(&inode)).cloned() {
                     return self.draft.hard_link(&first, path);
                 }
                 let mut from = self.merged.open_file(path, entry)?;
                 let mut to = self.draft.create_file(path)?;
                 io::copy(&mut from, &mut to).at("write", path)?;
-                self.links.insert(inode, path.to_owned());
+                self.links.insert(entry.inode, path.to_owned());
                 self.draft.set_attributes(path, &attributes)
             }
             FileKind::Symlink => {
@@ -110,17 +110,21 @@ impl Squash {
                 self.draft.make_node(path, &Node::Symlink(&target), &attributes)
             }
             FileKind::Fifo => self.draft.make_node(path, &Node::Fifo, &attributes),
-            FileKind::CharDevice { .. } => self.draft.make_node(path, &Node::CharDevice(number), &attributes),
-            FileKind::BlockDevice { .. } => self.draft.make_node(path, &Node::BlockDevice(number), &attributes),
+            FileKind::CharDevice { major, minor } => {
+                self.draft.make_node(path, &Node::CharDevice(makedev(major, minor)), &attributes)
+            }
+            FileKind::BlockDevice { major, minor } => {
+                self.draft.make_node(path, &Node::BlockDevice(makedev(major, minor)), &attributes)
+            }
             FileKind::Directory | FileKind::Socket => Ok(()),
         }
     }
 
     fn attributes(&self, path: &Path, entry: &Entry) -> Result<Attributes, SnapshotError> {
         Ok(Attributes {
-            mode: entry.mode(),
-            owner: Owner { uid: entry.stat.st_uid, gid: entry.stat.st_gid },
-            mtime: Some(entry.stat.st_mtime),
+            mode: entry.mode,
+            owner: entry.owner,
+            mtime: Some(entry.mtime),
             xattrs: self.merged.xattrs(path, entry)?,
         })
     }

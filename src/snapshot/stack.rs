@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{SnapshotError, unpack};
+use super::{Lower, SnapshotError, unpack};
 use crate::digest::{DiffId, FieldHasher, TreeDigest};
 use crate::layer::Encoded;
 use crate::store::{self, LayerRecord, Store};
@@ -74,10 +74,19 @@ impl Stack {
     /// Of a layer that is in the stack twice only the upper place counts, for overlayfs takes no folder twice: all that
     /// the lower one shows or hides, the upper one shows or hides too.
     pub fn unpacked(&self, store: &Store) -> Result<Vec<PathBuf>, SnapshotError> {
+        unpack::unpack_all(store, &self.that_count())
+    }
+
+    /// The layers for steps that only put files on top: of those that are not here, outlines where `find` has one.
+    pub fn outlined(&self, store: &Store, find: &unpack::FindOutline<'_>) -> Result<Vec<Lower>, SnapshotError> {
+        unpack::outline_all(store, &self.that_count(), find)
+    }
+
+    /// Each layer once, in its uppermost place.
+    fn that_count(&self) -> Vec<&StackLayer> {
         let is_last = |(position, layer): &(usize, &StackLayer)| {
             self.layers[position + 1..].iter().all(|above| above.diff_id != layer.diff_id)
         };
-        let layers: Vec<&StackLayer> = self.layers.iter().enumerate().filter(is_last).map(|(_, layer)| layer).collect();
-        unpack::unpack_all(store, &layers)
+        self.layers.iter().enumerate().filter(is_last).map(|(_, layer)| layer).collect()
     }
 }

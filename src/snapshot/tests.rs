@@ -5,7 +5,7 @@ use super::*;
 use crate::layer::FileKind;
 
 /// Layers made of files, folders (ending in `/`), deletions (`-NAME`) and opaque folders (`!NAME/`).
-fn layers(specs: &[&[&str]]) -> (tempfile::TempDir, Vec<PathBuf>) {
+pub(super) fn layers(specs: &[&[&str]]) -> (tempfile::TempDir, Vec<PathBuf>) {
     let root = tempfile::tempdir().unwrap();
     let mut paths = Vec::new();
     for (number, entries) in specs.iter().enumerate() {

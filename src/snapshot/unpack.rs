@@ -2,17 +2,20 @@
 
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
 
-use super::{SnapshotError, StackLayer};
+use super::{Lower, Outline, SnapshotError, StackLayer, outline_of};
 use crate::digest::DiffId;
 use crate::io_error::AtPath;
 use crate::layer::{self, Applied, ApplyOptions, Decoder, Encoded, NothingKnown};
+use crate::side_by_side::side_by_side;
 use crate::store::{self, FetchError, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store, StoreError};
 
 /// How many layers are fetched and unpacked side by side: enough to keep a line busy while another is unpacked.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
+
+/// The outline of a layer, if there is one somewhere.
+pub type FindOutline<'a> = dyn Fn(&DiffId) -> Option<Arc<Outline>> + Sync + 'a;
 
 /// The folders of all these layers, in their order.
 pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<PathBuf>, SnapshotError> {
@@ -23,9 +26,27 @@ pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<Pa
         }
     }
     if missing.len() > 1 {
-        unpack_side_by_side(store, &missing)?;
+        side_by_side(&missing, AT_ONCE, |diff_id| unpack(store, diff_id))?;
     }
     layers.iter().map(|layer| unpack_expected(store, layer)).collect()
+}
+
+/// As much of each layer as is here: its folder, or else an outline, which `find` looks for. Layers of which there is
+/// neither are unpacked.
+pub(super) fn outline_all(
+    store: &Store,
+    layers: &[&StackLayer],
+    find: &FindOutline<'_>,
+) -> Result<Vec<Lower>, SnapshotError> {
+    let outlined = side_by_side(layers, AT_ONCE, |layer| -> Result<_, SnapshotError> {
+        let is_here = store.has_layer(&layer.diff_id)?;
+        Ok(if is_here { None } else { find(&layer.diff_id) })
+    })?;
+    let unknown: Vec<&StackLayer> =
+        layers.iter().zip(&outlined).filter(|(_, outline)| outline.is_none()).map(|(layer, _)| *layer).collect();
+    let mut folders = unpack_all(store, &unknown)?.into_iter();
+    let lower = |outline: Option<_>| outline.map(Lower::Outline).or_else(|| folders.next().map(Lower::Folder));
+    Ok(outlined.into_iter().filter_map(lower).collect())
 }
 
 /// The folder of the layer, which is what the keys of the steps above it were computed from.
@@ -40,26 +61,6 @@ fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<PathBuf, Snapsho
         }
         _ => Ok(path),
     }
-}
-
-fn unpack_side_by_side(store: &Store, layers: &[DiffId]) -> Result<(), SnapshotError> {
-    let next = AtomicUsize::new(0);
-    let failure = Mutex::new(None);
-    let work = || {
-        while let Some(diff_id) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-            if let Err(error) = unpack(store, diff_id) {
-                next.store(layers.len(), Ordering::Relaxed);
-                failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..AT_ONCE.min(layers.len()) {
-            scope.spawn(work);
-        }
-        work();
-    });
-    failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()).map_or(Ok(()), Err)
 }
 
 /// The folder of the layer; unpacks it from its blob when it has none yet, and fetches the blob when that is not here.
@@ -151,6 +152,12 @@ impl Unpacking<'_> {
         }
         let path = self.store.add_layer(&record, &directory)?;
         drop(staging);
+        // It may go, and be known still: then its outline spares another fetch.
+        if !self.store.layer_sources(&self.diff_id)?.is_empty()
+            && let Some(outline) = outline_of(&path)?
+        {
+            self.store.add_outline(&self.diff_id, &outline)?;
+        }
         Ok(path)
     }
 }

@@ -1,10 +1,8 @@
 //! Users and groups by name, as a root filesystem's own `/etc/passwd` and `/etc/group` give them (passwd(5), group(5)).
 
-use std::io::Read as _;
 use std::path::Path;
 
 use super::{SnapshotError, View};
-use crate::io_error::AtPath;
 
 /// More than any real file; what is beyond is not looked at.
 const MOST_BYTES: u64 = 4 << 20;
@@ -133,7 +131,5 @@ fn parse_user(line: &str) -> Option<User> {
 fn read_text(view: &View, path: &str) -> Result<String, SnapshotError> {
     let resolved = view.resolve(Path::new(""), Path::new(path))?;
     let Some(entry) = view.lstat(&resolved)? else { return Ok(String::new()) };
-    let mut bytes = Vec::new();
-    view.open_file(&resolved, &entry)?.take(MOST_BYTES).read_to_end(&mut bytes).at("read", &resolved)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&view.read_file(&resolved, &entry, MOST_BYTES)?).into_owned())
 }

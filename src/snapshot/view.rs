@@ -5,34 +5,37 @@
 //! within the layers, never through a symbolic link of the host.
 
 use std::collections::{BTreeMap, HashMap};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
-use super::SnapshotError;
+use super::layer_folder::LayerFolder;
+use super::{Outline, Owner, SnapshotError};
 use crate::context::SourceTree;
 use crate::io_error::{AtPath, IoError};
 use crate::layer::{FileKind, LowerTree};
 
-const OPAQUE: &str = "user.overlay.opaque";
 /// The kernel's limit, path_resolution(7).
 const MOST_LINKS: usize = 40;
 
-pub(super) fn kind_of(stat: &Stat) -> FileKind {
-    FileKind::from_stat(stat.st_mode, rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))
-}
-
 /// What a name of the merged tree stands for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     pub kind: FileKind,
-    pub stat: Stat,
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
+    pub owner: Owner,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    pub size: u64,
+    /// Device and number of the inode: the same for all names of one file.
+    pub inode: (u64, u64),
+    /// How many names the file has.
+    pub names: u64,
     /// Which layer it is from, counted from the top.
     pub(super) layer: usize,
 }
@@ -42,21 +45,30 @@ impl Entry {
         self.kind.is_directory()
     }
 
-    /// Permission bits with setuid, setgid and sticky.
-    pub fn mode(&self) -> u32 {
-        self.stat.st_mode & 0o7777
+    /// The file that this is one of several names of.
+    pub fn shared_inode(&self) -> Option<(u64, u64)> {
+        (self.kind == FileKind::Regular && self.names > 1).then_some(self.inode)
     }
 }
 
-pub(super) struct Root {
-    pub(super) path: PathBuf,
-    pub(super) fd: OwnedFd,
+/// What a layer is read from.
+#[derive(Debug, Clone)]
+pub enum Lower {
+    Folder(PathBuf),
+    /// Enough for steps that put files on top and look at none below.
+    Outline(Arc<Outline>),
+}
+
+/// A layer of a view.
+pub(super) enum Tree {
+    Folder(LayerFolder),
+    Outline(Arc<Outline>),
 }
 
 /// A merged, read-only look into a stack of layers.
 pub struct View {
     /// The topmost layer first.
-    pub(super) layers: Vec<Root>,
+    pub(super) layers: Vec<Tree>,
     /// The layers that a folder is merged from; nothing for what is no folder.
     directories: Mutex<HashMap<PathBuf, Arc<[usize]>>>,
 }
@@ -64,10 +76,16 @@ pub struct View {
 impl View {
     /// Looks into the folders `layers`, the lowest first.
     pub fn open(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
-        let open = |path: &PathBuf| {
-            let fd = rustix::fs::open(path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-                .at("open", path)?;
-            Ok(Root { path: path.clone(), fd })
+        Self::over(&layers.iter().cloned().map(Lower::Folder).collect::<Vec<_>>())
+    }
+
+    /// Looks into layers of which some are only outlined, the lowest first.
+    pub fn over(layers: &[Lower]) -> Result<Self, SnapshotError> {
+        let open = |layer: &Lower| {
+            Ok(match layer {
+                Lower::Folder(path) => Tree::Folder(LayerFolder::open(path)?),
+                Lower::Outline(outline) => Tree::Outline(outline.clone()),
+            })
         };
         let layers = layers.iter().rev().map(open).collect::<Result<Vec<_>, SnapshotError>>()?;
         let root: Arc<[usize]> = (0..layers.len()).collect();
@@ -78,10 +96,10 @@ impl View {
     pub fn lstat(&self, path: &Path) -> Result<Option<Entry>, IoError> {
         let Some(parent) = path.parent() else { return self.root_entry() };
         for &layer in self.directory(parent)?.iter() {
-            match self.stat_in(layer, path)? {
+            match self.entry_in(layer, path)? {
                 None => {}
-                Some(stat) if is_whiteout(&stat) => return Ok(None),
-                Some(stat) => return Ok(Some(Entry { kind: kind_of(&stat), stat, layer })),
+                Some(entry) if entry.kind.is_whiteout() => return Ok(None),
+                found => return Ok(found),
             }
         }
         Ok(None)
@@ -89,27 +107,23 @@ impl View {
 
     /// What the merged root is: that of the topmost layer, or nothing when there is no layer.
     fn root_entry(&self) -> Result<Option<Entry>, IoError> {
-        let Some(top) = self.layers.first() else { return Ok(None) };
-        let stat = rustix::fs::fstat(&top.fd).at("read", &top.path)?;
-        Ok(Some(Entry { kind: kind_of(&stat), stat, layer: 0 }))
+        if self.layers.is_empty() { Ok(None) } else { self.entry_in(0, Path::new("")) }
     }
 
     /// The names in the folder `path`, in byte order; none when it is no folder.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<(OsString, Entry)>, IoError> {
         let mut names: BTreeMap<OsString, Option<Entry>> = BTreeMap::new();
         for &layer in self.directory(path)?.iter() {
-            let host_path = self.layers[layer].path.join(path);
-            let fd = self.open_in(layer, path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-            for item in rustix::fs::Dir::new(fd).at("read", &host_path)? {
-                let item = item.at("read", &host_path)?;
-                let name = item.file_name().to_bytes();
-                if name == b"." || name == b".." || names.contains_key(OsStr::from_bytes(name)) {
-                    continue;
+            let here = match &self.layers[layer] {
+                Tree::Folder(folder) => folder.names(path)?,
+                Tree::Outline(outline) => outline.names(path),
+            };
+            for name in here {
+                if !names.contains_key(&name)
+                    && let Some(entry) = self.entry_in(layer, &path.join(&name))?
+                {
+                    names.insert(name, Some(entry).filter(|entry| !entry.kind.is_whiteout()));
                 }
-                let name = OsString::from_vec(name.to_vec());
-                let Some(stat) = self.stat_in(layer, &path.join(&name))? else { continue };
-                let entry = (!is_whiteout(&stat)).then(|| Entry { kind: kind_of(&stat), stat, layer });
-                names.insert(name, entry);
             }
         }
         Ok(names.into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect())
@@ -117,37 +131,45 @@ impl View {
 
     /// Opens the file at `path` for reading. `entry` is what `lstat` said of it.
     pub fn open_file(&self, path: &Path, entry: &Entry) -> Result<File, IoError> {
-        Ok(self.open_in(entry.layer, path, OFlags::RDONLY | OFlags::NONBLOCK)?.into())
+        match &self.layers[entry.layer] {
+            Tree::Folder(folder) => folder.open_file(path),
+            Tree::Outline(_) => Err(only_outlined(path)),
+        }
+    }
+
+    /// The first bytes of the file at `path`, at most `limit`.
+    pub fn read_file(&self, path: &Path, entry: &Entry, limit: u64) -> Result<Vec<u8>, SnapshotError> {
+        use std::io::Read as _;
+        if let Tree::Outline(outline) = &self.layers[entry.layer] {
+            let content = outline.content(path);
+            return content.map(<[u8]>::to_vec).ok_or_else(|| SnapshotError::OnlyOutlined { path: path.to_owned() });
+        }
+        let mut bytes = Vec::new();
+        self.open_file(path, entry)?.take(limit).read_to_end(&mut bytes).at("read", path)?;
+        Ok(bytes)
     }
 
     pub fn read_link(&self, path: &Path, entry: &Entry) -> Result<PathBuf, IoError> {
-        let root = &self.layers[entry.layer];
-        let target = rustix::fs::readlinkat(&root.fd, path, Vec::new()).at("read", root.path.join(path))?;
-        Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
+        match &self.layers[entry.layer] {
+            Tree::Folder(folder) => folder.read_link(path),
+            Tree::Outline(outline) => outline.link(path).ok_or_else(|| only_outlined(path)),
+        }
     }
 
     /// The extended attributes, without those of overlayfs, in byte order of their names.
     pub fn xattrs(&self, path: &Path, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, IoError> {
-        let host_path = self.layers[entry.layer].path.join(path);
-        let mut names = vec![0; 1024];
-        let length = loop {
-            match rustix::fs::llistxattr(&host_path, &mut names[..]) {
-                Ok(length) => break length,
-                Err(Errno::OPNOTSUPP) => break 0,
-                Err(Errno::RANGE) => names.resize(names.len() * 4, 0),
-                Err(errno) => return Err(errno).at("read the attributes of", &host_path),
-            }
-        };
-        let mut found = Vec::new();
-        for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-            let Ok(name) = std::str::from_utf8(name) else { continue };
-            let of_overlayfs = name.starts_with("user.overlay.") || name.starts_with("trusted.");
-            if !of_overlayfs && let Some(value) = read_xattr(&host_path, name)? {
-                found.push((name.to_owned(), value));
-            }
+        match &self.layers[entry.layer] {
+            Tree::Folder(folder) => folder.xattrs(path),
+            Tree::Outline(_) => Err(only_outlined(path)),
         }
-        found.sort();
-        Ok(found)
+    }
+
+    /// The folder of the topmost layer.
+    pub(super) fn top(&self) -> Option<BorrowedFd<'_>> {
+        match self.layers.first()? {
+            Tree::Folder(folder) => Some(folder.fd.as_fd()),
+            Tree::Outline(_) => None,
+        }
     }
 
     /// `path` with every symbolic link in it resolved, also the last, as if the folder `base` were the root: absolute
@@ -192,13 +214,13 @@ impl View {
         let above = self.directory(parent)?;
         let mut merged = Vec::new();
         for (position, &layer) in above.iter().enumerate() {
-            let Some(stat) = self.stat_in(layer, path)? else { continue };
-            if kind_of(&stat) != FileKind::Directory {
+            let Some(entry) = self.entry_in(layer, path)? else { continue };
+            if !entry.is_dir() {
                 break;
             }
             merged.push(layer);
             let is_last = position + 1 == above.len();
-            if !is_last && read_xattr(&self.layers[layer].path.join(path), OPAQUE)?.is_some_and(|mark| mark == b"y") {
+            if !is_last && self.is_opaque(layer, path)? {
                 break;
             }
         }
@@ -221,43 +243,27 @@ impl View {
         self.directories.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(path.to_owned(), layers);
     }
 
-    /// What one layer has at `path`, which must lead through folders of that layer only.
-    fn stat_in(&self, layer: usize, path: &Path) -> Result<Option<Stat>, IoError> {
-        let root = &self.layers[layer];
-        match rustix::fs::statat(&root.fd, path, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(stat)),
-            // A name that is too long is in no layer.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => Ok(None),
-            Err(errno) => Err(errno).at("read", root.path.join(path)),
-        }
+    /// What one layer has at `path`, also a whiteout.
+    fn entry_in(&self, layer: usize, path: &Path) -> Result<Option<Entry>, IoError> {
+        let entry = match &self.layers[layer] {
+            Tree::Folder(folder) => folder.entry(path)?,
+            Tree::Outline(outline) => outline.entry(path),
+        };
+        Ok(entry.map(|entry| Entry { layer, ..entry }))
     }
 
-    fn open_in(&self, layer: usize, path: &Path, flags: OFlags) -> Result<OwnedFd, IoError> {
-        let root = &self.layers[layer];
-        let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&root.fd, name, flags, Mode::empty()).at("open", root.path.join(path))
+    fn is_opaque(&self, layer: usize, path: &Path) -> Result<bool, IoError> {
+        match &self.layers[layer] {
+            Tree::Folder(folder) => folder.is_opaque(path),
+            Tree::Outline(outline) => Ok(outline.is_opaque(path)),
+        }
     }
 }
 
-/// overlayfs marks a deleted name with a character device 0:0.
-fn is_whiteout(stat: &Stat) -> bool {
-    kind_of(stat).is_whiteout()
-}
-
-fn read_xattr(path: &Path, name: &str) -> Result<Option<Vec<u8>>, IoError> {
-    let mut value = vec![0; 256];
-    loop {
-        match rustix::fs::lgetxattr(path, name, &mut value[..]) {
-            Ok(length) => {
-                value.truncate(length);
-                return Ok(Some(value));
-            }
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
-            Err(Errno::RANGE) => value.resize(value.len() * 4, 0),
-            Err(errno) => return Err(errno).at("read the attributes of", path),
-        }
-    }
+/// Nobody looks at what an outline has not: whoever does should have asked for the layer.
+fn only_outlined(path: &Path) -> IoError {
+    let source = std::io::Error::new(std::io::ErrorKind::Unsupported, "only an outline of its layer is here");
+    IoError { action: "look at", path: path.to_owned(), source }
 }
 
 /// Puts the names of `path` on the stack, the first on top. Leading slashes and `.` say nothing.

@@ -1,7 +1,7 @@
 //! `WORKDIR`: the folder is there afterwards.
 
 use crate::plan::{DirectoryStep, StepId};
-use crate::snapshot::{Attributes, Draft, Stack, owner_of};
+use crate::snapshot::{Attributes, Draft, Stack};
 
 use super::error::StepError;
 use super::key;
@@ -21,8 +21,9 @@ impl Solver<'_> {
         let key = key::directory(step, parent);
         let request = LayerRequest { step: id, parent, key, ignore_cache, facts: Some(&facts) };
         self.layer(made, &request, |_, directory| {
-            let mut draft = Draft::new(&parent.unpacked(self.store)?, directory)?;
-            let owner = owner_of(draft.view(), &step.user)?;
+            let (below, owner) = self.below(parent, Some(&step.user))?;
+            let mut draft = Draft::over(&below, directory)?;
+            let owner = owner.unwrap_or_default();
             let path = draft.view().resolve("".as_ref(), &step.path)?;
             let attributes = Attributes { mode: 0o755, owner, mtime: step.epoch, ..Attributes::default() };
             draft.make_dir_all(&path, &attributes)?;

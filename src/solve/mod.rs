@@ -4,6 +4,7 @@
 //! the world through the store, the contexts and [`Progress`]. Hops 6 to 9 of a build.
 
 mod agent;
+mod below;
 mod cancel;
 mod context_tree;
 mod copy;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::digest::CacheKey;
+use crate::digest::{CacheKey, DiffId};
 use crate::snapshot::{Stack, StackLayer};
 use crate::store::{LayerClaim, RemoteBlob, StepLayer};
 
@@ -12,6 +12,9 @@ use super::settings::Solver;
 /// The records of caches elsewhere.
 pub trait RemoteRecords: Sync {
     fn find(&self, key: &CacheKey) -> Option<RemoteRecord>;
+
+    /// The outline of the layer. Nothing where no cache has it; an error is told in words.
+    fn outline(&self, diff_id: &DiffId) -> Option<Result<Vec<u8>, String>>;
 
     /// Fills an empty folder with the content of the cache mount with this name. Nothing where no cache has it; after an
     /// error, which is told in words, the folder holds a part of it.
@@ -32,6 +35,10 @@ pub struct NoRecords;
 
 impl RemoteRecords for NoRecords {
     fn find(&self, _: &CacheKey) -> Option<RemoteRecord> {
+        None
+    }
+
+    fn outline(&self, _: &DiffId) -> Option<Result<Vec<u8>, String>> {
         None
     }
 

@@ -32,7 +32,7 @@ pub enum CacheContent {
     CacheMount(String),
     Download(String),
     Checkout(String),
-    /// Digests of a context's files, or what a copy put where.
+    /// Digests of a context's files, what a copy put where, or the outline of a layer.
     Notes {
         folder: &'static str,
         name: String,
@@ -100,6 +100,7 @@ impl Store {
             ("checkouts", CacheContent::Checkout),
             ("contexts", |name| CacheContent::Notes { folder: "contexts", name }),
             ("copies", |name| CacheContent::Notes { folder: "copies", name }),
+            ("outlines", |name| CacheContent::Notes { folder: "outlines", name }),
         ] {
             for (name, size) in usage.of(folder) {
                 let path = self.root.join(folder).join(name);

@@ -12,6 +12,7 @@
 //! checkouts/<hex>/      git repositories at one commit
 //! caches/<hex>/         contents of `RUN --mount=type=cache`
 //! copies/<hex>          which files a copy put into which layer, owned by `solve`
+//! outlines/<hex>        what layers are without their contents, owned by `snapshot`
 //! leases                says by byte locks which process uses what
 //! locks/<hex>           taken while a step or a layer is being made
 //! events.log            what happened
@@ -38,6 +39,7 @@ mod images;
 mod layers;
 mod leases;
 mod locks;
+mod outlines;
 mod removal;
 mod schema;
 mod sources;

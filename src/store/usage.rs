@@ -20,7 +20,8 @@ pub struct Usage {
     pub rest: u64,
 }
 
-const OTHERS: [&str; 7] = ["containers", "volumes", "caches", "downloads", "checkouts", "contexts", "copies"];
+const OTHERS: [&str; 8] =
+    ["containers", "volumes", "caches", "downloads", "checkouts", "contexts", "copies", "outlines"];
 
 impl Usage {
     pub fn total(&self) -> u64 {

@@ -1,10 +1,9 @@
 //! Layers that are not here, as blobs: fetched when somebody needs their bytes.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use super::TransferError;
 use super::measure::measure;
 use crate::digest::DiffId;
+use crate::side_by_side::side_by_side;
 use crate::store::{OriginError, Sizes, Store};
 
 /// Fetches the layer's blob, unless the store has the layer in some form. Gives an error that names the place when it
@@ -31,22 +30,5 @@ pub fn make_present(store: &Store, diff_id: &DiffId) -> Result<(), TransferError
 /// Fetches what is missing of these layers, several at a time.
 pub fn make_all_present(store: &Store, layers: &[DiffId]) -> Result<(), TransferError> {
     const AT_ONCE: usize = 4;
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some(diff_id) = layers.get(next.fetch_add(1, Ordering::Relaxed)) {
-            make_present(store, diff_id)?;
-        }
-        Ok(())
-    };
-    std::thread::scope(|scope| {
-        let helpers: Vec<_> = (1..AT_ONCE.min(layers.len())).map(|_| scope.spawn(work)).collect();
-        let mut outcome: Result<(), TransferError> = work();
-        for helper in helpers {
-            match helper.join() {
-                Ok(result) => outcome = outcome.and(result),
-                Err(panic) => std::panic::resume_unwind(panic),
-            }
-        }
-        outcome
-    })
+    side_by_side(layers, AT_ONCE, |diff_id| make_present(store, diff_id)).map(drop)
 }

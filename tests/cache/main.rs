@@ -14,5 +14,6 @@ mod buckets;
 mod builders;
 mod lazy;
 mod mounts;
+mod outlines;
 mod readme;
 mod shared;

@@ -4,8 +4,6 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _, chown};
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::index::{Chunk, Index, IndexError, Piece, PieceReader};
 use super::send::INDEX_LIMIT;
@@ -14,6 +12,7 @@ use crate::cache::mount_record::MountRecord;
 use crate::digest::{BlobDigest, DiffId, HashingWriter};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::{self, ApplyOptions, LayerError};
+use crate::side_by_side::side_by_side;
 use crate::store::{LayerOrigin, OriginError, RemoteBlob, Store, StoreError};
 
 /// How many packs are fetched side by side.
@@ -99,30 +98,12 @@ impl Fetching<'_> {
 
     /// The packs as files, in their order.
     fn fetch_all(&self, packs: &[Blob], folder: &Path) -> Result<Vec<File>, FillError> {
-        let next = AtomicUsize::new(0);
-        let failure = Mutex::new(None);
-        let path = |number: usize| folder.join(format!("pack-{number}"));
-        let work = || {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(blob) = packs.get(number) else { return };
-                if let Err(error) = self.fetch(blob, &path(number)) {
-                    next.store(packs.len(), Ordering::Relaxed);
-                    failure.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(error);
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            for _ in 1..AT_ONCE.min(packs.len()) {
-                scope.spawn(work);
-            }
-            work();
-        });
-        if let Some(error) = failure.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
-            return Err(error);
-        }
-        let open = |number| Ok(File::open(path(number)).at("open", path(number))?);
-        (0..packs.len()).map(open).collect()
+        let numbered: Vec<(usize, &Blob)> = packs.iter().enumerate().collect();
+        side_by_side(&numbered, AT_ONCE, |(number, blob)| {
+            let path = folder.join(format!("pack-{number}"));
+            self.fetch(blob, &path)?;
+            Ok(File::open(&path).at("open", &path)?)
+        })
     }
 }
 

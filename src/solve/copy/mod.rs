@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use crate::digest::{CacheKey, FieldHasher};
 use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
-use crate::snapshot::{Draft, Stack, View, owner_of};
+use crate::snapshot::{Draft, Stack};
 
 pub(super) use source::{Facts, Files};
 
@@ -95,12 +95,10 @@ impl Solver<'_> {
         let parent = request.parent;
         let mut copied = None;
         let stack = self.layer(made, request, |_, directory| {
-            let below = if key::looks_below(step) { parent.unpacked(self.store)? } else { Vec::new() };
-            let owner = match &step.chown {
-                Some(text) => Some(owner_of(&View::open(&below)?, text)?),
-                None => None,
-            };
-            let draft = Draft::new(if step.link { &[] } else { &below }, directory)?.no_later_than(step.latest_time);
+            let nothing = Stack::default();
+            let looked_at = if key::looks_below(step) { parent } else { &nothing };
+            let (below, owner) = self.below(looked_at, step.chown.as_deref())?;
+            let draft = Draft::over(if step.link { &[] } else { &below }, directory)?.no_later_than(step.latest_time);
             let list = earlier::list_name(self, step)?;
             let earlier = match &list {
                 Some(list) => Earlier::load(self.store, list)?,

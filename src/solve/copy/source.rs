@@ -121,20 +121,19 @@ fn tree_facts(view: &View, path: &Path) -> Result<Facts, StepError> {
         let attributes = Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() };
         return Ok(Facts { attributes, link_target: None, hard_link: None });
     };
-    let is_file = entry.kind == FileKind::Regular;
     let link_target = match entry.kind {
         FileKind::Symlink => Some(view.read_link(path, &entry)?),
         _ => None,
     };
     Ok(Facts {
         attributes: Attributes {
-            mode: entry.mode(),
-            owner: Owner { uid: entry.stat.st_uid, gid: entry.stat.st_gid },
-            mtime: Some(entry.stat.st_mtime),
+            mode: entry.mode,
+            owner: entry.owner,
+            mtime: Some(entry.mtime),
             xattrs: view.xattrs(path, &entry)?,
         },
         link_target,
-        hard_link: (is_file && entry.stat.st_nlink > 1).then_some((entry.stat.st_dev, entry.stat.st_ino)),
+        hard_link: entry.shared_inode(),
     })
 }
 
