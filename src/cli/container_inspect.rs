@@ -131,7 +131,7 @@ fn host_config(entry: &Entry) -> Result<Value, CliError> {
         }
     };
     or(fields, "ShmSize", json!(64 << 20));
-    or(fields, "Runtime", json!("rbuild"));
+    or(fields, "Runtime", json!(crate::runtime::OWN));
     or(fields, "IpcMode", json!("private"));
     or(fields, "CgroupnsMode", json!("private"));
     fields.insert("Isolation".to_owned(), json!(""));

@@ -9,6 +9,7 @@ use super::format::{Missing, Template};
 use super::{CliError, output};
 use crate::container::Containers;
 use crate::network;
+use crate::runtime;
 use crate::sandbox::user_namespace::{self, IdMapping};
 use crate::sandbox::{self, CgroupVersion};
 
@@ -49,6 +50,8 @@ fn facts(global: &Global) -> Result<Value, CliError> {
         "ContainersRunning": running,
         "ContainersStopped": containers.len() - running,
         "Driver": "overlayfs (userxattr)",
+        "DefaultRuntime": runtime::OWN,
+        "Runtimes": runtime::installed(),
         "Isolation": isolation(),
         "IDMapping": id_mapping(),
         "Network": network_kind(),
@@ -104,6 +107,8 @@ fn lines(facts: &Value) -> String {
         (" Running", "ContainersRunning"),
         (" Stopped", "ContainersStopped"),
         ("Storage Driver", "Driver"),
+        ("Runtimes", "Runtimes"),
+        ("Default Runtime", "DefaultRuntime"),
         ("Isolation", "Isolation"),
         ("ID Mapping", "IDMapping"),
         ("Network", "Network"),

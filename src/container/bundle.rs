@@ -6,7 +6,7 @@ use super::directory::Entry;
 use super::error::ContainerError;
 use super::{launch, wiring};
 use crate::io_error::AtPath;
-use crate::sandbox;
+use crate::runtime::Bundle;
 use crate::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
@@ -22,14 +22,5 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
     let root = folder.join("rootfs");
     std::fs::create_dir(&root).at("create", &root)?;
     export_folder(&View::open(&layers)?, &root)?;
-    let mut number = 0;
-    let specification = sandbox::specification(&container, Path::new("rootfs"), |content, mode| {
-        use std::os::unix::fs::PermissionsExt as _;
-        number += 1;
-        let path = folder.join(format!("file-{number}"));
-        std::fs::write(&path, content).at("write", &path)?;
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).at("set the mode of", &path)?;
-        Ok::<_, ContainerError>(path.display().to_string())
-    })?;
-    super::record::write_json(&specification, &folder.join("config.json"))
+    Ok(Bundle::write(&container, folder)?)
 }

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::control::Stop;
 use super::error::ContainerError;
 use super::events;
+use super::foreign;
 use super::names;
 use super::record::Record;
 use super::state::State;
@@ -264,6 +265,10 @@ impl Containers {
 
     fn set_folder_aside(&self, id: &str) -> Result<Aside, ContainerError> {
         let path = self.root.join(id);
+        // One without a record was never started.
+        if let Ok(record) = Record::read(&path.join(RECORD)) {
+            foreign::forget(&record, &path)?;
+        }
         // The name first: one that leads nowhere may be taken by anyone.
         let by_name = self.root.join(BY_NAME);
         for link in std::fs::read_dir(&by_name).at("read", &by_name)?.flatten() {

@@ -8,6 +8,7 @@ use crate::cdi::CdiError;
 use crate::io_error::IoError;
 use crate::layer::LayerError;
 use crate::network::NetworkError;
+use crate::runtime::RuntimeError;
 use crate::sandbox::{ProfileError, SandboxError, UnknownCapability};
 use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
@@ -45,6 +46,8 @@ pub enum ContainerError {
     NoImage { image: String },
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
     #[error(transparent)]
     Capability(#[from] UnknownCapability),
     #[error(transparent)]
@@ -106,7 +109,8 @@ impl ContainerError {
     /// What `docker run` exits with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Sandbox(error) => error.exit_code(),
+            Self::Sandbox(error) | Self::Runtime(RuntimeError::Sandbox(error)) => error.exit_code(),
+            Self::Runtime(error) => error.exit_code(),
             Self::Monitor(failure) => failure.exit_code,
             _ => 125,
         }
@@ -120,6 +124,7 @@ impl ContainerError {
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Runtime(error) => error.hint(),
             Self::Network(error) => error.hint().map(str::to_owned),
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
             Self::Monitor(failure) => failure.hint.clone(),

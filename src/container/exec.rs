@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
 use super::error::ContainerError;
+use super::foreign;
 use super::launch;
 use super::record::Record;
 use super::state::Status;
@@ -44,12 +45,16 @@ pub(super) fn start_inside(
 ) -> Result<Running, ContainerError> {
     let host = &record.host_config;
     let security = launch::security(host)?;
+    let process = process(record, folder, options)?;
     let capabilities = if options.privileged { CapabilitySet::ALL } else { launch::capabilities(host)? };
     let seccomp = if host.privileged { sandbox::Seccomp::Unconfined } else { security.seccomp };
     let no_new_privileges = security.no_new_privileges;
+    if let Some(bundle) = foreign::bundle(record, folder)? {
+        return Ok(bundle.exec(&process, (capabilities, no_new_privileges), stdio)?);
+    }
     let inside =
         Inside { pid, cgroups, capabilities, no_new_privileges, seccomp: &seccomp, apparmor: security.apparmor };
-    Ok(sandbox::spawn_in(&inside, &process(record, folder, options)?, stdio)?)
+    Ok(sandbox::spawn_in(&inside, &process, stdio)?)
 }
 
 fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Process, ContainerError> {

@@ -27,6 +27,7 @@ mod error;
 mod events;
 mod exec;
 mod exec_session;
+mod foreign;
 mod health;
 mod host_config;
 mod launch;

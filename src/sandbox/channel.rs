@@ -132,16 +132,7 @@ impl Channel {
     }
 
     pub(super) fn receive_terminal(&mut self) -> io::Result<OwnedFd> {
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut control = RecvAncillaryBuffer::new(&mut space);
-        let mut byte = [0];
-        let flags = RecvFlags::CMSG_CLOEXEC;
-        rustix::net::recvmsg(self.stream()?, &mut [IoSliceMut::new(&mut byte)], &mut control, flags)?;
-        let mut descriptors = control.drain().filter_map(|message| match message {
-            RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
-            _ => None,
-        });
-        descriptors.next().and_then(|mut found| found.next()).ok_or_else(|| io::ErrorKind::InvalidData.into())
+        receive_descriptor(self.stream()?)
     }
 
     /// Whether the other side is gone.
@@ -179,4 +170,18 @@ impl Channel {
         self.stream()?.read_exact(&mut bytes)?;
         postcard::from_bytes(&bytes).map(Some).map_err(io::Error::other)
     }
+}
+
+/// Takes the descriptor that comes with the next bytes (unix(7), `SCM_RIGHTS`).
+pub fn receive_descriptor(stream: &UnixStream) -> io::Result<OwnedFd> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut byte = [0];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    rustix::net::recvmsg(stream, &mut [IoSliceMut::new(&mut byte)], &mut control, flags)?;
+    let mut descriptors = control.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(descriptors) => Some(descriptors),
+        _ => None,
+    });
+    descriptors.next().and_then(|mut found| found.next()).ok_or_else(|| io::ErrorKind::InvalidData.into())
 }

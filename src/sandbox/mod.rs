@@ -16,10 +16,12 @@ mod helper;
 mod hold;
 mod init;
 mod isolation;
+mod keeper;
 mod loopback;
 mod lsm;
 mod mount_api;
 mod mount_points;
+mod mounted_root;
 mod network_namespace;
 mod oci;
 mod os_bytes;
@@ -32,7 +34,7 @@ pub mod user_namespace;
 
 pub use capability::{CapabilitySet, UnknownCapability};
 pub use cgroup::{CgroupVersion, Controllers, Usage, controllers, processes, usage};
-pub use channel::CreatedMountPoint;
+pub use channel::{CreatedMountPoint, receive_descriptor};
 pub use container::{
     Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,
     User,
@@ -43,13 +45,15 @@ pub use executable::use_init_executable;
 pub use files::enter_files;
 pub use helper::spawn_helper;
 pub use hold::{Held, hold};
-pub use init::init_if_requested;
+pub use init::{FOREIGN_INIT, init_if_requested};
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
+pub use keeper::{Keeper, keep};
 pub use lsm::has_apparmor;
 pub use mount_points::remove_mount_points;
+pub use mounted_root::MountedRoot;
 pub use network_namespace::{in_network_namespace, new_network_namespace};
-pub use oci::specification;
-pub use running::{ExitStatus, Handle, Outcome, Running};
+pub use oci::{Places, process as process_specification, resources as resource_specification, specification};
+pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::spawn;
 pub use spawn_in::{Inside, spawn_in};

@@ -66,6 +66,12 @@ impl Running {
         Ok(Self { handle, cgroup, terminal: None, created: Vec::new(), waited: false })
     }
 
+    /// A container that another runtime started. Its process has become this one's child when that runtime ended: this
+    /// process must be the one that takes in orphans (see [`take_in_orphans`]).
+    pub fn adopt(pid: i32) -> Result<Self, SandboxError> {
+        Self::new(pid, Some(Cgroup::of_process(pid)))
+    }
+
     /// The process has started another one, and ends.
     pub(super) fn go_on_as(&mut self, pid: i32) -> Result<(), SandboxError> {
         let next = Self::new(pid, None)?;
@@ -78,7 +84,8 @@ impl Running {
         self.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(self.handle.pid))
     }
 
-    pub(super) fn set_terminal(&mut self, terminal: OwnedFd) {
+    /// The master side of a terminal that was made for its program.
+    pub(crate) fn set_terminal(&mut self, terminal: OwnedFd) {
         self.terminal = Some(terminal);
     }
 
@@ -221,4 +228,10 @@ impl Handle {
     pub fn as_pollable(&self) -> &OwnedFd {
         &self.pidfd
     }
+}
+
+/// Makes this process the parent of what its children leave behind (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+pub fn take_in_orphans() -> Result<(), SandboxError> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
+        .map_err(|errno| SandboxError::Start { action: "take in orphans", source: errno.into() })
 }

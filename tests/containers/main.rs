@@ -10,4 +10,5 @@ mod lifecycle;
 mod logs;
 mod machine;
 mod many;
+mod runtimes;
 mod terminal;

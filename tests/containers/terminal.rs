@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::process::Child;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use rustix::pty::OpenptFlags;
@@ -11,14 +11,14 @@ use rustix::termios::Winsize;
 use super::machine::Machine;
 
 /// A user at a terminal.
-struct User {
+pub struct User {
     terminal: File,
     name: String,
     seen: String,
 }
 
 impl User {
-    fn new(rows: u16, columns: u16) -> Self {
+    pub fn new(rows: u16, columns: u16) -> Self {
         let terminal = rustix::pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         rustix::pty::grantpt(&terminal).unwrap();
         rustix::pty::unlockpt(&terminal).unwrap();
@@ -35,17 +35,21 @@ impl User {
     }
 
     fn starts(&self, machine: &Machine, arguments: &[&str]) -> Child {
-        let open = || File::options().read(true).write(true).open(&self.name).unwrap();
-        machine.0.command(arguments).stdin(open()).stdout(open()).stderr(open()).spawn().unwrap()
+        self.attach_to(machine.0.command(arguments))
     }
 
-    fn types(&mut self, text: &str) {
+    pub fn attach_to(&self, mut command: Command) -> Child {
+        let open = || File::options().read(true).write(true).open(&self.name).unwrap();
+        command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap()
+    }
+
+    pub fn types(&mut self, text: &str) {
         self.terminal.write_all(text.as_bytes()).unwrap();
     }
 
     /// Waits until it reads so, and forgets what came before.
     #[track_caller]
-    fn reads(&mut self, wanted: &str) {
+    pub fn reads(&mut self, wanted: &str) {
         let begun = Instant::now();
         while !self.seen.contains(wanted) {
             assert!(begun.elapsed() < Duration::from_secs(15), "no {wanted:?} in {:?}", self.seen);

@@ -115,7 +115,7 @@ pub struct Program {
     /// Don't print what is pulled
     #[arg(short, long)]
     pub quiet: bool,
-    /// rbuild's own runtime is the only one so far
+    /// Another OCI runtime than rbuild's own: runc, crun, or a program's path
     #[arg(long, value_name = "NAME")]
     pub runtime: Option<String>,
 }

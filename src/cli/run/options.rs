@@ -7,6 +7,7 @@ use super::{devices, modes, mounts, network, ports, values};
 use crate::cli::CliError;
 use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
 use crate::image::Healthcheck;
+use crate::runtime::Runtime;
 use crate::sandbox::CapabilitySet;
 
 const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
@@ -73,11 +74,14 @@ impl ContainerArgs {
             let text = "--storage-opt: the size of a container's root filesystem can't be limited here";
             return Err(CliError::new(text).hint("put what grows into a tmpfs or volume with a size"));
         }
-        match self.program.runtime.as_deref() {
-            None | Some("" | "rbuild") => Ok(()),
-            Some(other) => Err(CliError::new(format!("unknown or invalid runtime name: {other}"))
-                .hint("rbuild's own runtime is the only one so far")),
-        }
+        Ok(())
+    }
+
+    /// What another runtime than rbuild's own is found by; it has to be there before anything is made.
+    fn runtime(&self) -> Result<String, CliError> {
+        let found = Runtime::find(self.program.runtime.as_deref().unwrap_or_default());
+        let found = found.map_err(|error| CliError::of_container(error.into()))?;
+        Ok(found.map(|runtime| runtime.lasting_name()).unwrap_or_default())
     }
 
     /// With `-i` alone, all; `-a` names them.
@@ -153,7 +157,7 @@ impl ContainerArgs {
             userns_mode: modes::host_only("userns", security.userns.as_deref())?,
             shm_size: self.storage.shm_size.unwrap_or_default(),
             sysctls: values::pairs(&security.sysctl).collect(),
-            runtime: String::new(),
+            runtime: self.runtime()?,
             resources: resources.as_docker_has_them()?,
             mounts: mounts::typed(&self.storage.mount)?,
             masked_paths: unconfined.then(Vec::new),

@@ -117,7 +117,7 @@ const REFUSED: &[&[&str]] = &[
     &["--disable-content-trust=false"],
     &["--isolation", "hyperv"],
     &["--kernel-memory", "1g"],
-    &["--runtime", "runc"],
+    &["--runtime", "no-such-runtime"],
     &["--storage-opt", "size=1g"],
     &["--log-driver", "syslog"],
     &["--restart", "sometimes"],

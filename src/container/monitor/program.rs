@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Instant;
 
 use rustix::termios::Winsize;
@@ -10,18 +10,24 @@ use rustix::termios::Winsize;
 use super::client::is_temporary;
 use crate::container::directory::Entry;
 use crate::container::error::ContainerError;
+use crate::container::foreign;
 use crate::container::launch;
 use crate::container::log::Source;
 use crate::container::wiring::{self, Wiring};
 use crate::io_error::AtPath;
 use crate::network::FreshNamespace;
-use crate::sandbox::{self, Outcome, Running, Stdio, Stream};
+use crate::runtime::Created;
+use crate::sandbox::{self, CreatedMountPoint, Limits, Outcome, Running, Stdio, Stream};
 
 /// Input that the program has not taken yet; more is not taken from clients.
 const MOST_INPUT: usize = 64 << 10;
 
+const SIGKILL: i32 = 9;
+
 pub(super) struct Program {
-    pub(super) running: Running,
+    running: Running,
+    /// What another runtime has of it, if it was that which started it.
+    foreign: Option<Created>,
     pub(super) wiring: Wiring,
     pub(super) started: Instant,
     terminal: bool,
@@ -45,10 +51,18 @@ impl Program {
         let config = &entry.record.config;
         let mut ours = Streams::default();
         let stdio = if config.tty { Stdio::default() } else { ours.pipes(config.open_stdin).at("make", "a pipe")? };
-        let mut running = sandbox::spawn(&container, stdio)?;
+        let [rows, columns] = entry.record.host_config.console_size;
+        let size = size.unwrap_or((rows, columns));
+        let (mut running, foreign) = match foreign::bundle(&entry.record, entry.folder())? {
+            None => (sandbox::spawn(&container, stdio)?, None),
+            Some(bundle) => {
+                let annotations = &entry.record.host_config.annotations;
+                let (created, running) = bundle.create(&container, annotations, size, stdio)?;
+                (running, Some(created))
+            }
+        };
         if let Some(master) = running.take_terminal() {
-            let [rows, columns] = entry.record.host_config.console_size;
-            resize(&master, size.unwrap_or((rows, columns)));
+            resize(&master, size);
             ours.input = Some(File::from(master.try_clone().at("copy", "the terminal")?));
             ours.outputs = vec![(Source::Stdout, File::from(master))];
         }
@@ -57,6 +71,7 @@ impl Program {
         }
         Ok(Self {
             running,
+            foreign,
             wiring,
             started: Instant::now(),
             terminal: config.tty,
@@ -133,9 +148,58 @@ impl Program {
         }
     }
 
+    /// Of its first process, as the host numbers it.
+    pub(super) fn pid(&self) -> i32 {
+        self.running.pid()
+    }
+
+    pub(super) fn cgroups(&self) -> Vec<String> {
+        self.running.cgroups()
+    }
+
+    /// Becomes readable when the program has ended.
+    pub(super) fn as_pollable(&self) -> BorrowedFd<'_> {
+        self.running.as_pollable()
+    }
+
+    /// What had to be made in the root filesystem to mount things there.
+    pub(super) fn created_mount_points(&self) -> &[CreatedMountPoint] {
+        match &self.foreign {
+            Some(foreign) => foreign.created_mount_points(),
+            None => self.running.created_mount_points(),
+        }
+    }
+
+    /// To its first process; `KILL` ends all of them.
+    pub(super) fn signal(&self, number: i32) -> Result<(), ContainerError> {
+        match &self.foreign {
+            Some(foreign) => Ok(foreign.signal(number)?),
+            None if number == SIGKILL => {
+                self.running.kill().map_err(|source| ContainerError::Signal { number, source })
+            }
+            None => self.running.signal(number).map_err(|source| ContainerError::Signal { number, source }),
+        }
+    }
+
+    pub(super) fn freeze(&mut self, frozen: bool) -> Result<(), ContainerError> {
+        match &self.foreign {
+            Some(foreign) => Ok(foreign.freeze(frozen)?),
+            None => Ok(self.running.freeze(frozen)?),
+        }
+    }
+
+    pub(super) fn set_limits(&mut self, limits: &Limits) -> Result<(), ContainerError> {
+        match &self.foreign {
+            Some(foreign) => Ok(foreign.set_limits(limits)?),
+            None => Ok(self.running.set_limits(limits)?),
+        }
+    }
+
     /// Waits for the process, which has ended, and lets go of its networks.
     pub(super) fn end(self) -> Result<Outcome, ContainerError> {
-        Ok(self.running.wait()?)
+        let outcome = self.running.wait()?;
+        self.foreign.map_or(Ok(()), Created::delete)?;
+        Ok(outcome)
     }
 }
 

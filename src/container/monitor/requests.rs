@@ -49,7 +49,7 @@ impl Supervisor {
             }
             Request::Signal { number, explicit: false } => {
                 // It fails only when the program is gone.
-                return self.program.iter().for_each(|program| drop(program.running.signal(number)));
+                return self.program.iter().for_each(|program| drop(program.signal(number)));
             }
             Request::Signal { number, explicit: true } => self.kill(number),
             Request::Stop { signal, timeout, keep } => {
@@ -80,14 +80,14 @@ impl Supervisor {
         let Some(program) = &self.program else {
             return Err(ContainerError::NotRunning { name: self.entry.record.plain_name().to_owned() });
         };
-        let sent = if number == SIGKILL { program.running.kill() } else { program.running.signal(number) };
+        let sent = program.signal(number);
         let facts = [("signal", number.to_string())];
         let facts: Vec<(&str, &str)> = facts.iter().map(|(key, value)| (*key, value.as_str())).collect();
         events::add(&self.containers, &self.entry.record, "kill", &facts);
         if self.entry.state.status == Status::Paused && number == SIGKILL {
             self.pause(false)?;
         }
-        sent.map_err(|source| ContainerError::Signal { number, source })
+        sent
     }
 
     fn stop(&mut self, signal: Option<i32>, timeout: Option<i64>) {
@@ -99,7 +99,7 @@ impl Supervisor {
             let _ = self.pause(false);
         }
         if let Some(program) = &self.program {
-            let _ = program.running.signal(number);
+            let _ = program.signal(number);
             if let Ok(timeout) = u64::try_from(timeout) {
                 self.kill_at = Some(Instant::now() + Duration::from_secs(timeout));
             }
@@ -127,8 +127,8 @@ impl Supervisor {
             (true, _) => return Err(ContainerError::NotRunning { name: name() }),
         };
         let Some(program) = &mut self.program else { return Err(ContainerError::NotRunning { name: name() }) };
-        program.running.freeze(pause)?;
-        self.entry.state.cgroups = program.running.cgroups();
+        program.freeze(pause)?;
+        self.entry.state.cgroups = program.cgroups();
         self.entry.state.status = status;
         self.entry.write_state()?;
         events::add(&self.containers, &self.entry.record, action, &[]);
@@ -144,8 +144,8 @@ impl Supervisor {
             if has_names {
                 program.wiring.resolve_names()?;
             }
-            program.running.set_limits(&limits)?;
-            self.entry.state.cgroups = program.running.cgroups();
+            program.set_limits(&limits)?;
+            self.entry.state.cgroups = program.cgroups();
             self.entry.write_state()?;
         }
         Ok(())

@@ -24,6 +24,8 @@ use crate::sandbox::Outcome;
 /// What is read from the program at once.
 const READ_AT_ONCE: usize = 64 << 10;
 
+const SIGKILL: i32 = 9;
+
 /// What can be waited for.
 #[derive(Debug, Clone, Copy)]
 enum Source {
@@ -113,14 +115,14 @@ impl Supervisor {
         self.health = HealthChecks::of(&self.entry.record);
         self.entry.state = State {
             status: Status::Running,
-            pid: program.running.pid(),
+            pid: program.pid(),
             monitor_pid: std::process::id() as i32,
             started_at: Some(Timestamp::now()),
             finished_at: self.entry.state.finished_at,
             restart_count: self.restarts.count,
             mount_points: self.all_mount_points(&program),
             network: program.wiring.settings.clone(),
-            cgroups: program.running.cgroups(),
+            cgroups: program.cgroups(),
             health: self.health.as_ref().map(HealthChecks::state),
             ..State::default()
         };
@@ -133,7 +135,7 @@ impl Supervisor {
     /// Those of earlier starts are still there.
     fn all_mount_points(&self, program: &Program) -> Vec<crate::sandbox::CreatedMountPoint> {
         let mut points = self.entry.state.mount_points.clone();
-        points.extend(program.running.created_mount_points().iter().cloned());
+        points.extend(program.created_mount_points().iter().cloned());
         points
     }
 
@@ -195,7 +197,7 @@ impl Supervisor {
                 polled.push(PollFd::new(input, PollFlags::OUT));
             }
             sources.push(Source::Exit);
-            polled.push(PollFd::from_borrowed_fd(program.running.as_pollable(), PollFlags::IN));
+            polled.push(PollFd::from_borrowed_fd(program.as_pollable(), PollFlags::IN));
         }
         if let Some(check) = self.health.as_ref().and_then(HealthChecks::as_pollable) {
             sources.push(Source::Health);
@@ -323,7 +325,7 @@ impl Supervisor {
             self.kill_at = None;
             if let Some(program) = &self.program {
                 // It fails only when it is gone already.
-                let _ = program.running.kill();
+                let _ = program.signal(SIGKILL);
             }
         }
         if self.restart_at.is_some_and(|at| at <= now) {
@@ -385,7 +387,7 @@ impl Supervisor {
 
     fn start_health_check(&mut self) {
         let (Some(health), Some(program)) = (&mut self.health, &self.program) else { return };
-        let process = (program.running.pid(), self.entry.state.cgroups.as_slice());
+        let process = (program.pid(), self.entry.state.cgroups.as_slice());
         if self.entry.state.status == Status::Running
             && health.look_at_clock(&self.entry.record, self.entry.folder(), process)
         {

@@ -80,6 +80,24 @@ impl Hierarchies {
         Self { unified: unified.filter(|_| legacy.is_empty()), legacy }
     }
 
+    /// The folders that the lines of `/proc/PID/cgroup` name, as far as their hierarchies are mounted here.
+    pub(super) fn places(&self, text: &str) -> Vec<PathBuf> {
+        let mut found: Vec<PathBuf> = Vec::new();
+        for line in text.lines() {
+            let mut fields = line.splitn(3, ':').skip(1);
+            let (Some(controllers), Some(path)) = (fields.next(), fields.next()) else { continue };
+            let root = match controllers {
+                "" => self.unified.as_ref(),
+                several => several.split(',').find_map(|one| self.legacy.get(one)),
+            };
+            let path = path.trim_start_matches('/');
+            if let Some(root) = root.filter(|_| !path.is_empty() && !path.starts_with("..")) {
+                found.push(root.join(path));
+            }
+        }
+        found
+    }
+
     pub(super) fn version(&self) -> CgroupVersion {
         if self.unified.is_some() { CgroupVersion::V2 } else { CgroupVersion::V1 }
     }

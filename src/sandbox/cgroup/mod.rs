@@ -100,6 +100,13 @@ impl Cgroup {
         Self { directories: directories.iter().map(PathBuf::from).collect(), borrowed: true }
     }
 
+    /// Those that a process is in, which somebody else looks after; without any that is a root.
+    pub(super) fn of_process(pid: i32) -> Self {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+        let directories = Hierarchies::find().map(|found| found.places(&text)).unwrap_or_default();
+        Self { directories, borrowed: true }
+    }
+
     pub(super) fn names(&self) -> Vec<String> {
         self.directories.iter().map(|directory| directory.display().to_string()).collect()
     }

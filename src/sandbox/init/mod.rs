@@ -30,9 +30,13 @@ use super::isolation::{Isolation, Namespace};
 use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
 use super::{CapabilitySet, loopback, sysctl};
-use target::MountPoints;
 
 pub(super) use mask::{MASKED, READ_ONLY};
+pub(super) use root::{mount_stack, open_stack};
+pub(super) use target::{MountPoints, PointKind};
+
+/// Where this program is found in a container that another runtime starts, to be the small init there.
+pub const FOREIGN_INIT: &str = "/sbin/rbuild-init";
 
 type Result<T> = std::result::Result<T, InitError>;
 
@@ -43,6 +47,9 @@ pub fn init_if_requested() {
     if requested {
         run();
         std::process::exit(1);
+    }
+    if std::env::args_os().next().is_some_and(|name| name == FOREIGN_INIT) {
+        std::process::exit(reaper::serve_program(std::env::args_os().skip(1)).into());
     }
 }
 

@@ -1,6 +1,9 @@
 //! The small init of `--init`: process 1 that reaps zombies, passes signals on, and ends as the program ends.
 
+use std::ffi::OsString;
+use std::io::Write as _;
 use std::mem::MaybeUninit;
+use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
 use super::{Doing, Result};
@@ -23,6 +26,19 @@ pub(super) fn split(forget: impl FnOnce()) -> Result<()> {
             serve(child)
         }
     }
+}
+
+/// Runs a program as its init, in a container that another runtime has made. The exit code of one that can't be run is
+/// a shell's.
+pub(super) fn serve_program(mut words: impl Iterator<Item = OsString>) -> u8 {
+    let Some(program) = words.next() else { return 127 };
+    let failure = match split(|| {}) {
+        Ok(()) => std::process::Command::new(&program).args(words).exec(),
+        Err(error) => std::io::Error::other(error),
+    };
+    // There is no channel here: whoever reads the program's errors is told.
+    let _ = writeln!(std::io::stderr(), "rbuild-init: {}: {failure}", program.display());
+    if failure.kind() == std::io::ErrorKind::NotFound { 127 } else { 126 }
 }
 
 /// A process group of its own, so that Ctrl-C reaches the program once and not through process 1 again.

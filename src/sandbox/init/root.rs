@@ -25,7 +25,7 @@ pub(super) struct Root {
 }
 
 /// The layers of a stack as handles, so that neither their paths' length nor what is mounted over them matters.
-pub(super) struct OpenStack {
+pub(in crate::sandbox) struct OpenStack {
     /// The topmost first, as overlayfs wants them.
     lower: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
@@ -81,7 +81,7 @@ pub(super) fn clone_host_path(path: &Path, recursive: bool) -> Result<OwnedFd> {
     mount_api::clone_tree(&handle, c"", recursive).doing("bind", path)
 }
 
-pub(super) fn open_stack(stack: &Stack) -> Result<OpenStack> {
+pub(in crate::sandbox) fn open_stack(stack: &Stack) -> Result<OpenStack> {
     let open = |path: &PathBuf| {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::open(path, flags, Mode::empty()).doing("open the layer", path)
@@ -100,7 +100,7 @@ pub(super) fn open_stack(stack: &Stack) -> Result<OpenStack> {
 }
 
 /// The merged tree, attached nowhere yet.
-pub(super) fn mount_stack(stack: &OpenStack, staging: &OwnedFd) -> Result<OwnedFd> {
+pub(in crate::sandbox) fn mount_stack(stack: &OpenStack, staging: &OwnedFd) -> Result<OwnedFd> {
     match (stack.lower.as_slice(), &stack.upper) {
         // overlayfs wants two layers at least. One alone is its own merged tree.
         ([], None) => mount_api::create("tmpfs", &[("mode", Some("0755"))], attributes(true)).doing("mount", "tmpfs"),

@@ -11,22 +11,22 @@ use super::{Doing, Result};
 use crate::sandbox::channel::CreatedMountPoint;
 
 /// The mount points of one root filesystem.
-pub(super) struct MountPoints<'a> {
+pub(in crate::sandbox) struct MountPoints<'a> {
     root: &'a OwnedFd,
     /// The device of the root filesystem, which tells it from what is mounted in it.
     device: u64,
-    pub(super) created: Vec<CreatedMountPoint>,
+    pub(in crate::sandbox) created: Vec<CreatedMountPoint>,
     numbers: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) enum PointKind {
+pub(in crate::sandbox) enum PointKind {
     Directory,
     File,
 }
 
 impl<'a> MountPoints<'a> {
-    pub(super) fn new(root: &'a OwnedFd) -> Result<Self> {
+    pub(in crate::sandbox) fn new(root: &'a OwnedFd) -> Result<Self> {
         let device = fstat(root).doing("look at", "the root filesystem")?.st_dev;
         Ok(Self { root, device, created: Vec::new(), numbers: 0 })
     }
@@ -38,7 +38,7 @@ impl<'a> MountPoints<'a> {
     }
 
     /// A handle of the place; makes it, and what is missing above it.
-    pub(super) fn open(&mut self, path: &Path, kind: PointKind) -> Result<OwnedFd> {
+    pub(in crate::sandbox) fn open(&mut self, path: &Path, kind: PointKind) -> Result<OwnedFd> {
         match open(self.root, path) {
             Err(Errno::NOENT) => self.make(path, kind),
             found => found.doing("open the mount point", path),
@@ -46,7 +46,7 @@ impl<'a> MountPoints<'a> {
     }
 
     /// Makes a folder and what is missing above it, and gives what was made.
-    pub(super) fn make_directory(root: &'a OwnedFd, path: &Path) -> Result<Vec<CreatedMountPoint>> {
+    pub(in crate::sandbox) fn make_directory(root: &'a OwnedFd, path: &Path) -> Result<Vec<CreatedMountPoint>> {
         let mut points = Self::new(root)?;
         points.open(path, PointKind::Directory)?;
         Ok(points.created)

@@ -1,0 +1,85 @@
+//! A container's root filesystem, mounted where another program finds it: another runtime, which makes all the rest.
+//!
+//! The mount is in a mount namespace of the calling thread alone, and of the processes that it starts: it is seen by
+//! nobody else, and goes with them however they end.
+
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
+use rustix::thread::UnshareFlags;
+
+use super::channel::CreatedMountPoint;
+use super::container::{Container, MountSource, Rootfs};
+use super::error::{InitError, SandboxError};
+use super::init::{MountPoints, PointKind, mount_stack, open_stack};
+use super::mount_api;
+use super::spawn::start_error;
+
+/// The standard places, which a runtime mounts something at.
+const STANDARD: [&str; 3] = ["/proc", "/dev", "/sys"];
+
+/// Unmounted when dropped.
+#[derive(Debug)]
+pub struct MountedRoot {
+    place: PathBuf,
+    created: Vec<CreatedMountPoint>,
+}
+
+impl MountedRoot {
+    /// Mounts the root filesystem at `place`, an empty folder, with all the places in it that the container's mounts and
+    /// its working directory need. `place` has a folder around it that nothing else is made in meanwhile.
+    pub fn mount(container: &Container, place: &Path) -> Result<Self, SandboxError> {
+        let Rootfs::Overlay(stack) = &container.rootfs else {
+            return Err(
+                InitError::Message("only a stack of layers can be mounted for another runtime".to_owned()).into()
+            );
+        };
+        // SAFETY: the flag changes this thread's mounts alone, and no descriptor.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+            .map_err(|errno| start_error("make a mount namespace")(errno.into()))?;
+        rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
+            .map_err(|errno| start_error("keep mounts to this process")(errno.into()))?;
+        let handle = |path: &Path| {
+            rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|errno| start_error("open the folder of the root filesystem")(errno.into()))
+        };
+        let staging = handle(place.parent().unwrap_or(place))?;
+        let tree = mount_stack(&open_stack(stack)?, &staging);
+        // Mounting leads this process to where the layers' names are short.
+        rustix::process::chdir("/").map_err(|errno| start_error("enter /")(errno.into()))?;
+        let tree = tree?;
+        let mut mounted = Self { place: place.to_owned(), created: Vec::new() };
+        mount_api::attach(&tree, handle(place)?)
+            .map_err(|errno| start_error("mount the root filesystem")(errno.into()))?;
+        let mut points = MountPoints::new(&tree)?;
+        for folder in STANDARD {
+            points.open(Path::new(folder), PointKind::Directory)?;
+        }
+        for mount in &container.mounts {
+            let is_file = match &mount.source {
+                MountSource::Bind { path, .. } => !path.is_dir(),
+                MountSource::File { .. } => true,
+                MountSource::Tmpfs(_) | MountSource::Stack { .. } => false,
+            };
+            points.open(&mount.target, if is_file { PointKind::File } else { PointKind::Directory })?;
+        }
+        // What is made for these is no change of the container's; its working directory is one.
+        mounted.created = points.created;
+        if container.process.create_directory {
+            MountPoints::make_directory(&tree, &container.process.directory)?;
+        }
+        Ok(mounted)
+    }
+
+    pub fn created_mount_points(&self) -> &[CreatedMountPoint] {
+        &self.created
+    }
+}
+
+impl Drop for MountedRoot {
+    fn drop(&mut self) {
+        // It fails only when it is gone already.
+        let _ = rustix::mount::unmount(&self.place, UnmountFlags::DETACH);
+    }
+}
