@@ -21,7 +21,8 @@ use target::Target;
 use crate::digest::BlobDigest;
 use crate::image::media_type::{Kind, classify};
 use crate::image::{Descriptor, Document, Index, Manifest, Platform, best_match, host_platform};
-use crate::registry::{Client, Progress, RemoteManifest};
+use crate::registry::{Client, Event, PARALLEL, Progress, RemoteManifest};
+use crate::side_by_side::side_by_side;
 use crate::store::Store;
 
 /// How deeply indexes may be nested.
@@ -108,11 +109,12 @@ impl Transfer<'_> {
         match kind(document) {
             Kind::Manifest => {
                 let manifest: Document<Manifest> = Document::parse("manifest", document.bytes.clone())?;
-                for blob in manifest.layers.iter().chain([&manifest.config]) {
-                    if self.seen.insert(blob.digest) {
-                        self.target.put_blob(blob, self.source, self.progress)?;
-                    }
+                let blobs = manifest.layers.iter().chain([&manifest.config]);
+                let new: Vec<&Descriptor> = blobs.filter(|blob| self.seen.insert(blob.digest)).collect();
+                for blob in &new {
+                    self.progress.event(&blob.digest, Event::Announced { size: blob.size });
                 }
+                side_by_side(&new, PARALLEL, |blob| self.target.put_blob(blob, self.source, self.progress))?;
                 Ok(())
             }
             Kind::Index if depth == 0 => Err(CopyError::TooDeep),

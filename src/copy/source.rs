@@ -13,7 +13,7 @@ use crate::registry::{Client, RegistryError, RemoteManifest, Repository};
 use crate::store::{Store, Tag};
 use crate::transfer::{Documents, LayerForm, LayerFormat, Outgoing, documents, make_present};
 
-pub trait Source {
+pub trait Source: Sync {
     /// The manifest or index that the place's name means.
     fn top(&self) -> Result<RemoteManifest, CopyError>;
 

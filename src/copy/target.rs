@@ -1,10 +1,9 @@
 //! Where an image is written to.
 
-use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::source::Source;
 use super::temporary::{TemporaryFolder, TemporaryStore};
@@ -19,7 +18,7 @@ use crate::transfer::{IncomingImage, IncomingLayer, LayerSource, Outgoing, Recei
 
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-pub trait Target {
+pub trait Target: Sync {
     /// Brings the blob there, where it is not.
     fn put_blob(&self, blob: &Descriptor, source: &dyn Source, progress: &dyn Progress) -> Result<(), CopyError>;
 
@@ -152,20 +151,24 @@ impl Target for LayoutArchiveTarget {
 }
 
 /// Blobs that came, by their digests.
-type ReceivedBlobs = RefCell<HashMap<BlobDigest, Arc<Received>>>;
+type ReceivedBlobs = Mutex<HashMap<BlobDigest, Arc<Received>>>;
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 struct StoreTarget<'a> {
     store: &'a Store,
     receiver: Receiver<'a>,
     received: ReceivedBlobs,
     /// The manifests of an index, in the order in which they came.
-    parts: RefCell<Vec<RemoteManifest>>,
+    parts: Mutex<Vec<RemoteManifest>>,
     name: Reference,
 }
 
 impl<'a> StoreTarget<'a> {
     fn new(store: &'a Store, name: Reference) -> Result<Self, CopyError> {
-        let (received, parts) = (RefCell::default(), RefCell::default());
+        let (received, parts) = (Mutex::default(), Mutex::default());
         Ok(Self { store, receiver: Receiver::new(store)?, received, parts, name })
     }
 
@@ -175,7 +178,7 @@ impl<'a> StoreTarget<'a> {
         if classify(&manifest.config.media_type) != Kind::Config {
             return Ok(None);
         }
-        let received = self.received.borrow();
+        let received = lock(&self.received);
         let get = |blob: &Descriptor| {
             received.get(&blob.digest).cloned().ok_or_else(|| CopyError::NotInStore { name: blob.digest.to_string() })
         };
@@ -201,21 +204,21 @@ impl Target for StoreTarget<'_> {
             let (actual, size) = (received.digest, received.size);
             return Err(CopyError::WrongBlob { digest: blob.digest, actual, size });
         }
-        self.received.borrow_mut().insert(blob.digest, Arc::new(received));
+        lock(&self.received).insert(blob.digest, Arc::new(received));
         progress.event(&blob.digest, Event::Complete);
         Ok(())
     }
 
     fn put_document(&self, document: &RemoteManifest) -> Result<(), CopyError> {
         if kind(document) == Kind::Manifest {
-            self.parts.borrow_mut().push(document.clone());
+            lock(&self.parts).push(document.clone());
         }
         Ok(())
     }
 
     fn finish(&self, top: &RemoteManifest) -> Result<BlobDigest, CopyError> {
         let is_index = kind(top) == Kind::Index;
-        let parts = self.parts.borrow();
+        let parts = lock(&self.parts);
         let documents = if is_index { parts.as_slice() } else { std::slice::from_ref(top) };
         let mut images = Vec::new();
         for document in documents {

@@ -1,15 +1,15 @@
 //! Blobs of a repository: asked for, and read as they come, taken up again where a connection broke.
 
 use std::io::{self, Read};
-use std::time::Duration;
+use std::time::Instant;
 
 use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::http::{Asked, Endpoint, Failure, Request, Tries, authority, stalled};
+use super::http::{Asked, Endpoint, Failure, Request, Tries, authority, stalled, too_slow};
 use super::repository::Repository;
-use super::{Limits, RegistryError};
+use super::{Limits, Pace, RegistryError};
 use crate::digest::BlobDigest;
 use crate::image::Descriptor;
 
@@ -99,6 +99,7 @@ pub struct BlobReader {
     tries: Tries,
     /// Since the last break.
     got: u64,
+    pace: Pace,
 }
 
 impl BlobReader {
@@ -126,6 +127,7 @@ impl BlobReader {
             chunk: Bytes::new(),
             tries: Tries::new(limits, limits.tries),
             got: 0,
+            pace: limits.pace(),
         };
         reader.connect()?;
         Ok(reader)
@@ -189,25 +191,30 @@ impl BlobReader {
             let Some(response) = &mut self.response else { continue };
             let url = response.url().clone();
             let stall = self.repository.client.service.limits().stall;
+            let asked_at = Instant::now();
             let waiting = async { tokio::time::timeout(stall, response.chunk()).await };
             let failure = match self.repository.client.wait(waiting) {
                 Ok(Ok(Some(mut chunk))) => {
+                    let slow = self.pace.came(chunk.len() as u64, asked_at.elapsed()).err();
                     let skipped = chunk.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
                     self.skip -= skipped as u64;
                     let chunk = chunk.split_off(skipped);
-                    if chunk.is_empty() {
-                        continue;
+                    let is_last = self.end.is_some_and(|end| end <= self.position + chunk.len() as u64);
+                    match slow {
+                        Some(slow) if !is_last => too_slow(&self.asked(url.as_str()), slow),
+                        _ if chunk.is_empty() => continue,
+                        _ => return self.accept(chunk).map(Some),
                     }
-                    return self.accept(chunk).map(Some);
                 }
                 Ok(Ok(None)) if self.end.is_none_or(|end| self.position >= end) => return Ok(None),
                 Ok(Ok(None)) => Failure::passing(self.cut_short()),
                 // All that was wanted came.
                 _ if self.end == Some(self.position) => return Ok(None),
                 Ok(Err(source)) => Failure::passing(self.broken(source)),
-                Err(_) => self.silence(&url, stall),
+                Err(_) => stalled(&self.asked(url.as_str()), stall),
             };
             self.response = None;
+            self.pace = self.repository.client.service.limits().pace();
             if self.got >= Limits::PROGRESS {
                 self.tries.start_anew();
             }
@@ -249,10 +256,8 @@ impl BlobReader {
         RegistryError::Broken { host, what: self.what(), source: source.without_url() }
     }
 
-    fn silence(&self, url: &Url, stall: Duration) -> Failure {
-        let endpoint = self.repository.origin();
-        let asked = Asked { endpoint, method: "GET", url: url.as_str(), name: self.repository.name(), blob: None };
-        stalled(&asked, stall)
+    fn asked<'a>(&'a self, url: &'a str) -> Asked<'a> {
+        Asked { endpoint: self.repository.origin(), method: "GET", url, name: self.repository.name(), blob: None }
     }
 }
 

@@ -25,6 +25,8 @@ pub enum RegistryError {
     },
     #[error("{host} was silent for {seconds} s ({method} {url})")]
     Stalled { host: String, method: &'static str, url: String, seconds: u64 },
+    #[error("{host} sent fewer than {slowest} bytes per second for {seconds} s ({method} {url})")]
+    TooSlow { host: String, method: &'static str, url: String, slowest: u64, seconds: u64 },
     #[error("gave up after {tries} tries: {source}")]
     GaveUp { tries: u32, source: Box<RegistryError> },
     #[error("the registry {host} has no image `{name}`")]
@@ -117,6 +119,7 @@ impl RegistryError {
             Self::GaveUp { source, .. } | Self::AllMirrors { source, .. } => return source.hint(),
             Self::Denied { .. } => "check the name's spelling, or log in with `rbuild login`",
             Self::WrongCredentials { host, .. } => return Some(format!("log in again with `rbuild login {host}`")),
+            Self::TooSlow { .. } => "a slower line is allowed with `slowest` under [limits] in registries.toml",
             Self::Unreachable { .. } => "check the registry's name and the network",
             Self::Untrusted { host, .. } => {
                 return Some(format!(

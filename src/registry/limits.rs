@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::Pace;
+
 /// Bounds of time and size for requests. Every request is bounded by them.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -12,6 +14,9 @@ pub struct Limits {
     pub connect: Duration,
     /// For the next byte of an answer, and for the next piece of an upload to be taken.
     pub stall: Duration,
+    /// Bytes per second that an answer must have, on average over [`Limits::window`] of waiting for it; 0: any will do.
+    pub slowest: u64,
+    pub window: Duration,
     /// For the answer to a request whose work takes the registry time: the end of an upload, a manifest.
     pub answer: Duration,
     /// The pause before the second try; it doubles with every further one, and is cut by chance to 50 to 100 %.
@@ -27,6 +32,10 @@ impl Limits {
     pub const TRIES: u32 = 6;
     /// The bytes after which a broken transfer counts as one that gets on.
     pub const PROGRESS: u64 = 1 << 20;
+
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.slowest, self.window)
+    }
 }
 
 impl Default for Limits {
@@ -35,6 +44,8 @@ impl Default for Limits {
             tries: Self::TRIES,
             connect: Duration::from_secs(10),
             stall: Duration::from_secs(30),
+            slowest: 1024,
+            window: Duration::from_secs(60),
             answer: Duration::from_secs(300),
             pause: Duration::from_millis(300),
             longest_pause: Duration::from_secs(60),

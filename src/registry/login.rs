@@ -30,7 +30,7 @@ pub fn login(settings: &Settings, host: &str, user: &str, password: &str) -> Res
 
 /// Tries what is kept for the registry; false when nothing is.
 pub fn login_again(settings: &Settings, host: &str) -> Result<bool, RegistryError> {
-    match credentials::find(host, settings)? {
+    match credentials::find(host, "", settings)? {
         Credential::Anonymous => Ok(false),
         credential => check(settings, host, credential).map(|_| true),
     }

@@ -46,6 +46,13 @@ impl Settings {
             &present([below_user("rbuild/registries.toml"), system("/etc/rbuild/registries.toml")]),
             &present([below_user("docker/daemon.json"), system("/etc/docker/daemon.json")]),
         )?;
+        let usual = Limits::default();
+        let limits = Limits {
+            pause: pause_from(variable(PAUSE))?,
+            slowest: registries.slowest.unwrap_or(usual.slowest),
+            window: registries.window.map_or(usual.window, Duration::from_secs),
+            ..usual
+        };
         let mut certificate_folders = present([below_user("rbuild/certs.d"), below_user("containers/certs.d")]);
         certificate_folders.extend(docker.iter().map(|folder| folder.join("certs.d")));
         certificate_folders.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));
@@ -53,7 +60,7 @@ impl Settings {
             docker_config: variable("REGISTRY_AUTH_FILE").or_else(|| Some(docker?.join("config.json"))),
             registries: Arc::new(registries),
             certificate_folders,
-            limits: Limits { pause: pause_from(variable(PAUSE))?, ..Limits::default() },
+            limits,
         })
     }
 

@@ -120,6 +120,44 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
 }
 
 /// `login` and `logout` with a home of their own.
+#[test]
+fn repositories_of_one_registry_may_have_credentials_of_their_own() {
+    let registry = TestRegistry::start();
+    for repository in ["team/one", "team/two", "open"] {
+        put_varied_image(&registry, repository, "1");
+    }
+    registry.set_gate(|request| {
+        let wanted = match request.path.split('/').nth(3) {
+            Some("one") => "Bearer token-of-one",
+            Some("two") => "Bearer token-of-team",
+            _ => return None,
+        };
+        let is_good = request.header("authorization") == Some(wanted);
+        (!is_good).then(|| Reply::new(401, "").with("WWW-Authenticate", "Bearer realm=\"http://127.0.0.1:1/\""))
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("config.json");
+    let write = |token: &str| {
+        let entries = r#"{"auths": {"HOST/team/one": {"registrytoken": "TOKEN"}, "HOST/team": {"registrytoken": "token-of-team"}}}"#;
+        std::fs::write(&path, entries.replace("HOST", &registry.address).replace("TOKEN", token)).unwrap();
+    };
+    let settings = Settings { docker_config: Some(path.clone()), ..settings() };
+    let pull_with = |client: &Client, repository: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let name: Reference = registry.name(&format!("{repository}:1")).parse().unwrap();
+        pull(&store, &client.repository(&name).unwrap(), &name, &PullOptions::default(), &Silent).map(drop)
+    };
+    write("token-of-one");
+    let client = Client::new(&settings).unwrap();
+    for repository in ["team/one", "team/two", "open"] {
+        pull_with(&client, repository).unwrap_or_else(|error| panic!("{repository}: {error}"));
+    }
+    write("another");
+    let refused = pull_with(&Client::new(&settings).unwrap(), "team/one").unwrap_err().to_string();
+    assert!(refused.contains("refused the credentials") && !refused.contains("another"), "{refused}");
+}
+
 fn run(store: &TestStore, arguments: &[&str], input: &str) -> Answer {
     use std::io::Write as _;
     let mut command = store.command(arguments);

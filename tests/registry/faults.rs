@@ -196,6 +196,27 @@ fn after_the_stated_number_of_tries_it_is_given_up() {
     }
 }
 
+/// One byte every now and then is no silence, and yet nothing that ends.
+#[test]
+fn a_server_that_trickles_is_given_up() {
+    let limits = Limits { tries: 3, slowest: 10_000, window: Duration::from_millis(150), ..settings().limits };
+    let settings = Settings { limits, ..Settings::default() };
+    for word in ["/manifests/", "/blobs/"] {
+        let registry = TestRegistry::start();
+        put_varied_image(&registry, "from", "1");
+        let trickle = Some((1, Duration::from_millis(20)));
+        registry.set_fault(move |request, reply| match request.path.contains(word) {
+            true => Reply { trickle, ..reply },
+            false => reply,
+        });
+        let begun = std::time::Instant::now();
+        let message = there_and_back(&registry, &settings).unwrap_err().to_string();
+        assert!(message.contains("gave up after 3 tries"), "{message}");
+        assert!(message.contains("sent fewer than 10000 bytes per second for 0 s (GET http"), "{message}");
+        assert!(begun.elapsed() < Duration::from_secs(20), "a byte at a time it would take hours");
+    }
+}
+
 #[test]
 fn a_tag_does_not_move_when_content_is_missing() {
     let registry = TestRegistry::start();

@@ -57,11 +57,21 @@ pub struct Reply {
     pub delay: Duration,
     /// Nothing is answered at all: the connection is closed.
     pub reset: bool,
+    /// The body comes in pieces of so many bytes, each after such a pause.
+    pub trickle: Option<(usize, Duration)>,
 }
 
 impl Reply {
     pub fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, headers: Vec::new(), body: body.into(), cut: None, delay: Duration::ZERO, reset: false }
+        Self {
+            status,
+            headers: Vec::new(),
+            body: body.into(),
+            cut: None,
+            delay: Duration::ZERO,
+            reset: false,
+            trickle: None,
+        }
     }
 
     pub fn with(mut self, name: &str, value: impl ToString) -> Self {
@@ -147,5 +157,11 @@ fn write(mut stream: TcpStream, request: &Request, reply: Reply) {
     head += "\r\n";
     let body = if request.method == "HEAD" { &[] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len())] };
     // The client may have gone away: that is its right.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(body));
+    let _ = stream.write_all(head.as_bytes()).and_then(|()| match reply.trickle {
+        None => stream.write_all(body),
+        Some((length, pause)) => body.chunks(length).try_for_each(|piece| {
+            std::thread::sleep(pause);
+            stream.write_all(piece)
+        }),
+    });
 }

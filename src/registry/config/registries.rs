@@ -10,9 +10,14 @@
 //! [[registry.mirror]]               # tried first, in this order
 //! location = "mirror.example:5000/hub"
 //! insecure = true
+//!
+//! [limits]
+//! slowest = 1024                    # bytes per second below which a transfer counts as broken; 0: never
+//! window = 60                       # seconds of waiting over which that is measured
 //! ```
 
 use std::io;
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
@@ -30,6 +35,9 @@ pub struct Registries {
     daemon: DaemonJson,
     /// For this command only.
     insecure: Vec<String>,
+    /// What the first file that says something of it says.
+    pub(in crate::registry) slowest: Option<u64>,
+    pub(in crate::registry) window: Option<u64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -37,6 +45,15 @@ pub struct Registries {
 struct File {
     #[serde(default)]
     registry: Vec<Entry>,
+    #[serde(default)]
+    limits: FileLimits,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileLimits {
+    slowest: Option<u64>,
+    window: Option<NonZeroU64>,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -80,7 +97,7 @@ impl Entry {
 impl Registries {
     /// Reads all of `files` that there are, and the first of `daemon_files`.
     pub fn read(files: &[PathBuf], daemon_files: &[PathBuf]) -> Result<Self, RegistryError> {
-        let mut entries = Vec::new();
+        let mut all = Self { daemon: DaemonJson::read(daemon_files)?, ..Self::default() };
         for path in files {
             let text = match std::fs::read_to_string(path) {
                 Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
@@ -88,9 +105,12 @@ impl Registries {
                 }
                 text => text.at("read", path)?,
             };
-            entries.extend(parse(path, &text)?.into_iter().map(|entry| (path.clone(), entry)));
+            let file = parse(path, &text)?;
+            all.entries.extend(file.registry.into_iter().map(|entry| (path.clone(), entry)));
+            all.slowest = all.slowest.or(file.limits.slowest);
+            all.window = all.window.or(file.limits.window.map(NonZeroU64::get));
         }
-        Ok(Self { entries, daemon: DaemonJson::read(daemon_files)?, insecure: Vec::new() })
+        Ok(all)
     }
 
     pub(in crate::registry) fn allow_insecure<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
@@ -150,7 +170,7 @@ impl Registries {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RegistryError> {
+fn parse(path: &Path, text: &str) -> Result<File, RegistryError> {
     let wrong = |reason: String| RegistryError::Configuration { path: path.to_owned(), reason };
     let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
     for entry in &file.registry {
@@ -164,7 +184,7 @@ fn parse(path: &Path, text: &str) -> Result<Vec<Entry>, RegistryError> {
             }
         }
     }
-    Ok(file.registry)
+    Ok(file)
 }
 
 #[cfg(test)]
@@ -173,8 +193,9 @@ mod tests {
 
     fn registries(text: &str, daemon: &str) -> Registries {
         let path = Path::new("registries.toml");
-        let entries = parse(path, text).unwrap().into_iter().map(|entry| (path.to_owned(), entry)).collect();
-        Registries { entries, daemon: serde_json::from_str(daemon).unwrap(), insecure: Vec::new() }
+        let file = parse(path, text).unwrap();
+        let entries = file.registry.into_iter().map(|entry| (path.to_owned(), entry)).collect();
+        Registries { entries, daemon: serde_json::from_str(daemon).unwrap(), ..Registries::default() }
     }
 
     fn names(registries: &Registries, host: &str, path: &str) -> Vec<String> {
@@ -225,6 +246,7 @@ mod tests {
         for (text, expected) in [
             ("[[registry]]\nprefx = \"a\"", "prefx"),
             ("[[registry]]\ninsecure = true", "needs a prefix"),
+            ("[limits]\nwindow = 0", "window"),
             ("[[registry]]\nprefix = \"https://a\"", "HOST[:PORT]"),
         ] {
             let message = parse(Path::new("r.toml"), text).unwrap_err().to_string();

@@ -28,6 +28,7 @@ impl Entry {
         let auth = |password: &str| Value::from(STANDARD.encode(format!("{user}:{password}")));
         let fields = match credential {
             Credential::Anonymous => json!({}),
+            Credential::RegistryToken(token) => json!({"registrytoken": token}),
             Credential::Password { password, .. } => json!({"auth": auth(password)}),
             Credential::IdentityToken(token) => json!({"auth": auth(""), "identitytoken": token}),
         };
@@ -49,6 +50,9 @@ impl Entry {
     }
 
     pub fn credential(&self) -> Result<Credential, String> {
+        if let Some(token) = self.text("registrytoken") {
+            return Ok(Credential::RegistryToken(token.to_owned()));
+        }
         if let Some(token) = self.text("identitytoken") {
             return Ok(Credential::IdentityToken(token.to_owned()));
         }
@@ -104,6 +108,19 @@ impl ConfigFile {
         found?.as_object().cloned().map(Entry)
     }
 
+    /// What there is for the repository's path, or for the longest beginning of it.
+    pub fn entry_of_path(&self, host: &str, repository: &str) -> Option<Entry> {
+        let auths = self.fields.get(AUTHS)?.as_object()?;
+        let mut path = repository;
+        while !path.is_empty() {
+            if let Some(found) = auths.get(&format!("{host}/{path}")) {
+                return found.as_object().cloned().map(Entry);
+            }
+            path = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+        }
+        None
+    }
+
     pub fn set(&mut self, host: &str, entry: Entry) {
         let auths = self.fields.entry(AUTHS).or_insert_with(|| json!({}));
         if !auths.is_object() {
@@ -142,10 +159,12 @@ impl ConfigFile {
     }
 }
 
-/// Keys were URLs once: `https://r.example/v1/` is `r.example`.
+/// Keys were URLs once: `https://r.example/v1/` is `r.example`. Without a scheme, what has a path is for that alone.
 fn is_key_of(key: &str, host: &str) -> bool {
-    let bare = key.split_once("://").map_or(key, |(_, rest)| rest);
-    let bare = bare.split('/').next().unwrap_or(bare);
+    let bare = match key.split_once("://") {
+        Some((_, rest)) => rest.split('/').next().unwrap_or(rest),
+        None => key.strip_suffix("/v1/").or_else(|| key.strip_suffix("/v2/")).unwrap_or(key).trim_end_matches('/'),
+    };
     bare == host || (host == "docker.io" && matches!(bare, "index.docker.io" | "registry-1.docker.io"))
 }
 

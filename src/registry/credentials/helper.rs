@@ -36,7 +36,7 @@ pub fn get(program: &str, key: &str) -> Result<Option<Credential>, RegistryError
 
 pub fn store(program: &str, key: &str, user: &str, credential: &Credential) -> Result<(), RegistryError> {
     let (username, secret) = match credential {
-        Credential::Anonymous => return Ok(()),
+        Credential::Anonymous | Credential::RegistryToken(_) => return Ok(()),
         Credential::Password { password, .. } => (user.to_owned(), password.clone()),
         Credential::IdentityToken(token) => (TOKEN_USER.to_owned(), token.clone()),
     };

@@ -16,15 +16,18 @@ pub(super) fn key_of(host: &str) -> &str {
     if host == "docker.io" { HUB } else { host }
 }
 
-/// What to log in to `host` with; anonymous when nothing is configured for it.
-pub(super) fn find(host: &str, settings: &Settings) -> Result<Credential, RegistryError> {
+/// What to log in with for a repository of `host`; anonymous when nothing is configured. What is said of the path counts
+/// before what is said of the host (containers-auth.json(5)); only of whole hosts there may be helpers.
+pub(super) fn find(host: &str, repository: &str, settings: &Settings) -> Result<Credential, RegistryError> {
     let Some(path) = &settings.docker_config else { return Ok(Credential::Anonymous) };
     let config = ConfigFile::read(path)?;
     let key = key_of(host);
-    if let Some(program) = config.helper(host) {
-        return Ok(helper::get(&program, key)?.unwrap_or(Credential::Anonymous));
-    }
-    let Some(entry) = config.entry(host) else { return Ok(Credential::Anonymous) };
+    let entry = match (config.entry_of_path(host, repository), config.helper(host)) {
+        (Some(entry), _) => Some(entry),
+        (None, Some(program)) => return Ok(helper::get(&program, key)?.unwrap_or(Credential::Anonymous)),
+        (None, None) => config.entry(host),
+    };
+    let Some(entry) = entry else { return Ok(Credential::Anonymous) };
     entry.credential().map_err(|reason| RegistryError::Credentials {
         host: host.to_owned(),
         path: path.clone(),
@@ -102,7 +105,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.json");
         std::fs::write(&path, text).unwrap();
-        find(host, &Settings { docker_config: Some(path), ..Settings::default() })
+        let (host, repository) = host.split_once('/').unwrap_or((host, ""));
+        find(host, repository, &Settings { docker_config: Some(path), ..Settings::default() })
     }
 
     #[test]
@@ -119,6 +123,36 @@ mod tests {
     }
 
     #[test]
+    fn the_longest_path_counts() {
+        let token = |text: &str| format!(r#"{{"registrytoken": "{text}"}}"#);
+        let config = format!(
+            r#"{{"auths": {{"r.example": {}, "r.example/team": {}, "r.example/team/app": {}, "https://v.example/v1/": {},
+                "docker.io/me": {}, "p.example/only/this": {}}}, "credHelpers": {{"r.example": "unused"}}}}"#,
+            token("host"),
+            token("team"),
+            token("app"),
+            token("old"),
+            token("hub"),
+            token("path")
+        );
+        for (name, expected) in [
+            ("r.example/team/app", "app"),
+            ("r.example/team/app/part", "app"),
+            ("r.example/team/application", "team"),
+            ("v.example/a", "old"),
+            ("docker.io/me/app", "hub"),
+            ("p.example/only/this", "path"),
+        ] {
+            let found = with_config(&config, name).unwrap();
+            assert!(found == Credential::RegistryToken(expected.to_owned()), "{name}");
+        }
+        for name in ["docker.io/library/a", "p.example/only", "p.example/only/that"] {
+            assert!(with_config(&config, name).unwrap() == Credential::Anonymous, "{name}: a path is no host");
+        }
+        assert!(with_config(&config, "r.example/other").is_err(), "the host's helper is asked, and is not there");
+    }
+
+    #[test]
     fn a_broken_file_is_named() {
         for text in ["{", r#"{"auths": {"r.example": {"auth": "%"}}}"#] {
             let message = with_config(text, "r.example").unwrap_err().to_string();
@@ -129,7 +163,7 @@ mod tests {
     #[test]
     fn no_file_means_anonymous() {
         let settings = Settings { docker_config: Some("/nonexistent/config.json".into()), ..Settings::default() };
-        assert!(find("docker.io", &settings).unwrap() == Credential::Anonymous);
+        assert!(find("docker.io", "library/a", &settings).unwrap() == Credential::Anonymous);
     }
 
     #[test]
@@ -139,7 +173,7 @@ mod tests {
         let settings = Settings { docker_config: Some(path.clone()), ..Settings::default() };
         let credential = Credential::Password { user: "u".to_owned(), password: "p:q".to_owned() };
         store("r.example", &settings, "u", &credential).unwrap();
-        assert!(find("r.example", &settings).unwrap() == credential);
+        assert!(find("r.example", "a/b", &settings).unwrap() == credential);
         assert_eq!(user("r.example", &settings).unwrap().as_deref(), Some("u"));
         assert!(erase("r.example", &settings).unwrap());
         assert!(!erase("r.example", &settings).unwrap());

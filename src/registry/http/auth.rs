@@ -30,6 +30,8 @@ pub enum Credential {
     },
     /// A refresh token of the registry's token server, in the place of a password.
     IdentityToken(String),
+    /// What the registry itself takes as it is.
+    RegistryToken(String),
 }
 
 impl std::fmt::Debug for Credential {
@@ -38,6 +40,7 @@ impl std::fmt::Debug for Credential {
             Self::Anonymous => "Anonymous",
             Self::Password { .. } => "Password",
             Self::IdentityToken(_) => "IdentityToken",
+            Self::RegistryToken(_) => "RegistryToken",
         })
     }
 }
@@ -73,8 +76,10 @@ impl Scope {
 #[derive(Default)]
 pub struct Session {
     challenge: Option<Challenge>,
-    credential: Option<Credential>,
-    tokens: HashMap<Vec<Scope>, Token>,
+    /// By repository: not all of a registry need have the same.
+    credentials: HashMap<String, Credential>,
+    /// By repository and what is to be done.
+    tokens: HashMap<(String, Vec<Scope>), Token>,
 }
 
 struct Token {
@@ -91,6 +96,18 @@ struct TokenAnswer {
     expires_in: Option<u64>,
     #[serde(default)]
     refresh_token: String,
+}
+
+impl Session {
+    fn denied(&self, asked: &Asked<'_>) -> Failure {
+        denied(asked, self.credentials.get(&asked.endpoint.repository))
+    }
+
+    /// Whether what is sent comes from a token server, which may give something better the next time.
+    fn makes_tokens(&self, asked: &Asked<'_>) -> bool {
+        let credential = self.credentials.get(&asked.endpoint.repository);
+        !matches!(credential, Some(Credential::RegistryToken(_))) && self.challenge != Some(Challenge::Basic)
+    }
 }
 
 impl Service {
@@ -120,7 +137,7 @@ impl Service {
             Some(Err(scheme)) => {
                 return Err(Failure::Final(RegistryError::UnknownChallenge { host: host.clone(), scheme }));
             }
-            None => return Err(denied(asked, session.credential.as_ref())),
+            None => return Err(session.denied(asked)),
         };
         if let Some(refused) = refused {
             session.tokens.retain(|_, token| token.header != *refused);
@@ -128,11 +145,9 @@ impl Service {
         session.challenge = Some(challenge.clone());
         match self.respond(asked, &mut session, &challenge, scopes).await? {
             // The same password again.
-            Some(header) if Some(&header) == refused && challenge == Challenge::Basic => {
-                Err(denied(asked, session.credential.as_ref()))
-            }
+            Some(header) if Some(&header) == refused && !session.makes_tokens(asked) => Err(session.denied(asked)),
             Some(header) => Ok(header),
-            None => Err(denied(asked, session.credential.as_ref())),
+            None => Err(session.denied(asked)),
         }
     }
 
@@ -144,14 +159,18 @@ impl Service {
         scopes: &[Scope],
     ) -> Result<Option<HeaderValue>, Failure> {
         let credential = self.credential(asked.endpoint, session)?;
+        if let Credential::RegistryToken(token) = &credential {
+            return Ok(bearer(token));
+        }
         let Challenge::Bearer { realm, service, scope } = challenge else {
             return Ok(match &credential {
                 Credential::Password { user, password } => Some(basic(user, password)),
-                Credential::Anonymous | Credential::IdentityToken(_) => None,
+                _ => None,
             });
         };
-        let mut key = scopes.to_vec();
-        key.sort();
+        let mut sorted = scopes.to_vec();
+        sorted.sort();
+        let key = (asked.endpoint.repository.clone(), sorted);
         if let Some(token) = session.tokens.get(&key).filter(|token| Instant::now() < token.renew_at) {
             return Ok(Some(token.header.clone()));
         }
@@ -164,10 +183,12 @@ impl Service {
     }
 
     fn credential(&self, endpoint: &Endpoint, session: &mut Session) -> Result<Credential, Failure> {
-        if session.credential.is_none() {
-            session.credential = Some(self.find_credential(&endpoint.host).map_err(Failure::Final)?);
+        if let Some(known) = session.credentials.get(&endpoint.repository) {
+            return Ok(known.clone());
         }
-        Ok(session.credential.clone().unwrap_or(Credential::Anonymous))
+        let found = self.find_credential(endpoint).map_err(Failure::Final)?;
+        session.credentials.insert(endpoint.repository.clone(), found.clone());
+        Ok(found)
     }
 
     async fn fetch_token(&self, query: &TokenQuery<'_>, credential: &Credential) -> Result<Token, Failure> {
@@ -186,7 +207,7 @@ impl Service {
             Credential::Password { user, password } => {
                 http.get(query.url(Some(user))).header(AUTHORIZATION, basic(user, password))
             }
-            Credential::Anonymous => http.get(query.url(None)),
+            Credential::Anonymous | Credential::RegistryToken(_) => http.get(query.url(None)),
         };
         let method = if matches!(credential, Credential::IdentityToken(_)) { "POST" } else { "GET" };
         let asked = Asked { method, url: query.realm.as_str(), blob: None, ..*query.asked };
@@ -214,7 +235,7 @@ impl Service {
         let session = self.session(&asked.endpoint.host);
         let session = session.lock().await;
         let (Some(Challenge::Bearer { realm, service, .. }), Some(Credential::Password { user, password })) =
-            (&session.challenge, &session.credential)
+            (&session.challenge, session.credentials.get(&asked.endpoint.repository))
         else {
             return Ok(None);
         };
@@ -280,11 +301,16 @@ fn all_scopes(wanted: &[Scope], asked_for: Option<&str>) -> Vec<String> {
 fn parse_token(body: &[u8]) -> Option<Token> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
     let token = if answer.token.is_empty() { answer.access_token } else { answer.token };
-    let mut header = HeaderValue::try_from(format!("Bearer {token}")).ok().filter(|_| !token.is_empty())?;
-    header.set_sensitive(true);
+    let header = bearer(&token).filter(|_| !token.is_empty())?;
     let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).min(86_400));
     // Some is left, so that what is begun with it is also let through.
     Some(Token { header, renew_at: Instant::now() + life.mul_f64(0.8) })
+}
+
+fn bearer(token: &str) -> Option<HeaderValue> {
+    let mut header = HeaderValue::try_from(format!("Bearer {token}")).ok()?;
+    header.set_sensitive(true);
+    Some(header)
 }
 
 fn basic(user: &str, password: &str) -> HeaderValue {

@@ -19,5 +19,5 @@ pub(super) use connection::{Connections, authority};
 pub(super) use endpoint::Endpoint;
 pub(super) use failure::Failure;
 pub(super) use io_thread::IoThread;
-pub(super) use request::{Asked, Request, Service, is_same_host, stalled};
+pub(super) use request::{Asked, Request, Service, is_same_host, stalled, too_slow};
 pub(super) use retry::Tries;

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
@@ -12,7 +12,7 @@ use super::connection::authority;
 use super::retry::{Tries, retry_after};
 use super::{Connections, Credential, Endpoint, Failure, IoThread, Scope, Session};
 use crate::registry::error::redact;
-use crate::registry::{Limits, RegistryError, Settings, credentials};
+use crate::registry::{Limits, RegistryError, Settings, TooSlow, credentials};
 
 const REDIRECT_LIMIT: usize = 10;
 /// How much of an error's body is read.
@@ -147,10 +147,10 @@ impl Service {
         sessions.entry(host.to_owned()).or_default().clone()
     }
 
-    pub fn find_credential(&self, host: &str) -> Result<Credential, RegistryError> {
+    pub fn find_credential(&self, endpoint: &Endpoint) -> Result<Credential, RegistryError> {
         match &self.credential {
             Some(credential) => Ok(credential.clone()),
-            None => credentials::find(host, &self.settings),
+            None => credentials::find(&endpoint.host, &endpoint.repository, &self.settings),
         }
     }
 
@@ -293,6 +293,16 @@ pub fn stalled(asked: &Asked<'_>, patience: Duration) -> Failure {
     })
 }
 
+pub fn too_slow(asked: &Asked<'_>, slow: TooSlow) -> Failure {
+    Failure::passing(RegistryError::TooSlow {
+        host: asked.endpoint.host.clone(),
+        method: asked.method,
+        url: redact(asked.url),
+        slowest: slow.slowest,
+        seconds: slow.window.as_secs(),
+    })
+}
+
 /// Reads an answer's body. One that is longer than `limit` is an error, seen before it is in memory.
 pub async fn read_bounded(
     service: &Service,
@@ -306,12 +316,15 @@ pub async fn read_bounded(
         return Err(too_large());
     }
     let stall = service.limits().stall;
+    let mut pace = service.limits().pace();
     let mut bytes = Vec::new();
     loop {
+        let asked_at = Instant::now();
         let chunk = tokio::time::timeout(stall, response.chunk()).await.map_err(|_| stalled(asked, stall))?;
         let host = asked.endpoint.host.clone();
         let broken = |source| Failure::passing(RegistryError::Broken { host, what: what.to_owned(), source });
         let Some(chunk) = chunk.map_err(|error| broken(error.without_url()))? else { return Ok(bytes) };
+        pace.came(chunk.len() as u64, asked_at.elapsed()).map_err(|slow| too_slow(asked, slow))?;
         bytes.extend_from_slice(&chunk);
         if bytes.len() as u64 > limit {
             return Err(too_large());
