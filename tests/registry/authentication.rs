@@ -123,7 +123,7 @@ fn credentials_do_not_follow_a_redirect_to_another_host() {
 #[test]
 fn repositories_of_one_registry_may_have_credentials_of_their_own() {
     let registry = TestRegistry::start();
-    for repository in ["team/one", "team/two", "open"] {
+    for repository in ["open", "team/one", "team/two"] {
         put_varied_image(&registry, repository, "1");
     }
     registry.set_gate(|request| {
@@ -150,7 +150,7 @@ fn repositories_of_one_registry_may_have_credentials_of_their_own() {
     };
     write("token-of-one");
     let client = Client::new(&settings).unwrap();
-    for repository in ["team/one", "team/two", "open"] {
+    for repository in ["open", "team/one", "team/two"] {
         pull_with(&client, repository).unwrap_or_else(|error| panic!("{repository}: {error}"));
     }
     write("another");
