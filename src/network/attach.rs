@@ -96,8 +96,12 @@ fn choose(
     };
     let any = ipv4.map(IpAddr::from).or(ipv6.map(IpAddr::from)).ok_or(NetworkError::NoFreeSubnet)?;
     let hardware = request.hardware_address.unwrap_or_else(|| link::hardware_address(any));
+    let id = random_id()?;
+    // Not made of the address: the interface of its last holder may still be there, for the kernel takes namespaces away
+    // in the background, and to wait for that takes longer than all the rest.
+    let host_interface = format!("rv{}", id.get(..12).unwrap_or(&id));
     Ok(Endpoint {
-        id: random_id()?,
+        id,
         container: owner.container.clone(),
         name: owner.name.clone(),
         names: if record.name == BRIDGE { Vec::new() } else { names(owner, &request.aliases) },
@@ -105,7 +109,7 @@ fn choose(
         ipv4,
         ipv6,
         hardware_address: hardware_text(hardware),
-        host_interface: format!("rv{:08x}", super::subnet::number(any) as u32),
+        host_interface,
         interface: interface.to_owned(),
         links: request.links.clone(),
         owner: owner.lock.clone(),
@@ -171,7 +175,7 @@ fn connect(
         hardware_address,
         mtu: bridge.mtu,
     };
-    create_veth(socket, &pair)?;
+    link::create_veth(socket, &pair).doing("connect the container to the bridge")?;
     let own = link::find(inside.socket, &endpoint.interface).doing("look for the container's interface")?;
     let own = own.ok_or(std::io::Error::from(std::io::ErrorKind::NotFound)).doing("look for the interface")?;
     for address in endpoint.addresses().chain(request.more_addresses.iter().copied()) {
@@ -179,19 +183,6 @@ fn connect(
         link::add_address(inside.socket, own, Subnet { address, length }).doing("give the container an address")?;
     }
     switch_on(inside.socket, own)
-}
-
-fn create_veth(socket: &Socket, pair: &VethPair<'_>) -> Result<(), NetworkError> {
-    let made = match link::create_veth(socket, pair) {
-        // Of the address's last holder: the kernel takes namespaces away in the background.
-        Err(error) if error.raw_os_error() == Some(libc::EEXIST) => {
-            // It may go by itself meanwhile.
-            let _ = link::delete(socket, pair.host_name);
-            link::create_veth(socket, pair)
-        }
-        made => made,
-    };
-    made.doing("connect the container to the bridge")
 }
 
 fn switch_on(inside: &Socket, own: Link) -> Result<(), NetworkError> {

@@ -23,6 +23,8 @@ const LINK_MTU: u16 = 4;
 const LINK_MASTER: u16 = 10;
 const LINK_INFO: u16 = 18;
 const LINK_NAMESPACE_FD: u16 = 28;
+const LINK_SENDING_QUEUES: u16 = 31;
+const LINK_RECEIVING_QUEUES: u16 = 32;
 const INFO_KIND: u16 = 1;
 const INFO_DATA: u16 = 2;
 const VETH_PEER: u16 = 1;
@@ -94,7 +96,11 @@ pub(super) fn create_bridge(socket: &Socket, name: &str, hardware_address: Hardw
 }
 
 pub(super) fn create_veth(socket: &Socket, pair: &VethPair<'_>) -> io::Result<()> {
+    // Without a number the kernel makes one for each processor, takes all but one back, and waits for that (RCU).
+    let one = 1_u32.to_ne_bytes();
     let peer = Attributes::after(&link_fixed(0, 0))
+        .attribute(LINK_SENDING_QUEUES, &one)
+        .attribute(LINK_RECEIVING_QUEUES, &one)
         .text(LINK_NAME, pair.name)
         .attribute(LINK_ADDRESS, &pair.hardware_address)
         .attribute(LINK_MTU, &pair.mtu.to_ne_bytes())
@@ -102,6 +108,8 @@ pub(super) fn create_veth(socket: &Socket, pair: &VethPair<'_>) -> io::Result<()
     let data = Attributes::default().nested(VETH_PEER, peer);
     let information = Attributes::default().text(INFO_KIND, "veth").nested(INFO_DATA, data);
     let message = Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, UP))
+        .attribute(LINK_SENDING_QUEUES, &one)
+        .attribute(LINK_RECEIVING_QUEUES, &one)
         .text(LINK_NAME, pair.host_name)
         .attribute(LINK_MTU, &pair.mtu.to_ne_bytes())
         .attribute(LINK_MASTER, &pair.bridge.index.to_ne_bytes())
