@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::CliError;
 use crate::cache::Origins;
@@ -15,12 +15,24 @@ use crate::store::Store;
 ///
 /// When the first word is no command, it is `build`: `rbuild -t cat:1.0 .`
 #[derive(Debug, Parser)]
-#[command(name = "rbuild", version, max_term_width = 120)]
-struct Cli {
+#[command(name = "rbuild", version, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+struct Program {
     #[command(flatten)]
     global: Global,
-    #[command(subcommand)]
+}
+
+/// What was typed.
+struct Cli {
+    global: Global,
     command: Command,
+}
+
+impl Cli {
+    fn parse(arguments: &[OsString], word: &str) -> Result<Self, clap::Error> {
+        let matches = definition_for(word).try_get_matches_from(arguments)?;
+        let global = Program::from_arg_matches(&matches)?.global;
+        Ok(Self { global, command: Command::from_arg_matches(&matches)? })
+    }
 }
 
 /// Options that every command takes.
@@ -127,14 +139,25 @@ enum Command {
 
 /// What all commands take: help, manual pages and completions are made of it.
 pub fn definition() -> clap::Command {
-    Cli::command()
+    Command::augment_subcommands(Program::command())
+}
+
+/// What is needed of it to read arguments whose command is that word. To define all commands takes as long as a build in
+/// which nothing changed, so those that are typed all day are defined alone.
+fn definition_for(word: &str) -> clap::Command {
+    let alone = |command| Program::command().subcommand(command);
+    match word {
+        "build" => alone(super::build::Args::augment_args(clap::Command::new("build"))),
+        "run" => alone(super::run::Args::augment_args(clap::Command::new("run"))),
+        _ => definition(),
+    }
 }
 
 /// The program: reads the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
     crate::sandbox::init_if_requested();
-    let arguments = with_command(std::env::args_os().collect());
-    let cli = match Cli::try_parse_from(&arguments) {
+    let (arguments, word) = with_command(std::env::args_os().collect());
+    let cli = match Cli::parse(&arguments, &word) {
         Ok(cli) => cli,
         Err(error) => error.exit(),
     };
@@ -175,8 +198,8 @@ fn container_entered(cli: &Cli) -> Option<i32> {
     Some(entry.state.monitor_pid).filter(|pid| *pid != 0 && entry.is_running)
 }
 
-/// Puts `build` before arguments that name no command.
-fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
+/// Puts `build` before arguments that name no command. Gives the command too.
+fn with_command(mut arguments: Vec<OsString>) -> (Vec<OsString>, String) {
     let mut first = 1;
     while let Some(word) = arguments.get(first).and_then(|word| word.to_str()) {
         first += match word {
@@ -185,12 +208,15 @@ fn with_command(mut arguments: Vec<OsString>) -> Vec<OsString> {
             _ => break,
         };
     }
-    let Some(word) = arguments.get(first).map(|word| word.to_string_lossy().into_owned()) else { return arguments };
+    let Some(word) = arguments.get(first).map(|word| word.to_string_lossy().into_owned()) else {
+        return (arguments, String::new());
+    };
     let own = ["help", "--help", "-h", "--version", "-V"];
-    if !own.contains(&word.as_str()) && Cli::command().find_subcommand(&word).is_none() {
-        arguments.insert(first, "build".into());
+    if own.contains(&word.as_str()) || Command::has_subcommand(&word) {
+        return (arguments, word);
     }
-    arguments
+    arguments.insert(first, "build".into());
+    (arguments, "build".to_owned())
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
