@@ -46,7 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("runtime", &["sandbox"]),
     ("container", &["cdi", "image", "layer", "network", "runtime", "sandbox", "signal", "snapshot", "store", "volume"]),
     ("volume", &[]),
-    ("check", &["container", "image", "layer", "store"]),
+    ("check", &["container", "explain", "image", "layer", "store", "volume"]),
     ("digest", &[]),
     ("io_error", &[]),
     ("side_by_side", &[]),

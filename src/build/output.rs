@@ -101,7 +101,7 @@ fn views(store: &Store, result: &BuildResult, output: &Output) -> Result<Vec<(Pa
     let mut views = Vec::new();
     for image in &result.images {
         let layers = Stack::of_image(&image.config.rootfs.diff_ids).unpacked(store)?;
-        views.push(View::open(&layers)?);
+        views.push(View::of_layers(&layers)?);
     }
     let split = result.is_index() && output.split_platforms;
     if !split && let Some(path) = first_conflict(&views)? {

@@ -1,20 +1,41 @@
 //! Blobs: each is what its name says, and somebody needs it.
 
-use std::collections::HashSet;
-use std::fs::File;
+use std::collections::HashMap;
+use std::fs::{File, Metadata};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{Check, Severity, entries};
 use crate::digest::{BlobDigest, HashingWriter};
 use crate::io_error::AtPath;
-use crate::store::StoreError;
+use crate::store::{NamedBlob, StoreError};
 
 impl Check<'_> {
     pub(super) fn blobs(&mut self) -> Result<(), StoreError> {
-        let folder = self.store.root().join("blobs/sha256");
-        let named: HashSet<BlobDigest> = self.store.named_blobs()?.into_iter().collect();
-        for entry in entries(&folder) {
+        let named = self.store.named_blobs()?;
+        self.blob_files(&named, |_, _| true)?;
+        self.gone_blobs(&named)
+    }
+
+    /// Those that may not have been on the disk when the machine went down: the ones written since that second, and all
+    /// that are not as long as they should be.
+    pub(super) fn blobs_since(&mut self, second: i64) -> Result<(), StoreError> {
+        let named = self.store.named_blobs()?;
+        let is_doubtful = |named: Option<&NamedBlob>, status: &Metadata| {
+            let is_whole = named.and_then(|named| named.size).is_none_or(|size| size == status.len());
+            status.mtime() >= second || status.len() == 0 || !is_whole
+        };
+        self.blob_files(&named, is_doubtful)?;
+        self.gone_blobs(&named)
+    }
+
+    fn blob_files(
+        &mut self,
+        named: &HashMap<BlobDigest, NamedBlob>,
+        is_asked_for: impl Fn(Option<&NamedBlob>, &Metadata) -> bool,
+    ) -> Result<(), StoreError> {
+        for entry in entries(&self.store.root().join("blobs/sha256")) {
             let name = entry.file_name().to_string_lossy().into_owned();
             let Ok(digest) = format!("sha256:{name}").parse::<BlobDigest>() else {
                 let path = entry.path();
@@ -24,6 +45,9 @@ impl Check<'_> {
                 })?;
                 continue;
             };
+            if !entry.metadata().is_ok_and(|status| is_asked_for(named.get(&digest), &status)) {
+                continue;
+            }
             let actual = match hash(&entry.path()) {
                 Ok(actual) => actual,
                 // Removed meanwhile.
@@ -36,9 +60,27 @@ impl Check<'_> {
             };
             if actual != digest {
                 self.damaged_blob(&digest, &actual)?;
-            } else if !named.contains(&digest) {
+            } else if !named.contains_key(&digest) {
                 self.stray_blob(&digest)?;
             }
+        }
+        Ok(())
+    }
+
+    /// Blobs of layers and manifests that are spoken of and not here. Configs are the business of their images.
+    fn gone_blobs(&mut self, named: &HashMap<BlobDigest, NamedBlob>) -> Result<(), StoreError> {
+        let gone = named.iter().filter(|(digest, named)| !named.is_config && !self.store.has_blob(digest));
+        let mut gone: Vec<BlobDigest> = gone.map(|(digest, _)| *digest).collect();
+        if !gone.is_empty() {
+            // Removed meanwhile.
+            let still = self.store.named_blobs()?;
+            gone.retain(|digest| still.contains_key(digest));
+        }
+        gone.sort();
+        for digest in gone {
+            self.found(Severity::Leftover, format!("record of blob {digest}"), "the blob is not there", |store| {
+                Ok(store.forget_blob(&digest)?.then(|| "forgotten: it is made or fetched again".to_owned()))
+            })?;
         }
         Ok(())
     }
@@ -53,7 +95,7 @@ impl Check<'_> {
 
     fn stray_blob(&mut self, digest: &BlobDigest) -> Result<(), StoreError> {
         // An image may have come since the list was read.
-        if self.store.named_blobs()?.contains(digest) {
+        if self.store.named_blobs()?.contains_key(digest) {
             return Ok(());
         }
         self.found(Severity::Leftover, format!("blob {digest}"), "nothing needs it", |store| {

@@ -41,6 +41,17 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Those that may not have been on the disk when the machine went down.
+    pub(super) fn unsynced_layers(&mut self) -> Result<(), StoreError> {
+        for row in self.store.layer_rows()?.iter().filter(|row| row.unsynced) {
+            self.layer(row)?;
+        }
+        if self.repairs {
+            self.store.trust_records_of_trusted_layers()?;
+        }
+        Ok(())
+    }
+
     fn is_alive(&self, diff_id: &DiffId) -> bool {
         self.store.layer(diff_id).is_ok_and(|layer| layer.is_some())
             || !self.store.claim_layers(&[*diff_id]).is_ok_and(|claimed| claimed.has_any())

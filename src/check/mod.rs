@@ -6,10 +6,15 @@
 
 mod blobs;
 mod images;
+mod kept;
 mod layers;
 mod leftovers;
+mod notes;
+mod recovery;
 
 use std::path::Path;
+
+pub use recovery::after_boot;
 
 use crate::store::{Store, StoreError};
 
@@ -52,7 +57,11 @@ pub fn check(store: &Store, repairs: bool) -> Result<Vec<Finding>, StoreError> {
     check.layers()?;
     check.images()?;
     check.cache_records()?;
+    check.notes()?;
+    check.explanations()?;
     check.leftovers()?;
+    check.containers()?;
+    check.volumes()?;
     Ok(check.findings)
 }
 

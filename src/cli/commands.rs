@@ -9,6 +9,7 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 
 use super::CliError;
 use crate::cache::Origins;
+use crate::check::{self, Severity};
 use crate::store::Store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -71,6 +72,9 @@ impl Global {
             CliError::from(error).hint_if(hint)
         })?;
         store.set_origin(Arc::new(Origins::default()));
+        if store.is_new_to_boot() {
+            look_after_power_loss(&store)?;
+        }
         Ok(store)
     }
 }
@@ -277,6 +281,17 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Wait(args) => super::wait::run(args, global),
         Command::Version(args) => super::version::run(args, global),
     }
+}
+
+/// Tells what was lost when the machine went down; what proved right needs no words.
+fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
+    for finding in check::after_boot(store.root())? {
+        if finding.severity == Severity::Damage {
+            let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");
+            eprintln!("warning: lost when the machine went down: {}: {}; {mended}", finding.subject, finding.fault);
+        }
+    }
+    Ok(())
 }
 
 /// Called behind a build's back: a store that was removed meanwhile is not made anew.

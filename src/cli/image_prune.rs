@@ -58,11 +58,24 @@ pub fn prune(store: &Store, all: bool, filters: &[String]) -> Result<(String, u6
             text += &delete(store, &image, Removal { force: true, prune: true })?;
         }
     }
+    remove_copies_of_unnamed(store)?;
     if !text.is_empty() {
         let lines = text.replace("Untagged: ", "untagged: ").replace("Deleted: ", "deleted: ");
         text = format!("Deleted Images:\n{lines}\n");
     }
     Ok((text, gone(store, &before)))
+}
+
+/// Layers that are kept only by the cache are not pushed: they need no compressed copies.
+fn remove_copies_of_unnamed(store: &Store) -> Result<(), CliError> {
+    let copies = store.compressed_copies()?;
+    if !copies.is_empty() {
+        let of_images = store.layers_of_images()?;
+        for copy in copies.iter().filter(|copy| !of_images.contains(&copy.diff_id)) {
+            store.remove_compressed_copy(copy)?;
+        }
+    }
+    Ok(())
 }
 
 fn is_for_prune(filter: &str) -> bool {

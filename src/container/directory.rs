@@ -16,9 +16,9 @@ use super::state::State;
 use super::volumes;
 use crate::io_error::AtPath;
 
-const BY_NAME: &str = "by-name";
+pub(super) const BY_NAME: &str = "by-name";
 pub(super) const RECORD: &str = "config.json";
-const STATE: &str = "state.json";
+pub(super) const STATE: &str = "state.json";
 pub(super) const LOCK: &str = "lock";
 const CHANGE_LOCK: &str = "change.lock";
 const AUTO_REMOVE: &str = "auto-remove";
@@ -28,7 +28,7 @@ const TAKE_ATTEMPTS: usize = 50;
 const ATTEMPTS: usize = 30;
 
 /// Before the ID of a container that is being removed.
-const REMOVING: &str = ".removed-";
+pub(super) const REMOVING: &str = ".removed-";
 const KILL: i32 = 9;
 
 /// How containers are removed.
@@ -368,7 +368,7 @@ fn lock_file(path: &Path) -> Result<File, ContainerError> {
 }
 
 /// Nothing is made: the folder may be on its way out.
-fn is_locked(path: &Path) -> Result<bool, ContainerError> {
+pub(super) fn is_locked(path: &Path) -> Result<bool, ContainerError> {
     let path = path.join(LOCK);
     match File::options().write(true).open(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),

@@ -125,6 +125,7 @@ impl ContainerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Runtime(error) => error.hint(),
+            Self::DamagedRecord { .. } => Some("`rbuild system check --repair` puts it right, or aside".to_owned()),
             Self::Network(error) => error.hint().map(str::to_owned),
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
             Self::Monitor(failure) => failure.hint.clone(),

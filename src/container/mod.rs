@@ -33,6 +33,7 @@ mod host_config;
 mod launch;
 mod links;
 mod log;
+mod mending;
 mod monitor;
 mod mounts;
 mod names;
@@ -63,6 +64,7 @@ pub use host_config::{
     WeightDevice,
 };
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
+pub use mending::Flaw;
 pub use monitor::{Ahead, Monitor};
 pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};

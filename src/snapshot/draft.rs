@@ -52,7 +52,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Starts a layer in the empty folder `directory`, on top of the layers `lower` (the lowest first).
+    /// Starts a layer in the empty folder `directory`, on top of the finished layers `lower` (the lowest first).
     pub fn new(lower: &[PathBuf], directory: &Path) -> Result<Self, SnapshotError> {
         Self::over(&lower.iter().cloned().map(Lower::Folder).collect::<Vec<_>>(), directory)
     }
@@ -61,11 +61,9 @@ impl Draft {
     pub fn over(lower: &[Lower], directory: &Path) -> Result<Self, SnapshotError> {
         let below = View::over(lower)?;
         let root = below.lstat(Path::new(""))?;
-        let mut layers = lower.to_vec();
-        layers.push(Lower::Folder(directory.to_owned()));
         let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime).tv_sec;
         let mut draft = Self {
-            view: View::over(&layers)?,
+            view: below.below(directory)?,
             directory: directory.to_owned(),
             folder_times: BTreeMap::new(),
             now,

@@ -7,6 +7,7 @@
 mod copy_tree;
 mod draft;
 mod export;
+mod finished;
 mod layer_folder;
 mod outline;
 mod populate;

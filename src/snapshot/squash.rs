@@ -18,8 +18,8 @@ const WHITEOUT: u64 = 0;
 pub fn squash(lower: &[PathBuf], above: &[PathBuf], directory: &Path) -> Result<(), SnapshotError> {
     let all: Vec<PathBuf> = lower.iter().chain(above).cloned().collect();
     let mut squash = Squash {
-        merged: View::open(&all)?,
-        lower: View::open(lower)?,
+        merged: View::of_layers(&all)?,
+        lower: View::of_layers(lower)?,
         draft: Draft::new(lower, directory)?,
         above: above.len(),
         links: HashMap::new(),

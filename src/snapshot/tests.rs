@@ -47,22 +47,26 @@ fn layer_of(view: &View, path: &str) -> Option<usize> {
 #[test]
 fn the_topmost_layer_decides_and_folders_merge() {
     let (_root, paths) = layers(&[&["a", "d/x", "d/y"], &["a", "d/z", "-d/y"]]);
-    let view = View::open(&paths).unwrap();
-    assert_eq!(names(&view, ""), ["a", "d"]);
-    assert_eq!(names(&view, "d"), ["x", "z"]);
-    assert_eq!(layer_of(&view, "a"), Some(1));
-    assert_eq!(layer_of(&view, "d/x"), Some(0));
-    assert_eq!(layer_of(&view, "d/y"), None);
-    assert_eq!(layer_of(&view, "no/where"), None);
+    for view in [View::open(&paths), View::of_layers(&paths), View::of_layers(&paths)].map(Result::unwrap) {
+        assert_eq!(layer_of(&view, "no/where"), None);
+        assert_eq!(layer_of(&view, "a/b"), None);
+        assert_eq!(names(&view, ""), ["a", "d"]);
+        assert_eq!(names(&view, "d"), ["x", "z"]);
+        assert_eq!(layer_of(&view, "a"), Some(1));
+        assert_eq!(layer_of(&view, "d/x"), Some(0));
+        assert_eq!(layer_of(&view, "d/y"), None);
+    }
 }
 
 #[test]
 fn what_hides_a_folder_hides_all_below_it() {
     let (_root, paths) = layers(&[&["d/x", "e/x", "f/x"], &["!d/", "d/new", "e", "-f"], &["e/top", "f/top"]]);
-    let view = View::open(&paths).unwrap();
-    assert_eq!(names(&view, "d"), ["new"]);
-    assert_eq!(names(&view, "e"), ["top"]);
-    assert_eq!(names(&view, "f"), ["top"]);
+    for view in [View::open(&paths), View::of_layers(&paths)].map(Result::unwrap) {
+        assert_eq!(layer_of(&view, "d/x"), None);
+        assert_eq!(names(&view, "d"), ["new"]);
+        assert_eq!(names(&view, "e"), ["top"]);
+        assert_eq!(names(&view, "f"), ["top"]);
+    }
 }
 
 #[test]
@@ -158,4 +162,23 @@ fn users_and_groups_by_name_and_number() {
     assert_eq!(process_user(&view, "app:audio").unwrap().groups, Vec::<u32>::new());
     assert!(matches!(process_user(&view, "stranger"), Err(SnapshotError::UnknownUser { .. })));
     assert!(matches!(process_user(&view, "app:nope"), Err(SnapshotError::UnknownGroup { .. })));
+}
+
+#[test]
+fn folders_of_many_names_are_looked_into_all_the_same() {
+    let names: Vec<String> = (0..200).map(|number| format!("d/f{number}")).collect();
+    let lower: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut stack: Vec<&[&str]> = vec![&lower];
+    stack.extend(std::iter::repeat_n(&["e/x"] as &[&str], 20));
+    let (_root, paths) = layers(&stack);
+    let view = View::of_layers(&paths).unwrap();
+    assert_eq!(layer_of(&view, "d/f199"), Some(0));
+    assert_eq!(layer_of(&view, "d/f200"), None);
+    assert_eq!(layer_of(&view, "e/x"), Some(20));
+    let draft_path = paths[0].with_file_name("draft");
+    std::fs::create_dir(&draft_path).unwrap();
+    let mut draft = Draft::new(&paths, &draft_path).unwrap();
+    assert!(draft.view().lstat(Path::new("new")).unwrap().is_none());
+    draft.make_dir(Path::new("new"), &Attributes::default()).unwrap();
+    assert!(draft.view().lstat(Path::new("new")).unwrap().is_some(), "what was just made is seen");
 }

@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use rustix::io::Errno;
 
+use super::finished::{FinishedLayer, Place};
 use super::layer_folder::LayerFolder;
 use super::{Outline, Owner, SnapshotError};
 use crate::context::SourceTree;
@@ -51,7 +52,7 @@ impl Entry {
     }
 }
 
-/// What a layer is read from.
+/// What a finished layer is read from.
 #[derive(Debug, Clone)]
 pub enum Lower {
     Folder(PathBuf),
@@ -60,8 +61,11 @@ pub enum Lower {
 }
 
 /// A layer of a view.
+#[derive(Clone)]
 pub(super) enum Tree {
-    Folder(LayerFolder),
+    /// One that still changes, or that is no layer of the store.
+    Changing(Arc<LayerFolder>),
+    Finished(Arc<FinishedLayer>),
     Outline(Arc<Outline>),
 }
 
@@ -74,22 +78,37 @@ pub struct View {
 }
 
 impl View {
-    /// Looks into the folders `layers`, the lowest first.
+    /// Looks into the folders `layers`, the lowest first, which may change meanwhile.
     pub fn open(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
+        let open = |path: &PathBuf| Ok(Tree::Changing(Arc::new(LayerFolder::open(path)?)));
+        Ok(Self::of(layers.iter().rev().map(open).collect::<Result<_, SnapshotError>>()?))
+    }
+
+    /// The same for folders of finished layers of the store: what is read of them is remembered for other views.
+    pub fn of_layers(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
         Self::over(&layers.iter().cloned().map(Lower::Folder).collect::<Vec<_>>())
     }
 
-    /// Looks into layers of which some are only outlined, the lowest first.
+    /// Looks into finished layers of which some are only outlined, the lowest first.
     pub fn over(layers: &[Lower]) -> Result<Self, SnapshotError> {
         let open = |layer: &Lower| {
             Ok(match layer {
-                Lower::Folder(path) => Tree::Folder(LayerFolder::open(path)?),
+                Lower::Folder(path) => Tree::Finished(FinishedLayer::open(path)?),
                 Lower::Outline(outline) => Tree::Outline(outline.clone()),
             })
         };
-        let layers = layers.iter().rev().map(open).collect::<Result<Vec<_>, SnapshotError>>()?;
+        Ok(Self::of(layers.iter().rev().map(open).collect::<Result<_, SnapshotError>>()?))
+    }
+
+    /// The same with the folder `upper` on top, which is being written.
+    pub(super) fn below(&self, upper: &Path) -> Result<Self, SnapshotError> {
+        let upper = Tree::Changing(Arc::new(LayerFolder::open(upper)?));
+        Ok(Self::of(std::iter::once(upper).chain(self.layers.iter().cloned()).collect()))
+    }
+
+    fn of(layers: Vec<Tree>) -> Self {
         let root: Arc<[usize]> = (0..layers.len()).collect();
-        Ok(Self { layers, directories: Mutex::new(HashMap::from([(PathBuf::new(), root)])) })
+        Self { layers, directories: Mutex::new(HashMap::from([(PathBuf::new(), root)])) }
     }
 
     /// What is at `path`; a symbolic link in the last place is not followed, and none may be in the others.
@@ -115,12 +134,12 @@ impl View {
         let mut names: BTreeMap<OsString, Option<Entry>> = BTreeMap::new();
         for &layer in self.directory(path)?.iter() {
             let here = match &self.layers[layer] {
-                Tree::Folder(folder) => folder.names(path)?,
                 Tree::Outline(outline) => outline.names(path),
+                tree => tree.folder(path)?.names(path)?,
             };
             for name in here {
                 if !names.contains_key(&name)
-                    && let Some(entry) = self.entry_in(layer, &path.join(&name))?
+                    && let Some(entry) = self.named_in(layer, &path.join(&name))?
                 {
                     names.insert(name, Some(entry).filter(|entry| !entry.kind.is_whiteout()));
                 }
@@ -131,10 +150,7 @@ impl View {
 
     /// Opens the file at `path` for reading. `entry` is what `lstat` said of it.
     pub fn open_file(&self, path: &Path, entry: &Entry) -> Result<File, IoError> {
-        match &self.layers[entry.layer] {
-            Tree::Folder(folder) => folder.open_file(path),
-            Tree::Outline(_) => Err(only_outlined(path)),
-        }
+        self.layers[entry.layer].folder(path)?.open_file(path)
     }
 
     /// The first bytes of the file at `path`, at most `limit`.
@@ -151,25 +167,19 @@ impl View {
 
     pub fn read_link(&self, path: &Path, entry: &Entry) -> Result<PathBuf, IoError> {
         match &self.layers[entry.layer] {
-            Tree::Folder(folder) => folder.read_link(path),
             Tree::Outline(outline) => outline.link(path).ok_or_else(|| only_outlined(path)),
+            tree => tree.folder(path)?.read_link(path),
         }
     }
 
     /// The extended attributes, without those of overlayfs, in byte order of their names.
     pub fn xattrs(&self, path: &Path, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, IoError> {
-        match &self.layers[entry.layer] {
-            Tree::Folder(folder) => folder.xattrs(path),
-            Tree::Outline(_) => Err(only_outlined(path)),
-        }
+        self.layers[entry.layer].folder(path)?.xattrs(path)
     }
 
     /// The folder of the topmost layer.
     pub(super) fn top(&self) -> Option<BorrowedFd<'_>> {
-        match self.layers.first()? {
-            Tree::Folder(folder) => Some(folder.fd.as_fd()),
-            Tree::Outline(_) => None,
-        }
+        self.layers.first()?.folder(Path::new("")).ok().map(|folder| folder.fd.as_fd())
     }
 
     /// `path` with every symbolic link in it resolved, also the last, as if the folder `base` were the root: absolute
@@ -214,13 +224,12 @@ impl View {
         let above = self.directory(parent)?;
         let mut merged = Vec::new();
         for (position, &layer) in above.iter().enumerate() {
-            let Some(entry) = self.entry_in(layer, path)? else { continue };
-            if !entry.is_dir() {
-                break;
-            }
-            merged.push(layer);
             let is_last = position + 1 == above.len();
-            if !is_last && self.is_opaque(layer, path)? {
+            let Some((is_dir, is_opaque)) = self.place_in(layer, path, is_last)? else { continue };
+            if is_dir {
+                merged.push(layer);
+            }
+            if !is_dir || is_opaque {
                 break;
             }
         }
@@ -245,17 +254,49 @@ impl View {
 
     /// What one layer has at `path`, also a whiteout.
     fn entry_in(&self, layer: usize, path: &Path) -> Result<Option<Entry>, IoError> {
+        match &self.layers[layer] {
+            Tree::Finished(finished) => Ok(finished.entry(path)?.map(|entry| Entry { layer, ..entry })),
+            _ => self.named_in(layer, path),
+        }
+    }
+
+    /// The same for a name that was just read.
+    fn named_in(&self, layer: usize, path: &Path) -> Result<Option<Entry>, IoError> {
         let entry = match &self.layers[layer] {
-            Tree::Folder(folder) => folder.entry(path)?,
             Tree::Outline(outline) => outline.entry(path),
+            tree => tree.folder(path)?.entry(path)?,
         };
         Ok(entry.map(|entry| Entry { layer, ..entry }))
     }
 
-    fn is_opaque(&self, layer: usize, path: &Path) -> Result<bool, IoError> {
-        match &self.layers[layer] {
-            Tree::Folder(folder) => folder.is_opaque(path),
-            Tree::Outline(outline) => Ok(outline.is_opaque(path)),
+    /// Whether what one layer has at `path` is a folder, and hides what is below; nothing when it has nothing there. Of
+    /// the lowest layer nobody asks what it hides.
+    fn place_in(&self, layer: usize, path: &Path, is_last: bool) -> Result<Option<(bool, bool)>, IoError> {
+        if let Tree::Finished(finished) = &self.layers[layer] {
+            return Ok(match finished.place(path)? {
+                Place::Nothing => None,
+                Place::Other => Some((false, false)),
+                Place::Folder(folder) => Some((true, folder.is_opaque)),
+            });
+        }
+        let Some(entry) = self.named_in(layer, path)? else { return Ok(None) };
+        let is_opaque = entry.is_dir()
+            && !is_last
+            && match &self.layers[layer] {
+                Tree::Outline(outline) => outline.is_opaque(path),
+                tree => tree.folder(path)?.is_opaque(path)?,
+            };
+        Ok(Some((entry.is_dir(), is_opaque)))
+    }
+}
+
+impl Tree {
+    /// The layer's folder, when it is here.
+    fn folder(&self, path: &Path) -> Result<&LayerFolder, IoError> {
+        match self {
+            Self::Changing(folder) => Ok(folder),
+            Self::Finished(finished) => Ok(&finished.folder),
+            Self::Outline(_) => Err(only_outlined(path)),
         }
     }
 }

@@ -19,7 +19,8 @@ impl Solver<'_> {
     ) -> Result<Stack, StepError> {
         let facts = || self.explainer.directory_facts(id, step);
         let key = key::directory(step, parent);
-        let request = LayerRequest { step: id, parent, key, ignore_cache, facts: Some(&facts) };
+        let request =
+            LayerRequest { step: id, parent, key, times: [step.epoch, None], ignore_cache, facts: Some(&facts) };
         self.layer(made, &request, |_, directory| {
             let (below, owner) = self.below(parent, Some(&step.user))?;
             let mut draft = Draft::over(&below, directory)?;

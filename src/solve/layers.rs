@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::digest::CacheKey;
+use crate::digest::{CacheKey, FieldHasher};
 use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
 use crate::layer::{self, Encoded, KnownDigests, NothingKnown};
@@ -77,6 +77,9 @@ pub(super) struct LayerRequest<'a> {
     pub step: StepId,
     pub parent: &'a Stack,
     pub key: CacheKey,
+    /// The times that were asked for: of what is made, and the latest of all. A layer with others is another one, though
+    /// its tree is the same.
+    pub times: [Option<i64>; 2],
     /// Execute it whatever the cache has.
     pub ignore_cache: bool,
     /// What the step is made from, asked for only when it is executed. Nothing for a part of another step, of which
@@ -182,13 +185,24 @@ impl Solver<'_> {
         std::fs::create_dir(&directory).at("create", &directory)?;
         let new = make(&staging, &directory)?;
         let encoded = layer::encode(&directory, std::io::sink(), new.known.as_ref())?;
-        self.keep_layer(request.parent, &directory, &encoded)
+        self.keep_layer(request, &directory, &encoded)
     }
 
     /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
     /// executed again with the same result changes nothing.
-    fn keep_layer(&self, parent: &Stack, directory: &Path, encoded: &Encoded) -> Result<StepLayer, StepError> {
-        let below = parent.exact_digest();
+    fn keep_layer(
+        &self,
+        request: &LayerRequest<'_>,
+        directory: &Path,
+        encoded: &Encoded,
+    ) -> Result<StepLayer, StepError> {
+        let mut below = request.parent.exact_digest();
+        if request.times != [None; 2] {
+            let mut hasher = FieldHasher::new("stack-at-1");
+            hasher.field(&below);
+            hasher.field(format!("{:?}", request.times).as_bytes());
+            below = hasher.finish();
+        }
         if let Some(earlier) = self.store.layer_with_tree(&below, &encoded.tree)? {
             return Ok(StepLayer::of_record(&earlier));
         }

@@ -88,7 +88,7 @@ impl Solver<'_> {
         let mount = &prepared.mount.mount;
         let lower = prepared.stack.clone().unwrap_or_default().unpacked(self.store)?;
         let source = mount.source.as_deref().unwrap_or("/");
-        let view = View::open(&lower)?;
+        let view = View::of_layers(&lower)?;
         let path = view.resolve(Path::new(""), Path::new(source))?;
         let is_root = path.as_os_str().is_empty();
         if !is_root && view.lstat(&path)?.is_none() {

@@ -48,7 +48,14 @@ impl Solver<'_> {
             facts.extend(mounts::facts(&prepared));
             facts
         };
-        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, facts: Some(&facts) };
+        let request = LayerRequest {
+            step: id,
+            parent: &parent,
+            key,
+            times: [step.epoch, None],
+            ignore_cache,
+            facts: Some(&facts),
+        };
         self.layer(made, &request, |staging, directory| {
             let lower = parent.unpacked(self.store)?;
             self.execute(id, step, &prepared, &devices, &Place { lower: &lower, upper: directory, staging })?;
@@ -67,7 +74,7 @@ impl Solver<'_> {
     ) -> Result<(), StepError> {
         // The upper folder is the merged root: it has to look like the one below.
         Draft::new(place.lower, place.upper)?.finish()?;
-        let view = View::open(place.lower)?;
+        let view = View::of_layers(place.lower)?;
         let user = process_user(&view, &step.user)?;
         let mounted = self.mount(prepared, place.staging)?;
         let foreign = foreign::check(&view, step)?;

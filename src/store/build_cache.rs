@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{Store, StoreError, Usage, now, staging};
+use super::{CompressedCopy, Store, StoreError, Usage, now, staging};
 use crate::digest::DiffId;
 use crate::io_error::AtPath;
 
@@ -28,6 +28,8 @@ pub struct CacheItem {
 pub enum CacheContent {
     /// What a step made.
     Layer(DiffId),
+    /// A layer as a blob that can be made again.
+    Compressed(CompressedCopy),
     /// The folder of a `RUN --mount=type=cache`.
     CacheMount(String),
     Download(String),
@@ -71,6 +73,7 @@ impl CacheContent {
     pub fn id(&self) -> String {
         match self {
             Self::Layer(diff_id) => diff_id.hex(),
+            Self::Compressed(copy) => copy.blob.hex(),
             Self::CacheMount(name) | Self::Download(name) | Self::Checkout(name) | Self::Notes { name, .. } => {
                 name.clone()
             }
@@ -85,7 +88,7 @@ impl CacheContent {
             Self::Download(_) => "source.http",
             Self::Checkout(_) => "source.git.checkout",
             Self::Notes { folder: "contexts", .. } => "source.local",
-            Self::Notes { .. } => "internal",
+            Self::Compressed(_) | Self::Notes { .. } => "internal",
         }
     }
 }
@@ -93,7 +96,9 @@ impl CacheContent {
 impl Store {
     /// All of the build cache; `usage` says the sizes, `kept` which layers containers stand on.
     pub fn cache_items(&self, usage: &Usage, kept: &HashSet<DiffId>) -> Result<Vec<CacheItem>, StoreError> {
-        let mut items = self.cached_layers(usage, kept)?;
+        let copies = self.compressed_copies()?;
+        let mut items = self.cached_layers(usage, kept, &copies)?;
+        items.extend(self.compressed_items(&copies, usage)?);
         for (folder, content) in [
             ("caches", CacheContent::CacheMount as fn(String) -> CacheContent),
             ("downloads", CacheContent::Download),
@@ -115,7 +120,13 @@ impl Store {
     }
 
     /// Layers that cache records lead to, and those that nothing leads to any more.
-    fn cached_layers(&self, usage: &Usage, kept: &HashSet<DiffId>) -> Result<Vec<CacheItem>, StoreError> {
+    fn cached_layers(
+        &self,
+        usage: &Usage,
+        kept: &HashSet<DiffId>,
+        copies: &[CompressedCopy],
+    ) -> Result<Vec<CacheItem>, StoreError> {
+        let copies: HashSet<_> = copies.iter().map(|copy| copy.blob).collect();
         let of_images = self.layers_of_images()?;
         let mut items = Vec::new();
         let used = self.cache_uses()?;
@@ -125,8 +136,9 @@ impl Store {
             if record.is_none() && shared {
                 continue;
             }
-            let blobs: u64 =
-                self.layer_blob_digests(&diff_id)?.iter().filter_map(|digest| usage.blobs.get(digest)).sum();
+            let digests = self.layer_blob_digests(&diff_id)?;
+            let own = digests.iter().filter(|digest| !copies.contains(digest));
+            let blobs: u64 = own.filter_map(|digest| usage.blobs.get(digest)).sum();
             let size = if shared { 0 } else { usage.layers.get(&diff_id).copied().unwrap_or(0) + blobs };
             if record.is_none() && size == 0 {
                 // Only known from elsewhere.
@@ -158,7 +170,9 @@ impl Store {
 
     fn is_in_use(&self, what: &CacheContent) -> Result<bool, StoreError> {
         Ok(match what {
-            CacheContent::Layer(diff_id) => self.claim(diff_id.as_bytes())?.is_none(),
+            CacheContent::Layer(diff_id) | CacheContent::Compressed(CompressedCopy { diff_id, .. }) => {
+                self.claim(diff_id.as_bytes())?.is_none()
+            }
             CacheContent::CacheMount(name) => self.lock_cache_mount(name)?.is_none(),
             CacheContent::Download(_) => self.claim(&folder_digest("downloads"))?.is_none(),
             CacheContent::Checkout(_) => self.claim(&folder_digest("checkouts"))?.is_none(),
@@ -192,6 +206,7 @@ impl Store {
     pub fn remove_cache_item(&self, item: &CacheItem, eviction: &mut Eviction<'_>) -> Result<bool, StoreError> {
         match &item.what {
             CacheContent::Layer(diff_id) => self.evict_layer(diff_id, eviction),
+            CacheContent::Compressed(copy) => self.remove_compressed_copy(copy),
             CacheContent::CacheMount(name) => {
                 let Some(_locks) = self.lock_cache_mount(name)? else { return Ok(false) };
                 self.discard(&self.root.join("caches").join(name)).map(|()| true)

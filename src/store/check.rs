@@ -1,5 +1,6 @@
 //! What whoever verifies the store needs to see and to take away: all rows, trusted or not.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, params};
@@ -7,6 +8,18 @@ use rusqlite::{Connection, OpenFlags, params};
 use super::{Store, StoreError, durability, now, schema};
 use crate::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
 use crate::io_error::AtPath;
+
+/// What explains builds: the tables, what numbers their rows, and what is in them.
+const EXPLANATIONS: [(&str, &str, &str); 2] = [("file_lists", "rowid", "list"), ("builds", "id", "report")];
+
+/// What the database says of a blob.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedBlob {
+    /// Bytes, where they are noted.
+    pub size: Option<u64>,
+    /// It is the config of an image.
+    pub is_config: bool,
+}
 
 /// A row of the table of layers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,15 +53,45 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Every blob that the database names, and whether it is a layer.
-    pub fn named_blobs(&self) -> Result<Vec<BlobDigest>, StoreError> {
+    /// Every blob that the database names.
+    pub fn named_blobs(&self) -> Result<HashMap<BlobDigest, NamedBlob>, StoreError> {
         let database = self.database();
         let mut statement = database.prepare_cached(
-            "SELECT id FROM images UNION SELECT manifest FROM images WHERE manifest IS NOT NULL
-             UNION SELECT digest FROM layer_blobs",
+            "SELECT id, NULL, 1 FROM images UNION SELECT manifest, NULL, 0 FROM images WHERE manifest IS NOT NULL
+             UNION SELECT digest, size, 0 FROM layer_blobs",
         )?;
-        let rows = statement.query_map([], |row| Ok(BlobDigest::from_bytes(row.get(0)?)))?;
+        let rows = statement.query_map([], |row| {
+            let size = row.get::<_, Option<i64>>(1)?.map(|size| size as u64);
+            Ok((BlobDigest::from_bytes(row.get(0)?), NamedBlob { size, is_config: row.get(2)? }))
+        })?;
         Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What is kept to explain builds and cannot be read: `is_right` is asked of each. Gives the table and the row of each.
+    pub fn unreadable_explanations(
+        &self,
+        is_right: impl Fn(&str, &[u8]) -> bool,
+    ) -> Result<Vec<(&'static str, i64)>, StoreError> {
+        let database = self.database();
+        let mut wrong = Vec::new();
+        for (table, id, column) in EXPLANATIONS {
+            let mut statement = database.prepare(&format!("SELECT {id}, CAST({column} AS BLOB) FROM {table}"))?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let content = row.get_ref(1)?.as_blob().unwrap_or_default();
+                if !is_right(table, content) {
+                    wrong.push((table, row.get(0)?));
+                }
+            }
+        }
+        Ok(wrong)
+    }
+
+    pub fn forget_explanation(&self, table: &str, row: i64) -> Result<(), StoreError> {
+        if let Some((table, id, _)) = EXPLANATIONS.iter().find(|(known, ..)| *known == table) {
+            self.database().execute(&format!("DELETE FROM {table} WHERE {id} = ?1"), [row])?;
+        }
+        Ok(())
     }
 
     /// Cache records that lead to layers of which there is nothing.
@@ -113,6 +156,15 @@ impl Store {
         transaction.execute("UPDATE layers SET boot = NULL WHERE diff_id = ?1", [diff_id.as_bytes()])?;
         transaction.execute("UPDATE cache SET boot = NULL WHERE diff_id = ?1", params![diff_id.as_bytes()])?;
         transaction.commit()?;
+        Ok(())
+    }
+
+    /// Records that were written shortly before a power loss lead to layers that are trusted: so are they.
+    pub fn trust_records_of_trusted_layers(&self) -> Result<(), StoreError> {
+        self.database().execute(
+            "UPDATE cache SET boot = NULL WHERE boot <> ?1 AND diff_id IN (SELECT diff_id FROM layers WHERE boot IS NULL)",
+            [&self.boot],
+        )?;
         Ok(())
     }
 

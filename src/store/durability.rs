@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::{Connection, params};
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, now};
 use crate::io_error::{AtPath, IoError};
 
 /// An ID of the time since the last start of the machine (proc_sys_kernel(5), `random/boot_id`).
@@ -16,9 +16,32 @@ pub(super) fn boot_id() -> Result<String, IoError> {
     Ok(std::fs::read_to_string(PATH).at("read", PATH)?.trim().to_owned())
 }
 
+/// Names the boot in which somebody has looked after what the one before left.
+const BOOT: &str = "boot";
+/// Says when a sync began that came to its end: what was written before that second is on the disk.
+const SYNCED: &str = "synced";
+
 impl Store {
+    /// Whether nobody has looked yet, since the machine started, at what may have been lost when it went down.
+    pub fn is_new_to_boot(&self) -> bool {
+        std::fs::read_to_string(self.root.join(BOOT)).map_or(true, |noted| noted != self.boot)
+    }
+
+    /// Somebody has looked.
+    pub fn note_boot(&self) -> Result<(), StoreError> {
+        let path = self.root.join(BOOT);
+        Ok(std::fs::write(&path, &self.boot).at("write", &path)?)
+    }
+
+    /// What was written before this second (since 1970) is on the disk, if the clock was right.
+    pub fn synced_until(&self) -> i64 {
+        let noted = std::fs::read_to_string(self.root.join(SYNCED));
+        noted.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
+    }
+
     /// Writes all that is in the store to the disk, and trusts it from then on, whatever happens to the machine.
     pub fn sync(&self) -> Result<(), StoreError> {
+        let began = now();
         // Only records that exist before the sync may lose their mark after it.
         let (layers, keys) = {
             let database = self.database();
@@ -39,6 +62,8 @@ impl Store {
             transaction.execute("UPDATE cache SET boot = NULL WHERE key = ?1", params![key])?;
         }
         transaction.commit()?;
+        let path = self.root.join(SYNCED);
+        std::fs::write(&path, began.to_string()).at("write", &path)?;
         write_back_log(&database, &self.root)
     }
 }

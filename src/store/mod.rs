@@ -18,6 +18,7 @@
 //! events.log            what happened
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! last-build            names the report of the last build
+//! boot, synced          in which boot the store was looked after, and when all was on the disk
 //! store.db              images, tags, layers, cache records, and why builds did what they did
 //! ```
 //!
@@ -30,6 +31,7 @@ mod blobs;
 mod build_cache;
 mod cache;
 mod check;
+mod compressed;
 mod durability;
 mod events;
 mod explanations;
@@ -62,7 +64,8 @@ use crate::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
 pub use build_cache::{CacheContent, CacheItem, Eviction};
-pub use check::{LayerRow, damaged_database};
+pub use check::{LayerRow, NamedBlob, damaged_database};
+pub use compressed::CompressedCopy;
 pub use durability::{SYNC_COMMAND, sync_in_background};
 pub use events::{Actor, Event, Events};
 pub use explanations::{Absence, BuildName, BuildRow};
@@ -141,7 +144,9 @@ impl Store {
         if !layout.exists() {
             std::fs::write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#).at("write", &layout)?;
         }
-        let mut database = Connection::open(root.join("store.db"))?;
+        let path = root.join("store.db");
+        let is_new = !path.exists();
+        let mut database = Connection::open(path)?;
         database.busy_timeout(BUSY_TIMEOUT)?;
         database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")?;
         // Whoever closes it last would wait for the disk: the log stays, and is written back beside a sync.
@@ -157,6 +162,9 @@ impl Store {
             added: Mutex::default(),
             origin: RwLock::default(),
         };
+        if is_new {
+            store.note_boot()?;
+        }
         store.remove_dead_staging();
         Ok(store)
     }

@@ -124,7 +124,10 @@ pub fn layer_descriptor(store: &Store, diff_id: &DiffId, format: LayerFormat) ->
     let compressed = of(format).or_else(|| as_it_came().filter(|_| !is_own));
     // One that would have to be fetched to be compressed stays as it is.
     match compressed.or_else(|| known.first().filter(|_| !is_here)) {
-        Some(blob) => Ok(blob.clone()),
+        Some(blob) => {
+            store.touch_blob(&blob.digest);
+            Ok(blob.clone())
+        }
         None => Ok(describe(&compressed_blob(store, diff_id, format)?)),
     }
 }
@@ -134,6 +137,7 @@ pub fn compressed_blob(store: &Store, diff_id: &DiffId, format: LayerFormat) -> 
     let suitable = |blobs: Vec<LayerBlob>| blobs.into_iter().find(|blob| format.suits(&blob.media_type));
     make_present(store, diff_id)?;
     if let Some(blob) = suitable(store.layer_blobs(diff_id)?) {
+        store.touch_blob(&blob.digest);
         return Ok(blob);
     }
     let _lock = store.lock(&format!("compress-{}", diff_id.hex()))?;

@@ -37,6 +37,7 @@ impl VolumeError {
             Self::BadName { .. } => Some("to mount a folder of the host, write its absolute path"),
             Self::Driver { .. } => Some("there is `local`"),
             Self::InUse { .. } => Some("remove the containers first"),
+            Self::DamagedRecord { .. } => Some("`rbuild system check --repair` writes a new one and keeps the files"),
             Self::NotFound { .. } => Some("`rbuild volume ls` shows those that there are"),
             _ => None,
         }

@@ -10,10 +10,12 @@
 
 mod driver;
 mod error;
+mod mending;
 mod record;
 mod volumes;
 
 pub use driver::Backing;
 pub use error::VolumeError;
+pub use mending::Flaw;
 pub use record::{ANONYMOUS, VolumeRecord};
 pub use volumes::{NewVolume, Volumes};

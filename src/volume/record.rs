@@ -23,6 +23,19 @@ pub struct VolumeRecord {
 }
 
 impl VolumeRecord {
+    /// One of the local driver, made now.
+    pub(super) fn plain(name: String, data: PathBuf) -> Self {
+        Self {
+            created_at: jiff::Timestamp::now(),
+            driver: "local".to_owned(),
+            labels: None,
+            mountpoint: data,
+            name,
+            options: None,
+            scope: "local".to_owned(),
+        }
+    }
+
     pub fn is_anonymous(&self) -> bool {
         self.labels.as_ref().is_some_and(|labels| labels.contains_key(ANONYMOUS))
     }

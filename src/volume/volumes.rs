@@ -11,8 +11,12 @@ use super::error::VolumeError;
 use super::record::{ANONYMOUS, VolumeRecord};
 use crate::io_error::AtPath;
 
-const RECORD: &str = "volume.json";
-const DATA: &str = "_data";
+pub(super) const RECORD: &str = "volume.json";
+pub(super) const DATA: &str = "_data";
+/// What is being put into a volume.
+pub(super) const NEW_DATA: &str = "_data.new";
+/// Before the name of a volume that is being removed: no volume is called so.
+pub(super) const REMOVING: &str = ".removed-";
 
 #[derive(Debug, Clone)]
 pub struct Volumes {
@@ -32,6 +36,10 @@ impl Volumes {
     /// Those of the store at that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { folder: store_root.join("volumes") }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// All volumes, by name.
@@ -76,15 +84,8 @@ impl Volumes {
         }
         let data = place.join(DATA);
         std::fs::create_dir_all(&data).at("create", &data)?;
-        let record = VolumeRecord {
-            created_at: jiff::Timestamp::now(),
-            driver: "local".to_owned(),
-            labels: Some(labels).filter(|labels| !labels.is_empty()),
-            mountpoint: data,
-            name,
-            options,
-            scope: "local".to_owned(),
-        };
+        let labels = Some(labels).filter(|labels| !labels.is_empty());
+        let record = VolumeRecord { labels, options, ..VolumeRecord::plain(name, data) };
         write(&place.join(RECORD), &record)?;
         Ok(record)
     }
@@ -103,7 +104,7 @@ impl Volumes {
         if entries.next().is_some() {
             return Ok(());
         }
-        let new = place.join("_data.new");
+        let new = place.join(NEW_DATA);
         let prepare = || -> Result<(), VolumeError> {
             if new.exists() {
                 std::fs::remove_dir_all(&new).at("remove", &new)?;
@@ -123,10 +124,13 @@ impl Volumes {
         }
         let place = self.folder.join(&record.name);
         let _lock = lock(&place)?;
-        // The record first: what is left of one that was interrupted is no volume.
-        let path = place.join(RECORD);
-        std::fs::remove_file(&path).at("remove", &path)?;
-        Ok(std::fs::remove_dir_all(&place).at("remove", &place)?)
+        // Out of the way at once: nobody sees it half gone, and what is left of it is no volume.
+        let aside = self.folder.join(format!("{REMOVING}{name}"));
+        if aside.exists() {
+            std::fs::remove_dir_all(&aside).at("remove", &aside)?;
+        }
+        std::fs::rename(&place, &aside).at("rename", &place)?;
+        Ok(std::fs::remove_dir_all(&aside).at("remove", &aside)?)
     }
 }
 
@@ -150,7 +154,7 @@ fn lock(place: &Path) -> Result<File, VolumeError> {
     Ok(file)
 }
 
-fn read(path: &Path) -> Result<Option<VolumeRecord>, VolumeError> {
+pub(super) fn read(path: &Path) -> Result<Option<VolumeRecord>, VolumeError> {
     let bytes = match std::fs::read(path) {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
             return Ok(None);
@@ -161,7 +165,7 @@ fn read(path: &Path) -> Result<Option<VolumeRecord>, VolumeError> {
     serde_json::from_slice(&bytes).map(Some).map_err(damaged)
 }
 
-fn write(path: &Path, record: &VolumeRecord) -> Result<(), VolumeError> {
+pub(super) fn write(path: &Path, record: &VolumeRecord) -> Result<(), VolumeError> {
     let damaged = |source| VolumeError::DamagedRecord { path: path.to_owned(), source };
     let bytes = serde_json::to_vec(record).map_err(damaged)?;
     let temporary = path.with_extension("new");

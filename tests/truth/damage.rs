@@ -85,6 +85,93 @@ fn changed_blobs_are_never_passed_on() {
     store.run(&["run", "--rm", "--network", "none", "busybox", "true"]).ok();
 }
 
+/// What only makes builds faster or explains them says itself that it is wrong: nothing comes of it.
+#[test]
+fn changed_notes_are_named_and_never_believed() {
+    let Some(store) = built() else { return };
+    for number in 0..80 {
+        store.write(&format!("ctx/many/{number}"), format!("{number}"));
+    }
+    let text = "FROM busybox\nCOPY many /many\n";
+    // Old enough for the stat cache to believe what it reads.
+    std::thread::sleep(std::time::Duration::from_millis(200));
+    let id = store.build_text(text, &["-q"]).ok().stdout();
+    for folder in ["contexts", "copies"] {
+        let files: Vec<_> = std::fs::read_dir(store.root().join(folder)).unwrap().flatten().collect();
+        assert!(!files.is_empty(), "{folder}");
+        for (number, file) in files.iter().enumerate() {
+            flip(&file.path(), 70 + 11 * number as u64);
+        }
+        let said = store.run(&["system", "check"]).fails(1).stdout();
+        assert!(said.contains(&format!("damaged  file {folder}/")), "{said}");
+        assert_eq!(store.build(&["-q", "--no-cache"]).ok().stdout(), id, "{folder}");
+        store.run(&["system", "check", "--repair"]).ok();
+    }
+    let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
+    database.execute("UPDATE file_lists SET list = x'0102'", []).unwrap();
+    database.execute("UPDATE builds SET report = '{' || report", []).unwrap();
+    drop(database);
+    store.write("ctx/many/1", "other");
+    store.build(&[]).ok();
+    let said = store.run(&["system", "check"]).fails(1).stdout();
+    assert!(said.contains("damaged  report of a build") && said.contains("damaged  list of files"), "{said}");
+    store.run(&["system", "check", "--repair"]).ok();
+    assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
+}
+
+/// Bytes of the database: whatever changes, an image is right, or made again, or refused. `RBUILD_TEST_FLIPS=200` changes
+/// as many.
+#[test]
+fn no_changed_byte_of_the_database_makes_another_image() {
+    let Some(store) = built() else { return };
+    let changes: u64 = std::env::var("RBUILD_TEST_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    let database = store.root().join("store.db");
+    settle(&store);
+    let right = save(&store).expect("nothing was changed yet");
+    let whole = std::fs::read(&database).unwrap();
+    let seed = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+    let mut dice = crate::stale::Dice::new(u64::from(seed) | 1);
+    let used: Vec<usize> = (0..whole.len()).filter(|place| whole[*place] != 0).collect();
+    for _ in 0..changes {
+        let mut changed = whole.clone();
+        let place = used[dice.below(used.len() as u64) as usize];
+        changed[place] ^= 1 << dice.below(8);
+        for side in ["store.db-wal", "store.db-shm"] {
+            let _ = std::fs::remove_file(store.root().join(side));
+        }
+        std::fs::write(&database, changed).unwrap();
+        store.build(&["-t", "whole"]);
+        if let Some(saved) = save(&store) {
+            assert!(saved == right, "byte {place} changed, and with it the image");
+        }
+        store.run(&["system", "check", "--repair"]);
+        store.run(&["system", "check", "--repair"]).ok();
+        store.run(&["load", "-q", "-i", &crate::common::busybox_archive().unwrap().to_string_lossy()]).ok();
+        store.build(&["-t", "whole"]).ok();
+        assert!(save(&store).is_some_and(|saved| saved == right), "byte {place} changed, and the repair did not help");
+    }
+}
+
+/// The image as an archive, if it can be had.
+fn save(store: &TestStore) -> Option<Vec<u8>> {
+    let _ = std::fs::remove_file(store.work().join("out.tar"));
+    let saved = store.build(&["--reproducible", "-o", "type=oci,dest=out.tar"]);
+    (saved.code() == Some(0)).then(|| std::fs::read(store.work().join("out.tar")).unwrap())
+}
+
+/// All of the database is in its main file once whoever closes it last has written the log back: a build syncs behind
+/// the user's back.
+fn settle(store: &TestStore) {
+    for _ in 0..400 {
+        let database = rusqlite::Connection::open(store.root().join("store.db"));
+        drop(database.and_then(|database| database.execute_batch("PRAGMA user_version")));
+        if !store.root().join("store.db-wal").exists() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    }
+}
+
 #[test]
 fn an_image_without_its_config_is_refused_and_removed() {
     let Some(store) = built() else { return };
@@ -104,15 +191,7 @@ fn an_image_without_its_config_is_refused_and_removed() {
 fn a_damaged_database_is_named_and_rebuilt_from_what_can_be_read() {
     let Some(store) = built() else { return };
     let database = store.root().join("store.db");
-    // All of it is in the main file once whoever closes it last has written the log back: a build syncs behind the
-    // user's back.
-    for _ in 0..400 {
-        drop(rusqlite::Connection::open(&database).and_then(|database| database.execute_batch("PRAGMA user_version")));
-        if !store.root().join("store.db-wal").exists() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
+    settle(&store);
     let pages = std::fs::metadata(&database).unwrap().len() / 4096;
     let file = std::fs::File::options().write(true).open(&database).unwrap();
     for page in (pages / 2)..pages {

@@ -13,5 +13,6 @@ mod crowd;
 mod damage;
 mod digest;
 mod disk;
+mod power;
 mod space;
 mod stale;

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::common::TestStore;
+use crate::registry::TestRegistry;
 
 /// What `du` says of the store, in bytes.
 fn disk_usage(store: &TestStore) -> u64 {
@@ -140,6 +141,45 @@ fn a_cache_mount_in_use_stays() {
     assert!(data().is_none());
 }
 
+/// A layer that was compressed for a push can be compressed again: the copy is cache, and the image stays.
+#[test]
+fn compressed_copies_go_and_come_again() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    built(&store);
+    let big = || {
+        let blobs = std::fs::read_dir(store.root().join("blobs/sha256")).unwrap().flatten();
+        blobs.filter(|blob| blob.metadata().unwrap().len() > 1000).count()
+    };
+    let registry = TestRegistry::start();
+    let name = registry.name("space:1");
+    let push = || {
+        store.run(&["tag", "space", &name]).ok();
+        let said = store.run(&["push", &name]).ok().stdout();
+        said.split_whitespace()
+            .find(|word| word.starts_with("sha256:"))
+            .map(str::to_owned)
+            .expect("push says the digest")
+    };
+    let before = big();
+    let first = push();
+    assert!(big() > before, "nothing was kept of what was compressed");
+    let said = store.run(&["image", "prune", "-f"]).ok().stdout();
+    assert!(big() > before, "the image may be pushed: {said}");
+    let rows = store.run(&["system", "df", "-v"]).ok().stdout();
+    assert!(rows.contains(" internal "), "{rows}");
+    let said = store.run(&["builder", "prune", "-f"]).ok().stdout();
+    assert_eq!(big(), before, "{said}");
+    store.run(&["run", "--rm", "--network", "none", "space", "ls", "/a", "/b"]).ok();
+    assert_eq!(push(), first, "compressed again, it has other bytes");
+    assert!(big() > before);
+    store.run(&["rmi", "space", &name]).ok();
+    store.run(&["image", "prune", "-f"]).ok();
+    assert_eq!(big(), before + 1, "nobody can push what has no name: only the base has its copy");
+    // The base came as a blob: nothing else could restore it.
+    store.run(&["save", "-o", "base.tar", "busybox"]).ok();
+    assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
+}
+
 /// `12.3MB` as bytes.
 fn bytes(text: &str) -> f64 {
     let digits = text.find(|c: char| c.is_alphabetic()).unwrap();
@@ -159,7 +199,11 @@ fn what_is_shown_is_what_the_disk_has() {
     store.write("ctx/many/f1", "changed");
     store.build_text(text, &["-t", "linked"]).ok();
     store.run(&["save", "-o", "saved.tar", "space"]).ok();
-    store.run(&["run", "--network", "none", "space", "sh", "-c", "head -c 500000 /dev/zero > /z"]).ok();
+    let registry = TestRegistry::start();
+    store.run(&["tag", "linked", &registry.name("linked:1")]).ok();
+    store.run(&["push", &registry.name("linked:1")]).ok();
+    let noise = "head -c 500000 /dev/zero > /z; head -c 700000 /dev/zero > /data/z; seq 1 30000";
+    store.run(&["run", "--network", "none", "-v", "data:/data", "space", "sh", "-c", noise]).ok();
     let rows = store.run(&["system", "df", "--format", "{{.Size}}"]).ok().stdout();
     let shown: f64 = rows.lines().map(bytes).sum();
     let real = disk_usage(&store) as f64;
@@ -168,5 +212,5 @@ fn what_is_shown_is_what_the_disk_has() {
     assert!(verbose.contains("exec.cachemount") && verbose.contains("UNIQUE SIZE"), "{verbose}");
     let said = store.run(&["system", "prune", "-af"]).ok().stdout();
     assert!(said.contains("Total reclaimed space: "), "{said}");
-    assert!(disk_usage(&store) < 1_200_000, "{}", disk_usage(&store));
+    assert!(disk_usage(&store) < 2_000_000, "{}", disk_usage(&store));
 }

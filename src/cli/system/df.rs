@@ -11,7 +11,7 @@ use crate::cli::image_info::{self, ImageInfo};
 use crate::cli::{CliError, output};
 use crate::container::{Containers, Entry};
 use crate::digest::DiffId;
-use crate::store::{CacheItem, Store, Usage, disk_usage};
+use crate::store::{CacheItem, CompressedCopy, Store, Usage, disk_usage};
 use crate::volume::Volumes;
 
 /// Show how much room images, containers, volumes and the build cache take
@@ -99,12 +99,18 @@ fn details(group: &Group) -> Result<String, CliError> {
     Ok(format!("{title}{total}\n\n{table}\n"))
 }
 
-/// What each layer takes: its folder and its blobs.
-fn layer_sizes(store: &Store, usage: &Usage, image: &ImageInfo) -> Result<Vec<(DiffId, u64)>, CliError> {
+/// What each layer takes: its folder and its blobs, but for copies that belong to the cache.
+fn layer_sizes(
+    store: &Store,
+    usage: &Usage,
+    image: &ImageInfo,
+    copies: &[CompressedCopy],
+) -> Result<Vec<(DiffId, u64)>, CliError> {
     let mut sizes = Vec::new();
     for diff_id in &image.config.rootfs.diff_ids {
         let blobs = store.layer_blobs(diff_id)?;
-        let blobs: u64 = blobs.iter().filter_map(|blob| usage.blobs.get(&blob.digest)).sum();
+        let own = blobs.iter().filter(|blob| copies.iter().all(|copy| copy.blob != blob.digest));
+        let blobs: u64 = own.filter_map(|blob| usage.blobs.get(&blob.digest)).sum();
         sizes.push((*diff_id, usage.layers.get(diff_id).copied().unwrap_or(0) + blobs));
     }
     Ok(sizes)
@@ -112,10 +118,11 @@ fn layer_sizes(store: &Store, usage: &Usage, image: &ImageInfo) -> Result<Vec<(D
 
 fn images(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
     let all = image_info::all(store)?;
+    let copies = store.compressed_copies()?;
     let mut sizes = Vec::new();
     let mut holders: HashMap<DiffId, usize> = HashMap::new();
     for image in &all {
-        let mut layers = layer_sizes(store, usage, image)?;
+        let mut layers = layer_sizes(store, usage, image, &copies)?;
         layers.sort();
         layers.dedup();
         layers.iter().for_each(|(diff_id, _)| *holders.entry(*diff_id).or_default() += 1);

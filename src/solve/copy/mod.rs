@@ -56,7 +56,8 @@ impl Solver<'_> {
             facts.extend(gathered.iter().map(|source| self.source_fact(source)));
             facts
         };
-        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache, facts: Some(&facts) };
+        let times = [step.epoch, step.latest_time];
+        let request = LayerRequest { step: id, parent: &parent, key, times, ignore_cache, facts: Some(&facts) };
         let stack = self.place(made, &request, step, &gathered)?;
         if let (Some(key), Some(layer)) = (shortcut, stack.layers.last()) {
             self.store.add_cache_record(&key, &layer.diff_id)?;
@@ -79,7 +80,8 @@ impl Solver<'_> {
         let parent = Stack::default();
         let gathered = self.gather(step, &[])?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
-        let request = LayerRequest { step: id, parent: &parent, key, ignore_cache: false, facts: None };
+        let request =
+            LayerRequest { step: id, parent: &parent, key, times: [None; 2], ignore_cache: false, facts: None };
         let stack = self.place(made, &request, step, &gathered)?;
         gathered.iter().for_each(|source| self.keep_list(source));
         Ok((stack, gathered.first().map(|source| source.digest)))

@@ -37,7 +37,7 @@ impl Files {
             (TreeSource::Context(name), _) => Ok(Self::Context(solver.contexts.open(name.as_deref())?)),
             (TreeSource::Step(_), stack) => {
                 let layers = stack.cloned().unwrap_or_default().unpacked(solver.store)?;
-                Ok(Self::Tree(Arc::new(View::open(&layers)?)))
+                Ok(Self::Tree(Arc::new(View::of_layers(&layers)?)))
             }
         }
     }

@@ -1,0 +1,197 @@
+//! What may be wrong with the folders of containers, and how it is put right: after a `kill -9`, a power loss, a disk
+//! that changed bytes. What a container wrote is never thrown away.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::directory::{BY_NAME, Containers, LOCK, RECORD, REMOVING, STATE, is_locked};
+use super::record::Record;
+use super::state::State;
+use crate::digest::DiffId;
+use crate::snapshot;
+use crate::store::Store;
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone)]
+pub struct Flaw {
+    /// `container 0123456789ab`.
+    pub subject: String,
+    pub fault: String,
+    /// It keeps somebody from something; else it only takes room.
+    pub is_damage: bool,
+    cure: Cure,
+}
+
+#[derive(Debug, Clone)]
+enum Cure {
+    Remove(PathBuf),
+    /// The folder gets a name that no container has.
+    PutAside(PathBuf),
+    /// An end that nobody wrote down.
+    NewState(PathBuf),
+    Name {
+        link: PathBuf,
+        id: String,
+    },
+    Unpack(DiffId),
+}
+
+impl Containers {
+    /// What is wrong with the containers' folders. What others are just making or removing is left alone.
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        for entry in std::fs::read_dir(self.root()).into_iter().flatten().flatten() {
+            let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+            if name.starts_with(REMOVING) {
+                let subject = format!("folder containers/{name}");
+                flaws.push(Flaw::leftover(subject, "the removal of a container was interrupted", Cure::Remove(path)));
+            } else if name.len() == 64 && path.is_dir() {
+                self.flaws_of(&name, &path, &mut flaws);
+            }
+        }
+        for entry in std::fs::read_dir(self.root().join(BY_NAME)).into_iter().flatten().flatten() {
+            let target = std::fs::read_link(entry.path()).unwrap_or_default();
+            if !self.root().join(&target).is_dir() {
+                let subject = format!("name {} of a container", entry.file_name().to_string_lossy());
+                flaws.push(Flaw::leftover(subject, "the container is not there", Cure::Remove(entry.path())));
+            }
+        }
+        flaws
+    }
+
+    fn flaws_of(&self, id: &str, path: &Path, flaws: &mut Vec<Flaw>) {
+        // Its monitor looks after it, and whoever makes it is not done.
+        if is_locked(path).unwrap_or(false) {
+            return;
+        }
+        let subject = format!("container {}", &id[..12]);
+        let record = match Record::read(&path.join(RECORD)) {
+            Ok(record) => record,
+            Err(error) if error.is_not_found() => {
+                if path.exists() {
+                    flaws.push(Flaw::leftover(subject, "it was never finished", Cure::Remove(path.to_owned())));
+                }
+                return;
+            }
+            Err(error) => {
+                return flaws.push(Flaw::damage(subject, error.to_string(), Cure::PutAside(path.to_owned())));
+            }
+        };
+        let state = path.join(STATE);
+        if let Err(error) = State::read(&state) {
+            flaws.push(Flaw::damage(subject.clone(), error.to_string(), Cure::NewState(state)));
+        }
+        for diff_id in record.diff_ids().into_iter().filter(|diff_id| !self.layer_path(diff_id).is_dir()) {
+            let fault = format!("layer {diff_id} is not unpacked any more");
+            flaws.push(Flaw::damage(subject.clone(), fault, Cure::Unpack(diff_id)));
+        }
+        let link = self.root().join(BY_NAME).join(record.plain_name());
+        if std::fs::symlink_metadata(&link).is_err() {
+            let cure = Cure::Name { link, id: id.to_owned() };
+            flaws.push(Flaw::damage(subject.clone(), "another container could take its name", cure));
+        }
+        for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+            // What is written anew is renamed when it is whole.
+            if entry.file_name().to_string_lossy().ends_with(".new") && entry.path().is_file() {
+                let fault = format!("{} was never finished", entry.file_name().to_string_lossy());
+                flaws.push(Flaw::leftover(subject.clone(), fault, Cure::Remove(entry.path())));
+            }
+        }
+    }
+
+    fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
+        self.store_root().join("layers").join(diff_id.hex())
+    }
+
+    /// Puts it right, unless somebody uses the container by now. Says what was done, or nothing.
+    pub fn mend(&self, store: &Store, flaw: &Flaw) -> Option<String> {
+        match &flaw.cure {
+            Cure::Remove(path) if path.is_dir() => {
+                let _lock = taken(path)?;
+                store.remove_leftover(path).ok()?;
+                Some("removed".to_owned())
+            }
+            Cure::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
+            Cure::PutAside(path) => {
+                let _lock = taken(path)?;
+                let id = path.file_name()?.to_string_lossy().into_owned();
+                let name = format!("damaged-{id}");
+                std::fs::rename(path, path.with_file_name(&name)).ok()?;
+                for link in std::fs::read_dir(self.root().join(BY_NAME)).into_iter().flatten().flatten() {
+                    if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(&id)) {
+                        std::fs::remove_file(link.path()).ok()?;
+                    }
+                }
+                Some(format!("put aside as containers/{name}, with what it wrote in the folder `upper`"))
+            }
+            Cure::NewState(path) => {
+                let _lock = taken(path.parent()?)?;
+                State::default().write(path).ok()?;
+                Some("it counts as never started".to_owned())
+            }
+            Cure::Name { link, id } => {
+                std::os::unix::fs::symlink(id, link).ok()?;
+                Some("it has its name again".to_owned())
+            }
+            Cure::Unpack(diff_id) => {
+                snapshot::unpack(store, diff_id).ok()?;
+                Some("unpacked again".to_owned())
+            }
+        }
+    }
+}
+
+/// The lock of a container that nobody runs; one that was never finished may have none.
+fn taken(folder: &Path) -> Option<Option<File>> {
+    match File::open(folder.join(LOCK)) {
+        Ok(file) => file.try_lock().is_ok().then_some(Some(file)),
+        Err(_) => Some(None),
+    }
+}
+
+impl Flaw {
+    fn damage(subject: String, fault: impl Into<String>, cure: Cure) -> Self {
+        Self { subject, fault: fault.into(), is_damage: true, cure }
+    }
+
+    fn leftover(subject: String, fault: impl Into<String>, cure: Cure) -> Self {
+        Self { is_damage: false, ..Self::damage(subject, fault, cure) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_nobody_finished_goes_and_what_is_damaged_is_put_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let containers = Containers::of(folder.path());
+        let root = folder.path().join("containers");
+        let (unfinished, damaged) = (root.join("a".repeat(64)), root.join("b".repeat(64)));
+        for path in [&unfinished, &damaged, &root.join(".removed-x"), &root.join(BY_NAME)] {
+            std::fs::create_dir_all(path).unwrap();
+        }
+        std::fs::write(damaged.join(RECORD), "{ no record").unwrap();
+        std::fs::write(damaged.join("upper"), "kept").unwrap();
+        std::os::unix::fs::symlink("c".repeat(64), root.join(BY_NAME).join("nobody")).unwrap();
+        let flaws = containers.flaws();
+        assert_eq!(flaws.iter().filter(|flaw| flaw.is_damage).count(), 1);
+        assert_eq!(flaws.len(), 4, "{flaws:?}");
+        assert!(flaws.iter().all(|flaw| containers.mend(&store, flaw).is_some()));
+        assert!(containers.flaws().is_empty() && containers.list().unwrap().is_empty());
+        let aside = root.join(format!("damaged-{}", "b".repeat(64)));
+        assert_eq!(std::fs::read_to_string(aside.join("upper")).unwrap(), "kept");
+    }
+
+    #[test]
+    fn one_that_is_being_made_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let containers = Containers::of(folder.path());
+        let reserved = containers.reserve(Some("mine")).unwrap();
+        assert!(containers.flaws().is_empty());
+        drop(reserved);
+        assert_eq!(containers.flaws().len(), 1);
+    }
+}

@@ -1,0 +1,121 @@
+//! What may be wrong with the folders of volumes, and how it is put right. What is in a volume is never thrown away.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::Volumes;
+use super::record::VolumeRecord;
+use super::volumes::{DATA, NEW_DATA, RECORD, REMOVING, read, write};
+
+/// Something that is not as it should be.
+#[derive(Debug, Clone)]
+pub struct Flaw {
+    pub name: String,
+    pub fault: String,
+    /// It keeps somebody from something; else it only takes room.
+    pub is_damage: bool,
+    cure: Cure,
+}
+
+#[derive(Debug, Clone)]
+enum Cure {
+    Remove(PathBuf),
+    /// A record without what the old one said of labels and options.
+    NewRecord,
+    NewData,
+}
+
+impl Volumes {
+    pub fn flaws(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        for entry in std::fs::read_dir(self.folder()).into_iter().flatten().flatten() {
+            let (name, place) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+            if is_being_changed(&place) || !place.is_dir() {
+                continue;
+            }
+            let mut add = |fault: &str, is_damage, cure| {
+                flaws.push(Flaw { name: name.clone(), fault: fault.to_owned(), is_damage, cure });
+            };
+            if name.starts_with(REMOVING) {
+                add("its removal was interrupted", false, Cure::Remove(place));
+                continue;
+            }
+            match read(&place.join(RECORD)) {
+                Err(_) => add("its record cannot be read", true, Cure::NewRecord),
+                Ok(None) if is_empty(&place.join(DATA)) => add("it was never finished", false, Cure::Remove(place)),
+                Ok(None) => add("it has no record", true, Cure::NewRecord),
+                Ok(Some(_)) if !place.join(DATA).is_dir() => add("its folder is gone", true, Cure::NewData),
+                Ok(Some(_)) => {
+                    for left in
+                        [NEW_DATA, "volume.new"].map(|name| place.join(name)).into_iter().filter(|left| left.exists())
+                    {
+                        add("what was to be put into it was never finished", false, Cure::Remove(left));
+                    }
+                }
+            }
+        }
+        flaws
+    }
+
+    /// Puts it right, unless somebody uses it by now. Says what was done, or nothing.
+    pub fn mend(&self, flaw: &Flaw) -> Option<String> {
+        let place = self.folder().join(&flaw.name);
+        if is_being_changed(&place) {
+            return None;
+        }
+        match &flaw.cure {
+            Cure::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path).ok().map(|()| "removed".to_owned()),
+            Cure::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
+            Cure::NewRecord => {
+                let data = place.join(DATA);
+                std::fs::create_dir_all(&data).ok()?;
+                write(&place.join(RECORD), &VolumeRecord::plain(flaw.name.clone(), data)).ok()?;
+                Some("it has a new one: its labels and options are lost, its files are there".to_owned())
+            }
+            Cure::NewData => {
+                std::fs::create_dir(place.join(DATA)).ok()?;
+                Some("it is an empty volume now".to_owned())
+            }
+        }
+    }
+}
+
+/// Somebody makes, fills or removes it.
+fn is_being_changed(place: &Path) -> bool {
+    File::open(place.join("lock")).is_ok_and(|file| file.try_lock().is_err())
+}
+
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).map_or(true, |mut entries| entries.next().is_none())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::NewVolume;
+    use super::*;
+
+    #[test]
+    fn files_stay_whatever_happens_to_the_record() {
+        let store = tempfile::tempdir().unwrap();
+        let volumes = Volumes::of(store.path());
+        for name in ["torn", "lost", "empty", "whole"] {
+            let record = volumes.create(NewVolume { name: name.to_owned(), ..NewVolume::default() }).unwrap();
+            if name != "empty" {
+                std::fs::write(record.mountpoint.join("f"), name).unwrap();
+            }
+        }
+        let place = |name: &str| store.path().join("volumes").join(name);
+        assert!(volumes.flaws().is_empty());
+        std::fs::write(place("torn").join(RECORD), "").unwrap();
+        std::fs::remove_file(place("lost").join(RECORD)).unwrap();
+        std::fs::remove_file(place("empty").join(RECORD)).unwrap();
+        std::fs::create_dir(place("whole").join(NEW_DATA)).unwrap();
+        let flaws = volumes.flaws();
+        assert_eq!(flaws.len(), 4, "{flaws:?}");
+        assert!(flaws.iter().all(|flaw| volumes.mend(flaw).is_some()));
+        assert!(volumes.flaws().is_empty());
+        let names: Vec<String> = volumes.list().unwrap().into_iter().map(|record| record.name).collect();
+        assert_eq!(names, ["lost", "torn", "whole"]);
+        assert_eq!(std::fs::read_to_string(place("torn").join(DATA).join("f")).unwrap(), "torn");
+    }
+}
