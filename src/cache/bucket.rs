@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -14,10 +14,12 @@ use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
 use super::bucket_options::BucketOptions;
+use super::multipart::{THRESHOLD, element};
 use super::place::{BlobContent, Place, PlaceError, read_bounded};
 use super::sigv4::{Unsigned, escape_path, hex, sign};
 use crate::digest::BlobDigest;
 use crate::image::Descriptor;
+use crate::registry::{Limits, Pace, TooSlow};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may stay silent.
@@ -26,7 +28,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(60);
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// How much of what a server says about an error is read.
-const MESSAGE_LIMIT: usize = 4096;
+const MESSAGE_LIMIT: u64 = 4096;
 const CHUNK: usize = 256 << 10;
 
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +47,8 @@ pub enum BucketError {
     },
     #[error("{host} answered {status} ({method} {path}): {message}")]
     Status { host: String, method: Method, path: String, status: u16, message: String },
+    #[error("{host} answered what makes no sense ({path}): {reason}")]
+    BadAnswer { host: String, path: String, reason: String },
     #[error("the HTTP client could not be made")]
     Client(#[source] reqwest::Error),
     #[error("the runtime for network connections could not be made")]
@@ -59,10 +63,20 @@ pub struct Bucket {
 }
 
 /// What a request carries.
-enum Payload<'a> {
+pub(super) enum Payload<'a> {
     Nothing,
     Bytes(&'a [u8]),
     Blob(&'a Descriptor, &'a BlobContent<'a>),
+    Part { bytes: Bytes, sha256: String },
+}
+
+/// One request.
+pub(super) struct Ask<'a> {
+    pub method: Method,
+    pub key: &'a str,
+    /// Escaped and in the order in which it is signed.
+    pub query: &'a str,
+    pub payload: &'a Payload<'a>,
 }
 
 impl Payload<'_> {
@@ -71,6 +85,7 @@ impl Payload<'_> {
             Self::Nothing => hex(&Sha256::digest(b"")),
             Self::Bytes(bytes) => hex(&Sha256::digest(bytes)),
             Self::Blob(blob, _) => blob.digest.hex(),
+            Self::Part { sha256, .. } => sha256.clone(),
         }
     }
 
@@ -79,6 +94,7 @@ impl Payload<'_> {
             Self::Nothing => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
             Self::Blob(blob, _) => blob.size,
+            Self::Part { bytes, .. } => bytes.len() as u64,
         }
     }
 
@@ -86,6 +102,7 @@ impl Payload<'_> {
         Ok(match self {
             Self::Nothing => Body::from(""),
             Self::Bytes(bytes) => Body::from(bytes.to_vec()),
+            Self::Part { bytes, .. } => Body::from(bytes.clone()),
             Self::Blob(blob, content) => {
                 let reader = content().map_err(|source| PlaceError::Content { digest: blob.digest, source })?;
                 Body::wrap_stream(chunks_of(reader))
@@ -147,10 +164,10 @@ impl Bucket {
     }
 
     /// Makes the request, again where the server could not answer; gives the answer whatever its status is.
-    fn request(&self, method: &Method, key: &str, payload: &Payload<'_>) -> Result<Response, PlaceError> {
+    fn request(&self, ask: &Ask<'_>) -> Result<Response, PlaceError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
-            let response = self.request_once(method, key, payload);
+            let response = self.request_once(ask);
             let may_pass = match &response {
                 Ok(response) => response.status().is_server_error() || response.status().as_u16() == 429,
                 Err(PlaceError::Bucket(BucketError::Unreachable { .. })) => true,
@@ -165,7 +182,8 @@ impl Bucket {
         unreachable!("the loop ends with the last try")
     }
 
-    fn request_once(&self, method: &Method, key: &str, payload: &Payload<'_>) -> Result<Response, PlaceError> {
+    fn request_once(&self, ask: &Ask<'_>) -> Result<Response, PlaceError> {
+        let Ask { method, key, query, payload } = ask;
         let credentials = self
             .options
             .credentials()
@@ -173,6 +191,7 @@ impl Bucket {
         let mut url = self.address.clone();
         let path = format!("{}/{}", self.address.path().trim_end_matches('/'), escape_path(key));
         url.set_path(&path);
+        url.set_query(Some(*query).filter(|query| !query.is_empty()));
         let host = match (url.host_str(), url.port()) {
             (Some(host), Some(port)) => format!("{host}:{port}"),
             (host, _) => host.unwrap_or_default().to_owned(),
@@ -182,6 +201,7 @@ impl Bucket {
             method: method.as_str(),
             host: &host,
             path: &path,
+            query,
             payload: &sha256,
             region: &self.options.region,
         };
@@ -203,36 +223,45 @@ impl Bucket {
     }
 
     /// The answer, when it is a good one; nothing when there is no such object.
-    fn good(&self, method: Method, key: &str, payload: &Payload<'_>) -> Result<Option<Response>, PlaceError> {
-        let response = self.request(&method, key, payload)?;
+    pub(super) fn good(&self, ask: &Ask<'_>) -> Result<Option<Response>, PlaceError> {
+        let response = self.request(ask)?;
         let status = response.status();
         if status.is_success() {
             return Ok(Some(response));
         }
-        if status.as_u16() == 404 && payload.size() == 0 {
+        if status.as_u16() == 404 && ask.payload.size() == 0 {
             return Ok(None);
         }
-        let host = self.address.host_str().unwrap_or_default().to_owned();
+        let host = self.host();
         let message = self.message_of(response);
-        let path = key.to_owned();
+        let (method, path) = (ask.method.clone(), ask.key.to_owned());
         Err(BucketError::Status { host, method, path, status: status.as_u16(), message }.into())
+    }
+
+    /// The same for a whole object.
+    fn object(&self, method: Method, key: &str, payload: &Payload<'_>) -> Result<Option<Response>, PlaceError> {
+        self.good(&Ask { method, key, query: "", payload })
+    }
+
+    pub(super) fn host(&self) -> String {
+        self.address.host_str().unwrap_or_default().to_owned()
     }
 
     /// What S3 says in its XML: the code and a sentence.
     fn message_of(&self, response: Response) -> String {
-        let text = self.runtime.block_on(async { response.text().await }).unwrap_or_default();
-        let text: String = text.chars().take(MESSAGE_LIMIT).collect();
-        let element = |name: &str| {
-            let rest = text.split_once(&format!("<{name}>"))?.1;
-            Some(rest.split_once("</")?.0.to_owned())
-        };
-        let parts: Vec<String> = ["Code", "Message"].into_iter().filter_map(element).collect();
+        let mut bytes = Vec::new();
+        // What broke off is said as far as it came.
+        let _ = self.reader(response).take(MESSAGE_LIMIT).read_to_end(&mut bytes);
+        let text = String::from_utf8_lossy(&bytes);
+        let parts: Vec<&str> = ["Code", "Message"].into_iter().filter_map(|name| element(&text, name)).collect();
         if parts.is_empty() { "no reason is given".to_owned() } else { parts.join(": ") }
     }
 
-    fn reader(&self, response: Response) -> Box<dyn Read + Send> {
+    pub(super) fn reader(&self, response: Response) -> Box<dyn Read + Send> {
         let stream = response.bytes_stream().map(|chunk| chunk.map_err(io::Error::other)).boxed();
-        Box::new(BodyReader { runtime: self.runtime.clone(), stream, chunk: Bytes::new() })
+        let Limits { slowest, window, .. } = Limits::default();
+        let pace = Pace::new(slowest, window);
+        Box::new(BodyReader { runtime: self.runtime.clone(), stream, chunk: Bytes::new(), pace })
     }
 }
 
@@ -241,15 +270,19 @@ struct BodyReader {
     runtime: Arc<Runtime>,
     stream: BoxStream<'static, io::Result<Bytes>>,
     chunk: Bytes,
+    pace: Pace,
 }
 
 impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.chunk.is_empty() {
-            match self.runtime.block_on(self.stream.next()) {
-                Some(chunk) => self.chunk = chunk?,
-                None => return Ok(0),
-            }
+            let asked_at = Instant::now();
+            let Some(chunk) = self.runtime.block_on(self.stream.next()) else { return Ok(0) };
+            self.chunk = chunk?;
+            self.pace.came(self.chunk.len() as u64, asked_at.elapsed()).map_err(|slow| {
+                let TooSlow { slowest, window } = slow;
+                io::Error::other(format!("fewer than {slowest} bytes per second came for {} s", window.as_secs()))
+            })?;
         }
         let count = buffer.len().min(self.chunk.len());
         buffer[..count].copy_from_slice(&self.chunk.split_to(count));
@@ -267,14 +300,14 @@ impl Place for Bucket {
     }
 
     fn manifest(&self, limit: u64) -> Result<Option<Vec<u8>>, PlaceError> {
-        match self.good(Method::GET, &self.manifest_key(), &Payload::Nothing)? {
+        match self.object(Method::GET, &self.manifest_key(), &Payload::Nothing)? {
             Some(response) => read_bounded(self.reader(response), "the manifest", limit).map(Some),
             None => Ok(None),
         }
     }
 
     fn blob_size(&self, digest: &BlobDigest) -> Result<Option<u64>, PlaceError> {
-        let response = self.good(Method::HEAD, &self.blob_key(digest), &Payload::Nothing)?;
+        let response = self.object(Method::HEAD, &self.blob_key(digest), &Payload::Nothing)?;
         let length = |response: Response| {
             let text = response.headers().get("content-length").and_then(|value| value.to_str().ok());
             text.and_then(|text| text.parse().ok()).unwrap_or(0)
@@ -283,17 +316,21 @@ impl Place for Bucket {
     }
 
     fn open_blob(&self, digest: &BlobDigest) -> Result<Box<dyn Read + Send>, PlaceError> {
-        match self.good(Method::GET, &self.blob_key(digest), &Payload::Nothing)? {
+        match self.object(Method::GET, &self.blob_key(digest), &Payload::Nothing)? {
             Some(response) => Ok(self.reader(response)),
             None => Err(PlaceError::NoBlob { digest: *digest }),
         }
     }
 
     fn put_blob(&self, blob: &Descriptor, content: &BlobContent<'_>) -> Result<(), PlaceError> {
-        self.good(Method::PUT, &self.blob_key(&blob.digest), &Payload::Blob(blob, content)).map(drop)
+        let key = self.blob_key(&blob.digest);
+        match blob.size > THRESHOLD {
+            true => self.put_in_parts(&key, blob, content),
+            false => self.object(Method::PUT, &key, &Payload::Blob(blob, content)).map(drop),
+        }
     }
 
     fn put_manifest(&self, bytes: &[u8]) -> Result<(), PlaceError> {
-        self.good(Method::PUT, &self.manifest_key(), &Payload::Bytes(bytes)).map(drop)
+        self.object(Method::PUT, &self.manifest_key(), &Payload::Bytes(bytes)).map(drop)
     }
 }

@@ -15,6 +15,7 @@ mod import;
 mod inline;
 mod mount_record;
 mod mounts;
+mod multipart;
 mod options;
 mod origin;
 mod outlines;

@@ -24,12 +24,14 @@ pub struct Unsigned<'a> {
     pub host: &'a str,
     /// Escaped as it is sent.
     pub path: &'a str,
+    /// Escaped as it is sent, its fields in order, each with an equals sign.
+    pub query: &'a str,
     /// The body's SHA-256, in hexadecimal digits.
     pub payload: &'a str,
     pub region: &'a str,
 }
 
-/// The headers that make the request a signed one. S3's requests of this program have no query.
+/// The headers that make the request a signed one.
 pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -> Vec<(&'static str, String)> {
     let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &time[..8];
@@ -44,7 +46,8 @@ pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
-    let canonical = format!("{}\n{}\n\n{lines}\n{names}\n{}", request.method, request.path, request.payload);
+    let canonical =
+        format!("{}\n{}\n{}\n{lines}\n{names}\n{}", request.method, request.path, request.query, request.payload);
     let scope = format!("{day}/{}/s3/aws4_request", request.region);
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
     let mut key = hmac(format!("AWS4{}", credentials.secret_access_key).as_bytes(), day.as_bytes());
@@ -65,9 +68,18 @@ pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -
 
 /// Escapes a key as it stands in a path: all but unreserved characters and slashes.
 pub fn escape_path(key: &str) -> String {
-    let mut out = String::with_capacity(key.len());
-    for byte in key.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+    escape_but(key, b"-._~/")
+}
+
+/// Escapes a text as it stands in a query.
+pub fn escape(text: &str) -> String {
+    escape_but(text, b"-._~")
+}
+
+fn escape_but(text: &str, plain: &[u8]) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
             out.push(char::from(byte));
         } else {
             out.push_str(&format!("%{byte:02X}"));
@@ -121,8 +133,14 @@ mod tests {
         };
         let now: Timestamp = "2015-08-30T12:36:00Z".parse().unwrap();
         let empty = hex(&Sha256::digest(b""));
-        let request =
-            Unsigned { method: "GET", host: "b.example", path: "/a%20b", payload: &empty, region: "us-east-1" };
+        let request = Unsigned {
+            method: "GET",
+            host: "b.example",
+            path: "/a%20b",
+            query: "",
+            payload: &empty,
+            region: "us-east-1",
+        };
         let signed = |request: &Unsigned<'_>, credentials: &Credentials| sign(request, credentials, now);
         let usual = signed(&request, &credentials);
         let authorization = &usual.last().unwrap().1;
@@ -135,6 +153,7 @@ mod tests {
         for other in [
             Unsigned { method: "PUT", ..request },
             Unsigned { path: "/a", ..request },
+            Unsigned { query: "uploads=", ..request },
             Unsigned { region: "eu-west-1", ..request },
             Unsigned { host: "c.example", ..request },
         ] {
@@ -148,5 +167,6 @@ mod tests {
     #[test]
     fn keys_are_escaped() {
         assert_eq!(escape_path("a/b c+d~é"), "a/b%20c%2Bd~%C3%A9");
+        assert_eq!(escape("a/b="), "a%2Fb%3D");
     }
 }

@@ -1,6 +1,6 @@
 //! A server that speaks as much of S3 as a cache needs, and checks every signature (AWS Signature Version 4).
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest as _, Sha256};
@@ -14,25 +14,114 @@ pub const SECRET: &str = "very/secret+key";
 pub struct TestBucket {
     /// `http://127.0.0.1:PORT`
     pub endpoint: String,
-    objects: Arc<Mutex<HashMap<String, Vec<u8>>>>,
+    state: Arc<Mutex<State>>,
 }
+
+#[derive(Default)]
+struct State {
+    objects: HashMap<String, Vec<u8>>,
+    /// Uploads in parts, by their IDs: the object, and the parts by their numbers.
+    uploads: HashMap<String, (String, BTreeMap<u32, Vec<u8>>)>,
+    requests: Vec<Request>,
+    gate: Option<Gate>,
+}
+
+/// Answers a request in the bucket's place.
+pub type Gate = Box<dyn Fn(&Request) -> Option<Reply> + Send>;
+
+/// S3 takes no smaller part but the last.
+const SMALLEST_PART: usize = 5 << 20;
 
 impl TestBucket {
     pub fn start() -> Self {
-        let objects: Arc<Mutex<HashMap<String, Vec<u8>>>> = Arc::default();
-        let shared = objects.clone();
-        let address = serve(move |request| match refusal(request) {
-            Some(why) => Reply::new(403, format!("<Error><Code>{why}</Code><Message>refused</Message></Error>")),
-            None => answer(request, &mut shared.lock().unwrap()),
+        let state: Arc<Mutex<State>> = Arc::default();
+        let shared = state.clone();
+        let address = serve(move |request| {
+            let refusal = refusal(request);
+            let mut state = shared.lock().unwrap();
+            state.requests.push(Request { body: Vec::new(), ..request.clone() });
+            if let Some(reply) = state.gate.as_ref().and_then(|gate| gate(request)) {
+                return reply;
+            }
+            match refusal {
+                Some(why) => Reply::new(403, format!("<Error><Code>{why}</Code><Message>refused</Message></Error>")),
+                None if request.query.contains("upload") => state.part(request),
+                None => answer(request, &mut state.objects),
+            }
         });
-        Self { endpoint: format!("http://{address}"), objects }
+        Self { endpoint: format!("http://{address}"), state }
     }
 
     pub fn keys(&self) -> Vec<String> {
-        let mut keys: Vec<String> = self.objects.lock().unwrap().keys().cloned().collect();
+        let mut keys: Vec<String> = self.state.lock().unwrap().objects.keys().cloned().collect();
         keys.sort();
         keys
     }
+
+    pub fn set_gate(&self, gate: impl Fn(&Request) -> Option<Reply> + Send + 'static) {
+        self.state.lock().unwrap().gate = Some(Box::new(gate));
+    }
+
+    pub fn requests(&self) -> Vec<Request> {
+        self.state.lock().unwrap().requests.clone()
+    }
+
+    /// How many uploads were begun and neither ended nor taken back.
+    pub fn open_uploads(&self) -> usize {
+        self.state.lock().unwrap().uploads.len()
+    }
+}
+
+impl State {
+    /// What belongs to an upload in parts.
+    fn part(&mut self, request: &Request) -> Reply {
+        let none = || Reply::new(404, "<Error><Code>NoSuchUpload</Code></Error>");
+        let id = request.field("uploadId").unwrap_or_default();
+        match (request.method.as_str(), request.field("partNumber")) {
+            ("POST", _) if id.is_empty() => {
+                let id = format!("id/{}=", self.requests.len());
+                self.uploads.insert(id.clone(), (request.path.clone(), BTreeMap::new()));
+                Reply::new(
+                    200,
+                    format!("<InitiateMultipartUploadResult><UploadId>{id}</UploadId></InitiateMultipartUploadResult>"),
+                )
+            }
+            ("PUT", Some(number)) => match self.uploads.get_mut(&id) {
+                Some((_, parts)) => {
+                    parts.insert(number.parse().unwrap(), request.body.clone());
+                    Reply::new(200, "").with("ETag", tag(&request.body))
+                }
+                None => none(),
+            },
+            ("POST", None) => self.join(&id, &String::from_utf8_lossy(&request.body)).unwrap_or_else(none),
+            ("DELETE", _) => self.uploads.remove(&id).map_or_else(none, |_| Reply::new(204, "")),
+            _ => Reply::new(400, "<Error><Code>InvalidRequest</Code></Error>"),
+        }
+    }
+
+    fn join(&mut self, id: &str, list: &str) -> Option<Reply> {
+        let (path, parts) = self.uploads.get(id)?;
+        let expected: String = parts
+            .iter()
+            .map(|(number, bytes)| {
+                let tag = tag(bytes).replace('"', "&quot;");
+                format!("<Part><PartNumber>{number}</PartNumber><ETag>{tag}</ETag></Part>")
+            })
+            .collect();
+        let is_right = list == format!("<CompleteMultipartUpload>{expected}</CompleteMultipartUpload>");
+        let is_large = parts.values().rev().skip(1).all(|part| part.len() >= SMALLEST_PART);
+        if !is_right || !is_large {
+            return Some(Reply::new(200, "<Error><Code>InvalidPart</Code></Error>"));
+        }
+        let whole = parts.values().flatten().copied().collect();
+        self.objects.insert(path.clone(), whole);
+        self.uploads.remove(id);
+        Some(Reply::new(200, "<CompleteMultipartUploadResult></CompleteMultipartUploadResult>"))
+    }
+}
+
+fn tag(bytes: &[u8]) -> String {
+    format!("\"{}\"", &hex(&Sha256::digest(bytes))[..32])
 }
 
 fn answer(request: &Request, objects: &mut HashMap<String, Vec<u8>>) -> Reply {

@@ -1,0 +1,118 @@
+//! Large objects into a bucket, in parts (S3, "Uploading and copying objects using multipart upload"): a part that is
+//! lost is sent again alone, and an upload that fails is taken back, so that nobody pays for its parts.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use reqwest::Method;
+use sha2::{Digest as _, Sha256};
+
+use super::bucket::{Ask, Bucket, BucketError, Payload};
+use super::place::{BlobContent, PlaceError, read_bounded};
+use super::sigv4::{escape, hex};
+use crate::image::Descriptor;
+
+/// Bytes of a part. Each is in memory while it is sent; S3 wants 5 MiB at least.
+const PART: u64 = 8 << 20;
+/// S3 takes no more of one object.
+const MOST_PARTS: u64 = 10_000;
+/// Objects that are larger go in parts.
+pub const THRESHOLD: u64 = 2 * PART;
+/// The longest answer that is read.
+const ANSWER_LIMIT: u64 = 1 << 20;
+
+/// An upload that was begun.
+struct Upload<'a> {
+    bucket: &'a Bucket,
+    key: &'a str,
+    /// As it stands in queries.
+    id: String,
+}
+
+impl Bucket {
+    pub(super) fn put_in_parts(
+        &self,
+        key: &str,
+        blob: &Descriptor,
+        content: &BlobContent<'_>,
+    ) -> Result<(), PlaceError> {
+        let answer = self.text(&Ask { method: Method::POST, key, query: "uploads=", payload: &Payload::Nothing })?;
+        let id = element(&answer, "UploadId").ok_or_else(|| self.nonsense(key, "it names no upload"))?;
+        let upload = Upload { bucket: self, key, id: escape(id) };
+        upload.run(blob, content).inspect_err(|_| upload.take_back())
+    }
+
+    fn text(&self, ask: &Ask<'_>) -> Result<String, PlaceError> {
+        let answer = self.good(ask)?.ok_or_else(|| self.nonsense(ask.key, "it does not know the upload"))?;
+        let bytes = read_bounded(self.reader(answer), "the bucket's answer", ANSWER_LIMIT)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn nonsense(&self, key: &str, reason: &str) -> BucketError {
+        BucketError::BadAnswer { host: self.host(), path: key.to_owned(), reason: reason.to_owned() }
+    }
+}
+
+impl Upload<'_> {
+    fn run(&self, blob: &Descriptor, content: &BlobContent<'_>) -> Result<(), PlaceError> {
+        let unreadable =
+            |source: Box<dyn std::error::Error + Send + Sync>| PlaceError::Content { digest: blob.digest, source };
+        let mut reader = content().map_err(unreadable)?;
+        let length = PART.max(blob.size.div_ceil(MOST_PARTS));
+        let mut all = Sha256::new();
+        let mut tags = Vec::new();
+        let mut left = blob.size;
+        while left > 0 {
+            let mut part = vec![0; left.min(length) as usize];
+            reader.read_exact(&mut part).map_err(|error| unreadable(error.into()))?;
+            left -= part.len() as u64;
+            all.update(&part);
+            if left == 0 && <[u8; 32]>::from(all.clone().finalize()) != *blob.digest.as_bytes() {
+                return Err(unreadable(io::Error::other("its content is not what its digest says").into()));
+            }
+            tags.push(self.part(tags.len() + 1, part.into())?);
+        }
+        self.finish(&tags)
+    }
+
+    /// Sends one part; gives the tag by which the end names it.
+    fn part(&self, number: usize, bytes: Bytes) -> Result<String, PlaceError> {
+        let query = format!("partNumber={number}&uploadId={}", self.id);
+        let sha256 = hex(&Sha256::digest(&bytes));
+        let payload = Payload::Part { bytes, sha256 };
+        let ask = Ask { method: Method::PUT, key: self.key, query: &query, payload: &payload };
+        let answer = self.bucket.good(&ask)?;
+        let tag = answer.as_ref().and_then(|answer| answer.headers().get("etag")?.to_str().ok());
+        Ok(tag.ok_or_else(|| self.bucket.nonsense(self.key, "a part has no ETag"))?.to_owned())
+    }
+
+    fn finish(&self, tags: &[String]) -> Result<(), PlaceError> {
+        let part = |(index, tag): (usize, &String)| {
+            format!("<Part><PartNumber>{}</PartNumber><ETag>{}</ETag></Part>", index + 1, tag.replace('"', "&quot;"))
+        };
+        let parts: String = tags.iter().enumerate().map(part).collect();
+        let body = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+        let query = format!("uploadId={}", self.id);
+        let payload = Payload::Bytes(body.as_bytes());
+        let ask = Ask { method: Method::POST, key: self.key, query: &query, payload: &payload };
+        let answer = self.bucket.text(&ask)?;
+        // It begins to answer before it is done, with 200, and says at the end that it was not.
+        match element(&answer, "Code").filter(|_| answer.contains("<Error>")) {
+            Some(code) => Err(self.bucket.nonsense(self.key, &format!("it could not join the parts: {code}")).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// What fails here has failed before: the first error is the one that counts.
+    fn take_back(&self) {
+        let query = format!("uploadId={}", self.id);
+        let _ =
+            self.bucket.good(&Ask { method: Method::DELETE, key: self.key, query: &query, payload: &Payload::Nothing });
+    }
+}
+
+/// What stands between the tags of the first element of that name.
+pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let rest = text.split_once(&format!("<{name}>"))?.1;
+    Some(rest.split_once("</")?.0)
+}
