@@ -9,6 +9,7 @@ mod warnings;
 
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::CliError;
 use super::commands::Global;
@@ -146,6 +147,10 @@ fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::io_erro
     crate::io_error::IoError { action: "write", path: path.to_owned(), source }
 }
 
+/// How long a build may take to end in good order after a Ctrl-C. What waits for the network longer ends with the
+/// process, as after a kill: nothing that is half there counts.
+const GRACE: Duration = Duration::from_secs(3);
+
 /// The first Ctrl-C stops the build in good order, a second one ends the process.
 fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -158,6 +163,11 @@ fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError>
                 std::process::exit(i32::from(INTERRUPTED));
             }
             cancellation.cancel();
+            std::thread::spawn(|| {
+                std::thread::sleep(GRACE);
+                eprintln!("error: the build was cancelled");
+                std::process::exit(i32::from(INTERRUPTED));
+            });
         }
     });
     Ok(())

@@ -6,12 +6,15 @@ mod bucket;
 mod common;
 #[path = "../support/registry.rs"]
 mod registry;
+#[path = "../support/small_disk.rs"]
+mod small_disk;
 #[path = "../support/web.rs"]
 mod web;
 
 mod broken;
 mod buckets;
 mod builders;
+mod interrupted;
 mod lazy;
 mod mounts;
 mod outlines;

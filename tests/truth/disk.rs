@@ -2,75 +2,25 @@
 //! once there is room.
 
 use std::fs;
-use std::path::PathBuf;
 
-use crate::common::{Answer, TestStore, busybox_archive, has_programs, is_root, must_run, skip};
+use crate::common::{Answer, TestStore, busybox_archive};
+use crate::small_disk::{Small, says_full};
 
-/// A store on a small disk.
-struct Small {
-    store: TestStore,
+/// A small disk, where busybox can be had and run.
+fn small() -> Option<Small> {
+    TestStore::with_busybox()?;
+    Small::new(64)
 }
 
-impl Small {
-    fn new(megabytes: u32) -> Option<Self> {
-        if !is_root() || !has_programs(&["mount", "umount"]) {
-            skip("a small filesystem needs root");
-            return None;
-        }
-        TestStore::with_busybox()?;
-        let store = TestStore::empty();
-        fs::create_dir_all(store.root()).unwrap();
-        let target = store.root().display().to_string();
-        must_run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "small", &target]);
-        Some(Self { store })
-    }
-
-    fn resize(&self, kilobytes: u32) {
-        let target = self.store.root().display().to_string();
-        must_run("mount", &["-o", &format!("remount,size={kilobytes}k"), &target]);
-    }
-
-    /// Leaves so many bytes free, and gives the file that takes the rest.
-    fn fill(&self, left: u64) -> PathBuf {
-        let path = self.store.root().join("ballast");
-        let status = rustix::fs::statvfs(self.store.root().as_path()).unwrap();
-        let free = status.f_bavail * status.f_frsize;
-        fs::write(&path, vec![0; usize::try_from(free.saturating_sub(left)).unwrap()]).unwrap();
-        path
-    }
-
-    fn load(&self) -> Answer {
-        self.store.run(&["load", "-i", &busybox_archive().unwrap().to_string_lossy()])
-    }
-
-    #[track_caller]
-    fn is_in_order(&self) {
-        let check = self.store.run(&["system", "check"]);
-        assert_eq!(check.code(), Some(0), "{}{}", check.stdout(), check.stderr());
-        let left: Vec<_> = fs::read_dir(self.store.root().join("tmp")).unwrap().flatten().collect();
-        // The check's own folders are gone by now.
-        assert!(left.is_empty(), "{left:?}");
-    }
-}
-
-impl Drop for Small {
-    fn drop(&mut self) {
-        let _ = std::process::Command::new("umount").arg("-l").arg(self.store.root()).status();
-    }
-}
-
-#[track_caller]
-fn says_full(answer: &Answer) {
-    assert_ne!(answer.code(), Some(0), "{}", answer.stdout());
-    let said = answer.stderr().to_lowercase();
-    assert!(said.contains("no space left") || said.contains("disk is full") || said.contains("disk i/o"), "{said}");
+fn load(small: &Small) -> Answer {
+    small.store.run(&["load", "-i", &busybox_archive().unwrap().to_string_lossy()])
 }
 
 #[test]
 fn blobs_layers_and_archives() {
-    let Some(small) = Small::new(64) else { return };
+    let Some(small) = small() else { return };
     let store = &small.store;
-    small.load().ok();
+    load(&small).ok();
     let ballast = small.fill(300 << 10);
     store.write("ctx/big", vec![7; 4 << 20]);
     says_full(&store.build_text("FROM busybox\nCOPY big /big\n", &[]));
@@ -80,19 +30,19 @@ fn blobs_layers_and_archives() {
     store.run(&["rmi", "-f", "busybox"]).ok();
     fs::remove_file(&ballast).unwrap();
     let ballast = small.fill(300 << 10);
-    says_full(&small.load());
+    says_full(&load(&small));
     fs::remove_file(ballast).unwrap();
     small.is_in_order();
-    small.load().ok();
+    load(&small).ok();
     store.build_text("FROM busybox\nCOPY big /big\nRUN ls /big\n", &[]).ok();
     small.is_in_order();
 }
 
 #[test]
 fn the_database_and_what_is_noted_beside_it() {
-    let Some(small) = Small::new(64) else { return };
+    let Some(small) = small() else { return };
     let store = &small.store;
-    small.load().ok();
+    load(&small).ok();
     for left in [0, 4 << 10, 16 << 10, 64 << 10] {
         let ballast = small.fill(left);
         let tag = store.run(&["tag", "busybox", "other:1"]);
