@@ -4,10 +4,11 @@ use std::hint::black_box;
 use std::io::Write as _;
 use std::path::Path;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use rbuild::context::{Context, IgnorePatterns};
 use rbuild::digest::{CacheKey, DiffId};
-use rbuild::layer::{self, GzipWriter, NothingKnown};
+use rbuild::layer::{self, ApplyOptions, GzipWriter, NothingKnown};
+use rbuild::snapshot::View;
 use rbuild::store::{LayerRecord, Store};
 
 fn ignore(criterion: &mut Criterion) {
@@ -67,6 +68,44 @@ fn encode(criterion: &mut Criterion) {
     group.finish();
 }
 
+fn apply(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let source = folder.path().join("source");
+    write_files(&source);
+    let mut stream = Vec::new();
+    layer::encode(&source, &mut stream, &NothingKnown).expect("it can be read");
+    let new_folder = || tempfile::tempdir_in(folder.path()).expect("a folder can be made");
+    let mut group = criterion.benchmark_group("layer");
+    group.throughput(Throughput::Bytes(stream.len() as u64));
+    group.bench_function("apply 2000 files", |bencher| {
+        bencher.iter_batched_ref(
+            new_folder,
+            |new| layer::apply(stream.as_slice(), new.path(), &ApplyOptions::default()).expect("it can be unpacked"),
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// What a step left behind, ten changed files in a layer of 2000, becomes a layer.
+fn diff(criterion: &mut Criterion) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let (lower, upper) = (folder.path().join("lower"), folder.path().join("upper"));
+    write_files(&lower);
+    for number in 0..10 {
+        let changed = upper.join(number.to_string());
+        std::fs::create_dir_all(&changed).expect("a folder can be made");
+        std::fs::write(changed.join("7"), vec![1; 1000]).expect("a file can be written");
+    }
+    let view = View::open(&[lower]).expect("it can be read");
+    criterion.bench_function("take the diff of a step: 10 of 2000 files", |bencher| {
+        bencher.iter(|| {
+            layer::normalise(&upper, &view, None).expect("it can be read");
+            layer::encode(&upper, std::io::sink(), &NothingKnown).expect("it can be read")
+        });
+    });
+}
+
 fn compress(criterion: &mut Criterion) {
     let text: Vec<u8> =
         (0..1_000_000_u64).flat_map(|number| (number * number % 977).to_string().into_bytes()).collect();
@@ -75,7 +114,7 @@ fn compress(criterion: &mut Criterion) {
     for threads in [1, 2] {
         group.bench_function(format!("{threads} threads"), |bencher| {
             bencher.iter(|| {
-                let mut writer = GzipWriter::new(std::io::sink(), threads, 6);
+                let mut writer = GzipWriter::new(std::io::sink(), threads, 5);
                 writer.write_all(black_box(&text)).expect("a sink takes all");
                 writer.finish().expect("a sink takes all");
             });
@@ -104,5 +143,5 @@ fn store(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, ignore, scan, encode, compress, store);
+criterion_group!(benches, ignore, scan, encode, apply, diff, compress, store);
 criterion_main!(benches);

@@ -152,6 +152,7 @@ fn definition_for(word: &str) -> clap::Command {
     let alone = |command| Program::command().subcommand(command);
     match word {
         "build" => alone(super::build::Args::augment_args(clap::Command::new("build"))),
+        "--version" | "-V" => Program::command(),
         "run" => alone(super::run::Args::augment_args(clap::Command::new("run"))),
         _ => definition(),
     }
