@@ -28,11 +28,37 @@ struct Renderer<'a> {
     root: &'a Value,
     missing: Missing<'a>,
     variables: Vec<(String, Value)>,
+    /// The last field that was asked for is one that a map has not.
+    has_no_value: bool,
     out: String,
 }
 
+/// Where docker has maps, which answer with nothing for what they have not. All else is a struct.
+const MAPS: [&str; 17] = [
+    "Annotations",
+    "Attributes",
+    "Containers",
+    "Data",
+    "DriverOpts",
+    "ExposedPorts",
+    "Label",
+    "Labels",
+    "Networks",
+    "Options",
+    "PortBindings",
+    "Ports",
+    "Status",
+    "StorageOpt",
+    "Sysctls",
+    "Tmpfs",
+    "Volumes",
+];
+
+/// What a method of docker's rows is called that takes an argument: `{{.Label "name"}}`.
+const LABEL: &str = "Label";
+
 pub fn render(nodes: &[Node], root: &Value, missing: Missing<'_>) -> Result<String, FormatError> {
-    let mut renderer = Renderer { root, missing, variables: Vec::new(), out: String::new() };
+    let mut renderer = Renderer { root, missing, variables: Vec::new(), has_no_value: false, out: String::new() };
     renderer.nodes(nodes, root)?;
     Ok(renderer.out)
 }
@@ -67,9 +93,11 @@ impl Renderer<'_> {
         match node {
             Node::Text(text) => self.out.push_str(text),
             Node::Output(pipeline) => {
+                self.has_no_value = false;
                 let value = self.pipeline(pipeline, dot)?;
                 if pipeline.variables.is_empty() {
-                    self.out.push_str(&print::plain(&value));
+                    let is_nothing = self.has_no_value && value.is_null();
+                    self.out.push_str(&if is_nothing { "<no value>".to_owned() } else { print::plain(&value) });
                 }
             }
             Node::If { condition, then, otherwise } => {
@@ -162,10 +190,7 @@ impl Renderer<'_> {
         arguments.extend(piped);
         match arguments.as_slice() {
             [] => Ok(value),
-            // Docker's rows have methods with an argument, as in `{{.Label "name"}}`: here, a field with a map.
-            [key] if value.is_object() => {
-                Ok(key.as_str().and_then(|key| value.get(key)).cloned().unwrap_or_else(|| Value::from("")))
-            }
+            [Value::String(name)] if first.fields.last().is_some_and(|field| field == LABEL) => Ok(label(&value, name)),
             _ => Err(wrong(&print::plain(&value), "can't give an argument to a non-function".to_owned())),
         }
     }
@@ -203,9 +228,14 @@ impl Renderer<'_> {
             Head::Function(name) => Cow::Owned(functions::call(name, &[])?),
         };
         let mut value = head.as_ref();
-        for field in &operand.fields {
-            value = self.field(value, field)?;
+        let mut around = "";
+        let mut has_no_value = false;
+        for name in &operand.fields {
+            has_no_value = MAPS.contains(&around) && value.as_object().is_some_and(|map| !map.contains_key(name));
+            value = if has_no_value { &Value::Null } else { self.field(value, name)? };
+            around = name;
         }
+        self.has_no_value = has_no_value;
         Ok(value.clone())
     }
 
@@ -222,6 +252,14 @@ impl Renderer<'_> {
                 Err(wrong(&format!(".{name}"), format!("can't evaluate field {name} in `{}`", print::plain(other))))
             }
         }
+    }
+}
+
+/// A label's value; in the headings of a table, which have no labels, the last word of its name.
+fn label(labels: &Value, name: &str) -> Value {
+    match labels {
+        Value::Object(labels) => labels.get(name).cloned().unwrap_or_else(|| Value::from("")),
+        _ => Value::from(name.rsplit('.').next().unwrap_or(name).replace(['-', '_'], " ")),
     }
 }
 

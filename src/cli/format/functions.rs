@@ -5,59 +5,116 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::eval::{is_true, wrong};
-use super::{FormatError, print, printf};
+use super::{FormatError, escape, print, printf};
+
+/// What there is, with the least and the most arguments that each takes.
+const FUNCTIONS: [(&str, usize, usize); 26] = [
+    ("and", 1, MANY),
+    ("eq", 1, MANY),
+    ("ge", 2, 2),
+    ("gt", 2, 2),
+    ("html", 0, MANY),
+    ("index", 1, MANY),
+    ("join", 2, 2),
+    ("js", 0, MANY),
+    ("json", 1, 1),
+    ("le", 2, 2),
+    ("len", 1, 1),
+    ("lower", 1, 1),
+    ("lt", 2, 2),
+    ("ne", 2, 2),
+    ("not", 1, 1),
+    ("or", 1, MANY),
+    ("pad", 3, 3),
+    ("print", 0, MANY),
+    ("printf", 1, MANY),
+    ("println", 0, MANY),
+    ("slice", 1, 4),
+    ("split", 2, 2),
+    ("title", 1, 1),
+    ("truncate", 2, 2),
+    ("upper", 1, 1),
+    ("urlquery", 0, MANY),
+];
+const MANY: usize = usize::MAX;
+
+/// No padding is wider.
+const WIDEST: usize = 4096;
+
+pub fn is_known(name: &str) -> bool {
+    FUNCTIONS.iter().any(|(known, ..)| *known == name)
+}
 
 pub fn call(name: &str, arguments: &[Value]) -> Result<Value, FormatError> {
+    let unknown = || FormatError::UnknownFunction { name: name.to_owned() };
+    let (_, least, most) = FUNCTIONS.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)?;
+    if arguments.len() < *least || arguments.len() > *most {
+        return Err(wrong(name, format!("wrong number of arguments: {}", arguments.len())));
+    }
     let text = |at: usize| -> Result<&str, FormatError> {
-        arguments
-            .get(at)
-            .and_then(Value::as_str)
-            .ok_or_else(|| wrong(name, format!("argument {} is no string", at + 1)))
+        arguments[at].as_str().ok_or_else(|| wrong(name, format!("argument {} is no string", at + 1)))
     };
     let number = |at: usize| -> Result<usize, FormatError> {
-        let value = arguments.get(at).and_then(Value::as_u64);
+        let value = arguments[at].as_u64();
         value.map(|value| value as usize).ok_or_else(|| wrong(name, format!("argument {} is no number", at + 1)))
     };
-    let any = |at: usize| arguments.get(at).ok_or_else(|| wrong(name, "wrong number of arguments".to_owned()));
+    let blanks = |at: usize| Ok::<_, FormatError>(" ".repeat(number(at)?.min(WIDEST)));
     Ok(match name {
-        "json" => Value::from(to_json(any(0)?)),
+        "json" => Value::from(to_json(&arguments[0])),
         "upper" => Value::from(text(0)?.to_uppercase()),
         "lower" => Value::from(text(0)?.to_lowercase()),
         "title" => Value::from(title(text(0)?)),
-        "split" => text(0)?.split(text(1)?).map(Value::from).collect(),
-        "join" => Value::from(join(any(0)?, text(1)?)),
-        "truncate" => Value::from(text(0)?.chars().take(number(1)?).collect::<String>()),
-        "pad" => match text(0)? {
-            "" => Value::from(""),
-            inner => {
-                Value::from(format!("{}{inner}{}", " ".repeat(number(1)?.min(4096)), " ".repeat(number(2)?.min(4096))))
-            }
-        },
-        "len" => Value::from(length(any(0)?)?),
-        "index" => index(any(0)?, &arguments[1..])?.clone(),
-        "slice" => slice(
-            any(0)?,
-            arguments.get(1).map(|_| number(1)).transpose()?,
-            arguments.get(2).map(|_| number(2)).transpose()?,
-        )?,
-        "print" => Value::from(arguments.iter().map(print::plain).collect::<String>()),
+        "split" => split(text(0)?, text(1)?),
+        "join" => Value::from(join(&arguments[0], text(1)?)?),
+        "truncate" => Value::from(truncate(text(0)?, number(1)?)),
+        "pad" if text(0)?.is_empty() => Value::from(""),
+        "pad" => Value::from(format!("{}{}{}", blanks(1)?, text(0)?, blanks(2)?)),
+        "len" => Value::from(length(&arguments[0])?),
+        "index" => index(&arguments[0], &arguments[1..])?,
+        "slice" => {
+            let end = if arguments.len() > 2 { Some(number(2)?) } else { None };
+            slice(&arguments[0], if arguments.len() > 1 { number(1)? } else { 0 }, end)?
+        }
+        "print" => Value::from(print::together(arguments)),
         "println" => Value::from(arguments.iter().map(print::plain).collect::<Vec<_>>().join(" ") + "\n"),
         "printf" => Value::from(printf::printf(text(0)?, &arguments[1..])),
-        "and" | "or" => arguments.last().cloned().ok_or_else(|| wrong(name, "wrong number of arguments".to_owned()))?,
-        "not" => Value::from(!is_true(any(0)?)),
-        "eq" => Value::from(arguments[1..].iter().any(|other| compare(&arguments[0], other) == Some(Ordering::Equal))),
-        "ne" => Value::from(compare(any(0)?, any(1)?) != Some(Ordering::Equal)),
-        "lt" => Value::from(compare(any(0)?, any(1)?) == Some(Ordering::Less)),
-        "le" => Value::from(matches!(compare(any(0)?, any(1)?), Some(Ordering::Less | Ordering::Equal))),
-        "gt" => Value::from(compare(any(0)?, any(1)?) == Some(Ordering::Greater)),
-        "ge" => Value::from(matches!(compare(any(0)?, any(1)?), Some(Ordering::Greater | Ordering::Equal))),
-        _ => return Err(FormatError::UnknownFunction { name: name.to_owned() }),
+        "html" => Value::from(escape::html(&print::together(arguments))),
+        "js" => Value::from(escape::js(&print::together(arguments))),
+        "urlquery" => Value::from(escape::url_query(&print::together(arguments))),
+        // What decides is taken before, by who evaluates the arguments.
+        "and" | "or" => arguments.last().cloned().unwrap_or_default(),
+        "not" => Value::from(!is_true(&arguments[0])),
+        "eq" if arguments.len() < 2 => return Err(wrong(name, "missing argument for comparison".to_owned())),
+        "eq" => {
+            let mut is_any = false;
+            for other in &arguments[1..] {
+                is_any |= is_equal(name, &arguments[0], other)?;
+            }
+            Value::from(is_any)
+        }
+        "ne" => Value::from(!is_equal(name, &arguments[0], &arguments[1])?),
+        _ => {
+            let order = order(name, &arguments[0], &arguments[1])?;
+            Value::from(match name {
+                "lt" => order == Ordering::Less,
+                "le" => order != Ordering::Greater,
+                "gt" => order == Ordering::Greater,
+                _ => order != Ordering::Less,
+            })
+        }
     })
 }
 
-/// JSON on one line; unlike in Go's default, `<`, `>` and `&` stay, as docker sets it.
+/// JSON on one line; unlike in Go's default, `<`, `>` and `&` stay, as docker sets it. A row's `Label` is a method.
 fn to_json(value: &Value) -> String {
-    value.to_string()
+    match value.as_object() {
+        Some(fields) if fields.get("Label").is_some_and(Value::is_object) && fields.contains_key("Labels") => {
+            let mut fields = fields.clone();
+            fields.shift_remove("Label");
+            Value::Object(fields).to_string()
+        }
+        _ => value.to_string(),
+    }
 }
 
 fn title(text: &str) -> String {
@@ -69,22 +126,38 @@ fn title(text: &str) -> String {
         } else {
             out.push(c);
         }
-        at_start = !(c.is_alphanumeric() || c == '_' || c == '\'');
+        at_start = if c.is_ascii() { !(c.is_ascii_alphanumeric() || c == '_') } else { c.is_whitespace() };
     }
     out
 }
 
-fn join(items: &Value, separator: &str) -> String {
-    match items {
-        Value::Array(items) => items.iter().map(print::plain).collect::<Vec<_>>().join(separator),
-        Value::Null => String::new(),
-        other => print::plain(other),
+fn split(text: &str, separator: &str) -> Value {
+    match separator {
+        "" => text.chars().map(|c| Value::from(c.to_string())).collect(),
+        separator => text.split(separator).map(Value::from).collect(),
     }
+}
+
+fn join(items: &Value, separator: &str) -> Result<String, FormatError> {
+    let no_list = || wrong("join", format!("{} is no list of strings", print::plain(items)));
+    match items {
+        Value::Array(items) => {
+            let words = items.iter().map(|item| item.as_str().ok_or_else(no_list));
+            Ok(words.collect::<Result<Vec<_>, _>>()?.join(separator))
+        }
+        Value::Null => Ok(String::new()),
+        _ => Err(no_list()),
+    }
+}
+
+/// So many bytes at the most, and no half character.
+fn truncate(text: &str, length: usize) -> &str {
+    let length = (0..=length.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    &text[..length.unwrap_or(0)]
 }
 
 fn length(value: &Value) -> Result<usize, FormatError> {
     match value {
-        Value::Null => Ok(0),
         Value::String(text) => Ok(text.len()),
         Value::Array(items) => Ok(items.len()),
         Value::Object(fields) => Ok(fields.len()),
@@ -92,23 +165,38 @@ fn length(value: &Value) -> Result<usize, FormatError> {
     }
 }
 
-fn index<'a>(value: &'a Value, keys: &[Value]) -> Result<&'a Value, FormatError> {
-    let Some((key, rest)) = keys.split_first() else { return Ok(value) };
-    let found = match (value, key) {
-        (Value::Object(fields), Value::String(key)) => fields.get(key).unwrap_or(&Value::Null),
-        (Value::Array(items), Value::Number(at)) => {
-            let found = at.as_u64().and_then(|at| items.get(at as usize));
-            found.ok_or_else(|| wrong("index", format!("index {at} out of range")))?
+fn index(value: &Value, keys: &[Value]) -> Result<Value, FormatError> {
+    let Some((key, rest)) = keys.split_first() else { return Ok(value.clone()) };
+    let out_of_range = || wrong("index", format!("index {} out of range", print::plain(key)));
+    let at = || key.as_u64().and_then(|at| usize::try_from(at).ok()).ok_or_else(out_of_range);
+    match (value, key) {
+        (Value::Object(fields), Value::String(key)) => match fields.get(key) {
+            Some(found) => index(found, rest),
+            None => index(&nothing_like(fields), rest),
+        },
+        (Value::Array(items), Value::Number(_)) => index(items.get(at()?).ok_or_else(out_of_range)?, rest),
+        (Value::String(text), Value::Number(_)) => {
+            let byte = text.as_bytes().get(at()?).ok_or_else(out_of_range)?;
+            index(&Value::from(*byte), rest)
         }
-        (Value::Null, _) => return Err(wrong("index", "index of nothing".to_owned())),
-        _ => return Err(wrong("index", format!("can't index {} by {}", print::plain(value), print::plain(key)))),
-    };
-    index(found, rest)
+        (Value::Null, _) => Err(wrong("index", "index of nothing".to_owned())),
+        _ => Err(wrong("index", format!("can't index {} by {}", print::plain(value), print::plain(key)))),
+    }
 }
 
-fn slice(value: &Value, start: Option<usize>, end: Option<usize>) -> Result<Value, FormatError> {
-    let start = start.unwrap_or(0);
-    let range = start..end.unwrap_or(length(value)?);
+/// What a map has for a key that it has not: its values are all of one type, whose zero it is.
+fn nothing_like(fields: &serde_json::Map<String, Value>) -> Value {
+    match fields.values().next() {
+        None | Some(Value::String(_)) => Value::from(""),
+        Some(Value::Array(_)) => Value::Array(Vec::new()),
+        Some(Value::Bool(_)) => Value::from(false),
+        Some(Value::Number(_)) => Value::from(0),
+        Some(Value::Null | Value::Object(_)) => Value::Null,
+    }
+}
+
+fn slice(value: &Value, start: usize, end: Option<usize>) -> Result<Value, FormatError> {
+    let range = start..end.map_or_else(|| length(value), Ok)?;
     let out_of_range = || wrong("slice", "out of range".to_owned());
     match value {
         Value::String(text) => text.get(range).map(Value::from).ok_or_else(out_of_range),
@@ -117,14 +205,26 @@ fn slice(value: &Value, start: Option<usize>, end: Option<usize>) -> Result<Valu
     }
 }
 
-fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+/// Go compares only what is of one kind.
+fn is_equal(name: &str, a: &Value, b: &Value) -> Result<bool, FormatError> {
     match (a, b) {
-        (Value::Number(a), Value::Number(b)) => match (a.as_i64(), b.as_i64()) {
-            (Some(a), Some(b)) => Some(a.cmp(&b)),
-            _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
-        },
-        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
-        _ if a == b => Some(Ordering::Equal),
-        _ => None,
+        (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
+        (Value::Null, _) | (_, Value::Null) => Ok(a == b),
+        _ => Ok(order(name, a, b)? == Ordering::Equal),
+    }
+}
+
+fn order(name: &str, a: &Value, b: &Value) -> Result<Ordering, FormatError> {
+    let incomparable = || wrong(name, format!("can't compare {} with {}", print::plain(a), print::plain(b)));
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => Ok(a.cmp(b)),
+        (Value::Number(one), Value::Number(other)) if one.is_f64() == other.is_f64() => {
+            let (one, other) = (one.as_i128(), other.as_i128());
+            match (one, other) {
+                (Some(one), Some(other)) => Ok(one.cmp(&other)),
+                _ => a.as_f64().partial_cmp(&b.as_f64()).ok_or_else(incomparable),
+            }
+        }
+        _ => Err(incomparable()),
     }
 }

@@ -45,17 +45,17 @@ pub fn split(text: &str) -> Result<Vec<Piece>, FormatError> {
         if trim_left {
             before = before.trim_start();
         }
-        if let Some(trimmed) = action.strip_prefix('-').filter(|rest| rest.starts_with(char::is_whitespace)) {
+        if let Some(trimmed) = action.strip_prefix('-').and_then(|rest| rest.strip_prefix(char::is_whitespace)) {
             action = trimmed;
             before = before.trim_end();
         }
         trim_left = false;
-        if let Some(trimmed) = action.strip_suffix('-').filter(|rest| rest.ends_with(char::is_whitespace)) {
+        if let Some(trimmed) = action.strip_suffix('-').and_then(|rest| rest.strip_suffix(char::is_whitespace)) {
             action = trimmed;
             trim_left = true;
         }
         pieces.push(Piece::Text(before.to_owned()));
-        if !(action.trim().starts_with("/*") && action.trim().ends_with("*/")) {
+        if !(action.starts_with("/*") && action.ends_with("*/")) {
             pieces.push(Piece::Action(tokens(action).map_err(|message| syntax(&message))?));
         }
     }
@@ -133,10 +133,9 @@ fn token(rest: &str, first: char, glued: bool) -> Result<(Token, usize), String>
             (Token::Field { name: rest[1..=length].to_owned(), glued }, length + 1)
         }
         c if c.is_ascii_digit() || matches!(c, '-' | '+' | '.') => {
-            let length = rest[1..].find(|c: char| !c.is_alphanumeric() && c != '.').map_or(rest.len(), |at| at + 1);
-            let text = rest[..length].trim_start_matches('+');
-            let number = text.parse::<i64>().map(Value::from).or_else(|_| text.parse::<f64>().map(Value::from));
-            (Token::Literal(number.map_err(|_| format!("bad number `{text}`"))?), length)
+            let length = number_length(rest);
+            let number = number(&rest[..length]).ok_or_else(|| format!("bad number `{}`", &rest[..length]))?;
+            (Token::Literal(number), length)
         }
         c if c.is_alphabetic() || c == '_' => {
             let length = name_length(rest);
@@ -144,6 +143,39 @@ fn token(rest: &str, first: char, glued: bool) -> Result<(Token, usize), String>
         }
         other => return Err(format!("unexpected character `{other}`")),
     })
+}
+
+/// Of the number that `text` starts with, its sign and that of its exponent included.
+fn number_length(text: &str) -> usize {
+    let is_decimal = !text.trim_start_matches(['+', '-']).starts_with("0x");
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        let is_sign = matches!(c, '+' | '-') && (at == 0 || (is_decimal && matches!(before, 'e' | 'E')));
+        if !c.is_alphanumeric() && c != '.' && c != '_' && !is_sign {
+            return at;
+        }
+        before = c;
+    }
+    text.len()
+}
+
+/// As Go's source has numbers: with a base, underscores, or an exponent.
+fn number(text: &str) -> Option<Value> {
+    let plain = text.replace('_', "");
+    let (sign, digits) = match plain.strip_prefix('-') {
+        Some(digits) => (-1, digits),
+        None => (1, plain.strip_prefix('+').unwrap_or(&plain)),
+    };
+    let lower = digits.to_ascii_lowercase();
+    let based = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)].into_iter().find_map(|(prefix, base)| {
+        let rest = lower.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
+        i64::from_str_radix(rest, base).ok()
+    });
+    if let Some(whole) = based.or_else(|| digits.parse().ok()) {
+        return Some(Value::from(sign * whole));
+    }
+    let is_float = lower.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    lower.parse::<f64>().ok().filter(|_| is_float).map(|float| Value::from(f64::from(sign as i32) * float))
 }
 
 fn unquote(inner: &str, quote: char) -> Result<Value, String> {
@@ -157,21 +189,38 @@ fn unquote(inner: &str, quote: char) -> Result<Value, String> {
             out.push(c);
             continue;
         }
-        out.push(match chars.next() {
-            Some('n') => '\n',
-            Some('t') => '\t',
-            Some('r') => '\r',
-            Some('0') => '\0',
-            Some(c @ ('\\' | '"' | '\'')) => c,
-            Some('u') => {
-                let digits: String = chars.by_ref().take(4).collect();
-                u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32).ok_or("bad escape in a string")?
-            }
-            _ => return Err("bad escape in a string".to_owned()),
-        });
+        out.push(escaped(&mut chars).ok_or("bad escape in a string")?);
     }
     match quote {
         '\'' => Ok(Value::from(out.chars().next().map_or(0, u32::from))),
         _ => Ok(Value::from(out)),
     }
+}
+
+/// What the characters after a backslash stand for.
+fn escaped(chars: &mut std::str::Chars<'_>) -> Option<char> {
+    let next = chars.clone().next()?;
+    if next.is_digit(8) {
+        return code(chars, 3, 8);
+    }
+    chars.next();
+    match next {
+        'a' => Some('\x07'),
+        'b' => Some('\x08'),
+        'f' => Some('\x0c'),
+        'n' => Some('\n'),
+        'r' => Some('\r'),
+        't' => Some('\t'),
+        'v' => Some('\x0b'),
+        '\\' | '"' | '\'' => Some(next),
+        'x' => code(chars, 2, 16),
+        'u' => code(chars, 4, 16),
+        'U' => code(chars, 8, 16),
+        _ => None,
+    }
+}
+
+fn code(chars: &mut std::str::Chars<'_>, length: usize, base: u32) -> Option<char> {
+    let digits: String = chars.by_ref().take(length).collect();
+    u32::from_str_radix(&digits, base).ok().and_then(char::from_u32)
 }

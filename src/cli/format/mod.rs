@@ -4,6 +4,7 @@
 //! missing fields in other ways than docker; this is the grammar of <https://pkg.go.dev/text/template> without `define`,
 //! `template` and `block`.
 
+mod escape;
 mod eval;
 mod functions;
 mod lexer;
@@ -113,6 +114,32 @@ mod tests {
         let template = Template::parse("{{if .Healthcheck}}x{{else}}-{{end}}").unwrap();
         assert_eq!(template.render(&json!({}), Missing::Null(&["Healthcheck"])).unwrap(), "-");
         assert!(template.render(&json!({}), Missing::Error).is_err());
+    }
+
+    /// `fixtures/templates`: what Go itself makes of templates.
+    #[test]
+    fn templates_come_out_as_with_go() {
+        let data: Value = serde_json::from_str(include_str!("../../../fixtures/templates/data.json")).unwrap();
+        let table = include_str!("../../../fixtures/templates/expected.json");
+        let table: Vec<Value> = serde_json::from_str(table).unwrap();
+        let differs = |row: &Value| {
+            let text = row["template"].as_str()?;
+            let own = Template::parse(text).and_then(|template| template.render(&data, Missing::Error));
+            let expected = row["output"].as_str();
+            (own.as_deref().ok() != expected).then(|| format!("{text}\n  Go:  {expected:?}\n  own: {own:?}"))
+        };
+        let wrong: Vec<String> = table.iter().filter_map(differs).collect();
+        assert!(table.len() > 200 && wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    }
+
+    #[test]
+    fn labels_are_asked_for_one_by_one() {
+        let row = json!({"ID": "1", "Labels": "a=1", "Label": {"a": "1"}});
+        let render = |text: &str| Template::parse(text).unwrap().render(&row, Missing::Error).unwrap();
+        assert_eq!(render("{{.Label \"a\"}}|{{.Label \"b\"}}|{{.Labels}}"), "1||a=1");
+        assert_eq!(render("{{json .}}"), r#"{"ID":"1","Labels":"a=1"}"#);
+        let listing = Listing::parse(Some(r#"table {{.Label "com.example.my-name"}}"#), "").unwrap();
+        assert_eq!(listing.render(&[], &[row]).unwrap(), "my name\n\n");
     }
 
     #[test]

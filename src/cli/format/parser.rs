@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::FormatError;
 use super::lexer::{self, Piece, Token};
+use super::{FormatError, functions};
 
 /// How deep blocks and parentheses may be nested.
 const DEPTH_LIMIT: usize = 100;
@@ -47,7 +47,7 @@ pub enum Head {
 
 pub fn parse(text: &str) -> Result<Vec<Node>, FormatError> {
     let pieces = lexer::split(text)?;
-    let mut parser = Parser { pieces: pieces.into_iter(), depth: 0 };
+    let mut parser = Parser { pieces: pieces.into_iter(), depth: 0, ranges: 0 };
     let wrong = |message: String| FormatError::Syntax { message, text: text.to_owned() };
     let (nodes, end) = parser.block().map_err(wrong)?;
     match end {
@@ -65,6 +65,8 @@ enum End {
 struct Parser {
     pieces: std::vec::IntoIter<Piece>,
     depth: usize,
+    /// How many `range`s are around.
+    ranges: usize,
 }
 
 impl Parser {
@@ -92,11 +94,12 @@ impl Parser {
                     return Ok((nodes, End::Word(keyword.to_owned(), tokens[1..].to_vec())));
                 }
                 "if" | "range" | "with" => nodes.push(self.control(keyword, &tokens[1..])?),
+                "break" | "continue" if self.ranges == 0 => return Err(format!("`{keyword}` outside of `range`")),
                 "break" => nodes.push(Node::Break),
                 "continue" => nodes.push(Node::Continue),
                 // A format is one template: there is nobody to call one by a name.
                 "define" | "template" | "block" => return Err(format!("`{keyword}` is not supported")),
-                _ => nodes.push(Node::Output(pipeline(&tokens)?)),
+                _ => nodes.push(Node::Output(single(pipeline(&tokens)?)?)),
             }
         }
         self.depth -= 1;
@@ -104,8 +107,11 @@ impl Parser {
     }
 
     fn control(&mut self, keyword: &str, tokens: &[Token]) -> Result<Node, String> {
-        let value = pipeline(tokens)?;
+        let is_range = keyword == "range";
+        let value = if is_range { pipeline(tokens)? } else { single(pipeline(tokens)?)? };
+        self.ranges += usize::from(is_range);
         let (body, end) = self.block()?;
+        self.ranges -= usize::from(is_range);
         let otherwise = match end {
             End::Template => return Err("unexpected end of the template".to_owned()),
             End::Word(word, _) if word == "end" => Vec::new(),
@@ -131,6 +137,11 @@ impl Parser {
             _ => Node::With { value, body, otherwise },
         })
     }
+}
+
+/// Only `range` has a value for a second variable.
+fn single(pipeline: Pipeline) -> Result<Pipeline, String> {
+    if pipeline.variables.len() > 1 { Err("too many declarations in command".to_owned()) } else { Ok(pipeline) }
 }
 
 fn pipeline(tokens: &[Token]) -> Result<Pipeline, String> {
@@ -166,6 +177,7 @@ fn commands(stream: &mut Stream<'_>, depth: usize) -> Result<Vec<Vec<Operand>>, 
                 commands.push(Vec::new());
                 continue;
             }
+            Token::Field { name, glued: true } if name.is_empty() => return Err("unexpected `.`".to_owned()),
             Token::Field { name, glued } => {
                 match current.last_mut().filter(|_| *glued && !name.is_empty()) {
                     Some(operand) => operand.fields.push(name.clone()),
@@ -182,7 +194,8 @@ fn commands(stream: &mut Stream<'_>, depth: usize) -> Result<Vec<Vec<Operand>>, 
                 "true" => Head::Literal(Value::Bool(true)),
                 "false" => Head::Literal(Value::Bool(false)),
                 "nil" => Head::Literal(Value::Null),
-                _ => Head::Function(word.clone()),
+                name if functions::is_known(name) => Head::Function(word.clone()),
+                name => return Err(format!("function `{name}` is not defined")),
             },
             Token::Open => {
                 let inner = self::commands(stream, depth + 1)?;
@@ -195,5 +208,16 @@ fn commands(stream: &mut Stream<'_>, depth: usize) -> Result<Vec<Vec<Operand>>, 
         };
         current.push(Operand { head, fields: Vec::new() });
     }
-    if commands.iter().any(Vec::is_empty) { Err("missing value for command".to_owned()) } else { Ok(commands) }
+    let is_plain =
+        |operand: &Operand| operand.fields.is_empty() && matches!(operand.head, Head::Literal(_) | Head::Dot);
+    if commands.iter().any(Vec::is_empty) {
+        return Err("missing value for command".to_owned());
+    }
+    if commands[1..].iter().any(|command| command.first().is_some_and(is_plain)) {
+        return Err("a value cannot take the result of what stands before it".to_owned());
+    }
+    if commands[0].len() == 1 && matches!(&commands[0][0].head, Head::Literal(Value::Null)) {
+        return Err("nil is not a command".to_owned());
+    }
+    Ok(commands)
 }

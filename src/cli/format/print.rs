@@ -1,14 +1,17 @@
 //! Values as Go's fmt prints them with `%v`.
 
-use serde_json::Value;
+use serde_json::{Map, Number, Value};
 
 pub fn plain(value: &Value) -> String {
     match value {
         Value::Null => "<nil>".to_owned(),
         Value::Bool(value) => value.to_string(),
-        Value::Number(number) => number.to_string(),
+        Value::Number(number) => self::number(number),
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(element).collect::<Vec<_>>().join(" ")),
+        Value::Object(fields) if is_structure(fields) => {
+            format!("{{{}}}", fields.values().map(element).collect::<Vec<_>>().join(" "))
+        }
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();
             fields.sort_by_key(|(key, _)| key.as_str());
@@ -19,10 +22,55 @@ pub fn plain(value: &Value) -> String {
     }
 }
 
+/// One after another, with a blank between two of which none is a string.
+pub fn together(values: &[Value]) -> String {
+    let mut out = String::new();
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 && !value.is_string() && !values[at - 1].is_string() {
+            out.push(' ');
+        }
+        out.push_str(&plain(value));
+    }
+    out
+}
+
 /// Within a list or a map, what is empty is a Go struct without fields, as in `map[80/tcp:{}]`.
 fn element(value: &Value) -> String {
     match value {
         Value::Object(fields) if fields.is_empty() => "{}".to_owned(),
         other => plain(other),
     }
+}
+
+/// JSON does not tell docker's structs from its maps. The fields of a struct are called as Go's exported names are,
+/// which the keys of docker's maps hardly ever are.
+fn is_structure(fields: &Map<String, Value>) -> bool {
+    let is_exported = |name: &String| {
+        name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric())
+    };
+    !fields.is_empty() && fields.keys().all(is_exported)
+}
+
+fn number(number: &Number) -> String {
+    match number.as_f64() {
+        Some(float) if number.is_f64() => general(float),
+        _ => number.to_string(),
+    }
+}
+
+/// From this exponent on, one is written.
+const GENERAL_LIMIT: i32 = 6;
+
+/// Go's `%g`, with as few digits as tell it from any other number.
+pub fn general(float: f64) -> String {
+    let scientific = format!("{float:e}");
+    let exponent: i32 = scientific.split_once('e').and_then(|(_, text)| text.parse().ok()).unwrap_or(0);
+    if !(-4..GENERAL_LIMIT).contains(&exponent) { with_exponent(&scientific) } else { float.to_string() }
+}
+
+/// Go writes two digits of an exponent at least, and its sign.
+pub fn with_exponent(scientific: &str) -> String {
+    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific.to_owned() };
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
 }

@@ -47,8 +47,9 @@ impl Listing {
         match self {
             Self::Rows(template) => Ok(lines(template)?.into_iter().map(|line| line + "\n").collect()),
             Self::Table(template) => {
-                let headings: Map<String, Value> =
+                let mut headings: Map<String, Value> =
                     columns.iter().map(|column| (column.field.to_owned(), Value::from(column.heading))).collect();
+                headings.insert("Label".to_owned(), Value::from(""));
                 let mut all = vec![template.render(&Value::Object(headings), Missing::Error)?];
                 all.extend(lines(template)?);
                 Ok(align(&all))
