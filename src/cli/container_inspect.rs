@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::CliError;
 use super::image_inspect;
 use super::sizes::folder_size;
-use crate::container::{Entry, LogSettings, MountPoint, networks_of};
+use crate::container::{Entry, LogSettings, MountPoint, exec_ids, networks_of};
 use crate::network::{NetworkRecord, describe_place, describe_ports};
 use crate::snapshot::View;
 use crate::store::Store;
@@ -38,7 +38,8 @@ pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliEr
     add("MountLabel", json!(""));
     add("ProcessLabel", json!(""));
     add("AppArmorProfile", json!(profile(&record.host_config.security_opt)));
-    add("ExecIDs", if entry.state.exec_ids.is_empty() { Value::Null } else { json!(entry.state.exec_ids) });
+    let programs = exec_ids(entry);
+    add("ExecIDs", if programs.is_empty() { Value::Null } else { json!(programs) });
     add("HostConfig", host_config(entry)?);
     add("GraphDriver", graph_driver(entry));
     if size {

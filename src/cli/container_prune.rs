@@ -8,7 +8,7 @@ use super::commands::Global;
 use super::format::human_size;
 use super::time::point_in_time;
 use super::{CliError, confirm, containers, output};
-use crate::container::{Entry, Removal};
+use crate::container::{Entry, Removal, tell_of_prune};
 
 /// Remove all containers that don't run
 #[derive(Debug, clap::Args)]
@@ -42,6 +42,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             Err(error) => errors.push(CliError::from(error)),
         }
     }
+    tell_of_prune(containers.store_root(), "container", reclaimed);
     let mut text = String::new();
     if !removed.is_empty() {
         text = format!("Deleted Containers:\n{}\n", removed.concat());

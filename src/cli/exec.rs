@@ -7,7 +7,6 @@ use super::commands::Global;
 use super::run::{detach_keys, environment_file, exit_code, variable};
 use super::{CliError, containers};
 use crate::container::{self, ContainerError, ExecOptions};
-use crate::sandbox::Stdio;
 
 /// Run a program in a container that runs
 #[derive(Debug, clap::Args)]
@@ -70,9 +69,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"));
     event("exec_create");
     if args.detach {
-        let running = container::exec(&entry, &options, Stdio::default()).map_err(exec_error)?;
+        container::exec_in_background(&entry, &options).map_err(exec_error)?;
         event("exec_start");
-        running.detach();
         return Ok(ExitCode::SUCCESS);
     }
     let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));

@@ -12,7 +12,7 @@ use clap::Subcommand;
 use super::commands::Global;
 use super::inspect::{self, Kind};
 use super::{CliError, output};
-use crate::container::networks_of;
+use crate::container::{networks_of, tell_of_network};
 use crate::network::NetworkError;
 
 pub use prune::prune;
@@ -79,8 +79,11 @@ fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
     let networks = networks_of(store.root());
     let mut errors = Vec::new();
     for name in &args.names {
-        match networks.find(name).and_then(|record| networks.remove(&record)) {
-            Ok(()) => output::print(&format!("{name}\n"))?,
+        match networks.find(name).and_then(|record| networks.remove(&record).map(|()| record)) {
+            Ok(record) => {
+                tell_of_network(store.root(), &record, "destroy", None);
+                output::print(&format!("{name}\n"))?;
+            }
             Err(NetworkError::Unknown { .. }) if args.force => output::print(&format!("{name}\n"))?,
             Err(error) => errors.push(network_error(error)),
         }

@@ -10,7 +10,7 @@ use clap::Subcommand;
 use super::commands::Global;
 use super::inspect::{self, Kind};
 use super::{CliError, output};
-use crate::container::{Containers, users_of_volume};
+use crate::container::{Containers, tell_of_volume, users_of_volume};
 use crate::volume::{NewVolume, VolumeError, Volumes};
 
 pub use prune::prune;
@@ -95,7 +95,12 @@ fn create(args: CreateArgs, global: &Global) -> Result<ExitCode, CliError> {
         labels: pairs(&args.label),
         options: pairs(&args.opt),
     };
-    let record = Volumes::of(store.root()).create(new).map_err(volume_error)?;
+    let volumes = Volumes::of(store.root());
+    let is_there = volumes.find(&new.name).is_ok();
+    let record = volumes.create(new).map_err(volume_error)?;
+    if !is_there {
+        tell_of_volume(store.root(), &record, "create");
+    }
     output::print(&format!("{}\n", record.name))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -106,8 +111,12 @@ fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
     let mut errors = Vec::new();
     for name in &args.names {
         let users = users_of_volume(&containers, name)?.iter().map(|entry| entry.record.id.clone()).collect();
+        let record = volumes.find(name);
         match volumes.remove(name, users) {
-            Ok(()) => output::print(&format!("{name}\n"))?,
+            Ok(()) => {
+                record.iter().for_each(|record| tell_of_volume(store.root(), record, "destroy"));
+                output::print(&format!("{name}\n"))?;
+            }
             Err(VolumeError::NotFound { .. }) if args.force => output::print(&format!("{name}\n"))?,
             Err(error) => errors.push(volume_error(error)),
         }

@@ -69,7 +69,14 @@ pub struct Entry {
 /// A container that nobody else runs, for as long as this is held.
 #[derive(Debug)]
 pub(super) struct Running {
-    _lock: File,
+    lock: File,
+}
+
+impl Running {
+    /// Whether somebody has deleted the container's folder, and with it perhaps the whole store.
+    pub(super) fn is_deleted(&self) -> bool {
+        self.lock.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) == 0)
+    }
 }
 
 impl Containers {
@@ -334,7 +341,7 @@ impl Entry {
         // Others look for a moment only whether it is locked.
         for _ in 0..TAKE_ATTEMPTS {
             if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                return Ok(Running { _lock: file });
+                return Ok(Running { lock: file });
             }
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

@@ -1,16 +1,80 @@
-//! What happens to containers, told to `events`.
+//! What happens to containers, and to networks and volumes by them, told to `events` in docker's words.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::directory::Containers;
+use super::mounts::MountKind;
 use super::record::Record;
+use crate::network::NetworkRecord;
 use crate::store::{Event, Events};
+use crate::volume::VolumeRecord;
 
 /// Tells that something happened: docker's attributes are the labels, the image and the name, and `facts`.
 pub(super) fn add(containers: &Containers, record: &Record, action: &str, facts: &[(&str, &str)]) {
-    let mut attributes: BTreeMap<String, String> = record.config.run.labels.clone();
-    attributes.insert("image".to_owned(), record.config.image.clone());
-    attributes.insert("name".to_owned(), record.plain_name().to_owned());
-    attributes.extend(facts.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
-    Events::of(containers.store_root()).add(&Event::now("container", action, &record.id, attributes));
+    Events::of(containers.store_root()).add(&of_container(record, action, facts));
+}
+
+/// Tells that a container has its volumes and networks, and runs.
+pub(super) fn add_start(containers: &Containers, record: &Record, networks: &[NetworkRecord]) {
+    let mut events = mounts(record, "mount");
+    events.extend(networks.iter().map(|network| of_network(network, "connect", Some(&record.id))));
+    events.push(of_container(record, "start", &[]));
+    Events::of(containers.store_root()).add_all(&events);
+}
+
+/// Tells that a container has ended, and let go of them.
+pub(super) fn add_end(containers: &Containers, record: &Record, networks: &[NetworkRecord], facts: &[(&str, &str)]) {
+    let mut events = vec![of_container(record, "die", facts)];
+    events.extend(networks.iter().map(|network| of_network(network, "disconnect", Some(&record.id))));
+    events.extend(mounts(record, "unmount"));
+    Events::of(containers.store_root()).add_all(&events);
+}
+
+/// Tells what happened to a network; `container` is who joined or left it.
+pub fn tell_of_network(store_root: &Path, network: &NetworkRecord, action: &str, container: Option<&str>) {
+    Events::of(store_root).add(&of_network(network, action, container));
+}
+
+/// Tells what happened to a volume.
+pub fn tell_of_volume(store_root: &Path, volume: &VolumeRecord, action: &str) {
+    let attributes = attributes(&[("driver", &volume.driver)]);
+    Events::of(store_root).add(&Event::now("volume", action, &volume.name, attributes));
+}
+
+/// Tells that what was unused of a kind is gone.
+pub fn tell_of_prune(store_root: &Path, kind: &str, reclaimed: u64) {
+    let attributes = attributes(&[("reclaimed", &reclaimed.to_string())]);
+    Events::of(store_root).add(&Event::now(kind, "prune", "", attributes));
+}
+
+fn of_container(record: &Record, action: &str, facts: &[(&str, &str)]) -> Event {
+    let mut all: BTreeMap<String, String> = record.config.run.labels.clone();
+    all.insert("image".to_owned(), record.config.image.clone());
+    all.insert("name".to_owned(), record.plain_name().to_owned());
+    all.extend(attributes(facts));
+    Event::now("container", action, &record.id, all)
+}
+
+fn of_network(network: &NetworkRecord, action: &str, container: Option<&str>) -> Event {
+    let mut all = attributes(&[("name", &network.name), ("type", &network.driver)]);
+    all.extend(container.map(|container| ("container".to_owned(), container.to_owned())));
+    Event::now("network", action, &network.id, all)
+}
+
+fn mounts(record: &Record, action: &str) -> Vec<Event> {
+    let volumes = record.mounts.iter().filter(|mount| mount.kind == MountKind::Volume);
+    let event = |mount: &super::mounts::MountPoint| {
+        let mut all = attributes(&[("container", &record.id), ("driver", &mount.driver)]);
+        if action == "mount" {
+            let (place, writable) = (mount.destination.display().to_string(), mount.writable.to_string());
+            all.extend(attributes(&[("destination", &place), ("propagation", ""), ("read/write", &writable)]));
+        }
+        Event::now("volume", action, &mount.name, all)
+    };
+    volumes.map(event).collect()
+}
+
+fn attributes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
 use super::error::ContainerError;
+use super::exec_ids::ExecId;
 use super::foreign;
 use super::launch;
 use super::record::Record;
@@ -24,15 +25,26 @@ pub struct ExecOptions {
     pub privileged: bool,
 }
 
+/// Starts the program, and leaves it.
+pub fn exec_in_background(entry: &Entry, options: &ExecOptions) -> Result<(), ContainerError> {
+    let (running, id) = exec(entry, options, Stdio::default())?;
+    id.keep();
+    running.detach();
+    Ok(())
+}
+
 /// Starts the program; it is a child of this process.
-pub fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result<Running, ContainerError> {
+pub(super) fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result<(Running, ExecId), ContainerError> {
     let name = || entry.record.plain_name().to_owned();
     match entry.state.status {
         Status::Running => {}
         Status::Paused => return Err(ContainerError::ExecPaused { name: name() }),
         _ => return Err(ContainerError::NotRunning { name: name() }),
     }
-    start_inside(&entry.record, entry.folder(), entry.state.pid, (&entry.state.cgroups, options), stdio)
+    let inside = (entry.state.cgroups.as_slice(), options);
+    let running = start_inside(&entry.record, entry.folder(), entry.state.pid, inside, stdio)?;
+    let id = ExecId::new(entry.folder(), running.pid());
+    Ok((running, id))
 }
 
 /// The same for a container that the caller knows to run.

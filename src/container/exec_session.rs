@@ -38,7 +38,7 @@ pub fn exec_in_foreground(
         stdout: output(io::stdout(), &mut copies)?,
         stderr: output(io::stderr(), &mut copies)?,
     };
-    let running = exec(entry, options, stdio)?;
+    let (running, _id) = exec(entry, options, stdio)?;
     started(&running);
     let outcome = running.wait()?;
     for copy in copies {
@@ -56,7 +56,7 @@ fn in_terminal(
     started: impl FnOnce(&Running),
 ) -> Result<Left, ContainerError> {
     let mut signals = Signals::new([SIGWINCH]).at("register", "the signals")?;
-    let mut running = exec(entry, options, Stdio::default())?;
+    let (mut running, id) = exec(entry, options, Stdio::default())?;
     let Some(master) = running.take_terminal().map(File::from) else { return Err(ContainerError::MonitorDied) };
     resize(&master);
     started(&running);
@@ -80,6 +80,7 @@ fn in_terminal(
     });
     match receiver.recv() {
         Ok(Heard::Leave) => {
+            id.keep();
             running.detach();
             Ok(Left::Detached)
         }

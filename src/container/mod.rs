@@ -26,6 +26,7 @@ mod directory;
 mod error;
 mod events;
 mod exec;
+mod exec_ids;
 mod exec_session;
 mod foreign;
 mod health;
@@ -57,7 +58,9 @@ pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use directory::{Containers, Entry, Removal};
 pub use error::ContainerError;
-pub use exec::{ExecOptions, exec};
+pub use events::{tell_of_network, tell_of_prune, tell_of_volume};
+pub use exec::{ExecOptions, exec_in_background};
+pub use exec_ids::exec_ids;
 pub use exec_session::exec_in_foreground;
 pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,

@@ -1,17 +1,9 @@
 //! Names of containers: those that people give, and those made up for them.
 
+mod words;
+
 use super::error::ContainerError;
-
-const ADJECTIVES: [&str; 24] = [
-    "able", "brave", "bright", "calm", "clear", "cosy", "eager", "fair", "gentle", "happy", "honest", "jolly", "keen",
-    "kind", "lively", "lucky", "merry", "mild", "neat", "proud", "quick", "quiet", "sunny", "wise",
-];
-
-const NOUNS: [&str; 24] = [
-    "babbage", "banach", "bohr", "boole", "church", "curie", "darwin", "dijkstra", "einstein", "euler", "fermi",
-    "gauss", "germain", "goedel", "hopper", "kepler", "knuth", "lamarr", "lovelace", "meitner", "noether", "pascal",
-    "ritchie", "turing",
-];
+use words::{ADJECTIVES, NOUNS};
 
 /// Refuses what docker refuses.
 pub(super) fn check(name: &str) -> Result<(), ContainerError> {
@@ -25,7 +17,8 @@ pub(super) fn check(name: &str) -> Result<(), ContainerError> {
 /// Two words; with a number behind them when the first tries were taken.
 pub(super) fn made_up(seed: &[u8], attempt: usize) -> String {
     let byte = |index: usize| usize::from(seed.get(index + attempt).copied().unwrap_or_default());
-    let name = format!("{}_{}", ADJECTIVES[byte(0) % ADJECTIVES.len()], NOUNS[byte(1) % NOUNS.len()]);
+    let number = |index: usize| byte(index) << 8 | byte(index + 1);
+    let name = format!("{}_{}", ADJECTIVES[number(0) % ADJECTIVES.len()], NOUNS[number(2) % NOUNS.len()]);
     if attempt < 4 { name } else { format!("{name}{}", attempt - 3) }
 }
 
@@ -41,7 +34,11 @@ mod tests {
         for name in ["", "a", "-web", "a/b", "a b", "ä1"] {
             assert!(check(name).is_err(), "{name}");
         }
-        assert_eq!(made_up(&[0, 23], 0), "able_turing");
+        assert_eq!(made_up(&[0, 0, 0, 1], 0), "able_adams");
+        let all = |words: &[&str]| {
+            words.iter().all(|word| check(word).is_ok() && word.bytes().all(|c| c.is_ascii_lowercase()))
+        };
+        assert!(all(&ADJECTIVES) && all(&NOUNS) && ADJECTIVES.is_sorted() && NOUNS.is_sorted());
         assert!(check(&made_up(&[7; 32], 9)).is_ok());
     }
 }

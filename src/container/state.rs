@@ -30,9 +30,6 @@ pub struct State {
     pub network: NetworkSettings,
     /// What had to be made in the root filesystem to mount things there, which is no change of the container's.
     pub mount_points: Vec<CreatedMountPoint>,
-    /// The IDs of the programs that `exec` runs in it.
-    #[serde(rename = "ExecIDs")]
-    pub exec_ids: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +123,6 @@ impl State {
             self.status = Status::Exited;
             self.exit_code = 137;
             self.pid = 0;
-            self.exec_ids.clear();
             self.network.clear();
         }
         self

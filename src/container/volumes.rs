@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{Containers, Entry};
 use super::error::ContainerError;
+use super::events;
 use super::mounts::{MountKind, MountPoint};
 use crate::io_error::AtPath;
-use crate::sandbox::{MountSource, Propagation, TmpfsOptions};
+use crate::sandbox::{MountSource, Propagation, TmpfsOptions, user_namespace};
 use crate::snapshot::{View, populate};
 use crate::volume::{Backing, NewVolume, VolumeError, Volumes};
 
@@ -18,12 +19,16 @@ pub(super) fn resolve(containers: &Containers, mounts: &mut [MountPoint]) -> Res
         let known = if mount.name.is_empty() { None } else { volumes.find(&mount.name).ok() };
         let record = match known {
             Some(record) => record,
-            None => volumes.create(NewVolume {
-                name: mount.name.clone(),
-                driver: mount.driver.clone(),
-                labels: mount.volume.labels.clone(),
-                options: mount.volume.options.clone(),
-            })?,
+            None => {
+                let made = volumes.create(NewVolume {
+                    name: mount.name.clone(),
+                    driver: mount.driver.clone(),
+                    labels: mount.volume.labels.clone(),
+                    options: mount.volume.options.clone(),
+                })?;
+                events::tell_of_volume(containers.store_root(), &made, "create");
+                made
+            }
         };
         mount.name = record.name;
         mount.driver = record.driver;
@@ -65,7 +70,8 @@ pub(super) fn source(
     let folder = match Backing::of(record.options.as_ref().unwrap_or(&Default::default()))? {
         Backing::Memory { size, mode, uid, gid, read_only } => {
             let options = TmpfsOptions { size, mode, uid, gid, no_exec: false };
-            return Ok((MountSource::Tmpfs(options), read_only));
+            let shared = shared_memory(containers, mount)?;
+            return Ok((shared.unwrap_or(MountSource::Tmpfs(options)), read_only));
         }
         Backing::Bind { path, read_only } => {
             if !path.exists() {
@@ -83,6 +89,19 @@ pub(super) fn source(
         }
     }
     Ok((bind(&folder, &mount.volume.subpath)?, false))
+}
+
+/// The memory that a running container has for this volume. An ordinary user's containers each have a user namespace of
+/// their own, out of which no mount is to be had: there, each has memory of its own.
+fn shared_memory(containers: &Containers, mount: &MountPoint) -> Result<Option<MountSource>, ContainerError> {
+    if user_namespace::entered().is_some() {
+        return Ok(None);
+    }
+    let users = users_of(containers, &mount.name)?;
+    Ok(users.iter().filter(|entry| entry.state.pid != 0).find_map(|entry| {
+        let place = entry.record.mounts.iter().find(|other| is_of(other, &mount.name))?;
+        Some(MountSource::TmpfsOfProcess { pid: entry.state.pid, path: place.destination.clone() })
+    }))
 }
 
 /// A folder, or what is inside of it: resolved within it, so that no link leads out.
@@ -113,10 +132,11 @@ fn is_of(mount: &MountPoint, volume: &str) -> bool {
 pub(super) fn remove_anonymous(containers: &Containers, mounts: &[MountPoint]) -> Result<(), ContainerError> {
     let volumes = Volumes::of(containers.store_root());
     for mount in mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
-        let is_anonymous = volumes.find(&mount.name).is_ok_and(|record| record.is_anonymous());
-        if is_anonymous && users_of(containers, &mount.name)?.is_empty() {
+        let Ok(record) = volumes.find(&mount.name) else { continue };
+        if record.is_anonymous() && users_of(containers, &mount.name)?.is_empty() {
             match volumes.remove(&mount.name, Vec::new()) {
-                Ok(()) | Err(VolumeError::NotFound { .. }) => {}
+                Ok(()) => events::tell_of_volume(containers.store_root(), &record, "destroy"),
+                Err(VolumeError::NotFound { .. }) => {}
                 Err(error) => return Err(error.into()),
             }
         }

@@ -12,8 +12,8 @@ use super::links;
 use super::record::{EndpointConfig, NetworkSettings, Record};
 use crate::io_error::AtPath;
 use crate::network::{
-    EndpointRequest, FreshNamespace, Live, Mode, NameServers, NetworkError, NetworkRequest, Networks, Owner,
-    PortRequest, Protocol, parse_hardware_address,
+    EndpointRequest, FreshNamespace, Live, Mode, NameServers, NetworkError, NetworkRecord, NetworkRequest, Networks,
+    Owner, PortRequest, Protocol, parse_hardware_address,
 };
 use crate::sandbox::{Mount, MountSource, NetworkIsolation, Propagation, user_namespace};
 
@@ -32,10 +32,16 @@ pub(super) struct Wiring {
     pub(super) settings: NetworkSettings,
     /// What the user should be told.
     pub(super) warning: Option<String>,
+    /// Those that it joined when it was started.
+    networks: Vec<NetworkRecord>,
     live: Option<Live>,
 }
 
 impl Wiring {
+    pub(super) fn networks(&self) -> &[NetworkRecord] {
+        &self.networks
+    }
+
     /// The container has joined a network in which names are resolved.
     pub(super) fn resolve_names(&mut self) -> Result<(), ContainerError> {
         Ok(self.live.as_mut().map_or(Ok(()), Live::resolve_names)?)
@@ -67,6 +73,7 @@ pub(super) fn connect(record: &Record, folder: &Path, fresh: Option<FreshNamespa
         environment: links::environment(record, &linked),
         settings: live.settings(exposed).into_iter().collect(),
         warning: live.warning().map(str::to_owned),
+        networks: joined(record, &networks, &live),
         live: Some(live),
     })
 }
@@ -79,8 +86,18 @@ pub(super) fn nothing(folder: &Path) -> Wiring {
         environment: Vec::new(),
         settings: NetworkSettings::new(),
         warning: None,
+        networks: Vec::new(),
         live: None,
     }
+}
+
+/// The host's network and none have no places in them; an ordinary user's others neither.
+fn joined(record: &Record, networks: &Networks, live: &Live) -> Vec<NetworkRecord> {
+    let places: Vec<NetworkRecord> = live.networks().cloned().collect();
+    if !places.is_empty() {
+        return places;
+    }
+    record.networks.keys().filter_map(|name| networks.find(name).ok()).collect()
 }
 
 /// The networks of the store at that folder.

@@ -203,6 +203,11 @@ impl Live {
         ))
     }
 
+    /// Those that the container has a place in since it was started.
+    pub fn networks(&self) -> impl Iterator<Item = &NetworkRecord> {
+        self.places.iter().map(|(record, _)| record)
+    }
+
     /// For the sandbox.
     pub fn isolation(&self) -> NetworkIsolation {
         self.isolation.clone()
@@ -289,6 +294,8 @@ impl Drop for Live {
         for (record, endpoint) in &self.places {
             // The kernel takes the interfaces away with the namespace.
             super::endpoint::Endpoints::of(self.networks.state(), &record.id).remove(&endpoint.container);
+            // What can't be removed now is removed with the next boot.
+            let _ = self.networks.forget_deleted(record);
         }
         // Networks that were joined while it ran.
         for (record, endpoint) in self.networks.of_container(&self.owner.container).unwrap_or_default() {

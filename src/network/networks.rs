@@ -191,19 +191,42 @@ impl Networks {
             let containers: Vec<&str> = used.iter().map(|endpoint| endpoint.name.as_str()).collect();
             return Err(NetworkError::InUse { name: record.name.clone(), containers: containers.join(", ") });
         }
-        if !self.rootless {
-            let socket = Socket::open(None).doing("open a netlink socket")?;
-            let interface = record.interface();
-            if link::find(&socket, &interface).doing("look for the bridge")?.is_some() {
-                link::delete(&socket, &interface).doing("remove the bridge")?;
-            }
-            firewall::remove(&interface).doing("remove the bridge's rules (nftables)")?;
-        }
-        let path = self.folder.join(format!("{}.json", record.id));
+        self.remove_bridge(record)?;
+        let path = self.path(record);
         std::fs::remove_file(&path).at("remove", &path)?;
         endpoints.remove_all()?;
         drop(lock);
         Ok(())
+    }
+
+    fn path(&self, record: &NetworkRecord) -> PathBuf {
+        self.folder.join(format!("{}.json", record.id))
+    }
+
+    fn remove_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        if self.rootless {
+            return Ok(());
+        }
+        let socket = Socket::open(None).doing("open a netlink socket")?;
+        let interface = record.interface();
+        if link::find(&socket, &interface).doing("look for the bridge")?.is_some() {
+            link::delete(&socket, &interface).doing("remove the bridge")?;
+        }
+        firewall::remove(&interface).doing("remove the bridge's rules (nftables)")
+    }
+
+    /// Removes what is left on this machine of a network whose store somebody has deleted, once nothing uses it.
+    pub(super) fn forget_deleted(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+        if record.is_predefined() || self.path(record).exists() {
+            return Ok(());
+        }
+        let endpoints = Endpoints::of(&self.state, &record.id);
+        let _lock = endpoints.lock()?;
+        if !endpoints.list_and_reap().is_empty() {
+            return Ok(());
+        }
+        self.remove_bridge(record)?;
+        endpoints.remove_all()
     }
 
     /// The containers in a network while they run.

@@ -153,6 +153,8 @@ impl Bundle {
             |mount: &Mount| matches!(mount.source, MountSource::Bind { propagation: Propagation::Shared, .. });
         let what = if container.mounts.iter().any(is_shared) {
             "mounts that travel from the container to the host (shared)"
+        } else if container.mounts.iter().any(|mount| matches!(mount.source, MountSource::TmpfsOfProcess { .. })) {
+            "a tmpfs volume that another container has mounted"
         } else if matches!(container.isolation.namespaces.ipc, sandbox::Namespace::OfProcess(_)) {
             "the IPC namespace of another container, whose /dev/shm only rbuild's own runtime can mount"
         } else {

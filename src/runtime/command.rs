@@ -73,9 +73,9 @@ fn action(arguments: &[&OsStr]) -> String {
 /// The last error in a runtime's log, without the words that all of them begin with.
 fn last_error(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let messages =
+    let mut messages =
         lines.filter(|line| line["level"] == "error").filter_map(|line| Some(line["msg"].as_str()?.to_owned()));
-    let message = messages.last()?;
+    let message = messages.next_back()?;
     let plain = ["runc create failed: ", "exec failed: ", "unable to start container process: "]
         .iter()
         .fold(message.as_str(), |text, prefix| text.strip_prefix(prefix).unwrap_or(text));

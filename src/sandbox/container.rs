@@ -84,6 +84,13 @@ pub enum MountSource {
         path: PathBuf,
     },
     Tmpfs(TmpfsOptions),
+    /// The tmpfs that is at that place of a process's mounts: another container's.
+    TmpfsOfProcess {
+        /// As the host numbers it.
+        pid: i32,
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+    },
     /// A file made for this container alone, kept in memory: a secret, `resolv.conf`, `hosts`.
     File {
         content: Vec<u8>,

@@ -60,7 +60,7 @@ impl MountedRoot {
             let is_file = match &mount.source {
                 MountSource::Bind { path, .. } => !path.is_dir(),
                 MountSource::File { .. } => true,
-                MountSource::Tmpfs(_) | MountSource::Stack { .. } => false,
+                MountSource::Tmpfs(_) | MountSource::TmpfsOfProcess { .. } | MountSource::Stack { .. } => false,
             };
             points.open(&mount.target, if is_file { PointKind::File } else { PointKind::Directory })?;
         }

@@ -75,15 +75,23 @@ impl Events {
 
     /// Adds an event. One that can't be written is lost: what it speaks of has happened all the same.
     pub fn add(&self, event: &Event) {
-        let _ = self.append(event);
+        self.add_all(std::slice::from_ref(event));
     }
 
-    fn append(&self, event: &Event) -> Result<(), IoError> {
-        let mut line = serde_json::to_vec(event).map_err(std::io::Error::other).at("write", &self.path)?;
-        line.push(b'\n');
+    /// Adds several, one right after another.
+    pub fn add_all(&self, events: &[Event]) {
+        let _ = self.append(events);
+    }
+
+    fn append(&self, events: &[Event]) -> Result<(), IoError> {
+        let mut lines = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, event).map_err(std::io::Error::other).at("write", &self.path)?;
+            lines.push(b'\n');
+        }
         let mut file = File::options().create(true).append(true).open(&self.path).at("open", &self.path)?;
         flock(&file, FlockOperation::LockExclusive).at("lock", &self.path)?;
-        file.write_all(&line).at("write", &self.path)?;
+        file.write_all(&lines).at("write", &self.path)?;
         // Whoever holds the lock of an older file writes there; both files are read.
         if file.metadata().at("look at", &self.path)?.len() > MOST_BYTES {
             let older = self.path.with_extension("log.1");

@@ -8,12 +8,16 @@ use std::sync::OnceLock;
 
 #[path = "../support/mod.rs"]
 pub mod support;
+#[path = "user.rs"]
+pub mod user;
 
 pub use support::skip;
 
 /// A store and a working folder, both gone at the end of the test.
 pub struct TestStore {
     folder: tempfile::TempDir,
+    /// Those of another, that are used instead.
+    borrowed: Option<(PathBuf, PathBuf)>,
 }
 
 impl Drop for TestStore {
@@ -29,7 +33,14 @@ impl TestStore {
     pub fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("rbuild-test-").tempdir().expect("a temporary folder can be made");
         std::fs::create_dir(folder.path().join("work")).expect("a folder can be made");
-        Self { folder }
+        Self { folder, borrowed: None }
+    }
+
+    /// Another view of a store and its working folder, which stay.
+    pub fn borrowed(root: &Path, work: &Path) -> Self {
+        let mut store = Self::empty();
+        store.borrowed = Some((root.to_owned(), work.to_owned()));
+        store
     }
 
     /// A store with the image `busybox`, in which RUN works; nothing, with the reason said, where that cannot be had.
@@ -53,12 +64,12 @@ impl TestStore {
     }
 
     pub fn root(&self) -> PathBuf {
-        self.folder.path().join("store")
+        self.borrowed.as_ref().map_or_else(|| self.folder.path().join("store"), |(root, _)| root.clone())
     }
 
     /// The working directory of all that is run.
     pub fn work(&self) -> PathBuf {
-        self.folder.path().join("work")
+        self.borrowed.as_ref().map_or_else(|| self.folder.path().join("work"), |(_, work)| work.clone())
     }
 
     /// Writes a file, and the folders it is in, below the working folder.

@@ -11,4 +11,6 @@ mod logs;
 mod machine;
 mod many;
 mod runtimes;
+mod small;
+mod strain;
 mod terminal;

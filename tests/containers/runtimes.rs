@@ -78,7 +78,7 @@ impl Foreign {
 
 fn has_programs_in(path: &str, names: &[&str]) -> bool {
     let exists = |name: &&str| std::env::split_paths(path).any(|folder| folder.join(name).is_file());
-    names.iter().all(|name| exists(name)) || has_programs(names)
+    names.iter().all(exists) || has_programs(names)
 }
 
 /// What a program can find out about where it is.

@@ -11,6 +11,7 @@ mod commit;
 mod host;
 mod names;
 mod networks;
+mod ordinary;
 mod ports;
 mod volumes;
 mod web;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::network_error;
 use crate::cli::commands::Global;
 use crate::cli::{CliError, output};
-use crate::container::networks_of;
+use crate::container::{networks_of, tell_of_network};
 use crate::network::{IpamPool, NewNetwork, Subnet};
 
 /// Make a network: a bridge of its own, on which containers know each other by name
@@ -75,6 +75,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         labels: pairs(&args.label),
     };
     let record = networks_of(store.root()).create(new).map_err(network_error)?;
+    tell_of_network(store.root(), &record, "create", None);
     output::print(&format!("{}\n", record.id))?;
     Ok(ExitCode::SUCCESS)
 }

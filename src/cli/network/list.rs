@@ -79,6 +79,7 @@ fn row(record: &NetworkRecord, no_trunc: bool) -> Value {
         "IPv6": record.enable_ipv6.to_string(),
         "Internal": record.internal.to_string(),
         "Labels": labels.collect::<Vec<_>>().join(","),
+        "Label": record.labels,
         "CreatedAt": record.created.to_string(),
     })
 }

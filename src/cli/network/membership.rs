@@ -7,6 +7,7 @@ use crate::cli::CliError;
 use crate::cli::commands::Global;
 use crate::container::{
     ContainerError, Containers, EndpointConfig, Entry, IpamConfig, endpoint_request, networks_of, owner, refresh_files,
+    tell_of_network,
 };
 use crate::network::{BRIDGE, HOST, NONE, NetworkRecord};
 
@@ -88,6 +89,7 @@ pub(super) fn connect(args: &ConnectArgs, global: &Global) -> Result<ExitCode, C
         // The name server has to be there before a file leads to it.
         entry.reload()?;
         refresh_files(&entry.record, entry.folder())?;
+        tell_of_network(store.root(), &record, "connect", Some(&entry.record.id));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -108,6 +110,7 @@ pub(super) fn disconnect(args: &DisconnectArgs, global: &Global) -> Result<ExitC
     if entry.state.pid != 0 {
         networks.disconnect(&record, &entry.record.id, entry.state.pid).map_err(network_error)?;
         refresh_files(&entry.record, entry.folder())?;
+        tell_of_network(store.root(), &record, "disconnect", Some(&entry.record.id));
     }
     containers.change(&entry, |container| {
         container.networks.remove(&name);

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use crate::cli::commands::Global;
 use crate::cli::filters::Filters;
 use crate::cli::{CliError, confirm, output};
-use crate::container::{Containers, networks_of};
+use crate::container::{Containers, networks_of, tell_of_network, tell_of_prune};
 use crate::store::Store;
 
 /// Remove networks that no container has
@@ -42,8 +42,10 @@ pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
         let is_used = used.contains(&record.name) || used.iter().any(|name| record.id.starts_with(name.as_str()));
         if !is_used && filters.labels(&record.labels) && filters.until(record.created)? {
             networks.remove(&record)?;
+            tell_of_network(store.root(), &record, "destroy", None);
             text += &format!("{}\n", record.name);
         }
     }
+    tell_of_prune(store.root(), "network", 0);
     Ok(if text.is_empty() { text } else { format!("Deleted Networks:\n{text}") })
 }

@@ -51,6 +51,7 @@ pub(super) fn row(entry: &Entry, details: Details<'_>) -> Value {
         "Names": record.plain_name(),
         "Size": details.size.map_or_else(|| "0B".to_owned(), |store| sizes(entry, store)),
         "Labels": labels.join(","),
+        "Label": record.config.run.labels,
         "LocalVolumes": volumes.to_string(),
         "Mounts": mounts.join(","),
         "Networks": networks.join(","),

@@ -73,6 +73,7 @@ fn row(record: &VolumeRecord) -> Value {
         "Scope": record.scope,
         "Mountpoint": record.mountpoint,
         "Labels": labels.collect::<Vec<_>>().join(","),
+        "Label": record.labels.clone().unwrap_or_default(),
         "Links": "N/A",
         "Size": "N/A",
         "Availability": "N/A",

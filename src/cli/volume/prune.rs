@@ -8,7 +8,7 @@ use crate::cli::filters::Filters;
 use crate::cli::format::human_size;
 use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, output};
-use crate::container::Containers;
+use crate::container::{Containers, tell_of_prune, tell_of_volume};
 use crate::store::Store;
 use crate::volume::Volumes;
 
@@ -53,9 +53,11 @@ pub fn prune(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64
         if !used.contains(&record.name) && (all || record.is_anonymous()) && filters.labels(&labels) {
             let size = folder_size(&record.mountpoint);
             volumes.remove(&record.name, Vec::new())?;
+            tell_of_volume(store.root(), &record, "destroy");
             reclaimed += size;
             text += &format!("{}\n", record.name);
         }
     }
+    tell_of_prune(store.root(), "volume", reclaimed);
     Ok((if text.is_empty() { text } else { format!("Deleted Volumes:\n{text}") }, reclaimed))
 }

@@ -6,10 +6,12 @@
 mod inside;
 mod place;
 mod remote;
+mod stream;
 
 pub use place::Place;
-use place::{Target, pack, place, unpack};
+use place::{Target, place};
 pub use remote::{Copied, copy_from, copy_into, copy_stream_into};
+use stream::{pack, unpack};
 
 /// Why something can't be copied; it may have happened in the container.
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]

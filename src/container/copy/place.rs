@@ -1,6 +1,5 @@
 //! What is copied, where it ends up, and the tar stream in between: the same rules on both sides (docker-cp(1)).
 
-use std::io::{Read, Write};
 use std::path::{Component, Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -84,32 +83,9 @@ pub fn place(destination: &Path, source: &Place) -> Result<Target, CopyError> {
     }
 }
 
-/// Writes the source as a tar stream, under that name.
-pub fn pack(source: &Place, name: &Path, out: impl Write) -> Result<(), CopyError> {
-    let mut archive = tar::Builder::new(out);
-    archive.follow_symlinks(false);
-    let packed = match source.is_dir {
-        true => archive.append_dir_all(name, &source.path),
-        false => archive.append_path_with_name(&source.path, name),
-    };
-    packed.and_then(|()| archive.into_inner()?.flush()).map_err(|error| CopyError::new("copy", &source.path, &error))
-}
-
-/// Unpacks a tar stream into a folder, and nowhere else.
-pub fn unpack(stream: impl Read, folder: &Path, keep_owner: bool) -> Result<(), CopyError> {
-    let mut archive = tar::Archive::new(stream);
-    archive.set_preserve_permissions(true);
-    archive.set_preserve_mtime(true);
-    archive.set_preserve_ownerships(keep_owner);
-    archive.set_unpack_xattrs(true);
-    archive.unpack(folder).map_err(|error| {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-        CopyError(format!("{error}{cause}"))
-    })
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::stream::{pack, unpack};
     use super::*;
 
     /// Copies by docker's rules within one folder; gives what is there then, or why not.
@@ -157,23 +133,5 @@ mod tests {
         assert!(copy("file", "missing/").unwrap_err().contains("does not exist"));
         assert!(copy("file", "missing/name").unwrap_err().contains("no such directory"));
         assert!(copy("nothing", "new").unwrap_err().contains("could not find the file"));
-    }
-
-    #[test]
-    fn nothing_is_unpacked_outside() {
-        let folder = tempfile::tempdir().unwrap();
-        let inside = folder.path().join("inside");
-        std::fs::create_dir(&inside).unwrap();
-        let mut archive = tar::Builder::new(Vec::new());
-        let mut header = tar::Header::new_gnu();
-        header.set_entry_type(tar::EntryType::Symlink);
-        header.set_size(0);
-        archive.append_link(&mut header, "way", folder.path()).unwrap();
-        let mut header = tar::Header::new_gnu();
-        header.set_size(1);
-        header.set_mode(0o644);
-        archive.append_data(&mut header, "way/out", &b"x"[..]).unwrap();
-        assert!(unpack(archive.into_inner().unwrap().as_slice(), &inside, false).is_err());
-        assert!(!folder.path().join("out").exists());
     }
 }

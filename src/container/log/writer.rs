@@ -15,12 +15,23 @@ const LONGEST_LINE: usize = 16 << 10;
 pub(in crate::container) struct LogWriter {
     settings: LogSettings,
     file: File,
+    /// Of the file, with the lines that are not written yet.
     size: u64,
+    /// Of the file, with whole lines only.
+    written: u64,
+    /// What could not be written; the next line that can says so.
+    lost: Option<Lost>,
     attributes: String,
     /// What has no line end yet, of both streams.
     begun: [Vec<u8>; 2],
     buffer: Vec<u8>,
     compressing: Option<std::thread::JoinHandle<()>>,
+}
+
+/// Lines that are missing in a log.
+struct Lost {
+    lines: usize,
+    reason: String,
 }
 
 impl LogWriter {
@@ -37,7 +48,17 @@ impl LogWriter {
             format!(",\"attrs\":{}", serde_json::json!(map))
         };
         let begun = [Vec::new(), Vec::new()];
-        Ok(Self { settings, file, size, attributes, begun, buffer: Vec::new(), compressing: None })
+        Ok(Self {
+            settings,
+            file,
+            size,
+            written: size,
+            lost: None,
+            attributes,
+            begun,
+            buffer: Vec::new(),
+            compressing: None,
+        })
     }
 
     /// Takes what the program printed.
@@ -78,7 +99,8 @@ impl LogWriter {
             // The line that is too much begins the next file.
             let line = self.buffer.split_off(before);
             self.flush()?;
-            self.rotate()?;
+            self.rotate().inspect_err(|error| self.lose(1, error))?;
+            self.written = 0;
             self.size = line.len() as u64;
             self.buffer = line;
         }
@@ -86,11 +108,43 @@ impl LogWriter {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        if let Some(lost) = self.lost.take_if(|_| !self.buffer.is_empty()) {
+            let lines = std::mem::take(&mut self.buffer);
+            self.note(&lost);
+            self.buffer.extend(lines);
+            self.lost = Some(lost);
+        }
         let written = self.file.write_all(&self.buffer);
+        match &written {
+            Ok(()) => {
+                self.written += self.buffer.len() as u64;
+                self.lost = self.lost.take().filter(|_| self.buffer.is_empty());
+            }
+            Err(error) => {
+                // A line that is only half there would spoil the next. When that fails too, readers pass it over.
+                let _ = self.file.set_len(self.written);
+                self.size = self.written;
+                let lines = memchr::memchr_iter(b'\n', &self.buffer).count() - usize::from(self.lost.is_some());
+                self.lose(lines, error);
+            }
+        }
         self.buffer.clear();
         // One large piece of output is not paid for until the end.
         self.buffer.shrink_to(256 << 10);
         written
+    }
+
+    fn lose(&mut self, lines: usize, error: &io::Error) {
+        let lost = self.lost.get_or_insert_with(|| Lost { lines: 0, reason: error.to_string() });
+        lost.lines += lines;
+    }
+
+    /// Says in the log what is missing there.
+    fn note(&mut self, lost: &Lost) {
+        let time = jiff::Timestamp::now().to_string();
+        let text = format!("rbuild: {} lines of output are missing here: {}\n", lost.lines, lost.reason);
+        line::write(&mut self.buffer, text.as_bytes(), Source::Stderr, &self.attributes, &time);
+        self.size += self.buffer.len() as u64;
     }
 
     /// Writes what has no line end, when there is no more to come.
@@ -100,6 +154,9 @@ impl LogWriter {
             if !self.begun[source as usize].is_empty() {
                 self.end_line(source, &time)?;
             }
+        }
+        if let Some(lost) = self.lost.take_if(|_| self.buffer.is_empty()) {
+            self.note(&lost);
         }
         self.flush()?;
         if let Some(thread) = self.compressing.take() {

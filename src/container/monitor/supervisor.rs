@@ -26,6 +26,9 @@ const READ_AT_ONCE: usize = 64 << 10;
 
 const SIGKILL: i32 = 9;
 
+/// How often it is looked whether the container is still in its store.
+const LOOKS: Duration = Duration::from_secs(5);
+
 /// What can be waited for.
 #[derive(Debug, Clone, Copy)]
 enum Source {
@@ -55,6 +58,8 @@ pub(super) struct Supervisor {
     pub(super) health: Option<HealthChecks>,
     /// Made while nobody had said yet which container it is.
     fresh: Option<FreshNamespace>,
+    /// When it is looked whether the container is still in its store.
+    look_at: Instant,
     buffer: Vec<u8>,
 }
 
@@ -87,6 +92,7 @@ impl Supervisor {
             keep: false,
             health: None,
             fresh,
+            look_at: Instant::now() + LOOKS,
             buffer: vec![0; READ_AT_ONCE],
         };
         if let Err(error) = supervisor.start_first(first, attach) {
@@ -126,9 +132,9 @@ impl Supervisor {
             health: self.health.as_ref().map(HealthChecks::state),
             ..State::default()
         };
-        self.program = Some(program);
         self.entry.write_state()?;
-        events::add(&self.containers, &self.entry.record, "start", &[]);
+        events::add_start(&self.containers, &self.entry.record, program.wiring.networks());
+        self.program = Some(program);
         Ok(())
     }
 
@@ -217,7 +223,7 @@ impl Supervisor {
 
     fn next_due(&self) -> Option<Instant> {
         let health = self.health.as_ref().map(HealthChecks::next_due);
-        [self.restart_at, self.kill_at, health].into_iter().flatten().min()
+        [self.restart_at, self.kill_at, health, Some(self.look_at)].into_iter().flatten().min()
     }
 
     fn happened(&mut self, source: Source, flags: PollFlags) {
@@ -265,17 +271,18 @@ impl Supervisor {
         }
         let Some(program) = self.program.take() else { return };
         let ran = program.started.elapsed();
+        let networks = program.wiring.networks().to_vec();
         let outcome = program.end();
         self.health = None;
-        if let Some(log) = &mut self.log {
-            let _ = log.finish();
-        }
+        let log = self.log.as_mut().map_or(Ok(()), LogWriter::finish);
         let state = &mut self.entry.state;
+        if let Err(error) = log {
+            state.error = format!("the end of the log is missing: {error}");
+        }
         state.pid = 0;
         state.finished_at = Some(Timestamp::now());
         state.network.clear();
         state.cgroups.clear();
-        state.exec_ids.clear();
         match outcome {
             Ok(Outcome { status, out_of_memory }) => {
                 state.exit_code = status.code();
@@ -292,7 +299,7 @@ impl Supervisor {
         let code = self.entry.state.exit_code.to_string();
         let seconds = ran.as_secs().to_string();
         let facts = [("exitCode", code.as_str()), ("execDuration", seconds.as_str())];
-        events::add(&self.containers, &self.entry.record, "die", &facts);
+        events::add_end(&self.containers, &self.entry.record, &networks, &facts);
         self.decide_on_restart(ran);
     }
 
@@ -332,7 +339,23 @@ impl Supervisor {
             self.restart_at = None;
             self.start_again();
         }
+        if self.look_at <= now {
+            self.look_at = now + LOOKS;
+            if self.lock.as_ref().is_some_and(Running::is_deleted) {
+                self.end_with_store();
+            }
+        }
         self.start_health_check();
+    }
+
+    /// The container was deleted under its program: there is no `stop` that could reach either of them any more.
+    fn end_with_store(&mut self) {
+        self.entry.state.stopped_by_user = true;
+        self.restart_at = None;
+        if let Some(program) = &self.program {
+            // It fails only when it is gone already.
+            let _ = program.signal(SIGKILL);
+        }
     }
 
     fn start_again(&mut self) {

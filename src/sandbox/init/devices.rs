@@ -31,6 +31,9 @@ const LINKS: [(&str, &str); 6] = [
     ("ptmx", "pts/ptmx"),
 ];
 
+/// `TMPFS_MAGIC` of linux/magic.h.
+const TMPFS: rustix::fs::FsWord = 0x0102_1994;
+
 const NO_SUID_DEV_EXEC: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
@@ -68,12 +71,12 @@ fn shared_memory(isolation: &Isolation) -> Result<OwnedFd> {
             mount_api::create("tmpfs", &options, NO_SUID_DEV_EXEC).doing("mount", "/dev/shm")
         }
         Namespace::Host => mount_api::clone_tree(CWD, c"/dev/shm", false).doing("bind", "/dev/shm"),
-        Namespace::OfProcess(pid) => shared_memory_of(pid),
+        Namespace::OfProcess(pid) => tmpfs_of(pid, Path::new("/dev/shm")),
     }
 }
 
-/// Taken in the other container's mount namespace.
-fn shared_memory_of(pid: i32) -> Result<OwnedFd> {
+/// A tmpfs of another container, taken in that one's mount namespace.
+pub(super) fn tmpfs_of(pid: i32, path: &Path) -> Result<OwnedFd> {
     let open = |path: &str| rustix::fs::open(path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).doing("open", path);
     let (own, other) = (open("/proc/self/ns/mnt")?, open(&format!("/proc/{pid}/ns/mnt"))?);
     let enter = |namespace: &OwnedFd| {
@@ -81,9 +84,15 @@ fn shared_memory_of(pid: i32) -> Result<OwnedFd> {
             .doing("enter", "a mount namespace")
     };
     enter(&other)?;
-    let tree = mount_api::clone_tree(CWD, c"/dev/shm", false).doing("bind", "the other container's /dev/shm");
+    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let tree = handle.and_then(|handle| mount_api::clone_tree(&handle, c"", false));
     enter(&own)?;
-    tree
+    let tree = tree.doing("bind the other container's", path)?;
+    // That container may have put something else there meanwhile.
+    match rustix::fs::fstatfs(&tree).doing("look at the other container's", path)?.f_type {
+        TMPFS => Ok(tree),
+        _ => Err(message(format!("`{}` of the other container is no tmpfs", path.display()))),
+    }
 }
 
 fn message_queues(isolation: &Isolation) -> Result<OwnedFd> {

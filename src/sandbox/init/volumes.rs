@@ -7,7 +7,7 @@ use rustix::mount::MountAttrFlags;
 
 use super::root::{OpenStack, Root};
 use super::target::{MountPoints, PointKind};
-use super::{Doing, Result, root, target};
+use super::{Doing, Result, devices, root, target};
 use crate::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions};
 use crate::sandbox::isolation::Isolation;
 use crate::sandbox::mount_api;
@@ -25,6 +25,7 @@ pub(super) fn open(mounts: &[Mount]) -> Result<Vec<OpenSource>> {
     let open = |mount: &Mount| match &mount.source {
         MountSource::Bind { path, recursive, .. } => root::clone_host_path(path, *recursive).map(OpenSource::Tree),
         MountSource::Stack { stack, .. } => root::open_stack(stack).map(OpenSource::Stack),
+        MountSource::TmpfsOfProcess { pid, path } => devices::tmpfs_of(*pid, path).map(OpenSource::Tree),
         MountSource::Tmpfs(_) | MountSource::File { .. } => Ok(OpenSource::New),
     };
     mounts.iter().map(open).collect()
@@ -50,7 +51,7 @@ pub(super) fn attach(
                 memory_file(root, &format!("file-{index}"), content, attributes)?
             }
             // `open` gives a stack for a stack.
-            (_, MountSource::Stack { .. } | MountSource::Bind { .. }) => continue,
+            (_, MountSource::Stack { .. } | MountSource::Bind { .. } | MountSource::TmpfsOfProcess { .. }) => continue,
         };
         propagate(&tree, mount).doing("set the propagation of", &mount.target)?;
         let kind = match target::is_directory(&tree).doing("look at the source of", &mount.target)? {
@@ -75,6 +76,9 @@ fn attributes(mount: &Mount, isolation: &Isolation) -> (MountAttrFlags, MountAtt
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only && !mount.shallow);
     here.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only && mount.shallow);
     attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.opens_devices());
+    if matches!(mount.source, MountSource::TmpfsOfProcess { .. }) {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
+    }
     if let MountSource::Tmpfs(options) = &mount.source {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
         attributes.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, options.no_exec);

@@ -44,7 +44,7 @@ pub(super) fn standard(isolation: &Isolation) -> Vec<Value> {
     all
 }
 
-/// Nothing for a stack of layers: only builds mount such, and they have no bundle.
+/// Nothing for a stack of layers, as only builds mount such, and for what no other runtime could find.
 pub(super) fn own<E>(
     mount: &Mount,
     file: &mut impl FnMut(&[u8], u32) -> Result<String, E>,
@@ -72,7 +72,7 @@ pub(super) fn own<E>(
             let access = if mount.read_only { "ro" } else { "rw" };
             json!({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": tmpfs(options, access)})
         }
-        MountSource::Stack { .. } => return Ok(None),
+        MountSource::Stack { .. } | MountSource::TmpfsOfProcess { .. } => return Ok(None),
     }))
 }
 

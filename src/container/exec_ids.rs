@@ -1,0 +1,84 @@
+//! Which programs `exec` runs in a container: a file for each, called by its ID, that says which process it is.
+//!
+//! A file outlives its program when nobody waited for that; so the process is looked at, by its number and by when it
+//! was started, as numbers are given out again.
+
+use std::path::{Path, PathBuf};
+
+use super::directory::Entry;
+
+const FOLDER: &str = "exec";
+
+/// A program that runs. The file goes when this is dropped.
+#[derive(Debug)]
+pub(super) struct ExecId(Option<PathBuf>);
+
+impl ExecId {
+    /// Writes down that the process runs in the container of that folder. Where there is no room for it, the program runs
+    /// without being listed.
+    pub(super) fn new(folder: &Path, pid: i32) -> Self {
+        let folder = folder.join(FOLDER);
+        let write = || -> std::io::Result<PathBuf> {
+            std::fs::create_dir_all(&folder)?;
+            let mut random = [0u8; 32];
+            rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
+            let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+            let path = folder.join(id);
+            std::fs::write(&path, format!("{pid} {}", started(pid).unwrap_or_default()))?;
+            Ok(path)
+        };
+        Self(write().ok())
+    }
+
+    /// Leaves the file to the next who looks after the program has ended.
+    pub(super) fn keep(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for ExecId {
+    fn drop(&mut self) {
+        if let Some(path) = &self.0 {
+            // Gone already with its container, perhaps.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The IDs of the programs that `exec` runs in a container now.
+pub fn exec_ids(entry: &Entry) -> Vec<String> {
+    let mut ids = Vec::new();
+    for file in std::fs::read_dir(entry.folder().join(FOLDER)).into_iter().flatten().flatten() {
+        let text = std::fs::read_to_string(file.path()).unwrap_or_default();
+        let is_it = text
+            .split_once(' ')
+            .is_some_and(|(pid, time)| pid.parse().ok().and_then(started).is_some_and(|started| started == time));
+        match file.file_name().into_string() {
+            Ok(id) if is_it => ids.push(id),
+            // An empty one is being written.
+            _ if !text.is_empty() => drop(std::fs::remove_file(file.path())),
+            _ => {}
+        }
+    }
+    ids.sort();
+    ids
+}
+
+/// When a process was started, in the kernel's ticks (proc_pid_stat(5), field 22).
+fn started(pid: i32) -> Option<String> {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = text.rsplit_once(')')?;
+    fields.split_whitespace().nth(19).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_is_known_by_its_start() {
+        let own = std::process::id() as i32;
+        assert_eq!(started(own), started(own));
+        assert!(started(own).is_some() && started(0).is_none());
+    }
+}

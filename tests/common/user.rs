@@ -1,0 +1,88 @@
+//! An ordinary user: whoever runs the tests, or, when that is root, the first user who has subordinate IDs.
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use super::{Answer, busybox_archive, has_programs, is_root, must_run, skip};
+
+/// Somebody who is not root.
+pub struct User {
+    /// Nothing when it is the user who runs the tests.
+    ids: Option<(String, String)>,
+    pub home: tempfile::TempDir,
+}
+
+impl User {
+    pub fn find() -> Option<Self> {
+        if !has_programs(&["newuidmap", "setpriv"]) {
+            return None;
+        }
+        let home = tempfile::Builder::new().prefix("rbuild-user-").tempdir().unwrap();
+        std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let user = if is_root() {
+            let Some(ids) = somebody_with_subordinate_ids() else {
+                skip("no user has subordinate IDs");
+                return None;
+            };
+            must_run("chown", &[&format!("{}:{}", ids.0, ids.1), &home.path().display().to_string()]);
+            Self { ids: Some(ids), home }
+        } else {
+            Self { ids: None, home }
+        };
+        // The user may not be allowed to look into the folder where rbuild was built.
+        std::fs::copy(env!("CARGO_BIN_EXE_rbuild"), user.program()).unwrap();
+        std::fs::copy(busybox_archive()?, user.home.path().join("busybox.tar")).unwrap();
+        Some(user)
+    }
+
+    pub fn program(&self) -> PathBuf {
+        self.home.path().join("rbuild")
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Answer {
+        Answer::of(self.command(arguments))
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = match &self.ids {
+            None => Command::new(self.program()),
+            Some((user, group)) => {
+                let mut command = Command::new("setpriv");
+                command.args([&format!("--reuid={user}"), &format!("--regid={group}")]);
+                command.arg("--clear-groups").arg(self.program());
+                command
+            }
+        };
+        command.args(arguments).current_dir(self.home.path()).env("HOME", self.home.path());
+        command.env("RBUILD_ROOT", self.home.path().join("store")).env_remove("XDG_RUNTIME_DIR");
+        command
+    }
+
+    pub fn write(&self, path: &str, content: &str) {
+        let path = self.home.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        if self.ids.is_none() {
+            // Files of subordinate owners can be removed only inside of a user namespace.
+            let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(self.home.path()).status();
+        }
+    }
+}
+
+/// User and group ID of the first name in /etc/subuid that is a user.
+fn somebody_with_subordinate_ids() -> Option<(String, String)> {
+    let names = std::fs::read_to_string("/etc/subuid").ok()?;
+    let users = std::fs::read_to_string("/etc/passwd").ok()?;
+    names.lines().find_map(|line| {
+        let name = line.split(':').next()?;
+        let user: Vec<&str> =
+            users.lines().map(|user| user.split(':').collect()).find(|user: &Vec<_>| user[0] == name)?;
+        Some((user.get(2)?.to_string(), user.get(3)?.to_string()))
+    })
+}

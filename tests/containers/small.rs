@@ -1,0 +1,87 @@
+//! What is told of containers, volumes and networks beside the containers themselves.
+
+use super::machine::Machine;
+
+#[test]
+fn events_of_networks_and_volumes() {
+    let Some(machine) = Machine::new() else { return };
+    let network = machine.says(&["network", "create", "net1"]);
+    machine.says(&["volume", "create", "vol1"]);
+    let arguments =
+        ["run", "--rm", "--name", "box", "--network", "none", "-v", "vol1:/d:ro", "-v", "/e", "busybox", "true"];
+    machine.says(&arguments);
+    machine.says(&["network", "rm", "net1"]);
+    machine.says(&["volume", "rm", "vol1"]);
+    machine.says(&["volume", "prune", "-f"]);
+    machine.says(&["network", "prune", "-f"]);
+    let all = ["events", "--since", "1h", "--until", "0s", "--format"];
+    let told = machine.says(&[all.as_slice(), &["{{.Type}} {{.Action}}"]].concat());
+    let wanted = "network create,volume create,volume create,container create,volume mount,volume mount,network connect,\
+                  container start,container die,network disconnect,volume unmount,volume unmount,volume destroy,\
+                  container destroy,network destroy,volume destroy,volume prune,network prune";
+    let of_images = |line: &&str| !line.starts_with("image ");
+    assert_eq!(told.lines().filter(of_images).collect::<Vec<_>>().join(","), wanted);
+    let of = |filters: &[&str]| {
+        let filters: Vec<&str> = filters.iter().flat_map(|filter| ["--filter", filter]).collect();
+        machine.says(&[all.as_slice(), &["{{.Actor.ID}} {{json .Actor.Attributes}}"], &filters].concat())
+    };
+    assert_eq!(of(&["network=net1", "event=create"]), format!("{network} {{\"name\":\"net1\",\"type\":\"bridge\"}}"));
+    assert_eq!(of(&["volume=vol1", "event=create"]), "vol1 {\"driver\":\"local\"}");
+    let mounted = of(&["volume=vol1", "event=mount"]);
+    for part in ["\"container\":\"", "\"destination\":\"/d\"", "\"read/write\":\"false\"", "\"driver\":\"local\""] {
+        assert!(mounted.contains(part), "{part} in {mounted}");
+    }
+    assert!(of(&["type=network", "event=connect"]).contains("\"name\":\"none\",\"type\":\"null\""));
+    assert_eq!(of(&["type=network", "event=prune"]), " {\"reclaimed\":\"0\"}");
+}
+
+#[test]
+fn labels_one_by_one() {
+    let Some(machine) = Machine::new() else { return };
+    machine.start("box", &["--label", "com.example.role=db", "--label", "b=x,y=z"], "sleep 100");
+    let ps = |format: &str| machine.says(&["ps", "--format", format]);
+    assert_eq!(ps(r#"{{.Names}} {{.Label "com.example.role"}}|{{.Label "b"}}|{{.Label "none"}}"#), "box db|x,y=z|");
+    assert_eq!(ps(r#"table {{.Label "com.example.role"}}"#), "role\ndb");
+    let json: serde_json::Value = serde_json::from_str(&ps("json")).unwrap();
+    assert!(json.get("Label").is_none() && json["Labels"].as_str().unwrap().contains("com.example.role=db"));
+    machine.says(&["volume", "create", "--label", "a=1", "vol1"]);
+    assert_eq!(machine.says(&["volume", "ls", "--format", r#"{{.Label "a"}}"#]), "1");
+    machine.says(&["network", "create", "--label", "a=2", "net1"]);
+    assert_eq!(machine.says(&["network", "ls", "-f", "name=net1", "--format", r#"{{.Label "a"}}"#]), "2");
+    machine.says(&["network", "rm", "net1"]);
+}
+
+#[test]
+fn programs_that_were_added_are_listed() {
+    let Some(machine) = Machine::new() else { return };
+    machine.start("box", &[], "sleep 100");
+    assert_eq!(machine.field("box", "{{json .ExecIDs}}"), "null");
+    machine.says(&["exec", "-d", "box", "sleep", "100"]);
+    let ids = machine.field("box", "{{join .ExecIDs \",\"}}");
+    assert!(ids.len() == 64 && ids.bytes().all(|byte| byte.is_ascii_hexdigit()), "{ids}");
+    machine.says(&["exec", "box", "true"]);
+    assert_eq!(machine.field("box", "{{len .ExecIDs}}"), "1");
+    machine.says(&["exec", "box", "sh", "-c", "kill $(ps | grep '[s]leep 100' | tail -1 | awk '{print $1}')"]);
+    machine.until(&["inspect", "-f", "{{json .ExecIDs}}", "box"], |text| text == "null\n");
+}
+
+#[test]
+fn a_volume_in_memory_is_one_for_all() {
+    let Some(machine) = Machine::new() else { return };
+    machine.says(&["volume", "create", "-o", "type=tmpfs", "-o", "device=tmpfs", "-o", "o=size=1m", "memory"]);
+    machine.start("first", &["-v", "memory:/m"], "echo here > /m/file; sleep 100");
+    machine.until(&["exec", "first", "ls", "/m"], |text| text == "file\n");
+    if !super::common::is_root() {
+        // Each container of an ordinary user's has a user namespace, and so memory, of its own.
+        return;
+    }
+    machine.start("second", &["-v", "memory:/other/place"], "sleep 100");
+    assert_eq!(machine.says(&["exec", "second", "cat", "/other/place/file"]), "here");
+    machine.says(&["rm", "-f", "first"]);
+    machine.says(&["exec", "second", "sh", "-c", "echo still >> /other/place/file"]);
+    let (_, text) = machine.script(&["-v", "memory:/m:ro"], "cat /m/file; touch /m/x 2>/dev/null || echo kept");
+    assert_eq!(text, "here\nstill\nkept\n");
+    machine.says(&["rm", "-f", "second"]);
+    let (_, text) = machine.script(&["-v", "memory:/m"], "ls /m");
+    assert_eq!(text, "");
+}

@@ -1,0 +1,169 @@
+//! Much of everything: long logs, many followers, a full disk, a store that is deleted, a machine that was switched off.
+//! `RBUILD_TEST_LOG_LINES` makes the log longer than there is time for every day.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::common::{Answer, TestStore, busybox_archive, has_programs, is_root, must_run, skip};
+use super::machine::Machine;
+
+fn number(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
+#[test]
+fn a_long_log_is_rotated_and_whole_to_its_end() {
+    let Some(machine) = Machine::new() else { return };
+    let lines = number("RBUILD_TEST_LOG_LINES", 150_000);
+    let options = ["--log-opt", "max-size=1m", "--log-opt", "max-file=4"];
+    let begun = Instant::now();
+    machine.start(
+        "long",
+        &options,
+        &format!("seq -f 'line %.0f of a long log' 1 {lines} 2>/dev/null || seq 1 {lines}"),
+    );
+    assert_eq!(machine.says(&["wait", "long"]), "0");
+    eprintln!("{lines} lines in {:?}", begun.elapsed());
+    let folder = machine.0.root().join("containers").join(machine.field("long", "{{.Id}}"));
+    let files: Vec<u64> = std::fs::read_dir(folder)
+        .unwrap()
+        .flatten()
+        .filter(|entry| entry.file_name().to_string_lossy().contains("-json.log"))
+        .map(|entry| entry.metadata().unwrap().len())
+        .collect();
+    assert!(files.len() == 4 && files.iter().all(|size| *size < 1_100_000), "{files:?}");
+    // What is there of it has no gap.
+    let text = machine.says(&["logs", "long"]);
+    let numbers: Vec<usize> = text.lines().map(|line| line.parse().unwrap()).collect();
+    assert_eq!(*numbers.last().unwrap(), lines);
+    assert!(numbers.len() > 10_000 && numbers.windows(2).all(|pair| pair[1] == pair[0] + 1));
+    assert_eq!(machine.says(&["logs", "--tail", "2", "long"]), format!("{}\n{lines}", lines - 1));
+}
+
+#[test]
+fn ten_followers_and_a_flood_beside_them() {
+    let Some(machine) = Machine::new() else { return };
+    let options = ["--log-opt", "max-size=1m", "--log-opt", "max-file=2"];
+    machine.start("flood", &options, "while true; do cat /bin/busybox | od; done");
+    let count = 300;
+    let script = format!("i=0; while [ $i -lt {count} ]; do echo $i; i=$((i+1)); done; sleep 0.5; echo last");
+    machine.start("count", &[], &script);
+    let followers: Vec<_> =
+        (0..10).map(|_| machine.0.command(&["logs", "-f", "count"]).stdout(Stdio::piped()).spawn().unwrap()).collect();
+    let wanted: String = (0..count).map(|number| format!("{number}\n")).chain(["last\n".to_owned()]).collect();
+    for follower in followers {
+        assert_eq!(String::from_utf8(follower.wait_with_output().unwrap().stdout).unwrap(), wanted);
+    }
+    assert_eq!(machine.says(&["ps", "--format", "{{.Names}}"]), "flood");
+    machine.says(&["rm", "-f", "flood"]);
+}
+
+/// A store on a disk of that many megabytes.
+fn on_a_small_disk(megabytes: u32) -> Option<TestStore> {
+    if !is_root() || !has_programs(&["mount", "umount"]) {
+        skip("a small filesystem needs root");
+        return None;
+    }
+    TestStore::with_busybox()?;
+    let store = TestStore::empty();
+    std::fs::create_dir_all(store.root()).unwrap();
+    let target = store.root().display().to_string();
+    must_run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "small", &target]);
+    store.run(&["load", "-i", &busybox_archive().unwrap().to_string_lossy()]).ok();
+    Some(store)
+}
+
+#[test]
+fn a_full_disk_under_a_log_harms_no_container() {
+    let Some(store) = on_a_small_disk(64) else { return };
+    let unmount = || drop(Command::new("umount").arg("-l").arg(store.root()).status());
+    let work = || {
+        let machine = Machine(store_at(&store.root(), &store.work()));
+        let script = "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); [ $i = 50 ] && sleep 1; done; \
+                      echo done > /dev/shm/done; while [ ! -e /dev/shm/go ]; do sleep 0.05; done; echo after; sleep 100";
+        machine.start("talk", &[], script);
+        machine.until(&["logs", "talk"], |text| text.lines().count() == 50);
+        let ballast = store.root().join("ballast");
+        // It ends with an error, once there is no room for more.
+        let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap());
+        let begun = Instant::now();
+        while machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() != Some(0) {
+            assert!(begun.elapsed() < Duration::from_secs(20), "the program is held up by its log");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        std::fs::remove_file(&ballast).unwrap();
+        machine.says(&["exec", "talk", "touch", "/dev/shm/go"]);
+        machine.until(&["logs", "talk"], |text| text.ends_with("after\n"));
+        let said = machine.run(&["logs", "talk"]).ok().stderr();
+        assert!(said.contains("lines of output are missing here: No space left on device"), "{said}");
+        assert_eq!(machine.says(&["ps", "--format", "{{.Names}}"]), "talk");
+    };
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+    unmount();
+    if let Err(panic) = result {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Another view of a store that somebody else looks after.
+fn store_at(root: &Path, work: &Path) -> TestStore {
+    TestStore::borrowed(root, work)
+}
+
+#[test]
+fn a_deleted_store_takes_its_containers_along() {
+    let Some(machine) = Machine::new() else { return };
+    let network = if is_root() { Some(machine.says(&["network", "create", "front"])) } else { None };
+    let options: &[&str] = if network.is_some() { &["--network", "front"] } else { &["--network", "none"] };
+    machine.says(
+        &[&["run", "-d", "--name", "left", "--restart", "always"], options, &["busybox", "sleep", "1000"]].concat(),
+    );
+    let processes = ["Pid", "MonitorPid"].map(|field| machine.state_number("left", field));
+    let bridge = network.map(|id| Path::new("/sys/class/net").join(format!("rb-{}", &id[..12])));
+    assert!(bridge.iter().all(|bridge| bridge.exists()));
+    must_run("rm", &["-rf", &machine.0.root().display().to_string()]);
+    let begun = Instant::now();
+    let is_there = || {
+        processes.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists())
+            || bridge.iter().any(|bridge| bridge.exists())
+    };
+    while is_there() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "something stays: {processes:?} {bridge:?}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// What is under /run goes with the machine's power. Bridges and rules do, too; so all is in namespaces of the test's own.
+#[test]
+fn after_a_boot_all_can_be_started_again() {
+    if !is_root() || !has_programs(&["unshare", "ip"]) {
+        return skip("namespaces of one's own need root");
+    }
+    let Some(machine) = Machine::new() else { return };
+    let script = r#"set -e
+        mount -t tmpfs tmpfs /run; ip link set lo up
+        R=$0
+        $R network create front > /dev/null
+        $R run -d --name web --network front -p 127.0.0.1:8080:80 -v data:/data busybox \
+            sh -c 'echo kept >> /data/file; mkdir -p /www; cp /data/file /www/index.html; exec httpd -f -h /www' > /dev/null
+        $R run -d --name other busybox sleep 1000 > /dev/null
+        for field in web other; do
+            kill -9 $(sed 's/.*"MonitorPid":\([0-9]*\).*/\1/' $RBUILD_ROOT/containers/$($R inspect -f '{{.Id}}' $field)/state.json)
+        done
+        while [ "$($R ps -q)" ]; do sleep 0.05; done
+        umount /run; mount -t tmpfs tmpfs /run
+        for link in /sys/class/net/rb*; do ip link del $(basename $link) 2> /dev/null || true; done
+        $R ps -a --format '{{.Names}} {{.Status}}' | sed 's/ ago//; s/) .*/)/'
+        $R start web other
+        $R exec other echo here
+        $R exec web wget -q -O- http://web/index.html
+        $R rm -f web other; $R network rm front
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["-m", "-n", "sh", "-c", script, env!("CARGO_BIN_EXE_rbuild")]).current_dir(machine.0.work());
+    command.env("RBUILD_ROOT", machine.0.root()).stdin(Stdio::null());
+    let said = Answer::of(command).ok().stdout();
+    let wanted = "other Exited (137)\nweb Exited (137)\nweb\nother\nhere\nkept\nkept\nweb\nother\nfront\n";
+    assert_eq!(said, wanted);
+}
