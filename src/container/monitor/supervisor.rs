@@ -19,7 +19,7 @@ use crate::container::state::{State, Status};
 use crate::container::{events, socket};
 use crate::io_error::AtPath;
 use crate::network::FreshNamespace;
-use crate::sandbox::Outcome;
+use crate::sandbox::{self, Outcome};
 
 /// What is read from the program at once.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -112,6 +112,10 @@ impl Supervisor {
         }
         let warning = self.program.as_ref().and_then(|program| program.wiring.warning.clone());
         client.reply(&Reply::Started { warning });
+        if client.attach.is_none() {
+            // In the background it waits from now on. It fails only where there is no /proc.
+            let _ = sandbox::forget_code();
+        }
         self.clients.push(client);
         Ok(())
     }
