@@ -43,6 +43,8 @@ pub enum BuildError {
     OneImageOnly,
     #[error("a tag is needed for pushing to a registry: name the image with --tag")]
     NothingToPushTo,
+    #[error("`{name}` cannot be pushed without its tag: push-by-digest pushes what `name` says, and takes no --tag")]
+    TagWithoutPush { name: String },
     #[error("there is no index to annotate: a build for one platform makes a manifest only")]
     NoIndexToAnnotate,
     #[error(

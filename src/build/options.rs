@@ -38,6 +38,14 @@ pub struct BuildOptions {
     pub keep: bool,
     /// Send the result to the registries of its tags, with layers of this format.
     pub push: Option<LayerFormat>,
+    /// Repositories that get the result without a tag, in place of those of `tags`.
+    pub push_by_digest: Vec<Reference>,
+    /// What was pushed is called by its digest too.
+    pub name_canonical: bool,
+    /// All layers have this format when they leave, those of the base too.
+    pub force_compression: Option<LayerFormat>,
+    /// All layers are unpacked in the store, ready to be run.
+    pub unpack: bool,
     /// Make one layer of those that the build makes.
     pub squash: bool,
     /// Copied files are no younger than SOURCE_DATE_EPOCH.
@@ -91,6 +99,8 @@ pub struct Output {
     pub destination: PathBuf,
     /// Of several platforms each gets a folder of its own in a folder or tar archive.
     pub split_platforms: bool,
+    /// Of the layers in an OCI layout.
+    pub format: LayerFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

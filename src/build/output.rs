@@ -7,17 +7,14 @@ use std::path::{Path, PathBuf};
 use crate::archive::{self, NamedImage, SaveFormat};
 use crate::io_error::AtPath;
 use crate::layer;
-use crate::snapshot::{Stack, View, export_folder, export_tar_folders, first_conflict};
+use crate::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict};
 use crate::store::Store;
-use crate::transfer::{LayerFormat, make_all_present};
+use crate::transfer::{compressed_blob, make_all_present};
 
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
 use super::platforms::makes_index;
 use super::result::{BuildResult, BuiltImage};
-
-/// As buildx writes it: compressed, because it is meant to travel.
-const OCI: SaveFormat = SaveFormat::Oci(LayerFormat::Gzip);
 
 /// Refuses what no result could be written to, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
@@ -32,6 +29,14 @@ pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
 }
 
 pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), BuildError> {
+    for diff_id in result.images.iter().flat_map(|image| &image.config.rootfs.diff_ids) {
+        if let Some(format) = options.force_compression {
+            compressed_blob(store, diff_id, format)?;
+        }
+        if options.unpack {
+            snapshot::unpack(store, diff_id)?;
+        }
+    }
     for output in &options.outputs {
         write_one(store, options, result, output)?;
     }
@@ -56,8 +61,8 @@ fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output
     }
     match output.kind {
         OutputKind::Docker => save(store, &image, SaveFormat::Docker, &output.destination),
-        OutputKind::Oci => save(store, &image, OCI, &output.destination),
-        OutputKind::OciFolder => save_to_folder(store, &image, &output.destination),
+        OutputKind::Oci => save(store, &image, SaveFormat::Oci(output.format), &output.destination),
+        OutputKind::OciFolder => save_to_folder(store, &image, output),
         OutputKind::Tar => {
             let views = views(store, result, output)?;
             let views: Vec<(PathBuf, &View)> = views.iter().map(|(folder, view)| (folder.clone(), view)).collect();
@@ -79,12 +84,13 @@ fn save(store: &Store, image: &NamedImage, format: SaveFormat, destination: &Pat
 }
 
 /// The archive, unpacked while it is written.
-fn save_to_folder(store: &Store, image: &NamedImage, destination: &Path) -> Result<(), BuildError> {
+fn save_to_folder(store: &Store, image: &NamedImage, output: &Output) -> Result<(), BuildError> {
+    let (destination, format) = (&output.destination, SaveFormat::Oci(output.format));
     std::fs::create_dir_all(destination).at("create", destination)?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("create", "a pipe")?;
     std::thread::scope(|scope| {
         let writer = scope.spawn(move || {
-            archive::save(store, std::slice::from_ref(image), OCI, BufWriter::new(File::from(write))).map(drop)
+            archive::save(store, std::slice::from_ref(image), format, BufWriter::new(File::from(write))).map(drop)
         });
         let unpacked = layer::unpack_files(File::from(read), destination, layer::ArchiveLimits::default());
         match writer.join() {

@@ -1,6 +1,7 @@
 //! The result into the registries of its names.
 
 use crate::digest::BlobDigest;
+use crate::image::Reference;
 use crate::registry::{self, Client, Event, Push, PushOptions, Pushed, RegistryError};
 use crate::solve::Cancellation;
 use crate::store::Store;
@@ -12,10 +13,17 @@ use super::result::BuildResult;
 
 /// Refuses what cannot be pushed, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
-    if options.push.is_some() && options.tags.is_empty() {
+    if options.push.is_some() && options.tags.is_empty() && options.push_by_digest.is_empty() {
         return Err(BuildError::NothingToPushTo);
     }
-    Ok(())
+    match options.tags.first() {
+        Some(name) if !options.push_by_digest.is_empty() => Err(BuildError::TagWithoutPush { name: name.familiar() }),
+        _ => Ok(()),
+    }
+}
+
+fn names(options: &BuildOptions) -> &[Reference] {
+    if options.push_by_digest.is_empty() { &options.tags } else { &options.push_by_digest }
 }
 
 /// Pushes under all names. The result is in the store already, so that nothing is lost when this fails.
@@ -27,13 +35,19 @@ pub(super) fn push(
     watcher: &Watcher<'_>,
 ) -> Result<Vec<Pushed>, BuildError> {
     let pushes: Vec<Push> =
-        options.tags.iter().map(|name| Push { name: name.clone(), image: result.outgoing.clone() }).collect();
+        names(options).iter().map(|name| Push { name: name.clone(), image: result.outgoing.clone() }).collect();
     let client = Client::new(&options.registry)?;
-    let options = PushOptions { format, ..PushOptions::default() };
-    match registry::push(store, &client, &pushes, &options, watcher) {
-        Err(RegistryError::Cancelled) => Err(BuildError::Cancelled),
-        pushed => Ok(pushed?),
+    let push_options = PushOptions { format, ..PushOptions::default() };
+    let pushed = match registry::push(store, &client, &pushes, &push_options, watcher) {
+        Err(RegistryError::Cancelled) => return Err(BuildError::Cancelled),
+        pushed => pushed?,
+    };
+    if options.name_canonical || !options.push_by_digest.is_empty() {
+        for Pushed { name, digest, .. } in &pushed {
+            store.write_tag(&result.outgoing.to_tag(&name.with_digest(digest).to_string()))?;
+        }
     }
+    Ok(pushed)
 }
 
 /// Whoever watches the push, and may give up.

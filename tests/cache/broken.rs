@@ -1,8 +1,12 @@
 //! Caches that are missing, slow, forbidden or wrong: a warning, never a failed build, never a wrong result.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Mutex;
 use std::time::Duration;
 
+use crate::bad_network::{Kind, choose, key, misbehave};
+use crate::bucket::TestBucket;
 use crate::common::{Answer, TestStore};
 use crate::registry::TestRegistry;
 use crate::shared::{STEPS, machine, sorted};
@@ -211,4 +215,69 @@ fn what_was_sent_is_read_back() {
     let said = store.build(&["--cache-to", &to]).fails(1).stderr();
     assert!(said.contains("and has 1 there"), "{said}");
     assert_eq!(sorted(store.build(&[]).ok().cached()), sorted(STEPS.to_vec()));
+}
+
+/// Each request for itself may fail, and be tried again; all together the cache is written and read.
+#[test]
+fn a_cache_is_written_and_read_though_every_fifth_request_fails() {
+    let written: Vec<TestRegistry> = std::thread::scope(|scope| {
+        let one = |seed: u64| {
+            let registry = TestRegistry::start();
+            misbehave(&registry, seed);
+            let store = TestStore::empty();
+            store.write("ctx/source", vec![seed as u8; 100_000]);
+            store.write("ctx/Dockerfile", "FROM scratch\nCOPY source /one\nCOPY source /two\n");
+            let name = registry.name("ci/cache:main");
+            store.build(&["--reproducible", "--cache-to", &format!("type=registry,ref={name},mode=max")]).ok();
+            // Once without faults: all that was written is there.
+            registry.set_gate(|_| None);
+            let second = TestStore::empty();
+            second.write("ctx/source", vec![seed as u8; 100_000]);
+            second.write("ctx/Dockerfile", "FROM scratch\nCOPY source /one\nCOPY source /two\n");
+            misbehave(&registry, seed + 100);
+            let output = ["--reproducible", "--cache-from", &name, "-o", "type=docker,dest=app.tar"];
+            let answer = second.build(&output).ok();
+            assert_eq!(answer.executed(), [""; 0], "seed {seed}: {}", answer.stderr());
+            registry
+        };
+        let running: Vec<_> = (0..4).map(|seed| scope.spawn(move || one(seed))).collect();
+        running.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let faults: usize = written.iter().map(|registry| registry.requests().len()).sum();
+    assert!(faults > 60, "{faults} requests are too few to say anything");
+}
+
+#[test]
+fn a_bucket_is_written_and_read_though_every_fifth_request_fails() {
+    let bucket = TestBucket::start();
+    let counts: Mutex<HashMap<String, u64>> = Mutex::default();
+    bucket.set_gate(move |request| {
+        let key = key(request);
+        let mut counts = counts.lock().unwrap();
+        let count = counts.entry(key.clone()).or_default();
+        *count += 1;
+        match choose(3, &key, *count) {
+            Kind::None | Kind::Stall | Kind::HalfSent => None,
+            Kind::Reset | Kind::Cut => Some(Reply { reset: true, ..Reply::new(200, "") }),
+            Kind::TooMany => Some(Reply::new(429, "")),
+            Kind::Broken => Some(Reply::new(500, "")),
+        }
+    });
+    let place = format!(
+        "type=s3,bucket=ci,endpoint_url={},access_key_id={},secret_access_key={}",
+        bucket.endpoint,
+        crate::bucket::KEY_ID,
+        crate::bucket::SECRET
+    );
+    for number in 0..6 {
+        let (first, second) = (TestStore::empty(), TestStore::empty());
+        for store in [&first, &second] {
+            store.write("ctx/source", format!("{number}"));
+            store.write("ctx/Dockerfile", "FROM scratch\nCOPY source /one\nCOPY source /two\n");
+        }
+        first.build(&["--cache-to", &format!("{place},mode=max")]).ok();
+        let answer = second.build(&["--cache-from", &place, "-o", "type=docker,dest=app.tar"]).ok();
+        assert_eq!(answer.executed(), [""; 0], "{}", answer.stderr());
+    }
+    assert!(bucket.requests().len() > 60);
 }

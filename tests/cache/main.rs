@@ -1,5 +1,7 @@
 //! Layers that stay where they are, and caches that machines share.
 
+#[path = "../support/bad_network.rs"]
+mod bad_network;
 #[path = "../support/bucket.rs"]
 mod bucket;
 #[path = "../common/mod.rs"]

@@ -124,3 +124,45 @@ fn the_catalogue_is_searched() {
     let said = store.run(&["search", &registry.name("lint")]).fails(1).stderr();
     assert!(said.contains("it has no catalogue"), "{said}");
 }
+
+#[test]
+fn a_build_is_pushed_by_digest_alone_and_compressed_as_it_was_asked_for() {
+    let registry = TestRegistry::start();
+    let store = TestStore::empty();
+    store.write("ctx/file", "content");
+    let text = "FROM scratch\nCOPY file /\n";
+    let by_digest = format!("type=registry,name={},push-by-digest=true", registry.name("app"));
+    store.build_text(text, &["-o", &by_digest, "--metadata-file", "facts.json"]).ok();
+    assert_eq!(registry.tags("app"), [""; 0]);
+    let facts: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(store.work().join("facts.json")).unwrap()).unwrap();
+    let digest = facts["containerimage.digest"].as_str().unwrap();
+    assert!(registry.manifest("app", digest).is_some(), "{facts}");
+    let name = format!("{}@{digest}", registry.name("app"));
+    assert_eq!(store.run(&["images", "-q", "--no-trunc", &name]).ok().stdout().lines().count(), 1);
+    let said = store.build(&["-o", &by_digest, "-t", "x"]).fails(1).stderr();
+    assert!(said.contains("cannot be pushed without its tag"), "{said}");
+
+    store.build(&["-t", &registry.name("base:1"), "--push"]).ok();
+    let types = |tag: &str| -> Vec<String> {
+        let manifest: serde_json::Value = serde_json::from_slice(&registry.manifest("made", tag).unwrap()).unwrap();
+        let layers = manifest["layers"].as_array().unwrap().iter();
+        layers.map(|layer| layer["mediaType"].as_str().unwrap().rsplit('+').next().unwrap().to_owned()).collect()
+    };
+    // Another machine, which got the base as it is there.
+    let other = TestStore::empty();
+    other.write("ctx/other", "more");
+    other.write("ctx/Dockerfile", format!("FROM {}\nCOPY other /\n", registry.name("base:1")));
+    for (tag, more, expected) in [
+        ("1", "", ["gzip", "gzip"]),
+        ("2", "compression=zstd,", ["gzip", "zstd"]),
+        ("3", "force-compression=true,compression=zstd,", ["zstd", "zstd"]),
+    ] {
+        let output = format!("type=registry,{more}name={}", registry.name(&format!("made:{tag}")));
+        other.build(&["-o", &output]).ok();
+        assert_eq!(types(tag), expected, "{more}");
+    }
+    other.build(&["-o", "type=oci,tar=false,dest=layout,compression=zstd,force-compression=true"]).ok();
+    other.run(&["copy", "-q", "oci:layout", &format!("docker://{}", registry.name("made:4"))]).ok();
+    assert_eq!(types("4"), ["zstd", "zstd"]);
+}

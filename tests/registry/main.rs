@@ -1,6 +1,8 @@
 //! Pulling, pushing, logging in: against a registry in this process, which can be told to misbehave, and against
 //! Debian's.
 
+#[path = "../support/bad_network.rs"]
+mod bad_network;
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../support/registry.rs"]
@@ -15,5 +17,6 @@ mod debian;
 mod faults;
 mod image;
 mod kinds;
+mod memory;
 mod mirrors;
 mod refusals;

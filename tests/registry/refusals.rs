@@ -20,11 +20,13 @@ struct Answer {
     media_type: String,
     body: Vec<u8>,
     announced: usize,
+    /// The body comes again and again, and no length is announced.
+    endless: bool,
 }
 
 impl Answer {
     fn ok(media_type: &str, body: Vec<u8>) -> Self {
-        Self { status: "200 OK", media_type: media_type.to_owned(), announced: body.len(), body }
+        Self { status: "200 OK", media_type: media_type.to_owned(), announced: body.len(), body, endless: false }
     }
 }
 
@@ -51,15 +53,21 @@ fn answer(stream: TcpStream, answers: &HashMap<String, Answer>) {
         line.clear();
     }
     let path = request.split(' ').nth(1).unwrap_or_default();
-    let missing = Answer { status: "404 Not Found", media_type: String::new(), body: Vec::new(), announced: 0 };
+    let missing =
+        Answer { status: "404 Not Found", media_type: String::new(), body: Vec::new(), announced: 0, endless: false };
     let found = answers.get(path).unwrap_or(&missing);
     let mut stream = reader.into_inner();
-    let head = format!(
-        "HTTP/1.1 {}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        found.status, found.media_type, found.announced
-    );
+    let length = match found.endless {
+        true => String::new(),
+        false => format!("Content-Length: {}\r\n", found.announced),
+    };
+    let head =
+        format!("HTTP/1.1 {}\r\nContent-Type: {}\r\n{length}Connection: close\r\n\r\n", found.status, found.media_type);
     // The client may have gone away: that is its right.
-    let _ = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&found.body));
+    let mut sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&found.body));
+    while found.endless && sent.is_ok() {
+        sent = stream.write_all(&found.body);
+    }
 }
 
 /// A registry's answers for `a/b:1`, an image of one layer.
@@ -170,6 +178,10 @@ fn documents_that_are_none_or_endless_are_refused() {
     let media_type = format!("{OCI}manifest.v1+json");
     assert_refused(with_manifest(Answer::ok(&media_type, b"{}".to_vec())), "is not valid");
     assert_refused(with_manifest(Answer::ok(&media_type, vec![b' '; 5 << 20])), "has more than");
+    let five_gigabytes = Answer { announced: 5 << 30, ..Answer::ok(&media_type, vec![b' '; 1 << 20]) };
+    assert_refused(with_manifest(five_gigabytes), "has more than 4194304 bytes");
+    let endless = Answer { endless: true, ..Answer::ok(&media_type, vec![b' '; 64 << 10]) };
+    assert_refused(with_manifest(endless), "has more than 4194304 bytes");
     let schema_1 = Answer::ok("application/vnd.docker.distribution.manifest.v1+prettyjws", b"{}".to_vec());
     assert_refused(with_manifest(schema_1), "schema 1");
     let index = json!({"schemaVersion": 2, "manifests": [{

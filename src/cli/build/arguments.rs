@@ -167,7 +167,7 @@ impl Args {
                 (false, stages) => NoCache::Stages(stages.to_vec()),
             },
             pull: self.pull,
-            registry: registry::Settings::from_environment()?,
+            registry: registry_settings(&given)?,
             network: self.network,
             allow_host_network: self.network == NetworkMode::Host || self.allows("network.host"),
             allow_insecure: self.allows("security.insecure"),
@@ -182,6 +182,10 @@ impl Args {
                 ..RunSettings::default()
             },
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
+            push_by_digest: given.push_by_digest,
+            name_canonical: given.name_canonical,
+            force_compression: given.force,
+            unpack: given.unpack,
             reproducible: self.reproducible,
             keep: self.push || given.outputs.is_empty() || given.keep || self.load,
             outputs: given.outputs,
@@ -256,6 +260,14 @@ impl Args {
 }
 
 /// What all the values mean; one may mean several things.
+fn registry_settings(given: &values::Outputs) -> Result<registry::Settings, CliError> {
+    let mut settings = registry::Settings::from_environment()?;
+    if given.insecure {
+        settings.allow_insecure(given.names.iter().chain(&given.push_by_digest).map(Reference::domain));
+    }
+    Ok(settings)
+}
+
 fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) -> Result<Vec<T>, CliError> {
     let lists = texts.iter().map(|text| parse(text)).collect::<Result<Vec<_>, _>>()?;
     Ok(lists.into_iter().flatten().collect())

@@ -19,6 +19,16 @@ pub(in crate::cli) struct Outputs {
     pub annotations: Annotations,
     /// The result goes to the registries of its names, with layers of this format.
     pub push: Option<LayerFormat>,
+    /// Repositories that get the result without a tag.
+    pub push_by_digest: Vec<Reference>,
+    /// What is pushed is also known by its digest.
+    pub name_canonical: bool,
+    /// All layers are to have this format, those of the base too.
+    pub force: Option<LayerFormat>,
+    /// Unpack all layers now.
+    pub unpack: bool,
+    /// The registries of `names` may speak plain HTTP.
+    pub insecure: bool,
 }
 
 /// The fields of one flag.
@@ -33,6 +43,26 @@ struct Fields {
     annotations: Vec<String>,
     push: Option<bool>,
     compression: Option<LayerFormat>,
+    force: bool,
+    by_digest: bool,
+    canonical: bool,
+    unpack: bool,
+    insecure: bool,
+}
+
+impl Fields {
+    /// Says what is for images in stores and registries only.
+    fn of_images_only(&self) -> Option<&'static str> {
+        [
+            (self.push.is_some(), "push"),
+            (self.by_digest, "push-by-digest"),
+            (self.canonical, "name-canonical"),
+            (self.unpack, "unpack"),
+            (self.insecure, "registry.insecure"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
 }
 
 impl Outputs {
@@ -41,7 +71,8 @@ impl Outputs {
         let wrong = |message: String| CliError::new(format!("invalid --output `{text}`: {message}"));
         if !text.contains('=') {
             let kind = if text == "-" { OutputKind::Tar } else { OutputKind::Local };
-            self.outputs.push(Output { kind, destination: PathBuf::from(text), split_platforms: true });
+            let destination = PathBuf::from(text);
+            self.outputs.push(Output { kind, destination, split_platforms: true, format: LayerFormat::Gzip });
             return Ok(());
         }
         let given = read_fields(text).map_err(wrong)?;
@@ -65,8 +96,22 @@ impl Outputs {
             }
             None => return Err(wrong("it needs a type: docker, image, local, oci, registry or tar".to_owned())),
         };
-        if given.push.is_some() || given.compression.is_some() {
-            return Err(wrong("push and compression are for type=image and type=registry".to_owned()));
+        if let Some(name) = given.of_images_only() {
+            return Err(wrong(format!("{name} is for type=image and type=registry")));
+        }
+        match (kind, given.compression) {
+            (OutputKind::Oci | OutputKind::OciFolder, _) | (_, None) => {}
+            (OutputKind::Docker, Some(LayerFormat::Tar)) => {}
+            (OutputKind::Docker, _) => {
+                return Err(wrong(
+                    "docker's archives have uncompressed layers; type=oci has compressed ones".to_owned(),
+                ));
+            }
+            _ => return Err(wrong("what is written as files has no layers to compress".to_owned())),
+        }
+        let format = given.compression.unwrap_or(LayerFormat::Gzip);
+        if given.force && matches!(kind, OutputKind::Oci | OutputKind::OciFolder) {
+            self.force = Some(format);
         }
         let has_folders = matches!(kind, OutputKind::Local | OutputKind::Tar);
         if given.split.is_some() && !has_folders {
@@ -80,7 +125,7 @@ impl Outputs {
             }
             None => PathBuf::from("-"),
         };
-        self.outputs.push(Output { kind, destination, split_platforms });
+        self.outputs.push(Output { kind, destination, split_platforms, format });
         Ok(())
     }
 
@@ -90,14 +135,34 @@ impl Outputs {
                 "what goes into the store or a registry takes name, push, compression and annotations only".to_owned()
             );
         }
-        for name in &given.names {
-            self.names.push(name.parse().map_err(|error: crate::image::InvalidReference| error.to_string())?);
-        }
-        match given.push {
-            Some(true) => self.push = Some(given.compression.unwrap_or(LayerFormat::Gzip)),
-            _ if given.compression.is_some() => return Err("compression is for what is pushed".to_owned()),
+        match (given.push, given.compression) {
+            (Some(true), format) => self.push = Some(format.unwrap_or(LayerFormat::Gzip)),
+            (_, Some(_)) => return Err("compression is for what is pushed".to_owned()),
+            _ if given.by_digest => return Err("push-by-digest is for what is pushed: push=true".to_owned()),
+            _ if given.canonical => {
+                return Err("name-canonical is for what is pushed: it has a digest only then".to_owned());
+            }
             _ => {}
         }
+        if given.by_digest && given.names.is_empty() {
+            return Err("push-by-digest needs a repository: name=NAME".to_owned());
+        }
+        for name in &given.names {
+            let wrong = |error: crate::image::InvalidReference| error.to_string();
+            if given.by_digest {
+                let name = Reference::parse_without_default_tag(name).map_err(wrong)?;
+                if name.tag().is_some() || name.digest().is_some() {
+                    return Err(format!("push-by-digest pushes without a tag, and `{}` has one", name.familiar()));
+                }
+                self.push_by_digest.push(name);
+            } else {
+                self.names.push(name.parse().map_err(wrong)?);
+            }
+        }
+        self.force = self.push.filter(|_| given.force).or(self.force);
+        self.name_canonical |= given.canonical;
+        self.unpack |= given.unpack;
+        self.insecure |= given.insecure;
         self.keep = true;
         Ok(())
     }
@@ -111,8 +176,16 @@ fn read_fields(text: &str) -> Result<Fields, String> {
             "dest" => given.destination = Some(PathBuf::from(value)),
             "tar" => given.tar = Some(truth(&key, &value)?),
             "platform-split" => given.split = Some(truth(&key, &value)?),
-            "push" => given.push = Some(truth(&key, if value.is_empty() { "true" } else { &value })?),
-            "oci-mediatypes" if truth(&key, &value)? => {}
+            "push" => given.push = Some(said(&key, &value)?),
+            "push-by-digest" => given.by_digest = said(&key, &value)?,
+            "name-canonical" => given.canonical = said(&key, &value)?,
+            "force-compression" => given.force = said(&key, &value)?,
+            "unpack" => given.unpack = said(&key, &value)?,
+            "registry.insecure" => given.insecure = said(&key, &value)?,
+            "oci-mediatypes" if said(&key, &value)? => {}
+            "store" if said(&key, &value)? => {}
+            "rewrite-timestamp" | "prefer-nondist-layers" | "oci-artifact" if !said(&key, &value)? => {}
+            _ if refusal(&key).is_some() => return Err(refusal(&key).unwrap_or_default().to_owned()),
             "compression" => {
                 given.compression = Some(match value.as_str() {
                     "gzip" => LayerFormat::Gzip,
@@ -130,13 +203,34 @@ fn read_fields(text: &str) -> Result<Fields, String> {
                 }
                 None => {
                     return Err(format!(
-                        "there is no `{key}`; it takes type, dest, name, push, compression, tar, platform-split and annotations"
+                        "there is no `{key}`; it takes type, dest, name, push, push-by-digest, name-canonical, compression, \
+                         force-compression, unpack, registry.insecure, tar, platform-split and annotations"
                     ));
                 }
             },
         }
     }
     Ok(given)
+}
+
+/// Why rbuild has nothing for what buildx knows.
+fn refusal(key: &str) -> Option<&'static str> {
+    Some(match key {
+        "compression-level" => "compression-level: rbuild has one level for each compression",
+        "dangling-name-prefix" => "dangling-name-prefix: an image without a name is known by its ID",
+        "oci-mediatypes" => "oci-mediatypes=false: what rbuild makes has OCI's media types",
+        "store" => "store=false: what is pushed is in the store; `rbuild rmi` removes it",
+        "rewrite-timestamp" => "rewrite-timestamp: --reproducible does that, with SOURCE_DATE_EPOCH or without",
+        "prefer-nondist-layers" => "prefer-nondist-layers: a layer keeps the media type that it came with",
+        "oci-artifact" => "oci-artifact: rbuild makes no attestations",
+        "context" | "buildinfo" | "buildinfo-attrs" | "name-tag" => "it is of an older buildx, and no longer there",
+        _ => return None,
+    })
+}
+
+/// A key alone is as good as one that is true.
+fn said(key: &str, value: &str) -> Result<bool, String> {
+    truth(key, if value.is_empty() { "true" } else { value })
 }
 
 fn truth(key: &str, value: &str) -> Result<bool, String> {
@@ -159,7 +253,12 @@ mod tests {
     #[test]
     fn forms_of_outputs() {
         let of = |text| add(text).unwrap().outputs.remove(0);
-        let wanted = |kind, destination: &str| Output { kind, destination: destination.into(), split_platforms: true };
+        let wanted = |kind, destination: &str| Output {
+            kind,
+            destination: destination.into(),
+            split_platforms: true,
+            format: LayerFormat::Gzip,
+        };
         assert_eq!(of("out"), wanted(OutputKind::Local, "out"));
         assert_eq!(of("-"), wanted(OutputKind::Tar, "-"));
         assert_eq!(of("type=oci,dest=a.tar"), wanted(OutputKind::Oci, "a.tar"));
@@ -176,8 +275,42 @@ mod tests {
             "type=image,name=UPPER",
             "type=tar,platform-split=maybe",
             "type=oci,annotation-nope.a=b",
+            "type=oci,push=true,dest=x",
+            "type=docker,compression=zstd",
+            "type=tar,compression=gzip",
+            "type=image,compression=zstd",
+            "type=image,name=a,push-by-digest=true",
+            "type=registry,push-by-digest=true",
+            "type=registry,name=a:1,push-by-digest=true",
+            "type=image,name=a,name-canonical=true",
+            "type=registry,oci-mediatypes=false",
+            "type=registry,store=false",
+            "type=registry,compression-level=9",
+            "type=image,dangling-name-prefix=x",
+            "type=oci,rewrite-timestamp=true",
         ] {
             assert!(add(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_buildx_knows_is_done_or_refused_in_words() {
+        let pushed =
+            add("type=registry,name=r.example/a,push-by-digest=true,compression=zstd,force-compression").unwrap();
+        assert_eq!((pushed.push, pushed.force), (Some(LayerFormat::Zstd), Some(LayerFormat::Zstd)));
+        assert!(pushed.names.is_empty() && pushed.push_by_digest[0].tag().is_none());
+        assert_eq!(add("type=oci,dest=x,compression=zstd").unwrap().outputs[0].format, LayerFormat::Zstd);
+        let same =
+            add("type=image,name=a,push,name-canonical,unpack=true,store=true,oci-mediatypes,rewrite-timestamp=0");
+        assert!(same.is_ok_and(|given| given.unpack && given.name_canonical && given.force.is_none()));
+        for (text, words) in [
+            ("type=registry,compression-level=9", "one level"),
+            ("type=registry,store=false", "rbuild rmi"),
+            ("type=oci,rewrite-timestamp=true", "--reproducible"),
+            ("type=oci,nope=1", "there is no `nope`"),
+        ] {
+            let said = format!("{:?}", add(text).unwrap_err());
+            assert!(said.contains(words), "{said}");
         }
     }
 

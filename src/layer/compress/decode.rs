@@ -27,13 +27,38 @@ impl Compression {
     }
 }
 
-type Whole<R> = io::Chain<Cursor<Vec<u8>>, R>;
+/// The compressed bytes, counted.
+struct Whole<R> {
+    inner: io::Chain<Cursor<Vec<u8>>, R>,
+    count: u64,
+}
+
+impl<R: Read> Read for Whole<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.count += count as u64;
+        Ok(count)
+    }
+}
+
+/// What a stream may come to: so many bytes, or so many times its own, whichever is more.
+#[derive(Debug, Clone, Copy)]
+struct Growth {
+    bytes: u64,
+    times: u64,
+}
+
+/// No layer that anybody wants is both; gzip cannot come to more than 1032 times its size.
+const GROWTH: Growth = Growth { bytes: 64 << 30, times: 1100 };
 
 /// Decompresses a stream, told by its first bytes; one that is not compressed passes unchanged. Several members or
-/// frames after each other are one stream.
+/// frames after each other are one stream. One that grows beyond all measure ends in an error.
 pub struct Decoder<R: Read> {
     compression: Compression,
     kind: Kind<R>,
+    /// Bytes that were given out.
+    made: u64,
+    growth: Growth,
 }
 
 enum Kind<R: Read> {
@@ -51,7 +76,7 @@ impl<R: Read> Decoder<R> {
         let mut start = Vec::with_capacity(MAGIC_LEN);
         (&mut reader).take(MAGIC_LEN as u64).read_to_end(&mut start)?;
         let compression = Compression::detect(&start);
-        let whole = Cursor::new(start).chain(reader);
+        let whole = Whole { inner: Cursor::new(start).chain(reader), count: 0 };
         let buffered = |whole| BufReader::with_capacity(READ_BUFFER, whole);
         let kind = match compression {
             Compression::None => Kind::None(whole),
@@ -60,23 +85,46 @@ impl<R: Read> Decoder<R> {
             Compression::Xz => Kind::Xz(Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(whole)))),
             Compression::Bzip2 => Kind::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(whole)))),
         };
-        Ok(Self { compression, kind })
+        Ok(Self { compression, kind, made: 0, growth: GROWTH })
     }
 
     pub fn compression(&self) -> Compression {
         self.compression
     }
+
+    /// Compressed bytes that were taken.
+    fn taken(&self) -> u64 {
+        match &self.kind {
+            Kind::None(reader) => reader.count,
+            Kind::Gzip(reader) => reader.get_ref().get_ref().count,
+            Kind::Zstd(reader) => reader.get_ref().get_ref().count,
+            Kind::Xz(reader) => reader.get_ref().get_ref().count,
+            Kind::Bzip2(reader) => reader.get_ref().get_ref().count,
+        }
+    }
+
+    fn check_growth(&self) -> io::Result<()> {
+        let Growth { bytes, times } = self.growth;
+        if self.made <= bytes || self.made / times <= self.taken() {
+            return Ok(());
+        }
+        let message = format!("it comes to more than {} GiB and to {times} times its own size", bytes >> 30);
+        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+    }
 }
 
 impl<R: Read> Read for Decoder<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.kind {
+        let count = match &mut self.kind {
             Kind::None(reader) => reader.read(buffer),
             Kind::Gzip(reader) => reader.read(buffer),
             Kind::Zstd(reader) => reader.read(buffer),
             Kind::Xz(reader) => reader.read(buffer),
             Kind::Bzip2(reader) => reader.read(buffer),
-        }
+        }?;
+        self.made += count as u64;
+        self.check_growth()?;
+        Ok(count)
     }
 }
 
@@ -85,6 +133,30 @@ mod tests {
     use std::io::Write;
 
     use super::*;
+
+    #[test]
+    fn a_bomb_is_seen_before_it_has_gone_off() {
+        let zeros = vec![0; 4 << 20];
+        let read = |bytes: &[u8], growth: Growth| {
+            let mut decoder = Decoder::new(bytes).unwrap();
+            decoder.growth = growth;
+            let mut made = 0;
+            let mut buffer = vec![0; 4096];
+            loop {
+                match decoder.read(&mut buffer) {
+                    Ok(0) => return Ok(made),
+                    Ok(count) => made += count,
+                    Err(error) => return Err((made, error.to_string())),
+                }
+            }
+        };
+        let bomb = zstd::encode_all(zeros.as_slice(), 1).unwrap();
+        let growth = Growth { bytes: 1 << 20, times: 100 };
+        let (made, message) = read(&bomb, growth).unwrap_err();
+        assert!(made <= (1 << 20) + 4096 && message.contains("100 times its own size"), "{made}: {message}");
+        assert_eq!(read(&bomb, GROWTH), Ok(zeros.len()));
+        assert_eq!(read(&zeros, growth), Ok(zeros.len()), "what is not compressed does not grow");
+    }
 
     #[test]
     fn every_compression_is_told_by_its_content() {
