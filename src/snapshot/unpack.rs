@@ -1,5 +1,6 @@
 //! A layer's folder: there already, unpacked from a blob, or unpacked while its blob is fetched.
 
+use std::collections::HashMap;
 use std::io::{BufReader, Read};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,10 +39,18 @@ pub(super) fn outline_all(
     layers: &[&StackLayer],
     find: &FindOutline<'_>,
 ) -> Result<Vec<Lower>, SnapshotError> {
-    let outlined = side_by_side(layers, AT_ONCE, |layer| -> Result<_, SnapshotError> {
-        let is_here = store.has_layer(&layer.diff_id)?;
-        Ok(if is_here { None } else { find(&layer.diff_id) })
-    })?;
+    let mut elsewhere = Vec::new();
+    for layer in layers {
+        if !store.has_layer(&layer.diff_id)? {
+            elsewhere.push(layer.diff_id);
+        }
+    }
+    let found = match elsewhere.as_slice() {
+        [] => Vec::new(),
+        elsewhere => side_by_side(elsewhere, AT_ONCE, |diff_id| Ok::<_, SnapshotError>(find(diff_id)))?,
+    };
+    let found: HashMap<DiffId, Option<Arc<Outline>>> = elsewhere.into_iter().zip(found).collect();
+    let outlined: Vec<_> = layers.iter().map(|layer| found.get(&layer.diff_id).cloned().flatten()).collect();
     let unknown: Vec<&StackLayer> =
         layers.iter().zip(&outlined).filter(|(_, outline)| outline.is_none()).map(|(layer, _)| *layer).collect();
     let mut folders = unpack_all(store, &unknown)?.into_iter();

@@ -198,7 +198,7 @@ impl Store {
 
     /// Keeps a folder of files from the network as it is for as long as this store is open.
     pub fn hold_folder(&self, name: &str) -> Result<(), StoreError> {
-        self.lease(&folder_digest(name))
+        self.lease(&folder_digest(name)).map(drop)
     }
 
     /// Removes the item unless it is in use. A layer stays where an image or a container needs it; only the cache forgets

@@ -136,6 +136,7 @@ impl Store {
     /// needed. False when a running process uses it.
     pub fn forget_layer_folder(&self, diff_id: &DiffId, by: &str) -> Result<bool, StoreError> {
         let Some(_claim) = self.claim(diff_id.as_bytes())? else { return Ok(false) };
+        self.present().remove(diff_id);
         self.note_eviction(diff_id, by)?;
         {
             let mut database = self.database();

@@ -45,7 +45,10 @@ impl Store {
 
     /// The layer's record, when it is there unpacked and can be trusted.
     pub fn layer(&self, diff_id: &DiffId) -> Result<Option<LayerRecord>, StoreError> {
-        self.lease(diff_id.as_bytes())?;
+        if let Some(record) = self.present().get(diff_id) {
+            return Ok(Some(record.clone()));
+        }
+        let is_held = self.lease(diff_id.as_bytes())?;
         let record = self
             .database()
             .prepare_cached(
@@ -63,7 +66,11 @@ impl Store {
                 })
             })
             .optional()?;
-        Ok(record.filter(|_| self.layer_path(diff_id).is_dir()))
+        let record = record.filter(|_| self.layer_path(diff_id).is_dir());
+        if let Some(record) = record.as_ref().filter(|_| is_held) {
+            self.present().insert(*diff_id, record.clone());
+        }
+        Ok(record)
     }
 
     /// The folder of the unpacked layer, when there is one.
@@ -81,6 +88,7 @@ impl Store {
             self.database()
                 .prepare_cached("UPDATE layers SET tree = ?2 WHERE diff_id = ?1 AND tree IS NULL")?
                 .execute(params![record.diff_id.as_bytes(), record.tree.as_ref().map(TreeDigest::as_bytes)])?;
+            self.present().remove(&record.diff_id);
             return Ok(target);
         }
         if target.is_dir() {
@@ -149,6 +157,7 @@ impl Store {
 
     /// Forgets the layer and removes its folder and blobs. Whoever calls it has claimed the layer.
     pub(super) fn remove_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
+        self.present().remove(diff_id);
         let _lock = self.lock(&format!("layer-{}", diff_id.hex()))?;
         let blobs = self.layer_blobs(diff_id)?;
         {

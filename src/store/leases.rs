@@ -87,14 +87,15 @@ fn set_lock(file: &File, offset: i64, kind: i32, wait: bool) -> io::Result<()> {
 impl Store {
     /// From now on nothing that is looked up is held: for whoever only wants to remove.
     pub fn hold_nothing(&self) {
+        self.present().clear();
         self.leases.off.store(true, Ordering::Relaxed);
     }
 
     /// Keeps others from removing what has this digest for as long as this store is open. Waits while it is removed.
-    /// Not to be called within a transaction.
-    pub(super) fn lease(&self, digest: &[u8; 32]) -> Result<(), StoreError> {
+    /// Not to be called within a transaction. False where nothing is held.
+    pub(super) fn lease(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
         if self.leases.off.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(false);
         }
         let offset = offset(digest);
         let mut held = self.leases.held();
@@ -103,7 +104,7 @@ impl Store {
             set_lock(file, offset, libc::F_RDLCK, true).at("take a lease on", self.root.join("leases"))?;
             held.insert(offset);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Keeps others from beginning to use what has this digest; nothing when somebody uses it.

@@ -123,6 +123,8 @@ pub struct Store {
     database: Mutex<Connection>,
     boot: String,
     leases: leases::Leases,
+    /// Layers that were found here: they are held, and so they stay.
+    present: Mutex<HashMap<DiffId, LayerRecord>>,
     /// Images that this process made known, with their manifests: it holds all that they need.
     added: Mutex<HashMap<ImageId, Option<BlobDigest>>>,
     /// Whoever can fetch layers that are not here.
@@ -159,6 +161,7 @@ impl Store {
             database: Mutex::new(database),
             boot: durability::boot_id()?,
             leases: leases::Leases::default(),
+            present: Mutex::default(),
             added: Mutex::default(),
             origin: RwLock::default(),
         };
@@ -187,6 +190,10 @@ impl Store {
         let path = self.root.join("copies");
         std::fs::create_dir_all(&path).at("create", &path)?;
         Ok(path)
+    }
+
+    fn present(&self) -> MutexGuard<'_, HashMap<DiffId, LayerRecord>> {
+        self.present.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     fn added(&self) -> MutexGuard<'_, HashMap<ImageId, Option<BlobDigest>>> {

@@ -4,6 +4,7 @@
 use std::fs;
 
 use crate::common::{Answer, TestStore, busybox_archive};
+use crate::registry::TestRegistry;
 use crate::small_disk::{Small, says_full};
 
 /// A small disk, where busybox can be had and run.
@@ -62,5 +63,90 @@ fn the_database_and_what_is_noted_beside_it() {
         assert_eq!(said, format!("{left}"));
     }
     small.resize(128 << 10);
+    small.is_in_order();
+}
+
+/// What goes over the network: half a blob stays nowhere, and the next try begins where it can.
+#[test]
+fn pulls_and_pushes() {
+    let Some(small) = small() else { return };
+    let (store, registry) = (&small.store, TestRegistry::start());
+    let other = TestStore::loaded().unwrap();
+    let mut dice = crate::stale::Dice::new(77);
+    // Nothing makes it smaller.
+    other.write("ctx/big", (0..6 << 20).map(|_| dice.below(256) as u8).collect::<Vec<_>>());
+    let name = registry.name("big:1");
+    other.build_text("FROM busybox\nCOPY big /big\n", &["-t", &name]).ok();
+    other.run(&["push", &name]).ok();
+    let ballast = small.fill(2 << 20);
+    says_full(&store.run(&["pull", &name]));
+    assert_eq!(store.run(&["images", "-q"]).ok().stdout(), "");
+    fs::remove_file(ballast).unwrap();
+    small.is_in_order();
+    store.run(&["pull", &name]).ok();
+    // Room for the blobs, and none for the files in them.
+    let ballast = small.fill(1 << 20);
+    says_full(&store.run(&["run", "--rm", "--network", "none", &name, "true"]));
+    fs::remove_file(ballast).unwrap();
+    store.run(&["run", "--rm", "--network", "none", &name, "ls", "/big"]).ok();
+    store.build_text(&format!("FROM {name}\nRUN cat /big /big > /more\n"), &["-t", &registry.name("more:1")]).ok();
+    let ballast = small.fill(1 << 20);
+    says_full(&store.run(&["push", &registry.name("more:1")]));
+    fs::remove_file(ballast).unwrap();
+    small.is_in_order();
+    store.run(&["push", &registry.name("more:1")]).ok();
+}
+
+/// What containers and steps write themselves: the program is told, and what is kept is whole.
+#[test]
+fn containers_volumes_and_cache_mounts() {
+    let Some(small) = small() else { return };
+    let store = &small.store;
+    load(&small).ok();
+    let box_of = |name: &str| {
+        vec!["run", "--name", name, "--network", "none", "-v", "data:/data", "busybox", "sh", "-c"]
+            .into_iter()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    let run = |name: &str, script: &str| {
+        let mut words = box_of(name);
+        words.push(script.to_owned());
+        store.run(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    run("first", "head -c 3000000 /dev/zero > /z; echo kept > /data/kept").ok();
+    let ballast = small.fill(1 << 20);
+    says_full(&store.run(&["commit", "first", "committed"]));
+    let volume = run("second", "head -c 3000000 /dev/zero > /data/more || exit 9");
+    assert!(
+        volume.code() == Some(9) || volume.stderr().contains("No space left"),
+        "{:?} {}",
+        volume.code(),
+        volume.stderr()
+    );
+    let cached = "FROM busybox\nRUN --mount=type=cache,target=/c head -c 3000000 /dev/zero > /c/z\n";
+    store.build_text(cached, &[]).fails(1);
+    says_full(&store.run(&["export", "-o", &store.root().join("out.tar").to_string_lossy(), "first"]));
+    assert!(!store.root().join("out.tar").exists());
+    fs::remove_file(ballast).unwrap();
+    for left in [0, 8 << 10] {
+        let ballast = small.fill(left);
+        // Whether there is room for it or not: it says so, and leaves nothing that is half there.
+        for words in [&["volume", "create", "new"] as &[&str], &["create", "--name", "third", "busybox", "true"]] {
+            let said = store.run(words);
+            if said.code() != Some(0) {
+                says_full(&said);
+            }
+        }
+        fs::remove_file(ballast).unwrap();
+        store.run(&["rm", "-f", "third"]).ok();
+        store.run(&["volume", "rm", "-f", "new"]).ok();
+        small.is_in_order();
+    }
+    store.run(&["commit", "first", "committed"]).ok();
+    store.run(&["run", "--rm", "--network", "none", "committed", "ls", "/z"]).ok();
+    let kept = store.run(&["run", "--rm", "--network", "none", "-v", "data:/d", "busybox", "cat", "/d/kept"]).ok();
+    assert_eq!(kept.stdout(), "kept\n");
+    store.build(&[]).ok();
     small.is_in_order();
 }

@@ -166,3 +166,33 @@ fn what_changes_during_a_build_is_not_remembered_wrongly() {
         assert_eq!(contents(&store, &context, "warm"), contents(&clean, &context, "clean"), "round {round}");
     }
 }
+
+/// Another filesystem at the same place, with the same names, sizes, times and inode numbers.
+#[test]
+fn what_is_known_of_one_filesystem_is_not_believed_of_another() {
+    if !crate::common::is_root() || !crate::common::has_programs(&["mount", "umount"]) {
+        return crate::common::skip("a filesystem at another's place needs root");
+    }
+    let store = TestStore::empty();
+    let context = store.work().join("ctx");
+    fs::create_dir(&context).unwrap();
+    let place = context.display().to_string();
+    let time = SystemTime::now() - Duration::from_secs(100_000);
+    for letter in ["a", "b", "c"] {
+        crate::common::must_run("mount", &["-t", "tmpfs", "-o", "size=1m", letter, &place]);
+        for (name, content) in [("Dockerfile", "FROM scratch\nCOPY f /\n".to_owned()), ("f", letter.repeat(10))] {
+            fs::write(context.join(name), content).unwrap();
+            set_time(&context.join(name), time);
+        }
+        // Long enough for the stat cache to believe what it reads.
+        std::thread::sleep(Duration::from_millis(150));
+        let built = [contents(&store, &context, "once"), contents(&store, &context, "twice")];
+        crate::common::must_run("umount", &[&place]);
+        for files in built {
+            assert!(
+                files.iter().any(|(_, _, content)| *content == letter.repeat(10).into_bytes()),
+                "{letter}: {files:?}"
+            );
+        }
+    }
+}

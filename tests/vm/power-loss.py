@@ -51,7 +51,9 @@ done
 
 VERIFY = COMMON + """
 echo BEGUN
-rbuild images --format '{{.Repository}}' > /tmp/images || echo 'WRONG images cannot be listed'
+# The first command of a boot tells what was lost.
+rbuild images --format '{{.Repository}}' > /tmp/images 2> /tmp/told || echo 'WRONG images cannot be listed'
+cat /tmp/told
 rbuild ps -a > /dev/null || echo 'WRONG containers cannot be listed'
 rbuild volume ls > /dev/null || echo 'WRONG volumes cannot be listed'
 rbuild system df > /dev/null || echo 'WRONG df'
@@ -91,7 +93,7 @@ def main():
     print("seed", arguments.seed)
     machine = Machine(arguments.folder, arguments.rbuild, {"work": WORK, "verify": VERIFY}, [BASE])
     machine.new_disk()
-    totals = {"cuts": 0, "things done": 0, "there": 0, "lost": 0, "refused": 0, "wrong": 0, "left over": 0}
+    totals = {"cuts": 0, "things done": 0, "there": 0, "lost": 0, "refused": 0, "told": 0, "wrong": 0, "left over": 0}
     for _ in range(arguments.cuts):
         machine.start("work")
         start = machine.said("BEGUN", 300)
@@ -129,6 +131,8 @@ def judge(said, found, totals):
             name, number = rest.split(" ")
             there[name] = number
             totals["there"] += 1
+        elif word == "warning:":
+            totals["told"] += 1
         elif word in ("WRONG", "REFUSED", "FAULT"):
             print("  ", line)
             totals["refused" if word == "REFUSED" else "wrong"] += 1
