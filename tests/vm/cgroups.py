@@ -1,0 +1,67 @@
+#!/usr/bin/env python3
+"""Containers' limits on a machine that has control groups of version 2 only, and an older kernel than most.
+
+cgroups.py RBUILD FOLDER
+
+RBUILD is a static binary, FOLDER a place for the kernel and the disk. Says of each thing whether it is as it should be.
+"""
+import os, sys
+
+from machine import Machine
+
+BASE = os.path.join(os.path.dirname(__file__), "../../fixtures/busybox.tar.gz")
+
+JOB = r"""
+rbuild load -q -i /jobs/busybox.tar.gz > /dev/null
+is() { # NAME WANTED FOUND
+  case "$3" in $2) echo "RIGHT $1" ;; *) echo "WRONG $1: $3" ;; esac
+}
+run="rbuild run --rm --network none"
+is 'version' '*Cgroup Version: 2*' "$(rbuild info)"
+is 'memory.max' 67108864 "$($run -m 64m busybox cat /sys/fs/cgroup/memory.max)"
+is 'cpu.max' '50000 100000' "$($run --cpus 0.5 busybox cat /sys/fs/cgroup/cpu.max)"
+is 'pids.max' 20 "$($run --pids-limit 20 busybox cat /sys/fs/cgroup/pids.max)"
+is 'cpuset' 1 "$($run --cpuset-cpus 1 busybox cat /sys/fs/cgroup/cpuset.cpus)"
+is 'cpu weight' '*' "$($run --cpu-shares 512 busybox cat /sys/fs/cgroup/cpu.weight)"
+is 'memory reservation' 33554432 "$($run --memory-reservation 32m busybox cat /sys/fs/cgroup/memory.low)"
+rbuild run --name eats --network none -m 32m busybox sh -c 'x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done'
+is 'killed by memory' 137 $?
+is 'says so' 'true 137' "$(rbuild inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' eats)"
+said=$($run --pids-limit 20 busybox sh -c 'i=0; while [ $i -lt 60 ]; do sleep 5 & i=$((i+1)); done; wait' 2>&1)
+is 'forks end' '*ork*' "$said"
+rbuild run -d --name box --network none -m 64m --cpus 0.5 --pids-limit 20 busybox sh -c 'while true; do :; done' > /dev/null
+sleep 2
+is 'stats' '*%*64MiB*' "$(rbuild stats --no-stream --format '{{.CPUPerc}} {{.MemUsage}} {{.PIDs}}' box)"
+use() { sed -n 's/usage_usec //p' $(find /sys/fs/cgroup -name cpu.stat -path "*$(rbuild inspect --format '{{.Id}}' box)*" | head -1); }
+before=$(use); sleep 2; after=$(use); spent=$(( (after - before) / 10000 ))
+[ $spent -gt 40 ] && [ $spent -lt 160 ] && echo "RIGHT half a processor ($spent of 200)" || echo "WRONG half a processor: $spent of 200"
+rbuild pause box > /dev/null
+before=$(use); sleep 1; after=$(use)
+[ $((after - before)) -lt 20000 ] && echo 'RIGHT paused' || echo "WRONG paused: $((after - before))"
+is 'paused state' paused "$(rbuild inspect --format '{{.State.Status}}' box)"
+rbuild unpause box > /dev/null
+is 'running state' running "$(rbuild inspect --format '{{.State.Status}}' box)"
+rbuild update -m 96m --memory-swap 96m --pids-limit 30 --cpus 1 box > /dev/null
+is 'updated' '100663296 30 100000 100000' "$(rbuild exec box sh -c 'cd /sys/fs/cgroup; echo $(cat memory.max pids.max cpu.max)')"
+is 'top' '*while true*' "$(rbuild top box)"
+rbuild rm -f box > /dev/null
+is 'nothing is left' '' "$(find /sys/fs/cgroup -type d -name '*rbuild*' | xargs -r -n 1 find | grep -E '[0-9a-f]{64}' | head -3)"
+mkdir -p /tmp/ctx; printf 'FROM busybox\nRUN cat /proc/self/cgroup > /c; test -r /sys/fs/cgroup/cgroup.procs\n' > /tmp/ctx/Dockerfile
+is 'build' 'sha256:*' "$(rbuild build -q --network none -m 64m /tmp/ctx 2>&1)"
+{ echo FROM busybox; i=0; while [ $i -lt 130 ]; do echo "COPY f /d$i/"; i=$((i+1)); done; echo 'RUN ls / | grep -c ^d > /count'; } > /tmp/ctx/Dockerfile; echo f > /tmp/ctx/f
+is '130 layers' 'sha256:*' "$(rbuild build -q --network none -t many /tmp/ctx 2>&1)"
+is 'all are seen' 131 "$($run many cat /count)"
+"""
+
+
+def main():
+    rbuild, folder = sys.argv[1:]
+    machine = Machine(folder, rbuild, {"cgroups": JOB}, [BASE])
+    machine.new_disk()
+    said = machine.do("cgroups")
+    told = [line for line in said if line.startswith(("RIGHT", "WRONG", "FAULT"))]
+    print("\n".join(told))
+    sys.exit(any(not line.startswith("RIGHT") for line in told))
+
+
+main()
