@@ -8,6 +8,8 @@
 //! containers/<id>/lock          locked by its monitor, for as long as it has one
 //! containers/<id>/monitor.sock  where the monitor is reached
 //! containers/<id>/<id>-json.log what it printed
+//! containers/<id>/exec/<id>     the programs that `exec` runs in it
+//! containers/<id>/oci           what another runtime is told and keeps, if it has one
 //! containers/<id>/auto-remove   there when it is to go when it has ended
 //! containers/by-name/<name>     leads to the ID
 //! ```

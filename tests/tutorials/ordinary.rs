@@ -80,6 +80,22 @@ fn a_web_application() {
 }
 
 #[test]
+fn the_hosts_loopback_is_out_of_reach() {
+    let Some(user) = Ordinary::new() else { return };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // It ends with the process, and lets go of whoever reaches it.
+    std::thread::spawn(move || listener.incoming().for_each(drop));
+    let reach = |options: &[&str], address: &str| {
+        let script = format!("nc -w 1 {address} {port} </dev/null && echo reached");
+        user.0.run(&[&["run", "--rm"], options, &["busybox", "sh", "-c", &script]].concat()).stdout()
+    };
+    assert_eq!(reach(&[], "127.0.0.1"), "");
+    assert_eq!(reach(&[], "$(ip route | awk '/^default/ {print $3}')"), "");
+    assert_eq!(reach(&["--network", "host"], "127.0.0.1"), "reached\n");
+}
+
+#[test]
 fn volumes_and_their_backup() {
     let Some(user) = Ordinary::new() else { return };
     let run = |options: &[&str], script: &str| {
