@@ -43,6 +43,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 fn open(store: &Store, word: &str) -> Result<View, CliError> {
     let container = Containers::of(store.root()).find(word)?;
     let mut layers = Stack::of_image(&container.record.diff_ids()).unpacked(store)?;
-    layers.push(container.upper());
+    // One that was never started has none.
+    layers.extend(Some(container.upper()).filter(|upper| upper.exists()));
     Ok(View::open(&layers)?)
 }

@@ -79,6 +79,16 @@ fn changes_become_an_image() {
 }
 
 #[test]
+fn a_container_that_was_never_started_has_its_images_files() {
+    let Some(machine) = Machine::new() else { return };
+    machine.run(&["create", "--name", "box", "busybox", "true"]).ok();
+    let exported = machine.run(&["export", "box"]).ok();
+    let mut archive = tar::Archive::new(exported.stdout_bytes());
+    assert!(archive.entries().unwrap().any(|entry| entry.unwrap().path().unwrap() == Path::new("bin/busybox")));
+    assert_eq!(machine.says(&["diff", "box"]), "");
+}
+
+#[test]
 fn a_bundle_says_what_the_container_is() {
     let Some(machine) = Machine::new() else { return };
     let options = ["--name", "box", "--network", "none", "--cap-drop", "ALL", "-e", "A=1", "-u", "7", "-h", "there"];
