@@ -1,7 +1,10 @@
 //! Images copied from place to place keep their digests.
 
+use rbuild::image::Descriptor;
+use rbuild::registry::{Client, Silent};
+
 use crate::common::TestStore;
-use crate::image::{OCI, put_varied_image};
+use crate::image::{OCI, put_varied_image, settings};
 use crate::registry::TestRegistry;
 
 #[test]
@@ -67,4 +70,19 @@ fn all_platforms_are_copied_when_they_are_asked_for() {
     assert!(said.contains("there are linux/amd64, linux/riscv64"), "{said}");
     let said = store.run(&["copy", "oci:layout:none", "kept"]).fails(1).stderr();
     assert!(said.contains("has no image `none`; it has all, one"), "{said}");
+}
+
+/// In several pieces, each of which is read from the other registry where the last one ended.
+#[test]
+fn a_large_blob_goes_from_registry_to_registry() {
+    let (from, to) = (TestRegistry::start(), TestRegistry::start());
+    for size in [300_000usize, 4 * (64 << 10)] {
+        let bytes: Vec<u8> = (0..size).map(|number| (number % 251) as u8).collect();
+        let digest = from.put_blob("a", &bytes);
+        let client = Client::new(&settings()).unwrap();
+        let repository = |name: String| client.repository(&name.parse().unwrap()).unwrap();
+        let blob = Descriptor::new("application/octet-stream", digest.parse().unwrap(), size as u64);
+        repository(to.name("b:1")).take_blob(&repository(from.name("a:1")), &blob, &Silent).unwrap();
+        assert_eq!(to.blob("b", &digest), Some(bytes));
+    }
 }

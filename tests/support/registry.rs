@@ -181,6 +181,7 @@ impl State {
         let start =
             request.header("range").and_then(|text| text.strip_prefix("bytes=")?.split('-').next()?.parse().ok());
         match start {
+            Some(start) if start >= bytes.len() => Reply::new(416, r#"{"errors":[{"code":"RANGE_INVALID"}]}"#),
             Some(start) => {
                 let bytes = bytes.get(start..).unwrap_or_default().to_vec();
                 let range = format!("bytes {start}-{}/{}", start + bytes.len().max(1) - 1, start + bytes.len());
