@@ -58,6 +58,8 @@ pub(super) struct Supervisor {
     pub(super) health: Option<HealthChecks>,
     /// Made while nobody had said yet which container it is.
     fresh: Option<FreshNamespace>,
+    /// What starting took needs no memory any more.
+    is_settled: bool,
     /// When it is looked whether the container is still in its store.
     look_at: Instant,
     buffer: Vec<u8>,
@@ -92,6 +94,7 @@ impl Supervisor {
             keep: false,
             health: None,
             fresh,
+            is_settled: false,
             look_at: Instant::now() + LOOKS,
             buffer: vec![0; READ_AT_ONCE],
         };
@@ -345,6 +348,11 @@ impl Supervisor {
         }
         if self.look_at <= now {
             self.look_at = now + LOOKS;
+            if !self.is_settled {
+                // A container that is over by then is not held up by this.
+                self.is_settled = true;
+                sandbox::let_go_of_code();
+            }
             if self.lock.as_ref().is_some_and(Running::is_deleted) {
                 self.end_with_store();
             }
