@@ -269,7 +269,7 @@ fn a_bucket_is_written_and_read_though_every_fifth_request_fails() {
         crate::bucket::KEY_ID,
         crate::bucket::SECRET
     );
-    for number in 0..6 {
+    for number in 0..3 {
         let (first, second) = (TestStore::empty(), TestStore::empty());
         for store in [&first, &second] {
             store.write("ctx/source", format!("{number}"));
@@ -279,5 +279,5 @@ fn a_bucket_is_written_and_read_though_every_fifth_request_fails() {
         let answer = second.build(&["--cache-from", &place, "-o", "type=docker,dest=app.tar"]).ok();
         assert_eq!(answer.executed(), [""; 0], "{}", answer.stderr());
     }
-    assert!(bucket.requests().len() > 60);
+    assert!(bucket.requests().len() > 40);
 }
