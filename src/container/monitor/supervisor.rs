@@ -115,10 +115,6 @@ impl Supervisor {
         }
         let warning = self.program.as_ref().and_then(|program| program.wiring.warning.clone());
         client.reply(&Reply::Started { warning });
-        if client.attach.is_none() {
-            // In the background it waits from now on. It fails only where there is no /proc.
-            let _ = sandbox::forget_code();
-        }
         self.clients.push(client);
         Ok(())
     }
