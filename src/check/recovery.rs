@@ -28,6 +28,8 @@ pub fn after_boot(root: &Path) -> Result<Vec<Finding>, StoreError> {
     check.containers()?;
     check.volumes()?;
     let findings = check.findings;
+    // So that the next boot need not look at the same again.
+    store.sync()?;
     store.note_boot()?;
     Ok(findings)
 }

@@ -56,6 +56,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         store.set_tag(&name.to_string(), &id)?;
     }
     store.tell("import", &id, "");
+    super::pull::sync_behind(&store);
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

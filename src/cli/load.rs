@@ -40,6 +40,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     for image in &loaded {
         store.tell("load", &image.id, &image.names.first().map(|name| name.familiar()).unwrap_or_default());
     }
+    super::pull::sync_behind(&store);
     if !args.quiet {
         output::print(&loaded.iter().map(describe).collect::<String>())?;
     }

@@ -8,7 +8,7 @@ use super::transfers::{self, Kind};
 use super::{CliError, output};
 use crate::image::{Platform, Reference};
 use crate::registry::{Client, PARALLEL, PullOptions, RegistryError, Repository, Settings, pull};
-use crate::store::Store;
+use crate::store::{Store, sync_in_background};
 
 /// Download an image from a registry
 #[derive(Debug, clap::Args)]
@@ -69,6 +69,9 @@ fn one(
     transfers::tell_mirrors(repository);
     let pulled = pulled.map_err(with_hint)?;
     store.tell("pull", &pulled.id, &reference.familiar());
+    if pulled.is_new {
+        sync_behind(store);
+    }
     say(format!("Digest: {}", pulled.digest))?;
     let familiar = reference.familiar();
     say(match pulled.is_new {
@@ -88,7 +91,13 @@ pub(super) fn fetch(store: &Store, reference: &Reference, platform: Option<&Plat
     transfers::tell_mirrors(&repository);
     let pulled = pulled.map_err(with_hint)?;
     store.tell("pull", &pulled.id, &reference.familiar());
+    sync_behind(store);
     Ok(())
+}
+
+/// Has what came written to the disk while the command goes on. Where that fails, it is looked at again after a reboot.
+pub(super) fn sync_behind(store: &Store) {
+    let _ = sync_in_background(store.root(), None);
 }
 
 pub(super) fn with_hint(error: RegistryError) -> CliError {

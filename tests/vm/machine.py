@@ -62,7 +62,7 @@ class Machine:
         self.process = subprocess.Popen(
             ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", str(memory), "-smp", "2", "-nographic", "-no-reboot", "-nodefaults",
              "-serial", "stdio", "-kernel", self.kernel, "-initrd", self.archive,
-             "-append", f"console=ttyS0 quiet panic=-1 cgroup_no_v1=all job={job}",
+             "-append", f"console=ttyS0 loglevel=0 panic=-1 cgroup_no_v1=all job={job}",
              "-drive", f"file={self.disk},format=raw,if=virtio"],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.lines = queue.Queue()
@@ -86,7 +86,7 @@ class Machine:
             if line is None:
                 break
             found.append(line)
-            if until and line.startswith(until):
+            if until and until in line:
                 break
         return found
 

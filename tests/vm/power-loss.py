@@ -44,7 +44,7 @@ while true; do
   8) echo "DOING container"; rbuild rm -f box > /dev/null 2>&1
      rbuild run --name box --network none -v data:/data busybox sh -c 'echo x >> /data/log; echo box > /box' &&
      rbuild commit box committed > /dev/null; echo DONE container ;;
-  9) sleep 1; sync; echo SYNCED ;;
+  9) sleep 1; sync; echo SYNCED; sleep 1 ;;
   esac
 done
 """
@@ -64,7 +64,7 @@ for name in $(cat /tmp/images); do
 done
 grep -qx busybox /tmp/images || rbuild load -q -i /jobs/busybox.tar.gz > /dev/null
 rbuild run --rm --network none busybox true || echo 'WRONG busybox does not run'
-for number in 0 1 2 3 4; do
+for number in 0 1; do
   said=$(build app$number again 2>&1) || { echo "WRONG app$number cannot be built: $said"; continue; }
   found=$(look app$number 2>&1); [ "$found" = "app$number again" ] || echo "WRONG app$number has $found"
 done
@@ -75,7 +75,7 @@ rbuild run --rm --network none -v data:/data busybox true || echo 'WRONG the vol
 rbuild system check | sed 's/^/CHECK /'
 rbuild system check --repair > /dev/null || echo 'WRONG it cannot be repaired'
 said=$(rbuild system check); [ "$said" = 'The store is in order.' ] || echo "WRONG after the repair: $said"
-for number in 0 1 2 3 4; do
+for number in 0 1; do
   found=$(look app$number 2>&1); [ "$found" = "app$number again" ] || echo "WRONG after the repair app$number has $found"
 done
 sync
@@ -97,9 +97,9 @@ def main():
     for _ in range(arguments.cuts):
         machine.start("work")
         start = machine.said("BEGUN", 300)
-        if not start or not start[-1].startswith("BEGUN"):
+        if not start or "BEGUN" not in start[-1]:
             sys.exit("\n".join(start) + "\nthe machine did not begin to work")
-        said = machine.said(seconds=dice.choice([1, 5, 15, 40]) * dice.random())
+        said = machine.said(seconds=dice.choice([10, 30, 90]) * dice.random())
         machine.cut_power()
         found = machine.do("verify")
         totals["cuts"] += 1
