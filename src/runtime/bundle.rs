@@ -17,8 +17,6 @@ use crate::sandbox::{
     Propagation, Running, Stdio,
 };
 
-const SIGKILL: i32 = 9;
-
 /// What a runtime is told of a container, and what it keeps of it.
 #[derive(Debug, Clone)]
 pub struct Bundle {
@@ -232,16 +230,10 @@ impl Created {
         self.root.created_mount_points()
     }
 
-    /// Sends a signal to the program, or ends every process of the container.
+    /// Sends a signal to the container's first process.
     pub fn signal(&self, number: i32) -> Result<(), RuntimeError> {
         let (id, text) = (self.bundle.id.as_str(), number.to_string());
-        let mut arguments: Vec<&OsStr> = vec!["kill".as_ref()];
-        if number == SIGKILL {
-            // Of one that shares the host's processes, too.
-            arguments.push("--all".as_ref());
-        }
-        arguments.extend::<[&OsStr; 2]>([id.as_ref(), text.as_ref()]);
-        self.bundle.caller().call(&arguments)
+        self.bundle.caller().call(&["kill".as_ref(), id.as_ref(), text.as_ref()])
     }
 
     /// Stops every process of the container where it is, or lets them go on.

@@ -31,7 +31,9 @@ impl User {
             Self { ids: None, home }
         };
         // The user may not be allowed to look into the folder where rbuild was built.
-        std::fs::copy(env!("CARGO_BIN_EXE_rbuild"), user.program()).unwrap();
+        // By another process: a thread that starts something at this moment would hold a file open that is being written,
+        // and such a program can't be executed.
+        must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &user.program().display().to_string()]);
         std::fs::copy(busybox_archive()?, user.home.path().join("busybox.tar")).unwrap();
         Some(user)
     }

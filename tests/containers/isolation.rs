@@ -112,7 +112,9 @@ fn probe() {
 fn probe_says(machine: &Machine, options: &[&str]) -> String {
     let path = machine.0.work().join("probe");
     if !path.exists() {
-        std::fs::copy(std::env::current_exe().unwrap(), &path).unwrap();
+        // By another process, so that no thread of this one holds it open for writing.
+        let own = std::env::current_exe().unwrap();
+        super::common::must_run("cp", &[&own.display().to_string(), &path.display().to_string()]);
         std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o4755)).unwrap();
     }
     let mount = format!("{}:/probe:ro", path.display());

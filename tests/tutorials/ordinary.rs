@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::common::has_programs;
 use super::common::support::skip;
 use super::common::user::User;
 use super::host::{free_port, get, try_get};
@@ -93,6 +94,23 @@ fn the_hosts_loopback_is_out_of_reach() {
     assert_eq!(reach(&[], "127.0.0.1"), "");
     assert_eq!(reach(&[], "$(ip route | awk '/^default/ {print $3}')"), "");
     assert_eq!(reach(&["--network", "host"], "127.0.0.1"), "reached\n");
+}
+
+#[test]
+fn another_runtime() {
+    let Some(user) = Ordinary::new() else { return };
+    if !std::path::Path::new("/usr/sbin/runc").exists() && !has_programs(&["runc"]) {
+        return;
+    }
+    let port = free_port();
+    let script = "mkdir /www; echo by runc > /www/index.html; exec httpd -f -p 80 -h /www";
+    let published = format!("{port}:80");
+    let first = ["run", "-d", "--runtime", "runc", "--name", "web", "-p", &published];
+    user.says(&[first.as_slice(), &["busybox", "sh", "-c", script]].concat());
+    assert_eq!(get(&format!("127.0.0.1:{port}")), "by runc\n");
+    assert_eq!(user.says(&["exec", "web", "id", "-u"]), "0");
+    assert_eq!(user.says(&["inspect", "-f", "{{.HostConfig.Runtime}}", "web"]), "runc");
+    user.says(&["rm", "-f", "web"]);
 }
 
 #[test]

@@ -173,6 +173,11 @@ impl Program {
     /// To its first process; `KILL` ends all of them.
     pub(super) fn signal(&self, number: i32) -> Result<(), ContainerError> {
         match &self.foreign {
+            // What has to end ends, whatever keeps the runtime from it.
+            Some(foreign) if number == SIGKILL => {
+                let killed = foreign.signal(number).map_err(ContainerError::from);
+                killed.or_else(|_| self.running.kill().map_err(|source| ContainerError::Signal { number, source }))
+            }
             Some(foreign) => Ok(foreign.signal(number)?),
             None if number == SIGKILL => {
                 self.running.kill().map_err(|source| ContainerError::Signal { number, source })
