@@ -46,6 +46,11 @@ fn makes_the_same_image_as_root() {
     user.run(&["load", "-i", "busybox.tar"]).ok();
     root.write("ctx/Dockerfile", dockerfile);
     root.write("ctx/file", "content\n");
+    // COPY keeps it.
+    for file in [user.home.path().join("ctx/file"), root.work().join("ctx/file")] {
+        let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_600_000_000);
+        std::fs::File::options().write(true).open(file).unwrap().set_modified(time).unwrap();
+    }
     assert_eq!(user.run(&arguments).ok().stdout(), root.run(&arguments).ok().stdout());
 }
 
