@@ -48,7 +48,9 @@ impl Machine {
         }
         let directory = tempfile::tempdir().unwrap();
         std::fs::set_permissions(directory.path(), std::fs::Permissions::from_mode(0o777)).unwrap();
-        std::fs::copy(env!("CARGO_BIN_EXE_rbuild"), directory.path().join("rbuild")).unwrap();
+        // By another process: a descriptor that a fork of this one still has would make it "busy" (ETXTBSY).
+        let copied = Command::new("cp").arg(env!("CARGO_BIN_EXE_rbuild")).arg(directory.path()).status().unwrap();
+        assert!(copied.success());
         std::fs::write(directory.path().join("base.tar"), base_layer()).unwrap();
         let machine = Self { directory, user };
         let archive = machine.path("base.tar");

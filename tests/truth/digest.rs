@@ -87,7 +87,8 @@ impl Variant {
         if self.folder.path().join("rbuild").exists() {
             return;
         }
-        std::fs::copy(env!("CARGO_BIN_EXE_rbuild"), self.folder.path().join("rbuild")).unwrap();
+        // By another process: a descriptor that a fork of this one still has would make it "busy" (ETXTBSY).
+        crate::common::must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &self.folder.path().display().to_string()]);
         std::fs::copy(busybox_archive().unwrap(), self.folder.path().join("busybox.tar")).unwrap();
         if let Some((user, group)) = self.owner {
             let owner = format!("{user}:{group}");
