@@ -69,7 +69,9 @@ fn send_one(place: &dyn Place, previous: Option<&MountRecord>, data: &Path) -> R
         if let Some(same) = previous.filter(is_fresh).filter(|record| record.index == index) {
             return Ok(same.clone());
         }
-        return Ok(MountRecord { saved_at: now(), stream, index, packs: packed.packs });
+        // Later than what it replaces, whatever the clocks say: the latest is the one that counts.
+        let saved_at = previous.map_or(now(), |previous| now().max(previous.saved_at + 1));
+        return Ok(MountRecord { saved_at, stream, index, packs: packed.packs });
     }
 }
 
