@@ -32,10 +32,17 @@ impl Small {
     /// Leaves so many bytes free, and gives the file that takes the rest.
     pub fn fill(&self, left: u64) -> PathBuf {
         let path = self.store.root().join("ballast");
-        let status = rustix::fs::statvfs(self.store.root().as_path()).unwrap();
-        let free = status.f_bavail * status.f_frsize;
-        fs::write(&path, vec![0; usize::try_from(free.saturating_sub(left)).unwrap()]).unwrap();
-        path
+        // What syncs the store behind a command may take room meanwhile.
+        for _ in 0..50 {
+            let status = rustix::fs::statvfs(self.store.root().as_path()).unwrap();
+            let free = status.f_bavail * status.f_frsize;
+            if fs::write(&path, vec![0; usize::try_from(free.saturating_sub(left)).unwrap()]).is_ok() {
+                return path;
+            }
+            fs::remove_file(&path).unwrap();
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        panic!("the disk is never still");
     }
 
     #[track_caller]

@@ -10,7 +10,7 @@ use rustix::time::Timespec;
 use super::client::{Awaits, Client};
 use super::program::Program;
 use super::restart::Restarts;
-use crate::container::directory::{Containers, Entry, Running};
+use crate::container::directory::{Aside, Containers, Entry, Running};
 use crate::container::error::ContainerError;
 use crate::container::health::HealthChecks;
 use crate::container::log::{LogSettings, LogWriter};
@@ -400,19 +400,20 @@ impl Supervisor {
         // From here on the container is not this process's any more: it may be started again or removed by anyone.
         drop(self.lock.take());
         drop(self.log.take());
-        for client in &mut self.clients {
-            match (&aside, client.awaits) {
-                (Err(error), Awaits::Stop) => client.reply(&Reply::Failed(Failure::of(error))),
-                (_, Awaits::Stop) => client.reply(&Reply::Done),
-                (_, Awaits::End) => client.reply(&Reply::Ended(ending.clone())),
-                (_, Awaits::Nothing) if client.attach.is_some() => client.reply(&Reply::Ended(ending.clone())),
-                _ => {}
+        let is_asker = |client: &Client| matches!(client.awaits, Awaits::Stop);
+        let (askers, others): (Vec<_>, Vec<_>) = self.clients.drain(..).partition(is_asker);
+        for mut client in others {
+            if matches!(client.awaits, Awaits::End) || client.attach.is_some() {
+                client.reply(&Reply::Ended(ending.clone()));
             }
             client.finish();
         }
-        if let Ok(Some(aside)) = aside {
-            // Nobody waits for that. What is left when it fails is removed with the next container.
-            let _ = aside.delete();
+        // Whoever asked for the end is told when all is gone; to wait for that takes others longer than a short program.
+        let removal = aside.and_then(|aside: Option<Aside>| aside.map_or(Ok(()), Aside::delete));
+        let answer = removal.map_or_else(|error| Reply::Failed(Failure::of(&error)), |()| Reply::Done);
+        for mut client in askers {
+            client.reply(&answer);
+            client.finish();
         }
     }
 
