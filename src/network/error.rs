@@ -53,6 +53,7 @@ pub enum NetworkError {
         #[source]
         source: serde_json::Error,
     },
+    /// Others than bridges are of plugins or of clusters, which need a daemon.
     #[error("driver `{driver}` is not supported")]
     Driver { driver: String },
     #[error("{what}")]

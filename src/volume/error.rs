@@ -14,6 +14,7 @@ pub enum VolumeError {
         "`{name}` includes invalid characters for a local volume name, only `[a-zA-Z0-9][a-zA-Z0-9_.-]` are allowed"
     )]
     BadName { name: String },
+    /// Others than `local` are plugins, which docker's daemon talks to.
     #[error("volume driver `{driver}` is not supported")]
     Driver { driver: String },
     #[error("invalid option for the local volume driver: {what}")]

@@ -84,6 +84,8 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 fn refuse(args: &Args) -> Result<(), CliError> {
     let wrong = |what: &str| Err(CliError::new(what.to_owned()));
     match args.driver.as_str() {
+        // overlay joins machines; the other two take an interface of the host for the containers, which needs no bridge and
+        // none of what is built on it: ports, names, isolation.
         driver @ ("overlay" | "macvlan" | "ipvlan") => {
             let text = format!("driver `{driver}` is not supported: rbuild's networks are bridges on one machine");
             return Err(CliError::new(text).hint("use `bridge`, or `--network host` for the container"));

@@ -120,7 +120,7 @@ fn memory(text: &str) -> Result<MountPoint, CliError> {
             "noexec" => tmpfs.no_exec = true,
             // What it is anyway.
             "nosuid" | "nodev" => {}
-            // Refused rather than ignored.
+            // What is left of mount(8) says how files of a disk are kept; to take it and do nothing would be a lie.
             other => return Err(wrong(&format!("the option `{other}` is not supported"))),
         }
     }
