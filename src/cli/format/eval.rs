@@ -4,8 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::parser::{Head, Node, Operand, Pipeline};
-use super::{FormatError, functions, print};
+use super::functions::{self, Kind};
+use super::printf::quoted;
+use super::tree::{Command, Head, Node, Operand, Pipeline, Spot, Templates};
+use super::{FormatError, print};
+
+type Result<T, E = FormatError> = std::result::Result<T, E>;
 
 /// What a field means that an object does not have.
 #[derive(Debug, Clone, Copy)]
@@ -24,14 +28,38 @@ enum Flow {
     Continue,
 }
 
-struct Renderer<'a> {
-    root: &'a Value,
-    missing: Missing<'a>,
-    variables: Vec<(String, Value)>,
-    /// The last field that was asked for is one that a map has not.
+struct Renderer<'t> {
+    templates: &'t Templates,
+    missing: Missing<'t>,
+    /// The template that is being executed.
+    name: &'t str,
+    variables: Vec<(&'t str, Value)>,
+    /// The last value is nothing at all: a field that a map has not, or the dot of a template that was given none.
     has_no_value: bool,
+    /// What is being evaluated, for errors.
+    spot: Option<&'t Spot>,
+    depth: usize,
     out: String,
 }
+
+/// What `.` and `$` stand for. A template may be given nothing.
+#[derive(Clone, Copy)]
+struct Scope<'v> {
+    dot: Option<&'v Value>,
+    root: Option<&'v Value>,
+}
+
+impl<'v> Scope<'v> {
+    fn with<'w>(self, dot: &'w Value) -> Scope<'w>
+    where
+        'v: 'w,
+    {
+        Scope { dot: Some(dot), root: self.root }
+    }
+}
+
+/// How deep templates and blocks may be executed within each other, as for Go where memory is short.
+const DEPTH_LIMIT: usize = 1000;
 
 /// Where docker has maps, which answer with nothing for what they have not. All else is a struct.
 const MAPS: [&str; 17] = [
@@ -57,9 +85,20 @@ const MAPS: [&str; 17] = [
 /// What a method of docker's rows is called that takes an argument: `{{.Label "name"}}`.
 const LABEL: &str = "Label";
 
-pub fn render(nodes: &[Node], root: &Value, missing: Missing<'_>) -> Result<String, FormatError> {
-    let mut renderer = Renderer { root, missing, variables: Vec::new(), has_no_value: false, out: String::new() };
-    renderer.nodes(nodes, root)?;
+pub fn render(templates: &Templates, root: &Value, missing: Missing<'_>) -> Result<String> {
+    let mut renderer = Renderer {
+        templates,
+        missing,
+        name: "",
+        variables: Vec::new(),
+        has_no_value: false,
+        spot: None,
+        depth: 0,
+        out: String::new(),
+    };
+    if let Some(nodes) = templates.get("") {
+        renderer.nodes(nodes, Scope { dot: Some(root), root: Some(root) })?;
+    }
     Ok(renderer.out)
 }
 
@@ -75,56 +114,86 @@ pub fn is_true(value: &Value) -> bool {
     }
 }
 
-impl Renderer<'_> {
-    fn nodes(&mut self, nodes: &[Node], dot: &Value) -> Result<Flow, FormatError> {
-        let scope = self.variables.len();
+impl<'t> Renderer<'t> {
+    fn nodes(&mut self, nodes: &'t [Node], scope: Scope<'_>) -> Result<Flow> {
+        if self.depth == DEPTH_LIMIT {
+            return Err(self.wrong(format!("exceeded maximum template depth ({DEPTH_LIMIT})")));
+        }
+        self.depth += 1;
+        let variables = self.variables.len();
         let mut flow = Flow::Next;
         for node in nodes {
-            flow = self.node(node, dot)?;
+            flow = self.node(node, scope)?;
             if flow != Flow::Next {
                 break;
             }
         }
-        self.variables.truncate(scope);
+        self.variables.truncate(variables);
+        self.depth -= 1;
         Ok(flow)
     }
 
-    fn node(&mut self, node: &Node, dot: &Value) -> Result<Flow, FormatError> {
+    fn node(&mut self, node: &'t Node, scope: Scope<'_>) -> Result<Flow> {
         match node {
             Node::Text(text) => self.out.push_str(text),
             Node::Output(pipeline) => {
                 self.has_no_value = false;
-                let value = self.pipeline(pipeline, dot)?;
+                let value = self.pipeline(pipeline, scope)?;
                 if pipeline.variables.is_empty() {
                     let is_nothing = self.has_no_value && value.is_null();
                     self.out.push_str(&if is_nothing { "<no value>".to_owned() } else { print::plain(&value) });
                 }
             }
             Node::If { condition, then, otherwise } => {
-                let scope = self.variables.len();
-                let branch = if is_true(&self.pipeline(condition, dot)?) { then } else { otherwise };
-                let flow = self.nodes(branch, dot)?;
-                self.variables.truncate(scope);
+                let variables = self.variables.len();
+                let branch = if is_true(&self.pipeline(condition, scope)?) { then } else { otherwise };
+                let flow = self.nodes(branch, scope)?;
+                self.variables.truncate(variables);
                 return Ok(flow);
             }
             Node::With { value, body, otherwise } => {
-                let scope = self.variables.len();
-                let value = self.pipeline(value, dot)?;
-                let flow = if is_true(&value) { self.nodes(body, &value)? } else { self.nodes(otherwise, dot)? };
-                self.variables.truncate(scope);
+                let variables = self.variables.len();
+                let value = self.pipeline(value, scope)?;
+                let (branch, scope) = if is_true(&value) { (body, scope.with(&value)) } else { (otherwise, scope) };
+                let flow = self.nodes(branch, scope)?;
+                self.variables.truncate(variables);
                 return Ok(flow);
             }
-            Node::Range { over, body, otherwise } => return self.range(over, body, otherwise, dot),
+            Node::Range { over, body, otherwise } => return self.range(over, (body, otherwise), scope),
+            Node::Call { name, value, spot } => self.template(name, value.as_ref(), spot, scope)?,
             Node::Break => return Ok(Flow::Break),
             Node::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::Next)
     }
 
-    fn range(&mut self, over: &Pipeline, body: &[Node], otherwise: &[Node], dot: &Value) -> Result<Flow, FormatError> {
-        let scope = self.variables.len();
-        let items = self.commands(over, dot)?;
-        let items: Vec<(Value, Value)> = match items {
+    /// Executes another template, which sees none of this one's variables.
+    fn template(&mut self, name: &'t str, value: Option<&'t Pipeline>, spot: &'t Spot, scope: Scope<'_>) -> Result<()> {
+        self.spot = Some(spot);
+        let templates = self.templates;
+        let Some(nodes) = templates.get(name) else {
+            return Err(self.wrong(format!("template {} not defined", quoted(name, false))));
+        };
+        self.has_no_value = false;
+        let value = value.map(|pipeline| self.pipeline(pipeline, scope)).transpose()?;
+        self.spot = Some(spot);
+        let dot = value.as_ref().filter(|value| !(self.has_no_value && value.is_null()));
+        let variables = std::mem::take(&mut self.variables);
+        let caller = std::mem::replace(&mut self.name, name);
+        self.nodes(nodes, Scope { dot, root: dot })?;
+        self.name = caller;
+        self.variables = variables;
+        Ok(())
+    }
+
+    fn range(
+        &mut self,
+        over: &'t Pipeline,
+        (body, otherwise): (&'t [Node], &'t [Node]),
+        scope: Scope<'_>,
+    ) -> Result<Flow> {
+        let variables = self.variables.len();
+        let items = match self.commands(over, scope)? {
             Value::Null => Vec::new(),
             Value::Array(items) => items.into_iter().enumerate().map(|(at, item)| (Value::from(at), item)).collect(),
             Value::Object(fields) => {
@@ -132,24 +201,29 @@ impl Renderer<'_> {
                 items.sort_by(|(a, _), (b, _)| a.as_str().cmp(&b.as_str()));
                 items
             }
-            Value::Number(count) => {
+            Value::Number(count) if !count.is_f64() => {
                 (0..count.as_i64().unwrap_or(0)).map(|at| (Value::from(at), Value::from(at))).collect()
             }
-            other => return Err(wrong("range", format!("can't iterate over {}", print::plain(&other)))),
+            other => return Err(self.wrong(format!("range can't iterate over {}", print::plain(&other)))),
         };
         if items.is_empty() {
-            return self.nodes(otherwise, dot);
+            // As for Go, a `break` of what stands instead ends this range, not the one around it.
+            let flow = self.nodes(otherwise, scope)?;
+            return Ok(if flow == Flow::Break { Flow::Next } else { flow });
         }
         for (key, item) in items {
             match over.variables.as_slice() {
-                [name] => self.variables.push((name.clone(), item.clone())),
-                [index, name] => {
-                    self.variables.extend([(index.clone(), key), (name.clone(), item.clone())]);
+                [name] if over.assigns => self.assign(name, item.clone())?,
+                [name] => self.variables.push((name, item.clone())),
+                [index, name] if over.assigns => {
+                    self.assign(index, key)?;
+                    self.assign(name, item.clone())?;
                 }
+                [index, name] => self.variables.extend([(index.as_str(), key), (name.as_str(), item.clone())]),
                 _ => {}
             }
-            let flow = self.nodes(body, &item)?;
-            self.variables.truncate(scope);
+            let flow = self.nodes(body, scope.with(&item))?;
+            self.variables.truncate(variables);
             if flow == Flow::Break {
                 break;
             }
@@ -158,100 +232,186 @@ impl Renderer<'_> {
     }
 
     /// The pipeline's value, which its variable gets too.
-    fn pipeline(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, FormatError> {
-        let value = self.commands(pipeline, dot)?;
-        if let [name] = pipeline.variables.as_slice() {
+    fn pipeline(&mut self, pipeline: &'t Pipeline, scope: Scope<'_>) -> Result<Value> {
+        let value = self.commands(pipeline, scope)?;
+        for name in &pipeline.variables {
             if pipeline.assigns {
-                let variable = self.variables.iter_mut().rev().find(|(known, _)| known == name);
-                variable.ok_or_else(|| undefined(name))?.1 = value.clone();
+                self.assign(name, value.clone())?;
             } else {
-                self.variables.push((name.clone(), value.clone()));
+                self.variables.push((name, value.clone()));
             }
         }
         Ok(value)
     }
 
-    fn commands(&mut self, pipeline: &Pipeline, dot: &Value) -> Result<Value, FormatError> {
+    fn assign(&mut self, name: &str, value: Value) -> Result<()> {
+        match self.variables.iter_mut().rev().find(|(known, _)| *known == name) {
+            Some((_, variable)) => *variable = value,
+            None => return Err(self.undefined(name)),
+        }
+        Ok(())
+    }
+
+    fn commands(&mut self, pipeline: &'t Pipeline, scope: Scope<'_>) -> Result<Value> {
         let mut piped = None;
         for command in &pipeline.commands {
-            piped = Some(self.command(command, dot, piped)?);
+            piped = Some(self.command(command, scope, piped)?);
         }
         Ok(piped.unwrap_or(Value::Null))
     }
 
-    fn command(&mut self, operands: &[Operand], dot: &Value, piped: Option<Value>) -> Result<Value, FormatError> {
-        let Some((first, arguments)) = operands.split_first() else { return Ok(Value::Null) };
-        if let Head::Function(name) = &first.head {
-            return self.call(name, arguments, dot, piped);
+    fn command(&mut self, command: &'t Command, scope: Scope<'_>, piped: Option<Value>) -> Result<Value> {
+        let Some((first, arguments)) = command.operands.split_first() else { return Ok(Value::Null) };
+        if let (Head::Function(name), true) = (&first.head, first.fields.is_empty()) {
+            self.spot = Some(&first.spot);
+            return self.call(name, (arguments, &command.spot), scope, piped);
         }
-        let value = self.operand(first, dot)?;
-        let mut arguments =
-            arguments.iter().map(|argument| self.operand(argument, dot)).collect::<Result<Vec<_>, _>>()?;
-        arguments.extend(piped);
-        match arguments.as_slice() {
-            [] => Ok(value),
-            [Value::String(name)] if first.fields.last().is_some_and(|field| field == LABEL) => Ok(label(&value, name)),
-            _ => Err(wrong(&print::plain(&value), "can't give an argument to a non-function".to_owned())),
+        let has_arguments = !arguments.is_empty() || piped.is_some();
+        if has_arguments && first.fields.is_empty() {
+            self.spot = Some(if matches!(first.head, Head::Group(_)) { &command.spot } else { &first.spot });
+            return Err(self.wrong(format!("can't give argument to non-function {}", first.spot.text)));
+        }
+        if first.head == Head::Nil {
+            self.spot = Some(&first.spot);
+            return Err(self.wrong("nil is not a command"));
+        }
+        let value = self.operand(first, scope)?;
+        match (first.fields.last(), arguments) {
+            (Some(field), [argument]) if field == LABEL => {
+                let name = self.operand(argument, scope)?;
+                Ok(label(&value, name.as_str().unwrap_or_default()))
+            }
+            (Some(field), _) if has_arguments => Err(self.wrong(format!("{field} is not a method but has arguments"))),
+            _ => Ok(value),
         }
     }
 
+    /// `operands` are the arguments and where the whole call stands.
     fn call(
         &mut self,
         name: &str,
-        operands: &[Operand],
-        dot: &Value,
+        (operands, whole): (&'t [Operand], &'t Spot),
+        scope: Scope<'_>,
         piped: Option<Value>,
-    ) -> Result<Value, FormatError> {
-        let mut arguments = Vec::with_capacity(operands.len() + 1);
-        for operand in operands {
-            let value = self.operand(operand, dot)?;
+    ) -> Result<Value> {
+        let parameters = functions::parameters(name);
+        let (least, count) = (parameters.fixed.len(), operands.len() + usize::from(piped.is_some()));
+        if count < least || (count > least && !parameters.is_open) {
+            let at_least = if parameters.is_open { "at least " } else { "" };
+            let count = if parameters.is_open { operands.len() } else { count };
+            return Err(self.wrong(format!("wrong number of args for {name}: want {at_least}{least} got {count}")));
+        }
+        let mut arguments = Vec::with_capacity(count);
+        for (at, operand) in operands.iter().enumerate() {
+            let value = self.argument(operand, parameters.at(at), scope)?;
             // `and` and `or` don't look at what follows once they know.
             if (name == "and" && !is_true(&value)) || (name == "or" && is_true(&value)) {
                 return Ok(value);
             }
             arguments.push(value);
         }
-        arguments.extend(piped);
-        functions::call(name, &arguments)
+        if let Some(piped) = piped {
+            arguments.push(self.fitting(piped, parameters.at(count - 1))?);
+        }
+        functions::call(name, &arguments).map_err(|reason| {
+            self.spot = Some(whole);
+            self.wrong(format!("error calling {name}: {reason}"))
+        })
     }
 
-    fn operand(&mut self, operand: &Operand, dot: &Value) -> Result<Value, FormatError> {
-        let head: Cow<'_, Value> = match &operand.head {
-            Head::Dot => Cow::Borrowed(dot),
-            Head::Variable(name) if name.is_empty() => Cow::Borrowed(self.root),
+    /// An argument of the kind that a function takes.
+    fn argument(&mut self, operand: &'t Operand, kind: Kind, scope: Scope<'_>) -> Result<Value> {
+        self.spot = Some(&operand.spot);
+        let expected = match kind {
+            Kind::Text => "string",
+            Kind::Whole => "integer",
+            _ => "",
+        };
+        match &operand.head {
+            Head::Nil if matches!(kind, Kind::Text | Kind::Whole) => {
+                Err(self.wrong(format!("cannot assign nil to {}", kind.name())))
+            }
+            Head::Literal(value) => match kind {
+                Kind::Any => Ok(value.clone()),
+                Kind::Text if value.is_string() => Ok(value.clone()),
+                Kind::Whole if functions::whole(value).is_some() => Ok(value.clone()),
+                Kind::Texts => Err(self.wrong(format!("can't handle {} for arg of type []string", operand.spot.text))),
+                _ => Err(self.wrong(format!("expected {expected}; found {}", operand.spot.text))),
+            },
+            _ => {
+                let value = self.operand(operand, scope)?;
+                self.fitting(value, kind)
+            }
+        }
+    }
+
+    /// A value that is of the kind.
+    fn fitting(&self, value: Value, kind: Kind) -> Result<Value> {
+        let fits = match (kind, &value) {
+            (Kind::Any, _) | (Kind::Text, Value::String(_)) | (Kind::Texts, Value::Null) => true,
+            (Kind::Whole, Value::Number(number)) => !number.is_f64(),
+            (Kind::Texts, Value::Array(items)) => items.iter().all(Value::is_string),
+            (Kind::Text | Kind::Whole, Value::Null) => {
+                return Err(self.wrong(format!("dereference of nil pointer of type {}", kind.name())));
+            }
+            _ => false,
+        };
+        let reason = || format!("wrong type for value; expected {}; got {}", kind.name(), print::type_name(&value));
+        if fits { Ok(value) } else { Err(self.wrong(reason())) }
+    }
+
+    fn operand(&mut self, operand: &'t Operand, scope: Scope<'_>) -> Result<Value> {
+        self.spot = Some(&operand.spot);
+        let head: Option<Cow<'_, Value>> = match &operand.head {
+            Head::Dot => scope.dot.map(Cow::Borrowed),
+            Head::Nil if !operand.fields.is_empty() => {
+                return Err(self.wrong(format!("indirection through explicit nil in {}", operand.spot.text)));
+            }
+            Head::Nil => Some(Cow::Owned(Value::Null)),
+            Head::Variable(name) if name == "$" => scope.root.map(Cow::Borrowed),
             Head::Variable(name) => {
                 let variable = self.variables.iter().rev().find(|(known, _)| known == name);
-                Cow::Borrowed(&variable.ok_or_else(|| undefined(name))?.1)
+                Some(Cow::Owned(variable.ok_or_else(|| self.undefined(name))?.1.clone()))
             }
-            Head::Literal(value) => Cow::Borrowed(value),
-            Head::Group(pipeline) => Cow::Owned(self.commands(pipeline, dot)?),
-            Head::Function(name) => Cow::Owned(functions::call(name, &[])?),
+            Head::Literal(value) => Some(Cow::Borrowed(value)),
+            Head::Group(pipeline) => Some(Cow::Owned(self.pipeline(pipeline, scope)?)),
+            Head::Function(name) => Some(Cow::Owned(self.call(name, (&[], &operand.spot), scope, None)?)),
         };
+        // The fields of nothing are nothing.
+        self.has_no_value = head.is_none();
+        let Some(head) = head else { return Ok(Value::Null) };
         let mut value = head.as_ref();
         let mut around = "";
-        let mut has_no_value = false;
         for name in &operand.fields {
-            has_no_value = MAPS.contains(&around) && value.as_object().is_some_and(|map| !map.contains_key(name));
-            value = if has_no_value { &Value::Null } else { self.field(value, name)? };
+            let is_absent = MAPS.contains(&around) && value.as_object().is_some_and(|map| !map.contains_key(name));
+            self.has_no_value = is_absent;
+            value = if is_absent { &Value::Null } else { self.field(value, name)? };
             around = name;
         }
-        self.has_no_value = has_no_value;
         Ok(value.clone())
     }
 
-    fn field<'v>(&self, value: &'v Value, name: &str) -> Result<&'v Value, FormatError> {
+    fn field<'v>(&self, value: &'v Value, name: &str) -> Result<&'v Value> {
         let is_optional = matches!(self.missing, Missing::Null(optional) if optional.contains(&name));
         match value {
             Value::Object(fields) => match fields.get(name) {
                 Some(value) => Ok(value),
                 None if is_optional => Ok(&Value::Null),
-                None => Err(wrong(&format!(".{name}"), format!("map has no entry for key {name:?}"))),
+                None => Err(self.wrong(format!("map has no entry for key {}", quoted(name, false)))),
             },
-            Value::Null => Err(wrong(&format!(".{name}"), format!("nil pointer evaluating .{name}"))),
-            other => {
-                Err(wrong(&format!(".{name}"), format!("can't evaluate field {name} in `{}`", print::plain(other))))
-            }
+            // Docker evaluates what its types have not over the JSON of the answer, and so it speaks of no type.
+            Value::Null => Err(self.wrong(format!("nil pointer evaluating interface {{}}.{name}"))),
+            _ => Err(self.wrong(format!("can't evaluate field {name} in type interface {{}}"))),
         }
+    }
+
+    fn wrong(&self, reason: impl Into<String>) -> FormatError {
+        let spot = self.spot.cloned().unwrap_or_default();
+        FormatError::Evaluation { spot, template: quoted(self.name, false), reason: reason.into() }
+    }
+
+    fn undefined(&self, name: &str) -> FormatError {
+        self.wrong(format!("undefined variable: {name}"))
     }
 }
 
@@ -261,12 +421,4 @@ fn label(labels: &Value, name: &str) -> Value {
         Value::Object(labels) => labels.get(name).cloned().unwrap_or_else(|| Value::from("")),
         _ => Value::from(name.rsplit('.').next().unwrap_or(name).replace(['-', '_'], " ")),
     }
-}
-
-pub fn wrong(expression: &str, reason: String) -> FormatError {
-    FormatError::Evaluation { expression: expression.to_owned(), reason }
-}
-
-fn undefined(name: &str) -> FormatError {
-    wrong(&format!("${name}"), "undefined variable".to_owned())
 }

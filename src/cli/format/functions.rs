@@ -1,108 +1,138 @@
 //! The functions of Go's text/template and those that docker adds.
 
-use std::cmp::Ordering;
-
 use serde_json::Value;
 
-use super::eval::{is_true, wrong};
-use super::{FormatError, escape, print, printf};
+use super::print::type_name;
+use super::{compare, escape, eval::is_true, print, printf};
 
-/// What there is, with the least and the most arguments that each takes.
-const FUNCTIONS: [(&str, usize, usize); 26] = [
-    ("and", 1, MANY),
-    ("eq", 1, MANY),
-    ("ge", 2, 2),
-    ("gt", 2, 2),
-    ("html", 0, MANY),
-    ("index", 1, MANY),
-    ("join", 2, 2),
-    ("js", 0, MANY),
-    ("json", 1, 1),
-    ("le", 2, 2),
-    ("len", 1, 1),
-    ("lower", 1, 1),
-    ("lt", 2, 2),
-    ("ne", 2, 2),
-    ("not", 1, 1),
-    ("or", 1, MANY),
-    ("pad", 3, 3),
-    ("print", 0, MANY),
-    ("printf", 1, MANY),
-    ("println", 0, MANY),
-    ("slice", 1, 4),
-    ("split", 2, 2),
-    ("title", 1, 1),
-    ("truncate", 2, 2),
-    ("upper", 1, 1),
-    ("urlquery", 0, MANY),
+/// What a function takes at one place. Only the functions that docker adds are particular.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Kind {
+    Any,
+    Text,
+    Texts,
+    Whole,
+}
+use Kind::{Any, Text, Texts, Whole};
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Any => "interface {}",
+            Text => "string",
+            Texts => "[]string",
+            Whole => "int",
+        }
+    }
+}
+
+/// What a function must be given, and whether it takes any number more.
+#[derive(Debug, Clone, Copy)]
+pub struct Parameters {
+    pub fixed: &'static [Kind],
+    pub is_open: bool,
+}
+
+impl Parameters {
+    pub fn at(&self, position: usize) -> Kind {
+        self.fixed.get(position).copied().unwrap_or(Any)
+    }
+}
+
+const fn exactly(fixed: &'static [Kind]) -> Parameters {
+    Parameters { fixed, is_open: false }
+}
+
+const fn at_least(fixed: &'static [Kind]) -> Parameters {
+    Parameters { fixed, is_open: true }
+}
+
+const FUNCTIONS: [(&str, Parameters); 27] = [
+    ("and", at_least(&[Any])),
+    ("call", at_least(&[Any])),
+    ("eq", at_least(&[Any])),
+    ("ge", exactly(&[Any, Any])),
+    ("gt", exactly(&[Any, Any])),
+    ("html", at_least(&[])),
+    ("index", at_least(&[Any])),
+    ("join", exactly(&[Texts, Text])),
+    ("js", at_least(&[])),
+    ("json", exactly(&[Any])),
+    ("le", exactly(&[Any, Any])),
+    ("len", exactly(&[Any])),
+    ("lower", exactly(&[Text])),
+    ("lt", exactly(&[Any, Any])),
+    ("ne", exactly(&[Any, Any])),
+    ("not", exactly(&[Any])),
+    ("or", at_least(&[Any])),
+    ("pad", exactly(&[Text, Whole, Whole])),
+    ("print", at_least(&[])),
+    ("printf", at_least(&[Text])),
+    ("println", at_least(&[])),
+    ("slice", at_least(&[Any])),
+    ("split", exactly(&[Text, Text])),
+    ("title", exactly(&[Text])),
+    ("truncate", exactly(&[Text, Whole])),
+    ("upper", exactly(&[Text])),
+    ("urlquery", at_least(&[])),
 ];
-const MANY: usize = usize::MAX;
 
 /// No padding is wider.
 const WIDEST: usize = 4096;
 
+/// Why a function has no result for these arguments, in Go's words.
+type Result<T> = std::result::Result<T, String>;
+
 pub fn is_known(name: &str) -> bool {
-    FUNCTIONS.iter().any(|(known, ..)| *known == name)
+    FUNCTIONS.iter().any(|(known, _)| *known == name)
 }
 
-pub fn call(name: &str, arguments: &[Value]) -> Result<Value, FormatError> {
-    let unknown = || FormatError::UnknownFunction { name: name.to_owned() };
-    let (_, least, most) = FUNCTIONS.iter().find(|(known, ..)| *known == name).ok_or_else(unknown)?;
-    if arguments.len() < *least || arguments.len() > *most {
-        return Err(wrong(name, format!("wrong number of arguments: {}", arguments.len())));
-    }
-    let text = |at: usize| -> Result<&str, FormatError> {
-        arguments[at].as_str().ok_or_else(|| wrong(name, format!("argument {} is no string", at + 1)))
-    };
-    let number = |at: usize| -> Result<usize, FormatError> {
-        let value = arguments[at].as_u64();
-        value.map(|value| value as usize).ok_or_else(|| wrong(name, format!("argument {} is no number", at + 1)))
-    };
-    let blanks = |at: usize| Ok::<_, FormatError>(" ".repeat(number(at)?.min(WIDEST)));
+/// What a known function takes.
+pub fn parameters(name: &str) -> Parameters {
+    let known = FUNCTIONS.iter().find(|(known, _)| *known == name);
+    known.map_or(at_least(&[]), |(_, parameters)| *parameters)
+}
+
+/// A known function's result for arguments that are as many and of the kinds that it takes.
+pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
+    let text = |at: usize| arguments[at].as_str().unwrap_or_default();
+    let number = |at: usize| whole(&arguments[at]).and_then(|value| usize::try_from(value).ok());
+    let blanks =
+        |at: usize| number(at).map(|count| " ".repeat(count.min(WIDEST))).ok_or("strings: negative Repeat count");
     Ok(match name {
+        "call" if arguments[0].is_null() => return Err("call of nil".to_owned()),
+        "call" => return Err(format!("non-function of type {}", type_name(&arguments[0]))),
         "json" => Value::from(to_json(&arguments[0])),
-        "upper" => Value::from(text(0)?.to_uppercase()),
-        "lower" => Value::from(text(0)?.to_lowercase()),
-        "title" => Value::from(title(text(0)?)),
-        "split" => split(text(0)?, text(1)?),
-        "join" => Value::from(join(&arguments[0], text(1)?)?),
-        "truncate" => Value::from(truncate(text(0)?, number(1)?)),
-        "pad" if text(0)?.is_empty() => Value::from(""),
-        "pad" => Value::from(format!("{}{}{}", blanks(1)?, text(0)?, blanks(2)?)),
+        "upper" => Value::from(text(0).to_uppercase()),
+        "lower" => Value::from(text(0).to_lowercase()),
+        "title" => Value::from(title(text(0))),
+        "split" => split(text(0), text(1)),
+        "join" => Value::from(join(&arguments[0], text(1))),
+        "truncate" => Value::from(truncate(text(0), number(1).ok_or("slice bounds out of range")?)),
+        "pad" if text(0).is_empty() => Value::from(""),
+        "pad" => Value::from(format!("{}{}{}", blanks(1)?, text(0), blanks(2)?)),
         "len" => Value::from(length(&arguments[0])?),
         "index" => index(&arguments[0], &arguments[1..])?,
-        "slice" => {
-            let end = if arguments.len() > 2 { Some(number(2)?) } else { None };
-            slice(&arguments[0], if arguments.len() > 1 { number(1)? } else { 0 }, end)?
-        }
+        "slice" => slice(&arguments[0], &arguments[1..])?,
         "print" => Value::from(print::together(arguments)),
         "println" => Value::from(arguments.iter().map(print::plain).collect::<Vec<_>>().join(" ") + "\n"),
-        "printf" => Value::from(printf::printf(text(0)?, &arguments[1..])),
+        "printf" => Value::from(printf::printf(text(0), &arguments[1..])),
         "html" => Value::from(escape::html(&print::together(arguments))),
         "js" => Value::from(escape::js(&print::together(arguments))),
         "urlquery" => Value::from(escape::url_query(&print::together(arguments))),
         // What decides is taken before, by who evaluates the arguments.
         "and" | "or" => arguments.last().cloned().unwrap_or_default(),
         "not" => Value::from(!is_true(&arguments[0])),
-        "eq" if arguments.len() < 2 => return Err(wrong(name, "missing argument for comparison".to_owned())),
-        "eq" => {
-            let mut is_any = false;
-            for other in &arguments[1..] {
-                is_any |= is_equal(name, &arguments[0], other)?;
-            }
-            Value::from(is_any)
-        }
-        "ne" => Value::from(!is_equal(name, &arguments[0], &arguments[1])?),
-        _ => {
-            let order = order(name, &arguments[0], &arguments[1])?;
-            Value::from(match name {
-                "lt" => order == Ordering::Less,
-                "le" => order != Ordering::Greater,
-                "gt" => order == Ordering::Greater,
-                _ => order != Ordering::Less,
-            })
-        }
+        "eq" => Value::from(compare::is_any(&arguments[0], &arguments[1..])?),
+        "ne" => Value::from(!compare::is_any(&arguments[0], &arguments[1..])?),
+        _ => Value::from(compare::is_ordered(name, &arguments[0], &arguments[1])?),
     })
+}
+
+/// A number that is whole, however it is written.
+pub fn whole(value: &Value) -> Option<i64> {
+    let float = || value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < i64::MAX as f64);
+    value.as_i64().or_else(|| float().map(|float| float as i64))
 }
 
 /// JSON on one line; unlike in Go's default, `<`, `>` and `&` stay, as docker sets it. A row's `Label` is a method.
@@ -138,16 +168,9 @@ fn split(text: &str, separator: &str) -> Value {
     }
 }
 
-fn join(items: &Value, separator: &str) -> Result<String, FormatError> {
-    let no_list = || wrong("join", format!("{} is no list of strings", print::plain(items)));
-    match items {
-        Value::Array(items) => {
-            let words = items.iter().map(|item| item.as_str().ok_or_else(no_list));
-            Ok(words.collect::<Result<Vec<_>, _>>()?.join(separator))
-        }
-        Value::Null => Ok(String::new()),
-        _ => Err(no_list()),
-    }
+fn join(items: &Value, separator: &str) -> String {
+    let words: Vec<&str> = items.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    words.join(separator)
 }
 
 /// So many bytes at the most, and no half character.
@@ -156,32 +179,47 @@ fn truncate(text: &str, length: usize) -> &str {
     &text[..length.unwrap_or(0)]
 }
 
-fn length(value: &Value) -> Result<usize, FormatError> {
+fn length(value: &Value) -> Result<usize> {
     match value {
         Value::String(text) => Ok(text.len()),
         Value::Array(items) => Ok(items.len()),
         Value::Object(fields) => Ok(fields.len()),
-        other => Err(wrong("len", format!("{} has no length", print::plain(other)))),
+        Value::Null => Err("len of nil pointer".to_owned()),
+        other => Err(format!("len of type {}", type_name(other))),
     }
 }
 
-fn index(value: &Value, keys: &[Value]) -> Result<Value, FormatError> {
+fn index(value: &Value, keys: &[Value]) -> Result<Value> {
     let Some((key, rest)) = keys.split_first() else { return Ok(value.clone()) };
-    let out_of_range = || wrong("index", format!("index {} out of range", print::plain(key)));
-    let at = || key.as_u64().and_then(|at| usize::try_from(at).ok()).ok_or_else(out_of_range);
     match (value, key) {
         (Value::Object(fields), Value::String(key)) => match fields.get(key) {
             Some(found) => index(found, rest),
             None => index(&nothing_like(fields), rest),
         },
-        (Value::Array(items), Value::Number(_)) => index(items.get(at()?).ok_or_else(out_of_range)?, rest),
-        (Value::String(text), Value::Number(_)) => {
-            let byte = text.as_bytes().get(at()?).ok_or_else(out_of_range)?;
+        (Value::Object(_), Value::Null) => Err("value is nil; should be of type string".to_owned()),
+        (Value::Object(_), key) => Err(format!("value has type {}; should be string", type_name(key))),
+        (Value::Array(items), key) => {
+            let out_of_range = "reflect: slice index out of range";
+            index(items.get(position(key, items.len())?).ok_or(out_of_range)?, rest)
+        }
+        (Value::String(text), key) => {
+            let out_of_range = "reflect: string index out of range";
+            let byte = text.as_bytes().get(position(key, text.len())?).ok_or(out_of_range)?;
             index(&Value::from(*byte), rest)
         }
-        (Value::Null, _) => Err(wrong("index", "index of nothing".to_owned())),
-        _ => Err(wrong("index", format!("can't index {} by {}", print::plain(value), print::plain(key)))),
+        (Value::Null, _) => Err("index of nil pointer".to_owned()),
+        (other, _) => Err(format!("can't index item of type {}", type_name(other))),
     }
+}
+
+/// A place in something of this length, its end included.
+fn position(key: &Value, length: usize) -> Result<usize> {
+    let Some(at) = key.as_i64() else {
+        let kind = if key.is_null() { "nil".to_owned() } else { format!("type {}", type_name(key)) };
+        return Err(format!("cannot index slice/array with {kind}"));
+    };
+    let position = usize::try_from(at).ok().filter(|at| *at <= length);
+    position.ok_or_else(|| format!("index out of range: {at}"))
 }
 
 /// What a map has for a key that it has not: its values are all of one type, whose zero it is.
@@ -195,36 +233,31 @@ fn nothing_like(fields: &serde_json::Map<String, Value>) -> Value {
     }
 }
 
-fn slice(value: &Value, start: usize, end: Option<usize>) -> Result<Value, FormatError> {
-    let range = start..end.map_or_else(|| length(value), Ok)?;
-    let out_of_range = || wrong("slice", "out of range".to_owned());
-    match value {
-        Value::String(text) => text.get(range).map(Value::from).ok_or_else(out_of_range),
-        Value::Array(items) => items.get(range).map(|items| Value::from(items.to_vec())).ok_or_else(out_of_range),
-        other => Err(wrong("slice", format!("can't slice {}", print::plain(other)))),
+fn slice(value: &Value, bounds: &[Value]) -> Result<Value> {
+    let length = match value {
+        Value::String(_) if bounds.len() == 3 => return Err("cannot 3-index slice a string".to_owned()),
+        Value::String(text) => text.len(),
+        Value::Array(items) => items.len(),
+        Value::Null => return Err("slice of untyped nil".to_owned()),
+        other => return Err(format!("can't slice item of type {}", type_name(other))),
+    };
+    if bounds.len() > 3 {
+        return Err(format!("too many slice indexes: {}", bounds.len()));
     }
-}
-
-/// Go compares only what is of one kind.
-fn is_equal(name: &str, a: &Value, b: &Value) -> Result<bool, FormatError> {
-    match (a, b) {
-        (Value::Bool(a), Value::Bool(b)) => Ok(a == b),
-        (Value::Null, _) | (_, Value::Null) => Ok(a == b),
-        _ => Ok(order(name, a, b)? == Ordering::Equal),
-    }
-}
-
-fn order(name: &str, a: &Value, b: &Value) -> Result<Ordering, FormatError> {
-    let incomparable = || wrong(name, format!("can't compare {} with {}", print::plain(a), print::plain(b)));
-    match (a, b) {
-        (Value::String(a), Value::String(b)) => Ok(a.cmp(b)),
-        (Value::Number(one), Value::Number(other)) if one.is_f64() == other.is_f64() => {
-            let (one, other) = (one.as_i128(), other.as_i128());
-            match (one, other) {
-                (Some(one), Some(other)) => Ok(one.cmp(&other)),
-                _ => a.as_f64().partial_cmp(&b.as_f64()).ok_or_else(incomparable),
-            }
+    let bounds = bounds.iter().map(|bound| position(bound, length)).collect::<Result<Vec<_>>>()?;
+    let start = bounds.first().copied().unwrap_or(0);
+    let end = bounds.get(1).copied().unwrap_or(length);
+    // The third would be the capacity, which nothing here has.
+    for (low, high) in [(start, end), (end, bounds.get(2).copied().unwrap_or(end))] {
+        if low > high {
+            return Err(format!("invalid slice index: {low} > {high}"));
         }
-        _ => Err(incomparable()),
     }
+    Ok(match value {
+        Value::Array(items) => Value::from(items[start..end].to_vec()),
+        other => {
+            let bytes = other.as_str().unwrap_or_default().as_bytes();
+            Value::from(String::from_utf8_lossy(&bytes[start..end]))
+        }
+    })
 }

@@ -1,226 +1,301 @@
-//! A template's text → literal text and the tokens of its actions.
+//! A template's text → tokens, with where each begins. What no token begins with ends them.
 
-use serde_json::Value;
-
-use super::FormatError;
-
-/// What stands between `{{` and `}}`, or around it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Piece {
-    Text(String),
-    Action(Vec<Token>),
-}
+use super::printf::quoted;
 
 #[derive(Debug, Clone, PartialEq)]
-pub enum Token {
-    /// A name: a keyword, a function, `true`, `nil`.
-    Word(String),
-    /// `.A`; an empty name is the lone dot. `glued` when no blank stands before it, so that it belongs to what does.
-    Field {
-        name: String,
-        glued: bool,
-    },
-    /// `$x`; an empty name is the lone `$`.
-    Variable(String),
-    Literal(Value),
+pub enum Kind {
+    Text,
     Open,
     Close,
+    Space,
+    /// A name: a keyword, a function, `true`, `nil`.
+    Word,
+    /// `.A`; the lone dot is a kind of its own.
+    Field,
+    Dot,
+    /// `$` and what follows it.
+    Variable,
+    Number,
+    Character,
+    Quoted,
+    LeftParen,
+    RightParen,
     Pipe,
-    Comma,
     Declare,
     Assign,
+    Other,
+    Error(String),
+    End,
 }
 
-pub fn split(text: &str) -> Result<Vec<Piece>, FormatError> {
-    let syntax = |message: &str| FormatError::Syntax { message: message.to_owned(), text: text.to_owned() };
-    let mut pieces = Vec::new();
-    let mut rest = text;
-    let mut trim_left = false;
-    while let Some(start) = rest.find("{{") {
-        let mut before = &rest[..start];
-        let inner = &rest[start + 2..];
-        let end = action_end(inner).ok_or_else(|| syntax("unclosed action, or an unterminated string"))?;
-        let mut action = &inner[..end];
-        rest = &inner[end + 2..];
-        if trim_left {
-            before = before.trim_start();
-        }
-        if let Some(trimmed) = action.strip_prefix('-').and_then(|rest| rest.strip_prefix(char::is_whitespace)) {
-            action = trimmed;
-            before = before.trim_end();
-        }
-        trim_left = false;
-        if let Some(trimmed) = action.strip_suffix('-').and_then(|rest| rest.strip_suffix(char::is_whitespace)) {
-            action = trimmed;
-            trim_left = true;
-        }
-        pieces.push(Piece::Text(before.to_owned()));
-        if !(action.starts_with("/*") && action.ends_with("*/")) {
-            pieces.push(Piece::Action(tokens(action).map_err(|message| syntax(&message))?));
+#[derive(Debug, Clone, PartialEq)]
+pub struct Token<'t> {
+    pub kind: Kind,
+    pub text: &'t str,
+    /// In bytes from the start of the template.
+    pub at: usize,
+}
+
+/// The words that are no functions. `nil` is a value, but as rarely allowed as they are.
+const KEYWORDS: [&str; 11] =
+    ["block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"];
+
+/// All that Go takes for blanks.
+const BLANKS: [char; 4] = [' ', '\t', '\r', '\n'];
+
+impl Token<'_> {
+    pub fn is_keyword(&self) -> bool {
+        self.kind == Kind::Word && KEYWORDS.contains(&self.text)
+    }
+
+    /// As Go names a token that it did not expect.
+    pub fn name(&self) -> String {
+        const LONGEST: usize = 10;
+        match &self.kind {
+            Kind::End => "EOF".to_owned(),
+            Kind::Error(message) => message.clone(),
+            Kind::Dot => "<.>".to_owned(),
+            _ if self.is_keyword() => format!("<{}>", self.text),
+            _ if self.text.len() > LONGEST => {
+                format!("{}...", quoted(&self.text.chars().take(LONGEST).collect::<String>(), false))
+            }
+            _ => quoted(self.text, false),
         }
     }
-    pieces.push(Piece::Text(if trim_left { rest.trim_start() } else { rest }.to_owned()));
-    pieces.retain(|piece| *piece != Piece::Text(String::new()));
-    Ok(pieces)
 }
 
-/// Where the action's `}}` is, strings and comments skipped.
-fn action_end(inner: &str) -> Option<usize> {
-    let bytes = inner.as_bytes();
-    let mut at = 0;
-    while at < bytes.len() {
-        match bytes[at] {
-            quote @ (b'"' | b'`' | b'\'') => at += string_length(&inner[at..], quote)?,
-            b'/' if inner[at..].starts_with("/*") => at += inner[at..].find("*/")? + 2,
-            b'}' if inner[at..].starts_with("}}") => return Some(at),
-            _ => at += 1,
+/// The tokens of a template; the last is `End` or `Error`.
+pub fn split(text: &str) -> Vec<Token<'_>> {
+    let mut lexer = Lexer { text, at: 0, open_parens: 0, tokens: Vec::new() };
+    let (kind, at) = match lexer.template() {
+        Ok(()) => (Kind::End, text.len()),
+        Err((message, at)) => (Kind::Error(message), at),
+    };
+    lexer.tokens.push(Token { kind, text: "", at });
+    lexer.tokens
+}
+
+/// What is wrong, and where the token begins that it is wrong with.
+type Wrong = (String, usize);
+
+struct Lexer<'t> {
+    text: &'t str,
+    at: usize,
+    open_parens: usize,
+    tokens: Vec<Token<'t>>,
+}
+
+impl<'t> Lexer<'t> {
+    fn rest(&self) -> &'t str {
+        &self.text[self.at..]
+    }
+
+    /// Takes the token of so many bytes.
+    fn take(&mut self, kind: Kind, length: usize) {
+        let text = &self.text[self.at..self.at + length];
+        self.tokens.push(Token { kind, text, at: self.at });
+        self.at += length;
+    }
+
+    fn wrong(&self, message: impl Into<String>) -> Wrong {
+        (message.into(), self.at)
+    }
+
+    fn template(&mut self) -> Result<(), Wrong> {
+        while let Some(length) = self.rest().find("{{") {
+            let inner = &self.rest()[length + 2..];
+            let trims = inner.starts_with('-') && inner[1..].starts_with(BLANKS);
+            let before = &self.rest()[..length];
+            let kept = if trims { before.trim_end_matches(BLANKS).len() } else { length };
+            if kept > 0 {
+                self.take(Kind::Text, kept);
+            }
+            self.at += length - kept;
+            let marker = if trims { 2 } else { 0 };
+            if inner[marker..].starts_with("/*") {
+                self.at += 2 + marker;
+                self.comment()?;
+            } else {
+                self.take(Kind::Open, 2);
+                self.at += marker;
+                self.action()?;
+            }
+        }
+        if !self.rest().is_empty() {
+            self.take(Kind::Text, self.rest().len());
+        }
+        Ok(())
+    }
+
+    fn comment(&mut self) -> Result<(), Wrong> {
+        let length = self.rest().find("*/").ok_or_else(|| self.wrong("unclosed comment"))? + 2;
+        let trims = closing(&self.rest()[length..]);
+        let trims = trims.ok_or_else(|| self.wrong("comment ends before closing delimiter"))?;
+        self.at += length;
+        self.close(trims, false);
+        Ok(())
+    }
+
+    /// Takes the `}}` that is here, and the blanks after it if it trims them.
+    fn close(&mut self, trims: bool, is_token: bool) {
+        self.at += if trims { 2 } else { 0 };
+        match is_token {
+            true => self.take(Kind::Close, 2),
+            false => self.at += 2,
+        }
+        if trims {
+            self.at = self.text.len() - self.rest().trim_start_matches(BLANKS).len();
         }
     }
-    None
-}
 
-/// The length of the quoted string that `text` starts with, quotes included.
-fn string_length(text: &str, quote: u8) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    while at < bytes.len() {
-        match bytes[at] {
-            b'\\' if quote != b'`' => at += 2,
-            byte if byte == quote => return Some(at + 1),
-            _ => at += 1,
+    fn action(&mut self) -> Result<(), Wrong> {
+        self.open_parens = 0;
+        loop {
+            if let Some(trims) = closing(self.rest()) {
+                if self.open_parens > 0 {
+                    return Err(self.wrong("unclosed left paren"));
+                }
+                self.close(trims, true);
+                return Ok(());
+            }
+            let first = self.rest().chars().next().ok_or_else(|| self.wrong("unclosed action"))?;
+            self.token(first)?;
         }
     }
-    None
-}
 
-fn tokens(action: &str) -> Result<Vec<Token>, String> {
-    let mut tokens = Vec::new();
-    let mut rest = action;
-    let mut glued = false;
-    while let Some(first) = rest.chars().next() {
-        if first.is_whitespace() {
-            rest = &rest[first.len_utf8()..];
-            glued = false;
-            continue;
+    fn token(&mut self, first: char) -> Result<(), Wrong> {
+        let rest = self.rest();
+        let follows = |what: fn(char) -> bool| rest[first.len_utf8()..].starts_with(what);
+        match first {
+            _ if BLANKS.contains(&first) => {
+                let length = rest.len() - rest.trim_start_matches(BLANKS).len();
+                // The last blank belongs to a `-}}`.
+                let is_trimmed = rest[length..].starts_with("-}}");
+                self.take(Kind::Space, length - usize::from(is_trimmed));
+            }
+            '=' => self.take(Kind::Assign, 1),
+            ':' if rest.starts_with(":=") => self.take(Kind::Declare, 2),
+            ':' => return Err(self.wrong("expected :=")),
+            '|' => self.take(Kind::Pipe, 1),
+            '"' | '`' | '\'' => return self.quoted(first),
+            '$' => return self.name(Kind::Variable, 1),
+            '.' if !follows(|c| c.is_ascii_digit()) => {
+                let kind = if follows(is_name) { Kind::Field } else { Kind::Dot };
+                return self.name(kind, 1);
+            }
+            '.' | '+' | '-' | '0'..='9' => return self.number(),
+            _ if is_name(first) => return self.name(Kind::Word, 0),
+            '(' => {
+                self.open_parens += 1;
+                self.take(Kind::LeftParen, 1);
+            }
+            ')' => {
+                self.take(Kind::RightParen, 1);
+                let closed = self.open_parens.checked_sub(1);
+                self.open_parens = closed.ok_or_else(|| self.wrong("unexpected right paren U+0029 ')'"))?;
+            }
+            ' '..='~' => self.take(Kind::Other, 1),
+            _ => return Err(self.wrong(format!("unrecognized character in action: {}", code_point(first)))),
         }
-        let (token, length) = token(rest, first, glued)?;
-        tokens.push(token);
-        rest = &rest[length..];
-        glued = true;
+        Ok(())
     }
-    Ok(tokens)
+
+    /// A name after so many bytes of what begins it, ended by what may follow a name.
+    fn name(&mut self, kind: Kind, prefix: usize) -> Result<(), Wrong> {
+        let rest = self.rest();
+        let length = prefix + rest[prefix..].find(|c| !is_name(c)).unwrap_or(rest.len() - prefix);
+        let may_follow = |c| BLANKS.contains(&c) || matches!(c, '.' | ',' | '|' | ':' | ')' | '(');
+        match rest[length..].chars().next() {
+            Some(next) if !may_follow(next) && !rest[length..].starts_with("}}") => {
+                Err(self.wrong(format!("bad character {}", code_point(next))))
+            }
+            _ => {
+                self.take(kind, length);
+                Ok(())
+            }
+        }
+    }
+
+    fn quoted(&mut self, quote: char) -> Result<(), Wrong> {
+        let (kind, unterminated) = match quote {
+            '`' => (Kind::Quoted, "unterminated raw quoted string"),
+            '"' => (Kind::Quoted, "unterminated quoted string"),
+            _ => (Kind::Character, "unterminated character constant"),
+        };
+        let mut chars = self.rest().char_indices().skip(1);
+        while let Some((at, c)) = chars.next() {
+            match c {
+                _ if c == quote => {
+                    self.take(kind, at + 1);
+                    return Ok(());
+                }
+                '\\' if quote != '`' => {
+                    chars.next().filter(|(_, next)| *next != '\n').ok_or_else(|| self.wrong(unterminated))?;
+                }
+                '\n' if quote != '`' => break,
+                _ => {}
+            }
+        }
+        Err(self.wrong(unterminated))
+    }
+
+    fn number(&mut self) -> Result<(), Wrong> {
+        let rest = self.rest();
+        let length = number_length(rest);
+        let next = rest[length..].chars().next();
+        // What a complex number would need, which nobody has a use for here.
+        let goes_on = next.filter(|c| is_name(*c) || matches!(c, '+' | '-'));
+        if let Some(next) = goes_on {
+            let shown = if is_name(next) { length + next.len_utf8() } else { length + number_length(&rest[length..]) };
+            return Err(self.wrong(format!("bad number syntax: {}", quoted(&rest[..shown], false))));
+        }
+        self.take(Kind::Number, length);
+        Ok(())
+    }
 }
 
-fn token(rest: &str, first: char, glued: bool) -> Result<(Token, usize), String> {
-    let name_length = |text: &str| text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-    Ok(match first {
-        '(' => (Token::Open, 1),
-        ')' => (Token::Close, 1),
-        '|' => (Token::Pipe, 1),
-        ',' => (Token::Comma, 1),
-        ':' if rest.starts_with(":=") => (Token::Declare, 2),
-        '=' => (Token::Assign, 1),
-        '"' | '`' | '\'' => {
-            let length = string_length(rest, first as u8).ok_or("unterminated string")?;
-            (Token::Literal(unquote(&rest[1..length - 1], first)?), length)
-        }
-        '$' => {
-            let length = name_length(&rest[1..]);
-            (Token::Variable(rest[1..=length].to_owned()), length + 1)
-        }
-        '.' if !rest[1..].starts_with(|c: char| c.is_ascii_digit()) => {
-            let length = name_length(&rest[1..]);
-            (Token::Field { name: rest[1..=length].to_owned(), glued }, length + 1)
-        }
-        c if c.is_ascii_digit() || matches!(c, '-' | '+' | '.') => {
-            let length = number_length(rest);
-            let number = number(&rest[..length]).ok_or_else(|| format!("bad number `{}`", &rest[..length]))?;
-            (Token::Literal(number), length)
-        }
-        c if c.is_alphabetic() || c == '_' => {
-            let length = name_length(rest);
-            (Token::Word(rest[..length].to_owned()), length)
-        }
-        other => return Err(format!("unexpected character `{other}`")),
-    })
+/// Whether an action ends here, and if it does, whether it trims what follows.
+fn closing(rest: &str) -> Option<bool> {
+    match rest.strip_prefix(BLANKS) {
+        Some(rest) => rest.starts_with("-}}").then_some(true),
+        None => rest.starts_with("}}").then_some(false),
+    }
+}
+
+fn is_name(c: char) -> bool {
+    c.is_alphanumeric() || c == '_'
+}
+
+fn code_point(c: char) -> String {
+    format!("U+{:04X} '{c}'", u32::from(c))
 }
 
 /// Of the number that `text` starts with, its sign and that of its exponent included.
 fn number_length(text: &str) -> usize {
-    let is_decimal = !text.trim_start_matches(['+', '-']).starts_with("0x");
-    let mut before = ' ';
-    for (at, c) in text.char_indices() {
-        let is_sign = matches!(c, '+' | '-') && (at == 0 || (is_decimal && matches!(before, 'e' | 'E')));
-        if !c.is_alphanumeric() && c != '.' && c != '_' && !is_sign {
-            return at;
-        }
-        before = c;
-    }
-    text.len()
-}
-
-/// As Go's source has numbers: with a base, underscores, or an exponent.
-fn number(text: &str) -> Option<Value> {
-    let plain = text.replace('_', "");
-    let (sign, digits) = match plain.strip_prefix('-') {
-        Some(digits) => (-1, digits),
-        None => (1, plain.strip_prefix('+').unwrap_or(&plain)),
+    let bytes = text.as_bytes();
+    let mut at = usize::from(text.starts_with(['+', '-']));
+    let base = match bytes.get(at..at + 2).map(<[u8]>::to_ascii_lowercase).as_deref() {
+        Some(b"0x") => 16,
+        Some(b"0o") => 8,
+        Some(b"0b") => 2,
+        _ => 10,
     };
-    let lower = digits.to_ascii_lowercase();
-    let based = [("0x", 16), ("0b", 2), ("0o", 8), ("0", 8)].into_iter().find_map(|(prefix, base)| {
-        let rest = lower.strip_prefix(prefix).filter(|rest| !rest.is_empty())?;
-        i64::from_str_radix(rest, base).ok()
-    });
-    if let Some(whole) = based.or_else(|| digits.parse().ok()) {
-        return Some(Value::from(sign * whole));
-    }
-    let is_float = lower.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    lower.parse::<f64>().ok().filter(|_| is_float).map(|float| Value::from(f64::from(sign as i32) * float))
-}
-
-fn unquote(inner: &str, quote: char) -> Result<Value, String> {
-    if quote == '`' {
-        return Ok(Value::from(inner));
-    }
-    let mut out = String::new();
-    let mut chars = inner.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
+    at += if base == 10 { 0 } else { 2 };
+    let digits = |mut at: usize| {
+        while bytes.get(at).is_some_and(|byte| *byte == b'_' || char::from(*byte).is_digit(base)) {
+            at += 1;
         }
-        out.push(escaped(&mut chars).ok_or("bad escape in a string")?);
+        at
+    };
+    at = digits(at);
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(at + 1);
     }
-    match quote {
-        '\'' => Ok(Value::from(out.chars().next().map_or(0, u32::from))),
-        _ => Ok(Value::from(out)),
+    let exponent: &[u8] = if base == 16 { b"pP" } else { b"eE" };
+    if matches!(base, 10 | 16) && bytes.get(at).is_some_and(|byte| exponent.contains(byte)) {
+        at += 1;
+        at += usize::from(bytes.get(at).is_some_and(|byte| b"+-".contains(byte)));
+        at = digits(at);
     }
-}
-
-/// What the characters after a backslash stand for.
-fn escaped(chars: &mut std::str::Chars<'_>) -> Option<char> {
-    let next = chars.clone().next()?;
-    if next.is_digit(8) {
-        return code(chars, 3, 8);
-    }
-    chars.next();
-    match next {
-        'a' => Some('\x07'),
-        'b' => Some('\x08'),
-        'f' => Some('\x0c'),
-        'n' => Some('\n'),
-        'r' => Some('\r'),
-        't' => Some('\t'),
-        'v' => Some('\x0b'),
-        '\\' | '"' | '\'' => Some(next),
-        'x' => code(chars, 2, 16),
-        'u' => code(chars, 4, 16),
-        'U' => code(chars, 8, 16),
-        _ => None,
-    }
-}
-
-fn code(chars: &mut std::str::Chars<'_>, length: usize, base: u32) -> Option<char> {
-    let digits: String = chars.by_ref().take(length).collect();
-    u32::from_str_radix(&digits, base).ok().and_then(char::from_u32)
+    at
 }

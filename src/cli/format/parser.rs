@@ -1,223 +1,284 @@
-//! Tokens → the tree of a template.
+//! Tokens → the trees of a text's templates. What stands in an action is read by `expression`.
 
-use serde_json::Value;
-
-use super::lexer::{self, Piece, Token};
-use super::{FormatError, functions};
+use super::lexer::{self, Kind, Token};
+use super::printf::quoted;
+use super::tree::{self, Node, Spot, Templates};
+use super::{FormatError, literal};
 
 /// How deep blocks and parentheses may be nested.
 const DEPTH_LIMIT: usize = 100;
 
-#[derive(Debug, Clone, PartialEq)]
-pub enum Node {
-    Text(String),
-    Output(Pipeline),
-    If { condition: Pipeline, then: Vec<Node>, otherwise: Vec<Node> },
-    Range { over: Pipeline, body: Vec<Node>, otherwise: Vec<Node> },
-    With { value: Pipeline, body: Vec<Node>, otherwise: Vec<Node> },
-    Break,
-    Continue,
+pub fn parse(text: &str) -> Result<Templates, FormatError> {
+    let tokens = lexer::split(text);
+    let variables = vec!["$".to_owned()];
+    let mut parser =
+        Parser { text, tokens, next: 0, action: None, depth: 0, ranges: 0, variables, templates: Templates::new() };
+    parser.text()?;
+    Ok(parser.templates)
 }
 
-/// Commands, each of which gets the result of the one before as its last argument.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pipeline {
-    /// Variables that get the result: one, or for `range` two.
-    pub variables: Vec<String>,
-    /// True for `=`, which changes a variable instead of making one.
-    pub assigns: bool,
-    pub commands: Vec<Vec<Operand>>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub struct Operand {
-    pub head: Head,
-    /// The fields that follow: `.A.B`.
-    pub fields: Vec<String>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Head {
-    Dot,
-    Variable(String),
-    Literal(Value),
-    Function(String),
-    Group(Box<Pipeline>),
-}
-
-pub fn parse(text: &str) -> Result<Vec<Node>, FormatError> {
-    let pieces = lexer::split(text)?;
-    let mut parser = Parser { pieces: pieces.into_iter(), depth: 0, ranges: 0 };
-    let wrong = |message: String| FormatError::Syntax { message, text: text.to_owned() };
-    let (nodes, end) = parser.block().map_err(wrong)?;
-    match end {
-        End::Template => Ok(nodes),
-        End::Word(word, _) => Err(wrong(format!("unexpected `{word}`"))),
-    }
-}
-
-/// What ended a block: the template's end, or `end` or `else` with what follows it.
-enum End {
-    Template,
-    Word(String, Vec<Token>),
-}
-
-struct Parser {
-    pieces: std::vec::IntoIter<Piece>,
+pub struct Parser<'t> {
+    text: &'t str,
+    pub tokens: Vec<Token<'t>>,
+    /// The token that comes next.
+    pub next: usize,
+    /// The line on which the action began that is being read.
+    action: Option<usize>,
     depth: usize,
     /// How many `range`s are around.
     ranges: usize,
+    /// The variables that may be used here.
+    pub variables: Vec<String>,
+    templates: Templates,
 }
 
-impl Parser {
-    fn block(&mut self) -> Result<(Vec<Node>, End), String> {
-        self.depth += 1;
-        if self.depth > DEPTH_LIMIT {
-            return Err("too deeply nested".to_owned());
-        }
-        let mut nodes = Vec::new();
-        while let Some(piece) = self.pieces.next() {
-            let tokens = match piece {
-                Piece::Text(text) => {
-                    nodes.push(Node::Text(text));
-                    continue;
-                }
-                Piece::Action(tokens) => tokens,
-            };
-            let keyword = match tokens.first() {
-                Some(Token::Word(word)) => word.as_str(),
-                _ => "",
-            };
-            match keyword {
-                "end" | "else" => {
-                    self.depth -= 1;
-                    return Ok((nodes, End::Word(keyword.to_owned(), tokens[1..].to_vec())));
-                }
-                "if" | "range" | "with" => nodes.push(self.control(keyword, &tokens[1..])?),
-                "break" | "continue" if self.ranges == 0 => return Err(format!("`{keyword}` outside of `range`")),
-                "break" => nodes.push(Node::Break),
-                "continue" => nodes.push(Node::Continue),
-                // A format is one template: there is nobody to call one by a name.
-                "define" | "template" | "block" => return Err(format!("`{keyword}` is not supported")),
-                _ => nodes.push(Node::Output(single(pipeline(&tokens)?)?)),
-            }
-        }
-        self.depth -= 1;
-        Ok((nodes, End::Template))
+/// What a list of nodes goes on or ends with.
+enum Item {
+    Node(Node),
+    End,
+    Else,
+}
+
+impl Item {
+    fn name(&self) -> &'static str {
+        if matches!(self, Self::Else) { "{{else}}" } else { "{{end}}" }
+    }
+}
+
+pub type Result<T, E = FormatError> = std::result::Result<T, E>;
+
+impl<'t> Parser<'t> {
+    pub fn take(&mut self) -> Token<'t> {
+        let token = self.peek();
+        self.next = (self.next + 1).min(self.tokens.len() - 1);
+        token
     }
 
-    fn control(&mut self, keyword: &str, tokens: &[Token]) -> Result<Node, String> {
+    pub fn peek(&self) -> Token<'t> {
+        self.tokens[self.next].clone()
+    }
+
+    /// The next token that is no blank.
+    pub fn take_solid(&mut self) -> Token<'t> {
+        self.skip_space();
+        self.take()
+    }
+
+    pub fn peek_solid(&mut self) -> Token<'t> {
+        self.skip_space();
+        self.peek()
+    }
+
+    pub fn skip_space(&mut self) {
+        self.next += usize::from(self.tokens[self.next].kind == Kind::Space);
+    }
+
+    pub fn spot(&self, at: usize, text: String) -> Spot {
+        let before = &self.text[..at];
+        let column = before.rfind('\n').map_or(at, |newline| at - newline - 1);
+        Spot { line: self.line(at), column, text }
+    }
+
+    fn line(&self, at: usize) -> usize {
+        1 + self.text[..at].matches('\n').count()
+    }
+
+    /// An error on the line of the token that was read last.
+    pub fn wrong<T>(&self, message: impl Into<String>) -> Result<T> {
+        let at = self.tokens[self.next.saturating_sub(1)].at;
+        Err(FormatError::Syntax { line: self.line(at), message: message.into() })
+    }
+
+    pub fn unexpected<T>(&self, token: &Token<'_>, context: &str) -> Result<T> {
+        let line = self.line(token.at);
+        let message = match &token.kind {
+            Kind::Error(message) => match self.action.filter(|action| *action != line) {
+                Some(action) if message.ends_with(" action") => format!("{message} started at :{action}"),
+                Some(action) => format!("{message} in action started at :{action}"),
+                None => message.clone(),
+            },
+            _ => format!("unexpected {} in {context}", token.name()),
+        };
+        Err(FormatError::Syntax { line, message })
+    }
+
+    fn expect(&mut self, kind: &Kind, context: &str) -> Result<Token<'t>> {
+        let token = self.take_solid();
+        if token.kind == *kind { Ok(token) } else { self.unexpected(&token, context) }
+    }
+
+    /// Does `inner` one level deeper.
+    pub fn nested<T>(&mut self, inner: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if self.depth >= DEPTH_LIMIT {
+            return self.wrong("too deeply nested");
+        }
+        self.depth += 1;
+        let result = inner(self);
+        self.depth -= 1;
+        result
+    }
+
+    /// All of the text. Only here, templates may be defined.
+    fn text(&mut self) -> Result<()> {
+        let mut nodes = Vec::new();
+        while self.peek().kind != Kind::End {
+            let start = self.next;
+            if self.take().kind == Kind::Open {
+                let token = self.take_solid();
+                if token.kind == Kind::Word && token.text == "define" {
+                    self.definition()?;
+                    continue;
+                }
+            }
+            self.next = start;
+            match self.item()? {
+                Item::Node(node) => nodes.push(node),
+                other => return self.wrong(format!("unexpected {}", other.name())),
+            }
+        }
+        self.add(String::new(), nodes)
+    }
+
+    fn definition(&mut self) -> Result<()> {
+        let context = "define clause";
+        let token = self.expect(&Kind::Quoted, context)?;
+        let name = literal::unquote(token.text).or_else(|message| self.wrong(message))?;
+        self.expect(&Kind::Close, context)?;
+        self.body(name, context)
+    }
+
+    /// A template's own nodes, which know nothing of what is around them, to its `end`.
+    fn body(&mut self, name: String, context: &str) -> Result<()> {
+        let variables = std::mem::replace(&mut self.variables, vec!["$".to_owned()]);
+        let ranges = std::mem::take(&mut self.ranges);
+        let (nodes, end) = self.list()?;
+        (self.variables, self.ranges) = (variables, ranges);
+        match end {
+            Item::End => self.add(name, nodes),
+            other => self.wrong(format!("unexpected {} in {context}", other.name())),
+        }
+    }
+
+    /// The first definition that is not empty counts, and a second of that kind is an error.
+    fn add(&mut self, name: String, nodes: Vec<Node>) -> Result<()> {
+        if self.templates.get(&name).is_none_or(|known| tree::is_empty(known)) {
+            self.templates.insert(name, nodes);
+        } else if !tree::is_empty(&nodes) {
+            return self.wrong(format!("template: multiple definition of template {}", quoted(&name, false)));
+        }
+        Ok(())
+    }
+
+    /// Nodes up to an `end` or `else`.
+    fn list(&mut self) -> Result<(Vec<Node>, Item)> {
+        self.nested(|parser| {
+            let mut nodes = Vec::new();
+            while parser.peek_solid().kind != Kind::End {
+                match parser.item()? {
+                    Item::Node(node) => nodes.push(node),
+                    end => return Ok((nodes, end)),
+                }
+            }
+            let line = parser.line(parser.peek().at);
+            Err(FormatError::Syntax { line, message: "unexpected EOF".to_owned() })
+        })
+    }
+
+    fn item(&mut self) -> Result<Item> {
+        let token = self.take_solid();
+        match token.kind {
+            Kind::Text => Ok(Item::Node(Node::Text(token.text.to_owned()))),
+            Kind::Open => {
+                self.action = Some(self.line(token.at));
+                let item = self.action();
+                self.action = None;
+                item
+            }
+            _ => self.unexpected(&token, "input"),
+        }
+    }
+
+    fn action(&mut self) -> Result<Item> {
+        let start = self.next;
+        let token = self.take_solid();
+        let keyword = if token.kind == Kind::Word { token.text } else { "" };
+        Ok(match keyword {
+            "end" => {
+                self.expect(&Kind::Close, "end")?;
+                Item::End
+            }
+            "else" => {
+                let next = self.peek_solid();
+                if !(next.kind == Kind::Word && matches!(next.text, "if" | "with")) {
+                    self.expect(&Kind::Close, "else")?;
+                }
+                Item::Else
+            }
+            "if" | "range" | "with" => Item::Node(self.control(keyword)?),
+            "block" | "template" => Item::Node(self.call(keyword == "block")?),
+            "break" | "continue" => {
+                self.expect(&Kind::Close, &format!("{{{{{keyword}}}}}"))?;
+                if self.ranges == 0 {
+                    return self.wrong(format!("{{{{{keyword}}}}} outside {{{{range}}}}"));
+                }
+                Item::Node(if keyword == "break" { Node::Break } else { Node::Continue })
+            }
+            _ => {
+                self.next = start;
+                Item::Node(Node::Output(self.pipeline("command", &Kind::Close)?))
+            }
+        })
+    }
+
+    fn control(&mut self, keyword: &str) -> Result<Node> {
+        let scope = self.variables.len();
+        let value = self.pipeline(keyword, &Kind::Close)?;
         let is_range = keyword == "range";
-        let value = if is_range { pipeline(tokens)? } else { single(pipeline(tokens)?)? };
         self.ranges += usize::from(is_range);
-        let (body, end) = self.block()?;
+        let (body, end) = self.list()?;
         self.ranges -= usize::from(is_range);
         let otherwise = match end {
-            End::Template => return Err("unexpected end of the template".to_owned()),
-            End::Word(word, _) if word == "end" => Vec::new(),
-            End::Word(_, tokens) => match tokens.first() {
-                Some(Token::Word(next)) if next == "if" || next == "with" => {
-                    self.depth += 1;
-                    if self.depth > DEPTH_LIMIT {
-                        return Err("too deeply nested".to_owned());
-                    }
-                    let node = self.control(next, &tokens[1..])?;
-                    self.depth -= 1;
-                    vec![node]
-                }
-                _ => match self.block()? {
-                    (nodes, End::Word(word, _)) if word == "end" => nodes,
-                    _ => return Err("unexpected end of the template".to_owned()),
-                },
-            },
+            Item::Else => self.otherwise(keyword)?,
+            _ => Vec::new(),
         };
+        self.variables.truncate(scope);
         Ok(match keyword {
             "if" => Node::If { condition: value, then: body, otherwise },
             "range" => Node::Range { over: value, body, otherwise },
             _ => Node::With { value, body, otherwise },
         })
     }
-}
 
-/// Only `range` has a value for a second variable.
-fn single(pipeline: Pipeline) -> Result<Pipeline, String> {
-    if pipeline.variables.len() > 1 { Err("too many declarations in command".to_owned()) } else { Ok(pipeline) }
-}
-
-fn pipeline(tokens: &[Token]) -> Result<Pipeline, String> {
-    let (variables, assigns, rest) = match tokens {
-        [Token::Variable(name), mark @ (Token::Declare | Token::Assign), rest @ ..] => {
-            (vec![name.clone()], *mark == Token::Assign, rest)
+    /// What follows an `else`. That of `else if` and `else with` has the `end` of what they belong to.
+    fn otherwise(&mut self, keyword: &str) -> Result<Vec<Node>> {
+        let next = self.peek();
+        if keyword != "range" && next.kind == Kind::Word && next.text == keyword {
+            self.take();
+            return Ok(vec![self.nested(|parser| parser.control(keyword))?]);
         }
-        [Token::Variable(index), Token::Comma, Token::Variable(name), Token::Declare, rest @ ..] => {
-            (vec![index.clone(), name.clone()], false, rest)
+        match self.list()? {
+            (nodes, Item::End) => Ok(nodes),
+            (_, other) => self.wrong(format!("expected end; found {}", other.name())),
         }
-        rest => (Vec::new(), false, rest),
-    };
-    let mut stream = rest.iter().peekable();
-    let commands = commands(&mut stream, 0)?;
-    match stream.next() {
-        None => Ok(Pipeline { variables, assigns, commands }),
-        Some(_) => Err("unexpected `)`".to_owned()),
     }
-}
 
-type Stream<'a> = std::iter::Peekable<std::slice::Iter<'a, Token>>;
-
-/// Commands up to the end, or up to the parenthesis that closes them.
-fn commands(stream: &mut Stream<'_>, depth: usize) -> Result<Vec<Vec<Operand>>, String> {
-    if depth > DEPTH_LIMIT {
-        return Err("too deeply nested".to_owned());
-    }
-    let mut commands = vec![Vec::new()];
-    while let Some(token) = stream.next_if(|token| **token != Token::Close) {
-        let current: &mut Vec<Operand> = commands.last_mut().ok_or("missing value")?;
-        let head = match token {
-            Token::Pipe => {
-                commands.push(Vec::new());
-                continue;
+    /// `template "name" value`, or `block "name" value` with the template's definition, which another may replace.
+    fn call(&mut self, is_block: bool) -> Result<Node> {
+        let context = if is_block { "block clause" } else { "template clause" };
+        let token = self.expect(&Kind::Quoted, context)?;
+        let name = literal::unquote(token.text).or_else(|message| self.wrong(message))?;
+        let value = match self.peek_solid().kind {
+            Kind::Close if !is_block => {
+                self.take();
+                None
             }
-            Token::Field { name, glued: true } if name.is_empty() => return Err("unexpected `.`".to_owned()),
-            Token::Field { name, glued } => {
-                match current.last_mut().filter(|_| *glued && !name.is_empty()) {
-                    Some(operand) => operand.fields.push(name.clone()),
-                    None => {
-                        let fields = Some(name.clone()).filter(|name| !name.is_empty()).into_iter().collect();
-                        current.push(Operand { head: Head::Dot, fields });
-                    }
-                }
-                continue;
-            }
-            Token::Variable(name) => Head::Variable(name.clone()),
-            Token::Literal(value) => Head::Literal(value.clone()),
-            Token::Word(word) => match word.as_str() {
-                "true" => Head::Literal(Value::Bool(true)),
-                "false" => Head::Literal(Value::Bool(false)),
-                "nil" => Head::Literal(Value::Null),
-                name if functions::is_known(name) => Head::Function(word.clone()),
-                name => return Err(format!("function `{name}` is not defined")),
-            },
-            Token::Open => {
-                let inner = self::commands(stream, depth + 1)?;
-                stream.next().ok_or("unclosed parenthesis")?;
-                Head::Group(Box::new(Pipeline { variables: Vec::new(), assigns: false, commands: inner }))
-            }
-            Token::Close | Token::Comma | Token::Declare | Token::Assign => {
-                return Err("unexpected punctuation".to_owned());
-            }
+            _ => Some(self.pipeline(context, &Kind::Close)?),
         };
-        current.push(Operand { head, fields: Vec::new() });
+        if is_block {
+            self.body(name.clone(), context)?;
+        }
+        let shown = value.as_ref().map(|value| format!(" {}", value.written())).unwrap_or_default();
+        let spot = self.spot(token.at, format!("{{{{template {}{shown}}}}}", quoted(&name, false)));
+        Ok(Node::Call { name, value, spot })
     }
-    let is_plain =
-        |operand: &Operand| operand.fields.is_empty() && matches!(operand.head, Head::Literal(_) | Head::Dot);
-    if commands.iter().any(Vec::is_empty) {
-        return Err("missing value for command".to_owned());
-    }
-    if commands[1..].iter().any(|command| command.first().is_some_and(is_plain)) {
-        return Err("a value cannot take the result of what stands before it".to_owned());
-    }
-    if commands[0].len() == 1 && matches!(&commands[0][0].head, Head::Literal(Value::Null)) {
-        return Err("nil is not a command".to_owned());
-    }
-    Ok(commands)
 }

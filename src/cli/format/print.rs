@@ -42,6 +42,23 @@ fn element(value: &Value) -> String {
     }
 }
 
+/// What Go calls the type of such a value; a struct's fields are not told.
+pub fn type_name(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(_) => "bool".to_owned(),
+        Value::Number(number) if number.is_f64() => "float64".to_owned(),
+        Value::Number(_) => "int".to_owned(),
+        Value::String(_) => "string".to_owned(),
+        Value::Array(items) => format!("[]{}", items.first().map_or_else(|| "string".to_owned(), type_name)),
+        Value::Object(fields) if is_structure(fields) => "struct".to_owned(),
+        Value::Object(fields) => {
+            let element = fields.values().next().map_or_else(|| "string".to_owned(), type_name);
+            format!("map[string]{element}")
+        }
+    }
+}
+
 /// JSON does not tell docker's structs from its maps. The fields of a struct are called as Go's exported names are,
 /// which the keys of docker's maps hardly ever are.
 fn is_structure(fields: &Map<String, Value>) -> bool {

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::print;
+use super::print::{self, type_name};
 
 /// A directive's flags, width and precision.
 #[derive(Default)]
@@ -91,22 +91,6 @@ fn typed(value: &Value) -> String {
     }
 }
 
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int",
-        Value::String(_) => "string",
-        Value::Array(items) => match items.first() {
-            Some(Value::Number(_)) => "[]int",
-            Some(Value::Object(_)) => "[]struct",
-            _ => "[]string",
-        },
-        Value::Object(_) => "map[string]string",
-    }
-}
-
 impl Directive {
     fn parse(chars: &mut Characters<'_>, arguments: &mut Arguments<'_>) -> Self {
         let mut directive = Self::default();
@@ -137,7 +121,7 @@ impl Directive {
 
     fn apply(&self, verb: char, value: &Value) -> String {
         let known = match (verb, value) {
-            ('T', value) => Some(self.pad(type_name(value).to_owned())),
+            ('T', value) => Some(self.pad(type_name(value))),
             ('v', Value::Null | Value::Object(_)) => Some(self.pad(print::plain(value))),
             (_, Value::Array(items)) => {
                 let items: Vec<String> = items.iter().map(|item| self.apply(verb, item)).collect();
@@ -241,7 +225,7 @@ impl Directive {
 }
 
 /// As Go writes a string in its source; with nothing but ASCII, if that is asked for.
-fn quoted(text: &str, only_ascii: bool) -> String {
+pub fn quoted(text: &str, only_ascii: bool) -> String {
     let mut out = String::from("\"");
     for c in text.chars() {
         match c {
