@@ -74,13 +74,21 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
-    let left = left.map_err(exec_error)?;
+    let left = match left {
+        Err(error) if error.is_told() => return Ok(ExitCode::from(exec_code(&error))),
+        left => left.map_err(exec_error)?,
+    };
     containers.tell(&entry, "exec_die");
     Ok(exit_code(&left))
 }
 
 /// 126 and 127 for a program that can't be executed or is not there, as a shell has it; 1 for all else.
-fn exec_error(error: ContainerError) -> CliError {
+fn exec_code(error: &ContainerError) -> u8 {
     let code = error.exit_code();
-    CliError::of_container(error).exit_code(if matches!(code, 126 | 127) { code } else { 1 })
+    if matches!(code, 126 | 127) { code } else { 1 }
+}
+
+fn exec_error(error: ContainerError) -> CliError {
+    let code = exec_code(&error);
+    CliError::of_container(error).exit_code(code)
 }

@@ -25,18 +25,20 @@ impl Caller<'_> {
         if output.status.success() {
             return Ok(());
         }
-        Err(self.failure(arguments, &String::from_utf8_lossy(&output.stderr)))
+        let message = self.message().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
+        Err(self.failure(arguments, message, false))
     }
 
     /// Runs one that gives these streams to the program that it starts, and writes that program's number to a file.
     pub(super) fn start(&self, arguments: &[&OsStr], stdio: Stdio, pid_file: &Path) -> Result<i32, RuntimeError> {
         let mut command = self.command(arguments)?;
+        let shows_errors = matches!(stdio.stderr, Stream::Inherit);
         command.stdin(of(stdio.stdin)).stdout(of(stdio.stdout)).stderr(of(stdio.stderr));
         let status = command.status().at("execute", &self.runtime.program)?;
         // This side's ends of the program's pipes go with it.
         drop(command);
         if !status.success() {
-            return Err(self.failure(arguments, ""));
+            return Err(self.failure(arguments, self.message().unwrap_or_default(), shows_errors));
         }
         let text = std::fs::read_to_string(pid_file).at("read", pid_file)?;
         std::fs::remove_file(pid_file).at("remove", pid_file)?;
@@ -59,10 +61,13 @@ impl Caller<'_> {
         Ok(command)
     }
 
-    fn failure(&self, arguments: &[&OsStr], said: &str) -> RuntimeError {
-        let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let message = last_error(&log).unwrap_or_else(|| said.trim().to_owned());
-        RuntimeError::Failed { name: self.runtime.name.clone(), action: action(arguments), message }
+    /// What the runtime complained of.
+    fn message(&self) -> Option<String> {
+        last_error(&std::fs::read_to_string(&self.log).unwrap_or_default())
+    }
+
+    fn failure(&self, arguments: &[&OsStr], message: String, is_told: bool) -> RuntimeError {
+        RuntimeError::Failed { name: self.runtime.name.clone(), action: action(arguments), message, is_told }
     }
 }
 

@@ -153,7 +153,10 @@ fn a_life() {
             foreign.says(&["exec", "-e", "B=2", "-w", "/etc", "-u", "7", "box", "sh", "-c", "echo $B; pwd; id -u"]),
             "2\n/etc\n7"
         );
-        foreign.run(&["exec", "box", "no-such-program"]).fails(127);
+        for options in [&["exec", "box"] as &[_], &["exec", "-d", "box"]] {
+            let said = foreign.run(&[options, &["no-such-program"]].concat()).fails(127).stderr();
+            assert_eq!(said.matches("no-such-program").count(), 1, "{}: {said}", foreign.runtime);
+        }
         foreign.run(&["exec", "box", "sh", "-c", "exit 9"]).fails(9);
         let limit = ["exec", "box", "cat", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
         if Path::new("/sys/fs/cgroup/memory").exists() {
