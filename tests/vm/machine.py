@@ -12,7 +12,7 @@ INIT = """#!/bin/sh
 mkdir -p /proc /new
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 root /new
-cd / && cp -a bin lib jobs second /new/
+cd / && cp -a bin lib lib64 jobs second /new/
 exec switch_root /new /second
 """
 
@@ -42,13 +42,13 @@ poweroff -f
 
 
 class Machine:
-    def __init__(self, folder, rbuild, jobs, files=()):
-        """`jobs` are the scripts that it can do, by name; `files` are put into /jobs beside them."""
+    def __init__(self, folder, rbuild, jobs, files=(), programs=()):
+        """`jobs` are the scripts that it can do, by name; `files` are put into /jobs beside them, `programs` into /bin."""
         self.folder = folder
         self.disk = f"{folder}/disk.img"
         os.makedirs(folder, exist_ok=True)
         self.kernel, modules = kernel(folder)
-        self.archive = initramfs(folder, rbuild, modules, jobs, files)
+        self.archive = initramfs(folder, rbuild, modules, jobs, files, programs)
         self.process = None
 
     def new_disk(self, megabytes=3000):
@@ -123,15 +123,18 @@ def kernel(folder):
         run("dpkg-deb", "-x", glob.glob(f"{folder}/{newest}_*.deb")[0], place)
     image = glob.glob(f"{place}/boot/vmlinuz-*")[0]
     version = os.path.basename(image).removeprefix("vmlinuz-")
+    modules = f"{place}/lib/modules/{version}"
+    # Newer kernels' modules are compressed, which busybox's modprobe does not know.
+    run("find", modules, "-name", "*.ko.xz", "-exec", "unxz", "-q", "{}", "+")
     run("depmod", "-b", place, version)
-    return image, f"{place}/lib/modules/{version}"
+    return image, modules
 
 
-def initramfs(folder, rbuild, modules, jobs, files):
+def initramfs(folder, rbuild, modules, jobs, files, programs):
     root = f"{folder}/root"
     run("rm", "-rf", root)
     target = f"{root}/lib/modules/{os.path.basename(modules)}"
-    for path in (f"{root}/bin", f"{root}/jobs", target):
+    for path in (f"{root}/bin", f"{root}/lib64", f"{root}/jobs", target):
         os.makedirs(path)
     run("cp", "/bin/busybox", f"{root}/bin/busybox")
     names = subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True).stdout.split()
@@ -139,6 +142,13 @@ def initramfs(folder, rbuild, modules, jobs, files):
         if name != "busybox":
             os.symlink("busybox", f"{root}/bin/{name}")
     run("strip", "-o", f"{root}/bin/rbuild", rbuild)
+    for program in programs:
+        run("cp", "-L", program, f"{root}/bin/")
+        listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
+        for library in re.findall(r"(/lib\S+|/usr/lib\S+) \(", listed):
+            place = root + library.replace("/usr/lib", "/lib")
+            os.makedirs(os.path.dirname(place), exist_ok=True)
+            run("cp", "-L", library, place)
     dependencies = dict(line.split(":", 1) for line in open(f"{modules}/modules.dep").read().splitlines())
     by_name = {os.path.basename(path).removesuffix(".ko").replace("-", "_"): path for path in dependencies}
     wanted = [by_name[name] for name in MODULES if name in by_name]
