@@ -132,7 +132,8 @@ fn store(criterion: &mut Criterion) {
         let made = store.staging().expect("a folder can be made");
         let directory = made.path().join("layer");
         std::fs::create_dir(&directory).expect("a folder can be made");
-        let record = LayerRecord { diff_id, tree: None, stream_size: 1, content_size: 1, made_at: 1, built: true };
+        let record =
+            LayerRecord { diff_id, tree: None, stream_size: 1, content_size: 1, made_at: 1, built: true, base: None };
         store.add_layer(&record, &directory).expect("a layer can be added");
         store.add_cache_record(&CacheKey::from_bytes([number; 32]), &diff_id).expect("a record can be added");
     }

@@ -11,6 +11,7 @@ use std::process::Command;
 use rbuild::digest::{BlobDigest, ContentDigest};
 use rbuild::layer::{
     ApplyOptions, ArchiveLimits, Compression, Decoder, Encoded, GzipWriter, LayerError, NothingKnown, apply, encode,
+    encode_stacked,
 };
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use tempfile::TempDir;
@@ -159,6 +160,43 @@ fn the_tree_digest_ignores_times_and_the_diff_id_does_not() {
     assert_ne!(second.diff_id, first.diff_id);
     fs::set_permissions(layer.path().join("set-id"), fs::Permissions::from_mode(0o751)).unwrap();
     assert_ne!(encoded(layer.path()).0.tree, first.tree);
+}
+
+#[test]
+fn folders_of_one_layer_are_encoded_as_what_they_show() {
+    let make = |entries: &[&str]| {
+        let folder = tempfile::tempdir().unwrap();
+        for entry in entries {
+            let path = folder.path().join(entry);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            match entry.strip_suffix('/') {
+                Some(_) => fs::create_dir_all(path).unwrap(),
+                None => fs::write(path, entries.len().to_string()).unwrap(),
+            }
+        }
+        set_times(folder.path());
+        folder
+    };
+    let stream = |folders: &[&TempDir]| {
+        let mut out = Vec::new();
+        let folders: Vec<&Path> = folders.iter().map(|folder| folder.path()).collect();
+        let encoded = encode_stacked(&folders, &mut out, &NothingKnown).unwrap();
+        (encoded, out)
+    };
+    // The content says which folder a file is of.
+    let lower = make(&["a/b", "a/c", "d/e", "f", "g/h", "i"]);
+    let upper = make(&["a/b", "a/bb", "d", "g/"]);
+    let mut names = Vec::new();
+    let mut archive = tar::Archive::new(std::io::Cursor::new(stream(&[&lower, &upper]).1));
+    for entry in archive.entries().unwrap() {
+        let mut entry = entry.unwrap();
+        let mut content = String::new();
+        std::io::Read::read_to_string(&mut entry, &mut content).unwrap();
+        names.push(format!("{} {content}", entry.path().unwrap().display()));
+    }
+    assert_eq!(names, ["a/ ", "a/b 4", "a/bb 4", "a/c 6", "d 4", "f 6", "g/ ", "g/h 6", "i 6"]);
+    assert_eq!(stream(&[&lower]), encoded(lower.path()));
+    assert_eq!(stream(&[&lower, &make(&[])]).0, encoded(lower.path()).0);
 }
 
 #[test]

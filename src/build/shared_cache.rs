@@ -133,8 +133,8 @@ fn outline(store: &Store, diff_id: &DiffId) -> Result<Option<Vec<u8>>, StoreErro
     if let Some(outline) = store.outline(diff_id)? {
         return Ok(Some(outline));
     }
-    let Some(folder) = store.layer_dir(diff_id)? else { return Ok(None) };
-    let outline = snapshot::outline_of(&folder)?;
+    let Some(folders) = store.layer_folders(diff_id)? else { return Ok(None) };
+    let outline = snapshot::outline_of(&folders)?;
     if let Some(outline) = &outline {
         store.add_outline(diff_id, outline)?;
     }

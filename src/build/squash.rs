@@ -21,11 +21,12 @@ pub(super) fn stack(store: &Store, stack: &Stack, base: usize) -> Result<Stack, 
     if let Some(record) = store.cached(&key)? {
         return Ok(below.with(StackLayer { diff_id: record.diff_id, tree: record.tree }));
     }
-    let folders = stack.unpacked(store)?;
+    let above = Stack { layers: stack.layers[base..].to_vec() };
+    let (lower, above) = (below.unpacked(store)?, above.unpacked(store)?);
     let staging = store.staging()?;
     let directory = staging.path().join("layer");
     std::fs::create_dir(&directory).at("create", &directory)?;
-    snapshot::squash(&folders[..base], &folders[base..], &directory)?;
+    snapshot::squash(&lower, &above, &directory)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
     let record = snapshot::record_of(&encoded);
     store.add_layer(&record, &directory)?;

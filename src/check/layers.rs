@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 
 use super::{Check, Severity, entries};
 use crate::digest::{DiffId, TreeDigest};
@@ -59,18 +59,20 @@ impl Check<'_> {
 
     fn layer(&mut self, row: &LayerRow) -> Result<(), StoreError> {
         let diff_id = row.diff_id;
-        let path = self.store.layer_path(&diff_id);
+        let folders: Vec<PathBuf> = row.base.iter().chain([&diff_id]).map(|id| self.store.layer_path(id)).collect();
         let subject = format!("layer {diff_id}");
-        if !path.is_dir() {
+        if let Some(missing) = folders.iter().find(|folder| !folder.is_dir()) {
             if self.store.layer_rows()?.iter().all(|row| row.diff_id != diff_id) {
                 return Ok(());
             }
             let severity = if self.store.can_have_layer(&diff_id)? { Severity::Leftover } else { Severity::Damage };
-            return self.found(severity, subject, "its folder is gone", |store| {
+            let is_own = *missing == self.store.layer_path(&diff_id);
+            let fault = if is_own { "its folder is gone" } else { "the layer that it stands on is gone" };
+            return self.found(severity, subject, fault, |store| {
                 Ok(store.forget_layer_folder(&diff_id, "system check")?.then(|| "its record was removed".to_owned()))
             });
         }
-        match verify(self.store, row, &path)? {
+        match verify(self.store, row, &folders)? {
             Verdict::Right | Verdict::Unknown if !row.unsynced => Ok(()),
             Verdict::Right => self.found(
                 Severity::Leftover,
@@ -95,10 +97,10 @@ impl Check<'_> {
     }
 }
 
-fn verify(store: &Store, row: &LayerRow, path: &Path) -> Result<Verdict, StoreError> {
-    let encoded = match layer::encode(path, io::sink(), &NothingKnown) {
+fn verify(store: &Store, row: &LayerRow, folders: &[PathBuf]) -> Result<Verdict, StoreError> {
+    let encoded = match layer::encode_stacked(folders, io::sink(), &NothingKnown) {
         Ok(encoded) => encoded,
-        Err(_) if !path.is_dir() => return Ok(Verdict::Right),
+        Err(_) if folders.iter().any(|folder| !folder.is_dir()) => return Ok(Verdict::Right),
         Err(error) => return Ok(Verdict::Wrong(format!("it cannot be read: {error}"))),
     };
     if row.built {

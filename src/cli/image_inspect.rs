@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::CliError;
 use super::image_info::{self, ImageInfo};
-use crate::digest::ImageId;
+use crate::digest::{DiffId, ImageId};
 use crate::image::{Reference, RunConfig};
 use crate::store::Store;
 
@@ -73,8 +73,13 @@ fn root_fs(image: &ImageInfo) -> Value {
 
 /// Where the layers are: docker's names for its overlay driver.
 fn graph_driver(store: &Store, image: &ImageInfo) -> Value {
-    let paths: Vec<String> =
-        image.config.rootfs.diff_ids.iter().rev().map(|id| store.layer_path(id).display().to_string()).collect();
+    // Of a layer that is not here, where it would be.
+    let folders = |id: &DiffId| match store.layer_folders(id) {
+        Ok(Some(folders)) => folders,
+        _ => vec![store.layer_path(id)],
+    };
+    let folders = image.config.rootfs.diff_ids.iter().flat_map(folders);
+    let paths: Vec<String> = folders.map(|folder| folder.display().to_string()).rev().collect();
     let mut data = Map::new();
     if let Some((upper, lower)) = paths.split_first() {
         if !lower.is_empty() {

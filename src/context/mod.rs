@@ -23,3 +23,5 @@ pub use remote::{is_git_url, is_http_url};
 pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
 pub use source::{Standard, read_standard_input, unpack_context};
 pub use tree::Context;
+
+pub(crate) use order::compare as compare_paths;

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 /// Compares as if the slash came before every other byte.
-pub(super) fn compare(left: &[u8], right: &[u8]) -> Ordering {
+pub(crate) fn compare(left: &[u8], right: &[u8]) -> Ordering {
     let rank = |byte: u8| if byte == b'/' { 0 } else { byte };
     match left.iter().zip(right).find(|(left, right)| left != right) {
         Some((left, right)) => rank(*left).cmp(&rank(*right)),

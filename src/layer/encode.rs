@@ -1,7 +1,7 @@
 //! A layer directory to its canonical tar stream: one order, one form, so that equal layers are equal bytes.
 
 use std::collections::HashMap;
-use std::ffi::{CStr, OsStr};
+use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -67,10 +67,21 @@ pub struct Encoded {
 /// headers, PAX where they do not do; whole seconds; no user names; the second and later names of a file as hard links
 /// to the first; two zero blocks at the end.
 pub fn encode(dir: &Path, out: impl Write + Send, known: &dyn KnownDigests) -> Result<Encoded, LayerError> {
-    let root = directory::open_root(dir).at("open", dir)?;
+    encode_stacked(&[dir], out, known)
+}
+
+/// The same for a layer that is kept as several folders, the lowest first: what overlayfs shows of them.
+pub fn encode_stacked<P: AsRef<Path>>(
+    folders: &[P],
+    out: impl Write + Send,
+    known: &dyn KnownDigests,
+) -> Result<Encoded, LayerError> {
+    let open = |folder: &P| directory::open_root(folder.as_ref()).at("open", folder.as_ref());
+    let roots: Vec<OwnedFd> = folders.iter().rev().map(open).collect::<Result<_, _>>()?;
+    let shown = folders.last().map_or(Path::new(""), AsRef::as_ref);
     std::thread::scope(|scope| {
         let mut encoder = Encoder {
-            root: dir,
+            root: shown,
             known,
             stream: StreamWriter::new(out, scope),
             tree: FieldHasher::new(TREE_TAG),
@@ -81,7 +92,7 @@ pub fn encode(dir: &Path, out: impl Write + Send, known: &dyn KnownDigests) -> R
             content_bytes: 0,
             entries: 0,
         };
-        encoder.directory(&root)?;
+        encoder.directory(&roots)?;
         encoder.stream.append_zeros(1024)?;
         let Encoder { stream, tree, content_bytes, entries, .. } = encoder;
         let (_, diff_id, stream_len) = stream.finish()?;
@@ -110,21 +121,24 @@ struct Encoder<'a, 'scope, 'env, W> {
 }
 
 impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
-    fn directory(&mut self, directory: &OwnedFd) -> Result<(), LayerError> {
-        let names = directory::sorted_names(directory).map_err(|error| self.io("list", error))?;
+    /// What is in a directory that is merged from `directories`, the topmost first.
+    fn directory(&mut self, directories: &[OwnedFd]) -> Result<(), LayerError> {
+        let names = merged_names(directories).map_err(|error| self.io("list", error))?;
         let parent_len = self.path.len();
-        for name in names {
+        for (name, place) in names {
             if parent_len > 0 {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(name.to_bytes());
-            self.entry(directory, &name)?;
+            self.entry(&directories[place..], &name)?;
             self.path.truncate(parent_len);
         }
         Ok(())
     }
 
-    fn entry(&mut self, parent: &OwnedFd, name: &CStr) -> Result<(), LayerError> {
+    /// `parents`: the topmost one that has the name, and those below it.
+    fn entry(&mut self, parents: &[OwnedFd], name: &CStr) -> Result<(), LayerError> {
+        let Some(parent) = parents.first() else { return Ok(()) };
         let status = directory::status(parent, name).map_err(|error| self.io("stat", error))?;
         if status.kind.is_whiteout() {
             return self.whiteout(name.to_bytes());
@@ -136,7 +150,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
             return Ok(());
         }
         match status.kind {
-            FileKind::Directory => self.subdirectory(parent, name, &status),
+            FileKind::Directory => self.subdirectory(parents, name, &status),
             FileKind::Regular => self.file(parent, name, &status),
             FileKind::Symlink => {
                 let target = rustix::fs::readlinkat(parent, name, Vec::new());
@@ -150,16 +164,30 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
         }
     }
 
-    fn subdirectory(&mut self, parent: &OwnedFd, name: &CStr, status: &Status) -> Result<(), LayerError> {
-        let directory = directory::open_directory(parent, name).map_err(|error| self.io("open", error))?;
-        let attributes = xattrs::read(&directory).map_err(|error| self.io("read attributes of", error))?;
-        let path = std::mem::take(&mut self.path);
-        self.record(&Record { xattrs: &attributes.kept, ..described(&path, TypeFlag::Directory, status) })?;
-        self.path = path;
-        if attributes.opaque {
-            self.marker(b".wh..wh..opq", self.path.len())?;
+    fn subdirectory(&mut self, parents: &[OwnedFd], name: &CStr, status: &Status) -> Result<(), LayerError> {
+        let mut merged: Vec<OwnedFd> = Vec::with_capacity(parents.len());
+        for parent in parents {
+            let directory = match directory::open_directory(parent, name) {
+                Err(error) if !merged.is_empty() && error.kind() == io::ErrorKind::NotFound => continue,
+                // Something else is in the way of all that is further below.
+                Err(_) if !merged.is_empty() && is_no_directory(parent, name) => break,
+                result => result.map_err(|error| self.io("open", error))?,
+            };
+            let attributes = xattrs::read(&directory).map_err(|error| self.io("read attributes of", error))?;
+            if merged.is_empty() {
+                let path = std::mem::take(&mut self.path);
+                self.record(&Record { xattrs: &attributes.kept, ..described(&path, TypeFlag::Directory, status) })?;
+                self.path = path;
+                if attributes.opaque {
+                    self.marker(b".wh..wh..opq", self.path.len())?;
+                }
+            }
+            merged.push(directory);
+            if attributes.opaque {
+                break;
+            }
         }
-        self.directory(&directory)
+        self.directory(&merged)
     }
 
     fn file(&mut self, parent: &OwnedFd, name: &CStr, status: &Status) -> Result<(), LayerError> {
@@ -252,6 +280,23 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
     fn io(&self, action: &'static str, source: io::Error) -> LayerError {
         IoError { action, path: self.full_path(), source }.into()
     }
+}
+
+/// The names in all of the directories, each once with the place of the first that has it, in byte order.
+fn merged_names(directories: &[OwnedFd]) -> io::Result<Vec<(CString, usize)>> {
+    let mut names = Vec::new();
+    for (place, directory) in directories.iter().enumerate() {
+        names.extend(directory::sorted_names(directory)?.into_iter().map(|name| (name, place)));
+    }
+    if directories.len() > 1 {
+        names.sort();
+        names.dedup_by(|later, first| later.0 == first.0);
+    }
+    Ok(names)
+}
+
+fn is_no_directory(parent: &OwnedFd, name: &CStr) -> bool {
+    directory::status(parent, name).is_ok_and(|status| !status.kind.is_directory())
 }
 
 fn described<'a>(path: &'a [u8], flag: TypeFlag, status: &Status) -> Record<'a> {

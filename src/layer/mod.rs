@@ -24,7 +24,7 @@ mod xattrs;
 pub use apply::{Applied, ApplyOptions, DevicePolicy, apply, unpack_files};
 pub use archive::{ArchiveLimits, ArchiveReader, Content, Entry, EntryKind, looks_like_tar};
 pub use compress::{Compression, Decoder, GzipWriter, ZstdWriter};
-pub use encode::{Encoded, KnownDigests, NothingKnown, encode};
+pub use encode::{Encoded, KnownDigests, NothingKnown, encode, encode_stacked};
 pub use error::LayerError;
 pub use kind::FileKind;
 pub use normalise::{LowerTree, Normalised, normalise};

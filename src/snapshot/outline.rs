@@ -10,7 +10,7 @@
 //!
 //! Paths and names have their length before them (u16). Numbers are little-endian.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::ops::Range;
@@ -64,9 +64,10 @@ struct Named<'a> {
     content: Option<&'a [u8]>,
 }
 
-/// The bytes of the outline of a layer that is unpacked in `folder`; nothing when it would be too large.
-pub fn outline_of(folder: &Path) -> Result<Option<Vec<u8>>, IoError> {
-    let layer = LayerFolder::open(folder)?;
+/// The bytes of the outline of a layer that is unpacked in `folders`, the lowest first; nothing when it would be too large.
+pub fn outline_of(folders: &[PathBuf]) -> Result<Option<Vec<u8>>, IoError> {
+    let layer = Unpacked(folders.iter().rev().map(|folder| LayerFolder::open(folder)).collect::<Result<_, _>>()?);
+    let shown = folders.last().map_or(Path::new(""), PathBuf::as_path);
     let mut plain = Vec::new();
     let mut waiting = vec![PathBuf::new()];
     while let Some(path) = waiting.pop() {
@@ -78,8 +79,7 @@ pub fn outline_of(folder: &Path) -> Result<Option<Vec<u8>>, IoError> {
         plain.extend_from_slice(&entry.owner.gid.to_le_bytes());
         plain.extend_from_slice(&entry.mtime.to_le_bytes());
         plain.push(u8::from(layer.is_opaque(&path)?));
-        let mut names = layer.names(&path)?;
-        names.sort();
+        let names = layer.names(&path)?;
         plain.extend_from_slice(&(names.len() as u32).to_le_bytes());
         let first = waiting.len();
         for name in names {
@@ -96,11 +96,45 @@ pub fn outline_of(folder: &Path) -> Result<Option<Vec<u8>>, IoError> {
         }
     }
     let mut bytes = MAGIC.to_vec();
-    bytes.extend(zstd::bulk::compress(&plain, LEVEL).at("outline", folder)?);
+    bytes.extend(zstd::bulk::compress(&plain, LEVEL).at("outline", shown)?);
     Ok(Some(bytes))
 }
 
-fn put_name(plain: &mut Vec<u8>, layer: &LayerFolder, path: &Path, entry: &Entry) -> Result<(), IoError> {
+/// The folders of one layer, the topmost first. None of them hides a name of another.
+struct Unpacked(Vec<LayerFolder>);
+
+impl Unpacked {
+    fn entry(&self, path: &Path) -> Result<Option<Entry>, IoError> {
+        self.0.iter().find_map(|folder| folder.entry(path).transpose()).transpose()
+    }
+
+    /// The topmost folder that has the path.
+    fn having(&self, path: &Path) -> Result<&LayerFolder, IoError> {
+        for folder in &self.0 {
+            if folder.entry(path)?.is_some() {
+                return Ok(folder);
+            }
+        }
+        Err(std::io::Error::from(std::io::ErrorKind::NotFound)).at("find", path)
+    }
+
+    fn is_opaque(&self, path: &Path) -> Result<bool, IoError> {
+        self.having(path)?.is_opaque(path)
+    }
+
+    /// In byte order.
+    fn names(&self, path: &Path) -> Result<BTreeSet<OsString>, IoError> {
+        let mut names = BTreeSet::new();
+        for folder in &self.0 {
+            if folder.entry(path)?.is_some() {
+                names.extend(folder.names(path)?);
+            }
+        }
+        Ok(names)
+    }
+}
+
+fn put_name(plain: &mut Vec<u8>, layer: &Unpacked, path: &Path, entry: &Entry) -> Result<(), IoError> {
     let is_whole = WHOLE.iter().any(|whole| Path::new(whole) == path) && entry.size <= LARGEST_WHOLE;
     let kind = match entry.kind {
         FileKind::Regular if is_whole => WHOLE_FILE,
@@ -115,14 +149,14 @@ fn put_name(plain: &mut Vec<u8>, layer: &LayerFolder, path: &Path, entry: &Entry
     plain.push(kind);
     put_bytes(plain, path.file_name().unwrap_or_default().as_bytes());
     match entry.kind {
-        FileKind::Symlink => put_bytes(plain, layer.read_link(path)?.as_os_str().as_bytes()),
+        FileKind::Symlink => put_bytes(plain, layer.having(path)?.read_link(path)?.as_os_str().as_bytes()),
         FileKind::CharDevice { major, minor } | FileKind::BlockDevice { major, minor } => {
             plain.extend_from_slice(&major.to_le_bytes());
             plain.extend_from_slice(&minor.to_le_bytes());
         }
         FileKind::Regular if is_whole => {
             let mut content = Vec::new();
-            layer.open_file(path)?.take(LARGEST_WHOLE).read_to_end(&mut content).at("read", path)?;
+            layer.having(path)?.open_file(path)?.take(LARGEST_WHOLE).read_to_end(&mut content).at("read", path)?;
             plain.extend_from_slice(&(content.len() as u32).to_le_bytes());
             plain.extend_from_slice(&content);
         }
@@ -286,8 +320,9 @@ mod tests {
             &["etc/passwd", "etc/group", "etc/rc", "a/b/c/", "d/x", "e->a/b", "gone", "sub/f"],
             &["!d/", "d/new", "-gone", "etc/group", "sub->a"],
         ]);
-        let outlined =
-            |path: &PathBuf| Lower::Outline(Arc::new(Outline::parse(&outline_of(path).unwrap().unwrap()).unwrap()));
+        let outlined = |path: &PathBuf| {
+            Lower::Outline(Arc::new(Outline::parse(&outline_of(std::slice::from_ref(path)).unwrap().unwrap()).unwrap()))
+        };
         let folders: Vec<Lower> = paths.iter().cloned().map(Lower::Folder).collect();
         let outlines: Vec<Lower> = paths.iter().map(outlined).collect();
         let expected = said(&View::over(&folders).unwrap());
@@ -304,7 +339,7 @@ mod tests {
     #[test]
     fn what_is_cut_or_changed_is_no_outline() {
         let (_root, paths) = super::super::tests::layers(&[&["a/b/", "c->d"]]);
-        let bytes = outline_of(&paths[0]).unwrap().unwrap();
+        let bytes = outline_of(&paths).unwrap().unwrap();
         assert!(Outline::parse(&bytes).is_some());
         for length in 0..bytes.len() {
             assert!(Outline::parse(&bytes[..length]).is_none(), "{length}");

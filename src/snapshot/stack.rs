@@ -1,5 +1,6 @@
 //! The layers of a root filesystem, by their digests.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use super::{Lower, SnapshotError, unpack};
@@ -23,6 +24,7 @@ pub fn record_of(encoded: &Encoded) -> LayerRecord {
         content_size: encoded.content_bytes,
         made_at: store::now(),
         built: true,
+        base: None,
     }
 }
 
@@ -72,21 +74,32 @@ impl Stack {
     /// not here are fetched, several at a time.
     ///
     /// Of a layer that is in the stack twice only the upper place counts, for overlayfs takes no folder twice: all that
-    /// the lower one shows or hides, the upper one shows or hides too.
+    /// the lower one shows or hides, the upper one shows or hides too. So it is with a folder that several layers have.
     pub fn unpacked(&self, store: &Store) -> Result<Vec<PathBuf>, SnapshotError> {
-        unpack::unpack_all(store, &self.that_count())
+        let folders = unpack::unpack_all(store, &self.that_count())?.concat();
+        Ok(uppermost(folders, |folder| Some(folder.clone())))
     }
 
     /// The layers for steps that only put files on top: of those that are not here, outlines where `find` has one.
     pub fn outlined(&self, store: &Store, find: &unpack::FindOutline<'_>) -> Result<Vec<Lower>, SnapshotError> {
-        unpack::outline_all(store, &self.that_count(), find)
+        let layers = unpack::outline_all(store, &self.that_count(), find)?;
+        Ok(uppermost(layers, |layer| match layer {
+            Lower::Folder(folder) => Some(folder.clone()),
+            Lower::Outline(_) => None,
+        }))
     }
 
     /// Each layer once, in its uppermost place.
     fn that_count(&self) -> Vec<&StackLayer> {
-        let is_last = |(position, layer): &(usize, &StackLayer)| {
-            self.layers[position + 1..].iter().all(|above| above.diff_id != layer.diff_id)
-        };
-        self.layers.iter().enumerate().filter(is_last).map(|(_, layer)| layer).collect()
+        uppermost(self.layers.iter().collect(), |layer| Some(layer.diff_id))
     }
+}
+
+/// The items (the lowest first) of which none above has the same identity.
+fn uppermost<T, I: std::hash::Hash + Eq>(items: Vec<T>, identity: impl Fn(&T) -> Option<I>) -> Vec<T> {
+    let mut seen = HashSet::new();
+    let is_first = move |item: &T| identity(item).is_none_or(|identity| seen.insert(identity));
+    let mut kept: Vec<T> = items.into_iter().rev().filter(is_first).collect();
+    kept.reverse();
+    kept
 }

@@ -18,11 +18,11 @@ pub(super) const AT_ONCE: usize = 4;
 /// The outline of a layer, if there is one somewhere.
 pub type FindOutline<'a> = dyn Fn(&DiffId) -> Option<Arc<Outline>> + Sync + 'a;
 
-/// The folders of all these layers, in their order.
-pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<PathBuf>, SnapshotError> {
+/// The folders of each of these layers, in their order, the lowest of a layer first.
+pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<Vec<PathBuf>>, SnapshotError> {
     let mut missing = Vec::new();
     for layer in layers {
-        if store.layer_dir(&layer.diff_id)?.is_none() {
+        if store.layer(&layer.diff_id)?.is_none() {
             missing.push(layer.diff_id);
         }
     }
@@ -32,7 +32,7 @@ pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<Pa
     layers.iter().map(|layer| unpack_expected(store, layer)).collect()
 }
 
-/// As much of each layer as is here: its folder, or else an outline, which `find` looks for. Layers of which there is
+/// As much of each layer as is here: its folders, or else an outline, which `find` looks for. Layers of which there is
 /// neither are unpacked.
 pub(super) fn outline_all(
     store: &Store,
@@ -54,13 +54,16 @@ pub(super) fn outline_all(
     let unknown: Vec<&StackLayer> =
         layers.iter().zip(&outlined).filter(|(_, outline)| outline.is_none()).map(|(layer, _)| *layer).collect();
     let mut folders = unpack_all(store, &unknown)?.into_iter();
-    let lower = |outline: Option<_>| outline.map(Lower::Outline).or_else(|| folders.next().map(Lower::Folder));
-    Ok(outlined.into_iter().filter_map(lower).collect())
+    let lower = |outline: Option<_>| match outline {
+        Some(outline) => vec![Lower::Outline(outline)],
+        None => folders.next().into_iter().flatten().map(Lower::Folder).collect(),
+    };
+    Ok(outlined.into_iter().flat_map(lower).collect())
 }
 
-/// The folder of the layer, which is what the keys of the steps above it were computed from.
-fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<PathBuf, SnapshotError> {
-    let path = unpack(store, &layer.diff_id)?;
+/// The folders of the layer, which is what the keys of the steps above it were computed from.
+fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<Vec<PathBuf>, SnapshotError> {
+    let folders = unpack(store, &layer.diff_id)?;
     let actual = store.layer(&layer.diff_id)?.and_then(|record| record.tree);
     match (layer.tree, actual) {
         (Some(expected), Some(actual)) if expected != actual => {
@@ -68,18 +71,19 @@ fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<PathBuf, Snapsho
             let place = "what was fetched is not used".to_owned();
             Err(StoreError::Fetch(Box::new(FetchError { diff_id: layer.diff_id, place, cause })).into())
         }
-        _ => Ok(path),
+        _ => Ok(folders),
     }
 }
 
-/// The folder of the layer; unpacks it from its blob when it has none yet, and fetches the blob when that is not here.
-pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<PathBuf, SnapshotError> {
-    if let Some(path) = store.layer_dir(diff_id)? {
-        return Ok(path);
+/// The folders of the layer, the lowest first; unpacks it from its blob when it has none yet, and fetches the blob when
+/// that is not here.
+pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<Vec<PathBuf>, SnapshotError> {
+    if let Some(folders) = store.layer_folders(diff_id)? {
+        return Ok(folders);
     }
     let _lock = store.lock(&format!("unpack-{}", diff_id.hex()))?;
-    if let Some(path) = store.layer_dir(diff_id)? {
-        return Ok(path);
+    if let Some(folders) = store.layer_folders(diff_id)? {
+        return Ok(folders);
     }
     let claim = store.layer_claim(diff_id)?;
     let unpacking = Unpacking { store, diff_id: *diff_id, claim };
@@ -90,7 +94,7 @@ pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<PathBuf, SnapshotError>
         }
         None => unpacking.fetch()?,
     };
-    unpacking.keep(unpacked)
+    Ok(vec![unpacking.keep(unpacked)?])
 }
 
 struct Unpacking<'a> {
@@ -155,6 +159,7 @@ impl Unpacking<'_> {
             content_size: applied.content_bytes,
             made_at: self.claim.map_or_else(store::now, |claim| claim.made_at),
             built: encoded.is_some_and(|encoded| encoded.diff_id == self.diff_id),
+            base: None,
         };
         if tree != claimed {
             self.store.distrust_layer(&self.diff_id)?;
@@ -163,7 +168,7 @@ impl Unpacking<'_> {
         drop(staging);
         // It may go, and be known still: then its outline spares another fetch.
         if !self.store.layer_sources(&self.diff_id)?.is_empty()
-            && let Some(outline) = outline_of(&path)?
+            && let Some(outline) = outline_of(std::slice::from_ref(&path))?
         {
             self.store.add_outline(&self.diff_id, &outline)?;
         }

@@ -1,17 +1,17 @@
 //! From a key to a layer: taken from the cache, waited for, or made.
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::digest::{CacheKey, FieldHasher};
+use crate::digest::{CacheKey, DiffId, FieldHasher, TreeDigest};
 use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
-use crate::layer::{self, Encoded, KnownDigests, NothingKnown};
+use crate::layer::{self, KnownDigests, NothingKnown};
 use crate::plan::StepId;
 use crate::snapshot::{Stack, record_of};
-use crate::store::{Staging, StepLayer};
+use crate::store::{LayerRecord, Staging, StepLayer};
 
 use super::error::StepError;
 use super::explain::Miss;
@@ -87,14 +87,33 @@ pub(super) struct LayerRequest<'a> {
     pub facts: Option<&'a dyn Fn() -> Vec<Fact>>,
 }
 
-/// A finished layer folder, with the digests of contents that are known already.
+impl LayerRequest<'_> {
+    /// What the layer depends on beside what the step puts into it: the layers below, and the times.
+    pub fn below(&self) -> [u8; 32] {
+        let below = self.parent.exact_digest();
+        if self.times == [None; 2] {
+            return below;
+        }
+        FieldHasher::new("stack-at-1").field(&below).field(format!("{:?}", self.times).as_bytes()).finish()
+    }
+}
+
+/// Called with the diffID of a layer that the store has taken.
+pub(super) type Kept<'a> = Box<dyn FnOnce(&DiffId) -> Result<(), StepError> + 'a>;
+
+/// A finished layer folder.
 pub(super) struct NewLayer<'a> {
+    /// The digests of contents that are known already.
     pub known: Box<dyn KnownDigests + 'a>,
+    /// The layer that it stands on, whose folder has the rest of it.
+    pub base: Option<DiffId>,
+    /// Called unless an earlier layer takes its place.
+    pub kept: Option<Kept<'a>>,
 }
 
 impl NewLayer<'_> {
     pub fn plain() -> Self {
-        Self { known: Box::new(NothingKnown) }
+        Self { known: Box::new(NothingKnown), base: None, kept: None }
     }
 }
 
@@ -184,8 +203,16 @@ impl Solver<'_> {
         let directory = staging.path().join("layer");
         std::fs::create_dir(&directory).at("create", &directory)?;
         let new = make(&staging, &directory)?;
-        let encoded = layer::encode(&directory, std::io::sink(), new.known.as_ref())?;
-        self.keep_layer(request, &directory, &encoded)
+        let mut folders: Vec<PathBuf> = new.base.iter().map(|base| self.store.layer_path(base)).collect();
+        folders.push(directory);
+        let encoded = layer::encode_stacked(&folders, std::io::sink(), new.known.as_ref())?;
+        let record = LayerRecord { base: new.base, ..record_of(&encoded) };
+        let layer = self.keep_layer(request, &folders[folders.len() - 1], &record, &encoded.tree)?;
+        match new.kept {
+            Some(kept) if layer.diff_id == encoded.diff_id => kept(&layer.diff_id)?,
+            _ => {}
+        }
+        Ok(layer)
     }
 
     /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
@@ -194,21 +221,15 @@ impl Solver<'_> {
         &self,
         request: &LayerRequest<'_>,
         directory: &Path,
-        encoded: &Encoded,
+        record: &LayerRecord,
+        tree: &TreeDigest,
     ) -> Result<StepLayer, StepError> {
-        let mut below = request.parent.exact_digest();
-        if request.times != [None; 2] {
-            let mut hasher = FieldHasher::new("stack-at-1");
-            hasher.field(&below);
-            hasher.field(format!("{:?}", request.times).as_bytes());
-            below = hasher.finish();
-        }
-        if let Some(earlier) = self.store.layer_with_tree(&below, &encoded.tree)? {
+        let below = request.below();
+        if let Some(earlier) = self.store.layer_with_tree(&below, tree)? {
             return Ok(StepLayer::of_record(&earlier));
         }
-        let record = record_of(encoded);
-        self.store.add_layer(&record, directory)?;
-        self.store.add_tree(&below, &encoded.tree, &encoded.diff_id)?;
-        Ok(StepLayer::of_record(&record))
+        self.store.add_layer(record, directory)?;
+        self.store.add_tree(&below, tree, &record.diff_id)?;
+        Ok(StepLayer::of_record(record))
     }
 }

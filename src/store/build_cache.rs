@@ -57,7 +57,7 @@ impl<'a> Eviction<'a> {
 
     /// Asked once the layer is claimed: who needs it has said so by then.
     fn needs(&mut self, store: &Store, diff_id: &DiffId) -> Result<bool, StoreError> {
-        if (self.containers)().is_none_or(|layers| layers.contains(diff_id)) {
+        if store.is_base(diff_id)? || (self.containers)().is_none_or(|layers| layers.contains(diff_id)) {
             return Ok(true);
         }
         // Changes with every change that another process makes.
@@ -115,7 +115,10 @@ impl Store {
                 items.push(CacheItem { what, size: *size, created_at, used_at, in_use, shared: false });
             }
         }
-        items.sort_by(|a, b| (a.used_at, &a.what).cmp(&(b.used_at, &b.what)));
+        let standing = self.layers_by_base()?;
+        let is_base = |item: &CacheItem| matches!(&item.what, CacheContent::Layer(id) if standing.contains_key(id));
+        // What stands on a layer goes before it.
+        items.sort_by_cached_key(|item| (item.used_at, is_base(item), item.what.clone()));
         Ok(items)
     }
 
@@ -128,11 +131,15 @@ impl Store {
     ) -> Result<Vec<CacheItem>, StoreError> {
         let copies: HashSet<_> = copies.iter().map(|copy| copy.blob).collect();
         let of_images = self.layers_of_images()?;
+        let is_shared = |diff_id: &DiffId| of_images.contains(diff_id) || kept.contains(diff_id);
         let mut items = Vec::new();
         let used = self.cache_uses()?;
+        let standing = self.layers_by_base()?;
         for diff_id in self.all_layers()? {
-            let shared = of_images.contains(&diff_id) || kept.contains(&diff_id);
-            let record = used.get(&diff_id);
+            // A layer that others stand on is used whenever they are.
+            let users = || standing.get(&diff_id).into_iter().flatten().chain([&diff_id]);
+            let shared = users().any(is_shared);
+            let record = users().filter_map(|user| used.get(user)).max();
             if record.is_none() && shared {
                 continue;
             }

@@ -28,6 +28,8 @@ pub struct LayerRow {
     pub tree: Option<TreeDigest>,
     /// Encoding its folder gives its stream.
     pub built: bool,
+    /// The layer that it stands on.
+    pub base: Option<DiffId>,
     /// It was written before a power loss and not synced.
     pub unsynced: bool,
 }
@@ -40,13 +42,14 @@ impl Store {
 
     pub fn layer_rows(&self) -> Result<Vec<LayerRow>, StoreError> {
         let database = self.database();
-        let mut statement =
-            database.prepare_cached("SELECT diff_id, tree, built, boot FROM layers ORDER BY diff_id")?;
+        let mut statement = database
+            .prepare_cached("SELECT diff_id, tree, built, boot, base FROM layers ORDER BY base IS NOT NULL, diff_id")?;
         let rows = statement.query_map([], |row| {
             Ok(LayerRow {
                 diff_id: DiffId::from_bytes(row.get(0)?),
                 tree: row.get::<_, Option<[u8; 32]>>(1)?.map(TreeDigest::from_bytes),
                 built: row.get(2)?,
+                base: row.get::<_, Option<[u8; 32]>>(4)?.map(DiffId::from_bytes),
                 unsynced: row.get::<_, Option<String>>(3)?.is_some_and(|boot| boot != self.boot),
             })
         })?;

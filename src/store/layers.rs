@@ -22,6 +22,8 @@ pub struct LayerRecord {
     pub made_at: i64,
     /// True when a step made it, so that `layer::encode` makes its stream again.
     pub built: bool,
+    /// The layer whose folder is below its own, which has only what differs. That one is whole.
+    pub base: Option<DiffId>,
 }
 
 /// A layer's stream as a blob: as it was loaded or pulled, or once it was compressed.
@@ -38,12 +40,12 @@ pub struct LayerBlob {
 }
 
 impl Store {
-    /// Where the unpacked layer is, or would be.
+    /// Where the unpacked layer's own folder is, or would be.
     pub fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
         self.root.join("layers").join(diff_id.hex())
     }
 
-    /// The layer's record, when it is there unpacked and can be trusted.
+    /// The layer's record, when it is there unpacked and can be trusted, with the layer that it stands on.
     pub fn layer(&self, diff_id: &DiffId) -> Result<Option<LayerRecord>, StoreError> {
         if let Some(record) = self.present().get(diff_id) {
             return Ok(Some(record.clone()));
@@ -52,7 +54,7 @@ impl Store {
         let record = self
             .database()
             .prepare_cached(
-                "SELECT tree, stream_size, content_size, made_at, built FROM layers
+                "SELECT tree, stream_size, content_size, made_at, built, base FROM layers
                  WHERE diff_id = ?1 AND (boot IS NULL OR boot = ?2)",
             )?
             .query_row(params![diff_id.as_bytes(), self.boot], |row| {
@@ -63,19 +65,26 @@ impl Store {
                     content_size: row.get::<_, i64>(2)? as u64,
                     made_at: row.get(3)?,
                     built: row.get(4)?,
+                    base: row.get::<_, Option<[u8; 32]>>(5)?.map(DiffId::from_bytes),
                 })
             })
             .optional()?;
-        let record = record.filter(|_| self.layer_path(diff_id).is_dir());
+        let mut record = record.filter(|_| self.layer_path(diff_id).is_dir());
+        if let Some(base) = record.as_ref().and_then(|record| record.base)
+            && (base == *diff_id || self.layer(&base)?.is_none())
+        {
+            record = None;
+        }
         if let Some(record) = record.as_ref().filter(|_| is_held) {
             self.present().insert(*diff_id, record.clone());
         }
         Ok(record)
     }
 
-    /// The folder of the unpacked layer, when there is one.
-    pub fn layer_dir(&self, diff_id: &DiffId) -> Result<Option<PathBuf>, StoreError> {
-        Ok(self.layer(diff_id)?.map(|_| self.layer_path(diff_id)))
+    /// The folders of the unpacked layer, when it is there, the lowest first: what overlayfs shows of them is the layer.
+    pub fn layer_folders(&self, diff_id: &DiffId) -> Result<Option<Vec<PathBuf>>, StoreError> {
+        let folders = |record: LayerRecord| record.base.iter().chain([diff_id]).map(|id| self.layer_path(id)).collect();
+        Ok(self.layer(diff_id)?.map(folders))
     }
 
     /// Takes the folder `directory` as the layer of `record`. When the layer is there already, the one there is kept.
@@ -99,8 +108,8 @@ impl Store {
         std::fs::rename(directory, &target).at("rename", directory)?;
         self.database()
             .prepare_cached(
-                "INSERT OR REPLACE INTO layers (diff_id, tree, stream_size, content_size, made_at, built, boot)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                "INSERT OR REPLACE INTO layers (diff_id, tree, stream_size, content_size, made_at, built, boot, base)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?
             .execute(params![
                 record.diff_id.as_bytes(),
@@ -110,6 +119,7 @@ impl Store {
                 record.made_at,
                 record.built,
                 self.boot,
+                record.base.as_ref().map(DiffId::as_bytes),
             ])?;
         Ok(target)
     }

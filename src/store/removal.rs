@@ -1,6 +1,8 @@
 //! Layers and blobs that nothing needs any more.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+
+use rusqlite::OptionalExtension as _;
 
 use super::leases::Claim;
 use super::{Store, StoreError};
@@ -17,16 +19,49 @@ pub struct ClaimedLayers<'a> {
 }
 
 impl Store {
-    /// Claims those of `candidates` that no running process uses. Only then is it time to find out what is needed.
+    /// Claims those of `candidates`, and of the layers they stand on, that no running process uses. Only then is it time
+    /// to find out what is needed.
     pub fn claim_layers(&self, candidates: &[DiffId]) -> Result<ClaimedLayers<'_>, StoreError> {
         let mut seen = HashSet::new();
         let mut layers = Vec::new();
-        for diff_id in candidates.iter().filter(|diff_id| seen.insert(**diff_id)) {
+        let mut bases = Vec::new();
+        for diff_id in candidates {
+            bases.extend(self.base_of(diff_id)?);
+        }
+        // What stands on another goes before it.
+        bases.retain(|base| seen.insert(*base));
+        let others: Vec<DiffId> = candidates.iter().copied().filter(|diff_id| seen.insert(*diff_id)).collect();
+        for diff_id in others.iter().chain(&bases) {
             if let Some(claim) = self.claim(diff_id.as_bytes())? {
                 layers.push((*diff_id, claim));
             }
         }
         Ok(ClaimedLayers { store: self, layers })
+    }
+
+    /// The layer that this one stands on, trusted or not.
+    fn base_of(&self, diff_id: &DiffId) -> Result<Option<DiffId>, StoreError> {
+        let database = self.database();
+        let mut statement =
+            database.prepare_cached("SELECT base FROM layers WHERE diff_id = ?1 AND base IS NOT NULL")?;
+        Ok(statement.query_row([diff_id.as_bytes()], |row| row.get(0)).optional()?.map(DiffId::from_bytes))
+    }
+
+    /// Which layers stand on which.
+    pub(super) fn layers_by_base(&self) -> Result<HashMap<DiffId, Vec<DiffId>>, StoreError> {
+        let database = self.database();
+        let mut statement = database.prepare_cached("SELECT base, diff_id FROM layers WHERE base IS NOT NULL")?;
+        let mut rows = statement.query([])?;
+        let mut standing: HashMap<_, Vec<DiffId>> = HashMap::new();
+        while let Some(row) = rows.next()? {
+            standing.entry(DiffId::from_bytes(row.get(0)?)).or_default().push(DiffId::from_bytes(row.get(1)?));
+        }
+        Ok(standing)
+    }
+
+    /// Whether another layer stands on this one.
+    pub(super) fn is_base(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
+        Ok(self.database().prepare_cached("SELECT 1 FROM layers WHERE base = ?1")?.exists([diff_id.as_bytes()])?)
     }
 
     /// All layers that there is anything of: folders, blobs, or words about them.
@@ -105,13 +140,13 @@ impl ClaimedLayers<'_> {
         !self.layers.is_empty()
     }
 
-    /// Removes those that no image, no cache record and nobody in `kept` needs. Gives the removed ones.
+    /// Removes those that no image, no cache record, no other layer and nobody in `kept` needs. Gives the removed ones.
     pub fn remove_unused(self, kept: &HashSet<DiffId>) -> Result<Vec<DiffId>, StoreError> {
         let mut needed = self.store.layers_of_images()?;
         needed.extend(self.store.layers_of_cache()?);
         let mut removed = Vec::new();
         for (diff_id, _claim) in &self.layers {
-            if !needed.contains(diff_id) && !kept.contains(diff_id) {
+            if !needed.contains(diff_id) && !kept.contains(diff_id) && !self.store.is_base(diff_id)? {
                 self.store.remove_layer(diff_id)?;
                 removed.push(*diff_id);
             }

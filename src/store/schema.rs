@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use super::StoreError;
 
 /// How each version is made from the one before; the first from nothing. One that was released is never changed.
-const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS, LAYERS_ELSEWHERE, EXPLANATIONS];
+const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS, LAYERS_ELSEWHERE, EXPLANATIONS, STACKED_LAYERS];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Tags that mean several images, and annotations.
@@ -40,6 +40,12 @@ CREATE TABLE layer_claims (         -- what a cache says of layers that a step m
     content_size  INTEGER NOT NULL, -- as in layers
     made_at       INTEGER NOT NULL  -- as in layers
 ) STRICT, WITHOUT ROWID;
+";
+
+/// Layers that are kept as what differs from another one.
+const STACKED_LAYERS: &str = "
+ALTER TABLE layers ADD COLUMN base BLOB; -- the layer whose folder is below its own; NULL for one that is whole
+CREATE INDEX layers_base ON layers(base);
 ";
 
 /// Why builds did what they did.

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 
@@ -17,6 +18,7 @@ fn layer_record(byte: u8) -> LayerRecord {
         stream_size: 1024,
         content_size: 3,
         made_at: 7,
+        base: None,
         built: true,
     }
 }
@@ -29,6 +31,41 @@ fn add_layer(store: &Store, byte: u8) -> LayerRecord {
     let record = layer_record(byte);
     store.add_layer(&record, &directory).unwrap();
     record
+}
+
+#[test]
+fn a_layer_stays_while_another_stands_on_it() {
+    let (folder, store) = store();
+    let open = || Store::open(folder.path()).unwrap();
+    let base = add_layer(&store, 1);
+    let upper = LayerRecord { base: Some(base.diff_id), ..layer_record(2) };
+    let add_upper = |store: &Store| {
+        let staging = store.staging().unwrap();
+        let directory = staging.path().join("layer");
+        fs::create_dir(&directory).unwrap();
+        store.add_layer(&upper, &directory).unwrap();
+    };
+    add_upper(&store);
+    drop(store);
+    let user = open();
+    let folders = [user.layer_path(&base.diff_id), user.layer_path(&upper.diff_id)];
+    assert_eq!(user.layer_folders(&upper.diff_id).unwrap().unwrap(), folders);
+    let remove = |diff_id| {
+        let store = open();
+        let mut removed = store.claim_layers(&[diff_id]).unwrap().remove_unused(&HashSet::new()).unwrap();
+        removed.sort();
+        removed
+    };
+    assert_eq!(remove(upper.diff_id), [], "both are used");
+    drop(user);
+    assert_eq!(remove(base.diff_id), [], "another stands on it");
+    assert_eq!(remove(upper.diff_id), [base.diff_id, upper.diff_id], "nothing else needs it");
+
+    let store = open();
+    add_layer(&store, 1);
+    add_upper(&store);
+    fs::remove_dir_all(store.layer_path(&base.diff_id)).unwrap();
+    assert_eq!(open().layer(&upper.diff_id).unwrap(), None, "what it stands on is gone");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use super::{TransferError, make_present};
 use crate::digest::{BlobDigest, DiffId, HashingWriter};
 use crate::image::{Descriptor, media_type};
-use crate::layer::{Compression, Decoder, GzipWriter, NothingKnown, ZstdWriter, encode};
+use crate::layer::{Compression, Decoder, GzipWriter, NothingKnown, ZstdWriter, encode_stacked};
 use crate::store::{LayerBlob, Store, StoreError};
 
 /// The forms in which layers are handed out.
@@ -88,7 +88,8 @@ pub fn write_stream(store: &Store, diff_id: &DiffId, out: impl Write + Send) -> 
     let plain = blobs.iter().find(|blob| LayerFormat::Tar.suits(&blob.media_type));
     let built = store.layer(diff_id)?.filter(|layer| layer.built);
     if let (None, Some(_)) = (plain, built) {
-        let encoded = encode(&store.layer_path(diff_id), out, &NothingKnown)
+        let folders = store.layer_folders(diff_id)?.unwrap_or_default();
+        let encoded = encode_stacked(&folders, out, &NothingKnown)
             .map_err(|source| TransferError::Layer { diff_id: *diff_id, source })?;
         return check(diff_id, encoded.diff_id);
     }

@@ -138,6 +138,82 @@ fn layers(store: &TestStore) -> String {
     store.run(&["image", "inspect", "--format", "{{json .RootFS.Layers}}", "tree"]).ok().stdout()
 }
 
+/// The names in the folders of the store's layers, the largest folder last.
+fn layer_folders(store: &TestStore) -> Vec<usize> {
+    let folders = std::fs::read_dir(store.root().join("layers")).expect("layers are there").flatten();
+    let mut counts: Vec<usize> =
+        folders.map(|folder| walkdir::WalkDir::new(folder.path()).into_iter().count()).collect();
+    counts.sort_unstable();
+    counts
+}
+
+#[test]
+fn a_layer_that_differs_little_has_only_what_differs() {
+    let fill = |store: &TestStore| {
+        let past = SystemTime::UNIX_EPOCH + Duration::from_secs(900_000_000);
+        for number in 0..120 {
+            let path = store.write(&format!("ctx/d{}/{number}", number % 4), format!("content {number}"));
+            std::fs::File::open(path).and_then(|file| file.set_modified(past)).expect("a time can be set");
+        }
+        store.write("ctx/Dockerfile", "FROM scratch\nCOPY . /d/\n");
+        store.write("ctx/.dockerignore", "Dockerfile\n.dockerignore\n");
+    };
+    let set_times = |store: &TestStore| {
+        let past = SystemTime::UNIX_EPOCH + Duration::from_secs(900_000_000);
+        for folder in 0..5 {
+            let path = store.work().join(format!("ctx/d{folder}"));
+            let _ = std::fs::File::open(path).and_then(|folder| folder.set_modified(past));
+        }
+    };
+    let changed = |store: &TestStore| {
+        store.write("ctx/d1/1", "CONTENT");
+        store.write("ctx/d4/new", "new");
+        for name in ["d1/1", "d4/new"] {
+            let file = std::fs::File::open(store.work().join("ctx").join(name)).expect("it was written");
+            file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(900_000_001)).expect("a time can be set");
+        }
+        set_times(store);
+    };
+    let store = TestStore::empty();
+    fill(&store);
+    set_times(&store);
+    let first = layers(&store);
+    changed(&store);
+    let second = layers(&store);
+    assert_ne!(first, second);
+    let small = layer_folders(&store)[0];
+    assert_eq!(small, 6, "the folder itself, d, d/d1, d/d1/1, d/d4 and d/d4/new");
+
+    let clean = TestStore::empty();
+    fill(&clean);
+    changed(&clean);
+    assert_eq!(layers(&clean), second, "as if it were the first build");
+    let saved = |store: &TestStore| {
+        let path = store.work().join("saved.tar");
+        store.run(&["save", "-o", &path.display().to_string(), "tree"]).ok();
+        std::fs::read(path).expect("it was saved")
+    };
+    assert!(saved(&store) == saved(&clean), "the same bytes");
+
+    std::fs::remove_file(store.work().join("ctx/d0/4")).expect("it was written");
+    std::fs::remove_file(clean.work().join("ctx/d0/4")).expect("it was written");
+    set_times(&store);
+    set_times(&clean);
+    assert_eq!(layers(&store), layers(&clean), "what is gone is nowhere");
+
+    // The first layer has no image and no record, but the second stands on it.
+    store.run(&["build", "-q", "-t", "other", "--build-context", "x=ctx", "ctx"]).ok();
+    store.run(&["builder", "prune", "-a", "-f"]).ok();
+    assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
+    let output = store.work().join("out");
+    store.run(&["build", "-q", "-o", &format!("type=local,dest={}", output.display()), "ctx"]).ok();
+    assert_eq!(std::fs::read_to_string(output.join("d/d1/1")).ok().as_deref(), Some("CONTENT"));
+    store.run(&["rmi", "-f", "tree", "other"]).ok();
+    store.run(&["image", "prune", "-a", "-f"]).ok();
+    store.run(&["builder", "prune", "-a", "-f"]).ok();
+    assert_eq!(layer_folders(&store), [0; 0], "nothing needs a layer, and none is left");
+}
+
 #[test]
 fn files_that_did_not_change_are_linked_and_the_others_are_not() {
     use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};

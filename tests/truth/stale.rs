@@ -28,7 +28,15 @@ impl Dice {
     }
 }
 
-const FILES: u64 = 12;
+/// So many that layers are kept as what differs from another, and so few that edits often meet the same file.
+const FILES: u64 = 195;
+/// Of these most are edited.
+const OFTEN: u64 = 12;
+
+fn any(dice: &mut Dice) -> u64 {
+    let below = if dice.below(4) == 0 { FILES } else { OFTEN };
+    dice.below(below)
+}
 
 fn file(context: &Path, number: u64) -> PathBuf {
     context.join(format!("d{}/f{number}", number % 3))
@@ -40,12 +48,20 @@ fn set_time(path: &Path, time: SystemTime) {
 
 /// Changes one thing; gives its name for the report.
 fn edit(context: &Path, dice: &mut Dice) -> &'static str {
-    let path = file(context, dice.below(FILES));
+    let path = file(context, any(dice));
     let modified = fs::metadata(&path).unwrap().modified().unwrap();
     let size = fs::metadata(&path).unwrap().len() as usize;
     let content: Vec<u8> = (0..size).map(|_| b'a' + dice.below(26) as u8).collect();
     let aside = path.with_extension("new");
-    match dice.below(8) {
+    match dice.below(10) {
+        8 => {
+            fs::write(path.with_extension(format!("{}", dice.below(3))), &content).unwrap();
+            "another file"
+        }
+        9 => {
+            let _ = fs::remove_file(path.with_extension(format!("{}", dice.below(3))));
+            "a file less, perhaps"
+        }
         0 => {
             let mut file = fs::File::options().write(true).open(&path).unwrap();
             file.rewind().unwrap();
@@ -60,7 +76,7 @@ fn edit(context: &Path, dice: &mut Dice) -> &'static str {
             "renamed over, size and time kept"
         }
         2 => {
-            let other = file(context, dice.below(FILES));
+            let other = file(context, any(dice));
             if other != path {
                 fs::remove_file(&path).unwrap();
                 fs::hard_link(&other, &path).unwrap();
@@ -74,7 +90,7 @@ fn edit(context: &Path, dice: &mut Dice) -> &'static str {
             "removed and made anew, perhaps with the same inode"
         }
         4 => {
-            let other = file(context, dice.below(FILES));
+            let other = file(context, any(dice));
             let time = fs::metadata(&other).unwrap().modified().unwrap();
             fs::write(&path, &content).unwrap();
             set_time(&path, time);
@@ -86,7 +102,7 @@ fn edit(context: &Path, dice: &mut Dice) -> &'static str {
             "the mode of a folder"
         }
         6 => {
-            let other = file(context, dice.below(FILES));
+            let other = file(context, any(dice));
             fs::rename(&path, &aside).unwrap();
             if other != path {
                 fs::rename(&other, &path).unwrap();
@@ -107,7 +123,7 @@ fn edit(context: &Path, dice: &mut Dice) -> &'static str {
 
 #[test]
 fn every_image_is_what_a_clean_build_makes() {
-    let edits: u64 = std::env::var("RBUILD_TEST_EDITS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
+    let edits: u64 = std::env::var("RBUILD_TEST_EDITS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
     let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
     let mut dice = Dice::new(u64::from(seed) | 1);
     let store = TestStore::empty();

@@ -1,5 +1,7 @@
 //! `ps --filter`: docker's keys. Values of one key are alternatives, except labels, which must all be there.
 
+use std::collections::HashSet;
+
 use regex::Regex;
 
 use crate::cli::CliError;
@@ -27,8 +29,8 @@ pub(super) struct Filters {
 /// An image that containers stand on.
 struct Ancestor {
     word: String,
-    id: Option<ImageId>,
-    layers: Vec<crate::digest::DiffId>,
+    /// It, and all that begin with its layers.
+    images: HashSet<String>,
 }
 
 struct PortRange {
@@ -142,17 +144,23 @@ fn is_status(text: &str) -> bool {
 impl Ancestor {
     /// An image that is not there any more still counts by the name that containers were made with.
     fn find(word: &str, store: &Store) -> Self {
-        let id = store.find_image(word).ok().map(|found| found.id);
-        let config = id.as_ref().and_then(|id| crate::cli::image_info::read_config(store, id).ok());
-        let layers = config.map(|config| config.into_value().rootfs.diff_ids).unwrap_or_default();
-        Self { word: word.to_owned(), id, layers }
+        let layers = |id: &ImageId| {
+            let config = crate::cli::image_info::read_config(store, id).ok();
+            config.map(|config| config.into_value().rootfs.diff_ids).unwrap_or_default()
+        };
+        let mut images = HashSet::new();
+        if let Ok(found) = store.find_image(word) {
+            images.insert(found.id.to_string());
+            let own = layers(&found.id);
+            let others = store.images().unwrap_or_default().into_iter().map(|image| image.id);
+            let above = others.filter(|id| !own.is_empty() && layers(id).starts_with(&own));
+            images.extend(above.map(|id| id.to_string()));
+        }
+        Self { word: word.to_owned(), images }
     }
 
     fn is_below(&self, entry: &Entry) -> bool {
-        let record = &entry.record;
-        record.config.image == self.word
-            || self.id.as_ref().is_some_and(|id| record.image == id.to_string())
-            || !self.layers.is_empty() && record.diff_ids().starts_with(&self.layers)
+        entry.record.config.image == self.word || self.images.contains(&entry.record.image)
     }
 }
 

@@ -99,7 +99,7 @@ fn details(group: &Group) -> Result<String, CliError> {
     Ok(format!("{title}{total}\n\n{table}\n"))
 }
 
-/// What each layer takes: its folder and its blobs, but for copies that belong to the cache.
+/// What each layer takes, and each that one of them stands on: its folder and its blobs, but for copies that belong to the cache.
 fn layer_sizes(
     store: &Store,
     usage: &Usage,
@@ -107,7 +107,11 @@ fn layer_sizes(
     copies: &[CompressedCopy],
 ) -> Result<Vec<(DiffId, u64)>, CliError> {
     let mut sizes = Vec::new();
+    let mut diff_ids = image.config.rootfs.diff_ids.clone();
     for diff_id in &image.config.rootfs.diff_ids {
+        diff_ids.extend(store.layer(diff_id)?.and_then(|layer| layer.base));
+    }
+    for diff_id in &diff_ids {
         let blobs = store.layer_blobs(diff_id)?;
         let own = blobs.iter().filter(|blob| copies.iter().all(|copy| copy.blob != blob.digest));
         let blobs: u64 = own.filter_map(|blob| usage.blobs.get(&blob.digest)).sum();

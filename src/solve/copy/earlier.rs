@@ -1,18 +1,18 @@
-//! What the same copy made the last time: files that have not changed since are linked from that layer, not written again.
+//! What the same copy made the last time: files that have not changed since are taken from that layer, not written again.
 //!
-//! For every copy from a context, `copies/<hex>` in the store lists the files of the layer that it made:
+//! For every copy from a context, `copies/<hex>` in the store lists what it put into the layer that it made:
 //!
 //! ```text
-//! "rbuild copy 1\n", diffID (32 bytes)
-//! per file: path length (u16, little-endian), path, content digest (32 bytes)
-//! BLAKE3 of all that
+//! "rbuild copy 2\n", diffID (32 bytes), what is below the layer (32 bytes), whether the list is whole (u8)
+//! the list, BLAKE3 of all that
 //! ```
 //!
+//! The new layer stands on that layer when little differs (see `stacked`); else its files are links to the old ones.
 //! A file is linked only to the same path of a layer that the same instruction made: in one stack of layers the two never
 //! show under different names, so nothing takes them for hard links of the image.
 
-use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,7 @@ use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
 use crate::digest::{ContentDigest, DiffId, FieldHasher};
 use crate::io_error::AtPath;
+use crate::layer::KnownDigests;
 use crate::plan::{CopySource, CopyStep, TreeSource};
 use crate::snapshot::{Attributes, Draft, SnapshotError};
 use crate::store::{Store, StoreError};
@@ -28,19 +29,31 @@ use crate::store::{Store, StoreError};
 use super::super::error::StepError;
 use super::super::key;
 use super::super::settings::Solver;
+use super::list::{Kind, List};
 
-const MAGIC: &[u8] = b"rbuild copy 1\n";
+const MAGIC: &[u8] = b"rbuild copy 2\n";
 /// Below this number of files, a list costs more than it saves.
 const FEWEST_FILES: usize = 64;
 /// ext4 gives a file no more than 65,000 names.
 const MOST_LINKS: u64 = 60_000;
 
-/// The layer that the copy made before, as far as it is still there.
+/// The layer that the copy made before, which is still there, in one folder.
 pub(super) struct Earlier {
-    root: PathBuf,
-    files: HashMap<PathBuf, ContentDigest>,
+    pub diff_id: DiffId,
+    pub root: PathBuf,
+    pub made: Copied,
     /// The folder that was looked into last.
     folder: Option<(PathBuf, OwnedFd)>,
+}
+
+/// What a copy put into its layer.
+#[derive(Debug)]
+pub(super) struct Copied {
+    pub list: List,
+    /// The list has all that it put there.
+    pub is_whole: bool,
+    /// What it depends on beside the files: [`LayerRequest::below`](super::super::layers::LayerRequest::below).
+    pub below: [u8; 32],
 }
 
 /// The name of the list of what `step` copies: of what it does, and from which folders, whatever is in them.
@@ -66,9 +79,10 @@ impl Earlier {
     pub fn load(store: &Store, name: &str) -> Result<Option<Self>, StoreError> {
         let Ok(bytes) = std::fs::read(store.copies()?.join(name)) else { return Ok(None) };
         // A list that a power loss has damaged is no list.
-        let Some((diff_id, files)) = parse(&bytes) else { return Ok(None) };
-        let folder = store.layer_dir(&diff_id)?;
-        Ok(folder.map(|root| Self { root, files, folder: None }))
+        let Some((diff_id, made)) = parse(bytes) else { return Ok(None) };
+        let folders = store.layer_folders(&diff_id)?.unwrap_or_default();
+        let [root] = folders.as_slice() else { return Ok(None) };
+        Ok(Some(Self { diff_id, root: root.clone(), made, folder: None }))
     }
 
     /// Links the earlier file at `path` into the draft when it is the same in content and attributes.
@@ -79,7 +93,10 @@ impl Earlier {
         digest: &ContentDigest,
         attributes: &Attributes,
     ) -> Result<bool, SnapshotError> {
-        if self.files.get(path) != Some(digest) || !attributes.xattrs.is_empty() {
+        let earlier = self.made.list.get(path);
+        let is_same =
+            earlier.is_some_and(|file| matches!(file.kind, Kind::File | Kind::LinkedFile) && file.digest == *digest);
+        if !is_same || !attributes.xattrs.is_empty() {
             return Ok(false);
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
@@ -107,70 +124,83 @@ impl Earlier {
     }
 }
 
-/// Writes the list of the files that are in the layer now.
-pub(super) fn save(
-    store: &Store,
-    name: &str,
-    diff_id: &DiffId,
-    files: &HashMap<PathBuf, ContentDigest>,
-) -> Result<(), StepError> {
-    if files.len() < FEWEST_FILES {
+/// Writes the list of what is in the layer now, unless that is kept as what differs from another.
+pub(super) fn save(store: &Store, name: &str, diff_id: &DiffId, made: &Copied) -> Result<(), StoreError> {
+    if made.list.len() < FEWEST_FILES || store.layer_folders(diff_id)?.is_none_or(|folders| folders.len() != 1) {
         return Ok(());
     }
-    let mut bytes = [MAGIC, diff_id.as_bytes()].concat();
-    for (path, digest) in files {
-        let path = path.as_os_str().as_bytes();
-        let Ok(length) = u16::try_from(path.len()) else { continue };
-        bytes.extend_from_slice(&length.to_le_bytes());
-        bytes.extend_from_slice(path);
-        bytes.extend_from_slice(digest.as_bytes());
-    }
-    bytes.extend_from_slice(blake3::hash(&bytes).as_bytes());
     let staging = store.staging()?;
     let new = staging.path().join("copy");
-    std::fs::write(&new, bytes).at("write", &new)?;
+    let file = File::create(&new).at("create", &new)?;
+    write(file, diff_id, made).at("write", &new)?;
     std::fs::rename(&new, store.copies()?.join(name)).at("rename", &new)?;
     Ok(())
 }
 
-fn parse(bytes: &[u8]) -> Option<(DiffId, HashMap<PathBuf, ContentDigest>)> {
+fn write(file: File, diff_id: &DiffId, made: &Copied) -> std::io::Result<()> {
+    let mut out = BufWriter::with_capacity(64 << 10, file);
+    let mut hasher = blake3::Hasher::new();
+    let mut put = |bytes: &[u8]| {
+        hasher.update(bytes);
+        out.write_all(bytes)
+    };
+    put(MAGIC)?;
+    put(diff_id.as_bytes())?;
+    put(&made.below)?;
+    put(&[u8::from(made.is_whole)])?;
+    made.list.records().try_for_each(put)?;
+    out.write_all(hasher.finalize().as_bytes())?;
+    out.flush()
+}
+
+fn parse(mut bytes: Vec<u8>) -> Option<(DiffId, Copied)> {
     let (content, checksum) = bytes.split_last_chunk::<32>()?;
     if blake3::hash(content).as_bytes() != checksum {
         return None;
     }
-    let (diff_id, mut rest) = content.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
-    let mut files = HashMap::new();
-    while !rest.is_empty() {
-        let (length, after) = rest.split_first_chunk::<2>()?;
-        let (path, after) = after.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-        let (digest, after) = after.split_first_chunk::<32>()?;
-        files.insert(PathBuf::from(OsStr::from_bytes(path)), ContentDigest::from_bytes(*digest));
-        rest = after;
+    let (diff_id, rest) = content.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
+    let (below, rest) = rest.split_first_chunk::<32>()?;
+    let (&[is_whole], rest) = rest.split_first_chunk::<1>()?;
+    let (diff_id, below, start) = (DiffId::from_bytes(*diff_id), *below, content.len() - rest.len());
+    bytes.truncate(bytes.len() - checksum.len());
+    bytes.drain(..start);
+    Some((diff_id, Copied { list: List::parse(bytes)?, is_whole: is_whole == 1, below }))
+}
+
+impl KnownDigests for Copied {
+    fn content_digest(&self, path: &Path) -> Option<ContentDigest> {
+        self.list.content_digest(path)
     }
-    Some((DiffId::from_bytes(*diff_id), files))
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::list::tests::file;
+    use super::super::list::{Listing, Placed};
     use super::*;
 
     #[test]
     fn a_damaged_list_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let store = Store::open(folder.path()).unwrap();
-        let files: HashMap<PathBuf, ContentDigest> =
-            (0..100).map(|number| (format!("d/{number}").into(), ContentDigest::from_bytes([number; 32]))).collect();
+        let path = folder.path().join("list");
+        let mut listing = Listing::default();
+        (10..90).for_each(|number| listing.push(&file(&format!("d/{number}"), number)));
         let diff_id = DiffId::from_bytes([7; 32]);
-        save(&store, "name", &diff_id, &files).unwrap();
-        let path = store.copies().unwrap().join("name");
+        let made = Copied { list: listing.finish().0, is_whole: true, below: [8; 32] };
+        write(File::create(&path).unwrap(), &diff_id, &made).unwrap();
         let bytes = std::fs::read(&path).unwrap();
-        assert_eq!(parse(&bytes), Some((diff_id, files)));
-        assert_eq!(parse(&bytes[..bytes.len() - 1]), None);
-        for place in [0, 20, bytes.len() / 2, bytes.len() - 1] {
+        let (again, read) = parse(bytes.clone()).unwrap();
+        assert_eq!((again, read.is_whole, read.below, read.list.len()), (diff_id, true, [8; 32], 80));
+        let placed: Option<Placed<'_>> = read.list.get(Path::new("d/20"));
+        assert_eq!(placed, Some(file("d/20", 20)));
+        for place in [0, 20, 90, bytes.len() / 2, bytes.len() - 1] {
             let mut damaged = bytes.clone();
             damaged[place] ^= 1;
-            assert_eq!(parse(&damaged), None);
+            assert!(parse(damaged).is_none(), "{place}");
         }
+        assert!(parse(bytes[..bytes.len() - 1].to_vec()).is_none());
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        std::fs::rename(&path, store.copies().unwrap().join("name")).unwrap();
         assert!(Earlier::load(&store, "name").unwrap().is_none(), "its layer is not in the store");
     }
 }

@@ -6,24 +6,27 @@
 mod archive;
 mod earlier;
 mod gather;
+mod list;
 mod listing;
 mod place;
 mod remote;
 mod source;
+mod stacked;
 
 use std::sync::Arc;
 
 use crate::digest::{CacheKey, FieldHasher};
+use crate::io_error::AtPath as _;
 use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
-use crate::snapshot::{Draft, Stack};
+use crate::snapshot::{Draft, Lower, Stack};
 
 pub(super) use source::{Facts, Files};
 
 use super::error::StepError;
 use super::key;
-use super::layers::{LayerRequest, Made, NewLayer};
+use super::layers::{Kept, LayerRequest, Made, NewLayer};
 use super::settings::Solver;
-use earlier::Earlier;
+use earlier::{Copied, Earlier};
 use gather::Gathered;
 use place::Placer;
 
@@ -95,17 +98,31 @@ impl Solver<'_> {
         gathered: &[Gathered],
     ) -> Result<Stack, StepError> {
         let parent = request.parent;
-        let mut copied = None;
-        let stack = self.layer(made, request, |_, directory| {
+        self.layer(made, request, |_, directory| {
             let nothing = Stack::default();
             let looked_at = if key::looks_below(step) { parent } else { &nothing };
             let (below, owner) = self.below(looked_at, step.chown.as_deref())?;
-            let draft = Draft::over(if step.link { &[] } else { &below }, directory)?.no_later_than(step.latest_time);
+            let below = if step.link { Vec::new() } else { below };
             let list = earlier::list_name(self, step)?;
             let earlier = match &list {
                 Some(list) => Earlier::load(self.store, list)?,
                 None => None,
             };
+            let earlier = match earlier {
+                Some(earlier) if earlier.made.is_whole && earlier.made.below == request.below() => {
+                    let draft = Draft::over(&[&below[..], &[Lower::Folder(earlier.root.clone())]].concat(), directory)?;
+                    let mut placer = Placer::new(draft.no_later_than(step.latest_time), step, owner);
+                    if stacked::place_differing(&mut placer, gathered, &earlier.made.list)? {
+                        let known = stacked::Known { own: placer.finish()?.0, earlier: earlier.made.list };
+                        return Ok(NewLayer { known: Box::new(known), base: Some(earlier.diff_id), kept: None });
+                    }
+                    std::fs::remove_dir_all(directory).at("remove", directory)?;
+                    std::fs::create_dir(directory).at("create", directory)?;
+                    Some(earlier)
+                }
+                earlier => earlier,
+            };
+            let draft = Draft::over(&below, directory)?.no_later_than(step.latest_time);
             let mut placer = Placer::new(draft, step, owner).with_earlier(earlier);
             for gathered in gathered {
                 if self.cancellation.is_cancelled() {
@@ -113,14 +130,14 @@ impl Solver<'_> {
                 }
                 placer.place(gathered)?;
             }
-            let known = Arc::new(placer.finish()?);
-            copied = list.map(|list| (list, Arc::clone(&known)));
-            Ok(NewLayer { known: Box::new(known) })
-        })?;
-        if let (Some((list, files)), Some(layer)) = (copied, stack.layers.last()) {
-            earlier::save(self.store, &list, &layer.diff_id, &files)?;
-        }
-        Ok(stack)
+            let (files, is_whole) = placer.finish()?;
+            let copied = Arc::new(Copied { list: files, is_whole, below: request.below() });
+            let known = Box::new(Arc::clone(&copied));
+            let save = |list: String| -> Kept<'_> {
+                Box::new(move |diff_id| Ok(earlier::save(self.store, &list, diff_id, &copied)?))
+            };
+            Ok(NewLayer { known, base: None, kept: list.map(save) })
+        })
     }
 
     fn gather(&self, step: &CopyStep, stacks: &[Stack]) -> Result<Vec<Gathered>, StepError> {

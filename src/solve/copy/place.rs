@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::context::{SelectOptions, SelectedItem, SelectedRoot};
@@ -19,6 +20,7 @@ use super::super::error::StepError;
 use super::archive;
 use super::earlier::Earlier;
 use super::gather::{Content, Gathered};
+use super::list::{Kind, List, Listing, Placed};
 use super::source::{Facts, Files};
 
 pub(super) struct Placer<'a> {
@@ -28,13 +30,13 @@ pub(super) struct Placer<'a> {
     pub(super) owner: Option<Owner>,
     /// The first place of files with several names.
     links: HashMap<(u64, u64), PathBuf>,
-    known: HashMap<PathBuf, ContentDigest>,
+    listing: Listing,
     earlier: Option<Earlier>,
 }
 
 impl<'a> Placer<'a> {
     pub fn new(draft: Draft, step: &'a CopyStep, owner: Option<Owner>) -> Self {
-        Self { draft, step, owner, links: HashMap::new(), known: HashMap::new(), earlier: None }
+        Self { draft, step, owner, links: HashMap::new(), listing: Listing::default(), earlier: None }
     }
 
     /// Files that the same copy put into an earlier layer are taken from there.
@@ -42,10 +44,10 @@ impl<'a> Placer<'a> {
         Self { earlier, ..self }
     }
 
-    /// Ends the layer; gives the digests of the files in it.
-    pub fn finish(self) -> Result<HashMap<PathBuf, ContentDigest>, StepError> {
+    /// Ends the layer; gives what was put into it, and whether that list is whole.
+    pub fn finish(self) -> Result<(List, bool), StepError> {
         self.draft.finish()?;
-        Ok(self.known)
+        Ok(self.listing.finish())
     }
 
     pub fn place(&mut self, gathered: &Gathered) -> Result<(), StepError> {
@@ -89,21 +91,70 @@ impl<'a> Placer<'a> {
     }
 
     fn place_root(&mut self, files: &Files, root: &SelectedRoot, options: &SelectOptions) -> Result<(), StepError> {
-        let base = if self.step.parents {
-            self.destination_folder()?
-        } else {
-            self.target(root.kind.is_directory(), &root.name)?
-        };
+        let base = self.base_of(root)?;
         root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
             let target = join(&base, &item.destination);
             let facts = files.facts(&item.source)?;
-            if item.kind.is_directory() {
-                let is_root = item.destination.as_os_str().is_empty();
-                self.place_folder(&target, &facts, is_root || item.is_parent)
-            } else {
-                self.place_file(files, &target, &item, facts)
-            }
+            self.place_item(files, &target, &item, facts)
         })
+    }
+
+    /// Where the root goes.
+    pub(super) fn base_of(&mut self, root: &SelectedRoot) -> Result<PathBuf, StepError> {
+        if self.step.parents { self.destination_folder() } else { self.target(root.kind.is_directory(), &root.name) }
+    }
+
+    pub(super) fn place_item(
+        &mut self,
+        files: &Files,
+        target: &Path,
+        item: &SelectedItem,
+        facts: Facts,
+    ) -> Result<(), StepError> {
+        if !item.kind.is_directory() {
+            return self.place_file(files, target, item, facts);
+        }
+        let is_root = item.destination.as_os_str().is_empty();
+        if !is_root || item.is_parent {
+            self.list(target, item, &facts, None);
+        }
+        self.place_folder(target, &facts, is_root || item.is_parent)
+    }
+
+    /// How the item is listed.
+    pub(super) fn placed<'p>(
+        &self,
+        path: &'p [u8],
+        item: &SelectedItem,
+        facts: &Facts,
+        digest: Option<ContentDigest>,
+    ) -> Placed<'p> {
+        let kind = match item.kind {
+            FileKind::Directory => Kind::Folder,
+            FileKind::Symlink => Kind::Symlink,
+            FileKind::Regular if digest.is_none() => Kind::Unknown,
+            FileKind::Regular if facts.hard_link.is_some() => Kind::LinkedFile,
+            FileKind::Regular => Kind::File,
+            _ => Kind::Node,
+        };
+        let digest = digest.unwrap_or_else(|| match &facts.link_target {
+            Some(target) => ContentDigest::of(target.as_os_str().as_bytes()),
+            None => ContentDigest::of(format!("{:?}", item.kind).as_bytes()),
+        });
+        let Attributes { mode, owner, mtime, .. } = self.changed(&facts.attributes, item.kind);
+        Placed { path, kind, mode, owner, mtime: mtime.unwrap_or(self.draft.now()), digest }
+    }
+
+    fn list(&mut self, target: &Path, item: &SelectedItem, facts: &Facts, digest: Option<ContentDigest>) {
+        let placed = self.placed(target.as_os_str().as_bytes(), item, facts, digest);
+        self.listing.push(&placed);
+    }
+
+    /// Lists a file of which nothing is known, in the place of what was there before.
+    fn list_unknown(&mut self, target: &Path) {
+        let (owner, digest) = (Owner::default(), ContentDigest::from_bytes([0; 32]));
+        let path = target.as_os_str().as_bytes();
+        self.listing.push(&Placed { path, kind: Kind::Unknown, mode: 0, owner, mtime: 0, digest });
     }
 
     /// The path that a source gets, its folder made: the destination itself, or `name` in it when that is a folder and
@@ -178,6 +229,8 @@ impl<'a> Placer<'a> {
     fn place_file(&mut self, files: &Files, target: &Path, item: &SelectedItem, facts: Facts) -> Result<(), StepError> {
         if let Some(inode) = facts.hard_link {
             if let Some(first) = self.links.get(&inode).cloned() {
+                let digest = matches!(files, Files::Context(_)).then(|| files.digest(&item.source)).transpose()?;
+                self.list(target, item, &facts, digest);
                 self.draft.hard_link(&first, target).map_err(snapshot_error)?;
                 return Ok(());
             }
@@ -191,21 +244,27 @@ impl<'a> Placer<'a> {
             FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
             // A socket comes out as an empty file.
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
-                if self.link_earlier(files, target, item, &attributes)? {
+                if let Some(digest) = self.link_earlier(files, target, item, &attributes)? {
+                    self.list(target, item, &facts, Some(digest));
                     return Ok(());
                 }
-                let file = self.create_file(target)?;
-                if item.kind == FileKind::Regular {
-                    let digest = files.copy_content(&item.source, &file)?;
-                    self.known.insert(target.to_owned(), digest);
-                }
+                let file = self.draft.create_file(target).map_err(snapshot_error)?;
+                let digest = match item.kind {
+                    FileKind::Regular => Some(files.copy_content(&item.source, &file)?),
+                    _ => None,
+                };
                 drop(file);
+                self.list(target, item, &facts, digest);
                 self.draft.set_attributes(target, &attributes)?;
                 return Ok(());
             }
         };
-        self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)
+        self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)?;
+        self.list(target, item, &facts, None);
+        Ok(())
     }
+
+    /// The digest of the file that was linked.
 
     fn link_earlier(
         &mut self,
@@ -213,20 +272,18 @@ impl<'a> Placer<'a> {
         target: &Path,
         item: &SelectedItem,
         attributes: &Attributes,
-    ) -> Result<bool, StepError> {
+    ) -> Result<Option<ContentDigest>, StepError> {
         let (Some(earlier), FileKind::Regular, Files::Context(_)) = (&mut self.earlier, item.kind, files) else {
-            return Ok(false);
+            return Ok(None);
         };
         let digest = files.digest(&item.source)?;
         let linked = earlier.link(&mut self.draft, target, &digest, attributes).map_err(snapshot_error)?;
-        if linked {
-            self.known.insert(target.to_owned(), digest);
-        }
-        Ok(linked)
+        Ok(linked.then_some(digest))
     }
 
+    /// A file of which nobody takes the digest.
     fn create_file(&mut self, target: &Path) -> Result<File, StepError> {
-        self.known.remove(target);
+        self.list_unknown(target);
         self.draft.create_file(target).map_err(snapshot_error)
     }
 
@@ -242,7 +299,7 @@ impl<'a> Placer<'a> {
     }
 }
 
-fn join(base: &Path, below: &Path) -> PathBuf {
+pub(super) fn join(base: &Path, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { base.to_owned() } else { base.join(below) }
 }
 
