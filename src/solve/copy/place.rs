@@ -265,7 +265,6 @@ impl<'a> Placer<'a> {
     }
 
     /// The digest of the file that was linked.
-
     fn link_earlier(
         &mut self,
         files: &Files,
