@@ -48,13 +48,23 @@ pub(super) fn write(out: &mut Vec<u8>, text: &[u8], source: Source, attributes: 
     out.extend(b"\"}\n");
 }
 
+/// Looked up, as all that a container prints goes through here.
+static IS_SPECIAL: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        table[byte] = byte < 0x20 || matches!(byte as u8, b'"' | b'\\' | b'<' | b'>' | b'&');
+        byte += 1;
+    }
+    table
+};
+
 /// As Go does it: `<`, `>` and `&` too.
 fn escape(out: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let is_plain = |byte: &u8| *byte >= 0x20 && !matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&');
     let mut rest = text;
     loop {
-        let plain = rest.iter().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+        let plain = rest.iter().position(|byte| IS_SPECIAL[usize::from(*byte)]).unwrap_or(rest.len());
         out.extend_from_slice(&rest[..plain]);
         let Some(special) = rest.get(plain) else { return };
         match special {

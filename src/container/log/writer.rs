@@ -12,6 +12,9 @@ use crate::io_error::AtPath;
 /// A line without an end is cut there, as docker does.
 const LONGEST_LINE: usize = 16 << 10;
 
+/// More is not gathered before it is written.
+const WRITE_AT_ONCE: usize = 128 << 10;
+
 pub(in crate::container) struct LogWriter {
     settings: LogSettings,
     file: File,
@@ -62,38 +65,43 @@ impl LogWriter {
     }
 
     /// Takes what the program printed.
-    pub(in crate::container) fn write(&mut self, source: Source, mut bytes: &[u8]) -> io::Result<()> {
+    pub(in crate::container) fn write(&mut self, source: Source, bytes: &[u8]) -> io::Result<()> {
         let time = jiff::Timestamp::now().to_string();
-        while let Some(end) = memchr::memchr(b'\n', bytes) {
-            let (line, rest) = bytes.split_at(end + 1);
-            self.take(source, line, &time)?;
-            self.end_line(source, &time)?;
-            bytes = rest;
+        let mut rest = bytes;
+        while let Some(end) = memchr::memchr(b'\n', rest) {
+            let (line, after) = rest.split_at(end + 1);
+            let line = self.cut(source, line, &time)?;
+            self.end_line(source, line, &time)?;
+            rest = after;
         }
-        self.take(source, bytes, &time)?;
+        let rest = self.cut(source, rest, &time)?;
+        self.begun[source as usize].extend_from_slice(rest);
         self.flush()
     }
 
-    /// Adds to the line that has begun, and cuts it where it is too long.
-    fn take(&mut self, source: Source, mut bytes: &[u8], time: &str) -> io::Result<()> {
+    /// Ends the line that has begun where it is too long; what is left of `bytes` then has room in it.
+    fn cut<'b>(&mut self, source: Source, mut bytes: &'b [u8], time: &str) -> io::Result<&'b [u8]> {
         loop {
-            let begun = &mut self.begun[source as usize];
-            let room = LONGEST_LINE.saturating_sub(begun.len());
-            if bytes.len() <= room {
-                begun.extend_from_slice(bytes);
-                return Ok(());
-            }
-            begun.extend_from_slice(&bytes[..room]);
-            bytes = &bytes[room..];
-            self.end_line(source, time)?;
+            let room = LONGEST_LINE.saturating_sub(self.begun[source as usize].len());
+            let Some((line, rest)) = bytes.split_at_checked(room).filter(|(_, rest)| !rest.is_empty()) else {
+                return Ok(bytes);
+            };
+            self.end_line(source, line, time)?;
+            bytes = rest;
         }
     }
 
-    fn end_line(&mut self, source: Source, time: &str) -> io::Result<()> {
-        let begun = &mut self.begun[source as usize];
+    /// Writes the line that has begun, with `bytes` as its end.
+    fn end_line(&mut self, source: Source, bytes: &[u8], time: &str) -> io::Result<()> {
         let before = self.buffer.len();
-        line::write(&mut self.buffer, begun, source, &self.attributes, time);
-        begun.clear();
+        let begun = &mut self.begun[source as usize];
+        if begun.is_empty() {
+            line::write(&mut self.buffer, bytes, source, &self.attributes, time);
+        } else {
+            begun.extend_from_slice(bytes);
+            line::write(&mut self.buffer, begun, source, &self.attributes, time);
+            begun.clear();
+        }
         self.size += (self.buffer.len() - before) as u64;
         if self.settings.max_size.is_some_and(|limit| self.size > limit) {
             // The line that is too much begins the next file.
@@ -103,6 +111,9 @@ impl LogWriter {
             self.written = 0;
             self.size = line.len() as u64;
             self.buffer = line;
+        } else if self.buffer.len() >= WRITE_AT_ONCE {
+            // Short lines become many times as long. What can't be written is counted.
+            let _ = self.flush();
         }
         Ok(())
     }
@@ -129,8 +140,6 @@ impl LogWriter {
             }
         }
         self.buffer.clear();
-        // One large piece of output is not paid for until the end.
-        self.buffer.shrink_to(256 << 10);
         written
     }
 
@@ -152,7 +161,7 @@ impl LogWriter {
         let time = jiff::Timestamp::now().to_string();
         for source in [Source::Stdout, Source::Stderr] {
             if !self.begun[source as usize].is_empty() {
-                self.end_line(source, &time)?;
+                self.end_line(source, &[], &time)?;
             }
         }
         if let Some(lost) = self.lost.take_if(|_| self.buffer.is_empty()) {
@@ -205,4 +214,59 @@ fn compress(from: &Path, to: &Path) -> io::Result<()> {
     out.finish()?;
     std::fs::rename(&temporary, to)?;
     std::fs::remove_file(from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::log::LogLine;
+
+    fn lines(settings: &LogSettings, age: usize) -> Vec<(String, Source)> {
+        let text = std::fs::read_to_string(settings.generation(age, false)).unwrap_or_default();
+        let read = |line: &str| {
+            let line: LogLine<'_> = serde_json::from_str(line).unwrap();
+            (line.log.into_owned(), line.stream)
+        };
+        text.lines().map(read).collect()
+    }
+
+    #[test]
+    fn lines_are_the_same_in_whatever_pieces_they_come() {
+        let folder = tempfile::tempdir().unwrap();
+        let long = "x".repeat(LONGEST_LINE + 5);
+        let text = format!("one\n\n{long}\n{}\n\"two\"\n{}tail", &long[5..], "short\n".repeat(10_000));
+        for piece in [1, 3, 4096, LONGEST_LINE, 64 << 10, 1 << 20] {
+            let path = folder.path().join(piece.to_string());
+            let settings = LogSettings { path, max_size: None, max_files: 1, compress: false, attributes: Vec::new() };
+            let mut writer = LogWriter::open(settings.clone()).unwrap();
+            for bytes in text.as_bytes().chunks(piece) {
+                writer.write(Source::Stdout, bytes).unwrap();
+            }
+            writer.write(Source::Stderr, b"other\n").unwrap();
+            writer.finish().unwrap();
+            let found = lines(&settings, 0);
+            let of = |source| found.iter().filter(move |line| line.1 == source).map(|line| line.0.as_str());
+            assert_eq!(of(Source::Stdout).collect::<String>(), text, "{piece}");
+            assert_eq!(of(Source::Stderr).collect::<Vec<_>>(), ["other\n"]);
+            let expected = ["one\n", "\n", &long[5..], "xxxxx\n", &long[5..], "\n", "\"two\"\n", "short\n"];
+            assert_eq!(of(Source::Stdout).take(8).collect::<Vec<_>>(), expected, "{piece}");
+        }
+    }
+
+    #[test]
+    fn no_file_is_larger_than_it_may_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let settings =
+            LogSettings { path, max_size: Some(300_000), max_files: 4, compress: false, attributes: Vec::new() };
+        let mut writer = LogWriter::open(settings.clone()).unwrap();
+        let text: String = (0..12_000).map(|number| format!("{number}\n")).collect();
+        writer.write(Source::Stdout, text.as_bytes()).unwrap();
+        writer.finish().unwrap();
+        let found: String = (0..4).rev().flat_map(|age| lines(&settings, age)).map(|line| line.0).collect();
+        assert_eq!(found, text);
+        for age in 0..4 {
+            assert!(std::fs::metadata(settings.generation(age, false)).unwrap().len() <= 300_000);
+        }
+    }
 }
