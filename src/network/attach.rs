@@ -59,6 +59,7 @@ pub(super) fn attach(
     let endpoints = Endpoints::of(networks.state(), &record.id);
     let (bridge, endpoint) = {
         let _lock = endpoints.lock()?;
+        networks.note_origin(record)?;
         let bridge = bridge::ensure(&socket, record)?;
         let others = endpoints.list_and_reap();
         let endpoint = choose(record, request, owner, &others, &free_interface(inside.socket)?)?;

@@ -51,6 +51,10 @@ impl Endpoints {
         Self { folder: state.join("networks").join(network) }
     }
 
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// Nobody else changes the network until the lock is dropped.
     pub(super) fn lock(&self) -> Result<File, NetworkError> {
         lock(&self.folder.join("lock"))

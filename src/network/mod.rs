@@ -15,6 +15,7 @@ mod error;
 mod firewall;
 mod forward;
 mod fresh;
+mod leftovers;
 mod link;
 mod live;
 mod membership;

@@ -112,6 +112,8 @@ impl Networks {
             }
             _ => return Err(NetworkError::Driver { driver: new.driver }),
         }
+        // Their subnets are free again.
+        self.forget_deleted_stores();
         let _lock = endpoint::lock(&self.folder.join("lock"))?;
         let others = self.list()?;
         if others.iter().any(|record| record.name == new.name) {
@@ -199,11 +201,11 @@ impl Networks {
         Ok(())
     }
 
-    fn path(&self, record: &NetworkRecord) -> PathBuf {
+    pub(super) fn path(&self, record: &NetworkRecord) -> PathBuf {
         self.folder.join(format!("{}.json", record.id))
     }
 
-    fn remove_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
+    pub(super) fn remove_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         if self.rootless {
             return Ok(());
         }
@@ -217,16 +219,7 @@ impl Networks {
 
     /// Removes what is left on this machine of a network whose store somebody has deleted, once nothing uses it.
     pub(super) fn forget_deleted(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        if record.is_predefined() || self.path(record).exists() {
-            return Ok(());
-        }
-        let endpoints = Endpoints::of(&self.state, &record.id);
-        let _lock = endpoints.lock()?;
-        if !endpoints.list_and_reap().is_empty() {
-            return Ok(());
-        }
-        self.remove_bridge(record)?;
-        endpoints.remove_all()
+        if record.is_predefined() || self.path(record).exists() { Ok(()) } else { self.forget_unused(record) }
     }
 
     /// The containers in a network while they run.

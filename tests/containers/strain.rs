@@ -80,13 +80,15 @@ fn a_full_disk_under_a_log_harms_no_container() {
     let unmount = || drop(Command::new("umount").arg("-l").arg(store.root()).status());
     let work = || {
         let machine = Machine(store_at(&store.root(), &store.work()));
-        let script = "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); [ $i = 50 ] && sleep 1; done; \
+        let script = "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); \
+                      [ $i = 50 ] && while [ ! -e /dev/shm/full ]; do sleep 0.05; done; done; \
                       echo done > /dev/shm/done; while [ ! -e /dev/shm/go ]; do sleep 0.05; done; echo after; sleep 100";
         machine.start("talk", &[], script);
         machine.until(&["logs", "talk"], |text| text.lines().count() == 50);
         let ballast = store.root().join("ballast");
         // It ends with an error, once there is no room for more.
         let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap());
+        machine.says(&["exec", "talk", "touch", "/dev/shm/full"]);
         let begun = Instant::now();
         while machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() != Some(0) {
             assert!(begun.elapsed() < Duration::from_secs(20), "the program is held up by its log");
@@ -132,6 +134,29 @@ fn a_deleted_store_takes_its_containers_along() {
         assert!(begun.elapsed() < Duration::from_secs(30), "something stays: {processes:?} {bridge:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+#[test]
+fn bridges_of_a_deleted_store_go_with_the_next_prune() {
+    if !is_root() {
+        return skip("bridges are root's");
+    }
+    let (Some(kept), Some(deleted)) = (Machine::new(), Machine::new()) else { return };
+    let bridge = |machine: &Machine| {
+        let id = machine.says(&["network", "create", "front"]);
+        machine.says(&["run", "--rm", "--network", "front", "busybox", "true"]);
+        Path::new("/sys/class/net").join(format!("rb-{}", &id[..12]))
+    };
+    let (own, other) = (bridge(&kept), bridge(&deleted));
+    // The filter keeps the network of the store that is there.
+    let prune = ["network", "prune", "-f", "--filter", "label=none"];
+    kept.says(&prune);
+    assert!(own.exists() && other.exists());
+    must_run("rm", &["-rf", &deleted.0.root().display().to_string()]);
+    kept.says(&prune);
+    assert!(own.exists() && !other.exists());
+    kept.says(&["network", "rm", "front"]);
+    assert!(!own.exists());
 }
 
 /// What is under /run goes with the machine's power. Bridges and rules do, too; so all is in namespaces of the test's own.

@@ -37,6 +37,7 @@ pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
     // One that has stopped needs its network when it is started again.
     let entries = Containers::of(store.root()).list()?;
     let used: BTreeSet<String> = entries.into_iter().flat_map(|entry| entry.record.networks.into_keys()).collect();
+    networks.forget_deleted_stores();
     let mut text = String::new();
     for record in networks.list()?.into_iter().filter(|record| !record.is_predefined()) {
         let is_used = used.contains(&record.name) || used.iter().any(|name| record.id.starts_with(name.as_str()));
