@@ -20,6 +20,7 @@ pub mod layer;
 pub mod network;
 pub mod plan;
 pub mod registry;
+pub mod rights;
 pub mod runtime;
 pub mod sandbox;
 pub mod side_by_side;

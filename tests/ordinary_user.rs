@@ -2,6 +2,9 @@
 
 mod common;
 
+use std::io::{Read as _, Write as _};
+use std::time::Duration;
+
 use common::user::User;
 use common::{TestStore, is_root, skip};
 
@@ -72,4 +75,48 @@ fn says_what_it_isolates_with() {
     let Some(user) = User::find() else { return };
     let said = user.run(&["info"]).ok().stdout();
     assert!(said.contains("user namespace"), "{said}");
+}
+
+/// A build in which nothing changed prints the image's ID while it is still in the namespaces it was started in. So that
+/// it can be looked at, there is no room for the ID yet.
+#[test]
+fn changes_nothing_without_a_user_namespace() {
+    let Some(user) = User::find() else { return };
+    user.write("ctx/Dockerfile", DOCKERFILE);
+    user.write("ctx/file", "content\n");
+    user.run(&["load", "-i", "busybox.tar"]).ok();
+    user.run(&["build", "-q", "-t", "app", "ctx"]).ok();
+    let namespace_of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
+    for (change, is_own) in [(false, true), (true, false)] {
+        if change {
+            user.write("ctx/file", "other content\n");
+        }
+        let (mut reader, mut writer) = std::io::pipe().unwrap();
+        fill(&mut writer);
+        let mut build = user.command(&["build", "-q", "-t", "app", "ctx"]).stdout(writer).spawn().unwrap();
+        let pid = build.id().to_string();
+        wait_until_it_writes(&pid);
+        assert_eq!(namespace_of(&pid) == namespace_of("self"), is_own);
+        let mut said = Vec::new();
+        reader.read_to_end(&mut said).unwrap();
+        assert!(build.wait().unwrap().success());
+        assert!(String::from_utf8_lossy(&said).contains("sha256:"));
+    }
+}
+
+/// Until a pipe takes no more.
+fn fill(pipe: &mut std::io::PipeWriter) {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    let flags = fcntl_getfl(&*pipe).unwrap();
+    fcntl_setfl(&*pipe, flags | OFlags::NONBLOCK).unwrap();
+    while pipe.write(&[b' '; 4096]).is_ok() {}
+    fcntl_setfl(&*pipe, flags).unwrap();
+}
+
+fn wait_until_it_writes(pid: &str) {
+    let is_writing =
+        || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|place| place.contains("pipe_w"));
+    while !is_writing() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

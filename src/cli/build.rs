@@ -18,6 +18,7 @@ use super::pull::with_hint;
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::image::Descriptor;
 use crate::registry::Pushed;
+use crate::rights;
 use crate::solve::Cancellation;
 use crate::store::{self, Store};
 use crate::transfer::{self, LayerForm, LayerFormat};
@@ -39,6 +40,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let cancellation = Arc::new(Cancellation::default());
     cancel_on_interrupt(&cancellation)?;
     let built = build::build(&store, &options, observer.as_ref(), &cancellation);
+    if built.is_err() && !cancellation.is_cancelled() {
+        // It may be for want of them.
+        rights::need();
+    }
     drop(observer);
     let result = built.map_err(build_error)?;
     if result.made_layers

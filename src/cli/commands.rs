@@ -10,6 +10,7 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use super::CliError;
 use crate::cache::Origins;
 use crate::check::{self, Severity};
+use crate::rights;
 use crate::store::Store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -179,12 +180,32 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         && !matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
     {
         cli.global.root = Some(cli.global.store_root()?);
+        if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !has_begun_anew() {
+            rights::put_off(begin_anew);
+            return Ok(cli);
+        }
         match container_entered(&cli) {
             Some(monitor) => crate::sandbox::user_namespace::join(monitor)?,
             None => drop(crate::sandbox::user_namespace::enter()?),
         }
     }
     Ok(cli)
+}
+
+/// What the program is called by when it begins anew to get the rights that it had put off.
+const ANEW: &str = "rbuild-anew";
+
+fn has_begun_anew() -> bool {
+    std::env::args_os().next().is_some_and(|name| name == ANEW)
+}
+
+/// All that this process holds goes with it, as when it is killed: files, locks, unfinished transactions.
+fn begin_anew() {
+    use std::os::unix::process::CommandExt as _;
+    let mut program = std::process::Command::new("/proc/self/exe");
+    let source = program.arg0(ANEW).args(std::env::args_os().skip(1)).exec();
+    eprintln!("error: cannot begin anew as root of a user namespace: {source}");
+    std::process::exit(1);
 }
 
 /// The monitor of the running container that the command reaches into: each container of an ordinary user has a user
@@ -286,6 +307,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
 
 /// Tells what was lost when the machine went down; what proved right needs no words.
 fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
+    rights::need();
     for finding in check::after_boot(store.root())? {
         if finding.severity == Severity::Damage {
             let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");

@@ -19,6 +19,7 @@ use crate::digest::ContentDigest;
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 use crate::layer::directory::Status;
+use crate::rights;
 
 /// Fewer bytes than this are hashed on one thread.
 const WORTH_A_THREAD: u64 = 1 << 20;
@@ -198,6 +199,7 @@ impl Context {
         let Some(directory) = &self.directory else {
             return Err(ContextError::NotFound { path: entry.path.to_path_buf() });
         };
+        rights::need();
         let reading = now();
         let file = self.open_file(entry)?;
         let digest = content::hash(&file, entry.size()).at("read", self.shown(entry))?;

@@ -14,6 +14,7 @@ use super::stream::{FileError, StreamWriter};
 use super::{FileKind, LayerError, xattrs};
 use crate::digest::{ContentDigest, DiffId, FieldHasher, TreeDigest};
 use crate::io_error::{AtPath, IoError};
+use crate::rights;
 
 /// Tag of tree digests; a change of what is hashed changes it.
 const TREE_TAG: &str = "rbuild tree 1";
@@ -76,6 +77,7 @@ pub fn encode_stacked<P: AsRef<Path>>(
     out: impl Write + Send,
     known: &dyn KnownDigests,
 ) -> Result<Encoded, LayerError> {
+    rights::need();
     let open = |folder: &P| directory::open_root(folder.as_ref()).at("open", folder.as_ref());
     let roots: Vec<OwnedFd> = folders.iter().rev().map(open).collect::<Result<_, _>>()?;
     let shown = folders.last().map_or(Path::new(""), AsRef::as_ref);

@@ -19,6 +19,7 @@ use super::{Outline, Owner, SnapshotError};
 use crate::context::SourceTree;
 use crate::io_error::{AtPath, IoError};
 use crate::layer::{FileKind, LowerTree};
+use crate::rights;
 
 /// The kernel's limit, path_resolution(7).
 const MOST_LINKS: usize = 40;
@@ -80,6 +81,7 @@ pub struct View {
 impl View {
     /// Looks into the folders `layers`, the lowest first, which may change meanwhile.
     pub fn open(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
+        rights::need();
         let open = |path: &PathBuf| Ok(Tree::Changing(Arc::new(LayerFolder::open(path)?)));
         Ok(Self::of(layers.iter().rev().map(open).collect::<Result<_, SnapshotError>>()?))
     }
@@ -91,6 +93,7 @@ impl View {
 
     /// Looks into finished layers of which some are only outlined, the lowest first.
     pub fn over(layers: &[Lower]) -> Result<Self, SnapshotError> {
+        rights::need();
         let open = |layer: &Lower| {
             Ok(match layer {
                 Lower::Folder(path) => Tree::Finished(FinishedLayer::open(path)?),

@@ -10,6 +10,7 @@ use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
 use crate::layer::{self, KnownDigests, NothingKnown};
 use crate::plan::StepId;
+use crate::rights;
 use crate::snapshot::{Stack, record_of};
 use crate::store::{LayerRecord, Staging, StepLayer};
 
@@ -136,6 +137,7 @@ impl Solver<'_> {
         if self.cancellation.is_cancelled() {
             return Err(StepError::Cancelled);
         }
+        rights::need();
         let why = self.explain(request);
         self.tell(request, Event::Started { step: request.step, why: &why });
         let begun = Instant::now();

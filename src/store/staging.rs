@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Store, StoreError};
 use crate::io_error::AtPath;
+use crate::rights;
 
 const LOCK_NAME: &str = ".lock";
 
@@ -32,6 +33,7 @@ impl Drop for Staging {
 
 impl Store {
     pub fn staging(&self) -> Result<Staging, StoreError> {
+        rights::need();
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.root.join("tmp");
         loop {
@@ -82,6 +84,7 @@ fn is_older_than_a_minute(path: &Path) -> bool {
 
 /// Removes a tree whatever the modes of its folders are: a step may leave some that its owner cannot write to.
 pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
+    rights::need();
     if std::fs::remove_dir_all(path).is_ok() {
         return Ok(());
     }

@@ -196,6 +196,15 @@ impl Args {
         })
     }
 
+    /// It may turn out that nothing has to be executed, and that nothing leaves the store.
+    pub fn may_change_nothing(&self) -> bool {
+        let has_local_input = self.context.is_dir() && self.file.as_deref() != Some(Path::new("-"));
+        let executes = self.no_cache || !self.no_cache_filter.is_empty() || self.pull || self.squash;
+        let reaches_out = [&self.outputs, &self.cache_from, &self.cache_to, &self.build_contexts];
+        let has_one_result = self.platforms.len() < 2 && !self.push && reaches_out.iter().all(|list| list.is_empty());
+        has_local_input && !executes && has_one_result
+    }
+
     /// What to do in place of a build.
     pub(super) fn call(&self) -> Result<Option<Call>, CliError> {
         let call = if self.check { Call::CHECK } else { self.call.unwrap_or(Call::BUILD) };

@@ -1,5 +1,6 @@
 //! What is shown while a build runs: plain lines, a live display on a terminal, or nothing.
 
+mod held_back;
 mod plain;
 mod terminal;
 
@@ -10,6 +11,7 @@ pub use terminal::Terminal;
 
 use crate::build::Observer;
 use crate::plan::Plan;
+use crate::rights;
 use crate::solve::{Event, Progress, TaskEvent};
 
 /// `--progress`
@@ -28,6 +30,11 @@ pub enum ProgressMode {
 
 /// The display for the mode, writing to standard error.
 pub fn observer(mode: ProgressMode) -> Box<dyn Observer> {
+    let shown = display(mode);
+    if rights::are_put_off() { Box::new(held_back::HeldBack::new(shown)) } else { shown }
+}
+
+fn display(mode: ProgressMode) -> Box<dyn Observer> {
     let is_terminal = std::io::stderr().is_terminal();
     match mode {
         ProgressMode::Quiet => Box::new(Quiet),

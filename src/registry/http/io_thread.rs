@@ -6,6 +6,7 @@ use tokio::runtime::{Builder, Handle};
 use tokio::sync::oneshot;
 
 use crate::registry::RegistryError;
+use crate::rights;
 
 /// Runs all connections. The thread ends when this is dropped.
 pub struct IoThread {
@@ -16,6 +17,7 @@ pub struct IoThread {
 
 impl IoThread {
     pub fn start() -> Result<Self, RegistryError> {
+        rights::need();
         let runtime = Builder::new_current_thread().enable_all().build().map_err(RegistryError::Runtime)?;
         let handle = runtime.handle().clone();
         let (running, ended) = oneshot::channel::<()>();

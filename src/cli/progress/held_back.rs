@@ -1,0 +1,66 @@
+//! Shows a build when it is over: one that may turn out to need rights which this process has not got, and begin anew in
+//! another, which tells it from the beginning.
+
+use std::sync::{Mutex, PoisonError};
+
+use crate::build::Observer;
+use crate::plan::{Plan, StepId};
+use crate::rights;
+use crate::solve::{Event, Progress, TaskEvent};
+
+pub struct HeldBack {
+    shown: Box<dyn Observer>,
+    held: Mutex<Vec<Held>>,
+}
+
+enum Held {
+    Planned(Plan),
+    Cached(StepId),
+    Warning(String),
+}
+
+impl HeldBack {
+    pub fn new(shown: Box<dyn Observer>) -> Self {
+        Self { shown, held: Mutex::default() }
+    }
+
+    fn hold(&self, held: Held) {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).push(held);
+    }
+}
+
+impl Progress for HeldBack {
+    fn event(&self, event: Event<'_>) {
+        match event {
+            Event::Cached { step } => self.hold(Held::Cached(step)),
+            // Something is executed.
+            _ => rights::need(),
+        }
+    }
+
+    fn task(&self, _: TaskEvent<'_>) {
+        rights::need();
+    }
+
+    fn warn(&self, text: &str) {
+        self.hold(Held::Warning(text.to_owned()));
+    }
+}
+
+impl Observer for HeldBack {
+    fn planned(&self, plan: &Plan) {
+        self.hold(Held::Planned(plan.clone()));
+    }
+}
+
+impl Drop for HeldBack {
+    fn drop(&mut self) {
+        for held in self.held.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            match held {
+                Held::Planned(plan) => self.shown.planned(&plan),
+                Held::Cached(step) => self.shown.event(Event::Cached { step }),
+                Held::Warning(text) => self.shown.warn(&text),
+            }
+        }
+    }
+}
