@@ -3,7 +3,8 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::common::TestStore;
+use crate::common::{TestStore, has_programs, must_run};
+use crate::web;
 
 /// Changes one byte and keeps the time.
 fn flip(path: &Path, offset: u64) {
@@ -64,6 +65,44 @@ fn a_changed_layer_of_a_base_is_unpacked_again() {
     assert!(said.contains("its files are not those of its blob"), "{said}");
     store.run(&["system", "check", "-r"]).ok();
     store.run(&["run", "--rm", "--network", "none", "whole", "cat", "/made"]).ok();
+    assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
+}
+
+/// A repository with one file that is served as files; its address.
+fn repository(store: &TestStore) -> Option<String> {
+    let script = r#"set -e
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
+mkdir -p repository/docs && cd repository && git init -q . && echo 'of a repository' > docs/text && git add -A && git commit -q -m 1
+git clone -q --bare . ../served.git && cd ../served.git && git update-server-info"#;
+    if !has_programs(&["git"]) {
+        return None;
+    }
+    must_run("sh", &["-c", &format!("cd {} && {script}", store.work().display())]);
+    let root = store.work();
+    let address = web::serve(move |request| {
+        let path = request.path.trim_start_matches('/');
+        std::fs::read(root.join(path)).map_or_else(|_| web::Reply::new(404, ""), |body| web::Reply::new(200, body))
+    });
+    Some(format!("http://{address}/served.git"))
+}
+
+#[test]
+fn a_changed_checkout_is_made_again() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let Some(url) = repository(&store) else { return };
+    let dockerfile = format!("FROM busybox\nADD {url} /there\n");
+    let options = ["-q", "--no-cache", "--allow", "network.host", "-t", "whole"];
+    let show = ["run", "--rm", "--network", "none", "whole", "cat", "/there/docs/text"];
+    let kept = |name: &str| find(&store.root().join("checkouts"), name);
+    store.build_text(&dockerfile, &options).ok();
+    for name in ["text", "sum"] {
+        flip(&kept(name), 3);
+        store.build_text(&dockerfile, &options).ok();
+        assert_eq!(store.run(&show).ok().stdout(), "of a repository\n", "{name}");
+    }
+    std::fs::remove_file(kept("text")).unwrap();
+    store.build_text(&dockerfile, &options).ok();
+    assert_eq!(store.run(&show).ok().stdout(), "of a repository\n");
     assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
 }
 

@@ -4,6 +4,7 @@
 //! is it placed in a new layer.
 
 mod archive;
+mod checkout;
 mod earlier;
 mod gather;
 mod list;

@@ -1,18 +1,15 @@
 //! Sources of `ADD` on the network: a file behind http(s), a git repository.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::context::git::{self, CheckOut, GitReference};
+use crate::context::git::{CheckOut, GitReference};
 use crate::context::http::{self, HttpRequest};
-use crate::context::{Context, IgnorePatterns};
-use crate::digest::{BlobDigest, CacheKey, FieldHasher};
-use crate::io_error::AtPath;
+use crate::digest::BlobDigest;
 use crate::plan::CopyStep;
-use crate::store::Store;
 
 use super::super::error::StepError;
 use super::super::settings::Solver;
+use super::checkout;
 use super::gather::{self, Gathered};
 use super::source::Files;
 
@@ -54,41 +51,7 @@ impl Solver<'_> {
             keep_git_dir: keep_git_dir.or(wanted.keep_git_dir).unwrap_or(false),
             submodules: wanted.submodules.unwrap_or(true),
         };
-        let directory = checked_out(self.store, &wanted, how)?;
-        let context = Context::open(&directory, &IgnorePatterns::default(), None)?;
+        let context = checkout::of(self.store, &wanted, how)?;
         gather::from_tree(self, step, Files::Context(Arc::new(context)), "/", false)
     }
-}
-
-/// A folder with the repository at the commit that is asked for; kept from build to build.
-fn checked_out(store: &Store, wanted: &GitReference, how: CheckOut) -> Result<PathBuf, StepError> {
-    let commit = git::resolve_commit(wanted)?;
-    let mut name = FieldHasher::new("git-checkout-1");
-    let subdirectory = wanted.subdirectory.as_deref().unwrap_or(Path::new(""));
-    name.field(wanted.remote.as_bytes()).field(commit.as_bytes());
-    name.field(wanted.checksum.as_deref().unwrap_or_default().as_bytes());
-    name.field(subdirectory.as_os_str().as_encoded_bytes());
-    name.number(u64::from(how.keep_git_dir)).number(u64::from(how.submodules));
-    let name = CacheKey::from_bytes(name.finish()).hex();
-    let kept = folder(store, "checkouts")?.join(&name);
-    if kept.is_dir() {
-        return Ok(kept);
-    }
-    let _lock = store.lock(&format!("checkout-{name}"))?;
-    if kept.is_dir() {
-        return Ok(kept);
-    }
-    let staging = store.staging()?;
-    let into = staging.path().join("checkout");
-    std::fs::create_dir(&into).at("create", &into)?;
-    let checked = git::check_out(wanted, &commit, &into, how)?;
-    std::fs::rename(&checked.directory, &kept).at("rename", &checked.directory)?;
-    Ok(kept)
-}
-
-fn folder(store: &Store, name: &str) -> Result<PathBuf, StepError> {
-    store.hold_folder(name)?;
-    let path = store.root().join(name);
-    std::fs::create_dir_all(&path).at("create", &path)?;
-    Ok(path)
 }
