@@ -8,6 +8,7 @@ pub mod git;
 mod glob;
 pub mod http;
 mod ignore;
+mod listing;
 mod order;
 mod remote;
 mod scan;

@@ -10,6 +10,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::ignore::ParentMatches;
+use super::listing::{Child, Listing};
 use super::{ContextError, Entry, IgnorePatterns};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
@@ -24,21 +25,16 @@ struct Job {
     path: Vec<u8>,
     above: ParentMatches,
     /// Its place in the results.
-    id: usize,
-}
-
-struct Child {
-    entry: Entry,
-    excluded: bool,
-    /// A directory that was read: its place in the results.
-    listing: Option<usize>,
+    id: u32,
 }
 
 #[derive(Default)]
 struct State {
     jobs: Vec<Job>,
     running: usize,
-    listings: Vec<Vec<Child>>,
+    listings: Vec<Listing>,
+    /// How many children are in them.
+    children: usize,
     error: Option<ContextError>,
 }
 
@@ -60,7 +56,7 @@ impl<'a> Scanner<'a> {
         {
             let mut state = self.lock();
             state.jobs.push(Job { path: Vec::new(), above: ParentMatches::default(), id: 0 });
-            state.listings.push(Vec::new());
+            state.listings.push(Listing::default());
         }
         self.work_while(|state| state.jobs.len() < WORTH_A_THREAD);
         if !self.lock().jobs.is_empty() {
@@ -75,7 +71,7 @@ impl<'a> Scanner<'a> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         match state.error {
             Some(error) => Err(error),
-            None => Ok(in_order(state.listings)),
+            None => Ok(in_order(state.listings, state.children)),
         }
     }
 
@@ -99,7 +95,7 @@ impl<'a> Scanner<'a> {
             state = self.lock();
             state.running -= 1;
             match listed {
-                Ok(children) => file_listing(&mut state, job.id, children),
+                Ok(children) => file_listing(&mut state, &job, children),
                 Err(error) => state.error = Some(error),
             }
             self.changed.notify_all();
@@ -187,29 +183,32 @@ impl<'a> Scanner<'a> {
     }
 }
 
-fn file_listing(state: &mut State, id: usize, children: Vec<(Child, Option<Job>)>) {
-    let mut listing = Vec::with_capacity(children.len());
+fn file_listing(state: &mut State, job: &Job, children: Vec<(Child, Option<Job>)>) {
+    let mut listing = Listing::of(&job.path);
+    state.children += children.len();
     for (mut child, job) in children {
         if let Some(mut job) = job {
-            job.id = state.listings.len();
+            // As many directories as that are in no memory.
+            job.id = state.listings.len() as u32;
             child.listing = Some(job.id);
-            state.listings.push(Vec::new());
+            state.listings.push(Listing::default());
             state.jobs.push(job);
         }
-        listing.push(child);
+        listing.push(&child);
     }
-    state.listings[id] = listing;
+    listing.end();
+    state.listings[job.id as usize] = listing;
 }
 
-fn in_order(mut listings: Vec<Vec<Child>>) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(listings.iter().map(Vec::len).sum());
+fn in_order(mut listings: Vec<Listing>, count: usize) -> Vec<Entry> {
+    let mut entries = Vec::with_capacity(count);
     append(&mut listings, 0, &mut entries);
     entries
 }
 
-/// An excluded directory is there only for what is in it.
-fn append(listings: &mut [Vec<Child>], id: usize, entries: &mut Vec<Entry>) {
-    for child in std::mem::take(&mut listings[id]) {
+fn append(listings: &mut [Listing], id: u32, entries: &mut Vec<Entry>) {
+    let listing = std::mem::take(&mut listings[id as usize]);
+    for child in listing.children() {
         let index = entries.len();
         entries.push(Entry { index, ..child.entry });
         if let Some(listing) = child.listing {

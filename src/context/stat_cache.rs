@@ -12,7 +12,7 @@
 //! the scan's.
 
 use std::fs;
-use std::io;
+use std::io::{self, BufReader, Read, Write as _};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -24,6 +24,10 @@ use crate::digest::ContentDigest;
 use crate::io_error::{AtPath, IoError};
 
 const MAGIC: &[u8] = b"rbuild stat cache 1\n";
+/// Bytes that are read or written at a time.
+const PIECE: usize = 64 << 10;
+/// Bytes of the sum at the end.
+const SUM: u64 = 32;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What tells one mounted filesystem from another that has the same device number.
@@ -94,37 +98,58 @@ pub(super) fn now() -> Timestamp {
     Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() }
 }
 
-/// The remembered digests of `entries` that are still the same files. A cache that is missing, damaged or of another
-/// filesystem remembers nothing.
+/// Gives the remembered digests of those of `entries` that are still the same files, with their places. A cache that is
+/// missing, damaged or of another filesystem remembers nothing.
 pub(super) fn load(
     path: &Path,
     filesystem: &Filesystem,
     entries: &[Entry],
-) -> Result<Vec<Option<ContentDigest>>, IoError> {
-    let mut digests = vec![None; entries.len()];
-    let bytes = match fs::read(path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(digests),
-        Err(error) => return Err(error).at("read", path),
+    mut found: impl FnMut(usize, ContentDigest),
+) -> Result<(), IoError> {
+    let file = match fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).at("open", path),
     };
+    // Read twice, a piece at a time: of half a million files it has 50 MB.
+    let Some(length) = intact(&file).at("read", path)? else { return Ok(()) };
+    io::Seek::rewind(&mut &file).at("read", path)?;
+    let mut records = Reader { rest: BufReader::with_capacity(PIECE, file).take(length), path: Vec::new() };
     let mut header = MAGIC.to_vec();
     filesystem.write(&mut header);
-    let intact = bytes.split_last_chunk::<32>().filter(|(content, sum)| blake3::hash(content).as_bytes() == *sum);
-    let Some(mut records) = intact.and_then(|(content, _)| content.strip_prefix(header.as_slice())) else {
-        return Ok(digests);
-    };
+    let mut begin = vec![0; header.len()];
+    if length < header.len() as u64 || records.rest.read_exact(&mut begin).is_err() || begin != header {
+        return Ok(());
+    }
     let mut index = 0;
-    while let Some(record) = Record::read(&mut records) {
+    while let Some(record) = records.next().at("read", path)? {
         while index < entries.len() && compare(entries[index].path.as_os_str().as_bytes(), record.path).is_lt() {
             index += 1;
         }
         let Some(entry) = entries.get(index) else { break };
         let same = entry.path.as_os_str().as_bytes() == record.path && entry.identity == record.identity(filesystem);
         if same && entry.kind == crate::layer::FileKind::Regular {
-            digests[index] = Some(record.digest);
+            found(index, record.digest);
         }
     }
-    Ok(digests)
+    Ok(())
+}
+
+/// How many bytes stand before the sum at the end, if it is that of them.
+fn intact(file: &fs::File) -> io::Result<Option<u64>> {
+    let Some(length) = file.metadata()?.len().checked_sub(SUM) else { return Ok(None) };
+    let mut hasher = blake3::Hasher::new();
+    let mut piece = vec![0; PIECE];
+    let mut content = file.take(length);
+    loop {
+        match content.read(&mut piece)? {
+            0 => break,
+            count => drop(hasher.update(&piece[..count])),
+        }
+    }
+    let mut sum = [0; SUM as usize];
+    let is_there = content.into_inner().read_exact(&mut sum).is_ok();
+    Ok((is_there && *hasher.finalize().as_bytes() == sum).then_some(length))
 }
 
 /// Writes the cache; `digests` are those of `entries`, `None` where nothing may be remembered.
@@ -134,22 +159,52 @@ pub(super) fn save(
     entries: &[Entry],
     digest: impl Fn(usize) -> Option<ContentDigest>,
 ) -> Result<(), IoError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).at("create", folder)?;
+    let mut file = tempfile::NamedTempFile::new_in(folder).at("create a file in", folder)?;
     let mut bytes = MAGIC.to_vec();
     filesystem.write(&mut bytes);
+    let mut hasher = blake3::Hasher::new();
     for (index, entry) in entries.iter().enumerate() {
         if let Some(digest) = digest(index) {
             Record::write(entry, digest, &mut bytes);
         }
+        if bytes.len() > PIECE {
+            hasher.update(&bytes);
+            file.write_all(&bytes).at("write", path)?;
+            bytes.clear();
+        }
     }
-    let sum = blake3::hash(&bytes);
+    let sum = hasher.update(&bytes).finalize();
     bytes.extend_from_slice(sum.as_bytes());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).at("create", folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).at("create a file in", folder)?;
-    io::Write::write_all(&mut file, &bytes).at("write", path)?;
+    file.write_all(&bytes).at("write", path)?;
     file.persist(path).map_err(|error| error.error).at("replace", path)?;
     Ok(())
 }
+
+/// Reads records one by one.
+struct Reader<R> {
+    rest: R,
+    path: Vec<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    fn next(&mut self) -> io::Result<Option<Record<'_>>> {
+        let mut length = [0; 2];
+        match self.rest.read_exact(&mut length) {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
+            result => result?,
+        }
+        self.path.resize(usize::from(u16::from_le_bytes(length)), 0);
+        self.rest.read_exact(&mut self.path)?;
+        let mut fixed = [0; FIXED];
+        self.rest.read_exact(&mut fixed)?;
+        Ok(Record::read(&self.path, &fixed))
+    }
+}
+
+/// Bytes of a record after its path.
+const FIXED: usize = 8 + 8 + 2 * (8 + 4) + 32;
 
 struct Record<'a> {
     path: &'a [u8],
@@ -161,10 +216,8 @@ struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
-    fn read(bytes: &mut &'a [u8]) -> Option<Self> {
-        let length = u16::from_le_bytes(take(bytes)?);
-        let (path, rest) = bytes.split_at_checked(usize::from(length))?;
-        *bytes = rest;
+    fn read(path: &'a [u8], mut fixed: &[u8]) -> Option<Self> {
+        let bytes = &mut fixed;
         Some(Self {
             path,
             inode: u64::from_le_bytes(take(bytes)?),

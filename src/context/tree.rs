@@ -34,6 +34,8 @@ pub struct Context {
     directory: Option<Directory>,
     /// A digest was computed that the stat cache does not have.
     learnt: AtomicBool,
+    /// What is asked for next is likely to follow what was asked for last.
+    next: AtomicUsize,
 }
 
 /// Where the context is.
@@ -65,17 +67,16 @@ impl Context {
         };
         let filesystem = Filesystem::of(fd.as_fd()).at("look up the filesystem of", root)?;
         let entries = Scanner::new(root, fd.as_fd(), ignore).scan()?;
-        let remembered = match stat_cache {
-            Some(path) => stat_cache::load(path, &filesystem, &entries)?,
-            None => vec![None; entries.len()],
-        };
-        let digests = remembered.into_iter().map(|digest| match digest {
-            Some(digest) => OnceLock::from(Known { digest, settled: true }),
-            None => OnceLock::new(),
-        });
+        let mut digests: Vec<OnceLock<Known>> = entries.iter().map(|_| OnceLock::new()).collect();
+        if let Some(path) = stat_cache {
+            stat_cache::load(path, &filesystem, &entries, |index, digest| {
+                digests[index] = OnceLock::from(Known { digest, settled: true });
+            })?;
+        }
         Ok(Self {
-            digests: digests.collect(),
+            digests,
             entries,
+            next: AtomicUsize::new(0),
             directory: Some(Directory {
                 path: root.to_owned(),
                 root: fd,
@@ -118,12 +119,18 @@ impl Context {
 
     /// The digests of many regular files, in their order; files are read on several threads.
     pub fn digests(&self, entries: &[&Entry]) -> Result<Vec<ContentDigest>, ContextError> {
+        self.read_digests(entries);
+        entries.iter().map(|entry| self.digest(entry)).collect()
+    }
+
+    /// Sees to it that the digests of many regular files are known.
+    pub fn read_digests(&self, entries: &[&Entry]) {
         let unknown: Vec<&Entry> =
             entries.iter().copied().filter(|entry| self.digests[entry.index].get().is_none()).collect();
         if unknown.iter().map(|entry| entry.size() + 4096).sum::<u64>() > WORTH_A_THREAD {
             let next = AtomicUsize::new(0);
             let read = || {
-                // An error comes again, in order, below.
+                // An error comes again, in order, when the digest is asked for.
                 while let Some(entry) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let _ = self.known(entry);
                 }
@@ -136,7 +143,6 @@ impl Context {
                 read();
             });
         }
-        entries.iter().map(|entry| self.digest(entry)).collect()
     }
 
     /// Opens a regular file for reading.
@@ -220,7 +226,16 @@ impl Context {
 
     fn position(&self, path: &Path) -> Result<usize, usize> {
         let path = path.as_os_str().as_bytes();
-        self.entries.binary_search_by(|entry| compare(entry.path.as_os_str().as_bytes(), path))
+        let next = self.next.load(Ordering::Relaxed);
+        if self.entries.get(next).is_some_and(|entry| entry.path.as_os_str().as_bytes() == path) {
+            self.next.store(next + 1, Ordering::Relaxed);
+            return Ok(next);
+        }
+        let found = self.entries.binary_search_by(|entry| compare(entry.path.as_os_str().as_bytes(), path));
+        if let Ok(index) = found {
+            self.next.store(index + 1, Ordering::Relaxed);
+        }
+        found
     }
 
     fn shown(&self, entry: &Entry) -> PathBuf {

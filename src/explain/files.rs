@@ -118,7 +118,15 @@ impl FileListBuilder {
 
 /// How many names stand above it.
 fn depth_of(path: &Path) -> usize {
-    path.components().count().saturating_sub(1)
+    // The paths of a list are clean: one slash between two names, and perhaps one in front.
+    path.as_os_str().as_encoded_bytes().iter().filter(|byte| **byte == b'/').count()
+}
+
+/// Whether the path is in the folder or below it.
+fn is_below(path: &Path, folder: &Path) -> bool {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    let rest = path.as_os_str().as_encoded_bytes().strip_prefix(folder);
+    rest.is_some_and(|rest| folder == b"/" || !folder.is_empty() && rest.first() == Some(&b'/'))
 }
 
 impl FileList {
@@ -127,14 +135,14 @@ impl FileList {
             && depth_of(&entry.path) > depth
         {
             let share = entry.share();
-            let folder: PathBuf = entry.path.components().take(depth.max(1)).collect();
             if let Some(last) = self.entries.last_mut()
                 && last.summed
-                && last.path == folder
+                && is_below(&entry.path, &last.path)
             {
                 last.fingerprint = last.fingerprint.wrapping_add(share);
                 return;
             }
+            let folder: PathBuf = entry.path.components().take(depth.max(1)).collect();
             entry = Listed { path: folder, mode: 0, owner: (0, 0), fingerprint: share, summed: true };
         }
         self.entries.push(entry);

@@ -148,8 +148,9 @@ fn hash_root(
     })?;
     hasher.number(0);
     if let Files::Context(context) = files {
-        for digest in context.digests(&pending)? {
-            hasher.field(digest.as_bytes());
+        context.read_digests(&pending);
+        for entry in pending {
+            hasher.field(context.digest(entry)?.as_bytes());
         }
     }
     Ok(())
