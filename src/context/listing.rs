@@ -159,7 +159,7 @@ mod tests {
     #[test]
     fn children_come_out_as_they_went_in() {
         let time = |seconds| Timestamp { seconds, nanoseconds: 999_999_999 };
-        let child = |name: &str, kind, target: Option<&str>, listing| Child {
+        let child = |name: &str, kind, target: Option<&str>, listing: Option<u32>| Child {
             entry: Entry {
                 path: Path::new("d/e").join(name).into(),
                 kind,

@@ -120,13 +120,32 @@ impl Draft {
         Ok(made)
     }
 
-    /// Makes an empty file, replacing what is there unless it is a folder. Its attributes are to be set when it is full.
+    /// Makes an empty file, replacing what is there unless it is a folder. `end_file` is to be called when it is full.
     pub fn create_file(&mut self, path: &Path) -> Result<File, SnapshotError> {
-        self.make_way(path)?;
         let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(self.fd(), path, flags, Mode::from_raw_mode(0o600))
-            .at("create", self.host_path(path))?;
-        Ok(fd.into())
+        let mode = Mode::from_raw_mode(0o600);
+        let created = self.make_new(path, |root| rustix::fs::openat(root, path, flags, mode))?;
+        Ok(created.at("create", self.host_path(path))?.into())
+    }
+
+    /// Sets the attributes of a file that `create_file` gave, now that it is full.
+    pub fn end_file(&mut self, file: &File, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
+        let stat = rustix::fs::fstat(file).at("read", self.host_path(path))?;
+        let owner = attributes.owner;
+        if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid) {
+            let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
+            rustix::fs::fchown(file, Some(uid), Some(gid)).at("change the owner of", self.host_path(path))?;
+        }
+        // After the owner: changing that takes setuid and setgid away.
+        let mode = Mode::from_raw_mode(attributes.mode);
+        rustix::fs::fchmod(file, mode).at("change the mode of", self.host_path(path))?;
+        for (key, value) in &attributes.xattrs {
+            rustix::fs::fsetxattr(file, key.as_str(), value, XattrFlags::empty())
+                .at("set the attributes of", self.host_path(path))?;
+        }
+        let times = self.times(attributes.mtime.unwrap_or(self.now));
+        rustix::fs::futimens(file, &times).at("set the time of", self.host_path(path))?;
+        Ok(())
     }
 
     /// Makes a link, fifo or device, replacing what is there unless it is a folder.
@@ -140,7 +159,7 @@ impl Draft {
             Node::BlockDevice(number) => rustix::fs::mknodat(self.fd(), path, FileType::BlockDevice, mode, *number),
         };
         made.at("create", self.host_path(path))?;
-        self.set_attributes(path, attributes)
+        self.set_own_attributes(path, attributes)
     }
 
     /// Gives `existing`, a file of the draft, the second name `path`.
@@ -153,8 +172,7 @@ impl Draft {
     /// Gives the file `name` of the folder `from`, which belongs to another layer of the same store, the name `path` here
     /// too; false where the filesystem can't.
     pub fn link_from(&mut self, from: &OwnedFd, name: &Path, path: &Path) -> Result<bool, SnapshotError> {
-        self.make_way(path)?;
-        match rustix::fs::linkat(from, name, self.fd(), path, AtFlags::empty()) {
+        match self.make_new(path, |root| rustix::fs::linkat(from, name, root, path, AtFlags::empty()))? {
             Ok(()) => Ok(true),
             Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(false),
             Err(error) => Err(error).at("link", self.host_path(path))?,
@@ -186,6 +204,11 @@ impl Draft {
     /// Sets the attributes of what is at `path`. A folder of the layers below is lifted first; a file must be of the draft.
     pub fn set_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.lift(path)?;
+        self.set_own_attributes(path, attributes)
+    }
+
+    /// The same for what the draft has.
+    fn set_own_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
         let host_path = self.host_path(path);
         let stat = rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW).at("read", &host_path)?;
@@ -237,6 +260,24 @@ impl Draft {
         self.set_attributes(path, &attributes_of(&entry))
     }
 
+    /// Makes something new at `path` by `make`, which is given the draft's root and must fail when something is there.
+    /// In a folder that only the draft has, that is looked at no further.
+    fn make_new<T>(
+        &mut self,
+        path: &Path,
+        make: impl Fn(BorrowedFd<'_>) -> Result<T, Errno>,
+    ) -> Result<Result<T, Errno>, SnapshotError> {
+        let parent = path.parent().unwrap_or(Path::new(""));
+        if *self.view.directory(parent)? == [0] {
+            match make(self.fd()) {
+                Err(Errno::EXIST) => {}
+                made => return Ok(made),
+            }
+        }
+        self.make_way(path)?;
+        Ok(make(self.fd()))
+    }
+
     /// Makes room for something new at `path`: its folder is there, and no other thing is.
     fn make_way(&mut self, path: &Path) -> Result<(), SnapshotError> {
         let parent = path.parent().unwrap_or(Path::new(""));
@@ -256,11 +297,14 @@ impl Draft {
     }
 
     fn set_time(&self, name: &Path, mtime: i64) -> Result<(), SnapshotError> {
-        let time = Timespec { tv_sec: mtime.min(self.latest_time), tv_nsec: 0 };
-        let times = Timestamps { last_access: time, last_modification: time };
-        rustix::fs::utimensat(self.fd(), name, &times, AtFlags::SYMLINK_NOFOLLOW)
+        rustix::fs::utimensat(self.fd(), name, &self.times(mtime), AtFlags::SYMLINK_NOFOLLOW)
             .at("set the time of", self.host_path(name))?;
         Ok(())
+    }
+
+    fn times(&self, mtime: i64) -> Timestamps {
+        let time = Timespec { tv_sec: mtime.min(self.latest_time), tv_nsec: 0 };
+        Timestamps { last_access: time, last_modification: time }
     }
 
     fn fd(&self) -> BorrowedFd<'_> {

@@ -96,7 +96,7 @@ fn a_draft_lifts_folders_with_their_attributes() {
     std::io::Write::write_all(&mut file, b"new").unwrap();
     let owner = owner_of_this_process();
     let attributes = Attributes { mode: 0o640, mtime: Some(1000), owner, ..Attributes::default() };
-    draft.set_attributes(Path::new("d/e/new"), &attributes).unwrap();
+    draft.end_file(&file, Path::new("d/e/new"), &attributes).unwrap();
     assert_eq!(names(draft.view(), "d/e"), ["new", "old"]);
     draft.finish().unwrap();
     let metadata = |path: &str| fs::metadata(draft_path.join(path)).unwrap();

@@ -94,8 +94,7 @@ impl Unpacker<'_, '_> {
                     path: self.shown.to_owned(),
                     source: LayerError::Read { entry: entry.path.to_string_lossy().into_owned(), source },
                 })?;
-                drop(file);
-                draft.set_attributes(&target, &attributes)?;
+                draft.end_file(&file, &target, &attributes)?;
             }
             EntryKind::File(FileKind::Socket | FileKind::Symlink) => {}
         }

@@ -87,7 +87,7 @@ impl<'a> Placer<'a> {
         let mut file = self.create_file(&target)?;
         io::copy(content, &mut file).at("write", &target)?;
         let attributes = self.changed(&attributes, FileKind::Regular);
-        Ok(self.draft.set_attributes(&target, &attributes)?)
+        Ok(self.draft.end_file(&file, &target, &attributes)?)
     }
 
     fn place_root(&mut self, files: &Files, root: &SelectedRoot, options: &SelectOptions) -> Result<(), StepError> {
@@ -253,9 +253,8 @@ impl<'a> Placer<'a> {
                     FileKind::Regular => Some(files.copy_content(&item.source, &file)?),
                     _ => None,
                 };
-                drop(file);
                 self.list(target, item, &facts, digest);
-                self.draft.set_attributes(target, &attributes)?;
+                self.draft.end_file(&file, target, &attributes)?;
                 return Ok(());
             }
         };
