@@ -10,7 +10,9 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use super::CliError;
 use crate::cache::Origins;
 use crate::check::{self, Severity};
+use crate::container::networks_of;
 use crate::rights;
+use crate::sandbox::{Household, user_namespace};
 use crate::store::Store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -142,6 +144,17 @@ enum Command {
     Wait(super::wait::Args),
 }
 
+impl Command {
+    /// Processes of it stay, with containers that others reach.
+    fn starts_containers(&self) -> bool {
+        match self {
+            Self::Run(_) | Self::Start(_) | Self::Restart(_) => true,
+            Self::Container(args) => args.starts_containers(),
+            _ => false,
+        }
+    }
+}
+
 /// What all commands take: help, manual pages and completions are made of it.
 pub fn definition() -> clap::Command {
     Command::augment_subcommands(Program::command())
@@ -173,22 +186,30 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// An ordinary user becomes root of a user namespace, in which layers can have files of many owners. Where the store is
-/// must be known before.
+/// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that the
+/// store's running containers are in, over which one has no rights from outside. Where the store is must be known before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
-    if !rustix::process::geteuid().is_root()
-        && !matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
+    if rustix::process::geteuid().is_root()
+        || matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
     {
-        cli.global.root = Some(cli.global.store_root()?);
-        if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !has_begun_anew() {
-            rights::put_off(begin_anew);
-            return Ok(cli);
-        }
-        match container_entered(&cli) {
-            Some(monitor) => crate::sandbox::user_namespace::join(monitor)?,
-            None => drop(crate::sandbox::user_namespace::enter()?),
-        }
+        return Ok(cli);
     }
+    let root = cli.global.store_root()?;
+    // Monitors have another working folder.
+    let root = std::path::absolute(&root).unwrap_or(root);
+    cli.global.root = Some(root.clone());
+    if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !has_begun_anew() {
+        rights::put_off(begin_anew);
+        return Ok(cli);
+    }
+    let household = Household::of(&root);
+    if cli.command.starts_containers() {
+        household.enter()?;
+    } else if household.visit()?.is_none() {
+        user_namespace::enter()?;
+    }
+    // What can't be taken away now is left to the next command.
+    let _ = networks_of(&root).tidy();
     Ok(cli)
 }
 
@@ -206,22 +227,6 @@ fn begin_anew() {
     let source = program.arg0(ANEW).args(std::env::args_os().skip(1)).exec();
     eprintln!("error: cannot begin anew as root of a user namespace: {source}");
     std::process::exit(1);
-}
-
-/// The monitor of the running container that the command reaches into: each container of an ordinary user has a user
-/// namespace of its own, and only from within it one has rights over the container's processes.
-fn container_entered(cli: &Cli) -> Option<i32> {
-    let word = match &cli.command {
-        Command::Exec(args) => Some(args.container.as_str()),
-        Command::Top(args) => Some(args.container.as_str()),
-        Command::Cp(args) => super::cp::container_of(args),
-        Command::Container(args) => args.container_entered(),
-        _ => None,
-    }?;
-    let containers = crate::container::Containers::of(cli.global.root.as_ref()?);
-    // A container that is not there is an error that the command itself says.
-    let entry = containers.find(word).ok()?;
-    Some(entry.state.monitor_pid).filter(|pid| *pid != 0 && entry.is_running)
 }
 
 /// Puts `build` before arguments that name no command. Gives the command too.

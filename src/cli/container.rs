@@ -47,14 +47,8 @@ pub struct Args {
 }
 
 impl Args {
-    /// The container that the command reaches into.
-    pub(super) fn container_entered(&self) -> Option<&str> {
-        match &self.command {
-            ContainerCommand::Exec(args) => Some(&args.container),
-            ContainerCommand::Top(args) => Some(&args.container),
-            ContainerCommand::Cp(args) => super::cp::container_of(args),
-            _ => None,
-        }
+    pub(super) fn starts_containers(&self) -> bool {
+        matches!(self.command, ContainerCommand::Run(_) | ContainerCommand::Start(_) | ContainerCommand::Restart(_))
     }
 }
 

@@ -52,13 +52,6 @@ impl<'a> Side<'a> {
 }
 
 /// The container that a copy is from or to.
-pub(super) fn container_of(args: &Args) -> Option<&str> {
-    [&args.source, &args.destination].into_iter().find_map(|text| match Side::parse(text) {
-        Side::Container(name, _) => Some(name),
-        _ => None,
-    })
-}
-
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = containers::open(global)?;
     let find = |name: &str| containers::find(&containers, name);

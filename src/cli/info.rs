@@ -85,8 +85,8 @@ fn id_mapping() -> String {
 fn network_kind() -> &'static str {
     match (user_namespace::entered(), network::find_pasta()) {
         (None, _) => "bridges with address translation (nftables)",
-        (Some(_), Some(_)) => "pasta",
-        (Some(_), None) => "none or the host's: pasta (package passt) is not installed",
+        (Some(_), Some(_)) => "bridges in a network namespace of the store's containers, which pasta connects",
+        (Some(_), None) => "bridges without a way out, or the host's: pasta (package passt) is not installed",
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let mut monitors = fork_monitors(args.containers.len())?;
+    let mut monitors = fork_monitors(args.containers.len(), global)?;
     let containers = containers::open(global)?;
     let stop = Stop { signal: args.signal, timeout: args.timeout, keep: true };
     containers::each(&containers, &args.containers, |entry| {

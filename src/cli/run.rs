@@ -48,7 +48,8 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     // First of all: it is a copy of this process.
     let needs_network = args.container.network.needs_namespace();
-    let monitor = Monitor::fork(if needs_network { Ahead::Network } else { Ahead::Nothing })?;
+    let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
+    let monitor = Monitor::fork(ahead, &global.store_root()?)?;
     let detach_keys = detach_keys(args.detach_keys.as_deref())?;
     let (containers, entry) = make(&args.container, args.detach, global)?;
     let config = &entry.record.config;

@@ -26,7 +26,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     // First of all: they are copies of this process.
-    let mut monitors = fork_monitors(args.containers.len())?;
+    let mut monitors = fork_monitors(args.containers.len(), global)?;
     let containers = containers::open(global)?;
     if !args.attach && !args.interactive {
         containers::each(&containers, &args.containers, |entry| start(&containers, &entry, monitors.pop()))?;
@@ -56,8 +56,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 /// One for each container that may be started.
-pub(super) fn fork_monitors(count: usize) -> Result<Vec<Monitor>, CliError> {
-    Ok((0..count).map(|_| Monitor::fork(Ahead::Nothing)).collect::<Result<_, _>>()?)
+pub(super) fn fork_monitors(count: usize, global: &Global) -> Result<Vec<Monitor>, CliError> {
+    let root = global.store_root()?;
+    Ok((0..count).map(|_| Monitor::fork(Ahead::Nothing, &root)).collect::<Result<_, _>>()?)
 }
 
 /// Starts it in the background, unless it runs already.

@@ -8,7 +8,7 @@ use super::error::ContainerError;
 use super::events;
 use super::mounts::{MountKind, MountPoint};
 use crate::io_error::AtPath;
-use crate::sandbox::{MountSource, Propagation, TmpfsOptions, user_namespace};
+use crate::sandbox::{MountSource, Propagation, TmpfsOptions};
 use crate::snapshot::{View, populate};
 use crate::volume::{Backing, NewVolume, VolumeError, Volumes};
 
@@ -91,12 +91,8 @@ pub(super) fn source(
     Ok((bind(&folder, &mount.volume.subpath)?, false))
 }
 
-/// The memory that a running container has for this volume. An ordinary user's containers each have a user namespace of
-/// their own, out of which no mount is to be had: there, each has memory of its own.
+/// The memory that a running container has for this volume.
 fn shared_memory(containers: &Containers, mount: &MountPoint) -> Result<Option<MountSource>, ContainerError> {
-    if user_namespace::entered().is_some() {
-        return Ok(None);
-    }
     let users = users_of(containers, &mount.name)?;
     Ok(users.iter().filter(|entry| entry.state.pid != 0).find_map(|entry| {
         let place = entry.record.mounts.iter().find(|other| is_of(other, &mount.name))?;

@@ -42,6 +42,11 @@ impl Wiring {
         &self.networks
     }
 
+    /// To be called from time to time.
+    pub(super) fn look_after_way_out(&mut self) {
+        self.live.iter_mut().for_each(Live::look_after_way_out);
+    }
+
     /// The container has joined a network in which names are resolved.
     pub(super) fn resolve_names(&mut self) -> Result<(), ContainerError> {
         Ok(self.live.as_mut().map_or(Ok(()), Live::resolve_names)?)
@@ -91,7 +96,7 @@ pub(super) fn nothing(folder: &Path) -> Wiring {
     }
 }
 
-/// The host's network and none have no places in them; an ordinary user's others neither.
+/// The host's network and none have no places in them.
 fn joined(record: &Record, networks: &Networks, live: &Live) -> Vec<NetworkRecord> {
     let places: Vec<NetworkRecord> = live.networks().cloned().collect();
     if !places.is_empty() {
@@ -235,9 +240,10 @@ fn port_request(port: &str, host_ip: &str, host_port: &str) -> Result<PortReques
 pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerError> {
     let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
     let containers = Containers::of(store_root);
-    let places = networks_of(store_root).of_container(&record.id)?;
+    let networks = networks_of(store_root);
+    let places = networks.of_container(&record.id)?;
     let request = request(record, None, &links::find(record, &containers).unwrap_or_default())?;
-    let (hosts, resolv_conf) = crate::network::files(&places, &record.config.hostname, &request)?;
+    let (hosts, resolv_conf) = crate::network::files(&networks, &places, &record.config.hostname, &request)?;
     write_files(folder, &[resolv_conf, format!("{}\n", record.config.hostname), hosts])
 }
 

@@ -47,7 +47,7 @@ pub(super) struct Inside<'a> {
     pub(super) socket: &'a Socket,
 }
 
-/// Makes the endpoint and its interface. Removed again when anything fails.
+/// Makes the endpoint and its interface; to be called in the machine's network. Removed again when anything fails.
 pub(super) fn attach(
     networks: &Networks,
     record: &NetworkRecord,
@@ -60,7 +60,7 @@ pub(super) fn attach(
     let (bridge, endpoint) = {
         let _lock = endpoints.lock()?;
         networks.note_origin(record)?;
-        let bridge = bridge::ensure(&socket, record)?;
+        let bridge = bridge::ensure(&socket, record, networks.machine().mtu())?;
         let others = endpoints.list_and_reap();
         let endpoint = choose(record, request, owner, &others, &free_interface(inside.socket)?)?;
         endpoints.write(&endpoint)?;
@@ -206,7 +206,7 @@ pub(super) fn route(inside: &Socket, gateways: &[IpAddr]) -> Result<(), NetworkE
     Ok(())
 }
 
-/// Takes the container out of the network.
+/// Takes the container out of the network; to be called in the machine's.
 pub(super) fn detach(networks: &Networks, record: &NetworkRecord, endpoint: &Endpoint) -> Result<(), NetworkError> {
     let socket = Socket::open(None).doing("open a netlink socket")?;
     // The interface is gone already when the container is.

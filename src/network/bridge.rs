@@ -1,4 +1,4 @@
-//! The bridge of a network on the host, made by the first container that needs it.
+//! The bridge of a network on its machine, made by the first container that needs it.
 
 use std::fs;
 use std::path::Path;
@@ -64,18 +64,25 @@ pub(super) fn default_subnet() -> Result<Subnet, NetworkError> {
     {
         return Ok(address.network());
     }
+    addresses::free_subnet(&host_routes()?)
+}
+
+/// Where the routes of this process's network lead to, but the default one.
+pub(super) fn host_routes() -> Result<Vec<Subnet>, NetworkError> {
+    let socket = Socket::open(None).doing("open a netlink socket")?;
     let routes = link::routes(&socket).doing("read the routes")?;
-    addresses::free_subnet(&routes.into_iter().map(|(subnet, _)| subnet).collect::<Vec<_>>())
+    Ok(routes.into_iter().map(|(route, _)| route).filter(|route| route.length > 0).collect())
 }
 
 /// The bridge, with forwarding, isolation and address translation in place. To be called with the network's lock.
-pub(super) fn ensure(socket: &Socket, record: &NetworkRecord) -> Result<Bridge, NetworkError> {
+/// `most`: what fits through the way out, where that may not be there yet.
+pub(super) fn ensure(socket: &Socket, record: &NetworkRecord, most: Option<u32>) -> Result<Bridge, NetworkError> {
     let (name, pools) = (record.interface(), record.pools()?);
     let routes = link::routes(socket).doing("read the routes")?;
     let way_out = routes.iter().find(|(subnet, _)| subnet.length == 0).map(|(_, interface)| *interface);
     let way_out = way_out.map(|index| link::by_index(socket, index)).transpose().doing("look at the way out")?;
-    let usual = way_out.flatten().map_or(1500, |link| link.mtu.min(1500));
-    let mtu = record.mtu().unwrap_or(usual);
+    let usual = || way_out.flatten().map_or(1500, |link| link.mtu.min(1500));
+    let mtu = record.mtu().or(most).unwrap_or_else(usual);
     let link = match find(socket, &name)? {
         Some(link) => link,
         None => create(socket, record, &name, &routes)?,

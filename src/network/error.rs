@@ -76,13 +76,27 @@ pub enum NetworkError {
     NoPasta,
     #[error("`/dev/net/tun`, which pasta needs, can't be opened by this user")]
     NoTunDevice,
-    #[error("pasta could not connect the container: {message}")]
+    #[error("pasta could not connect the containers: {message}")]
     Pasta { message: String },
+    #[error("the container has the host's network, and no other can be added to it")]
+    NotInMachine,
+    #[error("`{text}`: the host has no address that the container could reach it at")]
+    NoHostGateway { text: String },
     #[error("`{text}` is no address to add to the hosts file; it is NAME:IP")]
     AddHost { text: String },
 }
 
 impl NetworkError {
+    /// The user can have no pasta here.
+    pub(super) fn is_no_pasta(&self) -> bool {
+        matches!(self, Self::NoPasta | Self::NoTunDevice)
+    }
+
+    /// The networks are there, but nothing leads out of them.
+    pub(super) fn is_no_way_out(&self) -> bool {
+        self.is_no_pasta() || matches!(self, Self::Pasta { .. })
+    }
+
     /// What the user can do.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -90,6 +104,7 @@ impl NetworkError {
             Self::NoTunDevice => Some(
                 "an administrator can allow it with `chmod 666 /dev/net/tun`; or use `--network host` or `--network none`",
             ),
+            Self::NotInMachine => Some("start it anew when pasta works; it had to do without when it was started"),
             Self::Kernel { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("rbuild may not change this machine's network; use `--network host` or `--network none`")
             }

@@ -1,5 +1,5 @@
 //! Connections to published ports that the kernel can't translate: from the host's loopback, from containers of the
-//! same bridge, and from IPv6 to a container that has IPv4 only.
+//! same bridge, and from IPv6 to a container that has IPv4 only; all of them where the bridge is not the host's.
 
 use std::collections::HashMap;
 use std::io;

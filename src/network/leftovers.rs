@@ -45,7 +45,7 @@ impl Networks {
     /// Writes down whose a network is. To be called with its lock.
     pub(super) fn note_origin(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         let file = Endpoints::of(self.state(), &record.id).folder().join(FILE);
-        if self.is_rootless() || record.is_predefined() || file.exists() {
+        if !self.machine().is_host() || record.is_predefined() || file.exists() {
             return Ok(());
         }
         let path = std::path::absolute(self.path(record)).at("find", self.path(record))?;
@@ -59,7 +59,7 @@ impl Networks {
 
     /// Removes the bridges of all stores' networks that are not there any more and that nothing uses.
     pub fn forget_deleted_stores(&self) {
-        if self.is_rootless() {
+        if !self.machine().is_host() {
             return;
         }
         let folders = std::fs::read_dir(self.state().join("networks")).into_iter().flatten().flatten();

@@ -16,8 +16,7 @@ use super::error::{Doing, NetworkError};
 use super::firewall::{self, Way, Ways};
 use super::fresh::FreshNamespace;
 use super::networks::Networks;
-use super::pasta::Pasta;
-use super::publish::{self, PortRequest, Published};
+use super::publish::{self, Listener, PortRequest, Published};
 use super::record::{BRIDGE, NetworkRecord};
 use super::resolver::{Hosts, NameServers};
 use super::service::{Forward, Service};
@@ -57,8 +56,9 @@ pub struct Live {
     places: Vec<(NetworkRecord, Endpoint)>,
     published: Vec<Published>,
     isolation: NetworkIsolation,
-    carrier: Option<Pasta>,
     warning: Option<String>,
+    /// It had a way out that could break off.
+    is_carried: bool,
     request: NetworkRequest,
     owner: Owner,
     networks: Networks,
@@ -79,8 +79,8 @@ impl Live {
             places: Vec::new(),
             published: Vec::new(),
             isolation: NetworkIsolation::Empty,
-            carrier: None,
             warning: None,
+            is_carried: false,
             request: request.clone(),
             owner: owner.clone(),
             networks: networks.clone(),
@@ -89,14 +89,25 @@ impl Live {
             Mode::Host => live.isolation = NetworkIsolation::Host,
             Mode::None => {}
             Mode::OfProcess(pid) => live.isolation = NetworkIsolation::Namespace(Arc::new(namespace_of(*pid)?)),
-            Mode::Networks(_) if networks.is_rootless() => live.carry(fresh)?,
-            Mode::Networks(requests) => live.connect(requests, fresh)?,
+            Mode::Networks(requests) => match networks.open() {
+                Err(reason) if reason.is_no_pasta() && live.could_have_hosts() => live.take_hosts(&reason),
+                Err(reason) if reason.is_no_way_out() => live.connect(requests, fresh, Some(reason))?,
+                opened => {
+                    opened?;
+                    live.connect(requests, fresh, None)?;
+                }
+            },
         }
         Ok(live)
     }
 
-    /// Root's way: bridges.
-    fn connect(&mut self, requests: &[EndpointRequest], fresh: Option<FreshNamespace>) -> Result<(), NetworkError> {
+    /// `closed` is why there is no way out, where that is known.
+    fn connect(
+        &mut self,
+        requests: &[EndpointRequest],
+        fresh: Option<FreshNamespace>,
+        closed: Option<NetworkError>,
+    ) -> Result<(), NetworkError> {
         // Whoever starts a container is the only one to run it: what it has is of a life that was cut short.
         for record in self.networks.list()? {
             Endpoints::of(self.networks.state(), &record.id).remove(&self.owner.container);
@@ -105,38 +116,85 @@ impl Live {
         let listeners = publish::listen(&self.request.ports)?;
         let FreshNamespace { descriptor, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
         let namespace = Arc::new(descriptor);
-        let mut by_priority: Vec<(i64, NetworkRecord)> = Vec::new();
-        for request in requests {
-            let record = self.networks.find(&request.network)?;
-            let place = Inside { namespace: &namespace, socket: &inside };
-            let endpoint = attach::attach(&self.networks, &record, request, &self.owner, &place)?;
-            by_priority.push((request.gateway_priority, record.clone()));
-            self.places.push((record, endpoint));
+        let (networks, owner, places) = (&self.networks, &self.owner, &mut self.places);
+        let place = Inside { namespace: &namespace, socket: &inside };
+        networks.machine().within(|| {
+            for request in requests {
+                let record = networks.find(&request.network)?;
+                let endpoint = attach::attach(networks, &record, request, owner, &place)?;
+                places.push((record, endpoint));
+            }
+            Ok(())
+        })?;
+        let mut by_priority: Vec<_> = requests.iter().zip(&self.places).collect();
+        by_priority.sort_by_key(|(request, _)| std::cmp::Reverse(request.gateway_priority));
+        attach::route(&inside, &gateways(by_priority.iter().map(|(_, (record, _))| record))?)?;
+        self.publish(listeners)?;
+        self.isolation = NetworkIsolation::Namespace(namespace);
+        if self.places.iter().any(|(record, _)| record.name != BRIDGE) {
+            self.resolve_names()?;
         }
-        by_priority.sort_by_key(|(priority, _)| std::cmp::Reverse(*priority));
-        attach::route(&inside, &gateways(by_priority.iter().map(|(_, record)| record))?)?;
+        self.look_for_way_out(closed)
+    }
+
+    /// Opens the ports that are listened on.
+    fn publish(&mut self, listeners: Vec<(Published, Listener)>) -> Result<(), NetworkError> {
         self.published = listeners.iter().map(|(published, _)| *published).collect();
-        self._ways = self.ways()?;
+        if self.networks.machine().is_host() {
+            self._ways = self.ways()?;
+        }
         let forwards = listeners.into_iter().filter_map(|(published, listener)| {
             let (_, endpoint) = self.places.first()?;
             Some(Forward { listener, target: target(endpoint, &published)? })
         });
         let forwards: Vec<Forward> = forwards.collect();
         if !forwards.is_empty() {
-            self._forwards = Some(Service::forward(forwards).doing("start the network's thread")?);
-        }
-        self.isolation = NetworkIsolation::Namespace(namespace);
-        if self.places.iter().any(|(record, _)| record.name != BRIDGE) {
-            self.resolve_names()?;
+            let from = self.networks.machine().namespace()?;
+            self._forwards = Some(Service::forward(forwards, from).doing("start the network's thread")?);
         }
         Ok(())
+    }
+
+    fn look_for_way_out(&mut self, closed: Option<NetworkError>) -> Result<(), NetworkError> {
+        if self.places.iter().all(|(record, _)| record.internal) {
+            return Ok(());
+        }
+        match closed.map_or_else(|| self.networks.machine().await_way_out(), Err) {
+            Ok(()) => self.is_carried = !self.networks.machine().is_host(),
+            Err(reason) if reason.is_no_way_out() => {
+                self.warning = Some(format!("containers reach each other, but nothing outside: {reason}"));
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// To be called from time to time: connects the container with the world again when pasta is gone, once.
+    pub fn look_after_way_out(&mut self) {
+        if self.is_carried && !self.networks.machine().has_way_out() {
+            // There is nobody to tell. The next container that is started tries again, and says what is wrong.
+            self.is_carried = self.networks.open().is_ok();
+        }
+    }
+
+    /// Only the way out is asked for.
+    fn could_have_hosts(&self) -> bool {
+        let only_default = |requests: &[EndpointRequest]| requests.iter().all(|request| request.network == BRIDGE);
+        self.request.ports.is_empty() && matches!(&self.request.mode, Mode::Networks(all) if only_default(all))
+    }
+
+    /// Programs that need a way out can still be run.
+    fn take_hosts(&mut self, reason: &NetworkError) {
+        self.warning = Some(format!("using the host's network, with less isolation: {reason}"));
+        self.request.mode = Mode::Host;
+        self.isolation = NetworkIsolation::Host;
     }
 
     /// Starts the name server, unless it is there. A container that is in the default network alone has none: it asks the
     /// host's servers.
     pub fn resolve_names(&mut self) -> Result<(), NetworkError> {
         let NetworkIsolation::Namespace(namespace) = &self.isolation else { return Ok(()) };
-        if self.resolver.is_some() || self.carrier.is_some() {
+        if self.resolver.is_some() {
             return Ok(());
         }
         let sockets =
@@ -169,40 +227,6 @@ impl Live {
         Ways::open(&name, &record.interface(), &ways).doing("publish the ports (nftables)").map(Some)
     }
 
-    /// An ordinary user's way: pasta, which carries everything. Without it the host's network has to do, unless ports
-    /// were to be published.
-    fn carry(&mut self, fresh: Option<FreshNamespace>) -> Result<(), NetworkError> {
-        let published: Vec<Published> =
-            publish::listen(&self.request.ports)?.into_iter().map(|(published, _)| published).collect();
-        let FreshNamespace { descriptor: namespace, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
-        match Pasta::start(&namespace, &inside, &published) {
-            Ok(carrier) => {
-                self.carrier = Some(carrier);
-                self.published = published;
-                self.warning = self.lonely();
-                self.isolation = NetworkIsolation::Namespace(Arc::new(namespace));
-                Ok(())
-            }
-            Err(reason @ (NetworkError::NoPasta | NetworkError::NoTunDevice)) if published.is_empty() => {
-                self.warning = Some(format!("using the host's network, with less isolation: {reason}"));
-                self.request.mode = Mode::Host;
-                self.isolation = NetworkIsolation::Host;
-                Ok(())
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    /// An ordinary user's containers are carried one by one: on a network with a name they expect company.
-    fn lonely(&self) -> Option<String> {
-        let Mode::Networks(requests) = &self.request.mode else { return None };
-        let named = requests.iter().find(|request| request.network != BRIDGE)?;
-        let network = &named.network;
-        Some(format!(
-            "containers of ordinary users don't reach each other: network {network} has only the way out and published ports"
-        ))
-    }
-
     /// Those that the container has a place in since it was started.
     pub fn networks(&self) -> impl Iterator<Item = &NetworkRecord> {
         self.places.iter().map(|(record, _)| record)
@@ -220,13 +244,7 @@ impl Live {
 
     /// The container's `hosts` file.
     pub fn hosts(&self) -> Result<String, NetworkError> {
-        let carried = self.carrier.as_ref();
-        let gateway = match self.request.mode {
-            Mode::Host => Some(std::net::Ipv4Addr::LOCALHOST.into()),
-            _ => carried.and_then(Pasta::gateway).map(IpAddr::from),
-        };
-        let own = carried.and_then(Pasta::address).map(IpAddr::from);
-        hosts_file(&self.places, &self.owner.hostname, &self.request, own, gateway)
+        hosts_file(&self.networks, &self.places, &self.owner.hostname, &self.request)
     }
 
     /// The container's `resolv.conf`.
@@ -251,31 +269,34 @@ impl Live {
 
 /// `hosts` and `resolv.conf` of a container that is in these networks.
 pub fn files(
+    networks: &Networks,
     places: &[(NetworkRecord, Endpoint)],
     hostname: &str,
     request: &NetworkRequest,
 ) -> Result<(String, String), NetworkError> {
-    Ok((hosts_file(places, hostname, request, None, None)?, resolv_conf(places, request)?))
+    Ok((hosts_file(networks, places, hostname, request)?, resolv_conf(places, request)?))
 }
 
 fn hosts_file(
+    networks: &Networks,
     places: &[(NetworkRecord, Endpoint)],
     hostname: &str,
     request: &NetworkRequest,
-    own: Option<IpAddr>,
-    gateway: Option<IpAddr>,
 ) -> Result<String, NetworkError> {
     let name = match request.domainname.as_str() {
         "" => hostname.to_owned(),
         domain => format!("{hostname}.{domain} {hostname}"),
     };
-    let own = places.iter().flat_map(|(_, endpoint)| endpoint.addresses()).chain(own);
+    let own = places.iter().flat_map(|(_, endpoint)| endpoint.addresses());
     let linked = request.linked_hosts.iter().cloned();
-    let first = places.first().map(|(record, _)| record.pools()).transpose()?.unwrap_or_default();
+    let host_gateway = match request.mode {
+        Mode::Host => Some(std::net::Ipv4Addr::LOCALHOST.into()),
+        _ => networks.host_gateway(places.first().map(|(record, _)| record))?,
+    };
     Hosts {
         own: linked.chain(own.map(|address| (address, name.clone()))).collect(),
         added: request.added_hosts.clone(),
-        host_gateway: gateway.or(first.first().map(|pool| pool.gateway)),
+        host_gateway,
     }
     .file()
 }

@@ -18,27 +18,27 @@ impl Networks {
         owner: &Owner,
         pid: i32,
     ) -> Result<Endpoint, NetworkError> {
-        self.refuse_without_bridge(record)?;
+        refuse_without_bridge(record)?;
         let namespace = live::namespace_of(pid)?;
         let open = || Socket::open(None);
         let inside = sandbox::in_network_namespace(&namespace, open).doing("enter the container's network")?;
         let inside = inside.doing("open a netlink socket")?;
         let place = Inside { namespace: &namespace, socket: &inside };
-        let endpoint = attach::attach(self, record, request, owner, &place)?;
+        let endpoint = self.machine().within(|| attach::attach(self, record, request, owner, &place))?;
         self.choose_way_out(&owner.container, &inside)?;
         Ok(endpoint)
     }
 
     /// Takes a running container out of a network.
     pub fn disconnect(&self, record: &NetworkRecord, container: &str, pid: i32) -> Result<(), NetworkError> {
-        self.refuse_without_bridge(record)?;
+        refuse_without_bridge(record)?;
         let mut places = self.of_container(container)?;
         let Some(position) = places.iter().position(|(other, _)| other.id == record.id) else {
             let (container, network) = (container.to_owned(), record.name.clone());
             return Err(NetworkError::NotConnected { container, network });
         };
         let (record, endpoint) = places.swap_remove(position);
-        attach::detach(self, &record, &endpoint)?;
+        self.machine().within(|| attach::detach(self, &record, &endpoint))?;
         let namespace = live::namespace_of(pid)?;
         let inside = sandbox::in_network_namespace(&namespace, || Socket::open(None));
         let inside = inside.doing("enter the container's network")?.doing("open a netlink socket")?;
@@ -52,17 +52,13 @@ impl Networks {
         let routes = super::link::routes(inside).doing("read the container's routes")?;
         if routes.iter().any(|(route, _)| route.length == 0) { Ok(()) } else { attach::route(inside, &gateways) }
     }
+}
 
-    fn refuse_without_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        if record.driver != "bridge" {
-            let what =
-                format!("containers can't be connected to or disconnected from network {} while they run", record.name);
-            return Err(NetworkError::Refused { what });
-        }
-        if self.is_rootless() {
-            let what = "containers of ordinary users have one network each, which can't be changed".to_owned();
-            return Err(NetworkError::Refused { what });
-        }
-        Ok(())
+fn refuse_without_bridge(record: &NetworkRecord) -> Result<(), NetworkError> {
+    if record.driver != "bridge" {
+        let what =
+            format!("containers can't be connected to or disconnected from network {} while they run", record.name);
+        return Err(NetworkError::Refused { what });
     }
+    Ok(())
 }

@@ -1,6 +1,7 @@
 //! Networks of containers: bridges, addresses, published ports, name resolution.
 //!
-//! As root, each network is a bridge, and reaches the world through NAT; rootless, pasta carries a container's connections.
+//! Each network is a bridge, and reaches the world through NAT: on the host for root, in a namespace that the containers of
+//! one store share for an ordinary user, out of which pasta leads (`machine`).
 //! A container's network lives in the process that holds its [`Live`], and ends with it, however it ends: interfaces go
 //! with the namespace, rules of published ports with the socket that made them, addresses with the owner's lock.
 //! Must not know builds, images or what runs in a container.
@@ -18,6 +19,7 @@ mod fresh;
 mod leftovers;
 mod link;
 mod live;
+mod machine;
 mod membership;
 mod namespace;
 mod netlink;

@@ -1,6 +1,6 @@
 //! A network namespace with a way out, for all steps of a build.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use super::endpoint::{Endpoint, Endpoints, ProcessOwner};
 use super::error::NetworkError;
 use super::fresh::FreshNamespace;
 use super::live;
+use super::machine;
 use super::netlink::Socket;
 use super::networks::{Networks, random_id};
 use super::pasta::Pasta;
@@ -25,7 +26,7 @@ pub struct NetworkNamespace {
 #[derive(Debug)]
 enum WayOut {
     Bridge { record: Box<NetworkRecord>, endpoint: Box<Endpoint>, networks: Networks, _owner: ProcessOwner },
-    Pasta(Pasta),
+    Pasta { _pasta: Pasta },
 }
 
 impl NetworkNamespace {
@@ -34,7 +35,7 @@ impl NetworkNamespace {
     pub fn create(store_root: &Path, rootless: bool) -> Result<Self, NetworkError> {
         let FreshNamespace { descriptor, socket: inside } = FreshNamespace::make()?;
         let way_out = if rootless {
-            WayOut::Pasta(Pasta::start(&descriptor, &inside, &[])?)
+            WayOut::Pasta { _pasta: Pasta::start(&descriptor, &inside)? }
         } else {
             connect(&descriptor, &inside, Networks::of(store_root, false))?
         };
@@ -46,22 +47,19 @@ impl NetworkNamespace {
         Arc::clone(&self.descriptor)
     }
 
-    /// The address of its interface. Behind pasta, it is the host's own.
+    /// The address of its interface on the bridge, if it has one.
     pub fn address(&self) -> Option<IpAddr> {
         match &self.way_out {
             WayOut::Bridge { endpoint, .. } => endpoint.addresses().next(),
-            WayOut::Pasta(pasta) => pasta.address().map(IpAddr::from),
+            WayOut::Pasta { .. } => None,
         }
     }
 
     /// What `host-gateway` stands for: an address at which the host answers.
-    pub fn host_gateway(&self) -> Option<Ipv4Addr> {
+    pub fn host_gateway(&self) -> Option<IpAddr> {
         match &self.way_out {
-            WayOut::Bridge { record, .. } => match record.pools().ok()?.first()?.gateway {
-                IpAddr::V4(gateway) => Some(gateway),
-                IpAddr::V6(_) => None,
-            },
-            WayOut::Pasta(pasta) => pasta.gateway(),
+            WayOut::Bridge { record, .. } => Some(record.pools().ok()?.first()?.gateway),
+            WayOut::Pasta { .. } => machine::host_address(),
         }
     }
 }

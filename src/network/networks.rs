@@ -6,12 +6,14 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use super::addresses;
 use super::endpoint::{self, Endpoint, Endpoints};
 use super::error::{Doing, NetworkError};
 use super::link;
+use super::machine::{self, Machine};
 use super::netlink::Socket;
 use super::record::{BRIDGE, HOST, Ipam, IpamPool, NONE, NetworkRecord};
 use super::subnet::Subnet;
@@ -32,7 +34,7 @@ const PREDEFINED: [(&str, &str, &str); 3] = [
 pub struct Networks {
     folder: PathBuf,
     state: PathBuf,
-    rootless: bool,
+    machine: Machine,
 }
 
 /// A network that is asked for.
@@ -53,17 +55,43 @@ pub struct NewNetwork {
 impl Networks {
     /// Those of the store at that folder. `rootless`: this process is root of a user namespace only.
     pub fn of(store_root: &Path, rootless: bool) -> Self {
-        // An ordinary user's containers have no addresses that could be anybody else's.
+        // An ordinary user's containers have no addresses that could be those of another store.
         let state = if rootless { store_root.join("networks/state") } else { PathBuf::from(STATE) };
-        Self { folder: store_root.join("networks"), state, rootless }
+        Self { folder: store_root.join("networks"), state, machine: Machine::of(store_root, rootless) }
     }
 
     pub(super) fn state(&self) -> &Path {
         &self.state
     }
 
-    pub(super) fn is_rootless(&self) -> bool {
-        self.rootless
+    pub(super) fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    /// Makes what bridges are in, and begins to connect it with the world, for as long as this process lives; so that it
+    /// is there when a container needs it. An error that leaves the networks without a way out only is `is_no_way_out`.
+    pub fn open(&self) -> Result<(), NetworkError> {
+        // The default network's subnet is chosen anew, as after a boot. When the old one stays, that does no harm.
+        self.machine.open(|| drop(std::fs::remove_file(self.bridge_path())))
+    }
+
+    /// To be called by who has opened it, before it ends: so that nothing of it is left behind.
+    pub fn leave(&self) -> Result<(), NetworkError> {
+        self.machine.leave()
+    }
+
+    /// Takes away what users that were killed have left behind.
+    pub fn tidy(&self) -> Result<(), NetworkError> {
+        self.machine.tidy()
+    }
+
+    /// What `host-gateway` stands for in a container that is in these networks.
+    pub(super) fn host_gateway(&self, first: Option<&NetworkRecord>) -> Result<Option<IpAddr>, NetworkError> {
+        if !self.machine.is_host() {
+            return Ok(if self.machine.has_way_out() { machine::host_address() } else { None });
+        }
+        let pools = first.map(NetworkRecord::pools).transpose()?.unwrap_or_default();
+        Ok(pools.first().map(|pool| pool.gateway))
     }
 
     /// All networks, the predefined ones first, then by name.
@@ -151,15 +179,9 @@ impl Networks {
                 taken.push((pool.subnet, format!("that of network {}", other.name)));
             }
         }
-        if !self.rootless {
-            let socket = Socket::open(None).doing("open a netlink socket")?;
-            let routes = link::routes(&socket).doing("read the routes")?;
-            taken.extend(
-                routes
-                    .into_iter()
-                    .filter(|(route, _)| route.length > 0)
-                    .map(|(route, _)| (route, "a route of this machine".to_owned())),
-            );
+        let routes = bridge::host_routes()?;
+        if self.machine.is_host() {
+            taken.extend(routes.iter().map(|route| (*route, "a route of this machine".to_owned())));
         }
         let mut pools: Vec<IpamPool> = Vec::new();
         for pool in new.pools.iter().filter(|pool| !pool.subnet.is_empty()) {
@@ -171,7 +193,8 @@ impl Networks {
             let gateway = understood.gateway.to_string();
             pools.push(IpamPool { subnet: understood.subnet.to_string(), gateway, ..pool.clone() });
         }
-        let subnets: Vec<Subnet> = taken.iter().map(|(subnet, _)| *subnet).collect();
+        // Where it is chosen here, it shall not hide anything of the host's either.
+        let subnets: Vec<Subnet> = taken.iter().map(|(subnet, _)| *subnet).chain(routes).collect();
         if pools.iter().all(|pool| pool.subnet.contains(':')) {
             pools.insert(0, with_gateway(addresses::free_subnet(&subnets)?)?);
         }
@@ -206,15 +229,15 @@ impl Networks {
     }
 
     pub(super) fn remove_bridge(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
-        if self.rootless {
-            return Ok(());
-        }
-        let socket = Socket::open(None).doing("open a netlink socket")?;
-        let interface = record.interface();
-        if link::find(&socket, &interface).doing("look for the bridge")?.is_some() {
-            link::delete(&socket, &interface).doing("remove the bridge")?;
-        }
-        firewall::remove(&interface).doing("remove the bridge's rules (nftables)")
+        let removed = self.machine.if_there(|| {
+            let socket = Socket::open(None).doing("open a netlink socket")?;
+            let interface = record.interface();
+            if link::find(&socket, &interface).doing("look for the bridge")?.is_some() {
+                link::delete(&socket, &interface).doing("remove the bridge")?;
+            }
+            firewall::remove(&interface).doing("remove the bridge's rules (nftables)")
+        });
+        removed.map(drop)
     }
 
     /// Removes what is left on this machine of a network whose store somebody has deleted, once nothing uses it.
@@ -236,10 +259,14 @@ impl Networks {
         Ok(self.list()?.into_iter().filter_map(with_endpoint).collect())
     }
 
+    fn bridge_path(&self) -> PathBuf {
+        self.state.join("networks").join(PREDEFINED[0].2).join("record.json")
+    }
+
     /// The default network, whose subnet is chosen when it is first needed after a boot.
     fn bridge_record(&self) -> Result<NetworkRecord, NetworkError> {
         let endpoints = Endpoints::of(&self.state, PREDEFINED[0].2);
-        let path = self.state.join("networks").join(PREDEFINED[0].2).join("record.json");
+        let path = self.bridge_path();
         if let Some(record) = read(&path)? {
             return Ok(record);
         }
@@ -248,7 +275,11 @@ impl Networks {
             return Ok(record);
         }
         let mut record = predefined(BRIDGE, 0);
-        let subnet = if self.rootless { addresses::free_subnet(&[])? } else { bridge::default_subnet()? };
+        let subnet = if self.machine.is_host() {
+            bridge::default_subnet()?
+        } else {
+            addresses::free_subnet(&bridge::host_routes()?)?
+        };
         record.ipam.config = vec![with_gateway(subnet)?];
         record.options.insert("com.docker.network.bridge.name".to_owned(), bridge::DEFAULT.to_owned());
         write(&path, &record)?;

@@ -104,7 +104,10 @@ impl Hosts {
             let wrong = || NetworkError::AddHost { text: text.clone() };
             let (name, address) = text.split_once('=').or_else(|| text.split_once(':')).ok_or_else(wrong)?;
             let address = match address {
-                "host-gateway" => self.host_gateway.ok_or_else(wrong)?,
+                "host-gateway" => {
+                    let missing = || NetworkError::NoHostGateway { text: text.clone() };
+                    self.host_gateway.ok_or_else(missing)?
+                }
                 other => other.trim_start_matches('[').trim_end_matches(']').parse().map_err(|_| wrong())?,
             };
             file.push_str(&format!("{address}\t{name}\n"));

@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -10,6 +12,7 @@ use tokio::sync::oneshot;
 use super::dns::{self, Names, Sockets, Upstream};
 use super::forward;
 use super::publish::Listener;
+use crate::sandbox;
 
 /// How long an idle thread that asks other name servers is kept.
 const IDLE: Duration = Duration::from_secs(2);
@@ -32,8 +35,14 @@ impl Service {
         Self::start(move || drop(tokio::spawn(dns::serve(sockets, names, upstream))))
     }
 
-    pub(super) fn forward(forwards: Vec<Forward>) -> io::Result<Self> {
-        Self::start(move || forwards.into_iter().for_each(Forward::start))
+    /// Connects from that namespace, or else from this process's own; the listeners are where they are.
+    pub(super) fn forward(forwards: Vec<Forward>, from: Option<Arc<OwnedFd>>) -> io::Result<Self> {
+        Self::start(move || {
+            // It fails only where the container could not have been connected either: then nobody can be.
+            if from.is_none_or(|namespace| sandbox::move_into_network_namespace(&namespace).is_ok()) {
+                forwards.into_iter().for_each(Forward::start);
+            }
+        })
     }
 
     /// `begin` starts what is to be done until the service is dropped.

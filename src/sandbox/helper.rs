@@ -1,4 +1,4 @@
-//! Programs that help for as long as rbuild lives.
+//! Programs that help: for as long as rbuild lives, or until somebody ends them.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -30,4 +30,25 @@ pub fn spawn_helper(mut command: Command) -> io::Result<Child> {
         }
     });
     receiver.recv().map_err(io::Error::other)?
+}
+
+/// Starts a helper that outlives this process, and is nobody's child. The first four bytes of its standard output, which
+/// should be a file, are its process number.
+pub fn spawn_lasting_helper(mut command: Command) -> io::Result<()> {
+    let step_aside = || {
+        // SAFETY: plain system calls (signal-safety(7)); `pid` is owned here. The process in between ends at once.
+        unsafe {
+            match libc::fork() {
+                -1 => return Err(io::Error::last_os_error()),
+                0 => {}
+                _ => libc::_exit(0),
+            }
+            let pid = libc::getpid().to_ne_bytes();
+            libc::write(libc::STDOUT_FILENO, pid.as_ptr().cast(), pid.len());
+        }
+        Ok(())
+    };
+    // SAFETY: between fork and exec only those calls are made; no memory is allocated and no lock taken.
+    unsafe { command.pre_exec(step_aside) };
+    command.spawn()?.wait().map(drop)
 }

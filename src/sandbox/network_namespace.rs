@@ -25,12 +25,16 @@ pub fn new_network_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> io::Re
 /// Does something on a thread that is in another network namespace; sockets opened there stay there.
 pub fn in_network_namespace<T: Send>(namespace: &OwnedFd, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     let enter = || {
-        let kind = Some(LinkNameSpaceType::Network);
-        rustix::thread::move_into_link_name_space(namespace.as_fd(), kind)?;
+        move_into_network_namespace(namespace)?;
         Ok(work())
     };
     std::thread::scope(|scope| {
         let result = scope.spawn(enter).join();
         result.unwrap_or_else(|_| Err(io::Error::other("the thread in the network namespace panicked")))
     })
+}
+
+/// From now on, this thread is in another network namespace.
+pub fn move_into_network_namespace(namespace: &OwnedFd) -> io::Result<()> {
+    Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }

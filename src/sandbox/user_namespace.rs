@@ -3,7 +3,7 @@
 
 use std::ffi::{CString, OsStr};
 use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::ptr;
@@ -57,23 +57,32 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     Ok(ENTERED.get_or_init(|| mapping))
 }
 
-/// Becomes root of the user namespace that a process of the same user's is in, and sees its mounts.
-pub fn join(pid: i32) -> Result<(), SandboxError> {
-    let failed = |source: io::Error| SandboxError::Start { action: "join the container's user namespace", source };
-    let join = || -> io::Result<u64> {
-        let pid = rustix::process::Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
-        let process = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-        let kinds = rustix::thread::ThreadNameSpaceType::USER | rustix::thread::ThreadNameSpaceType::MOUNT;
-        let directory = std::env::current_dir()?;
-        rustix::thread::move_into_thread_name_spaces(std::os::fd::AsFd::as_fd(&process), kinds)?;
-        // Joining has led to the root of the mounts.
-        rustix::process::chdir(&directory)?;
-        let map = std::fs::read_to_string("/proc/self/uid_map")?;
-        Ok(map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum())
+/// Becomes root of the user namespace that a process of the same user's is in, with a mount namespace of its own. Must be
+/// called before there is a second thread.
+pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
+    let action = "join the user namespace of the store's other processes";
+    let join = || -> io::Result<IdMapping> {
+        let pid = rustix::process::Pid::from_raw(pid).filter(|pid| pid.as_raw_nonzero().get() > 0);
+        let process =
+            rustix::process::pidfd_open(pid.ok_or(io::ErrorKind::NotFound)?, rustix::process::PidfdFlags::empty())?;
+        rustix::thread::move_into_thread_name_spaces(process.as_fd(), rustix::thread::ThreadNameSpaceType::USER)?;
+        // SAFETY: as in `enter`; it touches nothing but mounts.
+        unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }?;
+        let mapped = |path: &str| -> io::Result<u64> {
+            let map = std::fs::read_to_string(path)?;
+            Ok(map.lines().filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()).sum())
+        };
+        let (users, groups) = (mapped("/proc/self/uid_map")?, mapped("/proc/self/gid_map")?);
+        Ok(match (users, groups) {
+            (1, _) | (_, 1) => {
+                let reason = "the containers that run were started when no other users could be mapped".to_owned();
+                IdMapping::Single { reason }
+            }
+            _ => IdMapping::Full { users, groups },
+        })
     };
-    let users = join().map_err(failed)?;
-    ENTERED.get_or_init(|| IdMapping::Full { users, groups: users });
-    Ok(())
+    let mapping = join().map_err(|source| SandboxError::Start { action, source })?;
+    Ok(ENTERED.get_or_init(|| mapping))
 }
 
 /// The commands that write the maps, as far as this machine has what they need.

@@ -49,7 +49,7 @@ impl BuildNetwork {
         };
         let joined = match &made {
             Connection::Own(namespace) => {
-                (NetworkIsolation::Namespace(namespace.descriptor()), namespace.host_gateway().map(IpAddr::from))
+                (NetworkIsolation::Namespace(namespace.descriptor()), namespace.host_gateway())
             }
             Connection::HostInstead { .. } => (NetworkIsolation::Host, Some(LOOPBACK)),
         };

@@ -344,6 +344,7 @@ impl Supervisor {
         }
         if self.look_at <= now {
             self.look_at = now + LOOKS;
+            self.program.iter_mut().for_each(|program| program.wiring.look_after_way_out());
             if !self.is_settled {
                 // A container that is over by then is not held up by this.
                 self.is_settled = true;

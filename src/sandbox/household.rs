@@ -1,0 +1,209 @@
+//! The processes of an ordinary user that share a user namespace, and in it a network namespace.
+//!
+//! No process holds them for the others: they last as long as one member does, and any of them may be killed. Nothing is
+//! written down that could be wrong later; who is a member, only the kernel knows:
+//!
+//! ```text
+//! <root>/household/lock     held (flock) by whoever comes first, or may be the last to leave
+//! <root>/household/members  an empty file. A member has locked its byte 0; one that has the network namespace open as
+//!                           descriptor N, byte N too (`record_lock`)
+//! ```
+
+use std::fs::File;
+use std::io;
+use std::mem::ManuallyDrop;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::{FlockOperation, flock};
+
+use super::error::SandboxError;
+use super::record_lock::{self, Holder};
+use super::user_namespace::{self, IdMapping};
+
+/// The byte of all members.
+const MEMBER: i64 = 0;
+/// Standard input has no place among those that stand for a network namespace.
+const FIRST_DESCRIPTOR: i64 = 1;
+
+/// `statfs` of a namespace (linux/magic.h).
+const NSFS: u64 = 0x6e73_6673;
+
+/// How often another member is looked for when the one that was found is just going.
+const ATTEMPTS: usize = 50;
+const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
+
+/// One for each folder.
+#[derive(Debug, Clone)]
+pub struct Household {
+    folder: PathBuf,
+}
+
+/// That this process is a member, and of what.
+struct Membership {
+    /// A fork of the process is none.
+    process: u32,
+    folder: PathBuf,
+    /// Never closed: that would end the membership.
+    members: ManuallyDrop<File>,
+    network: ManuallyDrop<Option<Arc<OwnedFd>>>,
+}
+
+static OWN: Mutex<Option<Membership>> = Mutex::new(None);
+
+/// Nobody else comes first or leaves last until this is dropped.
+#[derive(Debug)]
+pub struct HouseholdLock {
+    _file: File,
+}
+
+impl Household {
+    /// That of a store, whose path is absolute: members change their working folder.
+    pub fn of(root: &Path) -> Self {
+        Self { folder: root.join("household") }
+    }
+
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Waits until nobody else has it.
+    pub fn lock(&self) -> io::Result<HouseholdLock> {
+        let file = File::options().create(true).truncate(false).write(true).open(self.folder.join("lock"))?;
+        flock(&file, FlockOperation::LockExclusive)?;
+        Ok(HouseholdLock { _file: file })
+    }
+
+    /// Becomes root of the household's user namespace, if there is one, or of a new one; and a member, for as long as
+    /// this process lives. Must be called before there is a second thread.
+    pub fn enter(&self) -> Result<&'static IdMapping, SandboxError> {
+        let failed = |source| SandboxError::Start { action: "become one of the store's processes", source };
+        std::fs::create_dir_all(&self.folder).map_err(failed)?;
+        let _lock = self.lock().map_err(failed)?;
+        let mapping = match self.find(MEMBER, 1).map_err(failed)? {
+            Some(holder) => self.join(holder),
+            None => user_namespace::enter(),
+        }?;
+        register(&self.folder).map_err(failed)?;
+        Ok(mapping)
+    }
+
+    /// As [`Self::enter`] where somebody is a member, and without becoming one; otherwise does nothing.
+    pub fn visit(&self) -> Result<Option<&'static IdMapping>, SandboxError> {
+        match self.find(MEMBER, 1) {
+            Ok(Some(holder)) => self.join(holder).map(Some),
+            // Whoever has never started a container has no such folder.
+            _ => Ok(None),
+        }
+    }
+
+    fn join(&self, mut holder: Holder) -> Result<&'static IdMapping, SandboxError> {
+        for _ in 0..ATTEMPTS {
+            match user_namespace::join(holder.pid) {
+                Ok(mapping) => return Ok(mapping),
+                // Those that end are still members for a moment.
+                Err(error) => match self.find(MEMBER, 1) {
+                    Ok(Some(other)) if other == holder && holder.pid <= 0 => return Err(error),
+                    Ok(Some(other)) => holder = other,
+                    _ => return user_namespace::enter(),
+                },
+            }
+            std::thread::sleep(PAUSE);
+        }
+        user_namespace::join(holder.pid)
+    }
+
+    /// Another process that has locked one of those bytes.
+    fn find(&self, first: i64, count: i64) -> io::Result<Option<Holder>> {
+        match &*own() {
+            Some(membership) => record_lock::holder(&membership.members, first, count),
+            None => match File::options().read(true).write(true).open(self.folder.join("members")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+                members => record_lock::holder(&members?, first, count),
+            },
+        }
+    }
+
+    /// The network namespace that the members share; nothing when none of them has one.
+    pub fn network(&self) -> io::Result<Option<Arc<OwnedFd>>> {
+        if let Some(network) = own().as_ref().and_then(|membership| membership.network.as_ref()) {
+            return Ok(Some(Arc::clone(network)));
+        }
+        for _ in 0..ATTEMPTS {
+            let Some(Holder { pid, byte }) = self.find(FIRST_DESCRIPTOR, 0)? else { return Ok(None) };
+            let opened = File::open(format!("/proc/{pid}/fd/{byte}"));
+            if let Some(namespace) = opened.ok().filter(is_namespace) {
+                return Ok(Some(Arc::new(namespace.into())));
+            }
+            // It is just going.
+            std::thread::sleep(PAUSE);
+        }
+        Err(io::Error::other("the process that has it can't be reached"))
+    }
+
+    /// Keeps the network namespace for the other members, as long as this process lives or until
+    /// [`Self::leave_network`]. To be called by a member that has the lock.
+    pub fn keep_network(&self, namespace: Arc<OwnedFd>) -> io::Result<()> {
+        let mut own = own();
+        let membership = own.as_mut().ok_or_else(|| io::Error::other("this process is no member"))?;
+        record_lock::hold(&membership.members, namespace.as_raw_fd().into())?;
+        *membership.network = Some(namespace);
+        Ok(())
+    }
+
+    /// Whether this process keeps it.
+    pub fn keeps_network(&self) -> bool {
+        own().as_ref().is_some_and(|membership| membership.network.is_some())
+    }
+
+    /// Whether other members have the network namespace.
+    pub fn is_network_kept(&self) -> io::Result<bool> {
+        Ok(self.find(FIRST_DESCRIPTOR, 0)?.is_some())
+    }
+
+    /// The other members can't have it from this process any more. To be called with the lock.
+    pub fn leave_network(&self) -> io::Result<()> {
+        let mut own = own();
+        let Some(membership) = own.as_mut() else { return Ok(()) };
+        match membership.network.take() {
+            Some(namespace) => record_lock::let_go(&membership.members, namespace.as_raw_fd().into()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A fork of a member becomes one too; nothing happens in a fork of others. The member it comes from has to live until
+/// this has returned.
+pub fn belong_as_parent_did() -> io::Result<()> {
+    let folder = OWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|parent| parent.folder.clone());
+    folder.map_or(Ok(()), |folder| register(&folder))
+}
+
+fn register(folder: &Path) -> io::Result<()> {
+    let path = folder.join("members");
+    let members = File::options().create(true).truncate(false).read(true).write(true).open(path)?;
+    record_lock::hold(&members, MEMBER)?;
+    let membership = Membership {
+        process: std::process::id(),
+        folder: folder.to_owned(),
+        members: ManuallyDrop::new(members),
+        network: ManuallyDrop::new(None),
+    };
+    // What is forgotten was the parent's; the numbers stand for other files here.
+    *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(membership);
+    Ok(())
+}
+
+/// This process's membership; nothing in a fork of a member.
+fn own() -> MutexGuard<'static, Option<Membership>> {
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if own.as_ref().is_some_and(|membership| membership.process != std::process::id()) {
+        *own = None;
+    }
+    own
+}
+
+fn is_namespace(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|found| found.f_type as u64 == NSFS)
+}
