@@ -4,7 +4,9 @@ use std::ffi::{CStr, c_char, c_void};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
 use std::ptr;
+use std::sync::mpsc;
 
+use rustix::process::{Pid, WaitId, WaitIdOptions};
 use rustix::thread::LinkNameSpaceType;
 
 use super::cgroup::{self, Cgroup};
@@ -67,18 +69,11 @@ pub(super) fn begin(container: &Container, stdio: Stdio, hold: bool) -> Result<(
         }
         NetworkIsolation::Host => None,
     };
-    let start = || start_init(namespaces, joined, &stdio, &theirs);
+    let start = move || start_init(namespaces, joined, &stdio, &theirs);
     let pid = match isolation.namespaces.pid {
-        // A process is in its process namespace from its birth: this thread's children are to be born there.
-        Namespace::OfProcess(pid) => {
-            give_birth_in(&format!("/proc/{pid}/ns/pid"))?;
-            let started = start();
-            give_birth_in("/proc/self/ns/pid")?;
-            started?
-        }
+        Namespace::OfProcess(pid) => start_in_processes_of(pid, start)?,
         _ => start()?,
     };
-    drop((theirs, stdio));
     let running = Running::new(pid, cgroup)?;
     running.enter_cgroup()?;
     // A write fails when the init is dead already; what it reported before says more.
@@ -147,9 +142,30 @@ fn flags_of(namespaces: Namespaces) -> i32 {
         | own(namespaces.uts, libc::CLONE_NEWUTS)
 }
 
-fn give_birth_in(path: &str) -> Result<(), SandboxError> {
+/// A process is in its process namespace from its birth, where the children of the thread that starts it are to be born.
+/// An ordinary user can't lead a thread back to the host's, so that is one of its own. It waits for the child's end: the
+/// kernel ends the child with it (`PR_SET_PDEATHSIG`).
+fn start_in_processes_of(
+    other: i32,
+    start: impl FnOnce() -> Result<i32, SandboxError> + Send + 'static,
+) -> Result<i32, SandboxError> {
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || {
+        let started = give_birth_among(other).and_then(|()| start());
+        let pid = started.as_ref().ok().and_then(|pid| Pid::from_raw(*pid));
+        // The receiver is there until it has this message.
+        let _ = sender.send(started);
+        if let Some(pid) = pid {
+            // NOWAIT: whoever has the container reaps it. An error means that this has been done.
+            let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+        }
+    });
+    receiver.recv().map_err(io::Error::other).map_err(start_error("start the container's init"))?
+}
+
+fn give_birth_among(other: i32) -> Result<(), SandboxError> {
     let enter = || -> io::Result<()> {
-        let namespace = OwnedFd::from(std::fs::File::open(path)?);
+        let namespace = OwnedFd::from(std::fs::File::open(format!("/proc/{other}/ns/pid"))?);
         Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::ProcessID))?)
     };
     enter().map_err(start_error("join the other container's process namespace"))

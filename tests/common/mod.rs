@@ -18,6 +18,8 @@ pub struct TestStore {
     folder: tempfile::TempDir,
     /// Those of another, that are used instead.
     borrowed: Option<(PathBuf, PathBuf)>,
+    /// Whose it is, when it is not of whoever runs the tests.
+    user: Option<user::User>,
 }
 
 impl Drop for TestStore {
@@ -33,7 +35,17 @@ impl TestStore {
     pub fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("rbuild-test-").tempdir().expect("a temporary folder can be made");
         std::fs::create_dir(folder.path().join("work")).expect("a folder can be made");
-        Self { folder, borrowed: None }
+        Self { folder, borrowed: None, user: None }
+    }
+
+    /// An ordinary user's, with the image `busybox`; nothing, with the reason said, where there is no such user.
+    pub fn of_user() -> Option<Self> {
+        let user = user::User::find()?;
+        let home = user.home.path().to_owned();
+        let mut store = Self::borrowed(&home.join("store"), &home);
+        store.user = Some(user);
+        store.run(&["load", "-i", "busybox.tar"]).ok();
+        Some(store)
     }
 
     /// Another view of a store and its working folder, which stay.
@@ -81,8 +93,15 @@ impl TestStore {
     }
 
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rbuild"));
-        command.args(arguments).current_dir(self.work()).env("RBUILD_ROOT", self.root());
+        let mut command = match &self.user {
+            Some(user) => user.command(arguments),
+            None => {
+                let mut command = Command::new(env!("CARGO_BIN_EXE_rbuild"));
+                command.args(arguments);
+                command
+            }
+        };
+        command.current_dir(self.work()).env("RBUILD_ROOT", self.root());
         command.env_remove("SOURCE_DATE_EPOCH").env("RBUILD_REGISTRY_PAUSE_MS", "1").stdin(Stdio::null());
         command
     }

@@ -5,17 +5,22 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::ops::Deref;
 use std::time::{Duration, Instant};
 
+use super::common::TestStore;
 use super::common::support::skip;
 use super::machine::Machine;
 
 /// A machine whose networks go with it.
-pub struct Host(Machine);
+pub struct Host {
+    machine: Machine,
+    /// Whose bridges are the host's own.
+    pub is_roots: bool,
+}
 
 impl Deref for Host {
     type Target = Machine;
 
     fn deref(&self) -> &Machine {
-        &self.0
+        &self.machine
     }
 }
 
@@ -30,10 +35,26 @@ impl Drop for Host {
 /// Networks and ports on bridges are root's.
 pub fn machine_of_root() -> Option<Host> {
     if rustix::process::geteuid().is_root() {
-        return Machine::new().map(Host);
+        return Some(Host { machine: Machine::new()?, is_roots: true });
     }
     skip("needs root");
     None
+}
+
+/// An ordinary user's; nothing, with the reason said, where nothing leads out of their networks.
+pub fn machine_of_user() -> Option<Host> {
+    let host = Host { machine: Machine(TestStore::of_user()?), is_roots: false };
+    let tried = host.run(&["run", "--rm", "busybox", "true"]);
+    if tried.code() != Some(0) || tried.stderr().contains("warning") {
+        skip(&format!("an ordinary user's containers have no network here: {}", tried.stderr()));
+        return None;
+    }
+    Some(host)
+}
+
+/// What holds for root's containers and for those of an ordinary user.
+pub fn for_everybody(test: impl Fn(&Host)) {
+    [machine_of_root(), machine_of_user()].iter().flatten().for_each(test);
 }
 
 /// A port that nothing listens on now.
@@ -79,6 +100,13 @@ pub fn serve(machine: &Machine, name: &str, options: &[&str], text: &str) {
     let script = format!("mkdir /www; echo {text} > /www/index.html; exec httpd -f -p 80 -h /www");
     let arguments = [&["run", "-d", "--name", name], options, &["busybox", "sh", "-c", &script]].concat();
     machine.says(&arguments);
+}
+
+/// Until that server answers, as seen from its own container.
+#[track_caller]
+pub fn await_server(machine: &Machine, name: &str) {
+    let arguments = ["exec", name, "wget", "-q", "-O-", "http://127.0.0.1/index.html"];
+    machine.until(&arguments, |answer| !answer.is_empty());
 }
 
 /// How many things of this container are on the host: rules of its ports, and places in networks.

@@ -9,6 +9,7 @@ mod machine;
 mod archives;
 mod commit;
 mod host;
+mod household;
 mod names;
 mod networks;
 mod ordinary;

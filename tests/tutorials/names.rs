@@ -1,20 +1,23 @@
 //! Containers that call each other by name.
 
-use super::host::{get, has_interface, left_of, machine_of_root, serve};
+use super::host::{Host, await_server, for_everybody, has_interface, left_of, serve};
 
 /// What a container gets from the server of that name. (The shell stays the first process: one would not be ended by timeout.)
 const FETCH: &str = "timeout 2 wget -q -O- http://webhost/index.html; exit $?";
 
 #[test]
 fn names_on_a_network_of_ones_own() {
-    let Some(machine) = machine_of_root() else { return };
+    for_everybody(know_each_other);
+}
+
+fn know_each_other(machine: &Host) {
     let network = machine.says(&["network", "create", "front"]);
-    serve(&machine, "webhost", &["--network", "front", "--network-alias", "www", "--hostname", "box7"], "first");
+    serve(machine, "webhost", &["--network", "front", "--network-alias", "www", "--hostname", "box7"], "first");
     let on = |network: &str, script: &str| {
         machine.run(&["run", "--rm", "--network", network, "busybox", "sh", "-c", script])
     };
     let address = machine.field("webhost", "{{.NetworkSettings.Networks.front.IPAddress}}");
-    get(&format!("{address}:80"));
+    await_server(machine, "webhost");
     assert_eq!(on("front", FETCH).ok().stdout(), "first\n");
     for name in ["WWW", "webhost.front", "box7", &machine.field("webhost", "{{.Id}}")[..12]] {
         assert_eq!(on("front", &FETCH.replace("webhost", name)).ok().stdout(), "first\n", "{name}");
@@ -44,7 +47,7 @@ fn names_on_a_network_of_ones_own() {
     machine.says(&["rm", "-f", "webhost", "client"]);
     assert_eq!(left_of(&id), 0);
     let bridge = format!("rb-{}", &network[..12]);
-    assert!(has_interface(&bridge));
+    assert_eq!(has_interface(&bridge), machine.is_roots);
     machine.says(&["network", "rm", "front", "back"]);
     assert!(!has_interface(&bridge));
     let tables = std::process::Command::new("nft").args(["list", "tables"]).output().unwrap().stdout;
@@ -53,9 +56,12 @@ fn names_on_a_network_of_ones_own() {
 
 #[test]
 fn links_on_the_default_network() {
-    let Some(machine) = machine_of_root() else { return };
-    serve(&machine, "db", &["--expose", "80", "-e", "SECRET=1"], "linked");
-    get(&format!("{}:80", machine.field("db", "{{.NetworkSettings.IPAddress}}")));
+    for_everybody(link);
+}
+
+fn link(machine: &Host) {
+    serve(machine, "db", &["--expose", "80", "-e", "SECRET=1"], "linked");
+    await_server(machine, "db");
     let fetch = "env | grep ^STORE_; timeout 5 wget -q -O- http://store/index.html";
     let answer = machine.says(&["run", "--rm", "--link", "db:store", "--name", "app", "busybox", "sh", "-c", fetch]);
     for line in ["STORE_PORT_80_TCP_PORT=80", "STORE_NAME=/app/store", "STORE_ENV_SECRET=1", "linked"] {
@@ -68,12 +74,15 @@ fn links_on_the_default_network() {
 
 #[test]
 fn a_network_and_namespaces_shared() {
-    let Some(machine) = machine_of_root() else { return };
-    serve(&machine, "webhost", &["--ipc", "shareable"], "shared");
+    for_everybody(share);
+}
+
+fn share(machine: &Host) {
+    serve(machine, "webhost", &["--ipc", "shareable"], "shared");
     let with = |options: &[&str], script: &str| {
         machine.says(&[&["run", "--rm"], options, &["busybox", "sh", "-c", script]].concat())
     };
-    get(&format!("{}:80", machine.field("webhost", "{{.NetworkSettings.IPAddress}}")));
+    await_server(machine, "webhost");
     assert_eq!(with(&["--network", "container:webhost"], "wget -q -O- http://127.0.0.1/index.html"), "shared");
     assert!(with(&["--pid", "container:webhost"], "ps").contains("httpd -f -p 80"));
     machine.says(&["exec", "webhost", "touch", "/dev/shm/mark"]);

@@ -1,10 +1,13 @@
 //! `network`: addresses, isolation, filters, and what is refused.
 
-use super::host::{machine_of_root, serve};
+use super::host::{Host, for_everybody, machine_of_root, serve};
 
 #[test]
 fn addresses_are_given_out_and_taken_back() {
-    let Some(machine) = machine_of_root() else { return };
+    for_everybody(give_out_addresses);
+}
+
+fn give_out_addresses(machine: &Host) {
     let create =
         ["network", "create", "--subnet", "10.253.7.0/29", "--gateway", "10.253.7.6", "--label", "a=b", "small"];
     machine.says(&create);
@@ -41,9 +44,12 @@ fn addresses_are_given_out_and_taken_back() {
 
 #[test]
 fn a_network_without_a_way_out() {
-    let Some(machine) = machine_of_root() else { return };
+    for_everybody(stay_inside);
+}
+
+fn stay_inside(machine: &Host) {
     machine.says(&["network", "create", "--internal", "inner"]);
-    serve(&machine, "in", &["--network", "inner"], "inside");
+    serve(machine, "in", &["--network", "inner"], "inside");
     let script =
         "ip route; for i in 1 2 3 4 5; do timeout 2 wget -q -O- http://in/index.html && break; sleep 0.2; done";
     let answer = machine.says(&["run", "--rm", "--network", "inner", "busybox", "sh", "-c", script]);

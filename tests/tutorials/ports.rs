@@ -4,24 +4,27 @@ use std::net::UdpSocket;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use super::host::{free_port, get, left_of, machine_of_root, own_address, serve, try_get};
+use super::host::{Host, for_everybody, free_port, get, left_of, own_address, serve, try_get};
 
 #[test]
 fn forms() {
-    let Some(machine) = machine_of_root() else { return };
+    for_everybody(publish);
+}
+
+fn publish(machine: &Host) {
     let port = free_port();
-    serve(&machine, "own", &["-p", &format!("127.0.0.1:{port}:80")], "own");
+    serve(machine, "own", &["-p", &format!("127.0.0.1:{port}:80")], "own");
     assert_eq!(get(&format!("127.0.0.1:{port}")), "own\n");
     if let Some(address) = own_address() {
         assert_eq!(try_get(&format!("{address}:{port}")), None);
     }
-    serve(&machine, "any", &["-p", "80", "-P", "--expose", "81"], "any");
+    serve(machine, "any", &["-p", "80", "-P", "--expose", "81"], "any");
     let of = |port: &str| machine.says(&["port", "any", port]).lines().next().unwrap().replace("0.0.0.0", "127.0.0.1");
     assert_eq!(get(&of("80")), "any\n");
     assert_ne!(of("80"), of("81"));
     // A range goes past the port that is taken.
     let range = format!("127.0.0.1:{port}-{}:80", port + 20);
-    serve(&machine, "ranged", &["-p", &range], "ranged");
+    serve(machine, "ranged", &["-p", &range], "ranged");
     let address = machine.says(&["port", "ranged", "80/tcp"]);
     assert_ne!(address, format!("127.0.0.1:{port}"));
     assert_eq!(get(&address), "ranged\n");
@@ -36,7 +39,10 @@ fn forms() {
 
 #[test]
 fn datagrams() {
-    let Some(machine) = machine_of_root() else { return };
+    for_everybody(send_datagrams);
+}
+
+fn send_datagrams(machine: &Host) {
     machine.says(&["run", "-d", "--name", "echo", "-p", "127.0.0.1::7/udp", "busybox", "sleep", "100"]);
     let pid = machine.field("echo", "{{.State.Pid}}");
     // busybox has no server of datagrams: one of the host's, in the container's network.
@@ -62,11 +68,13 @@ fn datagrams() {
 
 #[test]
 fn many_at_once() {
-    let Some(machine) = machine_of_root() else { return };
+    for_everybody(start_many);
+}
+
+fn start_many(machine: &Host) {
     let count: u32 = 50;
     std::thread::scope(|scope| {
         for worker in 0..5 {
-            let machine = &machine;
             scope.spawn(move || {
                 for number in (worker..count).step_by(5) {
                     serve(machine, &format!("many{number}"), &["-p", "80"], &format!("number {number}"));
