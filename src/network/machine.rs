@@ -76,7 +76,11 @@ impl Machine {
         if !household.keeps_network() {
             return Ok(());
         }
-        let _lock = household.lock().doing("lock the network of the store's containers")?;
+        // Nobody comes any more when it was deleted with its store.
+        let _lock = match household.lock() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            lock => Some(lock.doing("lock the network of the store's containers")?),
+        };
         household.leave_network().doing("leave the network of the store's containers")?;
         if household.is_network_kept().doing(LOOK)? { Ok(()) } else { WayOut::of(household.folder()).end() }
     }

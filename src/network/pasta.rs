@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, poll};
@@ -62,6 +63,9 @@ pub(super) struct WayOut {
     path: PathBuf,
 }
 
+/// The file of the one that this process uses, which may have been deleted with the store.
+static USED: Mutex<Option<File>> = Mutex::new(None);
+
 impl WayOut {
     pub(super) fn of(household: &Path) -> Self {
         Self { path: household.join("pasta") }
@@ -78,16 +82,17 @@ impl WayOut {
 
     /// Starts it, unless it runs. To be called with the household's lock.
     pub(super) fn begin(&self, namespace: &OwnedFd) -> Result<(), NetworkError> {
-        if self.is_running() {
-            return Ok(());
+        if !self.is_running() {
+            let mut command = command(namespace)?;
+            let path = &self.path;
+            let file = File::options().create(true).truncate(true).write(true).open(path).at("open", path)?;
+            // Others look for a moment only whether it is locked.
+            flock(&file, FlockOperation::LockExclusive).at("lock", path)?;
+            command.stdout(file.try_clone().doing("copy a descriptor")?).stderr(file);
+            sandbox::spawn_lasting_helper(command).doing("start pasta")?;
         }
-        let mut command = command(namespace)?;
-        let path = &self.path;
-        let file = File::options().create(true).truncate(true).write(true).open(path).at("open", path)?;
-        // Others look for a moment only whether it is locked.
-        flock(&file, FlockOperation::LockExclusive).at("lock", path)?;
-        command.stdout(file.try_clone().doing("copy a descriptor")?).stderr(file);
-        sandbox::spawn_lasting_helper(command).doing("start pasta")
+        *used() = Some(File::open(&self.path).at("open", &self.path)?);
+        Ok(())
     }
 
     /// Waits until it leads out of the namespace whose socket that is.
@@ -97,17 +102,21 @@ impl WayOut {
 
     /// Ends it if it runs. To be called with the household's lock.
     pub(super) fn end(&self) -> Result<(), NetworkError> {
-        let process = match File::open(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            file => process_of(file.at("open", &self.path)?),
+        let file = match used().take() {
+            Some(file) => file,
+            None if !self.has_traces() => return Ok(()),
+            None => File::open(&self.path).at("open", &self.path)?,
         };
-        if let Some(process) = process {
+        if let Some(process) = process_of(file) {
             // It fails only when it has just ended.
             let _ = pidfd_send_signal(&process, Signal::KILL);
             let patience = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
             poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).doing("wait for the end of pasta")?;
         }
-        Ok(std::fs::remove_file(&self.path).at("remove", &self.path)?)
+        match std::fs::remove_file(&self.path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed.at("remove", &self.path)?),
+        }
     }
 
     fn last_words(&self) -> String {
@@ -119,6 +128,10 @@ impl WayOut {
         });
         told(&String::from_utf8_lossy(&bytes))
     }
+}
+
+fn used() -> std::sync::MutexGuard<'static, Option<File>> {
+    USED.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The process that has locked the file.

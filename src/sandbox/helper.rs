@@ -44,9 +44,12 @@ pub fn spawn_lasting_helper(mut command: Command) -> io::Result<()> {
                 _ => libc::_exit(0),
             }
             let pid = libc::getpid().to_ne_bytes();
-            libc::write(libc::STDOUT_FILENO, pid.as_ptr().cast(), pid.len());
+            match libc::write(libc::STDOUT_FILENO, pid.as_ptr().cast(), pid.len()) {
+                // One that nobody could end is not started.
+                -1 => Err(io::Error::last_os_error()),
+                _ => Ok(()),
+            }
         }
-        Ok(())
     };
     // SAFETY: between fork and exec only those calls are made; no memory is allocated and no lock taken.
     unsafe { command.pre_exec(step_aside) };

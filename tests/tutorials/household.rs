@@ -130,6 +130,19 @@ fn those_that_come_first_at_the_same_time_share_one_namespace() {
 }
 
 #[test]
+fn a_store_that_is_deleted_takes_pasta_along() {
+    let Some(machine) = machine_of_user() else { return };
+    machine.says(&["run", "-d", "busybox", "sleep", "1000"]);
+    let pasta = machine.pasta().unwrap();
+    std::fs::remove_dir_all(machine.0.root()).unwrap();
+    let begun = Instant::now();
+    while is_alive(pasta) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "pasta goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
 fn what_is_shared_is_shared_by_one_store_only() {
     let Some(machine) = machine_of_user() else { return };
     serve(&machine, "own", &[], "own");
