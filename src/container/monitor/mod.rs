@@ -6,6 +6,7 @@
 //! When it is killed, the kernel kills the container's program too (`PR_SET_PDEATHSIG`): nothing runs that nobody watches.
 
 mod client;
+mod ending;
 mod program;
 mod requests;
 mod restart;
