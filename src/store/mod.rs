@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! blobs/sha256/<hex>    manifests, configs, layers as they came or were compressed
-//! layers/<hex>/         one layer, unpacked, under its diffID
+//! layers/<hex>/         one layer, unpacked, under its diffID; or what differs from the layer that it stands on
 //! containers/<id>/      owned by `container`
 //! contexts/<hex>        stat caches, owned by `context`
 //! downloads/            files behind http(s), owned by `context`
