@@ -198,6 +198,10 @@ fn faults(database: &Connection) -> Result<Vec<String>, StoreError> {
         }
     }
     if faults.is_empty() {
+        let changes = schema::changes(database)?.into_iter();
+        faults.extend(changes.map(|name| format!("the definition of {name} is not that of this version of rbuild")));
+    }
+    if faults.is_empty() {
         let mut statement = database.prepare("PRAGMA foreign_key_check")?;
         let rows = statement.query_map([], |row| row.get::<_, String>(0))?;
         for table in rows {
@@ -248,9 +252,18 @@ fn salvage(damaged: &Path, new: &Connection) -> Result<usize, StoreError> {
     Ok(saved)
 }
 
+fn names_of_columns(statement: &rusqlite::Statement<'_>) -> Vec<String> {
+    statement.column_names().into_iter().map(str::to_owned).collect()
+}
+
 fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usize, StoreError> {
     let mut statement = old.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
+    let mut columns = names_of_columns(&statement);
+    let intended = names_of_columns(&new.prepare(&format!("SELECT * FROM {table}"))?);
+    // A name that changed is still in its place; a table of an older version has fewer.
+    if columns.len() == intended.len() {
+        columns = intended;
+    }
     let marks = vec!["?"; columns.len()].join(", ");
     let mut insert =
         new.prepare(&format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", ")))?;

@@ -1,5 +1,7 @@
 //! The database's tables, and how an older one is brought up to date.
 
+use std::collections::BTreeMap;
+
 use rusqlite::Connection;
 
 use super::StoreError;
@@ -148,6 +150,33 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The tables and indexes that are not as this program makes them: SQLite takes a changed name in their definitions for
+/// what was meant.
+pub(super) fn changes(connection: &Connection) -> Result<Vec<String>, StoreError> {
+    let mut whole = Connection::open_in_memory()?;
+    prepare(&mut whole)?;
+    let (actual, mut expected) = (definitions(connection)?, definitions(&whole)?);
+    let mut changed: Vec<String> = actual
+        .into_iter()
+        .filter(|(name, sql)| expected.remove(name).as_ref() != Some(sql))
+        .map(|(name, _)| name)
+        .collect();
+    changed.extend(expected.into_keys());
+    changed.dedup();
+    Ok(changed)
+}
+
+/// Each by its name, without comments and white space.
+fn definitions(connection: &Connection) -> Result<BTreeMap<String, String>, StoreError> {
+    let mut statement = connection.prepare("SELECT name, coalesce(sql, '') || type || tbl_name FROM sqlite_schema")?;
+    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    let bare = |sql: &str| -> String {
+        let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
+        lines.flat_map(str::split_whitespace).collect()
+    };
+    rows.map(|row| row.map(|(name, sql)| (name, bare(&sql)))).collect::<Result<_, _>>().map_err(StoreError::from)
+}
+
 fn version(connection: &Connection) -> Result<i64, StoreError> {
     Ok(connection.query_row("PRAGMA user_version", [], |row| row.get(0))?)
 }
@@ -171,6 +200,17 @@ mod tests {
             .unwrap();
         assert_eq!(kept, ("a".to_owned(), 8, None));
         prepare(&mut connection).unwrap();
+    }
+
+    #[test]
+    fn a_changed_definition_is_named() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(FIRST_TABLES).unwrap();
+        connection.execute_batch("PRAGMA user_version = 1").unwrap();
+        prepare(&mut connection).unwrap();
+        assert_eq!(changes(&connection).unwrap(), [""; 0]);
+        connection.execute_batch("ALTER TABLE trees RENAME COLUMN parent TO qarent; DROP INDEX layers_base").unwrap();
+        assert_eq!(changes(&connection).unwrap(), ["trees", "layers_base"]);
     }
 
     #[test]
