@@ -168,8 +168,11 @@ pub(super) fn changes(connection: &Connection) -> Result<Vec<String>, StoreError
 
 /// Each by its name, without comments and white space.
 fn definitions(connection: &Connection) -> Result<BTreeMap<String, String>, StoreError> {
-    let mut statement = connection.prepare("SELECT name, coalesce(sql, '') || type || tbl_name FROM sqlite_schema")?;
-    let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)))?;
+    // Changed bytes may be no text any more.
+    let mut statement = connection
+        .prepare("SELECT CAST(name AS BLOB), CAST(coalesce(sql, '') || type || tbl_name AS BLOB) FROM sqlite_schema")?;
+    let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+    let rows = statement.query_map([], |row| Ok((text(row.get(0)?), text(row.get(1)?))))?;
     let bare = |sql: &str| -> String {
         let lines = sql.lines().map(|line| line.split("--").next().unwrap_or_default());
         lines.flat_map(str::split_whitespace).collect()

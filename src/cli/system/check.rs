@@ -23,7 +23,7 @@ pub struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let mut findings = Vec::new();
     let store = match global.open_store() {
-        Ok(store) if store.database_faults()?.is_empty() || !args.repair => store,
+        Ok(store) if !args.repair || store.database_faults().is_ok_and(|faults| faults.is_empty()) => store,
         Ok(store) => {
             drop(store);
             findings.push(rebuild_database(global)?);
