@@ -252,18 +252,11 @@ fn salvage(damaged: &Path, new: &Connection) -> Result<usize, StoreError> {
     Ok(saved)
 }
 
-fn names_of_columns(statement: &rusqlite::Statement<'_>) -> Vec<String> {
-    statement.column_names().into_iter().map(str::to_owned).collect()
-}
-
 fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usize, StoreError> {
     let mut statement = old.prepare(&format!("SELECT * FROM {table}"))?;
-    let mut columns = names_of_columns(&statement);
-    let intended = names_of_columns(&new.prepare(&format!("SELECT * FROM {table}"))?);
-    // A name that changed is still in its place; a table of an older version has fewer.
-    if columns.len() == intended.len() {
-        columns = intended;
-    }
+    // Names may have changed too, and places have not: newer versions put columns at the end.
+    let intended = new.prepare(&format!("SELECT * FROM {table}"))?;
+    let columns: Vec<&str> = intended.column_names().into_iter().take(statement.column_count()).collect();
     let marks = vec!["?"; columns.len()].join(", ");
     let mut insert =
         new.prepare(&format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", ")))?;
