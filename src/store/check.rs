@@ -256,7 +256,7 @@ fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usiz
     let mut statement = old.prepare(&format!("SELECT * FROM {table}"))?;
     // Names may have changed too, and places have not: newer versions put columns at the end.
     let intended = new.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns: Vec<&str> = intended.column_names().into_iter().take(statement.column_count()).collect();
+    let columns: Vec<&str> = intended.column_names().take(statement.column_count()).collect();
     let marks = vec!["?"; columns.len()].join(", ");
     let mut insert =
         new.prepare(&format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", ")))?;
