@@ -265,8 +265,8 @@ mod tests {
         writer.finish().unwrap();
         let found: String = (0..4).rev().flat_map(|age| lines(&settings, age)).map(|line| line.0).collect();
         assert_eq!(found, text);
-        for age in 0..4 {
-            assert!(std::fs::metadata(settings.generation(age, false)).unwrap().len() <= 300_000);
-        }
+        // How many there are depends on how long the times are, which have no zeros at their end.
+        let lengths = |age| std::fs::metadata(settings.generation(age, false)).map(|file| file.len());
+        assert!((0..4).flat_map(lengths).all(|length| length <= 300_000));
     }
 }
