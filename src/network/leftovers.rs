@@ -1,7 +1,7 @@
 //! What is left on this machine of networks whose store somebody has deleted.
 //!
 //! ```text
-//! <state>/networks/<network>/origin.json  whose the network is, written before its bridge is made
+//! <state>/networks/<network>/origin.json  whose the network is, written with it, and before its bridge is made
 //! ```
 //!
 //! A monitor that runs meanwhile takes its networks away itself. The others' are taken away by whoever makes or prunes
@@ -57,14 +57,22 @@ impl Networks {
         Ok(std::fs::write(&file, text).at("write", &file)?)
     }
 
+    /// The networks of all stores on this machine.
+    pub(super) fn of_all_stores(&self) -> Vec<NetworkRecord> {
+        self.origins().map(|origin| origin.record).collect()
+    }
+
+    fn origins(&self) -> impl Iterator<Item = Origin> + use<> {
+        let folders = std::fs::read_dir(self.state().join("networks")).into_iter().flatten().flatten();
+        folders.filter_map(|folder| read(&folder.path().join(FILE)))
+    }
+
     /// Removes the bridges of all stores' networks that are not there any more and that nothing uses.
     pub fn forget_deleted_stores(&self) {
         if !self.machine().is_host() {
             return;
         }
-        let folders = std::fs::read_dir(self.state().join("networks")).into_iter().flatten().flatten();
-        for folder in folders.map(|entry| entry.path()) {
-            let Some(origin) = read(&folder.join(FILE)).filter(Origin::is_deleted) else { continue };
+        for origin in self.origins().filter(Origin::is_deleted) {
             if !has_ports(&origin.record.interface()) {
                 // What can't be removed now is removed by the next, or by a boot.
                 let _ = self.forget_unused(&origin.record);

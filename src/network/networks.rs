@@ -148,6 +148,8 @@ impl Networks {
             return Err(NetworkError::NameTaken { name: new.name });
         }
         let id = random_id()?;
+        // Two stores choose one after the other.
+        let _machine = endpoint::lock(&self.state.join("networks/lock"))?;
         let pools = self.pools(&new, &id, &others)?;
         let record = NetworkRecord {
             name: new.name,
@@ -168,6 +170,8 @@ impl Networks {
         };
         bridge::check_options(&record)?;
         write(&self.folder.join(format!("{}.json", record.id)), &record)?;
+        let _lock = Endpoints::of(&self.state, &record.id).lock()?;
+        self.note_origin(&record)?;
         Ok(record)
     }
 
@@ -193,8 +197,11 @@ impl Networks {
             let gateway = understood.gateway.to_string();
             pools.push(IpamPool { subnet: understood.subnet.to_string(), gateway, ..pool.clone() });
         }
-        // Where it is chosen here, it shall not hide anything of the host's either.
-        let subnets: Vec<Subnet> = taken.iter().map(|(subnet, _)| *subnet).chain(routes).collect();
+        // Where it is chosen here, it shall not hide anything of the host's either, nor be that of another store.
+        let mut subnets: Vec<Subnet> = taken.iter().map(|(subnet, _)| *subnet).chain(routes).collect();
+        for other in self.of_all_stores() {
+            subnets.extend(other.pools()?.iter().map(|pool| pool.subnet));
+        }
         if pools.iter().all(|pool| pool.subnet.contains(':')) {
             pools.insert(0, with_gateway(addresses::free_subnet(&subnets)?)?);
         }

@@ -84,6 +84,9 @@ fn whoever_is_killed_the_others_go_on() {
     assert_eq!(machine.fetch("one"), "first");
     // pasta itself: whoever starts next begins another.
     kill(pasta);
+    while is_alive(pasta) {
+        std::thread::sleep(Duration::from_millis(2));
+    }
     assert!(machine.reaches_host());
     let pasta = machine.pasta().unwrap();
     assert_eq!(machine.fetch("two"), "second");

@@ -82,3 +82,14 @@ fn lists_and_refusals() {
     assert_eq!(machine.says(&["network", "prune", "-f"]), "Deleted Networks:\nmine");
     assert_eq!(names("type=custom"), "");
 }
+
+/// Before either of them has a bridge that the other could see.
+#[test]
+fn two_stores_choose_different_subnets() {
+    let (Some(one), Some(other)) = (machine_of_root(), machine_of_root()) else { return };
+    let subnet = |machine: &Host| {
+        machine.says(&["network", "create", "n"]);
+        machine.says(&["network", "inspect", "-f", "{{range .IPAM.Config}}{{.Subnet}}{{end}}", "n"])
+    };
+    assert_ne!(subnet(&one), subnet(&other));
+}
