@@ -20,13 +20,19 @@ USER app
 CMD [\"sh\", \"-c\", \"ls -ln /data && id -u\"]
 ";
 
-#[test]
-fn builds_and_runs_with_files_of_other_owners() {
-    let Some(user) = User::find() else { return };
+/// A user who has built `app` of the folder `ctx`.
+fn with_app() -> Option<User> {
+    let user = User::find()?;
     user.write("ctx/Dockerfile", DOCKERFILE);
     user.write("ctx/file", "content\n");
     user.run(&["load", "-i", "busybox.tar"]).ok();
-    user.run(&["build", "-t", "app", "ctx"]).ok();
+    user.run(&["build", "-q", "-t", "app", "ctx"]).ok();
+    Some(user)
+}
+
+#[test]
+fn builds_and_runs_with_files_of_other_owners() {
+    let Some(user) = with_app() else { return };
     assert_eq!(user.run(&["build", "--progress", "plain", "ctx"]).ok().executed(), [""; 0]);
     let said = user.run(&["run", "--rm", "--network", "none", "app"]).ok().stdout();
     assert!(said.contains("1 70       70 ") && said.ends_with("\n70\n"), "{said}");
@@ -59,11 +65,7 @@ fn makes_the_same_image_as_root() {
 
 #[test]
 fn saves_what_another_store_loads() {
-    let Some(user) = User::find() else { return };
-    user.write("ctx/Dockerfile", DOCKERFILE);
-    user.write("ctx/file", "content\n");
-    user.run(&["load", "-i", "busybox.tar"]).ok();
-    user.run(&["build", "-q", "-t", "app", "ctx"]).ok();
+    let Some(user) = with_app() else { return };
     user.run(&["save", "-o", "app.tar", "app"]).ok();
     user.run(&["--root", "other", "load", "-i", "app.tar"]).ok();
     let said = user.run(&["--root", "other", "run", "--rm", "--network", "none", "app"]).ok().stdout();
@@ -81,11 +83,7 @@ fn says_what_it_isolates_with() {
 /// it can be looked at, there is no room for the ID yet.
 #[test]
 fn changes_nothing_without_a_user_namespace() {
-    let Some(user) = User::find() else { return };
-    user.write("ctx/Dockerfile", DOCKERFILE);
-    user.write("ctx/file", "content\n");
-    user.run(&["load", "-i", "busybox.tar"]).ok();
-    user.run(&["build", "-q", "-t", "app", "ctx"]).ok();
+    let Some(user) = with_app() else { return };
     let namespace_of = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/user")).unwrap();
     for (change, is_own) in [(false, true), (true, false)] {
         if change {
