@@ -84,14 +84,14 @@ fn what_was_not_synced_is_looked_at_again_after_a_power_loss() {
     let Some(store) = TestStore::with_busybox() else { return };
     let text = "FROM busybox\nRUN echo one > /one\n";
     store.write("ctx/Dockerfile", text);
-    // Killed before it could sync behind the user's back.
     store.build(&["-q"]).ok();
-    std::thread::sleep(Duration::from_millis(500));
+    crate::power::wait_until_synced(&store);
     let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
     database.execute("UPDATE layers SET boot = 'before'", []).unwrap();
     database.execute("UPDATE cache SET boot = 'before'", []).unwrap();
     drop(database);
     let again = store.build(&[]).ok();
+    crate::power::wait_until_synced(&store);
     assert!(again.stderr().contains("why: its result was not safe on the disk"), "{}", again.stderr());
     let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
     database.execute("UPDATE layers SET boot = 'before'", []).unwrap();
