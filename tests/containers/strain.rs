@@ -153,8 +153,15 @@ fn bridges_of_a_deleted_store_go_with_the_next_prune() {
     kept.says(&prune);
     assert!(own.exists() && other.exists());
     must_run("rm", &["-rf", &deleted.0.root().display().to_string()]);
-    kept.says(&prune);
-    assert!(own.exists() && !other.exists());
+    let begun = Instant::now();
+    while other.exists() {
+        // A bridge stays while something is attached to it, and the kernel takes a dead container's interface away in
+        // the background.
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        std::thread::sleep(Duration::from_millis(50));
+        kept.says(&prune);
+    }
+    assert!(own.exists());
     kept.says(&["network", "rm", "front"]);
     assert!(!own.exists());
 }
