@@ -3,10 +3,9 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
-use std::time::Duration;
 
 use common::user::User;
-use common::{TestStore, is_root, skip};
+use common::{TestStore, is_root, skip, wait_until};
 
 const DOCKERFILE: &str = "\
 FROM busybox
@@ -114,7 +113,5 @@ fn fill(pipe: &mut std::io::PipeWriter) {
 fn wait_until_it_writes(pid: &str) {
     let is_writing =
         || std::fs::read_to_string(format!("/proc/{pid}/wchan")).is_ok_and(|place| place.contains("pipe_w"));
-    while !is_writing() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("it writes", is_writing);
 }

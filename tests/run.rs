@@ -216,7 +216,7 @@ fn a_terminal_has_a_size_and_signals() {
     rustix::termios::tcsetwinsize(&user_side, size).unwrap();
     let before = rustix::termios::tcgetattr(open()).unwrap();
     // The size arrives after the program has begun.
-    let script = "sleep 0.3; stty size; sleep 100";
+    let script = "until [ \"$(stty size)\" = '33 99' ]; do sleep 0.05; done; stty size; sleep 100";
     let mut command =
         machine.command(&["run", "--rm", "-it", "--init", "--network", "none", "box", "sh", "-c", script]);
     let mut child = command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap();

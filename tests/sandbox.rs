@@ -278,7 +278,7 @@ fn limits_hold_and_leave_no_cgroup() {
         return;
     }
     let layers = Layers::new();
-    let mut container = layers.container(&["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 1 & done; echo all"]);
+    let mut container = layers.container(&["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do sleep 100 & done; echo all"]);
     container.isolation.limits.pids = Some(5);
     match run(&container) {
         Err(error @ SandboxError::Limit { .. }) => return skip(&error.to_string()),

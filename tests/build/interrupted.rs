@@ -2,11 +2,11 @@
 
 use std::path::Path;
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::common::{Answer, TestStore};
+use crate::common::{Answer, TestStore, none, wait_for};
 
 /// Says that it has begun, through a file in a cache that the test can see, and then sleeps for very long.
 const SLEEPS: &str = "\
@@ -48,7 +48,8 @@ fn left_behind(store: &TestStore) -> Vec<String> {
         let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let arguments = String::from_utf8_lossy(&arguments).replace('\0', " ");
         let mounts = std::fs::read_to_string(entry.path().join("mountinfo")).unwrap_or_default();
-        if arguments.contains(&root) || arguments.contains("sleep 98765") && mounts.contains(&root) {
+        let is_sync = arguments.contains(rbuild::store::SYNC_COMMAND);
+        if arguments.contains(&root) && !is_sync || arguments.contains("sleep 98765") && mounts.contains(&root) {
             found.push(arguments);
         }
     }
@@ -60,13 +61,9 @@ fn is_mounted_below(path: &Path) -> bool {
     mounts.contains(&path.display().to_string())
 }
 
-/// What ended may take a moment to be gone; what is still there after a minute stays.
+/// What ended may take a moment to be gone.
 fn wait_until_nothing_is_left(store: &TestStore) {
-    let begun = Instant::now();
-    while !left_behind(store).is_empty() {
-        assert!(begun.elapsed() < Duration::from_secs(60), "left behind: {:?}", left_behind(store));
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for("nothing is left behind", || none(&left_behind(store)));
     assert!(!is_mounted_below(&store.root()));
 }
 

@@ -1,6 +1,6 @@
 //! `--ssh` and `RUN --mount=type=ssh`: agents, and key files for an agent of the build's own.
 
-use crate::common::{TestStore, has_programs, must_run};
+use crate::common::{TestStore, has_programs, must_run, wait_until};
 
 /// Asks the agent for its keys as ssh-add does: one message of one byte. The answer's sixth byte counts the keys.
 const ASK: &str = "RUN --mount=type=ssh,required,uid=1000,mode=0600 stat -c 'owner %u %a' $SSH_AUTH_SOCK\n";
@@ -22,11 +22,7 @@ fn a_key_file_gets_an_agent_that_ends_with_the_build() {
     let said = store.build_text(&format!("FROM busybox\n{ASK}"), &["--ssh", &ssh]).ok().stderr();
     assert!(said.contains("owner 1000 600"), "{said}");
     // An agent looks every ten seconds whether its program is still there; other tests have agents too.
-    let ended = (0..400).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(50));
-        !an_agent_runs()
-    });
-    assert!(ended, "an agent was left behind");
+    wait_until("no agent is left behind", || !an_agent_runs());
 }
 
 fn an_agent_runs() -> bool {

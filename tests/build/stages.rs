@@ -61,7 +61,7 @@ fn independent_stages_run_at_the_same_time() {
         format!(
             "FROM busybox AS {own}\n\
              RUN --mount=type=cache,target=/meet touch /meet/{own}; \
-             for i in $(seq 300); do [ -e /meet/{other} ] && touch /met && exit 0; sleep 0.1; done; exit 1\n"
+             for i in $(seq 1200); do [ -e /meet/{other} ] && touch /met && exit 0; sleep 0.1; done; exit 1\n"
         )
     };
     let dockerfile = format!(

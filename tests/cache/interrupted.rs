@@ -1,14 +1,14 @@
 //! Transfers that are stopped, killed, or run out of room in the middle: nothing is half there, and the next try works.
 
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
-use crate::common::{Answer, TestStore};
+use crate::common::{Answer, TestStore, wait_for, wait_until};
 use crate::registry::TestRegistry;
 use crate::small_disk::{Small, says_full};
 use crate::web::Reply;
@@ -116,26 +116,15 @@ fn slow_down(registry: &TestRegistry) -> Arc<AtomicBool> {
     registry.set_fault(move |request, reply| {
         if request.path.contains("/blobs/sha256:") && reply.body.len() >= LARGE && request.method == "GET" {
             told.store(true, Ordering::Relaxed);
-            return Reply { trickle: Some((8 << 10, Duration::from_millis(100))), ..reply };
+            return Reply { trickle: Some((8 << 10, Duration::from_secs(1))), ..reply };
         }
         if request.body.len() >= LARGE {
             told.store(true, Ordering::Relaxed);
-            return Reply { delay: Duration::from_secs(25), ..reply };
+            return Reply { delay: Duration::from_secs(600), ..reply };
         }
         reply
     });
     reached
-}
-
-fn wait_for(child: &mut Child) -> std::process::ExitStatus {
-    let begun = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait().unwrap() {
-            return status;
-        }
-        assert!(begun.elapsed() < Duration::from_secs(20), "it goes on");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[track_caller]
@@ -153,14 +142,10 @@ fn interrupt(work: Work, signal: Signal) {
     let words = work.command(&registry);
     let mut command = store.command(&words.iter().map(String::as_str).collect::<Vec<_>>());
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let begun = Instant::now();
-    while !reached.load(Ordering::Relaxed) {
-        assert!(begun.elapsed() < Duration::from_secs(30), "{work:?} never began");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until(&format!("{work:?} has begun"), || reached.load(Ordering::Relaxed));
     std::thread::sleep(Duration::from_millis(150));
     rustix::process::kill_process(Pid::from_raw(child.id().cast_signed()).unwrap(), signal).unwrap();
-    let status = wait_for(&mut child);
+    let status = wait_for("it has ended", || child.try_wait().unwrap().ok_or_else(|| "it goes on".to_owned()));
     let is_told = status.code() == Some(130) || status.signal() == Some(signal.as_raw());
     assert!(is_told, "{work:?}: {status}");
     registry.clear_fault();

@@ -1,5 +1,5 @@
 //! What tests of the real binary share: a store of their own, a folder to build in, and what a run answered.
-#![allow(dead_code, reason = "not every test binary needs all of it")]
+#![allow(dead_code, unused_imports, reason = "not every test binary needs all of it")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ pub mod support;
 #[path = "user.rs"]
 pub mod user;
 
-pub use support::skip;
+pub use support::{free_port, none, skip, wait_for, wait_until};
 
 /// A store and a working folder, both gone at the end of the test.
 pub struct TestStore {
@@ -33,7 +33,11 @@ impl Drop for TestStore {
 
 impl TestStore {
     pub fn empty() -> Self {
-        let folder = tempfile::Builder::new().prefix("rbuild-test-").tempdir().expect("a temporary folder can be made");
+        Self::empty_in(&std::env::temp_dir())
+    }
+
+    fn empty_in(place: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("rbuild-test-").tempdir_in(place).expect("a folder can be made");
         std::fs::create_dir(folder.path().join("work")).expect("a folder can be made");
         Self { folder, borrowed: None, user: None }
     }
@@ -57,22 +61,29 @@ impl TestStore {
 
     /// A store with the image `busybox`, in which RUN works; nothing, with the reason said, where that cannot be had.
     pub fn with_busybox() -> Option<Self> {
-        if let Some(reason) = why_no_containers() {
-            skip(&format!("containers cannot be run here: {reason}"));
-            return None;
-        }
-        Self::loaded()
+        can_run_containers().then(Self::loaded)?
     }
 
     /// The same where nothing but COPY is needed.
     pub fn loaded() -> Option<Self> {
+        Self::empty().load()
+    }
+
+    /// The same as `with_busybox`, in memory: what is synced behind a command's back is synced at once, where a busy disk
+    /// takes minutes.
+    pub fn in_memory() -> Option<Self> {
+        let memory = Path::new("/dev/shm");
+        let place = if is_root() && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        can_run_containers().then(|| Self::empty_in(&place).load())?
+    }
+
+    fn load(self) -> Option<Self> {
         let Some(archive) = busybox_archive() else {
             skip("there is no busybox archive");
             return None;
         };
-        let store = Self::empty();
-        store.run(&["load", "-i", &archive.to_string_lossy()]).ok();
-        Some(store)
+        self.run(&["load", "-i", &archive.to_string_lossy()]).ok();
+        Some(self)
     }
 
     pub fn root(&self) -> PathBuf {
@@ -139,6 +150,27 @@ impl TestStore {
         let output = child.wait_with_output().expect("rbuild can be waited for");
         writer.join().expect("the writer ends");
         Answer { output }
+    }
+
+    /// Removes the store from under those who use it, whatever they write meanwhile.
+    pub fn delete(&self) {
+        wait_until("the store is deleted", || {
+            let _ = std::fs::remove_dir_all(self.root());
+            !self.root().exists()
+        });
+    }
+
+    /// The processes that were started for this store and go on, but the one that syncs it.
+    pub fn processes(&self) -> Vec<String> {
+        let variable = format!("RBUILD_ROOT={}", self.root().display());
+        let is_own = |entry: &std::fs::DirEntry| {
+            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|own| own == variable.as_bytes())
+        };
+        let own = std::fs::read_dir("/proc").expect("processes can be listed").flatten().filter(is_own);
+        own.map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default().replace('\0', " "))
+            .filter(|words| !words.contains(rbuild::store::SYNC_COMMAND))
+            .collect()
     }
 
     /// The root filesystem of what `ctx` makes, as a folder.
@@ -230,15 +262,19 @@ pub fn busybox_archive() -> Option<PathBuf> {
     if own.exists() { Some(own) } else { support::shared("conformance/base/busybox.oci.tar") }
 }
 
-/// Why RUN does not work here, found out once by trying.
-fn why_no_containers() -> Option<&'static str> {
+/// Whether RUN works here, found out once by trying; says why not.
+fn can_run_containers() -> bool {
     static REASON: OnceLock<Option<String>> = OnceLock::new();
     let try_it = || {
         let store = TestStore::loaded()?;
         let answer = store.build_text("FROM busybox\nRUN true\n", &[]);
         (answer.code() != Some(0)).then(|| answer.stderr())
     };
-    REASON.get_or_init(try_it).as_deref()
+    let reason = REASON.get_or_init(try_it);
+    if let Some(reason) = reason {
+        skip(&format!("containers cannot be run here: {reason}"));
+    }
+    reason.is_none()
 }
 
 pub fn is_root() -> bool {

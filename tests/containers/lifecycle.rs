@@ -1,5 +1,6 @@
 //! From `create` to `rm`, by way of all that can happen between.
 
+use super::common::wait_for;
 use super::machine::Machine;
 
 #[test]
@@ -26,7 +27,8 @@ fn a_container_is_made_started_stopped_and_removed() {
 #[test]
 fn signals_and_exit_codes() {
     let Some(machine) = Machine::new() else { return };
-    let script = "trap 'echo term; exit 5' TERM; trap 'echo usr; exit 6' USR1; while true; do sleep 0.05; done";
+    let script =
+        "trap 'echo term; exit 5' TERM; trap 'echo usr; exit 6' USR1; echo up; while true; do sleep 0.05; done";
     for (name, arguments, code) in [
         ("stopped", vec!["stop"], "5"),
         ("signalled", vec!["stop", "-s", "USR1"], "6"),
@@ -34,10 +36,12 @@ fn signals_and_exit_codes() {
         ("by-signal", vec!["kill", "-s", "SIGUSR1"], "6"),
     ] {
         machine.start(name, &[], script);
+        // A first process ignores what it has no handler for yet.
+        machine.until(&["logs", name], |text| text == "up\n");
         machine.says(&[arguments.as_slice(), &[name]].concat());
         assert_eq!(machine.says(&["wait", name]), code, "{name}");
     }
-    assert_eq!(machine.says(&["logs", "stopped"]), "term");
+    assert_eq!(machine.says(&["logs", "stopped"]), "up\nterm");
     let answer = machine.run(&["kill", "stopped"]).fails(1);
     assert!(answer.stderr().contains("is not running"), "{}", answer.stderr());
     let several = machine.run(&["rm", "nothing", "stopped", "nobody", "killed"]).fails(1);
@@ -80,6 +84,7 @@ fn a_monitor_or_a_program_that_is_killed_is_told_of() {
     kill("Pid");
     // As after a reboot: nothing runs, and what is only of this boot is gone.
     machine.says(&["kill", "lost"]);
+    machine.says(&["wait", "lost"]);
     machine.says(&["start", "lost"]);
     assert_eq!(machine.says(&["ps", "--format", "{{.State}}"]), "running");
 }
@@ -108,9 +113,13 @@ fn pausing_and_limits() {
     machine.start("slow", &[], "while true; do echo x; sleep 0.02; done");
     machine.says(&["pause", "slow"]);
     assert!(machine.says(&["ps", "--format", "{{.Status}}"]).ends_with("(Paused)"));
-    let before = machine.says(&["logs", "slow"]);
-    std::thread::sleep(std::time::Duration::from_millis(150));
-    assert_eq!(machine.says(&["logs", "slow"]), before);
+    // What was printed before may still be on its way to the log.
+    let before = wait_for("nothing more is printed", || {
+        let before = machine.says(&["logs", "slow"]);
+        std::thread::sleep(std::time::Duration::from_millis(150));
+        let after = machine.says(&["logs", "slow"]);
+        if before == after { Ok(before) } else { Err(after) }
+    });
     assert!(machine.run(&["exec", "slow", "true"]).fails(1).stderr().contains("is paused"));
     machine.says(&["unpause", "slow"]);
     machine.until(&["logs", "slow"], |text| text.len() > before.len() + 4);

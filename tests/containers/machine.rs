@@ -1,8 +1,6 @@
 //! A store with the image `busybox`, whose containers go with it.
 
-use std::time::{Duration, Instant};
-
-use super::common::{Answer, TestStore};
+use super::common::{Answer, TestStore, wait_for};
 
 pub struct Machine(pub TestStore);
 
@@ -54,15 +52,10 @@ impl Machine {
     /// Asks until the answer is the wanted one.
     #[track_caller]
     pub fn until(&self, arguments: &[&str], wanted: impl Fn(&str) -> bool) -> String {
-        let begun = Instant::now();
-        loop {
+        wait_for(&format!("{arguments:?}"), || {
             let answer = self.run(arguments).stdout();
-            if wanted(&answer) {
-                return answer;
-            }
-            assert!(begun.elapsed() < Duration::from_secs(20), "{arguments:?} goes on to say: {answer}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+            if wanted(&answer) { Ok(answer) } else { Err(answer) }
+        })
     }
 }
 

@@ -1,5 +1,6 @@
 //! Many at once. `RBUILD_TEST_CONTAINERS` says how many, where there is time for more.
 
+use super::common::{none, wait_for, wait_until};
 use super::machine::Machine;
 
 #[test]
@@ -8,8 +9,6 @@ fn nothing_is_left_of_many_containers() {
     let all = std::env::var("RBUILD_TEST_CONTAINERS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
     let network = crate::common::is_root().then(|| machine.says(&["network", "create", "crowd"]));
     let options: &[&str] = if network.is_some() { &["--network", "crowd"] } else { &["--network", "none"] };
-    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
-    let before = mounts();
     std::thread::scope(|scope| {
         for worker in 0..8 {
             let machine = &machine;
@@ -31,42 +30,17 @@ fn nothing_is_left_of_many_containers() {
         machine.0.root().join("containers").read_dir().unwrap().flatten().map(|e| e.file_name()).collect();
     assert_eq!(left, ["by-name"]);
     assert_eq!(machine.0.root().join("containers/by-name").read_dir().unwrap().count(), 0);
-    assert_eq!(mounts(), before);
-    assert_eq!(zombies(), Vec::<String>::new());
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(&machine.0.root().display().to_string()), "{mounts}");
+    wait_for("no process is left", || none(&machine.0.processes()));
     if let Some(network) = network {
         let left = |folder: String| std::fs::read_dir(folder).into_iter().flatten().flatten().count();
         // The kernel takes a dead container's interface away in the background.
         let ports = format!("/sys/class/net/rb-{}/brif", &network[..12]);
-        let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while left(ports.clone()) > 0 && std::time::Instant::now() < end {
-            std::thread::sleep(std::time::Duration::from_millis(50));
-        }
-        assert_eq!(left(ports), 0, "interfaces");
+        wait_until("no interface is left", || left(ports.clone()) == 0);
         assert_eq!(left(format!("/run/rbuild/networks/{network}/endpoints")), 0, "addresses");
         machine.says(&["network", "rm", "crowd"]);
     }
-}
-
-/// Processes of rbuild's own that ended, and that their parent does not wait for. (One without a parent is waited for by
-/// the machine's first process, in its time.)
-fn zombies() -> Vec<String> {
-    let own = |entry: std::fs::DirEntry| {
-        let stat = std::fs::read_to_string(entry.path().join("stat")).ok()?;
-        let (head, rest) = stat.rsplit_once(')')?;
-        (head.contains("(rbuild") && rest.starts_with(" Z") && !rest.starts_with(" Z 1 ")).then(|| head.to_owned())
-    };
-    let look = || -> Vec<String> { std::fs::read_dir("/proc").unwrap().flatten().filter_map(own).collect() };
-    let mut found = look();
-    for _ in 0..20 {
-        if found.is_empty() {
-            break;
-        }
-        // Other tests' may just have ended.
-        std::thread::sleep(std::time::Duration::from_millis(250));
-        let now = look();
-        found.retain(|one| now.contains(one));
-    }
-    found
 }
 
 #[test]

@@ -2,9 +2,8 @@
 
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use super::common::{Answer, has_programs};
+use super::common::{Answer, has_programs, wait_until};
 use super::machine::Machine;
 use super::terminal::User;
 
@@ -145,8 +144,9 @@ fn the_same_container() {
 #[test]
 fn a_life() {
     for foreign in Foreign::each() {
-        let script = "echo up; trap 'echo term; exit 5' TERM; while true; do sleep 0.05; done";
+        let script = "trap 'echo term; exit 5' TERM; echo up; while true; do sleep 0.05; done";
         foreign.start("box", &["--network", "none", "-m", "32m"], script);
+        foreign.machine.until(&["logs", "box"], |text| text == "up\n");
         let id = foreign.says(&["inspect", "-f", "{{.Id}}", "box"]);
         assert_eq!(foreign.says(&["inspect", "-f", "{{.HostConfig.Runtime}}", "box"]), foreign.runtime);
         assert_eq!(
@@ -201,12 +201,9 @@ fn a_monitor_that_is_killed_takes_its_container_along() {
             rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
         };
         kill(monitor);
-        let begun = Instant::now();
         let cgroup = Path::new("/sys/fs/cgroup/pids/rbuild").join(&id);
-        while Path::new(&format!("/proc/{program}")).exists() || cgroup.exists() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "{} goes on", foreign.runtime);
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let process = format!("/proc/{program}");
+        wait_until("the container is gone", || !Path::new(&process).exists() && !cgroup.exists());
         assert!(foreign.says(&["ps", "-a", "--format", "{{.Status}}"]).starts_with("Exited (137)"));
         foreign.says(&["start", "box"]);
         assert_eq!(foreign.says(&["exec", "box", "echo", "back"]), "back");

@@ -3,9 +3,9 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::common::{Answer, TestStore, busybox_archive, has_programs, is_root, must_run, skip};
+use super::common::{Answer, TestStore, busybox_archive, has_programs, is_root, must_run, skip, wait_until};
 use super::machine::Machine;
 
 fn number(variable: &str, usual: usize) -> usize {
@@ -89,11 +89,8 @@ fn a_full_disk_under_a_log_harms_no_container() {
         // It ends with an error, once there is no room for more.
         let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap());
         machine.says(&["exec", "talk", "touch", "/dev/shm/full"]);
-        let begun = Instant::now();
-        while machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() != Some(0) {
-            assert!(begun.elapsed() < Duration::from_secs(20), "the program is held up by its log");
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        let is_done = || machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() == Some(0);
+        wait_until("the program is not held up by its log", is_done);
         std::fs::remove_file(&ballast).unwrap();
         machine.says(&["exec", "talk", "touch", "/dev/shm/go"]);
         machine.until(&["logs", "talk"], |text| text.ends_with("after\n"));
@@ -124,16 +121,9 @@ fn a_deleted_store_takes_its_containers_along() {
     let processes = ["Pid", "MonitorPid"].map(|field| machine.state_number("left", field));
     let bridge = network.map(|id| Path::new("/sys/class/net").join(format!("rb-{}", &id[..12])));
     assert!(bridge.iter().all(|bridge| bridge.exists()));
-    must_run("rm", &["-rf", &machine.0.root().display().to_string()]);
-    let begun = Instant::now();
-    let is_there = || {
-        processes.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists())
-            || bridge.iter().any(|bridge| bridge.exists())
-    };
-    while is_there() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "something stays: {processes:?} {bridge:?}");
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    machine.0.delete();
+    wait_until("the processes are gone", || !processes.iter().any(|pid| Path::new(&format!("/proc/{pid}")).exists()));
+    wait_until("the bridge is gone", || !bridge.iter().any(|bridge| bridge.exists()));
 }
 
 #[test]
@@ -152,15 +142,13 @@ fn bridges_of_a_deleted_store_go_with_the_next_prune() {
     let prune = ["network", "prune", "-f", "--filter", "label=none"];
     kept.says(&prune);
     assert!(own.exists() && other.exists());
-    must_run("rm", &["-rf", &deleted.0.root().display().to_string()]);
-    let begun = Instant::now();
-    while other.exists() {
-        // A bridge stays while something is attached to it, and the kernel takes a dead container's interface away in
-        // the background.
-        assert!(begun.elapsed() < Duration::from_secs(20));
-        std::thread::sleep(Duration::from_millis(50));
+    deleted.0.delete();
+    // A bridge stays while something is attached to it, and the kernel takes a dead container's interface away in the
+    // background.
+    wait_until("the bridge is gone", || {
         kept.says(&prune);
-    }
+        !other.exists()
+    });
     assert!(own.exists());
     kept.says(&["network", "rm", "front"]);
     assert!(!own.exists());

@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, Command};
-use std::time::{Duration, Instant};
 
 use rustix::pty::OpenptFlags;
 use rustix::termios::Winsize;
 
+use super::common::wait_for;
 use super::machine::Machine;
 
 /// A user at a terminal.
@@ -50,17 +50,16 @@ impl User {
     /// Waits until it reads so, and forgets what came before.
     #[track_caller]
     pub fn reads(&mut self, wanted: &str) {
-        let begun = Instant::now();
-        while !self.seen.contains(wanted) {
-            assert!(begun.elapsed() < Duration::from_secs(15), "no {wanted:?} in {:?}", self.seen);
+        wait_for(wanted, || {
             let mut buffer = [0; 4096];
-            match self.terminal.read(&mut buffer) {
-                Ok(length) => self.seen.push_str(&String::from_utf8_lossy(&buffer[..length])),
-                Err(_) => std::thread::sleep(Duration::from_millis(5)),
+            // Nothing to be read now is an error here.
+            while let Ok(length @ 1..) = self.terminal.read(&mut buffer) {
+                self.seen.push_str(&String::from_utf8_lossy(&buffer[..length]));
             }
-        }
-        let end = self.seen.find(wanted).map_or(0, |at| at + wanted.len());
-        self.seen.drain(..end);
+            let end = self.seen.find(wanted).map(|at| at + wanted.len()).ok_or_else(|| self.seen.clone())?;
+            self.seen.drain(..end);
+            Ok(())
+        });
     }
 }
 
@@ -75,8 +74,8 @@ fn a_session_is_left_and_taken_up_again() {
     user.reads("ready");
     user.resize(20, 70);
     rustix::process::kill_process(rustix::process::Pid::from_child(&first), rustix::process::Signal::WINCH).unwrap();
-    std::thread::sleep(Duration::from_millis(200));
-    user.types("stty size; x=kept\n");
+    // The size arrives when it arrives.
+    user.types("until stty size | grep '20 7[0]'; do sleep 0.05; done; x=kept\n");
     user.reads("20 70");
     user.types("\x10\x11");
     assert_eq!(first.wait().unwrap().code(), Some(0));

@@ -1,11 +1,10 @@
 //! Debian's docker-registry on loopback: plain, and with TLS and htpasswd.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-use crate::common::{Answer, TestStore, has_programs, must_run};
+use crate::common::{Answer, TestStore, free_port, has_programs, must_run, wait_until};
 use crate::image::put_varied_image;
 use crate::registry::TestRegistry;
 
@@ -26,8 +25,7 @@ fn start(folder: &Path, more: &str) -> Option<Server> {
     if !has_programs(&["docker-registry"]) {
         return None;
     }
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let address = format!("127.0.0.1:{port}");
+    let address = format!("127.0.0.1:{}", free_port());
     let storage = folder.join("registry");
     let text = format!(
         "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
@@ -39,11 +37,7 @@ fn start(folder: &Path, more: &str) -> Option<Server> {
     let mut command = Command::new("docker-registry");
     command.arg("serve").arg(&path).stdout(Stdio::null()).stderr(Stdio::null());
     let server = Server { child: command.spawn().unwrap(), address };
-    let begun = Instant::now();
-    while TcpStream::connect(&server.address).is_err() {
-        assert!(begun.elapsed() < Duration::from_secs(30), "the registry does not start");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("the registry listens", || TcpStream::connect(&server.address).is_ok());
     Some(server)
 }
 

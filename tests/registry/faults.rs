@@ -9,7 +9,7 @@ use rbuild::store::Store;
 use rbuild::transfer::Outgoing;
 
 use crate::bad_network::misbehave;
-use crate::image::{put_varied_image, settings};
+use crate::image::{impatient, put_varied_image, settings};
 use crate::registry::TestRegistry;
 use crate::web::Reply;
 
@@ -41,7 +41,7 @@ fn pull_and_push_end_right_though_every_fifth_request_fails() {
                 // Mounts would leave nothing to send.
                 registry.set_gate(|_| None);
                 misbehave(&registry, seed);
-                there_and_back(&registry, &settings()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                there_and_back(&registry, &impatient()).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
                 assert_eq!(registry.manifest("to", "1"), registry.manifest("from", &digest), "seed {seed}");
                 let asked = registry.requests();
                 assert!(asked.len() > 20, "seed {seed}: {}", asked.len());
@@ -116,13 +116,12 @@ fn a_registry_that_takes_no_pieces_gets_the_blob_whole() {
 
 #[test]
 fn after_the_stated_number_of_tries_it_is_given_up() {
-    let limits = Limits { tries: 3, ..settings().limits };
-    let settings = Settings { limits, ..Settings::default() };
-    for (fault, expected) in [
-        (Reply::new(503, "later"), "answered 503"),
-        (Reply { reset: true, ..Reply::new(200, "") }, "cannot reach the registry"),
-        (Reply { delay: Duration::from_millis(900), ..Reply::new(200, "") }, "was silent for"),
+    for (settings, fault, expected) in [
+        (settings(), Reply::new(503, "later"), "answered 503"),
+        (settings(), Reply { reset: true, ..Reply::new(200, "") }, "cannot reach the registry"),
+        (impatient(), Reply { delay: Duration::from_secs(600), ..Reply::new(200, "") }, "was silent for"),
     ] {
+        let settings = Settings { limits: Limits { tries: 3, ..settings.limits }, ..settings };
         let registry = TestRegistry::start();
         put_varied_image(&registry, "from", "1");
         registry.set_fault(
@@ -149,11 +148,9 @@ fn a_server_that_trickles_is_given_up() {
             true => Reply { trickle, ..reply },
             false => reply,
         });
-        let begun = std::time::Instant::now();
         let message = there_and_back(&registry, &settings).unwrap_err().to_string();
         assert!(message.contains("gave up after 3 tries"), "{message}");
         assert!(message.contains("sent fewer than 10000 bytes per second for 0 s (GET http"), "{message}");
-        assert!(begun.elapsed() < Duration::from_secs(20), "a byte at a time it would take hours");
     }
 }
 

@@ -12,17 +12,22 @@ use crate::registry::TestRegistry;
 
 pub const OCI: &str = "application/vnd.oci.image.";
 
-/// Short waits, and pieces that a small layer has several of.
+/// Short pauses, and pieces that a small layer has several of.
 pub fn settings() -> Settings {
     let limits = Limits {
         tries: 8,
         pause: Duration::from_millis(1),
         longest_pause: Duration::from_millis(20),
-        stall: Duration::from_millis(400),
         piece: 64 << 10,
         ..Limits::default()
     };
     Settings { limits, ..Settings::default() }
+}
+
+/// The same for a registry that stalls.
+pub fn impatient() -> Settings {
+    let usual = settings();
+    Settings { limits: Limits { stall: Duration::from_millis(400), ..usual.limits }, ..usual }
 }
 
 /// A layer with one file of so many bytes that cannot be compressed.

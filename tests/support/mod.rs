@@ -1,12 +1,56 @@
-//! What integration tests share: the corpus that was measured from the reference, and skipping with a reason.
+//! What integration tests share: the corpus that was measured from the reference, skipping with a reason, waiting for what
+//! takes its time, and ports that nobody else takes.
 #![allow(dead_code, reason = "not every test binary needs all of it")]
 
+use std::net::TcpListener;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longer than anything takes on a machine that is busy with other things.
+pub const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Says why a test does nothing here; with `RBUILD_TEST_NO_SKIP=1` that is a failure.
 pub fn skip(reason: &str) {
     assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none_or(|value| value != "1"), "may not be skipped: {reason}");
     eprintln!("skipped: {reason}");
+}
+
+/// Looks again and again until it finds what it looks for; fails the test, with what it finds instead, when it never does.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(instead) => assert!(begun.elapsed() < PATIENCE, "still not so: {what}: {instead}"),
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// For `wait_for`: whether a list of what should be gone is empty.
+pub fn none(left: &[String]) -> Result<(), String> {
+    if left.is_empty() { Ok(()) } else { Err(left.join(", ")) }
+}
+
+#[track_caller]
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    wait_for(what, || is_so().then_some(()).ok_or_else(String::new));
+}
+
+/// A port that nothing listens on, from the first of thirty that nobody else takes: below those that the kernel chooses
+/// for whoever does not care, so that no connection of another test has it, and given to one test only.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        // Another run of the tests begins elsewhere.
+        let number = (std::process::id() + NEXT.fetch_add(1, Ordering::Relaxed)) % 600;
+        let port = 12_000 + 30 * number as u16;
+        if TcpListener::bind(("0.0.0.0", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// The folder `shared`, which stands beside the repository (or beside the folder of its worktrees).

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::{Answer, TestStore, has_programs, is_root, must_run, skip};
+use crate::common::{Answer, TestStore, has_programs, is_root, must_run, skip, wait_until};
 
 /// A store on a small disk.
 pub struct Small {
@@ -33,16 +33,16 @@ impl Small {
     pub fn fill(&self, left: u64) -> PathBuf {
         let path = self.store.root().join("ballast");
         // What syncs the store behind a command may take room meanwhile.
-        for _ in 0..50 {
+        wait_until("the disk is still", || {
             let status = rustix::fs::statvfs(self.store.root().as_path()).unwrap();
             let free = status.f_bavail * status.f_frsize;
-            if fs::write(&path, vec![0; usize::try_from(free.saturating_sub(left)).unwrap()]).is_ok() {
-                return path;
+            let filled = fs::write(&path, vec![0; usize::try_from(free.saturating_sub(left)).unwrap()]).is_ok();
+            if !filled {
+                fs::remove_file(&path).unwrap();
             }
-            fs::remove_file(&path).unwrap();
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
-        panic!("the disk is never still");
+            filled
+        });
+        path
     }
 
     #[track_caller]

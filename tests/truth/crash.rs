@@ -3,7 +3,7 @@
 //! `RBUILD_TEST_KILLS=300` kills as often; without it often enough for every kind of command.
 
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use crate::common::{TestStore, busybox_archive};
 use crate::registry::TestRegistry;
@@ -32,13 +32,11 @@ fn command(kind: u64, round: u64, store: &TestStore, registry: &TestRegistry) ->
 #[test]
 fn whatever_is_killed_the_store_is_in_order() {
     let Some(store) = TestStore::with_busybox() else { return };
-    let kills: u64 = std::env::var("RBUILD_TEST_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(24);
+    let (kills, mut dice) = Dice::with_count("RBUILD_TEST_KILLS", 24);
     let registry = TestRegistry::start();
     store.run(&["tag", "busybox", &registry.name("base:1")]).ok();
     store.run(&["push", &registry.name("base:1")]).ok();
     store.write("ctx/big", vec![5; 1 << 20]);
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-    let mut dice = Dice::new(u64::from(seed) | 1);
     for round in 0..kills {
         let words = command(round % 8, round, &store, &registry);
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
@@ -81,7 +79,7 @@ fn steps_that_were_finished_are_kept() {
 /// The store believes that the machine went down since.
 #[test]
 fn what_was_not_synced_is_looked_at_again_after_a_power_loss() {
-    let Some(store) = TestStore::with_busybox() else { return };
+    let Some(store) = TestStore::in_memory() else { return };
     let text = "FROM busybox\nRUN echo one > /one\n";
     store.write("ctx/Dockerfile", text);
     store.build(&["-q"]).ok();

@@ -10,7 +10,7 @@ use crate::registry::TestRegistry;
 use crate::stale::Dice;
 
 /// No command takes longer, unless something waits for ever.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What no command may ever say.
 const FORBIDDEN: [&str; 8] = [
@@ -145,6 +145,6 @@ fn a_step_that_another_executes_is_waited_for() {
         }
     });
     let said = store.build_text("FROM busybox\nRUN --mount=type=cache,target=/c cat /c/log\n", &[]).ok().stderr();
-    let written = said.lines().filter(|line| line.starts_with("#2 0.") && line.ends_with(" once")).count();
+    let written = said.lines().filter(|line| line.ends_with(" once")).count();
     assert_eq!(written, 1, "{said}");
 }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::common::{TestStore, has_programs, must_run};
+use crate::common::{TestStore, has_programs, must_run, wait_until};
 use crate::web;
 
 /// Changes one byte and keeps the time.
@@ -24,7 +24,7 @@ fn find(folder: &Path, name: &str) -> PathBuf {
 const DOCKERFILE: &str = "FROM busybox\nCOPY data /data\nRUN echo made > /made\n";
 
 fn built() -> Option<TestStore> {
-    let store = TestStore::with_busybox()?;
+    let store = TestStore::in_memory()?;
     store.write("ctx/data", "the content of a file\n");
     store.build_text(DOCKERFILE, &["-t", "whole"]).ok();
     Some(store)
@@ -163,18 +163,17 @@ fn changed_notes_are_named_and_never_believed() {
 #[test]
 fn no_changed_byte_of_the_database_makes_another_image() {
     let Some(store) = built() else { return };
-    let changes: u64 = std::env::var("RBUILD_TEST_FLIPS").ok().and_then(|text| text.parse().ok()).unwrap_or(8);
+    let (changes, mut dice) = crate::stale::Dice::with_count("RBUILD_TEST_FLIPS", 8);
     let database = store.root().join("store.db");
     settle(&store);
     let right = save(&store).expect("nothing was changed yet");
     let whole = std::fs::read(&database).unwrap();
-    let seed = std::time::SystemTime::now().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-    let mut dice = crate::stale::Dice::new(u64::from(seed) | 1);
     let used: Vec<usize> = (0..whole.len()).filter(|place| whole[*place] != 0).collect();
     for _ in 0..changes {
         let mut changed = whole.clone();
         let place = used[dice.below(used.len() as u64) as usize];
         changed[place] ^= 1 << dice.below(8);
+        settle(&store);
         for side in ["store.db-wal", "store.db-shm"] {
             let _ = std::fs::remove_file(store.root().join(side));
         }
@@ -198,17 +197,15 @@ fn save(store: &TestStore) -> Option<Vec<u8>> {
     (saved.code() == Some(0)).then(|| std::fs::read(store.work().join("out.tar")).unwrap())
 }
 
-/// All of the database is in its main file once whoever closes it last has written the log back: a build syncs behind
-/// the user's back.
+/// Nobody has the database open, and all of it is in its main file: a build syncs behind the user's back, and whoever
+/// closes it last writes the log back.
 fn settle(store: &TestStore) {
-    for _ in 0..400 {
+    crate::power::wait_until_synced(store);
+    wait_until("the database is closed", || {
         let database = rusqlite::Connection::open(store.root().join("store.db"));
         drop(database.and_then(|database| database.execute_batch("PRAGMA user_version")));
-        if !store.root().join("store.db-wal").exists() {
-            break;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
+        !store.root().join("store.db-wal").exists()
+    });
 }
 
 #[test]

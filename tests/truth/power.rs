@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::common::TestStore;
+use crate::common::{TestStore, wait_until};
 
 /// The machine went down: what was written after the last sync may be anything.
 fn reboot(store: &TestStore) {
@@ -21,17 +21,14 @@ fn built(store: &TestStore, text: &str, name: &str) -> String {
     id
 }
 
-/// Until what a build does behind its back is done. The kernel writes all that anybody has for this disk: on one that
-/// is busy, that takes a minute.
+/// Until what a build does behind its back is done.
 pub fn wait_until_synced(store: &TestStore) {
     let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
-    let begun = std::time::Instant::now();
     let unsynced =
         "SELECT (SELECT count(*) FROM cache WHERE boot NOT NULL) + (SELECT count(*) FROM layers WHERE boot NOT NULL)";
-    while database.query_row(unsynced, [], |row| row.get::<_, i64>(0)).map_or(true, |count| count > 0) {
-        assert!(begun.elapsed().as_secs() < 300, "nothing syncs the store");
-        std::thread::sleep(std::time::Duration::from_millis(25));
-    }
+    wait_until("the store is synced", || {
+        database.query_row(unsynced, [], |row| row.get::<_, i64>(0)).is_ok_and(|count| count == 0)
+    });
 }
 
 fn blob(store: &TestStore, id: &str) -> PathBuf {
@@ -42,7 +39,7 @@ const TEXT: &str = "FROM busybox\nRUN echo one > /one\nRUN echo two > /two\n";
 
 #[test]
 fn what_is_whole_is_kept_and_told_from_what_is_not() {
-    let Some(store) = TestStore::with_busybox() else { return };
+    let Some(store) = TestStore::in_memory() else { return };
     built(&store, TEXT, "app");
     reboot(&store);
     assert_eq!(store.build(&["-t", "app"]).ok().executed(), [""; 0], "all of it proved right");
@@ -69,7 +66,7 @@ fn what_is_whole_is_kept_and_told_from_what_is_not() {
 
 #[test]
 fn torn_documents_and_archives_are_made_and_loaded_again() {
-    let Some(store) = TestStore::with_busybox() else { return };
+    let Some(store) = TestStore::in_memory() else { return };
     let id = built(&store, TEXT, "app");
     store.run(&["save", "-o", "saved.tar", "app"]).ok();
     for torn in ["config", "base"] {
@@ -95,7 +92,7 @@ fn torn_documents_and_archives_are_made_and_loaded_again() {
 
 #[test]
 fn records_of_containers_and_volumes_that_are_torn_stop_nobody() {
-    let Some(store) = TestStore::with_busybox() else { return };
+    let Some(store) = TestStore::in_memory() else { return };
     let run = |name: &str, volume: &str| {
         store.run(&[
             "run",

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::common::TestStore;
+use crate::common::{TestStore, wait_until};
 use crate::registry::TestRegistry;
 
 /// What `du` says of the store, in bytes.
@@ -91,7 +91,7 @@ fn images_are_pruned_by_name_label_and_age() {
 
 #[test]
 fn a_bound_of_the_store_is_kept_and_names_are_safe() {
-    let Some(store) = TestStore::with_busybox() else { return };
+    let Some(store) = TestStore::in_memory() else { return };
     let fill = |number: usize, tag: &[&str], limit: &str| {
         store.write("ctx/f", vec![number as u8; 2 << 20]);
         let mut arguments = vec!["--max-store", limit, "build"];
@@ -104,21 +104,11 @@ fn a_bound_of_the_store_is_kept_and_names_are_safe() {
     for number in 2..10 {
         fill(number, &["-t", "moving"], "16MB");
     }
-    wait_until(|| disk_usage(&store) < 18 << 20);
+    // The last of a build happens behind its back.
+    wait_until("the bound is kept", || disk_usage(&store) < 18 << 20);
     store.run(&["run", "--rm", "--network", "none", "kept", "ls", "/f"]).ok();
     store.run(&["run", "--rm", "--network", "none", "moving", "ls", "/f"]).ok();
     assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
-}
-
-/// The last of a build happens behind its back.
-fn wait_until(is_so: impl Fn() -> bool) {
-    for _ in 0..200 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(std::time::Duration::from_millis(50));
-    }
-    panic!("it did not come to be");
 }
 
 #[test]
@@ -132,7 +122,7 @@ fn a_cache_mount_in_use_stays() {
         let mut found = walkdir::WalkDir::new(store.root().join("caches")).into_iter().flatten();
         found.find(|entry| entry.file_name() == "mine").map(|entry| entry.into_path())
     };
-    wait_until(|| data().is_some());
+    wait_until("the cache mount is in use", || data().is_some());
     store.run(&["builder", "prune", "-af"]).ok();
     let folder: &Path = &data().expect("it is in use");
     std::fs::write(folder.with_file_name("go"), "").unwrap();

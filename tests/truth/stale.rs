@@ -19,6 +19,13 @@ impl Dice {
         Self(seed)
     }
 
+    /// As many throws as the variable says, other ones each time; or, without it, as many as usual, always the same.
+    pub fn with_count(variable: &str, usual: u64) -> (u64, Self) {
+        let wanted = std::env::var(variable).ok().and_then(|text| text.parse().ok());
+        let now = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
+        (wanted.unwrap_or(usual), Self::new(if wanted.is_some() { u64::from(now()) | 1 } else { 20_261_122 }))
+    }
+
     pub fn below(&mut self, most: u64) -> u64 {
         // Marsaglia's xorshift.
         self.0 ^= self.0 << 13;
@@ -123,9 +130,7 @@ fn edit(context: &Path, dice: &mut Dice) -> &'static str {
 
 #[test]
 fn every_image_is_what_a_clean_build_makes() {
-    let edits: u64 = std::env::var("RBUILD_TEST_EDITS").ok().and_then(|text| text.parse().ok()).unwrap_or(20);
-    let seed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().subsec_nanos();
-    let mut dice = Dice::new(u64::from(seed) | 1);
+    let (edits, mut dice) = Dice::with_count("RBUILD_TEST_EDITS", 20);
     let store = TestStore::empty();
     let context = store.work().join("ctx");
     store.write("ctx/Dockerfile", "FROM scratch\nCOPY d0 /a/\nCOPY d1 d2 /b/\n");

@@ -1,12 +1,11 @@
 //! The host that containers are seen from: requests to their ports, and what is left on it of them.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::ops::Deref;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use super::common::TestStore;
-use super::common::support::skip;
+use super::common::{TestStore, skip, wait_for};
 use super::machine::Machine;
 
 /// A machine whose networks go with it.
@@ -57,28 +56,16 @@ pub fn for_everybody(test: impl Fn(&Host)) {
     [machine_of_root(), machine_of_user()].iter().flatten().for_each(test);
 }
 
-/// A port that nothing listens on now.
-pub fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// What a web server answers, once it answers.
 #[track_caller]
 pub fn get(address: &str) -> String {
-    let begun = Instant::now();
-    loop {
-        match try_get(address) {
-            Some(body) => return body,
-            None => assert!(begun.elapsed() < Duration::from_secs(20), "{address} does not answer"),
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_for(address, || try_get(address).ok_or_else(|| "no answer".to_owned()))
 }
 
 pub fn try_get(address: &str) -> Option<String> {
     let address: SocketAddr = address.parse().unwrap();
-    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(2))).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(5)).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
     stream.write_all(b"GET /index.html HTTP/1.0\r\nHost: x\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;

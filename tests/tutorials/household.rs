@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::host::{Host, await_server, free_port, get, machine_of_user, serve};
+use super::common::{free_port, wait_until};
+use super::host::{Host, await_server, get, machine_of_user, serve};
 
 impl Host {
     fn household(&self, file: &str) -> PathBuf {
@@ -24,8 +24,9 @@ impl Host {
         self.until(&["inspect", "-f", "{{.State.Status}}", name], |status| status.trim() == "exited");
     }
 
-    /// What a new container gets from the server of that name.
+    /// What a new container gets from the server of that name, once that answers.
     fn fetch(&self, name: &str) -> String {
+        await_server(self, name);
         let url = format!("http://{name}/index.html");
         self.says(&["run", "--rm", "--network", "front", "busybox", "wget", "-q", "-O-", &url])
     }
@@ -36,18 +37,14 @@ impl Host {
         let listener = std::net::TcpListener::bind((address.as_str(), 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || listener.accept());
-        let script = format!("nc -w 5 {address} {port} </dev/null && echo reached");
+        let script = format!("nc -w 60 {address} {port} </dev/null && echo reached");
         self.run(&["run", "--rm", "busybox", "sh", "-c", &script]).stdout() == "reached\n"
     }
 
     /// The last container has ended: pasta and the rest go, soon.
     #[track_caller]
     fn assert_nothing_left(&self, pasta: i32) {
-        let begun = Instant::now();
-        while is_alive(pasta) || self.household("pasta").exists() {
-            assert!(begun.elapsed() < Duration::from_secs(10), "pasta goes on");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("pasta has ended", || !is_alive(pasta) && !self.household("pasta").exists());
         let left: BTreeSet<_> =
             std::fs::read_dir(self.household("")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["lock".into(), "members".into()].into(), "files of the household");
@@ -84,9 +81,7 @@ fn whoever_is_killed_the_others_go_on() {
     assert_eq!(machine.fetch("one"), "first");
     // pasta itself: whoever starts next begins another.
     kill(pasta);
-    while is_alive(pasta) {
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    wait_until("pasta is killed", || !is_alive(pasta));
     assert!(machine.reaches_host());
     let pasta = machine.pasta().unwrap();
     assert_eq!(machine.fetch("two"), "second");
@@ -94,6 +89,7 @@ fn whoever_is_killed_the_others_go_on() {
     machine.kill_monitor("one");
     kill(machine.state_number("two", "MonitorPid"));
     machine.until(&["ps", "-q"], str::is_empty);
+    machine.says(&["ps", "-q"]);
     machine.assert_nothing_left(pasta);
     machine.says(&["start", "two"]);
     assert_eq!(machine.fetch("two"), "second");
@@ -137,12 +133,8 @@ fn a_store_that_is_deleted_takes_pasta_along() {
     let Some(machine) = machine_of_user() else { return };
     machine.says(&["run", "-d", "busybox", "sleep", "1000"]);
     let pasta = machine.pasta().unwrap();
-    std::fs::remove_dir_all(machine.0.root()).unwrap();
-    let begun = Instant::now();
-    while is_alive(pasta) {
-        assert!(begun.elapsed() < Duration::from_secs(20), "pasta goes on");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    machine.0.delete();
+    wait_until("pasta has ended", || !is_alive(pasta));
 }
 
 #[test]
@@ -151,11 +143,13 @@ fn what_is_shared_is_shared_by_one_store_only() {
     serve(&machine, "own", &[], "own");
     await_server(&machine, "own");
     let address = machine.field("own", "{{.NetworkSettings.IPAddress}}");
-    let fetch = format!("wget -q -O- http://{address}/index.html");
-    let by = |words: &[&str]| machine.run(&[words, &["busybox", "sh", "-c", &format!("timeout 2 {fetch}")]].concat());
-    assert_eq!(by(&["run", "--rm"]).ok().stdout(), "own\n");
+    let by = |words: &[&str], seconds: u32| {
+        let fetch = format!("timeout {seconds} wget -q -O- http://{address}/index.html");
+        machine.run(&[words, &["busybox", "sh", "-c", &fetch]].concat())
+    };
+    assert_eq!(by(&["run", "--rm"], 60).ok().stdout(), "own\n");
     machine.says(&["--root", "other", "load", "-i", "busybox.tar"]);
-    let elsewhere = by(&["--root", "other", "run", "--rm"]);
+    let elsewhere = by(&["--root", "other", "run", "--rm"], 2);
     assert!(elsewhere.stdout().is_empty() && elsewhere.code() != Some(0), "{}", elsewhere.stdout());
     // Root of the container has rights over its own network only, and sees no other.
     let look = "ip -o link | grep -c .; ip link add x type bridge && echo made; ls /proc/1/fd | grep -c .";

@@ -1,6 +1,6 @@
 //! `network`: addresses, isolation, filters, and what is refused.
 
-use super::host::{Host, for_everybody, machine_of_root, serve};
+use super::host::{Host, await_server, for_everybody, machine_of_root, serve};
 
 #[test]
 fn addresses_are_given_out_and_taken_back() {
@@ -50,8 +50,8 @@ fn a_network_without_a_way_out() {
 fn stay_inside(machine: &Host) {
     machine.says(&["network", "create", "--internal", "inner"]);
     serve(machine, "in", &["--network", "inner"], "inside");
-    let script =
-        "ip route; for i in 1 2 3 4 5; do timeout 2 wget -q -O- http://in/index.html && break; sleep 0.2; done";
+    await_server(machine, "in");
+    let script = "ip route; timeout 60 wget -q -O- http://in/index.html";
     let answer = machine.says(&["run", "--rm", "--network", "inner", "busybox", "sh", "-c", script]);
     assert!(answer.ends_with("inside") && !answer.contains("default"), "{answer}");
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::common::{Answer, has_programs, is_root};
-use super::host::{free_port, get, machine_of_user, try_get};
+use super::common::{Answer, free_port, has_programs, is_root};
+use super::host::{get, machine_of_user, try_get};
 
 #[test]
 fn a_web_application() {
@@ -44,13 +44,13 @@ fn the_hosts_loopback_is_out_of_reach() {
     let port = listener.local_addr().unwrap().port();
     // It ends with the process, and lets go of whoever reaches it.
     std::thread::spawn(move || listener.incoming().for_each(drop));
-    let reach = |options: &[&str], address: &str| {
-        let script = format!("nc -w 1 {address} {port} </dev/null && echo reached");
+    let reach = |options: &[&str], address: &str, seconds: u32| {
+        let script = format!("nc -w {seconds} {address} {port} </dev/null && echo reached");
         user.run(&[&["run", "--rm"], options, &["busybox", "sh", "-c", &script]].concat()).stdout()
     };
-    assert_eq!(reach(&[], "127.0.0.1"), "");
-    assert_eq!(reach(&[], "$(ip route | awk '/^default/ {print $3}')"), "");
-    assert_eq!(reach(&["--network", "host"], "127.0.0.1"), "reached\n");
+    assert_eq!(reach(&[], "127.0.0.1", 1), "");
+    assert_eq!(reach(&[], "$(ip route | awk '/^default/ {print $3}')", 1), "");
+    assert_eq!(reach(&["--network", "host"], "127.0.0.1", 60), "reached\n");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A web application: built, run in the background, asked, looked at, stopped and started.
 
-use super::host::{free_port, get, left_of, machine_of_root, own_address, try_get};
+use super::common::free_port;
+use super::host::{get, left_of, machine_of_root, own_address, try_get};
 
 const DOCKERFILE: &str = "FROM busybox
 COPY main.html /opt/index.html
