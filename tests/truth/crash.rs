@@ -88,6 +88,8 @@ fn what_was_not_synced_is_looked_at_again_after_a_power_loss() {
     database.execute("UPDATE layers SET boot = 'before'", []).unwrap();
     database.execute("UPDATE cache SET boot = 'before'", []).unwrap();
     drop(database);
+    // What a step makes in another second is another layer.
+    std::thread::sleep(Duration::from_millis(1100));
     let again = store.build(&[]).ok();
     crate::power::wait_until_synced(&store);
     assert!(again.stderr().contains("why: its result was not safe on the disk"), "{}", again.stderr());

@@ -21,13 +21,15 @@ fn built(store: &TestStore, text: &str, name: &str) -> String {
     id
 }
 
-/// Until what a build does behind its back is done.
+/// Until what a build does behind its back is done: nothing is marked with this boot. What is marked with another one, and
+/// was made anew since, may stay so.
 pub fn wait_until_synced(store: &TestStore) {
     let database = rusqlite::Connection::open(store.root().join("store.db")).unwrap();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     let unsynced =
-        "SELECT (SELECT count(*) FROM cache WHERE boot NOT NULL) + (SELECT count(*) FROM layers WHERE boot NOT NULL)";
+        "SELECT (SELECT count(*) FROM cache WHERE boot = ?1) + (SELECT count(*) FROM layers WHERE boot = ?1)";
     wait_until("the store is synced", || {
-        database.query_row(unsynced, [], |row| row.get::<_, i64>(0)).is_ok_and(|count| count == 0)
+        database.query_row(unsynced, [boot.trim()], |row| row.get::<_, i64>(0)).is_ok_and(|count| count == 0)
     });
 }
 
