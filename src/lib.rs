@@ -14,6 +14,7 @@ pub mod copy;
 pub mod digest;
 pub mod dockerfile;
 pub mod explain;
+pub mod flaw;
 pub mod image;
 pub mod io_error;
 pub mod layer;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// What each folder may use of the crate. All may use `digest`, `io_error`, `rights` and `side_by_side`.
+/// What each folder may use of the crate. All may use `digest`, `flaw`, `io_error`, `rights` and `side_by_side`.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("cdi", &[]),
     ("dockerfile", &[]),
@@ -13,6 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("signal", &[]),
     ("sandbox", &[]),
     ("explain", &[]),
+    ("flaw", &[]),
     ("layer", &[]),
     ("store", &["image"]),
     ("context", &["layer"]),
@@ -120,7 +121,7 @@ fn folders_use_what_they_may_and_nothing_else() {
             let word = &word[1];
             if word != module
                 && !allowed.contains(&word)
-                && !matches!(word, "digest" | "io_error" | "rights" | "side_by_side")
+                && !matches!(word, "digest" | "flaw" | "io_error" | "rights" | "side_by_side")
             {
                 wrong.insert(format!("{module} must not know {word}: {}", path.display()));
             }

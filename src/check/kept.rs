@@ -2,27 +2,23 @@
 
 use super::{Check, Severity};
 use crate::container::Containers;
-use crate::store::StoreError;
+use crate::flaw::Flaw;
+use crate::store::{Store, StoreError};
 use crate::volume::Volumes;
 
 impl Check<'_> {
     pub(super) fn containers(&mut self) -> Result<(), StoreError> {
         let containers = Containers::of(self.store.root());
-        for flaw in containers.flaws() {
-            let severity = if flaw.is_damage { Severity::Damage } else { Severity::Leftover };
-            let (subject, fault) = (flaw.subject.clone(), flaw.fault.clone());
-            self.found(severity, subject, fault, |store| Ok(containers.mend(store, &flaw)))?;
-        }
-        Ok(())
+        containers.flaws().iter().try_for_each(|flaw| self.flaw(flaw, |store| containers.mend(store, flaw)))
     }
 
     pub(super) fn volumes(&mut self) -> Result<(), StoreError> {
         let volumes = Volumes::of(self.store.root());
-        for flaw in volumes.flaws() {
-            let severity = if flaw.is_damage { Severity::Damage } else { Severity::Leftover };
-            let (subject, fault) = (format!("volume {}", flaw.name), flaw.fault.clone());
-            self.found(severity, subject, fault, |_| Ok(volumes.mend(&flaw)))?;
-        }
-        Ok(())
+        volumes.flaws().iter().try_for_each(|flaw| self.flaw(flaw, |_| volumes.mend(flaw)))
+    }
+
+    fn flaw<C>(&mut self, flaw: &Flaw<C>, mend: impl FnOnce(&Store) -> Option<String>) -> Result<(), StoreError> {
+        let severity = if flaw.is_damage { Severity::Damage } else { Severity::Leftover };
+        self.found(severity, &flaw.subject, &flaw.fault, |store| Ok(mend(store)))
     }
 }

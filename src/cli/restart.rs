@@ -9,19 +9,13 @@ use crate::container::Stop;
 
 /// Stop containers, and start them again
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
-    /// Names, IDs or beginnings of IDs
-    #[arg(required = true, value_name = "CONTAINER")]
-    containers: Vec<String>,
-    /// Instead of the container's own
-    #[arg(short, long, value_name = "SIGNAL", value_parser = containers::signal)]
-    signal: Option<i32>,
-    /// Seconds to wait before it is killed; -1 to wait for ever
-    #[arg(short, long, visible_alias = "time", value_name = "SECONDS", allow_hyphen_values = true)]
-    timeout: Option<i64>,
+    #[command(flatten)]
+    stop: super::stop::Args,
 }
 
-pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+pub fn run(Args { stop: args }: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mut monitors = fork_monitors(args.containers.len(), global)?;
     let containers = containers::open(global)?;
     let stop = Stop { signal: args.signal, timeout: args.timeout, keep: true };

@@ -11,13 +11,13 @@ use crate::container::Stop;
 pub struct Args {
     /// Names, IDs or beginnings of IDs
     #[arg(required = true, value_name = "CONTAINER")]
-    containers: Vec<String>,
+    pub(super) containers: Vec<String>,
     /// Instead of the container's own
     #[arg(short, long, value_name = "SIGNAL", value_parser = containers::signal)]
-    signal: Option<i32>,
+    pub(super) signal: Option<i32>,
     /// Seconds to wait before it is killed; -1 to wait for ever
     #[arg(short, long, visible_alias = "time", value_name = "SECONDS", allow_hyphen_values = true)]
-    timeout: Option<i64>,
+    pub(super) timeout: Option<i64>,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {

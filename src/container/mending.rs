@@ -8,22 +8,12 @@ use super::directory::{BY_NAME, Containers, LOCK, RECORD, REMOVING, STATE, is_lo
 use super::record::Record;
 use super::state::State;
 use crate::digest::DiffId;
+use crate::flaw::Flaw;
 use crate::snapshot;
 use crate::store::Store;
 
-/// Something that is not as it should be.
 #[derive(Debug, Clone)]
-pub struct Flaw {
-    /// `container 0123456789ab`.
-    pub subject: String,
-    pub fault: String,
-    /// It keeps somebody from something; else it only takes room.
-    pub is_damage: bool,
-    cure: Cure,
-}
-
-#[derive(Debug, Clone)]
-enum Cure {
+pub enum Cure {
     Remove(PathBuf),
     /// The folder gets a name that no container has.
     PutAside(PathBuf),
@@ -38,7 +28,7 @@ enum Cure {
 
 impl Containers {
     /// What is wrong with the containers' folders. What others are just making or removing is left alone.
-    pub fn flaws(&self) -> Vec<Flaw> {
+    pub fn flaws(&self) -> Vec<Flaw<Cure>> {
         let mut flaws = Vec::new();
         for entry in std::fs::read_dir(self.root()).into_iter().flatten().flatten() {
             let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
@@ -59,7 +49,7 @@ impl Containers {
         flaws
     }
 
-    fn flaws_of(&self, id: &str, path: &Path, flaws: &mut Vec<Flaw>) {
+    fn flaws_of(&self, id: &str, path: &Path, flaws: &mut Vec<Flaw<Cure>>) {
         // Its monitor looks after it, and whoever makes it is not done.
         if is_locked(path).unwrap_or(false) {
             return;
@@ -79,22 +69,22 @@ impl Containers {
         };
         let state = path.join(STATE);
         if let Err(error) = State::read(&state) {
-            flaws.push(Flaw::damage(subject.clone(), error.to_string(), Cure::NewState(state)));
+            flaws.push(Flaw::damage(&subject, error.to_string(), Cure::NewState(state)));
         }
         for diff_id in record.diff_ids().into_iter().filter(|diff_id| !self.layer_path(diff_id).is_dir()) {
             let fault = format!("layer {diff_id} is not unpacked any more");
-            flaws.push(Flaw::damage(subject.clone(), fault, Cure::Unpack(diff_id)));
+            flaws.push(Flaw::damage(&subject, fault, Cure::Unpack(diff_id)));
         }
         let link = self.root().join(BY_NAME).join(record.plain_name());
         if std::fs::symlink_metadata(&link).is_err() {
             let cure = Cure::Name { link, id: id.to_owned() };
-            flaws.push(Flaw::damage(subject.clone(), "another container could take its name", cure));
+            flaws.push(Flaw::damage(&subject, "another container could take its name", cure));
         }
         for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
             // What is written anew is renamed when it is whole.
             if entry.file_name().to_string_lossy().ends_with(".new") && entry.path().is_file() {
                 let fault = format!("{} was never finished", entry.file_name().to_string_lossy());
-                flaws.push(Flaw::leftover(subject.clone(), fault, Cure::Remove(entry.path())));
+                flaws.push(Flaw::leftover(&subject, fault, Cure::Remove(entry.path())));
             }
         }
     }
@@ -104,7 +94,7 @@ impl Containers {
     }
 
     /// Puts it right, unless somebody uses the container by now. Says what was done, or nothing.
-    pub fn mend(&self, store: &Store, flaw: &Flaw) -> Option<String> {
+    pub fn mend(&self, store: &Store, flaw: &Flaw<Cure>) -> Option<String> {
         match &flaw.cure {
             Cure::Remove(path) if path.is_dir() => {
                 let _lock = taken(path)?;
@@ -146,16 +136,6 @@ fn taken(folder: &Path) -> Option<Option<File>> {
     match File::open(folder.join(LOCK)) {
         Ok(file) => file.try_lock().is_ok().then_some(Some(file)),
         Err(_) => Some(None),
-    }
-}
-
-impl Flaw {
-    fn damage(subject: String, fault: impl Into<String>, cure: Cure) -> Self {
-        Self { subject, fault: fault.into(), is_damage: true, cure }
-    }
-
-    fn leftover(subject: String, fault: impl Into<String>, cure: Cure) -> Self {
-        Self { is_damage: false, ..Self::damage(subject, fault, cure) }
     }
 }
 

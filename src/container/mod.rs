@@ -69,7 +69,6 @@ pub use host_config::{
     WeightDevice,
 };
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
-pub use mending::Flaw;
 pub use monitor::{Ahead, Monitor};
 pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};

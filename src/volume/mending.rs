@@ -6,19 +6,17 @@ use std::path::{Path, PathBuf};
 use super::Volumes;
 use super::record::VolumeRecord;
 use super::volumes::{DATA, NEW_DATA, RECORD, REMOVING, read, write};
+use crate::flaw::Flaw;
 
-/// Something that is not as it should be.
+/// For the volume of that name.
 #[derive(Debug, Clone)]
-pub struct Flaw {
-    pub name: String,
-    pub fault: String,
-    /// It keeps somebody from something; else it only takes room.
-    pub is_damage: bool,
-    cure: Cure,
+pub struct Cure {
+    name: String,
+    way: Way,
 }
 
 #[derive(Debug, Clone)]
-enum Cure {
+enum Way {
     Remove(PathBuf),
     /// A record without what the old one said of labels and options.
     NewRecord,
@@ -26,31 +24,30 @@ enum Cure {
 }
 
 impl Volumes {
-    pub fn flaws(&self) -> Vec<Flaw> {
+    pub fn flaws(&self) -> Vec<Flaw<Cure>> {
         let mut flaws = Vec::new();
         for entry in std::fs::read_dir(self.folder()).into_iter().flatten().flatten() {
             let (name, place) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
             if is_being_changed(&place) || !place.is_dir() {
                 continue;
             }
-            let mut add = |fault: &str, is_damage, cure| {
-                flaws.push(Flaw { name: name.clone(), fault: fault.to_owned(), is_damage, cure });
-            };
+            let subject = format!("volume {name}");
+            let cure = |way| Cure { name: name.clone(), way };
+            let damage = |fault, way| Flaw::damage(&subject, fault, cure(way));
+            let leftover = |fault, path| Flaw::leftover(&subject, fault, cure(Way::Remove(path)));
             if name.starts_with(REMOVING) {
-                add("its removal was interrupted", false, Cure::Remove(place));
+                flaws.push(leftover("its removal was interrupted", place));
                 continue;
             }
             match read(&place.join(RECORD)) {
-                Err(_) => add("its record cannot be read", true, Cure::NewRecord),
-                Ok(None) if is_empty(&place.join(DATA)) => add("it was never finished", false, Cure::Remove(place)),
-                Ok(None) => add("it has no record", true, Cure::NewRecord),
-                Ok(Some(_)) if !place.join(DATA).is_dir() => add("its folder is gone", true, Cure::NewData),
+                Err(_) => flaws.push(damage("its record cannot be read", Way::NewRecord)),
+                Ok(None) if is_empty(&place.join(DATA)) => flaws.push(leftover("it was never finished", place)),
+                Ok(None) => flaws.push(damage("it has no record", Way::NewRecord)),
+                Ok(Some(_)) if !place.join(DATA).is_dir() => flaws.push(damage("its folder is gone", Way::NewData)),
                 Ok(Some(_)) => {
-                    for left in
-                        [NEW_DATA, "volume.new"].map(|name| place.join(name)).into_iter().filter(|left| left.exists())
-                    {
-                        add("what was to be put into it was never finished", false, Cure::Remove(left));
-                    }
+                    let left = [NEW_DATA, "volume.new"].map(|name| place.join(name)).into_iter();
+                    let fault = "what was to be put into it was never finished";
+                    flaws.extend(left.filter(|left| left.exists()).map(|left| leftover(fault, left)));
                 }
             }
         }
@@ -58,21 +55,21 @@ impl Volumes {
     }
 
     /// Puts it right, unless somebody uses it by now. Says what was done, or nothing.
-    pub fn mend(&self, flaw: &Flaw) -> Option<String> {
-        let place = self.folder().join(&flaw.name);
+    pub fn mend(&self, flaw: &Flaw<Cure>) -> Option<String> {
+        let place = self.folder().join(&flaw.cure.name);
         if is_being_changed(&place) {
             return None;
         }
-        match &flaw.cure {
-            Cure::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path).ok().map(|()| "removed".to_owned()),
-            Cure::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
-            Cure::NewRecord => {
+        match &flaw.cure.way {
+            Way::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path).ok().map(|()| "removed".to_owned()),
+            Way::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
+            Way::NewRecord => {
                 let data = place.join(DATA);
                 std::fs::create_dir_all(&data).ok()?;
-                write(&place.join(RECORD), &VolumeRecord::plain(flaw.name.clone(), data)).ok()?;
+                write(&place.join(RECORD), &VolumeRecord::plain(flaw.cure.name.clone(), data)).ok()?;
                 Some("it has a new one: its labels and options are lost, its files are there".to_owned())
             }
-            Cure::NewData => {
+            Way::NewData => {
                 std::fs::create_dir(place.join(DATA)).ok()?;
                 Some("it is an empty volume now".to_owned())
             }

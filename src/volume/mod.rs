@@ -16,6 +16,5 @@ mod volumes;
 
 pub use driver::Backing;
 pub use error::VolumeError;
-pub use mending::Flaw;
 pub use record::{ANONYMOUS, VolumeRecord};
 pub use volumes::{NewVolume, Volumes};
