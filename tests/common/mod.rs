@@ -24,10 +24,7 @@ pub struct TestStore {
 
 impl Drop for TestStore {
     fn drop(&mut self) {
-        if !is_root() {
-            // Files of subordinate owners can be removed only inside of a user namespace.
-            let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(self.folder.path()).status();
-        }
+        clear(self.folder.path());
     }
 }
 
@@ -69,11 +66,13 @@ impl TestStore {
         Self::empty().load()
     }
 
-    /// The same as `with_busybox`, in memory: what is synced behind a command's back is synced at once, where a busy disk
-    /// takes minutes.
+    /// The same as `with_busybox`, in memory where there is enough: what is synced behind a command's back is synced at
+    /// once, where a busy disk takes minutes.
     pub fn in_memory() -> Option<Self> {
+        const ENOUGH: u64 = 1 << 30;
         let memory = Path::new("/dev/shm");
-        let place = if is_root() && memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() };
+        let free = rustix::fs::statvfs(memory).map_or(0, |status| status.f_bavail * status.f_frsize);
+        let place = if is_root() && free > ENOUGH { memory.to_owned() } else { std::env::temp_dir() };
         can_run_containers().then(|| Self::empty_in(&place).load())?
     }
 
@@ -162,15 +161,8 @@ impl TestStore {
 
     /// The processes that were started for this store and go on, but the one that syncs it.
     pub fn processes(&self) -> Vec<String> {
-        let variable = format!("RBUILD_ROOT={}", self.root().display());
-        let is_own = |entry: &std::fs::DirEntry| {
-            let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
-            environment.split(|byte| *byte == 0).any(|own| own == variable.as_bytes())
-        };
-        let own = std::fs::read_dir("/proc").expect("processes can be listed").flatten().filter(is_own);
-        own.map(|entry| std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default().replace('\0', " "))
-            .filter(|words| !words.contains(rbuild::store::SYNC_COMMAND))
-            .collect()
+        let words = processes_of(&self.root()).into_iter().map(|(_, words)| words);
+        words.filter(|words| !words.contains(rbuild::store::SYNC_COMMAND)).collect()
     }
 
     /// The root filesystem of what `ctx` makes, as a folder.
@@ -184,6 +176,36 @@ impl TestStore {
         all.extend_from_slice(arguments);
         self.build(&all).ok();
         folder
+    }
+}
+
+/// The processes that were started for a store at or below a folder: their numbers, and what they were called with.
+fn processes_of(folder: &Path) -> Vec<(i32, String)> {
+    let variable = format!("RBUILD_ROOT={}", folder.display());
+    let is_own = |process: &Path| {
+        let environment = std::fs::read(process.join("environ")).unwrap_or_default();
+        environment.split(|byte| *byte == 0).any(|own| own.starts_with(variable.as_bytes()))
+    };
+    let all = std::fs::read_dir("/proc").expect("processes can be listed").flatten();
+    let own = all.filter_map(|entry| {
+        let number = entry.file_name().to_str()?.parse().ok()?;
+        let words = || std::fs::read_to_string(entry.path().join("cmdline")).unwrap_or_default().replace('\0', " ");
+        is_own(&entry.path()).then(|| (number, words()))
+    });
+    own.collect()
+}
+
+/// Removes a folder with the stores in it. Whoever still works on those, as what syncs them does, would write into it.
+pub fn clear(folder: &Path) {
+    for (number, _) in processes_of(folder) {
+        let process = rustix::process::Pid::from_raw(number).expect("it has a number");
+        let _ = rustix::process::kill_process(process, rustix::process::Signal::KILL);
+    }
+    if is_root() {
+        let _ = std::fs::remove_dir_all(folder);
+    } else {
+        // Files of subordinate owners can be removed only inside of a user namespace.
+        let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(folder).status();
     }
 }
 

@@ -4,7 +4,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::{Answer, busybox_archive, has_programs, is_root, must_run, skip};
+use super::{Answer, busybox_archive, clear, has_programs, is_root, must_run, skip};
 
 /// Somebody who is not root.
 pub struct User {
@@ -70,15 +70,12 @@ impl User {
 
 impl Drop for User {
     fn drop(&mut self) {
-        if self.ids.is_none() {
-            // Files of subordinate owners can be removed only inside of a user namespace.
-            let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(self.home.path()).status();
-        }
+        clear(self.home.path());
     }
 }
 
 /// User and group ID of the first name in /etc/subuid that is a user.
-fn somebody_with_subordinate_ids() -> Option<(String, String)> {
+pub fn somebody_with_subordinate_ids() -> Option<(String, String)> {
     let names = std::fs::read_to_string("/etc/subuid").ok()?;
     let users = std::fs::read_to_string("/etc/passwd").ok()?;
     names.lines().find_map(|line| {

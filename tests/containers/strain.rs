@@ -177,7 +177,7 @@ fn after_a_boot_all_can_be_started_again() {
         $R ps -a --format '{{.Names}} {{.Status}}' | sed 's/ ago//; s/) .*/)/'
         $R start web other
         $R exec other echo here
-        $R exec web wget -q -O- http://web/index.html
+        for i in $(seq 2000); do $R exec web wget -q -O- http://web/index.html 2> /dev/null && break; sleep 0.05; done
         $R rm -f web other; $R network rm front
     "#;
     let mut command = Command::new("unshare");

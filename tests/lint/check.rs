@@ -24,10 +24,9 @@ CMD start
 impl Rbuild {
     /// Standard output of a command with this exit code and nothing on standard error.
     fn says(&self, arguments: &[&str], code: i32) -> String {
-        let output = self.run(&[&["build"], arguments, &["."]].concat());
-        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
-        assert_eq!(output.status.code(), Some(code));
-        String::from_utf8(output.stdout).unwrap()
+        let answer = self.run(&[&["build"], arguments, &["."]].concat()).fails(code);
+        assert_eq!(answer.stderr(), "");
+        answer.stdout()
     }
 }
 
@@ -95,11 +94,10 @@ fn faults_are_errors_of_the_check() {
     ];
     for (dockerfile, message, line) in faults {
         let rbuild = Rbuild::new(dockerfile);
-        let output = rbuild.run(&["build", "--check", "--format=json", "."]);
-        let stderr = String::from_utf8(output.stderr).unwrap();
+        let answer = rbuild.run(&["build", "--check", "--format=json", "."]).fails(1);
+        let stderr = answer.stderr();
         assert!(stderr.replace("error: Dockerfile: ", "error: ").starts_with(message), "{stderr}");
-        assert_eq!(output.status.code(), Some(1));
-        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let report: Value = serde_json::from_str(&answer.stdout()).unwrap();
         assert_eq!(report["buildError"]["location"]["ranges"][0]["start"]["line"].as_u64(), line, "{report}");
         assert!(report["buildError"]["message"].is_string());
     }
@@ -119,9 +117,8 @@ fn what_a_base_might_define_is_no_fault() {
 #[test]
 fn the_check_as_sarif() {
     let rbuild = Rbuild::new("FROM a\nENV A b\nEXPOSE x\n");
-    let output = rbuild.run(&["build", "--call=check,format=sarif", "."]);
-    assert_eq!(output.status.code(), Some(1));
-    let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let answer = rbuild.run(&["build", "--call=check,format=sarif", "."]).fails(1);
+    let report: Value = serde_json::from_str(&answer.stdout()).unwrap();
     assert_eq!(report["version"], "2.1.0");
     let run = &report["runs"][0];
     let results = run["results"].as_array().unwrap();
@@ -174,5 +171,5 @@ fn calls_that_make_no_sense_are_refused() {
     assert!(rbuild.fails(&["--format=json"]).contains("--format is for --check"));
     assert!(rbuild.fails(&["--call=targets,format=sarif"]).contains("SARIF is for"));
     let unknown = rbuild.run(&["build", "--call=chek", "."]);
-    assert!(String::from_utf8(unknown.stderr).unwrap().contains("unknown method `chek`"));
+    assert!(unknown.stderr().contains("unknown method `chek`"));
 }

@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{Answer, TestStore, busybox_archive, has_programs, is_root, skip};
+use crate::common::user::somebody_with_subordinate_ids;
+use crate::common::{Answer, TestStore, busybox_archive, clear, has_programs, is_root, skip};
 
 const DOCKERFILE: &str = "\
 FROM busybox AS made
@@ -41,7 +42,7 @@ struct Variant {
     wrapper: Vec<String>,
     folder: tempfile::TempDir,
     arguments: Vec<&'static str>,
-    owner: Option<(u32, u32)>,
+    owner: Option<(String, String)>,
 }
 
 impl Variant {
@@ -90,24 +91,13 @@ impl Variant {
         // By another process: a descriptor that a fork of this one still has would make it "busy" (ETXTBSY).
         crate::common::must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &self.folder.path().display().to_string()]);
         std::fs::copy(busybox_archive().unwrap(), self.folder.path().join("busybox.tar")).unwrap();
-        if let Some((user, group)) = self.owner {
+        if let Some((user, group)) = &self.owner {
             let owner = format!("{user}:{group}");
             crate::common::must_run("chown", &["-R", &owner, &self.folder.path().display().to_string()]);
             crate::common::must_run("chmod", &["755", &self.folder.path().display().to_string()]);
         }
         self.run(&["load", "-i", "busybox.tar"]).ok();
     }
-}
-
-/// The first user with subordinate IDs: user and group.
-fn somebody() -> Option<(u32, u32)> {
-    let names = std::fs::read_to_string("/etc/subuid").ok()?;
-    let users = std::fs::read_to_string("/etc/passwd").ok()?;
-    names.lines().find_map(|line| {
-        let name = line.split(':').next()?;
-        let user = users.lines().map(|user| user.split(':').collect::<Vec<_>>()).find(|user| user[0] == name)?;
-        Some((user.get(2)?.parse().ok()?, user.get(3)?.parse().ok()?))
-    })
 }
 
 fn variants() -> Vec<Variant> {
@@ -126,7 +116,7 @@ fn variants() -> Vec<Variant> {
         variants.push(Variant::new("tmpfs", &["env"], &memory));
     }
     if is_root()
-        && let Some((user, group)) = somebody()
+        && let Some((user, group)) = somebody_with_subordinate_ids()
     {
         let words = ["setpriv", &format!("--reuid={user}"), &format!("--regid={group}"), "--clear-groups"];
         let mut ordinary = Variant::new("ordinary user", &words, &temporary);
@@ -138,9 +128,7 @@ fn variants() -> Vec<Variant> {
 
 impl Drop for Variant {
     fn drop(&mut self) {
-        if !is_root() {
-            let _ = Command::new("unshare").args(["-r", "--map-auto", "rm", "-rf"]).arg(self.folder.path()).status();
-        }
+        clear(self.folder.path());
     }
 }
 
