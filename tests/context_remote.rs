@@ -1,9 +1,11 @@
 //! Downloads and git repositories, from a small server in this process.
 
+mod support;
+#[path = "support/web.rs"]
+mod web;
+
 use std::collections::HashMap;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,6 +14,8 @@ use std::sync::{Arc, Mutex};
 use rbuild::context::git::{CheckOut, GitError, GitReference, check_out, resolve_commit};
 use rbuild::context::http::{HttpError, HttpRequest, download};
 use rbuild::digest::BlobDigest;
+use support::skip;
+use web::{Reply, Request, serve};
 
 /// What the server answers next to a path; after that it serves files.
 #[derive(Clone, Copy)]
@@ -26,30 +30,24 @@ struct Server {
     address: String,
     root: tempfile::TempDir,
     faults: Arc<Mutex<HashMap<String, Vec<Fault>>>>,
-    /// Status and path of every answer.
-    answers: Arc<Mutex<Vec<(u16, String)>>>,
+    /// Status of every answer.
+    statuses: Arc<Mutex<Vec<u16>>>,
 }
 
 impl Server {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let server = Self {
-            address: format!("http://{}", listener.local_addr().unwrap()),
-            root: tempfile::tempdir().unwrap(),
-            faults: Arc::default(),
-            answers: Arc::default(),
-        };
-        let (root, faults, answers) =
-            (server.root.path().to_owned(), Arc::clone(&server.faults), Arc::clone(&server.answers));
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (root, faults, answers) = (root.clone(), Arc::clone(&faults), Arc::clone(&answers));
-                std::thread::spawn(move || {
-                    let _ = answer(stream.unwrap(), &root, &faults, &answers);
-                });
+        let root = tempfile::tempdir().unwrap();
+        let (faults, statuses) = (Arc::<Mutex<HashMap<_, Vec<Fault>>>>::default(), Arc::<Mutex<Vec<u16>>>::default());
+        let (folder, to_come, said) = (root.path().to_owned(), faults.clone(), statuses.clone());
+        let address = serve(move |request| {
+            let fault = to_come.lock().unwrap().get_mut(&request.path).and_then(Vec::pop);
+            let reply = answer(request, &folder, fault);
+            if !reply.reset {
+                said.lock().unwrap().push(reply.status);
             }
+            reply
         });
-        server
+        Self { address: format!("http://{address}"), root, faults, statuses }
     }
 
     fn fail(&self, path: &str, faults: &[Fault]) {
@@ -57,36 +55,24 @@ impl Server {
     }
 
     fn statuses(&self) -> Vec<u16> {
-        self.answers.lock().unwrap().iter().map(|(status, _)| *status).collect()
+        self.statuses.lock().unwrap().clone()
     }
 }
 
-fn answer(
-    mut stream: TcpStream,
-    root: &Path,
-    faults: &Mutex<HashMap<String, Vec<Fault>>>,
-    answers: &Mutex<Vec<(u16, String)>>,
-) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    let request = lines.next().unwrap()?;
-    let path = request.split(' ').nth(1).unwrap().to_owned();
-    let headers: Vec<String> = lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
-    let content = fs::read(root.join(path.split('?').next().unwrap().trim_start_matches('/')));
-    let etag = content.as_ref().map(|content| format!("\"{}\"", BlobDigest::of(content).short())).unwrap_or_default();
-    let unchanged = headers.iter().any(|line| line.to_lowercase() == format!("if-none-match: {}", etag.to_lowercase()));
-    let fault = faults.lock().unwrap().get_mut(&path).and_then(Vec::pop);
-    let (status, body, announced) = match (fault, content) {
-        (Some(Fault::Reset), _) => return Ok(()),
-        (Some(Fault::Status(status)), _) => (status, Vec::new(), 0),
-        (Some(Fault::Short), Ok(content)) => (200, content[..content.len() / 2].to_vec(), content.len()),
-        (_, Err(_)) => (404, Vec::new(), 0),
-        (None, Ok(_)) if unchanged => (304, Vec::new(), 0),
-        (None, Ok(content)) => (200, content.clone(), content.len()),
+fn answer(request: &Request, root: &Path, fault: Option<Fault>) -> Reply {
+    let content = match (fault, fs::read(root.join(request.path.trim_start_matches('/')))) {
+        (Some(Fault::Reset), _) => return Reply { reset: true, ..Reply::new(200, "") },
+        (Some(Fault::Status(status)), _) => return Reply::new(status, "").with("Retry-After", "0"),
+        (_, Err(_)) => return Reply::new(404, ""),
+        (_, Ok(content)) => content,
     };
-    answers.lock().unwrap().push((status, path));
-    write!(stream, "HTTP/1.1 {status} x\r\nContent-Length: {announced}\r\nConnection: close\r\n")?;
-    write!(stream, "ETag: {etag}\r\nLast-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 0\r\n\r\n")?;
-    stream.write_all(&body)
+    let etag = format!("\"{}\"", BlobDigest::of(&content).short());
+    let cut = matches!(fault, Some(Fault::Short)).then_some(content.len() / 2);
+    let reply = match request.header("if-none-match") {
+        Some(known) if known == etag && fault.is_none() => Reply::new(304, ""),
+        _ => Reply { cut, ..Reply::new(200, content) },
+    };
+    reply.with("ETag", etag).with("Last-Modified", "Sun, 06 Nov 1994 08:49:37 GMT")
 }
 
 #[test]
@@ -177,8 +163,7 @@ fn checked_out(reference: &GitReference, keep: bool) -> (tempfile::TempDir, Resu
 fn a_repository_is_checked_out_at_what_was_asked() {
     let server = Server::start();
     let Some((first, second)) = repository(&server) else {
-        assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none(), "skipped: git is not here");
-        return eprintln!("skipped: git is not here");
+        return skip("git is not here");
     };
     let url = format!("{}/r.git", server.address);
     let cases = [

@@ -1,13 +1,11 @@
 //! The default network, from the inside of a namespace.
 
+mod support;
+
 use std::process::Command;
 
 use rbuild::network::{NameServers, NetworkNamespace};
-
-fn skip(reason: &str) {
-    assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none(), "must not be skipped: {reason}");
-    println!("skipped: {reason}");
-}
+use support::skip;
 
 #[test]
 fn two_namespaces_have_addresses_and_a_way_out() {

@@ -1,5 +1,7 @@
 //! Containers, looked at from inside.
 
+mod support;
+
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -8,14 +10,9 @@ use rbuild::sandbox::{
     self, Container, ExitStatus, Isolation, Mount, MountSource, Process, Propagation, Rootfs, SandboxError, Stack,
     Stdio, Stream, User,
 };
+use support::skip;
 
 const BUSYBOX: &str = "/bin/busybox";
-
-/// Says why a test is not run here; in CI that is a failure.
-fn skip(reason: &str) {
-    assert!(std::env::var_os("RBUILD_TEST_NO_SKIP").is_none(), "must not be skipped: {reason}");
-    println!("skipped: {reason}");
-}
 
 fn can_run() -> bool {
     if !rustix::process::geteuid().is_root() {

@@ -1,9 +1,6 @@
 //! What a registry may answer that must not be taken.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
 
 use rbuild::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, Reference, host_platform};
@@ -11,67 +8,18 @@ use rbuild::registry::{Client, Limits, PullOptions, RegistryError, Settings, Sil
 use rbuild::store::Store;
 use serde_json::json;
 
-const OCI: &str = "application/vnd.oci.image.";
+use crate::image::OCI;
+use crate::web::{Reply, serve};
 
-/// What is answered: status, media type, body. The length that is announced may be another than the body's.
-#[derive(Clone)]
-struct Answer {
-    status: &'static str,
-    media_type: String,
-    body: Vec<u8>,
-    announced: usize,
-    /// The body comes again and again, and no length is announced.
-    endless: bool,
-}
+/// What is answered, by path.
+type Answers = HashMap<String, Reply>;
 
-impl Answer {
-    fn ok(media_type: &str, body: Vec<u8>) -> Self {
-        Self { status: "200 OK", media_type: media_type.to_owned(), announced: body.len(), body, endless: false }
-    }
-}
-
-/// Answers by path, one request a connection.
-fn serve(answers: HashMap<String, Answer>) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    let answers = Arc::new(answers);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let answers = answers.clone();
-            std::thread::spawn(move || answer(stream, &answers));
-        }
-    });
-    address
-}
-
-fn answer(stream: TcpStream, answers: &HashMap<String, Answer>) {
-    let mut reader = BufReader::new(stream);
-    let mut request = String::new();
-    reader.read_line(&mut request).unwrap();
-    let mut line = String::new();
-    while reader.read_line(&mut line).is_ok_and(|count| count > 2) {
-        line.clear();
-    }
-    let path = request.split(' ').nth(1).unwrap_or_default();
-    let missing =
-        Answer { status: "404 Not Found", media_type: String::new(), body: Vec::new(), announced: 0, endless: false };
-    let found = answers.get(path).unwrap_or(&missing);
-    let mut stream = reader.into_inner();
-    let length = match found.endless {
-        true => String::new(),
-        false => format!("Content-Length: {}\r\n", found.announced),
-    };
-    let head =
-        format!("HTTP/1.1 {}\r\nContent-Type: {}\r\n{length}Connection: close\r\n\r\n", found.status, found.media_type);
-    // The client may have gone away: that is its right.
-    let mut sent = stream.write_all(head.as_bytes()).and_then(|()| stream.write_all(&found.body));
-    while found.endless && sent.is_ok() {
-        sent = stream.write_all(&found.body);
-    }
+fn ok(media_type: &str, body: Vec<u8>) -> Reply {
+    Reply::new(200, body).with("Content-Type", media_type)
 }
 
 /// A registry's answers for `a/b:1`, an image of one layer.
-fn image() -> HashMap<String, Answer> {
+fn image() -> Answers {
     let layer = vec![0; 1024];
     let mut config = ImageConfig::scratch(&host_platform());
     config.push_layer(BlobDigest::of(&layer).to_string().parse().unwrap(), History::default());
@@ -84,11 +32,11 @@ fn image() -> HashMap<String, Answer> {
     });
     let mut answers: HashMap<_, _> = [config, layer]
         .into_iter()
-        .map(|blob| (format!("/v2/a/b/blobs/{}", BlobDigest::of(&blob)), Answer::ok("application/octet-stream", blob)))
+        .map(|blob| (format!("/v2/a/b/blobs/{}", BlobDigest::of(&blob)), ok("application/octet-stream", blob)))
         .collect();
-    let manifest = Answer::ok(&format!("{OCI}manifest.v1+json"), manifest.to_string().into_bytes());
+    let manifest = ok(&format!("{OCI}manifest.v1+json"), manifest.to_string().into_bytes());
     answers.insert("/v2/a/b/manifests/1".to_owned(), manifest);
-    answers.insert("/v2/".to_owned(), Answer::ok("application/json", b"{}".to_vec()));
+    answers.insert("/v2/".to_owned(), ok("application/json", b"{}".to_vec()));
     answers
 }
 
@@ -97,10 +45,11 @@ fn settings() -> Settings {
     Settings { limits, ..Settings::default() }
 }
 
-fn pull_from(answers: HashMap<String, Answer>) -> (tempfile::TempDir, Store, Result<(), RegistryError>) {
+fn pull_from(answers: Answers) -> (tempfile::TempDir, Store, Result<(), RegistryError>) {
     let folder = tempfile::tempdir().unwrap();
     let store = Store::open(folder.path()).unwrap();
-    let reference: Reference = format!("{}/a/b:1", serve(answers)).parse().unwrap();
+    let address = serve(move |request| answers.get(&request.path).cloned().unwrap_or_else(|| Reply::new(404, "")));
+    let reference: Reference = format!("{address}/a/b:1").parse().unwrap();
     let repository = Client::new(&settings()).unwrap().repository(&reference).unwrap();
     let pulled = pull(&store, &repository, &reference, &PullOptions::default(), &Silent);
     let outcome = pulled.map(|pulled| assert_eq!(store.tag(&reference.to_string()).unwrap(), Some(pulled.id)));
@@ -108,7 +57,7 @@ fn pull_from(answers: HashMap<String, Answer>) -> (tempfile::TempDir, Store, Res
 }
 
 /// What a failed pull leaves: nothing.
-fn assert_refused(answers: HashMap<String, Answer>, expected: &str) {
+fn assert_refused(answers: Answers, expected: &str) {
     let (_folder, store, outcome) = pull_from(answers);
     let error = outcome.expect_err(expected);
     let message = error.to_string();
@@ -117,7 +66,7 @@ fn assert_refused(answers: HashMap<String, Answer>, expected: &str) {
     assert_eq!(std::fs::read_dir(store.root().join("blobs/sha256")).unwrap().count(), 0, "{expected}");
 }
 
-fn blob_path(answers: &HashMap<String, Answer>, is_layer: bool) -> String {
+fn blob_path(answers: &Answers, is_layer: bool) -> String {
     let is_wanted = |path: &&String| path.contains("/blobs/") && (answers[*path].body[0] == 0) == is_layer;
     answers.keys().find(is_wanted).unwrap().clone()
 }
@@ -137,10 +86,10 @@ fn what_is_missing_or_forbidden_is_said() {
     answers.remove("/v2/a/b/manifests/1");
     assert_refused(answers, "has no image");
     let mut answers = image();
-    answers.get_mut("/v2/a/b/manifests/1").unwrap().status = "403 Forbidden";
+    answers.get_mut("/v2/a/b/manifests/1").unwrap().status = 403;
     assert_refused(answers, "is denied");
     let mut answers = image();
-    answers.get_mut("/v2/a/b/manifests/1").unwrap().status = "500 Internal Server Error";
+    answers.get_mut("/v2/a/b/manifests/1").unwrap().status = 500;
     assert_refused(answers, "answered 500 (GET http://127.0.0.1");
 }
 
@@ -158,37 +107,35 @@ fn blobs_that_are_not_what_their_digest_says_are_refused() {
 fn a_layer_that_is_cut_short_or_too_long_is_refused() {
     let mut answers = image();
     let path = blob_path(&answers, true);
-    answers.get_mut(&path).unwrap().body.truncate(512);
+    answers.get_mut(&path).unwrap().cut = Some(512);
     assert_refused(answers, "gave up after 3 tries: the connection to");
     let mut answers = image();
-    let blob = answers.get_mut(&path).unwrap();
-    blob.body.extend([0; 4096]);
-    blob.announced = blob.body.len();
+    answers.get_mut(&path).unwrap().body.extend([0; 4096]);
     assert_refused(answers, "not 1024");
 }
 
 #[test]
 fn documents_that_are_none_or_endless_are_refused() {
-    let with_manifest = |answer: Answer| {
+    let with_manifest = |reply: Reply| {
         let mut answers = image();
-        answers.insert("/v2/a/b/manifests/1".to_owned(), answer);
+        answers.insert("/v2/a/b/manifests/1".to_owned(), reply);
         answers
     };
-    assert_refused(with_manifest(Answer::ok("text/html", b"<html>".to_vec())), "is no image");
+    assert_refused(with_manifest(ok("text/html", b"<html>".to_vec())), "is no image");
     let media_type = format!("{OCI}manifest.v1+json");
-    assert_refused(with_manifest(Answer::ok(&media_type, b"{}".to_vec())), "is not valid");
-    assert_refused(with_manifest(Answer::ok(&media_type, vec![b' '; 5 << 20])), "has more than");
-    let five_gigabytes = Answer { announced: 5 << 30, ..Answer::ok(&media_type, vec![b' '; 1 << 20]) };
+    assert_refused(with_manifest(ok(&media_type, b"{}".to_vec())), "is not valid");
+    assert_refused(with_manifest(ok(&media_type, vec![b' '; 5 << 20])), "has more than");
+    let five_gigabytes = ok(&media_type, vec![b' '; 1 << 20]).with("Content-Length", 5u64 << 30);
     assert_refused(with_manifest(five_gigabytes), "has more than 4194304 bytes");
-    let endless = Answer { endless: true, ..Answer::ok(&media_type, vec![b' '; 64 << 10]) };
+    let endless = Reply { endless: true, ..ok(&media_type, vec![b' '; 64 << 10]) };
     assert_refused(with_manifest(endless), "has more than 4194304 bytes");
-    let schema_1 = Answer::ok("application/vnd.docker.distribution.manifest.v1+prettyjws", b"{}".to_vec());
+    let schema_1 = ok("application/vnd.docker.distribution.manifest.v1+prettyjws", b"{}".to_vec());
     assert_refused(with_manifest(schema_1), "schema 1");
     let index = json!({"schemaVersion": 2, "manifests": [{
         "mediaType": media_type, "digest": BlobDigest::of(b"x").to_string(), "size": 1,
         "platform": {"os": "plan9", "architecture": "mips"},
     }]});
-    let index = Answer::ok(&format!("{OCI}index.v1+json"), index.to_string().into_bytes());
+    let index = ok(&format!("{OCI}index.v1+json"), index.to_string().into_bytes());
     assert_refused(with_manifest(index), "it has plan9/mips");
 }
 

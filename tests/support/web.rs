@@ -1,4 +1,5 @@
 //! Just enough of an HTTP server for tests: one request a connection, whole bodies in memory.
+#![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -59,6 +60,8 @@ pub struct Reply {
     pub reset: bool,
     /// The body comes in pieces of so many bytes, each after such a pause.
     pub trickle: Option<(usize, Duration)>,
+    /// The body comes again and again, and no length is announced.
+    pub endless: bool,
 }
 
 impl Reply {
@@ -71,6 +74,7 @@ impl Reply {
             delay: Duration::ZERO,
             reset: false,
             trickle: None,
+            endless: false,
         }
     }
 
@@ -151,13 +155,16 @@ fn write(mut stream: TcpStream, request: &Request, reply: Reply) {
     for (name, value) in &reply.headers {
         head += &format!("{name}: {value}\r\n");
     }
-    if !has_length {
+    if !has_length && !reply.endless {
         head += &format!("Content-Length: {}\r\n", reply.body.len());
     }
     head += "\r\n";
     let body = if request.method == "HEAD" { &[] } else { &reply.body[..reply.cut.unwrap_or(reply.body.len())] };
     // The client may have gone away: that is its right.
     let _ = stream.write_all(head.as_bytes()).and_then(|()| match reply.trickle {
+        None if reply.endless => loop {
+            stream.write_all(body)?;
+        },
         None => stream.write_all(body),
         Some((length, pause)) => body.chunks(length).try_for_each(|piece| {
             std::thread::sleep(pause);
