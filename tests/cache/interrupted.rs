@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use rustix::process::{Pid, Signal};
 
+use crate::common::small_disk::{Small, says_full};
 use crate::common::{Answer, TestStore, wait_for, wait_until};
 use crate::registry::TestRegistry;
-use crate::small_disk::{Small, says_full};
 use crate::web::Reply;
 
 /// What is interrupted.

@@ -8,8 +8,6 @@ mod bucket;
 mod common;
 #[path = "../support/registry.rs"]
 mod registry;
-#[path = "../support/small_disk.rs"]
-mod small_disk;
 #[path = "../support/web.rs"]
 mod web;
 

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+#[path = "small_disk.rs"]
+pub mod small_disk;
 #[path = "../support/mod.rs"]
 pub mod support;
 #[path = "user.rs"]
@@ -285,7 +287,7 @@ pub fn busybox_archive() -> Option<PathBuf> {
 }
 
 /// Whether RUN works here, found out once by trying; says why not.
-fn can_run_containers() -> bool {
+pub fn can_run_containers() -> bool {
     static REASON: OnceLock<Option<String>> = OnceLock::new();
     let try_it = || {
         let store = TestStore::loaded()?;

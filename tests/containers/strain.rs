@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use super::common::{Answer, TestStore, busybox_archive, has_programs, is_root, must_run, skip, wait_until};
+use super::common::small_disk::Small;
+use super::common::{Answer, TestStore, busybox_archive, can_run_containers, has_programs, is_root, skip, wait_until};
 use super::machine::Machine;
 
 fn number(variable: &str, usual: usize) -> usize {
@@ -59,55 +60,31 @@ fn ten_followers_and_a_flood_beside_them() {
     machine.says(&["rm", "-f", "flood"]);
 }
 
-/// A store on a disk of that many megabytes.
-fn on_a_small_disk(megabytes: u32) -> Option<TestStore> {
-    if !is_root() || !has_programs(&["mount", "umount"]) {
-        skip("a small filesystem needs root");
-        return None;
-    }
-    TestStore::with_busybox()?;
-    let store = TestStore::empty();
-    std::fs::create_dir_all(store.root()).unwrap();
-    let target = store.root().display().to_string();
-    must_run("mount", &["-t", "tmpfs", "-o", &format!("size={megabytes}m"), "small", &target]);
-    store.run(&["load", "-i", &busybox_archive().unwrap().to_string_lossy()]).ok();
-    Some(store)
-}
-
 #[test]
 fn a_full_disk_under_a_log_harms_no_container() {
-    let Some(store) = on_a_small_disk(64) else { return };
-    let unmount = || drop(Command::new("umount").arg("-l").arg(store.root()).status());
-    let work = || {
-        let machine = Machine(store_at(&store.root(), &store.work()));
-        let script = "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); \
-                      [ $i = 50 ] && while [ ! -e /dev/shm/full ]; do sleep 0.05; done; done; \
-                      echo done > /dev/shm/done; while [ ! -e /dev/shm/go ]; do sleep 0.05; done; echo after; sleep 100";
-        machine.start("talk", &[], script);
-        machine.until(&["logs", "talk"], |text| text.lines().count() == 50);
-        let ballast = store.root().join("ballast");
-        // It ends with an error, once there is no room for more.
-        let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap());
-        machine.says(&["exec", "talk", "touch", "/dev/shm/full"]);
-        let is_done = || machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() == Some(0);
-        wait_until("the program is not held up by its log", is_done);
-        std::fs::remove_file(&ballast).unwrap();
-        machine.says(&["exec", "talk", "touch", "/dev/shm/go"]);
-        machine.until(&["logs", "talk"], |text| text.ends_with("after\n"));
-        let said = machine.run(&["logs", "talk"]).ok().stderr();
-        assert!(said.contains("lines of output are missing here: No space left on device"), "{said}");
-        assert_eq!(machine.says(&["ps", "--format", "{{.Names}}"]), "talk");
-    };
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-    unmount();
-    if let Err(panic) = result {
-        std::panic::resume_unwind(panic);
+    if !can_run_containers() {
+        return;
     }
-}
-
-/// Another view of a store that somebody else looks after.
-fn store_at(root: &Path, work: &Path) -> TestStore {
-    TestStore::borrowed(root, work)
+    let Some(Small { store }) = &Small::new(64) else { return };
+    store.run(&["load", "-i", &busybox_archive().unwrap().to_string_lossy()]).ok();
+    let machine = Machine(TestStore::borrowed(&store.root(), &store.work()));
+    let script = "i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); \
+                  [ $i = 50 ] && while [ ! -e /dev/shm/full ]; do sleep 0.05; done; done; \
+                  echo done > /dev/shm/done; while [ ! -e /dev/shm/go ]; do sleep 0.05; done; echo after; sleep 100";
+    machine.start("talk", &[], script);
+    machine.until(&["logs", "talk"], |text| text.lines().count() == 50);
+    let ballast = store.root().join("ballast");
+    // It ends with an error, once there is no room for more.
+    let _ = std::io::copy(&mut std::io::repeat(0), &mut std::fs::File::create(&ballast).unwrap());
+    machine.says(&["exec", "talk", "touch", "/dev/shm/full"]);
+    let is_done = || machine.run(&["exec", "talk", "test", "-e", "/dev/shm/done"]).code() == Some(0);
+    wait_until("the program is not held up by its log", is_done);
+    std::fs::remove_file(&ballast).unwrap();
+    machine.says(&["exec", "talk", "touch", "/dev/shm/go"]);
+    machine.until(&["logs", "talk"], |text| text.ends_with("after\n"));
+    let said = machine.run(&["logs", "talk"]).ok().stderr();
+    assert!(said.contains("lines of output are missing here: No space left on device"), "{said}");
+    assert_eq!(machine.says(&["ps", "--format", "{{.Names}}"]), "talk");
 }
 
 #[test]

@@ -3,14 +3,13 @@
 
 use std::fs;
 
-use crate::common::{Answer, TestStore, busybox_archive};
+use crate::common::small_disk::{Small, says_full};
+use crate::common::{Answer, TestStore, busybox_archive, can_run_containers};
 use crate::registry::TestRegistry;
-use crate::small_disk::{Small, says_full};
 
 /// A small disk, where busybox can be had and run.
 fn small() -> Option<Small> {
-    TestStore::with_busybox()?;
-    Small::new(64)
+    can_run_containers().then(|| Small::new(64))?
 }
 
 fn load(small: &Small) -> Answer {

@@ -4,8 +4,6 @@
 mod common;
 #[path = "../support/registry.rs"]
 mod registry;
-#[path = "../support/small_disk.rs"]
-mod small_disk;
 #[path = "../support/web.rs"]
 mod web;
 

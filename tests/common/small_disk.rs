@@ -1,10 +1,9 @@
 //! A store on a disk that can be filled.
-#![allow(dead_code, reason = "not every test binary needs all of it")]
 
 use std::fs;
 use std::path::PathBuf;
 
-use crate::common::{Answer, TestStore, has_programs, is_root, must_run, skip, wait_until};
+use super::{Answer, TestStore, has_programs, is_root, must_run, skip, wait_until};
 
 /// A store on a small disk.
 pub struct Small {
