@@ -5,9 +5,9 @@ use std::io::Write as _;
 use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use rbuild::context::{Context, IgnorePatterns};
+use rbuild::context::{Context, IgnorePatterns, Wanted};
 use rbuild::digest::{CacheKey, DiffId};
-use rbuild::layer::{self, ApplyOptions, FileKind, GzipWriter, NothingKnown};
+use rbuild::layer::{self, ApplyOptions, GzipWriter, NothingKnown};
 use rbuild::snapshot::View;
 use rbuild::store::{LayerRecord, Store};
 
@@ -45,8 +45,9 @@ fn scan(criterion: &mut Criterion) {
     let none = IgnorePatterns::new::<&str>(&[]).expect("they are patterns");
     let open = || {
         let context = Context::open(&root, &none, Some(&cache)).expect("it can be read");
-        let files: Vec<_> = context.entries().iter().filter(|entry| entry.kind == FileKind::Regular).collect();
-        context.digests(&files).expect("they can be read");
+        let mut wanted = Wanted::default();
+        context.paths().for_each(|path| context.want(&mut wanted, &path));
+        assert!(context.digests(&wanted).all(|digest| digest.is_ok()), "they can be read");
         context
     };
     // A file that was just written is not trusted yet.

@@ -22,10 +22,8 @@ pub struct Identity {
 }
 
 /// A file of the build context. Owners are not kept: what COPY takes from a context belongs to root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
-    /// Relative to the context's root, never empty.
-    pub path: Box<Path>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry<'a> {
     pub kind: FileKind,
     /// Permission bits, set-id and sticky bits.
     pub mode: u32,
@@ -33,12 +31,10 @@ pub struct Entry {
     pub links: u32,
     pub identity: Identity,
     /// Of symlinks only.
-    pub link_target: Option<Box<Path>>,
-    /// Its place among the context's entries.
-    pub(super) index: usize,
+    pub link_target: Option<&'a Path>,
 }
 
-impl Entry {
+impl Entry<'_> {
     /// Length of a regular file.
     pub fn size(&self) -> u64 {
         self.identity.size

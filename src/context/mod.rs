@@ -2,14 +2,17 @@
 //! walk, the stat cache, and what COPY's sources select; knows no Dockerfiles and no images.
 
 mod content;
+mod digests;
 mod entry;
 mod error;
+mod folder;
+mod folders;
 pub mod git;
 mod glob;
 pub mod http;
 mod ignore;
-mod listing;
 mod order;
+mod packed;
 mod remote;
 mod scan;
 mod select;
@@ -23,6 +26,6 @@ pub use ignore::{IgnorePatterns, PatternError};
 pub use remote::{is_git_url, is_http_url};
 pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
 pub use source::{Standard, read_standard_input, unpack_context};
-pub use tree::Context;
+pub use tree::{Context, Wanted};
 
 pub(crate) use order::compare as compare_paths;

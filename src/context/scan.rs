@@ -4,13 +4,15 @@
 use std::ffi::{CString, OsStr};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
+use super::folder::{Folder, FolderBuilder};
+use super::folders::Folders;
 use super::ignore::ParentMatches;
-use super::listing::{Child, Listing};
+use super::packed::Child;
 use super::{ContextError, Entry, IgnorePatterns};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
@@ -24,17 +26,15 @@ const MAX_THREADS: usize = 4;
 struct Job {
     path: Vec<u8>,
     above: ParentMatches,
-    /// Its place in the results.
-    id: u32,
+    /// It is there only for what is in it.
+    is_excluded: bool,
 }
 
 #[derive(Default)]
 struct State {
     jobs: Vec<Job>,
     running: usize,
-    listings: Vec<Listing>,
-    /// How many children are in them.
-    children: usize,
+    folders: Vec<Folder>,
     error: Option<ContextError>,
 }
 
@@ -51,13 +51,8 @@ impl<'a> Scanner<'a> {
         Self { path, root, ignore, state: Mutex::default(), changed: Condvar::new() }
     }
 
-    /// All entries, depth first, names in byte order.
-    pub(super) fn scan(self) -> Result<Vec<Entry>, ContextError> {
-        {
-            let mut state = self.lock();
-            state.jobs.push(Job { path: Vec::new(), above: ParentMatches::default(), id: 0 });
-            state.listings.push(Listing::default());
-        }
+    pub(super) fn scan(self) -> Result<Folders, ContextError> {
+        self.lock().jobs.push(Job { path: Vec::new(), above: ParentMatches::default(), is_excluded: false });
         self.work_while(|state| state.jobs.len() < WORTH_A_THREAD);
         if !self.lock().jobs.is_empty() {
             let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
@@ -71,7 +66,7 @@ impl<'a> Scanner<'a> {
         let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
         match state.error {
             Some(error) => Err(error),
-            None => Ok(in_order(state.listings, state.children)),
+            None => Ok(Folders::of(state.folders)),
         }
     }
 
@@ -95,14 +90,18 @@ impl<'a> Scanner<'a> {
             state = self.lock();
             state.running -= 1;
             match listed {
-                Ok(children) => file_listing(&mut state, &job, children),
+                Ok((folder, jobs)) => {
+                    state.folders.push(folder);
+                    state.jobs.extend(jobs);
+                }
                 Err(error) => state.error = Some(error),
             }
             self.changed.notify_all();
         }
     }
 
-    fn list(&self, job: &Job) -> Result<Vec<(Child, Option<Job>)>, ContextError> {
+    /// What is in the directory, and the directories in it.
+    fn list(&self, job: &Job) -> Result<(Folder, Vec<Job>), ContextError> {
         let shown = || self.path.join(OsStr::from_bytes(&job.path));
         let opened;
         let directory = if job.path.is_empty() {
@@ -112,7 +111,7 @@ impl<'a> Scanner<'a> {
             std::os::fd::AsFd::as_fd(&opened)
         };
         let names = directory::sorted_names(directory).at("list", shown())?;
-        let mut children = Vec::with_capacity(names.len());
+        let (mut folder, mut jobs) = (FolderBuilder::new(&job.path, job.is_excluded), Vec::new());
         let mut path = job.path.clone();
         if !path.is_empty() {
             path.push(b'/');
@@ -121,24 +120,24 @@ impl<'a> Scanner<'a> {
         for name in names {
             path.truncate(parent_len);
             path.extend_from_slice(name.to_bytes());
-            children.extend(self.child(directory, &name, &path, job)?);
+            jobs.extend(self.child(directory, &name, &path, (job, &mut folder))?);
         }
-        Ok(children)
+        Ok((folder.finish(), jobs))
     }
 
-    /// What becomes of one name; `None` when it is left out or has gone meanwhile.
+    /// Notes one name, unless it is left out or has gone meanwhile; gives a directory that is to be read.
     fn child(
         &self,
         directory: BorrowedFd<'_>,
         name: &CString,
         path: &[u8],
-        job: &Job,
-    ) -> Result<Option<(Child, Option<Job>)>, ContextError> {
-        let (excluded, above) = match self.ignore.is_empty() {
+        (job, folder): (&Job, &mut FolderBuilder),
+    ) -> Result<Option<Job>, ContextError> {
+        let (is_excluded, above) = match self.ignore.is_empty() {
             true => (false, ParentMatches::default()),
             false => self.ignore.matches_below(path, &job.above),
         };
-        if excluded && !self.ignore.may_match_below(path) {
+        if is_excluded && !self.ignore.may_match_below(path) {
             return Ok(None);
         }
         let shown = || self.path.join(OsStr::from_bytes(path));
@@ -148,27 +147,22 @@ impl<'a> Scanner<'a> {
             Err(source) => return Err(IoError { action: "stat", path: shown(), source }.into()),
         };
         let is_directory = status.kind.is_directory();
-        if excluded && !is_directory {
+        if is_excluded && !is_directory {
             return Ok(None);
         }
-        let link_target = match status.kind {
-            FileKind::Symlink => {
-                let target = rustix::fs::readlinkat(directory, name, Vec::new()).at("read link", shown())?;
-                Some(PathBuf::from(OsStr::from_bytes(target.to_bytes())).into())
-            }
+        let target = match status.kind {
+            FileKind::Symlink => Some(rustix::fs::readlinkat(directory, name, Vec::new()).at("read link", shown())?),
             _ => None,
         };
         let entry = Entry {
-            path: Path::new(OsStr::from_bytes(path)).into(),
             kind: status.kind,
             mode: status.mode,
             links: u32::try_from(status.links).unwrap_or(u32::MAX),
             identity: (&status).into(),
-            link_target,
-            index: 0,
+            link_target: target.as_deref().map(|target| Path::new(OsStr::from_bytes(target.to_bytes()))),
         };
-        let job = is_directory.then(|| Job { path: path.to_vec(), above, id: 0 });
-        Ok(Some((Child { entry, excluded, listing: None }, job)))
+        folder.push(&Child { name: name.to_bytes(), entry });
+        Ok(is_directory.then(|| Job { path: path.to_vec(), above, is_excluded }))
     }
 
     /// Opens a directory of the context; a name that has become a symlink meanwhile is not followed.
@@ -180,42 +174,5 @@ impl<'a> Scanner<'a> {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn file_listing(state: &mut State, job: &Job, children: Vec<(Child, Option<Job>)>) {
-    let mut listing = Listing::of(&job.path);
-    state.children += children.len();
-    for (mut child, job) in children {
-        if let Some(mut job) = job {
-            // As many directories as that are in no memory.
-            job.id = state.listings.len() as u32;
-            child.listing = Some(job.id);
-            state.listings.push(Listing::default());
-            state.jobs.push(job);
-        }
-        listing.push(&child);
-    }
-    listing.end();
-    state.listings[job.id as usize] = listing;
-}
-
-fn in_order(mut listings: Vec<Listing>, count: usize) -> Vec<Entry> {
-    let mut entries = Vec::with_capacity(count);
-    append(&mut listings, 0, &mut entries);
-    entries
-}
-
-fn append(listings: &mut [Listing], id: u32, entries: &mut Vec<Entry>) {
-    let listing = std::mem::take(&mut listings[id as usize]);
-    for child in listing.children() {
-        let index = entries.len();
-        entries.push(Entry { index, ..child.entry });
-        if let Some(listing) = child.listing {
-            append(listings, listing, entries);
-        }
-        if child.excluded && entries.len() == index + 1 {
-            entries.pop();
-        }
     }
 }

@@ -3,31 +3,35 @@
 //! One file per context directory, written anew and renamed into place:
 //!
 //! ```text
-//! "rbuild stat cache 1\n"   filesystem: kind, id, device (u64 each), boot (16 bytes, zero where the id says enough)
-//! per file: path length (u16), path, inode, size (u64), mtime, ctime (i64 and u32 each), digest (32 bytes)
+//! "rbuild stat cache 2\n"   filesystem: kind, id, device (u64 each), boot (16 bytes, zero where the id says enough)
+//! per folder: path length (u16), path, device (u64), seconds (i64), number of files (u32)
+//!   per file: length of what was packed of it (u16), that (see `packed`), digest (32 bytes)
 //! BLAKE3 of all that
 //! ```
 //!
-//! Numbers are little-endian; files stand in the order of the context's entries, so that reading it is one pass beside
-//! the scan's.
+//! Numbers are little-endian; folders and files stand in the order of the context's, so that reading it is one pass
+//! beside the scan's.
 
 use std::fs;
 use std::io::{self, BufReader, Read, Write as _};
 use std::os::fd::BorrowedFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::folder::{Folder, Found};
+use super::folders::Folders;
 use super::order::compare;
-use super::{Entry, Identity, Timestamp};
+use super::packed::{Child, Common, Rest};
+use super::{Identity, Timestamp};
 use crate::digest::ContentDigest;
 use crate::io_error::{AtPath, IoError};
 
-const MAGIC: &[u8] = b"rbuild stat cache 1\n";
+const MAGIC: &[u8] = b"rbuild stat cache 2\n";
 /// Bytes that are read or written at a time.
 const PIECE: usize = 64 << 10;
-/// Bytes of the sum at the end.
+/// Bytes of the sum at the end, and of a digest.
 const SUM: u64 = 32;
+const DIGEST: usize = 32;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
 /// What tells one mounted filesystem from another that has the same device number.
@@ -98,38 +102,58 @@ pub(super) fn now() -> Timestamp {
     Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() }
 }
 
-/// Gives the remembered digests of those of `entries` that are still the same files, with their places. A cache that is
-/// missing, damaged or of another filesystem remembers nothing.
+/// Gives the remembered digests of those files that are still the same, with their numbers. A cache that is missing,
+/// damaged or of another filesystem remembers nothing.
 pub(super) fn load(
     path: &Path,
     filesystem: &Filesystem,
-    entries: &[Entry],
-    mut found: impl FnMut(usize, ContentDigest),
+    folders: &Folders,
+    found: impl FnMut(u32, ContentDigest),
 ) -> Result<(), IoError> {
     let file = match fs::File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).at("open", path),
     };
-    // Read twice, a piece at a time: of half a million files it has 50 MB.
+    // Read twice, a piece at a time: of half a million files it has 30 MB.
     let Some(length) = intact(&file).at("read", path)? else { return Ok(()) };
     io::Seek::rewind(&mut &file).at("read", path)?;
-    let mut records = Reader { rest: BufReader::with_capacity(PIECE, file).take(length), path: Vec::new() };
+    let mut reader = Reader { rest: BufReader::with_capacity(PIECE, file).take(length), bytes: Vec::new() };
     let mut header = MAGIC.to_vec();
     filesystem.write(&mut header);
-    let mut begin = vec![0; header.len()];
-    if length < header.len() as u64 || records.rest.read_exact(&mut begin).is_err() || begin != header {
+    if length < header.len() as u64 || reader.bytes(header.len()).at("read", path)? != header {
         return Ok(());
     }
-    let mut index = 0;
-    while let Some(record) = records.next().at("read", path)? {
-        while index < entries.len() && compare(entries[index].path.as_os_str().as_bytes(), record.path).is_lt() {
-            index += 1;
-        }
-        let Some(entry) = entries.get(index) else { break };
-        let same = entry.path.as_os_str().as_bytes() == record.path && entry.identity == record.identity(filesystem);
-        if same && entry.kind == crate::layer::FileKind::Regular {
-            found(index, record.digest);
+    match_up(&mut reader, folders, found).at("read", path)
+}
+
+/// Reads on beside the folders.
+fn match_up<R: Read>(
+    reader: &mut Reader<R>,
+    folders: &Folders,
+    mut found: impl FnMut(u32, ContentDigest),
+) -> io::Result<()> {
+    let mut rest = folders.iter().peekable();
+    while reader.is_more()? {
+        let length = u16::from_le_bytes(reader.array()?);
+        let path = reader.bytes(length.into())?;
+        while rest.next_if(|folder| compare(&folder.path, path).is_lt()).is_some() {}
+        let folder = rest.next_if(|folder| *folder.path == *path);
+        let common =
+            Common { device: u64::from_le_bytes(reader.array()?), seconds: i64::from_le_bytes(reader.array()?) };
+        let mut children = folder.into_iter().flat_map(Folder::children).peekable();
+        for _ in 0..u32::from_le_bytes(reader.array()?) {
+            let length = u16::from_le_bytes(reader.array()?);
+            let packed = reader.bytes(usize::from(length) + DIGEST)?;
+            let Some((packed, digest)) = packed.split_last_chunk::<DIGEST>() else { continue };
+            let Some(was) = Rest(packed).child(common) else { continue };
+            while children.next_if(|now| now.child.name < was.name).is_some() {}
+            let now = children.next_if(|now| now.child.name == was.name);
+            if let Some(Found { child, file: Some(file) }) = now
+                && child.entry.identity == was.entry.identity
+            {
+                found(file, ContentDigest::from_bytes(*digest));
+            }
         }
     }
     Ok(())
@@ -152,12 +176,12 @@ fn intact(file: &fs::File) -> io::Result<Option<u64>> {
     Ok((is_there && *hasher.finalize().as_bytes() == sum).then_some(length))
 }
 
-/// Writes the cache; `digests` are those of `entries`, `None` where nothing may be remembered.
+/// Writes the cache; `digest` gives those of the files, `None` where nothing may be remembered.
 pub(super) fn save(
     path: &Path,
     filesystem: &Filesystem,
-    entries: &[Entry],
-    digest: impl Fn(usize) -> Option<ContentDigest>,
+    folders: &Folders,
+    digest: impl Fn(u32) -> Option<ContentDigest>,
 ) -> Result<(), IoError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     fs::create_dir_all(folder).at("create", folder)?;
@@ -165,14 +189,20 @@ pub(super) fn save(
     let mut bytes = MAGIC.to_vec();
     filesystem.write(&mut bytes);
     let mut hasher = blake3::Hasher::new();
-    for (index, entry) in entries.iter().enumerate() {
-        if let Some(digest) = digest(index) {
-            Record::write(entry, digest, &mut bytes);
+    for folder in folders.iter() {
+        let known = || folder.children().filter_map(|found| Some((found.child, digest(found.file?)?)));
+        // Counted first: what is written is not held.
+        let count = known().count();
+        if count == 0 || !write_folder(folder, count as u32, &mut bytes) {
+            continue;
         }
-        if bytes.len() > PIECE {
-            hasher.update(&bytes);
-            file.write_all(&bytes).at("write", path)?;
-            bytes.clear();
+        for (child, digest) in known().take(count) {
+            write_file(&child, folder.common, &digest, &mut bytes);
+            if bytes.len() > PIECE {
+                hasher.update(&bytes);
+                file.write_all(&bytes).at("write", path)?;
+                bytes.clear();
+            }
         }
     }
     let sum = hasher.update(&bytes).finalize();
@@ -182,77 +212,47 @@ pub(super) fn save(
     Ok(())
 }
 
-/// Reads records one by one.
+/// False where the path is longer than any should be.
+fn write_folder(folder: &Folder, files: u32, out: &mut Vec<u8>) -> bool {
+    let Ok(length) = u16::try_from(folder.path.len()) else { return false };
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(&folder.path);
+    out.extend_from_slice(&folder.common.device.to_le_bytes());
+    out.extend_from_slice(&folder.common.seconds.to_le_bytes());
+    out.extend_from_slice(&files.to_le_bytes());
+    true
+}
+
+fn write_file(child: &Child<'_>, common: Common, digest: &ContentDigest, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.extend_from_slice(&[0; 2]);
+    child.pack(common, out);
+    // A name has at most 255 bytes.
+    let length = (out.len() - start - 2) as u16;
+    out[start..start + 2].copy_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(digest.as_bytes());
+}
+
+/// Reads a cache that has been found intact.
 struct Reader<R> {
-    rest: R,
-    path: Vec<u8>,
+    rest: io::Take<BufReader<R>>,
+    bytes: Vec<u8>,
 }
 
 impl<R: Read> Reader<R> {
-    fn next(&mut self) -> io::Result<Option<Record<'_>>> {
-        let mut length = [0; 2];
-        match self.rest.read_exact(&mut length) {
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            result => result?,
-        }
-        self.path.resize(usize::from(u16::from_le_bytes(length)), 0);
-        self.rest.read_exact(&mut self.path)?;
-        let mut fixed = [0; FIXED];
-        self.rest.read_exact(&mut fixed)?;
-        Ok(Record::read(&self.path, &fixed))
-    }
-}
-
-/// Bytes of a record after its path.
-const FIXED: usize = 8 + 8 + 2 * (8 + 4) + 32;
-
-struct Record<'a> {
-    path: &'a [u8],
-    inode: u64,
-    size: u64,
-    mtime: Timestamp,
-    ctime: Timestamp,
-    digest: ContentDigest,
-}
-
-impl<'a> Record<'a> {
-    fn read(path: &'a [u8], mut fixed: &[u8]) -> Option<Self> {
-        let bytes = &mut fixed;
-        Some(Self {
-            path,
-            inode: u64::from_le_bytes(take(bytes)?),
-            size: u64::from_le_bytes(take(bytes)?),
-            mtime: read_time(bytes)?,
-            ctime: read_time(bytes)?,
-            digest: ContentDigest::from_bytes(take(bytes)?),
-        })
+    fn is_more(&mut self) -> io::Result<bool> {
+        Ok(!io::BufRead::fill_buf(&mut self.rest)?.is_empty())
     }
 
-    fn write(entry: &Entry, digest: ContentDigest, out: &mut Vec<u8>) {
-        let path = entry.path.as_os_str().as_bytes();
-        let Ok(length) = u16::try_from(path.len()) else { return };
-        out.extend_from_slice(&length.to_le_bytes());
-        out.extend_from_slice(path);
-        out.extend_from_slice(&entry.identity.inode.to_le_bytes());
-        out.extend_from_slice(&entry.identity.size.to_le_bytes());
-        for time in [entry.identity.mtime, entry.identity.ctime] {
-            out.extend_from_slice(&time.seconds.to_le_bytes());
-            out.extend_from_slice(&time.nanoseconds.to_le_bytes());
-        }
-        out.extend_from_slice(digest.as_bytes());
+    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
+        let mut array = [0; N];
+        self.rest.read_exact(&mut array)?;
+        Ok(array)
     }
 
-    fn identity(&self, filesystem: &Filesystem) -> Identity {
-        Identity { device: filesystem.device, inode: self.inode, size: self.size, mtime: self.mtime, ctime: self.ctime }
+    fn bytes(&mut self, count: usize) -> io::Result<&[u8]> {
+        self.bytes.resize(count, 0);
+        self.rest.read_exact(&mut self.bytes)?;
+        Ok(&self.bytes)
     }
-}
-
-fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
-    let (taken, rest) = bytes.split_first_chunk::<N>()?;
-    *bytes = rest;
-    Some(*taken)
-}
-
-fn read_time(bytes: &mut &[u8]) -> Option<Timestamp> {
-    Some(Timestamp { seconds: i64::from_le_bytes(take(bytes)?), nanoseconds: u32::from_le_bytes(take(bytes)?) })
 }

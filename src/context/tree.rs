@@ -1,17 +1,18 @@
 //! A scanned context: its entries, their digests, and their content on its way into a layer.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 
 use super::content::{self, Copied};
-use super::order::compare;
+use super::digests::{Digests, Known};
+use super::folder::{Folder, Found};
+use super::folders::Folders;
 use super::scan::Scanner;
 use super::stat_cache::{self, Filesystem, now};
 use super::{ContextError, Entry, Identity, IgnorePatterns, SourceTree};
@@ -28,14 +29,19 @@ const WORTH_A_THREAD: u64 = 1 << 20;
 /// noticed when it is copied.
 #[derive(Debug, Default)]
 pub struct Context {
-    entries: Vec<Entry>,
-    /// Of each entry, once known.
-    digests: Vec<OnceLock<Known>>,
+    folders: Folders,
+    digests: Digests,
     directory: Option<Directory>,
     /// A digest was computed that the stat cache does not have.
     learnt: AtomicBool,
-    /// What is asked for next is likely to follow what was asked for last.
-    next: AtomicUsize,
+}
+
+/// Regular files whose digests are wanted, in the order in which they were named.
+#[derive(Debug, Default)]
+pub struct Wanted {
+    files: Vec<u32>,
+    /// How many bytes have to be read for that, a little more for each file.
+    unread: u64,
 }
 
 /// Where the context is.
@@ -45,13 +51,6 @@ struct Directory {
     root: OwnedFd,
     filesystem: Filesystem,
     stat_cache: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Known {
-    digest: ContentDigest,
-    /// A later change of the file will show in its ctime.
-    settled: bool,
 }
 
 impl Context {
@@ -66,17 +65,16 @@ impl Context {
             opened => opened.at("open", root)?,
         };
         let filesystem = Filesystem::of(fd.as_fd()).at("look up the filesystem of", root)?;
-        let entries = Scanner::new(root, fd.as_fd(), ignore).scan()?;
-        let mut digests: Vec<OnceLock<Known>> = entries.iter().map(|_| OnceLock::new()).collect();
+        let folders = Scanner::new(root, fd.as_fd(), ignore).scan()?;
+        let digests = Digests::new(folders.files());
         if let Some(path) = stat_cache {
-            stat_cache::load(path, &filesystem, &entries, |index, digest| {
-                digests[index] = OnceLock::from(Known { digest, settled: true });
+            stat_cache::load(path, &filesystem, &folders, |file, digest| {
+                digests.keep(file, Known { digest, settled: true });
             })?;
         }
         Ok(Self {
             digests,
-            entries,
-            next: AtomicUsize::new(0),
+            folders,
             directory: Some(Directory {
                 path: root.to_owned(),
                 root: fd,
@@ -92,47 +90,53 @@ impl Context {
         Self::default()
     }
 
-    /// All entries, depth first, the names of each directory in byte order.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
+    /// The entry at `path`, which the root has not; no symlink is followed.
+    pub fn entry(&self, path: &Path) -> Option<Entry<'_>> {
+        Some(self.folders.find(path)?.child.entry)
     }
 
-    /// The entry at `path`; no symlink is followed.
-    pub fn entry(&self, path: &Path) -> Option<&Entry> {
-        self.position(path).ok().map(|index| &self.entries[index])
-    }
-
-    /// The entry at `path` and all that is below it; everything for the empty path.
-    pub fn subtree(&self, path: &Path) -> &[Entry] {
-        if path.as_os_str().is_empty() {
-            return &self.entries;
-        }
-        let Ok(start) = self.position(path) else { return &[] };
-        let count = contained(&self.entries[start..], path);
-        &self.entries[start..start + count]
+    /// The paths of all entries, depth first, the names of each folder in byte order.
+    pub fn paths(&self) -> impl Iterator<Item = PathBuf> {
+        let inside = |path: &Path| {
+            let folder = self.folders.folder(path.as_os_str().as_bytes());
+            let mut paths: Vec<PathBuf> = folder
+                .into_iter()
+                .flat_map(Folder::children)
+                .map(|found| path.join(OsStr::from_bytes(found.child.name)))
+                .collect();
+            paths.reverse();
+            paths
+        };
+        let mut waiting = inside(Path::new(""));
+        std::iter::from_fn(move || {
+            let path = waiting.pop()?;
+            waiting.extend(inside(&path));
+            Some(path)
+        })
     }
 
     /// The digest of a regular file's content, from the stat cache where that can be trusted.
-    pub fn digest(&self, entry: &Entry) -> Result<ContentDigest, ContextError> {
-        Ok(self.known(entry)?.digest)
+    pub fn digest(&self, path: &Path) -> Result<ContentDigest, ContextError> {
+        Ok(self.known(path, &self.found(path)?)?.digest)
     }
 
-    /// The digests of many regular files, in their order; files are read on several threads.
-    pub fn digests(&self, entries: &[&Entry]) -> Result<Vec<ContentDigest>, ContextError> {
-        self.read_digests(entries);
-        entries.iter().map(|entry| self.digest(entry)).collect()
+    /// Wants the digest of what is at `path` too, if that is a regular file.
+    pub fn want(&self, wanted: &mut Wanted, path: &Path) {
+        let Some(Found { child, file: Some(file) }) = self.folders.find(path) else { return };
+        wanted.files.push(file);
+        if self.digests.digest(file).is_none() {
+            wanted.unread += child.entry.size() + 4096;
+        }
     }
 
-    /// Sees to it that the digests of many regular files are known.
-    pub fn read_digests(&self, entries: &[&Entry]) {
-        let unknown: Vec<&Entry> =
-            entries.iter().copied().filter(|entry| self.digests[entry.index].get().is_none()).collect();
-        if unknown.iter().map(|entry| entry.size() + 4096).sum::<u64>() > WORTH_A_THREAD {
+    /// The digests that are wanted, in their order; files are read on several threads.
+    pub fn digests(&self, wanted: &Wanted) -> impl Iterator<Item = Result<ContentDigest, ContextError>> {
+        if wanted.unread > WORTH_A_THREAD {
             let next = AtomicUsize::new(0);
             let read = || {
                 // An error comes again, in order, when the digest is asked for.
-                while let Some(entry) = unknown.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let _ = self.known(entry);
+                while let Some(file) = wanted.files.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let _ = self.digest_of(*file);
                 }
             };
             let threads = std::thread::available_parallelism().map_or(1, usize::from);
@@ -143,34 +147,36 @@ impl Context {
                 read();
             });
         }
+        wanted.files.iter().map(|file| self.digest_of(*file))
     }
 
     /// Opens a regular file for reading.
-    pub fn open_file(&self, entry: &Entry) -> Result<File, ContextError> {
+    pub fn open_file(&self, path: &Path) -> Result<File, ContextError> {
         let Some(directory) = &self.directory else {
-            return Err(ContextError::NotFound { path: entry.path.to_path_buf() });
+            return Err(ContextError::NotFound { path: path.to_owned() });
         };
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let file = openat2(&directory.root, &*entry.path, flags, Mode::empty(), resolve);
-        Ok(File::from(file.at("open", self.shown(entry))?))
+        let file = openat2(&directory.root, path, flags, Mode::empty(), resolve);
+        Ok(File::from(file.at("open", self.shown(path))?))
     }
 
     /// Copies a regular file's content to `out` (empty, at offset 0; holes stay holes) and returns the digest of what was
     /// copied. `ContextError::Changed` when that is not what `digest` says.
-    pub fn copy_file(&self, entry: &Entry, out: &File) -> Result<ContentDigest, ContextError> {
-        let known = self.known(entry)?;
-        let file = self.open_file(entry)?;
-        let before = self.identity(&file, entry)?;
-        let changed = || ContextError::Changed { path: entry.path.to_path_buf() };
-        let copied = match known.settled && before == entry.identity {
+    pub fn copy_file(&self, path: &Path, out: &File) -> Result<ContentDigest, ContextError> {
+        let found = self.found(path)?;
+        let (known, identity) = (self.known(path, &found)?, found.child.entry.identity);
+        let file = self.open_file(path)?;
+        let before = self.identity(&file, path)?;
+        let changed = || ContextError::Changed { path: path.to_owned() };
+        let copied = match known.settled && before == identity {
             true => content::copy(&file, out, before.size),
             false => content::copy_and_hash(&file, out, before.size),
         };
-        let copied = copied.at("copy", self.shown(entry))?;
+        let copied = copied.at("copy", self.shown(path))?;
         let digest = match copied {
             Copied::Hashed(digest) => digest,
-            Copied::Whole if self.identity(&file, entry)? == entry.identity => known.digest,
+            Copied::Whole if self.identity(&file, path)? == identity => known.digest,
             Copied::Whole | Copied::Short => return Err(changed()),
         };
         if digest == known.digest { Ok(digest) } else { Err(changed()) }
@@ -193,65 +199,52 @@ impl Context {
         if !self.learnt.swap(false, Ordering::Relaxed) {
             return Ok(());
         }
-        let digest =
-            |index: usize| self.digests[index].get().filter(|known: &&Known| known.settled).map(|known| known.digest);
-        Ok(stat_cache::save(path, &directory.filesystem, &self.entries, digest)?)
+        let digest = |file| self.digests.get(file).filter(|known| known.settled).map(|known| known.digest);
+        Ok(stat_cache::save(path, &directory.filesystem, &self.folders, digest)?)
     }
 
-    fn known(&self, entry: &Entry) -> Result<Known, ContextError> {
-        if let Some(known) = self.digests[entry.index].get() {
-            return Ok(*known);
+    fn found(&self, path: &Path) -> Result<Found<'_>, ContextError> {
+        self.folders.find(path).ok_or_else(|| ContextError::NotFound { path: path.to_owned() })
+    }
+
+    fn digest_of(&self, file: u32) -> Result<ContentDigest, ContextError> {
+        if let Some(digest) = self.digests.digest(file) {
+            return Ok(*digest);
         }
-        let Some(directory) = &self.directory else {
-            return Err(ContextError::NotFound { path: entry.path.to_path_buf() });
+        let (path, found) = self.folders.file(file).ok_or_else(|| ContextError::NotFound { path: PathBuf::new() })?;
+        Ok(self.known(&path, &found)?.digest)
+    }
+
+    fn known(&self, path: &Path, found: &Found<'_>) -> Result<Known, ContextError> {
+        if let Some(known) = found.file.and_then(|file| self.digests.get(file)) {
+            return Ok(known);
+        }
+        let (Some(directory), Some(number)) = (&self.directory, found.file) else {
+            return Err(ContextError::NotFound { path: path.to_owned() });
         };
         rights::need();
         let reading = now();
-        let file = self.open_file(entry)?;
-        let digest = content::hash(&file, entry.size()).at("read", self.shown(entry))?;
+        let entry = &found.child.entry;
+        let file = self.open_file(path)?;
+        let digest = content::hash(&file, entry.size()).at("read", self.shown(path))?;
         // A file that has changed since the scan, or while it was read, has the digest of what was read just now, and
         // nothing is remembered of it.
         let settled =
-            self.identity(&file, entry)? == entry.identity && directory.filesystem.is_settled(&entry.identity, reading);
+            self.identity(&file, path)? == entry.identity && directory.filesystem.is_settled(&entry.identity, reading);
         if settled {
             self.learnt.store(true, Ordering::Relaxed);
         }
-        Ok(*self.digests[entry.index].get_or_init(|| Known { digest, settled }))
+        Ok(self.digests.keep(number, Known { digest, settled }))
     }
 
-    fn identity(&self, file: &File, entry: &Entry) -> Result<Identity, ContextError> {
-        let stat = rustix::fs::fstat(file).at("stat", self.shown(entry))?;
+    fn identity(&self, file: &File, path: &Path) -> Result<Identity, ContextError> {
+        let stat = rustix::fs::fstat(file).at("stat", self.shown(path))?;
         Ok((&Status::from(stat)).into())
     }
 
-    fn position(&self, path: &Path) -> Result<usize, usize> {
-        let path = path.as_os_str().as_bytes();
-        let next = self.next.load(Ordering::Relaxed);
-        if self.entries.get(next).is_some_and(|entry| entry.path.as_os_str().as_bytes() == path) {
-            self.next.store(next + 1, Ordering::Relaxed);
-            return Ok(next);
-        }
-        let found = self.entries.binary_search_by(|entry| compare(entry.path.as_os_str().as_bytes(), path));
-        if let Ok(index) = found {
-            self.next.store(index + 1, Ordering::Relaxed);
-        }
-        found
+    fn shown(&self, path: &Path) -> PathBuf {
+        self.directory.as_ref().map_or_else(|| path.to_owned(), |directory| directory.path.join(path))
     }
-
-    fn shown(&self, entry: &Entry) -> PathBuf {
-        self.directory.as_ref().map_or_else(|| entry.path.to_path_buf(), |directory| directory.path.join(&entry.path))
-    }
-}
-
-/// How many of the entries, which are in order, begin with that path. Told by bytes: comparing paths name by name takes
-/// longer than all the rest of a look at an unchanged context.
-fn contained(entries: &[Entry], path: &Path) -> usize {
-    let path = path.as_os_str().as_bytes();
-    let is_within = |entry: &Entry| {
-        let rest = entry.path.as_os_str().as_bytes().strip_prefix(path);
-        rest.is_some_and(|rest| rest.first().is_none_or(|byte| *byte == b'/'))
-    };
-    entries.partition_point(is_within)
 }
 
 impl SourceTree for Context {
@@ -263,21 +256,13 @@ impl SourceTree for Context {
     }
 
     fn read_dir(&self, path: &Path) -> Result<Vec<(OsString, FileKind)>, IoError> {
-        let below = self.subtree(path);
-        let below = if path.as_os_str().is_empty() { below } else { below.get(1..).unwrap_or_default() };
-        let mut rest = below;
-        let mut children = Vec::new();
-        while let Some((child, after)) = rest.split_first() {
-            children.extend(child.path.file_name().map(|name| (name.to_owned(), child.kind)));
-            // Past all that is in it.
-            let inside = if child.kind == FileKind::Directory { contained(after, &child.path) } else { 0 };
-            rest = &after[inside..];
-        }
-        Ok(children)
+        let folder = self.folders.folder(path.as_os_str().as_bytes());
+        let children = folder.into_iter().flat_map(Folder::children).map(|found| found.child);
+        Ok(children.map(|child| (OsStr::from_bytes(child.name).to_owned(), child.entry.kind)).collect())
     }
 
     fn read_link(&self, path: &Path) -> Result<PathBuf, IoError> {
-        let target = self.entry(path).and_then(|entry| entry.link_target.as_deref());
+        let target = self.entry(path).and_then(|entry| entry.link_target);
         target.map(Path::to_owned).ok_or_else(|| IoError {
             action: "read link",
             path: path.to_owned(),

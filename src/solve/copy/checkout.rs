@@ -11,7 +11,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::context::git::{self, CheckOut, GitReference};
-use crate::context::{Context, ContextError, Entry, IgnorePatterns};
+use crate::context::{Context, ContextError, IgnorePatterns, Wanted};
 use crate::digest::{CacheKey, FieldHasher};
 use crate::io_error::AtPath;
 use crate::layer::FileKind;
@@ -85,15 +85,16 @@ fn open(kept: &Path) -> Result<Context, ContextError> {
 
 /// Of names, kinds, modes, links and contents. The context remembers the contents' digests for the step.
 fn sum(context: &Context) -> Result<[u8; 32], ContextError> {
-    let is_file = |entry: &&Entry| entry.kind == FileKind::Regular;
-    let files: Vec<_> = context.entries().iter().filter(is_file).collect();
-    let mut digests = context.digests(&files)?.into_iter();
+    let mut wanted = Wanted::default();
+    context.paths().for_each(|path| context.want(&mut wanted, &path));
+    let mut digests = context.digests(&wanted);
     let mut sum = FieldHasher::new("git-checkout-sum-1");
-    for entry in context.entries() {
-        let link = entry.link_target.as_deref().unwrap_or(Path::new(""));
-        sum.field(entry.path.as_os_str().as_encoded_bytes()).field(link.as_os_str().as_encoded_bytes());
+    for path in context.paths() {
+        let Some(entry) = context.entry(&path) else { continue };
+        let link = entry.link_target.unwrap_or(Path::new(""));
+        sum.field(path.as_os_str().as_encoded_bytes()).field(link.as_os_str().as_encoded_bytes());
         sum.number(u64::from(entry.mode));
-        let digest = if is_file(&entry) { digests.next() } else { None };
+        let digest = if entry.kind == FileKind::Regular { digests.next().transpose()? } else { None };
         sum.field(digest.as_ref().map_or(&[], |digest| digest.as_bytes()));
     }
     Ok(sum.finish())

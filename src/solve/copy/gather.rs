@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::context::{
-    Entry, IgnorePatterns, SelectError, SelectOptions, SelectedItem, SelectedRoot, SourceTree, select,
+    IgnorePatterns, SelectError, SelectOptions, SelectedItem, SelectedRoot, SourceTree, Wanted, select,
 };
 use crate::digest::{BlobDigest, FieldHasher};
 use crate::dockerfile;
@@ -129,13 +129,13 @@ fn hash_root(
     options: &SelectOptions,
     noted: &mut Noted,
 ) -> Result<(), StepError> {
-    let mut pending: Vec<&Entry> = Vec::new();
+    let mut wanted = Wanted::default();
     root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
         let facts = files.facts(&item.source)?;
         hash_item(hasher.number(1), &item, &facts, &mut noted.links);
         let is_file = item.kind == FileKind::Regular;
         match files {
-            Files::Context(context) => pending.extend(context.entry(&item.source).filter(|_| is_file)),
+            Files::Context(context) => context.want(&mut wanted, &item.source),
             Files::Tree(_) => {
                 let digest = if is_file { Some(files.digest(&item.source)?) } else { None };
                 if let Some(digest) = &digest {
@@ -148,9 +148,8 @@ fn hash_root(
     })?;
     hasher.number(0);
     if let Files::Context(context) = files {
-        context.read_digests(&pending);
-        for entry in pending {
-            hasher.field(context.digest(entry)?.as_bytes());
+        for digest in context.digests(&wanted) {
+            hasher.field(digest?.as_bytes());
         }
     }
     Ok(())

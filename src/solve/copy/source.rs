@@ -67,7 +67,7 @@ impl Files {
     /// The digest of a regular file's content.
     pub(super) fn digest(&self, path: &Path) -> Result<ContentDigest, StepError> {
         match self {
-            Self::Context(context) => Ok(context.digest(context.entry(path).ok_or_else(|| gone(path))?)?),
+            Self::Context(context) => Ok(context.digest(path)?),
             Self::Tree(view) => digest_of(&open(view, path)?, path),
         }
     }
@@ -75,10 +75,7 @@ impl Files {
     /// Copies the content of a regular file into `out`, which is empty; gives the digest of what was copied.
     pub fn copy_content(&self, path: &Path, out: &File) -> Result<ContentDigest, StepError> {
         match self {
-            Self::Context(context) => {
-                let entry = context.entry(path).ok_or_else(|| gone(path))?;
-                Ok(context.copy_file(entry, out)?)
-            }
+            Self::Context(context) => Ok(context.copy_file(path, out)?),
             Self::Tree(view) => {
                 let file = open(view, path)?;
                 Ok(copy_and_hash(&file, out).at("copy", path)?)
@@ -88,10 +85,7 @@ impl Files {
 
     pub fn open_file(&self, path: &Path) -> Result<File, StepError> {
         match self {
-            Self::Context(context) => {
-                let entry = context.entry(path).ok_or_else(|| gone(path))?;
-                Ok(context.open_file(entry)?)
-            }
+            Self::Context(context) => Ok(context.open_file(path)?),
             Self::Tree(view) => open(view, path),
         }
     }
@@ -111,7 +105,7 @@ fn context_facts(context: &Context, path: &Path) -> Result<Facts, StepError> {
             mtime: Some(entry.identity.mtime.seconds),
             xattrs: Vec::new(),
         },
-        link_target: entry.link_target.as_deref().map(Path::to_owned),
+        link_target: entry.link_target.map(Path::to_owned),
         hard_link: (is_file && entry.links > 1).then_some((entry.identity.device, entry.identity.inode)),
     })
 }
