@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::directory::{self, Status};
 use super::header::{Record, TypeFlag};
@@ -23,6 +22,11 @@ const TREE_TAG: &str = "rbuild tree 1";
 pub trait KnownDigests {
     /// The digest of the file at `path`, relative to the layer's root.
     fn content_digest(&self, path: &Path) -> Option<ContentDigest>;
+
+    /// The file at `path` has no other name in the layer, whatever its folder says of those in other layers.
+    fn has_one_name(&self, _path: &Path) -> bool {
+        false
+    }
 }
 
 /// A layer whose files nobody has hashed yet.
@@ -31,12 +35,6 @@ pub struct NothingKnown;
 impl KnownDigests for NothingKnown {
     fn content_digest(&self, _: &Path) -> Option<ContentDigest> {
         None
-    }
-}
-
-impl<K: KnownDigests> KnownDigests for Arc<K> {
-    fn content_digest(&self, path: &Path) -> Option<ContentDigest> {
-        self.as_ref().content_digest(path)
     }
 }
 
@@ -148,7 +146,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
         if name.to_bytes().starts_with(b".wh.") {
             return Err(LayerError::ReservedName { path: self.full_path() });
         }
-        if status.links > 1 && !status.kind.is_directory() && self.hard_link(&status)? {
+        if status.links > 1 && self.may_have_names(&status) && self.hard_link(&status)? {
             return Ok(());
         }
         match status.kind {
@@ -164,6 +162,12 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
             FileKind::BlockDevice { major, minor } => self.plain(&status, TypeFlag::BlockDevice, b"", (major, minor)),
             FileKind::Socket => Ok(()),
         }
+    }
+
+    /// In layers that share files, each has several names but most have only one in this layer.
+    fn may_have_names(&self, status: &Status) -> bool {
+        let path = Path::new(OsStr::from_bytes(&self.path));
+        !status.kind.is_directory() && !(status.kind == FileKind::Regular && self.known.has_one_name(path))
     }
 
     fn subdirectory(&mut self, parents: &[OwnedFd], name: &CStr, status: &Status) -> Result<(), LayerError> {

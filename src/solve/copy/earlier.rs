@@ -3,8 +3,10 @@
 //! For every copy from a context, `copies/<hex>` in the store lists what it put into the layer that it made:
 //!
 //! ```text
-//! "rbuild copy 2\n", diffID (32 bytes), what is below the layer (32 bytes), whether the list is whole (u8)
-//! the list, BLAKE3 of all that
+//! the list (see `list`)
+//! "rbuild copy 3\n", number of names (u32, little-endian), diffID (32 bytes), what is below the layer (32 bytes), whether
+//!   the list is whole (u8)
+//! BLAKE3 of all that
 //! ```
 //!
 //! The new layer stands on that layer when little differs (see `stacked`); else its files are links to the old ones.
@@ -12,16 +14,16 @@
 //! show under different names, so nothing takes them for hard links of the image.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
 
 use crate::digest::{ContentDigest, DiffId, FieldHasher};
 use crate::io_error::AtPath;
-use crate::layer::KnownDigests;
 use crate::plan::{CopySource, CopyStep, TreeSource};
 use crate::snapshot::{Attributes, Draft, SnapshotError};
 use crate::store::{Store, StoreError};
@@ -29,9 +31,16 @@ use crate::store::{Store, StoreError};
 use super::super::error::StepError;
 use super::super::key;
 use super::super::settings::Solver;
-use super::list::{Kind, List};
+use super::cursor::Lookup;
+use super::list::List;
+use super::placed::Kind;
 
-const MAGIC: &[u8] = b"rbuild copy 2\n";
+const MAGIC: &[u8] = b"rbuild copy 3\n";
+/// Bytes after the list, and those of the sum after them.
+const END: usize = MAGIC.len() + 4 + 32 + 32 + 1;
+const SUM: usize = 32;
+/// Bytes that are read and written at a time.
+const PIECE: usize = 64 << 10;
 /// Below this number of files, a list costs more than it saves.
 const FEWEST_FILES: usize = 64;
 /// ext4 gives a file no more than 65,000 names.
@@ -41,7 +50,10 @@ const MOST_LINKS: u64 = 60_000;
 pub(super) struct Earlier {
     pub diff_id: DiffId,
     pub root: PathBuf,
-    pub made: Copied,
+    pub list: List,
+    pub is_whole: bool,
+    pub below: [u8; 32],
+    found: Lookup,
     /// The folder that was looked into last.
     folder: Option<(PathBuf, OwnedFd)>,
 }
@@ -77,26 +89,28 @@ pub(super) fn list_name(solver: &Solver<'_>, step: &CopyStep) -> Result<Option<S
 impl Earlier {
     /// Reads the list; nothing when there is none, or its layer is gone.
     pub fn load(store: &Store, name: &str) -> Result<Option<Self>, StoreError> {
-        let Ok(bytes) = std::fs::read(store.copies()?.join(name)) else { return Ok(None) };
+        let Ok(file) = File::open(store.copies()?.join(name)) else { return Ok(None) };
         // A list that a power loss has damaged is no list.
-        let Some((diff_id, made)) = parse(bytes) else { return Ok(None) };
+        let Some((diff_id, made)) = parse(file) else { return Ok(None) };
         let folders = store.layer_folders(&diff_id)?.unwrap_or_default();
         let [root] = folders.as_slice() else { return Ok(None) };
-        Ok(Some(Self { diff_id, root: root.clone(), made, folder: None }))
+        let Copied { list, is_whole, below } = made;
+        let found = Lookup::new(&list);
+        Ok(Some(Self { diff_id, root: root.clone(), list, is_whole, below, found, folder: None }))
     }
 
-    /// Links the earlier file at `path` into the draft when it is the same in content and attributes.
+    /// Links the earlier file at `path` into the draft when it is the same in content and attributes. Of one that had
+    /// several names, others may come to be linked too: only one that `is_linked` now is linked to that.
     pub fn link(
         &mut self,
         draft: &mut Draft,
         path: &Path,
         digest: &ContentDigest,
-        attributes: &Attributes,
+        (attributes, is_linked): (&Attributes, bool),
     ) -> Result<bool, SnapshotError> {
-        let earlier = self.made.list.get(path);
-        let is_same =
-            earlier.is_some_and(|file| matches!(file.kind, Kind::File | Kind::LinkedFile) && file.digest == *digest);
-        if !is_same || !attributes.xattrs.is_empty() {
+        let fits = |kind| kind == Kind::File || is_linked && kind == Kind::LinkedFile;
+        let is_same = self.found.get(path, |file| fits(file.kind) && file.digest == *digest);
+        if is_same != Some(true) || !attributes.xattrs.is_empty() {
             return Ok(false);
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
@@ -137,68 +151,92 @@ pub(super) fn save(store: &Store, name: &str, diff_id: &DiffId, made: &Copied) -
     Ok(())
 }
 
-fn write(file: File, diff_id: &DiffId, made: &Copied) -> std::io::Result<()> {
-    let mut out = BufWriter::with_capacity(64 << 10, file);
-    let mut hasher = blake3::Hasher::new();
-    let mut put = |bytes: &[u8]| {
-        hasher.update(bytes);
-        out.write_all(bytes)
-    };
-    put(MAGIC)?;
-    put(diff_id.as_bytes())?;
-    put(&made.below)?;
-    put(&[u8::from(made.is_whole)])?;
-    made.list.records().try_for_each(put)?;
-    out.write_all(hasher.finalize().as_bytes())?;
-    out.flush()
+fn write(file: File, diff_id: &DiffId, made: &Copied) -> io::Result<()> {
+    let mut out = HashedFile { file, hasher: blake3::Hasher::new() };
+    io::copy(&mut BufReader::with_capacity(PIECE, made.list.bytes()), &mut out)?;
+    out.write_all(&end_of(made.list.len(), diff_id, made))?;
+    let HashedFile { mut file, hasher } = out;
+    file.write_all(hasher.finalize().as_bytes())
 }
 
-fn parse(mut bytes: Vec<u8>) -> Option<(DiffId, Copied)> {
-    let (content, checksum) = bytes.split_last_chunk::<32>()?;
-    if blake3::hash(content).as_bytes() != checksum {
+/// What follows the list.
+fn end_of(names: usize, diff_id: &DiffId, made: &Copied) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    // As many names are in no memory.
+    bytes.extend_from_slice(&(names as u32).to_le_bytes());
+    bytes.extend_from_slice(diff_id.as_bytes());
+    bytes.extend_from_slice(&made.below);
+    bytes.push(u8::from(made.is_whole));
+    bytes
+}
+
+struct HashedFile {
+    file: File,
+    hasher: blake3::Hasher,
+}
+
+impl Write for HashedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.file.write(bytes)?;
+        self.hasher.update(&bytes[..count]);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Nothing for a file that is not as it was written.
+fn parse(mut file: File) -> Option<(DiffId, Copied)> {
+    let content = file.metadata().ok()?.len().checked_sub(SUM as u64)?;
+    let mut hasher = blake3::Hasher::new();
+    io::copy(&mut BufReader::with_capacity(PIECE, (&file).take(content)), &mut hasher).ok()?;
+    let mut sum = [0; SUM];
+    file.read_exact(&mut sum).ok()?;
+    if *hasher.finalize().as_bytes() != sum {
         return None;
     }
-    let (diff_id, rest) = content.strip_prefix(MAGIC)?.split_first_chunk::<32>()?;
-    let (below, rest) = rest.split_first_chunk::<32>()?;
-    let (&[is_whole], rest) = rest.split_first_chunk::<1>()?;
-    let (diff_id, below, start) = (DiffId::from_bytes(*diff_id), *below, content.len() - rest.len());
-    bytes.truncate(bytes.len() - checksum.len());
-    bytes.drain(..start);
-    Some((diff_id, Copied { list: List::parse(bytes)?, is_whole: is_whole == 1, below }))
-}
-
-impl KnownDigests for Copied {
-    fn content_digest(&self, path: &Path) -> Option<ContentDigest> {
-        self.list.content_digest(path)
-    }
+    let mut end = [0; END];
+    let list = 0..content.checked_sub(END as u64)?;
+    file.read_exact_at(&mut end, list.end).ok()?;
+    let (names, rest) = end.strip_prefix(MAGIC)?.split_first_chunk::<4>()?;
+    let (diff_id, rest) = rest.split_first_chunk::<32>()?;
+    let (below, is_whole) = rest.split_first_chunk::<32>()?;
+    let list = List::of(file, list, u32::from_le_bytes(*names) as usize);
+    Some((DiffId::from_bytes(*diff_id), Copied { list, is_whole: is_whole == [1], below: *below }))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::list::tests::file;
-    use super::super::list::{Listing, Placed};
+    use super::super::list::tests::{file, listed};
+    use super::super::placed::Placed;
     use super::*;
 
     #[test]
     fn a_damaged_list_is_none() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("list");
-        let mut listing = Listing::default();
-        (10..90).for_each(|number| listing.push(&file(&format!("d/{number}"), number)));
+        let path = folder.path().join("kept");
+        let names: Vec<String> = (10..90).map(|number| format!("d/{number}")).collect();
+        let files: Vec<Placed<'_>> = names.iter().zip(10..).map(|(name, content)| file(name, content)).collect();
         let diff_id = DiffId::from_bytes([7; 32]);
-        let made = Copied { list: listing.finish().0, is_whole: true, below: [8; 32] };
+        let made = Copied { list: listed(folder.path(), &files).0, is_whole: true, below: [8; 32] };
         write(File::create(&path).unwrap(), &diff_id, &made).unwrap();
+        let parsed = |bytes: &[u8]| {
+            std::fs::write(folder.path().join("again"), bytes).unwrap();
+            parse(File::open(folder.path().join("again")).unwrap())
+        };
         let bytes = std::fs::read(&path).unwrap();
-        let (again, read) = parse(bytes.clone()).unwrap();
+        let (again, read) = parsed(&bytes).unwrap();
         assert_eq!((again, read.is_whole, read.below, read.list.len()), (diff_id, true, [8; 32], 80));
-        let placed: Option<Placed<'_>> = read.list.get(Path::new("d/20"));
-        assert_eq!(placed, Some(file("d/20", 20)));
+        let found = Lookup::new(&read.list).get(Path::new("d/20"), |placed| *placed == file("d/20", 20));
+        assert_eq!(found, Some(true));
         for place in [0, 20, 90, bytes.len() / 2, bytes.len() - 1] {
             let mut damaged = bytes.clone();
             damaged[place] ^= 1;
-            assert!(parse(damaged).is_none(), "{place}");
+            assert!(parsed(&damaged).is_none(), "{place}");
         }
-        assert!(parse(bytes[..bytes.len() - 1].to_vec()).is_none());
+        assert!(parsed(&bytes[..bytes.len() - 1]).is_none());
         let store = Store::open(&folder.path().join("store")).unwrap();
         std::fs::rename(&path, store.copies().unwrap().join("name")).unwrap();
         assert!(Earlier::load(&store, "name").unwrap().is_none(), "its layer is not in the store");

@@ -1,217 +1,250 @@
-//! What a copy put into its layer, packed: where a map of paths takes hundreds of bytes for each, this takes a hundred.
+//! What a copy put into its layer, as a file: of half a million names it has 35 MB, which nobody holds in memory. It is
+//! written while they are put there, and read from its beginning beside a walk in the same order.
 //!
 //! ```text
-//! per name: path length (u16, little-endian), path, kind (u8), mode (u16), uid, gid (u32), mtime (i64), digest (32 bytes)
+//! per name: bytes that its path shares with the one before (u16, little-endian), bytes that follow (u16), those,
+//!   and what it is (see `placed`)
 //! ```
 
 use std::cmp::Ordering;
-use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
-use std::sync::atomic::{self, AtomicUsize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::PathBuf;
+use std::sync::Arc;
 
+use super::cursor::Cursor;
+use super::placed::{FIXED, Placed};
 use crate::context::compare_paths;
-use crate::digest::ContentDigest;
-use crate::layer::KnownDigests;
-use crate::snapshot::Owner;
+use crate::io_error::{AtPath as _, IoError};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    File,
-    /// One of the names of a file that has several in what was copied.
-    LinkedFile,
-    Folder,
-    Symlink,
-    /// A device or fifo.
-    Node,
-    /// A file of which nobody took the digest.
-    Unknown,
-}
+/// Bytes that are written at a time; a shorter list needs no file.
+const PIECE: usize = 64 << 10;
 
-const KINDS: [Kind; 6] = [Kind::File, Kind::LinkedFile, Kind::Folder, Kind::Symlink, Kind::Node, Kind::Unknown];
-
-/// One name, as it was put there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Placed<'a> {
-    pub path: &'a [u8],
-    pub kind: Kind,
-    pub mode: u32,
-    pub owner: Owner,
-    pub mtime: i64,
-    /// Of a file's content, a link's target, or what a node is.
-    pub digest: ContentDigest,
-}
-
-/// The names, each once, a folder before what is in it, in byte order.
-#[derive(Debug, Default)]
-pub(super) struct List {
-    bytes: Vec<u8>,
-    /// Where each begins.
-    starts: Vec<u32>,
-    /// What is asked for next is likely to follow what was asked for last.
-    next: AtomicUsize,
-}
-
-/// A list that is being made. Of what is put to one place twice, the later counts.
-#[derive(Debug, Default)]
+/// A list that is being made.
+#[derive(Debug)]
 pub(super) struct Listing {
-    list: List,
+    /// Where its file is made.
+    path: PathBuf,
+    file: Option<File>,
+    written: u64,
+    /// What comes after that.
+    bytes: Vec<u8>,
+    last: Vec<u8>,
+    names: usize,
     is_unordered: bool,
     is_cut: bool,
 }
 
+/// The names, each once, a folder before what is in it, in byte order.
+#[derive(Debug, Clone)]
+pub(super) struct List {
+    content: Content,
+    names: usize,
+}
+
+impl Default for List {
+    fn default() -> Self {
+        Self { content: Content::Memory([].into()), names: 0 }
+    }
+}
+
+#[derive(Debug, Clone)]
+enum Content {
+    Memory(Arc<[u8]>),
+    /// Those bytes of a file.
+    File(Arc<File>, std::ops::Range<u64>),
+}
+
 impl Listing {
-    pub fn push(&mut self, placed: &Placed<'_>) {
-        let list = &mut self.list;
-        let (Ok(start), Ok(length)) = (u32::try_from(list.bytes.len()), u16::try_from(placed.path.len())) else {
-            self.is_cut = true;
-            return;
-        };
-        let last = list.starts.last().map(|&start| list.path_at(start));
-        self.is_unordered |= last.is_some_and(|last| compare_paths(last, placed.path) != Ordering::Less);
-        list.starts.push(start);
-        list.bytes.extend_from_slice(&length.to_le_bytes());
-        list.bytes.extend_from_slice(placed.path);
-        list.bytes.push(placed.kind as u8);
-        list.bytes.extend_from_slice(&(placed.mode as u16).to_le_bytes());
-        list.bytes.extend_from_slice(&placed.owner.uid.to_le_bytes());
-        list.bytes.extend_from_slice(&placed.owner.gid.to_le_bytes());
-        list.bytes.extend_from_slice(&placed.mtime.to_le_bytes());
-        list.bytes.extend_from_slice(placed.digest.as_bytes());
+    /// A list that is in the file `path` when it becomes long.
+    pub fn new(path: PathBuf) -> Self {
+        let (bytes, last) = (Vec::new(), Vec::new());
+        Self { path, file: None, written: 0, bytes, last, names: 0, is_unordered: false, is_cut: false }
     }
 
-    /// The list, and whether it has all that was pushed, as it was pushed.
-    pub fn finish(self) -> (List, bool) {
-        let Self { mut list, is_unordered, is_cut } = self;
-        if is_unordered {
-            let mut starts = std::mem::take(&mut list.starts);
-            // The latest of each path first.
-            starts
-                .sort_by(|left, right| compare_paths(list.path_at(*left), list.path_at(*right)).then(right.cmp(left)));
-            starts.dedup_by(|later, first| list.path_at(*later) == list.path_at(*first));
-            list.starts = starts;
-        }
-        (list, !is_unordered && !is_cut)
+    pub fn push(&mut self, placed: &Placed<'_>) -> Result<(), IoError> {
+        self.is_unordered |= self.names > 0 && compare_paths(&self.last, placed.path) != Ordering::Less;
+        self.put(placed.path, &placed.fixed())
     }
+
+    fn put(&mut self, path: &[u8], fixed: &[u8; FIXED]) -> Result<(), IoError> {
+        let shared = self.last.iter().zip(path).take_while(|(last, path)| last == path).count();
+        let (Ok(before), Ok(after)) = (u16::try_from(shared), u16::try_from(path.len() - shared)) else {
+            self.is_cut = true;
+            return Ok(());
+        };
+        self.bytes.extend_from_slice(&before.to_le_bytes());
+        self.bytes.extend_from_slice(&after.to_le_bytes());
+        self.bytes.extend_from_slice(&path[shared..]);
+        self.bytes.extend_from_slice(fixed);
+        self.last.truncate(shared);
+        self.last.extend_from_slice(&path[shared..]);
+        self.names += 1;
+        if self.bytes.len() > PIECE { self.write() } else { Ok(()) }
+    }
+
+    fn write(&mut self) -> Result<(), IoError> {
+        let mut options = File::options();
+        let mut file = match self.file.take() {
+            Some(file) => file,
+            None => options.read(true).append(true).create_new(true).open(&self.path).at("create", &self.path)?,
+        };
+        file.write_all(&self.bytes).at("write", &self.path)?;
+        self.written += self.bytes.len() as u64;
+        self.bytes.clear();
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// The list, and whether it has all that was pushed, as it was pushed. Of what was put to one place twice, the later
+    /// counts.
+    pub fn finish(mut self) -> Result<(List, bool), IoError> {
+        let is_whole = !self.is_unordered && !self.is_cut;
+        if self.is_unordered {
+            self = self.sorted()?;
+        }
+        if self.file.is_some() {
+            self.write()?;
+        }
+        let content = match self.file {
+            Some(file) => Content::File(Arc::new(file), 0..self.written),
+            None => Content::Memory(self.bytes.into()),
+        };
+        Ok((List { content, names: self.names }, is_whole))
+    }
+
+    /// Done in memory: what one copy takes from several places is seldom much.
+    fn sorted(self) -> Result<Self, IoError> {
+        let path = self.path.with_extension("sorted");
+        let (list, _) = Self { is_unordered: false, ..self }.finish()?;
+        let mut names = BTreeMap::new();
+        let mut cursor = list.cursor();
+        while let Some(placed) = cursor.here() {
+            // No path has a zero in it, and a slash comes before every other byte.
+            names.insert(replaced(placed.path, b'/', 0), placed.fixed());
+            cursor.advance();
+        }
+        let mut sorted = Self::new(path);
+        for (key, fixed) in names {
+            sorted.put(&replaced(&key, 0, b'/'), &fixed)?;
+        }
+        Ok(sorted)
+    }
+}
+
+fn replaced(bytes: &[u8], from: u8, to: u8) -> Vec<u8> {
+    bytes.iter().map(|&byte| if byte == from { to } else { byte }).collect()
 }
 
 impl List {
-    /// Reads what [`List::records`] gave; nothing when it is anything else.
-    pub fn parse(bytes: Vec<u8>) -> Option<Self> {
-        let mut list = Self { bytes, ..Self::default() };
-        let mut start = 0;
-        while start < list.bytes.len() {
-            let placed = list.read(start)?;
-            let last = list.starts.last().map(|&start| list.path_at(start));
-            if last.is_some_and(|last| compare_paths(last, placed.path) != Ordering::Less) {
-                return None;
-            }
-            let next = start + RECORD + placed.path.len();
-            list.starts.push(u32::try_from(start).ok()?);
-            start = next;
-        }
-        Some(list)
-    }
-
-    /// The bytes of each name.
-    pub fn records(&self) -> impl Iterator<Item = &[u8]> {
-        self.starts.iter().map(|&start| {
-            let start = start as usize;
-            &self.bytes[start..start + RECORD + self.path_at(start as u32).len()]
-        })
+    /// That many names in those bytes of a file.
+    pub fn of(file: File, bytes: std::ops::Range<u64>, names: usize) -> Self {
+        Self { content: Content::File(Arc::new(file), bytes), names }
     }
 
     pub fn len(&self) -> usize {
-        self.starts.len()
+        self.names
     }
 
-    pub fn at(&self, index: usize) -> Option<Placed<'_>> {
-        self.read(*self.starts.get(index)? as usize)
+    /// At the first name.
+    pub fn cursor(&self) -> Cursor {
+        Cursor::new(self.bytes())
     }
 
-    pub fn get(&self, path: &Path) -> Option<Placed<'_>> {
-        let path = path.as_os_str().as_bytes();
-        let next = self.next.load(atomic::Ordering::Relaxed);
-        let index = match self.starts.get(next) {
-            Some(&start) if self.path_at(start) == path => next,
-            _ => self.starts.binary_search_by(|&start| compare_paths(self.path_at(start), path)).ok()?,
+    pub fn bytes(&self) -> Bytes {
+        let rest = match &self.content {
+            Content::Memory(bytes) => 0..bytes.len() as u64,
+            Content::File(_, range) => range.clone(),
         };
-        self.next.store(index + 1, atomic::Ordering::Relaxed);
-        self.at(index)
-    }
-
-    fn path_at(&self, start: u32) -> &[u8] {
-        let start = start as usize;
-        let length = usize::from(u16::from_le_bytes([self.bytes[start], self.bytes[start + 1]]));
-        &self.bytes[start + 2..start + 2 + length]
-    }
-
-    fn read(&self, start: usize) -> Option<Placed<'_>> {
-        let (length, rest) = self.bytes.get(start..)?.split_first_chunk::<2>()?;
-        let (path, rest) = rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-        let (&[kind], rest) = rest.split_first_chunk::<1>()?;
-        let (mode, rest) = rest.split_first_chunk::<2>()?;
-        let (uid, rest) = rest.split_first_chunk::<4>()?;
-        let (gid, rest) = rest.split_first_chunk::<4>()?;
-        let (mtime, rest) = rest.split_first_chunk::<8>()?;
-        let (digest, _) = rest.split_first_chunk::<32>()?;
-        Some(Placed {
-            path,
-            kind: *KINDS.get(usize::from(kind))?,
-            mode: u32::from(u16::from_le_bytes(*mode)),
-            owner: Owner { uid: u32::from_le_bytes(*uid), gid: u32::from_le_bytes(*gid) },
-            mtime: i64::from_le_bytes(*mtime),
-            digest: ContentDigest::from_bytes(*digest),
-        })
+        Bytes { content: self.content.clone(), rest }
     }
 }
 
-/// Bytes of a record without its path.
-const RECORD: usize = 2 + 1 + 2 + 4 + 4 + 8 + 32;
+/// What is left to be read of a list.
+pub(super) struct Bytes {
+    content: Content,
+    rest: std::ops::Range<u64>,
+}
 
-impl KnownDigests for List {
-    fn content_digest(&self, path: &Path) -> Option<ContentDigest> {
-        let placed = self.get(path)?;
-        matches!(placed.kind, Kind::File | Kind::LinkedFile).then_some(placed.digest)
+impl Read for Bytes {
+    fn read(&mut self, target: &mut [u8]) -> io::Result<usize> {
+        let left = self.rest.end - self.rest.start;
+        let room = target.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+        let count = match &self.content {
+            Content::Memory(bytes) => {
+                let start = self.rest.start as usize;
+                target[..room].copy_from_slice(&bytes[start..start + room]);
+                room
+            }
+            Content::File(file, _) => file.read_at(&mut target[..room], self.rest.start)?,
+        };
+        self.rest.start += count as u64;
+        Ok(count)
     }
 }
 
 #[cfg(test)]
 pub(super) mod tests {
+    use std::path::Path;
+
+    use super::super::cursor::Lookup;
+    use super::super::placed::Kind;
     use super::*;
+    use crate::digest::ContentDigest;
+    use crate::layer::KnownDigests as _;
+    use crate::snapshot::Owner;
 
     pub fn file(path: &str, content: u8) -> Placed<'_> {
         let digest = ContentDigest::from_bytes([content; 32]);
         Placed { path: path.as_bytes(), kind: Kind::File, mode: 0o644, owner: Owner::default(), mtime: 7, digest }
     }
 
-    fn listed(files: &[Placed<'_>]) -> (List, bool) {
-        let mut listing = Listing::default();
-        files.iter().for_each(|file| listing.push(file));
-        listing.finish()
+    pub fn listed(folder: &Path, files: &[Placed<'_>]) -> (List, bool) {
+        let mut listing = Listing::new(folder.join("list"));
+        files.iter().for_each(|file| listing.push(file).unwrap());
+        listing.finish().unwrap()
+    }
+
+    fn paths(list: &List) -> Vec<String> {
+        let mut cursor = list.cursor();
+        let mut paths = Vec::new();
+        while let Some(placed) = cursor.here() {
+            paths.push(String::from_utf8(placed.path.to_vec()).unwrap());
+            cursor.advance();
+        }
+        paths
     }
 
     #[test]
     fn the_later_of_two_files_at_one_place_counts() {
+        let folder = tempfile::tempdir().unwrap();
         let unknown = Placed { kind: Kind::Unknown, ..file("d/b", 0) };
-        let (list, is_whole) = listed(&[file("d/b", 1), file("d.x", 2), file("d/a", 3), file("d/a", 4), unknown]);
+        let files = [file("d/b", 1), file("d.x", 2), file("d/a", 3), file("d/a", 4), unknown];
+        let (list, is_whole) = listed(folder.path(), &files);
         assert!(!is_whole);
-        let paths: Vec<&[u8]> = (0..list.len()).map(|index| list.at(index).unwrap().path).collect();
-        assert_eq!(paths, [b"d/a", b"d/b", b"d.x"], "what is in a folder follows it");
-        assert_eq!(list.get(Path::new("d/a")), Some(file("d/a", 4)));
-        assert_eq!(list.content_digest(Path::new("d.x")), Some(ContentDigest::from_bytes([2; 32])));
-        assert_eq!(list.content_digest(Path::new("d/b")), None, "nobody knows what is there now");
-        assert_eq!(list.get(Path::new("d")), None);
+        assert_eq!((list.len(), paths(&list)), (3, ["d/a", "d/b", "d.x"].map(str::to_owned).to_vec()));
+        let lookup = Lookup::new(&list);
+        assert_eq!(lookup.get(Path::new("d/a"), |placed| *placed == file("d/a", 4)), Some(true));
+        assert_eq!(lookup.content_digest(Path::new("d.x")), Some(ContentDigest::from_bytes([2; 32])));
+        assert_eq!(lookup.content_digest(Path::new("d/b")), None, "nobody knows what is there now");
+        assert!(lookup.get(Path::new("d"), |_| ()).is_none());
     }
 
     #[test]
-    fn a_list_reads_back_and_a_cut_one_does_not() {
-        let (list, is_whole) = listed(&[file("a", 1), file("d/a", 2), file("d/b", 3)]);
-        assert!(is_whole);
-        let bytes: Vec<u8> = list.records().flatten().copied().collect();
-        let again = List::parse(bytes.clone()).unwrap();
-        assert_eq!((0..4).map(|at| again.at(at)).collect::<Vec<_>>(), (0..4).map(|at| list.at(at)).collect::<Vec<_>>());
-        assert!(List::parse(bytes[..bytes.len() - 1].to_vec()).is_none());
-        let record = bytes.len() / 3;
-        assert!(List::parse([&bytes[record..], &bytes[..record]].concat()).is_none(), "in another order");
+    fn long_lists_are_found_through_whatever_is_asked_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..5000).map(|number| format!("folder{}/{number:05}", number / 1000)).collect();
+        let files: Vec<Placed<'_>> = names.iter().map(|name| file(name, name.as_bytes()[12])).collect();
+        let (list, is_whole) = listed(folder.path(), &files);
+        assert!(is_whole && folder.path().join("list").metadata().unwrap().len() > PIECE as u64);
+        assert_eq!((list.len(), paths(&list)), (5000, names.clone()));
+        let lookup = Lookup::new(&list);
+        for place in (0..5000).chain([17, 4000, 16, 4999, 0]) {
+            let found = lookup.get(Path::new(&names[place]), |placed| *placed == files[place]);
+            assert_eq!(found, Some(true), "{place}");
+        }
+        assert!(lookup.get(Path::new("folder4/04999x"), |_| ()).is_none());
     }
 }

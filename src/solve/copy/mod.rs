@@ -5,16 +5,16 @@
 
 mod archive;
 mod checkout;
+mod cursor;
 mod earlier;
 mod gather;
 mod list;
 mod listing;
 mod place;
+mod placed;
 mod remote;
 mod source;
 mod stacked;
-
-use std::sync::Arc;
 
 use crate::digest::{CacheKey, FieldHasher};
 use crate::io_error::AtPath as _;
@@ -27,8 +27,10 @@ use super::error::StepError;
 use super::key;
 use super::layers::{Kept, LayerRequest, Made, NewLayer};
 use super::settings::Solver;
+use cursor::Lookup;
 use earlier::{Copied, Earlier};
 use gather::Gathered;
+use list::Listing;
 use place::Placer;
 
 impl Solver<'_> {
@@ -99,7 +101,7 @@ impl Solver<'_> {
         gathered: &[Gathered],
     ) -> Result<Stack, StepError> {
         let parent = request.parent;
-        self.layer(made, request, |_, directory| {
+        self.layer(made, request, |staging, directory| {
             let nothing = Stack::default();
             let looked_at = if key::looks_below(step) { parent } else { &nothing };
             let (below, owner) = self.below(looked_at, step.chown.as_deref())?;
@@ -109,12 +111,14 @@ impl Solver<'_> {
                 Some(list) => Earlier::load(self.store, list)?,
                 None => None,
             };
+            let listing = |name| Listing::new(staging.path().join(name));
             let earlier = match earlier {
-                Some(earlier) if earlier.made.is_whole && earlier.made.below == request.below() => {
+                Some(earlier) if earlier.is_whole && earlier.below == request.below() => {
                     let draft = Draft::over(&[&below[..], &[Lower::Folder(earlier.root.clone())]].concat(), directory)?;
-                    let mut placer = Placer::new(draft.no_later_than(step.latest_time), step, owner);
-                    if stacked::place_differing(&mut placer, gathered, &earlier.made.list)? {
-                        let known = stacked::Known { own: placer.finish()?.0, earlier: earlier.made.list };
+                    let draft = draft.no_later_than(step.latest_time);
+                    let mut placer = Placer::new(draft, step, owner).listed(listing("differing"));
+                    if stacked::place_differing(&mut placer, gathered, &earlier.list)? {
+                        let known = stacked::Known::new(&placer.finish()?.0, &earlier.list);
                         return Ok(NewLayer { known: Box::new(known), base: Some(earlier.diff_id), kept: None });
                     }
                     std::fs::remove_dir_all(directory).at("remove", directory)?;
@@ -124,7 +128,7 @@ impl Solver<'_> {
                 earlier => earlier,
             };
             let draft = Draft::over(&below, directory)?.no_later_than(step.latest_time);
-            let mut placer = Placer::new(draft, step, owner).with_earlier(earlier);
+            let mut placer = Placer::new(draft, step, owner).listed(listing("copied")).with_earlier(earlier);
             for gathered in gathered {
                 if self.cancellation.is_cancelled() {
                     return Err(StepError::Cancelled);
@@ -132,10 +136,10 @@ impl Solver<'_> {
                 placer.place(gathered)?;
             }
             let (files, is_whole) = placer.finish()?;
-            let copied = Arc::new(Copied { list: files, is_whole, below: request.below() });
-            let known = Box::new(Arc::clone(&copied));
-            let save = |list: String| -> Kept<'_> {
-                Box::new(move |diff_id| Ok(earlier::save(self.store, &list, diff_id, &copied)?))
+            let known = Box::new(Lookup::new(&files));
+            let copied = Copied { list: files, is_whole, below: request.below() };
+            let save = |name: String| -> Kept<'_> {
+                Box::new(move |diff_id| Ok(earlier::save(self.store, &name, diff_id, &copied)?))
             };
             Ok(NewLayer { known, base: None, kept: list.map(save) })
         })

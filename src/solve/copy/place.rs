@@ -20,7 +20,8 @@ use super::super::error::StepError;
 use super::archive;
 use super::earlier::Earlier;
 use super::gather::{Content, Gathered};
-use super::list::{Kind, List, Listing, Placed};
+use super::list::{List, Listing};
+use super::placed::{Kind, Placed};
 use super::source::{Facts, Files};
 
 pub(super) struct Placer<'a> {
@@ -30,13 +31,19 @@ pub(super) struct Placer<'a> {
     pub(super) owner: Option<Owner>,
     /// The first place of files with several names.
     links: HashMap<(u64, u64), PathBuf>,
-    listing: Listing,
+    /// Nothing when nobody asks what was placed.
+    listing: Option<Listing>,
     earlier: Option<Earlier>,
 }
 
 impl<'a> Placer<'a> {
     pub fn new(draft: Draft, step: &'a CopyStep, owner: Option<Owner>) -> Self {
-        Self { draft, step, owner, links: HashMap::new(), listing: Listing::default(), earlier: None }
+        Self { draft, step, owner, links: HashMap::new(), listing: None, earlier: None }
+    }
+
+    /// All that is placed is noted there.
+    pub fn listed(self, listing: Listing) -> Self {
+        Self { listing: Some(listing), ..self }
     }
 
     /// Files that the same copy put into an earlier layer are taken from there.
@@ -47,7 +54,7 @@ impl<'a> Placer<'a> {
     /// Ends the layer; gives what was put into it, and whether that list is whole.
     pub fn finish(self) -> Result<(List, bool), StepError> {
         self.draft.finish()?;
-        Ok(self.listing.finish())
+        Ok(self.listing.map_or_else(|| Ok((List::default(), false)), Listing::finish)?)
     }
 
     pub fn place(&mut self, gathered: &Gathered) -> Result<(), StepError> {
@@ -116,7 +123,7 @@ impl<'a> Placer<'a> {
         }
         let is_root = item.destination.as_os_str().is_empty();
         if !is_root || item.is_parent {
-            self.list(target, item, &facts, None);
+            self.list(target, item, &facts, None)?;
         }
         self.place_folder(target, &facts, is_root || item.is_parent)
     }
@@ -145,16 +152,23 @@ impl<'a> Placer<'a> {
         Placed { path, kind, mode, owner, mtime: mtime.unwrap_or(self.draft.now()), digest }
     }
 
-    fn list(&mut self, target: &Path, item: &SelectedItem, facts: &Facts, digest: Option<ContentDigest>) {
+    fn list(
+        &mut self,
+        target: &Path,
+        item: &SelectedItem,
+        facts: &Facts,
+        digest: Option<ContentDigest>,
+    ) -> Result<(), StepError> {
         let placed = self.placed(target.as_os_str().as_bytes(), item, facts, digest);
-        self.listing.push(&placed);
+        Ok(self.listing.as_mut().map_or(Ok(()), |listing| listing.push(&placed))?)
     }
 
     /// Lists a file of which nothing is known, in the place of what was there before.
-    fn list_unknown(&mut self, target: &Path) {
+    fn list_unknown(&mut self, target: &Path) -> Result<(), StepError> {
         let (owner, digest) = (Owner::default(), ContentDigest::from_bytes([0; 32]));
         let path = target.as_os_str().as_bytes();
-        self.listing.push(&Placed { path, kind: Kind::Unknown, mode: 0, owner, mtime: 0, digest });
+        let placed = Placed { path, kind: Kind::Unknown, mode: 0, owner, mtime: 0, digest };
+        Ok(self.listing.as_mut().map_or(Ok(()), |listing| listing.push(&placed))?)
     }
 
     /// The path that a source gets, its folder made: the destination itself, or `name` in it when that is a folder and
@@ -230,7 +244,7 @@ impl<'a> Placer<'a> {
         if let Some(inode) = facts.hard_link {
             if let Some(first) = self.links.get(&inode).cloned() {
                 let digest = matches!(files, Files::Context(_)).then(|| files.digest(&item.source)).transpose()?;
-                self.list(target, item, &facts, digest);
+                self.list(target, item, &facts, digest)?;
                 self.draft.hard_link(&first, target).map_err(snapshot_error)?;
                 return Ok(());
             }
@@ -244,8 +258,9 @@ impl<'a> Placer<'a> {
             FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
             // A socket comes out as an empty file.
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
-                if let Some(digest) = self.link_earlier(files, target, item, &attributes)? {
-                    self.list(target, item, &facts, Some(digest));
+                let is_linked = facts.hard_link.is_some();
+                if let Some(digest) = self.link_earlier(files, target, item, (&attributes, is_linked))? {
+                    self.list(target, item, &facts, Some(digest))?;
                     return Ok(());
                 }
                 let file = self.draft.create_file(target).map_err(snapshot_error)?;
@@ -253,14 +268,13 @@ impl<'a> Placer<'a> {
                     FileKind::Regular => Some(files.copy_content(&item.source, &file)?),
                     _ => None,
                 };
-                self.list(target, item, &facts, digest);
+                self.list(target, item, &facts, digest)?;
                 self.draft.end_file(&file, target, &attributes)?;
                 return Ok(());
             }
         };
         self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)?;
-        self.list(target, item, &facts, None);
-        Ok(())
+        self.list(target, item, &facts, None)
     }
 
     /// The digest of the file that was linked.
@@ -269,19 +283,19 @@ impl<'a> Placer<'a> {
         files: &Files,
         target: &Path,
         item: &SelectedItem,
-        attributes: &Attributes,
+        (attributes, is_linked): (&Attributes, bool),
     ) -> Result<Option<ContentDigest>, StepError> {
         let (Some(earlier), FileKind::Regular, Files::Context(_)) = (&mut self.earlier, item.kind, files) else {
             return Ok(None);
         };
         let digest = files.digest(&item.source)?;
-        let linked = earlier.link(&mut self.draft, target, &digest, attributes).map_err(snapshot_error)?;
+        let linked = earlier.link(&mut self.draft, target, &digest, (attributes, is_linked)).map_err(snapshot_error)?;
         Ok(linked.then_some(digest))
     }
 
     /// A file of which nobody takes the digest.
     fn create_file(&mut self, target: &Path) -> Result<File, StepError> {
-        self.list_unknown(target);
+        self.list_unknown(target)?;
         self.draft.create_file(target).map_err(snapshot_error)
     }
 

@@ -6,15 +6,18 @@
 
 use std::cmp::Ordering;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use crate::context::{SelectError, SelectedItem, compare_paths};
 use crate::digest::ContentDigest;
 use crate::layer::KnownDigests;
 
 use super::super::error::StepError;
+use super::cursor::{Cursor, Lookup};
 use super::gather::{Content, Gathered};
-use super::list::{Kind, List, Placed};
+use super::list::List;
 use super::place::{Placer, join};
+use super::placed::{Kind, Placed};
 use super::source::Files;
 
 /// The layer is made whole when more than one of so many names differs: what differs is written for each change again.
@@ -53,7 +56,7 @@ pub(super) fn place_differing(
     };
     let [root] = roots.as_slice() else { return Ok(false) };
     let base = placer.base_of(root)?;
-    let mut walk = Walk { earlier, next: 0, differing: 0 };
+    let mut walk = Walk { earlier: earlier.cursor(), names: earlier.len(), passed: 0, differing: 0 };
     let visited = root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), Stop> {
         let is_root_folder = item.kind.is_directory() && item.destination.as_os_str().is_empty();
         if is_root_folder && !item.is_parent {
@@ -76,51 +79,66 @@ pub(super) fn place_differing(
         Ok(placer.place_item(files, &target, &item, facts)?)
     });
     match visited {
-        Ok(()) => Ok(walk.next == earlier.len()),
+        Ok(()) => Ok(walk.passed == walk.names),
         Err(Stop::Unfit) => Ok(false),
         Err(Stop::Failed(error)) => Err(error),
     }
 }
 
 /// A walk beside the list, in the same order.
-struct Walk<'a> {
-    earlier: &'a List,
-    next: usize,
+struct Walk {
+    earlier: Cursor,
+    names: usize,
+    /// How many of them have been seen here too.
+    passed: usize,
     differing: usize,
 }
 
-impl Walk<'_> {
+impl Walk {
     /// Whether the earlier layer has just this.
     fn has(&mut self, placed: &Placed<'_>) -> Result<bool, Stop> {
-        let there = self.earlier.at(self.next);
+        let there = self.earlier.here();
         let order = there.map_or(Ordering::Greater, |there| compare_paths(there.path, placed.path));
         if let (Some(there), Ordering::Equal) = (there, order) {
-            self.next += 1;
             // Which names are of one file is known only where all of them are written.
-            if there == *placed && placed.kind != Kind::LinkedFile {
-                return Ok(true);
-            }
-            if (there.kind == Kind::Folder) != (placed.kind == Kind::Folder) {
-                return Err(Stop::Unfit);
+            let is_same = there == *placed && placed.kind != Kind::LinkedFile;
+            let is_unfit = (there.kind == Kind::Folder) != (placed.kind == Kind::Folder);
+            self.passed += 1;
+            self.earlier.advance();
+            match (is_same, is_unfit) {
+                (true, _) => return Ok(true),
+                (false, true) => return Err(Stop::Unfit),
+                (false, false) => {}
             }
         }
         self.differing += 1;
         let is_gone = order == Ordering::Less;
-        if is_gone || self.differing > self.earlier.len() / ONE_OF { Err(Stop::Unfit) } else { Ok(false) }
+        if is_gone || self.differing > self.names / ONE_OF { Err(Stop::Unfit) } else { Ok(false) }
     }
 }
 
 /// The digests of what the layer has itself, and of what it has from the one below.
 pub(super) struct Known {
-    pub own: List,
-    pub earlier: List,
+    own: Lookup,
+    earlier: Lookup,
+}
+
+impl Known {
+    pub fn new(own: &List, earlier: &List) -> Self {
+        Self { own: Lookup::new(own), earlier: Lookup::new(earlier) }
+    }
+
+    fn lookup(&self, path: &Path) -> &Lookup {
+        if self.own.get(path, |_| ()).is_some() { &self.own } else { &self.earlier }
+    }
 }
 
 impl KnownDigests for Known {
-    fn content_digest(&self, path: &std::path::Path) -> Option<ContentDigest> {
-        match self.own.get(path) {
-            Some(_) => self.own.content_digest(path),
-            None => self.earlier.content_digest(path),
-        }
+    fn content_digest(&self, path: &Path) -> Option<ContentDigest> {
+        self.lookup(path).content_digest(path)
+    }
+
+    fn has_one_name(&self, path: &Path) -> bool {
+        self.lookup(path).has_one_name(path)
     }
 }
