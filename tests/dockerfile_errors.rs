@@ -1,8 +1,8 @@
 //! Every error of the Dockerfile language as a person sees it, in one golden file.
 //!
-//! `RBUILD_UPDATE_GOLDEN=1 cargo test --test dockerfile_errors` writes it anew.
+//! `RBUILD_BLESS=1 cargo test --test dockerfile_errors` writes it anew.
 
-use std::path::Path;
+mod support;
 
 const FAULTY: &[&str] = &[
     "",
@@ -51,15 +51,7 @@ const FAULTY: &[&str] = &[
 fn errors_look_like_this() {
     let rendered: Vec<String> = FAULTY.iter().map(|source| render(source)).collect();
     let actual = format!("{}\n", rendered.join("\n\n"));
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/dockerfile_errors.txt");
-    if std::env::var_os("RBUILD_UPDATE_GOLDEN").is_some() {
-        std::fs::write(&file, &actual).unwrap();
-    }
-    let wanted = std::fs::read_to_string(&file).unwrap();
-    for (actual, wanted) in actual.split("\n\n").zip(wanted.split("\n\n")) {
-        assert_eq!(actual, wanted);
-    }
-    assert_eq!(actual, wanted);
+    support::assert_golden("dockerfile_errors.txt", &actual, "\n\n");
 }
 
 fn render(source: &str) -> String {

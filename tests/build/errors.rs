@@ -1,11 +1,8 @@
 //! What bad input gets: the place, the line shown, what is wrong, the nearest right thing. The golden file holds all of it;
 //! `RBUILD_BLESS=1` writes it anew.
 
-use std::path::Path;
-
 use crate::common::TestStore;
-
-const GOLDEN: &str = "tests/golden/build_errors.txt";
+use crate::common::support::assert_golden;
 
 /// A name, the Dockerfile, the build's arguments.
 const CASES: [(&str, &str, &[&str]); 18] = [
@@ -48,15 +45,7 @@ fn errors_show_the_place_and_what_to_do() {
         let answer = store.build_text(dockerfile, arguments).fails(1);
         found += &format!("== {name}\n{}\n\n", without_chance(&answer.stderr(), &store));
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(GOLDEN);
-    if std::env::var_os("RBUILD_BLESS").is_some() {
-        std::fs::write(&path, &found).unwrap();
-    }
-    let golden = std::fs::read_to_string(&path).unwrap_or_default();
-    for (found, golden) in found.split("== ").zip(golden.split("== ")) {
-        assert_eq!(found, golden);
-    }
-    assert_eq!(found, golden);
+    assert_golden("build_errors.txt", &found, "== ");
 }
 
 #[test]

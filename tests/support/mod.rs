@@ -53,6 +53,20 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// Compares with a file of `tests/golden`, first piece by piece; `RBUILD_BLESS=1` writes it anew.
+#[track_caller]
+pub fn assert_golden(name: &str, found: &str, between: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    if std::env::var_os("RBUILD_BLESS").is_some() {
+        std::fs::write(&path, found).expect("the golden file can be written");
+    }
+    let golden = std::fs::read_to_string(&path).unwrap_or_default();
+    for (found, golden) in found.split(between).zip(golden.split(between)) {
+        assert_eq!(found, golden);
+    }
+    assert_eq!(found, golden);
+}
+
 /// The folder `shared`, which stands beside the repository (or beside the folder of its worktrees).
 pub fn shared(path: &str) -> Option<PathBuf> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
