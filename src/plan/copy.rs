@@ -102,6 +102,9 @@ impl StageBuilder<'_, '_> {
         lines: Lines,
     ) -> Result<CopySource, PlanError> {
         let path = match source {
+            Source::Heredoc(heredoc) if heredoc.name.contains('/') => {
+                return Err(PlanErrorKind::HeredocName(heredoc.name.clone()).at(lines));
+            }
             Source::Heredoc(heredoc) => {
                 return Ok(CopySource::Inline { name: heredoc.name.clone(), content: heredoc.content.clone() });
             }

@@ -54,6 +54,8 @@ pub enum PlanErrorKind {
     FlagValue { flag: &'static str, value: String, wanted: &'static str },
     #[error("--checksum takes one source, which must be a URL or a git repository")]
     Checksum,
+    #[error("the heredoc `{0}` has the name of a file in a folder, and there is no folder for it")]
+    HeredocName(String),
     #[error("COPY cannot take the {what} `{source_text}`; ADD can")]
     RemoteCopy { what: &'static str, source_text: String },
     #[error("`{text}` is not a port: {reason}")]

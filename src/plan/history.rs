@@ -28,9 +28,9 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// `KEY=value`, with the blank of the old form.
+/// `KEY=value`, also where a blank was written.
 pub(super) fn key_value(pair: &KeyValue) -> String {
-    format!("{}{}{}", pair.key, if pair.legacy { " " } else { "=" }, pair.value)
+    format!("{}={}", pair.key, pair.value)
 }
 
 /// The command of `RUN` behind the build arguments that its process sees.

@@ -266,6 +266,9 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
 
     fn expose(&mut self, words: &[String], lines: Lines) -> Result<(), PlanError> {
         let mut exposed = Vec::new();
+        // The history has the ports in the order of the words as they were written, sorted.
+        let mut words: Vec<&String> = words.iter().collect();
+        words.sort();
         for word in words {
             let expander = Expander { lexer: &self.planner.lexer, lines };
             for spec in expander.words(word, &self.built.environment)? {
@@ -273,7 +276,6 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
                 exposed.extend(parsed.map_err(|reason| PlanErrorKind::Port { text: spec, reason }.at(lines))?);
             }
         }
-        let exposed = ports::sorted(&exposed);
         self.record(format!("EXPOSE [{}]", exposed.join(" ")), false);
         self.config().exposed_ports.extend(exposed);
         Ok(())
@@ -303,7 +305,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
 
     fn stop_signal(&mut self, signal: &str, lines: Lines) -> Result<(), PlanError> {
         let signal = self.expand(signal, lines)?;
-        if signal::number(&signal).is_none() {
+        if !signal::is_accepted(&signal) {
             return Err(PlanErrorKind::Signal(signal).at(lines));
         }
         self.record(format!("STOPSIGNAL {signal}"), false);

@@ -1,11 +1,10 @@
 //! What `EXPOSE` takes: `80`, `80/udp`, `8000-8010/tcp`.
 
-use std::collections::BTreeSet;
-
 /// The ports that `spec` names, each as `NUMBER/PROTOCOL`; or what is wrong with it.
 pub(super) fn parse(spec: &str) -> Result<Vec<String>, String> {
     let (ports, protocol) = match spec.split_once('/') {
-        Some((ports, protocol)) => (ports, protocol.to_ascii_lowercase()),
+        Some((ports, protocol)) if !protocol.is_empty() => (ports, protocol.to_ascii_lowercase()),
+        Some((ports, _)) => (ports, "tcp".to_owned()),
         None => (spec, "tcp".to_owned()),
     };
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
@@ -22,11 +21,6 @@ pub(super) fn parse(spec: &str) -> Result<Vec<String>, String> {
     Ok((first..=last).map(|port| format!("{port}/{protocol}")).collect())
 }
 
-/// All ports in the order in which docker lists them.
-pub(super) fn sorted(ports: &[String]) -> Vec<String> {
-    ports.iter().cloned().collect::<BTreeSet<_>>().into_iter().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -34,6 +28,7 @@ mod tests {
     #[test]
     fn ports_and_ranges() {
         assert_eq!(parse("80").unwrap(), ["80/tcp"]);
+        assert_eq!(parse("80/").unwrap(), ["80/tcp"]);
         assert_eq!(parse("80/UDP").unwrap(), ["80/udp"]);
         assert_eq!(parse("8000-8002/sctp").unwrap(), ["8000/sctp", "8001/sctp", "8002/sctp"]);
         for wrong in ["", "x", "90-80", "80/bogus", "70000", "80-"] {

@@ -13,7 +13,8 @@ impl StageBuilder<'_, '_> {
         let lines = instruction.lines;
         let (command, script) = command_and_script(run);
         let arguments = match &script {
-            Some((name, _)) => vec![format!("/dev/pipes/{name}")],
+            // The stage's shell starts it, as with BuildKit.
+            Some((name, _)) => self.with_shell(&CommandLine::Shell(format!("/dev/pipes/{name}"))),
             None => self.with_shell(&command),
         };
         if arguments.is_empty() {

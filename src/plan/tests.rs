@@ -195,3 +195,12 @@ fn a_context_may_take_the_place_of_a_base() {
     let is_copy = |step: &Step| matches!(&step.operation, Operation::Copy(copy) if copy.destination == "/");
     assert!(is_copy(&plan.steps[plan.images[0].step.0]));
 }
+
+#[test]
+fn the_history_reads_as_buildkits() {
+    let plan =
+        planned("FROM base\nENV A one two\nLABEL b c\nEXPOSE 83/sctp 80 80/\nSTOPSIGNAL 65\nRUN <<E\n#!/bin/x\nE\n");
+    let said: Vec<&str> = plan.images[0].config.history.iter().map(|entry| entry.created_by.as_str()).collect();
+    let shebang = "RUN /bin/sh -c /dev/pipes/E # buildkit";
+    assert_eq!(said, ["ENV A=one two", "LABEL b=c", "EXPOSE [80/tcp 80/tcp 83/sctp]", "STOPSIGNAL 65", shebang]);
+}
