@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File as StdFile;
-use std::io::{Read as _, stdin};
+use std::io::{ErrorKind, Read as _, stdin};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -219,7 +219,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The patterns of an ignore file; none when there is no such file.
 fn read_ignore(path: &Path) -> Result<IgnorePatterns, BuildError> {
     let text = match std::fs::read(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Vec::new(),
+        // Of a folder with that name, BuildKit says nothing either.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => Vec::new(),
         result => result.at("read", path)?,
     };
     IgnorePatterns::parse(&text).map_err(|error| BuildError::IgnoreFile { path: path.to_owned(), source: error })

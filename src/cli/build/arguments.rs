@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(short, long, value_name = "FILE")]
     file: Option<PathBuf>,
     /// Value of an ARG; without `=VALUE` it is taken from the environment
-    #[arg(long = "build-arg", value_name = "NAME[=VALUE]")]
+    #[arg(long = "build-arg", value_name = "NAME[=VALUE]", value_parser = values::pair)]
     build_args: Vec<String>,
     /// Stage to build [default: the last]
     #[arg(long, value_name = "STAGE")]
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long)]
     pull: bool,
     /// Label of the image, over one of the Dockerfile
-    #[arg(long = "label", value_name = "KEY=VALUE")]
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::pair)]
     labels: Vec<String>,
     /// How progress is shown
     #[arg(long, value_enum, default_value_t, value_name = "MODE")]

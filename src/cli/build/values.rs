@@ -36,9 +36,14 @@ pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
     Ok((number * factor) as u64)
 }
 
-/// A platform; `local` is this machine's.
+/// A platform under the names that everybody compares; `local` is this machine's.
 pub(super) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
-    if text == "local" { Ok(host_platform()) } else { text.parse() }
+    if text == "local" { Ok(host_platform()) } else { text.parse::<Platform>().map(|platform| platform.normalized()) }
+}
+
+/// `KEY=VALUE` or `KEY`, as it was typed.
+pub(super) fn pair(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.starts_with('=') { Err("the key is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// What `--allow` takes.
@@ -72,6 +77,7 @@ pub(in crate::cli) fn fields(text: &str) -> Vec<(String, String)> {
 pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --build-context `{text}`: {message}"));
     let (name, value) = text.split_once('=').ok_or_else(|| wrong("it is NAME=SOURCE"))?;
+    name.parse::<crate::image::Reference>().map_err(|error| wrong(&error.to_string()))?;
     let source = if let Some(image) = value.strip_prefix("docker-image://") {
         let reference = image.parse().map_err(|error: crate::image::InvalidReference| wrong(&error.to_string()))?;
         NamedContextSource::Image(reference)
@@ -186,6 +192,25 @@ pub(super) fn ssh(text: &str) -> Result<(String, SshSource), CliError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_contexts_and_keys_are_checked() {
+        assert!(named_context("st=docker-image://busybox").is_ok());
+        for wrong in ["sT=docker-image://busybox", "=docker-image://busybox", "st"] {
+            assert!(named_context(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!((pair("a="), pair("a")), (Ok("a=".to_owned()), Ok("a".to_owned())));
+        assert!(pair("=x").is_err() && pair("").is_err());
+    }
+
+    #[test]
+    fn platforms_are_normalised() {
+        for (text, wanted) in
+            [("linux/arm", "linux/arm/v7"), ("linux/arm64/v8", "linux/arm64"), ("linux/x86_64", "linux/amd64")]
+        {
+            assert_eq!(platform(text).unwrap().to_string(), wanted);
+        }
+    }
 
     #[test]
     fn sizes() {
