@@ -99,24 +99,12 @@ impl Unpacker {
         Ok(self.unpacked)
     }
 
-    /// The archive's own root directory: what it says of it holds for the layer's.
+    /// The archive's own root directory. What it says of that means nothing, as with docker and containerd: a container's
+    /// root is the overlay's, and many an archive has the mode of the temporary folder that it was made from.
     fn root(&mut self, entry: &Entry) -> Result<(), LayerError> {
         if !matches!(entry.kind, EntryKind::File(FileKind::Directory)) {
             return Err(unsafe_entry(entry, "it would replace the root"));
         }
-        if self.meaning == Meaning::Files {
-            return Ok(());
-        }
-        let root = self.places.root();
-        let io = |action, error| self.places.io(action, Path::new(""), error);
-        let (uid, gid) = owner(entry)?;
-        rustix::fs::fchown(root, Some(uid), Some(gid)).map_err(|error| match error {
-            Errno::INVAL | Errno::PERM => not_mapped(entry),
-            error => io("change the owner of", error),
-        })?;
-        let mode = Mode::from_raw_mode(entry.mode);
-        rustix::fs::fchmod(root, mode).map_err(|error| io("change the mode of", error))?;
-        self.directories.push((PathBuf::new(), entry.mtime, entry.mode));
         Ok(())
     }
 

@@ -29,6 +29,26 @@ pub struct Attributes {
     pub xattrs: Vec<(String, Vec<u8>)>,
 }
 
+/// What folders get that are made on the way to something.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFolders {
+    pub mode: u32,
+    /// Whom they are given to. Nothing for root, and the group that a folder with setgid hands on.
+    pub owner: Option<Owner>,
+    pub mtime: Option<i64>,
+}
+
+impl NewFolders {
+    /// What one gets in a folder that has `above`: setgid is handed on by the kernel, whoever makes the folder.
+    fn within(self, above: Option<&Entry>) -> Attributes {
+        const SETGID: u32 = 0o2000;
+        let handed_on = above.filter(|above| above.mode & SETGID != 0);
+        let (inherited, gid) = handed_on.map_or((0, 0), |above| (SETGID, above.owner.gid));
+        let owner = self.owner.unwrap_or(Owner { uid: 0, gid });
+        Attributes { mode: self.mode | inherited, owner, mtime: self.mtime, ..Attributes::default() }
+    }
+}
+
 /// What is neither a file nor a folder.
 #[derive(Debug, Clone)]
 pub enum Node<'a> {
@@ -70,8 +90,9 @@ impl Draft {
             latest_time: i64::MAX,
             cleared: Vec::new(),
         };
+        // No archive of a layer says what mode its root has, and docker's is always the same.
         let attributes = match &root {
-            Some(root) => attributes_of(root),
+            Some(root) => Attributes { mode: 0o755, ..attributes_of(root) },
             None => Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() },
         };
         draft.set_attributes(Path::new(""), &attributes)?;
@@ -103,7 +124,7 @@ impl Draft {
     }
 
     /// Makes the folder and all above it that are missing; gives the ones it made. `path` must be resolved.
-    pub fn make_dir_all(&mut self, path: &Path, attributes: &Attributes) -> Result<Vec<PathBuf>, SnapshotError> {
+    pub fn make_dir_all(&mut self, path: &Path, folders: NewFolders) -> Result<Vec<PathBuf>, SnapshotError> {
         let mut made = Vec::new();
         let mut ancestors: Vec<&Path> = path.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
         ancestors.reverse();
@@ -112,7 +133,8 @@ impl Draft {
                 Some(entry) if entry.is_dir() => {}
                 Some(_) => return Err(SnapshotError::NotDirectory { path: ancestor.to_owned() }),
                 None => {
-                    self.make_dir(ancestor, attributes)?;
+                    let above = self.view.lstat(ancestor.parent().unwrap_or(Path::new("")))?;
+                    self.make_dir(ancestor, &folders.within(above.as_ref()))?;
                     made.push(ancestor.to_owned());
                 }
             }
@@ -162,8 +184,9 @@ impl Draft {
         self.set_own_attributes(path, attributes)
     }
 
-    /// Gives `existing`, a file of the draft, the second name `path`.
+    /// Gives the file `existing` the second name `path`. A file of the layers below is lifted first.
     pub fn hard_link(&mut self, existing: &Path, path: &Path) -> Result<(), SnapshotError> {
+        self.lift_file(existing)?;
         self.make_way(path)?;
         rustix::fs::linkat(self.fd(), existing, self.fd(), path, AtFlags::empty()).at("link", self.host_path(path))?;
         Ok(())
@@ -237,6 +260,13 @@ impl Draft {
         Ok(())
     }
 
+    /// Sets the time that a folder gets in the end. A folder of the layers below is lifted first.
+    pub fn set_folder_time(&mut self, path: &Path, mtime: i64) -> Result<(), SnapshotError> {
+        self.lift(path)?;
+        self.folder_times.insert(path.to_owned(), mtime);
+        Ok(())
+    }
+
     /// Ends the draft: its folder is the finished layer.
     pub fn finish(self) -> Result<(), SnapshotError> {
         for (path, mtime) in self.folder_times.iter().rev() {
@@ -258,6 +288,17 @@ impl Draft {
         rustix::fs::mkdirat(self.fd(), path, Mode::from_raw_mode(0o700)).at("create", self.host_path(path))?;
         self.view.set_directory(path, [0].iter().chain(layers.iter()).copied().collect());
         self.set_attributes(path, &attributes_of(&entry))
+    }
+
+    /// Lets the draft have the regular file `path` that a layer below has.
+    fn lift_file(&mut self, path: &Path) -> Result<(), SnapshotError> {
+        let entry = self.view.lstat(path)?.filter(|entry| entry.layer != 0 && entry.kind == FileKind::Regular);
+        let Some(entry) = entry else { return Ok(()) };
+        let mut below = self.view.open_file(path, &entry)?;
+        let attributes = Attributes { xattrs: self.view.xattrs(path, &entry)?, ..attributes_of(&entry) };
+        let mut file = self.create_file(path)?;
+        std::io::copy(&mut below, &mut file).at("copy", self.host_path(path))?;
+        self.end_file(&file, path, &attributes)
     }
 
     /// Makes something new at `path` by `make`, which is given the draft's root and must fail when something is there.

@@ -20,7 +20,7 @@ mod users;
 mod view;
 
 pub use copy_tree::copy_tree;
-pub use draft::{Attributes, Draft, Node};
+pub use draft::{Attributes, Draft, NewFolders, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use outline::{Outline, outline_of};
 pub use populate::populate;
@@ -47,6 +47,8 @@ pub enum SnapshotError {
     WrongLayer { expected: DiffId, actual: DiffId },
     #[error("unable to find user {name}: no matching entries in passwd file")]
     UnknownUser { name: String },
+    #[error("the user or group {number} is out of range: there are 0 to 2147483647")]
+    IdOutOfRange { number: String },
     #[error("unable to find group {name}: no matching entries in group file")]
     UnknownGroup { name: String },
     #[error("only an outline of the layer with `/{}` is here", path.display())]

@@ -117,12 +117,18 @@ fn a_draft_replaces_files_and_keeps_folders() {
     drop(draft.create_file(Path::new("link")).unwrap());
     let link = draft.view().lstat(Path::new("link")).unwrap().unwrap();
     assert_eq!(link.kind, FileKind::Regular);
-    let attributes = Attributes { mode: 0o755, owner: owner_of_this_process(), ..Attributes::default() };
-    let error = draft.make_dir_all(Path::new("file/below"), &attributes).unwrap_err();
+    let mut folders = NewFolders { mode: 0o755, owner: Some(owner_of_this_process()), mtime: None };
+    let error = draft.make_dir_all(Path::new("file/below"), folders).unwrap_err();
     assert!(matches!(error, SnapshotError::NotDirectory { .. }));
-    let made = draft.make_dir_all(Path::new("folder/a/b"), &attributes).unwrap();
+    let made = draft.make_dir_all(Path::new("folder/a/b"), folders).unwrap();
     assert_eq!(made, [Path::new("folder/a"), Path::new("folder/a/b")]);
     assert_eq!(names(draft.view(), "folder"), ["a", "x"]);
+    // Setgid is handed on, as by the kernel.
+    folders.mode = 0o2755;
+    draft.make_dir_all(Path::new("folder/s"), folders).unwrap();
+    folders.mode = 0o700;
+    draft.make_dir_all(Path::new("folder/s/t/u"), folders).unwrap();
+    assert_eq!(draft.view().lstat(Path::new("folder/s/t/u")).unwrap().unwrap().mode, 0o2700);
     draft.clear(Path::new("folder")).unwrap();
     drop(draft.create_file(Path::new("folder")).unwrap());
     assert_eq!(draft.view().lstat(Path::new("folder")).unwrap().unwrap().kind, FileKind::Regular);
@@ -144,7 +150,7 @@ fn user_view(passwd: &str, group: &str) -> (tempfile::TempDir, View) {
 #[test]
 fn users_and_groups_by_name_and_number() {
     let (_root, view) = user_view(
-        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n",
+        "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n12:x:3:4::/:/bin/sh\n",
         "root:x:0:\napp:x:1001:\naudio:x:29:other,app\n",
     );
     let owner = |text| owner_of(&view, text).map(|owner| (owner.uid, owner.gid)).unwrap();
@@ -153,13 +159,19 @@ fn users_and_groups_by_name_and_number() {
     assert_eq!(owner("7"), (7, 7));
     assert_eq!(owner("7:8"), (7, 8));
     assert_eq!(owner("nobody:nogroup"), (0, 0));
+    assert_eq!((owner("7:nogroup"), owner("app:nogroup"), owner("app:")), ((7, 7), (1000, 1001), (1000, 0)));
     assert_eq!(owner("4294967295"), (0, 0));
     let app = process_user(&view, "app").unwrap();
-    assert_eq!((app.uid, app.gid, app.groups, app.home.as_str()), (1000, 1001, vec![29], "/home/app"));
+    assert_eq!((app.uid, app.gid, app.groups, app.home.as_str()), (1000, 1001, vec![1001, 29], "/home/app"));
     let unknown = process_user(&view, "1234").unwrap();
     assert_eq!((unknown.uid, unknown.gid, unknown.home.as_str()), (1234, 0, "/"));
     assert_eq!(process_user(&view, "").unwrap().home, "/root");
-    assert_eq!(process_user(&view, "app:audio").unwrap().groups, Vec::<u32>::new());
+    let grouped = |text| process_user(&view, text).map(|user| (user.uid, user.gid, user.groups)).unwrap();
+    assert_eq!(grouped("app:audio"), (1000, 29, vec![29]));
+    assert_eq!(grouped("app:audio:more"), (1000, 29, vec![29]));
+    assert_eq!(grouped("12"), (12, 0, vec![0]));
+    assert_eq!(grouped("4294967294:5"), (4294967294, 5, vec![5]));
+    assert!(matches!(process_user(&view, "4294967294"), Err(SnapshotError::IdOutOfRange { .. })));
     assert!(matches!(process_user(&view, "stranger"), Err(SnapshotError::UnknownUser { .. })));
     assert!(matches!(process_user(&view, "app:nope"), Err(SnapshotError::UnknownGroup { .. })));
 }

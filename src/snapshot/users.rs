@@ -26,39 +26,51 @@ struct User {
 pub struct ProcessUser {
     pub uid: u32,
     pub gid: u32,
-    /// Supplementary groups.
+    /// Supplementary groups, the user's own first: without it among them, a program could give up a right that is denied
+    /// to that group.
     pub groups: Vec<u32>,
     pub home: String,
 }
 
-/// Whom `USER` or `--user` means: `user`, `user:group`, by name or number; empty for root. As with runc, a number need
-/// not be known, a name must be; the groups that list the user come along unless a group is given.
+/// Whom `USER` or `--user` means: `user`, `user:group`, by name or number; empty for root. As with runc, what looks like
+/// a number is one, whatever names there are, and need not be known; a name must be. The groups that list the user come
+/// along unless a group is given; what follows a second colon says nothing.
 pub fn process_user(view: &View, text: &str) -> Result<ProcessUser, SnapshotError> {
-    let (user, group) = match text.split_once(':') {
-        Some((user, group)) => (user, Some(group).filter(|group| !group.is_empty())),
-        None => (text, None),
+    let mut fields = text.split(':');
+    let user = fields.next().filter(|user| !user.is_empty()).unwrap_or("0");
+    let group = fields.next().filter(|group| !group.is_empty());
+    let uid = process_id(user, group.is_some())?;
+    let known = match uid {
+        Some(uid) => find_user(view, |user| user.uid == uid)?,
+        None => find_user(view, |known| known.name == user)?,
     };
-    let known = find_user(view, if user.is_empty() { "0" } else { user })?;
-    let mut process = match (&known, user.parse::<u32>()) {
-        (Some(known), _) => {
-            ProcessUser { uid: known.uid, gid: known.gid, groups: Vec::new(), home: known.home.clone() }
-        }
-        (None, Ok(uid)) => ProcessUser { uid, gid: 0, groups: Vec::new(), home: "/".to_owned() },
-        (None, Err(_)) if user.is_empty() => ProcessUser { uid: 0, gid: 0, groups: Vec::new(), home: "/".to_owned() },
-        (None, Err(_)) => return Err(SnapshotError::UnknownUser { name: user.to_owned() }),
+    let (uid, own_gid, home) = match (&known, uid) {
+        (Some(known), _) => (known.uid, known.gid, known.home.clone()),
+        (None, Some(uid)) => (uid, 0, "/".to_owned()),
+        (None, None) => return Err(SnapshotError::UnknownUser { name: user.to_owned() }),
     };
-    match group {
-        Some(group) => {
-            let found = find_group(view, group)?.or_else(|| group.parse().ok());
-            process.gid = found.ok_or_else(|| SnapshotError::UnknownGroup { name: group.to_owned() })?;
-        }
-        None => {
-            if let Some(known) = &known {
-                process.groups = groups_of(view, &known.name)?;
-            }
-        }
+    let gid = match group {
+        Some(group) => match process_id(group, true)? {
+            Some(gid) => gid,
+            None => find_group(view, group)?.ok_or_else(|| SnapshotError::UnknownGroup { name: group.to_owned() })?,
+        },
+        None => own_gid,
+    };
+    let mut groups = vec![gid];
+    if let (Some(known), None) = (&known, group) {
+        groups.extend(groups_of(view, &known.name)?.into_iter().filter(|group| *group != gid));
     }
-    Ok(process)
+    Ok(ProcessUser { uid, gid, groups, home })
+}
+
+/// The number that `text` is, if it is one. Runc takes the largest unsigned ones only where user and group are given.
+fn process_id(text: &str, with_group: bool) -> Result<Option<u32>, SnapshotError> {
+    let Ok(number) = text.parse::<i64>() else { return Ok(None) };
+    let most = if with_group { i64::from(u32::MAX) } else { i64::from(i32::MAX) };
+    match u32::try_from(number) {
+        Ok(id) if number <= most => Ok(Some(id)),
+        _ => Err(SnapshotError::IdOutOfRange { number: text.to_owned() }),
+    }
 }
 
 /// The groups that list the user as a member.
@@ -72,19 +84,14 @@ fn groups_of(view: &View, user: &str) -> Result<Vec<u32>, SnapshotError> {
     Ok(text.lines().filter_map(group).collect())
 }
 
-/// The user with that name, or else with that number.
-fn find_user(view: &View, name_or_uid: &str) -> Result<Option<User>, SnapshotError> {
+fn find_user(view: &View, is_meant: impl Fn(&User) -> bool) -> Result<Option<User>, SnapshotError> {
     let text = read_text(view, "etc/passwd")?;
-    let users = || text.lines().filter_map(parse_user);
-    if let Some(user) = users().find(|user| user.name == name_or_uid) {
-        return Ok(Some(user));
-    }
-    let Ok(uid) = name_or_uid.parse::<u32>() else { return Ok(None) };
-    Ok(users().find(|user| user.uid == uid))
+    Ok(text.lines().filter_map(parse_user).find(is_meant))
 }
 
 /// The owner that `--chown` or `USER` names: `user`, `user:group`, by name or number. A number need not be known, an
-/// unknown name is 0, as BuildKit has it; without a group it is the user's own for a name and the user's number else.
+/// unknown user is 0, as BuildKit has it; without a group that is known it is the user's own for a name and the user's
+/// number else.
 pub fn owner_of(view: &View, text: &str) -> Result<Owner, SnapshotError> {
     let (user, group) = match text.split_once(':') {
         Some((user, group)) => (user, Some(group)),
@@ -93,13 +100,14 @@ pub fn owner_of(view: &View, text: &str) -> Result<Owner, SnapshotError> {
     let mut owner = Owner::default();
     if let Some(number) = parse_id(user) {
         owner = Owner { uid: number, gid: number };
-    } else if let Some(known) = find_user(view, user)? {
+    } else if let Some(known) = find_user(view, |known| known.name == user)? {
         owner = Owner { uid: known.uid, gid: known.gid };
     }
     if let Some(group) = group {
         owner.gid = match parse_id(group) {
             Some(number) => number,
-            None => find_group(view, group)?.unwrap_or(0),
+            None if group.is_empty() => 0,
+            None => find_group(view, group)?.unwrap_or(owner.gid),
         };
     }
     Ok(owner)

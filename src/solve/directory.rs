@@ -1,7 +1,7 @@
 //! `WORKDIR`: the folder is there afterwards.
 
 use crate::plan::{DirectoryStep, StepId};
-use crate::snapshot::{Attributes, Draft, Stack};
+use crate::snapshot::{Draft, NewFolders, Stack};
 
 use super::error::StepError;
 use super::key;
@@ -24,10 +24,9 @@ impl Solver<'_> {
         self.layer(made, &request, |_, directory| {
             let (below, owner) = self.below(parent, Some(&step.user))?;
             let mut draft = Draft::over(&below, directory)?;
-            let owner = owner.unwrap_or_default();
             let path = draft.view().resolve("".as_ref(), &step.path)?;
-            let attributes = Attributes { mode: 0o755, owner, mtime: step.epoch, ..Attributes::default() };
-            draft.make_dir_all(&path, &attributes)?;
+            let owner = owner.filter(|_| !step.user.is_empty());
+            draft.make_dir_all(&path, NewFolders { mode: 0o755, owner, mtime: step.epoch })?;
             draft.finish()?;
             Ok(NewLayer::plain())
         })

@@ -50,7 +50,7 @@ pub enum StepError {
     #[error("process {command} did not complete successfully: {ending}")]
     Failed { command: String, ending: String, tail: String },
     #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
-    SourceNotFound { path: String, place: String, ignored: bool, nearest: Option<String> },
+    SourceNotFound { path: String, place: String, ignored: bool, hint: Option<String> },
     #[error("cannot copy to non-directory: /{}", path.display())]
     NotDirectory { path: PathBuf },
     #[error("cannot replace the directory /{} with a file", path.display())]
@@ -106,7 +106,7 @@ impl StepError {
             Self::SshKey { .. } => Some(
                 "a key with a passphrase has to be added to an agent: ssh-add it, and pass --ssh default".to_owned(),
             ),
-            Self::SourceNotFound { nearest: Some(nearest), .. } => Some(format!("did you mean `{nearest}`?")),
+            Self::SourceNotFound { hint, .. } => hint.clone(),
             Self::Device(error) => error.hint(),
             Self::DeviceNotAllowed { name } => Some(format!("pass --allow device={name}, or --allow device for all")),
             Self::NoEmulator { architecture, .. } | Self::EmulatorNotFixed { architecture, .. } => Some(format!(

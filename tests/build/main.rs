@@ -13,6 +13,7 @@ mod interrupted;
 mod odd_files;
 mod outputs;
 mod platforms;
+mod rules;
 mod side_by_side;
 mod squash;
 mod ssh;

@@ -87,8 +87,13 @@ fn select_roots(tree: &dyn SourceTree, source: &[u8]) -> Result<Selected, Select
         let root = SelectedRoot { path, name: last_name(named), kind, include: None };
         return Ok(Selected { roots: vec![root], pattern: false });
     }
+    if glob::check(pattern).is_err() {
+        return Err(PatternError::Syntax { pattern: String::from_utf8_lossy(source).into_owned() }.into());
+    }
+    let folder = to_path(plain);
+    let base = resolve(tree, folder)?.ok_or_else(|| SelectError::NotFound { path: rooted(folder) })?;
     let mut roots = Vec::new();
-    if let (Some((base, FileKind::Directory)), Ok(())) = (resolve(tree, to_path(plain))?, glob::check(pattern)) {
+    if let (base, FileKind::Directory) = base {
         let components: Vec<&[u8]> = pattern.split(|&byte| byte == b'/').collect();
         match_below(tree, &base, &components, &mut roots)?;
     }

@@ -112,12 +112,14 @@ fn patterns_match_names_and_do_not_cross_slashes() {
                 "dir as dir",
             ],
         ),
-        ("x[", &[]),
-        ("missing/*", &[]),
+        ("a.txt/*", &[]),
     ];
     for (source, expected) in cases {
         assert_eq!(roots(&tree, source), *expected, "{source}");
     }
+    let wrong = |source: &str| select(&tree, Path::new(source), &options(false, &[])).unwrap_err().to_string();
+    assert_eq!(wrong("dir/x["), "syntax error in pattern `dir/x[`");
+    assert_eq!(wrong("missing/*"), "`/missing`: not found");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::io_error::AtPath;
 use crate::layer::{ArchiveLimits, ArchiveReader, Decoder, Entry, EntryKind, FileKind, LayerError};
-use crate::snapshot::{Attributes, Node, Owner};
+use crate::snapshot::{Attributes, NewFolders, Node, Owner};
 
 use super::super::error::StepError;
 use super::place::{Placer, snapshot_error};
@@ -67,14 +67,18 @@ impl Unpacker<'_, '_> {
         let draft = &mut self.placer.draft;
         match &entry.kind {
             EntryKind::HardLink(link) => {
-                let existing = self.resolved(link)?;
+                let link = clean(link);
+                let existing =
+                    self.resolved(link.parent().unwrap_or(&link))?.join(link.file_name().unwrap_or_default());
                 let draft = &mut self.placer.draft;
-                return match draft.view().lstat(&existing)? {
-                    Some(found) if found.kind == FileKind::Regular => {
-                        draft.hard_link(&existing, &target).map_err(snapshot_error)
+                match draft.view().lstat(&existing)? {
+                    Some(found) if !found.is_dir() => {
+                        draft.hard_link(&existing, &target).map_err(snapshot_error)?;
                     }
-                    _ => Err(self.unsafe_entry(entry, "its hard link leads to no file of the archive")),
-                };
+                    _ => return Err(self.unsafe_entry(entry, "its hard link leads to no file of the archive")),
+                }
+                // What the archive says last of a file holds for all of its names.
+                draft.set_attributes(&target, &attributes)?;
             }
             EntryKind::Symlink(link) => draft.make_node(&target, &Node::Symlink(link), &attributes)?,
             EntryKind::File(FileKind::Directory) => {
@@ -114,10 +118,8 @@ impl Unpacker<'_, '_> {
         let (Some(parent), Some(last)) = (cleaned.parent(), cleaned.file_name()) else { return Ok(None) };
         let parent = self.resolved(parent)?;
         self.check_link(&cleaned, &parent)?;
-        let owner = self.placer.owner.unwrap_or_default();
-        let mtime = self.placer.step.epoch;
-        let attributes = Attributes { mode: 0o755, owner, mtime, ..Attributes::default() };
-        self.placer.draft.make_dir_all(&parent, &attributes).map_err(snapshot_error)?;
+        let folders = NewFolders { mode: 0o755, owner: self.placer.owner, mtime: self.placer.step.epoch };
+        self.placer.draft.make_dir_all(&parent, folders).map_err(snapshot_error)?;
         Ok(Some(parent.join(last)))
     }
 
@@ -148,7 +150,8 @@ impl Unpacker<'_, '_> {
         Attributes {
             mode: entry.mode,
             owner: self.placer.owner.unwrap_or(Owner { uid: entry.uid, gid: entry.gid }),
-            mtime: Some(entry.mtime),
+            // As docker has it, no time is before 1970.
+            mtime: Some(entry.mtime.max(0)),
             xattrs: entry.xattrs.iter().filter_map(capability).collect(),
         }
     }

@@ -54,17 +54,19 @@ pub(super) fn from_tree(
         exclude: IgnorePatterns::new(&step.excludes).map_err(SelectError::from)?,
     };
     let selected = select(files.source_tree(), Path::new(path), &options).map_err(|error| match error {
-        SelectError::NotFound { .. } => StepError::SourceNotFound {
-            path: path.to_owned(),
+        SelectError::NotFound { path: missing } => StepError::SourceNotFound {
+            path: if path.contains(['*', '?', '[']) { missing.display().to_string() } else { path.to_owned() },
             place: files.place().to_owned(),
             ignored: matches!(files, Files::Context(_)) && solver.contexts.is_ignored(path),
-            nearest: nearest(files.source_tree(), path),
+            hint: hint(files.source_tree(), path),
         },
         other => other.into(),
     })?;
     let mut hasher = FieldHasher::new("copied-tree-2");
     let mut noted = Noted::default();
     for root in &selected.roots {
+        // Names of one file stay that within what one name of the source leads to.
+        noted.links.clear();
         hash_path(&mut hasher, Path::new(&root.name));
         hasher.number(u64::from(root.kind.is_directory()));
         hash_root(&mut hasher, &files, root, &options, &mut noted)?;
@@ -76,15 +78,19 @@ pub(super) fn from_tree(
     Ok(Gathered { content, digest, unpack, shown: path.to_owned(), list })
 }
 
-/// What the user may have meant by a path that names nothing.
-fn nearest(tree: &dyn SourceTree, path: &str) -> Option<String> {
+/// What may help with a path that names nothing.
+fn hint(tree: &dyn SourceTree, path: &str) -> Option<String> {
     let path = Path::new(path.trim_start_matches('/'));
+    if tree.lookup(path).ok()? == Some(FileKind::Symlink) {
+        let target = tree.read_link(path).ok()?;
+        return Some(format!("it is a link to `{}`, which is not there", target.display()));
+    }
     let folder = path.parent()?;
     let names: Vec<String> =
         tree.read_dir(folder).ok()?.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let found = dockerfile::nearest(path.file_name()?.to_str()?, &names)?;
-    Some(folder.join(found).display().to_string())
+    Some(format!("did you mean `{}`?", folder.join(found).display()))
 }
 
 /// A heredoc.

@@ -14,7 +14,7 @@ use crate::digest::ContentDigest;
 use crate::io_error::AtPath;
 use crate::layer::FileKind;
 use crate::plan::{Chmod, CopyStep};
-use crate::snapshot::{Attributes, Draft, Node, Owner, SnapshotError};
+use crate::snapshot::{Attributes, Draft, NewFolders, Node, Owner, SnapshotError};
 
 use super::super::error::StepError;
 use super::archive;
@@ -76,6 +76,7 @@ impl<'a> Placer<'a> {
                     self.destination_folder()?;
                 }
                 for root in roots {
+                    self.links.clear();
                     let is_file = root.kind == FileKind::Regular;
                     let open = || files.open_file(&root.path);
                     if gathered.unpack && is_file && archive::unpack(self, &open, &gathered.shown)? {
@@ -103,7 +104,19 @@ impl<'a> Placer<'a> {
             let target = join(&base, &item.destination);
             let facts = files.facts(&item.source)?;
             self.place_item(files, &target, &item, facts)
-        })
+        })?;
+        self.end_root(files, root, &base)
+    }
+
+    /// The folder that a folder's content went to gets that folder's time, as with BuildKit; but the epoch's if there is
+    /// one. The root of a context has no time of its own.
+    pub(super) fn end_root(&mut self, files: &Files, root: &SelectedRoot, base: &Path) -> Result<(), StepError> {
+        let is_context = matches!(files, Files::Context(_)) && root.path.as_os_str().is_empty();
+        if root.kind.is_directory() && !is_context && self.step.epoch.is_none() && !base.as_os_str().is_empty() {
+            let mtime = files.facts(&root.path)?.attributes.mtime.unwrap_or(self.draft.now());
+            self.draft.set_folder_time(base, mtime)?;
+        }
+        Ok(())
     }
 
     /// Where the root goes.
@@ -218,9 +231,8 @@ impl<'a> Placer<'a> {
 
     fn make_folders_with(&mut self, path: &Path, mode: u32) -> Result<(), StepError> {
         let resolved = self.resolve(path)?;
-        let owner = self.owner.unwrap_or_default();
-        let attributes = Attributes { mode, owner, mtime: self.step.epoch, ..Attributes::default() };
-        self.draft.make_dir_all(&resolved, &attributes).map_err(snapshot_error)?;
+        let folders = NewFolders { mode, owner: self.owner, mtime: self.step.epoch };
+        self.draft.make_dir_all(&resolved, folders).map_err(snapshot_error)?;
         Ok(())
     }
 

@@ -79,7 +79,10 @@ pub(super) fn place_differing(
         Ok(placer.place_item(files, &target, &item, facts)?)
     });
     match visited {
-        Ok(()) => Ok(walk.passed == walk.names),
+        Ok(()) => {
+            placer.end_root(files, root, &base)?;
+            Ok(walk.passed == walk.names)
+        }
         Err(Stop::Unfit) => Ok(false),
         Err(Stop::Failed(error)) => Err(error),
     }
