@@ -13,7 +13,7 @@ use crate::io_error::AtPath;
 use crate::layer;
 use crate::plan::{RunStep, StepId};
 use crate::sandbox::{self, Container, ExitStatus, Isolation, Process, Rootfs, Running, Stdio, Stream};
-use crate::snapshot::{Draft, ProcessUser, Stack, View, process_user};
+use crate::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, process_user};
 use crate::store::Staging;
 
 use super::error::StepError;
@@ -72,10 +72,15 @@ impl Solver<'_> {
         devices: &cdi::Edits,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
-        // The upper folder is the merged root: it has to look like the one below.
-        Draft::new(place.lower, place.upper)?.finish()?;
         let view = View::of_layers(place.lower)?;
         let user = process_user(&view, &step.user)?;
+        // The upper folder is the merged root: it has to look like the one below.
+        let mut draft = Draft::new(place.lower, place.upper)?;
+        // A working folder that is missing belongs to the user, and stays in the layer.
+        let folder = draft.view().resolve(Path::new(""), Path::new(&step.working_directory))?;
+        let owner = Owner { uid: user.uid, gid: user.gid };
+        draft.make_dir_all(&folder, NewFolders { mode: 0o755, owner: Some(owner), mtime: step.epoch })?;
+        draft.finish()?;
         let mounted = self.mount(prepared, place.staging)?;
         let foreign = foreign::check(&view, step)?;
         let mut container = self.container(step, user, &mounted, place)?;

@@ -54,11 +54,16 @@ FROM busybox
 RUN echo '12:x:3:4::/:/bin/sh' >> /etc/passwd && chmod 700 / && grep Groups /proc/self/status
 USER 5:6
 RUN grep Groups /proc/self/status && stat -c 'root %a' /
+WORKDIR /tmp/work
+USER 0
+RUN rmdir /tmp/work
 USER 12
 RUN echo \"is $(id -u):$(id -g)\"
+USER 0
+RUN stat -c 'work %u:%g' /tmp/work
 ";
     let answer = store.build_text(dockerfile, &[]).ok().stderr();
-    for expected in [" Groups:\t0", " Groups:\t6", " root 755", " is 12:0"] {
+    for expected in [" Groups:\t0", " Groups:\t6", " root 755", " is 12:0", " work 12:0"] {
         assert!(answer.contains(expected), "{expected:?} is not in {answer}");
     }
 }
