@@ -1,8 +1,10 @@
 //! Where a container meets its networks: the only file of this folder that starts them.
 //!
-//! [`connect`] is called before the program starts, in the process that will be there until the container has ended.
-//! What it gives is dropped then.
+//! [`begin`] is called before the program starts, in the process that will be there until the container has ended, and says
+//! what the sandbox has to know. While that mounts the container's files, [`Wiring::connect`] makes the places in networks.
+//! All of it is dropped when the container has ended.
 
+use std::fs::File;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -34,10 +36,27 @@ pub(super) struct Wiring {
     pub(super) warning: Option<String>,
     /// Those that it joined when it was started.
     networks: Vec<NetworkRecord>,
+    /// The files are not another container's.
+    has_own_files: bool,
     live: Option<Live>,
 }
 
 impl Wiring {
+    /// Makes the container's places in networks, and writes the files that tell of them.
+    pub(super) fn connect(&mut self, record: &Record, folder: &Path) -> Result<(), ContainerError> {
+        let Some(live) = &mut self.live else { return Ok(()) };
+        live.connect()?;
+        if self.has_own_files {
+            let texts = [live.resolv_conf()?, format!("{}\n", record.config.hostname), live.hosts()?];
+            write_files(folder, &texts)?;
+        }
+        let exposed = record.config.run.exposed_ports.iter().map(String::as_str);
+        self.settings = live.settings(exposed).into_iter().collect();
+        self.warning = live.warning().map(str::to_owned);
+        self.networks = joined(record, live);
+        Ok(())
+    }
+
     pub(super) fn networks(&self) -> &[NetworkRecord] {
         &self.networks
     }
@@ -53,32 +72,30 @@ impl Wiring {
     }
 }
 
-/// Makes the connections of the container whose folder that is, in a namespace that was made before, or in a new one.
-pub(super) fn connect(record: &Record, folder: &Path, fresh: Option<FreshNamespace>) -> Result<Wiring, ContainerError> {
+/// Begins to connect the container whose folder that is, in a namespace that was made before, or in a new one.
+pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace>) -> Result<Wiring, ContainerError> {
     let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
     let containers = Containers::of(store_root);
-    let networks = networks_of(store_root);
     let partner = partner(record, &containers)?;
     let linked = links::find(record, &containers)?;
     let request = request(record, partner.as_ref(), &linked)?;
-    let live = Live::start(&networks, &owner(record, folder), &request, fresh)?;
+    let live = Live::begin(&networks_of(store_root), &owner(record, folder), &request, fresh)?;
     // What shares a network shares the files that tell of it.
     let files_in = match &partner {
         Some(partner) => partner.folder().to_owned(),
         None => {
-            let texts = [live.resolv_conf()?, format!("{}\n", record.config.hostname), live.hosts()?];
-            write_files(folder, &texts)?;
+            make_files(folder)?;
             folder.to_owned()
         }
     };
-    let exposed = record.config.run.exposed_ports.iter().map(String::as_str);
     Ok(Wiring {
         isolation: live.isolation(),
         files: FILES.iter().map(|name| file(&files_in, name)).collect(),
         environment: links::environment(record, &linked),
-        settings: live.settings(exposed).into_iter().collect(),
-        warning: live.warning().map(str::to_owned),
-        networks: joined(record, &networks, &live),
+        settings: NetworkSettings::new(),
+        warning: None,
+        networks: Vec::new(),
+        has_own_files: partner.is_none(),
         live: Some(live),
     })
 }
@@ -92,17 +109,18 @@ pub(super) fn nothing(folder: &Path) -> Wiring {
         settings: NetworkSettings::new(),
         warning: None,
         networks: Vec::new(),
+        has_own_files: true,
         live: None,
     }
 }
 
 /// The host's network and none have no places in them.
-fn joined(record: &Record, networks: &Networks, live: &Live) -> Vec<NetworkRecord> {
-    let places: Vec<NetworkRecord> = live.networks().cloned().collect();
+fn joined(record: &Record, live: &Live) -> Vec<NetworkRecord> {
+    let places: Vec<NetworkRecord> = live.joined().cloned().collect();
     if !places.is_empty() {
         return places;
     }
-    record.networks.keys().filter_map(|name| networks.find(name).ok()).collect()
+    record.networks.keys().filter_map(|name| live.networks().find(name).ok()).collect()
 }
 
 /// The networks of the store at that folder.
@@ -245,6 +263,15 @@ pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerErro
     let request = request(record, None, &links::find(record, &containers).unwrap_or_default())?;
     let (hosts, resolv_conf) = crate::network::files(&networks, &places, &record.config.hostname, &request)?;
     write_files(folder, &[resolv_conf, format!("{}\n", record.config.hostname), hosts])
+}
+
+/// For the sandbox, which mounts them before they are written.
+fn make_files(folder: &Path) -> Result<(), ContainerError> {
+    for name in FILES {
+        let path = folder.join(name);
+        File::options().create(true).append(true).open(&path).at("create", &path)?;
+    }
+    Ok(())
 }
 
 /// Written in place: a running container has them mounted.

@@ -15,6 +15,7 @@ use super::endpoint::{Endpoint, Endpoints};
 use super::error::{Doing, NetworkError};
 use super::firewall::{self, Way, Ways};
 use super::fresh::FreshNamespace;
+use super::netlink::Socket;
 use super::networks::Networks;
 use super::publish::{self, Listener, PortRequest, Published};
 use super::record::{BRIDGE, NetworkRecord};
@@ -57,6 +58,8 @@ pub struct Live {
     published: Vec<Published>,
     isolation: NetworkIsolation,
     warning: Option<String>,
+    /// Until its places are made.
+    unconnected: Option<Unconnected>,
     /// It had a way out that could break off.
     is_carried: bool,
     request: NetworkRequest,
@@ -64,9 +67,20 @@ pub struct Live {
     networks: Networks,
 }
 
+/// What the places of a container are made with.
+#[derive(Debug)]
+struct Unconnected {
+    /// A netlink socket in its namespace.
+    socket: Socket,
+    listeners: Vec<(Published, Listener)>,
+    /// Why there is no way out, where that is known.
+    closed: Option<NetworkError>,
+}
+
 impl Live {
-    /// `fresh` is taken where a namespace is needed.
-    pub fn start(
+    /// Decides where its network is; the places in it are made by [`Self::connect`]. `fresh` is taken where a namespace is
+    /// needed.
+    pub fn begin(
         networks: &Networks,
         owner: &Owner,
         request: &NetworkRequest,
@@ -80,6 +94,7 @@ impl Live {
             published: Vec::new(),
             isolation: NetworkIsolation::Empty,
             warning: None,
+            unconnected: None,
             is_carried: false,
             request: request.clone(),
             owner: owner.clone(),
@@ -89,12 +104,12 @@ impl Live {
             Mode::Host => live.isolation = NetworkIsolation::Host,
             Mode::None => {}
             Mode::OfProcess(pid) => live.isolation = NetworkIsolation::Namespace(Arc::new(namespace_of(*pid)?)),
-            Mode::Networks(requests) => match networks.open() {
+            Mode::Networks(_) => match networks.open() {
                 Err(reason) if reason.is_no_pasta() && live.could_have_hosts() => live.take_hosts(&reason),
-                Err(reason) if reason.is_no_way_out() => live.connect(requests, fresh, Some(reason))?,
+                Err(reason) if reason.is_no_way_out() => live.take_namespace(fresh, Some(reason))?,
                 opened => {
                     opened?;
-                    live.connect(requests, fresh, None)?;
+                    live.take_namespace(fresh, None)?;
                 }
             },
         }
@@ -102,22 +117,32 @@ impl Live {
     }
 
     /// `closed` is why there is no way out, where that is known.
-    fn connect(
+    fn take_namespace(
         &mut self,
-        requests: &[EndpointRequest],
         fresh: Option<FreshNamespace>,
         closed: Option<NetworkError>,
     ) -> Result<(), NetworkError> {
+        // A taken port is said before anything is made.
+        let listeners = publish::listen(&self.request.ports)?;
+        let FreshNamespace { descriptor, socket } = fresh.map_or_else(FreshNamespace::make, Ok)?;
+        self.isolation = NetworkIsolation::Namespace(Arc::new(descriptor));
+        self.unconnected = Some(Unconnected { socket, listeners, closed });
+        Ok(())
+    }
+
+    /// Makes its places in networks, and all that belongs to them. To be called before the program starts.
+    pub fn connect(&mut self) -> Result<(), NetworkError> {
+        let Some(Unconnected { socket: inside, listeners, closed }) = self.unconnected.take() else { return Ok(()) };
+        let (NetworkIsolation::Namespace(namespace), Mode::Networks(requests)) = (&self.isolation, &self.request.mode)
+        else {
+            return Ok(());
+        };
         // Whoever starts a container is the only one to run it: what it has is of a life that was cut short.
         for record in self.networks.list()? {
             Endpoints::of(self.networks.state(), &record.id).remove(&self.owner.container);
         }
-        // A taken port is said before anything is made.
-        let listeners = publish::listen(&self.request.ports)?;
-        let FreshNamespace { descriptor, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
-        let namespace = Arc::new(descriptor);
         let (networks, owner, places) = (&self.networks, &self.owner, &mut self.places);
-        let place = Inside { namespace: &namespace, socket: &inside };
+        let place = Inside { namespace, socket: &inside };
         networks.machine().within(|| {
             for request in requests {
                 let record = networks.find(&request.network)?;
@@ -130,7 +155,6 @@ impl Live {
         by_priority.sort_by_key(|(request, _)| std::cmp::Reverse(request.gateway_priority));
         attach::route(&inside, &gateways(by_priority.iter().map(|(_, (record, _))| record))?)?;
         self.publish(listeners)?;
-        self.isolation = NetworkIsolation::Namespace(namespace);
         if self.places.iter().any(|(record, _)| record.name != BRIDGE) {
             self.resolve_names()?;
         }
@@ -227,8 +251,12 @@ impl Live {
         Ways::open(&name, &record.interface(), &ways).doing("publish the ports (nftables)").map(Some)
     }
 
+    pub fn networks(&self) -> &Networks {
+        &self.networks
+    }
+
     /// Those that the container has a place in since it was started.
-    pub fn networks(&self) -> impl Iterator<Item = &NetworkRecord> {
+    pub fn joined(&self) -> impl Iterator<Item = &NetworkRecord> {
         self.places.iter().map(|(record, _)| record)
     }
 

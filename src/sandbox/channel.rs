@@ -35,6 +35,8 @@ pub(super) enum Order {
     Start(Box<Launch>),
     /// To be one more process of a container that runs.
     Enter(Box<Entrance>),
+    /// To the first process, which waits for it when all is mounted: what the program needs beside its files is there.
+    GoOn,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -82,7 +84,11 @@ pub(super) enum Report {
     Entered {
         pid: i32,
     },
-    /// All is prepared; the program is executed next.
+    /// All is mounted, and these had to be made for it. The first process waits for [`Order::GoOn`].
+    Mounted {
+        created: Vec<CreatedMountPoint>,
+    },
+    /// All is prepared, and these were made since; the program is executed next.
     Ready {
         created: Vec<CreatedMountPoint>,
     },

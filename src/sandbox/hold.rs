@@ -4,7 +4,7 @@ use super::channel::Channel;
 use super::container::{Container, Stdio};
 use super::error::SandboxError;
 use super::running::Running;
-use super::spawn::{begin, follow};
+use super::spawn::{Prepared, Until};
 
 /// The files are there until this is dropped.
 #[derive(Debug)]
@@ -15,8 +15,7 @@ pub struct Held {
 
 /// Makes all of the container but its program.
 pub fn hold(container: &Container) -> Result<Held, SandboxError> {
-    let (mut running, mut channel) = begin(container, Stdio::default(), true)?;
-    follow(&mut running, &mut channel, true)?;
+    let (running, channel) = Prepared::begin(container, Stdio::default(), Until::Ready)?.go_on(Until::Ready)?;
     Ok(Held { running, _channel: channel })
 }
 

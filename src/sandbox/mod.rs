@@ -60,5 +60,5 @@ pub use oci::{Places, process as process_specification, resources as resource_sp
 pub use resident::let_go_of_code;
 pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};
-pub use spawn::spawn;
+pub use spawn::{Prepared, prepare, spawn};
 pub use spawn_in::{Inside, spawn_in};

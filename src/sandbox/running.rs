@@ -89,8 +89,8 @@ impl Running {
         self.terminal = Some(terminal);
     }
 
-    pub(super) fn set_created(&mut self, created: Vec<CreatedMountPoint>) {
-        self.created = created;
+    pub(super) fn add_created(&mut self, created: Vec<CreatedMountPoint>) {
+        self.created.extend(created);
     }
 
     /// What was made in the root filesystem to mount things there, in the order it was made.

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::io;
 use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::path::PathBuf;
 use std::ptr;
 use std::sync::mpsc;
 
@@ -11,9 +12,10 @@ use rustix::thread::LinkNameSpaceType;
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report};
-use super::container::{Container, Stdio, Stream};
+use super::container::{Container, Rootfs, Stdio, Stream};
 use super::error::SandboxError;
-use super::isolation::{Namespace, Namespaces, NetworkIsolation};
+use super::isolation::{Isolation, Namespace, Namespaces, NetworkIsolation};
+use super::mount_points::remove_mount_points;
 use super::running::Running;
 use super::{CapabilitySet, executable, sysctl};
 
@@ -36,30 +38,103 @@ struct ChildPlan {
 
 /// Starts the container's program. Returns when it is executed, or with the reason why it can't be.
 pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxError> {
-    let (mut running, mut channel) = begin(container, stdio, false)?;
-    follow(&mut running, &mut channel, false)?;
-    Ok(running)
+    prepare(container, stdio)?.start()
 }
 
-/// Starts the init, and tells it what it is to do.
-pub(super) fn begin(container: &Container, stdio: Stdio, hold: bool) -> Result<(Running, Channel), SandboxError> {
-    let isolation = &container.isolation;
-    sysctl::check(&isolation.sysctls, matches!(isolation.network, NetworkIsolation::Host))?;
-    let capabilities = if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities };
-    let network = match &isolation.network {
-        NetworkIsolation::Empty => NetworkAction::Fresh,
-        NetworkIsolation::Host => NetworkAction::Keep,
-        NetworkIsolation::Namespace(_) => NetworkAction::Join,
-    };
-    let launch = Order::Start(Box::new(Launch {
-        container: container.clone(),
-        hold,
-        seccomp: if isolation.privileged { None } else { isolation.seccomp.program(capabilities) },
-        network,
-        cgroups: cgroup::container_mounts(),
-    }));
-    let cgroup = Cgroup::create(&isolation.limits, isolation.own_cgroup)?;
-    let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
+/// Starts to make a container. What its program needs beside its files can be made meanwhile.
+pub fn prepare(container: &Container, stdio: Stdio) -> Result<Prepared, SandboxError> {
+    Prepared::begin(container, stdio, Until::Executed)
+}
+
+/// How far an init goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    Mounted,
+    /// All is there but the program.
+    Ready,
+    Executed,
+}
+
+/// A container whose init mounts its files, and then waits. When this is dropped, nothing of it is left.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Both are there until one of them goes on.
+    parts: Option<(Running, Channel)>,
+    /// Where mount points are made.
+    upper: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// Starts the init, and tells it what it is to do.
+    pub(super) fn begin(container: &Container, stdio: Stdio, until: Until) -> Result<Self, SandboxError> {
+        let isolation = &container.isolation;
+        sysctl::check(&isolation.sysctls, matches!(isolation.network, NetworkIsolation::Host))?;
+        let capabilities = if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities };
+        let network = match &isolation.network {
+            NetworkIsolation::Empty => NetworkAction::Fresh,
+            NetworkIsolation::Host => NetworkAction::Keep,
+            NetworkIsolation::Namespace(_) => NetworkAction::Join,
+        };
+        let launch = Order::Start(Box::new(Launch {
+            container: container.clone(),
+            hold: until == Until::Ready,
+            seccomp: if isolation.privileged { None } else { isolation.seccomp.program(capabilities) },
+            network,
+            cgroups: cgroup::container_mounts(),
+        }));
+        let cgroup = Cgroup::create(&isolation.limits, isolation.own_cgroup)?;
+        let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
+        let running = Running::new(start_first(isolation, stdio, theirs)?, cgroup)?;
+        running.enter_cgroup()?;
+        // A write fails when the init is dead already; what it reported before says more.
+        let _ = channel.send(&launch);
+        let upper = match &container.rootfs {
+            Rootfs::Overlay(stack) => stack.upper.clone(),
+            Rootfs::Directory(path) => Some(path.clone()),
+        };
+        Ok(Self { parts: Some((running, channel)), upper })
+    }
+
+    /// Returns when the program is executed, or with the reason why it can't be.
+    pub fn start(self) -> Result<Running, SandboxError> {
+        self.go_on(Until::Executed).map(|(running, _)| running)
+    }
+
+    pub(super) fn go_on(mut self, until: Until) -> Result<(Running, Channel), SandboxError> {
+        let (mut running, mut channel) = self.parts.take().ok_or(SandboxError::InitDied)?;
+        // As above.
+        let _ = channel.send(&Order::GoOn);
+        match follow(&mut running, &mut channel, until) {
+            Ok(()) => Ok((running, channel)),
+            Err(error) => {
+                self.undo(running);
+                Err(error)
+            }
+        }
+    }
+
+    /// Ends it, and takes away what was made only to mount something there.
+    fn undo(&self, running: Running) {
+        let created = running.created_mount_points().to_vec();
+        drop(running);
+        if let Some(upper) = &self.upper {
+            // The error that is on its way says more.
+            let _ = remove_mount_points(upper, &created);
+        }
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if let Some((mut running, mut channel)) = self.parts.take() {
+            // Until it is known what it makes. When it fails, nobody asks why any more.
+            let _ = follow(&mut running, &mut channel, Until::Mounted);
+            self.undo(running);
+        }
+    }
+}
+
+fn start_first(isolation: &Isolation, stdio: Stdio, channel: OwnedFd) -> Result<i32, SandboxError> {
     let mut namespaces = libc::CLONE_NEWNS | flags_of(isolation.namespaces);
     let joined = match &isolation.network {
         NetworkIsolation::Namespace(namespace) => Some(namespace.as_raw_fd()),
@@ -69,29 +144,30 @@ pub(super) fn begin(container: &Container, stdio: Stdio, hold: bool) -> Result<(
         }
         NetworkIsolation::Host => None,
     };
-    let start = move || start_init(namespaces, joined, &stdio, &theirs);
-    let pid = match isolation.namespaces.pid {
-        Namespace::OfProcess(pid) => start_in_processes_of(pid, start)?,
-        _ => start()?,
-    };
-    let running = Running::new(pid, cgroup)?;
-    running.enter_cgroup()?;
-    // A write fails when the init is dead already; what it reported before says more.
-    let _ = channel.send(&launch);
-    Ok((running, channel))
+    let start = move || start_init(namespaces, joined, &stdio, &channel);
+    match isolation.namespaces.pid {
+        Namespace::OfProcess(pid) => start_in_processes_of(pid, start),
+        _ => start(),
+    }
 }
 
-/// Takes the init's reports until it has become the program, or, if `hold`, until all else is there.
-pub(super) fn follow(running: &mut Running, channel: &mut Channel, hold: bool) -> Result<(), SandboxError> {
+/// Takes the init's reports until it has come so far.
+pub(super) fn follow(running: &mut Running, channel: &mut Channel, until: Until) -> Result<(), SandboxError> {
     let mut ready = false;
     loop {
         match channel.receive().map_err(start_error("hear from the container's init"))? {
             Some(Report::Terminal) => {
                 running.set_terminal(channel.receive_terminal().map_err(start_error("receive the terminal"))?);
             }
+            Some(Report::Mounted { created }) => {
+                running.add_created(created);
+                if until == Until::Mounted {
+                    return Ok(());
+                }
+            }
             Some(Report::Ready { created }) => {
-                running.set_created(created);
-                if hold {
+                running.add_created(created);
+                if until == Until::Ready {
                     return Ok(());
                 }
                 ready = true;

@@ -11,7 +11,7 @@ use super::container::{Process, Stdio};
 use super::error::SandboxError;
 use super::running::Running;
 use super::seccomp::Seccomp;
-use super::spawn::{follow, start_error, start_init};
+use super::spawn::{Until, follow, start_error, start_init};
 
 /// The container that a program is to be in, and what it may do there.
 #[derive(Debug, Clone)]
@@ -46,7 +46,7 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     let mut running = Running::new(pid, None)?;
     Cgroup::of_container(inside.cgroups).add(pid)?;
     let sent = channel.send(&order);
-    follow(&mut running, &mut channel, false)?;
+    follow(&mut running, &mut channel, Until::Executed)?;
     sent.map_err(start_error("reach the process in the container"))?;
     Ok(running)
 }

@@ -81,3 +81,33 @@ fn a_volume_in_memory_is_one_for_all() {
     let (_, text) = machine.script(&["-v", "memory:/m"], "ls /m");
     assert_eq!(text, "");
 }
+
+/// What was made only to mount something there is gone again, whoever fails: the program, or the network meanwhile.
+#[test]
+fn a_container_that_did_not_start_has_changed_nothing() {
+    let Some(machine) = Machine::new() else { return };
+    let failing = |name: &str, options: &[&str], program: &str| {
+        let answer = machine.run(
+            &[&["run", "-d", "--name", name, "-v", "/new/volume"], options, &["busybox", program, "100"]].concat(),
+        );
+        assert_ne!(answer.code(), Some(0));
+        let upper = machine.0.root().join("containers").join(machine.field(name, "{{.Id}}")).join("upper");
+        let files = walkdir::WalkDir::new(&upper).into_iter().flatten().filter(|entry| !entry.file_type().is_dir());
+        assert_eq!(files.map(|entry| entry.into_path()).collect::<Vec<_>>(), Vec::<std::path::PathBuf>::new());
+        assert!(upper.exists() && !upper.join("new").exists());
+        answer.stderr()
+    };
+    assert!(failing("wrong", &["--network", "none"], "no-such-program").contains("no-such-program"));
+    if super::common::is_root() {
+        machine.says(&["network", "create", "--subnet", "10.199.77.0/24", "front"]);
+        let place = ["--network", "front", "--ip", "10.199.77.9"];
+        machine.says(&[&["run", "-d", "--name", "first"], &place[..], &["busybox", "sleep", "100"]].concat());
+        let said = failing("second", &place, "sleep");
+        assert!(said.contains("10.199.77.9"), "{said}");
+        machine.says(&["rm", "-f", "first"]);
+        machine.says(&["start", "second"]);
+        assert_eq!(machine.says(&["exec", "second", "hostname", "-i"]), "10.199.77.9");
+        machine.says(&["rm", "-f", "second"]);
+        machine.says(&["network", "rm", "front"]);
+    }
+}

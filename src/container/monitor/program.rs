@@ -46,7 +46,7 @@ impl Program {
         size: Option<(u16, u16)>,
         fresh: Option<FreshNamespace>,
     ) -> Result<Self, ContainerError> {
-        let wiring = wiring::connect(&entry.record, entry.folder(), fresh)?;
+        let mut wiring = wiring::begin(&entry.record, entry.folder(), fresh)?;
         let container = launch::prepare(&entry.record, &entry.path, &wiring)?;
         let config = &entry.record.config;
         let mut ours = Streams::default();
@@ -54,8 +54,13 @@ impl Program {
         let [rows, columns] = entry.record.host_config.console_size;
         let size = size.unwrap_or((rows, columns));
         let (mut running, foreign) = match foreign::bundle(&entry.record, entry.folder())? {
-            None => (sandbox::spawn(&container, stdio)?, None),
+            None => {
+                let prepared = sandbox::prepare(&container, stdio)?;
+                wiring.connect(&entry.record, entry.folder())?;
+                (prepared.start()?, None)
+            }
             Some(bundle) => {
+                wiring.connect(&entry.record, entry.folder())?;
                 let annotations = &entry.record.host_config.annotations;
                 let (created, running) = bundle.create(&container, annotations, size, stdio)?;
                 (running, Some(created))

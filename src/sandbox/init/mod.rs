@@ -91,6 +91,11 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     let mut points = MountPoints::new(&root.mount)?;
     standard::mount(&root, &mut points, &container.isolation, &cgroups)?;
     volumes::attach(sources, &container.mounts, &root, &mut points, &container.isolation)?;
+    let created = std::mem::take(&mut points.created);
+    channel.send(&Report::Mounted { created }).doing("report to", "rbuild")?;
+    if !matches!(channel.receive(), Ok(Some(Order::GoOn))) {
+        return Ok(());
+    }
     write_sysctls(&root, &container.isolation)?;
     let terminal = if container.process.terminal {
         Some(terminal::open(&root, &container.process.user, &mut points)?)
