@@ -160,15 +160,37 @@ pub fn definition() -> clap::Command {
     Command::augment_subcommands(Program::command())
 }
 
-/// What is needed of it to read arguments whose command is that word. To define all commands takes as long as a build in
-/// which nothing changed, so those that are typed all day are defined alone.
+/// To define all commands takes as long as most of them take, so those that are typed all day, or by scripts, are defined
+/// alone.
+const ALONE: &[(&str, fn(clap::Command) -> clap::Command)] = &[
+    ("build", super::build::Args::augment_args),
+    ("create", super::create::Args::augment_args),
+    ("exec", super::exec::Args::augment_args),
+    ("images", super::images::Args::augment_args),
+    ("inspect", super::inspect::Args::augment_args),
+    ("kill", super::kill::Args::augment_args),
+    ("load", super::load::Args::augment_args),
+    ("logs", super::logs::Args::augment_args),
+    ("ps", super::ps::Args::augment_args),
+    ("pull", super::pull::Args::augment_args),
+    ("push", super::push::Args::augment_args),
+    ("rm", super::rm::Args::augment_args),
+    ("rmi", super::rmi::Args::augment_args),
+    ("run", super::run::Args::augment_args),
+    ("save", super::save::Args::augment_args),
+    ("start", super::start::Args::augment_args),
+    ("stop", super::stop::Args::augment_args),
+    ("tag", super::tag::Args::augment_args),
+    ("wait", super::wait::Args::augment_args),
+    (crate::store::SYNC_COMMAND, |command| command),
+];
+
+/// What is needed of it to read arguments whose command is that word.
 fn definition_for(word: &str) -> clap::Command {
-    let alone = |command| Program::command().subcommand(command);
-    match word {
-        "build" => alone(super::build::Args::augment_args(clap::Command::new("build"))),
-        "--version" | "-V" => Program::command(),
-        "run" => alone(super::run::Args::augment_args(clap::Command::new("run"))),
-        _ => definition(),
+    match ALONE.iter().find(|(name, _)| *name == word) {
+        Some((name, define)) => Program::command().subcommand(define(clap::Command::new(*name))),
+        None if matches!(word, "--version" | "-V") => Program::command(),
+        None => definition(),
     }
 }
 
@@ -333,4 +355,23 @@ fn sync_store(global: &Global) -> Result<ExitCode, CliError> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_alone_is_defined_as_among_all() {
+        for (name, _) in ALONE {
+            let help = |mut all: clap::Command| {
+                all.build();
+                let command = all.find_subcommand_mut(name).expect("it is defined");
+                command.render_long_help().to_string()
+            };
+            if *name != crate::store::SYNC_COMMAND {
+                assert_eq!(help(definition_for(name)), help(definition()), "{name}");
+            }
+        }
+    }
 }
