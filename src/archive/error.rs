@@ -1,5 +1,3 @@
-use std::path::PathBuf;
-
 use crate::digest::BlobDigest;
 use crate::image::{BrokenInvariant, ImageDocumentError, InvalidReference};
 use crate::io_error::IoError;
@@ -62,6 +60,4 @@ pub enum ArchiveError {
         #[source]
         source: InvalidReference,
     },
-    #[error("`{}` is not an OCI layout: it has no index.json", path.display())]
-    NotALayout { path: PathBuf },
 }

@@ -38,11 +38,10 @@ pub struct Fault {
     pub located: Located,
 }
 
-/// What a Dockerfile offers, with the file itself.
+/// What a Dockerfile offers, with its text.
 #[derive(Debug)]
 pub struct Described<T> {
     pub description: T,
-    pub file_name: String,
     pub source: Vec<u8>,
 }
 
@@ -97,7 +96,7 @@ pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Ta
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     file.dockerfile(&parse)?;
-    Ok(Described { description: outline::targets(&parse), file_name: file.name, source: file.bytes })
+    Ok(Described { description: outline::targets(&parse), source: file.bytes })
 }
 
 /// What the target can be given.
@@ -113,7 +112,7 @@ pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outlin
     };
     let description = outline::outline(&parse, parsed, &wanted)
         .map_err(|error| BuildError::Located(file.locate(error.lines, &error.to_string(), None)))?;
-    Ok(Described { description, file_name: file.name, source: file.bytes })
+    Ok(Described { description, source: file.bytes })
 }
 
 fn plan_fault(parsed: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> Option<PlanError> {

@@ -31,8 +31,6 @@ pub enum BuildError {
     LintViolations { message: String, findings: Box<Findings> },
     #[error("invalid build argument BUILDKIT_DOCKERFILE_CHECK")]
     CheckArgument(#[source] CheckOptionError),
-    #[error("the Dockerfile `{path}` is empty")]
-    EmptyDockerfile { path: String },
     #[error(
         "the Dockerfile names the frontend `{image}`; rbuild has the language of docker/dockerfile built in and runs no other"
     )]

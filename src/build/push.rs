@@ -61,10 +61,6 @@ impl registry::Progress for Watcher<'_> {
         self.progress.event(blob, event);
     }
 
-    fn note(&self, text: &str) {
-        self.progress.note(text);
-    }
-
     fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
     }

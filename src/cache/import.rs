@@ -153,10 +153,6 @@ pub struct Found {
 }
 
 impl Imports {
-    pub fn is_empty(&self) -> bool {
-        self.caches.is_empty()
-    }
-
     /// What the first cache that knows the key says; and all caches that have the layer.
     pub fn find(&self, key: &CacheKey) -> Option<Found> {
         let known = || self.caches.iter().filter_map(|cache| Some((cache, cache.document.records.get(key)?.layer)));

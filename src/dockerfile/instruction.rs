@@ -125,33 +125,6 @@ pub struct DeviceRequest {
     pub required: bool,
 }
 
-/// How the heredocs of a RUN are to be used.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HeredocUse<'a> {
-    /// There are none.
-    None,
-    /// The only word is a heredoc whose body starts with `#!`: the body is a program.
-    Program(&'a Heredoc),
-    /// The only word is a heredoc: its body is what the shell runs, unexpanded.
-    Script(&'a Heredoc),
-    /// The shell gets the line, and the bodies below it as they stand in the file.
-    Shell(String),
-}
-
-impl Run {
-    /// What runs when there are heredocs.
-    pub fn heredoc_use(&self) -> HeredocUse<'_> {
-        let (Some(first), CommandLine::Shell(line)) = (self.heredocs.first(), &self.command) else {
-            return HeredocUse::None;
-        };
-        if super::heredoc::opening(line).is_none() {
-            let bodies = self.heredocs.iter().map(|heredoc| format!("\n{}{}", heredoc.raw, heredoc.name));
-            return HeredocUse::Shell(std::iter::once(line.clone()).chain(bodies).collect());
-        }
-        if first.raw.starts_with("#!") { HeredocUse::Program(first) } else { HeredocUse::Script(first) }
-    }
-}
-
 /// A `COPY` or an `ADD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {

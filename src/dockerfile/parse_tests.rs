@@ -1,6 +1,6 @@
 use super::*;
 use crate::dockerfile::excerpt::Span;
-use crate::dockerfile::{Command, CommandLine, HeredocUse, Run, Source};
+use crate::dockerfile::{Command, CommandLine, Run, Source};
 
 fn run(source: &str) -> Run {
     let file = parse(source.as_bytes()).result.unwrap();
@@ -23,15 +23,12 @@ fn places_lead_back_through_continuations_and_comments() {
 }
 
 #[test]
-fn heredocs_of_run_have_three_uses() {
+fn heredocs_of_run_have_their_bodies() {
     let script = run("FROM a\nRUN <<-EOF\n\tone\n\tEOF\n");
-    let HeredocUse::Script(heredoc) = script.heredoc_use() else { panic!("{script:?}") };
-    assert_eq!((heredoc.content.as_str(), heredoc.raw.as_str()), ("one\n", "\tone\n"));
-    let program = run("FROM a\nRUN <<EOF\n#!/bin/x\nEOF\n");
-    assert!(matches!(program.heredoc_use(), HeredocUse::Program(_)));
-    let shell = run("FROM a\nRUN cat <<A <<B\na\nA\nb\nB\n");
-    assert_eq!(shell.heredoc_use(), HeredocUse::Shell("cat <<A <<B\na\nA\nb\nB".to_owned()));
-    assert_eq!(run("FROM a\nRUN [\"<<EOF\"]\n").heredoc_use(), HeredocUse::None);
+    let bodies = |run: &Run| run.heredocs.iter().map(|it| (it.content.clone(), it.raw.clone())).collect::<Vec<_>>();
+    assert_eq!(bodies(&script), [("one\n".to_owned(), "\tone\n".to_owned())]);
+    assert_eq!(bodies(&run("FROM a\nRUN cat <<A <<B\na\nA\nb\nB\n")).len(), 2);
+    assert!(run("FROM a\nRUN [\"<<EOF\"]\n").heredocs.is_empty());
 }
 
 #[test]

@@ -87,11 +87,6 @@ impl ImageConfig {
         self.history.push(History { empty_layer: false, ..history });
     }
 
-    /// Records an instruction that changed the config only.
-    pub fn push_empty_layer(&mut self, history: History) {
-        self.history.push(History { empty_layer: true, ..history });
-    }
-
     /// The bytes of this config, deterministic; their SHA-256 is the image ID.
     pub fn to_bytes(&self) -> Vec<u8> {
         json::to_vec(self).expect("a config has string keys only, and writing to memory does not fail")

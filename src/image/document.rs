@@ -40,10 +40,6 @@ impl<T> Document<T> {
         self.digest
     }
 
-    pub fn value(&self) -> &T {
-        &self.value
-    }
-
     pub fn into_value(self) -> T {
         self.value
     }

@@ -69,7 +69,7 @@ mod tests {
     fn config() -> ImageConfig {
         let mut config = ImageConfig::scratch(&Platform::new("linux", "amd64", ""));
         config.push_layer(DiffId::from_bytes([1; 32]), History::default());
-        config.push_empty_layer(History::default());
+        config.history.push(History { empty_layer: true, ..History::default() });
         config
     }
 

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::endpoint::Endpoint;
-use super::publish::Published;
 use super::record::{BRIDGE, NetworkRecord};
 use super::subnet::Subnet;
 
@@ -118,9 +117,4 @@ pub fn network(record: &NetworkRecord, endpoints: &[Endpoint]) -> Value {
         fields.extend(after);
     }
     value
-}
-
-/// As `ps` shows them: `0.0.0.0:9999->8888/tcp`.
-pub fn port_text(published: &Published) -> String {
-    format!("{}->{}/{}", published.host, published.container, published.protocol)
 }

@@ -35,7 +35,7 @@ mod subnet;
 use std::path::Path;
 
 pub use attach::{EndpointRequest, Owner, parse_hardware_address};
-pub use describe::{network as describe_network, place as describe_place, port_text};
+pub use describe::{network as describe_network, place as describe_place};
 pub use endpoint::Endpoint;
 pub use error::NetworkError;
 pub use fresh::FreshNamespace;

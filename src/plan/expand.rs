@@ -24,14 +24,6 @@ impl Environment {
         }
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
-    }
-
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
-    }
-
     pub fn to_vec(&self) -> Vec<(String, String)> {
         self.0.clone()
     }

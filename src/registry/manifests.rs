@@ -75,20 +75,6 @@ impl Repository {
         Ok(Request { name: name_of(self, identifier), ..request.accept(&accepted.join(", ")) })
     }
 
-    /// The digest that the tag means, without its manifest; nothing when there is no such tag, or when the registry does
-    /// not tell.
-    pub fn manifest_digest(&self, identifier: &str) -> Result<Option<BlobDigest>, RegistryError> {
-        let asking = self.read(async |endpoint| {
-            let request = self.manifest_request(endpoint, Method::HEAD, identifier).await?;
-            self.client.service.document(endpoint, &request, "the manifest", MANIFEST_LIMIT).await
-        });
-        match self.client.wait(asking) {
-            Ok(answer) => Ok(header(&answer.headers, DIGEST_HEADER).and_then(|digest| digest.parse().ok())),
-            Err(error) if error.is_not_found() => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Puts a manifest or index under a tag or under its digest; all that it names has to be there.
     pub fn put_manifest(&self, identifier: &str, media_type: &str, bytes: &[u8]) -> Result<BlobDigest, RegistryError> {
         let digest = BlobDigest::of(bytes);
@@ -107,16 +93,6 @@ impl Repository {
             }
             _ => Ok(digest),
         }
-    }
-
-    /// Removes a manifest; many registries do not allow it.
-    pub fn delete_manifest(&self, identifier: &str) -> Result<(), RegistryError> {
-        let endpoint = self.origin();
-        self.client.wait(async {
-            let request = self.prepare(endpoint, Method::DELETE, &format!("manifests/{identifier}")).await?;
-            let request = Request { name: name_of(self, identifier), ..request };
-            self.client.service.document(endpoint, &request, "the answer", MANIFEST_LIMIT).await.map(drop)
-        })
     }
 
     /// All tags of the repository, in the registry's order.

@@ -25,10 +25,6 @@ pub trait Progress: Sync {
     fn is_cancelled(&self) -> bool {
         false
     }
-    /// Something that the user should know, and that is no error.
-    fn note(&self, text: &str) {
-        let _ = text;
-    }
 }
 
 /// Tells nothing.

@@ -29,6 +29,6 @@ pub use error::{SolveError, StepError};
 pub use explain::{Explained, Explainer};
 pub use network::BuildNetwork;
 pub use progress::{Event, Progress, TaskEvent};
-pub use remote::{NoRecords, RemoteRecord, RemoteRecords};
+pub use remote::{RemoteRecord, RemoteRecords};
 pub use scheduler::{Solved, solve};
 pub use settings::{Contexts, DeviceAccess, OpenContextError, RunSettings, Secret, Solver};

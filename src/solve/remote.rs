@@ -30,23 +30,6 @@ pub struct RemoteRecord {
     pub blobs: Vec<RemoteBlob>,
 }
 
-/// No caches.
-pub struct NoRecords;
-
-impl RemoteRecords for NoRecords {
-    fn find(&self, _: &CacheKey) -> Option<RemoteRecord> {
-        None
-    }
-
-    fn outline(&self, _: &DiffId) -> Option<Result<Vec<u8>, String>> {
-        None
-    }
-
-    fn fill_mount(&self, _: &str, _: &Path) -> Option<Result<(), String>> {
-        None
-    }
-}
-
 impl Solver<'_> {
     /// The layer that the step with this key made, here or elsewhere. From elsewhere only what it is gets here.
     pub(super) fn recorded(&self, key: &CacheKey) -> Result<Option<StepLayer>, StepError> {

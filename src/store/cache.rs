@@ -57,10 +57,4 @@ impl Store {
             .execute(params![parent, tree.as_bytes(), diff_id.as_bytes()])?;
         Ok(())
     }
-
-    /// Forgets all cache records; layers that only they needed are removed with `remove_unused_layers`.
-    pub fn clear_cache(&self) -> Result<(), StoreError> {
-        self.database().execute_batch("DELETE FROM cache; DELETE FROM trees;")?;
-        Ok(())
-    }
 }

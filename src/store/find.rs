@@ -68,14 +68,6 @@ impl Store {
         }
     }
 
-    /// As [`Store::find_image`]; of a name that means several images the one that runs best on `platform`, if any does.
-    pub fn find_image_for(&self, word: &str, platform: &Platform) -> Result<FoundImage, FindImageError> {
-        let found = self.find_image(word)?;
-        let Some(reference) = &found.reference else { return Ok(found) };
-        let id = self.tag_for(&reference.to_string(), platform)?.unwrap_or(found.id);
-        Ok(FoundImage { id, ..found })
-    }
-
     /// The image that the name means on `platform`: of several the one that runs best there, or else the one that the
     /// name stands for.
     pub fn tag_for(&self, name: &str, platform: &Platform) -> Result<Option<ImageId>, StoreError> {

@@ -71,10 +71,6 @@ impl Progress for Bars {
             }
         }
     }
-
-    fn note(&self, text: &str) {
-        let _ = self.all.println(text);
-    }
 }
 
 impl Drop for Bars {

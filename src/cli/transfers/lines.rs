@@ -53,8 +53,4 @@ impl Progress for Lines {
             self.say(&format!("{}: {words}", truncate_id(&blob.to_string())));
         }
     }
-
-    fn note(&self, text: &str) {
-        self.say(text);
-    }
 }

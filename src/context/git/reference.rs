@@ -43,11 +43,6 @@ impl GitReference {
         redacted(&self.remote)
     }
 
-    /// The full name of a commit is asked for.
-    pub fn is_commit(&self) -> bool {
-        self.reference.as_deref().is_some_and(is_commit)
-    }
-
     fn take(&mut self, url: &str, key: &str, value: &str) -> Result<(), GitError> {
         match key {
             "ref" => self.set_reference(url, value),
