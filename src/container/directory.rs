@@ -22,7 +22,7 @@ pub(super) const STATE: &str = "state.json";
 pub(super) const LOCK: &str = "lock";
 const CHANGE_LOCK: &str = "change.lock";
 const AUTO_REMOVE: &str = "auto-remove";
-/// How often a lock is asked for, a millisecond apart.
+/// How often somebody else may have a lock that is asked for, a millisecond apart.
 const TAKE_ATTEMPTS: usize = 50;
 /// How many made-up names are tried.
 const ATTEMPTS: usize = 30;
@@ -338,12 +338,8 @@ impl Entry {
     /// Makes this process the one that runs the container.
     pub(super) fn take(&self) -> Result<Running, ContainerError> {
         let file = lock_file(&self.path)?;
-        // Others look for a moment only whether it is locked.
-        for _ in 0..TAKE_ATTEMPTS {
-            if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-                return Ok(Running { lock: file });
-            }
-            std::thread::sleep(std::time::Duration::from_millis(1));
+        if take_lock(&file).at("lock", self.path.join(LOCK))? {
+            return Ok(Running { lock: file });
         }
         Err(ContainerError::IsRunning { name: self.record.plain_name().to_owned() })
     }
@@ -374,6 +370,23 @@ fn lock_file(path: &Path) -> Result<File, ContainerError> {
     Ok(File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?)
 }
 
+/// Whether it could be taken: not where somebody has it. Those who only look whether it is locked share it for a moment,
+/// which is long on a machine where many wait for a processor: they are waited for.
+fn take_lock(file: &File) -> std::io::Result<bool> {
+    let mut refusals = 0;
+    while refusals < TAKE_ATTEMPTS {
+        if flock(file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            return Ok(true);
+        }
+        match flock(file, FlockOperation::NonBlockingLockShared) {
+            Ok(()) => flock(file, FlockOperation::Unlock)?,
+            Err(_) => refusals += 1,
+        }
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
+    Ok(false)
+}
+
 /// Nothing is made: the folder may be on its way out.
 pub(super) fn is_locked(path: &Path) -> Result<bool, ContainerError> {
     let path = path.join(LOCK);
@@ -396,6 +409,22 @@ mod tests {
         assert_eq!(containers.ids().unwrap(), [first.id.as_str()]);
         containers.remove_own(&first.id).unwrap();
         containers.reserve(Some("web")).unwrap();
+    }
+
+    #[test]
+    fn who_looks_at_a_lock_is_waited_for_and_who_has_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || lock_file(folder.path()).unwrap();
+        let (looking, asking) = (open(), open());
+        flock(&looking, FlockOperation::LockShared).unwrap();
+        std::thread::scope(|scope| {
+            let taken = scope.spawn(|| take_lock(&asking).unwrap());
+            std::thread::sleep(std::time::Duration::from_millis(4 * TAKE_ATTEMPTS as u64));
+            assert!(!taken.is_finished());
+            drop(looking);
+            assert!(taken.join().unwrap());
+        });
+        assert!(!take_lock(&open()).unwrap());
     }
 
     #[test]
