@@ -75,7 +75,7 @@ fn what_the_options_say_holds_for_an_ordinary_user() {
 
 fn what_options_say(machine: &Machine) {
     let (_, output) = machine.shell(&["-u", "app", "-e", "A=1", "-w", "/new/place"], "id; pwd; echo $A $HOME");
-    assert_eq!(output, "uid=1000(app) gid=1000(app) groups=1000(app),50(more)\n/new/place\n1 /home/app\n");
+    assert_eq!(output, "uid=1000(app) gid=1000(app) groups=50(more),1000(app)\n/new/place\n1 /home/app\n");
     let (_, output) =
         machine.shell(&["--hostname", "name", "--add-host", "db:10.0.0.9"], "cat /etc/hostname /etc/hosts");
     assert!(output.starts_with("name\n") && output.contains("10.0.0.9\tdb\n"), "{output}");
