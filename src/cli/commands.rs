@@ -160,9 +160,12 @@ pub fn definition() -> clap::Command {
     Command::augment_subcommands(Program::command())
 }
 
+/// Gives a command its arguments.
+type Define = fn(clap::Command) -> clap::Command;
+
 /// To define all commands takes as long as most of them take, so those that are typed all day, or by scripts, are defined
 /// alone.
-const ALONE: &[(&str, fn(clap::Command) -> clap::Command)] = &[
+const ALONE: &[(&str, Define)] = &[
     ("build", super::build::Args::augment_args),
     ("create", super::create::Args::augment_args),
     ("exec", super::exec::Args::augment_args),

@@ -160,7 +160,7 @@ mod tests {
     #[test]
     fn names_and_files_are_found_wherever_they_are() {
         let names: Vec<String> = (0..200).map(|number| format!("{number:03}")).collect();
-        let kind = |number: usize| if number % 3 == 0 { FileKind::Directory } else { FileKind::Regular };
+        let kind = |number: usize| if number.is_multiple_of(3) { FileKind::Directory } else { FileKind::Regular };
         let mut builder = FolderBuilder::new(b"d", false);
         for (number, name) in names.iter().enumerate() {
             builder.push(&child(name, kind(number)));

@@ -167,7 +167,11 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
     /// In layers that share files, each has several names but most have only one in this layer.
     fn may_have_names(&self, status: &Status) -> bool {
         let path = Path::new(OsStr::from_bytes(&self.path));
-        !status.kind.is_directory() && !(status.kind == FileKind::Regular && self.known.has_one_name(path))
+        match status.kind {
+            FileKind::Directory => false,
+            FileKind::Regular => !self.known.has_one_name(path),
+            _ => true,
+        }
     }
 
     fn subdirectory(&mut self, parents: &[OwnedFd], name: &CStr, status: &Status) -> Result<(), LayerError> {
