@@ -35,15 +35,20 @@ impl Digests {
         self.known.get(file as usize)?.get()
     }
 
+    /// Keeps what is remembered of the file, which is settled.
+    pub fn remember(&self, file: u32, digest: ContentDigest) {
+        if let Some(place) = self.known.get(file as usize) {
+            let _ = place.set(digest);
+        }
+    }
+
     /// Keeps what was learnt first of the file, and gives that.
     pub fn keep(&self, file: u32, known: Known) -> Known {
         // Said before the digest is there, so that nobody sees an unsettled one as settled.
         if !known.settled && self.digest(file).is_none() {
             self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(file);
         }
-        if let Some(place) = self.known.get(file as usize) {
-            let _ = place.set(known.digest);
-        }
+        self.remember(file, known.digest);
         self.get(file).unwrap_or(known)
     }
 }

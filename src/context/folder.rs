@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::packed::{Child, Common, Rest};
+use super::packed::{self, Child, Common, Rest};
 use crate::layer::FileKind;
 
 /// One of so many names can be jumped to.
@@ -23,7 +23,8 @@ pub(super) struct Folder {
     pub files: u32,
     /// The number of the first of them among all of the context.
     pub first_file: u32,
-    /// What is asked for next is likely to follow what was asked for last.
+    /// Where the child is that was asked for last, and the one after it: one of the two is likely to be asked for next.
+    last: AtomicU64,
     next: AtomicU64,
 }
 
@@ -82,6 +83,7 @@ impl FolderBuilder {
             marks: self.marks.into(),
             files: self.files,
             first_file: 0,
+            last: AtomicU64::new(0),
             next: AtomicU64::new(0),
         }
     }
@@ -97,24 +99,22 @@ impl Folder {
     }
 
     pub fn find(&self, name: &[u8]) -> Option<Found<'_>> {
-        let mut place = Place::from_bits(self.next.load(Ordering::Relaxed));
-        if let Some(found) = self.take(&mut place).filter(|found| found.child.name == name) {
-            self.next.store(place.to_bits(), Ordering::Relaxed);
-            return Some(found);
+        for likely in [&self.last, &self.next] {
+            let place = Place::from_bits(likely.load(Ordering::Relaxed));
+            if packed::name(self.children.get(place.offset as usize..)?) == Some(name) {
+                return self.take_noted(place);
+            }
         }
-        let is_before = |mark: &Place| self.children_from(*mark).next().is_some_and(|found| found.child.name <= name);
-        place = self.mark_before(self.marks.partition_point(is_before));
-        while let Some(found) = self.take(&mut place) {
-            match found.child.name.cmp(name) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => {
-                    self.next.store(place.to_bits(), Ordering::Relaxed);
-                    return Some(found);
-                }
+        let is_before =
+            |mark: &Place| packed::name(&self.children[mark.offset as usize..]).is_some_and(|at| at <= name);
+        let mut place = self.mark_before(self.marks.partition_point(is_before));
+        loop {
+            match packed::name(self.children.get(place.offset as usize..)?)?.cmp(name) {
+                std::cmp::Ordering::Less => _ = self.take(&mut place)?,
+                std::cmp::Ordering::Equal => return self.take_noted(place),
                 std::cmp::Ordering::Greater => return None,
             }
         }
-        None
     }
 
     /// The regular file with that number among all of the context.
@@ -130,6 +130,13 @@ impl Folder {
 
     fn children_from(&self, mut place: Place) -> impl Iterator<Item = Found<'_>> {
         std::iter::from_fn(move || self.take(&mut place))
+    }
+
+    fn take_noted(&self, mut place: Place) -> Option<Found<'_>> {
+        self.last.store(place.to_bits(), Ordering::Relaxed);
+        let found = self.take(&mut place);
+        self.next.store(place.to_bits(), Ordering::Relaxed);
+        found
     }
 
     fn take(&self, place: &mut Place) -> Option<Found<'_>> {

@@ -80,6 +80,12 @@ impl Child<'_> {
     }
 }
 
+/// The name of the first child in `bytes`.
+pub(super) fn name(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = Rest(bytes.get(1..)?);
+    rest.bytes()
+}
+
 /// What is left of packed bytes.
 pub(super) struct Rest<'a>(pub &'a [u8]);
 

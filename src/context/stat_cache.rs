@@ -13,7 +13,7 @@
 //! beside the scan's.
 
 use std::fs;
-use std::io::{self, BufReader, Read, Write as _};
+use std::io::{self, Read, Write as _};
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -118,7 +118,7 @@ pub(super) fn load(
     // Read twice, a piece at a time: of half a million files it has 30 MB.
     let Some(length) = intact(&file).at("read", path)? else { return Ok(()) };
     io::Seek::rewind(&mut &file).at("read", path)?;
-    let mut reader = Reader { rest: BufReader::with_capacity(PIECE, file).take(length), bytes: Vec::new() };
+    let mut reader = Reader { rest: file.take(length), piece: Vec::new(), at: 0 };
     let mut header = MAGIC.to_vec();
     filesystem.write(&mut header);
     if length < header.len() as u64 || reader.bytes(header.len()).at("read", path)? != header {
@@ -235,24 +235,38 @@ fn write_file(child: &Child<'_>, common: Common, digest: &ContentDigest, out: &m
 
 /// Reads a cache that has been found intact.
 struct Reader<R> {
-    rest: io::Take<BufReader<R>>,
-    bytes: Vec<u8>,
+    rest: R,
+    /// What was read, of which all before `at` was given.
+    piece: Vec<u8>,
+    at: usize,
 }
 
 impl<R: Read> Reader<R> {
     fn is_more(&mut self) -> io::Result<bool> {
-        Ok(!io::BufRead::fill_buf(&mut self.rest)?.is_empty())
+        self.fill(1)?;
+        Ok(self.at < self.piece.len())
     }
 
     fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
         let mut array = [0; N];
-        self.rest.read_exact(&mut array)?;
+        array.copy_from_slice(self.bytes(N)?);
         Ok(array)
     }
 
     fn bytes(&mut self, count: usize) -> io::Result<&[u8]> {
-        self.bytes.resize(count, 0);
-        self.rest.read_exact(&mut self.bytes)?;
-        Ok(&self.bytes)
+        self.fill(count)?;
+        let bytes = self.piece.get(self.at..self.at + count).ok_or(io::ErrorKind::UnexpectedEof)?;
+        self.at += count;
+        Ok(bytes)
+    }
+
+    /// Reads on until there are `count` bytes, or no more.
+    fn fill(&mut self, count: usize) -> io::Result<()> {
+        if self.piece.len() - self.at < count {
+            self.piece.drain(..self.at);
+            self.at = 0;
+            (&mut self.rest).take((PIECE + count) as u64).read_to_end(&mut self.piece)?;
+        }
+        Ok(())
     }
 }

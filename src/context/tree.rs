@@ -68,9 +68,7 @@ impl Context {
         let folders = Scanner::new(root, fd.as_fd(), ignore).scan()?;
         let digests = Digests::new(folders.files());
         if let Some(path) = stat_cache {
-            stat_cache::load(path, &filesystem, &folders, |file, digest| {
-                digests.keep(file, Known { digest, settled: true });
-            })?;
+            stat_cache::load(path, &filesystem, &folders, |file, digest| digests.remember(file, digest))?;
         }
         Ok(Self {
             digests,
