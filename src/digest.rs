@@ -8,6 +8,7 @@ use std::io::{self, Write};
 use std::str::FromStr;
 
 use sha2::Digest as _;
+use sha2::digest::common::hazmat::SerializableState as _;
 
 /// A string that is not `sha256:` and 64 lower-case hexadecimal digits (or not 64 such digits, for internal digests).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -168,6 +169,19 @@ impl From<DiffId> for BlobDigest {
     }
 }
 
+/// A SHA-256 that is not at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HashState {
+    pub bytes: [u8; Self::LEN],
+    /// How many bytes have been hashed.
+    pub length: u64,
+}
+
+impl HashState {
+    /// Eight words, the number of blocks, and what waits for a block to be full.
+    pub const LEN: usize = 32 + 8 + 64;
+}
+
 /// Hashes and counts what is written through it.
 pub struct HashingWriter<W> {
     inner: W,
@@ -182,6 +196,19 @@ impl<W: Write> HashingWriter<W> {
 
     pub fn written(&self) -> u64 {
         self.written
+    }
+
+    /// What was hashed so far.
+    pub fn state(&self) -> HashState {
+        HashState { bytes: self.hasher.serialize().into(), length: self.written }
+    }
+
+    /// Goes on as if all that `state` stands for had been written; it reaches the inner writer never. False when it is
+    /// no state.
+    pub fn resume(&mut self, state: &HashState) -> bool {
+        let Ok(hasher) = sha2::Sha256::deserialize(&state.bytes.into()) else { return false };
+        (self.hasher, self.written) = (hasher, state.length);
+        true
     }
 
     /// The inner writer, the SHA-256 of all that was written, and its length.
@@ -252,6 +279,19 @@ mod tests {
     fn what_is_no_digest_is_refused() {
         for text in ["", "sha256:", "sha256:E3B0", "md5:00", &format!("sha256:{}", "A".repeat(64))] {
             assert!(text.parse::<BlobDigest>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn hashing_goes_on_where_it_was_left() {
+        for left in [0, 1, 64, 512, 1000] {
+            let text: Vec<u8> = (0..1000u32).map(|number| number as u8).collect();
+            let mut first = HashingWriter::new(io::sink());
+            first.write_all(&text[..left]).unwrap();
+            let mut second = HashingWriter::new(Vec::new());
+            assert!(second.resume(&first.state()));
+            second.write_all(&text[left..]).unwrap();
+            assert_eq!(second.finish(), (text[left..].to_vec(), BlobDigest::of(&text), 1000));
         }
     }
 

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::directory::{self, Status};
 use super::header::{Record, TypeFlag};
-use super::stream::{FileError, StreamWriter};
+use super::marks::Marks;
+use super::output::{Folders, Form, HeldFile, Output};
+use super::stream::StreamWriter;
 use super::{FileKind, LayerError, xattrs};
 use crate::digest::{ContentDigest, DiffId, FieldHasher, TreeDigest};
 use crate::io_error::{AtPath, IoError};
@@ -27,6 +29,27 @@ pub trait KnownDigests {
     fn has_one_name(&self, _path: &Path) -> bool {
         false
     }
+
+    /// All of the short file at `path` that the stream says of it, where that is sure; it has one name and no extended
+    /// attributes.
+    fn said(&self, _path: &Path) -> Option<SaidFile> {
+        None
+    }
+}
+
+/// A regular file that nobody looks at but for its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SaidFile {
+    pub mode: u32,
+    pub owner: (u32, u32),
+    pub mtime: i64,
+    pub size: u64,
+    pub digest: ContentDigest,
+}
+
+impl SaidFile {
+    /// The largest that may be said: it is read at once.
+    pub const MOST_BYTES: u64 = 64 << 10;
 }
 
 /// A layer whose files nobody has hashed yet.
@@ -75,6 +98,25 @@ pub fn encode_stacked<P: AsRef<Path>>(
     out: impl Write + Send,
     known: &dyn KnownDigests,
 ) -> Result<Encoded, LayerError> {
+    Ok(encode_from(folders, out, known, &Marks::default())?.0)
+}
+
+/// The same for nothing but the digests. Where the stream begins as one of those that `earlier` is of, that part is not
+/// read again. Gives the places of this stream, too.
+pub fn hash_stacked<P: AsRef<Path>>(
+    folders: &[P],
+    known: &dyn KnownDigests,
+    earlier: &Marks,
+) -> Result<(Encoded, Marks), LayerError> {
+    encode_from(folders, io::sink(), known, earlier)
+}
+
+fn encode_from<P: AsRef<Path>>(
+    folders: &[P],
+    out: impl Write + Send,
+    known: &dyn KnownDigests,
+    earlier: &Marks,
+) -> Result<(Encoded, Marks), LayerError> {
     rights::need();
     let open = |folder: &P| directory::open_root(folder.as_ref()).at("open", folder.as_ref());
     let roots: Vec<OwnedFd> = folders.iter().rev().map(open).collect::<Result<_, _>>()?;
@@ -83,7 +125,7 @@ pub fn encode_stacked<P: AsRef<Path>>(
         let mut encoder = Encoder {
             root: shown,
             known,
-            stream: StreamWriter::new(out, scope),
+            output: Output::new(Folders { roots: &roots, shown }, StreamWriter::new(out, scope), earlier),
             tree: FieldHasher::new(TREE_TAG),
             content: blake3::Hasher::new(),
             path: Vec::new(),
@@ -93,10 +135,10 @@ pub fn encode_stacked<P: AsRef<Path>>(
             entries: 0,
         };
         encoder.directory(&roots)?;
-        encoder.stream.append_zeros(1024)?;
-        let Encoder { stream, tree, content_bytes, entries, .. } = encoder;
-        let (_, diff_id, stream_len) = stream.finish()?;
-        Ok(Encoded { diff_id, tree: TreeDigest::from_bytes(tree.finish()), stream_len, content_bytes, entries })
+        let Encoder { output, tree, content_bytes, entries, .. } = encoder;
+        let (diff_id, stream_len, marks) = output.finish()?;
+        let tree = TreeDigest::from_bytes(tree.finish());
+        Ok((Encoded { diff_id, tree, stream_len, content_bytes, entries }, marks))
     })
 }
 
@@ -109,7 +151,7 @@ struct Link {
 struct Encoder<'a, 'scope, 'env, W> {
     root: &'a Path,
     known: &'a dyn KnownDigests,
-    stream: StreamWriter<'scope, 'env, W>,
+    output: Output<'a, 'scope, 'env, W>,
     tree: FieldHasher,
     content: blake3::Hasher,
     /// Of the entry at hand, relative to the root.
@@ -139,6 +181,9 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
     /// `parents`: the topmost one that has the name, and those below it.
     fn entry(&mut self, parents: &[OwnedFd], name: &CStr) -> Result<(), LayerError> {
         let Some(parent) = parents.first() else { return Ok(()) };
+        if let Some(file) = self.known.said(Path::new(OsStr::from_bytes(&self.path))) {
+            return self.said_file(parent, name, &file);
+        }
         let status = directory::status(parent, name).map_err(|error| self.io("stat", error))?;
         if status.kind.is_whiteout() {
             return self.whiteout(name.to_bytes());
@@ -210,16 +255,48 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
         self.path = path;
         self.content_bytes += status.size;
         let known = self.known.content_digest(Path::new(OsStr::from_bytes(&self.path)));
+        if let (Some(digest), true) = (known, self.output.is_holding()) {
+            let form = if status.is_sparse() { Form::Sparse } else { Form::Dense };
+            self.output.hold(HeldFile { path: self.path.clone(), size: status.size, form });
+            self.tree.field(digest.as_bytes());
+            return Ok(());
+        }
         let digest = if known.is_none() { Some(self.content.reset()) } else { None };
-        let appended = self.stream.append_file(file.as_fd(), status.size, status.is_sparse(), digest);
-        appended.map_err(|error| match error {
-            FileError::Short => LayerError::Changed { path: self.full_path() },
-            FileError::Read(error) => self.io("read", error),
-            FileError::Stream(error) => error,
-        })?;
+        let stream = self.output.stream()?;
+        let appended = stream.append_file(file.as_fd(), status.size, status.is_sparse(), digest);
+        appended.map_err(|error| error.of(self.full_path()))?;
         let digest = known.unwrap_or_else(|| ContentDigest::from_bytes(*self.content.finalize().as_bytes()));
         self.tree.field(digest.as_bytes());
-        self.stream.pad()
+        self.output.stream()?.pad()
+    }
+
+    fn said_file(&mut self, parent: &OwnedFd, name: &CStr, file: &SaidFile) -> Result<(), LayerError> {
+        let path = std::mem::take(&mut self.path);
+        let SaidFile { mode, owner: (uid, gid), mtime, size, digest } = *file;
+        let flag = TypeFlag::Regular;
+        self.record(&Record {
+            path: &path,
+            flag,
+            mode,
+            uid,
+            gid,
+            mtime,
+            size,
+            link: b"",
+            device: (0, 0),
+            xattrs: &[],
+        })?;
+        self.path = path;
+        self.content_bytes += size;
+        self.tree.field(digest.as_bytes());
+        if self.output.is_holding() {
+            self.output.hold(HeldFile { path: self.path.clone(), size, form: Form::Said });
+            return Ok(());
+        }
+        let file = directory::open_file(parent, name).map_err(|error| self.io("open", error))?;
+        let stream = self.output.stream()?;
+        stream.append_said(file.as_fd(), size).map_err(|error| error.of(self.full_path()))?;
+        self.output.stream()?.pad()
     }
 
     fn plain(&mut self, status: &Status, flag: TypeFlag, link: &[u8], device: (u32, u32)) -> Result<(), LayerError> {
@@ -276,11 +353,12 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
     }
 
     fn record(&mut self, record: &Record<'_>) -> Result<(), LayerError> {
+        self.output.boundary(&self.tree)?;
         self.entries += 1;
         hash_record(&mut self.tree, record);
         self.header.clear();
         record.write(&mut self.header);
-        self.stream.append(&self.header)
+        self.output.header(&self.header, record.mtime)
     }
 
     fn full_path(&self) -> PathBuf {

@@ -8,7 +8,8 @@ use std::thread::{Scope, ScopedJoinHandle};
 use rustix::fs::SeekFrom;
 
 use super::LayerError;
-use crate::digest::{DiffId, HashingWriter};
+use super::marks::Marks;
+use crate::digest::{DiffId, HashState, HashingWriter};
 
 const BUFFER_LEN: usize = 256 << 10;
 /// Buffers in flight besides the one being filled.
@@ -19,12 +20,14 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 enum Piece {
     Bytes(Box<[u8]>, usize),
     Zeros(u64),
+    /// A place that is known by that.
+    Mark([u8; 32]),
 }
 
 /// What reading a file into the stream came to.
 pub(super) enum FileError {
-    /// The file has fewer bytes than it was said to have.
-    Short,
+    /// The file has other bytes than it was said to have.
+    OtherSize,
     Read(std::io::Error),
     Stream(LayerError),
 }
@@ -35,9 +38,22 @@ enum Sink<'scope, W> {
     Running {
         full: SyncSender<Piece>,
         empty: Receiver<Box<[u8]>>,
-        thread: ScopedJoinHandle<'scope, Result<HashingWriter<W>, LayerError>>,
+        thread: ScopedJoinHandle<'scope, Result<Hashed<W>, LayerError>>,
     },
     Failed,
+}
+
+/// What the other thread made of what it was given.
+struct Hashed<W> {
+    hashing: HashingWriter<W>,
+    marks: Marks,
+}
+
+/// A stream that has been written.
+pub(super) struct Ended {
+    pub(super) diff_id: DiffId,
+    pub(super) length: u64,
+    pub(super) marks: Marks,
 }
 
 pub(super) struct StreamWriter<'scope, 'env, W> {
@@ -52,6 +68,25 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
     pub(super) fn new(out: W, scope: &'scope Scope<'scope, 'env>) -> Self {
         let sink = Sink::Waiting(HashingWriter::new(out));
         Self { scope, buffer: vec![0; BUFFER_LEN].into(), filled: 0, sink, length: 0 }
+    }
+
+    pub(super) fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// Goes on from a place in a stream before; to be called before anything is appended.
+    pub(super) fn resume(&mut self, state: &HashState) {
+        if let Sink::Waiting(hashing) = &mut self.sink
+            && hashing.resume(state)
+        {
+            self.length = state.length;
+        }
+    }
+
+    /// Marks the end of what was appended.
+    pub(super) fn mark(&mut self, known_by: [u8; 32]) -> Result<(), LayerError> {
+        self.pass_on_buffer()?;
+        self.pass_on(Piece::Mark(known_by))
     }
 
     pub(super) fn append(&mut self, mut bytes: &[u8]) -> Result<(), LayerError> {
@@ -104,6 +139,31 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
         Ok(())
     }
 
+    /// Appends a file that must have `size` bytes, fewer than the buffer has room for. Mostly it is read once.
+    pub(super) fn append_said(&mut self, file: BorrowedFd<'_>, size: u64) -> Result<(), FileError> {
+        let size = size as usize;
+        if self.buffer.len() - self.filled <= size {
+            self.pass_on_buffer().map_err(FileError::Stream)?;
+        }
+        let mut got = 0;
+        while got <= size {
+            // One byte more than there should be: so many fewer say that the file ends there.
+            let target = &mut self.buffer[self.filled + got..=self.filled + size];
+            let asked = target.len();
+            match rustix::io::read(file, target) {
+                Ok(count) => {
+                    got += count;
+                    if count < asked {
+                        break;
+                    }
+                }
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(FileError::Read(error.into())),
+            }
+        }
+        if got == size { self.advance(size).map_err(FileError::Stream) } else { Err(FileError::OtherSize) }
+    }
+
     fn append_data(
         &mut self,
         file: BorrowedFd<'_>,
@@ -114,7 +174,7 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
             let room = (self.buffer.len() - self.filled).min(usize::try_from(count).unwrap_or(usize::MAX));
             let target = &mut self.buffer[self.filled..self.filled + room];
             let got = match rustix::io::read(file, &mut *target) {
-                Ok(0) => return Err(FileError::Short),
+                Ok(0) => return Err(FileError::OtherSize),
                 Ok(got) => got,
                 Err(rustix::io::Errno::INTR) => continue,
                 Err(error) => return Err(FileError::Read(error.into())),
@@ -128,10 +188,10 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
         Ok(())
     }
 
-    /// Ends the stream: its writer, its digest and its length.
-    pub(super) fn finish(mut self) -> Result<(W, DiffId, u64), LayerError> {
-        let mut hashing = match std::mem::replace(&mut self.sink, Sink::Failed) {
-            Sink::Waiting(hashing) => hashing,
+    /// Ends the stream.
+    pub(super) fn finish(mut self) -> Result<Ended, LayerError> {
+        let Hashed { mut hashing, marks } = match std::mem::replace(&mut self.sink, Sink::Failed) {
+            Sink::Waiting(hashing) => Hashed { hashing, marks: Marks::default() },
             Sink::Running { full, thread, .. } => {
                 drop(full);
                 thread.join().expect("the hashing thread does not panic")?
@@ -141,7 +201,7 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
         hashing.write_all(&self.buffer[..self.filled]).map_err(LayerError::Write)?;
         let (mut out, digest, length) = hashing.finish();
         out.flush().map_err(LayerError::Write)?;
-        Ok((out, DiffId::from_bytes(*digest.as_bytes()), length))
+        Ok(Ended { diff_id: DiffId::from_bytes(*digest.as_bytes()), length, marks })
     }
 
     fn advance(&mut self, count: usize) -> Result<(), LayerError> {
@@ -207,13 +267,15 @@ fn consume<W: Write>(
     mut hashing: HashingWriter<W>,
     pieces: &Receiver<Piece>,
     give_back: &SyncSender<Box<[u8]>>,
-) -> Result<HashingWriter<W>, LayerError> {
+) -> Result<Hashed<W>, LayerError> {
+    let mut marks = Marks::default();
     for piece in pieces {
         match piece {
             Piece::Bytes(buffer, filled) => {
                 hashing.write_all(&buffer[..filled]).map_err(LayerError::Write)?;
                 let _ = give_back.send(buffer);
             }
+            Piece::Mark(known_by) => marks.insert(known_by, hashing.state()),
             Piece::Zeros(mut count) => {
                 while count > 0 {
                     let part = count.min(ZEROS.len() as u64);
@@ -223,7 +285,7 @@ fn consume<W: Write>(
             }
         }
     }
-    Ok(hashing)
+    Ok(Hashed { hashing, marks })
 }
 
 pub(crate) fn hash_zeros(digest: &mut blake3::Hasher, mut count: u64) {

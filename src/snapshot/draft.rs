@@ -150,8 +150,8 @@ impl Draft {
         Ok(created.at("create", self.host_path(path))?.into())
     }
 
-    /// Sets the attributes of a file that `create_file` gave, now that it is full.
-    pub fn end_file(&mut self, file: &File, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
+    /// Sets the attributes of a file that `create_file` gave, now that it is full. Gives its size.
+    pub fn end_file(&mut self, file: &File, path: &Path, attributes: &Attributes) -> Result<u64, SnapshotError> {
         let stat = rustix::fs::fstat(file).at("read", self.host_path(path))?;
         let owner = attributes.owner;
         if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid) {
@@ -167,7 +167,7 @@ impl Draft {
         }
         let times = self.times(attributes.mtime.unwrap_or(self.now));
         rustix::fs::futimens(file, &times).at("set the time of", self.host_path(path))?;
-        Ok(())
+        Ok(stat.st_size as u64)
     }
 
     /// Makes a link, fifo or device, replacing what is there unless it is a folder.
@@ -298,7 +298,7 @@ impl Draft {
         let attributes = Attributes { xattrs: self.view.xattrs(path, &entry)?, ..attributes_of(&entry) };
         let mut file = self.create_file(path)?;
         std::io::copy(&mut below, &mut file).at("copy", self.host_path(path))?;
-        self.end_file(&file, path, &attributes)
+        self.end_file(&file, path, &attributes).map(drop)
     }
 
     /// Makes something new at `path` by `make`, which is given the draft's root and must fail when something is there.

@@ -103,7 +103,7 @@ impl Squash {
                 let mut to = self.draft.create_file(path)?;
                 io::copy(&mut from, &mut to).at("write", path)?;
                 self.links.insert(entry.inode, path.to_owned());
-                self.draft.end_file(&to, path, &attributes)
+                self.draft.end_file(&to, path, &attributes).map(drop)
             }
             FileKind::Symlink => {
                 let target = self.merged.read_link(path, entry)?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use crate::digest::{CacheKey, DiffId, FieldHasher, TreeDigest};
 use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
-use crate::layer::{self, KnownDigests, NothingKnown};
+use crate::layer::{self, KnownDigests, Marks, NothingKnown};
 use crate::plan::StepId;
 use crate::rights;
 use crate::snapshot::{Stack, record_of};
@@ -17,6 +17,7 @@ use crate::store::{LayerRecord, Staging, StepLayer};
 use super::error::StepError;
 use super::explain::Miss;
 use super::progress::Event;
+use super::resume::Resume;
 use super::settings::Solver;
 
 /// What was made during this build, cache or not, so that one step of two stages is executed once.
@@ -110,11 +111,13 @@ pub(super) struct NewLayer<'a> {
     pub base: Option<DiffId>,
     /// Called unless an earlier layer takes its place.
     pub kept: Option<Kept<'a>>,
+    /// What of its stream may have been hashed before.
+    pub resume: Option<Resume>,
 }
 
 impl NewLayer<'_> {
     pub fn plain() -> Self {
-        Self { known: Box::new(NothingKnown), base: None, kept: None }
+        Self { known: Box::new(NothingKnown), base: None, kept: None, resume: None }
     }
 }
 
@@ -207,7 +210,12 @@ impl Solver<'_> {
         let new = make(&staging, &directory)?;
         let mut folders: Vec<PathBuf> = new.base.iter().map(|base| self.store.layer_path(base)).collect();
         folders.push(directory);
-        let encoded = layer::encode_stacked(&folders, std::io::sink(), new.known.as_ref())?;
+        let nothing = Marks::default();
+        let earlier = new.resume.as_ref().map_or(&nothing, |resume| &resume.marks);
+        let (encoded, marks) = layer::hash_stacked(&folders, new.known.as_ref(), earlier)?;
+        if let Some(resume) = new.resume {
+            resume.keep(self.store, &marks)?;
+        }
         let record = LayerRecord { base: new.base, ..record_of(&encoded) };
         let layer = self.keep_layer(request, &folders[folders.len() - 1], &record, &encoded.tree)?;
         match new.kept {

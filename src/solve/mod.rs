@@ -19,6 +19,7 @@ mod mounts;
 mod network;
 mod progress;
 mod remote;
+mod resume;
 mod run;
 mod scheduler;
 mod settings;

@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! the list (see `list`)
-//! "rbuild copy 3\n", number of names (u32, little-endian), diffID (32 bytes), what is below the layer (32 bytes), whether
+//! "rbuild copy 4\n", number of names (u32, little-endian), diffID (32 bytes), what is below the layer (32 bytes), whether
 //!   the list is whole (u8)
 //! BLAKE3 of all that
 //! ```
@@ -35,7 +35,7 @@ use super::cursor::Lookup;
 use super::list::List;
 use super::placed::Kind;
 
-const MAGIC: &[u8] = b"rbuild copy 3\n";
+const MAGIC: &[u8] = b"rbuild copy 4\n";
 /// Bytes after the list, and those of the sum after them.
 const END: usize = MAGIC.len() + 4 + 32 + 32 + 1;
 const SUM: usize = 32;
@@ -100,29 +100,30 @@ impl Earlier {
     }
 
     /// Links the earlier file at `path` into the draft when it is the same in content and attributes. Of one that had
-    /// several names, others may come to be linked too: only one that `is_linked` now is linked to that.
+    /// several names, others may come to be linked too: only one that `is_linked` now is linked to that. Gives its size.
     pub fn link(
         &mut self,
         draft: &mut Draft,
         path: &Path,
         digest: &ContentDigest,
         (attributes, is_linked): (&Attributes, bool),
-    ) -> Result<bool, SnapshotError> {
+    ) -> Result<Option<u64>, SnapshotError> {
         let fits = |kind| kind == Kind::File || is_linked && kind == Kind::LinkedFile;
         let is_same = self.found.get(path, |file| fits(file.kind) && file.digest == *digest);
         if is_same != Some(true) || !attributes.xattrs.is_empty() {
-            return Ok(false);
+            return Ok(None);
         }
-        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(false) };
-        let Some(folder) = self.folder(parent) else { return Ok(false) };
-        let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(false) };
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        let Some(folder) = self.folder(parent) else { return Ok(None) };
+        let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(None) };
         let names: u64 = stat.st_nlink as _;
         let same = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::RegularFile
             && stat.st_mode & 0o7777 == attributes.mode
             && (stat.st_uid, stat.st_gid) == (attributes.owner.uid, attributes.owner.gid)
             && Some(stat.st_mtime) == attributes.mtime
             && names < MOST_LINKS;
-        Ok(same && draft.link_from(folder, Path::new(name), path)?)
+        let linked = same && draft.link_from(folder, Path::new(name), path)?;
+        Ok(linked.then_some(stat.st_size as u64))
     }
 
     fn folder(&mut self, path: &Path) -> Option<&OwnedFd> {

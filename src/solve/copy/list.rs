@@ -1,4 +1,4 @@
-//! What a copy put into its layer, as a file: of half a million names it has 35 MB, which nobody holds in memory. It is
+//! What a copy put into its layer, as a file: of half a million names it has 40 MB, which nobody holds in memory. It is
 //! written while they are put there, and read from its beginning beside a walk in the same order.
 //!
 //! ```text
@@ -198,7 +198,8 @@ pub(super) mod tests {
 
     pub fn file(path: &str, content: u8) -> Placed<'_> {
         let digest = ContentDigest::from_bytes([content; 32]);
-        Placed { path: path.as_bytes(), kind: Kind::File, mode: 0o644, owner: Owner::default(), mtime: 7, digest }
+        let (kind, owner) = (Kind::File, Owner::default());
+        Placed { path: path.as_bytes(), kind, mode: 0o644, owner, mtime: 7, size: 9, digest }
     }
 
     pub fn listed(folder: &Path, files: &[Placed<'_>]) -> (List, bool) {

@@ -26,6 +26,7 @@ pub(super) use source::{Facts, Files};
 use super::error::StepError;
 use super::key;
 use super::layers::{Kept, LayerRequest, Made, NewLayer};
+use super::resume::Resume;
 use super::settings::Solver;
 use cursor::Lookup;
 use earlier::{Copied, Earlier};
@@ -111,6 +112,7 @@ impl Solver<'_> {
                 Some(list) => Earlier::load(self.store, list)?,
                 None => None,
             };
+            let resume = || list.as_ref().map(|list| Resume::load(self.store, list)).transpose();
             let listing = |name| Listing::new(staging.path().join(name));
             let earlier = match earlier {
                 Some(earlier) if earlier.is_whole && earlier.below == request.below() => {
@@ -119,7 +121,8 @@ impl Solver<'_> {
                     let mut placer = Placer::new(draft, step, owner).listed(listing("differing"));
                     if stacked::place_differing(&mut placer, gathered, &earlier.list)? {
                         let known = stacked::Known::new(&placer.finish()?.0, &earlier.list);
-                        return Ok(NewLayer { known: Box::new(known), base: Some(earlier.diff_id), kept: None });
+                        let base = Some(earlier.diff_id);
+                        return Ok(NewLayer { known: Box::new(known), base, kept: None, resume: resume()? });
                     }
                     std::fs::remove_dir_all(directory).at("remove", directory)?;
                     std::fs::create_dir(directory).at("create", directory)?;
@@ -141,7 +144,7 @@ impl Solver<'_> {
             let save = |name: String| -> Kept<'_> {
                 Box::new(move |diff_id| Ok(earlier::save(self.store, &name, diff_id, &copied)?))
             };
-            Ok(NewLayer { known, base: None, kept: list.map(save) })
+            Ok(NewLayer { known, base: None, resume: resume()?, kept: list.map(save) })
         })
     }
 

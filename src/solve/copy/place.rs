@@ -95,7 +95,8 @@ impl<'a> Placer<'a> {
         let mut file = self.create_file(&target)?;
         io::copy(content, &mut file).at("write", &target)?;
         let attributes = self.changed(&attributes, FileKind::Regular);
-        Ok(self.draft.end_file(&file, &target, &attributes)?)
+        self.draft.end_file(&file, &target, &attributes)?;
+        Ok(())
     }
 
     fn place_root(&mut self, files: &Files, root: &SelectedRoot, options: &SelectOptions) -> Result<(), StepError> {
@@ -141,28 +142,28 @@ impl<'a> Placer<'a> {
         self.place_folder(target, &facts, is_root || item.is_parent)
     }
 
-    /// How the item is listed.
+    /// How the item is listed; `content` is a file's digest and its size in the layer.
     pub(super) fn placed<'p>(
         &self,
         path: &'p [u8],
         item: &SelectedItem,
         facts: &Facts,
-        digest: Option<ContentDigest>,
+        content: Option<(ContentDigest, u64)>,
     ) -> Placed<'p> {
         let kind = match item.kind {
             FileKind::Directory => Kind::Folder,
             FileKind::Symlink => Kind::Symlink,
-            FileKind::Regular if digest.is_none() => Kind::Unknown,
+            FileKind::Regular if content.is_none() => Kind::Unknown,
             FileKind::Regular if facts.hard_link.is_some() => Kind::LinkedFile,
             FileKind::Regular => Kind::File,
             _ => Kind::Node,
         };
-        let digest = digest.unwrap_or_else(|| match &facts.link_target {
-            Some(target) => ContentDigest::of(target.as_os_str().as_bytes()),
-            None => ContentDigest::of(format!("{:?}", item.kind).as_bytes()),
+        let (digest, size) = content.unwrap_or_else(|| match &facts.link_target {
+            Some(target) => (ContentDigest::of(target.as_os_str().as_bytes()), 0),
+            None => (ContentDigest::of(format!("{:?}", item.kind).as_bytes()), 0),
         });
         let Attributes { mode, owner, mtime, .. } = self.changed(&facts.attributes, item.kind);
-        Placed { path, kind, mode, owner, mtime: mtime.unwrap_or(self.draft.now()), digest }
+        Placed { path, kind, mode, owner, mtime: mtime.unwrap_or(self.draft.now()), size, digest }
     }
 
     fn list(
@@ -170,9 +171,9 @@ impl<'a> Placer<'a> {
         target: &Path,
         item: &SelectedItem,
         facts: &Facts,
-        digest: Option<ContentDigest>,
+        content: Option<(ContentDigest, u64)>,
     ) -> Result<(), StepError> {
-        let placed = self.placed(target.as_os_str().as_bytes(), item, facts, digest);
+        let placed = self.placed(target.as_os_str().as_bytes(), item, facts, content);
         Ok(self.listing.as_mut().map_or(Ok(()), |listing| listing.push(&placed))?)
     }
 
@@ -180,7 +181,7 @@ impl<'a> Placer<'a> {
     fn list_unknown(&mut self, target: &Path) -> Result<(), StepError> {
         let (owner, digest) = (Owner::default(), ContentDigest::from_bytes([0; 32]));
         let path = target.as_os_str().as_bytes();
-        let placed = Placed { path, kind: Kind::Unknown, mode: 0, owner, mtime: 0, digest };
+        let placed = Placed { path, kind: Kind::Unknown, mode: 0, owner, mtime: 0, size: 0, digest };
         Ok(self.listing.as_mut().map_or(Ok(()), |listing| listing.push(&placed))?)
     }
 
@@ -256,7 +257,8 @@ impl<'a> Placer<'a> {
         if let Some(inode) = facts.hard_link {
             if let Some(first) = self.links.get(&inode).cloned() {
                 let digest = matches!(files, Files::Context(_)).then(|| files.digest(&item.source)).transpose()?;
-                self.list(target, item, &facts, digest)?;
+                // Nobody asks for the size of a file of many names.
+                self.list(target, item, &facts, digest.map(|digest| (digest, 0)))?;
                 self.draft.hard_link(&first, target).map_err(snapshot_error)?;
                 return Ok(());
             }
@@ -271,8 +273,8 @@ impl<'a> Placer<'a> {
             // A socket comes out as an empty file.
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
                 let is_linked = facts.hard_link.is_some();
-                if let Some(digest) = self.link_earlier(files, target, item, (&attributes, is_linked))? {
-                    self.list(target, item, &facts, Some(digest))?;
+                if let Some(content) = self.link_earlier(files, target, item, (&attributes, is_linked))? {
+                    self.list(target, item, &facts, Some(content))?;
                     return Ok(());
                 }
                 let file = self.draft.create_file(target).map_err(snapshot_error)?;
@@ -280,29 +282,28 @@ impl<'a> Placer<'a> {
                     FileKind::Regular => Some(files.copy_content(&item.source, &file)?),
                     _ => None,
                 };
-                self.list(target, item, &facts, digest)?;
-                self.draft.end_file(&file, target, &attributes)?;
-                return Ok(());
+                let size = self.draft.end_file(&file, target, &attributes)?;
+                return self.list(target, item, &facts, digest.map(|digest| (digest, size)));
             }
         };
         self.draft.make_node(target, &node, &attributes).map_err(snapshot_error)?;
         self.list(target, item, &facts, None)
     }
 
-    /// The digest of the file that was linked.
+    /// The digest and the size of the file that was linked.
     fn link_earlier(
         &mut self,
         files: &Files,
         target: &Path,
         item: &SelectedItem,
         (attributes, is_linked): (&Attributes, bool),
-    ) -> Result<Option<ContentDigest>, StepError> {
+    ) -> Result<Option<(ContentDigest, u64)>, StepError> {
         let (Some(earlier), FileKind::Regular, Files::Context(_)) = (&mut self.earlier, item.kind, files) else {
             return Ok(None);
         };
         let digest = files.digest(&item.source)?;
         let linked = earlier.link(&mut self.draft, target, &digest, (attributes, is_linked)).map_err(snapshot_error)?;
-        Ok(linked.then_some(digest))
+        Ok(linked.map(|size| (digest, size)))
     }
 
     /// A file of which nobody takes the digest.

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::context::{SelectError, SelectedItem, compare_paths};
 use crate::digest::ContentDigest;
-use crate::layer::KnownDigests;
+use crate::layer::{KnownDigests, SaidFile};
 
 use super::super::error::StepError;
 use super::cursor::{Cursor, Lookup};
@@ -68,7 +68,8 @@ pub(super) fn place_differing(
             crate::layer::FileKind::Regular => Some(files.digest(&item.source)?),
             _ => None,
         };
-        let placed = placer.placed(target.as_os_str().as_bytes(), &item, &facts, digest);
+        let content = digest.map(|digest| (digest, 0));
+        let placed = placer.placed(target.as_os_str().as_bytes(), &item, &facts, content);
         if walk.has(&placed)? {
             return Ok(());
         }
@@ -104,7 +105,8 @@ impl Walk {
         let order = there.map_or(Ordering::Greater, |there| compare_paths(there.path, placed.path));
         if let (Some(there), Ordering::Equal) = (there, order) {
             // Which names are of one file is known only where all of them are written.
-            let is_same = there == *placed && placed.kind != Kind::LinkedFile;
+            // Files of one content have one size.
+            let is_same = there == Placed { size: there.size, ..*placed } && placed.kind != Kind::LinkedFile;
             let is_unfit = (there.kind == Kind::Folder) != (placed.kind == Kind::Folder);
             self.passed += 1;
             self.earlier.advance();
@@ -143,5 +145,10 @@ impl KnownDigests for Known {
 
     fn has_one_name(&self, path: &Path) -> bool {
         self.lookup(path).has_one_name(path)
+    }
+
+    /// What the earlier layer has is in its stream as it was listed.
+    fn said(&self, path: &Path) -> Option<SaidFile> {
+        if self.own.get(path, |_| ()).is_some() { None } else { self.earlier.get(path, |placed| placed.said())? }
     }
 }
