@@ -54,13 +54,15 @@ def files(count):
     time.sleep(0.2)
     row(f"{count} files, cold", [build(context)])
     row(f"{count} files, nothing changed", [build(context) for _ in range(arguments.runs)])
-    changed = []
-    for number in range(arguments.runs):
-        with open(context + "/d0/s0/f0.txt", "w") as file:
-            file.write(f"changed {number}\n")
-        time.sleep(0.2)
-        changed.append(build(context))
-    row(f"{count} files, one changed", changed)
+    # What lies before the change is not read again: the first file costs most, one in the middle half of that.
+    for name, changed in (("the first", 0), ("one in the middle", count // 2)):
+        runs = []
+        for number in range(arguments.runs):
+            with open(f"{context}/d{changed // 10000}/s{changed // 100}/f{changed % 100}.txt", "w") as file:
+                file.write(f"changed {number}\n")
+            time.sleep(0.2)
+            runs.append(build(context))
+        row(f"{count} files, {name} changed", runs)
     shutil.rmtree(context)
 
 

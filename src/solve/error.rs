@@ -114,6 +114,10 @@ impl StepError {
                  tonistiigi/binfmt --install {architecture}`"
             )),
             Self::Network(error) => error.hint().map(str::to_owned),
+            Self::Layer(LayerError::Changed { .. }) => Some(
+                "somebody changes files in the store, or has: `rbuild system check --repair` removes what is damaged"
+                    .to_owned(),
+            ),
             _ if self.is_no_space() => Some("the disk is full: free some space and build again".to_owned()),
             _ => None,
         }

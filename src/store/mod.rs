@@ -11,7 +11,7 @@
 //! downloads/            files behind http(s), owned by `context`
 //! checkouts/<hex>/      git repositories at one commit
 //! caches/<hex>/         contents of `RUN --mount=type=cache`
-//! copies/<hex>          which files a copy put into which layer, owned by `solve`
+//! copies/<hex>          which files a copy put into which layer, and where the hash of it can go on, owned by `solve`
 //! outlines/<hex>        what layers are without their contents, owned by `snapshot`
 //! leases                says by byte locks which process uses what
 //! locks/<hex>           taken while a step or a layer is being made

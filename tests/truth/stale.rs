@@ -138,6 +138,10 @@ fn every_image_is_what_a_clean_build_makes() {
         fs::create_dir_all(file(&context, number).parent().unwrap()).unwrap();
         fs::write(file(&context, number), format!("content {number:04}")).unwrap();
     }
+    // What lies before an edit is long enough that its part of the layer's digest is remembered.
+    for name in ["d0/a-large", "d0/f4-large"] {
+        fs::write(context.join(name), vec![b'x'; 1_200_000]).unwrap();
+    }
     contents(&store, &context, "warm");
     for number in 0..edits {
         let mut done = Vec::new();
@@ -152,6 +156,8 @@ fn every_image_is_what_a_clean_build_makes() {
         let clean = TestStore::empty();
         assert_eq!(warm, contents(&clean, &context, "clean"), "edit {number}: {done:?}");
     }
+    // Each layer is what its digest says.
+    store.run(&["system", "check"]).ok();
 }
 
 /// Every path of the image with its mode and content: times may be an earlier layer's.
