@@ -178,7 +178,7 @@ impl<'a> Program<'a> {
         let groups: Vec<Gid> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
         match rustix::thread::set_thread_groups(&groups) {
             // With a single-ID mapping the kernel forbids it; then there are only the groups that rbuild came with.
-            Err(Errno::PERM) if groups.is_empty() => {}
+            Err(Errno::PERM) if user.groups.iter().all(|group| *group == user.gid) => {}
             set => set.doing("set", "the supplementary groups")?,
         }
         let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
