@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::caches;
 use super::call::{Call, Format};
+use super::settled::Settled;
 use super::values;
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
@@ -131,6 +132,8 @@ pub struct Args {
     /// How --check and --call print their answer
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
+    #[command(flatten)]
+    settled: Settled,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
     /// standard input
     #[arg(value_name = "PATH|URL|-")]
@@ -140,6 +143,7 @@ pub struct Args {
 impl Args {
     /// What was typed, understood. Reads the environment, and looks at nothing else.
     pub fn options(&self) -> Result<BuildOptions, CliError> {
+        self.settled.check()?;
         let mut given = values::Outputs { annotations: self.annotations()?, ..values::Outputs::default() };
         self.outputs.iter().try_for_each(|text| given.add(text))?;
         let limits = Limits { parent: self.cgroup_parent.clone(), memory: self.memory, ..Limits::default() };

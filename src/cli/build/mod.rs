@@ -4,6 +4,7 @@ mod arguments;
 mod caches;
 mod call;
 mod outputs;
+mod settled;
 pub(super) mod values;
 mod warnings;
 

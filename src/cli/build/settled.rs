@@ -1,0 +1,79 @@
+//! What docker lets one choose and rbuild does in one way: asking for that way is no error, and asking for another is.
+
+use crate::cli::CliError;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Settled {
+    /// `false`, as rbuild makes no attestations
+    #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    provenance: Option<String>,
+    /// `false`, as rbuild makes no attestations
+    #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    sbom: Option<String>,
+    /// `type=TYPE,disabled=true`, as rbuild makes no attestations
+    #[arg(long, value_name = "ATTESTATION")]
+    attest: Vec<String>,
+    /// `true`: no container stays of a step
+    #[arg(long, value_name = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    rm: Option<bool>,
+    /// No container stays of a step that failed
+    #[arg(long)]
+    force_rm: bool,
+}
+
+impl Settled {
+    pub(super) fn check(&self) -> Result<(), CliError> {
+        for (option, value) in [("provenance", &self.provenance), ("sbom", &self.sbom)] {
+            if let Some(value) = value.as_deref().filter(|value| !is_false(value)) {
+                return Err(no_attestations(option, value));
+            }
+        }
+        for attestation in &self.attest {
+            let mut keys = attestation.split(',').filter_map(|key| key.trim().split_once('='));
+            if !keys.any(|(key, value)| key == "disabled" && value == "true") {
+                return Err(no_attestations("attest", attestation));
+            }
+        }
+        if self.rm == Some(false) && !self.force_rm {
+            return Err(CliError::new("--rm=false: a step's container ends with the step").hint(
+                "to look into what a step left, build with `--target` up to it, and `rbuild run -it` the result",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn is_false(value: &str) -> bool {
+    matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "f")
+}
+
+fn no_attestations(option: &str, value: &str) -> CliError {
+    CliError::new(format!("--{option}={value}: rbuild makes no attestations")).hint(format!("leave out `--{option}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Typed {
+        #[command(flatten)]
+        settled: Settled,
+    }
+
+    fn is_taken(words: &[&str]) -> bool {
+        let words = std::iter::once("build").chain(words.iter().copied());
+        Typed::try_parse_from(words).is_ok_and(|typed| typed.settled.check().is_ok())
+    }
+
+    #[test]
+    fn what_rbuild_does_anyway_may_be_asked_for() {
+        let off = ["--provenance=false", "--sbom=0", "--attest", "type=provenance,disabled=true", "--rm", "--force-rm"];
+        assert!(is_taken(&off) && is_taken(&[]) && is_taken(&["--rm=true"]));
+        for other in ["--provenance", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom", "--rm=false"] {
+            assert!(!is_taken(&[other]), "{other}");
+        }
+    }
+}
