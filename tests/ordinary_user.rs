@@ -71,6 +71,19 @@ fn saves_what_another_store_loads() {
     assert!(said.contains("1 70       70 "), "{said}");
 }
 
+/// The kernel forbids them to change groups.
+#[test]
+fn one_id_is_enough_for_files_of_ones_own() {
+    let Some(user) = User::with_one_id() else { return };
+    user.write("ctx/Dockerfile", "FROM busybox\nRUN id -u > /made && id -G >> /made\nCOPY file /file\n");
+    user.write("ctx/file", "content\n");
+    user.run(&["load", "-i", "busybox.tar"]).ok();
+    user.run(&["build", "-q", "-t", "own", "ctx"]).ok();
+    let run = user.run(&["run", "--rm", "--network", "none", "own", "cat", "/made", "/file"]).ok();
+    let said = run.stdout();
+    assert!(said.starts_with("0\n0") && said.ends_with("content\n"), "{said}");
+}
+
 #[test]
 fn says_what_it_isolates_with() {
     let Some(user) = User::find() else { return };

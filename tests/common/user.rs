@@ -18,18 +18,33 @@ impl User {
         if !has_programs(&["newuidmap", "setpriv"]) {
             return None;
         }
+        if !is_root() {
+            return Self::with(None);
+        }
+        let ids = somebody_with_subordinate_ids();
+        if ids.is_none() {
+            skip("no user has subordinate IDs");
+        }
+        Self::with(Some(ids?))
+    }
+
+    /// Somebody who has no IDs but their own; nothing where that would not be root's to be.
+    pub fn with_one_id() -> Option<Self> {
+        if !is_root() || !has_programs(&["setpriv"]) {
+            skip("only root can be somebody else");
+            return None;
+        }
+        // No user has it: so nobody gave it subordinate IDs.
+        Self::with(Some(("64321".to_owned(), "64321".to_owned())))
+    }
+
+    fn with(ids: Option<(String, String)>) -> Option<Self> {
         let home = tempfile::Builder::new().prefix("rbuild-user-").tempdir().unwrap();
         std::fs::set_permissions(home.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
-        let user = if is_root() {
-            let Some(ids) = somebody_with_subordinate_ids() else {
-                skip("no user has subordinate IDs");
-                return None;
-            };
-            must_run("chown", &[&format!("{}:{}", ids.0, ids.1), &home.path().display().to_string()]);
-            Self { ids: Some(ids), home }
-        } else {
-            Self { ids: None, home }
-        };
+        if let Some((user, group)) = &ids {
+            must_run("chown", &[&format!("{user}:{group}"), &home.path().display().to_string()]);
+        }
+        let user = Self { ids, home };
         // The user may not be allowed to look into the folder where rbuild was built.
         // By another process: a thread that starts something at this moment would hold a file open that is being written,
         // and such a program can't be executed.
