@@ -89,6 +89,16 @@ impl Containers {
         }
     }
 
+    /// The names that lead to it go with a container: others may have them then.
+    fn remove_names_of(&self, id: &str) -> std::io::Result<()> {
+        for link in std::fs::read_dir(self.root().join(BY_NAME)).into_iter().flatten().flatten() {
+            if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(id)) {
+                std::fs::remove_file(link.path())?;
+            }
+        }
+        Ok(())
+    }
+
     fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
         self.store_root().join("layers").join(diff_id.hex())
     }
@@ -99,6 +109,7 @@ impl Containers {
             Cure::Remove(path) if path.is_dir() => {
                 let _lock = taken(path)?;
                 store.remove_leftover(path).ok()?;
+                self.remove_names_of(&path.file_name()?.to_string_lossy()).ok()?;
                 Some("removed".to_owned())
             }
             Cure::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
@@ -107,11 +118,7 @@ impl Containers {
                 let id = path.file_name()?.to_string_lossy().into_owned();
                 let name = format!("damaged-{id}");
                 std::fs::rename(path, path.with_file_name(&name)).ok()?;
-                for link in std::fs::read_dir(self.root().join(BY_NAME)).into_iter().flatten().flatten() {
-                    if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(&id)) {
-                        std::fs::remove_file(link.path()).ok()?;
-                    }
-                }
+                self.remove_names_of(&id).ok()?;
                 Some(format!("put aside as containers/{name}, with what it wrote in the folder `upper`"))
             }
             Cure::NewState(path) => {
@@ -156,6 +163,7 @@ mod tests {
         std::fs::write(damaged.join(RECORD), "{ no record").unwrap();
         std::fs::write(damaged.join("upper"), "kept").unwrap();
         std::os::unix::fs::symlink("c".repeat(64), root.join(BY_NAME).join("nobody")).unwrap();
+        std::os::unix::fs::symlink("a".repeat(64), root.join(BY_NAME).join("soon")).unwrap();
         let flaws = containers.flaws();
         assert_eq!(flaws.iter().filter(|flaw| flaw.is_damage).count(), 1);
         assert_eq!(flaws.len(), 4, "{flaws:?}");
