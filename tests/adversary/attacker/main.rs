@@ -1,0 +1,56 @@
+//! What attacks run inside of containers: `attacker VERB ARGUMENTS`. Compiled by the tests, with nothing but std.
+
+use std::ffi::{CString, c_char, c_int, c_uint};
+use std::io::Write as _;
+use std::time::Duration;
+
+unsafe extern "C" {
+    fn renameat2(old_folder: c_int, old: *const c_char, new_folder: c_int, new: *const c_char, flags: c_uint) -> c_int;
+    fn socket(family: c_int, kind: c_int, protocol: c_int) -> c_int;
+}
+
+const HERE: c_int = -100;
+const EXCHANGE: c_uint = 2;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["exchange", one, other] => exchange(one, other),
+        ["grow", path, line] => grow(path, line),
+        ["socket", family] => open_socket(family.parse().expect("a number")),
+        _ => panic!("what is {words:?}?"),
+    }
+}
+
+/// Two names change places without end.
+fn exchange(one: &str, other: &str) -> ! {
+    let [one, other] = [one, other].map(|path| CString::new(path).expect("it has no zero bytes"));
+    loop {
+        // SAFETY: both live longer than the call.
+        unsafe { renameat2(HERE, one.as_ptr(), HERE, other.as_ptr(), EXCHANGE) };
+        std::thread::sleep(Duration::from_micros(150));
+    }
+}
+
+/// A file gets line after line.
+fn grow(path: &str, line: &str) -> ! {
+    let mut file = std::fs::File::options().append(true).create(true).open(path).expect("it can be opened");
+    loop {
+        writeln!(file, "{line}").expect("it can be written");
+    }
+}
+
+/// Says what came of a socket of a family: `made`, or the number of the error.
+fn open_socket(family: c_int) {
+    const STREAM: c_int = 1;
+    const DATAGRAM: c_int = 2;
+    const RAW: c_int = 3;
+    const SEQUENCED: c_int = 5;
+    for kind in [STREAM, DATAGRAM, RAW, SEQUENCED] {
+        // SAFETY: plain numbers.
+        let made = unsafe { socket(family, kind, 0) };
+        let error = std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        println!("{}", if made < 0 { error.to_string() } else { "made".to_owned() });
+    }
+}

@@ -1,0 +1,12 @@
+//! Attacks on the host: by an image, a Dockerfile, a container, a stream, another user. Each is carried out with the real
+//! binary, and what is compared afterwards is the host's file, never a message. SECURITY.md names these tests.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod fixtures;
+#[allow(dead_code, reason = "attacks need only some of what it can")]
+#[path = "../containers/machine.rs"]
+mod machine;
+
+// A file for each kind of attack, one a line.
+mod fixtures_work;
