@@ -252,6 +252,14 @@ impl FieldHasher {
         self
     }
 
+    /// A field that need not be there: an absent one differs from an empty one.
+    pub fn optional(&mut self, bytes: Option<&[u8]>) -> &mut Self {
+        match bytes {
+            Some(bytes) => self.number(1).field(bytes),
+            None => self.number(0),
+        }
+    }
+
     /// Announces `count` items that follow.
     pub fn list(&mut self, count: usize) -> &mut Self {
         self.number(count as u64)

@@ -46,6 +46,21 @@ impl Chmod {
         }
     }
 
+    /// One text for each meaning, whatever was typed: cache keys hold it, so it never changes.
+    pub fn encoded(&self) -> String {
+        let clause = |clause: &Clause| {
+            let permissions = match &clause.permissions {
+                Permissions::Letters(letters) => letters.clone(),
+                Permissions::LikeThoseOf(whose) => format!("={whose}"),
+            };
+            format!("{:04o}{}{permissions}", clause.who, clause.operator)
+        };
+        match self {
+            Self::Octal(mode) => format!("{mode:04o}"),
+            Self::Symbolic(clauses) => clauses.iter().map(clause).collect::<Vec<_>>().join(","),
+        }
+    }
+
     /// How it is written: the octal number, or nothing for letters.
     pub fn octal(&self) -> Option<u32> {
         match self {
@@ -141,6 +156,20 @@ mod tests {
             ("u+s,o+t", 0o755, true, 0o5755),
         ] {
             assert_eq!(Chmod::parse(text).unwrap().apply(before, is_dir), after, "{text}");
+        }
+    }
+
+    /// Keys hold it: whoever changes it changes their tag.
+    #[test]
+    fn a_mode_is_encoded_as_it_always_was() {
+        for (text, encoded) in [
+            ("755", "0755"),
+            ("0755", "0755"),
+            ("u+rX,g=u", "4700+rX,2070==u"),
+            ("a-wst", "7777-wst"),
+            ("+x", "7777+x"),
+        ] {
+            assert_eq!(Chmod::parse(text).unwrap().encoded(), encoded, "{text}");
         }
     }
 

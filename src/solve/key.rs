@@ -4,7 +4,7 @@
 //! a change of what goes into a key is a change of its tag.
 
 use crate::digest::{CacheKey, FieldHasher};
-use crate::plan::{CopyStep, DirectoryStep, NetworkMode, RunStep};
+use crate::plan::{Chmod, CopyStep, DirectoryStep, NetworkMode, RunStep};
 use crate::snapshot::Stack;
 
 /// The part of a key that all kinds of steps have.
@@ -31,7 +31,7 @@ pub(super) fn looks_below(step: &CopyStep) -> bool {
 pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> CacheKey {
     let nothing = Stack::default();
     let below = if looks_below(step) { parent } else { &nothing };
-    let mut hasher = hasher("copy-2", below);
+    let mut hasher = hasher("copy-3", below);
     copy_operation(&mut hasher, step);
     hasher.field(sources);
     epoch(&mut hasher, step.epoch);
@@ -44,8 +44,8 @@ pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> Cache
 /// What a copy does, whatever it copies.
 pub(super) fn copy_operation(hasher: &mut FieldHasher, step: &CopyStep) {
     hasher.field(step.destination.as_bytes());
-    optional(hasher, step.chown.as_deref());
-    optional(hasher, step.chmod.as_ref().map(|chmod| format!("{chmod:?}")).as_deref());
+    hasher.optional(step.chown.as_deref().map(str::as_bytes));
+    hasher.optional(step.chmod.as_ref().map(Chmod::encoded).as_deref().map(str::as_bytes));
     hasher.number(u64::from(step.parents)).number(u64::from(step.link));
 }
 
@@ -83,14 +83,17 @@ pub(super) fn strings(hasher: &mut FieldHasher, list: &[String]) {
 
 /// A time that was asked for is part of the result, so that the same inputs give the same bytes from any cache.
 fn epoch(hasher: &mut FieldHasher, epoch: Option<i64>) {
-    optional(hasher, epoch.map(|seconds| seconds.to_string()).as_deref());
+    hasher.optional(epoch.map(|seconds| seconds.to_string()).as_deref().map(str::as_bytes));
 }
 
-fn optional(hasher: &mut FieldHasher, text: Option<&str>) {
-    match text {
-        Some(text) => hasher.number(1).field(text.as_bytes()),
-        None => hasher.number(0),
-    };
+/// The layers below, and the times that were asked for: of what is made, and the latest of all.
+pub(super) fn stack_at(below: &[u8; 32], times: [Option<i64>; 2]) -> [u8; 32] {
+    let mut hasher = FieldHasher::new("stack-at-2");
+    hasher.field(below);
+    for time in times {
+        hasher.optional(time.map(i64::to_le_bytes).as_ref().map(<[u8; 8]>::as_slice));
+    }
+    hasher.finish()
 }
 
 #[cfg(test)]

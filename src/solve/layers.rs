@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use crate::digest::{CacheKey, DiffId, FieldHasher, TreeDigest};
+use crate::digest::{CacheKey, DiffId, TreeDigest};
 use crate::explain::{Fact, Reason};
 use crate::io_error::AtPath;
 use crate::layer::{self, KnownDigests, Marks, NothingKnown};
@@ -16,6 +16,7 @@ use crate::store::{LayerRecord, Staging, StepLayer};
 
 use super::error::StepError;
 use super::explain::Miss;
+use super::key;
 use super::progress::Event;
 use super::resume::Resume;
 use super::settings::Solver;
@@ -96,7 +97,7 @@ impl LayerRequest<'_> {
         if self.times == [None; 2] {
             return below;
         }
-        FieldHasher::new("stack-at-1").field(&below).field(format!("{:?}", self.times).as_bytes()).finish()
+        key::stack_at(&below, self.times)
     }
 }
 

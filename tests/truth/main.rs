@@ -16,3 +16,4 @@ mod disk;
 mod power;
 mod space;
 mod stale;
+mod versions;

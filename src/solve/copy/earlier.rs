@@ -71,7 +71,7 @@ pub(super) struct Copied {
 /// The name of the list of what `step` copies: of what it does, and from which folders, whatever is in them.
 /// Nothing when it takes from anything else than contexts.
 pub(super) fn list_name(solver: &Solver<'_>, step: &CopyStep) -> Result<Option<String>, StepError> {
-    let mut hasher = FieldHasher::new("copies-1");
+    let mut hasher = FieldHasher::new("copies-2");
     for source in &step.sources {
         let CopySource::Path { tree: TreeSource::Context(name), path, unpack: false } = source else {
             return Ok(None);

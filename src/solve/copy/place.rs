@@ -160,7 +160,7 @@ impl<'a> Placer<'a> {
         };
         let (digest, size) = content.unwrap_or_else(|| match &facts.link_target {
             Some(target) => (ContentDigest::of(target.as_os_str().as_bytes()), 0),
-            None => (ContentDigest::of(format!("{:?}", item.kind).as_bytes()), 0),
+            None => (ContentDigest::of(&item.kind.encoded()), 0),
         });
         let Attributes { mode, owner, mtime, .. } = self.changed(&facts.attributes, item.kind);
         Placed { path, kind, mode, owner, mtime: mtime.unwrap_or(self.draft.now()), size, digest }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::context::SelectedItem;
-use crate::digest::ContentDigest;
+use crate::digest::{ContentDigest, FieldHasher};
 use crate::explain::ListedFile;
 use crate::layer::FileKind;
 
@@ -16,19 +16,16 @@ pub(in crate::solve) fn listed<'a>(
     facts: &Facts,
     content: Option<&ContentDigest>,
 ) -> ListedFile<'a> {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(format!("{:?}", item.kind).as_bytes());
-    if let Some(digest) = content {
-        hasher.update(digest.as_bytes());
-    }
-    if let Some(target) = &facts.link_target {
-        hasher.update(target.as_os_str().as_encoded_bytes());
-    }
+    let mut hasher = FieldHasher::new("listed-file-1");
+    hasher.field(&item.kind.encoded());
+    hasher.optional(content.map(|digest| digest.as_bytes().as_slice()));
+    hasher.optional(facts.link_target.as_ref().map(|target| target.as_os_str().as_encoded_bytes()));
+    hasher.list(facts.attributes.xattrs.len());
     for (name, value) in &facts.attributes.xattrs {
-        hasher.update(name.as_bytes()).update(value);
+        hasher.field(name.as_bytes()).field(value);
     }
     let mut fingerprint = [0; 8];
-    fingerprint.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    fingerprint.copy_from_slice(&hasher.finish()[..8]);
     // The modes of links and of what only leads to a file are nobody's.
     let has_mode = item.kind != FileKind::Symlink && !item.is_parent;
     let owner = facts.attributes.owner;
