@@ -15,6 +15,11 @@ pub struct IoError {
 }
 
 impl IoError {
+    /// The system's number of the error; nothing for one that is not the system's.
+    pub fn errno(&self) -> Option<rustix::io::Errno> {
+        rustix::io::Errno::from_io_error(&self.source)
+    }
+
     /// True when the filesystem or a quota is full.
     pub fn is_no_space(&self) -> bool {
         matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)

@@ -15,6 +15,7 @@ pub mod digest;
 pub mod dockerfile;
 pub mod explain;
 pub mod flaw;
+pub mod foreign;
 pub mod image;
 pub mod io_error;
 pub mod layer;

@@ -1,0 +1,104 @@
+//! Whatever has a name, held by an `O_PATH` handle: looked at before it is opened.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid};
+use rustix::io::Errno;
+
+use super::{Folder, own};
+use crate::io_error::IoError;
+
+#[derive(Debug)]
+pub struct Handle {
+    handle: OwnedFd,
+    /// What messages call it.
+    shown: PathBuf,
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl Handle {
+    pub(super) fn new(handle: OwnedFd, shown: PathBuf) -> Self {
+        Self { handle, shown }
+    }
+
+    /// What messages call it.
+    pub fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    pub fn into_fd(self) -> OwnedFd {
+        self.handle
+    }
+
+    pub fn stat(&self) -> Result<Stat, IoError> {
+        rustix::fs::fstat(&self.handle).map_err(self.failed("look at"))
+    }
+
+    pub fn kind(&self) -> Result<FileType, IoError> {
+        Ok(FileType::from_raw_mode(self.stat()?.st_mode))
+    }
+
+    /// The folder that it is of.
+    pub fn into_folder(self) -> Result<Folder, IoError> {
+        match self.kind()? {
+            FileType::Directory => Ok(Folder::new(self.handle, self.shown)),
+            _ => Err(self.failed("open")(Errno::NOTDIR)),
+        }
+    }
+
+    /// Opens the regular file that it is of; nothing else is ever opened.
+    pub fn open_file(&self) -> Result<File, IoError> {
+        match self.kind()? {
+            FileType::RegularFile => {
+                Ok(own::reopen(&self.handle, OFlags::RDONLY | OFlags::NONBLOCK).map_err(self.failed("open"))?.into())
+            }
+            _ => Err(no_file(self.shown.clone())),
+        }
+    }
+
+    /// Where the link that it is of leads.
+    pub fn read_link(&self) -> Result<PathBuf, IoError> {
+        let target = rustix::fs::readlinkat(&self.handle, "", Vec::new()).map_err(self.failed("read the link"))?;
+        Ok(OsString::from_vec(target.into_bytes()).into())
+    }
+
+    pub fn set_owner(&self, uid: Uid, gid: Gid) -> Result<(), IoError> {
+        rustix::fs::chownat(&self.handle, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+            .map_err(self.failed("change the owner of"))
+    }
+
+    /// Sets the mode; a link has none.
+    pub fn set_mode(&self, mode: u32) -> Result<(), IoError> {
+        match self.kind()? {
+            FileType::Symlink => Err(self.failed("change the mode of")(Errno::LOOP)),
+            _ => own::set_mode(&self.handle, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of")),
+        }
+    }
+
+    pub fn set_times(&self, times: &Timestamps) -> Result<(), IoError> {
+        rustix::fs::utimensat(&self.handle, "", times, AtFlags::EMPTY_PATH).map_err(self.failed("set the time of"))
+    }
+
+    /// Where it is now, seen from this process's root: for what is shown or compared only.
+    pub fn path(&self) -> Result<PathBuf, IoError> {
+        own::path(&self.handle).map_err(self.failed("look for"))
+    }
+
+    pub(super) fn failed(&self, action: &'static str) -> impl Fn(Errno) -> IoError + '_ {
+        move |error| IoError { action, path: self.shown.clone(), source: error.into() }
+    }
+}
+
+pub(super) fn no_file(path: PathBuf) -> IoError {
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
+    IoError { action: "open", path, source }
+}

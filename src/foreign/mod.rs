@@ -1,0 +1,25 @@
+//! Names that lie inside something foreign: a container's files, a volume, a build context, an unpacked image.
+//!
+//! Whoever controls the tree may exchange a folder and a symbolic link at any moment. So a path is walked once, by the
+//! kernel, beneath a handle of the tree's root ([`Tree`], openat2(2)); what comes out is a handle ([`Folder`],
+//! [`Handle`]), and all that follows is done by that handle, or by a handle and one single name. No operation here
+//! follows a symbolic link in the last place unless its name says so, none follows a "magic" link of a proc filesystem
+//! that is not this process's own, and none waits for a FIFO or opens a device.
+//!
+//! Owns nothing but handles; knows no layers, no containers and no store. `tests/architecture.rs` names the folders
+//! whose code must come here, and the few places that need not.
+
+mod change;
+mod folder;
+mod handle;
+mod own;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod xattrs;
+
+pub use folder::Folder;
+pub use handle::Handle;
+pub use own::keep_own_handles;
+pub use rustix::fs::Stat;
+pub use tree::{LastFolder, Links, Tree, open_at};

@@ -1,0 +1,78 @@
+//! This process's own handles as names: what reopens an `O_PATH` handle, or reaches what no system call takes a handle
+//! of. Links to them are the only "magic" ones that are followed, and only where rbuild made the handle.
+
+use std::cell::RefCell;
+use std::ffi::CString;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::{Errno, Result};
+
+/// `PROC_SUPER_MAGIC` (linux/magic.h).
+const PROC: u64 = 0x9fa0;
+
+thread_local! {
+    /// The process that opened it, as a child has handles of its own.
+    static OWN: RefCell<Option<(u32, Rc<OwnedFd>)>> = const { RefCell::new(None) };
+}
+
+/// Opens what [`Handle`](super::Handle) needs of the host's proc filesystem. A process does so before it enters the
+/// mount namespace of a container, whose `/proc` may be anything.
+pub fn keep_own_handles() -> Result<()> {
+    own().map(drop)
+}
+
+fn own() -> Result<Rc<OwnedFd>> {
+    let pid = std::process::id();
+    OWN.with_borrow_mut(|kept| {
+        if let Some((owner, folder)) = kept
+            && *owner == pid
+        {
+            return Ok(folder.clone());
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let folder = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
+        if rustix::fs::fstatfs(&folder)?.f_type as u64 != PROC {
+            return Err(Errno::NOSYS);
+        }
+        let folder = Rc::new(folder);
+        *kept = Some((pid, folder.clone()));
+        Ok(folder)
+    })
+}
+
+fn number(handle: impl AsFd) -> CString {
+    // Digits have no NUL.
+    CString::new(handle.as_fd().as_raw_fd().to_string()).unwrap_or_default()
+}
+
+/// Another handle of the same file, with other rights.
+pub(super) fn reopen(handle: impl AsFd, flags: OFlags) -> Result<OwnedFd> {
+    rustix::fs::openat(own()?, number(handle), flags | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// chmod(2) of what an `O_PATH` handle is of. (fchmodat2(2), which would do, is of Linux 6.6.)
+pub(super) fn set_mode(handle: impl AsFd, mode: Mode) -> Result<()> {
+    rustix::fs::chmodat(own()?, number(handle), mode, rustix::fs::AtFlags::empty())
+}
+
+/// linkat(2) of what a handle is of. (`AT_EMPTY_PATH` needs a capability.)
+pub(super) fn link(handle: impl AsFd, to: impl AsFd, name: impl rustix::path::Arg) -> Result<()> {
+    rustix::fs::linkat(own()?, number(handle), to, name, rustix::fs::AtFlags::SYMLINK_FOLLOW)
+}
+
+/// Where a handle is now. Another process may move it at any time: for messages, and for what is compared only.
+pub(super) fn path(handle: impl AsFd) -> Result<PathBuf> {
+    use std::os::unix::ffi::OsStringExt as _;
+    let target = rustix::fs::readlinkat(own()?, number(handle), Vec::new())?;
+    Ok(std::ffi::OsString::from_vec(target.into_bytes()).into())
+}
+
+/// A path of the handle for system calls that take nothing else: extended attributes of what can't be opened. Only the
+/// host's `/proc` will do.
+pub(super) fn name(handle: impl AsFd) -> Result<String> {
+    own()?;
+    Ok(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()))
+}

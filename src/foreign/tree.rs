@@ -1,0 +1,181 @@
+//! A tree by its root, and the one walk from there to a name.
+
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+
+use super::{Folder, Handle};
+use crate::io_error::{AtPath as _, IoError};
+
+/// How often a walk is begun again that somebody's renames disturb: a program that renames all the time wins a few.
+const MOST_TRIES: u32 = 1000;
+
+/// What becomes of symbolic links on the way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// There are none on the way to a name that was listed: one that is there is an error (`ELOOP`), and so is `..` out
+    /// of the tree. A last name may be a link where that is asked for; it is not followed.
+    Refused,
+    /// They are followed as a program would that has the tree as its root: absolute ones and `..` stay inside.
+    InRoot,
+}
+
+impl Links {
+    fn resolve(self) -> ResolveFlags {
+        match self {
+            Self::Refused => ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS,
+            Self::InRoot => ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+        }
+    }
+}
+
+/// openat2(2) from `root`. The empty path is the root itself. `O_CLOEXEC` and `O_NOCTTY` are always set.
+pub fn open_at(root: impl AsFd, path: &Path, flags: OFlags, links: Links) -> rustix::io::Result<OwnedFd> {
+    walk(root, path, flags, links.resolve())
+}
+
+fn walk(root: impl AsFd, path: &Path, flags: OFlags, resolve: ResolveFlags) -> rustix::io::Result<OwnedFd> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let flags = flags | OFlags::CLOEXEC | if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NOCTTY };
+    for _ in 1..MOST_TRIES {
+        match openat2(&root, path, flags, Mode::empty(), resolve) {
+            // Something was renamed or mounted meanwhile, and `..` could have led out.
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            result => return result,
+        }
+    }
+    openat2(&root, path, flags, Mode::empty(), resolve)
+}
+
+/// A tree that somebody else may control. Paths are relative to its root; a slash at their beginning is one of a tree
+/// whose links are followed (`in_root`), and an error elsewhere.
+#[derive(Debug)]
+pub struct Tree {
+    root: Folder,
+    links: Links,
+    one_filesystem: bool,
+}
+
+impl Tree {
+    /// A tree in which links on the way are errors: for names that were listed in it.
+    pub fn beneath(root: Folder) -> Self {
+        Self { root, links: Links::Refused, one_filesystem: false }
+    }
+
+    /// A tree in which links are followed as if its root were `/`: for names that a person or a program gave.
+    pub fn in_root(root: Folder) -> Self {
+        Self { root, links: Links::InRoot, one_filesystem: false }
+    }
+
+    /// Nothing that is mounted in the tree is entered.
+    pub fn on_one_filesystem(self) -> Self {
+        Self { one_filesystem: true, ..self }
+    }
+
+    pub fn root(&self) -> &Folder {
+        &self.root
+    }
+
+    /// The folder at `path`.
+    pub fn folder(&self, path: &Path) -> Result<Folder, IoError> {
+        let opened = self.open(path, OFlags::PATH | OFlags::DIRECTORY);
+        Ok(Folder::new(opened.map_err(|error| self.failed("open", path, error))?, self.shown(path)))
+    }
+
+    /// The same; nothing where there is no folder at that path.
+    pub fn find_folder(&self, path: &Path) -> Result<Option<Folder>, IoError> {
+        match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
+            Ok(opened) => Ok(Some(Folder::new(opened, self.shown(path)))),
+            // A link is no folder where links are refused, and nothing is at a path that is too long.
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => Ok(None),
+            Err(error) => Err(self.failed("open", path, error)),
+        }
+    }
+
+    /// Whatever is at `path`; a link there is not followed.
+    pub fn handle(&self, path: &Path) -> Result<Handle, IoError> {
+        if self.links == Links::InRoot {
+            let opened = self.open(path, OFlags::PATH | OFlags::NOFOLLOW);
+            return Ok(Handle::new(opened.map_err(|error| self.failed("open", path, error))?, self.shown(path)));
+        }
+        // `RESOLVE_NO_SYMLINKS` with `O_NOFOLLOW` refuses a link in the last place as well.
+        match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) if !parent.as_os_str().is_empty() => self.folder(parent)?.handle(name),
+            (Some(_), Some(name)) => self.root.handle(name),
+            _ => self.followed(path),
+        }
+    }
+
+    /// Whatever is at `path`; a link there is followed, in a tree whose links are.
+    pub fn followed(&self, path: &Path) -> Result<Handle, IoError> {
+        let opened = self.open(path, OFlags::PATH).map_err(|error| self.failed("open", path, error))?;
+        Ok(Handle::new(opened, self.shown(path)))
+    }
+
+    /// The folder that has the last name of `path`, and that name; nothing for the root, and for what ends in `..`.
+    pub fn parent<'a>(&self, path: &'a Path) -> Result<Option<(Folder, &'a OsStr)>, IoError> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        Ok(Some((self.folder(parent)?, name)))
+    }
+
+    fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        let mut resolve = self.links.resolve();
+        resolve.set(ResolveFlags::NO_XDEV, self.one_filesystem);
+        walk(&self.root, path, flags, resolve)
+    }
+
+    fn shown(&self, path: &Path) -> PathBuf {
+        self.root.shown().join(path.strip_prefix("/").unwrap_or(path))
+    }
+
+    fn failed(&self, action: &'static str, path: &Path, error: Errno) -> IoError {
+        IoError { action, path: self.shown(path), source: error.into() }
+    }
+}
+
+/// A tree whose folder used last stays open: names are mostly asked for in the order of their folders.
+#[derive(Debug)]
+pub struct LastFolder {
+    tree: Tree,
+    last: Mutex<Option<(PathBuf, Arc<Folder>)>>,
+    root: Arc<Folder>,
+}
+
+impl LastFolder {
+    pub fn of(tree: Tree) -> Result<Self, IoError> {
+        let root = tree.root.as_fd().try_clone_to_owned().at("open", tree.root.shown())?;
+        let root = Arc::new(Folder::new(root, tree.root.shown().to_owned()));
+        Ok(Self { tree, last: Mutex::default(), root })
+    }
+
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The folder at `path`; nothing where there is none.
+    pub fn folder(&self, path: &Path) -> Result<Option<Arc<Folder>>, IoError> {
+        if path.as_os_str().is_empty() {
+            return Ok(Some(self.root.clone()));
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, folder)) = &*last
+            && known == path
+        {
+            return Ok(Some(folder.clone()));
+        }
+        let folder = self.tree.find_folder(path)?.map(Arc::new);
+        if let Some(folder) = &folder {
+            *last = Some((path.to_owned(), folder.clone()));
+        }
+        Ok(folder)
+    }
+
+    /// To be called when a folder was moved or removed: another one may have its name now.
+    pub fn forget(&self) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
