@@ -62,7 +62,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     (r"\bunsafe\b", &["sandbox"]),
     (r"\bclap::", &["cli"]),
     (r"\brusqlite::", &["store"]),
-    (r"\b(oci_client|http_auth)::", &["registry"]),
+    (r"\b(oci_client|hyper)::", &["registry"]),
     (r"\breqwest::", &["registry", "context", "cache"]),
     (r"\bstd::net::(Tcp|Udp|ToSocket)", &["network", "registry", "context"]),
     (r"\beprintln!|\bprintln!", &["cli"]),

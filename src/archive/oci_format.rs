@@ -199,7 +199,7 @@ impl Walk<'_, '_, '_> {
             return Ok(None);
         }
         let manifest: Document<Manifest> = Document::parse("manifest", self.read(descriptor, "a manifest")?)?;
-        if media_type::classify(&manifest.config.media_type) != Kind::Config {
+        if !media_type::may_be_config(&manifest.config.media_type) {
             return Ok(None);
         }
         let config = self.read(&manifest.config, "an image config")?;

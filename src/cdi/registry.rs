@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::spec::{Edits, Spec};
 use super::{CdiError, yaml};
-use crate::io_error::AtPath;
+use crate::io_error::{AtPath, chain};
 
 /// Where descriptions are; what a later folder says of a device counts.
 pub const FOLDERS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
@@ -208,10 +208,6 @@ fn read_description(path: &Path) -> Result<Vec<Device>, CdiError> {
         }
     };
     Ok(spec.devices.iter().map(device).collect())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"))
 }
 
 /// A value that should be a text; people write `true` too.

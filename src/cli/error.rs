@@ -1,11 +1,10 @@
 //! The one place where an error becomes text and an exit code.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use crate::container::ContainerError;
-
+use crate::io_error::chain;
 use crate::store::FetchError;
 
 /// What a command failed with.
@@ -70,20 +69,6 @@ impl CliError {
         }
         ExitCode::from(self.exit_code)
     }
-}
-
-/// The error and its causes in one line, each cause after a colon.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            let _ = write!(text, ": {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 impl<E: Error> From<E> for CliError {

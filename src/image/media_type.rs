@@ -29,6 +29,13 @@ pub enum Kind {
     Other,
 }
 
+/// Whether a manifest's config may be an image's. Old registries and tools wrote other types, and docker takes these
+/// (distribution/distribution#1621); newer kinds of artifacts name a type of their own.
+pub fn may_be_config(media_type: &str) -> bool {
+    matches!(media_type, "" | "application/octet-stream" | "application/json" | "text/html")
+        || classify(media_type) == Kind::Config
+}
+
 pub fn classify(media_type: &str) -> Kind {
     match media_type {
         OCI_INDEX | DOCKER_INDEX => Kind::Index,
@@ -61,6 +68,16 @@ fn classify_layer(media_type: &str) -> Kind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn configs_of_old_images_are_known_and_artifacts_are_none() {
+        for media_type in [OCI_CONFIG, DOCKER_CONFIG, "", "application/octet-stream", "application/json", "text/html"] {
+            assert!(may_be_config(media_type), "{media_type}");
+        }
+        for media_type in ["application/vnd.oci.empty.v1+json", "application/vnd.docker.plugin.v1+json", OCI_LAYER] {
+            assert!(!may_be_config(media_type), "{media_type}");
+        }
+    }
 
     #[test]
     fn layers_are_known_whatever_their_compression() {

@@ -10,7 +10,7 @@ pub enum LayerError {
     #[error(transparent)]
     Io(#[from] IoError),
     /// The tar stream could not be read (or decompressed).
-    #[error("cannot read the archive after entry `{entry}`")]
+    #[error("cannot read the archive{}", after(entry))]
     Read {
         entry: String,
         #[source]
@@ -55,4 +55,8 @@ impl LayerError {
 /// How an entry's name is shown in an error.
 pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+fn after(entry: &str) -> String {
+    if entry.is_empty() { String::new() } else { format!(" after entry `{entry}`") }
 }

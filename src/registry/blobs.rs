@@ -7,7 +7,7 @@ use bytes::Bytes;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, HeaderMap};
 use reqwest::{Method, Response, StatusCode, Url};
 
-use super::http::{Asked, Endpoint, Failure, Request, Tries, authority, stalled, too_slow};
+use super::http::{Asked, Decoding, Encoding, Endpoint, Failure, Request, Tries, authority, stalled, too_slow};
 use super::repository::Repository;
 use super::{Limits, Pace, RegistryError};
 use crate::digest::BlobDigest;
@@ -95,6 +95,10 @@ pub struct BlobReader {
     response: Option<Response>,
     /// Bytes that come first and were read already: the registry knows no ranges.
     skip: u64,
+    /// How what comes is decoded, where a proxy has encoded it.
+    decoding: Option<Decoding>,
+    /// Nothing of the answer was read yet.
+    at_start: bool,
     chunk: Bytes,
     tries: Tries,
     /// Since the last break.
@@ -124,6 +128,8 @@ impl BlobReader {
             is_part: start > 0,
             response: None,
             skip: 0,
+            decoding: None,
+            at_start: true,
             chunk: Bytes::new(),
             tries: Tries::new(limits, limits.tries),
             got: 0,
@@ -138,9 +144,11 @@ impl BlobReader {
         let repository = self.repository.clone();
         let (digest, position) = (self.digest, self.position);
         let end = self.end.filter(|_| self.is_part);
+        let was_encoded = self.decoding.take().is_some();
         let service = &repository.client.service;
         let ask = async |endpoint: &Endpoint, request: Request| {
-            let is_part = position > 0 || end.is_some();
+            // A part of what a proxy has encoded is of no use.
+            let is_part = !was_encoded && (position > 0 || end.is_some());
             let request = if is_part { request.range(position, end) } else { request };
             service.retry(endpoint, async || service.attempt(endpoint, &request).await).await
         };
@@ -157,7 +165,11 @@ impl BlobReader {
         };
         let is_partial = opened.status() == StatusCode::PARTIAL_CONTENT;
         let start = if is_partial { range_start(opened.headers()).unwrap_or(position) } else { 0 };
-        let announced = length(opened.headers()).map(|length| start + length);
+        let mut announced = length(opened.headers()).map(|length| start + length);
+        if let Some(encoding) = self.encoding(&opened, announced)? {
+            announced = None;
+            self.decoding = Some(Decoding::new(encoding).map_err(|error| self.nonsense(&opened, &error.to_string()))?);
+        }
         if start > position {
             return Err(self.nonsense(&opened, "it skips bytes"));
         }
@@ -170,7 +182,21 @@ impl BlobReader {
         self.end = self.end.or(announced);
         self.skip = position - start;
         self.response = Some(opened);
+        self.at_start = true;
         Ok(())
+    }
+
+    /// The encoding that a proxy put around the blob. A server that names what the blob itself is compressed with sends
+    /// just as many bytes as the blob has.
+    fn encoding(&self, response: &Response, announced: Option<u64>) -> Result<Option<Encoding>, RegistryError> {
+        match Encoding::of(response.headers()) {
+            Ok(Some(_)) if announced.is_some() && announced == self.end => Ok(None),
+            Ok(Some(_)) if response.status() == StatusCode::PARTIAL_CONTENT => {
+                Err(self.nonsense(response, "it is a part of something encoded"))
+            }
+            Ok(encoding) => Ok(encoding),
+            Err(name) => Err(self.nonsense(response, &format!("it is encoded as `{name}`, which nobody asked for"))),
+        }
     }
 
     fn nonsense(&self, response: &Response, reason: &str) -> RegistryError {
@@ -194,8 +220,9 @@ impl BlobReader {
             let asked_at = Instant::now();
             let waiting = async { tokio::time::timeout(stall, response.chunk()).await };
             let failure = match self.repository.client.wait(waiting) {
-                Ok(Ok(Some(mut chunk))) => {
+                Ok(Ok(Some(chunk))) => {
                     let slow = self.pace.came(chunk.len() as u64, asked_at.elapsed()).err();
+                    let mut chunk = self.decode(chunk)?;
                     let skipped = chunk.len().min(usize::try_from(self.skip).unwrap_or(usize::MAX));
                     self.skip -= skipped as u64;
                     let chunk = chunk.split_off(skipped);
@@ -222,6 +249,20 @@ impl BlobReader {
             let pause = self.tries.failed(failure)?;
             std::thread::sleep(pause);
         }
+    }
+
+    fn decode(&mut self, chunk: Bytes) -> Result<Bytes, RegistryError> {
+        // The server named what a document was stored with, and sends it as it is.
+        if std::mem::take(&mut self.at_start) && self.decoding.as_ref().is_some_and(|known| !known.begins(&chunk)) {
+            self.decoding = None;
+        }
+        let Some(decoding) = &mut self.decoding else { return Ok(chunk) };
+        decoding.decode(&chunk).map(Bytes::from).map_err(|error| RegistryError::BadAnswer {
+            host: self.repository.domain().to_owned(),
+            method: "GET",
+            url: format!("blob {}", self.digest),
+            reason: format!("what it has encoded cannot be decoded: {error}"),
+        })
     }
 
     fn accept(&mut self, mut chunk: Bytes) -> Result<Bytes, RegistryError> {

@@ -37,12 +37,12 @@ pub enum RegistryError {
     Cancelled,
     #[error("the registry {host} has no blob {digest} in `{name}`")]
     NoBlob { host: String, name: String, digest: String },
-    #[error("access to `{name}` is denied: it does not exist at {host}, or needs a login")]
-    Denied { host: String, name: String },
-    #[error("the registry {host} refused the credentials for `{name}`")]
-    WrongCredentials { host: String, name: String },
-    #[error("the registry {host} refused the login: the user name or the password is wrong")]
-    LoginRefused { host: String },
+    #[error("access to `{name}` is denied{}", why_denied(host, message))]
+    Denied { host: String, name: String, message: String },
+    #[error("the registry {host} refused the credentials for `{name}`{}", said(message))]
+    WrongCredentials { host: String, name: String, message: String },
+    #[error("the registry {host} refused the login: the user name or the password is wrong{}", said(message))]
+    LoginRefused { host: String, message: String },
     #[error("the registry {host} asks for logins over plain HTTP at {realm}")]
     UnsafeRealm { host: String, realm: String },
     #[error("the registry {host} asks for an authentication that rbuild doesn't know: `{scheme}`")]
@@ -158,6 +158,18 @@ impl From<TransferError> for RegistryError {
             other => Self::Transfer(Box::new(other)),
         }
     }
+}
+
+fn why_denied(host: &str, message: &str) -> String {
+    match message {
+        "" => format!(": it does not exist at {host}, or needs a login"),
+        message => format!(" by {host}: {message}"),
+    }
+}
+
+/// The registry's own words, behind ours.
+fn said(message: &str) -> String {
+    if message.is_empty() { String::new() } else { format!(" (it says: {message})") }
 }
 
 /// The URL without user, password and query.

@@ -39,8 +39,8 @@ pub fn login_again(settings: &Settings, host: &str) -> Result<bool, RegistryErro
 fn check(settings: &Settings, host: &str, credential: Credential) -> Result<Option<String>, RegistryError> {
     let checked = Client::with_credential(settings, credential)?.check_login(host);
     checked.map_err(|error| match error {
-        RegistryError::WrongCredentials { host, .. } | RegistryError::Denied { host, .. } => {
-            RegistryError::LoginRefused { host }
+        RegistryError::WrongCredentials { host, message, .. } | RegistryError::Denied { host, message, .. } => {
+            RegistryError::LoginRefused { host, message }
         }
         other => other,
     })

@@ -148,7 +148,7 @@ impl Search<'_> {
     }
 
     fn config(&self, descriptor: &Descriptor) -> Result<Document<ImageConfig>, RegistryError> {
-        if media_type::classify(&descriptor.media_type) != Kind::Config {
+        if !media_type::may_be_config(&descriptor.media_type) {
             let media_type = descriptor.media_type.clone();
             return Err(RegistryError::NotAnImage { name: self.name.clone(), media_type });
         }

@@ -11,7 +11,7 @@ use reqwest::header::{
 use reqwest::{Body, Method, Response, StatusCode, Url};
 use tokio::sync::mpsc;
 
-use super::http::{Failure, Request, Scope, Tries, is_same_host, stalled};
+use super::http::{Failure, Refusal, Request, Scope, Tries, is_same_host, stalled};
 use super::repository::Repository;
 use super::{Limits, RegistryError};
 use crate::digest::BlobDigest;
@@ -295,11 +295,11 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         let response = client.wait(client.service.await_headers(&asked, self.limits().answer, answer))?;
         if response.status() == StatusCode::UNAUTHORIZED {
             // The token expired on the way: with a new one it goes on.
-            let headers = response.headers();
-            let answering = client.service.answer_challenge(&asked, headers, &request.scopes, authorization.as_ref());
+            let refusal = Refusal { headers: response.headers().clone(), body: Vec::new() };
+            let answering = client.service.answer_challenge(&asked, &refusal, &request.scopes, authorization.as_ref());
             client.wait(answering)?;
             let (host, name) = (endpoint.host.clone(), self.repository.name().to_owned());
-            return Err(Failure::passing(RegistryError::Denied { host, name }));
+            return Err(Failure::passing(RegistryError::Denied { host, name, message: String::new() }));
         }
         client.wait(client.service.judge(&asked, response))
     }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::TransferError;
 use super::measure::measure;
 use crate::digest::{BlobDigest, DiffId, HashingWriter};
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::{AtPath, IoError, chain};
 use crate::layer::Compression;
 use crate::store::{Staging, Store};
 
@@ -87,7 +87,7 @@ impl<'a> Receiver<'a> {
         let layer = match measured {
             Ok(Some(measured)) => Ok(measured.finish(digest)),
             Ok(None) => Err("it is a JSON document".to_owned()),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(chain(&error)),
         };
         Ok(Received { digest, size, path, layer })
     }

@@ -19,4 +19,5 @@ mod image;
 mod kinds;
 mod memory;
 mod mirrors;
+mod odd;
 mod refusals;

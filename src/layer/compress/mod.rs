@@ -3,6 +3,7 @@
 
 mod decode;
 mod gzip;
+mod gzip_reader;
 mod zstandard;
 
 pub use decode::{Compression, Decoder};

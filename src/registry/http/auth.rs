@@ -10,6 +10,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use serde::Deserialize;
 
 use super::challenge::{Challenge, challenge_of};
+use super::failure::message_of;
 use super::request::{Service, read_bounded};
 use super::{Asked, Endpoint, Failure};
 use crate::registry::RegistryError;
@@ -87,20 +88,34 @@ struct Token {
     renew_at: Instant,
 }
 
+/// Servers write `null` where they have nothing, and the time as any kind of number.
 #[derive(Deserialize)]
 struct TokenAnswer {
+    token: Option<String>,
+    access_token: Option<String>,
     #[serde(default)]
-    token: String,
-    #[serde(default)]
-    access_token: String,
-    expires_in: Option<u64>,
-    #[serde(default)]
-    refresh_token: String,
+    expires_in: serde_json::Value,
+    refresh_token: Option<String>,
+}
+
+impl TokenAnswer {
+    /// How long the token is good; what makes no sense counts as nothing.
+    fn life(&self) -> Duration {
+        let text = self.expires_in.as_str().and_then(|text| text.parse().ok());
+        let seconds = self.expires_in.as_f64().or(text).filter(|seconds| *seconds >= 1.0);
+        Duration::from_secs(seconds.map_or(DEFAULT_LIFE, |seconds| seconds.min(86_400.0) as u64))
+    }
+}
+
+/// An answer that asks for authentication.
+pub struct Refusal {
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
 }
 
 impl Session {
-    fn denied(&self, asked: &Asked<'_>) -> Failure {
-        denied(asked, self.credentials.get(&asked.endpoint.repository))
+    fn denied(&self, asked: &Asked<'_>, body: &[u8]) -> Failure {
+        denied(asked, self.credentials.get(&asked.endpoint.repository), body)
     }
 
     /// Whether what is sent comes from a token server, which may give something better the next time.
@@ -121,23 +136,23 @@ impl Service {
         }
     }
 
-    /// The answer to the challenge in `headers`; fails when `refused`, which was sent, was all there is.
+    /// The answer to the challenge of a refusal; fails when `refused`, which was sent, was all there is.
     pub async fn answer_challenge(
         &self,
         asked: &Asked<'_>,
-        headers: &HeaderMap,
+        refusal: &Refusal,
         scopes: &[Scope],
         refused: Option<&HeaderValue>,
     ) -> Result<HeaderValue, Failure> {
         let host = &asked.endpoint.host;
         let session = self.session(host);
         let mut session = session.lock().await;
-        let challenge = match challenge_of(headers) {
+        let challenge = match challenge_of(&refusal.headers) {
             Some(Ok(challenge)) => challenge,
             Some(Err(scheme)) => {
                 return Err(Failure::Final(RegistryError::UnknownChallenge { host: host.clone(), scheme }));
             }
-            None => return Err(session.denied(asked)),
+            None => return Err(session.denied(asked, &refusal.body)),
         };
         if let Some(refused) = refused {
             session.tokens.retain(|_, token| token.header != *refused);
@@ -145,9 +160,11 @@ impl Service {
         session.challenge = Some(challenge.clone());
         match self.respond(asked, &mut session, &challenge, scopes).await? {
             // The same password again.
-            Some(header) if Some(&header) == refused && !session.makes_tokens(asked) => Err(session.denied(asked)),
+            Some(header) if Some(&header) == refused && !session.makes_tokens(asked) => {
+                Err(session.denied(asked, &refusal.body))
+            }
             Some(header) => Ok(header),
-            None => Err(session.denied(asked)),
+            None => Err(session.denied(asked, &refusal.body)),
         }
     }
 
@@ -216,11 +233,11 @@ impl Service {
         let body = read_bounded(self, &asked, "the token", response, TOKEN_LIMIT).await?;
         match status.as_u16() {
             200..300 => {}
-            401 | 403 => return Err(denied(query.asked, Some(credential))),
+            401 | 403 => return Err(denied(query.asked, Some(credential), &body)),
             _ => return Err(Failure::of_status(&asked, status, &body, super::retry::retry_after(&headers))),
         }
         parse_token(&body).ok_or_else(|| {
-            Failure::passing(RegistryError::BadAnswer {
+            Failure::Final(RegistryError::BadAnswer {
                 host: host.clone(),
                 method,
                 url: crate::registry::error::redact(query.realm.as_str()),
@@ -249,7 +266,7 @@ impl Service {
         }
         let body = read_bounded(self, asked, "the token", response, TOKEN_LIMIT).await?;
         let answer: Option<TokenAnswer> = serde_json::from_slice(&body).ok();
-        Ok(answer.map(|answer| answer.refresh_token).filter(|token| !token.is_empty()))
+        Ok(answer.and_then(|answer| answer.refresh_token).filter(|token| !token.is_empty()))
     }
 }
 
@@ -300,9 +317,9 @@ fn all_scopes(wanted: &[Scope], asked_for: Option<&str>) -> Vec<String> {
 
 fn parse_token(body: &[u8]) -> Option<Token> {
     let answer: TokenAnswer = serde_json::from_slice(body).ok()?;
-    let token = if answer.token.is_empty() { answer.access_token } else { answer.token };
-    let header = bearer(&token).filter(|_| !token.is_empty())?;
-    let life = Duration::from_secs(answer.expires_in.unwrap_or(DEFAULT_LIFE).min(86_400));
+    let life = answer.life();
+    let token = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty())?;
+    let header = bearer(&token)?;
     // Some is left, so that what is begun with it is also let through.
     Some(Token { header, renew_at: Instant::now() + life.mul_f64(0.8) })
 }
@@ -320,11 +337,12 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     header
 }
 
-fn denied(asked: &Asked<'_>, credential: Option<&Credential>) -> Failure {
-    let (host, name) = (asked.endpoint.host.clone(), asked.name.to_owned());
+/// `body` is what the server says of it.
+fn denied(asked: &Asked<'_>, credential: Option<&Credential>, body: &[u8]) -> Failure {
+    let (host, name, message) = (asked.endpoint.host.clone(), asked.name.to_owned(), message_of(body));
     Failure::Final(match credential {
-        None | Some(Credential::Anonymous) => RegistryError::Denied { host, name },
-        Some(_) => RegistryError::WrongCredentials { host, name },
+        None | Some(Credential::Anonymous) => RegistryError::Denied { host, name, message },
+        Some(_) => RegistryError::WrongCredentials { host, name, message },
     })
 }
 
@@ -347,8 +365,28 @@ mod tests {
         for body in [r#"{"token":"t"}"#, r#"{"access_token":"t","expires_in":300}"#] {
             assert_eq!(parse_token(body.as_bytes()).unwrap().header, "Bearer t");
         }
-        for body in ["{}", "", r#"{"token":"a\nb"}"#] {
+        for body in ["{}", "", r#"{"token":"a\nb"}"#, r#"{"token":null,"access_token":""}"#, r#"{"token":7}"#] {
             assert!(parse_token(body.as_bytes()).is_none(), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_life_that_makes_no_sense_is_the_usual_one() {
+        for (life, seconds) in [
+            ("300", 300),
+            ("3e2", 300),
+            ("\"300\"", 300),
+            ("299.9", 299),
+            ("99999999999999999999", 86_400),
+            ("null", 60),
+            ("0", 60),
+            ("-1", 60),
+            ("\"soon\"", 60),
+        ] {
+            let body = format!(r#"{{"token":null,"access_token":"t","expires_in":{life}}}"#);
+            let answer: TokenAnswer = serde_json::from_str(&body).unwrap();
+            assert_eq!(answer.life().as_secs(), seconds, "{life}");
+            assert!(parse_token(body.as_bytes()).is_some(), "{life}");
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use reqwest::header::{ACCEPT_ENCODING, HeaderValue};
 use reqwest::{StatusCode, Url};
 
 use super::endpoint::is_loopback;
@@ -111,7 +112,10 @@ fn is_insecure(settings: &Settings, host: &str) -> bool {
 fn build(settings: &Settings, scheme: &str, host: &str) -> Result<reqwest::Client, RegistryError> {
     // Two of our dependencies could each choose a provider, so neither does; a second call changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // Without it, a proxy may encode what passes as it likes.
+    let plain = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
     let mut builder = reqwest::Client::builder()
+        .default_headers(plain.into_iter().collect())
         .connect_timeout(settings.limits.connect)
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("rbuild/", env!("CARGO_PKG_VERSION")));

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 use std::time::Duration;
 
-use oci_client::errors::OciEnvelope;
+use oci_client::errors::{OciEnvelope, OciError, OciErrorCode};
 use reqwest::StatusCode;
 
 use super::Endpoint;
@@ -36,7 +36,9 @@ impl Failure {
     ) -> Self {
         let host = endpoint.host.clone();
         let url = source.url().map(|url| redact(url.as_str())).unwrap_or_default();
-        let is_final = source.is_builder() || (source.is_connect() && !answered_before && is_hopeless(&source));
+        let is_final = source.is_builder()
+            || is_no_http(&source)
+            || (source.is_connect() && !answered_before && is_hopeless(&source));
         let untrusted = tls_error(&source).is_some_and(|error| matches!(error, rustls::Error::InvalidCertificate(_)));
         let source = source.without_url();
         if untrusted {
@@ -61,25 +63,60 @@ impl Failure {
                 Some(digest) => RegistryError::NoBlob { host, name, digest: digest.to_owned() },
                 None => RegistryError::NotFound { host, name, nearest: Vec::new() },
             }),
-            401 | 403 => Self::Final(RegistryError::Denied { host, name }),
+            401 | 403 => Self::Final(RegistryError::Denied { host, name, message: message_of(body) }),
             408 | 425 | 429 | 500 | 502 | 503 | 504 => Self::Passing { error, after },
             _ => Self::Final(error),
         }
     }
 }
 
-/// What a registry says in an error's body, in its own words.
-fn message_of(body: &[u8]) -> String {
-    match serde_json::from_slice::<OciEnvelope>(body) {
-        Ok(envelope) if !envelope.errors.is_empty() => {
-            let messages = envelope.errors.iter().map(|error| match error.message.as_str() {
-                "" => format!("{:?}", error.code),
-                message => message.to_owned(),
-            });
-            shorten(&messages.collect::<Vec<_>>().join("; "))
-        }
-        _ => shorten(&String::from_utf8_lossy(body)),
+/// What a registry says in an error's body, in its own words: `DENIED: tag is immutable`.
+pub fn message_of(body: &[u8]) -> String {
+    let messages = match serde_json::from_slice::<OciEnvelope>(body) {
+        Ok(envelope) => envelope.errors.iter().map(|error| said(&code_name(error), &error.message)).collect(),
+        // An answer of a token server, or of a proxy.
+        Err(_) => messages_of_other(body),
+    };
+    match messages.is_empty() {
+        false => shorten(&messages.join("; ")),
+        true => shorten(&String::from_utf8_lossy(body)),
     }
+}
+
+fn said(code: &str, message: &str) -> String {
+    match (code, message) {
+        (code, "") => code.to_owned(),
+        ("", message) => message.to_owned(),
+        (code, message) => format!("{code}: {message}"),
+    }
+}
+
+/// The code as registries write it: `MANIFEST_UNKNOWN`.
+fn code_name(error: &OciError) -> String {
+    if let OciErrorCode::Other(name) = &error.code {
+        return name.clone();
+    }
+    let mut name = String::new();
+    for letter in format!("{:?}", error.code).chars() {
+        if letter.is_ascii_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.push(letter.to_ascii_uppercase());
+    }
+    name
+}
+
+fn messages_of_other(body: &[u8]) -> Vec<String> {
+    let Ok(document) = serde_json::from_slice::<serde_json::Value>(body) else { return Vec::new() };
+    let text = |value: &serde_json::Value, key: &str| value.get(key).and_then(|text| text.as_str().map(str::to_owned));
+    if let Some(errors) = document.get("errors").and_then(serde_json::Value::as_array) {
+        let of_error = |error: &serde_json::Value| {
+            said(&text(error, "code").unwrap_or_default(), &text(error, "message").unwrap_or_default())
+        };
+        return errors.iter().map(of_error).filter(|message| !message.is_empty()).collect();
+    }
+    let keys = ["details", "detail", "message", "error_description", "error"];
+    keys.iter().find_map(|key| text(&document, key)).into_iter().collect()
 }
 
 /// The error of TLS within, if it is one.
@@ -96,6 +133,18 @@ fn tls_error_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::
     tls_error_within(inner.map(|inner| inner as _).or(error.source())?)
 }
 
+/// Whether what came was no HTTP: it will not be the next time either.
+fn is_no_http(error: &reqwest::Error) -> bool {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if cause.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse) {
+            return true;
+        }
+        next = cause.source();
+    }
+    false
+}
+
 /// A name that does not exist, a port where nobody listens: nothing that passes, unless it worked a moment ago.
 fn is_hopeless(error: &reqwest::Error) -> bool {
     let mut next = error.source();
@@ -108,4 +157,25 @@ fn is_hopeless(error: &reqwest::Error) -> bool {
         next = cause.source();
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_registrys_own_words_are_told() {
+        for (body, message) in [
+            (r#"{"errors":[{"code":"DENIED","message":"tag is immutable"}]}"#, "DENIED: tag is immutable"),
+            (r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"no","detail":{"a":1}}]}"#, "MANIFEST_UNKNOWN: no"),
+            (r#"{"errors":[{"code":"TAG_IMMUTABLE","message":"no"},{"code":"X"}]}"#, "TAG_IMMUTABLE: no; X"),
+            (r#"{"errors":[{"code":"DENIED","message":""}]}"#, "DENIED"),
+            (r#"{"details":"incorrect username or password"}"#, "incorrect username or password"),
+            (r#"{"error":"invalid_grant"}"#, "invalid_grant"),
+            ("slow down\n", "slow down"),
+            ("", ""),
+        ] {
+            assert_eq!(message_of(body.as_bytes()), message, "{body}");
+        }
+    }
 }

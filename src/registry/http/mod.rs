@@ -6,6 +6,7 @@
 mod auth;
 mod challenge;
 mod connection;
+mod encoding;
 mod endpoint;
 mod failure;
 mod io_thread;
@@ -14,8 +15,9 @@ mod retry;
 mod trust;
 
 pub use auth::Credential;
-pub(super) use auth::{Scope, Session};
+pub(super) use auth::{Refusal, Scope, Session};
 pub(super) use connection::{Connections, authority};
+pub(super) use encoding::{Decoding, Encoding};
 pub(super) use endpoint::Endpoint;
 pub(super) use failure::Failure;
 pub(super) use io_thread::IoThread;

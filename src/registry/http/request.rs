@@ -8,7 +8,9 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 
+use super::auth::Refusal;
 use super::connection::authority;
+use super::encoding::decoded;
 use super::retry::{Tries, retry_after};
 use super::{Connections, Credential, Endpoint, Failure, IoThread, Scope, Session};
 use crate::registry::error::redact;
@@ -206,8 +208,9 @@ impl Service {
             challenges_left -= 1;
             let headers = response.headers().clone();
             // Read to its end, so that the connection can be used again.
-            let _ = read_bounded(self, &asked, "an error", response, ERROR_LIMIT).await;
-            let answer = self.answer_challenge(&asked, &headers, &request.scopes, authorization.as_ref());
+            let body = read_bounded(self, &asked, "an error", response, ERROR_LIMIT).await.unwrap_or_default();
+            let refusal = Refusal { headers, body };
+            let answer = self.answer_challenge(&asked, &refusal, &request.scopes, authorization.as_ref());
             authorization = Some(answer.await?);
         }
     }
@@ -323,11 +326,18 @@ pub async fn read_bounded(
         let chunk = tokio::time::timeout(stall, response.chunk()).await.map_err(|_| stalled(asked, stall))?;
         let host = asked.endpoint.host.clone();
         let broken = |source| Failure::passing(RegistryError::Broken { host, what: what.to_owned(), source });
-        let Some(chunk) = chunk.map_err(|error| broken(error.without_url()))? else { return Ok(bytes) };
+        let Some(chunk) = chunk.map_err(|error| broken(error.without_url()))? else { break };
         pace.came(chunk.len() as u64, asked_at.elapsed()).map_err(|slow| too_slow(asked, slow))?;
         bytes.extend_from_slice(&chunk);
         if bytes.len() as u64 > limit {
             return Err(too_large());
         }
     }
+    let bytes = decoded(response.headers(), bytes, limit).map_err(|error| nonsense(asked, error.to_string()))?;
+    if bytes.len() as u64 > limit { Err(too_large()) } else { Ok(bytes) }
+}
+
+fn nonsense(asked: &Asked<'_>, reason: String) -> Failure {
+    let (host, url) = (asked.endpoint.host.clone(), redact(asked.url));
+    Failure::Final(RegistryError::BadAnswer { host, method: asked.method, url, reason })
 }
