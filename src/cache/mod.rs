@@ -29,6 +29,8 @@ pub use document::{Document, DocumentError};
 pub use export::{Export, ExportError, MountContents};
 pub use import::{Found, ImportError, Importing, Imports, begin};
 pub use inline::write as write_inline;
+#[doc(hidden)]
+pub use mounts::examine_index;
 pub use mounts::{FillError, Mounts, fill as fill_mount};
 pub use options::{CacheSource, CacheTarget, ExportOptions, Mode, PlaceOptions, READ_LIMIT};
 pub use origin::Origins;

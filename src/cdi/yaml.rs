@@ -1,15 +1,57 @@
 //! Descriptions written in YAML, as the tools of most vendors write them, brought into JSON's form.
 
+use std::collections::HashMap;
+
 use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
+use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
+
+/// As deep as JSON may be.
+const DEEPEST: usize = 128;
 
 /// The only document of the text. An error says what is wrong, and where.
 pub(super) fn read(text: &str) -> Result<Value, String> {
+    check_depth(text)?;
     let documents = Yaml::load_from_str(text).map_err(|error| error.to_string())?;
     match documents.as_slice() {
         [document] => value(document),
         documents => Err(format!("it has {} documents, not one", documents.len())),
     }
+}
+
+/// Refuses a text whose values stand too deep in each other: they are read, and let go of, by functions that call
+/// themselves. An alias is as deep as what it stands for.
+fn check_depth(text: &str) -> Result<(), String> {
+    /// A list or map that has not ended: its anchor, and how many are in each other in it.
+    struct Open {
+        anchor: usize,
+        inside: usize,
+    }
+    let mut open: Vec<Open> = Vec::new();
+    let mut heights: HashMap<usize, usize> = HashMap::new();
+    for event in Parser::new_from_str(text) {
+        let (event, marked) = event.map_err(|error| error.to_string())?;
+        let height = match event {
+            Event::SequenceStart(anchor, _) | Event::MappingStart(anchor, _) => {
+                open.push(Open { anchor, inside: 0 });
+                0
+            }
+            Event::SequenceEnd | Event::MappingEnd => {
+                let ended = open.pop().unwrap_or(Open { anchor: 0, inside: 0 });
+                heights.insert(ended.anchor, ended.inside + 1);
+                ended.inside + 1
+            }
+            Event::Alias(anchor) => heights.get(&anchor).copied().unwrap_or(0),
+            _ => 0,
+        };
+        if open.len() + height > DEEPEST {
+            return Err(format!("more than {DEEPEST} values stand in each other in line {}", marked.start.line()));
+        }
+        if let Some(parent) = open.last_mut() {
+            parent.inside = parent.inside.max(height);
+        }
+    }
+    Ok(())
 }
 
 fn value(node: &Yaml<'_>) -> Result<Value, String> {
@@ -55,6 +97,18 @@ mod tests {
         let json = r#"{"cdiVersion":"0.6.0","kind":"a.com/b","devices":[{"name":"all","containerEdits":{"env":["A=1","B=2"],
             "deviceNodes":[{"path":"/dev/x","fileMode":384,"major":195}]}}],"annotations":{"on":true,"none":null}}"#;
         assert_eq!(read(text), Ok(serde_json::from_str(json).unwrap()));
+    }
+
+    #[test]
+    fn what_is_too_deep_is_refused() {
+        let chain = |count: usize| {
+            let lines = (1..count).map(|number| format!("a{number}: &a{number} {{x: [*a{}]}}\n", number - 1));
+            std::iter::once("a0: &a0 [1]\n".to_owned()).chain(lines).collect::<String>()
+        };
+        for text in ["- ".repeat(60_000), "? ".repeat(200), "[".repeat(200) + &"]".repeat(200), chain(70)] {
+            assert!(read(&text).is_err(), "{}", &text[..20]);
+        }
+        assert!(read(&("- ".repeat(100) + "x")).is_ok() && read(&chain(60)).is_ok());
     }
 
     #[test]

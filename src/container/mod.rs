@@ -72,6 +72,8 @@ pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
 pub use monitor::{Ahead, Monitor};
 pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
+#[doc(hidden)]
+pub use protocol::examine_frames;
 pub use protocol::{Attach, Ending};
 pub use raw_mode::RawMode;
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};

@@ -136,6 +136,45 @@ pub(super) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
     [kind as u8, a, b, c, d]
 }
 
+/// Takes the whole frames from the beginning of what has come. `Err` holds those before something that is no frame.
+pub(super) fn take_frames(incoming: &mut Vec<u8>) -> Result<Vec<(Kind, Vec<u8>)>, Vec<(Kind, Vec<u8>)>> {
+    let (mut frames, mut at) = (Vec::new(), 0);
+    let mut is_whole = true;
+    while incoming.len() >= at + HEADER {
+        let Ok((kind, length)) = parse_header(&incoming[at..]) else {
+            is_whole = false;
+            break;
+        };
+        let body = at + HEADER..at + HEADER + length;
+        if incoming.len() < body.end {
+            break;
+        }
+        at = body.end;
+        frames.push((kind, incoming[body].to_vec()));
+    }
+    incoming.drain(..at);
+    if is_whole { Ok(frames) } else { Err(frames) }
+}
+
+/// What a monitor and its client make of bytes, for tests that make bytes up: the monitor takes them as they come, the
+/// client frame by frame, and each frame is decoded as each side does it.
+#[doc(hidden)]
+pub fn examine_frames(bytes: &[u8]) -> String {
+    let mut incoming = bytes.to_vec();
+    let taken = take_frames(&mut incoming).unwrap_or_else(|frames| frames);
+    let (mut stream, mut body, mut received) = (bytes, Vec::new(), 0);
+    let mut said = String::new();
+    while let Ok(Some(kind)) = receive(&mut stream, &mut body) {
+        assert_eq!(taken.get(received), Some(&(kind, body.clone())), "both sides see the same frames");
+        received += 1;
+        let request = decode::<Request>(&body).map(|request| encode(kind, &request).map(drop));
+        let reply = decode::<Reply>(&body).map(|reply| encode(kind, &reply).map(drop));
+        said.push_str(&format!("{kind:?} {} {};", request.is_ok(), reply.is_ok()));
+    }
+    assert_eq!(received, taken.len(), "both sides see the same frames");
+    said
+}
+
 /// Kind and length of the frame that begins so.
 pub(super) fn parse_header(bytes: &[u8]) -> io::Result<(Kind, usize)> {
     let wrong = || io::Error::from(io::ErrorKind::InvalidData);

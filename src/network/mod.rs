@@ -36,6 +36,8 @@ use std::path::Path;
 
 pub use attach::{EndpointRequest, Owner, parse_hardware_address};
 pub use describe::{network as describe_network, place as describe_place};
+#[doc(hidden)]
+pub use dns::examine as examine_dns_message;
 pub use endpoint::Endpoint;
 pub use error::NetworkError;
 pub use fresh::FreshNamespace;

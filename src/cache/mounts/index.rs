@@ -114,7 +114,9 @@ impl Index {
         let is_right = |chunk: &Chunk| {
             let pack = head.packs.get(chunk.pack as usize);
             let end = u64::from(chunk.offset) + u64::from(chunk.stored);
-            pack.is_some_and(|(_, size)| end <= *size) && chunk.length as usize <= super::chunk::LONGEST
+            // A chunk that compressing makes longer is kept as it is.
+            let is_short = chunk.length as usize <= super::chunk::LONGEST && chunk.stored <= chunk.length;
+            pack.is_some_and(|(_, size)| end <= *size) && is_short
         };
         if !head.chunks.iter().all(is_right) {
             return Err(IndexError::OutOfRange);

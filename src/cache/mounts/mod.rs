@@ -14,3 +14,17 @@ mod split;
 
 pub use fill::{FillError, fill};
 pub use send::Mounts;
+
+/// Reads bytes as the index of a mount's content, for tests that make bytes up: how many bytes it puts together.
+#[doc(hidden)]
+pub fn examine_index(bytes: &[u8]) -> Result<u64, index::IndexError> {
+    let index = index::Index::parse(bytes)?;
+    let (mut pieces, mut total) = (index.pieces()?, 0);
+    while let Some(piece) = pieces.next()? {
+        total += match piece {
+            index::Piece::Literal(bytes) => bytes.len() as u64,
+            index::Piece::Chunk(chunk) => u64::from(chunk.length),
+        };
+    }
+    Ok(total)
+}

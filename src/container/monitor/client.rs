@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use serde::Serialize;
 
 use crate::container::log::Source;
-use crate::container::protocol::{self, Attach, HEADER, Kind};
+use crate::container::protocol::{self, Attach, Kind};
 
 /// A client that takes no more gets no more, and the program waits, once so much lies ready for it.
 const MOST_WAITING: usize = 256 << 10;
@@ -57,21 +57,10 @@ impl Client {
             Err(error) if !is_temporary(&error) => self.is_gone = true,
             _ => {}
         }
-        let mut frames = Vec::new();
-        let mut at = 0;
-        while self.incoming.len() >= at + HEADER {
-            let Ok((kind, length)) = protocol::parse_header(&self.incoming[at..]) else {
-                self.is_gone = true;
-                break;
-            };
-            let body = at + HEADER..at + HEADER + length;
-            if self.incoming.len() < body.end {
-                break;
-            }
-            at = body.end;
-            frames.push((kind, self.incoming[body].to_vec()));
-        }
-        self.incoming.drain(..at);
+        let frames = protocol::take_frames(&mut self.incoming).unwrap_or_else(|before| {
+            self.is_gone = true;
+            before
+        });
         self.incoming.shrink_to(READ_AT_ONCE);
         frames
     }

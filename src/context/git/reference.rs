@@ -85,13 +85,13 @@ impl GitReference {
 
     /// What git could take for an option, or for a program to run, is refused.
     fn check(&self, url: &str) -> Result<(), GitError> {
-        let host = match self.remote.split_once("://") {
-            Some(("http" | "https" | "ssh" | "git", rest)) => rest,
+        let authority = match self.remote.split_once("://") {
+            Some(("http" | "https" | "ssh" | "git", rest)) => rest.split('/').next().unwrap_or_default(),
             Some((scheme, _)) => return Err(bad(url, format!("`{scheme}` is not a way to fetch"))),
-            None => &self.remote,
+            None => ssh_authority(&self.remote).unwrap_or_default(),
         };
-        let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-        if host.is_empty() || host.starts_with('-') || self.remote.starts_with('-') {
+        let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        if host.is_empty() || host.starts_with('-') || authority.starts_with('-') {
             return Err(bad(url, "it names no host".to_owned()));
         }
         let reference = self.reference.as_deref().unwrap_or_default();
@@ -105,6 +105,14 @@ impl GitReference {
         }
         Ok(())
     }
+}
+
+/// `user@host` of `user@host:path`. Whatever else has no scheme git takes for a folder, or for the name of a program.
+fn ssh_authority(remote: &str) -> Option<&str> {
+    let (authority, path) = remote.split_once(':')?;
+    let is_address = authority.ends_with("@[");
+    let is_host = authority.contains('@') && !authority.contains('/') && (is_address || !path.starts_with(':'));
+    is_host.then_some(authority)
 }
 
 pub(super) fn is_commit(text: &str) -> bool {
@@ -175,6 +183,7 @@ mod tests {
             ("https://host/r.git?branch=x", Some("refs/heads/x"), None),
             ("https://host/r.git?tag=v1#:d", Some("refs/tags/v1"), Some("d")),
             ("git@host:r.git#v1", Some("v1"), None),
+            ("git@[::1]:r.git#v1", Some("v1"), None),
             ("ssh://git@host:22/r.git", None, None),
         ];
         for (url, reference, subdirectory) in cases {
@@ -196,6 +205,13 @@ mod tests {
             "ssh://-oProxyCommand=x/r.git",
             "-x",
             "git@-oProxyCommand=x:r.git",
+            "ssh://-oProxyCommand=x/r@h.git",
+            "ssh://-x@h/r.git",
+            "ext::sh -c whoami",
+            "git@h::x",
+            "/srv/r.git",
+            "a/git@h:r.git",
+            "r.git",
             "https://h/r.git#--upload-pack=x",
             "https://h/r.git#a..b",
             "https://h/r.git#main:../up",

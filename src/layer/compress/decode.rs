@@ -1,5 +1,7 @@
 use std::io::{self, BufReader, Cursor, Read};
 
+use liblzma::bufread::XzDecoder;
+
 use super::gzip_reader::GzipReader;
 
 /// How a layer blob or archive is compressed, told by its first bytes.
@@ -67,11 +69,17 @@ enum Kind<R: Read> {
     None(Whole<R>),
     Gzip(Box<GzipReader<BufReader<Whole<R>>>>),
     Zstd(Box<zstd::Decoder<'static, BufReader<Whole<R>>>>),
-    Xz(Box<liblzma::bufread::XzDecoder<BufReader<Whole<R>>>>),
+    Xz(Box<XzDecoder<BufReader<Whole<R>>>>),
     Bzip2(Box<bzip2::bufread::MultiBzDecoder<BufReader<Whole<R>>>>),
 }
 
 const READ_BUFFER: usize = 64 << 10;
+
+/// A stream of several, whose headers may ask for so much memory; `xz -9` asks for 65 MiB.
+fn xz_stream() -> io::Result<liblzma::stream::Stream> {
+    const MOST_MEMORY: u64 = 512 << 20;
+    Ok(liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, liblzma::stream::CONCATENATED)?)
+}
 
 impl<R: Read> Decoder<R> {
     pub fn new(mut reader: R) -> io::Result<Self> {
@@ -84,7 +92,7 @@ impl<R: Read> Decoder<R> {
             Compression::None => Kind::None(whole),
             Compression::Gzip => Kind::Gzip(Box::new(GzipReader::new(buffered(whole)))),
             Compression::Zstd => Kind::Zstd(Box::new(zstd::Decoder::with_buffer(buffered(whole))?)),
-            Compression::Xz => Kind::Xz(Box::new(liblzma::bufread::XzDecoder::new_multi_decoder(buffered(whole)))),
+            Compression::Xz => Kind::Xz(Box::new(XzDecoder::new_stream(buffered(whole), xz_stream()?))),
             Compression::Bzip2 => Kind::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(whole)))),
         };
         Ok(Self { compression, kind, made: 0, growth: GROWTH })
@@ -188,6 +196,26 @@ mod tests {
             decoder.read_to_end(&mut read).unwrap();
             assert_eq!((decoder.compression(), read), (compression, expected));
         }
+    }
+
+    #[test]
+    fn a_few_bytes_cannot_ask_for_gigabytes_of_memory() {
+        const BLOCK: usize = 12;
+        const DICTIONARY: usize = BLOCK + 4;
+        const LARGEST: u8 = 40;
+        let mut xz = liblzma::write::XzEncoder::new(Vec::new(), 1);
+        xz.write_all(b"text").unwrap();
+        let mut bytes = xz.finish().unwrap();
+        let read = |bytes: &[u8]| Decoder::new(bytes).and_then(|mut decoder| decoder.read_to_end(&mut Vec::new()));
+        assert_eq!(read(&bytes).unwrap(), 4);
+        // A block's header: its size, flags, the filter LZMA2 with one byte of properties, padding, CRC32.
+        bytes[DICTIONARY] = LARGEST;
+        let end = BLOCK + 4 * usize::from(bytes[BLOCK]);
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[BLOCK..end]);
+        bytes[end..end + 4].copy_from_slice(&crc.sum().to_le_bytes());
+        let error = read(&bytes).unwrap_err();
+        assert!(error.to_string().contains("memory"), "{error}");
     }
 
     #[test]

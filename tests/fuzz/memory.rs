@@ -1,0 +1,61 @@
+//! How much memory a thread has taken at most.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+
+struct Counting;
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+thread_local! {
+    static NOW: Cell<isize> = const { Cell::new(0) };
+    static MOST: Cell<isize> = const { Cell::new(0) };
+}
+
+fn count(size: isize) {
+    // Threads that end have no counters any more.
+    let _ = NOW.try_with(|now| {
+        now.set(now.get() + size);
+        let _ = MOST.try_with(|most| most.set(most.get().max(now.get())));
+    });
+}
+
+// SAFETY: the system's allocator does it all; the counters allocate nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as demanded of the caller.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count(layout.size() as isize);
+        // SAFETY: as demanded of the caller.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(-(layout.size() as isize));
+        // SAFETY: as demanded of the caller.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(size as isize - layout.size() as isize);
+        // SAFETY: as demanded of the caller.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+/// What is taken now.
+pub fn begin() -> isize {
+    let now = NOW.get();
+    MOST.set(now);
+    now
+}
+
+/// What was taken at most beyond that.
+pub fn most_since(before: isize) -> usize {
+    usize::try_from(MOST.get() - before).unwrap_or(0)
+}
