@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use rbuild::context::git::{CheckOut, GitError, GitReference, check_out, resolve_commit};
+use rbuild::context::git::{CheckOut, GitError, GitReference, check_out, resolve};
 use rbuild::context::http::{HttpError, HttpRequest, download};
 use rbuild::digest::BlobDigest;
 use support::skip;
@@ -153,9 +153,8 @@ git clone -q --bare . "$1/r.git" && cd "$1/r.git" && git update-server-info"#;
 
 fn checked_out(reference: &GitReference, keep: bool) -> (tempfile::TempDir, Result<PathBuf, GitError>) {
     let into = tempfile::tempdir().unwrap();
-    let commit = resolve_commit(reference);
-    let how = CheckOut { keep_git_dir: keep, submodules: true };
-    let checked = commit.and_then(|commit| check_out(reference, &commit, into.path(), how));
+    let how = CheckOut { keep_git_dir: keep, submodules: true, commit_times: false };
+    let checked = resolve(reference).and_then(|resolved| check_out(reference, &resolved, into.path(), how));
     (into, checked.map(|checked| checked.directory))
 }
 
@@ -177,7 +176,7 @@ fn a_repository_is_checked_out_at_what_was_asked() {
     ];
     for (suffix, commit, content) in cases {
         let reference = GitReference::parse(&format!("{url}{suffix}")).unwrap();
-        assert_eq!(&resolve_commit(&reference).unwrap(), commit, "{suffix}");
+        assert_eq!(resolve(&reference).unwrap().commit(), commit, "{suffix}");
         let (into, directory) = checked_out(&reference, false);
         assert_eq!(directory.unwrap(), into.path(), "{suffix}");
         assert_eq!(fs::read_to_string(into.path().join("file")).unwrap(), content, "{suffix}");
@@ -188,7 +187,7 @@ fn a_repository_is_checked_out_at_what_was_asked() {
 
     let (into, directory) = checked_out(&GitReference::parse(&format!("{url}#:docs")).unwrap(), true);
     assert_eq!(directory.unwrap(), into.path().join("docs"));
-    assert!(into.path().join(".git").is_dir());
+    assert!(!into.path().join("docs/.git").exists(), "of a part of a repository, nothing else is kept");
     for (suffix, expected) in [
         ("#none", "no branch, tag or commit `none`"),
         ("#:docs/out", "not a directory of the repository"),

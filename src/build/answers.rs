@@ -83,7 +83,7 @@ impl lint::World for World<'_> {
         let platform = platform.and_then(|text| text.parse().ok()).unwrap_or_else(|| self.platform.clone());
         match self.answers.named_context(name, &platform) {
             Ok(Some(NamedContext::Image(image))) => return facts(&image),
-            Ok(Some(NamedContext::Directory)) => return lint::BaseImage::default(),
+            Ok(Some(NamedContext::Directory | NamedContext::Nothing)) => return lint::BaseImage::default(),
             Ok(None) | Err(_) => {}
         }
         let Ok(reference) = name.parse::<Reference>() else { return lint::BaseImage::default() };
@@ -111,7 +111,7 @@ impl lint::World for World<'_> {
     fn replacement(&self, stage: &str) -> Option<lint::BaseImage> {
         Some(match self.answers.replacement(stage)? {
             NamedContext::Image(image) => facts(&image),
-            NamedContext::Directory => lint::BaseImage::default(),
+            NamedContext::Directory | NamedContext::Nothing => lint::BaseImage::default(),
         })
     }
 }

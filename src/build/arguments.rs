@@ -10,6 +10,9 @@ const MULTI_PLATFORM: &str = "BUILDKIT_MULTI_PLATFORM";
 const SYNTAX: &str = "BUILDKIT_SYNTAX";
 /// Leaves `.git` in contexts that are git repositories.
 const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
+pub(super) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// Leaves out the triggers of base images.
+const DISABLE_ONBUILD: &str = "BUILDKIT_DISABLE_ONBUILD";
 const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 /// Keeps the cache mounts of builds apart.
 const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
@@ -29,6 +32,15 @@ pub(super) fn asks_for_index(options: &BuildOptions) -> bool {
 
 pub(super) fn keeps_git_dir(options: &BuildOptions) -> bool {
     is_true(options, KEEP_GIT_DIR)
+}
+
+/// Whether SOURCE_DATE_EPOCH was given: git contexts have the commit's time then.
+pub(super) fn has_epoch(options: &BuildOptions) -> bool {
+    given(options, SOURCE_DATE_EPOCH).is_some()
+}
+
+pub(super) fn ignores_triggers(options: &BuildOptions) -> bool {
+    is_true(options, DISABLE_ONBUILD)
 }
 
 pub(super) fn syntax(options: &BuildOptions) -> Option<&str> {

@@ -81,6 +81,7 @@ impl Bases for StoreBases<'_> {
                 self.contexts.know_as(name, given);
                 Ok(Some(NamedContext::Directory))
             }
+            NamedContextSource::Nothing => Ok(Some(NamedContext::Nothing)),
             NamedContextSource::Image(reference) => {
                 Ok(Some(NamedContext::Image(Box::new(self.image(reference, platform)?))))
             }

@@ -19,7 +19,7 @@ use super::error::{BuildError, Located};
 use super::findings::Findings;
 use super::options::{BuildOptions, NamedContextSource};
 use super::platforms::request;
-use super::{dockerfile, lint as build_lint};
+use super::{dockerfile, epoch, lint as build_lint};
 
 /// A Dockerfile, checked.
 #[derive(Debug)]
@@ -57,7 +57,10 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
     // Whether these are allowed is a question of the build's options, not of its Dockerfile.
     let mut checked = Checked { findings: Findings::default(), fault: None };
     for platform in &options.platforms {
-        let request = PlanRequest { allow_host_network: true, allow_insecure: true, ..request(options, platform) };
+        let mut request = PlanRequest { allow_host_network: true, allow_insecure: true, ..request(options, platform) };
+        if let Ok(parsed) = &parse.result {
+            epoch::settle_offline(&file, options, parsed, &mut request)?;
+        }
         let leaves_out = |path: &str| contexts.leaves_out(path);
         let world = World { answers: &answers, platform: &request.platform, leaves_out: &leaves_out };
         let scope = options.target.as_ref().map_or(Scope::All, |target| Scope::Target(Some(target.clone())));
@@ -164,6 +167,7 @@ impl Bases for Offline<'_> {
             Some((_, NamedContextSource::Directory(_) | NamedContextSource::Remote(_))) => {
                 Ok(Some(NamedContext::Directory))
             }
+            Some((_, NamedContextSource::Nothing)) => Ok(Some(NamedContext::Nothing)),
             None => Ok(None),
         }
     }

@@ -17,6 +17,7 @@ use crate::store::{Staging, Store};
 use super::arguments;
 use super::dockerfile::File;
 use super::error::BuildError;
+use super::named;
 use super::options::{BuildOptions, ContextSource, NamedContextSource};
 
 /// A Dockerfile on standard input is never larger than this many bytes.
@@ -29,11 +30,13 @@ pub(super) struct Sources {
     _staging: Option<Staging>,
     dockerfile: Option<Vec<u8>>,
     stdin_is_taken: bool,
+    /// Of a commit, or of what was downloaded, in seconds since 1970.
+    time: Option<i64>,
 }
 
 impl Sources {
     pub fn open(store: &Store, options: &BuildOptions) -> Result<Self, BuildError> {
-        let folder = |root: PathBuf| Self { root, _staging: None, dockerfile: None, stdin_is_taken: false };
+        let folder = |root: PathBuf| Self { root, _staging: None, dockerfile: None, stdin_is_taken: false, time: None };
         match &options.context {
             ContextSource::Directory(path) => {
                 std::fs::read_dir(path).at("open the build context", path)?;
@@ -56,17 +59,23 @@ impl Sources {
         let root = staging.path().join("context");
         std::fs::create_dir(&root).at("create", &root)?;
         context::unpack_context(archive, &root)?;
-        Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false })
+        Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false, time: None })
     }
 
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
     fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
         if !context::is_git_url(url) {
             let downloaded = http::download(&HttpRequest::new(url, &store.downloads()?))?;
-            let file = StdFile::open(&downloaded.path).at("open", &downloaded.path)?;
-            return match context::read_standard_input(file)? {
-                Standard::Archive(archive) => Self::unpacked(store, archive),
-                Standard::Dockerfile(text) => Ok(Self { stdin_is_taken: false, ..Self::only_dockerfile(store, text)? }),
+            let open = || StdFile::open(&downloaded.path).at("open", &downloaded.path);
+            let time = match downloaded.mtime {
+                Some(time) => Some(time),
+                None => context::newest_file(open()?),
+            };
+            return match context::read_standard_input(open()?)? {
+                Standard::Archive(archive) => Ok(Self { time, ..Self::unpacked(store, archive)? }),
+                Standard::Dockerfile(text) => {
+                    Ok(Self { time, stdin_is_taken: false, ..Self::only_dockerfile(store, text)? })
+                }
             };
         }
         let wanted = GitReference::parse(url)?;
@@ -76,16 +85,18 @@ impl Sources {
         let how = CheckOut {
             keep_git_dir: wanted.keep_git_dir.unwrap_or_else(|| arguments::keeps_git_dir(options)),
             submodules: wanted.submodules.unwrap_or(true),
+            commit_times: wanted.commit_times.unwrap_or_else(|| arguments::has_epoch(options)),
         };
-        let checked = git::check_out(&wanted, &git::resolve_commit(&wanted)?, &into, how)?;
-        Ok(Self { root: checked.directory, _staging: Some(staging), dockerfile: None, stdin_is_taken: false })
+        let checked = git::check_out(&wanted, &git::resolve(&wanted)?, &into, how)?;
+        let (root, time) = (checked.directory, Some(checked.time));
+        Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false, time })
     }
 
     fn only_dockerfile(store: &Store, text: Vec<u8>) -> Result<Self, BuildError> {
         let staging = store.staging()?;
         let root = staging.path().join("context");
         std::fs::create_dir(&root).at("create", &root)?;
-        Ok(Self { root, _staging: Some(staging), dockerfile: Some(text), stdin_is_taken: true })
+        Ok(Self { root, _staging: Some(staging), dockerfile: Some(text), stdin_is_taken: true, time: None })
     }
 
     pub fn root(&self) -> &Path {
@@ -118,8 +129,8 @@ pub(super) struct BuildContexts<'a> {
     opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
     /// The names that plans use for named contexts, and those they were given.
     names: Mutex<HashMap<String, String>>,
-    /// Named contexts from the network, kept until the build ends.
-    fetched: Mutex<Vec<Sources>>,
+    /// Named contexts from the network by the names that they were given, kept until the build ends.
+    fetched: Mutex<HashMap<String, Sources>>,
 }
 
 impl<'a> BuildContexts<'a> {
@@ -148,6 +159,33 @@ impl<'a> BuildContexts<'a> {
         }
     }
 
+    /// When the main context was committed, or last modified.
+    pub fn time(&self) -> Option<i64> {
+        self.main.time
+    }
+
+    /// The same of a named context. Folders and images have none.
+    pub fn time_of_named(&self, name: &str) -> Result<Option<i64>, BuildError> {
+        match named::find(&self.options.named_contexts, name) {
+            Some((given, NamedContextSource::Remote(url))) => self.fetched(given, url, |sources| Ok(sources.time)),
+            _ => Ok(None),
+        }
+    }
+
+    /// What `look` makes of a named context from the network, which is fetched once.
+    fn fetched<T>(
+        &self,
+        given: &str,
+        url: &str,
+        look: impl FnOnce(&Sources) -> Result<T, BuildError>,
+    ) -> Result<T, BuildError> {
+        let mut fetched = lock(&self.fetched);
+        if !fetched.contains_key(given) {
+            fetched.insert(given.to_owned(), Sources::fetched(self.store, self.options, url)?);
+        }
+        fetched.get(given).map_or_else(|| unreachable!("it was put there"), look)
+    }
+
     /// Whether the ignore file leaves the path out of the main context. With `!` patterns that can't be said of a folder:
     /// something in it may be brought back.
     pub fn leaves_out(&self, path: &str) -> bool {
@@ -174,10 +212,8 @@ impl<'a> BuildContexts<'a> {
                 Context::open(path, &ignore, Some(&self.stat_cache(path))).map_err(|error| failed(&error))
             }
             Some((_, NamedContextSource::Remote(url))) => {
-                let sources = Sources::fetched(self.store, self.options, url).map_err(|error| failed(&error))?;
-                let context = Context::open(sources.root(), &IgnorePatterns::default(), None);
-                lock(&self.fetched).push(sources);
-                context.map_err(|error| failed(&error))
+                let open = |sources: &Sources| Ok(Context::open(sources.root(), &IgnorePatterns::default(), None)?);
+                self.fetched(&given, url, open).map_err(|error| failed(&error))
             }
             _ => Err(OpenContextError { message: format!("there is no build context `{name}`") }),
         }

@@ -152,11 +152,17 @@ fn for_platform(message: String, platform: Option<&Platform>) -> String {
     platform.map_or_else(|| message.clone(), |platform| format!("{platform}: {message}"))
 }
 
-/// Any version of docker's own frontend is what rbuild has built in.
+/// How BuildKit calls the language that it has built in.
+const BUILT_IN: &str = "dockerfile.v0";
+
+/// Any version of docker's own frontend is what rbuild has built in, wherever it is mirrored.
 fn is_built_in(image: &str) -> bool {
-    let name = image.split(['@', ':']).next().unwrap_or(image);
-    let name = name.strip_prefix("docker.io/").unwrap_or(name);
-    name.starts_with("docker/dockerfile")
+    let name = image.split('@').next().unwrap_or(image);
+    // A colon before the last slash is a port's.
+    let (folders, last) = name.rsplit_once('/').unwrap_or(("", name));
+    let last = last.split(':').next().unwrap_or(last);
+    let is_frontend = last == "dockerfile" || last.starts_with("dockerfile-");
+    image == BUILT_IN || (is_frontend && folders.rsplit('/').next() == Some("docker"))
 }
 
 /// The error and its causes in one line.
@@ -171,4 +177,26 @@ fn chain(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_built_in;
+
+    #[test]
+    fn the_usual_frontend_is_known_wherever_it_is_mirrored() {
+        for image in [
+            "docker/dockerfile",
+            "docker/dockerfile:1",
+            "docker.io/docker/dockerfile:1.7-labs",
+            "docker/dockerfile-upstream:master",
+            "reg.example:5000/mirror/docker/dockerfile:1@sha256:abc",
+            "dockerfile.v0",
+        ] {
+            assert!(is_built_in(image), "{image}");
+        }
+        for image in ["me/dockerfile:1", "docker/other", "dockerfile", "reg/docker/dockerfiles"] {
+            assert!(!is_built_in(image), "{image}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use crate::cache::{ExportError, PlaceError};
 use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, PatternError};
+use crate::digest::InvalidDigest;
 use crate::dockerfile::lint::CheckOptionError;
 use crate::image::{BrokenInvariant, ImageDocumentError};
 use crate::io_error::IoError;
@@ -53,6 +54,8 @@ pub enum BuildError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Io(#[from] IoError),
+    #[error(transparent)]
+    Checksum(#[from] InvalidDigest),
     #[error(transparent)]
     Context(#[from] ContextError),
     #[error(transparent)]

@@ -10,6 +10,7 @@ mod bases;
 mod check;
 mod contexts;
 mod dockerfile;
+mod epoch;
 mod error;
 mod explained;
 mod findings;
@@ -68,7 +69,8 @@ pub fn build(
     let bases = bases::StoreBases::new(store, options, &contexts);
     let answers = Answers::new(&bases);
     lint::read_directive(&file, &parse, options)?;
-    let plan = platforms::plan(&file, parsed, options, &answers)?;
+    let epochs = epoch::Epochs { store, options, file: &file, contexts: &contexts, progress: observer };
+    let plan = platforms::plan(&epochs, parsed, &answers)?;
     answers.close();
     let leaves_out = |path: &str| contexts.leaves_out(path);
     let findings = platforms::lint(&file, &parse, options, &answers, &leaves_out)?;

@@ -84,6 +84,8 @@ pub enum NamedContextSource {
     Directory(PathBuf),
     /// `docker-image://`
     Image(Reference),
+    /// `docker-image://scratch`
+    Nothing,
     /// `oci-layout://PATH[:TAG|@DIGEST]`
     OciLayout {
         path: PathBuf,

@@ -2,11 +2,12 @@
 
 use crate::dockerfile::{Dockerfile, Parse};
 use crate::image::{Platform, host_platform};
-use crate::plan::{self, Plan, PlanRequest};
+use crate::plan::{self, Epoch, Plan, PlanRequest};
 
 use super::answers::{Answers, World};
 use super::arguments;
 use super::dockerfile::File;
+use super::epoch::Epochs;
 use super::error::BuildError;
 use super::findings::Findings;
 use super::lint;
@@ -20,6 +21,8 @@ pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanReques
         labels: options.labels.clone(),
         platform: platform.clone(),
         platform_is_explicit: options.platform_is_explicit,
+        epoch: Epoch::AsWritten,
+        ignores_triggers: arguments::ignores_triggers(options),
         reproducible: options.reproducible,
         several_platforms: makes_index(options),
         build_platform: host_platform(),
@@ -36,15 +39,13 @@ pub(super) fn makes_index(options: &BuildOptions) -> bool {
 }
 
 /// The plan for all platforms.
-pub(super) fn plan(
-    file: &File,
-    parsed: &Dockerfile,
-    options: &BuildOptions,
-    answers: &Answers<'_>,
-) -> Result<Plan, BuildError> {
+pub(super) fn plan(epochs: &Epochs<'_>, parsed: &Dockerfile, answers: &Answers<'_>) -> Result<Plan, BuildError> {
+    let Epochs { options, file, .. } = *epochs;
     let mut plans = Vec::new();
     for platform in &options.platforms {
-        let planned = plan::plan(parsed, &request(options, platform), answers);
+        let mut request = request(options, platform);
+        epochs.settle(parsed, &mut request)?;
+        let planned = plan::plan(parsed, &request, answers);
         let blamed = Some(platform).filter(|_| options.platforms.len() > 1);
         plans.push(planned.map_err(|error| file.plan_error(error, blamed))?);
     }

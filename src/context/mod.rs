@@ -25,7 +25,7 @@ pub use error::ContextError;
 pub use ignore::{IgnorePatterns, PatternError};
 pub use remote::{is_git_url, is_http_url};
 pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
-pub use source::{Standard, read_standard_input, unpack_context};
+pub use source::{Standard, newest_file, read_standard_input, unpack_context};
 pub use tree::{Context, Wanted};
 
 pub(crate) use order::compare as compare_paths;

@@ -4,7 +4,9 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::ContextError;
-use crate::layer::{ArchiveLimits, Compression, Decoder, looks_like_tar, unpack_files};
+use crate::layer::{
+    ArchiveLimits, ArchiveReader, Compression, Decoder, EntryKind, FileKind, looks_like_tar, unpack_files,
+};
 
 /// One block of a tar archive.
 const START_LEN: u64 = 512;
@@ -42,4 +44,16 @@ pub fn read_standard_input<R: Read + Send>(mut input: R) -> Result<Standard<impl
 pub fn unpack_context(archive: impl Read + Send, staging: &Path) -> Result<(), ContextError> {
     let decoder = Decoder::new(archive).map_err(ContextError::StandardInput)?;
     Ok(unpack_files(decoder, staging, ArchiveLimits::default())?)
+}
+
+/// The time of the newest file in an archive of any compression; nothing when it is none.
+pub fn newest_file(archive: impl Read + Send) -> Option<i64> {
+    let mut archive = ArchiveReader::new(Decoder::new(archive).ok()?, ArchiveLimits::default());
+    let mut newest = None;
+    while let Some(entry) = archive.next_entry().ok()? {
+        if entry.kind == EntryKind::File(FileKind::Regular) {
+            newest = newest.max(Some(entry.mtime));
+        }
+    }
+    newest
 }

@@ -16,6 +16,9 @@ use crate::digest::DiffId;
 /// The `PATH` of images that start from nothing, as BuildKit sets it.
 pub const SCRATCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// The same for Windows.
+const WINDOWS_PATH: &str = r"c:\Windows\System32;c:\Windows;C:\Windows\System32\WindowsPowerShell\v1.0";
+
 /// Facts about one image that are false of its children.
 const OWN_FACTS: &[&str] = &[
     "Size",
@@ -70,7 +73,7 @@ impl ImageConfig {
     /// The config of `FROM scratch`, as BuildKit has it.
     pub fn scratch(platform: &Platform) -> Self {
         let mut config = RunConfig { working_dir: "/".to_owned(), ..RunConfig::default() };
-        config.set_env("PATH", SCRATCH_PATH);
+        config.set_env("PATH", if platform.os == "windows" { WINDOWS_PATH } else { SCRATCH_PATH });
         Self { platform: platform.clone(), config, ..Self::default() }
     }
 

@@ -1,7 +1,7 @@
 //! What a stage stands on: nothing, an image, what the user put in its place; and the triggers that come with it.
 
 use crate::dockerfile::{self, Instruction, Lines};
-use crate::image::{ImageConfig, Reference, SCRATCH_PATH};
+use crate::image::{ImageConfig, Platform, Reference, SCRATCH_PATH};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::Environment;
@@ -14,6 +14,9 @@ impl Planner<'_> {
     pub fn triggers(&mut self, index: usize, base: &mut Built) -> Result<Vec<Instruction>, PlanError> {
         let lines = self.nodes[index].lines;
         let texts = std::mem::take(&mut base.config.config.on_build);
+        if self.request.ignores_triggers {
+            return Ok(Vec::new());
+        }
         let parse = |text: &String| {
             dockerfile::parse_trigger(text, self.escape, lines)
                 .map_err(|error| PlanErrorKind::Parse(Box::new(error)).at(lines))
@@ -26,15 +29,8 @@ impl Planner<'_> {
         let base_name = self.nodes[index].base_name.clone();
         let lines = self.nodes[index].lines;
         if base_name == "scratch" {
-            let config = ImageConfig::scratch(&self.request.platform);
-            let step = self.add_step(Step {
-                name: String::new(),
-                platform: self.shown_platform(index),
-                lines,
-                ignore_cache: false,
-                operation: Operation::Base { layers: Vec::new(), image: None },
-            });
-            return Ok(self.built(TreeSource::Step(step), config, lines));
+            let platform = self.request.platform.clone();
+            return Ok(self.nothing(index, &platform));
         }
         if let Some(replaced) = self.named_context(&base_name, index)? {
             return Ok(replaced);
@@ -53,6 +49,19 @@ impl Planner<'_> {
         Ok(self.image_as_base(image, index))
     }
 
+    /// A base with neither files nor settings.
+    fn nothing(&mut self, index: usize, platform: &Platform) -> Built {
+        let lines = self.nodes[index].lines;
+        let step = self.add_step(Step {
+            name: String::new(),
+            platform: self.shown_platform(index),
+            lines,
+            ignore_cache: false,
+            operation: Operation::Base { layers: Vec::new(), image: None },
+        });
+        self.built(TreeSource::Step(step), ImageConfig::scratch(platform), lines)
+    }
+
     /// What `--build-context` put in the place of a stage or image.
     pub fn named_context(&mut self, name: &str, index: usize) -> Result<Option<Built>, PlanError> {
         if name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
@@ -67,6 +76,7 @@ impl Planner<'_> {
         Ok(match found {
             None => None,
             Some(NamedContext::Image(image)) => Some(self.image_as_base(*image, index)),
+            Some(NamedContext::Nothing) => Some(self.nothing(index, &platform)),
             Some(NamedContext::Directory) => {
                 let config = ImageConfig::scratch(&platform);
                 Some(self.built(TreeSource::Context(Some(name.to_owned())), config, lines))
@@ -90,8 +100,13 @@ impl Planner<'_> {
     }
 
     fn built(&self, tree: TreeSource, mut config: ImageConfig, lines: Lines) -> Built {
-        if config.config.env_value("PATH").is_none() {
+        // Windows knows its own.
+        let is_windows = config.platform.os == "windows";
+        if config.config.env_value("PATH").is_none() && !is_windows {
             config.config.set_env("PATH", SCRATCH_PATH);
+        }
+        if is_windows {
+            config.config.working_dir = config.config.working_dir.replace('/', "\\");
         }
         let mut environment = Environment::default();
         for entry in &config.config.env {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{BaseError, BaseImage, Bases, NamedContext, NetworkMode, NoCache, PlanError, PlanRequest};
+use super::{BaseError, BaseImage, Bases, Epoch, NamedContext, NetworkMode, NoCache, PlanError, PlanRequest};
 use crate::dockerfile::{self, Command, Dockerfile, ParseError};
 use crate::image::{ImageConfig, Platform, Reference, RunConfig};
 
@@ -45,6 +45,8 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
         labels: Vec::new(),
         platform: config.platform.clone(),
         platform_is_explicit: false,
+        epoch: Epoch::AsWritten,
+        ignores_triggers: false,
         reproducible: false,
         several_platforms: false,
         build_platform: config.platform.clone(),

@@ -5,8 +5,9 @@ use crate::dockerfile::{Heredoc, Instruction, Lines, Source, Transfer};
 
 use super::chmod::Chmod;
 use super::error::{PlanError, PlanErrorKind};
-use super::instructions::{StageBuilder, destination};
+use super::instructions::{StageBuilder, check_owner_on_nothing, destination};
 use super::step::{CopySource, CopyStep, Operation, TreeSource};
+use super::windows;
 
 impl StageBuilder<'_, '_> {
     pub(super) fn copy(
@@ -23,18 +24,24 @@ impl StageBuilder<'_, '_> {
             sources.push(self.copy_source(source, &expanded, is_add, &tree, lines)?);
         }
         check_checksum(&expanded, &sources, lines)?;
+        // As with BuildKit, --chmod turns --link off.
+        let link = expanded.link && expanded.chmod.is_none();
+        if let Some(owner) = expanded.chown.as_deref().filter(|_| link || self.stands_on_nothing()) {
+            check_owner_on_nothing(owner, lines)?;
+        }
         // Heredocs come last, as they do in BuildKit: their names may clash with those of files.
         sources.sort_by_key(|source| matches!(source, CopySource::Inline { .. }));
+        let working_folder = self.slashed(&self.built.config.config.working_dir, lines)?;
+        let expanded_destination = self.slashed(&expanded.destination, lines)?;
         let operation = Operation::Copy(Box::new(CopyStep {
             parent: self.step,
             sources,
-            destination: destination(&self.built.config.config.working_dir, &expanded.destination),
+            destination: destination(&working_folder, &expanded_destination),
             chown: expanded.chown.clone(),
             chmod: expanded.chmod.as_deref().map(|text| parse_chmod(text, lines)).transpose()?,
             excludes: expanded.excludes.clone(),
             parents: expanded.parents,
-            // As with BuildKit, --chmod turns --link off.
-            link: expanded.link && expanded.chmod.is_none(),
+            link,
             epoch: self.planner.epoch,
             latest_time: self.planner.latest_time(),
         }));
@@ -47,6 +54,15 @@ impl StageBuilder<'_, '_> {
         self.push(instruction, &shown, operation);
         self.record(format!("{keyword} {}{words} # buildkit", shown_flags(&expanded)), true);
         Ok(())
+    }
+
+    /// The path as it is on this machine, where the image is for Windows.
+    fn slashed(&self, path: &str, lines: Lines) -> Result<String, PlanError> {
+        if !windows::is_meant(&self.built.config.platform) {
+            return Ok(path.to_owned());
+        }
+        let refused = |reason| PlanErrorKind::WindowsPath { path: path.to_owned(), reason }.at(lines);
+        windows::without_drive(path).map_err(refused)
     }
 
     /// Where the paths of the instruction lead to: the build context, or what `--from` names.
@@ -124,7 +140,7 @@ impl StageBuilder<'_, '_> {
             Some((what, _)) => Err(PlanErrorKind::RemoteCopy { what, source_text: path.clone() }.at(lines)),
             None => {
                 let unpack = transfer.unpack.unwrap_or(is_add);
-                Ok(CopySource::Path { tree: tree.clone(), path: path.clone(), unpack })
+                Ok(CopySource::Path { tree: tree.clone(), path: self.slashed(path, lines)?, unpack })
             }
         }
     }

@@ -40,6 +40,8 @@ pub enum PlanErrorKind {
     Platform { value: String, reason: String },
     #[error("`{value}` is not an image name: {reason}")]
     Reference { value: String, reason: String },
+    #[error("`{path}` cannot be a path of Windows: {reason}")]
+    WindowsPath { path: String, reason: &'static str },
     #[error("{0}")]
     Base(#[source] BaseError),
     #[error(transparent)]
@@ -68,8 +70,12 @@ pub enum PlanErrorKind {
     EmptyRun,
     #[error("{what} is not allowed: pass --allow {entitlement}")]
     NotAllowed { what: &'static str, entitlement: &'static str },
-    #[error("SOURCE_DATE_EPOCH is not a number of seconds: `{0}`")]
+    #[error("`{0}` names a user or group, and no files are below this step that could say who that is")]
+    OwnerOnNothing(String),
+    #[error("SOURCE_DATE_EPOCH is neither a number of seconds nor `context`, a named context or a stage: `{0}`")]
     Epoch(String),
+    #[error("SOURCE_DATE_EPOCH names the stage `{stage}`, which {reason}")]
+    EpochStage { stage: String, reason: &'static str },
 }
 
 impl PlanErrorKind {

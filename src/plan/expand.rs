@@ -24,6 +24,10 @@ impl Environment {
         }
     }
 
+    pub fn remove(&mut self, name: &str) {
+        self.0.retain(|(known, _)| known != name);
+    }
+
     pub fn to_vec(&self) -> Vec<(String, String)> {
         self.0.clone()
     }

@@ -7,9 +7,10 @@ use crate::dockerfile::words::Lexer;
 use crate::dockerfile::{Command, Dockerfile};
 use crate::image::Platform;
 
+use super::epoch::NAME as EPOCH;
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::{Environment, Expander};
-use super::request::PlanRequest;
+use super::request::{Epoch, PlanRequest};
 
 /// The global ARGs with their values: from the command line, or else their defaults.
 pub fn declare(
@@ -34,17 +35,25 @@ pub fn declare(
     Ok(globals)
 }
 
-/// SOURCE_DATE_EPOCH, from the command line or a global ARG's default.
-pub fn epoch(request: &PlanRequest, globals: &Environment) -> Result<Option<i64>, PlanError> {
-    const NAME: &str = "SOURCE_DATE_EPOCH";
-    let given = request.build_args.get(NAME).map(String::as_str).or_else(|| globals.get(NAME));
-    match given {
-        None | Some("") => Ok(None),
-        Some(text) => {
-            let seconds = text.parse::<i64>().ok().filter(|seconds| *seconds >= 0);
-            seconds.map(Some).ok_or_else(|| PlanErrorKind::Epoch(text.to_owned()).nowhere())
+/// SOURCE_DATE_EPOCH as it was resolved, or else a number from the command line or a global ARG's default. The global ARG
+/// has the seconds then, or is gone.
+pub fn settle_epoch(request: &PlanRequest, globals: &mut Environment) -> Result<Option<i64>, PlanError> {
+    let given = request.build_args.get(EPOCH).map(String::as_str).or_else(|| globals.get(EPOCH));
+    let seconds = match (request.epoch, given) {
+        (Epoch::Resolved(seconds), _) => seconds,
+        (Epoch::AsWritten, None | Some("")) => None,
+        (Epoch::AsWritten, Some(text)) => {
+            let seconds = text.parse::<i64>().ok();
+            Some(seconds.ok_or_else(|| PlanErrorKind::Epoch(text.to_owned()).nowhere())?)
+        }
+    };
+    if globals.get(EPOCH).is_some() {
+        match seconds {
+            Some(seconds) => globals.set(EPOCH, &seconds.to_string()),
+            None => globals.remove(EPOCH),
         }
     }
+    Ok(seconds)
 }
 
 /// The global ARGs before the first line is read: platforms and the target's name, each of which `--build-arg` overrides.

@@ -10,7 +10,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::expand::Expander;
 use super::stages::{Built, Planner};
 use super::step::{DirectoryStep, Operation, Step, StepId, TreeSource};
-use super::{history, ports};
+use super::{history, ports, windows};
 
 /// A stage that is being planned.
 pub(super) struct StageBuilder<'p, 'a> {
@@ -141,6 +141,17 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         Expander { lexer: &self.planner.lexer, lines }.word(text, &self.built.environment)
     }
 
+    /// Nothing is below the next step: not even a layer of a base image.
+    pub fn stands_on_nothing(&self) -> bool {
+        match &self.planner.steps[self.step.0].operation {
+            // Of an image without a digest it is not known what it has.
+            Operation::Base { layers, image } => {
+                layers.is_empty() && image.as_ref().is_none_or(|image| !image.digest.is_empty())
+            }
+            _ => false,
+        }
+    }
+
     /// Adds a step on top of the stage's root filesystem.
     pub fn push(&mut self, instruction: &Instruction, shown: &str, operation: Operation) {
         self.position += 1;
@@ -201,7 +212,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
             CommandLine::Exec(words) => words.clone(),
             CommandLine::Shell(text) => {
                 let shell = &self.built.config.config.shell;
-                let default = || vec!["/bin/sh".to_owned(), "-c".to_owned()];
+                let default = || windows::shell(&self.built.config.platform);
                 let mut words = if shell.is_empty() { default() } else { shell.clone() };
                 words.push(text.clone());
                 words
@@ -330,14 +341,26 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
     fn workdir(&mut self, path: &str, instruction: &Instruction) -> Result<(), PlanError> {
         let path = self.expand(path, instruction.lines)?;
         let current = self.config().working_dir.clone();
-        let path = if path.starts_with('/') { path } else { absolute(&current, &path) };
-        self.config().working_dir.clone_from(&path);
+        let is_windows = windows::is_meant(&self.built.config.platform);
+        let path = if is_windows {
+            windows::joined(&current, &path)
+                .map_err(|reason| PlanErrorKind::WindowsPath { path, reason }.at(instruction.lines))?
+        } else if path.starts_with('/') {
+            path
+        } else {
+            absolute(&current, &path)
+        };
+        self.config().working_dir = if is_windows { path.replace('/', "\\") } else { path.clone() };
         let has_layer = path != "/";
         if has_layer {
+            let user = self.config().user.clone();
+            if self.stands_on_nothing() {
+                check_owner_on_nothing(&user, instruction.lines)?;
+            }
             let operation = Operation::Directory(DirectoryStep {
                 parent: self.step,
                 path: path.clone().into(),
-                user: self.config().user.clone(),
+                user,
                 epoch: self.planner.epoch,
             });
             self.push(instruction, &format!("WORKDIR {path}"), operation);
@@ -345,6 +368,16 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         self.record(format!("WORKDIR {path}"), has_layer);
         Ok(())
     }
+}
+
+/// Names are looked up in the files below a step. BuildKit refuses them where there are none.
+pub(super) fn check_owner_on_nothing(owner: &str, lines: Lines) -> Result<(), PlanError> {
+    let is_name = |text: &str| !text.is_empty() && text != "root" && text.parse::<i32>().is_err();
+    let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
+    if is_name(user) || is_name(group) {
+        return Err(PlanErrorKind::OwnerOnNothing(owner.to_owned()).at(lines));
+    }
+    Ok(())
 }
 
 /// `path` seen from the folder `current`, absolute and without `.`, `..` and doubled slashes.

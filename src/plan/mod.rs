@@ -10,6 +10,7 @@ mod check;
 mod chmod;
 mod circles;
 mod copy;
+mod epoch;
 mod error;
 mod expand;
 mod globals;
@@ -23,14 +24,16 @@ mod stages;
 mod step;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 pub use changes::{ChangeError, apply_changes};
 pub use check::check;
 pub use chmod::Chmod;
+pub use epoch::{EpochSource, EpochValue, epoch};
 pub use error::{PlanError, PlanErrorKind};
 pub use expand::Environment;
 pub use globals::predefined as predefined_args;
-pub use request::{BaseError, BaseImage, Bases, NamedContext, NoCache, PlanRequest};
+pub use request::{BaseError, BaseImage, Bases, Epoch, NamedContext, NoCache, PlanRequest};
 pub use stages::plan;
 pub use step::{
     BaseIdentity, CopySource, CopyStep, DirectoryStep, MountSource, NetworkMode, Operation, Plan, PlannedImage,

@@ -19,6 +19,9 @@ pub struct PlanRequest {
     pub platform: Platform,
     /// True when the user named it, so that the image says it whatever its base says.
     pub platform_is_explicit: bool,
+    pub epoch: Epoch,
+    /// Triggers of base images are not executed.
+    pub ignores_triggers: bool,
     /// Copied files are no younger than SOURCE_DATE_EPOCH; as BuildKit's `rewrite-timestamp`.
     pub reproducible: bool,
     /// The build has several platforms: steps are shown with theirs.
@@ -32,6 +35,16 @@ pub struct PlanRequest {
     pub allow_host_network: bool,
     /// `--allow security.insecure`
     pub allow_insecure: bool,
+}
+
+/// What SOURCE_DATE_EPOCH comes to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Epoch {
+    /// The number that it is.
+    #[default]
+    AsWritten,
+    /// The time of what it names, in seconds since 1970, if that has one.
+    Resolved(Option<i64>),
 }
 
 /// Which steps are to be executed whatever the cache has.
@@ -71,6 +84,8 @@ pub enum NamedContext {
     Image(Box<BaseImage>),
     /// A folder, opened under this name.
     Directory,
+    /// `docker-image://scratch`
+    Nothing,
 }
 
 /// Why a base cannot be had. The text says it; a plan only adds the place.

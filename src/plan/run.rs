@@ -7,11 +7,12 @@ use super::error::{PlanError, PlanErrorKind};
 use super::history;
 use super::instructions::{StageBuilder, absolute};
 use super::step::{MountSource, NetworkMode, Operation, RunMount, RunStep, TreeSource};
+use super::windows;
 
 impl StageBuilder<'_, '_> {
     pub(super) fn run(&mut self, run: &Run, instruction: &Instruction) -> Result<(), PlanError> {
         let lines = instruction.lines;
-        let (command, script) = command_and_script(run);
+        let (command, script) = command_and_script(run, windows::is_meant(&self.built.config.platform));
         let arguments = match &script {
             // The stage's shell starts it, as with BuildKit.
             Some((name, _)) => self.with_shell(&CommandLine::Shell(format!("/dev/pipes/{name}"))),
@@ -134,12 +135,12 @@ impl StageBuilder<'_, '_> {
 
 /// What is run: the line itself, or what its heredocs make of it. A single heredoc that begins with `#!` is a script of
 /// its own.
-fn command_and_script(run: &Run) -> (CommandLine, Option<(String, String)>) {
+fn command_and_script(run: &Run, is_for_windows: bool) -> (CommandLine, Option<(String, String)>) {
     let CommandLine::Shell(text) = &run.command else { return (run.command.clone(), None) };
     match run.heredocs.as_slice() {
         [] => (run.command.clone(), None),
         [only] if is_nothing_but_a_heredoc(text) => {
-            if only.content.starts_with("#!") {
+            if only.content.starts_with("#!") && !is_for_windows {
                 (run.command.clone(), Some((only.name.clone(), only.content.clone())))
             } else {
                 (CommandLine::Shell(only.content.clone()), None)

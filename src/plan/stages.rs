@@ -24,7 +24,7 @@ pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -
         config.config.labels.insert(key.clone(), value.clone());
     }
     if request.platform_is_explicit {
-        config.platform = request.platform.clone();
+        say_platform(&mut config.platform, &request.platform);
     }
     config.platform = config.platform.normalized();
     let result = match built.tree {
@@ -34,6 +34,22 @@ pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -
     let platform = request.platform.clone();
     let image = PlannedImage { platform, step: result, config, base_history: built.base_history };
     Ok(Plan { steps: planner.steps, images: vec![image], epoch: planner.epoch })
+}
+
+/// Lets an image say what was asked for. Of the same platform, what was not asked for stays as its base has it.
+fn say_platform(platform: &mut Platform, wanted: &Platform) {
+    let is_same = platform.os == wanted.os && platform.architecture == wanted.architecture;
+    platform.os.clone_from(&wanted.os);
+    platform.architecture.clone_from(&wanted.architecture);
+    if !is_same || !wanted.variant.is_empty() {
+        platform.variant.clone_from(&wanted.variant);
+    }
+    if !is_same || !wanted.os_version.is_empty() {
+        platform.os_version.clone_from(&wanted.os_version);
+    }
+    if !wanted.os_features.is_empty() {
+        platform.os_features.clone_from(&wanted.os_features);
+    }
 }
 
 /// A stage, or an image that `COPY --from` or a mount names like one.
@@ -96,8 +112,8 @@ impl<'a> Planner<'a> {
         let last = dockerfile.stages.last().ok_or_else(|| PlanErrorKind::NoStages.nowhere())?;
         let target_name = request.target.as_deref().or(last.name.as_deref());
         let lexer = Lexer::new(dockerfile.escape);
-        let globals = globals::declare(dockerfile, request, &lexer, target_name)?;
-        let epoch = globals::epoch(request, &globals)?;
+        let mut globals = globals::declare(dockerfile, request, &lexer, target_name)?;
+        let epoch = globals::settle_epoch(request, &mut globals)?;
         let mut planner = Self {
             request,
             bases,

@@ -38,7 +38,7 @@ impl Bases for OneImage {
     }
 }
 
-fn request(build_args: &[(&str, &str)], target: Option<&str>) -> PlanRequest {
+pub(super) fn request(build_args: &[(&str, &str)], target: Option<&str>) -> PlanRequest {
     let platform = Platform::new("linux", "amd64", "");
     PlanRequest {
         target: target.map(str::to_owned),
@@ -49,6 +49,8 @@ fn request(build_args: &[(&str, &str)], target: Option<&str>) -> PlanRequest {
         labels: Vec::new(),
         platform: platform.clone(),
         platform_is_explicit: false,
+        epoch: Epoch::AsWritten,
+        ignores_triggers: false,
         reproducible: false,
         several_platforms: false,
         build_platform: platform,

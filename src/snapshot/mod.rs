@@ -27,7 +27,7 @@ pub use populate::populate;
 pub use squash::squash;
 pub use stack::{Stack, StackLayer, record_of};
 pub use unpack::unpack;
-pub use users::{Owner, ProcessUser, owner_of, process_user};
+pub use users::{Owner, ProcessUser, owner_of, process_user, unknown_owner};
 pub use view::{Entry, Lower, View};
 
 use crate::digest::DiffId;

@@ -159,7 +159,7 @@ fn users_and_groups_by_name_and_number() {
     assert_eq!(owner("7"), (7, 7));
     assert_eq!(owner("7:8"), (7, 8));
     assert_eq!(owner("nobody:nogroup"), (0, 0));
-    assert_eq!((owner("7:nogroup"), owner("app:nogroup"), owner("app:")), ((7, 7), (1000, 1001), (1000, 0)));
+    assert_eq!((owner("7:nogroup"), owner("app:nogroup"), owner("app:")), ((7, 7), (1000, 1001), (1000, 1001)));
     assert_eq!(owner("4294967295"), (0, 0));
     let app = process_user(&view, "app").unwrap();
     assert_eq!((app.uid, app.gid, app.groups, app.home.as_str()), (1000, 1001, vec![1001, 29], "/home/app"));

@@ -106,15 +106,36 @@ pub fn owner_of(view: &View, text: &str) -> Result<Owner, SnapshotError> {
     if let Some(group) = group {
         owner.gid = match parse_id(group) {
             Some(number) => number,
-            None if group.is_empty() => 0,
+            // As if there were no colon.
+            None if group.is_empty() => owner.gid,
             None => find_group(view, group)?.unwrap_or(owner.gid),
         };
     }
     Ok(owner)
 }
 
+/// Of the user and the group that `--chown` or `USER` names, the first that the root filesystem does not know.
+pub fn unknown_owner(view: &View, text: &str) -> Result<Option<String>, SnapshotError> {
+    let (user, group) = text.split_once(':').unwrap_or((text, ""));
+    if is_name(user) && find_user(view, |known| known.name == user)?.is_none() {
+        return Ok(Some(user.to_owned()));
+    }
+    if is_name(group) && find_group(view, group)?.is_none() {
+        return Ok(Some(group.to_owned()));
+    }
+    Ok(None)
+}
+
+/// Neither a number nor root, who needs no file to be known.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && parse_id(text).is_none()
+}
+
 /// IDs above the largest signed number are taken for names.
 fn parse_id(text: &str) -> Option<u32> {
+    if text == "root" {
+        return Some(0);
+    }
     text.parse::<i32>().ok().and_then(|number| u32::try_from(number).ok())
 }
 

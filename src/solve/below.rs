@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::digest::DiffId;
-use crate::snapshot::{Lower, Outline, Owner, SnapshotError, Stack, View, owner_of};
+use crate::snapshot::{Lower, Outline, Owner, SnapshotError, Stack, View, owner_of, unknown_owner};
 
 use super::error::StepError;
 use super::settings::Solver;
@@ -13,15 +13,28 @@ impl Solver<'_> {
     /// The layers of the parent, and whom `owner` names in them.
     pub(super) fn below(&self, parent: &Stack, owner: Option<&str>) -> Result<(Vec<Lower>, Option<Owner>), StepError> {
         let layers = parent.outlined(self.store, &|diff_id| self.outline(diff_id))?;
-        match owner_in(&layers, owner) {
+        match self.owner_in(&layers, owner) {
             // Whoever has his users elsewhere than in the usual files.
             Err(SnapshotError::OnlyOutlined { .. }) => {
                 let layers: Vec<Lower> = parent.unpacked(self.store)?.into_iter().map(Lower::Folder).collect();
-                let owner = owner_in(&layers, owner)?;
+                let owner = self.owner_in(&layers, owner)?;
                 Ok((layers, owner))
             }
             owner => Ok((layers, owner?)),
         }
+    }
+
+    fn owner_in(&self, layers: &[Lower], owner: Option<&str>) -> Result<Option<Owner>, SnapshotError> {
+        let Some(text) = owner.filter(|text| !text.is_empty()) else {
+            return owner.map(|text| owner_of(&View::over(layers)?, text)).transpose();
+        };
+        let view = View::over(layers)?;
+        let owner = owner_of(&view, text)?;
+        if let Some(name) = unknown_owner(&view, text)? {
+            let (uid, gid) = (owner.uid, owner.gid);
+            self.progress.warn(&format!("nobody in the image is called `{name}`: the files are given to {uid}:{gid}"));
+        }
+        Ok(Some(owner))
     }
 
     /// The outline of a layer that is not here, from the store or a cache.
@@ -42,8 +55,4 @@ impl Solver<'_> {
             }
         }
     }
-}
-
-fn owner_in(layers: &[Lower], owner: Option<&str>) -> Result<Option<Owner>, SnapshotError> {
-    owner.map(|owner| owner_of(&View::over(layers)?, owner)).transpose()
 }

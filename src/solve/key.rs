@@ -31,7 +31,7 @@ pub(super) fn looks_below(step: &CopyStep) -> bool {
 pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> CacheKey {
     let nothing = Stack::default();
     let below = if looks_below(step) { parent } else { &nothing };
-    let mut hasher = hasher("copy-3", below);
+    let mut hasher = hasher("copy-4", below);
     copy_operation(&mut hasher, step);
     hasher.field(sources);
     epoch(&mut hasher, step.epoch);

@@ -32,6 +32,8 @@ struct Entries {
     records: Vec<(CacheKey, StepLayer)>,
     is_any_new: bool,
     cache_mounts: BTreeSet<String>,
+    /// Cache mounts that this build has begun anew.
+    fresh_mounts: BTreeSet<String>,
 }
 
 impl Made {
@@ -63,6 +65,11 @@ impl Made {
     /// Notes that a step has this cache mount, whether it is executed or not.
     pub fn used_cache_mount(&self, name: String) {
         self.lock().cache_mounts.insert(name);
+    }
+
+    /// True the first time that this build asks for the name.
+    pub fn is_first_use(&self, cache_mount: &str) -> bool {
+        self.lock().fresh_mounts.insert(cache_mount.to_owned())
     }
 
     pub fn take_cache_mounts(&self) -> BTreeSet<String> {

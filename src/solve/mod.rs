@@ -5,6 +5,7 @@
 
 mod agent;
 mod below;
+mod cache_mounts;
 mod cancel;
 mod context_tree;
 mod copy;

@@ -1,11 +1,10 @@
 //! `RUN --mount`: what each mount shows, as far as the cache key goes, and as the sandbox takes it.
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::path::{Path, PathBuf};
 
 use crate::digest::FieldHasher;
-use crate::dockerfile::mount::{MountKind, Sharing};
+use crate::dockerfile::mount::MountKind;
 use crate::explain::{Fact, FactKind};
 use crate::io_error::{AtPath, IoError};
 use crate::plan::{CopySource, CopyStep, MountSource, RunMount, RunStep, StepId, TreeSource};
@@ -14,7 +13,6 @@ use crate::snapshot::{Draft, Stack, View};
 use crate::store::Staging;
 
 use super::agent::{AgentSocket, SocketOwner};
-use super::copy::fill_folder;
 use super::error::StepError;
 use super::explain::mount_fact;
 use super::layers::Made;
@@ -22,20 +20,25 @@ use super::settings::{Secret, Solver};
 
 /// A mount whose source is there.
 pub(super) struct Prepared<'a> {
-    mount: &'a RunMount,
+    pub mount: &'a RunMount,
     /// The tree that a bind shows, or that a cache begins with.
-    stack: Option<Stack>,
+    pub stack: Option<Stack>,
     /// A digest of the files that a mount of a context shows, under which they are listed.
     listed: Option<[u8; 32]>,
+    /// A digest of the files that a bind of a step's result shows, once it is known.
+    content: Option<[u8; 32]>,
 }
 
 /// What a program gets from the mounts, kept until it has ended.
 #[derive(Default)]
 pub(super) struct Mounted {
     pub mounts: Vec<sandbox::Mount>,
+    /// Variables that secrets are given in.
     pub environment: Vec<(String, String)>,
+    /// What SSH_AUTH_SOCK is where the step does not set it.
+    pub agent: Option<String>,
     /// Locks of the caches in use.
-    _locks: Vec<File>,
+    pub locks: Vec<File>,
     _sockets: Vec<AgentSocket>,
 }
 
@@ -60,7 +63,7 @@ impl Solver<'_> {
                     (Some(stack), listed)
                 }
             };
-            let one = Prepared { mount, stack, listed };
+            let one = Prepared { mount, stack, listed, content: None };
             if mount.mount.kind == MountKind::Cache {
                 made.used_cache_mount(self.cache_name(&one));
             }
@@ -70,18 +73,32 @@ impl Solver<'_> {
     }
 
     /// Makes the mounts ready for a program. What they write, but for caches, goes into `staging`.
-    pub(super) fn mount(&self, prepared: &[Prepared<'_>], staging: &Staging) -> Result<Mounted, StepError> {
+    pub(super) fn mount(&self, prepared: &[Prepared<'_>], place: &MountPlace<'_>) -> Result<Mounted, StepError> {
         let mut mounted = Mounted::default();
+        let mut agents = 0;
         for (number, prepared) in prepared.iter().enumerate() {
             match prepared.mount.mount.kind {
-                MountKind::Bind => mounted.mounts.push(self.bind(prepared, staging, number)?),
-                MountKind::Cache => self.cache(prepared, &mut mounted)?,
+                MountKind::Bind => mounted.mounts.push(self.bind(prepared, place.staging, number)?),
+                MountKind::Cache => self.cache(prepared, &mut mounted, place)?,
                 MountKind::Tmpfs => mounted.mounts.push(tmpfs(prepared.mount)),
                 MountKind::Secret => self.secret(prepared.mount, &mut mounted)?,
-                MountKind::Ssh => self.ssh(prepared.mount, &mut mounted, staging)?,
+                MountKind::Ssh => {
+                    self.ssh(prepared.mount, &mut mounted, (place.staging, agents))?;
+                    agents += 1;
+                }
             }
         }
         Ok(mounted)
+    }
+
+    /// Learns what the binds of steps' results show.
+    pub(super) fn read_contents(&self, prepared: &mut [Prepared<'_>]) -> Result<(), StepError> {
+        for one in prepared.iter_mut().filter(|one| one.shows_step()) {
+            let source = one.mount.mount.source.as_deref().unwrap_or("/");
+            let stack = one.stack.clone().unwrap_or_default();
+            one.content = self.tree_content(&stack, source)?;
+        }
+        Ok(())
     }
 
     fn bind(&self, prepared: &Prepared<'_>, staging: &Staging, number: usize) -> Result<sandbox::Mount, StepError> {
@@ -111,98 +128,18 @@ impl Solver<'_> {
         })
     }
 
-    /// A folder of the store that stays from build to build.
-    fn cache(&self, prepared: &Prepared<'_>, mounted: &mut Mounted) -> Result<(), StepError> {
-        let mount = &prepared.mount.mount;
-        let name = self.cache_name(prepared);
-        let folder = self.store.root().join("caches").join(&name);
-        std::fs::create_dir_all(&folder).at("create", &folder)?;
-        let (data, lock) = self.take_cache(&folder, mount.sharing.unwrap_or_default())?;
-        if !data.is_dir() {
-            self.create_cache(prepared, &name, &data)?;
-        }
-        mounted._locks.push(lock);
-        mounted.mounts.push(sandbox::Mount {
-            target: PathBuf::from(&prepared.mount.target),
-            source: sandbox::MountSource::Bind {
-                path: data,
-                recursive: false,
-                propagation: sandbox::Propagation::Private,
-            },
-            read_only: mount.read_only,
-            shallow: false,
-        });
-        Ok(())
-    }
-
-    /// The name of a cache's folder: the same on every machine.
-    fn cache_name(&self, prepared: &Prepared<'_>) -> String {
-        let mount = &prepared.mount.mount;
-        let mut name = FieldHasher::new("cache-mount-1");
-        if !self.run.cache_namespace.is_empty() {
-            name.field(b"namespace").field(self.run.cache_namespace.as_bytes());
-        }
-        name.field(mount.id.as_deref().unwrap_or(&prepared.mount.target).as_bytes());
-        if let Some(stack) = &prepared.stack {
-            name.field(&stack.exact_digest()).field(mount.source.as_deref().unwrap_or("/").as_bytes());
-        }
-        crate::digest::CacheKey::from_bytes(name.finish()).hex()
-    }
-
-    /// The folder of the cache that this step may use, and a lock that says so.
-    fn take_cache(&self, folder: &Path, sharing: Sharing) -> Result<(PathBuf, File), IoError> {
-        for number in 0.. {
-            let (data, lock_path) = (folder.join(format!("data-{number}")), folder.join(format!("lock-{number}")));
-            let lock = File::create(&lock_path).at("create", &lock_path)?;
-            match sharing {
-                Sharing::Shared => lock.lock_shared().at("lock", &lock_path)?,
-                Sharing::Locked => lock.lock().at("lock", &lock_path)?,
-                Sharing::Private if lock.try_lock().is_err() => continue,
-                Sharing::Private => {}
-            }
-            return Ok((data, lock));
-        }
-        unreachable!("the loop ends only with a lock")
-    }
-
-    /// Makes a new cache: as another machine left it, or else empty, or with what `from` and `source` say.
-    fn create_cache(&self, prepared: &Prepared<'_>, name: &str, data: &Path) -> Result<(), StepError> {
-        let mount = &prepared.mount.mount;
-        let staging = self.store.staging()?;
-        let folder = staging.path().join("cache");
-        let mode = mount.mode.unwrap_or(0o755);
-        let fetched = staging.path().join("fetched");
-        std::fs::DirBuilder::new().mode(0o700).create(&fetched).at("create", &fetched)?;
-        let folder = match self.remote.fill_mount(name, &fetched) {
-            Some(Ok(())) => fetched,
-            outcome => {
-                if let Some(Err(why)) = outcome {
-                    self.progress.warn(&format!("the cache mount {} begins empty: {why}", prepared.mount.target));
-                }
-                std::fs::DirBuilder::new().mode(0o700).create(&folder).at("create", &folder)?;
-                if let Some(stack) = &prepared.stack {
-                    fill_folder(self, stack, mount.source.as_deref().unwrap_or("/"), &folder)?;
-                }
-                set_mode(&folder, mode)?;
-                let (uid, gid) = (mount.uid.unwrap_or(0), mount.gid.unwrap_or(0));
-                chown(&folder, Some(uid), Some(gid)).at("change the owner of", &folder)?;
-                folder
-            }
-        };
-        match std::fs::rename(&folder, data) {
-            // Another step made it at the same time.
-            Err(_) if data.is_dir() => Ok(()),
-            result => Ok(result.at("rename", &folder)?),
-        }
-    }
-
     fn secret(&self, mount: &RunMount, mounted: &mut Mounted) -> Result<(), StepError> {
         let options = &mount.mount;
         let target = options.target.as_deref().unwrap_or_default();
         let name_of_target = target.rsplit('/').next().unwrap_or_default();
         let id = options.id.as_deref().or(options.source.as_deref()).unwrap_or(name_of_target);
         let Some(value) = self.secret_value(id)? else {
-            return if options.required { Err(StepError::MissingSecret { id: id.to_owned() }) } else { Ok(()) };
+            if options.required {
+                return Err(StepError::MissingSecret { id: id.to_owned() });
+            }
+            // A variable is there all the same.
+            mounted.environment.extend(options.env.iter().map(|name| (name.clone(), String::new())));
+            return Ok(());
         };
         if let Some(name) = &options.env {
             mounted.environment.push((name.clone(), String::from_utf8_lossy(&value).into_owned()));
@@ -210,7 +147,8 @@ impl Solver<'_> {
                 return Ok(());
             }
         }
-        let target = if mount.target.is_empty() { format!("/run/secrets/{id}") } else { mount.target.clone() };
+        let target =
+            if mount.target.is_empty() { format!("/run/secrets/{}", last_name(id)) } else { mount.target.clone() };
         mounted.mounts.push(sandbox::Mount {
             target: target.into(),
             source: sandbox::MountSource::File {
@@ -233,18 +171,24 @@ impl Solver<'_> {
         }
     }
 
-    fn ssh(&self, mount: &RunMount, mounted: &mut Mounted, staging: &Staging) -> Result<(), StepError> {
+    /// `number`: how many mounts of agents come before.
+    fn ssh(
+        &self,
+        mount: &RunMount,
+        mounted: &mut Mounted,
+        (staging, number): (&Staging, usize),
+    ) -> Result<(), StepError> {
         let options = &mount.mount;
         let id = options.id.as_deref().unwrap_or("default");
-        let Some(source) = self.run.ssh.get(id) else {
-            return if options.required { Err(StepError::MissingSsh { id: id.to_owned() }) } else { Ok(()) };
-        };
-        let number = mounted.environment.iter().filter(|(name, _)| name == "SSH_AUTH_SOCK").count();
         let default = format!("/run/buildkit/ssh_agent.{number}");
         let target = if mount.target.is_empty() { default } else { mount.target.clone() };
         if number == 0 {
-            mounted.environment.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
+            // Also when nothing is there.
+            mounted.agent = Some(target.clone());
         }
+        let Some(source) = self.run.ssh.get(id) else {
+            return if options.required { Err(StepError::MissingSsh { id: id.to_owned() }) } else { Ok(()) };
+        };
         let owner = SocketOwner {
             uid: options.uid.unwrap_or(0),
             gid: options.gid.unwrap_or(0),
@@ -270,7 +214,7 @@ impl Solver<'_> {
 /// A digest of what the mounts let a program see; caches, secrets and agents count by their names only.
 pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
     let mut hasher = FieldHasher::new("mounts-1");
-    for Prepared { mount, stack, .. } in prepared {
+    for Prepared { mount, stack, content, .. } in prepared {
         hasher.field(mount.target.as_bytes());
         let options = &mount.mount;
         hasher.field(options.kind.to_string().as_bytes());
@@ -281,21 +225,48 @@ pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
         for number in [options.mode, options.uid, options.gid] {
             hasher.number(number.map_or(0, |number| u64::from(number) + 1));
         }
-        hasher.field(&stack.clone().unwrap_or_default().tree_digest());
+        match content {
+            // All that counts of it.
+            Some(content) => hasher.field(b"content").field(content),
+            None => hasher.field(&stack.clone().unwrap_or_default().tree_digest()),
+        };
     }
     hasher.finish()
+}
+
+/// Whether a bind shows what another step made: its files say more than how they were made.
+pub(super) fn shows_steps(prepared: &[Prepared<'_>]) -> bool {
+    prepared.iter().any(Prepared::shows_step)
 }
 
 /// What a RUN depends on through its mounts, with names.
 pub(super) fn facts(prepared: &[Prepared<'_>]) -> Vec<Fact> {
     let mut facts = Vec::new();
-    for Prepared { mount, stack, listed } in prepared {
+    for Prepared { mount, stack, listed, content } in prepared {
         facts.push(mount_fact(&mount.mount, &mount.target));
-        if let Some(digest) = listed.or(stack.as_ref().map(Stack::tree_digest)) {
+        if let Some(digest) = listed.or(*content).or(stack.as_ref().map(Stack::tree_digest)) {
             facts.push(Fact::digest(FactKind::Files, format!("mount {}", mount.target), digest));
         }
     }
     facts
+}
+
+fn last_name(path: &str) -> &str {
+    path.trim_end_matches('/').rsplit('/').next().unwrap_or(path)
+}
+
+impl Prepared<'_> {
+    fn shows_step(&self) -> bool {
+        self.mount.mount.kind == MountKind::Bind && matches!(self.mount.source, MountSource::Tree(TreeSource::Step(_)))
+    }
+}
+
+/// Where and for what mounts are made.
+pub(super) struct MountPlace<'a> {
+    pub staging: &'a Staging,
+    pub made: &'a Made,
+    /// The step is executed whatever the cache has.
+    pub ignore_cache: bool,
 }
 
 fn tmpfs(mount: &RunMount) -> sandbox::Mount {
@@ -327,9 +298,4 @@ pub(super) fn whole_tree(source: &str) -> CopyStep {
 fn made_folder(path: &Path) -> Result<PathBuf, IoError> {
     std::fs::create_dir(path).at("create", path)?;
     Ok(path.to_owned())
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), IoError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).at("change the mode of", path)
 }

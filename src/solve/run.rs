@@ -18,7 +18,7 @@ use crate::store::Staging;
 
 use super::error::StepError;
 use super::layers::{LayerRequest, Made, NewLayer};
-use super::mounts::{self, Mounted, Prepared};
+use super::mounts::{self, MountPlace, Mounted, Prepared};
 use super::progress::Event;
 use super::settings::{RunSettings, Solver};
 use super::{devices, foreign, key, network};
@@ -41,8 +41,18 @@ impl Solver<'_> {
     ) -> Result<Stack, StepError> {
         let parent = inputs.first().cloned().unwrap_or_default();
         let devices = devices::edits(&self.run.devices, &step.devices, self.progress)?;
-        let prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
-        let key = key::run(step, &parent, &mounts::digest(&prepared), &settings_digest(self.run));
+        let mut prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
+        let key_of =
+            |prepared: &[Prepared<'_>]| key::run(step, &parent, &mounts::digest(prepared), &settings_digest(self.run));
+        // What other steps made is known by how they made it; only when that is new its files are looked at.
+        let shortcut = mounts::shows_steps(&prepared).then(|| key_of(&prepared));
+        if let Some(key) = shortcut {
+            if !ignore_cache && let Some(stack) = self.known_by_shortcut(made, id, key, &parent)? {
+                return Ok(stack);
+            }
+            self.read_contents(&mut prepared)?;
+        }
+        let key = key_of(&prepared);
         let facts = || {
             let mut facts = self.explainer.run_facts(id, step, self.run);
             facts.extend(mounts::facts(&prepared));
@@ -56,11 +66,17 @@ impl Solver<'_> {
             ignore_cache,
             facts: Some(&facts),
         };
-        self.layer(made, &request, |staging, directory| {
+        let stack = self.layer(made, &request, |staging, directory| {
             let lower = parent.unpacked(self.store)?;
-            self.execute(id, step, &prepared, &devices, &Place { lower: &lower, upper: directory, staging })?;
+            let mounted = self.mount(&prepared, &MountPlace { staging, made, ignore_cache })?;
+            let place = Place { lower: &lower, upper: directory, staging };
+            self.execute(id, step, &mounted, &devices, &place)?;
             Ok(NewLayer::plain())
-        })
+        })?;
+        if let Some(key) = shortcut {
+            self.also_known_as(made, id, key, &stack)?;
+        }
+        Ok(stack)
     }
 
     /// Runs the program and makes its changes a layer folder.
@@ -68,7 +84,7 @@ impl Solver<'_> {
         &self,
         id: StepId,
         step: &RunStep,
-        prepared: &[Prepared<'_>],
+        mounted: &Mounted,
         devices: &cdi::Edits,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
@@ -81,9 +97,8 @@ impl Solver<'_> {
         let owner = Owner { uid: user.uid, gid: user.gid };
         draft.make_dir_all(&folder, NewFolders { mode: 0o755, owner: Some(owner), mtime: step.epoch })?;
         draft.finish()?;
-        let mounted = self.mount(prepared, place.staging)?;
         let foreign = foreign::check(&view, step)?;
-        let mut container = self.container(step, user, &mounted, place)?;
+        let mut container = self.container(step, user, mounted, place)?;
         devices::apply(devices, &mut container, place.staging.path())?;
         let created = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
             (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => foreign.error(),
@@ -215,13 +230,22 @@ fn output_pipe() -> Result<(File, Stdio), StepError> {
     Ok((read.into(), Stdio { stdin: Stream::Null, stdout: Stream::Fd(write), stderr: Stream::Fd(second) }))
 }
 
+/// Of a name that is set twice the later value counts: a secret's over ENV's.
 fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsString> {
-    let all = || step.environment.iter().chain(&step.proxies).chain(&mounted.environment);
-    let mut environment: Vec<OsString> = all().map(|(name, value)| format!("{name}={value}").into()).collect();
-    if !all().any(|(name, _)| name == "HOME") {
-        environment.push(format!("HOME={}", user.home).into());
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    let given = step.environment.iter().chain(&step.proxies).chain(&mounted.environment);
+    for (name, value) in given.map(|(name, value)| (name.as_str(), value.as_str())) {
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None => all.push((name, value)),
+        }
     }
-    environment
+    for (name, value) in [("SSH_AUTH_SOCK", mounted.agent.as_deref()), ("HOME", Some(user.home.as_str()))] {
+        if let Some(value) = value.filter(|_| !all.iter().any(|(known, _)| *known == name)) {
+            all.push((name, value));
+        }
+    }
+    all.into_iter().map(|(name, value)| format!("{name}={value}").into()).collect()
 }
 
 /// The settings that a program can see.

@@ -10,6 +10,8 @@ mod devices;
 mod errors;
 mod foreign;
 mod interrupted;
+mod language;
+mod mounts;
 mod odd_files;
 mod outputs;
 mod platforms;

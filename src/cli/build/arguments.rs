@@ -253,9 +253,6 @@ impl Args {
         if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
             build_args.insert("SOURCE_DATE_EPOCH".to_owned(), epoch);
         }
-        if self.reproducible {
-            build_args.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert_with(|| "0".to_owned());
-        }
         for text in &self.build_args {
             match text.split_once('=') {
                 Some((name, value)) => {

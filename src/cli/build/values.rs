@@ -78,7 +78,9 @@ pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), 
     let wrong = |message: &str| CliError::new(format!("invalid --build-context `{text}`: {message}"));
     let (name, value) = text.split_once('=').ok_or_else(|| wrong("it is NAME=SOURCE"))?;
     name.parse::<crate::image::Reference>().map_err(|error| wrong(&error.to_string()))?;
-    let source = if let Some(image) = value.strip_prefix("docker-image://") {
+    let source = if value == "docker-image://scratch" {
+        NamedContextSource::Nothing
+    } else if let Some(image) = value.strip_prefix("docker-image://") {
         let reference = image.parse().map_err(|error: crate::image::InvalidReference| wrong(&error.to_string()))?;
         NamedContextSource::Image(reference)
     } else if let Some(layout) = value.strip_prefix("oci-layout://") {

@@ -3,9 +3,9 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
-use super::reference::is_commit;
+use super::program::{Step, git, run};
+use super::resolve::Resolved;
 use super::{GitError, GitReference};
 use crate::io_error::AtPath;
 
@@ -14,150 +14,140 @@ use crate::io_error::AtPath;
 pub struct CheckOut {
     pub keep_git_dir: bool,
     pub submodules: bool,
+    /// Files and folders get the commit's time.
+    pub commit_times: bool,
 }
 
 /// A repository that has been checked out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     pub commit: String,
+    /// When it was committed, in seconds since 1970.
+    pub time: i64,
     /// The directory asked for: the checkout, or the folder in it.
     pub directory: PathBuf,
 }
 
-/// Runs git in the repository at hand: what it is to do, for messages, and its arguments.
-type Step<'a> = &'a dyn Fn(&'static str, &[&str]) -> Result<String, GitError>;
-
-/// The ways that git may fetch with, submodules included.
-const PROTOCOLS: &str = "http:https:ssh:git";
-
-/// Asks the repository which commit the reference names now.
-pub fn resolve_commit(wanted: &GitReference) -> Result<String, GitError> {
-    let reference = wanted.reference.as_deref();
-    if let Some(commit) = reference.filter(|reference| is_commit(reference)) {
-        return Ok(commit.to_owned());
-    }
-    let mut command = git();
-    command.args(["ls-remote", "--", &wanted.remote]);
-    match reference {
-        None => command.arg("HEAD"),
-        Some(reference) => command.args([reference, &format!("{reference}^{{}}")]),
-    };
-    let listed = run(command, "list the references of", wanted)?;
-    let names = listed.lines().filter_map(|line| line.split_once('\t'));
-    // A tag's own object comes first; the commit that it marks is what is wanted.
-    let ranked = names.filter_map(|(commit, name)| Some((rank(name, reference)?, commit)));
-    let best = ranked.max_by_key(|(rank, _)| *rank).map(|(_, commit)| commit.to_owned());
-    best.ok_or_else(|| GitError::NoReference { url: wanted.shown(), reference: reference.unwrap_or("HEAD").to_owned() })
-}
-
-/// How well a listed name answers a reference; git's own order: tags before branches.
-fn rank(name: &str, reference: Option<&str>) -> Option<u8> {
-    let Some(reference) = reference else { return (name == "HEAD").then_some(0) };
-    let (name, peeled) = name.strip_suffix("^{}").map_or((name, 0), |name| (name, 1));
-    let base = match name {
-        _ if name == reference => 6,
-        _ if name.strip_prefix("refs/tags/") == Some(reference) => 4,
-        _ if name.strip_prefix("refs/heads/") == Some(reference) => 2,
-        _ if name.strip_prefix("refs/") == Some(reference) => 0,
-        _ => return None,
-    };
-    Some(base + peeled)
-}
-
-/// Checks the repository out into the empty directory `into`, at `commit` (what `resolve_commit` said). Files are 0644
-/// or 0755, directories 0755.
-pub fn check_out(wanted: &GitReference, commit: &str, into: &Path, how: CheckOut) -> Result<Checked, GitError> {
-    let expected = wanted.checksum.as_deref().unwrap_or(commit);
-    if !commit.starts_with(expected) {
-        return Err(GitError::Checksum {
-            url: wanted.shown(),
-            expected: expected.to_owned(),
-            actual: commit.to_owned(),
-        });
-    }
-    let in_repository = || {
-        let mut command = git();
-        command.arg("-C").arg(into);
-        command
-    };
+/// Checks the repository out into the empty directory `into`, at what `resolve` said. Files are 0644 or 0755, directories
+/// 0755. `.git` is kept only of a whole repository.
+pub fn check_out(wanted: &GitReference, resolved: &Resolved, into: &Path, how: CheckOut) -> Result<Checked, GitError> {
+    let keeps_git_dir = how.keep_git_dir && wanted.subdirectory.is_none();
     let step = |action: &'static str, arguments: &[&str]| {
-        let mut command = in_repository();
-        command.args(arguments);
+        let mut command = git(wanted);
+        command.arg("-C").arg(into).args(arguments);
         run(command, action, wanted)
     };
-    step("prepare", &["init", "--quiet", "--template="])?;
-    step("prepare", &["remote", "add", "origin", &wanted.remote])?;
-    fetch(wanted, commit, &step)?;
-    step("check out", &["checkout", "--quiet", "--detach", commit])?;
+    let commit = prepare(wanted, resolved, &step)?;
+    step("check out", &["checkout", "--quiet", "--detach", &commit])?;
     if how.submodules && into.join(".gitmodules").exists() {
         step("fetch the submodules of", &["submodule", "--quiet", "update", "--init", "--recursive"])?;
     }
-    if !how.keep_git_dir {
+    let time = time_of(&commit, &step)?;
+    if keeps_git_dir {
+        settle_git_directory(wanted, resolved, &step)?;
+    } else {
         remove_git_directories(into)?;
     }
     settle_modes(into)?;
     let directory = subdirectory(into, wanted.subdirectory.as_deref())?;
-    Ok(Checked { commit: commit.to_owned(), directory })
+    if how.commit_times {
+        settle_times(into, time)?;
+    }
+    Ok(Checked { commit, time, directory })
+}
+
+/// When what is asked for was committed. The repository is fetched into the directory `into`, which is made.
+pub fn commit_time(wanted: &GitReference, into: &Path) -> Result<i64, GitError> {
+    fs::create_dir_all(into).at("create", into)?;
+    let step = |action: &'static str, arguments: &[&str]| {
+        let mut command = git(wanted);
+        command.arg("-C").arg(into).args(arguments);
+        run(command, action, wanted)
+    };
+    let commit = prepare(wanted, &super::resolve(wanted)?, &step)?;
+    time_of(&commit, &step)
+}
+
+fn time_of(commit: &str, step: Step<'_>) -> Result<i64, GitError> {
+    let said = step("look into", &["log", "-1", "--no-show-signature", "--format=%ct", commit])?;
+    said.trim().parse().map_err(|_| GitError::NoTime { commit: commit.to_owned() })
+}
+
+/// Makes a repository and fetches into it; gives the commit, which is what the checksum says if there is one.
+fn prepare(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<String, GitError> {
+    let mut init = vec!["init", "--quiet", "--template="];
+    if resolved.object.len() == 64 {
+        init.push("--object-format=sha256");
+    }
+    step("prepare", &init)?;
+    step("prepare", &["remote", "add", "origin", &wanted.remote])?;
+    fetch(wanted, resolved, step)?;
+    let commit = step("look into", &["rev-parse", "--verify", "--quiet", &format!("{}^{{commit}}", resolved.object)])?;
+    let commit = commit.trim().to_owned();
+    resolved.check(wanted, &commit)?;
+    Ok(commit)
 }
 
 /// One commit where the server gives just that; the reference it was found by, or everything, where it does not.
-fn fetch(wanted: &GitReference, commit: &str, step: Step<'_>) -> Result<(), GitError> {
-    let reference = wanted.reference.as_deref().filter(|reference| !is_commit(reference));
+fn fetch(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<(), GitError> {
+    let (object, reference) = (resolved.object.as_str(), resolved.name.as_deref().unwrap_or("HEAD"));
     let everything: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
     let attempts: [&[&str]; 4] = [
-        &["fetch", "--quiet", "--no-tags", "--depth=1", "origin", commit],
-        &["fetch", "--quiet", "--no-tags", "--depth=1", "origin", reference.unwrap_or("HEAD")],
-        &["fetch", "--quiet", "--no-tags", "origin", reference.unwrap_or("HEAD")],
+        &["fetch", "--quiet", "--no-tags", "--depth=1", "origin", object],
+        &["fetch", "--quiet", "--no-tags", "--depth=1", "origin", reference],
+        &["fetch", "--quiet", "--no-tags", "origin", reference],
         &["fetch", "--quiet", "--no-tags", "origin", everything[0], everything[1]],
     ];
     let mut last = Ok(String::new());
     for arguments in attempts {
         last = step("fetch from", arguments);
-        if last.is_ok() && step("look into", &["cat-file", "-e", &format!("{commit}^{{commit}}")]).is_ok() {
+        if last.is_ok() && step("look into", &["cat-file", "-e", &format!("{object}^{{commit}}")]).is_ok() {
             return Ok(());
         }
     }
     last?;
-    Err(GitError::NoReference { url: wanted.shown(), reference: commit.to_owned() })
+    Err(GitError::NoReference { url: wanted.shown(), reference: object.to_owned() })
 }
 
-/// git, without hooks, filters or configuration of the machine or of the repository's making, and without a terminal.
-fn git() -> Command {
-    let mut command = Command::new("git");
-    command
-        .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.symlinks=true"])
-        .args(["-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main", "-c", "core.autocrlf=false"])
-        .args(["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"])
-        .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_CONFIG_GLOBAL", "/dev/null")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_ASKPASS", "true")
-        .env("GIT_ALLOW_PROTOCOL", PROTOCOLS)
-        .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
-        .env("LC_ALL", "C")
-        .stdin(Stdio::null());
-    for name in
-        ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_EXTERNAL_DIFF", "GIT_EDITOR"]
+/// Lets `.git` be the same whenever it is fetched: one pack, made by one thread, an index without times, no logs; and the
+/// reference that was asked for.
+fn settle_git_directory(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<(), GitError> {
+    let url = wanted.shown();
+    step("prepare", &["remote", "set-url", "origin", &url])?;
+    if let Some(name) = resolved.name.as_deref().filter(|name| name.starts_with("refs/")) {
+        step("prepare", &["update-ref", "--no-deref", name, &resolved.object])?;
+    }
+    step("prepare", &["reflog", "expire", "--all", "--expire=now"])?;
+    step(
+        "pack",
+        &["-c", "pack.threads=1", "-c", "pack.writeReverseIndex=false", "repack", "-a", "-d", "-f", "--quiet"],
+    )?;
+    let directory = PathBuf::from(step("look into", &["rev-parse", "--absolute-git-dir"])?.trim_end());
+    for name in ["index", "FETCH_HEAD", "ORIG_HEAD", "COMMIT_EDITMSG", "packed-refs.lock"] {
+        let path = directory.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.at("remove", path)?,
+        }
+    }
+    match fs::remove_dir_all(directory.join("logs")) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        result => result.at("remove", directory.join("logs"))?,
+    }
+    step("prepare", &["read-tree", "HEAD"])?;
+    Ok(())
+}
+
+/// Gives all that is there one time, folders after what is in them.
+fn settle_times(into: &Path, seconds: i64) -> Result<(), GitError> {
+    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
+    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    for entry in walkdir::WalkDir::new(into).follow_links(false).contents_first(true).into_iter().filter_map(Result::ok)
     {
-        command.env_remove(name);
+        utimensat(CWD, entry.path(), &times, AtFlags::SYMLINK_NOFOLLOW).at("set the time of", entry.path())?;
     }
-    command
-}
-
-fn run(mut command: Command, action: &'static str, wanted: &GitReference) -> Result<String, GitError> {
-    if let Some(agent) = &wanted.ssh_agent {
-        command.env("SSH_AUTH_SOCK", agent);
-    }
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::NoGit),
-        Err(error) => return Err(error).at("run", "git").map_err(GitError::from),
-    };
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let message = String::from_utf8_lossy(&output.stderr).trim().replace(&wanted.remote, &wanted.shown());
-    Err(GitError::Failed { action, url: wanted.shown(), message })
+    Ok(())
 }
 
 /// `.git` of the repository, and the files of that name that submodules have.

@@ -2,13 +2,17 @@
 //! the repository says and to ask nobody.
 
 mod checkout;
+mod program;
 mod reference;
+mod resolve;
 
 use std::path::PathBuf;
 
-pub use checkout::{CheckOut, Checked, check_out, resolve_commit};
+pub use checkout::{CheckOut, Checked, check_out, commit_time};
 pub use reference::GitReference;
 pub(super) use reference::{decode, redacted};
+
+pub use resolve::{Resolved, resolve};
 
 use crate::io_error::IoError;
 
@@ -24,6 +28,10 @@ pub enum GitError {
     NoReference { url: String, reference: String },
     #[error("`{url}` is at commit {actual}, not at {expected}")]
     Checksum { url: String, expected: String, actual: String },
+    #[error("`{url}` is to be fetched by its commit: that is its whole checksum, or its reference")]
+    NoCommit { url: String },
+    #[error("git does not say when {commit} was committed")]
+    NoTime { commit: String },
     #[error("`{}` is not a directory of the repository", path.display())]
     NoSubdirectory { path: PathBuf },
     #[error(transparent)]

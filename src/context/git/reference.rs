@@ -15,6 +15,10 @@ pub struct GitReference {
     pub keep_git_dir: Option<bool>,
     /// On unless it is said otherwise.
     pub submodules: Option<bool>,
+    /// Files get the commit's time, or that of the checkout; nothing where it is not said.
+    pub commit_times: Option<bool>,
+    /// The checksum, or the reference that is one, is fetched without asking what the reference means now.
+    pub fetch_by_commit: bool,
     /// The socket of the agent with the keys for ssh; the one of the environment when there is none. No address says it.
     pub ssh_agent: Option<PathBuf>,
 }
@@ -22,20 +26,40 @@ pub struct GitReference {
 impl GitReference {
     pub fn parse(url: &str) -> Result<Self, GitError> {
         let (rest, fragment) = split(url, '#');
-        // An address as ssh has it (`git@host:path`) takes no query.
-        let (remote, query) = if rest.contains("://") { split(rest, '?') } else { (rest, None) };
+        let (remote, query) = split(rest, '?');
         let mut parsed = Self { remote: remote.to_owned(), ..Self::default() };
-        for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parsed.take(url, &decode(key), &decode(value))?;
-        }
         if let Some(fragment) = fragment {
-            let (reference, folder) = split(fragment, ':');
+            let fragment = if rest.contains("://") { decode(fragment) } else { fragment.to_owned() };
+            let (reference, folder) = split(&fragment, ':');
             parsed.set_reference(url, reference)?;
             parsed.set_subdirectory(url, folder.unwrap_or_default())?;
         }
+        let mut keys: Vec<String> = Vec::new();
+        for pair in query.into_iter().flat_map(|query| query.split('&')).filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let key = decode(key);
+            if keys.contains(&key) {
+                return Err(bad(url, format!("`{key}` is given twice")));
+            }
+            parsed.take(url, &key, &decode(value))?;
+            keys.push(key);
+        }
         parsed.check(url)?;
         Ok(parsed)
+    }
+
+    /// The same with the checksum that a flag wants, which must not be another one.
+    pub fn with_checksum(mut self, checksum: Option<&str>) -> Result<Self, GitError> {
+        let Some(checksum) = checksum else { return Ok(self) };
+        match &self.checksum {
+            Some(own) if own != checksum => {
+                let reason = format!("it has the checksum {own}, and --checksum says {checksum}");
+                return Err(bad(&self.remote, reason));
+            }
+            _ => self.checksum = Some(checksum.to_owned()),
+        }
+        self.check(&self.remote.clone())?;
+        Ok(self)
     }
 
     /// The address without a password, for messages.
@@ -44,11 +68,28 @@ impl GitReference {
     }
 
     fn take(&mut self, url: &str, key: &str, value: &str) -> Result<(), GitError> {
+        if value.is_empty() && !matches!(key, "keep-git-dir" | "submodules" | "fetch-by-commit") {
+            return Err(bad(url, format!("`{key}` has no value")));
+        }
         match key {
             "ref" => self.set_reference(url, value),
-            "branch" => self.set_reference(url, &format!("refs/heads/{value}")),
-            "tag" => self.set_reference(url, &format!("refs/tags/{value}")),
+            "branch" => self.set_reference(url, &with_prefix("refs/heads/", value)),
+            "tag" => self.set_reference(url, &with_prefix("refs/tags/", value)),
             "subdir" => self.set_subdirectory(url, value),
+            "mtime" => {
+                self.commit_times = Some(match value {
+                    "commit" => true,
+                    "checkout" => false,
+                    _ => return Err(bad(url, format!("`mtime` is commit or checkout, not `{value}`"))),
+                });
+                Ok(())
+            }
+            "fetch-by-commit" => {
+                let mut flag = None;
+                set_flag(url, key, value, &mut flag)?;
+                self.fetch_by_commit = flag.unwrap_or_default();
+                Ok(())
+            }
             "checksum" | "commit" => {
                 self.checksum = Some(value.to_owned());
                 Ok(())
@@ -77,10 +118,18 @@ impl GitReference {
             return Err(bad(url, "its folder goes up with `..`".to_owned()));
         }
         let folder: PathBuf = value.split('/').filter(|name| !matches!(*name, "" | ".")).collect();
-        if !folder.as_os_str().is_empty() {
-            self.subdirectory = Some(folder);
+        if folder.as_os_str().is_empty() {
+            return Ok(());
         }
-        Ok(())
+        match &self.subdirectory {
+            Some(other) if *other != folder => {
+                Err(bad(url, format!("its subdir is `{}` and `{}`", other.display(), folder.display())))
+            }
+            _ => {
+                self.subdirectory = Some(folder);
+                Ok(())
+            }
+        }
     }
 
     /// What git could take for an option, or for a program to run, is refused.
@@ -99,8 +148,8 @@ impl GitReference {
         if reference.starts_with('-') || reference.contains(odd) || reference.contains("..") {
             return Err(bad(url, format!("`{reference}` cannot be a branch, tag or commit")));
         }
-        let checksum = self.checksum.as_deref().unwrap_or("0000000");
-        if checksum.len() < 7 || !checksum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        let checksum = self.checksum.as_deref().unwrap_or("0");
+        if checksum.is_empty() || !checksum.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(bad(url, format!("`{checksum}` is not a commit")));
         }
         Ok(())
@@ -121,8 +170,8 @@ pub(super) fn is_commit(text: &str) -> bool {
 
 fn set_flag(url: &str, key: &str, value: &str, flag: &mut Option<bool>) -> Result<(), GitError> {
     *flag = Some(match value {
-        "" | "1" | "true" => true,
-        "0" | "false" => false,
+        "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
         _ => return Err(bad(url, format!("`{key}` is true or false, not `{value}`"))),
     });
     Ok(())
@@ -130,6 +179,10 @@ fn set_flag(url: &str, key: &str, value: &str, flag: &mut Option<bool>) -> Resul
 
 fn bad(url: &str, reason: String) -> GitError {
     GitError::Address { url: redacted(url), reason }
+}
+
+fn with_prefix(prefix: &str, name: &str) -> String {
+    format!("{prefix}{}", name.strip_prefix(prefix).unwrap_or(name))
 }
 
 fn split(text: &str, at: char) -> (&str, Option<&str>) {
@@ -184,6 +237,8 @@ mod tests {
             ("https://host/r.git?tag=v1#:d", Some("refs/tags/v1"), Some("d")),
             ("git@host:r.git#v1", Some("v1"), None),
             ("git@[::1]:r.git#v1", Some("v1"), None),
+            ("git@host:r.git?ref=v1&subdir=d", Some("v1"), Some("d")),
+            ("https://host/r.git?tag=refs/tags/v1#refs/tags/v1:d%20e", Some("refs/tags/v1"), Some("d e")),
             ("ssh://git@host:22/r.git", None, None),
         ];
         for (url, reference, subdirectory) in cases {
@@ -195,6 +250,11 @@ mod tests {
         let parsed = GitReference::parse("https://h/r.git?keep-git-dir&submodules=false&checksum=abcdef1").unwrap();
         assert_eq!((parsed.keep_git_dir, parsed.submodules), (Some(true), Some(false)));
         assert_eq!(parsed.checksum.as_deref(), Some("abcdef1"));
+        assert!(parsed.clone().with_checksum(Some("abcdef1")).is_ok());
+        assert!(parsed.clone().with_checksum(None).is_ok());
+        assert!(parsed.with_checksum(Some("abcdef")).is_err());
+        let parsed = GitReference::parse("https://h/r.git?mtime=commit&fetch-by-commit").unwrap();
+        assert_eq!((parsed.commit_times, parsed.fetch_by_commit), (Some(true), true));
     }
 
     #[test]
@@ -217,6 +277,12 @@ mod tests {
             "https://h/r.git#main:../up",
             "https://h/r.git?what=ever",
             "https://h/r.git?ref=a#b",
+            "https://h/r.git?ref=",
+            "https://h/r.git?branch=a&tag=a",
+            "https://h/r.git?branch=a&branch=a",
+            "https://h/r.git?subdir=lib#main:lib/deep",
+            "https://h/r.git?mtime=never",
+            "https://h/r.git?fetch-by-commit=maybe",
             "https://h/r.git?submodules=maybe",
             "https://h/r.git?checksum=xyz",
         ] {

@@ -54,3 +54,12 @@ pub(super) fn descending(mut bits: u64) -> impl Iterator<Item = usize> {
         Some(highest as usize)
     })
 }
+
+/// The same, the lowest first.
+pub(super) fn ascending(mut bits: u64) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let lowest = (bits != 0).then(|| bits.trailing_zeros())?;
+        bits &= bits - 1;
+        Some(lowest as usize)
+    })
+}

@@ -7,7 +7,7 @@ mod go_regex;
 mod pattern;
 mod wildcards;
 
-use candidates::{Candidates, descending};
+use candidates::{Candidates, ascending, descending};
 use pattern::Pattern;
 
 /// A pattern that docker refuses.
@@ -70,19 +70,27 @@ impl IgnorePatterns {
         self.patterns.is_empty()
     }
 
-    /// As `matches`, for one who walks down: `parent` is what this gave for the directory above.
+    /// For one who walks down: `parent` is what this gave for the directory above. That is not what `matches` says. Each
+    /// pattern is asked only where it could change the answer of those before it, as with BuildKit, and what lies below
+    /// a directory inherits what was asked there: after `**/.hid`, a `!d` does not bring `d/.hid` back, for at `d` nothing
+    /// had to be brought back.
     pub(super) fn matches_below(&self, path: &[u8], parent: &ParentMatches) -> (bool, ParentMatches) {
         let mut matched = Vec::with_capacity(self.candidates.words());
-        let mut last = None;
+        let mut answer = false;
         for word in 0..self.candidates.words() {
             let above = parent.0.get(word).copied().unwrap_or(0);
-            let candidates = self.candidates.word(path, &[path.len()], word) & !above;
-            let matching = descending(candidates).filter(|bit| self.patterns[64 * word + bit].matches(path));
-            let bits = matching.fold(above, |bits, bit| bits | 1 << bit);
-            last = descending(bits).next().map(|bit| 64 * word + bit).or(last);
+            let mut bits = 0;
+            for bit in ascending(above | self.candidates.word(path, &[path.len()], word)) {
+                let pattern = &self.patterns[64 * word + bit];
+                let is_matched_above = above >> bit & 1 == 1;
+                if is_matched_above || (pattern.negated == answer && pattern.matches(path)) {
+                    bits |= 1 << bit;
+                    answer = !pattern.negated;
+                }
+            }
             matched.push(bits);
         }
-        (last.is_some_and(|last| !self.patterns[last].negated), ParentMatches(matched))
+        (answer, ParentMatches(matched))
     }
 
     /// Whether a pattern that is not negated could match something below the directory `path`.
@@ -177,7 +185,35 @@ mod tests {
                 }
                 (answer, parent) = patterns.matches_below(&path.as_bytes()[..end], &parent);
             }
-            assert_eq!(answer, patterns.matches(path.as_bytes()), "{row}");
+            // A `!` may count for less there, never for more.
+            let said = patterns.matches(path.as_bytes());
+            assert!(answer == said || (answer && patterns.brings_back()), "{row}");
+        }
+    }
+
+    /// What BuildKit gives for paths one by one, each with all above it.
+    #[test]
+    fn what_is_brought_back_is_what_was_left_out() {
+        let walk = |texts: &[&str], path: &str| {
+            let patterns = IgnorePatterns::new(texts).unwrap();
+            let mut parent = ParentMatches::default();
+            let mut answer = false;
+            for (end, _) in path.match_indices('/').chain([(path.len(), "")]) {
+                (answer, parent) = patterns.matches_below(&path.as_bytes()[..end], &parent);
+            }
+            answer
+        };
+        for (texts, path, is_left_out) in [
+            (&["**/.hid", "!d"][..], "d/.hid", true),
+            (&["**/.hid", "!d"], "d/.hid/h", true),
+            (&["**/.hid", "!d"], "d/one", false),
+            (&["**/node_modules", "!app"], "app/node_modules/x", true),
+            (&["*", "!app", "**/node_modules"], "app/node_modules/x", true),
+            (&["*", "**/node_modules", "!app"], "app/node_modules/x", false),
+            (&["*", "!d"], "d/e/f", false),
+            (&["d", "!d/e"], "d/e/f", false),
+        ] {
+            assert_eq!(walk(texts, path), is_left_out, "{texts:?} {path}");
         }
     }
 

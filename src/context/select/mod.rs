@@ -73,7 +73,7 @@ pub struct SelectedRoot {
 /// the tree, and its destination is always a directory.
 pub fn select(tree: &dyn SourceTree, source: &Path, options: &SelectOptions) -> Result<Selected, SelectError> {
     if options.parents {
-        return select_with_parents(tree, source.as_os_str().as_bytes());
+        return select_with_parents(tree, source.as_os_str().as_bytes(), options);
     }
     select_roots(tree, &path::clean(source.as_os_str().as_bytes()))
 }
@@ -125,27 +125,41 @@ fn match_below(
     Ok(())
 }
 
-fn select_with_parents(tree: &dyn SourceTree, source: &[u8]) -> Result<Selected, SelectError> {
+/// What is named must be there, and `--exclude` must leave something of it. A link that lies in the root of the tree and is
+/// taken must lead somewhere, though it stays a link: BuildKit looks through it for its cache key.
+fn select_with_parents(tree: &dyn SourceTree, source: &[u8], options: &SelectOptions) -> Result<Selected, SelectError> {
     let pivot = source.windows(3).position(|bytes| bytes == b"/./");
     let (root, wanted) = pivot.map_or((&b""[..], source), |at| (&source[..at], &source[at + 3..]));
-    let wanted = path::clean(wanted);
+    // An absolute path is taken as it is written, but for its first slash.
+    let wanted = wanted.strip_prefix(b"/").map_or_else(|| path::clean(wanted), <[u8]>::to_vec);
+    let is_pattern = glob::has_wildcard(root) || glob::has_wildcard(&wanted);
     let mut selected = select_roots(tree, &path::clean(root))?;
-    if wanted.is_empty() {
-        return Ok(selected);
-    }
-    selected.pattern |= glob::has_wildcard(&wanted);
-    if !glob::has_wildcard(&wanted) {
-        let missing = |root: &SelectedRoot| Ok(tree.lookup(&root.path.join(to_path(&wanted)))?.is_none());
-        let missing: Result<Vec<bool>, IoError> = selected.roots.iter().map(missing).collect();
-        if missing?.contains(&true) {
-            return Err(SelectError::NotFound { path: rooted(to_path(&wanted)) });
-        }
-    }
+    selected.pattern = is_pattern;
     let include = Arc::new(IgnorePatterns::new(&[&wanted])?);
     for root in &mut selected.roots {
         root.include = Some(Arc::clone(&include));
+        if root.path.as_os_str().is_empty() {
+            check_links(tree, &include, options)?;
+        }
+        if !is_pattern && !root.takes_something(tree, options)? {
+            let named = path::clean(&[root.path.as_os_str().as_bytes(), b"/", &wanted].concat());
+            return Err(SelectError::NotFound { path: rooted(to_path(&named)) });
+        }
     }
     Ok(selected)
+}
+
+/// The links in the root of the tree that are taken lead somewhere.
+fn check_links(tree: &dyn SourceTree, include: &IgnorePatterns, options: &SelectOptions) -> Result<(), SelectError> {
+    for (name, kind) in tree.read_dir(Path::new(""))? {
+        let is_taken =
+            |name: &[u8]| include.matches(name) && !options.exclude.matches(name) && kind == FileKind::Symlink;
+        let link = Path::new(&name);
+        if is_taken(name.as_bytes()) && resolve(tree, link)?.is_none() {
+            return Err(SelectError::NotFound { path: rooted(link) });
+        }
+    }
+    Ok(())
 }
 
 fn to_path(bytes: &[u8]) -> &Path {

@@ -185,14 +185,38 @@ fn parents_keep_the_folders_from_the_pivot_on() {
         ("./x/./y/z/", &["y", "y/z", "y/z/c.txt"]),
         ("x/y/./z/./c.txt", &["z", "z/c.txt"]),
         ("no*thing", &[]),
-        ("x/./", &["o", "y", "y/a.txt", "y/z", "y/z/c.txt"]),
     ];
     for (source, expected) in cases {
         assert_eq!(items(&tree, source, &options(true, &[])), *expected, "{source}");
     }
     let excluded = items(&tree, "src", &options(true, &["src/x", "**/*.txt"]));
     assert_eq!(excluded, ["src", "src/empty"]);
-    for source in ["no/such/thing", "nowhere/./x"] {
+    for source in ["no/such/thing", "nowhere/./x", "//top.md", "x/./", ".", "/", "/.."] {
         assert!(matches!(selected(&tree, source, &options(true, &[])), Err(SelectError::NotFound { .. })), "{source}");
+    }
+}
+
+#[test]
+fn parents_need_something_of_what_is_named_and_links_in_the_root_that_lead_somewhere() {
+    let tree = Tree::new(&["a", "ab", "d/one", "d/dangling -> nowhere", "dangling -> nowhere", "ln -> d", "empty/"]);
+    let is_missing = |source: &str, exclude: &[&str]| {
+        matches!(selected(&tree, source, &options(true, exclude)), Err(SelectError::NotFound { .. }))
+    };
+    for (source, exclude) in
+        [("a", &["a"][..]), ("d", &["d"]), ("d/one", &["d"]), ("dangling", &[]), ("*", &[]), ("d?ngling", &[])]
+    {
+        assert!(is_missing(source, exclude), "{source} {exclude:?}");
+    }
+    for (source, exclude) in [
+        ("d", &["d/*"][..]),
+        ("empty", &[]),
+        ("a*", &["a"]),
+        ("*", &["dang*"]),
+        ("d/*", &[]),
+        ("d/./dangling", &[]),
+        ("d/./*", &[]),
+        ("ln", &[]),
+    ] {
+        assert!(!is_missing(source, exclude), "{source} {exclude:?}");
     }
 }

@@ -20,6 +20,16 @@ pub struct SelectedItem {
 }
 
 impl SelectedRoot {
+    /// Whether anything is taken, beside folders on the way to it.
+    pub(super) fn takes_something(&self, tree: &dyn SourceTree, options: &SelectOptions) -> Result<bool, SelectError> {
+        let taken = self.visit(tree, options, &mut |item| if item.is_parent { Ok(()) } else { Err(Stop::Taken) });
+        match taken {
+            Ok(()) => Ok(false),
+            Err(Stop::Taken) => Ok(true),
+            Err(Stop::Failed(error)) => Err(error),
+        }
+    }
+
     /// Visits the root and all below it, parents before children, in byte order, without what `--exclude` matches.
     pub fn visit<E: From<SelectError>>(
         &self,
@@ -39,6 +49,18 @@ impl SelectedRoot {
         let mut walk = Walk { tree, options, root: self, waiting: Vec::new(), visit };
         let above = Above { included: self.include.is_none(), ..Above::default() };
         walk.directory(&self.path, Path::new(""), &above)
+    }
+}
+
+/// Why a walk ends early.
+enum Stop {
+    Taken,
+    Failed(SelectError),
+}
+
+impl From<SelectError> for Stop {
+    fn from(error: SelectError) -> Self {
+        Self::Failed(error)
     }
 }
 

@@ -57,6 +57,6 @@ fn execute(entrance: Entrance, channel: &mut Channel) -> Result<()> {
     };
     let rights = Rights { capabilities, no_new_privileges, seccomp, apparmor, dies_with_parent: false };
     let program = Program::new(&process, rights, usual_files)?;
-    let created = program.enter_directory()?;
-    program.execute(channel, created, terminal)
+    program.enter_directory()?;
+    program.execute(channel, Vec::new(), terminal)
 }

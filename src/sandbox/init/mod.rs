@@ -103,7 +103,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         None
     };
     mask::apply(&root, &container.isolation)?;
-    let mut created = points.created;
+    let created = points.created;
     root.enter(container.isolation.read_only_root)?;
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
@@ -123,7 +123,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         dies_with_parent: true,
     };
     let program = program::Program::new(&container.process, rights, usual_files)?;
-    created.extend(program.enter_directory()?);
+    program.enter_directory()?;
     program.execute(channel, created, terminal)
 }
 

@@ -57,18 +57,18 @@ impl<'a> Program<'a> {
         })
     }
 
-    /// Goes to the working directory; gives what was made of it.
-    pub(super) fn enter_directory(&self) -> Result<Vec<CreatedMountPoint>> {
+    /// Goes to the working directory, and makes what is missing on the way as it is written: `/a/b/../c` makes `/a/b`, too.
+    /// Unlike mount points, what is made stays.
+    pub(super) fn enter_directory(&self) -> Result<()> {
         let directory = &self.process.directory;
         match rustix::process::chdir(directory) {
             Err(Errno::NOENT) if self.process.create_directory => {
                 let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", "/")?;
-                let created = MountPoints::make_directory(&root, directory)?;
-                rustix::process::chdir(directory).doing("enter", directory)?;
-                Ok(created)
+                MountPoints::make_directory(&root, directory)?;
+                rustix::process::chdir(directory).doing("enter", directory)
             }
             Err(Errno::NOENT) => Err(InitError::NoDirectory { path: directory.clone() }),
-            entered => entered.doing("enter the working directory", directory).map(|()| Vec::new()),
+            entered => entered.doing("enter the working directory", directory),
         }
     }
 

@@ -10,7 +10,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::context::git::{self, CheckOut, GitReference};
+use crate::context::git::{self, CheckOut, GitReference, Resolved};
 use crate::context::{Context, ContextError, IgnorePatterns, Wanted};
 use crate::digest::{CacheKey, FieldHasher};
 use crate::io_error::AtPath;
@@ -25,8 +25,8 @@ const SUM: &str = "sum";
 
 /// The repository at the commit that is asked for.
 pub(super) fn of(store: &Store, wanted: &GitReference, how: CheckOut) -> Result<Context, StepError> {
-    let commit = git::resolve_commit(wanted)?;
-    let name = name(wanted, &commit, how);
+    let resolved = git::resolve(wanted)?;
+    let name = name(wanted, &resolved, how);
     store.hold_folder(FOLDER)?;
     let kept = store.root().join(FOLDER).join(&name);
     if let Some(context) = whole(&kept) {
@@ -41,30 +41,34 @@ pub(super) fn of(store: &Store, wanted: &GitReference, how: CheckOut) -> Result<
         let damaged = staging.path().join("damaged");
         std::fs::rename(&kept, &damaged).at("rename", &kept)?;
     }
-    check_out(wanted, &commit, &staging.path().join("checkout"), how).and_then(|made| {
+    check_out(wanted, &resolved, &staging.path().join("checkout"), how).and_then(|made| {
         std::fs::create_dir_all(store.root().join(FOLDER)).at("create", store.root().join(FOLDER))?;
         Ok(std::fs::rename(&made, &kept).at("rename", &made)?)
     })?;
     Ok(open(&kept)?)
 }
 
-fn name(wanted: &GitReference, commit: &str, how: CheckOut) -> String {
-    let mut name = FieldHasher::new("git-checkout-2");
+fn name(wanted: &GitReference, resolved: &Resolved, how: CheckOut) -> String {
+    let mut name = FieldHasher::new("git-checkout-3");
     let subdirectory = wanted.subdirectory.as_deref().unwrap_or(Path::new(""));
-    name.field(wanted.remote.as_bytes()).field(commit.as_bytes());
+    name.field(wanted.remote.as_bytes()).field(resolved.commit().as_bytes());
     name.field(wanted.checksum.as_deref().unwrap_or_default().as_bytes());
     name.field(subdirectory.as_os_str().as_encoded_bytes());
-    name.number(u64::from(how.keep_git_dir)).number(u64::from(how.submodules));
+    name.number(u64::from(how.keep_git_dir)).number(u64::from(how.submodules)).number(u64::from(how.commit_times));
+    if how.keep_git_dir {
+        // Then it has the reference, too.
+        name.field(resolved.object.as_bytes()).field(resolved.name.as_deref().unwrap_or_default().as_bytes());
+    }
     CacheKey::from_bytes(name.finish()).hex()
 }
 
 /// Makes in `folder` what is kept of a repository; gives where it is.
-fn check_out(wanted: &GitReference, commit: &str, folder: &Path, how: CheckOut) -> Result<PathBuf, StepError> {
+fn check_out(wanted: &GitReference, resolved: &Resolved, folder: &Path, how: CheckOut) -> Result<PathBuf, StepError> {
     let (into, made) = (folder.join("repository"), folder.join("made"));
     for folder in [&into, &made] {
         std::fs::create_dir_all(folder).at("create", folder)?;
     }
-    let checked = git::check_out(wanted, commit, &into, how)?;
+    let checked = git::check_out(wanted, resolved, &into, how)?;
     std::fs::rename(&checked.directory, made.join(FILES)).at("rename", &checked.directory)?;
     let sum = sum(&open(&made)?)?;
     std::fs::write(made.join(SUM), sum).at("write", made.join(SUM))?;

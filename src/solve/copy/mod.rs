@@ -49,12 +49,9 @@ impl Solver<'_> {
         let shortcut = shortcut_key(step, &parent, sources);
         if let Some(key) = shortcut
             && !ignore_cache
-            && let Some(layer) = self.recorded(&key)?
+            && let Some(stack) = self.known_by_shortcut(made, id, key, &parent)?
         {
-            self.explainer.taken(id, key);
-            self.progress.event(super::Event::Cached { step: id });
-            made.found(key, layer);
-            return Ok(self.stack_with(&parent, &layer));
+            return Ok(stack);
         }
         let gathered = self.gather(step, sources)?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
@@ -66,14 +63,47 @@ impl Solver<'_> {
         let times = [step.epoch, step.latest_time];
         let request = LayerRequest { step: id, parent: &parent, key, times, ignore_cache, facts: Some(&facts) };
         let stack = self.place(made, &request, step, &gathered)?;
-        if let (Some(key), Some(layer)) = (shortcut, stack.layers.last()) {
-            self.store.add_cache_record(&key, &layer.diff_id)?;
-            self.explainer.also_known_as(id, &key);
-            if let Some(layer) = self.store.step_layer(&layer.diff_id)? {
-                made.found(key, layer);
-            }
+        if let Some(key) = shortcut {
+            self.also_known_as(made, id, key, &stack)?;
         }
         Ok(stack)
+    }
+
+    /// The result of a step that was recorded under a key that needs no look at files.
+    pub(super) fn known_by_shortcut(
+        &self,
+        made: &Made,
+        id: StepId,
+        key: CacheKey,
+        parent: &Stack,
+    ) -> Result<Option<Stack>, StepError> {
+        let Some(layer) = self.recorded(&key)? else { return Ok(None) };
+        self.explainer.taken(id, key);
+        self.progress.event(super::Event::Cached { step: id });
+        made.found(key, layer);
+        Ok(Some(self.stack_with(parent, &layer)))
+    }
+
+    /// Records the result under such a key, too.
+    pub(super) fn also_known_as(&self, made: &Made, id: StepId, key: CacheKey, stack: &Stack) -> Result<(), StepError> {
+        let Some(layer) = stack.layers.last() else { return Ok(()) };
+        self.store.add_cache_record(&key, &layer.diff_id)?;
+        self.explainer.also_known_as(id, &key);
+        if let Some(layer) = self.store.step_layer(&layer.diff_id)? {
+            made.found(key, layer);
+        }
+        Ok(())
+    }
+
+    /// A digest of what is at `source` in the stack, without times; nothing when that cannot be named.
+    pub(super) fn tree_content(&self, stack: &Stack, source: &str) -> Result<Option<[u8; 32]>, StepError> {
+        // Of a path that would be taken for a pattern, all that could be meant.
+        let source = if source.contains(['*', '?', '[', '\\']) { "/" } else { source };
+        match self.gather(&super::mounts::whole_tree(source), std::slice::from_ref(stack)) {
+            Ok(gathered) => Ok(gathered.first().map(|source| source.digest)),
+            Err(StepError::SourceNotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     /// A layer with what a copy from contexts takes, on nothing, as a part of the step `id`; and the digest under which

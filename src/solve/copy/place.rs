@@ -139,7 +139,12 @@ impl<'a> Placer<'a> {
         if !is_root || item.is_parent {
             self.list(target, item, &facts, None)?;
         }
-        self.place_folder(target, &facts, is_root || item.is_parent)
+        let there = match (is_root, item.is_parent) {
+            (true, _) => IfThere::Stays,
+            (false, true) => IfThere::TakesMode,
+            (false, false) => IfThere::TakesAll,
+        };
+        self.place_folder(target, &facts, there)
     }
 
     /// How the item is listed; `content` is a file's digest and its size in the layer.
@@ -214,8 +219,7 @@ impl<'a> Placer<'a> {
 
     /// The destination as a folder.
     fn destination_folder(&mut self) -> Result<PathBuf, StepError> {
-        let mode = self.step.chmod.as_ref().and_then(Chmod::octal).unwrap_or(0o755);
-        self.destination_folder_with(mode)
+        self.destination_folder_with(self.mode_of_new_folders())
     }
 
     /// The destination as a folder; the folders that are missing are made with `mode`.
@@ -227,7 +231,11 @@ impl<'a> Placer<'a> {
 
     /// Makes the folder and those on the way to it, as far as they are missing.
     fn make_folders(&mut self, path: &Path) -> Result<(), StepError> {
-        self.make_folders_with(path, self.step.chmod.as_ref().and_then(Chmod::octal).unwrap_or(0o755))
+        self.make_folders_with(path, self.mode_of_new_folders())
+    }
+
+    fn mode_of_new_folders(&self) -> u32 {
+        self.step.chmod.as_ref().and_then(Chmod::of_new_folders).unwrap_or(0o755)
     }
 
     fn make_folders_with(&mut self, path: &Path, mode: u32) -> Result<(), StepError> {
@@ -241,15 +249,22 @@ impl<'a> Placer<'a> {
         Ok(self.draft.view().resolve(Path::new(""), path)?)
     }
 
-    /// `keeps_attributes`: a folder that is there already stays as it is.
-    fn place_folder(&mut self, target: &Path, facts: &Facts, keeps_attributes: bool) -> Result<(), StepError> {
+    fn place_folder(&mut self, target: &Path, facts: &Facts, there: IfThere) -> Result<(), StepError> {
         let attributes = self.changed(&facts.attributes, FileKind::Directory);
         match self.draft.view().lstat(target)? {
             _ if target.as_os_str().is_empty() => Ok(()),
             None => Ok(self.draft.make_dir(target, &attributes)?),
             Some(entry) if !entry.is_dir() => Err(StepError::NotDirectory { path: target.to_owned() }),
-            Some(_) if keeps_attributes => Ok(()),
-            Some(_) => Ok(self.draft.set_attributes(target, &attributes)?),
+            Some(entry) => match there {
+                IfThere::Stays => Ok(()),
+                IfThere::TakesMode if entry.mode == facts.attributes.mode => Ok(()),
+                IfThere::TakesMode => {
+                    let (owner, mtime) = (entry.owner, Some(entry.mtime));
+                    let attributes = Attributes { mode: facts.attributes.mode, owner, mtime, ..Attributes::default() };
+                    Ok(self.draft.set_attributes(target, &attributes)?)
+                }
+                IfThere::TakesAll => Ok(self.draft.set_attributes(target, &attributes)?),
+            },
         }
     }
 
@@ -322,6 +337,15 @@ impl<'a> Placer<'a> {
         let mtime = attributes.mtime.map(|seconds| seconds.min(latest));
         Attributes { mode, owner: self.owner.unwrap_or(attributes.owner), mtime, ..attributes.clone() }
     }
+}
+
+/// What becomes of a folder that is there already.
+#[derive(Clone, Copy)]
+enum IfThere {
+    Stays,
+    /// The source's, whatever `--chmod` says: it lies on the way to what `--parents` takes.
+    TakesMode,
+    TakesAll,
 }
 
 pub(super) fn join(base: &Path, below: &Path) -> PathBuf {

@@ -44,12 +44,11 @@ impl Solver<'_> {
         {
             return Err(StepError::KeepGitDir { url: wanted.shown() });
         }
-        if let Some(checksum) = checksum {
-            wanted.checksum = Some(checksum.to_owned());
-        }
+        let wanted = wanted.with_checksum(checksum)?;
         let how = CheckOut {
             keep_git_dir: keep_git_dir.or(wanted.keep_git_dir).unwrap_or(false),
             submodules: wanted.submodules.unwrap_or(true),
+            commit_times: wanted.commit_times.unwrap_or(false),
         };
         let context = checkout::of(self.store, &wanted, how)?;
         gather::from_tree(self, step, Files::Context(Arc::new(context)), "/", false)
