@@ -15,6 +15,7 @@ mod command;
 mod console;
 mod error;
 mod program;
+mod version;
 
 pub use bundle::{Bundle, Created};
 pub use error::RuntimeError;

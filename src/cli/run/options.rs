@@ -81,6 +81,9 @@ impl ContainerArgs {
     fn runtime(&self) -> Result<String, CliError> {
         let found = Runtime::find(self.program.runtime.as_deref().unwrap_or_default());
         let found = found.map_err(|error| CliError::of_container(error.into()))?;
+        if let Some(warning) = found.as_ref().and_then(Runtime::warning) {
+            eprintln!("rbuild: warning: {warning}");
+        }
         Ok(found.map(|runtime| runtime.lasting_name()).unwrap_or_default())
     }
 

@@ -32,14 +32,15 @@ enum Verdict {
 }
 
 pub(super) fn assemble(rules: &Rules) -> Program {
-    let mut tables: BTreeMap<u32, BTreeMap<u32, Verdict>> = BTreeMap::new();
+    let mut lines: BTreeMap<u32, Vec<(u32, Verdict)>> = BTreeMap::new();
     for arch in &rules.architectures {
-        tables.entry(arch.audit_value()).or_default().extend(verdicts(*arch, &rules.rules));
+        // x32's numbers come after all of x86-64's, whose audit value it has.
+        lines.entry(arch.audit_value()).or_default().extend(ranges(*arch, rules));
     }
     let mut program = vec![instruction(LOAD, 0, 0, ARCHITECTURE)];
-    for (audit_value, table) in &tables {
+    for (audit_value, line) in &lines {
         let mut lookup = vec![instruction(LOAD, 0, 0, NUMBER)];
-        lookup.extend(bisect(&ranges(table, rules.default), rules.default));
+        lookup.extend(bisect(line, rules.default));
         program.push(instruction(JUMP_EQUAL, 1, 0, *audit_value));
         program.push(instruction(JUMP, 0, 0, lookup.len() as u32));
         program.append(&mut lookup);
@@ -65,19 +66,19 @@ fn verdicts(arch: Architecture, rules: &[Rule]) -> BTreeMap<u32, Verdict> {
     table
 }
 
-/// The whole line of numbers, cut where the answer changes: each range begins at its number.
-fn ranges(table: &BTreeMap<u32, Verdict>, default: Action) -> Vec<(u32, Verdict)> {
-    let mut ranges: Vec<(u32, Verdict)> = vec![(0, Verdict::Answer(default))];
+/// The line of the architecture's numbers, cut where the answer changes: each range begins at its number.
+fn ranges(arch: Architecture, rules: &Rules) -> Vec<(u32, Verdict)> {
+    let table = verdicts(arch, &rules.rules);
+    let mut ranges: Vec<(u32, Verdict)> = vec![(arch.first_number(), Verdict::Answer(rules.default))];
     let mut push = |start: u32, verdict: Verdict| match ranges.last_mut() {
         Some((_, last)) if *last == verdict => {}
         Some((last_start, last)) if *last_start == start => *last = verdict,
         _ => ranges.push((start, verdict)),
     };
+    let last = table.keys().next_back().copied();
     for (number, verdict) in table {
-        push(*number, verdict.clone());
-        if !table.contains_key(&(number + 1)) {
-            push(number + 1, Verdict::Answer(default));
-        }
+        push(number, verdict);
+        push(number + 1, Verdict::Answer(if Some(number) == last { rules.beyond() } else { rules.default }));
     }
     ranges
 }
@@ -179,6 +180,35 @@ fn instruction(code: u16, jump_true: u8, jump_false: u8, k: u32) -> u64 {
     u64::from(code) << 48 | u64::from(jump_true) << 40 | u64::from(jump_false) << 32 | u64::from(k)
 }
 
+/// Runs a filter as the kernel would.
+#[cfg(test)]
+pub(super) fn run(program: &Program, audit: u32, number: u32, arguments: &[u64]) -> u32 {
+    let mut data = [0u8; 64];
+    data[..4].copy_from_slice(&number.to_le_bytes());
+    data[4..8].copy_from_slice(&audit.to_le_bytes());
+    for (index, argument) in arguments.iter().enumerate() {
+        data[16 + 8 * index..24 + 8 * index].copy_from_slice(&argument.to_le_bytes());
+    }
+    let (mut position, mut accumulator) = (0, 0u32);
+    loop {
+        let word = program[position];
+        let (code, jump_true, jump_false, k) =
+            ((word >> 48) as u16, (word >> 40) as u8, (word >> 32) as u8, word as u32);
+        let jump = |taken: bool| usize::from(if taken { jump_true } else { jump_false });
+        position += 1;
+        match code {
+            LOAD => accumulator = u32::from_le_bytes(data[k as usize..k as usize + 4].try_into().unwrap()),
+            AND => accumulator &= k,
+            JUMP => position += k as usize,
+            JUMP_EQUAL => position += jump(accumulator == k),
+            JUMP_GREATER => position += jump(accumulator > k),
+            JUMP_GREATER_OR_EQUAL => position += jump(accumulator >= k),
+            RETURN => return k,
+            other => panic!("code {other:#x}"),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::default_profile;
@@ -186,66 +216,42 @@ mod tests {
     use crate::sandbox::capability::CapabilitySet;
 
     const X86_64: u32 = 0xc000_003e;
-    const I386: u32 = 0x4000_0003;
-
-    /// Runs the filter as the kernel would.
-    fn run(program: &Program, audit: u32, number: u32, arguments: &[u64]) -> u32 {
-        let mut data = [0u8; 64];
-        data[..4].copy_from_slice(&number.to_le_bytes());
-        data[4..8].copy_from_slice(&audit.to_le_bytes());
-        for (index, argument) in arguments.iter().enumerate() {
-            data[16 + 8 * index..24 + 8 * index].copy_from_slice(&argument.to_le_bytes());
-        }
-        let (mut position, mut accumulator) = (0, 0u32);
-        loop {
-            let word = program[position];
-            let (code, jump_true, jump_false, k) =
-                ((word >> 48) as u16, (word >> 40) as u8, (word >> 32) as u8, word as u32);
-            let jump = |taken: bool| usize::from(if taken { jump_true } else { jump_false });
-            position += 1;
-            match code {
-                LOAD => accumulator = u32::from_le_bytes(data[k as usize..k as usize + 4].try_into().unwrap()),
-                AND => accumulator &= k,
-                JUMP => position += k as usize,
-                JUMP_EQUAL => position += jump(accumulator == k),
-                JUMP_GREATER => position += jump(accumulator > k),
-                JUMP_GREATER_OR_EQUAL => position += jump(accumulator >= k),
-                RETURN => return k,
-                other => panic!("code {other:#x}"),
-            }
-        }
-    }
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
     fn every_call_gets_what_its_rules_say() {
-        let rules = default_profile::rules(CapabilitySet::default());
-        let program = assemble(&rules);
-        assert!(program.len() < 4096, "more than the kernel takes");
-        for (arch, audit) in [(Architecture::X86_64, X86_64), (Architecture::X32, X86_64), (Architecture::I386, I386)] {
-            let verdicts = verdicts(arch, &rules.rules);
-            let base = if arch == Architecture::X32 { 0x4000_0000 } else { 0 };
-            for number in base..base + 600 {
-                let expected = match verdicts.get(&number) {
-                    Some(Verdict::Answer(action)) => action.0,
-                    Some(Verdict::Conditional(_)) => continue,
-                    None => rules.default.0,
-                };
-                assert_eq!(run(&program, audit, number, &[]), expected, "{arch:?} {number}");
+        for native in [Architecture::X86_64, Architecture::Aarch64] {
+            let rules = default_profile::rules(CapabilitySet::default(), native);
+            let program = assemble(&rules);
+            assert!(program.len() < 4096, "more than the kernel takes");
+            for arch in native.family() {
+                let verdicts = verdicts(*arch, &rules.rules);
+                let (first, last) = (arch.first_number(), *verdicts.keys().next_back().unwrap());
+                for number in (first..first + 600).chain([last, last + 1]) {
+                    let expected = match verdicts.get(&number) {
+                        Some(Verdict::Answer(action)) => *action,
+                        Some(Verdict::Conditional(_)) => continue,
+                        None if number > last => Action::errno(libc::ENOSYS),
+                        None => rules.default,
+                    };
+                    assert_eq!(run(&program, arch.audit_value(), number, &[]), expected.0, "{arch:?} {number}");
+                }
             }
+            assert_eq!(run(&program, 0x1234, 0, &[]), Action::errno(libc::ENOSYS).0);
         }
-        assert_eq!(run(&program, 0x1234, 0, &[]), Action::errno(libc::ENOSYS).0);
     }
 
     #[test]
-    #[cfg(target_arch = "x86_64")]
     fn arguments_of_the_default_profile() {
-        let program = assemble(&default_profile::rules(CapabilitySet::default()));
+        let native = Architecture::X86_64;
+        let program = assemble(&default_profile::rules(CapabilitySet::default(), native));
         let (allow, eperm) = (Action::ALLOW.0, Action::errno(libc::EPERM).0);
-        let number = |name| Architecture::X86_64.number(name).unwrap();
+        let number = |name| native.number(name).unwrap();
         let answer = |name, argument| run(&program, X86_64, number(name), &[argument]);
-        assert_eq!(answer("socket", libc::AF_INET as u64), allow);
-        assert_eq!(answer("socket", libc::AF_VSOCK as u64), eperm);
+        for (family, expected) in [(libc::AF_INET, allow), (libc::AF_ALG, eperm), (39, allow), (libc::AF_VSOCK, eperm)]
+        {
+            assert_eq!(answer("socket", family as u64), expected, "{family}");
+        }
+        assert_eq!(answer("socket", 41), allow);
         assert_eq!(answer("personality", 0x20008), allow);
         assert_eq!(answer("personality", 0x20009), eperm);
         assert_eq!(answer("clone", libc::SIGCHLD as u64), allow);
@@ -253,9 +259,11 @@ mod tests {
         assert_eq!(answer("clone3", 0), Action::errno(libc::ENOSYS).0);
         assert_eq!(answer("keyctl", 0), eperm);
         assert_eq!(answer("unshare", 0), eperm);
-        let all = assemble(&default_profile::rules(CapabilitySet::ALL));
+        assert_eq!(answer("lsm_list_modules", 0), eperm);
+        let all = assemble(&default_profile::rules(CapabilitySet::ALL, native));
         assert_eq!(run(&all, X86_64, number("clone"), &[libc::CLONE_NEWUSER as u64]), allow);
         assert_eq!(run(&all, X86_64, number("unshare"), &[]), allow);
+        assert_eq!(run(&all, X86_64, number("lsm_list_modules"), &[]), allow);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::sandbox::capability::CapabilitySet;
 
 /// Allowed to every container.
 const ALWAYS: &str = "
-    accept accept4 access adjtimex alarm arch_prctl bind brk cachestat capget capset chdir chmod chown chown32
+    accept accept4 access adjtimex alarm bind brk cachestat capget capset chdir chmod chown chown32
     clock_adjtime clock_adjtime64 clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep
     clock_nanosleep_time64 close close_range connect copy_file_range creat dup dup2 dup3 epoll_create epoll_create1
     epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2 epoll_wait epoll_wait_old eventfd eventfd2 execve execveat exit
@@ -21,7 +21,7 @@ const ALWAYS: &str = "
     ioprio_get ioprio_set io_setup io_submit ipc kill landlock_add_rule landlock_create_ruleset
     landlock_restrict_self lchown lchown32 lgetxattr link linkat listen listmount listxattr listxattrat llistxattr
     _llseek lremovexattr lseek lsetxattr lstat lstat64 madvise map_shadow_stack membarrier memfd_create memfd_secret
-    mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mmap2 modify_ldt mprotect mq_getsetattr mq_notify
+    mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mmap2 mprotect mq_getsetattr mq_notify
     mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink mremap mseal msgctl
     msgget msgrcv msgsnd msync munlock munlockall munmap name_to_handle_at nanosleep newfstatat _newselect open
     openat openat2 pause pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll
@@ -48,8 +48,9 @@ const WITH_CAPABILITY: [(&str, &str); 14] = [
     ("DAC_READ_SEARCH", "open_by_handle_at"),
     (
         "SYS_ADMIN",
-        "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr move_mount
-        open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2 unshare",
+        "bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr
+        lsm_list_modules lsm_set_self_attr mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd
+        setdomainname sethostname setns syslog umount umount2 unshare",
     ),
     ("SYS_BOOT", "reboot"),
     ("SYS_CHROOT", "chroot"),
@@ -65,6 +66,24 @@ const WITH_CAPABILITY: [(&str, &str); 14] = [
     ("PERFMON", "perf_event_open"),
 ];
 
+/// Allowed on a processor of that architecture, and to programs of its 32-bit forms.
+const WITH_ARCHITECTURE: [(Architecture, &str); 2] = [
+    (Architecture::X86_64, "arch_prctl modify_ldt"),
+    (Architecture::Aarch64, "arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2"),
+];
+
+/// The families of sockets around those that are refused: AF_ALG, the kernel's cryptography (where CVE-2026-31431 was),
+/// and AF_VSOCK, the way to the machine around this one. A rule for each, because libseccomp, which reads them for other
+/// runtimes, takes one comparison of an argument in a rule.
+///
+/// i386's socketcall(2) has its arguments in memory, where a filter can't look. It stays open, as with docker, for the C
+/// library of 32-bit programs knows no other way; AppArmor's profile closes it.
+const SOCKET_FAMILIES: [(Comparison, u64); 3] = [
+    (Comparison::Less, libc::AF_ALG as u64),
+    (Comparison::Equal, libc::AF_ALG as u64 + 1),
+    (Comparison::Greater, libc::AF_VSOCK as u64),
+];
+
 /// The execution domains that personality(2) may set or ask for.
 const PERSONALITIES: [u64; 5] = [0, 0x0008, 0x20000, 0x20008, 0xffff_ffff];
 
@@ -77,21 +96,25 @@ const NAMESPACE_FLAGS: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWNET
     | libc::CLONE_NEWCGROUP) as u64;
 
-pub(super) fn rules(capabilities: CapabilitySet) -> Rules {
+/// `native` is the processor's architecture.
+pub(super) fn rules(capabilities: CapabilitySet, native: Architecture) -> Rules {
     let mut rules: Vec<Rule> = ALWAYS.split_whitespace().map(allow).collect();
+    for (_, names) in WITH_ARCHITECTURE.iter().filter(|(architecture, _)| *architecture == native) {
+        rules.extend(names.split_whitespace().map(allow));
+    }
     for (capability, names) in WITH_CAPABILITY {
         if capabilities.contains(capability) {
             rules.extend(names.split_whitespace().map(allow));
         }
     }
-    rules.push(allow_if("socket", Comparison::NotEqual, libc::AF_VSOCK as u64, 0));
+    rules.extend(SOCKET_FAMILIES.map(|(comparison, family)| allow_if("socket", comparison, family, 0)));
     rules.extend(PERSONALITIES.map(|domain| allow_if("personality", Comparison::Equal, domain, 0)));
     if !capabilities.contains("SYS_ADMIN") {
         rules.push(allow_if("clone", Comparison::MaskedEqual, NAMESPACE_FLAGS, 0));
         // Its flags are in memory, where a filter can't look; with ENOSYS the C library falls back to clone.
         rules.push(Rule { action: Action::errno(libc::ENOSYS), ..allow("clone3") });
     }
-    Rules { default: Action::errno(libc::EPERM), rules, architectures: Architecture::HERE.to_vec() }
+    Rules { default: Action::errno(libc::EPERM), rules, architectures: native.family().to_vec() }
 }
 
 fn allow(name: &str) -> Rule {

@@ -1,6 +1,8 @@
 //! Seccomp filters: docker's default profile, profiles in docker's JSON, and their assembly to BPF (seccomp(2)).
 
 mod assemble;
+#[cfg(test)]
+mod comparison;
 mod default_profile;
 mod oci;
 mod profile;
@@ -9,6 +11,7 @@ mod syscalls;
 use std::sync::{Arc, OnceLock};
 
 use super::capability::CapabilitySet;
+use syscalls::Architecture;
 
 pub use profile::{Profile, ProfileError};
 
@@ -30,13 +33,12 @@ impl Seccomp {
     /// The filter for a program with these capabilities; nothing when it is not filtered.
     pub(super) fn program(&self, capabilities: CapabilitySet) -> Option<Program> {
         static USUAL: OnceLock<Program> = OnceLock::new();
+        let default = || assemble::assemble(&default_profile::rules(capabilities, Architecture::HERE));
         match self {
             Self::Unconfined => None,
-            Self::Default if capabilities == CapabilitySet::default() => {
-                Some(USUAL.get_or_init(|| assemble::assemble(&default_profile::rules(capabilities))).clone())
-            }
-            Self::Default => Some(assemble::assemble(&default_profile::rules(capabilities))),
-            Self::Profile(profile) => Some(assemble::assemble(&profile.rules(capabilities))),
+            Self::Default if capabilities == CapabilitySet::default() => Some(USUAL.get_or_init(default).clone()),
+            Self::Default => Some(default()),
+            Self::Profile(profile) => Some(assemble::assemble(&profile.rules(capabilities, Architecture::HERE))),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
+use super::syscalls::Architecture;
 use super::{CapabilitySet, Seccomp, default_profile};
 
 impl Seccomp {
@@ -11,8 +12,8 @@ impl Seccomp {
     pub(in crate::sandbox) fn to_oci(&self, capabilities: CapabilitySet) -> Value {
         let rules = match self {
             Self::Unconfined => return Value::Null,
-            Self::Default => default_profile::rules(capabilities),
-            Self::Profile(profile) => profile.rules(capabilities),
+            Self::Default => default_profile::rules(capabilities, Architecture::HERE),
+            Self::Profile(profile) => profile.rules(capabilities, Architecture::HERE),
         };
         let mut groups: BTreeMap<String, (Value, Vec<&str>)> = BTreeMap::new();
         for rule in &rules.rules {

@@ -175,6 +175,17 @@ pub(super) struct Rules {
     pub(super) architectures: Vec<Architecture>,
 }
 
+impl Rules {
+    /// What calls get whose numbers are beyond all that the rules name, and that are newer than they: ENOSYS, with which
+    /// programs try an older call instead. That is how docker's runtime, runc, answers them.
+    pub(super) fn beyond(&self) -> Action {
+        match self.default.0 & libc::SECCOMP_RET_ACTION_FULL {
+            libc::SECCOMP_RET_ALLOW | libc::SECCOMP_RET_LOG | libc::SECCOMP_RET_TRACE => self.default,
+            _ => Action::errno(libc::ENOSYS),
+        }
+    }
+}
+
 impl Profile {
     /// Reads docker's JSON.
     pub fn read(path: &Path) -> Result<Self, ProfileError> {
@@ -187,8 +198,9 @@ impl Profile {
         serde_json::from_slice(json).map_err(|source| ProfileError::Parse { path: "--security-opt".into(), source })
     }
 
-    pub(super) fn rules(&self, capabilities: CapabilitySet) -> Rules {
-        let groups = self.syscalls.iter().filter(|group| group.applies(capabilities));
+    /// What it comes to for a container with these capabilities, on a processor of that architecture.
+    pub(super) fn rules(&self, capabilities: CapabilitySet, native: Architecture) -> Rules {
+        let groups = self.syscalls.iter().filter(|group| group.applies(capabilities, native));
         let rules = groups.flat_map(|group| {
             group.name.iter().chain(&group.names).map(|name| Rule {
                 name: name.clone(),
@@ -199,11 +211,11 @@ impl Profile {
         Rules {
             default: action(self.default_action, self.default_errno_ret),
             rules: rules.collect(),
-            architectures: self.architectures(),
+            architectures: self.architectures(native),
         }
     }
 
-    fn architectures(&self) -> Vec<Architecture> {
+    fn architectures(&self, native: Architecture) -> Vec<Architecture> {
         let mapped = self
             .arch_map
             .iter()
@@ -211,14 +223,13 @@ impl Profile {
         let named: Vec<&String> = self.architectures.iter().chain(mapped).collect();
         let is_named = |arch: &Architecture| named.iter().any(|name| arch.names().contains(&name.as_str()));
         // The processor's own architecture counts always, as in libseccomp.
-        let own = Architecture::HERE[0];
-        Architecture::HERE.iter().copied().filter(|arch| *arch == own || is_named(arch)).collect()
+        native.family().iter().copied().filter(|arch| *arch == native || is_named(arch)).collect()
     }
 }
 
 impl Group {
-    fn applies(&self, capabilities: CapabilitySet) -> bool {
-        let native = Architecture::HERE[0].names()[0];
+    fn applies(&self, capabilities: CapabilitySet, native: Architecture) -> bool {
+        let native = native.names()[0];
         let has_cap = |filter: &Filter| filter.caps.iter().flatten().any(|name| capabilities.contains(name));
         let has_arch = |filter: &Filter| filter.arches.iter().flatten().any(|name| name == native);
         let includes = self.includes.as_ref().is_none_or(|filter| {

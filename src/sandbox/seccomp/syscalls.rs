@@ -10,15 +10,26 @@ pub(super) enum Architecture {
     X32 = 1,
     I386 = 2,
     Aarch64 = 3,
+    Arm = 4,
 }
+
+/// How many columns there are.
+const ARCHITECTURES: usize = 5;
 
 /// Set in the numbers of the x32 ABI (asm/unistd.h).
 const X32_BIT: u32 = 0x4000_0000;
 
 impl Architecture {
-    /// Those that programs here may use: the processor's own, and its 32-bit forms.
-    pub(super) const HERE: &'static [Self] =
-        if cfg!(target_arch = "aarch64") { &[Self::Aarch64] } else { &[Self::X86_64, Self::X32, Self::I386] };
+    /// The processor's own.
+    pub(super) const HERE: Self = if cfg!(target_arch = "aarch64") { Self::Aarch64 } else { Self::X86_64 };
+
+    /// Those that programs may use on a processor of this one: itself, and its 32-bit forms.
+    pub(super) fn family(self) -> &'static [Self] {
+        match self {
+            Self::Aarch64 | Self::Arm => &[Self::Aarch64, Self::Arm],
+            Self::X86_64 | Self::X32 | Self::I386 => &[Self::X86_64, Self::X32, Self::I386],
+        }
+    }
 
     /// As in the profiles of docker and libseccomp.
     pub(super) fn names(self) -> [&'static str; 2] {
@@ -27,6 +38,7 @@ impl Architecture {
             Self::X32 => ["x32", "SCMP_ARCH_X32"],
             Self::I386 => ["x86", "SCMP_ARCH_X86"],
             Self::Aarch64 => ["arm64", "SCMP_ARCH_AARCH64"],
+            Self::Arm => ["arm", "SCMP_ARCH_ARM"],
         }
     }
 
@@ -36,25 +48,41 @@ impl Architecture {
             Self::X86_64 | Self::X32 => 0xc000_003e,
             Self::I386 => 0x4000_0003,
             Self::Aarch64 => 0xc000_00b7,
+            Self::Arm => 0x4000_0028,
         }
+    }
+
+    /// Where its numbers begin.
+    pub(super) fn first_number(self) -> u32 {
+        if self == Self::X32 { X32_BIT } else { 0 }
     }
 
     /// The number of a system call; nothing when this architecture has none of that name.
     pub(super) fn number(self, name: &str) -> Option<u32> {
-        static TABLE: OnceLock<HashMap<&'static str, [Option<u32>; 4]>> = OnceLock::new();
-        let number = TABLE.get_or_init(parse).get(name)?[self as usize]?;
-        Some(if self == Self::X32 { number | X32_BIT } else { number })
+        let number = table().get(name)?[self as usize]?;
+        Some(self.first_number() | number)
     }
 }
 
-fn parse() -> HashMap<&'static str, [Option<u32>; 4]> {
+/// All names that are known.
+#[cfg(test)]
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    table().keys().copied()
+}
+
+fn table() -> &'static HashMap<&'static str, [Option<u32>; ARCHITECTURES]> {
+    static TABLE: OnceLock<HashMap<&'static str, [Option<u32>; ARCHITECTURES]>> = OnceLock::new();
+    TABLE.get_or_init(parse)
+}
+
+fn parse() -> HashMap<&'static str, [Option<u32>; ARCHITECTURES]> {
     let lines = include_str!("syscalls.txt").lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| {
             let mut words = line.split(' ');
             let name = words.next()?;
             let mut next = || words.next().and_then(|word| word.parse().ok());
-            Some((name, [next(), next(), next(), next()]))
+            Some((name, [next(), next(), next(), next(), next()]))
         })
         .collect()
 }
@@ -74,5 +102,7 @@ mod tests {
         assert_eq!(Architecture::I386.number("socketcall"), Some(102));
         assert_eq!(Architecture::Aarch64.number("openat"), Some(56));
         assert_eq!(Architecture::Aarch64.number("open"), None);
+        assert_eq!(Architecture::Arm.number("open"), Some(5));
+        assert_eq!(Architecture::Arm.number("set_tls"), Some(0xf0005));
     }
 }
