@@ -13,8 +13,8 @@ fn two_namespaces_have_addresses_and_a_way_out() {
         return skip("needs root");
     }
     let state = tempfile::tempdir().unwrap();
-    let first = NetworkNamespace::create(state.path(), false).unwrap();
-    let second = NetworkNamespace::create(state.path(), false).unwrap();
+    let first = NetworkNamespace::create(state.path(), false, None).unwrap();
+    let second = NetworkNamespace::create(state.path(), false, None).unwrap();
     assert_ne!(first.address(), second.address());
     let inside = |namespace: &NetworkNamespace, arguments: &[&str]| {
         use std::os::fd::AsRawFd as _;

@@ -37,7 +37,7 @@ pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliEr
     add("Platform", json!(if record.platform.is_empty() { "linux" } else { &record.platform }));
     add("MountLabel", json!(""));
     add("ProcessLabel", json!(""));
-    add("AppArmorProfile", json!(profile(&record.host_config.security_opt)));
+    add("AppArmorProfile", json!(profile(entry)));
     let programs = exec_ids(entry);
     add("ExecIDs", if programs.is_empty() { Value::Null } else { json!(programs) });
     add("HostConfig", host_config(entry)?);
@@ -87,8 +87,10 @@ fn log_path(entry: &Entry) -> String {
     }
 }
 
-fn profile(security: &[String]) -> &str {
-    security.iter().find_map(|option| option.strip_prefix("apparmor=")).unwrap_or_default()
+/// The profile that was asked for, or the one that it was started with.
+fn profile(entry: &Entry) -> &str {
+    let asked = entry.record.host_config.security_opt.iter().find_map(|option| option.strip_prefix("apparmor="));
+    asked.unwrap_or(&entry.state.apparmor)
 }
 
 /// With docker's nulls for what is empty, and its defaults for what nothing was said about.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::container::ContainerError;
 use crate::io_error::chain;
+use crate::sandbox::Unsupported;
 use crate::store::FetchError;
 
 /// What a command failed with.
@@ -44,6 +45,11 @@ impl CliError {
     pub fn of_container(error: ContainerError) -> Self {
         let (code, hint) = (error.exit_code(), error.hint());
         Self::from(error).exit_code(code).hint_if(hint)
+    }
+
+    /// Something that can't be had here, with what to do instead.
+    pub fn of_unsupported(unsupported: Unsupported) -> Self {
+        Self::new(unsupported.what).hint_if(unsupported.hint)
     }
 
     /// Says before the error what was being done.

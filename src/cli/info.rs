@@ -1,5 +1,6 @@
 //! `rbuild info`: what there is here to isolate containers with.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
@@ -58,6 +59,8 @@ fn facts(global: &Global) -> Result<Value, CliError> {
         "CgroupVersion": cgroup_version,
         "CgroupControllers": controllers,
         "SecurityOptions": security_options(),
+        "Landlock": landlock(),
+        "UserNamespaces": user_namespaces(store.root()),
         "KernelVersion": uname.release().to_string_lossy(),
         "OSType": "linux",
         "Architecture": uname.machine().to_string_lossy(),
@@ -90,8 +93,33 @@ fn network_kind() -> &'static str {
     }
 }
 
+fn landlock() -> String {
+    match sandbox::landlock_version() {
+        0 => "none: containers on the host's network reach its abstract sockets".to_owned(),
+        version if !sandbox::can_scope_sockets() => {
+            format!("version {version}, older than 6: containers on the host's network reach its abstract sockets")
+        }
+        version => format!("version {version}: containers on the host's network don't reach its abstract sockets"),
+    }
+}
+
+/// What `--userns=remap` comes to.
+fn user_namespaces(store_root: &Path) -> String {
+    match sandbox::can_remap(store_root) {
+        Ok(ids) => {
+            let count: u64 = ids.users.iter().map(|range| u64::from(range.count)).sum();
+            let root = ids.host_user(0).unwrap_or_default();
+            format!("{count} users with --userns=remap, of which root is {root} on the host")
+        }
+        Err(reason) => reason,
+    }
+}
+
 fn security_options() -> Vec<&'static str> {
     let mut options = vec!["name=seccomp,profile=builtin"];
+    if sandbox::is_apparmor_usable() {
+        options.insert(0, "name=apparmor");
+    }
     if user_namespace::entered().is_some() {
         options.push("name=rootless");
     }
@@ -115,6 +143,8 @@ fn lines(facts: &Value) -> String {
         ("Cgroup Version", "CgroupVersion"),
         ("Cgroup Controllers", "CgroupControllers"),
         ("Security Options", "SecurityOptions"),
+        ("Landlock", "Landlock"),
+        ("User Namespaces", "UserNamespaces"),
         ("Kernel Version", "KernelVersion"),
         ("Architecture", "Architecture"),
         ("Name", "Name"),

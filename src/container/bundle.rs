@@ -7,6 +7,7 @@ use super::error::ContainerError;
 use super::{launch, wiring};
 use crate::io_error::AtPath;
 use crate::runtime::Bundle;
+use crate::sandbox::{IdRanges, SandboxError, Unsupported};
 use crate::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
@@ -15,6 +16,10 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
     let folder = &std::fs::canonicalize(folder).at("open", folder)?;
     if std::fs::read_dir(folder).at("read", folder)?.next().is_some() {
         return Err(ContainerError::NotEmpty { path: folder.clone() });
+    }
+    if IdRanges::is_remap(&entry.record.host_config.userns_mode) {
+        let what = "a bundle has the host's users, and the container was made with --userns=remap".to_owned();
+        return Err(SandboxError::from(Unsupported { what, hint: None }).into());
     }
     let container = launch::prepare(&entry.record, entry.folder(), &wiring::nothing(entry.folder()))?;
     let mut layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();

@@ -64,8 +64,15 @@ pub(super) fn start_inside(
     if let Some(bundle) = foreign::bundle(record, folder)? {
         return Ok(bundle.exec(&process, (capabilities, no_new_privileges), stdio)?);
     }
-    let inside =
-        Inside { pid, cgroups, capabilities, no_new_privileges, seccomp: &seccomp, apparmor: security.apparmor };
+    let inside = Inside {
+        pid,
+        cgroups,
+        capabilities,
+        no_new_privileges,
+        seccomp: &seccomp,
+        apparmor: security.apparmor.of_program(pid, options.privileged),
+        reaches_sockets: security.reaches_sockets || host.privileged || options.privileged,
+    };
     Ok(sandbox::spawn_in(&inside, &process, stdio)?)
 }
 

@@ -12,6 +12,8 @@ use super::host_config::{HostConfig, Resources};
 use super::mounts::{MountKind, MountPoint, ReadOnlyDepth};
 use super::namespaces;
 use super::record::Record;
+use super::security::AppArmor;
+use super::users;
 use super::volumes;
 use super::wiring::Wiring;
 use crate::image::SCRATCH_PATH;
@@ -170,6 +172,7 @@ fn isolation(
         hostname: Some(record.config.hostname.clone()),
         domainname: Some(domainname.clone()).filter(|name| !name.is_empty()),
         network: wiring.isolation.clone(),
+        users: wiring.users.clone().map_or_else(|| users::alone(record), |users| Ok(Some(users)))?,
         capabilities: capabilities(host)?,
         seccomp: security.seccomp,
         no_new_privileges: security.no_new_privileges,
@@ -179,7 +182,8 @@ fn isolation(
         sysctls: host.sysctls.clone(),
         namespaces: namespaces::of(host, &files.containers())?,
         system_paths_shown: host.masked_paths.as_ref().is_some_and(Vec::is_empty),
-        apparmor: security.apparmor,
+        apparmor: security.apparmor.of_container(host.privileged)?,
+        reaches_sockets: security.reaches_sockets,
         devices: devices.nodes.clone(),
         limits: all_limits(host)?,
         // One in the background is looked at with `stats` and `pause`; one in the foreground shall start at once.
@@ -198,7 +202,9 @@ pub(super) fn capabilities(host: &HostConfig) -> Result<CapabilitySet, Container
 pub(super) struct Security {
     pub(super) seccomp: Seccomp,
     pub(super) no_new_privileges: bool,
-    pub(super) apparmor: Option<String>,
+    pub(super) apparmor: AppArmor,
+    /// Where it is on the host's network, it reaches abstract sockets there.
+    pub(super) reaches_sockets: bool,
 }
 
 /// What the security options come to. They were checked when the container was made.
@@ -208,7 +214,9 @@ pub(super) fn security(host: &HostConfig) -> Result<Security, ContainerError> {
         let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
         match (key, value) {
             ("no-new-privileges", value) => security.no_new_privileges = value != "false",
-            ("apparmor", profile) if profile != "unconfined" => security.apparmor = Some(profile.to_owned()),
+            ("apparmor", "unconfined") => security.apparmor = AppArmor::Unconfined,
+            ("apparmor", profile) => security.apparmor = AppArmor::Profile(profile.to_owned()),
+            ("landlock", "unconfined") => security.reaches_sockets = true,
             ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
             ("seccomp", "builtin") => security.seccomp = Seccomp::Default,
             ("seccomp", json) => security.seccomp = Seccomp::Profile(Arc::new(Profile::parse(json.as_bytes())?)),

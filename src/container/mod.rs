@@ -45,9 +45,11 @@ mod options;
 mod protocol;
 mod raw_mode;
 mod record;
+mod security;
 mod session;
 mod socket;
 mod state;
+mod users;
 mod volumes;
 mod wiring;
 

@@ -27,6 +27,9 @@ pub struct State {
     pub health: Option<Health>,
     /// The folders of its cgroups.
     pub cgroups: Vec<String>,
+    /// The AppArmor profile that confines it.
+    #[serde(rename = "AppArmorProfile")]
+    pub apparmor: String,
     pub network: NetworkSettings,
     /// What had to be made in the root filesystem to mount things there, which is no change of the container's.
     pub mount_points: Vec<CreatedMountPoint>,

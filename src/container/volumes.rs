@@ -88,7 +88,11 @@ pub(super) fn source(
             volumes.fill(&record, |folder| populate(view, &resolved, folder).map_err(ContainerError::from))?;
         }
     }
-    Ok((bind(&folder, &mount.volume.subpath)?, false))
+    let source = match bind(&folder, &mount.volume.subpath)? {
+        MountSource::Bind { path, .. } => MountSource::Own(path),
+        other => other,
+    };
+    Ok((source, false))
 }
 
 /// The memory that a running container has for this volume.

@@ -6,18 +6,20 @@
 
 use std::fs::File;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 
 use super::directory::{Containers, Entry, LOCK};
 use super::error::ContainerError;
 use super::links;
 use super::record::{EndpointConfig, NetworkSettings, Record};
+use super::users;
 use crate::io_error::AtPath;
 use crate::network::{
     EndpointRequest, FreshNamespace, Live, Mode, NameServers, NetworkError, NetworkRecord, NetworkRequest, Networks,
     Owner, PortRequest, Protocol, parse_hardware_address,
 };
-use crate::sandbox::{Mount, MountSource, NetworkIsolation, Propagation, user_namespace};
+use crate::sandbox::{Mount, MountSource, NetworkIsolation, RemappedUsers, user_namespace};
 
 /// The files of a container that tell of its network, in its folder and in `/etc`.
 const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
@@ -26,6 +28,8 @@ const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
 #[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) isolation: NetworkIsolation,
+    /// Whose users the container's are, where they are not the host's: the network is theirs.
+    pub(super) users: Option<Arc<RemappedUsers>>,
     /// `resolv.conf`, `hosts` and `hostname`.
     pub(super) files: Vec<Mount>,
     /// Variables that tell of linked containers.
@@ -66,6 +70,14 @@ impl Wiring {
         self.live.iter_mut().for_each(Live::look_after_way_out);
     }
 
+    /// What the user is to be told besides.
+    pub(super) fn add_warning(&mut self, text: String) {
+        self.warning = Some(match self.warning.take() {
+            Some(other) => format!("{other}; {text}"),
+            None => text,
+        });
+    }
+
     /// The container has joined a network in which names are resolved.
     pub(super) fn resolve_names(&mut self) -> Result<(), ContainerError> {
         Ok(self.live.as_mut().map_or(Ok(()), Live::resolve_names)?)
@@ -79,6 +91,12 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
     let partner = partner(record, &containers)?;
     let linked = links::find(record, &containers)?;
     let request = request(record, partner.as_ref(), &linked)?;
+    let users = users::of(record, &containers)?;
+    let fresh = match &users {
+        // One of the host's could not be used by its users.
+        Some(users) => Some(FreshNamespace::of(users.network().at("copy", "a network namespace")?)?),
+        None => fresh,
+    };
     let live = Live::begin(&networks_of(store_root), &owner(record, folder), &request, fresh)?;
     // What shares a network shares the files that tell of it.
     let files_in = match &partner {
@@ -90,6 +108,7 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
     };
     Ok(Wiring {
         isolation: live.isolation(),
+        users,
         files: FILES.iter().map(|name| file(&files_in, name)).collect(),
         environment: links::environment(record, &linked),
         settings: NetworkSettings::new(),
@@ -104,6 +123,7 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
 pub(super) fn nothing(folder: &Path) -> Wiring {
     Wiring {
         isolation: NetworkIsolation::Empty,
+        users: None,
         files: FILES.iter().filter(|name| folder.join(name).exists()).map(|name| file(folder, name)).collect(),
         environment: Vec::new(),
         settings: NetworkSettings::new(),
@@ -284,10 +304,9 @@ fn write_files(folder: &Path, texts: &[String; 3]) -> Result<(), ContainerError>
 }
 
 fn file(folder: &Path, name: &str) -> Mount {
-    let path: PathBuf = folder.join(name);
     Mount {
         target: Path::new("/etc").join(name),
-        source: MountSource::Bind { path, recursive: false, propagation: Propagation::Private },
+        source: MountSource::Own(folder.join(name)),
         read_only: false,
         shallow: false,
     }

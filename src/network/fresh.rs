@@ -21,6 +21,12 @@ impl FreshNamespace {
         let (descriptor, socket) = sandbox::new_network_namespace(open).doing("make a network namespace")?;
         Ok(Self { descriptor, socket: socket? })
     }
+
+    /// That of a namespace which somebody else made: nothing is in it either.
+    pub fn of(descriptor: OwnedFd) -> Result<Self, NetworkError> {
+        let socket = sandbox::in_network_namespace(&descriptor, open).doing("enter a network namespace")??;
+        Ok(Self { descriptor, socket })
+    }
 }
 
 fn open() -> Result<Socket, NetworkError> {

@@ -62,8 +62,8 @@ pub enum Connection {
 
 /// Makes the default network. Without pasta, or without the device it needs, an ordinary user gets the host's network:
 /// programs that need a way out can still be run. See [`NetworkNamespace::create`].
-pub fn connect(store_root: &Path, rootless: bool) -> Result<Connection, NetworkError> {
-    match NetworkNamespace::create(store_root, rootless) {
+pub fn connect(store_root: &Path, rootless: bool, fresh: Option<FreshNamespace>) -> Result<Connection, NetworkError> {
+    match NetworkNamespace::create(store_root, rootless, fresh) {
         Ok(own) => Ok(Connection::Own(own)),
         Err(reason @ (NetworkError::NoPasta | NetworkError::NoTunDevice)) if rootless => {
             Ok(Connection::HostInstead { reason })

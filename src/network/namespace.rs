@@ -31,9 +31,9 @@ enum WayOut {
 
 impl NetworkNamespace {
     /// Makes one of the default network: on the bridge for root, through pasta for an ordinary user (who is root of a
-    /// user namespace by now).
-    pub fn create(store_root: &Path, rootless: bool) -> Result<Self, NetworkError> {
-        let FreshNamespace { descriptor, socket: inside } = FreshNamespace::make()?;
+    /// user namespace by now). `fresh` is taken, where there is one.
+    pub fn create(store_root: &Path, rootless: bool, fresh: Option<FreshNamespace>) -> Result<Self, NetworkError> {
+        let FreshNamespace { descriptor, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
         let way_out = if rootless {
             WayOut::Pasta { _pasta: Pasta::start(&descriptor, &inside)? }
         } else {

@@ -18,12 +18,15 @@ use serde::{Deserialize, Serialize};
 use super::CapabilitySet;
 use super::container::{Container, Process};
 use super::error::InitError;
+use super::ids::IdRanges;
 use super::os_bytes;
 
 /// The descriptor that the init finds it at.
 pub(super) const CHANNEL_FD: i32 = 3;
 /// The descriptor of a network namespace, or of a container's process, to join.
 pub(super) const NETWORK_FD: i32 = 4;
+/// The descriptor of the container's user namespace, where that is not this process's.
+pub(super) const USERS_FD: i32 = 5;
 
 /// More than any message; a length beyond it is no message of ours.
 const MOST_BYTES: usize = 256 << 20;
@@ -46,6 +49,10 @@ pub(super) struct Entrance {
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Option<Vec<u64>>,
     pub(super) apparmor: Option<String>,
+    /// What its users are on the host, where they are not the host's.
+    pub(super) ids: Option<IdRanges>,
+    /// It is kept from abstract sockets outside of the container.
+    pub(super) scopes_sockets: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -55,6 +62,10 @@ pub(super) struct Launch {
     pub(super) hold: bool,
     pub(super) seccomp: Option<Vec<u64>>,
     pub(super) network: NetworkAction,
+    /// What its users are on the host, where they are not the host's.
+    pub(super) ids: Option<IdRanges>,
+    /// It is kept from abstract sockets outside of the container.
+    pub(super) scopes_sockets: bool,
     /// Mounted at `/sys/fs/cgroup`: nothing, the one hierarchy of version 2, or version 1's controllers.
     pub(super) cgroups: CgroupMounts,
 }

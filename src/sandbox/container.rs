@@ -76,6 +76,9 @@ pub enum MountSource {
         recursive: bool,
         propagation: Propagation,
     },
+    /// A file or folder that rbuild keeps for containers, such as a volume: its owners are numbers of the container's,
+    /// whoever they are on the host. What is mounted below it comes along.
+    Own(#[serde(with = "os_bytes")] PathBuf),
     /// A folder (or file) `path` inside a merged stack of layers, as `--mount=type=bind,from=stage` has it. With an
     /// `upper`, writes go there.
     Stack {

@@ -1,7 +1,7 @@
 //! How a container is kept apart from the host.
 
 use std::collections::BTreeMap;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capability::CapabilitySet;
 use super::os_bytes;
+use super::remapped::RemappedUsers;
 use super::seccomp::Seccomp;
 
 /// The mount namespace is always the container's own. The default is docker's.
@@ -19,6 +20,9 @@ pub struct Isolation {
     #[serde(skip)]
     pub network: NetworkIsolation,
     pub namespaces: Namespaces,
+    /// Whose users the container's are, where they are not the host's.
+    #[serde(skip)]
+    pub users: Option<Arc<RemappedUsers>>,
     pub capabilities: CapabilitySet,
     #[serde(skip)]
     pub seccomp: Seccomp,
@@ -31,6 +35,8 @@ pub struct Isolation {
     pub system_paths_shown: bool,
     /// A profile that the program is to be confined by.
     pub apparmor: Option<String>,
+    /// Where it is on the host's network, it reaches abstract sockets there.
+    pub reaches_sockets: bool,
     /// Beside those that every container has.
     pub devices: Vec<DeviceNode>,
     /// Of `/dev/shm`, in bytes.
@@ -49,6 +55,7 @@ impl Default for Isolation {
             domainname: None,
             network: NetworkIsolation::Empty,
             namespaces: Namespaces::default(),
+            users: None,
             capabilities: CapabilitySet::default(),
             seccomp: Seccomp::Default,
             no_new_privileges: false,
@@ -56,6 +63,7 @@ impl Default for Isolation {
             read_only_root: false,
             system_paths_shown: false,
             apparmor: None,
+            reaches_sockets: false,
             devices: Vec::new(),
             shm_size: 64 << 20,
             sysctls: BTreeMap::new(),
@@ -70,6 +78,31 @@ impl Isolation {
     pub(super) fn opens_devices(&self) -> bool {
         self.privileged || !self.limits.device_rules.is_empty()
     }
+
+    /// The network namespace that is to be joined; nothing for a new one, and for the host's.
+    pub(super) fn joined_network(&self) -> Option<&OwnedFd> {
+        match (&self.network, &self.users) {
+            (NetworkIsolation::Namespace(namespace), _) => Some(namespace),
+            (NetworkIsolation::Empty, Some(users)) => Some(&users.network),
+            (NetworkIsolation::Empty, None) | (NetworkIsolation::Host, _) => None,
+        }
+    }
+
+    /// Whether the program is to be kept from abstract sockets outside of the container.
+    pub(super) fn scopes_sockets(&self) -> bool {
+        let shares_hosts = match &self.network {
+            NetworkIsolation::Host => true,
+            NetworkIsolation::Namespace(namespace) => is_own_network(namespace),
+            NetworkIsolation::Empty => false,
+        };
+        shares_hosts && !self.privileged && !self.reaches_sockets
+    }
+}
+
+/// Whether a network namespace, as its descriptor or as a file, is the one that this process is in.
+pub(super) fn is_own_network(namespace: &impl AsFd) -> bool {
+    let own = rustix::fs::stat("/proc/self/ns/net").map(|stat| (stat.st_dev, stat.st_ino));
+    own.is_ok() && rustix::fs::fstat(namespace).map(|stat| (stat.st_dev, stat.st_ino)) == own
 }
 
 /// Whose namespaces the container is in.

@@ -4,6 +4,7 @@
 //! The container's init is this same binary, executed again with the value as its message (see [`init_if_requested`]).
 //! All `unsafe` of the program is in this folder. Must not know images, Dockerfiles or the store. Hop 8 of a build.
 
+mod apparmor;
 mod capability;
 mod cgroup;
 mod channel;
@@ -15,9 +16,11 @@ mod files;
 mod helper;
 mod hold;
 mod household;
+mod ids;
 mod init;
 mod isolation;
 mod keeper;
+mod landlock;
 mod loopback;
 mod lsm;
 mod mount_api;
@@ -27,6 +30,7 @@ mod network_namespace;
 mod oci;
 mod os_bytes;
 mod record_lock;
+mod remapped;
 mod resident;
 mod running;
 mod seccomp;
@@ -35,6 +39,9 @@ mod spawn_in;
 mod sysctl;
 pub mod user_namespace;
 
+pub use apparmor::{
+    DEFAULT_APPARMOR_PROFILE, default_apparmor_profile, has_default_apparmor_profile, is_apparmor_usable,
+};
 pub use capability::{CapabilitySet, UnknownCapability};
 pub use cgroup::{CgroupVersion, Controllers, Usage, controllers, processes, usage};
 pub use channel::{CreatedMountPoint, receive_descriptor};
@@ -49,14 +56,17 @@ pub use files::enter_files;
 pub use helper::{spawn_helper, spawn_lasting_helper};
 pub use hold::{Held, hold};
 pub use household::{Household, HouseholdLock, belong_as_parent_did};
+pub use ids::{IdRange, IdRanges};
 pub use init::{FOREIGN_INIT, init_if_requested};
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
 pub use keeper::{Keeper, keep};
+pub use landlock::{can_scope_sockets, landlock_version};
 pub use lsm::has_apparmor;
 pub use mount_points::remove_mount_points;
 pub use mounted_root::MountedRoot;
 pub use network_namespace::{in_network_namespace, move_into_network_namespace, new_network_namespace};
 pub use oci::{Places, process as process_specification, resources as resource_specification, specification};
+pub use remapped::{RemappedUsers, can_remap};
 pub use resident::let_go_of_code;
 pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};

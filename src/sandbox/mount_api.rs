@@ -3,7 +3,7 @@
 
 use std::ffi::CStr;
 use std::io::Read as _;
-use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
 use rustix::mount::{
@@ -92,6 +92,15 @@ pub(super) fn make_private(mount: &OwnedFd) -> Result<()> {
 pub(super) fn make_slave(mount: &OwnedFd) -> Result<()> {
     let wanted = MountAttributes { propagation: libc::MS_SLAVE, ..MountAttributes::default() };
     change(mount, &wanted, true)
+}
+
+/// Lets what is seen through a mount, which must be attached nowhere yet, belong to the users of a user namespace: root of
+/// the filesystem is root there (mount_setattr(2), ID-mapped mounts).
+pub(super) fn translate_owners(mount: &OwnedFd, users: BorrowedFd<'_>, recursive: bool) -> Result<()> {
+    const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+    let user_namespace = users.as_raw_fd() as u64;
+    let wanted = MountAttributes { set: MOUNT_ATTR_IDMAP, user_namespace, ..MountAttributes::default() };
+    change(mount, &wanted, recursive)
 }
 
 fn change(mount: &OwnedFd, wanted: &MountAttributes, recursive: bool) -> Result<()> {

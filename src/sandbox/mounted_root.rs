@@ -45,7 +45,7 @@ impl MountedRoot {
                 .map_err(|errno| start_error("open the folder of the root filesystem")(errno.into()))
         };
         let staging = handle(place.parent().unwrap_or(place))?;
-        let tree = mount_stack(&open_stack(stack)?, &staging);
+        let tree = mount_stack(&open_stack(stack)?, &staging, None);
         // Mounting leads this process to where the layers' names are short.
         rustix::process::chdir("/").map_err(|errno| start_error("enter /")(errno.into()))?;
         let tree = tree?;
@@ -58,7 +58,7 @@ impl MountedRoot {
         }
         for mount in &container.mounts {
             let is_file = match &mount.source {
-                MountSource::Bind { path, .. } => !path.is_dir(),
+                MountSource::Bind { path, .. } | MountSource::Own(path) => !path.is_dir(),
                 MountSource::File { .. } => true,
                 MountSource::Tmpfs(_) | MountSource::TmpfsOfProcess { .. } | MountSource::Stack { .. } => false,
             };

@@ -11,7 +11,7 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 use rustix::thread::LinkNameSpaceType;
 
 use super::cgroup::{self, Cgroup};
-use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report};
+use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report, USERS_FD};
 use super::container::{Container, Rootfs, Stdio, Stream};
 use super::error::SandboxError;
 use super::isolation::{Isolation, Namespace, Namespaces, NetworkIsolation};
@@ -28,7 +28,7 @@ const STACK_BYTES: usize = 32 << 10;
 /// What the child does before execve, laid out beforehand: it shares this process's memory and must not allocate.
 struct ChildPlan {
     /// Moved to 0, 1, 2, and so on.
-    descriptors: [RawFd; 5],
+    descriptors: [RawFd; 6],
     executable: RawFd,
     arguments: [*const c_char; 2],
     environment: [*const c_char; 1],
@@ -70,16 +70,18 @@ impl Prepared {
         let isolation = &container.isolation;
         sysctl::check(&isolation.sysctls, matches!(isolation.network, NetworkIsolation::Host))?;
         let capabilities = if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities };
-        let network = match &isolation.network {
-            NetworkIsolation::Empty => NetworkAction::Fresh,
-            NetworkIsolation::Host => NetworkAction::Keep,
-            NetworkIsolation::Namespace(_) => NetworkAction::Join,
+        let network = match (isolation.joined_network(), &isolation.network) {
+            (Some(_), _) => NetworkAction::Join,
+            (None, NetworkIsolation::Host) => NetworkAction::Keep,
+            (None, _) => NetworkAction::Fresh,
         };
         let launch = Order::Start(Box::new(Launch {
             container: container.clone(),
             hold: until == Until::Ready,
             seccomp: if isolation.privileged { None } else { isolation.seccomp.program(capabilities) },
             network,
+            ids: isolation.users.as_ref().map(|users| users.ids.clone()),
+            scopes_sockets: isolation.scopes_sockets(),
             cgroups: cgroup::container_mounts(),
         }));
         let cgroup = Cgroup::create(&isolation.limits, isolation.own_cgroup)?;
@@ -136,14 +138,13 @@ impl Drop for Prepared {
 
 fn start_first(isolation: &Isolation, stdio: Stdio, channel: OwnedFd) -> Result<i32, SandboxError> {
     let mut namespaces = libc::CLONE_NEWNS | flags_of(isolation.namespaces);
-    let joined = match &isolation.network {
-        NetworkIsolation::Namespace(namespace) => Some(namespace.as_raw_fd()),
-        NetworkIsolation::Empty => {
-            namespaces |= libc::CLONE_NEWNET;
-            None
-        }
-        NetworkIsolation::Host => None,
+    let joined = Joined {
+        network: isolation.joined_network().map(|namespace| namespace.as_raw_fd()),
+        users: isolation.users.as_ref().map(|users| users.namespace.as_raw_fd()),
     };
+    if joined.network.is_none() && !matches!(isolation.network, NetworkIsolation::Host) {
+        namespaces |= libc::CLONE_NEWNET;
+    }
     let start = move || start_init(namespaces, joined, &stdio, &channel);
     match isolation.namespaces.pid {
         Namespace::OfProcess(pid) => start_in_processes_of(pid, start),
@@ -180,10 +181,18 @@ pub(super) fn follow(running: &mut Running, channel: &mut Channel, until: Until)
     }
 }
 
-/// Executes the init in new namespaces, with `joined` as the descriptor of something that it is to join.
+/// The descriptors of what the init is to join.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Joined {
+    /// A network namespace, or a process of a container.
+    pub(super) network: Option<RawFd>,
+    pub(super) users: Option<RawFd>,
+}
+
+/// Executes the init in new namespaces.
 pub(super) fn start_init(
     namespaces: i32,
-    joined: Option<RawFd>,
+    joined: Joined,
     stdio: &Stdio,
     channel: &OwnedFd,
 ) -> Result<i32, SandboxError> {
@@ -200,14 +209,15 @@ pub(super) fn start_init(
             number(&stdio.stdout, 1),
             number(&stdio.stderr, 2),
             channel.as_raw_fd(),
-            joined.unwrap_or(-1),
+            joined.network.unwrap_or(-1),
+            joined.users.unwrap_or(-1),
         ],
         executable: executable::own()?.as_raw_fd(),
         arguments: [INIT_NAME.as_ptr(), ptr::null()],
         environment: [ptr::null()],
         errno: 0,
     };
-    const { assert!(CHANNEL_FD == 3 && NETWORK_FD == 4, "the order of `descriptors`") };
+    const { assert!(CHANNEL_FD == 3 && NETWORK_FD == 4 && USERS_FD == 5, "the order of `descriptors`") };
     clone_and_execute(&mut plan, namespaces)
 }
 

@@ -9,9 +9,11 @@ use super::cgroup::Cgroup;
 use super::channel::{Channel, Entrance, Order};
 use super::container::{Process, Stdio};
 use super::error::SandboxError;
+use super::isolation::is_own_network;
+use super::remapped;
 use super::running::Running;
 use super::seccomp::Seccomp;
-use super::spawn::{Until, follow, start_error, start_init};
+use super::spawn::{Joined, Until, follow, start_error, start_init};
 
 /// The container that a program is to be in, and what it may do there.
 #[derive(Debug, Clone)]
@@ -24,6 +26,8 @@ pub struct Inside<'a> {
     pub no_new_privileges: bool,
     pub seccomp: &'a Seccomp,
     pub apparmor: Option<String>,
+    /// Where the container is on the host's network, it reaches abstract sockets there.
+    pub reaches_sockets: bool,
 }
 
 /// Starts a program in a container. It lives until it ends or the container does; what is given is a process like any
@@ -33,15 +37,22 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     let pid = Pid::from_raw(inside.pid).ok_or_else(gone)?;
     let container = rustix::process::pidfd_open(pid, PidfdFlags::empty());
     let container = container.map_err(|errno| start_error("find the container")(errno.into()))?;
+    let users = remapped::users_of(inside.pid).map_err(start_error("find the container's users"))?;
     let order = Order::Enter(Box::new(Entrance {
         process: process.clone(),
         capabilities: inside.capabilities,
         no_new_privileges: inside.no_new_privileges,
         seccomp: inside.seccomp.program(inside.capabilities),
         apparmor: inside.apparmor.clone(),
+        ids: users.as_ref().map(|(_, ids)| ids.clone()),
+        scopes_sockets: !inside.reaches_sockets && shares_network(inside.pid),
     }));
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
-    let pid = start_init(0, Some(container.as_raw_fd()), &stdio, &theirs)?;
+    let joined = Joined {
+        network: Some(container.as_raw_fd()),
+        users: users.as_ref().map(|(namespace, _)| namespace.as_raw_fd()),
+    };
+    let pid = start_init(0, joined, &stdio, &theirs)?;
     drop((theirs, stdio));
     let mut running = Running::new(pid, None)?;
     Cgroup::of_container(inside.cgroups).add(pid)?;
@@ -49,4 +60,9 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     follow(&mut running, &mut channel, Until::Executed)?;
     sent.map_err(start_error("reach the process in the container"))?;
     Ok(running)
+}
+
+/// Whether the process is on this one's network.
+fn shares_network(pid: i32) -> bool {
+    std::fs::File::open(format!("/proc/{pid}/ns/net")).is_ok_and(|namespace| is_own_network(&namespace))
 }

@@ -232,7 +232,7 @@ fn subordinate_ranges(path: &Path, name: &str, uid: u32) -> Result<Vec<(u64, u64
     Ok(ranges)
 }
 
-fn parse_ranges(text: &str, name: &str, uid: u32) -> Vec<(u64, u64)> {
+pub(super) fn parse_ranges(text: &str, name: &str, uid: u32) -> Vec<(u64, u64)> {
     let number = uid.to_string();
     text.lines()
         .filter_map(|line| {

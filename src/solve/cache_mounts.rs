@@ -40,11 +40,7 @@ impl Solver<'_> {
         mounted.locks.push(lock);
         mounted.mounts.push(sandbox::Mount {
             target: PathBuf::from(&prepared.mount.target),
-            source: sandbox::MountSource::Bind {
-                path: data,
-                recursive: false,
-                propagation: sandbox::Propagation::Private,
-            },
+            source: sandbox::MountSource::Own(data),
             read_only: mount.read_only,
             shallow: false,
         });

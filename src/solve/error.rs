@@ -43,6 +43,10 @@ pub enum StepError {
     Select(#[from] SelectError),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error("a step can't have {what} when its users are not the host's (--userns=remap)")]
+    Remapped { what: &'static str },
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
@@ -114,6 +118,7 @@ impl StepError {
                  tonistiigi/binfmt --install {architecture}`"
             )),
             Self::Network(error) => error.hint().map(str::to_owned),
+            Self::Remapped { .. } => Some("leave out --userns=remap".to_owned()),
             Self::Layer(LayerError::Changed { .. }) => Some(
                 "somebody changes files in the store, or has: `rbuild system check --repair` removes what is damaged"
                     .to_owned(),

@@ -198,11 +198,7 @@ impl Solver<'_> {
         let socket = AgentSocket::open(staging.path(), &name, self.agents.socket(id, source)?, &owner)?;
         mounted.mounts.push(sandbox::Mount {
             target: target.into(),
-            source: sandbox::MountSource::Bind {
-                path: socket.path().to_owned(),
-                recursive: false,
-                propagation: sandbox::Propagation::Private,
-            },
+            source: sandbox::MountSource::Own(socket.path().to_owned()),
             read_only: false,
             shallow: false,
         });

@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex, Once};
 
-use crate::network::{self, Connection, Hosts, NameServers, NetworkError};
+use crate::io_error::AtPath;
+use crate::network::{self, Connection, FreshNamespace, Hosts, NameServers};
 use crate::plan::NetworkMode;
-use crate::sandbox::{Mount, MountSource, NetworkIsolation};
+use crate::sandbox::{IdRanges, Mount, MountSource, NetworkIsolation, RemappedUsers};
 
 use super::error::StepError;
-use super::progress::Progress;
 use super::settings::Solver;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -18,12 +18,21 @@ const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 pub struct BuildNetwork {
     store_root: PathBuf,
     rootless: bool,
-    connection: Mutex<Option<Connection>>,
+    connection: Mutex<Option<Made>>,
+    without_apparmor: Once,
+}
+
+struct Made {
+    connection: Connection,
+    /// Whose the namespace is, where steps have users of their own.
+    users: Option<Arc<RemappedUsers>>,
 }
 
 /// What a sandbox needs to know of its network.
 pub(super) struct Prepared {
     pub isolation: NetworkIsolation,
+    /// Whose users the program has, where they are not the host's.
+    pub users: Option<Arc<RemappedUsers>>,
     /// `/etc/hosts` and `/etc/resolv.conf`.
     pub mounts: Vec<Mount>,
 }
@@ -31,45 +40,65 @@ pub(super) struct Prepared {
 impl BuildNetwork {
     /// `rootless`: this process is root of a user namespace only.
     pub fn new(store_root: PathBuf, rootless: bool) -> Self {
-        Self { store_root, rootless, connection: Mutex::new(None) }
+        Self { store_root, rootless, connection: Mutex::new(None), without_apparmor: Once::new() }
     }
 
-    /// The namespace for the next step, and what `host-gateway` stands for in it.
-    fn join(&self, progress: &dyn Progress) -> Result<(NetworkIsolation, Option<IpAddr>), NetworkError> {
+    /// For what is true of all steps of a build that run programs.
+    pub(super) fn say_once(&self, say: impl FnOnce()) {
+        self.without_apparmor.call_once(say);
+    }
+
+    /// The namespace for the next step, whose users it has, and what `host-gateway` stands for in it.
+    fn join(
+        &self,
+        solver: &Solver<'_>,
+    ) -> Result<(NetworkIsolation, Option<Arc<RemappedUsers>>, Option<IpAddr>), StepError> {
         let mut connection = self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let made = match connection.take() {
             Some(made) => made,
             None => {
-                let made = network::connect(&self.store_root, self.rootless)?;
+                let users = users(solver.run.users.as_ref())?;
+                // A namespace of the host's could not be used by its users.
+                let fresh = users.as_ref().map(|users| -> Result<FreshNamespace, StepError> {
+                    Ok(FreshNamespace::of(users.network().at("copy", "a network namespace")?)?)
+                });
+                let made = network::connect(&self.store_root, self.rootless, fresh.transpose()?)?;
                 if let Some(warning) = made.warning() {
-                    progress.warn(&warning);
+                    solver.progress.warn(&warning);
                 }
-                made
+                Made { connection: made, users }
             }
         };
-        let joined = match &made {
+        let (isolation, host_gateway) = match &made.connection {
             Connection::Own(namespace) => {
                 (NetworkIsolation::Namespace(namespace.descriptor()), namespace.host_gateway())
             }
             Connection::HostInstead { .. } => (NetworkIsolation::Host, Some(LOOPBACK)),
         };
+        let users = made.users.clone();
         *connection = Some(made);
-        Ok(joined)
+        Ok((isolation, users, host_gateway))
     }
 }
 
+fn users(ids: Option<&IdRanges>) -> Result<Option<Arc<RemappedUsers>>, StepError> {
+    Ok(ids.map(|ids| RemappedUsers::make(ids.clone())).transpose()?.map(Arc::new))
+}
+
 pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) -> Result<Prepared, StepError> {
-    let (isolation, host_gateway) = match mode {
-        NetworkMode::None => (NetworkIsolation::Empty, None),
-        NetworkMode::Host => (NetworkIsolation::Host, Some(LOOPBACK)),
-        NetworkMode::Default => solver.network.join(solver.progress)?,
+    let ids = solver.run.users.as_ref();
+    let (isolation, users, host_gateway) = match mode {
+        NetworkMode::None => (NetworkIsolation::Empty, users(ids)?, None),
+        NetworkMode::Host if ids.is_some() => return Err(StepError::Remapped { what: "the host's network" }),
+        NetworkMode::Host => (NetworkIsolation::Host, None, Some(LOOPBACK)),
+        NetworkMode::Default => solver.network.join(solver)?,
     };
     let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
     let own = vec![(LOOPBACK, hostname.to_owned())];
     let hosts = Hosts { own, added, host_gateway }.file()?;
     let servers = NameServers::default().file(mode == NetworkMode::Host)?;
     let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];
-    Ok(Prepared { isolation, mounts })
+    Ok(Prepared { isolation, users, mounts })
 }
 
 fn file(target: &str, content: String) -> Mount {

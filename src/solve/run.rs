@@ -124,6 +124,9 @@ impl Solver<'_> {
             work: Some(work),
             volatile: true,
         };
+        if step.insecure && self.run.users.is_some() {
+            return Err(StepError::Remapped { what: "all rights (security.insecure)" });
+        }
         let network = network::prepare(self, step.network, self.run.hostname.as_deref().unwrap_or(HOSTNAME))?;
         let mut mounts = network.mounts;
         if let Some((name, text)) = &step.script {
@@ -138,6 +141,8 @@ impl Solver<'_> {
         let mut isolation = Isolation {
             hostname: Some(self.run.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned())),
             network: network.isolation,
+            users: network.users,
+            apparmor: if step.insecure { None } else { self.apparmor() },
             privileged: step.insecure,
             limits: self.run.limits.clone(),
             ..Isolation::default()
@@ -161,6 +166,17 @@ impl Solver<'_> {
             },
             isolation,
         })
+    }
+
+    /// The profile of programs, where the host has AppArmor. Where it can't be loaded, that is said once.
+    fn apparmor(&self) -> Option<String> {
+        sandbox::default_apparmor_profile().map_or_else(
+            |reason| {
+                self.network.say_once(|| self.progress.warn(&format!("steps run without AppArmor: {reason}")));
+                None
+            },
+            |profile| profile.map(str::to_owned),
+        )
     }
 
     /// Runs the program to its end; gives the mount points that were made for it.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::context::Context;
 use crate::digest::DiffId;
-use crate::sandbox::{Limits, ResourceLimit};
+use crate::sandbox::{IdRanges, Limits, ResourceLimit};
 use crate::store::Store;
 
 use super::agent::{SshAgents, SshSource};
@@ -55,6 +55,8 @@ pub struct RunSettings {
     /// Of `/dev/shm`, in bytes.
     pub shm_size: Option<u64>,
     pub ulimits: Vec<ResourceLimit>,
+    /// What the users of steps are on the host, where they are not the host's. What they make is the same.
+    pub users: Option<IdRanges>,
     pub limits: Limits,
     pub secrets: BTreeMap<String, Secret>,
     /// SSH agents, by ID.

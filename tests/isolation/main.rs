@@ -3,5 +3,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod landlock;
 mod probe;
+mod remap;
+mod remapped_builds;
+mod runtime;
 mod seccomp;

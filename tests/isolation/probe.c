@@ -64,6 +64,7 @@ int main(int count, char **words) {
     for (int i = 0; i < 4 && i + 2 < count; i++) a[i] = strtol(words[i + 2], 0, 0);
     if (!strcmp(words[1], "socket")) return say(socket(a[0], SOCK_SEQPACKET, 0));
     if (!strcmp(words[1], "call")) return say(syscall(a[0], a[1], a[2], a[3]));
+    if (!strcmp(words[1], "user")) return !printf("%d\n", (int)geteuid());
     if (!strcmp(words[1], "listen")) return listen_at(words[2]);
     if (!strcmp(words[1], "connect")) return connect_to(words[2]);
     if (!strcmp(words[1], "trace-child")) return trace_child();

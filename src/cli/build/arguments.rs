@@ -10,11 +10,12 @@ use super::values;
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
 use crate::cli::progress::ProgressMode;
+use crate::cli::run::modes;
 use crate::context;
 use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
-use crate::sandbox::Limits;
+use crate::sandbox::{IdRanges, Limits};
 use crate::solve::{DeviceAccess, RunSettings};
 use crate::transfer::LayerFormat;
 
@@ -116,6 +117,9 @@ pub struct Args {
     /// Resource limit in RUN steps
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
     ulimits: Vec<String>,
+    /// Users of RUN steps: host, or remap[:FIRST:COUNT]: root is an ordinary user on the host (for root)
+    #[arg(long, value_name = "MODE")]
+    userns: Option<String>,
     /// Cgroup that RUN steps are under
     #[arg(long, value_name = "CGROUP")]
     cgroup_parent: Option<String>,
@@ -180,6 +184,7 @@ impl Args {
                 shm_size: self.shm_size,
                 ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
                 limits,
+                users: IdRanges::of_mode(&modes::users(self.userns.as_deref())?).map_err(CliError::of_unsupported)?,
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
                 ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
                 devices: self.devices(),

@@ -201,7 +201,8 @@ pub struct Security {
     /// Give the program all rights and all devices
     #[arg(long)]
     pub privileged: bool,
-    /// no-new-privileges, seccomp=unconfined|FILE, apparmor=PROFILE, systempaths=unconfined
+    /// no-new-privileges, seccomp=unconfined|FILE, apparmor=PROFILE, landlock=unconfined,
+    /// systempaths=unconfined
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
     /// Set a kernel parameter of the container
@@ -216,7 +217,7 @@ pub struct Security {
     /// host
     #[arg(long, value_name = "MODE")]
     pub uts: Option<String>,
-    /// host
+    /// host, or remap[:FIRST:COUNT]: root of the container is an ordinary user on the host (for root)
     #[arg(long, value_name = "MODE")]
     pub userns: Option<String>,
     /// private or host

@@ -3,7 +3,7 @@
 mod arguments;
 mod devices;
 mod image;
-mod modes;
+pub(super) mod modes;
 mod mounts;
 mod network;
 mod options;
@@ -19,6 +19,7 @@ use super::commands::Global;
 use super::{CliError, output};
 use crate::container::{self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalsKept, Streams};
 use crate::io_error::AtPath;
+use crate::sandbox::IdRanges;
 
 pub use arguments::ContainerArgs;
 pub(super) use options::restart_policy;
@@ -47,7 +48,8 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     // First of all: it is a copy of this process.
-    let needs_network = args.container.network.needs_namespace();
+    let is_remapped = args.container.security.userns.as_deref().is_some_and(IdRanges::is_remap);
+    let needs_network = args.container.network.needs_namespace() && !is_remapped;
     let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
     let monitor = Monitor::fork(ahead, &global.store_root()?)?;
     let detach_keys = detach_keys(args.detach_keys.as_deref())?;

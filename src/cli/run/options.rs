@@ -157,7 +157,7 @@ impl ContainerArgs {
             security_opt: values::security(&security.security_opt)?,
             tmpfs: values::tmpfs(&self.storage.tmpfs),
             uts_mode: modes::host_only("uts", security.uts.as_deref())?,
-            userns_mode: modes::host_only("userns", security.userns.as_deref())?,
+            userns_mode: modes::users(security.userns.as_deref())?,
             shm_size: self.storage.shm_size.unwrap_or_default(),
             sysctls: values::pairs(&security.sysctl).collect(),
             runtime: self.runtime()?,
@@ -170,6 +170,7 @@ impl ContainerArgs {
         };
         devices::add(&self.devices, &mut host.resources)?;
         network::check(network, &host)?;
+        modes::check_users(&host)?;
         Ok(host)
     }
 }

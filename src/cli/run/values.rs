@@ -107,11 +107,12 @@ pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<String>, CliError
             ("label", _) => {
                 return Err(CliError::new(format!("--security-opt {text}: rbuild sets no SELinux labels")));
             }
+            ("landlock", "unconfined") => options.push(text.clone()),
             // It is in the masked and read-only paths.
             ("systempaths", "unconfined") => {}
             _ => {
                 return Err(CliError::new(format!("--security-opt {text}: there is no such option"))
-                    .hint("there are no-new-privileges, seccomp, apparmor, label=disable and systempaths=unconfined"));
+                    .hint("there are no-new-privileges, seccomp, apparmor, label=disable, landlock=unconfined and systempaths=unconfined"));
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::container::error::ContainerError;
 use crate::container::foreign;
 use crate::container::launch;
 use crate::container::log::Source;
+use crate::container::security;
 use crate::container::wiring::{self, Wiring};
 use crate::io_error::AtPath;
 use crate::network::FreshNamespace;
@@ -30,6 +31,8 @@ pub(super) struct Program {
     foreign: Option<Created>,
     pub(super) wiring: Wiring,
     pub(super) started: Instant,
+    /// The AppArmor profile that confines it.
+    pub(super) apparmor: String,
     terminal: bool,
     /// What is read from.
     pub(super) outputs: Vec<(Source, File)>,
@@ -66,6 +69,9 @@ impl Program {
                 (running, Some(created))
             }
         };
+        if let Some(warning) = security::warning(&entry.record)? {
+            wiring.add_warning(warning);
+        }
         if let Some(master) = running.take_terminal() {
             resize(&master, size);
             ours.input = Some(File::from(master.try_clone().at("copy", "the terminal")?));
@@ -79,6 +85,7 @@ impl Program {
             foreign,
             wiring,
             started: Instant::now(),
+            apparmor: container.isolation.apparmor.unwrap_or_default(),
             terminal: config.tty,
             outputs: ours.outputs,
             input: ours.input,

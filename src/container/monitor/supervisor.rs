@@ -132,6 +132,7 @@ impl Supervisor {
             mount_points: self.all_mount_points(&program),
             network: program.wiring.settings.clone(),
             cgroups: program.cgroups(),
+            apparmor: program.apparmor.clone(),
             health: self.health.as_ref().map(HealthChecks::state),
             ..State::default()
         };

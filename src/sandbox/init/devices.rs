@@ -14,7 +14,8 @@ use rustix::thread::LinkNameSpaceType;
 
 use super::root::Root;
 use super::target::{MountPoints, PointKind};
-use super::{Doing, Result, message};
+use super::{Doing, Result, message, users};
+use crate::sandbox::container::User;
 use crate::sandbox::isolation::{Isolation, Namespace};
 use crate::sandbox::mount_api;
 
@@ -58,7 +59,7 @@ pub(super) fn mount(root: &Root, points: &mut MountPoints<'_>, isolation: &Isola
         attach_directory(&dev, &shared_memory(isolation)?, "shm")?;
     }
     attach_directory(&dev, &message_queues(isolation)?, "mqueue")?;
-    attach_directory(&dev, &terminals()?, "pts")?;
+    attach_directory(&dev, &terminals(root)?, "pts")?;
     isolation.devices.iter().try_for_each(|device| asked_for(root, points, &device.host, &device.path))
 }
 
@@ -161,9 +162,14 @@ fn device(root: &Root, name: &str, major: u32, minor: u32) -> Result<OwnedFd> {
 }
 
 /// A devpts of the container's own. In a user namespace with one group only, there is no group for terminals.
-fn terminals() -> Result<OwnedFd> {
+fn terminals(root: &Root) -> Result<OwnedFd> {
+    const GROUP_OF_TERMINALS: u32 = 5;
+    let owner = User { gid: GROUP_OF_TERMINALS, ..User::default() };
+    // A range of IDs may be too small to have it.
+    let group = users::on_host(root.users.as_deref(), &owner).map_or(0, |owner| owner.gid).to_string();
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    let options = [("newinstance", None), ("ptmxmode", Some("0666")), ("mode", Some("0620")), ("gid", Some("5"))];
+    let options =
+        [("newinstance", None), ("ptmxmode", Some("0666")), ("mode", Some("0620")), ("gid", Some(group.as_str()))];
     match mount_api::create("devpts", &options, attributes) {
         Err(failure) if failure.errno == Errno::INVAL => mount_api::create("devpts", &options[..3], attributes),
         mounted => mounted,

@@ -2,11 +2,13 @@
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::ThreadNameSpaceType;
 
 use super::program::{Program, Rights};
+use super::users::{self, Users};
 use super::{Doing, Result, join_new_keyring, terminal};
 use crate::sandbox::channel::{Channel, Entrance, NETWORK_FD, Report};
 use crate::sandbox::mount_api::last_errno;
@@ -45,17 +47,19 @@ fn execute(entrance: Entrance, channel: &mut Channel) -> Result<()> {
     let usual_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     rustix::process::umask(Mode::empty());
     join_new_keyring()?;
-    let Entrance { process, capabilities, no_new_privileges, seccomp, apparmor } = entrance;
+    let Entrance { process, capabilities, no_new_privileges, seccomp, apparmor, ids, scopes_sockets } = entrance;
+    let users = Users::begin(ids)?.map(Rc::new);
     let terminal = if process.terminal {
         let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
         let master = rustix::fs::open(Path::new("/dev/pts/ptmx"), flags, Mode::empty()).doing("open", "/dev/ptmx")?;
-        let terminal = terminal::with_master(master, &process.user)?;
+        let terminal = terminal::with_master(master, &users::on_host(users.as_deref(), &process.user)?)?;
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
         Some(terminal)
     } else {
         None
     };
-    let rights = Rights { capabilities, no_new_privileges, seccomp, apparmor, dies_with_parent: false };
+    let rights =
+        Rights { capabilities, no_new_privileges, seccomp, apparmor, scopes_sockets, users, dies_with_parent: false };
     let program = Program::new(&process, rights, usual_files)?;
     program.enter_directory()?;
     program.execute(channel, Vec::new(), terminal)

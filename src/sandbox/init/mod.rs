@@ -12,6 +12,7 @@ mod root;
 mod standard;
 mod target;
 mod terminal;
+mod users;
 mod volumes;
 
 use std::ffi::OsStr;
@@ -19,6 +20,7 @@ use std::fmt::Display;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
@@ -34,6 +36,7 @@ use super::{CapabilitySet, loopback, sysctl};
 pub(super) use mask::{MASKED, READ_ONLY};
 pub(super) use root::{mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
+use users::Users;
 
 /// Where this program is found in a container that another runtime starts, to be the small init there.
 pub const FOREIGN_INIT: &str = "/sbin/rbuild-init";
@@ -85,9 +88,10 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     let usual_files = raise_file_limit();
     rustix::process::umask(rustix::fs::Mode::empty());
     enter_namespaces(&launch)?;
-    let Launch { container, seccomp, cgroups, hold, .. } = launch;
-    let sources = volumes::open(&container.mounts)?;
-    let root = root::Root::mount(&container.rootfs)?;
+    let Launch { container, seccomp, cgroups, hold, ids, scopes_sockets, .. } = launch;
+    let users = Users::begin(ids)?.map(Rc::new);
+    let sources = volumes::open(&container.mounts, users.as_deref())?;
+    let root = root::Root::mount(&container.rootfs, users.clone())?;
     let mut points = MountPoints::new(&root.mount)?;
     standard::mount(&root, &mut points, &container.isolation, &cgroups)?;
     volumes::attach(sources, &container.mounts, &root, &mut points, &container.isolation)?;
@@ -109,6 +113,9 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
     }
     if hold {
+        if let Some(users) = &users {
+            users.enter(true)?;
+        }
         channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
         // Until rbuild closes its end.
         let _ = channel.receive::<Report>();
@@ -120,6 +127,8 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         no_new_privileges: isolation.no_new_privileges,
         seccomp,
         apparmor: isolation.apparmor.clone(),
+        scopes_sockets,
+        users,
         dies_with_parent: true,
     };
     let program = program::Program::new(&container.process, rights, usual_files)?;

@@ -4,6 +4,7 @@ use std::ffi::{CString, OsStr};
 use std::os::fd::BorrowedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
+use std::rc::Rc;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -12,11 +13,13 @@ use rustix::thread::CapabilitySet as KernelSet;
 
 use super::target::MountPoints;
 use super::terminal::Terminal;
+use super::users::{self, Users};
 use super::{Doing, Result, die_with_parent, message, reaper};
 use crate::sandbox::CapabilitySet;
 use crate::sandbox::channel::{Channel, CreatedMountPoint, Report};
 use crate::sandbox::container::Process;
 use crate::sandbox::error::InitError;
+use crate::sandbox::landlock;
 use crate::sandbox::mount_api::last_errno;
 
 /// Where a program is looked up when the environment has no PATH, as docker has it.
@@ -31,6 +34,10 @@ pub(super) struct Rights {
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Option<Vec<u64>>,
     pub(super) apparmor: Option<String>,
+    /// It is kept from abstract sockets outside of the container.
+    pub(super) scopes_sockets: bool,
+    /// Where they are not the host's.
+    pub(super) users: Option<Rc<Users>>,
     /// It is killed when the thread that started it is gone.
     pub(super) dies_with_parent: bool,
 }
@@ -83,7 +90,7 @@ impl<'a> Program<'a> {
         let _ = rustix::process::setsid();
         match terminal {
             Some(terminal) => terminal.take()?,
-            None => give_away_pipes(self.process.user.uid),
+            None => give_away_pipes(users::on_host(self.rights.users.as_deref(), &self.process.user)?.uid),
         }
         self.set_limits()?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
@@ -127,6 +134,13 @@ impl<'a> Program<'a> {
     fn restrict(&self) -> Result<()> {
         if let Some(profile) = &self.rights.apparmor {
             crate::sandbox::lsm::confine(profile)?;
+        }
+        if self.rights.scopes_sockets {
+            landlock::scope_sockets()?;
+        }
+        if let Some(users) = &self.rights.users {
+            // One that joins a container joins its mounts.
+            users.enter(self.rights.dies_with_parent)?;
         }
         if !self.rights.no_new_privileges {
             self.load_filter()?;

@@ -4,13 +4,16 @@
 //! namespace only. It has the root's mount point and whatever is bound from there into the container. It goes away with
 //! the host's filesystem when that is detached.
 
+use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
+use super::users::Users;
 use super::{Doing, Result, message};
 use crate::sandbox::container::{Rootfs, Stack};
 use crate::sandbox::mount_api;
@@ -22,6 +25,8 @@ pub(super) struct Root {
     /// The root filesystem's mount.
     pub(super) mount: OwnedFd,
     pub(super) staging: OwnedFd,
+    /// Of the container, where they are not the host's.
+    pub(super) users: Option<Rc<Users>>,
 }
 
 /// The layers of a stack as handles, so that neither their paths' length nor what is mounted over them matters.
@@ -29,17 +34,20 @@ pub(in crate::sandbox) struct OpenStack {
     /// The topmost first, as overlayfs wants them.
     lower: Vec<OwnedFd>,
     upper: Option<(OwnedFd, OwnedFd)>,
+    /// What the two are called in the folder around them.
+    names: (OsString, OsString),
     volatile: bool,
 }
 
 impl Root {
     /// Makes all mounts of this namespace private, and the root filesystem.
-    pub(super) fn mount(rootfs: &Rootfs) -> Result<Self> {
+    pub(super) fn mount(rootfs: &Rootfs, users: Option<Rc<Users>>) -> Result<Self> {
         rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
             .doing("make private", "/")?;
         let (opened, anchor) = match rootfs {
             Rootfs::Directory(path) => {
                 let tree = clone_host_path(path, true)?;
+                users.as_ref().map_or(Ok(()), |users| users.translate(&tree, true, "the root filesystem"))?;
                 (Err(tree), path.clone())
             }
             Rootfs::Overlay(stack) => {
@@ -54,11 +62,11 @@ impl Root {
         mount_api::attach(&staging, anchor_handle.doing("open", &anchor)?).doing("mount a tmpfs on", &anchor)?;
         let mount = match opened {
             Err(tree) => tree,
-            Ok(stack) => mount_stack(&stack, &staging)?,
+            Ok(stack) => mount_stack(&stack, &staging, users.as_deref())?,
         };
         let point = rustix::fs::openat(&staging, "root", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         mount_api::attach(&mount, point.doing("open", "root")?).doing("mount", "the root filesystem")?;
-        Ok(Self { mount, staging })
+        Ok(Self { mount, staging, users })
     }
 
     /// Makes it this process's root, and lets go of the host's filesystem.
@@ -96,11 +104,15 @@ pub(in crate::sandbox) fn open_stack(stack: &Stack) -> Result<OpenStack> {
         (Some(_), None) => return Err(message("a writable stack of layers needs a work folder")),
     };
     let lower = stack.lower.iter().rev().map(open).collect::<Result<_>>()?;
-    Ok(OpenStack { lower, upper, volatile: stack.volatile })
+    let name = |path: &Option<PathBuf>| path.as_ref().and_then(|path| path.file_name()).unwrap_or_default().to_owned();
+    Ok(OpenStack { lower, upper, names: (name(&stack.upper), name(&stack.work)), volatile: stack.volatile })
 }
 
 /// The merged tree, attached nowhere yet.
-pub(in crate::sandbox) fn mount_stack(stack: &OpenStack, staging: &OwnedFd) -> Result<OwnedFd> {
+pub(in crate::sandbox) fn mount_stack(stack: &OpenStack, staging: &OwnedFd, users: Option<&Users>) -> Result<OwnedFd> {
+    if let Some(users) = users {
+        return mount_stack(&translated(stack, staging, users)?, staging, None);
+    }
     match (stack.lower.as_slice(), &stack.upper) {
         // overlayfs wants two layers at least. One alone is its own merged tree.
         ([], None) => mount_api::create("tmpfs", &[("mode", Some("0755"))], attributes(true)).doing("mount", "tmpfs"),
@@ -114,6 +126,33 @@ pub(in crate::sandbox) fn mount_stack(stack: &OpenStack, staging: &OwnedFd) -> R
             mounted => mounted.doing("mount", "overlay"),
         },
     }
+}
+
+/// The same layers with the owners that they have for the container's users. They are attached to the staging area, for
+/// older kernels merge only what is attached.
+fn translated(stack: &OpenStack, staging: &OwnedFd, users: &Users) -> Result<OpenStack> {
+    let translate = |folder: &OwnedFd| -> Result<OwnedFd> {
+        let tree = mount_api::clone_tree(folder, c"", false).doing("bind", "the layer")?;
+        users.translate(&tree, false, "the folder of the layers")?;
+        let name = format!("layer-{}", users.next_number());
+        rustix::fs::mkdirat(staging, name.as_str(), Mode::RWXU).doing("create", &name)?;
+        let point = rustix::fs::openat(staging, name.as_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        mount_api::attach(&tree, point.doing("open", &name)?).doing("mount", "the layer")?;
+        Ok(tree)
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open =
+        |folder: &OwnedFd, name: &OsStr| rustix::fs::openat(folder, name, flags, Mode::empty()).doing("open", name);
+    let upper = match &stack.upper {
+        None => None,
+        Some((upper, _)) => {
+            // overlayfs wants both of them in one mount.
+            let around = translate(&open(upper, OsStr::new(".."))?)?;
+            Some((open(&around, &stack.names.0)?, open(&around, &stack.names.1)?))
+        }
+    };
+    let lower = stack.lower.iter().map(translate).collect::<Result<_>>()?;
+    Ok(OpenStack { lower, upper, names: stack.names.clone(), volatile: stack.volatile })
 }
 
 fn attributes(read_only: bool) -> MountAttrFlags {

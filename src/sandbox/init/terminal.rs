@@ -9,7 +9,7 @@ use rustix::pty::OpenptFlags;
 
 use super::root::Root;
 use super::target::{self, MountPoints, PointKind};
-use super::{Doing, Result};
+use super::{Doing, Result, users};
 use crate::sandbox::container::User;
 use crate::sandbox::mount_api;
 
@@ -22,7 +22,7 @@ pub(super) struct Terminal {
 pub(super) fn open(root: &Root, user: &User, points: &mut MountPoints<'_>) -> Result<Terminal> {
     let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
     let master = target::open_with(&root.mount, Path::new("/dev/pts/ptmx"), flags).doing("open", "/dev/ptmx")?;
-    let Terminal { master, slave } = with_master(master, user)?;
+    let Terminal { master, slave } = with_master(master, &users::on_host(root.users.as_deref(), user)?)?;
     let name = rustix::pty::ptsname(&master, Vec::new()).doing("name", "the terminal")?;
     let name = name.to_string_lossy();
     let handle = target::open(&root.mount, Path::new(&*name)).doing("open", &*name)?;
@@ -35,7 +35,7 @@ pub(super) fn open(root: &Root, user: &User, points: &mut MountPoints<'_>) -> Re
     Ok(Terminal { master, slave })
 }
 
-/// The terminal of a master that was opened, given to the user.
+/// The terminal of a master that was opened, given to the user, as the host numbers them.
 pub(super) fn with_master(master: OwnedFd, user: &User) -> Result<Terminal> {
     rustix::pty::unlockpt(&master).doing("unlock", "the terminal")?;
     let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;

@@ -7,8 +7,9 @@ use rustix::mount::MountAttrFlags;
 
 use super::root::{OpenStack, Root};
 use super::target::{MountPoints, PointKind};
+use super::users::{self, Users};
 use super::{Doing, Result, devices, root, target};
-use crate::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions};
+use crate::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions, User};
 use crate::sandbox::isolation::Isolation;
 use crate::sandbox::mount_api;
 
@@ -21,9 +22,14 @@ pub(super) enum OpenSource {
 }
 
 /// Opens what the mounts take from the host, in their order.
-pub(super) fn open(mounts: &[Mount]) -> Result<Vec<OpenSource>> {
+pub(super) fn open(mounts: &[Mount], users: Option<&Users>) -> Result<Vec<OpenSource>> {
     let open = |mount: &Mount| match &mount.source {
         MountSource::Bind { path, recursive, .. } => root::clone_host_path(path, *recursive).map(OpenSource::Tree),
+        MountSource::Own(path) => {
+            let tree = root::clone_host_path(path, true)?;
+            users.map_or(Ok(()), |users| users.translate(&tree, true, &format!("`{}`", path.display())))?;
+            Ok(OpenSource::Tree(tree))
+        }
         MountSource::Stack { stack, .. } => root::open_stack(stack).map(OpenSource::Stack),
         MountSource::TmpfsOfProcess { pid, path } => devices::tmpfs_of(*pid, path).map(OpenSource::Tree),
         MountSource::Tmpfs(_) | MountSource::File { .. } => Ok(OpenSource::New),
@@ -42,16 +48,17 @@ pub(super) fn attach(
         let tree = match (source, &mount.source) {
             (OpenSource::Tree(tree), _) => tree,
             (OpenSource::Stack(stack), MountSource::Stack { path, .. }) => {
-                let merged = root::mount_stack(&stack, &root.staging)?;
+                let merged = root::mount_stack(&stack, &root.staging, root.users.as_deref())?;
                 part_of(&merged, path, root, index)?
             }
-            (_, MountSource::Tmpfs(options)) => tmpfs(options)?,
+            (_, MountSource::Tmpfs(options)) => tmpfs(options, root)?,
             (_, MountSource::File { content, mode, uid, gid }) => {
                 let attributes = FileAttributes { mode: *mode, uid: *uid, gid: *gid };
                 memory_file(root, &format!("file-{index}"), content, attributes)?
             }
             // `open` gives a stack for a stack.
-            (_, MountSource::Stack { .. } | MountSource::Bind { .. } | MountSource::TmpfsOfProcess { .. }) => continue,
+            (_, MountSource::Stack { .. } | MountSource::Bind { .. } | MountSource::Own(_)) => continue,
+            (_, MountSource::TmpfsOfProcess { .. }) => continue,
         };
         propagate(&tree, mount).doing("set the propagation of", &mount.target)?;
         let kind = match target::is_directory(&tree).doing("look at the source of", &mount.target)? {
@@ -107,9 +114,11 @@ fn part_of(merged: &OwnedFd, path: &std::path::Path, root: &Root, index: usize) 
     mount_api::clone_tree(&part, c"", false).doing("bind", path)
 }
 
-fn tmpfs(options: &TmpfsOptions) -> Result<OwnedFd> {
+fn tmpfs(options: &TmpfsOptions, root: &Root) -> Result<OwnedFd> {
+    let owner = User { uid: options.uid, gid: options.gid, groups: Vec::new() };
+    let owner = users::on_host(root.users.as_deref(), &owner)?;
     let size = options.size.map(|size| size.to_string());
-    let (mode, uid, gid) = (format!("{:o}", options.mode), options.uid.to_string(), options.gid.to_string());
+    let (mode, uid, gid) = (format!("{:o}", options.mode), owner.uid.to_string(), owner.gid.to_string());
     let mut settings = vec![("mode", Some(mode.as_str())), ("uid", Some(uid.as_str())), ("gid", Some(gid.as_str()))];
     settings.extend(size.as_deref().map(|size| ("size", Some(size))));
     mount_api::create("tmpfs", &settings, MountAttrFlags::empty()).doing("mount", "tmpfs")
@@ -128,7 +137,9 @@ fn memory_file(root: &Root, name: &str, content: &[u8], attributes: FileAttribut
     let file = rustix::fs::openat(&root.staging, name, flags, mode).doing("create", name)?;
     std::io::Write::write_all(&mut std::fs::File::from(file.try_clone().doing("open", name)?), content)
         .doing("write", name)?;
-    let (uid, gid) = (Uid::from_raw(attributes.uid), Gid::from_raw(attributes.gid));
+    let owner = User { uid: attributes.uid, gid: attributes.gid, groups: Vec::new() };
+    let owner = users::on_host(root.users.as_deref(), &owner)?;
+    let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
     rustix::fs::fchown(&file, Some(uid), Some(gid)).doing("give away", name)?;
     let handle = rustix::fs::openat(&root.staging, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
     mount_api::clone_tree(handle.doing("open", name)?, c"", false).doing("bind", name)

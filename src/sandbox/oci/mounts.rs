@@ -67,6 +67,7 @@ pub(super) fn own<E>(
         MountSource::Bind { path, recursive, propagation } => {
             bind(path.display().to_string(), if *recursive { "rbind" } else { "bind" }, *propagation)
         }
+        MountSource::Own(path) => bind(path.display().to_string(), "rbind", Propagation::Private),
         MountSource::File { content, mode, .. } => bind(file(content, *mode)?, "bind", Propagation::Private),
         MountSource::Tmpfs(options) => {
             let access = if mount.read_only { "ro" } else { "rw" };

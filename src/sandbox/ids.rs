@@ -1,0 +1,188 @@
+//! `--userns=remap`: which of the host's users and groups a container's are.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Unsupported;
+use super::user_namespace;
+
+/// Whose lines of `/etc/subuid` and `/etc/subgid` count: the first that has any. docker's user is the second.
+const USERS: [&str; 2] = ["rbuild", "dockremap"];
+
+/// So many IDs follow each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRange {
+    /// On the host.
+    pub first: u32,
+    pub count: u32,
+}
+
+/// A container's IDs from 0 on are those of the host in these ranges, one after the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdRanges {
+    pub users: Vec<IdRange>,
+    pub groups: Vec<IdRange>,
+}
+
+impl IdRanges {
+    /// What the value of `--userns` asks for: nothing for the host's users, `remap` for the ranges of this machine, and
+    /// `remap:FIRST:COUNT` for those.
+    pub fn of_mode(mode: &str) -> Result<Option<Self>, Unsupported> {
+        let Some(rest) = mode.strip_prefix("remap") else { return Ok(None) };
+        if user_namespace::entered().is_some() || !rustix::process::geteuid().is_root() {
+            return Err(Unsupported {
+                what: format!("--userns={mode}: containers of an ordinary user are in a user namespace already"),
+                hint: Some("leave out `--userns`; it is for root".to_owned()),
+            });
+        }
+        match rest.strip_prefix(':') {
+            Some(range) => Self::parse(mode, range).map(Some),
+            None => Self::of_machine(Path::new("/etc/subuid"), Path::new("/etc/subgid")).map(Some),
+        }
+    }
+
+    /// Whether a value of `--userns` asks for other users than the host's, in words that are understood.
+    pub fn is_remap(mode: &str) -> bool {
+        mode == "remap" || mode.starts_with("remap:")
+    }
+
+    fn parse(mode: &str, range: &str) -> Result<Self, Unsupported> {
+        let numbers = range.split_once(':').and_then(|(first, count)| Some((first.parse().ok()?, count.parse().ok()?)));
+        let range = numbers.map(|(first, count)| IdRange { first, count }).filter(|range| range.is_right());
+        let range = range.ok_or_else(|| Unsupported {
+            what: format!("--userns={mode}: it is remap:FIRST:COUNT, with IDs of the host from 1 on"),
+            hint: Some("such as --userns=remap:231072:65536".to_owned()),
+        })?;
+        Ok(Self { users: vec![range], groups: vec![range] })
+    }
+
+    fn of_machine(users: &Path, groups: &Path) -> Result<Self, Unsupported> {
+        let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+        let (user_text, group_text) = (read(users), read(groups));
+        let ranges = |text: &str, name: &str| -> Vec<IdRange> {
+            let found = user_namespace::parse_ranges(text, name, u32::MAX).into_iter();
+            let ranges = found.filter_map(|(first, count)| {
+                Some(IdRange { first: first.try_into().ok()?, count: count.try_into().ok()? })
+            });
+            ranges.filter(IdRange::is_right).collect()
+        };
+        let of = |name: &&str| Self { users: ranges(&user_text, name), groups: ranges(&group_text, name) };
+        let found = USERS.iter().map(of).find(|found| !found.users.is_empty() && !found.groups.is_empty());
+        found.ok_or_else(|| Unsupported {
+            what: format!(
+                "--userns=remap: neither rbuild nor dockremap has subordinate IDs in `{}` and `{}`",
+                users.display(),
+                groups.display()
+            ),
+            hint: Some(
+                "write a line such as `rbuild:231072:65536` into both, or name them: --userns=remap:231072:65536"
+                    .to_owned(),
+            ),
+        })
+    }
+
+    /// What a map file of a process says (user_namespaces(7)), read from outside of its user namespace.
+    pub(super) fn of_maps(users: &str, groups: &str) -> Option<Self> {
+        let parse = |text: &str| -> Option<Vec<IdRange>> {
+            let mut next = 0;
+            let lines = text.lines().map(|line| {
+                let mut numbers = line.split_whitespace().map(|word| word.parse::<u32>().ok());
+                let (inside, first, count) = (numbers.next()??, numbers.next()??, numbers.next()??);
+                let follows = inside == next;
+                next = inside.checked_add(count)?;
+                follows.then_some(IdRange { first, count })
+            });
+            lines.collect()
+        };
+        Some(Self { users: parse(users)?, groups: parse(groups)? })
+    }
+
+    /// The host's number of a container's user; nothing for one that does not exist there.
+    pub fn host_user(&self, user: u32) -> Option<u32> {
+        host_id(&self.users, user)
+    }
+
+    pub fn host_group(&self, group: u32) -> Option<u32> {
+        host_id(&self.groups, group)
+    }
+
+    /// `uid_map` and `gid_map`, as they are written.
+    pub(super) fn maps(&self) -> (String, String) {
+        (map(&self.users), map(&self.groups))
+    }
+}
+
+impl IdRange {
+    /// Root of the host is no subordinate user, and the last number stands for nobody.
+    fn is_right(&self) -> bool {
+        self.first > 0 && self.count > 0 && self.first.checked_add(self.count).is_some_and(|end| end < u32::MAX)
+    }
+}
+
+fn host_id(ranges: &[IdRange], id: u32) -> Option<u32> {
+    let mut left = id;
+    for range in ranges {
+        match left.checked_sub(range.count) {
+            None => return Some(range.first + left),
+            Some(rest) => left = rest,
+        }
+    }
+    None
+}
+
+fn map(ranges: &[IdRange]) -> String {
+    let mut inside = 0u32;
+    ranges
+        .iter()
+        .map(|range| {
+            let line = format!("{inside} {} {}\n", range.first, range.count);
+            inside = inside.saturating_add(range.count);
+            line
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_ranges() {
+        let range = |first, count| IdRange { first, count };
+        let ids = IdRanges { users: vec![range(1000, 10), range(5000, 100)], groups: vec![range(7, 1)] };
+        let users = [0, 9, 10, 109, 110].map(|user| ids.host_user(user));
+        assert_eq!(users, [Some(1000), Some(1009), Some(5000), Some(5099), None]);
+        assert_eq!((ids.host_group(0), ids.host_group(1)), (Some(7), None));
+        let (users, groups) = ids.maps();
+        assert_eq!((users.as_str(), groups.as_str()), ("0 1000 10\n10 5000 100\n", "0 7 1\n"));
+        assert_eq!(IdRanges::of_maps(&users, &groups), Some(ids));
+        assert_eq!(IdRanges::of_maps("5 1 1\n", "0 1 1\n"), None);
+    }
+
+    #[test]
+    fn ranges_that_are_named() {
+        let parse = |text: &str| IdRanges::parse("remap", text);
+        assert_eq!(parse("231072:65536").unwrap().host_user(1), Some(231073));
+        for wrong in ["", "1", "0:10", "5:0", "4294967290:10", "x:1", "1:2:3", "-1:5"] {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn ranges_of_the_machine() {
+        let folder = tempfile::tempdir().unwrap();
+        let (users, groups) = (folder.path().join("subuid"), folder.path().join("subgid"));
+        let of = |user_text: &str, group_text: &str| {
+            std::fs::write(&users, user_text).unwrap();
+            std::fs::write(&groups, group_text).unwrap();
+            IdRanges::of_machine(&users, &groups)
+        };
+        assert!(of("ann:1:2\n", "ann:1:2\n").unwrap_err().hint.is_some());
+        assert!(of("rbuild:100:20\n", "ann:1:2\n").is_err());
+        let docker = of("dockremap:100:20\n", "dockremap:300:20\n").unwrap();
+        assert_eq!((docker.host_user(0), docker.host_group(0)), (Some(100), Some(300)));
+        let own = of("dockremap:100:20\nrbuild:0:5\nrbuild:500:5\n", "dockremap:1:2\nrbuild:600:5\n").unwrap();
+        assert_eq!(own.host_user(0), Some(500));
+    }
+}

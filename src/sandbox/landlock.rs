@@ -1,0 +1,69 @@
+//! Landlock (landlock(7)): a program on the host's network reaches no abstract sockets outside of its container.
+//!
+//! Such a socket has a name in the network namespace and no file, so nothing else keeps one who shares that namespace
+//! from talking to the host's services. Only that is restricted, no files: mounts and setuid programs work as before.
+//!
+//! The kernel also keeps a restricted process from looking into those outside of its own domain (ptrace(2)). A program
+//! that `exec` starts has a domain of its own, for no process can join another's.
+
+use super::error::InitError;
+use super::mount_api::last_errno;
+
+/// Asks for the version (linux/landlock.h).
+const CREATE_RULESET_VERSION: libc::c_ulong = 1;
+const SCOPE_ABSTRACT_UNIX_SOCKET: u64 = 1;
+/// The first version of the interface that has scopes: Linux 6.12.
+const FIRST_WITH_SCOPES: u32 = 6;
+
+/// `struct landlock_ruleset_attr`.
+#[repr(C)]
+struct RulesetAttributes {
+    handled_files: u64,
+    handled_network: u64,
+    scoped: u64,
+}
+
+/// The version of the kernel's interface; 0 where there is none, or it is switched off.
+pub fn landlock_version() -> u32 {
+    // SAFETY: with this flag and a null pointer the call reads nothing (landlock_create_ruleset(2)).
+    let version = unsafe {
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::null::<u8>(), 0usize, CREATE_RULESET_VERSION)
+    };
+    u32::try_from(version).unwrap_or(0)
+}
+
+/// Whether programs on the host's network can be kept from its abstract sockets.
+pub fn can_scope_sockets() -> bool {
+    landlock_version() >= FIRST_WITH_SCOPES
+}
+
+/// From now on this thread, and what it starts, connects to abstract sockets of the same only. It needs CAP_SYS_ADMIN in
+/// its user namespace, or no-new-privileges. Where the kernel can't do that, nothing happens.
+pub(super) fn scope_sockets() -> Result<(), InitError> {
+    if !can_scope_sockets() {
+        return Ok(());
+    }
+    let attributes = RulesetAttributes { handled_files: 0, handled_network: 0, scoped: SCOPE_ABSTRACT_UNIX_SOCKET };
+    // SAFETY: the call reads `size` bytes of the structure, which lives until it returns.
+    let ruleset = unsafe {
+        let size = size_of::<RulesetAttributes>();
+        libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(&attributes), size, 0)
+    };
+    if ruleset < 0 {
+        return Err(failed());
+    }
+    // SAFETY: numbers only; the descriptor was made above, and nothing else knows of it.
+    let restricted = unsafe {
+        let restricted = libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0);
+        let errno = *libc::__errno_location();
+        libc::close(ruleset as i32);
+        *libc::__errno_location() = errno;
+        restricted
+    };
+    if restricted == 0 { Ok(()) } else { Err(failed()) }
+}
+
+fn failed() -> InitError {
+    let (action, subject) = ("keep the program from".to_owned(), "abstract sockets of the host".to_owned());
+    InitError::System { action, subject, errno: last_errno().raw_os_error() }
+}
