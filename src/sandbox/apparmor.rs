@@ -19,6 +19,9 @@ const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
 /// The text that was loaded last, so that a newer rbuild loads its own. Gone with the boot, as the profile is.
 const MARK: &str = "/run/rbuild/apparmor-profile";
 
+/// What the profile's rules mean, as AppArmor's package has it from version 3 on.
+const ABI: &str = "/etc/apparmor.d/abi/3.0";
+
 const PARSER: &str = "apparmor_parser";
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
@@ -95,13 +98,17 @@ fn parse(parser: &Path, text: &str) -> Result<(), String> {
 
 /// What docker-default forbids: the kernel's switches in `/proc` and `/sys`, mounts, and to look into or signal processes
 /// of others. `own` is what confines this process, which ends containers.
+///
+/// Without the name of the rules' version (ABI), AppArmor 3 and later leave out what came later than its second version:
+/// sockets by their families.
 fn profile(own: Option<&str>) -> String {
+    let abi = if Path::new(ABI).exists() { "abi <abi/3.0>,\n" } else { "" };
     let own = own.filter(|own| !matches!(*own, "" | "unconfined"));
     let own = own.map(|own| format!("  signal (receive) peer=\"{own}\",\n")).unwrap_or_default();
     format!(
         "\
 # rbuild's containers have it unless they ask for another (--security-opt apparmor=NAME|unconfined).
-profile {DEFAULT_APPARMOR_PROFILE} flags=(attach_disconnected,mediate_deleted) {{
+{abi}profile {DEFAULT_APPARMOR_PROFILE} flags=(attach_disconnected,mediate_deleted) {{
   network,
   # Whatever way a program asks for them, as 32-bit ones may in a way that seccomp can't see.
   deny network alg,

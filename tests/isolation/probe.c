@@ -76,6 +76,15 @@ int main(int count, char **words) {
         __asm__ volatile("int $0x80" : "=a"(result) : "a"(a[0]), "b"(a[1]), "c"(a[2]), "d"(a[3]) : "memory");
         return with_result((int)result);
     }
+    // By socketcall, whose arguments are in memory: below 4 GB, as the program is not moved about.
+    if (!strcmp(words[1], "socket32")) {
+        static int arguments[3];
+        long result;
+        arguments[0] = a[0];
+        arguments[1] = SOCK_SEQPACKET;
+        __asm__ volatile("int $0x80" : "=a"(result) : "a"(102L), "b"(1L), "c"(arguments) : "memory");
+        return with_result((int)result);
+    }
 #endif
     return 1;
 }

@@ -16,7 +16,8 @@ pub fn folder() -> Option<&'static Path> {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
         std::fs::set_permissions(&folder, mode).expect("the folder is ours");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/isolation/probe.c");
-        let compiled = Command::new("cc").args(["-static", "-O1", "-o"]).arg(folder.join("probe")).arg(source).output();
+        let compiled =
+            Command::new("cc").args(["-static", "-no-pie", "-O1", "-o"]).arg(folder.join("probe")).arg(source).output();
         compiled.is_ok_and(|output| output.status.success()).then_some(folder)
     });
     if made.is_none() {
