@@ -10,10 +10,6 @@ use crate::network::{NetworkRecord, describe_place, describe_ports};
 use crate::snapshot::View;
 use crate::store::Store;
 
-/// Fields that JSON leaves out when they are empty, and that templates may name nevertheless.
-pub const OPTIONAL_FIELDS: &[&str] =
-    &["Health", "SizeRw", "SizeRootFs", "Name", "Driver", "Mounts", "IPRange", "Gateway"];
-
 pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliError> {
     let record = &entry.record;
     let file = |name: &str| entry.folder().join(name).display().to_string();

@@ -3,12 +3,12 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::commands::Global;
 use super::format::{Missing, Template};
-use super::{CliError, output};
-use crate::container::Containers;
+use super::{CliError, docker_info, output};
+use crate::container::{Containers, Status};
 use crate::network;
 use crate::runtime;
 use crate::sandbox::user_namespace::{self, IdMapping};
@@ -38,21 +38,26 @@ fn facts(global: &Global) -> Result<Value, CliError> {
     let store = global.open_store()?;
     let containers = Containers::of(store.root()).list()?;
     let running = containers.iter().filter(|container| container.is_running).count();
+    let paused = containers.iter().filter(|container| container.state.status == Status::Paused).count();
+    let runtimes = runtime::installed().into_iter().map(|name| (name.to_owned(), json!({"path": name})));
     let uname = rustix::system::uname();
-    let (cgroup_version, controllers) = match sandbox::controllers() {
-        Ok(found) => (if found.version == CgroupVersion::V1 { "1" } else { "2" }, found.names),
-        Err(_) => ("none", Vec::new()),
+    let found = sandbox::controllers().ok();
+    let more = docker_info::facts(&store, found.as_ref())?;
+    let (cgroup_version, controllers) = match found {
+        Some(found) => (if found.version == CgroupVersion::V1 { "1" } else { "2" }, found.names),
+        None => ("none", Vec::new()),
     };
-    Ok(json!({
+    let mut facts = json!({
         "ServerVersion": env!("CARGO_PKG_VERSION"),
         "DockerRootDir": store.root().display().to_string(),
         "Images": store.images()?.len(),
         "Containers": containers.len(),
         "ContainersRunning": running,
+        "ContainersPaused": paused,
         "ContainersStopped": containers.len() - running,
-        "Driver": "overlayfs (userxattr)",
+        "Driver": "overlay2",
         "DefaultRuntime": runtime::OWN,
-        "Runtimes": runtime::installed(),
+        "Runtimes": runtimes.collect::<Map<_, _>>(),
         "Isolation": isolation(),
         "IDMapping": id_mapping(),
         "Network": network_kind(),
@@ -65,7 +70,11 @@ fn facts(global: &Global) -> Result<Value, CliError> {
         "OSType": "linux",
         "Architecture": uname.machine().to_string_lossy(),
         "Name": uname.nodename().to_string_lossy(),
-    }))
+    });
+    if let Some(facts) = facts.as_object_mut() {
+        facts.extend(more);
+    }
+    Ok(facts)
 }
 
 fn isolation() -> &'static str {
@@ -155,6 +164,7 @@ fn lines(facts: &Value) -> String {
 fn plain(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
+        Value::Object(fields) => fields.keys().map(String::as_str).collect::<Vec<_>>().join(" "),
         Value::Array(items) => items.iter().map(plain).collect::<Vec<_>>().join(" "),
         other => other.to_string(),
     }

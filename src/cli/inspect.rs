@@ -173,8 +173,7 @@ fn find_network(store: &Store, name: &str) -> Result<Option<Value>, CliError> {
 
 fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) -> Result<String, FormatError> {
     if let Some(template) = template {
-        let optional = [image_inspect::OPTIONAL_FIELDS, container_inspect::OPTIONAL_FIELDS].concat();
-        let lines = found.iter().map(|value| Ok(template.render(value, Missing::Null(&optional))? + "\n"));
+        let lines = found.iter().map(|value| Ok(template.render(value, Missing::Zero)? + "\n"));
         return lines.collect();
     }
     let list = Value::from(found.to_vec());

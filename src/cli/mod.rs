@@ -20,6 +20,7 @@ mod copy;
 mod cp;
 mod create;
 mod diff;
+mod docker_info;
 mod error;
 mod events;
 mod exec;

@@ -111,3 +111,28 @@ fn a_container_that_did_not_start_has_changed_nothing() {
         machine.says(&["network", "rm", "front"]);
     }
 }
+
+/// Fields that scripts ask for, as Go has them in docker's types.
+#[test]
+fn templates_know_the_types_of_dockers_fields() {
+    let Some(machine) = Machine::new() else { return };
+    machine.says(&["create", "--name", "box", "--network", "none", "busybox", "true"]);
+    for (template, expected) in [
+        ("{{len .HostConfig.Binds}} {{.HostConfig.Binds}} {{json .HostConfig.Binds}}", "0 [] null"),
+        ("{{.HostConfig.NetworkMode.IsNone}} {{.HostConfig.NetworkMode.IsHost}}", "true false"),
+        ("{{.Config.Labels}} {{.Config.Healthcheck}} {{.HostConfig.Tmpfs}}", "map[] <nil> map[]"),
+        ("{{.HostConfig.RestartPolicy.IsNone}} {{.State.Status}} {{.Config.StopTimeout}}", "true created <nil>"),
+    ] {
+        assert_eq!(machine.field("box", template), expected, "{template}");
+    }
+    machine.run(&["inspect", "-f", "{{.NoSuchField}}", "box"]).fails(1);
+    let info = |template: &str| machine.says(&["info", "-f", template]);
+    assert!(info("{{.NCPU}}").parse::<u32>().is_ok_and(|count| count > 0));
+    assert!(info("{{.MemTotal}}").parse::<u64>().is_ok_and(|bytes| bytes > 1 << 20));
+    let driver = machine.field("box", "{{.Driver}}");
+    assert_eq!(
+        info("{{.Driver}} {{.Swarm.LocalNodeState}} {{.LoggingDriver}}"),
+        format!("{driver} inactive json-file")
+    );
+    assert_eq!(info("{{.CgroupDriver}} {{.Plugins.Volume}} {{.OSType}}"), "cgroupfs [local] linux");
+}

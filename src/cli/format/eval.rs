@@ -7,17 +7,17 @@ use serde_json::Value;
 use super::functions::{self, Kind};
 use super::printf::quoted;
 use super::tree::{Command, Head, Node, Operand, Pipeline, Spot, Templates};
-use super::{FormatError, print};
+use super::{FormatError, fields, print};
 
 type Result<T, E = FormatError> = std::result::Result<T, E>;
 
 /// What a field means that an object does not have.
-#[derive(Debug, Clone, Copy)]
-pub enum Missing<'a> {
-    /// An error, as for docker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// An error.
     Error,
-    /// Nothing when it is one of these, which JSON leaves out when they are empty; else an error.
-    Null(&'a [&'a str]),
+    /// The zero of its type where docker's types have it, as JSON leaves out what is empty; else an error.
+    Zero,
 }
 
 /// How a list of nodes ended.
@@ -30,12 +30,14 @@ enum Flow {
 
 struct Renderer<'t> {
     templates: &'t Templates,
-    missing: Missing<'t>,
+    missing: Missing,
     /// The template that is being executed.
     name: &'t str,
     variables: Vec<(&'t str, Value)>,
     /// The last value is nothing at all: a field that a map has not, or the dot of a template that was given none.
     has_no_value: bool,
+    /// What is being evaluated is printed as JSON, which tells `null` from what is empty.
+    as_json: bool,
     /// What is being evaluated, for errors.
     spot: Option<&'t Spot>,
     depth: usize,
@@ -85,13 +87,14 @@ const MAPS: [&str; 17] = [
 /// What a method of docker's rows is called that takes an argument: `{{.Label "name"}}`.
 const LABEL: &str = "Label";
 
-pub fn render(templates: &Templates, root: &Value, missing: Missing<'_>) -> Result<String> {
+pub fn render(templates: &Templates, root: &Value, missing: Missing) -> Result<String> {
     let mut renderer = Renderer {
         templates,
         missing,
         name: "",
         variables: Vec::new(),
         has_no_value: false,
+        as_json: false,
         spot: None,
         depth: 0,
         out: String::new(),
@@ -254,9 +257,11 @@ impl<'t> Renderer<'t> {
 
     fn commands(&mut self, pipeline: &'t Pipeline, scope: Scope<'_>) -> Result<Value> {
         let mut piped = None;
-        for command in &pipeline.commands {
+        for (at, command) in pipeline.commands.iter().enumerate() {
+            self.as_json = pipeline.commands.get(at + 1).is_some_and(is_json);
             piped = Some(self.command(command, scope, piped)?);
         }
+        self.as_json = false;
         Ok(piped.unwrap_or(Value::Null))
     }
 
@@ -303,7 +308,9 @@ impl<'t> Renderer<'t> {
         }
         let mut arguments = Vec::with_capacity(count);
         for (at, operand) in operands.iter().enumerate() {
+            self.as_json = name == "json";
             let value = self.argument(operand, parameters.at(at), scope)?;
+            self.as_json = false;
             // `and` and `or` don't look at what follows once they know.
             if (name == "and" && !is_true(&value)) || (name == "or" && is_true(&value)) {
                 return Ok(value);
@@ -379,26 +386,36 @@ impl<'t> Renderer<'t> {
         };
         // The fields of nothing are nothing.
         self.has_no_value = head.is_none();
-        let Some(head) = head else { return Ok(Value::Null) };
-        let mut value = head.as_ref();
+        let Some(mut value) = head else { return Ok(Value::Null) };
         let mut around = "";
         for name in &operand.fields {
             let is_absent = MAPS.contains(&around) && value.as_object().is_some_and(|map| !map.contains_key(name));
             self.has_no_value = is_absent;
-            value = if is_absent { &Value::Null } else { self.field(value, name)? };
+            value = if is_absent { Cow::Owned(Value::Null) } else { self.field(value, around, name)? };
             around = name;
         }
-        Ok(value.clone())
+        Ok(value.into_owned())
     }
 
-    fn field<'v>(&self, value: &'v Value, name: &str) -> Result<&'v Value> {
-        let is_optional = matches!(self.missing, Missing::Null(optional) if optional.contains(&name));
-        match value {
-            Value::Object(fields) => match fields.get(name) {
-                Some(value) => Ok(value),
-                None if is_optional => Ok(&Value::Null),
-                None => Err(self.wrong(format!("map has no entry for key {}", quoted(name, false)))),
-            },
+    /// The field `name` of what is called `around`.
+    fn field<'v>(&self, value: Cow<'v, Value>, around: &str, name: &str) -> Result<Cow<'v, Value>> {
+        let found = match &value {
+            Cow::Borrowed(Value::Object(map)) => map.get(name).map(Cow::Borrowed),
+            other => other.as_object().and_then(|map| map.get(name)).cloned().map(Cow::Owned),
+        };
+        if let Some(field) = found {
+            let is_typed = self.missing == Missing::Zero && !self.as_json;
+            let filled = if is_typed { fields::filled(&field, around, name) } else { None };
+            return Ok(filled.map_or(field, Cow::Owned));
+        }
+        if let Some(answer) = fields::method(&value, around, name) {
+            return Ok(Cow::Owned(answer));
+        }
+        let zero = || fields::left_out(around, name, self.as_json).filter(|_| self.missing == Missing::Zero);
+        match value.as_ref() {
+            Value::Object(_) => zero()
+                .map(Cow::Owned)
+                .ok_or_else(|| self.wrong(format!("map has no entry for key {}", quoted(name, false)))),
             // Docker evaluates what its types have not over the JSON of the answer, and so it speaks of no type.
             Value::Null => Err(self.wrong(format!("nil pointer evaluating interface {{}}.{name}"))),
             _ => Err(self.wrong(format!("can't evaluate field {name} in type interface {{}}"))),
@@ -413,6 +430,11 @@ impl<'t> Renderer<'t> {
     fn undefined(&self, name: &str) -> FormatError {
         self.wrong(format!("undefined variable: {name}"))
     }
+}
+
+fn is_json(command: &Command) -> bool {
+    let head = command.operands.first().map(|operand| &operand.head);
+    matches!(head, Some(Head::Function(name)) if name == "json")
 }
 
 /// A label's value; in the headings of a table, which have no labels, the last word of its name.

@@ -11,26 +11,6 @@ use crate::digest::{DiffId, ImageId};
 use crate::image::{Reference, RunConfig};
 use crate::store::Store;
 
-/// Fields that JSON leaves out when they are empty, and that templates may name nevertheless.
-pub const OPTIONAL_FIELDS: &[&str] = &[
-    "ArgsEscaped",
-    "ExposedPorts",
-    "Healthcheck",
-    "MacAddress",
-    "NetworkDisabled",
-    "OsVersion",
-    "Shell",
-    "StopSignal",
-    "StopTimeout",
-    "Variant",
-    "Interval",
-    "Timeout",
-    "StartPeriod",
-    "StartInterval",
-    "Retries",
-    "Test",
-];
-
 pub fn describe(store: &Store, id: &ImageId) -> Result<Value, CliError> {
     let image = image_info::one(store, id)?;
     let config = &*image.config;
