@@ -95,12 +95,21 @@ impl Isolation {
             NetworkIsolation::Namespace(namespace) => is_own_network(namespace),
             NetworkIsolation::Empty => false,
         };
-        shares_hosts && !self.privileged && !self.reaches_sockets
+        shares_hosts
+            && !self.privileged
+            && !self.reaches_sockets
+            && !traces_host(self.namespaces.pid, self.capabilities)
     }
 }
 
-/// Whether a network namespace, as its descriptor or as a file, is the one that this process is in.
-pub(super) fn is_own_network(namespace: &impl AsFd) -> bool {
+/// Whether the program may trace all that the host runs. It is no less than root then, and Landlock, which would keep it
+/// from tracing, is of no use.
+pub(super) fn traces_host(processes: Namespace, capabilities: CapabilitySet) -> bool {
+    processes == Namespace::Host && capabilities.contains("SYS_PTRACE")
+}
+
+/// Whether a network namespace is the one that this process is in.
+fn is_own_network(namespace: &impl AsFd) -> bool {
     let own = rustix::fs::stat("/proc/self/ns/net").map(|stat| (stat.st_dev, stat.st_ino));
     own.is_ok() && rustix::fs::fstat(namespace).map(|stat| (stat.st_dev, stat.st_ino)) == own
 }

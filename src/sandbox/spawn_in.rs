@@ -9,7 +9,7 @@ use super::cgroup::Cgroup;
 use super::channel::{Channel, Entrance, Order};
 use super::container::{Process, Stdio};
 use super::error::SandboxError;
-use super::isolation::is_own_network;
+use super::isolation::{self, Namespace};
 use super::remapped;
 use super::running::Running;
 use super::seccomp::Seccomp;
@@ -45,7 +45,7 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
         seccomp: inside.seccomp.program(inside.capabilities),
         apparmor: inside.apparmor.clone(),
         ids: users.as_ref().map(|(_, ids)| ids.clone()),
-        scopes_sockets: !inside.reaches_sockets && shares_network(inside.pid),
+        scopes_sockets: !inside.reaches_sockets && shares(inside.pid, "net").unwrap_or(true) && !traces_host(inside),
     }));
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
     let joined = Joined {
@@ -62,7 +62,13 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     Ok(running)
 }
 
-/// Whether the process is on this one's network.
-fn shares_network(pid: i32) -> bool {
-    std::fs::File::open(format!("/proc/{pid}/ns/net")).is_ok_and(|namespace| is_own_network(&namespace))
+/// Whether a namespace of the process is this one's; nothing where that can't be looked at.
+fn shares(pid: i32, kind: &str) -> Option<bool> {
+    let identity = |of: &str| rustix::fs::stat(format!("/proc/{of}/ns/{kind}")).map(|stat| (stat.st_dev, stat.st_ino));
+    Some(identity(&pid.to_string()).ok()? == identity("self").ok()?)
+}
+
+fn traces_host(inside: &Inside<'_>) -> bool {
+    let processes = if shares(inside.pid, "pid") == Some(true) { Namespace::Host } else { Namespace::Own };
+    isolation::traces_host(processes, inside.capabilities)
 }

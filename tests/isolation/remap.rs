@@ -258,6 +258,26 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_filesystem_without_such_mounts_is_named() {
+    let Some(own) = store() else { return };
+    let place = own.work().join("ramfs");
+    std::fs::create_dir(&place).expect("a folder can be made");
+    let mounted = Command::new("mount").args(["-t", "ramfs", "x"]).arg(&place).status().expect("mount is there");
+    if !mounted.success() {
+        skip("ramfs, which knows no such mounts, can't be mounted");
+        return;
+    }
+    let store = TestStore::borrowed(&place.join("store"), &own.work());
+    let archive = super::common::busybox_archive().expect("it was there before");
+    store.run(&["load", "-i", &archive.display().to_string()]).ok();
+    let answer = store.run(&["run", "--rm", "--network", "none", REMAP, "busybox", "true"]);
+    wait_until("nobody syncs the store", || store.processes().is_empty());
+    wait_until("it is unmounted", || Command::new("umount").arg(&place).status().is_ok_and(|status| status.success()));
+    let said = answer.fails(125).stderr();
+    assert!(said.contains("Linux 5.19") && said.contains("leave out --userns=remap"), "{said}");
+}
+
+#[test]
 fn an_ordinary_user_is_told_that_it_is_so_already() {
     let Some(store) = TestStore::of_user() else { return };
     let answer = store.run(&["run", "--rm", "--userns=remap", "busybox", "true"]).fails(125);
