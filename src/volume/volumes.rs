@@ -49,7 +49,9 @@ impl Volumes {
             entries => entries.at("read", &self.folder)?,
         };
         let read = |entry: std::fs::DirEntry| read(&entry.path().join(RECORD)).transpose();
-        let mut records = entries.flatten().filter_map(read).collect::<Result<Vec<_>, _>>()?;
+        // What is left of one whose removal was interrupted still has its record.
+        let is_volume = |entry: &std::fs::DirEntry| !entry.file_name().to_string_lossy().starts_with(REMOVING);
+        let mut records = entries.flatten().filter(is_volume).filter_map(read).collect::<Result<Vec<_>, _>>()?;
         records.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(records)
     }
@@ -202,6 +204,9 @@ mod tests {
         volumes.remove("data", Vec::new()).unwrap();
         assert!(matches!(volumes.remove("data", Vec::new()), Err(VolumeError::NotFound { .. })));
         assert!(!data.mountpoint.exists());
+        let place = store.path().join("volumes").join(&anonymous.name);
+        std::fs::rename(&place, place.with_file_name(format!("{REMOVING}{}", anonymous.name))).unwrap();
+        assert!(volumes.list().unwrap().is_empty(), "a removal that was interrupted leaves no volume");
     }
 
     #[test]

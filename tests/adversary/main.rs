@@ -9,4 +9,7 @@ mod fixtures;
 mod machine;
 
 // A file for each kind of attack, one a line.
+mod builds;
+mod commands;
 mod fixtures_work;
+mod volumes;

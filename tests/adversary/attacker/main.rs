@@ -17,6 +17,7 @@ fn main() {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
         ["exchange", one, other] => exchange(one, other),
+        ["exchange-all", folder] => exchange_all(folder),
         ["grow", path, line] => grow(path, line),
         ["socket", family] => open_socket(family.parse().expect("a number")),
         _ => panic!("what is {words:?}?"),
@@ -25,10 +26,27 @@ fn main() {
 
 /// Two names change places without end.
 fn exchange(one: &str, other: &str) -> ! {
-    let [one, other] = [one, other].map(|path| CString::new(path).expect("it has no zero bytes"));
+    exchange_pairs(&[[one, other].map(path)])
+}
+
+/// Each name that ends in `-a` changes places with the same one with `-b`, without end.
+fn exchange_all(folder: &str) -> ! {
+    let names = std::fs::read_dir(folder).expect("it can be read").flatten().map(|entry| entry.path());
+    let names = names.filter_map(|path| path.to_str()?.strip_suffix("-a").map(str::to_owned));
+    let pairs: Vec<_> = names.map(|name| [path(&format!("{name}-a")), path(&format!("{name}-b"))]).collect();
+    exchange_pairs(&pairs)
+}
+
+fn path(text: &str) -> CString {
+    CString::new(text).expect("it has no zero bytes")
+}
+
+fn exchange_pairs(pairs: &[[CString; 2]]) -> ! {
     loop {
-        // SAFETY: both live longer than the call.
-        unsafe { renameat2(HERE, one.as_ptr(), HERE, other.as_ptr(), EXCHANGE) };
+        for [one, other] in pairs {
+            // SAFETY: both live longer than the call.
+            unsafe { renameat2(HERE, one.as_ptr(), HERE, other.as_ptr(), EXCHANGE) };
+        }
         std::thread::sleep(Duration::from_micros(150));
     }
 }
