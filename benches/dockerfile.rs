@@ -84,6 +84,8 @@ fn plan(criterion: &mut Criterion) {
         labels: Vec::new(),
         platform: host_platform(),
         platform_is_explicit: false,
+        epoch: plan::Epoch::default(),
+        ignores_triggers: false,
         reproducible: false,
         several_platforms: false,
         build_platform: host_platform(),

@@ -69,6 +69,16 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     (r"\bseccompiler::", &["sandbox"]),
 ];
 
+/// What writes to the standard streams, and the files below src/cli that may have it: everything else is written by
+/// `output`, which makes what comes from elsewhere harmless for a terminal.
+const WRITERS: &[(&str, &[&str])] = &[
+    (r"\b(e?println!|e?print!|dbg!|(io::)?std(out|err)\(\))", &["output/"]),
+    // Archives, which are refused where a terminal would get them, and what a container printed.
+    (r"\braw_std(out|err)\(", &["output/", "save.rs", "export.rs", "cp.rs", "logs.rs"]),
+    // What they draw went through `visible` before.
+    (r"\bsay_prepared\(|\barea::draw\(", &["output/", "progress/", "transfers/bars.rs"]),
+];
+
 /// Folders that only compute: what they are given is all that they see.
 const PURE: [&str; 5] = ["dockerfile", "plan", "image", "signal", "explain"];
 const INPUT_AND_OUTPUT: &str =
@@ -138,6 +148,21 @@ fn what_touches_the_world_stays_in_its_folder() {
     for (pattern, folders) in ONLY_IN {
         let found = found_outside(pattern, |module| folders.contains(&module));
         assert!(found.is_empty(), "only in {folders:?}: {found:#?}");
+    }
+}
+
+#[test]
+fn one_writer_prints() {
+    let faces = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/cli");
+    for (pattern, may) in WRITERS {
+        let pattern = Regex::new(pattern).unwrap();
+        for path in source_files() {
+            let Ok(inside) = path.strip_prefix(&faces) else { continue };
+            if !may.iter().any(|start| inside.to_string_lossy().starts_with(start)) {
+                let found = pattern.find(&code_of(&path)).map(|word| word.as_str().to_owned());
+                assert!(found.is_none(), "{}: {} is for {may:?}", path.display(), found.unwrap_or_default());
+            }
+        }
     }
 }
 

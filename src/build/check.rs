@@ -89,7 +89,7 @@ fn parse_fault(file: &File, error: &ParseError) -> Fault {
     Fault {
         message: error.to_string(),
         lines: Some(error.lines).filter(|lines| lines.first > 0),
-        located: Located { text: error.render(&file.name, &file.bytes) },
+        located: Located::new(error.render(&file.name, &file.bytes)),
     }
 }
 

@@ -70,7 +70,7 @@ impl File {
 
     /// What was read, unless it was faulty.
     pub fn dockerfile<'p>(&self, parse: &'p Parse) -> Result<&'p Dockerfile, BuildError> {
-        let located = |error: &ParseError| Located { text: error.render(&self.name, &self.bytes) };
+        let located = |error: &ParseError| Located::new(error.render(&self.name, &self.bytes));
         parse.result.as_ref().map_err(|error| BuildError::Located(located(error)))
     }
 
@@ -101,13 +101,15 @@ impl File {
         let SolveError::Step { step, error } = error else { return BuildError::Cancelled };
         let step = &plan.steps[step.0];
         let mut message = for_platform(chain(error.as_ref()), step.platform.as_ref());
+        let mut printed = String::new();
         if let StepError::Failed { tail, .. } = error.as_ref()
             && !tail.is_empty()
         {
-            let shown: Vec<String> = tail.lines().map(|line| format!("  > {line}")).collect();
-            message = format!("{message}\n{}:\n{}", step.name, shown.join("\n"));
+            printed.clone_from(tail);
+            message = format!("{message}\n{}:", step.title);
         }
-        BuildError::Located(self.locate(Some(step.lines), &message, error.hint().as_deref()))
+        let located = self.locate(Some(step.lines), &message, error.hint().as_deref());
+        BuildError::Located(Located { printed, ..located })
     }
 
     /// The message with the lines it is about.
@@ -125,7 +127,7 @@ impl File {
         if !details.is_empty() {
             text = format!("{text}\n{details}");
         }
-        Located { text }
+        Located::new(text)
     }
 
     /// The place that a message speaks of: the first thing it quotes that stands in the instruction's first line, which is

@@ -92,4 +92,12 @@ pub enum BuildError {
 pub struct Located {
     /// Message, lines and hint.
     pub text: String,
+    /// The end of what the step's program printed, as it printed it, where that is why the build failed.
+    pub printed: String,
+}
+
+impl Located {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, printed: String::new() }
+    }
 }

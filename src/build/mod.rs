@@ -44,6 +44,9 @@ pub trait Observer: Progress {
     /// The plan is made; its steps are executed next.
     fn planned(&self, plan: &Plan);
 
+    /// The lint has looked at the Dockerfile: whatever becomes of the build, that is to be said.
+    fn found(&self, _: &Findings) {}
+
     /// Whoever watches the result being pushed.
     fn transfers(&self) -> Box<dyn registry::Progress> {
         Box::new(registry::Silent)
@@ -74,6 +77,7 @@ pub fn build(
     answers.close();
     let leaves_out = |path: &str| contexts.leaves_out(path);
     let findings = platforms::lint(&file, &parse, options, &answers, &leaves_out)?;
+    observer.found(&findings);
     observer.planned(&plan);
     let rootless = sandbox::user_namespace::entered().is_some();
     let network = BuildNetwork::new(store.root().to_owned(), rootless);

@@ -6,6 +6,7 @@ use super::build::values::bytes;
 use super::commands::Global;
 use super::format::human_size;
 use super::image_use::ImageUse;
+use super::progress::work::Work;
 use super::{CliError, confirm, output};
 use crate::store::{self, CacheItem, Eviction, Store};
 
@@ -112,12 +113,14 @@ pub fn prune(store: &Store, selection: &Selection, by: &str) -> Result<(String, 
     let items = store.cache_items(&store.usage()?, &ImageUse::of(store)?.layers())?;
     let containers = || ImageUse::of(store).ok().map(|containers| containers.layers());
     let mut eviction = Eviction::new(by, &containers);
+    let work = Work::of_things("removing build cache", None);
     let (mut lines, mut reclaimed) = (String::new(), 0);
     for item in items.iter().filter(|item| selection.takes(item)) {
         if selection.most.is_some_and(|most| reclaimed >= most) {
             break;
         }
         if store.remove_cache_item(item, &mut eviction)? {
+            work.count();
             reclaimed += item.size;
             lines += &format!("{}\n", item.what.id());
         }

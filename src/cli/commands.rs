@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use super::CliError;
+use super::{CliError, output};
 use crate::cache::Origins;
 use crate::check::{self, Severity};
 use crate::container::networks_of;
@@ -203,7 +203,7 @@ pub fn main() -> ExitCode {
     let (arguments, word) = with_command(std::env::args_os().collect());
     let cli = match Cli::parse(&arguments, &word) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => return output::answer_usage(&error),
     };
     match become_root(cli).and_then(dispatch) {
         Ok(code) => code,
@@ -249,8 +249,9 @@ fn has_begun_anew() -> bool {
 fn begin_anew() {
     use std::os::unix::process::CommandExt as _;
     let mut program = std::process::Command::new("/proc/self/exe");
+    output::area::leave();
     let source = program.arg0(ANEW).args(std::env::args_os().skip(1)).exec();
-    eprintln!("error: cannot begin anew as root of a user namespace: {source}");
+    output::say(format_args!("error: cannot begin anew as root of a user namespace: {source}"));
     std::process::exit(1);
 }
 
@@ -341,7 +342,10 @@ fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
     for finding in check::after_boot(store.root())? {
         if finding.severity == Severity::Damage {
             let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");
-            eprintln!("warning: lost when the machine went down: {}: {}; {mended}", finding.subject, finding.fault);
+            output::say(format_args!(
+                "warning: lost when the machine went down: {}: {}; {mended}",
+                finding.subject, finding.fault
+            ));
         }
     }
     Ok(())

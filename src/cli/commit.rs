@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::progress::work::Work;
 use super::{CliError, output};
 use crate::container::{self, Commit, Containers};
 use crate::image::Reference;
@@ -41,6 +42,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = Containers::of(store.root());
     let entry = super::containers::find(&containers, &args.container)?;
     let commit = Commit { author: args.author, message: args.message, pause: args.pause };
+    let work = Work::of_things(&format!("committing {}", args.container), None);
     let id = container::commit(&store, &entry, &commit, |config| -> Result<_, CliError> {
         let run = apply_changes(config, &args.change)?;
         Ok(crate::image::ImageConfig { config: run, ..config.clone() })
@@ -49,6 +51,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         store.set_tag(&name.to_string(), &id)?;
     }
     store.sync()?;
+    drop(work);
     containers.tell(&entry, "commit");
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)

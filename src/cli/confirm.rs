@@ -1,13 +1,13 @@
 //! Asks before something is removed.
 
-use std::io::{self, Write as _};
+use std::io;
 
+use super::output;
 use crate::io_error::{AtPath as _, IoError};
 
 /// Prints `warning` and docker's question to stderr; true when the answer is yes. No answer is no.
 pub fn ask(warning: &str) -> Result<bool, IoError> {
-    eprint!("{warning}\nAre you sure you want to continue? [y/N] ");
-    io::stderr().flush().at("write to", "standard error")?;
+    output::ask(format_args!("{warning}\nAre you sure you want to continue? [y/N] "));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).at("read", "standard input")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))

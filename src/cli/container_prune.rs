@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use super::commands::Global;
 use super::format::human_size;
+use super::progress::work::Work;
 use super::time::point_in_time;
 use super::{CliError, confirm, containers, output};
 use crate::container::{Entry, Removal, tell_of_prune};
@@ -28,6 +29,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let containers = containers::open(global)?;
     let (mut removed, mut reclaimed, mut errors) = (Vec::new(), 0, Vec::new());
+    let work = Work::of_things("removing containers", None);
     for entry in containers.list()? {
         if entry.is_running || entry.state.status.is_alive() || !filters.iter().all(|filter| filter.fits(&entry)) {
             continue;
@@ -35,6 +37,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         let size = super::sizes::folder_size(&entry.upper());
         match containers.remove_with(&entry, Removal { force: false, volumes: true }) {
             Ok(()) => {
+                work.count();
                 reclaimed += size;
                 removed.push(format!("{}\n", entry.record.id));
             }

@@ -1,11 +1,12 @@
 //! `rbuild cp`
 
-use std::io::{BufWriter, IsTerminal as _, Write as _, stdin, stdout};
+use std::io::{BufWriter, IsTerminal as _, Write as _, stdin};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use super::commands::Global;
 use super::format::human_size;
+use super::output::Stream;
 use super::{CliError, containers, output};
 use crate::container::{Copied, Place, copy_from, copy_into, copy_stream_into};
 
@@ -67,7 +68,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         }
         (Side::Container(name, path), Side::Stream) => {
             empty(path)?;
-            if stdout().is_terminal() {
+            if Stream::Output.is_terminal() {
                 return Err(
                     CliError::new("cowardly refusing to write an archive to a terminal").hint("redirect the output")
                 );
@@ -98,7 +99,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     };
     if !args.quiet {
         let Copied(bytes) = copied;
-        eprintln!("Successfully copied {} to {}", human_size(bytes, 4), PathBuf::from(into).display());
+        output::say(format_args!("Successfully copied {} to {}", human_size(bytes, 4), PathBuf::from(into).display()));
     }
     Ok(ExitCode::SUCCESS)
 }

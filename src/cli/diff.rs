@@ -1,5 +1,6 @@
 //! `rbuild diff`
 
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::ExitCode;
 
 use super::commands::Global;
@@ -19,13 +20,13 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let entry = containers::find(&containers, &args.container)?;
     let line = |(path, change): (&std::path::PathBuf, &Change)| {
         let letter = match change {
-            Change::Added => 'A',
-            Change::Changed => 'C',
-            Change::Deleted => 'D',
+            Change::Added => b'A',
+            Change::Changed => b'C',
+            Change::Deleted => b'D',
         };
-        format!("{letter} {}\n", path.display())
+        [&[letter, b' '], path.as_os_str().as_bytes(), b"\n"].concat()
     };
     let found = changes(&entry)?;
-    output::print(&found.iter().map(line).collect::<String>())?;
+    output::print_bytes(&found.iter().flat_map(line).collect::<Vec<u8>>())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use super::output;
 use crate::container::ContainerError;
 use crate::io_error::chain;
 use crate::sandbox::Unsupported;
@@ -11,8 +12,12 @@ use crate::store::FetchError;
 /// What a command failed with.
 #[derive(Debug)]
 pub struct CliError {
+    /// What stands before the message.
+    heading: &'static str,
     /// What is printed after `error: `; may have several lines.
     message: String,
+    /// What a program printed before it failed, to be shown behind the message with its colours.
+    printed: Option<String>,
     /// What the user can do about it.
     hint: Option<String>,
     exit_code: u8,
@@ -20,12 +25,29 @@ pub struct CliError {
 
 impl CliError {
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: None, exit_code: 1 }
+        Self { heading: "error", message: message.into(), printed: None, hint: None, exit_code: 1 }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// What a program printed before it failed.
+    pub fn printed(mut self, printed: impl Into<String>) -> Self {
+        self.printed = Some(printed.into()).filter(|printed: &String| !printed.is_empty());
+        self
+    }
+
+    /// Under the word that buildx has for it, which those who read its output leave out.
+    pub fn in_words_of_buildx(mut self) -> Self {
+        self.heading = "ERROR";
+        self
+    }
+
+    /// The message alone.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// The hint that an error has, if it has one.
@@ -69,9 +91,12 @@ impl CliError {
 
     /// Prints the error to stderr and gives the process's exit code.
     pub fn report(&self) -> ExitCode {
-        eprintln!("error: {}", self.message);
+        output::say(format_args!("{}: {}", self.heading, self.message));
+        if let Some(printed) = &self.printed {
+            output::say_printed("  > ", printed);
+        }
         if let Some(hint) = &self.hint {
-            eprintln!("hint: {hint}");
+            output::say(format_args!("hint: {hint}"));
         }
         ExitCode::from(self.exit_code)
     }

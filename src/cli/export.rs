@@ -1,10 +1,12 @@
 //! `rbuild export`
 
-use std::io::{BufWriter, IsTerminal as _, Write, stdout};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::output::Stream;
+use super::progress::work::Work;
 use super::{CliError, output};
 use crate::archive::write_file;
 use crate::container::Containers;
@@ -23,16 +25,17 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    if args.output.is_none() && stdout().is_terminal() {
+    if args.output.is_none() && Stream::Output.is_terminal() {
         return Err(CliError::new("cowardly refusing to save to a terminal").hint("use -o, or redirect the output"));
     }
     let store = global.open_store()?;
     let view = open(&store, &args.container)?;
+    let work = Work::of_bytes(&format!("exporting {}", args.container), None);
     match &args.output {
-        Some(path) => write_file(path, |out| export_tar(&view, out).map_err(CliError::from))?,
+        Some(path) => write_file(path, |out| export_tar(&view, work.writer(out)).map_err(CliError::from))?,
         None => {
             let mut out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
-            export_tar(&view, &mut out)?;
+            export_tar(&view, work.writer(&mut out))?;
             out.flush().map_err(|error| CliError::new(format!("cannot write the archive: {error}")))?;
         }
     }

@@ -6,6 +6,7 @@ use super::commands::Global;
 use super::format::human_size;
 use super::image_filter::Filters;
 use super::image_use::ImageUse;
+use super::progress::work::Work;
 use super::rmi::{Removal, delete};
 use super::{CliError, confirm, image_info, output};
 use crate::store::{Store, Usage};
@@ -52,10 +53,12 @@ pub fn prune(store: &Store, all: bool, filters: &[String]) -> Result<(String, u6
     let others: Vec<String> = filters.iter().filter(|filter| !filter.starts_with("dangling=")).cloned().collect();
     let filters = Filters::parse(&others, None, store, &images)?;
     let mut text = String::new();
+    let work = Work::of_things("removing images", None);
     for image in images {
         let is_candidate = (wants_all || image.is_dangling()) && filters.keep(&image);
         if is_candidate && ImageUse::of(store)?.user(&image.id()).is_none() {
             text += &delete(store, &image, Removal { force: true, prune: true })?;
+            work.count();
         }
     }
     remove_copies_of_unnamed(store)?;

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::progress::work::Work;
 use super::{CliError, output};
 use crate::archive::{Import, import};
 use crate::context;
@@ -44,14 +45,16 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let empty = ImageConfig { platform: platform.clone(), ..ImageConfig::default() };
     let config = apply_changes(&empty, &args.change)?;
     let store = global.open_store()?;
-    let source = open(&store, &args.source)?;
+    let (source, size) = open(&store, &args.source)?;
+    let work = Work::of_bytes(&format!("importing {}", args.source), size);
     let settings = Import {
         platform,
         config,
         message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
         created: jiff::Timestamp::now(),
     };
-    let id = import(&store, source, &settings)?;
+    let id = import(&store, work.reader(source), &settings)?;
+    drop(work);
     if let Some(name) = args.name {
         store.set_tag(&name.to_string(), &id)?;
     }
@@ -61,16 +64,22 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn open(store: &Store, source: &str) -> Result<Box<dyn Read>, CliError> {
+/// The archive, and its size where that is known.
+fn open(store: &Store, source: &str) -> Result<(Box<dyn Read>, Option<u64>), CliError> {
+    let file = |path: &Path| -> Result<(Box<dyn Read>, Option<u64>), CliError> {
+        let file = File::open(path).at("open", path)?;
+        let size = file.metadata().at("look at", path)?.len();
+        Ok((Box::new(file), Some(size)))
+    };
     if !Path::new(source).exists() && context::is_http_url(source) {
         let downloaded = http::download(&HttpRequest::new(source, &store.downloads()?))?;
-        return Ok(Box::new(File::open(&downloaded.path).at("open", &downloaded.path)?));
+        return file(&downloaded.path);
     }
     if source != "-" {
-        return Ok(Box::new(File::open(source).at("open", source)?));
+        return file(Path::new(source));
     }
     if stdin().is_terminal() {
         return Err(CliError::new("there is nothing to import: standard input is a terminal"));
     }
-    Ok(Box::new(output::raw_stdin()?))
+    Ok((Box::new(output::raw_stdin()?), None))
 }

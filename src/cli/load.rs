@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::progress::work::Work;
 use super::{CliError, output};
 use crate::archive::{LoadOptions, Loaded, Source, load};
 use crate::image::Platform;
@@ -26,17 +27,30 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let source = match &args.input {
-        Some(path) if path.is_dir() => Source::Folder(path.clone()),
-        Some(path) => Source::Stream(Box::new(File::open(path).at("open", path)?)),
+    let (work, source) = match &args.input {
+        Some(path) if path.is_dir() => {
+            (work(args.quiet, &path.display().to_string(), None), Source::Folder(path.clone()))
+        }
+        Some(path) => {
+            let file = File::open(path).at("open", path)?;
+            let size = file.metadata().at("look at", path)?.len();
+            let work = work(args.quiet, &path.display().to_string(), Some(size));
+            let reader = work.reader(file);
+            (work, Source::Stream(Box::new(reader)))
+        }
         None if stdin().is_terminal() => {
             return Err(CliError::new("there is nothing to load: standard input is a terminal")
                 .hint("name a file with -i, or redirect one"));
         }
-        None => Source::Stream(Box::new(output::raw_stdin()?)),
+        None => {
+            let work = work(args.quiet, "standard input", None);
+            let reader = work.reader(output::raw_stdin()?);
+            (work, Source::Stream(Box::new(reader)))
+        }
     };
     let store = global.open_store()?;
     let loaded = load(&store, source, &LoadOptions { platform: args.platform, ..LoadOptions::default() })?;
+    drop(work);
     for image in &loaded {
         store.tell("load", &image.id, &image.names.first().map(|name| name.familiar()).unwrap_or_default());
     }
@@ -45,6 +59,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         output::print(&loaded.iter().map(describe).collect::<String>())?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn work(quiet: bool, source: &str, total: Option<u64>) -> Work {
+    if quiet { Work::unseen() } else { Work::of_bytes(&format!("loading {source}"), total) }
 }
 
 /// Docker's lines for one image.

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::fd::AsFd as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 
 use super::commands::Global;
 use super::time::point_in_time;
-use super::{CliError, containers};
+use super::{CliError, containers, output};
 use crate::container::{ContainerError, LogLine, LogReader, LogSettings, Selection, Source};
 use crate::io_error::AtPath;
 
@@ -85,10 +84,9 @@ struct Printer {
 
 impl Printer {
     fn new(args: &Args) -> Result<Self, CliError> {
-        let stderr = io::stderr().as_fd().try_clone_to_owned().at("open", "standard error")?;
         Ok(Self {
-            stdout: BufWriter::with_capacity(1 << 16, super::output::raw_stdout()?),
-            stderr: BufWriter::new(File::from(stderr)),
+            stdout: BufWriter::with_capacity(1 << 16, output::raw_stdout()?),
+            stderr: BufWriter::new(output::raw_stderr()?),
             timestamps: args.timestamps,
             details: args.details,
         })

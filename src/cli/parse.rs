@@ -1,6 +1,6 @@
 //! `rbuild parse`: a Dockerfile's syntax tree, for people or for programs.
 
-use std::io::{Read as _, Write as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,8 +10,8 @@ use crate::dockerfile::{Node, Parse};
 use crate::image::{Platform, Reference};
 use crate::io_error::{AtPath as _, IoError};
 
-use super::CliError;
 use super::commands::Global;
+use super::{CliError, output};
 
 /// Shows how a Dockerfile is read
 #[derive(Debug, clap::Args)]
@@ -38,7 +38,7 @@ enum Format {
 pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
     let source = read(&args.file)?;
     let parse = crate::dockerfile::parse(&source);
-    let output = match args.format {
+    let text = match args.format {
         Format::Text => text(&parse),
         Format::Json => {
             let lint = lint(&parse, &NoWorld, &LintOptions { predefined: predefined(), ..LintOptions::default() });
@@ -47,7 +47,7 @@ pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
         }
         Format::Canonical => Report::new(&parse).canonical()?,
     };
-    write(&output)?;
+    output::print_bytes(&text)?;
     match (args.format, &parse.result) {
         (Format::Text, Err(error)) => Err(CliError::new(error.render(&name(&args.file), &source))),
         _ => Ok(ExitCode::SUCCESS),
@@ -95,14 +95,6 @@ fn read(file: &Path) -> Result<Vec<u8>, IoError> {
 
 fn name(file: &Path) -> String {
     if file == Path::new("-") { "Dockerfile".to_owned() } else { file.display().to_string() }
-}
-
-/// A reader that has gone away is no error.
-fn write(output: &[u8]) -> Result<(), IoError> {
-    match std::io::stdout().lock().write_all(output) {
-        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.at("write", "standard output"),
-    }
 }
 
 /// The lines of each instruction, its keyword, flags and arguments, and its heredocs below.

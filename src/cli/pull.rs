@@ -1,6 +1,5 @@
 //! `rbuild pull`
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use super::commands::Global;
@@ -85,7 +84,7 @@ fn one(
 pub(super) fn fetch(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<(), CliError> {
     let repository = Client::new(&Settings::from_environment()?)?.repository(reference).map_err(with_hint)?;
     let options = PullOptions { platform: platform.cloned(), ..PullOptions::default() };
-    let display = transfers::display_on_stderr(Kind::Pull, std::io::stderr().is_terminal());
+    let display = transfers::display_on_stderr(Kind::Pull);
     let pulled = pull(store, &repository, reference, &options, display.as_ref());
     drop(display);
     transfers::tell_mirrors(&repository);

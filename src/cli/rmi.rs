@@ -52,7 +52,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 fn remove(store: &Store, word: &str, removal: Removal) -> Result<String, CliError> {
     let found = match store.find_image(word) {
         Err(crate::store::FindImageError::NotFound { .. }) if removal.force => {
-            eprintln!("no such image: {word}");
+            output::say(format_args!("no such image: {word}"));
             return Ok(String::new());
         }
         found => found?,

@@ -1,12 +1,14 @@
 //! `rbuild save`
 
-use std::io::{BufWriter, IsTerminal as _, stdout};
+use std::io::BufWriter;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::output::Stream;
+use super::progress::work::Work;
 use super::{CliError, output};
-use crate::archive::{NamedImage, SaveFormat, save, save_to_file};
+use crate::archive::{NamedImage, SaveFormat, save, write_file};
 use crate::image::{Platform, Reference, best_match};
 use crate::store::{Store, Tag};
 use crate::transfer::Outgoing;
@@ -26,7 +28,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    if args.output.is_none() && stdout().is_terminal() {
+    if args.output.is_none() && Stream::Output.is_terminal() {
         return Err(CliError::new("cowardly refusing to save to a terminal").hint("use -o, or redirect the output"));
     }
     let store = global.open_store()?;
@@ -43,11 +45,14 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         image.names.sort();
         image.names.dedup();
     }
+    let work = Work::of_bytes(&format!("saving {}", args.images.join(" ")), None);
     match &args.output {
-        Some(path) => save_to_file(&store, &images, SaveFormat::Docker, path)?,
+        Some(path) => {
+            write_file(path, |out| save(&store, &images, SaveFormat::Docker, work.writer(out)).map(drop))?;
+        }
         None => {
             let out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
-            save(&store, &images, SaveFormat::Docker, out)?;
+            save(&store, &images, SaveFormat::Docker, work.writer(out))?;
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::run::{detach_keys, exit_code};
-use super::{CliError, containers};
+use super::{CliError, containers, output};
 use crate::container::{Ahead, Attach, Containers, Entry, Monitor, Session, SignalsKept, Streams, window_size};
 
 /// Start containers that have ended, or were never started
@@ -67,7 +67,7 @@ pub(super) fn start(containers: &Containers, entry: &Entry, monitor: Option<Moni
     let started = monitor.start(containers, &entry.record.id, Attach::default());
     let session = started.map_err(|error| CliError::of_container(error).exit_code(1))?;
     if let Some(warning) = session.warning {
-        eprintln!("rbuild: warning: {warning}");
+        output::say(format_args!("rbuild: warning: {warning}"));
     }
     Ok(())
 }

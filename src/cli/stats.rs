@@ -16,9 +16,6 @@ const PAUSE: Duration = Duration::from_millis(1000);
 /// The same where there is only one answer.
 const SHORT_PAUSE: Duration = Duration::from_millis(250);
 
-/// To the upper left, and all below it cleared.
-const CLEAR: &str = "\x1b[H\x1b[J";
-
 /// Show what containers use
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -71,7 +68,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             .collect();
         let text = listing.render(COLUMNS, &rows)?;
         let clears = !args.no_stream && args.format.is_none();
-        output::print(&if clears { format!("{CLEAR}{text}") } else { text })?;
+        if clears {
+            output::print_over(&text)?
+        } else {
+            output::print(&text)?
+        }
         if args.no_stream {
             return Ok(ExitCode::SUCCESS);
         }

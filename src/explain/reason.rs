@@ -67,7 +67,11 @@ pub enum Reason {
     StepRemoved {
         step: String,
     },
-    /// Something differs that is not remembered.
+    /// It was begun the last time, and not ended.
+    NotFinished,
+    /// Nothing that is compared differs: the key is made in another way now.
+    OtherKeys,
+    /// It was made elsewhere, or so long ago that nothing is kept of it.
     Unknown,
 }
 
@@ -100,7 +104,9 @@ impl fmt::Display for Reason {
             Self::Platform { was, now } => write!(f, "platform was `{was}`, now `{now}`"),
             Self::StepBefore { step } => write!(f, "a step before it changed: {}", shown(step)),
             Self::StepRemoved { step } => write!(f, "a step before it was removed: {}", shown(step)),
-            Self::Unknown => write!(f, "what it was made from before is not remembered"),
+            Self::NotFinished => write!(f, "it was not finished the last time"),
+            Self::OtherKeys => write!(f, "its result was kept by another version of rbuild"),
+            Self::Unknown => write!(f, "it was not built here before, so what changed is not known"),
         }
     }
 }

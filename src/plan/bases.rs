@@ -54,6 +54,7 @@ impl Planner<'_> {
         let lines = self.nodes[index].lines;
         let step = self.add_step(Step {
             name: String::new(),
+            title: String::new(),
             platform: self.shown_platform(index),
             lines,
             ignore_cache: false,
@@ -88,6 +89,7 @@ impl Planner<'_> {
         let lines = self.nodes[index].lines;
         let step = self.add_step(Step {
             name: format!("FROM {}", image.name),
+            title: format!("FROM {}", image.name),
             platform: self.shown_platform(index),
             lines,
             ignore_cache: false,
@@ -122,6 +124,7 @@ impl Planner<'_> {
         let TreeSource::Context(name) = self.context_of(index) else { return StepId(0) };
         let parent = self.add_step(Step {
             name: String::new(),
+            title: String::new(),
             platform: self.shown_platform(index),
             lines: *lines,
             ignore_cache: false,
@@ -131,6 +134,7 @@ impl Planner<'_> {
         let source = CopySource::Path { tree: TreeSource::Context(name), path: "/".to_owned(), unpack: false };
         self.add_step(Step {
             name: format!("FROM {shown}"),
+            title: format!("FROM {shown}"),
             platform: self.shown_platform(index),
             lines: *lines,
             ignore_cache: false,

@@ -10,7 +10,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::expand::Expander;
 use super::stages::{Built, Planner};
 use super::step::{DirectoryStep, Operation, Step, StepId, TreeSource};
-use super::{history, ports, windows};
+use super::{history, ports, title, windows};
 
 /// A stage that is being planned.
 pub(super) struct StageBuilder<'p, 'a> {
@@ -63,6 +63,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         let step = &mut self.planner.steps[self.step.0];
         if step.name.starts_with("FROM ") {
             step.name = format!("{label}{}", step.name);
+            step.title.clone_from(&step.name);
         }
     }
 
@@ -158,8 +159,9 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         let label = self.label(self.position);
         let onbuild = if self.in_trigger { "ONBUILD " } else { "" };
         let name = format!("{label}{onbuild}{shown}");
+        let title = format!("{label}{onbuild}{}", title::with_flags(shown, &instruction.original));
         let platform = self.planner.shown_platform(self.index);
-        let step = Step { name, platform, lines: instruction.lines, ignore_cache: self.ignore_cache, operation };
+        let step = Step { name, title, platform, lines: instruction.lines, ignore_cache: self.ignore_cache, operation };
         self.step = self.planner.add_step(step);
     }
 

@@ -24,6 +24,7 @@ mod stages;
 mod step;
 #[cfg(test)]
 mod tests;
+mod title;
 mod windows;
 
 pub use changes::{ChangeError, apply_changes};

@@ -38,8 +38,10 @@ pub struct PlannedImage {
 
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// How it is shown: `[build 2/5] RUN make`.
+    /// What it is known by from build to build: `[build 2/5] RUN make`.
     pub name: String,
+    /// How it is shown: the same with the instruction's flags.
+    pub title: String,
     /// What it is executed for, where a build has several platforms.
     pub platform: Option<Platform>,
     pub lines: Lines,

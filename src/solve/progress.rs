@@ -45,6 +45,17 @@ pub enum TaskEvent<'a> {
     Failed { task: &'a str, message: &'a str },
 }
 
+impl<'a> TaskEvent<'a> {
+    /// What the task is known by.
+    pub fn task(&self) -> &'a str {
+        match *self {
+            Self::Started { task } | Self::Note { task, .. } | Self::Done { task, .. } | Self::Failed { task, .. } => {
+                task
+            }
+        }
+    }
+}
+
 /// Whoever shows it; called from several threads.
 pub trait Progress: Sync {
     fn event(&self, event: Event<'_>);

@@ -12,4 +12,5 @@ mod machine;
 mod builds;
 mod commands;
 mod fixtures_work;
+mod output;
 mod volumes;

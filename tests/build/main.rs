@@ -15,6 +15,7 @@ mod mounts;
 mod odd_files;
 mod outputs;
 mod platforms;
+mod progress;
 mod rules;
 mod side_by_side;
 mod squash;

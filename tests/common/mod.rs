@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
+#[path = "screen.rs"]
+pub mod screen;
 #[path = "small_disk.rs"]
 pub mod small_disk;
 #[path = "../support/mod.rs"]
@@ -250,6 +252,10 @@ impl Answer {
 
     pub fn stdout_bytes(&self) -> &[u8] {
         &self.output.stdout
+    }
+
+    pub fn stderr_bytes(&self) -> &[u8] {
+        &self.output.stderr
     }
 
     pub fn stderr(&self) -> String {

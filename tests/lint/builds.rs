@@ -14,7 +14,7 @@ fn warnings_stand_at_the_end_once() {
     assert!(stderr.ends_with(expected), "{stderr}");
     assert_eq!(stderr.matches("LegacyKeyValueFormat").count(), 1);
     let cached = rbuild.builds(&["-t", "named"]);
-    assert!(cached.contains("named named:latest\n") && cached.ends_with(expected), "{cached}");
+    assert!(cached.contains("built named:latest ") && cached.ends_with(expected), "{cached}");
 }
 
 #[test]

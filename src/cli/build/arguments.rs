@@ -47,8 +47,8 @@ pub struct Args {
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::pair)]
     labels: Vec<String>,
     /// How progress is shown
-    #[arg(long, value_enum, default_value_t, value_name = "MODE")]
-    pub(super) progress: ProgressMode,
+    #[arg(long, value_enum, value_name = "MODE")]
+    pub(super) progress: Option<ProgressMode>,
     /// Print nothing but the image's ID
     #[arg(short, long)]
     pub(super) quiet: bool,

@@ -6,18 +6,19 @@ mod call;
 mod outputs;
 mod settled;
 pub(super) mod values;
-mod warnings;
+pub(super) mod warnings;
 
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::CliError;
 use super::commands::Global;
-use super::progress::{self, ProgressMode};
+use super::image_info::layer_size;
+use super::progress::{Built, BuiltImage, Display, ProgressMode};
 use super::pull::with_hint;
+use super::{CliError, output};
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
-use crate::image::Descriptor;
+use crate::image::{Descriptor, Reference};
 use crate::registry::Pushed;
 use crate::rights;
 use crate::solve::Cancellation;
@@ -30,30 +31,40 @@ pub use arguments::Args;
 const INTERRUPTED: u8 = 130;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let mode = ProgressMode::wanted(args.progress, args.quiet)?;
     let options = args.options()?;
     let call = args.call()?;
     let store = global.open_store()?;
     if let Some(call) = call {
         return call.run(&store, &options);
     }
-    let quiet = args.quiet || args.progress == ProgressMode::Quiet;
-    let observer = progress::observer(if quiet { ProgressMode::Quiet } else { args.progress });
+    let display = Display::new(mode);
     let cancellation = Arc::new(Cancellation::default());
     cancel_on_interrupt(&cancellation)?;
-    let built = build::build(&store, &options, observer.as_ref(), &cancellation);
+    let built = build::build(&store, &options, &display, &cancellation);
     if built.is_err() && !cancellation.is_cancelled() {
         // It may be for want of them.
         rights::need();
     }
-    drop(observer);
-    let result = built.map_err(build_error)?;
+    let result = match built.map_err(build_error) {
+        Ok(result) => result,
+        Err(error) => {
+            display.failed(error.message());
+            let is_for_programs = mode == ProgressMode::RawJson;
+            return Err(if is_for_programs { error.in_words_of_buildx() } else { error });
+        }
+    };
     if result.made_layers
         && let Err(error) = store::sync_in_background(store.root(), global.max_store)
     {
-        eprintln!("warning: what was built would not survive a power loss: {error}");
+        output::say(format_args!("warning: what was built would not survive a power loss: {error}"));
     }
     report(&args, &store, &options, &result)?;
-    announce(&store, &options, &result, quiet)?;
+    if !mode.is_silent() {
+        display.built(&built_of(&store, &options, &result));
+    } else if mode == ProgressMode::Quiet {
+        output::print(&format!("{}\n", identity(&store, &result)?))?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
@@ -64,6 +75,7 @@ fn build_error(error: BuildError) -> CliError {
             CliError::new(format!("{message}\n\n{}", findings.excerpts().join("\n\n")))
         }
         BuildError::Registry(error) => with_hint(error),
+        BuildError::Located(located) => CliError::new(located.text).printed(located.printed),
         other => other.into(),
     }
 }
@@ -127,26 +139,20 @@ fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Resu
     Ok(serde_json::Value::Object(facts))
 }
 
-/// Tells what was made, and what the lint has to say of it.
-fn announce(store: &Store, options: &BuildOptions, result: &BuildResult, quiet: bool) -> Result<(), CliError> {
-    if quiet {
-        println!("{}", identity(store, result)?);
-        return Ok(());
+/// What was made, to be told.
+fn built_of(store: &Store, options: &BuildOptions, result: &BuildResult) -> Built {
+    let pushed = result.pushed.iter();
+    let pushed = pushed.map(|pushed| format!("{} with the digest {}", pushed.name.familiar(), pushed.digest)).collect();
+    if !options.keep {
+        return Built { pushed, ..Built::default() };
     }
-    for pushed in &result.pushed {
-        eprintln!("pushed {} with the digest {}", pushed.name.familiar(), pushed.digest);
-    }
-    if options.keep {
-        for image in &result.images {
-            let platform = if result.is_index() { format!(" for {}", image.platform) } else { String::new() };
-            eprintln!("built {}{platform}", image.id.short());
-        }
-        for tag in &options.tags {
-            eprintln!("named {}", tag.familiar());
-        }
-    }
-    warnings::print(&result.findings);
-    Ok(())
+    let images = result.images.iter().map(|image| BuiltImage {
+        id: image.id.to_string(),
+        short_id: image.id.short().to_string(),
+        platform: result.is_index().then(|| image.platform.to_string()),
+        size: image.config.rootfs.diff_ids.iter().map(|diff_id| layer_size(store, diff_id)).sum(),
+    });
+    Built { images: images.collect(), names: options.tags.iter().map(Reference::familiar).collect(), pushed }
 }
 
 fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::io_error::IoError {
@@ -166,12 +172,14 @@ fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError>
     std::thread::spawn(move || {
         for (count, _) in signals.forever().enumerate() {
             if count > 0 {
+                output::area::leave();
                 std::process::exit(i32::from(INTERRUPTED));
             }
             cancellation.cancel();
             std::thread::spawn(|| {
                 std::thread::sleep(GRACE);
-                eprintln!("error: the build was cancelled");
+                output::area::leave();
+                output::say("error: the build was cancelled");
                 std::process::exit(i32::from(INTERRUPTED));
             });
         }

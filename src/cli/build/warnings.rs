@@ -1,8 +1,7 @@
 //! What the lint says at the end of a build.
 
-use std::io::{IsTerminal as _, Write as _};
-
 use crate::build::Findings;
+use crate::cli::output::{self, Style};
 
 /// Shows the warnings, once, on standard error.
 pub fn print(findings: &Findings) {
@@ -11,12 +10,9 @@ pub fn print(findings: &Findings) {
         1 => "1 warning:".to_owned(),
         count => format!("{count} warnings:"),
     };
-    let heading = if std::io::stderr().is_terminal() { format!("\u{1b}[33m{heading}\u{1b}[0m") } else { heading };
-    let mut text = format!("\n{heading}\n");
+    output::say("");
+    output::say_styled(Style::Yellow, heading);
     for excerpt in findings.excerpts() {
-        text.push_str(&excerpt);
-        text.push_str("\n\n");
+        output::say(format_args!("{excerpt}\n"));
     }
-    // Nobody may be there to read it.
-    let _ = std::io::stderr().lock().write_all(text.as_bytes());
 }

@@ -34,18 +34,18 @@ pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
             Ok(true) => return succeeded(),
             Ok(false) => {}
             // What is kept is right no longer: the user is asked.
-            Err(error) if stdin().is_terminal() => eprintln!("warning: {error}"),
+            Err(error) if stdin().is_terminal() => output::say(format_args!("warning: {error}")),
             Err(error) => return Err(with_hint(error)),
         }
     }
     if args.password.is_some() {
-        eprintln!("warning: a password in the arguments can be read by others; --password-stdin is safer");
+        output::say("warning: a password in the arguments can be read by others; --password-stdin is safer");
     }
     let user = user(&args, &settings, host)?;
     let password = password(&args)?;
     let outcome = login(&settings, host, &user, &password).map_err(with_hint)?;
     if let Some(path) = outcome.plain_text {
-        eprintln!("warning: the credentials are kept unencrypted in `{}`", path.display());
+        output::say(format_args!("warning: the credentials are kept unencrypted in `{}`", path.display()));
     }
     succeeded()
 }

@@ -1,11 +1,11 @@
 //! Questions to whoever sits at the terminal.
 
 use std::fs::File;
-use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _, stdin};
+use std::io::{BufRead as _, IsTerminal as _, Read as _, stdin};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use crate::cli::CliError;
+use crate::cli::{CliError, output};
 
 /// As a shell gives it for a program that was interrupted.
 const INTERRUPTED: u8 = 130;
@@ -20,7 +20,7 @@ pub fn line(question: &str) -> Result<String, CliError> {
     if !stdin().is_terminal() {
         return Err(no_terminal());
     }
-    eprint!("{question}");
+    output::ask(question);
     let mut answer = String::new();
     stdin().lock().read_line(&mut answer)?;
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
@@ -31,12 +31,11 @@ pub fn secret(question: &str) -> Result<String, CliError> {
     if !stdin().is_terminal() {
         return Err(no_terminal());
     }
-    eprint!("{question}");
-    std::io::stderr().flush()?;
+    output::ask(question);
     let silence = Silence::begin()?;
     let answer = read_typed(&silence.terminal);
     drop(silence);
-    eprintln!();
+    output::say("");
     answer
 }
 

@@ -3,13 +3,14 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use super::{End, Shown};
 use crate::build::Observer;
 use crate::plan::{Plan, StepId};
 use crate::rights;
 use crate::solve::{Event, Progress, TaskEvent};
 
 pub struct HeldBack {
-    shown: Box<dyn Observer>,
+    shown: Box<dyn Shown>,
     held: Mutex<Vec<Held>>,
 }
 
@@ -20,7 +21,7 @@ enum Held {
 }
 
 impl HeldBack {
-    pub fn new(shown: Box<dyn Observer>) -> Self {
+    pub fn new(shown: Box<dyn Shown>) -> Self {
         Self { shown, held: Mutex::default() }
     }
 
@@ -53,14 +54,15 @@ impl Observer for HeldBack {
     }
 }
 
-impl Drop for HeldBack {
-    fn drop(&mut self) {
-        for held in self.held.get_mut().unwrap_or_else(PoisonError::into_inner).drain(..) {
+impl Shown for HeldBack {
+    fn end(&self, end: &End<'_>) {
+        for held in self.held.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             match held {
                 Held::Planned(plan) => self.shown.planned(&plan),
                 Held::Cached(step) => self.shown.event(Event::Cached { step }),
                 Held::Warning(text) => self.shown.warn(&text),
             }
         }
+        self.shown.end(end);
     }
 }

@@ -1,11 +1,13 @@
 //! A line for each thing that happens, in the form that BuildKit's plain progress has: `#5 [2/3] RUN make`.
 
 use std::collections::HashMap;
-use std::io::Write as _;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
+use super::lines::{Line, Lines, Long};
+use super::{End, Shown};
 use crate::build::Observer;
+use crate::cli::output::{self, Stream, one_line};
 use crate::cli::transfers::{self, Kind};
 use crate::explain::in_words;
 use crate::plan::{Plan, StepId};
@@ -25,8 +27,36 @@ struct State {
     begun: HashMap<StepId, Instant>,
     /// The numbers of what is done beside the steps.
     tasks: HashMap<String, usize>,
-    /// What a step wrote without ending its line yet.
-    unfinished: HashMap<StepId, Vec<u8>>,
+    /// What steps write.
+    lines: HashMap<StepId, Lines>,
+}
+
+/// What is ready to be written.
+#[derive(Default)]
+struct Ready(Vec<u8>);
+
+impl Ready {
+    /// A line about the thing with that number.
+    fn line(&mut self, number: usize, text: &str) {
+        self.0.extend_from_slice(format!("#{number} {}\n", text.replace('\n', " ")).as_bytes());
+    }
+
+    /// A line that a step wrote: as it is, unless a terminal gets it.
+    fn printed(&mut self, number: usize, seconds: f64, line: Line<'_>) {
+        self.0.extend_from_slice(format!("#{number} {seconds:.3} ").as_bytes());
+        match Stream::Error.is_terminal() {
+            true => self.0.extend_from_slice(line.shown().as_bytes()),
+            false => self.0.extend_from_slice(line.bytes),
+        }
+        self.0.push(b'\n');
+    }
+
+    /// What rbuild itself says of names from elsewhere.
+    fn write(self) {
+        if !self.0.is_empty() {
+            output::say_prepared(&self.0);
+        }
+    }
 }
 
 impl Plain {
@@ -39,120 +69,108 @@ impl Plain {
     }
 }
 
+/// A name on one line, which a terminal may have.
+fn safe(text: &str) -> String {
+    if Stream::Error.is_terminal() { one_line(text) } else { text.to_owned() }
+}
+
 impl State {
     /// The step's number; announces the step when it is new.
-    fn number(&mut self, step: StepId, out: &mut Vec<u8>) -> usize {
+    fn number(&mut self, step: StepId, ready: &mut Ready) -> usize {
         let next = self.numbers.len() + self.tasks.len() + 1;
         let number = *self.numbers.entry(step).or_insert(next);
         if number == next {
-            let name = self.names.get(step.0).map_or("", String::as_str);
-            let _ = writeln!(out, "#{number} {}", one_line(name));
+            ready.line(number, &safe(self.names.get(step.0).map_or("", String::as_str)));
         }
         number
     }
 
     /// The task's number; announces the task when it is new.
-    fn task_number(&mut self, task: &str, out: &mut Vec<u8>) -> usize {
+    fn task_number(&mut self, task: &str, ready: &mut Ready) -> usize {
         let next = self.numbers.len() + self.tasks.len() + 1;
         let number = *self.tasks.entry(task.to_owned()).or_insert(next);
         if number == next {
-            let _ = writeln!(out, "#{number} {task}");
+            ready.line(number, &safe(task));
         }
         number
     }
 
-    fn output(&mut self, step: StepId, bytes: &[u8], out: &mut Vec<u8>) {
-        let number = self.number(step, out);
-        let seconds = self.begun.get(&step).map_or(0.0, |begun| begun.elapsed().as_secs_f64());
-        let mut text = self.unfinished.remove(&step).unwrap_or_default();
-        text.extend_from_slice(bytes);
-        let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |position| position + 1);
-        for line in text[..end].split_inclusive(|byte| *byte == b'\n') {
-            let _ = write!(out, "#{number} {seconds:.3} ");
-            out.extend_from_slice(line);
-        }
-        if end < text.len() {
-            self.unfinished.insert(step, text.split_off(end));
-        }
+    fn output(&mut self, step: StepId, bytes: &[u8], ready: &mut Ready) {
+        let (number, seconds) = (self.number(step, ready), self.seconds(step));
+        let lines = self.lines.entry(step).or_insert_with(|| match Stream::Error.is_terminal() {
+            true => Lines::for_terminal(),
+            false => Lines::for_file(Long::Split),
+        });
+        lines.push(bytes, |line| ready.printed(number, seconds, line));
     }
 
-    fn end_line(&mut self, step: StepId, out: &mut Vec<u8>) {
-        if self.unfinished.contains_key(&step) {
-            self.output(step, b"\n", out);
+    /// The step has ended: what it wrote last is told, and then how it ended.
+    fn end(&mut self, step: StepId, ending: &str, ready: &mut Ready) {
+        let (number, seconds) = (self.number(step, ready), self.seconds(step));
+        if let Some(mut lines) = self.lines.remove(&step) {
+            lines.finish(|line| ready.printed(number, seconds, line));
         }
+        ready.line(number, ending);
+    }
+
+    fn seconds(&self, step: StepId) -> f64 {
+        self.begun.get(&step).map_or(0.0, |begun| begun.elapsed().as_secs_f64())
     }
 }
 
 impl Progress for Plain {
     fn event(&self, event: Event<'_>) {
         let mut state = self.lock();
-        let mut out = Vec::new();
+        let mut ready = Ready::default();
         match event {
             Event::Started { step, why } => {
                 state.begun.insert(step, Instant::now());
-                let number = state.number(step, &mut out);
+                let number = state.number(step, &mut ready);
                 if !why.is_empty() {
-                    let _ = writeln!(out, "#{number} why: {}", one_line(&in_words(why)));
+                    ready.line(number, &format!("why: {}", safe(&in_words(why))));
                 }
             }
-            Event::Cached { step } => {
-                let number = state.number(step, &mut out);
-                let _ = writeln!(out, "#{number} CACHED\n");
-            }
-            Event::Output { step, bytes } => state.output(step, bytes, &mut out),
-            Event::Done { step, took } => {
-                state.end_line(step, &mut out);
-                let number = state.number(step, &mut out);
-                let _ = writeln!(out, "#{number} DONE {:.1}s\n", took.as_secs_f64());
-            }
+            Event::Cached { step } => state.end(step, "CACHED", &mut ready),
+            Event::Output { step, bytes } => state.output(step, bytes, &mut ready),
+            Event::Done { step, took } => state.end(step, &format!("DONE {:.1}s", took.as_secs_f64()), &mut ready),
             Event::Failed { step, took } => {
-                state.end_line(step, &mut out);
-                let number = state.number(step, &mut out);
-                let _ = writeln!(out, "#{number} ERROR after {:.1}s\n", took.as_secs_f64());
+                state.end(step, &format!("ERROR after {:.1}s", took.as_secs_f64()), &mut ready);
             }
-            Event::Canceled { step } => {
-                state.end_line(step, &mut out);
-                let number = state.number(step, &mut out);
-                let _ = writeln!(out, "#{number} CANCELED\n");
-            }
+            Event::Canceled { step } => state.end(step, "CANCELED", &mut ready),
         }
-        // Nobody may be there to read it; the build goes on.
-        let _ = std::io::stderr().lock().write_all(&out);
+        ready.write();
     }
 
     fn task(&self, event: TaskEvent<'_>) {
         let mut state = self.lock();
-        let mut out = Vec::new();
-        let (TaskEvent::Started { task }
-        | TaskEvent::Note { task, .. }
-        | TaskEvent::Done { task, .. }
-        | TaskEvent::Failed { task, .. }) = event;
-        let number = state.task_number(task, &mut out);
-        let _ = match event {
-            TaskEvent::Started { .. } => Ok(()),
-            TaskEvent::Note { text, .. } => writeln!(out, "#{number} {text}"),
-            TaskEvent::Done { took, .. } => writeln!(out, "#{number} DONE {:.1}s\n", took.as_secs_f64()),
-            TaskEvent::Failed { message, .. } => writeln!(out, "#{number} ERROR: {message}\n"),
-        };
-        let _ = std::io::stderr().lock().write_all(&out);
+        let mut ready = Ready::default();
+        let number = state.task_number(event.task(), &mut ready);
+        match event {
+            TaskEvent::Started { .. } => {}
+            TaskEvent::Note { text, .. } => ready.line(number, &safe(text)),
+            TaskEvent::Done { took, .. } => ready.line(number, &format!("DONE {:.1}s", took.as_secs_f64())),
+            TaskEvent::Failed { message, .. } => ready.line(number, &format!("ERROR: {}", safe(message))),
+        }
+        ready.write();
     }
 
     fn warn(&self, text: &str) {
-        eprintln!("warning: {text}");
+        output::say(format_args!("warning: {text}"));
     }
 }
 
 impl Observer for Plain {
     fn transfers(&self) -> Box<dyn registry::Progress> {
-        transfers::display_on_stderr(Kind::Push, false)
+        transfers::lines_on_stderr(Kind::Push)
     }
 
     fn planned(&self, plan: &Plan) {
-        self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
+        self.lock().names = plan.steps.iter().map(|step| step.title.clone()).collect();
     }
 }
 
-/// A name over several lines in one.
-pub(super) fn one_line(name: &str) -> String {
-    name.replace('\n', " ")
+impl Shown for Plain {
+    fn end(&self, end: &End<'_>) {
+        end.say();
+    }
 }

@@ -1,144 +1,176 @@
-//! A live display: finished steps scroll by, running ones stay below with their time and the last lines they wrote.
+//! A live display: every step on a line of its own, redrawn while the build runs, and left as it ended.
 
-use std::collections::BTreeMap;
-use std::fmt::Write as _;
-use std::sync::{Mutex, MutexGuard};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-
-use super::plain::one_line;
+use super::layout::{self, Room};
+use super::model::Model;
+use super::{End, Shown};
 use crate::build::Observer;
-use crate::cli::transfers::{self, Kind};
-use crate::explain::{Reason, in_words};
-use crate::plan::{Plan, StepId};
+use crate::cli::output::{Stream, area, colours_are_wanted, one_line};
+use crate::cli::transfers::{self, Blobs, Kind};
+use crate::digest::BlobDigest;
+use crate::plan::Plan;
 use crate::registry;
 use crate::solve::{Event, Progress, TaskEvent};
 
-/// How many lines of a running step's output are shown.
-const SHOWN_LINES: usize = 6;
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 
+/// Where lines go that nobody sees on a screen.
+const WIDE: usize = 120;
+
 pub struct Terminal {
-    bars: MultiProgress,
+    shared: Arc<Shared>,
+    /// Draws; nothing where a terminal can't be drawn on: steps are told of when they end then.
+    painter: Mutex<Option<JoinHandle<()>>>,
+    is_live: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
     state: Mutex<State>,
+    changed: Condvar,
 }
 
-#[derive(Default)]
+#[derive(Debug)]
 struct State {
-    names: Vec<String>,
-    running: BTreeMap<StepId, Running>,
+    model: Model,
+    /// Lines that stay, and were not written yet.
+    above: Vec<String>,
+    is_over: bool,
 }
 
-struct Running {
-    bar: ProgressBar,
-    begun: Instant,
-    lines: Vec<String>,
-    unfinished: Vec<u8>,
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Draws until the build is over.
+    fn paint(&self) {
+        let mut state = self.lock();
+        loop {
+            let waited = self.changed.wait_timeout(state, REDRAW_EVERY).unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if state.is_over {
+                return;
+            }
+            let above = std::mem::take(&mut state.above);
+            let lines = layout::frame(&state.model, room());
+            area::draw(Stream::Error, &above, &lines);
+        }
+    }
+}
+
+fn room() -> Room {
+    let size = area::size(Stream::Error);
+    let is_terminal = Stream::Error.is_terminal();
+    let columns = if is_terminal { size.columns.saturating_sub(1).max(1) } else { WIDE };
+    Room { rows: size.rows, columns, colours: is_terminal && colours_are_wanted() }
 }
 
 impl Terminal {
     pub fn new() -> Self {
-        Self { bars: MultiProgress::new(), state: Mutex::default() }
+        let state = State { model: Model::new(), above: Vec::new(), is_over: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
+        let is_live = Stream::Error.is_terminal() && !area::is_simple();
+        let painter = is_live.then(|| {
+            let shared = Arc::clone(&shared);
+            std::thread::spawn(move || shared.paint())
+        });
+        Self { shared, painter: Mutex::new(painter), is_live }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-    }
-
-    fn start(&self, state: &mut State, step: StepId, why: &[Reason]) {
-        let bar = self.bars.add(ProgressBar::new_spinner());
-        let style = ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
-        let name = shown(&state.names, step);
-        let begun = Instant::now();
-        bar.set_style(style);
-        bar.set_message(format!(" => {name}"));
-        bar.enable_steady_tick(REDRAW_EVERY);
-        if !why.is_empty() && *why != [Reason::FirstTime] {
-            self.line(&format!(" => {name}: {}", one_line(&in_words(why))));
+    /// Where nothing is drawn, what has ended is told now.
+    fn tell_ending(&self, state: &State, place: usize) {
+        let item = &state.model.items[place];
+        if !self.is_live && !item.is_running() {
+            area::draw(Stream::Error, &[layout::line_of(item, room())], &[]);
         }
-        state.running.insert(step, Running { bar, begun, lines: Vec::new(), unfinished: Vec::new() });
-    }
-
-    fn end(&self, state: &mut State, step: StepId, mark: &str) {
-        if let Some(running) = state.running.remove(&step) {
-            running.bar.finish_and_clear();
-            self.bars.remove(&running.bar);
-        }
-        self.line(&format!(" => {mark}{}", shown(&state.names, step)));
-    }
-
-    fn line(&self, text: &str) {
-        // Nobody may be there to read it; the build goes on.
-        let _ = self.bars.println(text);
-    }
-}
-
-impl Default for Terminal {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Running {
-    fn output(&mut self, name: &str, bytes: &[u8]) {
-        self.unfinished.extend_from_slice(bytes);
-        while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.unfinished.drain(..=end).collect();
-            let text = String::from_utf8_lossy(&line);
-            self.lines.push(text.trim_end().rsplit('\r').next().unwrap_or_default().to_owned());
-        }
-        let from = self.lines.len().saturating_sub(SHOWN_LINES);
-        self.lines.drain(..from);
-        let mut message = format!(" => {name} {:.1}s", self.begun.elapsed().as_secs_f64());
-        for line in &self.lines {
-            let _ = write!(message, "\n => => # {line}");
-        }
-        self.bar.set_message(message);
     }
 }
 
 impl Progress for Terminal {
     fn event(&self, event: Event<'_>) {
-        let mut state = self.lock();
-        match event {
-            Event::Started { step, why } => self.start(&mut state, step, why),
-            Event::Cached { step } => self.end(&mut state, step, "CACHED "),
-            Event::Output { step, bytes } => {
-                let name = shown(&state.names, step);
-                if let Some(running) = state.running.get_mut(&step) {
-                    running.output(&name, bytes);
-                }
-            }
-            Event::Done { step, took } => self.end(&mut state, step, &format!("DONE {:.1}s ", took.as_secs_f64())),
-            Event::Failed { step, took } => self.end(&mut state, step, &format!("ERROR {:.1}s ", took.as_secs_f64())),
-            Event::Canceled { step } => self.end(&mut state, step, "CANCELED "),
+        let mut state = self.shared.lock();
+        let place = state.model.step(&event);
+        if !matches!(event, Event::Output { .. }) {
+            self.tell_ending(&state, place);
         }
     }
 
     fn task(&self, event: TaskEvent<'_>) {
-        match event {
-            TaskEvent::Started { .. } | TaskEvent::Note { .. } => {}
-            TaskEvent::Done { task, took } => self.line(&format!(" => DONE {:.1}s {task}", took.as_secs_f64())),
-            TaskEvent::Failed { task, message } => self.line(&format!(" => ERROR {task}: {message}")),
-        }
+        let mut state = self.shared.lock();
+        let place = state.model.task(&event);
+        self.tell_ending(&state, place);
     }
 
     fn warn(&self, text: &str) {
-        self.line(&format!("warning: {text}"));
+        let line = format!("warning: {}", one_line(text));
+        match self.is_live {
+            true => self.shared.lock().above.push(line),
+            false => area::draw(Stream::Error, &[line], &[]),
+        }
     }
 }
 
 impl Observer for Terminal {
     fn transfers(&self) -> Box<dyn registry::Progress> {
-        transfers::display_on_stderr(Kind::Push, true)
+        if !self.is_live {
+            return transfers::lines_on_stderr(Kind::Push);
+        }
+        self.shared.lock().model.pushed = Some(Blobs::new(Kind::Push));
+        Box::new(Pushing(Arc::clone(&self.shared)))
     }
 
     fn planned(&self, plan: &Plan) {
-        self.lock().names = plan.steps.iter().map(|step| step.name.clone()).collect();
+        self.shared.lock().model.plan(plan);
     }
 }
 
-fn shown(names: &[String], step: StepId) -> String {
-    one_line(names.get(step.0).map_or("", String::as_str))
+impl Shown for Terminal {
+    /// Leaves each step on its line, as it ended.
+    fn end(&self, end: &End<'_>) {
+        self.stop();
+        if self.is_live {
+            let mut state = self.shared.lock();
+            let mut above = std::mem::take(&mut state.above);
+            state.model.stop();
+            above.extend(state.model.items.iter().map(|item| layout::line_of(item, room())));
+            if let Some(pushed) = &state.model.pushed {
+                above.extend(pushed.lines(room().columns, usize::MAX));
+            }
+            area::draw(Stream::Error, &above, &[]);
+        }
+        end.say();
+    }
+}
+
+impl Terminal {
+    fn stop(&self) {
+        self.shared.lock().is_over = true;
+        self.shared.changed.notify_all();
+        let painter = self.painter.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(painter) = painter {
+            // It has no way to fail.
+            let _ = painter.join();
+        }
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Blobs on their way to a registry.
+struct Pushing(Arc<Shared>);
+
+impl registry::Progress for Pushing {
+    fn event(&self, blob: &BlobDigest, event: registry::Event<'_>) {
+        if let Some(pushed) = &mut self.0.lock().model.pushed {
+            pushed.event(blob, event);
+        }
+    }
 }

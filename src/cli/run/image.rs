@@ -1,7 +1,7 @@
 //! The image that a container is made from: looked up, or pulled first.
 
 use super::arguments::{ContainerArgs, Pull};
-use crate::cli::{CliError, image_info};
+use crate::cli::{CliError, image_info, output};
 use crate::container::Image;
 use crate::snapshot::Stack;
 use crate::store::{FindImageError, Store};
@@ -15,7 +15,7 @@ pub(super) fn find_image(store: &Store, args: &ContainerArgs) -> Result<Image, C
     let found = match store.find_image(&args.image) {
         Err(FindImageError::NotFound { .. }) if program.pull == Pull::Missing => {
             if !program.quiet {
-                eprintln!("Unable to find image '{}' locally", args.image);
+                output::say(format_args!("Unable to find image '{}' locally", args.image));
             }
             fetch(store, args)?;
             store.find_image(&args.image)?

@@ -70,7 +70,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let signals = if args.detach { None } else { Some(SignalsKept::new()?) };
     let session = monitor.start(&containers, &entry.record.id, attach).map_err(CliError::of_container)?;
     if let Some(warning) = &session.warning {
-        eprintln!("rbuild: warning: {warning}");
+        output::say(format_args!("rbuild: warning: {warning}"));
     }
     let Some(signals) = signals else {
         output::print(&format!("{}\n", entry.record.id))?;
@@ -84,12 +84,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 pub(super) fn exit_code(left: &Left) -> ExitCode {
     match left {
         Left::Detached => {
-            eprintln!("read escape sequence");
+            output::say("read escape sequence");
             ExitCode::SUCCESS
         }
         Left::Ended(ending) => {
             if ending.out_of_memory {
-                eprintln!("rbuild: the container reached its memory limit, and a process of it was killed");
+                output::say("rbuild: the container reached its memory limit, and a process of it was killed");
             }
             ExitCode::from(ending.exit_code)
         }
@@ -114,7 +114,7 @@ pub(super) fn make(args: &ContainerArgs, detach: bool, global: &Global) -> Resul
         return Err(not_run(CliError::new(text).hint("remove it, or name another")));
     }
     if options.host.network_mode == "host" && (args.network.publish_all || !args.network.publish.is_empty()) {
-        eprintln!("rbuild: warning: published ports are discarded when using host network mode");
+        output::say("rbuild: warning: published ports are discarded when using host network mode");
     }
     let store = global.open_store().map_err(not_run)?;
     let image = image::find_image(&store, args).map_err(not_run)?;

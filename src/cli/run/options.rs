@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{ContainerArgs, Health, Resources};
 use super::{devices, modes, mounts, network, ports, values};
-use crate::cli::CliError;
+use crate::cli::{CliError, output};
 use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
 use crate::image::Healthcheck;
 use crate::runtime::Runtime;
@@ -82,7 +82,7 @@ impl ContainerArgs {
         let found = Runtime::find(self.program.runtime.as_deref().unwrap_or_default());
         let found = found.map_err(|error| CliError::of_container(error.into()))?;
         if let Some(warning) = found.as_ref().and_then(Runtime::warning) {
-            eprintln!("rbuild: warning: {warning}");
+            output::say(format_args!("rbuild: warning: {warning}"));
         }
         Ok(found.map(|runtime| runtime.lasting_name()).unwrap_or_default())
     }

@@ -1,7 +1,7 @@
 //! A line for each thing that happens to a layer, in docker's words.
 
 use crate::cli::format::truncate_id;
-use crate::cli::output;
+use crate::cli::output::{self, Stream};
 use crate::digest::BlobDigest;
 use crate::registry::{Event, Progress};
 
@@ -12,13 +12,6 @@ pub struct Lines {
     stream: Stream,
 }
 
-/// Where lines go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stream {
-    Output,
-    Error,
-}
-
 impl Lines {
     pub fn new(kind: Kind, stream: Stream) -> Self {
         Self { kind, stream }
@@ -26,7 +19,7 @@ impl Lines {
 
     fn say(&self, line: &str) {
         match self.stream {
-            Stream::Error => eprintln!("{line}"),
+            Stream::Error => output::say(line),
             // A closed pipe is no reason to stop.
             Stream::Output => drop(output::print(&format!("{line}\n"))),
         }

@@ -1,16 +1,17 @@
 //! What is shown while images are transferred: docker's lines, bars on a terminal, or nothing.
 
 mod bars;
+mod blobs;
 mod lines;
 
-use std::io::IsTerminal as _;
-
-use indicatif::ProgressDrawTarget;
-
+use super::output::{self, Stream, area};
 use crate::registry::{Progress, Repository, Silent};
 
+pub use blobs::{Blobs, bar, measured};
+pub use lines::words;
+
 use bars::Bars;
-use lines::{Lines, Stream};
+use lines::Lines;
 
 /// What the transfer is, which decides the words and where they go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,28 +23,33 @@ pub enum Kind {
 /// The display for a transfer that is a command's own work: docker shows it on standard output. It ends when it is
 /// dropped.
 pub fn display(kind: Kind, quiet: bool) -> Box<dyn Progress> {
-    match (quiet, std::io::stdout().is_terminal()) {
-        (true, _) => Box::new(Silent),
-        (false, true) => Box::new(Bars::new(kind, ProgressDrawTarget::stdout())),
-        (false, false) => Box::new(Lines::new(kind, Stream::Output)),
-    }
+    if quiet { Box::new(Silent) } else { display_on(kind, Stream::Output) }
 }
 
 /// The same for what a command needs on the way: what it prints itself stays apart.
-pub fn display_on_stderr(kind: Kind, is_live: bool) -> Box<dyn Progress> {
-    match is_live {
-        true => Box::new(Bars::new(kind, ProgressDrawTarget::stderr())),
-        false => Box::new(Lines::new(kind, Stream::Error)),
+pub fn display_on_stderr(kind: Kind) -> Box<dyn Progress> {
+    display_on(kind, Stream::Error)
+}
+
+/// A line for each thing that happens, wherever they go.
+pub fn lines_on_stderr(kind: Kind) -> Box<dyn Progress> {
+    Box::new(Lines::new(kind, Stream::Error))
+}
+
+fn display_on(kind: Kind, stream: Stream) -> Box<dyn Progress> {
+    match stream.is_terminal() && !area::is_simple() {
+        true => Box::new(Bars::new(kind, stream)),
+        false => Box::new(Lines::new(kind, stream)),
     }
 }
 
 /// Says which mirror served, and what became of those that were passed over.
 pub fn tell_mirrors(repository: &Repository) {
     for failure in repository.take_mirror_failures() {
-        eprintln!("warning: mirror {failure}");
+        output::say(format_args!("warning: mirror {failure}"));
     }
     if let Some(mirror) = repository.served_by_mirror() {
-        eprintln!("{} was served by the mirror {mirror}", repository.name());
+        output::say(format_args!("{} was served by the mirror {mirror}", repository.name()));
     }
 }
 

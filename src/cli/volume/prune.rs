@@ -6,6 +6,7 @@ use super::list::used;
 use crate::cli::commands::Global;
 use crate::cli::filters::Filters;
 use crate::cli::format::human_size;
+use crate::cli::progress::work::Work;
 use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, output};
 use crate::container::{Containers, tell_of_prune, tell_of_volume};
@@ -48,6 +49,7 @@ pub fn prune(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64
     let volumes = Volumes::of(store.root());
     let used = used(&Containers::of(store.root()))?;
     let (mut text, mut reclaimed) = (String::new(), 0);
+    let work = Work::of_things("removing volumes", None);
     for record in volumes.list()? {
         let labels = record.labels.clone().unwrap_or_default();
         if !used.contains(&record.name) && (all || record.is_anonymous()) && filters.labels(&labels) {
@@ -55,6 +57,7 @@ pub fn prune(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64
             volumes.remove(&record.name, Vec::new())?;
             tell_of_volume(store.root(), &record, "destroy");
             reclaimed += size;
+            work.count();
             text += &format!("{}\n", record.name);
         }
     }

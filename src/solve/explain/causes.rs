@@ -2,7 +2,8 @@
 
 use crate::digest::CacheKey;
 use crate::explain::{
-    BaseName, BuildReport, FileChanges, FileList, Outcome, Reason, StepRecord, StepReport, counterparts, differences,
+    BaseName, BuildReport, FactKind, FileChanges, FileList, Outcome, Reason, StepRecord, StepReport, counterparts,
+    differences,
 };
 use crate::plan::{NoCache, Operation, StepId};
 use crate::store::Absence;
@@ -50,25 +51,60 @@ impl Explainer<'_> {
         if before.is_some_and(|before| before.outcome == Outcome::Failed && before.key == Some(*key)) {
             return vec![Reason::FailedBefore];
         }
+        let was_begun = before.is_some_and(|before| before.outcome == Outcome::NotReached && before.key == Some(*key));
         match self.about.store.why_not_cached(key) {
             Ok(Absence::Evicted { by, at }) => return vec![Reason::Evicted { by, at }],
             Ok(Absence::Unsynced) => return vec![Reason::Unsynced],
             Ok(Absence::LayerGone) => return vec![Reason::LayerGone],
+            Ok(Absence::Never) | Err(_) if was_begun => return vec![Reason::NotFinished],
             Ok(Absence::Never) | Err(_) => {}
         }
         let Some(before) = before else {
             let known = self.previous().report.is_some();
             return vec![if known { Reason::NewInstruction } else { Reason::FirstTime }];
         };
-        let mut reasons = match before.key.and_then(|key| self.step_record(&key)) {
-            Some(earlier) => self.compare(step, &earlier, record),
-            None => Vec::new(),
-        };
-        if reasons.is_empty() {
-            // Nothing is remembered of it but its name and its place.
-            reasons.push(if before.key.is_none() { Reason::FirstTime } else { Reason::Unknown });
+        match before.key.and_then(|key| self.step_record(&key)) {
+            Some(earlier) => {
+                let reasons = self.compare(step, &earlier, record);
+                if reasons.is_empty() { vec![Reason::OtherKeys] } else { reasons }
+            }
+            None if before.key.is_none() => vec![Reason::FirstTime],
+            None => self.without_record(step, before),
         }
-        reasons
+    }
+
+    /// Of what the step was made from nothing is kept, as of one that failed: its text, what lies below, and how it went
+    /// say something, too.
+    fn without_record(&self, step: StepId, before: &StepReport) -> Vec<Reason> {
+        let now = self.concealer().conceal(&self.about.plan.steps[step.0].name);
+        let (was, now) = (before.text(), crate::explain::text_of(&now));
+        if was != now {
+            let (was, now) = (Some(was.to_owned()), Some(now.to_owned()));
+            let kind = FactKind::Instruction;
+            return vec![Reason::Differs { kind, name: String::new(), was, now, concealed: false }];
+        }
+        match self.why_other_parent(step) {
+            Some(reason) if self.is_below_changed(step) => vec![reason],
+            _ if before.outcome == Outcome::Failed => vec![Reason::FailedBefore],
+            _ => vec![Reason::Unknown],
+        }
+    }
+
+    /// A step below has another key than it had, or was executed.
+    fn is_below_changed(&self, step: StepId) -> bool {
+        let mut next = parent(&self.about.plan.steps[step.0].operation);
+        while let Some(below) = next {
+            let (key, outcome) = {
+                let steps = self.lock();
+                (steps[below.0].key, steps[below.0].outcome)
+            };
+            let before = self.previous().step(below.0).and_then(|step| step.key);
+            if outcome == Outcome::Executed || before != key {
+                return true;
+            }
+            next = parent(&self.about.plan.steps[below.0].operation);
+        }
+        false
     }
 
     fn why_ignored(&self, step: StepId) -> Reason {
@@ -117,13 +153,14 @@ impl Explainer<'_> {
         let plan = self.about.plan;
         let mut next = parent(&plan.steps[step.0].operation)?;
         let mut lowest = None;
+        let nearest = next;
         let removed = || self.removed_step().map(|step| Reason::StepRemoved { step });
         let changed = |step: StepId| Reason::StepBefore { step: self.concealer().conceal(&plan.steps[step.0].name) };
         loop {
             let below = &plan.steps[next.0];
             if let Operation::Base { .. } = below.operation {
                 let base = self.why_other_base(next);
-                return Some(base.or_else(|| lowest.map(changed)).or_else(removed).unwrap_or(Reason::Unknown));
+                return Some(base.or_else(|| lowest.map(changed)).or_else(removed).unwrap_or_else(|| changed(nearest)));
             }
             let (key, outcome) = {
                 let steps = self.lock();

@@ -1,0 +1,150 @@
+//! The one place that writes to standard output and standard error, and that reads from standard input.
+//!
+//! What an image, a registry, a container or another user has named may hold anything: a terminal gets it with all that
+//! could steer it made visible, a pipe or a file gets the bytes. Only a container's own streams reach a terminal as they
+//! are (`run`, `exec`, `attach`, `logs`), as with docker. Whoever reads the output may close it at any time: that is no
+//! error.
+
+pub mod area;
+mod style;
+mod visible;
+
+use std::fmt::Display;
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use crate::io_error::{AtPath as _, IoError};
+
+pub use style::{Style, colours_are_wanted, fit, width};
+pub use visible::{Colours, one_line, visible};
+
+/// To the upper left, and all below it cleared.
+const CLEAR: &str = "\x1b[H\x1b[J";
+
+/// Where something is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    Output,
+    Error,
+}
+
+impl Stream {
+    /// Asked once: it does not change while the program runs.
+    pub fn is_terminal(self) -> bool {
+        static ANSWERS: [OnceLock<bool>; 2] = [OnceLock::new(), OnceLock::new()];
+        match self {
+            Self::Output => *ANSWERS[0].get_or_init(|| io::stdout().is_terminal()),
+            Self::Error => *ANSWERS[1].get_or_init(|| io::stderr().is_terminal()),
+        }
+    }
+
+    /// Writes what is ready for it, after whatever is drawn at the bottom of the terminal was taken away.
+    fn write(self, bytes: &[u8]) -> io::Result<()> {
+        let _drawing = area::erase();
+        self.write_beside_area(bytes)
+    }
+
+    fn write_beside_area(self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Output => {
+                let mut out = io::stdout().lock();
+                out.write_all(bytes).and_then(|()| out.flush())
+            }
+            Self::Error => io::stderr().lock().write_all(bytes),
+        }
+    }
+
+    /// Writes a text from anywhere.
+    fn write_text(self, bytes: &[u8], colours: Colours) -> io::Result<()> {
+        match self.is_terminal() {
+            true => self.write(visible(bytes, colours).as_bytes()),
+            false => self.write(bytes),
+        }
+    }
+}
+
+/// Writes `text` to standard output.
+pub fn print(text: &str) -> Result<(), IoError> {
+    print_bytes(text.as_bytes())
+}
+
+/// The same for what need not be UTF-8.
+pub fn print_bytes(bytes: &[u8]) -> Result<(), IoError> {
+    unless_closed(Stream::Output.write_text(bytes, Colours::Shown))
+}
+
+/// Writes `text` to standard output, in the place of all that a terminal shows.
+pub fn print_over(text: &str) -> Result<(), IoError> {
+    unless_closed(Stream::Output.write(CLEAR.as_bytes()))?;
+    print(text)
+}
+
+fn unless_closed(written: io::Result<()>) -> Result<(), IoError> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(IoError { action: "write to", path: "standard output".into(), source: error })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Writes a line to standard error. Nobody may be there to read it.
+pub fn say(line: impl Display) {
+    let _ = Stream::Error.write_text(format!("{line}\n").as_bytes(), Colours::Shown);
+}
+
+/// Writes to standard error what a program printed, `mark` before each line. A terminal gets its colours, and what the
+/// program wrote over itself line by line.
+pub fn say_printed(mark: &str, printed: &str) {
+    let is_terminal = Stream::Error.is_terminal();
+    let ends = |character: char| character == '\n' || is_terminal && character == '\r';
+    let lines = printed.split(ends).filter(|line| !is_terminal || !line.is_empty());
+    let text: String = lines.map(|line| format!("{mark}{line}\n")).collect();
+    let _ = Stream::Error.write_text(text.as_bytes(), Colours::of_program());
+}
+
+/// The same for a heading of rbuild's own.
+pub fn say_styled(style: Style, line: impl Display) {
+    let line = visible(line.to_string().as_bytes(), Colours::Shown).into_owned();
+    let shown = if Stream::Error.is_terminal() && colours_are_wanted() { style.paint(&line) } else { line };
+    let _ = Stream::Error.write(format!("{shown}\n").as_bytes());
+}
+
+/// Writes to standard error what is safe for it already.
+pub fn say_prepared(bytes: &[u8]) {
+    let _ = Stream::Error.write(bytes);
+}
+
+/// Writes a question to standard error; the answer is typed behind it.
+pub fn ask(question: impl Display) {
+    let _ = Stream::Error.write_text(question.to_string().as_bytes(), Colours::Shown);
+}
+
+/// Writes what clap has to say, help to standard output, with the exit code it has for that.
+pub fn answer_usage(error: &clap::Error) -> ExitCode {
+    let text = error.render();
+    let stream = if error.use_stderr() { Stream::Error } else { Stream::Output };
+    let _ = match stream.is_terminal() && colours_are_wanted() {
+        true => stream.write_text(text.ansi().to_string().as_bytes(), Colours::Kept),
+        false => stream.write_text(text.to_string().as_bytes(), Colours::Removed),
+    };
+    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
+/// Standard output for bytes: std's own looks for line ends in all of them.
+pub fn raw_stdout() -> Result<File, IoError> {
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned().at("open", "standard output")?))
+}
+
+/// Standard error for what a container printed there.
+pub fn raw_stderr() -> Result<File, IoError> {
+    Ok(File::from(io::stderr().as_fd().try_clone_to_owned().at("open", "standard error")?))
+}
+
+/// Standard input for bytes, which another thread may read.
+pub fn raw_stdin() -> Result<File, IoError> {
+    Ok(File::from(io::stdin().as_fd().try_clone_to_owned().at("open", "standard input")?))
+}

@@ -1,0 +1,187 @@
+//! Where everything stands on the screen: a header, each step on a line, and below those that run what they write.
+//! Pure: from a model and the room there is to lines.
+
+use std::time::Duration;
+
+use super::model::{Item, KEPT_LINES, Model, State};
+use crate::cli::output::{Style, fit, width};
+
+/// What there is room for.
+#[derive(Debug, Clone, Copy)]
+pub struct Room {
+    pub rows: usize,
+    pub columns: usize,
+    /// Without colours the signs say it all.
+    pub colours: bool,
+}
+
+/// Narrower reasons say nothing.
+const LEAST_WHY: usize = 12;
+/// What stands before the titles in the header.
+const HEADER: usize = "building 12.3s 12 of 34 steps  ".len();
+/// Narrower titles neither.
+const LEAST_TITLE: usize = 16;
+
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+
+/// How much is left out, from nothing to all that can be.
+#[derive(Debug, Clone, Copy)]
+struct Detail {
+    folds_stages: bool,
+    folds_steps: bool,
+    printed: usize,
+}
+
+const DETAILS: [Detail; 6] = [
+    Detail { folds_stages: false, folds_steps: false, printed: KEPT_LINES },
+    Detail { folds_stages: true, folds_steps: false, printed: KEPT_LINES },
+    Detail { folds_stages: true, folds_steps: false, printed: 3 },
+    Detail { folds_stages: true, folds_steps: true, printed: 3 },
+    Detail { folds_stages: true, folds_steps: true, printed: 1 },
+    Detail { folds_stages: true, folds_steps: true, printed: 0 },
+];
+
+impl Room {
+    fn paint(self, style: Style, text: &str) -> String {
+        if self.colours { style.paint(text) } else { text.to_owned() }
+    }
+
+    /// `left` and `right` at the two ends of a line, `behind` dimmed between them if there is room.
+    fn line(self, left: &str, behind: &str, right: (Style, &str)) -> String {
+        let room = self.columns.saturating_sub(width(right.1) + 1);
+        let left = fit(left, room);
+        let (taken, for_why) = (width(&left), room.saturating_sub(width(&left) + 2));
+        let shown = match behind {
+            "" => String::new(),
+            behind if for_why < LEAST_WHY && for_why < width(behind) => String::new(),
+            behind => format!("  {}", fit(behind, for_why)),
+        };
+        let blanks = " ".repeat(room - taken - width(&shown) + 1);
+        let right = self.paint(right.0, right.1);
+        format!("{left}{}{blanks}{right}", self.paint(Style::Dim, &shown))
+    }
+}
+
+/// The lines that are drawn while the build runs, as many as fit.
+pub fn frame(model: &Model, room: Room) -> Vec<String> {
+    let rows = room.rows.saturating_sub(1).max(1);
+    let mut lines = Vec::new();
+    for detail in DETAILS {
+        lines = body(model, room, detail);
+        if lines.len() < rows {
+            break;
+        }
+    }
+    // What comes last is what runs.
+    let too_many = (lines.len() + 1).saturating_sub(rows);
+    lines.drain(..too_many);
+    lines.insert(0, header(model, room));
+    lines
+}
+
+/// `building 12.3s  7/12  [build 3/5] RUN make, [2/3] COPY a /`
+fn header(model: &Model, room: Room) -> String {
+    let seconds = seconds(model.begun.elapsed());
+    let running: Vec<&str> =
+        model.items.iter().filter(|item| item.is_running()).map(|item| item.title.as_str()).collect();
+    let what = match (model.planned, running.is_empty()) {
+        (0, true) => "reading the Dockerfile and its base images".to_owned(),
+        (_, true) if model.pushed.is_some() => "pushing".to_owned(),
+        (_, true) => "finishing".to_owned(),
+        _ => {
+            // Each has its part of the line.
+            let part = (room.columns.saturating_sub(HEADER) / running.len()).saturating_sub(2);
+            running.iter().map(|title| fit(title, part.max(LEAST_TITLE))).collect::<Vec<_>>().join(", ")
+        }
+    };
+    let count = match model.planned {
+        0 => String::new(),
+        planned => format!(" {} of {planned} steps", model.ended()),
+    };
+    let left = format!("building {seconds}{count}");
+    let behind = fit(&format!("  {what}"), room.columns.saturating_sub(width(&left)));
+    format!("{}{behind}", room.paint(Style::Bold, &fit(&left, room.columns)))
+}
+
+fn body(model: &Model, room: Room, detail: Detail) -> Vec<String> {
+    let mut lines = Vec::new();
+    let groups = model.items.chunk_by(|one, other| one.stage.is_some() && one.stage == other.stage);
+    for group in groups {
+        let is_finished = group[0].stage.as_deref().is_some_and(|stage| model.is_finished(stage));
+        if group.len() > 1 && is_finished && detail.folds_stages {
+            lines.push(folded(group, room));
+            continue;
+        }
+        let settled = group.iter().take_while(|item| matches!(item.state, State::Done | State::Cached)).count();
+        let folded_steps = if detail.folds_steps && settled > 1 { settled } else { 0 };
+        if folded_steps > 0 {
+            lines.push(folded(&group[..folded_steps], room));
+        }
+        for item in &group[folded_steps..] {
+            lines.push(line_of(item, room));
+            let from = item.printed.len().saturating_sub(detail.printed);
+            lines.extend(item.printed.iter().skip(from).map(|line| below(line, room)));
+        }
+    }
+    if let Some(pushed) = &model.pushed {
+        lines.extend(pushed.lines(room.columns, (room.rows / 2).max(1)));
+    }
+    lines
+}
+
+/// Several steps of a stage on one line.
+fn folded(items: &[Item], room: Room) -> String {
+    let stage = items[0].stage.as_deref().unwrap_or_default();
+    let cached = items.iter().filter(|item| item.state == State::Cached).count();
+    let stage = if stage.is_empty() { String::new() } else { format!("[{stage}] ") };
+    let cached_note = if cached > 0 { format!(", {cached} of them cached") } else { String::new() };
+    let took = seconds(items.iter().map(|item| item.took).sum());
+    let sign = room.paint(Style::Green, "✔");
+    room.line(&format!(" {sign} {stage}{} steps{cached_note}", items.len()), "", (Style::Plain, &took))
+}
+
+/// A line that a step wrote, below the step's.
+fn below(line: &str, room: Room) -> String {
+    fit(&format!("   {} {line}", room.paint(Style::Dim, "│")), room.columns)
+}
+
+/// A step or a task on one line, as it stands.
+pub fn line_of(item: &Item, room: Room) -> String {
+    let took = seconds(item.took);
+    let (style, sign, right) = match item.state {
+        State::Running => {
+            let elapsed = item.begun.elapsed();
+            let turn = (elapsed.as_millis() / 100) as usize % SPINNER.len();
+            (Style::Cyan, SPINNER[turn], seconds(elapsed))
+        }
+        State::Done => (Style::Green, "✔", took),
+        State::Cached => (Style::Cyan, "=", "cached".to_owned()),
+        State::Failed => (Style::Red, "✘", took),
+        State::Canceled => (Style::Yellow, "–", "canceled".to_owned()),
+    };
+    let title = match item.state {
+        State::Failed => room.paint(Style::Red, &item.title),
+        _ => item.title.clone(),
+    };
+    let left = format!(" {} {title}", room.paint(style, sign));
+    // A long title leaves a little of its room to the reason.
+    let room_left = room.columns.saturating_sub(width(&right) + 1);
+    let for_why = match width(&item.why) {
+        0 => 0,
+        whole => whole.min(room_left / 3) + 2,
+    };
+    let for_title = room_left.saturating_sub(for_why);
+    let left = if for_title >= LEAST_TITLE && for_why > LEAST_WHY { fit(&left, for_title) } else { left };
+    let right_style = if item.state == State::Cached { Style::Dim } else { Style::Plain };
+    room.line(&left, &item.why, (right_style, &right))
+}
+
+/// `0.3s`, `1m 05s`
+pub fn seconds(time: Duration) -> String {
+    let whole = time.as_secs();
+    match whole {
+        0..60 => format!("{:.1}s", time.as_secs_f64()),
+        60..3600 => format!("{}m {:02}s", whole / 60, whole % 60),
+        _ => format!("{}h {:02}m", whole / 3600, whole / 60 % 60),
+    }
+}

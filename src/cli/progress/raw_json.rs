@@ -1,0 +1,253 @@
+//! What happens as JSON objects for programs, one a line: BuildKit's `SolveStatus` (client/graph.go), as buildx prints it
+//! and Compose reads it. A step is a vertex; what stands on a line of its own beside it is a status.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use super::summary::{End, Outcome};
+use super::{Built, Shown};
+use crate::build::{Findings, Observer};
+use crate::cli::output;
+use crate::cli::transfers::{Kind, words};
+use crate::digest::BlobDigest;
+use crate::plan::{Plan, StepId};
+use crate::registry;
+use crate::solve::{Event, Progress, TaskEvent};
+
+/// The vertex under which BuildKit tells of the result.
+const EXPORT: &str = "exporting to image";
+/// Both streams of a program come in one.
+const STANDARD_OUTPUT: u8 = 1;
+
+#[derive(Default)]
+pub struct RawJson {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    names: Vec<String>,
+    inputs: Vec<Vec<StepId>>,
+    begun: HashMap<String, Timestamp>,
+    /// Those that failed: why is known at the end.
+    failed: Vec<(StepId, Timestamp)>,
+}
+
+impl RawJson {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn say(status: &Value) {
+    output::say_prepared(format!("{status}\n").as_bytes());
+}
+
+/// What a vertex is known by.
+fn digest(name: &str) -> String {
+    BlobDigest::of(format!("rbuild-vertex-1\0{name}").as_bytes()).to_string()
+}
+
+impl State {
+    fn step_digest(&self, step: StepId) -> String {
+        digest(&format!("{} {}", step.0, self.names.get(step.0).map_or("", String::as_str)))
+    }
+
+    /// The steps that it needs and that have a name; in the place of others stand those that they need.
+    fn named_inputs(&self, step: StepId) -> Vec<String> {
+        let mut named = Vec::new();
+        for input in self.inputs.get(step.0).into_iter().flatten() {
+            match self.names.get(input.0).is_none_or(String::is_empty) {
+                true => named.extend(self.named_inputs(*input)),
+                false => named.push(self.step_digest(*input)),
+            }
+        }
+        named
+    }
+
+    /// The step as a vertex, with the time it began at.
+    fn vertex(&mut self, step: StepId) -> Value {
+        let digest = self.step_digest(step);
+        let mut vertex = json!({ "digest": digest });
+        let inputs = self.named_inputs(step);
+        if !inputs.is_empty() {
+            vertex["inputs"] = json!(inputs);
+        }
+        vertex["name"] = json!(self.names.get(step.0).map_or("", String::as_str));
+        vertex["started"] = json!(self.begin(digest));
+        vertex
+    }
+
+    /// When what is known by that digest began.
+    fn begin(&mut self, digest: String) -> Timestamp {
+        *self.begun.entry(digest).or_insert_with(Timestamp::now)
+    }
+
+    fn ended(&mut self, step: StepId, error: &str) -> Value {
+        let mut vertex = self.vertex(step);
+        vertex["completed"] = json!(Timestamp::now());
+        if !error.is_empty() {
+            vertex["error"] = json!(error);
+        }
+        json!({ "vertexes": [vertex] })
+    }
+
+    /// The vertex of something that is no step.
+    fn other(&mut self, name: &str, completed: Option<Duration>, error: &str) -> Value {
+        let digest = digest(name);
+        let mut vertex = json!({ "digest": digest, "name": name, "started": self.begin(digest) });
+        if completed.is_some() {
+            vertex["completed"] = json!(Timestamp::now());
+        }
+        if !error.is_empty() {
+            vertex["error"] = json!(error);
+        }
+        json!({ "vertexes": [vertex] })
+    }
+}
+
+impl Progress for RawJson {
+    fn event(&self, event: Event<'_>) {
+        let mut state = self.lock();
+        let status = match event {
+            Event::Started { step, .. } => json!({ "vertexes": [state.vertex(step)] }),
+            Event::Cached { step } => {
+                let mut status = state.ended(step, "");
+                status["vertexes"][0]["cached"] = json!(true);
+                status
+            }
+            Event::Output { step, bytes } => json!({ "logs": [{
+                "vertex": state.step_digest(step),
+                "stream": STANDARD_OUTPUT,
+                "data": BASE64.encode(bytes),
+                "timestamp": Timestamp::now(),
+            }] }),
+            Event::Done { step, .. } => state.ended(step, ""),
+            Event::Failed { step, .. } => {
+                state.failed.push((step, Timestamp::now()));
+                return;
+            }
+            Event::Canceled { step } => state.ended(step, "context canceled"),
+        };
+        say(&status);
+    }
+
+    fn task(&self, event: TaskEvent<'_>) {
+        let mut state = self.lock();
+        say(&match event {
+            TaskEvent::Started { task } => state.other(task, None, ""),
+            TaskEvent::Note { task, text } => done(task, text),
+            TaskEvent::Done { task, took } => state.other(task, Some(took), ""),
+            TaskEvent::Failed { task, message } => state.other(task, Some(Duration::ZERO), message),
+        });
+    }
+
+    fn warn(&self, text: &str) {
+        say(&json!({ "warnings": [{ "level": 1, "short": BASE64.encode(text) }] }));
+    }
+}
+
+/// A status that is complete.
+fn done(vertex: &str, id: &str) -> Value {
+    let now = Timestamp::now();
+    json!({ "statuses": [{
+        "id": id, "vertex": digest(vertex), "current": 0, "timestamp": now, "started": now, "completed": now,
+    }] })
+}
+
+impl Observer for RawJson {
+    fn planned(&self, plan: &Plan) {
+        let mut state = self.lock();
+        state.names = plan.steps.iter().map(|step| step.title.replace('\n', " ")).collect();
+        state.inputs = plan.steps.iter().map(|step| step.operation.inputs()).collect();
+    }
+
+    fn transfers(&self) -> Box<dyn registry::Progress> {
+        say(&self.lock().other(EXPORT, None, ""));
+        Box::new(Pushing::default())
+    }
+}
+
+impl Shown for RawJson {
+    fn end(&self, end: &End<'_>) {
+        let mut state = self.lock();
+        match &end.outcome {
+            Outcome::Built(built) => tell_built(&mut state, built),
+            Outcome::Failed(message) => {
+                let why = message.lines().next().unwrap_or_default();
+                for (step, at) in std::mem::take(&mut state.failed) {
+                    let mut status = state.ended(step, why);
+                    status["vertexes"][0]["completed"] = json!(at);
+                    say(&status);
+                }
+            }
+        }
+        tell_findings(end.findings);
+    }
+}
+
+/// What was made, under the names that BuildKit has for it.
+fn tell_built(state: &mut State, built: &Built) {
+    say(&state.other(EXPORT, None, ""));
+    for image in &built.images {
+        say(&done(EXPORT, &format!("writing image {}", image.id)));
+    }
+    for name in &built.names {
+        say(&done(EXPORT, &format!("naming to {name}")));
+    }
+    say(&state.other(EXPORT, Some(Duration::ZERO), ""));
+}
+
+fn tell_findings(findings: &Findings) {
+    for warning in &findings.warnings {
+        let line = |number: u32| json!({ "line": number });
+        say(&json!({ "warnings": [{
+            "vertex": digest(&findings.file_name),
+            "level": 1,
+            "short": BASE64.encode(format!("{}: {} (line {})", warning.rule.name, warning.detail, warning.line)),
+            "detail": [BASE64.encode(warning.rule.description)],
+            "url": warning.rule.url(),
+            "sourceInfo": { "filename": findings.file_name, "data": BASE64.encode(&findings.source) },
+            "range": [{ "start": line(warning.lines.first), "end": line(warning.lines.last) }],
+        }] }));
+    }
+}
+
+/// Blobs on their way to a registry.
+#[derive(Default)]
+struct Pushing {
+    blobs: Mutex<HashMap<BlobDigest, (u64, Timestamp)>>,
+}
+
+impl registry::Progress for Pushing {
+    fn event(&self, blob: &BlobDigest, event: registry::Event<'_>) {
+        let mut blobs = self.blobs.lock().unwrap_or_else(PoisonError::into_inner);
+        let (total, started) = blobs.entry(*blob).or_insert_with(|| (0, Timestamp::now()));
+        let now = Timestamp::now();
+        let mut status = json!({
+            "id": format!("pushing layer {blob}"), "vertex": digest(EXPORT), "current": 0, "timestamp": now,
+            "started": *started,
+        });
+        match event {
+            registry::Event::Announced { size } => *total = size,
+            registry::Event::Moved { bytes } => status["current"] = json!(bytes),
+            event => {
+                status["name"] = json!(words(Kind::Push, event));
+                status["current"] = json!(*total);
+                status["completed"] = json!(now);
+            }
+        }
+        status["total"] = json!(*total);
+        say(&json!({ "statuses": [status] }));
+    }
+}

@@ -1,0 +1,139 @@
+//! What is said when a build is over.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use super::layout::seconds;
+use crate::build::Findings;
+use crate::cli::build::warnings;
+use crate::cli::format::human_size;
+use crate::cli::output;
+use crate::plan::{Operation, Plan, StepId};
+use crate::solve::Event;
+
+/// How a build came to its end.
+pub struct End<'a> {
+    pub tally: &'a Tally,
+    pub findings: &'a Findings,
+    pub outcome: Outcome<'a>,
+}
+
+pub enum Outcome<'a> {
+    Built(&'a Built),
+    /// With what it says.
+    Failed(&'a str),
+}
+
+/// What was made, as it is told.
+#[derive(Debug, Default)]
+pub struct Built {
+    pub images: Vec<BuiltImage>,
+    /// As people write them.
+    pub names: Vec<String>,
+    /// What the names mean in their registries.
+    pub pushed: Vec<String>,
+}
+
+#[derive(Debug)]
+pub struct BuiltImage {
+    /// `sha256:…`
+    pub id: String,
+    /// Twelve digits of it.
+    pub short_id: String,
+    /// Where there are several.
+    pub platform: Option<String>,
+    pub size: u64,
+}
+
+impl End<'_> {
+    /// Says it on standard error: the warnings, and what was made.
+    pub fn say(&self) {
+        if let Outcome::Built(built) = &self.outcome {
+            for pushed in &built.pushed {
+                output::say(format_args!("pushed {pushed}"));
+            }
+            output::say(built.line(self.tally));
+        }
+        warnings::print(self.findings);
+    }
+}
+
+impl Built {
+    /// `built app:latest 1a2b3c4d5e6f 4.2MB in 12.3s: 3 steps cached, 2 executed, slowest [2/3] 8.1s`
+    fn line(&self, tally: &Tally) -> String {
+        let mut parts = vec!["built".to_owned()];
+        parts.extend((!self.names.is_empty()).then(|| self.names.join(", ")));
+        let images: Vec<String> = self.images.iter().map(BuiltImage::words).collect();
+        parts.extend((!images.is_empty()).then(|| images.join(", ")));
+        let steps = |count: usize| format!("{count} {}", if count == 1 { "step" } else { "steps" });
+        let counts = match (tally.cached(), tally.executed()) {
+            (0, 0) => String::new(),
+            (0, executed) => format!(": {} executed", steps(executed)),
+            (cached, 0) => format!(": {} cached", steps(cached)),
+            (cached, executed) => format!(": {} cached, {executed} executed", steps(cached)),
+        };
+        let line = format!("{} in {}{counts}", parts.join(" "), seconds(tally.begun.elapsed()));
+        let Some((title, longest)) = tally.slowest() else { return line };
+        // Its place finds it among the lines above.
+        let place = title.find("] ").map_or(title, |end| &title[..=end]);
+        format!("{line}, slowest {place} {}", seconds(longest))
+    }
+}
+
+impl BuiltImage {
+    fn words(&self) -> String {
+        let platform = self.platform.as_ref().map(|platform| format!(" for {platform}")).unwrap_or_default();
+        format!("{}{platform} {}", self.short_id, human_size(self.size, 3))
+    }
+}
+
+/// Counts what becomes of the steps.
+#[derive(Debug)]
+pub struct Tally {
+    begun: Instant,
+    /// Of the steps that are more than a base image.
+    names: HashMap<StepId, String>,
+    /// How long those took that were executed; nothing for those from the cache.
+    endings: HashMap<StepId, Option<Duration>>,
+}
+
+impl Tally {
+    pub fn new() -> Self {
+        Self { begun: Instant::now(), names: HashMap::new(), endings: HashMap::new() }
+    }
+
+    pub fn plan(&mut self, plan: &Plan) {
+        let own = plan
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| !step.name.is_empty() && !matches!(step.operation, Operation::Base { .. }));
+        self.names = own.map(|(index, step)| (StepId(index), step.title.clone())).collect();
+    }
+
+    pub fn step(&mut self, event: &Event<'_>) {
+        match *event {
+            Event::Cached { step } => drop(self.endings.insert(step, None)),
+            Event::Done { step, took } => drop(self.endings.insert(step, Some(took))),
+            _ => {}
+        }
+    }
+
+    fn endings(&self) -> impl Iterator<Item = (&String, Option<Duration>)> {
+        self.endings.iter().filter_map(|(step, took)| Some((self.names.get(step)?, *took)))
+    }
+
+    fn cached(&self) -> usize {
+        self.endings().filter(|(_, took)| took.is_none()).count()
+    }
+
+    fn executed(&self) -> usize {
+        self.endings().filter(|(_, took)| took.is_some()).count()
+    }
+
+    /// Where several were executed.
+    fn slowest(&self) -> Option<(&str, Duration)> {
+        let slowest = self.endings().filter_map(|(name, took)| Some((name.as_str(), took?)));
+        slowest.max_by_key(|(_, took)| *took)
+    }
+}
