@@ -84,7 +84,7 @@ impl<'r, 's> Contents<'r, 's> {
 impl Spool {
     fn read(reader: impl Read, receiver: &mut Receiver<'_>) -> Result<Self, ArchiveError> {
         let limits = ArchiveLimits { entries: ENTRY_LIMIT, ..ArchiveLimits::default() };
-        let mut stream = Decoder::new(reader).map_err(ArchiveError::Read)?;
+        let mut stream = Decoder::new(reader).map_err(ArchiveError::Read)?.for_disk_of(receiver.folder());
         let mut spool = Self::default();
         {
             let mut archive = ArchiveReader::new(&mut stream, limits);

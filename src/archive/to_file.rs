@@ -8,6 +8,7 @@ use std::path::Path;
 use super::tar_output::TarOutput;
 use super::{ArchiveError, NamedImage, SaveFormat, save};
 use crate::io_error::AtPath;
+use crate::privacy;
 use crate::store::Store;
 
 const BUFFER: usize = 1 << 17;
@@ -55,6 +56,7 @@ pub fn write_file<E: From<crate::io_error::IoError>>(
         .tempfile_in(folder)
         .at("create a file in", folder)?;
     let (file, temporary) = temporary.into_parts();
+    privacy::hand_out(&file).at("change the mode of", &temporary)?;
     let mut out = BufWriter::with_capacity(BUFFER, file);
     write(&mut out)?;
     drop(out.into_inner().map_err(|error| error.into_error()).at("write", path)?);

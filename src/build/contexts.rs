@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs::File as StdFile;
-use std::io::{ErrorKind, Read as _, stdin};
+use std::io::stdin;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -10,18 +10,19 @@ use crate::context::git::{self, CheckOut, GitReference};
 use crate::context::http::{self, HttpRequest};
 use crate::context::{self, Context, IgnorePatterns, Standard};
 use crate::digest::{CacheKey, FieldHasher};
+use crate::input::{self, InputError};
 use crate::io_error::AtPath;
+use crate::privacy;
 use crate::solve::{Contexts, OpenContextError};
 use crate::store::{Staging, Store};
 
 use super::arguments;
-use super::dockerfile::File;
+use super::dockerfile::{File, Place};
 use super::error::BuildError;
 use super::named;
 use super::options::{BuildOptions, ContextSource, NamedContextSource};
 
-/// A Dockerfile on standard input is never larger than this many bytes.
-const DOCKERFILE_LIMIT: u64 = 64 << 20;
+const IGNORE_FILE: &str = ".dockerignore";
 
 /// The main context as a folder.
 pub(super) struct Sources {
@@ -57,7 +58,7 @@ impl Sources {
     fn unpacked(store: &Store, archive: impl std::io::Read + Send) -> Result<Self, BuildError> {
         let staging = store.staging()?;
         let root = staging.path().join("context");
-        std::fs::create_dir(&root).at("create", &root)?;
+        privacy::make_folders_with(&root, 0o755)?;
         context::unpack_context(archive, &root)?;
         Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false, time: None })
     }
@@ -95,7 +96,7 @@ impl Sources {
     fn only_dockerfile(store: &Store, text: Vec<u8>) -> Result<Self, BuildError> {
         let staging = store.staging()?;
         let root = staging.path().join("context");
-        std::fs::create_dir(&root).at("create", &root)?;
+        privacy::make_folders_with(&root, 0o755)?;
         Ok(Self { root, _staging: Some(staging), dockerfile: Some(text), stdin_is_taken: true, time: None })
     }
 
@@ -109,14 +110,11 @@ impl Sources {
     }
 
     pub fn read_standard_input(&mut self) -> Result<Vec<u8>, BuildError> {
-        let path = Path::new("-");
         if std::mem::replace(&mut self.stdin_is_taken, true) {
             let message = "standard input cannot be both the context and the Dockerfile".to_owned();
             return Err(OpenContextError { message }.into());
         }
-        let mut text = Vec::new();
-        stdin().take(DOCKERFILE_LIMIT).read_to_end(&mut text).at("read", path)?;
-        Ok(text)
+        Ok(input::from_stdin()?)
     }
 }
 
@@ -125,7 +123,7 @@ pub(super) struct BuildContexts<'a> {
     store: &'a Store,
     options: &'a BuildOptions,
     main: Sources,
-    ignore_file: PathBuf,
+    ignore_file: Place,
     opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
     /// The names that plans use for named contexts, and those they were given.
     names: Mutex<HashMap<String, String>>,
@@ -135,7 +133,7 @@ pub(super) struct BuildContexts<'a> {
 
 impl<'a> BuildContexts<'a> {
     pub fn new(store: &'a Store, options: &'a BuildOptions, main: Sources, file: &File) -> Self {
-        let ignore_file = file.own_ignore_file().unwrap_or_else(|| main.root.join(".dockerignore"));
+        let ignore_file = file.own_ignore_file().unwrap_or_else(|| Place::new(&main.root, IGNORE_FILE));
         Self {
             store,
             options,
@@ -208,7 +206,7 @@ impl<'a> BuildContexts<'a> {
         let source = self.options.named_contexts.iter().find(|(known, _)| *known == given);
         match source {
             Some((_, NamedContextSource::Directory(path))) => {
-                let ignore = read_ignore(&path.join(".dockerignore")).map_err(|error| failed(&error))?;
+                let ignore = read_ignore(&Place::new(path, IGNORE_FILE)).map_err(|error| failed(&error))?;
                 Context::open(path, &ignore, Some(&self.stat_cache(path))).map_err(|error| failed(&error))
             }
             Some((_, NamedContextSource::Remote(url))) => {
@@ -252,12 +250,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// The patterns of an ignore file; none when there is no such file.
-fn read_ignore(path: &Path) -> Result<IgnorePatterns, BuildError> {
-    let text = match std::fs::read(path) {
-        // Of a folder with that name, BuildKit says nothing either.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::IsADirectory) => Vec::new(),
-        result => result.at("read", path)?,
+/// The patterns of an ignore file; none when there is no such file. Of a folder with that name, BuildKit says nothing
+/// either.
+fn read_ignore(place: &Place) -> Result<IgnorePatterns, BuildError> {
+    let text = match input::beneath(&place.root, &place.path) {
+        Err(InputError::Kind { kind: "a folder", .. }) => None,
+        text => text?,
     };
-    IgnorePatterns::parse(&text).map_err(|error| BuildError::IgnoreFile { path: path.to_owned(), source: error })
+    let text = text.unwrap_or_default();
+    IgnorePatterns::parse(&text).map_err(|error| BuildError::IgnoreFile { path: place.shown(), source: error })
 }

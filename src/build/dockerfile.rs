@@ -1,11 +1,14 @@
 //! The Dockerfile of a build: where it is, and errors shown in its lines.
 
 use std::error::Error as _;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::dockerfile::excerpt::{Excerpt, Span};
 use crate::dockerfile::{self, Dockerfile, Lines, Parse, ParseError};
 use crate::image::Platform;
+use crate::input::{self, InputError};
+use crate::io_error::IoError;
 use crate::plan::{Plan, PlanError, PlanErrorKind};
 use crate::solve::{SolveError, StepError};
 
@@ -14,46 +17,95 @@ use super::contexts::Sources;
 use super::error::{BuildError, Located};
 use super::options::{BuildOptions, ContextSource, DockerfileSource};
 
+/// What is looked for where nothing was named.
+const DEFAULT: &str = "Dockerfile";
+
+/// A file of a tree whose links are followed only within it.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    pub root: PathBuf,
+    pub path: PathBuf,
+}
+
+impl Place {
+    pub fn new(root: &Path, path: impl Into<PathBuf>) -> Self {
+        Self { root: root.to_owned(), path: path.into() }
+    }
+
+    /// For messages.
+    pub fn shown(&self) -> PathBuf {
+        self.root.join(&self.path)
+    }
+}
+
 pub(super) struct File {
     /// How errors call it.
     pub name: String,
     /// Where it is, for the ignore file beside it.
-    pub path: Option<PathBuf>,
+    pub place: Option<Place>,
     pub bytes: Vec<u8>,
 }
 
 /// Finds and reads the Dockerfile.
 pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File, BuildError> {
     if let Some(bytes) = sources.take_dockerfile() {
-        return Ok(File { name: "Dockerfile".to_owned(), path: None, bytes });
+        return Ok(File { name: DEFAULT.to_owned(), place: None, bytes });
     }
-    let path = match (&options.dockerfile, &options.context) {
+    let root = sources.root().to_owned();
+    match (&options.dockerfile, &options.context) {
         (DockerfileSource::StandardInput, _) => {
             let bytes = sources.read_standard_input()?;
-            return Ok(File { name: "-".to_owned(), path: None, bytes });
+            Ok(File { name: "-".to_owned(), place: None, bytes })
         }
-        (DockerfileSource::Default, _) => sources.root().join("Dockerfile"),
-        (DockerfileSource::Path(path), ContextSource::Directory(_)) => path.clone(),
-        (DockerfileSource::Path(path), _) => sources.root().join(path.strip_prefix("/").unwrap_or(path)),
-    };
-    let path = match lower_case_spelling(&path, options) {
-        Some(lower) => lower,
-        None => path,
-    };
-    let name = match &options.dockerfile {
-        DockerfileSource::Path(path) => path.display().to_string(),
-        _ => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-    };
-    let bytes = std::fs::read(&path)
-        .map_err(|source| BuildError::ReadDockerfile { path: path.display().to_string(), source })?;
-    Ok(File { name, path: Some(path), bytes })
+        (DockerfileSource::Default, _) => read_default(&root),
+        // The user named this very file, wherever it leads. In a context from elsewhere it is that one's word.
+        (DockerfileSource::Path(path), ContextSource::Directory(_)) => {
+            let bytes = input::named(path).map_err(|error| not_read(path, error))?;
+            Ok(File { name: path.display().to_string(), place: place_of(path, &root), bytes })
+        }
+        (DockerfileSource::Path(path), _) => {
+            let place = Place::new(&root, path.strip_prefix("/").unwrap_or(path));
+            let bytes = read_place(&place)?.ok_or_else(|| missing(&place))?;
+            Ok(File { name: path.display().to_string(), place: Some(place), bytes })
+        }
+    }
 }
 
 /// As docker does, `dockerfile` is taken when there is no `Dockerfile` and none was named.
-fn lower_case_spelling(path: &Path, options: &BuildOptions) -> Option<PathBuf> {
-    let lower = path.with_file_name("dockerfile");
-    let is_default = options.dockerfile == DockerfileSource::Default;
-    (is_default && !path.exists() && lower.is_file()).then_some(lower)
+fn read_default(root: &Path) -> Result<File, BuildError> {
+    for name in [DEFAULT, "dockerfile"] {
+        let place = Place::new(root, name);
+        if let Some(bytes) = read_place(&place)? {
+            return Ok(File { name: name.to_owned(), place: Some(place), bytes });
+        }
+    }
+    Err(missing(&Place::new(root, DEFAULT)))
+}
+
+fn read_place(place: &Place) -> Result<Option<Vec<u8>>, BuildError> {
+    input::beneath(&place.root, &place.path).map_err(|error| not_read(&place.shown(), error))
+}
+
+fn missing(place: &Place) -> BuildError {
+    not_read(&place.shown(), IoError { action: "read", path: place.shown(), source: ErrorKind::NotFound.into() }.into())
+}
+
+fn not_read(path: &Path, error: InputError) -> BuildError {
+    match error {
+        InputError::Io(error) => BuildError::ReadDockerfile { path: path.display().to_string(), source: error.source },
+        error => BuildError::Input(error),
+    }
+}
+
+/// Within the context, if it is in there; or else in its own folder. What a shell made of `<(...)` has nothing beside it.
+fn place_of(path: &Path, root: &Path) -> Option<Place> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let (name, folder) = (path.file_name()?, std::fs::canonicalize(folder).ok()?);
+    let root = std::fs::canonicalize(root).ok()?;
+    match folder.strip_prefix(&root) {
+        Ok(inside) => Some(Place::new(&root, inside.join(name))),
+        Err(_) => Some(Place::new(&folder, name)),
+    }
 }
 
 impl File {
@@ -143,10 +195,11 @@ impl File {
     }
 
     /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.
-    pub fn own_ignore_file(&self) -> Option<PathBuf> {
-        let path = self.path.as_ref()?;
-        let name = format!("{}.dockerignore", path.file_name()?.to_string_lossy());
-        Some(path.with_file_name(name)).filter(|path| path.is_file())
+    pub fn own_ignore_file(&self) -> Option<Place> {
+        let place = self.place.as_ref()?;
+        let name = format!("{}.dockerignore", place.path.file_name()?.to_string_lossy());
+        let path = place.path.with_file_name(name);
+        input::is_beneath(&place.root, &path).then(|| Place::new(&place.root, path))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::context::{ContextError, PatternError};
 use crate::digest::InvalidDigest;
 use crate::dockerfile::lint::CheckOptionError;
 use crate::image::{BrokenInvariant, ImageDocumentError};
+use crate::input::InputError;
 use crate::io_error::IoError;
 use crate::layer::LayerError;
 use crate::registry::RegistryError;
@@ -56,6 +57,8 @@ pub enum BuildError {
     Io(#[from] IoError),
     #[error(transparent)]
     Checksum(#[from] InvalidDigest),
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error(transparent)]
     Context(#[from] ContextError),
     #[error(transparent)]

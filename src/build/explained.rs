@@ -4,6 +4,7 @@ use std::path::Path;
 
 use crate::digest::FieldHasher;
 use crate::plan::Plan;
+use crate::redaction;
 use crate::solve::{Explained, Explainer};
 use crate::store::{BuildName, Store};
 
@@ -13,7 +14,7 @@ pub(super) fn explainer<'a>(store: &'a Store, options: &'a BuildOptions, plan: &
     let context = match &options.context {
         ContextSource::Directory(path) | ContextSource::Archive(path) => absolute(path),
         ContextSource::StandardInput => "-".to_owned(),
-        ContextSource::Remote(url) => url.clone(),
+        ContextSource::Remote(url) => redaction::in_text(url).into_owned(),
     };
     let dockerfile = match &options.dockerfile {
         DockerfileSource::Default => String::new(),

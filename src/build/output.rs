@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::archive::{self, NamedImage, SaveFormat};
 use crate::io_error::AtPath;
 use crate::layer;
+use crate::privacy;
 use crate::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict};
 use crate::store::Store;
 use crate::transfer::{compressed_blob, make_all_present};
@@ -86,7 +87,7 @@ fn save(store: &Store, image: &NamedImage, format: SaveFormat, destination: &Pat
 /// The archive, unpacked while it is written.
 fn save_to_folder(store: &Store, image: &NamedImage, output: &Output) -> Result<(), BuildError> {
     let (destination, format) = (&output.destination, SaveFormat::Oci(output.format));
-    std::fs::create_dir_all(destination).at("create", destination)?;
+    privacy::make_folders_for_caller(destination)?;
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("create", "a pipe")?;
     std::thread::scope(|scope| {
         let writer = scope.spawn(move || {

@@ -9,6 +9,7 @@ use super::place::{BlobContent, Place, PlaceError, read_bounded};
 use crate::digest::{BlobDigest, HashingWriter};
 use crate::image::{Descriptor, Index, media_type};
 use crate::io_error::AtPath;
+use crate::privacy;
 
 /// By which annotation image-spec, image-layout.md, names what `index.json` lists.
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -36,11 +37,11 @@ impl Folder {
     /// A folder to be written to, made when it is not there.
     pub fn made(path: &Path, tag: &str) -> Result<Self, PlaceError> {
         let blobs = path.join("blobs/sha256");
-        std::fs::create_dir_all(&blobs).at("create", &blobs)?;
+        privacy::make_folders_for_caller(&blobs)?;
         let folder = Self::existing(path, Name::Tag(tag.to_owned()))?;
         let layout = folder.path.join("oci-layout");
         if !layout.exists() {
-            std::fs::write(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#).at("write", &layout)?;
+            privacy::write_for_caller(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
         }
         Ok(folder)
     }
@@ -156,7 +157,10 @@ impl Place for Folder {
 
     fn lock(&self) -> Result<Option<Box<dyn Send>>, PlaceError> {
         let path = self.path.join(".lock");
-        let file = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
+        if !path.exists() {
+            privacy::write_for_caller(&path, b"")?;
+        }
+        let file = File::options().write(true).open(&path).at("open", &path)?;
         file.lock().at("lock", &path)?;
         Ok(Some(Box::new(file)))
     }

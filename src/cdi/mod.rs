@@ -26,6 +26,10 @@ pub enum CdiError {
     },
     #[error("the device description `{}` is not valid: {reason}", path.display())]
     Content { path: PathBuf, reason: String },
+    #[error("others than its owner may write to `{}` (mode {mode:o}), so what it describes counts for nothing", path.display())]
+    Writable { path: PathBuf, mode: u32 },
+    #[error("`{}` belongs to user {owner}, so what it describes counts for nothing", path.display())]
+    Foreign { path: PathBuf, owner: u32 },
     #[error("`{name}` is no name of a device: the form is VENDOR/CLASS=NAME")]
     Name { name: String },
     #[error("there is no device `{name}`")]

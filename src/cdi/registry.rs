@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::fs::Metadata;
+use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -9,9 +12,12 @@ use serde_json::Value;
 use super::spec::{Edits, Spec};
 use super::{CdiError, yaml};
 use crate::io_error::{AtPath, chain};
+use crate::privacy;
 
 /// Where descriptions are; what a later folder says of a device counts.
 pub const FOLDERS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
+/// Of a mode, what lets the group and all others write.
+const OTHERS_MAY_WRITE: u32 = 0o022;
 /// Docker's BuildKit calls a group of devices by this annotation.
 const CLASS: &str = "org.mobyproject.buildkit.device.class";
 /// With this annotation a device needs no `--allow`.
@@ -65,7 +71,15 @@ impl Registry {
         let mut registry = Self::default();
         for folder in folders {
             let mut here = BTreeMap::new();
-            for path in description_files(folder)? {
+            let files = match description_files(folder) {
+                // None of its devices is there; what others describe is.
+                Err(error @ (CdiError::Writable { .. } | CdiError::Foreign { .. })) => {
+                    registry.broken.push(chain(&error));
+                    continue;
+                }
+                files => files?,
+            };
+            for path in files {
                 match read_description(&path) {
                     Ok(devices) => devices.into_iter().for_each(|device| add(&mut here, device)),
                     Err(error) => registry.broken.push(chain(&error)),
@@ -163,6 +177,7 @@ fn description_files(folder: &Path) -> Result<Vec<PathBuf>, CdiError> {
         }
         entries => entries.at("read", folder)?,
     };
+    check_writers(folder, &std::fs::metadata(folder).at("read", folder)?)?;
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.at("read", folder)?.path();
@@ -178,8 +193,45 @@ fn is_yaml(extension: &OsStr) -> bool {
     extension == "yaml" || extension == "yml"
 }
 
+/// Not larger than this: it is read whole.
+const MOST_BYTES: u64 = 16 << 20;
+
+/// A description says what is mounted and executed: it counts only if nobody but root, or whoever runs this, may have
+/// written it. What was opened is looked at, so that nobody can exchange it.
+fn read_trusted(path: &Path) -> Result<Vec<u8>, CdiError> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
+    let opened = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).at("read", path)?;
+    let file = std::fs::File::from(opened);
+    let metadata = file.metadata().at("read", path)?;
+    check_writers(path, &metadata)?;
+    let wrong = |reason: &str| CdiError::Content { path: path.to_owned(), reason: reason.to_owned() };
+    if !metadata.is_file() {
+        return Err(wrong("it is no regular file"));
+    }
+    let mut text = Vec::new();
+    file.take(MOST_BYTES + 1).read_to_end(&mut text).at("read", path)?;
+    if text.len() as u64 > MOST_BYTES { Err(wrong("it has more than 16 MiB")) } else { Ok(text) }
+}
+
+/// Refuses what others than root and this user may write to, and what is theirs.
+fn check_writers(path: &Path, metadata: &Metadata) -> Result<(), CdiError> {
+    let owner = metadata.uid();
+    let is_trusted = privacy::is_trusted(owner);
+    let shared = metadata.mode() & OTHERS_MAY_WRITE;
+    // In a folder with the sticky bit nobody replaces the files of others; but anybody adds some.
+    if is_trusted && shared == 0 {
+        return Ok(());
+    }
+    let path = path.to_owned();
+    Err(if is_trusted {
+        CdiError::Writable { path, mode: metadata.mode() & 0o7777 }
+    } else {
+        CdiError::Foreign { path, owner }
+    })
+}
+
 fn read_description(path: &Path) -> Result<Vec<Device>, CdiError> {
-    let text = std::fs::read(path).at("read", path)?;
+    let text = read_trusted(path)?;
     let wrong_content = |reason| CdiError::Content { path: path.to_owned(), reason };
     let parsed = if path.extension().is_some_and(is_yaml) {
         let text = String::from_utf8(text).map_err(|_| wrong_content("it is not UTF-8".to_owned()))?;

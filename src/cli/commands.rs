@@ -1,7 +1,7 @@
 //! The list of commands, and how `rbuild WORDS...` finds its command.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -11,9 +11,10 @@ use super::{CliError, output};
 use crate::cache::Origins;
 use crate::check::{self, Severity};
 use crate::container::networks_of;
+use crate::privacy;
 use crate::rights;
 use crate::sandbox::{Household, user_namespace};
-use crate::store::Store;
+use crate::store::{self, Store, StoreError};
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
 ///
@@ -70,10 +71,7 @@ impl Global {
     }
 
     pub fn open_store(&self) -> Result<Store, CliError> {
-        let store = Store::open(&self.store_root()?).map_err(|error| {
-            let hint = error.hint();
-            CliError::from(error).hint_if(hint)
-        })?;
+        let store = Store::open(&self.store_root()?).map_err(store_error)?;
         store.set_origin(Arc::new(Origins::default()));
         if store.is_new_to_boot() {
             look_after_power_loss(&store)?;
@@ -153,6 +151,26 @@ impl Command {
             _ => false,
         }
     }
+
+    /// What is in the store matters to it.
+    fn uses_store(&self) -> bool {
+        !matches!(
+            self,
+            Self::Parse(_)
+                | Self::Login(_)
+                | Self::Logout(_)
+                | Self::Search(_)
+                | Self::Completion(_)
+                | Self::Complete(_)
+                | Self::Man(_)
+                | Self::Version(_)
+        )
+    }
+}
+
+fn store_error(error: StoreError) -> CliError {
+    let hint = error.hint();
+    CliError::from(error).hint_if(hint)
 }
 
 /// What all commands take: help, manual pages and completions are made of it.
@@ -200,6 +218,7 @@ fn definition_for(word: &str) -> clap::Command {
 /// The program: reads the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
     crate::sandbox::init_if_requested();
+    privacy::begin();
     let (arguments, word) = with_command(std::env::args_os().collect());
     let cli = match Cli::parse(&arguments, &word) {
         Ok(cli) => cli,
@@ -214,6 +233,9 @@ pub fn main() -> ExitCode {
 /// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that the
 /// store's running containers are in, over which one has no rights from outside. Where the store is must be known before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
+    if cli.command.uses_store() {
+        look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;
+    }
     if rustix::process::geteuid().is_root()
         || matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
     {
@@ -236,6 +258,21 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     // What can't be taken away now is left to the next command.
     let _ = networks_of(&root).tidy();
     Ok(cli)
+}
+
+/// The store has to be this user's before anything in it is believed, or made: by processes that last, before it is
+/// opened as a store.
+fn look_at_owner(root: &Path, is_made: bool) -> Result<(), CliError> {
+    let weakness = if is_made { store::claim(root) } else { store::look_at(root) }.map_err(store_error)?;
+    if let Some(weakness) = weakness.filter(|_| !has_begun_anew()) {
+        let (store, folder) = (root.display(), weakness.folder.display());
+        let whose = weakness.owner.map_or("everybody".to_owned(), |owner| format!("user {owner}"));
+        output::say(format!(
+            "warning: {whose} can put another store in the place of `{store}`, because it is in `{folder}`; keep it in \
+             a folder that only you and root may change"
+        ));
+    }
+    Ok(())
 }
 
 /// What the program is called by when it begins anew to get the rights that it had put off.

@@ -74,10 +74,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::SUCCESS);
     }
     let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
-    let left = match left {
-        Err(error) if error.is_told() => return Ok(ExitCode::from(exec_code(&error))),
-        left => left.map_err(exec_error)?,
-    };
+    let left = left.map_err(exec_error)?;
     containers.tell(&entry, "exec_die");
     Ok(exit_code(&left))
 }

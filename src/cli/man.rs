@@ -8,6 +8,7 @@ use clap::{Arg, Command};
 
 use super::{CliError, output};
 use crate::io_error::AtPath;
+use crate::privacy;
 
 /// Print the manual page of a command, or write all pages to a folder
 ///
@@ -26,7 +27,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
     let mut definition = super::commands::definition();
     definition.build();
     if let Some(folder) = &args.dir {
-        std::fs::create_dir_all(folder).at("create", folder)?;
+        privacy::make_folders_for_caller(folder)?;
         write_all(&definition, "rbuild", folder)?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,6 +1,5 @@
 //! `rbuild parse`: a Dockerfile's syntax tree, for people or for programs.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +7,7 @@ use crate::dockerfile::lint::{BaseImage, LintOptions, World, lint};
 use crate::dockerfile::report::Report;
 use crate::dockerfile::{Node, Parse};
 use crate::image::{Platform, Reference};
-use crate::io_error::{AtPath as _, IoError};
+use crate::input::{self, InputError};
 
 use super::commands::Global;
 use super::{CliError, output};
@@ -84,13 +83,11 @@ fn predefined() -> Vec<(String, String)> {
     of("BUILD").into_iter().chain(of("TARGET")).chain(stage).collect()
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, IoError> {
+fn read(file: &Path) -> Result<Vec<u8>, InputError> {
     if file != Path::new("-") {
-        return std::fs::read(file).at("read", file);
+        return input::named(file);
     }
-    let mut source = Vec::new();
-    std::io::stdin().lock().read_to_end(&mut source).at("read", "standard input")?;
-    Ok(source)
+    input::from_stdin()
 }
 
 fn name(file: &Path) -> String {

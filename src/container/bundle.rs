@@ -6,13 +6,14 @@ use super::directory::Entry;
 use super::error::ContainerError;
 use super::{launch, wiring};
 use crate::io_error::AtPath;
+use crate::privacy;
 use crate::runtime::Bundle;
 use crate::sandbox::{IdRanges, SandboxError, Unsupported};
 use crate::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
 pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> {
-    std::fs::create_dir_all(folder).at("create", folder)?;
+    privacy::make_folders_for_caller(folder)?;
     let folder = &std::fs::canonicalize(folder).at("open", folder)?;
     if std::fs::read_dir(folder).at("read", folder)?.next().is_some() {
         return Err(ContainerError::NotEmpty { path: folder.clone() });
@@ -26,6 +27,8 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
     layers.push(entry.upper());
     let root = folder.join("rootfs");
     std::fs::create_dir(&root).at("create", &root)?;
+    // Programs of other users pass through it.
+    privacy::set_mode(&root, 0o755)?;
     export_folder(&View::open(&layers)?, &root)?;
     Ok(Bundle::write(&container, folder)?)
 }

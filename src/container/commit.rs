@@ -9,6 +9,7 @@ use crate::digest::ImageId;
 use crate::image::{Document, History, ImageConfig};
 use crate::io_error::AtPath;
 use crate::layer::{self, NothingKnown};
+use crate::privacy;
 use crate::sandbox;
 use crate::snapshot::{View, copy_tree, record_of};
 use crate::store::{LayerRecord, Store};
@@ -72,6 +73,7 @@ fn make_layer(store: &Store, entry: &Entry, pause: bool) -> Result<LayerRecord, 
     let staging = store.staging()?;
     let directory = staging.path().join("layer");
     std::fs::create_dir(&directory).at("create", &directory)?;
+    privacy::set_mode(&directory, 0o755)?;
     // An ordinary user may have no cgroups to pause it with; it is copied while it runs then.
     let paused = pause && entry.state.status == super::state::Status::Running && entry.pause().is_ok();
     let copied = copy(entry, &directory);

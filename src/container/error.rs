@@ -121,11 +121,6 @@ impl ContainerError {
         matches!(self, Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound)
     }
 
-    /// Whether the user has read it already, from another runtime.
-    pub fn is_told(&self) -> bool {
-        matches!(self, Self::Runtime(RuntimeError::Failed { is_told: true, .. }))
-    }
-
     /// What the user can do.
     pub fn hint(&self) -> Option<String> {
         match self {

@@ -1,9 +1,8 @@
 //! A program that `exec` started, in the foreground: its input and output are rbuild's.
 
 use std::fs::File;
-use std::io::{self, IsTerminal, Read, Write};
+use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
-use std::thread::JoinHandle;
 
 use rustix::termios::Winsize;
 use signal_hook::consts::signal::SIGWINCH;
@@ -15,11 +14,10 @@ use super::error::ContainerError;
 use super::exec::{ExecOptions, exec};
 use super::protocol::Ending;
 use super::raw_mode::RawMode;
+use super::relay::{BUFFER, Relay, copy_all};
 use super::session::{Left, window_size};
 use crate::io_error::AtPath;
-use crate::sandbox::{Running, Stdio, Stream};
-
-const BUFFER: usize = 32 << 10;
+use crate::sandbox::{Running, Stdio};
 
 /// Starts a program in a container and passes everything on until it has ended, or the user leaves.
 pub fn exec_in_foreground(
@@ -32,19 +30,12 @@ pub fn exec_in_foreground(
     if options.terminal {
         return in_terminal(entry, options, interactive, keys, started);
     }
-    let mut copies = Vec::new();
-    let stdio = Stdio {
-        stdin: if interactive { input()? } else { Stream::Null },
-        stdout: output(io::stdout(), &mut copies)?,
-        stderr: output(io::stderr(), &mut copies)?,
-    };
+    let (relay, stdio) = Relay::new(interactive)?;
     let (running, _id) = exec(entry, options, stdio)?;
+    let copies = relay.begin()?;
     started(&running);
     let outcome = running.wait()?;
-    for copy in copies {
-        // A copying thread doesn't panic; if it did, the output is lost and the outcome still holds.
-        let _ = copy.join();
-    }
+    copies.finish();
     Ok(Left::Ended(Ending { exit_code: outcome.status.code(), ..Ending::default() }))
 }
 
@@ -122,45 +113,5 @@ fn resize(terminal: &File) {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         // It fails only when the container's side is gone.
         let _ = rustix::termios::tcsetwinsize(terminal.as_fd(), size);
-    }
-}
-
-/// Files and pipes are handed to the program as they are. The user's terminal is not: whoever has it can read from it
-/// and change its settings; so a pipe stands between.
-fn input() -> Result<Stream, ContainerError> {
-    if !io::stdin().is_terminal() {
-        return Ok(Stream::Inherit);
-    }
-    let (reader, writer) = io::pipe().at("create", "a pipe")?;
-    std::thread::spawn(move || copy_all(io::stdin(), writer));
-    Ok(Stream::Fd(reader.into()))
-}
-
-fn output(
-    stream: impl Write + IsTerminal + Send + 'static,
-    copies: &mut Vec<JoinHandle<()>>,
-) -> Result<Stream, ContainerError> {
-    if !stream.is_terminal() {
-        return Ok(Stream::Inherit);
-    }
-    let (reader, writer) = io::pipe().at("create", "a pipe")?;
-    copies.push(std::thread::spawn(move || copy_all(reader, stream)));
-    Ok(Stream::Fd(writer.into()))
-}
-
-/// Until the end of the input, or until nobody takes the output. A terminal ends with an error (EIO).
-fn copy_all(mut from: impl Read, mut to: impl Write) {
-    let mut buffer = vec![0; BUFFER];
-    loop {
-        match from.read(&mut buffer) {
-            Ok(0) => return,
-            Ok(length) => {
-                if to.write_all(&buffer[..length]).and_then(|()| to.flush()).is_err() {
-                    return;
-                }
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(_) => return,
-        }
     }
 }

@@ -45,6 +45,7 @@ mod options;
 mod protocol;
 mod raw_mode;
 mod record;
+mod relay;
 mod security;
 mod session;
 mod socket;

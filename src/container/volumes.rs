@@ -8,6 +8,7 @@ use super::error::ContainerError;
 use super::events;
 use super::mounts::{MountKind, MountPoint};
 use crate::io_error::AtPath;
+use crate::privacy;
 use crate::sandbox::{MountSource, Propagation, TmpfsOptions};
 use crate::snapshot::{View, populate};
 use crate::volume::{Backing, NewVolume, VolumeError, Volumes};
@@ -151,7 +152,7 @@ pub(super) fn bind_source(mount: &MountPoint) -> Result<PathBuf, ContainerError>
         if !mount.create_source {
             return Err(ContainerError::NoBindSource { path });
         }
-        std::fs::create_dir_all(&path).at("create", &path)?;
+        privacy::make_folders_with(&path, 0o755)?;
     }
     Ok(path)
 }

@@ -4,8 +4,9 @@
 //! what the sandbox has to know. While that mounts the container's files, [`Wiring::connect`] makes the places in networks.
 //! All of it is dropped when the container has ended.
 
-use std::fs::File;
+use std::fs::{File, Permissions};
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -289,7 +290,9 @@ pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerErro
 fn make_files(folder: &Path) -> Result<(), ContainerError> {
     for name in FILES {
         let path = folder.join(name);
-        File::options().create(true).append(true).open(&path).at("create", &path)?;
+        let file = File::options().create(true).append(true).open(&path).at("create", &path)?;
+        // Every program of the container reads them; nobody else passes the folder that they are in.
+        file.set_permissions(Permissions::from_mode(0o644)).at("change the mode of", &path)?;
     }
     Ok(())
 }

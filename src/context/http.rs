@@ -9,9 +9,10 @@ use reqwest::header::{ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MO
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::git::{decode, redacted};
+use super::git::decode;
 use crate::digest::{BlobDigest, HashingWriter};
 use crate::io_error::{AtPath, IoError};
+use crate::redaction;
 
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
@@ -110,7 +111,8 @@ impl Remembered {
         let mut hashing = HashingWriter::new(std::io::sink());
         std::io::copy(&mut content, &mut hashing).ok()?;
         let (_, digest, size) = hashing.finish();
-        (remembered.url == request.url && digest == remembered.digest && size == remembered.size).then_some(remembered)
+        (remembered.url == redacted(request.url) && digest == remembered.digest && size == remembered.size)
+            .then_some(remembered)
     }
 
     fn save(&self, request: &HttpRequest<'_>) -> Result<(), HttpError> {
@@ -126,6 +128,10 @@ impl Remembered {
         let mtime = self.last_modified.as_deref().and_then(seconds);
         Downloaded { path: content_path(cache, self.digest), digest: self.digest, size: self.size, mtime }
     }
+}
+
+fn redacted(url: &str) -> String {
+    redaction::in_text(url).into_owned()
 }
 
 fn content_path(cache: &Path, digest: BlobDigest) -> PathBuf {
@@ -217,7 +223,7 @@ impl<'a> Transfer<'a> {
         let (file, digest, size) = hashing.finish();
         let path = content_path(cache, digest);
         file.persist(&path).map_err(|error| error.error).at("replace", &path).map_err(io)?;
-        Ok(Remembered { url: self.request.url.to_owned(), digest, size, etag, last_modified })
+        Ok(Remembered { url: redacted(self.request.url), digest, size, etag, last_modified })
     }
 
     /// A connection that failed or a body that was cut short may do better next time; an address that cannot be read

@@ -42,7 +42,7 @@ pub fn read_standard_input<R: Read + Send>(mut input: R) -> Result<Standard<impl
 /// Unpacks a context archive of any compression into the empty directory `staging`, where `Context::open` can take it.
 /// Owners are left out, as a context has none.
 pub fn unpack_context(archive: impl Read + Send, staging: &Path) -> Result<(), ContextError> {
-    let decoder = Decoder::new(archive).map_err(ContextError::StandardInput)?;
+    let decoder = Decoder::new(archive).map_err(ContextError::StandardInput)?.for_disk_of(staging);
     Ok(unpack_files(decoder, staging, ArchiveLimits::default())?)
 }
 

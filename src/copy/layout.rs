@@ -9,6 +9,7 @@ use super::{CopyError, is_foreign};
 use crate::digest::{BlobDigest, HashingWriter};
 use crate::image::{Descriptor, Document, Index};
 use crate::io_error::{AtPath, IoError};
+use crate::privacy;
 use crate::registry::RemoteManifest;
 
 /// The tag in `index.json`.
@@ -90,7 +91,7 @@ pub fn put_blob(layout: &Path, blob: &Descriptor, source: &dyn Source) -> Result
         return Ok(false);
     }
     let folder = layout.join("blobs/sha256");
-    std::fs::create_dir_all(&folder).at("create", &folder)?;
+    privacy::make_folders_for_caller(&folder)?;
     let file = tempfile::NamedTempFile::new_in(&folder).at("create a file in", &folder)?;
     let mut writer = HashingWriter::new(file);
     // One byte more than there should be is enough to see that there is too much.
@@ -134,7 +135,7 @@ pub fn list(layout: &Path, document: &RemoteManifest, tag: Option<&str>) -> Resu
 /// Puts a file in its place whole.
 fn write(path: &Path, bytes: &[u8]) -> Result<(), CopyError> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder).at("create", folder)?;
+    privacy::make_folders_for_caller(folder)?;
     let mut file = tempfile::NamedTempFile::new_in(folder).at("create a file in", folder)?;
     file.write_all(bytes).at("write", path)?;
     Ok(keep(file, path)?)

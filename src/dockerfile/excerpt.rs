@@ -11,6 +11,7 @@
 use std::fmt::Write as _;
 
 use super::Lines;
+use crate::redaction;
 
 /// Of a long instruction only the first and the last lines are shown.
 const SHOWN_AT_EACH_END: u32 = 4;
@@ -78,7 +79,7 @@ impl Excerpt<'_> {
             }
             let inside = number >= first;
             let marker = if inside && self.span.is_none() && last > first { '>' } else { ' ' };
-            let line = &lines[number as usize - 1];
+            let line = &redaction::in_place(&lines[number as usize - 1]);
             _ = write!(text, "\n{marker} {number:>width$} | {}", shown(line));
             if let Some(span) = self.span.filter(|span| span.line == number) {
                 _ = write!(text, "\n  {:>width$} | {}", "", carets(line, span));
@@ -91,10 +92,11 @@ impl Excerpt<'_> {
     }
 
     fn heading(&self) -> String {
+        let message = redaction::in_text(self.message);
         match self.span {
-            Some(span) => format!("{}:{}:{}: {}", self.file_name, span.line, span.column, self.message),
-            None if self.lines.first == 0 => format!("{}: {}", self.file_name, self.message),
-            None => format!("{}:{}: {}", self.file_name, self.lines.first, self.message),
+            Some(span) => format!("{}:{}:{}: {message}", self.file_name, span.line, span.column),
+            None if self.lines.first == 0 => format!("{}: {message}", self.file_name),
+            None => format!("{}:{}: {message}", self.file_name, self.lines.first),
         }
     }
 

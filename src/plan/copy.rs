@@ -8,6 +8,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::instructions::{StageBuilder, check_owner_on_nothing, destination};
 use super::step::{CopySource, CopyStep, Operation, TreeSource};
 use super::windows;
+use crate::redaction;
 
 impl StageBuilder<'_, '_> {
     pub(super) fn copy(
@@ -137,7 +138,9 @@ impl StageBuilder<'_, '_> {
         };
         match remote {
             Some((_, source)) if is_add => Ok(source),
-            Some((what, _)) => Err(PlanErrorKind::RemoteCopy { what, source_text: path.clone() }.at(lines)),
+            Some((what, _)) => {
+                Err(PlanErrorKind::RemoteCopy { what, source_text: redaction::in_text(path).into_owned() }.at(lines))
+            }
             None => {
                 let unpack = transfer.unpack.unwrap_or(is_add);
                 Ok(CopySource::Path { tree: tree.clone(), path: self.slashed(path, lines)?, unpack })
@@ -162,7 +165,7 @@ fn shown_words(transfer: &Transfer) -> String {
     let mut words = Vec::new();
     for source in &transfer.sources {
         words.push(match source {
-            Source::Path(path) => path.clone(),
+            Source::Path(path) => redaction::in_text(path).into_owned(),
             Source::Heredoc(heredoc) => format!("<<{}", heredoc.name),
         });
     }

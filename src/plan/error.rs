@@ -46,6 +46,8 @@ pub enum PlanErrorKind {
     Base(#[source] BaseError),
     #[error(transparent)]
     Word(#[from] WordError),
+    #[error("the values of variables come to more than 64 MiB in all")]
+    TooMuch,
     #[error(transparent)]
     Parse(Box<ParseError>),
     #[error("{error} in --mount={text}")]

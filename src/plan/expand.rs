@@ -1,41 +1,65 @@
 //! The variables of a stage, and words expanded with them.
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::dockerfile::Lines;
 use crate::dockerfile::words::{Lexer, Variables, WordError};
 
 use super::error::{PlanError, PlanErrorKind};
 
-/// Names and values in the order in which they were first set.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Environment(Vec<(String, String)>);
+/// All values together that the words of a build get: what they come to is kept, in histories, steps and labels.
+const MOST_BYTES: u64 = 64 << 20;
+
+/// Names and values in the order in which they were first set. Those that come of one another count together what they
+/// have given out.
+#[derive(Debug, Clone, Default)]
+pub struct Environment {
+    pairs: Vec<(String, String)>,
+    given: Arc<AtomicU64>,
+}
+
+impl PartialEq for Environment {
+    fn eq(&self, other: &Self) -> bool {
+        self.pairs == other.pairs
+    }
+}
+
+impl Eq for Environment {}
 
 impl Environment {
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Sets a variable; one that is set again keeps its place.
     pub fn set(&mut self, name: &str, value: &str) {
-        match self.0.iter_mut().find(|(known, _)| known == name) {
+        match self.pairs.iter_mut().find(|(known, _)| known == name) {
             Some((_, old)) => value.clone_into(old),
-            None => self.0.push((name.to_owned(), value.to_owned())),
+            None => self.pairs.push((name.to_owned(), value.to_owned())),
         }
     }
 
     pub fn remove(&mut self, name: &str) {
-        self.0.retain(|(known, _)| known != name);
+        self.pairs.retain(|(known, _)| known != name);
+    }
+
+    /// Whether the values that were asked for are more than any build needs.
+    pub fn is_exhausted(&self) -> bool {
+        self.given.load(Ordering::Relaxed) > MOST_BYTES
     }
 
     pub fn to_vec(&self) -> Vec<(String, String)> {
-        self.0.clone()
+        self.pairs.clone()
     }
 }
 
 impl Variables for Environment {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
-        Environment::get(self, name).map(Cow::Borrowed)
+        let value = Environment::get(self, name)?;
+        self.given.fetch_add(value.len() as u64, Ordering::Relaxed);
+        Some(Cow::Borrowed(value))
     }
 }
 
@@ -49,12 +73,19 @@ impl Expander<'_> {
     /// `text` with variables replaced and quotes and escapes removed.
     pub fn word(&self, text: &str, environment: &Environment) -> Result<String, PlanError> {
         let expanded = self.lexer.expand(text, environment).map_err(|error| self.error(error))?;
+        self.check(environment)?;
         Ok(expanded.text)
     }
 
     /// The same, cut into words at blanks outside of quotes, also at those that came out of a variable.
     pub fn words(&self, text: &str, environment: &Environment) -> Result<Vec<String>, PlanError> {
-        self.lexer.expand_words(text, environment).map_err(|error| self.error(error))
+        let words = self.lexer.expand_words(text, environment).map_err(|error| self.error(error))?;
+        self.check(environment)?;
+        Ok(words)
+    }
+
+    pub fn check(&self, environment: &Environment) -> Result<(), PlanError> {
+        if environment.is_exhausted() { Err(PlanErrorKind::TooMuch.at(self.lines)) } else { Ok(()) }
     }
 
     fn error(&self, error: WordError) -> PlanError {

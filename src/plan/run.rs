@@ -125,11 +125,14 @@ impl StageBuilder<'_, '_> {
     }
 
     fn parse_mount(&self, text: &str, lines: Lines) -> Result<Mount, PlanError> {
+        let expander = super::expand::Expander { lexer: &self.planner.lexer, lines };
         let mut expand = |value: &str| Ok(self.planner.lexer.expand(value, &self.built.environment)?.text);
-        mount::parse_with(text, &mut expand).map_err(|error| {
-            let hint = error.hint();
-            PlanErrorKind::Mount { text: text.to_owned(), error }.at(lines).hint(hint)
-        })
+        mount::parse_with(text, &mut expand)
+            .map_err(|error| {
+                let hint = error.hint();
+                PlanErrorKind::Mount { text: text.to_owned(), error }.at(lines).hint(hint)
+            })
+            .and_then(|mount| expander.check(&self.built.environment).map(|()| mount))
     }
 }
 

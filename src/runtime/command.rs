@@ -1,13 +1,14 @@
 //! One command of a runtime.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio as ProcessStdio};
 
 use super::error::RuntimeError;
 use super::program::Runtime;
 use crate::io_error::AtPath;
-use crate::sandbox::{Stdio, Stream};
+use crate::sandbox::{self, Stdio, Stream};
 
 /// What a runtime is called with, whatever it is to do.
 pub(super) struct Caller<'a> {
@@ -26,19 +27,19 @@ impl Caller<'_> {
             return Ok(());
         }
         let message = self.message().unwrap_or_else(|| String::from_utf8_lossy(&output.stderr).trim().to_owned());
-        Err(self.failure(arguments, message, false))
+        Err(self.failure(arguments, message))
     }
 
     /// Runs one that gives these streams to the program that it starts, and writes that program's number to a file.
     pub(super) fn start(&self, arguments: &[&OsStr], stdio: Stdio, pid_file: &Path) -> Result<i32, RuntimeError> {
         let mut command = self.command(arguments)?;
-        let shows_errors = matches!(stdio.stderr, Stream::Inherit);
-        command.stdin(of(stdio.stdin)).stdout(of(stdio.stdout)).stderr(of(stdio.stderr));
+        let of = |stream| of(stream).at("open", "a null device");
+        command.stdin(of(stdio.stdin)?).stdout(of(stdio.stdout)?).stderr(of(stdio.stderr)?);
         let status = command.status().at("execute", &self.runtime.program)?;
         // This side's ends of the program's pipes go with it.
         drop(command);
         if !status.success() {
-            return Err(self.failure(arguments, self.message().unwrap_or_default(), shows_errors));
+            return Err(self.failure(arguments, self.message().unwrap_or_default()));
         }
         let text = std::fs::read_to_string(pid_file).at("read", pid_file)?;
         std::fs::remove_file(pid_file).at("remove", pid_file)?;
@@ -66,8 +67,8 @@ impl Caller<'_> {
         last_error(&std::fs::read_to_string(&self.log).unwrap_or_default())
     }
 
-    fn failure(&self, arguments: &[&OsStr], message: String, is_told: bool) -> RuntimeError {
-        RuntimeError::Failed { name: self.runtime.name.clone(), action: action(arguments), message, is_told }
+    fn failure(&self, arguments: &[&OsStr], message: String) -> RuntimeError {
+        RuntimeError::Failed { name: self.runtime.name.clone(), action: action(arguments), message }
     }
 }
 
@@ -87,11 +88,10 @@ fn last_error(log: &str) -> Option<String> {
     Some(plain.to_owned())
 }
 
-fn of(stream: Stream) -> ProcessStdio {
+fn of(stream: Stream) -> io::Result<ProcessStdio> {
     match stream {
-        Stream::Inherit => ProcessStdio::inherit(),
-        Stream::Null => ProcessStdio::null(),
-        Stream::Fd(descriptor) => descriptor.into(),
+        Stream::Null => sandbox::null_device().map(ProcessStdio::from),
+        Stream::Fd(descriptor) => Ok(descriptor.into()),
     }
 }
 

@@ -16,13 +16,7 @@ pub enum RuntimeError {
     #[error("the runtime {name} can't do this: {what}")]
     Refused { name: String, what: &'static str },
     #[error("{name} {action} failed: {message}")]
-    Failed {
-        name: String,
-        action: String,
-        message: String,
-        /// The runtime had the user's stderr, the one it was to give to a program, and said it there.
-        is_told: bool,
-    },
+    Failed { name: String, action: String, message: String },
     #[error("{name} {action} gave no number of a process in `{}`", path.display())]
     NoProcess { name: String, action: String, path: PathBuf },
     #[error("what the container is can't be written down")]
@@ -68,7 +62,7 @@ mod tests {
     fn exit_codes_by_what_runtimes_say() {
         let code = |message: &str| {
             let (name, action) = ("x".to_owned(), "create".to_owned());
-            RuntimeError::Failed { name, action, message: message.to_owned(), is_told: false }.exit_code()
+            RuntimeError::Failed { name, action, message: message.to_owned() }.exit_code()
         };
         for (message, expected) in [
             (

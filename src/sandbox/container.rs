@@ -169,13 +169,13 @@ pub struct Stdio {
     pub stderr: Stream,
 }
 
+/// Never what this process was given by its caller: a program can open again what it has open, for more than it was
+/// given it for.
 #[derive(Debug, Default)]
 pub enum Stream {
-    /// rbuild's own.
-    Inherit,
-    /// `/dev/null`.
+    /// A null device.
     #[default]
     Null,
-    /// A pipe or file; closed in this process once the program has it.
+    /// A pipe of rbuild's; closed in this process once the program has it.
     Fd(OwnedFd),
 }

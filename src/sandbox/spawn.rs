@@ -16,6 +16,7 @@ use super::container::{Container, Rootfs, Stdio, Stream};
 use super::error::SandboxError;
 use super::isolation::{Isolation, Namespace, Namespaces, NetworkIsolation};
 use super::mount_points::remove_mount_points;
+use super::null_device::null_device;
 use super::running::Running;
 use super::{CapabilitySet, executable, sysctl};
 
@@ -196,18 +197,18 @@ pub(super) fn start_init(
     stdio: &Stdio,
     channel: &OwnedFd,
 ) -> Result<i32, SandboxError> {
-    let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
-    let null = null.map_err(start_error("open /dev/null"))?;
-    let number = |stream: &Stream, inherited: RawFd| match stream {
-        Stream::Inherit => inherited,
-        Stream::Null => null.as_raw_fd(),
+    let streams = [&stdio.stdin, &stdio.stdout, &stdio.stderr];
+    let needs_null = streams.iter().any(|stream| matches!(stream, Stream::Null));
+    let null = needs_null.then(null_device).transpose().map_err(start_error("open a null device"))?;
+    let number = |stream: &Stream| match stream {
+        Stream::Null => null.as_ref().map_or(-1, OwnedFd::as_raw_fd),
         Stream::Fd(fd) => fd.as_raw_fd(),
     };
     let mut plan = ChildPlan {
         descriptors: [
-            number(&stdio.stdin, 0),
-            number(&stdio.stdout, 1),
-            number(&stdio.stderr, 2),
+            number(&stdio.stdin),
+            number(&stdio.stdout),
+            number(&stdio.stderr),
             channel.as_raw_fd(),
             joined.network.unwrap_or(-1),
             joined.users.unwrap_or(-1),

@@ -353,6 +353,11 @@ impl Draft {
         self.view.top().unwrap_or(CWD)
     }
 
+    /// The folder that the layer is written to.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     fn host_path(&self, path: &Path) -> PathBuf {
         self.directory.join(path)
     }

@@ -11,6 +11,7 @@ use tar::{Builder, EntryType, Header};
 use super::{Entry, SnapshotError, View};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
+use crate::privacy;
 
 /// Calls `visit` for all that is in the view, folders before what is in them, names in byte order.
 pub(super) fn walk(
@@ -127,7 +128,7 @@ pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> 
 /// Writes the view into the folder `destination`, which is made when it is missing. Files belong to whoever runs this,
 /// as with buildx; devices and sockets are left out.
 pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotError> {
-    std::fs::create_dir_all(destination).at("create", destination)?;
+    privacy::make_folders_for_caller(destination)?;
     let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
     let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
     walk(view, Path::new(""), &mut |path, entry| {

@@ -90,7 +90,9 @@ pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<Vec<PathBuf>, SnapshotE
     let unpacked = match store.layer_blobs(diff_id)?.into_iter().next() {
         Some(blob) => {
             let path = store.blob_path(&blob.digest);
-            unpacking.run(BufReader::new(store.open_blob(&blob.digest)?), &path.to_string_lossy())?
+            let file = store.open_blob(&blob.digest)?;
+            let size = file.metadata().at("read", &path)?.len();
+            unpacking.run(BufReader::new(file), size, &path.to_string_lossy())?
         }
         None => unpacking.fetch()?,
     };
@@ -116,7 +118,7 @@ struct Unpacked {
 impl Unpacking<'_> {
     fn fetch(&self) -> Result<Unpacked, SnapshotError> {
         let fetched = self.store.fetch_layer(&self.diff_id, |download| {
-            let unpacked = self.run(download, "what was fetched").map_err(|error| match error {
+            let unpacked = self.run(download, 0, "what was fetched").map_err(|error| match error {
                 error @ (SnapshotError::Io(_) | SnapshotError::Store(_)) => OriginError::failed(error),
                 error => OriginError::gone(error),
             })?;
@@ -127,13 +129,13 @@ impl Unpacking<'_> {
         Ok(fetched?)
     }
 
-    /// Unpacks and checks the blob. `shown` is what errors call it.
-    fn run(&self, blob: impl Read + Send, shown: &str) -> Result<Unpacked, SnapshotError> {
+    /// Unpacks and checks the blob of `size` bytes, as far as that is known. `shown` is what errors call it.
+    fn run(&self, blob: impl Read + Send, size: u64, shown: &str) -> Result<Unpacked, SnapshotError> {
         let staging = self.store.staging()?;
         let directory = staging.path().join("layer");
         let unpack_error = |source| SnapshotError::Unpack { diff_id: self.diff_id, source: Box::new(source) };
         std::fs::create_dir(&directory).at("create", &directory)?;
-        let stream = Decoder::new(blob).at("read", shown)?;
+        let stream = Decoder::new(blob).at("read", shown)?.for_disk_of(&directory).of_size(size);
         let applied = layer::apply(stream, &directory, &ApplyOptions::default()).map_err(unpack_error)?;
         if applied.diff_id != self.diff_id {
             return Err(SnapshotError::WrongLayer { expected: self.diff_id, actual: applied.diff_id });

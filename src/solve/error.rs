@@ -7,6 +7,7 @@ use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, SelectError};
 use crate::digest::InvalidDigest;
+use crate::input::InputError;
 use crate::io_error::IoError;
 use crate::layer::LayerError;
 use crate::network::NetworkError;
@@ -29,6 +30,8 @@ pub enum SolveError {
 pub enum StepError {
     #[error(transparent)]
     Io(#[from] IoError),
+    #[error(transparent)]
+    Input(#[from] InputError),
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]

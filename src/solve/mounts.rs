@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::digest::FieldHasher;
 use crate::dockerfile::mount::MountKind;
 use crate::explain::{Fact, FactKind};
+use crate::input;
 use crate::io_error::{AtPath, IoError};
 use crate::plan::{CopySource, CopyStep, MountSource, RunMount, RunStep, StepId, TreeSource};
 use crate::sandbox::{self, TmpfsOptions};
@@ -17,6 +18,9 @@ use super::error::StepError;
 use super::explain::mount_fact;
 use super::layers::Made;
 use super::settings::{Secret, Solver};
+
+/// BuildKit takes no longer one either.
+const SECRET_LIMIT: u64 = 500 << 10;
 
 /// A mount whose source is there.
 pub(super) struct Prepared<'a> {
@@ -166,7 +170,7 @@ impl Solver<'_> {
     fn secret_value(&self, id: &str) -> Result<Option<Vec<u8>>, StepError> {
         match self.run.secrets.get(id) {
             None => Ok(None),
-            Some(Secret::File(path)) => Ok(Some(std::fs::read(path).at("read the secret", path)?)),
+            Some(Secret::File(path)) => Ok(Some(input::bounded(path, SECRET_LIMIT)?)),
             Some(Secret::Environment(name)) => Ok(std::env::var_os(name).map(|value| value.into_encoded_bytes())),
         }
     }

@@ -42,6 +42,7 @@ mod layers;
 mod leases;
 mod locks;
 mod outlines;
+mod ownership;
 mod removal;
 mod schema;
 mod sources;
@@ -74,6 +75,7 @@ pub use find::{FindImageError, FoundImage};
 pub use images::ImageRecord;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;
+pub use ownership::{NotOwn, Weakness, claim, look_at};
 pub use removal::ClaimedLayers;
 pub use sources::{LayerClaim, RemoteBlob, StepLayer};
 pub use staging::Staging;
@@ -87,6 +89,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 pub enum StoreError {
     #[error(transparent)]
     Io(#[from] IoError),
+    #[error(transparent)]
+    NotOwn(#[from] NotOwn),
     #[error("the store's database failed")]
     Database(#[from] rusqlite::Error),
     #[error("the store was written by a newer rbuild (format {found}, this one knows {known})")]
@@ -106,7 +110,11 @@ pub enum StoreError {
 impl StoreError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<&'static str> {
-        let Self::Database(error) = self else { return None };
+        let error = match self {
+            Self::NotOwn(error) => return Some(error.hint()),
+            Self::Database(error) => error,
+            _ => return None,
+        };
         match error.sqlite_error_code()? {
             rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase => {
                 Some("the database is damaged: `rbuild system check --repair` makes a new one of what can be read")
@@ -132,8 +140,9 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the store at `root`, creating it when there is none.
+    /// Opens the store at `root`, creating it when there is none. It is its owner's alone: see [`claim`].
     pub fn open(root: &Path) -> Result<Self, StoreError> {
+        ownership::claim(root)?;
         for folder in ["blobs/sha256", "layers", "contexts", "locks", "tmp"] {
             let path = root.join(folder);
             if !path.is_dir() {

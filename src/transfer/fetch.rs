@@ -17,7 +17,7 @@ pub fn make_present(store: &Store, diff_id: &DiffId) -> Result<(), TransferError
         return Ok(());
     }
     store.fetch_layer(diff_id, |download| {
-        let measured = measure(&mut *download).map_err(OriginError::gone)?;
+        let measured = measure(&mut *download, store.root()).map_err(OriginError::gone)?;
         let stream = measured.finish(download.expected());
         if stream.diff_id != *diff_id {
             return Err(OriginError::gone(format!("its content is {}, not {diff_id}", stream.diff_id)));

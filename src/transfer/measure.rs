@@ -1,6 +1,7 @@
 //! Reads a layer through once, as it comes: its diffID and sizes.
 
 use std::io::{self, Read};
+use std::path::Path;
 
 use sha2::Digest as _;
 
@@ -47,9 +48,11 @@ impl Measured {
 }
 
 /// Reads the layer up to the end of its tar stream and of what follows it there.
-pub(super) fn measure(reader: impl Read) -> Result<Measured, LayerError> {
+///
+/// It is going to be unpacked on the disk that `folder` is on.
+pub(super) fn measure(reader: impl Read, folder: &Path) -> Result<Measured, LayerError> {
     let unreadable = |source| LayerError::Read { entry: String::new(), source };
-    let decoder = Decoder::new(reader).map_err(unreadable)?;
+    let decoder = Decoder::new(reader).map_err(unreadable)?.for_disk_of(folder);
     let compression = decoder.compression();
     let hasher = (compression != Compression::None).then(sha2::Sha256::new);
     let mut stream = HashingReader { inner: decoder, hasher, count: 0 };

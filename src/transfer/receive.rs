@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::TransferError;
@@ -57,6 +57,11 @@ impl<'a> Receiver<'a> {
         Ok(Self { store, staging: store.staging()?, next: AtomicU64::new(0) })
     }
 
+    /// Where it keeps what it receives.
+    pub fn folder(&self) -> &Path {
+        self.staging.path()
+    }
+
     /// Reads `source` to its end into staging. `what` names it in errors.
     ///
     /// A blob whose first byte begins a JSON document is not tried as a layer: no tar stream or compressed stream begins
@@ -74,7 +79,7 @@ impl<'a> Receiver<'a> {
             read_error: None,
             write_error: None,
         };
-        let measured = if is_document { Ok(None) } else { measure(&mut tee).map(Some) };
+        let measured = if is_document { Ok(None) } else { measure(&mut tee, self.staging.path()).map(Some) };
         // What could not be measured is read to its end all the same, unless that is what failed.
         let _ = io::copy(&mut tee, &mut io::sink());
         if let Some(source) = tee.write_error {

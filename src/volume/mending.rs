@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::Volumes;
 use super::record::VolumeRecord;
-use super::volumes::{DATA, NEW_DATA, RECORD, REMOVING, read, write};
+use super::volumes::{DATA, NEW_DATA, RECORD, REMOVING, make_data, read, write};
 use crate::flaw::Flaw;
 
 /// For the volume of that name.
@@ -65,12 +65,12 @@ impl Volumes {
             Way::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
             Way::NewRecord => {
                 let data = place.join(DATA);
-                std::fs::create_dir_all(&data).ok()?;
+                make_data(&data).ok()?;
                 write(&place.join(RECORD), &VolumeRecord::plain(flaw.cure.name.clone(), data)).ok()?;
                 Some("it has a new one: its labels and options are lost, its files are there".to_owned())
             }
             Way::NewData => {
-                std::fs::create_dir(place.join(DATA)).ok()?;
+                make_data(&place.join(DATA)).ok()?;
                 Some("it is an empty volume now".to_owned())
             }
         }

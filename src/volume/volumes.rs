@@ -10,6 +10,7 @@ use super::driver::Backing;
 use super::error::VolumeError;
 use super::record::{ANONYMOUS, VolumeRecord};
 use crate::io_error::AtPath;
+use crate::privacy;
 
 pub(super) const RECORD: &str = "volume.json";
 pub(super) const DATA: &str = "_data";
@@ -85,7 +86,7 @@ impl Volumes {
             return if is_same { Ok(found) } else { Err(VolumeError::Conflict { name }) };
         }
         let data = place.join(DATA);
-        std::fs::create_dir_all(&data).at("create", &data)?;
+        make_data(&data)?;
         let labels = Some(labels).filter(|labels| !labels.is_empty());
         let record = VolumeRecord { labels, options, ..VolumeRecord::plain(name, data) };
         write(&place.join(RECORD), &record)?;
@@ -111,7 +112,7 @@ impl Volumes {
             if new.exists() {
                 std::fs::remove_dir_all(&new).at("remove", &new)?;
             }
-            Ok(std::fs::create_dir(&new).at("create", &new)?)
+            make_data(&new)
         };
         prepare()?;
         fill(&new)?;
@@ -134,6 +135,11 @@ impl Volumes {
         std::fs::rename(&place, &aside).at("rename", &place)?;
         Ok(std::fs::remove_dir_all(&aside).at("remove", &aside)?)
     }
+}
+
+/// Programs of all users of a container may look into a new volume.
+pub(super) fn make_data(data: &Path) -> Result<(), VolumeError> {
+    Ok(privacy::make_folders_with(data, 0o755)?)
 }
 
 fn check_name(name: &str) -> Result<(), VolumeError> {

@@ -11,6 +11,10 @@ mod machine;
 // A file for each kind of attack, one a line.
 mod builds;
 mod commands;
+mod credentials;
+mod descriptors;
 mod fixtures_work;
+mod input;
 mod output;
+mod ownership;
 mod volumes;

@@ -156,7 +156,7 @@ pub(super) fn secret(text: &str) -> Result<(String, Secret), CliError> {
         (None, None, _) => Secret::File(PathBuf::from(&id)),
     };
     if let Secret::File(path) = &secret
-        && !path.is_file()
+        && (!path.exists() || path.is_dir())
     {
         return Err(wrong(&format!("there is no file `{}`", path.display())));
     }

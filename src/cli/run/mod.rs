@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::{CliError, output};
 use crate::container::{self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalsKept, Streams};
-use crate::io_error::AtPath;
+use crate::privacy;
 use crate::sandbox::IdRanges;
 
 pub use arguments::ContainerArgs;
@@ -121,7 +121,7 @@ pub(super) fn make(args: &ContainerArgs, detach: bool, global: &Global) -> Resul
     let containers = Containers::of(store.root());
     let entry = container::create(&containers, &image, &options).map_err(CliError::of_container)?;
     if let Some(path) = cidfile {
-        std::fs::write(path, &entry.record.id).at("write", path).map_err(|error| not_run(error.into()))?;
+        privacy::write_for_caller(path, entry.record.id.as_bytes()).map_err(|error| not_run(error.into()))?;
     }
     Ok((containers, entry))
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::cli::CliError;
 use crate::cli::build::values::ulimit;
 use crate::container::Ulimit;
-use crate::io_error::AtPath;
+use crate::input;
 use crate::sandbox::{self, Profile};
 
 pub(in crate::cli) use crate::cli::build::values::bytes;
@@ -42,7 +42,7 @@ pub(in crate::cli) fn variable(text: &str) -> String {
 
 /// Lines of `NAME=VALUE` or `NAME`; empty ones and those that begin with `#` don't count. Nothing is unquoted.
 pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
-    let text = std::fs::read_to_string(path).at("read", path)?;
+    let text = input::text(path)?;
     let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
@@ -57,7 +57,7 @@ pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliEr
 
 /// Lines of `KEY=VALUE` or `KEY`; empty ones and those that begin with `#` don't count.
 pub(in crate::cli) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
-    let text = std::fs::read_to_string(path).at("read", path)?;
+    let text = input::text(path)?;
     let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
 }
@@ -92,8 +92,9 @@ pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<String>, CliError
                 options.push(text.clone());
             }
             ("seccomp", path) => {
-                Profile::read(Path::new(path))?;
-                options.push(format!("seccomp={}", std::fs::read_to_string(path).at("read", path)?));
+                let profile = input::text(Path::new(path))?;
+                Profile::of_file(Path::new(path), profile.as_bytes())?;
+                options.push(format!("seccomp={profile}"));
             }
             ("apparmor", profile) => {
                 if profile != "unconfined" && !sandbox::has_apparmor() {

@@ -22,6 +22,7 @@ use super::session::Session;
 use super::wiring::networks_of;
 use crate::io_error::AtPath;
 use crate::network::{FreshNamespace, Networks};
+use crate::privacy;
 use crate::sandbox;
 
 /// The socket's name in a container's folder.
@@ -60,6 +61,7 @@ impl Monitor {
 
 /// The monitor's life.
 fn serve(stream: &UnixStream, ahead: Ahead, networks: &Networks) {
+    privacy::begin_again();
     // The command, which this is a fork of, waits for the answer before it names a container.
     let answer = match sandbox::belong_as_parent_did().at("join", "the store's processes") {
         Ok(()) => Reply::Done,

@@ -2,6 +2,7 @@
 //! the repository says and to ask nobody.
 
 mod checkout;
+mod credentials;
 mod program;
 mod reference;
 mod resolve;
@@ -9,8 +10,9 @@ mod resolve;
 use std::path::PathBuf;
 
 pub use checkout::{CheckOut, Checked, check_out, commit_time};
+pub use credentials::Credentials;
 pub use reference::GitReference;
-pub(super) use reference::{decode, redacted};
+pub(super) use reference::decode;
 
 pub use resolve::{Resolved, resolve};
 

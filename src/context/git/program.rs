@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use super::{GitError, GitReference};
 use crate::io_error::AtPath;
+use crate::redaction;
 
 /// Runs git in the repository at hand: what it is to do, for messages, and its arguments.
 pub(super) type Step<'a> = &'a dyn Fn(&'static str, &[&str]) -> Result<String, GitError>;
@@ -13,7 +14,7 @@ pub(super) type Step<'a> = &'a dyn Fn(&'static str, &[&str]) -> Result<String, G
 const PROTOCOLS: &str = "http:https:ssh:git";
 
 /// git, without hooks, filters or configuration of the machine or of the repository's making, and without a terminal.
-pub(super) fn git(_: &GitReference) -> Command {
+pub(super) fn git(wanted: &GitReference) -> Command {
     let mut command = Command::new("git");
     command
         .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.symlinks=true"])
@@ -32,6 +33,7 @@ pub(super) fn git(_: &GitReference) -> Command {
     {
         command.env_remove(name);
     }
+    wanted.credentials.iter().for_each(|credentials| credentials.give_to(&mut command));
     command
 }
 
@@ -47,6 +49,8 @@ pub(super) fn run(mut command: Command, action: &'static str, wanted: &GitRefere
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
-    let message = String::from_utf8_lossy(&output.stderr).trim().replace(&wanted.remote, &wanted.shown());
+    let said = String::from_utf8_lossy(&output.stderr);
+    let said = wanted.credentials.as_ref().map_or(said.clone(), |own| own.take_out(&said).into());
+    let message = redaction::in_text(said.trim()).into_owned();
     Err(GitError::Failed { action, url: wanted.shown(), message })
 }

@@ -1,12 +1,15 @@
 use std::path::PathBuf;
 
 use super::GitError;
+use super::credentials::Credentials;
+use crate::redaction;
 
 /// What an address of a git repository asks for: `URL#ref:folder`, or `URL?ref=…&subdir=…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GitReference {
-    /// What git fetches from.
+    /// What git fetches from. User and password of http(s) are not in it: it is kept, hashed and shown.
     pub remote: String,
+    pub credentials: Option<Credentials>,
     /// A branch, a tag or a commit; the default branch when there is none.
     pub reference: Option<String>,
     pub subdirectory: Option<PathBuf>,
@@ -27,7 +30,8 @@ impl GitReference {
     pub fn parse(url: &str) -> Result<Self, GitError> {
         let (rest, fragment) = split(url, '#');
         let (remote, query) = split(rest, '?');
-        let mut parsed = Self { remote: remote.to_owned(), ..Self::default() };
+        let (remote, credentials) = Credentials::split_off(remote).map_err(|reason| bad(url, reason.to_owned()))?;
+        let mut parsed = Self { remote, credentials, ..Self::default() };
         if let Some(fragment) = fragment {
             let fragment = if rest.contains("://") { decode(fragment) } else { fragment.to_owned() };
             let (reference, folder) = split(&fragment, ':');
@@ -64,7 +68,7 @@ impl GitReference {
 
     /// The address without a password, for messages.
     pub fn shown(&self) -> String {
-        redacted(&self.remote)
+        redaction::in_text(&self.remote).into_owned()
     }
 
     fn take(&mut self, url: &str, key: &str, value: &str) -> Result<(), GitError> {
@@ -178,7 +182,7 @@ fn set_flag(url: &str, key: &str, value: &str, flag: &mut Option<bool>) -> Resul
 }
 
 fn bad(url: &str, reason: String) -> GitError {
-    GitError::Address { url: redacted(url), reason }
+    GitError::Address { url: redaction::in_text(url).into_owned(), reason }
 }
 
 fn with_prefix(prefix: &str, name: &str) -> String {
@@ -187,16 +191,6 @@ fn with_prefix(prefix: &str, name: &str) -> String {
 
 fn split(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
-}
-
-/// An address without what stands before `@` as user and password.
-pub(in crate::context) fn redacted(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority = rest.find('/').unwrap_or(rest.len());
-    match rest[..authority].rfind('@') {
-        Some(at) if rest[..at].contains(':') => format!("{scheme}://xxxxx{}", &rest[at..]),
-        _ => url.to_owned(),
-    }
 }
 
 /// Percent-encoding undone; what is not encoded well stays.
@@ -294,6 +288,8 @@ mod tests {
     fn passwords_are_not_shown() {
         let error = GitReference::parse("https://me:secret@h/r.git?what=1").unwrap_err();
         assert!(!error.to_string().contains("secret"), "{error}");
-        assert_eq!(GitReference::parse("https://me:secret@h/r.git").unwrap().shown(), "https://xxxxx@h/r.git");
+        let parsed = GitReference::parse("https://me:secret@h/r.git").unwrap();
+        assert_eq!(parsed.shown(), "https://h/r.git");
+        assert!(parsed.credentials.is_some() && !format!("{parsed:?}").contains("secret"), "{parsed:?}");
     }
 }

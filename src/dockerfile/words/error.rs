@@ -36,4 +36,8 @@ pub enum WordErrorKind {
     InvalidPattern { pattern: String, character: char },
     #[error("substitutions are nested too deep (64 levels at most)")]
     TooDeep,
+    #[error("it comes to more than 1 MiB")]
+    TooLong,
+    #[error("the pattern and the value are too long for each other")]
+    TooHard,
 }

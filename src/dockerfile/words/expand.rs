@@ -9,6 +9,12 @@ use super::grammar::{self, Rule};
 use super::pattern::Pattern;
 use super::{Expansion, Lexer, Variables, WordError, WordErrorKind};
 
+/// A word comes to no more than so many bytes beyond those that are written: no program could be given more in one
+/// variable or argument (execve(2) takes 128 KiB), and forty lines `ARG A=$A$A` would come to a terabyte.
+const MOST_GROWTH: usize = 1 << 20;
+/// A second's work, about.
+const MOST_STEPS: usize = 1 << 28;
+
 /// Expands the word both ways at once.
 pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Result<(Expansion, Vec<String>), WordError> {
     let failed = |kind, unmatched| WordError { word: word.to_owned(), kind, unmatched };
@@ -20,6 +26,7 @@ pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Resul
         lexer,
         variables,
         length: text.len(),
+        most: MOST_GROWTH + text.len(),
         keep_escapes: lexer.keep_escapes,
         pending: String::new(),
         expansion: Expansion::default(),
@@ -43,6 +50,8 @@ struct Expander<'a> {
     lexer: &'a Lexer,
     variables: &'a dyn Variables,
     length: usize,
+    /// So many bytes the word may come to.
+    most: usize,
     keep_escapes: bool,
     /// The word being put together. One for all levels, as in the reference: a substitution with a word of its own
     /// clears what stood before it in the same word (it shows only where words are split).
@@ -94,6 +103,7 @@ impl<'a> Expander<'a> {
                 }
                 _ => {}
             }
+            self.check(&text)?;
         }
         if !self.pending.is_empty() {
             words.done.push(std::mem::take(&mut self.pending));
@@ -146,6 +156,7 @@ impl<'a> Expander<'a> {
                 }
                 _ => text.push_str(piece.as_str()),
             }
+            self.check(&text)?;
         }
         Err(Fault { kind: unclosed, at_end: true })
     }
@@ -237,6 +248,7 @@ impl<'a> Expander<'a> {
             Some(rest) => (rest, true),
             None => (word.as_str(), false),
         };
+        self.check_work(pattern, &value)?;
         match Pattern::parse(pattern) {
             Ok(pattern) if modifier == "%" => Ok(pattern.without_suffix(&value, longest)),
             Ok(pattern) => Ok(pattern.without_prefix(&value, longest)),
@@ -256,8 +268,12 @@ impl<'a> Expander<'a> {
             return Ok(format!("${{{name}/{pattern}/{replacement}}}"));
         }
         let value = value.unwrap_or_default();
+        self.check_work(&pattern, &value)?;
         match Pattern::parse(&pattern) {
-            Ok(pattern) if all => Ok(pattern.replace_all(&value, &replacement)),
+            Ok(pattern) if all => {
+                let too_long = Fault { kind: WordErrorKind::TooLong, at_end: false };
+                pattern.replace_all(&value, &replacement, self.most).ok_or(too_long)
+            }
             Ok(pattern) => Ok(pattern.replace_first(&value, &replacement)),
             Err(kind) => Err(self.fault(kind, end)),
         }
@@ -283,6 +299,16 @@ impl<'a> Expander<'a> {
             Ok(text) if inner.next().is_some_and(|pair| pair.as_rule() == stop) => Ok(text),
             Ok(_) => Err(Fault { kind: missing, at_end: true }),
         }
+    }
+
+    fn check(&self, text: &str) -> Result<(), Fault> {
+        if text.len() > self.most { Err(Fault { kind: WordErrorKind::TooLong, at_end: false }) } else { Ok(()) }
+    }
+
+    /// Matching takes as many steps as the product of both lengths.
+    fn check_work(&self, pattern: &str, value: &str) -> Result<(), Fault> {
+        let steps = pattern.len().saturating_mul(value.len());
+        if steps > MOST_STEPS { Err(Fault { kind: WordErrorKind::TooHard, at_end: false }) } else { Ok(()) }
     }
 
     fn look_up(&mut self, name: &str) -> Option<Cow<'a, str>> {

@@ -69,8 +69,9 @@ impl Pattern {
         result
     }
 
-    /// Replaces every match; `$0` in the replacement is the match, any other `$name` is empty.
-    pub(super) fn replace_all(&self, value: &str, replacement: &str) -> String {
+    /// Replaces every match; `$0` in the replacement is the match, any other `$name` is empty. Nothing when that comes to
+    /// more than `most` bytes.
+    pub(super) fn replace_all(&self, value: &str, replacement: &str, most: usize) -> Option<String> {
         let characters: Vec<char> = value.chars().collect();
         let ends = self.ends(&characters, true);
         let mut result = String::new();
@@ -80,7 +81,7 @@ impl Pattern {
             match ends[position] {
                 // An empty match right behind a match is none.
                 Some(end) if end > position || last_end != Some(position) => {
-                    push_replacement(&mut result, replacement, &characters[position..end]);
+                    push_replacement(&mut result, replacement, &characters[position..end], most)?;
                     last_end = Some(end);
                     if end > position {
                         position = end;
@@ -92,7 +93,7 @@ impl Pattern {
             result.extend(characters.get(position));
             position += 1;
         }
-        result
+        (result.len() <= most).then_some(result)
     }
 
     /// For each place in the text, where a match that starts there ends. With more than one way to match, the earlier
@@ -123,11 +124,14 @@ fn advance(ends: &mut [Option<usize>], text: &[char], matches: impl Fn(char) -> 
 }
 
 /// The template rules of the reference's regular expressions: `$0`, `${0}`, `$$`; a `$` that starts nothing stays.
-fn push_replacement(result: &mut String, template: &str, found: &[char]) {
+fn push_replacement(result: &mut String, template: &str, found: &[char], most: usize) -> Option<()> {
     let mut rest = template;
     while let Some((before, after)) = rest.split_once('$') {
         result.push_str(before);
         rest = after;
+        if result.len() > most {
+            return None;
+        }
         if let Some(after_dollar) = after.strip_prefix('$') {
             result.push('$');
             rest = after_dollar;
@@ -144,6 +148,7 @@ fn push_replacement(result: &mut String, template: &str, found: &[char]) {
         }
     }
     result.push_str(rest);
+    (result.len() <= most).then_some(())
 }
 
 fn template_name(text: &str) -> Option<(&str, &str)> {
@@ -177,13 +182,14 @@ mod tests {
     fn a_long_text_takes_time_in_proportion() {
         let text = "a".repeat(20_000);
         let pattern = Pattern::parse("*a*a*a*a*b").unwrap();
-        assert_eq!(pattern.replace_all(&text, "-"), text);
+        assert_eq!(pattern.replace_all(&text, "-", 20_000), Some(text));
     }
 
     #[test]
     fn the_replacement_knows_the_match() {
-        assert_eq!(Pattern::parse("b").unwrap().replace_all("abc", "<$0$$${0}$1>"), "a<b$b>c");
+        assert_eq!(Pattern::parse("b").unwrap().replace_all("abc", "<$0$$${0}$1>", 99).unwrap(), "a<b$b>c");
         assert_eq!(Pattern::parse("b").unwrap().replace_first("abc", "<$0>"), "a<$0>c");
-        assert_eq!(Pattern::parse("*").unwrap().replace_all("a\nb", "x"), "x\nx");
+        assert_eq!(Pattern::parse("*").unwrap().replace_all("a\nb", "x", 99).unwrap(), "x\nx");
+        assert_eq!(Pattern::parse("a").unwrap().replace_all("aaa", "xx", 5), None);
     }
 }

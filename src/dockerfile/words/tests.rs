@@ -59,3 +59,23 @@ fn names_are_reported() {
     assert_eq!(expansion.used, BTreeSet::from(["HOME".to_owned()]));
     assert_eq!(expansion.unmatched, BTreeSet::from(["X".to_owned(), "Y".to_owned()]));
 }
+
+#[test]
+fn a_word_does_not_grow_without_end() {
+    let lexer = Lexer::new('\\');
+    let mut variables = BTreeMap::from([("A".to_owned(), "xxxx".to_owned())]);
+    let mut grow = |word: &str| {
+        let text = lexer.expand(word, &variables)?.text;
+        variables.insert("A".to_owned(), text);
+        Ok::<_, WordError>(())
+    };
+    let failed = (0..40).find_map(|round| grow("$A\"$A\"").err().map(|error| (round, error.kind)));
+    assert_eq!(failed, Some((18, WordErrorKind::TooLong)));
+    for word in ["${A//x/$A}", "${B:-$A$A$A$A$A}", "${A/x/$A$A$A}"] {
+        assert_eq!(lexer.expand(word, &variables).unwrap_err().kind, WordErrorKind::TooLong, "{word}");
+        assert_eq!(lexer.expand_words(word, &variables).unwrap_err().kind, WordErrorKind::TooLong, "{word}");
+    }
+    assert_eq!(lexer.expand("${A#$A}", &variables).unwrap_err().kind, WordErrorKind::TooHard);
+    let written = "x".repeat(3 << 20);
+    assert_eq!(lexer.expand(&format!("{written}$B"), &variables).unwrap().text, written);
+}

@@ -1,4 +1,5 @@
 use std::io::{self, BufReader, Cursor, Read};
+use std::path::Path;
 
 use liblzma::bufread::XzDecoder;
 
@@ -45,15 +46,45 @@ impl<R: Read> Read for Whole<R> {
     }
 }
 
-/// What a stream may come to: so many bytes, or so many times its own, whichever is more.
+/// What a stream may come to. Other ways to compress than gzip make a gigabyte of zeros out of a few kilobytes, and so a
+/// disk can be filled, or a processor be kept busy, by an image that is nothing to send. Up to `floor` bytes anything goes;
+/// beyond, a stream comes to `times` its own size at most, which gzip cannot exceed (1,032 times); and one that comes to
+/// more than `usual_times` its own size, as layers with programs and data never do, takes no more than half of the room
+/// that its disk has.
 #[derive(Debug, Clone, Copy)]
 struct Growth {
-    bytes: u64,
+    floor: u64,
     times: u64,
+    usual_times: u64,
+    room: Option<u64>,
 }
 
-/// No layer that anybody wants is both; gzip cannot come to more than 1032 times its size.
-const GROWTH: Growth = Growth { bytes: 64 << 30, times: 1100 };
+const GROWTH: Growth = Growth { floor: 1 << 30, times: 1100, usual_times: 100, room: None };
+
+/// Of what a disk has free, what a stream may come to whatever its own size is.
+const FLOOR_OF_ROOM: u64 = 16;
+/// A disk that is nearly full is no reason to refuse a small file of zeros.
+const SMALLEST_FLOOR: u64 = 64 << 20;
+
+impl Growth {
+    /// On a disk with so much room.
+    fn with_room(self, room: u64) -> Self {
+        let floor = self.floor.min((room / FLOOR_OF_ROOM).max(SMALLEST_FLOOR));
+        Self { floor, room: Some(room), ..self }
+    }
+
+    /// Why a stream of `taken` bytes may not come to `made`, if it may not.
+    fn refusal(&self, made: u64, taken: u64) -> Option<String> {
+        if made > self.floor && made / self.times > taken {
+            let (floor, times) = (self.floor >> 20, self.times);
+            return Some(format!("it comes to more than {floor} MiB and to {times} times its own size"));
+        }
+        let is_too_much = |room: &u64| made > (room / 2).max(SMALLEST_FLOOR) && made / self.usual_times > taken;
+        let room = self.room.filter(is_too_much)?;
+        let (half, times) = (room >> 21, self.usual_times);
+        Some(format!("it comes to {times} times its own size and to half of the disk's free room ({half} MiB)"))
+    }
+}
 
 /// Decompresses a stream, told by its first bytes; one that is not compressed passes unchanged. Several members or
 /// frames after each other are one stream. One that grows beyond all measure ends in an error.
@@ -62,6 +93,8 @@ pub struct Decoder<R: Read> {
     kind: Kind<R>,
     /// Bytes that were given out.
     made: u64,
+    /// Bytes that go in, where that is known.
+    size: u64,
     growth: Growth,
 }
 
@@ -95,7 +128,21 @@ impl<R: Read> Decoder<R> {
             Compression::Xz => Kind::Xz(Box::new(XzDecoder::new_stream(buffered(whole), xz_stream()?))),
             Compression::Bzip2 => Kind::Bzip2(Box::new(bzip2::bufread::MultiBzDecoder::new(buffered(whole)))),
         };
-        Ok(Self { compression, kind, made: 0, growth: GROWTH })
+        Ok(Self { compression, kind, made: 0, size: 0, growth: GROWTH })
+    }
+
+    /// What comes out goes to the disk that `folder` is on: that limits what a stream that grows much may come to.
+    pub fn for_disk_of(mut self, folder: &Path) -> Self {
+        if let Ok(status) = rustix::fs::statvfs(folder) {
+            self.growth = self.growth.with_room(status.f_bavail.saturating_mul(status.f_frsize));
+        }
+        self
+    }
+
+    /// So many bytes go in, as is known before: zeros at the beginning are no sign of a bomb then.
+    pub fn of_size(mut self, bytes: u64) -> Self {
+        self.size = bytes;
+        self
     }
 
     pub fn compression(&self) -> Compression {
@@ -114,12 +161,13 @@ impl<R: Read> Decoder<R> {
     }
 
     fn check_growth(&self) -> io::Result<()> {
-        let Growth { bytes, times } = self.growth;
-        if self.made <= bytes || self.made / times <= self.taken() {
+        if self.compression == Compression::None {
             return Ok(());
         }
-        let message = format!("it comes to more than {} GiB and to {times} times its own size", bytes >> 30);
-        Err(io::Error::new(io::ErrorKind::InvalidData, message))
+        match self.growth.refusal(self.made, self.taken().max(self.size)) {
+            Some(why) => Err(io::Error::new(io::ErrorKind::InvalidData, format!("it is a decompression bomb: {why}"))),
+            None => Ok(()),
+        }
     }
 }
 
@@ -161,11 +209,40 @@ mod tests {
             }
         };
         let bomb = zstd::encode_all(zeros.as_slice(), 1).unwrap();
-        let growth = Growth { bytes: 1 << 20, times: 100 };
+        let growth = Growth { floor: 1 << 20, times: 100, usual_times: 10, room: None };
         let (made, message) = read(&bomb, growth).unwrap_err();
         assert!(made <= (1 << 20) + 4096 && message.contains("100 times its own size"), "{made}: {message}");
         assert_eq!(read(&bomb, GROWTH), Ok(zeros.len()));
         assert_eq!(read(&zeros, growth), Ok(zeros.len()), "what is not compressed does not grow");
+        let patient = Growth { times: u64::MAX, room: Some(200 << 20), ..growth };
+        assert_eq!(read(&bomb, patient), Ok(zeros.len()));
+        let (made, taken) = (101 << 20, 9 << 20);
+        assert!(patient.refusal(made, taken).unwrap().contains("half of the disk's free room (100 MiB)"));
+        assert_eq!(patient.refusal(made, 11 << 20), None);
+    }
+
+    #[test]
+    fn what_people_have_is_taken() {
+        let gigabyte = 1 << 30;
+        let growth = |free: u64| GROWTH.with_room(free * gigabyte);
+        // Made, and out of how much.
+        for (made, taken, free) in [
+            (5 * gigabyte, 5 * gigabyte / 1030, 20),
+            (gigabyte, 30 << 10, 20),
+            (30 * gigabyte, gigabyte, 10),
+            (900 * gigabyte, 10 * gigabyte, 1000),
+            (60 << 20, 2 << 10, 0),
+        ] {
+            assert_eq!(growth(free).refusal(made, taken), None, "{made} out of {taken}");
+        }
+        for (made, taken, free) in [
+            (2 * gigabyte, 196 << 10, 1000),
+            (2 * gigabyte, 196 << 10, 3),
+            (gigabyte, 100 << 10, 10),
+            (11 * gigabyte, 11 << 20, 20),
+        ] {
+            assert!(growth(free).refusal(made, taken).is_some(), "{made} out of {taken}");
+        }
     }
 
     #[test]

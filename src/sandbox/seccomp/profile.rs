@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::syscalls::Architecture;
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::IoError;
 use crate::sandbox::capability::CapabilitySet;
 
 #[derive(Debug, thiserror::Error)]
@@ -187,10 +187,9 @@ impl Rules {
 }
 
 impl Profile {
-    /// Reads docker's JSON.
-    pub fn read(path: &Path) -> Result<Self, ProfileError> {
-        let bytes = std::fs::read(path).at("read", path)?;
-        serde_json::from_slice(&bytes).map_err(|source| ProfileError::Parse { path: path.to_owned(), source })
+    /// Takes docker's JSON, which a file has.
+    pub fn of_file(path: &Path, json: &[u8]) -> Result<Self, ProfileError> {
+        serde_json::from_slice(json).map_err(|source| ProfileError::Parse { path: path.to_owned(), source })
     }
 
     /// Takes docker's JSON itself.

@@ -24,7 +24,10 @@ pub(super) fn unpack(
     }
     let base = placer.destination_folder_with(0o755)?;
     let failed = |source| StepError::Unpack { path: shown.to_owned(), source };
-    let stream = Decoder::new(BufReader::new(open()?)).at("read", shown)?;
+    let file = open()?;
+    let size = file.metadata().at("read", shown)?.len();
+    let stream =
+        Decoder::new(BufReader::new(file)).at("read", shown)?.for_disk_of(placer.draft.directory()).of_size(size);
     let mut archive = ArchiveReader::new(stream, ArchiveLimits::default());
     let mut unpacker = Unpacker { placer, base, folders: BTreeMap::new(), shown };
     while let Some(entry) = archive.next_entry().map_err(failed)? {

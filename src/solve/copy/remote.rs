@@ -6,6 +6,7 @@ use crate::context::git::{CheckOut, GitReference};
 use crate::context::http::{self, HttpRequest};
 use crate::digest::BlobDigest;
 use crate::plan::CopyStep;
+use crate::redaction;
 
 use super::super::error::StepError;
 use super::super::settings::Solver;
@@ -25,7 +26,7 @@ impl Solver<'_> {
         let downloaded = http::download(&HttpRequest { checksum, ..HttpRequest::new(url, &cache) })?;
         let (name, mtime) = (http::file_name(url), downloaded.mtime.unwrap_or(0));
         let gathered = gather::file(downloaded.path, name, &downloaded.digest, DOWNLOADED_MODE, mtime);
-        Ok(Gathered { unpack, shown: url.to_owned(), ..gathered })
+        Ok(Gathered { unpack, shown: redaction::in_text(url).into_owned(), ..gathered })
     }
 
     pub(super) fn clone_repository(

@@ -1,0 +1,268 @@
+//! Pipes between a program of a container and this process's own input and output.
+//!
+//! A program gets pipes and never what this process was given: whoever has a file open can open it again through
+//! `/proc/self/fd`, to read what it was given to write and to write what it was given to read, and can change its mode.
+
+use std::fs::File;
+use std::io::{self, ErrorKind, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::pipe::SpliceFlags;
+use rustix::time::Timespec;
+
+use super::error::ContainerError;
+use crate::io_error::AtPath;
+use crate::sandbox::{Stdio, Stream};
+
+pub(super) const BUFFER: usize = 64 << 10;
+/// What a pipe for output holds, where the kernel allows it.
+const PIPE: usize = 256 << 10;
+
+/// What a program leaves running behind itself may print for so long: docker's time.
+const AFTERWARDS: Duration = Duration::from_secs(2);
+
+/// This process's side of the pipes, before the program runs.
+pub(super) struct Relay {
+    input: Option<OwnedFd>,
+    outputs: Vec<(OwnedFd, File)>,
+}
+
+/// Copies that go on while the program runs.
+pub(super) struct Copies {
+    outputs: Vec<JoinHandle<()>>,
+    /// Closed when the program has ended.
+    runs: OwnedFd,
+}
+
+impl Relay {
+    /// What the program gets.
+    pub(super) fn new(interactive: bool) -> Result<(Self, Stdio), ContainerError> {
+        let pipe = || -> Result<(OwnedFd, OwnedFd), ContainerError> {
+            let (reader, writer) = io::pipe().at("make", "a pipe")?;
+            // Smaller ones do as well.
+            let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE);
+            Ok((reader.into(), writer.into()))
+        };
+        let mut relay = Self { input: None, outputs: Vec::new() };
+        let mut stdin = Stream::Null;
+        if interactive {
+            let (reader, writer) = pipe()?;
+            relay.input = Some(writer);
+            stdin = Stream::Fd(reader);
+        }
+        let (reader, writer) = pipe()?;
+        relay.outputs.push((reader, own(io::stdout())?));
+        // What goes to one place keeps its order.
+        let errors = if is_one_place() {
+            writer.try_clone().at("copy", "a pipe")?
+        } else {
+            let (reader, writer) = pipe()?;
+            relay.outputs.push((reader, own(io::stderr())?));
+            writer
+        };
+        Ok((relay, Stdio { stdin, stdout: Stream::Fd(writer), stderr: Stream::Fd(errors) }))
+    }
+
+    /// To be called when the program runs.
+    pub(super) fn begin(self) -> Result<Copies, ContainerError> {
+        if let Some(input) = self.input {
+            // It ends with the process: nothing can wake it from waiting for a key.
+            std::thread::spawn(move || copy_all(io::stdin().lock(), File::from(input)));
+        }
+        let (over, runs) = io::pipe().at("make", "a pipe")?;
+        let mut outputs = Vec::new();
+        for (from, to) in self.outputs {
+            let over = over.try_clone().at("copy", "a pipe")?;
+            outputs.push(std::thread::spawn(move || Output { from, to, over: over.into(), splices: true }.copy()));
+        }
+        Ok(Copies { outputs, runs: runs.into() })
+    }
+}
+
+impl Copies {
+    /// To be called when the program has ended: returns when all that it has printed is written.
+    pub(super) fn finish(self) {
+        drop(self.runs);
+        for output in self.outputs {
+            // A copying thread doesn't panic; if it did, the output is lost and the outcome still holds.
+            let _ = output.join();
+        }
+    }
+}
+
+/// std's own look for line ends in all that they write.
+fn own(stream: impl AsFd) -> Result<File, ContainerError> {
+    Ok(File::from(stream.as_fd().try_clone_to_owned().at("open", "the output")?))
+}
+
+fn is_one_place() -> bool {
+    let place = |stream: BorrowedFd<'_>| rustix::fs::fstat(stream).map(|stat| (stat.st_dev, stat.st_ino));
+    match (place(io::stdout().as_fd()), place(io::stderr().as_fd())) {
+        (Ok(stdout), Ok(stderr)) => stdout == stderr,
+        _ => false,
+    }
+}
+
+/// One pipe of a program, and where it leads.
+struct Output {
+    from: OwnedFd,
+    to: File,
+    /// Readable, at its end, when the program has ended.
+    over: OwnedFd,
+    /// Not everything takes pages of a pipe: terminals and files that are appended to do not.
+    splices: bool,
+}
+
+impl Output {
+    /// Until nobody has the pipe any more, or nobody takes the output; or for a moment after the program's end, if
+    /// somebody else has it still.
+    fn copy(mut self) {
+        let mut deadline = None;
+        loop {
+            let left = deadline.map(|deadline: Instant| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return self.copy_rest();
+            }
+            match self.wait(left) {
+                Ready::Output => match self.pass(PIPE) {
+                    Ok(1..) => {}
+                    Ok(0) | Err(_) => return,
+                },
+                Ready::End => deadline = Some(Instant::now() + AFTERWARDS),
+                Ready::Nothing => {}
+            }
+        }
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> Ready {
+        let mut both = [PollFd::new(&self.from, PollFlags::IN), PollFd::new(&self.over, PollFlags::IN)];
+        // Its end has been seen when there is a time.
+        let watched = if timeout.is_some() { &mut both[..1] } else { &mut both[..] };
+        let timeout =
+            timeout.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
+        if poll(watched, timeout.as_ref()).is_err() {
+            // Interrupted by a signal.
+            return Ready::Nothing;
+        }
+        let is_ready = |fd: &PollFd<'_>| !fd.revents().is_empty();
+        match watched {
+            [output, ..] if is_ready(output) => Ready::Output,
+            [_, end] if is_ready(end) => Ready::End,
+            _ => Ready::Nothing,
+        }
+    }
+
+    /// All that is in the pipe now.
+    fn copy_rest(mut self) {
+        let mut left = rustix::io::ioctl_fionread(&self.from).unwrap_or(0) as usize;
+        while left > 0 {
+            match self.pass(left) {
+                Ok(passed @ 1..) => left = left.saturating_sub(passed),
+                Ok(0) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Passes on what is there, so many bytes at most; nothing at the end of the pipe.
+    fn pass(&mut self, most: usize) -> io::Result<usize> {
+        if self.splices {
+            match rustix::pipe::splice(&self.from, None, &self.to, None, most, SpliceFlags::MOVE) {
+                Ok(passed) => return Ok(passed),
+                Err(rustix::io::Errno::INTR) => return self.pass(most),
+                Err(rustix::io::Errno::PIPE) => return Err(ErrorKind::BrokenPipe.into()),
+                // Nothing was taken out of the pipe.
+                Err(_) => self.splices = false,
+            }
+        }
+        let mut buffer = [0; BUFFER];
+        let most = most.min(BUFFER);
+        let length = rustix::io::retry_on_intr(|| rustix::io::read(&self.from, &mut buffer[..most]))?;
+        write_all(&self.to, &buffer[..length])?;
+        Ok(length)
+    }
+}
+
+enum Ready {
+    Output,
+    End,
+    Nothing,
+}
+
+/// Also to what somebody else has made non-blocking.
+fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match to.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(length) => bytes = &bytes[length..],
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                poll(&mut [PollFd::new(to, PollFlags::OUT)], None)?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Until the end of the input, or until nobody takes the output. A terminal ends with an error (EIO).
+pub(super) fn copy_all(mut from: impl Read, mut to: impl Write) {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        match from.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(length) => {
+                if to.write_all(&buffer[..length]).and_then(|()| to.flush()).is_err() {
+                    return;
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Seek as _, SeekFrom};
+
+    use super::*;
+
+    fn output(to: File) -> (io::PipeWriter, io::PipeWriter, JoinHandle<()>) {
+        let (from, writer) = io::pipe().unwrap();
+        let (over, runs) = io::pipe().unwrap();
+        let output = Output { from: from.into(), to, over: over.into(), splices: true };
+        (writer, runs, std::thread::spawn(move || output.copy()))
+    }
+
+    #[test]
+    fn all_arrives_wherever_it_goes() {
+        let text: Vec<u8> = (0..1_000_000u32).flat_map(u32::to_le_bytes).collect();
+        for append in [false, true] {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            let to = File::options().write(true).append(append).open(file.path()).unwrap();
+            let (mut writer, runs, thread) = output(to);
+            writer.write_all(&text).unwrap();
+            drop(writer);
+            thread.join().unwrap();
+            drop(runs);
+            assert!(std::fs::read(file.path()).unwrap() == text, "append: {append}");
+        }
+    }
+
+    #[test]
+    fn what_was_printed_before_the_end_is_written_though_somebody_has_the_pipe() {
+        let mut file = tempfile::tempfile().unwrap();
+        let (mut writer, runs, thread) = output(file.try_clone().unwrap());
+        writer.write_all(b"said").unwrap();
+        drop(runs);
+        thread.join().unwrap();
+        let mut text = String::new();
+        file.seek(SeekFrom::Start(0)).unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "said");
+        drop(writer);
+    }
+}

@@ -1,0 +1,324 @@
+//! The store is its owner's alone. What is in it runs as its owner (layers, records of containers), keeps secrets
+//! (variables of containers, volumes) and has programs with rights (files with the setuid bit); so nobody else may pass
+//! its folder, and nobody else may have made it.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::fs::{self, Metadata, Permissions};
+use std::io;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Component, Path, PathBuf};
+
+use rustix::fs::{Mode, OFlags};
+
+use super::StoreError;
+use crate::io_error::{AtPath, IoError};
+use crate::privacy::is_trusted;
+
+/// What others must not have.
+const OTHERS: u32 = 0o077;
+/// Only the owner of something may rename it, whoever may write to the folder that it is in.
+const STICKY: u32 = 0o1000;
+const WRITABLE: u32 = 0o002;
+/// The kernel's own limit (path_resolution(7)).
+const MOST_LINKS: usize = 40;
+/// Folders of a store: by them one that has no database, or not yet, is known.
+const KNOWN: [&str; 7] = ["store.db", "oci-layout", "blobs", "layers", "locks", "household", "containers"];
+/// Of a filesystem, not of anybody who put it there.
+const OF_FILESYSTEM: &str = "lost+found";
+
+/// Why a folder can't be this user's store.
+#[derive(Debug, thiserror::Error)]
+pub enum NotOwn {
+    #[error("the store `{}` belongs to user {owner}, and rbuild runs as user {user}", path.display())]
+    Foreign { path: PathBuf, owner: u32, user: u32 },
+    #[error("`{}`, on the way to the store, is a link of user {owner}, who may lead it elsewhere", path.display())]
+    ForeignLink { path: PathBuf, owner: u32 },
+    #[error("other users may look into `{}`, which has other things than a store in it", path.display())]
+    Shared { path: PathBuf },
+    #[error("other users may look into the store `{}` (mode {mode:o}), and its mode cannot be changed", path.display())]
+    Open { path: PathBuf, mode: u32 },
+}
+
+impl NotOwn {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Foreign { .. } => "run rbuild as that user, or name a store of your own with --root or RBUILD_ROOT",
+            Self::ForeignLink { .. } => "name the folder itself, or another one, with --root or RBUILD_ROOT",
+            Self::Shared { .. } => "name a folder that is empty or not there yet with --root or RBUILD_ROOT",
+            Self::Open { .. } => "name a folder on a filesystem that knows owners and modes with --root or RBUILD_ROOT",
+        }
+    }
+}
+
+/// A folder above the store in which somebody else could put another one in its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weakness {
+    pub folder: PathBuf,
+    /// Whose it is; nothing when everybody may write to it.
+    pub owner: Option<u32>,
+}
+
+/// Makes the store's folder when it is missing, and closes it to others when it is open to them. It has to be this
+/// user's, and so has every link on the way.
+pub fn claim(root: &Path) -> Result<Option<Weakness>, StoreError> {
+    let way = Way::to(root)?;
+    if !way.exists {
+        make(&way.real).at("create", &way.real)?;
+    }
+    close(&way.real)?;
+    Ok(way.weakness)
+}
+
+/// The same for a store that is there; none is made.
+pub fn look_at(root: &Path) -> Result<Option<Weakness>, StoreError> {
+    let way = Way::to(root)?;
+    if way.exists {
+        close(&way.real)?;
+    }
+    Ok(way.weakness)
+}
+
+/// A path with its links resolved.
+struct Way {
+    real: PathBuf,
+    exists: bool,
+    weakness: Option<Weakness>,
+}
+
+impl Way {
+    fn to(path: &Path) -> Result<Self, StoreError> {
+        let mut real = PathBuf::from("/");
+        let mut names = names(&std::path::absolute(path).at("find", path)?);
+        let (mut links, mut weakness, mut exists) = (0, None, true);
+        while let Some(name) = names.pop_front() {
+            if name == ".." {
+                real.pop();
+                continue;
+            }
+            real.push(&name);
+            let found = match fs::symlink_metadata(&real) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    exists = false;
+                    continue;
+                }
+                found => found.at("find", &real)?,
+            };
+            if found.is_symlink() {
+                links += 1;
+                let to = Self::follow(&real, &found, links)?;
+                real.pop();
+                if to.is_absolute() {
+                    real = PathBuf::from("/");
+                }
+                to_front(&mut names, &to);
+            } else if !names.is_empty() {
+                weakness = weakness.or_else(|| weakness_of(&real, &found));
+            }
+        }
+        Ok(Self { real, exists, weakness })
+    }
+
+    fn follow(link: &Path, found: &Metadata, links: usize) -> Result<PathBuf, StoreError> {
+        if !is_trusted(found.uid()) {
+            return Err(NotOwn::ForeignLink { path: link.to_owned(), owner: found.uid() }.into());
+        }
+        if links > MOST_LINKS {
+            return Err(io::Error::from_raw_os_error(nix::libc::ELOOP)).at("find", link).map_err(StoreError::from);
+        }
+        Ok(fs::read_link(link).at("read", link)?)
+    }
+}
+
+fn names(path: &Path) -> VecDeque<OsString> {
+    let name = |component: Component<'_>| match component {
+        Component::Normal(name) => Some(name.to_owned()),
+        Component::ParentDir => Some("..".into()),
+        Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
+    };
+    path.components().filter_map(name).collect()
+}
+
+fn to_front(names: &mut VecDeque<OsString>, path: &Path) {
+    self::names(path).into_iter().rev().for_each(|name| names.push_front(name));
+}
+
+fn user() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
+fn weakness_of(folder: &Path, found: &Metadata) -> Option<Weakness> {
+    let weakness = |owner| Some(Weakness { folder: folder.to_owned(), owner });
+    match found.mode() {
+        _ if !is_trusted(found.uid()) => weakness(Some(found.uid())),
+        mode if mode & WRITABLE != 0 && mode & STICKY == 0 => weakness(None),
+        _ => None,
+    }
+}
+
+fn make(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// Refuses a folder of somebody else; nobody but the owner passes it from now on.
+fn close(path: &Path) -> Result<(), StoreError> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let stat = |folder: &fs::File| folder.metadata().at("look at", path);
+    let folder = match rustix::fs::open(path, flags, Mode::empty()) {
+        Ok(folder) => fs::File::from(folder),
+        // Of whoever may not even look into it, only the owner is asked.
+        Err(errno) => {
+            let found = fs::symlink_metadata(path).at("look at", path)?;
+            refuse_foreign(path, &found)?;
+            return Err(IoError { action: "open the store", path: path.to_owned(), source: errno.into() }.into());
+        }
+    };
+    let found = stat(&folder)?;
+    refuse_foreign(path, &found)?;
+    if found.mode() & OTHERS == 0 {
+        return Ok(());
+    }
+    if !is_store_or_empty(path)? {
+        return Err(NotOwn::Shared { path: path.to_owned() }.into());
+    }
+    // Some filesystems say that they did it.
+    let closed = folder.set_permissions(Permissions::from_mode(0o700));
+    let mode = stat(&folder)?.mode() & 0o7777;
+    if closed.is_err() || mode & OTHERS != 0 {
+        return Err(NotOwn::Open { path: path.to_owned(), mode }.into());
+    }
+    close_content(path);
+    Ok(())
+}
+
+fn refuse_foreign(path: &Path, found: &Metadata) -> Result<(), NotOwn> {
+    let (owner, user) = (found.uid(), user());
+    if owner == user { Ok(()) } else { Err(NotOwn::Foreign { path: path.to_owned(), owner, user }) }
+}
+
+fn is_store_or_empty(path: &Path) -> Result<bool, IoError> {
+    let names: Vec<OsString> = fs::read_dir(path).at("read", path)?.flatten().map(|entry| entry.file_name()).collect();
+    let is_known = |name: &OsString| KNOWN.iter().any(|known| name == known);
+    Ok(names.iter().all(|name| name == OF_FILESYSTEM) || names.iter().any(is_known))
+}
+
+/// In a store that was open, somebody may have one of its folders open still. So its folders and records are closed too;
+/// but not what containers have: layers, what they changed, volumes. It is done as well as it can be: it is the second
+/// door.
+fn close_content(root: &Path) {
+    for entry in entries(root) {
+        close_one(&entry);
+        let name = entry.file_name();
+        if name == "layers" || name == "blobs" || name == "checkouts" {
+            continue;
+        }
+        for thing in entries(&entry.path()) {
+            close_one(&thing);
+            entries(&thing.path()).filter(is_record).for_each(|record| close_one(&record));
+        }
+    }
+}
+
+fn entries(path: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
+    is_folder.then(|| fs::read_dir(path)).into_iter().flatten().flatten().flatten()
+}
+
+/// Containers have these files as theirs.
+fn is_record(entry: &fs::DirEntry) -> bool {
+    let shown = ["hosts", "hostname", "resolv.conf"];
+    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+    is_file && !shown.iter().any(|name| entry.file_name() == *name)
+}
+
+fn close_one(entry: &fs::DirEntry) {
+    let Ok(metadata) = entry.metadata() else { return };
+    let is_plain = metadata.is_dir() || metadata.is_file();
+    if is_plain && metadata.uid() == user() && metadata.mode() & OTHERS != 0 {
+        let _ = fs::set_permissions(entry.path(), Permissions::from_mode(metadata.mode() & 0o7700));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode_of(path: &Path) -> u32 {
+        fs::metadata(path).unwrap().mode() & 0o7777
+    }
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_new_store_and_an_old_one_are_the_owners_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("a/store");
+        assert_eq!(claim(&root).unwrap(), None);
+        assert_eq!(mode_of(&root), 0o700);
+        let (record, layer) = (root.join("containers/id/config.json"), root.join("layers/hex"));
+        for path in [&root.join("containers/id/upper"), &layer] {
+            fs::create_dir_all(path).unwrap();
+            set_mode(path, 0o755);
+        }
+        fs::write(&record, "{}").unwrap();
+        set_mode(&record, 0o644);
+        set_mode(&root.join("containers"), 0o755);
+        set_mode(&root, 0o755);
+        claim(&root).unwrap();
+        assert_eq!((mode_of(&root), mode_of(&root.join("containers")), mode_of(&record)), (0o700, 0o700, 0o600));
+        assert_eq!((mode_of(&layer), mode_of(&root.join("containers/id/upper"))), (0o755, 0o755), "they are merged");
+    }
+
+    #[test]
+    fn a_folder_of_other_things_is_not_closed() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("thesis.txt"), "").unwrap();
+        claim(folder.path()).unwrap();
+        set_mode(folder.path(), 0o755);
+        assert!(matches!(claim(folder.path()), Err(StoreError::NotOwn(NotOwn::Shared { .. }))));
+        assert_eq!(mode_of(folder.path()), 0o755);
+    }
+
+    #[test]
+    fn links_and_weak_folders_on_the_way() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir_all(at("open")).unwrap();
+        set_mode(&at("open"), 0o777);
+        std::os::unix::fs::symlink("open/../open", at("link")).unwrap();
+        let weakness = claim(&at("link/store")).unwrap().unwrap();
+        assert_eq!(weakness, Weakness { folder: fs::canonicalize(at("open")).unwrap(), owner: None });
+        set_mode(&at("open"), 0o1777);
+        assert_eq!(claim(&at("link/store")).unwrap(), None);
+        assert!(at("open/store").is_dir());
+        std::os::unix::fs::symlink("round", at("round")).unwrap();
+        assert!(claim(&at("round/store")).is_err());
+        assert_eq!(look_at(&at("none/store")).unwrap(), None);
+        assert!(!at("none").exists());
+    }
+
+    #[test]
+    fn others_cannot_lend_a_store() {
+        if user() != 0 {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let give = |path: &Path| std::os::unix::fs::lchown(path, Some(1234), None).unwrap();
+        fs::create_dir(at("store")).unwrap();
+        std::os::unix::fs::symlink("store", at("link")).unwrap();
+        give(&at("link"));
+        assert!(matches!(claim(&at("link")), Err(StoreError::NotOwn(NotOwn::ForeignLink { owner: 1234, .. }))));
+        claim(&at("store")).unwrap();
+        give(&at("store"));
+        for refused in [claim(&at("store")), look_at(&at("store"))] {
+            assert!(matches!(refused, Err(StoreError::NotOwn(NotOwn::Foreign { owner: 1234, .. }))));
+        }
+        let weakness = claim(&at("store/inside")).unwrap().unwrap();
+        assert_eq!(weakness.owner, Some(1234));
+    }
+}

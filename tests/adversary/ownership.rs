@@ -1,0 +1,237 @@
+//! Another user of the machine: what is in a store is nobody else's to look at, to run, to lock or to change, and nobody
+//! else's store is believed.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::common::{Answer, TestStore, skip};
+use crate::fixtures::{Canary, Stranger, everybody};
+use crate::machine::Machine;
+
+/// Nobody runs the tests as them.
+const SOMEBODY: u32 = 64_322;
+
+/// Runs a command whose caller lets everybody write to what it makes, or nobody read it.
+fn with_umask(store: &TestStore, umask: &str, arguments: &[&str]) -> Answer {
+    let usual = store.command(arguments);
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("umask {umask}; exec \"$0\" \"$@\"")]).arg(usual.get_program());
+    command.args(usual.get_args()).current_dir(store.work());
+    for (name, value) in usual.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    Answer::of(command)
+}
+
+fn mode_of(path: &Path) -> u32 {
+    std::fs::symlink_metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display())).mode() & 0o7777
+}
+
+fn container_folder(machine: &Machine, name: &str) -> PathBuf {
+    machine.0.root().join("containers").join(machine.field(name, "{{.Id}}"))
+}
+
+/// What others may do something with, but for what containers have: layers, what they changed, their volumes.
+fn open_to_others(root: &Path) -> Vec<PathBuf> {
+    let kept = ["layers", "upper", "_data", "data-0", "files"];
+    let is_own = |entry: &walkdir::DirEntry| !kept.iter().any(|name| entry.file_name() == *name);
+    let entries = walkdir::WalkDir::new(root).into_iter().filter_entry(is_own).flatten();
+    // These are the container's; nobody passes the folder that they are in.
+    let shown = ["hosts", "hostname", "resolv.conf"];
+    let open = entries.filter(|entry| !entry.file_type().is_symlink() && mode_of(entry.path()) & 0o077 != 0);
+    open.filter(|entry| !shown.iter().any(|name| entry.file_name() == *name)).map(|entry| entry.into_path()).collect()
+}
+
+#[test]
+fn nothing_in_a_store_is_anybody_elses_whatever_the_umask() {
+    for (name, machine) in everybody() {
+        let store = &machine.0;
+        let options = ["-d", "--name", "box", "--network", "none", "-e", "PASSWORD=secret", "-v", "vol:/v", "-u", "0"];
+        let script =
+            "cp /bin/busybox /v/root; chmod 4755 /v/root; chmod 777 /v; cp /v/root /root-here; echo ready; sleep 1000";
+        with_umask(store, "000", &[&["run"], &options[..], &["busybox", "sh", "-c", script]].concat()).ok();
+        machine.until(&["logs", "box"], |text| text.contains("ready"));
+        with_umask(store, "000", &["tag", "busybox", "other"]).ok();
+        store.write("ctx/Dockerfile", "FROM busybox\nRUN --mount=type=cache,target=/c touch /c/f\nCOPY f /\n");
+        store.write("ctx/f", "f");
+        with_umask(store, "000", &["build", "-q", "-t", "made", "ctx"]).ok();
+        assert_eq!(mode_of(&store.root()), 0o700, "{name}");
+        let open = open_to_others(&store.root());
+        assert!(open.is_empty(), "{name}: {open:#?}");
+        let Some(stranger) = Stranger::new() else { continue };
+        let folder = container_folder(&machine, "box");
+        let (root, id) = (store.root().display().to_string(), folder.display());
+        let volume = store.root().join("volumes/vol/_data");
+        assert!(volume.join("root").exists() && folder.join("config.json").exists() && folder.join("lock").exists());
+        for attack in [
+            format!("ls {root}"),
+            format!("grep -q secret {id}/config.json"),
+            format!("{id}/upper/root-here id"),
+            format!("{}/root id", volume.display()),
+            format!("touch {}/planted", volume.display()),
+            format!("flock -n {id}/lock true"),
+            format!("test -S {id}/monitor.sock"),
+            format!("ls {root}/tmp"),
+            format!("cat {root}/store.db"),
+        ] {
+            assert!(!stranger.can(&attack), "{name}: {attack}");
+        }
+        println!("{name}");
+    }
+}
+
+/// Whoever the container's program is may use what it was given, though nobody else passes the store.
+#[test]
+fn programs_of_all_users_have_what_is_theirs() {
+    for (name, machine) in everybody() {
+        let script = "cat /etc/hosts /etc/resolv.conf >/dev/null && ls /v / >/dev/null && echo ok";
+        let (code, said) = machine.script(&["-u", "7:8", "-v", "vol:/v", "-v", "/n"], script);
+        assert_eq!((code, said.as_str()), (0, "ok\n"), "{name}");
+        let (mode, _) = (mode_of(&machine.0.root().join("volumes/vol/_data")), ());
+        assert_eq!(mode, 0o755, "{name}");
+        let source = machine.0.work().join("new/source");
+        machine.script(&["-v", &format!("{}:/s", source.display())], "true");
+        assert_eq!(mode_of(&source), 0o755, "{name}");
+        machine.0.write(
+            "ctx/Dockerfile",
+            "FROM busybox\nUSER 7:8\nRUN --mount=type=cache,target=/c,uid=7,mode=0700 touch /c/f && cat /etc/hosts\n\
+             RUN --mount=type=secret,id=s,uid=7 cat /run/secrets/s\n",
+        );
+        machine.0.write("secret", "secret");
+        machine.says(&["build", "-q", "--secret", "id=s,src=secret", "ctx"]);
+        machine.says(&["create", "--name", "never", "busybox"]);
+        machine.says(&["commit", "never", "committed"]);
+        let shown =
+            machine.says(&["run", "--rm", "--network", "none", "-u", "7", "committed", "stat", "-c", "%a", "/"]);
+        assert_eq!(shown, "755", "{name}");
+    }
+}
+
+#[test]
+fn an_older_store_is_closed_when_it_is_opened() {
+    let Some(store) = TestStore::loaded() else { return };
+    let set = |path: &str, mode| {
+        std::fs::set_permissions(store.root().join(path), std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    for command in [
+        &["images"][..],
+        &["ps"],
+        &["volume", "ls"],
+        &["network", "ls"],
+        &["system", "df"],
+        &["events", "--until", "0s"],
+    ] {
+        set("", 0o755);
+        set("tmp", 0o777);
+        set("store.db", 0o644);
+        store.run(command).ok();
+        let modes = ["", "tmp", "store.db"].map(|path| mode_of(&store.root().join(path)));
+        assert_eq!(modes, [0o700, 0o700, 0o600], "{command:?}");
+    }
+}
+
+#[test]
+fn a_folder_of_other_things_is_neither_closed_nor_used() {
+    let store = TestStore::empty();
+    let folder = store.work().join("mine");
+    store.write("mine/thesis.txt", "x");
+    std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let said = store.run(&["--root", "mine", "images"]).fails(1).stderr();
+    assert!(said.contains("other things than a store") && said.contains("--root"), "{said}");
+    assert_eq!((mode_of(&folder), std::fs::read_dir(&folder).unwrap().count()), (0o755, 1));
+}
+
+#[test]
+fn a_store_that_somebody_else_made_is_not_believed() {
+    let Some(machine) = Machine::new() else { return };
+    if Stranger::new().is_none() {
+        return;
+    }
+    let store = &machine.0;
+    let canary = Canary::beside(store);
+    let volume = format!("{}:/host", canary.path().display());
+    machine.says(&["create", "--name", "box", "-v", &volume, "busybox", "sh", "-c", "echo x > /host/new"]);
+    // As if it were all of another user.
+    for entry in walkdir::WalkDir::new(store.root()).into_iter().flatten() {
+        lchown(entry.path(), Some(SOMEBODY), Some(SOMEBODY)).unwrap();
+    }
+    let root = store.root();
+    let give = |path: &Path, owner: u32| lchown(path, Some(owner), None).unwrap();
+    for command in [
+        &["start", "-a", "box"][..],
+        &["ps", "-a"],
+        &["images"],
+        &["run", "--rm", "busybox", "true"],
+        &["build", "ctx"],
+        &["inspect", "box"],
+        &["volume", "ls"],
+        &["system", "check", "--repair"],
+        &["logs", "box"],
+        &["load", "-i", "x"],
+    ] {
+        let answer = store.run(command);
+        assert_ne!(answer.code(), Some(0), "{command:?}");
+        let said = answer.stderr();
+        assert!(
+            said.contains(&format!("belongs to user {SOMEBODY}")) && said.contains("--root"),
+            "{command:?}: {said}"
+        );
+    }
+    // A link to a store of one's own that somebody else has made, as in /tmp, and may lead elsewhere at any time.
+    let link = store.work().join("link");
+    symlink(&root, &link).unwrap();
+    for (linked, owner) in [(SOMEBODY, 0), (0, SOMEBODY)] {
+        give(&link, linked);
+        give(&root, owner);
+        let said = store.run(&["--root", &link.display().to_string(), "images"]).fails(1).stderr();
+        assert!(said.contains(&format!("user {SOMEBODY}")), "{said}");
+    }
+    for entry in walkdir::WalkDir::new(&root).into_iter().flatten() {
+        lchown(entry.path(), Some(0), Some(0)).unwrap();
+    }
+    give(&link, 0);
+    store.run(&["--root", &link.display().to_string(), "images"]).ok();
+    // Whoever may rename it may put another one there.
+    std::fs::create_dir(store.work().join("theirs")).unwrap();
+    give(&store.work().join("theirs"), SOMEBODY);
+    let said = store.run(&["--root", "theirs/store", "images"]).ok().stderr();
+    assert!(said.contains(&format!("warning: user {SOMEBODY} can put another store")), "{said}");
+    assert_eq!(mode_of(&store.work().join("theirs/store")), 0o700);
+}
+
+/// What was asked for by name is the caller's file.
+#[test]
+fn what_is_handed_out_has_the_callers_rights() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("ctx/Dockerfile", "FROM busybox\n");
+    for (umask, file, folder) in [("022", 0o644, 0o755), ("077", 0o600, 0o700), ("000", 0o666, 0o777)] {
+        let at = |name: &str| format!("out-{umask}/{name}");
+        std::fs::create_dir(store.work().join(at(""))).unwrap();
+        let run = |arguments: &[&str]| with_umask(&store, umask, arguments).ok();
+        run(&["save", "-o", &at("save"), "busybox"]);
+        let (tar, local, oci) = (at("tar"), at("local"), at("oci"));
+        let outputs =
+            [format!("type=tar,dest={tar}"), format!("type=local,dest={local}"), format!("type=oci,dest={oci}")];
+        for output in &outputs {
+            run(&["build", "-q", "-o", output, "--iidfile", &at("iid"), "--metadata-file", &at("metadata"), "ctx"]);
+        }
+        let cache = format!("type=local,dest={}", at("cache"));
+        run(&["build", "-q", "--cache-to", &cache, "ctx"]);
+        run(&["run", "--rm", "--network", "none", "--cidfile", &at("cid"), "busybox", "true"]);
+        run(&["create", "--name", &format!("c{umask}"), "busybox"]);
+        run(&["export", "-o", &at("export"), &format!("c{umask}")]);
+        for name in ["save", "tar", "oci", "iid", "metadata", "cid", "export"] {
+            assert_eq!(mode_of(&store.work().join(at(name))), file, "{umask} {name}");
+        }
+        for name in ["local", "cache"] {
+            assert_eq!(mode_of(&store.work().join(at(name))), folder, "{umask} {name}");
+        }
+    }
+    if !crate::common::is_root() {
+        skip("of an ordinary user's files it is the same");
+    }
+}
