@@ -1,6 +1,7 @@
 //! What base names stand for: images of the store, images of registries, and what the user put in their place.
 
 use crate::digest::ImageId;
+use crate::dockerfile;
 use crate::image::{Document, ImageConfig, Platform, Reference};
 use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
 use crate::registry::{self, Client};
@@ -46,6 +47,16 @@ impl<'a> StoreBases<'a> {
         Ok(Some(image).filter(|_| matches || !self.options.platform_is_explicit))
     }
 
+    /// What may have been meant: an image of the store with nearly that name.
+    fn nearest_image(&self, reference: &Reference) -> Option<String> {
+        let tags = self.store.tags().ok()?;
+        let names: Vec<String> =
+            tags.iter().filter_map(|tag| Some(tag.name.parse::<Reference>().ok()?.familiar())).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let found = dockerfile::nearest(&reference.familiar(), &names)?;
+        Some(format!("an image of nearly that name is here: `{found}`"))
+    }
+
     fn load(&self, id: &ImageId, name: String) -> Result<BaseImage, BaseError> {
         let bytes = self.store.read_blob(&(*id).into(), CONFIG_LIMIT).map_err(wrap)?;
         let config = Document::<ImageConfig>::parse("image config", bytes).map_err(wrap)?.into_value();
@@ -68,7 +79,7 @@ impl Bases for StoreBases<'_> {
             .and_then(|repository| registry::pull_lazily(self.store, &repository, reference, Some(platform)))
             .map_err(|error| BaseError {
                 message: format!("{}: {error}", reference.familiar()),
-                hint: error.hint(),
+                hint: self.nearest_image(reference).or_else(|| error.hint()),
                 source: Some(Box::new(error)),
             })?;
         self.load(&pulled.id, reference.to_string())

@@ -34,6 +34,8 @@ pub enum ParseErrorKind {
     InvalidEscape { value: String },
     #[error("the Dockerfile is empty: it has no instructions")]
     NoInstructions,
+    #[error("the file is encoded as {encoding}: save it as UTF-8")]
+    WideEncoding { encoding: &'static str },
     #[error("the line has more than {limit} bytes")]
     LineTooLong {
         limit: usize,

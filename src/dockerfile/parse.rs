@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::{Fault, ParseError, ParseErrorKind, Phase};
 use super::lines::LineReader;
-use super::syntax::{Node, SyntaxTree};
+use super::syntax::{Directives, Node, SyntaxTree};
 use super::{Dockerfile, Instruction, Lines, directives, heredoc, statement, typed};
 
 /// What one reading of a file gives. The tree is there unless reading its lines failed.
@@ -16,6 +16,12 @@ pub struct Parse {
 
 /// Reads a Dockerfile. Bytes that are not UTF-8 are each read as U+FFFD.
 pub fn parse(source: &[u8]) -> Parse {
+    if let Some(encoding) = wide_encoding(source) {
+        let kind = Box::new(ParseErrorKind::WideEncoding { encoding });
+        let nowhere = Lines { first: 0, last: 0 };
+        let tree = SyntaxTree { directives: Directives::default(), instructions: Vec::new(), escape: '\\' };
+        return Parse { tree, result: Err(ParseError { kind, phase: Phase::Lines, lines: nowhere, span: None }) };
+    }
     let text = decode(source);
     let mut reader = LineReader::new(&text);
     let mut instructions = Vec::new();
@@ -90,6 +96,16 @@ fn takes_heredocs(node: &Node) -> bool {
 pub(super) fn located(fault: Fault, node: &Node, phase: Phase) -> ParseError {
     let span = fault.place.and_then(|place| node.span(place));
     ParseError { kind: Box::new(fault.kind), phase, lines: node.lines, span }
+}
+
+/// The encoding with two bytes a letter that some editors write, told by its mark or by the zeros of ASCII's letters.
+fn wide_encoding(source: &[u8]) -> Option<&'static str> {
+    match source {
+        [0xff, 0xfe, 0, 0, ..] | [_, 0, 0, 0, ..] => Some("UTF-32"),
+        [0xff, 0xfe, ..] | [1..=0x7f, 0, 1..=0x7f, 0, ..] => Some("UTF-16 (little-endian)"),
+        [0xfe, 0xff, ..] | [0, 1..=0x7f, 0, 1..=0x7f, ..] => Some("UTF-16 (big-endian)"),
+        _ => None,
+    }
 }
 
 fn decode(source: &[u8]) -> Cow<'_, str> {

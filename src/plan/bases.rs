@@ -6,7 +6,7 @@ use crate::image::{ImageConfig, Platform, Reference, SCRATCH_PATH};
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::Environment;
 use super::request::{BaseImage, NamedContext};
-use super::stages::{Built, Planner, State};
+use super::stages::{Built, Planner, State, unset_hint};
 use super::step::{BaseIdentity, CopySource, CopyStep, Operation, Step, StepId, TreeSource};
 
 impl Planner<'_> {
@@ -37,13 +37,12 @@ impl Planner<'_> {
         }
         let platform = self.stage_platform_or_target(index).clone();
         let reference = base_name.parse::<Reference>().map_err(|error| {
-            PlanErrorKind::Reference { value: base_name.clone(), reason: error.to_string() }.at(lines)
+            let hint = unset_hint(&self.nodes[index].unset);
+            PlanErrorKind::Reference { value: base_name.clone(), reason: error.to_string() }.at(lines).hint(hint)
         })?;
         let image = self.bases.image(&reference, &platform).map_err(|error| {
-            let hint = error
-                .hint
-                .clone()
-                .or_else(|| self.nearest_stage(&base_name).map(|near| format!("did you mean the stage `{near}`?")));
+            let stage = || self.nearest_stage(&base_name).map(|near| format!("did you mean the stage `{near}`?"));
+            let hint = unset_hint(&self.nodes[index].unset).or_else(stage).or_else(|| error.hint.clone());
             PlanErrorKind::Base(error).at(lines).hint(hint)
         })?;
         Ok(self.image_as_base(image, index))

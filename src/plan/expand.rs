@@ -77,6 +77,12 @@ impl Expander<'_> {
         Ok(expanded.text)
     }
 
+    /// The same, and the names of the variables in it that have no value.
+    pub fn word_and_unset(&self, text: &str, environment: &Environment) -> Result<(String, Vec<String>), PlanError> {
+        let expanded = self.lexer.expand(text, environment).map_err(|error| self.error(error))?;
+        Ok((expanded.text, expanded.unmatched.into_iter().collect()))
+    }
+
     /// The same, cut into words at blanks outside of quotes, also at those that came out of a variable.
     pub fn words(&self, text: &str, environment: &Environment) -> Result<Vec<String>, PlanError> {
         let words = self.lexer.expand_words(text, environment).map_err(|error| self.error(error))?;

@@ -52,11 +52,21 @@ fn say_platform(platform: &mut Platform, wanted: &Platform) {
     }
 }
 
+/// What to do about variables of FROM without a value.
+pub(super) fn unset_hint(names: &[String]) -> Option<String> {
+    let name = names.first()?;
+    Some(format!(
+        "the variable `{name}` has no value: pass --build-arg {name}=…, or write ARG {name}=… above the first FROM"
+    ))
+}
+
 /// A stage, or an image that `COPY --from` or a mount names like one.
 pub(super) struct Node<'a> {
     /// The name after AS.
     pub name: Option<&'a str>,
     pub base_name: String,
+    /// The variables in the base name that have no value.
+    pub unset: Vec<String>,
     /// The base name as written.
     pub written: String,
     pub platform: Option<Platform>,
@@ -135,9 +145,10 @@ impl<'a> Planner<'a> {
 
     fn add_stage(&mut self, stage: &'a Stage) -> Result<(), PlanError> {
         let expander = Expander { lexer: &self.lexer, lines: stage.lines };
-        let base_name = expander.word(&stage.base, &self.globals)?;
+        let (base_name, unset) = expander.word_and_unset(&stage.base, &self.globals)?;
         if base_name.is_empty() {
-            return Err(PlanErrorKind::EmptyBase { written: stage.base.clone() }.at(stage.lines));
+            let hint = unset_hint(&unset);
+            return Err(PlanErrorKind::EmptyBase { written: stage.base.clone() }.at(stage.lines).hint(hint));
         }
         let platform = match &stage.platform {
             Some(written) => Some(self.stage_platform(written, &expander)?),
@@ -147,6 +158,7 @@ impl<'a> Planner<'a> {
             name: stage.name.as_deref(),
             base: self.names.get(&base_name).copied(),
             base_name,
+            unset,
             written: stage.base.clone(),
             platform,
             lines: stage.lines,
@@ -198,6 +210,7 @@ impl<'a> Planner<'a> {
         self.nodes.push(Node {
             name: None,
             base_name: name.to_owned(),
+            unset: Vec::new(),
             written: name.to_owned(),
             platform: None,
             lines,
@@ -297,8 +310,10 @@ impl<'a> Planner<'a> {
     }
 
     pub fn nearest_stage(&self, written: &str) -> Option<&str> {
-        let names: Vec<&str> = self.names.keys().map(String::as_str).collect();
-        dockerfile::nearest(written, &names)
+        let mut names: Vec<&str> = self.names.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let begins = |name: &&&str| !written.is_empty() && name.starts_with(&written.to_lowercase());
+        dockerfile::nearest(written, &names).or_else(|| names.iter().find(begins).copied())
     }
 
     pub fn stage_name(&self, index: usize) -> Option<&'a str> {

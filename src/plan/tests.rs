@@ -206,3 +206,17 @@ fn the_history_reads_as_buildkits() {
     let shebang = "RUN /bin/sh -c /dev/pipes/E # buildkit";
     assert_eq!(said, ["ENV A=one two", "LABEL b=c", "EXPOSE [80/tcp 80/tcp 83/sctp]", "STOPSIGNAL 65", shebang]);
 }
+
+#[test]
+fn hints_name_the_stage_or_the_variable_that_was_meant() {
+    for (dockerfile, hint) in [
+        ("FROM base AS a\nFROM base AS builder\nFROM base\nCOPY --from=b /x /y\n", "did you mean the stage `builder`?"),
+        ("FROM base AS build\nFROM biuld\n", "did you mean the stage `build`?"),
+        ("FROM other:${TAG}\n", "the variable `TAG` has no value: pass --build-arg TAG=…, or write ARG TAG=… above"),
+        ("ARG NAME\nFROM ${NAME}\n", "the variable `NAME` has no value"),
+    ] {
+        let parsed = crate::dockerfile::parse(dockerfile.as_bytes()).result.unwrap();
+        let error = plan(&parsed, &request(&[], None), &OneImage::default()).unwrap_err();
+        assert!(error.hint.as_deref().is_some_and(|found| found.starts_with(hint)), "{dockerfile}: {:?}", error.hint);
+    }
+}

@@ -5,7 +5,7 @@ use crate::common::TestStore;
 use crate::common::support::assert_golden;
 
 /// A name, the Dockerfile, the build's arguments.
-const CASES: [(&str, &str, &[&str]); 18] = [
+const CASES: [(&str, &str, &[&str]); 22] = [
     ("unknown instruction", "FROM busybox\n\nCOPPY a b\n", &[]),
     ("unknown flag", "FROM busybox\nCOPY --chwon=1 a b\n", &[]),
     ("unterminated quote", "FROM busybox\nENV A=\"b\n", &[]),
@@ -23,6 +23,10 @@ const CASES: [(&str, &str, &[&str]); 18] = [
     ("circular stages", "FROM busybox AS one\nCOPY --from=one /a /b\n", &[]),
     ("missing base", "FROM 127.0.0.1:1/absent:2\n", &[]),
     ("unknown user", "FROM busybox\nUSER nobody-here\nRUN true\n", &[]),
+    ("missing base, one alike here", "FROM 127.0.0.1:1/tolls:1\n", &[]),
+    ("variable of a base without value", "FROM busybox:${TAG}\n", &[]),
+    ("base without value", "ARG BASE\nFROM ${BASE}\n", &[]),
+    ("UTF-16", "F\0R\0O\0M\0 \0a\0", &[]),
     ("variable without value", "FROM busybox\nRUN true\nENV A=${MISSING:?unset}\n", &[]),
 ];
 
@@ -37,6 +41,7 @@ fn without_chance(text: &str, store: &TestStore) -> String {
 #[test]
 fn errors_show_the_place_and_what_to_do() {
     let Some(store) = TestStore::with_busybox() else { return };
+    store.run(&["tag", "busybox", "127.0.0.1:1/tools:1"]).ok();
     store.write("ctx/source.txt", "");
     store.write("ctx/ignored.txt", "");
     store.write("ctx/.dockerignore", "ignored.txt\n");
