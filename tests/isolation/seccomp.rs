@@ -13,14 +13,24 @@ const VSOCK: &str = "40";
 #[test]
 fn sockets_of_the_kernels_cryptography_and_of_the_machine_around_are_refused() {
     let (Some(store), Some(_)) = (TestStore::with_busybox(), probe::folder()) else { return };
+    check_sockets(&store);
+}
+
+#[test]
+fn to_containers_of_an_ordinary_user_as_well() {
+    let (Some(store), Some(_)) = (TestStore::of_user(), probe::folder()) else { return };
+    check_sockets(&store);
+}
+
+fn check_sockets(store: &TestStore) {
     for family in [ALG, VSOCK] {
-        let refused = probe::inside(&store, &["--network", "none"], &["socket", family]);
+        let refused = probe::inside(store, &["--network", "none"], &["socket", family]);
         assert_eq!(refused, EPERM, "family {family}");
         // The kernel's own answer, whatever it is.
         let open =
-            probe::inside(&store, &["--network", "none", "--security-opt", "seccomp=unconfined"], &["socket", family]);
+            probe::inside(store, &["--network", "none", "--security-opt", "seccomp=unconfined"], &["socket", family]);
         assert_ne!(open, EPERM, "family {family}");
-        let capable = probe::inside(&store, &["--network", "none", "--cap-add", "ALL"], &["socket", family]);
+        let capable = probe::inside(store, &["--network", "none", "--cap-add", "ALL"], &["socket", family]);
         assert_eq!(capable, EPERM, "capabilities don't open it: family {family}");
     }
 }
