@@ -8,22 +8,7 @@ use super::error::ContainerError;
 use super::host_config::{DeviceRequest, HostConfig, Resources, ThrottleDevice};
 use crate::cdi::{self, Edits};
 use crate::io_error::AtPath;
-use crate::sandbox::{DeviceNode, Limits, Mount, MountSource, Propagation, Throttle, ThrottleKind};
-
-/// What every container may do with devices (docker's list), where a cgroup decides.
-const USUAL_RULES: [&str; 11] = [
-    "c *:* m",
-    "b *:* m",
-    "c 1:3 rwm",
-    "c 1:5 rwm",
-    "c 1:7 rwm",
-    "c 1:8 rwm",
-    "c 1:9 rwm",
-    "c 5:0 rwm",
-    "c 5:1 rwm",
-    "c 5:2 rwm",
-    "c 136:* rwm",
-];
+use crate::sandbox::{DeviceNode, Limits, Mount, MountSource, Propagation, Throttle, ThrottleKind, USUAL_DEVICE_RULES};
 
 #[derive(Debug, Default)]
 pub(super) struct Devices {
@@ -108,7 +93,7 @@ pub(super) fn limit(host: &HostConfig, limits: &mut Limits) -> Result<(), Contai
     }
     let is_limited = resources.devices.iter().any(|device| device.cgroup_permissions.len() < 3);
     if !host.privileged && (is_limited || !resources.device_cgroup_rules.is_empty()) {
-        limits.device_rules = USUAL_RULES.map(str::to_owned).to_vec();
+        limits.device_rules = USUAL_DEVICE_RULES.map(str::to_owned).to_vec();
         for device in &resources.devices {
             let path = Path::new(&device.path_on_host);
             if let Ok((kind, numbers)) = number(path) {

@@ -44,6 +44,8 @@ pub(super) enum Order {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Entrance {
+    /// Of a process of the container, as the host numbers it.
+    pub(super) pid: i32,
     pub(super) process: Process,
     pub(super) capabilities: CapabilitySet,
     pub(super) no_new_privileges: bool,

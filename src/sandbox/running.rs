@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
 
 use super::cgroup::Cgroup;
@@ -58,12 +59,7 @@ pub struct Handle {
 
 impl Running {
     pub(super) fn new(pid: i32, cgroup: Option<Cgroup>) -> Result<Self, SandboxError> {
-        let start_error =
-            |errno: rustix::io::Errno| SandboxError::Start { action: "watch the container", source: errno.into() };
-        let process = rustix::process::Pid::from_raw(pid).ok_or(SandboxError::InitDied)?;
-        let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(start_error)?;
-        let handle = Handle { pid, pidfd: Arc::new(pidfd) };
-        Ok(Self { handle, cgroup, terminal: None, created: Vec::new(), waited: false })
+        Ok(Self { handle: Handle::new(pid)?, cgroup, terminal: None, created: Vec::new(), waited: false })
     }
 
     /// A container that another runtime started. Its process has become this one's child when that runtime ended: this
@@ -74,9 +70,10 @@ impl Running {
 
     /// The process has started another one, and ends.
     pub(super) fn go_on_as(&mut self, pid: i32) -> Result<(), SandboxError> {
-        let next = Self::new(pid, None)?;
+        let next = Handle::new(pid)?;
         self.reap()?;
-        *self = next;
+        self.handle = next;
+        self.waited = false;
         Ok(())
     }
 
@@ -209,6 +206,13 @@ impl Drop for Running {
 }
 
 impl Handle {
+    fn new(pid: i32) -> Result<Self, SandboxError> {
+        let failed = |errno: Errno| SandboxError::Start { action: "watch the container", source: errno.into() };
+        let process = rustix::process::Pid::from_raw(pid).ok_or(SandboxError::InitDied)?;
+        let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(failed)?;
+        Ok(Self { pid, pidfd: Arc::new(pidfd) })
+    }
+
     pub fn pid(&self) -> i32 {
         self.pid
     }

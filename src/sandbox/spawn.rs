@@ -2,13 +2,9 @@
 
 use std::ffi::{CStr, c_char, c_void};
 use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::ptr;
-use std::sync::mpsc;
-
-use rustix::process::{Pid, WaitId, WaitIdOptions};
-use rustix::thread::LinkNameSpaceType;
 
 use super::cgroup::{self, Cgroup};
 use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report, USERS_FD};
@@ -69,7 +65,7 @@ impl Prepared {
     /// Starts the init, and tells it what it is to do.
     pub(super) fn begin(container: &Container, stdio: Stdio, until: Until) -> Result<Self, SandboxError> {
         let isolation = &container.isolation;
-        sysctl::check(&isolation.sysctls, matches!(isolation.network, NetworkIsolation::Host))?;
+        sysctl::check(&isolation.sysctls, isolation)?;
         let capabilities = if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities };
         let network = match (isolation.joined_network(), &isolation.network) {
             (Some(_), _) => NetworkAction::Join,
@@ -86,6 +82,7 @@ impl Prepared {
             cgroups: cgroup::container_mounts(),
         }));
         let cgroup = Cgroup::create(&isolation.limits, isolation.own_cgroup)?;
+        let cgroup = Cgroup::guarding_devices(cgroup, isolation);
         let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
         let running = Running::new(start_first(isolation, stdio, theirs)?, cgroup)?;
         running.enter_cgroup()?;
@@ -146,11 +143,7 @@ fn start_first(isolation: &Isolation, stdio: Stdio, channel: OwnedFd) -> Result<
     if joined.network.is_none() && !matches!(isolation.network, NetworkIsolation::Host) {
         namespaces |= libc::CLONE_NEWNET;
     }
-    let start = move || start_init(namespaces, joined, &stdio, &channel);
-    match isolation.namespaces.pid {
-        Namespace::OfProcess(pid) => start_in_processes_of(pid, start),
-        _ => start(),
-    }
+    start_init(namespaces, joined, &stdio, &channel)
 }
 
 /// Takes the init's reports until it has come so far.
@@ -227,35 +220,6 @@ fn flags_of(namespaces: Namespaces) -> i32 {
     own(namespaces.pid, libc::CLONE_NEWPID)
         | own(namespaces.ipc, libc::CLONE_NEWIPC)
         | own(namespaces.uts, libc::CLONE_NEWUTS)
-}
-
-/// A process is in its process namespace from its birth, where the children of the thread that starts it are to be born.
-/// An ordinary user can't lead a thread back to the host's, so that is one of its own. It waits for the child's end: the
-/// kernel ends the child with it (`PR_SET_PDEATHSIG`).
-fn start_in_processes_of(
-    other: i32,
-    start: impl FnOnce() -> Result<i32, SandboxError> + Send + 'static,
-) -> Result<i32, SandboxError> {
-    let (sender, receiver) = mpsc::sync_channel(1);
-    std::thread::spawn(move || {
-        let started = give_birth_among(other).and_then(|()| start());
-        let pid = started.as_ref().ok().and_then(|pid| Pid::from_raw(*pid));
-        // The receiver is there until it has this message.
-        let _ = sender.send(started);
-        if let Some(pid) = pid {
-            // NOWAIT: whoever has the container reaps it. An error means that this has been done.
-            let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-        }
-    });
-    receiver.recv().map_err(io::Error::other).map_err(start_error("start the container's init"))?
-}
-
-fn give_birth_among(other: i32) -> Result<(), SandboxError> {
-    let enter = || -> io::Result<()> {
-        let namespace = OwnedFd::from(std::fs::File::open(format!("/proc/{other}/ns/pid"))?);
-        Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::ProcessID))?)
-    };
-    enter().map_err(start_error("join the other container's process namespace"))
 }
 
 /// Starts the child in new namespaces. Gives its process number when it has been executed.

@@ -39,6 +39,7 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     let container = container.map_err(|errno| start_error("find the container")(errno.into()))?;
     let users = remapped::users_of(inside.pid).map_err(start_error("find the container's users"))?;
     let order = Order::Enter(Box::new(Entrance {
+        pid: inside.pid,
         process: process.clone(),
         capabilities: inside.capabilities,
         no_new_privileges: inside.no_new_privileges,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::Unsupported;
+use super::isolation::{Isolation, Namespace, NetworkIsolation};
 
 /// Of the IPC namespace (sysctl(8), ipc_namespaces(7)).
 const IPC: [&str; 8] = [
@@ -17,17 +18,25 @@ const IPC: [&str; 8] = [
 ];
 
 /// Refuses parameters that are the host's.
-pub(super) fn check(sysctls: &BTreeMap<String, String>, host_network: bool) -> Result<(), Unsupported> {
+pub(super) fn check(sysctls: &BTreeMap<String, String>, isolation: &Isolation) -> Result<(), Unsupported> {
+    let host_network = matches!(isolation.network, NetworkIsolation::Host);
+    let host_ipc = isolation.namespaces.ipc == Namespace::Host;
     for name in sysctls.keys() {
         let is_network = name.starts_with("net.");
+        let is_ipc = name.starts_with("fs.mqueue.") || IPC.contains(&name.as_str());
+        if is_ipc && host_ipc {
+            return Err(Unsupported {
+                what: format!("`{name}` would change the host, whose IPC namespace the container uses"),
+                hint: Some("leave out `--ipc host`, or set it on the host".to_owned()),
+            });
+        }
         if is_network && host_network {
             return Err(Unsupported {
                 what: format!("`{name}` would change the host, whose network the container uses"),
                 hint: Some("leave out `--network host`, or set it on the host".to_owned()),
             });
         }
-        let is_own = is_network || name.starts_with("fs.mqueue.") || IPC.contains(&name.as_str());
-        if !is_own || path(name).split('/').any(|part| part == "..") {
+        if !(is_network || is_ipc) || path(name).split('/').any(|part| part == "..") {
             return Err(Unsupported {
                 what: format!("`{name}` is no kernel parameter that a container has for itself"),
                 hint: Some("net.*, fs.mqueue.* and the kernel.msg*, kernel.sem and kernel.shm* ones are".to_owned()),
@@ -37,14 +46,14 @@ pub(super) fn check(sysctls: &BTreeMap<String, String>, host_network: bool) -> R
     Ok(())
 }
 
-/// The file below `/proc/sys`. Dots in a name become slashes, and slashes dots, as sysctl(8) has it.
+/// The file in a procfs. Dots in a name become slashes, and slashes dots, as sysctl(8) has it.
 pub(super) fn path(name: &str) -> String {
     let swapped = name.chars().map(|character| match character {
         '.' => '/',
         '/' => '.',
         other => other,
     });
-    format!("proc/sys/{}", swapped.collect::<String>())
+    format!("sys/{}", swapped.collect::<String>())
 }
 
 #[cfg(test)]
@@ -53,18 +62,22 @@ mod tests {
 
     #[test]
     fn only_the_containers_own() {
-        let one = |name: &str| BTreeMap::from([(name.to_owned(), "1".to_owned())]);
-        assert!(check(&one("net.core.somaxconn"), false).is_ok());
-        assert!(check(&one("net.core.somaxconn"), true).is_err());
-        assert!(check(&one("kernel.shmmax"), true).is_ok());
-        assert!(check(&one("fs.mqueue.msg_max"), true).is_ok());
-        assert!(check(&one("kernel.panic"), false).is_err());
-        assert!(check(&one("vm.swappiness"), false).is_err());
-        assert!(check(&one("net.//.kernel.panic"), false).is_err());
+        let own = Isolation::default();
+        let mut hosts = Isolation { network: NetworkIsolation::Host, ..Isolation::default() };
+        let is_taken = |name: &str, isolation: &Isolation| {
+            check(&BTreeMap::from([(name.to_owned(), "1".to_owned())]), isolation).is_ok()
+        };
+        assert!(is_taken("net.core.somaxconn", &own) && !is_taken("net.core.somaxconn", &hosts));
+        assert!(is_taken("kernel.shmmax", &hosts) && is_taken("fs.mqueue.msg_max", &hosts));
+        hosts.namespaces.ipc = Namespace::Host;
+        assert!(!is_taken("kernel.shmmax", &hosts) && !is_taken("fs.mqueue.msg_max", &hosts));
+        for name in ["kernel.panic", "vm.swappiness", "net.//.kernel.panic"] {
+            assert!(!is_taken(name, &own), "{name}");
+        }
     }
 
     #[test]
     fn a_name_is_a_path() {
-        assert_eq!(path("net.ipv4.conf.eth0/1.forwarding"), "proc/sys/net/ipv4/conf/eth0.1/forwarding");
+        assert_eq!(path("net.ipv4.conf.eth0/1.forwarding"), "sys/net/ipv4/conf/eth0.1/forwarding");
     }
 }

@@ -14,6 +14,7 @@ mod commands;
 mod credentials;
 mod descriptors;
 mod fixtures_work;
+mod init;
 mod input;
 mod output;
 mod ownership;

@@ -171,3 +171,84 @@ fn keys_of_the_host_are_not_there() {
     let unconfined = probe_says(&machine, &["--security-opt", "seccomp=unconfined"]);
     assert!(unconfined.contains("keyctl allowed"), "{unconfined}");
 }
+
+/// What docker's users give containers of the host's `/dev`, `/proc` and `/sys`.
+#[test]
+fn standard_places_can_be_the_users() {
+    let Some(machine) = Machine::new() else { return };
+    let says = |options: &[&str], script: &str| {
+        let (code, text) = machine.script(options, script);
+        assert_eq!(code, 0, "{options:?}: {text}");
+        text
+    };
+    let usual = "echo x > /dev/null && head -c 2 /dev/zero | wc -c && head -c 2 /dev/urandom | wc -c";
+    for options in [&[][..], &["-v", "/dev:/dev"], &["--tmpfs", "/dev"], &["--mount", "type=tmpfs,dst=/dev"]] {
+        assert_eq!(says(options, usual), "2\n2\n");
+        let terminal = [options, &["-t"]].concat();
+        assert_eq!(says(&terminal, "echo x > /dev/console; tty").trim_end(), "x\r\n/dev/pts/0");
+    }
+    assert_eq!(says(&["--tmpfs", "/dev"], "ls /dev | tr '\\n' ' '"), says(&[], "ls /dev | tr '\\n' ' '"));
+    for options in [&["--privileged"][..], &["--privileged", "--tmpfs", "/dev"], &["--privileged", "-v", "/dev:/dev"]] {
+        assert_eq!(
+            says(options, "test -c /dev/full && ls -d /dev/ptmx && head -c 2 /dev/zero | wc -c"),
+            "/dev/ptmx\n2\n"
+        );
+    }
+    let given = ["--device", "/dev/full:/dev/given"];
+    for options in [&[][..], &["--tmpfs", "/dev"]] {
+        assert_eq!(says(&[options, &given].concat(), "cat /dev/given | head -c 2 | wc -c"), "2\n");
+    }
+    let answer = machine.script(&["-v", "/dev:/dev", "--device", "/dev/full:/dev/rbuild-given"], "true");
+    assert_ne!(answer.0, 0);
+    assert!(!std::path::Path::new("/dev/rbuild-given").exists());
+    // A device by itself, of those that every container may open.
+    assert_eq!(
+        says(
+            &["-v", "/dev/null:/etc/nothing", "-v", "/dev/zero:/dev/foo"],
+            "cat /etc/nothing; head -c 2 /dev/foo | wc -c"
+        ),
+        "2\n"
+    );
+    assert_eq!(says(&["-v", "/sys:/sys"], "ls /sys/class | grep -c net"), "1\n");
+    assert_eq!(says(&["-v", "/sys/fs/cgroup:/sys/fs/cgroup:ro"], "ls -d /sys/fs/cgroup"), "/sys/fs/cgroup\n");
+    assert_eq!(says(&["-v", "/sys/fs/cgroup"], "echo x > /sys/fs/cgroup/file; cat /sys/fs/cgroup/file"), "x\n");
+    assert_eq!(says(&["-v", "/proc:/host/proc"], "cat /host/proc/1/comm | wc -l"), "1\n");
+    assert_eq!(says(&["--tmpfs", "/dev/shm"], "echo x > /dev/shm/file; cat /dev/shm/file"), "x\n");
+    assert_eq!(says(&["-v", "memory:/dev/shm"], "echo x > /dev/shm/file; cat /dev/shm/file"), "x\n");
+    for options in [&["--init"][..], &["--init", "-u", "nobody"]] {
+        assert_eq!(says(options, "echo said > /proc/1/fd/1"), "said\n");
+    }
+    let uptime = machine.0.write("uptime", "1.00 1.00\n").display().to_string();
+    assert_eq!(says(&["-v", &format!("{uptime}:/proc/uptime")], "cat /proc/uptime"), "1.00 1.00\n");
+}
+
+/// Something is mounted where a link of the image leads, though that is missing.
+#[test]
+fn mounts_follow_links_of_the_image() {
+    let Some(machine) = Machine::new() else { return };
+    let text = "FROM busybox\nRUN ln -s ../run/a/b /etc/relative && ln -s /new/place /absolute && ln -s /loop /loop\n";
+    machine.0.build_text(text, &["-t", "links"]).ok();
+    let file = machine.0.write("file", "text\n").display().to_string();
+    let run = |place: &str, script: &str| {
+        let mount = format!("{file}:{place}");
+        machine.run(&["run", "--rm", "--network", "none", "-v", &mount, "links", "sh", "-c", script])
+    };
+    assert_eq!(run("/etc/relative", "cat /etc/relative /run/a/b").ok().stdout(), "text\ntext\n");
+    assert_eq!(run("/absolute/x/y", "cat /new/place/x/y").ok().stdout(), "text\n");
+    assert_ne!(run("/loop/x", "true").code(), Some(0));
+}
+
+/// The working folder is entered with its user's rights, and with root's where those are not enough.
+#[test]
+fn the_working_folder_is_the_users() {
+    let Some(machine) = Machine::new() else { return };
+    let (code, text) =
+        machine.script(&["-u", "nobody", "-w", "/root"], "pwd; id -u; id -g; ls . 2>&1 | grep -c denied");
+    assert_eq!((code, text.as_str()), (0, "/root\n65534\n65534\n1\n"), "{text}");
+    let (code, text) = machine.script(&["-u", "nobody", "-w", "/made/here"], "pwd; stat -c %u .");
+    assert_eq!((code, text.as_str()), (0, "/made/here\n0\n"));
+    machine.start("box", &["-u", "nobody"], "sleep 1000");
+    assert_eq!(machine.says(&["exec", "-w", "/tmp", "box", "sh", "-c", "pwd; id -G"]), "/tmp\n65534");
+    let (code, text) = machine.script(&["-w", "/etc/passwd"], "true");
+    assert_eq!(code, 125, "{text}");
+}

@@ -98,6 +98,11 @@ impl Hierarchies {
         found
     }
 
+    /// The folder for cgroups that say which devices may be opened, in version 1.
+    pub(super) fn devices(&self, parent: Option<&str>) -> Option<PathBuf> {
+        self.legacy.get("devices").map(|root| root.join(relative(parent)))
+    }
+
     pub(super) fn version(&self) -> CgroupVersion {
         if self.unified.is_some() { CgroupVersion::V2 } else { CgroupVersion::V1 }
     }

@@ -1,8 +1,10 @@
 //! Limits that cgroups enforce, of version 1 and version 2 (cgroups(7)).
 //!
-//! A container without limits gets no cgroup. One with limits gets `rbuild/<process>-<n>` in each hierarchy that its
+//! A container without limits gets no cgroup but one that it shares with others, which says what devices they may open. One
+//! with limits gets `rbuild/<process>-<n>` in each hierarchy that its
 //! limits need, removed when the container has ended; what a killed rbuild left is removed by the next.
 
+mod devices;
 mod hierarchy;
 mod settings;
 mod usage;
@@ -17,6 +19,7 @@ use super::isolation::Limits;
 use hierarchy::Hierarchies;
 use settings::Setting;
 
+pub use devices::USUAL_DEVICE_RULES;
 pub use hierarchy::{CgroupVersion, Controllers, controllers};
 pub use usage::{Usage, usage};
 
@@ -31,6 +34,8 @@ const ALL_CONTROLLERS: [&str; 6] = ["freezer", "memory", "cpu", "cpuacct", "pids
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
     directories: Vec<PathBuf>,
+    /// One that other containers are in as well, and that stays.
+    shared: Option<PathBuf>,
     /// Somebody else's, who removes it.
     borrowed: bool,
 }
@@ -46,7 +51,15 @@ impl Cgroup {
         if !limits.is_empty() {
             cgroup.make(limits)?;
         }
-        Ok(Some(cgroup).filter(|cgroup| !cgroup.directories.is_empty()))
+        Ok(Some(cgroup).filter(|cgroup| !cgroup.is_empty()))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.directories.is_empty() && self.shared.is_none()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PathBuf> {
+        self.directories.iter().chain(&self.shared)
     }
 
     fn make(&mut self, limits: &Limits) -> Result<(), SandboxError> {
@@ -97,18 +110,18 @@ impl Cgroup {
 
     /// Those of a container that another process looks after.
     pub(super) fn of_container(directories: &[String]) -> Self {
-        Self { directories: directories.iter().map(PathBuf::from).collect(), borrowed: true }
+        Self { directories: directories.iter().map(PathBuf::from).collect(), shared: None, borrowed: true }
     }
 
     /// Those that a process is in, which somebody else looks after; without any that is a root.
     pub(super) fn of_process(pid: i32) -> Self {
         let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let directories = Hierarchies::find().map(|found| found.places(&text)).unwrap_or_default();
-        Self { directories, borrowed: true }
+        Self { directories, shared: None, borrowed: true }
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.directories.iter().map(|directory| directory.display().to_string()).collect()
+        self.all().map(|directory| directory.display().to_string()).collect()
     }
 
     /// Whether it can be frozen and put under any limit.
@@ -183,7 +196,7 @@ impl Cgroup {
 
     /// Puts a process, and all it will start, under the limits.
     pub(super) fn add(&self, pid: i32) -> Result<(), SandboxError> {
-        for directory in &self.directories {
+        for directory in self.all() {
             let file = directory.join("cgroup.procs");
             std::fs::write(&file, pid.to_string()).map_err(|error| failed("cgroup", &file, &error))?;
         }

@@ -3,9 +3,15 @@
 //! It is process 1 of the container and single-threaded. It gets the container as a message, makes the root
 //! filesystem, moves into it, gives up what the program shall not have, and becomes the program.
 
+mod dev_folder;
 mod devices;
+mod directory;
 mod enter;
+mod ground;
+mod kernel_files;
+mod limits;
 mod mask;
+mod own;
 mod program;
 mod reaper;
 mod root;
@@ -14,26 +20,27 @@ mod target;
 mod terminal;
 mod users;
 mod volumes;
+mod why_not;
 
 use std::ffi::OsStr;
 use std::fmt::Display;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::Path;
 use std::rc::Rc;
 
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
-use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report};
+use super::channel::{CHANNEL_FD, Channel, CreatedMountPoint, Launch, NETWORK_FD, NetworkAction, Order, Report};
 use super::error::InitError;
-use super::isolation::{Isolation, Namespace};
+use super::isolation::Namespace;
 use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
 use super::{CapabilitySet, loopback, sysctl};
 
-pub(super) use mask::{MASKED, READ_ONLY};
+pub(super) use kernel_files::KernelFiles;
+pub(super) use mask::{READ_ONLY, masked_paths};
 pub(super) use root::{mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
 use users::Users;
@@ -58,6 +65,7 @@ pub fn init_if_requested() {
 
 /// Returns only when the program could not be executed.
 fn run() {
+    own::keep_to_itself();
     // SAFETY: `spawn` puts the channel at this number, nothing else in this process knows of it, and a process that
     // calls itself by the init's name without having one finds out at the first read.
     let mut channel = Channel::from_fd(unsafe { OwnedFd::from_raw_fd(CHANNEL_FD) });
@@ -85,37 +93,32 @@ fn die_with_parent() {
 }
 
 fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
+    own::close_unused(launch.network == NetworkAction::Join, launch.ids.is_some());
+    if let Namespace::OfProcess(pid) = launch.container.isolation.namespaces.pid {
+        join(&format!("/proc/{pid}/ns/pid"), LinkNameSpaceType::ProcessID)?;
+        match enter::split(channel)? {
+            enter::Side::Here => return Ok(()),
+            enter::Side::There => die_with_parent(),
+        }
+        if channel.is_abandoned() {
+            return Ok(());
+        }
+    }
     let usual_files = raise_file_limit();
     rustix::process::umask(rustix::fs::Mode::empty());
     enter_namespaces(&launch)?;
-    let Launch { container, seccomp, cgroups, hold, ids, scopes_sockets, .. } = launch;
-    let users = Users::begin(ids)?.map(Rc::new);
-    let sources = volumes::open(&container.mounts, users.as_deref())?;
-    let root = root::Root::mount(&container.rootfs, users.clone())?;
-    let mut points = MountPoints::new(&root.mount)?;
-    standard::mount(&root, &mut points, &container.isolation, &cgroups)?;
-    volumes::attach(sources, &container.mounts, &root, &mut points, &container.isolation)?;
-    let created = std::mem::take(&mut points.created);
-    channel.send(&Report::Mounted { created }).doing("report to", "rbuild")?;
-    if !matches!(channel.receive(), Ok(Some(Order::GoOn))) {
-        return Ok(());
-    }
-    write_sysctls(&root, &container.isolation)?;
-    let terminal = if container.process.terminal {
-        Some(terminal::open(&root, &container.process.user, &mut points)?)
-    } else {
-        None
-    };
-    mask::apply(&root, &container.isolation)?;
-    let created = points.created;
-    root.enter(container.isolation.read_only_root)?;
+    let Launch { container, seccomp, hold, scopes_sockets, .. } = &launch;
+    let users = Users::begin(launch.ids.clone())?.map(Rc::new);
+    let Some(Made { created, terminal }) = make_files(&launch, users.clone(), channel)? else { return Ok(()) };
+    // From here on, nothing of the host is open but the standard streams, and the namespace of users.
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
     }
-    if hold {
+    if *hold {
         if let Some(users) = &users {
             users.enter(true)?;
         }
+        own::let_others_look();
         channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
         // Until rbuild closes its end.
         let _ = channel.receive::<Report>();
@@ -125,15 +128,59 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     let rights = program::Rights {
         capabilities: if isolation.privileged { CapabilitySet::ALL } else { isolation.capabilities },
         no_new_privileges: isolation.no_new_privileges,
-        seccomp,
-        apparmor: isolation.apparmor.clone(),
-        scopes_sockets,
+        seccomp: seccomp.clone(),
+        scopes_sockets: *scopes_sockets,
         users,
         dies_with_parent: true,
     };
     let program = program::Program::new(&container.process, rights, usual_files)?;
     program.enter_directory()?;
     program.execute(channel, created, terminal)
+}
+
+/// What is left of the making of the files.
+struct Made {
+    /// Since the report that all is mounted.
+    created: Vec<CreatedMountPoint>,
+    terminal: Option<terminal::Terminal>,
+}
+
+/// Makes the container's files, and moves into them. Nothing when rbuild has changed its mind.
+fn make_files(launch: &Launch, users: Option<Rc<Users>>, channel: &mut Channel) -> Result<Option<Made>> {
+    let Launch { container, cgroups, .. } = launch;
+    let (process, isolation) = (&container.process, &container.isolation);
+    let sources = volumes::open(&container.mounts, users.as_deref())?;
+    let root = root::Root::mount(&container.rootfs, users)?;
+    let mut points = MountPoints::new(&root.mount)?;
+    let mut standard = standard::mount(&root, &mut points, isolation, cgroups)?;
+    volumes::attach(sources, &container.mounts, (&root, &mut standard), &mut points, isolation)?;
+    standard.dev.add_asked_for(&root, &mut points, isolation)?;
+    let created = std::mem::take(&mut points.created);
+    channel.send(&Report::Mounted { created }).doing("report to", "rbuild")?;
+    if !matches!(channel.receive(), Ok(Some(Order::GoOn))) {
+        return Ok(None);
+    }
+    for (name, value) in &isolation.sysctls {
+        standard.proc.write(sysctl::path(name), value).doing("set", name)?;
+    }
+    if process.create_directory && !launch.hold {
+        // Unlike mount points, it stays.
+        MountPoints::make_directory(&root.mount, &process.directory)?;
+    }
+    let terminal = match process.terminal {
+        true => Some(terminal::open(&standard.dev, &users::on_host(root.users.as_deref(), &process.user)?)?),
+        false => None,
+    };
+    mask::apply(&root, &standard, isolation)?;
+    if let Some(adjustment) = process.oom_score_adjust {
+        standard.proc.write_own(&["oom_score_adj"], &adjustment.to_string()).doing("write", "oom_score_adj")?;
+    }
+    if let Some(profile) = &isolation.apparmor {
+        super::lsm::confine(&standard.proc, profile)?;
+    }
+    let created = points.created;
+    root.enter(isolation.read_only_root)?;
+    Ok(Some(Made { created, terminal }))
 }
 
 /// Layers are opened all at once, and the usual 1,024 descriptors may be too few. Gives the limit that was.
@@ -202,16 +249,6 @@ fn join_new_keyring() -> Result<()> {
         Errno::PERM => Ok(()),
         errno => Err(errno).doing("make", "a session keyring"),
     }
-}
-
-fn write_sysctls(root: &root::Root, isolation: &Isolation) -> Result<()> {
-    for (name, value) in &isolation.sysctls {
-        let path = sysctl::path(name);
-        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::CLOEXEC;
-        let file = target::open_with(&root.mount, Path::new(&path), flags).doing("set", name)?;
-        rustix::io::write(&file, value.as_bytes()).doing("set", name)?;
-    }
-    Ok(())
 }
 
 /// Says what was being done to what when a call failed.

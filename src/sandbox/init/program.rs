@@ -6,15 +6,14 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 use std::rc::Rc;
 
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::fs::{Gid, Mode, Uid};
 use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CapabilitySet as KernelSet;
 
-use super::target::MountPoints;
 use super::terminal::Terminal;
 use super::users::{self, Users};
-use super::{Doing, Result, die_with_parent, message, reaper};
+use super::{Doing, Result, die_with_parent, directory, limits, message, reaper, why_not};
 use crate::sandbox::CapabilitySet;
 use crate::sandbox::channel::{Channel, CreatedMountPoint, Report};
 use crate::sandbox::container::Process;
@@ -33,7 +32,6 @@ pub(super) struct Rights {
     pub(super) capabilities: CapabilitySet,
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Option<Vec<u64>>,
-    pub(super) apparmor: Option<String>,
     /// It is kept from abstract sockets outside of the container.
     pub(super) scopes_sockets: bool,
     /// Where they are not the host's.
@@ -64,19 +62,14 @@ impl<'a> Program<'a> {
         })
     }
 
-    /// Goes to the working directory, and makes what is missing on the way as it is written: `/a/b/../c` makes `/a/b`, too.
-    /// Unlike mount points, what is made stays.
+    /// Goes to the working directory, as the program's user. Nothing of the host may be open any more but the standard
+    /// streams and the channel.
     pub(super) fn enter_directory(&self) -> Result<()> {
-        let directory = &self.process.directory;
-        match rustix::process::chdir(directory) {
-            Err(Errno::NOENT) if self.process.create_directory => {
-                let root = rustix::fs::open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", "/")?;
-                MountPoints::make_directory(&root, directory)?;
-                rustix::process::chdir(directory).doing("enter", directory)
-            }
-            Err(Errno::NOENT) => Err(InitError::NoDirectory { path: directory.clone() }),
-            entered => entered.doing("enter the working directory", directory),
+        let users = self.rights.users.as_deref();
+        if users.is_none() {
+            self.set_groups()?;
         }
+        directory::enter(&self.process.directory, &users::on_host(users, &self.process.user)?)
     }
 
     /// Becomes the program; returns only when it can't.
@@ -116,15 +109,11 @@ impl<'a> Program<'a> {
         // Raised for rbuild's own purposes.
         rustix::process::setrlimit(Resource::Nofile, self.usual_files).doing("set the limit", "nofile")?;
         for limit in &self.process.limits {
-            let resource = resource(&limit.name)
+            let resource = limits::resource(&limit.name)
                 .ok_or_else(|| message(format!("`{}` is no resource that can be limited", limit.name)))?;
             let bound = |value: u64| (value != u64::MAX).then_some(value);
             let wanted = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
             rustix::process::setrlimit(resource, wanted).doing("set the limit", &limit.name)?;
-        }
-        if let Some(adjustment) = self.process.oom_score_adjust {
-            let path = "/proc/self/oom_score_adj";
-            std::fs::write(path, adjustment.to_string()).doing("write", path)?;
         }
         Ok(())
     }
@@ -132,9 +121,6 @@ impl<'a> Program<'a> {
     /// Gives up what the program shall not have. A seccomp filter needs a capability or no-new-privileges; so it comes
     /// before the capabilities go when the program may gain privileges, and last of all when it may not.
     fn restrict(&self) -> Result<()> {
-        if let Some(profile) = &self.rights.apparmor {
-            crate::sandbox::lsm::confine(profile)?;
-        }
         if self.rights.scopes_sockets {
             landlock::scope_sockets()?;
         }
@@ -187,13 +173,21 @@ impl<'a> Program<'a> {
         Ok(())
     }
 
-    fn become_user(&self) -> Result<()> {
+    fn set_groups(&self) -> Result<()> {
         let user = &self.process.user;
         let groups: Vec<Gid> = user.groups.iter().map(|group| Gid::from_raw(*group)).collect();
         match rustix::thread::set_thread_groups(&groups) {
             // With a single-ID mapping the kernel forbids it; then there are only the groups that rbuild came with.
-            Err(Errno::PERM) if user.groups.iter().all(|group| *group == user.gid) => {}
-            set => set.doing("set", "the supplementary groups")?,
+            Err(Errno::PERM) if user.groups.iter().all(|group| *group == user.gid) => Ok(()),
+            set => set.doing("set", "the supplementary groups"),
+        }
+    }
+
+    fn become_user(&self) -> Result<()> {
+        let user = &self.process.user;
+        if self.rights.users.is_some() {
+            // Those are numbers of the container's.
+            self.set_groups()?;
         }
         let (uid, gid) = (Uid::from_raw(user.uid), Gid::from_raw(user.gid));
         let explain = |kind: &str, id: u32| format!("{kind} {id}, which this user namespace may not have");
@@ -216,7 +210,7 @@ impl<'a> Program<'a> {
         let display = || name.to_string_lossy().into_owned();
         if name.as_bytes().contains(&b'/') {
             let errno = self.execute_file(&self.arguments[0]);
-            return why_not_executable(name, errno);
+            return why_not::executable(name, errno);
         }
         let path = self.path();
         let mut denied = None;
@@ -228,11 +222,11 @@ impl<'a> Program<'a> {
                 Errno::NOENT if !Path::new(OsStr::from_bytes(&file)).exists() => {}
                 Errno::NOTDIR => {}
                 Errno::ACCESS => denied = Some(file),
-                errno => return why_not_executable(OsStr::from_bytes(&file), errno),
+                errno => return why_not::executable(OsStr::from_bytes(&file), errno),
             }
         }
         match denied {
-            Some(file) => why_not_executable(OsStr::from_bytes(&file), Errno::ACCESS),
+            Some(file) => why_not::executable(OsStr::from_bytes(&file), Errno::ACCESS),
             None => InitError::ProgramNotFound {
                 program: display(),
                 path: Some(String::from_utf8_lossy(path).into_owned()),
@@ -284,64 +278,4 @@ fn close_on_exec() -> Result<()> {
 
 fn c_string(text: &OsStr) -> Result<CString> {
     CString::new(text.as_bytes()).map_err(|_| message(format!("`{}` has a zero byte", text.to_string_lossy())))
-}
-
-/// What execve's answer means, looked at from inside the container.
-fn why_not_executable(program: &OsStr, errno: Errno) -> InitError {
-    let name = program.to_string_lossy().into_owned();
-    match errno {
-        Errno::NOENT | Errno::NOTDIR if !Path::new(program).exists() => {
-            InitError::ProgramNotFound { program: name, path: None }
-        }
-        Errno::NOENT => {
-            let interpreter = interpreter(Path::new(program)).unwrap_or_else(|| "its dynamic loader".to_owned());
-            InitError::InterpreterNotFound { program: name, interpreter }
-        }
-        errno => InitError::NotExecutable { program: name, errno: errno.raw_os_error() },
-    }
-}
-
-/// What a script's first line, or an ELF file's interpreter segment (elf(5)), names.
-fn interpreter(program: &Path) -> Option<String> {
-    let bytes = std::fs::read(program).ok()?;
-    if let Some(line) = bytes.strip_prefix(b"#!") {
-        let line = line.split(|byte| *byte == b'\n').next()?;
-        return String::from_utf8_lossy(line).split_whitespace().next().map(str::to_owned);
-    }
-    let number = |offset: usize, width: usize| {
-        let field = bytes.get(offset..offset + width)?;
-        Some(field.iter().rev().fold(0usize, |value, byte| value << 8 | usize::from(*byte)))
-    };
-    if !bytes.starts_with(b"\x7fELF\x02") {
-        return None;
-    }
-    let (table, size, count) = (number(32, 8)?, number(54, 2)?, number(56, 2)?);
-    const PT_INTERP: usize = 3;
-    let segment = (0..count).map(|index| table + index * size).find(|at| number(*at, 4) == Some(PT_INTERP))?;
-    let (offset, length) = (number(segment + 8, 8)?, number(segment + 32, 8)?);
-    let text = bytes.get(offset..offset.checked_add(length)?)?;
-    Some(String::from_utf8_lossy(text).trim_end_matches('\0').to_owned())
-}
-
-/// docker's names of setrlimit(2)'s resources.
-fn resource(name: &str) -> Option<Resource> {
-    Some(match name {
-        "as" => Resource::As,
-        "core" => Resource::Core,
-        "cpu" => Resource::Cpu,
-        "data" => Resource::Data,
-        "fsize" => Resource::Fsize,
-        "locks" => Resource::Locks,
-        "memlock" => Resource::Memlock,
-        "msgqueue" => Resource::Msgqueue,
-        "nice" => Resource::Nice,
-        "nofile" => Resource::Nofile,
-        "nproc" => Resource::Nproc,
-        "rss" => Resource::Rss,
-        "rtprio" => Resource::Rtprio,
-        "rttime" => Resource::Rttime,
-        "sigpending" => Resource::Sigpending,
-        "stack" => Resource::Stack,
-        _ => return None,
-    })
 }

@@ -6,7 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
-use super::{Doing, Result};
+use super::{Doing, Result, own};
 use crate::sandbox::mount_api::last_errno;
 
 /// Splits in two. Returns in the child, which is to become the program; process 1 stays here until it ends.
@@ -23,6 +23,8 @@ pub(super) fn split(forget: impl FnOnce()) -> Result<()> {
         -1 => Err(last_errno()).doing("start", "the program beside its init"),
         child => {
             forget();
+            // Programs write to process 1's streams, as to `/proc/1/fd/1`. It has no more rights than they have now.
+            own::let_others_look();
             serve(child)
         }
     }

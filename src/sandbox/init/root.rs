@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::users::Users;
-use super::{Doing, Result, message};
+use super::{Doing, Result, devices, message};
 use crate::sandbox::container::{Rootfs, Stack};
 use crate::sandbox::mount_api;
 
@@ -25,6 +25,8 @@ pub(super) struct Root {
     /// The root filesystem's mount.
     pub(super) mount: OwnedFd,
     pub(super) staging: OwnedFd,
+    /// The host's `/dev`, opened before there was anything of the image.
+    pub(super) host_devices: OwnedFd,
     /// Of the container, where they are not the host's.
     pub(super) users: Option<Rc<Users>>,
 }
@@ -42,6 +44,7 @@ pub(in crate::sandbox) struct OpenStack {
 impl Root {
     /// Makes all mounts of this namespace private, and the root filesystem.
     pub(super) fn mount(rootfs: &Rootfs, users: Option<Rc<Users>>) -> Result<Self> {
+        let host_devices = devices::of_host()?;
         rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
             .doing("make private", "/")?;
         let (opened, anchor) = match rootfs {
@@ -66,7 +69,7 @@ impl Root {
         };
         let point = rustix::fs::openat(&staging, "root", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         mount_api::attach(&mount, point.doing("open", "root")?).doing("mount", "the root filesystem")?;
-        Ok(Self { mount, staging, users })
+        Ok(Self { mount, staging, host_devices, users })
     }
 
     /// Makes it this process's root, and lets go of the host's filesystem.

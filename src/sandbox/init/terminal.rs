@@ -1,15 +1,15 @@
 //! The program's terminal: one of the container's own devpts, with its master handed to rbuild.
 
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
-use rustix::fs::{Gid, OFlags, Uid};
+use rustix::fs::{CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 use rustix::pty::OpenptFlags;
 
-use super::root::Root;
-use super::target::{self, MountPoints, PointKind};
-use super::{Doing, Result, users};
+use super::dev_folder::Dev;
+use super::kernel_files::{FileSystem, KernelFiles};
+use super::{Doing, Result, message};
 use crate::sandbox::container::User;
 use crate::sandbox::mount_api;
 
@@ -18,25 +18,33 @@ pub(super) struct Terminal {
     slave: OwnedFd,
 }
 
-/// Makes the terminal, gives it to the user, and shows it as `/dev/console`.
-pub(super) fn open(root: &Root, user: &User, points: &mut MountPoints<'_>) -> Result<Terminal> {
-    let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let master = target::open_with(&root.mount, Path::new("/dev/pts/ptmx"), flags).doing("open", "/dev/ptmx")?;
-    let Terminal { master, slave } = with_master(master, &users::on_host(root.users.as_deref(), user)?)?;
-    let name = rustix::pty::ptsname(&master, Vec::new()).doing("name", "the terminal")?;
-    let name = name.to_string_lossy();
-    let handle = target::open(&root.mount, Path::new(&*name)).doing("open", &*name)?;
-    let console = mount_api::clone_tree(&handle, c"", false).doing("bind", &*name)?;
+/// Makes the terminal, gives it to the user, as the host numbers them, and shows it as `/dev/console`.
+pub(super) fn open(dev: &Dev, user: &User) -> Result<Terminal> {
+    let terminal = in_terminals(&dev.terminals, user)?;
+    let name = "the terminal";
+    let console = mount_api::clone_tree(&terminal.slave, c"", false).doing("bind", name)?;
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
-    mount_api::set_attributes(&console, attributes, false).doing("bind", &*name)?;
-    let place = Path::new("/dev/console");
-    let point = points.open(place, PointKind::File)?;
-    mount_api::attach(&console, &point).doing("mount", place)?;
-    Ok(Terminal { master, slave })
+    mount_api::set_attributes(&console, attributes, false).doing("bind", name)?;
+    dev.show_console(&console)?;
+    Ok(terminal)
 }
 
-/// The terminal of a master that was opened, given to the user, as the host numbers them.
-pub(super) fn with_master(master: OwnedFd, user: &User) -> Result<Terminal> {
+/// Makes a terminal in a container that runs, and that this process is in; gives it to the user. What the container shows
+/// at `/dev/pts` is only used if it is the kernel's.
+pub(super) fn open_in_container(user: &User) -> Result<Terminal> {
+    const PLACE: &str = "/dev/pts";
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let folder = match rustix::fs::openat2(CWD, PLACE, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
+        Err(Errno::NOENT | Errno::NOTDIR) => {
+            return Err(message(format!("the container has no `{PLACE}`, so there is no terminal to be had in it")));
+        }
+        folder => folder.doing("open", PLACE)?,
+    };
+    in_terminals(&KernelFiles::new(folder, FileSystem::Terminals, PLACE)?, user)
+}
+
+fn in_terminals(terminals: &KernelFiles, user: &User) -> Result<Terminal> {
+    let master = terminals.open("ptmx", OFlags::RDWR | OFlags::NOCTTY).doing("open", "/dev/ptmx")?;
     rustix::pty::unlockpt(&master).doing("unlock", "the terminal")?;
     let peer = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
     let slave = rustix::pty::ioctl_tiocgptpeer(&master, peer).doing("open", "the terminal")?;

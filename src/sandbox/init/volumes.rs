@@ -5,10 +5,12 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::mount::MountAttrFlags;
 
+use super::ground::{self, Role};
 use super::root::{OpenStack, Root};
+use super::standard::Standard;
 use super::target::{MountPoints, PointKind};
 use super::users::{self, Users};
-use super::{Doing, Result, devices, root, target};
+use super::{Doing, Result, dev_folder, devices, root, target};
 use crate::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions, User};
 use crate::sandbox::isolation::Isolation;
 use crate::sandbox::mount_api;
@@ -31,7 +33,7 @@ pub(super) fn open(mounts: &[Mount], users: Option<&Users>) -> Result<Vec<OpenSo
             Ok(OpenSource::Tree(tree))
         }
         MountSource::Stack { stack, .. } => root::open_stack(stack).map(OpenSource::Stack),
-        MountSource::TmpfsOfProcess { pid, path } => devices::tmpfs_of(*pid, path).map(OpenSource::Tree),
+        MountSource::TmpfsOfProcess { pid, path } => dev_folder::tmpfs_of(*pid, path).map(OpenSource::Tree),
         MountSource::Tmpfs(_) | MountSource::File { .. } => Ok(OpenSource::New),
     };
     mounts.iter().map(open).collect()
@@ -40,7 +42,7 @@ pub(super) fn open(mounts: &[Mount], users: Option<&Users>) -> Result<Vec<OpenSo
 pub(super) fn attach(
     sources: Vec<OpenSource>,
     mounts: &[Mount],
-    root: &Root,
+    (root, standard): (&Root, &mut Standard),
     points: &mut MountPoints<'_>,
     isolation: &Isolation,
 ) -> Result<()> {
@@ -66,23 +68,29 @@ pub(super) fn attach(
             false => PointKind::File,
         };
         let point = points.open(&mount.target, kind)?;
-        let (everywhere, here) = attributes(mount, isolation);
+        let role = ground::role(mount, &tree, &points.place_of(&point)?, &standard.dev.place)?;
+        if role == Role::NewDev {
+            standard.dev.make_names(&tree, root, isolation)?;
+        }
+        let (everywhere, here) = attributes(mount, &tree, isolation);
         mount_api::set_attributes(&tree, everywhere, true)
             .and_then(|()| if here.is_empty() { Ok(()) } else { mount_api::set_attributes(&tree, here, false) })
             .doing("set the options of", &mount.target)?;
         mount_api::attach(&tree, &point).doing("mount", &mount.target)?;
+        standard.give_way_to(tree, role, isolation)?;
     }
     Ok(())
 }
 
-/// Device nodes open only where rbuild put them: the program may make any (it has CAP_MKNOD), and use none.
+/// Device nodes open only where rbuild put them: the program may make any (it has CAP_MKNOD), and use none. A node that is
+/// mounted by itself can be opened if docker lets every container open it.
 /// What holds for all that is mounted there, and what for the mount itself only.
-fn attributes(mount: &Mount, isolation: &Isolation) -> (MountAttrFlags, MountAttrFlags) {
+fn attributes(mount: &Mount, tree: &OwnedFd, isolation: &Isolation) -> (MountAttrFlags, MountAttrFlags) {
     let mut attributes = MountAttrFlags::empty();
     let mut here = MountAttrFlags::empty();
     attributes.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only && !mount.shallow);
     here.set(MountAttrFlags::MOUNT_ATTR_RDONLY, mount.read_only && mount.shallow);
-    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.opens_devices());
+    attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.opens_devices() && !devices::is_usual(tree));
     if matches!(mount.source, MountSource::TmpfsOfProcess { .. }) {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::capability::CapabilitySet;
 use super::container::{Container, Process};
-use super::init::{MASKED, READ_ONLY};
+use super::init::{READ_ONLY, masked_paths};
 use super::isolation::{Isolation, Namespace, NetworkIsolation};
 
 pub use resources::resources;
@@ -44,8 +44,11 @@ pub fn specification<E>(
     for mount in &container.mounts {
         mounts.extend(mounts::own(mount, &mut file)?);
     }
-    let (masked, read_only): (&[&str], &[&str]) =
-        if isolation.privileged || isolation.system_paths_shown { (&[], &[]) } else { (&MASKED, &READ_ONLY) };
+    let (masked, read_only): (_, &[&str]) = if isolation.privileged || isolation.system_paths_shown {
+        (Vec::new(), &[])
+    } else {
+        (masked_paths(), &READ_ONLY)
+    };
     let devices = devices::nodes(isolation);
     let mut all_resources = resources(&isolation.limits);
     all_resources["devices"] = devices::rules(isolation, &devices);
