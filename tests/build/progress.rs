@@ -233,3 +233,22 @@ fn programs_get_errors_and_warnings() {
     assert_eq!(warnings[0]["sourceInfo"]["filename"], "Dockerfile");
     assert!(rest.starts_with("ERROR: Dockerfile:3") && rest.contains("  > hopeless"), "{rest}");
 }
+
+#[test]
+fn what_takes_long_has_a_bar_that_goes_with_it() {
+    use std::io::Write as _;
+    let store = TestStore::empty();
+    let pipe = store.work().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    let mut screen = Screen::new(24, 80);
+    let mut child = screen.start(store.command(&["import", "pipe", "imported"]));
+    let mut writer = std::fs::File::options().write(true).open(&pipe).unwrap();
+    writer.write_all(&[0; 512]).unwrap();
+    screen.reads("importing pipe ");
+    screen.reads(" 512B ");
+    writer.write_all(&[0; 512]).unwrap();
+    drop(writer);
+    assert_eq!(screen.follow(&mut child), Some(0));
+    let seen = screen.seen();
+    assert!(seen[0].starts_with("sha256:") && lines_with(&seen, "importing").is_empty(), "{}", seen.join("\n"));
+}

@@ -9,7 +9,10 @@ use crate::common::{Answer, TestStore};
 fn why(answer: &Answer, step: &str) -> String {
     let text = answer.stderr();
     let lines: Vec<&str> = text.lines().collect();
-    let header = lines.iter().find(|line| line.starts_with('#') && line.ends_with(&format!("] {step}")));
+    // Its flags stand between.
+    let (keyword, rest) = step.split_once(' ').unwrap();
+    let is_header = |line: &&&str| line.contains(&format!("] {keyword} ")) && line.ends_with(&format!(" {rest}"));
+    let header = lines.iter().filter(|line| line.starts_with('#')).find(is_header);
     let header = header.unwrap_or_else(|| panic!("no step `{step}` in\n{text}"));
     let number = header.split_once(' ').unwrap().0;
     let reason = lines.iter().find_map(|line| line.strip_prefix(&format!("{number} why: ")));
@@ -250,4 +253,44 @@ fn a_checkout_elsewhere_is_compared_with_the_last_of_the_same_name() {
     };
     build("one", "1");
     assert_eq!(why(&build("two", "2"), "COPY f /f"), "file `f` changed");
+}
+
+#[test]
+fn a_step_that_failed_is_compared_by_what_is_known_of_it() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("ctx/f", "bad");
+    let dockerfile = |command: &str| format!("FROM busybox\nARG V\nCOPY f /f\nRUN {command}\n");
+    let command = "grep good /f && test \"$V\" = 2";
+    store.build_text(&dockerfile("exit 1"), &[]).fails(1);
+    let edited = store.build_text(&dockerfile(command), &[]).fails(1);
+    assert_eq!(
+        why(&edited, &format!("RUN {command}")),
+        format!("instruction changed from `RUN exit 1` to `RUN {command}`")
+    );
+    store.write("ctx/f", "good");
+    let other_file = store.build(&[]).fails(1);
+    assert_eq!(why(&other_file, &format!("RUN {command}")), "a step before it changed: [2/3] COPY f /f");
+    let other_argument = store.build(&["--build-arg", "V=2"]).ok();
+    assert_eq!(why(&other_argument, &format!("RUN {command}")), "it failed the last time");
+}
+
+#[test]
+fn a_step_that_was_interrupted_is_said_to_be_unfinished() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let command = "test -e /c/begun || { touch /c/begun; echo begun; sleep 98764; }";
+    store.write("ctx/Dockerfile", format!("FROM busybox\nRUN --mount=type=cache,target=/c {command}\n"));
+    let mut build = store.command(&["build", "--progress", "plain", "ctx"]);
+    let mut child = build.stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.ends_with(" begun\n") {
+        line.clear();
+        assert_ne!(std::io::BufRead::read_line(&mut said, &mut line).unwrap(), 0, "it ended too early");
+    }
+    let process = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let again = store.build(&[]).ok();
+    let step = format!("RUN --mount=type=cache,target=/c {command}");
+    assert_eq!(why(&again, &step), "it was not finished the last time");
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::commands::Global;
 use crate::cli::filters::Filters;
+use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
 use crate::container::{Containers, networks_of, tell_of_network, tell_of_prune};
 use crate::store::Store;
@@ -39,12 +40,14 @@ pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
     let used: BTreeSet<String> = entries.into_iter().flat_map(|entry| entry.record.networks.into_keys()).collect();
     networks.forget_deleted_stores();
     let mut text = String::new();
+    let work = Work::of_things("removing networks", None);
     for record in networks.list()?.into_iter().filter(|record| !record.is_predefined()) {
         let is_used = used.contains(&record.name) || used.iter().any(|name| record.id.starts_with(name.as_str()));
         if !is_used && filters.labels(&record.labels) && filters.until(record.created)? {
             networks.remove(&record)?;
             tell_of_network(store.root(), &record, "destroy", None);
             text += &format!("{}\n", record.name);
+            work.count();
         }
     }
     tell_of_prune(store.root(), "network", 0);

@@ -48,6 +48,7 @@ impl Room {
 
     /// `left` and `right` at the two ends of a line, `behind` dimmed between them if there is room.
     fn line(self, left: &str, behind: &str, right: (Style, &str)) -> String {
+        let right = if self.columns < width(right.1) + LEAST_TITLE { (right.0, "") } else { right };
         let room = self.columns.saturating_sub(width(right.1) + 1);
         let left = fit(left, room);
         let (taken, for_why) = (width(&left), room.saturating_sub(width(&left) + 2));
@@ -56,7 +57,7 @@ impl Room {
             behind if for_why < LEAST_WHY && for_why < width(behind) => String::new(),
             behind => format!("  {}", fit(behind, for_why)),
         };
-        let blanks = " ".repeat(room - taken - width(&shown) + 1);
+        let blanks = " ".repeat((self.columns - taken - width(&shown)).saturating_sub(width(right.1)));
         let right = self.paint(right.0, right.1);
         format!("{left}{}{blanks}{right}", self.paint(Style::Dim, &shown))
     }
@@ -183,5 +184,68 @@ pub fn seconds(time: Duration) -> String {
         0..60 => format!("{:.1}s", time.as_secs_f64()),
         60..3600 => format!("{}m {:02}s", whole / 60, whole % 60),
         _ => format!("{}h {:02}m", whole / 3600, whole / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dockerfile::Lines;
+    use crate::plan::{Operation, Plan, Step, StepId};
+    use crate::solve::Event;
+
+    /// Two stages; of the second one step runs, has printed something, and one is left.
+    fn model() -> Model {
+        let titles =
+            (1..=9).map(|number| format!("[tools {number}/9] RUN --mount=type=tmpfs,target=/t make {number} 漢字"));
+        let titles = titles.chain((1..=3).map(|number| format!("[{number}/3] COPY a b")));
+        let steps = titles.map(|title| Step {
+            name: title.clone(),
+            title,
+            platform: None,
+            lines: Lines { first: 1, last: 1 },
+            ignore_cache: false,
+            operation: Operation::Base { layers: Vec::new(), image: None },
+        });
+        let mut model = Model::new();
+        model.plan(&Plan { steps: steps.collect(), images: Vec::new(), epoch: None });
+        let why = [crate::explain::Reason::FirstTime];
+        // The later stage is told of first.
+        model.step(&Event::Cached { step: StepId(9) });
+        for step in (0..9).map(StepId) {
+            model.step(&Event::Started { step, why: &why });
+            model.step(&Event::Done { step, took: Duration::from_millis(1234) });
+        }
+        model.step(&Event::Started { step: StepId(10), why: &why });
+        model.step(&Event::Output { step: StepId(10), bytes: b"one\n\x1b[31mtwo\x1b[0m and \x1b]0;x\x07\nthree\n" });
+        model
+    }
+
+    #[test]
+    fn everything_fits_whatever_the_room() {
+        let model = model();
+        for columns in [1, 2, 5, 10, 20, 40, 59, 80, 200] {
+            for rows in [2, 3, 5, 8, 24] {
+                for colours in [false, true] {
+                    let lines = frame(&model, Room { rows, columns, colours });
+                    assert!(lines.len() < rows.max(3), "{rows} rows: {lines:#?}");
+                    assert!(lines.iter().all(|line| width(line) <= columns), "{columns}: {lines:#?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn stages_stand_in_their_order_and_fold_when_there_is_no_room() {
+        let model = model();
+        let lines = frame(&model, Room { rows: 24, columns: 60, colours: false });
+        assert!(lines[0].contains("10 of 12 steps  [2/3] COPY a b"), "{lines:#?}");
+        assert!(lines[1].starts_with(" ✔ [tools 1/9] RUN --mount=type=") && lines[1].ends_with(" 1.2s"));
+        assert!(lines[10].starts_with(" = [1/3] COPY a b") && lines[10].ends_with("cached"), "{lines:#?}");
+        assert!(lines[11].contains("[2/3] COPY a b  first time seen"), "{lines:#?}");
+        assert!(lines[12] == "   │ one" && lines[13].starts_with("   │ ") && lines[13].contains("and \\x1b]0;x\\x07"));
+        let lines = frame(&model, Room { rows: 8, columns: 60, colours: false });
+        assert!(lines[1].starts_with(" ✔ [tools] 9 steps ") && lines[1].ends_with("11.1s"), "{lines:#?}");
+        assert_eq!(lines.last().map(String::as_str), Some("   │ three"));
     }
 }

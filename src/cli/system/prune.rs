@@ -8,6 +8,7 @@ use crate::cli::filters::Filters;
 use crate::cli::format::human_size;
 use crate::cli::image_prune::gone;
 use crate::cli::image_use::ImageUse;
+use crate::cli::progress::work::Work;
 use crate::cli::rmi::{Removal, delete};
 use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, image_info, network, output, volume};
@@ -76,12 +77,14 @@ fn section(text: String) -> String {
 fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliError> {
     let containers = Containers::of(store.root());
     let (mut text, mut reclaimed) = (String::new(), 0);
+    let work = Work::of_things("removing containers", None);
     for entry in containers.list()?.into_iter().filter(|entry| !entry.is_running) {
         if filters.labels(&entry.record.config.run.labels) && filters.until(entry.record.created)? {
             let size = folder_size(&entry.upper());
             containers.remove(&entry)?;
             reclaimed += size;
             text += &format!("{}\n", entry.record.id);
+            work.count();
         }
     }
     Ok((section(if text.is_empty() { text } else { format!("Deleted Containers:\n{text}") }), reclaimed))
@@ -91,12 +94,14 @@ fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), 
     store.hold_nothing();
     let before = store.usage()?;
     let mut text = String::new();
+    let work = Work::of_things("removing images", None);
     let container_use = ImageUse::of(store)?;
     for image in image_info::all(store)? {
         let created = jiff::Timestamp::from_second(image.created_second()).unwrap_or_default();
         let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
         if is_asked_for && filters.labels(&image.config.config.labels) && filters.until(created)? {
             text += &delete(store, &image, Removal { force: true, prune: true })?;
+            work.count();
         }
     }
     let reclaimed = gone(store, &before);
