@@ -28,6 +28,14 @@ struct Made {
     users: Option<Arc<RemappedUsers>>,
 }
 
+/// What a step joins.
+struct Joined {
+    isolation: NetworkIsolation,
+    users: Option<Arc<RemappedUsers>>,
+    /// What `host-gateway` stands for in it.
+    host_gateway: Option<IpAddr>,
+}
+
 /// What a sandbox needs to know of its network.
 pub(super) struct Prepared {
     pub isolation: NetworkIsolation,
@@ -48,11 +56,8 @@ impl BuildNetwork {
         self.without_apparmor.call_once(say);
     }
 
-    /// The namespace for the next step, whose users it has, and what `host-gateway` stands for in it.
-    fn join(
-        &self,
-        solver: &Solver<'_>,
-    ) -> Result<(NetworkIsolation, Option<Arc<RemappedUsers>>, Option<IpAddr>), StepError> {
+    /// The namespace for the next step.
+    fn join(&self, solver: &Solver<'_>) -> Result<Joined, StepError> {
         let mut connection = self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         let made = match connection.take() {
             Some(made) => made,
@@ -77,7 +82,7 @@ impl BuildNetwork {
         };
         let users = made.users.clone();
         *connection = Some(made);
-        Ok((isolation, users, host_gateway))
+        Ok(Joined { isolation, users, host_gateway })
     }
 }
 
@@ -87,10 +92,10 @@ fn users(ids: Option<&IdRanges>) -> Result<Option<Arc<RemappedUsers>>, StepError
 
 pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) -> Result<Prepared, StepError> {
     let ids = solver.run.users.as_ref();
-    let (isolation, users, host_gateway) = match mode {
-        NetworkMode::None => (NetworkIsolation::Empty, users(ids)?, None),
+    let Joined { isolation, users, host_gateway } = match mode {
+        NetworkMode::None => Joined { isolation: NetworkIsolation::Empty, users: users(ids)?, host_gateway: None },
         NetworkMode::Host if ids.is_some() => return Err(StepError::Remapped { what: "the host's network" }),
-        NetworkMode::Host => (NetworkIsolation::Host, None, Some(LOOPBACK)),
+        NetworkMode::Host => Joined { isolation: NetworkIsolation::Host, users: None, host_gateway: Some(LOOPBACK) },
         NetworkMode::Default => solver.network.join(solver)?,
     };
     let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
