@@ -6,8 +6,8 @@ use std::io::stdin;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use crate::context::git::{self, CheckOut, GitReference};
-use crate::context::http::{self, HttpRequest};
+use crate::context::git::{self, CheckOut};
+use crate::context::http;
 use crate::context::{self, Context, IgnorePatterns, Standard};
 use crate::digest::{CacheKey, FieldHasher};
 use crate::input::{self, InputError};
@@ -66,7 +66,7 @@ impl Sources {
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
     fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
         if !context::is_git_url(url) {
-            let downloaded = http::download(&HttpRequest::new(url, &store.downloads()?))?;
+            let downloaded = http::download(&options.run.http_request(url, &store.downloads()?)?)?;
             let open = || StdFile::open(&downloaded.path).at("open", &downloaded.path);
             let time = match downloaded.mtime {
                 Some(time) => Some(time),
@@ -79,7 +79,7 @@ impl Sources {
                 }
             };
         }
-        let wanted = GitReference::parse(url)?;
+        let wanted = options.run.git_reference(url)?;
         let staging = store.staging()?;
         let into = staging.path().join("context");
         std::fs::create_dir(&into).at("create", &into)?;
@@ -188,8 +188,13 @@ impl<'a> BuildContexts<'a> {
     /// something in it may be brought back.
     pub fn leaves_out(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let ignore = read_ignore(&self.ignore_file);
-        ignore.is_ok_and(|ignore| !ignore.brings_back() && ignore.matches(parts.join("/").as_bytes()))
+        let Ok(ignore) = read_ignore(&self.ignore_file) else { return false };
+        let is_left_out = match parts.is_empty() {
+            // The root itself is never left out, but all in it may be.
+            true => ignore.leaves_out_everything(),
+            false => ignore.matches(parts.join("/").as_bytes()),
+        };
+        is_left_out && !ignore.brings_back()
     }
 
     fn open_now(&self, name: Option<&str>) -> Result<Context, OpenContextError> {

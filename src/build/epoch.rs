@@ -1,6 +1,6 @@
 //! SOURCE_DATE_EPOCH, where it names something that has a time: asked before the plan is made, which knows no network.
 
-use crate::context::git::{self, GitReference};
+use crate::context::git;
 use crate::context::http::{self, HttpRequest};
 use crate::context::newest_file;
 use crate::dockerfile::Dockerfile;
@@ -52,7 +52,8 @@ impl Epochs<'_> {
             EpochSource::Http { url, checksum } => {
                 let cache = self.store.downloads()?;
                 let checksum = checksum.as_deref().map(str::parse).transpose()?;
-                let downloaded = http::download(&HttpRequest { checksum, ..HttpRequest::new(url, &cache) })?;
+                let downloaded =
+                    http::download(&HttpRequest { checksum, ..self.options.run.http_request(url, &cache)? })?;
                 if downloaded.mtime.is_some() {
                     return Ok(downloaded.mtime);
                 }
@@ -60,7 +61,7 @@ impl Epochs<'_> {
                 Ok(newest_file(file))
             }
             EpochSource::Git { url, checksum } => {
-                let wanted = GitReference::parse(url)?.with_checksum(checksum.as_deref())?;
+                let wanted = self.options.run.git_reference(url)?.with_checksum(checksum.as_deref())?;
                 let staging = self.store.staging()?;
                 Ok(Some(git::commit_time(&wanted, &staging.path().join("repository"))?))
             }

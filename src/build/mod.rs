@@ -53,7 +53,7 @@ pub trait Observer: Progress {
     }
 }
 
-/// Builds what `options` says.
+/// Builds what `options` says. The observer is told what there is to warn of, also when the build fails.
 pub fn build(
     store: &Store,
     options: &BuildOptions,
@@ -67,17 +67,20 @@ pub fn build(
     let mut source = contexts::Sources::open(store, options)?;
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
-    let parsed = file.dockerfile(&parse)?;
     let contexts = contexts::BuildContexts::new(store, options, source, &file);
     let bases = bases::StoreBases::new(store, options, &contexts);
     let answers = Answers::new(&bases);
     lint::read_directive(&file, &parse, options)?;
     let epochs = epoch::Epochs { store, options, file: &file, contexts: &contexts, progress: observer };
-    let plan = platforms::plan(&epochs, parsed, &answers)?;
+    let planned = file.dockerfile(&parse).and_then(|parsed| platforms::plan(&epochs, parsed, &answers));
     answers.close();
     let leaves_out = |path: &str| contexts.leaves_out(path);
-    let findings = platforms::lint(&file, &parse, options, &answers, &leaves_out)?;
-    observer.found(&findings);
+    let findings = platforms::lint(&file, &parse, options, &answers, &leaves_out);
+    if let Ok(findings) = &findings {
+        observer.found(findings);
+    }
+    // What stops the plan may stop the lint, too.
+    let (plan, findings) = (planned?, findings?);
     observer.planned(&plan);
     let rootless = sandbox::user_namespace::entered().is_some();
     let network = BuildNetwork::new(store.root().to_owned(), rootless);

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use reqwest::header::{ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
+use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +44,37 @@ pub struct HttpRequest<'a> {
     /// For the whole of one try.
     pub timeout: Duration,
     pub tries: u32,
+    /// What the server is told of who asks; no other that it leads to is.
+    pub authorization: Option<Authorization>,
+    /// Certificate authorities beside the system's, in PEM.
+    pub authority: Option<&'a [u8]>,
+}
+
+/// The value of an `Authorization` header.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorization(String);
+
+/// Nothing of it.
+impl std::fmt::Debug for Authorization {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Authorization")
+    }
+}
+
+impl Authorization {
+    /// What a secret says to the server of this address: `HTTP_AUTH_TOKEN_HOST`, or else `HTTP_AUTH_HEADER_HOST`.
+    pub fn of(url: &str, secret: &dyn Fn(&str) -> Result<Option<Vec<u8>>, IoError>) -> Result<Option<Self>, IoError> {
+        let Some(host) = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)) else {
+            return Ok(None);
+        };
+        for (name, scheme) in [("HTTP_AUTH_TOKEN", "Bearer "), ("HTTP_AUTH_HEADER", "")] {
+            if let Some(value) = secret(&format!("{name}_{host}"))? {
+                let value = String::from_utf8_lossy(&value);
+                return Ok(Some(Self(format!("{scheme}{}", value.trim_end_matches(['\r', '\n'])))));
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// A file that has been downloaded, now or before.
@@ -61,7 +92,8 @@ impl<'a> HttpRequest<'a> {
     /// A request with the usual bounds: 16 GiB, an hour, five tries.
     pub fn new(url: &'a str, cache: &'a Path) -> Self {
         let timeout = Duration::from_secs(3600);
-        Self { url, checksum: None, cache, max_bytes: 16 << 30, timeout, tries: 5 }
+        let (checksum, authorization, authority) = (None, None, None);
+        Self { url, checksum, cache, max_bytes: 16 << 30, timeout, tries: 5, authorization, authority }
     }
 }
 
@@ -158,8 +190,10 @@ impl<'a> Transfer<'a> {
             .user_agent(concat!("rbuild/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(Duration::from_secs(30))
             .read_timeout(Duration::from_secs(60))
-            .timeout(request.timeout)
-            .build();
+            .timeout(request.timeout);
+        let own = request.authority.map(reqwest::Certificate::from_pem_bundle).transpose();
+        let own = own.map_err(|source| transport(request, source))?;
+        let client = own.into_iter().fold(client, |client, own| client.tls_certs_merge(own)).build();
         let client = client.map_err(|source| transport(request, source))?;
         Ok(Self { request, client })
     }
@@ -190,6 +224,9 @@ impl<'a> Transfer<'a> {
     /// `None` when the remembered file is still the right one.
     async fn attempt(&self, remembered: Option<&Remembered>) -> Result<Option<Remembered>, Failure> {
         let mut get = self.client.get(self.request.url);
+        if let Some(Authorization(value)) = &self.request.authorization {
+            get = get.header(AUTHORIZATION, value);
+        }
         if let Some(etag) = remembered.and_then(|remembered| remembered.etag.as_deref()) {
             get = get.header(IF_NONE_MATCH, etag);
         } else if let Some(time) = remembered.and_then(|remembered| remembered.last_modified.as_deref()) {

@@ -28,6 +28,8 @@ pub struct Settings {
     pub registries: Arc<Registries>,
     /// Folders like docker's `certs.d`; the first that has something for a host counts.
     pub certificate_folders: Vec<PathBuf>,
+    /// A certificate authority for all hosts, beside the system's.
+    pub authority: Option<PathBuf>,
     pub limits: Limits,
 }
 
@@ -60,6 +62,7 @@ impl Settings {
             docker_config: variable("REGISTRY_AUTH_FILE").or_else(|| Some(docker?.join("config.json"))),
             registries: Arc::new(registries),
             certificate_folders,
+            authority: None,
             limits,
         })
     }
@@ -69,6 +72,15 @@ impl Settings {
         let mut registries = Registries::clone(&self.registries);
         registries.allow_insecure(hosts);
         self.registries = Arc::new(registries);
+    }
+
+    /// The certificates for a host, with those that count for all.
+    pub(super) fn trusted_for(&self, host: &str) -> Option<Certificates> {
+        let own = self.certificates_for(host);
+        let Some(authority) = &self.authority else { return own };
+        let mut certificates = own.unwrap_or_default();
+        certificates.authorities.push(authority.clone());
+        Some(certificates)
     }
 
     /// The certificates for a host, which may have a port.

@@ -74,6 +74,8 @@ pub enum StepError {
     Unpack { path: String, source: LayerError },
     #[error("secret `{id}` is required by a mount, but was not given")]
     MissingSecret { id: String },
+    #[error("`{}` has no certificate: it is a file with one or more in PEM", path.display())]
+    NoCertificate { path: PathBuf },
     #[error("ssh agent `{id}` is required by a mount, but was not given")]
     MissingSsh { id: String },
     #[error("cannot run `{program}`, which holds the keys of --ssh")]

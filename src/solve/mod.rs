@@ -4,6 +4,7 @@
 //! the world through the store, the contexts and [`Progress`]. Hops 6 to 9 of a build.
 
 mod agent;
+mod authority;
 mod below;
 mod cache_mounts;
 mod cancel;
@@ -14,6 +15,7 @@ mod directory;
 mod error;
 mod explain;
 mod foreign;
+mod java_certificates;
 mod key;
 mod layers;
 mod mounts;
@@ -24,8 +26,10 @@ mod resume;
 mod run;
 mod scheduler;
 mod settings;
+mod trust;
 
 pub use agent::{SshAgents, SshSource};
+pub use authority::Authority;
 pub use cancel::Cancellation;
 pub use error::{SolveError, StepError};
 pub use explain::{Explained, Explainer};

@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use crate::digest::FieldHasher;
 use crate::dockerfile::mount::MountKind;
 use crate::explain::{Fact, FactKind};
-use crate::input;
 use crate::io_error::{AtPath, IoError};
 use crate::plan::{CopySource, CopyStep, MountSource, RunMount, RunStep, StepId, TreeSource};
 use crate::sandbox::{self, TmpfsOptions};
@@ -17,10 +16,7 @@ use super::agent::{AgentSocket, SocketOwner};
 use super::error::StepError;
 use super::explain::mount_fact;
 use super::layers::Made;
-use super::settings::{Secret, Solver};
-
-/// BuildKit takes no longer one either.
-const SECRET_LIMIT: u64 = 500 << 10;
+use super::settings::Solver;
 
 /// A mount whose source is there.
 pub(super) struct Prepared<'a> {
@@ -39,8 +35,8 @@ pub(super) struct Mounted {
     pub mounts: Vec<sandbox::Mount>,
     /// Variables that secrets are given in.
     pub environment: Vec<(String, String)>,
-    /// What SSH_AUTH_SOCK is where the step does not set it.
-    pub agent: Option<String>,
+    /// Variables that count where the step does not set them.
+    pub defaults: Vec<(String, String)>,
     /// Locks of the caches in use.
     pub locks: Vec<File>,
     _sockets: Vec<AgentSocket>,
@@ -137,7 +133,7 @@ impl Solver<'_> {
         let target = options.target.as_deref().unwrap_or_default();
         let name_of_target = target.rsplit('/').next().unwrap_or_default();
         let id = options.id.as_deref().or(options.source.as_deref()).unwrap_or(name_of_target);
-        let Some(value) = self.secret_value(id)? else {
+        let Some(value) = self.run.secret(id)? else {
             if options.required {
                 return Err(StepError::MissingSecret { id: id.to_owned() });
             }
@@ -167,14 +163,6 @@ impl Solver<'_> {
         Ok(())
     }
 
-    fn secret_value(&self, id: &str) -> Result<Option<Vec<u8>>, StepError> {
-        match self.run.secrets.get(id) {
-            None => Ok(None),
-            Some(Secret::File(path)) => Ok(Some(input::bounded(path, SECRET_LIMIT)?)),
-            Some(Secret::Environment(name)) => Ok(std::env::var_os(name).map(|value| value.into_encoded_bytes())),
-        }
-    }
-
     /// `number`: how many mounts of agents come before.
     fn ssh(
         &self,
@@ -188,7 +176,7 @@ impl Solver<'_> {
         let target = if mount.target.is_empty() { default } else { mount.target.clone() };
         if number == 0 {
             // Also when nothing is there.
-            mounted.agent = Some(target.clone());
+            mounted.defaults.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
         }
         let Some(source) = self.run.ssh.get(id) else {
             return if options.required { Err(StepError::MissingSsh { id: id.to_owned() }) } else { Ok(()) };

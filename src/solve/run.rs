@@ -21,7 +21,7 @@ use super::layers::{LayerRequest, Made, NewLayer};
 use super::mounts::{self, MountPlace, Mounted, Prepared};
 use super::progress::Event;
 use super::settings::{RunSettings, Solver};
-use super::{devices, foreign, key, network};
+use super::{devices, foreign, key, network, trust};
 
 /// What BuildKit calls the machine that RUN sees.
 const HOSTNAME: &str = "buildkitsandbox";
@@ -70,7 +70,7 @@ impl Solver<'_> {
             let lower = parent.unpacked(self.store)?;
             let mounted = self.mount(&prepared, &MountPlace { staging, made, ignore_cache })?;
             let place = Place { lower: &lower, upper: directory, staging };
-            self.execute(id, step, &mounted, &devices, &place)?;
+            self.execute(id, step, mounted, &devices, &place)?;
             Ok(NewLayer::plain())
         })?;
         if let Some(key) = shortcut {
@@ -84,7 +84,7 @@ impl Solver<'_> {
         &self,
         id: StepId,
         step: &RunStep,
-        mounted: &Mounted,
+        mut mounted: Mounted,
         devices: &cdi::Edits,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
@@ -97,8 +97,11 @@ impl Solver<'_> {
         let owner = Owner { uid: user.uid, gid: user.gid };
         draft.make_dir_all(&folder, NewFolders { mode: 0o755, owner: Some(owner), mtime: step.epoch })?;
         draft.finish()?;
+        if let Some(authority) = &self.run.authority {
+            trust::add(authority, &view, &step.environment, &mut mounted)?;
+        }
         let foreign = foreign::check(&view, step)?;
-        let mut container = self.container(step, user, mounted, place)?;
+        let mut container = self.container(step, user, &mounted, place)?;
         devices::apply(devices, &mut container, place.staging.path())?;
         let created = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
             (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => foreign.error(),
@@ -256,8 +259,9 @@ fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsS
             None => all.push((name, value)),
         }
     }
-    for (name, value) in [("SSH_AUTH_SOCK", mounted.agent.as_deref()), ("HOME", Some(user.home.as_str()))] {
-        if let Some(value) = value.filter(|_| !all.iter().any(|(known, _)| *known == name)) {
+    let defaults = mounted.defaults.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in defaults.chain([("HOME", user.home.as_str())]) {
+        if !all.iter().any(|(known, _)| *known == name) {
             all.push((name, value));
         }
     }

@@ -1,20 +1,28 @@
 //! What the execution of a plan needs beside the plan.
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::context::Context;
+use crate::context::git::{GitError, GitReference};
+use crate::context::http::{Authorization, HttpRequest};
 use crate::digest::DiffId;
+use crate::input;
+use crate::io_error::IoError;
 use crate::sandbox::{IdRanges, Limits, ResourceLimit};
 use crate::store::Store;
 
 use super::agent::{SshAgents, SshSource};
+use super::authority::Authority;
 use super::cancel::Cancellation;
 use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
 use super::remote::RemoteRecords;
+
+/// BuildKit takes no longer secret either.
+const SECRET_LIMIT: u64 = 500 << 10;
 
 /// Everything that steps work with.
 pub struct Solver<'a> {
@@ -66,6 +74,40 @@ pub struct RunSettings {
     /// Keeps the caches of builds with different ones apart; empty for those of all others.
     pub cache_namespace: String,
     pub devices: DeviceAccess,
+    /// Whom steps and downloads trust beside all others; no part of any key.
+    pub authority: Option<Authority>,
+}
+
+impl RunSettings {
+    /// The value of a secret; nothing when nobody gave it.
+    pub fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, IoError> {
+        match self.secrets.get(id) {
+            None => Ok(None),
+            Some(Secret::File(path)) => {
+                let refused = |error: input::InputError| IoError {
+                    action: "read the secret",
+                    path: path.clone(),
+                    source: std::io::Error::other(error),
+                };
+                Ok(Some(input::bounded(path, SECRET_LIMIT).map_err(refused)?))
+            }
+            Some(Secret::Environment(name)) => Ok(std::env::var_os(name).map(|value| value.into_encoded_bytes())),
+        }
+    }
+
+    /// A download, with all that the user gave for it.
+    pub fn http_request<'a>(&'a self, url: &'a str, cache: &'a Path) -> Result<HttpRequest<'a>, IoError> {
+        let authorization = Authorization::of(url, &|id| self.secret(id))?;
+        let authority = self.authority.as_ref().map(|authority| authority.pem.as_slice());
+        Ok(HttpRequest { authorization, authority, ..HttpRequest::new(url, cache) })
+    }
+
+    /// A repository, the same.
+    pub fn git_reference(&self, url: &str) -> Result<GitReference, GitError> {
+        let mut wanted = GitReference::parse(url)?.authorized(&|id| self.secret(id))?;
+        wanted.authorities = self.authority.as_ref().map(Authority::bundle_path);
+        Ok(wanted)
+    }
 }
 
 /// Which of the host's devices steps may have, beside those that are always allowed.

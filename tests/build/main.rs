@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/web.rs"]
+mod web;
 
 mod big;
 mod caching;
@@ -15,6 +17,7 @@ mod mounts;
 mod odd_files;
 mod outputs;
 mod platforms;
+mod private;
 mod progress;
 mod rules;
 mod side_by_side;

@@ -82,8 +82,8 @@ fn only_stages_that_are_built_are_checked() {
 }
 
 #[test]
-fn copies_of_ignored_files_are_found_where_asked_for() {
-    let dockerfile = "# check=experimental=CopyIgnoredFile\nFROM scratch\nCOPY ./*.log *.txt /\n";
+fn copies_of_ignored_files_are_found() {
+    let dockerfile = "# just a comment\nFROM scratch\nCOPY ./*.log *.txt /\n";
     let rbuild = Rbuild::new(dockerfile);
     rbuild.write("a.txt", "");
     rbuild.write(".dockerignore", "*.log\n");
@@ -100,4 +100,32 @@ fn a_stage_that_only_a_trigger_needs_is_looked_at() {
         ONBUILD COPY --from=needed /Dockerfile /copied\nFROM parent\nLABEL a=b\n";
     let stderr = Rbuild::new(text).builds(&[]);
     assert_eq!(stderr.matches("LegacyKeyValueFormat").count(), 1, "{stderr}");
+}
+
+#[test]
+fn all_of_a_context_that_is_ignored_is_found() {
+    let rbuild = Rbuild::new("FROM scratch\nCOPY . /\n");
+    rbuild.write("a.txt", "");
+    rbuild.write(".dockerignore", "*.log\n");
+    assert!(!rbuild.builds(&[]).contains("CopyIgnoredFile"));
+    rbuild.write(".dockerignore", "**\n");
+    assert!(rbuild.builds(&[]).contains("CopyIgnoredFile: \".\" is left out"));
+}
+
+#[test]
+fn builds_that_fail_warn_too() {
+    let broken = "FROM scratch\nENV PSW b\nCOPY nothing /\n";
+    for (dockerfile, error) in [
+        (broken, "nothing"),
+        ("FROM scratch\nENV PSW b\nSTOPSIGNAL NOPE\n", "NOPE"),
+        ("FROM scratch\nMAINTAINER me\nNONSENSE\n", "NONSENSE"),
+    ] {
+        let rbuild = Rbuild::new(dockerfile);
+        let stderr = rbuild.fails(&[]);
+        assert!(stderr.contains("warning") && stderr.contains(error), "{stderr}");
+    }
+    let stderr = Rbuild::new(broken).fails(&[]);
+    assert!(stderr.contains("SecretsUsedInArgOrEnv") && stderr.contains("LegacyKeyValueFormat"), "{stderr}");
+    let quiet = Rbuild::new(broken).run(&["build", "-q", "."]);
+    assert!(!quiet.stderr().contains("warning"), "{}", quiet.stderr());
 }

@@ -16,7 +16,7 @@ use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::sandbox::{IdRanges, Limits};
-use crate::solve::{DeviceAccess, RunSettings};
+use crate::solve::{Authority, DeviceAccess, RunSettings};
 use crate::transfer::LayerFormat;
 
 /// Build an image from a Dockerfile.
@@ -105,6 +105,10 @@ pub struct Args {
     /// key files
     #[arg(long = "ssh", value_name = "ID[=SOCKET|KEY]")]
     ssh: Vec<String>,
+    /// Certificate authority that RUN steps and downloads trust beside all others: a file in PEM. Nothing of it stays in
+    /// the image
+    #[arg(long, value_name = "FILE", env = "RBUILD_CA_CERT", hide_env = true)]
+    ca_cert: Option<PathBuf>,
     /// Allow what is not allowed by default: network.host, security.insecure, device (or only device=NAME)
     #[arg(long = "allow", value_name = "ENTITLEMENT", value_parser = values::entitlement)]
     allow: Vec<String>,
@@ -175,7 +179,7 @@ impl Args {
                 (false, stages) => NoCache::Stages(stages.to_vec()),
             },
             pull: self.pull,
-            registry: registry_settings(&given)?,
+            registry: registry::Settings { authority: self.ca_cert.clone(), ..registry_settings(&given)? },
             network: self.network,
             allow_host_network: self.network == NetworkMode::Host || self.allows("network.host"),
             allow_insecure: self.allows("security.insecure"),
@@ -188,6 +192,7 @@ impl Args {
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
                 ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
                 devices: self.devices(),
+                authority: self.ca_cert.as_deref().map(Authority::read).transpose()?,
                 ..RunSettings::default()
             },
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),

@@ -42,6 +42,7 @@ pub fn check_out(wanted: &GitReference, resolved: &Resolved, into: &Path, how: C
     if how.submodules && into.join(".gitmodules").exists() {
         step("fetch the submodules of", &["submodule", "--quiet", "update", "--init", "--recursive"])?;
     }
+    super::lfs::fetch(wanted, into, &step)?;
     let time = time_of(&commit, &step)?;
     if keeps_git_dir {
         settle_git_directory(wanted, resolved, &step)?;
@@ -130,9 +131,11 @@ fn settle_git_directory(wanted: &GitReference, resolved: &Resolved, step: Step<'
             result => result.at("remove", path)?,
         }
     }
-    match fs::remove_dir_all(directory.join("logs")) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        result => result.at("remove", directory.join("logs"))?,
+    for name in ["logs", "lfs"] {
+        match fs::remove_dir_all(directory.join(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result.at("remove", directory.join(name))?,
+        }
     }
     step("prepare", &["read-tree", "HEAD"])?;
     Ok(())

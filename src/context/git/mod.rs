@@ -1,14 +1,17 @@
 //! Git repositories as contexts and as sources of ADD: fetched by the `git` program, which is told to run nothing that
 //! the repository says and to ask nobody.
 
+mod authorization;
 mod checkout;
 mod credentials;
+mod lfs;
 mod program;
 mod reference;
 mod resolve;
 
 use std::path::PathBuf;
 
+pub use authorization::Authorization;
 pub use checkout::{CheckOut, Checked, check_out, commit_time};
 pub use credentials::Credentials;
 pub use reference::GitReference;
@@ -32,10 +35,20 @@ pub enum GitError {
     Checksum { url: String, expected: String, actual: String },
     #[error("`{url}` is to be fetched by its commit: that is its whole checksum, or its reference")]
     NoCommit { url: String },
+    #[error("`{url}` keeps files with git LFS, which is not installed here or does not have them: {}", some(files))]
+    LargeFiles { url: String, files: Vec<String> },
     #[error("git does not say when {commit} was committed")]
     NoTime { commit: String },
     #[error("`{}` is not a directory of the repository", path.display())]
     NoSubdirectory { path: PathBuf },
     #[error(transparent)]
     Io(#[from] IoError),
+}
+
+/// The first of the names.
+fn some(names: &[String]) -> String {
+    const SHOWN: usize = 5;
+    let more = names.len().saturating_sub(SHOWN);
+    let shown = names[..names.len() - more].join(", ");
+    if more == 0 { shown } else { format!("{shown} and {more} more") }
 }

@@ -34,6 +34,10 @@ pub(super) fn git(wanted: &GitReference) -> Command {
         command.env_remove(name);
     }
     wanted.credentials.iter().for_each(|credentials| credentials.give_to(&mut command));
+    wanted.authorization.iter().for_each(|authorization| authorization.give_to(&mut command));
+    wanted.authorities.iter().for_each(|list| {
+        command.env("GIT_SSL_CAINFO", list);
+    });
     command
 }
 
@@ -50,7 +54,8 @@ pub(super) fn run(mut command: Command, action: &'static str, wanted: &GitRefere
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     let said = String::from_utf8_lossy(&output.stderr);
-    let said = wanted.credentials.as_ref().map_or(said.clone(), |own| own.take_out(&said).into());
+    let said = wanted.credentials.as_ref().map_or(said.clone().into_owned(), |own| own.take_out(&said));
+    let said = wanted.authorization.as_ref().map_or(said.clone(), |own| own.take_out(&said));
     let message = redaction::in_text(said.trim()).into_owned();
     Err(GitError::Failed { action, url: wanted.shown(), message })
 }

@@ -1,6 +1,7 @@
 use std::path::PathBuf;
 
 use super::GitError;
+use super::authorization::Authorization;
 use super::credentials::Credentials;
 use crate::redaction;
 
@@ -24,6 +25,10 @@ pub struct GitReference {
     pub fetch_by_commit: bool,
     /// The socket of the agent with the keys for ssh; the one of the environment when there is none. No address says it.
     pub ssh_agent: Option<PathBuf>,
+    /// What the server is told of who asks. No address says it.
+    pub authorization: Option<Authorization>,
+    /// A list of certificate authorities in the place of the system's.
+    pub authorities: Option<PathBuf>,
 }
 
 impl GitReference {

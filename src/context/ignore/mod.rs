@@ -66,6 +66,11 @@ impl IgnorePatterns {
         self.patterns.iter().any(|pattern| pattern.negated)
     }
 
+    /// Whether one of the patterns leaves out all that there is.
+    pub fn leaves_out_everything(&self) -> bool {
+        self.patterns.iter().any(|pattern| !pattern.negated && pattern.is_everything)
+    }
+
     pub fn is_empty(&self) -> bool {
         self.patterns.is_empty()
     }

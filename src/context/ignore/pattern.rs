@@ -9,6 +9,8 @@ use crate::context::glob;
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) negated: bool,
+    /// It is `*`, `**` or `**/*`.
+    pub(super) is_everything: bool,
     matcher: Matcher,
     /// The names before the first one that is not plain text: below them alone can anything match.
     literal_parents: Vec<u8>,
@@ -64,7 +66,8 @@ impl Pattern {
         let parents_end = if is_literal { plain } else { last_slash(&cleaned[..plain]) };
         let literal_parents = cleaned[..parents_end].to_vec();
         let quick = Quick::new(&cleaned);
-        Ok(Some(Self { negated, matcher, literal_parents, is_literal, quick }))
+        let is_everything = matches!(cleaned.as_slice(), b"*" | b"**" | b"**/*");
+        Ok(Some(Self { negated, is_everything, matcher, literal_parents, is_literal, quick }))
     }
 
     /// Whether the path itself is matched.

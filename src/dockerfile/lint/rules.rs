@@ -65,7 +65,7 @@ rules! {
         "FROM names an image without any build argument given";
     FROM_PLATFORM_CONST = "FromPlatformFlagConstDisallowed", "from-platform-flag-const-disallowed", false,
         "FROM --platform is not fixed to one platform";
-    COPY_IGNORED_FILE = "CopyIgnoredFile", "copy-ignored-file", true,
+    COPY_IGNORED_FILE = "CopyIgnoredFile", "copy-ignored-file", false,
         "COPY and ADD take nothing that .dockerignore leaves out";
     INVALID_DESCRIPTION = "InvalidDefinitionDescription", "invalid-definition-description", true,
         "the comment above a stage or an argument begins with its name";

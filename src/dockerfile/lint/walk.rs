@@ -286,8 +286,19 @@ fn expand(report: &mut Report<'_>, lexer: Lexer, word: &str, lines: Lines, state
 
 /// Whether a part of the name, between underscores, speaks of a secret and none of something that is none.
 fn is_secret(name: &str) -> bool {
-    const SECRET: &[&str] =
-        &["apikey", "auth", "credential", "credentials", "key", "password", "pword", "passwd", "secret", "token"];
+    const SECRET: &[&str] = &[
+        "apikey",
+        "auth",
+        "credential",
+        "credentials",
+        "key",
+        "password",
+        "psw",
+        "pword",
+        "passwd",
+        "secret",
+        "token",
+    ];
     const HARMLESS: &[&str] = &["public", "file", "version"];
     let lower = name.to_lowercase();
     let has = |words: &[&str]| lower.split('_').any(|part| words.contains(&part));

@@ -70,3 +70,10 @@ fn targets_are_listed_as_they_stand() {
     assert_eq!(shown, [("base", "has the tools", false), ("other", "", false), ("", "", true)]);
     assert_eq!((&*targets[2].base, &*targets[2].platform), ("base", "$BUILDPLATFORM"));
 }
+
+#[test]
+fn an_argument_made_of_what_it_was_needs_what_that_needed() {
+    let source = "ARG A=1\nARG B=$A\nARG B=x$B\nFROM $B\n";
+    let outline = outline_of(source, &OutlineOptions::default()).unwrap();
+    assert_eq!(arguments(&outline), [("A", "1", ""), ("B", "x1", "")]);
+}

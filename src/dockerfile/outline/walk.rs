@@ -117,6 +117,12 @@ impl<'a> Walk<'a> {
             (None, Some(default)) => {
                 let expansion = self.expand(default, &walked.environment, lines)?;
                 uses = expansion.used;
+                // Made of what it was before, it is made of all that that was made of.
+                if uses.remove(name)
+                    && let Some((_, earlier)) = walked.known.get(name)
+                {
+                    uses.extend(earlier.iter().cloned());
+                }
                 Some(expansion.text)
             }
             (None, None) => None,

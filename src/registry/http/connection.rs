@@ -126,7 +126,7 @@ fn build(settings: &Settings, scheme: &str, host: &str) -> Result<reqwest::Clien
     // Plain HTTP needs no certificates, and machines without any are to speak it all the same.
     if scheme == "http" || is_insecure(settings, host) {
         builder = builder.tls_danger_accept_invalid_certs(true);
-    } else if let Some(certificates) = settings.certificates_for(host) {
+    } else if let Some(certificates) = settings.trusted_for(host) {
         builder = builder.tls_backend_preconfigured(trust::client_config(&certificates)?);
     }
     builder.build().map_err(RegistryError::Client)

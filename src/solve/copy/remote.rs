@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::context::git::{CheckOut, GitReference};
+use crate::context::git::CheckOut;
 use crate::context::http::{self, HttpRequest};
 use crate::digest::BlobDigest;
 use crate::plan::CopyStep;
@@ -23,7 +23,7 @@ impl Solver<'_> {
     pub(super) fn download(&self, url: &str, checksum: Option<&str>, unpack: bool) -> Result<Gathered, StepError> {
         let cache = self.store.downloads()?;
         let checksum = checksum.map(str::parse::<BlobDigest>).transpose()?;
-        let downloaded = http::download(&HttpRequest { checksum, ..HttpRequest::new(url, &cache) })?;
+        let downloaded = http::download(&HttpRequest { checksum, ..self.run.http_request(url, &cache)? })?;
         let (name, mtime) = (http::file_name(url), downloaded.mtime.unwrap_or(0));
         let gathered = gather::file(downloaded.path, name, &downloaded.digest, DOWNLOADED_MODE, mtime);
         Ok(Gathered { unpack, shown: redaction::in_text(url).into_owned(), ..gathered })
@@ -36,7 +36,7 @@ impl Solver<'_> {
         checksum: Option<&str>,
         keep_git_dir: Option<bool>,
     ) -> Result<Gathered, StepError> {
-        let mut wanted = GitReference::parse(url)?;
+        let mut wanted = self.run.git_reference(url)?;
         if let Some(source) = self.run.ssh.get(SSH_AGENT) {
             wanted.ssh_agent = Some(self.agents.socket(SSH_AGENT, source)?);
         }

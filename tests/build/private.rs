@@ -1,0 +1,148 @@
+//! Sources that ask who wants them, and servers whose certificates an authority of the user's own has signed.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::common::{TestStore, has_programs, must_run, skip};
+use crate::web::{Reply, Request, serve};
+
+const TOKEN: &str = "sesame-4711";
+
+/// What git's http-backend (git-http-backend(1)) answers to a request, through CGI.
+fn backend(root: &Path, request: &Request) -> Reply {
+    let mut command = Command::new("git");
+    command.arg("http-backend").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1").env("PATH_INFO", &request.path);
+    command.env("REQUEST_METHOD", &request.method).env("QUERY_STRING", &request.query);
+    command.env("CONTENT_LENGTH", request.body.len().to_string());
+    for (name, variable) in [
+        ("content-type", "CONTENT_TYPE"),
+        ("content-encoding", "HTTP_CONTENT_ENCODING"),
+        ("git-protocol", "HTTP_GIT_PROTOCOL"),
+    ] {
+        if let Some(value) = request.header(name) {
+            command.env(variable, value);
+        }
+    }
+    let mut running = command.spawn().unwrap();
+    let mut stdin = running.stdin.take().unwrap();
+    let body = request.body.clone();
+    let writer = std::thread::spawn(move || stdin.write_all(&body));
+    let output = running.wait_with_output().unwrap().stdout;
+    let _ = writer.join();
+    let end = output.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&output[..end]).into_owned();
+    let mut reply = Reply::new(200, &output[end + 4..]);
+    for (name, value) in head.lines().filter_map(|line| line.split_once(": ")) {
+        match name {
+            "Status" => reply.status = value.split(' ').next().unwrap().parse().unwrap(),
+            _ => reply = reply.with(name, value),
+        }
+    }
+    reply
+}
+
+/// A repository behind a password; gives its address.
+fn guarded(root: PathBuf) -> Option<String> {
+    let script = r#"set -e
+export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1 GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t.invalid GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t.invalid
+mkdir w && cd w && git init -q . && git symbolic-ref HEAD refs/heads/main
+echo hidden > file && printf 'FROM scratch\nCOPY file /\n' > Dockerfile && git add -A && git commit -q -m 1
+printf '*.big filter=lfs\n' > .gitattributes
+printf 'version https://git-lfs.github.com/spec/v1\noid sha256:%064d\nsize 12\n' 1 > x.big
+git add -A && git commit -q -m 2 && git tag large && git checkout -q -b branch HEAD~1 && git branch -q -f main branch
+cd .. && git clone -q --bare w r.git && git -C r.git symbolic-ref HEAD refs/heads/main"#;
+    let made = Command::new("sh").args(["-c", script]).current_dir(&root).output().ok()?;
+    if !made.status.success() {
+        return None;
+    }
+    // `x-access-token:sesame-4711`
+    let expected = "basic eC1hY2Nlc3MtdG9rZW46c2VzYW1lLTQ3MTE=";
+    Some(serve(move |request| match request.header("authorization") {
+        Some(value) if value == expected || value == "Custom open" => backend(&root, request),
+        _ => Reply::new(401, "who is it?").with("WWW-Authenticate", "Basic realm=\"git\""),
+    }))
+}
+
+#[test]
+fn a_git_server_is_told_who_asks() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    if !has_programs(&["git"]) {
+        return skip("git is not here");
+    }
+    let root = store.work().join("git");
+    std::fs::create_dir(&root).unwrap();
+    let Some(address) = guarded(root) else { return skip("git cannot make a repository here") };
+    let url = format!("http://{address}/r.git");
+    let token = store.write("token", format!("{TOKEN}\n"));
+    let wrong = store.write("wrong", "nonsense");
+    let header = store.write("header", "Custom open");
+    let secret = |id: &str, path: &Path| format!("id={id},src={}", path.display());
+    let dockerfile = format!("FROM scratch\nADD {url} /\n");
+
+    let refused = store.build_text(&dockerfile, &[]).fails(1);
+    assert!(refused.stderr().contains("r.git"), "{}", refused.stderr());
+    let of_host = secret(&format!("GIT_AUTH_TOKEN.{address}"), &token);
+    let of_all = secret("GIT_AUTH_TOKEN", &wrong);
+    let built = store.build(&["--secret", &of_all, "--secret", &of_host]).ok();
+    assert!(!built.stderr().contains(TOKEN));
+    let refused = store.build(&["--no-cache", "--secret", &of_all]).fails(1);
+    assert!(!refused.stderr().contains("nonsense"), "{}", refused.stderr());
+    store.build(&["--no-cache", "--secret", &secret("GIT_AUTH_HEADER", &header)]).ok();
+    // A context, too.
+    let context = ["build", "--secret", &of_host, &url];
+    store.run(&context).ok();
+    let large = store.build_text(&format!("FROM scratch\nADD {url}#large /\n"), &["--secret", &of_host]).fails(1);
+    assert!(large.stderr().contains("git LFS") && large.stderr().contains("x.big"), "{}", large.stderr());
+}
+
+#[test]
+fn a_download_says_who_asks() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let address = serve(|request| match request.header("authorization") {
+        Some("Bearer sesame-4711" | "Custom open") => Reply::new(200, "hidden"),
+        _ => Reply::new(401, "who is it?"),
+    });
+    let token = store.write("token", TOKEN);
+    let header = store.write("header", "Custom open\n");
+    store.build_text(&format!("FROM busybox\nADD http://{address}/file /\nRUN cat /file\n"), &[]).fails(1);
+    for (id, path) in [("HTTP_AUTH_TOKEN_127.0.0.1", &token), ("HTTP_AUTH_HEADER_127.0.0.1", &header)] {
+        store.build(&["--no-cache", "--secret", &format!("id={id},src={}", path.display())]).ok();
+    }
+}
+
+#[test]
+fn an_authority_is_trusted_and_leaves_nothing_behind() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    if !has_programs(&["openssl"]) {
+        return skip("openssl is not here");
+    }
+    let (pem, key) = (store.work().join("ca.pem"), store.work().join("ca.key"));
+    let subject = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=own"];
+    let files = ["-out", pem.to_str().unwrap(), "-keyout", key.to_str().unwrap()];
+    must_run("openssl", &[&subject[..], &files[..]].concat());
+    let own = std::fs::read_to_string(&pem).unwrap();
+    let line = own.lines().nth(3).unwrap();
+    let dockerfile = format!(
+        "FROM busybox\n\
+         RUN mkdir -p /etc/ssl/certs /etc/pki/tls/certs && echo public > /etc/ssl/certs/ca-certificates.crt && \
+         ln -s /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt\n\
+         ENV CURL_CA_BUNDLE=/mine\n\
+         RUN head -n 1 /etc/pki/tls/certs/ca-bundle.crt && echo IN: $(grep -c '{line}' /etc/ssl/certs/ca-certificates.crt \
+         $SSL_CERT_FILE $NODE_EXTRA_CA_CERTS | cut -d: -f2) $CURL_CA_BUNDLE; touch /done\n"
+    );
+    let own_path = pem.to_str().unwrap();
+    let first = store.build_text(&dockerfile, &["--ca-cert", own_path, "-t", "trusting"]).ok();
+    assert!(first.stderr().contains("public\n") && first.stderr().contains("IN: 1 1 1 /mine"), "{}", first.stderr());
+    // No key knows of it, and no file or setting has it.
+    let second = store.build(&[]).ok();
+    assert_eq!(second.executed(), [""; 0]);
+    let folder = store.root_filesystem(&[]);
+    let bundle = std::fs::read_to_string(folder.join("etc/ssl/certs/ca-certificates.crt")).unwrap();
+    assert_eq!(bundle, "public\n");
+    assert!(!folder.join("run/rbuild").exists());
+    let config = store.run(&["image", "inspect", "trusting"]).ok().stdout();
+    assert!(!config.contains("SSL_CERT_FILE"), "{config}");
+    store.build(&["--ca-cert", key.to_str().unwrap()]).fails(1);
+}
