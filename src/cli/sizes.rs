@@ -1,15 +1,23 @@
 //! How much room folders take.
 
 use std::collections::BTreeSet;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+use rustix::fs::FileType;
+
+use crate::foreign::{self, Stat};
 
 /// The bytes of all files below, each counted once however many names it has. What can't be read counts nothing.
 pub fn folder_size(path: &Path) -> u64 {
-    let mut seen = BTreeSet::new();
-    let files = walkdir::WalkDir::new(path).into_iter().flatten().filter_map(|entry| entry.metadata().ok());
-    let first = |metadata: &std::fs::Metadata| metadata.nlink() < 2 || seen.insert((metadata.dev(), metadata.ino()));
-    files.filter(|metadata| metadata.is_file()).filter(first).map(|metadata| metadata.len()).sum()
+    let (mut seen, mut size) = (BTreeSet::new(), 0);
+    let mut add = |stat: &Stat| {
+        let is_file = FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+        if is_file && (stat.st_nlink < 2 || seen.insert((stat.st_dev, stat.st_ino))) {
+            size += u64::try_from(stat.st_size).unwrap_or(0);
+        }
+    };
+    let _ = foreign::visit_tree(path, &mut add);
+    size
 }
 
 #[cfg(test)]

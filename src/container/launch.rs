@@ -63,9 +63,7 @@ impl Files<'_> {
         if !upper.exists() {
             // Half made by one that was killed, it is not there yet under its name.
             let new = self.folder.join("upper.new");
-            if new.exists() {
-                std::fs::remove_dir_all(&new).at("remove", &new)?;
-            }
+            crate::foreign::remove_tree(&new)?;
             std::fs::create_dir(&new).at("create", &new)?;
             // The upper folder is the merged root: it has to look like the one below.
             Draft::new(self.layers, &new)?.finish()?;
@@ -73,7 +71,7 @@ impl Files<'_> {
         }
         if volatile && work.exists() {
             // overlayfs refuses to mount again what was mounted `volatile` (it leaves a mark in the work folder).
-            std::fs::remove_dir_all(&work).at("remove", &work)?;
+            crate::foreign::remove_tree(&work)?;
         }
         std::fs::create_dir_all(&work).at("create", &work)?;
         Ok(Stack { lower: self.layers.to_vec(), upper: Some(upper), work: Some(work), volatile })

@@ -6,7 +6,6 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timestamps, Uid};
-use rustix::io::Errno;
 
 use super::folder::single;
 use super::{Folder, Handle, own};
@@ -66,21 +65,6 @@ impl Folder {
     pub fn remove_folder(&self, name: &OsStr) -> Result<(), IoError> {
         let removed = single(name).and_then(|name| rustix::fs::unlinkat(self, name, AtFlags::REMOVEDIR));
         removed.map_err(self.failed("remove", name))
-    }
-
-    /// Removes whatever has the name, a folder with all in it; nothing when there is none.
-    pub fn remove_all(&self, name: &OsStr) -> Result<(), IoError> {
-        match single(name).and_then(|name| rustix::fs::unlinkat(self, name, AtFlags::empty())) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            // Both are what a folder gives, by filesystem.
-            Err(Errno::ISDIR | Errno::PERM) => {}
-            Err(error) => return Err(self.failed("remove", name)(error)),
-        }
-        let folder = self.folder(name)?;
-        for inside in folder.names()? {
-            folder.remove_all(&inside)?;
-        }
-        self.remove_folder(name)
     }
 
     /// Gives a name's file away; of a link, the link itself.

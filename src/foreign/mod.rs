@@ -13,6 +13,7 @@ mod change;
 mod folder;
 mod handle;
 mod own;
+mod remove;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -21,5 +22,6 @@ mod xattrs;
 pub use folder::Folder;
 pub use handle::Handle;
 pub use own::keep_own_handles;
+pub use remove::{remove_tree, visit_tree};
 pub use rustix::fs::Stat;
 pub use tree::{LastFolder, Links, Tree, open_at};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Store, StoreError};
+use crate::foreign;
 use crate::io_error::AtPath;
 use crate::rights;
 
@@ -85,14 +86,5 @@ fn is_older_than_a_minute(path: &Path) -> bool {
 /// Removes a tree whatever the modes of its folders are: a step may leave some that its owner cannot write to.
 pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
     rights::need();
-    if std::fs::remove_dir_all(path).is_ok() {
-        return Ok(());
-    }
-    for entry in walkdir::WalkDir::new(path).into_iter().flatten() {
-        if entry.file_type().is_dir() {
-            use std::os::unix::fs::PermissionsExt as _;
-            let _ = std::fs::set_permissions(entry.path(), std::fs::Permissions::from_mode(0o700));
-        }
-    }
-    std::fs::remove_dir_all(path)
+    foreign::remove_tree(path).map_err(|error| error.source)
 }

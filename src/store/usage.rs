@@ -2,11 +2,13 @@
 //! all together are what the disk has, though layers share files.
 
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+
+use rustix::fs::FileType;
 
 use super::{Store, StoreError};
 use crate::digest::{BlobDigest, DiffId};
+use crate::foreign::{self, Stat};
 use crate::io_error::AtPath;
 
 /// Bytes of each thing in the store.
@@ -84,15 +86,14 @@ fn parsed<D: std::str::FromStr + Ord>(named: BTreeMap<String, u64>, prefix: &str
 
 /// The blocks of a tree. What vanishes on the way takes no room.
 pub fn disk_usage(path: &Path) -> u64 {
-    let entries = walkdir::WalkDir::new(path).into_iter().flatten();
     // In 512ths of a block, so that shares add up.
-    let shares: u128 = entries
-        .filter_map(|entry| entry.metadata().ok())
-        .map(|status| {
-            let names = if status.is_dir() { 1 } else { status.nlink().max(1) };
-            u128::from(status.blocks()) * 512 * 512 / u128::from(names)
-        })
-        .sum();
+    let mut shares: u128 = 0;
+    let mut add = |stat: &Stat| {
+        let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
+        let names = if is_folder { 1 } else { u64::from(stat.st_nlink).max(1) };
+        shares += u128::try_from(stat.st_blocks).unwrap_or(0) * 512 * 512 / u128::from(names);
+    };
+    let _ = foreign::visit_tree(path, &mut add);
     u64::try_from(shares / 512).unwrap_or(u64::MAX)
 }
 

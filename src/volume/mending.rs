@@ -7,6 +7,7 @@ use super::Volumes;
 use super::record::VolumeRecord;
 use super::volumes::{DATA, NEW_DATA, RECORD, REMOVING, make_data, read, write};
 use crate::flaw::Flaw;
+use crate::foreign;
 
 /// For the volume of that name.
 #[derive(Debug, Clone)]
@@ -61,8 +62,7 @@ impl Volumes {
             return None;
         }
         match &flaw.cure.way {
-            Way::Remove(path) if path.is_dir() => std::fs::remove_dir_all(path).ok().map(|()| "removed".to_owned()),
-            Way::Remove(path) => std::fs::remove_file(path).ok().map(|()| "removed".to_owned()),
+            Way::Remove(path) => foreign::remove_tree(path).ok().map(|()| "removed".to_owned()),
             Way::NewRecord => {
                 let data = place.join(DATA);
                 make_data(&data).ok()?;

@@ -9,6 +9,7 @@ use rustix::fs::{FlockOperation, flock};
 use super::driver::Backing;
 use super::error::VolumeError;
 use super::record::{ANONYMOUS, VolumeRecord};
+use crate::foreign;
 use crate::io_error::AtPath;
 use crate::privacy;
 
@@ -109,9 +110,7 @@ impl Volumes {
         }
         let new = place.join(NEW_DATA);
         let prepare = || -> Result<(), VolumeError> {
-            if new.exists() {
-                std::fs::remove_dir_all(&new).at("remove", &new)?;
-            }
+            foreign::remove_tree(&new)?;
             make_data(&new)
         };
         prepare()?;
@@ -129,11 +128,9 @@ impl Volumes {
         let _lock = lock(&place)?;
         // Out of the way at once: nobody sees it half gone, and what is left of it is no volume.
         let aside = self.folder.join(format!("{REMOVING}{name}"));
-        if aside.exists() {
-            std::fs::remove_dir_all(&aside).at("remove", &aside)?;
-        }
+        foreign::remove_tree(&aside)?;
         std::fs::rename(&place, &aside).at("rename", &place)?;
-        Ok(std::fs::remove_dir_all(&aside).at("remove", &aside)?)
+        Ok(foreign::remove_tree(&aside)?)
     }
 }
 

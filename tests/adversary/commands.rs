@@ -318,3 +318,58 @@ fn settings_of_the_host_are_not_the_containers() {
         assert_eq!(groups.filter(|entry| entry.file_name() == name.as_str()).count(), 0);
     }
 }
+
+#[test]
+fn trees_without_end_stop_no_command() {
+    for (_, machine) in everybody() {
+        let Some(machine) = with_attacker(machine) else { return };
+        machine.0.write("ctx/Dockerfile", "FROM attacker\nRUN attacker deep / 30000\nRUN rm -rf /bin\n");
+        let script = "attacker deep / 30000; attacker deep /v 30000; : > /ready; sleep 10000";
+        machine.says(&[
+            "run",
+            "-d",
+            "--name",
+            "box",
+            "--network",
+            "none",
+            "-v",
+            "vol:/v",
+            "attacker",
+            "sh",
+            "-c",
+            script,
+        ]);
+        machine.until(&["exec", "box", "ls", "/"], |names| names.contains("ready"));
+        for arguments in [
+            &["diff", "box"][..],
+            &["ps", "-as"],
+            &["export", "-o", "out.tar", "box"],
+            &["commit", "box", "taken"],
+            &["cp", "box:/deep", "-"],
+            &["cp", "box:/deep", "out"],
+            &["container", "bundle", "box", "bundle"],
+            &["system", "df", "-v"],
+            &["build", "ctx"],
+            &["build", "-o", "rootfs", "ctx"],
+            &["system", "check"],
+        ] {
+            let answer = ends(machine.0.command(arguments));
+            assert!(
+                answer.code().is_some_and(|code| code < 128),
+                "{arguments:?}: {:?} {}",
+                answer.code(),
+                answer.stderr()
+            );
+        }
+        machine.says(&["rm", "-f", "-v", "box"]);
+        machine.says(&["volume", "rm", "vol"]);
+        machine.says(&["system", "prune", "-af"]);
+        let left =
+            |folder: &str| std::fs::read_dir(machine.0.root().join(folder)).into_iter().flatten().flatten().count();
+        assert_eq!(
+            (left("tmp"), left("volumes"), left("containers")),
+            (0, 0, 1),
+            "`by-name` is left, and nothing else"
+        );
+    }
+}

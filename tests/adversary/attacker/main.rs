@@ -18,6 +18,7 @@ fn main() {
     match words.as_slice() {
         ["exchange", one, other] => exchange(one, other),
         ["exchange-all", folder] => exchange_all(folder),
+        ["deep", folder, count] => deep(folder, count.parse().expect("a number")),
         ["grow", path, line] => grow(path, line),
         ["socket", family] => open_socket(family.parse().expect("a number")),
         _ => panic!("what is {words:?}?"),
@@ -48,6 +49,17 @@ fn exchange_pairs(pairs: &[[CString; 2]]) -> ! {
             unsafe { renameat2(HERE, one.as_ptr(), HERE, other.as_ptr(), EXCHANGE) };
         }
         std::thread::sleep(Duration::from_micros(150));
+    }
+}
+
+/// A folder in a folder, far deeper than a path may name.
+fn deep(folder: &str, count: u32) {
+    std::env::set_current_dir(folder).expect("it is there");
+    std::fs::create_dir("deep").expect("it can be made");
+    std::env::set_current_dir("deep").expect("it is there");
+    for _ in 0..count {
+        std::fs::create_dir("d").expect("it can be made");
+        std::env::set_current_dir("d").expect("it is there");
     }
 }
 

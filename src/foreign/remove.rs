@@ -1,0 +1,172 @@
+//! Trees as a whole, however deep they are and whoever changes them meanwhile: removed, or looked through.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, FileType, RenameFlags, Stat};
+use rustix::io::Errno;
+
+use super::Folder;
+use super::folder::single;
+use crate::io_error::IoError;
+
+/// So many folders are open at a time. What lies deeper is moved up first.
+const DEEPEST: usize = 64;
+/// What a folder's owner needs to empty it.
+const OWN_RIGHTS: u32 = 0o700;
+
+/// Removes what is at a path whose folder is rbuild's own; nothing when there is nothing.
+pub fn remove_tree(path: &Path) -> Result<(), IoError> {
+    let (parent, name) = parent_of(path)?;
+    parent.remove_all(name)
+}
+
+/// Calls `visit` for what is at a path of rbuild's own, and for all below it: links themselves and not where they lead.
+/// What can't be looked at is left out.
+pub fn visit_tree(path: &Path, visit: &mut dyn FnMut(&Stat)) -> Result<(), IoError> {
+    let (parent, name) = parent_of(path)?;
+    let top = parent.handle(name)?;
+    let stat = top.stat()?;
+    visit(&stat);
+    match FileType::from_raw_mode(stat.st_mode) {
+        FileType::Directory => Folder::new(top.into_fd(), path.to_owned()).visit_all(visit),
+        _ => Ok(()),
+    }
+}
+
+fn parent_of(path: &Path) -> Result<(Folder, &OsStr), IoError> {
+    let failed = || IoError { action: "find", path: path.to_owned(), source: Errno::INVAL.into() };
+    let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(failed)?;
+    Ok((Folder::open(parent)?, name))
+}
+
+impl Folder {
+    /// Removes whatever has the name, a folder with all in it, whatever the modes in there; nothing when there is none.
+    pub fn remove_all(&self, name: &OsStr) -> Result<(), IoError> {
+        let mut removal = Removal { top: self, moved: vec![name.to_owned()], number: 0 };
+        while let Some(name) = removal.moved.pop() {
+            removal.remove(self, &name, 0)?;
+        }
+        Ok(())
+    }
+
+    fn visit_all(self, visit: &mut dyn FnMut(&Stat)) -> Result<(), IoError> {
+        let names = self.names()?;
+        let mut open = vec![(self, names)];
+        while let Some((folder, names)) = open.last_mut() {
+            let Some(name) = names.pop() else {
+                open.pop();
+                continue;
+            };
+            let Ok(Some(stat)) = folder.stat(&name) else { continue };
+            visit(&stat);
+            if FileType::from_raw_mode(stat.st_mode) == FileType::Directory
+                && let Ok(inside) = folder.handle(&name)
+            {
+                // Without a path to be shown, which would be as long as the tree is deep.
+                let inside = Folder::new(inside.into_fd(), PathBuf::new());
+                if let Ok(names) = inside.names() {
+                    open.push((inside, names));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Removal<'a> {
+    top: &'a Folder,
+    /// Names in `top` that are to be removed, those that were moved there among them.
+    moved: Vec<OsString>,
+    number: u32,
+}
+
+impl Removal<'_> {
+    fn remove(&mut self, folder: &Folder, name: &OsStr, depth: usize) -> Result<(), IoError> {
+        match single(name).and_then(|name| rustix::fs::unlinkat(folder, name, AtFlags::empty())) {
+            Ok(()) | Err(Errno::NOENT) => return Ok(()),
+            // Both are what a folder gives, by filesystem.
+            Err(Errno::ISDIR | Errno::PERM) => {}
+            Err(error) => return Err(folder.failed("remove", name)(error)),
+        }
+        if depth == DEEPEST && self.move_up(folder, name) {
+            return Ok(());
+        }
+        let inside = folder.folder(name)?;
+        if inside.status()?.st_mode & OWN_RIGHTS != OWN_RIGHTS {
+            // Who has rights over all files needs it not, and what cannot be done is said below.
+            let _ = inside.set_own_mode(OWN_RIGHTS);
+        }
+        for name in inside.names()? {
+            self.remove(&inside, &name, depth + 1)?;
+        }
+        drop(inside);
+        folder.remove_folder(name)
+    }
+
+    /// Gives a folder a name in the topmost one, to be removed later; false where that cannot be.
+    fn move_up(&mut self, folder: &Folder, name: &OsStr) -> bool {
+        loop {
+            let new = format!(".removed-{}-{}", std::process::id(), self.number);
+            self.number += 1;
+            match rustix::fs::renameat_with(folder, name, self.top, new.as_str(), RenameFlags::NOREPLACE) {
+                Ok(()) => {
+                    self.moved.push(new.into());
+                    return true;
+                }
+                Err(Errno::EXIST) => {}
+                Err(_) => return false,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    /// A chain of folders, far longer than a path may be.
+    fn deep(folder: &Folder, count: usize) {
+        let mut current = Folder::open(folder.shown()).unwrap();
+        for _ in 0..count {
+            current.make_folder(OsStr::new("d"), 0o755).unwrap();
+            current = current.folder(OsStr::new("d")).unwrap();
+        }
+        current.make_file(OsStr::new("f"), 0o644).unwrap();
+    }
+
+    #[test]
+    fn trees_of_any_depth_are_removed_and_nothing_beside() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        std::fs::create_dir_all(place.path().join("kept/inside")).unwrap();
+        std::fs::create_dir_all(place.path().join("tree/closed/x")).unwrap();
+        symlink("../kept", place.path().join("tree/link")).unwrap();
+        std::fs::write(place.path().join("tree/closed/f"), "").unwrap();
+        std::fs::set_permissions(place.path().join("tree/closed"), std::fs::Permissions::from_mode(0)).unwrap();
+        deep(&folder.folder(OsStr::new("tree")).unwrap(), 20_000);
+        remove_tree(&place.path().join("tree")).unwrap();
+        remove_tree(&place.path().join("tree")).unwrap();
+        assert_eq!(folder.names().unwrap(), ["kept"]);
+        assert!(place.path().join("kept/inside").exists());
+    }
+
+    #[test]
+    fn all_is_visited_and_no_link_followed() {
+        let (place, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::write(other.path().join("f"), "12345").unwrap();
+        symlink(other.path(), place.path().join("link")).unwrap();
+        std::fs::create_dir(place.path().join("d")).unwrap();
+        std::fs::write(place.path().join("d/f"), "12").unwrap();
+        let mut sizes = Vec::new();
+        let mut visit = |stat: &Stat| {
+            if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+                sizes.push(stat.st_size);
+            }
+        };
+        visit_tree(place.path(), &mut visit).unwrap();
+        assert_eq!(sizes, [2]);
+    }
+}
