@@ -18,4 +18,5 @@ mod init;
 mod input;
 mod output;
 mod ownership;
+mod security_page;
 mod volumes;
