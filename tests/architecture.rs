@@ -181,3 +181,75 @@ fn files_stay_small() {
     let found: Vec<PathBuf> = source_files().into_iter().filter(long).collect();
     assert!(found.is_empty(), "over 500 lines: {found:#?}");
 }
+
+/// Where code looks into what somebody else controls: containers' files, volumes, contexts, unpacked images, streams.
+const FOREIGN: &[&str] = &[
+    "cache/mounts/",
+    "container/changes.rs",
+    "container/commit.rs",
+    "container/copy/",
+    "container/volumes.rs",
+    "context/",
+    "layer/",
+    "sandbox/init/target.rs",
+    "sandbox/init/volumes.rs",
+    "sandbox/mount_points.rs",
+    "snapshot/",
+    "solve/copy/",
+];
+
+/// What opens, changes or looks at a path. (Calls that take nothing but a handle are no trouble.)
+const OPENS_PATHS: &str = concat!(
+    r"\b(std::fs|fs)::(read|read_dir|read_link|read_to_string|write|copy|rename|hard_link|create_dir|create_dir_all)\(",
+    r"|\b(std::fs|fs)::(remove_\w+|set_permissions|metadata|symlink_metadata|canonicalize)\(",
+    r"|\bFile::(open|create|create_new)\(|OpenOptions|DirBuilder|walkdir::",
+    r"|\.(exists|is_file|symlink_metadata|canonicalize)\(\)|\brustix::fs::(open|stat|lstat)\(",
+    r"|\b(openat|openat2|statat|readlinkat|mkdirat|mknodat|unlinkat|renameat|renameat_with|linkat|symlinkat)\(",
+    r"|\b(chmodat|chownat|utimensat|l?(get|set|list|remove)xattr)\(",
+);
+
+/// Files there that may say so all the same, and why.
+const OWN_PATHS: &[(&str, &str)] = &[
+    ("cache/mounts/fill.rs", "a new folder of the store, before it is anybody's"),
+    ("cache/mounts/send.rs", "the cache's folder itself and its lock, which are the store's"),
+    ("container/changes.rs", "whether a container was ever started"),
+    ("container/commit.rs", "whether a container was ever started, and a new folder of the store"),
+    ("container/volumes.rs", "sources of binds, which are their user's own words"),
+    ("context/git/checkout.rs", "what git has just checked out into a folder of the store"),
+    ("context/git/lfs.rs", "pointers in what git has just checked out into a folder of the store"),
+    ("context/http.rs", "downloads that the store keeps"),
+    ("context/scan.rs", "links that were listed, by their folder's handle"),
+    ("context/stat_cache.rs", "a file of the store"),
+    ("layer/directory.rs", "single names by their folder's handle, and the root that the caller names"),
+    ("layer/encode.rs", "links that were listed, by their folder's handle"),
+    ("layer/normalise.rs", "names that were listed, by their folder's handle"),
+    ("sandbox/init/target.rs", "single names by their folder's handle, and this process's own /proc"),
+    ("sandbox/init/volumes.rs", "the staging area, which nobody else sees"),
+    ("snapshot/unpack.rs", "a new folder of the store"),
+    ("solve/copy/checkout.rs", "checkouts that the store keeps"),
+    ("solve/copy/earlier.rs", "lists that the store keeps"),
+    ("solve/copy/mod.rs", "a new folder of the store"),
+    ("solve/copy/place.rs", "downloads that the store keeps"),
+];
+
+#[test]
+fn what_is_foreign_is_opened_by_handles() {
+    let pattern = Regex::new(OPENS_PATHS).unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut wrong, mut excused) = (Vec::new(), BTreeSet::new());
+    for path in source_files() {
+        let name = path.strip_prefix(&source).unwrap().to_str().unwrap();
+        if !FOREIGN.iter().any(|place| name.starts_with(place)) || name.ends_with("tests.rs") {
+            continue;
+        }
+        let code = code_of(&path);
+        let found: Vec<&str> = pattern.find_iter(&code).map(|word| word.as_str()).collect();
+        match OWN_PATHS.iter().find(|(file, _)| *file == name) {
+            Some((file, _)) if !found.is_empty() => drop(excused.insert(*file)),
+            _ => wrong.extend(found.into_iter().map(|word| format!("{name}: {word}"))),
+        }
+    }
+    assert!(wrong.is_empty(), "use crate::foreign, or give a reason in OWN_PATHS: {wrong:#?}");
+    let needless: Vec<_> = OWN_PATHS.iter().filter(|(file, _)| !excused.contains(file)).collect();
+    assert!(needless.is_empty(), "no exception is needed any more: {needless:#?}");
+}

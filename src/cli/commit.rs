@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::progress::work::Work;
-use super::{CliError, output};
+use super::{CliError, containers, output};
 use crate::container::{self, Commit, Containers};
 use crate::image::Reference;
 use crate::plan::apply_changes;
@@ -39,20 +39,24 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return Err(CliError::new("refusing to create a tag with a digest reference"));
     }
     let store = global.open_store()?;
-    let containers = Containers::of(store.root());
-    let entry = super::containers::find(&containers, &args.container)?;
+    let all = Containers::of(store.root());
+    let entry = containers::find(&all, &args.container)?;
     let commit = Commit { author: args.author, message: args.message, pause: args.pause };
     let work = Work::of_things(&format!("committing {}", args.container), None);
-    let id = container::commit(&store, &entry, &commit, |config| -> Result<_, CliError> {
+    let committed = container::commit(&store, &entry, &commit, |config| -> Result<_, CliError> {
         let run = apply_changes(config, &args.change)?;
         Ok(crate::image::ImageConfig { config: run, ..config.clone() })
     })?;
+    let id = committed.image;
     if let Some(name) = &args.name {
         store.set_tag(&name.to_string(), &id)?;
     }
     store.sync()?;
     drop(work);
-    containers.tell(&entry, "commit");
+    if let Some(reason) = committed.not_paused {
+        containers::warn_not_paused(&args.container, &reason);
+    }
+    all.tell(&entry, "commit");
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -56,6 +56,14 @@ pub fn each_at_once(
     CliError::all(errors).map_or(Ok(()), Err)
 }
 
+/// Says that the files that were read may not fit each other.
+pub fn warn_not_paused(name: &str, reason: &ContainerError) {
+    super::output::say(format_args!(
+        "warning: the container {name} could not be paused, and its files were read while it ran: {}",
+        crate::io_error::chain(reason)
+    ));
+}
+
 /// A signal by name or number.
 pub fn signal(text: &str) -> Result<i32, String> {
     crate::signal::number(text).ok_or_else(|| format!("invalid signal: {text}"))

@@ -8,7 +8,7 @@ use super::commands::Global;
 use super::format::human_size;
 use super::output::Stream;
 use super::{CliError, containers, output};
-use crate::container::{Copied, Place, copy_from, copy_into, copy_stream_into};
+use crate::container::{Copied, copy_from, copy_into, copy_stream_into};
 
 /// Copy files between a container and the host
 #[derive(Debug, clap::Args)]
@@ -80,8 +80,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         }
         (Side::Host(source), Side::Container(name, path)) => {
             empty(path)?;
-            let place = Place::find(source, args.follow_link)?;
-            (copy_into(&find(name)?, &place, path, args.archive)?, &args.destination)
+            (copy_into(&find(name)?, (source, args.follow_link), path, args.archive)?, &args.destination)
         }
         (Side::Stream, Side::Container(name, path)) => {
             empty(path)?;

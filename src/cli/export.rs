@@ -7,9 +7,9 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::output::Stream;
 use super::progress::work::Work;
-use super::{CliError, output};
+use super::{CliError, containers, output};
 use crate::archive::write_file;
-use crate::container::Containers;
+use crate::container::{Containers, Entry, Pause};
 use crate::snapshot::{Stack, View, export_tar};
 use crate::store::Store;
 
@@ -29,7 +29,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return Err(CliError::new("cowardly refusing to save to a terminal").hint("use -o, or redirect the output"));
     }
     let store = global.open_store()?;
-    let view = open(&store, &args.container)?;
+    let container = containers::find(&Containers::of(store.root()), &args.container)?;
+    let view = open(&store, &container)?;
+    // What it writes meanwhile would not fit what was read before.
+    let pause = Pause::of(&container);
     let work = Work::of_bytes(&format!("exporting {}", args.container), None);
     match &args.output {
         Some(path) => write_file(path, |out| export_tar(&view, work.writer(out)).map_err(CliError::from))?,
@@ -39,14 +42,17 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             out.flush().map_err(|error| CliError::new(format!("cannot write the archive: {error}")))?;
         }
     }
+    drop(work);
+    if let Some(reason) = pause.end() {
+        containers::warn_not_paused(&args.container, &reason);
+    }
     Ok(ExitCode::SUCCESS)
 }
 
 /// The container's root filesystem: its image's layers, and what it changed.
-fn open(store: &Store, word: &str) -> Result<View, CliError> {
-    let container = Containers::of(store.root()).find(word)?;
-    let mut layers = Stack::of_image(&container.record.diff_ids()).unpacked(store)?;
+fn open(store: &Store, container: &Entry) -> Result<View, CliError> {
+    let layers = Stack::of_image(&container.record.diff_ids()).unpacked(store)?;
     // One that was never started has none.
-    layers.extend(Some(container.upper()).filter(|upper| upper.exists()));
-    Ok(View::open(&layers)?)
+    let upper = Some(container.upper()).filter(|upper| upper.exists());
+    Ok(View::of_container(&layers, upper.as_deref())?)
 }

@@ -22,10 +22,10 @@ pub fn changes(entry: &Entry) -> Result<BTreeMap<PathBuf, Change>, ContainerErro
     if !upper.exists() {
         return Ok(found);
     }
-    let below = View::open(&layers)?;
-    let merged = View::open(&[layers, vec![upper.clone()]].concat())?;
+    let below = View::of_layers(&layers)?;
+    let merged = View::of_container(&layers, Some(&upper))?;
     let made: BTreeSet<PathBuf> = entry.state.mount_points.iter().map(|point| relative(&point.path)).collect();
-    let walk = Walk { upper: &upper, below: &below, merged: &merged, made: &made };
+    let walk = Walk { upper: &View::open(&[upper])?, below: &below, merged: &merged, made: &made };
     walk.folder(Path::new(""), &mut found)?;
     Ok(found.into_iter().map(|(path, change)| (Path::new("/").join(path), change)).collect())
 }
@@ -35,7 +35,7 @@ pub(super) fn relative(path: &Path) -> PathBuf {
 }
 
 struct Walk<'a> {
-    upper: &'a Path,
+    upper: &'a View,
     below: &'a View,
     merged: &'a View,
     /// Made to mount something there.
@@ -58,7 +58,7 @@ impl Walk<'_> {
         for (name, entry) in &now {
             let path = folder.join(name);
             // What is not in the upper folder is as it was.
-            if std::fs::symlink_metadata(self.upper.join(&path)).is_err() {
+            if self.upper.lstat(&path)?.is_none() {
                 continue;
             }
             any |= self.entry(&path, entry, below.get(name), found)?;

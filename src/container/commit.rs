@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
 use super::error::ContainerError;
+use super::pausing::Pause;
 use super::record::Record;
 use crate::digest::ImageId;
 use crate::image::{Document, History, ImageConfig};
 use crate::io_error::AtPath;
 use crate::layer::{self, NothingKnown};
 use crate::privacy;
-use crate::sandbox;
+use crate::sandbox::{self, CreatedMountPoint};
 use crate::snapshot::{View, copy_tree, record_of};
 use crate::store::{LayerRecord, Store};
 
@@ -26,14 +27,22 @@ pub struct Commit {
     pub pause: bool,
 }
 
+/// The image that was made.
+#[derive(Debug)]
+pub struct Committed {
+    pub image: ImageId,
+    /// Why the container ran on meanwhile, where that was not asked for: its files may not fit each other.
+    pub not_paused: Option<ContainerError>,
+}
+
 /// Makes the image; `change` has the last word on its config.
 pub fn commit<E: From<ContainerError>>(
     store: &Store,
     entry: &Entry,
     commit: &Commit,
     change: impl FnOnce(&ImageConfig) -> Result<ImageConfig, E>,
-) -> Result<ImageId, E> {
-    let layer = make_layer(store, entry, commit.pause)?;
+) -> Result<Committed, E> {
+    let (layer, not_paused) = make_layer(store, entry, commit.pause)?;
     let mut config = change(&config(store, &entry.record, commit)?)?;
     let now = jiff::Timestamp::now();
     config.created = Some(now);
@@ -47,7 +56,7 @@ pub fn commit<E: From<ContainerError>>(
         ..History::default()
     };
     config.push_layer(layer.diff_id, history);
-    Ok(keep(store, &config)?)
+    Ok(Committed { image: keep(store, &config)?, not_paused })
 }
 
 fn keep(store: &Store, config: &ImageConfig) -> Result<ImageId, ContainerError> {
@@ -69,30 +78,41 @@ fn config(store: &Store, record: &Record, commit: &Commit) -> Result<ImageConfig
     Ok(config)
 }
 
-fn make_layer(store: &Store, entry: &Entry, pause: bool) -> Result<LayerRecord, ContainerError> {
+/// The layer of what the container changed, and why it could not be paused meanwhile.
+fn make_layer(
+    store: &Store,
+    entry: &Entry,
+    pause: bool,
+) -> Result<(LayerRecord, Option<ContainerError>), ContainerError> {
     let staging = store.staging()?;
     let directory = staging.path().join("layer");
     std::fs::create_dir(&directory).at("create", &directory)?;
     privacy::set_mode(&directory, 0o755)?;
-    // An ordinary user may have no cgroups to pause it with; it is copied while it runs then.
-    let paused = pause && entry.state.status == super::state::Status::Running && entry.pause().is_ok();
-    let copied = copy(entry, &directory);
-    if paused {
-        // One that was killed meanwhile needs it no more; an error of the copy says more.
-        let _ = entry.unpause();
-    }
-    copied?;
+    let pause = if pause { Pause::of(entry) } else { Pause::default() };
+    let mount_points = copy(entry, &directory)?;
+    let not_paused = pause.end();
     let layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
-    sandbox::remove_mount_points(&directory, &entry.state.mount_points)?;
+    sandbox::remove_mount_points(&directory, &mount_points)?;
     layer::normalise(&directory, &View::open(&layers)?, None)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
     let record = record_of(&encoded);
     store.add_layer(&record, &directory)?;
-    Ok(record)
+    Ok((record, not_paused))
 }
 
-fn copy(entry: &Entry, directory: &Path) -> Result<(), ContainerError> {
+/// Gives the mount points as they are in the copy: an ordinary program could have put something else in their place.
+fn copy(entry: &Entry, directory: &Path) -> Result<Vec<CreatedMountPoint>, ContainerError> {
     let upper = entry.upper();
     // One that was never started has changed nothing.
-    if upper.exists() { Ok(copy_tree(&upper, directory)?) } else { Ok(()) }
+    if !upper.exists() {
+        return Ok(Vec::new());
+    }
+    let points = &entry.state.mount_points;
+    let watched = points.iter().filter_map(|point| point.identity).collect();
+    let copied = copy_tree(&upper, directory, &watched)?;
+    let copy_of = |point: &CreatedMountPoint| match point.identity {
+        None => Some(point.clone()),
+        Some(identity) => Some(CreatedMountPoint { identity: Some(*copied.get(&identity)?), ..point.clone() }),
+    };
+    Ok(points.iter().filter_map(copy_of).collect())
 }

@@ -46,6 +46,11 @@ impl Entry {
         self.ask(&Request::Unpause)
     }
 
+    /// Pauses it for as long as the connection is open.
+    pub(super) fn hold(&self) -> Result<UnixStream, ContainerError> {
+        self.request(&Request::Hold)
+    }
+
     /// Lets the container have what its record says now.
     pub fn reload(&self) -> Result<(), ContainerError> {
         self.ask(&Request::Reload)
@@ -78,12 +83,18 @@ impl Entry {
     }
 
     fn ask(&self, request: &Request) -> Result<(), ContainerError> {
+        self.request(request).map(drop)
+    }
+
+    /// Asks, and gives the connection when it is done.
+    fn request(&self, request: &Request) -> Result<UnixStream, ContainerError> {
         if !self.is_running {
             return Err(ContainerError::NotRunning { name: self.record.plain_name().to_owned() });
         }
         let stream = self.connect()?;
         protocol::send(&stream, Kind::Request, request).at("reach", "the container's monitor")?;
-        receive(&stream).map(drop)
+        receive(&stream)?;
+        Ok(stream)
     }
 
     /// A monitor that has just begun listens in a moment; one that is about to end does no longer.

@@ -42,6 +42,7 @@ mod mounts;
 mod names;
 mod namespaces;
 mod options;
+mod pausing;
 mod protocol;
 mod raw_mode;
 mod record;
@@ -56,9 +57,9 @@ mod wiring;
 
 pub use bundle::write_bundle;
 pub use changes::{Change, changes};
-pub use commit::{Commit, commit};
+pub use commit::{Commit, Committed, commit};
 pub use control::Stop;
-pub use copy::{Copied, CopyError, Place, copy_from, copy_into, copy_stream_into};
+pub use copy::{Copied, CopyError, copy_from, copy_into, copy_stream_into};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use directory::{Containers, Entry, Removal};
@@ -75,6 +76,7 @@ pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
 pub use monitor::{Ahead, Monitor};
 pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
+pub use pausing::Pause;
 #[doc(hidden)]
 pub use protocol::examine_frames;
 pub use protocol::{Attach, Ending};

@@ -64,6 +64,8 @@ pub(super) enum Request {
     Reload,
     /// Whoever read that output is gone.
     OutputClosed,
+    /// Pauses the programs until this client is gone.
+    Hold,
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

@@ -3,10 +3,13 @@
 
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::directory::{Containers, Entry};
 use super::error::ContainerError;
 use super::events;
 use super::mounts::{MountKind, MountPoint};
+use crate::foreign::{Folder, Tree};
 use crate::io_error::AtPath;
 use crate::privacy;
 use crate::sandbox::{MountSource, Propagation, TmpfsOptions};
@@ -91,6 +94,7 @@ pub(super) fn source(
     }
     let source = match bind(&folder, &mount.volume.subpath)? {
         MountSource::Bind { path, .. } => MountSource::Own(path),
+        MountSource::Within { folder, path, .. } => MountSource::Within { folder, path, is_own: true },
         other => other,
     };
     Ok((source, false))
@@ -105,18 +109,19 @@ fn shared_memory(containers: &Containers, mount: &MountPoint) -> Result<Option<M
     }))
 }
 
-/// A folder, or what is inside of it: resolved within it, so that no link leads out.
+/// A folder, or what is inside of it: found when it is mounted, and within the folder, so that no link leads out.
 fn bind(folder: &Path, subpath: &str) -> Result<MountSource, ContainerError> {
     if subpath.is_empty() {
         return Ok(MountSource::Bind { path: folder.to_owned(), recursive: true, propagation: Propagation::Private });
     }
-    let inside = View::open(&[folder.to_owned()])?;
-    let resolved = inside.resolve(Path::new(""), Path::new(subpath))?;
-    let path = folder.join(&resolved);
-    if inside.lstat(&resolved)?.is_none() {
-        return Err(ContainerError::NoBindSource { path });
+    // Only to say early what is missing.
+    if let Err(error) = Tree::in_root(Folder::open(folder)?).followed(Path::new(subpath)) {
+        return Err(match error.errno() {
+            Some(Errno::NOENT) => ContainerError::NoBindSource { path: folder.join(subpath) },
+            _ => error.into(),
+        });
     }
-    Ok(MountSource::Bind { path, recursive: true, propagation: Propagation::Private })
+    Ok(MountSource::Within { folder: folder.to_owned(), path: subpath.into(), is_own: false })
 }
 
 /// The containers that have the volume mounted, running or not.

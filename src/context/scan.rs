@@ -7,13 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::OFlags;
 
 use super::folder::{Folder, FolderBuilder};
 use super::folders::Folders;
 use super::ignore::ParentMatches;
 use super::packed::Child;
 use super::{ContextError, Entry, IgnorePatterns};
+use crate::foreign::{Links, open_at};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 use crate::layer::directory;
@@ -167,9 +168,8 @@ impl<'a> Scanner<'a> {
 
     /// Opens a directory of the context; a name that has become a symlink meanwhile is not followed.
     fn open(&self, path: &[u8]) -> std::io::Result<OwnedFd> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        Ok(openat2(self.root, path, flags, Mode::empty(), resolve)?)
+        let path = Path::new(OsStr::from_bytes(path));
+        Ok(open_at(self.root, path, OFlags::RDONLY | OFlags::DIRECTORY, Links::Refused)?)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::OFlags;
 
 use super::content::{self, Copied};
 use super::digests::{Digests, Known};
@@ -17,6 +17,7 @@ use super::scan::Scanner;
 use super::stat_cache::{self, Filesystem, now};
 use super::{ContextError, Entry, Identity, IgnorePatterns, SourceTree};
 use crate::digest::ContentDigest;
+use crate::foreign::{Links, open_at};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 use crate::layer::directory::Status;
@@ -153,9 +154,7 @@ impl Context {
         let Some(directory) = &self.directory else {
             return Err(ContextError::NotFound { path: path.to_owned() });
         };
-        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let file = openat2(&directory.root, path, flags, Mode::empty(), resolve);
+        let file = open_at(&directory.root, path, OFlags::RDONLY | OFlags::NONBLOCK, Links::Refused);
         Ok(File::from(file.at("open", self.shown(path))?))
     }
 

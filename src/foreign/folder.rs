@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
+use rustix::fs::{AtFlags, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
 use super::{Handle, handle};
@@ -68,6 +68,13 @@ impl Folder {
         Ok(Handle::new(opened, self.shown.join(name)))
     }
 
+    /// The folder itself.
+    pub fn itself(&self) -> Result<Handle, IoError> {
+        let handle =
+            self.handle.try_clone().map_err(|source| IoError { action: "open", path: self.shown.clone(), source })?;
+        Ok(Handle::new(handle, self.shown.clone()))
+    }
+
     /// A folder in it.
     pub fn folder(&self, name: &OsStr) -> Result<Self, IoError> {
         let opened = self.open_name(name, OFlags::PATH | OFlags::DIRECTORY).map_err(self.failed("open", name))?;
@@ -78,11 +85,7 @@ impl Folder {
     /// where a running program could have made it a device, [`Handle::open_file`] looks before it opens.
     pub fn open_file(&self, name: &OsStr) -> Result<File, IoError> {
         let opened = self.open_name(name, OFlags::RDONLY | OFlags::NONBLOCK).map_err(self.failed("open", name))?;
-        let stat = rustix::fs::fstat(&opened).map_err(self.failed("look at", name))?;
-        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-            return Err(handle::no_file(self.shown.join(name)));
-        }
-        Ok(opened.into())
+        handle::regular(opened, self.shown.join(name))
     }
 
     /// Where a link in it leads.

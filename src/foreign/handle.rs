@@ -30,6 +30,13 @@ impl Handle {
         Self { handle, shown }
     }
 
+    /// What is at a path that rbuild itself made or that its user gave: links in it are followed.
+    pub fn open(path: &Path) -> Result<Self, IoError> {
+        let opened = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let handle = opened.map_err(|error| IoError { action: "open", path: path.to_owned(), source: error.into() })?;
+        Ok(Self::new(handle, path.to_owned()))
+    }
+
     /// What messages call it.
     pub fn shown(&self) -> &Path {
         &self.shown
@@ -48,9 +55,13 @@ impl Handle {
     }
 
     /// The folder that it is of.
-    pub fn into_folder(self) -> Result<Folder, IoError> {
+    pub fn folder(&self) -> Result<Folder, IoError> {
         match self.kind()? {
-            FileType::Directory => Ok(Folder::new(self.handle, self.shown)),
+            FileType::Directory => {
+                let handle = self.handle.try_clone();
+                let failed = |source| IoError { action: "open", path: self.shown.clone(), source };
+                Ok(Folder::new(handle.map_err(failed)?, self.shown.clone()))
+            }
             _ => Err(self.failed("open")(Errno::NOTDIR)),
         }
     }
@@ -98,7 +109,16 @@ impl Handle {
     }
 }
 
-pub(super) fn no_file(path: PathBuf) -> IoError {
+/// What was opened, if it is a regular file.
+pub(super) fn regular(opened: OwnedFd, shown: PathBuf) -> Result<File, IoError> {
+    match rustix::fs::fstat(&opened) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Ok(opened.into()),
+        Ok(_) => Err(no_file(shown)),
+        Err(error) => Err(IoError { action: "look at", path: shown, source: error.into() }),
+    }
+}
+
+fn no_file(path: PathBuf) -> IoError {
     let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
     IoError { action: "open", path, source }
 }

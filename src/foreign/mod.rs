@@ -10,6 +10,7 @@
 //! whose code must come here, and the few places that need not.
 
 mod change;
+mod exact;
 mod folder;
 mod handle;
 mod own;
@@ -19,9 +20,11 @@ mod tests;
 mod tree;
 mod xattrs;
 
+pub use exact::ExactLength;
 pub use folder::Folder;
 pub use handle::Handle;
 pub use own::keep_own_handles;
 pub use remove::{remove_tree, visit_tree};
 pub use rustix::fs::Stat;
 pub use tree::{LastFolder, Links, Tree, open_at};
+pub use xattrs::{xattr_of, xattrs_of};

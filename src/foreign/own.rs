@@ -32,6 +32,8 @@ fn own() -> Result<Rc<OwnedFd>> {
         {
             return Ok(folder.clone());
         }
+        // Of the process that this one was forked from: the number may stand for another file here.
+        std::mem::forget(kept.take());
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = rustix::fs::open("/proc/self/fd", flags, Mode::empty())?;
         if rustix::fs::fstatfs(&folder)?.f_type as u64 != PROC {

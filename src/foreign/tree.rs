@@ -3,13 +3,15 @@
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
 
+use super::handle::regular;
 use super::{Folder, Handle};
-use crate::io_error::{AtPath as _, IoError};
+use crate::io_error::IoError;
 
 /// How often a walk is begun again that somebody's renames disturb: a program that renames all the time wins a few.
 const MOST_TRIES: u32 = 1000;
@@ -55,7 +57,7 @@ fn walk(root: impl AsFd, path: &Path, flags: OFlags, resolve: ResolveFlags) -> r
 /// whose links are followed (`in_root`), and an error elsewhere.
 #[derive(Debug)]
 pub struct Tree {
-    root: Folder,
+    root: Arc<Folder>,
     links: Links,
     one_filesystem: bool,
 }
@@ -63,12 +65,12 @@ pub struct Tree {
 impl Tree {
     /// A tree in which links on the way are errors: for names that were listed in it.
     pub fn beneath(root: Folder) -> Self {
-        Self { root, links: Links::Refused, one_filesystem: false }
+        Self { root: Arc::new(root), links: Links::Refused, one_filesystem: false }
     }
 
     /// A tree in which links are followed as if its root were `/`: for names that a person or a program gave.
     pub fn in_root(root: Folder) -> Self {
-        Self { root, links: Links::InRoot, one_filesystem: false }
+        Self { root: Arc::new(root), links: Links::InRoot, one_filesystem: false }
     }
 
     /// Nothing that is mounted in the tree is entered.
@@ -90,8 +92,7 @@ impl Tree {
     pub fn find_folder(&self, path: &Path) -> Result<Option<Folder>, IoError> {
         match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
             Ok(opened) => Ok(Some(Folder::new(opened, self.shown(path)))),
-            // A link is no folder where links are refused, and nothing is at a path that is too long.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP) => Ok(None),
+            Err(error) if is_no_folder(error) => Ok(None),
             Err(error) => Err(self.failed("open", path, error)),
         }
     }
@@ -122,10 +123,16 @@ impl Tree {
         Ok(Some((self.folder(parent)?, name)))
     }
 
+    /// A regular file at `path`, to be read, as [`Folder::open_file`] opens it.
+    pub fn open_file(&self, path: &Path) -> Result<std::fs::File, IoError> {
+        let opened = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW);
+        regular(opened.map_err(|error| self.failed("open", path, error))?, self.shown(path))
+    }
+
     fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let mut resolve = self.links.resolve();
         resolve.set(ResolveFlags::NO_XDEV, self.one_filesystem);
-        walk(&self.root, path, flags, resolve)
+        walk(&*self.root, path, flags, resolve)
     }
 
     fn shown(&self, path: &Path) -> PathBuf {
@@ -137,45 +144,93 @@ impl Tree {
     }
 }
 
+/// How many trees of this process keep a folder open: an image may have hundreds of layers, and a process has some
+/// thousand handles.
+const MOST_KEPT: usize = 200;
+
+static KEPT: AtomicUsize = AtomicUsize::new(0);
+
 /// A tree whose folder used last stays open: names are mostly asked for in the order of their folders.
 #[derive(Debug)]
 pub struct LastFolder {
     tree: Tree,
-    last: Mutex<Option<(PathBuf, Arc<Folder>)>>,
-    root: Arc<Folder>,
+    last: Mutex<Option<Kept>>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    path: PathBuf,
+    folder: Arc<Folder>,
+}
+
+impl Kept {
+    fn new(path: &Path, folder: &Arc<Folder>) -> Option<Self> {
+        if KEPT.fetch_add(1, Ordering::Relaxed) < MOST_KEPT {
+            return Some(Self { path: path.to_owned(), folder: folder.clone() });
+        }
+        KEPT.fetch_sub(1, Ordering::Relaxed);
+        None
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        KEPT.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl LastFolder {
-    pub fn of(tree: Tree) -> Result<Self, IoError> {
-        let root = tree.root.as_fd().try_clone_to_owned().at("open", tree.root.shown())?;
-        let root = Arc::new(Folder::new(root, tree.root.shown().to_owned()));
-        Ok(Self { tree, last: Mutex::default(), root })
+    pub fn of(tree: Tree) -> Self {
+        Self { tree, last: Mutex::default() }
     }
 
     pub fn tree(&self) -> &Tree {
         &self.tree
     }
 
-    /// The folder at `path`; nothing where there is none.
-    pub fn folder(&self, path: &Path) -> Result<Option<Arc<Folder>>, IoError> {
+    /// The folder at `path`.
+    pub fn folder(&self, path: &Path) -> Result<Arc<Folder>, IoError> {
         if path.as_os_str().is_empty() {
-            return Ok(Some(self.root.clone()));
+            return Ok(self.tree.root.clone());
         }
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((known, folder)) = &*last
-            && known == path
+        let mut last = self.last();
+        if let Some(kept) = &*last
+            && kept.path.as_os_str() == path.as_os_str()
         {
-            return Ok(Some(folder.clone()));
+            return Ok(kept.folder.clone());
         }
-        let folder = self.tree.find_folder(path)?.map(Arc::new);
-        if let Some(folder) = &folder {
-            *last = Some((path.to_owned(), folder.clone()));
-        }
+        let folder = Arc::new(self.tree.folder(path)?);
+        // The one before goes first, so that it makes room.
+        *last = None;
+        *last = Kept::new(path, &folder);
         Ok(folder)
+    }
+
+    /// The same; nothing where there is no folder at that path.
+    pub fn find_folder(&self, path: &Path) -> Result<Option<Arc<Folder>>, IoError> {
+        match self.folder(path) {
+            Err(error) if error.errno().is_some_and(is_no_folder) => Ok(None),
+            folder => folder.map(Some),
+        }
+    }
+
+    /// The folder that has the last name of `path`, and that name; nothing for the root.
+    pub fn parent<'a>(&self, path: &'a Path) -> Result<Option<(Arc<Folder>, &'a OsStr)>, IoError> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
+        Ok(Some((self.folder(parent)?, name)))
     }
 
     /// To be called when a folder was moved or removed: another one may have its name now.
     pub fn forget(&self) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *self.last() = None;
     }
+
+    fn last(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A link is no folder where links are refused, and nothing is at a path that is too long.
+fn is_no_folder(error: Errno) -> bool {
+    matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP)
 }

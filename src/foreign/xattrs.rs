@@ -2,7 +2,7 @@
 //! process's `/proc` leads to it, as lgetxattr(2) walks a path once more.
 
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, OFlags, XattrFlags};
 use rustix::io::{Errno, Result};
@@ -14,7 +14,8 @@ use crate::io_error::IoError;
 const MOST_BYTES: usize = 64 << 10;
 
 /// What attributes are asked of.
-enum Place {
+enum Place<'a> {
+    Borrowed(BorrowedFd<'a>),
     Open(OwnedFd),
     /// A name of a handle.
     Named(String),
@@ -33,13 +34,14 @@ impl Handle {
 
     pub fn set_xattr(&self, name: &CStr, value: &[u8]) -> std::result::Result<(), IoError> {
         let set = || match self.place()? {
+            Place::Borrowed(file) => rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()),
             Place::Open(file) => rustix::fs::fsetxattr(file, name, value, XattrFlags::empty()),
             Place::Named(path) => rustix::fs::setxattr(path, name, value, XattrFlags::empty()),
         };
         set().map_err(self.failed("set an attribute of"))
     }
 
-    fn place(&self) -> Result<Place> {
+    fn place(&self) -> Result<Place<'static>> {
         match FileType::from_raw_mode(rustix::fs::fstat(self)?.st_mode) {
             FileType::RegularFile | FileType::Directory => {
                 // Whoever may not read it may still read its attributes.
@@ -65,13 +67,24 @@ impl Folder {
         read.map_err(self.failed("read the attributes of", OsStr::new("")))
     }
 
-    fn place(&self) -> Result<Place> {
+    fn place(&self) -> Result<Place<'static>> {
         self.readable().map(Place::Open)
     }
 }
 
-fn all(place: &Place) -> Result<Vec<(CString, Vec<u8>)>> {
+/// All extended attributes of an open file or folder, in byte order of their names.
+pub fn xattrs_of(file: impl AsFd) -> Result<Vec<(CString, Vec<u8>)>> {
+    all(&Place::Borrowed(file.as_fd()))
+}
+
+/// The value of one of them; nothing when it is not there.
+pub fn xattr_of(file: impl AsFd, name: &CStr) -> Result<Option<Vec<u8>>> {
+    value(&Place::Borrowed(file.as_fd()), name)
+}
+
+fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
     let list = |buffer: &mut [u8]| match place {
+        Place::Borrowed(file) => rustix::fs::flistxattr(file, buffer),
         Place::Open(file) => rustix::fs::flistxattr(file, buffer),
         Place::Named(path) => rustix::fs::listxattr(path.as_str(), buffer),
     };
@@ -91,8 +104,9 @@ fn all(place: &Place) -> Result<Vec<(CString, Vec<u8>)>> {
     Ok(found)
 }
 
-fn value(place: &Place, name: &CStr) -> Result<Option<Vec<u8>>> {
+fn value(place: &Place<'_>, name: &CStr) -> Result<Option<Vec<u8>>> {
     let read = |buffer: &mut [u8]| match place {
+        Place::Borrowed(file) => rustix::fs::fgetxattr(file, name, buffer),
         Place::Open(file) => rustix::fs::fgetxattr(file, name, buffer),
         Place::Named(path) => rustix::fs::getxattr(path.as_str(), name, buffer),
     };

@@ -196,7 +196,7 @@ mod tests {
         assert_eq!(done, Normalised { entries: 4, whiteouts_dropped: 1, opaque_marks_dropped: 2, sockets_dropped: 1 });
         let attribute = |name: &str, attribute| rustix::fs::getxattr(at(name), attribute, &mut [0u8; 8]).is_ok();
         assert!(attribute("hides", xattrs::OPAQUE) && !attribute("new", xattrs::OPAQUE));
-        assert!(!attribute("was-file", xattrs::OPAQUE) && !attribute("hides", "user.overlay.impure"));
+        assert!(!attribute("was-file", xattrs::OPAQUE) && !attribute("hides", c"user.overlay.impure"));
         assert!(at("gone").symlink_metadata().is_ok() && at("never-was").symlink_metadata().is_err());
     }
 

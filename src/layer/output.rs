@@ -6,13 +6,14 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 
 use super::LayerError;
 use super::marks::{Marks, STRIDE};
 use super::stream::{FileError, StreamWriter};
 use crate::digest::{DiffId, FieldHasher, HashState};
+use crate::foreign::{Links, open_at};
 use crate::io_error::{AtPath as _, IoError};
 
 /// Where the files are.
@@ -145,10 +146,9 @@ impl<'a, 'scope, 'env, W: Write + Send + 'scope> Output<'a, 'scope, 'env, W> {
 
     /// The file, from the topmost folder that has it.
     fn open(&self, path: &Path) -> Result<OwnedFd, LayerError> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         for root in self.folders.roots {
-            match openat2(root, path, flags, Mode::empty(), resolve) {
+            match open_at(root, path, flags, Links::Refused) {
                 Err(Errno::NOENT | Errno::NOTDIR) => {}
                 opened => return Ok(opened.at("open", self.folders.shown.join(path))?),
             }

@@ -1,17 +1,20 @@
 //! Entries of an archive made files, one by one.
 
-use std::ffi::OsStr;
+use std::ffi::{CString, OsStr};
 use std::io::Read;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
+use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::error::shown;
 use super::place::{Places, clean, split, whiteout_target};
 use super::{ArchiveReader, DevicePolicy, Entry, EntryKind, FileKind, LayerError, directory, xattrs};
+use crate::foreign::Folder;
+use crate::io_error::IoError;
 
 const WRITE_BUFFER: usize = 256 << 10;
 
@@ -43,8 +46,7 @@ pub(super) struct Unpacker {
 impl Unpacker {
     pub(super) fn for_layer(dir: &Path, devices: DevicePolicy) -> Result<Self, LayerError> {
         let unpacker = Self::new(dir, Meaning::Layer(devices))?;
-        let set = rustix::fs::fchmod(unpacker.places.root(), Mode::from_raw_mode(0o755));
-        set.map_err(|error| unpacker.places.io("change the mode of", Path::new(""), error))?;
+        unpacker.places.root().set_own_mode(0o755)?;
         Ok(unpacker)
     }
 
@@ -74,7 +76,7 @@ impl Unpacker {
             EntryKind::File(FileKind::Directory) => self.directory(entry, parent, name),
             EntryKind::File(FileKind::Regular) => self.file(entry, parent, name, archive),
             EntryKind::Symlink(target) => {
-                self.place(parent, name, "create", |parent| rustix::fs::symlinkat(target, parent, name))?;
+                self.place(parent, name, |parent| parent.make_link(name, target))?;
                 self.own(entry, parent, name)?;
                 self.set_time(parent, name, entry.mtime)
             }
@@ -128,9 +130,7 @@ impl Unpacker {
         name: &OsStr,
         archive: &mut ArchiveReader<R>,
     ) -> Result<(), LayerError> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let create = |parent: BorrowedFd<'_>| rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o600));
-        let file: OwnedFd = self.place(parent, name, "create", create)?;
+        let file: OwnedFd = self.place(parent, name, |parent| parent.make_file(name, 0o600))?.into();
         let io = |this: &Self, action, error: Errno| this.places.io(action, &parent.join(name), error);
         let mut end = 0;
         while let Some((offset, count)) = archive.read_data(&mut self.buffer)? {
@@ -179,10 +179,7 @@ impl Unpacker {
             Some(_) => {}
         }
         let source = self.places.directory(target_parent)?.ok_or_else(missing)?;
-        let source = source.try_clone_to_owned().map_err(|error| self.places.io("open", target_parent, error))?;
-        self.place(parent, name, "link", |parent| {
-            rustix::fs::linkat(&source, target_name, parent, name, AtFlags::empty())
-        })
+        self.place(parent, name, |parent| parent.hard_link(name, &source, target_name))
     }
 
     fn special(&mut self, entry: &Entry, kind: FileKind, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
@@ -198,9 +195,7 @@ impl Unpacker {
         if is_device && self.meaning == Meaning::Files {
             return Ok(());
         }
-        let made = self.place(parent, name, "create", |parent| {
-            rustix::fs::mknodat(parent, name, file_type, Mode::from_raw_mode(entry.mode), device)
-        });
+        let made = self.place(parent, name, |parent| parent.make_node(name, file_type, entry.mode, device));
         match made {
             Err(error) if is_device && is_not_permitted(&error) => {
                 if self.meaning == Meaning::Layer(DevicePolicy::Fail) {
@@ -234,16 +229,12 @@ impl Unpacker {
         match self.kind_at(parent, target)? {
             Some(FileKind::Directory) => self.make_opaque(&parent.join(target)),
             Some(_) => Ok(()),
-            None => self.place(parent, target, "create", |parent| {
-                rustix::fs::mknodat(parent, target, FileType::CharacterDevice, Mode::empty(), 0)
-            }),
+            None => self.place(parent, target, |parent| parent.make_node(target, FileType::CharacterDevice, 0, 0)),
         }
     }
 
     fn make_opaque(&mut self, path: &Path) -> Result<(), LayerError> {
-        let directory = self.open_directory(path)?;
-        let set = rustix::fs::fsetxattr(&directory, xattrs::OPAQUE, b"y", XattrFlags::empty());
-        set.map_err(|error| self.places.io("set an attribute of", path, error))
+        Ok(self.existing(path)?.set_own_xattr(xattrs::OPAQUE, b"y")?)
     }
 
     /// Makes the directories of `path` that are not there.
@@ -269,7 +260,7 @@ impl Unpacker {
     /// A new directory; where this layer had deleted the name, it hides what is below.
     fn make_directory(&mut self, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
         let hides = self.kind_at(parent, name)?.is_some_and(FileKind::is_whiteout);
-        self.place(parent, name, "create", |parent| rustix::fs::mkdirat(parent, name, Mode::from_raw_mode(0o755)))?;
+        self.place(parent, name, |parent| parent.make_folder(name, 0o755))?;
         if hides { self.make_opaque(&parent.join(name)) } else { Ok(()) }
     }
 
@@ -278,80 +269,53 @@ impl Unpacker {
         &mut self,
         parent: &Path,
         name: &OsStr,
-        action: &'static str,
-        create: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<T>,
+        create: impl Fn(&Folder) -> Result<T, IoError>,
     ) -> Result<T, LayerError> {
-        for attempt in 0..2 {
-            let directory = self.places.directory(parent)?;
-            let made = directory.map_or(Err(Errno::NOENT), &create);
-            match made {
-                Err(Errno::EXIST) if attempt == 0 => {
-                    let path = parent.join(name);
-                    self.directories.retain(|(directory, ..)| !directory.starts_with(&path));
-                    self.places.remove(parent, name)?;
-                }
-                made => return made.map_err(|error| self.places.io(action, &parent.join(name), error)),
-            }
+        match create(&*self.existing(parent)?) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => {}
+            made => return Ok(made?),
         }
-        Err(self.places.io(action, &parent.join(name), Errno::EXIST))
+        let path = parent.join(name);
+        self.directories.retain(|(directory, ..)| !directory.starts_with(&path));
+        self.places.remove(parent, name)?;
+        Ok(create(&*self.existing(parent)?)?)
     }
 
-    fn kind_at(&mut self, parent: &Path, name: &OsStr) -> Result<Option<FileKind>, LayerError> {
+    fn kind_at(&self, parent: &Path, name: &OsStr) -> Result<Option<FileKind>, LayerError> {
         let Some(directory) = self.places.directory(parent)? else { return Ok(None) };
-        match rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => Ok(Some(directory::Status::from(stat).kind)),
-            Err(Errno::NOENT) => Ok(None),
-            Err(error) => Err(self.places.io("stat", &parent.join(name), error)),
-        }
+        Ok(directory.stat(name)?.map(|stat| directory::Status::from(stat).kind))
     }
 
-    fn own(&mut self, entry: &Entry, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
+    fn own(&self, entry: &Entry, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
         if self.meaning == Meaning::Files {
             return Ok(());
         }
         let (uid, gid) = owner(entry)?;
-        self.with(parent, name, "change the owner of", |directory| {
-            rustix::fs::chownat(directory, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-        })
-        .map_err(|error| if is_not_permitted(&error) { not_mapped(entry) } else { error })
+        let owned = self.existing(parent)?.set_owner(name, uid, gid).map_err(LayerError::from);
+        owned.map_err(|error| if is_not_permitted(&error) { not_mapped(entry) } else { error })
     }
 
-    fn set_mode(&mut self, parent: &Path, name: &OsStr, mode: u32) -> Result<(), LayerError> {
-        // Only for names that were just made and are no symlinks.
-        self.with(parent, name, "change the mode of", |directory| {
-            rustix::fs::chmodat(directory, name, Mode::from_raw_mode(mode), AtFlags::empty())
-        })
+    fn set_mode(&self, parent: &Path, name: &OsStr, mode: u32) -> Result<(), LayerError> {
+        Ok(self.existing(parent)?.set_mode(name, mode)?)
     }
 
-    fn set_time(&mut self, parent: &Path, name: &OsStr, mtime: i64) -> Result<(), LayerError> {
-        self.with(parent, name, "set the time of", |directory| {
-            rustix::fs::utimensat(directory, name, &times(mtime), AtFlags::SYMLINK_NOFOLLOW)
-        })
+    fn set_time(&self, parent: &Path, name: &OsStr, mtime: i64) -> Result<(), LayerError> {
+        Ok(self.existing(parent)?.set_times(name, &times(mtime))?)
     }
 
     fn set_root_time(&self, mtime: i64) -> Result<(), LayerError> {
-        let set = rustix::fs::futimens(self.places.root(), &times(mtime));
-        set.map_err(|error| self.places.io("set the time of", Path::new(""), error))
+        Ok(self.places.root().set_own_times(&times(mtime))?)
     }
 
-    fn with(
-        &mut self,
-        parent: &Path,
-        name: &OsStr,
-        action: &'static str,
-        change: impl Fn(BorrowedFd<'_>) -> rustix::io::Result<()>,
-    ) -> Result<(), LayerError> {
-        let changed = self.places.directory(parent)?.map_or(Err(Errno::NOENT), change);
-        changed.map_err(|error| self.places.io(action, &parent.join(name), error))
-    }
-
-    fn set_attributes(&mut self, entry: &Entry, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
+    fn set_attributes(&self, entry: &Entry, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
         if entry.xattrs.is_empty() {
             return Ok(());
         }
-        let path = parent.join(name);
-        let directory = self.open_directory(&path)?;
-        self.set_attributes_of(&directory, entry, &path)
+        let directory = self.existing(parent)?.folder(name)?;
+        for (name, value) in entry.xattrs.iter().filter(|(name, _)| xattrs::belongs_to_layer(name)) {
+            directory.set_own_xattr(&c_name(entry, name)?, &xattrs::normalised(name, value.clone()))?;
+        }
+        Ok(())
     }
 
     fn set_attributes_of(&self, file: &OwnedFd, entry: &Entry, path: &Path) -> Result<(), LayerError> {
@@ -363,15 +327,15 @@ impl Unpacker {
         Ok(())
     }
 
-    /// Opens, for its attributes, a directory that is there; the last name is no symlink.
-    fn open_directory(&mut self, path: &Path) -> Result<OwnedFd, LayerError> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = match self.places.directory(path)? {
-            Some(directory) => rustix::fs::openat(directory, ".", flags, Mode::empty()),
-            None => Err(Errno::NOENT),
-        };
-        opened.map_err(|error| self.places.io("open", path, error))
+    /// The directory at `path`, which was made before.
+    fn existing(&self, path: &Path) -> Result<Arc<Folder>, LayerError> {
+        self.places.directory(path)?.ok_or_else(|| self.places.io("open", path, Errno::NOENT))
     }
+}
+
+fn c_name(entry: &Entry, name: &[u8]) -> Result<CString, LayerError> {
+    let reason = "an attribute's name has a NUL in it";
+    CString::new(name).map_err(|_| LayerError::Malformed { entry: shown(&entry.path), reason })
 }
 
 /// A page or more of zeros is left out: a sparse file went into its layer as all zeros.

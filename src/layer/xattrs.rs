@@ -1,6 +1,6 @@
 //! The extended attributes that belong to a layer, and overlayfs' own ones.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 use std::io;
 use std::os::fd::AsFd;
 
@@ -8,7 +8,7 @@ use rustix::fs::{fgetxattr, flistxattr};
 use rustix::io::Errno;
 
 pub(super) const CAPABILITY: &str = "security.capability";
-pub(super) const OPAQUE: &str = "user.overlay.opaque";
+pub(super) const OPAQUE: &CStr = c"user.overlay.opaque";
 const OVERLAY: &[u8] = b"user.overlay.";
 
 /// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of the kernel.
@@ -32,7 +32,7 @@ pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
     let mut attributes = Attributes::default();
     for name in names(&file)? {
         let bytes = name.as_bytes();
-        if bytes == OPAQUE.as_bytes() {
+        if bytes == OPAQUE.to_bytes() {
             attributes.opaque = value(&file, &name)? == b"y";
         } else if belongs_to_layer(bytes) {
             let value = value(&file, &name)?;
@@ -47,8 +47,8 @@ pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
 /// The names of overlayfs' attributes on an open file or directory, but for the opaque mark.
 pub(super) fn bookkeeping(file: impl AsFd) -> io::Result<(Vec<CString>, bool)> {
     let mut names = names(file)?;
-    let opaque = names.iter().any(|name| name.as_bytes() == OPAQUE.as_bytes());
-    names.retain(|name| name.as_bytes().starts_with(OVERLAY) && name.as_bytes() != OPAQUE.as_bytes());
+    let opaque = names.iter().any(|name| name.as_bytes() == OPAQUE.to_bytes());
+    names.retain(|name| name.as_bytes().starts_with(OVERLAY) && name.as_bytes() != OPAQUE.to_bytes());
     Ok((names, opaque))
 }
 

@@ -51,8 +51,8 @@ impl Bundle {
         self.delete()?;
         let root_folder = self.folder.join("rootfs");
         std::fs::create_dir_all(&root_folder).at("create", &root_folder)?;
-        let container = self.with_init(container)?;
-        let root = MountedRoot::mount(&container, &root_folder)?;
+        let mut container = self.with_init(container)?;
+        let root = MountedRoot::mount(&mut container, &root_folder)?;
         self.describe(&container, &root_folder, (annotations, console_size))?;
         sandbox::take_in_orphans()?;
         let console = self.console(&container.process)?;

@@ -117,6 +117,10 @@ pub struct CreatedMountPoint {
     pub is_directory: bool,
     /// The modification time of the folder around it before: seconds since 1970, and nanoseconds.
     pub parent_modified: (i64, u32),
+    /// Device and inode of what was made, as the folder that keeps changes has it: nothing else is taken away that has its
+    /// name later.
+    #[serde(default)]
+    pub identity: Option<(u64, u64)>,
 }
 
 #[derive(Debug)]

@@ -79,6 +79,16 @@ pub enum MountSource {
     /// A file or folder that rbuild keeps for containers, such as a volume: its owners are numbers of the container's,
     /// whoever they are on the host. What is mounted below it comes along.
     Own(#[serde(with = "os_bytes")] PathBuf),
+    /// What is at `path` in a folder whose files containers write: found in it when it is mounted, once, and nowhere
+    /// else. What is mounted below it comes along.
+    Within {
+        #[serde(with = "os_bytes")]
+        folder: PathBuf,
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+        /// It is one that rbuild keeps, as of `Own`.
+        is_own: bool,
+    },
     /// A folder (or file) `path` inside a merged stack of layers, as `--mount=type=bind,from=stage` has it. With an
     /// `upper`, writes go there.
     Stack {

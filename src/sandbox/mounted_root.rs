@@ -5,14 +5,14 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use rustix::thread::UnshareFlags;
 
 use super::channel::CreatedMountPoint;
-use super::container::{Container, MountSource, Rootfs};
+use super::container::{Container, MountSource, Propagation, Rootfs};
 use super::error::{InitError, SandboxError};
-use super::init::{MountPoints, PointKind, mount_stack, open_stack};
+use super::init::{MountPoints, PointKind, clone_within, mount_stack, open_stack};
 use super::mount_api;
 use super::spawn::start_error;
 
@@ -24,12 +24,17 @@ const STANDARD: [&str; 3] = ["/proc", "/dev", "/sys"];
 pub struct MountedRoot {
     place: PathBuf,
     created: Vec<CreatedMountPoint>,
+    /// Where parts of folders are that containers write to.
+    parts: Vec<PathBuf>,
 }
 
 impl MountedRoot {
     /// Mounts the root filesystem at `place`, an empty folder, with all the places in it that the container's mounts and
     /// its working directory need. `place` has a folder around it that nothing else is made in meanwhile.
-    pub fn mount(container: &Container, place: &Path) -> Result<Self, SandboxError> {
+    ///
+    /// Where a mount shows a part of a folder that containers write to, the part is mounted beside `place`, and the
+    /// container's mount is of that from now on: the other runtime would look the path up again.
+    pub fn mount(container: &mut Container, place: &Path) -> Result<Self, SandboxError> {
         let Rootfs::Overlay(stack) = &container.rootfs else {
             return Err(
                 InitError::Message("only a stack of layers can be mounted for another runtime".to_owned()).into()
@@ -45,14 +50,16 @@ impl MountedRoot {
                 .map_err(|errno| start_error("open the folder of the root filesystem")(errno.into()))
         };
         let staging = handle(place.parent().unwrap_or(place))?;
-        let tree = mount_stack(&open_stack(stack)?, &staging, None);
+        let stack = open_stack(stack)?;
+        let tree = mount_stack(&stack, &staging, None);
         // Mounting leads this process to where the layers' names are short.
         rustix::process::chdir("/").map_err(|errno| start_error("enter /")(errno.into()))?;
         let tree = tree?;
-        let mut mounted = Self { place: place.to_owned(), created: Vec::new() };
+        let mut mounted = Self { place: place.to_owned(), created: Vec::new(), parts: Vec::new() };
         mount_api::attach(&tree, handle(place)?)
             .map_err(|errno| start_error("mount the root filesystem")(errno.into()))?;
-        let mut points = MountPoints::new(&tree)?;
+        mounted.mount_parts(container)?;
+        let mut points = MountPoints::new(&tree)?.kept_in(stack.upper());
         for folder in STANDARD {
             points.open(Path::new(folder), PointKind::Directory)?;
         }
@@ -60,7 +67,8 @@ impl MountedRoot {
             let is_file = match &mount.source {
                 MountSource::Bind { path, .. } | MountSource::Own(path) => !path.is_dir(),
                 MountSource::File { .. } => true,
-                MountSource::Tmpfs(_) | MountSource::TmpfsOfProcess { .. } | MountSource::Stack { .. } => false,
+                MountSource::Tmpfs(_) | MountSource::TmpfsOfProcess { .. } => false,
+                MountSource::Stack { .. } | MountSource::Within { .. } => false,
             };
             points.open(&mount.target, if is_file { PointKind::File } else { PointKind::Directory })?;
         }
@@ -72,6 +80,28 @@ impl MountedRoot {
         Ok(mounted)
     }
 
+    fn mount_parts(&mut self, container: &mut Container) -> Result<(), SandboxError> {
+        let failed = |action| move |errno: rustix::io::Errno| start_error(action)(errno.into());
+        for (number, mount) in container.mounts.iter_mut().enumerate() {
+            let MountSource::Within { folder, path, .. } = &mount.source else { continue };
+            let part = clone_within(folder, path)?;
+            let kind = rustix::fs::fstat(&part).map_err(failed("look at a part of a volume"))?.st_mode;
+            let point = self.place.with_file_name(format!("part-{number}"));
+            let made = match FileType::from_raw_mode(kind) {
+                FileType::Directory => std::fs::create_dir_all(&point),
+                _ => std::fs::write(&point, ""),
+            };
+            made.map_err(start_error("make a place for a part of a volume"))?;
+            let place = rustix::fs::open(&point, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+            let place = place.map_err(failed("open the place of a part of a volume"))?;
+            mount_api::make_private(&part).map_err(failed("mount a part of a volume"))?;
+            mount_api::attach(&part, place).map_err(failed("mount a part of a volume"))?;
+            self.parts.push(point.clone());
+            mount.source = MountSource::Bind { path: point, recursive: true, propagation: Propagation::Private };
+        }
+        Ok(())
+    }
+
     pub fn created_mount_points(&self) -> &[CreatedMountPoint] {
         &self.created
     }
@@ -79,7 +109,11 @@ impl MountedRoot {
 
 impl Drop for MountedRoot {
     fn drop(&mut self) {
-        // It fails only when it is gone already.
+        // They fail only when they are gone already.
         let _ = rustix::mount::unmount(&self.place, UnmountFlags::DETACH);
+        for part in &self.parts {
+            let _ = rustix::mount::unmount(part, UnmountFlags::DETACH);
+            let _ = std::fs::remove_dir(part).or_else(|_| std::fs::remove_file(part));
+        }
     }
 }

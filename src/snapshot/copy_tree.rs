@@ -1,97 +1,118 @@
-//! A folder copied as it is, with owners, times, attributes, links and nodes: for folders that only this store writes to
-//! by name.
+//! A folder copied as it is, with owners, times, attributes, links and nodes: what a container wrote, which may go on
+//! writing meanwhile. So every name is opened once, in a folder that is open, and what is no regular file is not opened.
 
-use std::collections::HashMap;
-use std::ffi::CString;
-use std::fs::File;
-use std::os::unix::fs::{MetadataExt as _, symlink};
+use std::collections::{HashMap, HashSet};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
 
 use super::SnapshotError;
+use crate::foreign::{Folder, Handle, Stat, Tree};
 use crate::io_error::{AtPath, IoError};
 
-/// Copies what is in `from`, and its own attributes, into the folder `to`, which is there and empty.
-pub fn copy_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
-    let mut links = HashMap::new();
-    copy_folder(from, to, &mut links)?;
-    Ok(())
+/// Device and inode.
+pub type Identity = (u64, u64);
+
+/// Copies what is in `from`, and its own attributes, into the folder `to`, which is there and empty, and which nobody else
+/// writes to. Gives what became of those of the `watched` files and folders that were there.
+pub fn copy_tree(
+    from: &Path,
+    to: &Path,
+    watched: &HashSet<Identity>,
+) -> Result<HashMap<Identity, Identity>, SnapshotError> {
+    let (from, root) = (Folder::open(from)?, Tree::beneath(Folder::open(to)?));
+    let mut copy = Copy { root: &root, links: HashMap::new(), watched, found: HashMap::new() };
+    copy.folder(&from, Path::new(""))?;
+    copy.attributes(&from.itself()?, &root.root().itself()?)?;
+    Ok(copy.found)
 }
 
-fn copy_folder(from: &Path, to: &Path, links: &mut HashMap<(u64, u64), PathBuf>) -> Result<(), IoError> {
-    for entry in std::fs::read_dir(from).at("read", from)? {
-        let entry = entry.at("read", from)?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let metadata = std::fs::symlink_metadata(&source).at("look at", &source)?;
-        if metadata.is_dir() {
-            std::fs::create_dir(&target).at("create", &target)?;
-            copy_folder(&source, &target, links)?;
-            continue;
-        }
-        let inode = (metadata.dev(), metadata.ino());
-        if metadata.nlink() > 1
-            && let Some(first) = links.get(&inode)
-        {
-            std::fs::hard_link(first, &target).at("link", &target)?;
-            continue;
-        }
-        links.insert(inode, target.clone());
-        if metadata.is_file() {
-            let mut reader = File::open(&source).at("open", &source)?;
-            let mut writer = File::create(&target).at("create", &target)?;
-            // Shares the blocks where the filesystem can.
-            std::io::copy(&mut reader, &mut writer).at("copy", &source)?;
-        } else if metadata.is_symlink() {
-            let destination = std::fs::read_link(&source).at("read", &source)?;
-            symlink(destination, &target).at("create", &target)?;
-        } else {
-            let kind = FileType::from_raw_mode(metadata.mode());
-            let mode = Mode::from_raw_mode(metadata.mode() & 0o7777);
-            rustix::fs::mknodat(CWD, &target, kind, mode, metadata.rdev()).at("create", &target)?;
-        }
-        copy_attributes(&source, &target)?;
-    }
-    copy_attributes(from, to)
+struct Copy<'a> {
+    root: &'a Tree,
+    /// Where the files with several names are in the copy.
+    links: HashMap<Identity, PathBuf>,
+    watched: &'a HashSet<Identity>,
+    found: HashMap<Identity, Identity>,
 }
 
-fn copy_attributes(from: &Path, to: &Path) -> Result<(), IoError> {
-    let stat = rustix::fs::lstat(from).at("look at", from)?;
-    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-    rustix::fs::chownat(CWD, to, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).at("give away", to)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
-        let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
-        rustix::fs::chmodat(CWD, to, mode, AtFlags::empty()).at("set the mode of", to)?;
+impl Copy<'_> {
+    fn folder(&mut self, from: &Folder, path: &Path) -> Result<(), IoError> {
+        let to = self.root.folder(path)?;
+        for name in from.sorted_names()? {
+            let source = match from.handle(&name) {
+                // It has gone meanwhile.
+                Err(error) if error.errno() == Some(Errno::NOENT) => continue,
+                source => source?,
+            };
+            self.entry(source, &to, &path.join(&name))?;
+        }
+        Ok(())
     }
-    copy_xattrs(from, to)?;
+
+    /// `path` is where the copy is to be, in the folder `to`.
+    fn entry(&mut self, source: Handle, to: &Folder, path: &Path) -> Result<(), IoError> {
+        let Some(name) = path.file_name() else { return Ok(()) };
+        let stat = source.stat()?;
+        let identity = (stat.st_dev, stat.st_ino);
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != FileType::Directory && stat.st_nlink > 1 {
+            if let Some(first) = self.links.get(&identity) {
+                let Some((folder, other)) = self.root.parent(first)? else { return Ok(()) };
+                return to.hard_link(name, &folder, other);
+            }
+            self.links.insert(identity, path.to_owned());
+        }
+        match kind {
+            FileType::Directory => {
+                to.make_folder(name, 0o700)?;
+                self.folder(&source.folder()?, path)?;
+            }
+            FileType::RegularFile => {
+                // No more than there was: a program may write as fast as this reads. Shares the blocks where it can.
+                let mut content = source.open_file()?.take(stat.st_size as u64);
+                std::io::copy(&mut content, &mut to.make_file(name, 0o600)?).at("copy", source.shown())?;
+            }
+            FileType::Symlink => to.make_link(name, &source.read_link()?)?,
+            kind => to.make_node(name, kind, stat.st_mode & 0o7777, stat.st_rdev)?,
+        }
+        let copy = to.handle(name)?;
+        if self.watched.contains(&identity) {
+            let made = copy.stat()?;
+            self.found.insert(identity, (made.st_dev, made.st_ino));
+        }
+        self.attributes(&source, &copy)
+    }
+
+    fn attributes(&self, from: &Handle, to: &Handle) -> Result<(), IoError> {
+        let stat = from.stat()?;
+        to.set_owner(Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            to.set_mode(stat.st_mode & 0o7777)?;
+        }
+        for (name, value) in from.xattrs()? {
+            let of_module = name.to_bytes().starts_with(b"security.") || name.to_bytes().starts_with(b"trusted.");
+            match to.set_xattr(&name, &value) {
+                // Labels of security modules belong to the place.
+                Err(error) if of_module && matches!(error.errno(), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
+                set => set?,
+            }
+        }
+        to.set_times(&times_of(&stat))
+    }
+}
+
+fn times_of(stat: &Stat) -> Timestamps {
     let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 };
-    let times = Timestamps { last_access: time, last_modification: time };
-    rustix::fs::utimensat(CWD, to, &times, AtFlags::SYMLINK_NOFOLLOW).at("set the time of", to)
-}
-
-fn copy_xattrs(from: &Path, to: &Path) -> Result<(), IoError> {
-    let mut names = vec![0; 64 << 10];
-    let length = match rustix::fs::llistxattr(from, &mut names[..]) {
-        // No such thing on this filesystem.
-        Err(rustix::io::Errno::OPNOTSUPP) => 0,
-        listed => listed.at("list the attributes of", from)?,
-    };
-    let mut value = vec![0; 64 << 10];
-    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let Ok(name) = CString::new(name) else { continue };
-        let length = rustix::fs::lgetxattr(from, name.as_c_str(), &mut value[..]).at("read an attribute of", from)?;
-        match rustix::fs::lsetxattr(to, name.as_c_str(), &value[..length], XattrFlags::empty()) {
-            // Labels of security modules belong to the place.
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::PERM)
-                if name.as_bytes().starts_with(b"security.") || name.as_bytes().starts_with(b"trusted.") => {}
-            set => set.at("set an attribute of", to)?,
-        }
-    }
-    Ok(())
+    Timestamps { last_access: time, last_modification: time }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
     use super::*;
 
     #[test]
@@ -103,7 +124,10 @@ mod tests {
         symlink("nowhere", from.path().join("d/symlink")).unwrap();
         let old = File::options().write(true).open(from.path().join("d/file")).unwrap();
         old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(77)).unwrap();
-        copy_tree(from.path(), to.path()).unwrap();
+        let identity = |path: PathBuf| path.symlink_metadata().map(|found| (found.dev(), found.ino())).unwrap();
+        let watched = HashSet::from([identity(from.path().join("d")), (0, 1)]);
+        let found = copy_tree(from.path(), to.path(), &watched).unwrap();
+        assert_eq!(found, HashMap::from([(identity(from.path().join("d")), identity(to.path().join("d")))]));
         let stat = |path: &str| std::fs::symlink_metadata(to.path().join(path)).unwrap();
         assert_eq!((stat("d/file").ino(), stat("d/file").mtime()), (stat("link").ino(), 77));
         assert_eq!(std::fs::read_link(to.path().join("d/symlink")).unwrap(), Path::new("nowhere"));

@@ -5,17 +5,18 @@
 //! and times, so that the layer says nothing of them that was not true before.
 
 use std::collections::BTreeMap;
+use std::ffi::{CString, OsStr};
 use std::fs::File;
-use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
 use rustix::io::Errno;
 
 use super::layer_folder::kind_of;
 use super::{Entry, Lower, Owner, SnapshotError, View};
-use crate::io_error::AtPath;
+use crate::foreign::{Folder, Stat};
+use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 
 /// What a file or folder gets.
@@ -118,7 +119,8 @@ impl Draft {
     /// Makes a folder. What is there must be no folder, and is replaced.
     pub fn make_dir(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.make_way(path)?;
-        rustix::fs::mkdirat(self.fd(), path, Mode::from_raw_mode(0o700)).at("create", self.host_path(path))?;
+        let (folder, name) = self.parent(path)?;
+        folder.make_folder(name, 0o700)?;
         self.view.set_directory(path, Arc::new([0]));
         self.set_attributes(path, attributes)
     }
@@ -144,10 +146,7 @@ impl Draft {
 
     /// Makes an empty file, replacing what is there unless it is a folder. `end_file` is to be called when it is full.
     pub fn create_file(&mut self, path: &Path) -> Result<File, SnapshotError> {
-        let flags = OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let mode = Mode::from_raw_mode(0o600);
-        let created = self.make_new(path, |root| rustix::fs::openat(root, path, flags, mode))?;
-        Ok(created.at("create", self.host_path(path))?.into())
+        Ok(self.make_new(path, |folder, name| folder.make_file(name, 0o600))??)
     }
 
     /// Sets the attributes of a file that `create_file` gave, now that it is full. Gives its size.
@@ -173,14 +172,13 @@ impl Draft {
     /// Makes a link, fifo or device, replacing what is there unless it is a folder.
     pub fn make_node(&mut self, path: &Path, node: &Node<'_>, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.make_way(path)?;
-        let mode = Mode::from_raw_mode(0o600);
-        let made = match node {
-            Node::Symlink(target) => rustix::fs::symlinkat(*target, self.fd(), path),
-            Node::Fifo => rustix::fs::mknodat(self.fd(), path, FileType::Fifo, mode, 0),
-            Node::CharDevice(number) => rustix::fs::mknodat(self.fd(), path, FileType::CharacterDevice, mode, *number),
-            Node::BlockDevice(number) => rustix::fs::mknodat(self.fd(), path, FileType::BlockDevice, mode, *number),
-        };
-        made.at("create", self.host_path(path))?;
+        let (folder, name) = self.parent(path)?;
+        match node {
+            Node::Symlink(target) => folder.make_link(name, target)?,
+            Node::Fifo => folder.make_node(name, FileType::Fifo, 0o600, 0)?,
+            Node::CharDevice(number) => folder.make_node(name, FileType::CharacterDevice, 0o600, *number)?,
+            Node::BlockDevice(number) => folder.make_node(name, FileType::BlockDevice, 0o600, *number)?,
+        }
         self.set_own_attributes(path, attributes)
     }
 
@@ -188,36 +186,43 @@ impl Draft {
     pub fn hard_link(&mut self, existing: &Path, path: &Path) -> Result<(), SnapshotError> {
         self.lift_file(existing)?;
         self.make_way(path)?;
-        rustix::fs::linkat(self.fd(), existing, self.fd(), path, AtFlags::empty()).at("link", self.host_path(path))?;
-        Ok(())
+        let (from, old) = self.parent(existing)?;
+        let (folder, name) = self.parent(path)?;
+        Ok(folder.hard_link(name, &from, old)?)
     }
 
     /// Gives the file `name` of the folder `from`, which belongs to another layer of the same store, the name `path` here
     /// too; false where the filesystem can't.
-    pub fn link_from(&mut self, from: &OwnedFd, name: &Path, path: &Path) -> Result<bool, SnapshotError> {
-        match self.make_new(path, |root| rustix::fs::linkat(from, name, root, path, AtFlags::empty()))? {
+    pub fn link_from(&mut self, from: &Folder, name: &OsStr, path: &Path) -> Result<bool, SnapshotError> {
+        match self.make_new(path, |folder, new| folder.hard_link(new, from, name))? {
             Ok(()) => Ok(true),
-            Err(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(false),
-            Err(error) => Err(error).at("link", self.host_path(path))?,
+            Err(error) => match error.errno() {
+                Some(Errno::MLINK | Errno::XDEV | Errno::PERM | Errno::OPNOTSUPP | Errno::NOENT) => Ok(false),
+                _ => Err(error)?,
+            },
         }
     }
 
     /// Removes what is at `path`, a folder with all in it, to make room for something else: nothing hides what the layers
     /// below have there until that something is made.
     pub fn clear(&mut self, path: &Path) -> Result<(), SnapshotError> {
-        let host_path = self.host_path(path);
         match self.view.lstat(path)? {
             Some(entry) if entry.is_dir() => {
-                match std::fs::remove_dir_all(&host_path) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    result => result.at("remove", &host_path)?,
+                // A folder that only the layers below have has no place here.
+                if let Some(parent) = path.parent()
+                    && self.view.directory(parent)?.first() == Some(&0)
+                {
+                    let (folder, name) = self.parent(path)?;
+                    folder.remove_all(name)?;
                 }
+                self.view.top()?.forget();
                 self.folder_times.retain(|known, _| !known.starts_with(path));
                 self.view.forget_directories(path);
                 self.cleared.push(path.to_owned());
             }
             Some(entry) if entry.layer == 0 => {
-                rustix::fs::unlinkat(self.fd(), path, AtFlags::empty()).at("remove", &host_path)?;
+                let (folder, name) = self.parent(path)?;
+                folder.remove(name)?;
             }
             _ => {}
         }
@@ -232,32 +237,47 @@ impl Draft {
 
     /// The same for what the draft has.
     fn set_own_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
-        let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let host_path = self.host_path(path);
-        let stat = rustix::fs::statat(self.fd(), name, AtFlags::SYMLINK_NOFOLLOW).at("read", &host_path)?;
-        let owner = attributes.owner;
-        if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid) {
-            let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-            rustix::fs::chownat(self.fd(), name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
-                .at("change the owner of", &host_path)?;
-        }
-        let kind = kind_of(&stat);
-        // After the owner: changing that takes setuid and setgid away.
-        if kind != FileKind::Symlink {
-            rustix::fs::chmodat(self.fd(), name, Mode::from_raw_mode(attributes.mode), AtFlags::empty())
-                .at("change the mode of", &host_path)?;
-        }
-        for (key, value) in &attributes.xattrs {
-            rustix::fs::lsetxattr(&host_path, key.as_str(), value, XattrFlags::empty())
-                .at("set the attributes of", &host_path)?;
-        }
+        let kind = match path.file_name() {
+            None => self.set_root_attributes(attributes)?,
+            Some(_) => self.set_attributes_within(path, attributes)?,
+        };
         let mtime = attributes.mtime.unwrap_or(self.now);
         if kind == FileKind::Directory {
             self.folder_times.insert(path.to_owned(), mtime);
         } else {
-            self.set_time(name, mtime)?;
+            self.set_time(path, mtime)?;
         }
         Ok(())
+    }
+
+    fn set_root_attributes(&self, attributes: &Attributes) -> Result<FileKind, SnapshotError> {
+        let root = self.view.top()?.root();
+        if let Some((uid, gid)) = new_owner(&root.status()?, attributes.owner) {
+            root.set_own_owner(uid, gid)?;
+        }
+        root.set_own_mode(attributes.mode)?;
+        for (key, value) in &attributes.xattrs {
+            root.set_own_xattr(&c_name(key), value)?;
+        }
+        Ok(FileKind::Directory)
+    }
+
+    fn set_attributes_within(&self, path: &Path, attributes: &Attributes) -> Result<FileKind, SnapshotError> {
+        let (folder, name) = self.parent(path)?;
+        let handle = folder.handle(name)?;
+        let stat = handle.stat()?;
+        if let Some((uid, gid)) = new_owner(&stat, attributes.owner) {
+            handle.set_owner(uid, gid)?;
+        }
+        let kind = kind_of(&stat);
+        // After the owner: changing that takes setuid and setgid away.
+        if kind != FileKind::Symlink {
+            handle.set_mode(attributes.mode)?;
+        }
+        for (key, value) in &attributes.xattrs {
+            handle.set_xattr(&c_name(key), value)?;
+        }
+        Ok(kind)
     }
 
     /// Sets the time that a folder gets in the end. A folder of the layers below is lifted first.
@@ -270,8 +290,7 @@ impl Draft {
     /// Ends the draft: its folder is the finished layer.
     pub fn finish(self) -> Result<(), SnapshotError> {
         for (path, mtime) in self.folder_times.iter().rev() {
-            let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            self.set_time(name, *mtime)?;
+            self.set_time(path, *mtime)?;
         }
         Ok(())
     }
@@ -285,7 +304,8 @@ impl Draft {
         let Some(parent) = path.parent() else { return Ok(()) };
         self.lift(parent)?;
         let Some(entry) = self.view.lstat(path)? else { return Ok(()) };
-        rustix::fs::mkdirat(self.fd(), path, Mode::from_raw_mode(0o700)).at("create", self.host_path(path))?;
+        let (folder, name) = self.parent(path)?;
+        folder.make_folder(name, 0o700)?;
         self.view.set_directory(path, [0].iter().chain(layers.iter()).copied().collect());
         self.set_attributes(path, &attributes_of(&entry))
     }
@@ -301,22 +321,24 @@ impl Draft {
         self.end_file(&file, path, &attributes).map(drop)
     }
 
-    /// Makes something new at `path` by `make`, which is given the draft's root and must fail when something is there.
+    /// Makes something new at `path` by `make`, which is given its folder and name and must fail when something is there.
     /// In a folder that only the draft has, that is looked at no further.
     fn make_new<T>(
         &mut self,
         path: &Path,
-        make: impl Fn(BorrowedFd<'_>) -> Result<T, Errno>,
-    ) -> Result<Result<T, Errno>, SnapshotError> {
+        make: impl Fn(&Folder, &OsStr) -> Result<T, IoError>,
+    ) -> Result<Result<T, IoError>, SnapshotError> {
         let parent = path.parent().unwrap_or(Path::new(""));
         if *self.view.directory(parent)? == [0] {
-            match make(self.fd()) {
-                Err(Errno::EXIST) => {}
+            let (folder, name) = self.parent(path)?;
+            match make(&folder, name) {
+                Err(error) if error.errno() == Some(Errno::EXIST) => {}
                 made => return Ok(made),
             }
         }
         self.make_way(path)?;
-        Ok(make(self.fd()))
+        let (folder, name) = self.parent(path)?;
+        Ok(make(&folder, name))
     }
 
     /// Makes room for something new at `path`: its folder is there, and no other thing is.
@@ -332,15 +354,19 @@ impl Draft {
             return Err(SnapshotError::IsDirectory { path: path.to_owned() });
         }
         if entry.layer == 0 {
-            rustix::fs::unlinkat(self.fd(), path, AtFlags::empty()).at("remove", self.host_path(path))?;
+            let (folder, name) = self.parent(path)?;
+            folder.remove(name)?;
         }
         Ok(())
     }
 
-    fn set_time(&self, name: &Path, mtime: i64) -> Result<(), SnapshotError> {
-        rustix::fs::utimensat(self.fd(), name, &self.times(mtime), AtFlags::SYMLINK_NOFOLLOW)
-            .at("set the time of", self.host_path(name))?;
-        Ok(())
+    fn set_time(&self, path: &Path, mtime: i64) -> Result<(), SnapshotError> {
+        let times = self.times(mtime);
+        if path.file_name().is_none() {
+            return Ok(self.view.top()?.root().set_own_times(&times)?);
+        }
+        let (folder, name) = self.parent(path)?;
+        Ok(folder.set_times(name, &times)?)
     }
 
     fn times(&self, mtime: i64) -> Timestamps {
@@ -348,9 +374,10 @@ impl Draft {
         Timestamps { last_access: time, last_modification: time }
     }
 
-    fn fd(&self) -> BorrowedFd<'_> {
+    /// The folder of the draft that has the last name of `path`, and that name.
+    fn parent<'a>(&self, path: &'a Path) -> Result<(Arc<Folder>, &'a OsStr), SnapshotError> {
         // A view always has the draft as its topmost layer.
-        self.view.top().unwrap_or(CWD)
+        Ok(self.view.top()?.parent(path)?)
     }
 
     /// The folder that the layer is written to.
@@ -366,4 +393,14 @@ impl Draft {
 /// The attributes of an entry, to be set on its copy.
 fn attributes_of(entry: &Entry) -> Attributes {
     Attributes { mode: entry.mode, owner: entry.owner, mtime: Some(entry.mtime), xattrs: Vec::new() }
+}
+
+/// Whom something has to be given to; nothing when it is theirs.
+fn new_owner(stat: &Stat, owner: Owner) -> Option<(Uid, Gid)> {
+    ((stat.st_uid, stat.st_gid) != (owner.uid, owner.gid)).then(|| (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid)))
+}
+
+/// An attribute's name for the kernel. One with a NUL is none, and the kernel refuses the empty one.
+fn c_name(name: &str) -> CString {
+    CString::new(name).unwrap_or_default()
 }

@@ -3,12 +3,16 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FileType, makedev};
+use rustix::io::Errno;
 use tar::{Builder, EntryType, Header};
 
+use super::layer_folder::xattrs_of_file;
+use super::populate::set_time;
 use super::{Entry, SnapshotError, View};
+use crate::foreign::{ExactLength, Folder, Handle, Tree};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 use crate::privacy;
@@ -53,6 +57,15 @@ pub fn export_tar_folders(views: &[(PathBuf, &View)], out: impl Write) -> Result
     Ok(())
 }
 
+/// What an entry has beside its header.
+enum Body {
+    File(File),
+    Link(PathBuf),
+    /// Another name for what is in the archive already.
+    Second(PathBuf),
+    Nothing,
+}
+
 fn append(
     view: &View,
     archive: &mut Builder<impl Write>,
@@ -61,49 +74,86 @@ fn append(
     entry: &Entry,
 ) -> Result<(), SnapshotError> {
     let name = &folder.join(path);
+    let shared = entry.shared_inode();
+    let look = || -> Result<(Body, Vec<(String, Vec<u8>)>), IoError> {
+        if let Some(first) = shared.and_then(|inode| links.get(&inode)) {
+            return Ok((Body::Second(first.clone()), Vec::new()));
+        }
+        let body = match entry.kind {
+            FileKind::Regular => {
+                let file = view.open_file(path, entry)?;
+                let xattrs = xattrs_of_file(&file).at("read the attributes of", path)?;
+                return Ok((Body::File(file), xattrs));
+            }
+            FileKind::Symlink => Body::Link(view.read_link(path, entry)?),
+            _ => Body::Nothing,
+        };
+        Ok((body, view.xattrs(path, entry)?))
+    };
+    let (body, xattrs) = match look() {
+        Err(error) if has_gone(&error) => return Ok(()),
+        found => found?,
+    };
+    let Some(mut header) = header_of(entry).at("write", path)? else { return Ok(()) };
+    if !xattrs.is_empty() {
+        let keys: Vec<String> = xattrs.iter().map(|(name, _)| format!("SCHILY.xattr.{name}")).collect();
+        let records = keys.iter().zip(&xattrs).map(|(key, (_, value))| (key.as_str(), value.as_slice()));
+        archive.append_pax_extensions(records).at("write", path)?;
+    }
+    match body {
+        Body::Second(first) => {
+            header.set_entry_type(EntryType::Link);
+            header.set_size(0);
+            archive.append_link(&mut header, name, first).at("write", path)?;
+        }
+        Body::Link(target) => archive.append_link(&mut header, name, target).at("write", path)?,
+        Body::Nothing => archive.append_data(&mut header, name, io::empty()).at("write", path)?,
+        Body::File(file) => {
+            let mut content = ExactLength::new(file, entry.size);
+            archive.append_data(&mut header, name, &mut content).at("write", path)?;
+            if content.missing() > 0 {
+                return Err(SnapshotError::Shrank { path: path.to_owned() });
+            }
+        }
+    }
+    if let Some(inode) = shared {
+        links.entry(inode).or_insert_with(|| name.clone());
+    }
+    Ok(())
+}
+
+/// A program that runs took it away, or put something else in its place, since it was listed.
+fn has_gone(error: &IoError) -> bool {
+    matches!(error.errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL))
+        || error.source.kind() == io::ErrorKind::InvalidInput
+}
+
+/// The header of all but names; nothing for what is in no archive.
+fn header_of(entry: &Entry) -> io::Result<Option<Header>> {
     let mut header = Header::new_gnu();
     header.set_mode(entry.mode);
     header.set_uid(entry.owner.uid.into());
     header.set_gid(entry.owner.gid.into());
     header.set_mtime(entry.mtime.max(0) as u64);
     header.set_size(0);
-    if let Some(inode) = entry.shared_inode() {
-        if let Some(first) = links.get(&inode) {
-            header.set_entry_type(EntryType::Link);
-            return Ok(archive.append_link(&mut header, name, first).at("write", path)?);
-        }
-        links.insert(inode, name.clone());
-    }
-    let xattrs = view.xattrs(path, entry)?;
-    if !xattrs.is_empty() {
-        let keys: Vec<String> = xattrs.iter().map(|(name, _)| format!("SCHILY.xattr.{name}")).collect();
-        let records = keys.iter().zip(&xattrs).map(|(key, (_, value))| (key.as_str(), value.as_slice()));
-        archive.append_pax_extensions(records).at("write", path)?;
-    }
-    let device = |header: &mut Header, kind, major, minor| -> Result<(), IoError> {
-        header.set_entry_type(kind);
-        header.set_device_major(major).at("write", path)?;
-        header.set_device_minor(minor).at("write", path)
-    };
-    match entry.kind {
+    let kind = match entry.kind {
         FileKind::Regular => {
-            header.set_entry_type(EntryType::Regular);
             header.set_size(entry.size);
-            let file = view.open_file(path, entry)?;
-            return Ok(archive.append_data(&mut header, name, file).at("write", path)?);
+            EntryType::Regular
         }
-        FileKind::Symlink => {
-            header.set_entry_type(EntryType::Symlink);
-            let target = view.read_link(path, entry)?;
-            return Ok(archive.append_link(&mut header, name, target).at("write", path)?);
-        }
-        FileKind::Directory => header.set_entry_type(EntryType::Directory),
-        FileKind::Fifo => header.set_entry_type(EntryType::Fifo),
-        FileKind::CharDevice { major, minor } => device(&mut header, EntryType::Char, major, minor)?,
-        FileKind::BlockDevice { major, minor } => device(&mut header, EntryType::Block, major, minor)?,
-        FileKind::Socket => return Ok(()),
+        FileKind::Symlink => EntryType::Symlink,
+        FileKind::Directory => EntryType::Directory,
+        FileKind::Fifo => EntryType::Fifo,
+        FileKind::CharDevice { .. } => EntryType::Char,
+        FileKind::BlockDevice { .. } => EntryType::Block,
+        FileKind::Socket => return Ok(None),
+    };
+    header.set_entry_type(kind);
+    if let FileKind::CharDevice { major, minor } | FileKind::BlockDevice { major, minor } = entry.kind {
+        header.set_device_major(major)?;
+        header.set_device_minor(minor)?;
     }
-    Ok(archive.append_data(&mut header, name, io::empty()).at("write", path)?)
+    Ok(Some(header))
 }
 
 /// A path that is a file in one of the views and is in another one too: they can't be written into one folder.
@@ -125,61 +175,69 @@ pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> 
     Ok(conflict)
 }
 
-/// Writes the view into the folder `destination`, which is made when it is missing. Files belong to whoever runs this,
-/// as with buildx; devices and sockets are left out.
+/// Writes the view into the folder `destination`, which is made when it is missing. Files belong to whoever runs this, as
+/// with buildx; sockets are left out, and devices where none can be made.
 pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotError> {
     privacy::make_folders_for_caller(destination)?;
-    let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
+    let mut export = Export { view, to: Tree::beneath(Folder::open(destination)?), links: HashMap::new() };
     let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
     walk(view, Path::new(""), &mut |path, entry| {
-        let target = destination.join(path);
-        remove_old(&target)?;
-        match entry.kind {
-            FileKind::Directory => {
-                if !target.is_dir() {
-                    std::fs::DirBuilder::new().mode(0o700).create(&target).at("create", &target)?;
-                }
-                folders.push((target, *entry));
-            }
-            FileKind::Symlink => symlink(view.read_link(path, entry)?, &target).at("create", &target)?,
-            FileKind::Regular => match entry.shared_inode().and_then(|inode| links.get(&inode)) {
-                Some(first) => std::fs::hard_link(first, &target).at("link", &target)?,
-                None => {
-                    write_file(view, path, entry, &target)?;
-                    links.insert(entry.inode, target);
-                }
-            },
-            FileKind::Fifo | FileKind::Socket | FileKind::CharDevice { .. } | FileKind::BlockDevice { .. } => {}
+        if entry.is_dir() {
+            folders.push((path.to_owned(), *entry));
         }
-        Ok(())
+        export.entry(path, entry)
     })?;
     for (target, entry) in folders.iter().rev() {
-        finish(target, entry)?;
+        finish(&export.to.handle(target)?, entry)?;
     }
     Ok(())
 }
 
-/// A link that an earlier export left must not lead out of the folder.
-fn remove_old(target: &Path) -> Result<(), IoError> {
-    match std::fs::symlink_metadata(target) {
-        Ok(old) if !old.is_dir() => std::fs::remove_file(target).at("replace", target),
-        _ => Ok(()),
+struct Export<'a> {
+    view: &'a View,
+    to: Tree,
+    links: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Export<'_> {
+    fn entry(&mut self, path: &Path, entry: &Entry) -> Result<(), SnapshotError> {
+        let Some((folder, name)) = self.to.parent(path)? else { return Ok(()) };
+        let old = folder.stat(name)?.map(|old| FileType::from_raw_mode(old.st_mode));
+        // A link that an earlier export left leads nowhere now.
+        if old.is_some_and(|old| old != FileType::Directory) {
+            folder.remove(name)?;
+        }
+        let node = |kind, major, minor| match folder.make_node(name, kind, 0o600, makedev(major, minor)) {
+            Err(error) if error.errno() == Some(Errno::PERM) => Ok(()),
+            made => made.and_then(|()| finish(&folder.handle(name)?, entry)),
+        };
+        match entry.kind {
+            FileKind::Directory if old == Some(FileType::Directory) => {}
+            FileKind::Directory => folder.make_folder(name, 0o700)?,
+            FileKind::Symlink => folder.make_link(name, &self.view.read_link(path, entry)?)?,
+            FileKind::Regular => match entry.shared_inode().and_then(|inode| self.links.get(&inode)) {
+                Some(first) => {
+                    let Some((from, other)) = self.to.parent(first)? else { return Ok(()) };
+                    folder.hard_link(name, &from, other)?;
+                }
+                None => {
+                    let (mut from, mut to) = (self.view.open_file(path, entry)?, folder.make_file(name, 0o600)?);
+                    io::copy(&mut from, &mut to).at("write", folder.shown().join(name))?;
+                    finish(&folder.handle(name)?, entry)?;
+                    self.links.insert(entry.inode, path.to_owned());
+                }
+            },
+            FileKind::Fifo => node(FileType::Fifo, 0, 0)?,
+            FileKind::CharDevice { major, minor } => node(FileType::CharacterDevice, major, minor)?,
+            FileKind::BlockDevice { major, minor } => node(FileType::BlockDevice, major, minor)?,
+            FileKind::Socket => {}
+        }
+        Ok(())
     }
 }
 
-fn write_file(view: &View, path: &Path, entry: &Entry, target: &Path) -> Result<(), SnapshotError> {
-    let mut from = view.open_file(path, entry)?;
-    let mut to = File::create_new(target).at("create", target)?;
-    io::copy(&mut from, &mut to).at("write", target)?;
-    drop(to);
-    Ok(finish(target, entry)?)
-}
-
 /// Sets mode and time.
-fn finish(target: &Path, entry: &Entry) -> Result<(), IoError> {
-    std::fs::set_permissions(target, std::fs::Permissions::from_mode(entry.mode)).at("change the mode of", target)?;
-    let time = rustix::fs::Timespec { tv_sec: entry.mtime, tv_nsec: 0 };
-    let times = rustix::fs::Timestamps { last_access: time, last_modification: time };
-    rustix::fs::utimensat(rustix::fs::CWD, target, &times, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-        .at("set the time of", target)
+fn finish(target: &Handle, entry: &Entry) -> Result<(), IoError> {
+    target.set_mode(entry.mode)?;
+    set_time(target, entry.mtime)
 }

@@ -1,106 +1,105 @@
 //! One layer's folder as it lies in the store, looked into without following a link of its.
 
-use std::ffi::OsString;
-use std::os::fd::OwnedFd;
-use std::os::unix::ffi::OsStringExt as _;
+use std::ffi::{CStr, CString, OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Mode, OFlags, Stat};
 use rustix::io::Errno;
 
 use super::{Entry, Owner};
+use crate::foreign::{Folder, LastFolder, Stat, Tree, xattrs_of};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 
-const OPAQUE: &str = "user.overlay.opaque";
+const OPAQUE: &CStr = c"user.overlay.opaque";
 
 pub(super) fn kind_of(stat: &Stat) -> FileKind {
     FileKind::from_stat(stat.st_mode, rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))
 }
 
 pub(super) struct LayerFolder {
-    path: PathBuf,
-    pub(super) fd: OwnedFd,
+    folders: LastFolder,
+    /// A running program may change it: what is to be read could have become a device.
+    is_changing: bool,
 }
 
 impl LayerFolder {
+    /// The folder of a finished layer.
     pub fn open(path: &Path) -> Result<Self, IoError> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::open(path, flags, Mode::empty()).at("open", path)?;
-        Ok(Self { path: path.to_owned(), fd })
+        Self::of(path, false)
+    }
+
+    /// A folder that may change meanwhile, by whoever's hand.
+    pub fn changing(path: &Path) -> Result<Self, IoError> {
+        Self::of(path, true)
+    }
+
+    fn of(path: &Path, is_changing: bool) -> Result<Self, IoError> {
+        Ok(Self { folders: LastFolder::of(Tree::beneath(Folder::open(path)?)), is_changing })
     }
 
     /// What is at `path`, which must lead through folders of this layer only; also a whiteout.
     pub fn entry(&self, path: &Path) -> Result<Option<Entry>, IoError> {
-        let found = match path.as_os_str().is_empty() {
-            true => rustix::fs::fstat(&self.fd),
-            false => rustix::fs::statat(&self.fd, path, AtFlags::SYMLINK_NOFOLLOW),
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Ok(Some(entry_of(&self.folders.tree().root().status()?)));
         };
-        match found {
-            Ok(stat) => Ok(Some(entry_of(&stat))),
-            // A name that is too long is in no layer.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG) => Ok(None),
-            Err(errno) => Err(errno).at("read", self.path.join(path)),
-        }
+        let Some(folder) = self.folders.find_folder(parent)? else { return Ok(None) };
+        Ok(folder.stat(name)?.as_ref().map(entry_of))
     }
 
     /// Whether the folder at `path` hides those of the same name in the layers below.
     pub fn is_opaque(&self, path: &Path) -> Result<bool, IoError> {
-        Ok(read_xattr(&self.path.join(path), OPAQUE)?.is_some_and(|mark| mark == b"y"))
+        let folder = self.folders.find_folder(path)?;
+        let mark = folder.map(|folder| folder.xattr(OPAQUE)).transpose()?.flatten();
+        Ok(mark.is_some_and(|mark| mark == b"y"))
     }
 
-    /// The names in the folder at `path`, in no order.
+    /// The names in the folder at `path`, in no order; none when it has gone.
     pub fn names(&self, path: &Path) -> Result<Vec<OsString>, IoError> {
-        let host_path = self.path.join(path);
-        let fd = self.open_within(path, OFlags::RDONLY | OFlags::DIRECTORY)?;
-        let mut names = Vec::new();
-        for item in rustix::fs::Dir::new(fd).at("read", &host_path)? {
-            let item = item.at("read", &host_path)?;
-            let name = item.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(OsString::from_vec(name.to_vec()));
-            }
+        match self.folders.find_folder(path)? {
+            Some(folder) => folder.names(),
+            None => Ok(Vec::new()),
         }
-        Ok(names)
     }
 
-    pub fn open_file(&self, path: &Path) -> Result<std::fs::File, IoError> {
-        Ok(self.open_within(path, OFlags::RDONLY | OFlags::NONBLOCK)?.into())
+    pub fn open_file(&self, path: &Path) -> Result<File, IoError> {
+        let (folder, name) = self.parent(path)?;
+        if self.is_changing { folder.handle(name)?.open_file() } else { folder.open_file(name) }
     }
 
     pub fn read_link(&self, path: &Path) -> Result<PathBuf, IoError> {
-        let target = rustix::fs::readlinkat(&self.fd, path, Vec::new()).at("read", self.path.join(path))?;
-        Ok(PathBuf::from(OsString::from_vec(target.into_bytes())))
+        let (folder, name) = self.parent(path)?;
+        folder.read_link(name)
     }
 
     /// The extended attributes, without those of overlayfs, in byte order of their names.
-    pub fn xattrs(&self, path: &Path) -> Result<Vec<(String, Vec<u8>)>, IoError> {
-        let host_path = self.path.join(path);
-        let mut names = vec![0; 1024];
-        let length = loop {
-            match rustix::fs::llistxattr(&host_path, &mut names[..]) {
-                Ok(length) => break length,
-                Err(Errno::OPNOTSUPP) => break 0,
-                Err(Errno::RANGE) => names.resize(names.len() * 4, 0),
-                Err(errno) => return Err(errno).at("read the attributes of", &host_path),
+    pub fn xattrs(&self, path: &Path, kind: FileKind) -> Result<Vec<(String, Vec<u8>)>, IoError> {
+        let all = match self.folders.parent(path)? {
+            None => self.folders.tree().root().xattrs()?,
+            Some((folder, name)) if kind == FileKind::Regular && !self.is_changing => {
+                xattrs_of(folder.open_file(name)?).at("read the attributes of", path)?
             }
+            Some((folder, name)) => folder.handle(name)?.xattrs()?,
         };
-        let mut found = Vec::new();
-        for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-            let Ok(name) = std::str::from_utf8(name) else { continue };
-            let of_overlayfs = name.starts_with("user.overlay.") || name.starts_with("trusted.");
-            if !of_overlayfs && let Some(value) = read_xattr(&host_path, name)? {
-                found.push((name.to_owned(), value));
-            }
-        }
-        found.sort();
-        Ok(found)
+        Ok(without_overlayfs(all))
     }
 
-    fn open_within(&self, path: &Path, flags: OFlags) -> Result<OwnedFd, IoError> {
-        let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-        let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        rustix::fs::openat(&self.fd, name, flags, Mode::empty()).at("open", self.path.join(path))
+    /// The folder that has the last name of `path`, and that name. The root is no name.
+    pub fn parent<'a>(&self, path: &'a Path) -> Result<(Arc<Folder>, &'a OsStr), IoError> {
+        match self.folders.parent(path)? {
+            Some(parent) => Ok(parent),
+            None => Err(Errno::ISDIR).at("open", path),
+        }
+    }
+
+    pub fn root(&self) -> &Folder {
+        self.folders.tree().root()
+    }
+
+    /// To be called when a folder was removed or moved.
+    pub fn forget(&self) {
+        self.folders.forget();
     }
 }
 
@@ -117,17 +116,16 @@ fn entry_of(stat: &Stat) -> Entry {
     }
 }
 
-fn read_xattr(path: &Path, name: &str) -> Result<Option<Vec<u8>>, IoError> {
-    let mut value = vec![0; 256];
-    loop {
-        match rustix::fs::lgetxattr(path, name, &mut value[..]) {
-            Ok(length) => {
-                value.truncate(length);
-                return Ok(Some(value));
-            }
-            Err(Errno::NODATA | Errno::OPNOTSUPP) => return Ok(None),
-            Err(Errno::RANGE) => value.resize(value.len() * 4, 0),
-            Err(errno) => return Err(errno).at("read the attributes of", path),
-        }
-    }
+/// The extended attributes of a file that is open, without those of overlayfs, in byte order of their names.
+pub(super) fn xattrs_of_file(file: &File) -> rustix::io::Result<Vec<(String, Vec<u8>)>> {
+    Ok(without_overlayfs(xattrs_of(file)?))
+}
+
+fn without_overlayfs(all: Vec<(CString, Vec<u8>)>) -> Vec<(String, Vec<u8>)> {
+    let of_layer = |(name, value): (CString, Vec<u8>)| {
+        let name = name.into_string().ok()?;
+        let of_overlayfs = name.starts_with("user.overlay.") || name.starts_with("trusted.");
+        (!of_overlayfs).then_some((name, value))
+    };
+    all.into_iter().filter_map(of_layer).collect()
 }

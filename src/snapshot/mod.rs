@@ -19,7 +19,7 @@ mod unpack;
 mod users;
 mod view;
 
-pub use copy_tree::copy_tree;
+pub use copy_tree::{Identity, copy_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use outline::{Outline, outline_of};
@@ -55,6 +55,8 @@ pub enum SnapshotError {
     OnlyOutlined { path: std::path::PathBuf },
     #[error("too many levels of symbolic links in `{}`", path.display())]
     LinkLoop { path: std::path::PathBuf },
+    #[error("`/{}` became shorter while it was read", path.display())]
+    Shrank { path: std::path::PathBuf },
     #[error("`/{}` is not a directory", path.display())]
     NotDirectory { path: std::path::PathBuf },
     #[error("cannot replace the directory `/{}` with a file", path.display())]

@@ -1,74 +1,96 @@
 //! A folder of a root filesystem copied as it is, owners and all: what a new volume begins with.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::ffi::CString;
 use std::io;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, CWD, FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid, makedev};
+use rustix::io::Errno;
 
 use super::export::walk;
 use super::{Entry, SnapshotError, View};
+use crate::foreign::{Folder, Handle, Tree};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 
 /// Copies what the view has in `folder` to `destination`, which is there and gets the folder's owner and mode.
 pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), SnapshotError> {
-    let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
+    let mut copy = Populate { view, to: Tree::beneath(Folder::open(destination)?), links: HashMap::new() };
     let mut folders: Vec<(PathBuf, PathBuf, Entry)> = Vec::new();
     if let Some(entry) = view.lstat(folder)? {
-        folders.push((destination.to_owned(), folder.to_owned(), entry));
+        folders.push((PathBuf::new(), folder.to_owned(), entry));
     }
     walk(view, folder, &mut |path, entry| {
-        let target = destination.join(path.strip_prefix(folder).unwrap_or(path));
-        match entry.kind {
-            FileKind::Directory => {
-                std::fs::create_dir(&target).at("create", &target)?;
-                folders.push((target, path.to_owned(), *entry));
-                return Ok(());
-            }
-            FileKind::Regular => {
-                if let Some(first) = entry.shared_inode().and_then(|inode| links.get(&inode)) {
-                    return Ok(std::fs::hard_link(first, &target).at("link", &target)?);
-                }
-                let mut from = view.open_file(path, entry)?;
-                io::copy(&mut from, &mut File::create_new(&target).at("create", &target)?).at("write", &target)?;
-                links.insert(entry.inode, target.clone());
-            }
-            FileKind::Symlink => symlink(view.read_link(path, entry)?, &target).at("create", &target)?,
-            FileKind::Fifo => {
-                rustix::fs::mknodat(CWD, &target, FileType::Fifo, Mode::empty(), 0).at("create", &target)?;
-            }
-            // A socket without its program is nothing, and devices open nowhere in a volume.
-            FileKind::Socket | FileKind::CharDevice { .. } | FileKind::BlockDevice { .. } => return Ok(()),
+        let target = path.strip_prefix(folder).unwrap_or(path);
+        if entry.is_dir() {
+            folders.push((target.to_owned(), path.to_owned(), *entry));
         }
-        finish(view, path, entry, &target)
+        copy.entry(path, entry, target)
     })?;
     for (target, path, entry) in folders.iter().rev() {
-        finish(view, path, entry, target)?;
+        copy.finish(path, entry, &copy.to.handle(target)?)?;
     }
     Ok(())
 }
 
-/// Owner, mode, extended attributes and time, in the order in which none undoes another.
-fn finish(view: &View, path: &Path, entry: &Entry, target: &Path) -> Result<(), SnapshotError> {
-    let (uid, gid) = (Uid::from_raw(entry.owner.uid), Gid::from_raw(entry.owner.gid));
-    rustix::fs::chownat(CWD, target, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW).at("give away", target)?;
-    if entry.kind != FileKind::Symlink {
-        std::fs::set_permissions(target, std::fs::Permissions::from_mode(entry.mode))
-            .at("change the mode of", target)?;
+struct Populate<'a> {
+    view: &'a View,
+    to: Tree,
+    /// Where the files with several names are.
+    links: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Populate<'_> {
+    fn entry(&mut self, path: &Path, entry: &Entry, target: &Path) -> Result<(), SnapshotError> {
+        let Some((folder, name)) = self.to.parent(target)? else { return Ok(()) };
+        let node = |kind, major, minor| match folder.make_node(name, kind, 0o600, makedev(major, minor)) {
+            // As with docker in a user namespace: there is no way to make devices.
+            Err(error) if error.errno() == Some(Errno::PERM) => Ok(false),
+            made => made.map(|()| true),
+        };
+        let made = match entry.kind {
+            FileKind::Directory => return Ok(folder.make_folder(name, 0o700)?),
+            FileKind::Regular => {
+                if let Some(first) = entry.shared_inode().and_then(|inode| self.links.get(&inode)) {
+                    let Some((from, other)) = self.to.parent(first)? else { return Ok(()) };
+                    return Ok(folder.hard_link(name, &from, other)?);
+                }
+                let mut content = self.view.open_file(path, entry)?;
+                io::copy(&mut content, &mut folder.make_file(name, 0o600)?).at("write", folder.shown().join(name))?;
+                self.links.insert(entry.inode, target.to_owned());
+                true
+            }
+            FileKind::Symlink => folder.make_link(name, &self.view.read_link(path, entry)?).map(|()| true)?,
+            FileKind::Fifo => node(FileType::Fifo, 0, 0)?,
+            FileKind::CharDevice { major, minor } => node(FileType::CharacterDevice, major, minor)?,
+            FileKind::BlockDevice { major, minor } => node(FileType::BlockDevice, major, minor)?,
+            // Without its program it is nothing.
+            FileKind::Socket => false,
+        };
+        if made { self.finish(path, entry, &folder.handle(name)?) } else { Ok(()) }
     }
-    for (name, value) in view.xattrs(path, entry)? {
-        match rustix::fs::lsetxattr(target, name.as_str(), &value, XattrFlags::empty()) {
-            // Not every filesystem has them, and not every user may set them.
-            Ok(()) | Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::PERM) => {}
-            Err(error) => {
-                return Err(IoError { action: "set an attribute of", path: target.into(), source: error.into() }.into());
+
+    /// Owner, mode, extended attributes and time, in the order in which none undoes another.
+    fn finish(&self, path: &Path, entry: &Entry, target: &Handle) -> Result<(), SnapshotError> {
+        target.set_owner(Uid::from_raw(entry.owner.uid), Gid::from_raw(entry.owner.gid))?;
+        if entry.kind != FileKind::Symlink {
+            target.set_mode(entry.mode)?;
+        }
+        for (name, value) in self.view.xattrs(path, entry)? {
+            let name = CString::new(name).unwrap_or_default();
+            match target.set_xattr(&name, &value) {
+                // Not every filesystem has them, and not every user may set them.
+                Err(error) if matches!(error.errno(), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
+                set => set?,
             }
         }
+        Ok(set_time(target, entry.mtime)?)
     }
-    let time = Timespec { tv_sec: entry.mtime, tv_nsec: 0 };
-    let times = Timestamps { last_access: time, last_modification: time };
-    Ok(rustix::fs::utimensat(CWD, target, &times, AtFlags::SYMLINK_NOFOLLOW).at("set the time of", target)?)
+}
+
+/// Sets a time of whole seconds.
+pub(super) fn set_time(target: &Handle, seconds: i64) -> Result<(), IoError> {
+    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
+    target.set_times(&Timestamps { last_access: time, last_modification: time })
 }

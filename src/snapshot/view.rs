@@ -7,7 +7,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::fd::{AsFd as _, BorrowedFd};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -82,8 +81,16 @@ impl View {
     /// Looks into the folders `layers`, the lowest first, which may change meanwhile.
     pub fn open(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
         rights::need();
-        let open = |path: &PathBuf| Ok(Tree::Changing(Arc::new(LayerFolder::open(path)?)));
+        let open = |path: &PathBuf| Ok(Tree::Changing(Arc::new(LayerFolder::changing(path)?)));
         Ok(Self::of(layers.iter().rev().map(open).collect::<Result<_, SnapshotError>>()?))
+    }
+
+    /// Looks into finished layers, the lowest first, with the folder on top that a container writes.
+    pub fn of_container(layers: &[PathBuf], upper: Option<&Path>) -> Result<Self, SnapshotError> {
+        let below = Self::of_layers(layers)?;
+        let Some(upper) = upper else { return Ok(below) };
+        let upper = Tree::Changing(Arc::new(LayerFolder::changing(upper)?));
+        Ok(Self::of(std::iter::once(upper).chain(below.layers).collect()))
     }
 
     /// The same for folders of finished layers of the store: what is read of them is remembered for other views.
@@ -177,12 +184,13 @@ impl View {
 
     /// The extended attributes, without those of overlayfs, in byte order of their names.
     pub fn xattrs(&self, path: &Path, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, IoError> {
-        self.layers[entry.layer].folder(path)?.xattrs(path)
+        self.layers[entry.layer].folder(path)?.xattrs(path, entry.kind)
     }
 
     /// The folder of the topmost layer.
-    pub(super) fn top(&self) -> Option<BorrowedFd<'_>> {
-        self.layers.first()?.folder(Path::new("")).ok().map(|folder| folder.fd.as_fd())
+    pub(super) fn top(&self) -> Result<&LayerFolder, IoError> {
+        let path = Path::new("");
+        self.layers.first().ok_or_else(|| only_outlined(path))?.folder(path)
     }
 
     /// `path` with every symbolic link in it resolved, also the last, as if the folder `base` were the root: absolute

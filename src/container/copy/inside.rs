@@ -1,17 +1,32 @@
 //! The process in the container's files.
 
-use std::io::{self, BufReader, BufWriter, Read as _, Write};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{CopyError, Place, Target, pack, place, unpack};
-use crate::sandbox;
+use super::chunks::{ChunkReader, ChunkWriter};
+use super::ground::{Ground, cleaned};
+use super::pack::pack;
+use super::place::place;
+use super::unpack::{Receiver, unpack};
+use super::{BUFFER, CopyError, Place};
+use crate::{foreign, sandbox};
 
 /// More than any message.
 const MOST_BYTES: u32 = 1 << 20;
+
+/// Whether it is in the container's files.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Entered {
+    Yes,
+    /// The program has ended meanwhile.
+    Ended,
+    Failed(CopyError),
+}
 
 /// What it is to do.
 #[derive(Debug, Serialize, Deserialize)]
@@ -41,55 +56,68 @@ pub(super) fn receive<T: DeserializeOwned>(mut stream: impl io::Read) -> io::Res
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Does what it is told in the files of the container that this process is in. When the other side is gone, there is
-/// nobody to tell of an error.
+/// Does what it is told in the files of the container that this process is in, once it has said that it is there. When
+/// the other side is gone, there is nobody to tell of an error.
 pub(super) fn serve(pid: i32, stream: &UnixStream) {
-    let Ok(order) = receive::<Order>(stream) else { return };
-    if let Err(error) = sandbox::enter_files(pid) {
-        let error = CopyError(format!("cannot reach the container's files: {error}"));
-        let _ = send(stream, &Err::<(), _>(error));
-        return;
+    // The container's `/proc` may be anything.
+    let entered = foreign::keep_own_handles().map_err(io::Error::from).and_then(|()| sandbox::enter_files(pid));
+    let entered = match entered {
+        Ok(()) => Entered::Yes,
+        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Entered::Ended,
+        Err(error) => Entered::Failed(CopyError(format!("cannot reach the container's files: {error}"))),
+    };
+    let _ = send(stream, &entered);
+    if let (Entered::Yes, Ok(order)) = (entered, receive::<Order>(stream)) {
+        let _ = follow(order, stream);
     }
+}
+
+fn follow(order: Order, stream: &UnixStream) -> io::Result<()> {
+    let ground = match Ground::container() {
+        Ok(ground) => ground,
+        Err(error) => return send(stream, &Err::<(), _>(CopyError::new("open", &error.path, &error.source))),
+    };
+    let root = Path::new("/");
     match order {
-        Order::Read { path, follow } => {
-            let found = Place::find(&absolute(&path), follow);
-            let _ = send(stream, &found);
-            let (Ok(source), Ok(name)) = (found, receive::<PathBuf>(stream)) else { return };
-            // An error in the middle ends the stream early, and the other side sees that it is not whole.
-            let _ = pack(&source, &name, BufWriter::with_capacity(1 << 16, stream));
-        }
-        Order::Write { path, source, keep_owner } => {
-            let target = place(&absolute(&path), &source);
-            let _ = send(stream, &target);
-            if let Ok(target) = target {
-                take(stream, &target, keep_owner);
+        Order::Read { path, follow } => match Place::find(&ground, &cleaned(&path, root), follow) {
+            Err(error) => send(stream, &Err::<Place, _>(error)),
+            Ok((found, handle)) => {
+                send(stream, &Ok::<_, CopyError>(found))?;
+                let name = receive::<PathBuf>(stream)?;
+                let mut out = BufWriter::with_capacity(BUFFER, ChunkWriter::new(stream));
+                let packed = pack(&handle, &name, &mut out);
+                out.into_inner()?.finish(&packed)
             }
-        }
+        },
+        Order::Write { path, source, keep_owner } => match place(&ground, &cleaned(&path, root), &source) {
+            Err(error) => send(stream, &Err::<PathBuf, _>(error)),
+            Ok(target) => {
+                send(stream, &Ok::<_, CopyError>(&target.name))?;
+                take(stream, &Receiver::of(target, keep_owner))
+            }
+        },
         Order::Unpack { path, keep_owner } => {
-            let folder = absolute(&path);
-            let target = match std::fs::metadata(&folder) {
-                Ok(metadata) if metadata.is_dir() => Ok(Target { folder, name: PathBuf::from(".") }),
-                Ok(_) => Err(CopyError(format!("{} is not a directory", path.display()))),
-                Err(error) => Err(CopyError::new("find", &path, &error)),
+            let below: PathBuf = cleaned(&path, root).components().collect();
+            let folder = match ground.handle(&below, true) {
+                Ok(found) => found.folder().map_err(|_| CopyError(format!("{} is not a directory", path.display()))),
+                Err(error) => Err(CopyError::new("find", &path, &error.source)),
             };
-            let _ = send(stream, &target);
-            if let Ok(target) = target {
-                take(stream, &target, keep_owner);
-            }
+            let Ground::Container(tree) = ground else { return Ok(()) };
+            send(stream, &folder.as_ref().map(|_| PathBuf::new()))?;
+            // Links of the container's count in names of an archive that somebody made: they lead nowhere else.
+            let receiver = Receiver { tree, below, name: None, keep_owner };
+            if folder.is_ok() { take(stream, &receiver) } else { Ok(()) }
         }
     }
 }
 
-fn take(stream: &UnixStream, target: &Target, keep_owner: bool) {
-    let mut reader = BufReader::with_capacity(1 << 16, stream);
-    let done = unpack(&mut reader, &target.folder, keep_owner);
-    // What comes after the archive's end.
-    let _ = io::copy(&mut reader.by_ref().take(u64::MAX), &mut io::sink());
-    let _ = send(stream, &done);
-}
-
-/// Paths in a container begin at its root. What ends in a slash or a dot keeps it.
-fn absolute(path: &Path) -> PathBuf {
-    let text = path.as_os_str().to_string_lossy();
-    if path.is_absolute() { path.to_owned() } else { PathBuf::from(format!("/{text}")) }
+/// Unpacks what comes, and says how it went.
+fn take(stream: &UnixStream, receiver: &Receiver) -> io::Result<()> {
+    let mut chunks = ChunkReader::new(BufReader::with_capacity(BUFFER, stream));
+    let unpacked = unpack(&mut chunks, receiver).map(drop);
+    if unpacked.is_ok() {
+        // The sender's own error is known on its side.
+        let _ = chunks.finish();
+    }
+    send(stream, &unpacked)
 }

@@ -3,15 +3,23 @@
 //! One of them is in the container's mount namespace, so that every path there, and every link on the way, is the
 //! container's. A container that does not run has its files mounted for that long, and cannot be started meanwhile.
 
+mod chunks;
+mod ground;
 mod inside;
+mod pack;
 mod place;
 mod remote;
-mod stream;
+mod unpack;
 
-pub use place::Place;
-use place::{Target, place};
+use std::ffi::CStr;
+
+use place::Place;
 pub use remote::{Copied, copy_from, copy_into, copy_stream_into};
-use stream::{pack, unpack};
+
+/// The one extended attribute that goes over.
+const CAPABILITY: &CStr = c"security.capability";
+
+const BUFFER: usize = 1 << 16;
 
 /// Why something can't be copied; it may have happened in the container.
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]

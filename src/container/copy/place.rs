@@ -1,15 +1,22 @@
-//! What is copied, where it ends up, and the tar stream in between: the same rules on both sides (docker-cp(1)).
+//! What is copied, and where it ends up: the same rules on both sides (docker-cp(1), and moby's pkg/archive/copy.go).
 
 use std::path::{Component, Path, PathBuf};
 
+use rustix::fs::FileType;
+use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
 
 use super::CopyError;
+use super::ground::{Ground, cleaned};
+use crate::foreign::{Folder, Handle};
+use crate::io_error::IoError;
 
-/// What is to be copied.
+/// The links that are followed from a destination, as docker does.
+const MOST_LINKS: usize = 10;
+
+/// What is to be copied, for the side that it is copied to.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Place {
-    pub path: PathBuf,
     pub is_dir: bool,
     /// Only what is in the folder (`path/.`).
     pub contents: bool,
@@ -18,29 +25,38 @@ pub struct Place {
 }
 
 /// Where it is to be unpacked, and under which name.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Target {
-    pub folder: PathBuf,
+#[derive(Debug)]
+pub(super) struct Target {
+    pub folder: Folder,
     pub name: PathBuf,
 }
 
 impl Place {
-    /// Looks at a source. With `follow`, a symbolic link stands for what it leads to; a slash at the end says the same.
-    pub fn find(path: &Path, follow: bool) -> Result<Self, CopyError> {
-        let text = path.as_os_str().to_string_lossy();
-        let contents = text == "." || text.ends_with("/.");
-        let follow = follow || contents || text.ends_with('/');
-        let failed = |error: std::io::Error| CopyError::new("copy", path, &error);
-        let metadata = if follow { std::fs::metadata(path) } else { std::fs::symlink_metadata(path) };
-        let metadata = metadata.map_err(failed)?;
-        if text.ends_with('/') && !metadata.is_dir() {
+    /// Looks at a source, whose path is clean. With `follow`, a symbolic link stands for what it leads to; a slash at the end
+    /// says the same.
+    pub(super) fn find(ground: &Ground, path: &Path, follow: bool) -> Result<(Self, Handle), CopyError> {
+        let (wants_folder, contents) = ending(path);
+        let follow = follow || contents || wants_folder;
+        let failed = |error: IoError| match error.errno() {
+            Some(Errno::NOTDIR) => CopyError(format!("{} is not a directory", path.display())),
+            _ => CopyError::new("copy", path, &error.source),
+        };
+        let handle = ground.handle(path, follow).map_err(failed)?;
+        let is_dir = handle.kind().map_err(failed)? == FileType::Directory;
+        if (wants_folder || contents) && !is_dir {
             return Err(CopyError(format!("{} is not a directory", path.display())));
         }
-        let real = if follow { std::fs::canonicalize(path).map_err(failed)? } else { path.to_owned() };
-        // The link's own name stays.
-        let name = last_name(path).or_else(|| last_name(&real)).unwrap_or_else(|| PathBuf::from("."));
-        Ok(Self { path: real, is_dir: metadata.is_dir(), contents, name })
+        // A link's own name stays.
+        let name = last_name(path).unwrap_or_else(|| PathBuf::from("."));
+        Ok((Self { is_dir, contents, name }, handle))
     }
+}
+
+/// Whether a path says at its end that it is of a folder, or of what is in it.
+fn ending(path: &Path) -> (bool, bool) {
+    use std::os::unix::ffi::OsStrExt as _;
+    let text = path.as_os_str().as_bytes();
+    (text.ends_with(b"/"), text.ends_with(b"/."))
 }
 
 fn last_name(path: &Path) -> Option<PathBuf> {
@@ -50,42 +66,62 @@ fn last_name(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Where a source is to be put when the destination was named so.
-pub fn place(destination: &Path, source: &Place) -> Result<Target, CopyError> {
-    let wants_folder = destination.as_os_str().to_string_lossy().ends_with('/');
-    let as_name = || -> Result<Target, CopyError> {
-        let parent = destination.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !parent.is_dir() {
-            return Err(CopyError(format!("no such directory: {}", parent.display())));
-        }
-        let name = last_name(destination).ok_or_else(|| CopyError(format!("{} is no name", destination.display())))?;
-        Ok(Target { folder: parent.to_owned(), name })
+/// Where a source is to be put when the destination, whose path is clean, was named so.
+pub(super) fn place(ground: &Ground, destination: &Path, source: &Place) -> Result<Target, CopyError> {
+    let (wants_folder, wants_contents) = ending(destination);
+    let failed = |error: IoError| CopyError::new("find", destination, &error.source);
+    let (path, found) = follow(ground, destination)?;
+    let beside = || -> Result<Target, CopyError> {
+        let parent = path.parent().unwrap_or(Path::new("/"));
+        let folder = ground.folder(parent);
+        let folder = folder.map_err(|_| CopyError(format!("no such directory: {}", parent.display())))?;
+        let name = last_name(&path).ok_or_else(|| CopyError(format!("{} is no name", destination.display())))?;
+        Ok(Target { folder, name })
     };
-    match std::fs::metadata(destination) {
-        Ok(metadata) if metadata.is_dir() && source.is_dir && source.contents => {
-            Ok(Target { folder: destination.to_owned(), name: PathBuf::from(".") })
+    let Some(found) = found else {
+        return match wants_folder && !source.is_dir {
+            true => Err(CopyError("destination directory does not exist".to_owned())),
+            false => beside(),
+        };
+    };
+    match found.kind().map_err(failed)? {
+        FileType::Directory => {
+            let name = if source.is_dir && source.contents { PathBuf::from(".") } else { source.name.clone() };
+            Ok(Target { folder: found.folder().map_err(failed)?, name })
         }
-        Ok(metadata) if metadata.is_dir() => Ok(Target { folder: destination.to_owned(), name: source.name.clone() }),
-        Ok(_) if source.is_dir => Err(CopyError("cannot copy directory".to_owned())),
-        Ok(_) if wants_folder => Err(CopyError(format!("{} is not a directory", destination.display()))),
-        // The file that a link leads to is overwritten, not the link.
-        Ok(_) => {
-            let real =
-                std::fs::canonicalize(destination).map_err(|error| CopyError::new("find", destination, &error))?;
-            let folder = real.parent().unwrap_or(Path::new("/")).to_owned();
-            Ok(Target { folder, name: last_name(&real).unwrap_or_default() })
+        _ if source.is_dir => Err(CopyError("cannot copy directory".to_owned())),
+        _ if wants_folder || wants_contents => Err(CopyError(format!("{} is not a directory", destination.display()))),
+        FileType::CharacterDevice | FileType::BlockDevice => {
+            let path = destination.display();
+            Err(CopyError(format!("invalid output path: {path} must be a directory or a regular file")))
         }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && wants_folder && !source.is_dir => {
-            Err(CopyError("destination directory does not exist".to_owned()))
-        }
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => as_name(),
-        Err(error) => Err(CopyError::new("find", destination, &error)),
+        _ => beside(),
     }
+}
+
+/// Where the links at a destination lead in the end, and what is there. One that leads nowhere is written through, too.
+fn follow(ground: &Ground, destination: &Path) -> Result<(PathBuf, Option<Handle>), CopyError> {
+    let failed = |error: IoError| CopyError::new("find", destination, &error.source);
+    // Without what it says at its end.
+    let mut path: PathBuf = destination.components().collect();
+    for _ in 0..=MOST_LINKS {
+        let found = match ground.handle(&path, false) {
+            Err(error) if error.errno() == Some(Errno::NOENT) => return Ok((path, None)),
+            found => found.map_err(failed)?,
+        };
+        if found.kind().map_err(failed)? != FileType::Symlink {
+            return Ok((path, Some(found)));
+        }
+        let around = path.parent().unwrap_or(Path::new("/")).to_owned();
+        path = cleaned(&found.read_link().map_err(failed)?, &around).components().collect();
+    }
+    Err(CopyError(format!("too many levels of symbolic links in {}", destination.display())))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::stream::{pack, unpack};
+    use super::super::pack::pack;
+    use super::super::unpack::{Receiver, unpack};
     use super::*;
 
     /// Copies by docker's rules within one folder; gives what is there then, or why not.
@@ -98,12 +134,14 @@ mod tests {
         std::fs::write(root.join("file"), "2").unwrap();
         std::fs::write(root.join("other"), "3").unwrap();
         std::os::unix::fs::symlink("file", root.join("link")).unwrap();
+        std::os::unix::fs::symlink("later", root.join("dangling")).unwrap();
+        std::os::unix::fs::symlink("dir", root.join("way")).unwrap();
         let work = || -> Result<(), CopyError> {
-            let source = Place::find(&PathBuf::from(format!("{}/{from}", root.display())), false)?;
-            let target = place(&PathBuf::from(format!("{}/{to}", root.display())), &source)?;
+            let (source, handle) = Place::find(&Ground::Host, &cleaned(Path::new(from), root), false)?;
+            let target = place(&Ground::Host, &cleaned(Path::new(to), root), &source)?;
             let mut stream = Vec::new();
-            pack(&source, &target.name, &mut stream)?;
-            unpack(stream.as_slice(), &target.folder, false)
+            pack(&handle, &target.name, &mut stream)?;
+            unpack(stream.as_slice(), &Receiver::of(target, false)).map(drop)
         };
         work().map_err(|error| error.0)?;
         let mut found: Vec<String> = walkdir::WalkDir::new(root)
@@ -112,7 +150,7 @@ mod tests {
             .filter(|entry| !entry.file_type().is_dir())
             .map(|entry| entry.path().strip_prefix(root).unwrap().display().to_string())
             .collect();
-        let before = ["dir/sub/file", "file", "other", "link"];
+        let before = ["dir/sub/file", "file", "other", "link", "dangling", "way"];
         found.retain(|path| !before.contains(&path.as_str()));
         found.sort();
         Ok(found)
@@ -129,6 +167,14 @@ mod tests {
         assert_eq!(copy("dir/", "out").unwrap(), ["out/dir/sub/file"]);
         assert_eq!(copy("dir/.", "out").unwrap(), ["out/sub/file"]);
         assert_eq!(copy("link", "out").unwrap(), ["out/link"]);
+        // Links are copied themselves, wherever they lead; and what is copied onto one goes where it leads.
+        assert_eq!(copy("dangling", "out").unwrap(), ["out/dangling"]);
+        assert_eq!(copy("way", "out").unwrap(), ["out/way"]);
+        assert_eq!(copy("way/", "out").unwrap(), ["out/way/sub/file"]);
+        assert_eq!(copy("file", "dangling").unwrap(), ["later"]);
+        assert_eq!(copy("dir", "dangling").unwrap(), ["later/sub/file"]);
+        assert_eq!(copy("nosuch/../file", "nosuch/../new").unwrap(), ["new"]);
+        assert!(copy("file/", "new").unwrap_err().contains("is not a directory"));
         assert_eq!(copy("dir", "other").unwrap_err(), "cannot copy directory");
         assert!(copy("file", "missing/").unwrap_err().contains("does not exist"));
         assert!(copy("file", "missing/name").unwrap_err().contains("no such directory"));

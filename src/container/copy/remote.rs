@@ -1,17 +1,27 @@
 //! The host's side of a copy.
 
 use std::io::{self, BufReader, BufWriter, Read, Write};
-use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-use super::inside::{self, Order, receive, send};
-use super::{CopyError, Place, Target, pack, place, unpack};
-use crate::container::directory::Entry;
+use super::chunks::{ChunkReader, ChunkWriter};
+use super::ground::{Ground, cleaned};
+use super::inside::{self, Entered, Order, receive, send};
+use super::pack::pack;
+use super::place::place;
+use super::unpack::{Receiver, unpack};
+use super::{BUFFER, CopyError, Place};
+use crate::container::directory::{Entry, Running};
 use crate::container::error::ContainerError;
 use crate::container::{launch, wiring};
 use crate::io_error::AtPath;
+use crate::layer::Decoder;
 use crate::sandbox::{self, Held};
+
+/// How long a container whose program has ended may take to say so.
+const PATIENCE: Duration = Duration::from_secs(10);
+const STEP: Duration = Duration::from_millis(2);
 
 /// How many bytes of tar went over.
 #[derive(Debug, Clone, Copy)]
@@ -20,13 +30,32 @@ pub struct Copied(pub u64);
 /// A process in the container's files, and what keeps them there.
 struct Files {
     stream: UnixStream,
-    _held: Option<(Held, super::super::directory::Running)>,
+    _held: Option<(Held, Running)>,
 }
 
 impl Files {
     /// To be called while this process has one thread.
     fn open(entry: &Entry) -> Result<Self, ContainerError> {
-        let (pid, held) = if entry.state.pid != 0 {
+        let begun = Instant::now();
+        let mut now = None;
+        loop {
+            let entry = now.as_ref().unwrap_or(entry);
+            match Self::enter(entry) {
+                Ok(Some(files)) => return Ok(files),
+                // Its program has just ended, and its files are about to be free; or it is started again.
+                Ok(None) if begun.elapsed() < PATIENCE => {}
+                Err(ContainerError::IsRunning { .. }) if begun.elapsed() < PATIENCE => {}
+                Ok(None) => return Err(ContainerError::MonitorDied),
+                Err(error) => return Err(error),
+            }
+            std::thread::sleep(STEP);
+            now = Some(Entry::open(entry.folder().to_owned())?.ok_or(ContainerError::MonitorDied)?);
+        }
+    }
+
+    /// Nothing when the program ended before its files could be entered.
+    fn enter(entry: &Entry) -> Result<Option<Self>, ContainerError> {
+        let (pid, held) = if entry.is_running && entry.state.pid != 0 {
             (entry.state.pid, None)
         } else {
             let lock = entry.take()?;
@@ -36,13 +65,38 @@ impl Files {
             (held.pid(), Some((held, lock)))
         };
         let stream = sandbox::fork_detached(move |stream| inside::serve(pid, &stream)).at("start", "a helper")?;
-        Ok(Self { stream, _held: held })
+        match receive(&stream).at("reach", "the container's files")? {
+            Entered::Yes => Ok(Some(Self { stream, _held: held })),
+            Entered::Ended => Ok(None),
+            Entered::Failed(error) => Err(error.into()),
+        }
     }
 
     fn order<T: serde::de::DeserializeOwned>(&self, order: &Order) -> Result<T, ContainerError> {
         send(&self.stream, order).at("reach", "the container's files")?;
         let answer: Result<T, CopyError> = receive(&self.stream).at("reach", "the container's files")?;
         Ok(answer?)
+    }
+
+    /// Sends what `write` writes. What went wrong on the other side says more than that it listens no longer.
+    fn send_stream(
+        &self,
+        write: impl FnOnce(&mut BufWriter<ChunkWriter<&UnixStream>>) -> Result<(), CopyError>,
+    ) -> Result<Copied, ContainerError> {
+        let mut out = BufWriter::with_capacity(BUFFER, ChunkWriter::new(&self.stream));
+        let written = write(&mut out);
+        let (chunks, unsent) = out.into_parts();
+        let bytes = chunks.bytes;
+        let finished = match unsent {
+            Ok(rest) if rest.is_empty() => chunks.finish(&written),
+            // The other side is gone, or there was an error before.
+            _ => Ok(()),
+        };
+        let taken: Result<(), CopyError> = receive(&self.stream).at("hear of", "the copy's end")?;
+        taken?;
+        written?;
+        finished.at("reach", "the container's files")?;
+        Ok(Copied(bytes))
     }
 }
 
@@ -55,79 +109,57 @@ pub fn copy_from(
 ) -> Result<Copied, ContainerError> {
     let files = Files::open(entry)?;
     let source: Place = files.order(&Order::Read { path: path.to_owned(), follow })?;
-    let mut counting = Counting { inner: BufReader::with_capacity(1 << 16, &files.stream), bytes: 0 };
+    let mut chunks = ChunkReader::new(BufReader::with_capacity(BUFFER, &files.stream));
     let ask = |name: &PathBuf| send(&files.stream, name).at("reach", "the container's files");
-    match destination {
+    let taken = match destination {
         Ok(destination) => {
-            let target = place(destination, &source)?;
+            let target = place(&Ground::Host, &on_host(destination)?, &source)?;
             ask(&target.name)?;
-            unpack(&mut counting, &target.folder, keep_owner)?;
+            unpack(&mut chunks, &Receiver::of(target, keep_owner)).map(drop).map_err(ContainerError::from)
         }
         Err(out) => {
             ask(&if source.contents { PathBuf::from(".") } else { source.name.clone() })?;
-            io::copy(&mut counting, out).at("write", "the archive")?;
+            io::copy(&mut chunks, out).map(drop).at("write", "the archive").map_err(ContainerError::from)
         }
+    };
+    match taken {
+        // A stream that ended too early did so for a reason that the sender knows.
+        Err(error) if chunks.has_ended() => Err(chunks.finish().err().map_or(error, ContainerError::from)),
+        Err(error) => Err(error),
+        Ok(()) => Ok(Copied(chunks.finish()?)),
     }
-    Ok(Copied(counting.bytes))
 }
 
-/// Copies a file or folder of the host into a container.
-pub fn copy_into(entry: &Entry, source: &Place, path: &Path, keep_owner: bool) -> Result<Copied, ContainerError> {
+/// Copies a file or folder of the host into a container. With `follow`, what a link leads to is meant.
+pub fn copy_into(
+    entry: &Entry,
+    (source, follow): (&Path, bool),
+    path: &Path,
+    keep_owner: bool,
+) -> Result<Copied, ContainerError> {
+    let (source, handle) = Place::find(&Ground::Host, &on_host(source)?, follow)?;
     let files = Files::open(entry)?;
-    let order = Order::Write { path: path.to_owned(), source: source.clone(), keep_owner };
-    let target: Target = files.order(&order)?;
-    let mut counting = Counting { inner: &files.stream, bytes: 0 };
-    let packed = pack(source, &target.name, BufWriter::with_capacity(1 << 16, &mut counting));
-    finish(&files, packed)?;
-    Ok(Copied(counting.bytes))
+    let name: PathBuf = files.order(&Order::Write { path: path.to_owned(), source, keep_owner })?;
+    files.send_stream(|out| pack(&handle, &name, out))
 }
 
-/// Unpacks a tar stream into a folder of a container.
+/// Unpacks a tar stream, compressed or not, into a folder of a container.
 pub fn copy_stream_into(
     entry: &Entry,
-    mut stream: impl Read,
+    stream: impl Read,
     path: &Path,
     keep_owner: bool,
 ) -> Result<Copied, ContainerError> {
     let files = Files::open(entry)?;
-    let _: Target = files.order(&Order::Unpack { path: path.to_owned(), keep_owner })?;
-    let copied = io::copy(&mut stream, &mut &files.stream);
-    let failed = |error: io::Error| CopyError(format!("cannot copy the archive: {error}"));
-    let bytes = copied.as_ref().copied().unwrap_or(0);
-    finish(&files, copied.map(drop).map_err(failed))?;
-    Ok(Copied(bytes))
+    let _: PathBuf = files.order(&Order::Unpack { path: path.to_owned(), keep_owner })?;
+    files.send_stream(|out| {
+        let failed = |error: io::Error| CopyError(format!("cannot copy the archive: {error}"));
+        io::copy(&mut Decoder::new(stream).map_err(failed)?, out).map_err(failed)?;
+        out.flush().map_err(failed)
+    })
 }
 
-/// The other side's error says more than that it has stopped listening.
-fn finish(files: &Files, sent: Result<(), CopyError>) -> Result<(), ContainerError> {
-    // It fails only when the other side is gone.
-    let _ = files.stream.shutdown(Shutdown::Write);
-    let done: Result<(), CopyError> = receive(&files.stream).at("hear of", "the copy's end")?;
-    done?;
-    Ok(sent?)
-}
-
-struct Counting<T> {
-    inner: T,
-    bytes: u64,
-}
-
-impl<T: Read> Read for Counting<T> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let length = self.inner.read(buffer)?;
-        self.bytes += length as u64;
-        Ok(length)
-    }
-}
-
-impl<T: Write> Write for Counting<T> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let length = self.inner.write(bytes)?;
-        self.bytes += length as u64;
-        Ok(length)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
+fn on_host(path: &Path) -> Result<PathBuf, ContainerError> {
+    let here = std::env::current_dir().at("find", ".")?;
+    Ok(cleaned(path, &here))
 }

@@ -28,6 +28,8 @@ pub(super) struct Client {
     outgoing: Vec<u8>,
     pub(super) attach: Option<Attach>,
     pub(super) awaits: Awaits,
+    /// The programs are paused for it.
+    pub(super) holds: bool,
     pub(super) is_gone: bool,
 }
 
@@ -35,7 +37,7 @@ impl Client {
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let (incoming, outgoing) = (Vec::new(), Vec::new());
-        Ok(Self { stream, incoming, outgoing, attach: None, awaits: Awaits::Nothing, is_gone: false })
+        Ok(Self { stream, incoming, outgoing, attach: None, awaits: Awaits::Nothing, holds: false, is_gone: false })
     }
 
     pub(super) fn is_full(&self) -> bool {

@@ -60,6 +60,7 @@ impl Supervisor {
             Request::Wait => return self.clients[index].awaits = Awaits::End,
             Request::Pause => self.pause(true),
             Request::Unpause => self.pause(false),
+            Request::Hold => self.hold(index),
             Request::Reload => self.reload(),
             Request::OutputClosed => return self.output_closed(),
         };
@@ -114,6 +115,26 @@ impl Supervisor {
             self.entry.state.status = Status::Exited;
         } else {
             let _ = self.entry.write_state();
+        }
+    }
+
+    /// Of several who hold it, the last one lets it go on.
+    fn hold(&mut self, index: usize) -> Result<(), ContainerError> {
+        let is_held = self.clients.iter().any(|client| client.holds);
+        if !is_held && self.entry.state.status != Status::Paused {
+            self.pause(true)?;
+        } else if !is_held {
+            // It stays paused, whoever looks at it.
+            return Ok(());
+        }
+        self.clients[index].holds = true;
+        Ok(())
+    }
+
+    /// Lets it go on when nobody holds it any more. Somebody may have done so already, or it has ended.
+    pub(super) fn let_go(&mut self) {
+        if !self.clients.iter().any(|client| client.holds) && self.entry.state.status == Status::Paused {
+            let _ = self.pause(false);
         }
     }
 

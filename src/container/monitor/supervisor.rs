@@ -177,7 +177,11 @@ impl Supervisor {
                     self.program.iter_mut().for_each(Program::end_input);
                 }
             });
+            let was_held = self.clients.iter().any(|client| client.is_gone && client.holds);
             self.clients.retain(|client| !client.is_gone);
+            if was_held {
+                self.let_go();
+            }
             self.look_at_clock();
         }
         self.finish();

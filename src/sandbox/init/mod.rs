@@ -41,7 +41,7 @@ use super::{CapabilitySet, loopback, sysctl};
 
 pub(super) use kernel_files::KernelFiles;
 pub(super) use mask::{READ_ONLY, masked_paths};
-pub(super) use root::{mount_stack, open_stack};
+pub(super) use root::{clone_within, mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
 use users::Users;
 
@@ -151,7 +151,7 @@ fn make_files(launch: &Launch, users: Option<Rc<Users>>, channel: &mut Channel) 
     let (process, isolation) = (&container.process, &container.isolation);
     let sources = volumes::open(&container.mounts, users.as_deref())?;
     let root = root::Root::mount(&container.rootfs, users)?;
-    let mut points = MountPoints::new(&root.mount)?;
+    let mut points = MountPoints::new(&root.mount)?.kept_in(root.upper.as_ref());
     let mut standard = standard::mount(&root, &mut points, isolation, cgroups)?;
     volumes::attach(sources, &container.mounts, (&root, &mut standard), &mut points, isolation)?;
     standard.dev.add_asked_for(&root, &mut points, isolation)?;

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::users::Users;
-use super::{Doing, Result, devices, message};
+use super::{Doing, Result, devices, message, target};
 use crate::sandbox::container::{Rootfs, Stack};
 use crate::sandbox::mount_api;
 
@@ -29,6 +29,8 @@ pub(super) struct Root {
     pub(super) host_devices: OwnedFd,
     /// Of the container, where they are not the host's.
     pub(super) users: Option<Rc<Users>>,
+    /// Where changes go.
+    pub(super) upper: Option<OwnedFd>,
 }
 
 /// The layers of a stack as handles, so that neither their paths' length nor what is mounted over them matters.
@@ -63,13 +65,13 @@ impl Root {
         rustix::fs::mkdirat(&staging, "root", Mode::RWXU).doing("create", "root")?;
         let anchor_handle = rustix::fs::open(&anchor, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         mount_api::attach(&staging, anchor_handle.doing("open", &anchor)?).doing("mount a tmpfs on", &anchor)?;
-        let mount = match opened {
-            Err(tree) => tree,
-            Ok(stack) => mount_stack(&stack, &staging, users.as_deref())?,
+        let (mount, upper) = match opened {
+            Err(tree) => (tree, None),
+            Ok(stack) => (mount_stack(&stack, &staging, users.as_deref())?, stack.upper.map(|(upper, _)| upper)),
         };
         let point = rustix::fs::openat(&staging, "root", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         mount_api::attach(&mount, point.doing("open", "root")?).doing("mount", "the root filesystem")?;
-        Ok(Self { mount, staging, host_devices, users })
+        Ok(Self { mount, staging, host_devices, users, upper })
     }
 
     /// Makes it this process's root, and lets go of the host's filesystem.
@@ -92,6 +94,14 @@ pub(super) fn clone_host_path(path: &Path, recursive: bool) -> Result<OwnedFd> {
     mount_api::clone_tree(&handle, c"", recursive).doing("bind", path)
 }
 
+/// A view of what is at `path` in a folder of the host that containers may write to: found once, and never outside.
+pub(in crate::sandbox) fn clone_within(folder: &Path, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(folder, flags, Mode::empty()).doing("open", folder)?;
+    let found = target::open(&root, path).doing("open", folder.join(path))?;
+    mount_api::clone_tree(&found, c"", true).doing("bind", folder.join(path))
+}
+
 pub(in crate::sandbox) fn open_stack(stack: &Stack) -> Result<OpenStack> {
     let open = |path: &PathBuf| {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -109,6 +119,12 @@ pub(in crate::sandbox) fn open_stack(stack: &Stack) -> Result<OpenStack> {
     let lower = stack.lower.iter().rev().map(open).collect::<Result<_>>()?;
     let name = |path: &Option<PathBuf>| path.as_ref().and_then(|path| path.file_name()).unwrap_or_default().to_owned();
     Ok(OpenStack { lower, upper, names: (name(&stack.upper), name(&stack.work)), volatile: stack.volatile })
+}
+
+impl OpenStack {
+    pub(in crate::sandbox) fn upper(&self) -> Option<&OwnedFd> {
+        self.upper.as_ref().map(|(upper, _)| upper)
+    }
 }
 
 /// The merged tree, attached nowhere yet.

@@ -11,6 +11,7 @@ use rustix::io::Errno;
 
 use super::kernel_files::{self, FileSystem};
 use super::{Doing, Result, message};
+use crate::foreign::{Links, open_at};
 use crate::sandbox::channel::CreatedMountPoint;
 
 /// As many links as the kernel follows on one path.
@@ -21,6 +22,8 @@ pub(in crate::sandbox) struct MountPoints<'a> {
     root: &'a OwnedFd,
     /// The device of the root filesystem, which tells it from what is mounted in it.
     device: u64,
+    /// Where overlayfs keeps what is made.
+    upper: Option<&'a OwnedFd>,
     pub(in crate::sandbox) created: Vec<CreatedMountPoint>,
     numbers: u32,
 }
@@ -34,7 +37,12 @@ pub(in crate::sandbox) enum PointKind {
 impl<'a> MountPoints<'a> {
     pub(in crate::sandbox) fn new(root: &'a OwnedFd) -> Result<Self> {
         let device = fstat(root).doing("look at", "the root filesystem")?.st_dev;
-        Ok(Self { root, device, created: Vec::new(), numbers: 0 })
+        Ok(Self { root, device, upper: None, created: Vec::new(), numbers: 0 })
+    }
+
+    /// What is made is known by what it is in this folder, too.
+    pub(in crate::sandbox) fn kept_in(self, upper: Option<&'a OwnedFd>) -> Self {
+        Self { upper, ..self }
     }
 
     /// Another number each time, for names in the staging area.
@@ -108,14 +116,22 @@ impl<'a> MountPoints<'a> {
         }
         .doing("create the mount point", walked)?;
         if before.st_dev == self.device {
+            let path = place.join(name);
             self.created.push(CreatedMountPoint {
-                path: place.join(name),
+                identity: self.identity(&path),
+                path,
                 is_directory: kind == PointKind::Directory,
                 parent_modified: (before.st_mtime, before.st_mtime_nsec as u32),
             });
         }
         let made = kernel_files::beneath(parent, Path::new(name), OFlags::PATH, ResolveFlags::empty());
         made.doing("open the mount point", walked)
+    }
+
+    /// Of what was just made, and nobody but this process has seen.
+    fn identity(&self, path: &Path) -> Option<(u64, u64)> {
+        let made = open_at(self.upper?, path, OFlags::PATH, Links::Refused).ok()?;
+        fstat(made).ok().map(|stat| (stat.st_dev, stat.st_ino))
     }
 
     /// Where a folder is. A new name in one of the kernel's filesystems means something to the kernel: a cgroup, say.
@@ -157,16 +173,7 @@ pub(super) fn open(root: &OwnedFd, path: &Path) -> rustix::io::Result<OwnedFd> {
 }
 
 pub(super) fn open_with(root: &OwnedFd, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    // The root itself is asked for by `.`, as an empty path is none.
-    let path: OsString = if path.as_os_str().is_empty() { ".".into() } else { path.into() };
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    loop {
-        match rustix::fs::openat2(root, &path, flags, Mode::empty(), resolve) {
-            // Something was renamed or mounted meanwhile (openat2(2)).
-            Err(Errno::AGAIN | Errno::INTR) => {}
-            result => return result,
-        }
-    }
+    open_at(root, path, flags, Links::InRoot)
 }
 
 /// Whether a handle is of a folder.

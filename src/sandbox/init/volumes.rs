@@ -32,6 +32,13 @@ pub(super) fn open(mounts: &[Mount], users: Option<&Users>) -> Result<Vec<OpenSo
             users.map_or(Ok(()), |users| users.translate(&tree, true, &format!("`{}`", path.display())))?;
             Ok(OpenSource::Tree(tree))
         }
+        MountSource::Within { folder, path, is_own } => {
+            let tree = root::clone_within(folder, path)?;
+            if let Some(users) = users.filter(|_| *is_own) {
+                users.translate(&tree, true, &format!("`{}`", folder.display()))?;
+            }
+            Ok(OpenSource::Tree(tree))
+        }
         MountSource::Stack { stack, .. } => root::open_stack(stack).map(OpenSource::Stack),
         MountSource::TmpfsOfProcess { pid, path } => dev_folder::tmpfs_of(*pid, path).map(OpenSource::Tree),
         MountSource::Tmpfs(_) | MountSource::File { .. } => Ok(OpenSource::New),
@@ -58,8 +65,9 @@ pub(super) fn attach(
                 let attributes = FileAttributes { mode: *mode, uid: *uid, gid: *gid };
                 memory_file(root, &format!("file-{index}"), content, attributes)?
             }
-            // `open` gives a stack for a stack.
+            // `open` gives a stack for a stack, and a tree for all others.
             (_, MountSource::Stack { .. } | MountSource::Bind { .. } | MountSource::Own(_)) => continue,
+            (_, MountSource::Within { .. }) => continue,
             (_, MountSource::TmpfsOfProcess { .. }) => continue,
         };
         propagate(&tree, mount).doing("set the propagation of", &mount.target)?;

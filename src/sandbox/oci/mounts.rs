@@ -73,6 +73,10 @@ pub(super) fn own<E>(
             let access = if mount.read_only { "ro" } else { "rw" };
             json!({"destination": place, "type": "tmpfs", "source": "tmpfs", "options": tmpfs(options, access)})
         }
+        // The one who mounts the root filesystem has said where it is then.
+        MountSource::Within { folder, path, .. } => {
+            bind(folder.join(path).display().to_string(), "rbind", Propagation::Private)
+        }
         MountSource::Stack { .. } | MountSource::TmpfsOfProcess { .. } => return Ok(None),
     }))
 }

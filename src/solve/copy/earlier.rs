@@ -15,14 +15,13 @@
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
-
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use std::sync::Arc;
 
 use crate::digest::{ContentDigest, DiffId, FieldHasher};
+use crate::foreign::{Folder, LastFolder, Tree};
 use crate::io_error::AtPath;
 use crate::plan::{CopySource, CopyStep, TreeSource};
 use crate::snapshot::{Attributes, Draft, SnapshotError};
@@ -54,8 +53,8 @@ pub(super) struct Earlier {
     pub is_whole: bool,
     pub below: [u8; 32],
     found: Lookup,
-    /// The folder that was looked into last.
-    folder: Option<(PathBuf, OwnedFd)>,
+    /// The layer's folder, once it was looked into.
+    folders: Option<LastFolder>,
 }
 
 /// What a copy put into its layer.
@@ -96,7 +95,7 @@ impl Earlier {
         let [root] = folders.as_slice() else { return Ok(None) };
         let Copied { list, is_whole, below } = made;
         let found = Lookup::new(&list);
-        Ok(Some(Self { diff_id, root: root.clone(), list, is_whole, below, found, folder: None }))
+        Ok(Some(Self { diff_id, root: root.clone(), list, is_whole, below, found, folders: None }))
     }
 
     /// Links the earlier file at `path` into the draft when it is the same in content and attributes. Of one that had
@@ -115,27 +114,22 @@ impl Earlier {
         }
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         let Some(folder) = self.folder(parent) else { return Ok(None) };
-        let Ok(stat) = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) else { return Ok(None) };
+        let Ok(Some(stat)) = folder.stat(name) else { return Ok(None) };
         let names: u64 = stat.st_nlink as _;
         let same = rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::RegularFile
             && stat.st_mode & 0o7777 == attributes.mode
             && (stat.st_uid, stat.st_gid) == (attributes.owner.uid, attributes.owner.gid)
             && Some(stat.st_mtime) == attributes.mtime
             && names < MOST_LINKS;
-        let linked = same && draft.link_from(folder, Path::new(name), path)?;
+        let linked = same && draft.link_from(&folder, name, path)?;
         Ok(linked.then_some(stat.st_size as u64))
     }
 
-    fn folder(&mut self, path: &Path) -> Option<&OwnedFd> {
-        if self.folder.as_ref().is_none_or(|(known, _)| known != path) {
-            let root = rustix::fs::open(&self.root, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-            let name = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-            let folder = rustix::fs::openat2(root, name, flags, Mode::empty(), resolve).ok()?;
-            self.folder = Some((path.to_owned(), folder));
+    fn folder(&mut self, path: &Path) -> Option<Arc<Folder>> {
+        if self.folders.is_none() {
+            self.folders = Some(LastFolder::of(Tree::beneath(Folder::open(&self.root).ok()?)));
         }
-        self.folder.as_ref().map(|(_, folder)| folder)
+        self.folders.as_ref()?.folder(path).ok()
     }
 }
 
