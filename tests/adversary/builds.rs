@@ -25,7 +25,6 @@ fn agent(store: &TestStore) -> (std::os::unix::net::UnixListener, String) {
 }
 
 #[test]
-#[ignore = "still carried out"]
 fn places_for_mounts_are_taken_away_from_the_layer_and_from_nowhere_else() {
     for (_, machine) in everybody() {
         let canary = Canary::beside(&machine.0);

@@ -42,7 +42,6 @@ fn answer(machine: &Machine, canary: &Canary, arguments: &[&str]) -> Answer {
 }
 
 #[test]
-#[ignore = "still carried out"]
 fn nothing_of_the_host_comes_out() {
     for (_, machine) in everybody() {
         let Some(machine) = with_attacker(machine) else { return };
@@ -59,9 +58,10 @@ fn nothing_of_the_host_comes_out() {
             for (target, source) in
                 [("all", "/w"), ("file", "/w/folder1-a/secret"), ("folder", "/w/folder2-a"), ("link", "/w/file3-a")]
             {
-                let out = format!("out-{target}-{number}");
                 let source = format!("box:{source}");
                 for options in [&["cp"][..], &["cp", "-a"], &["cp", "-L"]] {
+                    // A name of its own each time: one that is a link is followed, as its user named it.
+                    let out = format!("out-{target}-{number}{}", options.concat());
                     answer(&[options, &[&source, &out]].concat());
                 }
             }
@@ -120,7 +120,6 @@ fn nothing_goes_to_the_host() {
 }
 
 #[test]
-#[ignore = "still carried out"]
 fn a_container_that_was_left_with_links_reaches_nothing_when_it_is_used_again() {
     for (_, machine) in everybody() {
         let canary = Canary::beside(&machine.0);
@@ -145,15 +144,16 @@ fn a_container_that_was_left_with_links_reaches_nothing_when_it_is_used_again() 
         let first = ["create", "--name", "box", "--network", "none", "-w", "/s"];
         machine.says(&[first.as_slice(), &mounts, &["busybox", "sh", "-c", &script]].concat());
         let answer = |arguments: &[&str]| answer(&machine, &canary, arguments);
-        for _ in 0..2 {
+        for round in 0..2 {
             answer(&["start", "-a", "box"]);
+            let [out, secret, followed] = ["out", "secret", "followed"].map(|name| format!("{name}-{round}"));
             for arguments in [
                 &["diff", "box"][..],
                 &["commit", "box", "taken"],
                 &["export", "box"],
-                &["cp", "box:/q", "out"],
-                &["cp", "box:/q/secret", "out-secret"],
-                &["cp", "-L", "box:/q", "out-followed"],
+                &["cp", "box:/q", &out],
+                &["cp", "box:/q/secret", &secret],
+                &["cp", "-L", "box:/q", &followed],
                 &["cp", "file", "box:/q/secret"],
                 &["cp", "file", "box:/r/"],
                 &["run", "--rm", "--network", "none", "-v", "named:/q/empty-folder", "taken", "true"],

@@ -23,7 +23,6 @@ fn attacked(machine: &Machine, canary: &Canary) {
 }
 
 #[test]
-#[ignore = "still carried out"]
 fn a_part_of_a_volume_is_the_volumes() {
     for (_, machine) in everybody() {
         let Some(machine) = with_attacker(machine) else { return };
