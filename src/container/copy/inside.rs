@@ -63,7 +63,8 @@ pub(super) fn serve(pid: i32, stream: &UnixStream) {
     let entered = foreign::keep_own_handles().map_err(io::Error::from).and_then(|()| sandbox::enter_files(pid));
     let entered = match entered {
         Ok(()) => Entered::Yes,
-        Err(error) if error.raw_os_error() == Some(Errno::SRCH.raw_os_error()) => Entered::Ended,
+        // The process has gone, or its mounts have.
+        Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::SRCH | Errno::NOENT)) => Entered::Ended,
         Err(error) => Entered::Failed(CopyError(format!("cannot reach the container's files: {error}"))),
     };
     let _ = send(stream, &entered);
