@@ -138,8 +138,11 @@ pub(super) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
     [kind as u8, a, b, c, d]
 }
 
+/// Kinds and bodies.
+type Frames = Vec<(Kind, Vec<u8>)>;
+
 /// Takes the whole frames from the beginning of what has come. `Err` holds those before something that is no frame.
-pub(super) fn take_frames(incoming: &mut Vec<u8>) -> Result<Vec<(Kind, Vec<u8>)>, Vec<(Kind, Vec<u8>)>> {
+pub(super) fn take_frames(incoming: &mut Vec<u8>) -> Result<Frames, Frames> {
     let (mut frames, mut at) = (Vec::new(), 0);
     let mut is_whole = true;
     while incoming.len() >= at + HEADER {
