@@ -59,7 +59,7 @@ impl Candidate {
         let ids: Vec<ImageId> = self.images.iter().map(IncomingImage::id).collect();
         let id = ids[self.standing];
         let index = if ids.len() > 1 { ids } else { Vec::new() };
-        Outgoing { id, index, annotations: self.annotations.clone() }
+        Outgoing { id, index, annotations: self.annotations.clone(), docker_media_types: false }
     }
 }
 

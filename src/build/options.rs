@@ -44,6 +44,8 @@ pub struct BuildOptions {
     pub name_canonical: bool,
     /// All layers have this format when they leave, those of the base too.
     pub force_compression: Option<LayerFormat>,
+    /// Manifests and indexes have docker's media types when they leave, not OCI's.
+    pub docker_media_types: bool,
     /// All layers are unpacked in the store, ready to be run.
     pub unpack: bool,
     /// Make one layer of those that the build makes.
@@ -103,6 +105,8 @@ pub struct Output {
     pub split_platforms: bool,
     /// Of the layers in an OCI layout.
     pub format: LayerFormat,
+    /// What a folder has and the result has not is removed from it.
+    pub deletes: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

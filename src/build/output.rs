@@ -8,7 +8,7 @@ use crate::archive::{self, NamedImage, SaveFormat};
 use crate::io_error::AtPath;
 use crate::layer;
 use crate::privacy;
-use crate::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict};
+use crate::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict, remove_others};
 use crate::store::Store;
 use crate::transfer::{compressed_blob, make_all_present};
 
@@ -69,9 +69,16 @@ fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output
             let views: Vec<(PathBuf, &View)> = views.iter().map(|(folder, view)| (folder.clone(), view)).collect();
             to_file_or_stdout(&output.destination, |out| Ok(export_tar_folders(&views, out)?))
         }
-        OutputKind::Local => views(store, result, output)?
-            .iter()
-            .try_for_each(|(folder, view)| Ok(export_folder(view, &output.destination.join(folder))?)),
+        OutputKind::Local => {
+            let views = views(store, result, output)?;
+            for (folder, view) in &views {
+                export_folder(view, &output.destination.join(folder))?;
+            }
+            if output.deletes {
+                remove_others(&views, &output.destination)?;
+            }
+            Ok(())
+        }
     }
 }
 

@@ -59,6 +59,7 @@ pub(super) fn make_images(
         id: images[standing].id,
         index: if makes_index(options) { ids() } else { Vec::new() },
         annotations: options.annotations.clone(),
+        docker_media_types: options.docker_media_types,
     };
     Ok(BuildResult { images, outgoing, findings, pushed: Vec::new(), made_layers: solved.made_layers })
 }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::engine::Engine;
+use super::words::{self, Line, Vocabulary};
 use super::{CliError, output};
 use crate::cache::Origins;
 use crate::check::{self, Severity};
 use crate::container::networks_of;
+use crate::io_error::AtPath as _;
 use crate::privacy;
 use crate::rights;
 use crate::sandbox::{Household, user_namespace};
@@ -20,23 +23,31 @@ use crate::store::{self, Store, StoreError};
 ///
 /// When the first word is no command, it is `build`: `rbuild -t cat:1.0 .`
 #[derive(Debug, Parser)]
-#[command(name = "rbuild", version, max_term_width = 120, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "rbuild",
+    max_term_width = 120,
+    args_override_self = true,
+    disable_help_subcommand = true,
+    subcommand_required = true
+)]
 struct Program {
     #[command(flatten)]
     global: Global,
+    #[command(flatten)]
+    engine: Engine,
 }
 
 /// What was typed.
 struct Cli {
     global: Global,
+    engine: Engine,
     command: Command,
 }
 
 impl Cli {
-    fn parse(arguments: &[OsString], word: &str) -> Result<Self, clap::Error> {
-        let matches = definition_for(word).try_get_matches_from(arguments)?;
-        let global = Program::from_arg_matches(&matches)?.global;
-        Ok(Self { global, command: Command::from_arg_matches(&matches)? })
+    fn from_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        let Program { global, engine } = Program::from_arg_matches(matches)?;
+        Ok(Self { global, engine, command: Command::from_arg_matches(matches)? })
     }
 }
 
@@ -84,13 +95,15 @@ impl Global {
 enum Command {
     Attach(super::attach::Args),
     Build(Box<super::build::Args>),
-    Builder(super::builder::Args),
+    Builder(super::buildx::Args),
+    Buildx(super::buildx::Args),
     /// What the scripts of `completion` ask
     #[command(name = "__complete", hide = true)]
     Complete(super::completion::CompleteArgs),
     Completion(super::completion::Args),
     Commit(super::commit::Args),
     Container(super::container::Args),
+    Context(super::context::Args),
     Cp(super::cp::Args),
     Explain(super::explain::Args),
     Copy(super::copy::Args),
@@ -143,6 +156,19 @@ enum Command {
 }
 
 impl Command {
+    /// It says what there is, or speaks of no engine.
+    fn concerns_no_engine(&self) -> bool {
+        matches!(
+            self,
+            Self::Complete(_)
+                | Self::Completion(_)
+                | Self::Man(_)
+                | Self::Parse(_)
+                | Self::SyncStore
+                | Self::Context(_)
+        )
+    }
+
     /// Processes of it stay, with containers that others reach.
     fn starts_containers(&self) -> bool {
         match self {
@@ -210,7 +236,6 @@ const ALONE: &[(&str, Define)] = &[
 fn definition_for(word: &str) -> clap::Command {
     match ALONE.iter().find(|(name, _)| *name == word) {
         Some((name, define)) => Program::command().subcommand(define(clap::Command::new(*name))),
-        None if matches!(word, "--version" | "-V") => Program::command(),
         None => definition(),
     }
 }
@@ -219,15 +244,58 @@ fn definition_for(word: &str) -> clap::Command {
 pub fn main() -> ExitCode {
     crate::sandbox::init_if_requested();
     privacy::begin();
-    let (arguments, word) = with_command(std::env::args_os().collect());
-    let cli = match Cli::parse(&arguments, &word) {
-        Ok(cli) => cli,
-        Err(error) => return output::answer_usage(&error),
-    };
-    match become_root(cli).and_then(dispatch) {
+    let typed: Vec<OsString> = std::env::args_os().collect();
+    match read(&typed).and_then(|asked| asked.map_or(Ok(ExitCode::SUCCESS), |cli| dispatch(become_root(cli)?))) {
         Ok(code) => code,
         Err(error) => error.report(),
     }
+}
+
+/// What was asked for; nothing when that was help or the version, which are printed.
+fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
+    let vocabulary = Vocabulary {
+        program: Program::command(),
+        is_command: Command::has_subcommand,
+        can_be_built: super::build::can_be_built,
+        define: definition_for,
+        all: definition,
+    };
+    match vocabulary.read(typed)? {
+        Line::Run(typed) => {
+            let cli = Cli::from_matches(&typed.matches()?)?;
+            cli.engine.check()?;
+            if !cli.command.concerns_no_engine() {
+                cli.engine.is_this_one()?;
+            }
+            if let Some(folder) = &cli.engine.config {
+                use_docker_config(folder)?;
+            }
+            Ok(Some(cli))
+        }
+        Line::Help { definition, path, kind, is_answer } => {
+            output::help(&words::help(definition, &path, kind), is_answer)?;
+            Ok(None)
+        }
+        Line::Version => {
+            output::print(&super::version::line())?;
+            Ok(None)
+        }
+    }
+}
+
+/// Begins anew with another folder of docker's settings: all that reads them, in this process and in those that it
+/// starts, takes the folder from the environment.
+fn use_docker_config(folder: &Path) -> Result<(), CliError> {
+    use std::os::unix::process::CommandExt as _;
+    let folder = std::path::absolute(folder).at("find", folder)?;
+    if std::env::var_os("DOCKER_CONFIG").is_some_and(|known| known == folder) {
+        return Ok(());
+    }
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let mut program = std::process::Command::new("/proc/self/exe");
+    let program = program.arg0(name).args(arguments).env("DOCKER_CONFIG", folder).env_remove("REGISTRY_AUTH_FILE");
+    Err(CliError::new(format!("cannot begin anew with another --config: {}", program.exec())))
 }
 
 /// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that the
@@ -292,33 +360,13 @@ fn begin_anew() {
     std::process::exit(1);
 }
 
-/// Puts `build` before arguments that name no command. Gives the command too.
-fn with_command(mut arguments: Vec<OsString>) -> (Vec<OsString>, String) {
-    let mut first = 1;
-    while let Some(word) = arguments.get(first).and_then(|word| word.to_str()) {
-        first += match word {
-            "--root" | "--max-store" => 2,
-            word if word.starts_with("--root=") || word.starts_with("--max-store=") => 1,
-            _ => break,
-        };
-    }
-    let Some(word) = arguments.get(first).map(|word| word.to_string_lossy().into_owned()) else {
-        return (arguments, String::new());
-    };
-    let own = ["help", "--help", "-h", "--version", "-V"];
-    if own.contains(&word.as_str()) || Command::has_subcommand(&word) {
-        return (arguments, word);
-    }
-    arguments.insert(first, "build".into());
-    (arguments, "build".to_owned())
-}
-
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Attach(args) => super::attach::run(args, global),
         Command::Build(args) => super::build::run(*args, global),
-        Command::Builder(args) => super::builder::run(args, global),
+        Command::Builder(args) | Command::Buildx(args) => super::buildx::run(args, global),
+        Command::Context(args) => super::context::run(args),
         Command::Commit(args) => super::commit::run(args, global),
         Command::Cp(args) => super::cp::run(args, global),
         Command::Diff(args) => super::diff::run(args, global),

@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(short, long)]
     force: bool,
     /// until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
 }
 

@@ -45,17 +45,17 @@ impl CliError {
         self
     }
 
-    /// The message alone.
-    pub fn message(&self) -> &str {
-        &self.message
-    }
-
     /// The hint that an error has, if it has one.
     pub fn hint_if(self, hint: Option<impl Into<String>>) -> Self {
         match hint {
             Some(hint) => self.hint(hint),
             None => self,
         }
+    }
+
+    /// The message alone.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     pub fn exit_code(mut self, code: u8) -> Self {

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// KEY=VALUE: type, event, container, image, network, volume, label, scope
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// `json` or a Go template
     #[arg(long, value_name = "FORMAT")]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::commands::Global;
-use super::run::{detach_keys, environment_file, exit_code, variable};
+use super::run::{detach_keys, environment_file, exit_code, variable, variable_form};
 use super::{CliError, containers};
 use crate::container::{self, ContainerError, ExecOptions};
 
@@ -23,7 +23,7 @@ pub struct Args {
     #[arg(long, value_name = "KEYS")]
     detach_keys: Option<String>,
     /// Set a variable; with the name alone, to what it is here
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = variable_form)]
     env: Vec<String>,
     /// Set the variables of a file
     #[arg(long, value_name = "FILE")]
@@ -45,7 +45,13 @@ pub struct Args {
     workdir: Option<String>,
 }
 
+/// docker's code for a working directory that can't be.
+const NO_FOLDER: u8 = 128;
+
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.workdir.as_deref().is_some_and(|folder| !folder.is_empty() && !folder.starts_with('/')) {
+        return Err(CliError::new("the working directory must be an absolute path").exit_code(NO_FOLDER));
+    }
     let keys = detach_keys(args.detach_keys.as_deref())?;
     let mut environment = Vec::new();
     for file in &args.env_file {

@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use super::CliError;
 
+/// `KEY=VALUE`, as docker takes it apart: the key in small letters, no white space around either.
+pub fn form(text: &str) -> Result<String, String> {
+    let (key, value) = text.split_once('=').ok_or("bad format of filter (expected name=value)")?;
+    Ok(format!("{}={}", key.trim().to_lowercase(), value.trim()))
+}
+
 /// The values by key. Values of one key are alternatives, but all labels have to be there; all keys have to agree.
 #[derive(Debug, Default)]
 pub struct Filters(BTreeMap<String, Vec<String>>);
@@ -56,7 +62,7 @@ impl Filters {
     /// The second that `until` names, if it does.
     pub fn before(&self) -> Result<Option<i64>, CliError> {
         let until = self.0.get("until").and_then(|values| values.last());
-        until.map(|text| super::cache_prune::until(text)).transpose()
+        until.map(|text| super::buildx::prune::until(text)).transpose()
     }
 
     /// Whether it is from before `until`, which is a time or a duration ago.

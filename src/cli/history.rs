@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::commands::Global;
 use super::format::{Column, Listing, ago, human_size, truncate_id};
-use super::image_info::{layer_size, read_config};
+use super::image_info::{find_for, layer_size, read_config};
 use super::{CliError, output};
-use crate::image::{History, ImageConfig};
+use crate::image::{History, ImageConfig, Platform};
 use crate::store::Store;
 
 /// Show how an image was made, the last instruction first
@@ -29,6 +29,9 @@ pub struct Args {
     /// Print IDs only
     #[arg(short, long)]
     quiet: bool,
+    /// Of an image for several platforms, show this one
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
 }
 
 const COLUMNS: &[Column] = &[
@@ -45,7 +48,7 @@ const CREATED_BY_WIDTH: usize = 45;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let id = store.find_image(&args.image)?.id;
+    let id = find_for(&store, &args.image, args.platform.as_ref())?;
     let config = read_config(&store, &id)?;
     let entries = sizes(&store, &config);
     let mut rows: Vec<Value> = Vec::new();

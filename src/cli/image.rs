@@ -11,6 +11,7 @@ use super::commands::Global;
 pub enum ImageCommand {
     Build(Box<super::build::Args>),
     History(super::history::Args),
+    Imagetools(super::buildx::ImagetoolsArgs),
     Import(super::import::Args),
     Inspect(super::inspect::ImageArgs),
     Load(super::load::Args),
@@ -36,6 +37,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         ImageCommand::Build(args) => super::build::run(*args, global),
         ImageCommand::History(args) => super::history::run(args, global),
+        ImageCommand::Imagetools(args) => super::buildx::run_imagetools(args),
         ImageCommand::Import(args) => super::import::run(args, global),
         ImageCommand::Inspect(args) => super::inspect::run_image(args, global),
         ImageCommand::Load(args) => super::load::run(args, global),

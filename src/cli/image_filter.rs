@@ -36,7 +36,7 @@ impl Filters {
                 "dangling" => filters.dangling = Some(parse_bool(value)?),
                 "label" => filters.labels.push(label(value)),
                 "label!" => filters.other_labels.push(label(value)),
-                "until" => filters.before = Some(super::cache_prune::until(value)?),
+                "until" => filters.before = Some(super::buildx::prune::until(value)?),
                 "before" => filters.before = created(value)?,
                 "since" => filters.since = created(value)?,
                 "reference" => filters.references.push(value.to_owned()),

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::CliError;
 use crate::digest::{DiffId, ImageId};
-use crate::image::{Document, ImageConfig, Reference};
-use crate::store::{ImageRecord, Store};
+use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
+use crate::store::{ImageRecord, Store, Tag};
 use crate::transfer::content_size;
 
 /// The largest config that is read.
@@ -79,6 +79,28 @@ pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
     }
     images.sort_by_key(|image| std::cmp::Reverse(image.created_second()));
     Ok(images)
+}
+
+/// The images that a word means: all of an index.
+pub fn find_all(store: &Store, word: &str) -> Result<Vec<ImageId>, CliError> {
+    let found = store.find_image(word)?;
+    let tag = found.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
+    Ok(tag.filter(Tag::is_index).map_or(vec![found.id], |tag| tag.index))
+}
+
+/// The image of that name for a platform: one of an index, or the only one when it is for that platform.
+pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Result<ImageId, CliError> {
+    let Some(wanted) = platform else { return Ok(store.find_image(word)?.id) };
+    let images = find_all(store, word)?;
+    let platforms = images.iter().map(|id| store.platform_of(id)).collect::<Result<Vec<_>, _>>()?;
+    let Some(best) = best_match(wanted, &platforms) else {
+        let offered = platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ");
+        return Err(CliError::new(format!(
+            "image with reference {word} was found, but its platform ({offered}) does not match the specified platform \
+             ({wanted})"
+        )));
+    };
+    Ok(images[best])
 }
 
 pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, CliError> {

@@ -18,7 +18,7 @@ pub struct Args {
     #[arg(short, long)]
     all: bool,
     /// until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE], dangling=BOOL
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]

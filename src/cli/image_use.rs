@@ -20,12 +20,12 @@ impl ImageUse {
     /// A container that uses the image, one that runs before others.
     pub fn user(&self, id: &ImageId) -> Option<&Entry> {
         let id = id.to_string();
-        let users = self.containers.iter().filter(|entry| entry.record.image == id);
+        let users = self.containers.iter().filter(|entry| entry.record.uses_image(&id));
         users.max_by_key(|entry| entry.is_running)
     }
 
     /// The layers that containers stand on.
     pub fn layers(&self) -> HashSet<DiffId> {
-        self.containers.iter().flat_map(|entry| entry.record.diff_ids()).collect()
+        self.containers.iter().flat_map(|entry| entry.record.needed_layers()).collect()
     }
 }

@@ -6,6 +6,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::commands::Global;
+use super::docker_config::format_or;
 use super::format::{Column, Listing, ago, human_size, truncate_id};
 use super::image_filter::Filters;
 use super::image_info::{self, ImageInfo};
@@ -26,7 +27,7 @@ pub struct Args {
     #[arg(long)]
     digests: bool,
     /// dangling=BOOL, label=KEY[=VALUE], before=IMAGE, since=IMAGE, reference=PATTERN
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]
@@ -37,6 +38,9 @@ pub struct Args {
     /// Print IDs only
     #[arg(short, long)]
     quiet: bool,
+    /// Show the images of each name, one for each platform, below it
+    #[arg(long)]
+    tree: bool,
 }
 
 const COLUMNS: &[Column] = &[
@@ -53,11 +57,33 @@ const COLUMNS: &[Column] = &[
     Column { field: "VirtualSize", heading: "VIRTUAL SIZE" },
 ];
 
+impl Args {
+    /// A tree has its own columns.
+    fn check_tree(&self) -> Result<(), CliError> {
+        let others = [
+            (self.quiet, "--quiet"),
+            (self.no_trunc, "--no-trunc"),
+            (self.digests, "--digests"),
+            (self.format.is_some(), "--format"),
+        ];
+        match others.iter().find(|(given, _)| self.tree && *given) {
+            Some((_, option)) => Err(CliError::new(format!("{option} is not supported with --tree"))),
+            None => Ok(()),
+        }
+    }
+}
+
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    args.check_tree()?;
     let store = global.open_store()?;
     let images = image_info::all(&store)?;
     let filters = Filters::parse(&args.filter, args.name.as_deref(), &store, &images)?;
-    let format = args.format.as_deref();
+    if args.tree {
+        output::print(&super::image_tree::render(&store, &images, &filters)?)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let format = format_or(args.format.as_deref(), args.quiet, |config| config.images_format);
+    let format = format.as_deref();
     let shows_digests = args.digests || format.is_some_and(|format| format.contains(".Digest"));
     let mut rows = Vec::new();
     let is_shown = |image: &&ImageInfo| {

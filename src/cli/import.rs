@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::docker_config::platform_or_default;
 use super::progress::work::Work;
 use super::{CliError, output};
 use crate::archive::{Import, import};
@@ -41,7 +42,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
         return Err(CliError::new("refusing to create a tag with a digest reference"));
     }
-    let platform = args.platform.unwrap_or_else(host_platform).normalized();
+    let platform = platform_or_default(args.platform.as_ref())?.unwrap_or_else(host_platform).normalized();
     let empty = ImageConfig { platform: platform.clone(), ..ImageConfig::default() };
     let config = apply_changes(&empty, &args.change)?;
     let store = global.open_store()?;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::commands::Global;
 use super::format::{FormatError, Missing, Template};
-use super::{CliError, container_inspect, image_inspect, output};
+use super::{CliError, container_inspect, image_info, image_inspect, output};
 use crate::container::{ContainerError, Containers, networks_of};
 use crate::image::Platform;
 use crate::network::{NetworkError, describe_network};
@@ -44,7 +44,7 @@ pub struct ImageArgs {
     #[arg(long)]
     remote: bool,
     /// Of an image for several platforms, show this one
-    #[arg(long, value_name = "OS/ARCH[/VARIANT]", requires = "remote")]
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
 }
 
@@ -78,7 +78,14 @@ pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError>
     if args.remote {
         return inspect_remote(&args);
     }
-    inspect(&args.names, args.format.as_deref(), Some(Kind::Image), false, global)
+    if args.platform.is_none() {
+        return inspect(&args.names, args.format.as_deref(), Some(Kind::Image), false, global);
+    }
+    // Each name stands for the image of that platform.
+    let store = global.open_store()?;
+    let chosen = args.names.iter().map(|name| image_info::find_for(&store, name, args.platform.as_ref()));
+    let ids: Vec<String> = chosen.map(|id| id.map(|id| id.to_string())).collect::<Result<_, _>>()?;
+    inspect(&ids, args.format.as_deref(), Some(Kind::Image), false, global)
 }
 
 pub fn run_container(args: ContainerArgs, global: &Global) -> Result<ExitCode, CliError> {
@@ -184,7 +191,7 @@ fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) ->
 }
 
 /// Indented by four blanks, as docker does.
-fn indented(value: &Value) -> String {
+pub(super) fn indented(value: &Value) -> String {
     let mut out = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);

@@ -1,6 +1,6 @@
 //! `--max-store`: keeps the store from growing beyond a size.
 
-use super::cache_prune::{self, Selection};
+use super::buildx::prune::{self as cache_prune, Selection};
 use super::{CliError, image_prune};
 use crate::store::Store;
 

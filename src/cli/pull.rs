@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::docker_config::platform_or_default;
 use super::transfers::{self, Kind};
 use super::{CliError, output};
 use crate::image::{Platform, Reference};
@@ -20,22 +21,49 @@ pub struct Args {
     /// Print the image's name only
     #[arg(short, long)]
     quiet: bool,
-    /// Of an image for several platforms, take this one
+    /// Of an image for several platforms, take this one [default: $DOCKER_DEFAULT_PLATFORM, or this machine's]
     #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
     platform: Option<Platform>,
     /// How many layers are downloaded at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = transfers::parallel)]
     parallel: usize,
+    #[command(flatten)]
+    trust: ContentTrust,
+}
+
+/// docker's content trust, which rbuild has not
+#[derive(Debug, clap::Args)]
+#[group(skip)]
+pub struct ContentTrust {
+    /// `true`, as rbuild knows no signatures of docker's content trust
+    #[arg(long, value_name = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true", hide = true)]
+    disable_content_trust: Option<bool>,
+}
+
+impl ContentTrust {
+    /// To check signatures and not to check them is not the same.
+    pub fn check(&self) -> Result<(), CliError> {
+        let is_asked = self.disable_content_trust == Some(false)
+            || self.disable_content_trust.is_none()
+                && std::env::var("DOCKER_CONTENT_TRUST").is_ok_and(|text| text == "1");
+        if !is_asked {
+            return Ok(());
+        }
+        Err(CliError::new("--disable-content-trust=false: rbuild does not verify docker's content trust")
+            .hint("name the image by its digest: NAME@sha256:..."))
+    }
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    args.trust.check()?;
     let typed = Reference::parse_without_default_tag(&args.name)?;
     if args.all_tags && (typed.tag().is_some() || typed.digest().is_some()) {
         return Err(CliError::new("tag can't be used with --all-tags/-a"));
     }
     let store = global.open_store()?;
     let repository = Client::new(&Settings::from_environment()?)?.repository(&typed).map_err(with_hint)?;
-    let options = PullOptions { platform: args.platform.clone(), parallel: args.parallel };
+    let platform = platform_or_default(args.platform.as_ref())?;
+    let options = PullOptions { platform, parallel: args.parallel };
     if args.all_tags {
         for tag in repository.tags().map_err(with_hint)? {
             one(&store, &repository, &typed.with_tag(&tag)?, &options, args.quiet)?;

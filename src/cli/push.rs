@@ -28,9 +28,12 @@ pub struct Args {
     /// How many layers are uploaded at the same time
     #[arg(long, value_name = "NUMBER", default_value_t = PARALLEL, value_parser = transfers::parallel)]
     parallel: usize,
+    #[command(flatten)]
+    trust: super::pull::ContentTrust,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    args.trust.check()?;
     let typed = Reference::parse_without_default_tag(&args.name)?;
     if typed.digest().is_some() {
         return Err(CliError::new("cannot push a digest reference").hint("give the image a name with `rbuild tag`"));

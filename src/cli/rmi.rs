@@ -9,8 +9,8 @@ use super::commands::Global;
 use super::image_info::{self, ImageInfo};
 use super::image_use::ImageUse;
 use super::{CliError, output};
-use crate::digest::{BlobDigest, DiffId};
-use crate::image::Reference;
+use crate::digest::{BlobDigest, DiffId, ImageId};
+use crate::image::{Platform, Reference};
 use crate::store::{Store, Tag};
 
 /// Remove images
@@ -25,6 +25,9 @@ pub struct Args {
     /// Keep the layers
     #[arg(long)]
     no_prune: bool,
+    /// Of an image for several platforms, remove these only
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',')]
+    platform: Vec<Platform>,
 }
 
 /// How images are removed.
@@ -40,12 +43,23 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let removal = Removal { force: args.force, prune: !args.no_prune };
     let mut errors = Vec::new();
     for word in &args.images {
-        match remove(&store, word, removal) {
+        match remove_chosen(&store, word, &args.platform, removal) {
             Ok(text) => output::print(&text)?,
             Err(error) => errors.push(error),
         }
     }
     CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// Of an image for several platforms, only those that were named.
+fn remove_chosen(store: &Store, word: &str, platforms: &[Platform], removal: Removal) -> Result<String, CliError> {
+    let chosen = platforms.iter().map(|platform| image_info::find_for(store, word, Some(platform)));
+    let chosen: Vec<ImageId> = chosen.collect::<Result<_, _>>()?;
+    let all = image_info::find_all(store, word);
+    if chosen.is_empty() || all.is_ok_and(|all| all.iter().all(|id| chosen.contains(id))) {
+        return remove(store, word, removal);
+    }
+    chosen.iter().map(|id| remove(store, &id.to_string(), Removal { force: true, ..removal })).collect()
 }
 
 /// Removes what `word` means: a name only when the image has others, else the image. Gives docker's lines.

@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=100))]
     limit: u16,
     /// is-official=BOOL, is-automated=BOOL, stars=NUMBER
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::commands::Global;
+use super::docker_config::format_or;
 use super::format::{Column, Listing, human_size};
 use super::{CliError, containers, output};
 use crate::container::{Containers, Entry};
@@ -53,7 +54,8 @@ const DEFAULT: &str =
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = containers::open(global)?;
-    let listing = Listing::parse(args.format.as_deref(), DEFAULT)?;
+    let format = format_or(args.format.as_deref(), false, |config| config.stats_format);
+    let listing = Listing::parse(format.as_deref(), DEFAULT)?;
     let mut before = look(&containers, &args)?;
     loop {
         std::thread::sleep(if args.no_stream { SHORT_PAUSE } else { PAUSE });
@@ -67,7 +69,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             .map(|sample| row(sample, before.iter().find(|old| old.entry.record.id == sample.entry.record.id), &args))
             .collect();
         let text = listing.render(COLUMNS, &rows)?;
-        let clears = !args.no_stream && args.format.is_none();
+        let clears = !args.no_stream && format.is_none();
         if clears {
             output::print_over(&text)?
         } else {

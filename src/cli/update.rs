@@ -26,6 +26,13 @@ pub struct Args {
     /// How many processors, such as 1.5
     #[arg(long, value_name = "NUMBER", value_parser = processors)]
     cpus: Option<u64>,
+    /// Microseconds
+    #[arg(long, value_name = "NUMBER")]
+    cpu_rt_period: Option<u64>,
+    /// Microseconds
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    cpu_rt_runtime: Option<i64>,
+    /// The processors that it may use, such as 0-2,4
     #[arg(long, value_name = "LIST")]
     cpuset_cpus: Option<String>,
     #[arg(long, value_name = "LIST")]
@@ -43,9 +50,18 @@ pub struct Args {
     /// no, always, unless-stopped or on-failure[:N]
     #[arg(long, value_name = "POLICY")]
     restart: Option<String>,
+    #[arg(long, hide = true)]
+    kernel_memory: Option<String>,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.kernel_memory.is_some() {
+        return Err(CliError::new("--kernel-memory: the kernel has no limit of its own memory any more")
+            .hint("limit the memory as a whole, with --memory"));
+    }
+    if args.changes_nothing() {
+        return Err(CliError::new("you must provide one or more flags when using this command"));
+    }
     let policy: Option<RestartPolicy> = args.restart.as_deref().map(restart_policy).transpose()?;
     let containers = containers::open(global)?;
     containers::each(&containers, &args.containers, |entry| {
@@ -79,6 +95,23 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 impl Args {
+    fn changes_nothing(&self) -> bool {
+        let mut none = Resources::default();
+        self.apply(&mut none);
+        none == Resources::default() && self.restart.is_none() && !self.gives_a_zero()
+    }
+
+    /// Zero, which takes a limit away, is what a resource is by default.
+    fn gives_a_zero(&self) -> bool {
+        let numbers =
+            [self.cpu_period, self.cpu_rt_period, self.cpu_shares, self.cpus, self.memory, self.memory_reservation];
+        let signed = [self.cpu_quota, self.cpu_rt_runtime, self.memory_swap];
+        let texts = [&self.cpuset_cpus, &self.cpuset_mems];
+        numbers.iter().any(Option::is_some)
+            || signed.iter().any(Option::is_some)
+            || texts.iter().any(|text| text.is_some())
+    }
+
     fn apply(&self, resources: &mut Resources) {
         fn set<T: Clone>(place: &mut T, value: &Option<T>) {
             if let Some(value) = value {
@@ -88,6 +121,8 @@ impl Args {
         set(&mut resources.blkio_weight, &self.blkio_weight);
         set(&mut resources.cpu_period, &self.cpu_period);
         set(&mut resources.cpu_quota, &self.cpu_quota);
+        set(&mut resources.cpu_realtime_period, &self.cpu_rt_period);
+        set(&mut resources.cpu_realtime_runtime, &self.cpu_rt_runtime);
         set(&mut resources.cpu_shares, &self.cpu_shares);
         set(&mut resources.nano_cpus, &self.cpus);
         set(&mut resources.cpuset_cpus, &self.cpuset_cpus);

@@ -22,6 +22,8 @@ pub enum ContainerError {
     Snapshot(#[from] SnapshotError),
     #[error(transparent)]
     Network(#[from] NetworkError),
+    #[error("image `{image}` has no `{path}` to mount")]
+    NoSuchPathInImage { image: String, path: String },
     #[error(transparent)]
     Cdi(#[from] CdiError),
     #[error("could not select device driver {driver:?} with capabilities: {capabilities}")]

@@ -81,6 +81,7 @@ impl Files<'_> {
         let (source, read_only) = match mount.kind {
             MountKind::Tmpfs => (MountSource::Tmpfs(mount.tmpfs.clone().unwrap_or_default()), false),
             MountKind::Volume => volumes::source(&self.containers(), mount, self.view)?,
+            MountKind::Image => (image_source(mount)?, true),
             MountKind::Bind => {
                 let path = volumes::bind_source(mount)?;
                 let propagation = volumes::propagation(mount)?;
@@ -102,6 +103,17 @@ impl Files<'_> {
         layers.push(self.folder.join("upper"));
         Ok(process_user(&View::open(&layers)?, name)?)
     }
+}
+
+/// The image's own files, resolved within it.
+fn image_source(mount: &MountPoint) -> Result<MountSource, ContainerError> {
+    let view = View::open(&mount.image.layers)?;
+    let path = view.resolve(Path::new(""), Path::new(&mount.image.subpath))?;
+    if !path.as_os_str().is_empty() && view.lstat(&path)?.is_none() {
+        return Err(ContainerError::NoSuchPathInImage { image: mount.name.clone(), path: mount.image.subpath.clone() });
+    }
+    let stack = Stack { lower: mount.image.layers.clone(), volatile: true, ..Stack::default() };
+    Ok(MountSource::Stack { stack, path })
 }
 
 fn process(record: &Record, files: &Files<'_>, wiring: &Wiring, devices: &Devices) -> Result<Process, ContainerError> {

@@ -32,6 +32,9 @@ pub struct MountPoint {
     /// Of a volume: how it is made and filled.
     #[serde(skip_serializing_if = "VolumeUse::is_default")]
     pub volume: VolumeUse,
+    /// Of an image: what of it is shown.
+    #[serde(skip_serializing_if = "ImageUse::is_default")]
+    pub image: ImageUse,
     /// How far `ro` reaches into what is mounted below the source.
     #[serde(skip_serializing_if = "ReadOnlyDepth::is_default")]
     pub read_only_depth: ReadOnlyDepth,
@@ -64,6 +67,23 @@ impl VolumeUse {
     }
 }
 
+/// The files of an image in another's container, which can only be read.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ImageUse {
+    pub id: String,
+    /// The folders of its layers, the lowest first.
+    pub layers: Vec<PathBuf>,
+    /// Only this folder or file of it is shown.
+    pub subpath: String,
+}
+
+impl ImageUse {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadOnlyDepth {
     /// All of it.
@@ -87,4 +107,5 @@ pub enum MountKind {
     /// Without a name until the container is made: one of its own.
     Volume,
     Tmpfs,
+    Image,
 }

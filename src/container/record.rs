@@ -104,8 +104,18 @@ impl Record {
 
     /// The image's layers, the lowest first: their folders are called by them.
     pub fn diff_ids(&self) -> Vec<DiffId> {
-        let name = |folder: &String| Path::new(folder).file_name()?.to_str().map(|hex| format!("sha256:{hex}"));
-        self.layers.iter().filter_map(|folder| name(folder)?.parse().ok()).collect()
+        self.layers.iter().filter_map(|folder| diff_id_of(Path::new(folder))).collect()
+    }
+
+    /// All layers that it needs: its image's, and those of images that are mounted.
+    pub fn needed_layers(&self) -> Vec<DiffId> {
+        let mounted = self.mounts.iter().flat_map(|mount| &mount.image.layers);
+        self.diff_ids().into_iter().chain(mounted.filter_map(|folder| diff_id_of(folder))).collect()
+    }
+
+    /// It is made from the image, or shows its files.
+    pub fn uses_image(&self, id: &str) -> bool {
+        self.image == id || self.mounts.iter().any(|mount| mount.image.id == id)
     }
 
     pub fn short_id(&self) -> &str {
@@ -131,4 +141,9 @@ pub(super) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), Con
     std::fs::write(&temporary, bytes).at("write", &temporary)?;
     std::fs::rename(&temporary, path).at("rename", &temporary)?;
     Ok(())
+}
+
+/// The folder of a layer is called by its diffID.
+fn diff_id_of(folder: &Path) -> Option<DiffId> {
+    format!("sha256:{}", folder.file_name()?.to_str()?).parse().ok()
 }

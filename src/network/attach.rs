@@ -55,6 +55,9 @@ pub(super) fn attach(
     owner: &Owner,
     inside: &Inside<'_>,
 ) -> Result<Endpoint, NetworkError> {
+    if record.config_only {
+        return Err(NetworkError::ConfigOnly { name: record.name.clone() });
+    }
     let socket = Socket::open(None).doing("open a netlink socket")?;
     let endpoints = Endpoints::of(networks.state(), &record.id);
     let (bridge, endpoint) = {

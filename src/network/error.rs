@@ -35,6 +35,12 @@ pub enum NetworkError {
     BadHardwareAddress { text: String },
     #[error("subnet `{subnet}` overlaps with {other}")]
     Overlap { subnet: String, other: String },
+    #[error("network {name} keeps settings only (--config-only), and no container can be in it")]
+    ConfigOnly { name: String },
+    #[error("configuration network \"{name}\" is in use")]
+    ConfigInUse { name: String },
+    #[error("configuration network \"{name}\" does not exist")]
+    NoConfig { name: String },
     #[error("network with name {name} already exists")]
     NameTaken { name: String },
     #[error("`{name}` is no name of a network: it begins with a letter or digit, and has letters, digits, _, . and -")]

@@ -47,9 +47,35 @@ pub struct NewNetwork {
     pub ipv6: bool,
     pub ipam_driver: String,
     pub ipam_options: BTreeMap<String, String>,
+    /// Only its settings are kept, for others; no container can be in it.
+    pub config_only: bool,
+    /// The network whose settings it has; nothing for its own.
+    pub config_from: String,
     pub pools: Vec<IpamPool>,
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
+}
+
+/// What a network with settings of another is made from. It has none of its own.
+fn with_settings_of(mut new: NewNetwork, others: &[NetworkRecord]) -> Result<NewNetwork, NetworkError> {
+    if new.config_from.is_empty() {
+        return Ok(new);
+    }
+    let has_own =
+        new.ipv6 || new.internal || !new.pools.is_empty() || !new.options.is_empty() || !new.labels.is_empty();
+    if has_own || new.config_only {
+        let what = "a network with --config-from has no settings of its own".to_owned();
+        return Err(NetworkError::Refused { what });
+    }
+    let source = others.iter().find(|other| other.config_only && other.name == new.config_from);
+    let source = source.ok_or_else(|| NetworkError::NoConfig { name: new.config_from.clone() })?;
+    new.ipv6 = source.enable_ipv6;
+    new.internal = source.internal;
+    new.pools = source.ipam.config.clone();
+    new.ipam_options = source.ipam.options.clone();
+    new.options = source.options.clone();
+    new.labels = source.labels.clone();
+    Ok(new)
 }
 
 impl Networks {
@@ -150,7 +176,8 @@ impl Networks {
         let id = random_id()?;
         // Two stores choose one after the other.
         let _machine = endpoint::lock(&self.state.join("networks/lock"))?;
-        let pools = self.pools(&new, &id, &others)?;
+        let new = with_settings_of(new, &others)?;
+        let pools = if new.config_only { new.pools.clone() } else { self.pools(&new, &id, &others)? };
         let record = NetworkRecord {
             name: new.name,
             created: jiff::Timestamp::now(),
@@ -162,8 +189,8 @@ impl Networks {
             internal: new.internal,
             attachable: new.attachable,
             ingress: false,
-            config_from: super::record::ConfigFrom::default(),
-            config_only: false,
+            config_from: super::record::ConfigFrom { network: new.config_from },
+            config_only: new.config_only,
             options: new.options,
             labels: new.labels,
             id,
@@ -178,7 +205,7 @@ impl Networks {
     /// The pools asked for, checked; with one of IPv4 in any case.
     fn pools(&self, new: &NewNetwork, id: &str, others: &[NetworkRecord]) -> Result<Vec<IpamPool>, NetworkError> {
         let mut taken: Vec<(Subnet, String)> = Vec::new();
-        for other in others {
+        for other in others.iter().filter(|other| !other.config_only) {
             for pool in other.pools()? {
                 taken.push((pool.subnet, format!("that of network {}", other.name)));
             }
@@ -215,6 +242,9 @@ impl Networks {
     pub fn remove(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         if record.is_predefined() {
             return Err(NetworkError::Predefined { name: record.name.clone() });
+        }
+        if record.config_only && self.own()?.iter().any(|other| other.config_from.network == record.name) {
+            return Err(NetworkError::ConfigInUse { name: record.name.clone() });
         }
         let endpoints = Endpoints::of(&self.state, &record.id);
         let lock = endpoints.lock()?;

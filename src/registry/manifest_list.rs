@@ -73,12 +73,26 @@ impl ManifestList {
 
     /// Adds the image of that name, or all images when it is an index. One that is there already is replaced.
     pub fn add(&mut self, client: &Client, name: &Reference) -> Result<(), RegistryError> {
+        self.add_those(client, name, |entry| !entry.is_attestation())
+    }
+
+    /// The same, with all that an index lists: attestations too.
+    pub fn add_all(&mut self, client: &Client, name: &Reference) -> Result<(), RegistryError> {
+        self.add_those(client, name, |_| true)
+    }
+
+    fn add_those(
+        &mut self,
+        client: &Client,
+        name: &Reference,
+        is_wanted: fn(&Descriptor) -> bool,
+    ) -> Result<(), RegistryError> {
         let repository = client.repository(name)?;
         let top = repository.top(name)?;
         let descriptors = match kind(&top) {
             Kind::Index => {
                 let index: Document<Index> = Document::parse("index", top.bytes)?;
-                index.into_value().manifests.into_iter().filter(|entry| !entry.is_attestation()).collect()
+                index.into_value().manifests.into_iter().filter(is_wanted).collect()
             }
             Kind::Manifest => vec![describe(&repository, top)?],
             Kind::Schema1 => return Err(RegistryError::Schema1 { name: name.familiar() }),
@@ -106,6 +120,16 @@ impl ManifestList {
 
     /// Pushes the index, and before it brings into its repository what is not there. Gives its digest and length.
     pub fn push(&self, client: &Client, progress: &dyn Progress) -> Result<(BlobDigest, usize), RegistryError> {
+        self.push_as(client, &self.index(), progress)
+    }
+
+    /// The same with an index that says more than the list does.
+    pub fn push_as(
+        &self,
+        client: &Client,
+        index: &Index,
+        progress: &dyn Progress,
+    ) -> Result<(BlobDigest, usize), RegistryError> {
         let parse = |name: &str| {
             name.parse::<Reference>().map_err(|error| RegistryError::Configuration {
                 path: PathBuf::from(&self.name),
@@ -125,7 +149,6 @@ impl ManifestList {
             target.take_blobs(&source, &manifest, progress)?;
             target.put_manifest(&digest, &entry.descriptor.media_type, manifest.bytes())?;
         }
-        let index = self.index();
         let bytes = index.to_indented_bytes();
         let digest = target.put_manifest(name.tag().unwrap_or("latest"), &index.media_type, &bytes)?;
         Ok((digest, bytes.len()))

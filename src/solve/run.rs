@@ -148,6 +148,8 @@ impl Solver<'_> {
             apparmor: if step.insecure { None } else { self.apparmor() },
             privileged: step.insecure,
             limits: self.run.limits.clone(),
+            seccomp: self.run.seccomp.clone(),
+            no_new_privileges: self.run.no_new_privileges,
             ..Isolation::default()
         };
         if let Some(size) = self.run.shm_size {

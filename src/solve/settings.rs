@@ -10,7 +10,7 @@ use crate::context::http::{Authorization, HttpRequest};
 use crate::digest::DiffId;
 use crate::input;
 use crate::io_error::IoError;
-use crate::sandbox::{IdRanges, Limits, ResourceLimit};
+use crate::sandbox::{IdRanges, Limits, ResourceLimit, Seccomp};
 use crate::store::Store;
 
 use super::agent::{SshAgents, SshSource};
@@ -66,6 +66,9 @@ pub struct RunSettings {
     /// What the users of steps are on the host, where they are not the host's. What they make is the same.
     pub users: Option<IdRanges>,
     pub limits: Limits,
+    pub seccomp: Seccomp,
+    /// No program gains privileges by setuid bits or file capabilities.
+    pub no_new_privileges: bool,
     pub secrets: BTreeMap<String, Secret>,
     /// SSH agents, by ID.
     pub ssh: BTreeMap<String, SshSource>,

@@ -18,19 +18,21 @@ pub struct Outgoing {
     /// All images of an index, in its order; empty for a single image.
     pub index: Vec<ImageId>,
     pub annotations: Annotations,
+    /// Documents have docker's media types, not OCI's.
+    pub docker_media_types: bool,
 }
 
 impl Outgoing {
     /// A single image.
     pub fn single(id: ImageId) -> Self {
-        Self { id, index: Vec::new(), annotations: Annotations::default() }
+        Self { id, index: Vec::new(), annotations: Annotations::default(), docker_media_types: false }
     }
 
     /// All that a tag means.
     pub fn of_tag(tag: &Tag) -> Result<Self, TransferError> {
         let annotations = Annotations::from_json(tag.annotations.as_deref())
             .map_err(|source| TransferError::BadAnnotations { name: tag.name.clone(), source })?;
-        Ok(Self { id: tag.image, index: tag.index.clone(), annotations })
+        Ok(Self { id: tag.image, index: tag.index.clone(), annotations, docker_media_types: false })
     }
 
     /// The tag that means all this.
@@ -98,16 +100,20 @@ pub fn documents(store: &Store, outgoing: &Outgoing, form: LayerForm) -> Result<
     let manifests = outgoing
         .images()
         .iter()
-        .map(|id| manifest_document(store, id, &outgoing.annotations, form))
+        .map(|id| manifest_document(store, id, outgoing, form))
         .collect::<Result<Vec<_>, _>>()?;
-    let index = (!outgoing.index.is_empty()).then(|| index_document(&manifests, &outgoing.annotations));
+    let index = (!outgoing.index.is_empty()).then(|| index_document(&manifests, outgoing));
     Ok(Documents { manifests, index })
 }
 
-fn index_document(manifests: &[ManifestDocument], annotations: &Annotations) -> IndexDocument {
+fn index_document(manifests: &[ManifestDocument], outgoing: &Outgoing) -> IndexDocument {
+    let annotations = &outgoing.annotations;
     let everywhere = Platform::default();
     let mut index = Index::new(manifests.iter().map(|manifest| manifest.descriptor.clone()).collect());
     index.annotations = annotations.of(AnnotationLevel::Index, &everywhere);
+    if outgoing.docker_media_types {
+        index.media_type = media_type::DOCKER_INDEX.to_owned();
+    }
     let bytes = index.to_indented_bytes();
     let mut descriptor = Descriptor::new(&index.media_type, BlobDigest::of(&bytes), bytes.len() as u64);
     descriptor.annotations = annotations.of(AnnotationLevel::IndexDescriptor, &everywhere);
@@ -117,24 +123,28 @@ fn index_document(manifests: &[ManifestDocument], annotations: &Annotations) -> 
 fn manifest_document(
     store: &Store,
     id: &ImageId,
-    annotations: &Annotations,
+    outgoing: &Outgoing,
     form: LayerForm,
 ) -> Result<ManifestDocument, TransferError> {
     let config: Document<ImageConfig> =
         Document::parse("image config", store.read_blob(&(*id).into(), DOCUMENT_LIMIT)?)?;
+    let annotations = &outgoing.annotations;
     let original = match form {
         LayerForm::Blobs(_) => original_manifest(store, id, &config.rootfs.diff_ids)?,
         LayerForm::Streams => None,
     };
     let own = annotations.of(AnnotationLevel::Manifest, &config.platform);
     let manifest = match original {
-        Some(original) if own.is_empty() => original,
+        Some(original) if own.is_empty() && !outgoing.docker_media_types => original,
         original => {
             let mut manifest = match original {
                 Some(original) => original.into_value(),
                 None => new_manifest(store, &config, form)?,
             };
             manifest.annotations.extend(own);
+            if outgoing.docker_media_types {
+                give_dockers_types(&mut manifest);
+            }
             manifest.validate(&config)?;
             Document::parse("manifest", manifest.to_bytes())?
         }
@@ -145,6 +155,21 @@ fn manifest_document(
     descriptor.annotations = annotations.of(AnnotationLevel::ManifestDescriptor, &platform);
     descriptor.platform = (!config.platform.os.is_empty()).then_some(platform);
     Ok(ManifestDocument { image: *id, config, manifest, descriptor })
+}
+
+/// docker's names for what OCI has, too; layers that it has no name for keep theirs.
+fn give_dockers_types(manifest: &mut Manifest) {
+    manifest.media_type = media_type::DOCKER_MANIFEST.to_owned();
+    manifest.config.media_type = media_type::DOCKER_CONFIG.to_owned();
+    for layer in &mut manifest.layers {
+        let dockers = match layer.media_type.as_str() {
+            media_type::OCI_LAYER => "application/vnd.docker.image.rootfs.diff.tar",
+            media_type::OCI_LAYER_GZIP => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+            media_type::OCI_LAYER_ZSTD => "application/vnd.docker.image.rootfs.diff.tar.zstd",
+            _ => continue,
+        };
+        layer.media_type = dockers.to_owned();
+    }
 }
 
 /// The media type of a manifest: the one it says, or OCI's.

@@ -14,18 +14,22 @@ pub enum LayerFormat {
     Tar,
     Gzip,
     Zstd,
+    /// The same, at that level where a layer is compressed now: 0 to 9.
+    GzipAt(i32),
+    /// The same, at that level where a layer is compressed now: 0 to 22.
+    ZstdAt(i32),
 }
 
 /// A little smaller than what gzip makes at its usual level.
-const GZIP_LEVEL: u32 = 5;
+const GZIP_LEVEL: i32 = 5;
 const ZSTD_LEVEL: i32 = 3;
 
 impl LayerFormat {
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Tar => media_type::OCI_LAYER,
-            Self::Gzip => media_type::OCI_LAYER_GZIP,
-            Self::Zstd => media_type::OCI_LAYER_ZSTD,
+            Self::Gzip | Self::GzipAt(_) => media_type::OCI_LAYER_GZIP,
+            Self::Zstd | Self::ZstdAt(_) => media_type::OCI_LAYER_ZSTD,
         }
     }
 
@@ -47,7 +51,7 @@ impl LayerFormat {
             Some("tar") => Some(Self::Tar),
             _ => None,
         };
-        format == Some(self)
+        format.is_some_and(|format| format.media_type() == self.media_type())
     }
 }
 
@@ -162,13 +166,15 @@ fn compress(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<(Blo
             write_stream(store, diff_id, &mut writer)?;
             writer
         }
-        LayerFormat::Gzip => {
-            let mut encoder = GzipWriter::new(writer, threads, GZIP_LEVEL);
+        LayerFormat::Gzip | LayerFormat::GzipAt(_) => {
+            let level = if let LayerFormat::GzipAt(level) = format { level } else { GZIP_LEVEL };
+            let mut encoder = GzipWriter::new(writer, threads, level.unsigned_abs());
             write_stream(store, diff_id, &mut encoder)?;
             encoder.finish().map_err(failed)?
         }
-        LayerFormat::Zstd => {
-            let mut encoder = ZstdWriter::new(writer, threads, ZSTD_LEVEL).map_err(failed)?;
+        LayerFormat::Zstd | LayerFormat::ZstdAt(_) => {
+            let level = if let LayerFormat::ZstdAt(level) = format { level } else { ZSTD_LEVEL };
+            let mut encoder = ZstdWriter::new(writer, threads, level).map_err(failed)?;
             write_stream(store, diff_id, &mut encoder)?;
             encoder.finish().map_err(failed)?
         }

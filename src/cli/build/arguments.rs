@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use super::caches;
 use super::call::{Call, Format};
+use super::limits::{self, LimitArgs};
 use super::settled::Settled;
 use super::values;
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
+use crate::cli::docker_config::DockerConfig;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run::modes;
 use crate::context;
@@ -90,9 +92,9 @@ pub struct Args {
     /// `NAME=DIR|docker-image://IMAGE|oci-layout://PATH[:TAG]|URL`
     #[arg(long = "build-context", value_name = "NAME=SOURCE")]
     build_contexts: Vec<String>,
-    /// Platforms of the image; several make an index with an image for each
-    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = values::platform,
-          env = "DOCKER_DEFAULT_PLATFORM", hide_env = true)]
+    /// Platforms of the image; several make an index with an image for each [default: $DOCKER_DEFAULT_PLATFORM, or this
+    /// machine's]
+    #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = values::platform)]
     platforms: Vec<Platform>,
     /// What the manifest says besides, or, with LEVEL index, manifest-descriptor or index-descriptor, what these say:
     /// `[LEVEL[PLATFORM]:]KEY=VALUE`
@@ -109,7 +111,8 @@ pub struct Args {
     /// the image
     #[arg(long, value_name = "FILE", env = "RBUILD_CA_CERT", hide_env = true)]
     ca_cert: Option<PathBuf>,
-    /// Allow what is not allowed by default: network.host, security.insecure, device (or only device=NAME)
+    /// Allow what is not allowed by default: network.host, security.insecure, device (or only device=NAME),
+    /// buildx.local.delete
     #[arg(long = "allow", value_name = "ENTITLEMENT", value_parser = values::entitlement)]
     allow: Vec<String>,
     /// Line of /etc/hosts in RUN steps
@@ -119,7 +122,7 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
     shm_size: Option<u64>,
     /// Resource limit in RUN steps
-    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]")]
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = crate::cli::run::ulimit_form)]
     ulimits: Vec<String>,
     /// Users of RUN steps: host, or remap[:FIRST:COUNT]: root is an ordinary user on the host (for root)
     #[arg(long, value_name = "MODE")]
@@ -127,9 +130,11 @@ pub struct Args {
     /// Cgroup that RUN steps are under
     #[arg(long, value_name = "CGROUP")]
     cgroup_parent: Option<String>,
-    /// Memory limit of each RUN step
-    #[arg(short, long, value_name = "BYTES", value_parser = values::bytes)]
-    memory: Option<u64>,
+    #[command(flatten)]
+    limits: LimitArgs,
+    /// seccomp=unconfined|FILE or no-new-privileges, for RUN steps
+    #[arg(long, value_name = "OPTION")]
+    security_opt: Vec<String>,
     /// Only check the Dockerfile; the same as `--call=check`
     #[arg(long, conflicts_with = "call")]
     check: bool,
@@ -154,7 +159,10 @@ impl Args {
         self.settled.check()?;
         let mut given = values::Outputs { annotations: self.annotations()?, ..values::Outputs::default() };
         self.outputs.iter().try_for_each(|text| given.add(text))?;
-        let limits = Limits { parent: self.cgroup_parent.clone(), memory: self.memory, ..Limits::default() };
+        given.check_deletion(self.allows("buildx.local.delete"))?;
+        let platforms = self.platforms()?;
+        let limits = Limits { parent: self.cgroup_parent.clone(), ..self.limits.limits()? };
+        let (seccomp, no_new_privileges) = limits::security(&self.security_opt)?;
         Ok(BuildOptions {
             context: context_source(&self.context),
             dockerfile: match &self.file {
@@ -171,8 +179,8 @@ impl Args {
             build_args: self.build_args(),
             labels: self.labels.iter().map(|text| values::label(text)).collect(),
             target: self.target.clone(),
-            platforms: self.platforms(),
-            platform_is_explicit: !self.platforms.is_empty(),
+            platform_is_explicit: !platforms.is_empty(),
+            platforms: if platforms.is_empty() { vec![host_platform()] } else { platforms },
             no_cache: match (self.no_cache, self.no_cache_filter.as_slice()) {
                 (true, _) => NoCache::Always,
                 (false, []) => NoCache::Never,
@@ -189,6 +197,8 @@ impl Args {
                 ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
                 limits,
                 users: IdRanges::of_mode(&modes::users(self.userns.as_deref())?).map_err(CliError::of_unsupported)?,
+                seccomp,
+                no_new_privileges,
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
                 ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
                 devices: self.devices(),
@@ -200,8 +210,9 @@ impl Args {
             name_canonical: given.name_canonical,
             force_compression: given.force,
             unpack: given.unpack,
-            reproducible: self.reproducible,
-            keep: self.push || given.outputs.is_empty() || given.keep || self.load,
+            reproducible: self.reproducible || given.reproducible,
+            docker_media_types: given.docker_media_types,
+            keep: self.push || given.keep || self.load || (given.outputs.is_empty() && !given.cache_only),
             outputs: given.outputs,
             annotations: given.annotations,
             cache_from: all(&self.cache_from, caches::source)?,
@@ -225,15 +236,22 @@ impl Args {
         call.with_format(self.format)
     }
 
-    /// Each platform once, in the order in which they were named; the host's when none was.
-    fn platforms(&self) -> Vec<Platform> {
+    /// Each platform once, in the order in which they were named, on the command line or else in the environment.
+    fn platforms(&self) -> Result<Vec<Platform>, CliError> {
+        let mut named = self.platforms.clone();
+        if named.is_empty() {
+            let set = std::env::var("DOCKER_DEFAULT_PLATFORM").unwrap_or_default();
+            let texts = set.split(',').filter(|text| !text.is_empty());
+            let parsed: Result<_, _> = texts.map(values::platform).collect();
+            named = parsed.map_err(|error| CliError::from(error).context("DOCKER_DEFAULT_PLATFORM"))?;
+        }
         let mut platforms: Vec<Platform> = Vec::new();
-        for platform in &self.platforms {
+        for platform in named {
             if !platforms.iter().any(|known| known.normalized() == platform.normalized()) {
-                platforms.push(platform.clone());
+                platforms.push(platform);
             }
         }
-        if platforms.is_empty() { vec![host_platform()] } else { platforms }
+        Ok(platforms)
     }
 
     fn annotations(&self) -> Result<Annotations, CliError> {
@@ -275,6 +293,8 @@ impl Args {
                 }
             }
         }
+        // As docker's program does: they reach RUN, and neither the image nor a key.
+        build_args.extend(DockerConfig::read().proxies(|name| build_args.contains_key(name)));
         build_args
     }
 }

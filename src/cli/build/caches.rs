@@ -58,8 +58,8 @@ impl<'a> Attributes<'a> {
 
     fn flag(&mut self, key: &str) -> Result<bool, CliError> {
         match self.left.remove(key).as_deref() {
-            None | Some("false" | "0") => Ok(false),
-            Some("" | "true" | "1") => Ok(true),
+            None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
+            Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
             Some(other) => Err(self.wrong(format!("{key} is true or false, not `{other}`"))),
         }
     }
@@ -109,6 +109,22 @@ impl<'a> Attributes<'a> {
         Ok(options)
     }
 
+    /// How hard a place is worked, which changes nothing of what is read and written there.
+    fn tuning(&mut self) -> Result<(), CliError> {
+        let is_tuning =
+            |key: &&String| matches!(key.as_str(), "touch_refresh" | "upload_parallelism") || key.starts_with("retry_");
+        let keys: Vec<String> = self.left.keys().filter(is_tuning).cloned().collect();
+        for key in keys {
+            let Some(value) = self.take(&key) else { continue };
+            let is_number = value.parse::<u32>().is_ok();
+            let is_duration = crate::dockerfile::nanoseconds(&value).is_some_and(|time| time >= 0);
+            if !is_number && !(is_duration && key != "upload_parallelism") {
+                return Err(self.wrong(format!("{key}: `{value}` is no number, and no duration such as 24h")));
+            }
+        }
+        Ok(())
+    }
+
     fn registry(&mut self) -> Result<PlaceOptions, CliError> {
         let reference = self.needed("ref")?;
         let reference = reference.parse().map_err(|error: crate::image::InvalidReference| self.wrong(error))?;
@@ -131,6 +147,7 @@ pub(super) fn source(text: &str) -> Result<Vec<CacheSource>, CliError> {
 
 fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
     let kind = given.needed("type")?;
+    given.tuning()?;
     let mounts = !given.left.contains_key("mounts") || given.flag("mounts")?;
     let limit = match given.take("timeout") {
         None => READ_LIMIT,
@@ -167,6 +184,7 @@ pub(super) fn target(text: &str) -> Result<Vec<CacheTarget>, CliError> {
 
 fn one_target(mut given: Attributes<'_>) -> Result<Vec<CacheTarget>, CliError> {
     let kind = given.needed("type")?;
+    given.tuning()?;
     let mode = match given.take("mode").as_deref() {
         None | Some("min") => Mode::Min,
         Some("max") => Mode::Max,
@@ -202,17 +220,21 @@ fn one_target(mut given: Attributes<'_>) -> Result<Vec<CacheTarget>, CliError> {
 }
 
 fn compression(given: &mut Attributes<'_>) -> Result<LayerFormat, CliError> {
-    if given.left.contains_key("compression-level") {
-        return Err(given.wrong("rbuild has one level for each compression"));
-    }
+    let level = given.take("compression-level").map(|text| text.parse::<i32>());
+    let level = level.transpose().map_err(|_| given.wrong("compression-level is a number"))?;
     if given.flag("force-compression")? {
         return Err(given.wrong("layers keep the compression in which a cache has them; use another name"));
     }
-    match given.take("compression").as_deref() {
-        None | Some("gzip") => Ok(LayerFormat::Gzip),
-        Some("zstd") => Ok(LayerFormat::Zstd),
-        Some("uncompressed") => Ok(LayerFormat::Tar),
-        Some(other) => {
+    match (given.take("compression").as_deref(), level) {
+        (None | Some("gzip"), None) => Ok(LayerFormat::Gzip),
+        (None | Some("gzip"), Some(level @ 0..=9)) => Ok(LayerFormat::GzipAt(level)),
+        (Some("zstd"), None) => Ok(LayerFormat::Zstd),
+        (Some("zstd"), Some(level @ 0..=22)) => Ok(LayerFormat::ZstdAt(level)),
+        (Some("uncompressed"), None) => Ok(LayerFormat::Tar),
+        (None | Some("gzip" | "zstd" | "uncompressed"), Some(_)) => {
+            Err(given.wrong("compression-level is 0 to 9 for gzip, and 0 to 22 for zstd"))
+        }
+        (Some(other), _) => {
             Err(given.wrong(format!("there is no compression `{other}`; there are gzip, zstd and uncompressed")))
         }
     }
@@ -260,7 +282,7 @@ mod tests {
             "type=registry,ref=A B",
             "type=registry,ref=a/b,mode=all",
             "type=registry,ref=a/b,compression=estargz",
-            "type=registry,ref=a/b,compression-level=3",
+            "type=registry,ref=a/b,compression-level=30",
             "type=registry,ref=a/b,image-manifest=false",
             "type=inline,mode=max",
             "type=local,dest=c,colour=red",

@@ -3,6 +3,7 @@
 mod arguments;
 mod caches;
 mod call;
+mod limits;
 mod outputs;
 mod settled;
 pub(super) mod values;
@@ -26,6 +27,11 @@ use crate::store::{self, Store};
 use crate::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::Args;
+
+/// Whether a first word of the command line that is no command can be what is to be built.
+pub fn can_be_built(word: &str) -> bool {
+    word == "-" || std::path::Path::new(word).exists() || arguments::remote(word).is_some()
+}
 
 /// As a shell gives it for a program that was interrupted.
 const INTERRUPTED: u8 = 130;

@@ -1,6 +1,6 @@
 //! The values of `--output`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::values::fields;
 use crate::build::{Output, OutputKind};
@@ -29,6 +29,12 @@ pub(in crate::cli) struct Outputs {
     pub unpack: bool,
     /// The registries of `names` may speak plain HTTP.
     pub insecure: bool,
+    /// `type=cacheonly`: the steps are executed, and nothing else is kept of them.
+    pub cache_only: bool,
+    /// `rewrite-timestamp`: what `--reproducible` asks for.
+    pub reproducible: bool,
+    /// `oci-mediatypes=false`
+    pub docker_media_types: bool,
 }
 
 /// The fields of one flag.
@@ -48,10 +54,25 @@ struct Fields {
     canonical: bool,
     unpack: bool,
     insecure: bool,
+    deletes: bool,
+    level: Option<i32>,
+    reproducible: bool,
+    oci: Option<bool>,
 }
 
 impl Fields {
     /// Says what is for images in stores and registries only.
+    /// The compression with its level.
+    fn leveled(&self) -> Result<Option<LayerFormat>, String> {
+        let Some(level) = self.level else { return Ok(self.compression) };
+        match self.compression {
+            None | Some(LayerFormat::Gzip) if (0..=9).contains(&level) => Ok(Some(LayerFormat::GzipAt(level))),
+            Some(LayerFormat::Zstd) if (0..=22).contains(&level) => Ok(Some(LayerFormat::ZstdAt(level))),
+            Some(LayerFormat::Tar) => Err("compression-level: what is not compressed has no level".to_owned()),
+            _ => Err("compression-level is 0 to 9 for gzip, and 0 to 22 for zstd".to_owned()),
+        }
+    }
+
     fn of_images_only(&self) -> Option<&'static str> {
         [
             (self.push.is_some(), "push"),
@@ -72,14 +93,32 @@ impl Outputs {
         if !text.contains('=') {
             let kind = if text == "-" { OutputKind::Tar } else { OutputKind::Local };
             let destination = PathBuf::from(text);
-            self.outputs.push(Output { kind, destination, split_platforms: true, format: LayerFormat::Gzip });
+            self.outputs.push(Output {
+                kind,
+                destination,
+                split_platforms: true,
+                format: LayerFormat::Gzip,
+                deletes: false,
+            });
             return Ok(());
         }
         let given = read_fields(text).map_err(wrong)?;
         for annotation in &given.annotations {
             self.annotations.parse_and_add(annotation)?;
         }
+        self.reproducible |= given.reproducible;
+        let given = Fields { compression: given.leveled().map_err(wrong)?, ..given };
+        if given.oci == Some(false) && given.kind.as_deref() != Some("docker") {
+            if !given.annotations.is_empty() {
+                return Err(wrong("docker's media types have no annotations: oci-mediatypes=true".to_owned()));
+            }
+            self.docker_media_types = true;
+        }
         let kind = match given.kind.as_deref() {
+            Some("cacheonly") => {
+                self.cache_only = true;
+                return Ok(());
+            }
             Some("image") => return self.add_image(given).map_err(wrong),
             Some("registry") => {
                 return self.add_image(Fields { push: given.push.or(Some(true)), ..given }).map_err(wrong);
@@ -91,7 +130,7 @@ impl Outputs {
             Some("local") => OutputKind::Local,
             Some(other) => {
                 return Err(wrong(format!(
-                    "there is no type `{other}`; there are docker, image, local, oci, registry and tar"
+                    "there is no type `{other}`; there are cacheonly, docker, image, local, oci, registry and tar"
                 )));
             }
             None => return Err(wrong("it needs a type: docker, image, local, oci, registry or tar".to_owned())),
@@ -114,6 +153,9 @@ impl Outputs {
             self.force = Some(format);
         }
         let has_folders = matches!(kind, OutputKind::Local | OutputKind::Tar);
+        if given.deletes && kind != OutputKind::Local {
+            return Err(wrong("mode is for type=local".to_owned()));
+        }
         if given.split.is_some() && !has_folders {
             return Err(wrong("platform-split is for type=local and type=tar".to_owned()));
         }
@@ -125,7 +167,21 @@ impl Outputs {
             }
             None => PathBuf::from("-"),
         };
-        self.outputs.push(Output { kind, destination, split_platforms, format });
+        self.outputs.push(Output { kind, destination, split_platforms, format, deletes: given.deletes });
+        Ok(())
+    }
+
+    /// What is in a folder already goes only where that was allowed, or below the working folder.
+    pub fn check_deletion(&self, is_allowed: bool) -> Result<(), CliError> {
+        let here = std::env::current_dir().and_then(|folder| folder.canonicalize());
+        for output in self.outputs.iter().filter(|output| output.deletes && !is_allowed) {
+            let place = real_path(&output.destination);
+            let is_below = here.as_ref().is_ok_and(|here| place.starts_with(here) && place != *here);
+            if !is_below {
+                let text = format!("--output mode=delete would delete what is in `{}`", output.destination.display());
+                return Err(CliError::new(text).hint("allow it with --allow buildx.local.delete"));
+            }
+        }
         Ok(())
     }
 
@@ -168,6 +224,23 @@ impl Outputs {
     }
 }
 
+/// Where a path leads, as far as it is there.
+fn real_path(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut missing = Vec::new();
+    for ancestor in whole.ancestors() {
+        if let Ok(real) = ancestor.canonicalize() {
+            return missing.iter().rev().fold(real, |place, name: &&std::ffi::OsStr| place.join(name));
+        }
+        // `..` behind what is not there leads nowhere that can be told.
+        match ancestor.file_name() {
+            Some(name) => missing.push(name),
+            None => return PathBuf::from("/"),
+        }
+    }
+    whole
+}
+
 fn read_fields(text: &str) -> Result<Fields, String> {
     let mut given = Fields::default();
     for (key, value) in fields(text) {
@@ -182,9 +255,20 @@ fn read_fields(text: &str) -> Result<Fields, String> {
             "force-compression" => given.force = said(&key, &value)?,
             "unpack" => given.unpack = said(&key, &value)?,
             "registry.insecure" => given.insecure = said(&key, &value)?,
-            "oci-mediatypes" if said(&key, &value)? => {}
+            "oci-mediatypes" => given.oci = Some(said(&key, &value)?),
+            "rewrite-timestamp" => given.reproducible |= said(&key, &value)?,
+            "compression-level" => {
+                given.level = Some(value.parse().map_err(|_| format!("`{value}` is no level of compression"))?);
+            }
+            "mode" => {
+                given.deletes = match value.as_str() {
+                    "copy" => false,
+                    "delete" => true,
+                    _ => return Err("mode is copy or delete".to_owned()),
+                };
+            }
             "store" if said(&key, &value)? => {}
-            "rewrite-timestamp" | "prefer-nondist-layers" | "oci-artifact" if !said(&key, &value)? => {}
+            "prefer-nondist-layers" | "oci-artifact" if !said(&key, &value)? => {}
             _ if refusal(&key).is_some() => return Err(refusal(&key).unwrap_or_default().to_owned()),
             "compression" => {
                 given.compression = Some(match value.as_str() {
@@ -216,11 +300,8 @@ fn read_fields(text: &str) -> Result<Fields, String> {
 /// Why rbuild has nothing for what buildx knows.
 fn refusal(key: &str) -> Option<&'static str> {
     Some(match key {
-        "compression-level" => "compression-level: rbuild has one level for each compression",
         "dangling-name-prefix" => "dangling-name-prefix: an image without a name is known by its ID",
-        "oci-mediatypes" => "oci-mediatypes=false: what rbuild makes has OCI's media types",
         "store" => "store=false: what is pushed is in the store; `rbuild rmi` removes it",
-        "rewrite-timestamp" => "rewrite-timestamp: --reproducible does that, with SOURCE_DATE_EPOCH or without",
         "prefer-nondist-layers" => "prefer-nondist-layers: a layer keeps the media type that it came with",
         "oci-artifact" => "oci-artifact: rbuild makes no attestations",
         "context" | "buildinfo" | "buildinfo-attrs" | "name-tag" => "it is of an older buildx, and no longer there",
@@ -235,8 +316,8 @@ fn said(key: &str, value: &str) -> Result<bool, String> {
 
 fn truth(key: &str, value: &str) -> Result<bool, String> {
     match value {
-        "true" | "1" => Ok(true),
-        "false" | "0" => Ok(false),
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
         _ => Err(format!("{key} is true or false")),
     }
 }
@@ -258,6 +339,7 @@ mod tests {
             destination: destination.into(),
             split_platforms: true,
             format: LayerFormat::Gzip,
+            deletes: false,
         };
         assert_eq!(of("out"), wanted(OutputKind::Local, "out"));
         assert_eq!(of("-"), wanted(OutputKind::Tar, "-"));
@@ -283,11 +365,13 @@ mod tests {
             "type=registry,push-by-digest=true",
             "type=registry,name=a:1,push-by-digest=true",
             "type=image,name=a,name-canonical=true",
-            "type=registry,oci-mediatypes=false",
+            "type=registry,annotation.a=b,oci-mediatypes=false",
+            "type=tar,mode=delete",
+            "type=local,dest=x,mode=move",
             "type=registry,store=false",
-            "type=registry,compression-level=9",
+            "type=registry,compression-level=10",
+            "type=oci,compression=uncompressed,compression-level=1",
             "type=image,dangling-name-prefix=x",
-            "type=oci,rewrite-timestamp=true",
         ] {
             assert!(add(wrong).is_err(), "{wrong}");
         }
@@ -303,14 +387,25 @@ mod tests {
         let same =
             add("type=image,name=a,push,name-canonical,unpack=true,store=true,oci-mediatypes,rewrite-timestamp=0");
         assert!(same.is_ok_and(|given| given.unpack && given.name_canonical && given.force.is_none()));
-        for (text, words) in [
-            ("type=registry,compression-level=9", "one level"),
-            ("type=registry,store=false", "rbuild rmi"),
-            ("type=oci,rewrite-timestamp=true", "--reproducible"),
-            ("type=oci,nope=1", "there is no `nope`"),
-        ] {
+        for (text, words) in [("type=registry,store=false", "rbuild rmi"), ("type=oci,nope=1", "there is no `nope`")] {
             let said = format!("{:?}", add(text).unwrap_err());
             assert!(said.contains(words), "{said}");
+        }
+    }
+
+    #[test]
+    fn what_buildx_can_ask_for_is_done() {
+        assert!(add("type=cacheonly").unwrap().cache_only);
+        assert!(add("type=oci,dest=x,rewrite-timestamp=true").unwrap().reproducible);
+        assert!(add("type=registry,oci-mediatypes=false").unwrap().docker_media_types);
+        assert_eq!(add("type=registry,compression-level=9").unwrap().push, Some(LayerFormat::GzipAt(9)));
+        let zstd = add("type=oci,dest=x,compression=zstd,compression-level=19").unwrap().outputs[0].format;
+        assert_eq!(zstd, LayerFormat::ZstdAt(19));
+        let deletes = add("type=local,dest=out,mode=delete").unwrap();
+        assert!(deletes.outputs[0].deletes && deletes.check_deletion(false).is_ok());
+        for outside in ["/tmp/out", ".", "out/../.."] {
+            let outside = add(&format!("type=local,dest={outside},mode=delete")).unwrap();
+            assert!(outside.check_deletion(false).is_err() && outside.check_deletion(true).is_ok());
         }
     }
 

@@ -4,6 +4,14 @@ use crate::cli::CliError;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Settled {
+    #[command(flatten)]
+    builder: crate::cli::buildx::Builder,
+    /// The context is read where it is: there is nothing to compress
+    #[arg(long)]
+    compress: bool,
+    /// `default`: there are no others on Linux
+    #[arg(long, value_name = "default")]
+    isolation: Option<String>,
     /// `false`, as rbuild makes no attestations
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     provenance: Option<String>,
@@ -23,6 +31,10 @@ pub(super) struct Settled {
 
 impl Settled {
     pub(super) fn check(&self) -> Result<(), CliError> {
+        self.builder.check()?;
+        if let Some(other) = self.isolation.as_deref().filter(|isolation| !matches!(*isolation, "" | "default")) {
+            return Err(CliError::new(format!("invalid isolation ({other}): Linux only supports `default`")));
+        }
         for (option, value) in [("provenance", &self.provenance), ("sbom", &self.sbom)] {
             if let Some(value) = value.as_deref().filter(|value| !is_false(value)) {
                 return Err(no_attestations(option, value));
@@ -70,9 +82,25 @@ mod tests {
 
     #[test]
     fn what_rbuild_does_anyway_may_be_asked_for() {
-        let off = ["--provenance=false", "--sbom=0", "--attest", "type=provenance,disabled=true", "--rm", "--force-rm"];
+        let off = [
+            "--provenance=false",
+            "--sbom=0",
+            "--attest",
+            "type=provenance,disabled=true",
+            "--rm",
+            "--force-rm",
+            "--compress",
+        ];
         assert!(is_taken(&off) && is_taken(&[]) && is_taken(&["--rm=true"]));
-        for other in ["--provenance", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom", "--rm=false"] {
+        for other in [
+            "--provenance",
+            "--provenance=mode=max",
+            "--sbom=true",
+            "--attest=type=sbom",
+            "--rm=false",
+            "--isolation=hyperv",
+            "--builder=x",
+        ] {
             assert!(!is_taken(&[other]), "{other}");
         }
     }

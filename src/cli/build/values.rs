@@ -37,7 +37,7 @@ pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
 }
 
 /// A platform under the names that everybody compares; `local` is this machine's.
-pub(super) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
+pub(in crate::cli) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
     if text == "local" { Ok(host_platform()) } else { text.parse::<Platform>().map(|platform| platform.normalized()) }
 }
 
@@ -50,9 +50,9 @@ pub(super) fn pair(text: &str) -> Result<String, String> {
 pub(super) fn entitlement(text: &str) -> Result<String, String> {
     let is_device = text.strip_prefix("device=").is_some_and(|name| !name.is_empty());
     match text {
-        "network.host" | "security.insecure" | "device" => Ok(text.to_owned()),
+        "network.host" | "security.insecure" | "device" | "buildx.local.delete" => Ok(text.to_owned()),
         _ if is_device => Ok(text.to_owned()),
-        _ => Err("there are network.host, security.insecure, device and device=NAME".to_owned()),
+        _ => Err("there are network.host, security.insecure, device, device=NAME and buildx.local.delete".to_owned()),
     }
 }
 

@@ -20,7 +20,7 @@ mod tree;
 mod units;
 
 pub use eval::Missing;
-pub use table::{Column, Listing, table_of};
+pub use table::{Column, Listing};
 pub use units::{ago, human_size, truncate_id};
 
 use serde_json::Value;

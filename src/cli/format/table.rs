@@ -58,13 +58,6 @@ impl Listing {
     }
 }
 
-/// A table of rows that all follow one template; the first has the headings.
-pub fn table_of(row: &str, rows: &[Value]) -> Result<String, FormatError> {
-    let template = Template::parse(row)?;
-    let lines = rows.iter().map(|row| template.render(row, Missing::Error));
-    Ok(align(&lines.collect::<Result<Vec<_>, _>>()?))
-}
-
 /// Sets cells, which tabs end, in columns. The last cell of a line has no tab after it and no width.
 fn align(lines: &[String]) -> String {
     let rows: Vec<Vec<&str>> = lines.iter().map(|line| line.split('\t').collect()).collect();

@@ -40,22 +40,28 @@ pub struct Args {
     /// Any container may join, as on every network here
     #[arg(long)]
     attachable: bool,
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Note something about the network
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::run::label_form)]
     label: Vec<String>,
     /// com.docker.network.bridge.name=, .enable_icc=, .enable_ip_masquerade=, com.docker.network.driver.mtu=
     #[arg(short, long, value_name = "KEY=VALUE")]
     opt: Vec<String>,
-    #[arg(long, value_name = "DRIVER", default_value = "default", hide = true)]
+    /// `default`: rbuild gives out the addresses itself
+    #[arg(long, value_name = "DRIVER", default_value = "default")]
     ipam_driver: String,
-    #[arg(long, value_name = "KEY=VALUE", hide = true)]
+    /// Kept with the network; the default driver has no options
+    #[arg(long, value_name = "KEY=VALUE")]
     ipam_opt: Vec<String>,
-    #[arg(long, value_name = "SCOPE", hide = true)]
+    /// `local`, as every network here
+    #[arg(long, value_name = "SCOPE")]
     scope: Option<String>,
     #[arg(long, hide = true)]
     ingress: bool,
-    #[arg(long, hide = true)]
+    /// Keep the settings only, for networks that are made with --config-from
+    #[arg(long)]
     config_only: bool,
-    #[arg(long, value_name = "NETWORK", hide = true)]
+    /// Take the settings of a network that was made with --config-only
+    #[arg(long, value_name = "NETWORK")]
     config_from: Option<String>,
 }
 
@@ -70,7 +76,9 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         attachable: args.attachable,
         ipv6: args.ipv6,
         ipam_driver: args.ipam_driver,
-        ipam_options: BTreeMap::new(),
+        ipam_options: pairs(&args.ipam_opt),
+        config_only: args.config_only,
+        config_from: args.config_from.unwrap_or_default(),
         options: pairs(&args.opt),
         labels: pairs(&args.label),
     };
@@ -96,11 +104,8 @@ fn refuse(args: &Args) -> Result<(), CliError> {
     if args.scope.as_deref().is_some_and(|scope| scope != "local") {
         return wrong("--scope: rbuild's networks are local");
     }
-    if args.config_only || args.config_from.is_some() {
-        return wrong("--config-only and --config-from are for swarms, which rbuild has not");
-    }
-    if args.ipam_driver != "default" || !args.ipam_opt.is_empty() {
-        return wrong("--ipam-driver and --ipam-opt: rbuild gives out addresses itself");
+    if !matches!(args.ipam_driver.as_str(), "" | "default") {
+        return wrong("--ipam-driver: there is `default` only, as rbuild gives out the addresses itself");
     }
     if args.ipv4 == Some(false) {
         return wrong("--ipv4=false: every network of rbuild has addresses of IPv4");

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::cli::commands::Global;
+use crate::cli::docker_config::format_or;
 use crate::cli::filters::Filters;
 use crate::cli::format::{Column, Listing};
 use crate::cli::{CliError, output};
@@ -15,7 +16,7 @@ use crate::network::NetworkRecord;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// dangling=, driver=, id=, label=, name=, scope= or type=builtin|custom
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// Print IDs only
     #[arg(short, long)]
@@ -60,7 +61,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
                 .is_none_or(|wanted| wanted == (!record.is_predefined() && networks.endpoints(record).is_empty()))
     });
     let rows: Vec<Value> = shown.map(|record| row(record, args.no_trunc)).collect();
-    let listing = match args.format.as_deref() {
+    let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.networks_format).as_deref() {
         None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
         format => Listing::parse(format, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}")?,
     };

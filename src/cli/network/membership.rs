@@ -9,7 +9,10 @@ use crate::container::{
     ContainerError, Containers, EndpointConfig, Entry, IpamConfig, endpoint_request, networks_of, owner, refresh_files,
     tell_of_network,
 };
-use crate::network::{BRIDGE, HOST, NONE, NetworkRecord};
+use crate::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
+
+const SEVERAL_WITH_NONE: &str =
+    "container cannot be connected to multiple networks with one of the networks in private (none) mode";
 
 /// Connect a container to a network
 #[derive(Debug, clap::Args)]
@@ -33,6 +36,8 @@ pub struct ConnectArgs {
     /// The network with the highest is the way out when the container starts
     #[arg(long, value_name = "NUMBER", default_value_t = 0, allow_hyphen_values = true)]
     gw_priority: i64,
+    #[arg(long, value_name = "KEY=VALUE", hide = true)]
+    driver_opt: Vec<String>,
 }
 
 /// Disconnect a container from a network
@@ -48,11 +53,17 @@ pub struct DisconnectArgs {
 }
 
 pub(super) fn connect(args: &ConnectArgs, global: &Global) -> Result<ExitCode, CliError> {
+    if !args.driver_opt.is_empty() {
+        return Err(CliError::new("--driver-opt: the bridge driver has no options for containers"));
+    }
     let store = global.open_store()?;
     let (containers, networks) = (Containers::of(store.root()), networks_of(store.root()));
     let record = networks.find(&args.network).map_err(network_error)?;
     let entry = containers.find(&args.container)?;
     check(&record, &entry)?;
+    if entry.record.host_config.network_mode == NONE {
+        return Err(CliError::new(SEVERAL_WITH_NONE));
+    }
     if let Some(name) = name_in(&entry, &record) {
         let text = format!("container {} is already connected to network {name}", entry.record.plain_name());
         return Err(CliError::new(text));
@@ -124,13 +135,15 @@ pub(super) fn disconnect(args: &DisconnectArgs, global: &Global) -> Result<ExitC
 
 /// What has the host's network, no network, or another container's can't change that.
 fn check(record: &NetworkRecord, entry: &Entry) -> Result<(), CliError> {
+    if record.config_only {
+        return Err(network_error(NetworkError::ConfigOnly { name: record.name.clone() }));
+    }
     let mode = entry.record.host_config.network_mode.as_str();
     if record.name == HOST || mode == HOST {
         return Err(CliError::new("container cannot be connected to or disconnected from host network"));
     }
     if record.name == NONE {
-        let text = "container cannot be connected to multiple networks with one of the networks in private (none) mode";
-        return Err(CliError::new(text));
+        return Err(CliError::new(SEVERAL_WITH_NONE));
     }
     if mode.starts_with("container:") {
         return Err(CliError::new(

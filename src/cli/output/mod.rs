@@ -13,7 +13,6 @@ use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
-use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use crate::io_error::{AtPath as _, IoError};
@@ -123,15 +122,13 @@ pub fn ask(question: impl Display) {
     let _ = Stream::Error.write_text(question.to_string().as_bytes(), Colours::Shown);
 }
 
-/// Writes what clap has to say, help to standard output, with the exit code it has for that.
-pub fn answer_usage(error: &clap::Error) -> ExitCode {
-    let text = error.render();
-    let stream = if error.use_stderr() { Stream::Error } else { Stream::Output };
-    let _ = match stream.is_terminal() && colours_are_wanted() {
+/// Writes the help of a command: to standard output where it is the answer.
+pub fn help(text: &clap::builder::StyledStr, is_answer: bool) -> Result<(), IoError> {
+    let stream = if is_answer { Stream::Output } else { Stream::Error };
+    unless_closed(match stream.is_terminal() && colours_are_wanted() {
         true => stream.write_text(text.ansi().to_string().as_bytes(), Colours::Kept),
         false => stream.write_text(text.to_string().as_bytes(), Colours::Removed),
-    };
-    ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
 }
 
 /// Standard output for bytes: std's own looks for line ends in all of them.

@@ -1,13 +1,14 @@
 //! `rbuild ps`
 
 mod filter;
-mod row;
+pub(super) mod row;
 
 use std::process::ExitCode;
 
 use serde_json::Value;
 
 use super::commands::Global;
+use super::docker_config::format_or;
 use super::format::{Column, Listing};
 use super::{CliError, output};
 use crate::container::{Containers, Entry};
@@ -20,7 +21,7 @@ pub struct Args {
     #[arg(short, long)]
     all: bool,
     /// KEY=VALUE: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose, health
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]
@@ -76,7 +77,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if let Ok(last) = usize::try_from(last) {
         shown.truncate(last);
     }
-    let format = args.format.as_deref();
+    let format = format_or(args.format.as_deref(), args.quiet, |config| config.ps_format);
+    let format = format.as_deref();
     let shows_size = args.size || format.is_some_and(|format| format.contains(".Size"));
     let details = row::Details { no_trunc: args.no_trunc, size: shows_size.then_some(&store) };
     let rows: Vec<Value> = shown.into_iter().map(|entry| row::row(entry, details)).collect();

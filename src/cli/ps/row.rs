@@ -15,13 +15,13 @@ const COMMAND_LENGTH: usize = 20;
 const MOUNT_LENGTH: usize = 15;
 
 #[derive(Clone, Copy)]
-pub(super) struct Details<'a> {
-    pub(super) no_trunc: bool,
+pub struct Details<'a> {
+    pub no_trunc: bool,
     /// Where the images are, when sizes are to be shown.
-    pub(super) size: Option<&'a Store>,
+    pub size: Option<&'a Store>,
 }
 
-pub(super) fn row(entry: &Entry, details: Details<'_>) -> Value {
+pub fn row(entry: &Entry, details: Details<'_>) -> Value {
     let record = &entry.record;
     let words = std::iter::once(&record.path).chain(&record.args).cloned().collect::<Vec<_>>().join(" ");
     let shorten = |text: String, length: usize| match text.char_indices().nth(length) {

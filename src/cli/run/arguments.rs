@@ -60,7 +60,7 @@ pub struct Program {
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Set a variable; with the name alone, to what it is here
-    #[arg(short, long, value_name = "NAME[=VALUE]")]
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = values::variable_form)]
     pub env: Vec<String>,
     /// Set the variables of a file
     #[arg(long, value_name = "FILE")]
@@ -77,7 +77,8 @@ pub struct Program {
     /// Instead of the image's entrypoint; an empty one takes it away
     #[arg(long, value_name = "PROGRAM")]
     pub entrypoint: Option<String>,
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    /// Note something about the container
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = values::label_form)]
     pub label: Vec<String>,
     /// Set the labels of a file
     #[arg(long, value_name = "FILE")]
@@ -106,7 +107,7 @@ pub struct Program {
     /// An option of the log driver, such as max-size=10m
     #[arg(long, value_name = "KEY=VALUE")]
     pub log_opt: Vec<String>,
-    /// The image's platform must be this one
+    /// The image's platform must be this one [default: $DOCKER_DEFAULT_PLATFORM, or any]
     #[arg(long, value_name = "OS/ARCH")]
     pub platform: Option<Platform>,
     /// When to ask the registry for the image
@@ -170,7 +171,7 @@ pub struct Storage {
     /// Mount a volume, file or folder: [SOURCE:]TARGET[:OPTIONS]
     #[arg(short, long, value_name = "[SOURCE:]TARGET[:OPTIONS]")]
     pub volume: Vec<String>,
-    /// Mount something: type=bind|volume|tmpfs,source=...,target=...,readonly
+    /// Mount something: type=bind|volume|tmpfs|image,source=...,target=...,readonly
     #[arg(long, value_name = "KEY=VALUE,...")]
     pub mount: Vec<String>,
     /// Mount a folder in memory: TARGET[:size=64m,mode=1777,exec]
@@ -281,7 +282,8 @@ pub struct Resources {
     pub device_write_iops: Vec<String>,
     #[arg(long, value_name = "CGROUP")]
     pub cgroup_parent: Option<String>,
-    #[arg(long, value_name = "NAME=SOFT[:HARD]")]
+    /// What a process of it may take, such as nofile=1024:4096
+    #[arg(long, value_name = "NAME=SOFT[:HARD]", value_parser = values::ulimit_form)]
     pub ulimit: Vec<String>,
 }
 
@@ -323,12 +325,14 @@ pub struct Health {
 /// What docker has and rbuild has not: known, to be refused in words.
 #[derive(Debug, clap::Args)]
 pub struct Refused {
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    pub disable_content_trust: Option<bool>,
+    #[command(flatten)]
+    pub trust: crate::cli::pull::ContentTrust,
     #[arg(long, hide = true)]
     pub isolation: Option<String>,
     #[arg(long, hide = true)]
     pub kernel_memory: Option<String>,
     #[arg(long, hide = true)]
     pub storage_opt: Vec<String>,
+    #[arg(long, hide = true)]
+    pub use_api_socket: bool,
 }

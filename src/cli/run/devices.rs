@@ -52,11 +52,22 @@ fn mapping(text: &str) -> Result<DeviceMapping, CliError> {
     if !Path::new(host).is_absolute() || !Path::new(container).is_absolute() {
         return Err(wrong());
     }
+    if Path::new(host).is_dir() && !has_devices(Path::new(host)) {
+        return Err(CliError::new(format!("--device {host}: not a device node")));
+    }
     Ok(DeviceMapping {
         path_on_host: host.to_owned(),
         path_in_container: container.to_owned(),
         cgroup_permissions: mode.to_owned(),
     })
+}
+
+/// A folder stands for the devices below it.
+fn has_devices(folder: &Path) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    let is_device =
+        |entry: &walkdir::DirEntry| entry.file_type().is_char_device() || entry.file_type().is_block_device();
+    walkdir::WalkDir::new(folder).into_iter().flatten().any(|entry| is_device(&entry))
 }
 
 /// `all`, a number, or `device=0,1` with `driver`, `capabilities` and `options`; lists are put in double quotes.

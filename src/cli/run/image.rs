@@ -1,8 +1,9 @@
 //! The image that a container is made from: looked up, or pulled first.
 
 use super::arguments::{ContainerArgs, Pull};
+use crate::cli::docker_config::platform_or_default;
 use crate::cli::{CliError, image_info, output};
-use crate::container::Image;
+use crate::container::{Image, MountKind, MountPoint};
 use crate::snapshot::Stack;
 use crate::store::{FindImageError, Store};
 
@@ -26,7 +27,7 @@ pub(super) fn find_image(store: &Store, args: &ContainerArgs) -> Result<Image, C
         found => found?,
     };
     let config = image_info::read_config(store, &found.id)?.into_value();
-    if let Some(wanted) = &program.platform
+    if let Some(wanted) = platform_or_default(program.platform.as_ref())?
         && wanted.normalized() != config.platform.normalized()
     {
         let text = format!("image `{}` is for {}, not for {wanted}", args.image, config.platform);
@@ -41,6 +42,20 @@ pub(super) fn find_image(store: &Store, args: &ContainerArgs) -> Result<Image, C
     })
 }
 
+/// The images whose files are mounted. They are not pulled, as docker doesn't.
+pub(super) fn find_mounted(store: &Store, mounts: &mut [MountPoint]) -> Result<(), CliError> {
+    for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Image) {
+        let found = store.find_image(&mount.name).map_err(|error| {
+            CliError::from(error).context("--mount type=image").hint("build it, load it or pull it first")
+        })?;
+        let config = image_info::read_config(store, &found.id)?;
+        mount.image.id = found.id.to_string();
+        mount.image.layers = Stack::of_image(&config.rootfs.diff_ids).unpacked(store)?;
+    }
+    Ok(())
+}
+
 fn fetch(store: &Store, args: &ContainerArgs) -> Result<(), CliError> {
-    crate::cli::pull::fetch(store, &args.image.parse()?, args.program.platform.as_ref())
+    let platform = platform_or_default(args.program.platform.as_ref())?;
+    crate::cli::pull::fetch(store, &args.image.parse()?, platform.as_ref())
 }

@@ -23,7 +23,9 @@ use crate::sandbox::IdRanges;
 
 pub use arguments::ContainerArgs;
 pub(super) use options::restart_policy;
-pub(super) use values::{bytes, bytes_or_unlimited, environment_file, processors, variable};
+pub(super) use values::{
+    bytes, bytes_or_unlimited, environment_file, label_form, processors, ulimit_form, variable, variable_form,
+};
 
 /// docker's exit code for a container that could not be run.
 pub(super) const NOT_RUN: u8 = 125;
@@ -47,6 +49,9 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.detach && !args.container.program.attach.is_empty() {
+        return Err(CliError::new("conflicting options: cannot specify both --attach and --detach"));
+    }
     // First of all: it is a copy of this process.
     let is_remapped = args.container.security.userns.as_deref().is_some_and(IdRanges::is_remap);
     let needs_network = args.container.network.needs_namespace() && !is_remapped;
@@ -97,7 +102,12 @@ pub(super) fn exit_code(left: &Left) -> ExitCode {
 }
 
 pub(super) fn detach_keys(text: Option<&str>) -> Result<DetachKeys, CliError> {
-    Ok(text.map(DetachKeys::parse).transpose()?.unwrap_or_default())
+    let set = match text {
+        Some(text) => text.to_owned(),
+        None => crate::cli::docker_config::DockerConfig::read().detach_keys,
+    };
+    let keys = Some(set).filter(|text| !text.is_empty()).map(|text| DetachKeys::parse(&text)).transpose()?;
+    Ok(keys.unwrap_or_default())
 }
 
 /// Makes the container.
@@ -118,6 +128,8 @@ pub(super) fn make(args: &ContainerArgs, detach: bool, global: &Global) -> Resul
     }
     let store = global.open_store().map_err(not_run)?;
     let image = image::find_image(&store, args).map_err(not_run)?;
+    let mut options = options;
+    image::find_mounted(&store, &mut options.mounts).map_err(not_run)?;
     let containers = Containers::of(store.root());
     let entry = container::create(&containers, &image, &options).map_err(CliError::of_container)?;
     if let Some(path) = cidfile {

@@ -18,12 +18,45 @@ pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
     let mounts = storage.mount.iter().map(|text| typed_mounts::mount(text, driver));
     let tmpfs = storage.tmpfs.iter().map(|text| memory(text));
     let all: Vec<MountPoint> = volumes.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
+    for mount in &all {
+        check_place(mount)?;
+    }
     for (index, mount) in all.iter().enumerate() {
         if all[..index].iter().any(|other| other.destination == mount.destination) {
             return Err(CliError::new(format!("duplicate mount point: {}", mount.destination.display())));
         }
     }
     Ok(all)
+}
+
+/// What the kernel says of itself in /proc is not covered, but for what programs such as lxcfs stand in for.
+const COVERED_IN_PROC: [&str; 10] = [
+    "cpuinfo",
+    "diskstats",
+    "meminfo",
+    "stat",
+    "swaps",
+    "uptime",
+    "loadavg",
+    "slabinfo",
+    "sys/kernel/ns_last_pid",
+    "sys/crypto/fips_enabled",
+];
+
+fn check_place(mount: &MountPoint) -> Result<(), CliError> {
+    let Ok(within) = mount.destination.strip_prefix("/proc") else { return Ok(()) };
+    let is_proc =
+        |path: &Path| rustix::fs::statfs(path).is_ok_and(|found| found.f_type == rustix::fs::PROC_SUPER_MAGIC);
+    let is_allowed = match within.to_str() {
+        Some("") => mount.kind == MountKind::Bind && is_proc(&mount.source),
+        Some(within) => COVERED_IN_PROC.contains(&within),
+        None => false,
+    };
+    if is_allowed {
+        return Ok(());
+    }
+    let place = mount.destination.display();
+    Err(CliError::new(format!("`{place}` cannot be mounted because it is inside /proc")))
 }
 
 /// docker's `Binds`: `-v` as typed, with whole paths.
@@ -52,6 +85,9 @@ fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
         [source, target, options] => (Some(*source), *target, *options),
         _ => return Err(wrong("it is SOURCE:TARGET[:OPTIONS]")),
     };
+    if parts.iter().any(|part| part.is_empty()) {
+        return Err(wrong("empty section between colons"));
+    }
     let path = source.and_then(host_path);
     let mut mount = MountPoint {
         destination: absolute(target).ok_or_else(|| wrong("the target must be absolute"))?,
@@ -59,7 +95,10 @@ fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
         writable: true,
         ..MountPoint::default()
     };
-    for option in options.split(',').filter(|option| !option.is_empty()) {
+    if parts.len() > 2 {
+        check_mode(options).ok_or_else(|| wrong(&format!("invalid mode: {options}")))?;
+    }
+    for option in options.split(',') {
         match option {
             "ro" | "readonly" => mount.writable = false,
             "rw" => mount.writable = true,
@@ -69,7 +108,7 @@ fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
             option if PROPAGATIONS.contains(&option) && path.is_some() => mount.propagation = option.to_owned(),
             // Labels where there is no SELinux, and what only docker's virtual machines on other systems have, change
             // nothing with docker either.
-            "z" | "Z" | "cached" | "delegated" | "consistent" => {}
+            "" | "z" | "Z" | "cached" | "delegated" | "consistent" => {}
             other => return Err(wrong(&format!("invalid mode: {other}"))),
         }
     }
@@ -86,6 +125,22 @@ fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
             Ok(MountPoint { kind: MountKind::Volume, name, driver: driver.to_owned(), ..mount })
         }
     }
+}
+
+/// Of each kind of option there is one at most.
+fn check_mode(options: &str) -> Option<()> {
+    let kind = |option: &str| match option {
+        "ro" | "readonly" | "rw" => "access",
+        "z" | "Z" => "label",
+        "bind" | "rbind" => "depth",
+        "cached" | "delegated" | "consistent" => "consistency",
+        "nocopy" => "copy",
+        option if PROPAGATIONS.contains(&option) => "propagation",
+        _ => "",
+    };
+    let kinds: Vec<&str> = options.split(',').map(kind).collect();
+    let is_once = |(index, kind): (usize, &&str)| !kind.is_empty() && !kinds[..index].contains(kind);
+    kinds.iter().enumerate().all(is_once).then_some(())
 }
 
 /// Said before anything is made.

@@ -170,7 +170,8 @@ pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliErro
         return conflict("host type networking can't be used with links. This would result in undefined behavior");
     }
     let is_plain = matches!(mode, HOST | NONE) || has_container;
-    if is_plain && args.network.len() > 1 {
+    let is_own = |text: &String| !matches!(text.as_str(), HOST | NONE | BRIDGE | "default") && !is_container(text);
+    if args.network.len() > 1 && !args.network.iter().all(is_own) {
         return conflict("cannot attach both user-defined and non-user-defined network-modes");
     }
     if is_plain || mode == BRIDGE {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{ContainerArgs, Health, Resources};
 use super::{devices, modes, mounts, network, ports, values};
+use crate::cli::docker_config::DockerConfig;
 use crate::cli::{CliError, output};
 use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
 use crate::image::Healthcheck;
@@ -11,6 +12,8 @@ use crate::runtime::Runtime;
 use crate::sandbox::CapabilitySet;
 
 const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
+/// Nanoseconds.
+const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 const LEAST_MEMORY: u64 = 6 << 20;
 
 impl ContainerArgs {
@@ -23,6 +26,9 @@ impl ContainerArgs {
             environment.extend(values::environment_file(file)?);
         }
         environment.extend(program.env.iter().map(|text| values::variable(text)));
+        let is_set = |name: &str| environment.iter().any(|text| text.split('=').next() == Some(name));
+        let proxies = DockerConfig::read().proxies(is_set);
+        environment.extend(proxies.into_iter().map(|(name, value)| format!("{name}={value}")));
         let mut labels = BTreeMap::new();
         for file in &program.label_file {
             labels.extend(values::pairs(&values::label_file(file)?));
@@ -31,11 +37,22 @@ impl ContainerArgs {
         let host = self.host_config()?;
         let mut exposed = ports::exposed(&self.network.expose)?;
         exposed.extend(host.port_bindings.keys().cloned());
+        if let Some(folder) = program.workdir.as_deref().filter(|folder| !folder.is_empty() && !folder.starts_with('/'))
+        {
+            let text = format!("the working directory '{folder}' is invalid, it needs to be an absolute path");
+            return Err(CliError::new(text));
+        }
+        if let Some(signal) = program.stop_signal.as_deref().filter(|signal| !crate::signal::is_accepted(signal)) {
+            return Err(CliError::new(format!("invalid signal: {signal}")));
+        }
+        if has_names_of_the_host(self) {
+            return Err(CliError::new("conflicting options: hostname and the UTS mode"));
+        }
         if program.stop_timeout.is_some_and(|seconds| seconds < -1) {
             return Err(CliError::new("invalid --stop-timeout: it is a number of seconds, or -1 for no end"));
         }
         Ok(ContainerOptions {
-            name: program.name.clone(),
+            name: program.name.clone().filter(|name| !name.is_empty()),
             command: self.command.clone(),
             entrypoint: program.entrypoint.clone(),
             environment,
@@ -59,16 +76,16 @@ impl ContainerArgs {
 
     fn refuse(&self) -> Result<(), CliError> {
         let refused = &self.refused;
-        if refused.disable_content_trust == Some(false) {
-            return Err(CliError::new("--disable-content-trust=false: rbuild does not verify docker's content trust")
-                .hint("name the image by its digest: NAME@sha256:..."));
-        }
+        refused.trust.check()?;
         if refused.isolation.as_deref().is_some_and(|isolation| !matches!(isolation, "" | "default")) {
             return Err(CliError::new("--isolation is for containers of Windows, which rbuild has not"));
         }
         if refused.kernel_memory.is_some() {
             return Err(CliError::new("--kernel-memory: the kernel has no limit of its own memory any more")
                 .hint("limit the memory as a whole, with --memory"));
+        }
+        if refused.use_api_socket {
+            return Err(CliError::new("--use-api-socket: there is no socket of an engine to give to a container"));
         }
         if !refused.storage_opt.is_empty() {
             let text = "--storage-opt: the size of a container's root filesystem can't be limited here";
@@ -90,9 +107,6 @@ impl ContainerArgs {
     /// With `-i` alone, all; `-a` names them.
     fn attached(&self, detached: bool) -> Result<Attached, CliError> {
         if detached {
-            if !self.program.attach.is_empty() {
-                return Err(CliError::new("conflicting options: cannot specify both --attach and --detach"));
-            }
             return Ok(Attached::default());
         }
         let mut attached = Attached::default();
@@ -175,6 +189,12 @@ impl ContainerArgs {
     }
 }
 
+/// In the host's UTS namespace names are the host's.
+fn has_names_of_the_host(args: &ContainerArgs) -> bool {
+    let has_name = args.network.hostname.is_some() || args.network.domainname.is_some();
+    has_name && args.security.uts.as_deref() == Some("host")
+}
+
 pub(in crate::cli) fn restart_policy(text: &str) -> Result<RestartPolicy, CliError> {
     let (name, count) = match text.split_once(':') {
         Some((name, count)) => (name, Some(count)),
@@ -252,6 +272,9 @@ impl Health {
             })?;
             if *number < 0 {
                 return Err(CliError::new(format!("{name} cannot be negative")));
+            }
+            if *number != 0 && *number < LEAST_HEALTH_DURATION {
+                return Err(CliError::new(format!("{name} cannot be less than 1ms")));
             }
         }
         let retries = self.health_retries.unwrap_or_default();

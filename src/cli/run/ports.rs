@@ -104,6 +104,11 @@ fn split_address<'a>(rest: &'a str, text: &str) -> Result<(String, &'a str), Cli
         return Ok((ip.to_owned(), rest.strip_prefix(':').ok_or_else(wrong)?));
     }
     Ok(match rest.match_indices(':').map(|(at, _)| at).collect::<Vec<_>>().as_slice() {
+        [.., second_last, _] if rest[..*second_last].contains(':') => {
+            let address = &rest[..*second_last];
+            let error = CliError::new(format!("invalid ip address {address}: too many colons in address"));
+            return Err(error.hint(format!("write an address of IPv6 in brackets: [{address}]")));
+        }
         [.., second_last, _] => (rest[..*second_last].to_owned(), &rest[second_last + 1..]),
         _ => (String::new(), rest),
     })

@@ -1,4 +1,4 @@
-//! `--mount type=bind|volume|tmpfs,source=...,target=...`.
+//! `--mount type=bind|volume|tmpfs|image,source=...,target=...`.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ impl Fields {
             _ => Err(format!("invalid value for {key}: {value}")),
         };
         let pair = || value.split_once('=').unwrap_or((value, ""));
-        let kind = ["bind", "volume", "tmpfs"].into_iter().find(|kind| key.starts_with(&format!("{kind}-")));
+        let kind = ["bind", "volume", "tmpfs", "image"].into_iter().find(|kind| key.starts_with(&format!("{kind}-")));
         if let Some(kind) = kind {
             self.used.push((kind, key.to_owned()));
         }
@@ -64,6 +64,7 @@ impl Fields {
             "volume-nocopy" => self.mount.volume.no_copy = flag()?,
             "volume-driver" => self.mount.driver = value.to_owned(),
             "volume-subpath" => self.mount.volume.subpath = value.to_owned(),
+            "image-subpath" => self.mount.image.subpath = value.to_owned(),
             "volume-label" => {
                 let (key, value) = pair();
                 self.mount.volume.labels.insert(key.to_owned(), value.to_owned());
@@ -103,12 +104,20 @@ impl Fields {
             ("bind", None) => Err("a bind needs a source".to_owned()),
             ("tmpfs", None) => Ok(MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(self.tmpfs), ..plain }),
             ("tmpfs", Some(_)) => Err("a tmpfs has no source".to_owned()),
+            ("image", Some(name)) if !name.is_empty() => {
+                let subpath = &plain.image.subpath;
+                if subpath.starts_with('/') || subpath.split('/').any(|part| part == "..") {
+                    return Err("image-subpath is a relative path within the image".to_owned());
+                }
+                Ok(MountPoint { kind: MountKind::Image, name, writable: false, ..plain })
+            }
+            ("image", _) => Err("an image needs a source: its name".to_owned()),
             ("volume", name) => {
                 let name = name.unwrap_or_default();
                 check_volume_name(&name).map_err(|_| format!("`{name}` is no name of a volume"))?;
                 Ok(MountPoint { kind: MountKind::Volume, name, ..mount })
             }
-            (other, _) => Err(format!("there is no type `{other}`; there are bind, volume and tmpfs")),
+            (other, _) => Err(format!("there is no type `{other}`; there are bind, volume, tmpfs and image")),
         }
     }
 }
@@ -120,13 +129,14 @@ pub(super) fn describe(mount: &MountPoint) -> Value {
         MountKind::Bind => ("bind", mount.source.display().to_string()),
         MountKind::Volume => ("volume", mount.name.clone()),
         MountKind::Tmpfs => ("tmpfs", String::new()),
+        MountKind::Image => ("image", mount.name.clone()),
     };
     fields.insert("Type".to_owned(), json!(kind));
     if !source.is_empty() {
         fields.insert("Source".to_owned(), json!(source));
     }
     fields.insert("Target".to_owned(), json!(mount.destination));
-    if !mount.writable {
+    if !mount.writable && mount.kind != MountKind::Image {
         fields.insert("ReadOnly".to_owned(), json!(true));
     }
     match mount.kind {
@@ -149,7 +159,10 @@ pub(super) fn describe(mount: &MountPoint) -> Value {
                 fields.insert("TmpfsOptions".to_owned(), options);
             }
         }
-        MountKind::Bind => {}
+        MountKind::Image if !mount.image.subpath.is_empty() => {
+            fields.insert("ImageOptions".to_owned(), json!({"Subpath": mount.image.subpath}));
+        }
+        MountKind::Bind | MountKind::Image => {}
     }
     Value::Object(fields)
 }

@@ -22,6 +22,38 @@ pub(in crate::cli) fn ulimits(text: &str) -> Result<Ulimit, CliError> {
     Ok(Ulimit { name: limit.name, hard: number(limit.hard), soft: number(limit.soft) })
 }
 
+/// `NAME=VALUE` or `NAME`, as typed.
+pub(in crate::cli) fn variable_form(text: &str) -> Result<String, String> {
+    match text.split('=').next() {
+        None | Some("") => Err(format!("invalid environment variable: {text}")),
+        Some(_) => Ok(text.to_owned()),
+    }
+}
+
+/// `KEY=VALUE` or `KEY`, as typed.
+pub(in crate::cli) fn label_form(text: &str) -> Result<String, String> {
+    let key = text.split('=').next().unwrap_or_default().trim_start();
+    if key.is_empty() {
+        return Err(format!("invalid label '{text}': empty name"));
+    }
+    if key.contains(char::is_whitespace) {
+        return Err(format!("label '{key}' contains whitespaces"));
+    }
+    Ok(text.to_owned())
+}
+
+/// `NAME=SOFT[:HARD]`, as typed.
+pub(in crate::cli) fn ulimit_form(text: &str) -> Result<String, String> {
+    let limit = crate::cli::build::values::ulimit(text).map_err(|error| error.message().to_owned())?;
+    if limit.soft > limit.hard {
+        return Err(format!(
+            "ulimit soft limit must be less than or equal to hard limit: {} > {}",
+            limit.soft, limit.hard
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 /// A number of processors, in billionths.
 pub(in crate::cli) fn processors(text: &str) -> Result<u64, String> {
     let number: f64 = text.parse().map_err(|_| "it is a number such as 1.5".to_owned())?;

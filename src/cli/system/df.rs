@@ -6,8 +6,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::cli::commands::Global;
-use crate::cli::format::{Column, Listing, ago, human_size, truncate_id};
+use crate::cli::format::{Column, Listing, Missing, Template, ago, human_size, truncate_id};
 use crate::cli::image_info::{self, ImageInfo};
+use crate::cli::ps::row;
 use crate::cli::{CliError, output};
 use crate::container::{Containers, Entry};
 use crate::digest::DiffId;
@@ -21,7 +22,7 @@ pub struct Args {
     #[arg(short, long)]
     verbose: bool,
     /// `table`, `json`, `table TEMPLATE` or a Go template
-    #[arg(long, value_name = "FORMAT", conflicts_with = "verbose")]
+    #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
 }
 
@@ -35,8 +36,8 @@ const COLUMNS: &[Column] = &[
 
 /// One thing that takes room.
 struct Item {
-    /// What `-v` shows of it.
-    cells: Vec<String>,
+    /// What `-v` shows of it, under docker's names.
+    fields: Value,
     size: u64,
     is_used: bool,
 }
@@ -44,7 +45,7 @@ struct Item {
 /// Things of one kind. Images share layers: what they take together is less than the sum.
 struct Group {
     name: &'static str,
-    headings: &'static str,
+    columns: &'static [Column],
     items: Vec<Item>,
     total: u64,
     reclaimable: u64,
@@ -63,7 +64,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     ];
     add_the_rest(&mut groups, &usage);
     let text = if args.verbose {
-        groups.iter().map(details).collect::<Result<String, _>>()?
+        verbose(&groups, args.format.as_deref())?
     } else {
         let default = "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
         Listing::parse(args.format.as_deref(), default)?.render(COLUMNS, &groups.iter().map(row).collect::<Vec<_>>())?
@@ -84,12 +85,28 @@ fn row(group: &Group) -> Value {
     })
 }
 
+/// All things: as tables, as one JSON object, or to a template that is given all of them.
+fn verbose(groups: &[Group; 4], format: Option<&str>) -> Result<String, CliError> {
+    let template = match format {
+        None | Some("" | "table") => return groups.iter().map(details).collect(),
+        Some(template) => template,
+    };
+    let keys = ["Images", "Containers", "Volumes", "BuildCache"];
+    let all = keys.iter().zip(groups).map(|(key, group)| {
+        let things: Vec<Value> = group.items.iter().map(|item| item.fields.clone()).collect();
+        ((*key).to_owned(), Value::from(things))
+    });
+    let all = Value::Object(all.collect());
+    match template {
+        "json" => Ok(format!("{all}\n")),
+        template => Ok(Template::parse(template)?.render(&all, Missing::Error)? + "\n"),
+    }
+}
+
 fn details(group: &Group) -> Result<String, CliError> {
-    let columns: Vec<&str> = group.headings.split('\t').collect();
-    let fields: Vec<String> = (0..columns.len()).map(|number| format!("{{{{index . {number}}}}}")).collect();
-    let mut rows = vec![columns.iter().map(|text| Value::from(*text)).collect::<Value>()];
-    rows.extend(group.items.iter().map(|item| item.cells.iter().map(|cell| Value::from(cell.as_str())).collect()));
-    let table = crate::cli::format::table_of(&fields.join("\t"), &rows)?;
+    let template: Vec<String> = group.columns.iter().map(|column| format!("{{{{.{}}}}}", column.field)).collect();
+    let rows: Vec<Value> = group.items.iter().map(|item| item.fields.clone()).collect();
+    let table = Listing::parse(None, &template.join("\t"))?.render(group.columns, &rows)?;
     let title = if group.name == "Build Cache" { "Build cache usage" } else { group.name };
     let total = if group.name == "Build Cache" {
         format!(": {}", human_size(group.total, 4))
@@ -149,45 +166,71 @@ fn images(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, C
             used_total +=
                 layers.iter().filter(|(diff_id, _)| kept.insert(*diff_id)).map(|(_, bytes)| bytes).sum::<u64>();
         }
-        items.push(Item { cells: image_cells(image, size, unique, users), size, is_used: users > 0 });
+        items.push(Item { fields: image_fields(image, [size, unique], users), size, is_used: users > 0 });
     }
-    let headings = "REPOSITORY\tTAG\tIMAGE ID\tCREATED\tSIZE\tSHARED SIZE\tUNIQUE SIZE\tCONTAINERS";
-    Ok(Group { name: "Images", headings, items, total, reclaimable: total - used_total })
+    Ok(Group { name: "Images", columns: IMAGES, items, total, reclaimable: total - used_total })
 }
 
-fn image_cells(image: &ImageInfo, size: u64, unique: u64, users: usize) -> Vec<String> {
+const IMAGES: &[Column] = &[
+    Column { field: "Repository", heading: "REPOSITORY" },
+    Column { field: "Tag", heading: "TAG" },
+    Column { field: "ID", heading: "IMAGE ID" },
+    Column { field: "CreatedSince", heading: "CREATED" },
+    Column { field: "Size", heading: "SIZE" },
+    Column { field: "SharedSize", heading: "SHARED SIZE" },
+    Column { field: "UniqueSize", heading: "UNIQUE SIZE" },
+    Column { field: "Containers", heading: "CONTAINERS" },
+];
+
+fn image_fields(image: &ImageInfo, [size, unique]: [u64; 2], users: usize) -> Value {
     let name = image.tags.first().map_or("<none>".to_owned(), |name| name.familiar());
     let (repository, tag) = name.rsplit_once(':').unwrap_or((&name, "<none>"));
-    vec![
-        repository.to_owned(),
-        tag.to_owned(),
-        truncate_id(&image.id().to_string()),
-        ago(jiff::Timestamp::from_second(image.created_second()).ok(), jiff::Timestamp::now()),
-        human_size(size, 4),
-        human_size(size - unique, 4),
-        human_size(unique, 4),
-        users.to_string(),
-    ]
+    let created = jiff::Timestamp::from_second(image.created_second()).ok();
+    json!({
+        "Repository": repository,
+        "Tag": tag,
+        "ID": truncate_id(&image.id().to_string()),
+        "Digest": "",
+        "CreatedAt": created.map(in_words).unwrap_or_default(),
+        "CreatedSince": ago(created, jiff::Timestamp::now()),
+        "Size": human_size(size, 4),
+        "VirtualSize": human_size(size, 4),
+        "SharedSize": human_size(size - unique, 4),
+        "UniqueSize": human_size(unique, 4),
+        "Containers": users.to_string(),
+    })
 }
+
+fn in_words(time: jiff::Timestamp) -> String {
+    time.to_zoned(jiff::tz::TimeZone::system()).strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string()
+}
+
+const CONTAINERS: &[Column] = &[
+    Column { field: "ID", heading: "CONTAINER ID" },
+    Column { field: "Image", heading: "IMAGE" },
+    Column { field: "Command", heading: "COMMAND" },
+    Column { field: "LocalVolumes", heading: "LOCAL VOLUMES" },
+    Column { field: "Size", heading: "SIZE" },
+    Column { field: "RunningFor", heading: "CREATED" },
+    Column { field: "Status", heading: "STATUS" },
+    Column { field: "Names", heading: "NAMES" },
+];
 
 fn of_containers(usage: &Usage, containers: &[Entry]) -> Group {
     let item = |entry: &Entry| {
-        let record = &entry.record;
-        let size = usage.of("containers").get(&record.id).copied().unwrap_or(0);
-        let cells = vec![
-            record.short_id().to_owned(),
-            record.config.image.clone(),
-            record.mounts.iter().filter(|mount| !mount.name.is_empty()).count().to_string(),
-            human_size(size, 3),
-            ago(Some(record.created), jiff::Timestamp::now()),
-            entry.state.status.as_str().to_owned(),
-            record.plain_name().to_owned(),
-        ];
-        Item { cells, size, is_used: entry.is_running }
+        let size = usage.of("containers").get(&entry.record.id).copied().unwrap_or(0);
+        let mut fields = row::row(entry, row::Details { no_trunc: false, size: None });
+        fields["Size"] = Value::from(human_size(size, 3));
+        Item { fields, size, is_used: entry.is_running }
     };
-    let headings = "CONTAINER ID\tIMAGE\tLOCAL VOLUMES\tSIZE\tCREATED\tSTATUS\tNAMES";
-    simple("Containers", headings, containers.iter().map(item).collect())
+    simple("Containers", CONTAINERS, containers.iter().map(item).collect())
 }
+
+const VOLUMES: &[Column] = &[
+    Column { field: "Name", heading: "VOLUME NAME" },
+    Column { field: "Links", heading: "LINKS" },
+    Column { field: "Size", heading: "SIZE" },
+];
 
 fn volumes(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
     let mut items = Vec::new();
@@ -195,13 +238,23 @@ fn volumes(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, 
         let has_it = |entry: &&Entry| entry.record.mounts.iter().any(|mount| mount.name == record.name);
         let links = containers.iter().filter(has_it).count();
         let size = usage.of("volumes").get(&record.name).copied().unwrap_or_else(|| disk_usage(&record.mountpoint));
-        items.push(Item { cells: vec![record.name, links.to_string(), human_size(size, 4)], size, is_used: links > 0 });
+        let labels = record.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
+        let fields = json!({
+            "Name": record.name,
+            "Driver": record.driver,
+            "Scope": "local",
+            "Mountpoint": record.mountpoint,
+            "Labels": labels.collect::<Vec<_>>().join(","),
+            "Links": links.to_string(),
+            "Size": human_size(size, 4),
+        });
+        items.push(Item { fields, size, is_used: links > 0 });
     }
-    Ok(simple("Local Volumes", "VOLUME NAME\tLINKS\tSIZE", items))
+    Ok(simple("Local Volumes", VOLUMES, items))
 }
 
 fn cache(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
-    let kept: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.diff_ids()).collect();
+    let kept: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.needed_layers()).collect();
     let mut items = Vec::new();
     for item in store.cache_items(usage, &kept)? {
         items.push(cache_item(&item));
@@ -211,32 +264,46 @@ fn cache(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, Cl
 }
 
 fn cache_item(item: &CacheItem) -> Item {
-    let time = |second| ago(jiff::Timestamp::from_second(second).ok(), jiff::Timestamp::now());
-    let cells = vec![
-        truncate_id(&item.what.id()),
-        item.what.kind().to_owned(),
-        human_size(item.size, 4),
-        time(item.created_at),
-        time(item.used_at),
-        item.in_use.to_string(),
-        item.shared.to_string(),
-    ];
-    Item { cells, size: item.size, is_used: item.in_use }
+    let time = |second| jiff::Timestamp::from_second(second).ok();
+    let since = |second| ago(time(second), jiff::Timestamp::now());
+    let fields = json!({
+        "ID": truncate_id(&item.what.id()),
+        "CacheType": item.what.kind(),
+        "Size": human_size(item.size, 4),
+        "CreatedAt": time(item.created_at).map(in_words).unwrap_or_default(),
+        "CreatedSince": since(item.created_at),
+        "LastUsedAt": time(item.used_at).map(in_words).unwrap_or_default(),
+        "LastUsedSince": since(item.used_at),
+        "InUse": item.in_use.to_string(),
+        "Shared": item.shared.to_string(),
+    });
+    Item { fields, size: item.size, is_used: item.in_use }
 }
 
-const CACHE: &str = "CACHE ID\tCACHE TYPE\tSIZE\tCREATED\tLAST USED\tIN USE\tSHARED";
+const CACHE: &[Column] = &[
+    Column { field: "ID", heading: "CACHE ID" },
+    Column { field: "CacheType", heading: "CACHE TYPE" },
+    Column { field: "Size", heading: "SIZE" },
+    Column { field: "CreatedSince", heading: "CREATED" },
+    Column { field: "LastUsedSince", heading: "LAST USED" },
+    Column { field: "InUse", heading: "IN USE" },
+    Column { field: "Shared", heading: "SHARED" },
+];
 
 /// The database, locks, and what is being written: it belongs to the cache, and nobody can have it back.
 fn add_the_rest(groups: &mut [Group; 4], usage: &Usage) {
     let known: u64 = groups.iter().map(|group| group.total).sum();
     let size = usage.total().saturating_sub(known);
-    let cells = ["-", "internal", &human_size(size, 4), "N/A", "N/A", "true", "false"];
-    groups[3].items.push(Item { cells: cells.map(str::to_owned).to_vec(), size, is_used: true });
+    let fields = json!({
+        "ID": "-", "CacheType": "internal", "Size": human_size(size, 4), "CreatedAt": "N/A", "CreatedSince": "N/A",
+        "LastUsedAt": "N/A", "LastUsedSince": "N/A", "InUse": "true", "Shared": "false",
+    });
+    groups[3].items.push(Item { fields, size, is_used: true });
     groups[3].total += size;
 }
 
-fn simple(name: &'static str, headings: &'static str, items: Vec<Item>) -> Group {
+fn simple(name: &'static str, columns: &'static [Column], items: Vec<Item>) -> Group {
     let total = items.iter().map(|item| item.size).sum();
     let reclaimable = items.iter().filter(|item| !item.is_used).map(|item| item.size).sum();
-    Group { name, headings, items, total, reclaimable }
+    Group { name, columns, items, total, reclaimable }
 }

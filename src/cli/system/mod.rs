@@ -15,6 +15,7 @@ use super::commands::Global;
 pub enum SystemCommand {
     Check(check::Args),
     Df(df::Args),
+    Events(crate::cli::events::Args),
     Info(super::info::Args),
     Prune(prune::Args),
 }
@@ -30,6 +31,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         SystemCommand::Check(args) => check::run(&args, global),
         SystemCommand::Df(args) => df::run(&args, global),
+        SystemCommand::Events(args) => crate::cli::events::run(args, global),
         SystemCommand::Info(args) => super::info::run(args, global),
         SystemCommand::Prune(args) => prune::run(&args, global),
     }

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::cache_prune::{self, Selection};
+use crate::cli::buildx::prune::{self as cache_prune, Selection};
 use crate::cli::commands::Global;
 use crate::cli::filters::Filters;
 use crate::cli::format::human_size;
@@ -25,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     volumes: bool,
     /// label=, label!= or until=
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]

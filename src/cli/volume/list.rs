@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::cli::commands::Global;
+use crate::cli::docker_config::format_or;
 use crate::cli::filters::Filters;
 use crate::cli::format::{Column, Listing};
 use crate::cli::{CliError, output};
@@ -15,7 +16,7 @@ use crate::volume::{VolumeRecord, Volumes};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// dangling=, driver=, label= or name=
-    #[arg(short, long, value_name = "KEY=VALUE")]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// Print names only
     #[arg(short, long)]
@@ -51,7 +52,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
             && filters.labels(record.labels.as_ref().unwrap_or(&Default::default()))
     });
     let rows: Vec<Value> = shown.map(row).collect();
-    let listing = match args.format.as_deref() {
+    let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.volumes_format).as_deref() {
         None | Some("table") if args.quiet => Listing::parse(Some("{{.Name}}"), "")?,
         format => Listing::parse(format, "{{.Driver}}\t{{.Name}}")?,
     };

@@ -46,7 +46,8 @@ pub struct CreateArgs {
     /// type=, o= and device= of the local driver
     #[arg(short, long, value_name = "KEY=VALUE")]
     opt: Vec<String>,
-    #[arg(long, value_name = "KEY=VALUE")]
+    /// Note something about the volume
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::run::label_form)]
     label: Vec<String>,
 }
 

@@ -20,7 +20,7 @@ pub struct Args {
     #[arg(short, long)]
     all: bool,
     /// label= or label!=
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]

@@ -1,23 +1,26 @@
-//! `rbuild builder prune`
+//! `rbuild buildx prune`, `rbuild builder prune`
 
 use std::process::ExitCode;
 
-use super::build::values::bytes;
-use super::commands::Global;
-use super::format::human_size;
-use super::image_use::ImageUse;
-use super::progress::work::Work;
-use super::{CliError, confirm, output};
+use super::Builder;
+use crate::cli::build::values::bytes;
+use crate::cli::commands::Global;
+use crate::cli::format::human_size;
+use crate::cli::image_use::ImageUse;
+use crate::cli::progress::work::Work;
+use crate::cli::{CliError, confirm, output};
 use crate::store::{self, CacheItem, Eviction, Store};
 
 /// Remove what only makes builds faster, the least recently used first
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    #[command(flatten)]
+    builder: Builder,
     /// Also forget how the layers of images were made
     #[arg(short, long)]
     all: bool,
     /// until=DURATION|TIME, type=TYPE, id=PREFIX
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]
@@ -31,6 +34,9 @@ pub struct Args {
     /// Remove only until this much of the disk is free
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     min_free_space: Option<u64>,
+    /// Taken: what is removed is listed in any case
+    #[arg(long)]
+    verbose: bool,
 }
 
 /// What is to be removed.
@@ -46,15 +52,13 @@ pub struct Selection {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    args.builder.check()?;
     let store = global.open_store()?;
     let warning = match args.all {
         true => "WARNING! This will remove all build cache.",
         false => "WARNING! This will remove all dangling build cache.",
     };
-    let mut selection = Selection { all: args.all, ..Selection::default() };
-    for filter in &args.filter {
-        selection.add(filter)?;
-    }
+    let mut selection = Selection { all: args.all, ..Selection::of(&args.filter)? };
     if !args.force && !confirm::ask(warning)? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -85,6 +89,12 @@ impl Args {
 }
 
 impl Selection {
+    pub fn of(filters: &[String]) -> Result<Self, CliError> {
+        let mut selection = Self::default();
+        filters.iter().try_for_each(|filter| selection.add(filter))?;
+        Ok(selection)
+    }
+
     fn add(&mut self, filter: &str) -> Result<(), CliError> {
         match filter.split_once('=') {
             Some(("until" | "unused-for", value)) => self.before = Some(until(value)?),
@@ -98,10 +108,13 @@ impl Selection {
     }
 
     fn takes(&self, item: &CacheItem) -> bool {
+        (self.all || !item.shared) && !item.in_use && self.speaks_of(item)
+    }
+
+    /// By its filters alone.
+    pub fn speaks_of(&self, item: &CacheItem) -> bool {
         let id = item.what.id();
-        (self.all || !item.shared)
-            && !item.in_use
-            && self.before.is_none_or(|second| item.used_at < second)
+        self.before.is_none_or(|second| item.used_at < second)
             && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == item.what.kind()))
             && (self.ids.is_empty() || self.ids.iter().any(|wanted| id.starts_with(wanted.as_str())))
     }

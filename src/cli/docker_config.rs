@@ -1,0 +1,113 @@
+//! What users set for docker's program in `config.json` and in the environment: formats, keys, proxies, the platform.
+//! Credentials in the same file are `registry`'s.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::{CliError, output};
+use crate::image::Platform;
+
+/// The part of docker's `config.json` that concerns what is typed and shown.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DockerConfig {
+    pub ps_format: String,
+    pub images_format: String,
+    pub networks_format: String,
+    pub volumes_format: String,
+    pub stats_format: String,
+    pub detach_keys: String,
+    pub prune_filters: Vec<String>,
+    proxies: BTreeMap<String, Proxies>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Proxies {
+    http_proxy: String,
+    https_proxy: String,
+    no_proxy: String,
+    ftp_proxy: String,
+    all_proxy: String,
+}
+
+impl DockerConfig {
+    /// The file where docker looks for it; one that is not there says nothing, and one that can't be read is told of, as
+    /// docker does, and says nothing either.
+    pub fn read() -> Self {
+        let Some(path) = path() else { return Self::default() };
+        let text = match std::fs::read_to_string(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Self::default(),
+            Err(error) => return Self::unread(&path, &error.to_string()),
+            Ok(text) => text,
+        };
+        if text.trim().is_empty() {
+            return Self::default();
+        }
+        serde_json::from_str(&text).unwrap_or_else(|error| Self::unread(&path, &error.to_string()))
+    }
+
+    fn unread(path: &std::path::Path, reason: &str) -> Self {
+        output::say(format!("warning: cannot read `{}`: {reason}", path.display()));
+        Self::default()
+    }
+
+    /// The variables by which programs find proxies, in both cases; none that is in `known` under that name.
+    pub fn proxies(&self, is_known: impl Fn(&str) -> bool) -> Vec<(String, String)> {
+        let host = std::env::var("DOCKER_HOST").unwrap_or_default();
+        let Some(proxies) = self.proxies.get(&host).or_else(|| self.proxies.get("default")) else { return Vec::new() };
+        let named = [
+            ("HTTP_PROXY", &proxies.http_proxy),
+            ("HTTPS_PROXY", &proxies.https_proxy),
+            ("NO_PROXY", &proxies.no_proxy),
+            ("FTP_PROXY", &proxies.ftp_proxy),
+            ("ALL_PROXY", &proxies.all_proxy),
+        ];
+        let set = named.into_iter().filter(|(_, value)| !value.is_empty());
+        let both = set.flat_map(|(name, value)| [(name.to_owned(), value), (name.to_ascii_lowercase(), value)]);
+        both.filter(|(name, _)| !is_known(name)).map(|(name, value)| (name, value.clone())).collect()
+    }
+}
+
+/// What was typed, or else what is set; an empty text is as good as none.
+pub fn format_or(typed: Option<&str>, quiet: bool, set: impl FnOnce(DockerConfig) -> String) -> Option<String> {
+    match typed.filter(|text| !text.is_empty()) {
+        Some(text) => Some(text.to_owned()),
+        None if quiet => None,
+        None => Some(set(DockerConfig::read())).filter(|text| !text.is_empty()),
+    }
+}
+
+fn path() -> Option<PathBuf> {
+    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let docker = folder("DOCKER_CONFIG").or_else(|| Some(folder("HOME")?.join(".docker")))?;
+    Some(docker.join("config.json"))
+}
+
+/// The platform typed, or else the one of DOCKER_DEFAULT_PLATFORM.
+pub fn platform_or_default(typed: Option<&Platform>) -> Result<Option<Platform>, CliError> {
+    if let Some(platform) = typed {
+        return Ok(Some(platform.clone()));
+    }
+    let set = std::env::var("DOCKER_DEFAULT_PLATFORM").ok().filter(|text| !text.is_empty());
+    let wrong = |error| CliError::from(error).context("DOCKER_DEFAULT_PLATFORM");
+    set.map(|text| super::build::values::platform(&text).map_err(wrong)).transpose()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proxies_have_two_names_and_what_is_known_stays() {
+        let text = r#"{"proxies": {"default": {"httpProxy": "http://p:1", "noProxy": "localhost"}}, "psFormat": "x"}"#;
+        let config: DockerConfig = serde_json::from_str(text).unwrap();
+        let proxies = config.proxies(|name| name == "http_proxy");
+        let names: Vec<&str> = proxies.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["HTTP_PROXY", "NO_PROXY", "no_proxy"]);
+        assert_eq!(config.ps_format, "x");
+        assert!(DockerConfig::default().proxies(|_| false).is_empty());
+    }
+}

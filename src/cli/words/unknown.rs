@@ -1,0 +1,109 @@
+//! Words that are no command: the nearest ones, and what to use for what docker has and rbuild has not.
+
+use clap::Command;
+
+use crate::cli::CliError;
+use crate::dockerfile::nearest;
+
+const NO_CLUSTER: &str = "rbuild runs containers on one machine, without a swarm: `rbuild run`, and `--restart` for what \
+                          has to come up again";
+
+/// Commands of docker and its plugins, and what does their work here.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("ai", "it is a service of Docker Desktop"),
+    ("app", "it is a plugin of docker; images carry what is needed to run them"),
+    ("bake", "rbuild builds one target at a time: `rbuild build --target STAGE`"),
+    ("buildkitd", "rbuild builds without a daemon: `rbuild build`"),
+    ("checkpoint", "rbuild has no CRIU; `rbuild commit` keeps a container's files"),
+    ("cloud", "it is a service of Docker's; rbuild builds on this machine"),
+    ("compose", "start each service with `rbuild run -d --network NAME`; `podman-compose` reads the same file"),
+    ("config", NO_CLUSTER),
+    ("daemon", "there is no daemon to start: every command does its work itself"),
+    ("debug", "`rbuild exec -it CONTAINER sh`, or `rbuild cp` for an image without a shell"),
+    ("desktop", "it is a part of Docker Desktop"),
+    ("dev", "it is a plugin of Docker Desktop"),
+    ("engine", "there is no daemon to manage; `rbuild info` shows what there is"),
+    ("extension", "it is a part of Docker Desktop"),
+    ("init", "it writes a first Dockerfile; rbuild builds the one that you write"),
+    ("machine", "rbuild runs where it is started; nothing has to be made for it"),
+    ("mcp", "it is a part of Docker Desktop"),
+    ("model", "it is a plugin of Docker's; `rbuild run` runs an image that serves the model"),
+    ("node", NO_CLUSTER),
+    ("offload", "it is a service of Docker's; rbuild builds on this machine"),
+    ("plugin", "rbuild has no plugins: volumes and networks are its own"),
+    ("sandbox", "`rbuild run` isolates each container; `rbuild info` says how"),
+    ("sbom", "`syft` reads what `rbuild save` writes"),
+    ("scan", "`trivy` and `grype` read what `rbuild save` writes"),
+    ("scout", "`trivy` and `grype` read what `rbuild save` writes"),
+    ("secret", NO_CLUSTER),
+    ("service", NO_CLUSTER),
+    ("stack", NO_CLUSTER),
+    ("swarm", NO_CLUSTER),
+    ("trust", "`cosign` signs images in registries; name an image by its digest to have that one and no other"),
+];
+
+const NO_CONTEXTS: &str = "rbuild works on this machine, in the context `default`";
+const NO_RECORDS: &str = "`rbuild explain` says of the last builds what was executed, and why";
+
+/// The same of groups: what stands behind their name.
+const ELSEWHERE_IN_GROUPS: &[(&str, &str, &str)] = &[
+    ("buildx", "bake", "rbuild builds one target at a time: `rbuild build --target STAGE`"),
+    ("buildx", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
+    ("buildx", "history", NO_RECORDS),
+    ("builder", "bake", "rbuild builds one target at a time: `rbuild build --target STAGE`"),
+    ("builder", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
+    ("builder", "history", NO_RECORDS),
+    ("context", "create", NO_CONTEXTS),
+    ("context", "export", NO_CONTEXTS),
+    ("context", "import", NO_CONTEXTS),
+    ("context", "rm", NO_CONTEXTS),
+    ("context", "update", NO_CONTEXTS),
+    ("volume", "update", "only volumes of a swarm's cluster can be changed"),
+    ("system", "dial-stdio", "there is no daemon behind a socket"),
+];
+
+/// `group` are the words before, without the program's own.
+pub fn no_such_command(group: &[String], word: &str, command: &Command) -> CliError {
+    let all: Vec<&str> = group.iter().map(String::as_str).chain([word]).collect();
+    CliError::new(format!("no such command: {}", all.join(" "))).hint(hint(group, word, command))
+}
+
+fn hint(group: &[String], word: &str, command: &Command) -> String {
+    let elsewhere = match group {
+        [] => ELSEWHERE.iter().find(|(name, _)| *name == word).map(|(_, text)| *text),
+        [.., last] => {
+            ELSEWHERE_IN_GROUPS.iter().find(|(group, name, _)| group == last && *name == word).map(|(_, _, text)| *text)
+        }
+    };
+    if let Some(text) = elsewhere {
+        return text.to_owned();
+    }
+    let near = nearest_commands(word, command);
+    let before = if group.is_empty() { String::new() } else { format!("{} ", group.join(" ")) };
+    match near.as_slice() {
+        [] => format!("`rbuild {before}--help` lists the commands"),
+        names => {
+            let names: Vec<String> = names.iter().map(|name| format!("`{before}{name}`")).collect();
+            format!("there {} {}", if names.len() == 1 { "is" } else { "are" }, names.join(" and "))
+        }
+    }
+}
+
+/// The nearest one, those that are as near with another ending, and those that begin so.
+fn nearest_commands(word: &str, command: &Command) -> Vec<String> {
+    const SHOWN: usize = 3;
+    let mut names: Vec<&str> = command
+        .get_subcommands()
+        .filter(|inner| !inner.is_hide_set())
+        .flat_map(|inner| std::iter::once(inner.get_name()).chain(inner.get_visible_aliases()))
+        .collect();
+    let mut near: Vec<String> = Vec::new();
+    while let Some(name) = nearest(word, &names).filter(|_| near.len() < SHOWN) {
+        near.push(name.to_owned());
+        names.retain(|other| *other != name);
+    }
+    let begins_so = |name: &&&str| word.len() > 1 && name.starts_with(word);
+    near.extend(names.iter().filter(begins_so).map(|name| (*name).to_owned()));
+    near.truncate(SHOWN);
+    near
+}

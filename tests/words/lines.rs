@@ -1,0 +1,22 @@
+//! The tables of command lines.
+
+use super::common::{TestStore, is_root, skip};
+use super::table;
+
+/// What is said before anything is looked for: no store, no image and no rights are needed.
+#[test]
+fn lines_that_need_nothing() {
+    let store = TestStore::empty();
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    table::check(&store, &table::rows(include_str!("lines.tsv")));
+}
+
+#[test]
+fn lines_that_need_containers() {
+    if !is_root() {
+        return skip("needs root");
+    }
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("env", "A=1\n");
+    table::check(&store, &table::rows(include_str!("containers.tsv")));
+}

@@ -1,0 +1,24 @@
+//! Command lines: docker's words, read by docker's grammar.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod config;
+mod grammar;
+mod help;
+mod limits;
+mod lines;
+mod names;
+mod table;
+
+use common::{Answer, TestStore};
+
+/// Runs a command line with nothing in the environment that means something to docker.
+pub fn run(store: &TestStore, words: &[&str], environment: &[(&str, &str)]) -> Answer {
+    let mut command = store.command(words);
+    let own = ["DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "DOCKER_DEFAULT_PLATFORM", "BUILDX_BUILDER"];
+    for name in own {
+        command.env_remove(name);
+    }
+    command.env("HOME", store.work()).envs(environment.iter().copied());
+    Answer::of(command)
+}

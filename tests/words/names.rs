@@ -1,0 +1,43 @@
+//! Names of commands: docker's, buildx's, and those that are none.
+
+use super::common::TestStore;
+
+/// rbuild answers by docker's name when it is called by it.
+#[test]
+fn a_link_called_docker_is_called_so() {
+    let store = TestStore::empty();
+    let link = store.work().join("docker");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rbuild"), &link).unwrap();
+    let say = |words: &[&str]| {
+        let output = std::process::Command::new(&link).args(words).env("RBUILD_ROOT", store.root()).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+    };
+    assert!(say(&["run"]).contains("'docker run' requires at least 1 argument"));
+    assert!(say(&["ps", "--nope"]).contains("Run 'docker ps --help' for more information"));
+    assert!(say(&["--help"]).contains("Usage: docker"));
+    let version = say(&["--version"]);
+    assert!(version.starts_with("Docker version ") && version.contains("rbuild"), "{version}");
+}
+
+#[test]
+fn the_environment_means_this_engine_or_is_refused() {
+    let store = TestStore::empty();
+    let code = |variable: (&str, &str), words: &[&str]| super::run(&store, words, &[variable]).code();
+    for (name, value, wanted) in [
+        ("DOCKER_HOST", "tcp://10.0.0.1:2375", 1),
+        ("DOCKER_HOST", "ssh://user@host", 1),
+        ("DOCKER_HOST", "unix:///var/run/docker.sock", 0),
+        ("DOCKER_HOST", "", 0),
+        ("DOCKER_CONTEXT", "desktop-linux", 1),
+        ("DOCKER_CONTEXT", "default", 0),
+    ] {
+        assert_eq!(code((name, value), &["ps"]), Some(wanted), "{name}={value}");
+        assert_eq!(code((name, value), &["context", "ls"]), Some(0), "{name}={value}");
+        assert_eq!(code((name, value), &["run", "--help"]), Some(0), "{name}={value}");
+    }
+    assert_eq!(code(("BUILDX_BUILDER", "other"), &["buildx", "inspect"]), Some(1));
+    // What is typed counts before what is set.
+    assert_eq!(code(("DOCKER_HOST", "tcp://10.0.0.1:2375"), &["-c", "default", "ps"]), Some(0));
+    let said = super::run(&store, &["ps"], &[("DOCKER_HOST", "tcp://10.0.0.1:2375")]).stderr();
+    assert!(said.contains("DOCKER_HOST") && said.contains("tcp://10.0.0.1:2375"), "{said}");
+}

@@ -1,0 +1,67 @@
+//! Tables of command lines: what is typed, the exit code, and what stands on standard output and standard error.
+//!
+//! One row a line, its columns parted by tabs: exit code, words, a part of standard output, a part of standard error. Words
+//! are as a shell has them, with double quotes. What must not be there has a `!` before it; a lone `!` is for nothing at all.
+
+use super::common::TestStore;
+
+pub struct Row {
+    line: usize,
+    code: i32,
+    words: Vec<String>,
+    stdout: &'static str,
+    stderr: &'static str,
+}
+
+pub fn rows(text: &'static str) -> Vec<Row> {
+    let is_row = |line: &str| !line.starts_with('#') && !line.trim().is_empty();
+    let rows = text.lines().enumerate().filter(|(_, line)| is_row(line));
+    rows.map(|(index, line)| {
+        let mut columns = line.split('\t');
+        let code = columns.next().and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no code: {line}"));
+        let words = split(columns.next().unwrap_or_default());
+        let (stdout, stderr) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        Row { line: index + 1, code, words, stdout, stderr }
+    })
+    .collect()
+}
+
+/// The words of a line. Double quotes keep blanks, and an empty pair is an empty word.
+fn split(text: &str) -> Vec<String> {
+    let (mut words, mut word, mut quoted) = (Vec::new(), None::<String>, false);
+    for letter in text.chars() {
+        match letter {
+            '"' => {
+                quoted = !quoted;
+                word.get_or_insert_default();
+            }
+            ' ' if !quoted => words.extend(word.take()),
+            letter => word.get_or_insert_default().push(letter),
+        }
+    }
+    words.extend(word);
+    words
+}
+
+/// Runs all rows, one after the other, in one store, and tells of all that differ.
+pub fn check(store: &TestStore, rows: &[Row]) {
+    let mut wrong = Vec::new();
+    for row in rows {
+        let words: Vec<&str> = row.words.iter().map(String::as_str).collect();
+        let answer = super::run(store, &words, &[]);
+        let (stdout, stderr) = (answer.stdout(), answer.stderr());
+        if answer.code() != Some(row.code) || !suits(&stdout, row.stdout) || !suits(&stderr, row.stderr) {
+            let (line, code) = (row.line, answer.code());
+            wrong.push(format!("line {line}: {words:?}: {code:?}\nstdout: {stdout}\nstderr: {stderr}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {} rows differ:\n{}", wrong.len(), rows.len(), wrong.join("\n"));
+}
+
+fn suits(found: &str, wanted: &str) -> bool {
+    match wanted.strip_prefix('!') {
+        Some("") => found.is_empty(),
+        Some(unwanted) => !found.contains(unwanted),
+        None => found.contains(wanted),
+    }
+}
