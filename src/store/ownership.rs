@@ -9,7 +9,8 @@ use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags, statat, statx};
+use rustix::io::Errno;
 
 use super::StoreError;
 use crate::io_error::{AtPath, IoError};
@@ -180,7 +181,7 @@ fn close(path: &Path) -> Result<(), StoreError> {
     if found.mode() & OTHERS == 0 {
         return Ok(());
     }
-    if !is_store_or_empty(path)? {
+    if !is_for_store(&folder).at("read", path)? {
         return Err(NotOwn::Shared { path: path.to_owned() }.into());
     }
     // Some filesystems say that they did it.
@@ -198,10 +199,37 @@ fn refuse_foreign(path: &Path, found: &Metadata) -> Result<(), NotOwn> {
     if owner == user { Ok(()) } else { Err(NotOwn::Foreign { path: path.to_owned(), owner, user }) }
 }
 
-fn is_store_or_empty(path: &Path) -> Result<bool, IoError> {
-    let names: Vec<OsString> = fs::read_dir(path).at("read", path)?.flatten().map(|entry| entry.file_name()).collect();
-    let is_known = |name: &OsString| KNOWN.iter().any(|known| name == known);
-    Ok(names.iter().all(|name| name == OF_FILESYSTEM) || names.iter().any(is_known))
+/// Whether a folder that others may look into is a store or may become one: nothing in it is theirs, and it is empty, or
+/// has only files on a filesystem that was mounted for it (quotas, what keeps some room free).
+fn is_for_store(folder: &fs::File) -> rustix::io::Result<bool> {
+    let (mut is_store, mut has_files, mut has_more) = (false, false, false);
+    for entry in Dir::read_from(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if [".", "..", OF_FILESYSTEM].iter().any(|known| known.as_bytes() == name) {
+            continue;
+        }
+        let found = match statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
+            // Another rbuild is at work.
+            Err(Errno::NOENT) => continue,
+            found => found?,
+        };
+        if found.st_uid != user() {
+            return Ok(false);
+        }
+        is_store |= KNOWN.iter().any(|known| known.as_bytes() == name);
+        match FileType::from_raw_mode(found.st_mode) {
+            FileType::RegularFile => has_files = true,
+            _ => has_more = true,
+        }
+    }
+    Ok(is_store || !has_more && (!has_files || is_mounted(folder)))
+}
+
+/// Whether something is mounted on this very folder. A kernel that can't tell (before 5.8) makes it an ordinary one.
+fn is_mounted(folder: &fs::File) -> bool {
+    let found = statx(folder, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
+    found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
 /// In a store that was open, somebody may have one of its folders open still. So its folders and records are closed too;
@@ -277,10 +305,28 @@ mod tests {
     fn a_folder_of_other_things_is_not_closed() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("thesis.txt"), "").unwrap();
+        set_mode(folder.path(), 0o700);
         claim(folder.path()).unwrap();
         set_mode(folder.path(), 0o755);
         assert!(matches!(claim(folder.path()), Err(StoreError::NotOwn(NotOwn::Shared { .. }))));
         assert_eq!(mode_of(folder.path()), 0o755);
+    }
+
+    #[test]
+    fn an_empty_folder_becomes_a_store_whatever_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        for mode in [0o755, 0o777, 0o1777, 0o2775] {
+            for name in ["empty", "filesystem"] {
+                let root = folder.path().join(format!("{name}{mode:o}"));
+                fs::create_dir(&root).unwrap();
+                if name == "filesystem" {
+                    fs::create_dir(root.join(OF_FILESYSTEM)).unwrap();
+                }
+                set_mode(&root, mode);
+                claim(&root).unwrap();
+                assert_eq!(mode_of(&root), 0o700, "{name} {mode:o}");
+            }
+        }
     }
 
     #[test]
@@ -320,5 +366,10 @@ mod tests {
         }
         let weakness = claim(&at("store/inside")).unwrap().unwrap();
         assert_eq!(weakness.owner, Some(1234));
+        // Whoever may write to a folder makes no store of it.
+        fs::create_dir_all(at("open/blobs")).unwrap();
+        set_mode(&at("open"), 0o1777);
+        give(&at("open/blobs"));
+        assert!(matches!(claim(&at("open")), Err(StoreError::NotOwn(NotOwn::Shared { .. }))));
     }
 }

@@ -5,6 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::common::small_disk::Small;
 use crate::common::{Answer, TestStore, skip};
 use crate::fixtures::{Canary, Stranger, everybody};
 use crate::machine::Machine;
@@ -143,6 +144,32 @@ fn a_folder_of_other_things_is_neither_closed_nor_used() {
     let said = store.run(&["--root", "mine", "images"]).fails(1).stderr();
     assert!(said.contains("other things than a store") && said.contains("--root"), "{said}");
     assert_eq!((mode_of(&folder), std::fs::read_dir(&folder).unwrap().count()), (0o755, 1));
+}
+
+/// A disk of its own: what its filesystem has in it, and files that keep room free, do not stand against a store. Folders
+/// do: that may be the root of others' programs or homes.
+#[test]
+fn a_mounted_filesystem_becomes_a_store_but_for_folders_of_other_things() {
+    for (things, is_used) in [
+        (&[][..], true),
+        (&["lost+found/"], true),
+        (&["lost+found/", "aquota.user", "ballast"], true),
+        (&["home/"], false),
+        (&["ballast", "lost+found/", "home/"], false),
+    ] {
+        let Some(Small { store }) = &Small::new(8) else { return };
+        for thing in things {
+            match thing.strip_suffix('/') {
+                Some(folder) => std::fs::create_dir(store.root().join(folder)).unwrap(),
+                None => std::fs::write(store.root().join(thing), "x").unwrap(),
+            }
+        }
+        std::fs::set_permissions(store.root(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let answer = store.run(&["images"]);
+        assert_eq!(answer.code(), Some(if is_used { 0 } else { 1 }), "{things:?}: {}", answer.stderr());
+        assert_eq!(mode_of(&store.root()), if is_used { 0o700 } else { 0o755 }, "{things:?}");
+        assert!(things.iter().all(|thing| store.root().join(thing).exists()), "{things:?}");
+    }
 }
 
 #[test]
