@@ -57,6 +57,9 @@ pub fn export_tar_folders(views: &[(PathBuf, &View)], out: impl Write) -> Result
     Ok(())
 }
 
+/// Extended attributes, by name.
+type Attributes = Vec<(String, Vec<u8>)>;
+
 /// What an entry has beside its header.
 enum Body {
     File(File),
@@ -75,7 +78,7 @@ fn append(
 ) -> Result<(), SnapshotError> {
     let name = &folder.join(path);
     let shared = entry.shared_inode();
-    let look = || -> Result<(Body, Vec<(String, Vec<u8>)>), IoError> {
+    let look = || -> Result<(Body, Attributes), IoError> {
         if let Some(first) = shared.and_then(|inode| links.get(&inode)) {
             return Ok((Body::Second(first.clone()), Vec::new()));
         }
