@@ -26,7 +26,11 @@ RUN --mount=from=made,target=/m cat /m/in
     let second = store.build(&[]).ok();
     assert_eq!(
         second.executed(),
-        ["COPY in /in", "RUN cat /in && mkdir /out && echo same > /out/file", "RUN cat /m/in"]
+        [
+            "COPY in /in",
+            "RUN cat /in && mkdir /out && echo same > /out/file",
+            "RUN --mount=from=made,target=/m cat /m/in"
+        ]
     );
     assert_eq!(store.build(&[]).ok().executed(), [""; 0]);
 }

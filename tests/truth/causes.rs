@@ -4,15 +4,14 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use crate::common::{Answer, TestStore};
 
-/// What the build said of why it executed the step with this text.
+/// What the build said of why it executed the step with this title, which has the flags.
 #[track_caller]
 fn why(answer: &Answer, step: &str) -> String {
     let text = answer.stderr();
     let lines: Vec<&str> = text.lines().collect();
-    // Its flags stand between.
-    let (keyword, rest) = step.split_once(' ').unwrap();
-    let is_header = |line: &&&str| line.contains(&format!("] {keyword} ")) && line.ends_with(&format!(" {rest}"));
-    let header = lines.iter().filter(|line| line.starts_with('#')).find(is_header);
+    let title = |line: &str| Some(line.strip_prefix('#')?.split_once(" [")?.1.split_once("] ")?.1.to_owned());
+    let is_header = |line: &&&str| !line.contains(" why: ") && title(line).as_deref() == Some(step);
+    let header = lines.iter().find(is_header);
     let header = header.unwrap_or_else(|| panic!("no step `{step}` in\n{text}"));
     let number = header.split_once(' ').unwrap().0;
     let reason = lines.iter().find_map(|line| line.strip_prefix(&format!("{number} why: ")));
@@ -171,11 +170,12 @@ fn mounts_and_what_they_show_are_named() {
     ];
     for (was, now, wanted) in cases {
         let answer = rebuilt(&store, [&run(was), &run(now)], [&[], &[]], || {});
-        assert_eq!(why(&answer, "RUN true"), wanted);
+        assert_eq!(why(&answer, &format!("RUN --mount={now} true")), wanted);
     }
-    let bind = run("type=bind,source=in,target=/in");
+    let mount = "type=bind,source=in,target=/in";
+    let bind = run(mount);
     let answer = rebuilt(&store, [&bind, &bind], [&[], &[]], || drop(store.write("ctx/in/f", "2")));
-    assert_eq!(why(&answer, "RUN true"), "file `in/f` changed");
+    assert_eq!(why(&answer, &format!("RUN --mount={mount} true")), "file `in/f` changed");
 }
 
 #[test]
@@ -190,8 +190,12 @@ fn copies_say_what_of_their_sources_and_options_changed() {
     let answer = rebuilt(&store, [&from("1"), &from("2")], [&[], &[]], || {});
     assert_eq!(why(&answer, "COPY --from=make /o /o"), "file `/o/made` changed");
     let mode = |mode: &str| format!("FROM busybox\nCOPY --chmod={mode} f /f\n");
-    let answer = rebuilt(&store, [&mode("600"), &mode("644")], [&[], &[]], || {});
-    assert!(why(&answer, "COPY f /f").starts_with("--chmod was `"));
+    for (modes, reason) in
+        [(["600", "0644"], "--chmod was `0600`, now `0644`"), (["u+x", "a+x"], "--chmod was `+0100`, now `+0111`")]
+    {
+        let answer = rebuilt(&store, [&mode(modes[0]), &mode(modes[1])], [&[], &[]], || {});
+        assert_eq!(why(&answer, &format!("COPY --chmod={} f /f", modes[1])), reason);
+    }
     let heredoc = |text: &str| format!("FROM busybox\nCOPY <<EOF /h\n{text}\nEOF\n");
     let answer = rebuilt(&store, [&heredoc("one"), &heredoc("two")], [&[], &[]], || {});
     assert_eq!(why(&answer, "COPY <<EOF /h"), "heredoc `<<EOF` changed");
@@ -205,10 +209,9 @@ fn copies_say_what_of_their_sources_and_options_changed() {
 fn results_that_are_gone_or_never_came_are_told_from_changes() {
     let Some(store) = TestStore::with_busybox() else { return };
     store.write("ctx/f", "no");
-    let text =
-        "FROM busybox\nRUN echo 1 > /1\nRUN --mount=type=cache,target=/c test -e /c/go || { touch /c/go; exit 1; }\n";
-    let failing = "RUN test -e /c/go || { touch /c/go; exit 1; }";
-    store.build_text(text, &[]).fails(1);
+    let failing = "RUN --mount=type=cache,target=/c test -e /c/go || { touch /c/go; exit 1; }";
+    let text = format!("FROM busybox\nRUN echo 1 > /1\n{failing}\n");
+    store.build_text(&text, &[]).fails(1);
     assert_eq!(why(&store.build(&[]).ok(), failing), "it failed the last time");
     for layer in std::fs::read_dir(store.root().join("layers")).unwrap().flatten() {
         if layer.path().join("1").exists() {

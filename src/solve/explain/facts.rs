@@ -2,7 +2,7 @@
 
 use crate::dockerfile::mount::Mount;
 use crate::explain::{Fact, FactKind};
-use crate::plan::{CopyStep, DirectoryStep, NetworkMode, RunStep, StepId};
+use crate::plan::{Chmod, CopyStep, DirectoryStep, NetworkMode, RunStep, StepId};
 
 use super::super::settings::RunSettings;
 use super::Explainer;
@@ -22,8 +22,7 @@ impl Explainer<'_> {
     /// Without what is copied.
     pub(in crate::solve) fn copy_facts(&self, id: StepId, step: &CopyStep) -> Vec<Fact> {
         let mut facts = vec![self.instruction(id)];
-        let optional =
-            [("--chown", step.chown.clone()), ("--chmod", step.chmod.as_ref().map(|mode| format!("{mode:?}")))];
+        let optional = [("--chown", step.chown.clone()), ("--chmod", step.chmod.as_ref().map(Chmod::encoded))];
         for (name, value) in optional {
             facts.extend(value.map(|value| setting(name, &value)));
         }
