@@ -70,8 +70,8 @@ fn a_comment_skips_a_rule_for_one_instruction() {
 fn the_directive_skips_for_all_and_asks_for_experiments() {
     assert_eq!(rules("# check=skip=all\nFROM a AS B\nENV A b\n"), []);
     let copy = "FROM a\nCOPY secret.txt /\n";
-    assert_eq!(rules(copy), []);
-    assert_eq!(rules(&format!("# check=experimental=CopyIgnoredFile\n{copy}")), [(3, "CopyIgnoredFile")]);
+    assert_eq!(rules(copy), [(2, "CopyIgnoredFile")]);
+    assert_eq!(rules(&format!("# check=skip=CopyIgnoredFile\n{copy}")), []);
     let described = "# check=experimental=all\n\n# b the builder\nFROM a AS b\n# something\nARG X\n";
     assert_eq!(rules(described), [(6, "InvalidDefinitionDescription")]);
 }
