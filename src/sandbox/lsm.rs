@@ -1,7 +1,7 @@
 //! AppArmor: the profile that a program is confined by from its execve on.
 
 use super::error::InitError;
-use super::init::KernelFiles;
+use super::init::{KernelFiles, OwnFiles};
 
 /// Whether the kernel has AppArmor switched on.
 pub fn has_apparmor() -> bool {
@@ -12,5 +12,31 @@ pub fn has_apparmor() -> bool {
 /// foreign can be in: another file would take the word and do nothing.
 pub(super) fn confine(proc: &KernelFiles, profile: &str) -> Result<(), InitError> {
     proc.write_own(&["attr/apparmor/exec", "attr/exec"], &format!("exec {profile}"))
-        .map_err(|error| InitError::Message(format!("cannot apply the AppArmor profile `{profile}`: {error}")))
+        .map_err(|error| failed(profile, error))
+}
+
+/// The confinement of a process that executes nothing: the small init (`--init`). Without it, the container's programs
+/// could not signal that one.
+#[derive(Debug)]
+pub(super) struct Later {
+    own: OwnFiles,
+    profile: String,
+}
+
+impl Later {
+    pub(super) fn new(proc: &KernelFiles, profile: &str) -> Result<Self, InitError> {
+        let own = proc.own().map_err(|error| failed(profile, error))?;
+        Ok(Self { own, profile: profile.to_owned() })
+    }
+
+    /// From now on, and not for a child that was forked before.
+    pub(super) fn confine(&self) -> Result<(), InitError> {
+        let text = format!("changeprofile {}", self.profile);
+        let written = self.own.write(&["attr/apparmor/current", "attr/current"], &text);
+        written.map_err(|error| failed(&self.profile, error))
+    }
+}
+
+fn failed(profile: &str, error: impl std::fmt::Display) -> InitError {
+    InitError::Message(format!("cannot apply the AppArmor profile `{profile}`: {error}"))
 }

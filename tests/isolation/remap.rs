@@ -224,6 +224,9 @@ fn terminals_inits_and_streams() {
     let answer = shell(&store, &[], streams).ok();
     assert_eq!((answer.stdout().as_str(), answer.stderr().as_str()), ("out\n0:0\n0:0\n", "err\n"));
     assert_eq!(says(&store, &["--user", "7", "--init"], "echo out > /dev/stdout; cat /proc/1/comm"), "out\nrbuild");
+    // Nothing of the namespaces is left open in the small init.
+    let open = says(&store, &["--init"], "ls -l /proc/1/fd | grep -c -e user: -e net: -e /proc/; exit 0");
+    assert_eq!(open, "0");
     store.run(&["run", "-dt", "--name", "tt", "--network", "none", REMAP, "busybox", "sh"]).ok();
     let tty = store.run(&["exec", "tt", "sh", "-c", "stat -c %u /dev/console; ls -ln /dev/pts/0"]).ok().stdout();
     assert!(tty.starts_with("0\n") && tty.contains(" 0        5 "), "{tty}");

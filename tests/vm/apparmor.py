@@ -70,11 +70,13 @@ is 'signals' '143' "$($run busybox sh -c 'sleep 100 & kill $!; wait $!; echo $?'
 is 'ptrace within' done "$($run -v /bin:/t busybox /t/probe trace-child)"
 is 'shm' 1 "$($run --sysctl kernel.shmmax=1000000 busybox sh -c 'echo 1 > /dev/shm/x; cat /dev/shm/x')"
 rbuild run -d --name cc --network none --init busybox sh -c 'trap "exit 5" TERM; while true; do sleep 1; done' > /dev/null
+is 'the small init has it' '1 rbuild-default (enforce)' "$(rbuild exec cc sh -c 'echo $(cat /proc/1/comm | grep -c rbuild) $(cat /proc/1/attr/current)')"
 is 'exec has it' 'rbuild-default (enforce)' "$(rbuild exec cc $shown)"
 is 'exec --privileged has none' unconfined "$(rbuild exec --privileged cc $shown)"
 is 'exec sees the others' '*sleep*' "$(rbuild exec cc ps)"
 is 'exec signals the others' '0' "$(rbuild exec cc sh -c 'kill -0 1; echo $?')"
-is 'exec reads their state' '*PATH*' "$(rbuild exec cc cat /proc/1/environ | tr '\0' '\n')"
+trap=$(rbuild exec cc ps | grep '[t]rap' | sed 's/^ *//; s/ .*//' | tail -1)
+is 'exec reads their state' '*PATH*' "$(rbuild exec cc cat /proc/$trap/environ | tr '\0' '\n')"
 is 'inspect' rbuild-default "$(rbuild inspect -f '{{.AppArmorProfile}}' cc)"
 rbuild stop -t 20 cc > /dev/null
 is 'stop' 5 "$(rbuild inspect -f '{{.State.ExitCode}}' cc)"

@@ -90,7 +90,15 @@ fn execute(entrance: Entrance, proc: KernelFiles, channel: &mut Channel) -> Resu
     } else {
         None
     };
-    let rights = Rights { capabilities, no_new_privileges, seccomp, scopes_sockets, users, dies_with_parent: false };
+    let rights = Rights {
+        capabilities,
+        no_new_privileges,
+        seccomp,
+        scopes_sockets,
+        small_init: None,
+        users,
+        dies_with_parent: false,
+    };
     let program = Program::new(&process, rights, usual_files)?;
     program.enter_directory()?;
     program.execute(channel, Vec::new(), terminal)

@@ -94,24 +94,43 @@ impl KernelFiles {
 
     /// Writes to the first of these files of this very process that the kernel has; for a procfs.
     pub(in crate::sandbox) fn write_own(&self, files: &[&str], text: &str) -> rustix::io::Result<()> {
+        self.own()?.write(files, text)
+    }
+
+    /// The folder of this very process; for a procfs.
+    pub(in crate::sandbox) fn own(&self) -> rustix::io::Result<OwnFiles> {
         // The one link that is read: the kernel's answer to who asks.
         let own = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let own = own.to_str().ok().filter(|own| own.bytes().all(|byte| byte.is_ascii_digit())).ok_or(Errno::INVAL)?;
+        self.open(own, OFlags::PATH | OFlags::DIRECTORY).map(OwnFiles)
+    }
+
+    pub(super) fn write(&self, path: impl AsRef<Path>, text: &str) -> rustix::io::Result<()> {
+        write(&self.open(path, OFlags::WRONLY | OFlags::NOCTTY)?, text)
+    }
+}
+
+/// What a procfs has of the process that asked, for later: nobody else can be in its place.
+#[derive(Debug)]
+pub(in crate::sandbox) struct OwnFiles(OwnedFd);
+
+impl OwnFiles {
+    /// Writes to the first of these files that the kernel has.
+    pub(in crate::sandbox) fn write(&self, files: &[&str], text: &str) -> rustix::io::Result<()> {
         for file in files {
-            match self.write(format!("{own}/{file}"), text) {
+            match beneath(&self.0, Path::new(file), OFlags::WRONLY | OFlags::NOCTTY, ResolveFlags::NO_XDEV) {
                 Err(Errno::NOENT) => {}
-                written => return written,
+                file => return write(&file?, text),
             }
         }
         Err(Errno::NOENT)
     }
+}
 
-    pub(super) fn write(&self, path: impl AsRef<Path>, text: &str) -> rustix::io::Result<()> {
-        let file = self.open(path, OFlags::WRONLY | OFlags::NOCTTY)?;
-        match rustix::io::write(&file, text.as_bytes())? {
-            written if written == text.len() => Ok(()),
-            _ => Err(Errno::IO),
-        }
+fn write(file: &OwnedFd, text: &str) -> rustix::io::Result<()> {
+    match rustix::io::write(file, text.as_bytes())? {
+        written if written == text.len() => Ok(()),
+        _ => Err(Errno::IO),
     }
 }
 

@@ -37,9 +37,9 @@ use super::error::InitError;
 use super::isolation::Namespace;
 use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
-use super::{CapabilitySet, loopback, sysctl};
+use super::{CapabilitySet, loopback, lsm, sysctl};
 
-pub(super) use kernel_files::KernelFiles;
+pub(super) use kernel_files::{KernelFiles, OwnFiles};
 pub(super) use mask::{READ_ONLY, masked_paths};
 pub(super) use root::{clone_within, mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
@@ -109,7 +109,9 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     enter_namespaces(&launch)?;
     let Launch { container, seccomp, hold, scopes_sockets, .. } = &launch;
     let users = Users::begin(launch.ids.clone())?.map(Rc::new);
-    let Some(Made { created, terminal }) = make_files(&launch, users.clone(), channel)? else { return Ok(()) };
+    let Some(Made { created, terminal, confinement }) = make_files(&launch, users.clone(), channel)? else {
+        return Ok(());
+    };
     // From here on, nothing of the host is open but the standard streams, and the namespace of users.
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
@@ -130,6 +132,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         no_new_privileges: isolation.no_new_privileges,
         seccomp: seccomp.clone(),
         scopes_sockets: *scopes_sockets,
+        small_init: confinement,
         users,
         dies_with_parent: true,
     };
@@ -143,6 +146,8 @@ struct Made {
     /// Since the report that all is mounted.
     created: Vec<CreatedMountPoint>,
     terminal: Option<terminal::Terminal>,
+    /// Of the small init, if there is to be one.
+    confinement: Option<lsm::Later>,
 }
 
 /// Makes the container's files, and moves into them. Nothing when rbuild has changed its mind.
@@ -175,12 +180,14 @@ fn make_files(launch: &Launch, users: Option<Rc<Users>>, channel: &mut Channel) 
     if let Some(adjustment) = process.oom_score_adjust {
         standard.proc.write_own(&["oom_score_adj"], &adjustment.to_string()).doing("write", "oom_score_adj")?;
     }
+    let mut confinement = None;
     if let Some(profile) = &isolation.apparmor {
-        super::lsm::confine(&standard.proc, profile)?;
+        lsm::confine(&standard.proc, profile)?;
+        confinement = process.init.then(|| lsm::Later::new(&standard.proc, profile)).transpose()?;
     }
     let created = points.created;
     root.enter(isolation.read_only_root)?;
-    Ok(Some(Made { created, terminal }))
+    Ok(Some(Made { created, terminal, confinement }))
 }
 
 /// Layers are opened all at once, and the usual 1,024 descriptors may be too few. Gives the limit that was.

@@ -23,6 +23,12 @@ pub(super) fn close_unused(joins: bool, has_users: bool) {
     }
 }
 
+/// Closes all but the standard streams, in a process that goes on without what it has been.
+pub(super) fn close_all() {
+    // SAFETY: the caller never comes to where something is closed or used by its number.
+    unsafe { close_range(libc::STDERR_FILENO + 1, i32::MAX) };
+}
+
 /// Other processes of the same user may look at this one, which has nothing of its own any more.
 pub(super) fn let_others_look() {
     // SAFETY: prctl with numbers only.

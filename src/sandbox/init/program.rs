@@ -13,13 +13,13 @@ use rustix::thread::CapabilitySet as KernelSet;
 
 use super::terminal::Terminal;
 use super::users::{self, Users};
-use super::{Doing, Result, die_with_parent, directory, limits, message, reaper, why_not};
+use super::{Doing, Result, die_with_parent, directory, limits, message, own, reaper, why_not};
 use crate::sandbox::CapabilitySet;
 use crate::sandbox::channel::{Channel, CreatedMountPoint, Report};
 use crate::sandbox::container::Process;
 use crate::sandbox::error::InitError;
-use crate::sandbox::landlock;
 use crate::sandbox::mount_api::last_errno;
+use crate::sandbox::{landlock, lsm};
 
 /// Where a program is looked up when the environment has no PATH, as docker has it.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -34,6 +34,8 @@ pub(super) struct Rights {
     pub(super) seccomp: Option<Vec<u64>>,
     /// It is kept from abstract sockets outside of the container.
     pub(super) scopes_sockets: bool,
+    /// How the small init is confined, where there is one and AppArmor is used.
+    pub(super) small_init: Option<lsm::Later>,
     /// Where they are not the host's.
     pub(super) users: Option<Rc<Users>>,
     /// It is killed when the thread that started it is gone.
@@ -98,7 +100,14 @@ impl<'a> Program<'a> {
             return Ok(());
         }
         if self.process.init {
-            reaper::split(|| channel.close())?;
+            let confinement = self.rights.small_init.as_ref();
+            reaper::split(|| {
+                confinement.map_or(Ok(()), lsm::Later::confine)?;
+                channel.close();
+                // The namespace of users, and the folder of this process.
+                own::close_all();
+                Ok(())
+            })?;
         } else {
             reaper::unblock_all_signals();
         }

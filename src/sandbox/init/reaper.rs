@@ -10,8 +10,8 @@ use super::{Doing, Result, own};
 use crate::sandbox::mount_api::last_errno;
 
 /// Splits in two. Returns in the child, which is to become the program; process 1 stays here until it ends.
-/// `forget` lets process 1 close what only the program's side may hold.
-pub(super) fn split(forget: impl FnOnce()) -> Result<()> {
+/// `forget` lets process 1 give up what only the program's side may hold.
+pub(super) fn split(forget: impl FnOnce() -> Result<()>) -> Result<()> {
     block_all_signals();
     // SAFETY: this process has one thread, so the child may go on with anything.
     match unsafe { libc::fork() } {
@@ -22,7 +22,7 @@ pub(super) fn split(forget: impl FnOnce()) -> Result<()> {
         }
         -1 => Err(last_errno()).doing("start", "the program beside its init"),
         child => {
-            forget();
+            forget()?;
             // Programs write to process 1's streams, as to `/proc/1/fd/1`. It has no more rights than they have now.
             own::let_others_look();
             serve(child)
@@ -34,7 +34,7 @@ pub(super) fn split(forget: impl FnOnce()) -> Result<()> {
 /// a shell's.
 pub(super) fn serve_program(mut words: impl Iterator<Item = OsString>) -> u8 {
     let Some(program) = words.next() else { return 127 };
-    let failure = match split(|| {}) {
+    let failure = match split(|| Ok(())) {
         Ok(()) => std::process::Command::new(&program).args(words).exec(),
         Err(error) => std::io::Error::other(error),
     };
