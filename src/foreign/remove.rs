@@ -92,16 +92,16 @@ impl Removal<'_> {
         if depth == DEEPEST && self.move_up(folder, name) {
             return Ok(());
         }
-        let inside = folder.folder(name)?;
+        let Some(inside) = unless_gone(folder.folder(name))? else { return Ok(()) };
         if inside.status()?.st_mode & OWN_RIGHTS != OWN_RIGHTS {
             // Who has rights over all files needs it not, and what cannot be done is said below.
             let _ = inside.set_own_mode(OWN_RIGHTS);
         }
-        for name in inside.names()? {
+        for name in unless_gone(inside.names())?.unwrap_or_default() {
             self.remove(&inside, &name, depth + 1)?;
         }
         drop(inside);
-        folder.remove_folder(name)
+        unless_gone(folder.remove_folder(name)).map(|_| ())
     }
 
     /// Gives a folder a name in the topmost one, to be removed later; false where that cannot be.
@@ -118,6 +118,14 @@ impl Removal<'_> {
                 Err(_) => return false,
             }
         }
+    }
+}
+
+/// Nothing where somebody else has removed it meanwhile.
+fn unless_gone<T>(result: Result<T, IoError>) -> Result<Option<T>, IoError> {
+    match result {
+        Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        other => other.map(Some),
     }
 }
 
