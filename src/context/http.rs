@@ -9,6 +9,7 @@ use reqwest::header::{AUTHORIZATION, ETAG, HeaderMap, IF_MODIFIED_SINCE, IF_NONE
 use reqwest::{Client, Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use super::FindSecret;
 use super::git::decode;
 use crate::digest::{BlobDigest, HashingWriter};
 use crate::io_error::{AtPath, IoError};
@@ -63,7 +64,7 @@ impl std::fmt::Debug for Authorization {
 
 impl Authorization {
     /// What a secret says to the server of this address: `HTTP_AUTH_TOKEN_HOST`, or else `HTTP_AUTH_HEADER_HOST`.
-    pub fn of(url: &str, secret: &dyn Fn(&str) -> Result<Option<Vec<u8>>, IoError>) -> Result<Option<Self>, IoError> {
+    pub fn of(url: &str, secret: &FindSecret<'_>) -> Result<Option<Self>, IoError> {
         let Some(host) = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)) else {
             return Ok(None);
         };

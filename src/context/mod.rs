@@ -28,4 +28,7 @@ pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoo
 pub use source::{Standard, newest_file, read_standard_input, unpack_context};
 pub use tree::{Context, Wanted};
 
+/// Finds a secret of the build by its id.
+pub type FindSecret<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, crate::io_error::IoError> + 'a;
+
 pub(crate) use order::compare as compare_paths;

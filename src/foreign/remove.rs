@@ -153,7 +153,7 @@ mod tests {
         std::fs::create_dir_all(place.path().join("tree/closed/x")).unwrap();
         symlink("../kept", place.path().join("tree/link")).unwrap();
         std::fs::write(place.path().join("tree/closed/f"), "").unwrap();
-        std::fs::set_permissions(place.path().join("tree/closed"), std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(place.path().join("tree/closed"), std::fs::Permissions::from_mode(0o000)).unwrap();
         deep(&folder.folder(OsStr::new("tree")).unwrap(), 20_000);
         remove_tree(&place.path().join("tree")).unwrap();
         remove_tree(&place.path().join("tree")).unwrap();

@@ -90,8 +90,8 @@ pub fn disk_usage(path: &Path) -> u64 {
     let mut shares: u128 = 0;
     let mut add = |stat: &Stat| {
         let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
-        let names = if is_folder { 1 } else { u64::from(stat.st_nlink).max(1) };
-        shares += u128::try_from(stat.st_blocks).unwrap_or(0) * 512 * 512 / u128::from(names);
+        let names = if is_folder { 1 } else { u128::from(stat.st_nlink).max(1) };
+        shares += u128::try_from(stat.st_blocks).unwrap_or(0) * 512 * 512 / names;
     };
     let _ = foreign::visit_tree(path, &mut add);
     u64::try_from(shares / 512).unwrap_or(u64::MAX)

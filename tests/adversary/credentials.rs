@@ -177,7 +177,7 @@ fn a_password_is_the_hosts_it_was_written_for_and_nobody_elses() {
         let answer = store.run(command).ok();
         has_no_password(&(answer.stdout() + &answer.stderr()), &format!("{command:?}"));
     }
-    assert_eq!(files_with_password(&store.root()), [PathBuf::new(); 0]);
+    assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
     let made = store.root_filesystem(&[]);
     assert_eq!(std::fs::read_to_string(made.join("r/sub/deep")).unwrap(), "below\n");
     let config = std::fs::read_to_string(made.join("r/.git/config")).unwrap();
@@ -193,7 +193,7 @@ fn a_password_is_the_hosts_it_was_written_for_and_nobody_elses() {
     let (built, called) =
         run_recorded(&store, &["build", "--progress", "plain", "-t", "main", &server.url(WRITTEN, "r.git")]);
     has_no_password(&(built.ok().stderr() + &called), "a context");
-    assert_eq!(files_with_password(&store.root()), [PathBuf::new(); 0]);
+    assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
     has_no_password(&store.run(&["explain", "main"]).ok().stdout(), "explain");
 }
 
@@ -216,7 +216,7 @@ fn what_goes_wrong_is_said_without_it() {
     texts.iter().for_each(|text| has_no_password(text, "an error"));
     let said = &texts[0];
     assert!(said.contains(&server.address), "{said}");
-    assert_eq!(files_with_password(&store.root()), [PathBuf::new(); 0]);
+    assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
 }
 
 #[test]

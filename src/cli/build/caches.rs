@@ -118,7 +118,8 @@ impl<'a> Attributes<'a> {
             let Some(value) = self.take(&key) else { continue };
             let is_number = value.parse::<u32>().is_ok();
             let is_duration = crate::dockerfile::nanoseconds(&value).is_some_and(|time| time >= 0);
-            if !is_number && !(is_duration && key != "upload_parallelism") {
+            let is_time = is_duration && key != "upload_parallelism";
+            if !is_number && !is_time {
                 return Err(self.wrong(format!("{key}: `{value}` is no number, and no duration such as 24h")));
             }
         }

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::GitReference;
+use crate::context::FindSecret;
 use crate::io_error::IoError;
 
 const HEADER: &str = "GIT_AUTH_HEADER";
@@ -47,7 +48,7 @@ impl Authorization {
 impl GitReference {
     /// The same with what a secret says to the server: `GIT_AUTH_HEADER.HOST`, `GIT_AUTH_TOKEN.HOST`, or one of them for
     /// all hosts. A token is the password of `x-access-token`.
-    pub fn authorized(mut self, secret: &dyn Fn(&str) -> Result<Option<Vec<u8>>, IoError>) -> Result<Self, IoError> {
+    pub fn authorized(mut self, secret: &FindSecret<'_>) -> Result<Self, IoError> {
         let Some(host) = http_host(&self.remote) else { return Ok(self) };
         for (name, is_token) in [
             (format!("{HEADER}.{host}"), false),

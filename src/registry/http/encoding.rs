@@ -47,14 +47,14 @@ pub fn decoded(headers: &HeaderMap, bytes: Vec<u8>, limit: u64) -> io::Result<Ve
 
 /// Decodes a body while it comes.
 pub enum Decoding {
-    Gzip(flate2::write::MultiGzDecoder<Vec<u8>>),
+    Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
     Zstd(zstd::stream::write::Decoder<'static, Vec<u8>>),
 }
 
 impl Decoding {
     pub fn new(encoding: Encoding) -> io::Result<Self> {
         Ok(match encoding {
-            Encoding::Gzip => Self::Gzip(flate2::write::MultiGzDecoder::new(Vec::new())),
+            Encoding::Gzip => Self::Gzip(Box::new(flate2::write::MultiGzDecoder::new(Vec::new()))),
             Encoding::Zstd => Self::Zstd(zstd::stream::write::Decoder::new(Vec::new())?),
         })
     }
