@@ -26,15 +26,18 @@ pub const USUAL_DEVICE_RULES: [&str; 11] = [
     "c 136:* rwm",
 ];
 
-/// The cgroup of all containers that may use no others. It stays, so that a container costs one write more. The number
+/// The cgroup of all containers that may mount and use no other devices. It stays, so that a container costs one write more. The number
 /// goes up with each change of the list.
 const USUAL: &str = "usual-devices-1";
 
 impl Cgroup {
-    /// Adds a cgroup that lets the container open its devices only. Where that can't be had (no such controller, or no
-    /// right to use it) there is none: no node can be opened in the mounts that the container is given, either.
+    /// Adds a cgroup that lets the container open its devices only, where it has devices of its own, or may mount what
+    /// lets nodes be opened. Others are kept from that by their mounts, and the kernel takes longer to move a process into
+    /// a cgroup than for all else of a start. Where it can't be had (no such controller, or no right to use it) there is
+    /// none.
     pub(in crate::sandbox) fn guarding_devices(cgroup: Option<Self>, isolation: &Isolation) -> Option<Self> {
-        let is_decided = isolation.privileged || !isolation.limits.device_rules.is_empty();
+        let may_mount = isolation.capabilities.contains("SYS_ADMIN");
+        let is_decided = isolation.opens_devices() || !(may_mount || !isolation.devices.is_empty());
         let parent = isolation.limits.parent.as_deref();
         let hierarchies = if is_decided { None } else { Hierarchies::find().ok() };
         let Some(folder) = hierarchies.and_then(|found| found.devices(parent)) else { return cgroup };
