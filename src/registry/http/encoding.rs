@@ -31,6 +31,10 @@ impl Encoding {
 /// A whole document as it was before it was encoded; at most one byte more than `limit`. Some servers name the encoding
 /// that a document was stored with and send it decoded: no JSON begins as compressed data does.
 pub fn decoded(headers: &HeaderMap, bytes: Vec<u8>, limit: u64) -> io::Result<Vec<u8>> {
+    // The answer to HEAD has the headers of one with a body.
+    if bytes.is_empty() {
+        return Ok(bytes);
+    }
     let mut out = Vec::new();
     match Encoding::of(headers) {
         Ok(Some(Encoding::Gzip)) if bytes.starts_with(GZIP) => {
@@ -111,6 +115,7 @@ mod tests {
             assert_eq!(decoded(&headers(encoding), bytes, 10_000).unwrap(), text, "{encoding}");
         }
         assert_eq!(decoded(&headers("gzip"), gzip(&[0; 100_000]), 1000).unwrap().len(), 1001);
+        assert_eq!(decoded(&headers("br"), Vec::new(), 10_000).unwrap(), b"", "the answer to HEAD");
         let error = decoded(&headers("br"), text, 10_000).unwrap_err();
         assert!(error.to_string().contains("`br`"), "{error}");
     }
