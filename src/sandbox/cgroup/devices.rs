@@ -36,8 +36,8 @@ impl Cgroup {
     /// a cgroup than for all else of a start. Where it can't be had (no such controller, or no right to use it) there is
     /// none.
     pub(in crate::sandbox) fn guarding_devices(cgroup: Option<Self>, isolation: &Isolation) -> Option<Self> {
-        let may_mount = isolation.capabilities.contains("SYS_ADMIN");
-        let is_decided = isolation.opens_devices() || !(may_mount || !isolation.devices.is_empty());
+        let may_open_more = isolation.capabilities.contains("SYS_ADMIN") || !isolation.devices.is_empty();
+        let is_decided = isolation.opens_devices() || !may_open_more;
         let parent = isolation.limits.parent.as_deref();
         let hierarchies = if is_decided { None } else { Hierarchies::find().ok() };
         let Some(folder) = hierarchies.and_then(|found| found.devices(parent)) else { return cgroup };
