@@ -3,9 +3,10 @@
 mod common;
 
 use std::io::{Read as _, Write as _};
+use std::process::Command;
 
 use common::user::User;
-use common::{TestStore, is_root, skip, wait_until};
+use common::{Answer, TestStore, busybox_archive, has_programs, is_root, must_run, skip, wait_until};
 
 const DOCKERFILE: &str = "\
 FROM busybox
@@ -111,6 +112,68 @@ fn changes_nothing_without_a_user_namespace() {
         reader.read_to_end(&mut said).unwrap();
         assert!(build.wait().unwrap().success());
         assert!(String::from_utf8_lossy(&said).contains("sha256:"));
+    }
+}
+
+/// The kernel makes no user namespace for somebody in a chroot. Images are moved and looked at there all the same; what
+/// needs one fails, and nobody who would write its maps is left waiting at the other end of a pipe.
+#[test]
+fn without_user_namespaces_images_are_moved_all_the_same() {
+    if !is_root() || !has_programs(&["unshare", "chroot", "timeout"]) {
+        return skip("needs root to make a chroot");
+    }
+    let Some(cage) = Cage::make() else { return };
+    cage.run(&["load", "-i", "/home/busybox.tar"]).ok();
+    assert!(cage.run(&["images"]).ok().stdout().contains("busybox"));
+    cage.run(&["tag", "busybox", "other:1"]).ok();
+    cage.run(&["history", "other:1"]).ok();
+    cage.run(&["save", "-o", "/home/other.tar", "other:1"]).ok();
+    cage.run(&["copy", "docker-archive:/home/other.tar", "oci:/home/layout:other"]).ok();
+    cage.run(&["rmi", "busybox", "other:1"]).ok();
+    cage.run(&["system", "check"]).ok();
+    assert!(cage.run(&["info"]).ok().stdout().contains("Isolation: none"));
+    cage.run(&["version"]).ok();
+    let refusals: [(&[&str], i32); 2] = [(&["build", "/home"], 1), (&["run", "busybox"], 125)];
+    for (arguments, code) in refusals {
+        let said = cage.run(arguments).fails(code).stderr();
+        assert!(said.contains("cannot make a user namespace: the kernel allows none in a chroot"), "{said}");
+    }
+}
+
+/// A folder in which rbuild is all that there is, and somebody who is not root.
+struct Cage(tempfile::TempDir);
+
+impl Cage {
+    fn make() -> Option<Self> {
+        let cage = tempfile::Builder::new().prefix("rbuild-cage-").tempdir().unwrap();
+        let inside = |path: &str| cage.path().join(path);
+        for folder in ["bin", "etc", "home", "proc", "tmp"] {
+            std::fs::create_dir(inside(folder)).unwrap();
+        }
+        must_run("cp", &[env!("CARGO_BIN_EXE_rbuild"), &inside("bin/rbuild").display().to_string()]);
+        std::fs::copy(busybox_archive()?, inside("home/busybox.tar")).unwrap();
+        // The programs that write maps wait to be told to, and never are.
+        for file in ["bin/newuidmap", "bin/newgidmap"] {
+            std::fs::write(inside(file), "").unwrap();
+        }
+        for file in ["etc/subuid", "etc/subgid"] {
+            std::fs::write(inside(file), "64321:100000:65536\n").unwrap();
+        }
+        let path = cage.path().display().to_string();
+        must_run("chmod", &["-R", "a+rX", &path]);
+        must_run("chmod", &["1777", &inside("tmp").display().to_string()]);
+        must_run("chown", &["-R", "64321:64321", &inside("home").display().to_string()]);
+        Some(Self(cage))
+    }
+
+    fn run(&self, arguments: &[&str]) -> Answer {
+        const INSIDE: &str =
+            "mount -t proc proc \"$0/proc\" && exec chroot --userspec=64321:64321 \"$0\" /bin/rbuild \"$@\"";
+        let mut command = Command::new("timeout");
+        command.args(["120", "unshare", "--mount", "sh", "-c", INSIDE]).arg(self.0.path()).args(arguments);
+        command.env("PATH", format!("/bin:{}", std::env::var("PATH").unwrap())).env("HOME", "/home");
+        command.env("RBUILD_ROOT", "/home/store").env_remove("XDG_RUNTIME_DIR");
+        Answer::of(command)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::container::networks_of;
 use crate::io_error::AtPath as _;
 use crate::privacy;
 use crate::rights;
-use crate::sandbox::{Household, user_namespace};
+use crate::sandbox::{Household, SandboxError, user_namespace};
 use crate::store::{self, Store, StoreError};
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -319,13 +319,27 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     }
     let household = Household::of(&root);
     if cli.command.starts_containers() {
-        household.enter()?;
-    } else if household.visit()?.is_none() {
-        user_namespace::enter()?;
+        household.enter().map_err(|error| namespace_error(error).exit_code(125))?;
+    } else if household.visit()?.is_none()
+        && let Err(error) = user_namespace::enter()
+    {
+        // Where there can be none, images are moved and looked at all the same.
+        if user_namespace::refused().is_none() || matches!(cli.command, Command::Build(_)) || has_begun_anew() {
+            return Err(namespace_error(error));
+        }
+        rights::go_without(begin_anew);
+        return Ok(cli);
     }
     // What can't be taken away now is left to the next command.
     let _ = networks_of(&root).tidy();
     Ok(cli)
+}
+
+fn namespace_error(error: SandboxError) -> CliError {
+    match error {
+        SandboxError::Unsupported(unsupported) => CliError::of_unsupported(unsupported),
+        error => error.into(),
+    }
 }
 
 /// The store has to be this user's before anything in it is believed, or made: by processes that last, before it is
@@ -423,7 +437,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
 
 /// Tells what was lost when the machine went down; what proved right needs no words.
 fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
-    rights::need();
+    rights::want();
     for finding in check::after_boot(store.root())? {
         if finding.severity == Severity::Damage {
             let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");

@@ -77,10 +77,13 @@ fn facts(global: &Global) -> Result<Value, CliError> {
     Ok(facts)
 }
 
-fn isolation() -> &'static str {
-    match user_namespace::entered() {
-        Some(_) => "rootless: a user namespace, and mount, pid, ipc, uts, cgroup and network namespaces",
-        None => "root: mount, pid, ipc, uts, cgroup and network namespaces",
+fn isolation() -> String {
+    match (user_namespace::refused(), user_namespace::entered()) {
+        (Some(refusal), _) => format!("none, so neither builds nor containers: {refusal}"),
+        (_, Some(_)) => {
+            "rootless: a user namespace, and mount, pid, ipc, uts, cgroup and network namespaces".to_owned()
+        }
+        (_, None) => "root: mount, pid, ipc, uts, cgroup and network namespaces".to_owned(),
     }
 }
 

@@ -77,7 +77,7 @@ impl SandboxError {
 }
 
 /// Something asked for that means nothing, or can't be had, here.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct Unsupported {
     pub what: String,

@@ -31,6 +31,7 @@ mod null_device;
 mod oci;
 mod os_bytes;
 mod record_lock;
+mod refusal;
 mod remapped;
 mod resident;
 mod running;

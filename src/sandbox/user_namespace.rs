@@ -11,7 +11,8 @@ use std::sync::OnceLock;
 
 use rustix::thread::UnshareFlags;
 
-use super::error::SandboxError;
+use super::error::{SandboxError, Unsupported};
+use super::refusal;
 
 /// Which of the host's users and groups exist inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,13 @@ pub fn entered() -> Option<&'static IdMapping> {
     ENTERED.get()
 }
 
+static REFUSED: OnceLock<Unsupported> = OnceLock::new();
+
+/// Why the kernel refused one when this process wanted to enter it.
+pub fn refused() -> Option<&'static Unsupported> {
+    REFUSED.get()
+}
+
 /// Becomes root of a user namespace, with a mount namespace of its own. Must be called before there is a second thread.
 pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     if let Some(mapping) = ENTERED.get() {
@@ -40,13 +48,13 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     let waiting = helpers.and_then(|helpers| helpers.start().map_err(|error| error.to_string()));
     // SAFETY: unshare_unsafe warns of namespaces of descriptors and threads, which these flags don't touch; the
     // kernel itself refuses a new user namespace to a process with several threads.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS) }.map_err(|errno| {
-        SandboxError::Start {
-            action: "make a user namespace (is it allowed? see the kernel parameters user.max_user_namespaces, \
-                     kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns)",
-            source: errno.into(),
+    if let Err(errno) = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS) } {
+        if let Ok(waiting) = waiting {
+            waiting.give_up();
         }
-    })?;
+        let refusal = REFUSED.get_or_init(|| refusal::of_user_namespace(&errno.into()));
+        return Err(refusal.clone().into());
+    }
     let mapping = match waiting.and_then(Waiting::write_maps) {
         Ok(mapping) => mapping,
         Err(reason) => {
@@ -111,10 +119,18 @@ impl Helpers {
     }
 
     fn start(self) -> io::Result<Waiting> {
-        let (start, started) = io::pipe()?.into_pair();
-        let users = start_waiting(&self.users, &start)?;
-        let groups = start_waiting(&self.groups, &start)?;
-        Ok(Waiting { go: started, helpers: vec![users, groups], counts: self.counts })
+        let (start, go) = io::pipe()?.into_pair();
+        let mut waiting = Waiting { go, helpers: Vec::new(), counts: self.counts };
+        for command in [&self.users, &self.groups] {
+            match start_waiting(command, &start, &waiting.go) {
+                Ok(helper) => waiting.helpers.push(helper),
+                Err(error) => {
+                    waiting.give_up();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(waiting)
     }
 }
 
@@ -158,6 +174,15 @@ impl Waiting {
         results.into_iter().collect::<Result<Vec<()>, String>>()?;
         Ok(IdMapping::Full { users, groups })
     }
+
+    /// There will be no namespace: they end, for nobody can tell them to begin any more.
+    fn give_up(self) {
+        drop(self.go);
+        for helper in self.helpers {
+            // That it did nothing is what is expected of it.
+            let _ = helper.finish();
+        }
+    }
 }
 
 impl Helper {
@@ -175,8 +200,9 @@ impl Helper {
     }
 }
 
-/// Forks a child that reads one byte from `start` and executes the command then.
-fn start_waiting(command: &Command, start: &OwnedFd) -> io::Result<Helper> {
+/// Forks a child that reads one byte from `start` and executes the command then. It ends when `go`, through which that byte
+/// comes, is closed: so it must not have that itself.
+fn start_waiting(command: &Command, start: &OwnedFd, go: &OwnedFd) -> io::Result<Helper> {
     let (output, child_output) = io::pipe()?.into_pair();
     let mut pointers: Vec<_> = command.arguments.iter().map(|argument| argument.as_ptr()).collect();
     pointers.push(ptr::null());
@@ -186,6 +212,7 @@ fn start_waiting(command: &Command, start: &OwnedFd) -> io::Result<Helper> {
         let pid = libc::fork();
         if pid == 0 {
             let mut byte = 0u8;
+            libc::close(go.as_raw_fd());
             let told = libc::read(start.as_raw_fd(), (&raw mut byte).cast(), 1);
             libc::dup2(child_output.as_raw_fd(), 2);
             if told == 1 {

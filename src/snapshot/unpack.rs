@@ -9,6 +9,7 @@ use super::{Lower, Outline, SnapshotError, StackLayer, outline_of};
 use crate::digest::DiffId;
 use crate::io_error::AtPath;
 use crate::layer::{self, Applied, ApplyOptions, Decoder, Encoded, NothingKnown};
+use crate::rights;
 use crate::side_by_side::side_by_side;
 use crate::store::{self, FetchError, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store, StoreError};
 
@@ -131,6 +132,7 @@ impl Unpacking<'_> {
 
     /// Unpacks and checks the blob of `size` bytes, as far as that is known. `shown` is what errors call it.
     fn run(&self, blob: impl Read + Send, size: u64, shown: &str) -> Result<Unpacked, SnapshotError> {
+        rights::need();
         let staging = self.store.staging()?;
         let directory = staging.path().join("layer");
         let unpack_error = |source| SnapshotError::Unpack { diff_id: self.diff_id, source: Box::new(source) };

@@ -34,7 +34,7 @@ impl Drop for Staging {
 
 impl Store {
     pub fn staging(&self) -> Result<Staging, StoreError> {
-        rights::need();
+        rights::want();
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let folder = self.root.join("tmp");
         loop {
@@ -85,6 +85,6 @@ fn is_older_than_a_minute(path: &Path) -> bool {
 
 /// Removes a tree whatever the modes of its folders are: a step may leave some that its owner cannot write to.
 pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
-    rights::need();
+    rights::want();
     foreign::remove_tree(path).map_err(|error| error.source)
 }

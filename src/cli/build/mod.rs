@@ -50,7 +50,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let built = build::build(&store, &options, &display, &cancellation);
     if built.is_err() && !cancellation.is_cancelled() {
         // It may be for want of them.
-        rights::need();
+        rights::want();
     }
     let result = match built.map_err(build_error) {
         Ok(result) => result,

@@ -35,12 +35,12 @@ impl Progress for HeldBack {
         match event {
             Event::Cached { step } => self.hold(Held::Cached(step)),
             // Something is executed.
-            _ => rights::need(),
+            _ => rights::want(),
         }
     }
 
     fn task(&self, _: TaskEvent<'_>) {
-        rights::need();
+        rights::want();
     }
 
     fn warn(&self, text: &str) {

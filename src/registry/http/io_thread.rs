@@ -17,7 +17,7 @@ pub struct IoThread {
 
 impl IoThread {
     pub fn start() -> Result<Self, RegistryError> {
-        rights::need();
+        rights::want();
         let runtime = Builder::new_current_thread().enable_all().build().map_err(RegistryError::Runtime)?;
         let handle = runtime.handle().clone();
         let (running, ended) = oneshot::channel::<()>();

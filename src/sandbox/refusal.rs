@@ -1,0 +1,104 @@
+//! Why this machine lets an ordinary user have no user namespace, as far as the machine shows it, and what helps.
+
+use std::io;
+
+use super::error::Unsupported;
+
+/// A kernel setting that forbids user namespaces when it has that value.
+struct Setting {
+    name: &'static str,
+    path: &'static str,
+    forbids: &'static str,
+    allows: &'static str,
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "user.max_user_namespaces",
+        path: "/proc/sys/user/max_user_namespaces",
+        forbids: "0",
+        allows: "15000",
+    },
+    Setting {
+        name: "kernel.unprivileged_userns_clone",
+        path: "/proc/sys/kernel/unprivileged_userns_clone",
+        forbids: "0",
+        allows: "1",
+    },
+    Setting {
+        name: "kernel.apparmor_restrict_unprivileged_userns",
+        path: "/proc/sys/kernel/apparmor_restrict_unprivileged_userns",
+        forbids: "1",
+        allows: "0",
+    },
+];
+
+/// What the kernel's answer to making a user namespace means here.
+pub(super) fn of_user_namespace(error: &io::Error) -> Unsupported {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    explain(error, &read("/proc/self/status"), &read("/proc/self/mountinfo"), |setting| {
+        read(setting.path).trim() == setting.forbids
+    })
+}
+
+fn explain(error: &io::Error, status: &str, mounts: &str, forbids: impl Fn(&Setting) -> bool) -> Unsupported {
+    let (cause, help) = match SETTINGS.iter().find(|setting| forbids(setting)) {
+        Some(Setting { name, forbids, allows, .. }) => (
+            format!("the kernel setting {name} is {forbids}"),
+            format!("an administrator can change it: sysctl -w {name}={allows}"),
+        ),
+        None if error.raw_os_error() == Some(libc::ENOSPC) => (
+            "there are as many as user.max_user_namespaces allows, or they are nested too deeply".to_owned(),
+            "an administrator can raise it with sysctl".to_owned(),
+        ),
+        None if is_chroot(mounts) => {
+            ("the kernel allows none in a chroot".to_owned(), "run rbuild outside of the chroot, or as root".to_owned())
+        }
+        None if has_seccomp_filter(status) => (
+            "a seccomp filter forbids it, such as that of a container that rbuild runs in".to_owned(),
+            "start that container with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`, or in \
+             Kubernetes with `seccompProfile: {type: Unconfined}`"
+                .to_owned(),
+        ),
+        None => (error.to_string(), "run rbuild as root, or where user namespaces are allowed".to_owned()),
+    };
+    Unsupported {
+        what: format!("cannot make a user namespace: {cause}"),
+        hint: Some(format!(
+            "{help}; without one rbuild pulls, loads, saves, pushes and copies images, but neither builds nor runs them"
+        )),
+    }
+}
+
+/// Mount points are told relative to the root folder of whoever asks: where none is that folder itself, it is another one.
+fn is_chroot(mounts: &str) -> bool {
+    !mounts.is_empty() && !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/"))
+}
+
+fn has_seccomp_filter(status: &str) -> bool {
+    status.lines().any(|line| line.split_once(':').is_some_and(|(key, value)| key == "Seccomp" && value.trim() == "2"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ROOT: &str = "22 1 0:20 / / rw - ext4 /dev/vda rw";
+
+    fn cause(errno: i32, status: &str, mounts: &str, forbidding: Option<&str>) -> String {
+        let error = io::Error::from_raw_os_error(errno);
+        let found = explain(&error, status, mounts, |setting| Some(setting.name) == forbidding);
+        found.what.trim_start_matches("cannot make a user namespace: ").to_owned()
+    }
+
+    #[test]
+    fn each_cause_is_told_from_the_others() {
+        let filtered = "Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t1\n";
+        let setting = cause(libc::ENOSPC, filtered, ROOT, Some("user.max_user_namespaces"));
+        assert_eq!(setting, "the kernel setting user.max_user_namespaces is 0");
+        assert!(cause(libc::ENOSPC, "", ROOT, None).starts_with("there are as many"));
+        assert!(cause(libc::EPERM, filtered, "22 1 0:20 / /srv rw - ext4 /dev/vda rw", None).contains("chroot"));
+        assert!(cause(libc::EPERM, filtered, ROOT, None).contains("seccomp"));
+        assert!(cause(libc::EPERM, "Seccomp:\t0\n", ROOT, None).contains("not permitted"));
+    }
+}
