@@ -35,6 +35,17 @@ pub enum InputError {
 }
 
 impl InputError {
+    /// The error as somebody sees it who knows what is in `root`, and not where that is.
+    pub fn within(self, root: &Path) -> Self {
+        let inner = |path: PathBuf| path.strip_prefix(root).map(Path::to_owned).unwrap_or(path);
+        match self {
+            Self::Io(error) => Self::Io(IoError { path: inner(error.path), ..error }),
+            Self::Kind { path, kind } => Self::Kind { path: inner(path), kind },
+            Self::TooLarge { path, limit } => Self::TooLarge { path: inner(path), limit },
+            Self::LeadsOut { path, .. } => Self::LeadsOut { path: inner(path), root: "the build context".into() },
+        }
+    }
+
     pub fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.source.kind() == ErrorKind::NotFound)
     }

@@ -69,12 +69,13 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
         let (file_name, source) = (file.name.clone(), file.bytes.clone());
         checked.findings.add(Findings { file_name, source, warnings: found.warnings });
         let lint_fault = found.error.map(|error| Fault {
-            located: file.locate(error.lines, &error.to_string(), None),
             lines: error.lines,
             message: error.to_string(),
+            located: file.lint_error(error),
         });
         let fault = match (&parse.result, lint_fault) {
             (Err(error), _) => Some(parse_fault(&file, error)),
+            (Ok(_), _) if parse.refused.is_some() => parse.refused.as_ref().map(|error| parse_fault(&file, error)),
             (Ok(parsed), None) => plan_fault(parsed, &request, &answers)
                 .filter(|error| !(offline.guessed.get() && may_be_right(&parse, error)))
                 .map(|error| fault_of(&file, error)),
@@ -89,7 +90,7 @@ fn parse_fault(file: &File, error: &ParseError) -> Fault {
     Fault {
         message: error.to_string(),
         lines: Some(error.lines).filter(|lines| lines.first > 0),
-        located: Located::new(error.render(&file.name, &file.bytes)),
+        located: file.parse_error(error),
     }
 }
 
@@ -113,8 +114,7 @@ pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outlin
         predefined: build_lint::options(options, &request(options, &options.platforms[0]), &parse)?.predefined,
         build_args: options.build_args.clone(),
     };
-    let description = outline::outline(&parse, parsed, &wanted)
-        .map_err(|error| BuildError::Located(file.locate(error.lines, &error.to_string(), None)))?;
+    let description = outline::outline(&parse, parsed, &wanted).map_err(|error| file.outline_error(error))?;
     Ok(Described { description, source: file.bytes })
 }
 
@@ -124,7 +124,7 @@ fn plan_fault(parsed: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> 
 
 fn fault_of(file: &File, error: PlanError) -> Fault {
     let (lines, message) = (error.lines, error.to_string());
-    Fault { message, lines, located: file.locate_plan_error(error, None) }
+    Fault { message, lines, located: file.plan_error(error, None) }
 }
 
 /// A variable may have its value from a base image that is not known here.

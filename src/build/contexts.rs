@@ -21,6 +21,7 @@ use super::dockerfile::{File, Place};
 use super::error::BuildError;
 use super::named;
 use super::options::{BuildOptions, ContextSource, NamedContextSource};
+use super::top_names::TopNames;
 
 const IGNORE_FILE: &str = ".dockerignore";
 
@@ -28,7 +29,7 @@ const IGNORE_FILE: &str = ".dockerignore";
 pub(super) struct Sources {
     root: PathBuf,
     /// Holds the folder when the context was unpacked.
-    _staging: Option<Staging>,
+    staging: Option<Staging>,
     dockerfile: Option<Vec<u8>>,
     stdin_is_taken: bool,
     /// Of a commit, or of what was downloaded, in seconds since 1970.
@@ -37,7 +38,7 @@ pub(super) struct Sources {
 
 impl Sources {
     pub fn open(store: &Store, options: &BuildOptions) -> Result<Self, BuildError> {
-        let folder = |root: PathBuf| Self { root, _staging: None, dockerfile: None, stdin_is_taken: false, time: None };
+        let folder = |root: PathBuf| Self { root, staging: None, dockerfile: None, stdin_is_taken: false, time: None };
         match &options.context {
             ContextSource::Directory(path) => {
                 std::fs::read_dir(path).at("open the build context", path)?;
@@ -60,7 +61,7 @@ impl Sources {
         let root = staging.path().join("context");
         privacy::make_folders_with(&root, 0o755)?;
         context::unpack_context(archive, &root)?;
-        Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false, time: None })
+        Ok(Self { root, staging: Some(staging), dockerfile: None, stdin_is_taken: false, time: None })
     }
 
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
@@ -90,18 +91,28 @@ impl Sources {
         };
         let checked = git::check_out(&wanted, &git::resolve(&wanted)?, &into, how)?;
         let (root, time) = (checked.directory, Some(checked.time));
-        Ok(Self { root, _staging: Some(staging), dockerfile: None, stdin_is_taken: false, time })
+        Ok(Self { root, staging: Some(staging), dockerfile: None, stdin_is_taken: false, time })
     }
 
     fn only_dockerfile(store: &Store, text: Vec<u8>) -> Result<Self, BuildError> {
         let staging = store.staging()?;
         let root = staging.path().join("context");
         privacy::make_folders_with(&root, 0o755)?;
-        Ok(Self { root, _staging: Some(staging), dockerfile: Some(text), stdin_is_taken: true, time: None })
+        Ok(Self { root, staging: Some(staging), dockerfile: Some(text), stdin_is_taken: true, time: None })
     }
 
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The folder is one of the store, and what is in it came from an archive, a repository or the network.
+    pub fn is_brought(&self) -> bool {
+        self.staging.is_some()
+    }
+
+    /// What such a context has at its top; nothing for a folder of the user's.
+    pub fn names(&self) -> Option<TopNames> {
+        self.is_brought().then(|| TopNames::of(&self.root))
     }
 
     /// The Dockerfile that came in place of a context.
@@ -133,7 +144,8 @@ pub(super) struct BuildContexts<'a> {
 
 impl<'a> BuildContexts<'a> {
     pub fn new(store: &'a Store, options: &'a BuildOptions, main: Sources, file: &File) -> Self {
-        let ignore_file = file.own_ignore_file().unwrap_or_else(|| Place::new(&main.root, IGNORE_FILE));
+        let ignore_file =
+            file.own_ignore_file().unwrap_or_else(|| Place::new(&main.root, IGNORE_FILE).brought(main.is_brought()));
         Self {
             store,
             options,
@@ -258,7 +270,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// The patterns of an ignore file; none when there is no such file. Of a folder with that name, BuildKit says nothing
 /// either.
 fn read_ignore(place: &Place) -> Result<IgnorePatterns, BuildError> {
-    let text = match input::beneath(&place.root, &place.path) {
+    let text = match place.read() {
         Err(InputError::Kind { kind: "a folder", .. }) => None,
         text => text?,
     };

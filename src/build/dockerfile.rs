@@ -1,20 +1,15 @@
-//! The Dockerfile of a build: where it is, and errors shown in its lines.
+//! The Dockerfile of a build: where it is, and what is wrong where it is not.
 
-use std::error::Error as _;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::dockerfile::excerpt::{Excerpt, Span};
-use crate::dockerfile::{self, Dockerfile, Lines, Parse, ParseError};
-use crate::image::Platform;
+use crate::dockerfile::{self, Dockerfile, Parse};
 use crate::input::{self, InputError};
 use crate::io_error::IoError;
-use crate::plan::{Plan, PlanError, PlanErrorKind};
-use crate::solve::{SolveError, StepError};
 
 use super::arguments;
 use super::contexts::Sources;
-use super::error::{BuildError, Located};
+use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource, DockerfileSource};
 
 /// What is looked for where nothing was named.
@@ -25,16 +20,31 @@ const DEFAULT: &str = "Dockerfile";
 pub(super) struct Place {
     pub root: PathBuf,
     pub path: PathBuf,
+    /// The root is a folder of the store, into which a context was brought: nobody knows it.
+    pub is_brought: bool,
 }
 
 impl Place {
     pub fn new(root: &Path, path: impl Into<PathBuf>) -> Self {
-        Self { root: root.to_owned(), path: path.into() }
+        Self { root: root.to_owned(), path: path.into(), is_brought: false }
+    }
+
+    /// The same in a context that was brought here.
+    pub fn brought(self, is_brought: bool) -> Self {
+        Self { is_brought, ..self }
     }
 
     /// For messages.
     pub fn shown(&self) -> PathBuf {
-        self.root.join(&self.path)
+        if self.is_brought { self.path.clone() } else { self.root.join(&self.path) }
+    }
+
+    /// What is there; nothing where the name is not.
+    pub fn read(&self) -> Result<Option<Vec<u8>>, InputError> {
+        input::beneath(&self.root, &self.path).map_err(|error| match self.is_brought {
+            true => error.within(&self.root),
+            false => error,
+        })
     }
 }
 
@@ -51,43 +61,49 @@ pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File
     if let Some(bytes) = sources.take_dockerfile() {
         return Ok(File { name: DEFAULT.to_owned(), place: None, bytes });
     }
-    let root = sources.root().to_owned();
+    let in_context = |path: PathBuf| Place::new(sources.root(), path).brought(sources.is_brought());
     match (&options.dockerfile, &options.context) {
         (DockerfileSource::StandardInput, _) => {
             let bytes = sources.read_standard_input()?;
             Ok(File { name: "-".to_owned(), place: None, bytes })
         }
-        (DockerfileSource::Default, _) => read_default(&root),
+        (DockerfileSource::Default, _) => read_default(&in_context, sources),
         // The user named this very file, wherever it leads. In a context from elsewhere it is that one's word.
         (DockerfileSource::Path(path), ContextSource::Directory(_)) => {
             let bytes = input::named(path).map_err(|error| not_read(path, error))?;
-            Ok(File { name: path.display().to_string(), place: place_of(path, &root), bytes })
+            Ok(File { name: path.display().to_string(), place: place_of(path, sources.root()), bytes })
         }
         (DockerfileSource::Path(path), _) => {
-            let place = Place::new(&root, path.strip_prefix("/").unwrap_or(path));
-            let bytes = read_place(&place)?.ok_or_else(|| missing(&place))?;
+            let place = in_context(path.strip_prefix("/").unwrap_or(path).to_owned());
+            let bytes = read_place(&place)?.ok_or_else(|| missing(&place, sources))?;
             Ok(File { name: path.display().to_string(), place: Some(place), bytes })
         }
     }
 }
 
 /// As docker does, `dockerfile` is taken when there is no `Dockerfile` and none was named.
-fn read_default(root: &Path) -> Result<File, BuildError> {
+fn read_default(in_context: &dyn Fn(PathBuf) -> Place, sources: &Sources) -> Result<File, BuildError> {
     for name in [DEFAULT, "dockerfile"] {
-        let place = Place::new(root, name);
+        let place = in_context(name.into());
         if let Some(bytes) = read_place(&place)? {
             return Ok(File { name: name.to_owned(), place: Some(place), bytes });
         }
     }
-    Err(missing(&Place::new(root, DEFAULT)))
+    Err(missing(&in_context(DEFAULT.into()), sources))
 }
 
 fn read_place(place: &Place) -> Result<Option<Vec<u8>>, BuildError> {
-    input::beneath(&place.root, &place.path).map_err(|error| not_read(&place.shown(), error))
+    place.read().map_err(|error| not_read(&place.shown(), error))
 }
 
-fn missing(place: &Place) -> BuildError {
-    not_read(&place.shown(), IoError { action: "read", path: place.shown(), source: ErrorKind::NotFound.into() }.into())
+fn missing(place: &Place, sources: &Sources) -> BuildError {
+    let shown = place.shown();
+    match sources.names() {
+        Some(names) => BuildError::NoDockerfile { path: shown, names },
+        None => {
+            not_read(&shown, IoError { action: "read", path: shown.clone(), source: ErrorKind::NotFound.into() }.into())
+        }
+    }
 }
 
 fn not_read(path: &Path, error: InputError) -> BuildError {
@@ -122,76 +138,8 @@ impl File {
 
     /// What was read, unless it was faulty.
     pub fn dockerfile<'p>(&self, parse: &'p Parse) -> Result<&'p Dockerfile, BuildError> {
-        let located = |error: &ParseError| Located::new(error.render(&self.name, &self.bytes));
-        parse.result.as_ref().map_err(|error| BuildError::Located(located(error)))
-    }
-
-    /// `platform` is the one for which it does not work, where there are several.
-    pub fn plan_error(&self, error: PlanError, platform: Option<&Platform>) -> BuildError {
-        BuildError::Located(self.locate_plan_error(error, platform))
-    }
-
-    pub fn locate_plan_error(&self, error: PlanError, platform: Option<&Platform>) -> Located {
-        let hint = match error.kind.as_ref() {
-            PlanErrorKind::Parse(parse) => parse.hint(),
-            _ => None,
-        };
-        let mut message = error.to_string();
-        let mut source = error.kind.source();
-        while let Some(cause) = source {
-            let text = cause.to_string();
-            if !message.contains(&text) {
-                message = format!("{message}: {text}");
-            }
-            source = cause.source();
-        }
-        let message = for_platform(message, platform);
-        self.locate(error.lines, &message, error.hint.as_deref().or(hint.as_deref()))
-    }
-
-    pub fn solve_error(&self, error: SolveError, plan: &Plan) -> BuildError {
-        let SolveError::Step { step, error } = error else { return BuildError::Cancelled };
-        let step = &plan.steps[step.0];
-        let mut message = for_platform(chain(error.as_ref()), step.platform.as_ref());
-        let mut printed = String::new();
-        if let StepError::Failed { tail, .. } = error.as_ref()
-            && !tail.is_empty()
-        {
-            printed.clone_from(tail);
-            message = format!("{message}\n{}:", step.title);
-        }
-        let located = self.locate(Some(step.lines), &message, error.hint().as_deref());
-        BuildError::Located(Located { printed, ..located })
-    }
-
-    /// The message with the lines it is about.
-    pub fn locate(&self, lines: Option<Lines>, message: &str, hint: Option<&str>) -> Located {
-        let lines = lines.unwrap_or(Lines { first: 0, last: 0 });
-        let (headline, details) = message.split_once('\n').unwrap_or((message, ""));
-        let span = self.place(lines, headline);
-        let excerpt = Excerpt { file_name: &self.name, source: &self.bytes, lines, span, message: headline, hint };
-        let mut text = if lines.first == 0 {
-            let hint = hint.map(|hint| format!("\nhint: {hint}")).unwrap_or_default();
-            format!("{}: {headline}{hint}", self.name)
-        } else {
-            excerpt.render()
-        };
-        if !details.is_empty() {
-            text = format!("{text}\n{details}");
-        }
-        Located::new(text)
-    }
-
-    /// The place that a message speaks of: the first thing it quotes that stands in the instruction's first line, which is
-    /// the one that errors name; or else the whole of a single line. Of several lines all are marked.
-    fn place(&self, lines: Lines, message: &str) -> Option<Span> {
-        let first = Lines { first: lines.first, last: lines.first };
-        let mut quoted = message.split('`').skip(1).step_by(2);
-        let whole_line = || {
-            let text = self.bytes.split(|byte| *byte == b'\n').nth((lines.first as usize).checked_sub(1)?)?;
-            Span::find(&self.bytes, first, String::from_utf8_lossy(text).trim()).filter(|_| lines == first)
-        };
-        quoted.find_map(|text| Span::find(&self.bytes, first, text)).or_else(whole_line)
+        let accepted = parse.result.as_ref().and_then(|file| parse.refused.as_ref().map_or(Ok(file), Err));
+        accepted.map_err(|error| self.parse_error(error).into())
     }
 
     /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.
@@ -199,12 +147,8 @@ impl File {
         let place = self.place.as_ref()?;
         let name = format!("{}.dockerignore", place.path.file_name()?.to_string_lossy());
         let path = place.path.with_file_name(name);
-        input::is_beneath(&place.root, &path).then(|| Place::new(&place.root, path))
+        input::is_beneath(&place.root, &path).then(|| Place { path, ..place.clone() })
     }
-}
-
-fn for_platform(message: String, platform: Option<&Platform>) -> String {
-    platform.map_or_else(|| message.clone(), |platform| format!("{platform}: {message}"))
 }
 
 /// How BuildKit calls the language that it has built in.
@@ -218,20 +162,6 @@ fn is_built_in(image: &str) -> bool {
     let last = last.split(':').next().unwrap_or(last);
     let is_frontend = last == "dockerfile" || last.starts_with("dockerfile-");
     image == BUILT_IN || (is_frontend && folders.rsplit('/').next() == Some("docker"))
-}
-
-/// The error and its causes in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

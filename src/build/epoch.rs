@@ -92,7 +92,7 @@ fn value_of(
     request: &PlanRequest,
 ) -> Result<EpochValue, BuildError> {
     let is_context = |name: &str| named::find(&options.named_contexts, name).is_some();
-    plan::epoch(parsed, request, &is_context).map_err(|error| file.plan_error(error, None))
+    plan::epoch(parsed, request, &is_context).map_err(|error| file.plan_error(error, None).into())
 }
 
 /// `is_argument`: RUN steps that declare it see it, too.

@@ -1,5 +1,6 @@
 //! Why a build failed.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::archive::ArchiveError;
@@ -8,26 +9,32 @@ use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, PatternError};
 use crate::digest::InvalidDigest;
-use crate::dockerfile::lint::CheckOptionError;
+use crate::dockerfile::ParseError;
+use crate::dockerfile::lint::{CheckOptionError, LintError};
+use crate::dockerfile::outline::OutlineError;
 use crate::image::{BrokenInvariant, ImageDocumentError};
 use crate::input::InputError;
 use crate::io_error::IoError;
 use crate::layer::LayerError;
+use crate::plan::PlanError;
 use crate::registry::RegistryError;
 use crate::snapshot::SnapshotError;
-use crate::solve::OpenContextError;
+use crate::solve::{OpenContextError, StepError};
 use crate::store::StoreError;
 use crate::transfer::TransferError;
 
 use super::findings::Findings;
+use super::top_names::TopNames;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// Something is wrong at a place of the Dockerfile.
     #[error("{0}")]
-    Located(Located),
+    Located(Box<Located>),
     #[error("failed to read the Dockerfile `{path}`")]
     ReadDockerfile { path: String, source: std::io::Error },
+    #[error("there is no `{}` in the build context; it has {names}", path.display())]
+    NoDockerfile { path: PathBuf, names: TopNames },
     /// Rules were broken, where that is an error; the findings say which and where.
     #[error("{message}")]
     LintViolations { message: String, findings: Box<Findings> },
@@ -90,17 +97,60 @@ pub enum BuildError {
 }
 
 /// An error with the lines of the Dockerfile that it speaks of, as it is shown.
-#[derive(Debug, thiserror::Error)]
-#[error("{text}")]
+#[derive(Debug)]
 pub struct Located {
-    /// Message, lines and hint.
+    /// Message and lines.
     pub text: String,
-    /// The end of what the step's program printed, as it printed it, where that is why the build failed.
-    pub printed: String,
+    /// What to do about it.
+    pub hint: Option<String>,
+    pub cause: Cause,
+}
+
+/// What was wrong, typed.
+#[derive(Debug)]
+pub enum Cause {
+    Parse(ParseError),
+    Lint(LintError),
+    Outline(OutlineError),
+    Plan(PlanError),
+    Step(Box<StepError>),
+}
+
+impl From<Located> for BuildError {
+    fn from(located: Located) -> Self {
+        Self::Located(Box::new(located))
+    }
 }
 
 impl Located {
-    pub(super) fn new(text: String) -> Self {
-        Self { text, printed: String::new() }
+    /// The end of what the step's program printed, as it printed it, where that is why the build failed.
+    pub fn printed(&self) -> Option<&str> {
+        match &self.cause {
+            Cause::Step(error) => match error.as_ref() {
+                StepError::Failed { tail, .. } => Some(tail.as_str()).filter(|tail| !tail.is_empty()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+impl Cause {
+    /// The error itself, for whoever looks for another one among its causes.
+    pub fn error(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Self::Parse(error) => error,
+            Self::Lint(error) => error,
+            Self::Outline(error) => error,
+            Self::Plan(error) => error,
+            Self::Step(error) => error.as_ref(),
+        }
+    }
+}
+
+impl fmt::Display for Located {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.text)?;
+        self.hint.as_ref().map_or(Ok(()), |hint| write!(formatter, "\nhint: {hint}"))
     }
 }

@@ -1,6 +1,6 @@
 //! What the lint found, with the file it speaks of, so that it can be shown.
 
-use crate::dockerfile::excerpt::{Excerpt, Span};
+use crate::dockerfile::excerpt::{Excerpt, Heading, Span};
 use crate::dockerfile::lint::Warning;
 
 /// The warnings about one Dockerfile.
@@ -35,27 +35,17 @@ impl Findings {
         let message = format!("{}: {}", warning.rule.name, warning.detail);
         let lines = warning.lines;
         // Several lines are marked at their side, one below its text.
-        let span =
-            (lines.first == lines.last || warning.line != lines.first).then(|| whole_line(&self.source, warning.line));
+        let span = (lines.first == lines.last || warning.line != lines.first)
+            .then(|| Span::of_line(&self.source, warning.line));
         let excerpt = Excerpt {
             file_name: &self.file_name,
             source: &self.source,
             lines,
             span: span.flatten(),
+            heading: Heading::Place,
             message: &message,
             hint: None,
         };
         excerpt.render()
     }
-}
-
-/// The text of a line, without the blanks around it.
-fn whole_line(source: &[u8], number: u32) -> Option<Span> {
-    let index = usize::try_from(number).ok()?.checked_sub(1)?;
-    let line = String::from_utf8_lossy(source.split(|byte| *byte == b'\n').nth(index)?).into_owned();
-    let line = line.trim_start_matches('\u{feff}').trim_end();
-    let text = line.trim_start();
-    let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-    let column = count(line) - count(text) + 1;
-    (!text.is_empty()).then(|| Span { line: number, column, length: count(text) })
 }

@@ -1,7 +1,7 @@
 //! The lint of a build: run when the plan is made, before anything is executed.
 
 use crate::dockerfile::Parse;
-use crate::dockerfile::lint::{self, CheckOptions, LintError, LintErrorKind, LintOptions, Scope};
+use crate::dockerfile::lint::{self, CheckOptions, LintErrorKind, LintOptions, Scope};
 use crate::plan::{PlanRequest, predefined_args};
 
 use super::answers::World;
@@ -32,8 +32,7 @@ pub(super) fn options(build: &BuildOptions, request: &PlanRequest, parse: &Parse
 /// A `check` directive that can't be read is an error.
 pub(super) fn read_directive(file: &File, parse: &Parse, build: &BuildOptions) -> Result<(), BuildError> {
     let options = &self::options(build, &platforms::request(build, &build.platforms[0]), parse)?;
-    let error = |error: LintError| BuildError::Located(file.locate(error.lines, &error.to_string(), None));
-    lint::check_options(parse, options).map(drop).map_err(error)
+    lint::check_options(parse, options).map(drop).map_err(|error| file.lint_error(error).into())
 }
 
 /// What there is to warn of. An error when the file or the user wants one for that.

@@ -1,6 +1,6 @@
 //! What can be wrong with a Dockerfile, as fields; the words are made here and nowhere else.
 
-use super::excerpt::{Excerpt, Span};
+use super::excerpt::{Excerpt, Heading, Span};
 use super::suggest::nearest;
 use super::text::quoted;
 use super::{Lines, Range};
@@ -154,8 +154,8 @@ impl ParseError {
     pub fn render(&self, file_name: &str, source: &[u8]) -> String {
         let message = self.to_string();
         let hint = self.hint();
-        Excerpt { file_name, source, lines: self.lines, span: self.span, message: &message, hint: hint.as_deref() }
-            .render()
+        let (lines, span, heading) = (self.lines, self.span, Heading::Place);
+        Excerpt { file_name, source, lines, span, heading, message: &message, hint: hint.as_deref() }.render()
     }
 }
 

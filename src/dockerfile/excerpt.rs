@@ -10,6 +10,8 @@
 
 use std::fmt::Write as _;
 
+use unicode_width::UnicodeWidthChar as _;
+
 use super::Lines;
 use crate::redaction;
 
@@ -27,23 +29,25 @@ pub struct Span {
 }
 
 impl Span {
-    /// Where a text stands in these lines of the file, first of all places: for faults that are met when the
-    /// instruction is no longer at hand.
-    pub fn find(source: &[u8], lines: Lines, text: &str) -> Option<Self> {
+    /// All of a line, without the blanks around it.
+    pub fn of_line(source: &[u8], number: u32) -> Option<Self> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        let line = String::from_utf8_lossy(source.split(|byte| *byte == b'\n').nth(index)?).into_owned();
+        let line = line.trim_start_matches('\u{feff}').trim_end();
+        let text = line.trim_start();
         let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
-        if text.is_empty() {
-            return None;
-        }
-        let first = lines.first.max(1);
-        let wanted = (lines.last.max(first) - first) as usize + 1;
-        let found = physical_lines(source)
-            .into_iter()
-            .zip(1..)
-            .skip(first as usize - 1)
-            .take(wanted)
-            .find_map(|(line, number)| line.split_once(text).map(|(before, _)| (number, count(before) + 1)));
-        found.map(|(line, column)| Self { line, column, length: count(text) })
+        let column = count(line) - count(text) + 1;
+        (!text.is_empty()).then(|| Self { line: number, column, length: count(text) })
     }
+}
+
+/// Which line the message begins with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Heading {
+    /// That of the place, where there is one.
+    Place,
+    /// The first of the instruction, as the reference has it for whatever is met after reading.
+    Instruction,
 }
 
 /// What is shown. `source` is the file as read; bytes that are not UTF-8 are shown as U+FFFD.
@@ -55,6 +59,7 @@ pub struct Excerpt<'a> {
     pub lines: Lines,
     /// The place marked with carets; without it the lines themselves are marked.
     pub span: Option<Span>,
+    pub heading: Heading,
     pub message: &'a str,
     pub hint: Option<&'a str>,
 }
@@ -93,7 +98,8 @@ impl Excerpt<'_> {
 
     fn heading(&self) -> String {
         let message = redaction::in_text(self.message);
-        match self.span {
+        let is_at_place = |span: &Span| self.heading == Heading::Place || span.line == self.lines.first;
+        match self.span.filter(is_at_place) {
             Some(span) => format!("{}:{}:{}: {message}", self.file_name, span.line, span.column),
             None if self.lines.first == 0 => format!("{}: {message}", self.file_name),
             None => format!("{}:{}: {message}", self.file_name, self.lines.first),
@@ -131,9 +137,12 @@ fn shown(line: &str) -> String {
 
 fn carets(line: &str, span: Span) -> String {
     let start = (span.column as usize).saturating_sub(1).min(SHOWN_COLUMNS);
-    let room = line.chars().count().saturating_sub(start).max(1);
-    let length = (span.length as usize).clamp(1, room.min(SHOWN_COLUMNS));
-    format!("{}{}", " ".repeat(start), "^".repeat(length))
+    let length = (span.length as usize).clamp(1, SHOWN_COLUMNS);
+    // A character may take two places on a terminal, or none. A control character is shown as a blank.
+    let width = |character: char| character.width().unwrap_or(1);
+    let before = line.chars().take(start).map(width).sum::<usize>() + start.saturating_sub(line.chars().count());
+    let marked = line.chars().skip(start).take(length).map(width).sum::<usize>();
+    format!("{}{}", " ".repeat(before), "^".repeat(marked.max(1)))
 }
 
 #[cfg(test)]
@@ -147,6 +156,7 @@ mod tests {
             source: b"FROM busybox\nRUNN true\n",
             lines: Lines { first: 2, last: 2 },
             span: Some(Span { line: 2, column: 1, length: 4 }),
+            heading: Heading::Place,
             message: "unknown instruction `RUNN`",
             hint: Some("did you mean `RUN`?"),
         };
@@ -165,6 +175,7 @@ mod tests {
             source: source.as_bytes(),
             lines: Lines { first: 2, last: 20 },
             span: None,
+            heading: Heading::Place,
             message: "exit code 33",
             hint: None,
         };
@@ -174,11 +185,32 @@ mod tests {
     }
 
     #[test]
-    fn a_text_is_found() {
-        let source = b"FROM a\nRUN x \\\n  --from=later\n";
-        let span = Span::find(source, Lines { first: 2, last: 3 }, "later");
-        assert_eq!(span, Some(Span { line: 3, column: 10, length: 5 }));
-        assert_eq!(Span::find(source, Lines { first: 1, last: 1 }, "later"), None);
+    fn marks_stand_below_what_they_mark() {
+        let marked = |line: &str, column, length| {
+            let span = Some(Span { line: 1, column, length });
+            let (lines, heading) = (Lines { first: 1, last: 1 }, Heading::Place);
+            let source = line.as_bytes();
+            let excerpt = Excerpt { file_name: "f", source, lines, span, heading, message: "m", hint: None };
+            excerpt.render().lines().last().unwrap_or_default().split_once("| ").unwrap_or_default().1.to_owned()
+        };
+        assert_eq!(marked("COPY\ta b", 6, 1), "     ^");
+        assert_eq!(marked("COPY 漢字 b", 6, 2), "     ^^^^");
+        assert_eq!(marked("COPY 漢字 b", 9, 1), "          ^");
+        assert_eq!(marked("COPY e\u{301} b", 9, 1), "       ^");
+    }
+
+    #[test]
+    fn the_instruction_heads_what_is_met_after_reading() {
+        let excerpt = Excerpt {
+            file_name: "f",
+            source: b"COPY a \\\n  b\n",
+            lines: Lines { first: 1, last: 2 },
+            span: Some(Span { line: 2, column: 3, length: 1 }),
+            heading: Heading::Instruction,
+            message: "m",
+            hint: None,
+        };
+        assert_eq!(excerpt.render(), "f:1: m\n  1 | COPY a \\\n  2 |   b\n    |   ^");
     }
 
     #[test]
@@ -189,6 +221,7 @@ mod tests {
                 source: b"\xff\x1b[0m\r\n",
                 lines: Lines { first, last: first },
                 span: Some(Span { line: first, column: 900, length: 900 }),
+                heading: Heading::Place,
                 message: "m",
                 hint: None,
             };

@@ -5,6 +5,9 @@
 
 use std::time::Duration;
 
+use super::excerpt::Span;
+use super::place::Word;
+
 /// First and last physical line, from 1. Continuation lines and heredoc bodies belong to their instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Lines {
@@ -25,9 +28,9 @@ pub struct Dockerfile {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stage {
     /// The image or stage after `FROM`, as written.
-    pub base: String,
+    pub base: Word,
     /// The value of `--platform`, as written.
-    pub platform: Option<String>,
+    pub platform: Option<Word>,
     /// The name after `AS`, in lower case.
     pub name: Option<String>,
     pub lines: Lines,
@@ -52,17 +55,17 @@ pub enum Command {
     Copy(Transfer),
     Entrypoint(CommandLine),
     Env(Vec<KeyValue>),
-    Expose(Vec<String>),
+    Expose(Vec<Word>),
     Healthcheck(Healthcheck),
     Label(Vec<KeyValue>),
     Maintainer(String),
     Onbuild(Onbuild),
     Run(Run),
     Shell(Vec<String>),
-    StopSignal(String),
-    User(String),
-    Volume(Vec<String>),
-    Workdir(String),
+    StopSignal(Word),
+    User(Word),
+    Volume(Vec<Word>),
+    Workdir(Word),
 }
 
 /// What `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK CMD` take.
@@ -76,8 +79,8 @@ pub enum CommandLine {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyValue {
-    pub key: String,
-    pub value: String,
+    pub key: Word,
+    pub value: Word,
     /// The old form, `ENV KEY rest of the line`, whose value is not quoted.
     pub legacy: bool,
 }
@@ -86,7 +89,7 @@ pub struct KeyValue {
 pub struct ArgDeclaration {
     pub name: String,
     /// The default, as written.
-    pub default: Option<String>,
+    pub default: Option<Word>,
 }
 
 /// A here-document of `RUN`, `COPY` or `ADD`.
@@ -101,19 +104,27 @@ pub struct Heredoc {
     pub expand: bool,
     /// Written as `<<-`.
     pub chomp: bool,
+    /// The word that opens it.
+    pub span: Option<Span>,
+    /// The line of the file that its body begins on; 0 where it is in no file.
+    pub line: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     pub command: CommandLine,
+    /// The program of a JSON array.
+    pub program: Option<Span>,
     pub heredocs: Vec<Heredoc>,
     /// The values of `--mount`, as written; `mount::parse` reads them after expansion.
-    pub mounts: Vec<String>,
+    pub mounts: Vec<Word>,
     /// `default`, `none` or `host`.
-    pub network: Option<String>,
+    pub network: Option<Word>,
     /// `sandbox` or `insecure`.
-    pub security: Option<String>,
+    pub security: Option<Word>,
     pub devices: Vec<DeviceRequest>,
+    /// Where each of the devices stands.
+    pub device_spans: Vec<Option<Span>>,
 }
 
 /// `RUN --device`.
@@ -129,16 +140,16 @@ pub struct DeviceRequest {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     pub sources: Vec<Source>,
-    pub destination: String,
+    pub destination: Word,
     /// `COPY --from`.
-    pub from: Option<String>,
-    pub chown: Option<String>,
-    pub chmod: Option<String>,
+    pub from: Option<Word>,
+    pub chown: Option<Word>,
+    pub chmod: Option<Word>,
     pub link: bool,
     pub parents: bool,
-    pub excludes: Vec<String>,
+    pub excludes: Vec<Word>,
     /// `ADD --checksum`.
-    pub checksum: Option<String>,
+    pub checksum: Option<Word>,
     /// `ADD --keep-git-dir`; absent when the flag is.
     pub keep_git_dir: Option<bool>,
     /// `ADD --unpack`; absent when the flag is.
@@ -148,8 +159,18 @@ pub struct Transfer {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
     /// A path, pattern, URL or git repository, as written.
-    Path(String),
+    Path(Word),
     Heredoc(Heredoc),
+}
+
+impl Source {
+    /// The word that names it.
+    pub fn span(&self) -> Option<Span> {
+        match self {
+            Self::Path(word) => word.span,
+            Self::Heredoc(heredoc) => heredoc.span,
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,8 @@ use super::{Dockerfile, Instruction, Lines, directives, heredoc, statement, type
 pub struct Parse {
     pub tree: SyntaxTree,
     pub result: Result<Dockerfile, ParseError>,
+    /// What only readers let pass: no build begins with it.
+    pub refused: Option<ParseError>,
 }
 
 /// Reads a Dockerfile. Bytes that are not UTF-8 are each read as U+FFFD.
@@ -20,7 +22,8 @@ pub fn parse(source: &[u8]) -> Parse {
         let kind = Box::new(ParseErrorKind::WideEncoding { encoding });
         let nowhere = Lines { first: 0, last: 0 };
         let tree = SyntaxTree { directives: Directives::default(), instructions: Vec::new(), escape: '\\' };
-        return Parse { tree, result: Err(ParseError { kind, phase: Phase::Lines, lines: nowhere, span: None }) };
+        let result = Err(ParseError { kind, phase: Phase::Lines, lines: nowhere, span: None });
+        return Parse { tree, result, refused: None };
     }
     let text = decode(source);
     let mut reader = LineReader::new(&text);
@@ -33,7 +36,8 @@ pub fn parse(source: &[u8]) -> Parse {
     };
     tree.directives.escape = reader.directives.escape_directive.take();
     let result = read.and_then(|()| typed::dockerfile(&tree));
-    Parse { tree, result }
+    let refused = typed::needless_flags(&tree);
+    Parse { tree, result, refused }
 }
 
 /// Reads the trigger of an image's `ONBUILD`, as its config keeps it, heredoc bodies included. `lines` are those of the
@@ -43,7 +47,9 @@ pub fn parse_trigger(text: &str, escape: char, lines: Lines) -> Result<Instructi
     reader.directives.escape = escape;
     let mut nodes = Vec::new();
     let outcome = read_nodes(&mut reader, &mut nodes).and_then(|()| {
-        let node = nodes.first().ok_or_else(|| no_instructions(0))?;
+        let node = nodes.first_mut().ok_or_else(|| no_instructions(0))?;
+        // What it says stands in the base's config, and not in this file.
+        node.forget_file();
         typed::trigger(node)
     });
     match outcome {

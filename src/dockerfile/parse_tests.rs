@@ -51,3 +51,17 @@ fn commands_keep_their_form() {
     assert_eq!(run("FROM a\nRUN []\n").command, CommandLine::Exec(Vec::new()));
     assert_eq!(run("FROM a\nRUN [\"a\",]\n").command, CommandLine::Shell("[\"a\",]".to_owned()));
 }
+
+#[test]
+fn flags_of_instructions_without_any_are_read_but_not_built() {
+    for (source, flag) in
+        [("FROM a\nARG --a=b c\n", "--a"), ("ARG --x y\nFROM a\n", "--x"), ("FROM a\nSTOPSIGNAL --a 9\n", "--a")]
+    {
+        let parse = parse(source.as_bytes());
+        assert!(parse.result.is_ok(), "{source}");
+        let refused = parse.refused.map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.starts_with(&format!("unknown flag {flag} for ")), "{source}: {refused}");
+    }
+    assert_eq!(parse(b"FROM a\nARG c\nSTOPSIGNAL 9\nHEALTHCHECK --a NONE\n").refused, None);
+    assert!(parse_trigger("ARG --a b", '\\', Lines { first: 1, last: 1 }).is_err());
+}

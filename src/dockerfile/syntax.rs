@@ -1,6 +1,7 @@
 //! The syntax tree: what stands where in the file, before anything is typed or judged.
 
 use super::excerpt::Span;
+use super::place::Word;
 use super::{Lines, Range};
 
 /// A Dockerfile as its lines say it.
@@ -73,6 +74,10 @@ pub struct Body {
     pub content: String,
     pub expand: bool,
     pub chomp: bool,
+    /// The physical line that the content begins on.
+    pub line: u32,
+    /// The word that opens it, in the logical line.
+    pub place: Option<Range>,
 }
 
 /// Where the parts of a logical line come from: its offset, the physical line, the column in characters from 1.
@@ -113,6 +118,17 @@ impl Node {
             (Some(first), Some(last)) => Range { start: first.place.start, end: last.place.end },
             _ => self.keyword_place(),
         }
+    }
+
+    /// An argument, or a part of one, with its place in the file.
+    pub(super) fn word(&self, piece: &Piece) -> Word {
+        Word { text: piece.text.clone(), span: self.span(piece.place) }
+    }
+
+    /// Lets the node be in no file.
+    pub(super) fn forget_file(&mut self) {
+        self.map = SourceMap::default();
+        self.heredocs.iter_mut().for_each(|body| body.line = 0);
     }
 
     pub(super) fn texts(&self) -> Vec<&str> {

@@ -5,6 +5,7 @@ use crate::image::{ImageConfig, Platform, Reference, SCRATCH_PATH};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::Environment;
+use super::part::Parts;
 use super::request::{BaseImage, NamedContext};
 use super::stages::{Built, Planner, State, unset_hint};
 use super::step::{BaseIdentity, CopySource, CopyStep, Operation, Step, StepId, TreeSource};
@@ -13,13 +14,14 @@ impl Planner<'_> {
     /// The ONBUILD triggers that the stage's base left for it, taken out of the config.
     pub fn triggers(&mut self, index: usize, base: &mut Built) -> Result<Vec<Instruction>, PlanError> {
         let lines = self.nodes[index].lines;
+        let place = self.nodes[index].base_place();
         let texts = std::mem::take(&mut base.config.config.on_build);
         if self.request.ignores_triggers {
             return Ok(Vec::new());
         }
         let parse = |text: &String| {
             dockerfile::parse_trigger(text, self.escape, lines)
-                .map_err(|error| PlanErrorKind::Parse(Box::new(error)).at(lines))
+                .map_err(|error| PlanErrorKind::Parse(Box::new(error)).at(place))
         };
         texts.iter().map(parse).collect()
     }
@@ -27,7 +29,7 @@ impl Planner<'_> {
     /// A base that is no stage: nothing, what the user put in its place, or an image.
     pub fn external_base(&mut self, index: usize) -> Result<Built, PlanError> {
         let base_name = self.nodes[index].base_name.clone();
-        let lines = self.nodes[index].lines;
+        let place = self.nodes[index].base_place();
         if base_name == "scratch" {
             let platform = self.request.platform.clone();
             return Ok(self.nothing(index, &platform));
@@ -38,12 +40,12 @@ impl Planner<'_> {
         let platform = self.stage_platform_or_target(index).clone();
         let reference = base_name.parse::<Reference>().map_err(|error| {
             let hint = unset_hint(&self.nodes[index].unset);
-            PlanErrorKind::Reference { value: base_name.clone(), reason: error.to_string() }.at(lines).hint(hint)
+            PlanErrorKind::Reference { value: base_name.clone(), reason: error.to_string() }.at(place).hint(hint)
         })?;
         let image = self.bases.image(&reference, &platform).map_err(|error| {
             let stage = || self.nearest_stage(&base_name).map(|near| format!("did you mean the stage `{near}`?"));
             let hint = unset_hint(&self.nodes[index].unset).or_else(stage).or_else(|| error.hint.clone());
-            PlanErrorKind::Base(error).at(lines).hint(hint)
+            PlanErrorKind::Base(error).at(place).hint(hint)
         })?;
         Ok(self.image_as_base(image, index))
     }
@@ -56,6 +58,7 @@ impl Planner<'_> {
             title: String::new(),
             platform: self.shown_platform(index),
             lines,
+            parts: Parts::default(),
             ignore_cache: false,
             operation: Operation::Base { layers: Vec::new(), image: None },
         });
@@ -68,10 +71,10 @@ impl Planner<'_> {
             return Ok(None);
         }
         let platform = self.stage_platform_or_target(index).clone();
-        let lines = self.nodes[index].lines;
+        let (lines, place) = (self.nodes[index].lines, self.nodes[index].base_place());
         let found = self.bases.named_context(name, &platform).map_err(|error| {
             let hint = error.hint.clone();
-            PlanErrorKind::Base(error).at(lines).hint(hint)
+            PlanErrorKind::Base(error).at(place).hint(hint)
         })?;
         Ok(match found {
             None => None,
@@ -91,6 +94,7 @@ impl Planner<'_> {
             title: format!("FROM {}", image.name),
             platform: self.shown_platform(index),
             lines,
+            parts: Parts::default(),
             ignore_cache: false,
             operation: Operation::Base {
                 layers: image.layers,
@@ -126,6 +130,7 @@ impl Planner<'_> {
             title: String::new(),
             platform: self.shown_platform(index),
             lines: *lines,
+            parts: Parts::default(),
             ignore_cache: false,
             operation: Operation::Base { layers: Vec::new(), image: None },
         });
@@ -136,6 +141,7 @@ impl Planner<'_> {
             title: format!("FROM {shown}"),
             platform: self.shown_platform(index),
             lines: *lines,
+            parts: Parts::default(),
             ignore_cache: false,
             operation: Operation::Copy(Box::new(CopyStep {
                 parent,

@@ -68,7 +68,7 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
 fn sets_path(parsed: &Dockerfile) -> bool {
     let instructions = parsed.stages.iter().flat_map(|stage| &stage.instructions);
     instructions.into_iter().any(|instruction| match &instruction.command {
-        Command::Env(pairs) => pairs.iter().any(|pair| pair.key == "PATH"),
+        Command::Env(pairs) => pairs.iter().any(|pair| pair.key.text == "PATH"),
         _ => false,
     })
 }

@@ -1,7 +1,7 @@
 //! Stages that need each other.
 
 use crate::dockerfile::mount::{self, MountKind};
-use crate::dockerfile::{Command, Instruction, Lines};
+use crate::dockerfile::{Command, Instruction, Place, Word};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::stages::Planner;
@@ -9,24 +9,24 @@ use super::stages::Planner;
 impl Planner<'_> {
     /// Fails when stages need each other, also those that the target does not need.
     pub fn check_for_circles(&mut self) -> Result<(), PlanError> {
-        let mut needs: Vec<Vec<(usize, Lines)>> = Vec::new();
+        let mut needs: Vec<Vec<(usize, Place)>> = Vec::new();
         for index in 0..self.stage_count {
-            let mut stage_needs: Vec<(usize, Lines)> = Vec::new();
-            stage_needs.extend(self.nodes[index].base.map(|base| (base, self.nodes[index].lines)));
+            let mut stage_needs: Vec<(usize, Place)> = Vec::new();
+            stage_needs.extend(self.nodes[index].base.map(|base| (base, self.nodes[index].base_place())));
             for instruction in self.nodes[index].instructions {
                 for from in sources_of(instruction) {
                     let named = self.names.get(&from.to_lowercase()).copied();
                     let numbered = from.parse::<usize>().ok().filter(|number| *number < self.stage_count);
                     let copied = numbered.filter(|_| matches!(instruction.command, Command::Copy(_)));
-                    stage_needs.extend(copied.or(named).map(|node| (node, instruction.lines)));
+                    stage_needs.extend(copied.or(named).map(|node| (node, from.place(instruction.lines))));
                 }
             }
             needs.push(stage_needs);
         }
         for start in 0..self.stage_count {
-            for &(next, lines) in &needs[start] {
+            for &(next, place) in &needs[start] {
                 if reaches(&needs, next, start) {
-                    return Err(PlanErrorKind::Circular { stage: self.shown_name(start) }.at(lines));
+                    return Err(PlanErrorKind::Circular { stage: self.shown_name(start) }.at(place));
                 }
             }
         }
@@ -35,22 +35,22 @@ impl Planner<'_> {
 }
 
 /// The stages or images that an instruction takes files from.
-fn sources_of(instruction: &Instruction) -> Vec<String> {
+fn sources_of(instruction: &Instruction) -> Vec<Word> {
     match &instruction.command {
         Command::Copy(copy) => copy.from.iter().cloned().collect(),
         Command::Run(run) => run
             .mounts
             .iter()
-            .filter_map(|text| mount::parse(text).ok())
-            .filter(|mount| mount.kind != MountKind::Tmpfs)
-            .filter_map(|mount| mount.from)
+            .filter_map(|word| Some((word, mount::parse(word).ok()?)))
+            .filter(|(_, mount)| mount.kind != MountKind::Tmpfs)
+            .filter_map(|(word, mount)| Some(Word { text: mount.from?, span: word.span }))
             .collect(),
         _ => Vec::new(),
     }
 }
 
 /// Whether a way leads from `start` to `end`.
-fn reaches(needs: &[Vec<(usize, Lines)>], start: usize, end: usize) -> bool {
+fn reaches(needs: &[Vec<(usize, Place)>], start: usize, end: usize) -> bool {
     let mut seen = vec![false; needs.len()];
     let mut waiting = vec![start];
     while let Some(node) = waiting.pop() {

@@ -1,7 +1,7 @@
 //! SOURCE_DATE_EPOCH: a number of seconds, or the name of something that has a time: the build context, a named context,
 //! or a stage that does nothing but download one thing.
 
-use crate::dockerfile::{Command, Dockerfile, Lines, Source, Stage, Transfer};
+use crate::dockerfile::{Command, Dockerfile, Lines, Source, Stage, Transfer, Word};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::{Environment, Expander};
@@ -119,8 +119,8 @@ impl Reader<'_> {
         })
     }
 
-    fn word(&self, text: &str, known: &Environment) -> Result<String, PlanError> {
-        Expander { lexer: self.lexer, lines: self.lines }.word(text, known)
+    fn word(&self, word: &Word, known: &Environment) -> Result<String, PlanError> {
+        Expander { lexer: self.lexer, lines: self.lines }.word(word, known)
     }
 }
 

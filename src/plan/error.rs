@@ -1,8 +1,9 @@
 //! What can be wrong with a Dockerfile that reads well.
 
+use crate::dockerfile::excerpt::Span;
 use crate::dockerfile::mount::MountError;
 use crate::dockerfile::words::WordError;
-use crate::dockerfile::{Lines, ParseError};
+use crate::dockerfile::{Lines, ParseError, Place};
 
 use super::request::BaseError;
 
@@ -14,6 +15,8 @@ pub struct PlanError {
     pub kind: Box<PlanErrorKind>,
     /// Nothing when no line is to blame.
     pub lines: Option<Lines>,
+    /// The word that is to blame, where it is a single one.
+    pub span: Option<Span>,
     /// What to do about it.
     pub hint: Option<String>,
 }
@@ -81,12 +84,14 @@ pub enum PlanErrorKind {
 }
 
 impl PlanErrorKind {
-    pub(super) fn at(self, lines: Lines) -> PlanError {
-        PlanError { kind: Box::new(self), lines: Some(lines), hint: None }
+    /// `place` is a word's, or an instruction's lines.
+    pub(super) fn at(self, place: impl Into<Place>) -> PlanError {
+        let Place { lines, span } = place.into();
+        PlanError { kind: Box::new(self), lines: Some(lines), span, hint: None }
     }
 
     pub(super) fn nowhere(self) -> PlanError {
-        PlanError { kind: Box::new(self), lines: None, hint: None }
+        PlanError { kind: Box::new(self), lines: None, span: None, hint: None }
     }
 }
 

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::dockerfile::Lines;
 use crate::dockerfile::words::{Lexer, Variables, WordError};
+use crate::dockerfile::{Heredoc, Lines, Place, Word};
 
 use super::error::{PlanError, PlanErrorKind};
 
@@ -71,30 +71,41 @@ pub(super) struct Expander<'a> {
 
 impl Expander<'_> {
     /// `text` with variables replaced and quotes and escapes removed.
-    pub fn word(&self, text: &str, environment: &Environment) -> Result<String, PlanError> {
-        let expanded = self.lexer.expand(text, environment).map_err(|error| self.error(error))?;
-        self.check(environment)?;
+    pub fn word(&self, word: &Word, environment: &Environment) -> Result<String, PlanError> {
+        let expanded = self.lexer.expand(word, environment).map_err(|error| self.error(error, word))?;
+        self.check(word, environment)?;
+        Ok(expanded.text)
+    }
+
+    /// The body of a heredoc, the same way.
+    pub fn body(&self, heredoc: &Heredoc, environment: &Environment) -> Result<String, PlanError> {
+        let expanded = self.lexer.expand(&heredoc.content, environment).map_err(|error| {
+            let span = heredoc.span_of(error.part);
+            PlanErrorKind::Word(error).at(Place { lines: self.lines, span })
+        })?;
+        self.check(&Word { text: String::new(), span: heredoc.span }, environment)?;
         Ok(expanded.text)
     }
 
     /// The same, and the names of the variables in it that have no value.
-    pub fn word_and_unset(&self, text: &str, environment: &Environment) -> Result<(String, Vec<String>), PlanError> {
-        let expanded = self.lexer.expand(text, environment).map_err(|error| self.error(error))?;
+    pub fn word_and_unset(&self, word: &Word, environment: &Environment) -> Result<(String, Vec<String>), PlanError> {
+        let expanded = self.lexer.expand(word, environment).map_err(|error| self.error(error, word))?;
         Ok((expanded.text, expanded.unmatched.into_iter().collect()))
     }
 
     /// The same, cut into words at blanks outside of quotes, also at those that came out of a variable.
-    pub fn words(&self, text: &str, environment: &Environment) -> Result<Vec<String>, PlanError> {
-        let words = self.lexer.expand_words(text, environment).map_err(|error| self.error(error))?;
-        self.check(environment)?;
+    pub fn words(&self, word: &Word, environment: &Environment) -> Result<Vec<String>, PlanError> {
+        let words = self.lexer.expand_words(word, environment).map_err(|error| self.error(error, word))?;
+        self.check(word, environment)?;
         Ok(words)
     }
 
-    pub fn check(&self, environment: &Environment) -> Result<(), PlanError> {
-        if environment.is_exhausted() { Err(PlanErrorKind::TooMuch.at(self.lines)) } else { Ok(()) }
+    pub fn check(&self, word: &Word, environment: &Environment) -> Result<(), PlanError> {
+        let place = word.place(self.lines);
+        if environment.is_exhausted() { Err(PlanErrorKind::TooMuch.at(place)) } else { Ok(()) }
     }
 
-    fn error(&self, error: WordError) -> PlanError {
-        PlanErrorKind::Word(error).at(self.lines)
+    fn error(&self, error: WordError, word: &Word) -> PlanError {
+        PlanErrorKind::Word(error).at(word.place(self.lines))
     }
 }

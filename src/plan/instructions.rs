@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use crate::dockerfile::{ArgDeclaration, Command, CommandLine, Healthcheck, Instruction, KeyValue, Lines};
+use crate::dockerfile::{ArgDeclaration, Command, CommandLine, Healthcheck, Instruction, KeyValue, Lines, Place, Word};
 use crate::image::{self, History, Platform, RunConfig};
 use crate::signal;
 
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::Expander;
+use super::part::{Part, Parts};
 use super::stages::{Built, Planner};
 use super::step::{DirectoryStep, Operation, Step, StepId, TreeSource};
 use super::{history, ports, title, windows};
@@ -138,8 +139,8 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         &mut self.built.config.config
     }
 
-    pub fn expand(&self, text: &str, lines: Lines) -> Result<String, PlanError> {
-        Expander { lexer: &self.planner.lexer, lines }.word(text, &self.built.environment)
+    pub fn expand(&self, word: &Word, lines: Lines) -> Result<String, PlanError> {
+        Expander { lexer: &self.planner.lexer, lines }.word(word, &self.built.environment)
     }
 
     /// Nothing is below the next step: not even a layer of a base image.
@@ -154,15 +155,15 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
     }
 
     /// Adds a step on top of the stage's root filesystem.
-    pub fn push(&mut self, instruction: &Instruction, shown: &str, operation: Operation) {
+    pub fn push(&mut self, instruction: &Instruction, shown: &str, (operation, parts): (Operation, Parts)) {
         self.position += 1;
         let label = self.label(self.position);
         let onbuild = if self.in_trigger { "ONBUILD " } else { "" };
         let name = format!("{label}{onbuild}{shown}");
         let title = format!("{label}{onbuild}{}", title::with_flags(shown, &instruction.original));
         let platform = self.planner.shown_platform(self.index);
-        let step = Step { name, title, platform, lines: instruction.lines, ignore_cache: self.ignore_cache, operation };
-        self.step = self.planner.add_step(step);
+        let (lines, ignore_cache) = (instruction.lines, self.ignore_cache);
+        self.step = self.planner.add_step(Step { name, title, platform, lines, parts, ignore_cache, operation });
     }
 
     /// `[build 2/5] `, or `[linux/arm64 build 2/5] ` where there are several platforms.
@@ -245,8 +246,8 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
     fn expand_pairs(&self, pairs: &[KeyValue], lines: Lines) -> Result<Vec<KeyValue>, PlanError> {
         let expand = |pair: &KeyValue| {
             Ok(KeyValue {
-                key: self.expand(&pair.key, lines)?,
-                value: self.expand(&pair.value, lines)?,
+                key: Word { text: self.expand(&pair.key, lines)?, ..pair.key },
+                value: Word { text: self.expand(&pair.value, lines)?, ..pair.value },
                 legacy: pair.legacy,
             })
         };
@@ -266,7 +267,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
     fn label_instruction(&mut self, pairs: &[KeyValue], lines: Lines) -> Result<(), PlanError> {
         let pairs = self.expand_pairs(pairs, lines)?;
         for pair in &pairs {
-            self.config().labels.insert(pair.key.clone(), pair.value.clone());
+            self.config().labels.insert(pair.key.text.clone(), pair.value.text.clone());
         }
         self.record_pairs("LABEL", &pairs);
         Ok(())
@@ -277,16 +278,17 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         self.record(format!("{keyword} {}", shown.join(" ")), false);
     }
 
-    fn expose(&mut self, words: &[String], lines: Lines) -> Result<(), PlanError> {
+    fn expose(&mut self, words: &[Word], lines: Lines) -> Result<(), PlanError> {
         let mut exposed = Vec::new();
         // The history has the ports in the order of the words as they were written, sorted.
-        let mut words: Vec<&String> = words.iter().collect();
-        words.sort();
+        let mut words: Vec<&Word> = words.iter().collect();
+        words.sort_by(|one, other| one.text.cmp(&other.text));
         for word in words {
             let expander = Expander { lexer: &self.planner.lexer, lines };
             for spec in expander.words(word, &self.built.environment)? {
                 let parsed = ports::parse(&spec);
-                exposed.extend(parsed.map_err(|reason| PlanErrorKind::Port { text: spec, reason }.at(lines))?);
+                exposed
+                    .extend(parsed.map_err(|reason| PlanErrorKind::Port { text: spec, reason }.at(word.place(lines)))?);
             }
         }
         self.record(format!("EXPOSE [{}]", exposed.join(" ")), false);
@@ -316,22 +318,22 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         Ok(())
     }
 
-    fn stop_signal(&mut self, signal: &str, lines: Lines) -> Result<(), PlanError> {
-        let signal = self.expand(signal, lines)?;
+    fn stop_signal(&mut self, word: &Word, lines: Lines) -> Result<(), PlanError> {
+        let signal = self.expand(word, lines)?;
         if !signal::is_accepted(&signal) {
-            return Err(PlanErrorKind::Signal(signal).at(lines));
+            return Err(PlanErrorKind::Signal(signal).at(word.place(lines)));
         }
         self.record(format!("STOPSIGNAL {signal}"), false);
         self.config().stop_signal = signal;
         Ok(())
     }
 
-    fn volume(&mut self, paths: &[String], lines: Lines) -> Result<(), PlanError> {
+    fn volume(&mut self, paths: &[Word], lines: Lines) -> Result<(), PlanError> {
         let mut volumes = Vec::new();
-        for path in paths {
-            let path = self.expand(path, lines)?;
+        for word in paths {
+            let path = self.expand(word, lines)?;
             if path.is_empty() {
-                return Err(PlanErrorKind::EmptyVolume.at(lines));
+                return Err(PlanErrorKind::EmptyVolume.at(word.place(lines)));
             }
             volumes.push(path);
         }
@@ -340,13 +342,13 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         Ok(())
     }
 
-    fn workdir(&mut self, path: &str, instruction: &Instruction) -> Result<(), PlanError> {
-        let path = self.expand(path, instruction.lines)?;
+    fn workdir(&mut self, word: &Word, instruction: &Instruction) -> Result<(), PlanError> {
+        let path = self.expand(word, instruction.lines)?;
         let current = self.config().working_dir.clone();
         let is_windows = windows::is_meant(&self.built.config.platform);
         let path = if is_windows {
             windows::joined(&current, &path)
-                .map_err(|reason| PlanErrorKind::WindowsPath { path, reason }.at(instruction.lines))?
+                .map_err(|reason| PlanErrorKind::WindowsPath { path, reason }.at(word.place(instruction.lines)))?
         } else if path.starts_with('/') {
             path
         } else {
@@ -357,7 +359,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         if has_layer {
             let user = self.config().user.clone();
             if self.stands_on_nothing() {
-                check_owner_on_nothing(&user, instruction.lines)?;
+                check_owner_on_nothing(&user, instruction.lines.into())?;
             }
             let operation = Operation::Directory(DirectoryStep {
                 parent: self.step,
@@ -365,7 +367,8 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
                 user,
                 epoch: self.planner.epoch,
             });
-            self.push(instruction, &format!("WORKDIR {path}"), operation);
+            let parts = Parts::default().with(Part::Destination, word.span);
+            self.push(instruction, &format!("WORKDIR {path}"), (operation, parts));
         }
         self.record(format!("WORKDIR {path}"), has_layer);
         Ok(())
@@ -373,11 +376,11 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
 }
 
 /// Names are looked up in the files below a step. BuildKit refuses them where there are none.
-pub(super) fn check_owner_on_nothing(owner: &str, lines: Lines) -> Result<(), PlanError> {
+pub(super) fn check_owner_on_nothing(owner: &str, place: Place) -> Result<(), PlanError> {
     let is_name = |text: &str| !text.is_empty() && text != "root" && text.parse::<i32>().is_err();
     let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
     if is_name(user) || is_name(group) {
-        return Err(PlanErrorKind::OwnerOnNothing(owner.to_owned()).at(lines));
+        return Err(PlanErrorKind::OwnerOnNothing(owner.to_owned()).at(place));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ mod globals;
 mod history;
 mod instructions;
 mod join;
+mod part;
 mod ports;
 mod request;
 mod run;
@@ -34,6 +35,7 @@ pub use epoch::{EpochSource, EpochValue, epoch};
 pub use error::{PlanError, PlanErrorKind};
 pub use expand::Environment;
 pub use globals::predefined as predefined_args;
+pub use part::{Part, Parts};
 pub use request::{BaseError, BaseImage, Bases, Epoch, NamedContext, NoCache, PlanRequest};
 pub use stages::plan;
 pub use step::{

@@ -1,11 +1,12 @@
 //! `RUN`.
 
 use crate::dockerfile::mount::{self, Mount, MountKind};
-use crate::dockerfile::{CommandLine, Heredoc, Instruction, Lines, Run};
+use crate::dockerfile::{CommandLine, Heredoc, Instruction, Lines, Run, Word};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::history;
 use super::instructions::{StageBuilder, absolute};
+use super::part::{Part, Parts};
 use super::step::{MountSource, NetworkMode, Operation, RunMount, RunStep, TreeSource};
 use super::windows;
 
@@ -22,8 +23,8 @@ impl StageBuilder<'_, '_> {
             return Err(PlanErrorKind::EmptyRun.at(lines));
         }
         let mut mounts = Vec::new();
-        for text in &run.mounts {
-            mounts.push(self.mount(text, lines)?);
+        for word in &run.mounts {
+            mounts.push(self.mount(word, lines)?);
         }
         let created_by = history::run(&arguments, &self.visible_build_args());
         let step = RunStep {
@@ -42,7 +43,7 @@ impl StageBuilder<'_, '_> {
             epoch: self.planner.epoch,
         };
         let shown = format!("RUN {}", shown_command(run));
-        self.push(instruction, &shown, Operation::Run(Box::new(step)));
+        self.push(instruction, &shown, (Operation::Run(Box::new(step)), parts(run)));
         self.record(created_by, true);
         Ok(())
     }
@@ -70,70 +71,91 @@ impl StageBuilder<'_, '_> {
     }
 
     fn network(&self, run: &Run, lines: Lines) -> Result<NetworkMode, PlanError> {
-        match run.network.as_deref() {
-            None | Some("default") => Ok(self.planner.request.network),
-            Some("none") => Ok(NetworkMode::None),
-            Some("host") if self.planner.request.allow_host_network => Ok(NetworkMode::Host),
-            Some("host") => {
-                Err(PlanErrorKind::NotAllowed { what: "--network=host", entitlement: "network.host" }.at(lines))
-            }
-            Some(value) => Err(PlanErrorKind::FlagValue {
+        let Some(word) = &run.network else { return Ok(self.planner.request.network) };
+        let place = word.place(lines);
+        match &*word.text {
+            "default" => Ok(self.planner.request.network),
+            "none" => Ok(NetworkMode::None),
+            "host" if self.planner.request.allow_host_network => Ok(NetworkMode::Host),
+            "host" => Err(PlanErrorKind::NotAllowed { what: "--network=host", entitlement: "network.host" }.at(place)),
+            value => Err(PlanErrorKind::FlagValue {
                 flag: "--network",
                 value: value.to_owned(),
                 wanted: "there are default, none and host",
             }
-            .at(lines)),
+            .at(place)),
         }
     }
 
     fn insecure(&self, run: &Run, lines: Lines) -> Result<bool, PlanError> {
-        match run.security.as_deref() {
-            None | Some("sandbox") => Ok(false),
-            Some("insecure") if self.planner.request.allow_insecure => Ok(true),
-            Some("insecure") => {
+        let Some(word) = &run.security else { return Ok(false) };
+        let place = word.place(lines);
+        match &*word.text {
+            "sandbox" => Ok(false),
+            "insecure" if self.planner.request.allow_insecure => Ok(true),
+            "insecure" => {
                 Err(PlanErrorKind::NotAllowed { what: "--security=insecure", entitlement: "security.insecure" }
-                    .at(lines))
+                    .at(place))
             }
-            Some(value) => Err(PlanErrorKind::FlagValue {
+            value => Err(PlanErrorKind::FlagValue {
                 flag: "--security",
                 value: value.to_owned(),
                 wanted: "there are sandbox and insecure",
             }
-            .at(lines)),
+            .at(place)),
         }
     }
 
-    fn mount(&mut self, text: &str, lines: Lines) -> Result<RunMount, PlanError> {
-        let mount = self.parse_mount(text, lines)?;
+    fn mount(&mut self, word: &Word, lines: Lines) -> Result<RunMount, PlanError> {
+        let mount = self.parse_mount(word, lines)?;
+        let place = word.place(lines);
         let target = match (&mount.target, mount.kind) {
             (Some(target), _) => absolute(&self.built.config.config.working_dir, target),
             (None, MountKind::Secret | MountKind::Ssh) => String::new(),
             (None, _) => "/".to_owned(),
         };
         if target == "/" {
-            return Err(PlanErrorKind::MountOverRoot(target).at(lines));
+            return Err(PlanErrorKind::MountOverRoot(target).at(place));
         }
         let source = match (mount.kind, &mount.from) {
             (MountKind::Tmpfs | MountKind::Secret | MountKind::Ssh, _) | (MountKind::Cache, None) => MountSource::None,
             (MountKind::Bind, None) => MountSource::Tree(TreeSource::Context(None)),
             (_, Some(from)) => {
-                let node = self.planner.named_node(from, lines);
-                MountSource::Tree(self.planner.source_tree(node, self.index, lines)?)
+                let from = Word { text: from.clone(), span: word.span };
+                let node = self.planner.named_node(&from, lines);
+                MountSource::Tree(self.planner.source_tree(node, self.index, place)?)
             }
+        };
+        let from_root = mount.source.as_deref().map(|source| absolute("/", source));
+        let inner = from_root.map(|path| path.trim_start_matches('/').to_owned()).filter(|path| !path.is_empty());
+        let mount = match mount.kind {
+            MountKind::Bind | MountKind::Cache => Mount { source: inner, ..mount },
+            MountKind::Tmpfs | MountKind::Secret | MountKind::Ssh => mount,
         };
         Ok(RunMount { mount, target, source })
     }
 
-    fn parse_mount(&self, text: &str, lines: Lines) -> Result<Mount, PlanError> {
+    fn parse_mount(&self, word: &Word, lines: Lines) -> Result<Mount, PlanError> {
         let expander = super::expand::Expander { lexer: &self.planner.lexer, lines };
         let mut expand = |value: &str| Ok(self.planner.lexer.expand(value, &self.built.environment)?.text);
-        mount::parse_with(text, &mut expand)
+        mount::parse_with(word, &mut expand)
             .map_err(|error| {
                 let hint = error.hint();
-                PlanErrorKind::Mount { text: text.to_owned(), error }.at(lines).hint(hint)
+                PlanErrorKind::Mount { text: word.text.clone(), error }.at(word.place(lines)).hint(hint)
             })
-            .and_then(|mount| expander.check(&self.built.environment).map(|()| mount))
+            .and_then(|mount| expander.check(word, &self.built.environment).map(|()| mount))
     }
+}
+
+/// Where the words stand that a failing step may be about.
+fn parts(run: &Run) -> Parts {
+    let of = |word: &Option<Word>| word.as_ref().and_then(|word| word.span);
+    Parts::default()
+        .with(Part::Program, run.program)
+        .with(Part::Network, of(&run.network))
+        .with(Part::Security, of(&run.security))
+        .with_all(Part::Mount, run.mounts.iter().map(|word| word.span))
+        .with_all(Part::Device, run.device_spans.iter().copied())
 }
 
 /// What is run: the line itself, or what its heredocs make of it. A single heredoc that begins with `#!` is a script of

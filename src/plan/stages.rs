@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::dockerfile::words::Lexer;
-use crate::dockerfile::{self, Dockerfile, Instruction, Lines, Stage};
+use crate::dockerfile::{self, Dockerfile, Instruction, Lines, Place, Stage, Word};
 use crate::image::{ImageConfig, Platform};
 
 use super::error::{PlanError, PlanErrorKind};
@@ -68,13 +68,20 @@ pub(super) struct Node<'a> {
     /// The variables in the base name that have no value.
     pub unset: Vec<String>,
     /// The base name as written.
-    pub written: String,
+    pub written: Word,
     pub platform: Option<Platform>,
     pub lines: Lines,
     pub instructions: &'a [Instruction],
     /// The stage that it stands on.
     pub base: Option<usize>,
     pub state: State,
+}
+
+impl Node<'_> {
+    /// Where the base is named.
+    pub fn base_place(&self) -> Place {
+        self.written.place(self.lines)
+    }
 }
 
 pub(super) enum State {
@@ -148,7 +155,9 @@ impl<'a> Planner<'a> {
         let (base_name, unset) = expander.word_and_unset(&stage.base, &self.globals)?;
         if base_name.is_empty() {
             let hint = unset_hint(&unset);
-            return Err(PlanErrorKind::EmptyBase { written: stage.base.clone() }.at(stage.lines).hint(hint));
+            return Err(PlanErrorKind::EmptyBase { written: stage.base.text.clone() }
+                .at(stage.base.place(stage.lines))
+                .hint(hint));
         }
         let platform = match &stage.platform {
             Some(written) => Some(self.stage_platform(written, &expander)?),
@@ -171,13 +180,13 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn stage_platform(&self, written: &str, expander: &Expander<'_>) -> Result<Platform, PlanError> {
-        let value = expander.word(written, &self.globals)?;
+    fn stage_platform(&self, written: &Word, expander: &Expander<'_>) -> Result<Platform, PlanError> {
+        let (value, place) = (expander.word(written, &self.globals)?, written.place(expander.lines));
         if value.is_empty() {
-            return Err(PlanErrorKind::EmptyPlatform { written: written.to_owned() }.at(expander.lines));
+            return Err(PlanErrorKind::EmptyPlatform { written: written.text.clone() }.at(place));
         }
         let parsed = value.parse::<Platform>();
-        parsed.map_err(|error| PlanErrorKind::Platform { value, reason: error.to_string() }.at(expander.lines))
+        parsed.map_err(|error| PlanErrorKind::Platform { value, reason: error.to_string() }.at(place))
     }
 
     pub fn target(&self) -> Result<usize, PlanError> {
@@ -190,28 +199,31 @@ impl<'a> Planner<'a> {
     }
 
     /// What `--from` names: a stage by name or number, or else an image.
-    pub fn source_node(&mut self, from: &str, lines: Lines) -> Result<usize, PlanError> {
+    pub fn source_node(&mut self, from: &Word, lines: Lines) -> Result<usize, PlanError> {
         if let Ok(index) = from.parse::<i64>() {
             let known = usize::try_from(index).ok().filter(|index| *index < self.stage_count);
-            return known.ok_or_else(|| PlanErrorKind::StageIndex { index, count: self.stage_count }.at(lines));
+            return known
+                .ok_or_else(|| PlanErrorKind::StageIndex { index, count: self.stage_count }.at(from.place(lines)));
         }
         Ok(self.named_node(from, lines))
     }
 
     /// The stage of that name, or an image.
-    pub fn named_node(&mut self, name: &str, lines: Lines) -> usize {
+    /// `name` is the word, or the flag that has it.
+    pub fn named_node(&mut self, name: &Word, lines: Lines) -> usize {
         if let Some(&index) = self.names.get(&name.to_lowercase()) {
             return index;
         }
-        let same_image = |node: &Node<'_>| node.written == name && node.instructions.is_empty() && node.name.is_none();
+        let same_image =
+            |node: &Node<'_>| *node.written == **name && node.instructions.is_empty() && node.name.is_none();
         if let Some(known) = self.nodes[self.stage_count..].iter().position(same_image) {
             return self.stage_count + known;
         }
         self.nodes.push(Node {
             name: None,
-            base_name: name.to_owned(),
+            base_name: name.text.clone(),
             unset: Vec::new(),
-            written: name.to_owned(),
+            written: name.clone(),
             platform: None,
             lines,
             instructions: &[],
@@ -222,13 +234,13 @@ impl<'a> Planner<'a> {
     }
 
     /// The files of a node that stage `user` takes something from.
-    pub fn source_tree(&mut self, node: usize, user: usize, lines: Lines) -> Result<TreeSource, PlanError> {
+    pub fn source_tree(&mut self, node: usize, user: usize, place: Place) -> Result<TreeSource, PlanError> {
         if node < self.stage_count && node >= user {
             if node == user || matches!(self.nodes[node].state, State::Started) {
-                return Err(PlanErrorKind::Circular { stage: self.shown_name(user) }.at(lines));
+                return Err(PlanErrorKind::Circular { stage: self.shown_name(user) }.at(place));
             }
             let (from, stage) = (self.shown_name(node), self.shown_name(user));
-            return Err(PlanErrorKind::LaterStage { from, stage }.at(lines));
+            return Err(PlanErrorKind::LaterStage { from, stage }.at(place));
         }
         Ok(self.build(node)?.tree)
     }
@@ -239,7 +251,7 @@ impl<'a> Planner<'a> {
             State::Built(built) => return Ok(built.as_ref().clone()),
             State::Started => {
                 let error = PlanErrorKind::Circular { stage: self.shown_name(index) };
-                return Err(error.at(self.nodes[index].lines));
+                return Err(error.at(self.nodes[index].base_place()));
             }
             State::Waiting => {}
         }
@@ -300,7 +312,7 @@ impl<'a> Planner<'a> {
         match self.nodes[index].name {
             Some(name) => name.to_owned(),
             None if index < self.stage_count => format!("stage-{index}"),
-            None => self.nodes[index].written.clone(),
+            None => self.nodes[index].written.text.clone(),
         }
     }
 

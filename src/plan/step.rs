@@ -8,6 +8,7 @@ use crate::dockerfile::{DeviceRequest, Lines};
 use crate::image::{ImageConfig, Platform};
 
 use super::chmod::Chmod;
+use super::part::Parts;
 
 /// A step's place in [`Plan::steps`]; a step only depends on earlier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +46,8 @@ pub struct Step {
     /// What it is executed for, where a build has several platforms.
     pub platform: Option<Platform>,
     pub lines: Lines,
+    /// Where the words of its instruction stand.
+    pub parts: Parts,
     /// Execute it whatever the cache has.
     pub ignore_cache: bool,
     pub operation: Operation,

@@ -1,6 +1,9 @@
 //! A build context, or a part of it, as a root filesystem: for `RUN --mount=type=bind` of the context, which must show
 //! what `COPY` would, and nothing that an ignore file excludes.
 
+use std::path::Path;
+
+use crate::layer::FileKind;
 use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
 use crate::snapshot::Stack;
 
@@ -18,7 +21,11 @@ impl Solver<'_> {
         name: &Option<String>,
         path: &str,
     ) -> Result<(Stack, Option<[u8; 32]>), StepError> {
-        let path = path.trim_matches('/');
+        let context = self.contexts.open(name.as_deref())?;
+        let is_link = |path: &Path| context.entry(path).is_some_and(|entry| entry.kind == FileKind::Symlink);
+        // What a link leads to may be anywhere, and what looks like a pattern is a name here.
+        let needs_all = path.contains(['*', '?', '[', '\\']) || Path::new(path).ancestors().any(is_link);
+        let path = if needs_all { "" } else { path.trim_matches('/') };
         let step = CopyStep {
             parent: id,
             sources: vec![CopySource::Path {

@@ -8,6 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev};
 use crate::cdi::{self, Device, DeviceNode, Edits};
 use crate::dockerfile::DeviceRequest;
 use crate::io_error::{AtPath, IoError};
+use crate::plan::Part;
 use crate::sandbox::{self, Container};
 
 use super::error::StepError;
@@ -31,22 +32,24 @@ pub(super) fn edits(
     let folders: Vec<&Path> = access.folders.iter().map(PathBuf::as_path).collect();
     let registry = cdi::Registry::read_folders(&folders)?;
     let mut devices: Vec<&Device> = Vec::new();
-    for request in requests {
+    for (number, request) in requests.iter().enumerate() {
+        let about = |error: StepError| error.about(Part::Device(number));
         match registry.find(&request.name) {
-            Ok(found) => devices.extend(found),
+            Ok(found) => {
+                let refused = |device: &&&Device| !device.is_always_allowed() && !is_allowed(access, &registry, device);
+                if let Some(device) = found.iter().find(refused) {
+                    return Err(about(StepError::DeviceNotAllowed { name: device.name.clone() }));
+                }
+                devices.extend(found);
+            }
             Err(error @ cdi::CdiError::Unknown { .. }) if !request.required => {
                 progress.warn(&format!("{error}; the RUN that asks for it goes on without"));
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(about(error.into())),
         }
     }
     devices.sort_by(|one, other| one.name.cmp(&other.name));
     devices.dedup_by(|one, other| one.name == other.name);
-    for device in &devices {
-        if !device.is_always_allowed() && !is_allowed(access, &registry, device) {
-            return Err(StepError::DeviceNotAllowed { name: device.name.clone() });
-        }
-    }
     Ok(cdi::Registry::edits(&devices)?)
 }
 

@@ -11,7 +11,7 @@ use crate::input::InputError;
 use crate::io_error::IoError;
 use crate::layer::LayerError;
 use crate::network::NetworkError;
-use crate::plan::StepId;
+use crate::plan::{Part, StepId};
 use crate::sandbox::SandboxError;
 use crate::snapshot::SnapshotError;
 use crate::store::StoreError;
@@ -20,14 +20,22 @@ use super::settings::OpenContextError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SolveError {
+    /// `part` is the word of the step's instruction that the error is about, where it is a single one.
     #[error("{error}")]
-    Step { step: StepId, error: Box<StepError> },
+    Step { step: StepId, part: Option<Part>, error: Box<StepError> },
     #[error("cancelled")]
     Cancelled,
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
+    /// An error about one word of the step's instruction.
+    #[error("{error}")]
+    About {
+        part: Part,
+        #[source]
+        error: Box<StepError>,
+    },
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]
@@ -106,9 +114,31 @@ fn ignored_note(ignored: bool) -> &'static str {
 }
 
 impl StepError {
+    /// The error, told to be about a word, unless it is known to be about another.
+    pub(super) fn about(self, part: Part) -> Self {
+        match self {
+            Self::About { .. } | Self::Cancelled => self,
+            error => Self::About { part, error: Box::new(error) },
+        }
+    }
+
+    /// The same of a word that has others in it: what was copied for a mount is the mount's.
+    pub(super) fn about_whole(self, part: Part) -> Self {
+        self.split().1.about(part)
+    }
+
+    /// The error itself, and the word that it is about.
+    pub(super) fn split(self) -> (Option<Part>, Box<Self>) {
+        match self {
+            Self::About { part, error } => (Some(part), error),
+            error => (None, Box::new(error)),
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::About { error, .. } => error.hint(),
             Self::MissingSecret { id } => Some(format!("pass --secret id={id},src=FILE or --secret id={id},env=NAME")),
             Self::MissingSsh { id } => Some(format!("start an ssh-agent and pass --ssh {id}, or --ssh {id}=KEYFILE")),
             Self::SshProgram { .. } => Some("install OpenSSH's client, or pass the socket of an agent".to_owned()),

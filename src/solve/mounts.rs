@@ -7,7 +7,7 @@ use crate::digest::FieldHasher;
 use crate::dockerfile::mount::MountKind;
 use crate::explain::{Fact, FactKind};
 use crate::io_error::{AtPath, IoError};
-use crate::plan::{CopySource, CopyStep, MountSource, RunMount, RunStep, StepId, TreeSource};
+use crate::plan::{CopySource, CopyStep, MountSource, Part, RunMount, RunStep, StepId, TreeSource};
 use crate::sandbox::{self, TmpfsOptions};
 use crate::snapshot::{Draft, Stack, View};
 use crate::store::Staging;
@@ -53,13 +53,14 @@ impl Solver<'_> {
     ) -> Result<Vec<Prepared<'s>>, StepError> {
         let mut stacks = stacks.iter();
         let mut prepared = Vec::new();
-        for mount in &step.mounts {
+        for (number, mount) in step.mounts.iter().enumerate() {
             let (stack, listed) = match &mount.source {
                 MountSource::None => (None, None),
                 MountSource::Tree(TreeSource::Step(_)) => (stacks.next().cloned(), None),
                 MountSource::Tree(TreeSource::Context(name)) => {
                     let path = mount.mount.source.as_deref().unwrap_or("/");
-                    let (stack, listed) = self.context_tree(made, id, name, path)?;
+                    let found = self.context_tree(made, id, name, path);
+                    let (stack, listed) = found.map_err(|error| error.about_whole(Part::Mount(number)))?;
                     (Some(stack), listed)
                 }
             };
@@ -77,16 +78,20 @@ impl Solver<'_> {
         let mut mounted = Mounted::default();
         let mut agents = 0;
         for (number, prepared) in prepared.iter().enumerate() {
-            match prepared.mount.mount.kind {
-                MountKind::Bind => mounted.mounts.push(self.bind(prepared, place.staging, number)?),
-                MountKind::Cache => self.cache(prepared, &mut mounted, place)?,
-                MountKind::Tmpfs => mounted.mounts.push(tmpfs(prepared.mount)),
-                MountKind::Secret => self.secret(prepared.mount, &mut mounted)?,
-                MountKind::Ssh => {
-                    self.ssh(prepared.mount, &mut mounted, (place.staging, agents))?;
-                    agents += 1;
+            let done = match prepared.mount.mount.kind {
+                MountKind::Bind => self.bind(prepared, place.staging, number).map(|mount| mounted.mounts.push(mount)),
+                MountKind::Cache => self.cache(prepared, &mut mounted, place),
+                MountKind::Tmpfs => {
+                    mounted.mounts.push(tmpfs(prepared.mount));
+                    Ok(())
                 }
-            }
+                MountKind::Secret => self.secret(prepared.mount, &mut mounted),
+                MountKind::Ssh => {
+                    agents += 1;
+                    self.ssh(prepared.mount, &mut mounted, (place.staging, agents - 1))
+                }
+            };
+            done.map_err(|error| error.about_whole(Part::Mount(number)))?;
         }
         Ok(mounted)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Once};
 
 use crate::io_error::AtPath;
 use crate::network::{self, Connection, FreshNamespace, Hosts, NameServers};
-use crate::plan::NetworkMode;
+use crate::plan::{NetworkMode, Part};
 use crate::sandbox::{IdRanges, Mount, MountSource, NetworkIsolation, RemappedUsers};
 
 use super::error::StepError;
@@ -94,7 +94,9 @@ pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) ->
     let ids = solver.run.users.as_ref();
     let Joined { isolation, users, host_gateway } = match mode {
         NetworkMode::None => Joined { isolation: NetworkIsolation::Empty, users: users(ids)?, host_gateway: None },
-        NetworkMode::Host if ids.is_some() => return Err(StepError::Remapped { what: "the host's network" }),
+        NetworkMode::Host if ids.is_some() => {
+            return Err(StepError::Remapped { what: "the host's network" }.about(Part::Network));
+        }
         NetworkMode::Host => Joined { isolation: NetworkIsolation::Host, users: None, host_gateway: Some(LOOPBACK) },
         NetworkMode::Default => solver.network.join(solver)?,
     };

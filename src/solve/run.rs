@@ -11,7 +11,7 @@ use crate::cdi;
 use crate::digest::FieldHasher;
 use crate::io_error::AtPath;
 use crate::layer;
-use crate::plan::{RunStep, StepId};
+use crate::plan::{Part, RunStep, StepId};
 use crate::sandbox::{self, Container, ExitStatus, Isolation, Process, Rootfs, Running, Stdio, Stream};
 use crate::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, process_user};
 use crate::store::Staging;
@@ -100,11 +100,14 @@ impl Solver<'_> {
         if let Some(authority) = &self.run.authority {
             trust::add(authority, &view, &step.environment, &mut mounted)?;
         }
-        let foreign = foreign::check(&view, step)?;
+        let foreign = foreign::check(&view, step).map_err(|error| error.about(Part::Program))?;
         let mut container = self.container(step, user, &mounted, place)?;
         devices::apply(devices, &mut container, place.staging.path())?;
         let created = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
-            (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => foreign.error(),
+            (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => {
+                foreign.error().about(Part::Program)
+            }
+            (StepError::Start { .. }, _) => error.about(Part::Program),
             _ => error,
         })?;
         sandbox::remove_mount_points(place.upper, &created)?;
@@ -128,7 +131,8 @@ impl Solver<'_> {
             volatile: true,
         };
         if step.insecure && self.run.users.is_some() {
-            return Err(StepError::Remapped { what: "all rights (security.insecure)" });
+            let error = StepError::Remapped { what: "all rights (security.insecure)" };
+            return Err(error.about(Part::Security));
         }
         let network = network::prepare(self, step.network, self.run.hostname.as_deref().unwrap_or(HOSTNAME))?;
         let mut mounts = network.mounts;

@@ -90,7 +90,8 @@ impl<'a> Schedule<'a> {
                     // A step that was stopped is not the reason why the build failed.
                     let first = state.error.is_none() && !matches!(error, StepError::Cancelled);
                     if first {
-                        state.error = Some(SolveError::Step { step: id, error: Box::new(error) });
+                        let (part, error) = error.split();
+                        state.error = Some(SolveError::Step { step: id, part, error });
                     }
                     drop(state);
                     self.solver.cancellation.cancel();

@@ -132,3 +132,46 @@ fn built_in_arguments_have_their_effects() {
     assert!(said.contains("example.com/other:1"), "{said}");
     store.build(&["--build-arg", "BUILDKIT_SYNTAX=docker/dockerfile:1.9"]).ok();
 }
+
+#[test]
+fn a_context_from_elsewhere_without_a_dockerfile_tells_what_it_has() {
+    let store = TestStore::empty();
+    let input = archive(&[("README", ""), ("app-1.0/Dockerfile", "FROM scratch\n"), ("app-1.0/x", "")]);
+    let stderr = store.run_with_input(&["build", "-"], &input).fails(1).stderr();
+    assert_eq!(
+        stderr.trim_end(),
+        "error: there is no `Dockerfile` in the build context; it has `README`, `app-1.0/`\n\
+         hint: there is a `app-1.0/Dockerfile`: name it with --file"
+    );
+    let stderr = store.run_with_input(&["build", "-f", "other/Dockerfile", "-"], &input).fails(1).stderr();
+    assert!(
+        stderr.starts_with("error: there is no `other/Dockerfile` in the build context; it has `README`"),
+        "{stderr}"
+    );
+    for method in ["--check", "--call=outline", "--call=targets"] {
+        let stderr = store.run_with_input(&["build", method, "-"], &input).fails(1).stderr();
+        assert!(stderr.contains("it has `README`, `app-1.0/`"), "{method}: {stderr}");
+    }
+    store.write("context.tar", archive(&[("one", "")]));
+    let stderr = store.run(&["build", "context.tar"]).fails(1).stderr();
+    assert!(stderr.contains("there is no `Dockerfile` in the build context; it has `one`"), "{stderr}");
+}
+
+#[test]
+fn no_error_of_a_context_from_elsewhere_names_the_store() {
+    let store = TestStore::empty();
+    let link = |target: &str| {
+        let mut builder = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        builder.append_link(&mut header, "Dockerfile", target).unwrap();
+        builder.into_inner().unwrap()
+    };
+    let ignored = archive(&[("Dockerfile", "FROM scratch\nCOPY . /\n"), (".dockerignore", "[a-\n")]);
+    for input in [link("/etc/passwd"), link("nowhere"), archive(&[("Dockerfile/x", "")]), ignored] {
+        let stderr = store.run_with_input(&["build", "-"], &input).fails(1).stderr();
+        assert!(stderr.contains("ockerfile") || stderr.contains(".dockerignore"), "{stderr}");
+        assert!(!stderr.contains(&store.root().display().to_string()), "{stderr}");
+    }
+}

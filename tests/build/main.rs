@@ -16,6 +16,7 @@ mod language;
 mod mounts;
 mod odd_files;
 mod outputs;
+mod places;
 mod platforms;
 mod private;
 mod progress;

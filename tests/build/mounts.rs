@@ -84,3 +84,26 @@ RUN --mount=type=ssh echo S: ${SSH_AUTH_SOCK-unset}
     assert_eq!(said(&answer, "T:"), ["[] value"]);
     assert_eq!(said(&answer, "S:"), ["/agent 1", "/mine"]);
 }
+
+#[test]
+fn the_source_of_a_bind_is_a_path_and_may_lead_through_links() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("ctx/sub/file", "found\n");
+    store.write("ctx/[a]/file", "found\n");
+    std::os::unix::fs::symlink("sub", store.work().join("ctx/link")).unwrap();
+    std::os::unix::fs::symlink("nowhere", store.work().join("ctx/dangling")).unwrap();
+    for (source, seen) in [
+        (".", "/m/sub/file"),
+        ("./", "/m/sub/file"),
+        ("/", "/m/sub/file"),
+        ("gone/..", "/m/sub/file"),
+        ("sub/.", "/m/file"),
+        ("gone/../sub/", "/m/file"),
+        ("link", "/m/file"),
+        ("link/file", "/m"),
+        ("[a]", "/m/file"),
+    ] {
+        let text = format!("FROM busybox\nRUN --mount=source={source},target=/m grep found {seen}\n");
+        store.build_text(&text, &[]).ok();
+    }
+}

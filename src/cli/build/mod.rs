@@ -23,7 +23,7 @@ use crate::image::{Descriptor, Reference};
 use crate::registry::Pushed;
 use crate::rights;
 use crate::solve::Cancellation;
-use crate::store::{self, Store};
+use crate::store::{self, FetchError, Store};
 use crate::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::Args;
@@ -81,7 +81,15 @@ fn build_error(error: BuildError) -> CliError {
             CliError::new(format!("{message}\n\n{}", findings.excerpts().join("\n\n")))
         }
         BuildError::Registry(error) => with_hint(error),
-        BuildError::Located(located) => CliError::new(located.text).printed(located.printed),
+        BuildError::NoDockerfile { ref names, .. } => {
+            let hint = names.hint();
+            CliError::from(error).hint_if(hint)
+        }
+        BuildError::Located(located) => {
+            let printed = located.printed().unwrap_or_default().to_owned();
+            let of_layer = FetchError::among(located.cause.error()).map(|error| error.hint().to_owned());
+            CliError::new(located.text).printed(printed).hint_if(located.hint.or(of_layer))
+        }
         other => other.into(),
     }
 }

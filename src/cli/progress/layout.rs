@@ -204,6 +204,7 @@ mod tests {
             title,
             platform: None,
             lines: Lines { first: 1, last: 1 },
+            parts: crate::plan::Parts::default(),
             ignore_cache: false,
             operation: Operation::Base { layers: Vec::new(), image: None },
         });

@@ -75,7 +75,11 @@ pub fn select(tree: &dyn SourceTree, source: &Path, options: &SelectOptions) -> 
     if options.parents {
         return select_with_parents(tree, source.as_os_str().as_bytes(), options);
     }
-    select_roots(tree, &path::clean(source.as_os_str().as_bytes()))
+    let source = path::clean(source.as_os_str().as_bytes());
+    if source.is_empty() && !options.exclude.is_empty() {
+        check_links(tree, None, options)?;
+    }
+    select_roots(tree, &source)
 }
 
 /// `source` is clean.
@@ -139,7 +143,7 @@ fn select_with_parents(tree: &dyn SourceTree, source: &[u8], options: &SelectOpt
     for root in &mut selected.roots {
         root.include = Some(Arc::clone(&include));
         if root.path.as_os_str().is_empty() {
-            check_links(tree, &include, options)?;
+            check_links(tree, Some(&include), options)?;
         }
         if !is_pattern && !root.takes_something(tree, options)? {
             let named = path::clean(&[root.path.as_os_str().as_bytes(), b"/", &wanted].concat());
@@ -149,11 +153,15 @@ fn select_with_parents(tree: &dyn SourceTree, source: &[u8], options: &SelectOpt
     Ok(selected)
 }
 
-/// The links in the root of the tree that are taken lead somewhere.
-fn check_links(tree: &dyn SourceTree, include: &IgnorePatterns, options: &SelectOptions) -> Result<(), SelectError> {
+/// The links in the root of the tree that are taken, where not all of it is, lead somewhere.
+fn check_links(
+    tree: &dyn SourceTree,
+    include: Option<&IgnorePatterns>,
+    options: &SelectOptions,
+) -> Result<(), SelectError> {
     for (name, kind) in tree.read_dir(Path::new(""))? {
-        let is_taken =
-            |name: &[u8]| include.matches(name) && !options.exclude.matches(name) && kind == FileKind::Symlink;
+        let is_included = |name: &[u8]| include.is_none_or(|include| include.matches(name));
+        let is_taken = |name: &[u8]| kind == FileKind::Symlink && is_included(name) && !options.exclude.matches(name);
         let link = Path::new(&name);
         if is_taken(name.as_bytes()) && resolve(tree, link)?.is_none() {
             return Err(SelectError::NotFound { path: rooted(link) });

@@ -220,3 +220,16 @@ fn parents_need_something_of_what_is_named_and_links_in_the_root_that_lead_somew
         assert!(!is_missing(source, exclude), "{source} {exclude:?}");
     }
 }
+
+#[test]
+fn what_is_left_out_of_the_whole_tree_makes_the_links_in_its_root_count() {
+    let tree = Tree::new(&["a", "d/dangling -> nowhere", "dangling -> nowhere", "r -> /"]);
+    let is_missing = |source: &str, exclude: &[&str]| {
+        matches!(selected(&tree, source, &options(false, exclude)), Err(SelectError::NotFound { .. }))
+    };
+    for source in [".", "/", "a/..", ""] {
+        assert!(is_missing(source, &["a"]), "{source}");
+        assert!(!is_missing(source, &[]) && !is_missing(source, &["dang*"]), "{source}");
+    }
+    assert!(!is_missing("d/", &["a"]) && !is_missing("r", &["a"]));
+}

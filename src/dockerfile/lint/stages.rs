@@ -143,7 +143,7 @@ impl From<'_> {
     ) -> Result<ResolvedStage<'f>, LintError> {
         let base = self.expand(&stage.base, stage, report)?.text;
         if base.is_empty() {
-            let kind = LintErrorKind::BlankBase { written: stage.base.clone() };
+            let kind = LintErrorKind::BlankBase { written: stage.base.text.clone() };
             return Err(LintError { kind, lines: Some(stage.lines) });
         }
         let platform = match &stage.platform {
@@ -232,7 +232,7 @@ fn image_names(stages: &[ResolvedStage<'_>], reached: &[bool], world: &dyn World
 /// The stages and images that an instruction takes files from.
 pub(in crate::dockerfile) fn sources(command: &Command) -> Vec<String> {
     match command {
-        Command::Copy(copy) => copy.from.iter().cloned().collect(),
+        Command::Copy(copy) => copy.from.iter().map(|from| from.text.clone()).collect(),
         Command::Run(run) => run.mounts.iter().filter_map(|value| mount::from_name(value)).collect(),
         _ => Vec::new(),
     }

@@ -6,7 +6,8 @@ use crate::dockerfile::suggest::nearest;
 use crate::dockerfile::text::quoted;
 use crate::dockerfile::words::{Lexer, WordError};
 use crate::dockerfile::{
-    ArgDeclaration, Command, CommandLine, Instruction, KeyValue, Lines, Run, Source, Transfer, mount, parse_trigger,
+    ArgDeclaration, Command, CommandLine, Instruction, KeyValue, Lines, Run, Source, Transfer, Word, mount,
+    parse_trigger,
 };
 
 use super::rules::{
@@ -223,7 +224,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    fn expose(&mut self, ports: &[String], lines: Lines, state: &State) -> Result<(), LintError> {
+    fn expose(&mut self, ports: &[Word], lines: Lines, state: &State) -> Result<(), LintError> {
         for port in ports {
             for port in self.lexer.expand_words(port, &state.environment).map_err(at(lines))? {
                 let protocol = port.split_once('/').map_or("", |(_, protocol)| protocol);

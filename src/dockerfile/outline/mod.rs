@@ -84,8 +84,8 @@ pub fn targets(parse: &Parse) -> Vec<Target> {
     let target = |(index, stage): (usize, &Stage)| Target {
         name: stage.name.clone().unwrap_or_default(),
         description: stage.name.as_deref().map_or_else(String::new, |name| description(parse, stage.lines, name)),
-        base: stage.base.clone(),
-        platform: stage.platform.clone().unwrap_or_default(),
+        base: stage.base.text.clone(),
+        platform: stage.platform.as_deref().unwrap_or_default().to_owned(),
         is_default: index == last,
         lines: stage.lines,
     };

@@ -1,8 +1,8 @@
 //! The flags of an instruction: known, given once, with the value they need.
 
-use crate::dockerfile::Range;
 use crate::dockerfile::error::{Fault, ParseErrorKind};
 use crate::dockerfile::syntax::Node;
+use crate::dockerfile::{Range, Word};
 
 /// Flags that may be given several times.
 const REPEATABLE: &[&str] = &["mount", "device", "exclude"];
@@ -11,6 +11,7 @@ const SWITCHES: &[&str] = &["link", "parents", "keep-git-dir", "unpack"];
 
 /// The flags that were given, in order.
 pub(super) struct Flags<'n> {
+    node: &'n Node,
     given: Vec<Given<'n>>,
 }
 
@@ -50,15 +51,15 @@ impl<'n> Flags<'n> {
             };
             given.push(Given { name, value, place: piece.place });
         }
-        Ok(Self { given })
+        Ok(Self { node, given })
     }
 
     pub(super) fn value(&self, name: &str) -> Option<&'n str> {
         self.given.iter().find(|flag| flag.name == name).map(|flag| flag.value).filter(|value| !value.is_empty())
     }
 
-    pub(super) fn values(&self, name: &str) -> Vec<String> {
-        self.given.iter().filter(|flag| flag.name == name).map(|flag| flag.value.to_owned()).collect()
+    pub(super) fn words(&self, name: &str) -> Vec<Word> {
+        self.places(name).map(|(value, place)| self.word_at(value, place)).collect()
     }
 
     pub(super) fn switch(&self, name: &str) -> Option<bool> {
@@ -70,8 +71,14 @@ impl<'n> Flags<'n> {
         self.given.iter().filter(move |flag| flag.name == name).map(|flag| (flag.value, flag.place))
     }
 
-    pub(super) fn owned(&self, name: &str) -> Option<String> {
-        self.value(name).map(str::to_owned)
+    /// The flag's value, with the place of the flag; nothing when it is empty.
+    pub(super) fn word(&self, name: &str) -> Option<Word> {
+        let (value, place) = self.places(name).next().filter(|(value, _)| !value.is_empty())?;
+        Some(self.word_at(value, place))
+    }
+
+    fn word_at(&self, value: &str, place: Range) -> Word {
+        Word { text: value.to_owned(), span: self.node.span(place) }
     }
 }
 

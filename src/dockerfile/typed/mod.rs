@@ -28,9 +28,24 @@ pub(super) fn dockerfile(tree: &SyntaxTree) -> Result<Dockerfile, ParseError> {
 /// The instruction of a trigger: anything but FROM, ONBUILD and MAINTAINER.
 pub(super) fn trigger(node: &Node) -> Result<Instruction, ParseError> {
     forbidden(&node.keyword)
+        .and_then(|()| without_flags(node))
         .and_then(|()| command(node))
         .map(|command| instruction(node, command))
         .map_err(|fault| located(fault, node, Phase::Instructions))
+}
+
+/// The first ARG or STOPSIGNAL with a flag. Neither has any; until Dockerfile 1.28 they were read and forgotten, and so a
+/// reader still takes them, but no build does.
+pub(super) fn needless_flags(tree: &SyntaxTree) -> Option<ParseError> {
+    let fault = |node| without_flags(node).err().map(|fault| located(fault, node, Phase::Instructions));
+    tree.instructions.iter().find_map(fault)
+}
+
+fn without_flags(node: &Node) -> Result<(), Fault> {
+    match &*node.keyword {
+        "ARG" | "STOPSIGNAL" => Flags::read(node, &[]).map(drop),
+        _ => Ok(()),
+    }
 }
 
 fn add(file: &mut Dockerfile, node: &Node) -> Result<(), Fault> {
@@ -66,14 +81,14 @@ fn command(node: &Node) -> Result<Command, Fault> {
         "EXPOSE" => Command::Expose(simple::expose(node)?),
         "HEALTHCHECK" => Command::Healthcheck(health::healthcheck(node)?),
         "LABEL" => Command::Label(simple::pairs(node)?),
-        "MAINTAINER" => Command::Maintainer(simple::one_argument(node)?),
+        "MAINTAINER" => Command::Maintainer(simple::one_word(node)?.text),
         "ONBUILD" => Command::Onbuild(onbuild(node)?),
         "RUN" => Command::Run(run::run(node)?),
         "SHELL" => Command::Shell(simple::shell(node)?),
         "STOPSIGNAL" => Command::StopSignal(simple::stop_signal(node)?),
-        "USER" => Command::User(simple::one_argument(node)?),
+        "USER" => Command::User(simple::one_word(node)?),
         "VOLUME" => Command::Volume(simple::volume(node)?),
-        "WORKDIR" => Command::Workdir(simple::one_argument(node)?),
+        "WORKDIR" => Command::Workdir(simple::one_word(node)?),
         _ => {
             let kind = ParseErrorKind::UnknownInstruction { written: node.written.clone() };
             return Err(Fault::at(node.keyword_place(), kind));
@@ -97,8 +112,8 @@ fn stage(node: &Node) -> Result<Stage, Fault> {
     };
     let flags = Flags::read(node, &["platform"])?;
     Ok(Stage {
-        base: texts[0].to_owned(),
-        platform: flags.value("platform").map(str::to_owned),
+        base: node.word(&node.arguments[0]),
+        platform: flags.word("platform"),
         name,
         lines: node.lines,
         original: node.original.trim().to_owned(),
@@ -147,7 +162,15 @@ fn command_line(json: bool, arguments: &[&str]) -> CommandLine {
     }
 }
 
-fn heredoc(body: &Body) -> Heredoc {
+fn heredoc(node: &Node, body: &Body) -> Heredoc {
     let content = if body.chomp { without_tabs(&body.content) } else { body.content.clone() };
-    Heredoc { name: body.name.clone(), content, raw: body.content.clone(), expand: body.expand, chomp: body.chomp }
+    Heredoc {
+        name: body.name.clone(),
+        content,
+        raw: body.content.clone(),
+        expand: body.expand,
+        chomp: body.chomp,
+        span: body.place.and_then(|place| node.span(place)),
+        line: body.line,
+    }
 }

@@ -21,17 +21,21 @@ pub(super) fn run(node: &Node) -> Result<Run, Fault> {
             return Err(Fault::at(place, ParseErrorKind::InvalidSecurity { value: value.to_owned() }));
         }
     }
-    let mut devices = Vec::new();
+    let (mut devices, mut device_spans) = (Vec::new(), Vec::new());
     for (value, place) in flags.places("device") {
         devices.push(device(value).map_err(|reason| Fault::at(place, ParseErrorKind::InvalidDevice { reason }))?);
+        device_spans.push(node.span(place));
     }
+    let program = node.arguments.first().filter(|_| node.json);
     Ok(Run {
         command: command_line(node.json, &node.texts()),
-        heredocs: node.heredocs.iter().map(heredoc).collect(),
-        mounts: flags.values("mount"),
-        network: flags.owned("network"),
-        security: flags.owned("security"),
+        program: program.and_then(|piece| node.span(piece.place)),
+        heredocs: node.heredocs.iter().map(|body| heredoc(node, body)).collect(),
+        mounts: flags.words("mount"),
+        network: flags.word("network"),
+        security: flags.word("security"),
         devices,
+        device_spans,
     })
 }
 

@@ -3,8 +3,9 @@
 use super::flags::Flags;
 use super::{argument_count, command_line as line};
 use crate::dockerfile::error::{Fault, ParseErrorKind, Wanted};
-use crate::dockerfile::syntax::Node;
-use crate::dockerfile::{ArgDeclaration, CommandLine, KeyValue};
+use crate::dockerfile::lines::offset;
+use crate::dockerfile::syntax::{Node, Piece};
+use crate::dockerfile::{ArgDeclaration, CommandLine, KeyValue, Range, Word};
 
 /// CMD and ENTRYPOINT.
 pub(super) fn command_line(node: &Node) -> Result<CommandLine, Fault> {
@@ -13,20 +14,16 @@ pub(super) fn command_line(node: &Node) -> Result<CommandLine, Fault> {
 }
 
 /// USER, WORKDIR and MAINTAINER.
-pub(super) fn one_argument(node: &Node) -> Result<String, Fault> {
-    let text = exactly_one(node)?;
+pub(super) fn one_word(node: &Node) -> Result<Word, Fault> {
+    let word = stop_signal(node)?;
     Flags::read(node, &[])?;
-    Ok(text)
+    Ok(word)
 }
 
-/// STOPSIGNAL takes any flag and ignores it.
-pub(super) fn stop_signal(node: &Node) -> Result<String, Fault> {
-    exactly_one(node)
-}
-
-fn exactly_one(node: &Node) -> Result<String, Fault> {
+/// STOPSIGNAL, the flags of which are looked at by [`super::needless_flags`].
+pub(super) fn stop_signal(node: &Node) -> Result<Word, Fault> {
     match &node.arguments[..] {
-        [piece] => Ok(piece.text.clone()),
+        [piece] => Ok(node.word(piece)),
         _ => Err(argument_count(node, Wanted::ExactlyOne)),
     }
 }
@@ -44,15 +41,15 @@ pub(super) fn pairs(node: &Node) -> Result<Vec<KeyValue>, Fault> {
             return Err(Fault::at(parts[2].place, kind));
         }
         pairs.push(KeyValue {
-            key: parts[0].text.clone(),
-            value: parts[1].text.clone(),
+            key: node.word(&parts[0]),
+            value: node.word(&parts[1]),
             legacy: parts[2].text.is_empty(),
         });
     }
     Ok(pairs)
 }
 
-/// ARG takes any flag and ignores it.
+/// ARG, the flags of which are looked at by [`super::needless_flags`].
 pub(super) fn arg(node: &Node) -> Result<Vec<ArgDeclaration>, Fault> {
     if node.arguments.is_empty() {
         return Err(argument_count(node, Wanted::AtLeastOne));
@@ -60,7 +57,7 @@ pub(super) fn arg(node: &Node) -> Result<Vec<ArgDeclaration>, Fault> {
     let mut declarations = Vec::with_capacity(node.arguments.len());
     for piece in &node.arguments {
         let (name, default) = match piece.text.split_once('=') {
-            Some((name, default)) => (name, Some(default.to_owned())),
+            Some((name, default)) => (name, Some(node.word(&rest_of(piece, name.len() + 1, default)))),
             None => (&*piece.text, None),
         };
         if name.is_empty() {
@@ -71,22 +68,28 @@ pub(super) fn arg(node: &Node) -> Result<Vec<ArgDeclaration>, Fault> {
     Ok(declarations)
 }
 
-pub(super) fn expose(node: &Node) -> Result<Vec<String>, Fault> {
+/// The text `rest` of the piece, which begins at its byte `start`.
+fn rest_of(piece: &Piece, start: usize, rest: &str) -> Piece {
+    let start = piece.place.start + offset(start);
+    Piece { text: rest.to_owned(), place: Range { start, end: piece.place.end } }
+}
+
+pub(super) fn expose(node: &Node) -> Result<Vec<Word>, Fault> {
     let ports = at_least_one(node)?;
     Flags::read(node, &[])?;
     Ok(ports)
 }
 
-pub(super) fn volume(node: &Node) -> Result<Vec<String>, Fault> {
+pub(super) fn volume(node: &Node) -> Result<Vec<Word>, Fault> {
     let paths = at_least_one(node)?;
     Flags::read(node, &[])?;
     let mut volumes = Vec::with_capacity(paths.len());
-    for (path, piece) in paths.iter().zip(&node.arguments) {
-        let path = path.trim();
-        if path.is_empty() {
+    for (path, piece) in paths.into_iter().zip(&node.arguments) {
+        let text = path.text.trim().to_owned();
+        if text.is_empty() {
             return Err(Fault::at(piece.place, ParseErrorKind::BlankVolume));
         }
-        volumes.push(path.to_owned());
+        volumes.push(Word { text, ..path });
     }
     Ok(volumes)
 }
@@ -97,12 +100,12 @@ pub(super) fn shell(node: &Node) -> Result<Vec<String>, Fault> {
     if !node.json {
         return Err(Fault::at(node.arguments_place(), ParseErrorKind::ShellNotJson));
     }
-    Ok(words)
+    Ok(words.into_iter().map(|word| word.text).collect())
 }
 
-fn at_least_one(node: &Node) -> Result<Vec<String>, Fault> {
+fn at_least_one(node: &Node) -> Result<Vec<Word>, Fault> {
     if node.arguments.is_empty() {
         return Err(argument_count(node, Wanted::AtLeastOne));
     }
-    Ok(node.arguments.iter().map(|piece| piece.text.clone()).collect())
+    Ok(node.arguments.iter().map(|piece| node.word(piece)).collect())
 }

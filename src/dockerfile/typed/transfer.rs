@@ -29,14 +29,14 @@ fn transfer(node: &Node, known: &'static [&'static str]) -> Result<Transfer, Fau
     }
     Ok(Transfer {
         sources: sources.iter().map(|piece| source(node, piece)).collect(),
-        destination: destination.text.clone(),
-        from: flags.owned("from"),
-        chown: flags.owned("chown"),
-        chmod: flags.owned("chmod"),
+        destination: node.word(destination),
+        from: flags.word("from"),
+        chown: flags.word("chown"),
+        chmod: flags.word("chmod"),
         link: flags.switch("link").unwrap_or(false),
         parents: flags.switch("parents").unwrap_or(false),
-        excludes: flags.values("exclude"),
-        checksum: flags.owned("checksum"),
+        excludes: flags.words("exclude"),
+        checksum: flags.word("checksum"),
         keep_git_dir: flags.switch("keep-git-dir"),
         unpack: flags.switch("unpack"),
     })
@@ -46,17 +46,20 @@ fn transfer(node: &Node, known: &'static [&'static str]) -> Result<Transfer, Fau
 /// heredocs of one name the last body counts, for both.
 fn source(node: &Node, piece: &Piece) -> Source {
     let Some(opening) = opening(&piece.text) else {
-        return Source::Path(piece.text.clone());
+        return Source::Path(node.word(piece));
     };
     let body = node.heredocs.iter().rev().find(|body| body.name == opening.name);
+    let span = node.span(piece.place);
     Source::Heredoc(match body {
-        Some(body) => Heredoc { expand: opening.expand, ..heredoc(body) },
+        Some(body) => Heredoc { expand: opening.expand, span, ..heredoc(node, body) },
         None => Heredoc {
             name: opening.name,
             content: String::new(),
             raw: String::new(),
             expand: opening.expand,
             chomp: opening.chomp,
+            span,
+            line: 0,
         },
     })
 }

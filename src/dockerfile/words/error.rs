@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::dockerfile::Range;
 use crate::dockerfile::text::quoted;
 
 /// A word that can't be expanded.
@@ -9,8 +10,10 @@ use crate::dockerfile::text::quoted;
 #[error("failed to process {}: {kind}", quoted(word))]
 pub struct WordError {
     /// The whole word, as written.
-    pub word: String,
+    pub word: Box<str>,
     pub kind: WordErrorKind,
+    /// The part of the word that is at fault.
+    pub part: Range,
     /// Variables that were looked up before the fault and are not set.
     pub unmatched: BTreeSet<String>,
 }

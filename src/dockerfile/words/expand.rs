@@ -8,6 +8,7 @@ use pest::iterators::{Pair, Pairs};
 use super::grammar::{self, Rule};
 use super::pattern::Pattern;
 use super::{Expansion, Lexer, Variables, WordError, WordErrorKind};
+use crate::dockerfile::Range;
 
 /// A word comes to no more than so many bytes beyond those that are written: no program could be given more in one
 /// variable or argument (execve(2) takes 128 KiB), and forty lines `ARG A=$A$A` would come to a terabyte.
@@ -17,11 +18,11 @@ const MOST_STEPS: usize = 1 << 28;
 
 /// Expands the word both ways at once.
 pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Result<(Expansion, Vec<String>), WordError> {
-    let failed = |kind, unmatched| WordError { word: word.to_owned(), kind, unmatched };
+    let failed = |kind, unmatched, part| WordError { word: word.into(), kind, unmatched, part };
     // The reference's scanner drops a byte order mark at the start.
     let text = word.strip_prefix('\u{feff}').unwrap_or(word);
     let parts = grammar::parts(text, lexer.escape, lexer.process_quotes)
-        .ok_or_else(|| failed(WordErrorKind::TooDeep, BTreeSet::new()))?;
+        .ok_or_else(|| failed(WordErrorKind::TooDeep, BTreeSet::new(), Range::new(0, word.len())))?;
     let mut expander = Expander {
         lexer,
         variables,
@@ -30,13 +31,19 @@ pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Resul
         keep_escapes: lexer.keep_escapes,
         pending: String::new(),
         expansion: Expansion::default(),
+        blamed: None,
     };
     match expander.text(parts) {
         Ok((text, words)) => {
             expander.expansion.text = text;
             Ok((expander.expansion, words))
         }
-        Err(fault) => Err(failed(fault.kind, expander.expansion.unmatched)),
+        Err(fault) => {
+            let skipped = word.len() - text.len();
+            let (start, end) = expander.blamed.unwrap_or((0, text.len()));
+            let part = Range::new(start + skipped, end + skipped);
+            Err(failed(fault.kind, expander.expansion.unmatched, part))
+        }
     }
 }
 
@@ -57,6 +64,8 @@ struct Expander<'a> {
     /// clears what stood before it in the same word (it shows only where words are split).
     pending: String,
     expansion: Expansion,
+    /// The innermost variable that the error is about.
+    blamed: Option<(usize, usize)>,
 }
 
 /// The words so far at one level.
@@ -162,6 +171,15 @@ impl<'a> Expander<'a> {
     }
 
     fn variable(&mut self, part: Pair<'_, Rule>) -> Result<String, Fault> {
+        let span = part.as_span();
+        let value = self.value_of(part);
+        if value.is_err() {
+            self.blamed.get_or_insert((span.start(), span.end()));
+        }
+        value
+    }
+
+    fn value_of(&mut self, part: Pair<'_, Rule>) -> Result<String, Fault> {
         let source = part.as_str();
         let Some(inner) = part.into_inner().next() else {
             return Ok("$".to_owned());

@@ -18,7 +18,7 @@ mod stacked;
 
 use crate::digest::{CacheKey, FieldHasher};
 use crate::io_error::AtPath as _;
-use crate::plan::{CopySource, CopyStep, StepId, TreeSource};
+use crate::plan::{CopySource, CopyStep, Part, StepId, TreeSource};
 use crate::snapshot::{Draft, Lower, Stack};
 
 pub(super) use source::{Facts, Files};
@@ -101,8 +101,10 @@ impl Solver<'_> {
         let source = if source.contains(['*', '?', '[', '\\']) { "/" } else { source };
         match self.gather(&super::mounts::whole_tree(source), std::slice::from_ref(stack)) {
             Ok(gathered) => Ok(gathered.first().map(|source| source.digest)),
-            Err(StepError::SourceNotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
+            Err(error) => match error.split() {
+                (_, error) if matches!(*error, StepError::SourceNotFound { .. }) => Ok(None),
+                (_, error) => Err(*error),
+            },
         }
     }
 
@@ -135,7 +137,8 @@ impl Solver<'_> {
         self.layer(made, request, |staging, directory| {
             let nothing = Stack::default();
             let looked_at = if key::looks_below(step) { parent } else { &nothing };
-            let (below, owner) = self.below(looked_at, step.chown.as_deref())?;
+            let below = self.below(looked_at, step.chown.as_deref());
+            let (below, owner) = below.map_err(|error| error.about(Part::Owner))?;
             let below = if step.link { Vec::new() } else { below };
             let list = earlier::list_name(self, step)?;
             let earlier = match &list {
@@ -162,11 +165,14 @@ impl Solver<'_> {
             };
             let draft = Draft::over(&below, directory)?.no_later_than(step.latest_time);
             let mut placer = Placer::new(draft, step, owner).listed(listing("copied")).with_earlier(earlier);
-            for gathered in gathered {
+            for (number, gathered) in gathered.iter().enumerate() {
                 if self.cancellation.is_cancelled() {
                     return Err(StepError::Cancelled);
                 }
-                placer.place(gathered)?;
+                placer.place(gathered).map_err(|error| match error {
+                    StepError::NotDirectory { .. } | StepError::IsDirectory { .. } => error.about(Part::Destination),
+                    error => error.about(Part::Source(number)),
+                })?;
             }
             let (files, is_whole) = placer.finish()?;
             let known = Box::new(Lookup::new(&files));
@@ -181,24 +187,34 @@ impl Solver<'_> {
     fn gather(&self, step: &CopyStep, stacks: &[Stack]) -> Result<Vec<Gathered>, StepError> {
         let mut stacks = stacks.iter();
         let mut gathered = Vec::new();
-        for source in &step.sources {
-            gathered.push(match source {
-                CopySource::Path { tree, path, unpack } => {
-                    let stack = match tree {
-                        TreeSource::Step(_) => stacks.next(),
-                        TreeSource::Context(_) => None,
-                    };
-                    let files = Files::open(self, tree, stack)?;
-                    gather::from_tree(self, step, files, path, *unpack)?
-                }
-                CopySource::Inline { name, content } => gather::inline(name, content, step.epoch),
-                CopySource::Http { url, checksum, unpack } => self.download(url, checksum.as_deref(), *unpack)?,
-                CopySource::Git { url, checksum, keep_git_dir } => {
-                    self.clone_repository(step, url, checksum.as_deref(), *keep_git_dir)?
-                }
-            });
+        for (number, source) in step.sources.iter().enumerate() {
+            let stack = match source {
+                CopySource::Path { tree: TreeSource::Step(_), .. } => stacks.next(),
+                _ => None,
+            };
+            let one = self.gather_source(step, source, stack);
+            gathered.push(one.map_err(|error| error.about(Part::Source(number)))?);
         }
         Ok(gathered)
+    }
+
+    fn gather_source(
+        &self,
+        step: &CopyStep,
+        source: &CopySource,
+        stack: Option<&Stack>,
+    ) -> Result<Gathered, StepError> {
+        match source {
+            CopySource::Path { tree, path, unpack } => {
+                let files = Files::open(self, tree, stack)?;
+                gather::from_tree(self, step, files, path, *unpack)
+            }
+            CopySource::Inline { name, content } => Ok(gather::inline(name, content, step.epoch)),
+            CopySource::Http { url, checksum, unpack } => self.download(url, checksum.as_deref(), *unpack),
+            CopySource::Git { url, checksum, keep_git_dir } => {
+                self.clone_repository(step, url, checksum.as_deref(), *keep_git_dir)
+            }
+        }
     }
 }
 

@@ -7,6 +7,7 @@ mod sarif;
 use std::process::ExitCode;
 
 use crate::build::{self, BuildOptions, Checked};
+use crate::cli::build::build_error;
 use crate::cli::{CliError, output};
 use crate::dockerfile::Lines;
 use crate::store::Store;
@@ -77,9 +78,9 @@ impl Call {
         let format = self.format.unwrap_or(Format::Text);
         match self.method {
             Method::Build => Ok(ExitCode::SUCCESS),
-            Method::Check => self.report(&build::check(store, options)?, format),
+            Method::Check => self.report(&build::check(store, options).map_err(build_error)?, format),
             Method::Outline => {
-                let outline = build::outline(store, options)?;
+                let outline = build::outline(store, options).map_err(build_error)?;
                 output::print(&match format {
                     Format::Text => describe::outline_text(&outline.description),
                     Format::Json | Format::Sarif => describe::outline_json(&outline),
@@ -87,7 +88,7 @@ impl Call {
                 Ok(ExitCode::SUCCESS)
             }
             Method::Targets => {
-                let targets = build::targets(store, options)?;
+                let targets = build::targets(store, options).map_err(build_error)?;
                 output::print(&match format {
                     Format::Text => describe::targets_text(&targets.description),
                     Format::Json | Format::Sarif => describe::targets_json(&targets),
