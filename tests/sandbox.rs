@@ -222,7 +222,13 @@ fn mount_points_are_reported_and_mounts_hold() {
         |path: &Path| MountSource::Bind { path: path.to_owned(), recursive: true, propagation: Propagation::Private };
     let stack = Stack { lower: layers.lower.clone(), ..Stack::default() };
     std::fs::write(layers.lower[0].join("etc/x"), "of the stack").unwrap();
-    let mount = |target: &str, source, read_only| Mount { target: target.into(), source, read_only, shallow: false };
+    let mount = |target: &str, source, read_only| Mount {
+        target: target.into(),
+        source,
+        read_only,
+        shallow: false,
+        lasting: false,
+    };
     container.mounts = vec![
         mount("/link/new/place", bind(source.path()), true),
         mount("/run/secrets/s", MountSource::File { content: b"secret".to_vec(), mode: 0o400, uid: 0, gid: 0 }, true),
@@ -264,6 +270,7 @@ fn many_layers() {
         source: MountSource::Stack { stack, path: "/etc/../etc".into() },
         read_only: true,
         shallow: false,
+        lasting: false,
     }];
     read_only.process.arguments[1] = "/tmp/top".into();
     assert_eq!(run(&read_only).unwrap().1, "299");
@@ -313,6 +320,7 @@ fn an_empty_root_filesystem_runs_what_is_mounted() {
         source: MountSource::Bind { path: BUSYBOX.into(), recursive: false, propagation: Propagation::Private },
         read_only: true,
         shallow: false,
+        lasting: false,
     }];
     assert_eq!(run(&container).unwrap().1, "scratch\n");
     container.process.arguments = vec!["/bin/sh".into()];

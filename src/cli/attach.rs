@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use super::commands::Global;
-use super::run::{detach_keys, exit_code};
+use super::run::{detach_keys, exit_code_of_guest};
 use super::{CliError, containers};
-use crate::container::{Attach, Session, SignalsKept, Status, Streams, window_size};
+use crate::container::{Attach, Session, SignalPolicy, SignalsKept, Status, Streams, window_size};
 
 /// Connect this terminal to a container that runs
 #[derive(Debug, clap::Args)]
@@ -39,18 +39,19 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let config = &entry.record.config;
     let interactive = config.open_stdin && !args.no_stdin;
-    if config.tty && interactive && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+    if config.tty && !args.no_stdin && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
         return Err(CliError::of_container(crate::container::ContainerError::NoTerminal).exit_code(1));
     }
     let streams = Streams {
         interactive,
         terminal: config.tty,
-        proxy_signals: args.sig_proxy && !config.tty,
+        signals: if args.sig_proxy && !config.tty { SignalPolicy::PassOn } else { SignalPolicy::Ignore },
+        ends_with_input: false,
         detach_keys: detach_keys(args.detach_keys.as_deref())?,
     };
     let size = window_size().filter(|_| config.tty);
     let attach = Attach { stdin: interactive, stdout: true, stderr: true, size };
     let signals = SignalsKept::new()?;
     let left = Session::attach(&entry, attach)?.run(&streams, signals)?;
-    Ok(exit_code(&left))
+    Ok(exit_code_of_guest(&left))
 }

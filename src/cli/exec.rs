@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use super::commands::Global;
-use super::run::{detach_keys, environment_file, exit_code, variable, variable_form};
+use super::run::{detach_keys, environment_file, exit_code_of_guest, variable, variable_form};
 use super::{CliError, containers};
 use crate::container::{self, ContainerError, ExecOptions};
 
@@ -82,7 +82,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
     let left = left.map_err(exec_error)?;
     containers.tell(&entry, "exec_die");
-    Ok(exit_code(&left))
+    Ok(exit_code_of_guest(&left))
 }
 
 /// 126 and 127 for a program that can't be executed or is not there, as a shell has it; 1 for all else.

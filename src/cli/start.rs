@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::run::{detach_keys, exit_code};
 use super::{CliError, containers, output};
-use crate::container::{Ahead, Attach, Containers, Entry, Monitor, Session, SignalsKept, Streams, window_size};
+use crate::container::{
+    Ahead, Attach, Containers, Entry, Monitor, Session, SignalPolicy, SignalsKept, Streams, window_size,
+};
 
 /// Start containers that have ended, or were never started
 #[derive(Debug, clap::Args)]
@@ -43,7 +45,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let streams = Streams {
         interactive,
         terminal: config.tty,
-        proxy_signals: args.attach && !config.tty,
+        signals: if config.tty { SignalPolicy::Obey } else { SignalPolicy::PassOn },
+        ends_with_input: false,
         detach_keys: detach_keys(args.detach_keys.as_deref())?,
     };
     let signals = SignalsKept::new()?;

@@ -22,7 +22,7 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
         let what = "a bundle has the host's users, and the container was made with --userns=remap".to_owned();
         return Err(SandboxError::from(Unsupported { what, hint: None }).into());
     }
-    let container = launch::prepare(&entry.record, entry.folder(), &wiring::nothing(entry.folder()))?;
+    let container = launch::prepare(&entry.record, entry.folder(), &wiring::nothing(&entry.record, entry.folder()))?;
     let mut layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
     layers.push(entry.upper());
     let root = folder.join("rootfs");

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
+use super::docker_files;
 use super::error::ContainerError;
 use crate::snapshot::{Entry as FileEntry, View};
 
@@ -24,8 +25,10 @@ pub fn changes(entry: &Entry) -> Result<BTreeMap<PathBuf, Change>, ContainerErro
     }
     let below = View::of_layers(&layers)?;
     let merged = View::of_container(&layers, Some(&upper))?;
-    let made: BTreeSet<PathBuf> = entry.state.mount_points.iter().map(|point| relative(&point.path)).collect();
-    let walk = Walk { upper: &View::open(&[upper])?, below: &below, merged: &merged, made: &made };
+    let upper = View::open(&[upper])?;
+    let mut made: BTreeSet<PathBuf> = entry.state.mount_points.iter().map(|point| relative(&point.path)).collect();
+    made.extend(docker_files::found(&upper, &below)?);
+    let walk = Walk { upper: &upper, below: &below, merged: &merged, made: &made };
     walk.folder(Path::new(""), &mut found)?;
     Ok(found.into_iter().map(|(path, change)| (Path::new("/").join(path), change)).collect())
 }

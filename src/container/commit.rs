@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
+use super::docker_files;
 use super::error::ContainerError;
 use super::pausing::Pause;
 use super::record::Record;
@@ -93,7 +94,9 @@ fn make_layer(
     let not_paused = pause.end();
     let layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
     sandbox::remove_mount_points(&directory, &mount_points)?;
-    layer::normalise(&directory, &View::open(&layers)?, None)?;
+    let below = View::open(&layers)?;
+    docker_files::remove(&directory, &docker_files::found(&View::open(std::slice::from_ref(&directory))?, &below)?)?;
+    layer::normalise(&directory, &below, None)?;
     let encoded = layer::encode(&directory, std::io::sink(), &NothingKnown)?;
     let record = record_of(&encoded);
     store.add_layer(&record, &directory)?;

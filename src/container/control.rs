@@ -26,7 +26,7 @@ pub struct Stop {
 impl Entry {
     /// Sends a signal to the program.
     pub fn signal(&self, number: i32) -> Result<(), ContainerError> {
-        self.ask(&Request::Signal { number, explicit: true })
+        self.ask(&Request::Signal { number })
     }
 
     /// Returns when the container has ended, at once when it does not run.

@@ -1,7 +1,7 @@
 //! From an image and options to a container that can be started, now or after the next boot.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -64,11 +64,11 @@ fn record(
     if host.network_mode.is_empty() {
         host.network_mode = "bridge".to_owned();
     }
+    super::links::check(&host.links, containers)?;
     let mut mounts = options.mounts.clone();
     mounts.extend(volumes::from_others(containers, &host.volumes_from, &mounts)?);
-    mounts.extend(image_volumes(&run, &mounts));
+    mounts.extend(own_volumes(&run, &host.volume_driver, &mounts));
     volumes::resolve(containers, &mut mounts)?;
-    // What is inside another comes after it.
     mounts.sort_by_key(|mount| mount.destination.components().count());
     Ok(Record {
         id: reserved.id.clone(),
@@ -126,16 +126,19 @@ fn merge(image: &RunConfig, options: &ContainerOptions) -> RunConfig {
     }
     config.labels.extend(options.labels.clone());
     config.exposed_ports.extend(options.exposed_ports.iter().cloned());
-    for variable in &options.environment {
-        match variable.split_once('=') {
-            Some((name, value)) => config.set_env(name, value),
-            None => config.env.retain(|entry| entry.split('=').next() != Some(variable)),
-        }
-    }
+    config.env = merge_environment(&image.env, &options.environment);
+    config.volumes.extend(options.volumes.iter().cloned());
     if let Some(own) = &options.healthcheck {
         config.healthcheck = Some(merge_healthcheck(config.healthcheck.as_ref(), own));
     }
     config
+}
+
+/// The user's, and those of the image that the user has not named. A name alone stays, and so takes away what docker sets.
+fn merge_environment(image: &[String], own: &[String]) -> Vec<String> {
+    let name_of = |entry: &String| entry.split('=').next().unwrap_or_default().to_owned();
+    let names: BTreeSet<String> = own.iter().map(name_of).collect();
+    own.iter().chain(image.iter().filter(|entry| !names.contains(&name_of(entry)))).cloned().collect()
 }
 
 fn merge_healthcheck(image: Option<&Healthcheck>, own: &Healthcheck) -> Healthcheck {
@@ -170,18 +173,36 @@ fn networks(options: &ContainerOptions, mode: &str) -> BTreeMap<String, super::r
     networks
 }
 
-/// The image's volumes that the user has not put something at.
-fn image_volumes(config: &RunConfig, given: &[MountPoint]) -> Vec<MountPoint> {
-    let is_free = |target: &PathBuf| given.iter().all(|mount| mount.destination != *target);
-    let targets = config.volumes.iter().map(|path| Path::new("/").join(path)).filter(is_free);
+/// The volumes of the image, and those that the user wants without a name, at places that nothing else is at.
+fn own_volumes(config: &RunConfig, driver: &str, given: &[MountPoint]) -> Vec<MountPoint> {
+    let driver = if driver.is_empty() { "local" } else { driver };
+    let mut targets: Vec<PathBuf> = Vec::new();
+    for target in config.volumes.iter().map(|path| cleaned(path)) {
+        if !targets.contains(&target) && given.iter().all(|mount| mount.destination != target) {
+            targets.push(target);
+        }
+    }
     let volume = |destination| MountPoint {
         kind: MountKind::Volume,
         destination,
-        driver: "local".to_owned(),
+        driver: driver.to_owned(),
         writable: true,
         ..MountPoint::default()
     };
-    targets.map(volume).collect()
+    targets.into_iter().map(volume).collect()
+}
+
+/// The path without what its names cancel out, as docker has it.
+fn cleaned(path: &str) -> PathBuf {
+    let mut cleaned = PathBuf::from("/");
+    for component in Path::new(path).components() {
+        match component {
+            Component::Normal(name) => cleaned.push(name),
+            Component::ParentDir => drop(cleaned.pop()),
+            _ => {}
+        }
+    }
+    cleaned
 }
 
 #[cfg(test)]
@@ -219,7 +240,19 @@ mod tests {
         image.set_env("B", "image");
         let options =
             ContainerOptions { environment: vec!["A=user".into(), "B".into()], ..ContainerOptions::default() };
-        assert_eq!(merge(&image, &options).env, ["A=user"]);
+        assert_eq!(merge(&image, &options).env, ["A=user", "B"]);
+    }
+
+    #[test]
+    fn volumes_have_clean_places() {
+        let config = RunConfig {
+            volumes: ["/p/", "/q/../r", "p", "/taken"].map(str::to_owned).into_iter().collect(),
+            ..RunConfig::default()
+        };
+        let taken = MountPoint { destination: "/taken".into(), ..MountPoint::default() };
+        let places: Vec<PathBuf> =
+            own_volumes(&config, "", &[taken]).into_iter().map(|mount| mount.destination).collect();
+        assert_eq!(places, [Path::new("/p"), Path::new("/r")]);
     }
 
     #[test]

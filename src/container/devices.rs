@@ -44,6 +44,7 @@ impl Devices {
             },
             read_only: mount.is_read_only(),
             shallow: false,
+            lasting: true,
         }));
         self.environment.extend(edits.env);
         self.groups.extend(edits.additional_gids);
@@ -95,9 +96,12 @@ pub(super) fn limit(host: &HostConfig, limits: &mut Limits) -> Result<(), Contai
     if !host.privileged && (is_limited || !resources.device_cgroup_rules.is_empty()) {
         limits.device_rules = USUAL_DEVICE_RULES.map(str::to_owned).to_vec();
         for device in &resources.devices {
-            let path = Path::new(&device.path_on_host);
-            if let Ok((kind, numbers)) = number(path) {
-                limits.device_rules.push(format!("{kind} {numbers} {}", device.cgroup_permissions));
+            // A folder stands for the devices in it.
+            let below = walkdir::WalkDir::new(&device.path_on_host).follow_root_links(true);
+            for entry in below.into_iter().flatten() {
+                if let Ok((kind, numbers)) = number(entry.path()) {
+                    limits.device_rules.push(format!("{kind} {numbers} {}", device.cgroup_permissions));
+                }
             }
         }
         limits.device_rules.extend(resources.device_cgroup_rules.iter().cloned());

@@ -74,6 +74,8 @@ pub enum ContainerError {
     NotEmpty { path: PathBuf },
     #[error("no such container: {name}")]
     NotFound { name: String },
+    #[error("could not get container for {name}: no such container: {name}")]
+    NoLinked { name: String },
     #[error("several containers begin with `{prefix}`")]
     Ambiguous { prefix: String },
     #[error("container {name} is running")]

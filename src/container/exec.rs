@@ -83,7 +83,7 @@ fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Proc
     let view = View::open(&layers)?;
     let mut user: ProcessUser = process_user(&view, options.user.as_ref().unwrap_or(&run.user))?;
     for group in &record.host_config.group_add {
-        user.groups.push(process_user(&view, &format!("0:{group}"))?.gid);
+        launch::add_group(&mut user, process_user(&view, &format!("0:{group}"))?.gid);
     }
     let directory = options.directory.as_ref().unwrap_or(&run.working_dir);
     Ok(Process {
@@ -99,13 +99,10 @@ fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Proc
     })
 }
 
+/// The container's own, with what was said here.
 fn environment(record: &Record, options: &ExecOptions, home: &str) -> Vec<OsString> {
     let mut record = record.clone();
     record.config.tty = options.terminal;
-    for variable in &options.environment {
-        if let Some((name, value)) = variable.split_once('=') {
-            record.config.run.set_env(name, value);
-        }
-    }
-    launch::environment(&record, home)
+    record.config.run.env.extend(options.environment.iter().cloned());
+    launch::environment(&record, (&[], &[]), home)
 }

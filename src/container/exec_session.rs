@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::os::fd::AsFd as _;
 
 use rustix::termios::Winsize;
-use signal_hook::consts::signal::SIGWINCH;
+use signal_hook::consts::signal::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGWINCH};
 use signal_hook::iterator::Signals;
 
 use super::detach_keys::DetachKeys;
@@ -13,7 +13,7 @@ use super::directory::Entry;
 use super::error::ContainerError;
 use super::exec::{ExecOptions, exec};
 use super::protocol::Ending;
-use super::raw_mode::RawMode;
+use super::raw_mode::{self, RawMode};
 use super::relay::{BUFFER, Relay, copy_all};
 use super::session::{Left, window_size};
 use crate::io_error::AtPath;
@@ -46,14 +46,24 @@ fn in_terminal(
     mut keys: DetachKeys,
     started: impl FnOnce(&Running),
 ) -> Result<Left, ContainerError> {
-    let mut signals = Signals::new([SIGWINCH]).at("register", "the signals")?;
+    let mut signals = Signals::new([SIGWINCH, SIGHUP, SIGINT, SIGQUIT, SIGTERM]).at("register", "the signals")?;
     let (mut running, id) = exec(entry, options, Stdio::default())?;
     let Some(master) = running.take_terminal().map(File::from) else { return Err(ContainerError::MonitorDied) };
     resize(&master);
     started(&running);
     let copy = |master: &File| master.try_clone().at("copy", "the terminal");
     let terminal = copy(&master)?;
-    std::thread::spawn(move || signals.forever().for_each(|_| resize(&terminal)));
+    std::thread::spawn(move || {
+        for number in signals.forever() {
+            if number == SIGWINCH {
+                resize(&terminal);
+                continue;
+            }
+            // As without a handler, but for the user's terminal.
+            raw_mode::restore();
+            let _ = signal_hook::low_level::emulate_default_handler(number);
+        }
+    });
     let _raw = match interactive && io::stdin().is_terminal() {
         true => Some(RawMode::enter().at("prepare", "the terminal")?),
         false => None,

@@ -1,12 +1,13 @@
 //! From a container's record to what the sandbox starts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::devices::{self, Devices};
 use super::directory::Containers;
+use super::docker_files;
 use super::error::ContainerError;
 use super::host_config::{HostConfig, Resources};
 use super::mounts::{MountKind, MountPoint, ReadOnlyDepth};
@@ -19,8 +20,8 @@ use super::wiring::Wiring;
 use crate::image::SCRATCH_PATH;
 use crate::io_error::AtPath;
 use crate::sandbox::{
-    self, CapabilitySet, Container, Isolation, Limits, Mount, MountSource, Process, Profile, ResourceLimit, Rootfs,
-    Seccomp, Stack,
+    self, CapabilitySet, Container, Isolation, Limits, Mount, MountSource, NetworkIsolation, Process, Profile,
+    ResourceLimit, Rootfs, Seccomp, Stack,
 };
 use crate::snapshot::{Draft, ProcessUser, View, process_user};
 
@@ -35,12 +36,15 @@ pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result
     let view = View::open(&layers)?;
     let files = Files { folder, layers: &layers, view: &view };
     let stack = files.stack(record.host_config.auto_remove)?;
-    let mut mounts = wiring.files.clone();
     let devices = devices::of(&record.host_config)?;
+    let is_replaced = |file: &&Mount| record.mounts.iter().any(|mount| mount.destination == file.target);
+    let mut mounts: Vec<Mount> = wiring.files.iter().filter(|file| !is_replaced(file)).cloned().collect();
     mounts.extend(devices.mounts.iter().cloned());
     for mount in &record.mounts {
         mounts.push(files.mount(mount)?);
     }
+    // What is inside another comes after it, whoever asked for either.
+    mounts.sort_by_key(|mount| mount.target.components().count());
     Ok(Container {
         rootfs: Rootfs::Overlay(stack),
         mounts,
@@ -66,7 +70,9 @@ impl Files<'_> {
             crate::foreign::remove_tree(&new)?;
             std::fs::create_dir(&new).at("create", &new)?;
             // The upper folder is the merged root: it has to look like the one below.
-            Draft::new(self.layers, &new)?.finish()?;
+            let mut draft = Draft::new(self.layers, &new)?;
+            docker_files::add(&mut draft)?;
+            draft.finish()?;
             std::fs::rename(&new, &upper).at("rename", &new)?;
         }
         if volatile && work.exists() {
@@ -89,7 +95,13 @@ impl Files<'_> {
             }
         };
         let shallow = mount.read_only_depth == ReadOnlyDepth::Shallow;
-        Ok(Mount { target: mount.destination.clone(), source, read_only: read_only || !mount.writable, shallow })
+        Ok(Mount {
+            target: mount.destination.clone(),
+            source,
+            read_only: read_only || !mount.writable,
+            shallow,
+            lasting: true,
+        })
     }
 
     fn containers(&self) -> Containers {
@@ -121,19 +133,13 @@ fn process(record: &Record, files: &Files<'_>, wiring: &Wiring, devices: &Device
     let host = &record.host_config;
     let mut user = files.user(&run.user)?;
     for group in &host.group_add {
-        user.groups.push(files.user(&format!("0:{group}"))?.gid);
+        add_group(&mut user, files.user(&format!("0:{group}"))?.gid);
     }
-    user.groups.extend(&devices.groups);
+    devices.groups.iter().for_each(|group| add_group(&mut user, *group));
     let directory = if run.working_dir.is_empty() { "/" } else { &run.working_dir };
     Ok(Process {
         arguments: std::iter::once(&record.path).chain(&record.args).map(OsString::from).collect(),
-        environment: wiring
-            .environment
-            .iter()
-            .chain(&devices.environment)
-            .map(OsString::from)
-            .chain(environment(record, &user.home))
-            .collect(),
+        environment: environment(record, (&wiring.environment, &devices.environment), &user.home),
         directory: Path::new("/").join(directory),
         create_directory: true,
         user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
@@ -142,6 +148,13 @@ fn process(record: &Record, files: &Files<'_>, wiring: &Wiring, devices: &Device
         oom_score_adjust: Some(host.oom_score_adj).filter(|adjustment| *adjustment != 0),
         init: host.init.unwrap_or(false),
     })
+}
+
+/// Nobody is in a group twice.
+pub(super) fn add_group(user: &mut ProcessUser, group: u32) {
+    if !user.groups.contains(&group) {
+        user.groups.push(group);
+    }
 }
 
 pub(super) fn resource_limits(host: &HostConfig) -> Vec<ResourceLimit> {
@@ -153,20 +166,36 @@ fn limit(limit: &super::host_config::Ulimit) -> ResourceLimit {
     ResourceLimit { name: limit.name.clone(), soft: bound(limit.soft), hard: bound(limit.hard) }
 }
 
-/// docker's own variables, the image's and the user's, and HOME if none of them has it.
-pub(super) fn environment(record: &Record, home: &str) -> Vec<OsString> {
-    let run = &record.config.run;
+/// docker's own variables and those of links, in whose places the container's are; then those of devices. Of several with
+/// one name the last counts, one without a value takes docker's own away, and HOME is last, if it is set to nothing else.
+pub(super) fn environment(record: &Record, (links, devices): (&[String], &[String]), home: &str) -> Vec<OsString> {
     let mut own = vec![format!("PATH={SCRATCH_PATH}"), format!("HOSTNAME={}", record.config.hostname)];
     if record.config.tty {
         own.push("TERM=xterm".to_owned());
     }
-    let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_owned();
-    let set: BTreeSet<String> = run.env.iter().map(|entry| name_of(entry)).collect();
-    own.retain(|entry| !set.contains(&name_of(entry)));
-    if !set.contains("HOME") {
-        own.push(format!("HOME={home}"));
+    let mut all: Vec<Option<String>> = own.iter().chain(links).cloned().map(Some).collect();
+    let places: HashMap<String, usize> =
+        own.iter().chain(links).enumerate().map(|(at, entry)| (name_of(entry).to_owned(), at)).collect();
+    for entry in &record.config.run.env {
+        let value = Some(entry.clone()).filter(|entry| entry.contains('='));
+        match places.get(name_of(entry)) {
+            Some(at) => all[*at] = value,
+            None => all.extend(value.map(Some)),
+        }
     }
-    own.iter().chain(&run.env).map(OsString::from).collect()
+    let mut all: Vec<String> = all.into_iter().flatten().chain(devices.iter().cloned()).collect();
+    let last: HashMap<String, usize> =
+        all.iter().enumerate().map(|(at, entry)| (name_of(entry).to_owned(), at)).collect();
+    let mut at = 0..;
+    all.retain(|entry| at.next() == last.get(name_of(entry)).copied() && entry != "HOME=");
+    if all.iter().all(|entry| name_of(entry) != "HOME") {
+        all.push(format!("HOME={home}"));
+    }
+    all.into_iter().map(OsString::from).collect()
+}
+
+fn name_of(entry: &str) -> &str {
+    entry.split('=').next().unwrap_or_default()
 }
 
 fn isolation(
@@ -189,7 +218,7 @@ fn isolation(
         privileged: host.privileged,
         read_only_root: host.readonly_rootfs,
         shm_size: if host.shm_size == 0 { USUAL_SHM_SIZE } else { host.shm_size },
-        sysctls: host.sysctls.clone(),
+        sysctls: sysctls(host, wiring),
         namespaces: namespaces::of(host, &files.containers())?,
         system_paths_shown: host.masked_paths.as_ref().is_some_and(Vec::is_empty),
         apparmor: security.apparmor.of_container(host.privileged)?,
@@ -199,6 +228,24 @@ fn isolation(
         // One in the background is looked at with `stats` and `pause`; one in the foreground shall start at once.
         own_cgroup: !record.config.attach_stdout,
     })
+}
+
+/// Those that were asked for, and docker's own in a network namespace that is the container's alone: low ports for
+/// everybody, and `ping` without a capability. (The numbers of all groups are not a user namespace's.)
+fn sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String> {
+    const PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
+    const PING: &str = "net.ipv4.ping_group_range";
+    let mut all = BTreeMap::new();
+    let is_shared = matches!(wiring.isolation, NetworkIsolation::Host) || host.network_mode.starts_with("container:");
+    let has_all_groups = wiring.users.is_none() && sandbox::user_namespace::entered().is_none();
+    for (name, value, is_possible) in [(PORTS, "0", true), (PING, "0 2147483647", has_all_groups)] {
+        // A kernel may be without.
+        if !is_shared && is_possible && Path::new("/proc/sys").join(name.replace('.', "/")).exists() {
+            all.insert(name.to_owned(), value.to_owned());
+        }
+    }
+    all.extend(host.sysctls.clone());
+    all
 }
 
 pub(super) fn capabilities(host: &HostConfig) -> Result<CapabilitySet, ContainerError> {

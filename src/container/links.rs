@@ -16,6 +16,17 @@ pub(super) struct Linked {
     endpoint: Option<Endpoint>,
 }
 
+/// Whether all that it is to be linked to are there: a container that is not can't be made.
+pub(super) fn check(links: &[String], containers: &Containers) -> Result<(), ContainerError> {
+    for link in links {
+        let name = link.split(':').next().unwrap_or(link);
+        if matches!(containers.find(name), Err(ContainerError::NotFound { .. })) {
+            return Err(ContainerError::NoLinked { name: name.to_owned() });
+        }
+    }
+    Ok(())
+}
+
 /// The linked containers, which have to run. On networks that people made, the name server knows links.
 pub(super) fn find(record: &Record, containers: &Containers) -> Result<Vec<Linked>, ContainerError> {
     if record.host_config.network_mode != BRIDGE {

@@ -34,8 +34,10 @@ pub struct ContainerOptions {
     /// Fields that are zero or empty are the image's.
     pub healthcheck: Option<Healthcheck>,
     pub host: HostConfig,
-    /// All that is to be mounted. The image's volumes that nothing is put at are added when it is made.
+    /// All that is to be mounted. Volumes without a name that nothing is put at are added when it is made: the image's,
+    /// and these.
     pub mounts: Vec<MountPoint>,
+    pub volumes: BTreeSet<String>,
     /// By name; the first of the networks is `host.network_mode`.
     pub networks: BTreeMap<String, EndpointConfig>,
 }

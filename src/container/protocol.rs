@@ -45,8 +45,6 @@ pub(super) enum Request {
     /// To the program's process alone.
     Signal {
         number: i32,
-        /// Somebody asked for it by `kill`; not one that was passed on from a terminal.
-        explicit: bool,
     },
     /// Asks the program to end, then makes it; `Done` when it has ended.
     Stop {

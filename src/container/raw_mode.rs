@@ -32,7 +32,8 @@ impl Drop for RawMode {
     }
 }
 
-fn restore() {
+/// Puts the terminal back as it was, if it was changed.
+pub(super) fn restore() {
     // On the way out of a panic, somebody may hold the lock who will never let go.
     let Ok(mut before) = BEFORE.try_lock() else { return };
     if let Some(before) = before.take() {

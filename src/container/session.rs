@@ -6,23 +6,16 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use signal_hook::consts::signal::{SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH};
-use signal_hook::iterator::Signals;
-
 use super::detach_keys::DetachKeys;
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::protocol::{self, Attach, Ending, Kind, Reply, Request};
 use super::raw_mode::RawMode;
+use super::session_signals::{SignalPolicy, SignalsKept};
 use super::socket;
 use crate::io_error::AtPath;
 
-/// Those that are passed on. A change of the window's size is told to the terminal instead.
-const SIGNALS: [i32; 9] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGALRM, SIGWINCH];
 const SIGKILL: i32 = 9;
-
-/// So many interrupts end a container that ignores them.
-const PATIENCE: usize = 3;
 
 const BUFFER: usize = 32 << 10;
 
@@ -33,8 +26,9 @@ pub struct Streams {
     pub interactive: bool,
     /// The program has a terminal: keys reach it as they are.
     pub terminal: bool,
-    /// Passes signals on.
-    pub proxy_signals: bool,
+    pub signals: SignalPolicy,
+    /// The session is over when the input is: there is nothing else to it.
+    pub ends_with_input: bool,
     /// Typed one after another, they end the session and not the program.
     pub detach_keys: DetachKeys,
 }
@@ -45,16 +39,10 @@ pub enum Left {
     Ended(Ending),
     /// The user has left; the program goes on.
     Detached,
-}
-
-/// Signals are kept from now on for the program that is about to start, so that none is lost.
-#[derive(Debug)]
-pub struct SignalsKept(Signals);
-
-impl SignalsKept {
-    pub fn new() -> Result<Self, ContainerError> {
-        Ok(Self(Signals::new(SIGNALS).at("register", "the signals")?))
-    }
+    /// All of the input was passed on, and that was all there was to do.
+    InputEnded,
+    /// The user asked for the end so often that nothing more is waited for; the program goes on.
+    Forced,
 }
 
 /// A connection to a container's monitor, with the program's streams in it.
@@ -90,24 +78,34 @@ impl Session {
             None
         };
         let sender = Sender(Arc::new(Mutex::new(socket::copy(&self.stream)?)));
-        let detached = Arc::new(AtomicBool::new(false));
-        pass_on(signals, sender.clone(), streams);
+        let is_forced = Arc::new(AtomicBool::new(false));
+        let stream = socket::copy(&self.stream)?;
+        // It fails only when the other side is gone.
+        let leave = move || drop(stream.shutdown(std::net::Shutdown::Both));
+        signals.treat(streams, sender.clone(), Arc::clone(&is_forced), leave);
+        let (left, input_ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         if streams.interactive {
-            let (sender, keys, detached) = (sender.clone(), streams.detach_keys.clone(), Arc::clone(&detached));
-            let stream = socket::copy(&self.stream)?;
+            let (sender, keys) = (sender.clone(), streams.detach_keys.clone());
+            let (left, input_ended) = (Arc::clone(&left), Arc::clone(&input_ended));
+            let (stream, ends_with_input) = (socket::copy(&self.stream)?, streams.ends_with_input);
             let keys = if streams.terminal { keys } else { DetachKeys::none() };
             // It ends with the process: nothing can wake it from waiting for a key.
             std::thread::spawn(move || {
-                if pass_input(&sender, keys) {
-                    detached.store(true, Ordering::SeqCst);
-                    // It fails only when the other side is gone.
+                let has_left = pass_input(&sender, keys);
+                if has_left || ends_with_input {
+                    let reason = if has_left { left } else { input_ended };
+                    reason.store(true, Ordering::SeqCst);
+                    // As above.
                     let _ = stream.shutdown(std::net::Shutdown::Both);
                 }
             });
         }
         let ended = pass_output(&self.stream, &sender);
-        if detached.load(Ordering::SeqCst) {
-            return Ok(Left::Detached);
+        let reasons = [(is_forced, Left::Forced), (left, Left::Detached), (input_ended, Left::InputEnded)];
+        for (reason, left) in reasons {
+            if reason.load(Ordering::SeqCst) {
+                return Ok(left);
+            }
         }
         match ended? {
             Some(ending) => Ok(Left::Ended(ending)),
@@ -126,10 +124,10 @@ pub fn window_size() -> Option<(u16, u16)> {
 
 /// Sends whole frames from any thread.
 #[derive(Clone)]
-struct Sender(Arc<Mutex<UnixStream>>);
+pub(super) struct Sender(Arc<Mutex<UnixStream>>);
 
 impl Sender {
-    fn request(&self, request: &Request) -> io::Result<()> {
+    pub(super) fn request(&self, request: &Request) -> io::Result<()> {
         protocol::send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), Kind::Request, request)
     }
 
@@ -191,32 +189,4 @@ fn pass_output(stream: &UnixStream, sender: &Sender) -> Result<Option<Ending>, C
 /// std's own looks for line ends in all that it writes.
 fn raw(stream: impl AsFd) -> Result<std::fs::File, ContainerError> {
     Ok(std::fs::File::from(stream.as_fd().try_clone_to_owned().at("open", "the output")?))
-}
-
-/// Passes signals to the container until this process ends.
-fn pass_on(mut signals: SignalsKept, sender: Sender, streams: &Streams) {
-    let (proxy, terminal) = (streams.proxy_signals, streams.terminal);
-    std::thread::spawn(move || {
-        let mut interrupts = 0;
-        for number in signals.0.forever() {
-            if number == SIGWINCH {
-                if let Some((rows, columns)) = window_size().filter(|_| terminal) {
-                    let _ = sender.request(&Request::Resize { rows, columns });
-                }
-                continue;
-            }
-            if matches!(number, SIGINT | SIGTERM) {
-                interrupts += 1;
-            }
-            // Both fail only when the container is gone.
-            if interrupts >= PATIENCE {
-                let _ = sender.request(&Request::Signal { number: SIGKILL, explicit: false });
-            } else if proxy {
-                let _ = sender.request(&Request::Signal { number, explicit: false });
-            } else if !matches!(number, SIGCONT) {
-                // Nobody else takes it: this process ends as it would have without a handler.
-                let _ = signal_hook::low_level::emulate_default_handler(number);
-            }
-        }
-    });
 }

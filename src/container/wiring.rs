@@ -110,7 +110,7 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
     Ok(Wiring {
         isolation: live.isolation(),
         users,
-        files: FILES.iter().map(|name| file(&files_in, name)).collect(),
+        files: FILES.iter().map(|name| file(&files_in, name, record)).collect(),
         environment: links::environment(record, &linked),
         settings: NetworkSettings::new(),
         warning: None,
@@ -121,11 +121,11 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
 }
 
 /// None, for a container that is looked at without being started. The files are there if it ever was.
-pub(super) fn nothing(folder: &Path) -> Wiring {
+pub(super) fn nothing(record: &Record, folder: &Path) -> Wiring {
     Wiring {
         isolation: NetworkIsolation::Empty,
         users: None,
-        files: FILES.iter().filter(|name| folder.join(name).exists()).map(|name| file(folder, name)).collect(),
+        files: FILES.iter().filter(|name| folder.join(name).exists()).map(|name| file(folder, name, record)).collect(),
         environment: Vec::new(),
         settings: NetworkSettings::new(),
         warning: None,
@@ -306,12 +306,14 @@ fn write_files(folder: &Path, texts: &[String; 3]) -> Result<(), ContainerError>
     Ok(())
 }
 
-fn file(folder: &Path, name: &str) -> Mount {
+/// They can't be written to where nothing of the root filesystem can.
+fn file(folder: &Path, name: &str, record: &Record) -> Mount {
     Mount {
         target: Path::new("/etc").join(name),
         source: MountSource::Own(folder.join(name)),
-        read_only: false,
+        read_only: record.host_config.readonly_rootfs,
         shallow: false,
+        lasting: false,
     }
 }
 

@@ -173,6 +173,7 @@ impl Bundle {
                 source,
                 read_only: true,
                 shallow: true,
+                lasting: false,
             });
             container.process.arguments.insert(0, sandbox::FOREIGN_INIT.into());
         }

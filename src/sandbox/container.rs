@@ -54,6 +54,8 @@ pub struct Mount {
     pub read_only: bool,
     /// What is mounted below the source stays as it is.
     pub shallow: bool,
+    /// A folder or file that is made for it to be mounted on is the container's from then on, and is not reported.
+    pub lasting: bool,
 }
 
 /// How mounts that are made later travel between a bind and its source (mount_namespaces(7)). With `recursive` it is

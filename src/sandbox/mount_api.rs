@@ -28,7 +28,11 @@ pub(super) struct MountFailure {
     pub(super) explanation: String,
 }
 
-/// A new filesystem, attached nowhere. Options without a value are flags; an option may come several times.
+/// What says where a filesystem comes from, the first column of `/proc/mounts`.
+pub(super) const SOURCE: &str = "source";
+
+/// A new filesystem, attached nowhere. Options without a value are flags; an option may come several times. Its source is
+/// its kind, unless an option says another: docker's runtime names them so.
 pub(super) fn create(
     kind: &str,
     options: &[(&str, Option<&str>)],
@@ -36,8 +40,11 @@ pub(super) fn create(
 ) -> std::result::Result<OwnedFd, MountFailure> {
     let plain = |errno| MountFailure { errno, explanation: String::new() };
     let context = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC).map_err(plain)?;
+    let source = if kind == "cgroup2" { "cgroup" } else { kind };
+    let usual = [(SOURCE, Some(source))];
+    let has_own = options.iter().any(|(key, _)| *key == SOURCE);
     let configure = || {
-        for (key, value) in options {
+        for (key, value) in usual[usize::from(has_own)..].iter().chain(options) {
             match value {
                 Some(value) => fsconfig_set_string(context.as_fd(), *key, *value)?,
                 None => fsconfig_set_flag(context.as_fd(), *key)?,

@@ -70,7 +70,11 @@ impl MountedRoot {
                 MountSource::Tmpfs(_) | MountSource::TmpfsOfProcess { .. } => false,
                 MountSource::Stack { .. } | MountSource::Within { .. } => false,
             };
+            let before = points.created.len();
             points.open(&mount.target, if is_file { PointKind::File } else { PointKind::Directory })?;
+            if mount.lasting {
+                points.created.truncate(before);
+            }
         }
         // What is made for these is no change of the container's; its working directory is one.
         mounted.created = points.created;

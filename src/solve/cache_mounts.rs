@@ -43,6 +43,7 @@ impl Solver<'_> {
             source: sandbox::MountSource::Own(data),
             read_only: mount.read_only,
             shallow: false,
+            lasting: false,
         });
         Ok(())
     }

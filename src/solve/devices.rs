@@ -88,6 +88,7 @@ pub(super) fn apply(edits: &Edits, container: &mut Container, folder: &Path) -> 
             },
             read_only: mount.is_read_only(),
             shallow: false,
+            lasting: false,
         });
     }
     Ok(())

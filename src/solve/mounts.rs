@@ -130,6 +130,7 @@ impl Solver<'_> {
             source: sandbox::MountSource::Stack { stack, path },
             read_only: mount.read_only,
             shallow: false,
+            lasting: false,
         })
     }
 
@@ -164,6 +165,7 @@ impl Solver<'_> {
             },
             read_only: true,
             shallow: false,
+            lasting: false,
         });
         Ok(())
     }
@@ -198,6 +200,7 @@ impl Solver<'_> {
             source: sandbox::MountSource::Own(socket.path().to_owned()),
             read_only: false,
             shallow: false,
+            lasting: false,
         });
         mounted._sockets.push(socket);
         Ok(())
@@ -269,6 +272,7 @@ fn tmpfs(mount: &RunMount) -> sandbox::Mount {
         source: sandbox::MountSource::Tmpfs(TmpfsOptions { size: options.size, ..TmpfsOptions::default() }),
         read_only: options.read_only,
         shallow: false,
+        lasting: false,
     }
 }
 

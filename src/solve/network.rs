@@ -110,5 +110,5 @@ pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) ->
 
 fn file(target: &str, content: String) -> Mount {
     let source = MountSource::File { content: content.into_bytes(), mode: 0o644, uid: 0, gid: 0 };
-    Mount { target: target.into(), source, read_only: false, shallow: false }
+    Mount { target: target.into(), source, read_only: false, shallow: false, lasting: false }
 }

@@ -142,6 +142,7 @@ impl Solver<'_> {
                 source: sandbox::MountSource::File { content: text.as_bytes().to_vec(), mode: 0o755, uid: 0, gid: 0 },
                 read_only: true,
                 shallow: false,
+                lasting: false,
             });
         }
         mounts.extend(mounted.mounts.iter().cloned());

@@ -114,5 +114,6 @@ fn file(target: &Path, content: Vec<u8>) -> sandbox::Mount {
         source: sandbox::MountSource::File { content, mode: 0o644, uid: 0, gid: 0 },
         read_only: true,
         shallow: false,
+        lasting: false,
     }
 }

@@ -11,6 +11,7 @@ mod logs;
 mod machine;
 mod many;
 mod runtimes;
+mod signals;
 mod small;
 mod strain;
 mod terminal;

@@ -34,13 +34,17 @@ impl User {
         rustix::termios::tcsetwinsize(&self.terminal, size).unwrap();
     }
 
-    fn starts(&self, machine: &Machine, arguments: &[&str]) -> Child {
+    pub fn starts(&self, machine: &Machine, arguments: &[&str]) -> Child {
         self.attach_to(machine.0.command(arguments))
     }
 
     pub fn attach_to(&self, mut command: Command) -> Child {
         let open = || File::options().read(true).write(true).open(&self.name).unwrap();
         command.stdin(open()).stdout(open()).stderr(open()).spawn().unwrap()
+    }
+
+    pub fn modes(&self) -> rustix::termios::LocalModes {
+        rustix::termios::tcgetattr(&self.terminal).unwrap().local_modes
     }
 
     pub fn types(&mut self, text: &str) {
@@ -50,7 +54,14 @@ impl User {
     /// Waits until it reads so, and forgets what came before.
     #[track_caller]
     pub fn reads(&mut self, wanted: &str) {
+        self.reads_when(wanted, || {});
+    }
+
+    /// The same, with something that is done each time it does not read so yet.
+    #[track_caller]
+    pub fn reads_when(&mut self, wanted: &str, again: impl Fn()) {
         wait_for(wanted, || {
+            again();
             let mut buffer = [0; 4096];
             // Nothing to be read now is an error here.
             while let Ok(length @ 1..) = self.terminal.read(&mut buffer) {
@@ -108,7 +119,8 @@ fn exec_has_a_terminal() {
     user.types("echo in''side\n");
     user.reads("inside");
     user.types("\x01x");
-    assert_eq!(left.wait().unwrap().code(), Some(0));
+    user.reads("read escape sequence");
+    assert_eq!(left.wait().unwrap().code(), Some(1));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! One row a line, its columns parted by tabs: exit code, words, a part of standard output, a part of standard error. Words
 //! are as a shell has them, with double quotes. What must not be there has a `!` before it; a lone `!` is for nothing at all.
+//! `\n` stands for the end of a line in what is printed.
 
 use super::common::TestStore;
 
@@ -9,8 +10,8 @@ pub struct Row {
     line: usize,
     code: i32,
     words: Vec<String>,
-    stdout: &'static str,
-    stderr: &'static str,
+    stdout: String,
+    stderr: String,
 }
 
 pub fn rows(text: &'static str) -> Vec<Row> {
@@ -20,7 +21,8 @@ pub fn rows(text: &'static str) -> Vec<Row> {
         let mut columns = line.split('\t');
         let code = columns.next().and_then(|code| code.parse().ok()).unwrap_or_else(|| panic!("no code: {line}"));
         let words = split(columns.next().unwrap_or_default());
-        let (stdout, stderr) = (columns.next().unwrap_or_default(), columns.next().unwrap_or_default());
+        let mut text = || columns.next().unwrap_or_default().replace("\\n", "\n");
+        let (stdout, stderr) = (text(), text());
         Row { line: index + 1, code, words, stdout, stderr }
     })
     .collect()
@@ -50,7 +52,7 @@ pub fn check(store: &TestStore, rows: &[Row]) {
         let words: Vec<&str> = row.words.iter().map(String::as_str).collect();
         let answer = super::run(store, &words, &[]);
         let (stdout, stderr) = (answer.stdout(), answer.stderr());
-        if answer.code() != Some(row.code) || !suits(&stdout, row.stdout) || !suits(&stderr, row.stderr) {
+        if answer.code() != Some(row.code) || !suits(&stdout, &row.stdout) || !suits(&stderr, &row.stderr) {
             let (line, code) = (row.line, answer.code());
             wrong.push(format!("line {line}: {words:?}: {code:?}\nstdout: {stdout}\nstderr: {stderr}"));
         }

@@ -17,7 +17,9 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::{CliError, output};
-use crate::container::{self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalsKept, Streams};
+use crate::container::{
+    self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalPolicy, SignalsKept, Streams,
+};
 use crate::privacy;
 use crate::sandbox::IdRanges;
 
@@ -63,7 +65,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let streams = Streams {
         interactive: config.attach_stdin,
         terminal: config.tty,
-        proxy_signals: args.sig_proxy && !config.tty,
+        signals: if args.sig_proxy { SignalPolicy::PassOn } else { SignalPolicy::Ignore },
+        ends_with_input: config.attach_stdin && !config.attach_stdout && !config.attach_stderr,
         detach_keys,
     };
     let attach = Attach {
@@ -81,16 +84,34 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         output::print(&format!("{}\n", entry.record.id))?;
         return Ok(ExitCode::SUCCESS);
     };
+    if streams.ends_with_input {
+        output::print(&format!("{}\n", entry.record.id))?;
+    }
     let left = session.run(&streams, signals).map_err(CliError::of_container)?;
+    if streams.ends_with_input && !matches!(left, Left::Forced) {
+        return Ok(ExitCode::SUCCESS);
+    }
     Ok(exit_code(&left))
 }
 
-/// What `run`, `start -a` and `attach` exit with.
-pub(super) fn exit_code(left: &Left) -> ExitCode {
+/// What `exec` and `attach` exit with: whoever leaves them has not seen the end.
+pub(super) fn exit_code_of_guest(left: &Left) -> ExitCode {
     match left {
         Left::Detached => {
             output::say("read escape sequence");
-            ExitCode::SUCCESS
+            ExitCode::FAILURE
+        }
+        other => exit_code(other),
+    }
+}
+
+/// What `run` and `start -a` exit with.
+pub(super) fn exit_code(left: &Left) -> ExitCode {
+    match left {
+        Left::Detached | Left::InputEnded => ExitCode::SUCCESS,
+        Left::Forced => {
+            output::say("got 3 SIGTERM/SIGINTs, forcefully exiting");
+            ExitCode::FAILURE
         }
         Left::Ended(ending) => {
             if ending.out_of_memory {

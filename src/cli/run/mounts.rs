@@ -1,5 +1,6 @@
 //! `-v` and `--tmpfs`: what is mounted where. `--mount` is in `typed_mounts`.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::arguments::Storage;
@@ -14,7 +15,7 @@ pub(super) const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rs
 /// All mounts, those of `-v` first.
 pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
     let driver = storage.volume_driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("local");
-    let volumes = storage.volume.iter().map(|text| volume(text, driver));
+    let volumes = storage.volume.iter().filter(|text| text.contains(':')).map(|text| volume(text, driver));
     let mounts = storage.mount.iter().map(|text| typed_mounts::mount(text, driver));
     let tmpfs = storage.tmpfs.iter().map(|text| memory(text));
     let all: Vec<MountPoint> = volumes.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
@@ -27,6 +28,12 @@ pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
         }
     }
     Ok(all)
+}
+
+/// Where `-v` wants volumes of the container's own: they give way to all that is asked for at the same places.
+pub(super) fn without_name(volumes: &[String]) -> Result<BTreeSet<String>, CliError> {
+    let places = volumes.iter().filter(|text| !text.contains(':'));
+    places.map(|place| check_place(&volume(place, "local")?).map(|()| place.clone())).collect()
 }
 
 /// What the kernel says of itself in /proc is not covered, but for what programs such as lxcfs stand in for.
@@ -122,6 +129,10 @@ fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
         (name, None) => {
             let name = name.unwrap_or_default().to_owned();
             check_volume_name(&name)?;
+            if mount.mode.is_empty() && !name.is_empty() {
+                // What docker calls a volume that others may have, too.
+                mount.mode = "z".to_owned();
+            }
             Ok(MountPoint { kind: MountKind::Volume, name, driver: driver.to_owned(), ..mount })
         }
     }
@@ -231,7 +242,8 @@ mod tests {
         assert_eq!((mount.source, mount.destination), ("/a".into(), "/b".into()));
         let here = std::env::current_dir().unwrap().join("x");
         assert_eq!(one("./x:/b").unwrap().source, here);
-        assert_eq!(one("/data").unwrap().kind, MountKind::Volume);
+        assert_eq!(without_name(&["/data".to_owned(), "a:/b".to_owned()]).unwrap(), ["/data".to_owned()].into());
+        assert!(without_name(&["data".to_owned()]).is_err() && without_name(&["/proc/x".to_owned()]).is_err());
         let named = one("data:/b:nocopy,ro").unwrap();
         assert_eq!((named.kind, named.name.as_str(), named.volume.no_copy), (MountKind::Volume, "data", true));
         assert_eq!(one("/a:/b:rshared").unwrap().propagation, "rshared");

@@ -70,6 +70,7 @@ impl ContainerArgs {
             healthcheck: self.health.healthcheck()?,
             networks: network::endpoints(&self.network)?,
             mounts: mounts::all(&self.storage)?,
+            volumes: mounts::without_name(&self.storage.volume)?,
             host,
         })
     }

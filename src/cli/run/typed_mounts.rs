@@ -115,7 +115,7 @@ impl Fields {
             ("volume", name) => {
                 let name = name.unwrap_or_default();
                 check_volume_name(&name).map_err(|_| format!("`{name}` is no name of a volume"))?;
-                Ok(MountPoint { kind: MountKind::Volume, name, ..mount })
+                Ok(MountPoint { kind: MountKind::Volume, name, mode: "z".to_owned(), ..mount })
             }
             (other, _) => Err(format!("there is no type `{other}`; there are bind, volume, tmpfs and image")),
         }

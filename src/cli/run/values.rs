@@ -72,10 +72,12 @@ pub(in crate::cli) fn variable(text: &str) -> String {
     }
 }
 
-/// Lines of `NAME=VALUE` or `NAME`; empty ones and those that begin with `#` don't count. Nothing is unquoted.
+/// Lines of `NAME=VALUE` or `NAME`; empty ones and those that begin with `#` don't count. Nothing is unquoted. A name alone
+/// that is not set here says nothing.
 pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliError> {
     let text = input::text(path)?;
-    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines =
+        without_mark(&text).lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     lines
         .map(|line| {
             let name = line.split('=').next().unwrap_or_default();
@@ -84,14 +86,21 @@ pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliEr
             }
             Ok(variable(line))
         })
+        .filter(|line| !line.as_ref().is_ok_and(|line| !line.contains('=')))
         .collect()
 }
 
 /// Lines of `KEY=VALUE` or `KEY`; empty ones and those that begin with `#` don't count.
 pub(in crate::cli) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
     let text = input::text(path)?;
-    let lines = text.lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let lines =
+        without_mark(&text).lines().map(str::trim_start).filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(lines.map(str::to_owned).collect())
+}
+
+/// Without the byte order mark that editors of Windows begin files with.
+fn without_mark(text: &str) -> &str {
+    text.trim_start_matches('\u{feff}')
 }
 
 /// A duration such as `1m30s`, in nanoseconds.
@@ -168,8 +177,8 @@ mod tests {
     #[test]
     fn files_of_variables() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "# comment\n\n A=1 \nB=\"x\"\nRBUILD_NOT_SET\n").unwrap();
-        assert_eq!(environment_file(file.path()).unwrap(), ["A=1 ", "B=\"x\"", "RBUILD_NOT_SET"]);
+        std::fs::write(file.path(), "\u{feff}# comment\n\n A=1 \nB=\"x\"\nRBUILD_NOT_SET\n").unwrap();
+        assert_eq!(environment_file(file.path()).unwrap(), ["A=1 ", "B=\"x\""]);
         std::fs::write(file.path(), "A B=1\n").unwrap();
         assert!(environment_file(file.path()).is_err());
     }

@@ -59,7 +59,7 @@ impl Files {
             (entry.state.pid, None)
         } else {
             let lock = entry.take()?;
-            let wiring = wiring::nothing(entry.folder());
+            let wiring = wiring::nothing(&entry.record, entry.folder());
             let container = launch::prepare(&entry.record, entry.folder(), &wiring)?;
             let held = sandbox::hold(&container)?;
             (held.pid(), Some((held, lock)))

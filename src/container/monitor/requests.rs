@@ -39,19 +39,17 @@ impl Supervisor {
             Request::Go { .. } => return self.clients[index].is_gone = true,
             Request::Attach(attach) => {
                 self.clients[index].attach = Some(attach);
-                if let (Some(program), Some(size)) = (&self.program, attach.size) {
-                    program.resize(size);
+                if let (Some(program), Some((rows, columns))) = (&self.program, attach.size) {
+                    // Another size first: a program draws its screen anew only when the size has changed.
+                    program.resize((rows + 1, columns + 1));
+                    program.resize((rows, columns));
                 }
                 return self.clients[index].reply(&Reply::Started { warning: None });
             }
             Request::Resize { rows, columns } => {
                 return self.program.iter().for_each(|program| program.resize((rows, columns)));
             }
-            Request::Signal { number, explicit: false } => {
-                // It fails only when the program is gone.
-                return self.program.iter().for_each(|program| drop(program.signal(number)));
-            }
-            Request::Signal { number, explicit: true } => self.kill(number),
+            Request::Signal { number } => self.kill(number),
             Request::Stop { signal, timeout, keep } => {
                 self.clients[index].awaits = Awaits::Stop;
                 self.keep |= keep;

@@ -18,7 +18,7 @@ use super::target::{self, MountPoints, PointKind};
 use super::{Doing, Result, message, users};
 use crate::sandbox::container::User;
 use crate::sandbox::isolation::{DeviceNode, Isolation, Namespace};
-use crate::sandbox::mount_api;
+use crate::sandbox::mount_api::{self, SOURCE};
 
 const LINKS: [(&str, &str); 6] = [
     ("fd", "/proc/self/fd"),
@@ -89,7 +89,9 @@ impl Dev {
         for (name, _) in self.folders() {
             rustix::fs::mkdirat(tree, name, Mode::from_raw_mode(0o755)).doing("create", name)?;
         }
-        for (name, destination) in LINKS {
+        // Not every kernel has one.
+        let has_core = Path::new("/proc/kcore").exists();
+        for (name, destination) in LINKS.into_iter().filter(|(name, _)| has_core || *name != "core") {
             rustix::fs::symlinkat(destination, tree, name).doing("link", name)?;
         }
         // The host has some of those names as well.
@@ -182,7 +184,7 @@ fn shared_memory(root: &Root, isolation: &Isolation) -> Result<OwnedFd> {
     match isolation.namespaces.ipc {
         Namespace::Own => {
             let size = isolation.shm_size.to_string();
-            let options = [("mode", Some("1777")), ("size", Some(size.as_str()))];
+            let options = [(SOURCE, Some("shm")), ("mode", Some("1777")), ("size", Some(size.as_str()))];
             mount_api::create("tmpfs", &options, NO_SUID_DEV_EXEC).doing("mount", "/dev/shm")
         }
         Namespace::Host => mount_api::clone_tree(&root.host_devices, c"shm", false).doing("bind", "/dev/shm"),

@@ -1,7 +1,8 @@
 //! Device nodes.
 
-use std::ffi::CString;
+use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fstat, makedev};
@@ -10,6 +11,7 @@ use rustix::io::Errno;
 use super::root::Root;
 use super::target::{MountPoints, PointKind};
 use super::{Doing, Result, ground, kernel_files, message};
+use crate::sandbox::error::InitError;
 use crate::sandbox::mount_api;
 
 /// What every program may use: name, major and minor number (the kernel's admin-guide/devices.txt).
@@ -58,7 +60,7 @@ pub(super) fn asked_for(root: &Root, points: &mut MountPoints<'_>, host: &Path, 
             let mut found: Vec<_> = std::fs::read_dir(host).doing("read", host)?.flatten().collect();
             found.sort_by_key(std::fs::DirEntry::file_name);
             for entry in found {
-                let kind = rustix::fs::stat(entry.path()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+                let kind = rustix::fs::lstat(entry.path()).map(|stat| FileType::from_raw_mode(stat.st_mode));
                 if matches!(kind, Ok(FileType::Directory | FileType::CharacterDevice | FileType::BlockDevice)) {
                     asked_for(root, points, &entry.path(), &path.join(entry.file_name()))?;
                 }
@@ -110,22 +112,45 @@ pub(super) fn make(root: &Root, name: &str, major: u32, minor: u32) -> Result<Ow
     }
 }
 
-/// Gives a privileged container every device of the host, as docker does.
+/// Folders of the host's that have a container's own in their place, or nothing that is a device's (docker's list).
+const NOT_SHOWN: [&CStr; 7] = [c"pts", c"shm", c"fd", c"mqueue", c".lxc", c".lxd-mounts", c".udev"];
+
+/// Gives a privileged container every device of the host, in the same folders, as docker does.
 pub(super) fn add_all_of_host(host: &OwnedFd, dev: &OwnedFd) -> Result<()> {
     let entries = Dir::read_from(host).doing("read", "/dev")?;
     for entry in entries.flatten() {
         let name = entry.file_name();
         let Ok(stat) = rustix::fs::statat(host, name, AtFlags::SYMLINK_NOFOLLOW) else { continue };
-        let kind = FileType::from_raw_mode(stat.st_mode);
-        if !matches!(kind, FileType::CharacterDevice | FileType::BlockDevice) || name == c"console" {
-            continue;
-        }
-        let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
-        match rustix::fs::mknodat(dev, name, kind, mode, stat.st_rdev) {
+        let made = match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory if !NOT_SHOWN.contains(&name) => add_folder_of_host(host, dev, name),
+            kind @ (FileType::CharacterDevice | FileType::BlockDevice) if name != c"console" => {
+                let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+                rustix::fs::mknodat(dev, name, kind, mode, stat.st_rdev).doing("make the device", os(name))
+            }
+            _ => Ok(()),
+        };
+        match made {
             // In a user namespace there is no way to make devices; it has the standard ones.
-            Ok(()) | Err(Errno::EXIST | Errno::PERM) => {}
-            Err(errno) => return Err(errno).doing("make the device", name.to_string_lossy().as_ref()),
+            Err(InitError::System { errno, .. }) if [libc::EEXIST, libc::EPERM].contains(&errno) => {}
+            made => made?,
         }
     }
     Ok(())
+}
+
+/// One that has no device is not there.
+fn add_folder_of_host(host: &OwnedFd, dev: &OwnedFd, name: &CStr) -> Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(inside) = rustix::fs::openat(host, name, flags, Mode::empty()) else { return Ok(()) };
+    rustix::fs::mkdirat(dev, name, Mode::from_raw_mode(0o755)).doing("create", os(name))?;
+    let made = rustix::fs::openat(dev, name, flags, Mode::empty()).doing("open", os(name))?;
+    add_all_of_host(&inside, &made)?;
+    match rustix::fs::unlinkat(dev, name, AtFlags::REMOVEDIR) {
+        Ok(()) | Err(Errno::NOTEMPTY) => Ok(()),
+        Err(errno) => Err(errno).doing("remove", os(name)),
+    }
+}
+
+fn os(name: &CStr) -> &OsStr {
+    OsStr::from_bytes(name.to_bytes())
 }

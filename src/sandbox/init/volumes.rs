@@ -75,7 +75,11 @@ pub(super) fn attach(
             true => PointKind::Directory,
             false => PointKind::File,
         };
+        let before = points.created.len();
         let point = points.open(&mount.target, kind)?;
+        if mount.lasting {
+            points.created.truncate(before);
+        }
         let role = ground::role(mount, &tree, &points.place_of(&point)?, &standard.dev.place)?;
         if role == Role::NewDev {
             standard.dev.make_names(&tree, root, isolation)?;
@@ -101,6 +105,9 @@ fn attributes(mount: &Mount, tree: &OwnedFd, isolation: &Isolation) -> (MountAtt
     attributes.set(MountAttrFlags::MOUNT_ATTR_NODEV, !isolation.opens_devices() && !devices::is_usual(tree));
     if matches!(mount.source, MountSource::TmpfsOfProcess { .. }) {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
+    }
+    if matches!(mount.source, MountSource::File { .. }) {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     }
     if let MountSource::Tmpfs(options) = &mount.source {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;

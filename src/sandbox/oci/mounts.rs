@@ -1,5 +1,7 @@
 //! What a specification says of mounts.
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions};
@@ -65,9 +67,9 @@ pub(super) fn own<E>(
     };
     Ok(Some(match &mount.source {
         MountSource::Bind { path, recursive, propagation } => {
-            bind(path.display().to_string(), if *recursive { "rbind" } else { "bind" }, *propagation)
+            bind(path.display().to_string(), depth(path, *recursive), *propagation)
         }
-        MountSource::Own(path) => bind(path.display().to_string(), "rbind", Propagation::Private),
+        MountSource::Own(path) => bind(path.display().to_string(), depth(path, true), Propagation::Private),
         MountSource::File { content, mode, .. } => bind(file(content, *mode)?, "bind", Propagation::Private),
         MountSource::Tmpfs(options) => {
             let access = if mount.read_only { "ro" } else { "rw" };
@@ -79,6 +81,11 @@ pub(super) fn own<E>(
         }
         MountSource::Stack { .. } | MountSource::TmpfsOfProcess { .. } => return Ok(None),
     }))
+}
+
+/// Nothing is mounted below a file, and crun fails where it is to look for such.
+fn depth(path: &Path, recursive: bool) -> &'static str {
+    if recursive && path.is_dir() { "rbind" } else { "bind" }
 }
 
 fn tmpfs(options: &TmpfsOptions, access: &str) -> Vec<String> {
