@@ -65,6 +65,7 @@ fn facts(global: &Global) -> Result<Value, CliError> {
         "CgroupControllers": controllers,
         "SecurityOptions": security_options(),
         "Landlock": landlock(),
+        "DeviceGuard": device_guard(),
         "UserNamespaces": user_namespaces(store.root()),
         "KernelVersion": uname.release().to_string_lossy(),
         "OSType": "linux",
@@ -115,6 +116,14 @@ fn landlock() -> String {
     }
 }
 
+/// What keeps a container from devices that it was not given.
+fn device_guard() -> String {
+    match sandbox::device_guard() {
+        Ok(how) => format!("mounts, and {how} for containers that may mount or have devices"),
+        Err(reason) => format!("mounts alone: {reason}"),
+    }
+}
+
 /// What `--userns=remap` comes to.
 fn user_namespaces(store_root: &Path) -> String {
     match sandbox::can_remap(store_root) {
@@ -156,6 +165,7 @@ fn lines(facts: &Value) -> String {
         ("Cgroup Controllers", "CgroupControllers"),
         ("Security Options", "SecurityOptions"),
         ("Landlock", "Landlock"),
+        ("Device Guard", "DeviceGuard"),
         ("User Namespaces", "UserNamespaces"),
         ("Kernel Version", "KernelVersion"),
         ("Architecture", "Architecture"),

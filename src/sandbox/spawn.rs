@@ -81,8 +81,7 @@ impl Prepared {
             scopes_sockets: isolation.scopes_sockets(),
             cgroups: cgroup::container_mounts(),
         }));
-        let cgroup = Cgroup::create(&isolation.limits, isolation.own_cgroup)?;
-        let cgroup = Cgroup::guarding_devices(cgroup, isolation);
+        let cgroup = Cgroup::create(isolation)?;
         let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
         let running = Running::new(start_first(isolation, stdio, theirs)?, cgroup)?;
         running.enter_cgroup()?;

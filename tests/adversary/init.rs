@@ -277,35 +277,6 @@ fn memory_of_another_container_is_not_the_hosts() {
     assert!(canary.path().exists());
 }
 
-/// The right to mount is no right to the host's disk: it makes a place where nodes can be opened.
-#[test]
-fn a_node_of_the_hosts_disk_cannot_be_opened() {
-    use std::os::unix::fs::MetadataExt as _;
-    if !is_root() || !std::path::Path::new("/sys/fs/cgroup/devices/devices.list").exists() {
-        skip("there is no device cgroup to be had");
-        return;
-    }
-    let Some(machine) = Machine::new() else { return };
-    let disk = std::fs::metadata("/").unwrap().dev();
-    let (major, minor) = (rustix::fs::major(disk), rustix::fs::minor(disk));
-    if major == 0 {
-        skip("the root filesystem is on no disk");
-        return;
-    }
-    let script = format!(
-        "mkdir -p /mnt && mount -t tmpfs none /mnt && mknod /mnt/disk b {major} {minor} && mknod /mnt/null c 1 3 && echo made; \
-         head -c 512 /mnt/disk | wc -c; echo x > /mnt/null && echo null; sleep 0"
-    );
-    let options = ["--cap-add", "SYS_ADMIN"];
-    let wanted = "made\n0\nnull\n";
-    assert_eq!(run(&machine, &options, "busybox", &script).stdout(), wanted);
-    assert_eq!(run(&machine, &[&options[..], &["-m", "100m"]].concat(), "busybox", &script).stdout(), wanted);
-    let other = [&options[..], &["--device", "/dev/zero:/dev/other"]].concat();
-    assert_eq!(run(&machine, &other, "busybox", &script).stdout(), wanted);
-    machine.start("box", &options, "sleep 1000");
-    assert_eq!(machine.run(&["exec", "box", "sh", "-c", &script]).stdout(), wanted);
-}
-
 /// Why a program can't be executed is found out without reading all of it.
 #[test]
 fn a_program_may_be_of_any_size() {

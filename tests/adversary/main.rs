@@ -10,6 +10,7 @@ mod machine;
 
 // A file for each kind of attack, one a line.
 mod builds;
+mod cgroups;
 mod commands;
 mod credentials;
 mod descriptors;

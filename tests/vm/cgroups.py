@@ -4,7 +4,7 @@ runtime and through runc and crun where they are installed.
 
 cgroups.py RBUILD FOLDER
 
-RBUILD is a static binary, FOLDER a place for the kernel and the disk. Says of each thing whether it is as it should be.
+RBUILD is a binary, FOLDER a place for the kernel and the disk. Says of each thing whether it is as it should be.
 """
 import os, shutil, sys
 
@@ -33,6 +33,13 @@ is 'cpu weight' '[1-9]*' "$($run --cpu-shares 512 busybox cat /sys/fs/cgroup/cpu
 is 'memory reservation' 33554432 "$($run --memory-reservation 32m busybox cat /sys/fs/cgroup/memory.low)"
 is 'a device' 'brw*' "$($run --device /dev/vda:/dev/given busybox sh -c 'head -c 1 /dev/given > /dev/null && ls -l /dev/given')"
 is 'no other device' '*ermi*' "$($run --cap-add MKNOD busybox sh -c 'mknod /d b 254 0 && head -c 1 /d' 2>&1)"
+mounts='mount -t tmpfs n /mnt && mknod /mnt/d b 254 0'
+is 'the right to mount opens no device' '*ermi*' "$($run --cap-add SYS_ADMIN busybox sh -c "$mounts && head -c 1 /mnt/d" 2>&1)"
+is 'with limits neither' '*ermi*' "$($run -m 64m --cap-add SYS_ADMIN busybox sh -c "$mounts && head -c 1 /mnt/d" 2>&1)"
+is 'limits beside devices' 67108864 "$($run -m 64m --device /dev/vda:/dev/given busybox cat /sys/fs/cgroup/memory.max)"
+is 'a rule' 512 "$($run --device-cgroup-rule 'b 254:0 r' busybox sh -c 'mknod /d b 254 0 && head -c 512 /d | wc -c')"
+is 'a rule for reading' '*ermi*' "$($run --device-cgroup-rule 'b 254:0 r' busybox sh -c 'mknod /d b 254 0 && dd of=/d count=0 </dev/null' 2>&1)"
+is 'null all the same' null "$($run --cap-add SYS_ADMIN --device /dev/vda:/dev/given busybox sh -c 'echo > /dev/null && echo null')"
 rbuild run --name eats --network none --runtime $runtime -m 32m busybox sh -c 'x=aaaaaaaaaaaaaaaa; while true; do x=$x$x; done'
 is 'killed by memory' 137 $?
 is 'says so' 'true 137' "$(rbuild inspect --format '{{.State.OOMKilled}} {{.State.ExitCode}}' eats)"
@@ -70,6 +77,7 @@ BUILDS = r"""
 runtime=rbuild
 run="rbuild run --rm --network none"
 is 'version' '*Cgroup Version: 2*' "$(rbuild info)"
+is 'device guard' '*program of a cgroup of version 2*' "$(rbuild info)"
 mkdir -p /tmp/ctx; printf 'FROM busybox\nRUN cat /proc/self/cgroup > /c; test -r /sys/fs/cgroup/cgroup.procs\n' > /tmp/ctx/Dockerfile
 is 'build' 'sha256:*' "$(rbuild build -q --network none -m 64m /tmp/ctx 2>&1)"
 { echo FROM busybox; i=0; while [ $i -lt 130 ]; do echo "COPY f /d$i/"; i=$((i+1)); done; echo 'RUN ls / | grep -c ^d > /count'; } > /tmp/ctx/Dockerfile; echo f > /tmp/ctx/f

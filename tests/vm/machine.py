@@ -142,8 +142,9 @@ def initramfs(folder, rbuild, modules, jobs, files, programs):
         if name != "busybox":
             os.symlink("busybox", f"{root}/bin/{name}")
     run("strip", "-o", f"{root}/bin/rbuild", rbuild)
-    for program in programs:
-        run("cp", "-L", program, f"{root}/bin/")
+    for program in (rbuild, *programs):
+        if program != rbuild:
+            run("cp", "-L", program, f"{root}/bin/")
         listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
         for library in re.findall(r"(/lib\S+|/usr/lib\S+) \(", listed):
             place = root + library.replace("/usr/lib", "/lib")

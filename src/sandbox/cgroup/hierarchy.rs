@@ -29,6 +29,8 @@ pub(super) struct Hierarchies {
     legacy: BTreeMap<String, PathBuf>,
     /// Version 2, with controllers: its mount point.
     unified: Option<PathBuf>,
+    /// Where each hierarchy is mounted, also those without controllers.
+    roots: Vec<PathBuf>,
 }
 
 /// The controllers that limits can be set with here.
@@ -59,11 +61,17 @@ impl Hierarchies {
     fn parse(mountinfo: &str) -> Self {
         let mut legacy = BTreeMap::new();
         let mut unified = None;
+        let (mut roots, mut seen) = (Vec::new(), Vec::new());
         for line in mountinfo.lines() {
             let Some((mount, filesystem)) = line.split_once(" - ") else { continue };
             let Some(place) = mount.split(' ').nth(4).map(PathBuf::from) else { continue };
             let mut filesystem = filesystem.split(' ');
-            match (filesystem.next(), filesystem.nth(1)) {
+            let (kind, device) = (filesystem.next(), mount.split(' ').nth(2));
+            if kind.is_some_and(|kind| kind.starts_with("cgroup")) && !seen.contains(&device) {
+                seen.push(device);
+                roots.push(place.clone());
+            }
+            match (kind, filesystem.nth(1)) {
                 (Some("cgroup2"), _) => {
                     unified.get_or_insert(place);
                 }
@@ -77,7 +85,7 @@ impl Hierarchies {
             }
         }
         // Beside version 1, version 2 has no controllers left.
-        Self { unified: unified.filter(|_| legacy.is_empty()), legacy }
+        Self { unified: unified.filter(|_| legacy.is_empty()), legacy, roots }
     }
 
     /// The folders that the lines of `/proc/PID/cgroup` name, as far as their hierarchies are mounted here.
@@ -101,6 +109,22 @@ impl Hierarchies {
     /// The folder for cgroups that say which devices may be opened, in version 1.
     pub(super) fn devices(&self, parent: Option<&str>) -> Option<PathBuf> {
         self.legacy.get("devices").map(|root| root.join(relative(parent)))
+    }
+
+    /// Makes a folder for cgroups below rbuild's, in version 2. Gives it, and what it is called as somebody's parent.
+    pub(super) fn unified_below(
+        &self,
+        parent: Option<&str>,
+        name: &Path,
+    ) -> Result<(PathBuf, String), (PathBuf, io::Error)> {
+        let root = self.unified.as_deref().unwrap_or(Path::new("/"));
+        let below = format!("{}/{}", relative(parent), name.display());
+        Ok((unified_parent(root, Some(&below))?, below))
+    }
+
+    /// Where each hierarchy is mounted.
+    pub(super) fn roots(&self) -> &[PathBuf] {
+        &self.roots
     }
 
     pub(super) fn version(&self) -> CgroupVersion {
@@ -158,18 +182,30 @@ impl Hierarchies {
 
     /// A folder for a container that has a parent cgroup and no limits of its own.
     pub(super) fn any_parent(&self, parent: &str) -> Result<PathBuf, SandboxError> {
-        let root = self.unified.as_ref().or(self.legacy.get("pids")).or(self.legacy.values().next());
-        let directory = root.cloned().unwrap_or_default().join(relative(Some(parent)));
-        std::fs::create_dir_all(&directory).map_err(|error| SandboxError::Limit {
+        let failed = |(path, error): (PathBuf, io::Error)| SandboxError::Limit {
             limit: "cgroup parent",
-            reason: format!("`{}`: {error}", directory.display()),
-        })?;
+            reason: format!("`{}`: {error}", path.display()),
+        };
+        if let Some(root) = &self.unified {
+            return unified_parent(root, Some(parent)).map_err(failed);
+        }
+        let root = self.legacy.get("pids").or(self.legacy.values().next());
+        let directory = root.cloned().unwrap_or_default().join(relative(Some(parent)));
+        std::fs::create_dir_all(&directory).map_err(|error| failed((directory.clone(), error)))?;
         Ok(directory)
     }
 
     /// Version 1's cpuset takes no process before both of its lists are set; they come from the cgroup above.
     pub(super) fn prepare(&self, directory: &Path, setting: &Setting) -> Result<(), SandboxError> {
-        if self.version() == CgroupVersion::V2 || setting.controller != "cpuset" {
+        if setting.controller != "cpuset" {
+            return Ok(());
+        }
+        self.inherit_processors(directory).map_err(|(path, error)| setting.failed(&path, &error))
+    }
+
+    /// The same for a cgroup of any controller.
+    pub(super) fn inherit_processors(&self, directory: &Path) -> Result<(), (PathBuf, io::Error)> {
+        if !self.legacy.get("cpuset").is_some_and(|root| directory.starts_with(root)) {
             return Ok(());
         }
         let parent = directory.parent().unwrap_or(directory);
@@ -177,10 +213,9 @@ impl Hierarchies {
             for file in ["cpuset.cpus", "cpuset.mems"] {
                 let own = level.join(file);
                 let inherited = level.parent().unwrap_or(level).join(file);
-                let is_empty = words(&own).is_empty();
-                if is_empty {
-                    let value = std::fs::read(&inherited).map_err(|error| setting.failed(&inherited, &error))?;
-                    std::fs::write(&own, value).map_err(|error| setting.failed(&own, &error))?;
+                if words(&own).is_empty() {
+                    let value = std::fs::read(&inherited).map_err(|error| (inherited, error))?;
+                    std::fs::write(&own, value).map_err(|error| (own, error))?;
                 }
             }
         }
@@ -188,7 +223,7 @@ impl Hierarchies {
     }
 }
 
-fn relative(parent: Option<&str>) -> &str {
+pub(super) fn relative(parent: Option<&str>) -> &str {
     match parent.map(|parent| parent.trim_matches('/')) {
         Some(parent) if !parent.is_empty() && !parent.split('/').any(|part| part == "..") => parent,
         _ => PARENT,
@@ -247,6 +282,7 @@ mod tests {
         assert_eq!(found.version(), CgroupVersion::V1);
         assert_eq!(found.legacy.keys().collect::<Vec<_>>(), ["cpu", "memory"]);
         assert_eq!(found.legacy["memory"], Path::new("/sys/fs/cgroup/memory"));
+        assert_eq!(found.roots().len(), 5);
     }
 
     #[test]

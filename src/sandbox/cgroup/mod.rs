@@ -1,9 +1,12 @@
 //! Limits that cgroups enforce, of version 1 and version 2 (cgroups(7)).
 //!
-//! A container without limits gets no cgroup but one that it shares with others, which says what devices they may open. One
-//! with limits gets `rbuild/<process>-<n>` in each hierarchy that its
-//! limits need, removed when the container has ended; what a killed rbuild left is removed by the next.
+//! A container without limits gets no cgroup. One with limits gets `rbuild/<process>-<n>` in each hierarchy that its limits
+//! need, removed when the container has ended; what a killed rbuild left is removed by the next. Where a cgroup says which
+//! devices may be opened, that one is above the container's own.
 
+mod bpf;
+mod device_program;
+mod device_rule;
 mod devices;
 mod hierarchy;
 mod settings;
@@ -15,11 +18,12 @@ use std::time::Duration;
 
 use super::channel::CgroupMounts;
 use super::error::SandboxError;
-use super::isolation::Limits;
+use super::isolation::{Isolation, Limits};
+use devices::Guard;
 use hierarchy::Hierarchies;
 use settings::Setting;
 
-pub use devices::USUAL_DEVICE_RULES;
+pub use devices::{USUAL_DEVICE_RULES, device_guard};
 pub use hierarchy::{CgroupVersion, Controllers, controllers};
 pub use usage::{Usage, usage};
 
@@ -34,39 +38,45 @@ const ALL_CONTROLLERS: [&str; 6] = ["freezer", "memory", "cpu", "cpuacct", "pids
 #[derive(Debug, Default)]
 pub(super) struct Cgroup {
     directories: Vec<PathBuf>,
-    /// One that other containers are in as well, and that stays.
-    shared: Option<PathBuf>,
+    /// What is above some of them for this container alone.
+    above: Vec<PathBuf>,
+    /// The parent of those of version 2, where it is not that of the limits.
+    parent: Option<String>,
     /// Somebody else's, who removes it.
     borrowed: bool,
 }
 
 impl Cgroup {
-    /// Makes the cgroups that the limits need, and sets them. With `own`, one for each controller, as far as that is
-    /// allowed here. Nothing when there is no need for any.
-    pub(super) fn create(limits: &Limits, own: bool) -> Result<Option<Self>, SandboxError> {
+    /// Makes the cgroups that the container needs, and sets their limits. One that is to have its own gets one for each
+    /// controller, as far as that is allowed here. Nothing when there is no need for any.
+    pub(super) fn create(isolation: &Isolation) -> Result<Option<Self>, SandboxError> {
+        let limits = &isolation.limits;
         let mut cgroup = Self::default();
-        if own && cgroup.complete(limits.parent.as_deref()).is_err() {
-            cgroup = Self::default();
+        if let Some(guard) = Guard::of(isolation)? {
+            match cgroup.guard(&guard, limits.parent.as_deref()) {
+                Err(error) if guard.is_required => return Err(error),
+                Err(_) => cgroup = Self::default(),
+                Ok(()) => {}
+            }
+        }
+        let before = cgroup.directories.len();
+        if isolation.own_cgroup && cgroup.complete(limits.parent.as_deref()).is_err() {
+            // They are empty, and as good as none.
+            cgroup.directories.drain(before..).for_each(|directory| drop(std::fs::remove_dir(directory)));
         }
         if !limits.is_empty() {
             cgroup.make(limits)?;
         }
-        Ok(Some(cgroup).filter(|cgroup| !cgroup.is_empty()))
-    }
-
-    fn is_empty(&self) -> bool {
-        self.directories.is_empty() && self.shared.is_none()
-    }
-
-    fn all(&self) -> impl Iterator<Item = &PathBuf> {
-        self.directories.iter().chain(&self.shared)
+        cgroup.stand_apart(isolation);
+        Ok(Some(cgroup).filter(|cgroup| !cgroup.directories.is_empty()))
     }
 
     fn make(&mut self, limits: &Limits) -> Result<(), SandboxError> {
         let hierarchies = Hierarchies::find()?;
         let name = self.name();
+        let above = self.parent.clone().or_else(|| limits.parent.clone());
         for setting in settings::settings(limits, hierarchies.version()) {
-            let parent = hierarchies.parent(&setting, limits.parent.as_deref())?;
+            let parent = hierarchies.parent(&setting, above.as_deref())?;
             let directory = parent.join(&name);
             if !self.directories.contains(&directory) {
                 remove_dead(&parent);
@@ -77,8 +87,7 @@ impl Cgroup {
             apply(&setting, &directory)?;
         }
         if self.directories.is_empty() {
-            let parent = limits.parent.clone().unwrap_or_default();
-            let directory = hierarchies.any_parent(&parent)?.join(&name);
+            let directory = hierarchies.any_parent(&above.unwrap_or_default())?.join(&name);
             std::fs::create_dir(&directory).map_err(|error| failed("cgroup parent", &directory, &error))?;
             self.directories.push(directory);
         }
@@ -97,7 +106,8 @@ impl Cgroup {
     /// Makes the missing ones, so that there is one for each controller.
     pub(super) fn complete(&mut self, parent: Option<&str>) -> Result<(), SandboxError> {
         let name = self.name();
-        for parent in Hierarchies::find()?.parents(&ALL_CONTROLLERS, parent)? {
+        let above = self.parent.clone();
+        for parent in Hierarchies::find()?.parents(&ALL_CONTROLLERS, above.as_deref().or(parent))? {
             let directory = parent.join(&name);
             if !self.directories.contains(&directory) {
                 remove_dead(&parent);
@@ -108,20 +118,24 @@ impl Cgroup {
         Ok(())
     }
 
+    fn borrowed(directories: Vec<PathBuf>) -> Self {
+        Self { directories, above: Vec::new(), parent: None, borrowed: true }
+    }
+
     /// Those of a container that another process looks after.
     pub(super) fn of_container(directories: &[String]) -> Self {
-        Self { directories: directories.iter().map(PathBuf::from).collect(), shared: None, borrowed: true }
+        Self::borrowed(directories.iter().map(PathBuf::from).collect())
     }
 
     /// Those that a process is in, which somebody else looks after; without any that is a root.
     pub(super) fn of_process(pid: i32) -> Self {
         let text = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
         let directories = Hierarchies::find().map(|found| found.places(&text)).unwrap_or_default();
-        Self { directories, shared: None, borrowed: true }
+        Self::borrowed(directories)
     }
 
     pub(super) fn names(&self) -> Vec<String> {
-        self.all().map(|directory| directory.display().to_string()).collect()
+        self.directories.iter().map(|directory| directory.display().to_string()).collect()
     }
 
     /// Whether it can be frozen and put under any limit.
@@ -196,7 +210,7 @@ impl Cgroup {
 
     /// Puts a process, and all it will start, under the limits.
     pub(super) fn add(&self, pid: i32) -> Result<(), SandboxError> {
-        for directory in self.all() {
+        for directory in &self.directories {
             let file = directory.join("cgroup.procs");
             std::fs::write(&file, pid.to_string()).map_err(|error| failed("cgroup", &file, &error))?;
         }
@@ -220,7 +234,7 @@ impl Drop for Cgroup {
             return;
         }
         let deadline = std::time::Instant::now() + REMOVAL_PATIENCE;
-        for directory in &self.directories {
+        for directory in self.directories.iter().chain(&self.above) {
             while std::fs::remove_dir(directory).is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY)) {
                 if std::time::Instant::now() > deadline {
                     // The next rbuild with limits removes it.
@@ -291,7 +305,9 @@ fn remove_dead(parent: &Path) {
         if let Some(pid) = owner.and_then(rustix::process::Pid::from_raw)
             && rustix::process::test_kill_process(pid) == Err(rustix::io::Errno::SRCH)
         {
-            // Fails when a process is still in it, and it should.
+            // One that guards devices has another one below it. Fails when a process is still in it, and it should.
+            let below = std::fs::read_dir(entry.path()).into_iter().flatten().flatten();
+            below.for_each(|below| drop(std::fs::remove_dir(below.path())));
             let _ = std::fs::remove_dir(entry.path());
         }
     }

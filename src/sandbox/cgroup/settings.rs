@@ -60,7 +60,6 @@ pub(super) fn settings(limits: &Limits, version: CgroupVersion) -> Vec<Setting> 
         });
     }
     settings.extend(block_devices(limits, version));
-    settings.extend(devices(limits));
     settings
 }
 
@@ -108,16 +107,6 @@ fn block_devices(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
         }
     };
     weights.chain(limits.throttles.iter().map(throttle)).collect()
-}
-
-/// All is forbidden first. (Version 2 has no such files; there it would need a program in the kernel.)
-fn devices(limits: &Limits) -> Vec<Setting> {
-    if limits.device_rules.is_empty() {
-        return Vec::new();
-    }
-    let deny = plain("device rule", "devices", "devices.deny", "a".to_owned());
-    let allow = limits.device_rules.iter().map(|rule| plain("device rule", "devices", "devices.allow", rule.clone()));
-    std::iter::once(deny).chain(allow).collect()
 }
 
 fn memory(limits: &Limits, version: CgroupVersion) -> Vec<Setting> {
@@ -239,24 +228,17 @@ mod tests {
     }
 
     #[test]
-    fn block_devices_and_rules() {
+    fn block_devices_have_rules_of_their_own() {
         let throttle = Throttle { device: "8:0".into(), kind: ThrottleKind::ReadBytes, rate: 1000 };
         let limits = Limits {
             blkio_weight_devices: vec![("8:16".into(), 500)],
             throttles: vec![throttle],
-            device_rules: vec!["c 1:3 rwm".into()],
             oom_kill_disabled: true,
             ..Limits::default()
         };
         assert_eq!(
             written(&limits, CgroupVersion::V1),
-            [
-                "memory.oom_control=1",
-                "blkio.weight_device=8:16 500",
-                "blkio.throttle.read_bps_device=8:0 1000",
-                "devices.deny=a",
-                "devices.allow=c 1:3 rwm"
-            ]
+            ["memory.oom_control=1", "blkio.weight_device=8:16 500", "blkio.throttle.read_bps_device=8:0 1000",]
         );
         assert!(written(&limits, CgroupVersion::V2).contains(&"io.max=8:0 rbps=1000".to_owned()));
     }
