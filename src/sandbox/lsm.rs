@@ -1,7 +1,7 @@
 //! AppArmor: the profile that a program is confined by from its execve on.
 
 use super::error::InitError;
-use super::init::{KernelFiles, OwnFiles};
+use super::init::KernelFiles;
 
 /// Whether the kernel has AppArmor switched on.
 pub fn has_apparmor() -> bool {
@@ -19,20 +19,21 @@ pub(super) fn confine(proc: &KernelFiles, profile: &str) -> Result<(), InitError
 /// could not signal that one.
 #[derive(Debug)]
 pub(super) struct Later {
-    own: OwnFiles,
+    /// The container's, where whoever asks finds itself.
+    proc: KernelFiles,
     profile: String,
 }
 
 impl Later {
     pub(super) fn new(proc: &KernelFiles, profile: &str) -> Result<Self, InitError> {
-        let own = proc.own().map_err(|error| failed(profile, error))?;
-        Ok(Self { own, profile: profile.to_owned() })
+        let proc = proc.try_clone().map_err(|error| failed(profile, error))?;
+        Ok(Self { proc, profile: profile.to_owned() })
     }
 
     /// From now on, and not for a child that was forked before.
     pub(super) fn confine(&self) -> Result<(), InitError> {
         let text = format!("changeprofile {}", self.profile);
-        let written = self.own.write(&["attr/apparmor/current", "attr/current"], &text);
+        let written = self.proc.write_own(&["attr/apparmor/current", "attr/current"], &text);
         written.map_err(|error| failed(&self.profile, error))
     }
 }

@@ -7,8 +7,8 @@ use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 
 use rustix::io::{Errno, Result};
 use rustix::mount::{
-    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_flag,
-    fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags, fsconfig_create, fsconfig_set_fd,
+    fsconfig_set_flag, fsconfig_set_string, fsmount, fsopen, move_mount, open_tree,
 };
 
 /// `struct mount_attr` (linux/mount.h).
@@ -54,6 +54,14 @@ pub(super) fn create(
         fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
     };
     configure().map_err(|errno| MountFailure { errno, explanation: explanation(&context) })
+}
+
+/// A new procfs that shows the processes of that namespace, attached nowhere. Kernels before 6.18 give `EINVAL`.
+pub(super) fn create_proc_of(namespace: &OwnedFd, attributes: MountAttrFlags) -> Result<OwnedFd> {
+    let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_set_fd(context.as_fd(), "pidns", namespace)?;
+    fsconfig_create(context.as_fd())?;
+    fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 /// The messages that the kernel keeps for whoever configured the mount: one per read, with a letter before each.

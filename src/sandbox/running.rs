@@ -48,6 +48,8 @@ pub struct Running {
     terminal: Option<OwnedFd>,
     created: Vec<CreatedMountPoint>,
     waited: bool,
+    /// Its first process has handed over to another one.
+    has_moved: bool,
 }
 
 /// Reaches a running container from other threads.
@@ -59,7 +61,14 @@ pub struct Handle {
 
 impl Running {
     pub(super) fn new(pid: i32, cgroup: Option<Cgroup>) -> Result<Self, SandboxError> {
-        Ok(Self { handle: Handle::new(pid)?, cgroup, terminal: None, created: Vec::new(), waited: false })
+        Ok(Self {
+            handle: Handle::new(pid)?,
+            cgroup,
+            terminal: None,
+            created: Vec::new(),
+            waited: false,
+            has_moved: false,
+        })
     }
 
     /// A container that another runtime started. Its process has become this one's child when that runtime ended: this
@@ -68,8 +77,15 @@ impl Running {
         Self::new(pid, Some(Cgroup::of_process(pid)))
     }
 
-    /// The process has started another one, and ends.
+    /// The process has started another one, and ends. Once at most, and a child of this process: the one that was started
+    /// can be steered by others.
     pub(super) fn go_on_as(&mut self, pid: i32) -> Result<(), SandboxError> {
+        let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let process = rustix::process::Pid::from_raw(pid).ok_or(SandboxError::InitDied)?;
+        let is_child = rustix::process::waitid(WaitId::Pid(process), looks).is_ok();
+        if std::mem::replace(&mut self.has_moved, true) || !is_child {
+            return Err(SandboxError::InitDied);
+        }
         let next = Handle::new(pid)?;
         self.reap()?;
         self.handle = next;

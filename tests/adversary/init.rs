@@ -255,6 +255,43 @@ fn the_init_cannot_be_looked_into() {
     }
 }
 
+/// Who may trace all processes of a container finds none among them that has more rights than the container: neither that of
+/// `exec`, nor that of another container that shares its processes.
+#[test]
+fn nobody_comes_in_with_the_hosts_rights() {
+    for (name, machine) in everybody() {
+        let Some(machine) = with_attacker(machine) else { return };
+        let canary = Canary::beside(&machine.0);
+        let options = ["run", "-d", "--name", "box", "--network", "none", "--cap-add", "SYS_PTRACE", "attacker"];
+        machine.says(&[&options[..], &["attacker", "trace", &canary.at("secret")]].concat());
+        machine.until(&["logs", "box"], |log| log.contains("begun"));
+        let ptrace = ["--cap-add", "SYS_PTRACE", "--network", "none", "--pid", "container:box"];
+        for _ in 0..10 {
+            assert_eq!(machine.says(&["exec", "box", "echo", "here"]), "here", "{name}");
+            if is_early_in_shared_processes() {
+                continue;
+            }
+            let plain = [&["run", "--rm"], &ptrace[..], &["busybox", "echo", "here"]].concat();
+            assert_eq!(machine.says(&plain), "here", "{name}");
+            let with_init = [&["run", "--rm", "--init", "-u", "7"], &ptrace[..], &["busybox", "echo", "here"]].concat();
+            assert_eq!(machine.says(&with_init), "here", "{name}");
+        }
+        let log = machine.says(&["logs", "box"]);
+        assert_eq!(log, "begun", "{name}");
+    }
+}
+
+/// Whether the kernel can't show processes in a procfs but to one of them.
+fn is_early_in_shared_processes() -> bool {
+    let release = rustix::system::uname().release().to_string_lossy().into_owned();
+    let mut numbers = release.split(['.', '-']).map_while(|part| part.parse::<u32>().ok());
+    let is_older = (numbers.next(), numbers.next()) < (Some(6), Some(18));
+    if is_older {
+        eprintln!("Linux {release}: an init in shared processes can be traced there");
+    }
+    is_older
+}
+
 /// Memory that two containers share is looked up in the first one's files, whose links may lead anywhere.
 #[test]
 fn memory_of_another_container_is_not_the_hosts() {

@@ -33,7 +33,7 @@ is 'cpu weight' '[1-9]*' "$($run --cpu-shares 512 busybox cat /sys/fs/cgroup/cpu
 is 'memory reservation' 33554432 "$($run --memory-reservation 32m busybox cat /sys/fs/cgroup/memory.low)"
 is 'a device' 'brw*' "$($run --device /dev/vda:/dev/given busybox sh -c 'head -c 1 /dev/given > /dev/null && ls -l /dev/given')"
 is 'no other device' '*ermi*' "$($run --cap-add MKNOD busybox sh -c 'mknod /d b 254 0 && head -c 1 /d' 2>&1)"
-mounts='mount -t tmpfs n /mnt && mknod /mnt/d b 254 0'
+mounts='mkdir /mnt && mount -t tmpfs n /mnt && mknod /mnt/d b 254 0'
 is 'the right to mount opens no device' '*ermi*' "$($run --cap-add SYS_ADMIN busybox sh -c "$mounts && head -c 1 /mnt/d" 2>&1)"
 is 'with limits neither' '*ermi*' "$($run -m 64m --cap-add SYS_ADMIN busybox sh -c "$mounts && head -c 1 /mnt/d" 2>&1)"
 is 'limits beside devices' 67108864 "$($run -m 64m --device /dev/vda:/dev/given busybox cat /sys/fs/cgroup/memory.max)"
@@ -53,7 +53,7 @@ sleep 2
 is 'stats' '*%*64MiB*' "$(rbuild stats --no-stream --format '{{.CPUPerc}} {{.MemUsage}} {{.PIDs}}' box)"
 before=$(use); sleep 2; after=$(use); spent=$(( (after - before) / 10000 ))
 [ $spent -gt 40 ] && [ $spent -lt 160 ] && echo "RIGHT $runtime: half a processor ($spent of 200)" || echo "WRONG $runtime: half a processor: $spent of 200"
-is 'exec is limited too' '67108864 7' "$(rbuild exec -u 7 box sh -c 'echo $(cat /sys/fs/cgroup/memory.max) $(id -u)')"
+is 'exec is limited too' '67108864 7' "$(rbuild exec -u 7 box sh -c 'echo $(cat /sys/fs/cgroup/memory.max) $(id -u)' 2>&1)"
 rbuild exec box no-such-program 2> /dev/null
 is 'exec of nothing' 127 $?
 rbuild pause box > /dev/null

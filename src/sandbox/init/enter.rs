@@ -7,45 +7,20 @@ use rustix::fs::{Mode, stat};
 use rustix::thread::ThreadNameSpaceType;
 
 use super::kernel_files::KernelFiles;
+use super::processes::Joining;
 use super::program::{Program, Rights};
 use super::users::{self, Users};
 use super::{Doing, Result, join_new_keyring, own, terminal};
-use crate::sandbox::channel::{Channel, Entrance, NETWORK_FD, Report};
-use crate::sandbox::mount_api::last_errno;
+use crate::sandbox::channel::{Channel, Entrance, NETWORK_FD};
 
-/// Returns in the process that was started when the other one goes on, and otherwise only when the program can't be
-/// executed.
+/// Returns in the process that was started when another one is to be the program, and otherwise only when the program can't
+/// be executed.
 pub(super) fn enter(entrance: Entrance, channel: &mut Channel) -> Result<()> {
     own::close_unused(true, entrance.ids.is_some());
     // What the container has at `/proc` may be anything.
     let proc = KernelFiles::hosts_proc()?;
     join_namespaces(entrance.pid)?;
-    match split(channel)? {
-        Side::Here => Ok(()),
-        Side::There => execute(entrance, proc, channel),
-    }
-}
-
-/// Which process this is after a split.
-pub(super) enum Side {
-    /// The one that was started. It has nothing left to do.
-    Here,
-    /// A child in the process namespace that was joined, beside the first one: rbuild is the parent of both.
-    There,
-}
-
-/// Only a child is in a process namespace that was joined. It can't be traced there, as this process can't.
-pub(super) fn split(channel: &mut Channel) -> Result<Side> {
-    // SAFETY: this process has one thread, and the child goes on in a copy of all its memory.
-    let pid = unsafe { libc::syscall(libc::SYS_clone, libc::CLONE_PARENT | libc::SIGCHLD, 0, 0, 0, 0) };
-    match pid {
-        -1 => Err(last_errno()).doing("start a process in", "the container"),
-        0 => Ok(Side::There),
-        pid => {
-            channel.send(&Report::Entered { pid: pid as i32 }).doing("report to", "rbuild")?;
-            Ok(Side::Here)
-        }
-    }
+    execute(entrance, proc, channel)
 }
 
 /// Joins those namespaces of the container that are not this process's: an ordinary user may not join one of the host's,
@@ -98,6 +73,7 @@ fn execute(entrance: Entrance, proc: KernelFiles, channel: &mut Channel) -> Resu
         small_init: None,
         users,
         dies_with_parent: false,
+        joining: Joining::LastOf,
     };
     let program = Program::new(&process, rights, usual_files)?;
     program.enter_directory()?;

@@ -74,6 +74,10 @@ impl KernelFiles {
         Ok(proc)
     }
 
+    pub(in crate::sandbox) fn try_clone(&self) -> rustix::io::Result<Self> {
+        Ok(Self { root: rustix::io::fcntl_dupfd_cloexec(&self.root, 0)?, kind: self.kind })
+    }
+
     pub(super) fn handle(&self) -> &OwnedFd {
         &self.root
     }
@@ -94,36 +98,21 @@ impl KernelFiles {
 
     /// Writes to the first of these files of this very process that the kernel has; for a procfs.
     pub(in crate::sandbox) fn write_own(&self, files: &[&str], text: &str) -> rustix::io::Result<()> {
-        self.own()?.write(files, text)
-    }
-
-    /// The folder of this very process; for a procfs.
-    pub(in crate::sandbox) fn own(&self) -> rustix::io::Result<OwnFiles> {
         // The one link that is read: the kernel's answer to who asks.
         let own = rustix::fs::readlinkat(&self.root, "self", Vec::new())?;
         let own = own.to_str().ok().filter(|own| own.bytes().all(|byte| byte.is_ascii_digit())).ok_or(Errno::INVAL)?;
-        self.open(own, OFlags::PATH | OFlags::DIRECTORY).map(OwnFiles)
-    }
-
-    pub(super) fn write(&self, path: impl AsRef<Path>, text: &str) -> rustix::io::Result<()> {
-        write(&self.open(path, OFlags::WRONLY | OFlags::NOCTTY)?, text)
-    }
-}
-
-/// What a procfs has of the process that asked, for later: nobody else can be in its place.
-#[derive(Debug)]
-pub(in crate::sandbox) struct OwnFiles(OwnedFd);
-
-impl OwnFiles {
-    /// Writes to the first of these files that the kernel has.
-    pub(in crate::sandbox) fn write(&self, files: &[&str], text: &str) -> rustix::io::Result<()> {
+        let own = self.open(own, OFlags::PATH | OFlags::DIRECTORY)?;
         for file in files {
-            match beneath(&self.0, Path::new(file), OFlags::WRONLY | OFlags::NOCTTY, ResolveFlags::NO_XDEV) {
+            match beneath(&own, Path::new(file), OFlags::WRONLY | OFlags::NOCTTY, ResolveFlags::NO_XDEV) {
                 Err(Errno::NOENT) => {}
                 file => return write(&file?, text),
             }
         }
         Err(Errno::NOENT)
+    }
+
+    pub(super) fn write(&self, path: impl AsRef<Path>, text: &str) -> rustix::io::Result<()> {
+        write(&self.open(path, OFlags::WRONLY | OFlags::NOCTTY)?, text)
     }
 }
 

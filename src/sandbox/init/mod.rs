@@ -12,6 +12,7 @@ mod kernel_files;
 mod limits;
 mod mask;
 mod own;
+mod processes;
 mod program;
 mod reaper;
 mod root;
@@ -39,8 +40,9 @@ use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
 use super::{CapabilitySet, loopback, lsm, sysctl};
 
-pub(super) use kernel_files::{KernelFiles, OwnFiles};
+pub(super) use kernel_files::KernelFiles;
 pub(super) use mask::{READ_ONLY, masked_paths};
+use processes::{Begun, Joining, Shared};
 pub(super) use root::{clone_within, mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
 use users::Users;
@@ -94,24 +96,17 @@ fn die_with_parent() {
 
 fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
     own::close_unused(launch.network == NetworkAction::Join, launch.ids.is_some());
-    if let Namespace::OfProcess(pid) = launch.container.isolation.namespaces.pid {
-        join(&format!("/proc/{pid}/ns/pid"), LinkNameSpaceType::ProcessID)?;
-        match enter::split(channel)? {
-            enter::Side::Here => return Ok(()),
-            enter::Side::There => die_with_parent(),
-        }
-        if channel.is_abandoned() {
-            return Ok(());
-        }
+    let Begun::GoOn(shared) = processes::begin(&launch, channel)? else { return Ok(()) };
+    if channel.is_abandoned() {
+        return Ok(());
     }
     let usual_files = raise_file_limit();
     rustix::process::umask(rustix::fs::Mode::empty());
     enter_namespaces(&launch)?;
     let Launch { container, seccomp, hold, scopes_sockets, .. } = &launch;
     let users = Users::begin(launch.ids.clone())?.map(Rc::new);
-    let Some(Made { created, terminal, confinement }) = make_files(&launch, users.clone(), channel)? else {
-        return Ok(());
-    };
+    let Some(made) = make_files(&launch, shared, users.clone(), channel)? else { return Ok(()) };
+    let Made { created, terminal, confinement, joining } = made;
     // From here on, nothing of the host is open but the standard streams, and the namespace of users.
     if let Some(terminal) = &terminal {
         channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
@@ -135,6 +130,7 @@ fn start(launch: Launch, channel: &mut Channel) -> Result<()> {
         small_init: confinement,
         users,
         dies_with_parent: true,
+        joining,
     };
     let program = program::Program::new(&container.process, rights, usual_files)?;
     program.enter_directory()?;
@@ -148,16 +144,23 @@ struct Made {
     terminal: Option<terminal::Terminal>,
     /// Of the small init, if there is to be one.
     confinement: Option<lsm::Later>,
+    joining: Joining,
 }
 
 /// Makes the container's files, and moves into them. Nothing when rbuild has changed its mind.
-fn make_files(launch: &Launch, users: Option<Rc<Users>>, channel: &mut Channel) -> Result<Option<Made>> {
-    let Launch { container, cgroups, .. } = launch;
+fn make_files(
+    launch: &Launch,
+    shared: Shared,
+    users: Option<Rc<Users>>,
+    channel: &mut Channel,
+) -> Result<Option<Made>> {
+    let Launch { container, .. } = launch;
+    let Shared { joining, proc, own } = shared;
     let (process, isolation) = (&container.process, &container.isolation);
     let sources = volumes::open(&container.mounts, users.as_deref())?;
     let root = root::Root::mount(&container.rootfs, users)?;
     let mut points = MountPoints::new(&root.mount)?.kept_in(root.upper.as_ref());
-    let mut standard = standard::mount(&root, &mut points, isolation, cgroups)?;
+    let mut standard = standard::mount(&root, &mut points, launch, proc)?;
     volumes::attach(sources, &container.mounts, (&root, &mut standard), &mut points, isolation)?;
     standard.dev.add_asked_for(&root, &mut points, isolation)?;
     let created = std::mem::take(&mut points.created);
@@ -177,17 +180,18 @@ fn make_files(launch: &Launch, users: Option<Rc<Users>>, channel: &mut Channel) 
         false => None,
     };
     mask::apply(&root, &standard, isolation)?;
+    let own = own.as_ref().unwrap_or(&standard.proc);
     if let Some(adjustment) = process.oom_score_adjust {
-        standard.proc.write_own(&["oom_score_adj"], &adjustment.to_string()).doing("write", "oom_score_adj")?;
+        own.write_own(&["oom_score_adj"], &adjustment.to_string()).doing("write", "oom_score_adj")?;
     }
     let mut confinement = None;
     if let Some(profile) = &isolation.apparmor {
-        lsm::confine(&standard.proc, profile)?;
+        lsm::confine(own, profile)?;
         confinement = process.init.then(|| lsm::Later::new(&standard.proc, profile)).transpose()?;
     }
     let created = points.created;
     root.enter(isolation.read_only_root)?;
-    Ok(Some(Made { created, terminal, confinement }))
+    Ok(Some(Made { created, terminal, confinement, joining }))
 }
 
 /// Layers are opened all at once, and the usual 1,024 descriptors may be too few. Gives the limit that was.
@@ -238,9 +242,13 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
 
 /// Joins the namespace of another container; the host's `/proc` is still there.
 fn join(path: &str, kind: LinkNameSpaceType) -> Result<()> {
-    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
-    let namespace = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).doing("open", path)?;
+    let namespace = open_namespace(path)?;
     rustix::thread::move_into_link_name_space(std::os::fd::AsFd::as_fd(&namespace), Some(kind)).doing("join", path)
+}
+
+fn open_namespace(path: &str) -> Result<OwnedFd> {
+    let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, rustix::fs::Mode::empty()).doing("open", path)
 }
 
 /// Leaves the host's session keyring (keyctl(2)). A kernel without keyrings has nothing to leave.

@@ -11,12 +11,13 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CapabilitySet as KernelSet;
 
+use super::processes::{self, Joining, Side};
 use super::terminal::Terminal;
 use super::users::{self, Users};
 use super::{Doing, Result, die_with_parent, directory, limits, message, own, reaper, why_not};
 use crate::sandbox::CapabilitySet;
 use crate::sandbox::channel::{Channel, CreatedMountPoint, Report};
-use crate::sandbox::container::Process;
+use crate::sandbox::container::{Process, ResourceLimit};
 use crate::sandbox::error::InitError;
 use crate::sandbox::mount_api::last_errno;
 use crate::sandbox::{landlock, lsm};
@@ -40,6 +41,8 @@ pub(super) struct Rights {
     pub(super) users: Option<Rc<Users>>,
     /// It is killed when the thread that started it is gone.
     pub(super) dies_with_parent: bool,
+    /// When it comes to be among the container's processes, where those are there already.
+    pub(super) joining: Joining,
 }
 
 pub(super) struct Program<'a> {
@@ -74,24 +77,36 @@ impl<'a> Program<'a> {
         directory::enter(&self.process.directory, &users::on_host(users, &self.process.user)?)
     }
 
-    /// Becomes the program; returns only when it can't.
+    /// Becomes the program; returns only when it can't, or when another process does.
     pub(super) fn execute(
-        self,
+        mut self,
         channel: &mut Channel,
         created: Vec<CreatedMountPoint>,
         terminal: Option<Terminal>,
     ) -> Result<()> {
-        // A process that leads a session already has its own.
-        let _ = rustix::process::setsid();
-        match terminal {
-            Some(terminal) => terminal.take()?,
-            None => give_away_pipes(users::on_host(self.rights.users.as_deref(), &self.process.user)?.uid),
+        let mut terminal = terminal;
+        if terminal.is_none() {
+            give_away_pipes(users::on_host(self.rights.users.as_deref(), &self.process.user)?.uid);
         }
-        self.set_limits()?;
+        let joining = std::mem::replace(&mut self.rights.joining, Joining::Done);
+        let joins_last = joining.is_last();
+        if !joins_last {
+            lead_session(terminal.take())?;
+        }
+        self.set_limits(joins_last)?;
         rustix::process::umask(Mode::from_raw_mode(0o022));
         close_on_exec()?;
         channel.send(&Report::Ready { created }).doing("report to", "rbuild")?;
+        joining.let_children_join()?;
         self.restrict()?;
+        if joins_last {
+            // Who may trace the container's processes may trace this one from here on. It has no more rights than they.
+            match processes::split(channel)? {
+                Side::Here => return Ok(()),
+                Side::There => lead_session(terminal)?,
+            }
+            self.set_limit_of_processes()?;
+        }
         if self.rights.dies_with_parent {
             // Changing the user has undone it. If rbuild died in between, nobody holds the other end of the channel.
             die_with_parent();
@@ -114,15 +129,29 @@ impl<'a> Program<'a> {
         Err(self.execute_in_path())
     }
 
-    fn set_limits(&self) -> Result<()> {
+    /// Where one more process is to be started, the number of a user's processes is raised, and not lowered yet.
+    fn set_limits(&self, starts_another: bool) -> Result<()> {
         // Raised for rbuild's own purposes.
         rustix::process::setrlimit(Resource::Nofile, self.usual_files).doing("set the limit", "nofile")?;
         for limit in &self.process.limits {
-            let resource = limits::resource(&limit.name)
-                .ok_or_else(|| message(format!("`{}` is no resource that can be limited", limit.name)))?;
-            let bound = |value: u64| (value != u64::MAX).then_some(value);
-            let wanted = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
+            let (resource, mut wanted) = limit_of(limit)?;
+            if starts_another && resource == Resource::Nproc {
+                let now = rustix::process::getrlimit(resource);
+                let higher = |one: Option<u64>, other: Option<u64>| one.zip(other).map(|(one, other)| one.max(other));
+                wanted.current = higher(wanted.current, now.current);
+                wanted.maximum = higher(wanted.maximum, now.maximum);
+            }
             rustix::process::setrlimit(resource, wanted).doing("set the limit", &limit.name)?;
+        }
+        Ok(())
+    }
+
+    fn set_limit_of_processes(&self) -> Result<()> {
+        for limit in &self.process.limits {
+            let (resource, wanted) = limit_of(limit)?;
+            if resource == Resource::Nproc {
+                rustix::process::setrlimit(resource, wanted).doing("set the limit", &limit.name)?;
+            }
         }
         Ok(())
     }
@@ -260,6 +289,20 @@ impl<'a> Program<'a> {
         }
         last_errno()
     }
+}
+
+fn limit_of(limit: &ResourceLimit) -> Result<(Resource, Rlimit)> {
+    let unknown = || message(format!("`{}` is no resource that can be limited", limit.name));
+    let bound = |value: u64| (value != u64::MAX).then_some(value);
+    let wanted = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
+    Ok((limits::resource(&limit.name).ok_or_else(unknown)?, wanted))
+}
+
+/// Lets this process lead a session, with the terminal if there is one.
+fn lead_session(terminal: Option<Terminal>) -> Result<()> {
+    // A process that leads a session already has its own.
+    let _ = rustix::process::setsid();
+    terminal.map_or(Ok(()), Terminal::take)
 }
 
 /// Pipes belong to whoever made them; a program that opens `/dev/stdout` must own its end. Files stay as they are.

@@ -13,11 +13,11 @@ use super::kernel_files::{self, FileSystem, KernelFiles};
 use super::root::Root;
 use super::target::MountPoints;
 use super::{Doing, Result};
-use crate::sandbox::channel::CgroupMounts;
+use crate::sandbox::channel::{CgroupMounts, Launch};
 use crate::sandbox::isolation::{Isolation, Namespace};
 use crate::sandbox::mount_api;
 
-const NO_SUID_DEV_EXEC: MountAttrFlags =
+pub(super) const NO_SUID_DEV_EXEC: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
 
 /// What is at the standard places, by handles.
@@ -47,23 +47,26 @@ impl Standard {
 pub(super) fn mount(
     root: &Root,
     points: &mut MountPoints<'_>,
-    isolation: &Isolation,
-    cgroups: &CgroupMounts,
+    launch: &Launch,
+    proc_of_others: Option<OwnedFd>,
 ) -> Result<Standard> {
+    let isolation = &launch.container.isolation;
     if !isolation.opens_devices() {
         mount_api::set_attributes(&root.mount, MountAttrFlags::MOUNT_ATTR_NODEV, false).doing("restrict", "/")?;
     }
-    let proc = proc(points, isolation)?;
+    let proc = proc(points, isolation, proc_of_others)?;
     let dev = dev_folder::mount(root, points, isolation)?;
     let sys = sys(points, isolation)?;
-    mount_cgroups(&sys, isolation, cgroups)?;
+    mount_cgroups(&sys, isolation, &launch.cgroups)?;
     Ok(Standard { proc, dev, shown_proc: None, sys })
 }
 
 /// A fresh procfs, which shows the container's own processes. Root of a user namespace that shares the host's is not
-/// allowed one; it gets the host's, with what is mounted in it.
-fn proc(points: &mut MountPoints<'_>, isolation: &Isolation) -> Result<KernelFiles> {
-    let proc = match mount_api::create("proc", &[], NO_SUID_DEV_EXEC) {
+/// allowed one; it gets the host's, with what is mounted in it. One that shows the processes of another container is made
+/// beforehand.
+fn proc(points: &mut MountPoints<'_>, isolation: &Isolation, of_others: Option<OwnedFd>) -> Result<KernelFiles> {
+    let fresh = of_others.map_or_else(|| mount_api::create("proc", &[], NO_SUID_DEV_EXEC), Ok);
+    let proc = match fresh {
         Err(failure) if failure.errno == Errno::PERM && isolation.namespaces.pid == Namespace::Host => {
             let tree = mount_api::clone_tree(CWD, c"/proc", true).doing("bind", "/proc")?;
             mount_api::set_attributes(&tree, NO_SUID_DEV_EXEC, true).doing("restrict", "/proc")?;

@@ -20,6 +20,7 @@ fn main() {
         ["exchange-all", folder] => exchange_all(folder),
         ["deep", folder, count] => deep(folder, count.parse().expect("a number")),
         ["grow", path, line] => grow(path, line),
+        ["trace", path] => trace(path),
         ["socket", family] => open_socket(family.parse().expect("a number")),
         _ => panic!("what is {words:?}?"),
     }
@@ -68,6 +69,35 @@ fn grow(path: &str, line: &str) -> ! {
     let mut file = std::fs::File::options().append(true).create(true).open(path).expect("it can be opened");
     loop {
         writeln!(file, "{line}").expect("it can be written");
+    }
+}
+
+/// Looks for a file in the root folder of every process that comes, and for rights that this one does not have. Says what it
+/// has found, without end.
+fn trace(path: &str) -> ! {
+    let rights = |status: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix("CapPrm:")).unwrap_or_default();
+        u64::from_str_radix(line.trim(), 16).unwrap_or_default()
+    };
+    let own = rights(&std::fs::read_to_string("/proc/self/status").expect("it has a status"));
+    println!("begun");
+    let mut next = 2;
+    loop {
+        // Numbers go up, so that a new process is among the next few.
+        for number in next..next + 8 {
+            if let Ok(status) = std::fs::read_to_string(format!("/proc/{number}/status")) {
+                if number > next {
+                    next = number;
+                }
+                let more = rights(&status) & !own;
+                if more != 0 {
+                    println!("more rights: {more:x}");
+                }
+                if let Ok(text) = std::fs::read_to_string(format!("/proc/{number}/root{path}")) {
+                    println!("file: {text}");
+                }
+            }
+        }
     }
 }
 
