@@ -12,6 +12,7 @@ pub mod container;
 pub mod context;
 pub mod copy;
 pub mod digest;
+pub mod docker_engine;
 pub mod dockerfile;
 pub mod explain;
 pub mod flaw;

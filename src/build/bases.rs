@@ -69,6 +69,12 @@ impl<'a> StoreBases<'a> {
 
 impl Bases for StoreBases<'_> {
     fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
+        if let Some(engine) = self.options.engine.as_ref().filter(|_| !self.options.pull) {
+            let wanted = self.options.platform_is_explicit.then_some(platform);
+            if let Some(id) = engine.base(self.store, reference, wanted).map_err(wrap)? {
+                return self.load(&id, reference.to_string());
+            }
+        }
         if !self.options.pull
             && let Some(image) = self.stored(reference, platform)?
         {

@@ -9,6 +9,7 @@ use crate::context::git::GitError;
 use crate::context::http::HttpError;
 use crate::context::{ContextError, PatternError};
 use crate::digest::InvalidDigest;
+use crate::docker_engine::EngineError;
 use crate::dockerfile::ParseError;
 use crate::dockerfile::lint::{CheckOptionError, LintError};
 use crate::dockerfile::outline::OutlineError;
@@ -58,6 +59,8 @@ pub enum BuildError {
         "`{}` is in the root filesystems of several platforms: with platform-split=false they cannot be in one folder", path.display()
     )]
     PlatformsConflict { path: PathBuf },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
     #[error(transparent)]

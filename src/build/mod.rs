@@ -14,7 +14,7 @@ mod epoch;
 mod error;
 mod explained;
 mod findings;
-mod git_commands;
+mod for_engine;
 mod lint;
 mod located;
 mod named;
@@ -30,6 +30,7 @@ mod top_names;
 pub use check::{Checked, Described, Fault, check, outline, targets};
 pub use error::{BuildError, Cause, Located};
 pub use findings::Findings;
+pub use for_engine::ForEngine;
 pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
 pub use result::{BuildResult, BuiltImage};
 
@@ -63,14 +64,11 @@ pub fn build(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
-    let options: &BuildOptions = &arguments::with_git_log(options);
-    let git_commands = git_commands::GitCommands { log: options.run.git_log.as_ref(), progress: observer };
     output::check(options)?;
     push::check(options)?;
     shared_cache::know_buckets(store, options)?;
     let importing = shared_cache::begin(options, observer);
     let mut source = contexts::Sources::open(store, options)?;
-    git_commands.show();
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     let contexts = contexts::BuildContexts::new(store, options, source, &file);

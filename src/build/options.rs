@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::cache::{CacheSource, CacheTarget};
 use crate::image::{Annotations, Platform, Reference};
@@ -9,6 +10,8 @@ use crate::plan::{NetworkMode, NoCache};
 use crate::registry;
 use crate::solve::RunSettings;
 use crate::transfer::LayerFormat;
+
+use super::for_engine::ForEngine;
 
 /// All that `rbuild build` can be told.
 #[derive(Debug, Clone)]
@@ -36,6 +39,10 @@ pub struct BuildOptions {
     pub outputs: Vec<Output>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
+    /// The Docker Engine that the build works for: its images come first as bases.
+    pub engine: Option<Arc<ForEngine>>,
+    /// The result goes to that engine.
+    pub load: bool,
     /// Send the result to the registries of its tags, with layers of this format.
     pub push: Option<LayerFormat>,
     /// Repositories that get the result without a tag, in place of those of `tags`.

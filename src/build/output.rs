@@ -20,7 +20,7 @@ use super::result::{BuildResult, BuiltImage};
 /// Refuses what no result could be written to, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
     let is_index = makes_index(options);
-    if is_index && options.outputs.iter().any(|output| output.kind == OutputKind::Docker) {
+    if is_index && (options.load || options.outputs.iter().any(|output| output.kind == OutputKind::Docker)) {
         return Err(BuildError::OneImageOnly);
     }
     if !is_index && options.annotations.speak_of_index() {
@@ -40,6 +40,9 @@ pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult)
     }
     for output in &options.outputs {
         write_one(store, options, result, output)?;
+    }
+    if let Some(engine) = options.engine.as_ref().filter(|_| options.load) {
+        engine.load(store, result, &options.tags)?;
     }
     if options.keep {
         for image in &result.images {

@@ -9,11 +9,11 @@ use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 
 use super::engine::Engine;
 use super::words::{self, Line, Vocabulary};
-use super::{CliError, output};
+use super::{CliError, anew, output, plugin};
 use crate::cache::Origins;
 use crate::check::{self, Severity};
 use crate::container::networks_of;
-use crate::io_error::AtPath as _;
+use crate::docker_engine;
 use crate::privacy;
 use crate::rights;
 use crate::sandbox::{Household, SandboxError, user_namespace};
@@ -61,6 +61,9 @@ pub struct Global {
     #[arg(long, global = true, env = "RBUILD_MAX_STORE", value_name = "BYTES", hide_env_values = true,
           value_parser = super::build::values::bytes)]
     pub max_store: Option<u64>,
+    /// The Docker Engine that docker's build plugin works for.
+    #[arg(skip)]
+    pub engine: Option<docker_engine::Address>,
 }
 
 impl Global {
@@ -109,6 +112,7 @@ enum Command {
     Copy(super::copy::Args),
     Create(Box<super::create::Args>),
     Diff(super::diff::Args),
+    DockerPlugin(super::plugin::Args),
     Events(super::events::Args),
     Exec(super::exec::Args),
     Export(super::export::Args),
@@ -163,6 +167,7 @@ impl Command {
             Self::Complete(_)
                 | Self::Completion(_)
                 | Self::Man(_)
+                | Self::DockerPlugin(_)
                 | Self::Parse(_)
                 | Self::SyncStore
                 | Self::Context(_)
@@ -189,6 +194,7 @@ impl Command {
                 | Self::Completion(_)
                 | Self::Complete(_)
                 | Self::Man(_)
+                | Self::DockerPlugin(_)
                 | Self::Version(_)
         )
     }
@@ -244,7 +250,14 @@ fn definition_for(word: &str) -> clap::Command {
 pub fn main() -> ExitCode {
     crate::sandbox::init_if_requested();
     privacy::begin();
-    let typed: Vec<OsString> = std::env::args_os().collect();
+    let mut typed: Vec<OsString> = std::env::args_os().collect();
+    if plugin::is_called() {
+        if let Some(facts) = plugin::metadata(&typed) {
+            return output::print(&facts).map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS);
+        }
+        typed = plugin::are_words_of(typed);
+        plugin::begin_with_docker();
+    }
     match read(&typed).and_then(|asked| asked.map_or(Ok(ExitCode::SUCCESS), |cli| dispatch(become_root(cli)?))) {
         Ok(code) => code,
         Err(error) => error.report(),
@@ -262,13 +275,15 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     };
     match vocabulary.read(typed)? {
         Line::Run(typed) => {
-            let cli = Cli::from_matches(&typed.matches()?)?;
+            let mut cli = Cli::from_matches(&typed.matches()?)?;
             cli.engine.check()?;
-            if !cli.command.concerns_no_engine() {
+            if plugin::is_called() {
+                cli.global.engine = Some(cli.engine.address()?);
+            } else if !cli.command.concerns_no_engine() {
                 cli.engine.is_this_one()?;
             }
             if let Some(folder) = &cli.engine.config {
-                use_docker_config(folder)?;
+                anew::begin_with_settings(folder)?;
             }
             Ok(Some(cli))
         }
@@ -283,21 +298,6 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     }
 }
 
-/// Begins anew with another folder of docker's settings: all that reads them, in this process and in those that it
-/// starts, takes the folder from the environment.
-fn use_docker_config(folder: &Path) -> Result<(), CliError> {
-    use std::os::unix::process::CommandExt as _;
-    let folder = std::path::absolute(folder).at("find", folder)?;
-    if std::env::var_os("DOCKER_CONFIG").is_some_and(|known| known == folder) {
-        return Ok(());
-    }
-    let mut arguments = std::env::args_os();
-    let name = arguments.next().unwrap_or_default();
-    let mut program = std::process::Command::new("/proc/self/exe");
-    let program = program.arg0(name).args(arguments).env("DOCKER_CONFIG", folder).env_remove("REGISTRY_AUTH_FILE");
-    Err(CliError::new(format!("cannot begin anew with another --config: {}", program.exec())))
-}
-
 /// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that the
 /// store's running containers are in, over which one has no rights from outside. Where the store is must be known before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
@@ -305,7 +305,10 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;
     }
     if rustix::process::geteuid().is_root()
-        || matches!(cli.command, Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_))
+        || matches!(
+            cli.command,
+            Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_) | Command::DockerPlugin(_)
+        )
     {
         return Ok(cli);
     }
@@ -313,8 +316,8 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     // Monitors have another working folder.
     let root = std::path::absolute(&root).unwrap_or(root);
     cli.global.root = Some(root.clone());
-    if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !has_begun_anew() {
-        rights::put_off(begin_anew);
+    if matches!(&cli.command, Command::Build(args) if args.may_change_nothing()) && !anew::has_begun() {
+        rights::put_off(anew::begin);
         return Ok(cli);
     }
     let household = Household::of(&root);
@@ -324,10 +327,10 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         && let Err(error) = user_namespace::enter()
     {
         // Where there can be none, images are moved and looked at all the same.
-        if user_namespace::refused().is_none() || matches!(cli.command, Command::Build(_)) || has_begun_anew() {
+        if user_namespace::refused().is_none() || matches!(cli.command, Command::Build(_)) || anew::has_begun() {
             return Err(namespace_error(error));
         }
-        rights::go_without(begin_anew);
+        rights::go_without(anew::begin);
         return Ok(cli);
     }
     // What can't be taken away now is left to the next command.
@@ -346,7 +349,7 @@ fn namespace_error(error: SandboxError) -> CliError {
 /// opened as a store.
 fn look_at_owner(root: &Path, is_made: bool) -> Result<(), CliError> {
     let weakness = if is_made { store::claim(root) } else { store::look_at(root) }.map_err(store_error)?;
-    if let Some(weakness) = weakness.filter(|_| !has_begun_anew()) {
+    if let Some(weakness) = weakness.filter(|_| !anew::has_begun()) {
         let (store, folder) = (root.display(), weakness.folder.display());
         let whose = weakness.owner.map_or("everybody".to_owned(), |owner| format!("user {owner}"));
         output::say(format!(
@@ -355,23 +358,6 @@ fn look_at_owner(root: &Path, is_made: bool) -> Result<(), CliError> {
         ));
     }
     Ok(())
-}
-
-/// What the program is called by when it begins anew to get the rights that it had put off.
-const ANEW: &str = "rbuild-anew";
-
-fn has_begun_anew() -> bool {
-    std::env::args_os().next().is_some_and(|name| name == ANEW)
-}
-
-/// All that this process holds goes with it, as when it is killed: files, locks, unfinished transactions.
-fn begin_anew() {
-    use std::os::unix::process::CommandExt as _;
-    let mut program = std::process::Command::new("/proc/self/exe");
-    output::area::leave();
-    let source = program.arg0(ANEW).args(std::env::args_os().skip(1)).exec();
-    output::say(format_args!("error: cannot begin anew as root of a user namespace: {source}"));
-    std::process::exit(1);
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
@@ -384,6 +370,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Commit(args) => super::commit::run(args, global),
         Command::Cp(args) => super::cp::run(args, global),
         Command::Diff(args) => super::diff::run(args, global),
+        Command::DockerPlugin(args) => super::plugin::run(&args),
         Command::Events(args) => super::events::run(args, global),
         Command::Stats(args) => super::stats::run(args, global),
         Command::Container(args) => super::container::run(args, global),

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::CliError;
+use crate::docker_engine::Address;
 
 /// Levels of docker's log.
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
@@ -63,6 +64,11 @@ impl Engine {
             return Err(CliError::new("conflicting options: cannot specify both --host and --context"));
         }
         Ok(())
+    }
+
+    /// Where the engine is that docker's build plugin works for.
+    pub fn address(&self) -> Result<Address, CliError> {
+        Ok(Address::meant(self.host.first().map(String::as_str), self.context.as_deref())?)
     }
 
     /// Refuses what means another engine. The options count before the environment, and a host before a context.

@@ -11,7 +11,7 @@ use crate::image::host_platform;
 
 /// The docker whose command line rbuild's was compared with, and the buildx: what scripts compare versions with.
 const DOCKER: &str = "28.5.2";
-const BUILDX: &str = "0.29.1";
+pub const BUILDX: &str = "0.29.1";
 
 /// What `--version` prints: it begins as docker's does, for those who read it, and says who speaks.
 pub fn line() -> String {
@@ -20,7 +20,7 @@ pub fn line() -> String {
 
 /// What `buildx version` prints, in the same way.
 pub fn buildx_line() -> String {
-    format!("rbuild/buildx v{BUILDX} rbuild-{}\n", env!("CARGO_PKG_VERSION"))
+    format!("github.com/docker/buildx v{BUILDX} rbuild-{}\n", env!("CARGO_PKG_VERSION"))
 }
 
 /// Show the version

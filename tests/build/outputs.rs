@@ -96,8 +96,16 @@ fn an_archive_can_be_loaded_into_another_store() {
 #[test]
 fn an_archive_can_go_to_standard_output() {
     let Some(store) = store() else { return };
-    let answer = store.run(&["build", "-t", "app", "-o", "type=docker", "ctx"]).ok();
+    let answer = store.run(&["build", "-t", "app", "-o", "type=docker,dest=-", "ctx"]).ok();
     assert!(names_in(answer.stdout_bytes()).contains("manifest.json"));
+}
+
+/// As buildx has it, whose `--load` is short for that.
+#[test]
+fn a_docker_image_without_a_place_goes_into_the_store() {
+    let Some(store) = store() else { return };
+    let id = id_of(&store.run(&["build", "-q", "-t", "app:4", "-o", "type=docker", "ctx"]).ok());
+    assert_eq!(id_of(&store.run(&["images", "-q", "--no-trunc", "app:4"]).ok()), id);
 }
 
 #[test]

@@ -205,6 +205,8 @@ impl Args {
                 authority: self.ca_cert.as_deref().map(Authority::read).transpose()?,
                 ..RunSettings::default()
             },
+            engine: None,
+            load: false,
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
             push_by_digest: given.push_by_digest,
             name_canonical: given.name_canonical,

@@ -3,6 +3,7 @@
 mod arguments;
 mod caches;
 mod call;
+mod engine;
 mod limits;
 mod outputs;
 mod settled;
@@ -38,7 +39,8 @@ const INTERRUPTED: u8 = 130;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, args.quiet)?;
-    let options = args.options()?;
+    let mut options = args.options()?;
+    engine::work_for(&mut options, global);
     let call = args.call()?;
     let store = global.open_store()?;
     if let Some(call) = call {
@@ -157,7 +159,7 @@ fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Resu
 fn built_of(store: &Store, options: &BuildOptions, result: &BuildResult) -> Built {
     let pushed = result.pushed.iter();
     let pushed = pushed.map(|pushed| format!("{} with the digest {}", pushed.name.familiar(), pushed.digest)).collect();
-    if !options.keep {
+    if !options.keep && !options.load {
         return Built { pushed, ..Built::default() };
     }
     let images = result.images.iter().map(|image| BuiltImage {

@@ -165,6 +165,11 @@ impl Outputs {
             None if matches!(kind, OutputKind::Local | OutputKind::OciFolder) => {
                 return Err(wrong("it needs a folder: dest=PATH".to_owned()));
             }
+            // What `--load` stands for.
+            None if kind == OutputKind::Docker => {
+                self.keep = true;
+                return Ok(());
+            }
             None => PathBuf::from("-"),
         };
         self.outputs.push(Output { kind, destination, split_platforms, format, deletes: given.deletes });

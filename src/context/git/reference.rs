@@ -2,7 +2,6 @@ use std::path::PathBuf;
 
 use super::GitError;
 use super::authorization::Authorization;
-use super::command_log::CommandLog;
 use super::credentials::Credentials;
 use crate::redaction;
 
@@ -30,8 +29,6 @@ pub struct GitReference {
     pub authorization: Option<Authorization>,
     /// A list of certificate authorities in the place of the system's.
     pub authorities: Option<PathBuf>,
-    /// Where commands are written down.
-    pub log: Option<CommandLog>,
 }
 
 impl GitReference {

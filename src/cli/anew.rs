@@ -1,0 +1,38 @@
+//! The program in place of itself: with rights that were put off, or with other settings of docker's.
+
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+
+use super::{CliError, output, plugin};
+use crate::io_error::AtPath as _;
+
+/// What the program is called by when it begins anew to get the rights that it had put off.
+const ANEW: &str = "rbuild-anew";
+
+pub fn has_begun() -> bool {
+    std::env::args_os().next().is_some_and(|name| name == ANEW || name == plugin::ANEW)
+}
+
+/// All that this process holds goes with it, as when it is killed: files, locks, unfinished transactions.
+pub fn begin() {
+    let mut program = std::process::Command::new("/proc/self/exe");
+    output::area::leave();
+    let name = if plugin::is_called() { plugin::ANEW } else { ANEW };
+    let source = program.arg0(name).args(std::env::args_os().skip(1)).exec();
+    output::say(format_args!("error: cannot begin anew as root of a user namespace: {source}"));
+    std::process::exit(1);
+}
+
+/// Begins anew with another folder of docker's settings: all that reads them, in this process and in those that it
+/// starts, takes the folder from the environment.
+pub fn begin_with_settings(folder: &Path) -> Result<(), CliError> {
+    let folder = std::path::absolute(folder).at("find", folder)?;
+    if std::env::var_os("DOCKER_CONFIG").is_some_and(|known| known == folder) {
+        return Ok(());
+    }
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    let mut program = std::process::Command::new("/proc/self/exe");
+    let program = program.arg0(name).args(arguments).env("DOCKER_CONFIG", folder).env_remove("REGISTRY_AUTH_FILE");
+    Err(CliError::new(format!("cannot begin anew with another --config: {}", program.exec())))
+}

@@ -1,0 +1,43 @@
+//! Docker's engine, spoken to by its API: which images it has, and how one gets there or from there.
+//!
+//! Only what a builder needs. Whoever calls waits: one request after the other, over a unix socket or TCP, with or without
+//! TLS. The paths carry no version, so that the engine answers with its newest.
+
+mod address;
+mod client;
+mod contexts;
+mod images;
+
+use std::io;
+
+pub use address::Address;
+pub use client::Engine;
+pub use images::{EngineImage, ImageStore};
+
+/// Why the engine did not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error("`{address}` is no address of an engine: {reason}")]
+    Address { address: String, reason: &'static str },
+    #[error("there is no context `{name}` in `{folder}`")]
+    NoContext { name: String, folder: String },
+    #[error("the context `{name}` cannot be read: {reason}")]
+    Context { name: String, reason: String },
+    #[error("cannot read `{file}`")]
+    Certificate { file: String, source: io::Error },
+    #[error("`{file}` is no certificate or key in PEM: {source}")]
+    NotPem { file: String, source: reqwest::Error },
+    #[error("cannot prepare to speak to the engine")]
+    Prepare(#[source] reqwest::Error),
+    #[error("cannot wait for the engine")]
+    Runtime(#[source] io::Error),
+    #[error("the Docker Engine at {place} does not answer")]
+    Unreachable { place: String, source: reqwest::Error },
+    #[error("the Docker Engine at {place} ended its answer early")]
+    Broken { place: String, source: reqwest::Error },
+    /// In the engine's own words.
+    #[error("the Docker Engine at {place} refuses: {message}")]
+    Refused { place: String, message: String },
+    #[error("the Docker Engine at {place} answers with what it should not")]
+    Answer { place: String, source: serde_json::Error },
+}
