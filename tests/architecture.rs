@@ -7,10 +7,11 @@ use regex::Regex;
 
 /// What all folders may use of the crate.
 const OF_ALL: &[&str] =
-    &["digest", "flaw", "foreign", "input", "io_error", "privacy", "redaction", "rights", "side_by_side"];
+    &["base", "digest", "flaw", "foreign", "input", "io_error", "privacy", "redaction", "rights", "side_by_side"];
 
 /// What each folder may use besides.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("base", &[]),
     ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),
@@ -88,7 +89,7 @@ const WRITERS: &[(&str, &[&str])] = &[
 ];
 
 /// Folders that only compute: what they are given is all that they see.
-const PURE: [&str; 5] = ["dockerfile", "plan", "image", "signal", "explain"];
+const PURE: [&str; 6] = ["base", "dockerfile", "plan", "image", "signal", "explain"];
 const INPUT_AND_OUTPUT: &str =
     r"\b(std::fs|std::net::Tcp|std::process|std::env::(var|args|current)|crate::foreign|rustix|libc|tokio)";
 

@@ -1,5 +1,6 @@
 //! Build arguments that are meant for the builder itself (Dockerfile reference, "BuildKit built-in build args").
 
+use crate::base::boolean;
 use crate::solve::RunSettings;
 
 use super::options::BuildOptions;
@@ -23,7 +24,7 @@ fn given<'a>(options: &'a BuildOptions, name: &str) -> Option<&'a str> {
 
 /// As Go reads a truth value.
 fn is_true(options: &BuildOptions, name: &str) -> bool {
-    given(options, name).is_some_and(|text| matches!(text, "1" | "t" | "T" | "true" | "TRUE" | "True"))
+    given(options, name).and_then(boolean) == Some(true)
 }
 
 pub(super) fn asks_for_index(options: &BuildOptions) -> bool {

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::base::boolean;
 use crate::cache::{self, CacheTarget, Export, ExportOptions, Importing, Imports, Mounts, StepRecord};
 use crate::digest::{CacheKey, DiffId};
 use crate::image::ImageConfig;
@@ -84,7 +85,7 @@ pub(super) fn write_inline(
     epoch: Option<i64>,
 ) {
     let argument = options.build_args.get(INLINE_ARGUMENT).map(String::as_str);
-    let is_asked = options.cache_to.contains(&CacheTarget::Inline) || matches!(argument, Some("1" | "true"));
+    let is_asked = options.cache_to.contains(&CacheTarget::Inline) || argument.and_then(boolean) == Some(true);
     if !is_asked {
         return;
     }

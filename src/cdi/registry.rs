@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::spec::{Edits, Spec};
 use super::{CdiError, yaml};
+use crate::base::boolean;
 use crate::io_error::{AtPath, chain};
 use crate::privacy;
 
@@ -49,9 +50,7 @@ pub struct Registry {
 impl Device {
     /// Whether builds get it without `--allow`.
     pub fn is_always_allowed(&self) -> bool {
-        self.annotations
-            .get(AUTO_ALLOW)
-            .is_some_and(|value| matches!(value.as_str(), "true" | "1" | "t" | "TRUE" | "True"))
+        self.annotations.get(AUTO_ALLOW).is_some_and(|value| boolean(value) == Some(true))
     }
 
     /// `vendor.com/class`

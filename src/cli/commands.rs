@@ -59,7 +59,7 @@ pub struct Global {
     pub root: Option<PathBuf>,
     /// How much room the store may take: after a build the least recently used of the build cache is removed
     #[arg(long, global = true, env = "RBUILD_MAX_STORE", value_name = "BYTES", hide_env_values = true,
-          value_parser = super::build::values::bytes)]
+          value_parser = crate::base::bytes)]
     pub max_store: Option<u64>,
     /// The Docker Engine that docker's build plugin works for.
     #[arg(skip)]
@@ -277,13 +277,13 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
         Line::Run(typed) => {
             let mut cli = Cli::from_matches(&typed.matches()?)?;
             cli.engine.check()?;
+            if let Some(folder) = &cli.engine.config {
+                anew::begin_with_settings(folder)?;
+            }
             if plugin::is_called() {
                 cli.global.engine = Some(cli.engine.address()?);
             } else if !cli.command.concerns_no_engine() {
                 cli.engine.is_this_one()?;
-            }
-            if let Some(folder) = &cli.engine.config {
-                anew::begin_with_settings(folder)?;
             }
             Ok(Some(cli))
         }

@@ -2,14 +2,13 @@
 
 use std::process::ExitCode;
 
-use jiff::Timestamp;
-
 use super::commands::Global;
+use super::docker_config::prune_filters;
 use super::format::human_size;
 use super::progress::work::Work;
-use super::time::point_in_time;
 use super::{CliError, confirm, containers, output};
-use crate::container::{Entry, Removal, tell_of_prune};
+use crate::base::Filters;
+use crate::container::{Removal, tell_of_prune};
 
 /// Remove all containers that don't run
 #[derive(Debug, clap::Args)]
@@ -18,12 +17,13 @@ pub struct Args {
     #[arg(short, long)]
     force: bool,
     /// until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE]
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let filters = args.filter.iter().map(|word| Filter::parse(word)).collect::<Result<Vec<_>, _>>()?;
+    let filters = Filters::parse(&prune_filters(&args.filter), &["until", "label", "label!"])?;
+    let until = filters.until()?;
     if !args.force && !confirm::ask("WARNING! This will remove all stopped containers.")? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -31,7 +31,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let (mut removed, mut reclaimed, mut errors) = (Vec::new(), 0, Vec::new());
     let work = Work::of_things("removing containers", None);
     for entry in containers.list()? {
-        if entry.is_running || entry.state.status.is_alive() || !filters.iter().all(|filter| filter.fits(&entry)) {
+        let record = &entry.record;
+        let is_asked_for =
+            filters.labels(&record.config.run.labels) && until.is_none_or(|until| record.created < until);
+        if entry.is_running || entry.state.status.is_alive() || !is_asked_for {
             continue;
         }
         let size = super::sizes::folder_size(&entry.upper());
@@ -52,37 +55,4 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
     CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err)
-}
-
-enum Filter {
-    Until(Timestamp),
-    Label { key: String, value: Option<String>, wanted: bool },
-}
-
-impl Filter {
-    fn parse(word: &str) -> Result<Self, CliError> {
-        let label = |text: &str, wanted| match text.split_once('=') {
-            Some((key, value)) => Self::Label { key: key.to_owned(), value: Some(value.to_owned()), wanted },
-            None => Self::Label { key: text.to_owned(), value: None, wanted },
-        };
-        if let Some(text) = word.strip_prefix("label!=") {
-            return Ok(label(text, false));
-        }
-        match word.split_once('=') {
-            Some(("until", time)) => point_in_time(time).map(Self::Until).map_err(CliError::new),
-            Some(("label", text)) => Ok(label(text, true)),
-            _ => Err(CliError::new(format!("invalid filter '{word}'")).hint("there are: until, label, label!")),
-        }
-    }
-
-    fn fits(&self, entry: &Entry) -> bool {
-        match self {
-            Self::Until(time) => entry.record.created < *time,
-            Self::Label { key, value, wanted } => {
-                let found = entry.record.config.run.labels.get(key);
-                let has = found.is_some_and(|found| value.as_ref().is_none_or(|value| value == found));
-                has == *wanted
-            }
-        }
-    }
 }

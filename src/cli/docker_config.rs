@@ -20,6 +20,7 @@ pub struct DockerConfig {
     pub stats_format: String,
     pub detach_keys: String,
     pub prune_filters: Vec<String>,
+    pub current_context: String,
     proxies: BTreeMap<String, Proxies>,
 }
 
@@ -37,21 +38,28 @@ impl DockerConfig {
     /// The file where docker looks for it; one that is not there says nothing, and one that can't be read is told of, as
     /// docker does, and says nothing either.
     pub fn read() -> Self {
-        let Some(path) = path() else { return Self::default() };
+        Self::try_read().unwrap_or_else(|(path, reason)| {
+            output::say(format!("warning: cannot read `{}`: {reason}", path.display()));
+            Self::default()
+        })
+    }
+
+    /// The same for what every command asks: who reads it for something else tells of a file that can't be read.
+    pub fn read_in_silence() -> Self {
+        Self::try_read().unwrap_or_default()
+    }
+
+    fn try_read() -> Result<Self, (PathBuf, String)> {
+        let Some(path) = path() else { return Ok(Self::default()) };
         let text = match std::fs::read_to_string(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Self::default(),
-            Err(error) => return Self::unread(&path, &error.to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(error) => return Err((path, error.to_string())),
             Ok(text) => text,
         };
         if text.trim().is_empty() {
-            return Self::default();
+            return Ok(Self::default());
         }
-        serde_json::from_str(&text).unwrap_or_else(|error| Self::unread(&path, &error.to_string()))
-    }
-
-    fn unread(path: &std::path::Path, reason: &str) -> Self {
-        output::say(format!("warning: cannot read `{}`: {reason}", path.display()));
-        Self::default()
+        serde_json::from_str(&text).map_err(|error| (path, error.to_string()))
     }
 
     /// The variables by which programs find proxies, in both cases; none that is in `known` under that name.
@@ -69,6 +77,24 @@ impl DockerConfig {
         let both = set.flat_map(|(name, value)| [(name.to_owned(), value), (name.to_ascii_lowercase(), value)]);
         both.filter(|(name, _)| !is_known(name)).map(|(name, value)| (name, value.clone())).collect()
     }
+}
+
+/// Filters of a prune: those typed, and those that are always to be added. A label that was typed counts before the
+/// opposite that is set.
+pub fn prune_filters(typed: &[String]) -> Vec<String> {
+    merged(typed, DockerConfig::read().prune_filters)
+}
+
+fn merged(typed: &[String], set: Vec<String>) -> Vec<String> {
+    let is_contradicted = |filter: &String| match filter.split_once('=') {
+        Some(("label", value)) => typed.contains(&format!("label!={value}")),
+        Some(("label!", value)) => typed.contains(&format!("label={value}")),
+        Some(_) => false,
+        // docker passes over what is no filter at all.
+        None => true,
+    };
+    let set = set.into_iter().filter(|filter| !is_contradicted(filter));
+    typed.iter().cloned().chain(set).collect()
 }
 
 /// What was typed, or else what is set; an empty text is as good as none.
@@ -109,5 +135,14 @@ mod tests {
         assert_eq!(names, ["HTTP_PROXY", "NO_PROXY", "no_proxy"]);
         assert_eq!(config.ps_format, "x");
         assert!(DockerConfig::default().proxies(|_| false).is_empty());
+    }
+
+    #[test]
+    fn filters_that_are_set_give_way_to_their_opposite() {
+        let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
+        let set = || words(&["label!=keep", "label=x", "until=1h", "nonsense"]);
+        assert_eq!(merged(&[], set()), ["label!=keep", "label=x", "until=1h"]);
+        assert_eq!(merged(&words(&["label=keep"]), set()), ["label=keep", "label=x", "until=1h"]);
+        assert_eq!(merged(&words(&["label!=x"]), set()), ["label!=x", "label!=keep", "until=1h"]);
     }
 }

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 
 use super::CliError;
+use super::docker_config::DockerConfig;
 use crate::docker_engine::Address;
 
 /// Levels of docker's log.
@@ -83,7 +84,10 @@ impl Engine {
         if let Some(host) = variable("DOCKER_HOST") {
             return check_host("DOCKER_HOST", &host);
         }
-        variable("DOCKER_CONTEXT").map_or(Ok(()), |context| check_context("DOCKER_CONTEXT", &context))
+        if let Some(context) = variable("DOCKER_CONTEXT") {
+            return check_context("DOCKER_CONTEXT", &context);
+        }
+        check_context("currentContext of docker's config.json", &DockerConfig::read_in_silence().current_context)
     }
 }
 
@@ -94,7 +98,7 @@ fn check_context(from: &str, context: &str) -> Result<(), CliError> {
     Err(CliError::new(format!(
         "{from}: the context `{context}` means another engine, and rbuild works on this machine"
     ))
-    .hint("leave it out, or name the context `default`"))
+    .hint("leave it out, or name the context `default` with -c or DOCKER_CONTEXT"))
 }
 
 fn check_host(from: &str, host: &str) -> Result<(), CliError> {

@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use super::commands::Global;
 use super::format::{Missing, Template};
-use super::time::point_in_time;
 use super::{CliError, output};
+use crate::base::{Filters, point_in_time};
+use crate::image::Reference;
 use crate::io_error::AtPath;
 use crate::store::{Event, Events};
 
@@ -24,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// KEY=VALUE: type, event, container, image, network, volume, label, scope
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// `json` or a Go template
     #[arg(long, value_name = "FORMAT")]
@@ -38,7 +39,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let filters = args.filter.iter().map(|word| Filter::parse(word)).collect::<Result<Vec<_>, _>>()?;
+    let filters = Filters::parse(&args.filter, &FILTERS)?;
     let format = args.format.as_deref();
     let template = format.filter(|format| *format != "json").map(Template::parse).transpose()?;
     // Without `--since`, what has been is passed over.
@@ -86,44 +87,44 @@ fn fields(event: &Event, line: &str) -> Result<Value, CliError> {
     Ok(value)
 }
 
-struct Filter {
-    key: String,
-    value: String,
-}
+const FILTERS: [&str; 14] = [
+    "type",
+    "event",
+    "container",
+    "image",
+    "network",
+    "volume",
+    "label",
+    "scope",
+    "daemon",
+    "plugin",
+    "node",
+    "service",
+    "secret",
+    "config",
+];
 
-impl Filter {
-    fn parse(word: &str) -> Result<Self, CliError> {
-        let known = ["type", "event", "container", "image", "network", "volume", "label", "scope"];
-        match word.split_once('=') {
-            Some((key, value)) if known.contains(&key) => Ok(Self { key: key.to_owned(), value: value.to_owned() }),
-            _ => {
-                Err(CliError::new(format!("invalid filter '{word}'")).hint(format!("there are: {}", known.join(", "))))
-            }
-        }
-    }
-
-    fn fits(&self, event: &Event) -> bool {
-        let attribute = |name: &str| event.actor.attributes.get(name).map(String::as_str);
-        let value = self.value.as_str();
-        let is =
-            |kind: &str| event.kind == kind && (event.actor.id.starts_with(value) || attribute("name") == Some(value));
-        match self.key.as_str() {
-            "type" => event.kind == value,
-            "event" => event.action == value || event.action.split(':').next() == Some(value),
-            "scope" => event.scope == value,
-            "label" => match value.split_once('=') {
-                Some((key, value)) => attribute(key) == Some(value),
-                None => attribute(value).is_some(),
-            },
-            "image" => is("image") || attribute("image") == Some(value),
-            kind => is(kind),
-        }
-    }
-}
-
-/// Values of one key are alternatives.
-fn keeps(filters: &[Filter], event: &Event) -> bool {
-    filters.iter().all(|filter| filters.iter().any(|other| other.key == filter.key && other.fits(event)))
+/// As docker's `events.Filter`: things go by the beginnings of their ID or name, images by either in full.
+fn keeps(filters: &Filters, event: &Event) -> bool {
+    let attributes = &event.actor.attributes;
+    let attribute = |name: &str| attributes.get(name).map_or("", String::as_str);
+    let of_image = attribute(if event.kind == "image" { "name" } else { "image" });
+    let is_thing = |kind: &str| {
+        filters.any(kind, |wanted| event.actor.id.starts_with(wanted) || attribute("name").starts_with(wanted))
+    };
+    let is_image = |wanted: &str| {
+        let untagged = |name: &str| name.parse::<Reference>().is_ok_and(|name| name.familiar_repository() == wanted);
+        wanted == event.actor.id || wanted == of_image || untagged(of_image)
+    };
+    // `health_status` stands for `health_status: healthy`, too.
+    let is_event = |wanted: &str| event.action == wanted || event.action.split(':').next() == Some(wanted);
+    let things = ["container", "network", "volume", "daemon", "plugin", "node", "service", "secret", "config"];
+    filters.exactly("type", &event.kind)
+        && filters.exactly("scope", &event.scope)
+        && filters.any("event", is_event)
+        && filters.any("image", is_image)
+        && things.iter().all(|kind| is_thing(kind))
+        && filters.labels(attributes)
 }
 
 /// Reads the file of events, and the one that takes its place when it is full.
@@ -183,12 +184,14 @@ mod tests {
         let attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
         let event = Event::now("container", "health_status: healthy", "abcdef", attributes);
         let keeps = |words: &[&str]| {
-            let filters: Vec<Filter> = words.iter().map(|word| Filter::parse(word).unwrap()).collect();
-            super::keeps(&filters, &event)
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            super::keeps(&Filters::parse(&words, &FILTERS).unwrap(), &event)
         };
         assert!(keeps(&["container=web", "event=start", "event=health_status", "type=container"]));
         assert!(keeps(&["container=abc", "image=busybox", "label=l=1", "label=l"]));
-        assert!(!keeps(&["network=web"]) && !keeps(&["event=start"]) && !keeps(&["label=l=2"]));
-        assert!(Filter::parse("x=y").is_err() && Filter::parse("type").is_err());
+        assert!(!keeps(&["network=net"]) && !keeps(&["event=start"]) && !keeps(&["label=l=2"]));
+        assert!(!keeps(&["label=l", "label=m"]), "all labels have to be there");
+        assert!(keeps(&["container=we"]) && !keeps(&["image=busy"]) && keeps(&["image=x", "image=busybox"]));
+        assert!(Filters::parse(&["x=y".to_owned()], &FILTERS).is_err());
     }
 }

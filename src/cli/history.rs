@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::commands::Global;
-use super::format::{Column, Listing, ago, human_size, truncate_id};
+use super::format::{Column, Listing, ago, human_size, rfc3339, truncate_id};
 use super::image_info::{find_for, layer_size, read_config};
 use super::{CliError, output};
 use crate::image::{History, ImageConfig, Platform};
@@ -89,8 +89,7 @@ fn row(entry: &History, size: u64, id: &str, args: &Args) -> Value {
     } else {
         created_by
     };
-    let second = |time: Timestamp| Timestamp::from_second(time.as_second()).unwrap_or(time).to_string();
-    let created_at = entry.created.map(second).unwrap_or_default();
+    let created_at = entry.created.map(rfc3339).unwrap_or_default();
     json!({
         "Comment": entry.comment,
         "CreatedAt": created_at,

@@ -2,6 +2,7 @@
 
 use super::CliError;
 use super::image_info::ImageInfo;
+use crate::base::{self, glob};
 use crate::image::Reference;
 use crate::store::Store;
 
@@ -9,10 +10,8 @@ use crate::store::Store;
 /// have to agree.
 #[derive(Default)]
 pub struct Filters {
+    filters: base::Filters,
     dangling: Option<bool>,
-    labels: Vec<(String, Option<String>)>,
-    /// `label!=`: those that must not be there.
-    other_labels: Vec<(String, Option<String>)>,
     /// Created before this second.
     before: Option<i64>,
     /// Created after this second.
@@ -20,43 +19,34 @@ pub struct Filters {
     references: Vec<String>,
 }
 
+const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
+
 impl Filters {
     /// Reads `--filter KEY=VALUE`s and the name given as an argument.
     pub fn parse(words: &[String], name: Option<&str>, store: &Store, images: &[ImageInfo]) -> Result<Self, CliError> {
-        let mut filters = Self { references: name.map(str::to_owned).into_iter().collect(), ..Self::default() };
-        let created = |word: &str| -> Result<Option<i64>, CliError> {
-            let id = store.find_image(word)?.id;
-            Ok(images.iter().find(|image| image.id() == id).map(ImageInfo::created_second))
+        let filters = base::Filters::parse(words, &KNOWN)?;
+        let dangling = filters.boolean("dangling")?;
+        let times = filters.times()?.into_iter().map(jiff::Timestamp::as_second);
+        let created = |key: &str| -> Result<Vec<i64>, CliError> {
+            let of = |word: &String| -> Result<i64, CliError> {
+                let id = store.find_image(word)?.id;
+                Ok(images.iter().find(|image| image.id() == id).map_or(i64::MIN, ImageInfo::created_second))
+            };
+            filters.values(key).iter().map(of).collect()
         };
-        for word in words {
-            let (key, value) = word
-                .split_once('=')
-                .ok_or_else(|| CliError::new(format!("bad filter `{word}`: the form is KEY=VALUE")))?;
-            match key {
-                "dangling" => filters.dangling = Some(parse_bool(value)?),
-                "label" => filters.labels.push(label(value)),
-                "label!" => filters.other_labels.push(label(value)),
-                "until" => filters.before = Some(super::buildx::prune::until(value)?),
-                "before" => filters.before = created(value)?,
-                "since" => filters.since = created(value)?,
-                "reference" => filters.references.push(value.to_owned()),
-                _ => {
-                    return Err(CliError::new(format!("invalid filter `{key}`"))
-                        .hint("there are: dangling, label, label!, until, before, since, reference"));
-                }
-            }
+        let before = times.chain(created("before")?).min();
+        let since = created("since")?.into_iter().max();
+        let references: Vec<String> =
+            filters.values("reference").iter().cloned().chain(name.map(str::to_owned)).collect();
+        if references.iter().any(|pattern| glob::check(pattern.as_bytes()).is_err()) {
+            return Err(CliError::new("syntax error in pattern"));
         }
-        Ok(filters)
+        Ok(Self { filters, dangling, before, since, references })
     }
 
     pub fn keep(&self, image: &ImageInfo) -> bool {
-        let labels = &image.config.config.labels;
-        let has_label = |(label, wanted): &(String, Option<String>)| {
-            labels.get(label).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-        };
         self.dangling.is_none_or(|wanted| wanted == image.is_dangling())
-            && self.labels.iter().all(has_label)
-            && !self.other_labels.iter().any(has_label)
+            && self.filters.labels(&image.config.config.labels)
             && self.before.is_none_or(|second| image.created_second() < second)
             && self.since.is_none_or(|second| image.created_second() > second)
             && (self.references.is_empty() || image.tags.iter().chain(&image.digests).any(|name| self.shows(name)))
@@ -68,63 +58,11 @@ impl Filters {
     }
 }
 
-fn label(text: &str) -> (String, Option<String>) {
-    match text.split_once('=') {
-        Some((label, value)) => (label.to_owned(), Some(value.to_owned())),
-        None => (text.to_owned(), None),
-    }
-}
-
 /// Docker's `reference.FamiliarMatch`: the pattern is held against the familiar name, with and without its tag.
 fn matches_name(pattern: &str, name: &Reference) -> bool {
+    let matches = |name: &str| glob::matches(pattern.as_bytes(), name.as_bytes()) == Ok(true);
     let exact = pattern.parse::<Reference>().is_ok_and(|wanted| wanted == *name);
-    exact
-        || glob(pattern.as_bytes(), name.familiar().as_bytes())
-        || glob(pattern.as_bytes(), name.familiar_repository().as_bytes())
-}
-
-fn parse_bool(value: &str) -> Result<bool, CliError> {
-    match value {
-        "true" | "1" | "t" | "True" | "TRUE" => Ok(true),
-        "false" | "0" | "f" | "False" | "FALSE" => Ok(false),
-        _ => Err(CliError::new(format!("bad filter `dangling={value}`: it is true or false"))),
-    }
-}
-
-/// Go's `path.Match`: `*` and `?` stand for anything but a slash, `[a-z]` for one of a set.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
-    match (pattern.split_first(), text.split_first()) {
-        (None, None) => true,
-        (Some((b'*', rest)), _) => {
-            let reach = text.iter().position(|&byte| byte == b'/').unwrap_or(text.len());
-            (0..=reach).any(|taken| glob(rest, &text[taken..]))
-        }
-        (Some((b'?', rest)), Some((&byte, text))) => byte != b'/' && glob(rest, text),
-        (Some((b'[', rest)), Some((&byte, text))) => {
-            let Some(end) = rest.iter().position(|&byte| byte == b']') else { return false };
-            in_set(&rest[..end], byte) && glob(&rest[end + 1..], text)
-        }
-        (Some((b'\\', rest)), Some((byte, text))) if !rest.is_empty() => rest[0] == *byte && glob(&rest[1..], text),
-        (Some((wanted, rest)), Some((byte, text))) => wanted == byte && glob(rest, text),
-        _ => false,
-    }
-}
-
-fn in_set(set: &[u8], byte: u8) -> bool {
-    let (negated, mut set) = match set.split_first() {
-        Some((b'^', rest)) => (true, rest),
-        _ => (false, set),
-    };
-    let mut found = false;
-    while let Some((&first, rest)) = set.split_first() {
-        let (last, rest) = match rest {
-            [b'-', last, rest @ ..] => (*last, rest),
-            rest => (first, rest),
-        };
-        found |= (first..=last).contains(&byte);
-        set = rest;
-    }
-    found != negated
+    exact || matches(&name.familiar()) || matches(&name.familiar_repository())
 }
 
 #[cfg(test)]

@@ -3,12 +3,14 @@
 use std::process::ExitCode;
 
 use super::commands::Global;
+use super::docker_config::prune_filters;
 use super::format::human_size;
-use super::image_filter::Filters;
+use super::image_info::ImageInfo;
 use super::image_use::ImageUse;
 use super::progress::work::Work;
 use super::rmi::{Removal, delete};
 use super::{CliError, confirm, image_info, output};
+use crate::base::Filters;
 use crate::store::{Store, Usage};
 
 /// Remove images that have no name, or all that no container uses
@@ -18,7 +20,7 @@ pub struct Args {
     #[arg(short, long)]
     all: bool,
     /// until=TIME, label=KEY[=VALUE], label!=KEY[=VALUE], dangling=BOOL
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]
@@ -26,6 +28,8 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let filters = Filters::parse(&prune_filters(&args.filter), &["until", "label", "label!", "dangling"])?;
+    let (until, dangling) = (filters.until()?, filters.boolean("dangling")?);
     let store = global.open_store()?;
     let warning = match args.all {
         true => "WARNING! This will remove all images without at least one container associated to them.",
@@ -34,29 +38,26 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if !args.force && !confirm::ask(warning)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let (text, reclaimed) = prune(&store, args.all, &args.filter)?;
+    let wants_all = args.all || dangling == Some(false);
+    let keep = |image: &ImageInfo| {
+        (wants_all || image.is_dangling())
+            && filters.labels(&image.config.config.labels)
+            && until.is_none_or(|until| image.created_second() < until.as_second())
+    };
+    let (text, reclaimed) = prune(&store, &keep)?;
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes the images; gives docker's lines, and the bytes that are free now.
-pub fn prune(store: &Store, all: bool, filters: &[String]) -> Result<(String, u64), CliError> {
+/// Removes the images that are asked for and that no container uses; gives docker's lines, and the bytes that are free now.
+pub fn prune(store: &Store, is_asked_for: &dyn Fn(&ImageInfo) -> bool) -> Result<(String, u64), CliError> {
     store.hold_nothing();
     let before = store.usage()?;
     let images = image_info::all(store)?;
-    if let Some(wrong) = filters.iter().find(|filter| !is_for_prune(filter)) {
-        return Err(
-            CliError::new(format!("invalid filter `{wrong}`")).hint("there are: until, label, label!, dangling")
-        );
-    }
-    let wants_all = all || filters.iter().any(|filter| matches!(filter.as_str(), "dangling=false" | "dangling=0"));
-    let others: Vec<String> = filters.iter().filter(|filter| !filter.starts_with("dangling=")).cloned().collect();
-    let filters = Filters::parse(&others, None, store, &images)?;
     let mut text = String::new();
     let work = Work::of_things("removing images", None);
     for image in images {
-        let is_candidate = (wants_all || image.is_dangling()) && filters.keep(&image);
-        if is_candidate && ImageUse::of(store)?.user(&image.id()).is_none() {
+        if is_asked_for(&image) && ImageUse::of(store)?.user(&image.id()).is_none() {
             text += &delete(store, &image, Removal { force: true, prune: true })?;
             work.count();
         }
@@ -79,10 +80,6 @@ fn remove_copies_of_unnamed(store: &Store) -> Result<(), CliError> {
         }
     }
     Ok(())
-}
-
-fn is_for_prune(filter: &str) -> bool {
-    ["until=", "label=", "label!=", "dangling="].iter().any(|key| filter.starts_with(key))
 }
 
 /// The room of the layers and blobs that are not there any more.

@@ -27,7 +27,7 @@ pub struct Args {
     #[arg(long)]
     digests: bool,
     /// dangling=BOOL, label=KEY[=VALUE], before=IMAGE, since=IMAGE, reference=PATTERN
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]

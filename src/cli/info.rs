@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::commands::Global;
 use super::format::{Missing, Template};
-use super::{CliError, docker_info, output};
+use super::{CliError, docker_info, output, version};
 use crate::container::{Containers, Status};
 use crate::network;
 use crate::runtime;
@@ -27,7 +27,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let text = match args.format.as_deref() {
         None | Some("") => lines(&facts),
         Some("json") => format!("{facts}\n"),
-        Some(template) => format!("{}\n", Template::parse(template)?.render(&facts, Missing::Error)?),
+        Some(template) => format!("{}\n", Template::parse(template)?.render(&facts, Missing::Zero)?),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
@@ -48,7 +48,8 @@ fn facts(global: &Global) -> Result<Value, CliError> {
         None => ("none", Vec::new()),
     };
     let mut facts = json!({
-        "ServerVersion": env!("CARGO_PKG_VERSION"),
+        "ServerVersion": version::of_docker(),
+        "RbuildVersion": env!("CARGO_PKG_VERSION"),
         "DockerRootDir": store.root().display().to_string(),
         "Images": store.images()?.len(),
         "Containers": containers.len(),
@@ -149,7 +150,7 @@ fn security_options() -> Vec<&'static str> {
 
 fn lines(facts: &Value) -> String {
     let named = [
-        ("Version", "ServerVersion"),
+        ("Version", "RbuildVersion"),
         ("Store", "DockerRootDir"),
         ("Images", "Images"),
         ("Containers", "Containers"),

@@ -196,5 +196,6 @@ pub(super) fn indented(value: &Value) -> String {
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b"    ");
     let mut serializer = serde_json::Serializer::with_formatter(&mut out, formatter);
     serde::Serialize::serialize(value, &mut serializer).expect("writing to memory does not fail");
-    String::from_utf8_lossy(&out).into_owned()
+    // What was no UTF-8 when it came is written as docker's daemon writes it.
+    String::from_utf8_lossy(&out).replace('\u{fffd}', "\\ufffd")
 }

@@ -18,7 +18,7 @@ pub struct Args {
     /// Read from this file or folder instead of standard input
     #[arg(short, long, value_name = "FILE")]
     input: Option<PathBuf>,
-    /// Print nothing but errors
+    /// Show no bar while it is read
     #[arg(short, long)]
     quiet: bool,
     /// Of an image for several platforms, load this one
@@ -55,9 +55,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         store.tell("load", &image.id, &image.names.first().map(|name| name.familiar()).unwrap_or_default());
     }
     super::pull::sync_behind(&store);
-    if !args.quiet {
-        output::print(&loaded.iter().map(describe).collect::<String>())?;
-    }
+    output::print(&loaded.iter().map(describe).collect::<String>())?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::commands::Global;
-use super::time::point_in_time;
 use super::{CliError, containers, output};
+use crate::base::point_in_time;
 use crate::container::{ContainerError, LogLine, LogReader, LogSettings, Selection, Source};
 use crate::io_error::AtPath;
 

@@ -2,13 +2,14 @@
 
 use super::buildx::prune::{self as cache_prune, Selection};
 use super::{CliError, image_prune};
+use crate::cli::image_info::ImageInfo;
 use crate::store::Store;
 
 /// Removes the least recently used of the build cache, and then images without names, until the store takes no more than
 /// `limit` bytes. What a name, a container or a running process needs stays, whatever the limit.
 pub fn keep(store: &Store, limit: u64) -> Result<(), CliError> {
     if evict(store, limit)? {
-        image_prune::prune(store, false, &[])?;
+        image_prune::prune(store, &ImageInfo::is_dangling)?;
         evict(store, limit)?;
     }
     Ok(())

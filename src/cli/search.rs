@@ -8,6 +8,7 @@ use super::commands::Global;
 use super::format::{Column, Listing};
 use super::pull::with_hint;
 use super::{CliError, output};
+use crate::base;
 use crate::registry::{Client, Found, Settings};
 
 /// Search Docker Hub, or another registry's catalogue, for images
@@ -20,7 +21,7 @@ pub struct Args {
     #[arg(long, value_name = "NUMBER", default_value_t = 25, value_parser = clap::value_parser!(u16).range(1..=100))]
     limit: u16,
     /// is-official=BOOL, is-automated=BOOL, stars=NUMBER
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]
@@ -86,23 +87,13 @@ struct Filters {
 
 impl Filters {
     fn parse(words: &[String]) -> Result<Self, CliError> {
-        let mut filters = Self::default();
-        for word in words {
-            let wrong = |reason: &str| CliError::new(format!("invalid filter `{word}`: {reason}"));
-            let (key, value) = word.split_once('=').ok_or_else(|| wrong("the form is KEY=VALUE"))?;
-            let truth = || match value {
-                "true" | "1" => Ok(Some(true)),
-                "false" | "0" => Ok(Some(false)),
-                _ => Err(wrong("the value is true or false")),
-            };
-            match key {
-                "is-official" => filters.official = truth()?,
-                "is-automated" => filters.automated = truth()?,
-                "stars" => filters.stars = value.parse().map_err(|_| wrong("the value is a number"))?,
-                _ => return Err(wrong("there are is-official, is-automated and stars")),
-            }
+        let filters = base::Filters::parse(words, &["is-official", "is-automated", "stars"])?;
+        let mut stars = 0;
+        for text in filters.values("stars") {
+            let wrong = |_| CliError::new(format!("invalid filter 'stars={text}': it is a number"));
+            stars = text.parse::<u64>().map_err(wrong)?.max(stars);
         }
-        Ok(filters)
+        Ok(Self { official: filters.boolean("is-official")?, automated: filters.boolean("is-automated")?, stars })
     }
 
     fn keep(&self, found: &Found) -> bool {

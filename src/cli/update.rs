@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::commands::Global;
-use super::run::{bytes, bytes_or_unlimited, processors, restart_policy};
+use super::run::{bytes_or_unlimited, processors, restart_policy};
 use super::{CliError, containers};
+use crate::base::bytes;
 use crate::container::{Resources, RestartPolicy};
 
 /// Change the limits and the restart policy of containers

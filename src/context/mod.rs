@@ -8,7 +8,6 @@ mod error;
 mod folder;
 mod folders;
 pub mod git;
-mod glob;
 pub mod http;
 mod ignore;
 mod order;

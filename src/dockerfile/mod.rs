@@ -3,7 +3,6 @@
 //! Owns the grammar, the places of everything in the file, word expansion and lint. It must not know files, images or
 //! how anything runs: [`parse`] takes bytes and gives values.
 
-mod csv;
 mod directives;
 mod error;
 pub mod excerpt;
@@ -31,7 +30,6 @@ pub use parse::{Parse, parse, parse_trigger};
 pub use place::{Place, Word};
 pub use suggest::nearest;
 pub use syntax::{Body, Directive, Directives, Node, Piece, SyntaxTree};
-pub use typed::nanoseconds;
 
 /// All instructions there are.
 pub const KEYWORDS: &[&str] = &[

@@ -1,9 +1,9 @@
 //! The value of `RUN --mount`, typed.
 
-use super::csv::{self, CsvError};
 use super::error::{did_you_mean, one_of};
 use super::suggest::nearest;
 use super::text::quoted;
+use crate::base::{self, CsvError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum MountKind {
@@ -142,7 +142,7 @@ pub fn parse_with(
 ) -> Result<Mount, MountError> {
     let mut mount = Mount::default();
     let mut read_only = None;
-    for field in csv::fields(value)? {
+    for field in base::fields(value)? {
         let (key, value) = match field.split_once('=') {
             Some((key, value)) => (key.to_lowercase(), Some(expand(value)?)),
             None => (field.to_lowercase(), None),
@@ -166,7 +166,7 @@ pub fn parse_with(
 
 /// The checks that need no variables: what fails as soon as the file is read.
 pub(super) fn check_unexpanded(value: &str) -> Result<(), MountError> {
-    for field in csv::fields(value)? {
+    for field in base::fields(value)? {
         if let Some((key, value)) = field.split_once('=')
             && key.eq_ignore_ascii_case("from")
             && value.trim_end_matches('$').contains('$') | value.contains("$$")
@@ -179,7 +179,7 @@ pub(super) fn check_unexpanded(value: &str) -> Result<(), MountError> {
 
 /// The stage or image that a mount comes from, where the value can be read; no variable is allowed there.
 pub fn from_name(value: &str) -> Option<String> {
-    let fields = csv::fields(value).ok()?;
+    let fields = base::fields(value).ok()?;
     let mut names =
         fields.iter().filter_map(|field| field.split_once('=')).filter(|(key, _)| key.eq_ignore_ascii_case("from"));
     names.next_back().and_then(|(_, name)| non_empty(name.to_owned()))
@@ -199,7 +199,7 @@ impl Mount {
             "uid" => self.uid = Some(number(&key, &value, 10)?),
             "gid" => self.gid = Some(number(&key, &value, 10)?),
             "size" if self.kind == MountKind::Tmpfs => {
-                self.size = Some(bytes(&value).ok_or(MountError::InvalidValue { key, value })?);
+                self.size = Some(base::bytes(&value).map_err(|_| MountError::InvalidValue { key, value })?);
             }
             "size" => return Err(MountError::NotAllowed { key, kind: self.kind }),
             _ => return Err(MountError::UnknownKey { key, field }),
@@ -259,41 +259,14 @@ fn sharing(value: &str) -> Result<Sharing, MountError> {
 
 /// An option that is true when it stands alone.
 fn switch(key: &str, value: Option<String>) -> Result<bool, MountError> {
-    match value.as_deref() {
-        None | Some("1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-        Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-        Some(value) => Err(MountError::InvalidValue { key: key.to_owned(), value: value.to_owned() }),
-    }
+    let Some(value) = value else { return Ok(true) };
+    base::boolean(&value).ok_or_else(|| MountError::InvalidValue { key: key.to_owned(), value })
 }
 
 fn number(key: &str, value: &str, radix: u32) -> Result<u32, MountError> {
     let digits = value.bytes().all(|byte| byte.is_ascii_digit());
     let number = if digits { u32::from_str_radix(value, radix).ok() } else { None };
     number.ok_or_else(|| MountError::InvalidValue { key: key.to_owned(), value: value.to_owned() })
-}
-
-/// `64m`, `1.5GiB`, `512`: units are powers of 1024, in any case, `b` or `ib` behind them is fine.
-fn bytes(value: &str) -> Option<u64> {
-    let end = value.find(|character: char| !character.is_ascii_digit() && character != '.').unwrap_or(value.len());
-    let (number, unit) = value.split_at(end);
-    let unit = unit.strip_prefix(' ').unwrap_or(unit).to_lowercase();
-    let unit = unit.strip_suffix('b').unwrap_or(&unit);
-    let unit = unit.strip_suffix('i').unwrap_or(unit);
-    let power = match unit {
-        "" => 0,
-        "k" => 1,
-        "m" => 2,
-        "g" => 3,
-        "t" => 4,
-        "p" => 5,
-        _ => return None,
-    };
-    if !number.starts_with(|character: char| character.is_ascii_digit()) {
-        return None;
-    }
-    let size = number.parse::<f64>().ok()? * 1024f64.powi(power);
-    // Saturates; no machine has that much memory.
-    Some(size as u64)
 }
 
 #[cfg(test)]

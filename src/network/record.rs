@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::NetworkError;
 use super::subnet::Subnet;
+use crate::base::boolean;
 
 pub const BRIDGE: &str = "bridge";
 pub const HOST: &str = "host";
@@ -124,7 +125,7 @@ impl NetworkRecord {
 
     /// An option that is true unless it is set otherwise.
     pub(super) fn is_on(&self, option: &str) -> bool {
-        self.options.get(option).is_none_or(|value| !matches!(value.as_str(), "false" | "0"))
+        self.options.get(option).is_none_or(|value| boolean(value) != Some(false))
     }
 
     pub(super) fn mtu(&self) -> Option<u32> {

@@ -9,6 +9,7 @@ mod limits;
 mod lines;
 mod names;
 mod table;
+mod values;
 
 use common::{Answer, TestStore};
 

@@ -119,7 +119,7 @@ pub struct Args {
     #[arg(long = "add-host", value_name = "HOST:IP")]
     add_hosts: Vec<String>,
     /// Size of /dev/shm in RUN steps
-    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::base::bytes)]
     shm_size: Option<u64>,
     /// Resource limit in RUN steps
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = crate::cli::run::ulimit_form)]

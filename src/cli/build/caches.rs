@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::values::fields;
+use crate::base::{boolean, nanoseconds};
 use crate::cache::{
     BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, PlaceOptions, READ_LIMIT,
 };
@@ -22,22 +23,23 @@ struct Attributes<'a> {
 
 impl<'a> Attributes<'a> {
     /// One for each cache of the text: `a/b:c,d/e` are two references, all else is one.
-    fn parse(option: &'static str, text: &'a str) -> Vec<Self> {
-        let fields = fields(text);
+    fn parse(option: &'static str, text: &'a str) -> Result<Vec<Self>, CliError> {
         let is_references = !text.contains('=');
         if is_references {
             let references = text.split(',').map(str::trim).filter(|reference| !reference.is_empty());
             let of = |reference: &str| {
                 BTreeMap::from([("type".to_owned(), "registry".to_owned()), ("ref".to_owned(), reference.to_owned())])
             };
-            return references.map(|reference| Self { option, text, left: of(reference) }).collect();
+            return Ok(references.map(|reference| Self { option, text, left: of(reference) }).collect());
         }
-        vec![Self { option, text, left: fields.into_iter().collect() }]
+        let fields = fields(text).map_err(|error| CliError::new(format!("invalid --{option}: {error}")))?;
+        Ok(vec![Self { option, text, left: fields.into_iter().collect() }])
     }
 
     fn wrong(&self, message: impl std::fmt::Display) -> CliError {
         // What was typed may hold a key.
         let shown: Vec<String> = fields(self.text)
+            .unwrap_or_default()
             .into_iter()
             .map(|(key, value)| match key.as_str() {
                 "secret_access_key" | "session_token" => format!("{key}=***"),
@@ -58,16 +60,17 @@ impl<'a> Attributes<'a> {
 
     fn flag(&mut self, key: &str) -> Result<bool, CliError> {
         match self.left.remove(key).as_deref() {
-            None | Some("0" | "f" | "F" | "false" | "FALSE" | "False") => Ok(false),
-            Some("" | "1" | "t" | "T" | "true" | "TRUE" | "True") => Ok(true),
-            Some(other) => Err(self.wrong(format!("{key} is true or false, not `{other}`"))),
+            None => Ok(false),
+            Some("") => Ok(true),
+            Some(text) => boolean(text).ok_or_else(|| self.wrong(format!("{key} is true or false, not `{text}`"))),
         }
     }
 
     /// Attributes of buildx that ask for what is always so here.
     fn always_true(&mut self, key: &str) -> Result<(), CliError> {
         match self.left.remove(key).as_deref() {
-            None | Some("" | "true" | "1") => Ok(()),
+            None | Some("") => Ok(()),
+            Some(text) if boolean(text) == Some(true) => Ok(()),
             Some(_) => Err(self.wrong(format!("{key} is always true with rbuild"))),
         }
     }
@@ -117,7 +120,7 @@ impl<'a> Attributes<'a> {
         for key in keys {
             let Some(value) = self.take(&key) else { continue };
             let is_number = value.parse::<u32>().is_ok();
-            let is_duration = crate::dockerfile::nanoseconds(&value).is_some_and(|time| time >= 0);
+            let is_duration = nanoseconds(&value).is_some_and(|time| time >= 0);
             let is_time = is_duration && key != "upload_parallelism";
             if !is_number && !is_time {
                 return Err(self.wrong(format!("{key}: `{value}` is no number, and no duration such as 24h")));
@@ -143,7 +146,7 @@ impl<'a> Attributes<'a> {
 
 /// `--cache-from`
 pub(super) fn source(text: &str) -> Result<Vec<CacheSource>, CliError> {
-    Attributes::parse("cache-from", text).into_iter().map(one_source).collect()
+    Attributes::parse("cache-from", text)?.into_iter().map(one_source).collect()
 }
 
 fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
@@ -177,7 +180,7 @@ fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
 /// `--cache-to`
 pub(super) fn target(text: &str) -> Result<Vec<CacheTarget>, CliError> {
     let mut targets = Vec::new();
-    for given in Attributes::parse("cache-to", text) {
+    for given in Attributes::parse("cache-to", text)? {
         targets.extend(one_target(given)?);
     }
     Ok(targets)

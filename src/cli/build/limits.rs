@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::values::bytes;
+use crate::base::bytes;
 use crate::cli::CliError;
 use crate::input;
 use crate::sandbox::{Limits, Profile, Seccomp};

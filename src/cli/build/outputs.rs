@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::values::fields;
+use crate::base::boolean;
 use crate::build::{Output, OutputKind};
 use crate::cli::CliError;
 use crate::image::{Annotations, Reference};
@@ -248,7 +249,7 @@ fn real_path(path: &Path) -> PathBuf {
 
 fn read_fields(text: &str) -> Result<Fields, String> {
     let mut given = Fields::default();
-    for (key, value) in fields(text) {
+    for (key, value) in fields(text).map_err(|error| error.to_string())? {
         match key.as_str() {
             "type" => given.kind = Some(value),
             "dest" => given.destination = Some(PathBuf::from(value)),
@@ -320,11 +321,7 @@ fn said(key: &str, value: &str) -> Result<bool, String> {
 }
 
 fn truth(key: &str, value: &str) -> Result<bool, String> {
-    match value {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Ok(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-        _ => Err(format!("{key} is true or false")),
-    }
+    boolean(value).ok_or_else(|| format!("{key} is true or false, not `{value}`"))
 }
 
 #[cfg(test)]

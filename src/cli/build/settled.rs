@@ -1,5 +1,6 @@
 //! What docker lets one choose and rbuild does in one way: asking for that way is no error, and asking for another is.
 
+use crate::base::boolean;
 use crate::cli::CliError;
 
 #[derive(Debug, clap::Args)]
@@ -42,7 +43,7 @@ impl Settled {
         }
         for attestation in &self.attest {
             let mut keys = attestation.split(',').filter_map(|key| key.trim().split_once('='));
-            if !keys.any(|(key, value)| key == "disabled" && value == "true") {
+            if !keys.any(|(key, value)| key == "disabled" && boolean(value) == Some(true)) {
                 return Err(no_attestations("attest", attestation));
             }
         }
@@ -56,7 +57,7 @@ impl Settled {
 }
 
 fn is_false(value: &str) -> bool {
-    matches!(value.to_ascii_lowercase().as_str(), "false" | "0" | "f")
+    boolean(value) == Some(false)
 }
 
 fn no_attestations(option: &str, value: &str) -> CliError {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use super::outputs::Outputs;
 
+use crate::base::{self, CsvError};
 use crate::build::NamedContextSource;
 use crate::cli::CliError;
 use crate::image::{InvalidPlatform, Platform, host_platform};
@@ -18,22 +19,6 @@ pub(super) fn network(text: &str) -> Result<NetworkMode, String> {
         "host" => Ok(NetworkMode::Host),
         _ => Err("there are default, none and host".to_owned()),
     }
-}
-
-/// A number of bytes: `64m`, `1.5g`, `512kb`, `1048576`.
-pub(in crate::cli) fn bytes(text: &str) -> Result<u64, String> {
-    let lower = text.trim().to_ascii_lowercase();
-    let digits = lower.find(|letter: char| !letter.is_ascii_digit() && letter != '.').unwrap_or(lower.len());
-    let factor: f64 = match lower[digits..].trim().trim_end_matches("ib").trim_end_matches('b') {
-        "" => 1.0,
-        "k" => 1024.0,
-        "m" => 1048576.0,
-        "g" => 1073741824.0,
-        "t" => 1099511627776.0,
-        _ => return Err("a size is a number with b, k, m, g or t behind it".to_owned()),
-    };
-    let number: f64 = lower[..digits].parse().map_err(|_| "a size begins with a number".to_owned())?;
-    Ok((number * factor) as u64)
 }
 
 /// A platform under the names that everybody compares; `local` is this machine's.
@@ -56,22 +41,13 @@ pub(super) fn entitlement(text: &str) -> Result<String, String> {
     }
 }
 
-/// The fields of `key=value,key=value`. A value may be put in double quotes.
-pub(in crate::cli) fn fields(text: &str) -> Vec<(String, String)> {
-    let mut parts = vec![String::new()];
-    let mut quoted = false;
-    for letter in text.chars() {
-        match letter {
-            '"' => quoted = !quoted,
-            ',' if !quoted => parts.push(String::new()),
-            letter => parts.last_mut().into_iter().for_each(|part| part.push(letter)),
-        }
-    }
-    let split = |part: String| match part.split_once('=') {
+/// The fields of `key=value,key=value`, as a line of CSV has them. A key that stands alone has an empty value.
+pub(in crate::cli) fn fields(text: &str) -> Result<Vec<(String, String)>, CsvError> {
+    let split = |field: String| match field.split_once('=') {
         Some((key, value)) => (key.trim().to_ascii_lowercase(), value.to_owned()),
-        None => (part.trim().to_ascii_lowercase(), String::new()),
+        None => (field.trim().to_ascii_lowercase(), String::new()),
     };
-    parts.into_iter().map(split).collect()
+    Ok(base::fields(text)?.into_iter().map(split).collect())
 }
 
 pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), CliError> {
@@ -136,7 +112,7 @@ pub(in crate::cli) fn ulimit(text: &str) -> Result<ResourceLimit, CliError> {
 pub(super) fn secret(text: &str) -> Result<(String, Secret), CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --secret `{text}`: {message}"));
     let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
-    for (key, value) in fields(text) {
+    for (key, value) in fields(text).map_err(|error| wrong(&error.to_string()))? {
         match key.as_str() {
             "id" => id = Some(value),
             "src" | "source" => file = Some(value),
@@ -212,15 +188,5 @@ mod tests {
         {
             assert_eq!(platform(text).unwrap().to_string(), wanted);
         }
-    }
-
-    #[test]
-    fn sizes() {
-        for (text, wanted) in [("64m", 64 << 20), ("1.5g", 3 << 29), ("512KB", 512 << 10), ("7", 7), ("1GiB", 1 << 30)]
-        {
-            assert_eq!(bytes(text), Ok(wanted), "{text}");
-        }
-        assert!(bytes("x").is_err());
-        assert!(bytes("4q").is_err());
     }
 }

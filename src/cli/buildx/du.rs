@@ -17,7 +17,7 @@ pub struct Args {
     #[command(flatten)]
     builder: Builder,
     /// until=DURATION|TIME, type=TYPE, id=PREFIX
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// `table`, `json` or a Go template
     #[arg(long, value_name = "FORMAT", conflicts_with = "verbose")]

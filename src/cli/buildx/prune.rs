@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use super::Builder;
-use crate::cli::build::values::bytes;
+use crate::base::{Filters, bytes};
 use crate::cli::commands::Global;
 use crate::cli::format::human_size;
 use crate::cli::image_use::ImageUse;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
-use crate::store::{self, CacheItem, Eviction, Store};
+use crate::store::{CacheItem, Eviction, Store};
 
 /// Remove what only makes builds faster, the least recently used first
 #[derive(Debug, clap::Args)]
@@ -19,8 +19,8 @@ pub struct Args {
     /// Also forget how the layers of images were made
     #[arg(short, long)]
     all: bool,
-    /// until=DURATION|TIME, type=TYPE, id=PREFIX
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    /// until=DURATION|TIME, type=TYPE, id=PREFIX, inuse=, shared= or private=BOOL
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]
@@ -45,20 +45,23 @@ pub struct Selection {
     pub all: bool,
     /// Only what was not used since this second.
     pub before: Option<i64>,
-    pub kinds: Vec<String>,
-    pub ids: Vec<String>,
+    pub in_use: Option<bool>,
+    pub shared: Option<bool>,
+    /// `type` and `id`.
+    pub filters: Filters,
     /// No more bytes than this; nothing for all.
     pub most: Option<u64>,
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     args.builder.check()?;
+    // A wrong filter stops here, before anything is asked or removed.
+    let mut selection = Selection { all: args.all, ..Selection::of(&args.filter)? };
     let store = global.open_store()?;
     let warning = match args.all {
         true => "WARNING! This will remove all build cache.",
         false => "WARNING! This will remove all dangling build cache.",
     };
-    let mut selection = Selection { all: args.all, ..Selection::of(&args.filter)? };
     if !args.force && !confirm::ask(warning)? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -89,22 +92,18 @@ impl Args {
 }
 
 impl Selection {
-    pub fn of(filters: &[String]) -> Result<Self, CliError> {
-        let mut selection = Self::default();
-        filters.iter().try_for_each(|filter| selection.add(filter))?;
-        Ok(selection)
-    }
-
-    fn add(&mut self, filter: &str) -> Result<(), CliError> {
-        match filter.split_once('=') {
-            Some(("until" | "unused-for", value)) => self.before = Some(until(value)?),
-            Some(("type", value)) => self.kinds.push(value.to_owned()),
-            Some(("id", value)) => self.ids.push(value.to_owned()),
-            _ => {
-                return Err(CliError::new(format!("invalid filter `{filter}`")).hint("there are: until, type, id"));
-            }
-        }
-        Ok(())
+    /// `unused-for` is an older word for `until`.
+    pub fn of(words: &[String]) -> Result<Self, CliError> {
+        let words: Vec<String> = words.iter().map(|word| word.replacen("unused-for=", "until=", 1)).collect();
+        let filters = Filters::parse(&words, &["until", "type", "id", "inuse", "shared", "private"])?;
+        let private = filters.boolean("private")?.map(|is_private| !is_private);
+        Ok(Self {
+            before: filters.until()?.map(jiff::Timestamp::as_second),
+            in_use: filters.boolean("inuse")?,
+            shared: filters.boolean("shared")?.or(private),
+            filters,
+            ..Self::default()
+        })
     }
 
     fn takes(&self, item: &CacheItem) -> bool {
@@ -115,8 +114,10 @@ impl Selection {
     pub fn speaks_of(&self, item: &CacheItem) -> bool {
         let id = item.what.id();
         self.before.is_none_or(|second| item.used_at < second)
-            && (self.kinds.is_empty() || self.kinds.iter().any(|kind| kind == item.what.kind()))
-            && (self.ids.is_empty() || self.ids.iter().any(|wanted| id.starts_with(wanted.as_str())))
+            && self.in_use.is_none_or(|wanted| wanted == item.in_use)
+            && self.shared.is_none_or(|wanted| wanted == item.shared)
+            && self.filters.exactly("type", item.what.kind())
+            && self.filters.any("id", |wanted| id.starts_with(wanted))
     }
 }
 
@@ -140,60 +141,4 @@ pub fn prune(store: &Store, selection: &Selection, by: &str) -> Result<(String, 
     }
     let text = if lines.is_empty() { lines } else { format!("Deleted build cache objects:\n{lines}\n") };
     Ok((text, reclaimed))
-}
-
-/// The second that `until=` names: so long ago, or a time, as docker takes them.
-pub fn until(text: &str) -> Result<i64, CliError> {
-    if let Some(seconds) = duration(text) {
-        return Ok(store::now() - seconds);
-    }
-    if let Ok(seconds) = text.parse::<f64>() {
-        return Ok(seconds as i64);
-    }
-    let local = |text: &str| {
-        let time: jiff::civil::DateTime = text.parse().ok()?;
-        Some(time.to_zoned(jiff::tz::TimeZone::system()).ok()?.timestamp())
-    };
-    let time: Option<jiff::Timestamp> = text.parse().ok().or_else(|| local(text));
-    time.map(|time| time.as_second()).ok_or_else(|| {
-        CliError::new(format!("`{text}` is no time"))
-            .hint("write a duration such as 24h or 10m30s, or 2006-01-02T15:04:05")
-    })
-}
-
-/// `24h`, `1h30m`, `90s` as seconds.
-fn duration(text: &str) -> Option<i64> {
-    let mut rest = text;
-    let mut seconds = 0.0;
-    while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |end| digits + end);
-        seconds += number
-            * match &rest[digits..unit_end] {
-                "d" => 86_400.0,
-                "h" => 3_600.0,
-                "m" => 60.0,
-                "s" => 1.0,
-                "ms" => 0.001,
-                _ => return None,
-            };
-        rest = &rest[unit_end..];
-    }
-    (!text.is_empty()).then_some(seconds as i64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_durations_or_points() {
-        assert_eq!(duration("1h30m"), Some(5400));
-        assert_eq!(duration("90s"), Some(90));
-        assert_eq!(duration("h"), None);
-        assert_eq!(until("1700000000").unwrap(), 1_700_000_000);
-        assert_eq!(until("2023-11-14T22:13:20Z").unwrap(), 1_700_000_000);
-        assert!(until("soon").is_err());
-    }
 }

@@ -1,4 +1,28 @@
-//! Go's `html`, `js` and `urlquery`.
+//! Go's `html`, `js` and `urlquery`, and the JSON of a listing's rows.
+
+use serde_json::{Map, Value};
+
+/// A row of a listing as docker's formatters marshal it: its fields by name, in order, with Go's escapes. `Label` is a
+/// method.
+pub fn json_of_row(row: &Value) -> String {
+    let Some(fields) = row.as_object() else { return go_escaped(&row.to_string()) };
+    let mut sorted: Vec<_> = fields.iter().filter(|(name, value)| *name != "Label" || !value.is_object()).collect();
+    sorted.sort_by_key(|(name, _)| name.as_str());
+    let sorted: Map<String, Value> = sorted.into_iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    go_escaped(&Value::Object(sorted).to_string())
+}
+
+/// What Go's encoder escapes in texts, which is all that these letters can be part of.
+fn go_escaped(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for letter in json.chars() {
+        match letter {
+            '<' | '>' | '&' | '\u{2028}' | '\u{2029}' => out.push_str(&format!("\\u{:04x}", u32::from(letter))),
+            other => out.push(other),
+        }
+    }
+    out
+}
 
 pub fn html(text: &str) -> String {
     let mut out = String::with_capacity(text.len());

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::escape::json_of_row;
 use super::functions::{self, Kind};
 use super::printf::quoted;
 use super::tree::{Command, Head, Node, Operand, Pipeline, Spot, Templates};
@@ -16,6 +17,8 @@ type Result<T, E = FormatError> = std::result::Result<T, E>;
 pub enum Missing {
     /// An error.
     Error,
+    /// An error; the value is a row of a listing, which is shown as JSON in docker's way.
+    Row,
     /// The zero of its type where docker's types have it, as JSON leaves out what is empty; else an error.
     Zero,
 }
@@ -320,6 +323,9 @@ impl<'t> Renderer<'t> {
         if let Some(piped) = piped {
             arguments.push(self.fitting(piped, parameters.at(count - 1))?);
         }
+        if name == "json" && self.missing == Missing::Row && scope.root == arguments.first() {
+            return Ok(Value::from(json_of_row(&arguments[0])));
+        }
         functions::call(name, &arguments).map_err(|reason| {
             self.spot = Some(whole);
             self.wrong(format!("error calling {name}: {reason}"))
@@ -407,6 +413,9 @@ impl<'t> Renderer<'t> {
             let is_typed = self.missing == Missing::Zero && !self.as_json;
             let filled = if is_typed { fields::filled(&field, around, name) } else { None };
             return Ok(filled.map_or(field, Cow::Owned));
+        }
+        if let Some(json) = fields::in_json(name).filter(|_| self.missing == Missing::Zero && value.get(name).is_none()) {
+            return self.field(value, around, json);
         }
         if let Some(answer) = fields::method(&value, around, name) {
             return Ok(Cow::Owned(answer));

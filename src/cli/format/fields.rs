@@ -155,6 +155,30 @@ const POINTERS: &[&str] = &[
     "UsageData",
 ];
 
+/// What JSON calls a field that Go calls otherwise.
+const NAMES: &[(&str, &str)] = &[
+    ("APIVersion", "ApiVersion"),
+    ("CPUCfsPeriod", "CpuCfsPeriod"),
+    ("CPUCfsQuota", "CpuCfsQuota"),
+    ("CPUCount", "CpuCount"),
+    ("CPUPercent", "CpuPercent"),
+    ("CPUPeriod", "CpuPeriod"),
+    ("CPUQuota", "CpuQuota"),
+    ("CPURealtimePeriod", "CpuRealtimePeriod"),
+    ("CPURealtimeRuntime", "CpuRealtimeRuntime"),
+    ("CPUShares", "CpuShares"),
+    ("DNS", "Dns"),
+    ("DNSOptions", "DnsOptions"),
+    ("DNSSearch", "DnsSearch"),
+    ("ID", "Id"),
+    ("NanoCPUs", "NanoCpus"),
+];
+
+/// The field of docker's type by its name in Go, where JSON has another.
+pub(super) fn in_json(name: &str) -> Option<&'static str> {
+    NAMES.iter().find(|(go, _)| *go == name).map(|(_, json)| *json)
+}
+
 /// The zero of the field `name` of what is called `around`.
 fn zero(around: &str, name: &str) -> Option<Zero> {
     Some(match (around, name) {

@@ -102,7 +102,8 @@ pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
     Ok(match name {
         "call" if arguments[0].is_null() => return Err("call of nil".to_owned()),
         "call" => return Err(format!("non-function of type {}", type_name(&arguments[0]))),
-        "json" => Value::from(to_json(&arguments[0])),
+        // Unlike in Go's default, `<`, `>` and `&` stay, as docker sets it.
+        "json" => Value::from(arguments[0].to_string()),
         "upper" => Value::from(text(0).to_uppercase()),
         "lower" => Value::from(text(0).to_lowercase()),
         "title" => Value::from(title(text(0))),
@@ -133,18 +134,6 @@ pub fn call(name: &str, arguments: &[Value]) -> Result<Value> {
 pub fn whole(value: &Value) -> Option<i64> {
     let float = || value.as_f64().filter(|float| float.fract() == 0.0 && float.abs() < i64::MAX as f64);
     value.as_i64().or_else(|| float().map(|float| float as i64))
-}
-
-/// JSON on one line; unlike in Go's default, `<`, `>` and `&` stay, as docker sets it. A row's `Label` is a method.
-fn to_json(value: &Value) -> String {
-    match value.as_object() {
-        Some(fields) if fields.get("Label").is_some_and(Value::is_object) && fields.contains_key("Labels") => {
-            let mut fields = fields.clone();
-            fields.shift_remove("Label");
-            Value::Object(fields).to_string()
-        }
-        _ => value.to_string(),
-    }
 }
 
 fn title(text: &str) -> String {

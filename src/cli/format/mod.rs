@@ -21,9 +21,14 @@ mod units;
 
 pub use eval::Missing;
 pub use table::{Column, Listing};
-pub use units::{ago, human_size, truncate_id};
+pub use units::{ago, go_time, human_size, rfc3339, truncate_id};
 
 use serde_json::Value;
+
+/// A text as Go's `%q` writes it.
+pub fn quoted(text: &str) -> String {
+    printf::quoted(text, false)
+}
 
 /// A template that is wrong, or does not fit the value it is given, in the words of Go and docker.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -171,11 +176,20 @@ mod tests {
     #[test]
     fn labels_are_asked_for_one_by_one() {
         let row = json!({"ID": "1", "Labels": "a=1", "Label": {"a": "1"}});
-        let render = |text: &str| Template::parse(text).unwrap().render(&row, Missing::Error).unwrap();
+        let render = |text: &str| Template::parse(text).unwrap().render(&row, Missing::Row).unwrap();
         assert_eq!(render("{{.Label \"a\"}}|{{.Label \"b\"}}|{{.Labels}}"), "1||a=1");
         assert_eq!(render("{{json .}}"), r#"{"ID":"1","Labels":"a=1"}"#);
         let listing = Listing::parse(Some(r#"table {{.Label "com.example.my-name"}}"#), "").unwrap();
         assert_eq!(listing.render(&[], &[row]).unwrap(), "my name\n\n");
+    }
+
+    #[test]
+    fn rows_are_marshalled_as_dockers() {
+        let row = json!({"Names": "x", "ID": "1", "Labels": "a=<b>", "Label": {"a": "<b>"}, "Size": null});
+        let render = |text: &str| Template::parse(text).unwrap().render(&row, Missing::Row).unwrap();
+        let all = r#"{"ID":"1","Labels":"a=\u003cb\u003e","Names":"x","Size":null}"#;
+        assert_eq!([render("{{json .}}"), render("{{. | json}}"), render("{{json $}}")], [all, all, all]);
+        assert_eq!(render("{{json .Labels}}"), r#""a=<b>""#);
     }
 
     #[test]

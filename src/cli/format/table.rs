@@ -42,7 +42,7 @@ impl Listing {
     /// The list as text, each row ended by a new line. Rows have all fields of `columns`, as values.
     pub fn render(&self, columns: &[Column], rows: &[Value]) -> Result<String, FormatError> {
         let lines = |template: &Template| -> Result<Vec<String>, FormatError> {
-            rows.iter().map(|row| template.render(row, Missing::Error)).collect()
+            rows.iter().map(|row| template.render(row, Missing::Row)).collect()
         };
         match self {
             Self::Rows(template) => Ok(lines(template)?.into_iter().map(|line| line + "\n").collect()),
@@ -50,7 +50,7 @@ impl Listing {
                 let mut headings: Map<String, Value> =
                     columns.iter().map(|column| (column.field.to_owned(), Value::from(column.heading))).collect();
                 headings.insert("Label".to_owned(), Value::from(""));
-                let mut all = vec![template.render(&Value::Object(headings), Missing::Error)?];
+                let mut all = vec![template.render(&Value::Object(headings), Missing::Row)?];
                 all.extend(lines(template)?);
                 Ok(align(&all))
             }

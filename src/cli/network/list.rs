@@ -4,10 +4,10 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::base::Filters;
 use crate::cli::commands::Global;
 use crate::cli::docker_config::format_or;
-use crate::cli::filters::Filters;
-use crate::cli::format::{Column, Listing};
+use crate::cli::format::{Column, Listing, go_time};
 use crate::cli::{CliError, output};
 use crate::container::networks_of;
 use crate::network::NetworkRecord;
@@ -16,7 +16,7 @@ use crate::network::NetworkRecord;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// dangling=, driver=, id=, label=, name=, scope= or type=builtin|custom
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// Print IDs only
     #[arg(short, long)]
@@ -46,16 +46,17 @@ const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope"
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let filters = Filters::parse(&args.filter, &FILTERS)?;
-    let dangling = filters.flag("dangling")?;
+    let dangling = filters.boolean("dangling")?;
+    filters.only("type", "type", &["builtin", "custom"])?;
     let networks = networks_of(store.root());
     let records = networks.list()?;
     let shown = records.iter().filter(|record| {
         let kind = if record.is_predefined() { "builtin" } else { "custom" };
-        filters.any("driver", |driver| driver == record.driver)
-            && filters.any("id", |part| record.id.contains(part))
-            && filters.any("name", |part| record.name.contains(part))
-            && filters.any("scope", |scope| scope == record.scope)
-            && filters.any("type", |wanted| wanted == kind)
+        filters.exactly("driver", &record.driver)
+            && filters.matches("id", &record.id)
+            && filters.matches("name", &record.name)
+            && filters.exactly("scope", &record.scope)
+            && filters.exactly("type", kind)
             && filters.labels(&record.labels)
             && dangling
                 .is_none_or(|wanted| wanted == (!record.is_predefined() && networks.endpoints(record).is_empty()))
@@ -81,6 +82,6 @@ fn row(record: &NetworkRecord, no_trunc: bool) -> Value {
         "Internal": record.internal.to_string(),
         "Labels": labels.collect::<Vec<_>>().join(","),
         "Label": record.labels,
-        "CreatedAt": record.created.to_string(),
+        "CreatedAt": go_time(record.created),
     })
 }

@@ -2,8 +2,7 @@
 
 use std::collections::HashSet;
 
-use regex::Regex;
-
+use crate::base;
 use crate::cli::CliError;
 use crate::container::{Entry, HealthStatus, Status};
 use crate::digest::ImageId;
@@ -11,19 +10,16 @@ use crate::store::Store;
 
 #[derive(Default)]
 pub(super) struct Filters {
-    ids: Vec<Regex>,
-    names: Vec<Regex>,
-    labels: Vec<(String, Option<String>)>,
-    statuses: Vec<String>,
+    filters: base::Filters,
+    /// Those whose ID begins as was said, where it is the only one.
+    ids: Vec<String>,
     exited: Vec<u8>,
     ancestors: Vec<Ancestor>,
     before: Option<jiff::Timestamp>,
     since: Option<jiff::Timestamp>,
-    volumes: Vec<String>,
-    networks: Vec<String>,
     published: Vec<PortRange>,
     exposed: Vec<PortRange>,
-    health: Vec<String>,
+    is_task: Option<bool>,
 }
 
 /// An image that containers stand on.
@@ -39,86 +35,89 @@ struct PortRange {
     protocol: String,
 }
 
-const KNOWN: &str = "there are: id, name, label, status, exited, ancestor, before, since, volume, network, publish, \
-                     expose, health, is-task";
+const KNOWN: [&str; 14] = [
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
+    "since", "status", "volume",
+];
+const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 impl Filters {
     pub(super) fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, CliError> {
-        let mut filters = Self::default();
-        let nothing = || Regex::new("^$").map_err(|error| CliError::new(error.to_string()));
-        for word in words {
-            let wrong = || CliError::new(format!("invalid filter '{word}'"));
-            let (key, value) = word.split_once('=').ok_or_else(wrong)?;
-            let pattern = || Regex::new(value).map_err(|_| wrong());
-            let created = || {
-                let word = |entry: &&Entry| entry.record.plain_name() == value || entry.record.id.starts_with(value);
-                let found = entries.iter().find(word).map(|entry| entry.record.created);
-                found.ok_or_else(|| CliError::new(format!("no such container: {value}"))).map(Some)
+        let filters = base::Filters::parse(words, &KNOWN)?;
+        filters.only("status", "state", &STATES)?;
+        filters.only("health", "health", &["none", "starting", "healthy", "unhealthy"])?;
+        let created = |key: &str| -> Result<Vec<jiff::Timestamp>, CliError> {
+            let of = |word: &String| {
+                let is_it = |entry: &&Entry| entry.record.plain_name() == word || entry.record.id.starts_with(word);
+                let found = entries.iter().find(is_it).map(|entry| entry.record.created);
+                found.ok_or_else(|| CliError::new(format!("no such container: {word}")))
             };
-            match key {
-                "id" => filters.ids.push(Regex::new(&format!("^(?:{value})")).map_err(|_| wrong())?),
-                "name" => filters.names.push(pattern()?),
-                "label" => filters.labels.push(match value.split_once('=') {
-                    Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
-                    None => (value.to_owned(), None),
-                }),
-                "status" if is_status(value) => filters.statuses.push(value.to_owned()),
-                "exited" => filters.exited.push(value.parse().map_err(|_| wrong())?),
-                "ancestor" => filters.ancestors.push(Ancestor::find(value, store)),
-                "before" => filters.before = created()?,
-                "since" => filters.since = created()?,
-                "volume" => filters.volumes.push(value.to_owned()),
-                "network" => filters.networks.push(value.to_owned()),
-                "publish" => filters.published.push(PortRange::parse(value).ok_or_else(wrong)?),
-                "expose" => filters.exposed.push(PortRange::parse(value).ok_or_else(wrong)?),
-                "health" if matches!(value, "starting" | "healthy" | "unhealthy" | "none") => {
-                    filters.health.push(value.to_owned());
-                }
-                // There are no tasks of a swarm here.
-                "is-task" if value == "false" => {}
-                "is-task" if value == "true" => filters.ids.push(nothing()?),
-                "status" | "health" => return Err(wrong()),
-                _ => return Err(wrong().hint(KNOWN)),
-            }
-        }
-        Ok(filters)
+            filters.values(key).iter().map(of).collect()
+        };
+        let exited = |text: &String| {
+            let wrong = |_| CliError::new(format!("invalid filter 'exited={text}': it is a number"));
+            // Others than these are no exit codes: nothing has ended with them.
+            text.parse::<i64>().map_err(wrong).map(|code| u8::try_from(code).ok())
+        };
+        let ports = |key: &str| -> Result<Vec<PortRange>, CliError> {
+            let wrong =
+                |text: &str| CliError::new(format!("invalid filter '{key}={text}': it is a port, such as 80/tcp"));
+            filters.values(key).iter().map(|text| PortRange::parse(text).ok_or_else(|| wrong(text))).collect()
+        };
+        Ok(Self {
+            ids: filters.values("id").iter().filter_map(|start| only_one(entries, start)).collect(),
+            exited: filters
+                .values("exited")
+                .iter()
+                .map(exited)
+                .filter_map(Result::transpose)
+                .collect::<Result<_, _>>()?,
+            ancestors: filters.values("ancestor").iter().map(|word| Ancestor::find(word, store)).collect(),
+            before: created("before")?.into_iter().min(),
+            since: created("since")?.into_iter().max(),
+            published: ports("publish")?,
+            exposed: ports("expose")?,
+            is_task: filters.boolean("is-task")?,
+            filters,
+        })
     }
 
     /// Whether containers that don't run are looked at without `-a` too.
     pub(super) fn shows_all(&self) -> bool {
-        !self.statuses.is_empty() || !self.exited.is_empty()
+        self.filters.has("status") || self.filters.has("exited")
     }
 
     pub(super) fn keep(&self, entry: &Entry) -> bool {
         let (record, state) = (&entry.record, &entry.state);
-        let any = |list: &[Regex], text: &str| list.is_empty() || list.iter().any(|pattern| pattern.is_match(text));
-        let name_matches = self.names.is_empty()
-            || self.names.iter().any(|name| name.is_match(&record.name) || name.is_match(record.plain_name()));
-        let labels = &record.config.run.labels;
-        let has_label = |(key, wanted): &(String, Option<String>)| {
-            labels.get(key).is_some_and(|value| wanted.as_ref().is_none_or(|wanted| wanted == value))
-        };
-        any(&self.ids, &record.id)
-            && name_matches
-            && self.labels.iter().all(has_label)
-            && (self.statuses.is_empty() || self.statuses.iter().any(|status| status == state.status.as_str()))
-            && (self.exited.is_empty() || state.status == Status::Exited && self.exited.contains(&state.exit_code))
+        let filters = &self.filters;
+        (!filters.has("id") || self.ids.contains(&record.id))
+            && (filters.matches("name", &record.name) || filters.matches("name", record.plain_name()))
+            && filters.labels(&record.config.run.labels)
+            && filters.exactly("status", state.status.as_str())
+            && (!filters.has("exited") || state.status == Status::Exited && self.exited.contains(&state.exit_code))
             && self.before.is_none_or(|time| record.created < time)
             && self.since.is_none_or(|time| record.created > time)
+            // There are no tasks of a swarm here.
+            && self.is_task != Some(true)
             && self.keep_by_surroundings(entry)
     }
 
     fn keep_by_surroundings(&self, entry: &Entry) -> bool {
-        let record = &entry.record;
-        let mounts = |wanted: &String| {
+        let (record, filters) = (&entry.record, &self.filters);
+        let mounts = |wanted: &str| {
             let is_it = |mount: &crate::container::MountPoint| {
-                mount.name == *wanted
-                    || mount.source.as_os_str() == wanted.as_str()
-                    || mount.destination.as_os_str() == wanted.as_str()
+                let name = if mount.name.is_empty() { mount.source.as_os_str() } else { mount.name.as_ref() };
+                name == wanted || mount.destination.as_os_str() == wanted
             };
             record.mounts.iter().any(is_it)
         };
-        let networks = |wanted: &String| record.networks.contains_key(wanted);
+        let in_network = |wanted: &str| {
+            let has_id = |place: &serde_json::Value| {
+                place["NetworkID"].as_str().is_some_and(|id| !id.is_empty() && id.starts_with(wanted))
+            };
+            let now = entry.state.network.get("Networks").and_then(serde_json::Value::as_object);
+            record.networks.contains_key(wanted) || now.is_some_and(|places| places.values().any(has_id))
+        };
         let health = match &entry.state.health {
             Some(health) if entry.state.status == Status::Running => match health.status {
                 HealthStatus::Starting => "starting",
@@ -129,16 +128,18 @@ impl Filters {
         let published = |range: &PortRange| record.host_config.port_bindings.keys().any(|port| range.has(port));
         let exposed = |range: &PortRange| record.config.run.exposed_ports.iter().any(|port| range.has(port));
         (self.ancestors.is_empty() || self.ancestors.iter().any(|ancestor| ancestor.is_below(entry)))
-            && (self.volumes.is_empty() || self.volumes.iter().any(mounts))
-            && (self.networks.is_empty() || self.networks.iter().any(networks))
+            && filters.any("volume", mounts)
+            && filters.any("network", in_network)
             && (self.published.is_empty() || self.published.iter().any(published))
             && (self.exposed.is_empty() || self.exposed.iter().any(exposed))
-            && (self.health.is_empty() || self.health.iter().any(|wanted| wanted == health))
+            && filters.exactly("health", health)
     }
 }
 
-fn is_status(text: &str) -> bool {
-    matches!(text, "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead")
+/// The ID that begins so, where there is no other.
+fn only_one(entries: &[Entry], start: &str) -> Option<String> {
+    let mut found = entries.iter().map(|entry| &entry.record.id).filter(|id| id.starts_with(start));
+    found.next().filter(|_| !start.is_empty() && found.next().is_none()).cloned()
 }
 
 impl Ancestor {

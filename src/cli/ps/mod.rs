@@ -21,7 +21,7 @@ pub struct Args {
     #[arg(short, long)]
     all: bool,
     /// KEY=VALUE: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose, health
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]

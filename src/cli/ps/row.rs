@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cli::format::{ago, human_size};
+use crate::cli::format::{ago, human_size, quoted};
 use crate::cli::sizes::folder_size;
 use crate::cli::{image_info, port};
 use crate::container::{Entry, HealthStatus, MountKind, Status};
@@ -23,7 +23,9 @@ pub struct Details<'a> {
 
 pub fn row(entry: &Entry, details: Details<'_>) -> Value {
     let record = &entry.record;
-    let words = std::iter::once(&record.path).chain(&record.args).cloned().collect::<Vec<_>>().join(" ");
+    // Only blanks are marked, as docker does: it is for people.
+    let argument = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
+    let words = std::iter::once(record.path.clone()).chain(record.args.iter().map(argument)).collect::<Vec<_>>().join(" ");
     let shorten = |text: String, length: usize| match text.char_indices().nth(length) {
         Some(_) if !details.no_trunc => format!("{}…", text.chars().take(length - 1).collect::<String>()),
         _ => text,
@@ -42,7 +44,7 @@ pub fn row(entry: &Entry, details: Details<'_>) -> Value {
     json!({
         "ID": if details.no_trunc { &record.id } else { record.short_id() },
         "Image": record.config.image,
-        "Command": format!("\"{}\"", shorten(words, COMMAND_LENGTH)),
+        "Command": quoted(&shorten(words, COMMAND_LENGTH)),
         "CreatedAt": created_at.strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string(),
         "RunningFor": ago(Some(record.created), Timestamp::now()),
         "Status": status(entry),
@@ -55,7 +57,8 @@ pub fn row(entry: &Entry, details: Details<'_>) -> Value {
         "LocalVolumes": volumes.to_string(),
         "Mounts": mounts.join(","),
         "Networks": networks.join(","),
-        "Platform": record.platform,
+        // docker says it only of images that it keeps in another way.
+        "Platform": null,
     })
 }
 

@@ -187,7 +187,7 @@ pub struct Storage {
     #[arg(long)]
     pub read_only: bool,
     /// Of /dev/shm
-    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::base::bytes)]
     pub shm_size: Option<u64>,
 }
 
@@ -229,12 +229,12 @@ pub struct Security {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Resources {
-    #[arg(short, long, value_name = "BYTES", value_parser = values::bytes)]
+    #[arg(short, long, value_name = "BYTES", value_parser = crate::base::bytes)]
     pub memory: Option<u64>,
     /// Memory and swap together; -1 for unlimited swap
     #[arg(long, value_name = "BYTES", value_parser = values::bytes_or_unlimited, allow_hyphen_values = true)]
     pub memory_swap: Option<i64>,
-    #[arg(long, value_name = "BYTES", value_parser = values::bytes)]
+    #[arg(long, value_name = "BYTES", value_parser = crate::base::bytes)]
     pub memory_reservation: Option<u64>,
     /// How readily its memory is swapped out
     #[arg(long, value_name = "0-100", allow_hyphen_values = true)]

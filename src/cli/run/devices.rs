@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::arguments::Devices;
-use super::values::bytes;
+use crate::base::bytes;
 use crate::cdi;
 use crate::cli::CliError;
 use crate::container::{DeviceMapping, DeviceRequest, Resources, ThrottleDevice, WeightDevice};
@@ -75,7 +75,7 @@ fn gpus(text: &str) -> Result<DeviceRequest, CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid argument \"{text}\" for \"--gpus\": {message}"));
     let mut request = DeviceRequest { capabilities: vec![vec!["gpu".to_owned()]], ..DeviceRequest::default() };
     let mut has_count = false;
-    for (key, value) in crate::cli::build::values::fields(text) {
+    for (key, value) in crate::cli::build::values::fields(text).map_err(|error| wrong(&error.to_string()))? {
         match (key.as_str(), value.as_str()) {
             ("all", "") | ("count", "all") => (request.count, has_count) = (-1, true),
             (number, "") if number.parse::<i64>().is_ok() => {

@@ -26,7 +26,7 @@ use crate::sandbox::IdRanges;
 pub use arguments::ContainerArgs;
 pub(super) use options::restart_policy;
 pub(super) use values::{
-    bytes, bytes_or_unlimited, environment_file, label_form, processors, ulimit_form, variable, variable_form,
+    bytes_or_unlimited, environment_file, label_form, processors, ulimit_form, variable, variable_form,
 };
 
 /// docker's exit code for a container that could not be run.

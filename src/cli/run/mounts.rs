@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::Storage;
 use super::typed_mounts;
-use super::values::bytes;
+use crate::base::bytes;
 use crate::cli::CliError;
 use crate::container::{MountKind, MountPoint};
 use crate::sandbox::TmpfsOptions;

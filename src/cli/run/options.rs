@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arguments::{ContainerArgs, Health, Resources};
 use super::{devices, modes, mounts, network, ports, values};
+use crate::base::{boolean, bytes, nanoseconds};
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::{CliError, output};
 use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
@@ -235,11 +236,11 @@ fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, Cli
     }
     for (key, value) in &config {
         let is_right = match key.as_str() {
-            "max-size" => values::bytes(value).is_ok() || value == "-1",
+            "max-size" => bytes(value).is_ok() || value == "-1",
             "max-file" => value.parse::<u32>().is_ok_and(|count| count > 0),
-            "compress" => matches!(value.as_str(), "true" | "false"),
+            "compress" => boolean(value).is_some(),
             "mode" => matches!(value.as_str(), "blocking" | "non-blocking"),
-            "max-buffer-size" => values::bytes(value).is_ok(),
+            "max-buffer-size" => bytes(value).is_ok(),
             "labels" | "labels-regex" | "env" | "env-regex" | "tag" if driver == "json-file" => true,
             other => return Err(CliError::new(format!("unknown log opt '{other}' for {driver} log driver"))),
         };
@@ -268,7 +269,7 @@ impl Health {
         let mut numbers = [0; 4];
         for (number, (name, value)) in numbers.iter_mut().zip(durations) {
             let Some(text) = value else { continue };
-            *number = values::duration(text).ok_or_else(|| {
+            *number = nanoseconds(text).ok_or_else(|| {
                 CliError::new(format!("invalid argument \"{text}\" for \"{name}\": it is a duration such as 30s"))
             })?;
             if *number < 0 {

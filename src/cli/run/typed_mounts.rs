@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use super::mounts::{PROPAGATIONS, absolute, check_volume_name, host_path};
-use super::values::bytes;
+use crate::base::{boolean, bytes};
 use crate::cli::CliError;
 use crate::container::{MountKind, MountPoint, ReadOnlyDepth};
 use crate::sandbox::TmpfsOptions;
@@ -28,7 +28,7 @@ pub(super) fn mount(text: &str, driver: &str) -> Result<MountPoint, CliError> {
     let mut fields = Fields { kind: "volume".to_owned(), ..Fields::default() };
     fields.mount.driver = driver.to_owned();
     fields.tmpfs.no_exec = true;
-    for (key, value) in crate::cli::build::values::fields(text) {
+    for (key, value) in crate::cli::build::values::fields(text).map_err(|error| wrong(error.to_string()))? {
         fields.set(&key, &value).map_err(wrong)?;
     }
     fields.finish().map_err(wrong)
@@ -37,9 +37,8 @@ pub(super) fn mount(text: &str, driver: &str) -> Result<MountPoint, CliError> {
 impl Fields {
     fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         let flag = || match value {
-            "" | "true" | "1" => Ok(true),
-            "false" | "0" => Ok(false),
-            _ => Err(format!("invalid value for {key}: {value}")),
+            "" => Ok(true),
+            _ => boolean(value).ok_or_else(|| format!("invalid value for {key}: {value}")),
         };
         let pair = || value.split_once('=').unwrap_or((value, ""));
         let kind = ["bind", "volume", "tmpfs", "image"].into_iter().find(|kind| key.starts_with(&format!("{kind}-")));

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use crate::base::bytes;
 use crate::cli::CliError;
 use crate::cli::build::values::ulimit;
 use crate::container::Ulimit;
 use crate::input;
 use crate::sandbox::{self, Profile};
-
-pub(in crate::cli) use crate::cli::build::values::bytes;
 
 pub(in crate::cli) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text).map(|number| number as i64) }
@@ -101,11 +100,6 @@ pub(in crate::cli) fn label_file(path: &Path) -> Result<Vec<String>, CliError> {
 /// Without the byte order mark that editors of Windows begin files with.
 fn without_mark(text: &str) -> &str {
     text.trim_start_matches('\u{feff}')
-}
-
-/// A duration such as `1m30s`, in nanoseconds.
-pub(in crate::cli) fn duration(text: &str) -> Option<i64> {
-    crate::dockerfile::nanoseconds(text)
 }
 
 /// docker's `Tmpfs`: from the place to its options.

@@ -2,9 +2,10 @@
 
 use std::process::ExitCode;
 
+use crate::base::Filters;
 use crate::cli::buildx::prune::{self as cache_prune, Selection};
 use crate::cli::commands::Global;
-use crate::cli::filters::Filters;
+use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
 use crate::cli::image_prune::gone;
 use crate::cli::image_use::ImageUse;
@@ -25,7 +26,7 @@ pub struct Args {
     #[arg(long)]
     volumes: bool,
     /// label=, label!= or until=
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]
@@ -34,7 +35,12 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let filters = Filters::parse(&args.filter, &["label", "label!", "until"])?;
+    let filters = Filters::parse(&prune_filters(&args.filter), &["label", "label!", "until"])?;
+    // All of it is read before anything is removed.
+    let until = filters.until()?;
+    if args.volumes && until.is_some() {
+        return Err(CliError::new("the \"until\" filter is not supported with \"--volumes\""));
+    }
     if !args.force && !confirm::ask(&warning(args))? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -49,11 +55,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     text += &removed;
     reclaimed += bytes;
     // The build cache has no labels.
-    if filters.speaks_of_labels() {
+    if filters.has("label") || filters.has("label!") {
         output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
         return Ok(ExitCode::SUCCESS);
     }
-    let selection = Selection { all: args.all, before: filters.before()?, ..Selection::default() };
+    let selection = Selection { all: args.all, before: until.map(jiff::Timestamp::as_second), ..Selection::default() };
     let (removed, bytes) = cache_prune::prune(&store, &selection, "system prune")?;
     text += &removed;
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed + bytes, 4)))?;
@@ -75,11 +81,12 @@ fn section(text: String) -> String {
 }
 
 fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliError> {
+    let until = filters.until()?;
     let containers = Containers::of(store.root());
     let (mut text, mut reclaimed) = (String::new(), 0);
     let work = Work::of_things("removing containers", None);
     for entry in containers.list()?.into_iter().filter(|entry| !entry.is_running) {
-        if filters.labels(&entry.record.config.run.labels) && filters.until(entry.record.created)? {
+        if filters.labels(&entry.record.config.run.labels) && until.is_none_or(|until| entry.record.created < until) {
             let size = folder_size(&entry.upper());
             containers.remove(&entry)?;
             reclaimed += size;
@@ -91,6 +98,7 @@ fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliErro
 }
 
 fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
+    let until = filters.until()?;
     store.hold_nothing();
     let before = store.usage()?;
     let mut text = String::new();
@@ -99,7 +107,7 @@ fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), 
     for image in image_info::all(store)? {
         let created = jiff::Timestamp::from_second(image.created_second()).unwrap_or_default();
         let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
-        if is_asked_for && filters.labels(&image.config.config.labels) && filters.until(created)? {
+        if is_asked_for && filters.labels(&image.config.config.labels) && until.is_none_or(|until| created < until) {
             text += &delete(store, &image, Removal { force: true, prune: true })?;
             work.count();
         }

@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::base::Filters;
 use crate::cli::commands::Global;
 use crate::cli::docker_config::format_or;
-use crate::cli::filters::Filters;
 use crate::cli::format::{Column, Listing};
 use crate::cli::{CliError, output};
 use crate::container::Containers;
@@ -16,7 +16,7 @@ use crate::volume::{VolumeRecord, Volumes};
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// dangling=, driver=, label= or name=
-    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// Print names only
     #[arg(short, long)]
@@ -42,13 +42,13 @@ const COLUMNS: &[Column] = &[
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let filters = Filters::parse(&args.filter, &["dangling", "driver", "label", "name"])?;
-    let dangling = filters.flag("dangling")?;
+    let dangling = filters.boolean("dangling")?;
     let used = used(&Containers::of(store.root()))?;
     let records = Volumes::of(store.root()).list()?;
     let shown = records.iter().filter(|record| {
         dangling.is_none_or(|wanted| wanted != used.contains(&record.name))
-            && filters.any("driver", |driver| driver == record.driver)
-            && filters.any("name", |part| record.name.contains(part))
+            && filters.exactly("driver", &record.driver)
+            && filters.matches("name", &record.name)
             && filters.labels(record.labels.as_ref().unwrap_or(&Default::default()))
     });
     let rows: Vec<Value> = shown.map(row).collect();

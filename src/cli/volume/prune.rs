@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use super::list::used;
+use crate::base::Filters;
 use crate::cli::commands::Global;
-use crate::cli::filters::Filters;
+use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
 use crate::cli::progress::work::Work;
 use crate::cli::sizes::folder_size;
@@ -20,7 +21,7 @@ pub struct Args {
     #[arg(short, long)]
     all: bool,
     /// label= or label!=
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::filters::form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
     filter: Vec<String>,
     /// Don't ask
     #[arg(short, long)]
@@ -29,8 +30,8 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let filters = Filters::parse(&args.filter, &["label", "label!", "all"])?;
-    let all = args.all || filters.flag("all")?.unwrap_or(false);
+    let filters = Filters::parse(&prune_filters(&args.filter), &["label", "label!", "all"])?;
+    let all = args.all || filters.boolean("all")?.unwrap_or(false);
     let which = if all { "local" } else { "anonymous local" };
     let warning = format!("WARNING! This will remove {which} volumes not used by at least one container.");
     if !args.force && !confirm::ask(&warning)? {

@@ -7,6 +7,7 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
+use crate::base;
 use clap::{Arg, ArgAction, Command};
 
 /// What was typed and can't be read.
@@ -252,13 +253,8 @@ pub fn is_boolean(option: &Arg) -> bool {
     !needs_value(option) && values.len() == 2 && values.iter().any(|value| value.get_name() == "true")
 }
 
-/// The words that Go takes for true and false.
 fn boolean(value: &OsStr) -> Option<bool> {
-    match value.to_str()? {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
+    base::boolean(value.to_str()?)
 }
 
 fn no_boolean(option: String, value: &OsStr) -> Flaw {

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ContainerError;
 use super::record::Record;
+use crate::base::{boolean, bytes};
 
 pub use line::{LogLine, Source};
 pub use reader::{LogReader, Selection};
@@ -56,12 +57,12 @@ impl LogSettings {
             let wrong = || ContainerError::LogOption { key: key.clone(), value: value.clone() };
             match key.as_str() {
                 "max-size" if value == "-1" => settings.max_size = None,
-                "max-size" => settings.max_size = Some(size(value).filter(|size| *size > 0).ok_or_else(wrong)?),
+                "max-size" => settings.max_size = Some(bytes(value).ok().filter(|size| *size > 0).ok_or_else(wrong)?),
                 "max-file" => settings.max_files = value.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?,
-                "compress" => settings.compress = value.parse().map_err(|_| wrong())?,
+                "compress" => settings.compress = boolean(value).ok_or_else(wrong)?,
                 // Writing to a file never makes the program wait for long; what a full buffer would lose is kept.
                 "mode" if matches!(value.as_str(), "blocking" | "non-blocking") => {}
-                "max-buffer-size" => drop(size(value).ok_or_else(wrong)?),
+                "max-buffer-size" => drop(bytes(value).map_err(|_| wrong())?),
                 "labels" | "env" => settings.attributes.extend(chosen(record, key, value)),
                 "tag" => settings.attributes.push(("tag".to_owned(), tag(record, value))),
                 _ => return Err(wrong()),
@@ -104,32 +105,4 @@ fn tag(record: &Record, template: &str) -> String {
     ]
     .iter()
     .fold(template.to_owned(), |text, (field, value)| text.replace(field, value))
-}
-
-/// `10m`: powers of 1024, as docker counts here.
-fn size(text: &str) -> Option<u64> {
-    let lower = text.to_ascii_lowercase();
-    let digits = lower.trim_end_matches('b').trim_end_matches('i');
-    let (number, power) = match digits.char_indices().last()? {
-        (at, 'k') => (&digits[..at], 10),
-        (at, 'm') => (&digits[..at], 20),
-        (at, 'g') => (&digits[..at], 30),
-        (at, 't') => (&digits[..at], 40),
-        _ => (digits, 0),
-    };
-    let number: f64 = number.trim().parse().ok().filter(|number| *number >= 0.0)?;
-    Some((number * (1u64 << power) as f64) as u64)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sizes() {
-        for (text, wanted) in [("10m", Some(10 << 20)), ("1.5k", Some(1536)), ("7", Some(7)), ("2GB", Some(2 << 30))] {
-            assert_eq!(size(text), wanted, "{text}");
-        }
-        assert_eq!((size("x"), size(""), size("-1")), (None, None, None));
-    }
 }

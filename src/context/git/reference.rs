@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use super::GitError;
 use super::authorization::Authorization;
 use super::credentials::Credentials;
+use crate::base::boolean;
 use crate::redaction;
 
 /// What an address of a git repository asks for: `URL#ref:folder`, or `URL?ref=…&subdir=…`.
@@ -178,11 +179,8 @@ pub(super) fn is_commit(text: &str) -> bool {
 }
 
 fn set_flag(url: &str, key: &str, value: &str, flag: &mut Option<bool>) -> Result<(), GitError> {
-    *flag = Some(match value {
-        "" | "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-        _ => return Err(bad(url, format!("`{key}` is true or false, not `{value}`"))),
-    });
+    let said = if value.is_empty() { Some(true) } else { boolean(value) };
+    *flag = Some(said.ok_or_else(|| bad(url, format!("`{key}` is true or false, not `{value}`")))?);
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use regex::Regex;
 
 use super::wildcards::Wildcards;
 use super::{PatternError, go_regex};
-use crate::context::glob;
+use crate::base::glob;
 
 #[derive(Debug)]
 pub(super) struct Pattern {

@@ -8,7 +8,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{IgnorePatterns, PatternError, glob};
+use super::{IgnorePatterns, PatternError};
+use crate::base::glob;
 use crate::io_error::IoError;
 use crate::layer::FileKind;
 

@@ -5,8 +5,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::super::glob;
 use super::{SelectError, SourceTree, rooted};
+use crate::base::glob;
 use crate::layer::FileKind;
 
 /// As many links as Linux and Go follow, or more.

@@ -1,5 +1,6 @@
 //! `# check=skip=A,B;error=true;experimental=all`: what a file, or a comment above an instruction, says about the lint.
 
+use crate::base::boolean;
 use crate::dockerfile::SyntaxTree;
 
 use super::Rule;
@@ -45,13 +46,7 @@ impl CheckOptions {
             match key.trim() {
                 "skip" => options.skip = Selection::parse(value),
                 "experimental" => options.experimental = Selection::parse(value),
-                "error" => {
-                    options.error = match value.trim() {
-                        "1" | "t" | "T" | "true" | "TRUE" | "True" => true,
-                        "0" | "f" | "F" | "false" | "FALSE" | "False" => false,
-                        _ => return Err(invalid()),
-                    }
-                }
+                "error" => options.error = boolean(value.trim()).ok_or_else(invalid)?,
                 _ => return Err(invalid()),
             }
         }

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::duration;
 use super::flags::Flags;
 use super::{argument_count, command_line};
+use crate::base::nanoseconds;
 use crate::dockerfile::Healthcheck;
 use crate::dockerfile::error::{Fault, ParseErrorKind, Wanted};
 use crate::dockerfile::syntax::Node;
@@ -48,7 +48,7 @@ fn interval(flags: &Flags<'_>, name: &str) -> Result<Option<Duration>, Fault> {
         return Ok(None);
     };
     let flag = || format!("--{name}");
-    let nanoseconds = duration::nanoseconds(value)
+    let nanoseconds = nanoseconds(value)
         .ok_or_else(|| Fault::at(place, ParseErrorKind::InvalidDuration { flag: flag(), value: value.to_owned() }))?;
     match u64::try_from(nanoseconds) {
         Ok(0) => Ok(None),

@@ -1,6 +1,5 @@
 //! The syntax tree → typed instructions: the rules that concern a single instruction, and the cut into stages.
 
-mod duration;
 mod flags;
 mod health;
 mod run;
@@ -13,8 +12,6 @@ use super::parse::located;
 use super::syntax::{Body, Node, SyntaxTree};
 use super::{Command, CommandLine, Dockerfile, Heredoc, Instruction, Onbuild, Stage};
 use flags::Flags;
-
-pub use duration::nanoseconds;
 
 /// Cuts the instructions into stages. The first fault ends it.
 pub(super) fn dockerfile(tree: &SyntaxTree) -> Result<Dockerfile, ParseError> {

@@ -2,9 +2,10 @@
 
 use super::flags::Flags;
 use super::{command_line, heredoc};
+use crate::base;
 use crate::dockerfile::error::{Fault, ParseErrorKind};
 use crate::dockerfile::syntax::Node;
-use crate::dockerfile::{DeviceRequest, Run, csv, mount};
+use crate::dockerfile::{DeviceRequest, Run, mount};
 
 pub(super) fn run(node: &Node) -> Result<Run, Fault> {
     let flags = Flags::read(node, &["mount", "network", "security", "device"])?;
@@ -41,7 +42,7 @@ pub(super) fn run(node: &Node) -> Result<Run, Fault> {
 
 /// `NAME`, `name=NAME`, `required`: the name once, by its key or without. It may have a `=` of its own.
 fn device(value: &str) -> Result<DeviceRequest, String> {
-    let fields = csv::fields(value).map_err(|error| error.to_string())?;
+    let fields = base::fields(value).map_err(|error| error.to_string())?;
     let mut request = DeviceRequest { name: String::new(), required: false };
     for field in fields {
         let (key, value) = field.split_once('=').map_or((field.as_str(), None), |(key, value)| (key, Some(value)));
@@ -49,7 +50,7 @@ fn device(value: &str) -> Result<DeviceRequest, String> {
             ("required", None) => request.required = true,
             ("required", Some(value)) => {
                 request.required =
-                    truth(value).ok_or_else(|| format!("`{value}` of `required` is neither true nor false"))?;
+                    base::boolean(value).ok_or_else(|| format!("`{value}` of `required` is neither true nor false"))?;
             }
             ("name", Some(_)) if !request.name.is_empty() => {
                 return Err(format!("it has a name already: `{}`", request.name));
@@ -61,15 +62,6 @@ fn device(value: &str) -> Result<DeviceRequest, String> {
         }
     }
     Ok(request)
-}
-
-/// As Go reads a truth value.
-fn truth(text: &str) -> Option<bool> {
-    match text {
-        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
-        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

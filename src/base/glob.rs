@@ -3,17 +3,17 @@
 
 /// The pattern is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct BadPattern;
+pub struct BadPattern;
 
 /// Whether `pattern` matches the whole of `name`: `*` and `?` stop at a slash, `[...]` holds characters and ranges, a
 /// backslash takes the next character literally.
-pub(super) fn matches(pattern: &[u8], name: &[u8]) -> Result<bool, BadPattern> {
+pub fn matches(pattern: &[u8], name: &[u8]) -> Result<bool, BadPattern> {
     check(pattern)?;
     Ok(matches_from(pattern, name))
 }
 
 /// Whether the pattern is well formed.
-pub(super) fn check(mut pattern: &[u8]) -> Result<(), BadPattern> {
+pub fn check(mut pattern: &[u8]) -> Result<(), BadPattern> {
     while let Some((&first, rest)) = pattern.split_first() {
         pattern = match first {
             b'[' => class(rest, None)?.1,
@@ -26,7 +26,7 @@ pub(super) fn check(mut pattern: &[u8]) -> Result<(), BadPattern> {
 
 /// Whether the pattern is well formed up to its first star (stars at its start not counted): as far as Go looks when it
 /// matches a pattern with a name that differs before that.
-pub(super) fn check_start(pattern: &[u8]) -> Result<(), BadPattern> {
+pub fn check_start(pattern: &[u8]) -> Result<(), BadPattern> {
     let mut rest = &pattern[pattern.iter().take_while(|&&byte| byte == b'*').count()..];
     while let Some((&first, after)) = rest.split_first() {
         rest = match first {
@@ -40,7 +40,7 @@ pub(super) fn check_start(pattern: &[u8]) -> Result<(), BadPattern> {
 }
 
 /// True when something in the pattern is not literal.
-pub(super) fn has_wildcard(pattern: &[u8]) -> bool {
+pub fn has_wildcard(pattern: &[u8]) -> bool {
     let mut bytes = pattern.iter();
     while let Some(byte) = bytes.next() {
         match byte {
