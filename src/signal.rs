@@ -39,6 +39,11 @@ const NAMES: [(&str, i32); 33] = [
 const RT_MIN: i32 = 34;
 const RT_MAX: i32 = 64;
 
+/// The names without `SIG`.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().map(|(name, _)| *name)
+}
+
 /// Whether docker takes this for an image's stop signal: what a container's kernel knows, or any number but 0.
 pub fn is_accepted(text: &str) -> bool {
     number(text).is_some() || text.parse::<i64>().is_ok_and(|number| number != 0)

@@ -6,6 +6,7 @@ mod csv;
 mod duration;
 mod filters;
 pub mod glob;
+mod natural;
 mod size;
 mod time;
 
@@ -13,5 +14,6 @@ pub use boolean::boolean;
 pub use csv::{CsvError, fields};
 pub use duration::nanoseconds;
 pub use filters::{FilterError, Filters, form};
+pub use natural::natural_order;
 pub use size::bytes;
 pub use time::{InvalidTime, point_in_time};

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::CliError;
+use super::{CliError, version};
+use crate::cdi;
 use crate::sandbox::Controllers;
 use crate::store::Store;
 
@@ -47,6 +48,30 @@ pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Result<Map<Str
         "HttpsProxy": variable("https_proxy"),
         "NoProxy": variable("no_proxy"),
         "Labels": [],
+    });
+    let object = |value: Value| value.as_object().cloned().unwrap_or_default();
+    Ok(object(facts).into_iter().chain(object(of_daemons())).collect())
+}
+
+/// What docker says of its daemon, of the programs that it is made of, and of its settings.
+fn of_daemons() -> Value {
+    let client = &version::facts()["Client"];
+    json!({
+        // What a daemon has of its own: descriptors, threads and listeners.
+        "NFd": 0,
+        "NGoroutines": 0,
+        "NEventsListener": 0,
+        "BridgeNfIptables": setting("/proc/sys/net/bridge/bridge-nf-call-iptables") == "1",
+        "BridgeNfIp6tables": setting("/proc/sys/net/bridge/bridge-nf-call-ip6tables") == "1",
+        "KernelMemoryTCP": false,
+        "RegistryConfig": registries(),
+        "ContainerdCommit": {"ID": ""},
+        "RuncCommit": {"ID": ""},
+        "InitCommit": {"ID": ""},
+        "CDISpecDirs": cdi::FOLDERS,
+        "Containerd": {"Address": "", "Namespaces": {"Containers": "", "Plugins": ""}},
+        "FirewallBackend": {"Driver": "nftables"},
+        "DiscoveredDevices": null,
         "ExperimentalBuild": false,
         "Swarm": {
             "NodeID": "", "NodeAddr": "", "LocalNodeState": "inactive", "ControlAvailable": false, "Error": "",
@@ -57,13 +82,21 @@ pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Result<Map<Str
         "InitBinary": "rbuild",
         "Warnings": null,
         "ClientInfo": {
-            "Debug": false, "Version": env!("CARGO_PKG_VERSION"), "Context": "default", "Plugins": [], "Warnings": null,
+            "Debug": false, "Platform": client["Platform"], "Version": client["Version"],
+            "DefaultAPIVersion": client["DefaultAPIVersion"], "GitCommit": client["GitCommit"], "GoVersion": "",
+            "Os": client["Os"], "Arch": client["Arch"], "BuildTime": "", "Context": "default", "Plugins": [],
+            "Warnings": null,
         },
-    });
-    match facts {
-        Value::Object(facts) => Ok(facts),
-        _ => Ok(Map::new()),
-    }
+    })
+}
+
+/// Docker's own registry; which others there are, and their mirrors, is in files that `docs/registries.md` names.
+fn registries() -> Value {
+    json!({
+        "IndexConfigs": {"docker.io": {"Mirrors": [], "Name": "docker.io", "Official": true, "Secure": true}},
+        "InsecureRegistryCIDRs": ["::1/128", "127.0.0.0/8"],
+        "Mirrors": null,
+    })
 }
 
 fn setting(path: &str) -> String {

@@ -87,7 +87,7 @@ fn fields(event: &Event, line: &str) -> Result<Value, CliError> {
     Ok(value)
 }
 
-const FILTERS: [&str; 14] = [
+pub const FILTERS: [&str; 14] = [
     "type",
     "event",
     "container",

@@ -19,7 +19,7 @@ pub struct Filters {
     references: Vec<String>,
 }
 
-const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
+pub const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
 impl Filters {
     /// Reads `--filter KEY=VALUE`s and the name given as an argument.

@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use super::commands::Global;
-use super::format::{FormatError, Missing, Template};
+use super::format::{FormatError, Missing, Template, rfc3339};
 use super::{CliError, container_inspect, image_info, image_inspect, output};
 use crate::container::{ContainerError, Containers, networks_of};
 use crate::image::Platform;
 use crate::network::{NetworkError, describe_network};
 use crate::registry::{Client, Settings};
 use crate::store::{FindImageError, Store};
-use crate::volume::{VolumeError, Volumes};
+use crate::volume::{VolumeError, VolumeRecord, Volumes};
 
 /// Show all that is known of containers, images, networks and volumes, as JSON
 #[derive(Debug, clap::Args)]
@@ -149,7 +149,7 @@ fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Opt
             },
             Kind::Network => find_network(store, name)?,
             Kind::Volume => match Volumes::of(store.root()).find(name) {
-                Ok(volume) => Some(serde_json::to_value(&volume)?),
+                Ok(volume) => Some(describe_volume(&volume)?),
                 Err(VolumeError::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
             },
@@ -159,6 +159,12 @@ fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Opt
         }
     }
     Ok(None)
+}
+
+fn describe_volume(volume: &VolumeRecord) -> Result<Value, CliError> {
+    let mut fields = serde_json::to_value(volume)?;
+    fields["CreatedAt"] = Value::from(rfc3339(volume.created_at));
+    Ok(fields)
 }
 
 fn find_container(store: &Store, name: &str, size: bool) -> Result<Option<Value>, CliError> {
@@ -187,7 +193,7 @@ fn render(found: &[Value], format: Option<&str>, template: Option<&Template>) ->
     if format == Some("json") {
         return Ok(format!("{list}\n"));
     }
-    Ok(indented(&list) + "\n")
+    Ok(indented(&found.iter().map(image_inspect::as_answered).collect()) + "\n")
 }
 
 /// Indented by four blanks, as docker does.

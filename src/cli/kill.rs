@@ -13,6 +13,7 @@ pub struct Args {
     /// Names, IDs or beginnings of IDs
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
+    /// The signal to send, by name or number
     #[arg(short, long, value_name = "SIGNAL", default_value = "KILL", value_parser = containers::signal)]
     signal: i32,
 }

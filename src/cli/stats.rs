@@ -105,7 +105,7 @@ fn row(sample: &Sample, before: Option<&Sample>, args: &Args) -> Value {
     let id = if args.no_trunc { record.id.as_str() } else { record.short_id() };
     let Some(usage) = &sample.usage else {
         return json!({
-            "Container": id, "ID": id, "Name": record.plain_name(), "CPUPerc": "--", "MemUsage": "-- / --",
+            "Container": record.id, "ID": id, "Name": record.plain_name(), "CPUPerc": "--", "MemUsage": "-- / --",
             "MemPerc": "--", "NetIO": "--", "BlockIO": "--", "PIDs": "--",
         });
     };
@@ -117,7 +117,7 @@ fn row(sample: &Sample, before: Option<&Sample>, args: &Args) -> Value {
     let all = total_memory();
     let limit = usage.memory_limit.filter(|limit| *limit < all).unwrap_or(all);
     json!({
-        "Container": id,
+        "Container": record.id,
         "ID": id,
         "Name": record.plain_name(),
         "CPUPerc": format!("{:.2}%", share.unwrap_or(0.0)),

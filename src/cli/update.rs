@@ -14,6 +14,7 @@ pub struct Args {
     /// Names, IDs or beginnings of IDs
     #[arg(required = true, value_name = "CONTAINER")]
     containers: Vec<String>,
+    /// Its share of the disks where they are short
     #[arg(long, value_name = "10-1000", value_parser = clap::value_parser!(u16).range(10..=1000))]
     blkio_weight: Option<u16>,
     /// Microseconds
@@ -22,6 +23,7 @@ pub struct Args {
     /// Microseconds
     #[arg(long, value_name = "NUMBER", conflicts_with = "cpus", allow_hyphen_values = true)]
     cpu_quota: Option<i64>,
+    /// Its share of the processors where they are short: 1024 is usual
     #[arg(short, long, value_name = "NUMBER")]
     cpu_shares: Option<u64>,
     /// How many processors, such as 1.5
@@ -36,10 +38,13 @@ pub struct Args {
     /// The processors that it may use, such as 0-2,4
     #[arg(long, value_name = "LIST")]
     cpuset_cpus: Option<String>,
+    /// The memory nodes it may use, such as 0-3 or 0,1
     #[arg(long, value_name = "LIST")]
     cpuset_mems: Option<String>,
+    /// The most memory it may take
     #[arg(short, long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<u64>,
+    /// How much memory it is left with when memory is short
     #[arg(long, value_name = "BYTES", value_parser = bytes)]
     memory_reservation: Option<u64>,
     /// Memory and swap together; -1 for unlimited swap

@@ -56,7 +56,7 @@ pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
 }
 
 /// docker's `Client` and `Server`. There is no daemon: whoever asks for the server's version asks for the same program.
-fn facts() -> Value {
+pub fn facts() -> Value {
     let platform = host_platform();
     let (os, architecture) = (&platform.os, &platform.architecture);
     let (version, build, name) = (of_docker(), build(), json!({"Name": name()}));

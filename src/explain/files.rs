@@ -12,10 +12,14 @@ const LIMIT: usize = 32 << 10;
 /// A list that was kept is never larger than this, unpacked.
 const DECODED_LIMIT: usize = 64 << 20;
 
+/// The bit of a mode that says that it is a folder's, as stat(2) has it. Lists of earlier versions don't say it.
+pub const FOLDER: u32 = 0o040000;
+
 /// One file on its way into a list.
 #[derive(Debug, Clone)]
 pub struct ListedFile<'a> {
     pub path: &'a Path,
+    /// The permissions, and [`FOLDER`].
     pub mode: u32,
     pub owner: (u32, u32),
     /// Tells apart what the file is and contains: kind, bytes, target, attributes.
@@ -62,6 +66,8 @@ pub struct FileChange {
     /// It stands for all below it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub below: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub folder: bool,
 }
 
 /// What differs between two lists.
@@ -74,6 +80,10 @@ pub struct FileChanges {
 }
 
 impl Listed {
+    fn permissions(&self) -> u32 {
+        self.mode & 0o7777
+    }
+
     /// What it adds to the sum of the folder that stands for it.
     fn share(&self) -> u64 {
         if self.summed {
@@ -81,7 +91,7 @@ impl Listed {
         }
         let mut hasher = blake3::Hasher::new();
         hasher.update(self.path.as_os_str().as_encoded_bytes());
-        for number in [self.mode, self.owner.0, self.owner.1] {
+        for number in [self.permissions(), self.owner.0, self.owner.1] {
             hasher.update(&number.to_le_bytes());
         }
         hasher.update(&self.fingerprint.to_le_bytes());
@@ -226,13 +236,15 @@ fn change(was: Option<&Listed>, now: Option<&Listed>) -> Option<FileChange> {
         (None, Some(now)) => (FileChangeKind::Added, now),
         (Some(was), None) => (FileChangeKind::Removed, was),
         (Some(was), Some(now)) if was.fingerprint != now.fingerprint => (FileChangeKind::Changed, now),
-        (Some(was), Some(now)) if was.mode != now.mode => (FileChangeKind::Mode { was: was.mode, now: now.mode }, now),
+        (Some(was), Some(now)) if was.permissions() != now.permissions() => {
+            (FileChangeKind::Mode { was: was.permissions(), now: now.permissions() }, now)
+        }
         (Some(was), Some(now)) if was.owner != now.owner => {
             (FileChangeKind::Owner { was: was.owner, now: now.owner }, now)
         }
         _ => return None,
     };
-    Some(FileChange { path: entry.path.clone(), kind, below: entry.summed })
+    Some(FileChange { path: entry.path.clone(), kind, below: entry.summed, folder: entry.mode & FOLDER != 0 })
 }
 
 #[cfg(test)]
@@ -249,9 +261,16 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_is_named() {
-        let was = list(&[("a", 0o644, 1), ("b", 0o644, 2), ("c", 0o644, 3), ("d", 0o755, 0), ("d/x", 0o644, 4)]);
-        let now = list(&[("a", 0o644, 9), ("b", 0o755, 2), ("c", 0o644, 3), ("e", 0o755, 0), ("e/y", 0o644, 5)]);
+        let was =
+            list(&[("a", 0o644, 1), ("b", 0o644, 2), ("c", 0o644, 3), ("d", FOLDER | 0o755, 0), ("d/x", 0o644, 4)]);
+        let now =
+            list(&[("a", 0o644, 9), ("b", 0o755, 2), ("c", 0o644, 3), ("e", FOLDER | 0o755, 0), ("e/y", 0o644, 5)]);
         let found = was.changes(&now, 10);
+        let folders: Vec<bool> = found.shown.iter().map(|change| change.folder).collect();
+        assert_eq!(folders, [false, false, true, true]);
+        // A list of an earlier version, which does not say what is a folder, differs in nothing for that.
+        let (old, new) = (list(&[("d", 0o755, 0)]), list(&[("d", FOLDER | 0o755, 0)]));
+        assert_eq!(old.changes(&new, 10), FileChanges::default());
         let kinds: Vec<(String, FileChangeKind)> =
             found.shown.into_iter().map(|change| (change.path.display().to_string(), change.kind)).collect();
         assert_eq!(
@@ -285,7 +304,10 @@ mod tests {
         let (was, now) = (many(1), many(2));
         assert!(was.entries.len() < LIMIT);
         let found = was.changes(&now, 5);
-        assert_eq!(found.shown, [FileChange { path: "f07".into(), kind: FileChangeKind::Changed, below: true }]);
+        assert_eq!(
+            found.shown,
+            [FileChange { path: "f07".into(), kind: FileChangeKind::Changed, below: true, folder: false }]
+        );
         assert_eq!(was.changes(&many(1), 5), FileChanges::default());
     }
 

@@ -15,6 +15,6 @@ pub use align::counterparts;
 pub use conceal::{Concealer, looks_secret};
 pub use difference::{Differences, differences};
 pub use fact::{Fact, FactKind, StepRecord, Value};
-pub use files::{FileChange, FileChangeKind, FileChanges, FileList, FileListBuilder, ListedFile};
+pub use files::{FOLDER, FileChange, FileChangeKind, FileChanges, FileList, FileListBuilder, ListedFile};
 pub use reason::{BaseName, Reason, in_words};
 pub use report::{BuildReport, Outcome, StepReport, text_of};

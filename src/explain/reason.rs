@@ -160,7 +160,11 @@ impl fmt::Display for FileChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let path = self.path.display().to_string();
         let path = if path.is_empty() { ".".to_owned() } else { path };
-        let what = if self.below { format!("something in `{path}`") } else { format!("file `{path}`") };
+        let what = match (self.below, self.folder) {
+            (true, _) => format!("something in `{path}`"),
+            (_, true) => format!("folder `{path}`"),
+            _ => format!("file `{path}`"),
+        };
         match self.kind {
             FileChangeKind::Changed => write!(f, "{what} changed"),
             FileChangeKind::Added => write!(f, "{what} was added"),

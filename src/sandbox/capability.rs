@@ -81,6 +81,11 @@ impl Default for CapabilitySet {
     }
 }
 
+/// The names of all capabilities, without `CAP_`.
+pub fn capability_names() -> impl Iterator<Item = &'static str> {
+    NAMES.iter().copied()
+}
+
 impl CapabilitySet {
     pub const EMPTY: Self = Self(0);
     pub const ALL: Self = Self((1 << NAMES.len()) - 1);

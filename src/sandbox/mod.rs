@@ -44,7 +44,7 @@ pub mod user_namespace;
 pub use apparmor::{
     DEFAULT_APPARMOR_PROFILE, default_apparmor_profile, has_default_apparmor_profile, is_apparmor_usable,
 };
-pub use capability::{CapabilitySet, UnknownCapability};
+pub use capability::{CapabilitySet, UnknownCapability, capability_names};
 pub use cgroup::{CgroupVersion, Controllers, USUAL_DEVICE_RULES, Usage, controllers, device_guard, processes, usage};
 pub use channel::{CreatedMountPoint, receive_descriptor};
 pub use container::{

@@ -144,3 +144,99 @@ fn a_fixed_epoch_makes_the_same_bytes_in_two_stores() {
     }
     assert!(build(&one) == build(&two), "the archives differ");
 }
+
+/// What a layout or an archive has: the top manifest and the sizes of its layers.
+fn manifest_of(store: &TestStore, options: &str) -> serde_json::Value {
+    std::fs::remove_dir_all(store.work().join("layout")).ok();
+    let output = format!("type=oci,tar=false,dest=layout{options}");
+    store.run(&["build", "-o", &output, "ctx"]).ok();
+    let read = |path: &str| -> serde_json::Value {
+        serde_json::from_slice(&std::fs::read(store.work().join("layout").join(path)).unwrap()).unwrap()
+    };
+    let index = read("index.json");
+    let digest = index["manifests"][0]["digest"].as_str().unwrap().replace("sha256:", "blobs/sha256/");
+    read(&digest)
+}
+
+#[test]
+fn media_types_are_dockers_where_that_is_asked_for() {
+    let Some(store) = store() else { return };
+    let types = |manifest: &serde_json::Value| {
+        let of = |value: &serde_json::Value| value["mediaType"].as_str().unwrap().to_owned();
+        [of(manifest), of(&manifest["config"]), of(&manifest["layers"][0])]
+    };
+    let docker = [
+        "application/vnd.docker.distribution.manifest.v2+json",
+        "application/vnd.docker.container.image.v1+json",
+        "application/vnd.docker.image.rootfs.diff.tar.gzip",
+    ];
+    let oci = [
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.oci.image.config.v1+json",
+        "application/vnd.oci.image.layer.v1.tar+gzip",
+    ];
+    assert_eq!(types(&manifest_of(&store, "")), oci);
+    assert_eq!(types(&manifest_of(&store, ",oci-mediatypes=true")), oci);
+    assert_eq!(types(&manifest_of(&store, ",oci-mediatypes=false")), docker);
+    // Such an archive is read as any other.
+    store.run(&["build", "-o", "type=oci,oci-mediatypes=false,dest=docker.tar", "ctx"]).ok();
+    let other = TestStore::empty();
+    let archive = store.work().join("docker.tar");
+    other.run(&["load", "-i", archive.to_str().unwrap()]).ok();
+    assert_eq!(
+        other.run(&["images", "-aq"]).ok().stdout(),
+        store.run(&["build", "-q", "ctx"]).ok().stdout()[7..19].to_owned() + "\n"
+    );
+}
+
+#[test]
+fn a_level_of_compression_changes_sizes_and_nothing_else() {
+    let Some(store) = TestStore::loaded() else { return };
+    let text: String = (0..20_000).map(|number| format!("line {} of many\n", number * 7919 % 10_007)).collect();
+    store.write("ctx/text", text);
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY text /\n");
+    let layer = |options: &str| {
+        let manifest = manifest_of(&store, options);
+        (manifest["config"]["digest"].clone(), manifest["layers"][0]["size"].as_u64().unwrap())
+    };
+    let (config, usual) = layer("");
+    let (same, none) = layer(",compression-level=0");
+    let (_, fast) = layer(",compression-level=1");
+    let (other, best) = layer(",compression=gzip,compression-level=9");
+    assert!(none > fast && fast > best && none > usual, "{none} {fast} {usual} {best}");
+    let (zstandard, low) = layer(",compression=zstd,compression-level=1");
+    let (_, high) = layer(",compression=zstd,compression-level=19");
+    assert!(low > high, "{low} {high}");
+    assert_eq!([&same, &other, &zstandard], [&config; 3], "the image is the same");
+    for wrong in ["compression-level=10", "compression=zstd,compression-level=23", "compression-level=x"] {
+        store.run(&["build", "-o", &format!("type=oci,dest=x.tar,{wrong}"), "ctx"]).fails(1);
+    }
+}
+
+/// `mode=delete` makes the folder what the result is: what else was there goes, and nothing outside it.
+#[test]
+fn an_output_that_deletes_leaves_the_result_alone() {
+    let Some(store) = TestStore::loaded() else { return };
+    store.write("ctx/file", "new");
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY file /sub/file\n");
+    store.write("out/old", "");
+    store.write("out/sub/old", "");
+    store.write("outside/kept", "");
+    std::os::unix::fs::symlink("../outside", store.work().join("out/link")).unwrap();
+    let output = "type=local,dest=out,mode=delete";
+    let answer = store.run(&["build", "-o", output, "ctx"]).fails(1).stderr();
+    assert!(answer.contains("buildx.local.delete"), "{answer}");
+    assert!(store.work().join("out/old").exists(), "nothing is removed that was not allowed");
+    store.run(&["build", "-o", "type=local,dest=out", "ctx"]).ok();
+    assert!(store.work().join("out/old").exists(), "mode=copy is what is usual");
+    store.run(&["build", "--allow", "buildx.local.delete", "-o", output, "ctx"]).ok();
+    let mut names: Vec<String> = walkdir::WalkDir::new(store.work().join("out"))
+        .min_depth(1)
+        .into_iter()
+        .map(|entry| entry.unwrap().path().strip_prefix(store.work().join("out")).unwrap().display().to_string())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["sub", "sub/file"]);
+    assert!(store.work().join("outside/kept").exists(), "a link is not followed");
+    store.run(&["build", "--allow", "buildx.local.delete", "-o", "type=tar,dest=x.tar,mode=delete", "ctx"]).fails(1);
+}

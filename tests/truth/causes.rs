@@ -40,7 +40,7 @@ fn files_are_named_with_what_happened_to_them() {
     assert_eq!(why(&second, "RUN ls /src"), "a step before it changed: [2/3] COPY . /src/");
     store.write("ctx/src/deep/new.rs", "");
     std::fs::remove_file(store.work().join("ctx/src/b.rs")).unwrap();
-    assert_eq!(why(&build(), "COPY . /src/"), "file `src/b.rs` was removed, file `src/deep` was added");
+    assert_eq!(why(&build(), "COPY . /src/"), "file `src/b.rs` was removed, folder `src/deep` was added");
     let mode = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(store.work().join("ctx/src/c.rs"), mode).unwrap();
     assert_eq!(why(&build(), "COPY . /src/"), "mode of `src/c.rs` was 0644, now 0755");

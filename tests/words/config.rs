@@ -80,3 +80,34 @@ fn a_default_platform_is_one_for_all_commands() {
     let wrong = with(&["pull", "localhost:1/x"], "a/b/c/d").fails(1).stderr();
     assert!(wrong.contains("DOCKER_DEFAULT_PLATFORM"), "{wrong}");
 }
+
+#[test]
+fn filters_of_prunes_are_added() {
+    let Some(store) = TestStore::loaded() else { return };
+    let folder = folder(&store, r#"{"pruneFilters": ["label!=keep", "nonsense"]}"#);
+    let config = ["--config", folder.as_str()];
+    let say = |words: &[&str]| super::run(&store, &[&config, words].concat(), &[]).ok().stdout();
+    say(&["volume", "create", "--label", "keep", "kept"]);
+    say(&["volume", "create", "gone"]);
+    say(&["volume", "prune", "-af"]);
+    assert_eq!(say(&["volume", "ls", "-q"]), "kept\n");
+    say(&["volume", "create", "other"]);
+    say(&["volume", "prune", "-af", "--filter", "label=keep"]);
+    assert_eq!(say(&["volume", "ls", "-q"]), "other\n", "what is typed counts before its opposite");
+    let wrong = self::folder(&store, r#"{"pruneFilters": ["colour=red"]}"#);
+    super::run(&store, &["--config", &wrong, "volume", "prune", "-af"], &[]).fails(1);
+    assert_eq!(say(&["volume", "ls", "-q"]), "other\n");
+}
+
+#[test]
+fn a_current_context_that_means_another_engine_is_refused() {
+    let store = TestStore::empty();
+    let other = folder(&store, r#"{"currentContext": "far-away"}"#);
+    let answer = super::run(&store, &["--config", &other, "ps"], &[]).fails(1).stderr();
+    assert!(answer.contains("currentContext") && answer.contains("far-away"), "{answer}");
+    super::run(&store, &["--config", &other, "-c", "default", "ps"], &[]).ok();
+    super::run(&store, &["--config", &other, "ps"], &[("DOCKER_CONTEXT", "default")]).ok();
+    super::run(&store, &["--config", &other, "context", "ls"], &[]).ok();
+    let own = folder(&store, r#"{"currentContext": "default"}"#);
+    super::run(&store, &["--config", &own, "ps"], &[]).ok();
+}

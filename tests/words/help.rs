@@ -110,3 +110,26 @@ fn each_difference_from_docker_has_its_reason() {
     let gone: Vec<&String> = listed.keys().filter(|what| !found.contains(*what)).collect();
     assert!(gone.is_empty(), "in differences.tsv, and no difference:\n{gone:#?}");
 }
+
+/// Whoever reads a help text learns what each command, option and argument is.
+#[test]
+fn nothing_is_without_a_description() {
+    let mut commands = BTreeMap::new();
+    own_commands(&rbuild::cli::definition(), "", &mut commands);
+    let mut wrong = Vec::new();
+    for (path, command) in &commands {
+        if command.is_hide_set() {
+            continue;
+        }
+        if command.get_about().is_none() && !path.is_empty() {
+            wrong.push(path.clone());
+        }
+        let is_plain = |arg: &&Arg| !arg.is_hide_set() && !arg.is_positional();
+        for arg in command.get_arguments().filter(is_plain) {
+            if arg.get_help().is_none_or(|help| help.to_string().trim().is_empty()) {
+                wrong.push(format!("{path} --{}", arg.get_long().unwrap_or_default()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

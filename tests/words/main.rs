@@ -2,12 +2,14 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod completion;
 mod config;
 mod grammar;
 mod help;
 mod limits;
 mod lines;
 mod names;
+mod shown;
 mod table;
 mod values;
 

@@ -1,74 +1,71 @@
-//! What may come next on the command line, by the definitions that also parse it.
+//! What may come next on a command line.
 
-use clap::{Arg, ArgAction, Command};
+use clap::{Arg, Command};
+
+use super::filters;
+use super::line::{Line, Typed};
+use super::wanted::{self, Wanted};
 
 /// Candidates, each with a tab and what it is.
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     pub(super) words: Vec<String>,
-    /// What things have names that will do: `CONTAINER`, `IMAGE`, and so on.
-    pub(super) names: Vec<String>,
-    pub(super) files: bool,
+    /// Things of these kinds will do.
+    pub(super) wanted: Vec<Wanted>,
+    /// What stands before each of them: `--option=`, or a filter's key.
+    pub(super) before: String,
+    /// What they have to begin with, behind that.
+    pub(super) typed: String,
 }
 
-/// `words` are all up to the cursor; the last one is being typed.
-pub(super) fn candidates(definition: &Command, words: &[String]) -> Candidates {
-    let Some((typed, before)) = words.split_last() else { return Candidates::default() };
-    let mut command = definition;
-    let mut positionals = 0;
-    let mut awaited: Option<&Arg> = None;
-    for word in before {
-        if awaited.take().is_some() {
-            continue;
+pub(super) fn candidates(line: &Line<'_>) -> Candidates {
+    match line.typed {
+        Typed::Value { option, before, value } => values(line, option, before, value),
+        Typed::Option(typed) => {
+            Candidates { words: options(line.command), typed: typed.to_owned(), ..Candidates::default() }
         }
-        if let Some(option) = option_of(command, word) {
-            awaited = Some(option).filter(|option| takes_value(option) && !word.contains('='));
-        } else if let Some(inner) = command.find_subcommand(word) {
-            (command, positionals) = (inner, 0);
-        } else if !word.starts_with('-') {
-            positionals += 1;
-        }
+        Typed::Word(typed) => Candidates { typed: typed.to_owned(), ..arguments(line) },
     }
-    if let Some(option) = awaited {
-        return values_of(option);
-    }
-    if typed.starts_with('-') {
-        return Candidates { words: options(command), ..Candidates::default() };
-    }
+}
+
+fn arguments(line: &Line<'_>) -> Candidates {
     let mut found = Candidates::default();
-    if positionals == 0 {
-        let shown = command.get_subcommands().filter(|inner| !inner.is_hide_set());
-        found.words = shown.map(|inner| described(inner.get_name(), inner.get_about())).collect();
+    if line.is_for_program() {
+        found.wanted.push(Wanted::Files);
+        return found;
     }
-    let all: Vec<&Arg> = command.get_positionals().collect();
-    if let Some(argument) = all.get(positionals).or(all.last().filter(|last| takes_many(last))) {
-        let values = values_of(argument);
-        found.words.extend(values.words);
-        found.names.extend(values.names);
-        found.files = values.files;
+    if line.positionals.is_empty() {
+        let shown = line.command.get_subcommands().filter(|inner| !inner.is_hide_set());
+        let names = |inner: &Command| {
+            let about = inner.get_about().cloned();
+            let all = std::iter::once(inner.get_name()).chain(inner.get_visible_aliases());
+            all.map(|name| described(name, about.as_ref())).collect::<Vec<_>>()
+        };
+        found.words = shown.flat_map(names).collect();
+    }
+    if let Some(argument) = line.argument() {
+        found.words.extend(possible(argument));
+        found.wanted = wanted::of_argument(&line.path, line.positionals.len(), argument);
     }
     found
 }
 
-fn option_of<'a>(command: &'a Command, word: &str) -> Option<&'a Arg> {
-    if let Some(long) = word.strip_prefix("--") {
-        let name = long.split('=').next().unwrap_or(long);
-        let has_name = |arg: &&Arg| {
-            arg.get_long() == Some(name) || arg.get_all_aliases().is_some_and(|aliases| aliases.contains(&name))
-        };
-        return command.get_arguments().find(has_name);
+fn values(line: &Line<'_>, option: &Arg, before: &str, value: &str) -> Candidates {
+    let mut wanted = wanted::of_option(&line.path, option);
+    let (mut before, mut typed) = (before.to_owned(), value);
+    let mut words = possible(option);
+    if wanted.contains(&Wanted::Filters) {
+        wanted.clear();
+        match value.split_once('=') {
+            Some((key, rest)) => {
+                before += &format!("{key}=");
+                wanted = filters::values(&line.path, key);
+                typed = rest;
+            }
+            None => words.extend(filters::keys(&line.path).iter().map(|key| format!("{key}=\t"))),
+        }
     }
-    let short = word.strip_prefix('-')?.chars().last()?;
-    command.get_arguments().find(|arg| arg.get_short() == Some(short))
-}
-
-fn takes_value(option: &Arg) -> bool {
-    matches!(option.get_action(), ArgAction::Set | ArgAction::Append)
-        && option.get_num_args().is_none_or(|count| count.min_values() > 0)
-}
-
-fn takes_many(argument: &Arg) -> bool {
-    matches!(argument.get_action(), ArgAction::Append)
+    Candidates { words, wanted, before, typed: typed.to_owned() }
 }
 
 fn options(command: &Command) -> Vec<String> {
@@ -82,24 +79,8 @@ fn options(command: &Command) -> Vec<String> {
         .collect()
 }
 
-fn values_of(argument: &Arg) -> Candidates {
-    let possible = argument.get_possible_values();
-    let mut found = Candidates {
-        words: possible.iter().map(|value| described(value.get_name(), value.get_help())).collect(),
-        ..Candidates::default()
-    };
-    let kind =
-        argument.get_value_names().and_then(|names| names.first()).map(|name| name.to_string()).unwrap_or_default();
-    match kind.split(['[', ':', '|']).find(|part| !part.is_empty()).unwrap_or_default() {
-        name @ ("CONTAINER" | "IMAGE" | "NETWORK" | "VOLUME" | "NAME")
-            if kind.starts_with("NAME|ID") || name != "NAME" =>
-        {
-            found.names.push(if name == "NAME" { "ANY".to_owned() } else { name.to_owned() });
-        }
-        "FILE" | "DIR" | "PATH" | "FOLDER" | "CONTEXT" | "ARCHIVE" => found.files = true,
-        _ => {}
-    }
-    found
+fn possible(argument: &Arg) -> Vec<String> {
+    argument.get_possible_values().iter().map(|value| described(value.get_name(), value.get_help())).collect()
 }
 
 fn described(word: &str, help: Option<&clap::builder::StyledStr>) -> String {
@@ -109,11 +90,12 @@ fn described(word: &str, help: Option<&clap::builder::StyledStr>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::wanted::State;
     use super::*;
 
     fn ask(words: &[&str]) -> Candidates {
         let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-        candidates(&crate::cli::commands::definition(), &words)
+        candidates(&Line::understand(&crate::cli::commands::definition(), &words).unwrap())
     }
 
     fn has(found: &Candidates, word: &str) -> bool {
@@ -121,18 +103,47 @@ mod tests {
     }
 
     #[test]
-    fn what_may_come_next() {
+    fn commands_and_options() {
         let first = ask(&[""]);
         assert!(has(&first, "run") && has(&first, "network") && !has(&first, "__complete"));
-        assert!(has(&ask(&["network", ""]), "connect"));
+        assert!(has(&ask(&["network", ""]), "connect") && has(&ask(&["--root", "/x", "network", ""]), "connect"));
         let options = ask(&["run", "--"]);
         assert!(has(&options, "--publish") && has(&options, "--network-alias") && !has(&options, "--isolation"));
-        assert_eq!(ask(&["run", "--rm", ""]).names, ["IMAGE"]);
-        assert_eq!(ask(&["run", "--network", ""]).names, ["NETWORK"]);
         assert!(has(&ask(&["run", "--pull", ""]), "never"));
-        assert!(ask(&["run", "--env-file", ""]).files);
-        assert_eq!(ask(&["network", "disconnect", "net", ""]).names, ["CONTAINER"]);
-        assert_eq!(ask(&["volume", "rm", "a", "b", ""]).names, ["VOLUME"]);
-        assert!(ask(&["run", "-p", ""]).names.is_empty());
+        assert_eq!(ask(&["run", "--pull=ne"]).before, "--pull=");
+        assert!(has(&ask(&["run", "--pull=ne"]), "never"));
+        let of_program = ask(&["run", "--rm", "busybox", "-"]);
+        assert!(of_program.words.is_empty() && of_program.wanted == [Wanted::Files]);
+    }
+
+    #[test]
+    fn things_by_their_kind() {
+        for (words, wanted) in [
+            (&["run", "--rm", ""][..], Wanted::Images),
+            (&["tag", ""], Wanted::Images),
+            (&["push", ""], Wanted::Images),
+            (&["rmi", "a", ""], Wanted::Images),
+            (&["run", "--network", ""], Wanted::Networks),
+            (&["run", "--network="], Wanted::Networks),
+            (&["run", "-v", ""], Wanted::Volumes),
+            (&["run", "--cap-add", ""], Wanted::Capabilities),
+            (&["run", "--env-file", ""], Wanted::Files),
+            (&["stop", ""], Wanted::Containers(State::Running)),
+            (&["container", "start", ""], Wanted::Containers(State::Stopped)),
+            (&["unpause", "a", ""], Wanted::Containers(State::Paused)),
+            (&["exec", "-it", ""], Wanted::Containers(State::Running)),
+            (&["rm", ""], Wanted::Containers(State::Any)),
+            (&["cp", "x", ""], Wanted::CopyPlaces),
+            (&["build", "--target", ""], Wanted::Stages),
+            (&["network", "disconnect", "net", ""], Wanted::Containers(State::Any)),
+            (&["volume", "rm", "a", "b", ""], Wanted::Volumes),
+            (&["inspect", ""], Wanted::Things),
+            (&["ps", "-f", "network="], Wanted::Networks),
+            (&["images", "--filter=before="], Wanted::Images),
+        ] {
+            assert!(ask(words).wanted.contains(&wanted), "{words:?}: {:?}", ask(words));
+        }
+        assert!(ask(&["run", "-p", ""]).wanted.is_empty());
+        assert!(has(&ask(&["ps", "--filter", ""]), "status=") && ask(&["ps", "-f", "status="]).before == "status=");
     }
 }

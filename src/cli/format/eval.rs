@@ -414,7 +414,8 @@ impl<'t> Renderer<'t> {
             let filled = if is_typed { fields::filled(&field, around, name) } else { None };
             return Ok(filled.map_or(field, Cow::Owned));
         }
-        if let Some(json) = fields::in_json(name).filter(|_| self.missing == Missing::Zero && value.get(name).is_none()) {
+        if let Some(json) = fields::in_json(name).filter(|_| self.missing == Missing::Zero && value.get(name).is_none())
+        {
             return self.field(value, around, json);
         }
         if let Some(answer) = fields::method(&value, around, name) {

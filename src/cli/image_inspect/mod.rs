@@ -29,7 +29,7 @@ pub fn describe(store: &Store, id: &ImageId) -> Result<Value, CliError> {
     add("Created", config.created.map_or(Value::from(""), |created| json!(created.to_string())));
     add("DockerVersion", text("docker_version"));
     add("Author", json!(config.author));
-    add("Config", run_config(&config.config));
+    add("Config", image_config(&config.config));
     add("Architecture", json!(config.platform.architecture));
     if !config.platform.variant.is_empty() {
         add("Variant", json!(config.platform.variant));
@@ -68,6 +68,46 @@ fn graph_driver(store: &Store, image: &ImageInfo) -> Value {
         data.insert("UpperDir".to_owned(), Value::from(upper.as_str()));
     }
     json!({"Data": data, "Name": "overlay2"})
+}
+
+/// An image's defaults by docker's type, in its order: what is empty is left out.
+pub fn image_config(config: &RunConfig) -> Value {
+    const ORDER: [&str; 14] = [
+        "User",
+        "ExposedPorts",
+        "Env",
+        "Entrypoint",
+        "Cmd",
+        "Volumes",
+        "WorkingDir",
+        "Labels",
+        "StopSignal",
+        "ArgsEscaped",
+        "Memory",
+        "MemorySwap",
+        "CpuShares",
+        "Healthcheck",
+    ];
+    let own = to_value(&RunConfig { extra: Default::default(), ..config.clone() });
+    let rest = ["OnBuild", "Shell"];
+    let field = |key: &&str| own.get(*key).map(|value| ((*key).to_owned(), value.clone()));
+    Value::Object(ORDER.iter().chain(&rest).filter_map(field).collect())
+}
+
+/// An image as docker's engine answers it, where the answer is shown and not read by the type: the config stands last, its
+/// fields by name, with nulls. All else is as it is.
+pub fn as_answered(value: &Value) -> Value {
+    let mut value = value.clone();
+    let is_image = value.get("RootFS").is_some();
+    let Some(fields) = value.as_object_mut().filter(|_| is_image) else { return value };
+    if let Some(Value::Object(config)) = fields.shift_remove("Config") {
+        let nulls = ["Cmd", "Entrypoint", "Env", "Labels", "OnBuild", "Volumes"].map(|key| (key, Value::Null));
+        let texts = ["User", "WorkingDir"].map(|key| (key, Value::from("")));
+        let usual = nulls.into_iter().chain(texts).map(|(key, value)| (key.to_owned(), value));
+        let sorted: std::collections::BTreeMap<String, Value> = usual.chain(config).collect();
+        fields.insert("Config".to_owned(), Value::Object(sorted.into_iter().collect()));
+    }
+    value
 }
 
 /// A container's defaults in docker's order and with docker's nulls.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::run_config;
+use super::image_config;
 use crate::cli::CliError;
 use crate::cli::pull::with_hint;
 use crate::image::{Platform, Reference};
@@ -27,7 +27,7 @@ pub fn describe(client: &Client, name: &str, platform: Option<&Platform>) -> Res
     add("Created", config.created.map_or(Value::from(""), |created| json!(created.to_string())));
     add("DockerVersion", text("docker_version"));
     add("Author", json!(config.author));
-    add("Config", run_config(&config.config));
+    add("Config", image_config(&config.config));
     add("Architecture", json!(config.platform.architecture));
     if !config.platform.variant.is_empty() {
         add("Variant", json!(config.platform.variant));

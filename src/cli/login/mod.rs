@@ -16,6 +16,7 @@ pub struct Args {
     /// The registry [default: Docker Hub]
     #[arg(value_name = "SERVER", default_value = "docker.io", hide_default_value = true)]
     server: String,
+    /// The name to log in with
     #[arg(short, long, value_name = "NAME")]
     username: Option<String>,
     /// The password; others can read it in the list of processes

@@ -40,14 +40,19 @@ struct AnnotateArgs {
     list: Reference,
     #[arg(value_name = "MANIFEST")]
     manifest: Reference,
+    /// The architecture of that image
     #[arg(long, value_name = "ARCHITECTURE")]
     arch: Option<String>,
+    /// The operating system of that image
     #[arg(long, value_name = "OS")]
     os: Option<String>,
+    /// The version of its operating system
     #[arg(long, value_name = "VERSION")]
     os_version: Option<String>,
+    /// A feature that its operating system needs
     #[arg(long, value_name = "FEATURE", value_delimiter = ',')]
     os_features: Vec<String>,
+    /// The architecture's variant, such as v7
     #[arg(long, value_name = "VARIANT")]
     variant: Option<String>,
 }

@@ -14,6 +14,7 @@ use crate::network::{IpamPool, NewNetwork, Subnet};
 pub struct Args {
     #[arg(value_name = "NETWORK")]
     name: String,
+    /// The kind of network: bridge
     #[arg(short, long, value_name = "DRIVER", default_value = "bridge")]
     driver: String,
     /// Its addresses, such as 10.5.0.0/16; may be given for IPv4 and IPv6

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::base::Filters;
+use crate::base::{Filters, natural_order};
 use crate::cli::commands::Global;
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing, go_time};
@@ -41,7 +41,7 @@ const COLUMNS: &[Column] = &[
     Column { field: "CreatedAt", heading: "CREATED AT" },
 ];
 
-const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
+pub(in crate::cli) const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
@@ -49,7 +49,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let dangling = filters.boolean("dangling")?;
     filters.only("type", "type", &["builtin", "custom"])?;
     let networks = networks_of(store.root());
-    let records = networks.list()?;
+    let mut records = networks.list()?;
+    records.sort_by(|left, right| natural_order(&left.name, &right.name));
     let shown = records.iter().filter(|record| {
         let kind = if record.is_predefined() { "builtin" } else { "custom" };
         filters.exactly("driver", &record.driver)

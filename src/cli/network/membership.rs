@@ -24,13 +24,16 @@ pub struct ConnectArgs {
     /// Another name of the container in the network
     #[arg(long, value_name = "NAME")]
     alias: Vec<String>,
+    /// Its IPv4 address in the network
     #[arg(long, value_name = "ADDRESS")]
     ip: Option<String>,
+    /// Its IPv6 address in the network
     #[arg(long, value_name = "ADDRESS")]
     ip6: Option<String>,
     /// Let it know another container by name
     #[arg(long, value_name = "CONTAINER[:ALIAS]")]
     link: Vec<String>,
+    /// A link-local address in the network
     #[arg(long, value_name = "ADDRESS")]
     link_local_ip: Vec<String>,
     /// The network with the highest is the way out when the container starts

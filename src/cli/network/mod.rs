@@ -15,6 +15,7 @@ use super::{CliError, output};
 use crate::container::{networks_of, tell_of_network};
 use crate::network::NetworkError;
 
+pub(super) use list::FILTERS;
 pub use prune::prune;
 
 #[derive(Debug, Subcommand)]

@@ -35,11 +35,12 @@ struct PortRange {
     protocol: String,
 }
 
-const KNOWN: [&str; 14] = [
+pub(in crate::cli) const KNOWN: [&str; 14] = [
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
     "since", "status", "volume",
 ];
-const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+pub(in crate::cli) const STATES: [&str; 7] =
+    ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 impl Filters {
     pub(super) fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, CliError> {

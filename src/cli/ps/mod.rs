@@ -13,6 +13,7 @@ use super::format::{Column, Listing};
 use super::{CliError, output};
 use crate::container::{Containers, Entry};
 use filter::Filters;
+pub(super) use filter::{KNOWN as FILTERS, STATES};
 
 /// List containers
 #[derive(Debug, clap::Args)]

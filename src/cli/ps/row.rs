@@ -25,7 +25,8 @@ pub fn row(entry: &Entry, details: Details<'_>) -> Value {
     let record = &entry.record;
     // Only blanks are marked, as docker does: it is for people.
     let argument = |word: &String| if word.contains(' ') { format!("'{word}'") } else { word.clone() };
-    let words = std::iter::once(record.path.clone()).chain(record.args.iter().map(argument)).collect::<Vec<_>>().join(" ");
+    let words =
+        std::iter::once(record.path.clone()).chain(record.args.iter().map(argument)).collect::<Vec<_>>().join(" ");
     let shorten = |text: String, length: usize| match text.char_indices().nth(length) {
         Some(_) if !details.no_trunc => format!("{}…", text.chars().take(length - 1).collect::<String>()),
         _ => text,

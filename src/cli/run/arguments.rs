@@ -57,6 +57,7 @@ pub struct Program {
     /// Remove the container when it has ended
     #[arg(long)]
     pub rm: bool,
+    /// Its name; without one, it gets one that nobody else has
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
     /// Set a variable; with the name alone, to what it is here
@@ -124,8 +125,10 @@ pub struct Program {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Network")]
 pub struct NetworkArgs {
+    /// The host name inside
     #[arg(short = 'h', long, value_name = "NAME")]
     pub hostname: Option<String>,
+    /// The domain name inside
     #[arg(long, value_name = "NAME")]
     pub domainname: Option<String>,
     /// bridge, host, none, container:NAME, a network's name, or name=NETWORK,alias=NAME,ip=ADDRESS,...
@@ -143,12 +146,16 @@ pub struct NetworkArgs {
     /// Say that the program listens there
     #[arg(long, value_name = "PORT[/PROTOCOL]")]
     pub expose: Vec<String>,
+    /// Its IPv4 address in the network
     #[arg(long, value_name = "ADDRESS")]
     pub ip: Option<String>,
+    /// Its IPv6 address in the network
     #[arg(long, value_name = "ADDRESS")]
     pub ip6: Option<String>,
+    /// A link-local address in the network
     #[arg(long, value_name = "ADDRESS")]
     pub link_local_ip: Vec<String>,
+    /// The MAC address of its interface
     #[arg(long, value_name = "ADDRESS")]
     pub mac_address: Option<String>,
     /// Let it know another container by name
@@ -157,10 +164,13 @@ pub struct NetworkArgs {
     /// A line for the hosts file; the address may be host-gateway
     #[arg(long, value_name = "NAME:IP")]
     pub add_host: Vec<String>,
+    /// A name server to ask
     #[arg(long, value_name = "IP")]
     pub dns: Vec<String>,
+    /// A domain to search names in
     #[arg(long, value_name = "DOMAIN")]
     pub dns_search: Vec<String>,
+    /// An option of resolv.conf
     #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
     pub dns_option: Vec<String>,
 }
@@ -197,6 +207,7 @@ pub struct Security {
     /// Allow what is not allowed by default, such as NET_ADMIN, or ALL
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_add: Vec<String>,
+    /// Take a capability away, or ALL
     #[arg(long, value_name = "CAPABILITY")]
     pub cap_drop: Vec<String>,
     /// Give the program all rights and all devices
@@ -229,11 +240,13 @@ pub struct Security {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Limits")]
 pub struct Resources {
+    /// The most memory it may take
     #[arg(short, long, value_name = "BYTES", value_parser = crate::base::bytes)]
     pub memory: Option<u64>,
     /// Memory and swap together; -1 for unlimited swap
     #[arg(long, value_name = "BYTES", value_parser = values::bytes_or_unlimited, allow_hyphen_values = true)]
     pub memory_swap: Option<i64>,
+    /// How much memory it is left with when memory is short
     #[arg(long, value_name = "BYTES", value_parser = crate::base::bytes)]
     pub memory_reservation: Option<u64>,
     /// How readily its memory is swapped out
@@ -242,6 +255,7 @@ pub struct Resources {
     /// Don't kill it when it has no memory left
     #[arg(long)]
     pub oom_kill_disable: bool,
+    /// How soon the kernel ends it when memory is short: -1000 is last
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub oom_score_adj: Option<i32>,
     /// How many processors, such as 1.5
@@ -259,27 +273,37 @@ pub struct Resources {
     /// Microseconds
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub cpu_rt_runtime: Option<i64>,
+    /// Its share of the processors where they are short: 1024 is usual
     #[arg(short, long, value_name = "NUMBER")]
     pub cpu_shares: Option<u64>,
+    /// The processors it may run on, such as 0-3 or 0,1
     #[arg(long, value_name = "LIST")]
     pub cpuset_cpus: Option<String>,
+    /// The memory nodes it may use, such as 0-3 or 0,1
     #[arg(long, value_name = "LIST")]
     pub cpuset_mems: Option<String>,
     /// -1 for unlimited
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub pids_limit: Option<i64>,
+    /// Its share of the disks where they are short
     #[arg(long, value_name = "10-1000")]
     pub blkio_weight: Option<u16>,
+    /// The same for one device
     #[arg(long, value_name = "DEVICE:WEIGHT")]
     pub blkio_weight_device: Vec<String>,
+    /// How many bytes a second it may read from a device
     #[arg(long, value_name = "DEVICE:BYTES")]
     pub device_read_bps: Vec<String>,
+    /// How many bytes a second it may write to a device
     #[arg(long, value_name = "DEVICE:BYTES")]
     pub device_write_bps: Vec<String>,
+    /// How often a second it may read from a device
     #[arg(long, value_name = "DEVICE:NUMBER")]
     pub device_read_iops: Vec<String>,
+    /// How often a second it may write to a device
     #[arg(long, value_name = "DEVICE:NUMBER")]
     pub device_write_iops: Vec<String>,
+    /// The cgroup that its own is made in
     #[arg(long, value_name = "CGROUP")]
     pub cgroup_parent: Option<String>,
     /// What a process of it may take, such as nofile=1024:4096
@@ -307,14 +331,19 @@ pub struct Health {
     /// A command that tells whether the program is well
     #[arg(long, value_name = "COMMAND")]
     pub health_cmd: Option<String>,
+    /// How long to wait between two checks
     #[arg(long, value_name = "DURATION")]
     pub health_interval: Option<String>,
+    /// How long a check may take
     #[arg(long, value_name = "DURATION")]
     pub health_timeout: Option<String>,
+    /// How long it may take to start: failures count for nothing meanwhile
     #[arg(long, value_name = "DURATION")]
     pub health_start_period: Option<String>,
+    /// How long to wait between two checks while it starts
     #[arg(long, value_name = "DURATION")]
     pub health_start_interval: Option<String>,
+    /// How many checks in a row have to fail until it is unhealthy
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub health_retries: Option<i64>,
     /// Don't look after the program's health, whatever the image says

@@ -7,12 +7,12 @@ use serde_json::{Value, json};
 
 use crate::cli::commands::Global;
 use crate::cli::format::{Column, Listing, Missing, Template, ago, human_size, truncate_id};
-use crate::cli::image_info::{self, ImageInfo};
+use crate::cli::image_info::{self, ImageInfo, layer_size};
 use crate::cli::ps::row;
 use crate::cli::{CliError, output};
 use crate::container::{Containers, Entry};
 use crate::digest::DiffId;
-use crate::store::{CacheItem, CompressedCopy, Store, Usage, disk_usage};
+use crate::store::{CacheItem, Store, Usage, disk_usage};
 use crate::volume::Volumes;
 
 /// Show how much room images, containers, volumes and the build cache take
@@ -57,7 +57,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     store.hold_nothing();
     let usage = store.usage()?;
     let mut groups = [
-        images(&store, &usage, &containers)?,
+        images(&store, &containers)?,
         of_containers(&usage, &containers),
         volumes(&store, &usage, &containers)?,
         cache(&store, &usage, &containers)?,
@@ -116,55 +116,32 @@ fn details(group: &Group) -> Result<String, CliError> {
     Ok(format!("{title}{total}\n\n{table}\n"))
 }
 
-/// What each layer takes, and each that one of them stands on: its folder and its blobs, but for copies that belong to the cache.
-fn layer_sizes(
-    store: &Store,
-    usage: &Usage,
-    image: &ImageInfo,
-    copies: &[CompressedCopy],
-) -> Result<Vec<(DiffId, u64)>, CliError> {
-    let mut sizes = Vec::new();
-    let mut diff_ids = image.config.rootfs.diff_ids.clone();
-    for diff_id in &image.config.rootfs.diff_ids {
-        diff_ids.extend(store.layer(diff_id)?.and_then(|layer| layer.base));
-    }
-    for diff_id in &diff_ids {
-        let blobs = store.layer_blobs(diff_id)?;
-        let own = blobs.iter().filter(|blob| copies.iter().all(|copy| copy.blob != blob.digest));
-        let blobs: u64 = own.filter_map(|blob| usage.blobs.get(&blob.digest)).sum();
-        sizes.push((*diff_id, usage.layers.get(diff_id).copied().unwrap_or(0) + blobs));
-    }
-    Ok(sizes)
-}
-
-fn images(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
+/// Images by what is in their layers, as `images` shows them. What that takes on the disk besides, in blocks, documents and
+/// compressed copies, is among what belongs to the store itself.
+fn images(store: &Store, containers: &[Entry]) -> Result<Group, CliError> {
     let all = image_info::all(store)?;
-    let copies = store.compressed_copies()?;
-    let mut sizes = Vec::new();
+    let layers = |image: &ImageInfo| -> Vec<(DiffId, u64)> {
+        image.config.rootfs.diff_ids.iter().map(|diff_id| (*diff_id, layer_size(store, diff_id))).collect()
+    };
+    let sizes: Vec<Vec<(DiffId, u64)>> = all.iter().map(layers).collect();
     let mut holders: HashMap<DiffId, usize> = HashMap::new();
-    for image in &all {
-        let mut layers = layer_sizes(store, usage, image, &copies)?;
-        layers.sort();
-        layers.dedup();
-        layers.iter().for_each(|(diff_id, _)| *holders.entry(*diff_id).or_default() += 1);
-        sizes.push(layers);
+    for layers in &sizes {
+        let each: HashSet<DiffId> = layers.iter().map(|(diff_id, _)| *diff_id).collect();
+        each.into_iter().for_each(|diff_id| *holders.entry(diff_id).or_default() += 1);
     }
     let (mut seen, mut kept) = (HashSet::new(), HashSet::new());
     let (mut items, mut total, mut used_total) = (Vec::new(), 0, 0);
     for (image, layers) in all.iter().zip(&sizes) {
         let id = image.id().to_string();
         let users = containers.iter().filter(|entry| entry.record.image == id).count();
-        let documents = [Some(image.id().into()), image.record.manifest];
-        let documents: u64 = documents.iter().flatten().filter_map(|digest| usage.blobs.get(digest)).sum();
-        let size = layers.iter().map(|(_, bytes)| bytes).sum::<u64>() + documents;
-        let unique =
-            layers.iter().filter(|(diff_id, _)| holders[diff_id] == 1).map(|(_, bytes)| bytes).sum::<u64>() + documents;
-        let added: u64 = layers.iter().filter(|(diff_id, _)| seen.insert(*diff_id)).map(|(_, bytes)| bytes).sum();
-        total += added + documents;
+        let sum = |is_counted: &mut dyn FnMut(&DiffId) -> bool| -> u64 {
+            layers.iter().filter(|(diff_id, _)| is_counted(diff_id)).map(|(_, bytes)| bytes).sum()
+        };
+        let size = sum(&mut |_| true);
+        let unique = sum(&mut |diff_id| holders[diff_id] == 1);
+        total += sum(&mut |diff_id| seen.insert(*diff_id));
         if users > 0 {
-            used_total += documents;
-            used_total +=
-                layers.iter().filter(|(diff_id, _)| kept.insert(*diff_id)).map(|(_, bytes)| bytes).sum::<u64>();
+            used_total += sum(&mut |diff_id| kept.insert(*diff_id));
         }
         items.push(Item { fields: image_fields(image, [size, unique], users), size, is_used: users > 0 });
     }
@@ -193,7 +170,7 @@ fn image_fields(image: &ImageInfo, [size, unique]: [u64; 2], users: usize) -> Va
         "Digest": "",
         "CreatedAt": created.map(in_words).unwrap_or_default(),
         "CreatedSince": ago(created, jiff::Timestamp::now()),
-        "Size": human_size(size, 4),
+        "Size": human_size(size, 3),
         "VirtualSize": human_size(size, 4),
         "SharedSize": human_size(size - unique, 4),
         "UniqueSize": human_size(unique, 4),
@@ -290,7 +267,7 @@ const CACHE: &[Column] = &[
     Column { field: "Shared", heading: "SHARED" },
 ];
 
-/// The database, locks, and what is being written: it belongs to the cache, and nobody can have it back.
+/// The database, locks, what is being written, and what images take besides what is in them: it is the store's own.
 fn add_the_rest(groups: &mut [Group; 4], usage: &Usage) {
     let known: u64 = groups.iter().map(|group| group.total).sum();
     let size = usage.total().saturating_sub(known);

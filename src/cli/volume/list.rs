@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::base::Filters;
+use crate::base::{Filters, natural_order};
 use crate::cli::commands::Global;
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing};
@@ -44,7 +44,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let filters = Filters::parse(&args.filter, &["dangling", "driver", "label", "name"])?;
     let dangling = filters.boolean("dangling")?;
     let used = used(&Containers::of(store.root()))?;
-    let records = Volumes::of(store.root()).list()?;
+    let mut records = Volumes::of(store.root()).list()?;
+    records.sort_by(|left, right| natural_order(&left.name, &right.name));
     let shown = records.iter().filter(|record| {
         dangling.is_none_or(|wanted| wanted != used.contains(&record.name))
             && filters.exactly("driver", &record.driver)

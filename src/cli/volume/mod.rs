@@ -41,6 +41,7 @@ pub struct CreateArgs {
     volume: Option<String>,
     #[arg(long, value_name = "NAME", hide = true, conflicts_with = "volume")]
     name: Option<String>,
+    /// The kind of volume: local
     #[arg(short, long, value_name = "DRIVER", default_value = "local")]
     driver: String,
     /// type=, o= and device= of the local driver

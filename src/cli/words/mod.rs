@@ -207,7 +207,7 @@ fn options_come_first(command: &Command) -> bool {
 }
 
 /// What the program was called by, without its folder.
-fn program_name(typed: Option<&OsString>) -> String {
+pub fn program_name(typed: Option<&OsString>) -> String {
     let name = typed.map(Path::new).and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     let name = name.map(|name| if name == "docker-buildx" { "docker".to_owned() } else { name });
     name.filter(|name| !name.is_empty()).unwrap_or_else(|| "rbuild".to_owned())

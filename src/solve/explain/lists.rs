@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::context::SelectedItem;
 use crate::digest::{ContentDigest, FieldHasher};
-use crate::explain::ListedFile;
+use crate::explain::{FOLDER, ListedFile};
 use crate::layer::FileKind;
 
 use super::super::copy::Facts;
@@ -28,10 +28,11 @@ pub(in crate::solve) fn listed<'a>(
     fingerprint.copy_from_slice(&hasher.finish()[..8]);
     // The modes of links and of what only leads to a file are nobody's.
     let has_mode = item.kind != FileKind::Symlink && !item.is_parent;
+    let kind = if item.kind == FileKind::Directory { FOLDER } else { 0 };
     let owner = facts.attributes.owner;
     ListedFile {
         path,
-        mode: if has_mode { facts.attributes.mode } else { 0 },
+        mode: kind | if has_mode { facts.attributes.mode } else { 0 },
         owner: (owner.uid, owner.gid),
         fingerprint: u64::from_le_bytes(fingerprint),
     }
