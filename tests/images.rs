@@ -60,7 +60,7 @@ fn images_are_listed_as_docker_lists_them() {
     assert_eq!(rbuild.ok(&["image", "ls", "--format", "table {{.Tag}}"]), "TAG\nlatest\n");
     assert_eq!(rbuild.ok(&["images", "-q", "--filter", "dangling=true"]), "");
     assert_eq!(rbuild.ok(&["images", "-q", "nothing"]), "");
-    assert!(rbuild.fails(&["images", "--filter", "colour=red"]).contains("invalid filter `colour`"));
+    assert!(rbuild.fails(&["images", "--filter", "colour=red"]).contains("invalid filter 'colour'"));
     assert!(rbuild.fails(&["images", "--format", "{{.Nope}}"]).contains("Nope"));
 }
 

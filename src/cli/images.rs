@@ -67,7 +67,7 @@ impl Args {
             (self.format.is_some(), "--format"),
         ];
         match others.iter().find(|(given, _)| self.tree && *given) {
-            Some((_, option)) => Err(CliError::new(format!("{option} is not supported with --tree"))),
+            Some((_, option)) => Err(CliError::new(format!("{option} is not yet supported with --tree"))),
             None => Ok(()),
         }
     }

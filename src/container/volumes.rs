@@ -73,7 +73,7 @@ pub(super) fn source(
     let record = volumes.find(&mount.name)?;
     let folder = match Backing::of(record.options.as_ref().unwrap_or(&Default::default()))? {
         Backing::Memory { size, mode, uid, gid, read_only } => {
-            let options = TmpfsOptions { size, mode, uid, gid, no_exec: false };
+            let options = TmpfsOptions { size, mode, uid, gid, ..TmpfsOptions::default() };
             let shared = shared_memory(containers, mount)?;
             return Ok((shared.unwrap_or(MountSource::Tmpfs(options)), read_only));
         }

@@ -124,11 +124,14 @@ pub struct TmpfsOptions {
     pub gid: u32,
     /// What docker's `--tmpfs` sets: `noexec,nosuid,nodev`.
     pub no_exec: bool,
+    /// What else tmpfs(5) has and mount(8) has for it, such as `nr_inodes` with a number, or `noatime`.
+    #[serde(default)]
+    pub more: Vec<(String, Option<String>)>,
 }
 
 impl Default for TmpfsOptions {
     fn default() -> Self {
-        Self { size: None, mode: 0o1777, uid: 0, gid: 0, no_exec: false }
+        Self { size: None, mode: 0o1777, uid: 0, gid: 0, no_exec: false, more: Vec::new() }
     }
 }
 

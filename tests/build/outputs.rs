@@ -191,12 +191,16 @@ fn media_types_are_dockers_where_that_is_asked_for() {
 
 #[test]
 fn a_level_of_compression_changes_sizes_and_nothing_else() {
-    let Some(store) = TestStore::loaded() else { return };
     let text: String = (0..20_000).map(|number| format!("line {} of many\n", number * 7919 % 10_007)).collect();
-    store.write("ctx/text", text);
-    store.write("ctx/Dockerfile", "FROM scratch\nCOPY text /\n");
+    // A copy that is there is used again, whatever its level: each has a store of its own.
+    let store = || {
+        let store = TestStore::empty();
+        store.write("ctx/text", &text);
+        store.write("ctx/Dockerfile", "FROM scratch\nCOPY text /\n");
+        store
+    };
     let layer = |options: &str| {
-        let manifest = manifest_of(&store, options);
+        let manifest = manifest_of(&store(), options);
         (manifest["config"]["digest"].clone(), manifest["layers"][0]["size"].as_u64().unwrap())
     };
     let (config, usual) = layer("");
@@ -209,7 +213,7 @@ fn a_level_of_compression_changes_sizes_and_nothing_else() {
     assert!(low > high, "{low} {high}");
     assert_eq!([&same, &other, &zstandard], [&config; 3], "the image is the same");
     for wrong in ["compression-level=10", "compression=zstd,compression-level=23", "compression-level=x"] {
-        store.run(&["build", "-o", &format!("type=oci,dest=x.tar,{wrong}"), "ctx"]).fails(1);
+        store().run(&["build", "-o", &format!("type=oci,dest=x.tar,{wrong}"), "ctx"]).fails(1);
     }
 }
 
@@ -224,12 +228,20 @@ fn an_output_that_deletes_leaves_the_result_alone() {
     store.write("outside/kept", "");
     std::os::unix::fs::symlink("../outside", store.work().join("out/link")).unwrap();
     let output = "type=local,dest=out,mode=delete";
-    let answer = store.run(&["build", "-o", output, "ctx"]).fails(1).stderr();
-    assert!(answer.contains("buildx.local.delete"), "{answer}");
-    assert!(store.work().join("out/old").exists(), "nothing is removed that was not allowed");
+    // Below the working folder it needs no leave; elsewhere, and for that folder itself, it does.
+    let elsewhere = tempfile::tempdir().unwrap();
+    std::fs::write(elsewhere.path().join("old"), "").unwrap();
+    let outside = format!("type=local,dest={},mode=delete", elsewhere.path().display());
+    for output in [outside.as_str(), "type=local,dest=.,mode=delete"] {
+        let answer = store.run(&["build", "-o", output, "ctx"]).fails(1).stderr();
+        assert!(answer.contains("buildx.local.delete"), "{answer}");
+    }
+    assert!(store.work().join("out/old").exists() && elsewhere.path().join("old").exists());
     store.run(&["build", "-o", "type=local,dest=out", "ctx"]).ok();
     assert!(store.work().join("out/old").exists(), "mode=copy is what is usual");
-    store.run(&["build", "--allow", "buildx.local.delete", "-o", output, "ctx"]).ok();
+    store.run(&["build", "-o", output, "ctx"]).ok();
+    store.run(&["build", "--allow", "buildx.local.delete", "-o", &outside, "ctx"]).ok();
+    assert!(!elsewhere.path().join("old").exists() && elsewhere.path().join("sub/file").exists());
     let mut names: Vec<String> = walkdir::WalkDir::new(store.work().join("out"))
         .min_depth(1)
         .into_iter()

@@ -172,10 +172,13 @@ fn memory(text: &str) -> Result<MountPoint, CliError> {
     let (target, options) = text.split_once(':').unwrap_or((text, ""));
     let mut tmpfs = TmpfsOptions { no_exec: true, ..TmpfsOptions::default() };
     let mut read_only = false;
+    let mut added = Vec::new();
+    let mut more = |key: &str, value: Option<&str>| added.push((key.to_owned(), value.map(str::to_owned)));
     for option in options.split(',').filter(|option| !option.is_empty()) {
         let (key, value) = option.split_once('=').unwrap_or((option, ""));
         let number = || value.parse::<u32>().map_err(|_| wrong(&format!("`{key}` is a number")));
         match key {
+            "size" if value.ends_with('%') => more(key, Some(value)),
             "size" => tmpfs.size = Some(bytes(value).map_err(|message| wrong(&message))?),
             "mode" => tmpfs.mode = u32::from_str_radix(value, 8).map_err(|_| wrong("`mode` is octal"))?,
             "uid" => tmpfs.uid = number()?,
@@ -184,12 +187,16 @@ fn memory(text: &str) -> Result<MountPoint, CliError> {
             "rw" => read_only = false,
             "exec" => tmpfs.no_exec = false,
             "noexec" => tmpfs.no_exec = true,
+            "nr_inodes" | "nr_blocks" | "mpol" if !value.is_empty() => more(key, Some(value)),
+            "noatime" | "nodiratime" | "strictatime" | "sync" | "dirsync" if value.is_empty() => more(key, None),
             // What it is anyway.
-            "nosuid" | "nodev" => {}
-            // What is left of mount(8) says how files of a disk are kept; to take it and do nothing would be a lie.
-            other => return Err(wrong(&format!("the option `{other}` is not supported"))),
+            "nosuid" | "nodev" | "defaults" | "async" | "atime" | "diratime" | "relatime" | "nomand"
+            | "nostrictatime" => {}
+            "suid" | "dev" => return Err(wrong(&format!("rbuild mounts no memory with `{key}` in a container"))),
+            other => return Err(wrong(&format!("invalid tmpfs option `{other}`"))),
         }
     }
+    tmpfs.more = added;
     let target = absolute(target).ok_or_else(|| wrong("the target must be absolute"))?;
     Ok(MountPoint {
         kind: MountKind::Tmpfs,

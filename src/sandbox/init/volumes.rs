@@ -144,7 +144,24 @@ fn tmpfs(options: &TmpfsOptions, root: &Root) -> Result<OwnedFd> {
     let (mode, uid, gid) = (format!("{:o}", options.mode), owner.uid.to_string(), owner.gid.to_string());
     let mut settings = vec![("mode", Some(mode.as_str())), ("uid", Some(uid.as_str())), ("gid", Some(gid.as_str()))];
     settings.extend(size.as_deref().map(|size| ("size", Some(size))));
-    mount_api::create("tmpfs", &settings, MountAttrFlags::empty()).doing("mount", "tmpfs")
+    let mut attributes = MountAttrFlags::empty();
+    for (key, value) in &options.more {
+        match attribute(key) {
+            Some(attribute) => attributes |= attribute,
+            None => settings.push((key, value.as_deref())),
+        }
+    }
+    mount_api::create("tmpfs", &settings, attributes).doing("mount", "tmpfs")
+}
+
+/// What belongs to the mount and not to the filesystem.
+fn attribute(option: &str) -> Option<MountAttrFlags> {
+    Some(match option {
+        "noatime" => MountAttrFlags::MOUNT_ATTR_NOATIME,
+        "nodiratime" => MountAttrFlags::MOUNT_ATTR_NODIRATIME,
+        "strictatime" => MountAttrFlags::MOUNT_ATTR_STRICTATIME,
+        _ => return None,
+    })
 }
 
 struct FileAttributes {

@@ -92,6 +92,11 @@ fn tmpfs(options: &TmpfsOptions, access: &str) -> Vec<String> {
     let mut words = vec![access.to_owned(), "nosuid".to_owned(), "nodev".to_owned()];
     words.extend(options.no_exec.then(|| "noexec".to_owned()));
     words.extend(options.size.map(|size| format!("size={size}")));
+    let more = options.more.iter().map(|(key, value)| match value {
+        Some(value) => format!("{key}={value}"),
+        None => key.clone(),
+    });
+    words.extend(more);
     words.extend([format!("mode={:o}", options.mode), format!("uid={}", options.uid), format!("gid={}", options.gid)]);
     words
 }
