@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs::File as StdFile;
 use std::io::stdin;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::context::git::{self, CheckOut};
 use crate::context::http;
@@ -135,6 +135,8 @@ pub(super) struct BuildContexts<'a> {
     options: &'a BuildOptions,
     main: Sources,
     ignore_file: Place,
+    /// What the ignore file says, once it was asked for.
+    ignored: OnceLock<Arc<IgnorePatterns>>,
     opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
     /// The names that plans use for named contexts, and those they were given.
     names: Mutex<HashMap<String, String>>,
@@ -151,6 +153,7 @@ impl<'a> BuildContexts<'a> {
             options,
             main,
             ignore_file,
+            ignored: OnceLock::new(),
             opened: Mutex::default(),
             names: Mutex::default(),
             fetched: Mutex::default(),
@@ -200,7 +203,7 @@ impl<'a> BuildContexts<'a> {
     /// something in it may be brought back.
     pub fn leaves_out(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
-        let Ok(ignore) = read_ignore(&self.ignore_file) else { return false };
+        let Ok(ignore) = self.ignored() else { return false };
         let is_left_out = match parts.is_empty() {
             // The root itself is never left out, but all in it may be.
             true => ignore.leaves_out_everything(),
@@ -209,13 +212,22 @@ impl<'a> BuildContexts<'a> {
         is_left_out && !ignore.brings_back()
     }
 
+    /// Read once: each COPY asks.
+    fn ignored(&self) -> Result<Arc<IgnorePatterns>, BuildError> {
+        if let Some(known) = self.ignored.get() {
+            return Ok(known.clone());
+        }
+        let read = Arc::new(read_ignore(&self.ignore_file)?);
+        Ok(self.ignored.get_or_init(|| read).clone())
+    }
+
     fn open_now(&self, name: Option<&str>) -> Result<Context, OpenContextError> {
         let failed = |error: &dyn std::error::Error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             OpenContextError { message: format!("{error}{cause}") }
         };
         let Some(name) = name else {
-            let ignore = read_ignore(&self.ignore_file).map_err(|error| failed(&error))?;
+            let ignore = self.ignored().map_err(|error| failed(&error))?;
             let opened = Context::open(&self.main.root, &ignore, Some(&self.stat_cache(&self.main.root)));
             return opened.map_err(|error| failed(&error));
         };
@@ -258,7 +270,7 @@ impl Contexts for BuildContexts<'_> {
 
     fn is_ignored(&self, path: &str) -> bool {
         let path = path.trim_matches('/');
-        let matches = read_ignore(&self.ignore_file).is_ok_and(|ignore| ignore.matches(path.as_bytes()));
+        let matches = self.ignored().is_ok_and(|ignore| ignore.matches(path.as_bytes()));
         matches && self.main.root.join(path).symlink_metadata().is_ok()
     }
 }

@@ -20,6 +20,8 @@ use crate::sandbox::{Stdio, Stream};
 pub(super) const BUFFER: usize = 64 << 10;
 /// What a pipe for output holds, where the kernel allows it.
 const PIPE: usize = 256 << 10;
+/// What one for input holds: it is filled by copies, and the program need not wake for each.
+const INPUT_PIPE: usize = 1 << 20;
 
 /// What a program leaves running behind itself may print for so long: docker's time.
 const AFTERWARDS: Duration = Duration::from_secs(2);
@@ -40,26 +42,26 @@ pub(super) struct Copies {
 impl Relay {
     /// What the program gets.
     pub(super) fn new(interactive: bool) -> Result<(Self, Stdio), ContainerError> {
-        let pipe = || -> Result<(OwnedFd, OwnedFd), ContainerError> {
+        let pipe = |size| -> Result<(OwnedFd, OwnedFd), ContainerError> {
             let (reader, writer) = io::pipe().at("make", "a pipe")?;
             // Smaller ones do as well.
-            let _ = rustix::pipe::fcntl_setpipe_size(&writer, PIPE);
+            let _ = rustix::pipe::fcntl_setpipe_size(&writer, size);
             Ok((reader.into(), writer.into()))
         };
         let mut relay = Self { input: None, outputs: Vec::new() };
         let mut stdin = Stream::Null;
         if interactive {
-            let (reader, writer) = pipe()?;
+            let (reader, writer) = pipe(INPUT_PIPE)?;
             relay.input = Some(writer);
             stdin = Stream::Fd(reader);
         }
-        let (reader, writer) = pipe()?;
+        let (reader, writer) = pipe(PIPE)?;
         relay.outputs.push((reader, own(io::stdout())?));
         // What goes to one place keeps its order.
         let errors = if is_one_place() {
             writer.try_clone().at("copy", "a pipe")?
         } else {
-            let (reader, writer) = pipe()?;
+            let (reader, writer) = pipe(PIPE)?;
             relay.outputs.push((reader, own(io::stderr())?));
             writer
         };
@@ -70,7 +72,7 @@ impl Relay {
     pub(super) fn begin(self) -> Result<Copies, ContainerError> {
         if let Some(input) = self.input {
             // It ends with the process: nothing can wake it from waiting for a key.
-            std::thread::spawn(move || copy_all(io::stdin().lock(), File::from(input)));
+            std::thread::spawn(move || pass_input(io::stdin(), File::from(input)));
         }
         let (over, runs) = io::pipe().at("make", "a pipe")?;
         let mut outputs = Vec::new();
@@ -205,6 +207,32 @@ fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// All input until its end, or until the program takes no more. What comes out of a pipe is passed on without a copy. A
+/// file is always copied: pages of a pipe are those of the file that they were put in from, and the container has no
+/// business with these.
+fn pass_input(from: io::Stdin, to: File) {
+    let is_pipe = rustix::fs::fstat(&from)
+        .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);
+    if !is_pipe || !splice_all(from.as_fd(), to.as_fd()) {
+        copy_all(from.lock(), to);
+    }
+}
+
+/// False where the rest has to be copied.
+fn splice_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
+    loop {
+        match rustix::pipe::splice(from, None, to, None, INPUT_PIPE, SpliceFlags::MOVE) {
+            Ok(0) | Err(rustix::io::Errno::PIPE) => return true,
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            // Somebody else has made it non-blocking; the program's pipe is not.
+            Err(rustix::io::Errno::AGAIN)
+                if poll(&mut [PollFd::from_borrowed_fd(from, PollFlags::IN)], None).is_ok() => {}
+            // The kernel can't.
+            Err(_) => return false,
+        }
+    }
 }
 
 /// Until the end of the input, or until nobody takes the output. A terminal ends with an error (EIO).

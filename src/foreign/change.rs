@@ -1,11 +1,11 @@
 //! What is made, moved and removed in a folder, by its handle and one name.
 
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::fs::File;
 use std::os::fd::AsFd as _;
 use std::path::Path;
 
-use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timestamps, Uid, XattrFlags};
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timestamps, Uid};
 
 use super::folder::single;
 use super::{Folder, Handle, own};
@@ -83,12 +83,6 @@ impl Folder {
     pub fn set_times(&self, name: &OsStr, times: &Timestamps) -> Result<(), IoError> {
         let set = single(name).and_then(|name| rustix::fs::utimensat(self, name, times, AtFlags::SYMLINK_NOFOLLOW));
         set.map_err(self.failed("set the time of", name))
-    }
-
-    /// Sets one of its own attributes.
-    pub fn set_own_xattr(&self, name: &CStr, value: &[u8]) -> Result<(), IoError> {
-        let set = self.readable().and_then(|folder| rustix::fs::fsetxattr(folder, name, value, XattrFlags::empty()));
-        set.map_err(self.failed("set an attribute of", OsStr::new("")))
     }
 
     /// Its own owner.

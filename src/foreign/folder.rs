@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Mode, OFlags, RawDir, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
 use super::{Handle, handle};
@@ -97,21 +97,9 @@ impl Folder {
 
     /// The names in it, in no order.
     pub fn names(&self) -> Result<Vec<OsString>, IoError> {
-        let list = || {
-            let readable = self.readable()?;
-            let mut buffer = Vec::with_capacity(LIST_BUFFER);
-            let mut entries = RawDir::new(readable, buffer.spare_capacity_mut());
-            let mut names = Vec::new();
-            while let Some(entry) = entries.next() {
-                let entry = entry?;
-                let name: &CStr = entry.file_name();
-                if !matches!(name.to_bytes(), b"." | b"..") {
-                    names.push(OsStr::from_bytes(name.to_bytes()).to_owned());
-                }
-            }
-            Ok(names)
-        };
-        list().map_err(self.failed("list", OsStr::new("")))
+        let list = || list(self.readable()?);
+        let names = list().map_err(self.failed("list", OsStr::new("")))?;
+        Ok(names.into_iter().map(|(name, _)| name).collect())
     }
 
     /// The same in byte order.
@@ -139,6 +127,21 @@ impl Folder {
             IoError { action, path, source: error.into() }
         }
     }
+}
+
+/// What is listed in a folder that is open for reading, in no order, and what each was then.
+pub(super) fn list(readable: impl AsFd) -> rustix::io::Result<Vec<(OsString, FileType)>> {
+    let mut buffer = Vec::with_capacity(LIST_BUFFER);
+    let mut entries = RawDir::new(readable, buffer.spare_capacity_mut());
+    let mut names = Vec::new();
+    while let Some(entry) = entries.next() {
+        let entry = entry?;
+        let name: &CStr = entry.file_name();
+        if !matches!(name.to_bytes(), b"." | b"..") {
+            names.push((OsStr::from_bytes(name.to_bytes()).to_owned(), entry.file_type()));
+        }
+    }
+    Ok(names)
 }
 
 /// A name that stays in its folder.

@@ -1,10 +1,12 @@
-//! Whatever has a name, held by an `O_PATH` handle: looked at before it is opened.
+//! Whatever has a name, held by an `O_PATH` handle: looked at before it is opened. Or a file that is open already, to be
+//! given what it needs.
 
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid};
 use rustix::io::Errno;
@@ -17,6 +19,10 @@ pub struct Handle {
     handle: OwnedFd,
     /// What messages call it.
     shown: PathBuf,
+    /// It never changes.
+    kind: OnceLock<FileType>,
+    /// It can be read or written by; others only lead there.
+    is_open: bool,
 }
 
 impl AsFd for Handle {
@@ -27,7 +33,12 @@ impl AsFd for Handle {
 
 impl Handle {
     pub(super) fn new(handle: OwnedFd, shown: PathBuf) -> Self {
-        Self { handle, shown }
+        Self { handle, shown, kind: OnceLock::new(), is_open: false }
+    }
+
+    /// Of a file that is open.
+    pub fn of_file(file: File, shown: PathBuf) -> Self {
+        Self { handle: file.into(), shown, kind: OnceLock::new(), is_open: true }
     }
 
     /// What is at a path that rbuild itself made or that its user gave: links in it are followed.
@@ -47,11 +58,28 @@ impl Handle {
     }
 
     pub fn stat(&self) -> Result<Stat, IoError> {
-        rustix::fs::fstat(&self.handle).map_err(self.failed("look at"))
+        self.stat_or_errno().map_err(self.failed("look at"))
+    }
+
+    fn stat_or_errno(&self) -> rustix::io::Result<Stat> {
+        let stat = rustix::fs::fstat(&self.handle)?;
+        self.kind.get_or_init(|| FileType::from_raw_mode(stat.st_mode));
+        Ok(stat)
     }
 
     pub fn kind(&self) -> Result<FileType, IoError> {
-        Ok(FileType::from_raw_mode(self.stat()?.st_mode))
+        self.kind_or_errno().map_err(self.failed("look at"))
+    }
+
+    pub(super) fn kind_or_errno(&self) -> rustix::io::Result<FileType> {
+        match self.kind.get() {
+            Some(kind) => Ok(*kind),
+            None => Ok(FileType::from_raw_mode(self.stat_or_errno()?.st_mode)),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// The folder that it is of.
@@ -89,6 +117,9 @@ impl Handle {
 
     /// Sets the mode; a link has none.
     pub fn set_mode(&self, mode: u32) -> Result<(), IoError> {
+        if self.is_open {
+            return rustix::fs::fchmod(self, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of"));
+        }
         match self.kind()? {
             FileType::Symlink => Err(self.failed("change the mode of")(Errno::LOOP)),
             _ => own::set_mode(&self.handle, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of")),

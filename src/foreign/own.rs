@@ -1,11 +1,12 @@
 //! This process's own handles as names: what reopens an `O_PATH` handle, or reaches what no system call takes a handle
 //! of. Links to them are the only "magic" ones that are followed, and only where rbuild made the handle.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::CString;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::{Errno, Result};
@@ -16,11 +17,18 @@ const PROC: u64 = 0x9fa0;
 thread_local! {
     /// The process that opened it, as a child has handles of its own.
     static OWN: RefCell<Option<(u32, Rc<OwnedFd>)>> = const { RefCell::new(None) };
+    /// It enters a container, and the path `/proc/self/fd` may be anything then. Mounts are a thread's own where a thread
+    /// changes them.
+    static IS_LEAVING: Cell<bool> = const { Cell::new(false) };
 }
+
+/// The path `/proc/self/fd` has been looked at, and is this process's own.
+static IS_SEEN: AtomicBool = AtomicBool::new(false);
 
 /// Opens what [`Handle`](super::Handle) needs of the host's proc filesystem. A process does so before it enters the
 /// mount namespace of a container, whose `/proc` may be anything.
 pub fn keep_own_handles() -> Result<()> {
+    IS_LEAVING.set(true);
     own().map(drop)
 }
 
@@ -72,9 +80,16 @@ pub(super) fn path(handle: impl AsFd) -> Result<PathBuf> {
     Ok(std::ffi::OsString::from_vec(target.into_bytes()).into())
 }
 
-/// A path of the handle for system calls that take nothing else: extended attributes of what can't be opened. Only the
-/// host's `/proc` will do.
-pub(super) fn name(handle: impl AsFd) -> Result<String> {
-    own()?;
-    Ok(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd()))
+/// A path of the handle, for system calls that take nothing else: extended attributes of what is not open. Nothing where
+/// this process has left the host's `/proc`.
+pub(super) fn name(handle: impl AsFd) -> Result<Option<String>> {
+    if IS_LEAVING.get() {
+        return Ok(None);
+    }
+    // Also of children: it is a link to whoever looks.
+    if !IS_SEEN.load(Ordering::Relaxed) {
+        own()?;
+        IS_SEEN.store(true, Ordering::Relaxed);
+    }
+    Ok(Some(format!("/proc/self/fd/{}", handle.as_fd().as_raw_fd())))
 }

@@ -3,11 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, FileType, RenameFlags, Stat};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags, RenameFlags, Stat};
 use rustix::io::Errno;
 
 use super::Folder;
-use super::folder::single;
+use super::folder::{list, single};
 use crate::io_error::IoError;
 
 /// So many folders are open at a time. What lies deeper is moved up first.
@@ -45,7 +45,7 @@ impl Folder {
     pub fn remove_all(&self, name: &OsStr) -> Result<(), IoError> {
         let mut removal = Removal { top: self, moved: vec![name.to_owned()], number: 0 };
         while let Some(name) = removal.moved.pop() {
-            removal.remove(self, &name, 0)?;
+            removal.remove_folder(self, single(&name).map_err(self.failed("remove", &name))?, 0)?;
         }
         Ok(())
     }
@@ -82,26 +82,39 @@ struct Removal<'a> {
 }
 
 impl Removal<'_> {
-    fn remove(&mut self, folder: &Folder, name: &OsStr, depth: usize) -> Result<(), IoError> {
-        match single(name).and_then(|name| rustix::fs::unlinkat(folder, name, AtFlags::empty())) {
-            Ok(()) | Err(Errno::NOENT) => return Ok(()),
-            // Both are what a folder gives, by filesystem.
-            Err(Errno::ISDIR | Errno::PERM) => {}
-            Err(error) => return Err(folder.failed("remove", name)(error)),
-        }
+    /// Removes a folder with all in it, or what has its name instead.
+    fn remove_folder(&mut self, folder: &Folder, name: &OsStr, depth: usize) -> Result<(), IoError> {
         if depth == DEEPEST && self.move_up(folder, name) {
             return Ok(());
         }
-        let Some(inside) = unless_gone(folder.folder(name))? else { return Ok(()) };
+        let inside = match open(folder, name) {
+            // It is none, or none any more.
+            Err(Errno::NOTDIR | Errno::LOOP) => return remove_name(folder, name),
+            Err(Errno::NOENT) => return Ok(()),
+            opened => opened.map_err(folder.failed("open", name))?,
+        };
         if inside.status()?.st_mode & OWN_RIGHTS != OWN_RIGHTS {
             // Who has rights over all files needs it not, and what cannot be done is said below.
             let _ = inside.set_own_mode(OWN_RIGHTS);
         }
-        for name in unless_gone(inside.names())?.unwrap_or_default() {
-            self.remove(&inside, &name, depth + 1)?;
+        for (name, kind) in list(&inside).map_err(inside.failed("list", OsStr::new("")))? {
+            match kind {
+                FileType::Directory | FileType::Unknown => self.remove_folder(&inside, &name, depth + 1)?,
+                _ => self.remove(&inside, &name, depth + 1)?,
+            }
         }
         drop(inside);
         unless_gone(folder.remove_folder(name)).map(|_| ())
+    }
+
+    /// Removes what was no folder when it was listed.
+    fn remove(&mut self, folder: &Folder, name: &OsStr, depth: usize) -> Result<(), IoError> {
+        match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
+            Ok(()) | Err(Errno::NOENT) => Ok(()),
+            // Both are what a folder gives, by filesystem.
+            Err(Errno::ISDIR | Errno::PERM) if is_folder(folder, name) => self.remove_folder(folder, name, depth),
+            Err(error) => Err(folder.failed("remove", name)(error)),
+        }
     }
 
     /// Gives a folder a name in the topmost one, to be removed later; false where that cannot be.
@@ -119,6 +132,31 @@ impl Removal<'_> {
             }
         }
     }
+}
+
+/// A folder in `folder`, so that it can be listed, whatever its owner has taken from it.
+fn open(folder: &Folder, name: &OsStr) -> rustix::io::Result<Folder> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let opened = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
+        Err(Errno::ACCESS) => {
+            let handle = rustix::fs::openat(folder, name, flags | OFlags::PATH, Mode::empty())?;
+            let closed = Folder::new(handle, PathBuf::new());
+            // What cannot be done is said when it is opened.
+            let _ = closed.set_own_mode(OWN_RIGHTS);
+            closed.readable()?
+        }
+        opened => opened?,
+    };
+    Ok(Folder::new(opened, folder.shown().join(name)))
+}
+
+fn remove_name(folder: &Folder, name: &OsStr) -> Result<(), IoError> {
+    unless_gone(folder.remove(name)).map(|_| ())
+}
+
+fn is_folder(folder: &Folder, name: &OsStr) -> bool {
+    let found = folder.stat(name).ok().flatten();
+    found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }
 
 /// Nothing where somebody else has removed it meanwhile.

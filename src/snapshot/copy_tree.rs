@@ -25,7 +25,8 @@ pub fn copy_tree(
     let (from, root) = (Folder::open(from)?, Tree::beneath(Folder::open(to)?));
     let mut copy = Copy { root: &root, links: HashMap::new(), watched, found: HashMap::new() };
     copy.folder(&from, Path::new(""))?;
-    copy.attributes(&from.itself()?, &root.root().itself()?)?;
+    let source = from.itself()?;
+    copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
     Ok(copy.found)
 }
 
@@ -64,29 +65,37 @@ impl Copy<'_> {
             }
             self.links.insert(identity, path.to_owned());
         }
-        match kind {
+        let (source, copy) = match kind {
             FileType::Directory => {
                 to.make_folder(name, 0o700)?;
                 self.folder(&source.folder()?, path)?;
+                (source, to.handle(name)?)
             }
             FileType::RegularFile => {
+                let (content, made) = (source.open_file()?, to.make_file(name, 0o600)?);
                 // No more than there was: a program may write as fast as this reads. Shares the blocks where it can.
-                let mut content = source.open_file()?.take(stat.st_size as u64);
-                std::io::copy(&mut content, &mut to.make_file(name, 0o600)?).at("copy", source.shown())?;
+                let mut limited = (&content).take(stat.st_size as u64);
+                std::io::copy(&mut limited, &mut &made).at("copy", source.shown())?;
+                let content = Handle::of_file(content, source.shown().to_owned());
+                (content, Handle::of_file(made, to.shown().join(name)))
             }
-            FileType::Symlink => to.make_link(name, &source.read_link()?)?,
-            kind => to.make_node(name, kind, stat.st_mode & 0o7777, stat.st_rdev)?,
-        }
-        let copy = to.handle(name)?;
+            FileType::Symlink => {
+                to.make_link(name, &source.read_link()?)?;
+                (source, to.handle(name)?)
+            }
+            kind => {
+                to.make_node(name, kind, stat.st_mode & 0o7777, stat.st_rdev)?;
+                (source, to.handle(name)?)
+            }
+        };
         if self.watched.contains(&identity) {
             let made = copy.stat()?;
             self.found.insert(identity, (made.st_dev, made.st_ino));
         }
-        self.attributes(&source, &copy)
+        self.attributes(&stat, &source, &copy)
     }
 
-    fn attributes(&self, from: &Handle, to: &Handle) -> Result<(), IoError> {
-        let stat = from.stat()?;
+    fn attributes(&self, stat: &Stat, from: &Handle, to: &Handle) -> Result<(), IoError> {
         to.set_owner(Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
         if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
             to.set_mode(stat.st_mode & 0o7777)?;
@@ -99,7 +108,7 @@ impl Copy<'_> {
                 set => set?,
             }
         }
-        to.set_times(&times_of(&stat))
+        to.set_times(&times_of(stat))
     }
 }
 

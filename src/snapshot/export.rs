@@ -12,7 +12,7 @@ use tar::{Builder, EntryType, Header};
 use super::layer_folder::xattrs_of_file;
 use super::populate::set_time;
 use super::{Entry, SnapshotError, View};
-use crate::foreign::{ExactLength, Folder, Handle, Tree};
+use crate::foreign::{ExactLength, Folder, Handle, LastFolder, Tree};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 use crate::privacy;
@@ -182,7 +182,8 @@ pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> 
 /// with buildx; sockets are left out, and devices where none can be made.
 pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotError> {
     privacy::make_folders_for_caller(destination)?;
-    let mut export = Export { view, to: Tree::beneath(Folder::open(destination)?), links: HashMap::new() };
+    let mut export =
+        Export { view, to: LastFolder::of(Tree::beneath(Folder::open(destination)?)), links: HashMap::new() };
     let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
     walk(view, Path::new(""), &mut |path, entry| {
         if entry.is_dir() {
@@ -191,14 +192,14 @@ pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotErro
         export.entry(path, entry)
     })?;
     for (target, entry) in folders.iter().rev() {
-        finish(&export.to.handle(target)?, entry)?;
+        finish(&export.to.tree().handle(target)?, entry)?;
     }
     Ok(())
 }
 
 struct Export<'a> {
     view: &'a View,
-    to: Tree,
+    to: LastFolder,
     links: HashMap<(u64, u64), PathBuf>,
 }
 
@@ -225,9 +226,12 @@ impl Export<'_> {
                 }
                 None => {
                     let (mut from, mut to) = (self.view.open_file(path, entry)?, folder.make_file(name, 0o600)?);
-                    io::copy(&mut from, &mut to).at("write", folder.shown().join(name))?;
-                    finish(&folder.handle(name)?, entry)?;
-                    self.links.insert(entry.inode, path.to_owned());
+                    let shown = folder.shown().join(name);
+                    io::copy(&mut from, &mut to).at("write", &shown)?;
+                    finish(&Handle::of_file(to, shown), entry)?;
+                    if entry.shared_inode().is_some() {
+                        self.links.insert(entry.inode, path.to_owned());
+                    }
                 }
             },
             FileKind::Fifo => node(FileType::Fifo, 0, 0)?,

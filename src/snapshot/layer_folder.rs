@@ -74,13 +74,10 @@ impl LayerFolder {
     }
 
     /// The extended attributes, without those of overlayfs, in byte order of their names.
-    pub fn xattrs(&self, path: &Path, kind: FileKind) -> Result<Vec<(String, Vec<u8>)>, IoError> {
+    pub fn xattrs(&self, path: &Path) -> Result<Vec<(String, Vec<u8>)>, IoError> {
         let all = match self.folders.parent(path)? {
             None => self.folders.tree().root().xattrs()?,
-            Some((folder, name)) if kind == FileKind::Regular && !self.is_changing => {
-                xattrs_of(folder.open_file(name)?).at("read the attributes of", path)?
-            }
-            Some((folder, name)) => folder.handle(name)?.xattrs()?,
+            Some((folder, name)) => folder.xattrs_of(name)?,
         };
         Ok(without_overlayfs(all))
     }

@@ -9,14 +9,16 @@ use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid, makedev};
 use rustix::io::Errno;
 
 use super::export::walk;
+use super::layer_folder::xattrs_of_file;
 use super::{Entry, SnapshotError, View};
-use crate::foreign::{Folder, Handle, Tree};
+use crate::foreign::{Folder, Handle, LastFolder, Tree};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 
 /// Copies what the view has in `folder` to `destination`, which is there and gets the folder's owner and mode.
 pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), SnapshotError> {
-    let mut copy = Populate { view, to: Tree::beneath(Folder::open(destination)?), links: HashMap::new() };
+    let mut copy =
+        Populate { view, to: LastFolder::of(Tree::beneath(Folder::open(destination)?)), links: HashMap::new() };
     let mut folders: Vec<(PathBuf, PathBuf, Entry)> = Vec::new();
     if let Some(entry) = view.lstat(folder)? {
         folders.push((PathBuf::new(), folder.to_owned(), entry));
@@ -29,14 +31,14 @@ pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), Sn
         copy.entry(path, entry, target)
     })?;
     for (target, path, entry) in folders.iter().rev() {
-        copy.finish(path, entry, &copy.to.handle(target)?)?;
+        copy.finish(entry, &copy.to.tree().handle(target)?, view.xattrs(path, entry)?)?;
     }
     Ok(())
 }
 
 struct Populate<'a> {
     view: &'a View,
-    to: Tree,
+    to: LastFolder,
     /// Where the files with several names are.
     links: HashMap<(u64, u64), PathBuf>,
 }
@@ -56,10 +58,14 @@ impl Populate<'_> {
                     let Some((from, other)) = self.to.parent(first)? else { return Ok(()) };
                     return Ok(folder.hard_link(name, &from, other)?);
                 }
-                let mut content = self.view.open_file(path, entry)?;
-                io::copy(&mut content, &mut folder.make_file(name, 0o600)?).at("write", folder.shown().join(name))?;
-                self.links.insert(entry.inode, target.to_owned());
-                true
+                let (content, made) = (self.view.open_file(path, entry)?, folder.make_file(name, 0o600)?);
+                let shown = folder.shown().join(name);
+                io::copy(&mut &content, &mut &made).at("write", &shown)?;
+                if entry.shared_inode().is_some() {
+                    self.links.insert(entry.inode, target.to_owned());
+                }
+                let xattrs = xattrs_of_file(&content).at("read the attributes of", path)?;
+                return self.finish(entry, &Handle::of_file(made, shown), xattrs);
             }
             FileKind::Symlink => folder.make_link(name, &self.view.read_link(path, entry)?).map(|()| true)?,
             FileKind::Fifo => node(FileType::Fifo, 0, 0)?,
@@ -68,16 +74,19 @@ impl Populate<'_> {
             // Without its program it is nothing.
             FileKind::Socket => false,
         };
-        if made { self.finish(path, entry, &folder.handle(name)?) } else { Ok(()) }
+        match made {
+            true => self.finish(entry, &folder.handle(name)?, self.view.xattrs(path, entry)?),
+            false => Ok(()),
+        }
     }
 
     /// Owner, mode, extended attributes and time, in the order in which none undoes another.
-    fn finish(&self, path: &Path, entry: &Entry, target: &Handle) -> Result<(), SnapshotError> {
+    fn finish(&self, entry: &Entry, target: &Handle, xattrs: Vec<(String, Vec<u8>)>) -> Result<(), SnapshotError> {
         target.set_owner(Uid::from_raw(entry.owner.uid), Gid::from_raw(entry.owner.gid))?;
         if entry.kind != FileKind::Symlink {
             target.set_mode(entry.mode)?;
         }
-        for (name, value) in self.view.xattrs(path, entry)? {
+        for (name, value) in xattrs {
             let name = CString::new(name).unwrap_or_default();
             match target.set_xattr(&name, &value) {
                 // Not every filesystem has them, and not every user may set them.

@@ -184,7 +184,7 @@ impl View {
 
     /// The extended attributes, without those of overlayfs, in byte order of their names.
     pub fn xattrs(&self, path: &Path, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, IoError> {
-        self.layers[entry.layer].folder(path)?.xattrs(path, entry.kind)
+        self.layers[entry.layer].folder(path)?.xattrs(path)
     }
 
     /// The folder of the topmost layer.

@@ -142,7 +142,7 @@ pub struct Store {
 impl Store {
     /// Opens the store at `root`, creating it when there is none. It is its owner's alone: see [`claim`].
     pub fn open(root: &Path) -> Result<Self, StoreError> {
-        ownership::claim(root)?;
+        ownership::claim_once(root)?;
         for folder in ["blobs/sha256", "layers", "contexts", "locks", "tmp"] {
             let path = root.join(folder);
             if !path.is_dir() {

@@ -8,6 +8,7 @@ use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags, statat, statx};
 use rustix::io::Errno;
@@ -27,6 +28,9 @@ const MOST_LINKS: usize = 40;
 const KNOWN: [&str; 7] = ["store.db", "oci-layout", "blobs", "layers", "locks", "household", "containers"];
 /// Of a filesystem, not of anybody who put it there.
 const OF_FILESYSTEM: &str = "lost+found";
+
+/// The store of this process, once it is its user's alone.
+static CLAIMED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Why a folder can't be this user's store.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +68,12 @@ pub struct Weakness {
 /// Makes the store's folder when it is missing, and closes it to others when it is open to them. It has to be this
 /// user's, and so has every link on the way.
 pub fn claim(root: &Path) -> Result<Option<Weakness>, StoreError> {
+    let weakness = claim_now(root)?;
+    remember(root);
+    Ok(weakness)
+}
+
+fn claim_now(root: &Path) -> Result<Option<Weakness>, StoreError> {
     let way = Way::to(root)?;
     if !way.exists {
         make(&way.real).at("create", &way.real)?;
@@ -72,11 +82,25 @@ pub fn claim(root: &Path) -> Result<Option<Weakness>, StoreError> {
     Ok(way.weakness)
 }
 
+/// The same unless this process has done so, or looked at it, which every command begins with.
+pub(super) fn claim_once(root: &Path) -> Result<(), StoreError> {
+    let is_claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(root);
+    if is_claimed { Ok(()) } else { claim_now(root).map(drop) }
+}
+
+fn remember(root: &Path) {
+    // A relative path may come to mean another folder.
+    if root.is_absolute() {
+        *CLAIMED.lock().unwrap_or_else(PoisonError::into_inner) = Some(root.to_owned());
+    }
+}
+
 /// The same for a store that is there; none is made.
 pub fn look_at(root: &Path) -> Result<Option<Weakness>, StoreError> {
     let way = Way::to(root)?;
     if way.exists {
         close(&way.real)?;
+        remember(root);
     }
     Ok(way.weakness)
 }
