@@ -66,8 +66,7 @@ impl Entry {
             Err(ContainerError::MonitorDied) => return self.ending(),
             stream => stream?,
         };
-        protocol::send(&stream, Kind::Request, &Request::Wait).at("reach", "the container's monitor")?;
-        match receive(&stream) {
+        match tell(&stream, &Request::Wait).and_then(|()| receive(&stream)) {
             Ok(Reply::Ended(ending)) => Ok(ending),
             Err(ContainerError::MonitorDied) => self.ending(),
             Err(error) => Err(error),
@@ -92,7 +91,7 @@ impl Entry {
             return Err(ContainerError::NotRunning { name: self.record.plain_name().to_owned() });
         }
         let stream = self.connect()?;
-        protocol::send(&stream, Kind::Request, request).at("reach", "the container's monitor")?;
+        tell(&stream, request)?;
         receive(&stream)?;
         Ok(stream)
     }
@@ -116,6 +115,15 @@ impl Entry {
 
 fn is_nobody_there(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
+}
+
+/// A monitor that took the connection may end before it hears anything.
+fn tell(stream: &UnixStream, request: &Request) -> Result<(), ContainerError> {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
+    match protocol::send(stream, Kind::Request, request) {
+        Err(error) if matches!(error.kind(), BrokenPipe | ConnectionReset) => Err(ContainerError::MonitorDied),
+        sent => Ok(sent.at("reach", "the container's monitor")?),
+    }
 }
 
 /// The monitor's answer; what failed there is an error here.
