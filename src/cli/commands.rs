@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args as _, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
+use super::alone::ALONE;
 use super::engine::Engine;
 use super::words::{self, Line, Vocabulary};
 use super::{CliError, anew, output, plugin};
@@ -209,66 +210,6 @@ fn store_error(error: StoreError) -> CliError {
 pub fn definition() -> clap::Command {
     Command::augment_subcommands(Program::command())
 }
-
-/// Gives a command its arguments.
-type Define = fn(clap::Command) -> clap::Command;
-
-/// To define all commands takes longer than most of them take, so each that people type is defined alone.
-const ALONE: &[(&str, Define)] = &[
-    ("attach", super::attach::Args::augment_args),
-    ("build", super::build::Args::augment_args),
-    ("builder", super::buildx::Args::augment_args),
-    ("buildx", super::buildx::Args::augment_args),
-    ("commit", super::commit::Args::augment_args),
-    ("container", super::container::Args::augment_args),
-    ("context", super::context::Args::augment_args),
-    ("copy", super::copy::Args::augment_args),
-    ("cp", super::cp::Args::augment_args),
-    ("create", super::create::Args::augment_args),
-    ("diff", super::diff::Args::augment_args),
-    ("events", super::events::Args::augment_args),
-    ("exec", super::exec::Args::augment_args),
-    ("explain", super::explain::Args::augment_args),
-    ("export", super::export::Args::augment_args),
-    ("history", super::history::Args::augment_args),
-    ("image", super::image::Args::augment_args),
-    ("images", super::images::Args::augment_args),
-    ("import", super::import::Args::augment_args),
-    ("info", super::info::Args::augment_args),
-    ("inspect", super::inspect::Args::augment_args),
-    ("kill", super::kill::Args::augment_args),
-    ("load", super::load::Args::augment_args),
-    ("login", super::login::Args::augment_args),
-    ("logout", super::logout::Args::augment_args),
-    ("logs", super::logs::Args::augment_args),
-    ("manifest", super::manifest::Args::augment_args),
-    ("network", super::network::Args::augment_args),
-    ("parse", super::parse::Args::augment_args),
-    ("pause", super::pause::PauseArgs::augment_args),
-    ("port", super::port::Args::augment_args),
-    ("ps", super::ps::Args::augment_args),
-    ("pull", super::pull::Args::augment_args),
-    ("push", super::push::Args::augment_args),
-    ("rename", super::rename::Args::augment_args),
-    ("restart", super::restart::Args::augment_args),
-    ("rm", super::rm::Args::augment_args),
-    ("rmi", super::rmi::Args::augment_args),
-    ("run", super::run::Args::augment_args),
-    ("save", super::save::Args::augment_args),
-    ("search", super::search::Args::augment_args),
-    ("start", super::start::Args::augment_args),
-    ("stats", super::stats::Args::augment_args),
-    ("stop", super::stop::Args::augment_args),
-    ("system", super::system::Args::augment_args),
-    ("tag", super::tag::Args::augment_args),
-    ("top", super::top::Args::augment_args),
-    ("unpause", super::pause::UnpauseArgs::augment_args),
-    ("update", super::update::Args::augment_args),
-    ("version", super::version::Args::augment_args),
-    ("volume", super::volume::Args::augment_args),
-    ("wait", super::wait::Args::augment_args),
-    (crate::store::SYNC_COMMAND, |command| command),
-];
 
 /// What is needed of it to read arguments whose command is that word.
 fn definition_for(word: &str) -> clap::Command {

@@ -3,6 +3,7 @@
 //! Owns arguments, rendering, progress and exit codes, and nothing else. Hop 1 of a build.
 //! Every command has a file of its own, with its arguments (`Args`) and what it does with them (`run`).
 
+mod alone;
 mod anew;
 mod attach;
 mod build;
