@@ -3,6 +3,7 @@
 //! Each folder owns one thing; `docs/architecture.md` draws the road of a build through them.
 
 pub mod archive;
+pub mod bake;
 pub mod base;
 pub mod build;
 pub mod cache;

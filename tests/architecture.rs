@@ -12,6 +12,7 @@ const OF_ALL: &[&str] =
 /// What each folder may use besides.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
+    ("bake", &["context", "dockerfile"]),
     ("cdi", &[]),
     ("dockerfile", &[]),
     ("image", &[]),

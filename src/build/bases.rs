@@ -2,7 +2,7 @@
 
 use crate::digest::ImageId;
 use crate::dockerfile;
-use crate::image::{Document, ImageConfig, Platform, Reference};
+use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
 use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
 use crate::registry::{self, Client};
 use crate::store::Store;
@@ -10,6 +10,7 @@ use crate::store::Store;
 use super::contexts::BuildContexts;
 use super::named;
 use super::options::{BuildOptions, NamedContextSource};
+use super::result::BuiltImage;
 
 /// A config is never larger than this many bytes.
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -102,12 +103,34 @@ impl Bases for StoreBases<'_> {
             NamedContextSource::Image(reference) => {
                 Ok(Some(NamedContext::Image(Box::new(self.image(reference, platform)?))))
             }
+            NamedContextSource::Built(images) => {
+                Ok(Some(NamedContext::Image(Box::new(built(given, images, platform)?))))
+            }
             NamedContextSource::OciLayout { path, reference } => {
                 let id = named::load_layout(self.store, path, reference.as_deref(), platform)?;
                 Ok(Some(NamedContext::Image(Box::new(self.load(&id, format!("oci-layout://{}", path.display()))?))))
             }
         }
     }
+}
+
+/// What another build made for the platform; what it made for one only is for all.
+pub(super) fn built(name: &str, images: &[BuiltImage], platform: &Platform) -> Result<BaseImage, BaseError> {
+    let found = best_match(platform, images.iter().map(|image| &image.platform));
+    let image = match (found, images) {
+        (Some(index), _) => &images[index],
+        (None, [only]) => only,
+        (None, _) => {
+            let message = format!("the target that is `{name}` was not built for {platform}");
+            return Err(BaseError { message, hint: None, source: None });
+        }
+    };
+    Ok(BaseImage {
+        name: name.to_owned(),
+        config: image.config.child(),
+        layers: image.config.rootfs.diff_ids.clone(),
+        digest: image.id.to_string(),
+    })
 }
 
 pub(super) fn wrap(error: impl std::error::Error + Send + Sync + 'static) -> BaseError {

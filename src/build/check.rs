@@ -167,6 +167,9 @@ impl Bases for Offline<'_> {
             Some((_, NamedContextSource::Directory(_) | NamedContextSource::Remote(_))) => {
                 Ok(Some(NamedContext::Directory))
             }
+            Some((given, NamedContextSource::Built(images))) => {
+                Ok(Some(NamedContext::Image(Box::new(super::bases::built(given, images, platform)?))))
+            }
             Some((_, NamedContextSource::Nothing)) => Ok(Some(NamedContext::Nothing)),
             None => Ok(None),
         }

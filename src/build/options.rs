@@ -12,6 +12,7 @@ use crate::solve::RunSettings;
 use crate::transfer::LayerFormat;
 
 use super::for_engine::ForEngine;
+use super::result::BuiltImage;
 
 /// All that `rbuild build` can be told.
 #[derive(Debug, Clone)]
@@ -88,7 +89,7 @@ pub enum DockerfileSource {
 }
 
 /// What `--build-context NAME=` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum NamedContextSource {
     Directory(PathBuf),
     /// `docker-image://`
@@ -101,6 +102,8 @@ pub enum NamedContextSource {
         reference: Option<String>,
     },
     Remote(String),
+    /// What another build made, an image for each of its platforms.
+    Built(Vec<BuiltImage>),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -34,7 +34,7 @@ pub struct BuildResult {
 }
 
 /// The image of one platform.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BuiltImage {
     pub id: ImageId,
     pub platform: Platform,

@@ -98,6 +98,7 @@ impl Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Attach(super::attach::Args),
+    Bake(Box<super::bake::Args>),
     Build(Box<super::build::Args>),
     Builder(super::buildx::Args),
     Buildx(super::buildx::Args),
@@ -337,6 +338,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Attach(args) => super::attach::run(args, global),
+        Command::Bake(args) => super::bake::run(&args, global),
         Command::Build(args) => super::build::run(*args, global),
         Command::Builder(args) | Command::Buildx(args) => super::buildx::run(args, global),
         Command::Context(args) => super::context::run(args),

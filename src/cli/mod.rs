@@ -6,6 +6,7 @@
 mod alone;
 mod anew;
 mod attach;
+mod bake;
 mod build;
 mod buildx;
 mod bundle;

@@ -16,9 +16,9 @@ struct Known {
 fn is_left_out(command: &str) -> bool {
     let groups = ["builder", "container", "image", "plugin", "swarm", "trust", "compose"];
     let first = command.split(' ').next().unwrap_or_default();
-    let gone = ["history", "bake", "dial-stdio", "create", "export", "import", "rm", "update"];
+    let gone = ["history", "dial-stdio", "create", "export", "import", "rm", "update"];
     let in_group = |group: &str| gone.iter().any(|name| command.starts_with(&format!("{group} {name}")));
-    groups.contains(&first) || first == "bake" || first == "buildx" && in_group("buildx") || in_group("context")
+    groups.contains(&first) || first == "buildx" && in_group("buildx") || in_group("context")
 }
 
 fn options() -> Vec<Known> {

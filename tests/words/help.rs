@@ -26,7 +26,7 @@ fn dockers_options() -> Options {
         let fields: Vec<&str> = line.split('\t').collect();
         let [command, name, short, kind] = fields[..] else { panic!("{line}") };
         // They may be typed alone, which clap shows and docker does not.
-        let alone = matches!(name, "provenance" | "sbom");
+        let alone = matches!(name, "provenance" | "sbom") && !command.ends_with("bake");
         let shape = Shape { short: short.chars().next(), takes_value: kind != "bool" && !alone };
         ((command.to_owned(), name.to_owned()), shape)
     };

@@ -154,6 +154,19 @@ pub struct Args {
 }
 
 impl Args {
+    /// Reads words as they would stand behind `build`.
+    pub fn read(words: &[String]) -> Result<Self, CliError> {
+        use clap::FromArgMatches as _;
+        let command = <Self as clap::Args>::augment_args(clap::Command::new("build").no_binary_name(true));
+        let refused = |error: clap::Error| {
+            let text = error.to_string();
+            let line = text.lines().next().unwrap_or_default();
+            CliError::new(line.trim_start_matches("error: "))
+        };
+        let matches = command.try_get_matches_from(words).map_err(refused)?;
+        Self::from_arg_matches(&matches).map_err(refused)
+    }
+
     /// What was typed, understood. Reads the environment, and looks at nothing else.
     pub fn options(&self) -> Result<BuildOptions, CliError> {
         self.settled.check()?;

@@ -10,7 +10,7 @@ use crate::io_error::chain;
 
 /// The engine's images are the bases, and what would go into the store goes to the engine. Where none answers, it stays in
 /// the store, which is said.
-pub(super) fn work_for(options: &mut BuildOptions, global: &Global) {
+pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global) {
     let Some(address) = &global.engine else { return };
     match Engine::connect(address) {
         Ok(engine) => {

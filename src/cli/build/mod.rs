@@ -28,6 +28,7 @@ use crate::store::{self, FetchError, Store};
 use crate::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::Args;
+pub(super) use engine::work_for;
 
 /// Whether a first word of the command line that is no command can be what is to be built.
 pub fn can_be_built(word: &str) -> bool {
@@ -40,40 +41,91 @@ const INTERRUPTED: u8 = 130;
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, args.quiet)?;
     let mut options = args.options()?;
-    engine::work_for(&mut options, global);
+    work_for(&mut options, global);
     let call = args.call()?;
-    let store = global.open_store()?;
     if let Some(call) = call {
-        return call.run(&store, &options);
+        return call.run(&global.open_store()?, &options);
     }
-    let display = Display::new(mode);
-    let cancellation = Arc::new(Cancellation::default());
-    cancel_on_interrupt(&cancellation)?;
-    let built = build::build(&store, &options, &display, &cancellation);
-    if built.is_err() && !cancellation.is_cancelled() {
-        // It may be for want of them.
-        rights::want();
-    }
-    let result = match built.map_err(build_error) {
-        Ok(result) => result,
-        Err(error) => {
-            display.failed(error.message());
-            let is_for_programs = mode == ProgressMode::RawJson;
-            return Err(if is_for_programs { error.in_words_of_buildx() } else { error });
-        }
-    };
-    if result.made_layers
-        && let Err(error) = store::sync_in_background(store.root(), global.max_store)
-    {
-        output::say(format_args!("warning: what was built would not survive a power loss: {error}"));
-    }
-    report(&args, &store, &options, &result)?;
-    if !mode.is_silent() {
-        display.built(&built_of(&store, &options, &result));
-    } else if mode == ProgressMode::Quiet {
-        output::print(&format!("{}\n", identity(&store, &result)?))?;
-    }
+    let session = Session::new(global, mode)?;
+    let (display, result) = session.execute(&options)?;
+    report(&args, &session.store, &options, &result)?;
+    session.show(display, &options, &result)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The store, and how builds are shown and interrupted: for one build, or for several in a row.
+pub struct Session {
+    store: Store,
+    mode: ProgressMode,
+    cancellation: Arc<Cancellation>,
+    max_store: Option<u64>,
+}
+
+impl Session {
+    pub fn new(global: &Global, mode: ProgressMode) -> Result<Self, CliError> {
+        let store = global.open_store()?;
+        let cancellation = Arc::new(Cancellation::default());
+        cancel_on_interrupt(&cancellation)?;
+        Ok(Self { store, mode, cancellation, max_store: global.max_store })
+    }
+
+    /// Whether the user wants no more.
+    pub fn is_interrupted(&self) -> bool {
+        self.cancellation.is_cancelled()
+    }
+
+    /// Says which of several builds comes next.
+    pub fn announce(&self, name: &str) {
+        if !self.mode.is_silent() && self.mode != ProgressMode::RawJson {
+            output::say(format_args!("[{name}]"));
+        }
+    }
+
+    /// Builds, shows what was made, and gives it with the facts for `--metadata-file`.
+    pub fn build(&self, options: &BuildOptions, is_shown: bool) -> Result<(BuildResult, serde_json::Value), CliError> {
+        let (display, result) = self.execute(options)?;
+        let facts = metadata(&self.store, options, &result)?;
+        if is_shown {
+            self.show(display, options, &result)?;
+        }
+        Ok((result, facts))
+    }
+
+    fn execute(&self, options: &BuildOptions) -> Result<(Display, BuildResult), CliError> {
+        let display = Display::new(self.mode);
+        // A build that fails stops itself, not those behind it.
+        let cancellation = Arc::new(Cancellation::default());
+        let stopped = cancellation.clone();
+        let _interrupt = self.cancellation.on_cancel(move || stopped.cancel());
+        let built = build::build(&self.store, options, &display, &cancellation);
+        if built.is_err() && !cancellation.is_cancelled() {
+            // It may be for want of them.
+            rights::want();
+        }
+        let result = match built.map_err(build_error) {
+            Ok(result) => result,
+            Err(error) => {
+                display.failed(error.message());
+                let is_for_programs = self.mode == ProgressMode::RawJson;
+                return Err(if is_for_programs { error.in_words_of_buildx() } else { error });
+            }
+        };
+        if result.made_layers
+            && let Err(error) = store::sync_in_background(self.store.root(), self.max_store)
+        {
+            output::say(format_args!("warning: what was built would not survive a power loss: {error}"));
+        }
+        Ok((display, result))
+    }
+
+    fn show(&self, display: Display, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
+        if !self.mode.is_silent() {
+            display.built(&built_of(&self.store, options, result));
+        } else if self.mode == ProgressMode::Quiet {
+            output::print(&format!("{}\n", identity(&self.store, result)?))?;
+        }
+        Ok(())
+    }
 }
 
 fn build_error(error: BuildError) -> CliError {

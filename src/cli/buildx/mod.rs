@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::commands::Global;
-use super::{CliError, build, output, version};
+use super::{CliError, bake, build, output, version};
 
 pub use imagetools::Args as ImagetoolsArgs;
 
@@ -19,6 +19,7 @@ const BUILDER: &str = "default";
 
 #[derive(Debug, Subcommand)]
 enum BuildxCommand {
+    Bake(Box<bake::Args>),
     Build(Box<build::Args>),
     Create(builders::CreateArgs),
     Du(du::Args),
@@ -82,8 +83,13 @@ fn check_name(name: &str) -> Result<(), CliError> {
 const ONE: &str = "rbuild has one builder, `default`: the program itself, on this machine";
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if let BuildxCommand::Bake(bake) = &args.command {
+        // What only reads files needs no builder.
+        return bake::run(bake, global);
+    }
     args.builder.check()?;
     match args.command {
+        BuildxCommand::Bake(args) => bake::run(&args, global),
         BuildxCommand::Build(args) => build::run(*args, global),
         BuildxCommand::Create(args) => builders::create(&args),
         BuildxCommand::Du(args) => du::run(&args, global),

@@ -47,10 +47,8 @@ const NO_RECORDS: &str = "`rbuild explain` says of the last builds what was exec
 
 /// The same of groups: what stands behind their name.
 const ELSEWHERE_IN_GROUPS: &[(&str, &str, &str)] = &[
-    ("buildx", "bake", "rbuild builds one target at a time: `rbuild build --target STAGE`"),
     ("buildx", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
     ("buildx", "history", NO_RECORDS),
-    ("builder", "bake", "rbuild builds one target at a time: `rbuild build --target STAGE`"),
     ("builder", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
     ("builder", "history", NO_RECORDS),
     ("context", "create", NO_CONTEXTS),

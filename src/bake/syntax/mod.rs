@@ -1,0 +1,48 @@
+//! The syntax of bake files: HCL's own, and HCL in JSON. Bytes in, a spanned tree out; nothing is evaluated.
+//!
+//! Written by hand, as the crates for HCL keep numbers as 64-bit floats and know one message for all errors.
+
+mod constructors;
+mod expressions;
+mod json;
+mod json_body;
+mod lexer;
+mod parser;
+mod template;
+mod tree;
+mod walk;
+
+pub use json_body::is_json_syntax;
+pub use parser::{parse_body, parse_expression};
+pub use tree::{Attribute, BinaryOperator, Block, Body, Expression, ForLoop, Key, Step, Traversal};
+pub use walk::{called_functions, variables};
+
+use super::error::Diagnostic;
+
+/// A place in a file: bytes from `start` to before `end`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Span {
+    /// Which of the files.
+    pub file: usize,
+    pub start: usize,
+    pub end: usize,
+}
+
+impl Span {
+    pub fn to(self, other: Self) -> Self {
+        Self { end: other.end.max(self.end), ..self }
+    }
+}
+
+/// A failure at a place.
+fn at(span: Span, summary: impl Into<String>, detail: impl Into<String>) -> Box<Diagnostic> {
+    Box::new(Diagnostic { summary: summary.into(), detail: detail.into(), span: Some(span) })
+}
+
+/// Parses a JSON bake file.
+///
+/// # Errors
+/// Where it is no JSON, or no object where one has to be.
+pub fn parse_json(text: &str, file: usize) -> Result<Body, Box<Diagnostic>> {
+    json_body::top_level(&json::parse(text, file)?)
+}

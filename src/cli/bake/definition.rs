@@ -1,0 +1,114 @@
+//! Reads the files.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::{Args, Found, bake_error, working_folder};
+use crate::bake::{self, BakeError, BakeFile, DEFAULT_NAMES, Sources, World, is_remote, parse_bool};
+use crate::cli::CliError;
+use crate::image::host_platform;
+use crate::input;
+
+/// The files of the folder where the command runs.
+struct LocalFiles;
+
+impl Sources for LocalFiles {
+    fn read(&self, path: &str) -> Result<Option<String>, BakeError> {
+        let path = Path::new(path);
+        if !path.exists() || path.is_dir() {
+            return Ok(None);
+        }
+        let text =
+            input::named(path).map_err(|error| BakeError::Path { path: path.to_owned(), what: error.to_string() })?;
+        let text = String::from_utf8(text);
+        text.map(Some).map_err(|_| BakeError::Path { path: path.to_owned(), what: "it is not UTF-8".to_owned() })
+    }
+}
+
+/// Reads and evaluates all files.
+pub(super) fn read(args: &Args) -> Result<Found, CliError> {
+    let environment: BTreeMap<String, String> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    if let Some(remote) = args.targets.first().filter(|target| is_remote(target)) {
+        let error = CliError::new(format!("{remote}: bake files are read from this machine only"));
+        return Err(error.hint("clone the repository and bake there, or give the file with `-f -`"));
+    }
+    let files = files(args, &environment)?;
+    if files.is_empty() {
+        return Err(bake_error(BakeError::NoDefinition));
+    }
+    let folder = working_folder()?;
+    let truth = |name: &str| match environment.get(name).map(|text| text.trim()).filter(|text| !text.is_empty()) {
+        None => Ok(false),
+        Some(text) => {
+            parse_bool(text).ok_or_else(|| CliError::new(format!("{name}: `{text}` is neither true nor false")))
+        }
+    };
+    let world = World {
+        variables: variables(&args.variables)?,
+        reads_environment: !truth("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP").unwrap_or(false),
+        built_in: BTreeMap::from([
+            ("BAKE_CMD_CONTEXT".to_owned(), "cwd://".to_owned()),
+            ("BAKE_LOCAL_PLATFORM".to_owned(), host_platform().to_string()),
+        ]),
+        home: environment.get("HOME").cloned().unwrap_or_default(),
+        folder: folder.display().to_string(),
+        has_relative_paths: truth("BUILDX_BAKE_FILE_RELATIVE_PATHS")?,
+        environment: environment.clone(),
+    };
+    let bakery = bake::read(&files, &world, &LocalFiles).map_err(bake_error)?;
+    Ok(Found { bakery, environment, folder })
+}
+
+fn variables(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    let mut variables = BTreeMap::new();
+    for text in texts.iter().filter(|text| !text.is_empty()) {
+        match text.split_once('=') {
+            None => return Err(CliError::new(format!("invalid variable {text:?}, expected key=value"))),
+            Some(("", _)) => return Err(CliError::new(format!("invalid variable {text:?}, key is empty"))),
+            Some((name, value)) => _ = variables.insert(name.to_owned(), value.to_owned()),
+        }
+    }
+    Ok(variables)
+}
+
+/// Those that are named, or that BUILDX_BAKE_FILE names, or the usual ones. An empty file counts as none.
+fn files(args: &Args, environment: &BTreeMap<String, String>) -> Result<Vec<BakeFile>, CliError> {
+    let mut names = args.files.clone();
+    if names.is_empty()
+        && let Some(listed) = environment.get("BUILDX_BAKE_FILE")
+    {
+        let separator = environment.get("BUILDX_BAKE_PATH_SEPARATOR").filter(|text| !text.is_empty());
+        let listed = listed.split(separator.map_or(":", String::as_str)).map(str::trim);
+        names.extend(listed.filter(|name| !name.is_empty()).map(str::to_owned));
+    }
+    let is_default = names.is_empty();
+    if is_default {
+        names = DEFAULT_NAMES.iter().filter(|name| Path::new(name).exists()).map(|name| (*name).to_owned()).collect();
+    }
+    let mut files = Vec::new();
+    for name in names {
+        let name = name.strip_prefix("cwd://").unwrap_or(&name).to_owned();
+        let bytes = if name == "-" { input::from_stdin() } else { input::named(Path::new(&name)) };
+        let bytes = bytes.map_err(|error| {
+            let what = match (error.is_not_found(), Path::new(&name).is_dir()) {
+                (true, _) => ": no such file or directory",
+                (false, true) => ": it is a directory",
+                (false, false) => "",
+            };
+            CliError::from(error).context(&format!("open {name}{what}"))
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| not_utf8(&name, error.as_bytes()))?;
+        if !text.is_empty() {
+            files.push(BakeFile { name, text });
+        }
+    }
+    Ok(files)
+}
+
+fn not_utf8(name: &str, bytes: &[u8]) -> CliError {
+    let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
+    let line = valid.matches('\n').count() + 1;
+    CliError::new(format!("{name}:{line}: Invalid character encoding; all bake files must be UTF-8 encoded"))
+}

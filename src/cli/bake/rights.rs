@@ -1,0 +1,43 @@
+//! What builds need beyond what is allowed: it is said, asked for where somebody can answer, and refused elsewhere.
+
+use std::io::IsTerminal as _;
+
+use super::Found;
+use crate::bake::{Needed, parse_bool};
+use crate::cli::{CliError, confirm};
+
+pub(super) fn check(needed: &Needed, found: &Found) -> Result<(), CliError> {
+    const FILES: &str = "BUILDX_BAKE_ENTITLEMENTS_FS";
+    let checks_files = match found.environment.get(FILES) {
+        None => true,
+        Some(text) => {
+            parse_bool(text).ok_or_else(|| CliError::new(format!("failed to parse {FILES} value {text:?}")))?
+        }
+    };
+    let needed = if checks_files { needed.clone() } else { needed.clone().without_files() };
+    if needed.is_empty() {
+        return Ok(());
+    }
+    let mut lines = Vec::new();
+    let mut say = |is_needed: bool, text: &str| {
+        if is_needed {
+            lines.push(format!("  {text}"));
+        }
+    };
+    say(needed.host_network, "containers that use the host's network");
+    say(needed.insecure, "containers without restrictions, which can change the system");
+    say(needed.local_delete, "files removed from local outputs");
+    say(needed.ssh, "the SSH agent of SSH_AUTH_SOCK");
+    for device in &needed.devices {
+        say(true, &if device.is_empty() { "all devices".to_owned() } else { format!("the device {device}") });
+    }
+    needed.read.iter().for_each(|path| say(true, &format!("reading {}", path.display())));
+    needed.write.iter().for_each(|path| say(true, &format!("writing {}", path.display())));
+    let options = needed.options(&found.folder).join(" ");
+    let request = format!("the build asks for more than is allowed:\n{}", lines.join("\n"));
+    if std::io::stdin().is_terminal() && confirm::ask(&request)? {
+        return Ok(());
+    }
+    let error = CliError::new(format!("additional privileges requested: {request}"));
+    Err(error.hint(format!("allow it with {options}")))
+}

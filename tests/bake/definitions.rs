@@ -1,0 +1,81 @@
+//! What is read and refused before anything is built.
+
+use crate::common::TestStore;
+
+#[test]
+fn what_would_be_built_is_printed() {
+    let store = TestStore::empty();
+    store.write(
+        "docker-bake.hcl",
+        "variable \"TAG\" { default = \"dev\" }\ntarget \"app\" { tags = [\"app:${TAG}\"] }\n",
+    );
+    for words in
+        [&["bake", "--print", "app", "--var", "TAG=1"][..], &["buildx", "bake", "--print", "app", "--var=TAG=1"]]
+    {
+        let printed = store.run(words).ok().stdout();
+        let json: serde_json::Value = serde_json::from_str(&printed).unwrap();
+        assert_eq!(json["target"]["app"]["tags"], serde_json::json!(["app:1"]), "{printed}");
+        assert_eq!(json["group"]["default"]["targets"], serde_json::json!(["app"]));
+    }
+    let table = store.run(&["bake", "--list", "variables"]).ok().stdout();
+    assert!(table.starts_with("VARIABLE\t") && table.contains("TAG\t\t\tdev"), "{table}");
+}
+
+#[test]
+fn errors_show_the_line() {
+    let store = TestStore::empty();
+    store.write("docker-bake.hcl", "target \"app\" {\n  tags = [uper(\"x\")]\n}\n");
+    let said = store.run(&["bake", "--print", "app"]).fails(1).stderr();
+    for part in ["docker-bake.hcl:2:11", "tags = [uper(\"x\")]", "^^^^", "Did you mean \"upper\""] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    store.write("docker-bake.hcl", "target \"app\" {\n  tag = [\"x\"]\n}\n");
+    let answer = store.run(&["bake", "--print", "app"]).ok();
+    assert!(
+        answer.stderr().contains("docker-bake.hcl:2") && answer.stderr().contains("\"tags\""),
+        "{}",
+        answer.stderr()
+    );
+}
+
+#[test]
+fn printing_leaves_the_file_that_an_output_names() {
+    let store = TestStore::empty();
+    store.write("image.tar", "kept");
+    store.write("docker-bake.hcl", "target \"app\" { output = [\"type=oci,dest=image.tar\"] }\n");
+    store.run(&["bake", "--print", "app"]).ok();
+    assert_eq!(std::fs::read_to_string(store.work().join("image.tar")).unwrap(), "kept");
+}
+
+#[test]
+fn what_is_outside_has_to_be_allowed_for_every_target() {
+    let store = TestStore::empty();
+    let outside = store.root().parent().unwrap().join("work-other");
+    std::fs::create_dir(&outside).unwrap();
+    let outside = outside.canonicalize().unwrap();
+    std::fs::write(outside.join("Dockerfile"), "FROM scratch\nCOPY Dockerfile /\n").unwrap();
+    std::os::unix::fs::symlink(&outside, store.work().join("link")).unwrap();
+    store.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    store.write(
+        "docker-bake.hcl",
+        "group \"default\" { targets = [\"inside\", \"outside\"] }\n\
+         target \"inside\" {}\n\
+         target \"outside\" { context = \"link\" }\n\
+         target \"host\" { network = \"host\" }\n",
+    );
+    // A folder whose name only begins like the working folder's is outside, too, behind a link as well.
+    let refused = store.run_with_input(&["bake"], b"").fails(1).stderr();
+    let allow = format!("--allow=fs.read=../{}", outside.file_name().unwrap().to_string_lossy());
+    assert!(refused.contains("additional privileges requested") && refused.contains(&allow), "{refused}");
+    let read = format!("fs.read={}", outside.display());
+    store.run_with_input(&["bake", "--allow", &read], b"").ok();
+    let refused = store.run_with_input(&["bake", "host"], b"").fails(1).stderr();
+    assert!(refused.contains("--allow=network.host"), "{refused}");
+}
+
+#[test]
+fn remote_definitions_are_refused_in_words() {
+    let store = TestStore::empty();
+    let said = store.run(&["bake", "https://example.com/x.git", "app"]).fails(1).stderr();
+    assert!(said.contains("from this machine only"), "{said}");
+}

@@ -1,0 +1,7 @@
+//! `rbuild bake` with the real binary, on small projects.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod builds;
+mod definitions;
