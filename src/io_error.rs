@@ -28,6 +28,23 @@ impl IoError {
     }
 }
 
+/// The longest path that a program can name, beginning at a root (`PATH_MAX` of limits.h, with a slash and an end).
+const LONGEST_PATH: usize = 4094;
+
+/// Refuses what lies so deep that nobody can name it: neither an archive nor another program could have it, and whoever
+/// goes through a tree is not to go deeper than that.
+pub fn check_depth(path: &[u8]) -> Result<(), IoError> {
+    use std::os::unix::ffi::OsStrExt as _;
+    const SHOWN: usize = 40;
+    if path.len() <= LONGEST_PATH {
+        return Ok(());
+    }
+    let mut start = path[..SHOWN].to_vec();
+    start.extend_from_slice("…".as_bytes());
+    let path = PathBuf::from(std::ffi::OsStr::from_bytes(&start));
+    Err(IoError { action: "use", path, source: rustix::io::Errno::NAMETOOLONG.into() })
+}
+
 /// The error and its causes in one line, each cause after a colon.
 pub fn chain(error: &dyn Error) -> String {
     let mut text = error.to_string();

@@ -52,6 +52,11 @@ pub fn write_for_caller(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
     file.write_all(bytes).at("write", path)
 }
 
+/// The mode of new folders that the caller asked for.
+pub fn callers_folder_mode() -> u32 {
+    FOLDER & !CALLERS.get().copied().unwrap_or(0o022)
+}
+
 /// Makes a folder that the caller asked for, and those above it that are missing.
 pub fn make_folders_for_caller(path: &Path) -> Result<(), IoError> {
     make_folders(path, CALLERS.get().map(|umask| FOLDER & !umask))

@@ -1,14 +1,13 @@
 //! The files of an archive or of a layout folder, by name.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use super::ArchiveError;
 use crate::digest::BlobDigest;
-use crate::io_error::AtPath;
+use crate::foreign::{Folder, Tree};
 use crate::layer::{ArchiveLimits, ArchiveReader, Decoder, Entry, EntryKind, FileKind};
 use crate::transfer::{Received, Receiver};
 
@@ -21,14 +20,14 @@ const LINK_LIMIT: usize = 40;
 pub enum Source<'a> {
     /// A tar stream, compressed or not. It is read once, from its beginning to its end.
     Stream(Box<dyn Read + Send + 'a>),
-    /// An unpacked OCI layout or docker archive.
+    /// An unpacked OCI layout or docker archive. Links in it are followed, and lead nowhere out of it.
     Folder(PathBuf),
 }
 
 /// The files of a source.
 pub(super) enum Contents<'r, 's> {
     Spooled(Spool),
-    Folder { root: PathBuf, receiver: &'r mut Receiver<'s>, received: HashMap<String, Arc<Received>> },
+    Folder { root: Tree, receiver: &'r mut Receiver<'s>, received: HashMap<String, Arc<Received>> },
 }
 
 /// An archive whose files are in staging.
@@ -43,7 +42,10 @@ impl<'r, 's> Contents<'r, 's> {
     pub fn read(source: Source<'_>, receiver: &'r mut Receiver<'s>) -> Result<Self, ArchiveError> {
         match source {
             Source::Stream(reader) => Ok(Self::Spooled(Spool::read(reader, receiver)?)),
-            Source::Folder(root) => Ok(Self::Folder { root, receiver, received: HashMap::new() }),
+            Source::Folder(root) => {
+                let root = Tree::in_root(Folder::open(&root)?);
+                Ok(Self::Folder { root, receiver, received: HashMap::new() })
+            }
         }
     }
 
@@ -56,11 +58,7 @@ impl<'r, 's> Contents<'r, 's> {
                     return Ok(Some(file.clone()));
                 }
                 let name = clean(Path::new(name), name)?;
-                let path = root.join(&name);
-                let file = match File::open(&path) {
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-                    file => file.at("open", &path)?,
-                };
+                let Some(file) = root.find_file(Path::new(&name))? else { return Ok(None) };
                 let file = Arc::new(receiver.receive(file, &name)?);
                 received.insert(name, file.clone());
                 Ok(Some(file))

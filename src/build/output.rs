@@ -1,11 +1,15 @@
 //! Where the result goes: into the store, an archive, a folder.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::FileType;
+
 use crate::archive::{self, NamedImage, SaveFormat};
-use crate::io_error::AtPath;
+use crate::foreign::Folder;
+use crate::io_error::{AtPath, IoError};
 use crate::layer;
 use crate::privacy;
 use crate::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict, remove_others};
@@ -74,8 +78,9 @@ fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output
         }
         OutputKind::Local => {
             let views = views(store, result, output)?;
+            privacy::make_folders_for_caller(&output.destination)?;
             for (folder, view) in &views {
-                export_folder(view, &output.destination.join(folder))?;
+                export_folder(view, place_of(Folder::open(&output.destination)?, folder.as_os_str())?)?;
             }
             if output.deletes {
                 remove_others(&views, &output.destination)?;
@@ -92,6 +97,18 @@ fn save(store: &Store, image: &NamedImage, format: SaveFormat, destination: &Pat
         return Ok(());
     }
     Ok(archive::save_to_file(store, images, format, destination)?)
+}
+
+/// The folder of a platform in the destination; the destination where there is only one. What an earlier output left at its
+/// name leads nowhere.
+fn place_of(destination: Folder, name: &OsStr) -> Result<Folder, IoError> {
+    if name.is_empty() {
+        return Ok(destination);
+    }
+    if destination.stat(name)?.is_some_and(|stat| FileType::from_raw_mode(stat.st_mode) != FileType::Directory) {
+        destination.remove(name)?;
+    }
+    destination.made_folder(name, privacy::callers_folder_mode())
 }
 
 /// The archive, unpacked while it is written.

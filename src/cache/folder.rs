@@ -1,12 +1,16 @@
 //! A cache in a folder: an OCI layout, whose `index.json` lists the cache under a tag.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read, Write as _};
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use super::document::ARTIFACT_TYPE;
 use super::place::{BlobContent, Place, PlaceError, read_bounded};
 use crate::digest::{BlobDigest, HashingWriter};
+use crate::foreign::{self, Tree};
 use crate::image::{Descriptor, Index, media_type};
 use crate::io_error::AtPath;
 use crate::privacy;
@@ -15,6 +19,9 @@ use crate::privacy;
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const INDEX_LIMIT: u64 = 4 << 20;
 const SCHEME: &str = "folder:";
+const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
+/// Blobs of a cache are no secrets, and other builders read them.
+const MODE: u32 = 0o644;
 
 pub struct Folder {
     path: PathBuf,
@@ -36,12 +43,12 @@ impl Folder {
 
     /// A folder to be written to, made when it is not there.
     pub fn made(path: &Path, tag: &str) -> Result<Self, PlaceError> {
-        let blobs = path.join("blobs/sha256");
-        privacy::make_folders_for_caller(&blobs)?;
+        privacy::make_folders_for_caller(path)?;
         let folder = Self::existing(path, Name::Tag(tag.to_owned()))?;
-        let layout = folder.path.join("oci-layout");
-        if !layout.exists() {
-            privacy::write_for_caller(&layout, br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+        folder.blobs()?;
+        let root = folder.root()?;
+        if root.stat(OsStr::new("oci-layout"))?.is_none() {
+            root.replace(OsStr::new("oci-layout"), MODE, |file| file.write_all(LAYOUT).at("write", path))?;
         }
         Ok(folder)
     }
@@ -52,41 +59,39 @@ impl Folder {
     }
 
     fn index(&self) -> Result<Index, PlaceError> {
-        let path = self.path.join("index.json");
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Index::new(Vec::new())),
-            file => file.at("open", &path)?,
+        let Some(file) = Tree::in_root(self.root()?).find_file(Path::new("index.json"))? else {
+            return Ok(Index::new(Vec::new()));
         };
         let bytes = read_bounded(file, "the index.json", INDEX_LIMIT)?;
         serde_json::from_slice(&bytes).map_err(PlaceError::Index)
     }
 
-    /// Writes a file that others see whole or not at all.
-    fn replace(
-        &self,
-        target: &Path,
-        write: impl FnOnce(&mut File) -> Result<(), PlaceError>,
-    ) -> Result<(), PlaceError> {
-        let temporary = tempfile::Builder::new().prefix(".new-").tempfile_in(&self.path).at("create", &self.path)?;
-        let (mut file, path) = temporary.into_parts();
-        write(&mut file)?;
-        // Blobs of a cache are no secrets, and other builders read them.
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644)).at("change the mode of", &path)?;
-        path.persist(target).map_err(|error| error.error).at("rename", target)?;
-        Ok(())
+    fn root(&self) -> Result<foreign::Folder, PlaceError> {
+        Ok(foreign::Folder::open(&self.path)?)
+    }
+
+    /// The folder of its blobs, made when it is missing.
+    fn blobs(&self) -> Result<foreign::Folder, PlaceError> {
+        let mode = privacy::callers_folder_mode();
+        Ok(self.root()?.made_folder(OsStr::new("blobs"), mode)?.made_folder(OsStr::new("sha256"), mode)?)
     }
 }
 
 /// Where a folder in OCI layout has the blob.
-pub fn blob_path(folder: &Path, digest: &BlobDigest) -> PathBuf {
-    folder.join("blobs/sha256").join(digest.hex())
+fn blob_path(digest: &BlobDigest) -> PathBuf {
+    Path::new("blobs/sha256").join(digest.hex())
+}
+
+fn find_blob(folder: &Path, digest: &BlobDigest) -> Result<Option<File>, PlaceError> {
+    Ok(Tree::in_root(foreign::Folder::open(folder)?).find_file(&blob_path(digest))?)
 }
 
 /// Opens a blob of a folder.
 pub fn open_blob(folder: &Path, digest: &BlobDigest) -> Result<Box<dyn Read + Send>, PlaceError> {
-    let path = blob_path(folder, digest);
-    Ok(Box::new(File::open(&path).at("open", &path)?))
+    match find_blob(folder, digest)? {
+        Some(file) => Ok(Box::new(file)),
+        None => Err(PlaceError::NoBlob { digest: *digest }),
+    }
 }
 
 impl Place for Folder {
@@ -114,11 +119,8 @@ impl Place for Folder {
     }
 
     fn blob_size(&self, digest: &BlobDigest) -> Result<Option<u64>, PlaceError> {
-        let path = blob_path(&self.path, digest);
-        match std::fs::metadata(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            metadata => Ok(Some(metadata.at("read", &path)?.len())),
-        }
+        let Some(file) = find_blob(&self.path, digest)? else { return Ok(None) };
+        Ok(Some(file.metadata().at("read", self.path.join(blob_path(digest)))?.len()))
     }
 
     fn open_blob(&self, digest: &BlobDigest) -> Result<Box<dyn Read + Send>, PlaceError> {
@@ -129,7 +131,7 @@ impl Place for Folder {
         let digest = blob.digest;
         let wrong = |source| PlaceError::Content { digest, source };
         let mut source = content().map_err(wrong)?;
-        self.replace(&blob_path(&self.path, &digest), |file| {
+        self.blobs()?.replace(OsStr::new(&digest.hex()), MODE, |file| {
             let mut out = HashingWriter::new(io::BufWriter::new(file));
             io::copy(&mut source, &mut out).at("write", &self.path)?;
             out.flush().at("write", &self.path)?;
@@ -147,21 +149,26 @@ impl Place for Folder {
         let mut listed = Descriptor::new(media_type::OCI_MANIFEST, BlobDigest::of(bytes), bytes.len() as u64);
         listed.artifact_type = ARTIFACT_TYPE.to_owned();
         listed.annotations.insert(REF_NAME.to_owned(), tag.clone());
-        let path = self.path.join("index.json");
-        self.replace(&blob_path(&self.path, &listed.digest), |file| Ok(file.write_all(bytes).at("write", &path)?))?;
+        let write = |file: &mut File, bytes: &[u8]| file.write_all(bytes).at("write", &self.path);
+        self.blobs()?.replace(OsStr::new(&listed.digest.hex()), MODE, |file| write(file, bytes))?;
         let mut index = self.index()?;
         index.manifests.retain(|other| other.annotations.get(REF_NAME) != Some(tag));
         index.manifests.push(listed);
-        self.replace(&path, |file| Ok(file.write_all(&index.to_bytes()).at("write", &path)?))
+        Ok(self.root()?.replace(OsStr::new("index.json"), MODE, |file| write(file, &index.to_bytes()))?)
     }
 
     fn lock(&self) -> Result<Option<Box<dyn Send>>, PlaceError> {
-        let path = self.path.join(".lock");
-        if !path.exists() {
-            privacy::write_for_caller(&path, b"")?;
+        let (root, name) = (self.root()?, OsStr::new(".lock"));
+        if root.stat(name)?.is_none() {
+            match root.make_file(name, MODE) {
+                Ok(new) => privacy::hand_out(&new).at("change the mode of", root.shown().join(name))?,
+                // Another build was first.
+                Err(error) if error.errno() == Some(Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
-        let file = File::options().write(true).open(&path).at("open", &path)?;
-        file.lock().at("lock", &path)?;
+        let file = root.open_file(name)?;
+        file.lock().at("lock", root.shown().join(name))?;
         Ok(Some(Box::new(file)))
     }
 }

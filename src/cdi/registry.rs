@@ -289,6 +289,33 @@ mod tests {
             {"name": "1", "annotations": {"org.mobyproject.buildkit.device.class": "big"},
              "containerEdits": {"env": ["ONE=1"], "additionalGids": [7]}}]}"#;
 
+    /// What somebody else could have written counts for nothing, and who misses the device is told why.
+    #[test]
+    fn a_description_that_others_may_write_is_refused() {
+        use std::os::unix::fs::PermissionsExt as _;
+        for (folder_mode, file_mode, is_refused) in [
+            (0o755, 0o644, false),
+            (0o775, 0o644, true),
+            (0o757, 0o644, true),
+            (0o1777, 0o644, true),
+            (0o755, 0o664, true),
+            (0o755, 0o646, true),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let file = folder.path().join("a.json");
+            std::fs::write(&file, GPUS).unwrap();
+            for (path, mode) in [(file.as_path(), file_mode), (folder.path(), folder_mode)] {
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+            }
+            let registry = Registry::read_folders(&[folder.path()]).unwrap();
+            let found = registry.find("vendor.com/gpu=1");
+            assert_eq!(found.is_err(), is_refused, "{folder_mode:o} {file_mode:o}");
+            if let Err(error) = found {
+                assert!(chain(&error).contains("others than its owner may write to"), "{}", chain(&error));
+            }
+        }
+    }
+
     #[test]
     fn a_request_means_one_device_or_several() {
         let registry = registry(&[("etc/a.json", GPUS), ("etc/notes.txt", "x")]).unwrap();

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::{launch, wiring};
+use crate::foreign::Folder;
 use crate::io_error::AtPath;
 use crate::privacy;
 use crate::runtime::Bundle;
@@ -29,6 +30,6 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
     std::fs::create_dir(&root).at("create", &root)?;
     // Programs of other users pass through it.
     privacy::set_mode(&root, 0o755)?;
-    export_folder(&View::open(&layers)?, &root)?;
+    export_folder(&View::open(&layers)?, Folder::open(&root)?)?;
     Ok(Bundle::write(&container, folder)?)
 }

@@ -13,6 +13,7 @@ use crate::io_error::AtPath;
 use crate::layer::{self, NothingKnown};
 use crate::privacy;
 use crate::sandbox::{self, CreatedMountPoint};
+use crate::side_by_side::with_deep_stack;
 use crate::snapshot::{View, copy_tree, record_of};
 use crate::store::{LayerRecord, Store};
 
@@ -43,7 +44,7 @@ pub fn commit<E: From<ContainerError>>(
     commit: &Commit,
     change: impl FnOnce(&ImageConfig) -> Result<ImageConfig, E>,
 ) -> Result<Committed, E> {
-    let (layer, not_paused) = make_layer(store, entry, commit.pause)?;
+    let (layer, not_paused) = with_deep_stack(|| make_layer(store, entry, commit.pause))?;
     let mut config = change(&config(store, &entry.record, commit)?)?;
     let now = jiff::Timestamp::now();
     config.created = Some(now);

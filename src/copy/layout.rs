@@ -1,14 +1,18 @@
 //! OCI layouts in folders (image-spec, image-layout.md).
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
+use std::io::{Read, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Stat};
 
 use super::source::{Source, read_error};
 use super::{CopyError, is_foreign};
 use crate::digest::{BlobDigest, HashingWriter};
+use crate::foreign::{Folder, Tree};
 use crate::image::{Descriptor, Document, Index};
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::AtPath;
 use crate::privacy;
 use crate::registry::RemoteManifest;
 
@@ -16,17 +20,19 @@ use crate::registry::RemoteManifest;
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const INDEX: &str = "index.json";
 const DOCUMENT_LIMIT: u64 = 16 << 20;
+const MODE: u32 = 0o644;
 
-/// A layout that is read.
+/// A layout that is read. Links in it are followed, and lead nowhere out of it.
 pub struct Layout {
-    path: PathBuf,
+    files: Tree,
     /// What the tag, or the only entry, leads to.
     pub top: Descriptor,
 }
 
 impl Layout {
     pub fn read(path: &Path, tag: Option<&str>) -> Result<Self, CopyError> {
-        let index = read_index(path)?.ok_or_else(|| CopyError::NotALayout { path: path.to_owned() })?;
+        let files = Tree::in_root(Folder::open(path)?);
+        let index = read_index(&files)?.ok_or_else(|| CopyError::NotALayout { path: path.to_owned() })?;
         let name = |entry: &Descriptor| entry.annotations.get(REF_NAME).cloned();
         let offered = || {
             let names = index.manifests.iter().map(|entry| name(entry).unwrap_or_else(|| entry.digest.to_string()));
@@ -47,7 +53,7 @@ impl Layout {
                 })?
             }
         };
-        Ok(Self { path: path.to_owned(), top })
+        Ok(Self { files, top })
     }
 
     pub fn document(&self, descriptor: &Descriptor) -> Result<RemoteManifest, CopyError> {
@@ -62,37 +68,45 @@ impl Layout {
     }
 
     pub fn blob(&self, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + '_>, CopyError> {
-        let path = blob_path(&self.path, &blob.digest);
-        let mut file = File::open(&path).at("open", &path)?;
+        let path = blob_path(&blob.digest);
+        let mut file = self.files.followed(&path)?.open_file()?;
         file.seek(SeekFrom::Start(offset)).at("read", &path)?;
         Ok(Box::new(file))
     }
 }
 
-fn blob_path(layout: &Path, digest: &BlobDigest) -> PathBuf {
-    layout.join("blobs/sha256").join(digest.hex())
+fn blob_path(digest: &BlobDigest) -> PathBuf {
+    Path::new("blobs/sha256").join(digest.hex())
 }
 
-fn read_index(layout: &Path) -> Result<Option<Index>, CopyError> {
-    let path = layout.join(INDEX);
-    match std::fs::read(&path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        bytes => {
-            let index: Document<Index> = Document::parse("index", bytes.at("read", &path)?)?;
-            Ok(Some(index.into_value()))
-        }
-    }
+fn read_index(layout: &Tree) -> Result<Option<Index>, CopyError> {
+    let Some(file) = layout.find_file(Path::new(INDEX))? else { return Ok(None) };
+    let mut bytes = Vec::new();
+    file.take(DOCUMENT_LIMIT).read_to_end(&mut bytes).at("read", layout.root().shown().join(INDEX))?;
+    let index: Document<Index> = Document::parse("index", bytes)?;
+    Ok(Some(index.into_value()))
+}
+
+/// The folder of a layout's blobs, made with all above it where they are missing.
+fn blobs(layout: &Path) -> Result<Folder, CopyError> {
+    privacy::make_folders_for_caller(layout)?;
+    let mode = privacy::callers_folder_mode();
+    Ok(Folder::open(layout)?.made_folder(OsStr::new("blobs"), mode)?.made_folder(OsStr::new("sha256"), mode)?)
 }
 
 /// Brings a blob into a layout's folder, where it is not.
 pub fn put_blob(layout: &Path, blob: &Descriptor, source: &dyn Source) -> Result<bool, CopyError> {
-    let target = blob_path(layout, &blob.digest);
-    if target.exists() || is_foreign(blob) {
+    let (folder, name) = (blobs(layout)?, blob.digest.hex());
+    let name = OsStr::new(&name);
+    let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    if folder.stat(name)?.is_some_and(is_file) || is_foreign(blob) {
         return Ok(false);
     }
-    let folder = layout.join("blobs/sha256");
-    privacy::make_folders_for_caller(&folder)?;
-    let file = tempfile::NamedTempFile::new_in(&folder).at("create a file in", &folder)?;
+    folder.replace(name, MODE, |file| write_blob(file, blob, source))?;
+    Ok(true)
+}
+
+fn write_blob(file: &mut File, blob: &Descriptor, source: &dyn Source) -> Result<(), CopyError> {
     let mut writer = HashingWriter::new(file);
     // One byte more than there should be is enough to see that there is too much.
     let mut reader = source.blob(blob, 0)?.take(blob.size.saturating_add(1));
@@ -102,18 +116,18 @@ pub fn put_blob(layout: &Path, blob: &Descriptor, source: &dyn Source) -> Result
         if count == 0 {
             break;
         }
-        writer.write_all(&buffer[..count]).at("write", &target)?;
+        writer.write_all(&buffer[..count]).at("write", blob_path(&blob.digest))?;
     }
-    let (file, actual, size) = writer.finish();
-    if actual != blob.digest || size != blob.size {
-        return Err(CopyError::WrongBlob { digest: blob.digest, actual, size });
+    match writer.finish() {
+        (_, actual, size) if actual != blob.digest || size != blob.size => {
+            Err(CopyError::WrongBlob { digest: blob.digest, actual, size })
+        }
+        _ => Ok(()),
     }
-    keep(file, &target)?;
-    Ok(true)
 }
 
 pub fn put_document(layout: &Path, document: &RemoteManifest) -> Result<(), CopyError> {
-    write(&blob_path(layout, &document.digest), &document.bytes)
+    write(&blobs(layout)?, &document.digest.hex(), &document.bytes)
 }
 
 /// Lists the document in `index.json`, in the place of what had the tag before.
@@ -121,29 +135,20 @@ pub fn list(layout: &Path, document: &RemoteManifest, tag: Option<&str>) -> Resu
     put_document(layout, document)?;
     let mut descriptor = Descriptor::new(&document.media_type, document.digest, document.bytes.len() as u64);
     descriptor.annotations.extend(tag.map(|tag| (REF_NAME.to_owned(), tag.to_owned())));
-    let mut index = read_index(layout)?.unwrap_or_else(|| Index::new(Vec::new()));
+    let root = Folder::open(layout)?;
+    let mut index = read_index(&Tree::in_root(Folder::open(layout)?))?.unwrap_or_else(|| Index::new(Vec::new()));
     let same = |entry: &Descriptor| match tag {
         Some(tag) => entry.annotations.get(REF_NAME).is_some_and(|name| name == tag),
         None => entry.digest == document.digest && !entry.annotations.contains_key(REF_NAME),
     };
     index.manifests.retain(|entry| !same(entry));
     index.manifests.push(descriptor);
-    write(&layout.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    write(&layout.join(INDEX), &index.to_bytes())
+    write(&root, "oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    write(&root, INDEX, &index.to_bytes())
 }
 
 /// Puts a file in its place whole.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), CopyError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    privacy::make_folders_for_caller(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder).at("create a file in", folder)?;
-    file.write_all(bytes).at("write", path)?;
-    Ok(keep(file, path)?)
-}
-
-fn keep(file: tempfile::NamedTempFile, path: &Path) -> Result<(), IoError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).at("change", path)?;
-    file.persist(path).map_err(|error| error.error).at("rename", path)?;
-    Ok(())
+fn write(folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), CopyError> {
+    let name = OsStr::new(name);
+    Ok(folder.replace(name, MODE, |file| file.write_all(bytes).at("write", folder.shown().join(name)))?)
 }

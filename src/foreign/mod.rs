@@ -18,6 +18,7 @@ mod remove;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod whole;
 mod xattrs;
 
 pub use exact::ExactLength;

@@ -129,6 +129,14 @@ impl Tree {
         regular(opened.map_err(|error| self.failed("open", path, error))?, self.shown(path))
     }
 
+    /// A regular file at `path`, to be read; nothing where there is none. A link is followed, in a tree whose links are.
+    pub fn find_file(&self, path: &Path) -> Result<Option<std::fs::File>, IoError> {
+        match self.followed(path).and_then(|handle| handle.open_file()) {
+            Err(error) if error.errno() == Some(Errno::NOENT) => Ok(None),
+            file => file.map(Some),
+        }
+    }
+
     fn open(&self, path: &Path, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let mut resolve = self.links.resolve();
         resolve.set(ResolveFlags::NO_XDEV, self.one_filesystem);

@@ -14,7 +14,7 @@ use super::output::{Folders, Form, HeldFile, Output};
 use super::stream::StreamWriter;
 use super::{FileKind, LayerError, xattrs};
 use crate::digest::{ContentDigest, DiffId, FieldHasher, TreeDigest};
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::{AtPath, IoError, check_depth};
 use crate::rights;
 
 /// Tag of tree digests; a change of what is hashed changes it.
@@ -172,6 +172,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(name.to_bytes());
+            check_depth(&self.path)?;
             self.entry(&directories[place..], &name)?;
             self.path.truncate(parent_len);
         }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::directory::{self, Status};
 use super::{FileKind, LayerError, xattrs};
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::{AtPath, IoError, check_depth};
 
 /// The layers below one that has just been written, merged.
 pub trait LowerTree {
@@ -60,6 +60,7 @@ impl Normaliser<'_> {
                 self.path.push(b'/');
             }
             self.path.extend_from_slice(name.to_bytes());
+            check_depth(&self.path)?;
             self.entry(directory, &name)?;
             self.path.truncate(parent_len);
         }

@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
@@ -10,7 +11,7 @@ use rustix::io::Errno;
 
 use super::SnapshotError;
 use crate::foreign::{Folder, Handle, Stat, Tree};
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::{AtPath, IoError, check_depth};
 
 /// Device and inode.
 pub type Identity = (u64, u64);
@@ -47,7 +48,9 @@ impl Copy<'_> {
                 Err(error) if error.errno() == Some(Errno::NOENT) => continue,
                 source => source?,
             };
-            self.entry(source, &to, &path.join(&name))?;
+            let path = path.join(&name);
+            check_depth(path.as_os_str().as_bytes())?;
+            self.entry(source, &to, &path)?;
         }
         Ok(())
     }

@@ -15,7 +15,6 @@ use super::{Entry, SnapshotError, View};
 use crate::foreign::{ExactLength, Folder, Handle, LastFolder, Tree};
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
-use crate::privacy;
 
 /// Calls `visit` for all that is in the view, folders before what is in them, names in byte order.
 pub(super) fn walk(
@@ -178,12 +177,10 @@ pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> 
     Ok(conflict)
 }
 
-/// Writes the view into the folder `destination`, which is made when it is missing. Files belong to whoever runs this, as
+/// Writes the view into the folder `destination`. Files belong to whoever runs this, as
 /// with buildx; sockets are left out, and devices where none can be made.
-pub fn export_folder(view: &View, destination: &Path) -> Result<(), SnapshotError> {
-    privacy::make_folders_for_caller(destination)?;
-    let mut export =
-        Export { view, to: LastFolder::of(Tree::beneath(Folder::open(destination)?)), links: HashMap::new() };
+pub fn export_folder(view: &View, destination: Folder) -> Result<(), SnapshotError> {
+    let mut export = Export { view, to: LastFolder::of(Tree::beneath(destination)), links: HashMap::new() };
     let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
     walk(view, Path::new(""), &mut |path, entry| {
         if entry.is_dir() {

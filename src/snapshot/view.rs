@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
@@ -16,7 +17,7 @@ use super::finished::{FinishedLayer, Place};
 use super::layer_folder::LayerFolder;
 use super::{Outline, Owner, SnapshotError};
 use crate::context::SourceTree;
-use crate::io_error::{AtPath, IoError};
+use crate::io_error::{AtPath, IoError, check_depth};
 use crate::layer::{FileKind, LowerTree};
 use crate::rights;
 
@@ -141,6 +142,7 @@ impl View {
 
     /// The names in the folder `path`, in byte order; none when it is no folder.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<(OsString, Entry)>, IoError> {
+        check_depth(path.as_os_str().as_bytes())?;
         let mut names: BTreeMap<OsString, Option<Entry>> = BTreeMap::new();
         for &layer in self.directory(path)?.iter() {
             let here = match &self.layers[layer] {

@@ -5,6 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard};
 
 use crate::digest::CacheKey;
 use crate::plan::{Operation, Plan, PlannedImage, StepId};
+use crate::side_by_side::{STACK, with_deep_stack};
 use crate::snapshot::Stack;
 use crate::store::StepLayer;
 
@@ -36,13 +37,14 @@ pub fn solve(plan: &Plan, solver: &Solver<'_>) -> Result<Solved, SolveError> {
     let stages = plan.steps.iter().filter(|step| matches!(step.operation, Operation::Base { .. })).count();
     let helpers = stages.clamp(1, MOST_AT_ONCE) - 1;
     if helpers == 0 {
-        schedule.work();
+        with_deep_stack(|| schedule.work());
     } else {
         std::thread::scope(|scope| {
             for _ in 0..helpers {
-                scope.spawn(|| schedule.work());
+                // Where none more can be had, there are fewer.
+                let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || schedule.work());
             }
-            schedule.work();
+            with_deep_stack(|| schedule.work());
         });
     }
     schedule.result()

@@ -3,17 +3,18 @@
 //! its folder, and nobody else may have made it.
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata, Permissions};
 use std::io;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, StatxAttributes, StatxFlags, statat, statx};
+use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxAttributes, StatxFlags, statat, statx};
 use rustix::io::Errno;
 
 use super::StoreError;
+use crate::foreign::Folder;
 use crate::io_error::{AtPath, IoError};
 use crate::privacy::is_trusted;
 
@@ -214,7 +215,7 @@ fn close(path: &Path) -> Result<(), StoreError> {
     if closed.is_err() || mode & OTHERS != 0 {
         return Err(NotOwn::Open { path: path.to_owned(), mode }.into());
     }
-    close_content(path);
+    close_content(&folder);
     Ok(())
 }
 
@@ -259,38 +260,46 @@ fn is_mounted(folder: &fs::File) -> bool {
 /// In a store that was open, somebody may have one of its folders open still. So its folders and records are closed too;
 /// but not what containers have: layers, what they changed, volumes. It is done as well as it can be: it is the second
 /// door.
-fn close_content(root: &Path) {
-    for entry in entries(root) {
-        close_one(&entry);
-        let name = entry.file_name();
-        if name == "layers" || name == "blobs" || name == "checkouts" {
-            continue;
-        }
-        for thing in entries(&entry.path()) {
-            close_one(&thing);
-            entries(&thing.path()).filter(is_record).for_each(|record| close_one(&record));
+fn close_content(root: &fs::File) {
+    let Some(root) = root.try_clone().ok().map(|root| Folder::new(root.into(), PathBuf::new())) else { return };
+    for name in root.names().unwrap_or_default() {
+        let Some(kind) = close_one(&root, &name) else { continue };
+        let is_apart = ["layers", "blobs", "checkouts"].iter().any(|apart| name == *apart);
+        let Some(folder) = inside(&root, &name, kind).filter(|_| !is_apart) else { continue };
+        for name in folder.names().unwrap_or_default() {
+            let Some(things) = close_one(&folder, &name).and_then(|kind| inside(&folder, &name, kind)) else {
+                continue;
+            };
+            let names = things.names().unwrap_or_default();
+            for name in names.iter().filter(|name| is_record(&things, name)) {
+                close_one(&things, name);
+            }
         }
     }
 }
 
-fn entries(path: &Path) -> impl Iterator<Item = fs::DirEntry> {
-    let is_folder = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir());
-    is_folder.then(|| fs::read_dir(path)).into_iter().flatten().flatten().flatten()
+/// What is in a folder by its handle: others who may write to the one around may exchange it for a link.
+fn inside(folder: &Folder, name: &OsStr, kind: FileType) -> Option<Folder> {
+    if kind == FileType::Directory { folder.folder(name).ok() } else { None }
 }
 
 /// Containers have these files as theirs.
-fn is_record(entry: &fs::DirEntry) -> bool {
+fn is_record(folder: &Folder, name: &OsStr) -> bool {
     let shown = ["hosts", "hostname", "resolv.conf"];
-    let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
-    is_file && !shown.iter().any(|name| entry.file_name() == *name)
+    let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
+    folder.stat(name).ok().flatten().is_some_and(is_file) && !shown.iter().any(|shown| name == *shown)
 }
 
-fn close_one(entry: &fs::DirEntry) {
-    let Ok(metadata) = entry.metadata() else { return };
-    let is_plain = metadata.is_dir() || metadata.is_file();
-    if is_plain && metadata.uid() == user() && metadata.mode() & OTHERS != 0 {
-        let _ = fs::set_permissions(entry.path(), Permissions::from_mode(metadata.mode() & 0o7700));
+/// Gives what it is.
+fn close_one(folder: &Folder, name: &OsStr) -> Option<FileType> {
+    let handle = folder.handle(name).ok()?;
+    let stat = handle.stat().ok()?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    let is_plain = matches!(kind, FileType::Directory | FileType::RegularFile);
+    if is_plain && stat.st_uid == user() && stat.st_mode & OTHERS != 0 {
+        let _ = handle.set_mode(stat.st_mode & 0o7700);
     }
+    Some(kind)
 }
 
 #[cfg(test)]

@@ -345,12 +345,20 @@ fn trees_without_end_stop_no_command() {
             script,
         ]);
         machine.until(&["exec", "box", "ls", "/"], |names| names.contains("ready"));
+        let stage = "FROM attacker\nRUN attacker deep / 3000\n";
+        machine.0.write("ctx/Dockerfile", stage);
+        machine.0.write("side-by-side/Dockerfile", side_by_side(3000));
         for arguments in [
             &["diff", "box"][..],
             &["ps", "-as"],
             &["export", "-o", "out.tar", "box"],
             &["system", "df", "-v"],
             &["system", "check"],
+            &["commit", "box", "taken"],
+            &["cp", "box:/deep", "out"],
+            &["cp", "box:/deep", "-"],
+            &["build", "-q", "ctx"],
+            &["build", "-q", "side-by-side"],
         ] {
             let answer = ends(limited(&machine.0.command(arguments), FILES));
             assert!(
@@ -371,4 +379,33 @@ fn trees_without_end_stop_no_command() {
             "`by-name` is left, and nothing else"
         );
     }
+}
+
+/// Two stages that have such a tree, and one that takes it over.
+fn side_by_side(levels: u32) -> String {
+    format!(
+        "FROM attacker AS one\nRUN attacker deep / {levels}\nFROM attacker AS two\nRUN attacker deep /tmp {levels}\n\
+         FROM attacker\nCOPY --from=one /deep /one\nCOPY --from=two /tmp/deep /two\n"
+    )
+}
+
+/// All that a path can name is an image's as well.
+#[test]
+fn trees_as_deep_as_paths_are_long_are_taken() {
+    let Some(machine) = Machine::new().and_then(with_attacker) else { return };
+    machine.0.write("side-by-side/Dockerfile", side_by_side(2000));
+    machine.says(&["build", "-q", "-t", "deep", "side-by-side"]);
+    let count = |image: &str, folder: &str| {
+        let script = format!("find {folder} | wc -l");
+        machine.says(&["run", "--rm", "--network", "none", image, "sh", "-c", &script])
+    };
+    assert_eq!((count("deep", "/one"), count("deep", "/two")), ("2001".to_owned(), "2001".to_owned()));
+    machine.start("box", &[], "sleep 10000");
+    std::fs::create_dir(machine.0.work().join("out")).unwrap();
+    machine.says(&["run", "--name", "made", "--network", "none", "attacker", "attacker", "deep", "/", "2000"]);
+    machine.says(&["commit", "made", "taken"]);
+    assert_eq!(count("taken", "/deep"), "2001");
+    machine.says(&["cp", "made:/deep", "out"]);
+    machine.says(&["cp", "out/deep", "box:/in"]);
+    assert_eq!(machine.says(&["exec", "box", "sh", "-c", "find /in | wc -l"]), "2001");
 }

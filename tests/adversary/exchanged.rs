@@ -120,6 +120,26 @@ fn places_of_mounts_are_removed_where_they_were_made() {
     }
 }
 
+/// What can't be paused is read while it runs, and the user is told.
+#[test]
+fn who_reads_what_cannot_be_paused_says_so() {
+    for (name, machine) in everybody() {
+        machine.start("box", &[], "sleep 10000");
+        if machine.run(&["pause", "box"]).code() == Some(0) {
+            machine.says(&["unpause", "box"]);
+            continue;
+        }
+        for arguments in [&["export", "-o", "out.tar", "box"][..], &["commit", "box", "taken"]] {
+            let answer = machine.run(arguments).ok();
+            let said = answer.stderr();
+            assert!(said.contains("warning: the container box could not be paused"), "{name} {arguments:?}: {said}");
+        }
+        // Nothing is to be said where it was not asked for.
+        let answer = machine.run(&["commit", "--pause=false", "box", "taken"]).ok();
+        assert_eq!(answer.stderr(), "", "{name}");
+    }
+}
+
 #[test]
 fn a_container_is_paused_for_as_long_as_it_is_read() {
     let Some(machine) = Machine::new() else { return };

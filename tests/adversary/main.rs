@@ -18,6 +18,7 @@ mod exchanged;
 mod fixtures_work;
 mod init;
 mod input;
+mod layouts;
 mod output;
 mod ownership;
 mod security_page;

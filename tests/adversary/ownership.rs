@@ -1,12 +1,13 @@
 //! Another user of the machine: what is in a store is nobody else's to look at, to run, to lock or to change, and nobody
 //! else's store is believed.
 
+use std::io::BufRead as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use crate::common::small_disk::Small;
-use crate::common::{Answer, TestStore, skip};
+use crate::common::{Answer, TestStore, has_programs, must_run, skip};
 use crate::fixtures::{Canary, Stranger, everybody};
 use crate::machine::Machine;
 
@@ -92,6 +93,13 @@ fn programs_of_all_users_have_what_is_theirs() {
         let script = "cat /etc/hosts /etc/resolv.conf >/dev/null && ls /v / >/dev/null && echo ok";
         let (code, said) = machine.script(&["-u", "7:8", "-v", "vol:/v", "-v", "/n"], script);
         assert_eq!((code, said.as_str()), (0, "ok\n"), "{name}");
+        // A program asks for its limits there, whoever it is.
+        let limits = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null";
+        let limited =
+            machine.run(&["run", "--rm", "--network", "none", "-u", "7", "-m", "64m", "busybox", "sh", "-c", limits]);
+        if limited.code() != Some(125) {
+            assert_eq!(limited.stdout(), "67108864\n", "{name}: {}", limited.stderr());
+        }
         let (mode, _) = (mode_of(&machine.0.root().join("volumes/vol/_data")), ());
         assert_eq!(mode, 0o755, "{name}");
         let source = machine.0.work().join("new/source");
@@ -133,6 +141,43 @@ fn an_older_store_is_closed_when_it_is_opened() {
         let modes = ["", "tmp", "store.db"].map(|path| mode_of(&store.root().join(path)));
         assert_eq!(modes, [0o700, 0o700, 0o600], "{command:?}");
     }
+    // Links that others could leave in it lead to nothing of the host.
+    let canary = Canary::beside(&store);
+    for (place, target) in [("link", ""), ("link-to-file", "secret"), ("tmp/link", ""), ("tmp/link-to-file", "secret")]
+    {
+        std::os::unix::fs::symlink(canary.path().join(target), store.root().join(place)).unwrap();
+    }
+    set("", 0o755);
+    store.run(&["images"]).ok();
+    canary.assert_untouched();
+}
+
+/// Whoever else is on the machine can't come near an agent's keys while a build uses them.
+#[test]
+fn the_agent_of_a_build_answers_nobody_else() {
+    if !has_programs(&["ssh-keygen", "ssh-agent", "ssh-add"]) {
+        return;
+    }
+    let (Some(stranger), Some(machine)) = (Stranger::new(), Machine::new()) else { return };
+    let store = &machine.0;
+    let key = store.work().join("key").display().to_string();
+    must_run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-f", &key]);
+    store.write("ctx/Dockerfile", "FROM busybox\nRUN --mount=type=ssh,mode=0777 echo has agent; sleep 1000\n");
+    let mut command = store.command(&["build", "--progress", "plain", "--ssh", &format!("default={key}"), "ctx"]);
+    let mut build = command.env("TMPDIR", store.work()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(build.stderr.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.ends_with("has agent")), "the step begins");
+    let (root, work) = (store.root().display().to_string(), store.work().display().to_string());
+    let table = std::fs::read_to_string("/proc/net/unix").unwrap();
+    let paths = table.lines().filter_map(|line| line.split_whitespace().nth(7));
+    let sockets: Vec<&str> = paths.filter(|path| path.starts_with(&root) || path.starts_with(&work)).collect();
+    assert!(sockets.len() >= 2, "the agent's own, and the mount's: {sockets:?}");
+    for socket in sockets {
+        assert!(Path::new(socket).exists(), "{socket}");
+        assert!(!stranger.can(&format!("test -S {socket}")), "{socket}");
+    }
+    build.kill().unwrap();
+    build.wait().unwrap();
 }
 
 #[test]

@@ -107,7 +107,7 @@ impl Cgroup {
         };
         remove_dead(&above);
         let own = above.join(&name);
-        std::fs::create_dir(&own).map_err(|error| (own.clone(), error))?;
+        super::make_folder(&own).map_err(|error| (own.clone(), error))?;
         self.directories.push(own);
         Ok(())
     }
@@ -124,7 +124,7 @@ impl Cgroup {
         self.above.push(above.clone());
         bpf::guard_devices(&above, &device_program::assemble(&guard.rules)).map_err(|error| (above.clone(), error))?;
         let own = above.join(&name);
-        std::fs::create_dir(&own).map_err(|error| (own.clone(), error))?;
+        super::make_folder(&own).map_err(|error| (own.clone(), error))?;
         self.directories.push(own);
         self.parent = Some(relative);
         Ok(())
@@ -145,7 +145,7 @@ impl Cgroup {
             let folder = root.join(super::hierarchy::relative(isolation.limits.parent.as_deref()));
             remove_dead(&folder);
             let own = folder.join(&name);
-            if std::fs::create_dir_all(&folder).is_ok() && std::fs::create_dir(&own).is_ok() {
+            if std::fs::create_dir_all(&folder).is_ok() && super::make_folder(&own).is_ok() {
                 self.directories.push(own.clone());
                 if hierarchies.inherit_processors(&own).is_err() {
                     self.directories.pop();

@@ -80,7 +80,7 @@ impl Cgroup {
             let directory = parent.join(&name);
             if !self.directories.contains(&directory) {
                 remove_dead(&parent);
-                std::fs::create_dir(&directory).map_err(|error| setting.failed(&directory, &error))?;
+                make_folder(&directory).map_err(|error| setting.failed(&directory, &error))?;
                 self.directories.push(directory.clone());
                 hierarchies.prepare(&directory, &setting)?;
             }
@@ -88,7 +88,7 @@ impl Cgroup {
         }
         if self.directories.is_empty() {
             let directory = hierarchies.any_parent(&above.unwrap_or_default())?.join(&name);
-            std::fs::create_dir(&directory).map_err(|error| failed("cgroup parent", &directory, &error))?;
+            make_folder(&directory).map_err(|error| failed("cgroup parent", &directory, &error))?;
             self.directories.push(directory);
         }
         Ok(())
@@ -111,7 +111,7 @@ impl Cgroup {
             let directory = parent.join(&name);
             if !self.directories.contains(&directory) {
                 remove_dead(&parent);
-                std::fs::create_dir(&directory).map_err(|error| failed("cgroup", &directory, &error))?;
+                make_folder(&directory).map_err(|error| failed("cgroup", &directory, &error))?;
                 self.directories.push(directory);
             }
         }
@@ -295,6 +295,13 @@ fn apply(setting: &Setting, directory: &Path) -> Result<(), SandboxError> {
         Err(error) if setting.optional && error.kind() == std::io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(setting.failed(&file, &error)),
     }
+}
+
+/// Makes a cgroup. Every user of the container may look into it, whatever the umask: programs ask there for their limits.
+fn make_folder(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::create_dir(path)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755))
 }
 
 /// Removes the cgroups of rbuild processes that are no more.
