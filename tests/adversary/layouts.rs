@@ -53,7 +53,7 @@ fn a_layout_is_read_from_its_own_files() {
                     _ => symlink("index.json", &place).unwrap(),
                 }
                 let place_of = |word: &&str| word.contains("layout:2") == (folder == "layout") && word.contains(folder);
-                for reader in readers().iter().filter(|reader| reader[2..].iter().any(|word| place_of(word))) {
+                for reader in readers().iter().filter(|reader| reader[2..].iter().any(&place_of)) {
                     let answer = ends(machine.0.command(reader));
                     // A cache that can't be read is no reason to stop.
                     let may_go_on = reader.contains(&"--cache-from");
