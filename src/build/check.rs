@@ -79,7 +79,13 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
             (Ok(parsed), None) => plan_fault(parsed, &request, &answers)
                 .filter(|error| !(offline.guessed.get() && may_be_right(&parse, error)))
                 .map(|error| fault_of(&file, error)),
-            (Ok(_), fault) => fault,
+            // The plan knows the word.
+            (Ok(parsed), Some(fault)) => Some(match plan_fault(parsed, &request, &answers) {
+                Some(error) if error.lines == fault.lines && error.span.is_some() => {
+                    Fault { located: file.plan_error(error, None), ..fault }
+                }
+                _ => fault,
+            }),
         };
         checked.fault = checked.fault.or(fault);
     }

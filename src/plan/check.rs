@@ -17,5 +17,6 @@ pub fn check(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) 
     for stage in stages {
         planner.build(stage)?;
     }
+    planner.check_unneeded()?;
     Ok(())
 }

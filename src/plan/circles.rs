@@ -35,7 +35,7 @@ impl Planner<'_> {
 }
 
 /// The stages or images that an instruction takes files from.
-fn sources_of(instruction: &Instruction) -> Vec<Word> {
+pub(super) fn sources_of(instruction: &Instruction) -> Vec<Word> {
     match &instruction.command {
         Command::Copy(copy) => copy.from.iter().cloned().collect(),
         Command::Run(run) => run

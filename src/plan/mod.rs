@@ -26,6 +26,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 mod title;
+mod unneeded;
 mod windows;
 
 pub use changes::{ChangeError, apply_changes};

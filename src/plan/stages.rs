@@ -19,6 +19,7 @@ pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -
     planner.check_for_circles()?;
     let target = planner.target()?;
     let built = planner.build(target)?;
+    planner.check_unneeded()?;
     let mut config = built.config;
     for (key, value) in &request.labels {
         config.config.labels.insert(key.clone(), value.clone());

@@ -220,3 +220,24 @@ fn hints_name_the_stage_or_the_variable_that_was_meant() {
         assert!(error.hint.as_deref().is_some_and(|found| found.starts_with(hint)), "{dockerfile}: {:?}", error.hint);
     }
 }
+
+#[test]
+fn what_a_stage_names_that_is_not_needed_is_looked_at_all_the_same() {
+    let error = |unneeded: &str| {
+        let text = format!("FROM base AS a\n{unneeded}\nFROM base\n");
+        let error = plan_of(&text, &OneImage::default(), &request(&[], None)).err()?;
+        Some((error.to_string(), error.span.map(|span| span.column)))
+    };
+    let kind =
+        |unneeded: &str| error(unneeded).map(|(text, column)| (text.split(": ").next().unwrap().to_owned(), column));
+    assert_eq!(kind("FROM Upper"), Some(("`Upper` is not an image name".to_owned(), Some(6))));
+    assert_eq!(kind("COPY --from=b@c /x /"), Some(("`b@c` is not an image name".to_owned(), Some(6))));
+    assert_eq!(kind("COPY --from=5 /x /"), Some(("invalid stage index 5".to_owned(), Some(6))));
+    assert_eq!(
+        kind("RUN --mount=from=A:B:C,target=/x true"),
+        Some(("`A:B:C` is not an image name".to_owned(), Some(5)))
+    );
+    for fine in ["FROM a", "FROM scratch", "FROM nowhere", "COPY --from=A /x /", "COPY --from=0 /x /", "FROM extra"] {
+        assert_eq!(error(&format!("FROM base\n{fine}")), None, "{fine}");
+    }
+}

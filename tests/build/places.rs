@@ -134,4 +134,18 @@ fn a_check_marks_the_same_word() {
     store.write("ctx/Dockerfile", "FROM scratch\nEXPOSE 80 \\\n  90/x\n");
     let stderr = store.build(&["--check"]).fails(1).stderr();
     assert_eq!(marked(&stderr), "2 3:90/x", "{stderr}");
+    store.write("ctx/Dockerfile", "FROM scratch\nENV A=b C=${X?no}\n");
+    let stderr = store.build(&["--check"]).fails(1).stderr();
+    assert_eq!(marked(&stderr), "2 2:${X?no}", "{stderr}");
+}
+
+#[test]
+fn what_a_stage_names_that_is_not_needed_has_to_be_a_name() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let cases = [
+        ("FROM busybox AS A\nFROM A AS b\nFROM busybox\n", "2 2:A"),
+        ("FROM busybox AS a\nCOPY --from=x@y /a /a\nFROM busybox\n", "2 2:--from=x@y"),
+    ];
+    assert_marked(&store, &cases);
+    store.build_text("FROM nowhere AS a\nCOPY --from=gone /a /a\nFROM busybox\n", &[]).ok();
 }

@@ -115,3 +115,28 @@ fn sources_that_lead_nowhere_are_named() {
         assert!(answer.stderr().contains("Dockerfile:2"), "{}", answer.stderr());
     }
 }
+
+#[test]
+fn folders_that_an_archive_does_not_list_are_roots() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o640);
+    builder.append_data(&mut header, "not/listed/file", &b""[..]).unwrap();
+    store.write("ctx/a.tar", builder.into_inner().unwrap());
+    let text = "FROM busybox\nADD --chown=3:1 a.tar /f/\nRUN cd /f && echo $(stat -c %a-%u:%g . not not/listed not/listed/file)\n";
+    let stderr = store.build_text(text, &[]).ok().stderr();
+    assert!(stderr.contains("755-3:1 755-0:0 755-0:0 640-3:1"), "{stderr}");
+}
+
+#[test]
+fn links_at_the_top_of_what_a_copy_stands_on_may_lead_nowhere() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let text = |base: &str| {
+        format!("FROM busybox AS a\nRUN ln -s nowhere /top\nFROM {base}\nCOPY --from=a --exclude=none / /all/\n")
+    };
+    store.build_text(&text("a"), &[]).ok();
+    let stderr = store.build_text(&text("busybox"), &[]).fails(1).stderr();
+    assert!(stderr.contains("Dockerfile:4:31: "), "{stderr}");
+}

@@ -45,6 +45,8 @@ pub struct SelectOptions {
     pub parents: bool,
     /// `--exclude`, relative to each root; a root itself is never excluded.
     pub exclude: IgnorePatterns,
+    /// Links in the root of the tree have to lead somewhere, where a part of the tree is taken: BuildKit looks through them for a key.
+    pub looks_through_links: bool,
 }
 
 /// What one source argument of COPY or ADD names.
@@ -77,7 +79,7 @@ pub fn select(tree: &dyn SourceTree, source: &Path, options: &SelectOptions) -> 
         return select_with_parents(tree, source.as_os_str().as_bytes(), options);
     }
     let source = path::clean(source.as_os_str().as_bytes());
-    if source.is_empty() && !options.exclude.is_empty() {
+    if source.is_empty() && !options.exclude.is_empty() && options.looks_through_links {
         check_links(tree, None, options)?;
     }
     select_roots(tree, &source)
@@ -143,7 +145,7 @@ fn select_with_parents(tree: &dyn SourceTree, source: &[u8], options: &SelectOpt
     let include = Arc::new(IgnorePatterns::new(&[&wanted])?);
     for root in &mut selected.roots {
         root.include = Some(Arc::clone(&include));
-        if root.path.as_os_str().is_empty() {
+        if root.path.as_os_str().is_empty() && options.looks_through_links {
             check_links(tree, Some(&include), options)?;
         }
         if !is_pattern && !root.takes_something(tree, options)? {

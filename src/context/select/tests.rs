@@ -46,7 +46,7 @@ impl SourceTree for Tree {
 }
 
 fn options(parents: bool, exclude: &[&str]) -> SelectOptions {
-    SelectOptions { parents, exclude: IgnorePatterns::new(exclude).unwrap() }
+    SelectOptions { parents, exclude: IgnorePatterns::new(exclude).unwrap(), looks_through_links: true }
 }
 
 /// Roots as `path as name`, and what is visited below them.
@@ -232,4 +232,6 @@ fn what_is_left_out_of_the_whole_tree_makes_the_links_in_its_root_count() {
         assert!(!is_missing(source, &[]) && !is_missing(source, &["dang*"]), "{source}");
     }
     assert!(!is_missing("d/", &["a"]) && !is_missing("r", &["a"]));
+    let without_look = SelectOptions { looks_through_links: false, ..options(false, &["a"]) };
+    assert!(selected(&tree, "/", &without_look).is_ok());
 }

@@ -121,7 +121,8 @@ impl Unpacker<'_, '_> {
         let (Some(parent), Some(last)) = (cleaned.parent(), cleaned.file_name()) else { return Ok(None) };
         let parent = self.resolved(parent)?;
         self.check_link(&cleaned, &parent)?;
-        let folders = NewFolders { mode: 0o755, owner: self.placer.owner, mtime: self.placer.step.epoch };
+        // Root's, whoever is to own what the archive lists.
+        let folders = NewFolders { mode: 0o755, owner: Some(Owner::default()), mtime: self.placer.step.epoch };
         self.placer.draft.make_dir_all(&parent, folders).map_err(snapshot_error)?;
         Ok(Some(parent.join(last)))
     }

@@ -41,18 +41,20 @@ pub(super) enum Content {
     Inline { name: String, content: Vec<u8>, mtime: Option<i64> },
 }
 
+/// What of a source is taken. `is_parent`: it is what the copy stands on, which BuildKit's keys know without a look.
+pub(super) fn options(step: &CopyStep, is_parent: bool) -> Result<SelectOptions, StepError> {
+    let exclude = IgnorePatterns::new(&step.excludes).map_err(SelectError::from)?;
+    Ok(SelectOptions { parents: step.parents, exclude, looks_through_links: !is_parent })
+}
+
 /// Lists what `path` names in `files`.
 pub(super) fn from_tree(
     solver: &Solver<'_>,
-    step: &CopyStep,
+    options: SelectOptions,
     files: Files,
     path: &str,
     unpack: bool,
 ) -> Result<Gathered, StepError> {
-    let options = SelectOptions {
-        parents: step.parents,
-        exclude: IgnorePatterns::new(&step.excludes).map_err(SelectError::from)?,
-    };
     let selected = select(files.source_tree(), Path::new(path), &options).map_err(|error| match error {
         SelectError::NotFound { path: missing } => StepError::SourceNotFound {
             path: if path.contains(['*', '?', '[']) { missing.display().to_string() } else { path.to_owned() },

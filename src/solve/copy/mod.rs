@@ -16,6 +16,7 @@ mod remote;
 mod source;
 mod stacked;
 
+use crate::context::SelectOptions;
 use crate::digest::{CacheKey, FieldHasher};
 use crate::io_error::AtPath as _;
 use crate::plan::{CopySource, CopyStep, Part, StepId, TreeSource};
@@ -53,7 +54,7 @@ impl Solver<'_> {
         {
             return Ok(stack);
         }
-        let gathered = self.gather(step, sources)?;
+        let gathered = self.gather(step, sources, Some(&parent))?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
         let facts = || {
             let mut facts = self.explainer.copy_facts(id, step);
@@ -99,7 +100,7 @@ impl Solver<'_> {
     pub(super) fn tree_content(&self, stack: &Stack, source: &str) -> Result<Option<[u8; 32]>, StepError> {
         // Of a path that would be taken for a pattern, all that could be meant.
         let source = if source.contains(['*', '?', '[', '\\']) { "/" } else { source };
-        match self.gather(&super::mounts::whole_tree(source), std::slice::from_ref(stack)) {
+        match self.gather(&super::mounts::whole_tree(source), std::slice::from_ref(stack), None) {
             Ok(gathered) => Ok(gathered.first().map(|source| source.digest)),
             Err(error) => match error.split() {
                 (_, error) if matches!(*error, StepError::SourceNotFound { .. }) => Ok(None),
@@ -117,7 +118,7 @@ impl Solver<'_> {
         step: &CopyStep,
     ) -> Result<(Stack, Option<[u8; 32]>), StepError> {
         let parent = Stack::default();
-        let gathered = self.gather(step, &[])?;
+        let gathered = self.gather(step, &[], None)?;
         let key = key::copy(step, &parent, &gather::digest(&gathered));
         let request =
             LayerRequest { step: id, parent: &parent, key, times: [None; 2], ignore_cache: false, facts: None };
@@ -184,7 +185,7 @@ impl Solver<'_> {
         })
     }
 
-    fn gather(&self, step: &CopyStep, stacks: &[Stack]) -> Result<Vec<Gathered>, StepError> {
+    fn gather(&self, step: &CopyStep, stacks: &[Stack], parent: Option<&Stack>) -> Result<Vec<Gathered>, StepError> {
         let mut stacks = stacks.iter();
         let mut gathered = Vec::new();
         for (number, source) in step.sources.iter().enumerate() {
@@ -192,7 +193,9 @@ impl Solver<'_> {
                 CopySource::Path { tree: TreeSource::Step(_), .. } => stacks.next(),
                 _ => None,
             };
-            let one = self.gather_source(step, source, stack);
+            let is_parent = |stack: &Stack| parent.is_some_and(|parent| parent.tree_digest() == stack.tree_digest());
+            let options = gather::options(step, stack.is_some_and(is_parent))?;
+            let one = self.gather_source(step, source, (stack, options));
             gathered.push(one.map_err(|error| error.about(Part::Source(number)))?);
         }
         Ok(gathered)
@@ -202,12 +205,12 @@ impl Solver<'_> {
         &self,
         step: &CopyStep,
         source: &CopySource,
-        stack: Option<&Stack>,
+        (stack, options): (Option<&Stack>, SelectOptions),
     ) -> Result<Gathered, StepError> {
         match source {
             CopySource::Path { tree, path, unpack } => {
                 let files = Files::open(self, tree, stack)?;
-                gather::from_tree(self, step, files, path, *unpack)
+                gather::from_tree(self, options, files, path, *unpack)
             }
             CopySource::Inline { name, content } => Ok(gather::inline(name, content, step.epoch)),
             CopySource::Http { url, checksum, unpack } => self.download(url, checksum.as_deref(), *unpack),
@@ -226,7 +229,7 @@ pub(super) fn fill_folder(
     folder: &std::path::Path,
 ) -> Result<(), StepError> {
     let step = super::mounts::whole_tree(source);
-    let gathered = solver.gather(&step, std::slice::from_ref(stack))?;
+    let gathered = solver.gather(&step, std::slice::from_ref(stack), None)?;
     let mut placer = Placer::new(Draft::new(&[], folder)?, &step, None);
     for gathered in &gathered {
         placer.place(gathered)?;

@@ -52,6 +52,6 @@ impl Solver<'_> {
             commit_times: wanted.commit_times.unwrap_or(false),
         };
         let context = checkout::of(self.store, &wanted, how)?;
-        gather::from_tree(self, step, Files::Context(Arc::new(context)), "/", false)
+        gather::from_tree(self, gather::options(step, false)?, Files::Context(Arc::new(context)), "/", false)
     }
 }
