@@ -147,7 +147,7 @@ class Maker:
         flags = [self.mounts()] if random.random() < 0.25 else []
         command = random.choice(COMMANDS)
         if flags:
-            command = random.choice(["ls -A /mnt > /seen 2>&1 || true", "stat -c '%a %u %g %F' /mnt > /seen 2>&1 || true", "echo x > /mnt/new || true", "cat /mnt/* > /seen 2>&1; true", command])
+            command = random.choice(["ls -A /mnt > /seen 2>&1 || true", "stat -c '%a %u %g %F' /mnt > /seen 2>&1 || true", "echo x > /mnt/new || true", "find /mnt -type f -exec cat {} + > /seen 2>&1; true", command])
         kind = random.random()
         if kind < 0.08:
             return " ".join(["RUN", *flags, json.dumps(["/bin/sh", "-c", command])])

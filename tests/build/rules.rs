@@ -138,5 +138,5 @@ fn links_at_the_top_of_what_a_copy_stands_on_may_lead_nowhere() {
     };
     store.build_text(&text("a"), &[]).ok();
     let stderr = store.build_text(&text("busybox"), &[]).fails(1).stderr();
-    assert!(stderr.contains("Dockerfile:4:31: "), "{stderr}");
+    assert!(stderr.contains("Dockerfile:4:30: "), "{stderr}");
 }
