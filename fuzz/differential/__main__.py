@@ -10,6 +10,7 @@ import importlib.util
 import os
 import random as randomness
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -95,7 +96,10 @@ def main():
         if time.monotonic() > end:
             break
         case = Case(seed, os.path.join(work, str(seed)))
-        built, lines = compare(runner, case, docker, rbuild, bases)
+        try:
+            built, lines = compare(runner, case, docker, rbuild, bases)
+        except subprocess.TimeoutExpired as error:
+            built, lines = False, [f"no end: {error}"]
         if lines:
             counts["different"] += 1
             print(f"seed {seed}:", *lines[:8], sep="\n  ", flush=True)

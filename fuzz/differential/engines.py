@@ -26,7 +26,7 @@ class Docker:
     def __init__(self, peers, enter):
         self.enter, self.share = [enter, peers], os.path.join(peers, "share")
 
-    def run(self, *command, limit=120):
+    def run(self, *command, limit=300):
         return subprocess.run([*self.enter, "docker", *command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit)
 
     def inside(self, path):
@@ -63,7 +63,7 @@ class Rbuild:
 
     def build(self, case, archive):
         done = subprocess.run([self.program, "build", "--progress", "plain", "--network", "none", *case.arguments, "-o", f"type=oci,dest={archive}", case.context],
-                              env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
+                              env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300)
         return done.returncode, done.stdout.decode(errors="replace")
 
     def forget(self):

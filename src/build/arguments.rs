@@ -1,6 +1,9 @@
 //! Build arguments that are meant for the builder itself (Dockerfile reference, "BuildKit built-in build args").
 
+use std::borrow::Cow;
+
 use crate::base::boolean;
+use crate::context::git::CommandLog;
 use crate::solve::RunSettings;
 
 use super::options::BuildOptions;
@@ -14,6 +17,8 @@ const KEEP_GIT_DIR: &str = "BUILDKIT_CONTEXT_KEEP_GIT_DIR";
 pub(super) const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 /// Leaves out the triggers of base images.
 const DISABLE_ONBUILD: &str = "BUILDKIT_DISABLE_ONBUILD";
+/// Shows what git is told.
+const GIT_DEBUG_COMMANDS: &str = "BUILDKIT_GIT_DEBUG_COMMANDS";
 const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 /// Keeps the cache mounts of builds apart.
 const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
@@ -42,6 +47,15 @@ pub(super) fn has_epoch(options: &BuildOptions) -> bool {
 
 pub(super) fn ignores_triggers(options: &BuildOptions) -> bool {
     is_true(options, DISABLE_ONBUILD)
+}
+
+/// The options with a place for the commands of git, where they are to be shown.
+pub(super) fn with_git_log(options: &BuildOptions) -> Cow<'_, BuildOptions> {
+    if !is_true(options, GIT_DEBUG_COMMANDS) {
+        return Cow::Borrowed(options);
+    }
+    let run = RunSettings { git_log: Some(CommandLog::default()), ..options.run.clone() };
+    Cow::Owned(BuildOptions { run, ..options.clone() })
 }
 
 pub(super) fn syntax(options: &BuildOptions) -> Option<&str> {

@@ -15,6 +15,7 @@ mod error;
 mod explained;
 mod findings;
 mod for_engine;
+mod git_commands;
 mod lint;
 mod located;
 mod named;
@@ -64,11 +65,14 @@ pub fn build(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
+    let options: &BuildOptions = &arguments::with_git_log(options);
+    let git_commands = git_commands::GitCommands { log: options.run.git_log.as_ref(), progress: observer };
     output::check(options)?;
     push::check(options)?;
     shared_cache::know_buckets(store, options)?;
     let importing = shared_cache::begin(options, observer);
     let mut source = contexts::Sources::open(store, options)?;
+    git_commands.show();
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     let contexts = contexts::BuildContexts::new(store, options, source, &file);

@@ -281,10 +281,12 @@ fn transport(request: &HttpRequest<'_>, source: reqwest::Error) -> HttpError {
     HttpError::Transport { url: redacted(request.url), source: source.without_url() }
 }
 
-/// Seconds; a server that wants more than a minute is not waited for longer than that.
+/// Seconds, or when it is to be tried again; a server that wants more than a minute is not waited for longer than that.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds: u64 = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds.min(60)))
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let until = |date| u64::try_from(seconds(date)?.saturating_sub(jiff::Timestamp::now().as_second()).max(0)).ok();
+    let wanted = text.parse().ok().or_else(|| until(text))?;
+    Some(Duration::from_secs(wanted.min(60)))
 }
 
 /// An HTTP date (RFC 9110, "Date/Time Formats"), whose usual form is that of mail.
@@ -295,6 +297,18 @@ fn seconds(date: &str) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_says_when_to_come_again_in_seconds_or_by_a_date() {
+        let after = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, text.parse().unwrap());
+            retry_after(&headers).map(|pause| pause.as_secs())
+        };
+        assert_eq!((after("7"), after("100000"), after("soon")), (Some(7), Some(60), None));
+        assert_eq!(after("Wed, 21 Oct 2015 07:28:00 GMT"), Some(0));
+        assert_eq!(after("Fri, 21 Oct 2129 07:28:00 GMT"), Some(60));
+    }
 
     #[test]
     fn names_come_from_the_path() {

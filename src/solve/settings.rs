@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::context::Context;
-use crate::context::git::{GitError, GitReference};
+use crate::context::git::{CommandLog, GitError, GitReference};
 use crate::context::http::{Authorization, HttpRequest};
 use crate::digest::DiffId;
 use crate::input;
@@ -79,6 +79,8 @@ pub struct RunSettings {
     pub devices: DeviceAccess,
     /// Whom steps and downloads trust beside all others; no part of any key.
     pub authority: Option<Authority>,
+    /// Where the commands of git are written down, if anywhere.
+    pub git_log: Option<CommandLog>,
 }
 
 impl RunSettings {
@@ -109,6 +111,7 @@ impl RunSettings {
     pub fn git_reference(&self, url: &str) -> Result<GitReference, GitError> {
         let mut wanted = GitReference::parse(url)?.authorized(&|id| self.secret(id))?;
         wanted.authorities = self.authority.as_ref().map(Authority::bundle_path);
+        wanted.log.clone_from(&self.git_log);
         Ok(wanted)
     }
 }

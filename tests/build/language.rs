@@ -69,3 +69,36 @@ fn triggers_can_be_left_out_and_a_context_can_be_nothing() {
         )
         .ok();
 }
+
+#[test]
+fn an_image_without_layers_has_empty_lists() {
+    let store = TestStore::empty();
+    for kind in ["oci", "docker"] {
+        let archive = store.work().join(format!("{kind}.tar"));
+        let output = format!("type={kind},dest={}", archive.display());
+        store.build_text("FROM scratch\nLABEL a=b\n", &["-o", &output]).ok();
+        let mut all = String::new();
+        let mut opened = tar::Archive::new(std::fs::File::open(&archive).unwrap());
+        for entry in opened.entries().unwrap() {
+            std::io::Read::read_to_string(&mut entry.unwrap(), &mut all).unwrap();
+        }
+        let all: String = all.split_whitespace().collect();
+        assert!(all.contains(r#""layers":[]"#) && all.contains(r#""diff_ids":[]"#), "{kind}: {all}");
+        assert!(!all.contains("null") || kind == "docker", "{all}");
+    }
+}
+
+#[test]
+fn no_build_begins_with_a_flag_of_an_instruction_that_has_none() {
+    let store = TestStore::empty();
+    for (dockerfile, place) in [
+        ("FROM scratch\nARG --a=1 b\n", "Dockerfile:2:5: unknown flag --a for ARG"),
+        ("ARG --a b\nFROM scratch\n", "Dockerfile:1:5: unknown flag --a for ARG"),
+        ("FROM scratch AS a\nSTOPSIGNAL --a 9\nFROM scratch\n", "Dockerfile:2:12: unknown flag --a for STOPSIGNAL"),
+    ] {
+        for arguments in [&[][..], &["--check"], &["--call=outline"], &["--call=targets"]] {
+            let stderr = store.build_text(dockerfile, arguments).fails(1).stderr();
+            assert!(stderr.contains(place), "{dockerfile} {arguments:?}: {stderr}");
+        }
+    }
+}

@@ -2,15 +2,21 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/tls.rs"]
+mod tls;
 #[path = "../support/web.rs"]
 mod web;
 
+mod authorities;
 mod big;
 mod caching;
 mod contexts;
 mod devices;
 mod errors;
 mod foreign;
+mod git;
 mod interrupted;
 mod language;
 mod mounts;

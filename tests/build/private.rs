@@ -10,7 +10,7 @@ use crate::web::{Reply, Request, serve};
 const TOKEN: &str = "sesame-4711";
 
 /// What git's http-backend (git-http-backend(1)) answers to a request, through CGI.
-fn backend(root: &Path, request: &Request) -> Reply {
+pub(crate) fn backend(root: &Path, request: &Request) -> Reply {
     let mut command = Command::new("git");
     command.arg("http-backend").stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.env("GIT_PROJECT_ROOT", root).env("GIT_HTTP_EXPORT_ALL", "1").env("PATH_INFO", &request.path);

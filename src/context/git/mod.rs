@@ -3,6 +3,7 @@
 
 mod authorization;
 mod checkout;
+mod command_log;
 mod credentials;
 mod lfs;
 mod program;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 
 pub use authorization::Authorization;
 pub use checkout::{CheckOut, Checked, check_out, commit_time};
+pub use command_log::{CommandLog, Told};
 pub use credentials::Credentials;
 pub use reference::GitReference;
 pub(super) use reference::decode;

@@ -45,6 +45,9 @@ pub(super) fn run(mut command: Command, action: &'static str, wanted: &GitRefere
     if let Some(agent) = &wanted.ssh_agent {
         command.env("SSH_AUTH_SOCK", agent);
     }
+    if let Some(log) = &wanted.log {
+        log.add(wanted.shown(), &command);
+    }
     let output = match command.output() {
         Ok(output) => output,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(GitError::NoGit),

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use super::GitError;
 use super::authorization::Authorization;
+use super::command_log::CommandLog;
 use super::credentials::Credentials;
 use crate::base::boolean;
 use crate::redaction;
@@ -30,6 +31,8 @@ pub struct GitReference {
     pub authorization: Option<Authorization>,
     /// A list of certificate authorities in the place of the system's.
     pub authorities: Option<PathBuf>,
+    /// Where commands are written down.
+    pub log: Option<CommandLog>,
 }
 
 impl GitReference {

@@ -1,0 +1,33 @@
+//! Shows what git was told, where the build wants to see it.
+
+use std::time::Duration;
+
+use crate::context::git::CommandLog;
+use crate::solve::{Progress, TaskEvent};
+
+/// Shows it whenever asked, and what is left in the end, however that comes.
+pub(super) struct GitCommands<'a> {
+    pub log: Option<&'a CommandLog>,
+    pub progress: &'a dyn Progress,
+}
+
+impl GitCommands<'_> {
+    /// What was told since the last time, as a task for each repository.
+    pub fn show(&self) {
+        let told = self.log.map(CommandLog::take).unwrap_or_default();
+        for of_one in told.chunk_by(|one, other| one.url == other.url) {
+            let task = &format!("git commands for {}", of_one[0].url);
+            self.progress.task(TaskEvent::Started { task });
+            for told in of_one {
+                self.progress.task(TaskEvent::Note { task, text: &told.command });
+            }
+            self.progress.task(TaskEvent::Done { task, took: Duration::ZERO });
+        }
+    }
+}
+
+impl Drop for GitCommands<'_> {
+    fn drop(&mut self) {
+        self.show();
+    }
+}
