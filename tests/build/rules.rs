@@ -140,3 +140,11 @@ fn links_at_the_top_of_what_a_copy_stands_on_may_lead_nowhere() {
     let stderr = store.build_text(&text("busybox"), &[]).fails(1).stderr();
     assert!(stderr.contains("Dockerfile:4:30: "), "{stderr}");
 }
+
+#[test]
+fn a_heredoc_with_a_program_of_its_own_is_a_script() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let text = "FROM busybox\nUSER 7\nRUN <<EOF\n#!/bin/cat\nsaid by cat\nEOF\n";
+    let stderr = store.build_text(text, &[]).ok().stderr();
+    assert!(stderr.contains("said by cat"), "{stderr}");
+}

@@ -106,8 +106,10 @@ fn attributes(mount: &Mount, tree: &OwnedFd, isolation: &Isolation) -> (MountAtt
     if matches!(mount.source, MountSource::TmpfsOfProcess { .. }) {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
     }
-    if matches!(mount.source, MountSource::File { .. }) {
-        attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    if let MountSource::File { mode, .. } = &mount.source {
+        attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
+        // A script of a heredoc is to be executed.
+        attributes.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, *mode & 0o111 == 0);
     }
     if let MountSource::Tmpfs(options) = &mount.source {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
