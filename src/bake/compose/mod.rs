@@ -62,8 +62,14 @@ impl Loader<'_> {
     /// # Errors
     /// Where it is none.
     pub(super) fn validate(&self, file: &BakeFile) -> Result<(), BakeError> {
-        let file = BakeFile { name: String::new(), text: file.text.clone() };
-        self.model(std::slice::from_ref(&file)).map(|_| ())
+        // Alone it has no place that others could name.
+        let alone = BakeFile { name: String::new(), text: file.text.clone() };
+        self.model(std::slice::from_ref(&alone)).map(|_| ()).map_err(|error| match error {
+            BakeError::Yaml { file: name, reason } if name.is_empty() => {
+                BakeError::Yaml { file: file.name.clone(), reason }
+            }
+            other => other,
+        })
     }
 
     /// The targets of all files together.

@@ -35,7 +35,7 @@ fn hash<D: Digest>(data: &str) -> String {
 const MAX_COST: i64 = 16;
 
 fn bcrypt(all: &[Value]) -> Outcome {
-    let failed = |what: &str| Failure::new(format!("error occured generating password {what}"));
+    let failed = |what: &str| Failure::new(format!("error occured generating password: {what}"));
     let cost = match all.len() {
         1 => 10,
         2 => whole(all, 1)?,

@@ -19,6 +19,7 @@ const BUILDER: &str = "default";
 
 #[derive(Debug, Subcommand)]
 enum BuildxCommand {
+    #[command(alias = "f")]
     Bake(Box<bake::Args>),
     Build(Box<build::Args>),
     Create(builders::CreateArgs),
