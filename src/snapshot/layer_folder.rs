@@ -114,7 +114,7 @@ fn entry_of(stat: &Stat) -> Entry {
 }
 
 /// The extended attributes of a file that is open, without those of overlayfs, in byte order of their names.
-pub(super) fn xattrs_of_file(file: &File) -> rustix::io::Result<Vec<(String, Vec<u8>)>> {
+pub fn xattrs_of_file(file: &File) -> rustix::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(without_overlayfs(xattrs_of(file)?))
 }
 

@@ -23,6 +23,7 @@ mod view;
 pub use copy_tree::{Identity, copy_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
+pub use layer_folder::xattrs_of_file;
 pub use mirror::remove_others;
 pub use outline::{Outline, outline_of};
 pub use populate::populate;

@@ -145,7 +145,7 @@ fn hash_root(
         match files {
             Files::Context(context) => context.want(&mut wanted, &item.source),
             Files::Tree(_) => {
-                let digest = if is_file { Some(files.digest(&item.source)?) } else { None };
+                let digest = if is_file { Some(files.digest_of(&item.source, &facts)?) } else { None };
                 if let Some(digest) = &digest {
                     hasher.field(digest.as_bytes());
                 }

@@ -43,7 +43,7 @@ fn list_of(files: &Files, roots: &[SelectedRoot], options: &SelectOptions) -> Re
         root.visit(files.source_tree(), options, &mut |item: SelectedItem| -> Result<(), StepError> {
             let facts = files.facts(&item.source)?;
             let digest = match item.kind {
-                FileKind::Regular => Some(files.digest(&item.source)?),
+                FileKind::Regular => Some(files.digest_of(&item.source, &facts)?),
                 _ => None,
             };
             list.push(&listed(&item.source, &item, &facts, digest.as_ref()));

@@ -294,7 +294,7 @@ impl<'a> Placer<'a> {
                 }
                 let file = self.draft.create_file(target).map_err(snapshot_error)?;
                 let digest = match item.kind {
-                    FileKind::Regular => Some(files.copy_content(&item.source, &file)?),
+                    FileKind::Regular => Some(files.copy_content(&item.source, &facts, &file)?),
                     _ => None,
                 };
                 let size = self.draft.end_file(&file, target, &attributes)?;

@@ -10,7 +10,7 @@ use crate::digest::ContentDigest;
 use crate::io_error::{AtPath, IoError};
 use crate::layer::FileKind;
 use crate::plan::TreeSource;
-use crate::snapshot::{Attributes, Owner, Stack, View};
+use crate::snapshot::{Attributes, Owner, Stack, View, xattrs_of_file};
 
 use super::super::error::StepError;
 use super::super::settings::Solver;
@@ -28,6 +28,8 @@ pub(in crate::solve) struct Facts {
     pub link_target: Option<PathBuf>,
     /// Device and inode, of files with several names.
     pub hard_link: Option<(u64, u64)>,
+    /// A regular file of a root filesystem, opened for its attributes: its content is read from it, too.
+    content: Option<File>,
 }
 
 impl Files {
@@ -72,14 +74,21 @@ impl Files {
         }
     }
 
-    /// Copies the content of a regular file into `out`, which is empty; gives the digest of what was copied.
-    pub fn copy_content(&self, path: &Path, out: &File) -> Result<ContentDigest, StepError> {
-        match self {
-            Self::Context(context) => Ok(context.copy_file(path, out)?),
-            Self::Tree(view) => {
-                let file = open(view, path)?;
-                Ok(copy_and_hash(&file, out).at("copy", path)?)
-            }
+    /// The same of a file that was looked at; it can be read once.
+    pub(super) fn digest_of(&self, path: &Path, facts: &Facts) -> Result<ContentDigest, StepError> {
+        match &facts.content {
+            Some(file) => digest_of(file, path),
+            None => self.digest(path),
+        }
+    }
+
+    /// Copies the content of a regular file, which was looked at, into `out`, which is empty; gives the digest of what was
+    /// copied.
+    pub fn copy_content(&self, path: &Path, facts: &Facts, out: &File) -> Result<ContentDigest, StepError> {
+        match (self, &facts.content) {
+            (_, Some(file)) => Ok(copy_and_hash(file, out).at("copy", path)?),
+            (Self::Context(context), None) => Ok(context.copy_file(path, out)?),
+            (Self::Tree(view), None) => Ok(copy_and_hash(&open(view, path)?, out).at("copy", path)?),
         }
     }
 
@@ -95,7 +104,7 @@ fn context_facts(context: &Context, path: &Path) -> Result<Facts, StepError> {
     // The root of a context has no entry: its attributes are nobody's business.
     let Some(entry) = context.entry(path) else {
         let attributes = Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() };
-        return Ok(Facts { attributes, link_target: None, hard_link: None });
+        return Ok(Facts { attributes, link_target: None, hard_link: None, content: None });
     };
     let is_file = entry.kind == FileKind::Regular;
     Ok(Facts {
@@ -107,28 +116,29 @@ fn context_facts(context: &Context, path: &Path) -> Result<Facts, StepError> {
         },
         link_target: entry.link_target.map(Path::to_owned),
         hard_link: (is_file && entry.links > 1).then_some((entry.identity.device, entry.identity.inode)),
+        content: None,
     })
 }
 
 fn tree_facts(view: &View, path: &Path) -> Result<Facts, StepError> {
     let Some(entry) = view.lstat(path)? else {
         let attributes = Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() };
-        return Ok(Facts { attributes, link_target: None, hard_link: None });
+        return Ok(Facts { attributes, link_target: None, hard_link: None, content: None });
     };
     let link_target = match entry.kind {
         FileKind::Symlink => Some(view.read_link(path, &entry)?),
         _ => None,
     };
-    Ok(Facts {
-        attributes: Attributes {
-            mode: entry.mode,
-            owner: entry.owner,
-            mtime: Some(entry.mtime),
-            xattrs: view.xattrs(path, &entry)?,
-        },
-        link_target,
-        hard_link: entry.shared_inode(),
-    })
+    let content = match entry.kind {
+        FileKind::Regular => Some(view.open_file(path, &entry)?),
+        _ => None,
+    };
+    let xattrs = match &content {
+        Some(file) => xattrs_of_file(file).at("read the attributes of", path)?,
+        None => view.xattrs(path, &entry)?,
+    };
+    let attributes = Attributes { mode: entry.mode, owner: entry.owner, mtime: Some(entry.mtime), xattrs };
+    Ok(Facts { attributes, link_target, hard_link: entry.shared_inode(), content })
 }
 
 fn open(view: &View, path: &Path) -> Result<File, StepError> {

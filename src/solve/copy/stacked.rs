@@ -65,7 +65,7 @@ pub(super) fn place_differing(
         let target = join(&base, &item.destination);
         let facts = files.facts(&item.source)?;
         let digest = match item.kind {
-            crate::layer::FileKind::Regular => Some(files.digest(&item.source)?),
+            crate::layer::FileKind::Regular => Some(files.digest_of(&item.source, &facts)?),
             _ => None,
         };
         let content = digest.map(|digest| (digest, 0));
