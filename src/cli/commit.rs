@@ -48,6 +48,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         Ok(crate::image::ImageConfig { config: run, ..config.clone() })
     })?;
     let id = committed.image;
+    store.tell("create", &id, &id.to_string());
     if let Some(name) = &args.name {
         store.set_tag(&name.to_string(), &id)?;
     }
@@ -56,7 +57,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if let Some(reason) = committed.not_paused {
         containers::warn_not_paused(&args.container, &reason);
     }
-    all.tell(&entry, "commit");
+    let name = args.name.as_ref().map(Reference::familiar).unwrap_or_default();
+    all.tell(&entry, "commit", &[("comment", &commit.message), ("imageID", &id.to_string()), ("imageRef", &name)]);
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -8,7 +8,7 @@ use super::commands::Global;
 use super::format::human_size;
 use super::output::Stream;
 use super::{CliError, containers, output};
-use crate::container::{Copied, copy_from, copy_into, copy_stream_into};
+use crate::container::{Copied, Entry, copy_from, copy_into, copy_stream_into};
 
 /// Copy files between a container and the host
 #[derive(Debug, clap::Args)]
@@ -56,6 +56,7 @@ impl<'a> Side<'a> {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = containers::open(global)?;
     let find = |name: &str| containers::find(&containers, name);
+    let tell = |entry: &Entry, action| containers.tell(entry, action, &[]);
     let empty = |path: &Path| match path.as_os_str().is_empty() {
         true => Err(CliError::new("the path in the container cannot be empty")),
         false => Ok(()),
@@ -64,7 +65,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         (Side::Container(name, path), Side::Host(destination)) => {
             empty(path)?;
             let options = (args.follow_link, args.archive);
-            (copy_from(&find(name)?, path, options, Ok(destination))?, &args.destination)
+            let entry = find(name)?;
+            let copied = copy_from(&entry, path, options, Ok(destination))?;
+            tell(&entry, "archive-path");
+            (copied, &args.destination)
         }
         (Side::Container(name, path), Side::Stream) => {
             empty(path)?;
@@ -74,20 +78,27 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
                 );
             }
             let mut out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
-            copy_from(&find(name)?, path, (args.follow_link, true), Err(&mut out))?;
+            let entry = find(name)?;
+            copy_from(&entry, path, (args.follow_link, true), Err(&mut out))?;
+            tell(&entry, "archive-path");
             out.flush().map_err(|error| CliError::new(format!("cannot write the archive: {error}")))?;
             return Ok(ExitCode::SUCCESS);
         }
         (Side::Host(source), Side::Container(name, path)) => {
             empty(path)?;
-            (copy_into(&find(name)?, (source, args.follow_link), path, args.archive)?, &args.destination)
+            let entry = find(name)?;
+            let copied = copy_into(&entry, (source, args.follow_link), path, args.archive)?;
+            tell(&entry, "extract-to-dir");
+            (copied, &args.destination)
         }
         (Side::Stream, Side::Container(name, path)) => {
             empty(path)?;
             if stdin().is_terminal() {
                 return Err(CliError::new("there is nothing to copy: standard input is a terminal"));
             }
-            copy_stream_into(&find(name)?, output::raw_stdin()?, path, true)?;
+            let entry = find(name)?;
+            copy_stream_into(&entry, output::raw_stdin()?, path, true)?;
+            tell(&entry, "extract-to-dir");
             return Ok(ExitCode::SUCCESS);
         }
         // docker does not either, and says so in these words.

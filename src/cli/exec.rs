@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::run::{detach_keys, environment_file, exit_code_of_guest, variable, variable_form};
 use super::{CliError, containers};
-use crate::container::{self, ContainerError, ExecOptions};
+use crate::container::{self, ContainerError, ExecOptions, Left};
 
 /// Run a program in a container that runs
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         environment.extend(environment_file(file)?);
     }
     environment.extend(args.env.iter().map(|text| variable(text)));
+    let id = container::new_exec_id()?;
     let options = ExecOptions {
+        id: id.clone(),
         command: args.command,
         environment,
         user: args.user,
@@ -71,8 +73,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let containers = containers::open(global)?;
     let entry = containers::find(&containers, &args.container)?;
-    let command = options.command.join(" ");
-    let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"));
+    // The program, a blank, and all its arguments, of which there may be none.
+    let command = options.command.split_first().map(|(program, rest)| format!("{program} {}", rest.join(" ")));
+    let command = command.unwrap_or_default();
+    let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"), &[("execID", &id)]);
     event("exec_create");
     if args.detach {
         container::exec_in_background(&entry, &options).map_err(exec_error)?;
@@ -81,7 +85,13 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
     let left = left.map_err(exec_error)?;
-    containers.tell(&entry, "exec_die");
+    match &left {
+        Left::Ended(ending) => {
+            let code = ending.exit_code.to_string();
+            containers.tell(&entry, "exec_die", &[("execID", &id), ("exitCode", &code)]);
+        }
+        _ => containers.tell(&entry, "exec_detach", &[("execID", &id)]),
+    }
     Ok(exit_code_of_guest(&left))
 }
 

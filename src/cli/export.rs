@@ -31,6 +31,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let container = containers::find(&Containers::of(store.root()), &args.container)?;
     let view = open(&store, &container)?;
+    Containers::of(store.root()).tell(&container, "export", &[]);
     // What it writes meanwhile would not fit what was read before.
     let pause = Pause::of(&container);
     let work = Work::of_bytes(&format!("exporting {}", args.container), None);

@@ -45,6 +45,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             && until.is_none_or(|until| image.created_second() < until.as_second())
     };
     let (text, reclaimed) = prune(&store, &keep)?;
+    crate::container::tell_of_prune(store.root(), "image", reclaimed);
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
     Ok(ExitCode::SUCCESS)
 }

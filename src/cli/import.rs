@@ -59,7 +59,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if let Some(name) = args.name {
         store.set_tag(&name.to_string(), &id)?;
     }
-    store.tell("import", &id, "");
+    store.tell("import", &id, &id.to_string());
     super::pull::sync_behind(&store);
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)

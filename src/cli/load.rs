@@ -52,7 +52,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let loaded = load(&store, source, &LoadOptions { platform: args.platform, ..LoadOptions::default() })?;
     drop(work);
     for image in &loaded {
-        store.tell("load", &image.id, &image.names.first().map(|name| name.familiar()).unwrap_or_default());
+        store.tell("load", &image.id, &image.id.to_string());
     }
     super::pull::sync_behind(&store);
     output::print(&loaded.iter().map(describe).collect::<String>())?;

@@ -18,12 +18,14 @@ pub struct Args {
 pub fn run(Args { stop: args }: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mut monitors = fork_monitors(args.containers.len(), global)?;
     let containers = containers::open(global)?;
-    let stop = Stop { signal: args.signal, timeout: args.timeout, keep: true };
+    let stop = Stop { signal: args.signal, timeout: args.timeout, keep: true, is_removal: false };
     containers::each(&containers, &args.containers, |entry| {
         if entry.is_running {
             entry.stop(stop)?;
         }
-        start(&containers, &containers::find(&containers, &entry.record.id)?, monitors.pop())
+        start(&containers, &containers::find(&containers, &entry.record.id)?, monitors.pop())?;
+        containers.tell(&entry, "restart", &[]);
+        Ok(())
     })?;
     Ok(ExitCode::SUCCESS)
 }

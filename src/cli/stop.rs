@@ -22,7 +22,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = containers::open(global)?;
-    let stop = Stop { signal: args.signal, timeout: args.timeout, keep: false };
+    let stop = Stop { signal: args.signal, timeout: args.timeout, keep: false, is_removal: false };
     containers::each_at_once(
         &containers,
         &args.containers,

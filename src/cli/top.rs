@@ -27,6 +27,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let pids = sandbox::processes(entry.state.pid);
     let options = if args.options.is_empty() { vec!["-ef".to_owned()] } else { args.options.clone() };
     let text = ps(&options)?;
+    containers.tell(&entry, "top", &[]);
     output::print(&table(&text, &pids)?)?;
     Ok(ExitCode::SUCCESS)
 }

@@ -95,6 +95,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             let text = format!("cannot update container {}", entry.record.id);
             return Err(CliError::of_container(error).exit_code(1).context(&text));
         }
+        containers.tell(&entry, "update", &[]);
         Ok(())
     })?;
     Ok(ExitCode::SUCCESS)

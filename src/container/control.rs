@@ -21,6 +21,8 @@ pub struct Stop {
     pub timeout: Option<i64>,
     /// It is to be started again: one made with `--rm` stays.
     pub keep: bool,
+    /// It is removed then: nobody is told that it was stopped.
+    pub is_removal: bool,
 }
 
 impl Entry {
@@ -31,8 +33,8 @@ impl Entry {
 
     /// Returns when the container has ended, at once when it does not run.
     pub fn stop(&self, stop: Stop) -> Result<(), ContainerError> {
-        let Stop { signal, timeout, keep } = stop;
-        match self.ask(&Request::Stop { signal, timeout, keep }) {
+        let Stop { signal, timeout, keep, is_removal } = stop;
+        match self.ask(&Request::Stop { signal, timeout, keep, is_removal }) {
             Err(ContainerError::MonitorDied) => Ok(()),
             answer => answer,
         }

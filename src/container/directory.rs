@@ -207,7 +207,7 @@ impl Containers {
     /// The same for one that runs, if that is allowed: it is killed.
     pub fn remove_with(&self, entry: &Entry, removal: Removal) -> Result<(), ContainerError> {
         if removal.force && entry.is_running {
-            let kill = Stop { signal: Some(KILL), timeout: Some(0), keep: false };
+            let kill = Stop { signal: Some(KILL), timeout: Some(0), keep: false, is_removal: true };
             entry.stop(kill)?;
             if !entry.path.join(RECORD).exists() {
                 // It was made with `--rm`.
@@ -234,8 +234,8 @@ impl Containers {
     }
 
     /// Tells `events` that something happened to a container.
-    pub fn tell(&self, entry: &Entry, action: &str) {
-        events::add(self, &entry.record, action, &[]);
+    pub fn tell(&self, entry: &Entry, action: &str, facts: &[(&str, &str)]) {
+        events::add(self, &entry.record, action, facts);
     }
 
     /// Gives a container another name.

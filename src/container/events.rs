@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::directory::Containers;
 use super::mounts::MountKind;
+use super::protocol::Attach;
 use super::record::Record;
 use crate::network::NetworkRecord;
 use crate::store::{Event, Events};
@@ -15,19 +16,36 @@ pub(super) fn add(containers: &Containers, record: &Record, action: &str, facts:
     Events::of(containers.store_root()).add(&of_container(record, action, facts));
 }
 
-/// Tells that a container has its volumes and networks, and runs.
-pub(super) fn add_start(containers: &Containers, record: &Record, networks: &[NetworkRecord]) {
-    let mut events = mounts(record, "mount");
+/// Tells that a container has its volumes and networks, and runs; and what somebody had to do with that.
+pub(super) fn add_start(containers: &Containers, record: &Record, networks: &[NetworkRecord], attach: Option<Attach>) {
+    let mut events = Vec::new();
+    if attach.is_some_and(Attach::is_any) {
+        events.push(of_container(record, "attach", &[]));
+    }
+    events.extend(mounts(record, "mount"));
     events.extend(networks.iter().map(|network| of_network(network, "connect", Some(&record.id))));
     events.push(of_container(record, "start", &[]));
+    if let Some((rows, columns)) = attach.and_then(|attach| attach.size) {
+        let facts = [("height", rows.to_string()), ("width", columns.to_string())];
+        events.push(of_container(record, "resize", &facts.each_ref().map(|(key, value)| (*key, value.as_str()))));
+    }
     Events::of(containers.store_root()).add_all(&events);
 }
 
-/// Tells that a container has ended, and let go of them.
-pub(super) fn add_end(containers: &Containers, record: &Record, networks: &[NetworkRecord], facts: &[(&str, &str)]) {
-    let mut events = vec![of_container(record, "die", facts)];
-    events.extend(networks.iter().map(|network| of_network(network, "disconnect", Some(&record.id))));
+/// Tells that a container has let go of them, and has ended, in docker's order.
+pub(super) fn add_end(
+    containers: &Containers,
+    record: &Record,
+    (networks, was_stopped): (&[NetworkRecord], bool),
+    facts: &[(&str, &str)],
+) {
+    let mut events: Vec<Event> =
+        networks.iter().map(|network| of_network(network, "disconnect", Some(&record.id))).collect();
     events.extend(mounts(record, "unmount"));
+    if was_stopped {
+        events.push(of_container(record, "stop", &[]));
+    }
+    events.push(of_container(record, "die", facts));
     Events::of(containers.store_root()).add_all(&events);
 }
 

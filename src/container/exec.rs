@@ -16,6 +16,8 @@ use crate::snapshot::{ProcessUser, View, process_user};
 /// What is said about the program beyond what the container has.
 #[derive(Debug, Clone, Default)]
 pub struct ExecOptions {
+    /// Of [`new_exec_id`](super::new_exec_id).
+    pub id: String,
     pub command: Vec<String>,
     /// `NAME=VALUE`
     pub environment: Vec<String>,
@@ -43,7 +45,7 @@ pub(super) fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result
     }
     let inside = (entry.state.cgroups.as_slice(), options);
     let running = start_inside(&entry.record, entry.folder(), entry.state.pid, inside, stdio)?;
-    let id = ExecId::new(entry.folder(), running.pid());
+    let id = ExecId::new(entry.folder(), running.pid(), &options.id);
     Ok((running, id))
 }
 

@@ -6,6 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
+use super::error::ContainerError;
+use crate::io_error::AtPath;
 
 const FOLDER: &str = "exec";
 
@@ -16,13 +18,10 @@ pub(super) struct ExecId(Option<PathBuf>);
 impl ExecId {
     /// Writes down that the process runs in the container of that folder. Where there is no room for it, the program runs
     /// without being listed.
-    pub(super) fn new(folder: &Path, pid: i32) -> Self {
+    pub(super) fn new(folder: &Path, pid: i32, id: &str) -> Self {
         let folder = folder.join(FOLDER);
         let write = || -> std::io::Result<PathBuf> {
             std::fs::create_dir_all(&folder)?;
-            let mut random = [0u8; 32];
-            rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty())?;
-            let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
             let path = folder.join(id);
             std::fs::write(&path, format!("{pid} {}", started(pid).unwrap_or_default()))?;
             Ok(path)
@@ -43,6 +42,13 @@ impl Drop for ExecId {
             let _ = std::fs::remove_file(path);
         }
     }
+}
+
+/// An ID for one more of them.
+pub fn new_exec_id() -> Result<String, ContainerError> {
+    let mut random = [0u8; 32];
+    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).at("read", "the random numbers")?;
+    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The IDs of the programs that `exec` runs in a container now.

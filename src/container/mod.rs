@@ -68,7 +68,7 @@ pub use directory::{Containers, Entry, Removal};
 pub use error::ContainerError;
 pub use events::{tell_of_network, tell_of_prune, tell_of_volume};
 pub use exec::{ExecOptions, exec_in_background};
-pub use exec_ids::exec_ids;
+pub use exec_ids::{exec_ids, new_exec_id};
 pub use exec_session::exec_in_foreground;
 pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,

@@ -53,6 +53,8 @@ pub(super) enum Request {
         timeout: Option<i64>,
         /// It will be started again: `--rm` does not count.
         keep: bool,
+        /// It is removed then: nobody is told that it was stopped.
+        is_removal: bool,
     },
     /// [`Reply::Ended`] when the program ends the next time.
     Wait,
@@ -73,6 +75,13 @@ pub struct Attach {
     pub stderr: bool,
     /// Rows and columns of the client's terminal.
     pub size: Option<(u16, u16)>,
+}
+
+impl Attach {
+    /// Whether there is a stream that somebody has.
+    pub(super) fn is_any(self) -> bool {
+        self.stdin || self.stdout || self.stderr
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

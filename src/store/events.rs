@@ -10,7 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::Store;
 use crate::digest::ImageId;
+use crate::image::ImageConfig;
 use crate::io_error::{AtPath, IoError};
+
+/// More than any config has.
+const LARGEST_CONFIG: u64 = 16 << 20;
 
 const FILE: &str = "events.log";
 /// When the file is so long, it becomes the older one of two.
@@ -102,12 +106,13 @@ impl Events {
 }
 
 impl Store {
-    /// Tells that something happened to an image; `name` is what it was called then.
+    /// Tells that something happened to an image; `name` is what it was called then. Its labels are told where it is there.
     pub fn tell(&self, action: &str, id: &ImageId, name: &str) {
-        let attributes = match name {
-            "" => BTreeMap::new(),
-            name => BTreeMap::from([("name".to_owned(), name.to_owned())]),
-        };
+        // docker knows none any more of one that is gone.
+        let config = if action == "delete" { None } else { self.read_blob(&(*id).into(), LARGEST_CONFIG).ok() };
+        let config = config.and_then(|bytes| serde_json::from_slice::<ImageConfig>(&bytes).ok());
+        let mut attributes = config.map(|config| config.config.labels).unwrap_or_default();
+        attributes.insert("name".to_owned(), name.to_owned());
         Events::of(self.root()).add(&Event::now("image", action, &id.to_string(), attributes));
     }
 }

@@ -96,7 +96,7 @@ impl Store {
 
     fn remove_documents(&self, id: &ImageId, manifest: Option<BlobDigest>) -> Result<(), StoreError> {
         self.added().remove(id);
-        self.tell("delete", id, "");
+        self.tell("delete", id, &id.to_string());
         self.remove_unused_blob(&(*id).into())?;
         if let Some(manifest) = manifest {
             self.remove_unused_blob(&manifest)?;

@@ -4,6 +4,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError, now};
 use crate::digest::{BlobDigest, ImageId};
+use crate::image::Reference;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tag {
@@ -87,7 +88,7 @@ impl Store {
         }
         transaction.commit()?;
         drop(database);
-        self.tell("tag", &tag.image, &tag.name);
+        self.tell("tag", &tag.image, &familiar(&tag.name));
         Ok(())
     }
 
@@ -132,8 +133,13 @@ impl Store {
         let image = self.whole_tag(name)?.map(|tag| tag.image);
         let removed = self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0;
         if let Some(image) = image.filter(|_| removed) {
-            self.tell("untag", &image, name);
+            self.tell("untag", &image, &image.to_string());
         }
         Ok(removed)
     }
+}
+
+/// As people write the name.
+fn familiar(name: &str) -> String {
+    name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.familiar())
 }

@@ -4,6 +4,7 @@
 mod common;
 
 mod copying;
+mod events;
 mod exec;
 mod isolation;
 mod lifecycle;

@@ -16,8 +16,8 @@ fn events_of_networks_and_volumes() {
     machine.says(&["network", "prune", "-f"]);
     let all = ["events", "--since", "1h", "--until", "0s", "--format"];
     let told = machine.says(&[all.as_slice(), &["{{.Type}} {{.Action}}"]].concat());
-    let wanted = "network create,volume create,volume create,container create,volume mount,volume mount,network connect,\
-                  container start,container die,network disconnect,volume unmount,volume unmount,volume destroy,\
+    let wanted = "network create,volume create,volume create,container create,container attach,volume mount,volume mount,\
+                  network connect,container start,network disconnect,volume unmount,volume unmount,container die,volume destroy,\
                   container destroy,network destroy,volume destroy,volume prune,network prune";
     let of_images = |line: &&str| !line.starts_with("image ");
     assert_eq!(told.lines().filter(of_images).collect::<Vec<_>>().join(","), wanted);

@@ -9,6 +9,7 @@ use crate::cli::format::human_size;
 use crate::cli::image_use::ImageUse;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
+use crate::container::tell_of_prune;
 use crate::store::{CacheItem, Eviction, Store};
 
 /// Remove what only makes builds faster, the least recently used first
@@ -139,6 +140,7 @@ pub fn prune(store: &Store, selection: &Selection, by: &str) -> Result<(String, 
             lines += &format!("{}\n", item.what.id());
         }
     }
+    tell_of_prune(store.root(), "builder", reclaimed);
     let text = if lines.is_empty() { lines } else { format!("Deleted build cache objects:\n{lines}\n") };
     Ok((text, reclaimed))
 }

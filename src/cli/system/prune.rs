@@ -13,7 +13,7 @@ use crate::cli::progress::work::Work;
 use crate::cli::rmi::{Removal, delete};
 use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, image_info, network, output, volume};
-use crate::container::Containers;
+use crate::container::{Containers, tell_of_prune};
 use crate::store::Store;
 
 /// Remove what nothing uses: stopped containers, networks and images
@@ -94,6 +94,7 @@ fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliErro
             work.count();
         }
     }
+    tell_of_prune(store.root(), "container", reclaimed);
     Ok((section(if text.is_empty() { text } else { format!("Deleted Containers:\n{text}") }), reclaimed))
 }
 
@@ -113,5 +114,6 @@ fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), 
         }
     }
     let reclaimed = gone(store, &before);
+    tell_of_prune(store.root(), "image", reclaimed);
     Ok((section(if text.is_empty() { text } else { format!("Deleted Images:\n{text}") }), reclaimed))
 }

@@ -50,7 +50,8 @@ impl Supervisor {
         let code = self.entry.state.exit_code.to_string();
         let seconds = ran.as_secs().to_string();
         let facts = [("exitCode", code.as_str()), ("execDuration", seconds.as_str())];
-        events::add_end(&self.containers, &self.entry.record, &networks, &facts);
+        let was_stopped = std::mem::take(&mut self.is_stopping);
+        events::add_end(&self.containers, &self.entry.record, (&networks, was_stopped), &facts);
         self.decide_on_restart(ran);
     }
 

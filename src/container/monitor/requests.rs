@@ -39,21 +39,24 @@ impl Supervisor {
             Request::Go { .. } => return self.clients[index].is_gone = true,
             Request::Attach(attach) => {
                 self.clients[index].attach = Some(attach);
+                self.tell("attach", &[]);
                 if let (Some(program), Some((rows, columns))) = (&self.program, attach.size) {
                     // Another size first: a program draws its screen anew only when the size has changed.
                     program.resize((rows + 1, columns + 1));
                     program.resize((rows, columns));
+                    self.tell_size((rows, columns));
                 }
                 return self.clients[index].reply(&Reply::Started { warning: None });
             }
             Request::Resize { rows, columns } => {
-                return self.program.iter().for_each(|program| program.resize((rows, columns)));
+                self.program.iter().for_each(|program| program.resize((rows, columns)));
+                return self.tell_size((rows, columns));
             }
             Request::Signal { number } => self.kill(number),
-            Request::Stop { signal, timeout, keep } => {
+            Request::Stop { signal, timeout, keep, is_removal } => {
                 self.clients[index].awaits = Awaits::Stop;
                 self.keep |= keep;
-                return self.stop(signal, timeout);
+                return self.stop(signal, timeout, is_removal);
             }
             Request::Wait => return self.clients[index].awaits = Awaits::End,
             Request::Pause => self.pause(true),
@@ -80,16 +83,26 @@ impl Supervisor {
             return Err(ContainerError::NotRunning { name: self.entry.record.plain_name().to_owned() });
         };
         let sent = program.signal(number);
-        let facts = [("signal", number.to_string())];
-        let facts: Vec<(&str, &str)> = facts.iter().map(|(key, value)| (*key, value.as_str())).collect();
-        events::add(&self.containers, &self.entry.record, "kill", &facts);
+        self.tell_signal(number);
         if self.entry.state.status == Status::Paused && number == SIGKILL {
             self.pause(false)?;
         }
         sent
     }
 
-    fn stop(&mut self, signal: Option<i32>, timeout: Option<i64>) {
+    pub(super) fn tell(&self, action: &str, facts: &[(&str, &str)]) {
+        events::add(&self.containers, &self.entry.record, action, facts);
+    }
+
+    pub(super) fn tell_signal(&self, number: i32) {
+        self.tell("kill", &[("signal", &number.to_string())]);
+    }
+
+    fn tell_size(&self, (rows, columns): (u16, u16)) {
+        self.tell("resize", &[("height", &rows.to_string()), ("width", &columns.to_string())]);
+    }
+
+    fn stop(&mut self, signal: Option<i32>, timeout: Option<i64>, is_removal: bool) {
         self.stopped_by_user();
         let number = signal.unwrap_or_else(|| self.stop_signal());
         let timeout = timeout.or(self.entry.record.config.stop_timeout).unwrap_or(USUAL_STOP_TIMEOUT);
@@ -99,11 +112,19 @@ impl Supervisor {
         }
         if let Some(program) = &self.program {
             let _ = program.signal(number);
-            if let Ok(timeout) = u64::try_from(timeout) {
+            self.tell_signal(number);
+            if number != SIGKILL
+                && let Ok(timeout) = u64::try_from(timeout)
+            {
                 self.kill_at = Some(Instant::now() + Duration::from_secs(timeout));
             }
         }
-        events::add(&self.containers, &self.entry.record, "stop", &[]);
+        match (is_removal, &self.program) {
+            (true, _) => {}
+            // It is told when the program has ended.
+            (false, Some(_)) => self.is_stopping = true,
+            (false, None) => self.tell("stop", &[]),
+        }
     }
 
     /// It is not started again, and what was to start soon is not started at all.

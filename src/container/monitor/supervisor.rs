@@ -53,6 +53,8 @@ pub(super) struct Supervisor {
     pub(super) restart_at: Option<Instant>,
     /// When the program that was asked to stop is killed.
     pub(super) kill_at: Option<Instant>,
+    /// Somebody asked it to stop, which is told when it has.
+    pub(super) is_stopping: bool,
     /// The container stays though it was made with `--rm`: it is started again.
     pub(super) keep: bool,
     pub(super) health: Option<HealthChecks>,
@@ -91,6 +93,7 @@ impl Supervisor {
             restarts: Restarts::default(),
             restart_at: None,
             kill_at: None,
+            is_stopping: false,
             keep: false,
             health: None,
             fresh,
@@ -99,6 +102,9 @@ impl Supervisor {
             buffer: vec![0; READ_AT_ONCE],
         };
         if let Err(error) = supervisor.start_first(first, attach) {
+            if attach.is_any() {
+                supervisor.tell("attach", &[]);
+            }
             supervisor.could_not_start(&error);
             return Err(error);
         }
@@ -108,9 +114,9 @@ impl Supervisor {
     fn start_first(&mut self, first: &UnixStream, attach: Attach) -> Result<(), ContainerError> {
         let settings = LogSettings::of(&self.entry.record, self.entry.folder())?;
         self.log = settings.map(LogWriter::open).transpose()?;
-        self.start_program(attach.size)?;
+        self.start_program(Some(attach))?;
         let mut client = Client::new(socket::copy(first)?).at("set up", "a stream")?;
-        if attach.stdin || attach.stdout || attach.stderr {
+        if attach.is_any() {
             client.attach = Some(attach);
         }
         let warning = self.program.as_ref().and_then(|program| program.wiring.warning.clone());
@@ -119,7 +125,9 @@ impl Supervisor {
         Ok(())
     }
 
-    fn start_program(&mut self, size: Option<(u16, u16)>) -> Result<(), ContainerError> {
+    /// `attach` is of whoever starts it; nobody does so when it starts again.
+    fn start_program(&mut self, attach: Option<Attach>) -> Result<(), ContainerError> {
+        let size = attach.and_then(|attach| attach.size);
         let program = Program::start(&self.entry, size, self.fresh.take())?;
         self.health = HealthChecks::of(&self.entry.record);
         self.entry.state = State {
@@ -137,7 +145,7 @@ impl Supervisor {
             ..State::default()
         };
         self.entry.write_state()?;
-        events::add_start(&self.containers, &self.entry.record, program.wiring.networks());
+        events::add_start(&self.containers, &self.entry.record, program.wiring.networks(), attach);
         self.program = Some(program);
         Ok(())
     }
@@ -278,6 +286,7 @@ impl Supervisor {
             if let Some(program) = &self.program {
                 // It fails only when it is gone already.
                 let _ = program.signal(SIGKILL);
+                self.tell_signal(SIGKILL);
             }
         }
         if self.restart_at.is_some_and(|at| at <= now) {
