@@ -85,6 +85,35 @@ fn one_id_is_enough_for_files_of_ones_own() {
     assert!(said.starts_with("0\n0") && said.ends_with("content\n"), "{said}");
 }
 
+/// Where something fails for that, it is said, with what an administrator can do.
+#[test]
+fn one_id_is_named_where_it_is_not_enough() {
+    let Some(user) = User::with_one_id() else { return };
+    user.write("run/Dockerfile", "FROM busybox\nRUN touch /f && chown 7:7 /f\n");
+    user.write("copy/Dockerfile", "FROM busybox\nCOPY --chown=7:7 Dockerfile /f\n");
+    user.run(&["load", "-i", "busybox.tar"]).ok();
+    let others: [(&[&str], i32); 4] = [
+        (&["build", "run"], 1),
+        (&["build", "copy"], 1),
+        (&["run", "--network", "none", "-u", "7", "busybox", "true"], 125),
+        (&["run", "--network", "none", "--group-add", "7", "busybox", "true"], 125),
+    ];
+    for (arguments, code) in others {
+        let said = user.run(arguments).fails(code).stderr();
+        assert!(said.contains("hint: there is one user only here"), "{said}");
+        // A container that has just ended may still be the reason.
+        assert!(arguments[0] == "run" || said.contains("subuid"), "{said}");
+    }
+    let said = user.run(&["run", "--network", "none", "-m", "50m", "busybox", "true"]).fails(125).stderr();
+    assert!(!said.contains("this kernel has no") && said.contains("may not be written to by this user"), "{said}");
+    let info = user.run(&["info"]).ok().stdout();
+    assert!(info.contains("Limits: none: `/sys/fs/cgroup") && info.contains("ID Mapping: one user only"), "{info}");
+    let tun = std::fs::metadata("/dev/net/tun").map(|tun| std::os::unix::fs::PermissionsExt::mode(&tun.permissions()));
+    if tun.is_ok_and(|mode| mode & 0o006 == 0) {
+        assert!(info.contains("Network: the host's for") && info.contains("/dev/net/tun"), "{info}");
+    }
+}
+
 #[test]
 fn says_what_it_isolates_with() {
     let Some(user) = User::find() else { return };

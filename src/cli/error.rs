@@ -7,6 +7,7 @@ use super::output;
 use crate::container::ContainerError;
 use crate::io_error::chain;
 use crate::sandbox::Unsupported;
+use crate::sandbox::user_namespace::{self, IdMapping};
 use crate::store::FetchError;
 
 /// What a command failed with.
@@ -95,10 +96,26 @@ impl CliError {
         if let Some(printed) = &self.printed {
             output::say_printed("  > ", printed);
         }
-        if let Some(hint) = &self.hint {
+        if let Some(hint) = self.hint.clone().or_else(|| self.hint_of_one_user()) {
             output::say(format_args!("hint: {hint}"));
         }
         ExitCode::from(self.exit_code)
+    }
+}
+
+impl CliError {
+    /// Where there is one user only, the kernel says little of what needs others.
+    fn hint_of_one_user(&self) -> Option<String> {
+        let Some(IdMapping::Single { reason }) = user_namespace::entered() else { return None };
+        let says = |text: &str, words: &[&str]| words.iter().any(|word| text.contains(word));
+        let of_files = ["change the owner of", "user namespace", "supplementary groups"];
+        // What a program printed whose file could be given to nobody.
+        let of_programs = ["Invalid argument", "Operation not permitted"];
+        let is_it =
+            says(&self.message, &of_files) || self.printed.as_deref().is_some_and(|text| says(text, &of_programs));
+        is_it.then(|| {
+            format!("there is one user only here, so files can't be given to others, and USER must be root: {reason}")
+        })
     }
 }
 

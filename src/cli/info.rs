@@ -64,6 +64,7 @@ fn facts(global: &Global) -> Result<Value, CliError> {
         "Network": network_kind(),
         "CgroupVersion": cgroup_version,
         "CgroupControllers": controllers,
+        "Limits": limits(),
         "SecurityOptions": security_options(),
         "Landlock": landlock(),
         "DeviceGuard": device_guard(),
@@ -99,12 +100,24 @@ fn id_mapping() -> String {
     }
 }
 
-fn network_kind() -> &'static str {
-    match (user_namespace::entered(), network::find_pasta()) {
-        (None, _) => "bridges with address translation (nftables)",
-        (Some(_), Some(_)) => "bridges in a network namespace of the store's containers, which pasta connects",
-        (Some(_), None) => "bridges without a way out, or the host's: pasta (package passt) is not installed",
+fn network_kind() -> String {
+    let ways = "bridges in a network namespace of the store's containers";
+    match (user_namespace::entered(), network::pasta_refused()) {
+        (None, _) => "bridges with address translation (nftables)".to_owned(),
+        (Some(_), None) => format!("{ways}, which pasta connects"),
+        (Some(_), Some(reason)) => {
+            let hint = reason.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            format!(
+                "the host's for a container of the default network that publishes nothing, {ways} without a way out \
+                 for others: {reason}{hint}"
+            )
+        }
     }
+}
+
+/// Whether containers can have limits.
+fn limits() -> String {
+    sandbox::limits_refused().map_or_else(|| "can be set".to_owned(), |reason| format!("none: {reason}"))
 }
 
 fn landlock() -> String {
@@ -164,6 +177,7 @@ fn lines(facts: &Value) -> String {
         ("Network", "Network"),
         ("Cgroup Version", "CgroupVersion"),
         ("Cgroup Controllers", "CgroupControllers"),
+        ("Limits", "Limits"),
         ("Security Options", "SecurityOptions"),
         ("Landlock", "Landlock"),
         ("Device Guard", "DeviceGuard"),

@@ -44,7 +44,7 @@ pub use fresh::FreshNamespace;
 pub use live::{Live, Mode, NetworkRequest, files};
 pub use namespace::NetworkNamespace;
 pub use networks::{Networks, NewNetwork};
-pub use pasta::find as find_pasta;
+pub use pasta::refused as pasta_refused;
 pub use publish::{PortRequest, Protocol, Published, describe as describe_ports};
 pub use record::{BRIDGE, HOST, Ipam, IpamPool, NONE, NetworkRecord};
 pub use resolver::{Hosts, NameServers};

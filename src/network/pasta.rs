@@ -39,11 +39,21 @@ pub fn find() -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join("pasta")).find(|file| file.is_file())
 }
 
+/// Why an ordinary user's containers can have no way out by it; nothing where they can.
+pub fn refused() -> Option<NetworkError> {
+    let program = find().map(drop).ok_or(NetworkError::NoPasta);
+    program.and_then(|()| check_tun()).err()
+}
+
+fn check_tun() -> Result<(), NetworkError> {
+    let tun = Path::new("/dev/net/tun");
+    rustix::fs::access(tun, Access::READ_OK | Access::WRITE_OK).map_err(|_| NetworkError::NoTunDevice)
+}
+
 /// It leads out of that namespace, and nothing leads in.
 fn command(namespace: &OwnedFd) -> Result<Command, NetworkError> {
     let program = find().ok_or(NetworkError::NoPasta)?;
-    let tun = Path::new("/dev/net/tun");
-    rustix::fs::access(tun, Access::READ_OK | Access::WRITE_OK).map_err(|_| NetworkError::NoTunDevice)?;
+    check_tun()?;
     let mut command = Command::new(program);
     command
         .args(["--config-net", "--foreground", "--quiet", "--ns-ifname", INTERFACE])

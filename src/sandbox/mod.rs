@@ -45,7 +45,9 @@ pub use apparmor::{
     DEFAULT_APPARMOR_PROFILE, default_apparmor_profile, has_default_apparmor_profile, is_apparmor_usable,
 };
 pub use capability::{CapabilitySet, UnknownCapability, capability_names};
-pub use cgroup::{CgroupVersion, Controllers, USUAL_DEVICE_RULES, Usage, controllers, device_guard, processes, usage};
+pub use cgroup::{
+    CgroupVersion, Controllers, USUAL_DEVICE_RULES, Usage, controllers, device_guard, limits_refused, processes, usage,
+};
 pub use channel::{CreatedMountPoint, receive_descriptor};
 pub use container::{
     Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,

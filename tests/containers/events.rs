@@ -102,7 +102,10 @@ fn of_a_container_as_docker_has_them() {
         "container extract-to-dir a=b name=two",
         "container destroy a=b name=two",
     ]);
-    assert_eq!(told(&machine, &since, &[]), wanted);
+    // The monitor lets the container go on when it sees that nobody copies its files any more.
+    let without = |lines: Vec<String>| lines.into_iter().filter(|line| !line.contains(" unpause ")).collect::<Vec<_>>();
+    let wanted = without(wanted.into_iter().map(str::to_owned).collect());
+    assert_eq!(without(told(&machine, &since, &[])), wanted);
     let execs = told(&machine, &since, &["-f", "event=exec_die", "-f", "event=restart", "-f", "container=two"]);
     assert_eq!(execs, ["container restart a=b name=two"]);
     assert_eq!(told(&machine, &since, &["-f", "type=daemon"]), Vec::<String>::new());

@@ -18,6 +18,8 @@ struct Fields {
     target: Option<PathBuf>,
     mount: MountPoint,
     read_only: bool,
+    /// By `bind-recursive=readonly`.
+    needs_read_only: bool,
     tmpfs: TmpfsOptions,
     /// What belongs to one kind only.
     used: Vec<(&'static str, String)>,
@@ -55,7 +57,8 @@ impl Fields {
             "bind-nonrecursive" => self.mount.non_recursive = flag()?,
             "bind-create-src" => self.mount.create_source = flag()?,
             "bind-recursive" => match value {
-                "enabled" | "readonly" => {}
+                "enabled" => {}
+                "readonly" => self.needs_read_only = true,
                 "disabled" => self.mount.non_recursive = true,
                 "writable" => self.mount.read_only_depth = ReadOnlyDepth::Shallow,
                 _ => return Err(format!("invalid value for {key}: {value}")),
@@ -90,6 +93,11 @@ impl Fields {
         let is_read_only_rule = self.mount.read_only_depth != ReadOnlyDepth::default();
         if is_read_only_rule && !self.read_only {
             return Err("option 'bind-recursive=writable' requires 'readonly' to be specified".to_owned());
+        }
+        if self.needs_read_only && !self.read_only {
+            return Err(
+                "option 'bind-recursive=readonly' requires 'readonly' to be specified in conjunction".to_owned()
+            );
         }
         let mount = MountPoint { destination: target, writable: !self.read_only, ..self.mount };
         let plain = MountPoint { driver: String::new(), ..mount.clone() };
@@ -205,6 +213,7 @@ mod tests {
             "type=tmpfs,src=x,dst=/b",
             "type=bind,src=/a,dst=/b,bind-propagation=x",
             "type=bind,src=/a,dst=/b,bind-recursive=writable",
+            "type=bind,src=/a,dst=/b,bind-recursive=readonly",
         ] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

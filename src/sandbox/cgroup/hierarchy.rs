@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::settings::Setting;
+use rustix::fs::Access;
+
+use super::settings::{Setting, refusal};
 use crate::sandbox::error::SandboxError;
 
 /// The cgroup that rbuild's are under, unless the user names another.
@@ -41,6 +43,31 @@ pub fn controllers() -> Result<Controllers, SandboxError> {
         None => hierarchies.legacy.keys().cloned().collect(),
     };
     Ok(Controllers { version: hierarchies.version(), names })
+}
+
+/// Why containers can't have limits here; nothing where they can.
+pub fn limits_refused() -> Option<String> {
+    let hierarchies = match Hierarchies::find() {
+        Ok(hierarchies) => hierarchies,
+        Err(SandboxError::Limit { reason, .. }) => return Some(reason),
+        Err(error) => return Some(error.to_string()),
+    };
+    let roots: Vec<&PathBuf> = match &hierarchies.unified {
+        Some(root) => vec![root],
+        None => ["memory", "cpu", "pids"].iter().filter_map(|name| hierarchies.legacy.get(*name)).collect(),
+    };
+    roots.into_iter().find_map(|root| {
+        let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let own = own.lines().find_map(|line| line.strip_prefix("0::/")).filter(|_| hierarchies.unified.is_some());
+        let usual = root.join(relative(None));
+        let place = if usual.exists() { usual } else { root.clone() };
+        let refused = rustix::fs::access(&place, Access::WRITE_OK).err()?;
+        // As version 2 lets a user have a part of the tree.
+        if own.is_some_and(|own| rustix::fs::access(root.join(own), Access::WRITE_OK).is_ok()) {
+            return None;
+        }
+        refusal(&place.join("new"), &refused.into())
+    })
 }
 
 impl Hierarchies {
@@ -158,10 +185,7 @@ impl Hierarchies {
         controllers: &[&'static str],
         parent: Option<&str>,
     ) -> Result<Vec<PathBuf>, SandboxError> {
-        let failed = |path: &Path, error: &io::Error| SandboxError::Limit {
-            limit: "cgroup",
-            reason: format!("`{}`: {error}", path.display()),
-        };
+        let failed = |path: &Path, error: &io::Error| super::failed("cgroup", path, error);
         if let Some(root) = &self.unified {
             let directory = unified_parent(root, parent).map_err(|(path, error)| failed(&path, &error))?;
             for controller in controllers {

@@ -24,7 +24,7 @@ use hierarchy::Hierarchies;
 use settings::Setting;
 
 pub use devices::{USUAL_DEVICE_RULES, device_guard};
-pub use hierarchy::{CgroupVersion, Controllers, controllers};
+pub use hierarchy::{CgroupVersion, Controllers, controllers, limits_refused};
 pub use usage::{Usage, usage};
 
 /// How long removed cgroups may need to become empty after their last process was waited for.
@@ -247,7 +247,8 @@ impl Drop for Cgroup {
 }
 
 fn failed(limit: &'static str, path: &Path, error: &std::io::Error) -> SandboxError {
-    SandboxError::Limit { limit, reason: format!("`{}`: {error}", path.display()) }
+    let reason = settings::refusal(path, error).unwrap_or_else(|| format!("`{}`: {error}", path.display()));
+    SandboxError::Limit { limit, reason }
 }
 
 /// A limit of memory can't be above that of memory and swap, nor the other way round, at any moment: one that is refused

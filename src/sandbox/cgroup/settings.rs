@@ -1,6 +1,9 @@
 //! Limits → the files of a cgroup that they are written to.
 
+use std::io::ErrorKind;
 use std::path::Path;
+
+use rustix::fs::Access;
 
 use super::hierarchy::CgroupVersion;
 use crate::sandbox::error::SandboxError;
@@ -23,20 +26,31 @@ pub(super) struct Setting {
 
 impl Setting {
     pub(super) fn failed(&self, path: &Path, error: &std::io::Error) -> SandboxError {
-        let reason = match error.kind() {
-            // Version 1 says so of files that are not there, too.
-            std::io::ErrorKind::PermissionDenied if !path.exists() && path.parent().is_some_and(Path::exists) => {
-                format!("this kernel has no `{}`", path.display())
-            }
-            std::io::ErrorKind::NotFound => format!("this kernel has no `{}`", path.display()),
-            std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => format!(
-                "`{}` may not be written to ({error}); as an ordinary user, start rbuild in a cgroup of its own with \
-                 `systemd-run --user --scope -p Delegate=yes`",
-                path.display()
-            ),
-            _ => format!("`{}` does not take `{}`: {error}", path.display(), self.value),
-        };
+        let reason = refusal(path, error)
+            .unwrap_or_else(|| format!("`{}` does not take `{}`: {error}", path.display(), self.value));
         SandboxError::Limit { limit: self.limit, reason }
+    }
+}
+
+/// Why a cgroup can't be made or its file written, where that has nothing to do with the value.
+pub(super) fn refusal(path: &Path, error: &std::io::Error) -> Option<String> {
+    let path_text = path.display();
+    let around = path.parent().unwrap_or(path);
+    // Version 1 says of files that are not there that they may not be made, too.
+    let is_missing = !path.exists() && rustix::fs::access(around, Access::WRITE_OK).is_ok();
+    match error.kind() {
+        ErrorKind::NotFound => Some(format!("this kernel has no `{path_text}`")),
+        ErrorKind::PermissionDenied if is_missing => Some(format!("this kernel has no `{path_text}`")),
+        ErrorKind::PermissionDenied => Some(format!(
+            "`{}` may not be written to by this user; with cgroups of version 2, start rbuild in one of its own with \
+             `systemd-run --user --scope -p Delegate=yes`; those of version 1 are root's",
+            around.display()
+        )),
+        ErrorKind::ReadOnlyFilesystem => Some(format!(
+            "`{}` is mounted read-only; what rbuild itself runs in has to give it cgroups that may be written to",
+            around.display()
+        )),
+        _ => None,
     }
 }
 
