@@ -231,7 +231,11 @@ fn mount_points_are_reported_and_mounts_hold() {
     };
     container.mounts = vec![
         mount("/link/new/place", bind(source.path()), true),
-        mount("/run/secrets/s", MountSource::File { content: b"secret".to_vec(), mode: 0o400, uid: 0, gid: 0 }, true),
+        mount(
+            "/run/secrets/s",
+            MountSource::File { content: b"secret".to_vec(), mode: 0o400, uid: 0, gid: 0, is_program: false },
+            true,
+        ),
         mount("/side", MountSource::Stack { stack, path: "etc".into() }, false),
     ];
     let (mut reader, writer) = std::io::pipe().unwrap();

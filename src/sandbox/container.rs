@@ -112,6 +112,8 @@ pub enum MountSource {
         mode: u32,
         uid: u32,
         gid: u32,
+        /// It is a program of the step's own; others are mounted so that nobody can execute them, whatever their mode.
+        is_program: bool,
     },
 }
 

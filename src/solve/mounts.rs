@@ -162,6 +162,7 @@ impl Solver<'_> {
                 mode: options.mode.unwrap_or(0o400),
                 uid: options.uid.unwrap_or(0),
                 gid: options.gid.unwrap_or(0),
+                is_program: false,
             },
             read_only: true,
             shallow: false,

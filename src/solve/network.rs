@@ -109,6 +109,6 @@ pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) ->
 }
 
 fn file(target: &str, content: String) -> Mount {
-    let source = MountSource::File { content: content.into_bytes(), mode: 0o644, uid: 0, gid: 0 };
+    let source = MountSource::File { content: content.into_bytes(), mode: 0o644, uid: 0, gid: 0, is_program: false };
     Mount { target: target.into(), source, read_only: false, shallow: false, lasting: false }
 }

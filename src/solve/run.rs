@@ -139,7 +139,13 @@ impl Solver<'_> {
         if let Some((name, text)) = &step.script {
             mounts.push(sandbox::Mount {
                 target: Path::new("/dev/pipes").join(name),
-                source: sandbox::MountSource::File { content: text.as_bytes().to_vec(), mode: 0o755, uid: 0, gid: 0 },
+                source: sandbox::MountSource::File {
+                    content: text.as_bytes().to_vec(),
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                    is_program: true,
+                },
                 read_only: true,
                 shallow: false,
                 lasting: false,

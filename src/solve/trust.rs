@@ -111,7 +111,7 @@ fn joined(list: &[u8], own: &[u8]) -> Vec<u8> {
 fn file(target: &Path, content: Vec<u8>) -> sandbox::Mount {
     sandbox::Mount {
         target: target.to_owned(),
-        source: sandbox::MountSource::File { content, mode: 0o644, uid: 0, gid: 0 },
+        source: sandbox::MountSource::File { content, mode: 0o644, uid: 0, gid: 0, is_program: false },
         read_only: true,
         shallow: false,
         lasting: false,

@@ -107,3 +107,16 @@ fn the_source_of_a_bind_is_a_path_and_may_lead_through_links() {
         store.build_text(&text, &[]).ok();
     }
 }
+
+/// As BuildKit mounts it, whatever its mode says.
+#[test]
+fn a_secret_is_no_program() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let script = store.write("script", "#!/bin/sh\necho executed\n");
+    let dockerfile = "\
+FROM busybox
+RUN --mount=type=secret,id=script,mode=0755,target=/s ! /s && grep -q ' /s .*nosuid.*noexec' /proc/mounts && echo N: $(cat /s | wc -l)
+";
+    let secret = format!("id=script,src={}", script.display());
+    assert_eq!(said(&store.build_text(dockerfile, &["--secret", &secret]).ok(), "N:"), ["2"]);
+}

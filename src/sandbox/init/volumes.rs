@@ -61,7 +61,7 @@ pub(super) fn attach(
                 part_of(&merged, path, root, index)?
             }
             (_, MountSource::Tmpfs(options)) => tmpfs(options, root)?,
-            (_, MountSource::File { content, mode, uid, gid }) => {
+            (_, MountSource::File { content, mode, uid, gid, .. }) => {
                 let attributes = FileAttributes { mode: *mode, uid: *uid, gid: *gid };
                 memory_file(root, &format!("file-{index}"), content, attributes)?
             }
@@ -106,10 +106,9 @@ fn attributes(mount: &Mount, tree: &OwnedFd, isolation: &Isolation) -> (MountAtt
     if matches!(mount.source, MountSource::TmpfsOfProcess { .. }) {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
     }
-    if let MountSource::File { mode, .. } = &mount.source {
+    if let MountSource::File { is_program, .. } = &mount.source {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
-        // A script of a heredoc is to be executed.
-        attributes.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, *mode & 0o111 == 0);
+        attributes.set(MountAttrFlags::MOUNT_ATTR_NOEXEC, !is_program);
     }
     if let MountSource::Tmpfs(options) = &mount.source {
         attributes |= MountAttrFlags::MOUNT_ATTR_NOSUID;
