@@ -116,6 +116,12 @@ fn files_with_password(folder: &Path) -> Vec<PathBuf> {
     files.filter(|entry| std::fs::read(entry.path()).is_ok_and(|bytes| has(&bytes))).map(|e| e.into_path()).collect()
 }
 
+/// Who watches the arguments of all processes would see what another test types.
+fn alone() -> std::sync::MutexGuard<'static, ()> {
+    static ALONE: std::sync::Mutex<()> = std::sync::Mutex::new(());
+    ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
 /// Looks at the arguments of all processes until it is told to stop.
 struct Watch {
     stop: Arc<AtomicBool>,
@@ -151,6 +157,7 @@ impl Watch {
 
 #[test]
 fn a_password_is_the_hosts_it_was_written_for_and_nobody_elses() {
+    let _alone = alone();
     if !has_programs(&["git"]) {
         return;
     }
@@ -199,6 +206,7 @@ fn a_password_is_the_hosts_it_was_written_for_and_nobody_elses() {
 
 #[test]
 fn what_goes_wrong_is_said_without_it() {
+    let _alone = alone();
     if !has_programs(&["git"]) {
         return;
     }
@@ -221,6 +229,7 @@ fn what_goes_wrong_is_said_without_it() {
 
 #[test]
 fn another_host_that_it_is_sent_to_is_not_told() {
+    let _alone = alone();
     if !has_programs(&["git"]) {
         return skip("there is no git");
     }
