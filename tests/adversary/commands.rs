@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-use crate::common::{Answer, wait_until};
+use crate::common::{Answer, wait_for, wait_until};
 use crate::fixtures::{Canary, Setting, Tar, ends, everybody, exchange_all_in, with_attacker};
 use crate::machine::Machine;
 
@@ -371,11 +371,15 @@ fn trees_without_end_stop_no_command() {
         for arguments in [&["rm", "-f", "-v", "box"][..], &["volume", "rm", "vol"], &["system", "prune", "-af"]] {
             ends(limited(&machine.0.command(arguments), FILES)).ok();
         }
-        let left =
-            |folder: &str| std::fs::read_dir(machine.0.root().join(folder)).into_iter().flatten().flatten().count();
+        let left = |folder: &str| -> Vec<_> {
+            let entries = std::fs::read_dir(machine.0.root().join(folder)).into_iter().flatten().flatten();
+            entries.map(|entry| entry.file_name()).collect()
+        };
         // What ran behind a build may be removing something yet.
-        let is_all_gone = || (left("tmp"), left("volumes"), left("containers")) == (0, 0, 1);
-        wait_until("`by-name` is left, and nothing else", is_all_gone);
+        wait_for("nothing is left but `by-name`", || {
+            let found = [left("tmp"), left("volumes"), left("containers")].concat();
+            if found == ["by-name"] { Ok(()) } else { Err(format!("{found:?}")) }
+        });
     }
 }
 
