@@ -89,7 +89,7 @@ fn faults_are_errors_of_the_check() {
         ("FROM scratch\nCOPY --from=7 a b\n", "error: Dockerfile:2:6: invalid stage index 7", Some(2)),
         ("FROM scratch\nEXPOSE x\nFROM scratch\n", "error: Dockerfile:2:8: `x` is not a port", Some(2)),
         ("FROM scratch\nUSER ${A:?}\n", "error: Dockerfile:2:6: ", Some(2)),
-        ("# check=x\nFROM scratch\n", "error: Dockerfile:1:9: invalid check option `x`", Some(1)),
+        ("# check=x\nFROM scratch\n", "error: Dockerfile:1:1: invalid check option `x`", Some(1)),
         ("# check=error=true\nFROM scratch\nMAINTAINER me\n", "error: rules were broken", None),
     ];
     for (dockerfile, message, line) in faults {
