@@ -25,7 +25,7 @@ pub use exact::ExactLength;
 pub use folder::Folder;
 pub use handle::Handle;
 pub use own::keep_own_handles;
-pub use remove::{remove_tree, visit_tree};
+pub use remove::{is_left_by_dead, remove_tree, visit_tree};
 pub use rustix::fs::Stat;
 pub use tree::{LastFolder, Links, Tree, open_at};
 pub use xattrs::{xattr_of, xattrs_of};

@@ -12,6 +12,8 @@ use crate::io_error::IoError;
 
 /// So many folders are open at a time. What lies deeper is moved up first.
 const DEEPEST: usize = 64;
+/// What those are called then, with the process and a number behind it.
+const MOVED: &str = ".removed-";
 /// What a folder's owner needs to empty it.
 const OWN_RIGHTS: u32 = 0o700;
 
@@ -38,6 +40,13 @@ fn parent_of(path: &Path) -> Result<(Folder, &OsStr), IoError> {
     let failed = || IoError { action: "find", path: path.to_owned(), source: Errno::INVAL.into() };
     let (parent, name) = path.parent().zip(path.file_name()).ok_or_else(failed)?;
     Ok((Folder::open(parent)?, name))
+}
+
+/// Whether the name is that of a folder which `remove_tree` had moved up when its process ended.
+pub fn is_left_by_dead(name: &OsStr) -> bool {
+    let number = name.to_str().and_then(|name| name.strip_prefix(MOVED)?.split('-').next()?.parse().ok());
+    let process = number.and_then(rustix::process::Pid::from_raw);
+    process.is_some_and(|process| rustix::process::test_kill_process(process) == Err(Errno::SRCH))
 }
 
 impl Folder {
@@ -120,7 +129,7 @@ impl Removal<'_> {
     /// Gives a folder a name in the topmost one, to be removed later; false where that cannot be.
     fn move_up(&mut self, folder: &Folder, name: &OsStr) -> bool {
         loop {
-            let new = format!(".removed-{}-{}", std::process::id(), self.number);
+            let new = format!("{MOVED}{}-{}", std::process::id(), self.number);
             self.number += 1;
             match rustix::fs::renameat_with(folder, name, self.top, new.as_str(), RenameFlags::NOREPLACE) {
                 Ok(()) => {

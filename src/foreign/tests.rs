@@ -193,3 +193,15 @@ fn a_handle_knows_where_it_is() {
     let stat = rustix::fs::statat(handle.as_fd(), "", AtFlags::EMPTY_PATH).unwrap();
     assert_eq!(Mode::from_raw_mode(stat.st_mode).bits() & 0o777, handle.stat().unwrap().st_mode & 0o777);
 }
+
+#[test]
+fn what_a_dead_process_left_is_told_from_what_is_being_removed() {
+    let is_left = |name: &str| super::is_left_by_dead(OsStr::new(name));
+    let mut ended = std::process::Command::new("true").spawn().unwrap();
+    ended.wait().unwrap();
+    assert!(is_left(&format!(".removed-{}-3", ended.id())));
+    assert!(!is_left(&format!(".removed-{}-3", std::process::id())));
+    for other in [".removed-", ".removed-x-1", ".removed--1", ".removed-0-1", "removed-1-1", "layer"] {
+        assert!(!is_left(other), "{other}");
+    }
+}

@@ -60,7 +60,9 @@ impl Store {
                 Ok(lock) if lock.try_lock().is_ok() => drop(remove_tree(&path)),
                 Ok(_) => {}
                 // A folder is created a moment before its lock.
-                Err(_) if is_older_than_a_minute(&path) => drop(remove_tree(&path)),
+                Err(_) if foreign::is_left_by_dead(&entry.file_name()) || is_older_than_a_minute(&path) => {
+                    drop(remove_tree(&path))
+                }
                 Err(_) => {}
             }
         }

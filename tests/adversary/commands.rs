@@ -375,7 +375,7 @@ fn trees_without_end_stop_no_command() {
             let entries = std::fs::read_dir(machine.0.root().join(folder)).into_iter().flatten().flatten();
             entries.map(|entry| entry.file_name()).collect()
         };
-        // What ran behind a build may be removing something yet; what nobody removes is removed by who comes a minute later.
+        // What ran behind a build may be removing something yet; what nobody removes is removed by who comes later.
         wait_for("nothing is left but `by-name`", || {
             machine.run(&["images"]).ok();
             let found = [left("tmp"), left("volumes"), left("containers")].concat();
