@@ -1,6 +1,8 @@
 //! `rbuild cp`
 
+use std::ffi::{OsStr, OsString};
 use std::io::{BufWriter, IsTerminal as _, Write as _, stdin};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -15,10 +17,10 @@ use crate::container::{Copied, Entry, copy_from, copy_into, copy_stream_into};
 pub struct Args {
     /// CONTAINER:PATH, a path of the host, or `-` for a tar stream on standard input
     #[arg(value_name = "SOURCE", allow_hyphen_values = true)]
-    pub(super) source: String,
+    pub(super) source: OsString,
     /// CONTAINER:PATH, a path of the host, or `-` for a tar stream on standard output
     #[arg(value_name = "DESTINATION", allow_hyphen_values = true)]
-    pub(super) destination: String,
+    pub(super) destination: OsString,
     /// Keep owners and groups
     #[arg(short, long)]
     archive: bool,
@@ -38,16 +40,20 @@ enum Side<'a> {
 }
 
 impl<'a> Side<'a> {
-    /// A path of the host begins with a slash or a dot, or has no colon.
-    fn parse(text: &'a str) -> Self {
-        if text == "-" {
+    /// A path of the host begins with a slash or a dot, or has no colon. Names of files need not be UTF-8.
+    fn parse(text: &'a OsStr) -> Self {
+        let bytes = text.as_bytes();
+        if bytes == b"-" {
             return Self::Stream;
         }
-        match text.split_once(':') {
-            Some((name, path)) if !text.starts_with(['/', '.']) && !name.is_empty() => {
-                Self::Container(name, Path::new(path))
-            }
-            _ => Self::Host(Path::new(text)),
+        let is_of_host = bytes.first().is_some_and(|first| matches!(first, b'/' | b'.' | b':'));
+        match bytes.iter().position(|byte| *byte == b':').filter(|_| !is_of_host) {
+            Some(colon) => match std::str::from_utf8(&bytes[..colon]) {
+                Ok(name) => Self::Container(name, Path::new(OsStr::from_bytes(&bytes[colon + 1..]))),
+                // No container has such a name.
+                Err(_) => Self::Host(Path::new(text)),
+            },
+            None => Self::Host(Path::new(text)),
         }
     }
 }

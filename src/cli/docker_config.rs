@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{CliError, output};
+use crate::docker_engine::settings_folder;
 use crate::image::Platform;
 
 /// The part of docker's `config.json` that concerns what is typed and shown.
@@ -107,9 +108,7 @@ pub fn format_or(typed: Option<&str>, quiet: bool, set: impl FnOnce(DockerConfig
 }
 
 fn path() -> Option<PathBuf> {
-    let folder = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let docker = folder("DOCKER_CONFIG").or_else(|| Some(folder("HOME")?.join(".docker")))?;
-    Some(docker.join("config.json"))
+    Some(settings_folder()?.join("config.json"))
 }
 
 /// The platform typed, or else the one of DOCKER_DEFAULT_PLATFORM.

@@ -67,6 +67,7 @@ impl Args {
             (self.format.is_some(), "--format"),
         ];
         match others.iter().find(|(given, _)| self.tree && *given) {
+            // docker refuses them in these words: the tree has columns of its own.
             Some((_, option)) => Err(CliError::new(format!("{option} is not yet supported with --tree"))),
             None => Ok(()),
         }

@@ -42,14 +42,14 @@ pub(super) fn current() -> Option<String> {
     struct Config {
         current_context: Option<String>,
     }
-    let text = std::fs::read(folder()?.join("config.json")).ok()?;
+    let text = std::fs::read(settings_folder()?.join("config.json")).ok()?;
     let config: Config = serde_json::from_slice(&text).ok()?;
     config.current_context.filter(|name| !name.is_empty())
 }
 
 /// Where the context's engine is.
 pub(super) fn find(name: &str) -> Result<Endpoint, EngineError> {
-    find_in(&folder().unwrap_or_default(), name)
+    find_in(&settings_folder().unwrap_or_default(), name)
 }
 
 fn find_in(folder: &Path, name: &str) -> Result<Endpoint, EngineError> {
@@ -75,7 +75,8 @@ fn find_in(folder: &Path, name: &str) -> Result<Endpoint, EngineError> {
     Ok(Endpoint { host: docker.host, tls })
 }
 
-fn folder() -> Option<PathBuf> {
+/// Where docker's program keeps its settings: DOCKER_CONFIG, or `~/.docker`.
+pub fn settings_folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))
 }

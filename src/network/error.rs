@@ -60,7 +60,7 @@ pub enum NetworkError {
         source: serde_json::Error,
     },
     /// Others than bridges are of plugins or of clusters, which need a daemon.
-    #[error("driver `{driver}` is not supported")]
+    #[error("there is no driver `{driver}`: networks are bridges on one machine")]
     Driver { driver: String },
     #[error("{what}")]
     Refused { what: String },

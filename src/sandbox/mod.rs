@@ -29,7 +29,7 @@ mod mounted_root;
 mod network_namespace;
 mod null_device;
 mod oci;
-mod os_bytes;
+pub mod os_bytes;
 mod record_lock;
 mod refusal;
 mod remapped;

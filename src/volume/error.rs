@@ -15,7 +15,7 @@ pub enum VolumeError {
     )]
     BadName { name: String },
     /// Others than `local` are plugins, which docker's daemon talks to.
-    #[error("volume driver `{driver}` is not supported")]
+    #[error("there is no volume driver `{driver}`: volumes are `local`, folders of this machine")]
     Driver { driver: String },
     #[error("invalid option for the local volume driver: {what}")]
     Option { what: String },

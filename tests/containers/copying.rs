@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::machine::Machine;
+use crate::common::{Answer, TestStore};
 
 #[test]
 fn files_go_in_and_out() {
@@ -104,4 +105,27 @@ fn a_bundle_says_what_the_container_is() {
     assert_eq!(config["linux"]["seccomp"]["defaultAction"], "SCMP_ACT_ERRNO");
     assert!(folder.join("rootfs/bin/busybox").exists());
     machine.run(&["container", "bundle", "box", "out"]).fails(1);
+}
+
+#[test]
+fn files_are_called_as_they_are() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt as _;
+    let Some(store) = TestStore::loaded() else { return };
+    store.run(&["create", "--name", "box", "busybox"]).ok();
+    let copy = |source: &OsStr, destination: &OsStr| {
+        let mut command = store.command(&["cp", "-q"]);
+        command.args([source, destination]);
+        Answer::of(command).ok();
+    };
+    // Chinese, latin-1, a dash, blanks at both ends, a tab, a line's end, what others give a meaning to.
+    let names: [&[u8]; 8] =
+        ["文件".as_bytes(), b"\xe9.txt", b"-dash", b" both ", b"ta\tb", b"new\nline", b"back\\slash", b"$var*[x]"];
+    for name in names.map(OsStr::from_bytes) {
+        let of = |before: &str| OsString::from_iter([OsStr::new(before), name]);
+        std::fs::write(store.work().join(name), name.as_bytes()).unwrap();
+        copy(&of("./"), &of("box:/tmp/"));
+        copy(&of("box:/tmp/"), &of("./copy of "));
+        assert_eq!(std::fs::read(store.work().join(of("copy of "))).unwrap(), name.as_bytes(), "{name:?}");
+    }
 }

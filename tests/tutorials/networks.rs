@@ -72,7 +72,10 @@ fn lists_and_refusals() {
         assert!(answer.contains(text), "{arguments:?}: {answer}");
     };
     refused(&["network", "create", "mine"], "network with name mine already exists");
-    refused(&["network", "create", "-d", "overlay", "x"], "driver `overlay` is not supported");
+    refused(
+        &["network", "create", "-d", "overlay", "x"],
+        "there is no driver `overlay`: rbuild's networks are bridges",
+    );
     refused(&["network", "create", "--opt", "colour=red", "x"], "has no option `colour`");
     refused(&["network", "create", "--gateway", "10.1.2.3", "x"], "no matching subnet");
     refused(&["network", "rm", "bridge"], "pre-defined network");

@@ -98,7 +98,7 @@ fn options_of_volumes() {
         let answer = machine.run(arguments);
         assert!(answer.code() != Some(0) && answer.stderr().contains(text), "{arguments:?}: {}", answer.stderr());
     };
-    refused(&["volume", "create", "-d", "nfs", "x1"], "volume driver `nfs` is not supported");
+    refused(&["volume", "create", "-d", "nfs", "x1"], "there is no volume driver `nfs`: volumes are `local`");
     refused(&["volume", "create", "-o", "type=ext4", "x1"], "mounts no filesystems of type `ext4`");
     refused(&["volume", "create", "a/b"], "invalid characters");
     refused(&["volume", "rm", "nobody"], "no such volume: nobody");

@@ -14,6 +14,7 @@ impl Reader<'_> {
     pub(super) fn contexts_of(&mut self, block: usize) -> Resolved<Vec<Context>> {
         let kind = self.blocks[block].kind.clone();
         let Some(attribute) = self.blocks[block].body.attribute("matrix").cloned() else { return Ok(vec![0]) };
+        // Buildx refuses it in these words: a group names targets, and is evaluated once.
         if kind == "group" {
             return Err(Failure::Reason("matrix is not supported for groups".to_owned()));
         }
@@ -77,6 +78,7 @@ impl Reader<'_> {
         let body = &self.blocks[block].body;
         let is_group = self.blocks[block].kind == "group";
         let Some(attribute) = body.attribute("name").cloned() else { return Ok(None) };
+        // As buildx does: a name is what a matrix gives to each of its targets.
         if is_group {
             return Err(Failure::Reason("name is not supported for groups".to_owned()));
         }

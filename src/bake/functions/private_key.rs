@@ -20,6 +20,7 @@ impl PrivateKey {
         let (_, rest) = pem.split_once("-----BEGIN ").ok_or(NO_KEY)?;
         let (_, rest) = rest.split_once("-----").ok_or(NO_KEY)?;
         let (body, _) = rest.split_once("-----END ").ok_or(NO_KEY)?;
+        // Buildx refuses it in these words: a function has nobody to ask for the password.
         if body.contains("Proc-Type") {
             return Err(
                 "failed to parse key: password protected keys are not supported. Please decrypt the key prior to use",

@@ -99,7 +99,8 @@ impl Reader<'_> {
     fn nested(&mut self, read: fn(&mut Self) -> Parsed<Json>) -> Parsed<Json> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            let detail = format!("More than {MAX_DEPTH} levels of nesting are not supported.");
+            // Each level takes some of the stack, and no file that people write comes near.
+            let detail = format!("There are more than {MAX_DEPTH} levels of nesting.");
             return Err(at(self.here(1), "Nested too deeply", detail));
         }
         let value = read(self)?;

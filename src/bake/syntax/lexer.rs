@@ -183,6 +183,7 @@ impl<'a> Lexer<'a> {
             return Err(self.invalid(first));
         };
         match symbol {
+            // HCL has none; its own parser says so in these words.
             "&" | "|" | "^" => {
                 let span = self.span(self.at, self.at + 1);
                 let hint = match symbol {

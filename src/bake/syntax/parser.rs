@@ -102,11 +102,7 @@ impl<'a> Parser<'a> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let span = self.peek().span;
-            return Err(at(
-                span,
-                "Nested too deeply",
-                format!("More than {MAX_DEPTH} levels of nesting are not supported."),
-            ));
+            return Err(at(span, "Nested too deeply", format!("There are more than {MAX_DEPTH} levels of nesting.")));
         }
         let parsed = parse(self);
         self.depth -= 1;

@@ -96,7 +96,7 @@ fn refuse(args: &Args) -> Result<(), CliError> {
         // overlay joins machines; the other two take an interface of the host for the containers, which needs no bridge and
         // none of what is built on it: ports, names, isolation.
         driver @ ("overlay" | "macvlan" | "ipvlan") => {
-            let text = format!("driver `{driver}` is not supported: rbuild's networks are bridges on one machine");
+            let text = format!("there is no driver `{driver}`: rbuild's networks are bridges on one machine");
             return Err(CliError::new(text).hint("use `bridge`, or `--network host` for the container"));
         }
         _ if args.ingress => return wrong("--ingress is for swarms, which rbuild has not"),

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::call::NAME;
 use crate::cli::{CliError, output};
-use crate::docker_engine::{Address, Engine};
+use crate::docker_engine::{Address, Engine, settings_folder};
 use crate::io_error::AtPath;
 
 /// What another plugin of that name is called meanwhile. docker takes only names that begin with `docker-` for plugins.
@@ -160,9 +160,7 @@ fn folders() -> impl Iterator<Item = PathBuf> {
 }
 
 fn user_folder() -> Option<PathBuf> {
-    let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-    let docker = variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))?;
-    Some(docker.join("cli-plugins"))
+    Some(settings_folder()?.join("cli-plugins"))
 }
 
 enum Found {

@@ -38,6 +38,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let filters = Filters::parse(&prune_filters(&args.filter), &["label", "label!", "until"])?;
     // All of it is read before anything is removed.
     let until = filters.until()?;
+    // docker refuses it in these words: a volume has no time at which it was used last.
     if args.volumes && until.is_some() {
         return Err(CliError::new("the \"until\" filter is not supported with \"--volumes\""));
     }

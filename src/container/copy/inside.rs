@@ -1,5 +1,6 @@
 //! The process in the container's files.
 
+use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, Place};
+use crate::sandbox::os_bytes;
 use crate::{foreign, sandbox};
 
 /// More than any message.
@@ -32,11 +34,24 @@ pub(super) enum Entered {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
     /// Find a source and tell of it; then, told its name, pack it.
-    Read { path: PathBuf, follow: bool },
+    Read {
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+        follow: bool,
+    },
     /// Find a place for a source and tell of it; then unpack what comes.
-    Write { path: PathBuf, source: Place, keep_owner: bool },
+    Write {
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+        source: Place,
+        keep_owner: bool,
+    },
     /// Unpack what comes into a folder.
-    Unpack { path: PathBuf, keep_owner: bool },
+    Unpack {
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+        keep_owner: bool,
+    },
 }
 
 pub(super) fn send<T: Serialize>(mut stream: impl Write, message: &T) -> io::Result<()> {
@@ -84,16 +99,16 @@ fn follow(order: Order, stream: &UnixStream) -> io::Result<()> {
             Err(error) => send(stream, &Err::<Place, _>(error)),
             Ok((found, handle)) => {
                 send(stream, &Ok::<_, CopyError>(found))?;
-                let name = receive::<PathBuf>(stream)?;
+                let name = PathBuf::from(receive::<OsString>(stream)?);
                 let mut out = BufWriter::with_capacity(BUFFER, ChunkWriter::new(stream));
                 let packed = pack(&handle, &name, &mut out);
                 out.into_inner()?.finish(&packed)
             }
         },
         Order::Write { path, source, keep_owner } => match place(&ground, &cleaned(&path, root), &source) {
-            Err(error) => send(stream, &Err::<PathBuf, _>(error)),
+            Err(error) => send(stream, &Err::<OsString, _>(error)),
             Ok(target) => {
-                send(stream, &Ok::<_, CopyError>(&target.name))?;
+                send(stream, &Ok::<_, CopyError>(target.name.as_os_str()))?;
                 take(stream, &Receiver::of(target, keep_owner))
             }
         },
@@ -104,7 +119,7 @@ fn follow(order: Order, stream: &UnixStream) -> io::Result<()> {
                 Err(error) => Err(CopyError::new("find", &path, &error.source)),
             };
             let Ground::Container(tree) = ground else { return Ok(()) };
-            send(stream, &folder.as_ref().map(|_| PathBuf::new()))?;
+            send(stream, &folder.as_ref().map(|_| OsString::new()))?;
             // Links of the container's count in names of an archive that somebody made: they lead nowhere else.
             let receiver = Receiver { tree, below, name: None, keep_owner };
             if folder.is_ok() { take(stream, &receiver) } else { Ok(()) }

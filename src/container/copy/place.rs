@@ -10,6 +10,7 @@ use super::CopyError;
 use super::ground::{Ground, cleaned};
 use crate::foreign::{Folder, Handle};
 use crate::io_error::IoError;
+use crate::sandbox::os_bytes;
 
 /// The links that are followed from a destination, as docker does.
 const MOST_LINKS: usize = 10;
@@ -21,6 +22,7 @@ pub struct Place {
     /// Only what is in the folder (`path/.`).
     pub contents: bool,
     /// What it is called.
+    #[serde(with = "os_bytes")]
     pub name: PathBuf,
 }
 

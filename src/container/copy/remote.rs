@@ -1,5 +1,6 @@
 //! The host's side of a copy.
 
+use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ pub fn copy_from(
     let files = Files::open(entry)?;
     let source: Place = files.order(&Order::Read { path: path.to_owned(), follow })?;
     let mut chunks = ChunkReader::new(BufReader::with_capacity(BUFFER, &files.stream));
-    let ask = |name: &PathBuf| send(&files.stream, name).at("reach", "the container's files");
+    let ask = |name: &Path| send(&files.stream, &name.as_os_str()).at("reach", "the container's files");
     let taken = match destination {
         Ok(destination) => {
             let target = place(&Ground::Host, &on_host(destination)?, &source)?;
@@ -118,7 +119,7 @@ pub fn copy_from(
             unpack(&mut chunks, &Receiver::of(target, keep_owner)).map(drop).map_err(ContainerError::from)
         }
         Err(out) => {
-            ask(&if source.contents { PathBuf::from(".") } else { source.name.clone() })?;
+            ask(if source.contents { Path::new(".") } else { &source.name })?;
             io::copy(&mut chunks, out).map(drop).at("write", "the archive").map_err(ContainerError::from)
         }
     };
@@ -139,8 +140,8 @@ pub fn copy_into(
 ) -> Result<Copied, ContainerError> {
     let (source, handle) = Place::find(&Ground::Host, &on_host(source)?, follow)?;
     let files = Files::open(entry)?;
-    let name: PathBuf = files.order(&Order::Write { path: path.to_owned(), source, keep_owner })?;
-    files.send_stream(|out| pack(&handle, &name, out))
+    let name: OsString = files.order(&Order::Write { path: path.to_owned(), source, keep_owner })?;
+    files.send_stream(|out| pack(&handle, Path::new(&name), out))
 }
 
 /// Unpacks a tar stream, compressed or not, into a folder of a container.
@@ -151,7 +152,7 @@ pub fn copy_stream_into(
     keep_owner: bool,
 ) -> Result<Copied, ContainerError> {
     let files = Files::open(entry)?;
-    let _: PathBuf = files.order(&Order::Unpack { path: path.to_owned(), keep_owner })?;
+    let _: OsString = files.order(&Order::Unpack { path: path.to_owned(), keep_owner })?;
     files.send_stream(|out| {
         let failed = |error: io::Error| CopyError(format!("cannot copy the archive: {error}"));
         io::copy(&mut Decoder::new(stream).map_err(failed)?, out).map_err(failed)?;
