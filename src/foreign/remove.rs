@@ -106,7 +106,12 @@ impl Removal<'_> {
             // Who has rights over all files needs it not, and what cannot be done is said below.
             let _ = inside.set_own_mode(OWN_RIGHTS);
         }
-        for (name, kind) in list(&inside).map_err(inside.failed("list", OsStr::new("")))? {
+        let names = match list(&inside) {
+            // Somebody else has removed it since it was opened.
+            Err(Errno::NOENT) => return Ok(()),
+            listed => listed.map_err(inside.failed("list", OsStr::new("")))?,
+        };
+        for (name, kind) in names {
             match kind {
                 FileType::Directory | FileType::Unknown => self.remove_folder(&inside, &name, depth + 1)?,
                 _ => self.remove(&inside, &name, depth + 1)?,
@@ -206,6 +211,24 @@ mod tests {
         remove_tree(&place.path().join("tree")).unwrap();
         assert_eq!(folder.names().unwrap(), ["kept"]);
         assert!(place.path().join("kept/inside").exists());
+    }
+
+    #[test]
+    fn several_remove_one_tree_at_once() {
+        for _ in 0..30 {
+            let place = tempfile::tempdir().unwrap();
+            let tree = place.path().join("tree");
+            for number in 0..30 {
+                std::fs::create_dir_all(tree.join(format!("{number}/a/b/c"))).unwrap();
+            }
+            std::thread::scope(|scope| {
+                let removals: Vec<_> = (0..8).map(|_| scope.spawn(|| remove_tree(&tree))).collect();
+                for removal in removals {
+                    removal.join().unwrap().unwrap();
+                }
+            });
+            assert!(!tree.exists());
+        }
     }
 
     #[test]
