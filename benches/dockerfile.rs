@@ -5,9 +5,9 @@ use std::hint::black_box;
 use std::path::PathBuf;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use rbuild::dockerfile::{self, words::Lexer};
 use rbuild::image::{ImageConfig, Platform, Reference, host_platform};
-use rbuild::plan::{self, BaseError, BaseImage, Bases, NamedContext, NetworkMode, NoCache, PlanRequest};
+use rbuild::language::dockerfile::{self, words::Lexer};
+use rbuild::language::plan::{self, BaseError, BaseImage, Bases, NamedContext, NetworkMode, NoCache, PlanRequest};
 
 /// All Dockerfiles of the corpus beside the repository; without it, as many copies of one that has most instructions.
 fn dockerfiles() -> Vec<Vec<u8>> {

@@ -5,10 +5,10 @@ use std::io::Write as _;
 use std::path::Path;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
-use rbuild::context::{Context, IgnorePatterns, Wanted};
-use rbuild::digest::{CacheKey, DiffId};
-use rbuild::layer::{self, ApplyOptions, GzipWriter, NothingKnown};
-use rbuild::snapshot::View;
+use rbuild::base::digest::{CacheKey, DiffId};
+use rbuild::build::context::{Context, IgnorePatterns, Wanted};
+use rbuild::image::layer::{self, ApplyOptions, GzipWriter, NothingKnown};
+use rbuild::store::snapshot::View;
 use rbuild::store::{LayerRecord, Store};
 
 fn ignore(criterion: &mut Criterion) {

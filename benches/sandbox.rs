@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use rbuild::sandbox::{self, Container, Isolation, Process, Rootfs, Stack, Stdio, User};
+use rbuild::container::sandbox::{self, Container, Isolation, Process, Rootfs, Stack, Stdio, User};
 
 const BUSYBOX: &str = "/bin/busybox";
 

@@ -1,82 +1,100 @@
-//! Which folder of src/ may know which, as docs/architecture.md draws it. Adding to a list is a decision about the design.
+//! Which wing and which room of src/ may know which, as docs/architecture.md draws it. Adding to a list is a decision about the design.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
-/// What all folders may use of the crate.
-const OF_ALL: &[&str] =
-    &["base", "digest", "flaw", "foreign", "input", "io_error", "privacy", "redaction", "rights", "side_by_side"];
+/// The wings, each of which may use those before it. The last ones are faces: nothing knows them.
+const WINGS: &[&str] = &["base", "image", "language", "store", "transport", "container", "build", "engine", "cli"];
 
-/// What each folder may use besides.
+/// What each room may use besides `base`: a wing's own files, or a folder in it that is listed here.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("base", &[]),
-    ("bake", &["context", "dockerfile"]),
-    ("cdi", &[]),
-    ("dockerfile", &[]),
     ("image", &[]),
-    ("signal", &[]),
-    ("sandbox", &[]),
-    ("explain", &[]),
-    ("flaw", &[]),
-    ("foreign", &[]),
-    ("layer", &[]),
+    ("image/layer", &[]),
+    ("language/bake", &["language/dockerfile"]),
+    ("language/dockerfile", &[]),
+    ("language/plan", &["image", "language/dockerfile"]),
     ("store", &["image"]),
-    ("context", &["layer"]),
-    ("network", &["sandbox"]),
-    ("plan", &["dockerfile", "image", "signal", "context"]),
-    ("snapshot", &["context", "layer", "store"]),
-    ("solve", &["cdi", "context", "dockerfile", "explain", "layer", "network", "plan", "sandbox", "snapshot", "store"]),
-    ("transfer", &["image", "layer", "store"]),
-    ("docker_engine", &["image"]),
-    ("archive", &["image", "layer", "store", "transfer"]),
-    ("registry", &["image", "layer", "store", "transfer"]),
-    ("copy", &["archive", "image", "layer", "registry", "store", "transfer"]),
-    ("cache", &["image", "layer", "registry", "store", "transfer"]),
+    ("store/snapshot", &["image/layer", "store"]),
+    ("transport/transfer", &["image", "image/layer", "store"]),
+    ("transport/docker_engine", &["image"]),
+    ("transport/archive", &["image", "image/layer", "store", "transport/transfer"]),
+    ("transport/registry", &["image", "image/layer", "store", "transport/transfer"]),
+    (
+        "transport/copy",
+        &["image", "image/layer", "store", "transport/archive", "transport/registry", "transport/transfer"],
+    ),
+    ("container/cdi", &[]),
+    ("container/sandbox", &[]),
+    ("container/volume", &[]),
+    ("container/network", &["container/sandbox"]),
+    ("container/runtime", &["container/sandbox"]),
+    (
+        "container",
+        &[
+            "container/cdi",
+            "container/network",
+            "container/runtime",
+            "container/sandbox",
+            "container/volume",
+            "image",
+            "image/layer",
+            "store",
+            "store/snapshot",
+        ],
+    ),
+    ("build/context", &["image/layer"]),
+    ("build/explain", &[]),
+    ("build/remote_cache", &["image", "image/layer", "store", "transport/registry", "transport/transfer"]),
+    (
+        "build/solve",
+        &[
+            "build/context",
+            "build/explain",
+            "container/cdi",
+            "container/network",
+            "container/sandbox",
+            "image/layer",
+            "language/dockerfile",
+            "language/plan",
+            "store",
+            "store/snapshot",
+        ],
+    ),
     (
         "build",
         &[
-            "archive",
-            "cache",
-            "context",
-            "docker_engine",
-            "dockerfile",
+            "build/context",
+            "build/remote_cache",
+            "build/solve",
+            "container/sandbox",
             "image",
-            "layer",
-            "plan",
-            "registry",
-            "sandbox",
-            "snapshot",
-            "solve",
+            "image/layer",
+            "language/dockerfile",
+            "language/plan",
             "store",
-            "transfer",
+            "store/snapshot",
+            "transport/archive",
+            "transport/docker_engine",
+            "transport/registry",
+            "transport/transfer",
         ],
     ),
-    ("runtime", &["sandbox"]),
-    ("container", &["cdi", "image", "layer", "network", "runtime", "sandbox", "signal", "snapshot", "store", "volume"]),
-    ("volume", &[]),
-    ("check", &["container", "explain", "image", "layer", "store", "volume"]),
-    ("digest", &[]),
-    ("input", &[]),
-    ("io_error", &[]),
-    ("rights", &[]),
-    ("privacy", &[]),
-    ("redaction", &[]),
-    ("side_by_side", &[]),
-    ("lib", &["cli"]),
+    ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),
 ];
 
 /// Words that stand only in these folders; the crates and modules that touch the world.
 const ONLY_IN: &[(&str, &[&str])] = &[
-    (r"\bunsafe\b", &["sandbox"]),
+    (r"\bunsafe\b", &["container/sandbox"]),
     (r"\bclap::", &["cli"]),
     (r"\brusqlite::", &["store"]),
-    (r"\b(oci_client|hyper)::", &["registry"]),
-    (r"\breqwest::", &["registry", "context", "cache", "docker_engine"]),
-    (r"\bstd::net::(Tcp|Udp|ToSocket)", &["network", "registry", "context"]),
+    (r"\b(oci_client|hyper)::", &["transport/registry"]),
+    (r"\breqwest::", &["transport/registry", "build/context", "build/remote_cache", "transport/docker_engine"]),
+    (r"\bstd::net::(Tcp|Udp|ToSocket)", &["container/network", "transport/registry", "build/context"]),
     (r"\beprintln!|\bprintln!", &["cli"]),
-    (r"\bseccompiler::", &["sandbox"]),
+    (r"\bseccompiler::", &["container/sandbox"]),
 ];
 
 /// What writes to the standard streams, and the files below src/cli that may have it: everything else is written by
@@ -89,10 +107,27 @@ const WRITERS: &[(&str, &[&str])] = &[
     (r"\bsay_prepared\(|\barea::draw\(", &["output/", "progress/", "transfers/bars.rs"]),
 ];
 
-/// Folders that only compute: what they are given is all that they see.
-const PURE: [&str; 6] = ["base", "dockerfile", "plan", "image", "signal", "explain"];
+/// What only computes: what it is given is all that it sees. Rooms, and files of `base`.
+const PURE: &[&str] = &[
+    "base/boolean",
+    "base/csv",
+    "base/digest",
+    "base/duration",
+    "base/filters",
+    "base/glob",
+    "base/natural",
+    "base/redaction",
+    "base/signal",
+    "base/size",
+    "base/time",
+    "base/urls",
+    "build/explain",
+    "image",
+    "language/dockerfile",
+    "language/plan",
+];
 const INPUT_AND_OUTPUT: &str =
-    r"\b(std::fs|std::net::Tcp|std::process|std::env::(var|args|current)|crate::foreign|rustix|libc|tokio)";
+    r"\b(std::fs|std::net::Tcp|std::process|std::env::(var|args|current)|crate::base::foreign|rustix|libc|tokio)";
 
 fn source_files() -> Vec<PathBuf> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -100,11 +135,22 @@ fn source_files() -> Vec<PathBuf> {
     files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
 }
 
-/// The folder, or the file at the top, that a file belongs to.
-fn module_of(path: &Path) -> String {
+/// The room that a file belongs to.
+fn room_of(path: &Path) -> String {
     let inside = path.strip_prefix(Path::new(env!("CARGO_MANIFEST_DIR")).join("src")).unwrap();
-    let first = inside.components().next().unwrap().as_os_str().to_str().unwrap();
-    first.trim_end_matches(".rs").to_owned()
+    let words: Vec<&str> = inside.iter().map(|word| word.to_str().unwrap().trim_end_matches(".rs")).collect();
+    room(words[0], words.get(1).copied())
+}
+
+/// The room of a path of modules: a folder that is listed, or else the wing.
+fn room(wing: &str, inner: Option<&str>) -> String {
+    let inner = inner.map(|inner| format!("{wing}/{inner}"));
+    inner.filter(|inner| MAY_USE.iter().any(|(name, _)| name == inner)).unwrap_or_else(|| wing.to_owned())
+}
+
+fn wing(room: &str) -> usize {
+    let name = room.split('/').next().unwrap();
+    WINGS.iter().position(|wing| *wing == name).unwrap_or_else(|| panic!("{name} is not among the wings"))
 }
 
 /// The code without comments, and without the tests at the end of a file.
@@ -115,12 +161,12 @@ fn code_of(path: &Path) -> String {
 }
 
 /// `PATH: word` for each match outside the folders.
-fn found_outside(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
+fn found_outside(pattern: &str, allowed: impl Fn(&Path) -> bool) -> Vec<String> {
     let pattern = Regex::new(pattern).unwrap();
     let mut found = Vec::new();
     for path in source_files() {
         let is_test = path.file_stem().is_some_and(|name| name.to_string_lossy().ends_with("tests"));
-        if is_test || allowed(&module_of(&path)) {
+        if is_test || allowed(&path) {
             continue;
         }
         let code = code_of(&path);
@@ -130,20 +176,20 @@ fn found_outside(pattern: &str, allowed: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 #[test]
-fn folders_use_what_they_may_and_nothing_else() {
-    let used = Regex::new(r"\bcrate::([a-z_]+)").unwrap();
+fn rooms_use_what_they_may_and_nothing_else() {
+    let used = Regex::new(r"\bcrate::([a-z_]+)(?:::([a-z_]+))?").unwrap();
     let mut wrong = BTreeSet::new();
     for path in source_files() {
-        let module = module_of(&path);
-        let Some((_, allowed)) = MAY_USE.iter().find(|(name, _)| *name == module) else {
-            // The command line joins everything.
-            assert!(matches!(module.as_str(), "cli" | "main"), "{module} is not in the list");
+        let own = room_of(&path);
+        if matches!(own.as_str(), "lib" | "main" | "cli" | "language" | "transport" | "engine") {
+            // The faces join everything. The others are lists of what is in them.
             continue;
-        };
-        for word in used.captures_iter(&code_of(&path)) {
-            let word = &word[1];
-            if word != module && !allowed.contains(&word) && !OF_ALL.contains(&word) {
-                wrong.insert(format!("{module} must not know {word}: {}", path.display()));
+        }
+        let (_, allowed) = MAY_USE.iter().find(|(name, _)| *name == own).expect(&own);
+        for words in used.captures_iter(&code_of(&path)) {
+            let other = room(&words[1], words.get(2).map(|word| word.as_str()));
+            if other != own && other != "base" && !allowed.contains(&other.as_str()) {
+                wrong.insert(format!("{own} must not know {other}: {}", path.display()));
             }
         }
     }
@@ -151,9 +197,18 @@ fn folders_use_what_they_may_and_nothing_else() {
 }
 
 #[test]
+fn no_arrow_between_wings_runs_back() {
+    for (own, allowed) in MAY_USE {
+        for other in *allowed {
+            assert!(wing(other) <= wing(own), "{own} comes before {other}");
+        }
+    }
+}
+
+#[test]
 fn what_touches_the_world_stays_in_its_folder() {
     for (pattern, folders) in ONLY_IN {
-        let found = found_outside(pattern, |module| folders.contains(&module));
+        let found = found_outside(pattern, |path| folders.contains(&room_of(path).as_str()));
         assert!(found.is_empty(), "only in {folders:?}: {found:#?}");
     }
 }
@@ -174,8 +229,13 @@ fn one_writer_prints() {
 }
 
 #[test]
-fn folders_that_compute_do_no_input_and_output() {
-    let found = found_outside(INPUT_AND_OUTPUT, |module| !PURE.contains(&module));
+fn what_computes_does_no_input_and_output() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let is_pure = |path: &Path| {
+        let file = path.strip_prefix(&source).unwrap().with_extension("");
+        PURE.iter().any(|pure| Path::new(pure) == file || *pure == room_of(path))
+    };
+    let found = found_outside(INPUT_AND_OUTPUT, |path| !is_pure(path));
     assert!(found.is_empty(), "{found:#?}");
 }
 
@@ -188,21 +248,21 @@ fn files_stay_small() {
 
 /// Where code looks into what somebody else controls: containers' files, volumes, contexts, unpacked images, streams.
 const FOREIGN: &[&str] = &[
-    "archive/contents.rs",
-    "cache/folder.rs",
-    "cache/mounts/",
+    "transport/archive/contents.rs",
+    "build/remote_cache/folder.rs",
+    "build/remote_cache/mounts/",
     "container/changes.rs",
     "container/commit.rs",
     "container/copy/",
     "container/volumes.rs",
-    "context/",
-    "copy/layout.rs",
-    "layer/",
-    "sandbox/init/target.rs",
-    "sandbox/init/volumes.rs",
-    "sandbox/mount_points.rs",
-    "snapshot/",
-    "solve/copy/",
+    "build/context/",
+    "transport/copy/layout.rs",
+    "image/layer/",
+    "container/sandbox/init/target.rs",
+    "container/sandbox/init/volumes.rs",
+    "container/sandbox/mount_points.rs",
+    "store/snapshot/",
+    "build/solve/copy/",
 ];
 
 /// What opens, changes or looks at a path. (Calls that take nothing but a handle are no trouble.)
@@ -217,27 +277,27 @@ const OPENS_PATHS: &str = concat!(
 
 /// Files there that may say so all the same, and why.
 const OWN_PATHS: &[(&str, &str)] = &[
-    ("cache/folder.rs", "the path of the folder itself, which is its user's own words"),
-    ("cache/mounts/fill.rs", "a new folder of the store, before it is anybody's"),
-    ("cache/mounts/send.rs", "the cache's folder itself and its lock, which are the store's"),
+    ("build/remote_cache/folder.rs", "the path of the folder itself, which is its user's own words"),
+    ("build/remote_cache/mounts/fill.rs", "a new folder of the store, before it is anybody's"),
+    ("build/remote_cache/mounts/send.rs", "the cache's folder itself and its lock, which are the store's"),
     ("container/changes.rs", "whether a container was ever started"),
     ("container/commit.rs", "whether a container was ever started, and a new folder of the store"),
     ("container/volumes.rs", "sources of binds, which are their user's own words"),
-    ("context/git/checkout.rs", "what git has just checked out into a folder of the store"),
-    ("context/git/lfs.rs", "pointers in what git has just checked out into a folder of the store"),
-    ("context/http.rs", "downloads that the store keeps"),
-    ("context/scan.rs", "links that were listed, by their folder's handle"),
-    ("context/stat_cache.rs", "a file of the store"),
-    ("layer/directory.rs", "single names by their folder's handle, and the root that the caller names"),
-    ("layer/encode.rs", "links that were listed, by their folder's handle"),
-    ("layer/normalise.rs", "names that were listed, by their folder's handle"),
-    ("sandbox/init/target.rs", "single names by their folder's handle, and this process's own /proc"),
-    ("sandbox/init/volumes.rs", "the staging area, which nobody else sees"),
-    ("snapshot/unpack.rs", "a new folder of the store"),
-    ("solve/copy/checkout.rs", "checkouts that the store keeps"),
-    ("solve/copy/earlier.rs", "lists that the store keeps"),
-    ("solve/copy/mod.rs", "a new folder of the store"),
-    ("solve/copy/place.rs", "downloads that the store keeps"),
+    ("build/context/git/checkout.rs", "what git has just checked out into a folder of the store"),
+    ("build/context/git/lfs.rs", "pointers in what git has just checked out into a folder of the store"),
+    ("build/context/http.rs", "downloads that the store keeps"),
+    ("build/context/scan.rs", "links that were listed, by their folder's handle"),
+    ("build/context/stat_cache.rs", "a file of the store"),
+    ("image/layer/directory.rs", "single names by their folder's handle, and the root that the caller names"),
+    ("image/layer/encode.rs", "links that were listed, by their folder's handle"),
+    ("image/layer/normalise.rs", "names that were listed, by their folder's handle"),
+    ("container/sandbox/init/target.rs", "single names by their folder's handle, and this process's own /proc"),
+    ("container/sandbox/init/volumes.rs", "the staging area, which nobody else sees"),
+    ("store/snapshot/unpack.rs", "a new folder of the store"),
+    ("build/solve/copy/checkout.rs", "checkouts that the store keeps"),
+    ("build/solve/copy/earlier.rs", "lists that the store keeps"),
+    ("build/solve/copy/mod.rs", "a new folder of the store"),
+    ("build/solve/copy/place.rs", "downloads that the store keeps"),
 ];
 
 #[test]
@@ -257,7 +317,7 @@ fn what_is_foreign_is_opened_by_handles() {
             _ => wrong.extend(found.into_iter().map(|word| format!("{name}: {word}"))),
         }
     }
-    assert!(wrong.is_empty(), "use crate::foreign, or give a reason in OWN_PATHS: {wrong:#?}");
+    assert!(wrong.is_empty(), "use crate::base::foreign, or give a reason in OWN_PATHS: {wrong:#?}");
     let needless: Vec<_> = OWN_PATHS.iter().filter(|(file, _)| !excused.contains(file)).collect();
     assert!(needless.is_empty(), "no exception is needed any more: {needless:#?}");
 }

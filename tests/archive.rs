@@ -5,11 +5,11 @@ mod support;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use rbuild::archive::{ArchiveError, LoadOptions, Loaded, NamedImage, SaveFormat, Source, load, save};
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, Platform, host_platform};
 use rbuild::store::Store;
-use rbuild::transfer::{LayerForm, LayerFormat, Outgoing, documents};
+use rbuild::transport::archive::{ArchiveError, LoadOptions, Loaded, NamedImage, SaveFormat, Source, load, save};
+use rbuild::transport::transfer::{LayerForm, LayerFormat, Outgoing, documents};
 use serde_json::json;
 
 fn store() -> (tempfile::TempDir, Store) {

@@ -6,11 +6,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rbuild::context::{
+use rbuild::base::digest::ContentDigest;
+use rbuild::build::context::{
     Context, ContextError, IgnorePatterns, SourceTree, Standard, Wanted, read_standard_input, unpack_context,
 };
-use rbuild::digest::ContentDigest;
-use rbuild::layer::FileKind;
+use rbuild::image::layer::FileKind;
 use tempfile::TempDir;
 
 /// Longer than the clock's granularity, as the stat cache sees it.

@@ -11,9 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use rbuild::context::git::{CheckOut, GitError, GitReference, check_out, resolve};
-use rbuild::context::http::{HttpError, HttpRequest, download};
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
+use rbuild::build::context::git::{CheckOut, GitError, GitReference, check_out, resolve};
+use rbuild::build::context::http::{HttpError, HttpRequest, download};
 use support::skip;
 use web::{Reply, Request, serve};
 

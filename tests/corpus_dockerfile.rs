@@ -2,7 +2,7 @@
 
 mod corpus;
 
-use rbuild::dockerfile::report::Report;
+use rbuild::language::dockerfile::report::Report;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -39,7 +39,7 @@ fn compare(rows: &[Value]) {
 fn differences(row: &Value) -> Vec<String> {
     let name = corpus::name(row);
     let source = corpus::source(row);
-    let parse = rbuild::dockerfile::parse(&source);
+    let parse = rbuild::language::dockerfile::parse(&source);
     let report = Report::new(&parse);
     let mut differences = Vec::new();
     let hash: String = Sha256::digest(report.canonical().unwrap()).iter().map(|byte| format!("{byte:02x}")).collect();

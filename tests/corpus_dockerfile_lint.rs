@@ -2,8 +2,8 @@
 
 mod corpus;
 
-use rbuild::dockerfile::lint::{BaseImage, LintErrorKind, LintOptions, World, lint, reading_warnings};
 use rbuild::image::{Platform, Reference};
+use rbuild::language::dockerfile::lint::{BaseImage, LintErrorKind, LintOptions, World, lint, reading_warnings};
 use serde_json::Value;
 
 /// Every base image sets `PATH` only, as when the corpus was measured.
@@ -45,7 +45,7 @@ fn rules_and_lines() {
     let mut differences = Vec::new();
     for row in ["ast.jsonl", "edge.jsonl"].into_iter().filter_map(corpus::rows).flatten() {
         let name = corpus::name(&row);
-        let parse = rbuild::dockerfile::parse(&corpus::source(&row));
+        let parse = rbuild::language::dockerfile::parse(&corpus::source(&row));
         let lint = lint(&parse, &Stub, &options);
         let mut actual: Vec<(u64, String)> =
             lint.warnings.iter().map(|warning| (warning.line.into(), warning.rule.name.to_owned())).collect();
@@ -77,7 +77,7 @@ fn rules_and_lines() {
 fn warnings_of_reading() {
     let mut differences = Vec::new();
     for row in ["ast.jsonl", "edge.jsonl"].into_iter().filter_map(corpus::rows).flatten() {
-        let parse = rbuild::dockerfile::parse(&corpus::source(&row));
+        let parse = rbuild::language::dockerfile::parse(&corpus::source(&row));
         let actual: Vec<(u64, String)> = reading_warnings(&parse)
             .iter()
             .map(|warning| (warning.line.into(), warning.rule.name.to_owned()))

@@ -5,8 +5,8 @@ mod corpus;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rbuild::dockerfile::words::Lexer;
-use rbuild::dockerfile::{mount, parse, report::Report};
+use rbuild::language::dockerfile::words::Lexer;
+use rbuild::language::dockerfile::{mount, parse, report::Report};
 
 const MUTATIONS: usize = 10_000;
 /// Of processor time, which does not grow with what else the machine does. Far above what any takes; a hang or quadratic time

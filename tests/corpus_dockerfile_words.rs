@@ -4,7 +4,7 @@ mod corpus;
 
 use std::collections::BTreeMap;
 
-use rbuild::dockerfile::words::Lexer;
+use rbuild::language::dockerfile::words::Lexer;
 use serde_json::Value;
 
 #[test]

@@ -55,7 +55,7 @@ fn errors_look_like_this() {
 }
 
 fn render(source: &str) -> String {
-    let error = rbuild::dockerfile::parse(source.as_bytes()).result.expect_err(source);
+    let error = rbuild::language::dockerfile::parse(source.as_bytes()).result.expect_err(source);
     error.render("Dockerfile", source.as_bytes())
 }
 

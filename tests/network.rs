@@ -4,7 +4,7 @@ mod support;
 
 use std::process::Command;
 
-use rbuild::network::{NameServers, NetworkNamespace};
+use rbuild::container::network::{NameServers, NetworkNamespace};
 use support::skip;
 
 #[test]

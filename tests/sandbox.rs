@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rbuild::sandbox::{
+use rbuild::container::sandbox::{
     self, Container, ExitStatus, Isolation, Mount, MountSource, Process, Propagation, Rootfs, SandboxError, Stack,
     Stdio, Stream, User,
 };

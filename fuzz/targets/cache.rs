@@ -1,7 +1,7 @@
 //! What a remote cache says: the list of records, the outline of a layer, the index of a mount's content.
 
-use rbuild::cache::{Document, examine_index};
-use rbuild::snapshot::{Outline, outline_of};
+use rbuild::build::remote_cache::{Document, examine_index};
+use rbuild::store::snapshot::{Outline, outline_of};
 use serde_json::json;
 
 pub const PIECES: super::Pieces = &[

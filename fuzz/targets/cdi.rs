@@ -1,6 +1,6 @@
 //! Descriptions of devices, in JSON and in YAML, and what all devices of them need.
 
-use rbuild::cdi::Registry;
+use rbuild::container::cdi::Registry;
 
 pub const PIECES: super::Pieces = &[
     b"&a ",

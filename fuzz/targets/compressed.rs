@@ -2,7 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 
-use rbuild::layer::{Compression, Decoder};
+use rbuild::image::layer::{Compression, Decoder};
 
 pub const PIECES: super::Pieces = &[
     b"\x1f\x8b\x08",

@@ -1,6 +1,6 @@
 //! A message to the name server of containers. An answer is the question's, fits where it has to, and is no question.
 
-use rbuild::network::examine_dns_message;
+use rbuild::container::network::examine_dns_message;
 
 pub const PIECES: super::Pieces = &[
     b"\x03www",

@@ -1,9 +1,9 @@
 //! Whatever the bytes, reading a Dockerfile ends, without a panic, and what was read can be shown.
 
-use rbuild::dockerfile::lint::{BaseImage, LintOptions, World, lint};
-use rbuild::dockerfile::outline::{OutlineOptions, outline, targets};
-use rbuild::dockerfile::{parse, report::Report};
 use rbuild::image::{Platform, Reference};
+use rbuild::language::dockerfile::lint::{BaseImage, LintOptions, World, lint};
+use rbuild::language::dockerfile::outline::{OutlineOptions, outline, targets};
+use rbuild::language::dockerfile::{parse, report::Report};
 
 pub const PIECES: super::Pieces = &[
     b"\\\n",

@@ -1,6 +1,6 @@
 //! An ignore file, its first line taken for the path that is asked about. The root is never left out.
 
-use rbuild::context::IgnorePatterns;
+use rbuild::build::context::IgnorePatterns;
 
 pub const PIECES: super::Pieces =
     &[b"**/", b"**", b"*", b"?", b"[a-z]", b"[^", b"]", b"!", b"/", b"..", b"\\", b"\n", b"# ", b"."];

@@ -1,7 +1,7 @@
 //! Addresses of git repositories: what is taken for one names a host, no option and no program, and no folder outside.
 
-use rbuild::context::git::GitReference;
-use rbuild::context::{is_git_url, is_http_url};
+use rbuild::base::urls::{is_git_url, is_http_url};
+use rbuild::build::context::git::GitReference;
 
 pub const PIECES: super::Pieces = &[
     b"https://",

@@ -3,10 +3,10 @@
 
 use std::cell::RefCell;
 
-use rbuild::archive::{LoadOptions, Source, load};
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 use rbuild::image::{Document, ImageConfig, Index, Manifest};
 use rbuild::store::Store;
+use rbuild::transport::archive::{LoadOptions, Source, load};
 use serde_json::{Value, json};
 
 pub const PIECES: super::Pieces = &[

@@ -1,6 +1,6 @@
 //! An archive is read to its end or to an error, and no entry gives more than the limits allow.
 
-use rbuild::layer::{ArchiveLimits, ArchiveReader};
+use rbuild::image::layer::{ArchiveLimits, ArchiveReader};
 
 pub const PIECES: super::Pieces = &[
     b"ustar\0",

@@ -3,7 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use rbuild::layer::{ApplyOptions, ArchiveLimits, apply, unpack_files};
+use rbuild::image::layer::{ApplyOptions, ArchiveLimits, apply, unpack_files};
 
 pub const PIECES: super::Pieces = &[
     b"../victim",

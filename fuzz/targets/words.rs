@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use rbuild::dockerfile::words::{Lexer, NoVariables, Variables};
+use rbuild::language::dockerfile::words::{Lexer, NoVariables, Variables};
 
 pub const PIECES: super::Pieces = &[
     b"${", b"}", b"${A", b":-", b":+", b":?", b"#", b"##", b"%", b"/", b"//", b"\\", b"`", b"'", b"\"", b"$A", b"*",

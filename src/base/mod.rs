@@ -1,14 +1,26 @@
-//! The grammars that docker's inputs share: truth values, durations, points in time, sizes, filters and comma-separated
-//! fields, each read in one way wherever it is typed. They are Go's, or those of docker's own packages.
+//! What everything may use: digests, I/O errors with their path, work side by side, names inside foreign trees, and the
+//! grammars that docker's inputs share. Those (truth values, durations, points in time, sizes, filters, comma-separated
+//! fields, addresses) are Go's, or those of docker's own packages, and each is read in one way wherever it is typed.
 
 mod boolean;
 mod csv;
+pub mod digest;
 mod duration;
 mod filters;
+pub mod flaw;
+pub mod foreign;
 pub mod glob;
+pub mod input;
+pub mod io_error;
 mod natural;
+pub mod privacy;
+pub mod redaction;
+pub mod rights;
+pub mod side_by_side;
+pub mod signal;
 mod size;
 mod time;
+pub mod urls;
 
 pub use boolean::boolean;
 pub use csv::{CsvError, fields};

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 
-use crate::dockerfile::lint;
 use crate::image::{Platform, Reference};
-use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
+use crate::language::dockerfile::lint;
+use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
 
 /// A name and the platform it was asked for.
 type Question = (String, String);

@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use crate::base::boolean;
-use crate::context::git::CommandLog;
-use crate::solve::RunSettings;
+use crate::build::context::git::CommandLog;
+use crate::build::solve::RunSettings;
 
 use super::options::BuildOptions;
 

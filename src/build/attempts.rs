@@ -4,10 +4,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::cache::Imports;
-use crate::digest::DiffId;
-use crate::plan::{Operation, Plan};
-use crate::solve::{self, BuildNetwork, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents};
+use crate::base::digest::DiffId;
+use crate::build::remote_cache::Imports;
+use crate::build::solve::{
+    self, BuildNetwork, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents,
+};
+use crate::language::plan::{Operation, Plan};
 use crate::store::{FetchError, Store};
 
 use super::Observer;

@@ -1,11 +1,11 @@
 //! What base names stand for: images of the store, images of registries, and what the user put in their place.
 
-use crate::digest::ImageId;
-use crate::dockerfile;
+use crate::base::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
-use crate::plan::{BaseError, BaseImage, Bases, NamedContext};
-use crate::registry::{self, Client};
+use crate::language::dockerfile;
+use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
 use crate::store::Store;
+use crate::transport::registry::{self, Client};
 
 use super::contexts::BuildContexts;
 use super::named;

@@ -4,11 +4,11 @@
 
 use std::cell::Cell;
 
-use crate::dockerfile::lint::{self, LintOptions, Scope};
-use crate::dockerfile::outline::{self, Outline, OutlineOptions, Target};
-use crate::dockerfile::{Dockerfile, Lines, Parse, ParseError};
 use crate::image::{ImageConfig, Platform, Reference};
-use crate::plan::{self, BaseError, BaseImage, Bases, NamedContext, PlanError, PlanRequest};
+use crate::language::dockerfile::lint::{self, LintOptions, Scope};
+use crate::language::dockerfile::outline::{self, Outline, OutlineOptions, Target};
+use crate::language::dockerfile::{Dockerfile, Lines, Parse, ParseError};
+use crate::language::plan::{self, BaseError, BaseImage, Bases, NamedContext, PlanError, PlanRequest};
 use crate::store::Store;
 
 use super::answers::{Answers, World};

@@ -6,14 +6,15 @@ use std::io::stdin;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
-use crate::context::git::{self, CheckOut};
-use crate::context::http;
-use crate::context::{self, Context, IgnorePatterns, Standard};
-use crate::digest::{CacheKey, FieldHasher};
-use crate::input::{self, InputError};
-use crate::io_error::AtPath;
-use crate::privacy;
-use crate::solve::{Contexts, OpenContextError};
+use crate::base::digest::{CacheKey, FieldHasher};
+use crate::base::input::{self, InputError};
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
+use crate::base::urls;
+use crate::build::context::git::{self, CheckOut};
+use crate::build::context::http;
+use crate::build::context::{self, Context, IgnorePatterns, Standard};
+use crate::build::solve::{Contexts, OpenContextError};
 use crate::store::{Staging, Store};
 
 use super::arguments;
@@ -66,7 +67,7 @@ impl Sources {
 
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
     fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
-        if !context::is_git_url(url) {
+        if !urls::is_git_url(url) {
             let downloaded = http::download(&options.run.http_request(url, &store.downloads()?)?)?;
             let open = || StdFile::open(&downloaded.path).at("open", &downloaded.path);
             let time = match downloaded.mtime {

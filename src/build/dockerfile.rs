@@ -3,9 +3,9 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use crate::dockerfile::{self, Dockerfile, Parse};
-use crate::input::{self, InputError};
-use crate::io_error::IoError;
+use crate::base::input::{self, InputError};
+use crate::base::io_error::IoError;
+use crate::language::dockerfile::{self, Dockerfile, Parse};
 
 use super::arguments;
 use super::contexts::Sources;

@@ -1,12 +1,12 @@
 //! SOURCE_DATE_EPOCH, where it names something that has a time: asked before the plan is made, which knows no network.
 
-use crate::context::git;
-use crate::context::http::{self, HttpRequest};
-use crate::context::newest_file;
-use crate::dockerfile::Dockerfile;
-use crate::io_error::AtPath;
-use crate::plan::{self, Epoch, EpochSource, EpochValue, PlanRequest};
-use crate::solve::Progress;
+use crate::base::io_error::AtPath;
+use crate::build::context::git;
+use crate::build::context::http::{self, HttpRequest};
+use crate::build::context::newest_file;
+use crate::build::solve::Progress;
+use crate::language::dockerfile::Dockerfile;
+use crate::language::plan::{self, Epoch, EpochSource, EpochValue, PlanRequest};
 use crate::store::Store;
 
 use super::arguments::SOURCE_DATE_EPOCH;

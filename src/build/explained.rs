@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use crate::digest::FieldHasher;
-use crate::plan::Plan;
-use crate::redaction;
-use crate::solve::{Explained, Explainer};
+use crate::base::digest::FieldHasher;
+use crate::base::redaction;
+use crate::build::solve::{Explained, Explainer};
+use crate::language::plan::Plan;
 use crate::store::{BuildName, Store};
 
 use super::options::{BuildOptions, ContextSource, DockerfileSource};

@@ -1,7 +1,7 @@
 //! What the lint found, with the file it speaks of, so that it can be shown.
 
-use crate::dockerfile::excerpt::{Excerpt, Heading, Span};
-use crate::dockerfile::lint::Warning;
+use crate::language::dockerfile::excerpt::{Excerpt, Heading, Span};
+use crate::language::dockerfile::lint::Warning;
 
 /// The warnings about one Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

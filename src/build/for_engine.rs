@@ -2,12 +2,12 @@
 
 use std::sync::Mutex;
 
-use crate::archive::{self, ArchiveError, LoadOptions, Source};
-use crate::digest::{BlobDigest, DiffId, ImageId};
-use crate::docker_engine::{Engine, EngineError, EngineImage, ImageStore};
+use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::{Document, ImageConfig, Platform, Reference};
 use crate::store::Store;
-use crate::transfer::{LayerForm, documents};
+use crate::transport::archive::{self, ArchiveError, LoadOptions, Source};
+use crate::transport::docker_engine::{Engine, EngineError, EngineImage, ImageStore};
+use crate::transport::transfer::{LayerForm, documents};
 
 use super::error::BuildError;
 use super::result::{BuildResult, BuiltImage};

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::context::git::CommandLog;
-use crate::solve::{Progress, TaskEvent};
+use crate::build::context::git::CommandLog;
+use crate::build::solve::{Progress, TaskEvent};
 
 /// Shows it whenever asked, and what is left in the end, however that comes.
 pub(super) struct GitCommands<'a> {

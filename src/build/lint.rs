@@ -1,8 +1,8 @@
 //! The lint of a build: run when the plan is made, before anything is executed.
 
-use crate::dockerfile::Parse;
-use crate::dockerfile::lint::{self, CheckOptions, LintErrorKind, LintOptions, Scope};
-use crate::plan::{PlanRequest, predefined_args};
+use crate::language::dockerfile::Parse;
+use crate::language::dockerfile::lint::{self, CheckOptions, LintErrorKind, LintOptions, Scope};
+use crate::language::plan::{PlanRequest, predefined_args};
 
 use super::answers::World;
 use super::dockerfile::File;

@@ -1,12 +1,12 @@
 //! Errors shown in the lines of the Dockerfile that they are about.
 
-use crate::dockerfile::excerpt::{Excerpt, Heading, Span};
-use crate::dockerfile::lint::LintError;
-use crate::dockerfile::outline::OutlineError;
-use crate::dockerfile::{Lines, ParseError};
+use crate::build::solve::{SolveError, StepError};
 use crate::image::Platform;
-use crate::plan::{Plan, PlanError, PlanErrorKind};
-use crate::solve::{SolveError, StepError};
+use crate::language::dockerfile::excerpt::{Excerpt, Heading, Span};
+use crate::language::dockerfile::lint::LintError;
+use crate::language::dockerfile::outline::OutlineError;
+use crate::language::dockerfile::{Lines, ParseError};
+use crate::language::plan::{Plan, PlanError, PlanErrorKind};
 
 use super::dockerfile::File;
 use super::error::{BuildError, Cause, Located};

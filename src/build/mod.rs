@@ -8,10 +8,12 @@ mod arguments;
 mod attempts;
 mod bases;
 mod check;
+pub mod context;
 mod contexts;
 mod dockerfile;
 mod epoch;
 mod error;
+pub mod explain;
 mod explained;
 mod findings;
 mod for_engine;
@@ -23,8 +25,10 @@ mod options;
 mod output;
 mod platforms;
 mod push;
+pub mod remote_cache;
 mod result;
 mod shared_cache;
+pub mod solve;
 mod squash;
 mod top_names;
 
@@ -38,11 +42,11 @@ pub use result::{BuildResult, BuiltImage};
 use answers::Answers;
 use attempts::Attempts;
 
-use crate::plan::Plan;
-use crate::registry;
-use crate::sandbox;
-use crate::solve::{BuildNetwork, Cancellation, Progress, SshAgents};
+use crate::build::solve::{BuildNetwork, Cancellation, Progress, SshAgents};
+use crate::container::sandbox;
+use crate::language::plan::Plan;
 use crate::store::Store;
+use crate::transport::registry;
 
 /// Whoever watches a build.
 pub trait Observer: Progress {

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use crate::archive::{self, ArchiveError, LoadOptions, Selection, Source};
-use crate::digest::ImageId;
+use crate::base::digest::ImageId;
 use crate::image::{Platform, Reference};
-use crate::plan::BaseError;
+use crate::language::plan::BaseError;
 use crate::store::Store;
+use crate::transport::archive::{self, ArchiveError, LoadOptions, Selection, Source};
 
 use super::bases::wrap;
 use super::options::NamedContextSource;

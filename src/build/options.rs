@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::cache::{CacheSource, CacheTarget};
+use crate::build::remote_cache::{CacheSource, CacheTarget};
+use crate::build::solve::RunSettings;
 use crate::image::{Annotations, Platform, Reference};
-use crate::plan::{NetworkMode, NoCache};
-use crate::registry;
-use crate::solve::RunSettings;
-use crate::transfer::LayerFormat;
+use crate::language::plan::{NetworkMode, NoCache};
+use crate::transport::registry;
+use crate::transport::transfer::LayerFormat;
 
 use super::for_engine::ForEngine;
 use super::result::BuiltImage;

@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
 
-use crate::archive::{self, NamedImage, SaveFormat};
-use crate::foreign::Folder;
-use crate::io_error::{AtPath, IoError};
-use crate::layer;
-use crate::privacy;
-use crate::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict, remove_others};
+use crate::base::foreign::Folder;
+use crate::base::io_error::{AtPath, IoError};
+use crate::base::privacy;
+use crate::image::layer;
 use crate::store::Store;
-use crate::transfer::{compressed_blob, make_all_present};
+use crate::store::snapshot::{self, Stack, View, export_folder, export_tar_folders, first_conflict, remove_others};
+use crate::transport::archive::{self, NamedImage, SaveFormat};
+use crate::transport::transfer::{compressed_blob, make_all_present};
 
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};

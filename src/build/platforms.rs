@@ -1,8 +1,8 @@
 //! One Dockerfile planned for each platform of a build.
 
-use crate::dockerfile::{Dockerfile, Parse};
 use crate::image::{Platform, host_platform};
-use crate::plan::{self, Epoch, Plan, PlanRequest};
+use crate::language::dockerfile::{Dockerfile, Parse};
+use crate::language::plan::{self, Epoch, Plan, PlanRequest};
 
 use super::answers::{Answers, World};
 use super::arguments;

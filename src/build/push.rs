@@ -1,11 +1,11 @@
 //! The result into the registries of its names.
 
-use crate::digest::BlobDigest;
+use crate::base::digest::BlobDigest;
+use crate::build::solve::Cancellation;
 use crate::image::Reference;
-use crate::registry::{self, Client, Event, Push, PushOptions, Pushed, RegistryError};
-use crate::solve::Cancellation;
 use crate::store::Store;
-use crate::transfer::LayerFormat;
+use crate::transport::registry::{self, Client, Event, Push, PushOptions, Pushed, RegistryError};
+use crate::transport::transfer::LayerFormat;
 
 use super::error::BuildError;
 use super::options::BuildOptions;

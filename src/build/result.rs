@@ -2,14 +2,14 @@
 
 use jiff::Timestamp;
 
-use crate::digest::{BlobDigest, ImageId};
+use crate::base::digest::{BlobDigest, ImageId};
+use crate::build::solve::Solved;
 use crate::image::{History, ImageConfig, Platform, best_match, host_platform};
-use crate::plan::{Plan, PlannedImage};
-use crate::registry::Pushed;
-use crate::snapshot::Stack;
-use crate::solve::Solved;
+use crate::language::plan::{Plan, PlannedImage};
+use crate::store::snapshot::Stack;
 use crate::store::{self, Store};
-use crate::transfer::Outgoing;
+use crate::transport::registry::Pushed;
+use crate::transport::transfer::Outgoing;
 
 use super::error::BuildError;
 use super::findings::Findings;

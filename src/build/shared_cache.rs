@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use crate::base::boolean;
-use crate::cache::{self, CacheTarget, Export, ExportOptions, Importing, Imports, Mounts, StepRecord};
-use crate::digest::{CacheKey, DiffId};
+use crate::base::digest::{CacheKey, DiffId};
+use crate::build::remote_cache::{self, CacheTarget, Export, ExportOptions, Importing, Imports, Mounts, StepRecord};
+use crate::build::solve::{RemoteRecord, RemoteRecords, Solved, TaskEvent};
 use crate::image::ImageConfig;
-use crate::plan::{Operation, Plan, Step};
-use crate::snapshot::{self, Stack};
-use crate::solve::{RemoteRecord, RemoteRecords, Solved, TaskEvent};
+use crate::language::plan::{Operation, Plan, Step};
+use crate::store::snapshot::{self, Stack};
 use crate::store::{StepLayer, Store, StoreError};
 
 use super::Observer;
@@ -26,7 +26,7 @@ pub(super) fn begin(options: &BuildOptions, observer: &dyn Observer) -> Importin
     for source in &options.cache_from {
         observer.task(TaskEvent::Started { task: &import_name(&source.place.shown()) });
     }
-    cache::begin(&options.cache_from, &options.registry, &options.platforms)
+    remote_cache::begin(&options.cache_from, &options.registry, &options.platforms)
 }
 
 /// The caches that could be read in time. The others are a warning: a build needs no cache.
@@ -67,7 +67,7 @@ impl RemoteRecords for Records<'_> {
 
     fn fill_mount(&self, name: &str, folder: &Path) -> Option<Result<(), String>> {
         let (record, source) = *self.imports.mounts().get(name)?;
-        Some(cache::fill_mount(self.store, record, source, folder).map_err(|error| chain(&error)))
+        Some(remote_cache::fill_mount(self.store, record, source, folder).map_err(|error| chain(&error)))
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) fn write_inline(
     if let Some(epoch) = epoch {
         records.iter_mut().for_each(|record| record.layer.made_at = epoch);
     }
-    cache::write_inline(config, &cache::document(&records));
+    remote_cache::write_inline(config, &remote_cache::document(&records));
 }
 
 /// Writes the caches.
@@ -193,14 +193,14 @@ pub(super) fn know_buckets(store: &Store, options: &BuildOptions) -> Result<(), 
     let buckets: Vec<_> = sources
         .chain(targets)
         .filter_map(|place| match place {
-            cache::PlaceOptions::Bucket(bucket) => Some(bucket),
+            remote_cache::PlaceOptions::Bucket(bucket) => Some(bucket),
             _ => None,
         })
         .collect();
     if buckets.is_empty() {
         return Ok(());
     }
-    let origins = cache::Origins::default();
+    let origins = remote_cache::Origins::default();
     for bucket in buckets {
         let wrong =
             |source| BuildError::CachePlace { place: format!("s3://{}", bucket.bucket), source: Box::new(source) };

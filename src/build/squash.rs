@@ -1,11 +1,11 @@
 //! `--squash`: the layers that a build made become one on top of the base image's.
 
-use crate::digest::{CacheKey, FieldHasher, ImageId};
+use crate::base::digest::{CacheKey, FieldHasher, ImageId};
+use crate::base::io_error::AtPath;
+use crate::image::layer::{self, NothingKnown};
 use crate::image::{History, ImageConfig};
-use crate::io_error::AtPath;
-use crate::layer::{self, NothingKnown};
-use crate::snapshot::{self, Stack, StackLayer};
 use crate::store::Store;
+use crate::store::snapshot::{self, Stack, StackLayer};
 
 use super::error::BuildError;
 

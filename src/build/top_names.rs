@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::input;
+use crate::base::input;
 
 /// More are not shown.
 const SHOWN: usize = 10;

@@ -11,14 +11,14 @@ use super::alone::ALONE;
 use super::engine::Engine;
 use super::words::{self, Line, Vocabulary};
 use super::{CliError, anew, output, plugin};
-use crate::cache::Origins;
-use crate::check::{self, Severity};
+use crate::base::privacy;
+use crate::base::rights;
+use crate::build::remote_cache::Origins;
 use crate::container::networks_of;
-use crate::docker_engine;
-use crate::privacy;
-use crate::rights;
-use crate::sandbox::{Household, SandboxError, user_namespace};
+use crate::container::sandbox::{Household, SandboxError, user_namespace};
+use crate::engine::check::{self, Severity};
 use crate::store::{self, Store, StoreError};
+use crate::transport::docker_engine;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
 ///
@@ -222,7 +222,7 @@ fn definition_for(word: &str) -> clap::Command {
 
 /// The program: reads the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
-    crate::sandbox::init_if_requested();
+    crate::container::sandbox::init_if_requested();
     privacy::begin();
     let mut typed: Vec<OsString> = std::env::args_os().collect();
     if plugin::is_called() {

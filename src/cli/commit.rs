@@ -7,7 +7,7 @@ use super::progress::work::Work;
 use super::{CliError, containers, output};
 use crate::container::{self, Commit, Containers};
 use crate::image::Reference;
-use crate::plan::apply_changes;
+use crate::language::plan::apply_changes;
 
 /// Make an image of a container
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::output;
-use crate::io_error::{AtPath as _, IoError};
+use crate::base::io_error::{AtPath as _, IoError};
 
 /// Prints `warning` and docker's question to stderr; true when the answer is yes. No answer is no.
 pub fn ask(warning: &str) -> Result<bool, IoError> {

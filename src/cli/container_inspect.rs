@@ -5,10 +5,10 @@ use serde_json::{Map, Value, json};
 use super::CliError;
 use super::image_inspect;
 use super::sizes::folder_size;
+use crate::container::network::{NetworkRecord, describe_place, describe_ports};
 use crate::container::{Entry, LogSettings, MountPoint, exec_ids, networks_of};
-use crate::network::{NetworkRecord, describe_place, describe_ports};
-use crate::snapshot::View;
 use crate::store::Store;
+use crate::store::snapshot::View;
 
 pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliError> {
     let record = &entry.record;
@@ -130,7 +130,7 @@ fn host_config(entry: &Entry) -> Result<Value, CliError> {
         }
     };
     or(fields, "ShmSize", json!(64 << 20));
-    or(fields, "Runtime", json!(crate::runtime::OWN));
+    or(fields, "Runtime", json!(crate::container::runtime::OWN));
     or(fields, "IpcMode", json!("private"));
     or(fields, "CgroupnsMode", json!("private"));
     fields.insert("Isolation".to_owned(), json!(""));
@@ -151,7 +151,7 @@ fn root_size(entry: &Entry) -> Result<u64, CliError> {
     Ok(size_below(&view, std::path::Path::new(""))?)
 }
 
-fn size_below(view: &View, folder: &std::path::Path) -> Result<u64, crate::io_error::IoError> {
+fn size_below(view: &View, folder: &std::path::Path) -> Result<u64, crate::base::io_error::IoError> {
     let mut total = 0;
     for (name, entry) in view.read_dir(folder)? {
         total += match entry.is_dir() {

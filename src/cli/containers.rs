@@ -2,8 +2,8 @@
 
 use super::commands::Global;
 use super::{CliError, output};
+use crate::base::io_error::AtPath;
 use crate::container::{ContainerError, Containers, Entry};
-use crate::io_error::AtPath;
 
 /// The containers of the store. (Its database is not opened: it takes longer than most of these commands.)
 pub fn open(global: &Global) -> Result<Containers, CliError> {
@@ -60,11 +60,11 @@ pub fn each_at_once(
 pub fn warn_not_paused(name: &str, reason: &ContainerError) {
     super::output::say(format_args!(
         "warning: the container {name} could not be paused, and its files were read while it ran: {}",
-        crate::io_error::chain(reason)
+        crate::base::io_error::chain(reason)
     ));
 }
 
 /// A signal by name or number.
 pub fn signal(text: &str) -> Result<i32, String> {
-    crate::signal::number(text).ok_or_else(|| format!("invalid signal: {text}"))
+    crate::base::signal::number(text).ok_or_else(|| format!("invalid signal: {text}"))
 }

@@ -6,9 +6,9 @@ use super::commands::Global;
 use super::pull::with_hint;
 use super::transfers::{self, Kind};
 use super::{CliError, output};
-use crate::copy::{CopyError, CopyOptions, Place, copy};
 use crate::image::Platform;
-use crate::registry::{Client, Settings};
+use crate::transport::copy::{CopyError, CopyOptions, Place, copy};
+use crate::transport::registry::{Client, Settings};
 
 /// Copy an image between registries, archives, layouts and the store, byte for byte and without unpacking it
 ///

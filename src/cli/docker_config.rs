@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::{CliError, output};
-use crate::docker_engine::settings_folder;
 use crate::image::Platform;
+use crate::transport::docker_engine::settings_folder;
 
 /// The part of docker's `config.json` that concerns what is typed and shown.
 #[derive(Debug, Default, Deserialize)]

@@ -5,8 +5,8 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{CliError, version};
-use crate::cdi;
-use crate::sandbox::Controllers;
+use crate::container::cdi;
+use crate::container::sandbox::Controllers;
 use crate::store::Store;
 
 /// The fields of docker's `system.Info` that say something here. Those of swarms and plugins say that there are none.

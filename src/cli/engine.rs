@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::CliError;
 use super::docker_config::DockerConfig;
-use crate::docker_engine::Address;
+use crate::transport::docker_engine::Address;
 
 /// Levels of docker's log.
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];

@@ -4,10 +4,10 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use super::output;
+use crate::base::io_error::chain;
 use crate::container::ContainerError;
-use crate::io_error::chain;
-use crate::sandbox::Unsupported;
-use crate::sandbox::user_namespace::{self, IdMapping};
+use crate::container::sandbox::Unsupported;
+use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::store::FetchError;
 
 /// What a command failed with.

@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::commands::Global;
 use super::format::{Missing, Template};
 use super::{CliError, output};
+use crate::base::io_error::AtPath;
 use crate::base::{Filters, point_in_time};
 use crate::image::Reference;
-use crate::io_error::AtPath;
 use crate::store::{Event, Events};
 
 /// How often the file is looked at for new ones.

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::{CliError, output};
-use crate::explain::{BuildReport, Outcome, StepReport, in_words};
+use crate::build::explain::{BuildReport, Outcome, StepReport, in_words};
 use crate::store::BuildRow;
 
 /// Say why the steps of a build were executed, or that they were not

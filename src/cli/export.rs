@@ -8,10 +8,10 @@ use super::commands::Global;
 use super::output::Stream;
 use super::progress::work::Work;
 use super::{CliError, containers, output};
-use crate::archive::write_file;
 use crate::container::{Containers, Entry, Pause};
-use crate::snapshot::{Stack, View, export_tar};
 use crate::store::Store;
+use crate::store::snapshot::{Stack, View, export_tar};
+use crate::transport::archive::write_file;
 
 /// Write a container's whole filesystem as a tar archive
 #[derive(Debug, clap::Args)]

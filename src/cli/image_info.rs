@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::CliError;
-use crate::digest::{DiffId, ImageId};
+use crate::base::digest::{DiffId, ImageId};
 use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
 use crate::store::{ImageRecord, Store, Tag};
-use crate::transfer::content_size;
+use crate::transport::transfer::content_size;
 
 /// The largest config that is read.
 const CONFIG_LIMIT: u64 = 16 << 20;

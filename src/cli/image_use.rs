@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::CliError;
+use crate::base::digest::{DiffId, ImageId};
 use crate::container::{Containers, Entry};
-use crate::digest::{DiffId, ImageId};
 use crate::store::Store;
 
 /// The containers of the store, and what they need.

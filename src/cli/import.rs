@@ -9,13 +9,13 @@ use super::commands::Global;
 use super::docker_config::platform_or_default;
 use super::progress::work::Work;
 use super::{CliError, output};
-use crate::archive::{Import, import};
-use crate::context;
-use crate::context::http::{self, HttpRequest};
+use crate::base::io_error::AtPath;
+use crate::base::urls;
+use crate::build::context::http::{self, HttpRequest};
 use crate::image::{ImageConfig, Platform, Reference, host_platform};
-use crate::io_error::AtPath;
-use crate::plan::apply_changes;
+use crate::language::plan::apply_changes;
 use crate::store::Store;
+use crate::transport::archive::{Import, import};
 
 /// Make an image of a root filesystem in a tar archive, compressed or not
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,7 @@ fn open(store: &Store, source: &str) -> Result<(Box<dyn Read>, Option<u64>), Cli
         let size = file.metadata().at("look at", path)?.len();
         Ok((Box::new(file), Some(size)))
     };
-    if !Path::new(source).exists() && context::is_http_url(source) {
+    if !Path::new(source).exists() && urls::is_http_url(source) {
         let downloaded = http::download(&HttpRequest::new(source, &store.downloads()?))?;
         return file(&downloaded.path);
     }

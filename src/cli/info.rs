@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use super::commands::Global;
 use super::format::{Missing, Template};
 use super::{CliError, docker_info, output, version};
+use crate::container::network;
+use crate::container::runtime;
+use crate::container::sandbox::user_namespace::{self, IdMapping};
+use crate::container::sandbox::{self, CgroupVersion};
 use crate::container::{Containers, Status};
-use crate::network;
-use crate::runtime;
-use crate::sandbox::user_namespace::{self, IdMapping};
-use crate::sandbox::{self, CgroupVersion};
 
 /// Show what rbuild has here: store, isolation, network and limits
 #[derive(Debug, clap::Args)]

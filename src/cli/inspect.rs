@@ -7,12 +7,12 @@ use serde_json::Value;
 use super::commands::Global;
 use super::format::{FormatError, Missing, Template, rfc3339};
 use super::{CliError, container_inspect, image_info, image_inspect, output};
+use crate::container::network::{NetworkError, describe_network};
+use crate::container::volume::{VolumeError, VolumeRecord, Volumes};
 use crate::container::{ContainerError, Containers, networks_of};
 use crate::image::Platform;
-use crate::network::{NetworkError, describe_network};
-use crate::registry::{Client, Settings};
 use crate::store::{FindImageError, Store};
-use crate::volume::{VolumeError, VolumeRecord, Volumes};
+use crate::transport::registry::{Client, Settings};
 
 /// Show all that is known of containers, images, networks and volumes, as JSON
 #[derive(Debug, clap::Args)]

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::progress::work::Work;
 use super::{CliError, output};
-use crate::archive::{LoadOptions, Loaded, Source, load};
+use crate::base::io_error::AtPath;
 use crate::image::Platform;
-use crate::io_error::AtPath;
+use crate::transport::archive::{LoadOptions, Loaded, Source, load};
 
 /// Load images from a docker or OCI archive, or from an OCI layout folder
 #[derive(Debug, clap::Args)]

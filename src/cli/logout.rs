@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::pull::with_hint;
 use super::{CliError, output};
-use crate::registry::{Settings, logout, registry_host};
+use crate::transport::registry::{Settings, logout, registry_host};
 
 /// Log out from a registry
 #[derive(Debug, clap::Args)]

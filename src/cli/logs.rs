@@ -9,9 +9,9 @@ use jiff::Timestamp;
 
 use super::commands::Global;
 use super::{CliError, containers, output};
+use crate::base::io_error::AtPath;
 use crate::base::point_in_time;
 use crate::container::{ContainerError, LogLine, LogReader, LogSettings, Selection, Source};
-use crate::io_error::AtPath;
 
 /// How often a log is looked at for new lines.
 const PAUSE: Duration = Duration::from_millis(25);

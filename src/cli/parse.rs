@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::dockerfile::lint::{BaseImage, LintOptions, World, lint};
-use crate::dockerfile::report::Report;
-use crate::dockerfile::{Node, Parse};
+use crate::base::input::{self, InputError};
 use crate::image::{Platform, Reference};
-use crate::input::{self, InputError};
+use crate::language::dockerfile::lint::{BaseImage, LintOptions, World, lint};
+use crate::language::dockerfile::report::Report;
+use crate::language::dockerfile::{Node, Parse};
 
 use super::commands::Global;
 use super::{CliError, output};
@@ -36,7 +36,7 @@ enum Format {
 /// The JSON forms hold the error and end with code 0; the text form prints it and fails.
 pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
     let source = read(&args.file)?;
-    let parse = crate::dockerfile::parse(&source);
+    let parse = crate::language::dockerfile::parse(&source);
     let text = match args.format {
         Format::Text => text(&parse),
         Format::Json => {

@@ -7,8 +7,8 @@ use super::docker_config::platform_or_default;
 use super::transfers::{self, Kind};
 use super::{CliError, output};
 use crate::image::{Platform, Reference};
-use crate::registry::{Client, PARALLEL, PullOptions, RegistryError, Repository, Settings, pull};
 use crate::store::{Store, sync_in_background};
+use crate::transport::registry::{Client, PARALLEL, PullOptions, RegistryError, Repository, Settings, pull};
 
 /// Download an image from a registry
 #[derive(Debug, clap::Args)]

@@ -7,9 +7,9 @@ use super::pull::with_hint;
 use super::transfers::{self, Kind};
 use super::{CliError, output};
 use crate::image::{Platform, Reference, best_match};
-use crate::registry::{Client, PARALLEL, Push, PushOptions, Settings, push};
 use crate::store::{Store, Tag};
-use crate::transfer::Outgoing;
+use crate::transport::registry::{Client, PARALLEL, Push, PushOptions, Settings, push};
+use crate::transport::transfer::Outgoing;
 
 /// Upload an image to a registry
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,7 @@ use super::commands::Global;
 use super::image_info::{self, ImageInfo};
 use super::image_use::ImageUse;
 use super::{CliError, output};
-use crate::digest::{BlobDigest, DiffId, ImageId};
+use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::{Platform, Reference};
 use crate::store::{Store, Tag};
 

@@ -8,10 +8,10 @@ use super::commands::Global;
 use super::output::Stream;
 use super::progress::work::Work;
 use super::{CliError, output};
-use crate::archive::{NamedImage, SaveFormat, save, write_file};
 use crate::image::{Platform, Reference, best_match};
 use crate::store::{Store, Tag};
-use crate::transfer::Outgoing;
+use crate::transport::archive::{NamedImage, SaveFormat, save, write_file};
+use crate::transport::transfer::Outgoing;
 
 /// Save one or more images to a docker archive, which is an OCI layout too
 #[derive(Debug, clap::Args)]

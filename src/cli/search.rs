@@ -9,7 +9,7 @@ use super::format::{Column, Listing};
 use super::pull::with_hint;
 use super::{CliError, output};
 use crate::base;
-use crate::registry::{Client, Found, Settings};
+use crate::transport::registry::{Client, Found, Settings};
 
 /// Search Docker Hub, or another registry's catalogue, for images
 #[derive(Debug, clap::Args)]

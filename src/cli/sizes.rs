@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use crate::foreign::{self, Stat};
+use crate::base::foreign::{self, Stat};
 
 /// The bytes of all files below, each counted once however many names it has. What can't be read counts nothing.
 pub fn folder_size(path: &Path) -> u64 {

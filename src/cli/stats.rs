@@ -9,8 +9,8 @@ use super::commands::Global;
 use super::docker_config::format_or;
 use super::format::{Column, Listing, human_size};
 use super::{CliError, containers, output};
+use crate::container::sandbox::{self, Usage};
 use crate::container::{Containers, Entry};
-use crate::sandbox::{self, Usage};
 
 /// Between two looks, of which the share of processors is told.
 const PAUSE: Duration = Duration::from_millis(1000);

@@ -5,7 +5,7 @@ use std::process::{Command, ExitCode};
 use super::commands::Global;
 use super::{CliError, containers, output};
 use crate::container::Status;
-use crate::sandbox;
+use crate::container::sandbox;
 
 /// Show the processes of a container
 #[derive(Debug, clap::Args)]

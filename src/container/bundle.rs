@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::{launch, wiring};
-use crate::foreign::Folder;
-use crate::io_error::AtPath;
-use crate::privacy;
-use crate::runtime::Bundle;
-use crate::sandbox::{IdRanges, SandboxError, Unsupported};
-use crate::snapshot::{View, export_folder};
+use crate::base::foreign::Folder;
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
+use crate::container::runtime::Bundle;
+use crate::container::sandbox::{IdRanges, SandboxError, Unsupported};
+use crate::store::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
 pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::directory::Entry;
 use super::docker_files;
 use super::error::ContainerError;
-use crate::snapshot::{Entry as FileEntry, View};
+use crate::store::snapshot::{Entry as FileEntry, View};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {

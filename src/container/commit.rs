@@ -7,14 +7,14 @@ use super::docker_files;
 use super::error::ContainerError;
 use super::pausing::Pause;
 use super::record::Record;
-use crate::digest::ImageId;
+use crate::base::digest::ImageId;
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
+use crate::base::side_by_side::with_deep_stack;
+use crate::container::sandbox::{self, CreatedMountPoint};
+use crate::image::layer::{self, NothingKnown};
 use crate::image::{Document, History, ImageConfig};
-use crate::io_error::AtPath;
-use crate::layer::{self, NothingKnown};
-use crate::privacy;
-use crate::sandbox::{self, CreatedMountPoint};
-use crate::side_by_side::with_deep_stack;
-use crate::snapshot::{View, copy_tree, record_of};
+use crate::store::snapshot::{View, copy_tree, record_of};
 use crate::store::{LayerRecord, Store};
 
 /// The largest config that is read.

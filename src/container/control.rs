@@ -7,7 +7,7 @@ use super::directory::Entry;
 use super::error::ContainerError;
 use super::protocol::{self, Ending, Kind, Reply, Request};
 use super::socket;
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 /// How long a container may hold its lock without anybody listening before that is an error.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -6,9 +6,11 @@ use rustix::fs::FileType;
 
 use super::error::ContainerError;
 use super::host_config::{DeviceRequest, HostConfig, Resources, ThrottleDevice};
-use crate::cdi::{self, Edits};
-use crate::io_error::AtPath;
-use crate::sandbox::{DeviceNode, Limits, Mount, MountSource, Propagation, Throttle, ThrottleKind, USUAL_DEVICE_RULES};
+use crate::base::io_error::AtPath;
+use crate::container::cdi::{self, Edits};
+use crate::container::sandbox::{
+    DeviceNode, Limits, Mount, MountSource, Propagation, Throttle, ThrottleKind, USUAL_DEVICE_RULES,
+};
 
 #[derive(Debug, Default)]
 pub(super) struct Devices {

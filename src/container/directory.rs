@@ -14,7 +14,7 @@ use super::names;
 use super::record::Record;
 use super::state::State;
 use super::volumes;
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 pub(super) const BY_NAME: &str = "by-name";
 pub(super) const RECORD: &str = "config.json";
@@ -123,7 +123,7 @@ impl Containers {
             Ok(name) => Ok(Reserved { id, name, path, _lock: lock }),
             Err(error) => {
                 // The error counts; an empty folder that stays does no harm.
-                let _ = crate::foreign::remove_tree(&path);
+                let _ = crate::base::foreign::remove_tree(&path);
                 Err(error)
             }
         }
@@ -161,7 +161,7 @@ impl Containers {
         for entry in std::fs::read_dir(&self.root).at("read", &self.root)?.flatten() {
             if entry.file_name().as_bytes().starts_with(REMOVING.as_bytes()) {
                 // Somebody may be at it; then it is theirs to finish.
-                let _ = crate::foreign::remove_tree(&entry.path());
+                let _ = crate::base::foreign::remove_tree(&entry.path());
             }
         }
         for id in self.ids()? {
@@ -312,7 +312,7 @@ pub(super) struct Aside(Option<PathBuf>);
 impl Aside {
     pub(super) fn delete(self) -> Result<(), ContainerError> {
         match self.0 {
-            Some(path) => Ok(crate::foreign::remove_tree(&path)?),
+            Some(path) => Ok(crate::base::foreign::remove_tree(&path)?),
             None => Ok(()),
         }
     }

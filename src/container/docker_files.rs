@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, Timespec, Timestamps};
 
 use super::error::ContainerError;
-use crate::foreign::{Folder, Tree};
-use crate::io_error::IoError;
-use crate::layer::FileKind;
-use crate::snapshot::{Attributes, Draft, NewFolders, Node, SnapshotError, View};
+use crate::base::foreign::{Folder, Tree};
+use crate::base::io_error::IoError;
+use crate::image::layer::FileKind;
+use crate::store::snapshot::{Attributes, Draft, NewFolders, Node, SnapshotError, View};
 
 const MARK: &str = ".dockerenv";
 const TABLE: &str = "/proc/mounts";

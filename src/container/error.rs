@@ -4,15 +4,15 @@ use std::path::PathBuf;
 
 use super::copy::CopyError;
 use super::protocol::Failure;
-use crate::cdi::CdiError;
-use crate::io_error::IoError;
-use crate::layer::LayerError;
-use crate::network::NetworkError;
-use crate::runtime::RuntimeError;
-use crate::sandbox::{ProfileError, SandboxError, UnknownCapability};
-use crate::snapshot::SnapshotError;
+use crate::base::io_error::IoError;
+use crate::container::cdi::CdiError;
+use crate::container::network::NetworkError;
+use crate::container::runtime::RuntimeError;
+use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability};
+use crate::container::volume::VolumeError;
+use crate::image::layer::LayerError;
 use crate::store::StoreError;
-use crate::volume::VolumeError;
+use crate::store::snapshot::SnapshotError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ContainerError {

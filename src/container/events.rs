@@ -7,9 +7,9 @@ use super::directory::Containers;
 use super::mounts::MountKind;
 use super::protocol::Attach;
 use super::record::Record;
-use crate::network::NetworkRecord;
+use crate::container::network::NetworkRecord;
+use crate::container::volume::VolumeRecord;
 use crate::store::{Event, Events};
-use crate::volume::VolumeRecord;
 
 /// Tells that something happened: docker's attributes are the labels, the image and the name, and `facts`.
 pub(super) fn add(containers: &Containers, record: &Record, action: &str, facts: &[(&str, &str)]) {

@@ -10,8 +10,8 @@ use super::foreign;
 use super::launch;
 use super::record::Record;
 use super::state::Status;
-use crate::sandbox::{self, CapabilitySet, Inside, Process, Running, Stdio};
-use crate::snapshot::{ProcessUser, View, process_user};
+use crate::container::sandbox::{self, CapabilitySet, Inside, Process, Running, Stdio};
+use crate::store::snapshot::{ProcessUser, View, process_user};
 
 /// What is said about the program beyond what the container has.
 #[derive(Debug, Clone, Default)]

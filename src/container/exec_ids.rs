@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
 use super::error::ContainerError;
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 const FOLDER: &str = "exec";
 

@@ -16,8 +16,8 @@ use super::protocol::Ending;
 use super::raw_mode::{self, RawMode};
 use super::relay::{BUFFER, Relay, copy_all};
 use super::session::{Left, window_size};
-use crate::io_error::AtPath;
-use crate::sandbox::{Running, Stdio};
+use crate::base::io_error::AtPath;
+use crate::container::sandbox::{Running, Stdio};
 
 /// Starts a program in a container and passes everything on until it has ended, or the user leaves.
 pub fn exec_in_foreground(

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::error::ContainerError;
 use super::record::Record;
-use crate::runtime::{Bundle, Runtime, RuntimeError};
+use crate::container::runtime::{Bundle, Runtime, RuntimeError};
 
 /// Its folder in the container's.
 const FOLDER: &str = "oci";

@@ -13,9 +13,9 @@ use super::exec::{self, ExecOptions};
 use super::protocol::chain;
 use super::record::Record;
 use super::state::{Health, HealthResult, HealthStatus};
+use crate::base::io_error::AtPath;
+use crate::container::sandbox::{Running, Stdio, Stream};
 use crate::image::Healthcheck;
-use crate::io_error::AtPath;
-use crate::sandbox::{Running, Stdio, Stream};
 
 const USUAL_INTERVAL: Duration = Duration::from_secs(30);
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);

@@ -17,13 +17,13 @@ use super::security::AppArmor;
 use super::users;
 use super::volumes;
 use super::wiring::Wiring;
-use crate::image::SCRATCH_PATH;
-use crate::io_error::AtPath;
-use crate::sandbox::{
+use crate::base::io_error::AtPath;
+use crate::container::sandbox::{
     self, CapabilitySet, Container, Isolation, Limits, Mount, MountSource, NetworkIsolation, Process, Profile,
     ResourceLimit, Rootfs, Seccomp, Stack,
 };
-use crate::snapshot::{Draft, ProcessUser, View, process_user};
+use crate::image::SCRATCH_PATH;
+use crate::store::snapshot::{Draft, ProcessUser, View, process_user};
 
 const USUAL_SHM_SIZE: u64 = 64 << 20;
 
@@ -67,7 +67,7 @@ impl Files<'_> {
         if !upper.exists() {
             // Half made by one that was killed, it is not there yet under its name.
             let new = self.folder.join("upper.new");
-            crate::foreign::remove_tree(&new)?;
+            crate::base::foreign::remove_tree(&new)?;
             std::fs::create_dir(&new).at("create", &new)?;
             // The upper folder is the merged root: it has to look like the one below.
             let mut draft = Draft::new(self.layers, &new)?;
@@ -77,7 +77,7 @@ impl Files<'_> {
         }
         if volatile && work.exists() {
             // overlayfs refuses to mount again what was mounted `volatile` (it leaves a mark in the work folder).
-            crate::foreign::remove_tree(&work)?;
+            crate::base::foreign::remove_tree(&work)?;
         }
         std::fs::create_dir_all(&work).at("create", &work)?;
         Ok(Stack { lower: self.layers.to_vec(), upper: Some(upper), work: Some(work), volatile })

@@ -6,7 +6,7 @@ use super::directory::{Containers, Entry};
 use super::error::ContainerError;
 use super::record::Record;
 use super::wiring::networks_of;
-use crate::network::{BRIDGE, Endpoint, NetworkError};
+use crate::container::network::{BRIDGE, Endpoint, NetworkError};
 
 /// A container that another is linked to.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use super::directory::{BY_NAME, Containers, LOCK, RECORD, REMOVING, STATE, is_locked};
 use super::record::Record;
 use super::state::State;
-use crate::digest::DiffId;
-use crate::flaw::Flaw;
-use crate::snapshot;
+use crate::base::digest::DiffId;
+use crate::base::flaw::Flaw;
 use crate::store::Store;
+use crate::store::snapshot;
 
 #[derive(Debug, Clone)]
 pub enum Cure {

@@ -17,6 +17,7 @@
 //! Must not know builds. Hop 12.
 
 mod bundle;
+pub mod cdi;
 mod changes;
 mod commit;
 mod control;
@@ -42,18 +43,22 @@ mod monitor;
 mod mounts;
 mod names;
 mod namespaces;
+pub mod network;
 mod options;
 mod pausing;
 mod protocol;
 mod raw_mode;
 mod record;
 mod relay;
+pub mod runtime;
+pub mod sandbox;
 mod security;
 mod session;
 mod session_signals;
 mod socket;
 mod state;
 mod users;
+pub mod volume;
 mod volumes;
 mod wiring;
 

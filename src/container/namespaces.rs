@@ -3,7 +3,7 @@
 use super::directory::Containers;
 use super::error::ContainerError;
 use super::host_config::HostConfig;
-use crate::sandbox::{Namespace, Namespaces};
+use crate::container::sandbox::{Namespace, Namespaces};
 
 pub(super) fn of(host: &HostConfig, containers: &Containers) -> Result<Namespaces, ContainerError> {
     let one = |mode: &str, what: &'static str| -> Result<Namespace, ContainerError> {

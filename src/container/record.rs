@@ -13,9 +13,9 @@ use serde_json::Value;
 use super::error::ContainerError;
 use super::host_config::HostConfig;
 use super::mounts::MountPoint;
-use crate::digest::DiffId;
+use crate::base::digest::DiffId;
+use crate::base::io_error::AtPath;
 use crate::image::RunConfig;
-use crate::io_error::AtPath;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]

@@ -14,8 +14,8 @@ use rustix::pipe::SpliceFlags;
 use rustix::time::Timespec;
 
 use super::error::ContainerError;
-use crate::io_error::AtPath;
-use crate::sandbox::{Stdio, Stream};
+use crate::base::io_error::AtPath;
+use crate::container::sandbox::{Stdio, Stream};
 
 pub(super) const BUFFER: usize = 64 << 10;
 /// What a pipe for output holds, where the kernel allows it.

@@ -2,7 +2,7 @@
 
 use super::error::ContainerError;
 use super::record::Record;
-use crate::sandbox::{self, DEFAULT_APPARMOR_PROFILE, SandboxError, Unsupported};
+use crate::container::sandbox::{self, DEFAULT_APPARMOR_PROFILE, SandboxError, Unsupported};
 
 /// What was asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use super::protocol::{self, Attach, Ending, Kind, Reply, Request};
 use super::raw_mode::RawMode;
 use super::session_signals::{SignalPolicy, SignalsKept};
 use super::socket;
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 const SIGKILL: i32 = 9;
 

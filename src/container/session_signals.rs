@@ -13,7 +13,7 @@ use super::error::ContainerError;
 use super::protocol::Request;
 use super::raw_mode;
 use super::session::{Sender, Streams, window_size};
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 /// All that docker passes on and that mean something to a program which they are sent to. Those that stop whoever reads from
 /// a terminal in the background do so here, too.

@@ -9,7 +9,7 @@ use rustix::fs::{Mode, OFlags};
 
 use super::error::ContainerError;
 use super::monitor::SOCKET;
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 pub(super) fn listen(folder: &Path) -> Result<UnixListener, ContainerError> {
     remove(folder);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ContainerError;
 use super::record::{NetworkSettings, read_json, write_json};
-use crate::sandbox::CreatedMountPoint;
+use crate::container::sandbox::CreatedMountPoint;
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]

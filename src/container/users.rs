@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::directory::Containers;
 use super::error::ContainerError;
 use super::record::Record;
-use crate::sandbox::{IdRanges, RemappedUsers, SandboxError, Unsupported};
+use crate::container::sandbox::{IdRanges, RemappedUsers, SandboxError, Unsupported};
 
 /// Of a container that is to be started; nothing where they are the host's. Those who share a namespace share their
 /// users, as with docker.

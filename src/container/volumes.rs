@@ -9,12 +9,12 @@ use super::directory::{Containers, Entry};
 use super::error::ContainerError;
 use super::events;
 use super::mounts::{MountKind, MountPoint};
-use crate::foreign::{Folder, Tree};
-use crate::io_error::AtPath;
-use crate::privacy;
-use crate::sandbox::{MountSource, Propagation, TmpfsOptions};
-use crate::snapshot::{View, populate};
-use crate::volume::{Backing, NewVolume, VolumeError, Volumes};
+use crate::base::foreign::{Folder, Tree};
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
+use crate::container::sandbox::{MountSource, Propagation, TmpfsOptions};
+use crate::container::volume::{Backing, NewVolume, VolumeError, Volumes};
+use crate::store::snapshot::{View, populate};
 
 /// Makes the volumes that are missing, and writes down which they are.
 pub(super) fn resolve(containers: &Containers, mounts: &mut [MountPoint]) -> Result<(), ContainerError> {

@@ -15,12 +15,12 @@ use super::error::ContainerError;
 use super::links;
 use super::record::{EndpointConfig, NetworkSettings, Record};
 use super::users;
-use crate::io_error::AtPath;
-use crate::network::{
+use crate::base::io_error::AtPath;
+use crate::container::network::{
     EndpointRequest, FreshNamespace, Live, Mode, NameServers, NetworkError, NetworkRecord, NetworkRequest, Networks,
     Owner, PortRequest, Protocol, parse_hardware_address,
 };
-use crate::sandbox::{Mount, MountSource, NetworkIsolation, RemappedUsers, user_namespace};
+use crate::container::sandbox::{Mount, MountSource, NetworkIsolation, RemappedUsers, user_namespace};
 
 /// The files of a container that tell of its network, in its folder and in `/etc`.
 const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
@@ -282,7 +282,7 @@ pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerErro
     let networks = networks_of(store_root);
     let places = networks.of_container(&record.id)?;
     let request = request(record, None, &links::find(record, &containers).unwrap_or_default())?;
-    let (hosts, resolv_conf) = crate::network::files(&networks, &places, &record.config.hostname, &request)?;
+    let (hosts, resolv_conf) = crate::container::network::files(&networks, &places, &record.config.hostname, &request)?;
     write_files(folder, &[resolv_conf, format!("{}\n", record.config.hostname), hosts])
 }
 

@@ -11,7 +11,7 @@ use super::history::History;
 use super::json::{self, or_default};
 use super::platform::Platform;
 use super::run_config::RunConfig;
-use crate::digest::DiffId;
+use crate::base::digest::DiffId;
 
 /// The `PATH` of images that start from nothing, as BuildKit sets it.
 pub const SCRATCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
-use crate::digest::BlobDigest;
+use crate::base::digest::BlobDigest;
 
 /// A config, manifest or index that is not what it should be.
 #[derive(Debug, thiserror::Error)]

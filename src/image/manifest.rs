@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::json::{self, or_default};
 use super::media_type;
 use super::platform::Platform;
-use crate::digest::BlobDigest;
+use crate::base::digest::BlobDigest;
 
 /// The annotation by which BuildKit marks a manifest that holds attestations instead of an image.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";

@@ -9,6 +9,7 @@ mod document;
 mod history;
 mod host;
 mod json;
+pub mod layer;
 mod manifest;
 pub mod media_type;
 mod platform;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::reference_grammar::{self as grammar, Parts};
-use crate::digest::BlobDigest;
+use crate::base::digest::BlobDigest;
 
 const DEFAULT_DOMAIN: &str = "docker.io";
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";

@@ -64,7 +64,7 @@ impl Manifest {
 mod tests {
     use super::super::{History, Platform};
     use super::*;
-    use crate::digest::DiffId;
+    use crate::base::digest::DiffId;
 
     fn config() -> ImageConfig {
         let mut config = ImageConfig::scratch(&Platform::new("linux", "amd64", ""));

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use super::{Staging, Store, StoreError};
-use crate::digest::{BlobDigest, HashingWriter};
-use crate::io_error::AtPath;
+use crate::base::digest::{BlobDigest, HashingWriter};
+use crate::base::io_error::AtPath;
 
 impl Store {
     /// Where the blob is, or would be.

@@ -6,8 +6,8 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::{CompressedCopy, Store, StoreError, Usage, now, staging};
-use crate::digest::DiffId;
-use crate::io_error::AtPath;
+use crate::base::digest::DiffId;
+use crate::base::io_error::AtPath;
 
 /// One thing that only makes builds faster.
 #[derive(Debug, Clone, PartialEq, Eq)]

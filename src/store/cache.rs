@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{LayerRecord, StepLayer, Store, StoreError, now};
-use crate::digest::{CacheKey, DiffId, TreeDigest};
+use crate::base::digest::{CacheKey, DiffId, TreeDigest};
 
 impl Store {
     /// The layer that the step with this key made, unless that was written before a power loss or is gone. It is here, or

@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, OpenFlags, params};
 
 use super::{Store, StoreError, durability, now, schema};
-use crate::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
-use crate::io_error::AtPath;
+use crate::base::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
+use crate::base::io_error::AtPath;
 
 /// What explains builds: the tables, what numbers their rows, and what is in them.
 const EXPLANATIONS: [(&str, &str, &str); 2] = [("file_lists", "rowid", "list"), ("builds", "id", "report")];

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::time::SystemTime;
 
 use super::{CacheItem, Store, StoreError, Usage};
-use crate::digest::{BlobDigest, DiffId};
+use crate::base::digest::{BlobDigest, DiffId};
 use crate::image::Manifest;
 
 /// The largest manifest that is read.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, now};
-use crate::io_error::{AtPath, IoError};
+use crate::base::io_error::{AtPath, IoError};
 
 /// An ID of the time since the last start of the machine (proc_sys_kernel(5), `random/boot_id`).
 pub(super) fn boot_id() -> Result<String, IoError> {

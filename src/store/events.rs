@@ -9,9 +9,9 @@ use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
 use super::Store;
-use crate::digest::ImageId;
+use crate::base::digest::ImageId;
+use crate::base::io_error::{AtPath, IoError};
 use crate::image::ImageConfig;
-use crate::io_error::{AtPath, IoError};
 
 /// More than any config has.
 const LARGEST_CONFIG: u64 = 16 << 20;

@@ -7,8 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError, now};
-use crate::digest::{CacheKey, DiffId, ImageId};
-use crate::io_error::AtPath;
+use crate::base::digest::{CacheKey, DiffId, ImageId};
+use crate::base::io_error::AtPath;
 
 /// How many reports a project keeps, and how many records and bytes of lists the store keeps.
 const REPORTS_OF_A_PROJECT: i64 = 8;

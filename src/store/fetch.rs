@@ -6,7 +6,7 @@ use std::io::{self, Read, Write as _};
 use std::sync::Arc;
 
 use super::{BlobWriter, LayerBlob, RemoteBlob, Store, StoreError};
-use crate::digest::{BlobDigest, DiffId};
+use crate::base::digest::{BlobDigest, DiffId};
 
 /// Whoever can open blobs that are elsewhere.
 pub trait LayerOrigin: Send + Sync {

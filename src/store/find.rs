@@ -1,7 +1,7 @@
 //! What a person means by an image: a name, a digest, an ID or the beginning of one.
 
 use super::{Store, StoreError};
-use crate::digest::ImageId;
+use crate::base::digest::ImageId;
 use crate::image::{ImageConfig, Platform, Reference, best_match};
 
 /// The largest config that is read.

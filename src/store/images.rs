@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{Store, StoreError, now};
-use crate::digest::{BlobDigest, ImageId};
+use crate::base::digest::{BlobDigest, ImageId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageRecord {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{Store, StoreError};
-use crate::digest::{BlobDigest, DiffId, TreeDigest};
-use crate::io_error::AtPath;
+use crate::base::digest::{BlobDigest, DiffId, TreeDigest};
+use crate::base::io_error::AtPath;
 
 /// What the store knows of an unpacked layer.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
 
 use super::{Store, StoreError};
-use crate::io_error::{AtPath, IoError};
+use crate::base::io_error::{AtPath, IoError};
 
 /// The leases of one open store.
 #[derive(Default)]

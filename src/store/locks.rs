@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 
 use super::{Store, StoreError};
-use crate::io_error::AtPath;
+use crate::base::io_error::AtPath;
 
 /// Held until dropped.
 pub struct Lock {

@@ -45,6 +45,7 @@ mod outlines;
 mod ownership;
 mod removal;
 mod schema;
+pub mod snapshot;
 mod sources;
 mod staging;
 mod tags;
@@ -60,8 +61,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
-use crate::digest::{BlobDigest, DiffId, ImageId};
-use crate::io_error::{AtPath, IoError};
+use crate::base::digest::{BlobDigest, DiffId, ImageId};
+use crate::base::io_error::{AtPath, IoError};
 
 pub use blobs::BlobWriter;
 pub use build_cache::{CacheContent, CacheItem, Eviction};

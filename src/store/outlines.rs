@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use std::time::SystemTime;
 
 use super::{Store, StoreError};
-use crate::digest::DiffId;
-use crate::io_error::AtPath;
+use crate::base::digest::DiffId;
+use crate::base::io_error::AtPath;
 
 impl Store {
     /// Keeps the outline of a layer, in place of the one that is there.

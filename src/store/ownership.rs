@@ -14,9 +14,9 @@ use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, StatxAttributes, St
 use rustix::io::Errno;
 
 use super::StoreError;
-use crate::foreign::Folder;
-use crate::io_error::{AtPath, IoError};
-use crate::privacy::is_trusted;
+use crate::base::foreign::Folder;
+use crate::base::io_error::{AtPath, IoError};
+use crate::base::privacy::is_trusted;
 
 /// What others must not have.
 const OTHERS: u32 = 0o077;

@@ -6,7 +6,7 @@ use rusqlite::OptionalExtension as _;
 
 use super::leases::Claim;
 use super::{Store, StoreError};
-use crate::digest::{BlobDigest, DiffId, ImageId};
+use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::ImageConfig;
 
 /// The largest config that is read.

@@ -3,7 +3,7 @@
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{LayerRecord, Store, StoreError, now};
-use crate::digest::{BlobDigest, DiffId, TreeDigest};
+use crate::base::digest::{BlobDigest, DiffId, TreeDigest};
 
 /// A blob that could be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Store, StoreError};
-use crate::foreign;
-use crate::io_error::AtPath;
-use crate::rights;
+use crate::base::foreign;
+use crate::base::io_error::AtPath;
+use crate::base::rights;
 
 const LOCK_NAME: &str = ".lock";
 

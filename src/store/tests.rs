@@ -3,7 +3,7 @@ use std::fs;
 use std::io::Write as _;
 
 use super::*;
-use crate::digest::{CacheKey, TreeDigest};
+use crate::base::digest::{CacheKey, TreeDigest};
 
 fn store() -> (tempfile::TempDir, Store) {
     let folder = tempfile::tempdir().unwrap();

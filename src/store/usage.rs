@@ -7,9 +7,9 @@ use std::path::Path;
 use rustix::fs::FileType;
 
 use super::{Store, StoreError};
-use crate::digest::{BlobDigest, DiffId};
-use crate::foreign::{self, Stat};
-use crate::io_error::AtPath;
+use crate::base::digest::{BlobDigest, DiffId};
+use crate::base::foreign::{self, Stat};
+use crate::base::io_error::AtPath;
 
 /// Bytes of each thing in the store.
 #[derive(Debug, Clone, Default)]

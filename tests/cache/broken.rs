@@ -134,7 +134,7 @@ fn rewrite(folder: &Path, change: impl FnOnce(&mut serde_json::Value)) {
     let blob = |digest: &str| folder.join("blobs").join(digest.replace(':', "/"));
     let write = |value: &serde_json::Value| {
         let bytes = value.to_string();
-        let digest = rbuild::digest::BlobDigest::of(bytes.as_bytes()).to_string();
+        let digest = rbuild::base::digest::BlobDigest::of(bytes.as_bytes()).to_string();
         std::fs::write(blob(&digest), &bytes).unwrap();
         (digest, bytes.len())
     };

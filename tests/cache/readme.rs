@@ -34,7 +34,7 @@ fn the_pipeline_of_the_readme_shares_its_cache() {
     assert_eq!(first.executed().len(), 1);
     let image = registry.manifest("team/cat", "abc1234").expect("it was pushed");
     assert_eq!(registry.manifest("team/cat", "latest").as_ref(), Some(&image));
-    let digest = rbuild::digest::BlobDigest::of(&image);
+    let digest = rbuild::base::digest::BlobDigest::of(&image);
     assert_eq!(first.stdout().lines().last(), Some(format!("{}@{digest}", registry.name("team/cat")).as_str()));
     registry.forget();
     let second = run();

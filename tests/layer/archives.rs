@@ -6,8 +6,8 @@ use std::os::unix::fs::{FileExt as _, MetadataExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rbuild::digest::BlobDigest;
-use rbuild::layer::{ApplyOptions, ArchiveLimits, LayerError, apply};
+use rbuild::base::digest::BlobDigest;
+use rbuild::image::layer::{ApplyOptions, ArchiveLimits, LayerError, apply};
 use tempfile::TempDir;
 
 use crate::support::skip;
@@ -56,7 +56,7 @@ impl Victim {
         self.folder.path().join("target")
     }
 
-    fn apply(&self, stream: &[u8]) -> Result<rbuild::layer::Applied, LayerError> {
+    fn apply(&self, stream: &[u8]) -> Result<rbuild::image::layer::Applied, LayerError> {
         let applied = apply(stream, &self.target(), &ApplyOptions::default());
         let mut names: Vec<_> =
             fs::read_dir(self.folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

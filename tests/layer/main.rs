@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 
-use rbuild::digest::BlobDigest;
-use rbuild::layer::{Encoded, NothingKnown, encode};
+use rbuild::base::digest::BlobDigest;
+use rbuild::image::layer::{Encoded, NothingKnown, encode};
 use rustix::fs::{CWD, FileType, Mode, Timespec, Timestamps, XattrFlags};
 use tempfile::TempDir;
 

@@ -7,8 +7,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use rbuild::digest::ContentDigest;
-use rbuild::layer::{
+use rbuild::base::digest::ContentDigest;
+use rbuild::image::layer::{
     ApplyOptions, Compression, Decoder, GzipWriter, LayerError, NothingKnown, apply, encode, encode_stacked,
 };
 use rustix::fs::{CWD, FileType, Mode, XattrFlags};

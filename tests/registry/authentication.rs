@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use rbuild::image::Reference;
-use rbuild::registry::{Client, PullOptions, Push, PushOptions, Settings, Silent, pull, push};
 use rbuild::store::Store;
-use rbuild::transfer::Outgoing;
+use rbuild::transport::registry::{Client, PullOptions, Push, PushOptions, Settings, Silent, pull, push};
+use rbuild::transport::transfer::Outgoing;
 
 use crate::common::{Answer, TestStore};
 use crate::image::{put_varied_image, settings};
@@ -94,7 +94,9 @@ fn a_token_that_expires_on_the_way_is_renewed() {
     put_varied_image(&registry, "from", "1");
     let asked = guard(&registry, 2);
     pull_and_push(&registry, &logged_in(&registry, folder.path()));
-    assert!(registry.has_blob("to", &rbuild::digest::BlobDigest::of(&crate::image::layer(1, 300_000)).to_string()));
+    assert!(
+        registry.has_blob("to", &rbuild::base::digest::BlobDigest::of(&crate::image::layer(1, 300_000)).to_string())
+    );
     assert!(asked.lock().unwrap().len() > 5);
 }
 

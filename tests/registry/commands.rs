@@ -49,7 +49,7 @@ fn a_build_is_pushed_under_all_its_names_or_none() {
     let manifest = registry.manifest("app", "1").unwrap();
     assert_eq!(registry.manifest("other", "2"), Some(manifest.clone()));
     let facts = std::fs::read_to_string(store.work().join("facts")).unwrap();
-    assert!(facts.contains(&rbuild::digest::BlobDigest::of(&manifest).to_string()), "{facts}");
+    assert!(facts.contains(&rbuild::base::digest::BlobDigest::of(&manifest).to_string()), "{facts}");
     assert_eq!(registry.count("GET", "/v2/base/blobs/sha256:"), 1, "of the base only its config was read");
 
     store.write("ctx/file", "other content");

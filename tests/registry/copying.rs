@@ -1,7 +1,7 @@
 //! Images copied from place to place keep their digests.
 
 use rbuild::image::Descriptor;
-use rbuild::registry::{Client, Silent};
+use rbuild::transport::registry::{Client, Silent};
 
 use crate::common::TestStore;
 use crate::image::{OCI, put_varied_image, settings};
@@ -62,7 +62,7 @@ fn all_platforms_are_copied_when_they_are_asked_for() {
     let store = TestStore::empty();
     let from = format!("docker://{}", registry.name("a:all"));
     let whole = store.run(&["copy", "-q", "--all", &from, "oci:layout:all"]).ok().stdout();
-    assert_eq!(whole.trim(), rbuild::digest::BlobDigest::of(index.as_bytes()).to_string());
+    assert_eq!(whole.trim(), rbuild::base::digest::BlobDigest::of(index.as_bytes()).to_string());
     store.run(&["copy", "-q", "--all", "oci:layout:all", &format!("docker://{}", registry.name("b:all"))]).ok();
     assert_eq!(registry.manifest("b", "all"), Some(index.into_bytes()));
     assert_eq!(store.run(&["copy", "-q", &from, "oci:layout:one"]).ok().stdout().trim(), digest);

@@ -4,9 +4,11 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use rbuild::image::Reference;
-use rbuild::registry::{Client, Limits, PullOptions, Push, PushOptions, RegistryError, Settings, Silent, pull, push};
 use rbuild::store::Store;
-use rbuild::transfer::Outgoing;
+use rbuild::transport::registry::{
+    Client, Limits, PullOptions, Push, PushOptions, RegistryError, Settings, Silent, pull, push,
+};
+use rbuild::transport::transfer::Outgoing;
 
 use crate::bad_network::misbehave;
 use crate::image::{impatient, put_varied_image, settings};

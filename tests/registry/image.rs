@@ -3,9 +3,9 @@
 use std::io::Write as _;
 use std::time::Duration;
 
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, host_platform};
-use rbuild::registry::{Limits, Settings};
+use rbuild::transport::registry::{Limits, Settings};
 use serde_json::json;
 
 use crate::registry::TestRegistry;

@@ -1,6 +1,6 @@
 //! Every kind of image that is met in registries.
 
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 use serde_json::{Value, json};
 
 use crate::common::TestStore;

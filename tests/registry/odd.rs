@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, host_platform};
 use serde_json::json;
 

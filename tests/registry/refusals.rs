@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 use rbuild::image::{History, ImageConfig, Reference, host_platform};
-use rbuild::registry::{Client, Limits, PullOptions, RegistryError, Settings, Silent, pull};
 use rbuild::store::Store;
+use rbuild::transport::registry::{Client, Limits, PullOptions, RegistryError, Settings, Silent, pull};
 use serde_json::json;
 
 use crate::image::OCI;

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rbuild::digest::BlobDigest;
+use rbuild::base::digest::BlobDigest;
 
 use crate::web::{Reply, Request, serve};
 

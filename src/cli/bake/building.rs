@@ -11,14 +11,14 @@ use tempfile::NamedTempFile;
 
 use super::Args;
 use super::command::{Command, output as output_text};
-use crate::archive;
-use crate::bake::{Selection, Target};
+use crate::base::io_error::{AtPath as _, IoError};
 use crate::build::{BuildResult, NamedContextSource};
 use crate::cli::build::{self, Session};
 use crate::cli::commands::Global;
 use crate::cli::progress::ProgressMode;
 use crate::cli::{CliError, output};
-use crate::io_error::{AtPath as _, IoError};
+use crate::language::bake::{Selection, Target};
+use crate::transport::archive;
 
 /// What a target that fails means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -86,7 +86,7 @@ enum Outgoing {
 }
 
 fn pushes(target: &Target) -> bool {
-    let is_true = |text: &String| crate::bake::parse_bool(text) == Some(true);
+    let is_true = |text: &String| crate::language::bake::parse_bool(text) == Some(true);
     target.outputs.iter().flatten().any(|output| {
         output.kind == "registry" || output.kind == "image" && output.attributes.get("push").is_some_and(is_true)
     })
@@ -178,7 +178,7 @@ impl Run<'_> {
             }
         }
         if outgoing == Outgoing::Released {
-            options.no_cache = crate::plan::NoCache::Never;
+            options.no_cache = crate::language::plan::NoCache::Never;
             options.pull = false;
             options.cache_to = Vec::new();
         }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::bake::{CacheEntry, Output, Target, is_remote};
+use crate::language::bake::{CacheEntry, Output, Target, is_remote};
 
 /// The words behind `build`.
 pub(super) struct Command {

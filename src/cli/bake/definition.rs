@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::{Args, Found, bake_error, working_folder};
-use crate::bake::{self, BakeError, BakeFile, DEFAULT_NAMES, Sources, World, is_remote, parse_bool};
+use crate::base::input;
 use crate::cli::CliError;
 use crate::image::host_platform;
-use crate::input;
+use crate::language::bake::{self, BakeError, BakeFile, DEFAULT_NAMES, Sources, World, is_remote, parse_bool};
 
 /// The files of the folder where the command runs.
 struct LocalFiles;

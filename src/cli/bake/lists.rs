@@ -1,7 +1,7 @@
 //! `--list`.
 
-use crate::bake::{Bakery, fields, listed_json, variables_json};
 use crate::cli::CliError;
+use crate::language::bake::{Bakery, fields, listed_json, variables_json};
 
 /// What is listed, and how.
 pub(super) struct List {

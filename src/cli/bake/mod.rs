@@ -14,8 +14,8 @@ use super::buildx::Builder;
 use super::commands::Global;
 use super::progress::ProgressMode;
 use super::{CliError, output};
-use crate::bake::{self, BakeError, Bakery, Entitlements, Ground, Overrides, Place, Selection, parse_bool};
-use crate::io_error::AtPath as _;
+use crate::base::io_error::AtPath as _;
+use crate::language::bake::{self, BakeError, Bakery, Entitlements, Ground, Overrides, Place, Selection, parse_bool};
 
 /// Build what a file says
 #[derive(Debug, clap::Args)]

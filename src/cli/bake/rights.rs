@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 
 use super::Found;
-use crate::bake::{Needed, parse_bool};
 use crate::cli::{CliError, confirm};
+use crate::language::bake::{Needed, parse_bool};
 
 pub(super) fn check(needed: &Needed, found: &Found) -> Result<(), CliError> {
     const FILES: &str = "BUILDX_BAKE_ENTITLEMENTS_FS";

@@ -8,18 +8,18 @@ use super::call::{Call, Format};
 use super::limits::{self, LimitArgs};
 use super::settled::Settled;
 use super::values;
+use crate::base::urls;
+use crate::build::solve::{Authority, DeviceAccess, RunSettings};
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::progress::ProgressMode;
 use crate::cli::run::modes;
-use crate::context;
+use crate::container::sandbox::{IdRanges, Limits};
 use crate::image::{Annotations, Platform, Reference, host_platform};
-use crate::plan::{NetworkMode, NoCache};
-use crate::registry;
-use crate::sandbox::{IdRanges, Limits};
-use crate::solve::{Authority, DeviceAccess, RunSettings};
-use crate::transfer::LayerFormat;
+use crate::language::plan::{NetworkMode, NoCache};
+use crate::transport::registry;
+use crate::transport::transfer::LayerFormat;
 
 /// Build an image from a Dockerfile.
 #[derive(Debug, clap::Args)]
@@ -279,7 +279,7 @@ impl Args {
     fn devices(&self) -> DeviceAccess {
         let folders = match std::env::var_os("CDI_SPEC_DIRS").filter(|folders| !folders.is_empty()) {
             Some(folders) => std::env::split_paths(&folders).collect(),
-            None => crate::cdi::FOLDERS.iter().map(PathBuf::from).collect(),
+            None => crate::container::cdi::FOLDERS.iter().map(PathBuf::from).collect(),
         };
         let allowed = self.allow.iter().filter_map(|given| given.strip_prefix("device="));
         DeviceAccess { folders, allow_all: self.allows("device"), allowed: allowed.map(str::to_owned).collect() }
@@ -330,7 +330,7 @@ fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) ->
 
 /// The address that the text means, if it means one. As docker does, `github.com/OWNER/NAME` is a repository there.
 pub(super) fn remote(text: &str) -> Option<String> {
-    if context::is_git_url(text) || context::is_http_url(text) {
+    if urls::is_git_url(text) || urls::is_http_url(text) {
         return Some(text.to_owned());
     }
     let end = text.find(['#', '?']).unwrap_or(text.len());

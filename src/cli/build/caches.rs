@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use super::values::fields;
 use crate::base::{boolean, nanoseconds};
-use crate::cache::{
+use crate::build::remote_cache::{
     BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, PlaceOptions, READ_LIMIT,
 };
 use crate::cli::CliError;
-use crate::transfer::LayerFormat;
+use crate::transport::transfer::LayerFormat;
 
 const KINDS: &str = "registry, local, s3 and inline";
 
@@ -166,7 +166,7 @@ fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
         "local" => {
             let path = PathBuf::from(given.needed("src")?);
             let digest = given.take("digest").map(|text| text.parse()).transpose();
-            let digest = digest.map_err(|error: crate::digest::InvalidDigest| given.wrong(error))?;
+            let digest = digest.map_err(|error: crate::base::digest::InvalidDigest| given.wrong(error))?;
             PlaceOptions::Folder { path, tag: given.tag(), digest }
         }
         "s3" => PlaceOptions::Bucket(given.bucket()?),

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::base::io_error::chain;
 use crate::build::{BuildOptions, ForEngine};
 use crate::cli::commands::Global;
 use crate::cli::output;
-use crate::docker_engine::Engine;
-use crate::io_error::chain;
+use crate::transport::docker_engine::Engine;
 
 /// The engine's images are the bases, and what would go into the store goes to the engine. Where none answers, it stays in
 /// the store, which is said.

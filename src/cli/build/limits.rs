@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::bytes;
+use crate::base::input;
 use crate::cli::CliError;
-use crate::input;
-use crate::sandbox::{Limits, Profile, Seccomp};
+use crate::container::sandbox::{Limits, Profile, Seccomp};
 
 #[derive(Debug, Default, clap::Args)]
 #[group(skip)]

@@ -19,13 +19,13 @@ use super::image_info::layer_size;
 use super::progress::{Built, BuiltImage, Display, ProgressMode};
 use super::pull::with_hint;
 use super::{CliError, output};
+use crate::base::rights;
+use crate::build::solve::Cancellation;
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::image::{Descriptor, Reference};
-use crate::registry::Pushed;
-use crate::rights;
-use crate::solve::Cancellation;
 use crate::store::{self, FetchError, Store};
-use crate::transfer::{self, LayerForm, LayerFormat};
+use crate::transport::registry::Pushed;
+use crate::transport::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::Args;
 pub(super) use engine::work_for;
@@ -155,7 +155,7 @@ fn report(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResu
     }
     let id = identity(store, result)?;
     if let Some(path) = &args.iidfile {
-        crate::archive::write_file(path, |out| {
+        crate::transport::archive::write_file(path, |out| {
             use std::io::Write as _;
             out.write_all(id.as_bytes()).map_err(|source| write_error(path, source))
         })?;
@@ -163,7 +163,7 @@ fn report(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResu
     if let Some(path) = &args.metadata_file {
         let metadata = metadata(store, options, result)?;
         let text = format!("{metadata:#}\n");
-        crate::archive::write_file(path, |out| {
+        crate::transport::archive::write_file(path, |out| {
             use std::io::Write as _;
             out.write_all(text.as_bytes()).map_err(|source| write_error(path, source))
         })?;
@@ -223,8 +223,8 @@ fn built_of(store: &Store, options: &BuildOptions, result: &BuildResult) -> Buil
     Built { images: images.collect(), names: options.tags.iter().map(Reference::familiar).collect(), pushed }
 }
 
-fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::io_error::IoError {
-    crate::io_error::IoError { action: "write", path: path.to_owned(), source }
+fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::base::io_error::IoError {
+    crate::base::io_error::IoError { action: "write", path: path.to_owned(), source }
 }
 
 /// How long a build may take to end in good order after a Ctrl-C. What waits for the network longer ends with the

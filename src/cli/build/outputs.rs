@@ -7,7 +7,7 @@ use crate::base::boolean;
 use crate::build::{Output, OutputKind};
 use crate::cli::CliError;
 use crate::image::{Annotations, Reference};
-use crate::transfer::LayerFormat;
+use crate::transport::transfer::LayerFormat;
 
 /// What all `--output` flags ask for together.
 #[derive(Debug, Default)]

@@ -6,11 +6,11 @@ pub(super) use super::outputs::Outputs;
 
 use crate::base::{self, CsvError};
 use crate::build::NamedContextSource;
+use crate::build::solve::{Secret, SshSource};
 use crate::cli::CliError;
+use crate::container::sandbox::ResourceLimit;
 use crate::image::{InvalidPlatform, Platform, host_platform};
-use crate::plan::NetworkMode;
-use crate::sandbox::ResourceLimit;
-use crate::solve::{Secret, SshSource};
+use crate::language::plan::NetworkMode;
 
 pub(super) fn network(text: &str) -> Result<NetworkMode, String> {
     match text {

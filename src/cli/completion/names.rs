@@ -4,13 +4,13 @@ use super::Candidates;
 use super::line::Line;
 use super::places;
 use super::wanted::{State, Wanted};
+use crate::base::signal;
 use crate::cli::commands::Global;
 use crate::cli::{CliError, image_info};
+use crate::container::sandbox::capability_names;
+use crate::container::volume::Volumes;
 use crate::container::{Containers, Entry, Status, networks_of};
-use crate::sandbox::capability_names;
-use crate::signal;
 use crate::store::Store;
-use crate::volume::Volumes;
 
 /// What the shell itself finds: names of files.
 pub(super) const FILES: &str = ":files";

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use super::line::Line;
 use super::names::{FILES, store};
+use crate::base::input;
 use crate::cli::CliError;
 use crate::cli::commands::Global;
 use crate::container::Containers;
-use crate::dockerfile;
-use crate::input;
-use crate::snapshot::View;
+use crate::language::dockerfile;
+use crate::store::snapshot::View;
 
 /// The names of the stages in the Dockerfile that the line means: that of `-f`, or the context's own.
 pub(super) fn stages(line: &Line<'_>) -> Vec<String> {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::CliError;
 use super::image_info::{self, ImageInfo};
-use crate::digest::{DiffId, ImageId};
+use crate::base::digest::{DiffId, ImageId};
 use crate::image::{Reference, RunConfig};
 use crate::store::Store;
 

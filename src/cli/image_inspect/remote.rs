@@ -6,7 +6,7 @@ use super::image_config;
 use crate::cli::CliError;
 use crate::cli::pull::with_hint;
 use crate::image::{Platform, Reference};
-use crate::registry::Client;
+use crate::transport::registry::Client;
 
 /// All that the registry says without its layers being downloaded; their sizes are those of the compressed blobs.
 pub fn describe(client: &Client, name: &str, platform: Option<&Platform>) -> Result<Value, CliError> {

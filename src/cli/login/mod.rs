@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use super::commands::Global;
 use super::pull::with_hint;
 use super::{CliError, output};
-use crate::registry::{Settings, logged_in_user, login, login_again, registry_host};
+use crate::transport::registry::{Settings, logged_in_user, login, login_again, registry_host};
 
 /// Log in to a registry
 #[derive(Debug, clap::Args)]

@@ -10,8 +10,8 @@ use std::process::ExitCode;
 use clap::Command;
 
 use super::{CliError, output};
-use crate::io_error::AtPath;
-use crate::privacy;
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
 use page::page;
 
 /// Print the manual page of a command, or write all pages to a folder

@@ -10,7 +10,7 @@ use crate::cli::pull::with_hint;
 use crate::cli::{CliError, output};
 use crate::image::media_type::DOCKER_MANIFEST;
 use crate::image::{Descriptor, Reference};
-use crate::registry::{Client, ManifestList, RemoteManifest, Repository, describe};
+use crate::transport::registry::{Client, ManifestList, RemoteManifest, Repository, describe};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -11,7 +11,7 @@ use super::pull::with_hint;
 use super::transfers::{self, Kind};
 use super::{CliError, output};
 use crate::image::Reference;
-use crate::registry::{Client, ListEntry, ManifestList, Settings};
+use crate::transport::registry::{Client, ListEntry, ManifestList, Settings};
 
 /// Manage manifests and lists of manifests
 #[derive(Debug, clap::Args)]

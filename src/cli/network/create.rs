@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use super::network_error;
 use crate::cli::commands::Global;
 use crate::cli::{CliError, output};
+use crate::container::network::{IpamPool, NewNetwork, Subnet};
 use crate::container::{networks_of, tell_of_network};
-use crate::network::{IpamPool, NewNetwork, Subnet};
 
 /// Make a network: a bridge of its own, on which containers know each other by name
 #[derive(Debug, clap::Args)]

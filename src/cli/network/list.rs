@@ -9,8 +9,8 @@ use crate::cli::commands::Global;
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing, go_time};
 use crate::cli::{CliError, output};
+use crate::container::network::NetworkRecord;
 use crate::container::networks_of;
-use crate::network::NetworkRecord;
 
 /// List networks
 #[derive(Debug, clap::Args)]

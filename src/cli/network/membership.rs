@@ -5,11 +5,11 @@ use std::process::ExitCode;
 use super::network_error;
 use crate::cli::CliError;
 use crate::cli::commands::Global;
+use crate::container::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
 use crate::container::{
     ContainerError, Containers, EndpointConfig, Entry, IpamConfig, endpoint_request, networks_of, owner, refresh_files,
     tell_of_network,
 };
-use crate::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
 
 const SEVERAL_WITH_NONE: &str =
     "container cannot be connected to multiple networks with one of the networks in private (none) mode";

@@ -12,8 +12,8 @@ use clap::Subcommand;
 use super::commands::Global;
 use super::inspect::{self, Kind};
 use super::{CliError, output};
+use crate::container::network::NetworkError;
 use crate::container::{networks_of, tell_of_network};
-use crate::network::NetworkError;
 
 pub(super) use list::FILTERS;
 pub use prune::prune;

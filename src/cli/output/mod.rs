@@ -15,7 +15,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
 use std::sync::OnceLock;
 
-use crate::io_error::{AtPath as _, IoError};
+use crate::base::io_error::{AtPath as _, IoError};
 
 pub use style::{Style, colours_are_wanted, fit, width};
 pub use visible::{Colours, one_line, visible};

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::call::NAME;
+use crate::base::io_error::AtPath;
 use crate::cli::{CliError, output};
-use crate::docker_engine::{Address, Engine, settings_folder};
-use crate::io_error::AtPath;
+use crate::transport::docker_engine::{Address, Engine, settings_folder};
 
 /// What another plugin of that name is called meanwhile. docker takes only names that begin with `docker-` for plugins.
 const KEPT: &str = "kept-by-rbuild.docker-buildx";
@@ -133,7 +133,7 @@ fn status() -> Result<(), CliError> {
     let engine = Address::meant(None, None).and_then(|address| Engine::connect(&address));
     lines += &match engine {
         Ok(engine) => format!("Results go to the Docker Engine at {}\n", engine.place()),
-        Err(error) => format!("Results stay in rbuild's store: {}\n", crate::io_error::chain(&error)),
+        Err(error) => format!("Results stay in rbuild's store: {}\n", crate::base::io_error::chain(&error)),
     };
     output::print(&lines)?;
     Ok(())

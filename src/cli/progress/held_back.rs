@@ -4,10 +4,10 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::{End, Shown};
+use crate::base::rights;
 use crate::build::Observer;
-use crate::plan::{Plan, StepId};
-use crate::rights;
-use crate::solve::{Event, Progress, TaskEvent};
+use crate::build::solve::{Event, Progress, TaskEvent};
+use crate::language::plan::{Plan, StepId};
 
 pub struct HeldBack {
     shown: Box<dyn Shown>,

@@ -190,9 +190,9 @@ pub fn seconds(time: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dockerfile::Lines;
-    use crate::plan::{Operation, Plan, Step, StepId};
-    use crate::solve::Event;
+    use crate::build::solve::Event;
+    use crate::language::dockerfile::Lines;
+    use crate::language::plan::{Operation, Plan, Step, StepId};
 
     /// Two stages; of the second one step runs, has printed something, and one is left.
     fn model() -> Model {
@@ -204,13 +204,13 @@ mod tests {
             title,
             platform: None,
             lines: Lines { first: 1, last: 1 },
-            parts: crate::plan::Parts::default(),
+            parts: crate::language::plan::Parts::default(),
             ignore_cache: false,
             operation: Operation::Base { layers: Vec::new(), image: None },
         });
         let mut model = Model::new();
         model.plan(&Plan { steps: steps.collect(), images: Vec::new(), epoch: None });
-        let why = [crate::explain::Reason::FirstTime];
+        let why = [crate::build::explain::Reason::FirstTime];
         // The later stage is told of first.
         model.step(&Event::Cached { step: StepId(9) });
         for step in (0..9).map(StepId) {

@@ -23,11 +23,11 @@ pub use summary::{Built, BuiltImage};
 
 use super::CliError;
 use super::output::{self, Stream};
+use crate::base::rights;
+use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{Findings, Observer};
-use crate::plan::Plan;
-use crate::registry;
-use crate::rights;
-use crate::solve::{Event, Progress, TaskEvent};
+use crate::language::plan::Plan;
+use crate::transport::registry;
 
 /// `--progress`
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]

@@ -4,11 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::lines::Lines;
+use crate::build::explain::{Reason, in_words};
+use crate::build::solve::{Event, TaskEvent};
 use crate::cli::output::one_line;
 use crate::cli::transfers::Blobs;
-use crate::explain::{Reason, in_words};
-use crate::plan::{Plan, StepId};
-use crate::solve::{Event, TaskEvent};
+use crate::language::plan::{Plan, StepId};
 
 /// How many lines of what a step writes are kept to be shown.
 pub const KEPT_LINES: usize = 6;

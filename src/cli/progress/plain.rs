@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::lines::{Line, Lines, Long};
 use super::{End, Shown};
 use crate::build::Observer;
+use crate::build::explain::in_words;
+use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::cli::output::{self, Stream, one_line};
 use crate::cli::transfers::{self, Kind};
-use crate::explain::in_words;
-use crate::plan::{Plan, StepId};
-use crate::registry;
-use crate::solve::{Event, Progress, TaskEvent};
+use crate::language::plan::{Plan, StepId};
+use crate::transport::registry;
 
 #[derive(Default)]
 pub struct Plain {

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::summary::{End, Outcome};
 use super::{Built, Shown};
+use crate::base::digest::BlobDigest;
+use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{Findings, Observer};
 use crate::cli::output;
 use crate::cli::transfers::{Kind, words};
-use crate::digest::BlobDigest;
-use crate::plan::{Plan, StepId};
-use crate::registry;
-use crate::solve::{Event, Progress, TaskEvent};
+use crate::language::plan::{Plan, StepId};
+use crate::transport::registry;
 
 /// The vertex under which BuildKit tells of the result.
 const EXPORT: &str = "exporting to image";

@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use super::layout::seconds;
 use crate::build::Findings;
+use crate::build::solve::Event;
 use crate::cli::build::warnings;
 use crate::cli::format::human_size;
 use crate::cli::output;
-use crate::plan::{Operation, Plan, StepId};
-use crate::solve::Event;
+use crate::language::plan::{Operation, Plan, StepId};
 
 /// How a build came to its end.
 pub struct End<'a> {

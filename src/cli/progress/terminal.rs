@@ -7,13 +7,13 @@ use std::time::Duration;
 use super::layout::{self, Room};
 use super::model::Model;
 use super::{End, Shown};
+use crate::base::digest::BlobDigest;
 use crate::build::Observer;
+use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::cli::output::{Stream, area, colours_are_wanted, one_line};
 use crate::cli::transfers::{self, Blobs, Kind};
-use crate::digest::BlobDigest;
-use crate::plan::Plan;
-use crate::registry;
-use crate::solve::{Event, Progress, TaskEvent};
+use crate::language::plan::Plan;
+use crate::transport::registry;
 
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::base;
+use crate::base::digest::ImageId;
 use crate::cli::CliError;
 use crate::container::{Entry, HealthStatus, Status};
-use crate::digest::ImageId;
 use crate::store::Store;
 
 #[derive(Default)]

@@ -5,8 +5,8 @@ use std::path::Path;
 
 use super::arguments::Devices;
 use crate::base::bytes;
-use crate::cdi;
 use crate::cli::CliError;
+use crate::container::cdi;
 use crate::container::{DeviceMapping, DeviceRequest, Resources, ThrottleDevice, WeightDevice};
 
 pub(super) fn add(args: &Devices, resources: &mut Resources) -> Result<(), CliError> {

@@ -4,7 +4,7 @@ use super::arguments::{ContainerArgs, Pull};
 use crate::cli::docker_config::platform_or_default;
 use crate::cli::{CliError, image_info, output};
 use crate::container::{Image, MountKind, MountPoint};
-use crate::snapshot::Stack;
+use crate::store::snapshot::Stack;
 use crate::store::{FindImageError, Store};
 
 /// The image, from the store or else from the registry.

@@ -17,11 +17,11 @@ use std::process::ExitCode;
 
 use super::commands::Global;
 use super::{CliError, output};
+use crate::base::privacy;
+use crate::container::sandbox::IdRanges;
 use crate::container::{
     self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalPolicy, SignalsKept, Streams,
 };
-use crate::privacy;
-use crate::sandbox::IdRanges;
 
 pub use arguments::ContainerArgs;
 pub(super) use options::restart_policy;

@@ -2,7 +2,7 @@
 
 use crate::cli::CliError;
 use crate::container::HostConfig;
-use crate::sandbox::IdRanges;
+use crate::container::sandbox::IdRanges;
 
 pub(super) fn pid(text: Option<&str>) -> Result<String, CliError> {
     match text.unwrap_or_default() {

@@ -7,8 +7,8 @@ use super::arguments::Storage;
 use super::typed_mounts;
 use crate::base::bytes;
 use crate::cli::CliError;
+use crate::container::sandbox::TmpfsOptions;
 use crate::container::{MountKind, MountPoint};
-use crate::sandbox::TmpfsOptions;
 
 pub(super) const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 
@@ -161,7 +161,7 @@ pub(super) fn check_volume_name(name: &str) -> Result<(), CliError> {
     if name.is_empty() || (name.len() > 1 && name.starts_with(is_letter) && name.chars().all(is_rest)) {
         return Ok(());
     }
-    let error = crate::volume::VolumeError::BadName { name: name.to_owned() };
+    let error = crate::container::volume::VolumeError::BadName { name: name.to_owned() };
     let hint = error.hint();
     Err(CliError::from(error).hint_if(hint))
 }

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::arguments::NetworkArgs;
 use crate::cli::CliError;
+use crate::container::network::{BRIDGE, HOST, NONE, parse_hardware_address};
 use crate::container::{EndpointConfig, HostConfig, IpamConfig};
-use crate::network::{BRIDGE, HOST, NONE, parse_hardware_address};
 
 /// The first network, by which docker calls the whole.
 pub(super) fn mode(args: &NetworkArgs) -> Result<String, CliError> {

@@ -7,10 +7,10 @@ use super::{devices, modes, mounts, network, ports, values};
 use crate::base::{boolean, bytes, nanoseconds};
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::{CliError, output};
+use crate::container::runtime::Runtime;
+use crate::container::sandbox::CapabilitySet;
 use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
 use crate::image::Healthcheck;
-use crate::runtime::Runtime;
-use crate::sandbox::CapabilitySet;
 
 const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
 /// Nanoseconds.
@@ -43,7 +43,8 @@ impl ContainerArgs {
             let text = format!("the working directory '{folder}' is invalid, it needs to be an absolute path");
             return Err(CliError::new(text));
         }
-        if let Some(signal) = program.stop_signal.as_deref().filter(|signal| !crate::signal::is_accepted(signal)) {
+        if let Some(signal) = program.stop_signal.as_deref().filter(|signal| !crate::base::signal::is_accepted(signal))
+        {
             return Err(CliError::new(format!("invalid signal: {signal}")));
         }
         if has_names_of_the_host(self) {

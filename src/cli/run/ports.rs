@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::cli::CliError;
 use crate::container::PortBinding;
-use crate::network::Protocol;
+use crate::container::network::Protocol;
 
 /// From `80/tcp` to where it is published.
 pub(super) fn bindings(texts: &[String]) -> Result<BTreeMap<String, Vec<PortBinding>>, CliError> {

@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use super::mounts::{PROPAGATIONS, absolute, check_volume_name, host_path};
 use crate::base::{boolean, bytes};
 use crate::cli::CliError;
+use crate::container::sandbox::TmpfsOptions;
 use crate::container::{MountKind, MountPoint, ReadOnlyDepth};
-use crate::sandbox::TmpfsOptions;
 
 /// The fields as typed.
 #[derive(Default)]

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use crate::base::bytes;
+use crate::base::input;
 use crate::cli::CliError;
 use crate::cli::build::values::ulimit;
 use crate::container::Ulimit;
-use crate::input;
-use crate::sandbox::{self, Profile};
+use crate::container::sandbox::{self, Profile};
 
 pub(in crate::cli) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text).map(|number| number as i64) }

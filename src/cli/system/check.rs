@@ -2,9 +2,9 @@
 
 use std::process::ExitCode;
 
-use crate::check::{self, Finding, Severity};
 use crate::cli::commands::Global;
 use crate::cli::{CliError, output};
+use crate::engine::check::{self, Finding, Severity};
 use crate::store::{StoreError, damaged_database};
 
 /// Verify every byte of the store

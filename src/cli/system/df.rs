@@ -5,15 +5,15 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
+use crate::base::digest::DiffId;
 use crate::cli::commands::Global;
 use crate::cli::format::{Column, Listing, Missing, Template, ago, human_size, truncate_id};
 use crate::cli::image_info::{self, ImageInfo, layer_size};
 use crate::cli::ps::row;
 use crate::cli::{CliError, output};
+use crate::container::volume::Volumes;
 use crate::container::{Containers, Entry};
-use crate::digest::DiffId;
 use crate::store::{CacheItem, Store, Usage, disk_usage};
-use crate::volume::Volumes;
 
 /// Show how much room images, containers, volumes and the build cache take
 #[derive(Debug, clap::Args)]

@@ -4,9 +4,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::{Blobs, Kind};
+use crate::base::digest::BlobDigest;
 use crate::cli::output::{Stream, area};
-use crate::digest::BlobDigest;
-use crate::registry::{Event, Progress};
+use crate::transport::registry::{Event, Progress};
 
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
 

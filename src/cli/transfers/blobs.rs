@@ -5,10 +5,10 @@ use std::time::Instant;
 
 use super::Kind;
 use super::lines::words;
+use crate::base::digest::BlobDigest;
 use crate::cli::format::{human_size, truncate_id};
 use crate::cli::output::{fit, one_line, width};
-use crate::digest::BlobDigest;
-use crate::registry::Event;
+use crate::transport::registry::Event;
 
 /// Shorter bars say nothing.
 const LEAST_BAR: usize = 8;

@@ -1,9 +1,9 @@
 //! A line for each thing that happens to a layer, in docker's words.
 
+use crate::base::digest::BlobDigest;
 use crate::cli::format::truncate_id;
 use crate::cli::output::{self, Stream};
-use crate::digest::BlobDigest;
-use crate::registry::{Event, Progress};
+use crate::transport::registry::{Event, Progress};
 
 use super::Kind;
 

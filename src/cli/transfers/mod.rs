@@ -5,7 +5,7 @@ mod blobs;
 mod lines;
 
 use super::output::{self, Stream, area};
-use crate::registry::{Progress, Repository, Silent};
+use crate::transport::registry::{Progress, Repository, Silent};
 
 pub use blobs::{Blobs, bar, measured};
 pub use lines::words;

@@ -10,7 +10,7 @@ use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing};
 use crate::cli::{CliError, output};
 use crate::container::Containers;
-use crate::volume::{VolumeRecord, Volumes};
+use crate::container::volume::{VolumeRecord, Volumes};
 
 /// List volumes
 #[derive(Debug, clap::Args)]

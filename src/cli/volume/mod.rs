@@ -10,8 +10,8 @@ use clap::Subcommand;
 use super::commands::Global;
 use super::inspect::{self, Kind};
 use super::{CliError, output};
+use crate::container::volume::{NewVolume, VolumeError, Volumes};
 use crate::container::{Containers, tell_of_volume, users_of_volume};
-use crate::volume::{NewVolume, VolumeError, Volumes};
 
 pub use prune::prune;
 

@@ -10,9 +10,9 @@ use crate::cli::format::human_size;
 use crate::cli::progress::work::Work;
 use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, output};
+use crate::container::volume::Volumes;
 use crate::container::{Containers, tell_of_prune, tell_of_volume};
 use crate::store::Store;
-use crate::volume::Volumes;
 
 /// Remove volumes that no container has
 #[derive(Debug, clap::Args)]

@@ -3,7 +3,7 @@
 use clap::Command;
 
 use crate::cli::CliError;
-use crate::dockerfile::nearest;
+use crate::language::dockerfile::nearest;
 
 const NO_CLUSTER: &str = "rbuild runs containers on one machine, without a swarm: `rbuild run`, and `--restart` for what \
                           has to come up again";

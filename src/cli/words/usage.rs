@@ -7,7 +7,7 @@ use clap::{Arg, ArgAction, Command};
 
 use super::grammar::{self, Flaw};
 use crate::cli::CliError;
-use crate::dockerfile::nearest;
+use crate::language::dockerfile::nearest;
 
 /// docker's code for options that can't be read, and for containers that can't be run.
 const UNREADABLE: u8 = 125;

@@ -2,8 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use crate::foreign::{Folder, Handle, Tree};
-use crate::io_error::IoError;
+use crate::base::foreign::{Folder, Handle, Tree};
+use crate::base::io_error::IoError;
 
 pub(super) enum Ground {
     Host,

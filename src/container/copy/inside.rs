@@ -15,8 +15,9 @@ use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, Place};
-use crate::sandbox::os_bytes;
-use crate::{foreign, sandbox};
+use crate::base::foreign;
+use crate::container::sandbox;
+use crate::container::sandbox::os_bytes;
 
 /// More than any message.
 const MOST_BYTES: u32 = 1 << 20;

@@ -11,8 +11,8 @@ use rustix::io::Errno;
 use tar::{EntryType, Header};
 
 use super::CopyError;
-use crate::foreign::{ExactLength, Handle, Stat, xattr_of};
-use crate::io_error::IoError;
+use crate::base::foreign::{ExactLength, Handle, Stat, xattr_of};
+use crate::base::io_error::IoError;
 
 /// Writes what a handle is of as a tar stream, under that name.
 pub(super) fn pack(source: &Handle, name: &Path, out: impl Write) -> Result<(), CopyError> {

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::CopyError;
 use super::ground::{Ground, cleaned};
-use crate::foreign::{Folder, Handle};
-use crate::io_error::IoError;
-use crate::sandbox::os_bytes;
+use crate::base::foreign::{Folder, Handle};
+use crate::base::io_error::IoError;
+use crate::container::sandbox::os_bytes;
 
 /// The links that are followed from a destination, as docker does.
 const MOST_LINKS: usize = 10;

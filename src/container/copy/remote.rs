@@ -13,12 +13,12 @@ use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, Place};
+use crate::base::io_error::AtPath;
 use crate::container::directory::{Entry, Running};
 use crate::container::error::ContainerError;
+use crate::container::sandbox::{self, Held};
 use crate::container::{launch, wiring};
-use crate::io_error::AtPath;
-use crate::layer::Decoder;
-use crate::sandbox::{self, Held};
+use crate::image::layer::Decoder;
 
 /// How long a container whose program has ended may take to say so.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,9 +10,9 @@ use rustix::io::Errno;
 
 use super::CopyError;
 use super::place::Target;
-use crate::foreign::{Folder, Handle, Tree};
-use crate::io_error::IoError;
-use crate::layer::{ArchiveLimits, ArchiveReader, Entry, EntryKind, FileKind, LayerError};
+use crate::base::foreign::{Folder, Handle, Tree};
+use crate::base::io_error::IoError;
+use crate::image::layer::{ArchiveLimits, ArchiveReader, Entry, EntryKind, FileKind, LayerError};
 
 const BUFFER: usize = 128 << 10;
 

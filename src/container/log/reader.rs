@@ -8,8 +8,8 @@ use std::path::Path;
 
 use super::LogSettings;
 use super::line::LogLine;
+use crate::base::io_error::{AtPath, IoError};
 use crate::container::error::ContainerError;
-use crate::io_error::{AtPath, IoError};
 
 const BLOCK: u64 = 64 << 10;
 

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use super::LogSettings;
 use super::line::{self, Source};
+use crate::base::io_error::AtPath;
 use crate::container::error::ContainerError;
-use crate::io_error::AtPath;
 
 /// A line without an end is cut there, as docker does.
 const LONGEST_LINE: usize = 16 << 10;

@@ -9,9 +9,9 @@ use super::supervisor::{SIGKILL, Supervisor};
 use crate::container::directory::Aside;
 use crate::container::log::LogWriter;
 use crate::container::protocol::{Ending, Failure, Reply, chain};
+use crate::container::sandbox::Outcome;
 use crate::container::state::Status;
 use crate::container::{events, socket};
-use crate::sandbox::Outcome;
 
 impl Supervisor {
     pub(super) fn program_ended(&mut self) {

@@ -20,10 +20,10 @@ use super::error::ContainerError;
 use super::protocol::{self, Attach, Failure, Kind, Reply, Request};
 use super::session::Session;
 use super::wiring::networks_of;
-use crate::io_error::AtPath;
-use crate::network::{FreshNamespace, Networks};
-use crate::privacy;
-use crate::sandbox;
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
+use crate::container::network::{FreshNamespace, Networks};
+use crate::container::sandbox;
 
 /// The socket's name in a container's folder.
 pub(super) const SOCKET: &str = "monitor.sock";

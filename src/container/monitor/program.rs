@@ -8,17 +8,17 @@ use std::time::Instant;
 use rustix::termios::Winsize;
 
 use super::client::is_temporary;
+use crate::base::io_error::AtPath;
 use crate::container::directory::Entry;
 use crate::container::error::ContainerError;
 use crate::container::foreign;
 use crate::container::launch;
 use crate::container::log::Source;
+use crate::container::network::FreshNamespace;
+use crate::container::runtime::Created;
+use crate::container::sandbox::{self, CreatedMountPoint, Limits, Outcome, Running, Stdio, Stream};
 use crate::container::security;
 use crate::container::wiring::{self, Wiring};
-use crate::io_error::AtPath;
-use crate::network::FreshNamespace;
-use crate::runtime::Created;
-use crate::sandbox::{self, CreatedMountPoint, Limits, Outcome, Running, Stdio, Stream};
 
 /// Input that the program has not taken yet; more is not taken from clients.
 const MOST_INPUT: usize = 64 << 10;

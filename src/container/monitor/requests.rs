@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 use super::client::Awaits;
 use super::program::Program;
 use super::supervisor::Supervisor;
+use crate::base::signal;
 use crate::container::error::ContainerError;
 use crate::container::events;
 use crate::container::launch;
+use crate::container::network::BRIDGE;
 use crate::container::protocol::{Failure, Kind, Reply, Request, decode};
 use crate::container::state::Status;
-use crate::network::BRIDGE;
-use crate::signal;
 
 /// Seconds that docker waits before it kills.
 const USUAL_STOP_TIMEOUT: i64 = 10;

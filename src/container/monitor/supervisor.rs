@@ -10,16 +10,16 @@ use rustix::time::Timespec;
 use super::client::Client;
 use super::program::Program;
 use super::restart::Restarts;
+use crate::base::io_error::AtPath;
 use crate::container::directory::{Containers, Entry, Running};
 use crate::container::error::ContainerError;
 use crate::container::health::HealthChecks;
 use crate::container::log::{LogSettings, LogWriter};
+use crate::container::network::FreshNamespace;
 use crate::container::protocol::{Attach, Reply, chain};
+use crate::container::sandbox;
 use crate::container::state::{State, Status};
 use crate::container::{events, socket};
-use crate::io_error::AtPath;
-use crate::network::FreshNamespace;
-use crate::sandbox;
 
 /// What is read from the program at once.
 const READ_AT_ONCE: usize = 64 << 10;
@@ -151,7 +151,7 @@ impl Supervisor {
     }
 
     /// Those of earlier starts are still there.
-    fn all_mount_points(&self, program: &Program) -> Vec<crate::sandbox::CreatedMountPoint> {
+    fn all_mount_points(&self, program: &Program) -> Vec<crate::container::sandbox::CreatedMountPoint> {
         let mut points = self.entry.state.mount_points.clone();
         points.extend(program.created_mount_points().iter().cloned());
         points

@@ -6,8 +6,8 @@ use serde_json::json;
 
 use super::{base64, location, pretty};
 use crate::build::{Checked, Findings};
-use crate::dockerfile::Lines;
-use crate::dockerfile::lint::Warning;
+use crate::language::dockerfile::Lines;
+use crate::language::dockerfile::lint::Warning;
 
 const RULER: &str = "--------------------";
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{base64, location, pretty};
 use crate::build::Described;
-use crate::dockerfile::outline::{Argument, Given, Outline, Target};
+use crate::language::dockerfile::outline::{Argument, Given, Outline, Target};
 
 pub(super) fn targets_text(targets: &[Target]) -> String {
     let name = |target: &Target| match (target.name.as_str(), target.is_default) {

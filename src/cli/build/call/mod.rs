@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use crate::build::{self, BuildOptions, Checked};
 use crate::cli::build::build_error;
 use crate::cli::{CliError, output};
-use crate::dockerfile::Lines;
+use crate::language::dockerfile::Lines;
 use crate::store::Store;
 
 /// `--call METHOD[,format=FORMAT][,ignorestatus=true]`

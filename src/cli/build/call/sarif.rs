@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::check::range;
 use super::pretty;
 use crate::build::{Checked, Fault};
-use crate::dockerfile::Lines;
-use crate::dockerfile::lint::{RULES, Rule, Warning};
+use crate::language::dockerfile::Lines;
+use crate::language::dockerfile::lint::{RULES, Rule, Warning};
 
 /// What a Dockerfile that can't be built is called among the rules.
 const FAULT: &str = "BuildError";

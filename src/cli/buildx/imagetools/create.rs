@@ -4,16 +4,16 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use crate::base::digest::BlobDigest;
+use crate::base::io_error::AtPath as _;
 use crate::cli::buildx::Builder;
 use crate::cli::pull::with_hint;
 use crate::cli::transfers::{self, Kind};
 use crate::cli::{CliError, output};
-use crate::copy::{CopyError, CopyOptions, Place, copy};
-use crate::digest::BlobDigest;
 use crate::image::{AnnotationLevel, Annotations, Platform, Reference, media_type};
-use crate::io_error::AtPath as _;
-use crate::registry::{Client, ManifestList, Settings};
 use crate::store::Store;
+use crate::transport::copy::{CopyError, CopyOptions, Place, copy};
+use crate::transport::registry::{Client, ManifestList, Settings};
 
 /// Make an image of images that are in registries: an index of all of them
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,7 @@ use crate::cli::pull::with_hint;
 use crate::cli::{CliError, output};
 use crate::image::media_type::{Kind, classify};
 use crate::image::{Document, Index, Manifest, Reference};
-use crate::registry::{Client, RemoteManifest, Repository, Settings};
+use crate::transport::registry::{Client, RemoteManifest, Repository, Settings};
 
 /// Show an image of a registry: its manifest, or the list of its manifests
 #[derive(Debug, clap::Args)]

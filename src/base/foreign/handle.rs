@@ -1,0 +1,155 @@
+//! Whatever has a name, held by an `O_PATH` handle: looked at before it is opened. Or a file that is open already, to be
+//! given what it needs.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid};
+use rustix::io::Errno;
+
+use super::{Folder, own};
+use crate::base::io_error::IoError;
+
+#[derive(Debug)]
+pub struct Handle {
+    handle: OwnedFd,
+    /// What messages call it.
+    shown: PathBuf,
+    /// It never changes.
+    kind: OnceLock<FileType>,
+    /// It can be read or written by; others only lead there.
+    is_open: bool,
+}
+
+impl AsFd for Handle {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+}
+
+impl Handle {
+    pub(super) fn new(handle: OwnedFd, shown: PathBuf) -> Self {
+        Self { handle, shown, kind: OnceLock::new(), is_open: false }
+    }
+
+    /// Of a file that is open.
+    pub fn of_file(file: File, shown: PathBuf) -> Self {
+        Self { handle: file.into(), shown, kind: OnceLock::new(), is_open: true }
+    }
+
+    /// What is at a path that rbuild itself made or that its user gave: links in it are followed.
+    pub fn open(path: &Path) -> Result<Self, IoError> {
+        let opened = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let handle = opened.map_err(|error| IoError { action: "open", path: path.to_owned(), source: error.into() })?;
+        Ok(Self::new(handle, path.to_owned()))
+    }
+
+    /// What messages call it.
+    pub fn shown(&self) -> &Path {
+        &self.shown
+    }
+
+    pub fn into_fd(self) -> OwnedFd {
+        self.handle
+    }
+
+    pub fn stat(&self) -> Result<Stat, IoError> {
+        self.stat_or_errno().map_err(self.failed("look at"))
+    }
+
+    fn stat_or_errno(&self) -> rustix::io::Result<Stat> {
+        let stat = rustix::fs::fstat(&self.handle)?;
+        self.kind.get_or_init(|| FileType::from_raw_mode(stat.st_mode));
+        Ok(stat)
+    }
+
+    pub fn kind(&self) -> Result<FileType, IoError> {
+        self.kind_or_errno().map_err(self.failed("look at"))
+    }
+
+    pub(super) fn kind_or_errno(&self) -> rustix::io::Result<FileType> {
+        match self.kind.get() {
+            Some(kind) => Ok(*kind),
+            None => Ok(FileType::from_raw_mode(self.stat_or_errno()?.st_mode)),
+        }
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
+    }
+
+    /// The folder that it is of.
+    pub fn folder(&self) -> Result<Folder, IoError> {
+        match self.kind()? {
+            FileType::Directory => {
+                let handle = self.handle.try_clone();
+                let failed = |source| IoError { action: "open", path: self.shown.clone(), source };
+                Ok(Folder::new(handle.map_err(failed)?, self.shown.clone()))
+            }
+            _ => Err(self.failed("open")(Errno::NOTDIR)),
+        }
+    }
+
+    /// Opens the regular file that it is of; nothing else is ever opened.
+    pub fn open_file(&self) -> Result<File, IoError> {
+        match self.kind()? {
+            FileType::RegularFile => {
+                Ok(own::reopen(&self.handle, OFlags::RDONLY | OFlags::NONBLOCK).map_err(self.failed("open"))?.into())
+            }
+            _ => Err(no_file(self.shown.clone())),
+        }
+    }
+
+    /// Where the link that it is of leads.
+    pub fn read_link(&self) -> Result<PathBuf, IoError> {
+        let target = rustix::fs::readlinkat(&self.handle, "", Vec::new()).map_err(self.failed("read the link"))?;
+        Ok(OsString::from_vec(target.into_bytes()).into())
+    }
+
+    pub fn set_owner(&self, uid: Uid, gid: Gid) -> Result<(), IoError> {
+        rustix::fs::chownat(&self.handle, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
+            .map_err(self.failed("change the owner of"))
+    }
+
+    /// Sets the mode; a link has none.
+    pub fn set_mode(&self, mode: u32) -> Result<(), IoError> {
+        if self.is_open {
+            return rustix::fs::fchmod(self, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of"));
+        }
+        match self.kind()? {
+            FileType::Symlink => Err(self.failed("change the mode of")(Errno::LOOP)),
+            _ => own::set_mode(&self.handle, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of")),
+        }
+    }
+
+    pub fn set_times(&self, times: &Timestamps) -> Result<(), IoError> {
+        rustix::fs::utimensat(&self.handle, "", times, AtFlags::EMPTY_PATH).map_err(self.failed("set the time of"))
+    }
+
+    /// Where it is now, seen from this process's root: for what is shown or compared only.
+    pub fn path(&self) -> Result<PathBuf, IoError> {
+        own::path(&self.handle).map_err(self.failed("look for"))
+    }
+
+    pub(super) fn failed(&self, action: &'static str) -> impl Fn(Errno) -> IoError + '_ {
+        move |error| IoError { action, path: self.shown.clone(), source: error.into() }
+    }
+}
+
+/// What was opened, if it is a regular file.
+pub(super) fn regular(opened: OwnedFd, shown: PathBuf) -> Result<File, IoError> {
+    match rustix::fs::fstat(&opened) {
+        Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Ok(opened.into()),
+        Ok(_) => Err(no_file(shown)),
+        Err(error) => Err(IoError { action: "look at", path: shown, source: error.into() }),
+    }
+}
+
+fn no_file(path: PathBuf) -> IoError {
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
+    IoError { action: "open", path, source }
+}

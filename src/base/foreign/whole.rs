@@ -1,0 +1,52 @@
+//! Files that others see whole or not at all, and folders that are made where they are missing.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::{File, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::io::Errno;
+
+use super::Folder;
+use crate::base::io_error::{AtPath as _, IoError};
+
+impl Folder {
+    /// The folder of that name, made with the mode when there is nothing; a link is no folder.
+    pub fn made_folder(&self, name: &OsStr, mode: u32) -> Result<Self, IoError> {
+        match self.make_folder(name, mode) {
+            Err(error) if error.errno() == Some(Errno::EXIST) => self.folder(name),
+            made => {
+                let folder = made.and_then(|()| self.folder(name))?;
+                // Whatever the umask.
+                folder.set_own_mode(mode)?;
+                Ok(folder)
+            }
+        }
+    }
+
+    /// Writes a file and puts it in the place of what has the name, be it a link. After an error nothing is changed.
+    pub fn replace<T, E: From<IoError>>(
+        &self,
+        name: &OsStr,
+        mode: u32,
+        write: impl FnOnce(&mut File) -> Result<T, E>,
+    ) -> Result<T, E> {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let temporary = OsString::from(format!(".new-{}-{number}", std::process::id()));
+        let mut file = self.make_file(&temporary, 0o600)?;
+        let finish = |file: &File| {
+            file.set_permissions(Permissions::from_mode(mode)).at("change the mode of", self.shown().join(name))?;
+            self.rename(&temporary, self, name)
+        };
+        let written = write(&mut file);
+        match written.and_then(|done| finish(&file).map(|()| done).map_err(E::from)) {
+            Ok(done) => Ok(done),
+            Err(error) => {
+                // What went wrong before says more.
+                let _ = self.remove(&temporary);
+                Err(error)
+            }
+        }
+    }
+}

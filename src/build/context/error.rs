@@ -1,0 +1,30 @@
+use std::io;
+use std::path::PathBuf;
+
+use super::PatternError;
+use crate::base::io_error::IoError;
+use crate::image::layer::LayerError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ContextError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error("cannot read the ignore file `{}`", path.display())]
+    Ignore {
+        path: PathBuf,
+        #[source]
+        source: PatternError,
+    },
+    /// The context is not a directory.
+    #[error("the build context `{}` is not a directory", path.display())]
+    NotADirectory { path: PathBuf },
+    #[error("`{}` is not in the build context", path.display())]
+    NotFound { path: PathBuf },
+    /// The bytes copied are not those the cache key was made of.
+    #[error("`{}` changed during the build", path.display())]
+    Changed { path: PathBuf },
+    #[error("cannot unpack the build context")]
+    Archive(#[from] LayerError),
+    #[error("cannot read the build context from standard input")]
+    StandardInput(#[source] io::Error),
+}

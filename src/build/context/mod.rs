@@ -1,0 +1,31 @@
+//! Hop 5 of a build: the build context, from wherever it is, to entries with content digests. Owns .dockerignore, the
+//! walk, the stat cache, and what COPY's sources select; knows no Dockerfiles and no images.
+
+mod content;
+mod digests;
+mod entry;
+mod error;
+mod folder;
+mod folders;
+pub mod git;
+pub mod http;
+mod ignore;
+mod order;
+mod packed;
+mod scan;
+mod select;
+mod source;
+mod stat_cache;
+mod tree;
+
+pub use entry::{Entry, Identity, Timestamp};
+pub use error::ContextError;
+pub use ignore::{IgnorePatterns, PatternError};
+pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
+pub use source::{Standard, newest_file, read_standard_input, unpack_context};
+pub use tree::{Context, Wanted};
+
+/// Finds a secret of the build by its id.
+pub type FindSecret<'a> = dyn Fn(&str) -> Result<Option<Vec<u8>>, crate::base::io_error::IoError> + 'a;
+
+pub(crate) use order::compare as compare_paths;

@@ -1,0 +1,178 @@
+//! The walk through a context's directory: one `getdents` per directory, one `stat` per file, on several threads when
+//! there is enough to do.
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use rustix::fs::OFlags;
+
+use super::folder::{Folder, FolderBuilder};
+use super::folders::Folders;
+use super::ignore::ParentMatches;
+use super::packed::Child;
+use super::{ContextError, Entry, IgnorePatterns};
+use crate::base::foreign::{Links, open_at};
+use crate::base::io_error::{AtPath, IoError};
+use crate::image::layer::FileKind;
+use crate::image::layer::directory;
+
+/// With fewer directories waiting than this, another thread would cost more than it does.
+const WORTH_A_THREAD: usize = 4;
+const MAX_THREADS: usize = 4;
+
+/// A directory to be read.
+struct Job {
+    path: Vec<u8>,
+    above: ParentMatches,
+    /// It is there only for what is in it.
+    is_excluded: bool,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: Vec<Job>,
+    running: usize,
+    folders: Vec<Folder>,
+    error: Option<ContextError>,
+}
+
+pub(super) struct Scanner<'a> {
+    path: &'a Path,
+    root: BorrowedFd<'a>,
+    ignore: &'a IgnorePatterns,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+impl<'a> Scanner<'a> {
+    pub(super) fn new(path: &'a Path, root: BorrowedFd<'a>, ignore: &'a IgnorePatterns) -> Self {
+        Self { path, root, ignore, state: Mutex::default(), changed: Condvar::new() }
+    }
+
+    pub(super) fn scan(self) -> Result<Folders, ContextError> {
+        self.lock().jobs.push(Job { path: Vec::new(), above: ParentMatches::default(), is_excluded: false });
+        self.work_while(|state| state.jobs.len() < WORTH_A_THREAD);
+        if !self.lock().jobs.is_empty() {
+            let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
+            std::thread::scope(|scope| {
+                for _ in 1..threads {
+                    scope.spawn(|| self.work_while(|_| true));
+                }
+                self.work_while(|_| true);
+            });
+        }
+        let state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match state.error {
+            Some(error) => Err(error),
+            None => Ok(Folders::of(state.folders)),
+        }
+    }
+
+    /// Reads directories until none is left, an error occurs, or `go_on` says no.
+    fn work_while(&self, go_on: impl Fn(&State) -> bool) {
+        let mut state = self.lock();
+        loop {
+            if state.error.is_some() || !go_on(&state) {
+                return;
+            }
+            let Some(job) = state.jobs.pop() else {
+                if state.running == 0 {
+                    return;
+                }
+                state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+                continue;
+            };
+            state.running += 1;
+            drop(state);
+            let listed = self.list(&job);
+            state = self.lock();
+            state.running -= 1;
+            match listed {
+                Ok((folder, jobs)) => {
+                    state.folders.push(folder);
+                    state.jobs.extend(jobs);
+                }
+                Err(error) => state.error = Some(error),
+            }
+            self.changed.notify_all();
+        }
+    }
+
+    /// What is in the directory, and the directories in it.
+    fn list(&self, job: &Job) -> Result<(Folder, Vec<Job>), ContextError> {
+        let shown = || self.path.join(OsStr::from_bytes(&job.path));
+        let opened;
+        let directory = if job.path.is_empty() {
+            self.root
+        } else {
+            opened = self.open(&job.path).map_err(|error| IoError { action: "open", path: shown(), source: error })?;
+            std::os::fd::AsFd::as_fd(&opened)
+        };
+        let names = directory::sorted_names(directory).at("list", shown())?;
+        let (mut folder, mut jobs) = (FolderBuilder::new(&job.path, job.is_excluded), Vec::new());
+        let mut path = job.path.clone();
+        if !path.is_empty() {
+            path.push(b'/');
+        }
+        let parent_len = path.len();
+        for name in names {
+            path.truncate(parent_len);
+            path.extend_from_slice(name.to_bytes());
+            jobs.extend(self.child(directory, &name, &path, (job, &mut folder))?);
+        }
+        Ok((folder.finish(), jobs))
+    }
+
+    /// Notes one name, unless it is left out or has gone meanwhile; gives a directory that is to be read.
+    fn child(
+        &self,
+        directory: BorrowedFd<'_>,
+        name: &CString,
+        path: &[u8],
+        (job, folder): (&Job, &mut FolderBuilder),
+    ) -> Result<Option<Job>, ContextError> {
+        let (is_excluded, above) = match self.ignore.is_empty() {
+            true => (false, ParentMatches::default()),
+            false => self.ignore.matches_below(path, &job.above),
+        };
+        if is_excluded && !self.ignore.may_match_below(path) {
+            return Ok(None);
+        }
+        let shown = || self.path.join(OsStr::from_bytes(path));
+        let status = match directory::status(directory, name) {
+            Ok(status) => status,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(IoError { action: "stat", path: shown(), source }.into()),
+        };
+        let is_directory = status.kind.is_directory();
+        if is_excluded && !is_directory {
+            return Ok(None);
+        }
+        let target = match status.kind {
+            FileKind::Symlink => Some(rustix::fs::readlinkat(directory, name, Vec::new()).at("read link", shown())?),
+            _ => None,
+        };
+        let entry = Entry {
+            kind: status.kind,
+            mode: status.mode,
+            links: u32::try_from(status.links).unwrap_or(u32::MAX),
+            identity: (&status).into(),
+            link_target: target.as_deref().map(|target| Path::new(OsStr::from_bytes(target.to_bytes()))),
+        };
+        folder.push(&Child { name: name.to_bytes(), entry });
+        Ok(is_directory.then(|| Job { path: path.to_vec(), above, is_excluded }))
+    }
+
+    /// Opens a directory of the context; a name that has become a symlink meanwhile is not followed.
+    fn open(&self, path: &[u8]) -> std::io::Result<OwnedFd> {
+        let path = Path::new(OsStr::from_bytes(path));
+        Ok(open_at(self.root, path, OFlags::RDONLY | OFlags::DIRECTORY, Links::Refused)?)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,306 @@
+//! The documents of a cache: the manifest that a place's name leads to, and its config, which lists the records.
+//!
+//! Both are written the same way for the same content, so that nothing is sent when nothing is new.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::mount_record::MountRecord;
+use super::outlines::OutlineRecord;
+use crate::base::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
+use crate::image::{Descriptor, Manifest};
+
+pub const ARTIFACT_TYPE: &str = "application/vnd.rbuild.cache.v1";
+pub const CONFIG_TYPE: &str = "application/vnd.rbuild.cache.config.v1+json";
+/// What BuildKit calls the config of its own caches.
+pub const BUILDKIT_CONFIG_TYPE: &str = "application/vnd.buildkit.cacheconfig.v0";
+/// The largest manifest of a cache that is read or written; registries refuse larger ones.
+pub const MANIFEST_LIMIT: u64 = 4 << 20;
+/// The largest list of records that is read.
+pub const CONFIG_LIMIT: u64 = 32 << 20;
+
+const VERSION: u32 = 1;
+const DAY: i64 = 24 * 60 * 60;
+/// A record that nobody exported or used for an export since is dropped.
+const MOST_DAYS: i64 = 30;
+/// More layers than this are not listed, so that the manifest stays within what registries take.
+const MOST_LAYERS: usize = 8000;
+const MOST_OUTLINES: usize = 4000;
+
+/// All that a cache knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Document {
+    version: u32,
+    /// By the keys of steps.
+    pub records: BTreeMap<CacheKey, Record>,
+    pub layers: BTreeMap<DiffId, Layer>,
+    /// The contents of cache mounts, by the IDs that the store knows them by.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub mounts: BTreeMap<String, MountRecord>,
+    /// Of base layers, and of large ones that steps made.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub outlines: BTreeMap<DiffId, OutlineRecord>,
+}
+
+/// What the step with a key made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Record {
+    pub layer: DiffId,
+    /// When it was last part of a build that was exported, in days since 1970.
+    pub used_day: i64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Layer {
+    pub tree: TreeDigest,
+    /// Bytes of the uncompressed tar stream.
+    pub stream_size: u64,
+    /// Bytes of the files' contents.
+    pub content_size: u64,
+    /// Seconds since 1970.
+    pub made_at: i64,
+    /// Missing where only the keys of later steps need it: `mode=min` sends no layers but the result's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blob: Option<Blob>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blob {
+    pub media_type: String,
+    pub digest: BlobDigest,
+    pub size: u64,
+}
+
+impl Blob {
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(&self.media_type, self.digest, self.size)
+    }
+}
+
+/// Why bytes are no list of records.
+#[derive(Debug, thiserror::Error)]
+pub enum DocumentError {
+    #[error("its list of records cannot be read")]
+    Json(#[from] serde_json::Error),
+    #[error("its list of records has version {found}; this rbuild knows {VERSION}")]
+    Version { found: u32 },
+    #[error("the record {key} names a layer that is not listed")]
+    NoLayer { key: CacheKey },
+}
+
+pub fn today(now: i64) -> i64 {
+    now.div_euclid(DAY)
+}
+
+impl Document {
+    pub fn new() -> Self {
+        Self { version: VERSION, ..Self::default() }
+    }
+
+    pub fn parse(bytes: &[u8]) -> Result<Self, DocumentError> {
+        let document: Self = serde_json::from_slice(bytes)?;
+        if document.version != VERSION {
+            return Err(DocumentError::Version { found: document.version });
+        }
+        let without = document.records.iter().find(|(_, record)| !document.layers.contains_key(&record.layer));
+        match without {
+            Some((key, _)) => Err(DocumentError::NoLayer { key: *key }),
+            None => Ok(document),
+        }
+    }
+
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("all keys are texts, and writing to memory does not fail")
+    }
+
+    /// The manifest that keeps the list of records and all blobs alive.
+    pub fn manifest(&self, config: &[u8]) -> Manifest {
+        let config = Descriptor::new(CONFIG_TYPE, BlobDigest::of(config), config.len() as u64);
+        let blobs = self.blobs().into_iter().map(|blob| blob.descriptor()).collect();
+        Manifest { artifact_type: ARTIFACT_TYPE.to_owned(), ..Manifest::new(config, blobs) }
+    }
+
+    /// Every blob once, in order of the digests.
+    pub fn blobs(&self) -> Vec<Blob> {
+        let layers = self.layers.values().filter_map(|layer| layer.blob.clone());
+        let mounts = self.mounts.values().flat_map(MountRecord::blobs).cloned();
+        let outlines = self.outlines.values().map(|outline| outline.blob.clone());
+        let by_digest: BTreeMap<BlobDigest, Blob> =
+            layers.chain(mounts).chain(outlines).map(|blob| (blob.digest, blob)).collect();
+        by_digest.into_values().collect()
+    }
+
+    /// Takes in what another builder wrote. The same from both sides: of two records for one key the one whose layer was
+    /// made last counts, so that it does not matter who wrote last.
+    pub fn merge(&mut self, other: Self) {
+        for (diff_id, layer) in other.layers {
+            match self.layers.get_mut(&diff_id) {
+                None => drop(self.layers.insert(diff_id, layer)),
+                Some(own) => own.blob = first_blob(own.blob.take(), layer.blob),
+            }
+        }
+        for (key, record) in other.records {
+            let layers = &self.layers;
+            let order = |record: &Record| (layers.get(&record.layer).map(|layer| layer.made_at), record.layer);
+            let used_day = self.records.get(&key).map_or(record.used_day, |own| own.used_day.max(record.used_day));
+            let chosen = match self.records.get(&key) {
+                Some(own) if order(own) >= order(&record) => own.layer,
+                _ => record.layer,
+            };
+            self.records.insert(key, Record { layer: chosen, used_day });
+        }
+        for (diff_id, outline) in other.outlines {
+            let merged = match self.outlines.remove(&diff_id) {
+                Some(own) => {
+                    OutlineRecord { blob: own.blob.min(outline.blob), used_day: own.used_day.max(outline.used_day) }
+                }
+                None => outline,
+            };
+            self.outlines.insert(diff_id, merged);
+        }
+        for (id, mount) in other.mounts {
+            match self.mounts.get(&id) {
+                Some(own) if own.saved_at >= mount.saved_at => {}
+                _ => drop(self.mounts.insert(id, mount)),
+            }
+        }
+    }
+
+    /// Forgets what was not used for long, and the oldest of what is too much; then what no record needs.
+    pub fn prune(&mut self, today: i64) {
+        self.records.retain(|_, record| today - record.used_day <= MOST_DAYS);
+        self.mounts.retain(|_, mount| today - self::today(mount.saved_at) <= MOST_DAYS);
+        self.outlines.retain(|_, outline| today - outline.used_day <= MOST_DAYS);
+        self.drop_oldest_outlines();
+        self.drop_unneeded_layers();
+        if self.layers.len() > MOST_LAYERS {
+            let mut by_age: Vec<(i64, CacheKey)> =
+                self.records.iter().map(|(key, record)| (record.used_day, *key)).collect();
+            by_age.sort_unstable_by(|a, b| b.cmp(a));
+            let mut kept = BTreeSet::new();
+            for (_, key) in by_age {
+                let Some(record) = self.records.get(&key) else { continue };
+                if kept.len() < MOST_LAYERS || kept.contains(&record.layer) {
+                    kept.insert(record.layer);
+                } else {
+                    self.records.remove(&key);
+                }
+            }
+            self.drop_unneeded_layers();
+        }
+    }
+
+    /// Forgets the layers' blobs for which `is_there` says no.
+    pub fn drop_blobs(&mut self, is_missing: impl Fn(&BlobDigest) -> bool) {
+        for layer in self.layers.values_mut() {
+            layer.blob = layer.blob.take().filter(|blob| !is_missing(&blob.digest));
+        }
+        self.mounts.retain(|_, mount| !mount.blobs().iter().any(|blob| is_missing(&blob.digest)));
+        self.outlines.retain(|_, outline| !is_missing(&outline.blob.digest));
+    }
+
+    fn drop_oldest_outlines(&mut self) {
+        if self.outlines.len() > MOST_OUTLINES {
+            let mut by_age: Vec<(i64, DiffId)> =
+                self.outlines.iter().map(|(diff_id, outline)| (outline.used_day, *diff_id)).collect();
+            by_age.sort_unstable();
+            for (_, diff_id) in &by_age[..by_age.len() - MOST_OUTLINES] {
+                self.outlines.remove(diff_id);
+            }
+        }
+    }
+
+    fn drop_unneeded_layers(&mut self) {
+        let needed: BTreeSet<DiffId> = self.records.values().map(|record| record.layer).collect();
+        self.layers.retain(|diff_id, _| needed.contains(diff_id));
+    }
+}
+
+/// Of two blobs with the same content always the same one.
+fn first_blob(one: Option<Blob>, other: Option<Blob>) -> Option<Blob> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(key: u8, diff_id: u8, made_at: i64, day: i64) -> Document {
+        let blob = Blob { media_type: "m".to_owned(), digest: BlobDigest::from_bytes([diff_id; 32]), size: 7 };
+        let mut document = Document::new();
+        let layer = Layer {
+            tree: TreeDigest::from_bytes([diff_id; 32]),
+            stream_size: 1,
+            content_size: 1,
+            made_at,
+            blob: Some(blob),
+        };
+        document.layers.insert(DiffId::from_bytes([diff_id; 32]), layer);
+        let record = Record { layer: DiffId::from_bytes([diff_id; 32]), used_day: day };
+        document.records.insert(CacheKey::from_bytes([key; 32]), record);
+        document
+    }
+
+    fn merged(one: &Document, other: &Document) -> Document {
+        let mut all = one.clone();
+        all.merge(other.clone());
+        all
+    }
+
+    #[test]
+    fn a_merge_is_the_same_from_all_sides() {
+        let documents =
+            [document(1, 1, 10, 5), document(1, 2, 11, 4), document(2, 3, 9, 5), document(1, 3, 9, 6), Document::new()];
+        for a in &documents {
+            for b in &documents {
+                assert_eq!(merged(a, b), merged(b, a));
+                let whole = merged(a, b);
+                assert!(merged(&whole, a) == whole && merged(&whole, b) == whole);
+                for c in &documents {
+                    assert_eq!(merged(&merged(a, b), c), merged(a, &merged(b, c)));
+                }
+            }
+        }
+        let both = merged(&documents[0], &documents[1]);
+        let record = both.records[&CacheKey::from_bytes([1; 32])];
+        assert_eq!((record.layer, record.used_day), (DiffId::from_bytes([2; 32]), 5), "the newest, used by both");
+    }
+
+    #[test]
+    fn what_is_written_is_read_and_the_same_for_the_same() {
+        let both = merged(&document(1, 1, 10, 5), &document(2, 3, 9, 5));
+        assert_eq!(Document::parse(&both.to_bytes()).unwrap(), both);
+        let other_way = merged(&document(2, 3, 9, 5), &document(1, 1, 10, 5));
+        assert_eq!(both.to_bytes(), other_way.to_bytes());
+        assert_eq!(both.manifest(b"{}").layers.len(), 2);
+    }
+
+    #[test]
+    fn what_nobody_used_for_a_month_is_forgotten() {
+        let mut both = merged(&document(1, 1, 10, 100), &document(2, 3, 9, 131));
+        both.prune(131);
+        assert_eq!((both.records.len(), both.layers.len()), (1, 1));
+    }
+
+    #[test]
+    fn what_is_not_whole_is_refused() {
+        let mut broken = document(1, 1, 1, 1);
+        broken.layers.clear();
+        for (bytes, why) in [
+            (broken.to_bytes(), "not listed"),
+            (b"{\"version\":9,\"records\":{},\"layers\":{}}".to_vec(), "version 9"),
+            (b"[]".to_vec(), "cannot be read"),
+        ] {
+            let message = Document::parse(&bytes).unwrap_err().to_string();
+            assert!(message.contains(why), "{message}");
+        }
+    }
+}

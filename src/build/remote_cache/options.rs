@@ -1,0 +1,108 @@
+//! What a build is told about caches: where to read from, where to write to, and what.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::bucket::Bucket;
+use super::bucket_options::BucketOptions;
+use super::folder::{Folder, Name};
+use super::place::{Place, PlaceError};
+use super::repository_place::RepositoryPlace;
+use crate::base::digest::BlobDigest;
+use crate::image::Reference;
+use crate::transport::registry::Settings;
+use crate::transport::transfer::LayerFormat;
+
+/// How long the reading of a cache's list of records may take, unless the user says otherwise.
+pub const READ_LIMIT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PlaceOptions {
+    Registry(Reference),
+    Folder {
+        path: PathBuf,
+        tag: String,
+        /// Read this manifest, whatever the tag leads to.
+        digest: Option<BlobDigest>,
+    },
+    Bucket(BucketOptions),
+}
+
+/// `--cache-from`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheSource {
+    pub place: PlaceOptions,
+    /// How long reading the list of records may take.
+    pub limit: Duration,
+    /// Fill cache mounts that are empty here.
+    pub mounts: bool,
+}
+
+/// `--cache-to`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CacheTarget {
+    /// Into the image's config.
+    Inline,
+    Place(Box<ExportOptions>),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExportOptions {
+    pub place: PlaceOptions,
+    pub mode: Mode,
+    pub compression: LayerFormat,
+    /// A failure is a warning.
+    pub ignore_error: bool,
+    /// The contents of cache mounts too.
+    pub mounts: bool,
+}
+
+/// Which layers are sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Mode {
+    /// Those of the result. Of the other steps only what they made is said, so that keys can be computed.
+    #[default]
+    Min,
+    /// Those of all steps.
+    Max,
+}
+
+impl PlaceOptions {
+    /// How progress names it.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Registry(reference) => reference.familiar(),
+            Self::Folder { path, .. } => path.display().to_string(),
+            Self::Bucket(bucket) => bucket.shown(),
+        }
+    }
+
+    /// What buildx calls the kind of place.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Registry(_) => "registry",
+            Self::Folder { .. } => "local directory",
+            Self::Bucket(_) => "s3",
+        }
+    }
+
+    /// Opens the place for reading.
+    pub(super) fn open(&self, settings: &Settings) -> Result<Box<dyn Place>, PlaceError> {
+        Ok(match self {
+            Self::Registry(reference) => Box::new(RepositoryPlace::new(reference, settings)?),
+            Self::Folder { path, tag, digest } => {
+                let name = digest.map_or_else(|| Name::Tag(tag.clone()), Name::Digest);
+                Box::new(Folder::existing(path, name)?)
+            }
+            Self::Bucket(options) => Box::new(Bucket::new(options.clone())?),
+        })
+    }
+
+    /// Opens the place for writing, and makes it where that can be done.
+    pub(super) fn open_for_writing(&self, settings: &Settings) -> Result<Box<dyn Place>, PlaceError> {
+        match self {
+            Self::Folder { path, tag, .. } => Ok(Box::new(Folder::made(path, tag)?)),
+            _ => self.open(settings),
+        }
+    }
+}

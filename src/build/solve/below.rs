@@ -1,0 +1,58 @@
+//! What is below a step that only puts files on top of its parent: it needs the folders and links there and the users'
+//! names, so that of layers that are not here an outline will do.
+
+use std::sync::Arc;
+
+use crate::base::digest::DiffId;
+use crate::store::snapshot::{Lower, Outline, Owner, SnapshotError, Stack, View, owner_of, unknown_owner};
+
+use super::error::StepError;
+use super::settings::Solver;
+
+impl Solver<'_> {
+    /// The layers of the parent, and whom `owner` names in them.
+    pub(super) fn below(&self, parent: &Stack, owner: Option<&str>) -> Result<(Vec<Lower>, Option<Owner>), StepError> {
+        let layers = parent.outlined(self.store, &|diff_id| self.outline(diff_id))?;
+        match self.owner_in(&layers, owner) {
+            // Whoever has his users elsewhere than in the usual files.
+            Err(SnapshotError::OnlyOutlined { .. }) => {
+                let layers: Vec<Lower> = parent.unpacked(self.store)?.into_iter().map(Lower::Folder).collect();
+                let owner = self.owner_in(&layers, owner)?;
+                Ok((layers, owner))
+            }
+            owner => Ok((layers, owner?)),
+        }
+    }
+
+    fn owner_in(&self, layers: &[Lower], owner: Option<&str>) -> Result<Option<Owner>, SnapshotError> {
+        let Some(text) = owner.filter(|text| !text.is_empty()) else {
+            return owner.map(|text| owner_of(&View::over(layers)?, text)).transpose();
+        };
+        let view = View::over(layers)?;
+        let owner = owner_of(&view, text)?;
+        if let Some(name) = unknown_owner(&view, text)? {
+            let (uid, gid) = (owner.uid, owner.gid);
+            self.progress.warn(&format!("nobody in the image is called `{name}`: the files are given to {uid}:{gid}"));
+        }
+        Ok(Some(owner))
+    }
+
+    /// The outline of a layer that is not here, from the store or a cache.
+    fn outline(&self, diff_id: &DiffId) -> Option<Arc<Outline>> {
+        if let Some(outline) = self.store.outline(diff_id).ok().flatten().and_then(|bytes| Outline::parse(&bytes)) {
+            return Some(Arc::new(outline));
+        }
+        let fetched = self.remote.outline(diff_id)?.and_then(|bytes| {
+            let outline = Outline::parse(&bytes).ok_or_else(|| "it is none".to_owned())?;
+            self.store.add_outline(diff_id, &bytes).map_err(|error| error.to_string())?;
+            Ok(outline)
+        });
+        match fetched {
+            Ok(outline) => Some(Arc::new(outline)),
+            Err(why) => {
+                self.progress.warn(&format!("the outline of layer {diff_id} is not used: {why}"));
+                None
+            }
+        }
+    }
+}

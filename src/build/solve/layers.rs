@@ -1,0 +1,253 @@
+//! From a key to a layer: taken from the cache, waited for, or made.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crate::base::digest::{CacheKey, DiffId, TreeDigest};
+use crate::base::io_error::AtPath;
+use crate::base::rights;
+use crate::build::explain::{Fact, Reason};
+use crate::image::layer::{self, KnownDigests, Marks, NothingKnown};
+use crate::language::plan::StepId;
+use crate::store::snapshot::{Stack, record_of};
+use crate::store::{LayerRecord, Staging, StepLayer};
+
+use super::error::StepError;
+use super::explain::Miss;
+use super::key;
+use super::progress::Event;
+use super::resume::Resume;
+use super::settings::Solver;
+
+/// What was made during this build, cache or not, so that one step of two stages is executed once.
+#[derive(Default)]
+pub(super) struct Made(Mutex<Entries>);
+
+#[derive(Default)]
+struct Entries {
+    layers: HashMap<CacheKey, StepLayer>,
+    /// All that was found or made, for whoever shares it.
+    records: Vec<(CacheKey, StepLayer)>,
+    is_any_new: bool,
+    cache_mounts: BTreeSet<String>,
+    /// Cache mounts that this build has begun anew.
+    fresh_mounts: BTreeSet<String>,
+}
+
+impl Made {
+    fn lock(&self) -> MutexGuard<'_, Entries> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn get(&self, key: &CacheKey) -> Option<StepLayer> {
+        self.lock().layers.get(key).copied()
+    }
+
+    /// Nothing was executed.
+    pub fn is_empty(&self) -> bool {
+        !self.lock().is_any_new
+    }
+
+    fn insert(&self, key: CacheKey, layer: StepLayer) {
+        let mut entries = self.lock();
+        entries.is_any_new = true;
+        entries.layers.insert(key, layer);
+        entries.records.push((key, layer));
+    }
+
+    /// Notes that the step with this key has this result.
+    pub fn found(&self, key: CacheKey, layer: StepLayer) {
+        self.lock().records.push((key, layer));
+    }
+
+    /// Notes that a step has this cache mount, whether it is executed or not.
+    pub fn used_cache_mount(&self, name: String) {
+        self.lock().cache_mounts.insert(name);
+    }
+
+    /// True the first time that this build asks for the name.
+    pub fn is_first_use(&self, cache_mount: &str) -> bool {
+        self.lock().fresh_mounts.insert(cache_mount.to_owned())
+    }
+
+    pub fn take_cache_mounts(&self) -> BTreeSet<String> {
+        std::mem::take(&mut self.lock().cache_mounts)
+    }
+
+    /// The records of all steps, as they were found or made.
+    pub fn take_records(&self) -> Vec<(CacheKey, StepLayer)> {
+        std::mem::take(&mut self.lock().records)
+    }
+}
+
+/// A step that makes a layer on top of `parent`.
+pub(super) struct LayerRequest<'a> {
+    pub step: StepId,
+    pub parent: &'a Stack,
+    pub key: CacheKey,
+    /// The times that were asked for: of what is made, and the latest of all. A layer with others is another one, though
+    /// its tree is the same.
+    pub times: [Option<i64>; 2],
+    /// Execute it whatever the cache has.
+    pub ignore_cache: bool,
+    /// What the step is made from, asked for only when it is executed. Nothing for a part of another step, of which
+    /// nothing is told.
+    pub facts: Option<&'a dyn Fn() -> Vec<Fact>>,
+}
+
+impl LayerRequest<'_> {
+    /// What the layer depends on beside what the step puts into it: the layers below, and the times.
+    pub fn below(&self) -> [u8; 32] {
+        let below = self.parent.exact_digest();
+        if self.times == [None; 2] {
+            return below;
+        }
+        key::stack_at(&below, self.times)
+    }
+}
+
+/// Called with the diffID of a layer that the store has taken.
+pub(super) type Kept<'a> = Box<dyn FnOnce(&DiffId) -> Result<(), StepError> + 'a>;
+
+/// A finished layer folder.
+pub(super) struct NewLayer<'a> {
+    /// The digests of contents that are known already.
+    pub known: Box<dyn KnownDigests + 'a>,
+    /// The layer that it stands on, whose folder has the rest of it.
+    pub base: Option<DiffId>,
+    /// Called unless an earlier layer takes its place.
+    pub kept: Option<Kept<'a>>,
+    /// What of its stream may have been hashed before.
+    pub resume: Option<Resume>,
+}
+
+impl NewLayer<'_> {
+    pub fn plain() -> Self {
+        Self { known: Box::new(NothingKnown), base: None, kept: None, resume: None }
+    }
+}
+
+impl Solver<'_> {
+    /// The stack with the step's layer on top. `make` fills the folder it is given; it is called only when neither the
+    /// cache nor another process has the layer.
+    pub(super) fn layer<'k>(
+        &self,
+        made: &Made,
+        request: &LayerRequest<'_>,
+        make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
+    ) -> Result<Stack, StepError> {
+        if let Some(stack) = self.known_layer(made, request)? {
+            return Ok(stack);
+        }
+        let _lock = self.store.lock(&format!("step-{}", request.key.hex()))?;
+        if let Some(stack) = self.known_layer(made, request)? {
+            return Ok(stack);
+        }
+        if self.cancellation.is_cancelled() {
+            return Err(StepError::Cancelled);
+        }
+        rights::need();
+        let why = self.explain(request);
+        self.tell(request, Event::Started { step: request.step, why: &why });
+        let begun = Instant::now();
+        let result = self.make_layer(request, make);
+        let took = begun.elapsed();
+        let ended = match &result {
+            Ok(_) => Event::Done { step: request.step, took },
+            Err(StepError::Cancelled) => Event::Canceled { step: request.step },
+            Err(_) => Event::Failed { step: request.step, took },
+        };
+        self.tell(request, ended);
+        if request.facts.is_some() {
+            match &result {
+                Ok(_) => self.explainer.made(request.step, took),
+                Err(StepError::Cancelled) => {}
+                Err(_) => self.explainer.failed(request.step, took),
+            }
+        }
+        let layer = result?;
+        self.store.add_cache_record(&request.key, &layer.diff_id)?;
+        made.insert(request.key, layer);
+        Ok(self.stack_with(request.parent, &layer))
+    }
+
+    /// Why the step is executed.
+    fn explain(&self, request: &LayerRequest<'_>) -> Vec<Reason> {
+        let Some(facts) = request.facts else { return Vec::new() };
+        self.explainer.missed(Miss {
+            step: request.step,
+            key: request.key,
+            parent: request.parent,
+            facts: facts(),
+            ignores_cache: request.ignore_cache,
+        })
+    }
+
+    fn tell(&self, request: &LayerRequest<'_>, event: Event<'_>) {
+        if request.facts.is_some() {
+            self.progress.event(event);
+        }
+    }
+
+    fn known_layer(&self, made: &Made, request: &LayerRequest<'_>) -> Result<Option<Stack>, StepError> {
+        let layer = match made.get(&request.key) {
+            Some(layer) => Some(layer),
+            None if request.ignore_cache => None,
+            None => self.recorded(&request.key)?,
+        };
+        Ok(layer.map(|layer| {
+            if request.facts.is_some() {
+                self.explainer.taken(request.step, request.key);
+            }
+            self.tell(request, Event::Cached { step: request.step });
+            made.found(request.key, layer);
+            self.stack_with(request.parent, &layer)
+        }))
+    }
+
+    fn make_layer<'k>(
+        &self,
+        request: &LayerRequest<'_>,
+        make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
+    ) -> Result<StepLayer, StepError> {
+        let staging = self.store.staging()?;
+        let directory = staging.path().join("layer");
+        std::fs::create_dir(&directory).at("create", &directory)?;
+        let new = make(&staging, &directory)?;
+        let mut folders: Vec<PathBuf> = new.base.iter().map(|base| self.store.layer_path(base)).collect();
+        folders.push(directory);
+        let nothing = Marks::default();
+        let earlier = new.resume.as_ref().map_or(&nothing, |resume| &resume.marks);
+        let (encoded, marks) = layer::hash_stacked(&folders, new.known.as_ref(), earlier)?;
+        if let Some(resume) = new.resume {
+            resume.keep(self.store, &marks)?;
+        }
+        let record = LayerRecord { base: new.base, ..record_of(&encoded) };
+        let layer = self.keep_layer(request, &folders[folders.len() - 1], &record, &encoded.tree)?;
+        match new.kept {
+            Some(kept) if layer.diff_id == encoded.diff_id => kept(&layer.diff_id)?,
+            _ => {}
+        }
+        Ok(layer)
+    }
+
+    /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
+    /// executed again with the same result changes nothing.
+    fn keep_layer(
+        &self,
+        request: &LayerRequest<'_>,
+        directory: &Path,
+        record: &LayerRecord,
+        tree: &TreeDigest,
+    ) -> Result<StepLayer, StepError> {
+        let below = request.below();
+        if let Some(earlier) = self.store.layer_with_tree(&below, tree)? {
+            return Ok(StepLayer::of_record(&earlier));
+        }
+        self.store.add_layer(record, directory)?;
+        self.store.add_tree(&below, tree, &record.diff_id)?;
+        Ok(StepLayer::of_record(record))
+    }
+}

@@ -1,0 +1,114 @@
+//! The network of `RUN` steps: one namespace with a way out for all of a build, made when a step first needs it.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, Once};
+
+use crate::base::io_error::AtPath;
+use crate::container::network::{self, Connection, FreshNamespace, Hosts, NameServers};
+use crate::container::sandbox::{IdRanges, Mount, MountSource, NetworkIsolation, RemappedUsers};
+use crate::language::plan::{NetworkMode, Part};
+
+use super::error::StepError;
+use super::settings::Solver;
+
+const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
+/// The build's network, once a step has needed it.
+pub struct BuildNetwork {
+    store_root: PathBuf,
+    rootless: bool,
+    connection: Mutex<Option<Made>>,
+    without_apparmor: Once,
+}
+
+struct Made {
+    connection: Connection,
+    /// Whose the namespace is, where steps have users of their own.
+    users: Option<Arc<RemappedUsers>>,
+}
+
+/// What a step joins.
+struct Joined {
+    isolation: NetworkIsolation,
+    users: Option<Arc<RemappedUsers>>,
+    /// What `host-gateway` stands for in it.
+    host_gateway: Option<IpAddr>,
+}
+
+/// What a sandbox needs to know of its network.
+pub(super) struct Prepared {
+    pub isolation: NetworkIsolation,
+    /// Whose users the program has, where they are not the host's.
+    pub users: Option<Arc<RemappedUsers>>,
+    /// `/etc/hosts` and `/etc/resolv.conf`.
+    pub mounts: Vec<Mount>,
+}
+
+impl BuildNetwork {
+    /// `rootless`: this process is root of a user namespace only.
+    pub fn new(store_root: PathBuf, rootless: bool) -> Self {
+        Self { store_root, rootless, connection: Mutex::new(None), without_apparmor: Once::new() }
+    }
+
+    /// For what is true of all steps of a build that run programs.
+    pub(super) fn say_once(&self, say: impl FnOnce()) {
+        self.without_apparmor.call_once(say);
+    }
+
+    /// The namespace for the next step.
+    fn join(&self, solver: &Solver<'_>) -> Result<Joined, StepError> {
+        let mut connection = self.connection.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let made = match connection.take() {
+            Some(made) => made,
+            None => {
+                let users = users(solver.run.users.as_ref())?;
+                // A namespace of the host's could not be used by its users.
+                let fresh = users.as_ref().map(|users| -> Result<FreshNamespace, StepError> {
+                    Ok(FreshNamespace::of(users.network().at("copy", "a network namespace")?)?)
+                });
+                let made = network::connect(&self.store_root, self.rootless, fresh.transpose()?)?;
+                if let Some(warning) = made.warning() {
+                    solver.progress.warn(&warning);
+                }
+                Made { connection: made, users }
+            }
+        };
+        let (isolation, host_gateway) = match &made.connection {
+            Connection::Own(namespace) => {
+                (NetworkIsolation::Namespace(namespace.descriptor()), namespace.host_gateway())
+            }
+            Connection::HostInstead { .. } => (NetworkIsolation::Host, Some(LOOPBACK)),
+        };
+        let users = made.users.clone();
+        *connection = Some(made);
+        Ok(Joined { isolation, users, host_gateway })
+    }
+}
+
+fn users(ids: Option<&IdRanges>) -> Result<Option<Arc<RemappedUsers>>, StepError> {
+    Ok(ids.map(|ids| RemappedUsers::make(ids.clone())).transpose()?.map(Arc::new))
+}
+
+pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) -> Result<Prepared, StepError> {
+    let ids = solver.run.users.as_ref();
+    let Joined { isolation, users, host_gateway } = match mode {
+        NetworkMode::None => Joined { isolation: NetworkIsolation::Empty, users: users(ids)?, host_gateway: None },
+        NetworkMode::Host if ids.is_some() => {
+            return Err(StepError::Remapped { what: "the host's network" }.about(Part::Network));
+        }
+        NetworkMode::Host => Joined { isolation: NetworkIsolation::Host, users: None, host_gateway: Some(LOOPBACK) },
+        NetworkMode::Default => solver.network.join(solver)?,
+    };
+    let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
+    let own = vec![(LOOPBACK, hostname.to_owned())];
+    let hosts = Hosts { own, added, host_gateway }.file()?;
+    let servers = NameServers::default().file(mode == NetworkMode::Host)?;
+    let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];
+    Ok(Prepared { isolation, users, mounts })
+}
+
+fn file(target: &str, content: String) -> Mount {
+    let source = MountSource::File { content: content.into_bytes(), mode: 0o644, uid: 0, gid: 0, is_program: false };
+    Mount { target: target.into(), source, read_only: false, shallow: false, lasting: false }
+}

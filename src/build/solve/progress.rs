@@ -1,0 +1,68 @@
+//! What is told while a plan is executed.
+
+use std::time::Duration;
+
+use crate::build::explain::Reason;
+use crate::language::plan::StepId;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// The step is being executed.
+    Started {
+        step: StepId,
+        /// Why its result is not taken from the cache.
+        why: &'a [Reason],
+    },
+    /// The step's result was there already.
+    Cached {
+        step: StepId,
+    },
+    /// The step's program wrote this; it may end in the middle of a line.
+    Output {
+        step: StepId,
+        bytes: &'a [u8],
+    },
+    Done {
+        step: StepId,
+        took: Duration,
+    },
+    Failed {
+        step: StepId,
+        took: Duration,
+    },
+    /// Another step failed, or the user gave up, while this one was being executed.
+    Canceled {
+        step: StepId,
+    },
+}
+
+/// What is done beside the steps: `importing cache manifest from …`. A task is known by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TaskEvent<'a> {
+    Started { task: &'a str },
+    Note { task: &'a str, text: &'a str },
+    Done { task: &'a str, took: Duration },
+    Failed { task: &'a str, message: &'a str },
+}
+
+impl<'a> TaskEvent<'a> {
+    /// What the task is known by.
+    pub fn task(&self) -> &'a str {
+        match *self {
+            Self::Started { task } | Self::Note { task, .. } | Self::Done { task, .. } | Self::Failed { task, .. } => {
+                task
+            }
+        }
+    }
+}
+
+/// Whoever shows it; called from several threads.
+pub trait Progress: Sync {
+    fn event(&self, event: Event<'_>);
+
+    /// Something is done that is no step.
+    fn task(&self, event: TaskEvent<'_>);
+
+    /// Something that the user should know and that is no error.
+    fn warn(&self, text: &str);
+}

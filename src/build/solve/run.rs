@@ -1,0 +1,322 @@
+//! `RUN`: a program in a sandbox, on top of the parent's layers; what it changed is the new layer.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use rustix::pipe::PipeFlags;
+
+use crate::base::digest::FieldHasher;
+use crate::base::io_error::AtPath;
+use crate::container::cdi;
+use crate::container::sandbox::{self, Container, ExitStatus, Isolation, Process, Rootfs, Running, Stdio, Stream};
+use crate::image::layer;
+use crate::language::plan::{Part, RunStep, StepId};
+use crate::store::Staging;
+use crate::store::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, process_user};
+
+use super::error::StepError;
+use super::layers::{LayerRequest, Made, NewLayer};
+use super::mounts::{self, MountPlace, Mounted, Prepared};
+use super::progress::Event;
+use super::settings::{RunSettings, Solver};
+use super::{devices, foreign, key, network, trust};
+
+/// What BuildKit calls the machine that RUN sees.
+const HOSTNAME: &str = "buildkitsandbox";
+/// How much of a failed program's output its error shows.
+const TAIL_LINES: usize = 20;
+const TAIL_BYTES: usize = 16 << 10;
+
+impl Solver<'_> {
+    /// `inputs`: the parent, then the stacks that mounts name, in order.
+    pub(super) fn run(
+        &self,
+        made: &Made,
+        id: StepId,
+        step: &RunStep,
+        inputs: &[Stack],
+        ignore_cache: bool,
+    ) -> Result<Stack, StepError> {
+        let parent = inputs.first().cloned().unwrap_or_default();
+        let devices = devices::edits(&self.run.devices, &step.devices, self.progress)?;
+        let mut prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
+        let key_of =
+            |prepared: &[Prepared<'_>]| key::run(step, &parent, &mounts::digest(prepared), &settings_digest(self.run));
+        // What other steps made is known by how they made it; only when that is new its files are looked at.
+        let shortcut = mounts::shows_steps(&prepared).then(|| key_of(&prepared));
+        if let Some(key) = shortcut {
+            if !ignore_cache && let Some(stack) = self.known_by_shortcut(made, id, key, &parent)? {
+                return Ok(stack);
+            }
+            self.read_contents(&mut prepared)?;
+        }
+        let key = key_of(&prepared);
+        let facts = || {
+            let mut facts = self.explainer.run_facts(id, step, self.run);
+            facts.extend(mounts::facts(&prepared));
+            facts
+        };
+        let request = LayerRequest {
+            step: id,
+            parent: &parent,
+            key,
+            times: [step.epoch, None],
+            ignore_cache,
+            facts: Some(&facts),
+        };
+        let stack = self.layer(made, &request, |staging, directory| {
+            let lower = parent.unpacked(self.store)?;
+            let mounted = self.mount(&prepared, &MountPlace { staging, made, ignore_cache })?;
+            let place = Place { lower: &lower, upper: directory, staging };
+            self.execute(id, step, mounted, &devices, &place)?;
+            Ok(NewLayer::plain())
+        })?;
+        if let Some(key) = shortcut {
+            self.also_known_as(made, id, key, &stack)?;
+        }
+        Ok(stack)
+    }
+
+    /// Runs the program and makes its changes a layer folder.
+    fn execute(
+        &self,
+        id: StepId,
+        step: &RunStep,
+        mut mounted: Mounted,
+        devices: &cdi::Edits,
+        place: &Place<'_>,
+    ) -> Result<(), StepError> {
+        let view = View::of_layers(place.lower)?;
+        let user = process_user(&view, &step.user)?;
+        // The upper folder is the merged root: it has to look like the one below.
+        let mut draft = Draft::new(place.lower, place.upper)?;
+        // A working folder that is missing belongs to the user, and stays in the layer.
+        let folder = draft.view().resolve(Path::new(""), Path::new(&step.working_directory))?;
+        let owner = Owner { uid: user.uid, gid: user.gid };
+        draft.make_dir_all(&folder, NewFolders { mode: 0o755, owner: Some(owner), mtime: step.epoch })?;
+        draft.finish()?;
+        if let Some(authority) = &self.run.authority {
+            trust::add(authority, &view, &step.environment, &mut mounted)?;
+        }
+        let foreign = foreign::check(&view, step).map_err(|error| error.about(Part::Program))?;
+        let mut container = self.container(step, user, &mounted, place)?;
+        devices::apply(devices, &mut container, place.staging.path())?;
+        let created = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
+            (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => {
+                foreign.error().about(Part::Program)
+            }
+            (StepError::Start { .. }, _) => error.about(Part::Program),
+            _ => error,
+        })?;
+        sandbox::remove_mount_points(place.upper, &created)?;
+        layer::normalise(place.upper, &view, step.epoch)?;
+        Ok(())
+    }
+
+    fn container(
+        &self,
+        step: &RunStep,
+        user: ProcessUser,
+        mounted: &Mounted,
+        place: &Place<'_>,
+    ) -> Result<Container, StepError> {
+        let work = place.staging.path().join("work");
+        std::fs::create_dir(&work).at("create", &work)?;
+        let stack = sandbox::Stack {
+            lower: place.lower.to_vec(),
+            upper: Some(place.upper.to_owned()),
+            work: Some(work),
+            volatile: true,
+        };
+        if step.insecure && self.run.users.is_some() {
+            let error = StepError::Remapped { what: "all rights (security.insecure)" };
+            return Err(error.about(Part::Security));
+        }
+        let network = network::prepare(self, step.network, self.run.hostname.as_deref().unwrap_or(HOSTNAME))?;
+        let mut mounts = network.mounts;
+        if let Some((name, text)) = &step.script {
+            mounts.push(sandbox::Mount {
+                target: Path::new("/dev/pipes").join(name),
+                source: sandbox::MountSource::File {
+                    content: text.as_bytes().to_vec(),
+                    mode: 0o755,
+                    uid: 0,
+                    gid: 0,
+                    is_program: true,
+                },
+                read_only: true,
+                shallow: false,
+                lasting: false,
+            });
+        }
+        mounts.extend(mounted.mounts.iter().cloned());
+        let mut isolation = Isolation {
+            hostname: Some(self.run.hostname.clone().unwrap_or_else(|| HOSTNAME.to_owned())),
+            network: network.isolation,
+            users: network.users,
+            apparmor: if step.insecure { None } else { self.apparmor() },
+            privileged: step.insecure,
+            limits: self.run.limits.clone(),
+            seccomp: self.run.seccomp.clone(),
+            no_new_privileges: self.run.no_new_privileges,
+            ..Isolation::default()
+        };
+        if let Some(size) = self.run.shm_size {
+            isolation.shm_size = size;
+        }
+        Ok(Container {
+            rootfs: Rootfs::Overlay(stack),
+            mounts,
+            process: Process {
+                arguments: step.arguments.iter().map(OsString::from).collect(),
+                environment: environment(step, &user, mounted),
+                directory: PathBuf::from(if step.working_directory.is_empty() { "/" } else { &step.working_directory }),
+                create_directory: true,
+                user: sandbox::User { uid: user.uid, gid: user.gid, groups: user.groups },
+                terminal: false,
+                limits: self.run.ulimits.clone(),
+                oom_score_adjust: None,
+                init: false,
+            },
+            isolation,
+        })
+    }
+
+    /// The profile of programs, where the host has AppArmor. Where it can't be loaded, that is said once.
+    fn apparmor(&self) -> Option<String> {
+        sandbox::default_apparmor_profile().map_or_else(
+            |reason| {
+                self.network.say_once(|| self.progress.warn(&format!("steps run without AppArmor: {reason}")));
+                None
+            },
+            |profile| profile.map(str::to_owned),
+        )
+    }
+
+    /// Runs the program to its end; gives the mount points that were made for it.
+    fn run_program(
+        &self,
+        id: StepId,
+        step: &RunStep,
+        container: &Container,
+    ) -> Result<Vec<sandbox::CreatedMountPoint>, StepError> {
+        let (output, stdio) = output_pipe()?;
+        let command = shown_command(&step.arguments);
+        let running =
+            sandbox::spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
+        let created = running.created_mount_points().to_vec();
+        let handle = running.handle();
+        let _guard = self.cancellation.on_cancel(move || {
+            // It may have ended by itself.
+            let _ = handle.kill();
+        });
+        let (outcome, tail) = self.follow(id, running, output);
+        let outcome = outcome.map_err(|source| StepError::Start { command: command.clone(), source })?;
+        if self.cancellation.is_cancelled() {
+            return Err(StepError::Cancelled);
+        }
+        if outcome.status == ExitStatus::Code(0) {
+            return Ok(created);
+        }
+        let memory = if outcome.out_of_memory { " (it ran out of memory)" } else { "" };
+        let ending = format!("exit code: {}{memory}", outcome.status.code());
+        Err(StepError::Failed { command, ending, tail: tail.into_text() })
+    }
+
+    /// Passes the output on until the program has ended.
+    fn follow(
+        &self,
+        id: StepId,
+        running: Running,
+        mut output: File,
+    ) -> (Result<sandbox::Outcome, sandbox::SandboxError>, Tail) {
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                let mut tail = Tail::default();
+                let mut buffer = [0; 16 << 10];
+                while let Ok(count @ 1..) = output.read(&mut buffer) {
+                    self.progress.event(Event::Output { step: id, bytes: &buffer[..count] });
+                    tail.push(&buffer[..count]);
+                }
+                tail
+            });
+            let outcome = running.wait();
+            (outcome, reader.join().unwrap_or_default())
+        })
+    }
+}
+
+/// Where a step's files are.
+struct Place<'a> {
+    lower: &'a [PathBuf],
+    upper: &'a Path,
+    staging: &'a Staging,
+}
+
+/// One pipe for both streams, so that lines keep their order.
+fn output_pipe() -> Result<(File, Stdio), StepError> {
+    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("create", "a pipe")?;
+    let second = write.try_clone().at("copy", "a pipe")?;
+    Ok((read.into(), Stdio { stdin: Stream::Null, stdout: Stream::Fd(write), stderr: Stream::Fd(second) }))
+}
+
+/// Of a name that is set twice the later value counts: a secret's over ENV's.
+fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsString> {
+    let mut all: Vec<(&str, &str)> = Vec::new();
+    let given = step.environment.iter().chain(&step.proxies).chain(&mounted.environment);
+    for (name, value) in given.map(|(name, value)| (name.as_str(), value.as_str())) {
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some(known) => known.1 = value,
+            None => all.push((name, value)),
+        }
+    }
+    let defaults = mounted.defaults.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    for (name, value) in defaults.chain([("HOME", user.home.as_str())]) {
+        if !all.iter().any(|(known, _)| *known == name) {
+            all.push((name, value));
+        }
+    }
+    all.into_iter().map(|(name, value)| format!("{name}={value}").into()).collect()
+}
+
+/// The settings that a program can see.
+fn settings_digest(settings: &RunSettings) -> [u8; 32] {
+    let mut hasher = FieldHasher::new("run-settings-1");
+    hasher.list(settings.extra_hosts.len());
+    for (name, address) in &settings.extra_hosts {
+        hasher.field(name.as_bytes()).field(address.as_bytes());
+    }
+    hasher.number(settings.shm_size.unwrap_or(0)).list(settings.ulimits.len());
+    for limit in &settings.ulimits {
+        hasher.field(limit.name.as_bytes()).number(limit.soft).number(limit.hard);
+    }
+    if let Some(hostname) = &settings.hostname {
+        hasher.field(b"hostname").field(hostname.as_bytes());
+    }
+    hasher.finish()
+}
+
+fn shown_command(arguments: &[String]) -> String {
+    format!("\"{}\"", arguments.join(" "))
+}
+
+/// The end of a program's output.
+#[derive(Default)]
+struct Tail(Vec<u8>);
+
+impl Tail {
+    fn push(&mut self, bytes: &[u8]) {
+        self.0.extend_from_slice(bytes);
+        if self.0.len() > 2 * TAIL_BYTES {
+            self.0.drain(..self.0.len() - TAIL_BYTES);
+        }
+    }
+
+    fn into_text(self) -> String {
+        let text = String::from_utf8_lossy(&self.0);
+        let lines: Vec<&str> = text.lines().collect();
+        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    }
+}

@@ -1,0 +1,61 @@
+//! The Container Device Interface: devices that a host describes in files, by name (CDI's SPEC.md).
+//!
+//! Reads the descriptions and says what a device needs of a container. Knows no sandbox and no builds: both `RUN
+//! --device` and `run --device` apply what is found here.
+
+mod registry;
+mod spec;
+mod yaml;
+
+use std::path::PathBuf;
+
+use crate::base::io_error::IoError;
+
+pub use registry::{Device, FOLDERS, Registry, is_qualified_name};
+pub use spec::{DeviceNode, Edits, Mount};
+
+#[derive(Debug, thiserror::Error)]
+pub enum CdiError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error("the device description `{}` is not valid", path.display())]
+    Format {
+        path: PathBuf,
+        #[source]
+        source: serde_json::Error,
+    },
+    #[error("the device description `{}` is not valid: {reason}", path.display())]
+    Content { path: PathBuf, reason: String },
+    #[error("others than its owner may write to `{}` (mode {mode:o}), so what it describes counts for nothing", path.display())]
+    Writable { path: PathBuf, mode: u32 },
+    #[error("`{}` belongs to user {owner}, so what it describes counts for nothing", path.display())]
+    Foreign { path: PathBuf, owner: u32 },
+    #[error("`{name}` is no name of a device: the form is VENDOR/CLASS=NAME")]
+    Name { name: String },
+    #[error("there is no device `{name}`")]
+    Unknown {
+        name: String,
+        /// Those that there are.
+        known: Vec<String>,
+        /// Why files could not be read: the device may be in one of them.
+        broken: Vec<String>,
+    },
+    #[error("the device `{name}` is described twice: in `{}` and in `{}`", first.display(), second.display())]
+    Conflict { name: String, first: PathBuf, second: PathBuf },
+    #[error("the device `{name}` needs {what}, which rbuild does not do")]
+    Unsupported { name: String, what: String },
+}
+
+impl CdiError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { broken, .. } if !broken.is_empty() => Some(broken.join("; ")),
+            Self::Unknown { known, .. } if known.is_empty() => {
+                Some("describe it in a JSON or YAML file under /etc/cdi or /var/run/cdi".to_owned())
+            }
+            Self::Unknown { known, .. } => Some(format!("there are: {}", known.join(", "))),
+            _ => None,
+        }
+    }
+}

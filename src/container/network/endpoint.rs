@@ -1,0 +1,212 @@
+//! The containers in a network: who has which address, under which names.
+//!
+//! ```text
+//! <state>/networks/<network>/lock                   held while something of the network changes
+//! <state>/networks/<network>/endpoints/<container>  one for each container in it
+//! ```
+//!
+//! An endpoint belongs to whoever holds its owner's lock, which the kernel takes away from a process that dies: what a
+//! dead one leaves is removed by the next that looks.
+
+use std::fs::File;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::error::NetworkError;
+use crate::base::io_error::AtPath;
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Endpoint {
+    pub id: String,
+    pub container: String,
+    /// The container's.
+    pub name: String,
+    /// All that it answers to, in small letters.
+    pub names: Vec<String>,
+    /// Of those, what was asked for.
+    pub aliases: Vec<String>,
+    pub ipv4: Option<Ipv4Addr>,
+    pub ipv6: Option<Ipv6Addr>,
+    pub hardware_address: String,
+    /// On the host, and in the container.
+    pub host_interface: String,
+    pub interface: String,
+    /// `NAME:ALIAS` of other containers, for this one alone.
+    pub links: Vec<String>,
+    /// The file whose lock says that it is in use.
+    pub owner: PathBuf,
+}
+
+/// The endpoints of one network.
+#[derive(Debug, Clone)]
+pub(super) struct Endpoints {
+    folder: PathBuf,
+}
+
+impl Endpoints {
+    pub(super) fn of(state: &Path, network: &str) -> Self {
+        Self { folder: state.join("networks").join(network) }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Nobody else changes the network until the lock is dropped.
+    pub(super) fn lock(&self) -> Result<File, NetworkError> {
+        lock(&self.folder.join("lock"))
+    }
+
+    fn path(&self, container: &str) -> PathBuf {
+        self.folder.join("endpoints").join(container)
+    }
+
+    pub(super) fn write(&self, endpoint: &Endpoint) -> Result<(), NetworkError> {
+        let path = self.path(&endpoint.container);
+        let folder = self.folder.join("endpoints");
+        std::fs::create_dir_all(&folder).at("create", &folder)?;
+        let text = serde_json::to_vec(endpoint)
+            .map_err(|source| NetworkError::DamagedRecord { path: path.clone(), source })?;
+        // Resolvers read without the lock.
+        let temporary = self.folder.join(format!("new-{}", endpoint.container));
+        std::fs::write(&temporary, text).at("write", &temporary)?;
+        Ok(std::fs::rename(&temporary, &path).at("rename", &temporary)?)
+    }
+
+    /// One that is not there is no error.
+    pub(super) fn remove(&self, container: &str) {
+        // Whatever goes wrong, it has no owner any more, and the next removes it.
+        let _ = std::fs::remove_file(self.path(container));
+    }
+
+    pub(super) fn get(&self, container: &str) -> Option<Endpoint> {
+        read(&self.path(container)).filter(|endpoint| is_locked(&endpoint.owner))
+    }
+
+    /// Those in use.
+    pub(super) fn list(&self) -> Vec<Endpoint> {
+        self.all().into_iter().filter(|endpoint| is_locked(&endpoint.owner)).collect()
+    }
+
+    /// Those in use; the others are removed. To be called with the lock.
+    pub(super) fn list_and_reap(&self) -> Vec<Endpoint> {
+        let (alive, dead): (Vec<_>, Vec<_>) = self.all().into_iter().partition(|endpoint| is_locked(&endpoint.owner));
+        for endpoint in dead {
+            self.remove(&endpoint.container);
+            if is_of_process(&endpoint.owner) {
+                // Owners that are no containers have a file of their own.
+                let _ = std::fs::remove_file(&endpoint.owner);
+            }
+        }
+        alive
+    }
+
+    fn all(&self) -> Vec<Endpoint> {
+        let entries = std::fs::read_dir(self.folder.join("endpoints")).into_iter().flatten().flatten();
+        entries.filter_map(|entry| read(&entry.path())).collect()
+    }
+
+    /// Forgets the network.
+    pub(super) fn remove_all(&self) -> Result<(), NetworkError> {
+        match std::fs::remove_dir_all(&self.folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => Ok(removed.at("remove", &self.folder)?),
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<Endpoint> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
+
+impl Endpoint {
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        self.ipv4.map(IpAddr::from).into_iter().chain(self.ipv6.map(IpAddr::from))
+    }
+}
+
+/// A file of this process, locked while it lives: the owner of what belongs to no container.
+#[derive(Debug)]
+pub(super) struct ProcessOwner {
+    pub(super) path: PathBuf,
+    _lock: File,
+}
+
+const OWNERS: &str = "owners";
+
+impl ProcessOwner {
+    pub(super) fn new(state: &Path, id: &str) -> Result<Self, NetworkError> {
+        let path = state.join(OWNERS).join(id);
+        let lock = lock(&path)?;
+        Ok(Self { path, _lock: lock })
+    }
+}
+
+impl Drop for ProcessOwner {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn is_of_process(owner: &Path) -> bool {
+    owner.parent().and_then(Path::file_name).is_some_and(|name| name == OWNERS)
+}
+
+/// Waits for the lock of that name; it is let go when the file is dropped.
+pub(super) fn lock(path: &Path) -> Result<File, NetworkError> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).at("create", folder)?;
+    }
+    let file = File::options().create(true).truncate(false).write(true).open(path).at("open", path)?;
+    flock(&file, FlockOperation::LockExclusive).at("lock", path)?;
+    Ok(file)
+}
+
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    flock(&file, FlockOperation::NonBlockingLockShared).is_err()
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    pub(crate) fn endpoint(container: &str, name: &str, owner: &Path) -> Endpoint {
+        Endpoint {
+            id: "e".repeat(64),
+            container: container.to_owned(),
+            name: name.to_owned(),
+            names: vec![name.to_owned()],
+            aliases: Vec::new(),
+            ipv4: Some(Ipv4Addr::new(10, 9, 8, 7)),
+            ipv6: None,
+            hardware_address: "02:42:0a:09:08:07".to_owned(),
+            host_interface: "rv0a090807".to_owned(),
+            interface: "eth0".to_owned(),
+            links: Vec::new(),
+            owner: owner.to_owned(),
+        }
+    }
+
+    #[test]
+    fn what_a_dead_owner_had_is_taken_back() {
+        let state = tempfile::tempdir().unwrap();
+        let endpoints = Endpoints::of(state.path(), "n");
+        let owner = ProcessOwner::new(state.path(), "one").unwrap();
+        let other = state.path().join("lock-of-a-dead-container");
+        std::fs::write(&other, "").unwrap();
+        endpoints.write(&endpoint("alive", "a", &owner.path)).unwrap();
+        endpoints.write(&endpoint("dead", "d", &other)).unwrap();
+        assert_eq!(endpoints.all().len(), 2);
+        assert_eq!(endpoints.list().len(), 1);
+        assert!(endpoints.get("alive").is_some() && endpoints.get("dead").is_none());
+        let _lock = endpoints.lock().unwrap();
+        assert_eq!(endpoints.list_and_reap()[0].container, "alive");
+        assert_eq!(endpoints.all().len(), 1);
+        drop(owner);
+        assert!(endpoints.list_and_reap().is_empty() && endpoints.all().is_empty());
+    }
+}

@@ -1,0 +1,140 @@
+//! Where the bridges are, with their rules and the outer ends of the containers' interfaces: this machine's own network for
+//! root. An ordinary user may not change that. What the containers of one store share is a network namespace of their
+//! household's, in which all is made as root makes it on the host, and out of which pasta leads.
+
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::{Doing, NetworkError};
+use super::fresh::FreshNamespace;
+use super::link;
+use super::netlink::Socket;
+use super::pasta::{self, WayOut};
+use crate::container::sandbox::{self, Household};
+
+const LOOK: &str = "look for the network of the store's containers";
+
+#[derive(Debug, Clone)]
+pub(super) enum Machine {
+    Host,
+    Own(Household),
+}
+
+impl Machine {
+    /// That of a store's containers. `rootless`: this process is root of a user namespace only.
+    pub(super) fn of(store_root: &Path, rootless: bool) -> Self {
+        if rootless { Self::Own(Household::of(store_root)) } else { Self::Host }
+    }
+
+    pub(super) fn is_host(&self) -> bool {
+        matches!(self, Self::Host)
+    }
+
+    /// What fits through the way out, where that is known before it is there.
+    pub(super) fn mtu(&self) -> Option<u32> {
+        (!self.is_host()).then_some(pasta::MTU)
+    }
+
+    /// Sees to it that it is there as long as this process, and begins to connect it with the world. When nobody had it,
+    /// `at_first` is done before anybody can. An error of pasta's leaves it without a way out.
+    pub(super) fn open(&self, at_first: impl FnOnce()) -> Result<(), NetworkError> {
+        let Self::Own(household) = self else { return Ok(()) };
+        let way_out = WayOut::of(household.folder());
+        let _lock = household.lock().doing("lock the network of the store's containers")?;
+        let namespace = match household.network().doing(LOOK)? {
+            Some(namespace) => namespace,
+            None => {
+                // Of members that were all killed.
+                way_out.end()?;
+                at_first();
+                Arc::new(FreshNamespace::make()?.descriptor)
+            }
+        };
+        household.keep_network(Arc::clone(&namespace)).doing("keep the network of the store's containers")?;
+        way_out.begin(&namespace)
+    }
+
+    /// Waits until pasta, which was begun, leads out.
+    pub(super) fn await_way_out(&self) -> Result<(), NetworkError> {
+        let Self::Own(household) = self else { return Ok(()) };
+        let way_out = WayOut::of(household.folder());
+        self.within(|| way_out.wait(&Socket::open(None).doing("open a netlink socket")?))
+    }
+
+    pub(super) fn has_way_out(&self) -> bool {
+        match self {
+            Self::Host => true,
+            Self::Own(household) => WayOut::of(household.folder()).is_running(),
+        }
+    }
+
+    /// For processes that have no other use for it: the last one takes pasta along.
+    pub(super) fn leave(&self) -> Result<(), NetworkError> {
+        let Self::Own(household) = self else { return Ok(()) };
+        if !household.keeps_network() {
+            return Ok(());
+        }
+        // Nobody comes any more when it was deleted with its store.
+        let _lock = match household.lock() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            lock => Some(lock.doing("lock the network of the store's containers")?),
+        };
+        household.leave_network().doing("leave the network of the store's containers")?;
+        if household.is_network_kept().doing(LOOK)? { Ok(()) } else { WayOut::of(household.folder()).end() }
+    }
+
+    /// Ends a pasta whose last user was killed.
+    pub(super) fn tidy(&self) -> Result<(), NetworkError> {
+        let Self::Own(household) = self else { return Ok(()) };
+        let way_out = WayOut::of(household.folder());
+        if !way_out.has_traces() || household.is_network_kept().doing(LOOK)? {
+            return Ok(());
+        }
+        let _lock = household.lock().doing("lock the network of the store's containers")?;
+        if household.is_network_kept().doing(LOOK)? { Ok(()) } else { way_out.end() }
+    }
+
+    /// Does something in it; sockets that are opened there stay there.
+    pub(super) fn within<T: Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, NetworkError> + Send,
+    ) -> Result<T, NetworkError> {
+        self.if_there(work)?.ok_or(NetworkError::NotInMachine)
+    }
+
+    /// The same, but only if there is one.
+    pub(super) fn if_there<T: Send>(
+        &self,
+        work: impl FnOnce() -> Result<T, NetworkError> + Send,
+    ) -> Result<Option<T>, NetworkError> {
+        match self {
+            Self::Host => work().map(Some),
+            Self::Own(_) => self.namespace()?.map(|namespace| enter(&namespace, work)).transpose(),
+        }
+    }
+
+    /// Nothing for the host's, which this process is in.
+    pub(super) fn namespace(&self) -> Result<Option<Arc<OwnedFd>>, NetworkError> {
+        match self {
+            Self::Host => Ok(None),
+            Self::Own(household) => household.network().doing(LOOK),
+        }
+    }
+}
+
+fn enter<T: Send>(
+    namespace: &OwnedFd,
+    work: impl FnOnce() -> Result<T, NetworkError> + Send,
+) -> Result<T, NetworkError> {
+    sandbox::in_network_namespace(namespace, work).doing("enter the network of the store's containers")?
+}
+
+/// The IPv4 address by which others know this machine: that of the interface which leads out.
+pub(super) fn host_address() -> Option<IpAddr> {
+    let socket = Socket::open(None).ok()?;
+    let (_, index) = link::routes(&socket).ok()?.into_iter().find(|(route, _)| route.length == 0)?;
+    let interface = link::by_index(&socket, index).ok()??;
+    Some(link::address_of(&socket, interface).ok()??.address)
+}

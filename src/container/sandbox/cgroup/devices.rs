@@ -1,0 +1,228 @@
+//! Which devices a container may open, whatever nodes it makes or finds: docker's list, beside what its mounts let it open.
+//!
+//! The cgroup that says so is the one above the container's. A container that may mount (`SYS_ADMIN`) can mount the
+//! hierarchy, and sees its own cgroup as the root of it: there it may allow itself no more than is allowed above.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use rustix::fs::FileType;
+
+use super::device_rule::DeviceRule;
+use super::hierarchy::{CgroupVersion, Hierarchies};
+use super::{Cgroup, bpf, device_program, remove_dead};
+use crate::container::sandbox::error::SandboxError;
+use crate::container::sandbox::isolation::{DeviceNode, Isolation, Namespace};
+
+/// What every container may do with devices.
+pub const USUAL_DEVICE_RULES: [&str; 11] = [
+    "c *:* m",
+    "b *:* m",
+    "c 1:3 rwm",
+    "c 1:5 rwm",
+    "c 1:7 rwm",
+    "c 1:8 rwm",
+    "c 1:9 rwm",
+    "c 5:0 rwm",
+    "c 5:1 rwm",
+    "c 5:2 rwm",
+    "c 136:* rwm",
+];
+
+/// The cgroup of version 1 above those of all containers that may use no other devices. It stays, so that a container costs
+/// fewer writes. The number goes up with each change of the list.
+const USUAL: &str = "usual-devices-2";
+
+/// What is to be guarded, and how much it matters.
+pub(super) struct Guard {
+    rules: Vec<DeviceRule>,
+    /// It was asked for: without it the container is not started.
+    pub(super) is_required: bool,
+    is_usual: bool,
+}
+
+impl Guard {
+    /// Nothing where the mounts alone keep a container from devices: the kernel takes longer to move a process into a cgroup
+    /// than for all else of a start. So it is for containers that have devices of their own, or may mount what lets nodes be
+    /// opened.
+    pub(super) fn of(isolation: &Isolation) -> Result<Option<Self>, SandboxError> {
+        let asked_for = &isolation.limits.device_rules;
+        let has_devices = !isolation.devices.is_empty();
+        if isolation.privileged || (asked_for.is_empty() && !has_devices && !may_mount(isolation)) {
+            return Ok(None);
+        }
+        let texts: Vec<String> = match asked_for.is_empty() {
+            true => USUAL_DEVICE_RULES.map(str::to_owned).to_vec(),
+            false => asked_for.clone(),
+        };
+        let mut rules = Vec::new();
+        for text in &texts {
+            let reason = || format!("`{text}` is no rule");
+            let parsed = DeviceRule::parse(text);
+            rules.append(&mut parsed.ok_or_else(|| SandboxError::Limit { limit: "device rule", reason: reason() })?);
+        }
+        if asked_for.is_empty() {
+            rules.extend(isolation.devices.iter().flat_map(rules_of));
+        }
+        let is_usual = asked_for.is_empty() && !has_devices && isolation.limits.parent.is_none();
+        Ok(Some(Self { rules: DeviceRule::merge(rules), is_required: !asked_for.is_empty(), is_usual }))
+    }
+}
+
+/// Whether the container may mount hierarchies of cgroups, and see them from its own cgroup on.
+pub(super) fn may_mount(isolation: &Isolation) -> bool {
+    isolation.capabilities.contains("SYS_ADMIN") && !isolation.privileged && isolation.users.is_none()
+}
+
+impl Cgroup {
+    /// Makes a cgroup that guards devices, and the container's own below it.
+    pub(super) fn guard(&mut self, guard: &Guard, parent: Option<&str>) -> Result<(), SandboxError> {
+        let hierarchies = Hierarchies::find()?;
+        let guarded = match hierarchies.version() {
+            CgroupVersion::V1 => self.guard_by_files(guard, &hierarchies, parent),
+            CgroupVersion::V2 => self.guard_by_program(guard, &hierarchies, parent),
+        };
+        guarded.map_err(|(path, error)| super::failed("device rule", &path, &error))
+    }
+
+    fn guard_by_files(
+        &mut self,
+        guard: &Guard,
+        hierarchies: &Hierarchies,
+        parent: Option<&str>,
+    ) -> Result<(), (PathBuf, io::Error)> {
+        let missing =
+            || (PathBuf::from("devices"), io::Error::other("this machine has no `devices` cgroup controller"));
+        let folder = hierarchies.devices(parent).ok_or_else(missing)?;
+        let name = self.name();
+        let above = if guard.is_usual {
+            usual(&folder, guard).map_err(|error| (folder.join(USUAL), error))?
+        } else {
+            let own = folder.join(name_above(&name));
+            remove_dead(&folder);
+            make(&own, guard).map_err(|error| (own.clone(), error))?;
+            self.above.push(own.clone());
+            own
+        };
+        remove_dead(&above);
+        let own = above.join(&name);
+        super::make_folder(&own).map_err(|error| (own.clone(), error))?;
+        self.directories.push(own);
+        Ok(())
+    }
+
+    fn guard_by_program(
+        &mut self,
+        guard: &Guard,
+        hierarchies: &Hierarchies,
+        parent: Option<&str>,
+    ) -> Result<(), (PathBuf, io::Error)> {
+        let name = self.name();
+        let (above, relative) = hierarchies.unified_below(parent, &name_above(&name))?;
+        above.parent().into_iter().for_each(remove_dead);
+        self.above.push(above.clone());
+        bpf::guard_devices(&above, &device_program::assemble(&guard.rules)).map_err(|error| (above.clone(), error))?;
+        let own = above.join(&name);
+        super::make_folder(&own).map_err(|error| (own.clone(), error))?;
+        self.directories.push(own);
+        self.parent = Some(relative);
+        Ok(())
+    }
+
+    /// Gives a container that may mount hierarchies a cgroup in each that is mounted here, so that none shows it the host's
+    /// root of it: there is what the kernel executes when a cgroup becomes empty. What can't be had is left out.
+    pub(super) fn stand_apart(&mut self, isolation: &Isolation) {
+        if !may_mount(isolation) || isolation.namespaces.cgroup != Namespace::Own {
+            return;
+        }
+        let Ok(hierarchies) = Hierarchies::find() else { return };
+        let name = self.name();
+        for root in hierarchies.roots() {
+            if self.directories.iter().any(|directory| directory.starts_with(root)) {
+                continue;
+            }
+            let folder = root.join(super::hierarchy::relative(isolation.limits.parent.as_deref()));
+            remove_dead(&folder);
+            let own = folder.join(&name);
+            if std::fs::create_dir_all(&folder).is_ok() && super::make_folder(&own).is_ok() {
+                self.directories.push(own.clone());
+                if hierarchies.inherit_processors(&own).is_err() {
+                    self.directories.pop();
+                    let _ = std::fs::remove_dir(&own);
+                }
+            }
+        }
+    }
+}
+
+/// The name of the cgroup above a container's.
+fn name_above(name: &Path) -> PathBuf {
+    PathBuf::from(format!("{}-devices", name.display()))
+}
+
+/// The one above those of all containers, which the first of them makes.
+fn usual(parent: &Path, guard: &Guard) -> io::Result<PathBuf> {
+    static COUNTER: AtomicU32 = AtomicU32::new(0);
+    let place = parent.join(USUAL);
+    if !place.exists() {
+        // It has its name when it has its rules: nobody gets in before.
+        let number = COUNTER.fetch_add(1, Ordering::Relaxed);
+        let new = parent.join(format!("{}-{number}-usual", std::process::id()));
+        make(&new, guard)?;
+        if let Err(error) = std::fs::rename(&new, &place) {
+            std::fs::remove_dir(&new)?;
+            // Another was first.
+            if !place.exists() {
+                return Err(error);
+            }
+        }
+    }
+    Ok(place)
+}
+
+fn make(folder: &Path, guard: &Guard) -> io::Result<()> {
+    std::fs::create_dir_all(folder.parent().unwrap_or(folder))?;
+    std::fs::create_dir(folder)?;
+    let rules = || -> io::Result<()> {
+        std::fs::write(folder.join("devices.deny"), "a")?;
+        let allow = folder.join("devices.allow");
+        guard.rules.iter().try_for_each(|rule| std::fs::write(&allow, rule.to_string()))
+    };
+    // One with half of the rules is none.
+    rules().inspect_err(|_| drop(std::fs::remove_dir(folder)))
+}
+
+/// A device, or all in a folder of them.
+fn rules_of(device: &DeviceNode) -> Vec<DeviceRule> {
+    let Ok(stat) = rustix::fs::stat(&device.host) else { return Vec::new() };
+    let kind = match FileType::from_raw_mode(stat.st_mode) {
+        FileType::CharacterDevice => 'c',
+        FileType::BlockDevice => 'b',
+        FileType::Directory => {
+            let entries = std::fs::read_dir(&device.host).into_iter().flatten().flatten();
+            let below = entries.filter(|entry| entry.file_type().is_ok_and(|kind| !kind.is_symlink()));
+            return below
+                .flat_map(|entry| rules_of(&DeviceNode { host: entry.path(), path: PathBuf::new() }))
+                .collect();
+        }
+        _ => return Vec::new(),
+    };
+    let text = format!("{kind} {}:{} rwm", rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    DeviceRule::parse(&text).unwrap_or_default()
+}
+
+/// Whether a cgroup can guard devices here, and if not, why.
+pub fn device_guard() -> Result<&'static str, String> {
+    let hierarchies = Hierarchies::find().map_err(|error| error.to_string())?;
+    match hierarchies.version() {
+        CgroupVersion::V1 => {
+            let folder = hierarchies.devices(None).ok_or("there is no `devices` cgroup controller")?;
+            let is_writable = |folder: &&Path| rustix::fs::access(*folder, rustix::fs::Access::WRITE_OK).is_ok();
+            let existing = folder.ancestors().find(|folder| folder.exists());
+            existing.filter(is_writable).map(|_| "a cgroup of version 1").ok_or_else(|| "not permitted".to_owned())
+        }
+        CgroupVersion::V2 if bpf::is_allowed() => Ok("a program of a cgroup of version 2"),
+        CgroupVersion::V2 => Err("the kernel takes no program for it from this user".to_owned()),
+    }
+}

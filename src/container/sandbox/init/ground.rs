@@ -1,0 +1,96 @@
+//! What may be mounted where. It is decided by where a mount point *is*, after all links of the image, and by what the
+//! source is; never by how either was written.
+
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use super::kernel_files::{self, FileSystem};
+use super::{Doing, Result, devices, message};
+use crate::container::sandbox::container::{Mount, MountSource};
+use crate::container::sandbox::error::InitError;
+
+/// What may be put over files of `/proc`: what runc lets through (`checkProcMount`), for the sake of lxcfs and CRIU.
+const REPLACEABLE: [&str; 11] = [
+    "cpuinfo",
+    "diskstats",
+    "loadavg",
+    "meminfo",
+    "self/net/dev",
+    "slabinfo",
+    "stat",
+    "swaps",
+    "sys/crypto/fips_enabled",
+    "sys/kernel/ns_last_pid",
+    "uptime",
+];
+
+/// What a mount is to the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Ordinary,
+    /// It takes the place of the standard `/proc`, `/sys` or `/dev`, as the next ones do.
+    Proc,
+    Sys,
+    /// A new tmpfs, which rbuild fills as it fills its own.
+    NewDev,
+    HostsDev,
+}
+
+/// Says what a mount would be at `place`, where its point is in the root filesystem, or why there may be none. `dev` is
+/// the place of the container's `/dev`.
+pub(super) fn role(mount: &Mount, tree: &OwnedFd, place: &Path, dev: &Path) -> Result<Role> {
+    let refused = |reason: String| Err(refusal(&mount.target, &reason));
+    let is_bind = matches!(mount.source, MountSource::Bind { .. });
+    let is_root_of = |kind| kernel_files::is_root_of(tree, kind).doing("look at the source of", &mount.target);
+    match place.components().next().and_then(|first| first.as_os_str().to_str()) {
+        None => refused("it is the root of the container".to_owned()),
+        Some("proc") if place == Path::new("proc") => match is_bind && is_root_of(FileSystem::Proc)? {
+            true => Ok(Role::Proc),
+            false => refused("only the host's `/proc` can take the place of the container's".to_owned()),
+        },
+        Some("proc") if is_replaceable(place) => Ok(Role::Ordinary),
+        Some("proc") => {
+            let files = REPLACEABLE.map(|file| file.trim_start_matches("self/")).join(", ");
+            refused(format!("it is `/{}`, and of /proc only these can be replaced: {files}", place.display()))
+        }
+        Some("sys") if place == Path::new("sys") => match is_bind && is_root_of(FileSystem::Sys)? {
+            true => Ok(Role::Sys),
+            false => refused("only the host's `/sys` can take the place of the container's".to_owned()),
+        },
+        // As docker lets it, by its own name. A link of the image does not lead a mount there.
+        Some("sys") if mount.target.strip_prefix("/").unwrap_or(&mount.target) != place => {
+            refused(format!("a link in the image leads to `/{}`", place.display()))
+        }
+        _ if place == dev => match &mount.source {
+            MountSource::Tmpfs(_) => Ok(Role::NewDev),
+            MountSource::Bind { .. } | MountSource::Own(_) if devices::has_null(tree) => Ok(Role::HostsDev),
+            _ => refused(
+                "it is the container's `/dev`, and what is mounted there has no null device; mount it at a name below \
+                 `/dev`, or build the image without this volume"
+                    .to_owned(),
+            ),
+        },
+        Some(_) => Ok(Role::Ordinary),
+    }
+}
+
+/// Of files that each process has, the first one's can be replaced: that is what the place is after its links.
+fn is_replaceable(place: &Path) -> bool {
+    let inside = place.strip_prefix("proc").unwrap_or(place);
+    let own = inside.strip_prefix(std::process::id().to_string()).map(|file| Path::new("self").join(file));
+    let name = own.unwrap_or_else(|_| inside.to_owned());
+    REPLACEABLE.iter().any(|file| Path::new(file) == name)
+}
+
+/// Says why a device can't be at that place, if it can't.
+pub(super) fn check_device(target: &Path, place: &Path) -> Result<()> {
+    let is_kernels = place.starts_with("proc") || place.starts_with("sys");
+    match is_kernels || place.as_os_str().is_empty() {
+        true => Err(refusal(target, &format!("a device can't be at `/{}`", place.display()))),
+        false => Ok(()),
+    }
+}
+
+fn refusal(target: &Path, reason: &str) -> InitError {
+    message(format!("nothing can be mounted on `{}`: {reason}", target.display()))
+}

@@ -1,0 +1,239 @@
+//! The root filesystem: layers merged by overlayfs, and the move into it.
+//!
+//! While it is being made, there is a private tmpfs (`staging`) over one of the layers' folders, in this mount
+//! namespace only. It has the root's mount point and whatever is bound from there into the container. It goes away with
+//! the host's filesystem when that is detached.
+
+use std::ffi::{OsStr, OsString};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
+
+use super::users::Users;
+use super::{Doing, Result, devices, message, target};
+use crate::container::sandbox::container::{Rootfs, Stack};
+use crate::container::sandbox::mount_api;
+
+/// What overlayfs takes in one mount (fs/overlayfs/params.c, `OVL_MAX_STACK`).
+const MOST_LAYERS: usize = 500;
+
+pub(super) struct Root {
+    /// The root filesystem's mount.
+    pub(super) mount: OwnedFd,
+    pub(super) staging: OwnedFd,
+    /// The host's `/dev`, opened before there was anything of the image.
+    pub(super) host_devices: OwnedFd,
+    /// Of the container, where they are not the host's.
+    pub(super) users: Option<Rc<Users>>,
+    /// Where changes go.
+    pub(super) upper: Option<OwnedFd>,
+}
+
+/// The layers of a stack as handles, so that neither their paths' length nor what is mounted over them matters.
+pub(in crate::container::sandbox) struct OpenStack {
+    /// The topmost first, as overlayfs wants them.
+    lower: Vec<OwnedFd>,
+    upper: Option<(OwnedFd, OwnedFd)>,
+    /// What the two are called in the folder around them.
+    names: (OsString, OsString),
+    volatile: bool,
+}
+
+impl Root {
+    /// Makes all mounts of this namespace private, and the root filesystem.
+    pub(super) fn mount(rootfs: &Rootfs, users: Option<Rc<Users>>) -> Result<Self> {
+        let host_devices = devices::of_host()?;
+        rustix::mount::mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)
+            .doing("make private", "/")?;
+        let (opened, anchor) = match rootfs {
+            Rootfs::Directory(path) => {
+                let tree = clone_host_path(path, true)?;
+                users.as_ref().map_or(Ok(()), |users| users.translate(&tree, true, "the root filesystem"))?;
+                (Err(tree), path.clone())
+            }
+            Rootfs::Overlay(stack) => {
+                let anchor = stack.lower.last().or(stack.upper.as_ref()).cloned();
+                (Ok(open_stack(stack)?), anchor.unwrap_or_else(|| PathBuf::from("/tmp")))
+            }
+        };
+        let staging =
+            mount_api::create("tmpfs", &[("mode", Some("0700"))], MountAttrFlags::empty()).doing("mount", "tmpfs")?;
+        rustix::fs::mkdirat(&staging, "root", Mode::RWXU).doing("create", "root")?;
+        let anchor_handle = rustix::fs::open(&anchor, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        mount_api::attach(&staging, anchor_handle.doing("open", &anchor)?).doing("mount a tmpfs on", &anchor)?;
+        let (mount, upper) = match opened {
+            Err(tree) => (tree, None),
+            Ok(stack) => (mount_stack(&stack, &staging, users.as_deref())?, stack.upper.map(|(upper, _)| upper)),
+        };
+        let point = rustix::fs::openat(&staging, "root", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        mount_api::attach(&mount, point.doing("open", "root")?).doing("mount", "the root filesystem")?;
+        Ok(Self { mount, staging, host_devices, users, upper })
+    }
+
+    /// Makes it this process's root, and lets go of the host's filesystem.
+    pub(super) fn enter(self, read_only: bool) -> Result<()> {
+        if read_only {
+            mount_api::set_attributes(&self.mount, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
+                .doing("make read-only", "/")?;
+        }
+        rustix::process::fchdir(&self.mount).doing("enter", "the root filesystem")?;
+        // The old root is put on top of the new one, and detached from there: pivot_root(2), NOTES.
+        rustix::process::pivot_root(".", ".").doing("pivot to", "the root filesystem")?;
+        rustix::mount::unmount(".", UnmountFlags::DETACH).doing("unmount", "the host's root")?;
+        rustix::process::chdir("/").doing("enter", "/")
+    }
+}
+
+/// A view of a file or folder of the host.
+pub(super) fn clone_host_path(path: &Path, recursive: bool) -> Result<OwnedFd> {
+    let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).doing("open", path)?;
+    mount_api::clone_tree(&handle, c"", recursive).doing("bind", path)
+}
+
+/// A view of what is at `path` in a folder of the host that containers may write to: found once, and never outside.
+pub(in crate::container::sandbox) fn clone_within(folder: &Path, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let root = rustix::fs::open(folder, flags, Mode::empty()).doing("open", folder)?;
+    let found = target::open(&root, path).doing("open", folder.join(path))?;
+    mount_api::clone_tree(&found, c"", true).doing("bind", folder.join(path))
+}
+
+pub(in crate::container::sandbox) fn open_stack(stack: &Stack) -> Result<OpenStack> {
+    let open = |path: &PathBuf| {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, Mode::empty()).doing("open the layer", path)
+    };
+    if stack.lower.len() > MOST_LAYERS {
+        let count = stack.lower.len();
+        return Err(message(format!("the image has {count} layers, and overlayfs takes {MOST_LAYERS}")));
+    }
+    let upper = match (&stack.upper, &stack.work) {
+        (Some(upper), Some(work)) => Some((open(upper)?, open(work)?)),
+        (None, _) => None,
+        (Some(_), None) => return Err(message("a writable stack of layers needs a work folder")),
+    };
+    let lower = stack.lower.iter().rev().map(open).collect::<Result<_>>()?;
+    let name = |path: &Option<PathBuf>| path.as_ref().and_then(|path| path.file_name()).unwrap_or_default().to_owned();
+    Ok(OpenStack { lower, upper, names: (name(&stack.upper), name(&stack.work)), volatile: stack.volatile })
+}
+
+impl OpenStack {
+    pub(in crate::container::sandbox) fn upper(&self) -> Option<&OwnedFd> {
+        self.upper.as_ref().map(|(upper, _)| upper)
+    }
+}
+
+/// The merged tree, attached nowhere yet.
+pub(in crate::container::sandbox) fn mount_stack(
+    stack: &OpenStack,
+    staging: &OwnedFd,
+    users: Option<&Users>,
+) -> Result<OwnedFd> {
+    if let Some(users) = users {
+        return mount_stack(&translated(stack, staging, users)?, staging, None);
+    }
+    match (stack.lower.as_slice(), &stack.upper) {
+        // overlayfs wants two layers at least. One alone is its own merged tree.
+        ([], None) => mount_api::create("tmpfs", &[("mode", Some("0755"))], attributes(true)).doing("mount", "tmpfs"),
+        ([], Some((upper, _))) => bind_layer(upper, false),
+        ([only], None) => bind_layer(only, true),
+        _ => match overlay(stack) {
+            Err(failure) if failure.errno == Errno::INVAL || failure.errno == Errno::NOSYS => {
+                // Perhaps an older kernel, that does not know `lowerdir+`. If not, its own words are the better ones.
+                overlay_of_older_kernel(stack, staging).or(Err(failure).doing("mount", "overlay"))
+            }
+            mounted => mounted.doing("mount", "overlay"),
+        },
+    }
+}
+
+/// The same layers with the owners that they have for the container's users. They are attached to the staging area, for
+/// older kernels merge only what is attached.
+fn translated(stack: &OpenStack, staging: &OwnedFd, users: &Users) -> Result<OpenStack> {
+    let translate = |folder: &OwnedFd| -> Result<OwnedFd> {
+        let tree = mount_api::clone_tree(folder, c"", false).doing("bind", "the layer")?;
+        users.translate(&tree, false, "the folder of the layers")?;
+        let name = format!("layer-{}", users.next_number());
+        rustix::fs::mkdirat(staging, name.as_str(), Mode::RWXU).doing("create", &name)?;
+        let point = rustix::fs::openat(staging, name.as_str(), OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        mount_api::attach(&tree, point.doing("open", &name)?).doing("mount", "the layer")?;
+        Ok(tree)
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let open =
+        |folder: &OwnedFd, name: &OsStr| rustix::fs::openat(folder, name, flags, Mode::empty()).doing("open", name);
+    let upper = match &stack.upper {
+        None => None,
+        Some((upper, _)) => {
+            // overlayfs wants both of them in one mount.
+            let around = translate(&open(upper, OsStr::new(".."))?)?;
+            Some((open(&around, &stack.names.0)?, open(&around, &stack.names.1)?))
+        }
+    };
+    let lower = stack.lower.iter().map(translate).collect::<Result<_>>()?;
+    Ok(OpenStack { lower, upper, names: stack.names.clone(), volatile: stack.volatile })
+}
+
+fn attributes(read_only: bool) -> MountAttrFlags {
+    if read_only { MountAttrFlags::MOUNT_ATTR_RDONLY } else { MountAttrFlags::empty() }
+}
+
+fn bind_layer(layer: &OwnedFd, read_only: bool) -> Result<OwnedFd> {
+    let tree = mount_api::clone_tree(layer, c"", false).doing("bind", "the layer")?;
+    mount_api::set_attributes(&tree, attributes(read_only), false).doing("bind", "the layer")?;
+    Ok(tree)
+}
+
+/// Options that every stack has. `userxattr` is what an unprivileged mount must use, and one format serves all.
+const OPTIONS: [(&str, Option<&str>); 3] = [("userxattr", None), ("index", Some("off")), ("xino", Some("off"))];
+
+/// Layers are named by their descriptors' numbers, relative to `/proc/self/fd`: a value may have 255 bytes only.
+fn overlay(stack: &OpenStack) -> std::result::Result<OwnedFd, mount_api::MountFailure> {
+    let name = |fd: &OwnedFd| fd.as_raw_fd().to_string();
+    let lower: Vec<String> = stack.lower.iter().map(name).collect();
+    let upper = stack.upper.as_ref().map(|(upper, work)| (name(upper), name(work)));
+    let mut options = OPTIONS.to_vec();
+    options.extend(lower.iter().map(|layer| ("lowerdir+", Some(layer.as_str()))));
+    if let Some((upper, work)) = &upper {
+        options.extend([("upperdir", Some(upper.as_str())), ("workdir", Some(work.as_str()))]);
+        if stack.volatile {
+            options.push(("volatile", None));
+        }
+    }
+    let failure = |errno| mount_api::MountFailure { errno, explanation: String::new() };
+    rustix::process::chdir("/proc/self/fd").map_err(failure)?;
+    mount_api::create("overlay", &options, MountAttrFlags::empty())
+}
+
+/// mount(2) takes all options in one page; the short names leave room for about a thousand layers.
+fn overlay_of_older_kernel(stack: &OpenStack, staging: &OwnedFd) -> Result<OwnedFd> {
+    let lower: Vec<String> = stack.lower.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
+    let mut data = format!("userxattr,index=off,xino=off,lowerdir={}", lower.join(":"));
+    if let Some((upper, work)) = &stack.upper {
+        data.push_str(&format!(",upperdir={},workdir={}", upper.as_raw_fd(), work.as_raw_fd()));
+        if stack.volatile {
+            data.push_str(",volatile");
+        }
+    }
+    let data = std::ffi::CString::new(data).map_err(message)?;
+    rustix::fs::mkdirat(staging, "merged", Mode::RWXU).doing("create", "merged")?;
+    let point = rustix::fs::openat(staging, "merged", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let point = point.doing("open", "merged")?;
+    rustix::process::chdir("/proc/self/fd").doing("enter", "/proc/self/fd")?;
+    let place = format!("/proc/self/fd/{}", point.as_raw_fd());
+    rustix::mount::mount("overlay", place.as_str(), "overlay", MountFlags::empty(), data.as_c_str())
+        .doing("mount", "overlay")?;
+    let merged = rustix::fs::openat(staging, "merged", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+    let tree = mount_api::clone_tree(merged.doing("open", "merged")?.as_fd(), c"", false).doing("bind", "overlay")?;
+    rustix::mount::unmount(place_of(staging, "merged").as_path(), UnmountFlags::DETACH).doing("unmount", "overlay")?;
+    rustix::fs::unlinkat(staging, "merged", rustix::fs::AtFlags::REMOVEDIR).doing("remove", "merged")?;
+    Ok(tree)
+}
+
+fn place_of(directory: &OwnedFd, name: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()))
+}

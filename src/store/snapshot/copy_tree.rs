@@ -1,0 +1,147 @@
+//! A folder copied as it is, with owners, times, attributes, links and nodes: what a container wrote, which may go on
+//! writing meanwhile. So every name is opened once, in a folder that is open, and what is no regular file is not opened.
+
+use std::collections::{HashMap, HashSet};
+use std::io::Read as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
+
+use super::SnapshotError;
+use crate::base::foreign::{Folder, Handle, Stat, Tree};
+use crate::base::io_error::{AtPath, IoError, check_depth};
+
+/// Device and inode.
+pub type Identity = (u64, u64);
+
+/// Copies what is in `from`, and its own attributes, into the folder `to`, which is there and empty, and which nobody else
+/// writes to. Gives what became of those of the `watched` files and folders that were there.
+pub fn copy_tree(
+    from: &Path,
+    to: &Path,
+    watched: &HashSet<Identity>,
+) -> Result<HashMap<Identity, Identity>, SnapshotError> {
+    let (from, root) = (Folder::open(from)?, Tree::beneath(Folder::open(to)?));
+    let mut copy = Copy { root: &root, links: HashMap::new(), watched, found: HashMap::new() };
+    copy.folder(&from, Path::new(""))?;
+    let source = from.itself()?;
+    copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
+    Ok(copy.found)
+}
+
+struct Copy<'a> {
+    root: &'a Tree,
+    /// Where the files with several names are in the copy.
+    links: HashMap<Identity, PathBuf>,
+    watched: &'a HashSet<Identity>,
+    found: HashMap<Identity, Identity>,
+}
+
+impl Copy<'_> {
+    fn folder(&mut self, from: &Folder, path: &Path) -> Result<(), IoError> {
+        let to = self.root.folder(path)?;
+        for name in from.sorted_names()? {
+            let source = match from.handle(&name) {
+                // It has gone meanwhile.
+                Err(error) if error.errno() == Some(Errno::NOENT) => continue,
+                source => source?,
+            };
+            let path = path.join(&name);
+            check_depth(path.as_os_str().as_bytes())?;
+            self.entry(source, &to, &path)?;
+        }
+        Ok(())
+    }
+
+    /// `path` is where the copy is to be, in the folder `to`.
+    fn entry(&mut self, source: Handle, to: &Folder, path: &Path) -> Result<(), IoError> {
+        let Some(name) = path.file_name() else { return Ok(()) };
+        let stat = source.stat()?;
+        let identity = (stat.st_dev, stat.st_ino);
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if kind != FileType::Directory && stat.st_nlink > 1 {
+            if let Some(first) = self.links.get(&identity) {
+                let Some((folder, other)) = self.root.parent(first)? else { return Ok(()) };
+                return to.hard_link(name, &folder, other);
+            }
+            self.links.insert(identity, path.to_owned());
+        }
+        let (source, copy) = match kind {
+            FileType::Directory => {
+                to.make_folder(name, 0o700)?;
+                self.folder(&source.folder()?, path)?;
+                (source, to.handle(name)?)
+            }
+            FileType::RegularFile => {
+                let (content, made) = (source.open_file()?, to.make_file(name, 0o600)?);
+                // No more than there was: a program may write as fast as this reads. Shares the blocks where it can.
+                let mut limited = (&content).take(stat.st_size as u64);
+                std::io::copy(&mut limited, &mut &made).at("copy", source.shown())?;
+                let content = Handle::of_file(content, source.shown().to_owned());
+                (content, Handle::of_file(made, to.shown().join(name)))
+            }
+            FileType::Symlink => {
+                to.make_link(name, &source.read_link()?)?;
+                (source, to.handle(name)?)
+            }
+            kind => {
+                to.make_node(name, kind, stat.st_mode & 0o7777, stat.st_rdev)?;
+                (source, to.handle(name)?)
+            }
+        };
+        if self.watched.contains(&identity) {
+            let made = copy.stat()?;
+            self.found.insert(identity, (made.st_dev, made.st_ino));
+        }
+        self.attributes(&stat, &source, &copy)
+    }
+
+    fn attributes(&self, stat: &Stat, from: &Handle, to: &Handle) -> Result<(), IoError> {
+        to.set_owner(Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::Symlink {
+            to.set_mode(stat.st_mode & 0o7777)?;
+        }
+        for (name, value) in from.xattrs()? {
+            let of_module = name.to_bytes().starts_with(b"security.") || name.to_bytes().starts_with(b"trusted.");
+            match to.set_xattr(&name, &value) {
+                // Labels of security modules belong to the place.
+                Err(error) if of_module && matches!(error.errno(), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
+                set => set?,
+            }
+        }
+        to.set_times(&times_of(stat))
+    }
+}
+
+fn times_of(stat: &Stat) -> Timestamps {
+    let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 };
+    Timestamps { last_access: time, last_modification: time }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::os::unix::fs::{MetadataExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_the_same() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        std::fs::create_dir(from.path().join("d")).unwrap();
+        std::fs::write(from.path().join("d/file"), "x").unwrap();
+        std::fs::hard_link(from.path().join("d/file"), from.path().join("link")).unwrap();
+        symlink("nowhere", from.path().join("d/symlink")).unwrap();
+        let old = File::options().write(true).open(from.path().join("d/file")).unwrap();
+        old.set_modified(std::time::UNIX_EPOCH + std::time::Duration::from_secs(77)).unwrap();
+        let identity = |path: PathBuf| path.symlink_metadata().map(|found| (found.dev(), found.ino())).unwrap();
+        let watched = HashSet::from([identity(from.path().join("d")), (0, 1)]);
+        let found = copy_tree(from.path(), to.path(), &watched).unwrap();
+        assert_eq!(found, HashMap::from([(identity(from.path().join("d")), identity(to.path().join("d")))]));
+        let stat = |path: &str| std::fs::symlink_metadata(to.path().join(path)).unwrap();
+        assert_eq!((stat("d/file").ino(), stat("d/file").mtime()), (stat("link").ino(), 77));
+        assert_eq!(std::fs::read_link(to.path().join("d/symlink")).unwrap(), Path::new("nowhere"));
+    }
+}

@@ -1,0 +1,247 @@
+//! A merged root filesystem written out whole: as a tar stream, or into a folder.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, makedev};
+use rustix::io::Errno;
+use tar::{Builder, EntryType, Header};
+
+use super::layer_folder::xattrs_of_file;
+use super::populate::set_time;
+use super::{Entry, SnapshotError, View};
+use crate::base::foreign::{ExactLength, Folder, Handle, LastFolder, Tree};
+use crate::base::io_error::{AtPath, IoError};
+use crate::image::layer::FileKind;
+
+/// Calls `visit` for all that is in the view, folders before what is in them, names in byte order.
+pub(super) fn walk(
+    view: &View,
+    folder: &Path,
+    visit: &mut dyn FnMut(&Path, &Entry) -> Result<(), SnapshotError>,
+) -> Result<(), SnapshotError> {
+    for (name, entry) in view.read_dir(folder)? {
+        let path = folder.join(name);
+        visit(&path, &entry)?;
+        if entry.is_dir() {
+            walk(view, &path, visit)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the view as a tar archive, as `docker export` does.
+pub fn export_tar(view: &View, out: impl Write) -> Result<(), SnapshotError> {
+    export_tar_folders(&[(PathBuf::new(), view)], out)
+}
+
+/// Writes several views into one tar archive, each into its folder.
+pub fn export_tar_folders(views: &[(PathBuf, &View)], out: impl Write) -> Result<(), SnapshotError> {
+    let mut archive = Builder::new(out);
+    for (folder, view) in views {
+        if !folder.as_os_str().is_empty() {
+            let mut header = Header::new_gnu();
+            header.set_entry_type(EntryType::Directory);
+            header.set_mode(0o755);
+            header.set_size(0);
+            archive.append_data(&mut header, folder, io::empty()).at("write", folder)?;
+        }
+        let mut links: HashMap<(u64, u64), PathBuf> = HashMap::new();
+        walk(view, Path::new(""), &mut |path, entry| append(view, &mut archive, &mut links, (folder, path), entry))?;
+    }
+    archive.finish().at("write", "the archive")?;
+    archive.into_inner().at("write", "the archive")?.flush().at("write", "the archive")?;
+    Ok(())
+}
+
+/// Extended attributes, by name.
+type Attributes = Vec<(String, Vec<u8>)>;
+
+/// What an entry has beside its header.
+enum Body {
+    File(File),
+    Link(PathBuf),
+    /// Another name for what is in the archive already.
+    Second(PathBuf),
+    Nothing,
+}
+
+fn append(
+    view: &View,
+    archive: &mut Builder<impl Write>,
+    links: &mut HashMap<(u64, u64), PathBuf>,
+    (folder, path): (&Path, &Path),
+    entry: &Entry,
+) -> Result<(), SnapshotError> {
+    let name = &folder.join(path);
+    let shared = entry.shared_inode();
+    let look = || -> Result<(Body, Attributes), IoError> {
+        if let Some(first) = shared.and_then(|inode| links.get(&inode)) {
+            return Ok((Body::Second(first.clone()), Vec::new()));
+        }
+        let body = match entry.kind {
+            FileKind::Regular => {
+                let file = view.open_file(path, entry)?;
+                let xattrs = xattrs_of_file(&file).at("read the attributes of", path)?;
+                return Ok((Body::File(file), xattrs));
+            }
+            FileKind::Symlink => Body::Link(view.read_link(path, entry)?),
+            _ => Body::Nothing,
+        };
+        Ok((body, view.xattrs(path, entry)?))
+    };
+    let (body, xattrs) = match look() {
+        Err(error) if has_gone(&error) => return Ok(()),
+        found => found?,
+    };
+    let Some(mut header) = header_of(entry).at("write", path)? else { return Ok(()) };
+    if !xattrs.is_empty() {
+        let keys: Vec<String> = xattrs.iter().map(|(name, _)| format!("SCHILY.xattr.{name}")).collect();
+        let records = keys.iter().zip(&xattrs).map(|(key, (_, value))| (key.as_str(), value.as_slice()));
+        archive.append_pax_extensions(records).at("write", path)?;
+    }
+    match body {
+        Body::Second(first) => {
+            header.set_entry_type(EntryType::Link);
+            header.set_size(0);
+            archive.append_link(&mut header, name, first).at("write", path)?;
+        }
+        Body::Link(target) => archive.append_link(&mut header, name, target).at("write", path)?,
+        Body::Nothing => archive.append_data(&mut header, name, io::empty()).at("write", path)?,
+        Body::File(file) => {
+            let mut content = ExactLength::new(file, entry.size);
+            archive.append_data(&mut header, name, &mut content).at("write", path)?;
+            if content.missing() > 0 {
+                return Err(SnapshotError::Shrank { path: path.to_owned() });
+            }
+        }
+    }
+    if let Some(inode) = shared {
+        links.entry(inode).or_insert_with(|| name.clone());
+    }
+    Ok(())
+}
+
+/// A program that runs took it away, or put something else in its place, since it was listed.
+fn has_gone(error: &IoError) -> bool {
+    matches!(error.errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL))
+        || error.source.kind() == io::ErrorKind::InvalidInput
+}
+
+/// The header of all but names; nothing for what is in no archive.
+fn header_of(entry: &Entry) -> io::Result<Option<Header>> {
+    let mut header = Header::new_gnu();
+    header.set_mode(entry.mode);
+    header.set_uid(entry.owner.uid.into());
+    header.set_gid(entry.owner.gid.into());
+    header.set_mtime(entry.mtime.max(0) as u64);
+    header.set_size(0);
+    let kind = match entry.kind {
+        FileKind::Regular => {
+            header.set_size(entry.size);
+            EntryType::Regular
+        }
+        FileKind::Symlink => EntryType::Symlink,
+        FileKind::Directory => EntryType::Directory,
+        FileKind::Fifo => EntryType::Fifo,
+        FileKind::CharDevice { .. } => EntryType::Char,
+        FileKind::BlockDevice { .. } => EntryType::Block,
+        FileKind::Socket => return Ok(None),
+    };
+    header.set_entry_type(kind);
+    if let FileKind::CharDevice { major, minor } | FileKind::BlockDevice { major, minor } = entry.kind {
+        header.set_device_major(major)?;
+        header.set_device_minor(minor)?;
+    }
+    Ok(Some(header))
+}
+
+/// A path that is a file in one of the views and is in another one too: they can't be written into one folder.
+pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> {
+    let mut seen: HashMap<PathBuf, bool> = HashMap::new();
+    let mut conflict = None;
+    for view in views {
+        let mut here = Vec::new();
+        walk(view, Path::new(""), &mut |path, entry| {
+            let both_folders = seen.get(path).is_none_or(|was_folder| *was_folder && entry.is_dir());
+            if !both_folders && conflict.is_none() {
+                conflict = Some(path.to_owned());
+            }
+            here.push((path.to_owned(), entry.is_dir()));
+            Ok(())
+        })?;
+        seen.extend(here);
+    }
+    Ok(conflict)
+}
+
+/// Writes the view into the folder `destination`. Files belong to whoever runs this, as
+/// with buildx; sockets are left out, and devices where none can be made.
+pub fn export_folder(view: &View, destination: Folder) -> Result<(), SnapshotError> {
+    let mut export = Export { view, to: LastFolder::of(Tree::beneath(destination)), links: HashMap::new() };
+    let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
+    walk(view, Path::new(""), &mut |path, entry| {
+        if entry.is_dir() {
+            folders.push((path.to_owned(), *entry));
+        }
+        export.entry(path, entry)
+    })?;
+    for (target, entry) in folders.iter().rev() {
+        finish(&export.to.tree().handle(target)?, entry)?;
+    }
+    Ok(())
+}
+
+struct Export<'a> {
+    view: &'a View,
+    to: LastFolder,
+    links: HashMap<(u64, u64), PathBuf>,
+}
+
+impl Export<'_> {
+    fn entry(&mut self, path: &Path, entry: &Entry) -> Result<(), SnapshotError> {
+        let Some((folder, name)) = self.to.parent(path)? else { return Ok(()) };
+        let old = folder.stat(name)?.map(|old| FileType::from_raw_mode(old.st_mode));
+        // A link that an earlier export left leads nowhere now.
+        if old.is_some_and(|old| old != FileType::Directory) {
+            folder.remove(name)?;
+        }
+        let node = |kind, major, minor| match folder.make_node(name, kind, 0o600, makedev(major, minor)) {
+            Err(error) if error.errno() == Some(Errno::PERM) => Ok(()),
+            made => made.and_then(|()| finish(&folder.handle(name)?, entry)),
+        };
+        match entry.kind {
+            FileKind::Directory if old == Some(FileType::Directory) => {}
+            FileKind::Directory => folder.make_folder(name, 0o700)?,
+            FileKind::Symlink => folder.make_link(name, &self.view.read_link(path, entry)?)?,
+            FileKind::Regular => match entry.shared_inode().and_then(|inode| self.links.get(&inode)) {
+                Some(first) => {
+                    let Some((from, other)) = self.to.parent(first)? else { return Ok(()) };
+                    folder.hard_link(name, &from, other)?;
+                }
+                None => {
+                    let (mut from, mut to) = (self.view.open_file(path, entry)?, folder.make_file(name, 0o600)?);
+                    let shown = folder.shown().join(name);
+                    io::copy(&mut from, &mut to).at("write", &shown)?;
+                    finish(&Handle::of_file(to, shown), entry)?;
+                    if entry.shared_inode().is_some() {
+                        self.links.insert(entry.inode, path.to_owned());
+                    }
+                }
+            },
+            FileKind::Fifo => node(FileType::Fifo, 0, 0)?,
+            FileKind::CharDevice { major, minor } => node(FileType::CharacterDevice, major, minor)?,
+            FileKind::BlockDevice { major, minor } => node(FileType::BlockDevice, major, minor)?,
+            FileKind::Socket => {}
+        }
+        Ok(())
+    }
+}
+
+/// Sets mode and time.
+fn finish(target: &Handle, entry: &Entry) -> Result<(), IoError> {
+    target.set_mode(entry.mode)?;
+    set_time(target, entry.mtime)
+}

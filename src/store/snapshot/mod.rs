@@ -1,0 +1,67 @@
+//! Root filesystems: stacks of unpacked layers, looked into and written to without mounting anything.
+//!
+//! A [`View`] answers what is at a path of a stack, as overlayfs would. A [`Draft`] is a view with a writable layer on
+//! top, for steps that copy files or make folders; they need no more of what is below than its [`Outline`]. Only `RUN` mounts a stack, and that in its sandbox.
+//! Must not know images, registries or Dockerfiles. Hop 8 of a build.
+
+mod copy_tree;
+mod draft;
+mod export;
+mod finished;
+mod layer_folder;
+mod mirror;
+mod outline;
+mod populate;
+mod squash;
+mod stack;
+#[cfg(test)]
+mod tests;
+mod unpack;
+mod users;
+mod view;
+
+pub use copy_tree::{Identity, copy_tree};
+pub use draft::{Attributes, Draft, NewFolders, Node};
+pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
+pub use layer_folder::xattrs_of_file;
+pub use mirror::remove_others;
+pub use outline::{Outline, outline_of};
+pub use populate::populate;
+pub use squash::squash;
+pub use stack::{Stack, StackLayer, record_of};
+pub use unpack::unpack;
+pub use users::{Owner, ProcessUser, owner_of, process_user, unknown_owner};
+pub use view::{Entry, Lower, View};
+
+use crate::base::digest::DiffId;
+use crate::base::io_error::IoError;
+use crate::image::layer::LayerError;
+use crate::store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum SnapshotError {
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("cannot unpack layer {diff_id}")]
+    Unpack { diff_id: DiffId, source: Box<LayerError> },
+    #[error("layer {expected} is wrong: its content is {actual}")]
+    WrongLayer { expected: DiffId, actual: DiffId },
+    #[error("unable to find user {name}: no matching entries in passwd file")]
+    UnknownUser { name: String },
+    #[error("the user or group {number} is out of range: there are 0 to 2147483647")]
+    IdOutOfRange { number: String },
+    #[error("unable to find group {name}: no matching entries in group file")]
+    UnknownGroup { name: String },
+    #[error("only an outline of the layer with `/{}` is here", path.display())]
+    OnlyOutlined { path: std::path::PathBuf },
+    #[error("too many levels of symbolic links in `{}`", path.display())]
+    LinkLoop { path: std::path::PathBuf },
+    #[error("`/{}` became shorter while it was read", path.display())]
+    Shrank { path: std::path::PathBuf },
+    #[error("`/{}` is not a directory", path.display())]
+    NotDirectory { path: std::path::PathBuf },
+    #[error("cannot replace the directory `/{}` with a file", path.display())]
+    IsDirectory { path: std::path::PathBuf },
+}

@@ -1,0 +1,48 @@
+//! The one thread that waits for the network. Other threads block on what it does.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::oneshot;
+
+use crate::base::rights;
+use crate::transport::registry::RegistryError;
+
+/// Runs all connections. The thread ends when this is dropped.
+pub struct IoThread {
+    handle: Handle,
+    /// Dropped to end the thread.
+    _running: oneshot::Sender<()>,
+}
+
+impl IoThread {
+    pub fn start() -> Result<Self, RegistryError> {
+        rights::want();
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(RegistryError::Runtime)?;
+        let handle = runtime.handle().clone();
+        let (running, ended) = oneshot::channel::<()>();
+        std::thread::Builder::new()
+            .name("registry".to_owned())
+            .spawn(move || {
+                let _ = runtime.block_on(ended);
+                // A name that is still being looked up must not hold anybody up.
+                runtime.shutdown_timeout(Duration::ZERO);
+            })
+            .map_err(RegistryError::Runtime)?;
+        Ok(Self { handle, _running: running })
+    }
+
+    /// Waits for the future on this thread, which must not be the I/O thread.
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        self.handle.block_on(future)
+    }
+
+    /// Runs the future on the I/O thread.
+    pub fn spawn<F>(&self, future: F) -> tokio::task::JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.handle.spawn(future)
+    }
+}
