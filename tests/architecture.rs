@@ -102,7 +102,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
 const WRITERS: &[(&str, &[&str])] = &[
     (r"\b(e?println!|e?print!|dbg!|(io::)?std(out|err)\(\))", &["output/"]),
     // Archives, which are refused where a terminal would get them, and what a container printed.
-    (r"\braw_std(out|err)\(", &["output/", "save.rs", "export.rs", "cp.rs", "logs.rs"]),
+    (
+        r"\braw_std(out|err)\(",
+        &["output/", "image/save.rs", "container/export.rs", "container/cp.rs", "container/logs.rs"],
+    ),
     // What they draw went through `visible` before.
     (r"\bsay_prepared\(|\barea::draw\(", &["output/", "progress/", "transfers/bars.rs"]),
 ];

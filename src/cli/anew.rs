@@ -3,8 +3,8 @@
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
-use super::{CliError, output, plugin};
 use crate::base::io_error::AtPath as _;
+use crate::cli::{CliError, output, plugin};
 
 /// What the program is called by when it begins anew to get the rights that it had put off.
 const ANEW: &str = "rbuild-anew";

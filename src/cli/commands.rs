@@ -1,24 +1,21 @@
 //! The list of commands, and how `rbuild WORDS...` finds its command.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use super::alone::ALONE;
 use super::engine::Engine;
+use super::global::{Global, store_error};
 use super::words::{self, Line, Vocabulary};
 use super::{CliError, anew, output, plugin};
 use crate::base::privacy;
 use crate::base::rights;
-use crate::build::remote_cache::Origins;
 use crate::container::networks_of;
 use crate::container::sandbox::{Household, SandboxError, user_namespace};
-use crate::engine::check::{self, Severity};
-use crate::store::{self, Store, StoreError};
-use crate::transport::docker_engine;
+use crate::store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
 ///
@@ -52,52 +49,9 @@ impl Cli {
     }
 }
 
-/// Options that every command takes.
-#[derive(Debug, Clone, clap::Args)]
-pub struct Global {
-    /// The store [default: $XDG_DATA_HOME/rbuild, or /var/lib/rbuild for root]
-    #[arg(long, global = true, env = "RBUILD_ROOT", value_name = "DIR", hide_env_values = true)]
-    pub root: Option<PathBuf>,
-    /// How much room the store may take: after a build the least recently used of the build cache is removed
-    #[arg(long, global = true, env = "RBUILD_MAX_STORE", value_name = "BYTES", hide_env_values = true,
-          value_parser = crate::base::bytes)]
-    pub max_store: Option<u64>,
-    /// The Docker Engine that docker's build plugin works for.
-    #[arg(skip)]
-    pub engine: Option<docker_engine::Address>,
-}
-
-impl Global {
-    /// Where the store is.
-    pub fn store_root(&self) -> Result<PathBuf, CliError> {
-        if let Some(root) = &self.root {
-            return Ok(root.clone());
-        }
-        if rustix::process::geteuid().is_root() {
-            return Ok(PathBuf::from("/var/lib/rbuild"));
-        }
-        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-        let data = folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")));
-        let data = data.ok_or_else(|| {
-            CliError::new("there is no place for the store: neither XDG_DATA_HOME nor HOME is set")
-                .hint("name a folder with --root or RBUILD_ROOT")
-        })?;
-        Ok(data.join("rbuild"))
-    }
-
-    pub fn open_store(&self) -> Result<Store, CliError> {
-        let store = Store::open(&self.store_root()?).map_err(store_error)?;
-        store.set_origin(Arc::new(Origins::default()));
-        if store.is_new_to_boot() {
-            look_after_power_loss(&store)?;
-        }
-        Ok(store)
-    }
-}
-
 #[derive(Debug, Subcommand)]
 enum Command {
-    Attach(super::attach::Args),
+    Attach(super::container::attach::Args),
     Bake(Box<super::bake::Args>),
     Build(Box<super::build::Args>),
     Builder(super::buildx::Args),
@@ -106,59 +60,59 @@ enum Command {
     #[command(name = "__complete", hide = true)]
     Complete(super::completion::CompleteArgs),
     Completion(super::completion::Args),
-    Commit(super::commit::Args),
+    Commit(super::container::commit::Args),
     Container(super::container::Args),
     Context(super::context::Args),
-    Cp(super::cp::Args),
-    Explain(super::explain::Args),
-    Copy(super::copy::Args),
-    Create(Box<super::create::Args>),
-    Diff(super::diff::Args),
+    Cp(super::container::cp::Args),
+    Explain(super::build::explain::Args),
+    Copy(super::image::copy::Args),
+    Create(Box<super::container::create::Args>),
+    Diff(super::container::diff::Args),
     DockerPlugin(super::plugin::Args),
-    Events(super::events::Args),
-    Exec(super::exec::Args),
-    Export(super::export::Args),
-    History(super::history::Args),
+    Events(super::system::events::Args),
+    Exec(super::container::exec::Args),
+    Export(super::container::export::Args),
+    History(super::image::history::Args),
     Image(super::image::Args),
-    Images(super::images::Args),
-    Import(super::import::Args),
-    Info(super::info::Args),
+    Images(super::image::list::Args),
+    Import(super::image::import::Args),
+    Info(super::system::info::Args),
     Inspect(super::inspect::Args),
-    Kill(super::kill::Args),
-    Load(super::load::Args),
-    Login(super::login::Args),
-    Logout(super::logout::Args),
+    Kill(super::container::kill::Args),
+    Load(super::image::load::Args),
+    Login(super::registry::login::Args),
+    Logout(super::registry::logout::Args),
     Manifest(super::manifest::Args),
     #[command(hide = true)]
     Man(super::man::Args),
     Network(super::network::Args),
-    Parse(super::parse::Args),
-    Port(super::port::Args),
-    Logs(super::logs::Args),
-    Pause(super::pause::PauseArgs),
-    Ps(super::ps::Args),
-    Pull(super::pull::Args),
-    Push(super::push::Args),
-    Rename(super::rename::Args),
-    Restart(super::restart::Args),
-    Rm(super::rm::Args),
-    Rmi(super::rmi::Args),
-    Run(Box<super::run::Args>),
-    Save(super::save::Args),
-    Search(super::search::Args),
-    Start(super::start::Args),
-    Stats(super::stats::Args),
-    Stop(super::stop::Args),
+    Parse(super::build::parse::Args),
+    Port(super::container::port::Args),
+    Logs(super::container::logs::Args),
+    Pause(super::container::pause::PauseArgs),
+    Ps(super::container::ps::Args),
+    Pull(super::image::pull::Args),
+    Push(super::image::push::Args),
+    Rename(super::container::rename::Args),
+    Restart(super::container::restart::Args),
+    Rm(super::container::rm::Args),
+    Rmi(super::image::rmi::Args),
+    Run(Box<super::container::run::Args>),
+    Save(super::image::save::Args),
+    Search(super::registry::search::Args),
+    Start(super::container::start::Args),
+    Stats(super::container::stats::Args),
+    Stop(super::container::stop::Args),
     #[command(name = crate::store::SYNC_COMMAND, hide = true)]
     SyncStore,
     System(super::system::Args),
-    Tag(super::tag::Args),
-    Top(super::top::Args),
-    Unpause(super::pause::UnpauseArgs),
-    Update(super::update::Args),
-    Version(super::version::Args),
+    Tag(super::image::tag::Args),
+    Top(super::container::top::Args),
+    Unpause(super::container::pause::UnpauseArgs),
+    Update(super::container::update::Args),
+    Version(super::system::version::Args),
     Volume(super::volume::Args),
-    Wait(super::wait::Args),
+    Wait(super::container::wait::Args),
 }
 
 impl Command {
@@ -200,11 +154,6 @@ impl Command {
                 | Self::Version(_)
         )
     }
-}
-
-fn store_error(error: StoreError) -> CliError {
-    let hint = error.hint();
-    CliError::from(error).hint_if(hint)
 }
 
 /// What all commands take: help, manual pages and completions are made of it.
@@ -266,7 +215,7 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
             Ok(None)
         }
         Line::Version => {
-            output::print(&super::version::line())?;
+            output::print(&super::system::version::line())?;
             Ok(None)
         }
     }
@@ -337,79 +286,64 @@ fn look_at_owner(root: &Path, is_made: bool) -> Result<(), CliError> {
 fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
     let global = &cli.global;
     match cli.command {
-        Command::Attach(args) => super::attach::run(args, global),
+        Command::Attach(args) => super::container::attach::run(args, global),
         Command::Bake(args) => super::bake::run(&args, global),
         Command::Build(args) => super::build::run(*args, global),
         Command::Builder(args) | Command::Buildx(args) => super::buildx::run(args, global),
         Command::Context(args) => super::context::run(args),
-        Command::Commit(args) => super::commit::run(args, global),
-        Command::Cp(args) => super::cp::run(args, global),
-        Command::Diff(args) => super::diff::run(args, global),
+        Command::Commit(args) => super::container::commit::run(args, global),
+        Command::Cp(args) => super::container::cp::run(args, global),
+        Command::Diff(args) => super::container::diff::run(args, global),
         Command::DockerPlugin(args) => super::plugin::run(&args),
-        Command::Events(args) => super::events::run(args, global),
-        Command::Stats(args) => super::stats::run(args, global),
+        Command::Events(args) => super::system::events::run(args, global),
+        Command::Stats(args) => super::container::stats::run(args, global),
         Command::Container(args) => super::container::run(args, global),
-        Command::Explain(args) => super::explain::run(args, global),
-        Command::Copy(args) => super::copy::run(args, global),
-        Command::Create(args) => super::create::run(*args, global),
-        Command::Exec(args) => super::exec::run(args, global),
-        Command::Export(args) => super::export::run(args, global),
-        Command::History(args) => super::history::run(args, global),
+        Command::Explain(args) => super::build::explain::run(args, global),
+        Command::Copy(args) => super::image::copy::run(args, global),
+        Command::Create(args) => super::container::create::run(*args, global),
+        Command::Exec(args) => super::container::exec::run(args, global),
+        Command::Export(args) => super::container::export::run(args, global),
+        Command::History(args) => super::image::history::run(args, global),
         Command::Image(args) => super::image::run(args, global),
-        Command::Images(args) => super::images::run(args, global),
-        Command::Import(args) => super::import::run(args, global),
-        Command::Info(args) => super::info::run(args, global),
+        Command::Images(args) => super::image::list::run(args, global),
+        Command::Import(args) => super::image::import::run(args, global),
+        Command::Info(args) => super::system::info::run(args, global),
         Command::Inspect(args) => super::inspect::run(args, global),
-        Command::Kill(args) => super::kill::run(args, global),
-        Command::Logs(args) => super::logs::run(args, global),
-        Command::Load(args) => super::load::run(args, global),
-        Command::Login(args) => super::login::run(args, global),
-        Command::Logout(args) => super::logout::run(args, global),
+        Command::Kill(args) => super::container::kill::run(args, global),
+        Command::Logs(args) => super::container::logs::run(args, global),
+        Command::Load(args) => super::image::load::run(args, global),
+        Command::Login(args) => super::registry::login::run(args, global),
+        Command::Logout(args) => super::registry::logout::run(args, global),
         Command::Manifest(args) => super::manifest::run(args, global),
         Command::Complete(args) => super::completion::complete(&args, global),
         Command::Completion(args) => super::completion::run(&args),
         Command::Man(args) => super::man::run(&args),
         Command::Network(args) => super::network::run(args, global),
-        Command::Port(args) => super::port::run(args, global),
+        Command::Port(args) => super::container::port::run(args, global),
         Command::Volume(args) => super::volume::run(args, global),
-        Command::Parse(args) => super::parse::run(args, global),
-        Command::Pause(args) => super::pause::pause(args, global),
-        Command::Ps(args) => super::ps::run(args, global),
-        Command::Pull(args) => super::pull::run(args, global),
-        Command::Push(args) => super::push::run(args, global),
-        Command::Rename(args) => super::rename::run(args, global),
-        Command::Restart(args) => super::restart::run(args, global),
-        Command::Rm(args) => super::rm::run(args, global),
-        Command::Rmi(args) => super::rmi::run(args, global),
-        Command::Run(args) => super::run::run(*args, global),
-        Command::Save(args) => super::save::run(args, global),
-        Command::Search(args) => super::search::run(args, global),
-        Command::Start(args) => super::start::run(args, global),
-        Command::Stop(args) => super::stop::run(args, global),
+        Command::Parse(args) => super::build::parse::run(args, global),
+        Command::Pause(args) => super::container::pause::pause(args, global),
+        Command::Ps(args) => super::container::ps::run(args, global),
+        Command::Pull(args) => super::image::pull::run(args, global),
+        Command::Push(args) => super::image::push::run(args, global),
+        Command::Rename(args) => super::container::rename::run(args, global),
+        Command::Restart(args) => super::container::restart::run(args, global),
+        Command::Rm(args) => super::container::rm::run(args, global),
+        Command::Rmi(args) => super::image::rmi::run(args, global),
+        Command::Run(args) => super::container::run::run(*args, global),
+        Command::Save(args) => super::image::save::run(args, global),
+        Command::Search(args) => super::registry::search::run(args, global),
+        Command::Start(args) => super::container::start::run(args, global),
+        Command::Stop(args) => super::container::stop::run(args, global),
         Command::SyncStore => sync_store(global),
         Command::System(args) => super::system::run(args, global),
-        Command::Tag(args) => super::tag::run(args, global),
-        Command::Top(args) => super::top::run(args, global),
-        Command::Unpause(args) => super::pause::unpause(args, global),
-        Command::Update(args) => super::update::run(args, global),
-        Command::Wait(args) => super::wait::run(args, global),
-        Command::Version(args) => super::version::run(args, global),
+        Command::Tag(args) => super::image::tag::run(args, global),
+        Command::Top(args) => super::container::top::run(args, global),
+        Command::Unpause(args) => super::container::pause::unpause(args, global),
+        Command::Update(args) => super::container::update::run(args, global),
+        Command::Wait(args) => super::container::wait::run(args, global),
+        Command::Version(args) => super::system::version::run(args, global),
     }
-}
-
-/// Tells what was lost when the machine went down; what proved right needs no words.
-fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
-    rights::want();
-    for finding in check::after_boot(store.root())? {
-        if finding.severity == Severity::Damage {
-            let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");
-            output::say(format_args!(
-                "warning: lost when the machine went down: {}: {}; {mended}",
-                finding.subject, finding.fault
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// Called behind a build's back: a store that was removed meanwhile is not made anew.
@@ -419,7 +353,7 @@ fn sync_store(global: &Global) -> Result<ExitCode, CliError> {
         store.sync()?;
         store.trim_explanations()?;
         if let Some(limit) = global.max_store {
-            super::max_store::keep(&store, limit)?;
+            super::buildx::max_store::keep(&store, limit)?;
         }
     }
     Ok(ExitCode::SUCCESS)

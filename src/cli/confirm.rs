@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::output;
 use crate::base::io_error::{AtPath as _, IoError};
+use crate::cli::output;
 
 /// Prints `warning` and docker's question to stderr; true when the answer is yes. No answer is no.
 pub fn ask(warning: &str) -> Result<bool, IoError> {

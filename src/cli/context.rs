@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use super::format::{Column, Listing, Missing, Template};
-use super::{CliError, output};
+use crate::cli::format::{Column, Listing, Missing, Template};
+use crate::cli::{CliError, output};
 
 const DEFAULT: &str = "default";
 const ONE: &str = "rbuild works on this machine, in the context `default`";
@@ -114,7 +114,7 @@ fn inspect(args: &InspectArgs) -> Result<String, CliError> {
     match args.format.as_deref() {
         None | Some("") => {
             let all = Value::from(vec![context; count]);
-            Ok(super::inspect::indented(&all) + "\n")
+            Ok(crate::cli::inspect::indented(&all) + "\n")
         }
         Some("json") => Ok(format!("{}\n", Value::from(vec![context; count]))),
         Some(format) => {

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::{CliError, output};
+use crate::cli::{CliError, output};
 use crate::image::Platform;
 use crate::transport::docker_engine::settings_folder;
 
@@ -118,7 +118,7 @@ pub fn platform_or_default(typed: Option<&Platform>) -> Result<Option<Platform>,
     }
     let set = std::env::var("DOCKER_DEFAULT_PLATFORM").ok().filter(|text| !text.is_empty());
     let wrong = |error| CliError::from(error).context("DOCKER_DEFAULT_PLATFORM");
-    set.map(|text| super::build::values::platform(&text).map_err(wrong)).transpose()
+    set.map(|text| crate::cli::build::values::platform(&text).map_err(wrong)).transpose()
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::CliError;
-use super::docker_config::DockerConfig;
+use crate::cli::CliError;
+use crate::cli::docker_config::DockerConfig;
 use crate::transport::docker_engine::Address;
 
 /// Levels of docker's log.

@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
-use super::output;
 use crate::base::io_error::chain;
+use crate::cli::output;
 use crate::container::ContainerError;
 use crate::container::sandbox::Unsupported;
 use crate::container::sandbox::user_namespace::{self, IdMapping};

@@ -4,9 +4,12 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::commands::Global;
-use super::format::{FormatError, Missing, Template, rfc3339};
-use super::{CliError, container_inspect, image_info, image_inspect, output};
+use crate::cli::container::inspect;
+use crate::cli::format::{FormatError, Missing, Template, rfc3339};
+use crate::cli::global::Global;
+use crate::cli::image::info;
+use crate::cli::image::inspect as image_inspect;
+use crate::cli::{CliError, output};
 use crate::container::network::{NetworkError, describe_network};
 use crate::container::volume::{VolumeError, VolumeRecord, Volumes};
 use crate::container::{ContainerError, Containers, networks_of};
@@ -83,7 +86,7 @@ pub fn run_image(args: ImageArgs, global: &Global) -> Result<ExitCode, CliError>
     }
     // Each name stands for the image of that platform.
     let store = global.open_store()?;
-    let chosen = args.names.iter().map(|name| image_info::find_for(&store, name, args.platform.as_ref()));
+    let chosen = args.names.iter().map(|name| info::find_for(&store, name, args.platform.as_ref()));
     let ids: Vec<String> = chosen.map(|id| id.map(|id| id.to_string())).collect::<Result<_, _>>()?;
     inspect(&ids, args.format.as_deref(), Some(Kind::Image), false, global)
 }
@@ -169,7 +172,7 @@ fn describe_volume(volume: &VolumeRecord) -> Result<Value, CliError> {
 
 fn find_container(store: &Store, name: &str, size: bool) -> Result<Option<Value>, CliError> {
     match Containers::of(store.root()).find(name) {
-        Ok(container) => container_inspect::describe(store, &container, size).map(Some),
+        Ok(container) => inspect::describe(store, &container, size).map(Some),
         Err(ContainerError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

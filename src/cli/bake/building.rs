@@ -14,7 +14,7 @@ use super::command::{Command, output as output_text};
 use crate::base::io_error::{AtPath as _, IoError};
 use crate::build::{BuildResult, NamedContextSource};
 use crate::cli::build::{self, Session};
-use crate::cli::commands::Global;
+use crate::cli::global::Global;
 use crate::cli::progress::ProgressMode;
 use crate::cli::{CliError, output};
 use crate::language::bake::{Selection, Target};

@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use super::buildx::Builder;
-use super::commands::Global;
-use super::progress::ProgressMode;
-use super::{CliError, output};
 use crate::base::io_error::AtPath as _;
+use crate::cli::buildx::Builder;
+use crate::cli::global::Global;
+use crate::cli::progress::ProgressMode;
+use crate::cli::{CliError, output};
 use crate::language::bake::{self, BakeError, Bakery, Entitlements, Ground, Overrides, Place, Selection, parse_bool};
 
 /// Build what a file says
@@ -193,7 +193,7 @@ impl Args {
 
 fn is_platform(text: &str) -> Result<(), String> {
     // One entry may name several.
-    let parsed: Result<Vec<_>, _> = text.split(',').map(super::build::values::platform).collect();
+    let parsed: Result<Vec<_>, _> = text.split(',').map(crate::cli::build::values::platform).collect();
     parsed.map(|_| ()).map_err(|error| format!("{error}: each part must match \"^[A-Za-z0-9_.-]+$\""))
 }
 

@@ -12,9 +12,9 @@ use crate::base::urls;
 use crate::build::solve::{Authority, DeviceAccess, RunSettings};
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
+use crate::cli::container::run::modes;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::progress::ProgressMode;
-use crate::cli::run::modes;
 use crate::container::sandbox::{IdRanges, Limits};
 use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
@@ -122,7 +122,7 @@ pub struct Args {
     #[arg(long, value_name = "BYTES", value_parser = crate::base::bytes)]
     shm_size: Option<u64>,
     /// Resource limit in RUN steps
-    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = crate::cli::run::ulimit_form)]
+    #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = crate::cli::container::run::ulimit_form)]
     ulimits: Vec<String>,
     /// Users of RUN steps: host, or remap[:FIRST:COUNT]: root is an ordinary user on the host (for root)
     #[arg(long, value_name = "MODE")]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::base::io_error::chain;
 use crate::build::{BuildOptions, ForEngine};
-use crate::cli::commands::Global;
+use crate::cli::global::Global;
 use crate::cli::output;
 use crate::transport::docker_engine::Engine;
 

@@ -10,18 +10,21 @@ mod settled;
 pub(super) mod values;
 pub(super) mod warnings;
 
+pub mod explain;
+pub mod parse;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::commands::Global;
-use super::image_info::layer_size;
-use super::progress::{Built, BuiltImage, Display, ProgressMode};
-use super::pull::with_hint;
-use super::{CliError, output};
 use crate::base::rights;
 use crate::build::solve::Cancellation;
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
+use crate::cli::global::Global;
+use crate::cli::image::info::layer_size;
+use crate::cli::image::pull::with_hint;
+use crate::cli::progress::{Built, BuiltImage, Display, ProgressMode};
+use crate::cli::{CliError, output};
 use crate::image::{Descriptor, Reference};
 use crate::store::{self, FetchError, Store};
 use crate::transport::registry::Pushed;

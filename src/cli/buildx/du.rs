@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use super::{Builder, prune};
-use crate::cli::commands::Global;
 use crate::cli::format::{Column, Listing, ago, human_size};
-use crate::cli::image_use::ImageUse;
+use crate::cli::global::Global;
+use crate::cli::image::users::ImageUse;
 use crate::cli::{CliError, output};
 use crate::store::CacheItem;
 

@@ -5,12 +5,15 @@ mod du;
 mod imagetools;
 pub mod prune;
 
+pub mod max_store;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::commands::Global;
-use super::{CliError, bake, build, output, version};
+use crate::cli::global::Global;
+use crate::cli::system::version;
+use crate::cli::{CliError, bake, build, output};
 
 pub use imagetools::Args as ImagetoolsArgs;
 

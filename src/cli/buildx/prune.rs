@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::Builder;
 use crate::base::{Filters, bytes};
-use crate::cli::commands::Global;
 use crate::cli::format::human_size;
-use crate::cli::image_use::ImageUse;
+use crate::cli::global::Global;
+use crate::cli::image::users::ImageUse;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
 use crate::container::tell_of_prune;

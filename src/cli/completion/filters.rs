@@ -7,15 +7,15 @@ const BOOLEANS: Wanted = Wanted::Words(&["true", "false"]);
 /// The keys that the command takes.
 pub(super) fn keys(path: &[&str]) -> &'static [&'static str] {
     match path {
-        ["ps"] | ["container", "ls"] => &crate::cli::ps::FILTERS,
-        ["images"] | ["image", "ls"] => &crate::cli::image_filter::KNOWN,
+        ["ps"] | ["container", "ls"] => &crate::cli::container::ps::FILTERS,
+        ["images"] | ["image", "ls"] => &crate::cli::image::filter::KNOWN,
         ["image", "prune"] => &["until", "label", "label!", "dangling"],
         ["network", "ls"] => &crate::cli::network::FILTERS,
         ["volume", "ls"] => &["dangling", "driver", "label", "name"],
         ["volume", "prune"] => &["label", "label!", "all"],
         ["container" | "network" | "system", "prune"] => &["until", "label", "label!"],
         ["builder" | "buildx", "prune" | "du"] => &["until", "type", "id", "inuse", "shared", "private"],
-        ["events"] | ["system", "events"] => &crate::cli::events::FILTERS,
+        ["events"] | ["system", "events"] => &crate::cli::system::events::FILTERS,
         ["search"] => &["is-official", "is-automated", "stars"],
         _ => &[],
     }
@@ -28,7 +28,7 @@ pub(super) fn values(path: &[&str], key: &str) -> Vec<Wanted> {
         "dangling" | "is-task" | "inuse" | "shared" | "private" | "all" | "is-official" | "is-automated" => {
             vec![BOOLEANS]
         }
-        "status" => vec![Wanted::Words(&crate::cli::ps::STATES)],
+        "status" => vec![Wanted::Words(&crate::cli::container::ps::STATES)],
         "health" => vec![Wanted::Words(&["starting", "healthy", "unhealthy", "none"])],
         "before" | "since" if path.contains(&"images") || path.contains(&"image") => vec![Wanted::Images],
         "before" | "since" | "container" => vec![Wanted::Containers(State::Any)],

@@ -11,8 +11,8 @@ mod wanted;
 use std::collections::HashSet;
 use std::process::ExitCode;
 
-use super::commands::Global;
-use super::{CliError, output};
+use crate::cli::global::Global;
+use crate::cli::{CliError, output};
 use candidates::{Candidates, candidates};
 use line::Line;
 
@@ -48,13 +48,13 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
         Shell::Zsh => scripts::ZSH,
         Shell::Fish => scripts::FISH,
     };
-    output::print(&script.replace("PROGRAM", &super::words::program_name(std::env::args_os().next().as_ref())))?;
+    output::print(&script.replace("PROGRAM", &crate::cli::words::program_name(std::env::args_os().next().as_ref())))?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Prints a line for each candidate, with a tab and what it is; `:files` where the shell has to look for files.
 pub fn complete(args: &CompleteArgs, global: &Global) -> Result<ExitCode, CliError> {
-    let definition = super::commands::definition();
+    let definition = crate::cli::commands::definition();
     let Some(line) = Line::understand(&definition, &args.words) else { return Ok(ExitCode::SUCCESS) };
     let found: Candidates = candidates(&line);
     let mut lines = found.words.clone();

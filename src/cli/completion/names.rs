@@ -5,8 +5,9 @@ use super::line::Line;
 use super::places;
 use super::wanted::{State, Wanted};
 use crate::base::signal;
-use crate::cli::commands::Global;
-use crate::cli::{CliError, image_info};
+use crate::cli::CliError;
+use crate::cli::global::Global;
+use crate::cli::image::info;
 use crate::container::sandbox::capability_names;
 use crate::container::volume::Volumes;
 use crate::container::{Containers, Entry, Status, networks_of};
@@ -50,7 +51,7 @@ fn in_store(wanted: Wanted, global: &Global) -> Result<Vec<String>, CliError> {
         Wanted::Containers(state) => containers(state, ""),
         Wanted::ContainerReferences => containers(State::Any, "container:"),
         Wanted::Images => {
-            let images = image_info::all(&store)?;
+            let images = info::all(&store)?;
             let named =
                 images.iter().flat_map(|image| image.tags.iter().map(|tag| format!("{}\timage", tag.familiar())));
             let nameless = images.iter().filter(|image| image.tags.is_empty());

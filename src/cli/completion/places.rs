@@ -6,7 +6,7 @@ use super::line::Line;
 use super::names::{FILES, store};
 use crate::base::input;
 use crate::cli::CliError;
-use crate::cli::commands::Global;
+use crate::cli::global::Global;
 use crate::container::Containers;
 use crate::language::dockerfile;
 use crate::store::snapshot::View;

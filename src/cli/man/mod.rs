@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use clap::Command;
 
-use super::{CliError, output};
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
+use crate::cli::{CliError, output};
 use page::page;
 
 /// Print the manual page of a command, or write all pages to a folder
@@ -28,7 +28,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode, CliError> {
-    let mut definition = super::commands::definition();
+    let mut definition = crate::cli::commands::definition();
     definition.build();
     if let Some(folder) = &args.dir {
         privacy::make_folders_for_caller(folder)?;

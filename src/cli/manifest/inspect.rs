@@ -6,7 +6,7 @@ use serde::Serialize as _;
 use serde_json::{Value, json};
 
 use super::client;
-use crate::cli::pull::with_hint;
+use crate::cli::image::pull::with_hint;
 use crate::cli::{CliError, output};
 use crate::image::media_type::DOCKER_MANIFEST;
 use crate::image::{Descriptor, Reference};

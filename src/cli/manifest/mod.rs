@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::commands::Global;
-use super::pull::with_hint;
-use super::transfers::{self, Kind};
-use super::{CliError, output};
+use crate::cli::global::Global;
+use crate::cli::image::pull::with_hint;
+use crate::cli::transfers::{self, Kind};
+use crate::cli::{CliError, output};
 use crate::image::Reference;
 use crate::transport::registry::{Client, ListEntry, ManifestList, Settings};
 

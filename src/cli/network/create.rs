@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use super::network_error;
-use crate::cli::commands::Global;
+use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::network::{IpamPool, NewNetwork, Subnet};
 use crate::container::{networks_of, tell_of_network};
@@ -42,7 +42,7 @@ pub struct Args {
     #[arg(long)]
     attachable: bool,
     /// Note something about the network
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::run::label_form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::container::run::label_form)]
     label: Vec<String>,
     /// com.docker.network.bridge.name=, .enable_icc=, .enable_ip_masquerade=, com.docker.network.driver.mtu=
     #[arg(short, long, value_name = "KEY=VALUE")]

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use super::network_error;
 use crate::cli::CliError;
-use crate::cli::commands::Global;
+use crate::cli::global::Global;
 use crate::container::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
 use crate::container::{
     ContainerError, Containers, EndpointConfig, Entry, IpamConfig, endpoint_request, networks_of, owner, refresh_files,

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::commands::Global;
-use super::inspect::{self, Kind};
-use super::{CliError, output};
+use crate::cli::global::Global;
+use crate::cli::inspect::{self, Kind};
+use crate::cli::{CliError, output};
 use crate::container::network::NetworkError;
 use crate::container::{networks_of, tell_of_network};
 

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use crate::base::Filters;
-use crate::cli::commands::Global;
 use crate::cli::docker_config::prune_filters;
+use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
 use crate::container::{Containers, networks_of, tell_of_network, tell_of_prune};

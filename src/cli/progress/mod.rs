@@ -21,11 +21,11 @@ use terminal::Terminal;
 
 pub use summary::{Built, BuiltImage};
 
-use super::CliError;
-use super::output::{self, Stream};
 use crate::base::rights;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{Findings, Observer};
+use crate::cli::CliError;
+use crate::cli::output::{self, Stream};
 use crate::language::plan::Plan;
 use crate::transport::registry;
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::commands::Global;
+use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::check::{self, Finding, Severity};
 use crate::store::{StoreError, damaged_database};

@@ -6,10 +6,10 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::base::digest::DiffId;
-use crate::cli::commands::Global;
+use crate::cli::container::ps::row;
 use crate::cli::format::{Column, Listing, Missing, Template, ago, human_size, truncate_id};
-use crate::cli::image_info::{self, ImageInfo, layer_size};
-use crate::cli::ps::row;
+use crate::cli::global::Global;
+use crate::cli::image::info::{self, ImageInfo, layer_size};
 use crate::cli::{CliError, output};
 use crate::container::volume::Volumes;
 use crate::container::{Containers, Entry};
@@ -119,7 +119,7 @@ fn details(group: &Group) -> Result<String, CliError> {
 /// Images by what is in their layers, as `images` shows them. What that takes on the disk besides, in blocks, documents and
 /// compressed copies, is among what belongs to the store itself.
 fn images(store: &Store, containers: &[Entry]) -> Result<Group, CliError> {
-    let all = image_info::all(store)?;
+    let all = info::all(store)?;
     let layers = |image: &ImageInfo| -> Vec<(DiffId, u64)> {
         image.config.rootfs.diff_ids.iter().map(|diff_id| (*diff_id, layer_size(store, diff_id))).collect()
     };

@@ -4,19 +4,24 @@ mod check;
 mod df;
 mod prune;
 
+pub mod docker_info;
+pub mod events;
+pub mod info;
+pub mod version;
+
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::CliError;
-use super::commands::Global;
+use crate::cli::CliError;
+use crate::cli::global::Global;
 
 #[derive(Debug, Subcommand)]
 pub enum SystemCommand {
     Check(check::Args),
     Df(df::Args),
-    Events(crate::cli::events::Args),
-    Info(super::info::Args),
+    Events(events::Args),
+    Info(info::Args),
     Prune(prune::Args),
 }
 
@@ -31,8 +36,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         SystemCommand::Check(args) => check::run(&args, global),
         SystemCommand::Df(args) => df::run(&args, global),
-        SystemCommand::Events(args) => crate::cli::events::run(args, global),
-        SystemCommand::Info(args) => super::info::run(args, global),
+        SystemCommand::Events(args) => events::run(args, global),
+        SystemCommand::Info(args) => info::run(args, global),
         SystemCommand::Prune(args) => prune::run(&args, global),
     }
 }

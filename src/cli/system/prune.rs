@@ -4,15 +4,16 @@ use std::process::ExitCode;
 
 use crate::base::Filters;
 use crate::cli::buildx::prune::{self as cache_prune, Selection};
-use crate::cli::commands::Global;
 use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
-use crate::cli::image_prune::gone;
-use crate::cli::image_use::ImageUse;
+use crate::cli::global::Global;
+use crate::cli::image::info;
+use crate::cli::image::prune::gone;
+use crate::cli::image::rmi::{Removal, delete};
+use crate::cli::image::users::ImageUse;
 use crate::cli::progress::work::Work;
-use crate::cli::rmi::{Removal, delete};
 use crate::cli::sizes::folder_size;
-use crate::cli::{CliError, confirm, image_info, network, output, volume};
+use crate::cli::{CliError, confirm, network, output, volume};
 use crate::container::{Containers, tell_of_prune};
 use crate::store::Store;
 
@@ -106,7 +107,7 @@ fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), 
     let mut text = String::new();
     let work = Work::of_things("removing images", None);
     let container_use = ImageUse::of(store)?;
-    for image in image_info::all(store)? {
+    for image in info::all(store)? {
         let created = jiff::Timestamp::from_second(image.created_second()).unwrap_or_default();
         let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
         if is_asked_for && filters.labels(&image.config.config.labels) && until.is_none_or(|until| created < until) {

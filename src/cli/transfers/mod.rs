@@ -4,7 +4,7 @@ mod bars;
 mod blobs;
 mod lines;
 
-use super::output::{self, Stream, area};
+use crate::cli::output::{self, Stream, area};
 use crate::transport::registry::{Progress, Repository, Silent};
 
 pub use blobs::{Blobs, bar, measured};

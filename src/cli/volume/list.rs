@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::base::{Filters, natural_order};
-use crate::cli::commands::Global;
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing};
+use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::Containers;
 use crate::container::volume::{VolumeRecord, Volumes};

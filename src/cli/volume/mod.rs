@@ -7,9 +7,9 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
-use super::commands::Global;
-use super::inspect::{self, Kind};
-use super::{CliError, output};
+use crate::cli::global::Global;
+use crate::cli::inspect::{self, Kind};
+use crate::cli::{CliError, output};
 use crate::container::volume::{NewVolume, VolumeError, Volumes};
 use crate::container::{Containers, tell_of_volume, users_of_volume};
 
@@ -48,7 +48,7 @@ pub struct CreateArgs {
     #[arg(short, long, value_name = "KEY=VALUE")]
     opt: Vec<String>,
     /// Note something about the volume
-    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::run::label_form)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = crate::cli::container::run::label_form)]
     label: Vec<String>,
 }
 

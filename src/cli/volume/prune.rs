@@ -4,9 +4,9 @@ use std::process::ExitCode;
 
 use super::list::used;
 use crate::base::Filters;
-use crate::cli::commands::Global;
 use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
+use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, output};

@@ -15,7 +15,7 @@ use std::path::Path;
 use clap::builder::StyledStr;
 use clap::{Arg, Command};
 
-use super::CliError;
+use crate::cli::CliError;
 use grammar::{Flaw, Options, Reader};
 
 pub use grammar::Help;

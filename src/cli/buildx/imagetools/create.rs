@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::base::digest::BlobDigest;
 use crate::base::io_error::AtPath as _;
 use crate::cli::buildx::Builder;
-use crate::cli::pull::with_hint;
+use crate::cli::image::pull::with_hint;
 use crate::cli::transfers::{self, Kind};
 use crate::cli::{CliError, output};
 use crate::image::{AnnotationLevel, Annotations, Platform, Reference, media_type};

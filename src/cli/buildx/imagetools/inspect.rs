@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::buildx::Builder;
 use crate::cli::format::{Missing, Template};
-use crate::cli::pull::with_hint;
+use crate::cli::image::pull::with_hint;
 use crate::cli::{CliError, output};
 use crate::image::media_type::{Kind, classify};
 use crate::image::{Document, Index, Manifest, Reference};

@@ -1,0 +1,108 @@
+//! `rbuild exec`
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use crate::cli::CliError;
+use crate::cli::container::each;
+use crate::cli::container::run::{detach_keys, environment_file, exit_code_of_guest, variable, variable_form};
+use crate::cli::global::Global;
+use crate::container::{self, ContainerError, ExecOptions, Left};
+
+/// Run a program in a container that runs
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "CONTAINER")]
+    pub(in crate::cli) container: String,
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+    /// Leave it in the background
+    #[arg(short, long)]
+    detach: bool,
+    /// The keys that end the session and not the program
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Set a variable; with the name alone, to what it is here
+    #[arg(short, long, value_name = "NAME[=VALUE]", value_parser = variable_form)]
+    env: Vec<String>,
+    /// Set the variables of a file
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Pass the input on
+    #[arg(short, long)]
+    interactive: bool,
+    /// Give the program all rights
+    #[arg(long)]
+    privileged: bool,
+    /// Give the program a terminal
+    #[arg(short, long)]
+    tty: bool,
+    /// The program's user, by name or number
+    #[arg(short, long, value_name = "USER[:GROUP]")]
+    user: Option<String>,
+    /// The program's folder
+    #[arg(short, long, value_name = "DIR")]
+    workdir: Option<String>,
+}
+
+/// docker's code for a working directory that can't be.
+const NO_FOLDER: u8 = 128;
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.workdir.as_deref().is_some_and(|folder| !folder.is_empty() && !folder.starts_with('/')) {
+        return Err(CliError::new("the working directory must be an absolute path").exit_code(NO_FOLDER));
+    }
+    let keys = detach_keys(args.detach_keys.as_deref())?;
+    let mut environment = Vec::new();
+    for file in &args.env_file {
+        environment.extend(environment_file(file)?);
+    }
+    environment.extend(args.env.iter().map(|text| variable(text)));
+    let id = container::new_exec_id()?;
+    let options = ExecOptions {
+        id: id.clone(),
+        command: args.command,
+        environment,
+        user: args.user,
+        directory: args.workdir,
+        terminal: args.tty && !args.detach,
+        privileged: args.privileged,
+    };
+    if options.terminal && args.interactive && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(CliError::of_container(ContainerError::NoTerminal).exit_code(1));
+    }
+    let containers = each::open(global)?;
+    let entry = each::find(&containers, &args.container)?;
+    // The program, a blank, and all its arguments, of which there may be none.
+    let command = options.command.split_first().map(|(program, rest)| format!("{program} {}", rest.join(" ")));
+    let command = command.unwrap_or_default();
+    let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"), &[("execID", &id)]);
+    event("exec_create");
+    if args.detach {
+        container::exec_in_background(&entry, &options).map_err(exec_error)?;
+        event("exec_start");
+        return Ok(ExitCode::SUCCESS);
+    }
+    let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
+    let left = left.map_err(exec_error)?;
+    match &left {
+        Left::Ended(ending) => {
+            let code = ending.exit_code.to_string();
+            containers.tell(&entry, "exec_die", &[("execID", &id), ("exitCode", &code)]);
+        }
+        _ => containers.tell(&entry, "exec_detach", &[("execID", &id)]),
+    }
+    Ok(exit_code_of_guest(&left))
+}
+
+/// 126 and 127 for a program that can't be executed or is not there, as a shell has it; 1 for all else.
+fn exec_code(error: &ContainerError) -> u8 {
+    let code = error.exit_code();
+    if matches!(code, 126 | 127) { code } else { 1 }
+}
+
+fn exec_error(error: ContainerError) -> CliError {
+    let code = exec_code(&error);
+    CliError::of_container(error).exit_code(code)
+}

@@ -1,0 +1,258 @@
+//! A container as docker's `inspect` shows it.
+
+use serde_json::{Map, Value, json};
+
+use crate::cli::CliError;
+use crate::cli::image::inspect;
+use crate::cli::sizes::folder_size;
+use crate::container::network::{NetworkRecord, describe_place, describe_ports};
+use crate::container::{Entry, LogSettings, MountPoint, exec_ids, networks_of};
+use crate::store::Store;
+use crate::store::snapshot::View;
+
+pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliError> {
+    let record = &entry.record;
+    let file = |name: &str| entry.folder().join(name).display().to_string();
+    let mut fields = Map::new();
+    let mut add = |key: &str, value: Value| {
+        fields.insert(key.to_owned(), value);
+    };
+    add("Id", json!(record.id));
+    add("Created", json!(record.created.to_string()));
+    add("Path", json!(record.path));
+    add("Args", json!(record.args));
+    add("State", state(entry)?);
+    add("Image", json!(record.image));
+    for (key, name) in [("ResolvConfPath", "resolv.conf"), ("HostnamePath", "hostname"), ("HostsPath", "hosts")] {
+        add(key, json!(file(name)));
+    }
+    add("LogPath", json!(log_path(entry)));
+    add("Name", json!(record.name));
+    add("RestartCount", json!(entry.state.restart_count));
+    add("Driver", json!("overlay2"));
+    add("Platform", json!(if record.platform.is_empty() { "linux" } else { &record.platform }));
+    add("MountLabel", json!(""));
+    add("ProcessLabel", json!(""));
+    add("AppArmorProfile", json!(profile(entry)));
+    let programs = exec_ids(entry);
+    add("ExecIDs", if programs.is_empty() { Value::Null } else { json!(programs) });
+    add("HostConfig", host_config(entry)?);
+    add("GraphDriver", graph_driver(entry));
+    if size {
+        let own = folder_size(&entry.upper());
+        add("SizeRw", json!(own));
+        add("SizeRootFs", json!(root_size(entry)? + own));
+    }
+    add("Mounts", record.mounts.iter().filter(|mount| !mount.unlisted).map(mount).collect());
+    add("Config", config(entry)?);
+    add("NetworkSettings", network_settings(store, entry)?);
+    Ok(Value::Object(fields))
+}
+
+fn state(entry: &Entry) -> Result<Value, CliError> {
+    use crate::container::Status;
+    let state = &entry.state;
+    let is = |status: Status| json!(state.status == status);
+    let time =
+        |time: Option<jiff::Timestamp>| json!(time.map_or("0001-01-01T00:00:00Z".to_owned(), |time| time.to_string()));
+    let mut fields = json!({
+        "Status": state.status.as_str(),
+        "Running": state.status.is_alive(),
+        "Paused": is(Status::Paused),
+        "Restarting": is(Status::Restarting),
+        "OOMKilled": state.oom_killed,
+        "Dead": is(Status::Dead),
+        "Pid": state.pid,
+        "ExitCode": state.exit_code,
+        "Error": state.error,
+        "StartedAt": time(state.started_at),
+        "FinishedAt": time(state.finished_at),
+    });
+    if let Some(health) = &state.health {
+        fields["Health"] = serde_json::to_value(health)?;
+    }
+    Ok(fields)
+}
+
+fn log_path(entry: &Entry) -> String {
+    let driver = entry.record.host_config.log_config.driver.as_str();
+    let settings = LogSettings::of(&entry.record, entry.folder()).ok().flatten();
+    match settings.filter(|_| matches!(driver, "" | "json-file")) {
+        Some(settings) => settings.path.display().to_string(),
+        None => String::new(),
+    }
+}
+
+/// The profile that was asked for, or the one that it was started with.
+fn profile(entry: &Entry) -> &str {
+    let asked = entry.record.host_config.security_opt.iter().find_map(|option| option.strip_prefix("apparmor="));
+    asked.unwrap_or(&entry.state.apparmor)
+}
+
+/// With docker's nulls for what is empty, and its defaults for what nothing was said about.
+fn host_config(entry: &Entry) -> Result<Value, CliError> {
+    let mut value = serde_json::to_value(&entry.record.host_config)?;
+    const NULL_WHEN_EMPTY: [&str; 13] = [
+        "Binds",
+        "VolumesFrom",
+        "CapAdd",
+        "CapDrop",
+        "ExtraHosts",
+        "GroupAdd",
+        "Links",
+        "SecurityOpt",
+        "DeviceCgroupRules",
+        "DeviceRequests",
+        "BlkioDeviceReadBps",
+        "BlkioDeviceWriteBps",
+        "BlkioDeviceReadIOps",
+    ];
+    const GONE_WHEN_EMPTY: [&str; 5] = ["StorageOpt", "Tmpfs", "Sysctls", "Mounts", "Annotations"];
+    let Some(fields) = value.as_object_mut() else { return Ok(value) };
+    let is_empty = |value: &Value| match value {
+        Value::Array(items) => items.is_empty(),
+        Value::Object(items) => items.is_empty(),
+        _ => false,
+    };
+    for key in NULL_WHEN_EMPTY.iter().chain(&["BlkioDeviceWriteIOps"]) {
+        if let Some(field) = fields.get_mut(*key).filter(|field| is_empty(field)) {
+            *field = Value::Null;
+        }
+    }
+    for key in GONE_WHEN_EMPTY {
+        if fields.get(key).is_some_and(is_empty) {
+            fields.shift_remove(key);
+        }
+    }
+    let or = |fields: &mut Map<String, Value>, key: &str, usual: Value| {
+        if fields.get(key).is_none_or(|value| *value == json!("") || *value == json!(0)) {
+            fields.insert(key.to_owned(), usual);
+        }
+    };
+    or(fields, "ShmSize", json!(64 << 20));
+    or(fields, "Runtime", json!(crate::container::runtime::OWN));
+    or(fields, "IpcMode", json!("private"));
+    or(fields, "CgroupnsMode", json!("private"));
+    fields.insert("Isolation".to_owned(), json!(""));
+    Ok(value)
+}
+
+fn graph_driver(entry: &Entry) -> Value {
+    let lower: Vec<&str> = entry.record.layers.iter().rev().map(String::as_str).collect();
+    let path = |name: &str| entry.folder().join(name).display().to_string();
+    let data =
+        json!({"ID": entry.record.id, "LowerDir": lower.join(":"), "UpperDir": path("upper"), "WorkDir": path("work")});
+    json!({"Data": data, "Name": "overlay2"})
+}
+
+fn root_size(entry: &Entry) -> Result<u64, CliError> {
+    let layers: Vec<std::path::PathBuf> = entry.record.layers.iter().map(Into::into).collect();
+    let view = View::open(&layers)?;
+    Ok(size_below(&view, std::path::Path::new(""))?)
+}
+
+fn size_below(view: &View, folder: &std::path::Path) -> Result<u64, crate::base::io_error::IoError> {
+    let mut total = 0;
+    for (name, entry) in view.read_dir(folder)? {
+        total += match entry.is_dir() {
+            true => size_below(view, &folder.join(name))?,
+            false => entry.size,
+        };
+    }
+    Ok(total)
+}
+
+fn mount(mount: &MountPoint) -> Value {
+    let mut value = serde_json::to_value(mount).unwrap_or_default();
+    if let Some(fields) = value.as_object_mut() {
+        // What docker's daemon keeps to itself.
+        for key in ["CreateSource", "NonRecursive", "Tmpfs", "Volume", "ReadOnlyDepth", "Unlisted"] {
+            fields.shift_remove(key);
+        }
+    }
+    value
+}
+
+fn config(entry: &Entry) -> Result<Value, CliError> {
+    let mut config = inspect::run_config(&entry.record.config.run);
+    let own = serde_json::to_value(&entry.record.config)?;
+    // The container's own fields come to where docker has them; those that the image knows, too, are the container's.
+    if let (Value::Object(all), Value::Object(own)) = (&mut config, &own) {
+        const OWN: [&str; 9] = [
+            "Hostname",
+            "Domainname",
+            "AttachStdin",
+            "AttachStdout",
+            "AttachStderr",
+            "Tty",
+            "OpenStdin",
+            "StdinOnce",
+            "Image",
+        ];
+        for key in OWN {
+            if let Some(field) = own.get(key) {
+                all.insert(key.to_owned(), field.clone());
+            }
+        }
+        if let Some(timeout) = own.get("StopTimeout") {
+            all.insert("StopTimeout".to_owned(), timeout.clone());
+        }
+        if all.get("Labels").is_some_and(Value::is_null) {
+            all.insert("Labels".to_owned(), json!({}));
+        }
+    }
+    Ok(config)
+}
+
+/// What it has in its networks now; of one that does not run, what was asked for.
+fn network_settings(store: &Store, entry: &Entry) -> Result<Value, CliError> {
+    let networks = networks_of(store.root());
+    let record = &entry.record;
+    let mut settings: Map<String, Value> = entry.state.network.clone().into_iter().collect();
+    let is_running = entry.state.pid != 0;
+    if settings.is_empty() {
+        let ports = describe_ports(&[], std::iter::empty());
+        settings = empty_settings(&ports);
+    }
+    let mut places = Map::new();
+    let live = if is_running { networks.of_container(&record.id)? } else { Vec::new() };
+    for (name, asked) in &record.networks {
+        let asked = serde_json::to_value(asked)?;
+        let now = live.iter().find(|(network, _)| is_called(network, name));
+        let mut place = match now {
+            Some((network, endpoint)) => describe_place(network, endpoint),
+            None => empty_place(networks.find(name).ok().filter(|_| is_running).as_ref()),
+        };
+        for key in ["IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority"] {
+            let value = asked.get(key).cloned().unwrap_or_default();
+            let is_nothing =
+                value.as_array().is_some_and(Vec::is_empty) || value.as_object().is_some_and(Map::is_empty);
+            place[key] = if is_nothing { Value::Null } else { value };
+        }
+        places.insert(now.map_or(name.clone(), |(network, _)| network.name.clone()), place);
+    }
+    settings.insert("Networks".to_owned(), places.into());
+    Ok(settings.into())
+}
+
+fn is_called(network: &NetworkRecord, name: &str) -> bool {
+    network.name == name || network.id.starts_with(name)
+}
+
+fn empty_settings(ports: &Value) -> Map<String, Value> {
+    let settings = json!({
+        "Bridge": "", "SandboxID": "", "SandboxKey": "", "Ports": ports, "HairpinMode": false,
+        "LinkLocalIPv6Address": "", "LinkLocalIPv6PrefixLen": 0, "SecondaryIPAddresses": null,
+        "SecondaryIPv6Addresses": null, "EndpointID": "", "Gateway": "", "GlobalIPv6Address": "",
+        "GlobalIPv6PrefixLen": 0, "IPAddress": "", "IPPrefixLen": 0, "IPv6Gateway": "", "MacAddress": "",
+    });
+    settings.as_object().cloned().unwrap_or_default()
+}
+
+fn empty_place(network: Option<&NetworkRecord>) -> Value {
+    json!({
+        "IPAMConfig": null, "Links": null, "Aliases": null, "MacAddress": "", "DriverOpts": null, "GwPriority": 0,
+        "NetworkID": network.map_or("", |record| record.id.as_str()), "EndpointID": "", "Gateway": "", "IPAddress": "",
+        "IPPrefixLen": 0, "IPv6Gateway": "", "GlobalIPv6Address": "", "GlobalIPv6PrefixLen": 0, "DNSNames": null,
+    })
+}

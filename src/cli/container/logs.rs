@@ -1,0 +1,117 @@
+//! `rbuild logs`
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::base::io_error::AtPath;
+use crate::base::point_in_time;
+use crate::cli::container::each;
+use crate::cli::global::Global;
+use crate::cli::{CliError, output};
+use crate::container::{ContainerError, LogLine, LogReader, LogSettings, Selection, Source};
+
+/// How often a log is looked at for new lines.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// Show what a container printed
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A name, an ID or the beginning of one
+    #[arg(value_name = "CONTAINER")]
+    container: String,
+    /// Go on until the container has ended
+    #[arg(short, long)]
+    follow: bool,
+    /// Only what was printed since then
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    since: Option<Timestamp>,
+    /// Only what was printed until then
+    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    until: Option<Timestamp>,
+    /// Only so many of the last lines, or `all`
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value = "all", allow_hyphen_values = true)]
+    tail: String,
+    /// Show the time of each line
+    #[arg(short, long)]
+    timestamps: bool,
+    /// Show the attributes that the log was told to keep
+    #[arg(long)]
+    details: bool,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let containers = each::open(global)?;
+    let mut entry = each::find(&containers, &args.container)?;
+    let settings = LogSettings::of(&entry.record, entry.folder())?.ok_or(ContainerError::NoLog)?;
+    let tail = match args.tail.as_str() {
+        "all" => None,
+        // docker takes what is no number, or below zero, for all.
+        text => text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok()),
+    };
+    let mut reader = LogReader::open(settings, Selection { tail, since: args.since, until: args.until })?;
+    let mut printer = Printer::new(&args)?;
+    loop {
+        // Looked at first: what was printed until it ended is there then.
+        let is_running = entry.is_running;
+        let more = reader.read(|line| printer.print(line));
+        let more = match more.and_then(|more| Ok(printer.flush().map(|()| more).at("write to", "standard output")?)) {
+            Err(ContainerError::Io(error)) if error.source.kind() == io::ErrorKind::BrokenPipe => break,
+            more => more?,
+        };
+        if !more || !args.follow || !is_running || args.until.is_some_and(|until| until < Timestamp::now()) {
+            break;
+        }
+        std::thread::sleep(PAUSE);
+        match containers.find(&entry.record.id) {
+            Ok(now) => entry = now,
+            // It was removed when it ended; the file that is open still has its last lines.
+            Err(ContainerError::NotFound { .. }) => entry.is_running = false,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+struct Printer {
+    stdout: BufWriter<File>,
+    stderr: BufWriter<File>,
+    timestamps: bool,
+    details: bool,
+}
+
+impl Printer {
+    fn new(args: &Args) -> Result<Self, CliError> {
+        Ok(Self {
+            stdout: BufWriter::with_capacity(1 << 16, output::raw_stdout()?),
+            stderr: BufWriter::new(output::raw_stderr()?),
+            timestamps: args.timestamps,
+            details: args.details,
+        })
+    }
+
+    fn print(&mut self, line: &LogLine<'_>) -> io::Result<()> {
+        let (out, other) = match line.stream {
+            Source::Stdout => (&mut self.stdout, &mut self.stderr),
+            Source::Stderr => (&mut self.stderr, &mut self.stdout),
+        };
+        // Where both go to one place, lines keep their order.
+        other.flush()?;
+        if self.timestamps {
+            write!(out, "{} ", line.time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ"))?;
+        }
+        if self.details {
+            let pairs: Vec<String> = line.attrs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+            write!(out, "{} ", pairs.join(","))?;
+        }
+        out.write_all(line.log.as_bytes())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()?;
+        self.stderr.flush()
+    }
+}

@@ -1,0 +1,181 @@
+//! `ps --filter`: docker's keys. Values of one key are alternatives, except labels, which must all be there.
+
+use std::collections::HashSet;
+
+use crate::base;
+use crate::base::digest::ImageId;
+use crate::cli::CliError;
+use crate::container::{Entry, HealthStatus, Status};
+use crate::store::Store;
+
+#[derive(Default)]
+pub(super) struct Filters {
+    filters: base::Filters,
+    /// Those whose ID begins as was said, where it is the only one.
+    ids: Vec<String>,
+    exited: Vec<u8>,
+    ancestors: Vec<Ancestor>,
+    before: Option<jiff::Timestamp>,
+    since: Option<jiff::Timestamp>,
+    published: Vec<PortRange>,
+    exposed: Vec<PortRange>,
+    is_task: Option<bool>,
+}
+
+/// An image that containers stand on.
+struct Ancestor {
+    word: String,
+    /// It, and all that begin with its layers.
+    images: HashSet<String>,
+}
+
+struct PortRange {
+    first: u16,
+    last: u16,
+    protocol: String,
+}
+
+pub(in crate::cli) const KNOWN: [&str; 14] = [
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
+    "since", "status", "volume",
+];
+pub(in crate::cli) const STATES: [&str; 7] =
+    ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+
+impl Filters {
+    pub(super) fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, CliError> {
+        let filters = base::Filters::parse(words, &KNOWN)?;
+        filters.only("status", "state", &STATES)?;
+        filters.only("health", "health", &["none", "starting", "healthy", "unhealthy"])?;
+        let created = |key: &str| -> Result<Vec<jiff::Timestamp>, CliError> {
+            let of = |word: &String| {
+                let is_it = |entry: &&Entry| entry.record.plain_name() == word || entry.record.id.starts_with(word);
+                let found = entries.iter().find(is_it).map(|entry| entry.record.created);
+                found.ok_or_else(|| CliError::new(format!("no such container: {word}")))
+            };
+            filters.values(key).iter().map(of).collect()
+        };
+        let exited = |text: &String| {
+            let wrong = |_| CliError::new(format!("invalid filter 'exited={text}': it is a number"));
+            // Others than these are no exit codes: nothing has ended with them.
+            text.parse::<i64>().map_err(wrong).map(|code| u8::try_from(code).ok())
+        };
+        let ports = |key: &str| -> Result<Vec<PortRange>, CliError> {
+            let wrong =
+                |text: &str| CliError::new(format!("invalid filter '{key}={text}': it is a port, such as 80/tcp"));
+            filters.values(key).iter().map(|text| PortRange::parse(text).ok_or_else(|| wrong(text))).collect()
+        };
+        Ok(Self {
+            ids: filters.values("id").iter().filter_map(|start| only_one(entries, start)).collect(),
+            exited: filters
+                .values("exited")
+                .iter()
+                .map(exited)
+                .filter_map(Result::transpose)
+                .collect::<Result<_, _>>()?,
+            ancestors: filters.values("ancestor").iter().map(|word| Ancestor::find(word, store)).collect(),
+            before: created("before")?.into_iter().min(),
+            since: created("since")?.into_iter().max(),
+            published: ports("publish")?,
+            exposed: ports("expose")?,
+            is_task: filters.boolean("is-task")?,
+            filters,
+        })
+    }
+
+    /// Whether containers that don't run are looked at without `-a` too.
+    pub(super) fn shows_all(&self) -> bool {
+        self.filters.has("status") || self.filters.has("exited")
+    }
+
+    pub(super) fn keep(&self, entry: &Entry) -> bool {
+        let (record, state) = (&entry.record, &entry.state);
+        let filters = &self.filters;
+        (!filters.has("id") || self.ids.contains(&record.id))
+            && (filters.matches("name", &record.name) || filters.matches("name", record.plain_name()))
+            && filters.labels(&record.config.run.labels)
+            && filters.exactly("status", state.status.as_str())
+            && (!filters.has("exited") || state.status == Status::Exited && self.exited.contains(&state.exit_code))
+            && self.before.is_none_or(|time| record.created < time)
+            && self.since.is_none_or(|time| record.created > time)
+            // There are no tasks of a swarm here.
+            && self.is_task != Some(true)
+            && self.keep_by_surroundings(entry)
+    }
+
+    fn keep_by_surroundings(&self, entry: &Entry) -> bool {
+        let (record, filters) = (&entry.record, &self.filters);
+        let mounts = |wanted: &str| {
+            let is_it = |mount: &crate::container::MountPoint| {
+                let name = if mount.name.is_empty() { mount.source.as_os_str() } else { mount.name.as_ref() };
+                name == wanted || mount.destination.as_os_str() == wanted
+            };
+            record.mounts.iter().any(is_it)
+        };
+        let in_network = |wanted: &str| {
+            let has_id = |place: &serde_json::Value| {
+                place["NetworkID"].as_str().is_some_and(|id| !id.is_empty() && id.starts_with(wanted))
+            };
+            let now = entry.state.network.get("Networks").and_then(serde_json::Value::as_object);
+            record.networks.contains_key(wanted) || now.is_some_and(|places| places.values().any(has_id))
+        };
+        let health = match &entry.state.health {
+            Some(health) if entry.state.status == Status::Running => match health.status {
+                HealthStatus::Starting => "starting",
+                other => other.as_str(),
+            },
+            _ => "none",
+        };
+        let published = |range: &PortRange| record.host_config.port_bindings.keys().any(|port| range.has(port));
+        let exposed = |range: &PortRange| record.config.run.exposed_ports.iter().any(|port| range.has(port));
+        (self.ancestors.is_empty() || self.ancestors.iter().any(|ancestor| ancestor.is_below(entry)))
+            && filters.any("volume", mounts)
+            && filters.any("network", in_network)
+            && (self.published.is_empty() || self.published.iter().any(published))
+            && (self.exposed.is_empty() || self.exposed.iter().any(exposed))
+            && filters.exactly("health", health)
+    }
+}
+
+/// The ID that begins so, where there is no other.
+fn only_one(entries: &[Entry], start: &str) -> Option<String> {
+    let mut found = entries.iter().map(|entry| &entry.record.id).filter(|id| id.starts_with(start));
+    found.next().filter(|_| !start.is_empty() && found.next().is_none()).cloned()
+}
+
+impl Ancestor {
+    /// An image that is not there any more still counts by the name that containers were made with.
+    fn find(word: &str, store: &Store) -> Self {
+        let layers = |id: &ImageId| {
+            let config = crate::cli::image::info::read_config(store, id).ok();
+            config.map(|config| config.into_value().rootfs.diff_ids).unwrap_or_default()
+        };
+        let mut images = HashSet::new();
+        if let Ok(found) = store.find_image(word) {
+            images.insert(found.id.to_string());
+            let own = layers(&found.id);
+            let others = store.images().unwrap_or_default().into_iter().map(|image| image.id);
+            let above = others.filter(|id| !own.is_empty() && layers(id).starts_with(&own));
+            images.extend(above.map(|id| id.to_string()));
+        }
+        Self { word: word.to_owned(), images }
+    }
+
+    fn is_below(&self, entry: &Entry) -> bool {
+        entry.record.config.image == self.word || self.images.contains(&entry.record.image)
+    }
+}
+
+impl PortRange {
+    /// `80`, `80/udp`, `8000-8010/tcp`
+    fn parse(text: &str) -> Option<Self> {
+        let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+        let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+        Some(Self { first: first.parse().ok()?, last: last.parse().ok()?, protocol: protocol.to_owned() })
+    }
+
+    fn has(&self, port: &str) -> bool {
+        Self::parse(port)
+            .is_some_and(|port| port.protocol == self.protocol && (self.first..=self.last).contains(&port.first))
+    }
+}

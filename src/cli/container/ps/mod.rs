@@ -1,0 +1,93 @@
+//! `rbuild ps`
+
+mod filter;
+pub(in crate::cli) mod row;
+
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use crate::cli::docker_config::format_or;
+use crate::cli::format::{Column, Listing};
+use crate::cli::global::Global;
+use crate::cli::{CliError, output};
+use crate::container::{Containers, Entry};
+use filter::Filters;
+pub(in crate::cli) use filter::{KNOWN as FILTERS, STATES};
+
+/// List containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Also those that don't run
+    #[arg(short, long)]
+    all: bool,
+    /// KEY=VALUE: id, name, label, status, exited, ancestor, before, since, volume, network, publish, expose, health
+    #[arg(short, long, value_name = "KEY=VALUE", value_parser = crate::base::form)]
+    filter: Vec<String>,
+    /// `table`, `json`, `table TEMPLATE` or a Go template
+    #[arg(long, value_name = "FORMAT")]
+    format: Option<String>,
+    /// Only so many that were made last, whether they run or not
+    #[arg(short = 'n', long, value_name = "NUMBER", default_value_t = -1, allow_hyphen_values = true)]
+    last: i64,
+    /// Only the one that was made last, whether it runs or not
+    #[arg(short, long)]
+    latest: bool,
+    /// Show whole IDs and commands
+    #[arg(long)]
+    no_trunc: bool,
+    /// Print IDs only
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show what the containers' files take
+    #[arg(short, long)]
+    size: bool,
+}
+
+const COLUMNS: &[Column] = &[
+    Column { field: "ID", heading: "CONTAINER ID" },
+    Column { field: "Image", heading: "IMAGE" },
+    Column { field: "Command", heading: "COMMAND" },
+    Column { field: "CreatedAt", heading: "CREATED AT" },
+    Column { field: "RunningFor", heading: "CREATED" },
+    Column { field: "Status", heading: "STATUS" },
+    Column { field: "State", heading: "STATE" },
+    Column { field: "Ports", heading: "PORTS" },
+    Column { field: "Names", heading: "NAMES" },
+    Column { field: "Size", heading: "SIZE" },
+    Column { field: "Labels", heading: "LABELS" },
+    Column { field: "LocalVolumes", heading: "LOCAL VOLUMES" },
+    Column { field: "Mounts", heading: "MOUNTS" },
+    Column { field: "Networks", heading: "NETWORKS" },
+    Column { field: "Platform", heading: "PLATFORM" },
+];
+
+const DEFAULT: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let store = global.open_store()?;
+    let entries = Containers::of(store.root()).list()?;
+    let filters = Filters::parse(&args.filter, &entries, &store)?;
+    let last = if args.latest { 1 } else { args.last };
+    let shows_all = args.all || last >= 0 || filters.shows_all();
+    let mut shown: Vec<&Entry> = entries
+        .iter()
+        .filter(|entry| shows_all || entry.state.status.is_alive())
+        .filter(|entry| filters.keep(entry))
+        .collect();
+    if let Ok(last) = usize::try_from(last) {
+        shown.truncate(last);
+    }
+    let format = format_or(args.format.as_deref(), args.quiet, |config| config.ps_format);
+    let format = format.as_deref();
+    let shows_size = args.size || format.is_some_and(|format| format.contains(".Size"));
+    let details = row::Details { no_trunc: args.no_trunc, size: shows_size.then_some(&store) };
+    let rows: Vec<Value> = shown.into_iter().map(|entry| row::row(entry, details)).collect();
+    let default = if args.size { format!("{DEFAULT}\t{{{{.Size}}}}") } else { DEFAULT.to_owned() };
+    let listing = match format {
+        None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
+        format => Listing::parse(format, &default)?,
+    };
+    output::print(&listing.render(COLUMNS, &rows)?)?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,69 @@
+//! `rbuild rm`
+
+use std::process::ExitCode;
+
+use crate::cli::CliError;
+use crate::cli::container::each;
+use crate::cli::global::Global;
+use crate::container::{Containers, Entry, Removal};
+
+/// Remove containers
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Names, IDs or beginnings of IDs
+    #[arg(required = true, value_name = "CONTAINER")]
+    containers: Vec<String>,
+    /// Also those that run (they are killed); one that is not there is no error
+    #[arg(short, long)]
+    force: bool,
+    /// Remove the volumes without a name that came with them
+    #[arg(short, long)]
+    volumes: bool,
+    /// Remove the link CONTAINER/ALIAS, not the container
+    #[arg(short, long)]
+    link: bool,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    let containers = each::open(global)?;
+    if args.link {
+        let mut errors = Vec::new();
+        for word in &args.containers {
+            match remove_link(&containers, word) {
+                Ok(()) => crate::cli::output::print(&format!("{word}\n"))?,
+                Err(error) => errors.push(error),
+            }
+        }
+        return CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err);
+    }
+    let there = |word: &&String| {
+        !args.force || !matches!(containers.find(word), Err(crate::container::ContainerError::NotFound { .. }))
+    };
+    let words: Vec<String> = args.containers.iter().filter(there).cloned().collect();
+    let removal = Removal { force: args.force, volumes: args.volumes };
+    each::each(&containers, &words, |entry| remove(&containers, &entry, removal))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn remove(containers: &Containers, entry: &Entry, removal: Removal) -> Result<(), CliError> {
+    if entry.is_running && !removal.force {
+        let what = if entry.state.status == crate::container::Status::Paused { "paused" } else { "running" };
+        let text = format!("cannot remove container \"{}\": container is {what}", entry.record.name);
+        return Err(CliError::new(text).hint("stop the container before removing it, or use -f"));
+    }
+    Ok(containers.remove_with(entry, removal)?)
+}
+
+/// `CONTAINER/ALIAS`
+fn remove_link(containers: &Containers, word: &str) -> Result<(), CliError> {
+    let missing = || CliError::new(format!("no such link: {word}"));
+    let (parent, alias) = word.trim_start_matches('/').split_once('/').ok_or_else(missing)?;
+    let entry = each::find(containers, parent)?;
+    let changed = containers.change(&entry, |record| {
+        let links = &mut record.host_config.links;
+        let before = links.len();
+        links.retain(|link| link.rsplit_once(':').map_or(link.as_str(), |(_, alias)| alias) != alias);
+        links.len() != before
+    })?;
+    if changed { Ok(()) } else { Err(missing()) }
+}

@@ -1,0 +1,164 @@
+//! `rbuild run`
+
+mod arguments;
+mod devices;
+mod image;
+pub(in crate::cli) mod modes;
+mod mounts;
+mod network;
+mod options;
+mod ports;
+#[cfg(test)]
+mod table_tests;
+mod typed_mounts;
+mod values;
+
+use std::process::ExitCode;
+
+use crate::base::privacy;
+use crate::cli::global::Global;
+use crate::cli::{CliError, output};
+use crate::container::sandbox::IdRanges;
+use crate::container::{
+    self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalPolicy, SignalsKept, Streams,
+};
+
+pub use arguments::ContainerArgs;
+pub(in crate::cli) use options::restart_policy;
+pub(in crate::cli) use values::{
+    bytes_or_unlimited, environment_file, label_form, processors, ulimit_form, variable, variable_form,
+};
+
+/// docker's exit code for a container that could not be run.
+pub(in crate::cli) const NOT_RUN: u8 = 125;
+
+/// Run a program in a new container
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// Leave it in the background, and print its ID
+    #[arg(short, long)]
+    detach: bool,
+    /// The keys that end the session and not the program
+    #[arg(long, value_name = "KEYS")]
+    detach_keys: Option<String>,
+    /// Pass signals on to the program
+    #[arg(long, value_name = "BOOL", default_value_t = true, num_args = 0..=1, require_equals = true,
+          default_missing_value = "true", action = clap::ArgAction::Set)]
+    sig_proxy: bool,
+    #[command(flatten)]
+    container: ContainerArgs,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.detach && !args.container.program.attach.is_empty() {
+        return Err(CliError::new("conflicting options: cannot specify both --attach and --detach"));
+    }
+    // First of all: it is a copy of this process.
+    let is_remapped = args.container.security.userns.as_deref().is_some_and(IdRanges::is_remap);
+    let needs_network = args.container.network.needs_namespace() && !is_remapped;
+    let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
+    let monitor = Monitor::fork(ahead, &global.store_root()?)?;
+    let detach_keys = detach_keys(args.detach_keys.as_deref())?;
+    let (containers, entry) = make(&args.container, args.detach, global)?;
+    let config = &entry.record.config;
+    let streams = Streams {
+        interactive: config.attach_stdin,
+        terminal: config.tty,
+        signals: if args.sig_proxy { SignalPolicy::PassOn } else { SignalPolicy::Ignore },
+        ends_with_input: config.attach_stdin && !config.attach_stdout && !config.attach_stderr,
+        detach_keys,
+    };
+    let attach = Attach {
+        stdin: config.attach_stdin,
+        stdout: config.attach_stdout,
+        stderr: config.attach_stderr,
+        size: container::window_size().filter(|_| config.tty),
+    };
+    let signals = if args.detach { None } else { Some(SignalsKept::new()?) };
+    let session = monitor.start(&containers, &entry.record.id, attach).map_err(CliError::of_container)?;
+    if let Some(warning) = &session.warning {
+        output::say(format_args!("rbuild: warning: {warning}"));
+    }
+    let Some(signals) = signals else {
+        output::print(&format!("{}\n", entry.record.id))?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    if streams.ends_with_input {
+        output::print(&format!("{}\n", entry.record.id))?;
+    }
+    let left = session.run(&streams, signals).map_err(CliError::of_container)?;
+    if streams.ends_with_input && !matches!(left, Left::Forced) {
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(exit_code(&left))
+}
+
+/// What `exec` and `attach` exit with: whoever leaves them has not seen the end.
+pub(in crate::cli) fn exit_code_of_guest(left: &Left) -> ExitCode {
+    match left {
+        Left::Detached => {
+            output::say("read escape sequence");
+            ExitCode::FAILURE
+        }
+        other => exit_code(other),
+    }
+}
+
+/// What `run` and `start -a` exit with.
+pub(in crate::cli) fn exit_code(left: &Left) -> ExitCode {
+    match left {
+        Left::Detached | Left::InputEnded => ExitCode::SUCCESS,
+        Left::Forced => {
+            output::say("got 3 SIGTERM/SIGINTs, forcefully exiting");
+            ExitCode::FAILURE
+        }
+        Left::Ended(ending) => {
+            if ending.out_of_memory {
+                output::say("rbuild: the container reached its memory limit, and a process of it was killed");
+            }
+            ExitCode::from(ending.exit_code)
+        }
+    }
+}
+
+pub(in crate::cli) fn detach_keys(text: Option<&str>) -> Result<DetachKeys, CliError> {
+    let set = match text {
+        Some(text) => text.to_owned(),
+        None => crate::cli::docker_config::DockerConfig::read().detach_keys,
+    };
+    let keys = Some(set).filter(|text| !text.is_empty()).map(|text| DetachKeys::parse(&text)).transpose()?;
+    Ok(keys.unwrap_or_default())
+}
+
+/// Makes the container.
+pub(in crate::cli) fn make(
+    args: &ContainerArgs,
+    detach: bool,
+    global: &Global,
+) -> Result<(Containers, Entry), CliError> {
+    let not_run = |error: CliError| error.exit_code(NOT_RUN);
+    let options = args.options(detach).map_err(not_run)?;
+    let attached = options.attach.stdin && options.terminal;
+    if attached && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(CliError::of_container(container::ContainerError::NoTerminal));
+    }
+    let cidfile = args.program.cidfile.as_ref();
+    if let Some(path) = cidfile.filter(|path| path.exists()) {
+        let text = format!("the file `{}` of --cidfile is already there", path.display());
+        return Err(not_run(CliError::new(text).hint("remove it, or name another")));
+    }
+    if options.host.network_mode == "host" && (args.network.publish_all || !args.network.publish.is_empty()) {
+        output::say("rbuild: warning: published ports are discarded when using host network mode");
+    }
+    let store = global.open_store().map_err(not_run)?;
+    let image = image::find_image(&store, args).map_err(not_run)?;
+    let mut options = options;
+    image::find_mounted(&store, &mut options.mounts).map_err(not_run)?;
+    let containers = Containers::of(store.root());
+    let entry = container::create(&containers, &image, &options).map_err(CliError::of_container)?;
+    if let Some(path) = cidfile {
+        privacy::write_for_caller(path, entry.record.id.as_bytes()).map_err(|error| not_run(error.into()))?;
+    }
+    Ok((containers, entry))
+}

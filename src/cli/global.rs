@@ -1,0 +1,74 @@
+//! What every command takes, and how it opens the store.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{CliError, output};
+use crate::base::rights;
+use crate::build::remote_cache::Origins;
+use crate::engine::check::{self, Severity};
+use crate::store::{Store, StoreError};
+use crate::transport::docker_engine;
+
+/// Options that every command takes.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Global {
+    /// The store [default: $XDG_DATA_HOME/rbuild, or /var/lib/rbuild for root]
+    #[arg(long, global = true, env = "RBUILD_ROOT", value_name = "DIR", hide_env_values = true)]
+    pub root: Option<PathBuf>,
+    /// How much room the store may take: after a build the least recently used of the build cache is removed
+    #[arg(long, global = true, env = "RBUILD_MAX_STORE", value_name = "BYTES", hide_env_values = true,
+          value_parser = crate::base::bytes)]
+    pub max_store: Option<u64>,
+    /// The Docker Engine that docker's build plugin works for.
+    #[arg(skip)]
+    pub engine: Option<docker_engine::Address>,
+}
+
+impl Global {
+    /// Where the store is.
+    pub fn store_root(&self) -> Result<PathBuf, CliError> {
+        if let Some(root) = &self.root {
+            return Ok(root.clone());
+        }
+        if rustix::process::geteuid().is_root() {
+            return Ok(PathBuf::from("/var/lib/rbuild"));
+        }
+        let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+        let data = folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")));
+        let data = data.ok_or_else(|| {
+            CliError::new("there is no place for the store: neither XDG_DATA_HOME nor HOME is set")
+                .hint("name a folder with --root or RBUILD_ROOT")
+        })?;
+        Ok(data.join("rbuild"))
+    }
+
+    pub fn open_store(&self) -> Result<Store, CliError> {
+        let store = Store::open(&self.store_root()?).map_err(store_error)?;
+        store.set_origin(Arc::new(Origins::default()));
+        if store.is_new_to_boot() {
+            look_after_power_loss(&store)?;
+        }
+        Ok(store)
+    }
+}
+
+/// Tells what was lost when the machine went down; what proved right needs no words.
+fn look_after_power_loss(store: &Store) -> Result<(), CliError> {
+    rights::want();
+    for finding in check::after_boot(store.root())? {
+        if finding.severity == Severity::Damage {
+            let mended = finding.repair.as_deref().unwrap_or("`rbuild system check` says more");
+            output::say(format_args!(
+                "warning: lost when the machine went down: {}: {}; {mended}",
+                finding.subject, finding.fault
+            ));
+        }
+    }
+    Ok(())
+}
+
+pub fn store_error(error: StoreError) -> CliError {
+    let hint = error.hint();
+    CliError::from(error).hint_if(hint)
+}

@@ -1,0 +1,86 @@
+//! `rbuild import`
+
+use std::fs::File;
+use std::io::{IsTerminal as _, Read, stdin};
+use std::path::Path;
+use std::process::ExitCode;
+
+use crate::base::io_error::AtPath;
+use crate::base::urls;
+use crate::build::context::http::{self, HttpRequest};
+use crate::cli::docker_config::platform_or_default;
+use crate::cli::global::Global;
+use crate::cli::progress::work::Work;
+use crate::cli::{CliError, output};
+use crate::image::{ImageConfig, Platform, Reference, host_platform};
+use crate::language::plan::apply_changes;
+use crate::store::Store;
+use crate::transport::archive::{Import, import};
+
+/// Make an image of a root filesystem in a tar archive, compressed or not
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A file, an http(s) address, or `-` for standard input
+    #[arg(value_name = "FILE|URL|-")]
+    source: String,
+    /// What to call the image
+    #[arg(value_name = "REPOSITORY[:TAG]")]
+    name: Option<Reference>,
+    /// An instruction to apply to the image's config: CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD,
+    /// STOPSIGNAL, USER, VOLUME or WORKDIR
+    #[arg(short, long, value_name = "INSTRUCTION")]
+    change: Vec<String>,
+    /// The comment in the image's history
+    #[arg(short, long, value_name = "TEXT")]
+    message: Option<String>,
+    /// What the files are for
+    #[arg(long, value_name = "OS/ARCH[/VARIANT]")]
+    platform: Option<Platform>,
+}
+
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
+        return Err(CliError::new("refusing to create a tag with a digest reference"));
+    }
+    let platform = platform_or_default(args.platform.as_ref())?.unwrap_or_else(host_platform).normalized();
+    let empty = ImageConfig { platform: platform.clone(), ..ImageConfig::default() };
+    let config = apply_changes(&empty, &args.change)?;
+    let store = global.open_store()?;
+    let (source, size) = open(&store, &args.source)?;
+    let work = Work::of_bytes(&format!("importing {}", args.source), size);
+    let settings = Import {
+        platform,
+        config,
+        message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
+        created: jiff::Timestamp::now(),
+    };
+    let id = import(&store, work.reader(source), &settings)?;
+    drop(work);
+    if let Some(name) = args.name {
+        store.set_tag(&name.to_string(), &id)?;
+    }
+    store.tell("import", &id, &id.to_string());
+    crate::cli::image::pull::sync_behind(&store);
+    output::print(&format!("{id}\n"))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The archive, and its size where that is known.
+fn open(store: &Store, source: &str) -> Result<(Box<dyn Read>, Option<u64>), CliError> {
+    let file = |path: &Path| -> Result<(Box<dyn Read>, Option<u64>), CliError> {
+        let file = File::open(path).at("open", path)?;
+        let size = file.metadata().at("look at", path)?.len();
+        Ok((Box::new(file), Some(size)))
+    };
+    if !Path::new(source).exists() && urls::is_http_url(source) {
+        let downloaded = http::download(&HttpRequest::new(source, &store.downloads()?))?;
+        return file(&downloaded.path);
+    }
+    if source != "-" {
+        return file(Path::new(source));
+    }
+    if stdin().is_terminal() {
+        return Err(CliError::new("there is nothing to import: standard input is a terminal"));
+    }
+    Ok((Box::new(output::raw_stdin()?), None))
+}

@@ -1,0 +1,109 @@
+//! What the store knows of images, gathered for showing.
+
+use std::collections::HashMap;
+
+use crate::base::digest::{DiffId, ImageId};
+use crate::cli::CliError;
+use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
+use crate::store::{ImageRecord, Store, Tag};
+use crate::transport::transfer::content_size;
+
+/// The largest config that is read.
+const CONFIG_LIMIT: u64 = 16 << 20;
+
+/// An image with its names.
+pub struct ImageInfo {
+    pub record: ImageRecord,
+    pub config: Document<ImageConfig>,
+    /// `name:tag`, sorted.
+    pub tags: Vec<Reference>,
+    /// `name@digest`, sorted: under which registries have it.
+    pub digests: Vec<Reference>,
+    /// Names of indexes that it is part of and that another image stands for, sorted.
+    pub part_of: Vec<Reference>,
+}
+
+impl ImageInfo {
+    pub fn id(&self) -> ImageId {
+        self.record.id
+    }
+
+    /// The sum of the sizes of its layers' files.
+    pub fn size(&self, store: &Store) -> u64 {
+        self.config.rootfs.diff_ids.iter().map(|diff_id| layer_size(store, diff_id)).sum()
+    }
+
+    /// Nothing names it.
+    pub fn is_dangling(&self) -> bool {
+        self.tags.is_empty() && self.digests.is_empty() && self.part_of.is_empty()
+    }
+
+    /// Seconds since 1970; very low when the image doesn't say.
+    pub fn created_second(&self) -> i64 {
+        self.config.created.map_or(i64::MIN, |created| created.as_second())
+    }
+}
+
+/// The size of a layer's files; nothing when the store has not got the layer (yet).
+pub fn layer_size(store: &Store, diff_id: &DiffId) -> u64 {
+    content_size(store, diff_id).unwrap_or(0)
+}
+
+pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>, CliError> {
+    Ok(Document::parse("image config", store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?)
+}
+
+/// All images, the youngest first.
+pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
+    let mut names: HashMap<ImageId, Vec<Reference>> = HashMap::new();
+    let mut parts: HashMap<ImageId, Vec<Reference>> = HashMap::new();
+    for tag in store.tags()? {
+        if let Ok(reference) = Reference::parse_without_default_tag(&tag.name) {
+            for other in tag.index.iter().filter(|id| **id != tag.image) {
+                parts.entry(*other).or_default().push(reference.clone());
+            }
+            names.entry(tag.image).or_default().push(reference);
+        }
+    }
+    let mut images = Vec::new();
+    for record in store.images()? {
+        let config = match read_config(store, &record.id) {
+            // Removed since the list was read.
+            Err(_) if store.image(&record.id)?.is_none() => continue,
+            config => config?,
+        };
+        let own = names.remove(&record.id).unwrap_or_default();
+        let (digests, tags) = own.into_iter().partition(|reference| reference.tag().is_none());
+        let part_of = parts.remove(&record.id).unwrap_or_default();
+        images.push(ImageInfo { config, record, tags, digests, part_of });
+    }
+    images.sort_by_key(|image| std::cmp::Reverse(image.created_second()));
+    Ok(images)
+}
+
+/// The images that a word means: all of an index.
+pub fn find_all(store: &Store, word: &str) -> Result<Vec<ImageId>, CliError> {
+    let found = store.find_image(word)?;
+    let tag = found.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
+    Ok(tag.filter(Tag::is_index).map_or(vec![found.id], |tag| tag.index))
+}
+
+/// The image of that name for a platform: one of an index, or the only one when it is for that platform.
+pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Result<ImageId, CliError> {
+    let Some(wanted) = platform else { return Ok(store.find_image(word)?.id) };
+    let images = find_all(store, word)?;
+    let platforms = images.iter().map(|id| store.platform_of(id)).collect::<Result<Vec<_>, _>>()?;
+    let Some(best) = best_match(wanted, &platforms) else {
+        let offered = platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ");
+        return Err(CliError::new(format!(
+            "image with reference {word} was found, but its platform ({offered}) does not match the specified platform \
+             ({wanted})"
+        )));
+    };
+    Ok(images[best])
+}
+
+pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, CliError> {
+    let image = all(store)?.into_iter().find(|image| image.id() == *id);
+    image.ok_or_else(|| CliError::new(format!("no such image: {id}")))
+}

@@ -1,0 +1,31 @@
+//! Which containers use an image.
+
+use std::collections::HashSet;
+
+use crate::base::digest::{DiffId, ImageId};
+use crate::cli::CliError;
+use crate::container::{Containers, Entry};
+use crate::store::Store;
+
+/// The containers of the store, and what they need.
+pub struct ImageUse {
+    containers: Vec<Entry>,
+}
+
+impl ImageUse {
+    pub fn of(store: &Store) -> Result<Self, CliError> {
+        Ok(Self { containers: Containers::of(store.root()).list()? })
+    }
+
+    /// A container that uses the image, one that runs before others.
+    pub fn user(&self, id: &ImageId) -> Option<&Entry> {
+        let id = id.to_string();
+        let users = self.containers.iter().filter(|entry| entry.record.uses_image(&id));
+        users.max_by_key(|entry| entry.is_running)
+    }
+
+    /// The layers that containers stand on.
+    pub fn layers(&self) -> HashSet<DiffId> {
+        self.containers.iter().flat_map(|entry| entry.record.needed_layers()).collect()
+    }
+}
