@@ -10,6 +10,8 @@ use std::str::FromStr;
 use sha2::Digest as _;
 use sha2::digest::common::hazmat::SerializableState as _;
 
+use super::hex;
+
 /// A string that is not `sha256:` and 64 lower-case hexadecimal digits (or not 64 such digits, for internal digests).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a digest of the form {form}")]
@@ -19,30 +21,9 @@ pub struct InvalidDigest {
 }
 
 fn decode_hex(text: &str) -> Option<[u8; 32]> {
-    let bytes = text.as_bytes();
-    if bytes.len() != 64 {
-        return None;
-    }
-    let nibble = |b: u8| match b {
-        b'0'..=b'9' => Some(b - b'0'),
-        b'a'..=b'f' => Some(b - b'a' + 10),
-        _ => None,
-    };
     let mut out = [0; 32];
-    for (byte, pair) in out.iter_mut().zip(bytes.chunks_exact(2)) {
-        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-    }
-    Some(out)
-}
-
-fn encode_hex(bytes: &[u8; 32]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::with_capacity(64);
-    for byte in bytes {
-        out.push(DIGITS[(byte >> 4) as usize] as char);
-        out.push(DIGITS[(byte & 15) as usize] as char);
-    }
-    out
+    let decoded = base16ct::lower::decode(text, &mut out).ok()?;
+    (decoded.len() == out.len()).then_some(out)
 }
 
 macro_rules! digest_type {
@@ -62,7 +43,7 @@ macro_rules! digest_type {
 
             /// The 64 hexadecimal digits, without the algorithm.
             pub fn hex(&self) -> String {
-                encode_hex(&self.0)
+                hex::encode(&self.0)
             }
 
             /// The first twelve hexadecimal digits, docker's short form.

@@ -2,7 +2,6 @@
 
 use crate::base::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
-use crate::language::dockerfile;
 use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
 use crate::store::Store;
 use crate::transport::registry::{self, Client};
@@ -54,7 +53,7 @@ impl<'a> StoreBases<'a> {
         let names: Vec<String> =
             tags.iter().filter_map(|tag| Some(tag.name.parse::<Reference>().ok()?.familiar())).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let found = dockerfile::nearest(&reference.familiar(), &names)?;
+        let found = crate::base::nearest(&reference.familiar(), &names)?;
         Some(format!("an image of nearly that name is here: `{found}`"))
     }
 

@@ -14,6 +14,7 @@ use super::names;
 use super::record::Record;
 use super::state::State;
 use super::volumes;
+use crate::base::hex;
 use crate::base::io_error::AtPath;
 
 pub(super) const BY_NAME: &str = "by-name";
@@ -110,7 +111,7 @@ impl Containers {
         self.remove_dead()?;
         let mut random = [0u8; 32];
         rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).at("read", "the random numbers")?;
-        let id: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&random);
         let path = self.root.join(&id);
         std::fs::create_dir(&path).at("create", &path)?;
         let lock = lock_file(&path)?;

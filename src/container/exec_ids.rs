@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
 use super::error::ContainerError;
+use crate::base::hex;
 use crate::base::io_error::AtPath;
 
 const FOLDER: &str = "exec";
@@ -46,9 +47,7 @@ impl Drop for ExecId {
 
 /// An ID for one more of them.
 pub fn new_exec_id() -> Result<String, ContainerError> {
-    let mut random = [0u8; 32];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).at("read", "the random numbers")?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::random_id().at("read", "the random numbers")?)
 }
 
 /// The IDs of the programs that `exec` runs in a container now.

@@ -16,8 +16,9 @@ use tokio::sync::mpsc;
 use super::bucket_options::BucketOptions;
 use super::multipart::{THRESHOLD, element};
 use super::place::{BlobContent, Place, PlaceError, read_bounded};
-use super::sigv4::{Unsigned, escape_path, hex, sign};
+use super::sigv4::{Unsigned, escape_path, sign};
 use crate::base::digest::BlobDigest;
+use crate::base::hex;
 use crate::image::Descriptor;
 use crate::transport::registry::{Limits, Pace, TooSlow};
 
@@ -82,8 +83,8 @@ pub(super) struct Ask<'a> {
 impl Payload<'_> {
     fn sha256(&self) -> String {
         match self {
-            Self::Nothing => hex(&Sha256::digest(b"")),
-            Self::Bytes(bytes) => hex(&Sha256::digest(bytes)),
+            Self::Nothing => hex::encode(&Sha256::digest(b"")),
+            Self::Bytes(bytes) => hex::encode(&Sha256::digest(bytes)),
             Self::Blob(blob, _) => blob.digest.hex(),
             Self::Part { sha256, .. } => sha256.clone(),
         }

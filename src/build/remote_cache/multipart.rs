@@ -9,7 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::bucket::{Ask, Bucket, BucketError, Payload};
 use super::place::{BlobContent, PlaceError, read_bounded};
-use super::sigv4::{escape, hex};
+use super::sigv4::escape;
+use crate::base::hex;
 use crate::image::Descriptor;
 
 /// Bytes of a part. Each is in memory while it is sent; S3 wants 5 MiB at least.
@@ -78,7 +79,7 @@ impl Upload<'_> {
     /// Sends one part; gives the tag by which the end names it.
     fn part(&self, number: usize, bytes: Bytes) -> Result<String, PlaceError> {
         let query = format!("partNumber={number}&uploadId={}", self.id);
-        let sha256 = hex(&Sha256::digest(&bytes));
+        let sha256 = hex::encode(&Sha256::digest(&bytes));
         let payload = Payload::Part { bytes, sha256 };
         let ask = Ask { method: Method::PUT, key: self.key, query: &query, payload: &payload };
         let answer = self.bucket.good(&ask)?;

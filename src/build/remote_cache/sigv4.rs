@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use ring::hmac;
 use sha2::{Digest as _, Sha256};
+
+use crate::base::hex;
 
 /// What to sign with.
 #[derive(Clone, PartialEq, Eq)]
@@ -49,12 +52,12 @@ pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -
     let canonical =
         format!("{}\n{}\n{}\n{lines}\n{names}\n{}", request.method, request.path, request.query, request.payload);
     let scope = format!("{day}/{}/s3/aws4_request", request.region);
-    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(&Sha256::digest(canonical.as_bytes())));
     let mut key = hmac(format!("AWS4{}", credentials.secret_access_key).as_bytes(), day.as_bytes());
     for part in [request.region, "s3", "aws4_request"] {
-        key = hmac(&key, part.as_bytes());
+        key = hmac(key.as_ref(), part.as_bytes());
     }
-    let signature = hex(&hmac(&key, text.as_bytes()));
+    let signature = hex::encode(hmac(key.as_ref(), text.as_bytes()).as_ref());
     headers.remove(0);
     headers.push((
         "authorization",
@@ -88,21 +91,8 @@ fn escape_but(text: &str, plain: &[u8]) -> String {
     out
 }
 
-/// RFC 2104 with SHA-256.
-fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    const BLOCK: usize = 64;
-    let mut padded = [0; BLOCK];
-    if key.len() > BLOCK {
-        padded[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        padded[..key.len()].copy_from_slice(key);
-    }
-    let inner = Sha256::new().chain_update(padded.map(|byte| byte ^ 0x36)).chain_update(text).finalize();
-    Sha256::new().chain_update(padded.map(|byte| byte ^ 0x5c)).chain_update(inner).finalize().into()
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+fn hmac(key: &[u8], text: &[u8]) -> hmac::Tag {
+    hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), text)
 }
 
 #[cfg(test)]
@@ -112,7 +102,7 @@ mod tests {
     /// RFC 4231, test cases 1, 2 and 6.
     #[test]
     fn hmac_is_the_rfcs() {
-        let of = |key: &[u8], text: &[u8]| hex(&hmac(key, text));
+        let of = |key: &[u8], text: &[u8]| hex::encode(hmac(key, text).as_ref());
         assert_eq!(of(&[0x0b; 20], b"Hi There"), "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7");
         assert_eq!(
             of(b"Jefe", b"what do ya want for nothing?"),
@@ -132,7 +122,7 @@ mod tests {
             session_token: None,
         };
         let now: Timestamp = "2015-08-30T12:36:00Z".parse().unwrap();
-        let empty = hex(&Sha256::digest(b""));
+        let empty = hex::encode(&Sha256::digest(b""));
         let request = Unsigned {
             method: "GET",
             host: "b.example",

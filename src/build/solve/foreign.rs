@@ -188,7 +188,7 @@ impl Handler {
 }
 
 fn from_hex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok()).collect()
+    base16ct::lower::decode_vec(text).ok()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 
 use crate::base::digest::FieldHasher;
+use crate::base::hex;
 use crate::base::io_error::AtPath as _;
 use crate::image::layer::Marks;
 use crate::store::{Store, StoreError};
@@ -23,7 +24,7 @@ impl Resume {
     /// What is remembered of the step that `name` stands for: nothing, perhaps.
     pub fn load(store: &Store, name: &str) -> Result<Self, StoreError> {
         let name = FieldHasher::new("marks-of-1").field(name.as_bytes()).finish();
-        let name: String = name.iter().map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(&name);
         let path = store.copies()?.join(name);
         let marks = std::fs::read(&path).ok().and_then(|bytes| parse(&bytes)).unwrap_or_default();
         Ok(Self { path, marks })

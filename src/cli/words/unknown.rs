@@ -2,8 +2,8 @@
 
 use clap::Command;
 
+use crate::base::nearest;
 use crate::cli::CliError;
-use crate::language::dockerfile::nearest;
 
 const NO_CLUSTER: &str = "rbuild runs containers on one machine, without a swarm: `rbuild run`, and `--restart` for what \
                           has to come up again";

@@ -6,8 +6,8 @@ use clap::error::{ContextKind, ContextValue, Error, ErrorKind};
 use clap::{Arg, ArgAction, Command};
 
 use super::grammar::{self, Flaw};
+use crate::base::nearest;
 use crate::cli::CliError;
-use crate::language::dockerfile::nearest;
 
 /// docker's code for options that can't be read, and for containers that can't be run.
 const UNREADABLE: u8 = 125;

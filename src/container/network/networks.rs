@@ -18,6 +18,7 @@ use super::netlink::Socket;
 use super::record::{BRIDGE, HOST, Ipam, IpamPool, NONE, NetworkRecord};
 use super::subnet::Subnet;
 use super::{bridge, firewall};
+use crate::base::hex;
 use crate::base::io_error::AtPath;
 
 /// What the rbuild processes of root share about the network; empty after a boot.
@@ -365,9 +366,7 @@ fn check_name(name: &str) -> Result<(), NetworkError> {
 
 /// Of 64 hexadecimal digits.
 pub(super) fn random_id() -> Result<String, NetworkError> {
-    let mut random = [0u8; 32];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).doing("get random numbers")?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    hex::random_id().doing("get random numbers")
 }
 
 fn or(text: &str, usual: &str) -> String {

@@ -10,6 +10,7 @@ use super::driver::Backing;
 use super::error::VolumeError;
 use super::record::{ANONYMOUS, VolumeRecord};
 use crate::base::foreign;
+use crate::base::hex;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
 
@@ -147,9 +148,7 @@ fn check_name(name: &str) -> Result<(), VolumeError> {
 }
 
 fn random_name() -> Result<String, VolumeError> {
-    let mut random = [0u8; 32];
-    rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).at("read", "the random numbers")?;
-    Ok(random.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(hex::random_id().at("read", "the random numbers")?)
 }
 
 fn lock(place: &Path) -> Result<File, VolumeError> {

@@ -1,9 +1,9 @@
 //! What can be wrong with a Dockerfile, as fields; the words are made here and nowhere else.
 
 use super::excerpt::{Excerpt, Heading, Span};
-use super::suggest::nearest;
 use super::text::quoted;
 use super::{Lines, Range};
+use crate::base::nearest;
 
 /// A fault, and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

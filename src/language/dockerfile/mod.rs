@@ -18,7 +18,6 @@ mod parse;
 mod place;
 pub mod report;
 mod statement;
-mod suggest;
 mod syntax;
 mod text;
 mod typed;
@@ -28,7 +27,6 @@ pub use error::{ParseError, ParseErrorKind, Phase, Wanted};
 pub use instruction::*;
 pub use parse::{Parse, parse, parse_trigger};
 pub use place::{Place, Word};
-pub use suggest::nearest;
 pub use syntax::{Body, Directive, Directives, Node, Piece, SyntaxTree};
 
 /// All instructions there are.

@@ -1,8 +1,8 @@
 //! The value of `RUN --mount`, typed.
 
 use super::error::{did_you_mean, one_of};
-use super::suggest::nearest;
 use super::text::quoted;
+use crate::base::nearest;
 use crate::base::{self, CsvError};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::image::{ImageConfig, Platform};
 use crate::language::dockerfile::words::Lexer;
-use crate::language::dockerfile::{self, Dockerfile, Instruction, Lines, Place, Stage, Word};
+use crate::language::dockerfile::{Dockerfile, Instruction, Lines, Place, Stage, Word};
 
 use super::error::{PlanError, PlanErrorKind};
 use super::expand::{Environment, Expander};
@@ -326,7 +326,7 @@ impl<'a> Planner<'a> {
         let mut names: Vec<&str> = self.names.keys().map(String::as_str).collect();
         names.sort_unstable();
         let begins = |name: &&&str| !written.is_empty() && name.starts_with(&written.to_lowercase());
-        dockerfile::nearest(written, &names).or_else(|| names.iter().find(begins).copied())
+        crate::base::nearest(written, &names).or_else(|| names.iter().find(begins).copied())
     }
 
     pub fn stage_name(&self, index: usize) -> Option<&'a str> {

@@ -7,6 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::EngineError;
 use super::address::Tls;
+use crate::base::hex;
 
 /// No file of a context is longer.
 const LIMIT: usize = 1 << 20;
@@ -53,7 +54,7 @@ pub(super) fn find(name: &str) -> Result<Endpoint, EngineError> {
 }
 
 fn find_in(folder: &Path, name: &str) -> Result<Endpoint, EngineError> {
-    let id: String = Sha256::digest(name).iter().map(|byte| format!("{byte:02x}")).collect();
+    let id = hex::encode(&Sha256::digest(name));
     let unreadable = |reason: String| EngineError::Context { name: name.to_owned(), reason };
     let file = folder.join("contexts/meta").join(&id).join("meta.json");
     let text = match std::fs::read(&file) {
@@ -88,7 +89,7 @@ mod tests {
     #[test]
     fn a_context_is_found_by_its_name() {
         let folder = tempfile::tempdir().unwrap();
-        let id: String = Sha256::digest("remote").iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&Sha256::digest("remote"));
         let meta = folder.path().join("contexts/meta").join(&id);
         std::fs::create_dir_all(&meta).unwrap();
         let text =

@@ -10,7 +10,7 @@ pub fn nearest(wanted: &str, tags: &[String]) -> Vec<String> {
     let mut found: Vec<(usize, &String)> = tags
         .iter()
         .take(LIMIT)
-        .map(|tag| (distance(wanted, tag), tag))
+        .map(|tag| (strsim::levenshtein(wanted, tag), tag))
         .filter(|(distance, tag)| near(tag) || *distance <= 1 + wanted.len() / 3)
         .collect();
     found.sort();
@@ -20,21 +20,6 @@ pub fn nearest(wanted: &str, tags: &[String]) -> Vec<String> {
     }
     names.truncate(SHOWN);
     names
-}
-
-/// How many letters have to be changed, added or left out (Levenshtein).
-fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (index, letter) in from.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], index + 1);
-        for (column, other) in to.iter().enumerate() {
-            let changed = diagonal + usize::from(letter != *other);
-            diagonal = row[column + 1];
-            row[column + 1] = changed.min(diagonal + 1).min(row[column] + 1);
-        }
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

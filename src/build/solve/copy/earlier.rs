@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use crate::base::digest::{ContentDigest, DiffId, FieldHasher};
 use crate::base::foreign::{Folder, LastFolder, Tree};
+use crate::base::hex;
 use crate::base::io_error::AtPath;
 use crate::language::plan::{CopySource, CopyStep, TreeSource};
 use crate::store::snapshot::{Attributes, Draft, SnapshotError};
@@ -81,7 +82,7 @@ pub(super) fn list_name(solver: &Solver<'_>, step: &CopyStep) -> Result<Option<S
     }
     key::copy_operation(&mut hasher, step);
     key::strings(&mut hasher, &step.excludes);
-    let name: String = hasher.finish().iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex::encode(&hasher.finish());
     Ok(Some(name))
 }
 

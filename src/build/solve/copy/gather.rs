@@ -11,7 +11,6 @@ use crate::build::context::{
 };
 use crate::build::explain::{FileList, FileListBuilder};
 use crate::image::layer::FileKind;
-use crate::language::dockerfile;
 use crate::language::plan::CopyStep;
 
 use super::super::error::StepError;
@@ -91,7 +90,7 @@ fn hint(tree: &dyn SourceTree, path: &str) -> Option<String> {
     let names: Vec<String> =
         tree.read_dir(folder).ok()?.into_iter().filter_map(|(name, _)| name.into_string().ok()).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let found = dockerfile::nearest(path.file_name()?.to_str()?, &names)?;
+    let found = crate::base::nearest(path.file_name()?.to_str()?, &names)?;
     Some(format!("did you mean `{}`?", folder.join(found).display()))
 }
 

@@ -373,7 +373,7 @@ fn check_length(text: &str, span: Span) -> Result<(), Box<Diagnostic>> {
 
 /// ` Did you mean …?`, where a known name is near.
 pub fn near(name: &str, known: &[&str]) -> String {
-    let near = crate::language::dockerfile::nearest(name, known).or_else(|| {
+    let near = crate::base::nearest(name, known).or_else(|| {
         // Of short names nearly all are near each other: the shortest, then the first.
         let close = known.iter().filter(|other| name.len() > 2 && other.len() > 1 && edits(name, other) <= 2);
         close.min_by_key(|other| (other.len(), **other)).copied()

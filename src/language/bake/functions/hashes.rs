@@ -1,7 +1,5 @@
 //! Hashes, passwords, UUIDs and decryption.
 
-use std::fmt::Write as _;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
@@ -9,6 +7,7 @@ use sha2::{Digest, Sha256, Sha512};
 
 use super::private_key::PrivateKey;
 use super::{Failure, Function, Outcome, Parameter, Wanted, function, parameter, text, text_of, variadic, whole};
+use crate::base::hex;
 use crate::language::bake::value::Value;
 
 const STR: Parameter = parameter("str", Wanted::Text);
@@ -25,10 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn hash<D: Digest>(data: &str) -> String {
-    D::digest(data.as_bytes()).iter().fold(String::new(), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(&D::digest(data.as_bytes()))
 }
 
 /// Each step doubles the time: this one takes seconds.
@@ -66,14 +62,8 @@ fn decrypt(all: &[Value]) -> Outcome {
 fn uuid(mut bytes: [u8; 16], version: u8) -> Outcome {
     bytes[6] = (bytes[6] & 0x0f) | (version << 4);
     bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let mut name = String::new();
-    for (index, byte) in bytes.iter().enumerate() {
-        if matches!(index, 4 | 6 | 8 | 10) {
-            name.push('-');
-        }
-        _ = write!(name, "{byte:02x}");
-    }
-    text(name)
+    let parts = [&bytes[..4], &bytes[4..6], &bytes[6..8], &bytes[8..10], &bytes[10..]];
+    text(parts.map(hex::encode).join("-"))
 }
 
 fn random_uuid() -> Outcome {

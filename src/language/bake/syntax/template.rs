@@ -152,7 +152,7 @@ impl Parser<'_> {
             }
             _ => {
                 let known = ["if", "for", "else", "endif", "endfor"];
-                let near = crate::language::dockerfile::nearest(word, &known);
+                let near = crate::base::nearest(word, &known);
                 let hint = near.map(|near| format!(" Did you mean {near:?}?")).unwrap_or_default();
                 let detail = format!("{word:?} is not a valid template control keyword.{hint}");
                 return Err(at(keyword.span, "Invalid template control keyword", detail));

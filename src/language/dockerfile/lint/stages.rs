@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::language::dockerfile::suggest::nearest;
+use crate::base::nearest;
 use crate::language::dockerfile::words::{Expansion, Lexer};
 use crate::language::dockerfile::{Command, Dockerfile, Lines, Parse, Stage, mount};
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::language::dockerfile::suggest::nearest;
+use crate::base::nearest;
 use crate::language::dockerfile::text::quoted;
 use crate::language::dockerfile::words::{Lexer, WordError};
 use crate::language::dockerfile::{
