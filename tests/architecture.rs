@@ -83,6 +83,36 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),
+    (
+        "engine/image",
+        &[
+            "build/context",
+            "container",
+            "engine",
+            "image",
+            "language/plan",
+            "store",
+            "transport/archive",
+            "transport/registry",
+            "transport/transfer",
+        ],
+    ),
+    ("engine/network", &["container", "container/network", "engine"]),
+    (
+        "engine/system",
+        &[
+            "container",
+            "container/cdi",
+            "container/network",
+            "container/runtime",
+            "container/sandbox",
+            "container/volume",
+            "engine/image",
+            "image",
+            "store",
+        ],
+    ),
+    ("engine/volume", &["container", "container/volume", "engine", "engine/system"]),
 ];
 
 /// Words that stand only in these folders; the crates and modules that touch the world.

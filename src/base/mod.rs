@@ -31,4 +31,4 @@ pub use filters::{FilterError, Filters, form};
 pub use natural::natural_order;
 pub use nearest::nearest;
 pub use size::bytes;
-pub use time::{InvalidTime, point_in_time};
+pub use time::{InvalidTime, point_in_time, rfc3339};

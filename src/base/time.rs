@@ -105,6 +105,13 @@ fn seconds(text: &str) -> Option<Timestamp> {
     Timestamp::new(whole, fraction_of_a_second(fraction)?).ok()
 }
 
+/// To the second, in this machine's zone: `2006-01-02T15:04:05+01:00`, or with `Z`.
+pub fn rfc3339(time: jiff::Timestamp) -> String {
+    let zoned = time.to_zoned(jiff::tz::TimeZone::system());
+    let zone = if zoned.offset().is_zero() { "Z" } else { "%:z" };
+    zoned.strftime(&format!("%Y-%m-%dT%H:%M:%S{zone}")).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,6 +8,7 @@ use crate::cli::output;
 use crate::container::ContainerError;
 use crate::container::sandbox::Unsupported;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
+use crate::engine::image::ImageError;
 use crate::store::FetchError;
 
 /// What a command failed with.
@@ -68,6 +69,13 @@ impl CliError {
     pub fn of_container(error: ContainerError) -> Self {
         let (code, hint) = (error.exit_code(), error.hint());
         Self::from(error).exit_code(code).hint_if(hint)
+    }
+
+    /// An error of an image, with the hint that it has.
+    pub fn of_image(error: ImageError) -> Self {
+        let hint = error.hint();
+        let error = Self::from(error);
+        if hint.is_some() { error.hint_if(hint) } else { error }
     }
 
     /// Something that can't be had here, with what to do instead.

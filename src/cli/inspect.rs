@@ -5,14 +5,14 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::cli::container::inspect;
-use crate::cli::format::{FormatError, Missing, Template, rfc3339};
+use crate::cli::format::{FormatError, Missing, Template};
 use crate::cli::global::Global;
-use crate::cli::image::info;
-use crate::cli::image::inspect as image_inspect;
 use crate::cli::{CliError, output};
-use crate::container::network::{NetworkError, describe_network};
-use crate::container::volume::{VolumeError, VolumeRecord, Volumes};
-use crate::container::{ContainerError, Containers, networks_of};
+use crate::container::network::NetworkError;
+use crate::container::volume::{VolumeError, Volumes};
+use crate::container::{ContainerError, Containers};
+use crate::engine::image::{describe as image_inspect, describe_remote, info};
+use crate::engine::{network, volume};
 use crate::image::Platform;
 use crate::store::{FindImageError, Store};
 use crate::transport::registry::{Client, Settings};
@@ -101,8 +101,8 @@ fn inspect_remote(args: &ImageArgs) -> Result<ExitCode, CliError> {
     let format = args.format.as_deref();
     let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
     let platform = args.platform.as_ref();
-    let found = args.names.iter().map(|name| image_inspect::remote::describe(&client, name, platform));
-    let found = found.collect::<Result<Vec<_>, _>>()?;
+    let found = args.names.iter().map(|name| describe_remote::describe(&client, name, platform));
+    let found = found.collect::<Result<Vec<_>, _>>().map_err(CliError::of_image)?;
     output::print(&render(&found, format, template.as_ref())?)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -152,7 +152,7 @@ fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Opt
             },
             Kind::Network => find_network(store, name)?,
             Kind::Volume => match Volumes::of(store.root()).find(name) {
-                Ok(volume) => Some(describe_volume(&volume)?),
+                Ok(volume) => Some(volume::describe(&volume)),
                 Err(VolumeError::NotFound { .. }) => None,
                 Err(error) => return Err(error.into()),
             },
@@ -164,12 +164,6 @@ fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Opt
     Ok(None)
 }
 
-fn describe_volume(volume: &VolumeRecord) -> Result<Value, CliError> {
-    let mut fields = serde_json::to_value(volume)?;
-    fields["CreatedAt"] = Value::from(rfc3339(volume.created_at));
-    Ok(fields)
-}
-
 fn find_container(store: &Store, name: &str, size: bool) -> Result<Option<Value>, CliError> {
     match Containers::of(store.root()).find(name) {
         Ok(container) => inspect::describe(store, &container, size).map(Some),
@@ -179,9 +173,8 @@ fn find_container(store: &Store, name: &str, size: bool) -> Result<Option<Value>
 }
 
 fn find_network(store: &Store, name: &str) -> Result<Option<Value>, CliError> {
-    let networks = networks_of(store.root());
-    match networks.find(name) {
-        Ok(record) => Ok(Some(describe_network(&record, &networks.endpoints(&record)))),
+    match network::inspect(store.root(), name) {
+        Ok(network) => Ok(Some(network)),
         Err(NetworkError::Unknown { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -27,7 +27,6 @@ mod output;
 mod plugin;
 mod progress;
 mod registry;
-mod sizes;
 mod system;
 mod transfers;
 mod volume;

@@ -2,3 +2,23 @@
 //! meanwhile through a trait. Knows no arguments, prints nothing and never ends the process: a face does that.
 
 pub mod check;
+pub mod image;
+pub mod network;
+mod resource_error;
+pub mod system;
+pub mod volume;
+
+pub use resource_error::ResourceError;
+
+/// Whoever counts the things that a verb gets done.
+pub trait Counter {
+    /// One more is done.
+    fn count(&self);
+}
+
+/// Counts nothing.
+pub struct Uncounted;
+
+impl Counter for Uncounted {
+    fn count(&self) {}
+}

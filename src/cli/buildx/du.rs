@@ -4,11 +4,11 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use super::{Builder, prune};
+use super::Builder;
 use crate::cli::format::{Column, Listing, ago, human_size};
 use crate::cli::global::Global;
-use crate::cli::image::users::ImageUse;
 use crate::cli::{CliError, output};
+use crate::engine::image::build_cache::{self, Selection};
 use crate::store::CacheItem;
 
 /// Show how much room the build cache takes
@@ -39,10 +39,10 @@ const COLUMNS: &[Column] = &[
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     args.builder.check()?;
-    let selection = prune::Selection::of(&args.filter)?;
+    let selection = Selection::of(&args.filter)?;
     let store = global.open_store()?;
     store.hold_nothing();
-    let items = store.cache_items(&store.usage()?, &ImageUse::of(&store)?.layers())?;
+    let items = build_cache::items(&store)?;
     let shown: Vec<&CacheItem> = items.iter().rev().filter(|item| selection.speaks_of(item)).collect();
     let text = match (args.verbose, args.format.as_deref()) {
         (true, _) => shown.iter().map(|item| details(item)).collect::<String>() + &sums(&shown),

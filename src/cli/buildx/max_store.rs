@@ -1,16 +1,17 @@
 //! `--max-store`: keeps the store from growing beyond a size.
 
 use crate::cli::CliError;
-use crate::cli::buildx::prune::{self as cache_prune, Selection};
-use crate::cli::image::info::ImageInfo;
-use crate::cli::image::prune;
+use crate::engine::Uncounted;
+use crate::engine::image::build_cache::{self, Selection};
+use crate::engine::image::info::ImageInfo;
+use crate::engine::image::prune;
 use crate::store::Store;
 
 /// Removes the least recently used of the build cache, and then images without names, until the store takes no more than
 /// `limit` bytes. What a name, a container or a running process needs stays, whatever the limit.
 pub fn keep(store: &Store, limit: u64) -> Result<(), CliError> {
     if evict(store, limit)? {
-        prune::prune(store, &ImageInfo::is_dangling)?;
+        prune::prune_those(store, &ImageInfo::is_dangling, &Uncounted)?;
         evict(store, limit)?;
     }
     Ok(())
@@ -23,6 +24,6 @@ fn evict(store: &Store, limit: u64) -> Result<bool, CliError> {
         return Ok(false);
     }
     let selection = Selection { most: Some(over), ..Selection::default() };
-    let (_, reclaimed) = cache_prune::prune(store, &selection, "--max-store")?;
-    Ok(reclaimed < over)
+    let pruned = build_cache::prune(store, &selection, "--max-store", &Uncounted)?;
+    Ok(pruned.reclaimed < over)
 }

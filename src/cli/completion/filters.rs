@@ -8,14 +8,14 @@ const BOOLEANS: Wanted = Wanted::Words(&["true", "false"]);
 pub(super) fn keys(path: &[&str]) -> &'static [&'static str] {
     match path {
         ["ps"] | ["container", "ls"] => &crate::cli::container::ps::FILTERS,
-        ["images"] | ["image", "ls"] => &crate::cli::image::filter::KNOWN,
+        ["images"] | ["image", "ls"] => &crate::engine::image::filter::KNOWN,
         ["image", "prune"] => &["until", "label", "label!", "dangling"],
-        ["network", "ls"] => &crate::cli::network::FILTERS,
+        ["network", "ls"] => &crate::engine::network::FILTERS,
         ["volume", "ls"] => &["dangling", "driver", "label", "name"],
         ["volume", "prune"] => &["label", "label!", "all"],
         ["container" | "network" | "system", "prune"] => &["until", "label", "label!"],
         ["builder" | "buildx", "prune" | "du"] => &["until", "type", "id", "inuse", "shared", "private"],
-        ["events"] | ["system", "events"] => &crate::cli::system::events::FILTERS,
+        ["events"] | ["system", "events"] => &crate::engine::system::events::FILTERS,
         ["search"] => &["is-official", "is-automated", "stars"],
         _ => &[],
     }

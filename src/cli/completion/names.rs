@@ -7,10 +7,10 @@ use super::wanted::{State, Wanted};
 use crate::base::signal;
 use crate::cli::CliError;
 use crate::cli::global::Global;
-use crate::cli::image::info;
 use crate::container::sandbox::capability_names;
 use crate::container::volume::Volumes;
 use crate::container::{Containers, Entry, Status, networks_of};
+use crate::engine::image::info;
 use crate::store::Store;
 
 /// What the shell itself finds: names of files.

@@ -6,9 +6,10 @@ use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, output};
-use crate::container::{self, Commit, Containers};
+use crate::container::Commit;
+use crate::engine::image::commit::{CommitRequest, commit};
+use crate::engine::image::tag::check_target;
 use crate::image::Reference;
-use crate::language::plan::apply_changes;
 
 /// Make an image of a container
 #[derive(Debug, clap::Args)]
@@ -36,30 +37,21 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
-        return Err(CliError::new("refusing to create a tag with a digest reference"));
-    }
+    args.name.iter().try_for_each(check_target)?;
     let store = global.open_store()?;
-    let all = Containers::of(store.root());
-    let entry = each::find(&all, &args.container)?;
-    let commit = Commit { author: args.author, message: args.message, pause: args.pause };
     let work = Work::of_things(&format!("committing {}", args.container), None);
-    let committed = container::commit(&store, &entry, &commit, |config| -> Result<_, CliError> {
-        let run = apply_changes(config, &args.change)?;
-        Ok(crate::image::ImageConfig { config: run, ..config.clone() })
-    })?;
-    let id = committed.image;
-    store.tell("create", &id, &id.to_string());
-    if let Some(name) = &args.name {
-        store.set_tag(&name.to_string(), &id)?;
-    }
-    store.sync()?;
+    let request = CommitRequest {
+        container: args.container,
+        name: args.name,
+        commit: Commit { author: args.author, message: args.message, pause: args.pause },
+        changes: args.change,
+        config: None,
+    };
+    let committed = commit(&store, &request).map_err(|error| CliError::of_image(error).exit_code(1))?;
     drop(work);
     if let Some(reason) = committed.not_paused {
-        each::warn_not_paused(&args.container, &reason);
+        each::warn_not_paused(&request.container, &reason);
     }
-    let name = args.name.as_ref().map(Reference::familiar).unwrap_or_default();
-    all.tell(&entry, "commit", &[("comment", &commit.message), ("imageID", &id.to_string()), ("imageRef", &name)]);
-    output::print(&format!("{id}\n"))?;
+    output::print(&format!("{}\n", committed.image))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::cli::CliError;
-use crate::cli::image::inspect;
-use crate::cli::sizes::folder_size;
 use crate::container::network::{NetworkRecord, describe_place, describe_ports};
 use crate::container::{Entry, LogSettings, MountPoint, exec_ids, networks_of};
+use crate::engine::image::describe;
+use crate::engine::system::folder_size;
 use crate::store::Store;
 use crate::store::snapshot::View;
 
@@ -174,7 +174,7 @@ fn mount(mount: &MountPoint) -> Value {
 }
 
 fn config(entry: &Entry) -> Result<Value, CliError> {
-    let mut config = inspect::run_config(&entry.record.config.run);
+    let mut config = describe::run_config(&entry.record.config.run);
     let own = serde_json::to_value(&entry.record.config)?;
     // The container's own fields come to where docker has them; those that the image knows, too, are the container's.
     if let (Value::Object(all), Value::Object(own)) = (&mut config, &own) {

@@ -10,6 +10,7 @@ use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
 use crate::container::{Removal, tell_of_prune};
+use crate::engine::Counter as _;
 
 /// Remove all containers that don't run
 #[derive(Debug, clap::Args)]
@@ -38,7 +39,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         if entry.is_running || entry.state.status.is_alive() || !is_asked_for {
             continue;
         }
-        let size = crate::cli::sizes::folder_size(&entry.upper());
+        let size = crate::engine::system::folder_size(&entry.upper());
         match containers.remove_with(&entry, Removal { force: false, volumes: true }) {
             Ok(()) => {
                 work.count();

@@ -21,7 +21,7 @@ mod units;
 
 pub use eval::Missing;
 pub use table::{Column, Listing};
-pub use units::{ago, go_time, human_size, rfc3339, truncate_id};
+pub use units::{ago, go_time, human_size, truncate_id};
 
 use serde_json::Value;
 

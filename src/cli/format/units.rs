@@ -53,13 +53,6 @@ pub fn go_time(time: jiff::Timestamp) -> String {
     zoned.strftime("%Y-%m-%d %H:%M:%S%.f %z %Z").to_string()
 }
 
-/// To the second, in this machine's zone: `2006-01-02T15:04:05+01:00`, or with `Z`.
-pub fn rfc3339(time: jiff::Timestamp) -> String {
-    let zoned = time.to_zoned(jiff::tz::TimeZone::system());
-    let zone = if zoned.offset().is_zero() { "Z" } else { "%:z" };
-    zoned.strftime(&format!("%Y-%m-%dT%H:%M:%S{zone}")).to_string()
-}
-
 /// The twelve digits docker shows of an ID or digest.
 pub fn truncate_id(id: &str) -> String {
     let hex = id.split_once(':').map_or(id, |(_, hex)| hex);

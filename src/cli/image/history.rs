@@ -5,12 +5,12 @@ use std::process::ExitCode;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::format::{Column, Listing, ago, human_size, rfc3339, truncate_id};
+use crate::base::rfc3339;
+use crate::cli::format::{Column, Listing, ago, human_size, truncate_id};
 use crate::cli::global::Global;
-use crate::cli::image::info::{find_for, layer_size, read_config};
 use crate::cli::{CliError, output};
-use crate::image::{History, ImageConfig, Platform};
-use crate::store::Store;
+use crate::engine::image::history::history;
+use crate::image::{History, Platform};
 
 /// Show how an image was made, the last instruction first
 #[derive(Debug, clap::Args)]
@@ -48,12 +48,10 @@ const CREATED_BY_WIDTH: usize = 45;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let id = find_for(&store, &args.image, args.platform.as_ref())?;
-    let config = read_config(&store, &id)?;
-    let entries = sizes(&store, &config);
+    let found = history(&store, &args.image, args.platform.as_ref())?;
     let mut rows: Vec<Value> = Vec::new();
-    for (position, (entry, size)) in entries.iter().rev().enumerate() {
-        let shown = if position == 0 { id.to_string() } else { "<missing>".to_owned() };
+    for (position, (entry, size)) in found.entries.iter().rev().enumerate() {
+        let shown = if position == 0 { found.id.to_string() } else { "<missing>".to_owned() };
         rows.push(row(entry, *size, &shown, &args));
     }
     let default = match (args.quiet, args.human) {
@@ -67,18 +65,6 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The history's entries, each with the size of its layer. Images without a history show their layers.
-fn sizes(store: &Store, config: &ImageConfig) -> Vec<(History, u64)> {
-    let mut layers = config.rootfs.diff_ids.iter();
-    let mut entries: Vec<(History, u64)> = Vec::new();
-    for entry in &config.history {
-        let layer = if entry.empty_layer { None } else { layers.next() };
-        entries.push((entry.clone(), layer.map_or(0, |diff_id| layer_size(store, diff_id))));
-    }
-    entries.extend(layers.map(|diff_id| (History::default(), layer_size(store, diff_id))));
-    entries
 }
 
 fn row(entry: &History, size: u64, id: &str, args: &Args) -> Value {

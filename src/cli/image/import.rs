@@ -7,15 +7,13 @@ use std::process::ExitCode;
 
 use crate::base::io_error::AtPath;
 use crate::base::urls;
-use crate::build::context::http::{self, HttpRequest};
 use crate::cli::docker_config::platform_or_default;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, output};
-use crate::image::{ImageConfig, Platform, Reference, host_platform};
-use crate::language::plan::apply_changes;
+use crate::engine::image::import::{self, ImportRequest};
+use crate::image::{Platform, Reference};
 use crate::store::Store;
-use crate::transport::archive::{Import, import};
 
 /// Make an image of a root filesystem in a tar archive, compressed or not
 #[derive(Debug, clap::Args)]
@@ -39,28 +37,18 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    if args.name.as_ref().is_some_and(|name| name.digest().is_some()) {
-        return Err(CliError::new("refusing to create a tag with a digest reference"));
-    }
-    let platform = platform_or_default(args.platform.as_ref())?.unwrap_or_else(host_platform).normalized();
-    let empty = ImageConfig { platform: platform.clone(), ..ImageConfig::default() };
-    let config = apply_changes(&empty, &args.change)?;
+    let request = ImportRequest {
+        name: args.name,
+        changes: args.change,
+        message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
+        platform: platform_or_default(args.platform.as_ref())?,
+    };
+    let request = request.check()?;
     let store = global.open_store()?;
     let (source, size) = open(&store, &args.source)?;
     let work = Work::of_bytes(&format!("importing {}", args.source), size);
-    let settings = Import {
-        platform,
-        config,
-        message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
-        created: jiff::Timestamp::now(),
-    };
-    let id = import(&store, work.reader(source), &settings)?;
+    let id = import::import(&store, &request, work.reader(source))?;
     drop(work);
-    if let Some(name) = args.name {
-        store.set_tag(&name.to_string(), &id)?;
-    }
-    store.tell("import", &id, &id.to_string());
-    crate::cli::image::pull::sync_behind(&store);
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -73,8 +61,8 @@ fn open(store: &Store, source: &str) -> Result<(Box<dyn Read>, Option<u64>), Cli
         Ok((Box::new(file), Some(size)))
     };
     if !Path::new(source).exists() && urls::is_http_url(source) {
-        let downloaded = http::download(&HttpRequest::new(source, &store.downloads()?))?;
-        return file(&downloaded.path);
+        let (file, size) = import::download(store, source)?;
+        return Ok((Box::new(file), Some(size)));
     }
     if source != "-" {
         return file(Path::new(source));

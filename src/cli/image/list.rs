@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing, ago, human_size, truncate_id};
 use crate::cli::global::Global;
-use crate::cli::image::filter::Filters;
-use crate::cli::image::info::{self, ImageInfo};
 use crate::cli::{CliError, output};
+use crate::engine::image::filter::Filters;
+use crate::engine::image::info::ImageInfo;
+use crate::engine::image::list::{self, ListRequest, Listed};
 use crate::image::Reference;
 use crate::store::Store;
 
@@ -77,21 +78,18 @@ impl Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     args.check_tree()?;
     let store = global.open_store()?;
-    let images = info::all(&store)?;
-    let filters = Filters::parse(&args.filter, args.name.as_deref(), &store, &images)?;
+    let request = ListRequest { filters: args.filter, name: args.name, all: args.all };
     if args.tree {
+        let Listed { images, filters } = list::find(&store, &request)?;
         output::print(&crate::cli::image::tree::render(&store, &images, &filters)?)?;
         return Ok(ExitCode::SUCCESS);
     }
+    let Listed { images, filters } = list::list(&store, &request)?;
     let format = format_or(args.format.as_deref(), args.quiet, |config| config.images_format);
     let format = format.as_deref();
     let shows_digests = args.digests || format.is_some_and(|format| format.contains(".Digest"));
     let mut rows = Vec::new();
-    let is_shown = |image: &&ImageInfo| {
-        let is_part = image.tags.is_empty() && image.digests.is_empty() && !image.part_of.is_empty();
-        (args.all || !is_part) && filters.keep(image)
-    };
-    for image in images.iter().filter(is_shown) {
+    for image in &images {
         let names = names(image, &filters, shows_digests);
         rows.extend(names.iter().map(|name| row(&store, image, name, args.no_trunc)));
     }

@@ -9,8 +9,9 @@ use crate::base::io_error::AtPath;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, output};
+use crate::engine::image::load::load;
 use crate::image::Platform;
-use crate::transport::archive::{LoadOptions, Loaded, Source, load};
+use crate::transport::archive::{Loaded, Source};
 
 /// Load images from a docker or OCI archive, or from an OCI layout folder
 #[derive(Debug, clap::Args)]
@@ -49,12 +50,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         }
     };
     let store = global.open_store()?;
-    let loaded = load(&store, source, &LoadOptions { platform: args.platform, ..LoadOptions::default() })?;
+    let loaded = load(&store, source, args.platform)?;
     drop(work);
-    for image in &loaded {
-        store.tell("load", &image.id, &image.id.to_string());
-    }
-    crate::cli::image::pull::sync_behind(&store);
     output::print(&loaded.iter().map(describe).collect::<String>())?;
     Ok(ExitCode::SUCCESS)
 }

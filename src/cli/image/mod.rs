@@ -1,11 +1,8 @@
 //! `rbuild image ...`: the management form of the commands for images.
 
 pub mod copy;
-pub mod filter;
 pub mod history;
 pub mod import;
-pub mod info;
-pub mod inspect;
 pub mod list;
 pub mod load;
 pub mod prune;
@@ -15,7 +12,6 @@ pub mod rmi;
 pub mod save;
 pub mod tag;
 pub mod tree;
-pub mod users;
 
 use std::process::ExitCode;
 

@@ -6,9 +6,11 @@ use crate::cli::docker_config::platform_or_default;
 use crate::cli::global::Global;
 use crate::cli::transfers::{self, Kind};
 use crate::cli::{CliError, output};
+use crate::engine::image::ImageError;
+use crate::engine::image::pull::{PullRequest, PullWatcher, pull};
 use crate::image::{Platform, Reference};
-use crate::store::{Store, sync_in_background};
-use crate::transport::registry::{Client, PARALLEL, PullOptions, RegistryError, Repository, Settings, pull};
+use crate::store::Store;
+use crate::transport::registry::{Client, PARALLEL, Progress, Pulled, RegistryError, Repository, Settings};
 
 /// Download an image from a registry
 #[derive(Debug, clap::Args)]
@@ -58,73 +60,84 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     args.trust.check()?;
     let typed = Reference::parse_without_default_tag(&args.name)?;
     if args.all_tags && (typed.tag().is_some() || typed.digest().is_some()) {
-        return Err(CliError::new("tag can't be used with --all-tags/-a"));
+        return Err(ImageError::TagAndAllTags.into());
     }
     let store = global.open_store()?;
-    let repository = Client::new(&Settings::from_environment()?)?.repository(&typed).map_err(with_hint)?;
-    let platform = platform_or_default(args.platform.as_ref())?;
-    let options = PullOptions { platform, parallel: args.parallel };
-    if args.all_tags {
-        for tag in repository.tags().map_err(with_hint)? {
-            one(&store, &repository, &typed.with_tag(&tag)?, &options, args.quiet)?;
-        }
-        output::print(&format!("{}\n", typed.repository()))?;
-        return Ok(ExitCode::SUCCESS);
-    }
+    let client = Client::new(&Settings::from_environment()?)?;
+    let request = PullRequest {
+        name: typed.clone(),
+        all_tags: args.all_tags,
+        platform: platform_or_default(args.platform.as_ref())?,
+        parallel: args.parallel,
+    };
     let reference = typed.clone().with_default_tag();
-    if typed != reference && !args.quiet {
-        output::print("Using default tag: latest\n")?;
+    let shown = Shown { quiet: args.quiet };
+    if typed != reference && !args.all_tags {
+        shown.say("Using default tag: latest".to_owned());
     }
-    one(&store, &repository, &reference, &options, args.quiet)?;
-    output::print(&format!("{reference}\n"))?;
+    pull(&store, &client, &request, &shown).map_err(CliError::of_image)?;
+    let name = if args.all_tags { typed.repository() } else { reference.to_string() };
+    output::print(&format!("{name}\n"))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn one(
-    store: &Store,
-    repository: &Repository,
-    reference: &Reference,
-    options: &PullOptions,
+/// What docker prints of a pull.
+struct Shown {
     quiet: bool,
-) -> Result<(), CliError> {
-    let say = |line: String| if quiet { Ok(()) } else { output::print(&format!("{line}\n")) };
-    let what = reference.digest().map_or(reference.tag(), |digest| Some(digest.as_str())).unwrap_or_default();
-    say(format!("{what}: Pulling from {}", reference.path()))?;
-    let display = transfers::display(Kind::Pull, quiet);
-    let pulled = pull(store, repository, reference, options, display.as_ref());
-    drop(display);
-    transfers::tell_mirrors(repository);
-    let pulled = pulled.map_err(with_hint)?;
-    store.tell("pull", &pulled.id, &reference.familiar());
-    if pulled.is_new {
-        sync_behind(store);
+}
+
+impl Shown {
+    /// Where nobody reads it any more, the last line of the command fails.
+    fn say(&self, line: String) {
+        if !self.quiet {
+            drop(output::print(&format!("{line}\n")));
+        }
     }
-    say(format!("Digest: {}", pulled.digest))?;
-    let familiar = reference.familiar();
-    say(match pulled.is_new {
-        true => format!("Status: Downloaded newer image for {familiar}"),
-        false => format!("Status: Image is up to date for {familiar}"),
-    })?;
-    Ok(())
+}
+
+impl PullWatcher for Shown {
+    fn begins(&self, reference: &Reference) {
+        let what = reference.digest().map_or(reference.tag(), |digest| Some(digest.as_str())).unwrap_or_default();
+        self.say(format!("{what}: Pulling from {}", reference.path()));
+    }
+
+    fn layers(&self) -> Box<dyn Progress + '_> {
+        transfers::display(Kind::Pull, self.quiet)
+    }
+
+    fn ends(&self, repository: &Repository) {
+        transfers::tell_mirrors(repository);
+    }
+
+    fn pulled(&self, reference: &Reference, pulled: &Pulled) {
+        self.say(format!("Digest: {}", pulled.digest));
+        let familiar = reference.familiar();
+        self.say(match pulled.is_new {
+            true => format!("Status: Downloaded newer image for {familiar}"),
+            false => format!("Status: Image is up to date for {familiar}"),
+        });
+    }
+}
+
+/// What a command needs on the way.
+struct OnStderr;
+
+impl PullWatcher for OnStderr {
+    fn layers(&self) -> Box<dyn Progress + '_> {
+        transfers::display_on_stderr(Kind::Pull)
+    }
+
+    fn ends(&self, repository: &Repository) {
+        transfers::tell_mirrors(repository);
+    }
 }
 
 /// Pulls what a command needs, and tells of it on stderr: what the command itself prints stays apart.
 pub(in crate::cli) fn fetch(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<(), CliError> {
-    let repository = Client::new(&Settings::from_environment()?)?.repository(reference).map_err(with_hint)?;
-    let options = PullOptions { platform: platform.cloned(), ..PullOptions::default() };
-    let display = transfers::display_on_stderr(Kind::Pull);
-    let pulled = pull(store, &repository, reference, &options, display.as_ref());
-    drop(display);
-    transfers::tell_mirrors(&repository);
-    let pulled = pulled.map_err(with_hint)?;
-    store.tell("pull", &pulled.id, &reference.familiar());
-    sync_behind(store);
+    let client = Client::new(&Settings::from_environment()?)?;
+    let request = PullRequest { platform: platform.cloned(), ..PullRequest::new(reference.clone()) };
+    pull(store, &client, &request, &OnStderr).map_err(CliError::of_image)?;
     Ok(())
-}
-
-/// Has what came written to the disk while the command goes on. Where that fails, it is looked at again after a reboot.
-pub(in crate::cli) fn sync_behind(store: &Store) {
-    let _ = sync_in_background(store.root(), None);
 }
 
 pub(in crate::cli) fn with_hint(error: RegistryError) -> CliError {

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use crate::cli::CliError;
 use crate::cli::global::Global;
+use crate::engine::image::tag::{check_target, tag};
 use crate::image::Reference;
-use crate::store::Tag;
 
 /// Give an image another name
 #[derive(Debug, clap::Args)]
@@ -18,16 +18,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    if args.target.digest().is_some() {
-        return Err(CliError::new("refusing to create a tag with a digest reference"));
-    }
-    let store = global.open_store()?;
-    let image = store.find_image(&args.source)?;
-    let target = args.target.to_string();
-    // Of an index all images get the new name, with what is annotated.
-    let source = image.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
-    store.write_tag(
-        &source.map_or_else(|| Tag::single(&target, &image.id), |tag| Tag { name: target.clone(), ..tag }),
-    )?;
+    check_target(&args.target)?;
+    tag(&global.open_store()?, &args.source, &args.target)?;
     Ok(ExitCode::SUCCESS)
 }

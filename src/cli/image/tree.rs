@@ -4,9 +4,9 @@ use serde_json::{Value, json};
 
 use crate::cli::CliError;
 use crate::cli::format::{Column, Listing, human_size, truncate_id};
-use crate::cli::image::filter::Filters;
-use crate::cli::image::info::ImageInfo;
-use crate::cli::image::users::ImageUse;
+use crate::engine::image::filter::Filters;
+use crate::engine::image::info::ImageInfo;
+use crate::engine::image::users::ImageUse;
 use crate::image::Reference;
 use crate::store::Store;
 

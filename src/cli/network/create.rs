@@ -7,7 +7,7 @@ use super::network_error;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::network::{IpamPool, NewNetwork, Subnet};
-use crate::container::{networks_of, tell_of_network};
+use crate::engine::network;
 
 /// Make a network: a bridge of its own, on which containers know each other by name
 #[derive(Debug, clap::Args)]
@@ -83,8 +83,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         options: pairs(&args.opt),
         labels: pairs(&args.label),
     };
-    let record = networks_of(store.root()).create(new).map_err(network_error)?;
-    tell_of_network(store.root(), &record, "create", None);
+    let record = network::create(store.root(), new).map_err(network_error)?;
     output::print(&format!("{}\n", record.id))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::base::{Filters, natural_order};
+use crate::base::Filters;
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing, go_time};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::network::NetworkRecord;
-use crate::container::networks_of;
+use crate::engine::network;
 
 /// List networks
 #[derive(Debug, clap::Args)]
@@ -41,28 +41,11 @@ const COLUMNS: &[Column] = &[
     Column { field: "CreatedAt", heading: "CREATED AT" },
 ];
 
-pub(in crate::cli) const FILTERS: [&str; 7] = ["dangling", "driver", "id", "label", "name", "scope", "type"];
-
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let filters = Filters::parse(&args.filter, &FILTERS)?;
-    let dangling = filters.boolean("dangling")?;
-    filters.only("type", "type", &["builtin", "custom"])?;
-    let networks = networks_of(store.root());
-    let mut records = networks.list()?;
-    records.sort_by(|left, right| natural_order(&left.name, &right.name));
-    let shown = records.iter().filter(|record| {
-        let kind = if record.is_predefined() { "builtin" } else { "custom" };
-        filters.exactly("driver", &record.driver)
-            && filters.matches("id", &record.id)
-            && filters.matches("name", &record.name)
-            && filters.exactly("scope", &record.scope)
-            && filters.exactly("type", kind)
-            && filters.labels(&record.labels)
-            && dangling
-                .is_none_or(|wanted| wanted == (!record.is_predefined() && networks.endpoints(record).is_empty()))
-    });
-    let rows: Vec<Value> = shown.map(|record| row(record, args.no_trunc)).collect();
+    let filters = Filters::parse(&args.filter, &network::FILTERS)?;
+    let records = network::list(store.root(), &filters)?;
+    let rows: Vec<Value> = records.iter().map(|record| row(record, args.no_trunc)).collect();
     let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.networks_format).as_deref() {
         None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
         format => Listing::parse(format, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}")?,

@@ -13,9 +13,8 @@ use crate::cli::global::Global;
 use crate::cli::inspect::{self, Kind};
 use crate::cli::{CliError, output};
 use crate::container::network::NetworkError;
-use crate::container::{networks_of, tell_of_network};
+use crate::engine::network;
 
-pub(super) use list::FILTERS;
 pub use prune::prune;
 
 #[derive(Debug, Subcommand)]
@@ -77,14 +76,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 
 fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let networks = networks_of(store.root());
     let mut errors = Vec::new();
     for name in &args.names {
-        match networks.find(name).and_then(|record| networks.remove(&record).map(|()| record)) {
-            Ok(record) => {
-                tell_of_network(store.root(), &record, "destroy", None);
-                output::print(&format!("{name}\n"))?;
-            }
+        match network::remove(store.root(), name) {
+            Ok(_) => output::print(&format!("{name}\n"))?,
             Err(NetworkError::Unknown { .. }) if args.force => output::print(&format!("{name}\n"))?,
             Err(error) => errors.push(network_error(error)),
         }

@@ -1,6 +1,5 @@
 //! `rbuild network prune`
 
-use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use crate::base::Filters;
@@ -8,7 +7,7 @@ use crate::cli::docker_config::prune_filters;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
-use crate::container::{Containers, networks_of, tell_of_network, tell_of_prune};
+use crate::engine::network;
 use crate::store::Store;
 
 /// Remove networks that no container has
@@ -36,23 +35,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
 
 /// Removes them; gives what docker prints.
 pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
-    let until = filters.until()?;
-    let networks = networks_of(store.root());
-    // One that has stopped needs its network when it is started again.
-    let entries = Containers::of(store.root()).list()?;
-    let used: BTreeSet<String> = entries.into_iter().flat_map(|entry| entry.record.networks.into_keys()).collect();
-    networks.forget_deleted_stores();
-    let mut text = String::new();
     let work = Work::of_things("removing networks", None);
-    for record in networks.list()?.into_iter().filter(|record| !record.is_predefined()) {
-        let is_used = used.contains(&record.name) || used.iter().any(|name| record.id.starts_with(name.as_str()));
-        if !is_used && filters.labels(&record.labels) && until.is_none_or(|until| record.created < until) {
-            networks.remove(&record)?;
-            tell_of_network(store.root(), &record, "destroy", None);
-            text += &format!("{}\n", record.name);
-            work.count();
-        }
-    }
-    tell_of_prune(store.root(), "network", 0);
+    let removed = network::prune(store.root(), filters, &work)?;
+    let text: String = removed.iter().map(|name| format!("{name}\n")).collect();
     Ok(if text.is_empty() { text } else { format!("Deleted Networks:\n{text}") })
 }

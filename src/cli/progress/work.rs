@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use super::layout::seconds;
 use crate::cli::output::{Stream, area, fit, one_line};
 use crate::cli::transfers::{bar, measured};
+use crate::engine::Counter;
 
 /// Who waits no longer sees nothing.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -76,11 +77,6 @@ impl Work {
         Self { shared, painter }
     }
 
-    /// One more thing is done.
-    pub fn count(&self) {
-        self.shared.done.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Counts what is read.
     pub fn reader<R>(&self, inner: R) -> Counting<R> {
         Counting { inner, shared: Arc::clone(&self.shared) }
@@ -89,6 +85,12 @@ impl Work {
     /// Counts what is written.
     pub fn writer<W>(&self, inner: W) -> Counting<W> {
         Counting { inner, shared: Arc::clone(&self.shared) }
+    }
+}
+
+impl Counter for Work {
+    fn count(&self) {
+        self.shared.done.fetch_add(1, Ordering::Relaxed);
     }
 }
 

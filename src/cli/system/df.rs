@@ -1,19 +1,16 @@
 //! `rbuild system df`: how much room things take.
 
-use std::collections::{HashMap, HashSet};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::base::digest::DiffId;
 use crate::cli::container::ps::row;
 use crate::cli::format::{Column, Listing, Missing, Template, ago, human_size, truncate_id};
 use crate::cli::global::Global;
-use crate::cli::image::info::{self, ImageInfo, layer_size};
 use crate::cli::{CliError, output};
-use crate::container::volume::Volumes;
-use crate::container::{Containers, Entry};
-use crate::store::{CacheItem, Store, Usage, disk_usage};
+use crate::container::Entry;
+use crate::engine::system::disk_usage::{self, DiskUsage, ImageUsage, VolumeUsage};
+use crate::store::CacheItem;
 
 /// Show how much room images, containers, volumes and the build cache take
 #[derive(Debug, clap::Args)]
@@ -52,17 +49,9 @@ struct Group {
 }
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
-    let store = global.open_store()?;
-    let containers = Containers::of(store.root()).list()?;
-    store.hold_nothing();
-    let usage = store.usage()?;
-    let mut groups = [
-        images(&store, &containers)?,
-        of_containers(&usage, &containers),
-        volumes(&store, &usage, &containers)?,
-        cache(&store, &usage, &containers)?,
-    ];
-    add_the_rest(&mut groups, &usage);
+    let usage = disk_usage::measure(&global.open_store()?)?;
+    let mut groups = [images(&usage), of_containers(&usage.containers), volumes(&usage.volumes), cache(&usage.cache)];
+    add_the_rest(&mut groups, usage.rest);
     let text = if args.verbose {
         verbose(&groups, args.format.as_deref())?
     } else {
@@ -116,36 +105,15 @@ fn details(group: &Group) -> Result<String, CliError> {
     Ok(format!("{title}{total}\n\n{table}\n"))
 }
 
-/// Images by what is in their layers, as `images` shows them. What that takes on the disk besides, in blocks, documents and
-/// compressed copies, is among what belongs to the store itself.
-fn images(store: &Store, containers: &[Entry]) -> Result<Group, CliError> {
-    let all = info::all(store)?;
-    let layers = |image: &ImageInfo| -> Vec<(DiffId, u64)> {
-        image.config.rootfs.diff_ids.iter().map(|diff_id| (*diff_id, layer_size(store, diff_id))).collect()
-    };
-    let sizes: Vec<Vec<(DiffId, u64)>> = all.iter().map(layers).collect();
-    let mut holders: HashMap<DiffId, usize> = HashMap::new();
-    for layers in &sizes {
-        let each: HashSet<DiffId> = layers.iter().map(|(diff_id, _)| *diff_id).collect();
-        each.into_iter().for_each(|diff_id| *holders.entry(diff_id).or_default() += 1);
+fn images(usage: &DiskUsage) -> Group {
+    let item = |used: &ImageUsage| Item { fields: image_fields(used), size: used.size, is_used: used.users > 0 };
+    Group {
+        name: "Images",
+        columns: IMAGES,
+        items: usage.images.iter().map(item).collect(),
+        total: usage.layers_size,
+        reclaimable: usage.layers_size - usage.used_layers_size,
     }
-    let (mut seen, mut kept) = (HashSet::new(), HashSet::new());
-    let (mut items, mut total, mut used_total) = (Vec::new(), 0, 0);
-    for (image, layers) in all.iter().zip(&sizes) {
-        let id = image.id().to_string();
-        let users = containers.iter().filter(|entry| entry.record.image == id).count();
-        let sum = |is_counted: &mut dyn FnMut(&DiffId) -> bool| -> u64 {
-            layers.iter().filter(|(diff_id, _)| is_counted(diff_id)).map(|(_, bytes)| bytes).sum()
-        };
-        let size = sum(&mut |_| true);
-        let unique = sum(&mut |diff_id| holders[diff_id] == 1);
-        total += sum(&mut |diff_id| seen.insert(*diff_id));
-        if users > 0 {
-            used_total += sum(&mut |diff_id| kept.insert(*diff_id));
-        }
-        items.push(Item { fields: image_fields(image, [size, unique], users), size, is_used: users > 0 });
-    }
-    Ok(Group { name: "Images", columns: IMAGES, items, total, reclaimable: total - used_total })
 }
 
 const IMAGES: &[Column] = &[
@@ -159,7 +127,8 @@ const IMAGES: &[Column] = &[
     Column { field: "Containers", heading: "CONTAINERS" },
 ];
 
-fn image_fields(image: &ImageInfo, [size, unique]: [u64; 2], users: usize) -> Value {
+fn image_fields(used: &ImageUsage) -> Value {
+    let ImageUsage { image, size, unique, users } = used;
     let name = image.tags.first().map_or("<none>".to_owned(), |name| name.familiar());
     let (repository, tag) = name.rsplit_once(':').unwrap_or((&name, "<none>"));
     let created = jiff::Timestamp::from_second(image.created_second()).ok();
@@ -170,10 +139,10 @@ fn image_fields(image: &ImageInfo, [size, unique]: [u64; 2], users: usize) -> Va
         "Digest": "",
         "CreatedAt": created.map(in_words).unwrap_or_default(),
         "CreatedSince": ago(created, jiff::Timestamp::now()),
-        "Size": human_size(size, 3),
-        "VirtualSize": human_size(size, 4),
+        "Size": human_size(*size, 3),
+        "VirtualSize": human_size(*size, 4),
         "SharedSize": human_size(size - unique, 4),
-        "UniqueSize": human_size(unique, 4),
+        "UniqueSize": human_size(*unique, 4),
         "Containers": users.to_string(),
     })
 }
@@ -193,12 +162,11 @@ const CONTAINERS: &[Column] = &[
     Column { field: "Names", heading: "NAMES" },
 ];
 
-fn of_containers(usage: &Usage, containers: &[Entry]) -> Group {
-    let item = |entry: &Entry| {
-        let size = usage.of("containers").get(&entry.record.id).copied().unwrap_or(0);
+fn of_containers(containers: &[(Entry, u64)]) -> Group {
+    let item = |(entry, size): &(Entry, u64)| {
         let mut fields = row::row(entry, row::Details { no_trunc: false, size: None });
-        fields["Size"] = Value::from(human_size(size, 3));
-        Item { fields, size, is_used: entry.is_running }
+        fields["Size"] = Value::from(human_size(*size, 3));
+        Item { fields, size: *size, is_used: entry.is_running }
     };
     simple("Containers", CONTAINERS, containers.iter().map(item).collect())
 }
@@ -209,12 +177,8 @@ const VOLUMES: &[Column] = &[
     Column { field: "Size", heading: "SIZE" },
 ];
 
-fn volumes(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
-    let mut items = Vec::new();
-    for record in Volumes::of(store.root()).list()? {
-        let has_it = |entry: &&Entry| entry.record.mounts.iter().any(|mount| mount.name == record.name);
-        let links = containers.iter().filter(has_it).count();
-        let size = usage.of("volumes").get(&record.name).copied().unwrap_or_else(|| disk_usage(&record.mountpoint));
+fn volumes(volumes: &[VolumeUsage]) -> Group {
+    let item = |VolumeUsage { record, links, size }: &VolumeUsage| {
         let labels = record.labels.iter().flatten().map(|(key, value)| format!("{key}={value}"));
         let fields = json!({
             "Name": record.name,
@@ -223,21 +187,15 @@ fn volumes(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, 
             "Mountpoint": record.mountpoint,
             "Labels": labels.collect::<Vec<_>>().join(","),
             "Links": links.to_string(),
-            "Size": human_size(size, 4),
+            "Size": human_size(*size, 4),
         });
-        items.push(Item { fields, size, is_used: links > 0 });
-    }
-    Ok(simple("Local Volumes", VOLUMES, items))
+        Item { fields, size: *size, is_used: *links > 0 }
+    };
+    simple("Local Volumes", VOLUMES, volumes.iter().map(item).collect())
 }
 
-fn cache(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Group, CliError> {
-    let kept: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.needed_layers()).collect();
-    let mut items = Vec::new();
-    for item in store.cache_items(usage, &kept)? {
-        items.push(cache_item(&item));
-    }
-    items.reverse();
-    Ok(simple("Build Cache", CACHE, items))
+fn cache(items: &[CacheItem]) -> Group {
+    simple("Build Cache", CACHE, items.iter().map(cache_item).collect())
 }
 
 fn cache_item(item: &CacheItem) -> Item {
@@ -268,9 +226,7 @@ const CACHE: &[Column] = &[
 ];
 
 /// The database, locks, what is being written, and what images take besides what is in them: it is the store's own.
-fn add_the_rest(groups: &mut [Group; 4], usage: &Usage) {
-    let known: u64 = groups.iter().map(|group| group.total).sum();
-    let size = usage.total().saturating_sub(known);
+fn add_the_rest(groups: &mut [Group; 4], size: u64) {
     let fields = json!({
         "ID": "-", "CacheType": "internal", "Size": human_size(size, 4), "CreatedAt": "N/A", "CreatedSince": "N/A",
         "LastUsedAt": "N/A", "LastUsedSince": "N/A", "InUse": "true", "Shared": "false",

@@ -1,20 +1,13 @@
 //! `rbuild info`: what there is here to isolate containers with.
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::cli::format::{Missing, Template};
 use crate::cli::global::Global;
-use crate::cli::system::docker_info;
-use crate::cli::system::version;
 use crate::cli::{CliError, output};
-use crate::container::network;
-use crate::container::runtime;
-use crate::container::sandbox::user_namespace::{self, IdMapping};
-use crate::container::sandbox::{self, CgroupVersion};
-use crate::container::{Containers, Status};
+use crate::engine::system::info;
 
 /// Show what rbuild has here: store, isolation, network and limits
 #[derive(Debug, clap::Args)]
@@ -25,7 +18,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let facts = facts(global)?;
+    let facts = info::facts(&global.open_store()?)?;
     let text = match args.format.as_deref() {
         None | Some("") => lines(&facts),
         Some("json") => format!("{facts}\n"),
@@ -33,134 +26,6 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// In docker's names where docker has one.
-fn facts(global: &Global) -> Result<Value, CliError> {
-    let store = global.open_store()?;
-    let containers = Containers::of(store.root()).list()?;
-    let running = containers.iter().filter(|container| container.is_running).count();
-    let paused = containers.iter().filter(|container| container.state.status == Status::Paused).count();
-    let runtimes = runtime::installed().into_iter().map(|name| (name.to_owned(), json!({"path": name})));
-    let uname = rustix::system::uname();
-    let found = sandbox::controllers().ok();
-    let more = docker_info::facts(&store, found.as_ref())?;
-    let (cgroup_version, controllers) = match found {
-        Some(found) => (if found.version == CgroupVersion::V1 { "1" } else { "2" }, found.names),
-        None => ("none", Vec::new()),
-    };
-    let mut facts = json!({
-        "ServerVersion": version::of_docker(),
-        "RbuildVersion": env!("CARGO_PKG_VERSION"),
-        "DockerRootDir": store.root().display().to_string(),
-        "Images": store.images()?.len(),
-        "Containers": containers.len(),
-        "ContainersRunning": running,
-        "ContainersPaused": paused,
-        "ContainersStopped": containers.len() - running,
-        "Driver": "overlay2",
-        "DefaultRuntime": runtime::OWN,
-        "Runtimes": runtimes.collect::<Map<_, _>>(),
-        "Isolation": isolation(),
-        "IDMapping": id_mapping(),
-        "Network": network_kind(),
-        "CgroupVersion": cgroup_version,
-        "CgroupControllers": controllers,
-        "Limits": limits(),
-        "SecurityOptions": security_options(),
-        "Landlock": landlock(),
-        "DeviceGuard": device_guard(),
-        "UserNamespaces": user_namespaces(store.root()),
-        "KernelVersion": uname.release().to_string_lossy(),
-        "OSType": "linux",
-        "Architecture": uname.machine().to_string_lossy(),
-        "Name": uname.nodename().to_string_lossy(),
-    });
-    if let Some(facts) = facts.as_object_mut() {
-        facts.extend(more);
-    }
-    Ok(facts)
-}
-
-fn isolation() -> String {
-    match (user_namespace::refused(), user_namespace::entered()) {
-        (Some(refusal), _) => format!("none, so neither builds nor containers: {refusal}"),
-        (_, Some(_)) => {
-            "rootless: a user namespace, and mount, pid, ipc, uts, cgroup and network namespaces".to_owned()
-        }
-        (_, None) => "root: mount, pid, ipc, uts, cgroup and network namespaces".to_owned(),
-    }
-}
-
-fn id_mapping() -> String {
-    match user_namespace::entered() {
-        None => "none: users of containers are users of the host".to_owned(),
-        Some(IdMapping::Full { users, groups }) => format!("{users} users and {groups} groups"),
-        Some(IdMapping::Single { reason }) => {
-            format!("one user only, so files can't be given to others, and USER must be root: {reason}")
-        }
-    }
-}
-
-fn network_kind() -> String {
-    let ways = "bridges in a network namespace of the store's containers";
-    match (user_namespace::entered(), network::pasta_refused()) {
-        (None, _) => "bridges with address translation (nftables)".to_owned(),
-        (Some(_), None) => format!("{ways}, which pasta connects"),
-        (Some(_), Some(reason)) => {
-            let hint = reason.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-            format!(
-                "the host's for a container of the default network that publishes nothing, {ways} without a way out \
-                 for others: {reason}{hint}"
-            )
-        }
-    }
-}
-
-/// Whether containers can have limits.
-fn limits() -> String {
-    sandbox::limits_refused().map_or_else(|| "can be set".to_owned(), |reason| format!("none: {reason}"))
-}
-
-fn landlock() -> String {
-    match sandbox::landlock_version() {
-        0 => "none: containers on the host's network reach its abstract sockets".to_owned(),
-        version if !sandbox::can_scope_sockets() => {
-            format!("version {version}, older than 6: containers on the host's network reach its abstract sockets")
-        }
-        version => format!("version {version}: containers on the host's network don't reach its abstract sockets"),
-    }
-}
-
-/// What keeps a container from devices that it was not given.
-fn device_guard() -> String {
-    match sandbox::device_guard() {
-        Ok(how) => format!("mounts, and {how} for containers that may mount or have devices"),
-        Err(reason) => format!("mounts alone: {reason}"),
-    }
-}
-
-/// What `--userns=remap` comes to.
-fn user_namespaces(store_root: &Path) -> String {
-    match sandbox::can_remap(store_root) {
-        Ok(ids) => {
-            let count: u64 = ids.users.iter().map(|range| u64::from(range.count)).sum();
-            let root = ids.host_user(0).unwrap_or_default();
-            format!("{count} users with --userns=remap, of which root is {root} on the host")
-        }
-        Err(reason) => reason,
-    }
-}
-
-fn security_options() -> Vec<&'static str> {
-    let mut options = vec!["name=seccomp,profile=builtin"];
-    if sandbox::is_apparmor_usable() {
-        options.insert(0, "name=apparmor");
-    }
-    if user_namespace::entered().is_some() {
-        options.push("name=rootless");
-    }
-    options
 }
 
 fn lines(facts: &Value) -> String {

@@ -4,7 +4,6 @@ mod check;
 mod df;
 mod prune;
 
-pub mod docker_info;
 pub mod events;
 pub mod info;
 pub mod version;

@@ -3,18 +3,18 @@
 use std::process::ExitCode;
 
 use crate::base::Filters;
-use crate::cli::buildx::prune::{self as cache_prune, Selection};
+use crate::cli::buildx::prune as cache_prune;
 use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
 use crate::cli::global::Global;
-use crate::cli::image::info;
-use crate::cli::image::prune::gone;
-use crate::cli::image::rmi::{Removal, delete};
-use crate::cli::image::users::ImageUse;
+use crate::cli::image::rmi;
 use crate::cli::progress::work::Work;
-use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, network, output, volume};
 use crate::container::{Containers, tell_of_prune};
+use crate::engine::Counter as _;
+use crate::engine::image::build_cache::Selection;
+use crate::engine::image::prune as image_prune;
+use crate::engine::system::folder_size;
 use crate::store::Store;
 
 /// Remove what nothing uses: stopped containers, networks and images
@@ -101,21 +101,9 @@ fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliErro
 }
 
 fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
-    let until = filters.until()?;
-    store.hold_nothing();
-    let before = store.usage()?;
-    let mut text = String::new();
     let work = Work::of_things("removing images", None);
-    let container_use = ImageUse::of(store)?;
-    for image in info::all(store)? {
-        let created = jiff::Timestamp::from_second(image.created_second()).unwrap_or_default();
-        let is_asked_for = (all || image.is_dangling()) && container_use.user(&image.id()).is_none();
-        if is_asked_for && filters.labels(&image.config.config.labels) && until.is_none_or(|until| created < until) {
-            text += &delete(store, &image, Removal { force: true, prune: true })?;
-            work.count();
-        }
-    }
-    let reclaimed = gone(store, &before);
-    tell_of_prune(store.root(), "image", reclaimed);
-    Ok((section(if text.is_empty() { text } else { format!("Deleted Images:\n{text}") }), reclaimed))
+    let pruned = image_prune::prune(store, all, filters, &work).map_err(CliError::of_image)?;
+    let text = rmi::lines(&pruned.removed);
+    let text = if text.is_empty() { text } else { format!("Deleted Images:\n{text}") };
+    Ok((section(text), pruned.reclaimed))
 }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use serde_json::{Value, json};
 
-use crate::base::{Filters, natural_order};
+use crate::base::Filters;
 use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::Containers;
-use crate::container::volume::{VolumeRecord, Volumes};
+use crate::container::volume::VolumeRecord;
+use crate::engine::volume;
 
 /// List volumes
 #[derive(Debug, clap::Args)]
@@ -41,30 +41,15 @@ const COLUMNS: &[Column] = &[
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let filters = Filters::parse(&args.filter, &["dangling", "driver", "label", "name"])?;
-    let dangling = filters.boolean("dangling")?;
-    let used = used(&Containers::of(store.root()))?;
-    let mut records = Volumes::of(store.root()).list()?;
-    records.sort_by(|left, right| natural_order(&left.name, &right.name));
-    let shown = records.iter().filter(|record| {
-        dangling.is_none_or(|wanted| wanted != used.contains(&record.name))
-            && filters.exactly("driver", &record.driver)
-            && filters.matches("name", &record.name)
-            && filters.labels(record.labels.as_ref().unwrap_or(&Default::default()))
-    });
-    let rows: Vec<Value> = shown.map(row).collect();
+    let filters = Filters::parse(&args.filter, &volume::FILTERS)?;
+    let records = volume::list(store.root(), &filters)?;
+    let rows: Vec<Value> = records.iter().map(row).collect();
     let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.volumes_format).as_deref() {
         None | Some("table") if args.quiet => Listing::parse(Some("{{.Name}}"), "")?,
         format => Listing::parse(format, "{{.Driver}}\t{{.Name}}")?,
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// The volumes that some container has.
-pub(super) fn used(containers: &Containers) -> Result<std::collections::BTreeSet<String>, CliError> {
-    let entries = containers.list()?;
-    Ok(entries.into_iter().flat_map(|entry| entry.record.mounts).map(|mount| mount.name).collect())
 }
 
 fn row(record: &VolumeRecord) -> Value {

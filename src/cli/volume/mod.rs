@@ -10,8 +10,9 @@ use clap::Subcommand;
 use crate::cli::global::Global;
 use crate::cli::inspect::{self, Kind};
 use crate::cli::{CliError, output};
-use crate::container::volume::{NewVolume, VolumeError, Volumes};
-use crate::container::{Containers, tell_of_volume, users_of_volume};
+use crate::container::ContainerError;
+use crate::container::volume::{NewVolume, VolumeError};
+use crate::engine::volume;
 
 pub use prune::prune;
 
@@ -97,30 +98,22 @@ fn create(args: CreateArgs, global: &Global) -> Result<ExitCode, CliError> {
         labels: pairs(&args.label),
         options: pairs(&args.opt),
     };
-    let volumes = Volumes::of(store.root());
-    let is_there = volumes.find(&new.name).is_ok();
-    let record = volumes.create(new).map_err(volume_error)?;
-    if !is_there {
-        tell_of_volume(store.root(), &record, "create");
-    }
+    let record = volume::create(store.root(), new).map_err(volume_error)?;
     output::print(&format!("{}\n", record.name))?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let (volumes, containers) = (Volumes::of(store.root()), Containers::of(store.root()));
     let mut errors = Vec::new();
     for name in &args.names {
-        let users = users_of_volume(&containers, name)?.iter().map(|entry| entry.record.id.clone()).collect();
-        let record = volumes.find(name);
-        match volumes.remove(name, users) {
-            Ok(()) => {
-                record.iter().for_each(|record| tell_of_volume(store.root(), record, "destroy"));
+        match volume::remove(store.root(), name) {
+            Ok(()) => output::print(&format!("{name}\n"))?,
+            Err(ContainerError::Volume(VolumeError::NotFound { .. })) if args.force => {
                 output::print(&format!("{name}\n"))?;
             }
-            Err(VolumeError::NotFound { .. }) if args.force => output::print(&format!("{name}\n"))?,
-            Err(error) => errors.push(volume_error(error)),
+            Err(ContainerError::Volume(error)) => errors.push(volume_error(error)),
+            Err(error) => return Err(error.into()),
         }
     }
     CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err)

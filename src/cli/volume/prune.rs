@@ -2,16 +2,13 @@
 
 use std::process::ExitCode;
 
-use super::list::used;
 use crate::base::Filters;
 use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
-use crate::cli::sizes::folder_size;
 use crate::cli::{CliError, confirm, output};
-use crate::container::volume::Volumes;
-use crate::container::{Containers, tell_of_prune, tell_of_volume};
+use crate::engine::volume;
 use crate::store::Store;
 
 /// Remove volumes that no container has
@@ -30,7 +27,7 @@ pub struct Args {
 
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let filters = Filters::parse(&prune_filters(&args.filter), &["label", "label!", "all"])?;
+    let filters = Filters::parse(&prune_filters(&args.filter), &volume::PRUNE_FILTERS)?;
     let all = args.all || filters.boolean("all")?.unwrap_or(false);
     let which = if all { "local" } else { "anonymous local" };
     let warning = format!("WARNING! This will remove {which} volumes not used by at least one container.");
@@ -47,21 +44,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
 
 /// Removes them; gives what docker prints, and the bytes that are free now.
 pub fn prune(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {
-    let volumes = Volumes::of(store.root());
-    let used = used(&Containers::of(store.root()))?;
-    let (mut text, mut reclaimed) = (String::new(), 0);
     let work = Work::of_things("removing volumes", None);
-    for record in volumes.list()? {
-        let labels = record.labels.clone().unwrap_or_default();
-        if !used.contains(&record.name) && (all || record.is_anonymous()) && filters.labels(&labels) {
-            let size = folder_size(&record.mountpoint);
-            volumes.remove(&record.name, Vec::new())?;
-            tell_of_volume(store.root(), &record, "destroy");
-            reclaimed += size;
-            work.count();
-            text += &format!("{}\n", record.name);
-        }
-    }
-    tell_of_prune(store.root(), "volume", reclaimed);
-    Ok((if text.is_empty() { text } else { format!("Deleted Volumes:\n{text}") }, reclaimed))
+    let pruned = volume::prune(store.root(), all, filters, &work)?;
+    let text: String = pruned.removed.iter().map(|name| format!("{name}\n")).collect();
+    Ok((if text.is_empty() { text } else { format!("Deleted Volumes:\n{text}") }, pruned.reclaimed))
 }

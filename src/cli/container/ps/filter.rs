@@ -147,7 +147,7 @@ impl Ancestor {
     /// An image that is not there any more still counts by the name that containers were made with.
     fn find(word: &str, store: &Store) -> Self {
         let layers = |id: &ImageId| {
-            let config = crate::cli::image::info::read_config(store, id).ok();
+            let config = crate::engine::image::info::read_config(store, id).ok();
             config.map(|config| config.into_value().rootfs.diff_ids).unwrap_or_default()
         };
         let mut images = HashSet::new();

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 
 use crate::cli::container::port;
 use crate::cli::format::{ago, human_size, quoted};
-use crate::cli::image::info;
-use crate::cli::sizes::folder_size;
 use crate::container::{Entry, HealthStatus, MountKind, Status};
+use crate::engine::image::info;
+use crate::engine::system::folder_size;
 use crate::store::Store;
 
 /// So many characters of a command are shown, and of a mount's name.

@@ -2,9 +2,9 @@
 
 use super::arguments::{ContainerArgs, Pull};
 use crate::cli::docker_config::platform_or_default;
-use crate::cli::image::info;
 use crate::cli::{CliError, output};
 use crate::container::{Image, MountKind, MountPoint};
+use crate::engine::image::info;
 use crate::store::snapshot::Stack;
 use crate::store::{FindImageError, Store};
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use crate::base::digest::{DiffId, ImageId};
-use crate::cli::CliError;
 use crate::container::{Containers, Entry};
+use crate::engine::image::ImageError;
 use crate::store::Store;
 
 /// The containers of the store, and what they need.
@@ -13,7 +13,7 @@ pub struct ImageUse {
 }
 
 impl ImageUse {
-    pub fn of(store: &Store) -> Result<Self, CliError> {
+    pub fn of(store: &Store) -> Result<Self, ImageError> {
         Ok(Self { containers: Containers::of(store.root()).list()? })
     }
 

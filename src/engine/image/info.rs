@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::base::digest::{DiffId, ImageId};
-use crate::cli::CliError;
+use crate::engine::image::ImageError;
 use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
 use crate::store::{ImageRecord, Store, Tag};
 use crate::transport::transfer::content_size;
@@ -49,12 +49,12 @@ pub fn layer_size(store: &Store, diff_id: &DiffId) -> u64 {
     content_size(store, diff_id).unwrap_or(0)
 }
 
-pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>, CliError> {
+pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>, ImageError> {
     Ok(Document::parse("image config", store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?)
 }
 
 /// All images, the youngest first.
-pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
+pub fn all(store: &Store) -> Result<Vec<ImageInfo>, ImageError> {
     let mut names: HashMap<ImageId, Vec<Reference>> = HashMap::new();
     let mut parts: HashMap<ImageId, Vec<Reference>> = HashMap::new();
     for tag in store.tags()? {
@@ -82,28 +82,26 @@ pub fn all(store: &Store) -> Result<Vec<ImageInfo>, CliError> {
 }
 
 /// The images that a word means: all of an index.
-pub fn find_all(store: &Store, word: &str) -> Result<Vec<ImageId>, CliError> {
+pub fn find_all(store: &Store, word: &str) -> Result<Vec<ImageId>, ImageError> {
     let found = store.find_image(word)?;
     let tag = found.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
     Ok(tag.filter(Tag::is_index).map_or(vec![found.id], |tag| tag.index))
 }
 
 /// The image of that name for a platform: one of an index, or the only one when it is for that platform.
-pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Result<ImageId, CliError> {
+pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Result<ImageId, ImageError> {
     let Some(wanted) = platform else { return Ok(store.find_image(word)?.id) };
     let images = find_all(store, word)?;
     let platforms = images.iter().map(|id| store.platform_of(id)).collect::<Result<Vec<_>, _>>()?;
     let Some(best) = best_match(wanted, &platforms) else {
         let offered = platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ");
-        return Err(CliError::new(format!(
-            "image with reference {word} was found, but its platform ({offered}) does not match the specified platform \
-             ({wanted})"
-        )));
+        let wanted = wanted.to_string();
+        return Err(ImageError::OtherPlatform { word: word.to_owned(), offered, wanted });
     };
     Ok(images[best])
 }
 
-pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, CliError> {
+pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, ImageError> {
     let image = all(store)?.into_iter().find(|image| image.id() == *id);
-    image.ok_or_else(|| CliError::new(format!("no such image: {id}")))
+    image.ok_or(ImageError::Gone(*id))
 }

@@ -1,8 +1,8 @@
-//! The filters of `rbuild images`.
+//! Which of the images a list shows.
 
 use crate::base::{self, glob};
-use crate::cli::CliError;
-use crate::cli::image::info::ImageInfo;
+use crate::engine::image::ImageError;
+use crate::engine::image::info::ImageInfo;
 use crate::image::Reference;
 use crate::store::Store;
 
@@ -23,12 +23,17 @@ pub const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", 
 
 impl Filters {
     /// Reads `--filter KEY=VALUE`s and the name given as an argument.
-    pub fn parse(words: &[String], name: Option<&str>, store: &Store, images: &[ImageInfo]) -> Result<Self, CliError> {
+    pub fn parse(
+        words: &[String],
+        name: Option<&str>,
+        store: &Store,
+        images: &[ImageInfo],
+    ) -> Result<Self, ImageError> {
         let filters = base::Filters::parse(words, &KNOWN)?;
         let dangling = filters.boolean("dangling")?;
         let times = filters.times()?.into_iter().map(jiff::Timestamp::as_second);
-        let created = |key: &str| -> Result<Vec<i64>, CliError> {
-            let of = |word: &String| -> Result<i64, CliError> {
+        let created = |key: &str| -> Result<Vec<i64>, ImageError> {
+            let of = |word: &String| -> Result<i64, ImageError> {
                 let id = store.find_image(word)?.id;
                 Ok(images.iter().find(|image| image.id() == id).map_or(i64::MIN, ImageInfo::created_second))
             };
@@ -39,7 +44,7 @@ impl Filters {
         let references: Vec<String> =
             filters.values("reference").iter().cloned().chain(name.map(str::to_owned)).collect();
         if references.iter().any(|pattern| glob::check(pattern.as_bytes()).is_err()) {
-            return Err(CliError::new("syntax error in pattern"));
+            return Err(ImageError::Pattern);
         }
         Ok(Self { filters, dangling, before, since, references })
     }

@@ -1,17 +1,15 @@
 //! An image as docker's `inspect` shows it.
 
-pub mod remote;
-
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::base::digest::{DiffId, ImageId};
-use crate::cli::CliError;
-use crate::cli::image::info::{self, ImageInfo};
+use crate::engine::image::ImageError;
+use crate::engine::image::info::{self, ImageInfo};
 use crate::image::{Reference, RunConfig};
 use crate::store::Store;
 
-pub fn describe(store: &Store, id: &ImageId) -> Result<Value, CliError> {
+pub fn describe(store: &Store, id: &ImageId) -> Result<Value, ImageError> {
     let image = info::one(store, id)?;
     let config = &*image.config;
     let familiar = |names: &[Reference]| names.iter().map(Reference::familiar).collect::<Vec<_>>();

@@ -4,14 +4,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::CliError;
-use crate::cli::system::version;
+use super::version;
 use crate::container::cdi;
 use crate::container::sandbox::Controllers;
 use crate::store::Store;
 
 /// The fields of docker's `system.Info` that say something here. Those of swarms and plugins say that there are none.
-pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Result<Map<String, Value>, CliError> {
+pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Map<String, Value> {
     let has = |name: &str| controllers.is_some_and(|found| found.names.iter().any(|known| known == name));
     let variable = |name: &str| {
         let of = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -51,7 +50,7 @@ pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Result<Map<Str
         "Labels": [],
     });
     let object = |value: Value| value.as_object().cloned().unwrap_or_default();
-    Ok(object(facts).into_iter().chain(object(of_daemons())).collect())
+    object(facts).into_iter().chain(object(of_daemons())).collect()
 }
 
 /// What docker says of its daemon, of the programs that it is made of, and of its settings.

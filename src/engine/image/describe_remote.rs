@@ -2,17 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use super::image_config;
-use crate::cli::CliError;
-use crate::cli::image::pull::with_hint;
+use super::describe::image_config;
+use crate::engine::image::ImageError;
 use crate::image::{Platform, Reference};
 use crate::transport::registry::Client;
 
 /// All that the registry says without its layers being downloaded; their sizes are those of the compressed blobs.
-pub fn describe(client: &Client, name: &str, platform: Option<&Platform>) -> Result<Value, CliError> {
+pub fn describe(client: &Client, name: &str, platform: Option<&Platform>) -> Result<Value, ImageError> {
     let reference: Reference = name.parse()?;
     let repository = client.repository(&reference)?;
-    let resolved = repository.resolve(&reference, platform).map_err(with_hint)?;
+    let resolved = repository.resolve(&reference, platform)?;
     let config = &*resolved.config;
     let names: Vec<String> = reference.tag().map(|_| reference.without_digest().familiar()).into_iter().collect();
     let text = |key: &str| config.extra.get(key).cloned().unwrap_or_else(|| Value::from(""));

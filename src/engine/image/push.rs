@@ -1,0 +1,72 @@
+//! From the store to a registry.
+
+use super::ImageError;
+use crate::image::{Platform, Reference, best_match};
+use crate::store::{Store, Tag};
+use crate::transport::registry::Push;
+use crate::transport::transfer::Outgoing;
+
+/// What is to be pushed.
+#[derive(Debug, Clone)]
+pub struct PushRequest {
+    /// As it was typed: without a tag where none was.
+    pub name: Reference,
+    /// All tags that the store has of the name.
+    pub all_tags: bool,
+    /// Of an image for several platforms, this one only.
+    pub platform: Option<Platform>,
+}
+
+impl PushRequest {
+    /// Refuses what no store could have.
+    pub fn check(&self) -> Result<(), ImageError> {
+        if self.name.digest().is_some() {
+            return Err(ImageError::PushOfDigest);
+        }
+        if self.all_tags && self.name.tag().is_some() {
+            return Err(ImageError::TagAndAllTags);
+        }
+        Ok(())
+    }
+}
+
+/// What is meant, each with the name that it is to have; for [`crate::transport::registry::push`].
+pub fn select(store: &Store, request: &PushRequest) -> Result<Vec<Push>, ImageError> {
+    request.check()?;
+    let tags = tags(store, &request.name, request.all_tags)?;
+    tags.iter().map(|tag| chosen(store, tag, request.platform.as_ref())).collect()
+}
+
+fn tags(store: &Store, name: &Reference, all: bool) -> Result<Vec<Tag>, ImageError> {
+    if !all {
+        let name = name.clone().with_default_tag();
+        let tag = store.whole_tag(&name.to_string())?;
+        return tag.map(|tag| vec![tag]).ok_or_else(|| ImageError::NoTag { name: name.familiar() });
+    }
+    let prefix = format!("{}:", name.repository());
+    let mut tags = store.tags()?;
+    tags.retain(|tag| tag.name.starts_with(&prefix));
+    if tags.is_empty() { Err(ImageError::NoTag { name: name.familiar_repository() }) } else { Ok(tags) }
+}
+
+fn chosen(store: &Store, tag: &Tag, platform: Option<&Platform>) -> Result<Push, ImageError> {
+    let name: Reference = tag.name.parse()?;
+    let image = of_platform(store, Outgoing::of_tag(tag)?, platform, || name.familiar())?;
+    Ok(Push { name, image })
+}
+
+/// All of it, or only the image for the platform.
+pub(super) fn of_platform(
+    store: &Store,
+    image: Outgoing,
+    platform: Option<&Platform>,
+    name: impl FnOnce() -> String,
+) -> Result<Outgoing, ImageError> {
+    let Some(wanted) = platform else { return Ok(image) };
+    let platforms = image.images().iter().map(|id| store.platform_of(id)).collect::<Result<Vec<_>, _>>()?;
+    let Some(best) = best_match(wanted, &platforms) else {
+        let offered = platforms.iter().map(Platform::to_string).collect::<Vec<_>>().join(", ");
+        return Err(ImageError::NoPlatform { name: name(), offered, wanted: wanted.to_string() });
+    };
+    Ok(Outgoing { id: image.images()[best], index: Vec::new(), ..image })
+}

@@ -1,0 +1,54 @@
+//! Which images an archive is to hold, and under which names.
+
+use super::ImageError;
+use super::push::of_platform;
+use crate::image::{Platform, Reference};
+use crate::store::{Store, Tag};
+use crate::transport::archive::NamedImage;
+use crate::transport::transfer::Outgoing;
+
+/// What the words mean, each image once: for [`crate::transport::archive::save`].
+pub fn select(store: &Store, words: &[String], platform: Option<&Platform>) -> Result<Vec<NamedImage>, ImageError> {
+    let mut images: Vec<NamedImage> = Vec::new();
+    for word in words {
+        for selected in meant(store, word, platform)? {
+            match images.iter_mut().find(|known| known.image == selected.image) {
+                Some(known) => known.names.extend(selected.names),
+                None => images.push(selected),
+            }
+        }
+    }
+    for image in &mut images {
+        image.names.sort();
+        image.names.dedup();
+    }
+    Ok(images)
+}
+
+/// What a word means, each with the names it shall have: a name without a tag means all of its tags.
+fn meant(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Vec<NamedImage>, ImageError> {
+    if let Ok(name) = Reference::parse_without_default_tag(word)
+        && name.tag().is_none()
+        && name.digest().is_none()
+    {
+        let prefix = format!("{name}:");
+        let tags: Vec<_> = store.tags()?.into_iter().filter(|tag| tag.name.starts_with(&prefix)).collect();
+        if !tags.is_empty() {
+            return tags.iter().map(|tag| named(store, tag, platform)).collect();
+        }
+    }
+    let found = store.find_image(word)?;
+    let tag = match found.reference {
+        Some(name) => store.whole_tag(&name.to_string())?.filter(|tag| tag.image == found.id),
+        None => None,
+    };
+    named(store, &tag.unwrap_or_else(|| Tag::single("", &found.id)), platform).map(|image| vec![image])
+}
+
+/// All that the tag means, or its image for the platform.
+fn named(store: &Store, tag: &Tag, platform: Option<&Platform>) -> Result<NamedImage, ImageError> {
+    let name = Reference::parse_without_default_tag(&tag.name).ok().filter(|name| name.tag().is_some());
+    let called = || name.as_ref().map_or_else(|| tag.image.to_string(), Reference::familiar);
+    let image = of_platform(store, Outgoing::of_tag(tag)?, platform, called)?;
+    Ok(NamedImage { image, names: name.into_iter().collect() })
+}

@@ -1,0 +1,21 @@
+//! Giving an image another name.
+
+use super::ImageError;
+use crate::base::digest::ImageId;
+use crate::image::Reference;
+use crate::store::{Store, Tag};
+
+/// Lets `target` mean what `source` means: of an index all images, with what is annotated.
+pub fn tag(store: &Store, source: &str, target: &Reference) -> Result<ImageId, ImageError> {
+    check_target(target)?;
+    let image = store.find_image(source)?;
+    let name = target.to_string();
+    let source = image.reference.map(|name| store.whole_tag(&name.to_string())).transpose()?.flatten();
+    store.write_tag(&source.map_or_else(|| Tag::single(&name, &image.id), |tag| Tag { name: name.clone(), ..tag }))?;
+    Ok(image.id)
+}
+
+/// What is made here cannot be named by a digest.
+pub fn check_target(target: &Reference) -> Result<(), ImageError> {
+    if target.digest().is_some() { Err(ImageError::TagOfDigest) } else { Ok(()) }
+}

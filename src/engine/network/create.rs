@@ -1,0 +1,13 @@
+//! Making a network.
+
+use std::path::Path;
+
+use crate::container::network::{NetworkError, NetworkRecord, NewNetwork};
+use crate::container::{networks_of, tell_of_network};
+
+/// Makes a bridge of its own.
+pub fn create(store_root: &Path, new: NewNetwork) -> Result<NetworkRecord, NetworkError> {
+    let record = networks_of(store_root).create(new)?;
+    tell_of_network(store_root, &record, "create", None);
+    Ok(record)
+}

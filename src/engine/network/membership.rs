@@ -1,0 +1,137 @@
+//! Joining and leaving networks.
+
+use std::path::Path;
+
+use crate::base::io_error::IoError;
+use crate::container::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
+use crate::container::{
+    ContainerError, Containers, EndpointConfig, Entry, endpoint_request, networks_of, owner, refresh_files,
+    tell_of_network,
+};
+
+/// Why a container could not join or leave a network.
+#[derive(Debug, thiserror::Error)]
+pub enum MembershipError {
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error("container cannot be connected to multiple networks with one of the networks in private (none) mode")]
+    SeveralWithNone,
+    #[error("container cannot be connected to or disconnected from host network")]
+    HostNetwork,
+    #[error("container sharing network namespace with another container cannot be connected to any other network")]
+    SharedNamespace,
+    #[error("container {container} is already connected to network {network}")]
+    IsIn { container: String, network: String },
+    #[error("container {container} is not connected to network {network}")]
+    IsNotIn { container: String, network: String },
+    #[error("user specified IP address is supported on user defined networks only")]
+    AddressOnBridge,
+}
+
+impl MembershipError {
+    /// What the user can do.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Network(error) => error.hint(),
+            _ => None,
+        }
+    }
+}
+
+/// Connects a container, which need not run, to a network.
+pub fn connect(
+    store_root: &Path,
+    network: &str,
+    container: &str,
+    config: EndpointConfig,
+) -> Result<(), MembershipError> {
+    let (containers, networks) = (Containers::of(store_root), networks_of(store_root));
+    let record = networks.find(network)?;
+    let entry = containers.find(container)?;
+    check(&record, &entry)?;
+    if entry.record.host_config.network_mode == NONE {
+        return Err(MembershipError::SeveralWithNone);
+    }
+    if let Some(network) = name_in(&entry, &record) {
+        return Err(MembershipError::IsIn { container: entry.record.plain_name().to_owned(), network });
+    }
+    let has_address = |config: &EndpointConfig| {
+        let ipam = config.ipam_config.as_ref();
+        ipam.is_some_and(|ipam| !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty())
+    };
+    if record.name == BRIDGE && has_address(&config) {
+        return Err(MembershipError::AddressOnBridge);
+    }
+    let request = endpoint_request(&record.name, &config, &[])?;
+    if entry.state.pid != 0 {
+        let owner = owner(&entry.record, entry.folder());
+        networks.connect(&record, &request, &owner, entry.state.pid)?;
+    }
+    containers.change(&entry, |container| {
+        container.networks.insert(record.name.clone(), config);
+        true
+    })?;
+    if entry.state.pid != 0 {
+        // The name server has to be there before a file leads to it.
+        entry.reload()?;
+        refresh_files(&entry.record, entry.folder())?;
+        tell_of_network(store_root, &record, "connect", Some(&entry.record.id));
+    }
+    Ok(())
+}
+
+/// Disconnects a container from a network; with `force`, one that is gone is no error.
+pub fn disconnect(store_root: &Path, network: &str, container: &str, force: bool) -> Result<(), MembershipError> {
+    let (containers, networks) = (Containers::of(store_root), networks_of(store_root));
+    let record = networks.find(network)?;
+    let entry = match containers.find(container) {
+        Err(ContainerError::NotFound { .. }) if force => return Ok(()),
+        found => found?,
+    };
+    check(&record, &entry)?;
+    let Some(name) = name_in(&entry, &record) else {
+        let container = entry.record.plain_name().to_owned();
+        return Err(MembershipError::IsNotIn { container, network: record.name });
+    };
+    if entry.state.pid != 0 {
+        networks.disconnect(&record, &entry.record.id, entry.state.pid)?;
+        refresh_files(&entry.record, entry.folder())?;
+        tell_of_network(store_root, &record, "disconnect", Some(&entry.record.id));
+    }
+    containers.change(&entry, |container| {
+        container.networks.remove(&name);
+        if container.host_config.network_mode == name {
+            container.host_config.network_mode = container.networks.keys().next().cloned().unwrap_or(NONE.to_owned());
+        }
+        true
+    })?;
+    Ok(())
+}
+
+/// What has the host's network, no network, or another container's can't change that.
+fn check(record: &NetworkRecord, entry: &Entry) -> Result<(), MembershipError> {
+    if record.config_only {
+        return Err(NetworkError::ConfigOnly { name: record.name.clone() }.into());
+    }
+    let mode = entry.record.host_config.network_mode.as_str();
+    if record.name == HOST || mode == HOST {
+        return Err(MembershipError::HostNetwork);
+    }
+    if record.name == NONE {
+        return Err(MembershipError::SeveralWithNone);
+    }
+    if mode.starts_with("container:") {
+        return Err(MembershipError::SharedNamespace);
+    }
+    Ok(())
+}
+
+/// How the container's record calls the network.
+fn name_in(entry: &Entry, record: &NetworkRecord) -> Option<String> {
+    let is_same = |name: &&String| **name == record.name || (name.len() >= 12 && record.id.starts_with(name.as_str()));
+    entry.record.networks.keys().find(is_same).cloned()
+}

@@ -1,0 +1,20 @@
+use crate::base::FilterError;
+use crate::base::io_error::IoError;
+use crate::container::ContainerError;
+use crate::container::network::NetworkError;
+use crate::container::volume::VolumeError;
+
+/// Why networks or volumes could not be listed, or what is unused of them not removed.
+#[derive(Debug, thiserror::Error)]
+pub enum ResourceError {
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error(transparent)]
+    Volume(#[from] VolumeError),
+    #[error(transparent)]
+    Io(#[from] IoError),
+}

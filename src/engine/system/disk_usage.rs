@@ -1,0 +1,112 @@
+//! How much room things take.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::base::digest::DiffId;
+use crate::container::volume::{VolumeRecord, Volumes};
+use crate::container::{Containers, Entry};
+use crate::engine::image::ImageError;
+use crate::engine::image::info::{self, ImageInfo, layer_size};
+use crate::store::{CacheItem, Store, Usage, disk_usage};
+
+/// What takes room in a store. All sizes are in bytes.
+pub struct DiskUsage {
+    /// By what is in their layers. What that takes on the disk besides, in blocks, documents and compressed copies, is
+    /// among `rest`.
+    pub images: Vec<ImageUsage>,
+    /// Images share layers: all of these once.
+    pub layers_size: u64,
+    /// Of those, the ones that some container's image has.
+    pub used_layers_size: u64,
+    /// With what each has written.
+    pub containers: Vec<(Entry, u64)>,
+    pub volumes: Vec<VolumeUsage>,
+    /// The most recently used first.
+    pub cache: Vec<CacheItem>,
+    /// The database, locks, what is being written, and what images take besides what is in them: the store's own.
+    pub rest: u64,
+}
+
+/// An image, and what it takes.
+pub struct ImageUsage {
+    pub image: ImageInfo,
+    pub size: u64,
+    /// Of its size, what no other image has.
+    pub unique: u64,
+    /// How many containers were made of it.
+    pub users: usize,
+}
+
+/// A volume, and what it takes.
+pub struct VolumeUsage {
+    pub record: VolumeRecord,
+    /// How many containers have it.
+    pub links: usize,
+    pub size: u64,
+}
+
+/// Measures all of it.
+pub fn measure(store: &Store) -> Result<DiskUsage, ImageError> {
+    let containers = Containers::of(store.root()).list()?;
+    store.hold_nothing();
+    let usage = store.usage()?;
+    let (images, layers_size, used_layers_size) = images(store, &containers)?;
+    let volumes = volumes(store, &usage, &containers)?;
+    let kept: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.needed_layers()).collect();
+    let mut cache = store.cache_items(&usage, &kept)?;
+    cache.reverse();
+    let own = |entry: &Entry| usage.of("containers").get(&entry.record.id).copied().unwrap_or(0);
+    let containers: Vec<(Entry, u64)> = containers.into_iter().map(|entry| (own(&entry), entry)).map(swap).collect();
+    let known = layers_size
+        + containers.iter().map(|(_, size)| size).sum::<u64>()
+        + volumes.iter().map(|volume| volume.size).sum::<u64>()
+        + cache.iter().map(|item| item.size).sum::<u64>();
+    let rest = usage.total().saturating_sub(known);
+    Ok(DiskUsage { images, layers_size, used_layers_size, containers, volumes, cache, rest })
+}
+
+fn swap<A, B>((a, b): (A, B)) -> (B, A) {
+    (b, a)
+}
+
+/// Each image, what all layers take, and what those take that containers use.
+fn images(store: &Store, containers: &[Entry]) -> Result<(Vec<ImageUsage>, u64, u64), ImageError> {
+    let all = info::all(store)?;
+    let layers = |image: &ImageInfo| -> Vec<(DiffId, u64)> {
+        image.config.rootfs.diff_ids.iter().map(|diff_id| (*diff_id, layer_size(store, diff_id))).collect()
+    };
+    let sizes: Vec<Vec<(DiffId, u64)>> = all.iter().map(layers).collect();
+    let mut holders: HashMap<DiffId, usize> = HashMap::new();
+    for layers in &sizes {
+        let each: HashSet<DiffId> = layers.iter().map(|(diff_id, _)| *diff_id).collect();
+        each.into_iter().for_each(|diff_id| *holders.entry(diff_id).or_default() += 1);
+    }
+    let (mut seen, mut kept) = (HashSet::new(), HashSet::new());
+    let (mut images, mut total, mut used_total) = (Vec::new(), 0, 0);
+    for (image, layers) in all.into_iter().zip(&sizes) {
+        let id = image.id().to_string();
+        let users = containers.iter().filter(|entry| entry.record.image == id).count();
+        let sum = |is_counted: &mut dyn FnMut(&DiffId) -> bool| -> u64 {
+            layers.iter().filter(|(diff_id, _)| is_counted(diff_id)).map(|(_, bytes)| bytes).sum()
+        };
+        let size = sum(&mut |_| true);
+        let unique = sum(&mut |diff_id| holders[diff_id] == 1);
+        total += sum(&mut |diff_id| seen.insert(*diff_id));
+        if users > 0 {
+            used_total += sum(&mut |diff_id| kept.insert(*diff_id));
+        }
+        images.push(ImageUsage { image, size, unique, users });
+    }
+    Ok((images, total, used_total))
+}
+
+fn volumes(store: &Store, usage: &Usage, containers: &[Entry]) -> Result<Vec<VolumeUsage>, ImageError> {
+    let mut volumes = Vec::new();
+    for record in Volumes::of(store.root()).list().map_err(crate::container::ContainerError::from)? {
+        let has_it = |entry: &&Entry| entry.record.mounts.iter().any(|mount| mount.name == record.name);
+        let links = containers.iter().filter(has_it).count();
+        let size = usage.of("volumes").get(&record.name).copied().unwrap_or_else(|| disk_usage(&record.mountpoint));
+        volumes.push(VolumeUsage { record, links, size });
+    }
+    Ok(volumes)
+}

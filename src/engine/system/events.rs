@@ -1,0 +1,171 @@
+//! What happens to containers, images, networks and volumes.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::base::Filters;
+use crate::base::io_error::{AtPath, IoError};
+use crate::image::Reference;
+use crate::store::{Event, Events};
+
+/// Which events are asked for.
+#[derive(Debug, Clone)]
+pub struct EventsRequest {
+    /// See [`FILTERS`].
+    pub filters: Filters,
+    /// Those before are passed over.
+    pub since: Timestamp,
+    pub until: Option<Timestamp>,
+}
+
+/// The events of a store, one after another: those that have happened, and those that will.
+pub struct EventStream {
+    request: EventsRequest,
+    follower: Follower,
+}
+
+/// An event, and the line that the store keeps of it.
+#[derive(Debug)]
+pub struct ToldEvent {
+    pub event: Event,
+    pub time: Timestamp,
+    pub line: String,
+}
+
+impl EventStream {
+    pub fn open(store_root: &Path, request: EventsRequest) -> Result<Self, IoError> {
+        Ok(Self { request, follower: Follower::open(&Events::of(store_root))? })
+    }
+
+    /// The next one that is asked for; nothing when there is none by now.
+    pub fn next_told(&mut self) -> Result<Option<ToldEvent>, IoError> {
+        let EventsRequest { filters, since, until } = &self.request;
+        while let Some(line) = self.follower.next()? {
+            let Ok(event) = serde_json::from_str::<Event>(&line) else { continue };
+            let time = Timestamp::from_nanosecond(event.time_nano.into()).unwrap_or_default();
+            if time >= *since && until.is_none_or(|until| time <= until) && keeps(filters, &event) {
+                return Ok(Some(ToldEvent { event, time, line }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether none can come any more at that time.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.request.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// The filters that a list of events takes.
+pub const FILTERS: [&str; 14] = [
+    "type",
+    "event",
+    "container",
+    "image",
+    "network",
+    "volume",
+    "label",
+    "scope",
+    "daemon",
+    "plugin",
+    "node",
+    "service",
+    "secret",
+    "config",
+];
+
+/// As docker's `events.Filter`: things go by the beginnings of their ID or name, images by either in full.
+fn keeps(filters: &Filters, event: &Event) -> bool {
+    let attributes = &event.actor.attributes;
+    let attribute = |name: &str| attributes.get(name).map_or("", String::as_str);
+    let of_image = attribute(if event.kind == "image" { "name" } else { "image" });
+    let is_thing = |kind: &str| {
+        filters.any(kind, |wanted| event.actor.id.starts_with(wanted) || attribute("name").starts_with(wanted))
+    };
+    let is_image = |wanted: &str| {
+        let untagged = |name: &str| name.parse::<Reference>().is_ok_and(|name| name.familiar_repository() == wanted);
+        wanted == event.actor.id || wanted == of_image || untagged(of_image)
+    };
+    // `health_status` stands for `health_status: healthy`, too.
+    let is_event = |wanted: &str| event.action == wanted || event.action.split(':').next() == Some(wanted);
+    let things = ["container", "network", "volume", "daemon", "plugin", "node", "service", "secret", "config"];
+    filters.exactly("type", &event.kind)
+        && filters.exactly("scope", &event.scope)
+        && filters.any("event", is_event)
+        && filters.any("image", is_image)
+        && things.iter().all(|kind| is_thing(kind))
+        && filters.labels(attributes)
+}
+
+/// Reads the file of events, and the one that takes its place when it is full.
+struct Follower {
+    events: Events,
+    files: Vec<BufReader<File>>,
+    inode: u64,
+    begun: String,
+}
+
+impl Follower {
+    fn open(events: &Events) -> Result<Self, IoError> {
+        let mut follower = Self { events: events.clone(), files: Vec::new(), inode: 0, begun: String::new() };
+        for path in events.paths() {
+            if let Ok(file) = File::open(&path) {
+                follower.inode = file.metadata().at("look at", &path)?.ino();
+                follower.files.push(BufReader::new(file));
+            }
+        }
+        Ok(follower)
+    }
+
+    /// The next line, if there is one by now.
+    fn next(&mut self) -> Result<Option<String>, IoError> {
+        let [_, path] = self.events.paths();
+        loop {
+            let Some(file) = self.files.first_mut() else {
+                match File::open(&path) {
+                    Ok(file) => {
+                        self.inode = file.metadata().at("look at", &path)?.ino();
+                        self.files.push(BufReader::new(file));
+                        continue;
+                    }
+                    Err(_) => return Ok(None),
+                }
+            };
+            file.read_line(&mut self.begun).at("read", &path)?;
+            if self.begun.ends_with('\n') {
+                return Ok(Some(std::mem::take(&mut self.begun)));
+            }
+            let current = std::fs::metadata(&path).map_or(self.inode, |metadata| metadata.ino());
+            if self.files.len() == 1 && current == self.inode {
+                return Ok(None);
+            }
+            self.files.remove(0);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters() {
+        let attributes = [("name", "web"), ("image", "busybox"), ("l", "1")];
+        let attributes = attributes.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
+        let event = Event::now("container", "health_status: healthy", "abcdef", attributes);
+        let keeps = |words: &[&str]| {
+            let words: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
+            super::keeps(&Filters::parse(&words, &FILTERS).unwrap(), &event)
+        };
+        assert!(keeps(&["container=web", "event=start", "event=health_status", "type=container"]));
+        assert!(keeps(&["container=abc", "image=busybox", "label=l=1", "label=l"]));
+        assert!(!keeps(&["network=net"]) && !keeps(&["event=start"]) && !keeps(&["label=l=2"]));
+        assert!(!keeps(&["label=l", "label=m"]), "all labels have to be there");
+        assert!(keeps(&["container=we"]) && !keeps(&["image=busy"]) && keeps(&["image=x", "image=busybox"]));
+        assert!(Filters::parse(&["x=y".to_owned()], &FILTERS).is_err());
+    }
+}
