@@ -107,6 +107,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "container/runtime",
             "container/sandbox",
             "container/volume",
+            "engine",
             "engine/image",
             "image",
             "store",

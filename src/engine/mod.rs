@@ -6,6 +6,7 @@ pub mod image;
 pub mod network;
 mod resource_error;
 pub mod system;
+pub mod version;
 pub mod volume;
 
 pub use resource_error::ResourceError;

@@ -37,7 +37,7 @@ pub fn metadata(typed: &[OsString]) -> Option<String> {
         let facts = json!({
             "SchemaVersion": "0.1.0",
             "Vendor": "rbuild",
-            "Version": format!("v{}", crate::engine::system::version::BUILDX),
+            "Version": format!("v{}", crate::engine::version::BUILDX),
             "ShortDescription": "Docker Buildx by rbuild",
         });
         format!("{facts}\n")

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::cli::format::{Missing, Template};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::engine::system::version::{API, BUILDX, DOCKER, LEAST_API, build, facts, name};
+use crate::engine::version::{API, BUILDX, DOCKER, LEAST_API, build, facts, name};
 
 /// What `--version` prints: it begins as docker's does, for those who read it, and says who speaks.
 pub fn line() -> String {

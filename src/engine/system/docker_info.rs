@@ -4,9 +4,9 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::version;
 use crate::container::cdi;
 use crate::container::sandbox::Controllers;
+use crate::engine::version;
 use crate::store::Store;
 
 /// The fields of docker's `system.Info` that say something here. Those of swarms and plugins say that there are none.

@@ -4,12 +4,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
-use super::{docker_info, version};
+use super::docker_info;
 use crate::container::network;
 use crate::container::runtime;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{self, CgroupVersion};
 use crate::container::{ContainerError, Containers, Status};
+use crate::engine::version;
 use crate::store::Store;
 
 /// In docker's names where docker has one.

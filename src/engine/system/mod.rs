@@ -5,6 +5,5 @@ mod docker_info;
 pub mod events;
 mod folder_size;
 pub mod info;
-pub mod version;
 
 pub use folder_size::folder_size;

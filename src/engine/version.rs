@@ -1,4 +1,4 @@
-//! Which version this is, in docker's words.
+//! Which docker this program stands for, and who it is.
 
 use serde_json::{Value, json};
 
@@ -49,7 +49,6 @@ pub fn facts() -> Value {
     })
 }
 
-/// Who speaks.
 pub fn name() -> String {
     format!("rbuild {}", env!("CARGO_PKG_VERSION"))
 }
