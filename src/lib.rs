@@ -2,6 +2,7 @@
 //!
 //! Each wing owns one thing, and may use those above it; `docs/architecture.md` draws the road of a build through them.
 
+pub mod api;
 pub mod base;
 pub mod build;
 pub mod cli;

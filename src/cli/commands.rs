@@ -135,6 +135,7 @@ impl Command {
         match self {
             Self::Run(_) | Self::Start(_) | Self::Restart(_) => true,
             Self::Container(args) => args.starts_containers(),
+            Self::System(args) => args.starts_containers(),
             _ => false,
         }
     }

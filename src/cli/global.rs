@@ -1,11 +1,10 @@
 //! What every command takes, and how it opens the store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use super::{CliError, output};
 use crate::base::rights;
-use crate::build::remote_cache::Origins;
+use crate::engine;
 use crate::engine::check::{self, Severity};
 use crate::store::{Store, StoreError};
 use crate::transport::docker_engine;
@@ -44,8 +43,7 @@ impl Global {
     }
 
     pub fn open_store(&self) -> Result<Store, CliError> {
-        let store = Store::open(&self.store_root()?).map_err(store_error)?;
-        store.set_origin(Arc::new(Origins::default()));
+        let store = engine::store::open(&self.store_root()?).map_err(store_error)?;
         if store.is_new_to_boot() {
             look_after_power_loss(&store)?;
         }

@@ -5,6 +5,7 @@ pub mod check;
 pub mod image;
 pub mod network;
 mod resource_error;
+pub mod store;
 pub mod system;
 pub mod version;
 pub mod volume;

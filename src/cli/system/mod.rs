@@ -3,6 +3,7 @@
 mod check;
 mod df;
 mod prune;
+mod service;
 
 pub mod events;
 pub mod info;
@@ -22,6 +23,7 @@ pub enum SystemCommand {
     Events(events::Args),
     Info(info::Args),
     Prune(prune::Args),
+    Service(service::Args),
 }
 
 /// Manage what rbuild keeps
@@ -31,6 +33,13 @@ pub struct Args {
     command: SystemCommand,
 }
 
+impl Args {
+    /// The service is one of the store's processes for as long as it lives.
+    pub(super) fn starts_containers(&self) -> bool {
+        matches!(self.command, SystemCommand::Service(_))
+    }
+}
+
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         SystemCommand::Check(args) => check::run(&args, global),
@@ -38,5 +47,6 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         SystemCommand::Events(args) => events::run(args, global),
         SystemCommand::Info(args) => info::run(args, global),
         SystemCommand::Prune(args) => prune::run(&args, global),
+        SystemCommand::Service(args) => service::run(&args, global),
     }
 }

@@ -1,0 +1,97 @@
+//! A request's body, read by a thread that may wait.
+
+use std::io::{self, Read};
+use std::pin::Pin;
+
+use hyper::body::{Body as _, Bytes, Incoming};
+use tokio::runtime::Handle;
+
+use super::error::ApiError;
+
+/// What a body that is JSON may have.
+const MOST_JSON: u64 = 8 << 20;
+/// So much of a body that nobody wanted is read, that the client gets the answer and can go on.
+const MOST_UNWANTED: u64 = 1 << 20;
+
+/// Comes as it is read: a client that sends much waits for whoever reads it.
+pub struct Body {
+    incoming: Incoming,
+    chunk: Bytes,
+    runtime: Handle,
+    is_over: bool,
+}
+
+impl Body {
+    pub fn of(incoming: Incoming, runtime: Handle) -> Self {
+        Self { incoming, chunk: Bytes::new(), runtime, is_over: false }
+    }
+
+    /// All of it, when it is not more than that.
+    pub fn whole(&mut self, most: u64) -> Result<Vec<u8>, ApiError> {
+        let mut bytes = Vec::new();
+        self.take(most + 1).read_to_end(&mut bytes).map_err(|error| ApiError::bad_request(error.to_string()))?;
+        if bytes.len() as u64 > most {
+            return Err(ApiError::new(413, "request body too large"));
+        }
+        Ok(bytes)
+    }
+
+    /// A body that is JSON; nothing when it is empty. What is `null` counts as missing.
+    pub fn json(&mut self) -> Result<Option<serde_json::Value>, ApiError> {
+        let bytes = self.whole(MOST_JSON)?;
+        if bytes.iter().all(u8::is_ascii_whitespace) {
+            return Ok(None);
+        }
+        let wrong = |error: serde_json::Error| ApiError::bad_request(format!("invalid JSON: {error}"));
+        serde_json::from_slice(&bytes).map(|value| Some(without_nulls(value))).map_err(wrong)
+    }
+
+    /// Reads what is left of it, within bounds.
+    pub fn drop_rest(&mut self) {
+        // What can't be read is not wanted either.
+        let _ = io::copy(&mut self.take(MOST_UNWANTED), &mut io::sink());
+    }
+
+    fn next(&mut self) -> io::Result<Option<Bytes>> {
+        let Self { incoming, runtime, .. } = self;
+        loop {
+            let frame = std::future::poll_fn(|context| Pin::new(&mut *incoming).poll_frame(context));
+            match runtime.block_on(frame) {
+                None => return Ok(None),
+                Some(Err(error)) => return Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Ok(Some(bytes));
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.chunk.is_empty() && !self.is_over {
+            match self.next()? {
+                Some(chunk) => self.chunk = chunk,
+                None => self.is_over = true,
+            }
+        }
+        let length = self.chunk.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.chunk.split_to(length));
+        Ok(length)
+    }
+}
+
+/// docker's clients write `null` for what they don't say.
+fn without_nulls(value: serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.into_iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key, without_nulls(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nulls).collect()),
+        other => other,
+    }
+}

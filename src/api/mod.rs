@@ -1,0 +1,37 @@
+//! Docker's API over HTTP: a request → what an engine's verb is asked → its answer as docker's JSON or stream.
+//!
+//! Owns the wire and docker's documents for it, and nothing else: no state is kept between two requests, and each opens
+//! what it needs in the store. Containers live on by their monitors, whatever becomes of the service.
+//!
+//! ```text
+//! listener   where it is listened: a path, a descriptor of systemd's
+//! server     connections, and when the service ends
+//! exchange   one request: found in the router, answered on a thread of its own
+//! routes     the table of all pages
+//! pages/     what is on them
+//! ```
+
+// The pages that need it all are on their way.
+#![allow(dead_code)]
+
+mod body;
+mod error;
+mod exchange;
+mod gone;
+mod hijack;
+mod listener;
+mod output;
+mod pages;
+mod query;
+mod request;
+mod response;
+mod router;
+mod routes;
+mod server;
+mod service;
+mod version;
+
+pub use error::ApiError;
+pub use listener::{Address, ListenError};
+pub use server::{Lifetime, serve};
+pub use service::Service;

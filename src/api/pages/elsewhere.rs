@@ -1,0 +1,34 @@
+//! What another engine than this one would have: swarms, plugins, BuildKit's own API.
+
+use serde_json::json;
+
+use crate::api::ApiError;
+use crate::api::request::Request;
+use crate::api::response::Response;
+use crate::api::service::Service;
+
+/// As docker says it outside a swarm.
+pub fn no_swarm(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Err(ApiError::new(
+        503,
+        "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this node to \
+         swarm and try again.",
+    ))
+}
+
+pub fn no_plugins(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Ok(Response::json(&json!([]))?)
+}
+
+pub fn no_such_plugin(_: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    Err(ApiError::not_found(format!("plugin {:?} not found", request.part("name"))))
+}
+
+/// Docker's CLI and Compose show this. The plugin builds without these pages.
+pub fn build_plugin(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Err(ApiError::new(
+        501,
+        "this engine is rbuild, which does not speak BuildKit's protocol: install rbuild as docker's build plugin \
+         (`rbuild docker-plugin install`), or set DOCKER_BUILDKIT=0",
+    ))
+}

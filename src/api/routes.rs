@@ -1,0 +1,85 @@
+//! The table of all pages, a list for each kind of thing. `docs/api.md` is made from it.
+
+use hyper::Method;
+
+use super::pages::{elsewhere, system};
+use super::router::{Page, Route};
+use super::version::Version;
+
+/// The first version of docker's API that is spoken at all.
+const EVER: Version = Version::new(1, 24);
+
+/// The lists, the first that has a page counts.
+pub fn all() -> impl Iterator<Item = &'static Route> {
+    [SYSTEM, CONTAINERS, EXEC, IMAGES, NETWORKS, VOLUMES, ELSEWHERE].into_iter().flatten()
+}
+
+const SYSTEM: &[Route] = &[get("/_ping", system::ping), head("/_ping", system::ping), get("/version", system::version)];
+
+const CONTAINERS: &[Route] = &[];
+
+const EXEC: &[Route] = &[];
+
+const IMAGES: &[Route] = &[];
+
+const NETWORKS: &[Route] = &[];
+
+const VOLUMES: &[Route] = &[];
+
+/// What is no business of one machine, and what goes through docker's build plugin.
+const ELSEWHERE: &[Route] = &[
+    post("/grpc", elsewhere::build_plugin),
+    post("/session", elsewhere::build_plugin),
+    get("/plugins", elsewhere::no_plugins),
+    get("/plugins/{name:.*}/json", elsewhere::no_such_plugin),
+    get("/swarm", elsewhere::no_swarm),
+    post("/swarm/init", elsewhere::no_swarm),
+    post("/swarm/join", elsewhere::no_swarm),
+    post("/swarm/leave", elsewhere::no_swarm),
+    post("/swarm/update", elsewhere::no_swarm),
+    get("/swarm/unlockkey", elsewhere::no_swarm),
+    post("/swarm/unlock", elsewhere::no_swarm),
+    get("/nodes", elsewhere::no_swarm),
+    get("/nodes/{id}", elsewhere::no_swarm),
+    delete("/nodes/{id}", elsewhere::no_swarm),
+    post("/nodes/{id}/update", elsewhere::no_swarm),
+    get("/services", elsewhere::no_swarm),
+    post("/services/create", elsewhere::no_swarm),
+    get("/services/{id}", elsewhere::no_swarm),
+    delete("/services/{id}", elsewhere::no_swarm),
+    post("/services/{id}/update", elsewhere::no_swarm),
+    get("/services/{id}/logs", elsewhere::no_swarm),
+    get("/tasks", elsewhere::no_swarm),
+    get("/tasks/{id}", elsewhere::no_swarm),
+    get("/tasks/{id}/logs", elsewhere::no_swarm),
+    get("/secrets", elsewhere::no_swarm),
+    post("/secrets/create", elsewhere::no_swarm),
+    get("/secrets/{id}", elsewhere::no_swarm),
+    delete("/secrets/{id}", elsewhere::no_swarm),
+    post("/secrets/{id}/update", elsewhere::no_swarm),
+    get("/configs", elsewhere::no_swarm),
+    post("/configs/create", elsewhere::no_swarm),
+    get("/configs/{id}", elsewhere::no_swarm),
+    delete("/configs/{id}", elsewhere::no_swarm),
+    post("/configs/{id}/update", elsewhere::no_swarm),
+];
+
+const fn route(method: Method, path: &'static str, page: Page) -> Route {
+    Route { method, path, since: EVER, page }
+}
+
+const fn get(path: &'static str, page: Page) -> Route {
+    route(Method::GET, path, page)
+}
+
+const fn head(path: &'static str, page: Page) -> Route {
+    route(Method::HEAD, path, page)
+}
+
+const fn post(path: &'static str, page: Page) -> Route {
+    route(Method::POST, path, page)
+}
+
+const fn delete(path: &'static str, page: Page) -> Route {
+    route(Method::DELETE, path, page)
+}
