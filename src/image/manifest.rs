@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::json::{self, or_default};
-use super::media_type;
+use super::media_type::{self, Kind, classify};
 use super::platform::Platform;
 use crate::base::digest::BlobDigest;
 
@@ -42,6 +42,11 @@ impl Descriptor {
             platform: None,
             artifact_type: String::new(),
         }
+    }
+
+    /// Of a layer: whether it need not be where the image is.
+    pub fn is_foreign(&self) -> bool {
+        classify(&self.media_type) == (Kind::Layer { foreign: true }) && !self.urls.is_empty()
     }
 
     /// Of an entry of an index: whether it describes another image instead of being one.

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::blob::{Blob, OutlineRecord};
 use super::mount_record::MountRecord;
-use super::outlines::OutlineRecord;
 use crate::base::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
 use crate::image::{Descriptor, Manifest};
 
@@ -66,20 +66,6 @@ pub struct Layer {
     /// Missing where only the keys of later steps need it: `mode=min` sends no layers but the result's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<Blob>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Blob {
-    pub media_type: String,
-    pub digest: BlobDigest,
-    pub size: u64,
-}
-
-impl Blob {
-    pub fn descriptor(&self) -> Descriptor {
-        Descriptor::new(&self.media_type, self.digest, self.size)
-    }
 }
 
 /// Why bytes are no list of records.

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::document::{Blob, CONFIG_LIMIT, CONFIG_TYPE, Document, Layer, MANIFEST_LIMIT, today};
+use super::blob::{Blob, OutlineRecord};
+use super::document::{CONFIG_LIMIT, CONFIG_TYPE, Document, Layer, MANIFEST_LIMIT, today};
 use super::options::{ExportOptions, Mode};
-use super::outlines::{self, OutlineRecord, Outlines};
+use super::outlines::{self, Outlines};
 use super::place::{Place, PlaceError, read_bounded};
 use super::records::StepRecord;
 use crate::base::digest::{BlobDigest, DiffId};

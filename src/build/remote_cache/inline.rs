@@ -1,6 +1,7 @@
 //! A cache within an image: the list of records in its config, the layers those of its manifest.
 
-use super::document::{Blob, Document, DocumentError};
+use super::blob::Blob;
+use super::document::{Document, DocumentError};
 use crate::image::{ImageConfig, Manifest};
 
 /// The key of the list in an image's config.

@@ -6,6 +6,7 @@
 //!
 //! Must not know Dockerfiles, plans or terminals. Beside hop 7 of a build: it answers where the store has no record.
 
+mod blob;
 mod bucket;
 mod bucket_options;
 mod document;

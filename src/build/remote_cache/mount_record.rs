@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::document::Blob;
+use super::blob::Blob;
 use crate::base::digest::DiffId;
 
 /// The content of a `RUN --mount=type=cache`, as it was when a build was exported.

@@ -1,8 +1,6 @@
 //! Outlines of layers in a cache: so small that a builder fetches them in place of layers it only puts files on.
 
-use serde::{Deserialize, Serialize};
-
-use super::document::Blob;
+use super::blob::Blob;
 use super::import::Imports;
 use super::place::{PlaceError, read_bounded};
 use crate::base::digest::{BlobDigest, DiffId};
@@ -11,15 +9,6 @@ use crate::store::{OriginError, RemoteBlob, Store, StoreError};
 pub const MEDIA_TYPE: &str = "application/vnd.rbuild.layer.outline.v1";
 /// The largest outline that is read.
 const LIMIT: u64 = 16 << 20;
-
-/// Where the outline of a layer is.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct OutlineRecord {
-    pub blob: Blob,
-    /// When the layer was last part of a build that was exported, in days since 1970.
-    pub used_day: i64,
-}
 
 /// Makes the outline of a layer, or finds one; nothing where neither can be done.
 pub type Outlines<'a> = dyn Fn(&DiffId) -> Result<Option<Vec<u8>>, StoreError> + Sync + 'a;

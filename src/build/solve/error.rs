@@ -16,7 +16,12 @@ use crate::language::plan::{Part, StepId};
 use crate::store::StoreError;
 use crate::store::snapshot::SnapshotError;
 
-use super::settings::OpenContextError;
+/// A context cannot be had.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct OpenContextError {
+    pub message: String,
+}
 
 #[derive(Debug, thiserror::Error)]
 pub enum SolveError {

@@ -16,6 +16,7 @@ use crate::store::Store;
 use super::agent::{SshAgents, SshSource};
 use super::authority::Authority;
 use super::cancel::Cancellation;
+use super::error::OpenContextError;
 use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
@@ -46,13 +47,6 @@ pub trait Contexts: Sync {
 
     /// Whether an ignore file is why the main context lacks `path`.
     fn is_ignored(&self, path: &str) -> bool;
-}
-
-/// A context cannot be had.
-#[derive(Debug, Clone, thiserror::Error)]
-#[error("{message}")]
-pub struct OpenContextError {
-    pub message: String,
 }
 
 /// How `RUN` steps are run, the same for all of them.

@@ -3,7 +3,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::{End, Shown};
+use super::End;
+use super::shown::Shown;
 use crate::base::rights;
 use crate::build::Observer;
 use crate::build::solve::{Event, Progress, TaskEvent};

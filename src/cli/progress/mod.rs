@@ -6,6 +6,7 @@ mod lines;
 mod model;
 mod plain;
 mod raw_json;
+mod shown;
 mod summary;
 mod terminal;
 pub mod work;
@@ -19,6 +20,7 @@ use raw_json::RawJson;
 use summary::{End, Outcome, Tally};
 use terminal::Terminal;
 
+use shown::Shown;
 pub use summary::{Built, BuiltImage};
 
 use crate::base::rights;
@@ -74,12 +76,6 @@ impl ProgressMode {
     pub fn is_silent(self) -> bool {
         matches!(self, Self::Quiet | Self::None)
     }
-}
-
-/// A way to show a build.
-trait Shown: Observer {
-    /// The build is over: says how it went, apart from the error.
-    fn end(&self, end: &End<'_>);
 }
 
 /// A build as it is shown, and as it is counted.

@@ -5,7 +5,8 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::lines::{Line, Lines, Long};
-use super::{End, Shown};
+use super::shown::Shown;
+use super::summary::End;
 use crate::build::Observer;
 use crate::build::explain::in_words;
 use crate::build::solve::{Event, Progress, TaskEvent};

@@ -10,8 +10,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::summary::{End, Outcome};
-use super::{Built, Shown};
+use super::shown::Shown;
+use super::summary::{Built, End, Outcome};
 use crate::base::digest::BlobDigest;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{Findings, Observer};

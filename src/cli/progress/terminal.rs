@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::layout::{self, Room};
 use super::model::Model;
-use super::{End, Shown};
+use super::shown::Shown;
+use super::summary::End;
 use crate::base::digest::BlobDigest;
 use crate::build::Observer;
 use crate::build::solve::{Event, Progress, TaskEvent};

@@ -3,7 +3,8 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::{Blobs, Kind};
+use super::blobs::Blobs;
+use super::kind::Kind;
 use crate::base::digest::BlobDigest;
 use crate::cli::output::{Stream, area};
 use crate::transport::registry::{Event, Progress};

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Instant;
 
-use super::Kind;
+use super::kind::Kind;
 use super::lines::words;
 use crate::base::digest::BlobDigest;
 use crate::cli::format::{human_size, truncate_id};

@@ -5,7 +5,7 @@ use crate::cli::format::truncate_id;
 use crate::cli::output::{self, Stream};
 use crate::transport::registry::{Event, Progress};
 
-use super::Kind;
+use super::kind::Kind;
 
 pub struct Lines {
     kind: Kind,

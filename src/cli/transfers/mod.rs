@@ -2,23 +2,18 @@
 
 mod bars;
 mod blobs;
+mod kind;
 mod lines;
 
 use crate::cli::output::{self, Stream, area};
 use crate::transport::registry::{Progress, Repository, Silent};
 
 pub use blobs::{Blobs, bar, measured};
+pub use kind::Kind;
 pub use lines::words;
 
 use bars::Bars;
 use lines::Lines;
-
-/// What the transfer is, which decides the words and where they go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Pull,
-    Push,
-}
 
 /// The display for a transfer that is a command's own work: docker shows it on standard output. It ends when it is
 /// dropped.

@@ -6,6 +6,7 @@
 
 mod copy_tree;
 mod draft;
+mod entry;
 mod export;
 mod finished;
 mod layer_folder;
@@ -22,6 +23,7 @@ mod view;
 
 pub use copy_tree::{Identity, copy_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
+pub use entry::{Entry, Owner};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};
 pub use layer_folder::xattrs_of_file;
 pub use mirror::remove_others;
@@ -30,8 +32,8 @@ pub use populate::populate;
 pub use squash::squash;
 pub use stack::{Stack, StackLayer, record_of};
 pub use unpack::unpack;
-pub use users::{Owner, ProcessUser, owner_of, process_user, unknown_owner};
-pub use view::{Entry, Lower, View};
+pub use users::{ProcessUser, owner_of, process_user, unknown_owner};
+pub use view::{Lower, View};
 
 use crate::base::digest::DiffId;
 use crate::base::io_error::IoError;

@@ -2,16 +2,10 @@
 
 use std::path::Path;
 
-use super::{SnapshotError, View};
+use super::{Owner, SnapshotError, View};
 
 /// More than any real file; what is beyond is not looked at.
 const MOST_BYTES: u64 = 4 << 20;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Owner {
-    pub uid: u32,
-    pub gid: u32,
-}
 
 /// A user of `/etc/passwd`.
 struct User {

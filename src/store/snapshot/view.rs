@@ -13,42 +13,13 @@ use std::sync::{Arc, Mutex};
 
 use super::finished::{FinishedLayer, Place};
 use super::layer_folder::LayerFolder;
-use super::{Outline, Owner, SnapshotError};
+use super::{Entry, Outline, SnapshotError};
 use crate::base::io_error::{AtPath, IoError, check_depth};
 use crate::base::rights;
 use crate::image::layer::{FileKind, LowerTree};
 
 /// The kernel's limit, path_resolution(7).
 const MOST_LINKS: usize = 40;
-
-/// What a name of the merged tree stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
-    pub kind: FileKind,
-    /// Permission bits with setuid, setgid and sticky.
-    pub mode: u32,
-    pub owner: Owner,
-    /// Seconds since 1970.
-    pub mtime: i64,
-    pub size: u64,
-    /// Device and number of the inode: the same for all names of one file.
-    pub inode: (u64, u64),
-    /// How many names the file has.
-    pub names: u64,
-    /// Which layer it is from, counted from the top.
-    pub(super) layer: usize,
-}
-
-impl Entry {
-    pub fn is_dir(&self) -> bool {
-        self.kind.is_directory()
-    }
-
-    /// The file that this is one of several names of.
-    pub fn shared_inode(&self) -> Option<(u64, u64)> {
-        (self.kind == FileKind::Regular && self.names > 1).then_some(self.inode)
-    }
-}
 
 /// What a finished layer is read from.
 #[derive(Debug, Clone)]

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ArchiveError;
+use super::candidate::Candidate;
 use super::contents::Contents;
-use super::load::Candidate;
 use crate::image::{Document, ImageConfig, Reference};
 use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource};
 

@@ -1,31 +1,12 @@
 //! From an archive to images in the store.
 
+use super::candidate::{Candidate, LoadOptions};
 use super::contents::{Contents, Source};
 use super::{ArchiveError, docker_format, oci_format};
-use crate::base::digest::{BlobDigest, ImageId};
-use crate::image::{Annotations, Platform, Reference};
+use crate::base::digest::ImageId;
+use crate::image::Reference;
 use crate::store::Store;
-use crate::transport::transfer::{IncomingImage, Outgoing, Receiver};
-
-/// What to take out of an archive.
-#[derive(Debug, Clone, Default)]
-pub struct LoadOptions {
-    /// Of an image with several platforms, the one to take; all when nothing is said.
-    pub platform: Option<Platform>,
-    /// Take only this image of an OCI layout.
-    pub select: Option<Selection>,
-    /// Leave the images untagged: they serve as a build's base, and nobody asked to have them by name.
-    pub untagged: bool,
-}
-
-/// How one image of an OCI layout is named (`oci-layout://path:tag`, `oci-layout://path@digest`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Selection {
-    /// The tag, or the full name, that the layout gives it.
-    Name(String),
-    /// The digest of its manifest or index.
-    Digest(BlobDigest),
-}
+use crate::transport::transfer::{Outgoing, Receiver};
 
 /// What is in the store now: an image, or an index of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,29 +19,6 @@ pub struct Loaded {
     pub names: Vec<Reference>,
     /// Which of the names meant other images until now.
     pub replaced: Vec<(Reference, ImageId)>,
-}
-
-/// An image of the archive, or an index of several, not yet checked against its layers.
-pub(super) struct Candidate {
-    pub names: Vec<Reference>,
-    /// One, or those of an index.
-    pub images: Vec<IncomingImage>,
-    /// Which of them stands for the index.
-    pub standing: usize,
-    pub annotations: Annotations,
-}
-
-impl Candidate {
-    pub fn single(names: Vec<Reference>, image: IncomingImage) -> Self {
-        Self { names, images: vec![image], standing: 0, annotations: Annotations::default() }
-    }
-
-    fn outgoing(&self) -> Outgoing {
-        let ids: Vec<ImageId> = self.images.iter().map(IncomingImage::id).collect();
-        let id = ids[self.standing];
-        let index = if ids.len() > 1 { ids } else { Vec::new() };
-        Outgoing { id, index, annotations: self.annotations.clone(), docker_media_types: false }
-    }
 }
 
 /// Reads all images of `source` into the store and tags them. When anything is wrong nothing is loaded.

@@ -3,6 +3,7 @@
 //! Reads what docker (old and new), podman, skopeo and BuildKit write, from a file or a pipe, in one pass; writes what
 //! they read. Knows no builds and no registries.
 
+mod candidate;
 mod contents;
 mod docker_format;
 mod error;
@@ -14,10 +15,11 @@ mod save;
 mod tar_output;
 mod to_file;
 
+pub use candidate::{LoadOptions, Selection};
 pub use contents::Source;
 pub use error::ArchiveError;
 pub use import::{Import, import};
-pub use load::{LoadOptions, Loaded, Selection, load};
+pub use load::{Loaded, load};
 pub use partial::save_above;
 pub use save::{NamedImage, SaveFormat, save};
 pub use to_file::{folder_to_tar, save_to_file, write_file};

@@ -3,10 +3,9 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::ArchiveError;
+use super::candidate::{Candidate, LoadOptions, Selection};
 use super::contents::Contents;
 use super::docker_format::DOCUMENT_LIMIT;
-use super::load::{Candidate, LoadOptions, Selection};
-use super::save::CREATED;
 use crate::image::media_type::{self, Kind};
 use crate::image::{
     AnnotationLevel, Annotations, Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference, best_match,
@@ -18,6 +17,7 @@ use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource, Tran
 pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 /// The tag alone (docker, BuildKit), or the full name (podman, skopeo).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
 const ENTRY_LIMIT: usize = 10_000;
 const DEPTH_LIMIT: usize = 8;

@@ -6,7 +6,7 @@ use std::io::Write;
 use serde::Serialize;
 
 use super::ArchiveError;
-use super::oci_format::{CONTAINERD_NAME, REF_NAME};
+use super::oci_format::{CONTAINERD_NAME, CREATED, REF_NAME};
 use super::tar_output::TarOutput;
 use crate::base::digest::{BlobDigest, DiffId};
 use crate::image::{Descriptor, Document, ImageConfig, Index, Manifest, Reference};
@@ -14,8 +14,6 @@ use crate::store::Store;
 use crate::transport::transfer::{
     Documents, LayerForm, LayerFormat, ManifestDocument, Outgoing, documents, make_all_present, write_stream,
 };
-
-pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
 /// What to write, with the names the archive shall give it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Stat};
 
+use super::CopyError;
 use super::source::{Source, read_error};
-use super::{CopyError, is_foreign};
 use crate::base::digest::{BlobDigest, HashingWriter};
 use crate::base::foreign::{Folder, Tree};
 use crate::base::io_error::AtPath;
@@ -99,7 +99,7 @@ pub fn put_blob(layout: &Path, blob: &Descriptor, source: &dyn Source) -> Result
     let (folder, name) = (blobs(layout)?, blob.digest.hex());
     let name = OsStr::new(&name);
     let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
-    if folder.stat(name)?.is_some_and(is_file) || is_foreign(blob) {
+    if folder.stat(name)?.is_some_and(is_file) || blob.is_foreign() {
         return Ok(false);
     }
     folder.replace(name, MODE, |file| write_blob(file, blob, source))?;

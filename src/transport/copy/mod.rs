@@ -7,6 +7,7 @@ mod error;
 mod layout;
 mod place;
 mod source;
+mod sources;
 mod target;
 mod temporary;
 
@@ -20,10 +21,10 @@ use target::Target;
 
 use crate::base::digest::BlobDigest;
 use crate::base::side_by_side::side_by_side;
-use crate::image::media_type::{Kind, classify};
+use crate::image::media_type::Kind;
 use crate::image::{Descriptor, Document, Index, Manifest, Platform, best_match, host_platform};
 use crate::store::Store;
-use crate::transport::registry::{Client, Event, PARALLEL, Progress, RemoteManifest};
+use crate::transport::registry::{Client, Event, PARALLEL, Progress, RemoteManifest, kind};
 
 /// How deeply indexes may be nested.
 const DEPTH_LIMIT: usize = 4;
@@ -53,7 +54,7 @@ pub fn copy(
     options: &CopyOptions,
     progress: &dyn Progress,
 ) -> Result<Copied, CopyError> {
-    let source = source::open(store, client, from)?;
+    let source = sources::open(store, client, from)?;
     let target = target::open(store, client, to)?;
     let top = source.top()?;
     let top = if options.all { top } else { choose(source.as_ref(), top, options.platform.as_ref(), DEPTH_LIMIT)? };
@@ -89,10 +90,6 @@ fn choose(
             Err(CopyError::NoPlatform { wanted: wanted.to_string(), offered })
         }
     }
-}
-
-fn kind(document: &RemoteManifest) -> Kind {
-    crate::transport::registry::kind(document)
 }
 
 /// What is on its way.
@@ -134,9 +131,4 @@ impl Transfer<'_> {
             _ => Err(CopyError::NotAnImage { media_type: document.media_type.clone() }),
         }
     }
-}
-
-/// Whether the layer need not be where the image is.
-fn is_foreign(blob: &Descriptor) -> bool {
-    classify(&blob.media_type) == (Kind::Layer { foreign: true }) && !blob.urls.is_empty()
 }

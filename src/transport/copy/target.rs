@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::source::Source;
 use super::temporary::{TemporaryFolder, TemporaryStore};
-use super::{CopyError, Place, is_foreign, kind, layout};
+use super::{CopyError, Place, layout};
 use crate::base::digest::{BlobDigest, ImageId};
 use crate::image::media_type::{Kind, classify};
 use crate::image::{Descriptor, Document, ImageConfig, Manifest, Reference, best_match, host_platform};
 use crate::store::Store;
 use crate::transport::archive::{self, LoadOptions, NamedImage, SaveFormat};
-use crate::transport::registry::{Client, Event, Progress, RemoteManifest, Repository, UploadSource, Uploaded};
+use crate::transport::registry::{Client, Event, Progress, RemoteManifest, Repository, UploadSource, Uploaded, kind};
 use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource, Outgoing, Received, Receiver};
 
 const CONFIG_LIMIT: u64 = 16 << 20;
@@ -83,7 +83,7 @@ impl Target for RegistryTarget {
         if let Some(from) = source.repository() {
             return Ok(self.repository.take_blob(from, blob, progress)?);
         }
-        if is_foreign(blob) {
+        if blob.is_foreign() {
             return Ok(());
         }
         let sending = Sending { source, blob, progress };

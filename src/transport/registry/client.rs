@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::http::{Asked, Credential, Endpoint, Request, Scope, Service};
+use super::credential::Credential;
+use super::http::{Asked, Endpoint, Request, Scope, Service};
 use super::repository::Repository;
 use super::{RegistryError, Settings};
 use crate::image::Reference;

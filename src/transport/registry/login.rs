@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::http::Credential;
+use super::credential::Credential;
 use super::{Client, RegistryError, Settings, credentials};
 
 /// What became of a login.

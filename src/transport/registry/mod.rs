@@ -8,6 +8,7 @@ mod between;
 mod blobs;
 mod client;
 mod config;
+mod credential;
 mod credentials;
 mod error;
 mod http;

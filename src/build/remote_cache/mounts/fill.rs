@@ -10,7 +10,7 @@ use super::send::INDEX_LIMIT;
 use crate::base::digest::{BlobDigest, DiffId, HashingWriter};
 use crate::base::io_error::{AtPath, IoError};
 use crate::base::side_by_side::side_by_side;
-use crate::build::remote_cache::document::Blob;
+use crate::build::remote_cache::blob::Blob;
 use crate::build::remote_cache::mount_record::MountRecord;
 use crate::image::layer::{self, ApplyOptions, LayerError};
 use crate::store::{LayerOrigin, OriginError, RemoteBlob, Store, StoreError};

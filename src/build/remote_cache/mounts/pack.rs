@@ -6,7 +6,7 @@ use std::io;
 use super::index::{Chunk, Head, Recipe};
 use super::split::Pieces;
 use crate::base::digest::BlobDigest;
-use crate::build::remote_cache::document::Blob;
+use crate::build::remote_cache::blob::Blob;
 use crate::build::remote_cache::place::{Place, PlaceError};
 
 pub const PACK_TYPE: &str = "application/vnd.rbuild.cache.mount.pack.v1";

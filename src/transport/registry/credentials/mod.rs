@@ -5,7 +5,7 @@ mod helper;
 
 use config_file::{ConfigFile, Entry};
 
-use super::http::Credential;
+use super::credential::Credential;
 use super::{RegistryError, Settings};
 
 /// The key under which docker keeps the credentials for Docker Hub.

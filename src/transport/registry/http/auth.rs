@@ -14,37 +14,13 @@ use super::failure::message_of;
 use super::request::{Service, read_bounded};
 use super::{Asked, Endpoint, Failure};
 use crate::transport::registry::RegistryError;
+use crate::transport::registry::credential::Credential;
 
 /// The longest answer of a token server.
 const TOKEN_LIMIT: u64 = 1 << 20;
 /// What a token server means that doesn't say how long its token is good (distribution's token specification).
 const DEFAULT_LIFE: u64 = 60;
 const CLIENT_ID: &str = "rbuild";
-
-/// What to log in with.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Credential {
-    Anonymous,
-    Password {
-        user: String,
-        password: String,
-    },
-    /// A refresh token of the registry's token server, in the place of a password.
-    IdentityToken(String),
-    /// What the registry itself takes as it is.
-    RegistryToken(String),
-}
-
-impl std::fmt::Debug for Credential {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Anonymous => "Anonymous",
-            Self::Password { .. } => "Password",
-            Self::IdentityToken(_) => "IdentityToken",
-            Self::RegistryToken(_) => "RegistryToken",
-        })
-    }
-}
 
 /// What a request wants to do, in the words of token servers: `repository:a/b:pull,push`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,7 +8,7 @@ use oci_client::errors::{OciEnvelope, OciError, OciErrorCode};
 use reqwest::StatusCode;
 
 use super::Endpoint;
-use super::request::Asked;
+use super::asked::Asked;
 use crate::transport::registry::RegistryError;
 use crate::transport::registry::error::{redact, shorten};
 

@@ -3,6 +3,7 @@
 //! oci-client gives no hold on retries, resuming, the size of answers or the pieces of an upload, so this speaks HTTP
 //! through reqwest itself, with oci-client's types for what registries say. Async only in here; must not know images.
 
+mod asked;
 mod auth;
 mod challenge;
 mod connection;
@@ -14,12 +15,12 @@ mod request;
 mod retry;
 mod trust;
 
-pub use auth::Credential;
+pub(super) use asked::Asked;
 pub(super) use auth::{Refusal, Scope, Session};
 pub(super) use connection::{Connections, authority};
 pub(super) use encoding::{Decoding, Encoding};
 pub(super) use endpoint::Endpoint;
 pub(super) use failure::Failure;
 pub(super) use io_thread::IoThread;
-pub(super) use request::{Asked, Request, Service, is_same_host, stalled, too_slow};
+pub(super) use request::{Request, Service, is_same_host, stalled, too_slow};
 pub(super) use retry::Tries;

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Method, Response, StatusCode, Url};
 
+use super::asked::Asked;
 use super::auth::Refusal;
 use super::connection::authority;
 use super::encoding::decoded;
 use super::retry::{Tries, retry_after};
-use super::{Connections, Credential, Endpoint, Failure, IoThread, Scope, Session};
+use super::{Connections, Endpoint, Failure, IoThread, Scope, Session};
+use crate::transport::registry::credential::Credential;
 use crate::transport::registry::error::redact;
 use crate::transport::registry::{Limits, RegistryError, Settings, TooSlow, credentials};
 
@@ -30,18 +32,6 @@ pub struct Service {
     sessions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Session>>>>,
     /// Tried in place of what the user's files say, by `login`.
     credential: Option<Credential>,
-}
-
-/// What was asked, for errors.
-#[derive(Clone, Copy)]
-pub struct Asked<'a> {
-    pub endpoint: &'a Endpoint,
-    pub method: &'static str,
-    pub url: &'a str,
-    /// The image or repository, as the user calls it.
-    pub name: &'a str,
-    /// The blob that was asked for, if it was one.
-    pub blob: Option<&'a str>,
 }
 
 /// A request that can be sent again.

@@ -1,0 +1,29 @@
+//! What a document says of bytes that lie beside it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::digest::BlobDigest;
+use crate::image::Descriptor;
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Blob {
+    pub media_type: String,
+    pub digest: BlobDigest,
+    pub size: u64,
+}
+
+impl Blob {
+    pub fn descriptor(&self) -> Descriptor {
+        Descriptor::new(&self.media_type, self.digest, self.size)
+    }
+}
+
+/// Where the outline of a layer is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutlineRecord {
+    pub blob: Blob,
+    /// When the layer was last part of a build that was exported, in days since 1970.
+    pub used_day: i64,
+}

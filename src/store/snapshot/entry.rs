@@ -1,0 +1,38 @@
+//! What is at a path of a tree.
+
+use crate::image::layer::FileKind;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Owner {
+    pub uid: u32,
+    pub gid: u32,
+}
+
+/// What a name of the merged tree stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry {
+    pub kind: FileKind,
+    /// Permission bits with setuid, setgid and sticky.
+    pub mode: u32,
+    pub owner: Owner,
+    /// Seconds since 1970.
+    pub mtime: i64,
+    pub size: u64,
+    /// Device and number of the inode: the same for all names of one file.
+    pub inode: (u64, u64),
+    /// How many names the file has.
+    pub names: u64,
+    /// Which layer it is from, counted from the top.
+    pub(super) layer: usize,
+}
+
+impl Entry {
+    pub fn is_dir(&self) -> bool {
+        self.kind.is_directory()
+    }
+
+    /// The file that this is one of several names of.
+    pub fn shared_inode(&self) -> Option<(u64, u64)> {
+        (self.kind == FileKind::Regular && self.names > 1).then_some(self.inode)
+    }
+}
