@@ -14,7 +14,7 @@ use super::{CliError, anew, output, plugin};
 use crate::base::privacy;
 use crate::base::rights;
 use crate::container::networks_of;
-use crate::container::sandbox::{Household, SandboxError, user_namespace};
+use crate::container::sandbox::{Household, SandboxError, has_capability, owns_all_files, user_namespace};
 use crate::store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
@@ -228,7 +228,9 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     if cli.command.uses_store() {
         look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;
     }
-    if rustix::process::geteuid().is_root()
+    // Root of a container may be without the rights that root has.
+    let is_root = rustix::process::geteuid().is_root();
+    if is_root && has_capability("SYS_ADMIN")
         || matches!(
             cli.command,
             Command::Parse(_) | Command::Login(_) | Command::Logout(_) | Command::Search(_) | Command::DockerPlugin(_)
@@ -245,11 +247,18 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         return Ok(cli);
     }
     let household = Household::of(&root);
-    if cli.command.starts_containers() {
-        household.enter().map_err(|error| namespace_error(error).exit_code(125))?;
-    } else if household.visit()?.is_none()
-        && let Err(error) = user_namespace::enter()
-    {
+    let entered = if cli.command.starts_containers() {
+        household.enter()
+    } else {
+        household.visit()?.map_or_else(user_namespace::enter, Ok)
+    };
+    if let Err(error) = entered {
+        if is_root && user_namespace::refused().is_some() && owns_all_files() {
+            return Ok(cli);
+        }
+        if cli.command.starts_containers() {
+            return Err(namespace_error(error).exit_code(125));
+        }
         // Where there can be none, images are moved and looked at all the same.
         if user_namespace::refused().is_none() || matches!(cli.command, Command::Build(_)) || anew::has_begun() {
             return Err(namespace_error(error));

@@ -218,7 +218,8 @@ fn isolation(
         privileged: host.privileged,
         read_only_root: host.readonly_rootfs,
         shm_size: if host.shm_size == 0 { USUAL_SHM_SIZE } else { host.shm_size },
-        sysctls: sysctls(host, wiring),
+        sysctls: host.sysctls.clone(),
+        usual_sysctls: usual_sysctls(host, wiring),
         namespaces: namespaces::of(host, &files.containers())?,
         system_paths_shown: host.masked_paths.as_ref().is_some_and(Vec::is_empty),
         apparmor: security.apparmor.of_container(host.privileged)?,
@@ -230,9 +231,9 @@ fn isolation(
     })
 }
 
-/// Those that were asked for, and docker's own in a network namespace that is the container's alone: low ports for
+/// docker's own kernel parameters in a network namespace that is the container's alone: low ports for
 /// everybody, and `ping` without a capability. (The numbers of all groups are not a user namespace's.)
-fn sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String> {
+fn usual_sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String> {
     const PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
     const PING: &str = "net.ipv4.ping_group_range";
     let mut all = BTreeMap::new();
@@ -244,7 +245,6 @@ fn sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String> {
             all.insert(name.to_owned(), value.to_owned());
         }
     }
-    all.extend(host.sysctls.clone());
     all
 }
 

@@ -6,9 +6,10 @@ use std::os::fd::AsFd as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Timestamps, Uid};
+use rustix::io::Errno;
 
 use super::folder::single;
-use super::{Folder, Handle, own};
+use super::{Folder, Handle, own, recorded};
 use crate::base::io_error::IoError;
 
 impl Folder {
@@ -28,7 +29,15 @@ impl Folder {
     /// Makes a FIFO, a socket's name or a device.
     pub fn make_node(&self, name: &OsStr, kind: FileType, mode: u32, device: u64) -> Result<(), IoError> {
         let mode = Mode::from_raw_mode(mode);
-        let made = single(name).and_then(|name| rustix::fs::mknodat(self, name, kind, mode, device));
+        let is_whiteout = kind == FileType::CharacterDevice && device == 0;
+        let made = single(name).and_then(|name| match is_whiteout || !recorded::are_owners_recorded() {
+            true => rustix::fs::mknodat(self, name, kind, mode, device),
+            false => recorded::make_node(self, name, kind, mode, device),
+        });
+        let made = match made {
+            Err(refused @ Errno::PERM) if is_whiteout => recorded::make_whiteout(self, name, refused),
+            made => made,
+        };
         made.map_err(self.failed("create", name))
     }
 
@@ -69,8 +78,7 @@ impl Folder {
 
     /// Gives a name's file away; of a link, the link itself.
     pub fn set_owner(&self, name: &OsStr, uid: Uid, gid: Gid) -> Result<(), IoError> {
-        let set = single(name)
-            .and_then(|name| rustix::fs::chownat(self, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW));
+        let set = single(name).and_then(|name| recorded::set_owner_in(self, name, uid, gid));
         set.map_err(self.failed("change the owner of", name))
     }
 
@@ -87,14 +95,17 @@ impl Folder {
 
     /// Its own owner.
     pub fn set_own_owner(&self, uid: Uid, gid: Gid) -> Result<(), IoError> {
-        rustix::fs::chownat(self, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
-            .map_err(self.failed("change the owner of", OsStr::new("")))
+        recorded::set_owner_of(self, uid, gid).map_err(self.failed("change the owner of", OsStr::new("")))
     }
 
     /// Its own mode.
     pub fn set_own_mode(&self, mode: u32) -> Result<(), IoError> {
-        own::set_mode(self.as_fd(), Mode::from_raw_mode(mode))
-            .map_err(self.failed("change the mode of", OsStr::new("")))
+        let mode = Mode::from_raw_mode(mode);
+        let set = match recorded::are_owners_recorded() {
+            true => recorded::record_mode_of(self, mode),
+            false => own::set_mode(self.as_fd(), mode),
+        };
+        set.map_err(self.failed("change the mode of", OsStr::new("")))
     }
 
     /// Its own times.

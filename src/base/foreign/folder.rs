@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{AtFlags, FileType, Mode, OFlags, RawDir, Stat};
 use rustix::io::Errno;
 
-use super::{Handle, handle};
+use super::{Handle, handle, recorded};
 use crate::base::io_error::IoError;
 
 /// What getdents64(2) is given: some 400 names.
@@ -50,12 +50,15 @@ impl Folder {
 
     /// Its own status.
     pub fn status(&self) -> Result<Stat, IoError> {
-        rustix::fs::fstat(&self.handle).map_err(self.failed("look at", OsStr::new("")))
+        rustix::fs::fstat(&self.handle)
+            .and_then(|stat| recorded::seen_of(self, stat))
+            .map_err(self.failed("look at", OsStr::new("")))
     }
 
     /// What a name stands for; nothing where there is none (a name that is too long is none).
     pub fn stat(&self, name: &OsStr) -> Result<Option<Stat>, IoError> {
-        match single(name).and_then(|name| rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW)) {
+        let found = single(name).and_then(|name| rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW));
+        match found.and_then(|stat| recorded::seen_in(self, name, stat)) {
             Ok(stat) => Ok(Some(stat)),
             Err(Errno::NOENT | Errno::NAMETOOLONG) => Ok(None),
             Err(error) => Err(self.failed("look at", name)(error)),
@@ -90,7 +93,7 @@ impl Folder {
 
     /// Where a link in it leads.
     pub fn read_link(&self, name: &OsStr) -> Result<PathBuf, IoError> {
-        let read = single(name).and_then(|name| rustix::fs::readlinkat(&self.handle, name, Vec::new()));
+        let read = single(name).and_then(|name| recorded::read_link_in(&self.handle, name));
         let target = read.map_err(self.failed("read the link", name))?;
         Ok(OsString::from_vec(target.into_bytes()).into())
     }

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Timestamps, Uid};
 use rustix::io::Errno;
 
-use super::{Folder, own};
+use super::{Folder, own, recorded};
 use crate::base::io_error::IoError;
 
 #[derive(Debug)]
@@ -62,7 +62,7 @@ impl Handle {
     }
 
     fn stat_or_errno(&self) -> rustix::io::Result<Stat> {
-        let stat = rustix::fs::fstat(&self.handle)?;
+        let stat = recorded::seen_of(&self.handle, rustix::fs::fstat(&self.handle)?)?;
         self.kind.get_or_init(|| FileType::from_raw_mode(stat.st_mode));
         Ok(stat)
     }
@@ -106,22 +106,29 @@ impl Handle {
 
     /// Where the link that it is of leads.
     pub fn read_link(&self) -> Result<PathBuf, IoError> {
-        let target = rustix::fs::readlinkat(&self.handle, "", Vec::new()).map_err(self.failed("read the link"))?;
+        let read = match rustix::fs::readlinkat(&self.handle, "", Vec::new()) {
+            Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) if recorded::are_owners_recorded() => {
+                recorded::read_link_of(&self.handle)
+            }
+            read => read,
+        };
+        let target = read.map_err(self.failed("read the link"))?;
         Ok(OsString::from_vec(target.into_bytes()).into())
     }
 
     pub fn set_owner(&self, uid: Uid, gid: Gid) -> Result<(), IoError> {
-        rustix::fs::chownat(&self.handle, "", Some(uid), Some(gid), AtFlags::EMPTY_PATH)
-            .map_err(self.failed("change the owner of"))
+        recorded::set_owner_of(&self.handle, uid, gid).map_err(self.failed("change the owner of"))
     }
 
     /// Sets the mode; a link has none.
     pub fn set_mode(&self, mode: u32) -> Result<(), IoError> {
         if self.is_open {
-            return rustix::fs::fchmod(self, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of"));
+            return recorded::set_mode_of(self, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of"));
         }
         match self.kind()? {
             FileType::Symlink => Err(self.failed("change the mode of")(Errno::LOOP)),
+            _ if recorded::are_owners_recorded() => recorded::record_mode_of(&self.handle, Mode::from_raw_mode(mode))
+                .map_err(self.failed("change the mode of")),
             _ => own::set_mode(&self.handle, Mode::from_raw_mode(mode)).map_err(self.failed("change the mode of")),
         }
     }

@@ -14,6 +14,7 @@ mod exact;
 mod folder;
 mod handle;
 mod own;
+mod recorded;
 mod remove;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,11 @@ pub use exact::ExactLength;
 pub use folder::Folder;
 pub use handle::Handle;
 pub use own::keep_own_handles;
+pub use recorded::{
+    are_owners_recorded, is_record, meant_name, read_link_in, record_owners, seen_in, seen_of, set_mode_of,
+    set_owner_of,
+};
 pub use remove::{is_left_by_dead, remove_tree, visit_tree};
 pub use rustix::fs::Stat;
 pub use tree::{LastFolder, Links, Tree, open_at};
-pub use xattrs::{xattr_of, xattrs_of};
+pub use xattrs::{set_xattr_of, xattr_of, xattrs_of};

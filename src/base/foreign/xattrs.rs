@@ -2,22 +2,23 @@
 //! in the folder that it is of: nothing has to be opened for it, and lgetxattr(2) would walk a path once more. Where
 //! `/proc` is a container's, files and folders are opened instead.
 
+use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
-use rustix::fs::{FileType, OFlags, XattrFlags};
+use rustix::fs::{FileType, Mode, OFlags, XattrFlags};
 use rustix::io::{Errno, Result};
 
 use super::folder::single;
-use super::{Folder, Handle, own};
+use super::{Folder, Handle, own, recorded};
 use crate::base::io_error::IoError;
 
 /// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of the kernel.
 const MOST_BYTES: usize = 64 << 10;
 
 /// What attributes are asked of.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Borrowed(BorrowedFd<'a>),
     Open(OwnedFd),
     /// A name of a handle.
@@ -106,6 +107,33 @@ pub fn xattr_of(file: impl AsFd, name: &CStr) -> Result<Option<Vec<u8>>> {
     value(&Place::Borrowed(file.as_fd()), name)
 }
 
+/// Sets one of an open file or folder.
+pub fn set_xattr_of(file: impl AsFd, name: &CStr, value: &[u8]) -> Result<()> {
+    set(&Place::Borrowed(file.as_fd()), name, value)
+}
+
+impl Place<'_> {
+    pub(super) fn set_mode(&self, mode: Mode) -> Result<()> {
+        match self {
+            Place::Borrowed(file) => rustix::fs::fchmod(file, mode),
+            Place::Open(file) => rustix::fs::fchmod(file, mode),
+            Place::Named(path) => rustix::fs::chmod(path.as_str(), mode),
+            // Whoever asks has looked: it is no link.
+            Place::In(path) => rustix::fs::chmod(path, mode),
+        }
+    }
+
+    pub(super) fn remove(&self, name: &CStr) -> Result<()> {
+        let removed = match self {
+            Place::Borrowed(file) => rustix::fs::fremovexattr(file, name),
+            Place::Open(file) => rustix::fs::fremovexattr(file, name),
+            Place::Named(path) => rustix::fs::removexattr(path.as_str(), name),
+            Place::In(path) => rustix::fs::lremovexattr(path, name),
+        };
+        if removed == Err(Errno::NODATA) { Ok(()) } else { removed }
+    }
+}
+
 fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
     let list = |buffer: &mut [u8]| match place {
         Place::Borrowed(file) => rustix::fs::flistxattr(file, buffer),
@@ -117,6 +145,7 @@ fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
     let mut found = Vec::new();
     for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let Ok(name) = CString::new(name) else { continue };
+        let Some(name) = recorded::meant_name(&name).map(Cow::into_owned) else { continue };
         // One may go meanwhile.
         if let Some(value) = value(place, &name)? {
             found.push((name, value));
@@ -126,7 +155,8 @@ fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
     Ok(found)
 }
 
-fn value(place: &Place<'_>, name: &CStr) -> Result<Option<Vec<u8>>> {
+pub(super) fn value(place: &Place<'_>, name: &CStr) -> Result<Option<Vec<u8>>> {
+    let name = &*recorded::kept_name(name);
     let read = |buffer: &mut [u8]| match place {
         Place::Borrowed(file) => rustix::fs::fgetxattr(file, name, buffer),
         Place::Open(file) => rustix::fs::fgetxattr(file, name, buffer),
@@ -140,7 +170,8 @@ fn value(place: &Place<'_>, name: &CStr) -> Result<Option<Vec<u8>>> {
     }
 }
 
-fn set(place: &Place<'_>, name: &CStr, value: &[u8]) -> Result<()> {
+pub(super) fn set(place: &Place<'_>, name: &CStr, value: &[u8]) -> Result<()> {
+    let name = &*recorded::kept_name(name);
     let flags = XattrFlags::empty();
     match place {
         Place::Borrowed(file) => rustix::fs::fsetxattr(file, name, value, flags),

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, Once};
 
 use crate::base::io_error::AtPath;
 use crate::container::network::{self, Connection, FreshNamespace, Hosts, NameServers};
-use crate::container::sandbox::{IdRanges, Mount, MountSource, NetworkIsolation, RemappedUsers};
+use crate::container::sandbox::{IdRanges, Mount, MountSource, NetworkIsolation, RemappedUsers, Without};
 use crate::language::plan::{NetworkMode, Part};
 
 use super::error::StepError;
+use super::progress::Progress;
 use super::settings::Solver;
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
@@ -20,6 +21,8 @@ pub struct BuildNetwork {
     rootless: bool,
     connection: Mutex<Option<Made>>,
     without_apparmor: Once,
+    /// What the user was told that programs do without.
+    without: Mutex<Vec<Without>>,
 }
 
 struct Made {
@@ -48,12 +51,29 @@ pub(super) struct Prepared {
 impl BuildNetwork {
     /// `rootless`: this process is root of a user namespace only.
     pub fn new(store_root: PathBuf, rootless: bool) -> Self {
-        Self { store_root, rootless, connection: Mutex::new(None), without_apparmor: Once::new() }
+        Self {
+            store_root,
+            rootless,
+            connection: Mutex::new(None),
+            without_apparmor: Once::new(),
+            without: Mutex::default(),
+        }
     }
 
     /// For what is true of all steps of a build that run programs.
     pub(super) fn say_once(&self, say: impl FnOnce()) {
         self.without_apparmor.call_once(say);
+    }
+
+    /// Tells what programs have to do without, each once.
+    pub(super) fn say_without(&self, what: &[Without], progress: &dyn Progress) {
+        let mut said = self.without.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        for one in what {
+            if !said.contains(one) {
+                said.push(*one);
+                progress.warn(one.explanation());
+            }
+        }
     }
 
     /// The namespace for the next step.

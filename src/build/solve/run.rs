@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
@@ -14,7 +15,7 @@ use crate::container::sandbox::{self, Container, ExitStatus, Isolation, Process,
 use crate::image::layer;
 use crate::language::plan::{Part, RunStep, StepId};
 use crate::store::Staging;
-use crate::store::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, process_user};
+use crate::store::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, merge_tree, process_user};
 
 use super::error::StepError;
 use super::layers::{LayerRequest, Made, NewLayer};
@@ -103,14 +104,14 @@ impl Solver<'_> {
         let foreign = foreign::check(&view, step).map_err(|error| error.about(Part::Program))?;
         let mut container = self.container(step, user, &mounted, place)?;
         devices::apply(devices, &mut container, place.staging.path())?;
-        let created = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
+        let ended = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
             (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => {
                 foreign.error().about(Part::Program)
             }
             (StepError::Start { .. }, _) => error.about(Part::Program),
             _ => error,
         })?;
-        sandbox::remove_mount_points(place.upper, &created)?;
+        ended.keep_changes(place.upper)?;
         layer::normalise(place.upper, &view, step.epoch)?;
         Ok(())
     }
@@ -195,18 +196,14 @@ impl Solver<'_> {
         )
     }
 
-    /// Runs the program to its end; gives the mount points that were made for it.
-    fn run_program(
-        &self,
-        id: StepId,
-        step: &RunStep,
-        container: &Container,
-    ) -> Result<Vec<sandbox::CreatedMountPoint>, StepError> {
+    /// Runs the program to its end, which is a good one.
+    fn run_program(&self, id: StepId, step: &RunStep, container: &Container) -> Result<Ended, StepError> {
         let (output, stdio) = output_pipe()?;
         let command = shown_command(&step.arguments);
-        let running =
+        let mut running =
             sandbox::spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
-        let created = running.created_mount_points().to_vec();
+        self.network.say_without(running.without(), self.progress);
+        let ended = Ended { created: running.created_mount_points().to_vec(), scratch: running.take_scratch() };
         let handle = running.handle();
         let _guard = self.cancellation.on_cancel(move || {
             // It may have ended by itself.
@@ -218,7 +215,7 @@ impl Solver<'_> {
             return Err(StepError::Cancelled);
         }
         if outcome.status == ExitStatus::Code(0) {
-            return Ok(created);
+            return Ok(ended);
         }
         let memory = if outcome.out_of_memory { " (it ran out of memory)" } else { "" };
         let ending = format!("exit code: {}{memory}", outcome.status.code());
@@ -245,6 +242,28 @@ impl Solver<'_> {
             let outcome = running.wait();
             (outcome, reader.join().unwrap_or_default())
         })
+    }
+}
+
+/// What a program leaves behind.
+struct Ended {
+    /// The mount points that were made for it.
+    created: Vec<sandbox::CreatedMountPoint>,
+    /// Where its changes are, if that is not the layer's folder.
+    scratch: Option<OwnedFd>,
+}
+
+impl Ended {
+    /// Lets the layer's folder have what the program changed, and nothing that was made for it.
+    fn keep_changes(self, upper: &Path) -> Result<(), StepError> {
+        let Some(scratch) = self.scratch else { return Ok(sandbox::remove_mount_points(upper, &self.created)?) };
+        let watched = self.created.iter().filter_map(|point| point.identity).collect();
+        let found = merge_tree(scratch, upper, &watched)?;
+        let created = self.created.into_iter().map(|point| {
+            let identity = point.identity.and_then(|identity| found.get(&identity).copied());
+            sandbox::CreatedMountPoint { identity, ..point }
+        });
+        Ok(sandbox::remove_mount_points(upper, &created.collect::<Vec<_>>())?)
     }
 }
 

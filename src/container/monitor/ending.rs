@@ -23,7 +23,7 @@ impl Supervisor {
         let Some(program) = self.program.take() else { return };
         let ran = program.started.elapsed();
         let networks = program.wiring.networks().to_vec();
-        let outcome = program.end();
+        let outcome = program.end(&mut self.entry.state.mount_points);
         self.health = None;
         let log = self.log.as_mut().map_or(Ok(()), LogWriter::finish);
         let state = &mut self.entry.state;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use rustix::termios::Winsize;
@@ -16,9 +17,10 @@ use crate::container::launch;
 use crate::container::log::Source;
 use crate::container::network::FreshNamespace;
 use crate::container::runtime::Created;
-use crate::container::sandbox::{self, CreatedMountPoint, Limits, Outcome, Running, Stdio, Stream};
+use crate::container::sandbox::{self, Container, CreatedMountPoint, Limits, Outcome, Rootfs, Running, Stdio, Stream};
 use crate::container::security;
 use crate::container::wiring::{self, Wiring};
+use crate::store::snapshot::merge_tree;
 
 /// Input that the program has not taken yet; more is not taken from clients.
 const MOST_INPUT: usize = 64 << 10;
@@ -31,6 +33,8 @@ pub(super) struct Program {
     foreign: Option<Created>,
     pub(super) wiring: Wiring,
     pub(super) started: Instant,
+    /// Where its changes go while it runs, and where they belong, if those are two.
+    scratch: Option<(OwnedFd, PathBuf)>,
     /// The AppArmor profile that confines it.
     pub(super) apparmor: String,
     terminal: bool,
@@ -69,6 +73,10 @@ impl Program {
                 (running, Some(created))
             }
         };
+        for what in running.without() {
+            wiring.add_warning(what.explanation().to_owned());
+        }
+        let scratch = running.take_scratch().zip(upper_of(&container));
         if let Some(warning) = security::warning(&entry.record)? {
             wiring.add_warning(warning);
         }
@@ -83,6 +91,7 @@ impl Program {
         Ok(Self {
             running,
             foreign,
+            scratch,
             wiring,
             started: Instant::now(),
             apparmor: container.isolation.apparmor.unwrap_or_default(),
@@ -212,11 +221,26 @@ impl Program {
         }
     }
 
-    /// Waits for the process, which has ended, and lets go of its networks.
-    pub(super) fn end(self) -> Result<Outcome, ContainerError> {
+    /// Waits for the process, which has ended, and lets go of its networks. Mount points that had to be made for it are
+    /// found by what they have become.
+    pub(super) fn end(self, points: &mut [CreatedMountPoint]) -> Result<Outcome, ContainerError> {
         let outcome = self.running.wait()?;
         self.foreign.map_or(Ok(()), Created::delete)?;
+        if let Some((changes, upper)) = self.scratch {
+            let watched = points.iter().filter_map(|point| point.identity).collect();
+            let found = merge_tree(changes, &upper, &watched)?;
+            for identity in points.iter_mut().filter_map(|point| point.identity.as_mut()) {
+                *identity = found.get(identity).copied().unwrap_or(*identity);
+            }
+        }
         Ok(outcome)
+    }
+}
+
+fn upper_of(container: &Container) -> Option<PathBuf> {
+    match &container.rootfs {
+        Rootfs::Overlay(stack) => stack.upper.clone(),
+        Rootfs::Directory(_) => None,
     }
 }
 

@@ -93,6 +93,11 @@ pub enum NetworkError {
 }
 
 impl NetworkError {
+    /// This process may not change networks, whoever it is: its container or its user namespace has no rights over them.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Kernel { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// The user can have no pasta here.
     pub(super) fn is_no_pasta(&self) -> bool {
         matches!(self, Self::NoPasta | Self::NoTunDevice)

@@ -21,6 +21,7 @@ use super::publish::{self, Listener, PortRequest, Published};
 use super::record::{BRIDGE, NetworkRecord};
 use super::resolver::{Hosts, NameServers};
 use super::service::{Forward, Service};
+use crate::base::io_error::chain;
 use crate::container::sandbox::{self, NetworkIsolation};
 
 /// What a container is to be connected to.
@@ -109,7 +110,10 @@ impl Live {
                 Err(reason) if reason.is_no_way_out() => live.take_namespace(fresh, Some(reason))?,
                 opened => {
                     opened?;
-                    live.take_namespace(fresh, None)?;
+                    match live.take_namespace(fresh, None) {
+                        Err(reason) if reason.is_forbidden() && live.could_have_hosts() => live.take_hosts(&reason),
+                        taken => taken?,
+                    }
                 }
             },
         }
@@ -209,7 +213,7 @@ impl Live {
 
     /// Programs that need a way out can still be run.
     fn take_hosts(&mut self, reason: &NetworkError) {
-        self.warning = Some(format!("using the host's network, with less isolation: {reason}"));
+        self.warning = Some(format!("using the host's network, with less isolation: {}", chain(reason)));
         self.request.mode = Mode::Host;
         self.isolation = NetworkIsolation::Host;
     }

@@ -34,6 +34,8 @@ mod subnet;
 
 use std::path::Path;
 
+use crate::base::io_error::chain;
+
 pub use attach::{EndpointRequest, Owner, parse_hardware_address};
 pub use describe::{network as describe_network, place as describe_place};
 #[doc(hidden)]
@@ -60,12 +62,13 @@ pub enum Connection {
     },
 }
 
-/// Makes the default network. Without pasta, or without the device it needs, an ordinary user gets the host's network:
+/// Makes the default network. Without pasta, or without the device it needs, an ordinary user gets the host's network, and
+/// so does root of a container that may not change networks:
 /// programs that need a way out can still be run. See [`NetworkNamespace::create`].
 pub fn connect(store_root: &Path, rootless: bool, fresh: Option<FreshNamespace>) -> Result<Connection, NetworkError> {
     match NetworkNamespace::create(store_root, rootless, fresh) {
         Ok(own) => Ok(Connection::Own(own)),
-        Err(reason @ (NetworkError::NoPasta | NetworkError::NoTunDevice)) if rootless => {
+        Err(reason) if reason.is_no_pasta() && rootless || reason.is_forbidden() => {
             Ok(Connection::HostInstead { reason })
         }
         Err(error) => Err(error),
@@ -77,7 +80,9 @@ impl Connection {
     pub fn warning(&self) -> Option<String> {
         match self {
             Self::Own(_) => None,
-            Self::HostInstead { reason } => Some(format!("using the host's network, with less isolation: {reason}")),
+            Self::HostInstead { reason } => {
+                Some(format!("using the host's network, with less isolation: {}", chain(reason)))
+            }
         }
     }
 }

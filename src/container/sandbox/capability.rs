@@ -118,6 +118,10 @@ impl CapabilitySet {
         NAMES.iter().filter(|name| self.contains(name)).map(|name| format!("CAP_{name}")).collect()
     }
 
+    pub(super) fn of_bits(bits: u64) -> Self {
+        Self(bits & Self::ALL.0)
+    }
+
     /// The mask that `/proc/self/status` shows.
     pub fn bits(self) -> u64 {
         self.0

@@ -20,6 +20,7 @@ use super::container::{Container, Process};
 use super::error::InitError;
 use super::ids::IdRanges;
 use super::os_bytes;
+use super::without::Without;
 
 /// The descriptor that the init finds it at.
 pub(super) const CHANNEL_FD: i32 = 3;
@@ -100,7 +101,12 @@ pub(super) enum Report {
     /// All is mounted, and these had to be made for it. The first process waits for [`Order::GoOn`].
     Mounted {
         created: Vec<CreatedMountPoint>,
+        without: Vec<Without>,
     },
+    /// What it has to do without, beside what is known already.
+    Without(Vec<Without>),
+    /// The folder that takes the program's changes comes with it: they are in memory, and rbuild's to keep.
+    Scratch,
     /// All is prepared, and these were made since; the program is executed next.
     Ready {
         created: Vec<CreatedMountPoint>,
@@ -145,8 +151,17 @@ impl Channel {
 
     /// Sends a report of [`Report::Terminal`] together with the terminal.
     pub(super) fn send_terminal(&mut self, terminal: &OwnedFd) -> io::Result<()> {
-        self.send(&Report::Terminal)?;
-        let descriptors = [terminal.as_fd()];
+        self.send_descriptor(&Report::Terminal, terminal)
+    }
+
+    /// The same of [`Report::Scratch`] and the folder.
+    pub(super) fn send_scratch(&mut self, folder: &OwnedFd) -> io::Result<()> {
+        self.send_descriptor(&Report::Scratch, folder)
+    }
+
+    fn send_descriptor(&mut self, report: &Report, descriptor: &OwnedFd) -> io::Result<()> {
+        self.send(report)?;
+        let descriptors = [descriptor.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut control = SendAncillaryBuffer::new(&mut space);
         control.push(SendAncillaryMessage::ScmRights(&descriptors));
@@ -154,7 +169,7 @@ impl Channel {
         Ok(())
     }
 
-    pub(super) fn receive_terminal(&mut self) -> io::Result<OwnedFd> {
+    pub(super) fn receive_descriptor(&mut self) -> io::Result<OwnedFd> {
         receive_descriptor(self.stream()?)
     }
 

@@ -43,6 +43,8 @@ pub struct Isolation {
     pub shm_size: u64,
     /// Kernel parameters of the container's own namespaces, by name (`net.core.somaxconn`).
     pub sysctls: BTreeMap<String, String>,
+    /// The same, which nobody asked for: where they can't be set, they stay as they are.
+    pub usual_sysctls: BTreeMap<String, String>,
     pub limits: Limits,
     /// A cgroup also without limits, if one can be had: so that the container can be measured and frozen at once.
     pub own_cgroup: bool,
@@ -67,6 +69,7 @@ impl Default for Isolation {
             devices: Vec::new(),
             shm_size: 64 << 20,
             sysctls: BTreeMap::new(),
+            usual_sysctls: BTreeMap::new(),
             limits: Limits::default(),
             own_cgroup: false,
         }

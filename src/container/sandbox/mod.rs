@@ -36,11 +36,14 @@ mod refusal;
 mod remapped;
 mod resident;
 mod running;
+mod same_ids;
 mod seccomp;
 mod spawn;
 mod spawn_in;
+mod surroundings;
 mod sysctl;
 pub mod user_namespace;
+mod without;
 
 pub use apparmor::{
     DEFAULT_APPARMOR_PROFILE, default_apparmor_profile, has_default_apparmor_profile, is_apparmor_usable,
@@ -79,3 +82,5 @@ pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::{Prepared, prepare, spawn};
 pub use spawn_in::{Inside, spawn_in};
+pub use surroundings::{has_capability, owns_all_files};
+pub use without::Without;

@@ -1,6 +1,7 @@
 //! Why this machine lets an ordinary user have no user namespace, as far as the machine shows it, and what helps.
 
 use std::io;
+use std::path::Path;
 
 use super::error::Unsupported;
 
@@ -41,6 +42,36 @@ pub(super) fn of_user_namespace(error: &io::Error) -> Unsupported {
     })
 }
 
+/// Root that can't map users in one.
+pub(super) fn of_root(reason: String) -> Unsupported {
+    Unsupported { what: format!("cannot make a user namespace: {reason}"), hint: Some(of_flags()) }
+}
+
+/// What helps in the runtimes that most have.
+fn of_flags() -> String {
+    "start the container that rbuild runs in with `--security-opt seccomp=unconfined --security-opt \
+     apparmor=unconfined`, or in Kubernetes with `seccompProfile: {type: Unconfined}`"
+        .to_owned()
+}
+
+/// Why `newuidmap` could not write a map. With the setuid bit it is root, whom the namespace is not of; with a capability it
+/// is the user, whom it is of, and needs no rights in what is around it.
+pub(super) fn of_helper(reason: &str, program: Option<&Path>) -> String {
+    let is_setuid = |program: &Path| {
+        use std::os::unix::fs::MetadataExt as _;
+        program.metadata().is_ok_and(|found| found.mode() & 0o4000 != 0)
+    };
+    match program.filter(|program| reason.contains("ewuidmap") && is_setuid(program)) {
+        Some(program) if reason.contains("not permitted") => format!(
+            "{reason}; in a container the setuid bit does not do, but a capability does: as root, chmod u-s {0} {1} && \
+             setcap cap_setuid=ep {0} && setcap cap_setgid=ep {1}",
+            program.display(),
+            program.with_file_name("newgidmap").display()
+        ),
+        _ => reason.to_owned(),
+    }
+}
+
 fn explain(error: &io::Error, status: &str, mounts: &str, forbids: impl Fn(&Setting) -> bool) -> Unsupported {
     let (cause, help) = match SETTINGS.iter().find(|setting| forbids(setting)) {
         Some(Setting { name, forbids, allows, .. }) => (
@@ -54,12 +85,9 @@ fn explain(error: &io::Error, status: &str, mounts: &str, forbids: impl Fn(&Sett
         None if is_chroot(mounts) => {
             ("the kernel allows none in a chroot".to_owned(), "run rbuild outside of the chroot, or as root".to_owned())
         }
-        None if has_seccomp_filter(status) => (
-            "a seccomp filter forbids it, such as that of a container that rbuild runs in".to_owned(),
-            "start that container with `--security-opt seccomp=unconfined --security-opt apparmor=unconfined`, or in \
-             Kubernetes with `seccompProfile: {type: Unconfined}`"
-                .to_owned(),
-        ),
+        None if has_seccomp_filter(status) => {
+            ("a seccomp filter forbids it, such as that of a container that rbuild runs in".to_owned(), of_flags())
+        }
         None => (error.to_string(), "run rbuild as root, or where user namespaces are allowed".to_owned()),
     };
     Unsupported {

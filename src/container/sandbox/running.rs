@@ -12,6 +12,7 @@ use super::cgroup::Cgroup;
 use super::channel::CreatedMountPoint;
 use super::error::SandboxError;
 use super::isolation::Limits;
+use super::without::Without;
 
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,9 @@ pub struct Running {
     cgroup: Option<Cgroup>,
     terminal: Option<OwnedFd>,
     created: Vec<CreatedMountPoint>,
+    /// Where its changes go that are in memory.
+    scratch: Option<OwnedFd>,
+    without: Vec<Without>,
     waited: bool,
     /// Its first process has handed over to another one.
     has_moved: bool,
@@ -66,6 +70,8 @@ impl Running {
             cgroup,
             terminal: None,
             created: Vec::new(),
+            scratch: None,
+            without: Vec::new(),
             waited: false,
             has_moved: false,
         })
@@ -104,6 +110,25 @@ impl Running {
 
     pub(super) fn add_created(&mut self, created: Vec<CreatedMountPoint>) {
         self.created.extend(created);
+    }
+
+    pub(super) fn set_scratch(&mut self, folder: OwnedFd) {
+        self.scratch = Some(folder);
+    }
+
+    /// The folder that takes its changes in memory, instead of the one that was asked for; gives it once. Whoever waits for
+    /// the program puts them where they belong.
+    pub fn take_scratch(&mut self) -> Option<OwnedFd> {
+        self.scratch.take()
+    }
+
+    pub(super) fn do_without(&mut self, what: Vec<Without>) {
+        self.without.extend(what);
+    }
+
+    /// What it has to do without, because of what rbuild itself runs in.
+    pub fn without(&self) -> &[Without] {
+        &self.without
     }
 
     /// What was made in the root filesystem to mount things there, in the order it was made.

@@ -151,9 +151,15 @@ pub(super) fn follow(running: &mut Running, channel: &mut Channel, until: Until)
     loop {
         match channel.receive().map_err(start_error("hear from the container's init"))? {
             Some(Report::Terminal) => {
-                running.set_terminal(channel.receive_terminal().map_err(start_error("receive the terminal"))?);
+                running.set_terminal(channel.receive_descriptor().map_err(start_error("receive the terminal"))?);
             }
-            Some(Report::Mounted { created }) => {
+            Some(Report::Scratch) => {
+                let folder = channel.receive_descriptor().map_err(start_error("receive the folder of changes"))?;
+                running.set_scratch(folder);
+            }
+            Some(Report::Without(without)) => running.do_without(without),
+            Some(Report::Mounted { created, without }) => {
+                running.do_without(without);
                 running.add_created(created);
                 if until == Until::Mounted {
                     return Ok(());

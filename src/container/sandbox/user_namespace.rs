@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use rustix::thread::UnshareFlags;
 
 use super::error::{SandboxError, Unsupported};
-use super::refusal;
+use super::{refusal, same_ids};
 
 /// Which of the host's users and groups exist inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,9 +43,16 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
         return Ok(mapping);
     }
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
-    let helpers = Helpers::find(uid, gid);
+    let is_root = rustix::process::geteuid().is_root();
+    if let Some(reason) = is_root.then(same_ids::refused).flatten() {
+        return Err(REFUSED.get_or_init(|| refusal::of_root(reason)).clone().into());
+    }
     // They have to be outside of the namespace that they write the maps of; so they start now and wait.
-    let waiting = helpers.and_then(|helpers| helpers.start().map_err(|error| error.to_string()));
+    let waiting = if is_root {
+        same_ids::start()
+    } else {
+        Helpers::find(uid, gid).and_then(|helpers| helpers.start().map_err(|error| error.to_string()))
+    };
     // SAFETY: unshare_unsafe warns of namespaces of descriptors and threads, which these flags don't touch; the
     // kernel itself refuses a new user namespace to a process with several threads.
     if let Err(errno) = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS) } {
@@ -58,6 +65,7 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     let mapping = match waiting.and_then(Waiting::write_maps) {
         Ok(mapping) => mapping,
         Err(reason) => {
+            let reason = refusal::of_helper(&reason, find_program("newuidmap").as_deref());
             write_single_maps(uid, gid)?;
             IdMapping::Single { reason }
         }
@@ -119,18 +127,10 @@ impl Helpers {
     }
 
     fn start(self) -> io::Result<Waiting> {
-        let (start, go) = io::pipe()?.into_pair();
-        let mut waiting = Waiting { go, helpers: Vec::new(), counts: self.counts };
-        for command in [&self.users, &self.groups] {
-            match start_waiting(command, &start, &waiting.go) {
-                Ok(helper) => waiting.helpers.push(helper),
-                Err(error) => {
-                    waiting.give_up();
-                    return Err(error);
-                }
-            }
-        }
-        Ok(waiting)
+        let (users, groups) = self.counts;
+        Waiting::start(IdMapping::Full { users, groups }, |start, go| {
+            [&self.users, &self.groups].into_iter().map(|command| start_waiting(command, start, go)).collect()
+        })
     }
 }
 
@@ -152,27 +152,50 @@ impl Command {
 }
 
 /// Helpers that wait for the namespace.
-struct Waiting {
+pub(super) struct Waiting {
     go: OwnedFd,
     helpers: Vec<Helper>,
-    counts: (u64, u64),
+    mapping: IdMapping,
 }
 
-struct Helper {
+pub(super) struct Helper {
     name: &'static str,
     pid: i32,
     output: OwnedFd,
 }
 
 impl Waiting {
+    /// Starts them by `begin`, which is given the end of a pipe that each takes a byte from, and the other end.
+    pub(super) fn start(
+        mapping: IdMapping,
+        begin: impl FnOnce(&OwnedFd, &OwnedFd) -> Vec<io::Result<Helper>>,
+    ) -> io::Result<Self> {
+        let (start, go) = io::pipe()?.into_pair();
+        let mut waiting = Self { helpers: Vec::new(), mapping, go };
+        let mut failure = None;
+        for helper in begin(&start, &waiting.go) {
+            match helper {
+                Ok(helper) => waiting.helpers.push(helper),
+                Err(error) => failure = Some(error),
+            }
+        }
+        match failure {
+            None => Ok(waiting),
+            Some(error) => {
+                waiting.give_up();
+                Err(error)
+            }
+        }
+    }
+
     fn write_maps(self) -> Result<IdMapping, String> {
-        let Self { go, helpers, counts: (users, groups) } = self;
+        let Self { go, helpers, mapping } = self;
         // One byte for each of them.
         let told = std::fs::File::from(go).write_all(&[0, 0]);
         told.map_err(|error| error.to_string())?;
         let results: Vec<Result<(), String>> = helpers.into_iter().map(Helper::finish).collect();
         results.into_iter().collect::<Result<Vec<()>, String>>()?;
-        Ok(IdMapping::Full { users, groups })
+        Ok(mapping)
     }
 
     /// There will be no namespace: they end, for nobody can tell them to begin any more.
@@ -186,6 +209,11 @@ impl Waiting {
 }
 
 impl Helper {
+    /// A child that prints what went wrong into that pipe.
+    pub(super) fn new(name: &'static str, pid: i32, output: OwnedFd) -> Self {
+        Self { name, pid, output }
+    }
+
     fn finish(self) -> Result<(), String> {
         let mut words = String::new();
         // What can't be read is not shown.

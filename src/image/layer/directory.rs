@@ -1,13 +1,15 @@
 //! Directories read through their handles, never through paths that could lead elsewhere meanwhile.
 
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, openat, statat};
 
 use super::FileKind;
+use crate::base::foreign::seen_in;
 
 const LIST_BUFFER: usize = 32 << 10;
 
@@ -73,7 +75,8 @@ pub(crate) fn open_file(parent: impl AsFd, name: &CStr) -> io::Result<OwnedFd> {
 }
 
 pub(crate) fn status(parent: impl AsFd, name: &CStr) -> io::Result<Status> {
-    Ok(statat(parent, name, AtFlags::SYMLINK_NOFOLLOW)?.into())
+    let found = statat(&parent, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    Ok(seen_in(parent, OsStr::from_bytes(name.to_bytes()), found)?.into())
 }
 
 /// The names in a directory, in byte order.

@@ -14,6 +14,7 @@ use super::output::{Folders, Form, HeldFile, Output};
 use super::stream::StreamWriter;
 use super::{FileKind, LayerError, xattrs};
 use crate::base::digest::{ContentDigest, DiffId, FieldHasher, TreeDigest};
+use crate::base::foreign::read_link_in;
 use crate::base::io_error::{AtPath, IoError, check_depth};
 use crate::base::rights;
 
@@ -199,7 +200,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
             FileKind::Directory => self.subdirectory(parents, name, &status),
             FileKind::Regular => self.file(parent, name, &status),
             FileKind::Symlink => {
-                let target = rustix::fs::readlinkat(parent, name, Vec::new());
+                let target = read_link_in(parent, OsStr::from_bytes(name.to_bytes()));
                 let target = target.map_err(|error| self.io("read link", error.into()))?;
                 self.plain(&status, TypeFlag::Symlink, target.to_bytes(), (0, 0))
             }

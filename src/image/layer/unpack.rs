@@ -7,13 +7,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
+use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid};
 use rustix::io::Errno;
 
 use super::error::shown;
 use super::place::{Places, clean, split, whiteout_target};
 use super::{ArchiveReader, DevicePolicy, Entry, EntryKind, FileKind, LayerError, directory, xattrs};
-use crate::base::foreign::Folder;
+use crate::base::foreign::{self, Folder};
 use crate::base::io_error::IoError;
 
 const WRITE_BUFFER: usize = 256 << 10;
@@ -146,14 +146,14 @@ impl Unpacker {
         }
         if self.meaning != Meaning::Files {
             let (uid, gid) = owner(entry)?;
-            rustix::fs::fchown(&file, Some(uid), Some(gid)).map_err(|error| match error {
+            foreign::set_owner_of(&file, uid, gid).map_err(|error| match error {
                 Errno::INVAL | Errno::PERM => not_mapped(entry),
                 error => io(self, "change the owner of", error),
             })?;
         }
         // After the owner, whose change would take set-id bits and capabilities away.
         let mode = Mode::from_raw_mode(entry.mode);
-        rustix::fs::fchmod(&file, mode).map_err(|error| io(self, "change the mode of", error))?;
+        foreign::set_mode_of(&file, mode).map_err(|error| io(self, "change the mode of", error))?;
         if self.meaning != Meaning::Files {
             self.set_attributes_of(&file, entry, &parent.join(name))?;
         }
@@ -321,7 +321,7 @@ impl Unpacker {
     fn set_attributes_of(&self, file: &OwnedFd, entry: &Entry, path: &Path) -> Result<(), LayerError> {
         for (name, value) in entry.xattrs.iter().filter(|(name, _)| xattrs::belongs_to_layer(name)) {
             let value = xattrs::normalised(name, value.clone());
-            let set = rustix::fs::fsetxattr(file, name.as_slice(), &value, XattrFlags::empty());
+            let set = foreign::set_xattr_of(file, &c_name(entry, name)?, &value);
             set.map_err(|error| self.places.io("set an attribute of", path, error))?;
         }
         Ok(())

@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use rustix::fs::{fgetxattr, flistxattr};
 use rustix::io::Errno;
 
+use crate::base::foreign::{is_record, meant_name};
+
 pub(super) const CAPABILITY: &str = "security.capability";
 pub(super) const OPAQUE: &CStr = c"user.overlay.opaque";
 const OVERLAY: &[u8] = b"user.overlay.";
@@ -24,20 +26,20 @@ pub(super) struct Attributes {
 
 /// True for the attributes that a layer carries: file capabilities and the user's own.
 pub(super) fn belongs_to_layer(name: &[u8]) -> bool {
-    name == CAPABILITY.as_bytes() || (name.starts_with(b"user.") && !name.starts_with(OVERLAY))
+    name == CAPABILITY.as_bytes() || (name.starts_with(b"user.") && !name.starts_with(OVERLAY) && !is_record(name))
 }
 
 /// The attributes of an open file or directory.
 pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
     let mut attributes = Attributes::default();
-    for name in names(&file)? {
-        let bytes = name.as_bytes();
+    for kept in names(&file)? {
+        let Some(name) = meant_name(&kept) else { continue };
+        let bytes = name.to_bytes();
         if bytes == OPAQUE.to_bytes() {
-            attributes.opaque = value(&file, &name)? == b"y";
+            attributes.opaque = value(&file, &kept)? == b"y";
         } else if belongs_to_layer(bytes) {
-            let value = value(&file, &name)?;
-            let value = normalised(bytes, value);
-            attributes.kept.push((name.into_bytes(), value));
+            let value = normalised(bytes, value(&file, &kept)?);
+            attributes.kept.push((bytes.to_vec(), value));
         }
     }
     attributes.kept.sort_unstable();
@@ -46,8 +48,9 @@ pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
 
 /// The names of overlayfs' attributes on an open file or directory, but for the opaque mark.
 pub(super) fn bookkeeping(file: impl AsFd) -> io::Result<(Vec<CString>, bool)> {
-    let mut names = names(file)?;
-    let opaque = names.iter().any(|name| name.as_bytes() == OPAQUE.to_bytes());
+    let mut names = names(&file)?;
+    let has_mark = names.iter().any(|name| name.as_bytes() == OPAQUE.to_bytes());
+    let opaque = has_mark && value(&file, &OPAQUE.to_owned())? == b"y";
     names.retain(|name| name.as_bytes().starts_with(OVERLAY) && name.as_bytes() != OPAQUE.to_bytes());
     Ok((names, opaque))
 }

@@ -2,7 +2,9 @@
 //! writing meanwhile. So every name is opened once, in a folder that is open, and what is no regular file is not opened.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::io::Read as _;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +12,7 @@ use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
 use super::SnapshotError;
+use super::layer_folder::OPAQUE;
 use crate::base::foreign::{Folder, Handle, Stat, Tree};
 use crate::base::io_error::{AtPath, IoError, check_depth};
 
@@ -24,7 +27,23 @@ pub fn copy_tree(
     watched: &HashSet<Identity>,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
     let (from, root) = (Folder::open(from)?, Tree::beneath(Folder::open(to)?));
-    let mut copy = Copy { root: &root, links: HashMap::new(), watched, found: HashMap::new() };
+    let mut copy = Copy { root: &root, merges: false, links: HashMap::new(), watched, found: HashMap::new() };
+    copy.folder(&from, Path::new(""))?;
+    let source = from.itself()?;
+    copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
+    Ok(copy.found)
+}
+
+/// Puts what overlayfs wrote into the folder `from` on top of what it wrote into the folder `to` before: as if all had been
+/// written there. Nobody writes to either any more. What becomes of files is told as by [`copy_tree`].
+pub fn merge_tree(
+    from: OwnedFd,
+    to: &Path,
+    watched: &HashSet<Identity>,
+) -> Result<HashMap<Identity, Identity>, SnapshotError> {
+    let from = Folder::new(from, PathBuf::from("the changes in memory"));
+    let root = Tree::beneath(Folder::open(to)?);
+    let mut copy = Copy { root: &root, merges: true, links: HashMap::new(), watched, found: HashMap::new() };
     copy.folder(&from, Path::new(""))?;
     let source = from.itself()?;
     copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
@@ -33,6 +52,8 @@ pub fn copy_tree(
 
 struct Copy<'a> {
     root: &'a Tree,
+    /// The copy has something already, which what is copied hides.
+    merges: bool,
     /// Where the files with several names are in the copy.
     links: HashMap<Identity, PathBuf>,
     watched: &'a HashSet<Identity>,
@@ -61,6 +82,7 @@ impl Copy<'_> {
         let stat = source.stat()?;
         let identity = (stat.st_dev, stat.st_ino);
         let kind = FileType::from_raw_mode(stat.st_mode);
+        let is_there = self.merges && self.make_way(kind, &source, to, name)?;
         if kind != FileType::Directory && stat.st_nlink > 1 {
             if let Some(first) = self.links.get(&identity) {
                 let Some((folder, other)) = self.root.parent(first)? else { return Ok(()) };
@@ -70,7 +92,9 @@ impl Copy<'_> {
         }
         let (source, copy) = match kind {
             FileType::Directory => {
-                to.make_folder(name, 0o700)?;
+                if !is_there {
+                    to.make_folder(name, 0o700)?;
+                }
                 self.folder(&source.folder()?, path)?;
                 (source, to.handle(name)?)
             }
@@ -96,6 +120,17 @@ impl Copy<'_> {
             self.found.insert(identity, (made.st_dev, made.st_ino));
         }
         self.attributes(&stat, &source, &copy)
+    }
+
+    /// Takes away what the copy has under the name, unless it is a folder that another one is merged with; whether it is.
+    fn make_way(&self, kind: FileType, source: &Handle, to: &Folder, name: &OsStr) -> Result<bool, IoError> {
+        let is_merged = kind == FileType::Directory
+            && to.stat(name)?.is_some_and(|there| FileType::from_raw_mode(there.st_mode) == FileType::Directory)
+            && !source.xattrs()?.iter().any(|(name, _)| name.as_c_str() == OPAQUE);
+        if !is_merged {
+            to.remove_all(name)?;
+        }
+        Ok(is_merged)
     }
 
     fn attributes(&self, stat: &Stat, from: &Handle, to: &Handle) -> Result<(), IoError> {
@@ -126,6 +161,31 @@ mod tests {
     use std::os::unix::fs::{MetadataExt as _, symlink};
 
     use super::*;
+
+    #[test]
+    fn what_is_merged_hides_what_was_there() {
+        let (from, to) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (new, old) = (|name: &str| from.path().join(name), |name: &str| to.path().join(name));
+        for folder in [new("kept"), new("new"), new("opaque"), old("kept"), old("opaque"), old("gone")] {
+            std::fs::create_dir(folder).unwrap();
+        }
+        for file in [old("kept/a"), old("kept/b"), old("opaque/a"), old("gone/a"), new("kept/b"), new("new/a")] {
+            std::fs::write(&file, file.as_os_str().as_bytes()).unwrap();
+        }
+        rustix::fs::setxattr(new("opaque"), OPAQUE, b"y", rustix::fs::XattrFlags::empty()).unwrap();
+        let whiteout =
+            rustix::fs::mknodat(rustix::fs::CWD, new("gone"), FileType::CharacterDevice, rustix::fs::Mode::empty(), 0);
+        if whiteout.is_err() {
+            eprintln!("skipped: whiteouts cannot be made here");
+            return;
+        }
+        let handle = File::open(from.path()).unwrap().into();
+        merge_tree(handle, to.path(), &HashSet::new()).unwrap();
+        assert!(old("kept/a").exists() && old("new/a").exists() && !old("opaque/a").exists());
+        assert_eq!(std::fs::read(old("kept/b")).unwrap(), new("kept/b").as_os_str().as_bytes());
+        assert_eq!(old("gone").symlink_metadata().unwrap().rdev(), 0);
+        assert!(!old("gone").is_dir());
+    }
 
     #[test]
     fn a_copy_is_the_same() {

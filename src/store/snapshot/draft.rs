@@ -10,12 +10,12 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, Uid, XattrFlags};
+use rustix::fs::{FileType, Gid, Mode, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 
 use super::layer_folder::kind_of;
 use super::{Entry, Lower, Owner, SnapshotError, View};
-use crate::base::foreign::{Folder, Stat};
+use crate::base::foreign::{self, Folder, Stat};
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 
@@ -151,18 +151,18 @@ impl Draft {
 
     /// Sets the attributes of a file that `create_file` gave, now that it is full. Gives its size.
     pub fn end_file(&mut self, file: &File, path: &Path, attributes: &Attributes) -> Result<u64, SnapshotError> {
-        let stat = rustix::fs::fstat(file).at("read", self.host_path(path))?;
+        let found = rustix::fs::fstat(file).and_then(|stat| foreign::seen_of(file, stat));
+        let stat = found.at("read", self.host_path(path))?;
         let owner = attributes.owner;
         if (stat.st_uid, stat.st_gid) != (owner.uid, owner.gid) {
             let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
-            rustix::fs::fchown(file, Some(uid), Some(gid)).at("change the owner of", self.host_path(path))?;
+            foreign::set_owner_of(file, uid, gid).at("change the owner of", self.host_path(path))?;
         }
         // After the owner: changing that takes setuid and setgid away.
         let mode = Mode::from_raw_mode(attributes.mode);
-        rustix::fs::fchmod(file, mode).at("change the mode of", self.host_path(path))?;
+        foreign::set_mode_of(file, mode).at("change the mode of", self.host_path(path))?;
         for (key, value) in &attributes.xattrs {
-            rustix::fs::fsetxattr(file, key.as_str(), value, XattrFlags::empty())
-                .at("set the attributes of", self.host_path(path))?;
+            foreign::set_xattr_of(file, &c_name(key), value).at("set the attributes of", self.host_path(path))?;
         }
         let times = self.times(attributes.mtime.unwrap_or(self.now));
         rustix::fs::futimens(file, &times).at("set the time of", self.host_path(path))?;
@@ -266,10 +266,14 @@ impl Draft {
         let (folder, name) = self.parent(path)?;
         let handle = folder.handle(name)?;
         let stat = handle.stat()?;
-        if let Some((uid, gid)) = new_owner(&stat, attributes.owner) {
-            handle.set_owner(uid, gid)?;
-        }
         let kind = kind_of(&stat);
+        if let Some((uid, gid)) = new_owner(&stat, attributes.owner) {
+            match kind {
+                // What it is kept as may have to be another file.
+                FileKind::Symlink => folder.set_owner(name, uid, gid)?,
+                _ => handle.set_owner(uid, gid)?,
+            }
+        }
         // After the owner: changing that takes setuid and setgid away.
         if kind != FileKind::Symlink {
             handle.set_mode(attributes.mode)?;

@@ -12,7 +12,7 @@ use crate::base::foreign::{Folder, LastFolder, Stat, Tree, xattrs_of};
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 
-const OPAQUE: &CStr = c"user.overlay.opaque";
+pub(super) const OPAQUE: &CStr = c"user.overlay.opaque";
 
 pub(super) fn kind_of(stat: &Stat) -> FileKind {
     FileKind::from_stat(stat.st_mode, rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))

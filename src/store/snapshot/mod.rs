@@ -21,7 +21,7 @@ mod unpack;
 mod users;
 mod view;
 
-pub use copy_tree::{Identity, copy_tree};
+pub use copy_tree::{Identity, copy_tree, merge_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
 pub use entry::{Entry, Owner};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};

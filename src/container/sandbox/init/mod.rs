@@ -7,6 +7,7 @@ mod dev_folder;
 mod devices;
 mod directory;
 mod enter;
+mod fallback;
 mod ground;
 mod kernel_files;
 mod limits;
@@ -38,6 +39,7 @@ use super::error::InitError;
 use super::isolation::Namespace;
 use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
+use super::without::Without;
 use super::{CapabilitySet, loopback, lsm, sysctl};
 
 pub(super) use kernel_files::KernelFiles;
@@ -158,18 +160,28 @@ fn make_files(
     let Shared { joining, proc, own } = shared;
     let (process, isolation) = (&container.process, &container.isolation);
     let sources = volumes::open(&container.mounts, users.as_deref())?;
-    let root = root::Root::mount(&container.rootfs, users)?;
+    let mut root = root::Root::mount(&container.rootfs, users)?;
+    if let Some(scratch) = root.scratch.take() {
+        channel.send_scratch(&scratch).doing("hand out", "the folder of changes")?;
+    }
     let mut points = MountPoints::new(&root.mount)?.kept_in(root.upper.as_ref());
     let mut standard = standard::mount(&root, &mut points, launch, proc)?;
     volumes::attach(sources, &container.mounts, (&root, &mut standard), &mut points, isolation)?;
     standard.dev.add_asked_for(&root, &mut points, isolation)?;
     let created = std::mem::take(&mut points.created);
-    channel.send(&Report::Mounted { created }).doing("report to", "rbuild")?;
+    channel.send(&Report::Mounted { created, without: fallback::noted() }).doing("report to", "rbuild")?;
     if !matches!(channel.receive(), Ok(Some(Order::GoOn))) {
         return Ok(None);
     }
     for (name, value) in &isolation.sysctls {
         standard.proc.write(sysctl::path(name), value).doing("set", name)?;
+    }
+    for (name, value) in isolation.usual_sysctls.iter().filter(|(name, _)| !isolation.sysctls.contains_key(*name)) {
+        match standard.proc.write(sysctl::path(name), value) {
+            // What rbuild runs in shows them so that nobody can write, or mounts something over them.
+            Err(Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::XDEV) => {}
+            written => written.doing("set", name)?,
+        }
     }
     if process.create_directory && !launch.hold {
         // Unlike mount points, it stays.
@@ -190,7 +202,8 @@ fn make_files(
         confinement = process.init.then(|| lsm::Later::new(&standard.proc, profile)).transpose()?;
     }
     let created = points.created;
-    root.enter(isolation.read_only_root)?;
+    root.enter(isolation.read_only_root, fallback::may_unmount(container))?;
+    channel.send(&Report::Without(fallback::noted())).doing("report to", "rbuild")?;
     Ok(Some(Made { created, terminal, confinement, joining }))
 }
 
@@ -206,7 +219,8 @@ fn raise_file_limit() -> Rlimit {
 fn enter_namespaces(launch: &Launch) -> Result<()> {
     match launch.network {
         NetworkAction::Keep => {}
-        NetworkAction::Fresh => loopback::switch_on().doing("switch on", "the loopback interface")?,
+        NetworkAction::Fresh => fallback::if_permitted(loopback::switch_on(), Without::Loopback)
+            .doing("switch on", "the loopback interface")?,
         NetworkAction::Join => {
             // SAFETY: `spawn` puts the namespace at this number exactly when it asks to join one.
             let namespace = unsafe { OwnedFd::from_raw_fd(NETWORK_FD) };
@@ -232,10 +246,12 @@ fn enter_namespaces(launch: &Launch) -> Result<()> {
         return join_new_keyring();
     }
     if let Some(name) = &isolation.hostname {
-        rustix::system::sethostname(name.as_bytes()).doing("set the host name to", name)?;
+        let named = rustix::system::sethostname(name.as_bytes());
+        fallback::if_permitted(named, Without::HostName).doing("set the host name to", name)?;
     }
     if let Some(name) = &isolation.domainname {
-        rustix::system::setdomainname(name.as_bytes()).doing("set the domain name to", name)?;
+        let named = rustix::system::setdomainname(name.as_bytes());
+        fallback::if_permitted(named, Without::HostName).doing("set the domain name to", name)?;
     }
     join_new_keyring()
 }

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::users::Users;
-use super::{Doing, Result, devices, message, target};
+use super::{Doing, Result, devices, fallback, message, target};
 use crate::container::sandbox::container::{Rootfs, Stack};
 use crate::container::sandbox::mount_api;
 
@@ -31,6 +31,8 @@ pub(super) struct Root {
     pub(super) users: Option<Rc<Users>>,
     /// Where changes go.
     pub(super) upper: Option<OwnedFd>,
+    /// Where changes go that are in memory, to be handed out.
+    pub(super) scratch: Option<OwnedFd>,
 }
 
 /// The layers of a stack as handles, so that neither their paths' length nor what is mounted over them matters.
@@ -65,25 +67,26 @@ impl Root {
         rustix::fs::mkdirat(&staging, "root", Mode::RWXU).doing("create", "root")?;
         let anchor_handle = rustix::fs::open(&anchor, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         mount_api::attach(&staging, anchor_handle.doing("open", &anchor)?).doing("mount a tmpfs on", &anchor)?;
-        let (mount, upper) = match opened {
-            Err(tree) => (tree, None),
-            Ok(stack) => (mount_stack(&stack, &staging, users.as_deref())?, stack.upper.map(|(upper, _)| upper)),
+        let (mount, upper, scratch) = match opened {
+            Err(tree) => (tree, None, None),
+            Ok(stack) => {
+                let (mount, stack, scratch) = fallback::mount_stack(stack, &staging, users.as_deref())?;
+                (mount, stack.upper.map(|(upper, _)| upper), scratch)
+            }
         };
         let point = rustix::fs::openat(&staging, "root", OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         mount_api::attach(&mount, point.doing("open", "root")?).doing("mount", "the root filesystem")?;
-        Ok(Self { mount, staging, host_devices, users, upper })
+        Ok(Self { mount, staging, host_devices, users, upper, scratch })
     }
 
     /// Makes it this process's root, and lets go of the host's filesystem.
-    pub(super) fn enter(self, read_only: bool) -> Result<()> {
+    pub(super) fn enter(self, read_only: bool, may_unmount: bool) -> Result<()> {
         if read_only {
             mount_api::set_attributes(&self.mount, MountAttrFlags::MOUNT_ATTR_RDONLY, false)
                 .doing("make read-only", "/")?;
         }
         rustix::process::fchdir(&self.mount).doing("enter", "the root filesystem")?;
-        // The old root is put on top of the new one, and detached from there: pivot_root(2), NOTES.
-        rustix::process::pivot_root(".", ".").doing("pivot to", "the root filesystem")?;
-        rustix::mount::unmount(".", UnmountFlags::DETACH).doing("unmount", "the host's root")?;
+        fallback::change_root(may_unmount)?;
         rustix::process::chdir("/").doing("enter", "/")
     }
 }
@@ -124,6 +127,15 @@ pub(in crate::container::sandbox) fn open_stack(stack: &Stack) -> Result<OpenSta
 impl OpenStack {
     pub(in crate::container::sandbox) fn upper(&self) -> Option<&OwnedFd> {
         self.upper.as_ref().map(|(upper, _)| upper)
+    }
+
+    /// The same with changes going elsewhere: what was written before is the topmost of the layers.
+    pub(super) fn with_changes_in(mut self, folders: (OwnedFd, OwnedFd), names: [&str; 2]) -> Self {
+        if let Some((before, _)) = self.upper.replace(folders) {
+            self.lower.insert(0, before);
+        }
+        self.names = (names[0].into(), names[1].into());
+        self
     }
 }
 

@@ -12,10 +12,11 @@ use super::ground::Role;
 use super::kernel_files::{self, FileSystem, KernelFiles};
 use super::root::Root;
 use super::target::MountPoints;
-use super::{Doing, Result};
+use super::{Doing, Result, fallback};
 use crate::container::sandbox::channel::{CgroupMounts, Launch};
 use crate::container::sandbox::isolation::{Isolation, Namespace};
 use crate::container::sandbox::mount_api;
+use crate::container::sandbox::without::Without;
 
 pub(super) const NO_SUID_DEV_EXEC: MountAttrFlags =
     MountAttrFlags::MOUNT_ATTR_NOSUID.union(MountAttrFlags::MOUNT_ATTR_NODEV).union(MountAttrFlags::MOUNT_ATTR_NOEXEC);
@@ -62,12 +63,15 @@ pub(super) fn mount(
 }
 
 /// A fresh procfs, which shows the container's own processes. Root of a user namespace that shares the host's is not
-/// allowed one; it gets the host's, with what is mounted in it. One that shows the processes of another container is made
+/// allowed one; it gets the host's, with what is mounted in it, and so does one whose surroundings hide parts of theirs. One that shows the processes of another container is made
 /// beforehand.
 fn proc(points: &mut MountPoints<'_>, isolation: &Isolation, of_others: Option<OwnedFd>) -> Result<KernelFiles> {
     let fresh = of_others.map_or_else(|| mount_api::create("proc", &[], NO_SUID_DEV_EXEC), Ok);
     let proc = match fresh {
-        Err(failure) if failure.errno == Errno::PERM && isolation.namespaces.pid == Namespace::Host => {
+        Err(failure) if failure.errno == Errno::PERM => {
+            if isolation.namespaces.pid != Namespace::Host {
+                fallback::note(Without::OwnProc);
+            }
             let tree = mount_api::clone_tree(CWD, c"/proc", true).doing("bind", "/proc")?;
             mount_api::set_attributes(&tree, NO_SUID_DEV_EXEC, true).doing("restrict", "/proc")?;
             tree

@@ -116,7 +116,8 @@ pub fn process(process: &Process, capabilities: CapabilitySet, no_new_privileges
 
 /// The name of the domain has no field of its own in this version of the specification.
 fn sysctls(isolation: &Isolation) -> BTreeMap<String, String> {
-    let mut sysctls = isolation.sysctls.clone();
+    let mut sysctls = isolation.usual_sysctls.clone();
+    sysctls.extend(isolation.sysctls.clone());
     if let Some(domain) = &isolation.domainname {
         sysctls.insert("kernel.domainname".to_owned(), domain.clone());
     }

@@ -1,0 +1,21 @@
+//! What rbuild itself may do here: as root of a machine, as root of a container, or as nobody in particular.
+
+use super::capability::CapabilitySet;
+
+/// Whether this process may do that. With the name as in capabilities(7), without `CAP_`.
+pub fn has_capability(name: &str) -> bool {
+    own_capabilities().contains(name)
+}
+
+fn own_capabilities() -> CapabilitySet {
+    // It fails for another process's only.
+    let effective = rustix::thread::capabilities(None).map(|sets| sets.effective.bits()).unwrap_or_default();
+    CapabilitySet::of_bits(effective)
+}
+
+/// Whether files of every owner, mode and kind can be made and changed.
+pub fn owns_all_files() -> bool {
+    const NEEDED: [&str; 4] = ["CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID"];
+    let own = own_capabilities();
+    NEEDED.iter().all(|name| own.contains(name))
+}
