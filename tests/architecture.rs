@@ -342,7 +342,6 @@ const OWN_PATHS: &[(&str, &str)] = &[
     ("build/context/scan.rs", "links that were listed, by their folder's handle"),
     ("build/context/stat_cache.rs", "a file of the store"),
     ("image/layer/directory.rs", "single names by their folder's handle, and the root that the caller names"),
-    ("image/layer/encode.rs", "links that were listed, by their folder's handle"),
     ("image/layer/normalise.rs", "names that were listed, by their folder's handle"),
     ("container/sandbox/init/target.rs", "single names by their folder's handle, and this process's own /proc"),
     ("container/sandbox/init/volumes.rs", "the staging area, which nobody else sees"),
