@@ -9,6 +9,7 @@
 //! Owns nothing but handles; knows no layers, no containers and no store. `tests/architecture.rs` names the folders
 //! whose code must come here, and the few places that need not.
 
+mod attributes;
 mod change;
 mod exact;
 mod folder;

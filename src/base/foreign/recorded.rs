@@ -14,8 +14,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustix::fs::{AtFlags, FileType, Gid, Mode, OFlags, Stat, Uid};
 use rustix::io::{Errno, Result};
 
+use super::attributes::{self, Place};
 use super::own;
-use super::xattrs::{self, Place};
 
 /// Overlayfs' own marks: of an empty file that hides a name, and of a folder that has such files.
 const WHITEOUT: &CStr = c"user.overlay.whiteout";
@@ -106,7 +106,7 @@ fn seen(mut stat: Stat, place: impl Fn() -> Result<Option<Place<'static>>>) -> R
     }
     let has_attributes = matches!(kind, FileType::RegularFile | FileType::Directory);
     let place = if has_attributes { place()? } else { None };
-    let value = |name: &CStr| place.as_ref().map_or(Ok(None), |place| xattrs::value(place, name));
+    let value = |name: &CStr| place.as_ref().map_or(Ok(None), |place| attributes::value(place, name));
     if may_hide && value(WHITEOUT)?.is_some() {
         stat.st_mode = libc_kind(FileType::CharacterDevice);
         stat.st_rdev = 0;
@@ -140,14 +140,14 @@ fn libc_kind(kind: FileType) -> u32 {
 /// Hides a name of the layers below. `refused` is why it can't be done by a device.
 pub(super) fn make_whiteout(folder: impl AsFd, name: &OsStr, refused: Errno) -> Result<()> {
     let Some(own) = own::name(&folder)?.map(Place::Named) else { return Err(refused) };
-    match xattrs::value(&own, OPAQUE)? {
+    match attributes::value(&own, OPAQUE)? {
         // Nothing of the layers below is seen here, and overlayfs looks for no such files then.
         Some(mark) if mark == b"y" => return Ok(()),
-        _ => xattrs::set(&own, OPAQUE, HAS_WHITEOUTS).map_err(|_| refused)?,
+        _ => attributes::set(&own, OPAQUE, HAS_WHITEOUTS).map_err(|_| refused)?,
     }
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let made = rustix::fs::openat(&folder, name, flags, Mode::empty())?;
-    xattrs::set(&Place::Borrowed(made.as_fd()), WHITEOUT, b"y")
+    attributes::set(&Place::Borrowed(made.as_fd()), WHITEOUT, b"y")
 }
 
 /// Gives away a name's file, or a link itself.
@@ -205,7 +205,7 @@ fn change_of(handle: impl AsFd, edit: impl FnOnce(&mut Record)) -> Result<()> {
 }
 
 fn change(place: &Place<'_>, kind: FileType, stat: &Stat, edit: impl FnOnce(&mut Record)) -> Result<()> {
-    let kept = xattrs::value(place, STAT)?.as_deref().and_then(Record::parse);
+    let kept = attributes::value(place, STAT)?.as_deref().and_then(Record::parse);
     let mut record = kept.unwrap_or_else(|| Record::of(&as_root(*stat)));
     edit(&mut record);
     let own_mode = Mode::from_raw_mode(record.own_mode(kind == FileType::Directory));
@@ -213,7 +213,7 @@ fn change(place: &Place<'_>, kind: FileType, stat: &Stat, edit: impl FnOnce(&mut
     match record.is_plain(kind) {
         true if kept.is_none() => Ok(()),
         true => place.remove(STAT),
-        false => xattrs::set(place, STAT, record.text().as_bytes()),
+        false => attributes::set(place, STAT, record.text().as_bytes()),
     }
 }
 
@@ -229,7 +229,7 @@ fn make_recorded(folder: impl AsFd, name: &OsStr, record: Record, content: &[u8]
     if rustix::io::write(&made, content)? != content.len() {
         return Err(Errno::NOSPC);
     }
-    xattrs::set(&Place::Borrowed(made.as_fd()), STAT, record.text().as_bytes())
+    attributes::set(&Place::Borrowed(made.as_fd()), STAT, record.text().as_bytes())
 }
 
 /// Where a link in a folder leads, whatever it is kept as.

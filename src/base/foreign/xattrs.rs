@@ -2,30 +2,17 @@
 //! in the folder that it is of: nothing has to be opened for it, and lgetxattr(2) would walk a path once more. Where
 //! `/proc` is a container's, files and folders are opened instead.
 
-use std::borrow::Cow;
 use std::ffi::{CStr, CString, OsStr};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::path::PathBuf;
 
-use rustix::fs::{FileType, Mode, OFlags, XattrFlags};
+use rustix::fs::{FileType, OFlags};
 use rustix::io::{Errno, Result};
 
+use super::attributes::{self, Place, none_where_unknown};
 use super::folder::single;
 use super::{Folder, Handle, own, recorded};
 use crate::base::io_error::IoError;
-
-/// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of the kernel.
-const MOST_BYTES: usize = 64 << 10;
-
-/// What attributes are asked of.
-pub(super) enum Place<'a> {
-    Borrowed(BorrowedFd<'a>),
-    Open(OwnedFd),
-    /// A name of a handle.
-    Named(String),
-    /// A name in a folder of which there is a handle; a link there is not followed.
-    In(PathBuf),
-}
 
 impl Handle {
     /// All extended attributes, in byte order of their names; none where the filesystem has no such thing.
@@ -112,91 +99,18 @@ pub fn set_xattr_of(file: impl AsFd, name: &CStr, value: &[u8]) -> Result<()> {
     set(&Place::Borrowed(file.as_fd()), name, value)
 }
 
-impl Place<'_> {
-    pub(super) fn set_mode(&self, mode: Mode) -> Result<()> {
-        match self {
-            Place::Borrowed(file) => rustix::fs::fchmod(file, mode),
-            Place::Open(file) => rustix::fs::fchmod(file, mode),
-            Place::Named(path) => rustix::fs::chmod(path.as_str(), mode),
-            // Whoever asks has looked: it is no link.
-            Place::In(path) => rustix::fs::chmod(path, mode),
-        }
-    }
-
-    pub(super) fn remove(&self, name: &CStr) -> Result<()> {
-        let removed = match self {
-            Place::Borrowed(file) => rustix::fs::fremovexattr(file, name),
-            Place::Open(file) => rustix::fs::fremovexattr(file, name),
-            Place::Named(path) => rustix::fs::removexattr(path.as_str(), name),
-            Place::In(path) => rustix::fs::lremovexattr(path, name),
-        };
-        if removed == Err(Errno::NODATA) { Ok(()) } else { removed }
-    }
-}
-
+/// All, under the names that images have for them.
 fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
-    let list = |buffer: &mut [u8]| match place {
-        Place::Borrowed(file) => rustix::fs::flistxattr(file, buffer),
-        Place::Open(file) => rustix::fs::flistxattr(file, buffer),
-        Place::Named(path) => rustix::fs::listxattr(path.as_str(), buffer),
-        Place::In(path) => rustix::fs::llistxattr(path, buffer),
-    };
-    let names = none_where_unknown(sized(list))?;
-    let mut found = Vec::new();
-    for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
-        let Ok(name) = CString::new(name) else { continue };
-        let Some(name) = recorded::meant_name(&name).map(Cow::into_owned) else { continue };
-        // One may go meanwhile.
-        if let Some(value) = value(place, &name)? {
-            found.push((name, value));
-        }
-    }
+    let meant = |(name, value): (CString, Vec<u8>)| Some((recorded::meant_name(&name)?.into_owned(), value));
+    let mut found: Vec<_> = attributes::all(place)?.into_iter().filter_map(meant).collect();
     found.sort_unstable();
     Ok(found)
 }
 
-pub(super) fn value(place: &Place<'_>, name: &CStr) -> Result<Option<Vec<u8>>> {
-    let name = &*recorded::kept_name(name);
-    let read = |buffer: &mut [u8]| match place {
-        Place::Borrowed(file) => rustix::fs::fgetxattr(file, name, buffer),
-        Place::Open(file) => rustix::fs::fgetxattr(file, name, buffer),
-        Place::Named(path) => rustix::fs::getxattr(path.as_str(), name, buffer),
-        Place::In(path) => rustix::fs::lgetxattr(path, name, buffer),
-    };
-    match sized(read) {
-        Ok(value) => Ok(Some(value)),
-        Err(Errno::NODATA | Errno::OPNOTSUPP) => Ok(None),
-        Err(error) => Err(error),
-    }
+fn value(place: &Place<'_>, name: &CStr) -> Result<Option<Vec<u8>>> {
+    attributes::value(place, &recorded::kept_name(name))
 }
 
-pub(super) fn set(place: &Place<'_>, name: &CStr, value: &[u8]) -> Result<()> {
-    let name = &*recorded::kept_name(name);
-    let flags = XattrFlags::empty();
-    match place {
-        Place::Borrowed(file) => rustix::fs::fsetxattr(file, name, value, flags),
-        Place::Open(file) => rustix::fs::fsetxattr(file, name, value, flags),
-        Place::Named(path) => rustix::fs::setxattr(path.as_str(), name, value, flags),
-        Place::In(path) => rustix::fs::lsetxattr(path, name, value, flags),
-    }
-}
-
-fn none_where_unknown<T: Default>(read: Result<T>) -> Result<T> {
-    match read {
-        Err(Errno::OPNOTSUPP) => Ok(T::default()),
-        read => read,
-    }
-}
-
-/// What `read` gives, for which a small buffer mostly is enough.
-fn sized(read: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
-    let mut small = [0; 256];
-    match read(&mut small) {
-        Err(Errno::RANGE) => {}
-        length => return Ok(small[..length?].to_vec()),
-    }
-    let mut large = vec![0; MOST_BYTES];
-    let length = read(&mut large)?;
-    large.truncate(length);
-    Ok(large)
+fn set(place: &Place<'_>, name: &CStr, value: &[u8]) -> Result<()> {
+    attributes::set(place, &recorded::kept_name(name), value)
 }

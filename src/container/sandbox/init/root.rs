@@ -9,17 +9,22 @@ use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
 use super::users::Users;
 use super::{Doing, Result, devices, fallback, message, target};
 use crate::container::sandbox::container::{Rootfs, Stack};
+use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::mount_api;
+use crate::container::sandbox::without::Without;
 
 /// What overlayfs takes in one mount (fs/overlayfs/params.c, `OVL_MAX_STACK`).
 const MOST_LAYERS: usize = 500;
+
+/// The folders of the staging area that take the changes where the store's filesystem can't.
+const SCRATCH: [&str; 2] = ["scratch-upper", "scratch-work"];
 
 pub(super) struct Root {
     /// The root filesystem's mount.
@@ -70,7 +75,7 @@ impl Root {
         let (mount, upper, scratch) = match opened {
             Err(tree) => (tree, None, None),
             Ok(stack) => {
-                let (mount, stack, scratch) = fallback::mount_stack(stack, &staging, users.as_deref())?;
+                let (mount, stack, scratch) = mount_stack_somehow(stack, &staging, users.as_deref())?;
                 (mount, stack.upper.map(|(upper, _)| upper), scratch)
             }
         };
@@ -161,6 +166,56 @@ pub(in crate::container::sandbox) fn mount_stack(
             mounted => mounted.doing("mount", "overlay"),
         },
     }
+}
+
+/// The merged tree of a stack. Where its writable folder is on a filesystem that overlayfs writes no changes to (the
+/// overlayfs that a container's own root is, FUSE, network filesystems), changes go to the staging area's memory, and the
+/// writable folder becomes the topmost of those below. Gives the stack as it was mounted, and the folder in memory.
+fn mount_stack_somehow(
+    stack: OpenStack,
+    staging: &OwnedFd,
+    users: Option<&Users>,
+) -> Result<(OwnedFd, OpenStack, Option<OwnedFd>)> {
+    let refused = match mount_stack(&stack, staging, users) {
+        Ok(mount) => return Ok((mount, stack, None)),
+        Err(error) => error,
+    };
+    let is_refused = matches!(&refused, InitError::System { errno, .. } if *errno == Errno::INVAL.raw_os_error());
+    let Some(upper) = stack.upper().filter(|_| is_refused) else { return Err(refused) };
+    let scratch = scratch_like(upper, staging)?;
+    let kept = open_in(staging, SCRATCH[0])?;
+    let in_memory = stack.with_changes_in(scratch, SCRATCH);
+    match mount_stack(&in_memory, staging, users) {
+        Ok(mount) => {
+            fallback::note(Without::LastingChanges);
+            Ok((mount, in_memory, Some(kept)))
+        }
+        // Then it is not the place of the changes.
+        Err(_) => Err(refused),
+    }
+}
+
+/// Two empty folders, of which the first looks like `upper`: it is the merged tree's root.
+fn scratch_like(upper: &OwnedFd, staging: &OwnedFd) -> Result<(OwnedFd, OwnedFd)> {
+    let stat = rustix::fs::fstat(upper).doing("look at", "the folder of changes")?;
+    for name in SCRATCH {
+        rustix::fs::mkdirat(staging, name, Mode::RWXU).doing("create", name)?;
+    }
+    let name = SCRATCH[0];
+    let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+    rustix::fs::chownat(staging, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+        .doing("change the owner of", name)?;
+    rustix::fs::chmodat(staging, name, Mode::from_raw_mode(stat.st_mode & 0o7777), AtFlags::empty())
+        .doing("change the mode of", name)?;
+    let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 };
+    let times = Timestamps { last_access: time, last_modification: time };
+    rustix::fs::utimensat(staging, name, &times, AtFlags::SYMLINK_NOFOLLOW).doing("set the time of", name)?;
+    Ok((open_in(staging, SCRATCH[0])?, open_in(staging, SCRATCH[1])?))
+}
+
+fn open_in(folder: &OwnedFd, name: &str) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(folder, name, flags, Mode::empty()).doing("open", name)
 }
 
 /// The same layers with the owners that they have for the container's users. They are attached to the staging area, for
