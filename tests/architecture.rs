@@ -86,6 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "transport/transfer",
         ],
     ),
+    ("engine/builders", &["image", "transport/docker_engine"]),
     ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),
     (
         "engine/image",

@@ -1,9 +1,10 @@
 //! What a build is asked for.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::base::redaction;
 use crate::build::remote_cache::{CacheSource, CacheTarget};
 use crate::build::solve::RunSettings;
 use crate::image::{Annotations, Platform, Reference};
@@ -17,6 +18,8 @@ use super::result::BuiltImage;
 /// All that `rbuild build` can be told.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
+    /// What the build is known by later: `BUILDER/NODE/ID`.
+    pub reference: String,
     pub context: ContextSource,
     pub dockerfile: DockerfileSource,
     pub named_contexts: Vec<(String, NamedContextSource)>,
@@ -40,6 +43,8 @@ pub struct BuildOptions {
     pub outputs: Vec<Output>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
+    /// The user said so in words.
+    pub keep_is_asked: bool,
     /// The Docker Engine that the build works for: its images come first as bases.
     pub engine: Option<Arc<ForEngine>>,
     /// The result goes to that engine.
@@ -131,4 +136,25 @@ pub enum OutputKind {
     Tar,
     /// The root filesystem as a folder.
     Local,
+}
+
+impl BuildOptions {
+    /// Where context and Dockerfile are, as absolute paths or addresses without their passwords.
+    pub fn places(&self) -> (String, String) {
+        let absolute =
+            |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
+        let context = match &self.context {
+            ContextSource::Directory(path) | ContextSource::Archive(path) => absolute(path),
+            ContextSource::StandardInput => "-".to_owned(),
+            ContextSource::Remote(url) => redaction::in_text(url).into_owned(),
+        };
+        let dockerfile = match (&self.dockerfile, &self.context) {
+            (DockerfileSource::StandardInput, _) => "-".to_owned(),
+            (DockerfileSource::Path(path), ContextSource::Directory(_)) => absolute(path),
+            (DockerfileSource::Path(path), _) => path.display().to_string(),
+            (DockerfileSource::Default, ContextSource::Directory(path)) => absolute(&path.join("Dockerfile")),
+            (DockerfileSource::Default, _) => "Dockerfile".to_owned(),
+        };
+        (context, dockerfile)
+    }
 }

@@ -4,12 +4,14 @@ use std::error::Error;
 use std::process::ExitCode;
 
 use crate::base::io_error::chain;
-use crate::cli::output;
+use crate::cli::{output, plugin};
 use crate::container::ContainerError;
 use crate::container::sandbox::Unsupported;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::engine::image::ImageError;
 use crate::store::FetchError;
+
+const OF_BUILDX: &str = "ERROR";
 
 /// What a command failed with.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ impl CliError {
 
     /// Under the word that buildx has for it, which those who read its output leave out.
     pub fn in_words_of_buildx(mut self) -> Self {
-        self.heading = "ERROR";
+        self.heading = OF_BUILDX;
         self
     }
 
@@ -100,7 +102,9 @@ impl CliError {
 
     /// Prints the error to stderr and gives the process's exit code.
     pub fn report(&self) -> ExitCode {
-        output::say(format_args!("{}: {}", self.heading, self.message));
+        // What reads buildx's output looks for its word.
+        let heading = if plugin::is_called() { OF_BUILDX } else { self.heading };
+        output::say(format_args!("{heading}: {}", self.message));
         if let Some(printed) = &self.printed {
             output::say_printed("  > ", printed);
         }

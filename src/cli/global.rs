@@ -1,10 +1,12 @@
 //! What every command takes, and how it opens the store.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::{CliError, output};
 use crate::base::rights;
 use crate::engine;
+use crate::engine::builders::Builder;
 use crate::engine::check::{self, Severity};
 use crate::store::{Store, StoreError};
 use crate::transport::docker_engine;
@@ -22,6 +24,21 @@ pub struct Global {
     /// The Docker Engine that docker's build plugin works for.
     #[arg(skip)]
     pub engine: Option<docker_engine::Address>,
+    #[arg(skip)]
+    pub builder: BuilderChoice,
+}
+
+/// Which builder is meant where none is named.
+#[derive(Debug, Clone, Default)]
+pub enum BuilderChoice {
+    /// The one of docker's context, as with `docker build`.
+    #[default]
+    Context,
+    /// The one that was chosen, as with `docker buildx build`.
+    Current,
+    Named(String),
+    /// It is known.
+    Found(Arc<Builder>),
 }
 
 impl Global {
@@ -40,6 +57,14 @@ impl Global {
                 .hint("name a folder with --root or RBUILD_ROOT")
         })?;
         Ok(data.join("rbuild"))
+    }
+
+    /// The engine that docker's programs mean, also where this one works for none.
+    pub fn engine_in_use(&self) -> Result<docker_engine::Address, CliError> {
+        match &self.engine {
+            Some(engine) => Ok(engine.clone()),
+            None => Ok(docker_engine::Address::meant(None, None)?),
+        }
     }
 
     pub fn open_store(&self) -> Result<Store, CliError> {

@@ -1,7 +1,7 @@
 //! `--ca-cert`: what rbuild itself fetches over TLS from servers whose certificates an authority of the user's own signed.
 
 use crate::common::{TestStore, has_programs, skip};
-use crate::private::backend;
+use crate::git_http::backend;
 use crate::registry::TestRegistry;
 use crate::tls::{Authority, own_address};
 use crate::web::{Reply, serve};

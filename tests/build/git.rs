@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::{Answer, TestStore, has_programs, skip};
-use crate::private::backend;
+use crate::git_http::backend;
 use crate::web::serve;
 
 /// Runs the script in a new folder whose repositories are then served; gives the folder and the address.

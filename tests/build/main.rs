@@ -2,6 +2,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/git_http.rs"]
+mod git_http;
 #[path = "../support/registry.rs"]
 mod registry;
 #[path = "../support/tls.rs"]

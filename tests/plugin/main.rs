@@ -1,8 +1,13 @@
 //! rbuild as docker's build plugin, beside an engine that lives in the test's process.
 
+mod builders;
 #[path = "../common/mod.rs"]
 mod common;
 mod engine;
+#[path = "../support/git_http.rs"]
+mod git_http;
+mod git_server;
+mod toolkit;
 #[path = "../support/web.rs"]
 mod web;
 
@@ -13,14 +18,21 @@ use engine::TestEngine;
 
 /// What docker executes: a link to rbuild of that name.
 fn plugin(store: &TestStore, host: &str, arguments: &[&str]) -> Answer {
+    Answer::of(plugin_command(store, host, arguments))
+}
+
+fn plugin_command(store: &TestStore, host: &str, arguments: &[&str]) -> Command {
     let link = store.work().join("docker-buildx");
     if !link.exists() {
         std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rbuild"), &link).unwrap();
     }
     let mut command = Command::new(link);
     command.args(arguments).current_dir(store.work()).env("RBUILD_ROOT", store.root()).env("DOCKER_HOST", host);
-    command.env("DOCKER_CONFIG", store.work().join("docker")).env_remove("DOCKER_CONTEXT");
-    Answer::of(command)
+    command.env("DOCKER_CONFIG", store.work().join("docker"));
+    for variable in ["DOCKER_CONTEXT", "BUILDX_BUILDER", "BUILDX_CONFIG"] {
+        command.env_remove(variable);
+    }
+    command
 }
 
 fn with_context() -> Option<TestStore> {

@@ -114,7 +114,7 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
         output::print(&format!("{:#}\n", selection.to_json()))?;
         return Ok(ExitCode::SUCCESS);
     }
-    args.builder.check()?;
+    let global = &args.builder.meant(global)?;
     let needed = allowed.missing(&selection, &found.folder).map_err(bake_error)?;
     rights::check(&needed, &found)?;
     building::run(args, &selection, global)

@@ -16,6 +16,7 @@ use crate::cli::container::run::modes;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::progress::ProgressMode;
 use crate::container::sandbox::{IdRanges, Limits};
+use crate::engine::builders::{Builder, new_reference};
 use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
 use crate::transport::registry;
@@ -146,7 +147,7 @@ pub struct Args {
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
     #[command(flatten)]
-    settled: Settled,
+    pub(super) settled: Settled,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
     /// standard input
     #[arg(value_name = "PATH|URL|-")]
@@ -177,6 +178,7 @@ impl Args {
         let limits = Limits { parent: self.cgroup_parent.clone(), ..self.limits.limits()? };
         let (seccomp, no_new_privileges) = limits::security(&self.security_opt)?;
         Ok(BuildOptions {
+            reference: format!("{}{}", Builder::default_prefix(), new_reference()),
             context: context_source(&self.context),
             dockerfile: match &self.file {
                 None => DockerfileSource::Default,
@@ -227,6 +229,7 @@ impl Args {
             unpack: given.unpack,
             reproducible: self.reproducible || given.reproducible,
             docker_media_types: given.docker_media_types,
+            keep_is_asked: self.load || given.is_kept,
             keep: self.push || given.keep || self.load || (given.outputs.is_empty() && !given.cache_only),
             outputs: given.outputs,
             annotations: given.annotations,

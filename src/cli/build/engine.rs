@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use crate::base::io_error::chain;
 use crate::build::{BuildOptions, ForEngine};
-use crate::cli::global::Global;
+use crate::cli::global::{BuilderChoice, Global};
 use crate::cli::output;
+use crate::engine::builders::Builder;
 use crate::transport::docker_engine::Engine;
 
 /// The engine's images are the bases, and what would go into the store goes to the engine. Where none answers, it stays in
-/// the store, which is said.
+/// the store, which is said. With a builder that was made, what nobody asked for goes nowhere, as with buildx.
 pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global) {
+    if let BuilderChoice::Found(builder) = &global.builder {
+        use_builder(options, builder);
+    }
     let Some(address) = &global.engine else { return };
     match Engine::connect(address) {
         Ok(engine) => {
@@ -18,5 +22,22 @@ pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global) {
             options.load = std::mem::take(&mut options.keep);
         }
         Err(error) => output::say(format_args!("warning: {}; what is built stays in rbuild's store", chain(&error))),
+    }
+}
+
+fn use_builder(options: &mut BuildOptions, builder: &Builder) {
+    if let Some(id) = options.reference.rsplit('/').next() {
+        options.reference = format!("{}{id}", builder.prefix());
+    }
+    if !builder.keeps_results() || !options.keep || options.keep_is_asked {
+        return;
+    }
+    options.keep = false;
+    if options.push.is_none() && options.outputs.is_empty() {
+        output::say(format_args!(
+            "warning: no output is asked for with the builder `{}`, and the result stays in the build cache: --load puts \
+             it into the engine, --push into a registry",
+            builder.name
+        ));
     }
 }

@@ -17,13 +17,14 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::base::rights;
+use crate::base::{boolean, rights};
 use crate::build::solve::Cancellation;
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
-use crate::cli::progress::{Built, BuiltImage, Display, ProgressMode};
+use crate::cli::progress::{Built, BuiltImage, Display, ProgressMode, raw_json};
 use crate::cli::{CliError, output};
+use crate::engine::builders::{Builders, Origin};
 use crate::engine::image::info::layer_size;
 use crate::image::{Descriptor, Reference};
 use crate::store::{self, FetchError, Store};
@@ -43,6 +44,7 @@ const INTERRUPTED: u8 = 130;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, args.quiet)?;
+    let global = &args.settled.builder.meant(global)?;
     let mut options = args.options()?;
     work_for(&mut options, global);
     let call = args.call()?;
@@ -52,6 +54,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let session = Session::new(global, mode)?;
     let (display, result) = session.execute(&options)?;
     report(&args, &session.store, &options, &result)?;
+    if args.metadata_file.is_some() {
+        note_origin(&options, global);
+    }
     session.show(display, &options, &result)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -174,6 +179,15 @@ fn report(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResu
     Ok(())
 }
 
+/// Writes down what the build was made from where docker's actions look for it, by the name that the metadata has.
+fn note_origin(options: &BuildOptions, global: &Global) {
+    let Ok(engine) = global.engine_in_use() else { return };
+    let (local_path, dockerfile_path) = options.places();
+    let origin = Origin { target: "default".to_owned(), local_path, dockerfile_path };
+    // Nothing but the annotations of a workflow needs it.
+    let _ = Builders::beside(&engine).note_build(&options.reference, &origin);
+}
+
 /// The ID of the image, or the digest of the index.
 fn identity(store: &Store, result: &BuildResult) -> Result<String, CliError> {
     if !result.is_index() {
@@ -205,6 +219,12 @@ fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Resu
         let descriptor = serde_json::json!({"mediaType": media_type, "digest": digest, "size": size});
         facts.insert("containerimage.descriptor".to_owned(), descriptor);
         facts.insert("containerimage.digest".to_owned(), serde_json::json!(digest));
+    }
+    facts.insert("buildx.build.ref".to_owned(), serde_json::Value::from(options.reference.as_str()));
+    let wants_warnings = std::env::var("BUILDX_METADATA_WARNINGS").is_ok_and(|wanted| boolean(&wanted) == Some(true));
+    if wants_warnings && !result.findings.warnings.is_empty() {
+        let warnings = raw_json::warnings(&result.findings);
+        facts.insert("buildx.build.warnings".to_owned(), serde_json::Value::from(warnings));
     }
     facts.insert("image.name".to_owned(), serde_json::Value::from(names.join(",")));
     Ok(serde_json::Value::Object(facts))

@@ -15,6 +15,8 @@ pub(in crate::cli) struct Outputs {
     pub outputs: Vec<Output>,
     /// `type=image`: the store is one of the places.
     pub keep: bool,
+    /// That is said in so many words: an image that is pushed need not stay.
+    pub is_kept: bool,
     /// What `type=image` calls the result, beside `--tag`.
     pub names: Vec<Reference>,
     pub annotations: Annotations,
@@ -168,7 +170,7 @@ impl Outputs {
             }
             // What `--load` stands for.
             None if kind == OutputKind::Docker => {
-                self.keep = true;
+                (self.keep, self.is_kept) = (true, true);
                 return Ok(());
             }
             None => PathBuf::from("-"),
@@ -225,6 +227,7 @@ impl Outputs {
         self.name_canonical |= given.canonical;
         self.unpack |= given.unpack;
         self.insecure |= given.insecure;
+        self.is_kept |= given.push != Some(true);
         self.keep = true;
         Ok(())
     }

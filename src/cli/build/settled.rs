@@ -6,7 +6,7 @@ use crate::cli::CliError;
 #[derive(Debug, clap::Args)]
 pub(super) struct Settled {
     #[command(flatten)]
-    builder: crate::cli::buildx::Builder,
+    pub(super) builder: crate::cli::buildx::Builder,
     /// The context is read where it is: there is nothing to compress
     #[arg(long)]
     compress: bool,
@@ -32,7 +32,6 @@ pub(super) struct Settled {
 
 impl Settled {
     pub(super) fn check(&self) -> Result<(), CliError> {
-        self.builder.check()?;
         if let Some(other) = self.isolation.as_deref().filter(|isolation| !matches!(*isolation, "" | "default")) {
             return Err(CliError::new(format!("invalid isolation ({other}): Linux only supports `default`")));
         }
@@ -100,7 +99,6 @@ mod tests {
             "--attest=type=sbom",
             "--rm=false",
             "--isolation=hyperv",
-            "--builder=x",
         ] {
             assert!(!is_taken(&[other]), "{other}");
         }

@@ -38,7 +38,7 @@ const COLUMNS: &[Column] = &[
 ];
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
-    args.builder.check()?;
+    args.builder.check(global)?;
     let selection = Selection::of(&args.filter)?;
     let store = global.open_store()?;
     store.hold_nothing();

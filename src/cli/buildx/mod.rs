@@ -1,4 +1,4 @@
-//! `rbuild buildx ...` and `rbuild builder ...`: builds under buildx's names, the one builder, and its cache.
+//! `rbuild buildx ...` and `rbuild builder ...`: builds under buildx's names, the names of the one builder, and its cache.
 
 mod builders;
 mod du;
@@ -8,17 +8,17 @@ pub mod prune;
 pub mod max_store;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::Subcommand;
 
-use crate::cli::global::Global;
+use crate::cli::global::{BuilderChoice, Global};
 use crate::cli::system::version;
 use crate::cli::{CliError, bake, build, output};
+use crate::engine::builders::{BuilderError, DEFAULT};
+use crate::transport::docker_engine::Address;
 
 pub use imagetools::Args as ImagetoolsArgs;
-
-/// The name of the one builder there is.
-const BUILDER: &str = "default";
 
 #[derive(Debug, Subcommand)]
 enum BuildxCommand {
@@ -50,7 +50,7 @@ pub struct Args {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub struct Builder {
-    /// The builder: rbuild has one, `default`
+    /// The builder, by one of its names: all of them are this program
     #[arg(long = "builder", value_name = "NAME")]
     builder: Option<String>,
     /// Taken as buildx takes it; rbuild writes no log
@@ -66,52 +66,87 @@ struct VersionArgs {
 }
 
 impl Builder {
-    /// Refuses other builders than the one there is.
-    pub fn check(&self) -> Result<(), CliError> {
-        if let Some(name) = &self.builder {
-            return check_name(name);
+    /// The name that was typed, or else set.
+    pub fn named(&self) -> Option<String> {
+        let set = || std::env::var("BUILDX_BUILDER").ok();
+        self.builder.clone().or_else(set).filter(|name| !name.is_empty())
+    }
+
+    /// The builder that is meant: the one that is named here or before, or else the one in use.
+    pub fn found(&self, global: &Global) -> Result<crate::engine::builders::Builder, CliError> {
+        let builders = builders::beside(global)?;
+        if let Some(name) = &self.builder
+            && !name.is_empty()
+        {
+            return builders.find(name).map_err(unknown);
         }
-        let variable = std::env::var("BUILDX_BUILDER").ok().filter(|name| !name.is_empty());
-        variable.map_or(Ok(()), |name| check_name(&name).map_err(|error| error.context("BUILDX_BUILDER")))
+        match (&global.builder, self.named()) {
+            (BuilderChoice::Named(name), _) => builders.find(name).map_err(unknown),
+            (_, Some(name)) => builders.find(&name).map_err(|error| unknown(error).context("BUILDX_BUILDER")),
+            (BuilderChoice::Current, None) => Ok(builders.current()?),
+            (BuilderChoice::Context, None) => Ok(builders.of_context()),
+            (BuilderChoice::Found(found), None) => Ok((**found).clone()),
+        }
+    }
+
+    /// Refuses a builder that is not there.
+    pub fn check(&self, global: &Global) -> Result<(), CliError> {
+        self.found(global).map(drop)
+    }
+
+    /// The same, for what builds: with the builder that is meant, which has to be on this machine, and the engine that it
+    /// works for.
+    pub fn meant(&self, global: &Global) -> Result<Global, CliError> {
+        let found = self.found(global)?;
+        found.check_place()?;
+        let mut global = global.clone();
+        let is_in_use = found.name == DEFAULT || global.engine_in_use()?.context.as_deref() == Some(&found.name);
+        if found.dynamic && global.engine.is_some() && !is_in_use {
+            global.engine = Some(Address::meant(None, Some(&found.name))?);
+        }
+        global.builder = BuilderChoice::Found(Arc::new(found));
+        Ok(global)
     }
 }
 
-/// No name means the builder in use.
-fn check_name(name: &str) -> Result<(), CliError> {
-    if name.is_empty() || name == BUILDER {
-        return Ok(());
-    }
-    Err(CliError::new(format!("no builder `{name}` found")).hint(ONE))
+/// An error about a builder, with what there is in its place.
+fn unknown(error: BuilderError) -> CliError {
+    let hint = match &error {
+        BuilderError::Unknown { name } => Some(format!(
+            "`docker buildx ls` lists those there are, and `docker buildx create --name {name}` makes it: all of them are rbuild"
+        )),
+        BuilderError::IsContext { name } => Some(format!("`docker context use {name}` changes the context")),
+        _ => None,
+    };
+    CliError::from(error).hint_if(hint)
 }
-
-const ONE: &str = "rbuild has one builder, `default`: the program itself, on this machine";
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    if let BuildxCommand::Bake(bake) = &args.command {
-        // What only reads files needs no builder.
-        return bake::run(bake, global);
-    }
-    args.builder.check()?;
+    let mut global = global.clone();
+    global.builder = match args.builder.builder.clone().filter(|name| !name.is_empty()) {
+        Some(name) => BuilderChoice::Named(name),
+        None => BuilderChoice::Current,
+    };
+    let global = &global;
     match args.command {
         BuildxCommand::Bake(args) => bake::run(&args, global),
         BuildxCommand::Build(args) => build::run(*args, global),
-        BuildxCommand::Create(args) => builders::create(&args),
+        BuildxCommand::Create(args) => builders::create(args, global),
         BuildxCommand::Du(args) => du::run(&args, global),
-        BuildxCommand::Imagetools(args) => imagetools::run(args),
-        BuildxCommand::Inspect(args) => builders::inspect(&args),
-        BuildxCommand::Ls(args) => builders::list(&args),
+        BuildxCommand::Imagetools(args) => imagetools::run(args, global),
+        BuildxCommand::Inspect(args) => builders::inspect(&args, global),
+        BuildxCommand::Ls(args) => builders::list(&args, global),
         BuildxCommand::Prune(args) => prune::run(args, global),
-        BuildxCommand::Rm(args) => builders::remove(&args),
-        BuildxCommand::Stop(args) => builders::stop(&args),
-        BuildxCommand::Use(args) => builders::use_builder(&args),
-        BuildxCommand::Version(args) => {
-            args.builder.check()?;
+        BuildxCommand::Rm(args) => builders::remove(&args, global),
+        BuildxCommand::Stop(args) => builders::stop(&args, global),
+        BuildxCommand::Use(args) => builders::use_builder(&args, global),
+        BuildxCommand::Version(_) => {
             output::print(&version::buildx_line())?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-pub fn run_imagetools(args: ImagetoolsArgs) -> Result<ExitCode, CliError> {
-    imagetools::run(args)
+pub fn run_imagetools(args: ImagetoolsArgs, global: &Global) -> Result<ExitCode, CliError> {
+    imagetools::run(args, global)
 }

@@ -40,7 +40,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    args.builder.check()?;
+    args.builder.check(global)?;
     // A wrong filter stops here, before anything is asked or removed.
     let mut selection = Selection { all: args.all, ..Selection::of(&args.filter).map_err(CliError::of_image)? };
     let store = global.open_store()?;

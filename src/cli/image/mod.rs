@@ -50,7 +50,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         ImageCommand::Build(args) => crate::cli::build::run(*args, global),
         ImageCommand::History(args) => history::run(args, global),
-        ImageCommand::Imagetools(args) => crate::cli::buildx::run_imagetools(args),
+        ImageCommand::Imagetools(args) => crate::cli::buildx::run_imagetools(args, global),
         ImageCommand::Import(args) => import::run(args, global),
         ImageCommand::Inspect(args) => crate::cli::inspect::run_image(args, global),
         ImageCommand::Load(args) => load::run(args, global),

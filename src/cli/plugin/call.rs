@@ -12,6 +12,9 @@ use serde_json::json;
 /// The name by which docker finds the plugin.
 pub(super) const NAME: &str = "docker-buildx";
 
+/// What buildx is called where there is no docker to call it.
+const ALONE: &str = "buildx";
+
 /// The same for a program that began anew: `begin_anew` says why.
 pub const ANEW: &str = "docker-buildx-anew";
 
@@ -27,7 +30,7 @@ pub fn is_called() -> bool {
 }
 
 fn is_name(name: &OsStr) -> bool {
-    Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW)
+    Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW || name == ALONE)
 }
 
 /// What docker wants to know before it calls.

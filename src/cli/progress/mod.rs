@@ -5,7 +5,7 @@ mod layout;
 mod lines;
 mod model;
 mod plain;
-mod raw_json;
+pub mod raw_json;
 mod shown;
 mod summary;
 mod terminal;

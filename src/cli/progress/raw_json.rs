@@ -209,9 +209,16 @@ fn tell_built(state: &mut State, built: &Built) {
 }
 
 fn tell_findings(findings: &Findings) {
-    for warning in &findings.warnings {
-        let line = |number: u32| json!({ "line": number });
-        say(&json!({ "warnings": [{
+    for warning in warnings(findings) {
+        say(&json!({ "warnings": [warning] }));
+    }
+}
+
+/// The lint's warnings as BuildKit's `VertexWarning`s.
+pub fn warnings(findings: &Findings) -> Vec<Value> {
+    let line = |number: u32| json!({ "line": number });
+    let warnings = findings.warnings.iter().map(|warning| {
+        json!({
             "vertex": digest(&findings.file_name),
             "level": 1,
             "short": BASE64.encode(format!("{}: {} (line {})", warning.rule.name, warning.detail, warning.line)),
@@ -219,8 +226,9 @@ fn tell_findings(findings: &Findings) {
             "url": warning.rule.url(),
             "sourceInfo": { "filename": findings.file_name, "data": BASE64.encode(&findings.source) },
             "range": [{ "start": line(warning.lines.first), "end": line(warning.lines.last) }],
-        }] }));
-    }
+        })
+    });
+    warnings.collect()
 }
 
 /// Blobs on their way to a registry.

@@ -14,6 +14,8 @@ const TLS_PORT: u16 = 2376;
 pub struct Address {
     /// As it was given, for messages.
     pub shown: String,
+    /// docker's context by which it was found; nothing for the context `default`.
+    pub context: Option<String>,
     pub(super) way: Way,
 }
 
@@ -58,7 +60,7 @@ impl Address {
             None => Self::parse(USUAL, None),
             Some(name) => {
                 let found = contexts::find(&name)?;
-                Self::parse(&found.host, found.tls)
+                Ok(Self { context: Some(name), ..Self::parse(&found.host, found.tls)? })
             }
         }
     }
@@ -82,7 +84,7 @@ impl Address {
             Some(("ssh", _)) => return Err(refused("rbuild does not speak to engines over ssh")),
             _ => return Err(refused("it is unix://PATH or tcp://HOST:PORT")),
         };
-        Ok(Self { shown: text.to_owned(), way })
+        Ok(Self { shown: text.to_owned(), context: None, way })
     }
 }
 

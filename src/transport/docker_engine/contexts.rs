@@ -76,6 +76,23 @@ fn find_in(folder: &Path, name: &str) -> Result<Endpoint, EngineError> {
     Ok(Endpoint { host: docker.host, tls })
 }
 
+/// The names of all contexts beside `default`, in order. What can't be read has none.
+pub fn context_names() -> Vec<String> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Named {
+        name: String,
+    }
+    let Some(folder) = settings_folder() else { return Vec::new() };
+    let Ok(entries) = std::fs::read_dir(folder.join("contexts/meta")) else { return Vec::new() };
+    let files = entries.filter_map(Result::ok).map(|entry| entry.path().join("meta.json"));
+    let texts = files.filter_map(|file| std::fs::read(file).ok()).filter(|text| text.len() <= LIMIT);
+    let mut names: Vec<String> =
+        texts.filter_map(|text| serde_json::from_slice::<Named>(&text).ok()).map(|named| named.name).collect();
+    names.sort();
+    names
+}
+
 /// Where docker's program keeps its settings: DOCKER_CONFIG, or `~/.docker`.
 pub fn settings_folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);

@@ -12,7 +12,7 @@ use std::io;
 
 pub use address::Address;
 pub use client::Engine;
-pub use contexts::settings_folder;
+pub use contexts::{context_names, settings_folder};
 pub use images::{EngineImage, ImageStore};
 
 /// Why the engine did not do what it was asked for.

@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::base::digest::BlobDigest;
 use crate::base::io_error::AtPath as _;
 use crate::cli::buildx::Builder;
+use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
 use crate::cli::transfers::{self, Kind};
 use crate::cli::{CliError, output};
@@ -66,8 +67,8 @@ enum Source {
     Described(Described),
 }
 
-pub fn run(args: &Args) -> Result<(), CliError> {
-    args.builder.check()?;
+pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
+    args.builder.check(global)?;
     let sources = args.read_sources()?;
     if sources.is_empty() {
         return Err(CliError::new("no sources specified"));

@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::buildx::Builder;
 use crate::cli::format::{Missing, Template};
+use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
 use crate::cli::{CliError, output};
 use crate::image::media_type::{Kind, classify};
@@ -28,8 +29,8 @@ pub struct Args {
 /// What is larger is no config of an image.
 const CONFIG_LIMIT: u64 = 8 << 20;
 
-pub fn run(args: &Args) -> Result<(), CliError> {
-    args.builder.check()?;
+pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
+    args.builder.check(global)?;
     let template = args.format.as_deref().filter(|format| !format.is_empty() && !is_whole_manifest(format));
     if args.raw && template.is_some() {
         return Err(CliError::new("format and raw cannot be used together"));

@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use crate::cli::CliError;
+use crate::cli::global::Global;
 
 #[derive(Debug, Subcommand)]
 enum ImagetoolsCommand {
@@ -24,11 +25,11 @@ pub struct Args {
     command: ImagetoolsCommand,
 }
 
-pub fn run(args: Args) -> Result<ExitCode, CliError> {
-    args.builder.check()?;
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
+    args.builder.check(global)?;
     match args.command {
-        ImagetoolsCommand::Create(args) => create::run(&args)?,
-        ImagetoolsCommand::Inspect(args) => inspect::run(&args)?,
+        ImagetoolsCommand::Create(args) => create::run(&args, global)?,
+        ImagetoolsCommand::Inspect(args) => inspect::run(&args, global)?,
     }
     Ok(ExitCode::SUCCESS)
 }
