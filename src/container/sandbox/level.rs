@@ -1,0 +1,105 @@
+//! How strongly programs can be isolated here, found out by trying.
+
+use std::io;
+use std::sync::OnceLock;
+
+use super::container::{Container, Stdio};
+use super::error::{InitError, SandboxError, Unsupported};
+use super::spawn::{self, Until};
+use super::surroundings::{has_capability, is_confined_by_seccomp};
+use super::without::Without;
+use super::{refusal, user_namespace};
+
+/// From the strongest down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Namespaces of its own.
+    Full,
+    /// A root of its own, by chroot, and no namespaces.
+    Chroot,
+}
+
+/// What the user wants (`--isolation`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum IsolationChoice {
+    /// The strongest that there is here.
+    #[default]
+    Auto,
+    Only(Level),
+}
+
+impl IsolationChoice {
+    /// The level that programs get; or why they can't have what was asked for.
+    pub fn level(self) -> Result<Level, Unsupported> {
+        let full = full_refused();
+        let chroot = chroot_refused();
+        match (self, full, chroot) {
+            (Self::Auto | Self::Only(Level::Full), None, _) => Ok(Level::Full),
+            (Self::Auto | Self::Only(Level::Chroot), _, None) => Ok(Level::Chroot),
+            (_, Some(refused), _) => Err(refused.clone()),
+            (_, None, Some(refused)) => Err(refused),
+        }
+    }
+}
+
+/// Why programs can have no namespaces of their own.
+pub fn full_refused() -> Option<&'static Unsupported> {
+    static REFUSED: OnceLock<Option<Unsupported>> = OnceLock::new();
+    let find = || {
+        if !has_capability("SYS_ADMIN") {
+            return Some(user_namespace::refused().cloned().unwrap_or_else(refusal::of_missing_rights));
+        }
+        // Root of a machine has them, and a filter is what takes them away.
+        if user_namespace::entered().is_none() && !is_confined_by_seccomp() {
+            return None;
+        }
+        try_namespaces().err().map(|error| refusal::of_namespaces(&error))
+    };
+    REFUSED.get_or_init(find).as_ref()
+}
+
+/// Makes such namespaces in a child that does nothing else.
+fn try_namespaces() -> io::Result<()> {
+    let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    let mut status = 0;
+    // SAFETY: the child makes two system calls and ends; `status` is a place for what it ended with.
+    let waited = unsafe {
+        match libc::fork() {
+            0 => {
+                let made = libc::unshare(flags);
+                libc::_exit(if made == 0 { 0 } else { *libc::__errno_location() });
+            }
+            -1 => return Err(io::Error::last_os_error()),
+            pid => libc::waitpid(pid, &raw mut status, 0),
+        }
+    };
+    if waited < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    match libc::WEXITSTATUS(status) {
+        0 if libc::WIFEXITED(status) => Ok(()),
+        errno => Err(io::Error::from_raw_os_error(errno)),
+    }
+}
+
+/// What root needs to give a program a root of its own, and to keep it there.
+const FOR_CHROOT: [&str; 8] = ["SYS_CHROOT", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETUID", "SETGID"];
+
+/// Why programs can't even have a root of their own.
+pub fn chroot_refused() -> Option<Unsupported> {
+    let missing = FOR_CHROOT.iter().filter(|name| !has_capability(name)).map(|name| format!("CAP_{name}"));
+    let missing: Vec<String> = missing.collect();
+    (!missing.is_empty()).then(|| Unsupported {
+        what: format!("programs can't have a root of their own: {} missing", missing.join(", ")),
+        hint: Some("run rbuild as root of a container, with the capabilities that docker gives".to_owned()),
+    })
+}
+
+/// Goes all the way to a program that is not there, and gives what it would have had to do without.
+pub fn try_out(container: &Container) -> Result<Vec<Without>, SandboxError> {
+    let (without, ended) = spawn::Prepared::begin(container, Stdio::default(), Until::Executed)?.rehearse();
+    match ended {
+        Err(SandboxError::Init(InitError::ProgramNotFound { .. })) | Ok(()) => Ok(without),
+        Err(error) => Err(error),
+    }
+}
