@@ -44,12 +44,16 @@ use attempts::Attempts;
 
 use crate::build::solve::{BuildNetwork, Cancellation, Progress, SshAgents};
 use crate::container::sandbox;
+use crate::language::dockerfile::Dockerfile;
 use crate::language::plan::Plan;
 use crate::store::Store;
 use crate::transport::registry;
 
 /// Whoever watches a build.
 pub trait Observer: Progress {
+    /// The Dockerfile was read; what it says is looked at next.
+    fn read(&self, _: &Dockerfile) {}
+
     /// The plan is made; its steps are executed next.
     fn planned(&self, plan: &Plan);
 
@@ -84,7 +88,8 @@ pub fn build(
     let answers = Answers::new(&bases);
     lint::read_directive(&file, &parse, options)?;
     let epochs = epoch::Epochs { store, options, file: &file, contexts: &contexts, progress: observer };
-    let planned = file.dockerfile(&parse).and_then(|parsed| platforms::plan(&epochs, parsed, &answers));
+    let parsed = file.dockerfile(&parse).inspect(|parsed| observer.read(parsed));
+    let planned = parsed.and_then(|parsed| platforms::plan(&epochs, parsed, &answers));
     answers.close();
     let leaves_out = |path: &str| contexts.leaves_out(path);
     let findings = platforms::lint(&file, &parse, options, &answers, &leaves_out);

@@ -67,8 +67,8 @@ pub enum StepError {
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
     /// The program ended with an error. `tail` is the end of what it wrote.
-    #[error("process {command} did not complete successfully: {ending}")]
-    Failed { command: String, ending: String, tail: String },
+    #[error("process {command} did not complete successfully: exit code: {code}{}", if *.out_of_memory { OUT_OF_MEMORY } else { "" })]
+    Failed { command: String, code: u8, out_of_memory: bool, tail: String },
     #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
     SourceNotFound { path: String, place: String, ignored: bool, hint: Option<String> },
     #[error("cannot copy to non-directory: /{}", path.display())]
@@ -113,6 +113,8 @@ pub enum StepError {
     #[error("cancelled")]
     Cancelled,
 }
+
+const OUT_OF_MEMORY: &str = " (it ran out of memory)";
 
 fn ignored_note(ignored: bool) -> &'static str {
     if ignored { " (an ignore file excludes it)" } else { "" }

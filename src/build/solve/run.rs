@@ -217,9 +217,8 @@ impl Solver<'_> {
         if outcome.status == ExitStatus::Code(0) {
             return Ok(ended);
         }
-        let memory = if outcome.out_of_memory { " (it ran out of memory)" } else { "" };
-        let ending = format!("exit code: {}{memory}", outcome.status.code());
-        Err(StepError::Failed { command, ending, tail: tail.into_text() })
+        let (code, out_of_memory) = (outcome.status.code(), outcome.out_of_memory);
+        Err(StepError::Failed { command, code, out_of_memory, tail: tail.into_text() })
     }
 
     /// Passes the output on until the program has ended.

@@ -1,9 +1,11 @@
 //! How an image was made.
 
+use serde_json::{Value, json};
+
 use super::ImageError;
-use super::info::{find_for, layer_size, read_config};
+use super::info::{self, find_for, layer_size, read_config};
 use crate::base::digest::ImageId;
-use crate::image::{History, ImageConfig, Platform};
+use crate::image::{History, ImageConfig, Platform, Reference};
 use crate::store::Store;
 
 /// The entries of an image's history.
@@ -19,6 +21,24 @@ pub fn history(store: &Store, word: &str, platform: Option<&Platform>) -> Result
     let id = find_for(store, word, platform)?;
     let config = read_config(store, &id)?;
     Ok(ImageHistory { id, entries: sizes(store, &config) })
+}
+
+/// The history as docker's API gives it: the last instruction first, which alone has the image's ID and names.
+pub fn rows(store: &Store, word: &str, platform: Option<&Platform>) -> Result<Vec<Value>, ImageError> {
+    let history = history(store, word, platform)?;
+    let names: Vec<String> = info::one(store, &history.id)?.tags.iter().map(Reference::familiar).collect();
+    let row = |(position, (entry, size)): (usize, &(History, u64))| {
+        let is_last = position == 0;
+        json!({
+            "Comment": entry.comment,
+            "Created": entry.created.map_or(0, |created| created.as_second()),
+            "CreatedBy": entry.created_by,
+            "Id": if is_last { history.id.to_string() } else { "<missing>".to_owned() },
+            "Size": size,
+            "Tags": if is_last && !names.is_empty() { json!(names) } else { Value::Null },
+        })
+    };
+    Ok(history.entries.iter().rev().enumerate().map(row).collect())
 }
 
 fn sizes(store: &Store, config: &ImageConfig) -> Vec<(History, u64)> {

@@ -1,6 +1,6 @@
 //! What the store knows of images, gathered for showing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::base::digest::{DiffId, ImageId};
 use crate::engine::image::ImageError;
@@ -99,6 +99,21 @@ pub fn find_for(store: &Store, word: &str, platform: Option<&Platform>) -> Resul
         return Err(ImageError::OtherPlatform { word: word.to_owned(), offered, wanted });
     };
     Ok(images[best])
+}
+
+/// Of each image, the bytes of the layers that others have, too.
+pub fn shared_sizes(store: &Store) -> Result<HashMap<ImageId, u64>, ImageError> {
+    let images = all(store)?;
+    let mut holders: HashMap<DiffId, usize> = HashMap::new();
+    for image in &images {
+        let each: HashSet<&DiffId> = image.config.rootfs.diff_ids.iter().collect();
+        each.into_iter().for_each(|diff_id| *holders.entry(*diff_id).or_default() += 1);
+    }
+    let shared = |image: &ImageInfo| {
+        let layers = image.config.rootfs.diff_ids.iter().filter(|diff_id| holders[*diff_id] > 1);
+        layers.map(|diff_id| layer_size(store, diff_id)).sum()
+    };
+    Ok(images.iter().map(|image| (image.id(), shared(image))).collect())
 }
 
 pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, ImageError> {

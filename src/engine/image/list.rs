@@ -1,8 +1,14 @@
 //! The images that there are.
 
+use std::collections::HashMap;
+
+use serde_json::{Value, json};
+
 use super::ImageError;
 use super::filter::Filters;
 use super::info::{self, ImageInfo};
+use super::users::ImageUse;
+use crate::image::Reference;
 use crate::store::Store;
 
 /// Which images are asked for.
@@ -38,4 +44,48 @@ pub fn list(store: &Store, request: &ListRequest) -> Result<Listed, ImageError> 
         (request.all || !is_part) && filters.keep(image)
     });
     Ok(Listed { images, filters })
+}
+
+/// What docker says of an image in a list, beside what the image says of itself.
+#[derive(Debug, Clone, Copy)]
+pub struct RowFacts {
+    /// Bytes.
+    pub size: u64,
+    /// Bytes that other images have, too, where that was counted.
+    pub shared: Option<u64>,
+    /// How many containers were made of it.
+    pub containers: usize,
+}
+
+/// An image as a row of docker's list.
+pub fn row(image: &ImageInfo, filters: &Filters, facts: RowFacts) -> Value {
+    let shown = |names: &[Reference]| -> Vec<String> {
+        names.iter().filter(|name| filters.shows(name)).map(Reference::familiar).collect()
+    };
+    let labels = &image.config.config.labels;
+    json!({
+        "Containers": facts.containers,
+        "Created": image.config.created.map_or(0, |created| created.as_second()),
+        "Id": image.id(),
+        "Labels": if labels.is_empty() { Value::Null } else { json!(labels) },
+        "ParentId": "",
+        "RepoDigests": shown(&image.digests),
+        "RepoTags": shown(&image.tags),
+        "SharedSize": facts.shared.map_or(-1, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX)),
+        "Size": facts.size,
+    })
+}
+
+/// The images that are asked for, as docker's API lists them.
+pub fn rows(store: &Store, request: &ListRequest, counts_shared: bool) -> Result<Vec<Value>, ImageError> {
+    let listed = list(store, request)?;
+    let users = ImageUse::of(store)?;
+    // What an image shares, it shares with any other that there is.
+    let shared = if counts_shared { info::shared_sizes(store)? } else { HashMap::new() };
+    let facts = |image: &ImageInfo| RowFacts {
+        size: image.size(store),
+        shared: counts_shared.then(|| shared.get(&image.id()).copied().unwrap_or(0)),
+        containers: users.count(&image.id()),
+    };
+    Ok(listed.images.iter().map(|image| row(image, &listed.filters, facts(image))).collect())
 }

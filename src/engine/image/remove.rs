@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use serde_json::{Value, json};
 use sha2::Digest as _;
 
 use super::ImageError;
@@ -19,6 +20,17 @@ pub enum Removed {
     Image(ImageId),
     /// A layer, by the ID of the stack that it was on top of (image-spec, config.md, "Layer ChainID").
     Layer(BlobDigest),
+}
+
+impl Removed {
+    /// As docker's API lists it.
+    pub fn describe(&self) -> Value {
+        match self {
+            Self::Untagged(name) => json!({"Untagged": name.familiar()}),
+            Self::Image(id) => json!({"Deleted": id}),
+            Self::Layer(chain) => json!({"Deleted": chain}),
+        }
+    }
 }
 
 /// How images are removed.

@@ -24,6 +24,12 @@ impl ImageUse {
         users.max_by_key(|entry| entry.is_running)
     }
 
+    /// How many containers were made of it.
+    pub fn count(&self, id: &ImageId) -> usize {
+        let id = id.to_string();
+        self.containers.iter().filter(|entry| entry.record.image == id).count()
+    }
+
     /// The layers that containers stand on.
     pub fn layers(&self) -> HashSet<DiffId> {
         self.containers.iter().flat_map(|entry| entry.record.needed_layers()).collect()

@@ -88,6 +88,8 @@ pub enum RegistryError {
     IndexTooLarge { name: String, limit: usize },
     #[error("the credentials for {host} in `{}` cannot be used: {reason}", path.display())]
     Credentials { host: String, path: PathBuf, reason: String },
+    #[error("the credentials that were sent for {host} cannot be used: {reason}")]
+    GivenCredentials { host: String, reason: String },
     #[error("the credential helper `{program}` {reason}")]
     CredentialHelper { program: String, reason: String },
     #[error("`{}`: {reason}", path.display())]

@@ -19,6 +19,16 @@ pub fn registry_host(text: &str) -> &str {
     if matches!(host, "" | "index.docker.io" | "registry-1.docker.io") { "docker.io" } else { host }
 }
 
+/// Tries the password and keeps nothing. Gives the identity token that the registry gives for it, if it does.
+pub fn check_password(
+    settings: &Settings,
+    host: &str,
+    user: &str,
+    password: &str,
+) -> Result<Option<String>, RegistryError> {
+    check(settings, host, Credential::Password { user: user.to_owned(), password: password.to_owned() })
+}
+
 /// Tries the password, and keeps it, or the identity token that the registry gives for it.
 pub fn login(settings: &Settings, host: &str, user: &str, password: &str) -> Result<LoggedIn, RegistryError> {
     let credential = Credential::Password { user: user.to_owned(), password: password.to_owned() };

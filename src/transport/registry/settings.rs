@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::{Certificates, Registries};
-use super::{Limits, RegistryError};
+use super::{GivenCredentials, Limits, RegistryError};
 
 /// Milliseconds before the second try of a request: tests and impatient people set it.
 const PAUSE: &str = "RBUILD_REGISTRY_PAUSE_MS";
@@ -24,6 +24,8 @@ fn pause_from(value: Option<PathBuf>) -> Result<Duration, RegistryError> {
 pub struct Settings {
     /// Docker's `config.json`, with the credentials. It need not exist.
     pub docker_config: Option<PathBuf>,
+    /// What somebody handed over, in place of what is in that file.
+    pub credentials: Option<GivenCredentials>,
     /// Mirrors, insecure and blocked registries.
     pub registries: Arc<Registries>,
     /// Folders like docker's `certs.d`; the first that has something for a host counts.
@@ -60,6 +62,7 @@ impl Settings {
         certificate_folders.extend(["/etc/docker/certs.d", "/etc/containers/certs.d"].map(PathBuf::from));
         Ok(Self {
             docker_config: variable("REGISTRY_AUTH_FILE").or_else(|| Some(docker?.join("config.json"))),
+            credentials: None,
             registries: Arc::new(registries),
             certificate_folders,
             authority: None,

@@ -24,6 +24,10 @@ pub struct ConfigFile {
 pub struct Entry(Map<String, Value>);
 
 impl Entry {
+    pub fn of(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+
     pub fn new(user: &str, credential: &Credential) -> Self {
         let auth = |password: &str| Value::from(STANDARD.encode(format!("{user}:{password}")));
         let fields = match credential {
@@ -74,6 +78,11 @@ impl Entry {
 }
 
 impl ConfigFile {
+    /// One that has these and nothing else.
+    pub fn of_auths(auths: Map<String, Value>) -> Self {
+        Self { fields: Map::from_iter([(AUTHS.to_owned(), Value::Object(auths))]) }
+    }
+
     /// The file's content; that of an empty one when there is no file.
     pub fn read(path: &Path) -> Result<Self, RegistryError> {
         let wrong = |reason: String| RegistryError::Configuration { path: path.to_owned(), reason };

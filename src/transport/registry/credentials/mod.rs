@@ -1,7 +1,10 @@
 //! Credentials in docker's `config.json` and its helpers: found, kept, forgotten.
 
 mod config_file;
+mod given;
 mod helper;
+
+pub use given::GivenCredentials;
 
 use config_file::{ConfigFile, Entry};
 
@@ -19,6 +22,9 @@ pub(super) fn key_of(host: &str) -> &str {
 /// What to log in with for a repository of `host`; anonymous when nothing is configured. What is said of the path counts
 /// before what is said of the host (containers-auth.json(5)); only of whole hosts there may be helpers.
 pub(super) fn find(host: &str, repository: &str, settings: &Settings) -> Result<Credential, RegistryError> {
+    if let Some(given) = &settings.credentials {
+        return given.find(host, repository);
+    }
     let Some(path) = &settings.docker_config else { return Ok(Credential::Anonymous) };
     let config = ConfigFile::read(path)?;
     let key = key_of(host);
