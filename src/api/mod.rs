@@ -9,20 +9,24 @@
 //! exchange   one request: found in the router, answered on a thread of its own
 //! routes     the table of all pages
 //! pages/     what is on them
+//! messages   answers that are streams of JSON, which say what is being done
 //! ```
 
 // The pages that need it all are on their way.
 #![allow(dead_code)]
 
 mod body;
+mod credentials;
 mod error;
 mod exchange;
 mod gone;
 mod hijack;
 mod listener;
+mod messages;
 mod output;
 mod pages;
 mod query;
+mod refusals;
 mod request;
 mod response;
 mod router;

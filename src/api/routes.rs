@@ -2,7 +2,7 @@
 
 use hyper::Method;
 
-use super::pages::{elsewhere, system};
+use super::pages::{build, disk, elsewhere, images, networks, system, volumes};
 use super::router::{Page, Route};
 use super::version::Version;
 
@@ -14,17 +14,56 @@ pub fn all() -> impl Iterator<Item = &'static Route> {
     [SYSTEM, CONTAINERS, EXEC, IMAGES, NETWORKS, VOLUMES, ELSEWHERE].into_iter().flatten()
 }
 
-const SYSTEM: &[Route] = &[get("/_ping", system::ping), head("/_ping", system::ping), get("/version", system::version)];
+const SYSTEM: &[Route] = &[
+    get("/_ping", system::ping),
+    head("/_ping", system::ping),
+    get("/version", system::version),
+    get("/info", system::info),
+    get("/system/df", disk::df),
+    post("/auth", images::auth),
+    get("/distribution/{name:.*}/json", images::distribution),
+    post("/build", build::build),
+    post("/build/prune", build::prune),
+];
 
 const CONTAINERS: &[Route] = &[];
 
 const EXEC: &[Route] = &[];
 
-const IMAGES: &[Route] = &[];
+const IMAGES: &[Route] = &[
+    get("/images/json", images::list),
+    post("/images/create", images::create),
+    post("/images/load", images::load),
+    post("/images/prune", images::prune),
+    get("/images/search", images::search),
+    get("/images/get", images::save_several),
+    get("/images/{name:.*}/get", images::save),
+    get("/images/{name:.*}/json", images::inspect),
+    get("/images/{name:.*}/history", images::history),
+    post("/images/{name:.*}/push", images::push),
+    post("/images/{name:.*}/tag", images::tag),
+    delete("/images/{name:.*}", images::delete),
+    post("/commit", images::commit),
+];
 
-const NETWORKS: &[Route] = &[];
+const NETWORKS: &[Route] = &[
+    get("/networks", networks::list),
+    post("/networks/create", networks::create),
+    post("/networks/prune", networks::prune),
+    get("/networks/{id}", networks::inspect),
+    delete("/networks/{id}", networks::remove),
+    post("/networks/{id}/connect", networks::connect),
+    post("/networks/{id}/disconnect", networks::disconnect),
+];
 
-const VOLUMES: &[Route] = &[];
+const VOLUMES: &[Route] = &[
+    get("/volumes", volumes::list),
+    post("/volumes/create", volumes::create),
+    post("/volumes/prune", volumes::prune),
+    get("/volumes/{name}", volumes::inspect),
+    put("/volumes/{name}", volumes::update),
+    delete("/volumes/{name}", volumes::remove),
+];
 
 /// What is no business of one machine, and what goes through docker's build plugin.
 const ELSEWHERE: &[Route] = &[
@@ -74,6 +113,10 @@ const fn get(path: &'static str, page: Page) -> Route {
 
 const fn head(path: &'static str, page: Page) -> Route {
     route(Method::HEAD, path, page)
+}
+
+const fn put(path: &'static str, page: Page) -> Route {
+    route(Method::PUT, path, page)
 }
 
 const fn post(path: &'static str, page: Page) -> Route {

@@ -30,5 +30,5 @@ pub use duration::nanoseconds;
 pub use filters::{FilterError, Filters, form};
 pub use natural::natural_order;
 pub use nearest::nearest;
-pub use size::bytes;
+pub use size::{bytes, human_size};
 pub use time::{InvalidTime, point_in_time, rfc3339};

@@ -4,6 +4,7 @@ use crate::api::ApiError;
 use crate::api::request::Request;
 use crate::api::response::Response;
 use crate::api::service::Service;
+use crate::engine::system::info as machine;
 use crate::engine::version;
 
 /// What clients ask before all else, to learn by the headers which version is spoken.
@@ -18,4 +19,8 @@ pub fn ping(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
 
 pub fn version(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Ok(Response::json(&version::facts()["Server"])?)
+}
+
+pub fn info(service: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Ok(Response::json(&machine::facts(&service.store()?)?)?)
 }

@@ -7,6 +7,7 @@ use crate::base::bytes;
 use crate::base::input;
 use crate::cli::CliError;
 use crate::container::sandbox::{Limits, Profile, Seccomp};
+use crate::engine::build::check_limits;
 
 #[derive(Debug, Default, clap::Args)]
 #[group(skip)]
@@ -57,7 +58,7 @@ impl LimitArgs {
         }
         limits.cpuset_cpus = limits.cpuset_cpus.filter(|list| !list.is_empty());
         limits.cpuset_mems = limits.cpuset_mems.filter(|list| !list.is_empty());
-        check(&limits)?;
+        check_limits(&limits)?;
         Ok(limits)
     }
 }
@@ -76,31 +77,6 @@ fn set(limits: &mut Limits, key: &str, value: &str) -> Result<(), String> {
         "cpuset-cpus" => limits.cpuset_cpus = Some(value.to_owned()),
         "cpuset-mems" => limits.cpuset_mems = Some(value.to_owned()),
         other => return Err(format!("there is no resource `{other}`")),
-    }
-    Ok(())
-}
-
-/// What docker takes of a container's limits.
-fn check(limits: &Limits) -> Result<(), CliError> {
-    const LEAST_MEMORY: u64 = 6 << 20;
-    let fail = |text: &str| Err(CliError::new(text));
-    if limits.memory.is_some_and(|memory| memory != 0 && memory < LEAST_MEMORY) {
-        return fail("minimum memory limit allowed is 6MB");
-    }
-    if let Some(swap) = limits.memory_and_swap.filter(|swap| *swap != 0 && *swap != u64::MAX) {
-        match limits.memory {
-            None | Some(0) => return fail("you should always set the memory limit when using --memory-swap"),
-            Some(memory) if swap < memory => {
-                return fail("minimum memoryswap limit should be larger than memory limit");
-            }
-            Some(_) => {}
-        }
-    }
-    if limits.cpu_period.is_some_and(|period| !(1000..=1_000_000).contains(&period)) {
-        return fail("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
-    }
-    if limits.cpu_quota.is_some_and(|quota| quota < 1000) {
-        return fail("CPU cfs quota can not be less than 1ms (i.e. 1000)");
     }
     Ok(())
 }

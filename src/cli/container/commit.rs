@@ -45,7 +45,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         name: args.name,
         commit: Commit { author: args.author, message: args.message, pause: args.pause },
         changes: args.change,
-        config: None,
+        config: serde_json::Value::Null,
     };
     let committed = commit(&store, &request).map_err(|error| CliError::of_image(error).exit_code(1))?;
     drop(work);

@@ -19,9 +19,10 @@ mod table;
 mod tree;
 mod units;
 
+pub use crate::base::human_size;
 pub use eval::Missing;
 pub use table::{Column, Listing};
-pub use units::{ago, go_time, human_size, truncate_id};
+pub use units::{ago, go_time, truncate_id};
 
 use serde_json::Value;
 

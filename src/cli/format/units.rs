@@ -1,23 +1,4 @@
-//! Sizes, ages and IDs as docker prints them (github.com/docker/go-units).
-
-/// `1.09MB`: powers of a thousand, this many significant digits. Docker shows three for images, mostly four elsewhere.
-pub fn human_size(bytes: u64, digits: usize) -> String {
-    const UNITS: &[&str] = &["B", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut size = bytes as f64;
-    let mut unit = 0;
-    while size >= 1000.0 && unit + 1 < UNITS.len() {
-        size /= 1000.0;
-        unit += 1;
-    }
-    format!("{}{}", significant(size, digits), UNITS[unit])
-}
-
-/// Go's `%.4g`, for numbers below a thousand: trailing zeros go.
-fn significant(value: f64, digits: usize) -> String {
-    let whole = if value < 1.0 { 1 } else { value.log10().floor() as usize + 1 };
-    let text = format!("{value:.*}", digits.saturating_sub(whole));
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
-}
+//! Ages and IDs as docker prints them (github.com/docker/go-units).
 
 /// `2 weeks`: how long ago something was, in words.
 pub fn human_duration(seconds: i64) -> String {
@@ -62,28 +43,6 @@ pub fn truncate_id(id: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn sizes_have_four_digits() {
-        for (bytes, text) in [
-            (0, "0B"),
-            (999, "999B"),
-            (1000, "1kB"),
-            (1_092_000, "1.092MB"),
-            (2_030_000, "2.03MB"),
-            (12_345_678, "12.35MB"),
-            (123_456_789, "123.5MB"),
-            (5_000_000_000, "5GB"),
-        ] {
-            assert_eq!(human_size(bytes, 4), text);
-        }
-    }
-
-    #[test]
-    fn images_show_three_digits() {
-        assert_eq!(human_size(2_026_539, 3), "2.03MB");
-        assert_eq!(human_size(123_456_789, 3), "123MB");
-    }
 
     #[test]
     fn durations_are_words() {

@@ -101,7 +101,7 @@ impl PullWatcher for Shown {
         self.say(format!("{what}: Pulling from {}", reference.path()));
     }
 
-    fn layers(&self) -> Box<dyn Progress + '_> {
+    fn layers(&self, _: &Reference) -> Box<dyn Progress + '_> {
         transfers::display(Kind::Pull, self.quiet)
     }
 
@@ -123,7 +123,7 @@ impl PullWatcher for Shown {
 struct OnStderr;
 
 impl PullWatcher for OnStderr {
-    fn layers(&self) -> Box<dyn Progress + '_> {
+    fn layers(&self, _: &Reference) -> Box<dyn Progress + '_> {
         transfers::display_on_stderr(Kind::Pull)
     }
 

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use crate::cli::global::Global;
-use crate::cli::image::pull::with_hint;
 use crate::cli::transfers::{self, Kind};
 use crate::cli::{CliError, output};
-use crate::engine::image::push::{PushRequest, select};
+use crate::engine::image::push::{PushRequest, push, select};
 use crate::image::{Platform, Reference};
-use crate::transport::registry::{Client, PARALLEL, PushOptions, Settings, push};
+use crate::transport::registry::{Client, PARALLEL, PushOptions, Settings};
 
 /// Upload an image to a registry
 #[derive(Debug, clap::Args)]
@@ -48,7 +47,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let display = transfers::display(Kind::Push, args.quiet);
     let pushed = push(&store, &client, &pushes, &options, display.as_ref());
     drop(display);
-    for pushed in pushed.map_err(with_hint)? {
+    for pushed in pushed.map_err(CliError::of_image)? {
         let tag = pushed.name.tag().unwrap_or_default();
         say(format!("{tag}: digest: {} size: {}", pushed.digest, pushed.size))?;
         if args.quiet {

@@ -37,6 +37,8 @@ pub enum ImageError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Http(#[from] HttpError),
+    #[error("the config that was sent is no container's")]
+    Config(#[source] serde_json::Error),
     #[error("no such image: {0}")]
     Gone(ImageId),
     #[error("syntax error in pattern")]

@@ -4,6 +4,7 @@ pub mod build_cache;
 pub mod commit;
 pub mod describe;
 pub mod describe_remote;
+pub mod distribution;
 mod error;
 pub mod filter;
 pub mod history;

@@ -31,7 +31,7 @@ pub trait PullWatcher {
     fn begins(&self, _: &Reference) {}
 
     /// Whoever is told of its layers. Dropped when all of them are there, or none will be.
-    fn layers(&self) -> Box<dyn Progress + '_>;
+    fn layers(&self, reference: &Reference) -> Box<dyn Progress + '_>;
 
     /// The layers are there or have failed; the repository knows which mirrors served.
     fn ends(&self, _: &Repository) {}
@@ -74,7 +74,7 @@ fn one(
     watcher: &dyn PullWatcher,
 ) -> Result<Pulled, RegistryError> {
     let options = PullOptions { platform: request.platform.clone(), parallel: request.parallel };
-    let progress = watcher.layers();
+    let progress = watcher.layers(reference);
     let pulled = registry::pull(store, repository, reference, &options, progress.as_ref());
     drop(progress);
     watcher.ends(repository);

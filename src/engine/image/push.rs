@@ -3,7 +3,7 @@
 use super::ImageError;
 use crate::image::{Platform, Reference, best_match};
 use crate::store::{Store, Tag};
-use crate::transport::registry::Push;
+use crate::transport::registry::{self, Client, Progress, Push, PushOptions, Pushed};
 use crate::transport::transfer::Outgoing;
 
 /// What is to be pushed.
@@ -30,11 +30,28 @@ impl PushRequest {
     }
 }
 
-/// What is meant, each with the name that it is to have; for [`crate::transport::registry::push`].
+/// What is meant, each with the name that it is to have; for [`push`].
 pub fn select(store: &Store, request: &PushRequest) -> Result<Vec<Push>, ImageError> {
     request.check()?;
     let tags = tags(store, &request.name, request.all_tags)?;
     tags.iter().map(|tag| chosen(store, tag, request.platform.as_ref())).collect()
+}
+
+/// Pushes them. From then on the images are known by what their registries call them.
+pub fn push(
+    store: &Store,
+    client: &Client,
+    pushes: &[Push],
+    options: &PushOptions,
+    progress: &dyn Progress,
+) -> Result<Vec<Pushed>, ImageError> {
+    let pushed = registry::push(store, client, pushes, options, progress)?;
+    for (push, pushed) in pushes.iter().zip(&pushed) {
+        let name = push.name.with_digest(&pushed.digest);
+        store.write_tag(&push.image.to_tag(&name.to_string()))?;
+        store.tell("push", &push.image.id, &push.name.familiar());
+    }
+    Ok(pushed)
 }
 
 fn tags(store: &Store, name: &Reference, all: bool) -> Result<Vec<Tag>, ImageError> {

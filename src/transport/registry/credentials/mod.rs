@@ -1,14 +1,12 @@
 //! Credentials in docker's `config.json` and its helpers: found, kept, forgotten.
 
 mod config_file;
-mod given;
 mod helper;
-
-pub use given::GivenCredentials;
 
 use config_file::{ConfigFile, Entry};
 
 use super::credential::Credential;
+use super::given::{Given, GivenCredentials};
 use super::{RegistryError, Settings};
 
 /// The key under which docker keeps the credentials for Docker Hub.
@@ -23,7 +21,8 @@ pub(super) fn key_of(host: &str) -> &str {
 /// before what is said of the host (containers-auth.json(5)); only of whole hosts there may be helpers.
 pub(super) fn find(host: &str, repository: &str, settings: &Settings) -> Result<Credential, RegistryError> {
     if let Some(given) = &settings.credentials {
-        return given.find(host, repository);
+        let found = find_given(given, host, repository);
+        return found.map_err(|reason| RegistryError::GivenCredentials { host: host.to_owned(), reason });
     }
     let Some(path) = &settings.docker_config else { return Ok(Credential::Anonymous) };
     let config = ConfigFile::read(path)?;
@@ -39,6 +38,17 @@ pub(super) fn find(host: &str, repository: &str, settings: &Settings) -> Result<
         path: path.clone(),
         reason,
     })
+}
+
+fn find_given(given: &GivenCredentials, host: &str, repository: &str) -> Result<Credential, String> {
+    match given.fields() {
+        Given::Everywhere(fields) => Entry::of(fields.clone()).credential(),
+        Given::ByRegistry(auths) => {
+            let config = ConfigFile::of_auths(auths.clone());
+            let entry = config.entry_of_path(host, repository).or_else(|| config.entry(host));
+            entry.map_or(Ok(Credential::Anonymous), |entry| entry.credential())
+        }
+    }
 }
 
 /// Keeps what `login` found to be right. `user` belongs to it where it is an identity token.
@@ -126,6 +136,24 @@ mod tests {
         }
         assert!(with_config(config, "t.example").unwrap() == Credential::IdentityToken("x".to_owned()));
         assert!(with_config(config, "other.example").unwrap() == Credential::Anonymous);
+    }
+
+    #[test]
+    fn each_registry_gets_what_was_given_for_it() {
+        let fields = |text: &str| serde_json::from_str(text).unwrap();
+        let given = GivenCredentials::by_registry(fields(
+            r#"{"r.example:5000": {"username": "u", "password": "p"}, "https://index.docker.io/v1/": {"identitytoken": "t"}}"#,
+        ));
+        let find = |given: &GivenCredentials, host: &str| {
+            find(host, "a", &Settings { credentials: Some(given.clone()), ..Settings::default() }).unwrap()
+        };
+        let password = Credential::Password { user: "u".to_owned(), password: "p".to_owned() };
+        assert!(find(&given, "r.example:5000") == password);
+        assert!(find(&given, "docker.io") == Credential::IdentityToken("t".to_owned()));
+        assert!(find(&given, "other.example") == Credential::Anonymous);
+        let any = GivenCredentials::everywhere(fields(r#"{"username": "u", "password": "p", "serveraddress": "x"}"#));
+        assert!(find(&any, "r.example") == password);
+        assert_eq!(format!("{any:?}"), "GivenCredentials");
     }
 
     #[test]

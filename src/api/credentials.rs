@@ -1,0 +1,50 @@
+//! Credentials for registries, which come with a request. Those of whoever runs the service are used for nobody.
+
+use base64::Engine as _;
+use base64::alphabet::{STANDARD, URL_SAFE};
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+use super::request::Request;
+use crate::transport::registry::{GivenCredentials, Settings};
+
+/// For the registry that the request speaks of (`X-Registry-Auth`). As docker does, what can't be read counts as none.
+pub fn of_registry(request: &Request) -> Result<Settings, ApiError> {
+    settings(GivenCredentials::everywhere(header(request, "x-registry-auth")))
+}
+
+/// For any that a build may ask (`X-Registry-Config`).
+pub fn of_registries(request: &Request) -> Result<Settings, ApiError> {
+    settings(GivenCredentials::by_registry(header(request, "x-registry-config")))
+}
+
+/// What else the service has for registries: mirrors, certificates.
+pub fn settings(credentials: GivenCredentials) -> Result<Settings, ApiError> {
+    Ok(Settings { credentials: Some(credentials), ..Settings::from_environment()? })
+}
+
+fn header(request: &Request, name: &str) -> Map<String, Value> {
+    request.header(name).and_then(decoded).unwrap_or_default()
+}
+
+/// Base64 of JSON: for URLs as docker says, and as some clients write it, with padding and without.
+fn decoded(text: &str) -> Option<Map<String, Value>> {
+    let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+    let engines = [URL_SAFE, STANDARD].map(|alphabet| GeneralPurpose::new(&alphabet, config));
+    let bytes = engines.iter().find_map(|engine| engine.decode(text).ok())?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_and_without_padding() {
+        for text in ["eyJhIjoiYj8ifQ==", "eyJhIjoiYj8ifQ", "eyJ1IjoiPz8_In0=", "eyJ1IjoiPz8/In0="] {
+            assert!(decoded(text).is_some_and(|fields| fields.len() == 1), "{text}");
+        }
+        assert!(decoded("%").is_none() && decoded("W10=").is_none());
+    }
+}

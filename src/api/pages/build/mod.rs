@@ -1,0 +1,121 @@
+//! `POST /build` and `POST /build/prune`: the classic builder's API, and behind it the whole language of today.
+
+mod classic;
+mod errors;
+mod options;
+
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::elsewhere;
+use crate::api::ApiError;
+use crate::api::credentials;
+use crate::api::messages::{self, Failure, Messages};
+use crate::api::request::Request;
+use crate::api::response::Response;
+use crate::api::service::Service;
+use crate::base::io_error::AtPath;
+use crate::build::solve::Cancellation;
+use crate::build::{self, BuildOptions, BuildResult, ContextSource};
+use crate::engine::Uncounted;
+use crate::engine::image::build_cache::{self, Bounds, Selection};
+use crate::engine::image::pull::sync_behind;
+use crate::image::Reference;
+use crate::store::{Staging, Store};
+
+use classic::Classic;
+
+/// BuildKit's builds need a session, which is not spoken here.
+const BUILDKIT: &str = "2";
+
+pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let is_buildkit = request.query.text("version") == Some(BUILDKIT);
+    if is_buildkit || request.query.text("remote") == Some("client-session") {
+        return elsewhere::build_plugin(service, request);
+    }
+    let mut options = options::of(&request.query, credentials::of_registries(request)?)?;
+    let quiet = request.query.flag("q");
+    let store = service.store()?;
+    let mut received = None;
+    if request.query.text("remote").is_none() {
+        let (staging, context) = receive(&store, request)?;
+        options.context = context;
+        received = Some(staging);
+    }
+    let cancellation = Arc::new(Cancellation::default());
+    let stopped = Arc::clone(&cancellation);
+    request.gone.then(move || stopped.cancel());
+    messages::answer(&request.gone, move |messages| {
+        let classic = Classic::new(messages, quiet);
+        let built = build::build(&store, &options, &classic, &cancellation);
+        // The context is of no use any more.
+        drop(received);
+        finish(&store, &options, messages, (&classic, built))
+    })
+}
+
+/// The context, which is the body, as a file of the store's.
+fn receive(store: &Store, request: &mut Request) -> Result<(Staging, ContextSource), ApiError> {
+    let staging = store.staging()?;
+    let path = staging.path().join("context.tar");
+    let mut file = BufWriter::new(File::create(&path).at("create", &path)?);
+    io::copy(&mut request.body, &mut file).at("write the build context to", &path)?;
+    file.into_inner().map_err(|error| error.into_error()).at("write the build context to", &path)?;
+    Ok((staging, ContextSource::Archive(path)))
+}
+
+/// Says what was made, in the words that clients look for.
+fn finish(
+    store: &Store,
+    options: &BuildOptions,
+    messages: &Messages,
+    (classic, built): (&Classic<'_>, Result<BuildResult, build::BuildError>),
+) -> Result<(), Failure> {
+    let result = match built {
+        Ok(result) => result,
+        Err(error) => {
+            classic.failed(&error);
+            return Err(errors::failure(error, classic));
+        }
+    };
+    if result.made_layers {
+        sync_behind(store);
+    }
+    let id = result.id();
+    if classic.is_quiet() {
+        messages.stream(format!("{id}\n"));
+        return Ok(());
+    }
+    classic.finished();
+    messages.say(json!({"aux": {"ID": id}}));
+    messages.stream(format!("Successfully built {}\n", id.short()));
+    for name in options.tags.iter().map(Reference::familiar) {
+        messages.stream(format!("Successfully tagged {name}\n"));
+    }
+    Ok(())
+}
+
+/// What only makes builds faster goes.
+pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let query = &request.query;
+    let bytes = |name: &str| -> Result<Option<u64>, ApiError> {
+        let number = query.number(name)?.filter(|number| *number != 0);
+        let negative = |_| ApiError::bad_request(format!("invalid value for {name}: it is negative"));
+        number.map(|number| u64::try_from(number).map_err(negative)).transpose()
+    };
+    let bounds = Bounds {
+        // The first is the older word.
+        reserved_space: bytes("keep-storage")?.or(bytes("reserved-space")?),
+        max_used_space: bytes("max-used-space")?,
+        min_free_space: bytes("min-free-space")?,
+    };
+    let selection = Selection::of(&query.filters()?)?;
+    let store = service.store()?;
+    let selection = Selection { all: query.flag("all"), most: bounds.most(&store)?, ..selection };
+    let pruned = build_cache::prune(&store, &selection, "builder prune", &Uncounted)?;
+    let removed = if pruned.removed.is_empty() { Value::Null } else { Value::from(pruned.removed) };
+    Ok(Response::json(&json!({"CachesDeleted": removed, "SpaceReclaimed": pruned.reclaimed}))?)
+}

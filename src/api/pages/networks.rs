@@ -1,0 +1,157 @@
+//! Networks.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::api::ApiError;
+use crate::api::request::Request;
+use crate::api::response::Response;
+use crate::api::service::Service;
+use crate::base::Filters;
+use crate::container::EndpointConfig;
+use crate::container::network::{IpamPool, NewNetwork, describe_network};
+use crate::engine::{Uncounted, network};
+
+pub fn list(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let filters = Filters::parse(&request.query.filters()?, &network::FILTERS)?;
+    let records = network::list(service.root(), &filters)?;
+    // Which containers are in them is said of each network alone.
+    let rows: Vec<Value> = records.iter().map(|record| describe_network(record, &[])).collect();
+    Ok(Response::json(&rows)?)
+}
+
+pub fn inspect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let name = request.part("id");
+    if request.query.text("scope").is_some_and(|scope| scope != "local") {
+        return Err(ApiError::not_found(format!("network {name} not found")));
+    }
+    Ok(Response::json(&network::inspect(service.root(), name)?)?)
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct NetworkBody {
+    name: String,
+    driver: String,
+    scope: String,
+    internal: bool,
+    attachable: bool,
+    ingress: bool,
+    config_only: bool,
+    config_from: ConfigFrom,
+    #[serde(rename = "IPAM")]
+    ipam: Ipam,
+    #[serde(rename = "EnableIPv4")]
+    enable_ipv4: Option<bool>,
+    #[serde(rename = "EnableIPv6")]
+    enable_ipv6: bool,
+    options: BTreeMap<String, String>,
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ConfigFrom {
+    network: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Ipam {
+    driver: String,
+    config: Vec<IpamPool>,
+    options: BTreeMap<String, String>,
+}
+
+impl NetworkBody {
+    /// What a machine alone has not.
+    fn check(&self) -> Result<(), ApiError> {
+        if self.name.trim().is_empty() {
+            return Err(ApiError::bad_request("invalid name: name is empty"));
+        }
+        if !matches!(self.scope.as_str(), "" | "local") {
+            return Err(ApiError::new(403, "cannot create a swarm scoped network when swarm is not active"));
+        }
+        if self.ingress {
+            return Err(ApiError::new(403, "cannot create an ingress network: this node is not a swarm manager"));
+        }
+        if matches!(self.driver.as_str(), "overlay") {
+            return Err(ApiError::new(
+                403,
+                "This node is not a swarm manager. Use \"docker swarm init\" or \"docker swarm join\" to connect this \
+                 node to swarm and try again.",
+            ));
+        }
+        if !matches!(self.ipam.driver.as_str(), "" | "default") {
+            return Err(ApiError::not_found(format!("plugin {:?} not found", self.ipam.driver)));
+        }
+        if self.enable_ipv4 == Some(false) {
+            return Err(ApiError::bad_request("EnableIPv4=false: every network of rbuild has addresses of IPv4"));
+        }
+        Ok(())
+    }
+}
+
+pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let body: NetworkBody = request.json()?;
+    body.check()?;
+    let or_default = |text: String, default: &str| if text.is_empty() { default.to_owned() } else { text };
+    let new = NewNetwork {
+        name: body.name,
+        driver: or_default(body.driver, "bridge"),
+        internal: body.internal,
+        attachable: body.attachable,
+        ipv6: body.enable_ipv6,
+        ipam_driver: or_default(body.ipam.driver, "default"),
+        ipam_options: body.ipam.options,
+        config_only: body.config_only,
+        config_from: body.config_from.network,
+        pools: body.ipam.config.into_iter().filter(|pool| *pool != IpamPool::default()).collect(),
+        options: body.options,
+        labels: body.labels,
+    };
+    let record = network::create(service.root(), new)?;
+    Ok(Response::json(&json!({"Id": record.id, "Warning": ""}))?.status(201))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct ConnectBody {
+    container: String,
+    endpoint_config: EndpointConfig,
+}
+
+pub fn connect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let ConnectBody { container, mut endpoint_config } = request.json()?;
+    // docker's CLI says it, whatever the user did.
+    endpoint_config.ipam_config = endpoint_config.ipam_config.filter(|config| *config != Default::default());
+    network::connect(service.root(), request.part("id"), &container, endpoint_config)?;
+    Ok(Response::empty(200))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct DisconnectBody {
+    container: String,
+    force: bool,
+}
+
+pub fn disconnect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let DisconnectBody { container, force } = request.json()?;
+    network::disconnect(service.root(), request.part("id"), &container, force)?;
+    Ok(Response::empty(200))
+}
+
+pub fn remove(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    network::remove(service.root(), request.part("id"))?;
+    Ok(Response::empty(204))
+}
+
+pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let filters = Filters::parse(&request.query.filters()?, &["label", "label!", "until"])?;
+    let removed = network::prune(service.root(), &filters, &Uncounted)?;
+    let removed = if removed.is_empty() { Value::Null } else { Value::from(removed) };
+    Ok(Response::json(&json!({"NetworksDeleted": removed}))?)
+}

@@ -1,0 +1,226 @@
+//! Statuses and docker's words for what is refused about images, networks and volumes.
+
+use super::error::ApiError;
+use crate::base::FilterError;
+use crate::base::io_error::chain;
+use crate::container::ContainerError;
+use crate::container::network::NetworkError;
+use crate::container::volume::VolumeError;
+use crate::engine::ResourceError;
+use crate::engine::image::ImageError;
+use crate::engine::network::MembershipError;
+use crate::image::{InvalidPlatform, InvalidReference, Reference};
+use crate::language::plan::ChangeError;
+use crate::store::FindImageError;
+use crate::transport::registry::RegistryError;
+
+/// The status of an error, with its own words.
+fn with_status(status: u16, error: &dyn std::error::Error) -> ApiError {
+    ApiError::new(status, chain(error))
+}
+
+impl From<InvalidReference> for ApiError {
+    fn from(error: InvalidReference) -> Self {
+        with_status(400, &error)
+    }
+}
+
+impl From<InvalidPlatform> for ApiError {
+    fn from(error: InvalidPlatform) -> Self {
+        with_status(400, &error)
+    }
+}
+
+impl From<FilterError> for ApiError {
+    fn from(error: FilterError) -> Self {
+        match error {
+            // docker lists none.
+            FilterError::Unknown { key, .. } => Self::bad_request(format!("invalid filter '{key}'")),
+            other => with_status(400, &other),
+        }
+    }
+}
+
+impl From<FindImageError> for ApiError {
+    fn from(error: FindImageError) -> Self {
+        match error {
+            FindImageError::NotFound { name } => Self::not_found(format!("No such image: {name}")),
+            FindImageError::Ambiguous { .. } => with_status(400, &error),
+            FindImageError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeError> for ApiError {
+    fn from(error: ChangeError) -> Self {
+        with_status(400, &error)
+    }
+}
+
+impl From<ImageError> for ApiError {
+    fn from(error: ImageError) -> Self {
+        match error {
+            ImageError::Find(error) => error.into(),
+            ImageError::Store(error) => error.into(),
+            ImageError::Filter(error) => error.into(),
+            ImageError::Container(error) => error.into(),
+            ImageError::Registry(error) => error.into(),
+            ImageError::Reference(_)
+            | ImageError::Config(_)
+            | ImageError::Change(_)
+            | ImageError::Pattern
+            | ImageError::TagOfDigest
+            | ImageError::PushOfDigest
+            | ImageError::TagAndAllTags
+            | ImageError::Stars { .. } => with_status(400, &error),
+            ImageError::Gone(id) => Self::not_found(format!("No such image: {id}")),
+            ImageError::NoTag { name } => {
+                Self::not_found(format!("An image does not exist locally with the tag: {name}"))
+            }
+            ImageError::OtherPlatform { .. } | ImageError::NoPlatform { .. } => with_status(404, &error),
+            ImageError::ReferenceInUse { word, container, image } => Self::conflict(format!(
+                "conflict: unable to remove repository reference \"{word}\" (must force) - container {container} is \
+                 using its referenced image {image}"
+            )),
+            ImageError::ManyRepositories { word } => Self::conflict(format!(
+                "conflict: unable to delete {word} (must be forced) - image is referenced in multiple repositories"
+            )),
+            ImageError::PartOfIndex { .. } => with_status(409, &error),
+            ImageError::InUse { word, is_running, container } => {
+                let (may, state) = match is_running {
+                    true => ("cannot be forced", "running"),
+                    false => ("must be forced", "stopped"),
+                };
+                Self::conflict(format!(
+                    "conflict: unable to delete {word} ({may}) - image is being used by {state} container {container}"
+                ))
+            }
+            ImageError::Io(_)
+            | ImageError::Document(_)
+            | ImageError::Transfer(_)
+            | ImageError::Archive(_)
+            | ImageError::Http(_) => with_status(500, &error),
+        }
+    }
+}
+
+impl From<RegistryError> for ApiError {
+    fn from(error: RegistryError) -> Self {
+        match innermost(&error) {
+            RegistryError::NotFound { name, .. } => {
+                let name = familiar(name);
+                Self::not_found(format!("manifest for {name} not found: manifest unknown: manifest unknown"))
+            }
+            RegistryError::Denied { name, message, .. } => Self::not_found(format!(
+                "pull access denied for {}, repository does not exist or may require 'docker login'{}{message}",
+                familiar(name),
+                if message.is_empty() { "" } else { ": denied: " }
+            )),
+            RegistryError::NoPlatform { .. } => with_status(404, &error),
+            RegistryError::WrongCredentials { .. } | RegistryError::LoginRefused { .. } => {
+                Self::new(401, format!("unauthorized: {}", chain(&error)))
+            }
+            RegistryError::GivenCredentials { .. } => with_status(400, &error),
+            _ => with_status(500, &error),
+        }
+    }
+}
+
+/// A name as people write it.
+fn familiar(name: &str) -> String {
+    Reference::parse_without_default_tag(name).map_or_else(|_| name.to_owned(), |name| name.familiar())
+}
+
+/// What the last try failed with.
+fn innermost(error: &RegistryError) -> &RegistryError {
+    match error {
+        RegistryError::GaveUp { source, .. } | RegistryError::AllMirrors { source, .. } => innermost(source),
+        other => other,
+    }
+}
+
+impl From<NetworkError> for ApiError {
+    fn from(error: NetworkError) -> Self {
+        let status = match &error {
+            NetworkError::Driver { driver } => return Self::not_found(format!("plugin \"{driver}\" not found")),
+            NetworkError::Unknown { .. } | NetworkError::NoConfig { .. } => 404,
+            NetworkError::NameTaken { .. } => 409,
+            NetworkError::InUse { name, .. } => {
+                return Self::new(403, format!("error while removing network: network {name} has active endpoints"));
+            }
+            NetworkError::Predefined { .. }
+            | NetworkError::PredefinedName { .. }
+            | NetworkError::ConfigInUse { .. }
+            | NetworkError::Overlap { .. }
+            | NetworkError::AddressInUse { .. }
+            | NetworkError::AlreadyConnected { .. } => 403,
+            NetworkError::BadSubnet { .. }
+            | NetworkError::BadAddress { .. }
+            | NetworkError::BadHardwareAddress { .. }
+            | NetworkError::BadName { .. }
+            | NetworkError::AddressOutside { .. }
+            | NetworkError::ConfigOnly { .. }
+            | NetworkError::Ambiguous { .. }
+            | NetworkError::AddHost { .. }
+            | NetworkError::Refused { .. } => 400,
+            _ => 500,
+        };
+        with_status(status, &error)
+    }
+}
+
+impl From<MembershipError> for ApiError {
+    fn from(error: MembershipError) -> Self {
+        match error {
+            MembershipError::Network(error) => error.into(),
+            MembershipError::Container(error) => error.into(),
+            MembershipError::Io(error) => error.into(),
+            MembershipError::IsIn { .. } => with_status(403, &error),
+            MembershipError::IsNotIn { .. } => with_status(500, &error),
+            MembershipError::SeveralWithNone
+            | MembershipError::HostNetwork
+            | MembershipError::SharedNamespace
+            | MembershipError::AddressOnBridge => with_status(400, &error),
+        }
+    }
+}
+
+/// `action` is what was to be done to the volume of that name.
+pub fn of_volume(error: VolumeError, action: &str, name: &str) -> ApiError {
+    match &error {
+        VolumeError::NotFound { .. } => ApiError::not_found(format!("{action} {name}: no such volume")),
+        VolumeError::InUse { containers, .. } => {
+            ApiError::conflict(format!("{action} {name}: volume is in use - [{}]", containers.join(", ")))
+        }
+        VolumeError::Driver { driver } => ApiError::not_found(format!(
+            "{action} {name}: error looking up volume plugin {driver}: plugin \"{driver}\" not found"
+        )),
+        VolumeError::Conflict { .. } => with_status(409, &error).context(&format!("{action} {name}")),
+        VolumeError::BadName { .. } => ApiError::bad_request(format!(
+            "{action} {name}: {name:?} includes invalid characters for a local volume name, only \
+             \"[a-zA-Z0-9][a-zA-Z0-9_.-]\" are allowed. If you intended to pass a host directory, use absolute path"
+        )),
+        VolumeError::Option { .. } => with_status(400, &error).context(&format!("{action} {name}")),
+        VolumeError::Io(_) | VolumeError::DamagedRecord { .. } => with_status(500, &error),
+    }
+}
+
+/// The same, where a container's error may be a volume's.
+pub fn of_volume_user(error: ContainerError, action: &str, name: &str) -> ApiError {
+    match error {
+        ContainerError::Volume(error) => of_volume(error, action, name),
+        other => other.into(),
+    }
+}
+
+impl From<ResourceError> for ApiError {
+    fn from(error: ResourceError) -> Self {
+        match error {
+            ResourceError::Filter(error) => error.into(),
+            ResourceError::Container(error) => error.into(),
+            ResourceError::Network(error) => error.into(),
+            ResourceError::Volume(error) => with_status(500, &error),
+            ResourceError::Io(error) => error.into(),
+        }
+    }
+}

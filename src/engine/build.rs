@@ -1,0 +1,40 @@
+//! What a build may be asked for, whoever asks.
+
+use crate::container::sandbox::Limits;
+
+/// Why limits of steps make no sense, in docker's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    #[error("minimum memory limit allowed is 6MB")]
+    Memory,
+    #[error("you should always set the memory limit when using --memory-swap")]
+    SwapAlone,
+    #[error("minimum memoryswap limit should be larger than memory limit")]
+    Swap,
+    #[error("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")]
+    Period,
+    #[error("CPU cfs quota can not be less than 1ms (i.e. 1000)")]
+    Quota,
+}
+
+/// Takes what docker takes of a container's limits.
+pub fn check_limits(limits: &Limits) -> Result<(), LimitError> {
+    const LEAST_MEMORY: u64 = 6 << 20;
+    if limits.memory.is_some_and(|memory| memory != 0 && memory < LEAST_MEMORY) {
+        return Err(LimitError::Memory);
+    }
+    if let Some(swap) = limits.memory_and_swap.filter(|swap| *swap != 0 && *swap != u64::MAX) {
+        match limits.memory {
+            None | Some(0) => return Err(LimitError::SwapAlone),
+            Some(memory) if swap < memory => return Err(LimitError::Swap),
+            Some(_) => {}
+        }
+    }
+    if limits.cpu_period.is_some_and(|period| !(1000..=1_000_000).contains(&period)) {
+        return Err(LimitError::Period);
+    }
+    if limits.cpu_quota.is_some_and(|quota| quota < 1000) {
+        return Err(LimitError::Quota);
+    }
+    Ok(())
+}
