@@ -68,6 +68,10 @@ fn record(
     let mut mounts = options.mounts.clone();
     mounts.extend(volumes::from_others(containers, &host.volumes_from, &mounts)?);
     mounts.extend(own_volumes(&run, &host.volume_driver, &mounts));
+    for mount in mounts.iter().filter(|mount| mount.kind == MountKind::Bind && !mount.create_source) {
+        // It is looked for again when it is mounted.
+        volumes::bind_source(mount)?;
+    }
     volumes::resolve(containers, &mut mounts)?;
     mounts.sort_by_key(|mount| mount.destination.components().count());
     Ok(Record {

@@ -16,6 +16,13 @@ use crate::store::snapshot::{Attributes, Draft, NewFolders, Node, SnapshotError,
 const MARK: &str = ".dockerenv";
 const TABLE: &str = "/proc/mounts";
 
+/// Makes the upper folder of a container that never ran, in an empty folder.
+pub fn upper_of_new(layers: &[PathBuf], upper: &Path) -> Result<(), SnapshotError> {
+    let mut draft = Draft::new(layers, upper)?;
+    add(&mut draft)?;
+    draft.finish().map(drop)
+}
+
 /// Makes them in an upper folder that is being made.
 pub(super) fn add(draft: &mut Draft) -> Result<(), SnapshotError> {
     let mark = Path::new(MARK);

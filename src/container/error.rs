@@ -8,7 +8,7 @@ use crate::base::io_error::IoError;
 use crate::container::cdi::CdiError;
 use crate::container::network::NetworkError;
 use crate::container::runtime::RuntimeError;
-use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability};
+use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability, code_of};
 use crate::container::volume::VolumeError;
 use crate::image::layer::LayerError;
 use crate::store::StoreError;
@@ -62,7 +62,7 @@ pub enum ContainerError {
     InvalidName { name: String },
     #[error("bind source path does not exist: {}", path.display())]
     NoBindSource { path: PathBuf },
-    #[error("the input device is not a terminal")]
+    #[error("the input device is not a TTY")]
     NoTerminal,
     #[error("the record `{}` is damaged", path.display())]
     DamagedRecord {
@@ -116,7 +116,11 @@ impl ContainerError {
             Self::Sandbox(error) | Self::Runtime(RuntimeError::Sandbox(error)) => error.exit_code(),
             Self::Runtime(error) => error.exit_code(),
             Self::Monitor(failure) => failure.exit_code,
-            _ => 125,
+            _ => {
+                let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
+                let mut codes = causes.filter_map(|cause| cause.downcast_ref().map(code_of));
+                codes.next().unwrap_or(125)
+            }
         }
     }
 

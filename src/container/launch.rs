@@ -23,7 +23,7 @@ use crate::container::sandbox::{
     ResourceLimit, Rootfs, Seccomp, Stack,
 };
 use crate::image::SCRATCH_PATH;
-use crate::store::snapshot::{Draft, ProcessUser, View, process_user};
+use crate::store::snapshot::{ProcessUser, View, process_user};
 
 const USUAL_SHM_SIZE: u64 = 64 << 20;
 
@@ -70,9 +70,7 @@ impl Files<'_> {
             crate::base::foreign::remove_tree(&new)?;
             std::fs::create_dir(&new).at("create", &new)?;
             // The upper folder is the merged root: it has to look like the one below.
-            let mut draft = Draft::new(self.layers, &new)?;
-            docker_files::add(&mut draft)?;
-            draft.finish()?;
+            docker_files::upper_of_new(self.layers, &new)?;
             std::fs::rename(&new, &upper).at("rename", &new)?;
         }
         if volatile && work.exists() {

@@ -70,6 +70,7 @@ pub use copy::{Copied, CopyError, copy_from, copy_into, copy_stream_into};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use directory::{Containers, Entry, Removal};
+pub use docker_files::upper_of_new;
 pub use error::ContainerError;
 pub use events::{tell_of_network, tell_of_prune, tell_of_volume};
 pub use exec::{ExecOptions, exec_in_background};

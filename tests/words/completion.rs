@@ -112,6 +112,89 @@ printf '%s\n' "${COMPREPLY[@]}"
     }
 }
 
+/// A store with a container, and the program as `docker` in the working folder.
+fn with_box() -> Option<TestStore> {
+    let store = TestStore::loaded()?;
+    super::run(&store, &["create", "--name", "box", "busybox"], &[]).ok();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_rbuild"), store.work().join("docker")).unwrap();
+    store.write("context/Dockerfile", "FROM busybox AS first\n");
+    Some(store)
+}
+
+fn output_of(store: &TestStore, mut command: Command) -> String {
+    let path = format!("{}:{}", store.work().display(), std::env::var("PATH").unwrap_or_default());
+    command.env("RBUILD_ROOT", store.root()).env("HOME", store.work()).env("PATH", path).current_dir(store.work());
+    let output = command.output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A zsh at a terminal of its own: a tab is typed, and the line shown that comes of it.
+#[test]
+fn zsh_completes_what_was_typed() {
+    if !is_root() || !has_programs(&["zsh"]) {
+        return skip("needs root and zsh");
+    }
+    let Some(store) = with_box() else { return };
+    const SCRIPT: &str = r#"
+zmodload zsh/zpty
+zpty shell 'exec zsh -f -i'
+until_seen() { local chunk; seen=; while zpty -r shell chunk; do seen+=$chunk; [[ $seen == *$1* ]] && return; done }
+zpty -w shell 'unset zle_bracketed_paste; setopt no_beep; autoload -Uz compinit; compinit -u -D; stty -echo cols 200'
+zpty -w shell 'source <(docker completion zsh)'
+zpty -w shell 'show() { print -r -- "[""[$BUFFER]""]"; zle kill-buffer; zle accept-line }'
+zpty -w shell 'zle -N show; bindkey "^X" show; print do""ne'
+until_seen done
+for line in "$@"; do
+    zpty -w -n shell "$line"$'\t\x18'
+    until_seen ']]'
+    print -r -- ${${seen##*\[\[}%%\]\]*}
+done
+"#;
+    let rows = [
+        ("docker run --restart=un", "docker run --restart=unless-stopped "),
+        ("docker run --restart un", "docker run --restart unless-stopped "),
+        ("docker netw", "docker network "),
+        ("docker network conn", "docker network connect "),
+        ("docker rmi busybox:la", "docker rmi busybox:latest "),
+        ("docker rmi busy", "docker rmi busybox:latest "),
+        ("docker cp box:/etc/pass", "docker cp box:/etc/passwd "),
+        ("docker cp bo", "docker cp box:"),
+        ("docker ps -f status=ex", "docker ps -f status=exited "),
+        ("docker ps -f sta", "docker ps -f status="),
+        ("docker build con", "docker build context/"),
+        ("docker build --file=con", "docker build --file=context/"),
+        ("docker build context --target fi", "docker build context --target first "),
+    ];
+    let mut command = Command::new("zsh");
+    command.args(["-f", "-c", SCRIPT, "zsh"]).args(rows.map(|(line, _)| line));
+    let found = output_of(&store, command);
+    assert_eq!(found.lines().collect::<Vec<_>>(), rows.map(|(_, wanted)| wanted), "{found}");
+}
+
+#[test]
+fn fish_completes_what_was_typed() {
+    if !is_root() || !has_programs(&["fish"]) {
+        return skip("needs root and fish");
+    }
+    let Some(store) = with_box() else { return };
+    for (line, wanted) in [
+        ("docker run --restart=un", "--restart=unless-stopped\n"),
+        ("docker run --restart un", "unless-stopped\n"),
+        ("docker netw", "network\tManage networks\n"),
+        ("docker network conn", "connect\tConnect a container to a network\n"),
+        ("docker rmi busybox:la", "busybox:latest\timage\n"),
+        ("docker cp box:/etc/pass", "box:/etc/passwd\n"),
+        ("docker ps -f status=ex", "status=exited\n"),
+        ("docker build con", "context/\n"),
+        ("docker build --file=con", "--file=context/\n"),
+        ("docker build context --target fi", "first\n"),
+    ] {
+        let mut command = Command::new("fish");
+        command.args(["--no-config", "-c", "source (docker completion fish | psub); complete -C $argv[1]", line]);
+        assert_eq!(output_of(&store, command), wanted, "{line}");
+    }
+}
+
 #[test]
 fn scripts_are_for_the_program_that_prints_them() {
     let store = TestStore::empty();

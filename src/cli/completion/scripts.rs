@@ -66,7 +66,10 @@ pub(super) const FISH: &str = r#"function __rbuild_complete
     set -l words (commandline -opc) (commandline -ct)
     for line in ($words[1] __complete -- $words[2..-1] 2>/dev/null)
         if test "$line" = ":files"
-            __fish_complete_path (string replace -r -- '^--[^=]*=' '' (commandline -ct))
+            # What comes before the path stays: fish takes only what the word begins with.
+            set -l option (string match -r -- '^--[^=]*=' (commandline -ct))
+            test -n "$option"; or set option ''
+            printf '%s\n' $option(__fish_complete_path (string replace -r -- '^--[^=]*=' '' (commandline -ct)))
         else
             echo $line
         end

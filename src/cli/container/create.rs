@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::cli::container::run::{ContainerArgs, make};
+use crate::cli::container::run::{ContainerArgs, Use, make};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
@@ -15,7 +15,7 @@ pub struct Args {
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let (_, entry) = make(&args.container, true, global).map_err(|error| error.exit_code(1))?;
+    let (_, entry) = make(&args.container, Use::Create, global)?;
     output::print(&format!("{}\n", entry.record.id))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -80,7 +80,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"), &[("execID", &id)]);
     event("exec_create");
     if args.detach {
-        container::exec_in_background(&entry, &options).map_err(exec_error)?;
+        // Nobody sees the program's end, so the code is not its either.
+        let started = container::exec_in_background(&entry, &options);
+        started.map_err(|error| exec_error(error).exit_code(1))?;
         event("exec_start");
         return Ok(ExitCode::SUCCESS);
     }

@@ -4,14 +4,15 @@ use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::base::io_error::AtPath;
 use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::cli::output::Stream;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, output};
-use crate::container::{Containers, Entry, Pause};
-use crate::store::Store;
+use crate::container::{self, Containers, Entry, Pause};
 use crate::store::snapshot::{Stack, View, export_tar};
+use crate::store::{Staging, Store};
 use crate::transport::archive::write_file;
 
 /// Write a container's whole filesystem as a tar archive
@@ -31,7 +32,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let store = global.open_store()?;
     let container = each::find(&Containers::of(store.root()), &args.container)?;
-    let view = open(&store, &container)?;
+    let (view, _made) = open(&store, &container)?;
     Containers::of(store.root()).tell(&container, "export", &[]);
     // What it writes meanwhile would not fit what was read before.
     let pause = Pause::of(&container);
@@ -52,9 +53,16 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 /// The container's root filesystem: its image's layers, and what it changed.
-fn open(store: &Store, container: &Entry) -> Result<View, CliError> {
+fn open(store: &Store, container: &Entry) -> Result<(View, Option<Staging>), CliError> {
     let layers = Stack::of_image(&container.record.diff_ids()).unpacked(store)?;
-    // One that was never started has none.
-    let upper = Some(container.upper()).filter(|upper| upper.exists());
-    Ok(View::of_container(&layers, upper.as_deref())?)
+    let upper = container.upper();
+    if upper.exists() {
+        return Ok((View::of_container(&layers, Some(&upper))?, None));
+    }
+    // One that was never started has none yet, and what docker puts into every container is to be there.
+    let staging = store.staging()?;
+    let upper = staging.path().join("upper");
+    std::fs::create_dir(&upper).at("create", &upper)?;
+    container::upper_of_new(&layers, &upper)?;
+    Ok((View::of_container(&layers, Some(&upper))?, Some(staging)))
 }

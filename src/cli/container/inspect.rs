@@ -4,6 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::CliError;
 use crate::container::network::{NetworkRecord, describe_place, describe_ports};
+use crate::container::sandbox;
 use crate::container::{Entry, LogSettings, MountPoint, exec_ids, networks_of};
 use crate::engine::image::describe;
 use crate::engine::system::folder_size;
@@ -92,7 +93,7 @@ fn profile(entry: &Entry) -> &str {
 /// With docker's nulls for what is empty, and its defaults for what nothing was said about.
 fn host_config(entry: &Entry) -> Result<Value, CliError> {
     let mut value = serde_json::to_value(&entry.record.host_config)?;
-    const NULL_WHEN_EMPTY: [&str; 13] = [
+    const NULL_WHEN_EMPTY: [&str; 10] = [
         "Binds",
         "VolumesFrom",
         "CapAdd",
@@ -103,9 +104,6 @@ fn host_config(entry: &Entry) -> Result<Value, CliError> {
         "SecurityOpt",
         "DeviceCgroupRules",
         "DeviceRequests",
-        "BlkioDeviceReadBps",
-        "BlkioDeviceWriteBps",
-        "BlkioDeviceReadIOps",
     ];
     const GONE_WHEN_EMPTY: [&str; 5] = ["StorageOpt", "Tmpfs", "Sysctls", "Mounts", "Annotations"];
     let Some(fields) = value.as_object_mut() else { return Ok(value) };
@@ -114,8 +112,8 @@ fn host_config(entry: &Entry) -> Result<Value, CliError> {
         Value::Object(items) => items.is_empty(),
         _ => false,
     };
-    for key in NULL_WHEN_EMPTY.iter().chain(&["BlkioDeviceWriteIOps"]) {
-        if let Some(field) = fields.get_mut(*key).filter(|field| is_empty(field)) {
+    for key in NULL_WHEN_EMPTY {
+        if let Some(field) = fields.get_mut(key).filter(|field| is_empty(field)) {
             *field = Value::Null;
         }
     }
@@ -133,7 +131,26 @@ fn host_config(entry: &Entry) -> Result<Value, CliError> {
     or(fields, "Runtime", json!(crate::container::runtime::OWN));
     or(fields, "IpcMode", json!("private"));
     or(fields, "CgroupnsMode", json!("private"));
-    fields.insert("Isolation".to_owned(), json!(""));
+    if fields.get("Init").is_some_and(Value::is_null) {
+        fields.shift_remove("Init");
+    }
+    for (key, value) in [
+        ("Isolation", json!("")),
+        ("CpuCount", json!(0)),
+        ("CpuPercent", json!(0)),
+        ("IOMaximumIOps", json!(0)),
+        ("IOMaximumBandwidth", json!(0)),
+    ] {
+        fields.insert(key.to_owned(), value);
+    }
+    // A privileged container has none, and docker says so.
+    let is_privileged = entry.record.host_config.privileged;
+    for (key, usual) in [("MaskedPaths", json!(sandbox::masked_paths())), ("ReadonlyPaths", json!(sandbox::READ_ONLY))]
+    {
+        let usual = if is_privileged { Value::Null } else { usual };
+        let own = fields.shift_remove(key).unwrap_or(usual);
+        fields.insert(key.to_owned(), own);
+    }
     Ok(value)
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::base::io_error::AtPath;
-use crate::base::point_in_time;
+use crate::base::{InvalidTime, point_in_time};
 use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
@@ -27,10 +27,10 @@ pub struct Args {
     #[arg(short, long)]
     follow: bool,
     /// Only what was printed since then
-    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
     /// Only what was printed until then
-    #[arg(long, value_name = "TIME", value_parser = point_in_time)]
+    #[arg(long, value_name = "TIME", value_parser = until)]
     until: Option<Timestamp>,
     /// Only so many of the last lines, or `all`
     #[arg(short = 'n', long, value_name = "NUMBER", default_value = "all", allow_hyphen_values = true)]
@@ -41,6 +41,17 @@ pub struct Args {
     /// Show the attributes that the log was told to keep
     #[arg(long)]
     details: bool,
+}
+
+/// Nothing is no bound.
+fn since(text: &str) -> Result<Timestamp, InvalidTime> {
+    if text.is_empty() { Ok(Timestamp::MIN) } else { point_in_time(text) }
+}
+
+/// Nothing is no bound, and the beginning of time is none either.
+fn until(text: &str) -> Result<Timestamp, InvalidTime> {
+    let time = if text.is_empty() { Timestamp::MAX } else { point_in_time(text)? };
+    Ok(if time == Timestamp::UNIX_EPOCH { Timestamp::MAX } else { time })
 }
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {

@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
-use crate::cli::CliError;
 use crate::cli::container::each;
 use crate::cli::global::Global;
-use crate::container::{Containers, Entry, Removal};
+use crate::cli::{CliError, output};
+use crate::container::{ContainerError, Containers, Entry, Removal};
 
 /// Remove containers
 #[derive(Debug, clap::Args)]
@@ -30,14 +30,22 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         let mut errors = Vec::new();
         for word in &args.containers {
             match remove_link(&containers, word) {
-                Ok(()) => crate::cli::output::print(&format!("{word}\n"))?,
+                Ok(()) => output::print(&format!("{word}\n"))?,
                 Err(error) => errors.push(error),
             }
         }
         return CliError::all(errors).map_or(Ok(ExitCode::SUCCESS), Err);
     }
-    let there = |word: &&String| {
-        !args.force || !matches!(containers.find(word), Err(crate::container::ContainerError::NotFound { .. }))
+    if args.containers.iter().any(String::is_empty) {
+        return Err(CliError::new("container name cannot be empty"));
+    }
+    // With -f, one that is not there is told of, and no error.
+    let there = |word: &&String| match containers.find(word) {
+        Err(error @ ContainerError::NotFound { .. }) if args.force => {
+            output::say(error);
+            false
+        }
+        _ => true,
     };
     let words: Vec<String> = args.containers.iter().filter(there).cloned().collect();
     let removal = Removal { force: args.force, volumes: args.volumes };

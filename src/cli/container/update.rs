@@ -69,7 +69,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.changes_nothing() {
         return Err(CliError::new("you must provide one or more flags when using this command"));
     }
-    let policy: Option<RestartPolicy> = args.restart.as_deref().map(restart_policy).transpose()?;
+    let policy: Option<RestartPolicy> =
+        args.restart.as_deref().map(restart_policy).transpose().map_err(|error| error.exit_code(1))?;
     let containers = each::open(global)?;
     each::each(&containers, &args.containers, |entry| {
         if policy.as_ref().is_some_and(|policy| !matches!(policy.name.as_str(), "" | "no"))
@@ -79,6 +80,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
                 "restart policy cannot be updated because AutoRemove is enabled for the container",
             ));
         }
+        args.check(&entry.record.host_config.resources)?;
         let before = (entry.record.host_config.resources.clone(), entry.record.host_config.restart_policy.clone());
         containers.change(&entry, |record| {
             args.apply(&mut record.host_config.resources);
@@ -120,6 +122,33 @@ impl Args {
             || texts.iter().any(|text| text.is_some())
     }
 
+    /// What does not go with what the container has already.
+    fn check(&self, has: &Resources) -> Result<(), CliError> {
+        let wrong = |text: &str| Err(CliError::new(text));
+        let (memory, swap) = (self.memory.unwrap_or_default(), has.memory_swap);
+        if self.memory_swap.is_none() && u64::try_from(swap).is_ok_and(|swap| swap != 0 && memory > swap) {
+            return wrong(
+                "memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+            );
+        }
+        let has_cpus = has.nano_cpus != 0;
+        if has_cpus && self.cpu_period.is_some_and(|period| period != 0) {
+            return wrong("conflicting options: CPU Period cannot be updated as NanoCPUs has already been set");
+        }
+        if has_cpus && self.cpu_quota.is_some_and(|quota| quota != 0) {
+            return wrong("conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set");
+        }
+        if self.cpus.is_some_and(|cpus| cpus != 0) {
+            if has.cpu_period != 0 {
+                return wrong("conflicting options: Nano CPUs cannot be updated as CPU Period has already been set");
+            }
+            if has.cpu_quota != 0 {
+                return wrong("conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set");
+            }
+        }
+        Ok(())
+    }
+
     fn apply(&self, resources: &mut Resources) {
         fn set<T: Clone>(place: &mut T, value: &Option<T>) {
             if let Some(value) = value {
@@ -138,8 +167,8 @@ impl Args {
         set(&mut resources.memory, &self.memory);
         set(&mut resources.memory_reservation, &self.memory_reservation);
         set(&mut resources.memory_swap, &self.memory_swap);
-        if self.pids_limit.is_some() {
-            resources.pids_limit = self.pids_limit;
+        if let Some(limit) = self.pids_limit {
+            resources.pids_limit = Some(limit.max(0));
         }
     }
 }

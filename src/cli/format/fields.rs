@@ -158,6 +158,8 @@ const POINTERS: &[&str] = &[
 /// What JSON calls a field that Go calls otherwise.
 const NAMES: &[(&str, &str)] = &[
     ("APIVersion", "ApiVersion"),
+    ("HTTPProxy", "HttpProxy"),
+    ("HTTPSProxy", "HttpsProxy"),
     ("CPUCfsPeriod", "CpuCfsPeriod"),
     ("CPUCfsQuota", "CpuCfsQuota"),
     ("CPUCount", "CpuCount"),

@@ -21,7 +21,7 @@ mod units;
 
 pub use crate::base::human_size;
 pub use eval::Missing;
-pub use table::{Column, Listing};
+pub use table::{Column, Listing, shows};
 pub use units::{ago, go_time, truncate_id};
 
 use serde_json::Value;

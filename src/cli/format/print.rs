@@ -10,7 +10,7 @@ pub fn plain(value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Array(items) => format!("[{}]", items.iter().map(element).collect::<Vec<_>>().join(" ")),
         Value::Object(fields) if is_structure(fields) => {
-            format!("{{{}}}", fields.values().map(element).collect::<Vec<_>>().join(" "))
+            format!("{{{}}}", fields.values().map(plain).collect::<Vec<_>>().join(" "))
         }
         Value::Object(fields) => {
             let mut fields: Vec<_> = fields.iter().collect();

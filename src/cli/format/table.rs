@@ -24,6 +24,14 @@ pub enum Listing {
     Rows(Template),
 }
 
+/// Whether a format shows a field of each row: by its name, or all of them as JSON. What takes long to find out is not
+/// looked for otherwise; nor for `json` alone, as docker has it.
+pub fn shows(format: &str, field: &str) -> bool {
+    let dot =
+        |rest: &str| rest.trim_start().strip_prefix('.').is_some_and(|rest| !rest.starts_with(char::is_alphabetic));
+    format.contains(&format!(".{field}")) || format.split("json").skip(1).any(dot)
+}
+
 impl Listing {
     /// Reads `--format`; `default` is the table's template when nothing, or only `table`, is asked for.
     pub fn parse(format: Option<&str>, default: &str) -> Result<Self, FormatError> {
@@ -37,6 +45,11 @@ impl Listing {
                 None => Ok(Self::Rows(Template::parse(other)?)),
             },
         }
+    }
+
+    /// Each row by a template of docker's own.
+    pub fn rows(template: &str) -> Result<Self, FormatError> {
+        Ok(Self::Rows(Template::parse(template)?))
     }
 
     /// The list as text, each row ended by a new line. Rows have all fields of `columns`, as values.

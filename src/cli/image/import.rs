@@ -40,7 +40,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let request = ImportRequest {
         name: args.name,
         changes: args.change,
-        message: args.message.unwrap_or_else(|| format!("Imported from {}", args.source)),
+        message: args.message.unwrap_or_else(|| imported_from(&args.source)),
         platform: platform_or_default(args.platform.as_ref())?,
     };
     let request = request.check()?;
@@ -51,6 +51,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     drop(work);
     output::print(&format!("{id}\n"))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// docker's program reads a file itself and sends it on, so its daemon does not know the name.
+fn imported_from(source: &str) -> String {
+    let is_address = !Path::new(source).exists() && urls::is_http_url(source);
+    format!("Imported from {}", if is_address { source } else { "-" })
 }
 
 /// The archive, and its size where that is known.

@@ -6,12 +6,13 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use crate::cli::docker_config::format_or;
-use crate::cli::format::{Column, Listing, ago, human_size, truncate_id};
+use crate::cli::format::{Column, Listing, ago, human_size, shows, truncate_id};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::image::filter::Filters;
 use crate::engine::image::info::ImageInfo;
 use crate::engine::image::list::{self, ListRequest, Listed};
+use crate::engine::image::users::ImageUse;
 use crate::image::Reference;
 use crate::store::Store;
 
@@ -88,18 +89,28 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let format = format_or(args.format.as_deref(), args.quiet, |config| config.images_format);
     let format = format.as_deref();
     let shows_digests = args.digests || format.is_some_and(|format| format.contains(".Digest"));
+    let shows_users = format.is_some_and(|format| format == "json" || shows(format, "Containers"));
+    let users = shows_users.then(|| ImageUse::of(&store)).transpose()?;
     let mut rows = Vec::new();
     for image in &images {
         let names = names(image, &filters, shows_digests);
-        rows.extend(names.iter().map(|name| row(&store, image, name, args.no_trunc)));
+        let users = users.as_ref().map(|users| users.count(&image.id()));
+        rows.extend(names.iter().map(|name| row(&store, image, name, Shown { no_trunc: args.no_trunc, users })));
     }
     let default = match (args.quiet, args.digests) {
         (true, _) => "{{.ID}}",
         (_, true) => "{{.Repository}}\t{{.Tag}}\t{{.Digest}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
         _ => "{{.Repository}}\t{{.Tag}}\t{{.ID}}\t{{.CreatedSince}}\t{{.Size}}",
     };
+    let raw = |digest: &str| {
+        let names = format!("repository: {{{{.Repository}}}}\ntag: {{{{.Tag}}}}\n{digest}image_id: {{{{.ID}}}}\n");
+        format!("{names}created_at: {{{{.CreatedAt}}}}\nvirtual_size: {{{{.Size}}}}\n")
+    };
     let listing = match format {
-        None | Some("table") if args.quiet => Listing::parse(Some(default), "")?,
+        None | Some("table") if args.quiet => Listing::rows(default)?,
+        Some("raw") if args.quiet => Listing::rows("image_id: {{.ID}}")?,
+        Some("raw") if args.digests => Listing::rows(&raw("digest: {{.Digest}}\n"))?,
+        Some("raw") => Listing::rows(&raw(""))?,
         format => Listing::parse(format, default)?,
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;
@@ -140,18 +151,25 @@ fn names(image: &ImageInfo, filters: &Filters, shows_digests: bool) -> Vec<Name>
     names
 }
 
-fn row(store: &Store, image: &ImageInfo, name: &Name, no_trunc: bool) -> Value {
+/// What a row shows.
+struct Shown {
+    no_trunc: bool,
+    /// How many containers use the image, where that was looked for.
+    users: Option<usize>,
+}
+
+fn row(store: &Store, image: &ImageInfo, name: &Name, shown: Shown) -> Value {
     let or_none = |text: &Option<String>| text.clone().unwrap_or_else(|| "<none>".to_owned());
     let created = image.config.created;
     let created_at = created.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned(TimeZone::system());
     let id = image.id().to_string();
     let size = image.size(store);
     json!({
-        "Containers": "N/A",
+        "Containers": shown.users.map_or_else(|| "N/A".to_owned(), |users| users.to_string()),
         "CreatedAt": created_at.strftime("%Y-%m-%d %H:%M:%S %z %Z").to_string(),
         "CreatedSince": ago(created, jiff::Timestamp::now()),
         "Digest": or_none(&name.digest),
-        "ID": if no_trunc { id } else { truncate_id(&id) },
+        "ID": if shown.no_trunc { id } else { truncate_id(&id) },
         "Repository": or_none(&name.repository),
         "SharedSize": "N/A",
         "Size": human_size(size, 3),

@@ -28,7 +28,11 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let filters = Filters::parse(&prune_filters(&args.filter), &FILTERS)?;
     filters.until()?;
-    filters.boolean("dangling")?;
+    // docker's program asks for the opposite besides, and its daemon does not know which is meant.
+    if filters.boolean("dangling")? == Some(false) && !args.all {
+        let text = "invalid filter 'dangling=[false true]'";
+        return Err(CliError::new(text).hint("with -a, images that have names go, too"));
+    }
     let store = global.open_store()?;
     let warning = match args.all {
         true => "WARNING! This will remove all images without at least one container associated to them.",

@@ -35,14 +35,14 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let typed = Reference::parse_without_default_tag(&args.name)?;
     let request = PushRequest { name: typed.clone(), all_tags: args.all_tags, platform: args.platform };
     request.check().map_err(CliError::of_image)?;
-    let store = global.open_store()?;
-    let pushes = select(&store, &request)?;
-    let client = Client::new(&Settings::from_environment()?)?;
     let say = |line: String| if args.quiet { Ok(()) } else { output::print(&format!("{line}\n")) };
     if !args.all_tags && typed.tag().is_none() {
         say("Using default tag: latest".to_owned())?;
     }
     say(format!("The push refers to repository [{}]", typed.repository()))?;
+    let store = global.open_store()?;
+    let pushes = select(&store, &request)?;
+    let client = Client::new(&Settings::from_environment()?)?;
     let options = PushOptions { parallel: args.parallel, ..PushOptions::default() };
     let display = transfers::display(Kind::Push, args.quiet);
     let pushed = push(&store, &client, &pushes, &options, display.as_ref());
@@ -50,9 +50,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     for pushed in pushed.map_err(CliError::of_image)? {
         let tag = pushed.name.tag().unwrap_or_default();
         say(format!("{tag}: digest: {} size: {}", pushed.digest, pushed.size))?;
-        if args.quiet {
-            output::print(&format!("{}\n", pushed.name))?;
-        }
+    }
+    if args.quiet {
+        // With -a, all of them have the one name.
+        let name = if args.all_tags { typed } else { typed.with_default_tag() };
+        output::print(&format!("{name}\n"))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -47,7 +47,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let records = network::list(store.root(), &filters)?;
     let rows: Vec<Value> = records.iter().map(|record| row(record, args.no_trunc)).collect();
     let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.networks_format).as_deref() {
-        None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
+        None | Some("table") if args.quiet => Listing::rows("{{.ID}}")?,
+        Some("raw") if args.quiet => Listing::rows("network_id: {{.ID}}")?,
+        Some("raw") => Listing::rows("network_id: {{.ID}}\nname: {{.Name}}\ndriver: {{.Driver}}\nscope: {{.Scope}}\n")?,
         format => Listing::parse(format, "{{.ID}}\t{{.Name}}\t{{.Driver}}\t{{.Scope}}")?,
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;

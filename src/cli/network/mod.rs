@@ -80,7 +80,7 @@ fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
     for name in &args.names {
         match network::remove(store.root(), name) {
             Ok(_) => output::print(&format!("{name}\n"))?,
-            Err(NetworkError::Unknown { .. }) if args.force => output::print(&format!("{name}\n"))?,
+            Err(NetworkError::Unknown { .. }) if args.force => {}
             Err(error) => errors.push(network_error(error)),
         }
     }

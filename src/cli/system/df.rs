@@ -31,6 +31,9 @@ const COLUMNS: &[Column] = &[
     Column { field: "Reclaimable", heading: "RECLAIMABLE" },
 ];
 
+const RAW: &str = "type: {{.Type}}\ntotal: {{.TotalCount}}\nactive: {{.Active}}\nsize: {{.Size}}\n\
+                   reclaimable: {{.Reclaimable}}\n";
+
 /// One thing that takes room.
 struct Item {
     /// What `-v` shows of it, under docker's names.
@@ -56,7 +59,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
         verbose(&groups, args.format.as_deref())?
     } else {
         let default = "{{.Type}}\t{{.TotalCount}}\t{{.Active}}\t{{.Size}}\t{{.Reclaimable}}";
-        Listing::parse(args.format.as_deref(), default)?.render(COLUMNS, &groups.iter().map(row).collect::<Vec<_>>())?
+        let listing = match args.format.as_deref() {
+            Some("raw") => Listing::rows(RAW)?,
+            format => Listing::parse(format, default)?,
+        };
+        listing.render(COLUMNS, &groups.iter().map(row).collect::<Vec<_>>())?
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)

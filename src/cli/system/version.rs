@@ -32,10 +32,17 @@ pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
     let text = match args.format.as_deref() {
         None | Some("") => lines(&facts),
         Some("json") => format!("{facts}\n"),
-        Some(format) => Template::parse(format)?.render(&facts, Missing::Zero)? + "\n",
+        Some(format) => parse(format)?.render(&facts, Missing::Zero)? + "\n",
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// docker's code for a template of `version` that can't be read.
+const NO_TEMPLATE: u8 = 64;
+
+fn parse(format: &str) -> Result<Template, CliError> {
+    Template::parse(format).map_err(|error| CliError::from(error).exit_code(NO_TEMPLATE))
 }
 
 fn lines(facts: &Value) -> String {

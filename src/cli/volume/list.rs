@@ -45,7 +45,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let records = volume::list(store.root(), &filters)?;
     let rows: Vec<Value> = records.iter().map(row).collect();
     let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.volumes_format).as_deref() {
-        None | Some("table") if args.quiet => Listing::parse(Some("{{.Name}}"), "")?,
+        None | Some("table") if args.quiet => Listing::rows("{{.Name}}")?,
+        Some("raw") if args.quiet => Listing::rows("name: {{.Name}}")?,
+        Some("raw") => Listing::rows("name: {{.Name}}\ndriver: {{.Driver}}\n")?,
         format => Listing::parse(format, "{{.Driver}}\t{{.Name}}")?,
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;

@@ -108,6 +108,11 @@ pub fn network(record: &NetworkRecord, endpoints: &[Endpoint]) -> Value {
             (endpoint.container.clone(), description)
         })
         .collect();
+    // Those that nobody manages addresses of have no list of them.
+    if record.is_predefined() && record.ipam.config.is_empty() {
+        value["IPAM"]["Options"] = Value::Null;
+        value["IPAM"]["Config"] = Value::Null;
+    }
     if let Value::Object(fields) = &mut value {
         let after: Vec<(String, Value)> = ["Options", "Labels"]
             .iter()

@@ -123,7 +123,10 @@ impl Networks {
 
     /// All networks, the predefined ones first, then by name.
     pub fn list(&self) -> Result<Vec<NetworkRecord>, NetworkError> {
-        let mut all = vec![self.bridge_record()?, predefined(HOST, 1), predefined(NONE, 2)];
+        let since = self.since();
+        // All stores of a machine have the one bridge, and each its own age.
+        let bridge = NetworkRecord { created: since, ..self.bridge_record()? };
+        let mut all = vec![bridge, predefined(HOST, 1, since), predefined(NONE, 2, since)];
         let mut own = self.own()?;
         own.sort_by(|a, b| a.name.cmp(&b.name));
         all.append(&mut own);
@@ -297,6 +300,13 @@ impl Networks {
         Ok(self.list()?.into_iter().filter_map(with_endpoint).collect())
     }
 
+    /// Since when there are the networks that are always there: as long as there is the store.
+    fn since(&self) -> jiff::Timestamp {
+        let status = self.folder.parent().and_then(|root| std::fs::metadata(root).ok());
+        let time = status.and_then(|status| status.created().or_else(|_| status.modified()).ok());
+        time.and_then(|time| time.try_into().ok()).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+    }
+
     fn bridge_path(&self) -> PathBuf {
         self.state.join("networks").join(PREDEFINED[0].2).join("record.json")
     }
@@ -312,7 +322,7 @@ impl Networks {
         if let Some(record) = read(&path)? {
             return Ok(record);
         }
-        let mut record = predefined(BRIDGE, 0);
+        let mut record = predefined(BRIDGE, 0, self.since());
         let subnet = if self.machine.is_host() {
             bridge::default_subnet()?
         } else {
@@ -331,12 +341,12 @@ fn with_gateway(subnet: Subnet) -> Result<IpamPool, NetworkError> {
     Ok(IpamPool { gateway, ..pool })
 }
 
-fn predefined(name: &str, index: usize) -> NetworkRecord {
+fn predefined(name: &str, index: usize, created: jiff::Timestamp) -> NetworkRecord {
     let (_, driver, id) = PREDEFINED[index];
     NetworkRecord {
         name: name.to_owned(),
         id: id.to_owned(),
-        created: jiff::Timestamp::UNIX_EPOCH,
+        created,
         scope: "local".to_owned(),
         driver: driver.to_owned(),
         enable_ipv4: true,

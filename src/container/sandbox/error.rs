@@ -61,16 +61,31 @@ impl InitError {
         match self {
             Self::ProgramNotFound { .. } | Self::InterpreterNotFound { .. } => 127,
             Self::NotExecutable { .. } => 126,
-            _ => 125,
+            Self::NoDirectory { .. } => 127,
+            Self::System { errno, .. } => code_of(&errno_text(*errno)),
+            Self::Message(_) => 125,
         }
     }
 }
 
+/// docker goes by the words of an error, wherever it comes from: what is not there is 127, what is refused or is a folder
+/// 126.
+pub fn code_of(error: &io::Error) -> u8 {
+    match error.kind() {
+        io::ErrorKind::NotFound => 127,
+        io::ErrorKind::IsADirectory => 126,
+        _ if error.raw_os_error() == Some(libc::EACCES) => 126,
+        _ => 125,
+    }
+}
+
 impl SandboxError {
-    /// What `docker run` exits with: 127 for a missing program, 126 for one that can't be executed, 125 for the rest.
+    /// What `docker run` exits with: 127 for a missing program, 126 for one that can't be executed; for the rest, see
+    /// `code_of`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Init(error) => error.exit_code(),
+            Self::Start { source, .. } => code_of(source),
             _ => 125,
         }
     }

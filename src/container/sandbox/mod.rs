@@ -58,7 +58,7 @@ pub use container::{
     User,
 };
 pub use detached::fork_detached;
-pub use error::{InitError, SandboxError, Unsupported};
+pub use error::{InitError, SandboxError, Unsupported, code_of};
 pub use executable::use_init_executable;
 pub use files::enter_files;
 pub use helper::{spawn_helper, spawn_lasting_helper};
@@ -66,7 +66,7 @@ pub use hold::{Held, hold};
 pub use household::{Household, HouseholdLock, belong_as_parent_did};
 pub use ids::{IdRange, IdRanges};
 pub use inherited::take_inherited;
-pub use init::{FOREIGN_INIT, init_if_requested};
+pub use init::{FOREIGN_INIT, READ_ONLY, init_if_requested, masked_paths};
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
 pub use keeper::{Keeper, keep};
 pub use landlock::{can_scope_sockets, landlock_version};
@@ -83,4 +83,5 @@ pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::{Prepared, prepare, spawn};
 pub use spawn_in::{Inside, spawn_in};
 pub use surroundings::{has_capability, owns_all_files};
+pub use sysctl::is_namespaced_sysctl;
 pub use without::Without;

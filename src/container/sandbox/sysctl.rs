@@ -17,13 +17,25 @@ const IPC: [&str; 8] = [
     "kernel.shm_rmid_forced",
 ];
 
+/// Whether it is a parameter that a container can have for itself.
+pub fn is_namespaced_sysctl(name: &str) -> bool {
+    is_of_network(name) || is_of_ipc(name)
+}
+
+fn is_of_network(name: &str) -> bool {
+    name.starts_with("net.")
+}
+
+fn is_of_ipc(name: &str) -> bool {
+    name.starts_with("fs.mqueue.") || IPC.contains(&name)
+}
+
 /// Refuses parameters that are the host's.
 pub(super) fn check(sysctls: &BTreeMap<String, String>, isolation: &Isolation) -> Result<(), Unsupported> {
     let host_network = matches!(isolation.network, NetworkIsolation::Host);
     let host_ipc = isolation.namespaces.ipc == Namespace::Host;
     for name in sysctls.keys() {
-        let is_network = name.starts_with("net.");
-        let is_ipc = name.starts_with("fs.mqueue.") || IPC.contains(&name.as_str());
+        let (is_network, is_ipc) = (is_of_network(name), is_of_ipc(name));
         if is_ipc && host_ipc {
             return Err(Unsupported {
                 what: format!("`{name}` would change the host, whose IPC namespace the container uses"),

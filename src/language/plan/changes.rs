@@ -58,6 +58,8 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
     let plan = super::plan(&parsed, &request, &OneImage(base)).map_err(|error| ChangeError::Plan(Box::new(error)))?;
     let mut changed = plan.images[0].config.config.clone();
     changed.on_build.splice(0..0, triggers);
+    // BuildKit's mark of a command that a build wrote.
+    changed.args_escaped = config.config.args_escaped;
     if config.config.env_value("PATH").is_none() && !sets_path(&parsed) {
         // A build gives every stage a PATH; a change to an image without one does not.
         changed.env.retain(|entry| !entry.starts_with("PATH="));

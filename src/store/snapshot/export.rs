@@ -75,7 +75,9 @@ fn append(
     (folder, path): (&Path, &Path),
     entry: &Entry,
 ) -> Result<(), SnapshotError> {
-    let name = &folder.join(path);
+    // As in docker's archives, a folder's name ends with a slash.
+    let name = folder.join(path);
+    let name = &if entry.is_dir() { name.join("") } else { name };
     let shared = entry.shared_inode();
     let look = || -> Result<(Body, Attributes), IoError> {
         if let Some(first) = shared.and_then(|inode| links.get(&inode)) {

@@ -30,7 +30,7 @@ pub struct ProcessUser {
 /// a number is one, whatever names there are, and need not be known; a name must be. The groups that list the user come
 /// along unless a group is given; what follows a second colon says nothing.
 pub fn process_user(view: &View, text: &str) -> Result<ProcessUser, SnapshotError> {
-    let mut fields = text.split(':');
+    let mut fields = text.splitn(2, ':');
     let user = fields.next().filter(|user| !user.is_empty()).unwrap_or("0");
     let group = fields.next().filter(|group| !group.is_empty());
     let uid = process_id(user, group.is_some())?;

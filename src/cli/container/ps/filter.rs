@@ -171,7 +171,8 @@ impl PortRange {
     fn parse(text: &str) -> Option<Self> {
         let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-        Some(Self { first: first.parse().ok()?, last: last.parse().ok()?, protocol: protocol.to_owned() })
+        let (first, last) = (first.parse().ok()?, last.parse().ok()?);
+        (first <= last).then(|| Self { first, last, protocol: protocol.to_owned() })
     }
 
     fn has(&self, port: &str) -> bool {

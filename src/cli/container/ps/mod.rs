@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use serde_json::Value;
 
 use crate::cli::docker_config::format_or;
-use crate::cli::format::{Column, Listing};
+use crate::cli::format::{Column, Listing, shows};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::{Containers, Entry};
@@ -62,31 +62,44 @@ const COLUMNS: &[Column] = &[
     Column { field: "Platform", heading: "PLATFORM" },
 ];
 
+/// What `--last` is when it is not said.
+const ALL: i64 = -1;
+
+const RAW: &str = "container_id: {{.ID}}\nimage: {{.Image}}\ncommand: {{.Command}}\ncreated_at: {{.CreatedAt}}\nstate: \
+                   {{.State}}\nstatus: {{.Status}}\nnames: {{.Names}}\nlabels:{{with .Labels}} {{.}}{{end}}\nports:\
+                   {{with .Ports}} {{.}}{{end}}\n";
+
 const DEFAULT: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.Status}}\t{{.Ports}}\t{{.Names}}";
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let entries = Containers::of(store.root()).list()?;
     let filters = Filters::parse(&args.filter, &entries, &store)?;
-    let last = if args.latest { 1 } else { args.last };
-    let shows_all = args.all || last >= 0 || filters.shows_all();
+    let last = if args.latest && args.last == ALL { 1 } else { args.last };
+    let shows_all = args.all || last > 0 || filters.shows_all();
     let mut shown: Vec<&Entry> = entries
         .iter()
         .filter(|entry| shows_all || entry.state.status.is_alive())
         .filter(|entry| filters.keep(entry))
         .collect();
-    if let Ok(last) = usize::try_from(last) {
+    if let Some(last) = usize::try_from(last).ok().filter(|last| *last > 0) {
         shown.truncate(last);
     }
     let format = format_or(args.format.as_deref(), args.quiet, |config| config.ps_format);
     let format = format.as_deref();
-    let shows_size = args.size || format.is_some_and(|format| format.contains(".Size"));
+    let shows_size = args.size || format.is_some_and(|format| shows(format, "Size"));
     let details = row::Details { no_trunc: args.no_trunc, size: shows_size.then_some(&store) };
     let rows: Vec<Value> = shown.into_iter().map(|entry| row::row(entry, details)).collect();
     let default = if args.size { format!("{DEFAULT}\t{{{{.Size}}}}") } else { DEFAULT.to_owned() };
-    let listing = match format {
-        None | Some("table") if args.quiet => Listing::parse(Some("{{.ID}}"), "")?,
-        format => Listing::parse(format, &default)?,
+    if args.quiet && args.format.as_deref().is_some_and(|format| !format.is_empty()) {
+        output::say("WARNING: Ignoring custom format, because both --format and --quiet are set.");
+    }
+    let raw = if args.size { format!("{RAW}size: {{{{.Size}}}}\n") } else { RAW.to_owned() };
+    let listing = match (args.quiet, format) {
+        (true, Some("raw")) => Listing::rows("container_id: {{.ID}}")?,
+        (true, _) => Listing::rows("{{.ID}}")?,
+        (false, Some("raw")) => Listing::rows(&raw)?,
+        (false, format) => Listing::parse(format, &default)?,
     };
     output::print(&listing.render(COLUMNS, &rows)?)?;
     Ok(ExitCode::SUCCESS)

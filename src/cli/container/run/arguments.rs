@@ -52,7 +52,7 @@ pub struct Program {
     #[arg(short, long)]
     pub tty: bool,
     /// Attach to stdin, stdout or stderr only
-    #[arg(short, long, value_name = "STREAM")]
+    #[arg(short, long, value_name = "STREAM", value_parser = values::stream_form)]
     pub attach: Vec<String>,
     /// Remove the container when it has ended
     #[arg(long)]
@@ -165,10 +165,10 @@ pub struct NetworkArgs {
     #[arg(long, value_name = "NAME:IP")]
     pub add_host: Vec<String>,
     /// A name server to ask
-    #[arg(long, value_name = "IP")]
+    #[arg(long, value_name = "IP", value_parser = values::server_form)]
     pub dns: Vec<String>,
     /// A domain to search names in
-    #[arg(long, value_name = "DOMAIN")]
+    #[arg(long, value_name = "DOMAIN", value_parser = values::domain_form)]
     pub dns_search: Vec<String>,
     /// An option of resolv.conf
     #[arg(long, visible_alias = "dns-opt", value_name = "OPTION")]
@@ -218,7 +218,7 @@ pub struct Security {
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
     /// Set a kernel parameter of the container
-    #[arg(long, value_name = "NAME=VALUE")]
+    #[arg(long, value_name = "NAME=VALUE", value_parser = values::sysctl_form)]
     pub sysctl: Vec<String>,
     /// private, shareable, host, none or container:NAME
     #[arg(long, value_name = "MODE")]

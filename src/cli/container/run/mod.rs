@@ -18,7 +18,7 @@ use std::process::ExitCode;
 use crate::base::privacy;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::sandbox::IdRanges;
+use crate::container::sandbox::{IdRanges, code_of};
 use crate::container::{
     self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalPolicy, SignalsKept, Streams,
 };
@@ -60,7 +60,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
     let monitor = Monitor::fork(ahead, &global.store_root()?)?;
     let detach_keys = detach_keys(args.detach_keys.as_deref())?;
-    let (containers, entry) = make(&args.container, args.detach, global)?;
+    let usage = if args.detach { Use::Detached } else { Use::Attached };
+    let (containers, entry) = make(&args.container, usage, global)?;
     let config = &entry.record.config;
     let streams = Streams {
         interactive: config.attach_stdin,
@@ -131,17 +132,32 @@ pub(in crate::cli) fn detach_keys(text: Option<&str>) -> Result<DetachKeys, CliE
     Ok(keys.unwrap_or_default())
 }
 
+/// What a container is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Use {
+    /// To be started, with somebody attached.
+    Attached,
+    /// To be started in the background.
+    Detached,
+    /// To be there.
+    Create,
+}
+
+impl Use {
+    /// Whoever runs a container sees docker's code for one that could not be run, or 126 and 127 where something is not
+    /// to be had; whoever makes one sees 1, but for what is wrong in the words.
+    fn code(self, error: CliError, code: u8) -> CliError {
+        if self == Self::Create { error } else { error.exit_code(code) }
+    }
+}
+
 /// Makes the container.
-pub(in crate::cli) fn make(
-    args: &ContainerArgs,
-    detach: bool,
-    global: &Global,
-) -> Result<(Containers, Entry), CliError> {
-    let not_run = |error: CliError| error.exit_code(NOT_RUN);
-    let options = args.options(detach).map_err(not_run)?;
+pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) -> Result<(Containers, Entry), CliError> {
+    let not_run = |error: CliError| usage.code(error, NOT_RUN);
+    let options = args.options(usage == Use::Detached).map_err(not_run)?;
     let attached = options.attach.stdin && options.terminal;
-    if attached && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
-        return Err(CliError::of_container(container::ContainerError::NoTerminal));
+    if attached && usage == Use::Attached && !std::io::IsTerminal::is_terminal(&std::io::stdin()) {
+        return Err(CliError::of_container(container::ContainerError::NoTerminal).exit_code(1));
     }
     let cidfile = args.program.cidfile.as_ref();
     if let Some(path) = cidfile.filter(|path| path.exists()) {
@@ -156,9 +172,20 @@ pub(in crate::cli) fn make(
     let mut options = options;
     image::find_mounted(&store, &mut options.mounts).map_err(not_run)?;
     let containers = Containers::of(store.root());
-    let entry = container::create(&containers, &image, &options).map_err(CliError::of_container)?;
+    if args.resources.oom_kill_disable && args.resources.memory.is_none() {
+        output::say(
+            "WARNING: OOM killer is disabled for the container, but no memory limit is set, this can result in \
+                     the system running out of resources",
+        );
+    }
+    let failed = |error: container::ContainerError| {
+        let code = if usage == Use::Create { 1 } else { error.exit_code() };
+        CliError::of_container(error).exit_code(code)
+    };
+    let entry = container::create(&containers, &image, &options).map_err(failed)?;
     if let Some(path) = cidfile {
-        privacy::write_for_caller(path, entry.record.id.as_bytes()).map_err(|error| not_run(error.into()))?;
+        let written = privacy::write_for_caller(path, entry.record.id.as_bytes());
+        written.map_err(|error| usage.code(CliError::from(&error), code_of(&error.source)))?;
     }
     Ok((containers, entry))
 }

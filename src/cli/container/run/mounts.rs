@@ -15,7 +15,7 @@ pub(super) const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rs
 /// All mounts, those of `-v` first.
 pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
     let driver = storage.volume_driver.as_deref().filter(|driver| !driver.is_empty()).unwrap_or("local");
-    let volumes = storage.volume.iter().filter(|text| text.contains(':')).map(|text| volume(text, driver));
+    let volumes = storage.volume.iter().filter(|text| !is_place(text)).map(|text| volume(text, driver));
     let mounts = storage.mount.iter().map(|text| typed_mounts::mount(text, driver));
     let tmpfs = storage.tmpfs.iter().map(|text| memory(text));
     let all: Vec<MountPoint> = volumes.chain(mounts).chain(tmpfs).collect::<Result<_, _>>()?;
@@ -32,8 +32,26 @@ pub(super) fn all(storage: &Storage) -> Result<Vec<MountPoint>, CliError> {
 
 /// Where `-v` wants volumes of the container's own: they give way to all that is asked for at the same places.
 pub(super) fn without_name(volumes: &[String]) -> Result<BTreeSet<String>, CliError> {
-    let places = volumes.iter().filter(|text| !text.contains(':'));
-    places.map(|place| check_place(&volume(place, "local")?).map(|()| place.clone())).collect()
+    let places = volumes.iter().filter(|text| is_place(text));
+    places
+        .map(|text| {
+            let wrong = || CliError::new(format!("invalid --volume `{text}`: destination can't be '/'"));
+            // docker looks for it from the container's root.
+            let place = if text.starts_with('/') { text.clone() } else { format!("/{text}") };
+            let destination = absolute(&place).ok_or_else(wrong)?;
+            check_place(&MountPoint { destination, kind: MountKind::Volume, ..MountPoint::default() })?;
+            Ok(place)
+        })
+        .collect()
+}
+
+/// Whether `-v` says where a volume of the container's own is to be, and nothing else. One letter with a colon behind it is
+/// the beginning of a path to docker, as on Windows; and what has two letters is a path.
+fn is_place(text: &str) -> bool {
+    let mut letters = text.chars();
+    let has_drive = letters.next().is_some_and(char::is_alphabetic) && letters.next() == Some(':');
+    let rest = if has_drive { letters.as_str() } else { text };
+    !text.is_empty() && (text.len() <= 2 || !rest.contains(':'))
 }
 
 /// What the kernel says of itself in /proc is not covered, but for what programs such as lxcfs stand in for.
@@ -68,7 +86,7 @@ fn check_place(mount: &MountPoint) -> Result<(), CliError> {
 
 /// docker's `Binds`: `-v` as typed, with whole paths.
 pub(super) fn binds(texts: &[String]) -> Vec<String> {
-    let with_source = texts.iter().filter_map(|text| text.split_once(':'));
+    let with_source = texts.iter().filter(|text| !is_place(text)).filter_map(|text| text.split_once(':'));
     with_source
         .map(|(source, rest)| match host_path(source) {
             Some(path) => format!("{}:{rest}", path.display()),
@@ -93,7 +111,7 @@ fn volume(text: &str, driver: &str) -> Result<MountPoint, CliError> {
         _ => return Err(wrong("it is SOURCE:TARGET[:OPTIONS]")),
     };
     if parts.iter().any(|part| part.is_empty()) {
-        return Err(wrong("empty section between colons"));
+        return Err(wrong("empty section between colons").exit_code(super::NOT_RUN));
     }
     let path = source.and_then(host_path);
     let mut mount = MountPoint {
@@ -250,11 +268,16 @@ mod tests {
         let here = std::env::current_dir().unwrap().join("x");
         assert_eq!(one("./x:/b").unwrap().source, here);
         assert_eq!(without_name(&["/data".to_owned(), "a:/b".to_owned()]).unwrap(), ["/data".to_owned()].into());
-        assert!(without_name(&["data".to_owned()]).is_err() && without_name(&["/proc/x".to_owned()]).is_err());
+        let place = |text: &str| without_name(&[text.to_owned()]).map(|places| places.into_iter().next());
+        for (text, wanted) in [("data", "/data"), (":", "/:"), ("x:/abs", "/x:/abs"), ("x:rel", "/x:rel")] {
+            assert_eq!(place(text).unwrap().as_deref(), Some(wanted));
+        }
+        assert!(place("/proc/x").is_err() && place("/").is_err() && place(".").is_err());
+        assert_eq!(place("xx:/abs").unwrap(), None);
         let named = one("data:/b:nocopy,ro").unwrap();
         assert_eq!((named.kind, named.name.as_str(), named.volume.no_copy), (MountKind::Volume, "data", true));
         assert_eq!(one("/a:/b:rshared").unwrap().propagation, "rshared");
-        for wrong in ["/a:b", "/a:/b:nonsense", "data:/b:shared", "/a:/", "a:b:c:d", "a b:/c", "/a:/b:nocopy"] {
+        for wrong in ["/a:b", "/a:/b:nonsense", "data:/b:shared", "/a:/", "aa:b:c:d", "a b:/c", "/a:/b:nocopy"] {
             assert!(one(wrong).is_err(), "{wrong}");
         }
         assert_eq!(binds(&["./x:/b:ro".to_owned(), "/c".to_owned()]), [format!("{}:/b:ro", here.display())]);

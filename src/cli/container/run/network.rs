@@ -12,6 +12,7 @@ use crate::container::{EndpointConfig, HostConfig, IpamConfig};
 pub(super) fn mode(args: &NetworkArgs) -> Result<String, CliError> {
     match args.network.first() {
         None => Ok(BRIDGE.to_owned()),
+        Some(text) if text.is_empty() => Err(CliError::new("no name set for network")),
         Some(text) => Ok(parse(text)?.0),
     }
 }
@@ -171,14 +172,22 @@ pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliErro
     }
     let is_plain = matches!(mode, HOST | NONE) || has_container;
     let is_own = |text: &String| !matches!(text.as_str(), HOST | NONE | BRIDGE | "default") && !is_container(text);
+    if let Some(twice) = args.network.iter().enumerate().find(|(at, name)| args.network[..*at].contains(name)) {
+        let text = format!("network \"{}\" is specified multiple times", twice.1);
+        return Err(CliError::new(text).exit_code(super::NOT_RUN));
+    }
     if args.network.len() > 1 && !args.network.iter().all(is_own) {
         return conflict("cannot attach both user-defined and non-user-defined network-modes");
     }
     if is_plain || mode == BRIDGE {
-        if !args.network_alias.is_empty() {
-            return Err(CliError::new("network-scoped aliases are only supported for user-defined networks"));
+        let first = args.network.first().map(|text| parse(text)).transpose()?;
+        let own = first.map(|(_, config)| config).unwrap_or_default();
+        if !args.network_alias.is_empty() || !own.aliases.is_empty() {
+            let text = "network-scoped aliases are only supported for user-defined networks";
+            return Err(CliError::new(text).exit_code(super::NOT_RUN));
         }
-        if args.ip.is_some() || args.ip6.is_some() {
+        let has_address = |ipam: &IpamConfig| !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty();
+        if args.ip.is_some() || args.ip6.is_some() || own.ipam_config.as_ref().is_some_and(has_address) {
             return Err(CliError::new("user specified IP address is supported on user defined networks only"));
         }
     }

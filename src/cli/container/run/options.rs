@@ -24,7 +24,7 @@ impl ContainerArgs {
         let program = &self.program;
         let mut environment = Vec::new();
         for file in &program.env_file {
-            environment.extend(values::environment_file(file)?);
+            environment.extend(values::environment_file(file).map_err(typed)?);
         }
         environment.extend(program.env.iter().map(|text| values::variable(text)));
         let is_set = |name: &str| environment.iter().any(|text| text.split('=').next() == Some(name));
@@ -32,11 +32,11 @@ impl ContainerArgs {
         environment.extend(proxies.into_iter().map(|(name, value)| format!("{name}={value}")));
         let mut labels = BTreeMap::new();
         for file in &program.label_file {
-            labels.extend(values::pairs(&values::label_file(file)?));
+            labels.extend(values::pairs(&values::label_file(file).map_err(typed)?));
         }
         labels.extend(values::pairs(&program.label));
         let host = self.host_config()?;
-        let mut exposed = ports::exposed(&self.network.expose)?;
+        let mut exposed = ports::exposed(&self.network.expose).map_err(typed)?;
         exposed.extend(host.port_bindings.keys().cloned());
         if let Some(folder) = program.workdir.as_deref().filter(|folder| !folder.is_empty() && !folder.starts_with('/'))
         {
@@ -60,17 +60,17 @@ impl ContainerArgs {
             environment,
             user: program.user.clone(),
             directory: program.workdir.clone(),
-            hostname: self.network.hostname.clone(),
+            hostname: self.network.hostname.clone().filter(|name| !name.is_empty()),
             domainname: self.network.domainname.clone(),
             labels,
             exposed_ports: exposed,
             terminal: program.tty,
             open_stdin: program.interactive,
-            attach: self.attached(detached)?,
+            attach: self.attached(detached).map_err(typed)?,
             stop_signal: program.stop_signal.clone(),
             stop_timeout: program.stop_timeout,
             healthcheck: self.health.healthcheck()?,
-            networks: network::endpoints(&self.network)?,
+            networks: network::endpoints(&self.network).map_err(typed)?,
             mounts: mounts::all(&self.storage)?,
             volumes: mounts::without_name(&self.storage.volume)?,
             host,
@@ -100,7 +100,7 @@ impl ContainerArgs {
     /// What another runtime than rbuild's own is found by; it has to be there before anything is made.
     fn runtime(&self) -> Result<String, CliError> {
         let found = Runtime::find(self.program.runtime.as_deref().unwrap_or_default());
-        let found = found.map_err(|error| CliError::of_container(error.into()))?;
+        let found = found.map_err(|error| CliError::of_container(error.into()).exit_code(1))?;
         if let Some(warning) = found.as_ref().and_then(Runtime::warning) {
             output::say(format_args!("rbuild: warning: {warning}"));
         }
@@ -137,7 +137,7 @@ impl ContainerArgs {
         CapabilitySet::adjusted(&security.cap_add, &security.cap_drop)?;
         let restart_policy = restart_policy(&program.restart)?;
         if program.rm && !matches!(restart_policy.name.as_str(), "" | "no") {
-            return Err(CliError::new("conflicting options: cannot specify both --restart and --rm"));
+            return Err(typed(CliError::new("conflicting options: cannot specify both --restart and --rm")));
         }
         let resources = &self.resources;
         let adjustment = resources.oom_score_adj.unwrap_or_default();
@@ -149,32 +149,32 @@ impl ContainerArgs {
             binds: mounts::binds(&self.storage.volume),
             container_id_file: program.cidfile.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
             log_config: log_config(program.log_driver.as_deref(), &program.log_opt)?,
-            network_mode: network::mode(network)?,
-            port_bindings: ports::bindings(&network.publish)?,
+            network_mode: network::mode(network).map_err(typed)?,
+            port_bindings: ports::bindings(&network.publish).map_err(typed)?,
             publish_all_ports: network.publish_all,
             restart_policy,
             auto_remove: program.rm,
             volume_driver: self.storage.volume_driver.clone().unwrap_or_default(),
             volumes_from: self.storage.volumes_from.clone(),
-            annotations: values::pairs(&program.annotation).collect(),
+            annotations: annotations(&program.annotation)?,
             cap_add: security.cap_add.clone(),
             cap_drop: security.cap_drop.clone(),
-            cgroupns_mode: modes::cgroup(security.cgroupns.as_deref())?,
+            cgroupns_mode: modes::cgroup(security.cgroupns.as_deref()).map_err(typed)?,
             dns: network.dns.clone(),
             dns_options: network.dns_option.clone(),
             dns_search: network.dns_search.clone(),
             extra_hosts: network.add_host.clone(),
             group_add: program.group_add.clone(),
             ipc_mode: modes::ipc(security.ipc.as_deref())?,
-            links: network.link.iter().map(|text| network::link(text)).collect::<Result<_, _>>()?,
+            links: network.link.iter().map(|text| network::link(text)).collect::<Result<_, _>>().map_err(typed)?,
             oom_score_adj: adjustment,
-            pid_mode: modes::pid(security.pid.as_deref())?,
+            pid_mode: modes::pid(security.pid.as_deref()).map_err(typed)?,
             privileged: security.privileged,
             readonly_rootfs: self.storage.read_only,
-            security_opt: values::security(&security.security_opt)?,
+            security_opt: values::security(&security.security_opt).map_err(typed)?,
             tmpfs: values::tmpfs(&self.storage.tmpfs),
-            uts_mode: modes::host_only("uts", security.uts.as_deref())?,
-            userns_mode: modes::users(security.userns.as_deref())?,
+            uts_mode: modes::host_only("uts", security.uts.as_deref()).map_err(typed)?,
+            userns_mode: modes::users(security.userns.as_deref()).map_err(typed)?,
             shm_size: self.storage.shm_size.unwrap_or_default(),
             sysctls: values::pairs(&security.sysctl).collect(),
             runtime: self.runtime()?,
@@ -185,11 +185,16 @@ impl ContainerArgs {
             init: program.init,
             ..HostConfig::default()
         };
-        devices::add(&self.devices, &mut host.resources)?;
+        devices::add(&self.devices, &mut host.resources).map_err(typed)?;
         network::check(network, &host)?;
         modes::check_users(&host)?;
         Ok(host)
     }
+}
+
+/// What docker's program itself refuses, where its daemon refuses the rest: `create` tells them apart by its exit code.
+fn typed(error: CliError) -> CliError {
+    error.exit_code(super::NOT_RUN)
 }
 
 /// In the host's UTS namespace names are the host's.
@@ -210,9 +215,12 @@ pub(in crate::cli) fn restart_policy(text: &str) -> Result<RestartPolicy, CliErr
                 "invalid restart policy: maximum retry count can only be used with 'on-failure'",
             ));
         }
-        Some(count) => count
-            .parse()
-            .map_err(|_| CliError::new("invalid restart policy format: maximum retry count must be an integer"))?,
+        Some(count) => {
+            let text = "invalid restart policy format: maximum retry count must be an integer";
+            let number: i64 = count.parse().map_err(|_| typed(CliError::new(text)))?;
+            let negative = |_| CliError::new("invalid restart policy: maximum retry count cannot be negative");
+            u32::try_from(number).map_err(negative)?
+        }
     };
     match name {
         "" | "no" => Ok(RestartPolicy { name: "no".to_owned(), maximum_retry_count: 0 }),
@@ -224,6 +232,14 @@ pub(in crate::cli) fn restart_policy(text: &str) -> Result<RestartPolicy, CliErr
     }
 }
 
+fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
+    let all: BTreeMap<String, String> = values::pairs(texts).collect();
+    if all.contains_key("") {
+        return Err(CliError::new("invalid --annotation: the empty string is not permitted as an annotation key"));
+    }
+    Ok(all)
+}
+
 /// Options that would be ignored are refused: each driver has its own.
 fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, CliError> {
     let driver = driver.unwrap_or("json-file");
@@ -233,7 +249,7 @@ fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, Cli
     }
     let config: BTreeMap<String, String> = values::pairs(options).collect();
     if driver == "none" && !config.is_empty() {
-        return Err(CliError::new("invalid logging opts for driver none"));
+        return Err(typed(CliError::new("invalid logging opts for driver none")));
     }
     for (key, value) in &config {
         let is_right = match key.as_str() {
@@ -263,7 +279,7 @@ impl Health {
         let any = self.health_cmd.is_some() || self.health_retries.is_some();
         if self.no_healthcheck {
             if any || durations.iter().any(|(_, value)| value.is_some()) {
-                return Err(CliError::new("--no-healthcheck conflicts with --health-* options"));
+                return Err(typed(CliError::new("--no-healthcheck conflicts with --health-* options")));
             }
             return Ok(Some(Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() }));
         }
@@ -274,7 +290,7 @@ impl Health {
                 CliError::new(format!("invalid argument \"{text}\" for \"{name}\": it is a duration such as 30s"))
             })?;
             if *number < 0 {
-                return Err(CliError::new(format!("{name} cannot be negative")));
+                return Err(typed(CliError::new(format!("{name} cannot be negative"))));
             }
             if *number != 0 && *number < LEAST_HEALTH_DURATION {
                 return Err(CliError::new(format!("{name} cannot be less than 1ms")));
@@ -282,7 +298,7 @@ impl Health {
         }
         let retries = self.health_retries.unwrap_or_default();
         if retries < 0 {
-            return Err(CliError::new("--health-retries cannot be negative"));
+            return Err(typed(CliError::new("--health-retries cannot be negative")));
         }
         if !any && numbers == [0; 4] {
             return Ok(None);
@@ -319,11 +335,11 @@ impl Resources {
             cpuset_mems: self.cpuset_mems.clone().unwrap_or_default(),
             pids_limit: self.pids_limit,
             blkio_weight: self.blkio_weight.unwrap_or_default(),
-            blkio_weight_device: devices::weights(&self.blkio_weight_device)?,
-            blkio_device_read_bps: devices::throttles(&self.device_read_bps, true)?,
-            blkio_device_write_bps: devices::throttles(&self.device_write_bps, true)?,
-            blkio_device_read_iops: devices::throttles(&self.device_read_iops, false)?,
-            blkio_device_write_iops: devices::throttles(&self.device_write_iops, false)?,
+            blkio_weight_device: devices::weights(&self.blkio_weight_device).map_err(typed)?,
+            blkio_device_read_bps: devices::throttles(&self.device_read_bps, true).map_err(typed)?,
+            blkio_device_write_bps: devices::throttles(&self.device_write_bps, true).map_err(typed)?,
+            blkio_device_read_iops: devices::throttles(&self.device_read_iops, false).map_err(typed)?,
+            blkio_device_write_iops: devices::throttles(&self.device_write_iops, false).map_err(typed)?,
             cgroup_parent: self.cgroup_parent.clone().unwrap_or_default(),
             ulimits: self.ulimit.iter().map(|text| values::ulimits(text)).collect::<Result<_, _>>()?,
             ..container::Resources::default()
@@ -343,17 +359,25 @@ impl Resources {
         if swap > 0 && (swap as u64) < memory {
             return fail("minimum memoryswap limit should be larger than memory limit");
         }
+        if self.memory_reservation.is_some_and(|reservation| reservation != 0 && reservation < LEAST_MEMORY) {
+            return fail("minimum memory reservation allowed is 6MB");
+        }
         if memory != 0 && self.memory_reservation.is_some_and(|reservation| reservation > memory) {
             return fail("minimum memory limit can not be less than memory reservation limit");
         }
         if let Some(number) = self.memory_swappiness.filter(|number| !(-1..=100).contains(number)) {
-            return Err(CliError::new(format!("invalid value for memory swappiness: {number}, valid range is 0-100")));
+            let text = format!("invalid value for memory swappiness: {number}, valid range is 0-100");
+            return Err(typed(CliError::new(text)));
         }
         if self.cpu_period.is_some_and(|period| period != 0 && !(1000..=1_000_000).contains(&period)) {
             return fail("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
         }
         if self.cpu_quota.is_some_and(|quota| quota > 0 && quota < 1000) {
             return fail("CPU cfs quota can not be less than 1ms (i.e. 1000)");
+        }
+        // The kernel takes the nearest number that it has, in silence.
+        if self.cpu_shares.is_some_and(|shares| shares != 0 && !(2..=262_144).contains(&shares)) {
+            return fail("range of CPU shares is from 2 to 262144");
         }
         if self.blkio_weight.is_some_and(|weight| weight != 0 && !(10..=1000).contains(&weight)) {
             return fail("range of blkio weight is from 10 to 1000");

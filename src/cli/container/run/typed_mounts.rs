@@ -30,8 +30,11 @@ pub(super) fn mount(text: &str, driver: &str) -> Result<MountPoint, CliError> {
     let mut fields = Fields { kind: "volume".to_owned(), ..Fields::default() };
     fields.mount.driver = driver.to_owned();
     fields.tmpfs.no_exec = true;
-    for (key, value) in crate::cli::build::values::fields(text).map_err(|error| wrong(error.to_string()))? {
-        fields.set(&key, &value).map_err(wrong)?;
+    // What docker's program sees at once, and not only its daemon.
+    let typed = |message: String| wrong(message).exit_code(super::NOT_RUN);
+    for field in crate::base::fields(text).map_err(|error| typed(error.to_string()))? {
+        let (key, value) = field.split_once('=').unwrap_or((&field, ""));
+        fields.set(&key.to_ascii_lowercase(), value).map_err(typed)?;
     }
     fields.finish().map_err(wrong)
 }
@@ -122,6 +125,9 @@ impl Fields {
             ("volume", name) => {
                 let name = name.unwrap_or_default();
                 check_volume_name(&name).map_err(|_| format!("`{name}` is no name of a volume"))?;
+                if name.is_empty() && !mount.writable {
+                    return Err("must not set ReadOnly mode when using anonymous volumes".to_owned());
+                }
                 Ok(MountPoint { kind: MountKind::Volume, name, mode: "z".to_owned(), ..mount })
             }
             (other, _) => Err(format!("there is no type `{other}`; there are bind, volume, tmpfs and image")),

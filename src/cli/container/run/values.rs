@@ -53,9 +53,50 @@ pub(in crate::cli) fn ulimit_form(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// A number of processors, in billionths.
+/// `NAME=VALUE` of a kernel parameter that containers have for themselves, as typed.
+pub(in crate::cli) fn sysctl_form(text: &str) -> Result<String, String> {
+    match text.split_once('=') {
+        Some((name, _)) if sandbox::is_namespaced_sysctl(name) => Ok(text.to_owned()),
+        _ => Err(format!("sysctl '{text}' is not allowed")),
+    }
+}
+
+/// One of the standard streams, as typed.
+pub(in crate::cli) fn stream_form(text: &str) -> Result<String, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "stdin" | "stdout" | "stderr" => Ok(text.to_owned()),
+        _ => Err("valid streams are STDIN, STDOUT and STDERR".to_owned()),
+    }
+}
+
+/// The address of a name server, as typed.
+pub(in crate::cli) fn server_form(text: &str) -> Result<String, String> {
+    let parsed = text.trim().parse::<std::net::IpAddr>();
+    parsed.map(|_| text.trim().to_owned()).map_err(|_| format!("IP address is not correctly formatted: {text}"))
+}
+
+/// A domain that names are looked for in; a dot alone stands for none.
+pub(in crate::cli) fn domain_form(text: &str) -> Result<String, String> {
+    const LONGEST: usize = 255;
+    let domain = text.trim();
+    let is_letter = |c: char| c.is_ascii_alphanumeric();
+    let is_label = |label: &str| {
+        label.starts_with(is_letter)
+            && label.ends_with(is_letter)
+            && label.chars().all(|letter| is_letter(letter) || letter == '-')
+    };
+    let is_right = domain.len() < LONGEST
+        && domain.contains(|letter: char| letter.is_ascii_alphabetic())
+        && domain.strip_suffix('.').unwrap_or(domain).split('.').all(is_label);
+    if domain == "." || is_right { Ok(domain.to_owned()) } else { Err(format!("{text} is not a valid domain")) }
+}
+
+/// A number of processors, in billionths; zero for no limit.
 pub(in crate::cli) fn processors(text: &str) -> Result<u64, String> {
     let number: f64 = text.parse().map_err(|_| "it is a number such as 1.5".to_owned())?;
+    if number == 0.0 {
+        return Ok(0);
+    }
     // The kernel's smallest quota is a millisecond.
     if !number.is_finite() || number < 0.01 {
         return Err("the smallest number of processors is 0.01".to_owned());
@@ -163,7 +204,8 @@ mod tests {
     fn processors_and_sizes() {
         assert_eq!(processors("1.5"), Ok(1_500_000_000));
         assert_eq!(processors("0.01"), Ok(10_000_000));
-        assert!(processors("0").is_err() && processors("x").is_err());
+        assert_eq!(processors("0"), Ok(0));
+        assert!(processors("0.001").is_err() && processors("-1").is_err() && processors("x").is_err());
         assert_eq!(bytes_or_unlimited("-1"), Ok(-1));
         assert_eq!(bytes_or_unlimited("1k"), Ok(1024));
     }

@@ -33,15 +33,14 @@ const MASKED: [&str; 12] = [
     "/sys/firmware",
 ];
 
-pub(in crate::container::sandbox) const READ_ONLY: [&str; 5] =
-    ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+pub const READ_ONLY: [&str; 5] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
 /// In the folder of each processor: how often it had to go slower tells what others on the host do (docker's list).
 const PROCESSORS: &str = "devices/system/cpu";
 const OF_PROCESSOR: &str = "thermal_throttle";
 
 /// All paths that are hidden on this host, in another runtime's container.
-pub(in crate::container::sandbox) fn masked_paths() -> Vec<String> {
+pub fn masked_paths() -> Vec<String> {
     let folder = Path::new("/sys").join(PROCESSORS);
     let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
     let throttles =

@@ -43,7 +43,7 @@ use super::without::Without;
 use super::{CapabilitySet, loopback, lsm, sysctl};
 
 pub(super) use kernel_files::KernelFiles;
-pub(super) use mask::{READ_ONLY, masked_paths};
+pub use mask::{READ_ONLY, masked_paths};
 use processes::{Begun, Joining, Shared};
 pub(super) use root::{clone_within, mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};

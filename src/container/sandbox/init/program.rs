@@ -251,6 +251,9 @@ impl<'a> Program<'a> {
             return why_not::executable(name, errno);
         }
         let path = self.path();
+        if name.is_empty() {
+            return InitError::ProgramNotFound { program: display(), path: Some(String::from_utf8_lossy(path).into()) };
+        }
         let mut denied = None;
         for directory in path.split(|byte| *byte == b':') {
             let directory = if directory.is_empty() { b".".as_slice() } else { directory };
