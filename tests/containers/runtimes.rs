@@ -153,8 +153,8 @@ fn a_life() {
             foreign.says(&["exec", "-e", "B=2", "-w", "/etc", "-u", "7", "box", "sh", "-c", "echo $B; pwd; id -u"]),
             "2\n/etc\n7"
         );
-        for options in [&["exec", "box"] as &[_], &["exec", "-d", "box"]] {
-            let said = foreign.run(&[options, &["no-such-program"]].concat()).fails(127).stderr();
+        for (options, code) in [(&["exec", "box"] as &[_], 127), (&["exec", "-d", "box"], 1)] {
+            let said = foreign.run(&[options, &["no-such-program"]].concat()).fails(code).stderr();
             assert_eq!(said.matches("no-such-program").count(), 1, "{}: {said}", foreign.runtime);
         }
         foreign.run(&["exec", "box", "sh", "-c", "exit 9"]).fails(9);

@@ -112,7 +112,7 @@ fn attach_passes_them_on_without_a_terminal_only() {
     assert_eq!(guest.wait().unwrap().code(), Some(1));
     assert_eq!(machine.says(&["ps", "--format", "{{.Names}}"]), "screen");
     let wrong = machine.run(&["attach", "screen"]).fails(1);
-    assert!(wrong.stderr().contains("not a terminal"), "{}", wrong.stderr());
+    assert!(wrong.stderr().contains("the input device is not a TTY"), "{}", wrong.stderr());
 }
 
 #[test]

@@ -187,7 +187,7 @@ fn fish_completes_what_was_typed() {
         ("docker ps -f status=ex", "status=exited\n"),
         ("docker build con", "context/\n"),
         ("docker build --file=con", "--file=context/\n"),
-        ("docker build context --target fi", "first\n"),
+        ("docker build context --target fi", "first\tfrom busybox\n"),
     ] {
         let mut command = Command::new("fish");
         command.args(["--no-config", "-c", "source (docker completion fish | psub); complete -C $argv[1]", line]);
