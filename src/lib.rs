@@ -2,6 +2,8 @@
 //!
 //! Each wing owns one thing, and may use those above it; `docs/architecture.md` draws the road of a build through them.
 
+#![cfg_attr(not(test), warn(clippy::unwrap_used))]
+
 pub mod api;
 pub mod base;
 pub mod build;

@@ -9,7 +9,6 @@ use std::process::ExitCode;
 
 use clap::Command;
 
-use crate::base::io_error::AtPath;
 use crate::base::privacy;
 use crate::cli::{CliError, output};
 use page::page;
@@ -47,7 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
 
 fn write_all(command: &Command, name: &str, folder: &Path) -> Result<(), CliError> {
     let path = folder.join(format!("{name}.1"));
-    std::fs::write(&path, page(command, name)?).at("write", &path)?;
+    privacy::write_for_caller(&path, page(command, name)?.as_bytes())?;
     let shown = command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
     for inner in shown {
         write_all(inner, &format!("{name}-{}", inner.get_name()), folder)?;
