@@ -43,9 +43,16 @@ impl CliError {
         self
     }
 
-    /// Under the word that buildx has for it, which those who read its output leave out.
+    /// For those who read the progress as JSON: under the word that buildx has for it, which they leave out, and on one
+    /// line. Compose puts an empty line behind each; the others are told as what the failed step says.
     pub fn in_words_of_buildx(mut self) -> Self {
         self.heading = OF_BUILDX;
+        let headline = self.message.lines().next().unwrap_or_default();
+        self.message = match self.hint.take() {
+            Some(hint) => format!("{headline} ({hint})"),
+            None => headline.to_owned(),
+        };
+        self.printed = None;
         self
     }
 

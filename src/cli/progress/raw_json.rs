@@ -22,8 +22,11 @@ use crate::transport::registry;
 
 /// The vertex under which BuildKit tells of the result.
 const EXPORT: &str = "exporting to image";
+/// The one under which it reads the Dockerfile.
+const READ: &str = "[internal] load build definition";
 /// Both streams of a program come in one.
 const STANDARD_OUTPUT: u8 = 1;
+const STANDARD_ERROR: u8 = 2;
 
 #[derive(Default)]
 pub struct RawJson {
@@ -184,8 +187,21 @@ impl Shown for RawJson {
         match &end.outcome {
             Outcome::Built(built) => tell_built(&mut state, built),
             Outcome::Failed(message) => {
-                let why = message.lines().next().unwrap_or_default();
-                for (step, at) in std::mem::take(&mut state.failed) {
+                let (why, place) = message.split_once('\n').unwrap_or((message, ""));
+                let failed = std::mem::take(&mut state.failed);
+                if failed.is_empty() && !place.is_empty() {
+                    // What is wrong with the Dockerfile stands in no step.
+                    say(&state.other(READ, None, ""));
+                    say(&excerpt(&digest(READ), place));
+                    say(&state.other(READ, Some(Duration::ZERO), why));
+                }
+                for (step, at) in failed {
+                    let title = format!("{}:", state.names.get(step.0).map_or("", String::as_str));
+                    // What the step printed was told when it did.
+                    let place: Vec<&str> = place.lines().filter(|line| *line != title).collect();
+                    if !place.is_empty() {
+                        say(&excerpt(&state.step_digest(step), &place.join("\n")));
+                    }
                     let mut status = state.ended(step, why);
                     status["vertexes"][0]["completed"] = json!(at);
                     say(&status);
@@ -194,6 +210,16 @@ impl Shown for RawJson {
         }
         tell_findings(end.findings);
     }
+}
+
+/// Lines of the Dockerfile, as what the vertex says: so they stand in the display of whoever shows it.
+fn excerpt(vertex: &str, lines: &str) -> Value {
+    json!({ "logs": [{
+        "vertex": vertex,
+        "stream": STANDARD_ERROR,
+        "data": BASE64.encode(format!("{lines}\n")),
+        "timestamp": Timestamp::now(),
+    }] })
 }
 
 /// What was made, under the names that BuildKit has for it.
