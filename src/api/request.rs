@@ -1,5 +1,7 @@
 //! What a page is asked.
 
+use std::io;
+
 use hyper::header::{CONNECTION, HeaderMap, UPGRADE};
 use serde::de::DeserializeOwned;
 
@@ -42,6 +44,15 @@ impl Request {
     /// The same where there may be none.
     pub fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, ApiError> {
         self.body.json()?.map_or_else(|| Ok(T::default()), read)
+    }
+
+    /// Reads what is left of a body whose reading failed: a client that still sends would never see why.
+    pub fn let_finish<T, E>(&mut self, done: Result<T, E>) -> Result<T, E> {
+        if done.is_err() {
+            // Where the client is gone there is nobody to tell.
+            let _ = io::copy(&mut self.body, &mut io::sink());
+        }
+        done
     }
 
     /// What it wants the connection to become, in lower case.

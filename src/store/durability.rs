@@ -87,7 +87,7 @@ pub const SYNC_COMMAND: &str = "__sync-store";
 /// `limit` is how much room the store may take, as the user said it.
 pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreError> {
     const PROGRAM: &str = "/proc/self/exe";
-    Command::new(PROGRAM)
+    let mut child = Command::new(PROGRAM)
         .arg("--root")
         .arg(root)
         .args(limit.map(|bytes| format!("--max-store={bytes}")))
@@ -98,5 +98,7 @@ pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreEr
         .stderr(Stdio::null())
         .spawn()
         .at("start", PROGRAM)?;
+    // Of a process that lives longer it would stay as a zombie.
+    std::thread::spawn(move || child.wait());
     Ok(())
 }

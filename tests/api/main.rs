@@ -2,9 +2,16 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/web.rs"]
+mod web;
 
+mod builds;
 mod contract;
+mod images;
 mod life;
+mod resources;
 
 use std::path::{Path, PathBuf};
 use std::process::Child;

@@ -41,7 +41,8 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let store = service.store()?;
     let mut received = None;
     if request.query.text("remote").is_none() {
-        let (staging, context) = receive(&store, request)?;
+        let context = receive(&store, request);
+        let (staging, context) = request.let_finish(context)?;
         options.context = context;
         received = Some(staging);
     }

@@ -21,7 +21,7 @@ pub fn load(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     let platform = platform(request)?;
     let store = service.store()?;
     let loaded = load::load(&store, Source::Stream(Box::new(&mut request.body)), platform);
-    Ok(match loaded {
+    Ok(match request.let_finish(loaded) {
         Ok(loaded) => messages::told(loaded.iter().flat_map(lines).collect(), None),
         Err(error) => messages::told(Vec::new(), Some(error.into())),
     })

@@ -94,7 +94,8 @@ fn create_by_import(service: &Service, request: &mut Request, source: &str) -> R
     let importing = importing.check()?;
     let store = service.store()?;
     let id = if source == "-" {
-        import::import(&store, &importing, &mut request.body)?
+        let imported = import::import(&store, &importing, &mut request.body);
+        request.let_finish(imported)?
     } else if urls::is_http_url(source) {
         let (file, _) = import::download(&store, source)?;
         import::import(&store, &importing, file)?

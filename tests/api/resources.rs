@@ -1,0 +1,104 @@
+//! Networks, volumes, and what there is as a whole.
+
+use serde_json::{Value, json};
+
+use crate::Served;
+use crate::common::support::skip;
+use crate::common::{TestStore, is_root};
+use crate::images::{escaped, image};
+
+#[test]
+fn networks_are_made_found_and_removed() {
+    if !is_root() {
+        return skip("networks of the host need root");
+    }
+    let store = TestStore::empty();
+    let served = Served::of(&store);
+    let names = |filters: &str| -> Vec<String> {
+        let list = served.get(&format!("/networks?filters={}", escaped(filters))).is(200).json();
+        list.as_array().unwrap().iter().map(|network| network["Name"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(names("{}"), ["bridge", "host", "none"]);
+    let name = format!("api-{}", std::process::id());
+    let body = json!({
+        "Name": name, "Driver": "bridge", "Internal": true, "Labels": {"k": "v"}, "CheckDuplicate": true,
+        "IPAM": {"Driver": "default", "Config": [{"Subnet": "10.213.7.0/24", "Gateway": "10.213.7.9"}]},
+    });
+    let made = served.post("/networks/create", body.clone()).is(201).json();
+    let id = made["Id"].as_str().unwrap();
+    assert_eq!((id.len(), &made["Warning"]), (64, &json!("")));
+    let taken = served.post("/networks/create", body).is(409).message();
+    assert_eq!(taken, format!("network with name {name} already exists"));
+    let found = served.get(&format!("/networks/{}", &id[..12])).is(200).json();
+    assert_eq!((&found["Name"], &found["Internal"], &found["Scope"]), (&json!(name), &json!(true), &json!("local")));
+    assert_eq!(found["IPAM"]["Config"][0], json!({"Subnet": "10.213.7.0/24", "Gateway": "10.213.7.9"}));
+    assert_eq!(found["Containers"], json!({}));
+    assert_eq!(names(r#"{"label":["k=v"]}"#), [name.clone()]);
+    served.ask("DELETE", &format!("/networks/{name}"), None).is(204);
+    let gone = format!("network {name} not found");
+    assert_eq!(served.ask("DELETE", &format!("/networks/{name}"), None).is(404).message(), gone);
+    for (body, status) in [
+        (json!({}), 400),
+        (json!({"Name": "bridge"}), 403),
+        (json!({"Name": "x", "Driver": "nope"}), 404),
+        (json!({"Name": "x", "IPAM": {"Config": [{"Subnet": "x"}]}}), 400),
+        (json!({"Name": "x", "Scope": "swarm"}), 403),
+    ] {
+        served.post("/networks/create", body).is(status);
+    }
+    assert!(served.ask("DELETE", "/networks/bridge", None).is(403).message().contains("pre-defined network"));
+    served.get(&escaped("/networks?filters={\"nonsense\":[\"a\"]}")).is(400);
+    let pruned = served.post(&escaped("/networks/prune?filters={\"label\":[\"none\"]}"), Value::Null).is(200).json();
+    assert_eq!(pruned, json!({"NetworksDeleted": null}));
+}
+
+#[test]
+fn volumes_are_made_found_and_removed() {
+    let store = TestStore::empty();
+    let served = Served::of(&store);
+    let made =
+        served.post("/volumes/create", json!({"Name": "vol", "Labels": {"a": "b"}, "Driver": ""})).is(201).json();
+    assert_eq!(
+        (&made["Driver"], &made["Scope"], &made["Labels"]),
+        (&json!("local"), &json!("local"), &json!({"a": "b"}))
+    );
+    assert_eq!(served.post("/volumes/create", json!({"Name": "vol"})).is(201).json()["Name"], json!("vol"));
+    let anonymous = served.post("/volumes/create", Value::Null).is(201).json()["Name"].clone();
+    assert_eq!(served.get("/volumes/vol").is(200).json(), made);
+    let list = served.get(&escaped("/volumes?filters={\"label\":{\"a\":true}}")).is(200).json();
+    assert_eq!((&list["Volumes"], &list["Warnings"]), (&json!([made]), &Value::Null));
+    assert_eq!(served.get("/volumes/none").is(404).message(), "get none: no such volume");
+    served.post("/volumes/create", json!({"Name": "vol", "Driver": "nope"})).is(404);
+    assert!(served.post("/volumes/create", json!({"Name": "../v"})).is(400).message().starts_with("create ../v: "));
+    served.ask("PUT", "/volumes/vol", Some(&json!({}))).is(503);
+    let pruned = served.post("/volumes/prune", Value::Null).is(200).json();
+    assert_eq!(pruned, json!({"VolumesDeleted": [anonymous], "SpaceReclaimed": 0}));
+    served.ask("DELETE", "/volumes/vol", None).is(204);
+    served.ask("DELETE", "/volumes/vol", None).is(404);
+    served.ask("DELETE", "/volumes/vol?force=1", None).is(204);
+    served.post("/volumes/create", json!({"Name": "old"})).is(201);
+    let all = served.post("/v1.41/volumes/prune", Value::Null).is(200).json();
+    assert_eq!(all["VolumesDeleted"], json!(["old"]), "older clients mean all of them");
+}
+
+#[test]
+fn what_takes_room_and_what_the_machine_has() {
+    let store = TestStore::empty();
+    let served = Served::of(&store);
+    image(&served, "a:1");
+    served.post("/volumes/create", json!({"Name": "vol"})).is(201);
+    let all = served.get("/system/df").is(200).json();
+    assert_eq!(all["Images"][0]["RepoTags"], json!(["a:1"]));
+    assert_eq!((&all["LayersSize"], &all["Images"][0]["SharedSize"]), (&json!(3), &json!(0)));
+    let volume = &all["Volumes"][0]["UsageData"];
+    assert!(volume["RefCount"] == 0 && volume["Size"].is_u64(), "{volume}");
+    assert!(all["BuildCache"].is_array());
+    let volumes = served.get("/system/df?type=volume").is(200).json();
+    assert!(volumes.get("Images").is_none() && volumes["Volumes"].is_array());
+    assert_eq!(served.get("/system/df?type=x").is(400).message(), "unknown object type: x");
+    let info = served.get("/info").is(200).json();
+    assert_eq!(
+        (&info["OSType"], &info["Images"], &info["Swarm"]["LocalNodeState"]),
+        (&json!("linux"), &json!(1), &json!("inactive"))
+    );
+}
