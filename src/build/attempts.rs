@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::digest::DiffId;
 use crate::build::remote_cache::Imports;
 use crate::build::solve::{
-    self, BuildNetwork, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents,
+    self, BuildNetwork, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents, WorkingRoots,
 };
 use crate::language::plan::{Operation, Plan};
 use crate::store::{FetchError, Store};
@@ -72,6 +72,7 @@ impl Attempts<'_> {
         let solver = Solver {
             store: self.store,
             contexts: self.contexts,
+            roots: &WorkingRoots::default(),
             run: self.run,
             agents: self.agents,
             network: self.network,

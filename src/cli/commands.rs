@@ -11,6 +11,7 @@ use super::engine::Engine;
 use super::global::{Global, store_error};
 use super::words::{self, Line, Vocabulary};
 use super::{CliError, anew, output, plugin};
+use crate::base::foreign;
 use crate::base::privacy;
 use crate::base::rights;
 use crate::container::networks_of;
@@ -228,6 +229,13 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     if cli.command.uses_store() {
         look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;
     }
+    if cli.command.uses_store() && store::records_owners(&cli.global.store_root()?) {
+        foreign::record_owners();
+        if cli.command.starts_containers() {
+            let text = "this store was made without rights over files of other users, so nothing can be run from it";
+            return Err(CliError::new(text).hint("name another store with --root").exit_code(125));
+        }
+    }
     // Root of a container may be without the rights that root has.
     let is_root = rustix::process::geteuid().is_root();
     if is_root && has_capability("SYS_ADMIN")
@@ -258,6 +266,15 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
         }
         if cli.command.starts_containers() {
             return Err(namespace_error(error).exit_code(125));
+        }
+        if user_namespace::refused().is_some() && !foreign::are_owners_recorded() {
+            store::claim(&root).map_err(store_error)?;
+            if store::begin_recording(&root)? {
+                foreign::record_owners();
+            }
+        }
+        if foreign::are_owners_recorded() {
+            return Ok(cli);
         }
         // Where there can be none, images are moved and looked at all the same.
         if user_namespace::refused().is_none() || matches!(cli.command, Command::Build(_)) || anew::has_begun() {

@@ -10,7 +10,7 @@ use crate::build::context::http::HttpError;
 use crate::build::context::{ContextError, SelectError};
 use crate::container::cdi::CdiError;
 use crate::container::network::NetworkError;
-use crate::container::sandbox::SandboxError;
+use crate::container::sandbox::{self, SandboxError};
 use crate::image::layer::LayerError;
 use crate::language::plan::{Part, StepId};
 use crate::store::StoreError;
@@ -63,6 +63,10 @@ pub enum StepError {
     Sandbox(#[from] SandboxError),
     #[error("a step can't have {what} when its users are not the host's (--userns=remap)")]
     Remapped { what: &'static str },
+    #[error("a step can't have {what} where it is isolated by chroot alone")]
+    NeedsNamespaces { what: &'static str },
+    #[error("no program can be run from a store that was made without rights over files of other users")]
+    OwnersRecorded,
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
@@ -160,6 +164,9 @@ impl StepError {
                  tonistiigi/binfmt --install {architecture}`"
             )),
             Self::Network(error) => error.hint().map(str::to_owned),
+            Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
+            Self::NeedsNamespaces { .. } => sandbox::full_refused().and_then(|refused| refused.hint.clone()),
+            Self::OwnersRecorded => Some("name another store with --root".to_owned()),
             Self::Remapped { .. } => Some("leave out --userns=remap".to_owned()),
             Self::Layer(LayerError::Changed { .. }) => Some(
                 "somebody changes files in the store, or has: `rbuild system check --repair` removes what is damaged"

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, Once};
 
 use crate::base::io_error::AtPath;
 use crate::container::network::{self, Connection, FreshNamespace, Hosts, NameServers};
-use crate::container::sandbox::{IdRanges, Mount, MountSource, NetworkIsolation, RemappedUsers, Without};
+use crate::container::sandbox::{self, IdRanges, Level, Mount, MountSource, NetworkIsolation, RemappedUsers, Without};
 use crate::language::plan::{NetworkMode, Part};
 
 use super::error::StepError;
@@ -21,6 +21,7 @@ pub struct BuildNetwork {
     rootless: bool,
     connection: Mutex<Option<Made>>,
     without_apparmor: Once,
+    less_isolation: Once,
     /// What the user was told that programs do without.
     without: Mutex<Vec<Without>>,
 }
@@ -56,6 +57,7 @@ impl BuildNetwork {
             rootless,
             connection: Mutex::new(None),
             without_apparmor: Once::new(),
+            less_isolation: Once::new(),
             without: Mutex::default(),
         }
     }
@@ -63,6 +65,16 @@ impl BuildNetwork {
     /// For what is true of all steps of a build that run programs.
     pub(super) fn say_once(&self, say: impl FnOnce()) {
         self.without_apparmor.call_once(say);
+    }
+
+    /// Tells once that programs are isolated less than usual, and why.
+    pub(super) fn say_level(&self, progress: &dyn Progress) {
+        self.less_isolation.call_once(|| {
+            let why = sandbox::full_refused().map_or("as was asked for", |refused| refused.what.as_str());
+            progress.warn(&format!(
+                "steps are isolated by chroot alone, without namespaces ({why}); docs/isolation.md says what that means"
+            ));
+        });
     }
 
     /// Tells what programs have to do without, each once.
@@ -110,9 +122,16 @@ fn users(ids: Option<&IdRanges>) -> Result<Option<Arc<RemappedUsers>>, StepError
     Ok(ids.map(|ids| RemappedUsers::make(ids.clone())).transpose()?.map(Arc::new))
 }
 
-pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) -> Result<Prepared, StepError> {
+pub(super) fn prepare(
+    solver: &Solver<'_>,
+    (mode, level): (NetworkMode, Level),
+    hostname: &str,
+) -> Result<Prepared, StepError> {
     let ids = solver.run.users.as_ref();
     let Joined { isolation, users, host_gateway } = match mode {
+        _ if level == Level::Chroot && ids.is_none() => {
+            Joined { isolation: without_namespaces(mode), users: None, host_gateway: Some(LOOPBACK) }
+        }
         NetworkMode::None => Joined { isolation: NetworkIsolation::Empty, users: users(ids)?, host_gateway: None },
         NetworkMode::Host if ids.is_some() => {
             return Err(StepError::Remapped { what: "the host's network" }.about(Part::Network));
@@ -126,6 +145,11 @@ pub(super) fn prepare(solver: &Solver<'_>, mode: NetworkMode, hostname: &str) ->
     let servers = NameServers::default().file(mode == NetworkMode::Host)?;
     let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];
     Ok(Prepared { isolation, users, mounts })
+}
+
+/// What a program gets instead of a network of its own.
+fn without_namespaces(mode: NetworkMode) -> NetworkIsolation {
+    if mode == NetworkMode::None { NetworkIsolation::Empty } else { NetworkIsolation::Host }
 }
 
 fn file(target: &str, content: String) -> Mount {

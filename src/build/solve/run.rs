@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 use rustix::pipe::PipeFlags;
 
 use crate::base::digest::FieldHasher;
+use crate::base::foreign as files;
 use crate::base::io_error::AtPath;
 use crate::container::cdi;
-use crate::container::sandbox::{self, Container, ExitStatus, Isolation, Process, Rootfs, Running, Stdio, Stream};
+use crate::container::sandbox::{
+    self, Container, ExitStatus, Isolation, Level, Process, Rootfs, Running, Stdio, Stream,
+};
 use crate::image::layer;
 use crate::language::plan::{Part, RunStep, StepId};
 use crate::store::Staging;
@@ -89,6 +92,10 @@ impl Solver<'_> {
         devices: &cdi::Edits,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
+        let level = self.run.isolation.level().map_err(sandbox::SandboxError::from)?;
+        if files::are_owners_recorded() {
+            return Err(StepError::OwnersRecorded);
+        }
         let view = View::of_layers(place.lower)?;
         let user = process_user(&view, &step.user)?;
         // The upper folder is the merged root: it has to look like the one below.
@@ -102,16 +109,21 @@ impl Solver<'_> {
             trust::add(authority, &view, &step.environment, &mut mounted)?;
         }
         let foreign = foreign::check(&view, step).map_err(|error| error.about(Part::Program))?;
-        let mut container = self.container(step, user, &mounted, place)?;
+        let mut container = self.container(step, user, &mounted, (place, level))?;
         devices::apply(devices, &mut container, place.staging.path())?;
-        let ended = self.run_program(id, step, &container).map_err(|error| match (&error, foreign) {
+        let in_words = |error: StepError| match (&error, foreign) {
             (StepError::Start { source, .. }, Some(foreign)) if source.is_wrong_format() => {
                 foreign.error().about(Part::Program)
             }
             (StepError::Start { .. }, _) => error.about(Part::Program),
             _ => error,
-        })?;
-        ended.keep_changes(place.upper)?;
+        };
+        if level == Level::Chroot {
+            self.run_in_chroot(id, step, container, place).map_err(in_words)?;
+        } else {
+            let ended = self.run_program(id, step, &container, &sandbox::spawn).map_err(in_words)?;
+            ended.keep_changes(place.upper)?;
+        }
         layer::normalise(place.upper, &view, step.epoch)?;
         Ok(())
     }
@@ -121,7 +133,7 @@ impl Solver<'_> {
         step: &RunStep,
         user: ProcessUser,
         mounted: &Mounted,
-        place: &Place<'_>,
+        (place, level): (&Place<'_>, Level),
     ) -> Result<Container, StepError> {
         let work = place.staging.path().join("work");
         std::fs::create_dir(&work).at("create", &work)?;
@@ -135,7 +147,8 @@ impl Solver<'_> {
             let error = StepError::Remapped { what: "all rights (security.insecure)" };
             return Err(error.about(Part::Security));
         }
-        let network = network::prepare(self, step.network, self.run.hostname.as_deref().unwrap_or(HOSTNAME))?;
+        let hostname = self.run.hostname.as_deref().unwrap_or(HOSTNAME);
+        let network = network::prepare(self, (step.network, level), hostname)?;
         let mut mounts = network.mounts;
         if let Some((name, text)) = &step.script {
             mounts.push(sandbox::Mount {
@@ -197,11 +210,17 @@ impl Solver<'_> {
     }
 
     /// Runs the program to its end, which is a good one.
-    fn run_program(&self, id: StepId, step: &RunStep, container: &Container) -> Result<Ended, StepError> {
+    pub(super) fn run_program(
+        &self,
+        id: StepId,
+        step: &RunStep,
+        container: &Container,
+        spawn: &Spawn<'_>,
+    ) -> Result<Ended, StepError> {
         let (output, stdio) = output_pipe()?;
         let command = shown_command(&step.arguments);
         let mut running =
-            sandbox::spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
+            spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
         self.network.say_without(running.without(), self.progress);
         let ended = Ended { created: running.created_mount_points().to_vec(), scratch: running.take_scratch() };
         let handle = running.handle();
@@ -244,8 +263,11 @@ impl Solver<'_> {
     }
 }
 
+/// How a program is started.
+pub(super) type Spawn<'a> = dyn Fn(&Container, Stdio) -> Result<Running, sandbox::SandboxError> + 'a;
+
 /// What a program leaves behind.
-struct Ended {
+pub(super) struct Ended {
     /// The mount points that were made for it.
     created: Vec<sandbox::CreatedMountPoint>,
     /// Where its changes are, if that is not the layer's folder.
@@ -267,10 +289,10 @@ impl Ended {
 }
 
 /// Where a step's files are.
-struct Place<'a> {
-    lower: &'a [PathBuf],
-    upper: &'a Path,
-    staging: &'a Staging,
+pub(super) struct Place<'a> {
+    pub(super) lower: &'a [PathBuf],
+    pub(super) upper: &'a Path,
+    pub(super) staging: &'a Staging,
 }
 
 /// One pipe for both streams, so that lines keep their order.

@@ -10,7 +10,7 @@ use crate::base::io_error::IoError;
 use crate::build::context::Context;
 use crate::build::context::git::{CommandLog, GitError, GitReference};
 use crate::build::context::http::{Authorization, HttpRequest};
-use crate::container::sandbox::{IdRanges, Limits, ResourceLimit, Seccomp};
+use crate::container::sandbox::{IdRanges, IsolationChoice, Limits, ResourceLimit, Seccomp};
 use crate::store::Store;
 
 use super::agent::{SshAgents, SshSource};
@@ -21,6 +21,7 @@ use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
 use super::remote::RemoteRecords;
+use super::working_roots::WorkingRoots;
 
 /// BuildKit takes no longer secret either.
 const SECRET_LIMIT: u64 = 500 << 10;
@@ -31,6 +32,7 @@ pub struct Solver<'a> {
     pub contexts: &'a dyn Contexts,
     pub run: &'a RunSettings,
     pub network: &'a BuildNetwork,
+    pub roots: &'a WorkingRoots,
     pub agents: &'a SshAgents,
     pub progress: &'a dyn Progress,
     pub cancellation: &'a Cancellation,
@@ -63,6 +65,8 @@ pub struct RunSettings {
     pub seccomp: Seccomp,
     /// No program gains privileges by setuid bits or file capabilities.
     pub no_new_privileges: bool,
+    /// How strongly programs have to be isolated; no part of any key.
+    pub isolation: IsolationChoice,
     pub secrets: BTreeMap<String, Secret>,
     /// SSH agents, by ID.
     pub ssh: BTreeMap<String, SshSource>,

@@ -146,6 +146,9 @@ pub struct Args {
     /// How --check and --call print their answer
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
+    /// How steps are isolated: `auto`, as strongly as it can be had; `full`, or not at all; `chroot`
+    #[arg(long, value_name = "auto|full|chroot")]
+    isolation: Option<String>,
     #[command(flatten)]
     pub(super) settled: Settled,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
@@ -214,6 +217,7 @@ impl Args {
                 users: IdRanges::of_mode(&modes::users(self.userns.as_deref())?).map_err(CliError::of_unsupported)?,
                 seccomp,
                 no_new_privileges,
+                isolation: values::isolation(self.isolation.as_deref())?,
                 secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
                 ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
                 devices: self.devices(),

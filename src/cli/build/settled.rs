@@ -10,9 +10,6 @@ pub(super) struct Settled {
     /// The context is read where it is: there is nothing to compress
     #[arg(long)]
     compress: bool,
-    /// `default`: there are no others on Linux
-    #[arg(long, value_name = "default")]
-    isolation: Option<String>,
     /// `false`, as rbuild makes no attestations
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     provenance: Option<String>,
@@ -32,9 +29,6 @@ pub(super) struct Settled {
 
 impl Settled {
     pub(super) fn check(&self) -> Result<(), CliError> {
-        if let Some(other) = self.isolation.as_deref().filter(|isolation| !matches!(*isolation, "" | "default")) {
-            return Err(CliError::new(format!("invalid isolation ({other}): Linux only supports `default`")));
-        }
         for (option, value) in [("provenance", &self.provenance), ("sbom", &self.sbom)] {
             if let Some(value) = value.as_deref().filter(|value| !is_false(value)) {
                 return Err(no_attestations(option, value));
@@ -92,14 +86,7 @@ mod tests {
             "--compress",
         ];
         assert!(is_taken(&off) && is_taken(&[]) && is_taken(&["--rm=true"]));
-        for other in [
-            "--provenance",
-            "--provenance=mode=max",
-            "--sbom=true",
-            "--attest=type=sbom",
-            "--rm=false",
-            "--isolation=hyperv",
-        ] {
+        for other in ["--provenance", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom", "--rm=false"] {
             assert!(!is_taken(&[other]), "{other}");
         }
     }

@@ -108,6 +108,7 @@ pub(super) fn of_option(path: &[&str], option: &Arg) -> Vec<Wanted> {
         "uts" => vec![Words(&["host"])],
         "userns" => vec![Words(&["host", "remap"])],
         "cgroupns" => vec![Words(&["host", "private"])],
+        "isolation" if builds => vec![Words(&["auto", "full", "chroot"])],
         "isolation" | "builder" => vec![Words(&["default"])],
         "log-driver" => vec![Words(&["json-file", "local", "none"])],
         "log-opt" => vec![LOG_OPTIONS],

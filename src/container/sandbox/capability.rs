@@ -108,6 +108,15 @@ impl CapabilitySet {
         Ok(set)
     }
 
+    pub(super) fn common(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The set but for that one.
+    pub(super) fn without(self, name: &str) -> Self {
+        Self(self.0 & !parse(name).map_or(0, |number| 1 << number))
+    }
+
     /// With the name as in capabilities(7), with or without `CAP_`.
     pub fn contains(self, name: &str) -> bool {
         parse(name).is_ok_and(|number| self.0 & 1 << number != 0)

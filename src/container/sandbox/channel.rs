@@ -37,10 +37,23 @@ const MOST_BYTES: usize = 256 << 20;
 pub(super) enum Order {
     /// To be the first process of a new container.
     Start(Box<Launch>),
+    /// To start a program without namespaces.
+    StartInChroot(Box<ChrootLaunch>),
     /// To be one more process of a container that runs.
     Enter(Box<Entrance>),
     /// To the first process, which waits for it when all is mounted: what the program needs beside its files is there.
     GoOn,
+}
+
+/// A program whose root is a folder.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct ChrootLaunch {
+    pub(super) container: Container,
+    /// As many of them as rbuild has itself.
+    pub(super) capabilities: CapabilitySet,
+    pub(super) seccomp: Option<Vec<u64>>,
+    /// A filter beside that one.
+    pub(super) narrowing: Option<Vec<u64>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -63,6 +63,59 @@ pub(super) fn scope_sockets() -> Result<(), InitError> {
     if restricted == 0 { Ok(()) } else { Err(failed()) }
 }
 
+/// `struct landlock_path_beneath_attr`, which has no room between its members.
+#[repr(C, packed)]
+struct BeneathAttributes {
+    allowed: u64,
+    folder: i32,
+}
+
+/// Rights over files, of which each version of the interface knows more: (version, how many).
+const FILE_RIGHTS: [(u32, u32); 4] = [(1, 13), (2, 14), (3, 15), (5, 16)];
+const SCOPE_SIGNAL: u64 = 2;
+
+/// From now on this thread, and what it starts, uses files below its root only, whatever else it gets a handle of a folder
+/// of; it signals, and connects to abstract sockets of, the same only where the kernel can do that, and traces nobody
+/// else. It needs no-new-privileges. Where the kernel has no Landlock, nothing happens.
+pub(super) fn stay_below_root() -> Result<(), InitError> {
+    let version = landlock_version();
+    let rights = FILE_RIGHTS.iter().rev().find(|(first, _)| *first <= version).map_or(0, |(_, count)| (1 << count) - 1);
+    if rights == 0 {
+        return Ok(());
+    }
+    let scoped = if version >= FIRST_WITH_SCOPES { SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL } else { 0 };
+    let attributes = RulesetAttributes { handled_files: rights, handled_network: 0, scoped };
+    // The kernel takes a longer structure than it knows only when the rest of it is zeros.
+    let size = if version >= FIRST_WITH_SCOPES { size_of::<RulesetAttributes>() } else { size_of::<u64>() };
+    // SAFETY: the calls read structures that live until they return, of the sizes that are given; the descriptors are made
+    // here, and nothing else knows of them.
+    let restricted = unsafe {
+        let ruleset = libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(&attributes), size, 0) as i32;
+        if ruleset < 0 {
+            return Err(not_kept());
+        }
+        let folder = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+        let beneath = BeneathAttributes { allowed: rights, folder };
+        const PATH_BENEATH: i32 = 1;
+        let mut done =
+            libc::syscall(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, std::ptr::from_ref(&beneath), 0);
+        if done == 0 {
+            done = libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0);
+        }
+        let errno = *libc::__errno_location();
+        libc::close(folder);
+        libc::close(ruleset);
+        *libc::__errno_location() = errno;
+        done
+    };
+    if restricted == 0 { Ok(()) } else { Err(not_kept()) }
+}
+
+fn not_kept() -> InitError {
+    let (action, subject) = ("keep the program".to_owned(), "below its root".to_owned());
+    InitError::System { action, subject, errno: last_errno().raw_os_error() }
+}
+
 fn failed() -> InitError {
     let (action, subject) = ("keep the program from".to_owned(), "abstract sockets of the host".to_owned());
     InitError::System { action, subject, errno: last_errno().raw_os_error() }

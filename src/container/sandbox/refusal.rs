@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use super::error::Unsupported;
+use super::surroundings;
 
 /// A kernel setting that forbids user namespaces when it has that value.
 struct Setting {
@@ -40,6 +41,20 @@ pub(super) fn of_user_namespace(error: &io::Error) -> Unsupported {
     explain(error, &read("/proc/self/status"), &read("/proc/self/mountinfo"), |setting| {
         read(setting.path).trim() == setting.forbids
     })
+}
+
+/// A process without the right to make namespaces, which no user namespace has given it either.
+pub(super) fn of_missing_rights() -> Unsupported {
+    Unsupported { what: "cannot make namespaces: CAP_SYS_ADMIN is missing".to_owned(), hint: Some(of_flags()) }
+}
+
+/// The kernel's answer to a process that has that right.
+pub(super) fn of_namespaces(error: &io::Error) -> Unsupported {
+    let cause = match surroundings::is_confined_by_seccomp() {
+        true => "a seccomp filter forbids it, such as that of a container that rbuild runs in".to_owned(),
+        false => error.to_string(),
+    };
+    Unsupported { what: format!("cannot make namespaces: {cause}"), hint: Some(of_flags()) }
 }
 
 /// Root that can't map users in one.

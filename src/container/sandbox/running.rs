@@ -61,6 +61,8 @@ pub struct Running {
 pub struct Handle {
     pid: i32,
     pidfd: Arc<OwnedFd>,
+    /// What ends all of it.
+    end: Signal,
 }
 
 impl Running {
@@ -75,6 +77,12 @@ impl Running {
             waited: false,
             has_moved: false,
         })
+    }
+
+    /// Its first process ends all the others when it is asked to, as there is no namespace of which it is the first.
+    pub(super) fn ended_by_itself(mut self) -> Self {
+        self.handle.end = Signal::TERM;
+        self
     }
 
     /// A container that another runtime started. Its process has become this one's child when that runtime ended: this
@@ -251,7 +259,7 @@ impl Handle {
         let failed = |errno: Errno| SandboxError::Start { action: "watch the container", source: errno.into() };
         let process = rustix::process::Pid::from_raw(pid).ok_or(SandboxError::InitDied)?;
         let pidfd = rustix::process::pidfd_open(process, PidfdFlags::empty()).map_err(failed)?;
-        Ok(Self { pid, pidfd: Arc::new(pidfd) })
+        Ok(Self { pid, pidfd: Arc::new(pidfd), end: Signal::KILL })
     }
 
     pub fn pid(&self) -> i32 {
@@ -266,7 +274,7 @@ impl Handle {
 
     /// Ends every process of the container at once.
     pub fn kill(&self) -> io::Result<()> {
-        Ok(rustix::process::pidfd_send_signal(&*self.pidfd, Signal::KILL)?)
+        Ok(rustix::process::pidfd_send_signal(&*self.pidfd, self.end)?)
     }
 
     /// Becomes readable when the container has ended.

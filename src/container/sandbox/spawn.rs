@@ -14,6 +14,7 @@ use super::isolation::{Isolation, Namespace, Namespaces, NetworkIsolation};
 use super::mount_points::remove_mount_points;
 use super::null_device::null_device;
 use super::running::Running;
+use super::without::Without;
 use super::{CapabilitySet, executable, sysctl};
 
 /// The name the init is executed under, by which it knows what it is.
@@ -97,6 +98,18 @@ impl Prepared {
     /// Returns when the program is executed, or with the reason why it can't be.
     pub fn start(self) -> Result<Running, SandboxError> {
         self.go_on(Until::Executed).map(|(running, _)| running)
+    }
+
+    /// As `start`, of a program that can't be; gives what it would have had to do without, and how far it came.
+    pub(super) fn rehearse(mut self) -> (Vec<Without>, Result<(), SandboxError>) {
+        let Some((mut running, mut channel)) = self.parts.take() else {
+            return (Vec::new(), Err(SandboxError::InitDied));
+        };
+        let _ = channel.send(&Order::GoOn);
+        let ended = follow(&mut running, &mut channel, Until::Executed);
+        let without = running.without().to_vec();
+        self.undo(running);
+        (without, ended)
     }
 
     pub(super) fn go_on(mut self, until: Until) -> Result<(Running, Channel), SandboxError> {

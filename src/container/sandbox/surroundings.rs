@@ -7,7 +7,13 @@ pub fn has_capability(name: &str) -> bool {
     own_capabilities().contains(name)
 }
 
-fn own_capabilities() -> CapabilitySet {
+/// Whether a filter decides which system calls this process may make.
+pub(super) fn is_confined_by_seccomp() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    status.lines().any(|line| line.strip_prefix("Seccomp:").is_some_and(|value| value.trim() == "2"))
+}
+
+pub(super) fn own_capabilities() -> CapabilitySet {
     // It fails for another process's only.
     let effective = rustix::thread::capabilities(None).map(|sets| sets.effective.bits()).unwrap_or_default();
     CapabilitySet::of_bits(effective)

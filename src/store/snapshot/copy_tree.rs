@@ -7,6 +7,7 @@ use std::io::Read as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
@@ -27,7 +28,7 @@ pub fn copy_tree(
     watched: &HashSet<Identity>,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
     let (from, root) = (Folder::open(from)?, Tree::beneath(Folder::open(to)?));
-    let mut copy = Copy { root: &root, merges: false, links: HashMap::new(), watched, found: HashMap::new() };
+    let mut copy = Copy { root: &root, way: Way::Nothing, links: HashMap::new(), watched, found: HashMap::new() };
     copy.folder(&from, Path::new(""))?;
     let source = from.itself()?;
     copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
@@ -42,18 +43,62 @@ pub fn merge_tree(
     watched: &HashSet<Identity>,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
     let from = Folder::new(from, PathBuf::from("the changes in memory"));
+    copy_in_way(&from, to, watched, Way::Merged)
+}
+
+/// Puts a layer's folder on top of a folder that has the layers below as one: what it takes away goes.
+pub(super) fn flatten_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
+    copy_in_way(&Folder::open(from)?, to, &HashSet::new(), Way::Flattened).map(drop)
+}
+
+fn copy_in_way(
+    from: &Folder,
+    to: &Path,
+    watched: &HashSet<Identity>,
+    way: Way,
+) -> Result<HashMap<Identity, Identity>, SnapshotError> {
     let root = Tree::beneath(Folder::open(to)?);
-    let mut copy = Copy { root: &root, merges: true, links: HashMap::new(), watched, found: HashMap::new() };
-    copy.folder(&from, Path::new(""))?;
+    let mut copy = Copy { root: &root, way, links: HashMap::new(), watched, found: HashMap::new() };
+    copy.folder(from, Path::new(""))?;
     let source = from.itself()?;
     copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
     Ok(copy.found)
 }
 
+/// What the copy has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Nothing,
+    /// What overlayfs wrote before.
+    Merged,
+    /// The layers below, as overlayfs shows them.
+    Flattened,
+}
+
+/// Single entries of a tree copied into another.
+pub(super) struct EntryCopy<'a>(Copy<'a>);
+
+static NOTHING_WATCHED: LazyLock<HashSet<Identity>> = LazyLock::new(HashSet::new);
+
+impl<'a> EntryCopy<'a> {
+    pub(super) fn new(root: &'a Tree) -> Self {
+        let watched = &*NOTHING_WATCHED;
+        Self(Copy { root, way: Way::Flattened, links: HashMap::new(), watched, found: HashMap::new() })
+    }
+
+    /// What is no folder. Names of one file are names of one copy.
+    pub(super) fn entry(&mut self, source: Handle, to: &Folder, path: &Path) -> Result<(), IoError> {
+        self.0.entry(source, to, path)
+    }
+
+    pub(super) fn attributes(&self, stat: &Stat, from: &Handle, to: &Handle) -> Result<(), IoError> {
+        self.0.attributes(stat, from, to)
+    }
+}
+
 struct Copy<'a> {
     root: &'a Tree,
-    /// The copy has something already, which what is copied hides.
-    merges: bool,
+    way: Way,
     /// Where the files with several names are in the copy.
     links: HashMap<Identity, PathBuf>,
     watched: &'a HashSet<Identity>,
@@ -82,7 +127,10 @@ impl Copy<'_> {
         let stat = source.stat()?;
         let identity = (stat.st_dev, stat.st_ino);
         let kind = FileType::from_raw_mode(stat.st_mode);
-        let is_there = self.merges && self.make_way(kind, &source, to, name)?;
+        let is_there = self.way != Way::Nothing && self.make_way(kind, &source, to, name)?;
+        if self.way == Way::Flattened && kind == FileType::CharacterDevice && stat.st_rdev == 0 {
+            return Ok(());
+        }
         if kind != FileType::Directory && stat.st_nlink > 1 {
             if let Some(first) = self.links.get(&identity) {
                 let Some((folder, other)) = self.root.parent(first)? else { return Ok(()) };
@@ -139,6 +187,9 @@ impl Copy<'_> {
             to.set_mode(stat.st_mode & 0o7777)?;
         }
         for (name, value) in from.xattrs()? {
+            if self.way == Way::Flattened && name.to_bytes().starts_with(b"user.overlay.") {
+                continue;
+            }
             let of_module = name.to_bytes().starts_with(b"security.") || name.to_bytes().starts_with(b"trusted.");
             match to.set_xattr(&name, &value) {
                 // Labels of security modules belong to the place.

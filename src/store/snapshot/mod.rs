@@ -20,6 +20,7 @@ mod tests;
 mod unpack;
 mod users;
 mod view;
+mod working;
 
 pub use copy_tree::{Identity, copy_tree, merge_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
@@ -34,6 +35,7 @@ pub use stack::{Stack, StackLayer, record_of};
 pub use unpack::unpack;
 pub use users::{ProcessUser, owner_of, process_user, unknown_owner};
 pub use view::{Lower, View};
+pub use working::{Placed, Scan, WorkingRoot};
 
 use crate::base::digest::DiffId;
 use crate::base::io_error::IoError;

@@ -3,9 +3,11 @@
 //! It is process 1 of the container and single-threaded. It gets the container as a message, makes the root
 //! filesystem, moves into it, gives up what the program shall not have, and becomes the program.
 
+mod chroot;
 mod dev_folder;
 mod devices;
 mod directory;
+mod doing;
 mod enter;
 mod fallback;
 mod ground;
@@ -24,8 +26,6 @@ mod users;
 mod volumes;
 mod why_not;
 
-use std::ffi::OsStr;
-use std::fmt::Display;
 use std::os::fd::{FromRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
@@ -35,13 +35,12 @@ use rustix::process::{Resource, Rlimit, Signal};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::channel::{CHANNEL_FD, Channel, CreatedMountPoint, Launch, NETWORK_FD, NetworkAction, Order, Report};
-use super::error::InitError;
 use super::isolation::Namespace;
-use super::mount_api::MountFailure;
 use super::spawn::INIT_NAME;
 use super::without::Without;
 use super::{CapabilitySet, loopback, lsm, sysctl};
 
+use doing::{Doing, Result, message};
 pub(super) use kernel_files::KernelFiles;
 pub use mask::{READ_ONLY, masked_paths};
 use processes::{Begun, Joining, Shared};
@@ -51,8 +50,6 @@ use users::Users;
 
 /// Where this program is found in a container that another runtime starts, to be the small init there.
 pub const FOREIGN_INIT: &str = "/sbin/rbuild-init";
-
-type Result<T> = std::result::Result<T, InitError>;
 
 /// Becomes a container's init when this process was started to be one, and then never returns. To be called first
 /// of all: before there is another thread, and before any work that an init would do in vain.
@@ -81,6 +78,7 @@ fn run() {
             }
             start(*launch, &mut channel)
         }
+        Ok(Some(Order::StartInChroot(launch))) => chroot::start(*launch, &mut channel),
         Ok(Some(Order::Enter(entrance))) => enter::enter(*entrance, &mut channel),
         _ => return,
     };
@@ -280,52 +278,4 @@ fn join_new_keyring() -> Result<()> {
         Errno::PERM => Ok(()),
         errno => Err(errno).doing("make", "a session keyring"),
     }
-}
-
-/// Says what was being done to what when a call failed.
-trait Doing<T> {
-    fn doing(self, action: &str, subject: impl AsRef<OsStr>) -> Result<T>;
-}
-
-impl<T, E: Into<Failure>> Doing<T> for std::result::Result<T, E> {
-    fn doing(self, action: &str, subject: impl AsRef<OsStr>) -> Result<T> {
-        self.map_err(|error| {
-            let Failure { errno, explanation } = error.into();
-            let mut subject = subject.as_ref().to_string_lossy().into_owned();
-            if !explanation.is_empty() {
-                subject = format!("{subject} ({explanation})");
-            }
-            InitError::System { action: action.to_owned(), subject, errno }
-        })
-    }
-}
-
-struct Failure {
-    errno: i32,
-    explanation: String,
-}
-
-impl From<Errno> for Failure {
-    fn from(errno: Errno) -> Self {
-        Self { errno: errno.raw_os_error(), explanation: String::new() }
-    }
-}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        match error.raw_os_error() {
-            Some(errno) => Self { errno, explanation: String::new() },
-            None => Self { errno: libc::EIO, explanation: error.to_string() },
-        }
-    }
-}
-
-impl From<MountFailure> for Failure {
-    fn from(failure: MountFailure) -> Self {
-        Self { errno: failure.errno.raw_os_error(), explanation: failure.explanation }
-    }
-}
-
-fn message(text: impl Display) -> InitError {
-    InitError::Message(text.to_string())
 }

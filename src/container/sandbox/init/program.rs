@@ -167,34 +167,16 @@ impl<'a> Program<'a> {
             users.enter(self.rights.dies_with_parent)?;
         }
         if !self.rights.no_new_privileges {
-            self.load_filter()?;
+            load_filter(self.rights.seccomp.as_deref())?;
         }
         self.drop_bounding_set()?;
         self.become_user()?;
         self.set_capabilities()?;
         if self.rights.no_new_privileges {
             rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
-            self.load_filter()?;
+            load_filter(self.rights.seccomp.as_deref())?;
         }
         Ok(())
-    }
-
-    fn load_filter(&self) -> Result<()> {
-        let Some(program) = &self.rights.seccomp else { return Ok(()) };
-        let filter: Vec<libc::sock_filter> = program
-            .iter()
-            .map(|word| libc::sock_filter {
-                code: (word >> 48) as u16,
-                jt: (word >> 40) as u8,
-                jf: (word >> 32) as u8,
-                k: *word as u32,
-            })
-            .collect();
-        let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
-        // SAFETY: the kernel copies `len` instructions from `filter`, which lives here, and checks them itself.
-        let result =
-            unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, std::ptr::from_ref(&program)) };
-        if result == 0 { Ok(()) } else { Err(last_errno()).doing("load", "the seccomp filter") }
     }
 
     fn drop_bounding_set(&self) -> Result<()> {
@@ -292,6 +274,25 @@ impl<'a> Program<'a> {
         }
         last_errno()
     }
+}
+
+/// Lets a filter decide on this process's system calls, beside those that do already.
+pub(super) fn load_filter(program: Option<&[u64]>) -> Result<()> {
+    let Some(program) = program else { return Ok(()) };
+    let filter: Vec<libc::sock_filter> = program
+        .iter()
+        .map(|word| libc::sock_filter {
+            code: (word >> 48) as u16,
+            jt: (word >> 40) as u8,
+            jf: (word >> 32) as u8,
+            k: *word as u32,
+        })
+        .collect();
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_ptr().cast_mut() };
+    // SAFETY: the kernel copies `len` instructions from `filter`, which lives here, and checks them itself.
+    let result =
+        unsafe { libc::syscall(libc::SYS_seccomp, libc::SECCOMP_SET_MODE_FILTER, 0, std::ptr::from_ref(&program)) };
+    if result == 0 { Ok(()) } else { Err(last_errno()).doing("load", "the seccomp filter") }
 }
 
 fn limit_of(limit: &ResourceLimit) -> Result<(Resource, Rlimit)> {

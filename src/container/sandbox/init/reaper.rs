@@ -7,6 +7,7 @@ use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
 use super::{Doing, Result, own};
+use crate::container::sandbox::channel::Channel;
 use crate::container::sandbox::mount_api::last_errno;
 
 /// Splits in two. Returns in the child, which is to become the program; process 1 stays here until it ends.
@@ -28,6 +29,80 @@ pub(super) fn split(forget: impl FnOnce() -> Result<()>) -> Result<()> {
             serve(child)
         }
     }
+}
+
+/// Splits in two. Returns in the child, which is to become a program without namespaces. The other process lets go of the
+/// channel, and ends with the program, or when it is told to (`SIGTERM`), after all that the program left behind.
+pub(super) fn split_and_end_all(channel: &mut Channel) -> Result<()> {
+    block_all_signals();
+    // SAFETY: this process has one thread, so the child may go on with anything.
+    match unsafe { libc::fork() } {
+        0 => {
+            // It dies with its parent, which is this process's other half.
+            super::die_with_parent();
+            Ok(())
+        }
+        -1 => Err(last_errno()).doing("start", "the program beside its init"),
+        child => {
+            channel.close();
+            own::close_all();
+            let code = await_end(child);
+            end_all();
+            std::process::exit(code);
+        }
+    }
+}
+
+/// Reaps until the program has ended, or somebody wants it to. Gives the exit code.
+fn await_end(child: i32) -> i32 {
+    loop {
+        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+        // SAFETY: as in `serve`.
+        let signal = unsafe {
+            libc::sigfillset(set.as_mut_ptr());
+            libc::sigwaitinfo(set.as_ptr(), ptr::null_mut())
+        };
+        match signal {
+            libc::SIGCHLD => {
+                if let Some(code) = reap_until(child) {
+                    return code;
+                }
+            }
+            libc::SIGTERM => return 128 + libc::SIGKILL,
+            _ => {}
+        }
+    }
+}
+
+/// Kills every process that the program has started, however it has hidden it: what loses its parent becomes this
+/// process's child. Returns when there are none.
+fn end_all() {
+    loop {
+        for pid in children() {
+            // SAFETY: a plain system call on the number of a child that is not reaped yet.
+            unsafe { libc::kill(pid, libc::SIGKILL) };
+        }
+        let mut status = 0;
+        // SAFETY: waitpid writes to the integer it is given.
+        if unsafe { libc::waitpid(-1, &raw mut status, 0) } < 0 {
+            return;
+        }
+    }
+}
+
+/// By the kernel's list, or, where it keeps none, by looking at all processes.
+fn children() -> Vec<i32> {
+    let own = std::process::id();
+    if let Ok(list) = std::fs::read_to_string(format!("/proc/self/task/{own}/children")) {
+        return list.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    }
+    let is_child = |pid: &i32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+        parent.is_some_and(|parent| parent.trim().parse() == Ok(own))
+    };
+    let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(is_child).collect()
 }
 
 /// Runs a program as its init, in a container that another runtime has made. The exit code of one that can't be run is
@@ -74,16 +149,25 @@ fn serve(child: i32) -> ! {
 
 /// Reaps all that ended. Ends this process, and with it the container, when it was the program.
 fn reap(child: i32) {
+    if let Some(code) = reap_until(child) {
+        std::process::exit(code);
+    }
+}
+
+/// Reaps all that ended. Gives the exit code of the program when that is among them.
+fn reap_until(child: i32) -> Option<i32> {
     let mut status = 0;
     loop {
         // SAFETY: waitpid writes to the integer it is given.
         let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG) };
         if pid <= 0 {
-            return;
+            return None;
         }
         if pid == child {
-            let code = if libc::WIFSIGNALED(status) { 128 + libc::WTERMSIG(status) } else { libc::WEXITSTATUS(status) };
-            std::process::exit(code);
+            return Some(match libc::WIFSIGNALED(status) {
+                true => 128 + libc::WTERMSIG(status),
+                false => libc::WEXITSTATUS(status),
+            });
         }
     }
 }

@@ -4,6 +4,7 @@ mod assemble;
 #[cfg(test)]
 mod comparison;
 mod default_profile;
+mod narrow;
 mod oci;
 mod profile;
 mod syscalls;
@@ -13,6 +14,7 @@ use std::sync::{Arc, OnceLock};
 use super::capability::CapabilitySet;
 use syscalls::Architecture;
 
+pub(super) use narrow::narrowing;
 pub use profile::{Profile, ProfileError};
 
 /// Which system calls the program may make.

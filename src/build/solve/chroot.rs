@@ -1,0 +1,139 @@
+//! `RUN` where no namespaces can be had: in a working copy of the root filesystem, which the program has as its root. What
+//! would be mounted is copied in, and taken away again; what has changed is the layer.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FileType, makedev};
+
+use crate::base::foreign::Folder;
+use crate::base::io_error::AtPath as _;
+use crate::container::sandbox::{self, Container, Isolation, Mount, MountSource, Rootfs};
+use crate::language::plan::{NetworkMode, RunStep, StepId};
+use crate::store::snapshot::{View, WorkingRoot, copy_tree};
+
+use super::error::StepError;
+use super::run::Place;
+use super::settings::Solver;
+
+/// The devices that every program may use, with their numbers.
+const DEVICES: [(&str, u32, u32); 6] =
+    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+const LINKS: [(&str, &str); 4] = [
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+];
+
+/// A folder of the store's that a copy is written back to.
+struct Cache {
+    kept: PathBuf,
+    copy: PathBuf,
+}
+
+impl Solver<'_> {
+    /// Runs the program of a container, and writes what it changed into the layer's folder.
+    pub(super) fn run_in_chroot(
+        &self,
+        id: StepId,
+        step: &RunStep,
+        mut container: Container,
+        place: &Place<'_>,
+    ) -> Result<(), StepError> {
+        check(&container.isolation)?;
+        self.network.say_level(self.progress);
+        let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.store), Ok)?;
+        root.bring_to(place.lower)?;
+        // The working folder, if it had to be made.
+        root.add(place.upper)?;
+        make_devices(&root.place_standard()?)?;
+        let mut caches = Vec::new();
+        // What is in another comes after it.
+        let mounts = std::mem::take(&mut container.mounts);
+        for mount in &mounts {
+            caches.extend(self.place_mount(&mut root, mount)?);
+        }
+        let before = root.scan()?;
+        container.rootfs = Rootfs::Directory(root.path());
+        let has_network = step.network != NetworkMode::None;
+        self.run_program(id, step, &container, &|container, stdio| {
+            sandbox::spawn_in_chroot(container, has_network, stdio)
+        })?;
+        root.write_changes(&before, &View::of_layers(place.lower)?, place.upper)?;
+        for cache in caches {
+            cache.write_back(place.staging.path())?;
+        }
+        root.take_back()?;
+        root.is_now(place.upper)?;
+        self.roots.give_back(root);
+        Ok(())
+    }
+
+    /// Puts what a mount shows into the root. Gives what has to be written back.
+    fn place_mount(&self, root: &mut WorkingRoot, mount: &Mount) -> Result<Option<Cache>, StepError> {
+        match &mount.source {
+            MountSource::File { content, mode, uid, gid, .. } => {
+                root.place_file(&mount.target, content, (*mode, *uid, *gid))?;
+            }
+            MountSource::Tmpfs(options) => {
+                root.place_folder(&mount.target, options.mode)?;
+            }
+            MountSource::Stack { stack, path } => {
+                root.place_layers(self.store, &mount.target, (&stack.lower, path))?;
+            }
+            MountSource::Own(kept) => {
+                let copy = root.place_copy(&mount.target, kept)?;
+                return Ok((!mount.read_only).then(|| Cache { kept: kept.clone(), copy }));
+            }
+            MountSource::Bind { path, .. } => {
+                root.place_copy(&mount.target, path)?;
+            }
+            MountSource::Within { .. } | MountSource::TmpfsOfProcess { .. } => {
+                return Err(StepError::NeedsNamespaces { what: "such a mount" });
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether it can be had without namespaces.
+fn check(isolation: &Isolation) -> Result<(), StepError> {
+    let asked = [
+        (isolation.privileged, "all rights (security.insecure)"),
+        (isolation.users.is_some(), "users of its own (--userns=remap)"),
+        (!isolation.devices.is_empty(), "devices"),
+    ];
+    match asked.iter().find(|(is_asked, _)| *is_asked) {
+        Some((_, what)) => Err(StepError::NeedsNamespaces { what }),
+        None => Ok(()),
+    }
+}
+
+fn make_devices(place: &Path) -> Result<(), StepError> {
+    let folder = Folder::open(place)?;
+    for (name, major, minor) in DEVICES {
+        let name = OsStr::new(name);
+        folder.make_node(name, FileType::CharacterDevice, 0o666, makedev(major, minor))?;
+        folder.set_mode(name, 0o666)?;
+    }
+    for (name, target) in LINKS {
+        folder.make_link(OsStr::new(name), Path::new(target))?;
+    }
+    folder.made_folder(OsStr::new("shm"), 0o1777)?;
+    Ok(())
+}
+
+impl Cache {
+    /// Puts the copy in the place of what was copied; another step may be using that still.
+    fn write_back(self, staging: &Path) -> Result<(), StepError> {
+        let name = self.kept.file_name().unwrap_or_default();
+        let [new, old] = ["new", "old"].map(|which| staging.join(format!("cache-{which}-{}", name.display())));
+        std::fs::create_dir(&new).at("create", &new)?;
+        copy_tree(&self.copy, &new, &Default::default())?;
+        std::fs::rename(&self.kept, &old).at("rename", &self.kept)?;
+        std::fs::rename(&new, &self.kept).at("rename", &new)?;
+        crate::base::foreign::remove_tree(&old)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,35 @@
+//! Working roots between the steps of a build that can have no namespaces.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::snapshot::{SnapshotError, WorkingRoot};
+
+/// How many are kept for the next step of a chain.
+const MOST_ROOTS: usize = 4;
+
+/// The working roots of a build that no step is in now, the one used last at the end.
+#[derive(Default)]
+pub struct WorkingRoots(Mutex<Vec<WorkingRoot>>);
+
+impl WorkingRoots {
+    /// The one that has most of these layers and no others, if there is one.
+    pub(super) fn take(&self, layers: &[PathBuf]) -> Result<Option<WorkingRoot>, SnapshotError> {
+        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut best = None;
+        for (at, root) in roots.iter().enumerate() {
+            if let Some(count) = root.has_of(layers)?.filter(|count| *count > 0) {
+                best = best.max(Some((count, at)));
+            }
+        }
+        Ok(best.map(|(_, at)| roots.remove(at)))
+    }
+
+    pub(super) fn give_back(&self, root: WorkingRoot) {
+        let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if roots.len() == MOST_ROOTS {
+            roots.remove(0);
+        }
+        roots.push(root);
+    }
+}

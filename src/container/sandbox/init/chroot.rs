@@ -1,0 +1,60 @@
+//! A program without namespaces: it has a folder as its root, and is kept in it by having given up what leads out.
+//!
+//! The init stays beside it, outside of the folder, and takes in what the program leaves behind: when the program has
+//! ended, or rbuild wants it to, all its processes are ended, whatever sessions they made.
+
+use std::path::Path;
+
+use rustix::process::Signal;
+
+use super::processes::Joining;
+use super::program::{Program, Rights};
+use super::{Doing, Result, join_new_keyring, message, own, reaper};
+use crate::container::sandbox::channel::{Channel, ChrootLaunch};
+use crate::container::sandbox::container::Rootfs;
+use crate::container::sandbox::landlock;
+
+/// Rights with which a process leaves its root, or makes the host's devices.
+const LEADING_OUT: [&str; 7] =
+    ["SYS_CHROOT", "MKNOD", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH"];
+
+/// Returns in the program's process when it can't be executed, and in the other one never.
+pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
+    own::close_unused(false, false);
+    // Ends what there is of the program first.
+    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    if channel.is_abandoned() {
+        return Ok(());
+    }
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).doing("take in", "orphans")?;
+    reaper::split_and_end_all(channel)?;
+    let usual_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    rustix::process::umask(rustix::fs::Mode::empty());
+    join_new_keyring()?;
+    let ChrootLaunch { container, capabilities, seccomp, narrowing } = launch;
+    let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
+    enter(root)?;
+    // Without the rights of root of a machine, neither a filter nor a Landlock domain can be had otherwise.
+    rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
+    landlock::stay_below_root()?;
+    super::program::load_filter(narrowing.as_deref())?;
+    let rights = Rights {
+        capabilities: LEADING_OUT.iter().fold(capabilities, |kept, name| kept.without(name)),
+        no_new_privileges: true,
+        seccomp,
+        scopes_sockets: false,
+        small_init: None,
+        users: None,
+        dies_with_parent: true,
+        joining: Joining::Done,
+    };
+    let program = Program::new(&container.process, rights, usual_files)?;
+    program.enter_directory()?;
+    program.execute(channel, Vec::new(), None)
+}
+
+fn enter(root: &Path) -> Result<()> {
+    rustix::process::chdir(root).doing("enter", root)?;
+    rustix::process::chroot(".").doing("make the root", root)?;
+    rustix::process::chdir("/").doing("enter", "/")
+}

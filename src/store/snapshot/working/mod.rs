@@ -1,0 +1,105 @@
+//! A root filesystem as one folder that a program works in, where nothing can be mounted: copies of the layers' files, one
+//! on top of the other, and what changed in them afterwards.
+//!
+//! One folder serves a chain of steps: after each it has what the step's layer says. Nothing runs in it while it is
+//! looked at or changed here; so a path that was resolved stays what it was.
+
+mod changes;
+mod placing;
+mod scan;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::copy_tree::{Identity, flatten_tree};
+use super::{SnapshotError, View};
+use crate::base::foreign::{Folder, Tree};
+use crate::base::io_error::IoError;
+use crate::store::{Staging, Store};
+
+pub use placing::Placed;
+pub use scan::Scan;
+
+/// What programs find at these places is made for them, and no change of theirs counts there.
+const STANDARD: [&str; 3] = ["dev", "proc", "sys"];
+
+pub struct WorkingRoot {
+    staging: Staging,
+    /// Of the folders of its layers, the lowest first.
+    layers: Vec<Identity>,
+    placed: Vec<Placed>,
+    /// Standard places that were not there.
+    missing: Vec<&'static str>,
+}
+
+impl WorkingRoot {
+    /// One without any layer.
+    pub fn new(store: &Store) -> Result<Self, SnapshotError> {
+        let staging = store.staging()?;
+        Folder::open(staging.path())?.make_folder(OsStr::new("root"), 0o700)?;
+        Ok(Self { staging, layers: Vec::new(), placed: Vec::new(), missing: Vec::new() })
+    }
+
+    pub fn path(&self) -> PathBuf {
+        self.staging.path().join("root")
+    }
+
+    /// How many of these layers it has; nothing when it has others.
+    pub fn has_of(&self, layers: &[PathBuf]) -> Result<Option<usize>, IoError> {
+        if self.layers.len() > layers.len() {
+            return Ok(None);
+        }
+        for (own, folder) in self.layers.iter().zip(layers) {
+            if identity(folder)? != *own {
+                return Ok(None);
+            }
+        }
+        Ok(Some(self.layers.len()))
+    }
+
+    /// Puts those of the layers that it has not on top.
+    pub fn bring_to(&mut self, layers: &[PathBuf]) -> Result<(), SnapshotError> {
+        for folder in &layers[self.layers.len().min(layers.len())..] {
+            self.add(folder)?;
+            self.layers.push(identity(folder)?);
+        }
+        Ok(())
+    }
+
+    /// Puts a layer's folder on top which is not finished.
+    pub fn add(&self, folder: &Path) -> Result<(), SnapshotError> {
+        flatten_tree(folder, &self.path())
+    }
+
+    /// From now on it is what that layer made of it. The folder keeps its identity when it is renamed.
+    pub fn is_now(&mut self, layer: &Path) -> Result<(), IoError> {
+        self.layers.push(identity(layer)?);
+        Ok(())
+    }
+
+    /// What is seen in it now, but for what was placed.
+    pub fn scan(&self) -> Result<Scan, SnapshotError> {
+        let placed: Vec<&Path> = self.placed.iter().map(Placed::path).collect();
+        Scan::of(&Folder::open(&self.path())?, &placed)
+    }
+
+    /// Writes into the layer folder `upper` what has changed since, as overlayfs would have.
+    pub fn write_changes(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
+        let after = self.scan()?;
+        changes::write(&self.tree()?, (before, &after), below, upper)?;
+        let layer = Folder::open(upper)?;
+        for name in self.missing.iter().map(OsStr::new) {
+            layer.made_folder(name, 0o755)?;
+        }
+        Ok(())
+    }
+
+    fn tree(&self) -> Result<Tree, IoError> {
+        Ok(Tree::beneath(Folder::open(&self.path())?))
+    }
+}
+
+fn identity(folder: &Path) -> Result<Identity, IoError> {
+    let stat = Folder::open(folder)?.status()?;
+    Ok((stat.st_dev, stat.st_ino))
+}
