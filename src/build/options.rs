@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::base::redaction;
+use crate::base::{hex, redaction};
 use crate::build::remote_cache::{CacheSource, CacheTarget};
 use crate::build::solve::RunSettings;
-use crate::image::{Annotations, Platform, Reference};
+use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
 use crate::transport::registry;
 use crate::transport::transfer::LayerFormat;
@@ -139,6 +139,48 @@ pub enum OutputKind {
 }
 
 impl BuildOptions {
+    /// What `rbuild build -t NAME FOLDER` asks for: the image of the folder's Dockerfile for this machine, kept in the
+    /// store. The fields are there to be changed.
+    pub fn of_folder(context: PathBuf, tags: Vec<Reference>) -> Self {
+        // Without random numbers it cannot be found again by its name, and is built all the same.
+        let id = hex::random_id().unwrap_or_default();
+        Self {
+            reference: format!("default/default/{id}"),
+            context: ContextSource::Directory(context),
+            dockerfile: DockerfileSource::Default,
+            named_contexts: Vec::new(),
+            tags,
+            build_args: BTreeMap::new(),
+            labels: Vec::new(),
+            target: None,
+            platforms: vec![host_platform()],
+            platform_is_explicit: false,
+            no_cache: NoCache::default(),
+            pull: false,
+            registry: registry::Settings::default(),
+            network: NetworkMode::default(),
+            allow_host_network: false,
+            allow_insecure: false,
+            run: RunSettings::default(),
+            outputs: Vec::new(),
+            keep: true,
+            keep_is_asked: false,
+            engine: None,
+            load: false,
+            push: None,
+            push_by_digest: Vec::new(),
+            name_canonical: false,
+            force_compression: None,
+            docker_media_types: false,
+            unpack: false,
+            squash: false,
+            reproducible: false,
+            annotations: Annotations::default(),
+            cache_from: Vec::new(),
+            cache_to: Vec::new(),
+        }
+    }
+
     /// Where context and Dockerfile are, as absolute paths or addresses without their passwords.
     pub fn places(&self) -> (String, String) {
         let absolute =
