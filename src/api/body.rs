@@ -43,7 +43,8 @@ impl Body {
             return Ok(None);
         }
         let wrong = |error: serde_json::Error| ApiError::bad_request(format!("invalid JSON: {error}"));
-        serde_json::from_slice(&bytes).map(|value| Some(without_nulls(value))).map_err(wrong)
+        let value: serde_json::Value = serde_json::from_slice(&bytes).map_err(wrong)?;
+        Ok(Some(without_nulls(value)).filter(|value| !value.is_null()))
     }
 
     /// Reads what is left of it, within bounds.
