@@ -87,6 +87,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine/builders", &["image", "transport/docker_engine"]),
+    ("engine/history", &["build", "build/explain", "build/solve", "language/plan", "store", "transport/registry"]),
     ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),
     (
         "engine/image",

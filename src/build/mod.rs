@@ -60,6 +60,9 @@ pub trait Observer: Progress {
     /// The lint has looked at the Dockerfile: whatever becomes of the build, that is to be said.
     fn found(&self, _: &Findings) {}
 
+    /// What the steps did, and why, is kept in the store under this number.
+    fn explained(&self, _: i64) {}
+
     /// Whoever watches the result being pushed.
     fn transfers(&self) -> Box<dyn registry::Progress> {
         Box::new(registry::Silent)
@@ -128,7 +131,9 @@ pub fn build(
         }
         Ok(result)
     });
-    explainer.finish(attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id));
+    if let Some(report) = explainer.finish(attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id)) {
+        observer.explained(report);
+    }
     let (solved, result) = attempted?;
     shared_cache::export(store, options, (&plan, &solved), observer)?;
     Ok(result)

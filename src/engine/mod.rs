@@ -4,6 +4,7 @@
 pub mod build;
 pub mod builders;
 pub mod check;
+pub mod history;
 pub mod image;
 pub mod network;
 mod resource_error;

@@ -11,7 +11,7 @@ use crate::base::digest::{CacheKey, DiffId, ImageId};
 use crate::base::io_error::AtPath;
 
 /// How many reports a project keeps, and how many records and bytes of lists the store keeps.
-const REPORTS_OF_A_PROJECT: i64 = 8;
+const REPORTS_OF_A_PROJECT: i64 = 50;
 const MOST_REPORTS: i64 = 1_000;
 const MOST_RECORDS: i64 = 20_000;
 const MOST_LIST_BYTES: i64 = 64 << 20;
@@ -207,6 +207,15 @@ impl Store {
             .execute(params![name.project, REPORTS_OF_A_PROJECT])?;
         transaction.commit()?;
         Ok(id)
+    }
+
+    /// The report of a build, if it is kept.
+    pub fn build_report(&self, id: i64) -> Result<Option<String>, StoreError> {
+        Ok(self
+            .database()
+            .prepare_cached("SELECT report FROM builds WHERE id = ?1")?
+            .query_row([id], |row| row.get(0))
+            .optional()?)
     }
 
     /// Notes that the build was done again and found nothing to do.

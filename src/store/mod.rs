@@ -16,6 +16,7 @@
 //! leases                says by byte locks which process uses what
 //! locks/<hex>           taken while a step or a layer is being made
 //! events.log            what happened
+//! history/              what is remembered of builds: a journal, and logs; owned by `engine::history`
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! last-build            names the report of the last build
 //! boot, synced          in which boot the store was looked after, and when all was on the disk
@@ -37,6 +38,7 @@ mod events;
 mod explanations;
 mod fetch;
 mod find;
+mod history;
 mod images;
 mod layers;
 mod leases;
@@ -74,6 +76,7 @@ pub use events::{Actor, Event, Events};
 pub use explanations::{Absence, BuildName, BuildRow};
 pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
 pub use find::{FindImageError, FoundImage};
+pub use history::History;
 pub use images::ImageRecord;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;

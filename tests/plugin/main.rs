@@ -7,6 +7,7 @@ mod engine;
 #[path = "../support/git_http.rs"]
 mod git_http;
 mod git_server;
+mod history;
 mod toolkit;
 #[path = "../support/web.rs"]
 mod web;

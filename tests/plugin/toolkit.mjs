@@ -11,6 +11,7 @@ const {Buildx} = await load('buildx/buildx.js');
 const {Builder} = await load('buildx/builder.js');
 const {Build} = await load('buildx/build.js');
 const {Bake} = await load('buildx/bake.js');
+const {History} = await load('buildx/history.js');
 const {BuildKit} = await load('buildkit/buildkit.js');
 
 const buildx = new Buildx();
@@ -71,6 +72,13 @@ const parts = {
     assert.deepEqual(warning.range, [{start: {line: 3}, end: {line: 3}}]);
     assert.equal(Buffer.from(warning.sourceInfo.data, 'base64').toString(), fs.readFileSync('lint/Dockerfile', 'utf-8'));
     assert.deepEqual(notes.map(note => [note.file, note.startLine]), [['lint/Dockerfile', 3]]);
+
+    // What build-push-action does when it is over.
+    process.env.GITHUB_REPOSITORY = 'owner/project';
+    const exported = await new History({buildx}).export({refs: [build.resolveRef()]});
+    const summary = exported.summaries[build.resolveRef().split('/')[2]];
+    assert.deepEqual([summary.name, summary.status, summary.numTotalSteps], ['lint', 'completed', 1]);
+    assert.ok(exported.dockerbuildSize > 100);
 
     const command = await buildx.getCommand(['build', 'nowhere']);
     let said = '';

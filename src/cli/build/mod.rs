@@ -25,6 +25,7 @@ use crate::cli::image::pull::with_hint;
 use crate::cli::progress::{Built, BuiltImage, Display, ProgressMode, raw_json};
 use crate::cli::{CliError, output};
 use crate::engine::builders::{Builders, Origin};
+use crate::engine::history::Recorder;
 use crate::engine::image::info::layer_size;
 use crate::image::{Descriptor, Reference};
 use crate::store::{self, FetchError, Store};
@@ -105,7 +106,9 @@ impl Session {
         let cancellation = Arc::new(Cancellation::default());
         let stopped = cancellation.clone();
         let _interrupt = self.cancellation.on_cancel(move || stopped.cancel());
-        let built = build::build(&self.store, options, &display, &cancellation);
+        let recorder = Recorder::begin(&self.store, options, &display);
+        let built = build::build(&self.store, options, &recorder, &cancellation);
+        recorder.end(built.as_ref());
         if built.is_err() && !cancellation.is_cancelled() {
             // It may be for want of them.
             rights::want();

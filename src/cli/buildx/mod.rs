@@ -2,6 +2,7 @@
 
 mod builders;
 mod du;
+mod history;
 mod imagetools;
 pub mod prune;
 
@@ -27,6 +28,7 @@ enum BuildxCommand {
     Build(Box<build::Args>),
     Create(builders::CreateArgs),
     Du(du::Args),
+    History(history::Args),
     Imagetools(imagetools::Args),
     Inspect(builders::InspectArgs),
     Ls(builders::ListArgs),
@@ -133,6 +135,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         BuildxCommand::Build(args) => build::run(*args, global),
         BuildxCommand::Create(args) => builders::create(args, global),
         BuildxCommand::Du(args) => du::run(&args, global),
+        BuildxCommand::History(args) => history::run(args, global),
         BuildxCommand::Imagetools(args) => imagetools::run(args, global),
         BuildxCommand::Inspect(args) => builders::inspect(&args, global),
         BuildxCommand::Ls(args) => builders::list(&args, global),

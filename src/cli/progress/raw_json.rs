@@ -57,7 +57,7 @@ fn say(status: &Value) {
 }
 
 /// What a vertex is known by.
-fn digest(name: &str) -> String {
+pub fn digest(name: &str) -> String {
     BlobDigest::of(format!("rbuild-vertex-1\0{name}").as_bytes()).to_string()
 }
 

@@ -25,7 +25,7 @@ use usage::Called;
 const OPTIONS_FIRST: &[&str] = &["commit", "tag"];
 
 /// Groups whose help goes to standard output when they are called alone, as buildx has it.
-const HELP_IS_ANSWER: &[&str] = &["buildx", "builder", "imagetools"];
+const HELP_IS_ANSWER: &[&str] = &["buildx", "builder", "history", "imagetools"];
 
 /// How commands are found.
 pub struct Vocabulary {

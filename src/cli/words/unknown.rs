@@ -43,14 +43,13 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 const NO_CONTEXTS: &str = "rbuild works on this machine, in the context `default`";
-const NO_RECORDS: &str = "`rbuild explain` says of the last builds what was executed, and why";
 
 /// The same of groups: what stands behind their name.
 const ELSEWHERE_IN_GROUPS: &[(&str, &str, &str)] = &[
+    ("history", "import", "it is for Docker Desktop, which rbuild does not work with"),
+    ("history", "open", "it is for Docker Desktop; `history inspect`, `logs` and `trace` show a build"),
     ("buildx", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
-    ("buildx", "history", NO_RECORDS),
     ("builder", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
-    ("builder", "history", NO_RECORDS),
     ("context", "create", NO_CONTEXTS),
     ("context", "export", NO_CONTEXTS),
     ("context", "import", NO_CONTEXTS),

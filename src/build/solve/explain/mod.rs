@@ -142,13 +142,14 @@ impl<'a> Explainer<'a> {
         self.update(step, |progressed| (progressed.outcome, progressed.took) = (Outcome::Failed, took));
     }
 
-    /// Takes down what this build did. `image` is what it made, unless it failed.
-    pub fn finish(&self, image: Option<&ImageId>) {
+    /// Takes down what this build did, and gives the number of the report that says so. `image` is what it made, unless it
+    /// failed.
+    pub fn finish(&self, image: Option<&ImageId>) -> Option<i64> {
         // An explanation that is lost is no reason to fail.
-        let _ = self.write_down(image);
+        self.write_down(image).ok()
     }
 
-    fn write_down(&self, image: Option<&ImageId>) -> Result<(), crate::store::StoreError> {
+    fn write_down(&self, image: Option<&ImageId>) -> Result<i64, crate::store::StoreError> {
         let store = self.about.store;
         let steps = self.lock().clone();
         let keys: Vec<CacheKey> = steps.iter().filter_map(|step| step.key).collect();
@@ -166,7 +167,7 @@ impl<'a> Explainer<'a> {
                 store.touch_cache_records(&keys)?;
                 store.repeat_build(row.id)?;
             }
-            return Ok(());
+            return Ok(row.id);
         }
         let report = BuildReport {
             subject: self.concealer().conceal(&self.about.subject),
@@ -176,7 +177,8 @@ impl<'a> Explainer<'a> {
         let report = serde_json::to_string(&report).unwrap_or_default();
         store.touch_cache_records(&keys)?;
         let id = store.add_build(&self.about.name, image, &bytes, &report)?;
-        store.note_last_build(id)
+        store.note_last_build(id)?;
+        Ok(id)
     }
 
     /// A step that was not reached keeps the key it had, so that the next build is compared with the last that was.

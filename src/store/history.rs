@@ -1,0 +1,188 @@
+//! What is remembered of builds: a line of a journal for each, and a log for each that printed something. Opaque to the
+//! store, and never needed to build.
+
+use std::fs::File;
+use std::io::{Read as _, Seek as _, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::base::io_error::{AtPath as _, IoError};
+
+const FOLDER: &str = "history";
+/// When the journal is longer, the older half of it goes.
+const MOST_BYTES: u64 = 1 << 20;
+/// All logs together: the oldest go.
+const MOST_LOG_BYTES: u64 = 512 << 20;
+
+/// The builds of a store.
+#[derive(Debug, Clone)]
+pub struct History {
+    folder: PathBuf,
+}
+
+impl History {
+    /// Those of the store at that folder.
+    pub fn of(store_root: &Path) -> Self {
+        Self { folder: store_root.join(FOLDER) }
+    }
+
+    /// Adds a line.
+    pub fn add(&self, line: &str) -> Result<(), IoError> {
+        let (mut file, path) = self.open_locked()?;
+        // One write: whoever reads meanwhile finds a whole line or none.
+        file.write_all(format!("{line}\n").as_bytes()).at("write", &path)?;
+        if file.metadata().at("look at", &path)?.len() > MOST_BYTES {
+            let lines = lines_of(&mut file, &path)?;
+            self.replace(&lines[lines.len() / 2..])?;
+        }
+        Ok(())
+    }
+
+    /// All lines, the oldest first.
+    pub fn lines(&self) -> Result<Vec<String>, IoError> {
+        let path = self.journal();
+        match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+            file => lines_of(&mut file.at("open", &path)?, &path),
+        }
+    }
+
+    /// Forgets the lines that `is_kept` does not want.
+    pub fn retain(&self, is_kept: impl Fn(&str) -> bool) -> Result<(), IoError> {
+        let (mut file, path) = self.open_locked()?;
+        let mut lines = lines_of(&mut file, &path)?;
+        lines.retain(|line| is_kept(line));
+        self.replace(&lines)
+    }
+
+    /// A new file for the log of a build; its name is made of letters and digits.
+    pub fn new_log(&self, id: &str) -> Result<File, IoError> {
+        let path = self.log_path(id)?;
+        let folder = self.folder.join("logs");
+        std::fs::create_dir_all(&folder).at("create", &folder)?;
+        self.trim_logs()?;
+        File::create_new(&path).at("create", &path)
+    }
+
+    /// The log of a build, if it has one.
+    pub fn log(&self, id: &str) -> Result<Option<File>, IoError> {
+        let path = self.log_path(id)?;
+        match File::open(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            file => file.at("open", &path).map(Some),
+        }
+    }
+
+    pub fn remove_log(&self, id: &str) -> Result<(), IoError> {
+        let path = self.log_path(id)?;
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.at("remove", &path),
+        }
+    }
+
+    fn journal(&self) -> PathBuf {
+        self.folder.join("journal")
+    }
+
+    fn log_path(&self, id: &str) -> Result<PathBuf, IoError> {
+        let path = self.folder.join("logs").join(id);
+        let is_name = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        let wrong = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no name of a build");
+        if is_name { Ok(()) } else { Err(wrong()) }.at("open", &path)?;
+        Ok(path)
+    }
+
+    /// The journal, for this process alone until it is closed.
+    fn open_locked(&self) -> Result<(File, PathBuf), IoError> {
+        let path = self.journal();
+        loop {
+            let open = || File::options().create(true).append(true).read(true).open(&path);
+            let file = match open() {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                    std::fs::create_dir_all(&self.folder).at("create", &self.folder)?;
+                    open()
+                }
+                file => file,
+            }
+            .at("open", &path)?;
+            flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+            // Somebody may have put another in its place meanwhile.
+            let own = file.metadata().at("look at", &path)?;
+            if std::fs::metadata(&path).is_ok_and(|there| there.ino() == own.ino() && there.dev() == own.dev()) {
+                return Ok((file, path));
+            }
+        }
+    }
+
+    fn replace(&self, lines: &[String]) -> Result<(), IoError> {
+        let path = self.journal();
+        let mut file = tempfile::Builder::new().tempfile_in(&self.folder).at("create a file in", &self.folder)?;
+        let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
+        file.write_all(text.as_bytes()).at("write", &path)?;
+        file.persist(&path).map_err(|error| error.error).at("rename", &path)?;
+        Ok(())
+    }
+
+    fn trim_logs(&self) -> Result<(), IoError> {
+        let folder = self.folder.join("logs");
+        let mut logs = Vec::new();
+        for entry in std::fs::read_dir(&folder).at("list", &folder)?.filter_map(Result::ok) {
+            if let Ok(status) = entry.metadata() {
+                logs.push((status.modified().ok(), status.len(), entry.path()));
+            }
+        }
+        logs.sort_by(|left, right| right.cmp(left));
+        let mut total = 0;
+        for (_, length, path) in logs {
+            total += length;
+            if total > MOST_LOG_BYTES {
+                // Another process may have removed it.
+                let _ = std::fs::remove_file(&path);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lines_of(file: &mut File, path: &Path) -> Result<Vec<String>, IoError> {
+    let mut bytes = Vec::new();
+    file.rewind().and_then(|()| file.read_to_end(&mut bytes)).at("read", path)?;
+    Ok(String::from_utf8_lossy(&bytes).lines().map(str::to_owned).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_kept_within_a_bound() {
+        let root = tempfile::tempdir().unwrap();
+        let history = History::of(root.path());
+        assert!(history.lines().unwrap().is_empty());
+        let long = "x".repeat(100 << 10);
+        for number in 0..24 {
+            history.add(&format!("{number} {long}")).unwrap();
+        }
+        let lines = history.lines().unwrap();
+        assert!(lines.len() < 12 && lines.last().unwrap().starts_with("23 "), "{}", lines.len());
+        history.retain(|line| line.starts_with("23 ")).unwrap();
+        assert_eq!(history.lines().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn logs_have_names_of_letters_and_digits() {
+        let root = tempfile::tempdir().unwrap();
+        let history = History::of(root.path());
+        assert!(history.log("abc1").unwrap().is_none());
+        history.new_log("abc1").unwrap().write_all(b"text").unwrap();
+        assert!(history.new_log("abc1").is_err() && history.log("abc1").unwrap().is_some());
+        history.remove_log("abc1").unwrap();
+        history.remove_log("abc1").unwrap();
+        for wrong in ["", "../journal", "a/b", "."] {
+            assert!(history.log(wrong).is_err(), "{wrong}");
+        }
+    }
+}
