@@ -86,6 +86,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "transport/transfer",
         ],
     ),
+    (
+        "engine/bake",
+        &[
+            "build",
+            "build/solve",
+            "engine/history",
+            "language/dockerfile",
+            "language/plan",
+            "store",
+            "transport/registry",
+        ],
+    ),
     ("engine/builders", &["image", "transport/docker_engine"]),
     ("engine/history", &["build", "build/explain", "build/solve", "language/plan", "store", "transport/registry"]),
     ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),

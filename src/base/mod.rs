@@ -15,6 +15,7 @@ pub mod input;
 pub mod io_error;
 mod natural;
 mod nearest;
+pub mod once_map;
 pub mod privacy;
 pub mod redaction;
 pub mod rights;

@@ -7,26 +7,26 @@ use std::sync::Arc;
 use crate::base::digest::DiffId;
 use crate::build::remote_cache::Imports;
 use crate::build::solve::{
-    self, BuildNetwork, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents, WorkingRoots,
+    self, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents, WorkingRoots,
 };
 use crate::language::plan::{Operation, Plan};
-use crate::store::{FetchError, Store};
+use crate::store::FetchError;
 
-use super::Observer;
+use super::batch::Batch;
 use super::contexts::BuildContexts;
 use super::dockerfile::File;
 use super::error::BuildError;
+use super::observer::Observer;
 use super::shared_cache::{Records, chain};
 
 /// What an execution needs that stays the same whenever it is tried again.
 pub(super) struct Attempts<'a> {
-    pub store: &'a Store,
+    pub batch: &'a Batch<'a>,
     pub file: &'a File,
     pub plan: &'a Plan,
     pub contexts: &'a BuildContexts<'a>,
     pub run: &'a RunSettings,
     pub agents: &'a SshAgents,
-    pub network: &'a BuildNetwork,
     pub explainer: &'a Explainer<'a>,
     pub imports: &'a Imports,
     pub observer: &'a dyn Observer,
@@ -53,7 +53,7 @@ impl Attempts<'_> {
             match lost {
                 Some(diff_id) if !self.cancellation.is_cancelled() && distrusted.insert(diff_id) => {
                     self.observer.warn(&format!("{}; what made it is executed again", failure.text()));
-                    self.store.distrust_layer(&diff_id)?;
+                    self.batch.store.distrust_layer(&diff_id)?;
                 }
                 _ => return Err(failure.into_error(self.file, self.plan)),
             }
@@ -70,21 +70,22 @@ impl Attempts<'_> {
         let of_user = cancellation.clone();
         let _guard = self.cancellation.on_cancel(move || of_user.cancel());
         let solver = Solver {
-            store: self.store,
+            store: self.batch.store,
             contexts: self.contexts,
             roots: &WorkingRoots::default(),
             run: self.run,
             agents: self.agents,
-            network: self.network,
+            network: &self.batch.network,
             progress: self.observer,
             cancellation: &cancellation,
             explainer: self.explainer,
-            remote: &Records { store: self.store, imports: self.imports },
+            remote: &Records { store: self.batch.store, imports: self.imports },
             distrusted,
+            executed: &self.batch.executed,
         };
         let solved = solve::solve(self.plan, &solver).map_err(Failure::Solve)?;
         for layer in solved.stacks.iter().flat_map(|stack| &stack.layers) {
-            let is_there = self.store.can_have_layer(&layer.diff_id);
+            let is_there = self.batch.store.can_have_layer(&layer.diff_id);
             if !is_there.map_err(|error| Failure::Build(error.into()))? {
                 return Err(Failure::Lost(layer.diff_id));
             }

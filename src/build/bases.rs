@@ -6,23 +6,25 @@ use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
 use crate::store::Store;
 use crate::transport::registry::{self, Client};
 
+use super::batch::{BaseQuestion, Batch};
+use super::built::BuiltImage;
 use super::contexts::BuildContexts;
 use super::named;
 use super::options::{BuildOptions, NamedContextSource};
-use super::result::BuiltImage;
 
 /// A config is never larger than this many bytes.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 pub(super) struct StoreBases<'a> {
     store: &'a Store,
+    batch: &'a Batch<'a>,
     options: &'a BuildOptions,
     contexts: &'a BuildContexts<'a>,
 }
 
 impl<'a> StoreBases<'a> {
-    pub fn new(store: &'a Store, options: &'a BuildOptions, contexts: &'a BuildContexts<'a>) -> Self {
-        Self { store, options, contexts }
+    pub fn new(batch: &'a Batch<'a>, options: &'a BuildOptions, contexts: &'a BuildContexts<'a>) -> Self {
+        Self { store: batch.store, batch, options, contexts }
     }
 
     /// The image of that name in the store, if it is there.
@@ -67,8 +69,9 @@ impl<'a> StoreBases<'a> {
     }
 }
 
-impl Bases for StoreBases<'_> {
-    fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
+impl StoreBases<'_> {
+    /// The engine's, the store's or a registry's.
+    fn find(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
         if let Some(engine) = self.options.engine.as_ref().filter(|_| !self.options.pull) {
             let wanted = self.options.platform_is_explicit.then_some(platform);
             if let Some(id) = engine.base(self.store, reference, wanted).map_err(wrap)? {
@@ -89,6 +92,18 @@ impl Bases for StoreBases<'_> {
                 source: Some(Box::new(error)),
             })?;
         self.load(&pulled.id, reference.to_string())
+    }
+}
+
+impl Bases for StoreBases<'_> {
+    fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
+        let question = BaseQuestion {
+            reference: reference.to_string(),
+            platform: platform.to_string(),
+            platform_is_explicit: self.options.platform_is_explicit,
+            pull: self.options.pull,
+        };
+        self.batch.bases.get_or_make(question, || self.find(reference, platform))
     }
 
     fn named_context(&self, name: &str, platform: &Platform) -> Result<Option<NamedContext>, BaseError> {

@@ -13,7 +13,8 @@ use crate::store::Store;
 
 use super::answers::{Answers, World};
 use super::bases::StoreBases;
-use super::contexts::{BuildContexts, Sources};
+use super::batch::Batch;
+use super::contexts::BuildContexts;
 use super::dockerfile::File;
 use super::error::{BuildError, Located};
 use super::findings::Findings;
@@ -47,11 +48,12 @@ pub struct Described<T> {
 
 /// Runs the lint over the target and what it needs, or over all stages when none is named, and plans them.
 pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildError> {
-    let mut source = Sources::open(store, options)?;
+    let batch = &Batch::offline(store);
+    let mut source = batch.main_context(options)?;
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
-    let contexts = BuildContexts::new(store, options, source, &file);
-    let bases = StoreBases::new(store, options, &contexts);
+    let contexts = BuildContexts::new(batch, options, source, &file);
+    let bases = StoreBases::new(batch, options, &contexts);
     let offline = Offline { bases: &bases, options, guessed: Cell::new(false) };
     let answers = Answers::new(&offline);
     // Whether these are allowed is a question of the build's options, not of its Dockerfile.
@@ -102,7 +104,8 @@ fn parse_fault(file: &File, error: &ParseError) -> Fault {
 
 /// The stages of the Dockerfile.
 pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Target>>, BuildError> {
-    let mut source = Sources::open(store, options)?;
+    let batch = &Batch::offline(store);
+    let mut source = batch.main_context(options)?;
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     file.dockerfile(&parse)?;
@@ -111,7 +114,8 @@ pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Ta
 
 /// What the target can be given.
 pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outline>, BuildError> {
-    let mut source = Sources::open(store, options)?;
+    let batch = &Batch::offline(store);
+    let mut source = batch.main_context(options)?;
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     let parsed = file.dockerfile(&parse)?;

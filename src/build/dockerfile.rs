@@ -8,9 +8,9 @@ use crate::base::io_error::IoError;
 use crate::language::dockerfile::{self, Dockerfile, Parse};
 
 use super::arguments;
-use super::contexts::Sources;
 use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource, DockerfileSource};
+use super::sources::Sources;
 
 /// What is looked for where nothing was named.
 const DEFAULT: &str = "Dockerfile";
@@ -58,7 +58,9 @@ pub(super) struct File {
 
 /// Finds and reads the Dockerfile.
 pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File, BuildError> {
-    if let Some(bytes) = sources.take_dockerfile() {
+    // What came in place of a context is the Dockerfile, unless there is another.
+    let is_inline = matches!(options.dockerfile, DockerfileSource::Inline(_));
+    if let Some(bytes) = sources.take_dockerfile().filter(|_| !is_inline) {
         return Ok(File { name: DEFAULT.to_owned(), place: None, bytes });
     }
     let in_context = |path: PathBuf| Place::new(sources.root(), path).brought(sources.is_brought());
@@ -66,6 +68,9 @@ pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File
         (DockerfileSource::StandardInput, _) => {
             let bytes = sources.read_standard_input()?;
             Ok(File { name: "-".to_owned(), place: None, bytes })
+        }
+        (DockerfileSource::Inline(text), _) => {
+            Ok(File { name: DEFAULT.to_owned(), place: None, bytes: text.clone().into_bytes() })
         }
         (DockerfileSource::Default, _) => read_default(&in_context, sources),
         // The user named this very file, wherever it leads. In a context from elsewhere it is that one's word.

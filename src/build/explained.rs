@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::base::digest::FieldHasher;
 use crate::base::redaction;
 use crate::build::solve::{Explained, Explainer};
+use crate::image::Reference;
 use crate::language::plan::Plan;
 use crate::store::{BuildName, Store};
 
@@ -20,6 +21,10 @@ pub(super) fn explainer<'a>(store: &'a Store, options: &'a BuildOptions, plan: &
         DockerfileSource::Default => String::new(),
         DockerfileSource::Path(path) => absolute(path),
         DockerfileSource::StandardInput => "-".to_owned(),
+        // Several targets of a bake file may have one each.
+        DockerfileSource::Inline(_) => {
+            format!("inline {}", options.tags.first().map_or(String::new(), Reference::familiar))
+        }
     };
     let platform = options.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
     let target = options.target.as_deref().unwrap_or_default();

@@ -9,8 +9,8 @@ use crate::transport::archive::{self, ArchiveError, LoadOptions, Source};
 use crate::transport::docker_engine::{Engine, EngineError, EngineImage, ImageStore};
 use crate::transport::transfer::{LayerForm, documents};
 
+use super::built::{BuildResult, BuiltImage};
 use super::error::BuildError;
-use super::result::{BuildResult, BuiltImage};
 
 /// A config is never larger than this many bytes.
 const CONFIG_LIMIT: u64 = 16 << 20;

@@ -7,6 +7,8 @@ mod answers;
 mod arguments;
 mod attempts;
 mod bases;
+mod batch;
+mod built;
 mod check;
 pub mod context;
 mod contexts;
@@ -21,6 +23,7 @@ mod git_commands;
 mod lint;
 mod located;
 mod named;
+mod observer;
 mod options;
 mod output;
 mod platforms;
@@ -29,45 +32,24 @@ pub mod remote_cache;
 mod result;
 mod shared_cache;
 pub mod solve;
+mod sources;
 mod squash;
 mod top_names;
 
+pub use batch::Batch;
+pub use built::{BuildResult, BuiltImage};
 pub use check::{Checked, Described, Fault, check, outline, targets};
 pub use error::{BuildError, Cause, Located};
 pub use findings::Findings;
 pub use for_engine::ForEngine;
+pub use observer::Observer;
 pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
-pub use result::{BuildResult, BuiltImage};
 
 use answers::Answers;
 use attempts::Attempts;
 
-use crate::build::solve::{BuildNetwork, Cancellation, Progress, SshAgents};
-use crate::container::sandbox;
-use crate::language::dockerfile::Dockerfile;
-use crate::language::plan::Plan;
+use crate::build::solve::{Cancellation, SshAgents};
 use crate::store::Store;
-use crate::transport::registry;
-
-/// Whoever watches a build.
-pub trait Observer: Progress {
-    /// The Dockerfile was read; what it says is looked at next.
-    fn read(&self, _: &Dockerfile) {}
-
-    /// The plan is made; its steps are executed next.
-    fn planned(&self, plan: &Plan);
-
-    /// The lint has looked at the Dockerfile: whatever becomes of the build, that is to be said.
-    fn found(&self, _: &Findings) {}
-
-    /// What the steps did, and why, is kept in the store under this number.
-    fn explained(&self, _: i64) {}
-
-    /// Whoever watches the result being pushed.
-    fn transfers(&self) -> Box<dyn registry::Progress> {
-        Box::new(registry::Silent)
-    }
-}
 
 /// Builds what `options` says. The observer is told what there is to warn of, also when the build fails.
 pub fn build(
@@ -76,18 +58,28 @@ pub fn build(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
+    build_in(&Batch::new(store, &[options])?, options, observer, cancellation)
+}
+
+/// The same for one of several builds.
+pub fn build_in(
+    batch: &Batch<'_>,
+    options: &BuildOptions,
+    observer: &dyn Observer,
+    cancellation: &Cancellation,
+) -> Result<BuildResult, BuildError> {
+    let store = batch.store;
     let options: &BuildOptions = &arguments::with_git_log(options);
     let git_commands = git_commands::GitCommands { log: options.run.git_log.as_ref(), progress: observer };
     output::check(options)?;
     push::check(options)?;
-    shared_cache::know_buckets(store, options)?;
     let importing = shared_cache::begin(options, observer);
-    let mut source = contexts::Sources::open(store, options)?;
+    let mut source = batch.main_context(options)?;
     git_commands.show();
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
-    let contexts = contexts::BuildContexts::new(store, options, source, &file);
-    let bases = bases::StoreBases::new(store, options, &contexts);
+    let contexts = contexts::BuildContexts::new(batch, options, source, &file);
+    let bases = bases::StoreBases::new(batch, options, &contexts);
     let answers = Answers::new(&bases);
     lint::read_directive(&file, &parse, options)?;
     let epochs = epoch::Epochs { store, options, file: &file, contexts: &contexts, progress: observer };
@@ -102,19 +94,16 @@ pub fn build(
     // What stops the plan may stop the lint, too.
     let (plan, findings) = (planned?, findings?);
     observer.planned(&plan);
-    let rootless = sandbox::user_namespace::entered().is_some();
-    let network = BuildNetwork::new(store.root().to_owned(), rootless);
     let imports = shared_cache::finish(importing, observer);
     let explainer = explained::explainer(store, options, &plan);
     let (run, agents) = (arguments::run_settings(options), SshAgents::default());
     let attempts = Attempts {
-        store,
+        batch,
         file: &file,
         plan: &plan,
         contexts: &contexts,
         run: &run,
         agents: &agents,
-        network: &network,
         explainer: &explainer,
         imports: &imports,
         observer,
@@ -123,6 +112,10 @@ pub fn build(
     let attempted = attempts.run(|solved| {
         let mut result = result::make_images(store, options, &plan, solved, findings.clone())?;
         contexts.save_stat_caches();
+        observer.built(&result);
+        if cancellation.is_cancelled() {
+            return Err(BuildError::Cancelled);
+        }
         output::write(store, options, &result)?;
         if let Some(format) = options.push {
             let progress = observer.transfers();

@@ -12,8 +12,8 @@ use crate::language::plan::{NetworkMode, NoCache};
 use crate::transport::registry;
 use crate::transport::transfer::LayerFormat;
 
+use super::built::BuiltImage;
 use super::for_engine::ForEngine;
-use super::result::BuiltImage;
 
 /// All that `rbuild build` can be told.
 #[derive(Debug, Clone)]
@@ -91,6 +91,8 @@ pub enum DockerfileSource {
     /// A path as seen from the working directory, or from the context when that is no local folder.
     Path(PathBuf),
     StandardInput,
+    /// This text.
+    Inline(String),
 }
 
 /// What `--build-context NAME=` names.
@@ -192,6 +194,7 @@ impl BuildOptions {
         };
         let dockerfile = match (&self.dockerfile, &self.context) {
             (DockerfileSource::StandardInput, _) => "-".to_owned(),
+            (DockerfileSource::Inline(_), _) => "inline".to_owned(),
             (DockerfileSource::Path(path), ContextSource::Directory(_)) => absolute(path),
             (DockerfileSource::Path(path), _) => path.display().to_string(),
             (DockerfileSource::Default, ContextSource::Directory(path)) => absolute(&path.join("Dockerfile")),

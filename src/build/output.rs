@@ -16,10 +16,10 @@ use crate::store::snapshot::{self, Stack, View, export_folder, export_tar_folder
 use crate::transport::archive::{self, NamedImage, SaveFormat};
 use crate::transport::transfer::{compressed_blob, make_all_present};
 
+use super::built::{BuildResult, BuiltImage};
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
 use super::platforms::makes_index;
-use super::result::{BuildResult, BuiltImage};
 
 /// Refuses what no result could be written to, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {

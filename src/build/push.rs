@@ -7,9 +7,9 @@ use crate::store::Store;
 use crate::transport::registry::{self, Client, Event, Push, PushOptions, Pushed, RegistryError};
 use crate::transport::transfer::LayerFormat;
 
+use super::built::BuildResult;
 use super::error::BuildError;
 use super::options::BuildOptions;
-use super::result::BuildResult;
 
 /// Refuses what cannot be pushed, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {

@@ -4,42 +4,19 @@ use jiff::Timestamp;
 
 use crate::base::digest::{BlobDigest, ImageId};
 use crate::build::solve::Solved;
-use crate::image::{History, ImageConfig, Platform, best_match, host_platform};
+use crate::image::{History, ImageConfig, best_match, host_platform};
 use crate::language::plan::{Plan, PlannedImage};
 use crate::store::snapshot::Stack;
 use crate::store::{self, Store};
-use crate::transport::registry::Pushed;
 use crate::transport::transfer::Outgoing;
 
+use super::built::{BuildResult, BuiltImage};
 use super::error::BuildError;
 use super::findings::Findings;
 use super::options::BuildOptions;
 use super::platforms::makes_index;
 use super::shared_cache;
 use super::squash;
-
-/// What a build made.
-#[derive(Debug, Clone)]
-pub struct BuildResult {
-    /// One for each platform.
-    pub images: Vec<BuiltImage>,
-    /// The images, or the index, with their annotations: what the tags mean.
-    pub outgoing: Outgoing,
-    pub findings: Findings,
-    /// What the names mean in their registries, when it was pushed.
-    pub pushed: Vec<Pushed>,
-    /// At least one step was executed: the store has something that a power loss would take. Whoever has time for it
-    /// calls [`Store::sync`].
-    pub made_layers: bool,
-}
-
-/// The image of one platform.
-#[derive(Debug, Clone, PartialEq)]
-pub struct BuiltImage {
-    pub id: ImageId,
-    pub platform: Platform,
-    pub config: ImageConfig,
-}
 
 /// Completes the configs and stores them.
 pub(super) fn make_images(
@@ -133,15 +110,4 @@ fn set_times(config: &mut ImageConfig, plan: &Plan, planned: &PlannedImage, laye
 
 fn timestamp(seconds: i64) -> Option<Timestamp> {
     Timestamp::from_second(seconds).ok()
-}
-
-impl BuildResult {
-    /// The image, or the one that stands for the index.
-    pub fn id(&self) -> ImageId {
-        self.outgoing.id
-    }
-
-    pub fn is_index(&self) -> bool {
-        !self.outgoing.index.is_empty()
-    }
 }

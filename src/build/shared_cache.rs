@@ -14,8 +14,8 @@ use crate::language::plan::{Operation, Plan, Step};
 use crate::store::snapshot::{self, Stack};
 use crate::store::{StepLayer, Store, StoreError};
 
-use super::Observer;
 use super::error::BuildError;
+use super::observer::Observer;
 use super::options::BuildOptions;
 
 /// buildx's older way to ask for a cache in the image.
@@ -183,10 +183,10 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Lets layers be fetched from buckets whose credentials were given to this build alone.
-pub(super) fn know_buckets(store: &Store, options: &BuildOptions) -> Result<(), BuildError> {
-    let sources = options.cache_from.iter().map(|source| &source.place);
-    let targets = options.cache_to.iter().filter_map(|target| match target {
+/// Lets layers be fetched from buckets whose credentials were given to these builds alone.
+pub(super) fn know_buckets(store: &Store, builds: &[&BuildOptions]) -> Result<(), BuildError> {
+    let sources = builds.iter().flat_map(|options| &options.cache_from).map(|source| &source.place);
+    let targets = builds.iter().flat_map(|options| &options.cache_to).filter_map(|target| match target {
         CacheTarget::Place(target) => Some(&target.place),
         CacheTarget::Inline => None,
     });

@@ -5,3 +5,4 @@ mod common;
 
 mod builds;
 mod definitions;
+mod side_by_side;

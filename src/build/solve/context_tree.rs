@@ -16,7 +16,7 @@ impl Solver<'_> {
     /// are listed.
     pub(super) fn context_tree(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         name: &Option<String>,
         path: &str,

@@ -11,7 +11,7 @@ use super::settings::Solver;
 impl Solver<'_> {
     pub(super) fn directory(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         step: &DirectoryStep,
         parent: &Stack,

@@ -1,6 +1,6 @@
 //! From a key to a layer: taken from the cache, waited for, or made.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -15,34 +15,38 @@ use crate::store::snapshot::{Stack, record_of};
 use crate::store::{LayerRecord, Staging, StepLayer};
 
 use super::error::StepError;
+use super::executed::Executed;
 use super::explain::Miss;
 use super::key;
 use super::progress::Event;
 use super::resume::Resume;
 use super::settings::Solver;
 
-/// What was made during this build, cache or not, so that one step of two stages is executed once.
-#[derive(Default)]
-pub(super) struct Made(Mutex<Entries>);
+/// What was made or found during this build.
+pub(super) struct Made<'a> {
+    executed: &'a Executed,
+    entries: Mutex<Entries>,
+}
 
 #[derive(Default)]
 struct Entries {
-    layers: HashMap<CacheKey, StepLayer>,
     /// All that was found or made, for whoever shares it.
     records: Vec<(CacheKey, StepLayer)>,
     is_any_new: bool,
     cache_mounts: BTreeSet<String>,
-    /// Cache mounts that this build has begun anew.
-    fresh_mounts: BTreeSet<String>,
 }
 
-impl Made {
+impl<'a> Made<'a> {
+    pub fn new(executed: &'a Executed) -> Self {
+        Self { executed, entries: Mutex::default() }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn get(&self, key: &CacheKey) -> Option<StepLayer> {
-        self.lock().layers.get(key).copied()
+        self.executed.layer(key)
     }
 
     /// Nothing was executed.
@@ -51,9 +55,9 @@ impl Made {
     }
 
     fn insert(&self, key: CacheKey, layer: StepLayer) {
+        self.executed.keep(key, layer);
         let mut entries = self.lock();
         entries.is_any_new = true;
-        entries.layers.insert(key, layer);
         entries.records.push((key, layer));
     }
 
@@ -67,9 +71,9 @@ impl Made {
         self.lock().cache_mounts.insert(name);
     }
 
-    /// True the first time that this build asks for the name.
+    /// True the first time that somebody asks for the name.
     pub fn is_first_use(&self, cache_mount: &str) -> bool {
-        self.lock().fresh_mounts.insert(cache_mount.to_owned())
+        self.executed.is_first_use(cache_mount)
     }
 
     pub fn take_cache_mounts(&self) -> BTreeSet<String> {
@@ -134,7 +138,7 @@ impl Solver<'_> {
     /// cache nor another process has the layer.
     pub(super) fn layer<'k>(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         request: &LayerRequest<'_>,
         make: impl FnOnce(&Staging, &Path) -> Result<NewLayer<'k>, StepError>,
     ) -> Result<Stack, StepError> {
@@ -191,8 +195,9 @@ impl Solver<'_> {
         }
     }
 
-    fn known_layer(&self, made: &Made, request: &LayerRequest<'_>) -> Result<Option<Stack>, StepError> {
-        let layer = match made.get(&request.key) {
+    fn known_layer(&self, made: &Made<'_>, request: &LayerRequest<'_>) -> Result<Option<Stack>, StepError> {
+        let executed = made.get(&request.key).filter(|layer| !self.distrusted.contains(&layer.diff_id));
+        let layer = match executed {
             Some(layer) => Some(layer),
             None if request.ignore_cache => None,
             None => self.recorded(&request.key)?,

@@ -46,7 +46,7 @@ impl Solver<'_> {
     /// `stacks` are the results of the steps that the mounts name, in order.
     pub(super) fn prepare_mounts<'s>(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         step: &'s RunStep,
         stacks: &[Stack],
@@ -261,7 +261,7 @@ impl Prepared<'_> {
 /// Where and for what mounts are made.
 pub(super) struct MountPlace<'a> {
     pub staging: &'a Staging,
-    pub made: &'a Made,
+    pub made: &'a Made<'a>,
     /// The step is executed whatever the cache has.
     pub ignore_cache: bool,
 }

@@ -36,6 +36,32 @@ pub enum Event<'a> {
     },
 }
 
+impl Event<'_> {
+    /// Which step it is about.
+    pub fn step(&self) -> StepId {
+        match *self {
+            Self::Started { step, .. }
+            | Self::Cached { step }
+            | Self::Output { step, .. }
+            | Self::Done { step, .. }
+            | Self::Failed { step, .. }
+            | Self::Canceled { step } => step,
+        }
+    }
+
+    /// The same of another step: several plans may be shown as one.
+    pub fn of_step(self, step: StepId) -> Self {
+        match self {
+            Self::Started { why, .. } => Self::Started { step, why },
+            Self::Cached { .. } => Self::Cached { step },
+            Self::Output { bytes, .. } => Self::Output { step, bytes },
+            Self::Done { took, .. } => Self::Done { step, took },
+            Self::Failed { took, .. } => Self::Failed { step, took },
+            Self::Canceled { .. } => Self::Canceled { step },
+        }
+    }
+}
+
 /// What is done beside the steps: `importing cache manifest from …`. A task is known by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEvent<'a> {
@@ -46,6 +72,19 @@ pub enum TaskEvent<'a> {
 }
 
 impl<'a> TaskEvent<'a> {
+    /// The same of a task by another name.
+    pub fn of_task<'b>(self, task: &'b str) -> TaskEvent<'b>
+    where
+        'a: 'b,
+    {
+        match self {
+            Self::Started { .. } => TaskEvent::Started { task },
+            Self::Note { text, .. } => TaskEvent::Note { task, text },
+            Self::Done { took, .. } => TaskEvent::Done { task, took },
+            Self::Failed { message, .. } => TaskEvent::Failed { task, message },
+        }
+    }
+
     /// What the task is known by.
     pub fn task(&self) -> &'a str {
         match *self {

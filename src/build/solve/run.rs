@@ -37,7 +37,7 @@ impl Solver<'_> {
     /// `inputs`: the parent, then the stacks that mounts name, in order.
     pub(super) fn run(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         step: &RunStep,
         inputs: &[Stack],

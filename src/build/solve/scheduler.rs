@@ -53,7 +53,7 @@ pub fn solve(plan: &Plan, solver: &Solver<'_>) -> Result<Solved, SolveError> {
 struct Schedule<'a> {
     plan: &'a Plan,
     solver: &'a Solver<'a>,
-    made: Made,
+    made: Made<'a>,
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -75,7 +75,7 @@ impl<'a> Schedule<'a> {
         Self {
             plan,
             solver,
-            made: Made::default(),
+            made: Made::new(solver.executed),
             state: Mutex::new(State { steps, error: None }),
             changed: Condvar::new(),
         }

@@ -17,6 +17,7 @@ use super::agent::{SshAgents, SshSource};
 use super::authority::Authority;
 use super::cancel::Cancellation;
 use super::error::OpenContextError;
+use super::executed::Executed;
 use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
@@ -40,6 +41,8 @@ pub struct Solver<'a> {
     pub remote: &'a dyn RemoteRecords,
     /// Layers of remote caches that proved wrong or could not be had.
     pub distrusted: &'a HashSet<DiffId>,
+    /// What this build, and those side by side with it, have executed.
+    pub executed: &'a Executed,
 }
 
 /// The build contexts, opened (and walked) when a step first needs them.
@@ -126,7 +129,7 @@ pub struct DeviceAccess {
 }
 
 /// Where a secret's value comes from; read when a step needs it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Secret {
     File(PathBuf),
     Environment(String),

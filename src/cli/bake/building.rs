@@ -1,226 +1,219 @@
-//! Builds targets, those first that others have as contexts.
-//!
-//! All of them share one cache: what several targets have in common is executed once. Where something is pushed, all
-//! targets are built before anything leaves.
+//! Builds targets: each becomes the options of a build, and the engine builds them as one.
 
-use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use tempfile::NamedTempFile;
-
 use super::Args;
 use super::command::{Command, output as output_text};
-use crate::base::io_error::{AtPath as _, IoError};
-use crate::build::{BuildResult, NamedContextSource};
+use crate::base::io_error::{IoError, chain};
+use crate::build::{BuildOptions, BuildResult, DockerfileSource, Observer};
 use crate::cli::build::{self, Session};
 use crate::cli::global::Global;
-use crate::cli::progress::ProgressMode;
+use crate::cli::progress::{Display, Part, ProgressMode};
 use crate::cli::{CliError, output};
-use crate::language::bake::{Selection, Target};
+use crate::engine::bake::{self, Answer, Outcome, Request, Target, USUAL_JOBS};
+use crate::language::bake::{Selection, Target as Definition};
+use crate::store::Store;
 use crate::transport::archive;
 
 /// What a target that fails means for the others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Execution {
-    /// Nothing is built behind it.
+    /// All are stopped
     FailFast,
-    /// The same, and no result goes anywhere before all targets are built.
+    /// The same, and no result goes anywhere before all targets are built
     DeferOutput,
-    /// What does not need it is built, too.
+    /// What does not need it is built all the same
     DeferError,
 }
 
-pub(super) fn run(args: &Args, selection: &Selection, global: &Global) -> Result<ExitCode, CliError> {
-    let order = order(selection);
-    let mode = ProgressMode::wanted(args.progress, false)?;
-    let calls = selection.targets.values().any(|target| target.call.as_deref().is_some_and(|call| call != "build"));
-    if calls {
-        return call(args, selection, &order, global);
+impl From<Execution> for bake::Execution {
+    fn from(typed: Execution) -> Self {
+        match typed {
+            Execution::FailFast => Self::FailFast,
+            Execution::DeferOutput => Self::DeferOutput,
+            Execution::DeferError => Self::DeferError,
+        }
     }
+}
+
+pub(super) fn run(args: &Args, selection: &Selection, global: &Global) -> Result<ExitCode, CliError> {
+    let mode = ProgressMode::wanted(args.progress, false)?;
+    let engine = build::engine_of(global);
+    let mut targets = Vec::new();
+    for (name, definition) in &selection.targets {
+        let options = options(definition).map_err(|error| error.context(&format!("target {name}")))?;
+        let linked = definition.contexts.iter().filter_map(|(context, source)| {
+            let linked = source.strip_prefix("target:")?;
+            Some((context.clone(), linked.to_owned()))
+        });
+        targets.push(Target { name: name.clone(), options, contexts: linked.collect() });
+    }
+    targets.iter_mut().for_each(|target| build::work_for(&mut target.options, global, engine.clone()));
+    let jobs = args.jobs.map_or(USUAL_JOBS, |jobs| jobs as usize);
+    let request = Request { targets, execution: args.execution.into(), jobs };
     let session = Session::new(global, mode)?;
-    let is_pushed = selection.targets.values().any(pushes);
-    let mut run = Run { session: &session, selection, global, results: BTreeMap::new() };
-    let mut code = ExitCode::SUCCESS;
-    let is_held = match args.execution {
-        Execution::FailFast => is_pushed,
-        Execution::DeferOutput => true,
-        Execution::DeferError => false,
+    let display = mode.display();
+    let answer = {
+        let screen = Screen::new(&display, &session, selection, &request);
+        let answer = bake::bake(&session.store, &request, &screen, &session.cancellation);
+        answer.map_err(build::build_error)?
     };
-    if args.execution == Execution::DeferError {
-        code = run.build_what_can_be(&order);
-    } else if is_held && order.len() > 1 {
-        // Nothing leaves before all is there.
-        for name in &order {
-            run.build(name, Outgoing::Held)?;
-        }
-        for name in order.iter().filter(|name| !selection.targets[*name].is_linked) {
-            run.build(name, Outgoing::Released)?;
-        }
-    } else {
-        for name in &order {
-            run.build(name, Outgoing::AtOnce)?;
+    let outcomes = || request.targets.iter().zip(&answer.outcomes);
+    tell_results(&display, &request, &answer);
+    display.close();
+    session.sync(outcomes().any(|(_, outcome)| matches!(outcome, Outcome::Built(built) if built.made_layers)));
+    if session.is_interrupted() {
+        return Err(build::build_error(crate::build::BuildError::Cancelled));
+    }
+    if !answer.failures.is_empty() && args.execution != Execution::DeferError {
+        return Err(first_failure(&session, &request, answer));
+    }
+    if mode == ProgressMode::Quiet {
+        for (target, built) in outcomes().filter_map(built) {
+            if !selection.targets[&target.name].is_linked {
+                output::print(&format!("{}\n", build::identity(&session.store, built)?))?;
+            }
         }
     }
     if let Some(path) = &args.metadata_file {
-        let mut facts = serde_json::Map::new();
-        for (name, made) in &run.results {
-            facts.insert(name.clone(), made.facts.clone());
-        }
-        let text = format!("{:#}\n", serde_json::Value::Object(facts));
-        archive::write_file(path, |out| {
-            out.write_all(text.as_bytes()).map_err(|source| IoError { action: "write", path: path.clone(), source })
-        })?;
+        write_metadata(path, &session.store, outcomes().filter_map(built))?;
     }
-    Ok(code)
+    Ok(tell_failures(&session, &request, answer))
 }
 
-/// When a target's results go where they are wanted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outgoing {
-    AtOnce,
-    /// Later: for now they are only built.
-    Held,
-    /// They are built.
-    Released,
-}
-
-fn pushes(target: &Target) -> bool {
-    let is_true = |text: &String| crate::language::bake::parse_bool(text) == Some(true);
-    target.outputs.iter().flatten().any(|output| {
-        output.kind == "registry" || output.kind == "image" && output.attributes.get("push").is_some_and(is_true)
-    })
-}
-
-/// All targets, each behind those that it has as contexts.
-fn order(selection: &Selection) -> Vec<String> {
-    fn visit(name: &str, selection: &Selection, order: &mut Vec<String>) {
-        if order.iter().any(|known| known == name) {
-            return;
-        }
-        let Some(target) = selection.targets.get(name) else { return };
-        for linked in target.contexts.values().filter_map(|context| context.strip_prefix("target:")) {
-            visit(linked, selection, order);
-        }
-        order.push(name.to_owned());
+/// What the target means as a build of its own.
+pub(super) fn options(target: &Definition) -> Result<BuildOptions, CliError> {
+    let mut command = Command::new(target);
+    if target.is_linked {
+        command.insert("output", "type=cacheonly");
     }
-    let mut order = Vec::new();
-    for name in selection.targets.keys() {
-        visit(name, selection, &mut order);
+    for wanted in target.outputs.iter().flatten().filter(|_| !target.is_linked) {
+        // Docker's own store is this one.
+        let is_store = wanted.kind == "docker" && wanted.destination.is_empty();
+        command.insert("output", &if is_store { "type=image".to_owned() } else { output_text(wanted) });
     }
-    order
+    let mut options = build::Args::read(&command.words)?.options()?;
+    if let Some(text) = &target.dockerfile_inline {
+        options.dockerfile = DockerfileSource::Inline(text.clone());
+    }
+    Ok(options)
 }
 
-/// What was made of a target.
-struct Made {
-    result: BuildResult,
-    facts: serde_json::Value,
+fn built<'a>((target, outcome): (&'a Target, &'a Outcome)) -> Option<(&'a Target, &'a BuildResult)> {
+    match outcome {
+        Outcome::Built(built) => Some((target, built)),
+        _ => None,
+    }
 }
 
-struct Run<'a> {
+/// Shows the targets, each under its name where there are several.
+struct Screen<'a> {
+    parts: Vec<Part<'a>>,
     session: &'a Session,
     selection: &'a Selection,
-    global: &'a Global,
-    results: BTreeMap<String, Made>,
+    request: &'a Request,
 }
 
-impl Run<'_> {
-    /// Builds all that does not need what failed, and says at the end what is missing.
-    fn build_what_can_be(&mut self, order: &[String]) -> ExitCode {
-        let mut missing: Vec<&str> = Vec::new();
-        for name in order {
-            let contexts = self.selection.targets[name].contexts.values();
-            let needed = contexts.filter_map(|context| context.strip_prefix("target:"));
-            let built = match needed.into_iter().find(|needed| missing.contains(needed)) {
-                Some(needed) => Err(CliError::new(format!("target {name}: not built, as it needs target {needed}"))),
-                None => self.build(name, Outgoing::AtOnce),
-            };
-            if let Err(error) = built {
-                let code = error.report();
-                if self.session.is_interrupted() {
-                    return code;
-                }
-                missing.push(name);
-            }
-        }
-        if missing.is_empty() {
-            return ExitCode::SUCCESS;
-        }
-        let count = format!("{} of {} targets failed", missing.len(), order.len());
-        CliError::new(format!("{count}: {}", missing.join(", "))).report()
-    }
-
-    fn build(&mut self, name: &str, outgoing: Outgoing) -> Result<(), CliError> {
-        let target = &self.selection.targets[name];
-        let of_target = |error: CliError| error.context(&format!("target {name}"));
-        let dockerfile = inline(target)?;
-        let mut command = Command::new(target, dockerfile.as_ref().map(NamedTempFile::path));
-        let is_needed_only = target.is_linked || outgoing == Outgoing::Held;
-        if is_needed_only {
-            command.insert("output", "type=cacheonly");
-        } else {
-            for wanted in target.outputs.iter().flatten() {
-                // Docker's own store is this one.
-                let is_store = wanted.kind == "docker" && wanted.destination.is_empty();
-                let text = if is_store { "type=image".to_owned() } else { output_text(wanted) };
-                command.insert("output", &text);
-            }
-        }
-        let arguments = build::Args::read(&command.words).map_err(of_target)?;
-        let mut options = arguments.options().map_err(of_target)?;
-        build::work_for(&mut options, self.global);
-        for (context, linked) in &target.contexts {
-            if let Some(linked) = linked.strip_prefix("target:")
-                && let Some(made) = self.results.get(linked)
-            {
-                let images = made.result.images.clone();
-                options.named_contexts.push((context.clone(), NamedContextSource::Built(images)));
-            }
-        }
-        if outgoing == Outgoing::Released {
-            options.no_cache = crate::language::plan::NoCache::Never;
-            options.pull = false;
-            options.cache_to = Vec::new();
-        }
-        if self.selection.targets.len() > 1 && outgoing != Outgoing::Released {
-            self.session.announce(name);
-        }
-        let (result, facts) = self.session.build(&options, !is_needed_only).map_err(of_target)?;
-        self.results.insert(name.to_owned(), Made { result, facts });
-        Ok(())
+impl<'a> Screen<'a> {
+    fn new(display: &'a Display, session: &'a Session, selection: &'a Selection, request: &'a Request) -> Self {
+        let are_several = request.targets.len() > 1;
+        let names = request.targets.iter().map(|target| are_several.then_some(target.name.as_str()));
+        Self { parts: names.map(|name| Part::of(display, name)).collect(), session, selection, request }
     }
 }
 
-/// A file with the Dockerfile that the target has in place of one.
-fn inline(target: &Target) -> Result<Option<NamedTempFile>, CliError> {
-    let Some(text) = &target.dockerfile_inline else { return Ok(None) };
-    let mut file = tempfile::Builder::new().prefix("dockerfile-inline-").tempfile().at("make", std::env::temp_dir())?;
-    let path = file.path().to_owned();
-    file.write_all(text.as_bytes()).at("write", &path)?;
-    Ok(Some(file))
-}
+impl bake::Watcher for Screen<'_> {
+    fn begins(&self, place: usize) -> &dyn Observer {
+        self.parts[place].begin();
+        &self.parts[place]
+    }
 
-/// Checks, outlines or lists targets in place of builds.
-fn call(args: &Args, selection: &Selection, order: &[String], global: &Global) -> Result<ExitCode, CliError> {
-    let mut code = ExitCode::SUCCESS;
-    let mut is_first = true;
-    for name in order.iter().filter(|name| !selection.targets[*name].is_linked) {
-        let target = &selection.targets[name];
-        let Some(method) = target.call.as_deref().filter(|call| *call != "build") else { continue };
-        let dockerfile = inline(target)?;
-        let mut command = Command::new(target, dockerfile.as_ref().map(NamedTempFile::path));
-        let method = if method == "lint" { "check" } else { method };
-        let more = args.call.as_deref().and_then(|call| call.split_once(',')).map(|(_, more)| format!(",{more}"));
-        command.insert("call", &format!("{method}{}", more.unwrap_or_default()));
-        if !std::mem::take(&mut is_first) {
-            output::print("\n")?;
-        }
-        output::print(&format!("{name}\n\n"))?;
-        let arguments = build::Args::read(&command.words)?;
-        let answered = build::run(arguments, global).map_err(|error| error.context(&format!("target {name}")))?;
-        if answered != ExitCode::SUCCESS {
-            code = answered;
+    fn ends(&self, place: usize, outcome: &Outcome) {
+        let (part, target) = (&self.parts[place], &self.request.targets[place]);
+        match outcome {
+            Outcome::Built(_) if self.selection.targets[&target.name].is_linked => {}
+            Outcome::Built(built) => part.built(build::built_of(&self.session.store, &target.options, built)),
+            Outcome::Failed(error) => part.failed(&chain(error)),
+            Outcome::Stopped | Outcome::NotBegun { .. } => part.failed("canceled"),
         }
     }
-    Ok(code)
+}
+
+/// What buildx calls the step that says what became of each target.
+const RESULTS: &str = "[internal] target results";
+
+/// Where not all of several targets were built: what became of each.
+fn tell_results(display: &Display, request: &Request, answer: &Answer) {
+    use crate::build::solve::TaskEvent;
+    if request.targets.len() < 2 || answer.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Built(_))) {
+        return;
+    }
+    display.task(TaskEvent::Started { task: RESULTS });
+    for (target, outcome) in request.targets.iter().zip(&answer.outcomes) {
+        let word = match outcome {
+            Outcome::Built(_) => "succeeded",
+            Outcome::Failed(_) => "failed",
+            Outcome::Stopped => "aborted",
+            Outcome::NotBegun { .. } => "not started",
+        };
+        display.task(TaskEvent::Note { task: RESULTS, text: &format!("{}: {word}", target.name) });
+    }
+    display.task(TaskEvent::Done { task: RESULTS, took: std::time::Duration::ZERO });
+}
+
+fn first_failure(session: &Session, request: &Request, answer: Answer) -> CliError {
+    let Answer { failures, outcomes } = answer;
+    let first = failures.first().copied();
+    let failed = outcomes.into_iter().enumerate().find(|(place, _)| Some(*place) == first);
+    match failed {
+        Some((place, Outcome::Failed(error))) => session.worded(of_target(request, place, error)),
+        _ => CliError::new("no target was built"),
+    }
+}
+
+fn of_target(request: &Request, place: usize, error: crate::build::BuildError) -> CliError {
+    build::build_error(error).context(&format!("target {}", request.targets[place].name))
+}
+
+/// Says of all targets that were not built why; nothing where there are none.
+fn tell_failures(session: &Session, request: &Request, answer: Answer) -> ExitCode {
+    let count = answer.outcomes.len();
+    let mut missing: Vec<&str> = Vec::new();
+    for (place, outcome) in answer.outcomes.into_iter().enumerate() {
+        let name = request.targets[place].name.as_str();
+        let error = match outcome {
+            Outcome::Built(_) => continue,
+            Outcome::Failed(error) => of_target(request, place, error),
+            Outcome::NotBegun { needs: Some(needed) } => {
+                CliError::new(format!("target {name}: not built, as it needs target {needed}"))
+            }
+            Outcome::Stopped | Outcome::NotBegun { needs: None } => CliError::new(format!("target {name}: not built")),
+        };
+        session.worded(error).report();
+        missing.push(name);
+    }
+    match missing.is_empty() {
+        true => ExitCode::SUCCESS,
+        false => {
+            let names = missing.join(", ");
+            session.worded(CliError::new(format!("{} of {count} targets failed: {names}", missing.len()))).report()
+        }
+    }
+}
+
+/// Facts about the results, by target.
+fn write_metadata<'a>(
+    path: &std::path::Path,
+    store: &Store,
+    results: impl Iterator<Item = (&'a Target, &'a BuildResult)>,
+) -> Result<(), CliError> {
+    let mut facts = serde_json::Map::new();
+    for (target, built) in results {
+        facts.insert(target.name.clone(), build::metadata(store, &target.options, built)?);
+    }
+    let text = format!("{:#}\n", serde_json::Value::Object(facts));
+    Ok(archive::write_file(path, |out| {
+        out.write_all(text.as_bytes()).map_err(|source| IoError { action: "write", path: path.to_owned(), source })
+    })?)
 }

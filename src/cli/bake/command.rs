@@ -10,10 +10,9 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// `dockerfile` is a file that has what the target says in place of one.
-    pub(super) fn new(target: &Target, dockerfile: Option<&Path>) -> Self {
+    pub(super) fn new(target: &Target) -> Self {
         let mut command = Self { words: Vec::new() };
-        command.add_context(target, dockerfile);
+        command.add_context(target);
         command.all("tag", &target.tags);
         for (name, value) in &target.args {
             command.option("build-arg", &format!("{name}={value}"));
@@ -67,11 +66,12 @@ impl Command {
         command
     }
 
-    fn add_context(&mut self, target: &Target, dockerfile: Option<&Path>) {
+    fn add_context(&mut self, target: &Target) {
         let context = target.local_context();
         let named = target.dockerfile.as_deref().unwrap_or("Dockerfile");
-        match (dockerfile, named.strip_prefix("cwd://")) {
-            (Some(path), _) => self.option("file", &path.display().to_string()),
+        match (&target.dockerfile_inline, named.strip_prefix("cwd://")) {
+            // It is no file.
+            (Some(_), _) => {}
             (None, Some(path)) => self.option("file", path),
             (None, None) if is_remote(context) => self.option("file", named),
             (None, None) => self.option("file", &Path::new(context).join(named).display().to_string()),
@@ -146,7 +146,7 @@ mod tests {
                 .into(),
             ..Target::default()
         };
-        let words = Command::new(&target, None).words;
+        let words = Command::new(&target).words;
         let wanted = ["--file=app/Dockerfile", "--build-context=src=x", "--tag=a:1", "--no-cache", "--", "app"];
         assert_eq!(words, wanted);
     }

@@ -1,6 +1,7 @@
 //! `rbuild bake`: builds what bake files say.
 
 mod building;
+mod calls;
 mod command;
 mod definition;
 mod lists;
@@ -77,7 +78,7 @@ pub struct Args {
     /// always is with `--push`; `defer-error`: what does not need it is built all the same
     #[arg(long, value_enum, value_name = "MODE", default_value = "fail-fast")]
     execution: building::Execution,
-    /// Build at most so many targets at once; today it is always one
+    /// Build at most so many targets at once [default: 16]
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
     /// Write facts about the results to this file, as JSON, by target
@@ -117,6 +118,9 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let global = &args.builder.meant(global)?;
     let needed = allowed.missing(&selection, &found.folder).map_err(bake_error)?;
     rights::check(&needed, &found)?;
+    if calls::are_wanted(&selection) {
+        return calls::run(args, &selection, global);
+    }
     building::run(args, &selection, global)
 }
 

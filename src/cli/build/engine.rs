@@ -9,19 +9,26 @@ use crate::cli::output;
 use crate::engine::builders::Builder;
 use crate::transport::docker_engine::Engine;
 
-/// The engine's images are the bases, and what would go into the store goes to the engine. Where none answers, it stays in
-/// the store, which is said. With a builder that was made, what nobody asked for goes nowhere, as with buildx.
-pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global) {
+/// The engine that a command works for. Where none answers, what is built stays in the store, which is said.
+pub(in crate::cli) fn engine_of(global: &Global) -> Option<Arc<ForEngine>> {
+    match Engine::connect(global.engine.as_ref()?) {
+        Ok(engine) => Some(Arc::new(ForEngine::new(engine))),
+        Err(error) => {
+            output::say(format_args!("warning: {}; what is built stays in rbuild's store", chain(&error)));
+            None
+        }
+    }
+}
+
+/// The engine's images are the bases, and what would go into the store goes to the engine. With a builder that was made,
+/// what nobody asked for goes nowhere, as with buildx.
+pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global, engine: Option<Arc<ForEngine>>) {
     if let BuilderChoice::Found(builder) = &global.builder {
         use_builder(options, builder);
     }
-    let Some(address) = &global.engine else { return };
-    match Engine::connect(address) {
-        Ok(engine) => {
-            options.engine = Some(Arc::new(ForEngine::new(engine)));
-            options.load = std::mem::take(&mut options.keep);
-        }
-        Err(error) => output::say(format_args!("warning: {}; what is built stays in rbuild's store", chain(&error))),
+    if engine.is_some() {
+        options.engine = engine;
+        options.load = std::mem::take(&mut options.keep);
     }
 }
 

@@ -22,7 +22,7 @@ use crate::build::solve::Cancellation;
 use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
-use crate::cli::progress::{Built, BuiltImage, Display, ProgressMode, raw_json};
+use crate::cli::progress::{Built, BuiltImage, Part, ProgressMode, raw_json};
 use crate::cli::{CliError, output};
 use crate::engine::builders::{Builders, Origin};
 use crate::engine::history::Recorder;
@@ -33,7 +33,8 @@ use crate::transport::registry::Pushed;
 use crate::transport::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::Args;
-pub(super) use engine::work_for;
+pub use call::{Answered, Call, Format};
+pub(super) use engine::{engine_of, work_for};
 
 /// Whether a first word of the command line that is no command can be what is to be built.
 pub fn can_be_built(word: &str) -> bool {
@@ -47,26 +48,48 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, args.quiet)?;
     let global = &args.settled.builder.meant(global)?;
     let mut options = args.options()?;
-    work_for(&mut options, global);
+    work_for(&mut options, global, engine_of(global));
     let call = args.call()?;
     if let Some(call) = call {
         return call.run(&global.open_store()?, &options);
     }
     let session = Session::new(global, mode)?;
-    let (display, result) = session.execute(&options)?;
+    let display = mode.display();
+    let part = Part::of(&display, None);
+    let recorder = Recorder::begin(&session.store, &options, &part);
+    let built = build::build(&session.store, &options, &recorder, &session.cancellation);
+    recorder.end(built.as_ref());
+    if built.is_err() && !session.is_interrupted() {
+        // It may be for want of them.
+        rights::want();
+    }
+    let result = match built.map_err(build_error) {
+        Ok(result) => result,
+        Err(error) => {
+            part.failed(error.message());
+            display.close();
+            return Err(session.worded(error));
+        }
+    };
+    session.sync(result.made_layers);
     report(&args, &session.store, &options, &result)?;
     if args.metadata_file.is_some() {
         note_origin(&options, global);
     }
-    session.show(display, &options, &result)?;
+    if !mode.is_silent() {
+        part.built(built_of(&session.store, &options, &result));
+    } else if mode == ProgressMode::Quiet {
+        output::print(&format!("{}\n", identity(&session.store, &result)?))?;
+    }
+    display.close();
     Ok(ExitCode::SUCCESS)
 }
 
-/// The store, and how builds are shown and interrupted: for one build, or for several in a row.
+/// The store, and how builds are shown and interrupted.
 pub struct Session {
-    store: Store,
-    mode: ProgressMode,
-    cancellation: Arc<Cancellation>,
+    pub store: Store,
+    pub mode: ProgressMode,
+    pub cancellation: Arc<Cancellation>,
     max_store: Option<u64>,
 }
 
@@ -83,63 +106,20 @@ impl Session {
         self.cancellation.is_cancelled()
     }
 
-    /// Says which of several builds comes next.
-    pub fn announce(&self, name: &str) {
-        if !self.mode.is_silent() && self.mode != ProgressMode::RawJson {
-            output::say(format_args!("[{name}]"));
-        }
+    /// The error as those read it for whom the progress is.
+    pub fn worded(&self, error: CliError) -> CliError {
+        if self.mode == ProgressMode::RawJson { error.in_words_of_buildx() } else { error }
     }
 
-    /// Builds, shows what was made, and gives it with the facts for `--metadata-file`.
-    pub fn build(&self, options: &BuildOptions, is_shown: bool) -> Result<(BuildResult, serde_json::Value), CliError> {
-        let (display, result) = self.execute(options)?;
-        let facts = metadata(&self.store, options, &result)?;
-        if is_shown {
-            self.show(display, options, &result)?;
-        }
-        Ok((result, facts))
-    }
-
-    fn execute(&self, options: &BuildOptions) -> Result<(Display, BuildResult), CliError> {
-        let display = Display::new(self.mode);
-        // A build that fails stops itself, not those behind it.
-        let cancellation = Arc::new(Cancellation::default());
-        let stopped = cancellation.clone();
-        let _interrupt = self.cancellation.on_cancel(move || stopped.cancel());
-        let recorder = Recorder::begin(&self.store, options, &display);
-        let built = build::build(&self.store, options, &recorder, &cancellation);
-        recorder.end(built.as_ref());
-        if built.is_err() && !cancellation.is_cancelled() {
-            // It may be for want of them.
-            rights::want();
-        }
-        let result = match built.map_err(build_error) {
-            Ok(result) => result,
-            Err(error) => {
-                display.failed(error.message());
-                let is_for_programs = self.mode == ProgressMode::RawJson;
-                return Err(if is_for_programs { error.in_words_of_buildx() } else { error });
-            }
-        };
-        if result.made_layers
-            && let Err(error) = store::sync_in_background(self.store.root(), self.max_store)
-        {
+    /// Lets what was built outlive a power loss, which takes its time.
+    pub fn sync(&self, made_layers: bool) {
+        if made_layers && let Err(error) = store::sync_in_background(self.store.root(), self.max_store) {
             output::say(format_args!("warning: what was built would not survive a power loss: {error}"));
         }
-        Ok((display, result))
-    }
-
-    fn show(&self, display: Display, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
-        if !self.mode.is_silent() {
-            display.built(&built_of(&self.store, options, result));
-        } else if self.mode == ProgressMode::Quiet {
-            output::print(&format!("{}\n", identity(&self.store, result)?))?;
-        }
-        Ok(())
     }
 }
 
-fn build_error(error: BuildError) -> CliError {
+pub(super) fn build_error(error: BuildError) -> CliError {
     match error {
         BuildError::Cancelled => CliError::new("the build was cancelled").exit_code(INTERRUPTED),
         BuildError::LintViolations { message, findings } => {
@@ -192,7 +172,7 @@ fn note_origin(options: &BuildOptions, global: &Global) {
 }
 
 /// The ID of the image, or the digest of the index.
-fn identity(store: &Store, result: &BuildResult) -> Result<String, CliError> {
+pub(super) fn identity(store: &Store, result: &BuildResult) -> Result<String, CliError> {
     if !result.is_index() {
         return Ok(result.id().to_string());
     }
@@ -206,7 +186,11 @@ fn index_of(store: &Store, result: &BuildResult) -> Result<Descriptor, CliError>
 }
 
 /// Facts about the result, under the names that buildx has for them.
-fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<serde_json::Value, CliError> {
+pub(super) fn metadata(
+    store: &Store,
+    options: &BuildOptions,
+    result: &BuildResult,
+) -> Result<serde_json::Value, CliError> {
     let names: Vec<String> = options.tags.iter().map(ToString::to_string).collect();
     let mut facts = serde_json::Map::new();
     if result.is_index() {
@@ -234,7 +218,7 @@ fn metadata(store: &Store, options: &BuildOptions, result: &BuildResult) -> Resu
 }
 
 /// What was made, to be told.
-fn built_of(store: &Store, options: &BuildOptions, result: &BuildResult) -> Built {
+pub(super) fn built_of(store: &Store, options: &BuildOptions, result: &BuildResult) -> Built {
     let pushed = result.pushed.iter();
     let pushed = pushed.map(|pushed| format!("{} with the digest {}", pushed.name.familiar(), pushed.digest)).collect();
     if !options.keep && !options.load {

@@ -3,12 +3,13 @@
 use crate::build::Findings;
 use crate::cli::output::{self, Style};
 
-/// Shows the warnings, once, on standard error.
-pub fn print(findings: &Findings) {
+/// Shows the warnings, once, on standard error. `target`: of which of several builds.
+pub fn print(target: Option<&str>, findings: &Findings) {
+    let of_target = target.map(|name| format!(" for target {name}")).unwrap_or_default();
     let heading = match findings.warnings.len() {
         0 => return,
-        1 => "1 warning:".to_owned(),
-        count => format!("{count} warnings:"),
+        1 => format!("1 warning{of_target}:"),
+        count => format!("{count} warnings{of_target}:"),
     };
     output::say("");
     output::say_styled(Style::Yellow, heading);

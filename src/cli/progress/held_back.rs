@@ -3,12 +3,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::End;
-use super::shown::Shown;
+use super::shown::{Shown, Steps};
+use super::summary::End;
 use crate::base::rights;
-use crate::build::Observer;
 use crate::build::solve::{Event, Progress, TaskEvent};
-use crate::language::plan::{Plan, StepId};
+use crate::language::plan::StepId;
+use crate::transport::registry;
 
 pub struct HeldBack {
     shown: Box<dyn Shown>,
@@ -16,7 +16,7 @@ pub struct HeldBack {
 }
 
 enum Held {
-    Planned(Plan),
+    Planned(Steps),
     Cached(StepId),
     Warning(String),
 }
@@ -49,17 +49,23 @@ impl Progress for HeldBack {
     }
 }
 
-impl Observer for HeldBack {
-    fn planned(&self, plan: &Plan) {
-        self.hold(Held::Planned(plan.clone()));
-    }
-}
-
 impl Shown for HeldBack {
-    fn end(&self, end: &End<'_>) {
+    fn add(&self, steps: &Steps) {
+        self.hold(Held::Planned(steps.clone()));
+    }
+
+    fn transfers(&self, _: &str) -> Box<dyn registry::Progress> {
+        Box::new(registry::Silent)
+    }
+
+    fn close(&self) {
+        self.shown.close();
+    }
+
+    fn end(&self, end: End) {
         for held in self.held.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
             match held {
-                Held::Planned(plan) => self.shown.planned(&plan),
+                Held::Planned(steps) => self.shown.add(&steps),
                 Held::Cached(step) => self.shown.event(Event::Cached { step }),
                 Held::Warning(text) => self.shown.warn(&text),
             }

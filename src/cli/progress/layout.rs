@@ -191,25 +191,16 @@ pub fn seconds(time: Duration) -> String {
 mod tests {
     use super::*;
     use crate::build::solve::Event;
-    use crate::language::dockerfile::Lines;
-    use crate::language::plan::{Operation, Plan, Step, StepId};
+    use crate::language::plan::StepId;
 
     /// Two stages; of the second one step runs, has printed something, and one is left.
     fn model() -> Model {
         let titles =
             (1..=9).map(|number| format!("[tools {number}/9] RUN --mount=type=tmpfs,target=/t make {number} 漢字"));
         let titles = titles.chain((1..=3).map(|number| format!("[{number}/3] COPY a b")));
-        let steps = titles.map(|title| Step {
-            name: title.clone(),
-            title,
-            platform: None,
-            lines: Lines { first: 1, last: 1 },
-            parts: crate::language::plan::Parts::default(),
-            ignore_cache: false,
-            operation: Operation::Base { layers: Vec::new(), image: None },
-        });
+        let titles: Vec<String> = titles.collect();
         let mut model = Model::new();
-        model.plan(&Plan { steps: steps.collect(), images: Vec::new(), epoch: None });
+        model.add(&titles);
         let why = [crate::build::explain::Reason::FirstTime];
         // The later stage is told of first.
         model.step(&Event::Cached { step: StepId(9) });

@@ -1,9 +1,11 @@
 //! What is shown while a build runs: plain lines, a live display on a terminal, JSON for programs, or nothing.
 
+mod display;
 mod held_back;
 mod layout;
 mod lines;
 mod model;
+mod part;
 mod plain;
 pub mod raw_json;
 mod shown;
@@ -11,24 +13,23 @@ mod summary;
 mod terminal;
 pub mod work;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
 use clap::ValueEnum as _;
 
+use held_back::HeldBack;
 use plain::Plain;
 use raw_json::RawJson;
-use summary::{End, Outcome, Tally};
+use shown::{Shown, Steps};
+use summary::End;
 use terminal::Terminal;
 
-use shown::Shown;
+pub use display::Display;
+pub use part::Part;
 pub use summary::{Built, BuiltImage};
 
 use crate::base::rights;
 use crate::build::solve::{Event, Progress, TaskEvent};
-use crate::build::{Findings, Observer};
 use crate::cli::CliError;
 use crate::cli::output::{self, Stream};
-use crate::language::plan::Plan;
 use crate::transport::registry;
 
 /// `--progress`
@@ -72,86 +73,21 @@ impl ProgressMode {
         }
     }
 
+    /// What shows builds so, on standard error.
+    pub fn display(self) -> Display {
+        let shown: Box<dyn Shown> = match self {
+            Self::Quiet | Self::None => Box::new(Silent),
+            Self::RawJson => Box::new(RawJson::new()),
+            Self::Tty => Box::new(Terminal::new()),
+            Self::Auto if Stream::Error.is_terminal() => Box::new(Terminal::new()),
+            Self::Auto | Self::Plain => Box::new(Plain::new()),
+        };
+        Display::of(if rights::are_put_off() { Box::new(HeldBack::new(shown)) } else { shown })
+    }
+
     /// Nothing is said of what goes well.
     pub fn is_silent(self) -> bool {
         matches!(self, Self::Quiet | Self::None)
-    }
-}
-
-/// A build as it is shown, and as it is counted.
-pub struct Display {
-    shown: Box<dyn Shown>,
-    tally: Mutex<Tally>,
-    findings: Mutex<Findings>,
-}
-
-impl Display {
-    /// The display for the mode, writing to standard error.
-    pub fn new(mode: ProgressMode) -> Self {
-        let shown = display(mode);
-        let shown = if rights::are_put_off() { Box::new(held_back::HeldBack::new(shown)) } else { shown };
-        Self { shown, tally: Mutex::new(Tally::new()), findings: Mutex::default() }
-    }
-
-    /// The build succeeded.
-    pub fn built(self, built: &Built) {
-        self.end(Outcome::Built(built));
-    }
-
-    /// The build failed, and this is why.
-    pub fn failed(self, message: &str) {
-        self.end(Outcome::Failed(message));
-    }
-
-    fn end(self, outcome: Outcome<'_>) {
-        self.shown.end(&End { tally: &lock(&self.tally), findings: &lock(&self.findings), outcome });
-    }
-}
-
-fn lock<T>(kept: &Mutex<T>) -> MutexGuard<'_, T> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn display(mode: ProgressMode) -> Box<dyn Shown> {
-    match mode {
-        ProgressMode::Quiet | ProgressMode::None => Box::new(Silent),
-        ProgressMode::RawJson => Box::new(RawJson::new()),
-        ProgressMode::Tty => Box::new(Terminal::new()),
-        ProgressMode::Auto if Stream::Error.is_terminal() => Box::new(Terminal::new()),
-        ProgressMode::Auto | ProgressMode::Plain => Box::new(Plain::new()),
-    }
-}
-
-impl Progress for Display {
-    fn event(&self, event: Event<'_>) {
-        // What a step prints is not counted.
-        if !matches!(event, Event::Output { .. }) {
-            lock(&self.tally).step(&event);
-        }
-        self.shown.event(event);
-    }
-
-    fn task(&self, event: TaskEvent<'_>) {
-        self.shown.task(event);
-    }
-
-    fn warn(&self, text: &str) {
-        self.shown.warn(text);
-    }
-}
-
-impl Observer for Display {
-    fn planned(&self, plan: &Plan) {
-        lock(&self.tally).plan(plan);
-        self.shown.planned(plan);
-    }
-
-    fn found(&self, findings: &Findings) {
-        lock(&self.findings).clone_from(findings);
-    }
-
-    fn transfers(&self) -> Box<dyn registry::Progress> {
-        self.shown.transfers()
     }
 }
 
@@ -166,10 +102,12 @@ impl Progress for Silent {
     }
 }
 
-impl Observer for Silent {
-    fn planned(&self, _: &Plan) {}
-}
-
 impl Shown for Silent {
-    fn end(&self, _: &End<'_>) {}
+    fn add(&self, _: &Steps) {}
+
+    fn transfers(&self, _: &str) -> Box<dyn registry::Progress> {
+        Box::new(registry::Silent)
+    }
+
+    fn end(&self, _: End) {}
 }

@@ -8,7 +8,7 @@ use crate::build::explain::{Reason, in_words};
 use crate::build::solve::{Event, TaskEvent};
 use crate::cli::output::one_line;
 use crate::cli::transfers::Blobs;
-use crate::language::plan::{Plan, StepId};
+use crate::language::plan::StepId;
 
 /// How many lines of what a step writes are kept to be shown.
 pub const KEPT_LINES: usize = 6;
@@ -78,11 +78,12 @@ impl Model {
         }
     }
 
-    pub fn plan(&mut self, plan: &Plan) {
-        self.names = plan.steps.iter().map(|step| one_line(&step.title)).collect();
-        let named = || self.names.iter().enumerate().filter(|(_, name)| !name.is_empty());
-        self.planned = named().count();
-        for (place, name) in named() {
+    /// More steps that are executed.
+    pub fn add(&mut self, titles: &[String]) {
+        let first = self.names.len();
+        self.names.extend(titles.iter().map(|title| one_line(title)));
+        for (place, name) in self.names.iter().enumerate().skip(first).filter(|(_, name)| !name.is_empty()) {
+            self.planned += 1;
             let stage = self.stages.entry(stage_of(name)).or_default();
             stage.steps += 1;
             stage.last = place;
@@ -91,13 +92,7 @@ impl Model {
 
     /// Takes in what happened to a step; gives the place of the step.
     pub fn step(&mut self, event: &Event<'_>) -> usize {
-        let (Event::Started { step, .. }
-        | Event::Cached { step }
-        | Event::Output { step, .. }
-        | Event::Done { step, .. }
-        | Event::Failed { step, .. }
-        | Event::Canceled { step }) = *event;
-        let place = self.place_of(step);
+        let place = self.place_of(event.step());
         let item = &mut self.items[place];
         match *event {
             Event::Started { why, .. } => item.start(why),

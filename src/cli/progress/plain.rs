@@ -5,14 +5,13 @@ use std::sync::{Mutex, MutexGuard};
 use std::time::Instant;
 
 use super::lines::{Line, Lines, Long};
-use super::shown::Shown;
+use super::shown::{Shown, Steps};
 use super::summary::End;
-use crate::build::Observer;
 use crate::build::explain::in_words;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::cli::output::{self, Stream, one_line};
 use crate::cli::transfers::{self, Kind};
-use crate::language::plan::{Plan, StepId};
+use crate::language::plan::StepId;
 use crate::transport::registry;
 
 #[derive(Default)]
@@ -160,18 +159,18 @@ impl Progress for Plain {
     }
 }
 
-impl Observer for Plain {
-    fn transfers(&self) -> Box<dyn registry::Progress> {
+impl Shown for Plain {
+    fn add(&self, steps: &Steps) {
+        self.lock().names.extend_from_slice(&steps.titles);
+    }
+
+    fn transfers(&self, _: &str) -> Box<dyn registry::Progress> {
         transfers::lines_on_stderr(Kind::Push)
     }
 
-    fn planned(&self, plan: &Plan) {
-        self.lock().names = plan.steps.iter().map(|step| step.title.clone()).collect();
-    }
-}
-
-impl Shown for Plain {
-    fn end(&self, end: &End<'_>) {
+    fn end(&self, end: End) {
+        // No other build says anything in between.
+        let _state = self.lock();
         end.say();
     }
 }

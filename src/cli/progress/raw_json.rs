@@ -10,19 +10,17 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::shown::Shown;
-use super::summary::{Built, End, Outcome};
+use super::shown::{Shown, Steps};
+use super::summary::{Built, EXPORT, End, Outcome};
 use crate::base::digest::BlobDigest;
+use crate::build::Findings;
 use crate::build::solve::{Event, Progress, TaskEvent};
-use crate::build::{Findings, Observer};
 use crate::cli::output;
 use crate::cli::transfers::{Kind, words};
-use crate::language::plan::{Plan, StepId};
+use crate::language::plan::StepId;
 use crate::transport::registry;
 
-/// The vertex under which BuildKit tells of the result.
-const EXPORT: &str = "exporting to image";
-/// The one under which it reads the Dockerfile.
+/// The vertex under which BuildKit reads the Dockerfile.
 const READ: &str = "[internal] load build definition";
 /// Both streams of a program come in one.
 const STANDARD_OUTPUT: u8 = 1;
@@ -168,37 +166,41 @@ fn done(vertex: &str, id: &str) -> Value {
     }] })
 }
 
-impl Observer for RawJson {
-    fn planned(&self, plan: &Plan) {
-        let mut state = self.lock();
-        state.names = plan.steps.iter().map(|step| step.title.replace('\n', " ")).collect();
-        state.inputs = plan.steps.iter().map(|step| step.operation.inputs()).collect();
-    }
-
-    fn transfers(&self) -> Box<dyn registry::Progress> {
-        say(&self.lock().other(EXPORT, None, ""));
-        Box::new(Pushing::default())
-    }
-}
-
 impl Shown for RawJson {
-    fn end(&self, end: &End<'_>) {
+    fn add(&self, steps: &Steps) {
+        let mut state = self.lock();
+        let first = state.names.len();
+        state.names.extend(steps.titles.iter().map(|title| title.replace('\n', " ")));
+        let shifted = |inputs: &Vec<StepId>| inputs.iter().map(|input| StepId(first + input.0)).collect();
+        state.inputs.extend(steps.inputs.iter().map(shifted));
+    }
+
+    fn transfers(&self, export: &str) -> Box<dyn registry::Progress> {
+        say(&self.lock().other(export, None, ""));
+        Box::new(Pushing { export: export.to_owned(), blobs: Mutex::default() })
+    }
+
+    fn end(&self, end: End) {
         let mut state = self.lock();
         match &end.outcome {
-            Outcome::Built(built) => tell_built(&mut state, built),
+            Outcome::Built(built) => tell_built(&mut state, &end.named(EXPORT), built),
             Outcome::Failed(message) => {
                 let (why, place) = message.split_once('\n').unwrap_or((message, ""));
-                let failed = std::mem::take(&mut state.failed);
-                if failed.is_empty() && !place.is_empty() {
+                let (own, others): (Vec<_>, Vec<_>) =
+                    std::mem::take(&mut state.failed).into_iter().partition(|(step, _)| end.steps.contains(&step.0));
+                state.failed = others;
+                if own.is_empty() && !place.is_empty() {
                     // What is wrong with the Dockerfile stands in no step.
-                    say(&state.other(READ, None, ""));
-                    say(&excerpt(&digest(READ), place));
-                    say(&state.other(READ, Some(Duration::ZERO), why));
+                    let read = end.named(READ);
+                    say(&state.other(&read, None, ""));
+                    say(&excerpt(&digest(&read), place));
+                    say(&state.other(&read, Some(Duration::ZERO), why));
                 }
-                for (step, at) in failed {
-                    let title = format!("{}:", state.names.get(step.0).map_or("", String::as_str));
+                for (step, at) in own {
+                    let shown = state.names.get(step.0).map_or("", String::as_str);
                     // What the step printed was told when it did.
-                    let place: Vec<&str> = place.lines().filter(|line| *line != title).collect();
+                    let is_title = |line: &str| line.strip_suffix(':').is_some_and(|title| end.named(title) == shown);
+                    let place: Vec<&str> = place.lines().filter(|line| !is_title(line)).collect();
                     if !place.is_empty() {
                         say(&excerpt(&state.step_digest(step), &place.join("\n")));
                     }
@@ -208,7 +210,7 @@ impl Shown for RawJson {
                 }
             }
         }
-        tell_findings(end.findings);
+        tell_findings(&end.findings);
     }
 }
 
@@ -223,15 +225,15 @@ fn excerpt(vertex: &str, lines: &str) -> Value {
 }
 
 /// What was made, under the names that BuildKit has for it.
-fn tell_built(state: &mut State, built: &Built) {
-    say(&state.other(EXPORT, None, ""));
+fn tell_built(state: &mut State, export: &str, built: &Built) {
+    say(&state.other(export, None, ""));
     for image in &built.images {
-        say(&done(EXPORT, &format!("writing image {}", image.id)));
+        say(&done(export, &format!("writing image {}", image.id)));
     }
     for name in &built.names {
-        say(&done(EXPORT, &format!("naming to {name}")));
+        say(&done(export, &format!("naming to {name}")));
     }
-    say(&state.other(EXPORT, Some(Duration::ZERO), ""));
+    say(&state.other(export, Some(Duration::ZERO), ""));
 }
 
 fn tell_findings(findings: &Findings) {
@@ -258,8 +260,9 @@ pub fn warnings(findings: &Findings) -> Vec<Value> {
 }
 
 /// Blobs on their way to a registry.
-#[derive(Default)]
 struct Pushing {
+    /// What it is a part of.
+    export: String,
     blobs: Mutex<HashMap<BlobDigest, (u64, Timestamp)>>,
 }
 
@@ -269,7 +272,7 @@ impl registry::Progress for Pushing {
         let (total, started) = blobs.entry(*blob).or_insert_with(|| (0, Timestamp::now()));
         let now = Timestamp::now();
         let mut status = json!({
-            "id": format!("pushing layer {blob}"), "vertex": digest(EXPORT), "current": 0, "timestamp": now,
+            "id": format!("pushing layer {blob}"), "vertex": digest(&self.export), "current": 0, "timestamp": now,
             "started": *started,
         });
         match event {

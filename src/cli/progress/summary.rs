@@ -1,6 +1,8 @@
 //! What is said when a build is over.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use super::layout::seconds;
@@ -12,16 +14,22 @@ use crate::cli::output;
 use crate::language::plan::{Operation, Plan, StepId};
 
 /// How a build came to its end.
-pub struct End<'a> {
-    pub tally: &'a Tally,
-    pub findings: &'a Findings,
-    pub outcome: Outcome<'a>,
+#[derive(Debug)]
+pub struct End {
+    /// Of one of several.
+    pub name: Option<String>,
+    /// The numbers of its steps.
+    pub steps: Range<usize>,
+    pub tally: Tally,
+    pub findings: Findings,
+    pub outcome: Outcome,
 }
 
-pub enum Outcome<'a> {
-    Built(&'a Built),
+#[derive(Debug)]
+pub enum Outcome {
+    Built(Built),
     /// With what it says.
-    Failed(&'a str),
+    Failed(String),
 }
 
 /// What was made, as it is told.
@@ -45,16 +53,35 @@ pub struct BuiltImage {
     pub size: u64,
 }
 
-impl End<'_> {
+/// The vertex under which BuildKit tells of the result.
+pub const EXPORT: &str = "exporting to image";
+
+/// What is called so in a build, as buildx names it where there are several: `[app 2/3] RUN make`.
+pub fn named<'t>(build: Option<&str>, title: &'t str) -> Cow<'t, str> {
+    match (build, title.strip_prefix('[')) {
+        (None, _) => Cow::Borrowed(title),
+        _ if title.is_empty() => Cow::Borrowed(title),
+        (Some(name), Some(rest)) => Cow::Owned(format!("[{name} {rest}")),
+        (Some(name), None) => Cow::Owned(format!("[{name}] {title}")),
+    }
+}
+
+impl End {
+    /// What is called so in this build.
+    pub fn named<'t>(&self, title: &'t str) -> Cow<'t, str> {
+        named(self.name.as_deref(), title)
+    }
+
     /// Says it on standard error: the warnings, and what was made.
     pub fn say(&self) {
         if let Outcome::Built(built) = &self.outcome {
             for pushed in &built.pushed {
                 output::say(format_args!("pushed {pushed}"));
             }
-            output::say(built.line(self.tally));
+            let target = self.name.as_ref().map(|name| format!("[{name}] ")).unwrap_or_default();
+            output::say(format_args!("{target}{}", built.line(&self.tally)));
         }
-        warnings::print(self.findings);
+        warnings::print(self.name.as_deref(), &self.findings);
     }
 }
 

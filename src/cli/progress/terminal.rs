@@ -6,14 +6,12 @@ use std::time::Duration;
 
 use super::layout::{self, Room};
 use super::model::Model;
-use super::shown::Shown;
+use super::shown::{Shown, Steps};
 use super::summary::End;
 use crate::base::digest::BlobDigest;
-use crate::build::Observer;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::cli::output::{Stream, area, colours_are_wanted, one_line};
 use crate::cli::transfers::{self, Blobs, Kind};
-use crate::language::plan::Plan;
 use crate::transport::registry;
 
 const REDRAW_EVERY: Duration = Duration::from_millis(100);
@@ -39,6 +37,8 @@ struct State {
     model: Model,
     /// Lines that stay, and were not written yet.
     above: Vec<String>,
+    /// Builds that are over.
+    ends: Vec<End>,
     is_over: bool,
 }
 
@@ -72,7 +72,7 @@ fn room() -> Room {
 
 impl Terminal {
     pub fn new() -> Self {
-        let state = State { model: Model::new(), above: Vec::new(), is_over: false };
+        let state = State { model: Model::new(), above: Vec::new(), ends: Vec::new(), is_over: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), changed: Condvar::new() });
         let is_live = Stream::Error.is_terminal() && !area::is_simple();
         let painter = is_live.then(|| {
@@ -115,23 +115,25 @@ impl Progress for Terminal {
     }
 }
 
-impl Observer for Terminal {
-    fn transfers(&self) -> Box<dyn registry::Progress> {
+impl Shown for Terminal {
+    fn add(&self, steps: &Steps) {
+        self.shared.lock().model.add(&steps.titles);
+    }
+
+    fn transfers(&self, _: &str) -> Box<dyn registry::Progress> {
         if !self.is_live {
             return transfers::lines_on_stderr(Kind::Push);
         }
-        self.shared.lock().model.pushed = Some(Blobs::new(Kind::Push));
+        self.shared.lock().model.pushed.get_or_insert_with(|| Blobs::new(Kind::Push));
         Box::new(Pushing(Arc::clone(&self.shared)))
     }
 
-    fn planned(&self, plan: &Plan) {
-        self.shared.lock().model.plan(plan);
+    fn end(&self, end: End) {
+        self.shared.lock().ends.push(end);
     }
-}
 
-impl Shown for Terminal {
     /// Leaves each step on its line, as it ended.
-    fn end(&self, end: &End<'_>) {
+    fn close(&self) {
         self.stop();
         if self.is_live {
             let mut state = self.shared.lock();
@@ -143,7 +145,8 @@ impl Shown for Terminal {
             }
             area::draw(Stream::Error, &above, &[]);
         }
-        end.say();
+        let ends = std::mem::take(&mut self.shared.lock().ends);
+        ends.iter().for_each(End::say);
     }
 }
 

@@ -275,6 +275,10 @@ impl Recorder<'_> {
 }
 
 impl Observer for Recorder<'_> {
+    fn built(&self, result: &BuildResult) {
+        self.inner.built(result);
+    }
+
     fn planned(&self, plan: &Plan) {
         let mut state = self.lock();
         let is_shown = |operation: &Operation| !matches!(operation, Operation::Base { image: None, .. });

@@ -39,7 +39,7 @@ impl Solver<'_> {
     /// `inputs`: the parent, then the stacks of the sources that are steps, in order.
     pub(super) fn copy(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         step: &CopyStep,
         inputs: &[Stack],
@@ -73,7 +73,7 @@ impl Solver<'_> {
     /// The result of a step that was recorded under a key that needs no look at files.
     pub(super) fn known_by_shortcut(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         key: CacheKey,
         parent: &Stack,
@@ -86,7 +86,13 @@ impl Solver<'_> {
     }
 
     /// Records the result under such a key, too.
-    pub(super) fn also_known_as(&self, made: &Made, id: StepId, key: CacheKey, stack: &Stack) -> Result<(), StepError> {
+    pub(super) fn also_known_as(
+        &self,
+        made: &Made<'_>,
+        id: StepId,
+        key: CacheKey,
+        stack: &Stack,
+    ) -> Result<(), StepError> {
         let Some(layer) = stack.layers.last() else { return Ok(()) };
         self.store.add_cache_record(&key, &layer.diff_id)?;
         self.explainer.also_known_as(id, &key);
@@ -113,7 +119,7 @@ impl Solver<'_> {
     /// its files are listed.
     pub(super) fn copy_quietly(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         id: StepId,
         step: &CopyStep,
     ) -> Result<(Stack, Option<[u8; 32]>), StepError> {
@@ -129,7 +135,7 @@ impl Solver<'_> {
 
     fn place(
         &self,
-        made: &Made,
+        made: &Made<'_>,
         request: &LayerRequest<'_>,
         step: &CopyStep,
         gathered: &[Gathered],

@@ -73,44 +73,72 @@ impl Call {
         }
     }
 
-    /// Does it, and prints the answer.
-    pub fn run(self, store: &Store, options: &BuildOptions) -> Result<ExitCode, CliError> {
-        let format = self.format.unwrap_or(Format::Text);
-        match self.method {
-            Method::Build => Ok(ExitCode::SUCCESS),
-            Method::Check => self.report(&build::check(store, options).map_err(build_error)?, format),
-            Method::Outline => {
-                let outline = build::outline(store, options).map_err(build_error)?;
-                output::print(&match format {
-                    Format::Text => describe::outline_text(&outline.description),
-                    Format::Json | Format::Sarif => describe::outline_json(&outline),
-                })?;
-                Ok(ExitCode::SUCCESS)
-            }
-            Method::Targets => {
-                let targets = build::targets(store, options).map_err(build_error)?;
-                output::print(&match format {
-                    Format::Text => describe::targets_text(&targets.description),
-                    Format::Json | Format::Sarif => describe::targets_json(&targets),
-                })?;
-                Ok(ExitCode::SUCCESS)
-            }
+    /// How the answer is printed, where that was said.
+    pub fn format(self) -> Option<Format> {
+        self.format
+    }
+
+    /// Printed as another call says.
+    pub fn as_typed(self, typed: Option<Self>) -> Self {
+        match typed {
+            Some(typed) => Self { method: self.method, ..typed },
+            None => self,
         }
     }
 
-    /// A fault is an error besides, whatever the format; warnings alone make the exit code 1.
-    fn report(self, checked: &Checked, format: Format) -> Result<ExitCode, CliError> {
-        output::print(&match format {
+    /// Does it, and prints the answer. A fault is an error besides, whatever the format; warnings alone make the exit code 1.
+    pub fn run(self, store: &Store, options: &BuildOptions) -> Result<ExitCode, CliError> {
+        let answered = self.answer(store, options)?;
+        output::print(&answered.text)?;
+        match answered.fault {
+            Some(fault) => Err(CliError::new(fault)),
+            None => Ok(if answered.is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        }
+    }
+
+    /// Does it.
+    pub fn answer(self, store: &Store, options: &BuildOptions) -> Result<Answered, CliError> {
+        let format = self.format.unwrap_or(Format::Text);
+        let text = match self.method {
+            Method::Build => String::new(),
+            Method::Check => return Ok(self.report(&build::check(store, options).map_err(build_error)?, format)),
+            Method::Outline => {
+                let outline = build::outline(store, options).map_err(build_error)?;
+                match format {
+                    Format::Text => describe::outline_text(&outline.description),
+                    Format::Json | Format::Sarif => describe::outline_json(&outline),
+                }
+            }
+            Method::Targets => {
+                let targets = build::targets(store, options).map_err(build_error)?;
+                match format {
+                    Format::Text => describe::targets_text(&targets.description),
+                    Format::Json | Format::Sarif => describe::targets_json(&targets),
+                }
+            }
+        };
+        Ok(Answered { text, fault: None, is_clean: true })
+    }
+
+    fn report(self, checked: &Checked, format: Format) -> Answered {
+        let text = match format {
             Format::Text => check::text(checked),
             Format::Json => check::json(checked),
             Format::Sarif => sarif::report(checked),
-        })?;
-        if let Some(fault) = &checked.fault {
-            return Err(CliError::new(fault.located.to_string()));
-        }
-        let clean = checked.findings.warnings.is_empty() || self.ignore_status;
-        Ok(if clean { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        };
+        let fault = checked.fault.as_ref().map(|fault| fault.located.to_string());
+        Answered { text, fault, is_clean: checked.findings.warnings.is_empty() || self.ignore_status }
     }
+}
+
+/// What a call gives.
+pub struct Answered {
+    /// In the format that was asked for.
+    pub text: String,
+    /// Why the Dockerfile could not be built.
+    pub fault: Option<String>,
+    /// There is nothing to warn of, or nobody wants to hear of it.
+    pub is_clean: bool,
 }
 
 fn method(name: &str) -> Result<Method, String> {

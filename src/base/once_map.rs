@@ -1,0 +1,55 @@
+//! What is made once for each name, however many ask for it at the same time.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// The place of one thing: whoever makes it holds the lock, and the others wait.
+type Place<V> = Arc<Mutex<Option<V>>>;
+
+/// Things by their names. A failure is not kept: whoever asks next tries again.
+pub struct OnceMap<K, V>(Mutex<HashMap<K, Place<V>>>);
+
+impl<K, V> Default for OnceMap<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Eq + Hash, V: Clone> OnceMap<K, V> {
+    /// What is known by that name, or what `make` gives, which is known from now on.
+    pub fn get_or_make<E>(&self, name: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
+        let place = lock(&self.0).entry(name).or_default().clone();
+        let mut known = lock(&place);
+        if let Some(value) = &*known {
+            return Ok(value.clone());
+        }
+        let value = make()?;
+        *known = Some(value.clone());
+        Ok(value)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_thing_is_made_once_and_a_failure_is_not_kept() {
+        let (map, count) = (OnceMap::default(), AtomicUsize::new(0));
+        let make = || Ok::<_, ()>(count.fetch_add(1, Ordering::SeqCst));
+        assert_eq!(map.get_or_make("a", || Err("not yet")), Err("not yet"));
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert_eq!(map.get_or_make("a", make), Ok(0)));
+            }
+        });
+        assert_eq!(map.get_or_make("b", make), Ok(1));
+    }
+}

@@ -1,0 +1,42 @@
+//! What comes out of a build.
+
+use crate::base::digest::ImageId;
+use crate::image::{ImageConfig, Platform};
+use crate::transport::registry::Pushed;
+use crate::transport::transfer::Outgoing;
+
+use super::findings::Findings;
+
+/// What a build made.
+#[derive(Debug, Clone)]
+pub struct BuildResult {
+    /// One for each platform.
+    pub images: Vec<BuiltImage>,
+    /// The images, or the index, with their annotations: what the tags mean.
+    pub outgoing: Outgoing,
+    pub findings: Findings,
+    /// What the names mean in their registries, when it was pushed.
+    pub pushed: Vec<Pushed>,
+    /// At least one step was executed: the store has something that a power loss would take. Whoever has time for it
+    /// calls [`Store::sync`].
+    pub made_layers: bool,
+}
+
+/// The image of one platform.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BuiltImage {
+    pub id: ImageId,
+    pub platform: Platform,
+    pub config: ImageConfig,
+}
+
+impl BuildResult {
+    /// The image, or the one that stands for the index.
+    pub fn id(&self) -> ImageId {
+        self.outgoing.id
+    }
+
+    pub fn is_index(&self) -> bool {
+        !self.outgoing.index.is_empty()
+    }
+}

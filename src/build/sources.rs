@@ -1,0 +1,127 @@
+//! A context, from wherever it is, brought into a folder.
+
+use std::fs::File as StdFile;
+use std::io::stdin;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::input;
+use crate::base::io_error::AtPath;
+use crate::base::privacy;
+use crate::base::urls;
+use crate::build::context::git::{self, CheckOut};
+use crate::build::context::http;
+use crate::build::context::{self, Standard};
+use crate::build::solve::OpenContextError;
+use crate::store::{Staging, Store};
+
+use super::arguments;
+use super::error::BuildError;
+use super::options::{BuildOptions, ContextSource};
+use super::top_names::TopNames;
+
+/// A context as a folder.
+#[derive(Clone)]
+pub(super) struct Sources {
+    root: PathBuf,
+    /// Holds the folder when the context was unpacked.
+    staging: Option<Arc<Staging>>,
+    dockerfile: Option<Vec<u8>>,
+    stdin_is_taken: bool,
+    /// Of a commit, or of what was downloaded, in seconds since 1970.
+    pub time: Option<i64>,
+}
+
+impl Sources {
+    pub fn open(store: &Store, options: &BuildOptions) -> Result<Self, BuildError> {
+        let folder = |root: PathBuf| Self { root, staging: None, dockerfile: None, stdin_is_taken: false, time: None };
+        match &options.context {
+            ContextSource::Directory(path) => {
+                std::fs::read_dir(path).at("open the build context", path)?;
+                Ok(folder(path.clone()))
+            }
+            ContextSource::Archive(path) => {
+                let file = StdFile::open(path).at("open the build context", path)?;
+                Self::unpacked(store, file)
+            }
+            ContextSource::StandardInput => match context::read_standard_input(stdin())? {
+                Standard::Archive(archive) => Ok(Self { stdin_is_taken: true, ..Self::unpacked(store, archive)? }),
+                Standard::Dockerfile(text) => Self::only_dockerfile(store, text),
+            },
+            ContextSource::Remote(url) => Self::fetched(store, options, url),
+        }
+    }
+
+    fn unpacked(store: &Store, archive: impl std::io::Read + Send) -> Result<Self, BuildError> {
+        let staging = store.staging()?;
+        let root = staging.path().join("context");
+        privacy::make_folders_with(&root, 0o755)?;
+        context::unpack_context(archive, &root)?;
+        Ok(Self { root, staging: Some(Arc::new(staging)), dockerfile: None, stdin_is_taken: false, time: None })
+    }
+
+    /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
+    pub fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
+        if !urls::is_git_url(url) {
+            let downloaded = http::download(&options.run.http_request(url, &store.downloads()?)?)?;
+            let open = || StdFile::open(&downloaded.path).at("open", &downloaded.path);
+            let time = match downloaded.mtime {
+                Some(time) => Some(time),
+                None => context::newest_file(open()?),
+            };
+            return match context::read_standard_input(open()?)? {
+                Standard::Archive(archive) => Ok(Self { time, ..Self::unpacked(store, archive)? }),
+                Standard::Dockerfile(text) => {
+                    Ok(Self { time, stdin_is_taken: false, ..Self::only_dockerfile(store, text)? })
+                }
+            };
+        }
+        let wanted = options.run.git_reference(url)?;
+        let staging = store.staging()?;
+        let into = staging.path().join("context");
+        std::fs::create_dir(&into).at("create", &into)?;
+        let how = CheckOut {
+            keep_git_dir: wanted.keep_git_dir.unwrap_or_else(|| arguments::keeps_git_dir(options)),
+            submodules: wanted.submodules.unwrap_or(true),
+            commit_times: wanted.commit_times.unwrap_or_else(|| arguments::has_epoch(options)),
+        };
+        let checked = git::check_out(&wanted, &git::resolve(&wanted)?, &into, how)?;
+        let (root, time) = (checked.directory, Some(checked.time));
+        Ok(Self { root, staging: Some(Arc::new(staging)), dockerfile: None, stdin_is_taken: false, time })
+    }
+
+    fn only_dockerfile(store: &Store, text: Vec<u8>) -> Result<Self, BuildError> {
+        let staging = store.staging()?;
+        let root = staging.path().join("context");
+        privacy::make_folders_with(&root, 0o755)?;
+        let staging = Some(Arc::new(staging));
+        Ok(Self { root, staging, dockerfile: Some(text), stdin_is_taken: true, time: None })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder is one of the store, and what is in it came from an archive, a repository or the network.
+    pub fn is_brought(&self) -> bool {
+        self.staging.is_some()
+    }
+
+    /// What such a context has at its top; nothing for a folder of the user's.
+    pub fn names(&self) -> Option<TopNames> {
+        self.is_brought().then(|| TopNames::of(&self.root))
+    }
+
+    /// The Dockerfile that came in place of a context.
+    pub fn take_dockerfile(&mut self) -> Option<Vec<u8>> {
+        self.dockerfile.take()
+    }
+
+    pub fn read_standard_input(&mut self) -> Result<Vec<u8>, BuildError> {
+        if std::mem::replace(&mut self.stdin_is_taken, true) {
+            let message = "standard input cannot be both the context and the Dockerfile".to_owned();
+            return Err(OpenContextError { message }.into());
+        }
+        Ok(input::from_stdin()?)
+    }
+}

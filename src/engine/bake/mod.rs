@@ -1,0 +1,39 @@
+//! Builds several targets as one: side by side, with everything that they share done once.
+//!
+//! A target begins as soon as those are built that it has as contexts. Where results are held, no one goes anywhere before
+//! all steps of all targets are done.
+
+mod answer;
+mod held;
+mod request;
+mod run;
+
+use std::sync::Arc;
+
+use crate::build::solve::Cancellation;
+use crate::build::{Batch, BuildError, BuildOptions};
+use crate::store::Store;
+
+pub use answer::{Answer, Outcome, Watcher};
+pub use request::{Execution, Request, Target, USUAL_JOBS};
+
+use run::Run;
+
+/// Builds the targets.
+///
+/// # Errors
+/// Where nothing could be begun. What is wrong with a target is its outcome.
+pub fn bake(
+    store: &Store,
+    request: &Request,
+    watcher: &dyn Watcher,
+    cancellation: &Cancellation,
+) -> Result<Answer, BuildError> {
+    let builds: Vec<&BuildOptions> = request.targets.iter().map(|target| &target.options).collect();
+    let batch = Batch::new(store, &builds)?;
+    // A target that fails stops the others, and not whoever asked.
+    let stop = Arc::new(Cancellation::default());
+    let stopped = stop.clone();
+    let _interrupt = cancellation.on_cancel(move || stopped.cancel());
+    Ok(Run::new((store, &batch), request, watcher, &stop).finish())
+}

@@ -1,0 +1,35 @@
+//! What is asked for.
+
+use crate::build::BuildOptions;
+
+/// Where nobody says how many targets are built at once.
+pub const USUAL_JOBS: usize = 16;
+
+/// What is to be built, and how.
+#[derive(Debug)]
+pub struct Request {
+    pub targets: Vec<Target>,
+    pub execution: Execution,
+    /// How many targets are built at the same time, at most.
+    pub jobs: usize,
+}
+
+/// One of the things that are built.
+#[derive(Debug)]
+pub struct Target {
+    pub name: String,
+    pub options: BuildOptions,
+    /// Names of contexts, and the targets that they are.
+    pub contexts: Vec<(String, String)>,
+}
+
+/// What a target that fails means for the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Execution {
+    /// All are stopped. Where anything is pushed, no result goes anywhere before all targets are built.
+    FailFast,
+    /// All are stopped, and no result goes anywhere before all targets are built.
+    DeferOutput,
+    /// What does not need it is built all the same, and goes where it is wanted.
+    DeferError,
+}
