@@ -16,6 +16,7 @@ pub mod io_error;
 mod natural;
 mod nearest;
 pub mod once_map;
+pub mod outgoing;
 pub mod privacy;
 pub mod redaction;
 pub mod rights;

@@ -1,8 +1,7 @@
 //! Who may use what rbuild makes. All of it is its owner's alone, whatever the caller's umask; what the caller asked for
 //! by name (an archive, a folder, a file with an ID) has the rights that the caller's umask gives to new files.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Write as _};
+use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -30,26 +29,9 @@ pub fn begin_again() {
     rustix::process::umask(Mode::from_raw_mode(PRIVATE));
 }
 
-/// Gives a new file that the caller asked for the rights that the caller's new files have.
-pub fn hand_out(file: &File) -> io::Result<()> {
-    match CALLERS.get() {
-        Some(umask) => file.set_permissions(Permissions::from_mode(FILE & !umask)),
-        // The process is as it was started.
-        None => Ok(()),
-    }
-}
-
-/// Writes a file that the caller asked for. One that is there keeps its rights.
-pub fn write_for_caller(path: &Path, bytes: &[u8]) -> Result<(), IoError> {
-    let mut file = match File::create_new(path) {
-        Ok(new) => hand_out(&new).map(|()| new),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            File::options().write(true).truncate(true).open(path)
-        }
-        Err(error) => Err(error),
-    }
-    .at("create", path)?;
-    file.write_all(bytes).at("write", path)
+/// The mode of new files that the caller asked for.
+pub fn callers_file_mode() -> u32 {
+    FILE & !CALLERS.get().copied().unwrap_or(0o022)
 }
 
 /// The mode of new folders that the caller asked for.

@@ -63,7 +63,9 @@ impl Epochs<'_> {
             EpochSource::Git { url, checksum } => {
                 let wanted = self.options.run.git_reference(url)?.with_checksum(checksum.as_deref())?;
                 let staging = self.store.staging()?;
-                Ok(Some(git::commit_time(&wanted, &staging.path().join("repository"))?))
+                let folder = staging.path().join("repository");
+                std::fs::create_dir(&folder).at("create", &folder)?;
+                Ok(Some(git::commit_time(&wanted, &folder)?))
             }
         }
     }

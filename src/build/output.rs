@@ -9,6 +9,7 @@ use rustix::fs::FileType;
 
 use crate::base::foreign::Folder;
 use crate::base::io_error::{AtPath, IoError};
+use crate::base::outgoing;
 use crate::base::privacy;
 use crate::image::layer;
 use crate::store::Store;
@@ -78,12 +79,12 @@ fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output
         }
         OutputKind::Local => {
             let views = views(store, result, output)?;
-            privacy::make_folders_for_caller(&output.destination)?;
+            let destination = outgoing::folder(&output.destination)?;
             for (folder, view) in &views {
-                export_folder(view, place_of(Folder::open(&output.destination)?, folder.as_os_str())?)?;
+                export_folder(view, place_of(destination.itself()?.folder()?, folder.as_os_str())?)?;
             }
             if output.deletes {
-                remove_others(&views, &output.destination)?;
+                remove_others(&views, &destination)?;
             }
             Ok(())
         }
@@ -113,8 +114,7 @@ fn place_of(destination: Folder, name: &OsStr) -> Result<Folder, IoError> {
 
 /// The archive, unpacked while it is written.
 fn save_to_folder(store: &Store, image: &NamedImage, output: &Output) -> Result<(), BuildError> {
-    let (destination, format) = (&output.destination, SaveFormat::Oci(output.format));
-    privacy::make_folders_for_caller(destination)?;
+    let (destination, format) = (outgoing::folder(&output.destination)?, SaveFormat::Oci(output.format));
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("create", "a pipe")?;
     std::thread::scope(|scope| {
         let writer = scope.spawn(move || {
@@ -155,7 +155,5 @@ fn to_file_or_stdout(
     if destination == Path::new("-") {
         return write(&mut std::io::stdout().lock());
     }
-    archive::write_file(destination, |out: &mut BufWriter<File>| write(out))?;
-    std::fs::metadata(destination).at("read", destination)?;
-    Ok(())
+    archive::write_file(destination, |out: &mut BufWriter<File>| write(out))
 }

@@ -192,7 +192,7 @@ pub fn main() -> ExitCode {
 /// What was asked for; nothing when that was help or the version, which are printed.
 fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     let vocabulary = Vocabulary {
-        program: Program::command(),
+        program: Program::command,
         is_command: Command::has_subcommand,
         can_be_built: super::build::can_be_built,
         define: definition_for,

@@ -7,6 +7,7 @@ use super::error::ContainerError;
 use super::{launch, wiring};
 use crate::base::foreign::Folder;
 use crate::base::io_error::AtPath;
+use crate::base::outgoing;
 use crate::base::privacy;
 use crate::container::runtime::Bundle;
 use crate::container::sandbox::{IdRanges, SandboxError, Unsupported};
@@ -14,8 +15,7 @@ use crate::store::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
 pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> {
-    privacy::make_folders_for_caller(folder)?;
-    let folder = &std::fs::canonicalize(folder).at("open", folder)?;
+    let folder = &outgoing::folder_path(folder)?;
     if std::fs::read_dir(folder).at("read", folder)?.next().is_some() {
         return Err(ContainerError::NotEmpty { path: folder.clone() });
     }

@@ -15,6 +15,7 @@ use base64::Engine as _;
 use web::{Reply, Request, serve};
 
 use crate::common::{Answer, TestStore, has_programs, skip};
+use crate::fixtures::everybody;
 
 const PASSWORD: &str = "s3cret@word/é";
 /// As an address has it.
@@ -161,47 +162,49 @@ fn a_password_is_the_hosts_it_was_written_for_and_nobody_elses() {
     if !has_programs(&["git"]) {
         return;
     }
-    let Some(store) = TestStore::loaded() else { return };
-    let server = Server::start(&[PASSWORD, "another"], None);
-    assert!(repositories(&server));
-    let dockerfile =
-        |password: &str| format!("FROM busybox\nADD --keep-git-dir=true {} /r\n", server.url(password, "r.git"));
-    store.write("ctx/Dockerfile", dockerfile(WRITTEN));
-    let watch = Watch::begin();
-    let (built, called) = run_recorded(&store, &["build", "--progress", "plain", "-t", "made", "ctx"]);
-    let seen = watch.end();
-    assert!(seen.is_empty(), "{seen:?}");
-    let built = built.ok();
-    assert!(called.contains("fetch") && called.contains("submodule"), "{called}");
-    has_no_password(&called, "git's arguments");
-    has_no_password(&built.stderr(), "the build");
-    for command in [
-        &["history", "--no-trunc", "made"][..],
-        &["inspect", "made"],
-        &["explain", "made"],
-        &["events", "--until", "0s"],
-    ] {
-        let answer = store.run(command).ok();
-        has_no_password(&(answer.stdout() + &answer.stderr()), &format!("{command:?}"));
+    for (_, machine) in everybody() {
+        let store = &machine.0;
+        let server = Server::start(&[PASSWORD, "another"], None);
+        assert!(repositories(&server));
+        let dockerfile =
+            |password: &str| format!("FROM busybox\nADD --keep-git-dir=true {} /r\n", server.url(password, "r.git"));
+        store.write("ctx/Dockerfile", dockerfile(WRITTEN));
+        let watch = Watch::begin();
+        let (built, called) = run_recorded(store, &["build", "--progress", "plain", "-t", "made", "ctx"]);
+        let seen = watch.end();
+        assert!(seen.is_empty(), "{seen:?}");
+        let built = built.ok();
+        assert!(called.contains("fetch") && called.contains("submodule"), "{called}");
+        has_no_password(&called, "git's arguments");
+        has_no_password(&built.stderr(), "the build");
+        for command in [
+            &["history", "--no-trunc", "made"][..],
+            &["inspect", "made"],
+            &["explain", "made"],
+            &["events", "--until", "0s"],
+        ] {
+            let answer = store.run(command).ok();
+            has_no_password(&(answer.stdout() + &answer.stderr()), &format!("{command:?}"));
+        }
+        assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
+        let made = store.root_filesystem(&[]);
+        assert_eq!(std::fs::read_to_string(made.join("r/sub/deep")).unwrap(), "below\n");
+        let config = std::fs::read_to_string(made.join("r/.git/config")).unwrap();
+        assert!(config.contains("r.git") && !config.contains("me"), "{config}");
+        assert!(server.told.lock().unwrap().contains(&basic("me", PASSWORD)));
+
+        // Who else has a password has the same step.
+        store.write("ctx/Dockerfile", dockerfile("another"));
+        let cached = store.build(&["-t", "made"]).ok().cached();
+        assert_eq!(cached.len(), 1, "{cached:?}");
+
+        // As a context.
+        let (built, called) =
+            run_recorded(store, &["build", "--progress", "plain", "-t", "main", &server.url(WRITTEN, "r.git")]);
+        has_no_password(&(built.ok().stderr() + &called), "a context");
+        assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
+        has_no_password(&store.run(&["explain", "main"]).ok().stdout(), "explain");
     }
-    assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
-    let made = store.root_filesystem(&[]);
-    assert_eq!(std::fs::read_to_string(made.join("r/sub/deep")).unwrap(), "below\n");
-    let config = std::fs::read_to_string(made.join("r/.git/config")).unwrap();
-    assert!(config.contains("r.git") && !config.contains("me"), "{config}");
-    assert!(server.told.lock().unwrap().contains(&basic("me", PASSWORD)));
-
-    // Who else has a password has the same step.
-    store.write("ctx/Dockerfile", dockerfile("another"));
-    let cached = store.build(&["-t", "made"]).ok().cached();
-    assert_eq!(cached.len(), 1, "{cached:?}");
-
-    // As a context.
-    let (built, called) =
-        run_recorded(&store, &["build", "--progress", "plain", "-t", "main", &server.url(WRITTEN, "r.git")]);
-    has_no_password(&(built.ok().stderr() + &called), "a context");
-    assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
-    has_no_password(&store.run(&["explain", "main"]).ok().stdout(), "explain");
 }
 
 #[test]
@@ -210,21 +213,23 @@ fn what_goes_wrong_is_said_without_it() {
     if !has_programs(&["git"]) {
         return;
     }
-    let Some(store) = TestStore::loaded() else { return };
-    let server = Server::start(&["right"], None);
-    let (url, file) = (server.url(WRITTEN, "r.git"), server.url(WRITTEN, "file"));
-    let mut texts = Vec::new();
-    for source in [&url, &format!("{url}?what=1"), &format!("{url}#a..b"), &file] {
-        let answer = store.build_text(&format!("FROM busybox\nADD {source} /r\n"), &[]).fails(1);
-        texts.push(answer.stderr());
-        texts.push(store.run(&["build", source]).fails(1).stderr());
+    for (_, machine) in everybody() {
+        let store = &machine.0;
+        let server = Server::start(&["right"], None);
+        let (url, file) = (server.url(WRITTEN, "r.git"), server.url(WRITTEN, "file"));
+        let mut texts = Vec::new();
+        for source in [&url, &format!("{url}?what=1"), &format!("{url}#a..b"), &file] {
+            let answer = store.build_text(&format!("FROM busybox\nADD {source} /r\n"), &[]).fails(1);
+            texts.push(answer.stderr());
+            texts.push(store.run(&["build", source]).fails(1).stderr());
+        }
+        texts.push(store.build_text(&format!("FROM busybox\nCOPY {url} /r\n"), &[]).fails(1).stderr());
+        texts.push(store.build_text(&format!("FROM busybox\nADD {url}$B${{ /r\n"), &[]).fails(1).stderr());
+        texts.iter().for_each(|text| has_no_password(text, "an error"));
+        let said = &texts[0];
+        assert!(said.contains(&server.address), "{said}");
+        assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
     }
-    texts.push(store.build_text(&format!("FROM busybox\nCOPY {url} /r\n"), &[]).fails(1).stderr());
-    texts.push(store.build_text(&format!("FROM busybox\nADD {url}$B${{ /r\n"), &[]).fails(1).stderr());
-    texts.iter().for_each(|text| has_no_password(text, "an error"));
-    let said = &texts[0];
-    assert!(said.contains(&server.address), "{said}");
-    assert_eq!(files_with_password(&store.root()), Vec::<PathBuf>::new());
 }
 
 #[test]
@@ -233,11 +238,13 @@ fn another_host_that_it_is_sent_to_is_not_told() {
     if !has_programs(&["git"]) {
         return skip("there is no git");
     }
-    let Some(store) = TestStore::loaded() else { return };
-    let other = Server::start(&["none"], None);
-    let server = Server::start(&[PASSWORD], Some(other.address.clone()));
-    store.build_text(&format!("FROM busybox\nADD {} /r\n", server.url(WRITTEN, "r.git")), &[]).fails(1);
-    let told = other.told.lock().unwrap().clone();
-    assert!(!told.is_empty() && !told.contains(&basic("me", PASSWORD)), "{told:?}");
-    assert!(server.told.lock().unwrap().contains(&basic("me", PASSWORD)));
+    for (_, machine) in everybody() {
+        let store = &machine.0;
+        let other = Server::start(&["none"], None);
+        let server = Server::start(&[PASSWORD], Some(other.address.clone()));
+        store.build_text(&format!("FROM busybox\nADD {} /r\n", server.url(WRITTEN, "r.git")), &[]).fails(1);
+        let told = other.told.lock().unwrap().clone();
+        assert!(!told.is_empty() && !told.contains(&basic("me", PASSWORD)), "{told:?}");
+        assert!(server.told.lock().unwrap().contains(&basic("me", PASSWORD)));
+    }
 }

@@ -4,6 +4,7 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 
 use super::ContextError;
+use crate::base::foreign::Folder;
 use crate::image::layer::{
     ArchiveLimits, ArchiveReader, Compression, Decoder, EntryKind, FileKind, looks_like_tar, unpack_files,
 };
@@ -43,7 +44,7 @@ pub fn read_standard_input<R: Read + Send>(mut input: R) -> Result<Standard<impl
 /// Owners are left out, as a context has none.
 pub fn unpack_context(archive: impl Read + Send, staging: &Path) -> Result<(), ContextError> {
     let decoder = Decoder::new(archive).map_err(ContextError::StandardInput)?.for_disk_of(staging);
-    Ok(unpack_files(decoder, staging, ArchiveLimits::default())?)
+    Ok(unpack_files(decoder, Folder::open(staging)?, ArchiveLimits::default())?)
 }
 
 /// The time of the newest file in an archive of any compression; nothing when it is none.

@@ -12,6 +12,7 @@ use super::place::{BlobContent, Place, PlaceError, read_bounded};
 use crate::base::digest::{BlobDigest, HashingWriter};
 use crate::base::foreign::{self, Tree};
 use crate::base::io_error::AtPath;
+use crate::base::outgoing;
 use crate::base::privacy;
 use crate::image::{Descriptor, Index, media_type};
 
@@ -43,8 +44,7 @@ impl Folder {
 
     /// A folder to be written to, made when it is not there.
     pub fn made(path: &Path, tag: &str) -> Result<Self, PlaceError> {
-        privacy::make_folders_for_caller(path)?;
-        let folder = Self::existing(path, Name::Tag(tag.to_owned()))?;
+        let folder = Self { path: outgoing::folder_path(path)?, name: Name::Tag(tag.to_owned()) };
         folder.blobs()?;
         let root = folder.root()?;
         if root.stat(OsStr::new("oci-layout"))?.is_none() {
@@ -160,8 +160,9 @@ impl Place for Folder {
     fn lock(&self) -> Result<Option<Box<dyn Send>>, PlaceError> {
         let (root, name) = (self.root()?, OsStr::new(".lock"));
         if root.stat(name)?.is_none() {
-            match root.make_file(name, MODE) {
-                Ok(new) => privacy::hand_out(&new).at("change the mode of", root.shown().join(name))?,
+            let mode = privacy::callers_file_mode();
+            match root.make_file(name, mode) {
+                Ok(_) => root.set_mode(name, mode)?,
                 // Another build was first.
                 Err(error) if error.errno() == Some(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),

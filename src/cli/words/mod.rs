@@ -10,6 +10,7 @@ mod unknown;
 mod usage;
 
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use clap::builder::StyledStr;
@@ -29,8 +30,8 @@ const HELP_IS_ANSWER: &[&str] = &["buildx", "builder", "history", "imagetools"];
 
 /// How commands are found.
 pub struct Vocabulary {
-    /// The options before the command, without any command.
-    pub program: Command,
+    /// Defines the options before the command, without any command.
+    pub program: fn() -> Command,
     /// Whether a first word is a command.
     pub is_command: fn(&str) -> bool,
     /// Whether a first word that is no command is something to build.
@@ -84,15 +85,19 @@ impl Vocabulary {
     pub fn read(&self, typed: &[OsString]) -> Result<Line, CliError> {
         let name = program_name(typed.first());
         let words = typed.get(1..).unwrap_or_default();
+        let program;
         let (mut before, mut reader) = (Options::default(), Reader::new(words));
-        let called = |words: &[String], command: &Command, flaw: &Flaw| Called { words, command }.flaw(flaw);
-        match reader.options(&[&self.program], &mut before) {
-            Ok(_) => {}
-            // An option of `build`, which need not be named.
-            Err(Flaw::UnknownLong { .. } | Flaw::UnknownShort { .. }) => {
-                return self.command(&before, "build", reader.left(), name);
+        // Mostly a command comes first, and what could stand before it need not be known.
+        if words.first().is_some_and(|word| word.as_bytes().starts_with(b"-")) {
+            program = (self.program)();
+            match reader.options(&[&program], &mut before) {
+                Ok(_) => {}
+                // An option of `build`, which need not be named.
+                Err(Flaw::UnknownLong { .. } | Flaw::UnknownShort { .. }) => {
+                    return self.command(&before, "build", reader.left(), name);
+                }
+                Err(flaw) => return Err(Called { words: &[name], command: &program }.flaw(&flaw)),
             }
-            Err(flaw) => return Err(called(&[name], &self.program, &flaw)),
         }
         let Some(first) = reader.next() else {
             let is_version = before.spelled_out().iter().any(|word| word == "--version");

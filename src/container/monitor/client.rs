@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -11,6 +12,8 @@ use crate::container::protocol::{self, Attach, Kind};
 /// A client that takes no more gets no more, and the program waits, once so much lies ready for it.
 const MOST_WAITING: usize = 256 << 10;
 const READ_AT_ONCE: usize = 64 << 10;
+/// How long a client may take until it has asked for something.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a client waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,13 +34,34 @@ pub(super) struct Client {
     /// The programs are paused for it.
     pub(super) holds: bool,
     pub(super) is_gone: bool,
+    /// When it came, until it has asked for something.
+    silent_since: Option<Instant>,
 }
 
 impl Client {
     pub(super) fn new(stream: UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         let (incoming, outgoing) = (Vec::new(), Vec::new());
-        Ok(Self { stream, incoming, outgoing, attach: None, awaits: Awaits::Nothing, holds: false, is_gone: false })
+        Ok(Self {
+            stream,
+            incoming,
+            outgoing,
+            attach: None,
+            awaits: Awaits::Nothing,
+            holds: false,
+            is_gone: false,
+            silent_since: Some(Instant::now()),
+        })
+    }
+
+    /// The one who started the container, and has asked for that.
+    pub(super) fn first(stream: UnixStream) -> io::Result<Self> {
+        Ok(Self { silent_since: None, ..Self::new(stream)? })
+    }
+
+    /// A client asks at once; one that does not only takes a place.
+    pub(super) fn is_mute(&self, now: Instant) -> bool {
+        self.silent_since.is_some_and(|since| now.saturating_duration_since(since) > PATIENCE)
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -64,6 +88,9 @@ impl Client {
             before
         });
         self.incoming.shrink_to(READ_AT_ONCE);
+        if !frames.is_empty() {
+            self.silent_since = None;
+        }
         frames
     }
 

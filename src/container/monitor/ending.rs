@@ -115,11 +115,13 @@ impl Supervisor {
         drop(self.log.take());
         let is_asker = |client: &Client| matches!(client.awaits, Awaits::Stop);
         let (askers, others): (Vec<_>, Vec<_>) = self.clients.drain(..).partition(is_asker);
+        let mut slow = Vec::new();
         for mut client in others {
             if matches!(client.awaits, Awaits::End) || client.attach.is_some() {
                 client.reply(&Reply::Ended(ending.clone()));
             }
-            client.finish();
+            client.write();
+            slow.extend(Some(client).filter(Client::has_outgoing));
         }
         // Whoever asked for the end is told when all is gone; to wait for that takes others longer than a short program.
         let removal = aside.and_then(|aside: Option<Aside>| aside.map_or(Ok(()), Aside::delete));
@@ -128,5 +130,7 @@ impl Supervisor {
             client.reply(&answer);
             client.finish();
         }
+        // Those who do not take what they get keep nobody else waiting.
+        slow.iter_mut().for_each(Client::finish);
     }
 }

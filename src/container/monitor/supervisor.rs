@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::client::Client;
+use super::client::{Client, is_temporary};
 use super::program::Program;
 use super::restart::Restarts;
 use crate::base::io_error::AtPath;
@@ -28,6 +28,9 @@ pub(super) const SIGKILL: i32 = 9;
 
 /// How often it is looked whether the container is still in its store.
 const LOOKS: Duration = Duration::from_secs(5);
+
+/// How long nobody else is let in when no more can be.
+const FULL: Duration = Duration::from_millis(200);
 
 /// What can be waited for.
 #[derive(Debug, Clone, Copy)]
@@ -64,6 +67,8 @@ pub(super) struct Supervisor {
     is_settled: bool,
     /// When it is looked whether the container is still in its store.
     look_at: Instant,
+    /// No other client can be taken before that.
+    full_until: Option<Instant>,
     buffer: Vec<u8>,
 }
 
@@ -99,6 +104,7 @@ impl Supervisor {
             fresh,
             is_settled: false,
             look_at: Instant::now() + LOOKS,
+            full_until: None,
             buffer: vec![0; READ_AT_ONCE],
         };
         if let Err(error) = supervisor.start_first(first, attach) {
@@ -115,7 +121,7 @@ impl Supervisor {
         let settings = LogSettings::of(&self.entry.record, self.entry.folder())?;
         self.log = settings.map(LogWriter::open).transpose()?;
         self.start_program(Some(attach))?;
-        let mut client = Client::new(socket::copy(first)?).at("set up", "a stream")?;
+        let mut client = Client::first(socket::copy(first)?).at("set up", "a stream")?;
         if attach.is_any() {
             client.attach = Some(attach);
         }
@@ -197,8 +203,9 @@ impl Supervisor {
 
     /// What is ready, after what is due next at the latest.
     fn wait(&self) -> Vec<(Source, PollFlags)> {
+        let listens = if self.full_until.is_none() { PollFlags::IN } else { PollFlags::empty() };
         let mut sources = vec![Source::Listener];
-        let mut polled = vec![PollFd::new(&self.listener, PollFlags::IN)];
+        let mut polled = vec![PollFd::new(&self.listener, listens)];
         let takes_input = self.program.as_ref().is_none_or(Program::takes_input);
         for (index, client) in self.clients.iter().enumerate() {
             let mut flags = PollFlags::empty();
@@ -239,18 +246,17 @@ impl Supervisor {
 
     fn next_due(&self) -> Option<Instant> {
         let health = self.health.as_ref().map(HealthChecks::next_due);
-        [self.restart_at, self.kill_at, health, Some(self.look_at)].into_iter().flatten().min()
+        [self.restart_at, self.kill_at, self.full_until, health, Some(self.look_at)].into_iter().flatten().min()
     }
 
     fn happened(&mut self, source: Source, flags: PollFlags) {
         match source {
-            Source::Listener => {
-                if let Ok((stream, _)) = self.listener.accept()
-                    && let Ok(client) = Client::new(stream)
-                {
-                    self.clients.push(client);
-                }
-            }
+            Source::Listener => match self.listener.accept().and_then(|(stream, _)| Client::new(stream)) {
+                Ok(client) => self.clients.push(client),
+                Err(error) if is_temporary(&error) => {}
+                // All descriptors are taken: it would be woken for whoever waits again and again.
+                Err(_) => self.full_until = Some(Instant::now() + FULL),
+            },
             Source::Client(index) => {
                 if flags.contains(PollFlags::OUT) {
                     self.clients[index].write();
@@ -293,8 +299,12 @@ impl Supervisor {
             self.restart_at = None;
             self.start_again();
         }
+        if self.full_until.is_some_and(|at| at <= now) {
+            self.full_until = None;
+        }
         if self.look_at <= now {
             self.look_at = now + LOOKS;
+            self.clients.iter_mut().filter(|client| client.is_mute(now)).for_each(|client| client.is_gone = true);
             self.program.iter_mut().for_each(|program| program.wiring.look_after_way_out());
             if !self.is_settled {
                 // A container that is over by then is not held up by this.

@@ -59,6 +59,8 @@ impl Caller<'_> {
         let mut command = Command::new(&self.runtime.program);
         command.arg("--root").arg(&self.state).arg("--log").arg(&self.log).args(["--log-format", "json"]);
         command.args(arguments);
+        // Every user of the container may look into its cgroups, which the runtime makes.
+        sandbox::with_usual_umask(&mut command);
         Ok(command)
     }
 

@@ -3,6 +3,8 @@
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 /// Where the child finds its end of the stream.
 const STREAM_FD: i32 = 3;
@@ -30,6 +32,18 @@ pub fn fork_detached(work: impl FnOnce(UnixStream)) -> io::Result<UnixStream> {
         }
         _ => Ok(ours),
     }
+}
+
+/// Lets a program that makes things for other users begin with the umask that services have: this process's own lets
+/// nobody else look into what is made.
+pub fn with_usual_umask(command: &mut Command) {
+    let set = || {
+        // SAFETY: takes a number and cannot fail.
+        unsafe { libc::umask(0o022) };
+        Ok(())
+    };
+    // SAFETY: the child only makes that call, which is async-signal-safe, and allocates nothing.
+    unsafe { command.pre_exec(set) };
 }
 
 fn arrange_descriptors(stream: &UnixStream, null: &OwnedFd) -> UnixStream {

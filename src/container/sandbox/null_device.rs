@@ -2,14 +2,16 @@
 //! open, through `/proc/self/fd`, and so it would be the host's that changes.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::Path;
 
-use rustix::fs::{FileType, Mode, OFlags, makedev};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, Stat, makedev, openat2};
 use rustix::mount::MountAttrFlags;
 
 use super::mount_api;
 
 const NAME: &str = "null";
+const HOSTS: &str = "/dev/null";
 
 /// One of nobody else's. Where device nodes cannot be made, which is where this process is not root of the host, it is
 /// the host's: a program cannot change that there.
@@ -18,7 +20,33 @@ pub fn null_device() -> io::Result<OwnedFd> {
     if let Some(own) = own(flags) {
         return Ok(own);
     }
-    Ok(rustix::fs::open("/dev/null", flags, Mode::empty())?)
+    Ok(rustix::fs::open(HOSTS, flags, Mode::empty())?)
+}
+
+/// The one that a running container has, which spares a filesystem; one of nobody else's where it has something else there.
+pub(super) fn null_device_in(container: i32) -> io::Result<OwnedFd> {
+    match of_container(Path::new(&format!("/proc/{container}/root"))) {
+        Some(own) => Ok(own),
+        None => null_device(),
+    }
+}
+
+/// What `dev/null` is below a root that somebody else may change: looked at before it is opened, and never the host's.
+fn of_container(root: &Path) -> Option<OwnedFd> {
+    let found = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let (flags, resolve) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS);
+    let found = openat2(found, "dev/null", flags, Mode::empty(), resolve).ok()?;
+    let (own, hosts) = (rustix::fs::fstat(&found).ok()?, rustix::fs::stat(HOSTS).ok()?);
+    if !is_null(&own) || (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino) {
+        return None;
+    }
+    // By the handle, so that it is the one that was looked at.
+    let name = format!("/proc/self/fd/{}", found.as_raw_fd());
+    rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()
+}
+
+fn is_null(stat: &Stat) -> bool {
+    FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == makedev(1, 3)
 }
 
 /// The filesystem that it is on is nowhere, and goes with it.
@@ -48,6 +76,35 @@ mod tests {
         assert_eq!(own.st_rdev, host.st_rdev);
         if rustix::process::geteuid().is_root() {
             assert_ne!((own.st_dev, own.st_ino), (host.st_dev, host.st_ino));
+        }
+    }
+
+    #[test]
+    fn that_of_a_root_is_taken_when_it_is_one() {
+        let root = tempfile::tempdir().unwrap();
+        let (dev, null) = (root.path().join("dev"), root.path().join("dev/null"));
+        let again = || {
+            let _ = std::fs::remove_file(&null);
+        };
+        std::fs::create_dir(&dev).unwrap();
+        assert!(of_container(root.path()).is_none());
+        std::fs::write(&null, "a file").unwrap();
+        assert!(of_container(root.path()).is_none());
+        again();
+        std::os::unix::fs::symlink(HOSTS, &null).unwrap();
+        assert!(of_container(root.path()).is_none());
+        again();
+        // Another root's that is the host's own.
+        assert!(of_container(Path::new("/")).is_none());
+        for (number, is_taken) in [(makedev(1, 5), false), (makedev(1, 3), true)] {
+            let mode = Mode::from_raw_mode(0o666);
+            if rustix::fs::mknodat(rustix::fs::CWD, &null, FileType::CharacterDevice, mode, number).is_err() {
+                return;
+            }
+            // A filesystem may have no devices.
+            let can_be_opened = std::fs::File::open(&null).is_ok();
+            assert_eq!(of_container(root.path()).is_some(), is_taken && can_be_opened);
+            again();
         }
     }
 }

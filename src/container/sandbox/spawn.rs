@@ -155,7 +155,7 @@ fn start_first(isolation: &Isolation, stdio: Stdio, channel: OwnedFd) -> Result<
     if joined.network.is_none() && !matches!(isolation.network, NetworkIsolation::Host) {
         namespaces |= libc::CLONE_NEWNET;
     }
-    start_init(namespaces, joined, &stdio, &channel)
+    start_init(namespaces, joined, &stdio, &channel, null_device)
 }
 
 /// Takes the init's reports until it has come so far.
@@ -201,12 +201,13 @@ pub(super) struct Joined {
     pub(super) users: Option<RawFd>,
 }
 
-/// Executes the init in new namespaces.
+/// Executes the init in new namespaces. What has no stream gets a null device.
 pub(super) fn start_init(
     namespaces: i32,
     joined: Joined,
     stdio: &Stdio,
     channel: &OwnedFd,
+    null_device: impl FnOnce() -> io::Result<OwnedFd>,
 ) -> Result<i32, SandboxError> {
     let streams = [&stdio.stdin, &stdio.stdout, &stdio.stderr];
     let needs_null = streams.iter().any(|stream| matches!(stream, Stream::Null));

@@ -10,6 +10,7 @@ use super::channel::{Channel, Entrance, Order};
 use super::container::{Process, Stdio};
 use super::error::SandboxError;
 use super::isolation::{self, Namespace};
+use super::null_device::null_device_in;
 use super::remapped;
 use super::running::Running;
 use super::seccomp::Seccomp;
@@ -53,7 +54,7 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
         network: Some(container.as_raw_fd()),
         users: users.as_ref().map(|(namespace, _)| namespace.as_raw_fd()),
     };
-    let pid = start_init(0, joined, &stdio, &theirs)?;
+    let pid = start_init(0, joined, &stdio, &theirs, || null_device_in(inside.pid))?;
     drop((theirs, stdio));
     let mut running = Running::new(pid, None)?;
     Cgroup::of_container(inside.cgroups).add(pid)?;

@@ -7,6 +7,7 @@ use super::read_ahead::ReadAhead;
 use super::unpack::{Unpacked, Unpacker};
 use super::{ArchiveLimits, ArchiveReader, LayerError};
 use crate::base::digest::DiffId;
+use crate::base::foreign::Folder;
 
 /// What to do with device nodes where creating them is not permitted (in a user namespace).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,8 +60,8 @@ pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Re
 
 /// Unpacks an ordinary archive into the empty directory `dir`, as `apply` does a layer, but whiteouts are files like
 /// others, and owners, xattrs and devices are left out: what any user may do.
-pub fn unpack_files(reader: impl Read + Send, dir: &Path, limits: ArchiveLimits) -> Result<(), LayerError> {
-    unpack_all(reader, Unpacker::for_files(dir)?, limits).map(drop)
+pub fn unpack_files(reader: impl Read + Send, dir: Folder, limits: ArchiveLimits) -> Result<(), LayerError> {
+    unpack_all(reader, Unpacker::for_files(dir), limits).map(drop)
 }
 
 type Counts = (u64, u64);

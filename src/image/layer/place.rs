@@ -40,8 +40,8 @@ pub(super) fn split(path: &Path) -> Option<(&Path, &OsStr)> {
 }
 
 impl Places {
-    pub(super) fn open(path: &Path) -> Result<Self, LayerError> {
-        Ok(Self { path: path.to_owned(), folders: LastFolder::of(Tree::in_root(Folder::open(path)?)) })
+    pub(super) fn of(root: Folder) -> Self {
+        Self { path: root.shown().to_owned(), folders: LastFolder::of(Tree::in_root(root)) }
     }
 
     pub(super) fn root(&self) -> &Folder {

@@ -45,19 +45,18 @@ pub(super) struct Unpacker {
 
 impl Unpacker {
     pub(super) fn for_layer(dir: &Path, devices: DevicePolicy) -> Result<Self, LayerError> {
-        let unpacker = Self::new(dir, Meaning::Layer(devices))?;
+        let unpacker = Self::new(Folder::open(dir)?, Meaning::Layer(devices));
         unpacker.places.root().set_own_mode(0o755)?;
         Ok(unpacker)
     }
 
-    pub(super) fn for_files(dir: &Path) -> Result<Self, LayerError> {
+    pub(super) fn for_files(dir: Folder) -> Self {
         Self::new(dir, Meaning::Files)
     }
 
-    fn new(dir: &Path, meaning: Meaning) -> Result<Self, LayerError> {
-        let places = Places::open(dir)?;
+    fn new(dir: Folder, meaning: Meaning) -> Self {
         let buffer = vec![0; WRITE_BUFFER].into();
-        Ok(Self { places, meaning, buffer, directories: Vec::new(), unpacked: Unpacked::default() })
+        Self { places: Places::of(dir), meaning, buffer, directories: Vec::new(), unpacked: Unpacked::default() }
     }
 
     pub(super) fn entry<R: Read>(&mut self, entry: &Entry, archive: &mut ArchiveReader<R>) -> Result<(), LayerError> {

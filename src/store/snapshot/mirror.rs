@@ -11,7 +11,7 @@ use crate::base::foreign::Folder;
 
 /// Removes from a folder what none of the views has there; each view has a folder of its own in it, or the whole. Links
 /// are removed, not followed.
-pub fn remove_others(views: &[(PathBuf, View)], destination: &Path) -> Result<(), SnapshotError> {
+pub fn remove_others(views: &[(PathBuf, View)], destination: &Folder) -> Result<(), SnapshotError> {
     let mut kept: HashSet<PathBuf> = HashSet::new();
     for (folder, view) in views {
         kept.extend(folder.ancestors().map(Path::to_owned));
@@ -20,7 +20,7 @@ pub fn remove_others(views: &[(PathBuf, View)], destination: &Path) -> Result<()
             Ok(())
         })?;
     }
-    remove_but(&kept, &Folder::open(destination)?, Path::new(""))
+    remove_but(&kept, destination, Path::new(""))
 }
 
 /// `within` is where the folder is in what is exported.

@@ -2,12 +2,12 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::tar_output::TarOutput;
 use super::{ArchiveError, NamedImage, SaveFormat, save};
-use crate::base::io_error::AtPath;
+use crate::base::io_error::{AtPath, IoError};
+use crate::base::outgoing::{self, Place};
 use crate::base::privacy;
 use crate::store::Store;
 
@@ -38,28 +38,22 @@ pub fn folder_to_tar(folder: &Path, out: impl Write + Send) -> Result<(), Archiv
     output.finish().map(drop)
 }
 
-/// Lets `write` write a file beside `path` and renames it to `path` when that succeeded. A path that is a pipe or a
-/// device is written to as it is.
-pub fn write_file<E: From<crate::base::io_error::IoError>>(
+/// Lets `write` write a file beside `path`, which takes its place when that succeeded. A path that is a pipe or a device is
+/// written to as it is.
+pub fn write_file<E: From<IoError>>(
     path: &Path,
     write: impl FnOnce(&mut BufWriter<File>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let is_special = std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-    if is_special {
-        let file = File::options().write(true).open(path).at("open", path)?;
-        return write(&mut BufWriter::with_capacity(BUFFER, file));
+    let fill = |file: File| {
+        let mut out = BufWriter::with_capacity(BUFFER, file);
+        write(&mut out)?;
+        out.into_inner().map_err(|error| error.into_error()).at("write", path)?;
+        Ok(())
+    };
+    match outgoing::place(path)? {
+        Place::Stream(file) => fill(file),
+        Place::Name(folder, name) => {
+            folder.replace(&name, privacy::callers_file_mode(), |file| fill(file.try_clone().at("write", path)?))
+        }
     }
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let temporary = tempfile::Builder::new()
-        .prefix(".rbuild-")
-        .permissions(std::fs::Permissions::from_mode(0o666))
-        .tempfile_in(folder)
-        .at("create a file in", folder)?;
-    let (file, temporary) = temporary.into_parts();
-    privacy::hand_out(&file).at("change the mode of", &temporary)?;
-    let mut out = BufWriter::with_capacity(BUFFER, file);
-    write(&mut out)?;
-    drop(out.into_inner().map_err(|error| error.into_error()).at("write", path)?);
-    temporary.persist(path).map_err(|error| error.error).at("rename", path)?;
-    Ok(())
 }

@@ -12,6 +12,7 @@ use super::source::{Source, read_error};
 use crate::base::digest::{BlobDigest, HashingWriter};
 use crate::base::foreign::{Folder, Tree};
 use crate::base::io_error::AtPath;
+use crate::base::outgoing;
 use crate::base::privacy;
 use crate::image::{Descriptor, Document, Index};
 use crate::transport::registry::RemoteManifest;
@@ -89,9 +90,8 @@ fn read_index(layout: &Tree) -> Result<Option<Index>, CopyError> {
 
 /// The folder of a layout's blobs, made with all above it where they are missing.
 fn blobs(layout: &Path) -> Result<Folder, CopyError> {
-    privacy::make_folders_for_caller(layout)?;
     let mode = privacy::callers_folder_mode();
-    Ok(Folder::open(layout)?.made_folder(OsStr::new("blobs"), mode)?.made_folder(OsStr::new("sha256"), mode)?)
+    Ok(outgoing::folder(layout)?.made_folder(OsStr::new("blobs"), mode)?.made_folder(OsStr::new("sha256"), mode)?)
 }
 
 /// Brings a blob into a layout's folder, where it is not.
@@ -135,8 +135,8 @@ pub fn list(layout: &Path, document: &RemoteManifest, tag: Option<&str>) -> Resu
     put_document(layout, document)?;
     let mut descriptor = Descriptor::new(&document.media_type, document.digest, document.bytes.len() as u64);
     descriptor.annotations.extend(tag.map(|tag| (REF_NAME.to_owned(), tag.to_owned())));
-    let root = Folder::open(layout)?;
-    let mut index = read_index(&Tree::in_root(Folder::open(layout)?))?.unwrap_or_else(|| Index::new(Vec::new()));
+    let root = outgoing::folder(layout)?;
+    let mut index = read_index(&Tree::in_root(root.itself()?.folder()?))?.unwrap_or_else(|| Index::new(Vec::new()));
     let same = |entry: &Descriptor| match tag {
         Some(tag) => entry.annotations.get(REF_NAME).is_some_and(|name| name == tag),
         None => entry.digest == document.digest && !entry.annotations.contains_key(REF_NAME),

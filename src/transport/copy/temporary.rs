@@ -4,6 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use super::CopyError;
+use crate::base::foreign::Folder;
 use crate::base::io_error::AtPath;
 use crate::image::layer::{ArchiveLimits, unpack_files};
 use crate::store::{Staging, Store};
@@ -37,7 +38,7 @@ impl TemporaryFolder {
     pub fn unpacked(store: &Store, archive: &Path) -> Result<Self, CopyError> {
         let folder = Self::new(store)?;
         let file = File::open(archive).at("open", archive)?;
-        unpack_files(file, &folder.path(), ArchiveLimits::default())?;
+        unpack_files(file, Folder::open(&folder.path())?, ArchiveLimits::default())?;
         Ok(folder)
     }
 

@@ -1,13 +1,11 @@
 use std::ffi::OsStr;
-use std::fs;
-use std::io;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use super::program::{Step, git, run};
 use super::resolve::Resolved;
+use super::tidy::Tidy;
 use super::{GitError, GitReference};
-use crate::base::io_error::AtPath;
+use crate::base::foreign::{Folder, Tree};
 
 /// How a repository is checked out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,27 +37,23 @@ pub fn check_out(wanted: &GitReference, resolved: &Resolved, into: &Path, how: C
     };
     let commit = prepare(wanted, resolved, &step)?;
     step("check out", &["checkout", "--quiet", "--detach", &commit])?;
-    if how.submodules && into.join(".gitmodules").exists() {
+    let folder = Folder::open(into)?;
+    if how.submodules && folder.stat(OsStr::new(".gitmodules"))?.is_some() {
         step("fetch the submodules of", &["submodule", "--quiet", "update", "--init", "--recursive"])?;
     }
-    super::lfs::fetch(wanted, into, &step)?;
+    let tree = Tree::beneath(folder);
+    super::lfs::fetch(wanted, &tree, &step)?;
     let time = time_of(&commit, &step)?;
     if keeps_git_dir {
-        settle_git_directory(wanted, resolved, &step)?;
-    } else {
-        remove_git_directories(into)?;
+        settle_git_directory(wanted, resolved, &tree, &step)?;
     }
-    settle_modes(into)?;
-    let directory = subdirectory(into, wanted.subdirectory.as_deref())?;
-    if how.commit_times {
-        settle_times(into, time)?;
-    }
+    Tidy { keeps_git_dir, time: how.commit_times.then_some(time) }.all(tree.root())?;
+    let directory = subdirectory(into, &tree, wanted.subdirectory.as_deref())?;
     Ok(Checked { commit, time, directory })
 }
 
-/// When what is asked for was committed. The repository is fetched into the directory `into`, which is made.
+/// When what is asked for was committed. The repository is fetched into the empty directory `into`.
 pub fn commit_time(wanted: &GitReference, into: &Path) -> Result<i64, GitError> {
-    fs::create_dir_all(into).at("create", into)?;
     let step = |action: &'static str, arguments: &[&str]| {
         let mut command = git(wanted);
         command.arg("-C").arg(into).args(arguments);
@@ -112,7 +106,12 @@ fn fetch(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<(
 
 /// Lets `.git` be the same whenever it is fetched: one pack, made by one thread, an index without times, no logs; and the
 /// reference that was asked for.
-fn settle_git_directory(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<(), GitError> {
+fn settle_git_directory(
+    wanted: &GitReference,
+    resolved: &Resolved,
+    tree: &Tree,
+    step: Step<'_>,
+) -> Result<(), GitError> {
     let url = wanted.shown();
     step("prepare", &["remote", "set-url", "origin", &url])?;
     if let Some(name) = resolved.name.as_deref().filter(|name| name.starts_with("refs/")) {
@@ -123,77 +122,20 @@ fn settle_git_directory(wanted: &GitReference, resolved: &Resolved, step: Step<'
         "pack",
         &["-c", "pack.threads=1", "-c", "pack.writeReverseIndex=false", "repack", "-a", "-d", "-f", "--quiet"],
     )?;
-    let directory = PathBuf::from(step("look into", &["rev-parse", "--absolute-git-dir"])?.trim_end());
-    for name in ["index", "FETCH_HEAD", "ORIG_HEAD", "COMMIT_EDITMSG", "packed-refs.lock"] {
-        let path = directory.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => result.at("remove", path)?,
-        }
-    }
-    for name in ["logs", "lfs"] {
-        match fs::remove_dir_all(directory.join(name)) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            result => result.at("remove", directory.join(name))?,
-        }
+    let directory = tree.root().folder(OsStr::new(".git"))?;
+    for name in ["index", "FETCH_HEAD", "ORIG_HEAD", "COMMIT_EDITMSG", "packed-refs.lock", "logs", "lfs"] {
+        directory.remove_all(OsStr::new(name))?;
     }
     step("prepare", &["read-tree", "HEAD"])?;
     Ok(())
 }
 
-/// Gives all that is there one time, folders after what is in them.
-fn settle_times(into: &Path, seconds: i64) -> Result<(), GitError> {
-    use rustix::fs::{AtFlags, CWD, Timespec, Timestamps, utimensat};
-    let time = Timespec { tv_sec: seconds, tv_nsec: 0 };
-    let times = Timestamps { last_access: time, last_modification: time };
-    for entry in walkdir::WalkDir::new(into).follow_links(false).contents_first(true).into_iter().filter_map(Result::ok)
-    {
-        utimensat(CWD, entry.path(), &times, AtFlags::SYMLINK_NOFOLLOW).at("set the time of", entry.path())?;
-    }
-    Ok(())
-}
-
-/// `.git` of the repository, and the files of that name that submodules have.
-fn remove_git_directories(into: &Path) -> Result<(), GitError> {
-    for entry in walk(into).filter(|entry| entry.file_name() == ".git") {
-        let path = entry.path();
-        if entry.file_type().is_dir() {
-            fs::remove_dir_all(path).at("remove", path)?;
-        } else {
-            fs::remove_file(path).at("remove", path)?;
-        }
-    }
-    Ok(())
-}
-
-fn settle_modes(into: &Path) -> Result<(), GitError> {
-    for entry in walk(into).filter(|entry| !entry.file_type().is_symlink()) {
-        let path = entry.path();
-        let mode = fs::symlink_metadata(path).at("stat", path)?.permissions().mode();
-        let settled = if entry.file_type().is_dir() || mode & 0o100 != 0 { 0o755 } else { 0o644 };
-        if mode & 0o7777 != settled {
-            fs::set_permissions(path, fs::Permissions::from_mode(settled)).at("change the mode of", path)?;
-        }
-    }
-    Ok(())
-}
-
-fn walk(into: &Path) -> impl Iterator<Item = walkdir::DirEntry> {
-    let entries: Vec<_> = walkdir::WalkDir::new(into).follow_links(false).into_iter().filter_map(Result::ok).collect();
-    entries.into_iter()
-}
-
 /// The folder asked for, which has to be a directory inside the checkout.
-fn subdirectory(into: &Path, folder: Option<&Path>) -> Result<PathBuf, GitError> {
+fn subdirectory(into: &Path, tree: &Tree, folder: Option<&Path>) -> Result<PathBuf, GitError> {
     let Some(folder) = folder else { return Ok(into.to_owned()) };
-    let missing = || GitError::NoSubdirectory { path: folder.to_owned() };
-    let mut directory = into.to_owned();
-    for name in folder.iter() {
-        directory.push(name);
-        let is_directory = fs::symlink_metadata(&directory).is_ok_and(|metadata| metadata.is_dir());
-        if !is_directory || name == OsStr::new("..") {
-            return Err(missing());
-        }
+    let goes_up = folder.components().any(|component| component == Component::ParentDir);
+    if goes_up || tree.find_folder(folder)?.is_none() {
+        return Err(GitError::NoSubdirectory { path: folder.to_owned() });
     }
-    Ok(directory)
+    Ok(into.join(folder))
 }

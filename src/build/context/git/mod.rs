@@ -9,6 +9,7 @@ mod lfs;
 mod program;
 mod reference;
 mod resolve;
+mod tidy;
 
 use std::path::PathBuf;
 
@@ -39,6 +40,8 @@ pub enum GitError {
     NoCommit { url: String },
     #[error("`{url}` keeps files with git LFS, which is not installed here or does not have them: {}", some(files))]
     LargeFiles { url: String, files: Vec<String> },
+    #[error("`{url}` wants its large files from `{place}`, which is no address of a server")]
+    LargeFilesElsewhere { url: String, place: String },
     #[error("git does not say when {commit} was committed")]
     NoTime { commit: String },
     #[error("`{}` is not a directory of the repository", path.display())]

@@ -13,6 +13,25 @@ pub(super) type Step<'a> = &'a dyn Fn(&'static str, &[&str]) -> Result<String, G
 /// The ways that git may fetch with, submodules included.
 const PROTOCOLS: &str = "http:https:ssh:git";
 
+/// What a hook of git finds in its environment, whose command may be rbuild: it speaks of the repository of that hook.
+const OF_ANOTHER_REPOSITORY: [&str; 15] = [
+    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR",
+    "GIT_DIR",
+    "GIT_EDITOR",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_GRAFT_FILE",
+    "GIT_IMPLICIT_WORK_TREE",
+    "GIT_INDEX_FILE",
+    "GIT_NAMESPACE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_PREFIX",
+    "GIT_REPLACE_REF_BASE",
+    "GIT_SHALLOW_FILE",
+    "GIT_TEMPLATE_DIR",
+    "GIT_WORK_TREE",
+];
+
 /// git, without hooks, filters or configuration of the machine or of the repository's making, and without a terminal.
 pub(super) fn git(wanted: &GitReference) -> Command {
     let mut command = Command::new("git");
@@ -20,6 +39,8 @@ pub(super) fn git(wanted: &GitReference) -> Command {
         .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.symlinks=true"])
         .args(["-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main", "-c", "core.autocrlf=false"])
         .args(["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"])
+        // A folder in a repository that looks like another one is none, and no server names a place to fetch more from.
+        .args(["-c", "safe.bareRepository=explicit", "-c", "transfer.bundleURI=false"])
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_TERMINAL_PROMPT", "0")
@@ -28,9 +49,7 @@ pub(super) fn git(wanted: &GitReference) -> Command {
         .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes")
         .env("LC_ALL", "C")
         .stdin(Stdio::null());
-    for name in
-        ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_EXTERNAL_DIFF", "GIT_EDITOR"]
-    {
+    for name in OF_ANOTHER_REPOSITORY {
         command.env_remove(name);
     }
     wanted.credentials.iter().for_each(|credentials| credentials.give_to(&mut command));

@@ -15,6 +15,8 @@ mod values;
 
 use std::process::ExitCode;
 
+use crate::base::io_error::{AtPath as _, IoError};
+use crate::base::outgoing::{self, Place};
 use crate::base::privacy;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
@@ -22,6 +24,8 @@ use crate::container::sandbox::{IdRanges, code_of};
 use crate::container::{
     self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalPolicy, SignalsKept, Streams,
 };
+use std::io::Write as _;
+use std::path::Path;
 
 pub use arguments::ContainerArgs;
 pub(in crate::cli) use options::restart_policy;
@@ -160,7 +164,8 @@ pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) ->
         return Err(CliError::of_container(container::ContainerError::NoTerminal).exit_code(1));
     }
     let cidfile = args.program.cidfile.as_ref();
-    if let Some(path) = cidfile.filter(|path| path.exists()) {
+    // A link that leads nowhere is there as well.
+    if let Some(path) = cidfile.filter(|path| path.symlink_metadata().is_ok()) {
         let text = format!("the file `{}` of --cidfile is already there", path.display());
         return Err(not_run(CliError::new(text).hint("remove it, or name another")));
     }
@@ -184,8 +189,22 @@ pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) ->
     };
     let entry = container::create(&containers, &image, &options).map_err(failed)?;
     if let Some(path) = cidfile {
-        let written = privacy::write_for_caller(path, entry.record.id.as_bytes());
+        let written = write_id(path, &entry.record.id);
         written.map_err(|error| usage.code(CliError::from(&error), code_of(&error.source)))?;
     }
     Ok((containers, entry))
+}
+
+/// Writes the file of `--cidfile`, which nobody else has made meanwhile.
+fn write_id(path: &Path, id: &str) -> Result<(), IoError> {
+    let Place::Name(folder, name) = outgoing::place(path)? else {
+        return Err(IoError {
+            action: "create",
+            path: path.to_owned(),
+            source: std::io::ErrorKind::AlreadyExists.into(),
+        });
+    };
+    let mut file = folder.make_file(&name, privacy::callers_file_mode())?;
+    let written = folder.set_mode(&name, privacy::callers_file_mode()).map(|()| file.write_all(id.as_bytes()));
+    written?.at("write", path)
 }

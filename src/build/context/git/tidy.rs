@@ -1,0 +1,64 @@
+//! A checkout as it is used: without what git keeps beside the files, and with modes and times that depend on the
+//! repository alone. What lies in it is the repository's, so all is reached by handles.
+
+use std::ffi::OsStr;
+
+use rustix::fs::{FileType, Timespec, Timestamps};
+
+use crate::base::foreign::Folder;
+use crate::base::io_error::{IoError, check_depth};
+
+/// git's folder in a repository, and its file in a submodule.
+const GIT: &str = ".git";
+const FOLDER: u32 = 0o755;
+const PROGRAM: u32 = 0o755;
+const FILE: u32 = 0o644;
+const OWNER_EXECUTES: u32 = 0o100;
+const MODE: u32 = 0o7777;
+
+pub(super) struct Tidy {
+    /// What git keeps stays.
+    pub(super) keeps_git_dir: bool,
+    /// What all gets, in seconds since 1970.
+    pub(super) time: Option<i64>,
+}
+
+impl Tidy {
+    /// The folder and all below it.
+    pub(super) fn all(&self, folder: &Folder) -> Result<(), IoError> {
+        use std::os::unix::ffi::OsStrExt as _;
+        check_depth(folder.shown().as_os_str().as_bytes())?;
+        for name in folder.names()? {
+            if !self.keeps_git_dir && name == GIT {
+                folder.remove_all(&name)?;
+                continue;
+            }
+            self.one(folder, &name)?;
+        }
+        // Last, as what is done in it changes it.
+        folder.set_own_mode(FOLDER)?;
+        self.times().map_or(Ok(()), |times| folder.set_own_times(&times))
+    }
+
+    fn one(&self, folder: &Folder, name: &OsStr) -> Result<(), IoError> {
+        let handle = folder.handle(name)?;
+        let stat = handle.stat()?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Directory => return self.all(&handle.folder()?),
+            FileType::RegularFile => {
+                let mode = if stat.st_mode & OWNER_EXECUTES != 0 { PROGRAM } else { FILE };
+                if stat.st_mode & MODE != mode {
+                    handle.set_mode(mode)?;
+                }
+            }
+            // A link has no mode, and git makes nothing else.
+            _ => {}
+        }
+        self.times().map_or(Ok(()), |times| folder.set_times(name, &times))
+    }
+
+    fn times(&self) -> Option<Timestamps> {
+        let time = Timespec { tv_sec: self.time?, tv_nsec: 0 };
+        Some(Timestamps { last_access: time, last_modification: time })
+    }
+}

@@ -1,0 +1,224 @@
+//! Where the user wants something written, somebody else has put a link, a pipe or a file before: another user of the machine
+//! in a folder that is everybody's, or whoever made the context.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, lchown, symlink};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+use crate::common::{is_root, skip};
+use crate::fixtures::{Canary, ends, everybody};
+use crate::machine::Machine;
+
+const STRANGER: u32 = 64_322;
+
+/// Commands that write a file of that name, and whether it may be there.
+fn files(path: &str) -> Vec<Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let build = |option: &str, value: &str| words(&["build", "-q", option, value, "ctx"]);
+    vec![
+        build("--iidfile", path),
+        build("--metadata-file", path),
+        build("-o", &format!("type=tar,dest={path}")),
+        build("-o", &format!("type=docker,dest={path}")),
+        build("-o", &format!("type=oci,dest={path}")),
+        words(&["save", "-q", "-o", path, "busybox"]),
+        words(&["export", "-o", path, "made"]),
+        words(&["run", "--rm", "--network", "none", "--cidfile", path, "busybox", "true"]),
+        words(&["create", "--cidfile", path, "busybox"]),
+        words(&["copy", "-q", "store:busybox", &format!("docker-archive:{path}")]),
+        words(&["bake", "-q", "-f", "bake.json", "--metadata-file", path]),
+    ]
+}
+
+/// Commands that write into a folder of that name.
+fn folders(path: &str) -> Vec<Vec<String>> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let build = |option: &str, value: &str| words(&["build", "-q", "--no-cache", option, value, "ctx"]);
+    vec![
+        build("-o", path),
+        build("-o", &format!("type=local,dest={path},mode=delete")),
+        build("-o", &format!("type=oci,dest={path},tar=false")),
+        build("--cache-to", &format!("type=local,dest={path}")),
+        words(&["container", "bundle", "made", path]),
+        words(&["copy", "-q", "store:busybox", &format!("oci:{path}:x")]),
+    ]
+}
+
+struct Place {
+    machine: Machine,
+    /// Everybody may put names into it, and remove their own only.
+    shared: PathBuf,
+}
+
+impl Place {
+    fn new(machine: Machine) -> Self {
+        machine.0.write("ctx/Dockerfile", "FROM scratch\nCOPY Dockerfile /secret\nCOPY Dockerfile /full/secret\n");
+        machine.0.write("bake.json", r#"{"target": {"default": {"context": "ctx"}}}"#);
+        machine.says(&["create", "--name", "made", "busybox"]);
+        let shared = machine.0.work().join("shared");
+        std::fs::create_dir(&shared).unwrap();
+        std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o1777)).unwrap();
+        Self { machine, shared }
+    }
+
+    fn run(&self, words: &[String]) -> Option<i32> {
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        ends(self.machine.0.command(&words)).code()
+    }
+
+    fn remove(&self, path: &Path) {
+        if path.symlink_metadata().is_ok_and(|status| status.is_dir()) {
+            std::fs::remove_dir_all(path).unwrap();
+        } else {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Gives what is there to a user.
+    fn give(&self, path: &Path, owner: u32) {
+        lchown(path, Some(owner), Some(owner)).unwrap();
+    }
+}
+
+#[test]
+fn what_another_user_has_put_there_is_not_written_through() {
+    if !is_root() {
+        return skip("only root can be somebody else");
+    }
+    for (_, machine) in everybody() {
+        let place = Place::new(machine);
+        let canary = Canary::beside(&place.machine.0);
+        let planted = place.shared.join("planted");
+        for target in ["secret", "new", "empty", "empty-folder", ""] {
+            for below in ["", "/full/new", "/new"] {
+                let path = format!("shared/planted{below}");
+                let (files, folders) = (files(&path), folders(&path));
+                // What is written to a file below a link is tried with folders only.
+                let all = if below.is_empty() || matches!(target, "empty-folder" | "") { files } else { Vec::new() };
+                for words in all.iter().chain(&folders) {
+                    symlink(canary.path().join(target), &planted).unwrap();
+                    place.give(&planted, STRANGER);
+                    place.run(words);
+                    canary.assert_untouched_by(&(words, target));
+                    place.remove(&planted);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_pipe_or_a_device_of_another_user_keeps_nobody_waiting() {
+    if !is_root() {
+        return skip("only root can be somebody else");
+    }
+    for (_, machine) in everybody() {
+        let place = Place::new(machine);
+        let planted = place.shared.join("planted");
+        for words in files("shared/planted").iter().chain(&folders("shared/planted")) {
+            mknodat(CWD, &planted, FileType::Fifo, Mode::from_raw_mode(0o666), 0).unwrap();
+            place.give(&planted, STRANGER);
+            assert_ne!(place.run(words), Some(0), "{words:?}");
+            assert_eq!(planted.symlink_metadata().unwrap().uid(), STRANGER);
+            place.remove(&planted);
+        }
+        // A link of theirs to a device that only root may write to: what is there before is there after.
+        if let Some(disk) = disk() {
+            let start = |path: &Path| {
+                let mut bytes = vec![0; 4096];
+                std::io::Read::read_exact(&mut std::fs::File::open(path).unwrap(), &mut bytes).unwrap();
+                bytes
+            };
+            let before = start(&disk.0);
+            for words in files("shared/planted") {
+                symlink(&disk.0, &planted).unwrap();
+                place.give(&planted, STRANGER);
+                place.run(&words);
+                assert!(start(&disk.0) == before, "{words:?}");
+                place.remove(&planted);
+            }
+        }
+    }
+}
+
+/// A disk of memory, which is nobody's.
+struct Disk(PathBuf);
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("losetup").arg("-d").arg(&self.0).status();
+    }
+}
+
+fn disk() -> Option<Disk> {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(1 << 20).unwrap();
+    let made = std::process::Command::new("losetup").args(["-f", "--show"]).arg(file.path()).output().ok()?;
+    let path = String::from_utf8(made.stdout).ok()?.trim().to_owned();
+    (made.status.success() && !path.is_empty()).then(|| Disk(path.into()))
+}
+
+#[test]
+fn a_file_of_another_user_is_replaced_or_left_alone() {
+    if !is_root() {
+        return skip("only root can be somebody else");
+    }
+    for (name, machine) in everybody() {
+        let place = Place::new(machine);
+        let planted = place.shared.join("planted");
+        for words in files("shared/planted") {
+            std::fs::write(&planted, "theirs").unwrap();
+            std::fs::set_permissions(&planted, std::fs::Permissions::from_mode(0o666)).unwrap();
+            place.give(&planted, STRANGER);
+            let kept = std::fs::File::open(&planted).unwrap();
+            place.run(&words);
+            // Whoever has it open reads nothing of what was written, nor can change it.
+            assert_eq!(std::io::read_to_string(&kept).unwrap(), "theirs", "{name}: {words:?}");
+            place.remove(&planted);
+        }
+    }
+}
+
+#[test]
+fn a_link_of_the_context_gives_way_to_the_file() {
+    for (_, machine) in everybody() {
+        let place = Place::new(machine);
+        let canary = Canary::beside(&place.machine.0);
+        let owner = place.machine.0.work().metadata().unwrap().uid();
+        let planted = place.machine.0.work().join("ctx/planted");
+        for target in ["secret", "new", "empty"] {
+            for words in files("ctx/planted") {
+                symlink(canary.path().join(target), &planted).unwrap();
+                place.give(&planted, owner);
+                place.run(&words);
+                canary.assert_untouched_by(&(words, target));
+                place.remove(&planted);
+            }
+        }
+    }
+}
+
+#[test]
+fn ones_own_links_lead_where_they_lead() {
+    for (name, machine) in everybody() {
+        let place = Place::new(machine);
+        let owner = place.machine.0.work().metadata().unwrap().uid();
+        for (number, words) in folders("shared/mine").iter().enumerate() {
+            let real = place.machine.0.work().join(format!("real-{number}"));
+            std::fs::create_dir(&real).unwrap();
+            place.give(&real, owner);
+            symlink(&real, place.shared.join("mine")).unwrap();
+            place.give(&place.shared.join("mine"), owner);
+            assert_eq!(place.run(words), Some(0), "{name}: {words:?}");
+            assert!(real.read_dir().unwrap().next().is_some(), "{name}: {words:?}");
+            place.remove(&place.shared.join("mine"));
+        }
+    }
+    let Some(machine) = Machine::new() else { return };
+    let place = Place::new(machine);
+    for path in ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"] {
+        let answer = place.machine.run(&["build", "-q", "--no-cache", "--iidfile", path, "ctx"]).ok();
+        assert_eq!(answer.stdout().matches("sha256:").count(), 2, "{path}");
+    }
+}
