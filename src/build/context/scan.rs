@@ -14,7 +14,7 @@ use super::folders::Folders;
 use super::ignore::ParentMatches;
 use super::packed::Child;
 use super::{ContextError, Entry, IgnorePatterns};
-use crate::base::foreign::{Links, open_at};
+use crate::base::foreign::{Links, open_at, read_link_in};
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 use crate::image::layer::directory;
@@ -152,7 +152,9 @@ impl<'a> Scanner<'a> {
             return Ok(None);
         }
         let target = match status.kind {
-            FileKind::Symlink => Some(rustix::fs::readlinkat(directory, name, Vec::new()).at("read link", shown())?),
+            FileKind::Symlink => {
+                Some(read_link_in(directory, OsStr::from_bytes(name.to_bytes())).at("read link", shown())?)
+            }
             _ => None,
         };
         let entry = Entry {

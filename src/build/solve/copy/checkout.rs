@@ -8,9 +8,11 @@
 //! All of a checkout is hashed whenever it is used, for the key of the step. So what a disk has changed in it costs
 //! nothing to notice, and it is checked out anew.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::base::digest::{CacheKey, FieldHasher};
+use crate::base::foreign::{Folder, Tree};
 use crate::base::io_error::AtPath;
 use crate::build::context::git::{self, CheckOut, GitReference, Resolved};
 use crate::build::context::{Context, ContextError, IgnorePatterns, Wanted};
@@ -21,6 +23,7 @@ use super::super::error::StepError;
 
 const FOLDER: &str = "checkouts";
 const FILES: &str = "files";
+const REPOSITORY: &str = "repository";
 const SUM: &str = "sum";
 
 /// The repository at the commit that is asked for.
@@ -64,12 +67,18 @@ fn name(wanted: &GitReference, resolved: &Resolved, how: CheckOut) -> String {
 
 /// Makes in `folder` what is kept of a repository; gives where it is.
 fn check_out(wanted: &GitReference, resolved: &Resolved, folder: &Path, how: CheckOut) -> Result<PathBuf, StepError> {
-    let (into, made) = (folder.join("repository"), folder.join("made"));
+    let (into, made) = (folder.join(REPOSITORY), folder.join("made"));
     for folder in [&into, &made] {
         std::fs::create_dir_all(folder).at("create", folder)?;
     }
     let checked = git::check_out(wanted, resolved, &into, how)?;
-    std::fs::rename(&checked.directory, made.join(FILES)).at("rename", &checked.directory)?;
+    // A folder of a repository is the repository's, as is all above it.
+    let inside = checked.directory.strip_prefix(&into).unwrap_or(Path::new(""));
+    let (parent, name) = match Tree::beneath(Folder::open(&into)?).parent(inside)? {
+        Some(found) => found,
+        None => (Folder::open(folder)?, OsStr::new(REPOSITORY)),
+    };
+    parent.rename(name, &Folder::open(&made)?, OsStr::new(FILES))?;
     let sum = sum(&open(&made)?)?;
     std::fs::write(made.join(SUM), sum).at("write", made.join(SUM))?;
     Ok(made)
