@@ -1,7 +1,8 @@
 //! Who may use what rbuild makes. All of it is its owner's alone, whatever the caller's umask; what the caller asked for
 //! by name (an archive, a folder, a file with an ID) has the rights that the caller's umask gives to new files.
 
-use std::fs::Permissions;
+use std::fs::{File, Permissions};
+use std::io;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::sync::OnceLock;
@@ -27,6 +28,15 @@ pub fn begin() {
 /// The same in a process that was forked and made looser.
 pub fn begin_again() {
     rustix::process::umask(Mode::from_raw_mode(PRIVATE));
+}
+
+/// Gives a new file that the caller asked for the rights that the caller's new files have.
+pub fn hand_out(file: &File) -> io::Result<()> {
+    match CALLERS.get() {
+        Some(umask) => file.set_permissions(Permissions::from_mode(FILE & !umask)),
+        // The process is as it was started.
+        None => Ok(()),
+    }
 }
 
 /// The mode of new files that the caller asked for.

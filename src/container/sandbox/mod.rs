@@ -59,8 +59,8 @@ pub use container::{
     Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,
     User,
 };
-pub use error::{InitError, SandboxError, Unsupported, code_of};
 pub use detached::{fork_detached, with_usual_umask};
+pub use error::{InitError, SandboxError, Unsupported, code_of};
 pub use executable::use_init_executable;
 pub use files::enter_files;
 pub use helper::{spawn_helper, spawn_lasting_helper};
