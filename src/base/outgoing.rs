@@ -7,7 +7,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
-use std::io::{Error, ErrorKind, Result};
+use std::io::{Error, ErrorKind, Result, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Component, Path, PathBuf};
@@ -63,6 +63,16 @@ pub fn place(path: &Path) -> std::result::Result<Place, IoError> {
         })
     };
     find().at("create", path)
+}
+
+/// Writes a file that the user asked for.
+pub fn write(path: &Path, bytes: &[u8]) -> std::result::Result<(), IoError> {
+    match place(path)? {
+        Place::Stream(mut stream) => stream.write_all(bytes).at("write", path),
+        Place::Name(folder, name) => {
+            folder.replace(&name, privacy::callers_file_mode(), |file| file.write_all(bytes).at("write", path))
+        }
+    }
 }
 
 /// What has the name, if it is something to write into.

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use clap::Command;
 
+use crate::base::outgoing;
 use crate::base::privacy;
 use crate::cli::{CliError, output};
 use page::page;
@@ -46,7 +47,7 @@ pub fn run(args: &Args) -> Result<ExitCode, CliError> {
 
 fn write_all(command: &Command, name: &str, folder: &Path) -> Result<(), CliError> {
     let path = folder.join(format!("{name}.1"));
-    privacy::write_for_caller(&path, page(command, name)?.as_bytes())?;
+    outgoing::write(&path, page(command, name)?.as_bytes())?;
     let shown = command.get_subcommands().filter(|inner| !inner.is_hide_set() && inner.get_name() != "help");
     for inner in shown {
         write_all(inner, &format!("{name}-{}", inner.get_name()), folder)?;
