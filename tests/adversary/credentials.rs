@@ -94,6 +94,8 @@ fn run_recorded(store: &TestStore, arguments: &[&str]) -> (Answer, String) {
     let (log, folder) = (store.work().join("git.log"), store.work().join("programs"));
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(&log, "").unwrap();
+    // Whoever has the store writes to it.
+    std::fs::set_permissions(&log, std::fs::Permissions::from_mode(0o666)).unwrap();
     let path = std::env::var("PATH").unwrap();
     let script = format!("#!/bin/sh\nprintf '%s\\n' \"$*\" >> {}\nPATH={path} exec git \"$@\"\n", log.display());
     std::fs::write(folder.join("git"), script).unwrap();

@@ -124,10 +124,11 @@ fn a_context_is_what_lies_in_it() {
         symlink(canary.path().join("secret"), place.join("ignore")).unwrap();
         machine.0.write("ctx/.dockerignore", "nothing\n");
         give(&machine, &place);
+        // The inner one first, while `e` is still the folder.
         let exchangers = [
+            Exchanger::of(&place.join("e"), "secret", "full"),
             Exchanger::of(&place, "d", "d2"),
             Exchanger::of(&place, "e", "e2"),
-            Exchanger::of(&place.join("e"), "secret", "full"),
             Exchanger::of(&place, ".dockerignore", "ignore"),
         ];
         for number in 0..TRIES {
