@@ -5,6 +5,7 @@ use super::channel::{Channel, ChrootLaunch, Order};
 use super::container::{Container, Stdio};
 use super::error::SandboxError;
 use super::landlock::can_scope_sockets;
+use super::null_device::null_device;
 use super::running::Running;
 use super::seccomp::narrowing;
 use super::spawn::{Joined, Until, follow, start_error, start_init};
@@ -23,7 +24,7 @@ pub fn spawn_in_chroot(container: &Container, has_network: bool, stdio: Stdio) -
     }));
     let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
-    let init = start_init(0, Joined { network: None, users: None }, &stdio, &theirs)?;
+    let init = start_init(0, Joined { network: None, users: None }, &stdio, &theirs, null_device)?;
     drop(theirs);
     let mut running = Running::new(init, cgroup)?.ended_by_itself();
     running.enter_cgroup()?;
