@@ -54,7 +54,7 @@ fn significant(value: f64, digits: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, human_size};
 
     #[test]
     fn sizes() {
