@@ -33,7 +33,7 @@ fn networks_are_made_found_and_removed() {
     assert_eq!((&found["Name"], &found["Internal"], &found["Scope"]), (&json!(name), &json!(true), &json!("local")));
     assert_eq!(found["IPAM"]["Config"][0], json!({"Subnet": "10.213.7.0/24", "Gateway": "10.213.7.9"}));
     assert_eq!(found["Containers"], json!({}));
-    assert_eq!(names(r#"{"label":["k=v"]}"#), [name.clone()]);
+    assert_eq!(names(r#"{"label":["k=v"]}"#), [name.as_str()]);
     served.ask("DELETE", &format!("/networks/{name}"), None).is(204);
     let gone = format!("network {name} not found");
     assert_eq!(served.ask("DELETE", &format!("/networks/{name}"), None).is(404).message(), gone);
