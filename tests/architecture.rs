@@ -115,6 +115,22 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "transport/transfer",
         ],
     ),
+    (
+        "engine/container",
+        &[
+            "container",
+            "container/network",
+            "container/runtime",
+            "container/sandbox",
+            "container/volume",
+            "engine",
+            "engine/image",
+            "engine/system",
+            "image",
+            "store",
+            "store/snapshot",
+        ],
+    ),
     ("engine/network", &["container", "container/network", "engine"]),
     (
         "engine/system",

@@ -2,12 +2,17 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::io_error::{IoError, chain};
-use crate::container::ContainerError;
+use crate::container::runtime::RuntimeError;
+use crate::container::{ContainerError, Failure};
+use crate::engine::ResourceError;
+use crate::engine::container::RequestError;
 use crate::store::StoreError;
 
 /// What a request is refused with.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct ApiError {
     pub status: u16,
     pub message: String,
@@ -78,6 +83,76 @@ internal!(IoError, StoreError, serde_json::Error);
 
 impl From<ContainerError> for ApiError {
     fn from(error: ContainerError) -> Self {
-        Self::internal(chain(&error))
+        use ContainerError as E;
+        let text = chain(&error);
+        match error {
+            E::NotFound { name } => Self::not_found(format!("No such container: {name}")),
+            E::NoExec { id } => Self::not_found(format!("No such exec instance: {id}")),
+            E::Ambiguous { prefix } => Self::bad_request(format!("Multiple IDs found with provided prefix: {prefix}")),
+            E::NameTaken { name, id } => Self::conflict(format!(
+                "Conflict. The container name \"/{name}\" is already in use by container \"{id}\". You have to remove \
+                 (or rename) that container to be able to reuse that name."
+            )),
+            E::InvalidName { name } => Self::bad_request(format!(
+                "Invalid container name ({name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed"
+            )),
+            E::NoCommand => Self::bad_request("no command specified"),
+            E::NoBindSource { .. }
+            | E::Capability(_)
+            | E::Seccomp(_)
+            | E::LogDriver { .. }
+            | E::LogOption { .. }
+            | E::DetachKeys { .. }
+            | E::NoDeviceDriver { .. }
+            | E::Runtime(RuntimeError::NotFound { .. }) => Self::bad_request(text),
+            E::NoLog => Self::new(501, text),
+            E::NotRunning { .. }
+            | E::IsRunning { .. }
+            | E::AlreadyPaused { .. }
+            | E::NotPaused { .. }
+            | E::ExecPaused { .. }
+            | E::Restarting { .. }
+            | E::PartnerNotRunning { .. } => Self::conflict(text),
+            E::Network(error) => error.into(),
+            E::Volume(error) => ResourceError::Volume(error).into(),
+            E::Copy(error) if error.is_missing() => Self::not_found(text),
+            E::Monitor(failure) => of_start(failure),
+            E::Sandbox(_) => of_start(Failure { exit_code: error_code(&text), message: text, hint: None }),
+            _ => Self::internal(text),
+        }
+    }
+}
+
+fn error_code(text: &str) -> u8 {
+    if text.contains("No such file") { 127 } else { 125 }
+}
+
+/// What a program can't be started for. Clients look for docker's words in it to exit as a shell does.
+fn of_start(failure: Failure) -> ApiError {
+    let text = failure.message;
+    match failure.exit_code {
+        127 => ApiError::bad_request(format!(
+            "failed to create task for container: failed to create shim task: OCI runtime create failed: {text}: \
+             executable file not found in $PATH"
+        )),
+        126 => ApiError::bad_request(format!(
+            "failed to create task for container: failed to create shim task: OCI runtime create failed: {text}: \
+             permission denied"
+        )),
+        _ => ApiError::internal(text),
+    }
+}
+
+impl From<RequestError> for ApiError {
+    fn from(error: RequestError) -> Self {
+        match error {
+            RequestError::Container(error) => error.into(),
+            RequestError::Filter(error) => error.into(),
+            RequestError::Find(error) => error.into(),
+            RequestError::Image(error) => error.into(),
+            RequestError::OtherPlatform { .. } => Self::not_found(error.to_string()),
+            RequestError::Refused { message } => Self::bad_request(message),
+            error => Self::internal(chain(&error)),
+        }
     }
 }

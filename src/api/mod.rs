@@ -12,17 +12,16 @@
 //! messages   answers that are streams of JSON, which say what is being done
 //! ```
 
-// The pages that need it all are on their way.
-#![allow(dead_code)]
-
 mod body;
 mod credentials;
 mod error;
 mod exchange;
 mod gone;
+mod helper;
 mod hijack;
 mod listener;
 mod messages;
+mod multiplexed;
 mod output;
 mod pages;
 mod query;
@@ -34,8 +33,10 @@ mod routes;
 mod server;
 mod service;
 mod version;
+mod websocket;
 
 pub use error::ApiError;
+pub use helper::work_if_requested;
 pub use listener::{Address, ListenError};
 pub use server::{Lifetime, serve};
 pub use service::Service;

@@ -2,6 +2,7 @@
 
 use hyper::Method;
 
+use super::pages::containers::{exec, files, life, logs, look, stats, streams};
 use super::pages::{build, disk, elsewhere, images, networks, system, volumes};
 use super::router::{Page, Route};
 use super::version::Version;
@@ -24,11 +25,47 @@ const SYSTEM: &[Route] = &[
     get("/distribution/{name:.*}/json", images::distribution),
     post("/build", build::build),
     post("/build/prune", build::prune),
+    get("/events", system::events),
 ];
 
-const CONTAINERS: &[Route] = &[];
+const CONTAINERS: &[Route] = &[
+    post("/containers/create", life::create),
+    get("/containers/json", look::list),
+    post("/containers/prune", life::prune),
+    get("/containers/{id}/json", look::inspect),
+    get("/containers/{id}/top", look::top),
+    get("/containers/{id}/changes", look::changes),
+    get("/containers/{id}/logs", logs::logs),
+    get("/containers/{id}/stats", stats::stats),
+    get("/containers/{id}/export", files::export),
+    head("/containers/{id}/archive", files::look),
+    get("/containers/{id}/archive", files::pack),
+    put("/containers/{id}/archive", files::unpack),
+    post("/containers/{id}/attach", streams::attach),
+    get("/containers/{id}/attach/ws", streams::attach_by_web_socket),
+    post("/containers/{id}/resize", streams::resize),
+    post("/containers/{id}/start", life::start),
+    post("/containers/{id}/stop", life::stop),
+    post("/containers/{id}/restart", life::restart),
+    post("/containers/{id}/kill", life::kill),
+    post("/containers/{id}/pause", life::pause),
+    post("/containers/{id}/unpause", life::unpause),
+    post("/containers/{id}/rename", life::rename),
+    post("/containers/{id}/update", life::update),
+    post("/containers/{id}/wait", life::wait),
+    post("/containers/{id}/exec", exec::create),
+    get("/containers/{id}/checkpoints", elsewhere::no_checkpoints),
+    post("/containers/{id}/checkpoints", elsewhere::no_checkpoints),
+    delete("/containers/{id}/checkpoints/{name}", elsewhere::no_checkpoints),
+    // Links are named `CONTAINER/ALIAS`.
+    delete("/containers/{id:.*}", life::remove),
+];
 
-const EXEC: &[Route] = &[];
+const EXEC: &[Route] = &[
+    post("/exec/{id}/start", exec::start),
+    post("/exec/{id}/resize", exec::resize),
+    get("/exec/{id}/json", exec::inspect),
+];
 
 const IMAGES: &[Route] = &[
     get("/images/json", images::list),
@@ -115,14 +152,45 @@ const fn head(path: &'static str, page: Page) -> Route {
     route(Method::HEAD, path, page)
 }
 
-const fn put(path: &'static str, page: Page) -> Route {
-    route(Method::PUT, path, page)
-}
-
 const fn post(path: &'static str, page: Page) -> Route {
     route(Method::POST, path, page)
 }
 
+const fn put(path: &'static str, page: Page) -> Route {
+    route(Method::PUT, path, page)
+}
+
 const fn delete(path: &'static str, page: Page) -> Route {
     route(Method::DELETE, path, page)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a page: it is answered, or refused as an engine does that is in no swarm and has no plugins.
+    fn line(route: &Route) -> String {
+        let is_refused =
+            ELSEWHERE.iter().any(|refused| std::ptr::eq(refused, route)) || route.path.contains("checkpoints");
+        format!("| {} | `{} {}` |\n", if is_refused { "–" } else { "✓" }, route.method, route.path.replace(":.*", ""))
+    }
+
+    #[test]
+    fn the_page_of_documentation_lists_them_all() {
+        let table: String = all().map(line).collect();
+        let text = format!(
+            "# Docker's API\n\n`rbuild system service` answers these pages, in docker's versions {} to {}, with `/v1.NN` \
+             before the path or without. A ✓ is answered; a – is refused in docker's words, as an engine does that is in \
+             no swarm, has no plugins and saves no processes. `POST /grpc` and `POST /session` name the build plugin. \
+             The list is made from the table that requests are looked up in \
+             (`RBUILD_BLESS=1 cargo test --lib the_page_of_documentation`).\n\n| | page |\n|---|---|\n{table}",
+            crate::engine::version::LEAST_API,
+            crate::engine::version::API
+        );
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md");
+        if std::env::var_os("RBUILD_BLESS").is_some_and(|value| value == "1") {
+            std::fs::write(path, &text).unwrap();
+        }
+        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "RBUILD_BLESS=1 writes it anew");
+    }
 }

@@ -33,4 +33,4 @@ pub use filters::{FilterError, Filters, form};
 pub use natural::natural_order;
 pub use nearest::nearest;
 pub use size::{bytes, human_size};
-pub use time::{InvalidTime, point_in_time, rfc3339};
+pub use time::{InvalidTime, ago, human_duration, point_in_time, rfc3339};

@@ -13,7 +13,9 @@ use crate::transport::docker_engine::Address;
 const LEVELS: &[&str] = &["trace", "debug", "info", "warn", "warning", "error", "fatal", "panic"];
 
 /// What docker calls its own engine on this machine.
-const SOCKETS: &[&str] = &["/var/run/docker.sock", "/run/docker.sock"];
+const SOCKETS: &[&str] = &["/var/run/docker.sock", "/run/docker.sock", "/run/rbuild/docker.sock"];
+/// Where `system service` listens, below an ordinary user's own folder.
+const OWN_SOCKET: &str = "rbuild/docker.sock";
 
 /// Where to find what was set up for docker
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -112,7 +114,8 @@ fn check_host(from: &str, host: &str) -> Result<(), CliError> {
 /// Those of root's engine, and of an ordinary user's.
 fn is_own_socket(path: &str) -> bool {
     let folder = std::env::var("XDG_RUNTIME_DIR").ok().filter(|folder| !folder.is_empty());
-    SOCKETS.contains(&path) || folder.is_some_and(|folder| path == format!("{folder}/docker.sock"))
+    let of_user = |folder: String| [format!("{folder}/docker.sock"), format!("{folder}/{OWN_SOCKET}")];
+    SOCKETS.contains(&path) || folder.is_some_and(|folder| of_user(folder).iter().any(|own| own == path))
 }
 
 #[cfg(test)]
@@ -121,7 +124,7 @@ mod tests {
 
     #[test]
     fn only_this_engine_is_meant() {
-        for own in ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock"] {
+        for own in ["", "unix:///var/run/docker.sock", "unix:///run/docker.sock", "unix:///run/rbuild/docker.sock"] {
             assert!(check_host("-H", own).is_ok(), "{own}");
         }
         for other in ["tcp://10.0.0.1:2375", "ssh://user@host", "unix:///tmp/other.sock", "fd://", "10.0.0.1"] {

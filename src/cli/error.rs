@@ -87,6 +87,12 @@ impl CliError {
         if hint.is_some() { error.hint_if(hint) } else { error }
     }
 
+    /// An error of what was asked of containers.
+    pub fn of_request(error: crate::engine::container::RequestError) -> Self {
+        let hint = error.hint();
+        Self::from(error).hint_if(hint)
+    }
+
     /// Something that can't be had here, with what to do instead.
     pub fn of_unsupported(unsupported: Unsupported) -> Self {
         Self::new(unsupported.what).hint_if(unsupported.hint)

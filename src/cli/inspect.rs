@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::container::inspect;
 use crate::cli::format::{FormatError, Missing, Template};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::network::NetworkError;
 use crate::container::volume::{VolumeError, Volumes};
 use crate::container::{ContainerError, Containers};
+use crate::engine::container as container_inspect;
 use crate::engine::image::{describe as image_inspect, describe_remote, info};
 use crate::engine::{network, volume};
 use crate::image::Platform;
@@ -166,7 +166,7 @@ fn find(store: &Store, name: &str, kind: Option<Kind>, size: bool) -> Result<Opt
 
 fn find_container(store: &Store, name: &str, size: bool) -> Result<Option<Value>, CliError> {
     match Containers::of(store.root()).find(name) {
-        Ok(container) => inspect::describe(store, &container, size).map(Some),
+        Ok(container) => Ok(Some(container_inspect::describe(store, &container, size)?)),
         Err(ContainerError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }

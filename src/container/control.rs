@@ -77,7 +77,7 @@ impl Entry {
     }
 
     /// How it ended, as its folder says now.
-    fn ending(&self) -> Result<Ending, ContainerError> {
+    pub(super) fn ending(&self) -> Result<Ending, ContainerError> {
         let now = Self::open(self.folder().to_owned())?;
         let code = now.map_or(self.state.exit_code, |entry| entry.state.exit_code);
         Ok(Ending { exit_code: code, ..Ending::default() })
@@ -96,6 +96,21 @@ impl Entry {
         tell(&stream, request)?;
         receive(&stream)?;
         Ok(stream)
+    }
+
+    /// A connection on which that was asked.
+    pub(super) fn connect_with(&self, request: &Request) -> Result<UnixStream, ContainerError> {
+        let stream = self.connect()?;
+        tell(&stream, request)?;
+        Ok(stream)
+    }
+
+    /// Gives the terminal of the program another size.
+    pub fn resize(&self, (rows, columns): (u16, u16)) -> Result<(), ContainerError> {
+        if !self.is_running {
+            return Err(ContainerError::NotRunning { name: self.record.plain_name().to_owned() });
+        }
+        self.connect_with(&Request::Resize { rows, columns }).map(drop)
     }
 
     /// A monitor that has just begun listens in a moment; one that is about to end does no longer.

@@ -99,7 +99,7 @@ fn config(image: &Image, options: &ContainerOptions, run: RunConfig, hostname: &
         attach_stderr: options.attach.stderr,
         tty: options.terminal,
         open_stdin: options.open_stdin,
-        stdin_once: options.open_stdin && options.attach.stdin,
+        stdin_once: options.stdin_once,
         image: image.name.clone(),
         stop_timeout: options.stop_timeout,
         run,
@@ -113,7 +113,7 @@ fn merge(image: &RunConfig, options: &ContainerOptions) -> RunConfig {
     config.extra.clear();
     if let Some(entrypoint) = &options.entrypoint {
         // The image's command was meant for the image's entrypoint.
-        config.entrypoint = Some(entrypoint).filter(|text| !text.is_empty()).cloned().into_iter().collect();
+        config.entrypoint = entrypoint.clone();
         config.cmd = Vec::new();
     }
     if !options.command.is_empty() {
@@ -222,7 +222,7 @@ mod tests {
         let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
         let image = RunConfig { entrypoint: words(&["e", "1"]), cmd: words(&["c"]), ..RunConfig::default() };
         let options = |entrypoint: Option<&str>, command: &[&str]| ContainerOptions {
-            entrypoint: entrypoint.map(str::to_owned),
+            entrypoint: entrypoint.map(|text| words(&[text]).into_iter().filter(|word| !word.is_empty()).collect()),
             command: words(command),
             ..ContainerOptions::default()
         };

@@ -82,6 +82,10 @@ pub enum ContainerError {
     IsRunning { name: String },
     #[error("container {name} is not running")]
     NotRunning { name: String },
+    #[error("container {name} is restarting, wait until the container is running")]
+    Restarting { name: String },
+    #[error("no such exec instance: {id}")]
+    NoExec { id: String },
     #[error("container {name} is already paused")]
     AlreadyPaused { name: String },
     #[error("container {name} is not paused")]

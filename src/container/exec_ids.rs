@@ -70,7 +70,7 @@ pub fn exec_ids(entry: &Entry) -> Vec<String> {
 }
 
 /// When a process was started, in the kernel's ticks (proc_pid_stat(5), field 22).
-fn started(pid: i32) -> Option<String> {
+pub(super) fn started(pid: i32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(')')?;
     fields.split_whitespace().nth(19).map(str::to_owned)

@@ -113,6 +113,30 @@ pub struct Resources {
     pub ulimits: Vec<Ulimit>,
 }
 
+impl Resources {
+    /// Puts what is said here in the place of what was there: what is zero or empty says nothing.
+    pub fn add_to(&self, other: &mut Self) {
+        fn set<T: Clone + Default + PartialEq>(place: &mut T, value: &T) {
+            if *value != T::default() {
+                *place = value.clone();
+            }
+        }
+        set(&mut other.cpu_shares, &self.cpu_shares);
+        set(&mut other.memory, &self.memory);
+        set(&mut other.nano_cpus, &self.nano_cpus);
+        set(&mut other.blkio_weight, &self.blkio_weight);
+        set(&mut other.cpu_period, &self.cpu_period);
+        set(&mut other.cpu_quota, &self.cpu_quota);
+        set(&mut other.cpu_realtime_period, &self.cpu_realtime_period);
+        set(&mut other.cpu_realtime_runtime, &self.cpu_realtime_runtime);
+        set(&mut other.cpuset_cpus, &self.cpuset_cpus);
+        set(&mut other.cpuset_mems, &self.cpuset_mems);
+        set(&mut other.memory_reservation, &self.memory_reservation);
+        set(&mut other.memory_swap, &self.memory_swap);
+        set(&mut other.pids_limit, &self.pids_limit);
+    }
+}
+
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct LogConfig {

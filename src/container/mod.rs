@@ -9,6 +9,8 @@
 //! containers/<id>/monitor.sock  where the monitor is reached
 //! containers/<id>/<id>-json.log what it printed
 //! containers/<id>/exec/<id>     the programs that `exec` runs in it
+//! containers/<id>/programs      what the API's `exec` is to run in it, and did
+//! containers/<id>/pending       those who wait for its start
 //! containers/<id>/oci           what another runtime is told and keeps, if it has one
 //! containers/<id>/auto-remove   there when it is to go when it has ended
 //! containers/by-name/<name>     leads to the ID
@@ -16,6 +18,7 @@
 //!
 //! Must not know builds. Hop 12.
 
+mod attachment;
 mod bundle;
 pub mod cdi;
 mod changes;
@@ -31,6 +34,8 @@ mod error;
 mod events;
 mod exec;
 mod exec_ids;
+mod exec_monitor;
+mod exec_record;
 mod exec_session;
 mod foreign;
 mod health;
@@ -46,6 +51,7 @@ mod namespaces;
 pub mod network;
 mod options;
 mod pausing;
+mod pending;
 mod protocol;
 mod raw_mode;
 mod record;
@@ -62,11 +68,12 @@ pub mod volume;
 mod volumes;
 mod wiring;
 
+pub use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor, Waiting, WaitingAttachment, typed};
 pub use bundle::write_bundle;
 pub use changes::{Change, changes};
 pub use commit::{Commit, Committed, commit};
 pub use control::Stop;
-pub use copy::{Copied, CopyError, copy_from, copy_into, copy_stream_into};
+pub use copy::{Copied, CopyError, PathStat, copy_from, copy_into, copy_stream_into, look_at};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use directory::{Containers, Entry, Removal};
@@ -75,6 +82,8 @@ pub use error::ContainerError;
 pub use events::{tell_of_network, tell_of_prune, tell_of_volume};
 pub use exec::{ExecOptions, exec_in_background};
 pub use exec_ids::{exec_ids, new_exec_id};
+pub use exec_monitor::{resize_exec, run_exec};
+pub use exec_record::ExecRecord;
 pub use exec_session::exec_in_foreground;
 pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,
@@ -82,12 +91,13 @@ pub use host_config::{
 };
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
 pub use monitor::{Ahead, Monitor};
-pub use mounts::{MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
+pub use mounts::{ImageUse as MountedImage, MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
 pub use pausing::Pause;
+pub use pending::Cancel;
 #[doc(hidden)]
 pub use protocol::examine_frames;
-pub use protocol::{Attach, Ending};
+pub use protocol::{Attach, Ending, Failure};
 pub use raw_mode::RawMode;
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
 pub use session::{Left, Session, Streams, window_size};

@@ -13,7 +13,7 @@ pub struct ContainerOptions {
     /// Instead of the image's command.
     pub command: Vec<String>,
     /// Instead of the image's; an empty one stands for none.
-    pub entrypoint: Option<String>,
+    pub entrypoint: Option<Vec<String>>,
     /// `NAME=VALUE`, or `NAME` to take a variable of the image away.
     pub environment: Vec<String>,
     pub user: Option<String>,
@@ -28,6 +28,8 @@ pub struct ContainerOptions {
     pub open_stdin: bool,
     /// What `run` passes on: input, output, errors. None of them for `-d`.
     pub attach: Attached,
+    /// The input ends when the first who was attached to it leaves.
+    pub stdin_once: bool,
     pub stop_signal: Option<String>,
     /// Seconds.
     pub stop_timeout: Option<i64>,

@@ -56,8 +56,10 @@ pub(super) enum Request {
         /// It is removed then: nobody is told that it was stopped.
         is_removal: bool,
     },
-    /// [`Reply::Ended`] when the program ends the next time.
+    /// [`Reply::Ended`] when the container has ended for good.
     Wait,
+    /// The same, when the program ends, whether it is started again or not.
+    WaitForExit,
     Pause,
     Unpause,
     /// The record was changed: its limits, restart policy and networks count from now on.

@@ -124,14 +124,14 @@ pub fn window_size() -> Option<(u16, u16)> {
 
 /// Sends whole frames from any thread.
 #[derive(Clone)]
-pub(super) struct Sender(Arc<Mutex<UnixStream>>);
+pub(super) struct Sender(pub(super) Arc<Mutex<UnixStream>>);
 
 impl Sender {
     pub(super) fn request(&self, request: &Request) -> io::Result<()> {
         protocol::send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), Kind::Request, request)
     }
 
-    fn frame(&self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
+    pub(super) fn frame(&self, kind: Kind, bytes: &[u8]) -> io::Result<()> {
         let mut stream = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         stream.write_all(&[protocol::header(kind, bytes.len()).as_slice(), bytes].concat())
     }

@@ -34,7 +34,7 @@ pub(super) fn copy(stream: &UnixStream) -> Result<UnixStream, ContainerError> {
     Ok(stream.try_clone().at("copy", "a stream")?)
 }
 
-fn open(folder: &Path) -> Result<OwnedFd, ContainerError> {
+pub(super) fn open(folder: &Path) -> Result<OwnedFd, ContainerError> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     Ok(rustix::fs::open(folder, flags, Mode::empty()).at("open", folder)?)
 }

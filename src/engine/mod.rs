@@ -5,6 +5,7 @@ pub mod bake;
 pub mod build;
 pub mod builders;
 pub mod check;
+pub mod container;
 pub mod history;
 pub mod image;
 pub mod network;

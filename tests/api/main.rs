@@ -8,6 +8,7 @@ mod registry;
 mod web;
 
 mod builds;
+mod containers;
 mod contract;
 mod images;
 mod life;

@@ -32,3 +32,7 @@ pub fn build_plugin(_: &Service, _: &mut Request) -> Result<Response, ApiError> 
          (`rbuild docker-plugin install`), or set DOCKER_BUILDKIT=0",
     ))
 }
+
+pub fn no_checkpoints(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Err(ApiError::new(501, "checkpoints are not supported: rbuild saves no state of processes"))
+}

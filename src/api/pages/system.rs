@@ -1,11 +1,23 @@
 //! The engine itself.
 
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use super::containers::logs::waited_in_vain;
 use crate::api::ApiError;
 use crate::api::request::Request;
+use crate::api::response::JSON;
 use crate::api::response::Response;
 use crate::api::service::Service;
-use crate::engine::system::info as machine;
+use crate::base::{Filters, point_in_time};
+use crate::engine::system::events::{EventStream, EventsRequest, FILTERS};
+use crate::engine::system::info as docker_info;
 use crate::engine::version;
+
+/// How often it is looked for new events.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// What clients ask before all else, to learn by the headers which version is spoken.
 pub fn ping(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
@@ -22,5 +34,34 @@ pub fn version(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
 }
 
 pub fn info(service: &Service, _: &mut Request) -> Result<Response, ApiError> {
-    Ok(Response::json(&machine::facts(&service.store()?)?)?)
+    let mut facts = docker_info::facts(&service.store()?)?;
+    if let Value::Object(facts) = &mut facts {
+        // It is the client's business.
+        facts.remove("ClientInfo");
+    }
+    Ok(Response::json(&facts)?)
+}
+
+pub fn events(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let query = &request.query;
+    let time = |name: &str| {
+        let wrong = |error| ApiError::bad_request(format!("invalid value for {name}: {error}"));
+        query.text(name).map(|text| point_in_time(text).map_err(wrong)).transpose()
+    };
+    let filters = Filters::parse(&query.filters()?, &FILTERS)?;
+    let asked = EventsRequest { filters, since: time("since")?.unwrap_or_else(Timestamp::now), until: time("until")? };
+    let mut events = EventStream::open(service.root(), asked)?;
+    Ok(Response::stream(JSON, move |output| {
+        let gone = output.gone.descriptor()?;
+        loop {
+            // Looked at first: what happened until then is there.
+            let is_over = events.is_over(Timestamp::now());
+            while let Some(told) = events.next_told().map_err(std::io::Error::other)? {
+                output.json(&told.event, "\n")?;
+            }
+            if is_over || waited_in_vain(&gone, PAUSE) {
+                return Ok(());
+            }
+        }
+    }))
 }

@@ -9,7 +9,6 @@ pub mod diff;
 pub mod each;
 pub mod exec;
 pub mod export;
-pub mod inspect;
 pub mod kill;
 pub mod logs;
 pub mod pause;

@@ -19,10 +19,10 @@ mod table;
 mod tree;
 mod units;
 
-pub use crate::base::human_size;
+pub use crate::base::{ago, human_size};
 pub use eval::Missing;
 pub use table::{Column, Listing, shows};
-pub use units::{ago, go_time, truncate_id};
+pub use units::{go_time, truncate_id};
 
 use serde_json::Value;
 

@@ -14,7 +14,7 @@ use super::ground::{Ground, cleaned};
 use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
-use super::{BUFFER, CopyError, Place};
+use super::{BUFFER, CopyError, PathStat, Place};
 use crate::base::foreign;
 use crate::container::sandbox;
 use crate::container::sandbox::os_bytes;
@@ -39,6 +39,11 @@ pub(super) enum Order {
         #[serde(with = "os_bytes")]
         path: PathBuf,
         follow: bool,
+    },
+    /// Tell what is at a path, without following it.
+    Look {
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
     },
     /// Find a place for a source and tell of it; then unpack what comes.
     Write {
@@ -106,6 +111,7 @@ fn follow(order: Order, stream: &UnixStream) -> io::Result<()> {
                 out.into_inner()?.finish(&packed)
             }
         },
+        Order::Look { path } => send(stream, &look(&ground, &cleaned(&path, root))),
         Order::Write { path, source, keep_owner } => match place(&ground, &cleaned(&path, root), &source) {
             Err(error) => send(stream, &Err::<OsString, _>(error)),
             Ok(target) => {
@@ -126,6 +132,22 @@ fn follow(order: Order, stream: &UnixStream) -> io::Result<()> {
             if folder.is_ok() { take(stream, &receiver) } else { Ok(()) }
         }
     }
+}
+
+fn look(ground: &Ground, path: &Path) -> Result<PathStat, CopyError> {
+    let (place, handle) = Place::find(ground, path, false)?;
+    let failed = |error: crate::base::io_error::IoError| CopyError::new("look at", path, &error.source);
+    let stat = handle.stat().map_err(failed)?;
+    let is_link = handle.kind().map_err(failed)? == rustix::fs::FileType::Symlink;
+    let target = if is_link { handle.read_link().map_err(failed)? } else { PathBuf::new() };
+    Ok(PathStat {
+        // docker calls the root so.
+        name: if place.name == Path::new(".") && path == Path::new("/") { "/".into() } else { place.name },
+        size: u64::try_from(stat.st_size).unwrap_or_default(),
+        mode: stat.st_mode,
+        modified: (stat.st_mtime, stat.st_mtime_nsec as u32),
+        target,
+    })
 }
 
 /// Unpacks what comes, and says how it went.

@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
@@ -53,15 +54,32 @@ impl<W: Write> Packer<W> {
         }
         match header.entry_type() {
             EntryType::Directory => {
-                written(self.archive.append_data(&mut header, name, io::empty()), source)?;
+                written(self.append(&mut header, name, io::empty()), source)?;
                 self.folder(source, name)
             }
             EntryType::Symlink => {
                 let target = source.read_link().map_err(failed)?;
-                written(self.archive.append_link(&mut header, name, target), source)
+                written(self.append_link(&mut header, name, &target), source)
             }
             EntryType::Regular => self.file(source, name, &mut header),
-            _ => written(self.archive.append_data(&mut header, name, io::empty()), source),
+            _ => written(self.append(&mut header, name, io::empty()), source),
+        }
+    }
+
+    /// As the name is: the contents of a folder are called `./name`, which the library shortens, and by which docker's
+    /// clients know them.
+    fn append(&mut self, header: &mut Header, name: &Path, content: impl io::Read) -> io::Result<()> {
+        match set_exact_name(header, name) {
+            true => self.archive.append(header, content),
+            false => self.archive.append_data(header, name, content),
+        }
+    }
+
+    fn append_link(&mut self, header: &mut Header, name: &Path, target: &Path) -> io::Result<()> {
+        let is_short = header.set_link_name_literal(target.as_os_str().as_bytes()).is_ok();
+        match is_short && set_exact_name(header, name) {
+            true => self.archive.append(header, io::empty()),
+            false => self.archive.append_link(header, name, target),
         }
     }
 
@@ -87,12 +105,25 @@ impl<W: Write> Packer<W> {
         }
         let length = header.size().unwrap_or(0);
         let mut content = ExactLength::new(file, length);
-        written(self.archive.append_data(header, name, &mut content), source)?;
+        written(self.append(header, name, &mut content), source)?;
         if content.missing() > 0 {
             self.shrunk.get_or_insert_with(|| source.shown().to_owned());
         }
         Ok(())
     }
+}
+
+/// Of a name below a folder's contents, where it has room in the header itself.
+fn set_exact_name(header: &mut Header, name: &Path) -> bool {
+    let bytes = name.as_os_str().as_bytes();
+    let place = &mut header.as_old_mut().name;
+    if !name.starts_with(".") || bytes.len() > place.len() {
+        return false;
+    }
+    place.fill(0);
+    place[..bytes.len()].copy_from_slice(bytes);
+    header.set_cksum();
+    true
 }
 
 /// Nothing for a socket: nobody listens at a copy of it.

@@ -12,7 +12,7 @@ use super::inside::{self, Entered, Order, receive, send};
 use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
-use super::{BUFFER, CopyError, Place};
+use super::{BUFFER, CopyError, PathStat, Place};
 use crate::base::io_error::AtPath;
 use crate::container::directory::{Entry, Running};
 use crate::container::error::ContainerError;
@@ -129,6 +129,11 @@ pub fn copy_from(
         Err(error) => Err(error),
         Ok(()) => Ok(Copied(chunks.finish()?)),
     }
+}
+
+/// What is at a path of a container; a link is not followed.
+pub fn look_at(entry: &Entry, path: &Path) -> Result<PathStat, ContainerError> {
+    Files::open(entry)?.order(&Order::Look { path: path.to_owned() })
 }
 
 /// Copies a file or folder of the host into a container. With `follow`, what a link leads to is meant.

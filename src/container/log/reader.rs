@@ -27,7 +27,7 @@ pub struct LogReader {
     settings: LogSettings,
     selection: Selection,
     /// The files that are still to be read, the oldest first. The last one may grow.
-    files: VecDeque<Box<dyn BufRead>>,
+    files: VecDeque<Box<dyn BufRead + Send>>,
     inode: u64,
     /// A line of which only the beginning was there.
     begun: Vec<u8>,
@@ -137,7 +137,7 @@ impl LogReader {
 }
 
 /// The file from the place where its last lines begin; `wanted` becomes what is missing of them.
-fn last_lines(mut file: File, wanted: &mut Option<usize>) -> io::Result<Box<dyn BufRead>> {
+fn last_lines(mut file: File, wanted: &mut Option<usize>) -> io::Result<Box<dyn BufRead + Send>> {
     if let Some(count) = wanted {
         let end = file.seek(SeekFrom::End(0))?;
         let (start, found) = find_from_end(&mut file, end, *count)?;
@@ -175,7 +175,10 @@ fn find_from_end(file: &mut File, end: u64, count: usize) -> io::Result<(u64, us
     Ok((0, if end == 0 { 0 } else { found + 1 }))
 }
 
-fn all_or_last(mut from: impl Read + 'static, wanted: &mut Option<usize>) -> io::Result<Box<dyn BufRead>> {
+fn all_or_last(
+    mut from: impl Read + Send + 'static,
+    wanted: &mut Option<usize>,
+) -> io::Result<Box<dyn BufRead + Send>> {
     let Some(count) = wanted else { return Ok(Box::new(BufReader::new(from))) };
     let mut all = Vec::new();
     from.read_to_end(&mut all)?;

@@ -19,6 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaits {
     Nothing,
+    /// That the program has ended, to be told how.
+    Exit,
     /// That the container has ended for good, to be told how.
     End,
     /// The same, to be told that it is done.

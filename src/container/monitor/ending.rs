@@ -72,9 +72,11 @@ impl Supervisor {
         let _ = self.entry.write_state();
         // Whoever was attached was attached to this run.
         let ending = self.ending();
-        for client in self.clients.iter_mut().filter(|client| client.attach.is_some()) {
+        let hears = |client: &&mut Client| client.attach.is_some() || client.awaits == Awaits::Exit;
+        for client in self.clients.iter_mut().filter(hears) {
             client.reply(&Reply::Ended(ending.clone()));
             client.attach = None;
+            client.awaits = Awaits::Nothing;
         }
     }
 
@@ -117,7 +119,7 @@ impl Supervisor {
         let (askers, others): (Vec<_>, Vec<_>) = self.clients.drain(..).partition(is_asker);
         let mut slow = Vec::new();
         for mut client in others {
-            if matches!(client.awaits, Awaits::End) || client.attach.is_some() {
+            if matches!(client.awaits, Awaits::End | Awaits::Exit) || client.attach.is_some() {
                 client.reply(&Reply::Ended(ending.clone()));
             }
             client.write();

@@ -58,6 +58,7 @@ impl Supervisor {
                 self.keep |= keep;
                 return self.stop(signal, timeout, is_removal);
             }
+            Request::WaitForExit => return self.clients[index].awaits = Awaits::Exit,
             Request::Wait => return self.clients[index].awaits = Awaits::End,
             Request::Pause => self.pause(true),
             Request::Unpause => self.pause(false),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
-use super::client::{Client, is_temporary};
+use super::client::{Awaits, Client, is_temporary};
 use super::program::Program;
 use super::restart::Restarts;
 use crate::base::io_error::AtPath;
@@ -16,6 +16,7 @@ use crate::container::error::ContainerError;
 use crate::container::health::HealthChecks;
 use crate::container::log::{LogSettings, LogWriter};
 use crate::container::network::FreshNamespace;
+use crate::container::pending::{self, Wish};
 use crate::container::protocol::{Attach, Reply, chain};
 use crate::container::sandbox;
 use crate::container::state::{State, Status};
@@ -120,6 +121,7 @@ impl Supervisor {
     fn start_first(&mut self, first: &UnixStream, attach: Attach) -> Result<(), ContainerError> {
         let settings = LogSettings::of(&self.entry.record, self.entry.folder())?;
         self.log = settings.map(LogWriter::open).transpose()?;
+        self.take_waiting();
         self.start_program(Some(attach))?;
         let mut client = Client::first(socket::copy(first)?).at("set up", "a stream")?;
         if attach.is_any() {
@@ -129,6 +131,18 @@ impl Supervisor {
         client.reply(&Reply::Started { warning });
         self.clients.push(client);
         Ok(())
+    }
+
+    /// Those who were there before it was started.
+    fn take_waiting(&mut self) {
+        for (wish, stream) in pending::take(&self.entry) {
+            let Ok(mut client) = Client::new(stream) else { continue };
+            match wish {
+                Wish::Attach(attach) => client.attach = Some(attach),
+                Wish::Exit => client.awaits = Awaits::Exit,
+            }
+            self.clients.push(client);
+        }
     }
 
     /// `attach` is of whoever starts it; nobody does so when it starts again.

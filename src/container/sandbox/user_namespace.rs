@@ -15,7 +15,7 @@ use super::error::{SandboxError, Unsupported};
 use super::{refusal, same_ids};
 
 /// Which of the host's users and groups exist inside.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum IdMapping {
     /// One's own, as 0, and all subordinate ones.
     Full { users: u64, groups: u64 },
@@ -24,6 +24,12 @@ pub enum IdMapping {
 }
 
 static ENTERED: OnceLock<IdMapping> = OnceLock::new();
+
+/// What whoever started this process has entered, this process is in too.
+pub fn inherit(mapping: IdMapping) {
+    // One that has entered by itself knows better.
+    let _ = ENTERED.set(mapping);
+}
 
 /// The mapping that `enter` made; nothing when this process runs as it was started.
 pub fn entered() -> Option<&'static IdMapping> {

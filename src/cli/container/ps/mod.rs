@@ -1,6 +1,5 @@
 //! `rbuild ps`
 
-mod filter;
 pub(in crate::cli) mod row;
 
 use std::process::ExitCode;
@@ -11,9 +10,8 @@ use crate::cli::docker_config::format_or;
 use crate::cli::format::{Column, Listing, shows};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::{Containers, Entry};
-use filter::Filters;
-pub(in crate::cli) use filter::{KNOWN as FILTERS, STATES};
+pub(in crate::cli) use crate::engine::container::{FILTERS, STATES};
+use crate::engine::container::{ListRequest, list};
 
 /// List containers
 #[derive(Debug, clap::Args)]
@@ -73,23 +71,14 @@ const DEFAULT: &str = "{{.ID}}\t{{.Image}}\t{{.Command}}\t{{.RunningFor}}\t{{.St
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let entries = Containers::of(store.root()).list()?;
-    let filters = Filters::parse(&args.filter, &entries, &store)?;
     let last = if args.latest && args.last == ALL { 1 } else { args.last };
-    let shows_all = args.all || last > 0 || filters.shows_all();
-    let mut shown: Vec<&Entry> = entries
-        .iter()
-        .filter(|entry| shows_all || entry.state.status.is_alive())
-        .filter(|entry| filters.keep(entry))
-        .collect();
-    if let Some(last) = usize::try_from(last).ok().filter(|last| *last > 0) {
-        shown.truncate(last);
-    }
+    let last = usize::try_from(last).ok().filter(|last| *last > 0);
+    let shown = list(&store, &ListRequest { all: args.all, last, filters: args.filter.clone() })?;
     let format = format_or(args.format.as_deref(), args.quiet, |config| config.ps_format);
     let format = format.as_deref();
     let shows_size = args.size || format.is_some_and(|format| shows(format, "Size"));
     let details = row::Details { no_trunc: args.no_trunc, size: shows_size.then_some(&store) };
-    let rows: Vec<Value> = shown.into_iter().map(|entry| row::row(entry, details)).collect();
+    let rows: Vec<Value> = shown.iter().map(|entry| row::row(entry, details)).collect();
     let default = if args.size { format!("{DEFAULT}\t{{{{.Size}}}}") } else { DEFAULT.to_owned() };
     if args.quiet && args.format.as_deref().is_some_and(|format| !format.is_empty()) {
         output::say("WARNING: Ignoring custom format, because both --format and --quiet are set.");

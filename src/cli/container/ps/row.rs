@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::cli::container::port;
 use crate::cli::format::{ago, human_size, quoted};
-use crate::container::{Entry, HealthStatus, MountKind, Status};
+use crate::container::{Entry, MountKind};
+use crate::engine::container::status;
 use crate::engine::image::info;
 use crate::engine::system::folder_size;
 use crate::store::Store;
@@ -62,29 +63,6 @@ pub fn row(entry: &Entry, details: Details<'_>) -> Value {
         // docker says it only of images that it keeps in another way.
         "Platform": null,
     })
-}
-
-fn status(entry: &Entry) -> String {
-    let now = Timestamp::now();
-    let state = &entry.state;
-    let up = || {
-        let since = ago(state.started_at, now);
-        format!("Up {}", since.strip_suffix(" ago").unwrap_or(&since))
-    };
-    match state.status {
-        Status::Running => match state.health.as_ref().map(|health| health.status) {
-            None => up(),
-            Some(HealthStatus::Starting) => format!("{} (health: starting)", up()),
-            Some(health) => format!("{} ({})", up(), health.as_str()),
-        },
-        Status::Paused => format!("{} (Paused)", up()),
-        Status::Restarting => format!("Restarting ({}) {}", state.exit_code, ago(state.finished_at, now)),
-        Status::Removing => "Removal In Progress".to_owned(),
-        Status::Dead => "Dead".to_owned(),
-        Status::Created => "Created".to_owned(),
-        Status::Exited if state.finished_at.is_none() => format!("Exited ({})", state.exit_code),
-        Status::Exited => format!("Exited ({}) {}", state.exit_code, ago(state.finished_at, now)),
-    }
 }
 
 /// `1.2kB (virtual 4.3MB)`

@@ -4,18 +4,17 @@ use std::collections::BTreeMap;
 
 use super::arguments::{ContainerArgs, Health, Resources};
 use super::{devices, modes, mounts, network, ports, values};
-use crate::base::{boolean, bytes, nanoseconds};
+use crate::base::nanoseconds;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::{CliError, output};
 use crate::container::runtime::Runtime;
 use crate::container::sandbox::CapabilitySet;
 use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
+use crate::engine::container::{check_log, check_resources};
 use crate::image::Healthcheck;
 
-const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
 /// Nanoseconds.
 const LEAST_HEALTH_DURATION: i64 = 1_000_000;
-const LEAST_MEMORY: u64 = 6 << 20;
 
 impl ContainerArgs {
     /// `detached`: nobody is to be attached to it.
@@ -53,10 +52,14 @@ impl ContainerArgs {
         if program.stop_timeout.is_some_and(|seconds| seconds < -1) {
             return Err(CliError::new("invalid --stop-timeout: it is a number of seconds, or -1 for no end"));
         }
+        let attach = self.attached(detached).map_err(typed)?;
         Ok(ContainerOptions {
             name: program.name.clone().filter(|name| !name.is_empty()),
             command: self.command.clone(),
-            entrypoint: program.entrypoint.clone(),
+            entrypoint: program
+                .entrypoint
+                .as_ref()
+                .map(|word| Some(word.clone()).filter(|word| !word.is_empty()).into_iter().collect()),
             environment,
             user: program.user.clone(),
             directory: program.workdir.clone(),
@@ -66,7 +69,8 @@ impl ContainerArgs {
             exposed_ports: exposed,
             terminal: program.tty,
             open_stdin: program.interactive,
-            attach: self.attached(detached).map_err(typed)?,
+            attach,
+            stdin_once: program.interactive && attach.stdin,
             stop_signal: program.stop_signal.clone(),
             stop_timeout: program.stop_timeout,
             healthcheck: self.health.healthcheck()?,
@@ -242,30 +246,13 @@ fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
 
 /// Options that would be ignored are refused: each driver has its own.
 fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, CliError> {
-    let driver = driver.unwrap_or("json-file");
-    if !LOG_DRIVERS.contains(&driver) {
-        return Err(CliError::new(format!("logger: no log driver named '{driver}' is registered"))
-            .hint("there are json-file, local and none"));
-    }
-    let config: BTreeMap<String, String> = values::pairs(options).collect();
-    if driver == "none" && !config.is_empty() {
+    let driver = driver.unwrap_or("json-file").to_owned();
+    let mut config = LogConfig { driver, config: values::pairs(options).collect() };
+    if config.driver == "none" && !config.config.is_empty() {
         return Err(typed(CliError::new("invalid logging opts for driver none")));
     }
-    for (key, value) in &config {
-        let is_right = match key.as_str() {
-            "max-size" => bytes(value).is_ok() || value == "-1",
-            "max-file" => value.parse::<u32>().is_ok_and(|count| count > 0),
-            "compress" => boolean(value).is_some(),
-            "mode" => matches!(value.as_str(), "blocking" | "non-blocking"),
-            "max-buffer-size" => bytes(value).is_ok(),
-            "labels" | "labels-regex" | "env" | "env-regex" | "tag" if driver == "json-file" => true,
-            other => return Err(CliError::new(format!("unknown log opt '{other}' for {driver} log driver"))),
-        };
-        if !is_right {
-            return Err(CliError::new(format!("invalid value for log opt '{key}': {value}")));
-        }
-    }
-    Ok(LogConfig { driver: driver.to_owned(), config })
+    check_log(&mut config).map_err(CliError::of_request)?;
+    Ok(config)
 }
 
 impl Health {
@@ -319,7 +306,7 @@ impl Health {
 impl Resources {
     fn as_docker_has_them(&self) -> Result<container::Resources, CliError> {
         self.check()?;
-        Ok(container::Resources {
+        let resources = container::Resources {
             memory: self.memory.unwrap_or_default(),
             memory_swap: self.memory_swap.unwrap_or_default(),
             memory_reservation: self.memory_reservation.unwrap_or_default(),
@@ -343,50 +330,16 @@ impl Resources {
             cgroup_parent: self.cgroup_parent.clone().unwrap_or_default(),
             ulimits: self.ulimit.iter().map(|text| values::ulimits(text)).collect::<Result<_, _>>()?,
             ..container::Resources::default()
-        })
+        };
+        check_resources(&resources).map_err(CliError::of_request)?;
+        Ok(resources)
     }
 
-    /// docker's rules for numbers that belong together.
+    /// What docker's program sees at once, and not only its daemon.
     fn check(&self) -> Result<(), CliError> {
-        let fail = |text: &str| Err(CliError::new(text));
-        let (memory, swap) = (self.memory.unwrap_or_default(), self.memory_swap.unwrap_or_default());
-        if memory != 0 && memory < LEAST_MEMORY {
-            return fail("minimum memory limit allowed is 6MB");
-        }
-        if swap > 0 && memory == 0 {
-            return fail("you should always set the memory limit when using --memory-swap");
-        }
-        if swap > 0 && (swap as u64) < memory {
-            return fail("minimum memoryswap limit should be larger than memory limit");
-        }
-        if self.memory_reservation.is_some_and(|reservation| reservation != 0 && reservation < LEAST_MEMORY) {
-            return fail("minimum memory reservation allowed is 6MB");
-        }
-        if memory != 0 && self.memory_reservation.is_some_and(|reservation| reservation > memory) {
-            return fail("minimum memory limit can not be less than memory reservation limit");
-        }
         if let Some(number) = self.memory_swappiness.filter(|number| !(-1..=100).contains(number)) {
             let text = format!("invalid value for memory swappiness: {number}, valid range is 0-100");
             return Err(typed(CliError::new(text)));
-        }
-        if self.cpu_period.is_some_and(|period| period != 0 && !(1000..=1_000_000).contains(&period)) {
-            return fail("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
-        }
-        if self.cpu_quota.is_some_and(|quota| quota > 0 && quota < 1000) {
-            return fail("CPU cfs quota can not be less than 1ms (i.e. 1000)");
-        }
-        // The kernel takes the nearest number that it has, in silence.
-        if self.cpu_shares.is_some_and(|shares| shares != 0 && !(2..=262_144).contains(&shares)) {
-            return fail("range of CPU shares is from 2 to 262144");
-        }
-        if self.blkio_weight.is_some_and(|weight| weight != 0 && !(10..=1000).contains(&weight)) {
-            return fail("range of blkio weight is from 10 to 1000");
-        }
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        if self.cpus.is_some_and(|nano| nano > processors as u64 * 1_000_000_000) {
-            return Err(CliError::new(format!(
-                "range of CPUs is from 0.01 to {processors}.00, as there are only {processors} CPUs available"
-            )));
         }
         Ok(())
     }

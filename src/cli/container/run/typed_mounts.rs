@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use serde_json::{Map, Value, json};
-
-use super::mounts::{PROPAGATIONS, absolute, check_volume_name, host_path};
 use crate::base::{boolean, bytes};
 use crate::cli::CliError;
 use crate::container::sandbox::TmpfsOptions;
 use crate::container::{MountKind, MountPoint, ReadOnlyDepth};
+use crate::engine::container::mounts::{PROPAGATIONS, absolute, check_volume_name, host_path};
 
 /// The fields as typed.
 #[derive(Default)]
@@ -135,54 +133,12 @@ impl Fields {
     }
 }
 
-/// In the words of docker's `HostConfig.Mounts`.
-pub(super) fn describe(mount: &MountPoint) -> Value {
-    let mut fields = Map::new();
-    let (kind, source) = match mount.kind {
-        MountKind::Bind => ("bind", mount.source.display().to_string()),
-        MountKind::Volume => ("volume", mount.name.clone()),
-        MountKind::Tmpfs => ("tmpfs", String::new()),
-        MountKind::Image => ("image", mount.name.clone()),
-    };
-    fields.insert("Type".to_owned(), json!(kind));
-    if !source.is_empty() {
-        fields.insert("Source".to_owned(), json!(source));
-    }
-    fields.insert("Target".to_owned(), json!(mount.destination));
-    if !mount.writable && mount.kind != MountKind::Image {
-        fields.insert("ReadOnly".to_owned(), json!(true));
-    }
-    match mount.kind {
-        MountKind::Bind if mount.propagation != "rprivate" || mount.non_recursive => {
-            fields.insert(
-                "BindOptions".to_owned(),
-                json!({"Propagation": mount.propagation, "NonRecursive": mount.non_recursive}),
-            );
-        }
-        MountKind::Volume => {
-            let used = &mount.volume;
-            let driver = json!({"Name": mount.driver, "Options": used.options});
-            let options =
-                json!({"NoCopy": used.no_copy, "Labels": used.labels, "Subpath": used.subpath, "DriverConfig": driver});
-            fields.insert("VolumeOptions".to_owned(), options);
-        }
-        MountKind::Tmpfs => {
-            if let Some(options) = &mount.tmpfs {
-                let options = json!({"SizeBytes": options.size, "Mode": options.mode});
-                fields.insert("TmpfsOptions".to_owned(), options);
-            }
-        }
-        MountKind::Image if !mount.image.subpath.is_empty() => {
-            fields.insert("ImageOptions".to_owned(), json!({"Subpath": mount.image.subpath}));
-        }
-        MountKind::Bind | MountKind::Image => {}
-    }
-    Value::Object(fields)
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
+    use crate::engine::container::mounts::describe_mount;
 
     fn parse(text: &str) -> Result<MountPoint, String> {
         mount(text, "local").map_err(|error| format!("{error:?}"))
@@ -227,7 +183,7 @@ mod tests {
 
     #[test]
     fn in_dockers_words() {
-        let described = describe(&parse("type=bind,src=/a,dst=/b,ro").unwrap());
+        let described = describe_mount(&parse("type=bind,src=/a,dst=/b,ro").unwrap());
         assert_eq!(described, json!({"Type": "bind", "Source": "/a", "Target": "/b", "ReadOnly": true}));
     }
 }

@@ -4,12 +4,14 @@ use std::collections::HashSet;
 
 use crate::base;
 use crate::base::digest::ImageId;
-use crate::cli::CliError;
-use crate::container::{Entry, HealthStatus, Status};
+use crate::container::{ContainerError, Entry, HealthStatus, Status};
 use crate::store::Store;
 
+use super::RequestError;
+
+/// What is asked of containers.
 #[derive(Default)]
-pub(super) struct Filters {
+pub struct Filters {
     filters: base::Filters,
     /// Those whose ID begins as was said, where it is the only one.
     ids: Vec<String>,
@@ -35,35 +37,45 @@ struct PortRange {
     protocol: String,
 }
 
-pub(in crate::cli) const KNOWN: [&str; 14] = [
+pub const KNOWN: [&str; 14] = [
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
     "since", "status", "volume",
 ];
-pub(in crate::cli) const STATES: [&str; 7] =
-    ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
+pub const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 impl Filters {
-    pub(super) fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, CliError> {
+    pub fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, RequestError> {
         let filters = base::Filters::parse(words, &KNOWN)?;
         filters.only("status", "state", &STATES)?;
         filters.only("health", "health", &["none", "starting", "healthy", "unhealthy"])?;
-        let created = |key: &str| -> Result<Vec<jiff::Timestamp>, CliError> {
+        let created = |key: &str| -> Result<Vec<jiff::Timestamp>, RequestError> {
             let of = |word: &String| {
                 let is_it = |entry: &&Entry| entry.record.plain_name() == word || entry.record.id.starts_with(word);
                 let found = entries.iter().find(is_it).map(|entry| entry.record.created);
-                found.ok_or_else(|| CliError::new(format!("no such container: {word}")))
+                found.ok_or_else(|| ContainerError::NotFound { name: word.clone() }.into())
             };
             filters.values(key).iter().map(of).collect()
         };
         let exited = |text: &String| {
-            let wrong = |_| CliError::new(format!("invalid filter 'exited={text}': it is a number"));
+            let wrong = |_| base::FilterError::Value {
+                key: "exited".to_owned(),
+                value: text.clone(),
+                reason: "it is a number".to_owned(),
+            };
             // Others than these are no exit codes: nothing has ended with them.
             text.parse::<i64>().map_err(wrong).map(|code| u8::try_from(code).ok())
         };
-        let ports = |key: &str| -> Result<Vec<PortRange>, CliError> {
-            let wrong =
-                |text: &str| CliError::new(format!("invalid filter '{key}={text}': it is a port, such as 80/tcp"));
-            filters.values(key).iter().map(|text| PortRange::parse(text).ok_or_else(|| wrong(text))).collect()
+        let ports = |key: &str| -> Result<Vec<PortRange>, RequestError> {
+            let wrong = |text: &str| base::FilterError::Value {
+                key: key.to_owned(),
+                value: text.to_owned(),
+                reason: "it is a port, such as 80/tcp".to_owned(),
+            };
+            Ok(filters
+                .values(key)
+                .iter()
+                .map(|text| PortRange::parse(text).ok_or_else(|| wrong(text)))
+                .collect::<Result<_, _>>()?)
         };
         Ok(Self {
             ids: filters.values("id").iter().filter_map(|start| only_one(entries, start)).collect(),
@@ -84,11 +96,11 @@ impl Filters {
     }
 
     /// Whether containers that don't run are looked at without `-a` too.
-    pub(super) fn shows_all(&self) -> bool {
+    pub fn shows_all(&self) -> bool {
         self.filters.has("status") || self.filters.has("exited")
     }
 
-    pub(super) fn keep(&self, entry: &Entry) -> bool {
+    pub fn keep(&self, entry: &Entry) -> bool {
         let (record, state) = (&entry.record, &entry.state);
         let filters = &self.filters;
         (!filters.has("id") || self.ids.contains(&record.id))

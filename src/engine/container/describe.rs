@@ -2,16 +2,16 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::cli::CliError;
 use crate::container::network::{NetworkRecord, describe_place, describe_ports};
 use crate::container::sandbox;
-use crate::container::{Entry, LogSettings, MountPoint, exec_ids, networks_of};
-use crate::engine::image::describe;
+use crate::container::{ContainerError, Entry, LogSettings, MountPoint, exec_ids, networks_of};
+use crate::engine::image::describe::run_config;
 use crate::engine::system::folder_size;
 use crate::store::Store;
 use crate::store::snapshot::View;
 
-pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliError> {
+/// All that is known of a container; with `size`, also what its files take.
+pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, ContainerError> {
     let record = &entry.record;
     let file = |name: &str| entry.folder().join(name).display().to_string();
     let mut fields = Map::new();
@@ -50,7 +50,7 @@ pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, CliEr
     Ok(Value::Object(fields))
 }
 
-fn state(entry: &Entry) -> Result<Value, CliError> {
+fn state(entry: &Entry) -> Result<Value, ContainerError> {
     use crate::container::Status;
     let state = &entry.state;
     let is = |status: Status| json!(state.status == status);
@@ -70,7 +70,7 @@ fn state(entry: &Entry) -> Result<Value, CliError> {
         "FinishedAt": time(state.finished_at),
     });
     if let Some(health) = &state.health {
-        fields["Health"] = serde_json::to_value(health)?;
+        fields["Health"] = serde_json::to_value(health).unwrap_or_default();
     }
     Ok(fields)
 }
@@ -91,8 +91,8 @@ fn profile(entry: &Entry) -> &str {
 }
 
 /// With docker's nulls for what is empty, and its defaults for what nothing was said about.
-fn host_config(entry: &Entry) -> Result<Value, CliError> {
-    let mut value = serde_json::to_value(&entry.record.host_config)?;
+fn host_config(entry: &Entry) -> Result<Value, ContainerError> {
+    let mut value = serde_json::to_value(&entry.record.host_config).unwrap_or_default();
     const NULL_WHEN_EMPTY: [&str; 10] = [
         "Binds",
         "VolumesFrom",
@@ -162,7 +162,7 @@ fn graph_driver(entry: &Entry) -> Value {
     json!({"Data": data, "Name": "overlay2"})
 }
 
-fn root_size(entry: &Entry) -> Result<u64, CliError> {
+fn root_size(entry: &Entry) -> Result<u64, ContainerError> {
     let layers: Vec<std::path::PathBuf> = entry.record.layers.iter().map(Into::into).collect();
     let view = View::open(&layers)?;
     Ok(size_below(&view, std::path::Path::new(""))?)
@@ -190,9 +190,9 @@ fn mount(mount: &MountPoint) -> Value {
     value
 }
 
-fn config(entry: &Entry) -> Result<Value, CliError> {
-    let mut config = describe::run_config(&entry.record.config.run);
-    let own = serde_json::to_value(&entry.record.config)?;
+fn config(entry: &Entry) -> Result<Value, ContainerError> {
+    let mut config = run_config(&entry.record.config.run);
+    let own = serde_json::to_value(&entry.record.config).unwrap_or_default();
     // The container's own fields come to where docker has them; those that the image knows, too, are the container's.
     if let (Value::Object(all), Value::Object(own)) = (&mut config, &own) {
         const OWN: [&str; 9] = [
@@ -222,7 +222,7 @@ fn config(entry: &Entry) -> Result<Value, CliError> {
 }
 
 /// What it has in its networks now; of one that does not run, what was asked for.
-fn network_settings(store: &Store, entry: &Entry) -> Result<Value, CliError> {
+fn network_settings(store: &Store, entry: &Entry) -> Result<Value, ContainerError> {
     let networks = networks_of(store.root());
     let record = &entry.record;
     let mut settings: Map<String, Value> = entry.state.network.clone().into_iter().collect();
@@ -234,7 +234,7 @@ fn network_settings(store: &Store, entry: &Entry) -> Result<Value, CliError> {
     let mut places = Map::new();
     let live = if is_running { networks.of_container(&record.id)? } else { Vec::new() };
     for (name, asked) in &record.networks {
-        let asked = serde_json::to_value(asked)?;
+        let asked = serde_json::to_value(asked).unwrap_or_default();
         let now = live.iter().find(|(network, _)| is_called(network, name));
         let mut place = match now {
             Some((network, endpoint)) => describe_place(network, endpoint),

@@ -1,5 +1,7 @@
 //! `rbuild system service`
 
+mod install;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,6 +10,9 @@ use crate::api::{self, Address, Lifetime, ListenError, Service};
 use crate::base::io_error::AtPath;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
+
+/// Instead of an address.
+const INSTALL: &str = "install";
 
 /// Answer docker's API on a socket, for docker's own CLI, Compose and other tools
 ///
@@ -20,15 +25,22 @@ pub struct Args {
     /// The group whose members may use the socket too: it is worth as much as its owner's account
     #[arg(short = 'G', long, value_name = "GROUP")]
     group: Option<String>,
-    /// unix://PATH, or fd:// for systemd's [default: /run/rbuild/docker.sock, or $XDG_RUNTIME_DIR/rbuild/docker.sock]
+    /// `install` for units of systemd; unix://PATH, or fd:// for systemd's [default: /run/rbuild/docker.sock, or $XDG_RUNTIME_DIR/rbuild/docker.sock]
     #[arg(value_name = "ADDRESS")]
     address: Option<String>,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
+    // An ordinary user is root of a user namespace here.
+    let is_root = crate::container::sandbox::user_namespace::entered().is_none();
+    if args.address.as_deref() == Some(INSTALL) {
+        let program = std::env::current_exe().at("find", "/proc/self/exe")?;
+        install::install(&install::Place::usual(is_root, args.group.clone())?, &program)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let address = match &args.address {
         Some(text) => text.parse().map_err(of_listening)?,
-        None => usual_address()?,
+        None => usual_address(is_root)?,
     };
     let root = global.store_root()?;
     let service = Service::of(std::path::absolute(&root).at("find", &root)?);
@@ -42,10 +54,8 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn usual_address() -> Result<Address, CliError> {
+fn usual_address(is_root: bool) -> Result<Address, CliError> {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
-    // An ordinary user is root of a user namespace here.
-    let is_root = crate::container::sandbox::user_namespace::entered().is_none();
     Address::usual(is_root, folder.as_deref()).ok_or_else(|| {
         CliError::new("there is no place for the socket: XDG_RUNTIME_DIR is not set").hint("name one: unix://PATH")
     })

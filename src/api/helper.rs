@@ -1,0 +1,204 @@
+//! What the service leaves to a process of its own, which is this program too: a monitor is a fork, and whoever enters a
+//! container's files must be alone in its process. The service has many threads; and what goes on after an answer has to
+//! outlive it.
+//!
+//! The process has one stream, as its standard input: a job comes first, an answer goes back, and what follows is the
+//! job's.
+
+use std::io::{self, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, Stdio};
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::error::ApiError;
+use crate::base::privacy;
+use crate::container::sandbox::user_namespace::{self, IdMapping};
+use crate::container::sandbox::{Household, os_bytes};
+use crate::container::{
+    Ahead, Attach, Containers, ExecRecord, Monitor, PathStat, copy_from, copy_stream_into, look_at, run_exec,
+};
+
+/// What the program is called by then.
+const NAME: &str = "rbuild-service-job";
+
+/// More than any job or answer.
+const MOST_BYTES: u32 = 1 << 20;
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Job {
+    root: PathBuf,
+    /// Of an ordinary user: what the service is in.
+    mapping: Option<IdMapping>,
+    task: Task,
+}
+
+/// Containers go by their IDs.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Task {
+    Start {
+        container: String,
+        needs_network: bool,
+    },
+    /// The stream is that of an attachment then.
+    Exec {
+        exec: String,
+    },
+    Look {
+        container: String,
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+    },
+    /// A tar stream follows the answer.
+    Pack {
+        container: String,
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+    },
+    /// A tar stream precedes the answer.
+    Unpack {
+        container: String,
+        #[serde(with = "os_bytes")]
+        path: PathBuf,
+    },
+}
+
+/// The service's side.
+pub struct Worker {
+    pub stream: UnixStream,
+    child: Child,
+}
+
+impl Worker {
+    pub fn start(root: &Path, task: Task) -> Result<Self, ApiError> {
+        let (stream, theirs) = UnixStream::pair()?;
+        let mut command = Command::new("/proc/self/exe");
+        // The end of whoever started the service is not its end.
+        command.arg0(NAME).process_group(0).env("RBUILD_ROOT", root);
+        command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn()?;
+        let mapping = user_namespace::entered().cloned();
+        send(&stream, &Job { root: root.to_owned(), mapping, task })?;
+        Ok(Self { stream, child })
+    }
+
+    pub fn answer<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
+        let answer: Result<T, ApiError> = receive(&self.stream)
+            .map_err(|error| ApiError::internal(format!("the service's helper has died: {error}")))?;
+        answer
+    }
+
+    /// Waits for its end; says whether it got everything done.
+    pub fn finish(mut self) -> bool {
+        self.child.wait().is_ok_and(|status| status.success())
+    }
+
+    /// Leaves it to itself; somebody has to take note of its end.
+    pub fn go_on(mut self) -> UnixStream {
+        std::thread::spawn(move || self.child.wait());
+        self.stream
+    }
+}
+
+/// The job, where this process is to do one.
+pub fn work_if_requested() -> Option<ExitCode> {
+    if std::env::args_os().next()? != NAME {
+        return None;
+    }
+    privacy::begin();
+    let work = || -> io::Result<bool> {
+        let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+        let job: Job = receive(&stream)?;
+        if let Some(mapping) = &job.mapping {
+            user_namespace::inherit(mapping.clone());
+            Household::of(&job.root).belong()?;
+        }
+        job.work(stream)
+    };
+    Some(if matches!(work(), Ok(true)) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+impl Job {
+    fn work(self, stream: UnixStream) -> io::Result<bool> {
+        let containers = Containers::of(&self.root);
+        match self.task {
+            Task::Start { container, needs_network } => {
+                // First of all: it is a copy of this process.
+                let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
+                let monitor = Monitor::fork(ahead, &self.root);
+                let started = monitor.and_then(|monitor| monitor.start(&containers, &container, Attach::default()));
+                say(&stream, started.map(|session| session.warning).map_err(ApiError::from))
+            }
+            Task::Exec { exec } => match ExecRecord::find(&containers, &exec) {
+                Ok((entry, record)) => Ok(run_exec(&entry, record, stream).is_ok()),
+                Err(_) => Ok(false),
+            },
+            Task::Look { container, path } => {
+                let found = containers.find(&container).and_then(|entry| look_at(&entry, &path));
+                say(&stream, found.map_err(ApiError::from))
+            }
+            Task::Pack { container, path } => {
+                let found = containers.find(&container).and_then(|entry| Ok((look_at(&entry, &path)?, entry)));
+                let (stat, entry): (PathStat, _) = match found {
+                    Ok(found) => found,
+                    Err(error) => return say(&stream, Err::<PathStat, _>(ApiError::from(error))),
+                };
+                say(&stream, Ok(stat))?;
+                let mut out = io::BufWriter::with_capacity(1 << 17, &stream);
+                let copied = copy_from(&entry, &path, (false, true), Err(&mut out));
+                out.flush()?;
+                containers.tell(&entry, "archive-path", &[]);
+                Ok(copied.is_ok())
+            }
+            Task::Unpack { container, path } => {
+                let done = containers.find(&container).and_then(|entry| {
+                    copy_stream_into(&entry, &stream, &path, true)?;
+                    containers.tell(&entry, "extract-to-dir", &[]);
+                    Ok(())
+                });
+                // What is left of an archive that ended before its stream did.
+                let _ = io::copy(&mut &stream, &mut io::sink());
+                say(&stream, done.map_err(ApiError::from))
+            }
+        }
+    }
+}
+
+/// Says how it went; whether it went well.
+fn say<T: Serialize>(stream: &UnixStream, answer: Result<T, ApiError>) -> io::Result<bool> {
+    send(stream, &answer)?;
+    Ok(answer.is_ok())
+}
+
+fn send<T: Serialize>(mut stream: impl Write, message: &T) -> io::Result<()> {
+    let body = serde_json::to_vec(message)?;
+    stream.write_all(&[(body.len() as u32).to_le_bytes().as_slice(), &body].concat())
+}
+
+fn receive<T: DeserializeOwned>(mut stream: impl Read) -> io::Result<T> {
+    let mut length = [0; 4];
+    stream.read_exact(&mut length)?;
+    let length = u32::from_le_bytes(length);
+    if length > MOST_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut body = vec![0; length as usize];
+    stream.read_exact(&mut body)?;
+    Ok(serde_json::from_slice(&body)?)
+}
+
+/// Sends a stream of the client's to a job, to its end. A job that takes no more says why in its answer.
+pub fn pass_on(worker: &Worker, from: &mut impl Read) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let length = from.read(&mut buffer)?;
+        if length == 0 || (&worker.stream).write_all(&buffer[..length]).is_err() {
+            return worker.stream.shutdown(Shutdown::Write);
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! docker's two outputs in one stream: frames of eight bytes (which output, three zeros, the length) and what was printed.
+
+use std::io::{self, Write};
+
+/// Which output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Channel {
+    Stdout = 1,
+    Stderr = 2,
+}
+
+/// How outputs are written: in frames, or as they are where a terminal has one only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Framing {
+    Frames,
+    Plain,
+}
+
+impl Framing {
+    pub fn of(terminal: bool) -> Self {
+        if terminal { Self::Plain } else { Self::Frames }
+    }
+
+    /// Writes it at once.
+    pub fn write(self, out: &mut impl Write, channel: Channel, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain => out.write_all(bytes),
+            Self::Frames => {
+                let length = u32::try_from(bytes.len()).map_err(io::Error::other)?.to_be_bytes();
+                let head = [channel as u8, 0, 0, 0];
+                out.write_all(&[head.as_slice(), &length, bytes].concat())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames() {
+        let mut out = Vec::new();
+        Framing::Frames.write(&mut out, Channel::Stderr, b"ab").unwrap();
+        Framing::Plain.write(&mut out, Channel::Stderr, b"c").unwrap();
+        assert_eq!(out, b"\x02\0\0\0\0\0\0\x02abc");
+    }
+}

@@ -1,0 +1,179 @@
+//! More programs in containers that run.
+
+use std::io::Write as _;
+use std::net::Shutdown;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::logs::stream_kind;
+use super::named;
+use super::streams::{Conversation, detach_keys, size_of};
+use crate::api::ApiError;
+use crate::api::helper::{Task, Worker};
+use crate::api::multiplexed::{Channel, Framing};
+use crate::api::request::Request;
+use crate::api::response::{RAW, Response};
+use crate::api::service::Service;
+use crate::container::{Attachment, Entry, ExecRecord, resize_exec};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Create {
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    tty: bool,
+    cmd: Value,
+    env: Vec<String>,
+    user: String,
+    working_dir: String,
+    privileged: bool,
+    detach_keys: String,
+    console_size: Option<(u16, u16)>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Start {
+    detach: bool,
+    console_size: Option<(u16, u16)>,
+}
+
+pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let body: Create = request.json()?;
+    let command: Vec<String> = match body.cmd {
+        Value::String(word) => vec![word],
+        Value::Array(words) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    };
+    if command.is_empty() {
+        return Err(ApiError::bad_request("No exec command specified"));
+    }
+    detach_keys(Some(&body.detach_keys), body.tty)?;
+    let entry = named(service, request)?;
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let record = ExecRecord {
+        command,
+        environment: body.env,
+        user: given(body.user),
+        directory: given(body.working_dir),
+        terminal: body.tty,
+        privileged: body.privileged,
+        stdin: body.attach_stdin,
+        stdout: body.attach_stdout,
+        stderr: body.attach_stderr,
+        detach_keys: body.detach_keys,
+        size: body.console_size,
+        ..ExecRecord::default()
+    };
+    let record = record.create(&entry).map_err(|error| of_container(error, &entry))?;
+    Ok(Response::json(&json!({"Id": record.id}))?.status(201))
+}
+
+/// docker names it by its ID.
+fn of_container(error: crate::container::ContainerError, entry: &Entry) -> ApiError {
+    match error {
+        crate::container::ContainerError::NotRunning { .. } => {
+            ApiError::conflict(format!("container {} is not running", entry.record.id))
+        }
+        error => error.into(),
+    }
+}
+
+pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let body: Start = request.json_or_default()?;
+    let containers = service.containers();
+    let (entry, record) = ExecRecord::find(&containers, request.part("id"))?;
+    if record.has_begun() {
+        let what = if record.is_running() { "is already running" } else { "has already run" };
+        return Err(ApiError::conflict(format!("exec command {} {what}", record.id)));
+    }
+    if !entry.state.status.is_alive() {
+        return Err(ApiError::conflict(format!("container {} is not running", entry.record.id)));
+    }
+    if let Some(size) = body.console_size {
+        record.set_size(&entry, size)?;
+    }
+    let task = Task::Exec { exec: record.id.clone() };
+    if body.detach {
+        Attachment::started(Worker::start(service.root(), task)?.go_on())?;
+        return Ok(Response::empty(200));
+    }
+    let root = service.root().to_owned();
+    let conversation = Conversation {
+        framing: Framing::of(record.terminal),
+        stdin: record.stdin,
+        ends_input: true,
+        keys: detach_keys(Some(&record.detach_keys), record.terminal)?,
+    };
+    let upgrade = request.upgrade();
+    let kind = if upgrade.is_some() { stream_kind(request, record.terminal) } else { RAW };
+    Ok(Response::hijack(upgrade, kind, move |hijacked| {
+        let Ok((reader, mut writer)) = hijacked.split() else { return };
+        // Only now: what a program prints at once would come in one packet with the head.
+        let started = Worker::start(&root, task).map_err(|error| error.message);
+        match started.and_then(|worker| Attachment::started(worker.go_on()).map_err(|error| exec_error(&error))) {
+            // Whoever listened knows when the connection ends.
+            Ok(attachment) => drop(conversation.run(attachment, reader, writer)),
+            Err(error) => {
+                let text = format!("{error}\r\n");
+                let _ = conversation.framing.write(&mut writer, Channel::Stdout, text.as_bytes());
+                let _ = writer.flush();
+                let _ = writer.shutdown(Shutdown::Both);
+            }
+        }
+    }))
+}
+
+/// Clients look for docker's words in it.
+fn exec_error(error: &crate::container::ContainerError) -> String {
+    let end = match error.exit_code() {
+        127 => ": executable file not found in $PATH: unknown",
+        126 => ": permission denied: unknown",
+        _ => "",
+    };
+    format!("OCI runtime exec failed: exec failed: unable to start container process: {error}{end}")
+}
+
+pub fn inspect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let (entry, record) = ExecRecord::find(&service.containers(), request.part("id"))?;
+    let is_running = record.is_running();
+    let code = match record.exit_code {
+        Some(code) => json!(code),
+        // Its process was killed with whoever watched it.
+        None if record.has_begun() && !is_running => json!(137),
+        None => Value::Null,
+    };
+    let mut process = json!({
+        "tty": record.terminal,
+        "entrypoint": record.command.first(),
+        "arguments": record.command.get(1..).unwrap_or_default(),
+        "privileged": record.privileged,
+    });
+    if let Some(user) = &record.user {
+        process["user"] = json!(user);
+    }
+    Ok(Response::json(&json!({
+        "ID": record.id,
+        "Running": is_running,
+        "ExitCode": code,
+        "ProcessConfig": process,
+        "OpenStdin": record.stdin,
+        "OpenStderr": record.stderr,
+        "OpenStdout": record.stdout,
+        "CanRemove": false,
+        "ContainerID": entry.record.id,
+        "DetachKeys": record.detach_keys,
+        "Pid": record.pid,
+    }))?)
+}
+
+pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let size = size_of(request)?;
+    let (entry, record) = ExecRecord::find(&service.containers(), request.part("id"))?;
+    if record.is_running() && record.terminal {
+        resize_exec(&entry, &record, size)?;
+    }
+    Ok(Response::empty(200))
+}

@@ -1,0 +1,210 @@
+//! From `create` to `remove`.
+
+use serde_json::{Value, json};
+
+use super::named;
+use crate::api::ApiError;
+use crate::api::helper::{Task, Worker};
+use crate::api::request::Request;
+use crate::api::response::{JSON, Response};
+use crate::api::service::Service;
+use crate::base::{Filters, signal};
+use crate::container::{Cancel, Containers, Entry, Removal, Resources, RestartPolicy, Status, Stop, WaitFor};
+use crate::engine::Uncounted;
+use crate::engine::container::{
+    CreateRequest, PRUNE_FILTERS, UpdateRequest, create as make, prune as clear, update as change,
+};
+
+const KILL: i32 = 9;
+
+pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let body = request
+        .body
+        .json()?
+        .ok_or_else(|| ApiError::bad_request("invalid JSON: got EOF while reading request body"))?;
+    let platform = request.query.text("platform").map(str::parse).transpose()?;
+    let name = request.query.text("name").map(|name| name.trim_start_matches('/').to_owned());
+    let request = CreateRequest { name, platform, body };
+    let created = make(&service.store()?, request)?;
+    let answer = json!({"Id": created.entry.record.id, "Warnings": created.warnings});
+    Ok(Response::json(&answer)?.status(201))
+}
+
+pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry = named(service, request)?;
+    match entry.state.status {
+        Status::Paused => return Err(ApiError::conflict("cannot start a paused container, try unpause instead")),
+        _ if entry.is_running => return Ok(Response::empty(304)),
+        _ => {}
+    }
+    begin(service, &entry)?;
+    Ok(Response::empty(204))
+}
+
+/// By a process of its own: the container's monitor is a fork of it.
+fn begin(service: &Service, entry: &Entry) -> Result<(), ApiError> {
+    let host = &entry.record.host_config;
+    let needs_network = !matches!(host.network_mode.as_str(), "host" | "none")
+        && !host.network_mode.starts_with("container:")
+        && host.userns_mode.is_empty();
+    let task = Task::Start { container: entry.record.id.clone(), needs_network };
+    let worker = Worker::start(service.root(), task)?;
+    let started: Result<Option<String>, ApiError> = worker.answer();
+    worker.finish();
+    started.map(drop)
+}
+
+fn stop_of(request: &Request, keep: bool) -> Result<Stop, ApiError> {
+    let signal = request.query.text("signal").map(number_of).transpose()?;
+    Ok(Stop { signal, timeout: request.query.number("t")?, keep, is_removal: false })
+}
+
+fn number_of(text: &str) -> Result<i32, ApiError> {
+    signal::number(text).ok_or_else(|| ApiError::bad_request(format!("invalid signal: {text}")))
+}
+
+pub fn stop(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry = named(service, request)?;
+    let stop = stop_of(request, false)?;
+    if !entry.is_running {
+        return Ok(Response::empty(304));
+    }
+    entry.stop(stop)?;
+    Ok(Response::empty(204))
+}
+
+pub fn restart(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry = named(service, request)?;
+    let stop = stop_of(request, true)?;
+    if entry.is_running {
+        entry.stop(stop)?;
+    }
+    let containers = service.containers();
+    begin(service, &containers.find(&entry.record.id)?)?;
+    containers.tell(&entry, "restart", &[]);
+    Ok(Response::empty(204))
+}
+
+pub fn kill(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry = named(service, request)?;
+    let number = request.query.text("signal").map_or(Ok(KILL), number_of)?;
+    let id = &entry.record.id;
+    let of = |text: String| format!("cannot kill container: {}: {text}", request.part("id"));
+    if !entry.state.status.is_alive() {
+        return Err(ApiError::conflict(of(format!("container {id} is not running"))));
+    }
+    entry.signal(number).map_err(|error| {
+        let error = ApiError::from(error);
+        ApiError { message: of(error.message), ..error }
+    })?;
+    if number == KILL {
+        // It is gone when this has its answer.
+        entry.wait()?;
+    }
+    Ok(Response::empty(204))
+}
+
+pub fn pause(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    named(service, request)?.pause()?;
+    Ok(Response::empty(204))
+}
+
+pub fn unpause(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    named(service, request)?.unpause().map_err(|error| ApiError { status: 500, ..ApiError::from(error) })?;
+    Ok(Response::empty(204))
+}
+
+pub fn rename(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry = named(service, request)?;
+    let name = request.query.text("name").unwrap_or_default().trim_start_matches('/');
+    if name.is_empty() {
+        return Err(ApiError::bad_request("Neither old nor new names may be empty"));
+    }
+    if name == entry.record.plain_name() {
+        return Err(ApiError::bad_request("Renaming a container with the same name as its current name"));
+    }
+    service.containers().rename(&entry, name)?;
+    Ok(Response::empty(204))
+}
+
+pub fn remove(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let containers = service.containers();
+    if request.query.flag("link") {
+        remove_link(&containers, request.part("id"))?;
+        return Ok(Response::empty(204));
+    }
+    let entry = named(service, request)?;
+    let removal = Removal { force: request.query.flag("force"), volumes: request.query.flag("v") };
+    if entry.is_running && !removal.force {
+        let (what, todo) = match entry.state.status {
+            Status::Paused => ("paused", "unpause and then stop the container before removing or force remove"),
+            Status::Restarting => ("restarting", "stop the container before removing or force remove"),
+            _ => ("running", "stop the container before removing or force remove"),
+        };
+        let name = &entry.record.name;
+        return Err(ApiError::conflict(format!("cannot remove container \"{name}\": container is {what}: {todo}")));
+    }
+    containers.remove_with(&entry, removal)?;
+    Ok(Response::empty(204))
+}
+
+/// `CONTAINER/ALIAS`
+fn remove_link(containers: &Containers, word: &str) -> Result<(), ApiError> {
+    let missing = || ApiError::not_found(format!("No such link: {word}"));
+    let (parent, alias) = word.trim_start_matches('/').split_once('/').ok_or_else(missing)?;
+    let entry = containers.find(parent)?;
+    let changed = containers.change(&entry, |record| {
+        let links = &mut record.host_config.links;
+        let before = links.len();
+        links.retain(|link| link.rsplit_once(':').map_or(link.as_str(), |(_, alias)| alias) != alias);
+        links.len() != before
+    })?;
+    if changed { Ok(()) } else { Err(missing()) }
+}
+
+pub fn wait(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let what = match request.query.text("condition") {
+        None | Some("not-running") => WaitFor::NotRunning,
+        Some("next-exit") => WaitFor::NextExit,
+        Some("removed") => WaitFor::Removed,
+        Some(other) => return Err(ApiError::bad_request(format!("invalid condition: {other:?}"))),
+    };
+    let waiting = named(service, request)?.waiting(what)?;
+    // The head is sent at once: clients wait for it before they start the container.
+    Ok(Response::stream(JSON, move |output| {
+        let gone = output.gone.descriptor()?;
+        let cancel = Cancel::readable(std::os::fd::AsFd::as_fd(&gone));
+        let answer = match waiting.wait(cancel) {
+            Ok(None) => return Ok(()),
+            Ok(Some(ending)) => match ending.error {
+                Some(error) => json!({"StatusCode": ending.exit_code, "Error": {"Message": error}}),
+                None => json!({"StatusCode": ending.exit_code}),
+            },
+            Err(error) => json!({"StatusCode": -1, "Error": {"Message": ApiError::from(error).message}}),
+        };
+        output.json(&answer, "\n")
+    }))
+}
+
+/// The body's fields that are there.
+pub fn update(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry = named(service, request)?;
+    let body: Value = request.json()?;
+    let wrong = |error: serde_json::Error| ApiError::bad_request(format!("invalid JSON: {error}"));
+    let given: Resources = serde_json::from_value(body.clone()).map_err(wrong)?;
+    let restart_policy: Option<RestartPolicy> = body
+        .get("RestartPolicy")
+        .filter(|policy| policy["Name"].as_str().is_some_and(|name| !name.is_empty()))
+        .map(|policy| serde_json::from_value(policy.clone()))
+        .transpose()
+        .map_err(wrong)?;
+    let apply = |resources: &mut Resources| given.add_to(resources);
+    change(&service.containers(), &entry, &UpdateRequest { apply: &apply, restart_policy })?;
+    Ok(Response::json(&json!({"Warnings": []}))?)
+}
+
+pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let filters = Filters::parse(&request.query.filters()?, &PRUNE_FILTERS)?;
+    let pruned = clear(&service.containers(), &filters, &Uncounted)?;
+    Ok(Response::json(&json!({"ContainersDeleted": pruned.removed, "SpaceReclaimed": pruned.reclaimed}))?)
+}

@@ -1,0 +1,19 @@
+//! Containers.
+
+pub mod exec;
+pub mod files;
+pub mod life;
+pub mod logs;
+pub mod look;
+pub mod stats;
+pub mod streams;
+
+use crate::api::ApiError;
+use crate::api::request::Request;
+use crate::api::service::Service;
+use crate::container::Entry;
+
+/// The container that the path names.
+fn named(service: &Service, request: &Request) -> Result<Entry, ApiError> {
+    Ok(service.containers().find(request.part("id").trim_start_matches('/'))?)
+}

@@ -1,0 +1,205 @@
+//! `attach` and `resize`: a container's own streams on the client's connection.
+
+use std::io::{self, Read};
+use std::net::Shutdown;
+use std::os::fd::AsFd as _;
+use std::os::unix::net::UnixStream;
+
+use rustix::event::{PollFd, PollFlags, poll};
+
+use super::logs::{Printer, open, stream_kind};
+use super::named;
+use crate::api::ApiError;
+use crate::api::hijack::Hijacked;
+use crate::api::multiplexed::{Channel, Framing};
+use crate::api::request::Request;
+use crate::api::response::{RAW, Response};
+use crate::api::service::Service;
+use crate::api::websocket;
+use crate::container::{
+    Attach, AttachedInput, Attaching, Attachment, Cancel, DetachKeys, Entry, Heard, LogReader, Selection, Status, typed,
+};
+
+const BUFFER: usize = 32 << 10;
+
+/// How a client's connection and a program's streams are joined.
+pub(super) struct Conversation {
+    pub framing: Framing,
+    /// The client's words are the program's.
+    pub stdin: bool,
+    /// The program's input ends with the client's; else the client has left then.
+    pub ends_input: bool,
+    pub keys: Option<DetachKeys>,
+}
+
+pub fn attach(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let (attaching, conversation, logs) = prepare(service, request)?;
+    let terminal = conversation.framing == Framing::Plain;
+    let upgrade = request.upgrade();
+    let kind = if upgrade.is_some() { stream_kind(request, terminal) } else { RAW };
+    Ok(Response::hijack(upgrade, kind, move |hijacked| {
+        // Whoever listened knows when the connection ends.
+        let _ = converse(hijacked, attaching, conversation, logs);
+    }))
+}
+
+/// The same over a web socket, without frames of docker's.
+pub fn attach_by_web_socket(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let accepted = websocket::accept(request)?;
+    let (attaching, conversation, logs) = prepare(service, request)?;
+    let conversation = Conversation { framing: Framing::Plain, ..conversation };
+    Ok(accepted.response(move |hijacked| {
+        let _ = converse(hijacked, attaching, conversation, logs);
+    }))
+}
+
+type Logs = Option<(LogReader, Printer)>;
+
+/// All that can be refused, before the connection is taken.
+fn prepare(service: &Service, request: &Request) -> Result<(Option<Attaching>, Conversation, Logs), ApiError> {
+    let query = &request.query;
+    let entry = named(service, request)?;
+    let name = request.part("id");
+    match entry.state.status {
+        Status::Paused => {
+            return Err(ApiError::conflict(format!("container {name} is paused, unpause the container before attach")));
+        }
+        Status::Restarting => {
+            let text = format!("container {name} is restarting, wait until the container is running");
+            return Err(ApiError::conflict(text));
+        }
+        _ => {}
+    }
+    let config = &entry.record.config;
+    let (stdout, stderr) = (query.flag("stdout"), query.flag("stderr"));
+    let stdin = query.flag("stdin") && config.open_stdin;
+    let conversation = Conversation {
+        framing: Framing::of(config.tty),
+        stdin,
+        ends_input: config.stdin_once,
+        keys: detach_keys(query.text("detachKeys"), config.tty)?,
+    };
+    let logs = query.flag("logs").then(|| {
+        let framing = conversation.framing;
+        let printer = Printer { stdout, stderr, timestamps: false, details: false, framing };
+        Ok::<_, ApiError>((open(&entry, Selection::default())?, printer))
+    });
+    let logs = logs.transpose()?;
+    let attach = Attach { stdin, stdout, stderr, size: None };
+    let attaching = query.flag("stream").then(|| entry.attachment(attach)).transpose()?;
+    Ok((attaching, conversation, logs))
+}
+
+/// The keys count in a terminal only.
+pub(super) fn detach_keys(text: Option<&str>, terminal: bool) -> Result<Option<DetachKeys>, ApiError> {
+    let keys = DetachKeys::parse(text.unwrap_or_default())?;
+    Ok(Some(keys).filter(|_| terminal))
+}
+
+fn converse(
+    hijacked: Hijacked,
+    attaching: Option<Attaching>,
+    conversation: Conversation,
+    logs: Logs,
+) -> io::Result<()> {
+    let (reader, mut writer) = hijacked.split()?;
+    if let Some((mut log, printer)) = logs {
+        log.read(|line| printer.print(&mut writer, line)).map_err(io::Error::other)?;
+    }
+    let attachment = match attaching {
+        None => None,
+        Some(Attaching::Now(attachment)) => Some(attachment),
+        Some(Attaching::WhenStarted(waiting)) => {
+            waiting.wait(Cancel::closed(writer.as_fd())).map_err(io::Error::other)?
+        }
+    };
+    let Some(attachment) = attachment else { return writer.shutdown(Shutdown::Both) };
+    conversation.run(attachment, reader, writer)
+}
+
+impl Conversation {
+    /// Passes everything on until the program has ended or the client has left.
+    pub(super) fn run(
+        self,
+        mut attachment: Attachment,
+        reader: impl Read + Send + 'static,
+        mut writer: UnixStream,
+    ) -> io::Result<()> {
+        let input = attachment.input().map_err(io::Error::other)?;
+        let (client, framing) = (writer.try_clone()?, self.framing);
+        std::thread::spawn(move || self.listen(reader, &client, &input));
+        loop {
+            let heard = attachment.hear().map_err(io::Error::other)?;
+            let written = match heard {
+                None | Some(Heard::Ended(_)) => break,
+                Some(Heard::Output(bytes)) => framing.write(&mut writer, Channel::Stdout, bytes),
+                Some(Heard::Errors(bytes)) => framing.write(&mut writer, Channel::Stderr, bytes),
+            };
+            if written.is_err() {
+                break;
+            }
+        }
+        // The client may have left: there is nothing more to say.
+        let _ = writer.shutdown(Shutdown::Both);
+        Ok(())
+    }
+
+    /// What the client says, until it is gone.
+    fn listen(mut self, mut reader: impl Read, client: &UnixStream, input: &AttachedInput) {
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let length = match reader.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return input.leave(),
+            };
+            if !self.stdin {
+                continue;
+            }
+            let (bytes, leaves) = match &mut self.keys {
+                Some(keys) => typed(keys, &buffer[..length]),
+                None => (buffer[..length].to_vec(), false),
+            };
+            if !bytes.is_empty() && input.write(&bytes).is_err() || leaves {
+                return input.leave();
+            }
+        }
+        match (self.stdin, self.ends_input) {
+            (true, false) => return input.leave(),
+            // It fails only when the other side is gone.
+            (true, true) => drop(input.end()),
+            (false, _) => {}
+        }
+        wait_until_closed(client);
+        input.leave();
+    }
+}
+
+/// Until the client listens no longer.
+fn wait_until_closed(client: &UnixStream) {
+    let mut polled = [PollFd::new(client, PollFlags::empty())];
+    while matches!(poll(&mut polled, None), Err(rustix::io::Errno::INTR)) {}
+}
+
+pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
+    let entry: Entry = named(service, request)?;
+    let size = size_of(request)?;
+    if !entry.state.status.is_alive() {
+        return Err(ApiError::conflict(format!("container {} is not running", entry.record.id)));
+    }
+    entry.resize(size)?;
+    Ok(Response::empty(200))
+}
+
+/// Rows and columns.
+pub(super) fn size_of(request: &Request) -> Result<(u16, u16), ApiError> {
+    let number = |name: &str| {
+        let text = request.query.given(name).unwrap_or_default();
+        text.parse::<u16>().map_err(|_| {
+            ApiError::bad_request(format!("strconv.ParseUint: parsing {text:?}: invalid syntax"))
+                .context(&format!("invalid resize {name}"))
+        })
+    };
+    Ok((number("h")?, number("w")?))
+}

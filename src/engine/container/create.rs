@@ -1,0 +1,348 @@
+//! From docker's body of `create` to a container.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{RequestError, check_resources, mounts};
+use crate::base::{boolean, bytes, signal};
+use crate::container::runtime::Runtime;
+use crate::container::sandbox::{CapabilitySet, Profile};
+use crate::container::{
+    self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig, Image, LogConfig,
+    MountKind, MountPoint,
+};
+use crate::engine::image::info;
+use crate::image::{Healthcheck, Platform, RunConfig};
+use crate::store::Store;
+use crate::store::snapshot::Stack;
+
+const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
+/// Nanoseconds.
+const LEAST_HEALTH_DURATION: i64 = 1_000_000;
+
+/// What is to be made.
+pub struct CreateRequest {
+    pub name: Option<String>,
+    pub platform: Option<Platform>,
+    /// docker's `ContainerConfig` with `HostConfig` and `NetworkingConfig`, without nulls.
+    pub body: Value,
+}
+
+/// A new container, and what its user should be told.
+pub struct Created {
+    pub entry: Entry,
+    pub warnings: Vec<String>,
+}
+
+/// What of the body is no part of an image's config too.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct Body {
+    image: String,
+    hostname: String,
+    domainname: String,
+    attach_stdin: bool,
+    attach_stdout: bool,
+    attach_stderr: bool,
+    tty: bool,
+    open_stdin: bool,
+    stdin_once: bool,
+    stop_timeout: Option<i64>,
+    mac_address: String,
+    host_config: HostConfig,
+    networking_config: NetworkingConfig,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct NetworkingConfig {
+    endpoints_config: BTreeMap<String, EndpointConfig>,
+}
+
+/// Makes the container; its image has to be here.
+pub fn create(store: &Store, request: CreateRequest) -> Result<Created, RequestError> {
+    let wrong = |error: serde_json::Error| RequestError::refused(format!("invalid JSON: {error}"));
+    let body = Body::deserialize(&request.body).map_err(wrong)?;
+    let run = RunConfig::deserialize(&request.body).map_err(wrong)?;
+    if body.image.is_empty() {
+        return Err(RequestError::refused("invalid reference format"));
+    }
+    let has_entrypoint = request.body.get("Entrypoint").is_some();
+    let image = find_image(store, &body.image, request.platform.as_ref())?;
+    let mut warnings = Vec::new();
+    let mut options = options(body, run, has_entrypoint, &mut warnings)?;
+    options.name = request.name;
+    find_mounted(store, &mut options.mounts)?;
+    let entry = container::create(&Containers::of(store.root()), &image, &options)?;
+    Ok(Created { entry, warnings })
+}
+
+/// An image that is here, as a container is made of it.
+pub fn find_image(store: &Store, name: &str, platform: Option<&Platform>) -> Result<Image, RequestError> {
+    let found = store.find_image(name)?;
+    let config = info::read_config(store, &found.id)?.into_value();
+    if let Some(wanted) = platform
+        && wanted.normalized() != config.platform.normalized()
+    {
+        return Err(RequestError::OtherPlatform {
+            name: name.to_owned(),
+            wanted: wanted.to_string(),
+            actual: config.platform.to_string(),
+        });
+    }
+    let layers = Stack::of_image(&config.rootfs.diff_ids).unpacked(store).map_err(ContainerError::from)?;
+    Ok(Image {
+        id: found.id.to_string(),
+        name: name.to_owned(),
+        platform: config.platform.os.clone(),
+        layers,
+        config: config.config,
+    })
+}
+
+/// The images whose files are mounted.
+pub fn find_mounted(store: &Store, mounts: &mut [MountPoint]) -> Result<(), RequestError> {
+    for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Image) {
+        let found = store.find_image(&mount.name)?;
+        let config = info::read_config(store, &found.id)?;
+        mount.image.id = found.id.to_string();
+        mount.image.layers = Stack::of_image(&config.rootfs.diff_ids).unpacked(store).map_err(ContainerError::from)?;
+    }
+    Ok(())
+}
+
+fn options(
+    body: Body,
+    run: RunConfig,
+    has_entrypoint: bool,
+    warnings: &mut Vec<String>,
+) -> Result<ContainerOptions, RequestError> {
+    let mut host = body.host_config;
+    check_config(&run, body.stop_timeout)?;
+    settle(&mut host)?;
+    let networks = networks(&mut host, body.networking_config.endpoints_config, &body.mac_address);
+    if host.network_mode == "host" && (host.publish_all_ports || !host.port_bindings.is_empty()) {
+        warnings.push("Published ports are discarded when using host network mode".to_owned());
+    }
+    if host.network_mode.starts_with("container:") && !body.hostname.is_empty() {
+        return Err(RequestError::refused("conflicting options: hostname and the network mode"));
+    }
+    let given = |text: String| Some(text).filter(|text| !text.is_empty());
+    let (places, without_name) = places(&host, &run)?;
+    let mut exposed_ports = run.exposed_ports;
+    exposed_ports.extend(host.port_bindings.keys().cloned());
+    Ok(ContainerOptions {
+        name: None,
+        command: run.cmd,
+        entrypoint: Some(run.entrypoint).filter(|_| has_entrypoint).map(without_empty),
+        environment: run.env,
+        user: given(run.user),
+        directory: given(run.working_dir),
+        hostname: given(body.hostname),
+        domainname: given(body.domainname),
+        labels: run.labels,
+        exposed_ports,
+        terminal: body.tty,
+        open_stdin: body.open_stdin,
+        attach: Attached { stdin: body.attach_stdin, stdout: body.attach_stdout, stderr: body.attach_stderr },
+        stdin_once: body.stdin_once,
+        stop_signal: given(run.stop_signal),
+        stop_timeout: body.stop_timeout,
+        healthcheck: run.healthcheck,
+        host,
+        mounts: places,
+        volumes: without_name,
+        networks,
+    })
+}
+
+/// The CLI says `[""]` for none.
+fn without_empty(words: Vec<String>) -> Vec<String> {
+    if words == [""] { Vec::new() } else { words }
+}
+
+fn check_config(run: &RunConfig, stop_timeout: Option<i64>) -> Result<(), RequestError> {
+    let refuse = |text: String| Err(RequestError::refused(text));
+    let folder = &run.working_dir;
+    if !folder.is_empty() && !folder.starts_with('/') {
+        return refuse(format!("the working directory '{folder}' is invalid, it needs to be an absolute path"));
+    }
+    if !run.stop_signal.is_empty() && !signal::is_accepted(&run.stop_signal) {
+        return refuse(format!("invalid signal: {}", run.stop_signal));
+    }
+    if let Some(entry) = run.env.iter().find(|entry| entry.split('=').next().is_none_or(str::is_empty)) {
+        return refuse(format!("invalid environment variable: {entry}"));
+    }
+    if stop_timeout.is_some_and(|seconds| seconds < -1) {
+        return refuse("invalid stop timeout: it is a number of seconds, or -1 for no end".to_owned());
+    }
+    run.healthcheck.as_ref().map_or(Ok(()), check_health)
+}
+
+fn check_health(check: &Healthcheck) -> Result<(), RequestError> {
+    let durations = [
+        ("Interval", check.interval),
+        ("Timeout", check.timeout),
+        ("StartPeriod", check.start_period),
+        ("StartInterval", check.start_interval),
+    ];
+    for (name, duration) in durations {
+        if duration != 0 && duration < LEAST_HEALTH_DURATION {
+            return Err(RequestError::refused(format!("{name} in Healthcheck cannot be less than 1ms")));
+        }
+    }
+    if check.retries < 0 {
+        return Err(RequestError::refused("Retries in Healthcheck cannot be negative"));
+    }
+    Ok(())
+}
+
+/// Checks what the host is asked for, and puts docker's defaults to what nothing was said about.
+fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
+    CapabilitySet::adjusted(&host.cap_add, &host.cap_drop).map_err(ContainerError::from)?;
+    check_resources(&host.resources)?;
+    check_restart_policy(host)?;
+    check_log(&mut host.log_config)?;
+    if !(-1000..=1000).contains(&host.oom_score_adj) {
+        let text = format!("invalid value {}, range for oom score adj is [-1000, 1000]", host.oom_score_adj);
+        return Err(RequestError::refused(text));
+    }
+    for (mode, usual) in [(&mut host.ipc_mode, "private"), (&mut host.cgroupns_mode, "private")] {
+        if mode.is_empty() {
+            *mode = usual.to_owned();
+        }
+    }
+    let found = Runtime::find(&host.runtime).map_err(ContainerError::from)?;
+    host.runtime = found.map(|runtime| runtime.lasting_name()).unwrap_or_default();
+    for device in &mut host.resources.devices {
+        if device.path_in_container.is_empty() {
+            device.path_in_container = device.path_on_host.clone();
+        }
+        if device.cgroup_permissions.is_empty() {
+            device.cgroup_permissions = "rwm".to_owned();
+        }
+    }
+    if !host.storage_opt.is_empty() {
+        return Err(RequestError::refused("the size of a container's root filesystem can't be limited here"));
+    }
+    for option in &host.security_opt {
+        check_security(option)?;
+    }
+    Ok(())
+}
+
+fn check_security(option: &str) -> Result<(), RequestError> {
+    let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+    match (key, value) {
+        ("no-new-privileges", "" | "true" | "false")
+        | ("seccomp", "unconfined" | "builtin")
+        | ("apparmor", _)
+        | ("label", "disable")
+        | ("landlock" | "systempaths", "unconfined") => Ok(()),
+        ("seccomp", profile) => {
+            let read = Profile::of_file(std::path::Path::new("seccomp"), profile.as_bytes());
+            Ok(read.map(drop).map_err(ContainerError::from)?)
+        }
+        _ => Err(RequestError::refused(format!("invalid --security-opt 2: {option:?}"))),
+    }
+}
+
+fn check_restart_policy(host: &mut HostConfig) -> Result<(), RequestError> {
+    let policy = &mut host.restart_policy;
+    let refuse = |text: String| Err(RequestError::refused(text));
+    match policy.name.as_str() {
+        "" => policy.name = "no".to_owned(),
+        "no" | "always" | "unless-stopped" | "on-failure" => {}
+        other => {
+            return refuse(format!(
+                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or \
+                 'unless-stopped'"
+            ));
+        }
+    }
+    if policy.maximum_retry_count > 0 && policy.name != "on-failure" {
+        return refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'".to_owned());
+    }
+    if host.auto_remove && policy.name != "no" {
+        return refuse("can't create 'AutoRemove' container with restart policy".to_owned());
+    }
+    Ok(())
+}
+
+/// Options that would be ignored are refused: each driver has its own.
+pub fn check_log(log: &mut LogConfig) -> Result<(), RequestError> {
+    if log.driver.is_empty() {
+        log.driver = "json-file".to_owned();
+    }
+    let driver = log.driver.as_str();
+    if !LOG_DRIVERS.contains(&driver) {
+        return Err(RequestError::refused(format!("logger: no log driver named '{driver}' is registered")));
+    }
+    if driver == "none" && !log.config.is_empty() {
+        return Err(RequestError::refused("invalid logging opts for driver none"));
+    }
+    for (key, value) in &log.config {
+        let is_right = match key.as_str() {
+            "max-size" => bytes(value).is_ok() || value == "-1",
+            "max-file" => value.parse::<u32>().is_ok_and(|count| count > 0),
+            "compress" => boolean(value).is_some(),
+            "mode" => matches!(value.as_str(), "blocking" | "non-blocking"),
+            "max-buffer-size" => bytes(value).is_ok(),
+            "labels" | "labels-regex" | "env" | "env-regex" | "tag" if driver == "json-file" => true,
+            other => return Err(RequestError::refused(format!("unknown log opt '{other}' for {driver} log driver"))),
+        };
+        if !is_right {
+            return Err(RequestError::refused(format!("invalid value for log opt '{key}': {value}")));
+        }
+    }
+    Ok(())
+}
+
+/// The networks by name. Where no mode was named, the first of them is the mode.
+fn networks(
+    host: &mut HostConfig,
+    mut endpoints: BTreeMap<String, EndpointConfig>,
+    mac_address: &str,
+) -> BTreeMap<String, EndpointConfig> {
+    if let Some(endpoint) = endpoints.remove("default") {
+        endpoints.insert("bridge".to_owned(), endpoint);
+    }
+    let is_usual = matches!(host.network_mode.as_str(), "" | "default");
+    if is_usual {
+        let first = endpoints.keys().next().filter(|_| !endpoints.contains_key("bridge"));
+        host.network_mode = first.cloned().unwrap_or_else(|| "bridge".to_owned());
+    }
+    if !mac_address.is_empty() {
+        endpoints.entry(host.network_mode.clone()).or_default().mac_address = mac_address.to_owned();
+    }
+    endpoints
+}
+
+type Places = (Vec<MountPoint>, std::collections::BTreeSet<String>);
+
+/// All mounts, and where volumes of the container's own are wanted.
+fn places(host: &HostConfig, run: &RunConfig) -> Result<Places, RequestError> {
+    let driver = if host.volume_driver.is_empty() { "local" } else { &host.volume_driver };
+    let mut all = Vec::new();
+    for bind in host.binds.iter().filter(|bind| !mounts::is_place(bind)) {
+        all.push(mounts::volume(bind, driver)?);
+    }
+    for mount in &host.mounts {
+        all.push(mounts::mount_of(mount)?);
+    }
+    for (place, options) in &host.tmpfs {
+        all.push(mounts::memory(&format!("{place}:{options}"))?);
+    }
+    for (index, mount) in all.iter().enumerate() {
+        mounts::check_place(mount)?;
+        if all[..index].iter().any(|other| other.destination == mount.destination) {
+            let text = format!("Duplicate mount point: {}", mount.destination.display());
+            return Err(RequestError::refused(text));
+        }
+    }
+    let mut own = run.volumes.clone();
+    own.extend(host.binds.iter().filter(|bind| mounts::is_place(bind)).cloned());
+    Ok((all, own))
+}

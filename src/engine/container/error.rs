@@ -1,0 +1,44 @@
+use crate::base::FilterError;
+use crate::container::ContainerError;
+use crate::engine::image::ImageError;
+use crate::store::{FindImageError, StoreError};
+
+/// Why something asked of containers is refused, or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum RequestError {
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error(transparent)]
+    Find(#[from] FindImageError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(
+        "image with reference {name} was found but does not match the specified platform: wanted {wanted}, actual: {actual}"
+    )]
+    OtherPlatform { name: String, wanted: String, actual: String },
+    #[error("cannot run ps, which is in the package procps")]
+    NoPs,
+    /// What was asked for cannot be, in docker's words.
+    #[error("{message}")]
+    Refused { message: String },
+}
+
+impl RequestError {
+    pub fn refused(message: impl Into<String>) -> Self {
+        Self::Refused { message: message.into() }
+    }
+
+    /// What the user can do.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Container(ContainerError::Volume(error)) => error.hint().map(str::to_owned),
+            Self::Container(error) => error.hint(),
+            Self::Image(error) => error.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! A container's whole filesystem as a tar archive.
+
+use std::io::Write;
+
+use super::RequestError;
+use crate::base::io_error::AtPath;
+use crate::container::{ContainerError, Entry, Pause, upper_of_new};
+use crate::store::snapshot::{Stack, View, export_tar};
+use crate::store::{Staging, Store};
+
+/// The container's root filesystem: its image's layers, and what it changed.
+pub fn files(store: &Store, entry: &Entry) -> Result<(View, Option<Staging>), RequestError> {
+    let layers = Stack::of_image(&entry.record.diff_ids()).unpacked(store).map_err(ContainerError::from)?;
+    let upper = entry.upper();
+    if upper.exists() {
+        return Ok((View::of_container(&layers, Some(&upper)).map_err(ContainerError::from)?, None));
+    }
+    // One that was never started has none yet, and what docker puts into every container is to be there.
+    let staging = store.staging()?;
+    let upper = staging.path().join("upper");
+    std::fs::create_dir(&upper).at("create", &upper).map_err(ContainerError::from)?;
+    upper_of_new(&layers, &upper).map_err(ContainerError::from)?;
+    Ok((View::of_container(&layers, Some(&upper)).map_err(ContainerError::from)?, Some(staging)))
+}
+
+/// Writes the archive. The container is paused meanwhile, as what it writes would not fit what was read before; why it
+/// could not be is the answer.
+pub fn export(entry: &Entry, files: &View, out: &mut impl Write) -> Result<Option<ContainerError>, RequestError> {
+    let pause = Pause::of(entry);
+    export_tar(files, out).map_err(ContainerError::from)?;
+    Ok(pause.end())
+}

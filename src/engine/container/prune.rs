@@ -1,0 +1,46 @@
+//! Removes what does not run.
+
+use super::RequestError;
+use crate::base::Filters;
+use crate::container::{Containers, Removal, tell_of_prune};
+use crate::engine::Counter;
+use crate::engine::system::folder_size;
+
+/// The filters that it takes.
+pub const FILTERS: [&str; 3] = ["until", "label", "label!"];
+
+/// What is gone.
+#[derive(Debug, Default)]
+pub struct Pruned {
+    /// IDs.
+    pub removed: Vec<String>,
+    /// Bytes.
+    pub reclaimed: u64,
+    /// Started, or removed by somebody else, meanwhile.
+    pub errors: Vec<RequestError>,
+}
+
+/// Removes all containers that don't run and that the filters ask for, with their volumes without a name.
+pub fn prune(containers: &Containers, filters: &Filters, counter: &dyn Counter) -> Result<Pruned, RequestError> {
+    let until = filters.until()?;
+    let mut pruned = Pruned::default();
+    for entry in containers.list()? {
+        let record = &entry.record;
+        let is_asked_for =
+            filters.labels(&record.config.run.labels) && until.is_none_or(|until| record.created < until);
+        if entry.is_running || entry.state.status.is_alive() || !is_asked_for {
+            continue;
+        }
+        let size = folder_size(&entry.upper());
+        match containers.remove_with(&entry, Removal { force: false, volumes: true }) {
+            Ok(()) => {
+                counter.count();
+                pruned.reclaimed += size;
+                pruned.removed.push(record.id.clone());
+            }
+            Err(error) => pruned.errors.push(error.into()),
+        }
+    }
+    tell_of_prune(containers.store_root(), "container", pruned.reclaimed);
+    Ok(pruned)
+}
