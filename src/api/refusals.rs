@@ -36,6 +36,9 @@ impl From<FilterError> for ApiError {
         match error {
             // docker lists none.
             FilterError::Unknown { key, .. } => Self::bad_request(format!("invalid filter '{key}'")),
+            FilterError::NoBoolean { key, values } => {
+                Self::bad_request(format!("invalid filter '{key}=[{}]'", values.join(" ")))
+            }
             other => with_status(400, &other),
         }
     }
@@ -44,7 +47,11 @@ impl From<FilterError> for ApiError {
 impl From<FindImageError> for ApiError {
     fn from(error: FindImageError) -> Self {
         match error {
-            FindImageError::NotFound { name } => Self::not_found(format!("No such image: {name}")),
+            // What can't be a name at all is the client's mistake.
+            FindImageError::NotFound { name } => match name.parse::<Reference>() {
+                Err(error) if name.strip_prefix("sha256:").is_none() => error.into(),
+                _ => Self::not_found(format!("No such image: {name}")),
+            },
             FindImageError::Ambiguous { .. } => with_status(400, &error),
             FindImageError::Store(error) => error.into(),
         }

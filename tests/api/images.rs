@@ -87,6 +87,7 @@ fn what_is_there_is_listed_and_described() {
     assert_eq!(history[0]["CreatedBy"], json!("LABEL l=v"));
     assert_eq!((&history[0]["Id"], &history[1]["Id"]), (&json!(id), &json!("<missing>")));
     assert_eq!(history[0]["Tags"], json!(["a:1", "r.example/b:2"]));
+    assert!(served.get("/images/UPPER/json").is(400).message().starts_with("invalid reference format"));
     for path in ["/images/none/json", "/images/none/history", "/images/none/get", "/images/get?names=none"] {
         assert_eq!(served.get(path).is(404).message(), "No such image: none:latest", "{path}");
     }

@@ -94,7 +94,7 @@ fn what_takes_room_and_what_the_machine_has() {
     assert!(volume["RefCount"] == 0 && volume["Size"].is_u64(), "{volume}");
     assert!(all["BuildCache"].is_array());
     let volumes = served.get("/system/df?type=volume").is(200).json();
-    assert!(volumes.get("Images").is_none() && volumes["Volumes"].is_array());
+    assert!(volumes["Images"].is_null() && volumes["Volumes"].is_array());
     assert_eq!(served.get("/system/df?type=x").is(400).message(), "unknown object type: x");
     let info = served.get("/info").is(200).json();
     assert_eq!(

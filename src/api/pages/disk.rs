@@ -22,7 +22,8 @@ pub fn df(service: &Service, request: &mut Request) -> Result<Response, ApiError
     }
     let is_asked = |kind: &str| kinds.is_empty() || kinds.contains(&kind);
     let usage = disk_usage::measure(&service.store()?)?;
-    let mut answer = json!({});
+    // What is not asked for is there all the same, as docker's clients read it.
+    let mut answer = json!({"LayersSize": 0, "Images": null, "Containers": null, "Volumes": null, "BuildCache": null});
     if is_asked("image") {
         answer["LayersSize"] = usage.layers_size.into();
         answer["Images"] = usage.images.iter().map(image).collect();

@@ -73,6 +73,5 @@ pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let filters = Filters::parse(&request.query.filters()?, &volume::PRUNE_FILTERS)?;
     let all = request.version < NAMED_ARE_KEPT;
     let pruned = volume::prune(service.root(), all, &filters, &Uncounted)?;
-    let removed = if pruned.removed.is_empty() { Value::Null } else { Value::from(pruned.removed) };
-    Ok(Response::json(&json!({"VolumesDeleted": removed, "SpaceReclaimed": pruned.reclaimed}))?)
+    Ok(Response::json(&json!({"VolumesDeleted": pruned.removed, "SpaceReclaimed": pruned.reclaimed}))?)
 }
