@@ -63,6 +63,7 @@ mod session;
 mod session_signals;
 mod socket;
 mod state;
+mod trial;
 mod users;
 pub mod volume;
 mod volumes;
@@ -103,5 +104,6 @@ pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, R
 pub use session::{Left, Session, Streams, window_size};
 pub use session_signals::{SignalPolicy, SignalsKept};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
+pub use trial::{Trial, try_isolation};
 pub use volumes::users_of as users_of_volume;
 pub use wiring::{endpoint_request, networks_of, owner, refresh_files};

@@ -120,7 +120,9 @@ fn make_devices(place: &Path) -> Result<(), StepError> {
     for (name, target) in LINKS {
         folder.make_link(OsStr::new(name), Path::new(target))?;
     }
-    folder.made_folder(OsStr::new("shm"), 0o1777)?;
+    for (name, mode) in [("shm", 0o1777), ("mqueue", 0o1777), ("pts", 0o755)] {
+        folder.made_folder(OsStr::new(name), mode)?;
+    }
     Ok(())
 }
 

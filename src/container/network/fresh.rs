@@ -22,6 +22,11 @@ impl FreshNamespace {
         Ok(Self { descriptor, socket: socket? })
     }
 
+    /// Why this process may make none, whoever it is; nothing where it may.
+    pub fn forbidden() -> Option<NetworkError> {
+        Self::make().err().filter(NetworkError::is_forbidden)
+    }
+
     /// That of a namespace which somebody else made: nothing is in it either.
     pub fn of(descriptor: OwnedFd) -> Result<Self, NetworkError> {
         let socket = sandbox::in_network_namespace(&descriptor, open).doing("enter a network namespace")??;

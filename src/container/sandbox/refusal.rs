@@ -48,6 +48,14 @@ pub(super) fn of_missing_rights() -> Unsupported {
     Unsupported { what: "cannot make namespaces: CAP_SYS_ADMIN is missing".to_owned(), hint: Some(of_flags()) }
 }
 
+/// The kernel's answer to a process that makes namespaces, whatever rights it has.
+pub(super) fn of_own_namespaces(error: &io::Error) -> Unsupported {
+    match surroundings::has_capability("SYS_ADMIN") {
+        true => of_namespaces(error),
+        false => of_missing_rights(),
+    }
+}
+
 /// The kernel's answer to a process that has that right.
 pub(super) fn of_namespaces(error: &io::Error) -> Unsupported {
     let cause = match surroundings::is_confined_by_seccomp() {
@@ -107,9 +115,7 @@ fn explain(error: &io::Error, status: &str, mounts: &str, forbids: impl Fn(&Sett
     };
     Unsupported {
         what: format!("cannot make a user namespace: {cause}"),
-        hint: Some(format!(
-            "{help}; without one rbuild pulls, loads, saves, pushes and copies images, but neither builds nor runs them"
-        )),
+        hint: Some(format!("{help}; without one rbuild moves images and builds what runs no program")),
     }
 }
 

@@ -15,7 +15,7 @@ use super::mount_points::remove_mount_points;
 use super::null_device::null_device;
 use super::running::Running;
 use super::without::Without;
-use super::{CapabilitySet, executable, sysctl};
+use super::{CapabilitySet, executable, refusal, sysctl};
 
 /// The name the init is executed under, by which it knows what it is.
 pub(super) const INIT_NAME: &CStr = c"rbuild-container-init";
@@ -256,6 +256,9 @@ fn clone_and_execute(plan: &mut ChildPlan, namespaces: i32) -> Result<i32, Sandb
     };
     let error = io::Error::last_os_error();
     drop(blocked);
+    if pid < 0 && error.raw_os_error() == Some(libc::EPERM) {
+        return Err(refusal::of_own_namespaces(&error).into());
+    }
     if pid < 0 {
         return Err(SandboxError::Start { action: "make namespaces", source: error });
     }

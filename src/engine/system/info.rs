@@ -5,11 +5,12 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::docker_info;
+use crate::base::io_error::chain;
 use crate::container::network;
 use crate::container::runtime;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{self, CgroupVersion};
-use crate::container::{ContainerError, Containers, Status};
+use crate::container::{ContainerError, Containers, Status, Trial, try_isolation};
 use crate::engine::version;
 use crate::store::Store;
 
@@ -38,7 +39,7 @@ pub fn facts(store: &Store) -> Result<Value, ContainerError> {
         "Driver": "overlay2",
         "DefaultRuntime": runtime::OWN,
         "Runtimes": runtimes.collect::<Map<_, _>>(),
-        "Isolation": isolation(),
+        "Isolation": isolation(store),
         "IDMapping": id_mapping(),
         "Network": network_kind(),
         "CgroupVersion": cgroup_version,
@@ -59,13 +60,31 @@ pub fn facts(store: &Store) -> Result<Value, ContainerError> {
     Ok(facts)
 }
 
-fn isolation() -> String {
-    match (user_namespace::refused(), user_namespace::entered()) {
-        (Some(refusal), _) => format!("none, so neither builds nor containers: {refusal}"),
-        (_, Some(_)) => {
-            "rootless: a user namespace, and mount, pid, ipc, uts, cgroup and network namespaces".to_owned()
+/// What a container comes to that is made as far as its program.
+fn isolation(store: &Store) -> String {
+    let with_help = |refused: sandbox::Unsupported| match refused.hint {
+        Some(hint) => format!("{} ({hint})", refused.what),
+        None => refused.what,
+    };
+    let kind = if user_namespace::entered().is_some() { "rootless: a user namespace, and" } else { "root:" };
+    match try_isolation(store) {
+        Ok(Trial::Full(without)) => {
+            let all = format!("{kind} mount, pid, ipc, uts, cgroup and network namespaces");
+            std::iter::once(all)
+                .chain(without.iter().map(|one| one.explanation().to_owned()))
+                .collect::<Vec<_>>()
+                .join("; ")
         }
-        (_, None) => "root: mount, pid, ipc, uts, cgroup and network namespaces".to_owned(),
+        Ok(Trial::Chroot(refused)) => {
+            format!(
+                "chroot: steps of builds have a root of their own, and there are no containers: {}",
+                with_help(refused)
+            )
+        }
+        Ok(Trial::Nothing(refused)) => {
+            format!("none: builds without RUN work, and no program can be run: {}", with_help(refused))
+        }
+        Err(error) => format!("none that works: {}", chain(&error)),
     }
 }
 
@@ -80,6 +99,9 @@ fn id_mapping() -> String {
 }
 
 fn network_kind() -> String {
+    if let Some(reason) = network::FreshNamespace::forbidden() {
+        return format!("the network of what rbuild runs in: {}", chain(&reason));
+    }
     let ways = "bridges in a network namespace of the store's containers";
     match (user_namespace::entered(), network::pasta_refused()) {
         (None, _) => "bridges with address translation (nftables)".to_owned(),

@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
+use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 
 use super::processes::Joining;
 use super::program::{Program, Rights};
+use super::target::MountPoints;
 use super::{Doing, Result, join_new_keyring, message, own, reaper};
 use crate::container::sandbox::channel::{Channel, ChrootLaunch};
 use crate::container::sandbox::container::Rootfs;
@@ -29,11 +31,15 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).doing("take in", "orphans")?;
     reaper::split_and_end_all(channel)?;
     let usual_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    rustix::process::umask(rustix::fs::Mode::empty());
+    rustix::process::umask(Mode::empty());
     join_new_keyring()?;
     let ChrootLaunch { container, capabilities, seccomp, narrowing } = launch;
     let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
     enter(root)?;
+    if container.process.create_directory {
+        let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        MountPoints::make_directory(&root.doing("open", "/")?, &container.process.directory)?;
+    }
     // Without the rights of root of a machine, neither a filter nor a Landlock domain can be had otherwise.
     rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
     landlock::stay_below_root()?;

@@ -18,18 +18,31 @@ const COMPARED_AT_ONCE: usize = 64 << 10;
 
 pub(super) fn write(
     root: &Tree,
-    (before, after): (&Scan, &Scan),
+    (before, after, lifted): (&Scan, &Scan, &[&Path]),
     below: &View,
     upper: &Path,
 ) -> Result<(), SnapshotError> {
     let target = Tree::beneath(Folder::open(upper)?);
     let copy = EntryCopy::new(&target);
-    let mut writer = Writer { root, below, target: &target, copy, known: HashSet::new(), same_content: HashMap::new() };
+    let mut writer = Writer {
+        root,
+        below,
+        target: &target,
+        copy,
+        known: HashSet::new(),
+        same_content: HashMap::new(),
+        linked: newly_linked(before, after),
+    };
     for (path, now) in &after.0 {
         let then = before.0.get(path);
         if then != Some(now) && !writer.is_same_by_another_name(path, then, now)? {
             let is_new_folder = now.kind == FileType::Directory && !then.is_some_and(|then| then.is_same_file(now));
             writer.write(path, now, is_new_folder)?;
+        }
+    }
+    for folder in lifted {
+        if after.0.get(*folder).is_some_and(|now| now.kind == FileType::Directory) {
+            writer.make_way(folder)?;
         }
     }
     // With a folder that is gone, or another one now, all that was in it is.
@@ -45,6 +58,12 @@ pub(super) fn write(
     Ok(())
 }
 
+/// The files that have names which are new.
+fn newly_linked(before: &Scan, after: &Scan) -> HashSet<u64> {
+    let is_new = |path: &Path, now: &Seen| !before.0.get(path).is_some_and(|then| then.is_same_file(now));
+    after.0.iter().filter(|(path, now)| is_new(path, now)).map(|(_, now)| now.inode()).collect()
+}
+
 struct Writer<'a> {
     root: &'a Tree,
     below: &'a View,
@@ -54,6 +73,7 @@ struct Writer<'a> {
     known: HashSet<PathBuf>,
     /// Files with several names, by their number, that are as the layers below have them.
     same_content: HashMap<u64, bool>,
+    linked: HashSet<u64>,
 }
 
 impl Writer<'_> {
@@ -113,7 +133,9 @@ impl Writer<'_> {
     /// that may be so, what it is now is compared with what the layers below have.
     fn is_same_by_another_name(&mut self, path: &Path, then: Option<&Seen>, now: &Seen) -> Result<bool, SnapshotError> {
         let had_others = then.is_some_and(|then| then.is_same_file(now) && (then.names > 1 || now.names > 1));
-        if now.kind != FileType::RegularFile || !had_others {
+        // The one name that there was is what the new one was made by.
+        let was_linked = then.is_some_and(|then| then.names == 1) && self.linked.contains(&now.inode());
+        if now.kind != FileType::RegularFile || !had_others || was_linked {
             return Ok(false);
         }
         let entry = self.below.lstat(path)?.filter(|entry| entry.kind == FileKind::Regular);

@@ -86,7 +86,8 @@ impl WorkingRoot {
     /// Writes into the layer folder `upper` what has changed since, as overlayfs would have.
     pub fn write_changes(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
         let after = self.scan()?;
-        changes::write(&self.tree()?, (before, &after), below, upper)?;
+        let lifted: Vec<&Path> = self.placed.iter().filter_map(Placed::lifted).collect();
+        changes::write(&self.tree()?, (before, &after, &lifted), below, upper)?;
         let layer = Folder::open(upper)?;
         for name in self.missing.iter().map(OsStr::new) {
             layer.made_folder(name, 0o755)?;

@@ -23,11 +23,17 @@ pub struct Placed {
     made: Vec<(PathBuf, Timestamps)>,
     /// Of the folder around it.
     around: Timestamps,
+    /// The folder that had to be given a new name for it: overlayfs has that in the layer, changed or not.
+    lifted: Option<PathBuf>,
 }
 
 impl Placed {
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    pub(super) fn lifted(&self) -> Option<&Path> {
+        self.lifted.as_deref()
     }
 
     fn name(&self) -> &OsStr {
@@ -152,7 +158,9 @@ impl WorkingRoot {
             folder.rename(name, &Folder::open(self.staging.path())?, OsStr::new(&beside))?;
             kept = Some(beside);
         }
-        Ok((folder, Placed { path: path.clone(), kept, made, around }))
+        let first_new = made.first().map_or(path.as_path(), |(way, _)| way.as_path());
+        let lifted = first_new.parent().filter(|_| kept.is_none()).map(Path::to_owned);
+        Ok((folder, Placed { path: path.clone(), kept, made, around, lifted }))
     }
 
     fn settle(&mut self, folder: &Folder, placed: Placed) -> Result<PathBuf, SnapshotError> {

@@ -1,0 +1,63 @@
+//! A container that is made as far as its program, which is not there: what can be had here is found out by trying.
+
+use super::error::ContainerError;
+use super::sandbox::{
+    self, Container, Isolation, NetworkIsolation, Process, Rootfs, Stack, Unsupported, User, Without,
+};
+use crate::base::foreign::Folder;
+use crate::store::Store;
+
+/// What the isolation of programs comes to.
+#[derive(Debug)]
+pub enum Trial {
+    /// Namespaces, but for what has to be done without.
+    Full(Vec<Without>),
+    /// A root of their own for steps of builds; and why no namespaces.
+    Chroot(Unsupported),
+    /// No program can be run.
+    Nothing(Unsupported),
+}
+
+/// Tries it with files in this store.
+pub fn try_isolation(store: &Store) -> Result<Trial, ContainerError> {
+    let Some(refused) = sandbox::full_refused() else {
+        let (container, _files) = nothing(store)?;
+        return Ok(Trial::Full(sandbox::try_out(&container)?));
+    };
+    Ok(match sandbox::chroot_refused() {
+        None => Trial::Chroot(refused.clone()),
+        Some(_) => Trial::Nothing(refused.clone()),
+    })
+}
+
+/// A container of two empty layers. Its files are there as long as what comes with it.
+fn nothing(store: &Store) -> Result<(Container, crate::store::Staging), ContainerError> {
+    let staging = store.staging()?;
+    let folder = Folder::open(staging.path())?;
+    for name in ["lower", "upper", "work"] {
+        folder.make_folder(name.as_ref(), 0o755)?;
+    }
+    let at = |name: &str| staging.path().join(name);
+    let stack = Stack { lower: vec![at("lower")], upper: Some(at("upper")), work: Some(at("work")), volatile: true };
+    let container = Container {
+        rootfs: Rootfs::Overlay(stack),
+        mounts: Vec::new(),
+        process: Process {
+            arguments: vec!["/nothing".into()],
+            environment: Vec::new(),
+            directory: "/".into(),
+            create_directory: false,
+            user: User::default(),
+            terminal: false,
+            limits: Vec::new(),
+            oom_score_adjust: None,
+            init: false,
+        },
+        isolation: Isolation {
+            hostname: Some("trial".to_owned()),
+            network: NetworkIsolation::Empty,
+            ..Isolation::default()
+        },
+    };
+    Ok((container, staging))
+}
