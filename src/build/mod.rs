@@ -8,6 +8,7 @@ mod arguments;
 mod attempts;
 mod bases;
 mod batch;
+mod brought;
 mod built;
 mod check;
 pub mod context;
@@ -37,6 +38,7 @@ mod squash;
 mod top_names;
 
 pub use batch::Batch;
+pub use brought::Brought;
 pub use built::{BuildResult, BuiltImage};
 pub use check::{Checked, Described, Fault, check, outline, targets};
 pub use error::{BuildError, Cause, Located};

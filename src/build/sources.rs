@@ -12,7 +12,7 @@ use crate::base::urls;
 use crate::build::context::git::{self, CheckOut};
 use crate::build::context::http;
 use crate::build::context::{self, Standard};
-use crate::build::solve::OpenContextError;
+use crate::build::solve::{OpenContextError, SshSource};
 use crate::store::{Staging, Store};
 
 use super::arguments;
@@ -63,6 +63,7 @@ impl Sources {
     /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
     pub fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
         if !urls::is_git_url(url) {
+            let (url, subfolder) = url.split_once("#:").unwrap_or((url, ""));
             let downloaded = http::download(&options.run.http_request(url, &store.downloads()?)?)?;
             let open = || StdFile::open(&downloaded.path).at("open", &downloaded.path);
             let time = match downloaded.mtime {
@@ -70,13 +71,20 @@ impl Sources {
                 None => context::newest_file(open()?),
             };
             return match context::read_standard_input(open()?)? {
-                Standard::Archive(archive) => Ok(Self { time, ..Self::unpacked(store, archive)? }),
+                Standard::Archive(archive) => {
+                    let unpacked = Self::unpacked(store, archive)?;
+                    let root = folder_of(&unpacked.root, subfolder)?;
+                    Ok(Self { root, time, ..unpacked })
+                }
                 Standard::Dockerfile(text) => {
                     Ok(Self { time, stdin_is_taken: false, ..Self::only_dockerfile(store, text)? })
                 }
             };
         }
-        let wanted = options.run.git_reference(url)?;
+        let mut wanted = options.run.git_reference(url)?;
+        if let Some(SshSource::Socket(path)) = options.run.ssh.get("default") {
+            wanted.ssh_agent = Some(path.clone());
+        }
         let staging = store.staging()?;
         let into = staging.path().join("context");
         std::fs::create_dir(&into).at("create", &into)?;
@@ -124,4 +132,15 @@ impl Sources {
         }
         Ok(input::from_stdin()?)
     }
+}
+
+/// A folder of a tree that was unpacked, in which nothing changes any more.
+fn folder_of(root: &Path, subfolder: &str) -> Result<PathBuf, BuildError> {
+    if subfolder.is_empty() {
+        return Ok(root.to_owned());
+    }
+    let missing = || OpenContextError { message: format!("the archive has no folder `{subfolder}`") };
+    let found = std::fs::canonicalize(root.join(subfolder.trim_start_matches('/'))).map_err(|_| missing())?;
+    let real = std::fs::canonicalize(root).at("find", root)?;
+    if found.starts_with(&real) && found.is_dir() { Ok(found) } else { Err(missing().into()) }
 }

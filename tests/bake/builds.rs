@@ -128,3 +128,24 @@ fn what_does_not_need_a_failed_target_is_built_on_wish() {
     let facts = std::fs::read_to_string(store.work().join("facts.json")).unwrap();
     assert!(facts.contains("\"z\"") && !facts.contains("\"a\""), "{facts}");
 }
+
+#[test]
+fn checks_of_all_targets_are_one_object() {
+    let store = TestStore::empty();
+    project(&store);
+    store.write("tool.Dockerfile", "from base\nARG KIND\nLABEL kind=$KIND\n");
+    let answer = store.run(&["bake", "--call=check,format=json"]).fails(1);
+    let all: serde_json::Value = serde_json::from_str(&answer.stdout()).unwrap();
+    assert_eq!(all["group"]["default"]["targets"], serde_json::json!(["app", "tool"]));
+    for name in ["tool-a", "tool-b"] {
+        let target = &all["target"][name];
+        assert_eq!(target["build"]["dockerfile"], "tool.Dockerfile", "{all:#}");
+        assert!(target["check"]["warnings"].as_array().is_some_and(|warnings| !warnings.is_empty()), "{all:#}");
+    }
+    assert_eq!(all["target"]["app"]["check"]["warnings"], serde_json::json!([]), "{all:#}");
+    store.run(&["bake", "--call=check,format=json,ignorestatus=true"]).ok();
+    let sarif = store.run(&["bake", "--call=check,format=sarif", "tool"]).stdout();
+    let sarif: serde_json::Value = serde_json::from_str(&sarif).unwrap();
+    assert_eq!(sarif["runs"].as_array().map(Vec::len), Some(3), "{sarif:#}");
+    store.run(&["bake", "--call=chek"]).fails(1);
+}

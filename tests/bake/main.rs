@@ -5,4 +5,7 @@ mod common;
 
 mod builds;
 mod definitions;
+mod remote;
 mod side_by_side;
+#[path = "../support/web.rs"]
+mod web;

@@ -1,12 +1,14 @@
 //! Builds targets: each becomes the options of a build, and the engine builds them as one.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 
-use super::Args;
 use super::command::{Command, output as output_text};
+use super::{Args, Found, remote};
+use crate::base::input;
 use crate::base::io_error::{IoError, chain};
-use crate::build::{BuildOptions, BuildResult, DockerfileSource, Observer};
+use crate::build::{BuildOptions, BuildResult, ContextSource, DockerfileSource, Observer};
 use crate::cli::build::{self, Session};
 use crate::cli::global::Global;
 use crate::cli::progress::{Display, Part, ProgressMode};
@@ -37,12 +39,12 @@ impl From<Execution> for bake::Execution {
     }
 }
 
-pub(super) fn run(args: &Args, selection: &Selection, global: &Global) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, false)?;
     let engine = build::engine_of(global);
     let mut targets = Vec::new();
     for (name, definition) in &selection.targets {
-        let options = options(definition).map_err(|error| error.context(&format!("target {name}")))?;
+        let options = options(definition, found).map_err(|error| error.context(&format!("target {name}")))?;
         let linked = definition.contexts.iter().filter_map(|(context, source)| {
             let linked = source.strip_prefix("target:")?;
             Some((context.clone(), linked.to_owned()))
@@ -83,7 +85,7 @@ pub(super) fn run(args: &Args, selection: &Selection, global: &Global) -> Result
 }
 
 /// What the target means as a build of its own.
-pub(super) fn options(target: &Definition) -> Result<BuildOptions, CliError> {
+pub(super) fn options(target: &Definition, found: &Found) -> Result<BuildOptions, CliError> {
     let mut command = Command::new(target);
     if target.is_linked {
         command.insert("output", "type=cacheonly");
@@ -96,6 +98,14 @@ pub(super) fn options(target: &Definition) -> Result<BuildOptions, CliError> {
     let mut options = build::Args::read(&command.words)?.options()?;
     if let Some(text) = &target.dockerfile_inline {
         options.dockerfile = DockerfileSource::Inline(text.clone());
+    }
+    let local = target.dockerfile.as_deref().and_then(|path| path.strip_prefix("cwd://"));
+    if let (Some(path), ContextSource::Remote(_), None) = (local, &options.context, &target.dockerfile_inline) {
+        let text = input::named(Path::new(path))?;
+        options.dockerfile = DockerfileSource::Inline(String::from_utf8_lossy(&text).into_owned());
+    }
+    if let Some(url) = &found.url {
+        remote::tell_git(&mut options, url, &found.environment);
     }
     Ok(options)
 }

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use serde_json::{Map, Value, json};
 
-use super::Args;
 use super::building::options;
+use super::{Args, Found};
 use crate::cli::build::{Answered, Call, Format};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
@@ -29,12 +29,12 @@ struct Said<'a> {
 }
 
 /// Asks for each target that a call is wanted of, by name. What one is refused stops no other.
-pub(super) fn run(args: &Args, selection: &Selection, global: &Global) -> Result<ExitCode, CliError> {
+pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Global) -> Result<ExitCode, CliError> {
     let typed = args.call.as_deref().map(Call::parse).transpose().map_err(CliError::new)?;
     let store = global.open_store()?;
     let asked = selection.targets.iter().filter_map(|(name, target)| {
         let method = method(target)?;
-        Some(Said { name, target, answer: ask(method, typed, &store, target) })
+        Some(Said { name, target, answer: ask(method, typed, &store, (target, found)) })
     });
     let said: Vec<Said<'_>> = asked.collect();
     match typed.and_then(Call::format).unwrap_or(Format::Text) {
@@ -49,10 +49,15 @@ pub(super) fn run(args: &Args, selection: &Selection, global: &Global) -> Result
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn ask(method: &str, typed: Option<Call>, store: &Store, target: &Target) -> Result<Answered, CliError> {
+fn ask(
+    method: &str,
+    typed: Option<Call>,
+    store: &Store,
+    (target, found): (&Target, &Found),
+) -> Result<Answered, CliError> {
     let call = Call::parse(method).map_err(CliError::new)?.as_typed(typed);
     let call = call.with_format(None)?.ok_or_else(|| CliError::new("nothing is asked for"))?;
-    call.answer(store, &options(target)?)
+    call.answer(store, &options(target, found)?)
 }
 
 /// Under the target's name and description.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::{Args, Found, bake_error, working_folder};
+use super::{Args, Found, bake_error, remote, working_folder};
 use crate::base::input;
 use crate::cli::CliError;
+use crate::cli::global::Global;
 use crate::image::host_platform;
-use crate::language::bake::{self, BakeError, BakeFile, DEFAULT_NAMES, Sources, World, is_remote, parse_bool};
+use crate::language::bake::{self, BakeError, BakeFile, DEFAULT_NAMES, Remote, Sources, World, parse_bool};
 
 /// The files of the folder where the command runs.
 struct LocalFiles;
@@ -26,15 +27,27 @@ impl Sources for LocalFiles {
 }
 
 /// Reads and evaluates all files.
-pub(super) fn read(args: &Args) -> Result<Found, CliError> {
+pub(super) fn read(args: &Args, global: &Global) -> Result<Found, CliError> {
     let environment: BTreeMap<String, String> = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect();
-    if let Some(remote) = args.targets.first().filter(|target| is_remote(target)) {
-        let error = CliError::new(format!("{remote}: bake files are read from this machine only"));
-        return Err(error.hint("clone the repository and bake there, or give the file with `-f -`"));
+    let named = named(args, &environment);
+    let (url, context, targets) = remote::addresses(&args.targets);
+    let mut brought = None;
+    let mut files = Vec::new();
+    if let Some(url) = url {
+        let fetched = remote::fetch(url, &environment, global)?;
+        let others = named.iter().filter(|name| !name.starts_with("cwd://"));
+        files.extend(remote::files(url, &fetched, &others.map(String::as_str).collect::<Vec<_>>())?);
+        brought = Some(fetched);
     }
-    let files = files(args, &environment)?;
+    let here: Vec<String> = match url {
+        Some(_) => named.iter().filter(|name| name.starts_with("cwd://")).cloned().collect(),
+        None => named,
+    };
+    if url.is_none() || !here.is_empty() {
+        files.extend(local_files(here)?);
+    }
     if files.is_empty() {
         return Err(bake_error(BakeError::NoDefinition));
     }
@@ -49,7 +62,7 @@ pub(super) fn read(args: &Args) -> Result<Found, CliError> {
         variables: variables(&args.variables)?,
         reads_environment: !truth("BUILDX_BAKE_DISABLE_VARS_ENV_LOOKUP").unwrap_or(false),
         built_in: BTreeMap::from([
-            ("BAKE_CMD_CONTEXT".to_owned(), "cwd://".to_owned()),
+            ("BAKE_CMD_CONTEXT".to_owned(), context.unwrap_or("cwd://").to_owned()),
             ("BAKE_LOCAL_PLATFORM".to_owned(), host_platform().to_string()),
         ]),
         home: environment.get("HOME").cloned().unwrap_or_default(),
@@ -57,8 +70,15 @@ pub(super) fn read(args: &Args) -> Result<Found, CliError> {
         has_relative_paths: truth("BUILDX_BAKE_FILE_RELATIVE_PATHS")?,
         environment: environment.clone(),
     };
-    let bakery = bake::read(&files, &world, &LocalFiles).map_err(bake_error)?;
-    Ok(Found { bakery, environment, folder })
+    // What a definition from elsewhere names is read where it is.
+    let bakery = match &brought {
+        Some(brought) => bake::read(&files, &world, &remote::Beside(brought)),
+        None => bake::read(&files, &world, &LocalFiles),
+    };
+    let bakery = bakery.map_err(bake_error)?;
+    let has_tree = brought.is_some_and(|brought| brought.only_file().is_none());
+    let remote = url.filter(|_| has_tree).map(|url| Remote { url: url.to_owned() });
+    Ok(Found { bakery, environment, folder, remote, url: url.map(str::to_owned), targets: targets.to_vec() })
 }
 
 fn variables(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
@@ -73,8 +93,8 @@ fn variables(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     Ok(variables)
 }
 
-/// Those that are named, or that BUILDX_BAKE_FILE names, or the usual ones. An empty file counts as none.
-fn files(args: &Args, environment: &BTreeMap<String, String>) -> Result<Vec<BakeFile>, CliError> {
+/// The files that are named, or that BUILDX_BAKE_FILE names.
+fn named(args: &Args, environment: &BTreeMap<String, String>) -> Vec<String> {
     let mut names = args.files.clone();
     if names.is_empty()
         && let Some(listed) = environment.get("BUILDX_BAKE_FILE")
@@ -83,8 +103,12 @@ fn files(args: &Args, environment: &BTreeMap<String, String>) -> Result<Vec<Bake
         let listed = listed.split(separator.map_or(":", String::as_str)).map(str::trim);
         names.extend(listed.filter(|name| !name.is_empty()).map(str::to_owned));
     }
-    let is_default = names.is_empty();
-    if is_default {
+    names
+}
+
+/// Those of this machine, or the usual ones. An empty file counts as none.
+fn local_files(mut names: Vec<String>) -> Result<Vec<BakeFile>, CliError> {
+    if names.is_empty() {
         names = DEFAULT_NAMES.iter().filter(|name| Path::new(name).exists()).map(|name| (*name).to_owned()).collect();
     }
     let mut files = Vec::new();
@@ -107,7 +131,7 @@ fn files(args: &Args, environment: &BTreeMap<String, String>) -> Result<Vec<Bake
     Ok(files)
 }
 
-fn not_utf8(name: &str, bytes: &[u8]) -> CliError {
+pub(super) fn not_utf8(name: &str, bytes: &[u8]) -> CliError {
     let valid = bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid());
     let line = valid.matches('\n').count() + 1;
     CliError::new(format!("{name}:{line}: Invalid character encoding; all bake files must be UTF-8 encoded"))

@@ -5,6 +5,7 @@ mod calls;
 mod command;
 mod definition;
 mod lists;
+mod remote;
 mod rights;
 
 use std::collections::BTreeMap;
@@ -16,7 +17,9 @@ use crate::cli::buildx::Builder;
 use crate::cli::global::Global;
 use crate::cli::progress::ProgressMode;
 use crate::cli::{CliError, output};
-use crate::language::bake::{self, BakeError, Bakery, Entitlements, Ground, Overrides, Place, Selection, parse_bool};
+use crate::language::bake::{
+    self, BakeError, Bakery, Entitlements, Ground, Overrides, Place, Remote, Selection, parse_bool,
+};
 
 /// Build what a file says
 #[derive(Debug, clap::Args)]
@@ -94,6 +97,12 @@ struct Found {
     bakery: Bakery,
     environment: BTreeMap<String, String>,
     folder: PathBuf,
+    /// Where the files are that paths mean, if not here.
+    remote: Option<Remote>,
+    /// Where the definition is, if not here.
+    url: Option<String>,
+    /// What is asked for.
+    targets: Vec<String>,
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
@@ -101,7 +110,7 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.print && list.is_some() {
         return Err(CliError::new("--print and --list are mutually exclusive"));
     }
-    let found = definition::read(args)?;
+    let found = definition::read(args, global)?;
     for notice in &found.bakery.notices {
         output::say(format_args!("warning: {}:{}: {}", notice.place.file, notice.place.line, notice.message));
     }
@@ -119,9 +128,9 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let needed = allowed.missing(&selection, &found.folder).map_err(bake_error)?;
     rights::check(&needed, &found)?;
     if calls::are_wanted(&selection) {
-        return calls::run(args, &selection, global);
+        return calls::run(args, &selection, &found, global);
     }
-    building::run(args, &selection, global)
+    building::run(args, &selection, &found, global)
 }
 
 impl Args {
@@ -179,7 +188,7 @@ impl Args {
     fn select(&self, found: &Found, allowed: &mut Entitlements) -> Result<Selection, CliError> {
         let config = &found.bakery.config;
         let overrides = Overrides::parse(&self.overrides(), config, &found.environment).map_err(bake_error)?;
-        let names = if self.targets.is_empty() { vec!["default".to_owned()] } else { self.targets.clone() };
+        let names = if found.targets.is_empty() { vec!["default".to_owned()] } else { found.targets.clone() };
         let mut selection = config.select(&names, &overrides, allowed).map_err(bake_error)?;
         // What lies in the working folder is allowed.
         allowed.read.push(found.folder.display().to_string());
@@ -189,7 +198,8 @@ impl Args {
                 target.args.entry("SOURCE_DATE_EPOCH".to_owned()).or_insert_with(|| epoch.clone());
             }
         }
-        let ground = Ground { folder: &found.folder, environment: &found.environment, is_platform };
+        let (folder, environment) = (found.folder.as_path(), &found.environment);
+        let ground = Ground { folder, environment, is_platform, remote: found.remote.as_ref() };
         bake::check(&mut selection, &ground).map_err(bake_error)?;
         Ok(selection)
     }

@@ -6,6 +6,7 @@ use super::entries::{Output, parse_bool};
 use super::error::BakeError;
 use super::files::is_remote;
 use super::functions::clean_path as clean;
+use super::remote::Remote;
 use super::resolve::Selection;
 use super::target::Target;
 
@@ -16,6 +17,8 @@ pub struct Ground<'a> {
     pub environment: &'a std::collections::BTreeMap<String, String>,
     /// Whether a text is a platform.
     pub is_platform: TextCheck,
+    /// Where the definition is, if not on this machine.
+    pub remote: Option<&'a Remote>,
 }
 
 /// A check of a text that somebody else knows the rules of.
@@ -33,12 +36,15 @@ pub fn check(selection: &mut Selection, ground: &Ground<'_>) -> Result<(), BakeE
 }
 
 fn check_target(target: &mut Target, ground: &Ground<'_>) -> Result<(), String> {
-    let Ground { folder, environment, is_platform } = *ground;
+    let Ground { folder, environment, is_platform, remote } = *ground;
     if target.context.as_deref() == Some("-") {
         return Err("context from stdin not allowed in bake".to_owned());
     }
     if target.dockerfile.as_deref() == Some("-") {
         return Err("dockerfile from stdin not allowed in bake".to_owned());
+    }
+    if let Some(remote) = remote {
+        remote.settle(target)?;
     }
     let context = target.local_context();
     if !is_remote(context) {

@@ -13,6 +13,7 @@ mod files;
 mod functions;
 mod paths;
 mod print;
+mod remote;
 mod resolve;
 mod syntax;
 mod target;
@@ -29,6 +30,7 @@ pub use error::{BakeError, Place};
 pub use files::{BakeFile, DEFAULT_NAMES, is_remote};
 pub use functions::fields;
 pub use print::{Listed, listed_json, variables_json};
+pub use remote::Remote;
 pub use resolve::{Entitlements, Needed, Overrides, Selection};
 pub use target::{Config, Group, Target};
 

@@ -190,15 +190,16 @@ fn local(text: &str) -> Option<String> {
 fn reads(target: &Target) -> Vec<String> {
     let context = target.local_context();
     let mut paths: Vec<String> = target.contexts.values().filter_map(|context| local(context)).collect();
-    if let Some(folder) = local(context) {
-        let dockerfile = target.dockerfile.as_deref().unwrap_or("Dockerfile");
-        match dockerfile.strip_prefix("cwd://") {
-            Some(path) => paths.push(path.to_owned()),
-            None if is_remote(dockerfile) => {}
-            None => paths.push(Path::new(&folder).join(dockerfile).display().to_string()),
+    let folder = local(context);
+    let dockerfile = target.dockerfile.as_deref().unwrap_or("Dockerfile");
+    match (dockerfile.strip_prefix("cwd://"), &folder) {
+        (Some(path), _) => paths.push(path.to_owned()),
+        (None, Some(folder)) if !is_remote(dockerfile) => {
+            paths.push(Path::new(folder).join(dockerfile).display().to_string());
         }
-        paths.push(folder);
+        (None, _) => {}
     }
+    paths.extend(folder);
     let caches = target.cache_from.iter().flatten().filter(|entry| entry.kind == "local");
     paths.extend(caches.filter_map(|entry| entry.attributes.get("src").cloned()));
     let secrets = target.secrets.iter().flatten().map(|secret| secret.source.clone());
