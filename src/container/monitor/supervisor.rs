@@ -136,7 +136,8 @@ impl Supervisor {
     /// Those who were there before it was started.
     fn take_waiting(&mut self) {
         for (wish, stream) in pending::take(&self.entry) {
-            let Ok(mut client) = Client::new(stream) else { continue };
+            // They have asked already, by the names of their sockets.
+            let Ok(mut client) = Client::first(stream) else { continue };
             match wish {
                 Wish::Attach(attach) => client.attach = Some(attach),
                 Wish::Exit => client.awaits = Awaits::Exit,
