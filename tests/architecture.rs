@@ -99,7 +99,18 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine/builders", &["image", "transport/docker_engine"]),
-    ("engine/history", &["build", "build/explain", "build/solve", "language/plan", "store", "transport/registry"]),
+    (
+        "engine/history",
+        &[
+            "build",
+            "build/explain",
+            "build/solve",
+            "language/dockerfile",
+            "language/plan",
+            "store",
+            "transport/registry",
+        ],
+    ),
     ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),
     (
         "engine/image",

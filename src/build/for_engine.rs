@@ -1,11 +1,14 @@
 //! A build for a Docker Engine, as its build plugin: the engine's images are bases, and the result becomes one of them.
 
-use std::sync::Mutex;
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 use crate::base::digest::{BlobDigest, DiffId, ImageId};
-use crate::image::{Document, ImageConfig, Platform, Reference};
+use crate::build::solve::{Progress, TaskEvent};
+use crate::image::{Document, ImageConfig, Index, Manifest, Platform, Reference};
 use crate::store::Store;
-use crate::transport::archive::{self, ArchiveError, LoadOptions, Source};
+use crate::transport::archive::{self, ArchiveError, LoadOptions, NamedImage, Source};
 use crate::transport::docker_engine::{Engine, EngineError, EngineImage, ImageStore};
 use crate::transport::transfer::{LayerForm, documents};
 
@@ -19,8 +22,8 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 #[derive(Debug)]
 pub struct ForEngine {
     engine: Engine,
-    /// Layers that the engine was found to have, the lowest first.
-    seen: Mutex<Vec<Vec<DiffId>>>,
+    /// Images that the engine was found to have.
+    seen: Mutex<Vec<EngineImage>>,
 }
 
 impl ForEngine {
@@ -75,28 +78,118 @@ impl ForEngine {
         Ok(Some(id))
     }
 
+    /// Whether the engine keeps images for several platforms under one name.
+    pub(super) fn takes_indexes(&self) -> bool {
+        matches!(self.engine.image_store(), Ok(ImageStore::Containerd))
+    }
+
     /// Gives the result to the engine under these names. What the engine has of it is not sent.
-    pub(super) fn load(&self, store: &Store, result: &BuildResult, names: &[Reference]) -> Result<(), BuildError> {
-        let [image] = result.images.as_slice() else { return Err(BuildError::OneImageOnly) };
+    pub(super) fn load(
+        &self,
+        store: &Store,
+        result: &BuildResult,
+        names: &[Reference],
+        progress: &dyn Progress,
+    ) -> Result<(), BuildError> {
+        let task = format!("loading into the Docker Engine at {}", self.place());
+        let begun = Instant::now();
+        progress.task(TaskEvent::Started { task: &task });
+        let done = self.load_what_is_missing(store, result, names);
+        match &done {
+            Ok(text) => {
+                progress.task(TaskEvent::Note { task: &task, text });
+                progress.task(TaskEvent::Done { task: &task, took: begun.elapsed() });
+            }
+            Err(error) => progress.task(TaskEvent::Failed { task: &task, message: &error.to_string() }),
+        }
+        done.map(drop)
+    }
+
+    /// Says what was done.
+    fn load_what_is_missing(
+        &self,
+        store: &Store,
+        result: &BuildResult,
+        names: &[Reference],
+    ) -> Result<String, BuildError> {
         let kind = self.engine.image_store()?;
+        let image = match (kind, result.images.as_slice()) {
+            (_, [image]) => image,
+            (ImageStore::Containerd, [image, ..]) => image,
+            _ => return Err(BuildError::OneImageOnly),
+        };
         if let Some(known) = self.known(store, result, image, kind)? {
             for name in names {
                 self.engine.tag(&known, name)?;
             }
-            return Ok(());
+            return Ok("the engine has the image already".to_owned());
         }
+        for name in names {
+            if let Some(image) = self.engine.image(&name.to_string())? {
+                self.see(&image);
+            }
+        }
+        match kind {
+            ImageStore::Layers => self.load_layers(store, image, names),
+            ImageStore::Containerd => self.load_blobs(store, result, names),
+        }
+    }
+
+    /// docker's archive, without the lowest layers that the engine has.
+    fn load_layers(&self, store: &Store, image: &BuiltImage, names: &[Reference]) -> Result<String, BuildError> {
         let config = config(store, &image.id)?;
-        let omitted = match kind {
-            ImageStore::Layers => self.count_known(&config.rootfs.diff_ids, names)?,
-            ImageStore::Containerd => 0,
-        };
+        let layers = &config.rootfs.diff_ids;
+        let omitted = self.count_known(layers);
         let send = |omitted| self.engine.load(|out| archive::save_above(store, &config, names, omitted, out));
         match send(omitted)? {
             // It has lost what it said it had, or keeps it otherwise than it said.
             Err(EngineError::Refused { .. }) if omitted > 0 => send(0)??,
             answer => answer?,
         }
-        Ok(())
+        Ok(format!("{} of {} layers sent", layers.len() - omitted, layers.len()))
+    }
+
+    /// An OCI layout, without the blobs that images have which rbuild gave to the engine before: of those it knows the
+    /// manifests, and so which blobs there are.
+    fn load_blobs(&self, store: &Store, result: &BuildResult, names: &[Reference]) -> Result<String, BuildError> {
+        let known = self.known_blobs(store)?;
+        let image = NamedImage { image: result.outgoing.clone(), names: names.to_vec() };
+        let send =
+            |known: &HashSet<BlobDigest>| self.engine.load(|out| archive::save_beside(store, &image, known, out));
+        match send(&known)? {
+            Err(EngineError::Refused { .. }) if !known.is_empty() => send(&HashSet::new())??,
+            answer => answer?,
+        }
+        let documents = documents(store, &result.outgoing, LayerForm::Streams)?;
+        let mut layers = HashSet::new();
+        for document in &documents.manifests {
+            store.put_blob(document.manifest.bytes())?;
+            layers.extend(document.manifest.layers.iter().map(|layer| layer.digest));
+        }
+        if let Some(index) = &documents.index {
+            store.put_blob(&index.bytes)?;
+        }
+        Ok(format!("{} of {} layers sent", layers.difference(&known).count(), layers.len()))
+    }
+
+    /// The layers of images that the engine has and rbuild gave to it.
+    fn known_blobs(&self, store: &Store) -> Result<HashSet<BlobDigest>, ArchiveError> {
+        let mut known = HashSet::new();
+        let mut wanted: Vec<BlobDigest> = self.lock().iter().filter_map(|image| image.id.parse().ok()).collect();
+        while let Some(digest) = wanted.pop() {
+            if !store.has_blob(&digest) {
+                continue;
+            }
+            let bytes = store.read_blob(&digest, CONFIG_LIMIT)?;
+            if let Ok(index) = serde_json::from_slice::<Index>(&bytes)
+                && !index.manifests.is_empty()
+            {
+                wanted.extend(index.manifests.iter().map(|manifest| manifest.digest));
+            } else if let Ok(manifest) = serde_json::from_slice::<Manifest>(&bytes) {
+                known.extend(manifest.layers.iter().map(|layer| layer.digest));
+            }
+        }
+        Ok(known)
     }
 
     /// The ID by which the engine has the image already.
@@ -116,19 +209,18 @@ impl ForEngine {
 
     /// How many of the lowest layers the engine has: those that an image of it begins with, which was a base, or has one of
     /// the names.
-    fn count_known(&self, layers: &[DiffId], names: &[Reference]) -> Result<usize, EngineError> {
-        for name in names {
-            if let Some(image) = self.engine.image(&name.to_string())? {
-                self.see(&image);
-            }
-        }
-        let seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let common = |known: &Vec<DiffId>| known.iter().zip(layers).take_while(|(known, own)| known == own).count();
-        Ok(seen.iter().map(common).max().unwrap_or(0))
+    fn count_known(&self, layers: &[DiffId]) -> usize {
+        let common =
+            |known: &EngineImage| known.layers.iter().zip(layers).take_while(|(known, own)| known == own).count();
+        self.lock().iter().map(common).max().unwrap_or(0)
     }
 
     fn see(&self, image: &EngineImage) {
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(image.layers.clone());
+        self.lock().push(image.clone());
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<EngineImage>> {
+        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 

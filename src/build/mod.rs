@@ -118,7 +118,7 @@ pub fn build_in(
         if cancellation.is_cancelled() {
             return Err(BuildError::Cancelled);
         }
-        output::write(store, options, &result)?;
+        output::write(store, options, &result, observer)?;
         if let Some(format) = options.push {
             let progress = observer.transfers();
             let watcher = push::Watcher { progress: progress.as_ref(), cancellation };

@@ -17,6 +17,8 @@ use crate::store::snapshot::{self, Stack, View, export_folder, export_tar_folder
 use crate::transport::archive::{self, NamedImage, SaveFormat};
 use crate::transport::transfer::{compressed_blob, make_all_present};
 
+use crate::build::solve::Progress;
+
 use super::built::{BuildResult, BuiltImage};
 use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
@@ -25,7 +27,8 @@ use super::platforms::makes_index;
 /// Refuses what no result could be written to, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
     let is_index = makes_index(options);
-    if is_index && (options.load || options.outputs.iter().any(|output| output.kind == OutputKind::Docker)) {
+    let takes_no_index = options.load && !options.engine.as_ref().is_some_and(|engine| engine.takes_indexes());
+    if is_index && (takes_no_index || options.outputs.iter().any(|output| output.kind == OutputKind::Docker)) {
         return Err(BuildError::OneImageOnly);
     }
     if !is_index && options.annotations.speak_of_index() {
@@ -34,7 +37,12 @@ pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
     Ok(())
 }
 
-pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), BuildError> {
+pub(super) fn write(
+    store: &Store,
+    options: &BuildOptions,
+    result: &BuildResult,
+    progress: &dyn Progress,
+) -> Result<(), BuildError> {
     for diff_id in result.images.iter().flat_map(|image| &image.config.rootfs.diff_ids) {
         if let Some(format) = options.force_compression {
             compressed_blob(store, diff_id, format)?;
@@ -47,7 +55,7 @@ pub(super) fn write(store: &Store, options: &BuildOptions, result: &BuildResult)
         write_one(store, options, result, output)?;
     }
     if let Some(engine) = options.engine.as_ref().filter(|_| options.load) {
-        engine.load(store, result, &options.tags)?;
+        engine.load(store, result, &options.tags, progress)?;
     }
     if options.keep {
         for image in &result.images {

@@ -22,6 +22,9 @@ struct State {
     /// By diffID.
     layers: BTreeMap<String, Vec<u8>>,
     refusal: Option<String>,
+    /// It keeps blobs, as containerd's store does.
+    is_containerd: bool,
+    blobs: BTreeMap<String, Vec<u8>>,
     sent: Vec<usize>,
     given: usize,
 }
@@ -33,6 +36,12 @@ struct Image {
 }
 
 impl TestEngine {
+    pub fn of_containerd() -> Self {
+        let engine = Self::start();
+        lock(&engine.state).is_containerd = true;
+        engine
+    }
+
     pub fn start() -> Self {
         let state: Arc<Mutex<State>> = Arc::default();
         let shared = state.clone();
@@ -57,7 +66,9 @@ impl TestEngine {
     }
 
     pub fn lose_layers(&self) {
-        lock(&self.state).layers.clear();
+        let mut state = lock(&self.state);
+        state.layers.clear();
+        state.blobs.clear();
     }
 
     pub fn refuse(&self, message: &str) {
@@ -82,6 +93,9 @@ impl State {
         let path = request.path.as_str();
         match path {
             "/_ping" => return Reply::new(200, "OK"),
+            "/info" if self.is_containerd => {
+                return says(&json!({"DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]]}));
+            }
             "/info" => return says(&json!({"DriverStatus": [["Backing Filesystem", "extfs"]]})),
             "/images/load" => return self.load(&request.body),
             _ => {}
@@ -119,6 +133,9 @@ impl State {
             entry.read_to_end(&mut content).unwrap();
             files.insert(entry.path().unwrap().display().to_string(), content);
         }
+        if self.is_containerd {
+            return self.load_layout(files);
+        }
         let manifest: Value = serde_json::from_slice(&files["manifest.json"]).unwrap();
         let texts = |value: &Value| -> Vec<String> {
             value.as_array().into_iter().flatten().map(|text| text.as_str().unwrap().to_owned()).collect()
@@ -142,6 +159,47 @@ impl State {
             self.names.insert(name, id.clone());
         }
         self.images.insert(id, Image { config, diff_ids });
+        says(&json!({"stream": "Loaded image"}))
+    }
+
+    /// Blobs that are not sent have to be there.
+    fn load_layout(&mut self, files: BTreeMap<String, Vec<u8>>) -> Reply {
+        let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
+        let mut sent = 0;
+        let before = self.blobs.clone();
+        for (name, content) in files {
+            if let Some(hex) = name.strip_prefix("blobs/sha256/") {
+                assert_eq!(digest(&content), format!("sha256:{hex}"));
+                sent += usize::from(!content.starts_with(b"{"));
+                self.blobs.insert(format!("sha256:{hex}"), content);
+            }
+        }
+        self.sent.push(sent);
+        for entry in index["manifests"].as_array().unwrap() {
+            let top = entry["digest"].as_str().unwrap();
+            let document: Value = serde_json::from_slice(&self.blobs[top]).unwrap();
+            let mut manifests = vec![document.clone()];
+            if let Some(inner) = document["manifests"].as_array() {
+                let of =
+                    |entry: &Value| serde_json::from_slice(&self.blobs[entry["digest"].as_str().unwrap()]).unwrap();
+                manifests = inner.iter().map(of).collect();
+            }
+            let layers: Vec<String> = manifests
+                .iter()
+                .flat_map(|manifest| manifest["layers"].as_array().unwrap())
+                .map(|layer| layer["digest"].as_str().unwrap().to_owned())
+                .collect();
+            if let Some(missing) = layers.iter().find(|layer| !self.blobs.contains_key(*layer)) {
+                let message = format!("content digest {missing}: not found");
+                self.blobs = before;
+                return says(&json!({"errorDetail": {"message": message}, "error": message}));
+            }
+            if let Some(name) = entry["annotations"]["io.containerd.image.name"].as_str() {
+                let familiar = name.trim_start_matches("docker.io/").trim_start_matches("library/");
+                self.names.insert(familiar.to_owned(), top.to_owned());
+            }
+            self.images.insert(top.to_owned(), Image { config: Vec::new(), diff_ids: layers });
+        }
         says(&json!({"stream": "Loaded image"}))
     }
 

@@ -8,6 +8,9 @@ mod engine;
 mod git_http;
 mod git_server;
 mod history;
+mod integrations;
+#[path = "../support/registry.rs"]
+mod registry;
 mod toolkit;
 #[path = "../support/web.rs"]
 mod web;
@@ -86,6 +89,68 @@ fn an_engine_that_has_lost_a_layer_gets_the_whole_image() {
     store.write("ctx/small", "2");
     plugin(&store, &engine.host, &["buildx", "build", "-t", "app", "ctx"]).ok();
     assert_eq!(engine.sent(), [3, 1, 3]);
+}
+
+#[test]
+fn an_engine_with_containerds_store_gets_only_the_blobs_that_it_has_not() {
+    let Some(store) = with_context() else { return };
+    let engine = TestEngine::of_containerd();
+    let build = |words: &[&str]| plugin(&store, &engine.host, &[&["buildx", "build"], words, &["ctx"]].concat()).ok();
+    build(&["-t", "app:1"]);
+    assert!(build(&["-t", "app:2"]).stderr().contains("the engine has the image already"));
+    assert_eq!(engine.sent(), [3]);
+    store.write("ctx/small", "2");
+    assert!(build(&["-t", "app:1"]).stderr().contains("1 of 3 layers sent"));
+    assert_eq!(engine.sent(), [3, 1]);
+    // What it lost is sent again, with all the rest.
+    engine.lose_layers();
+    store.write("ctx/small", "3");
+    build(&["-t", "app:1"]);
+    assert_eq!(engine.sent(), [3, 1, 1, 3]);
+    // It takes several platforms at once.
+    store.write("ctx/Dockerfile", "FROM scratch\nCOPY small /small\n");
+    build(&["-t", "both", "--platform", "linux/amd64,linux/arm64"]);
+    assert_eq!(engine.sent().len(), 5);
+}
+
+/// An engine that takes some of an archive, and is gone.
+fn engine_that_stops() -> String {
+    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("tcp://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut head = String::new();
+            while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap_or(0) > 0 {}
+            let (status, body) = match head.split(' ').nth(1).unwrap_or_default() {
+                "/_ping" => ("200 OK", "OK"),
+                "/info" => ("200 OK", "{}"),
+                path if path.starts_with("/images/load") => {
+                    let _ = reader.read_exact(&mut [0; 10_000]);
+                    continue;
+                }
+                _ => ("404 Not Found", "{}"),
+            };
+            let length = body.len();
+            let _ = write!(stream, "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}");
+        }
+    });
+    host
+}
+
+#[test]
+fn an_engine_that_stops_in_the_middle_of_a_load_fails_the_build_and_nothing_else() {
+    let Some(store) = with_context() else { return };
+    store.write("ctx/large", vec![b'x'; 20_000_000]);
+    let stopping = engine_that_stops();
+    let said = plugin(&store, &stopping, &["buildx", "build", "-t", "app", "ctx"]).fails(1).stderr();
+    assert!(said.contains(&format!("ERROR: the Docker Engine at {stopping} ")), "{said}");
+    // What was built is there: another engine gets it without a step being executed.
+    let engine = TestEngine::start();
+    let built = plugin(&store, &engine.host, &["buildx", "build", "-t", "app", "ctx"]).ok();
+    assert_eq!((built.executed(), engine.sent()), (Vec::<String>::new(), vec![3]));
 }
 
 #[test]

@@ -13,6 +13,7 @@ use crate::base::redaction;
 use crate::build::explain::Concealer;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{BuildError, BuildOptions, BuildResult, Findings, Observer};
+use crate::language::dockerfile::Dockerfile;
 use crate::language::plan::{Operation, Plan, StepId};
 use crate::store::{History, Store};
 use crate::transport::registry;
@@ -275,6 +276,10 @@ impl Recorder<'_> {
 }
 
 impl Observer for Recorder<'_> {
+    fn read(&self, file: &Dockerfile) {
+        self.inner.read(file);
+    }
+
     fn built(&self, result: &BuildResult) {
         self.inner.built(result);
     }

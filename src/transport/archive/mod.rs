@@ -21,5 +21,5 @@ pub use error::ArchiveError;
 pub use import::{Import, import};
 pub use load::{Loaded, load};
 pub use partial::save_above;
-pub use save::{NamedImage, SaveFormat, save};
+pub use save::{NamedImage, SaveFormat, save, save_beside};
 pub use to_file::{folder_to_tar, save_to_file, write_file};

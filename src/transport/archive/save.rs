@@ -70,6 +70,23 @@ pub fn save(
     Ok(digests)
 }
 
+/// Writes an OCI layout of the image whose layers are streams, without the blobs that `known` has: whoever reads it has them.
+pub fn save_beside(
+    store: &Store,
+    image: &NamedImage,
+    known: &HashSet<BlobDigest>,
+    out: impl Write + Send,
+) -> Result<(), ArchiveError> {
+    let mut layout = Layout { store, output: TarOutput::new(out), written: known.clone(), listed: Vec::new() };
+    let documents = documents(store, &image.image, LayerForm::Streams)?;
+    layout.write(&documents, LayerForm::Streams)?;
+    layout.list(&documents, image);
+    let index = Index::new(std::mem::take(&mut layout.listed));
+    layout.output.file("index.json", &index.to_bytes())?;
+    layout.output.file("oci-layout", br#"{"imageLayoutVersion":"1.0.0"}"#)?;
+    layout.output.finish().map(drop)
+}
+
 fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("these maps have string keys only")
 }

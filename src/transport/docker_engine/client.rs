@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -90,9 +91,11 @@ impl Engine {
     ) -> Result<Result<Vec<u8>, EngineError>, E> {
         let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(PIECES);
         let body = stream::unfold(receiver, |mut receiver| async { Some((receiver.recv().await?, receiver)) });
+        let hung_up = AtomicBool::new(false);
         std::thread::scope(|scope| {
+            let hung_up = &hung_up;
             let writer = scope.spawn(move || {
-                let mut pieces = Pieces { sender: sender.clone(), buffer: Vec::with_capacity(PIECE) };
+                let mut pieces = Pieces { sender: sender.clone(), buffer: Vec::with_capacity(PIECE), hung_up };
                 let written = write(&mut pieces);
                 match &written {
                     // The engine may have hung up, which its answer says better.
@@ -106,7 +109,7 @@ impl Engine {
                 .and_then(|response| self.whole(self.checked(response)?));
             match writer.join() {
                 // A stream that the engine no longer reads fails, and is not why.
-                Ok(Err(_)) if matches!(answer, Err(EngineError::Refused { .. })) => Ok(answer),
+                Ok(Err(_)) if hung_up.load(Ordering::Acquire) => Ok(answer),
                 Ok(written) => written.map(|()| answer),
                 Err(panic) => std::panic::resume_unwind(panic),
             }
@@ -174,12 +177,14 @@ fn with_certificates(builder: reqwest::ClientBuilder, tls: &Tls) -> Result<reqwe
 }
 
 /// A writer whose bytes go into a request.
-struct Pieces {
+struct Pieces<'a> {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: Vec<u8>,
+    /// Nobody reads the pieces any more.
+    hung_up: &'a AtomicBool,
 }
 
-impl Write for Pieces {
+impl Write for Pieces<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.buffer.extend_from_slice(bytes);
         if self.buffer.len() >= PIECE {
@@ -193,7 +198,10 @@ impl Write for Pieces {
             return Ok(());
         }
         let piece = Bytes::from(std::mem::replace(&mut self.buffer, Vec::with_capacity(PIECE)));
-        self.sender.blocking_send(Ok(piece)).map_err(|_| io::Error::other("the engine reads no more"))
+        self.sender.blocking_send(Ok(piece)).map_err(|_| {
+            self.hung_up.store(true, Ordering::Release);
+            io::Error::other("the engine reads no more")
+        })
     }
 }
 
