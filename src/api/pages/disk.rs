@@ -6,6 +6,7 @@ use crate::api::ApiError;
 use crate::api::request::Request;
 use crate::api::response::Response;
 use crate::api::service::Service;
+use crate::engine::container;
 use crate::engine::image::filter::Filters;
 use crate::engine::image::list::{RowFacts, row};
 use crate::engine::system::disk_usage::{self, ImageUsage, VolumeUsage};
@@ -21,12 +22,17 @@ pub fn df(service: &Service, request: &mut Request) -> Result<Response, ApiError
         return Err(ApiError::bad_request(format!("unknown object type: {other}")));
     }
     let is_asked = |kind: &str| kinds.is_empty() || kinds.contains(&kind);
-    let usage = disk_usage::measure(&service.store()?)?;
+    let store = service.store()?;
+    let usage = disk_usage::measure(&store)?;
     // What is not asked for is there all the same, as docker's clients read it.
     let mut answer = json!({"LayersSize": 0, "Images": null, "Containers": null, "Volumes": null, "BuildCache": null});
     if is_asked("image") {
         answer["LayersSize"] = usage.layers_size.into();
         answer["Images"] = usage.images.iter().map(image).collect();
+    }
+    if is_asked("container") {
+        let rows = usage.containers.iter().map(|(entry, _)| container::row(&store, entry, true));
+        answer["Containers"] = rows.collect::<Result<Vec<Value>, _>>()?.into();
     }
     if is_asked("volume") {
         answer["Volumes"] = usage.volumes.iter().map(of_volume).collect();
