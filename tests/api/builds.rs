@@ -130,6 +130,8 @@ fn the_cache_of_builds_is_pruned() {
     send(&served, "/build?t=a", &context).is(200);
     let none = served.post(&escaped("/build/prune?filters={\"until\":[\"9999h\"]}"), Value::Null).is(200).json();
     assert_eq!(none, json!({"CachesDeleted": null, "SpaceReclaimed": 0}));
+    let labelled = served.post(&escaped("/build/prune?all=1&filters={\"label\":[\"x\"]}"), Value::Null).is(200).json();
+    assert_eq!(labelled, none, "the cache has no labels");
     assert!(
         served
             .post(&escaped("/build/prune?filters={\"nonsense\":[\"a\"]}"), Value::Null)

@@ -21,7 +21,7 @@ use crate::base::io_error::AtPath;
 use crate::build::solve::Cancellation;
 use crate::build::{self, BuildOptions, BuildResult, ContextSource};
 use crate::engine::Uncounted;
-use crate::engine::image::build_cache::{self, Bounds, Selection};
+use crate::engine::image::build_cache::{self, Bounds, PrunedCache, Selection};
 use crate::engine::image::pull::sync_behind;
 use crate::image::Reference;
 use crate::store::{Staging, Store};
@@ -113,10 +113,16 @@ pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         max_used_space: bytes("max-used-space")?,
         min_free_space: bytes("min-free-space")?,
     };
-    let selection = Selection::of(&query.filters()?)?;
+    let (labels, words): (Vec<String>, Vec<String>) =
+        query.filters()?.into_iter().partition(|word| word.starts_with("label=") || word.starts_with("label!="));
+    let selection = Selection::of(&words)?;
     let store = service.store()?;
     let selection = Selection { all: query.flag("all"), most: bounds.most(&store)?, ..selection };
-    let pruned = build_cache::prune(&store, &selection, "builder prune", &Uncounted)?;
+    let pruned = match labels.is_empty() {
+        true => build_cache::prune(&store, &selection, "builder prune", &Uncounted)?,
+        // docker's CLI sends those of `system prune`. The build cache has no labels, so none of it is meant.
+        false => PrunedCache::default(),
+    };
     let removed = if pruned.removed.is_empty() { Value::Null } else { Value::from(pruned.removed) };
     Ok(Response::json(&json!({"CachesDeleted": removed, "SpaceReclaimed": pruned.reclaimed}))?)
 }
