@@ -31,7 +31,7 @@ fn selected(files: &[BakeFile], names: &[&str], set: &[&str]) -> Result<serde_js
     let environment = BTreeMap::new();
     let overrides = Overrides::parse(&owned(set), &bakery.config, &environment)?;
     let mut selection = bakery.config.select(&owned(names), &overrides, &mut Entitlements::default())?;
-    let ground = Ground { folder: Path::new("/"), environment: &environment, is_platform: |_| Ok(()) };
+    let ground = Ground { folder: Path::new("/"), environment: &environment, is_platform: |_| Ok(()), remote: None };
     check(&mut selection, &ground)?;
     Ok(selection.to_json())
 }
