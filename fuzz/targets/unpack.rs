@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
+use rbuild::base::foreign::Folder;
 use rbuild::image::layer::{ApplyOptions, ArchiveLimits, apply, unpack_files};
 
 pub const PIECES: super::Pieces = &[
@@ -36,7 +37,8 @@ pub fn run(archive: &[u8]) -> String {
     let before = facts(folder.path());
     let options = ApplyOptions { limits: LIMITS, ..ApplyOptions::default() };
     let applied = apply(archive, &at("layer"), &options).map(|applied| applied.entries);
-    let unpacked = unpack_files(archive, &at("files"), LIMITS);
+    let files = Folder::open(&at("files")).expect("it is there");
+    let unpacked = unpack_files(archive, files, LIMITS);
     assert_eq!(facts(folder.path()), before, "something beside the target was touched");
     let applied = applied.map_or_else(|error| super::chain(&error), |entries| entries.to_string());
     format!("{applied}; {}", unpacked.map_or_else(|error| super::chain(&error), |()| "done".to_owned()))

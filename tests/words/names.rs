@@ -1,6 +1,8 @@
 //! Names of commands: docker's, buildx's, and those that are none.
 
-use super::common::TestStore;
+use std::path::Path;
+
+use super::common::{Answer, TestStore};
 
 /// rbuild answers by docker's name when it is called by it.
 #[test]
@@ -40,4 +42,46 @@ fn the_environment_means_this_engine_or_is_refused() {
     assert_eq!(code(("DOCKER_HOST", "tcp://10.0.0.1:2375"), &["-c", "default", "ps"]), Some(0));
     let said = super::run(&store, &["ps"], &[("DOCKER_HOST", "tcp://10.0.0.1:2375")]).stderr();
     assert!(said.contains("DOCKER_HOST") && said.contains("tcp://10.0.0.1:2375"), "{said}");
+}
+
+/// Files are called by bytes: where a path is a word of its own, it need not be UTF-8. Where it is a part of a word, as
+/// in `-v`, it is refused.
+#[test]
+fn paths_need_not_be_text() {
+    use std::ffi::{OsStr, OsString};
+    use std::os::unix::ffi::OsStrExt as _;
+    if !super::common::is_root() {
+        return super::common::skip("needs root");
+    }
+    let Some(store) = TestStore::with_busybox() else { return };
+    let name = OsStr::from_bytes(b"n\xff");
+    let folder = store.work().join(name);
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("Dockerfile"), "FROM scratch\nCOPY . /\n").unwrap();
+    std::fs::write(folder.join("env"), "A=1\n").unwrap();
+    let within = |file: &str| Path::new(name).join(file).into_os_string();
+    let word = |text: &str| OsString::from(text);
+    let run = |words: &[OsString]| {
+        let mut command = store.command(&[]);
+        command.args(words).env("HOME", store.work());
+        Answer::of(command)
+    };
+    let plain = ["run", "--rm", "--network", "none", "--env-file"].map(word);
+    let right: [Vec<OsString>; 6] = [
+        vec![word("build"), word("-q"), name.into()],
+        vec![word("build"), word("-q"), word("-f"), within("Dockerfile"), name.into()],
+        vec![word("save"), word("-o"), within("a.tar"), word("busybox")],
+        vec![word("load"), word("-i"), within("a.tar")],
+        vec![word("import"), within("a.tar")],
+        [&plain[..], &[within("env"), word("busybox"), word("true")]].concat(),
+    ];
+    for words in right {
+        let answer = run(&words);
+        assert_eq!(answer.code(), Some(0), "{words:?}: {}", answer.stderr());
+    }
+    let mut volume = word("/");
+    volume.push(name);
+    volume.push(":/x");
+    let answer = run(&[word("run"), word("--rm"), word("-v"), volume, word("busybox"), word("true")]);
+    assert!(answer.stderr().contains("UTF-8"), "{}", answer.stderr());
 }

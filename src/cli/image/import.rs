@@ -1,5 +1,6 @@
 //! `rbuild import`
 
+use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{IsTerminal as _, Read, stdin};
 use std::path::Path;
@@ -20,7 +21,7 @@ use crate::store::Store;
 pub struct Args {
     /// A file, an http(s) address, or `-` for standard input
     #[arg(value_name = "FILE|URL|-")]
-    source: String,
+    source: OsString,
     /// What to call the image
     #[arg(value_name = "REPOSITORY[:TAG]")]
     name: Option<Reference>,
@@ -46,7 +47,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let request = request.check()?;
     let store = global.open_store()?;
     let (source, size) = open(&store, &args.source)?;
-    let work = Work::of_bytes(&format!("importing {}", args.source), size);
+    let work = Work::of_bytes(&format!("importing {}", args.source.display()), size);
     let id = import::import(&store, &request, work.reader(source))?;
     drop(work);
     output::print(&format!("{id}\n"))?;
@@ -54,20 +55,24 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 /// docker's program reads a file itself and sends it on, so its daemon does not know the name.
-fn imported_from(source: &str) -> String {
-    let is_address = !Path::new(source).exists() && urls::is_http_url(source);
-    format!("Imported from {}", if is_address { source } else { "-" })
+fn imported_from(source: &OsStr) -> String {
+    format!("Imported from {}", address(source).unwrap_or("-"))
+}
+
+/// The address that is meant, where no file is called so.
+fn address(source: &OsStr) -> Option<&str> {
+    source.to_str().filter(|text| !Path::new(text).exists() && urls::is_http_url(text))
 }
 
 /// The archive, and its size where that is known.
-fn open(store: &Store, source: &str) -> Result<(Box<dyn Read>, Option<u64>), CliError> {
+fn open(store: &Store, source: &OsStr) -> Result<(Box<dyn Read>, Option<u64>), CliError> {
     let file = |path: &Path| -> Result<(Box<dyn Read>, Option<u64>), CliError> {
         let file = File::open(path).at("open", path)?;
         let size = file.metadata().at("look at", path)?.len();
         Ok((Box::new(file), Some(size)))
     };
-    if !Path::new(source).exists() && urls::is_http_url(source) {
-        let (file, size) = import::download(store, source)?;
+    if let Some(address) = address(source) {
+        let (file, size) = import::download(store, address)?;
         return Ok((Box::new(file), Some(size)));
     }
     if source != "-" {
