@@ -1,9 +1,6 @@
 //! Passwords in addresses of repositories: no process has them among its arguments, no file and no record keeps them,
 //! nothing that is shown has them, and no other host is told.
 
-#[path = "../support/web.rs"]
-mod web;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use super::web::{Reply, Request, serve};
 use base64::Engine as _;
-use web::{Reply, Request, serve};
 
 use crate::common::{Answer, TestStore, has_programs, skip};
 use crate::fixtures::everybody;

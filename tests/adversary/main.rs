@@ -7,6 +7,8 @@ mod fixtures;
 #[allow(dead_code, reason = "attacks need only some of what it can")]
 #[path = "../containers/machine.rs"]
 mod machine;
+#[path = "../support/web.rs"]
+mod web;
 
 // A file for each kind of attack, one a line.
 mod builds;
@@ -27,7 +29,6 @@ mod output;
 mod ownership;
 mod remapped;
 mod repositories;
-
 mod security_page;
 mod sources;
 mod streams;

@@ -1,15 +1,11 @@
 //! Repositories of strangers, as contexts and as sources of ADD: nothing that is in them is executed on the host, and no file
 //! of the host gets into what is made of them.
 
-#[path = "../support/web.rs"]
-mod web;
-
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use web::{Reply, serve};
-
+use super::web::{Reply, serve};
 use crate::common::{Answer, has_programs};
 use crate::fixtures::{Canary, ends, everybody};
 use crate::machine::Machine;
