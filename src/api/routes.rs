@@ -103,7 +103,7 @@ const VOLUMES: &[Route] = &[
 ];
 
 /// What is no business of one machine, and what goes through docker's build plugin.
-const ELSEWHERE: &[Route] = &[
+static ELSEWHERE: &[Route] = &[
     post("/grpc", elsewhere::build_plugin),
     post("/session", elsewhere::build_plugin),
     get("/plugins", elsewhere::no_plugins),

@@ -92,7 +92,7 @@ mod tests {
         assert_eq!((mount.source, mount.destination), ("/a".into(), "/b".into()));
         let here = std::env::current_dir().unwrap().join("x");
         assert_eq!(one("./x:/b").unwrap().source, here);
-        assert_eq!(without_name(&["/data".to_owned(), "a:/b".to_owned()]).unwrap(), ["/data".to_owned()].into());
+        assert_eq!(without_name(&["/data".to_owned(), "data:/b".to_owned()]).unwrap(), ["/data".to_owned()].into());
         let place = |text: &str| without_name(&[text.to_owned()]).map(|places| places.into_iter().next());
         for (text, wanted) in [("data", "/data"), (":", "/:"), ("x:/abs", "/x:/abs"), ("x:rel", "/x:rel")] {
             assert_eq!(place(text).unwrap().as_deref(), Some(wanted));

@@ -53,7 +53,7 @@ const EFFECTS: &[(&[&str], &str)] = &[
     (&["--dns-option", "ndots:2"], "dns_options: [\"ndots:2\"]"),
     (&["--dns-search", "a.b"], "dns_search: [\"a.b\"]"),
     (&["--domainname", "a.b"], "domainname: Some(\"a.b\")"),
-    (&["--entrypoint", "sh"], "entrypoint: Some(\"sh\")"),
+    (&["--entrypoint", "sh"], "entrypoint: Some([\"sh\"])"),
     (&["-e", "A=b"], "environment: [\"A=b\"]"),
     (&["--expose", "80"], "exposed_ports: {\"80/tcp\"}"),
     (&["--gpus", "all"], "DeviceRequest { driver: \"\", count: -1"),

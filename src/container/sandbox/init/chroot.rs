@@ -35,11 +35,12 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     join_new_keyring()?;
     let ChrootLaunch { container, capabilities, seccomp, narrowing } = launch;
     let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
-    enter(root)?;
     if container.process.create_directory {
-        let root = rustix::fs::open("/", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
-        MountPoints::make_directory(&root.doing("open", "/")?, &container.process.directory)?;
+        // Here, for it needs `/proc`.
+        let folder = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
+        MountPoints::make_directory(&folder.doing("open", root)?, &container.process.directory)?;
     }
+    enter(root)?;
     // Without the rights of root of a machine, neither a filter nor a Landlock domain can be had otherwise.
     rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
     landlock::stay_below_root()?;

@@ -23,7 +23,8 @@ pub struct Placed {
     made: Vec<(PathBuf, Timestamps)>,
     /// Of the folder around it.
     around: Timestamps,
-    /// The folder that had to be given a new name for it: overlayfs has that in the layer, changed or not.
+    /// The folder that had to be given a new name for it, unless it goes again: overlayfs has that in the layer, changed
+    /// or not.
     lifted: Option<PathBuf>,
 }
 
@@ -159,7 +160,8 @@ impl WorkingRoot {
             kept = Some(beside);
         }
         let first_new = made.first().map_or(path.as_path(), |(way, _)| way.as_path());
-        let lifted = first_new.parent().filter(|_| kept.is_none()).map(Path::to_owned);
+        let is_placed = |path: &Path| self.placed.iter().flat_map(|placed| &placed.made).any(|(made, _)| made == path);
+        let lifted = first_new.parent().filter(|path| kept.is_none() && !is_placed(path)).map(Path::to_owned);
         Ok((folder, Placed { path: path.clone(), kept, made, around, lifted }))
     }
 
