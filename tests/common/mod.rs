@@ -171,7 +171,8 @@ impl TestStore {
 
     /// The root filesystem of what `ctx` makes, as a folder.
     pub fn root_filesystem(&self, arguments: &[&str]) -> PathBuf {
-        let folder = self.folder.path().join("rootfs");
+        // Beside the store: whoever that belongs to makes it.
+        let folder = self.root().with_file_name("rootfs");
         if folder.exists() {
             std::fs::remove_dir_all(&folder).expect("a folder can be removed");
         }
