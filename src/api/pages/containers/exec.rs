@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -16,6 +17,10 @@ use crate::api::request::Request;
 use crate::api::response::{RAW, Response};
 use crate::api::service::Service;
 use crate::container::{Attachment, Entry, ExecRecord, resize_exec};
+
+/// How long a program may take to begin, until it is no more waited for to be resized: as long as with docker.
+const BEGINNING: Duration = Duration::from_secs(10);
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
@@ -171,9 +176,19 @@ pub fn inspect(service: &Service, request: &mut Request) -> Result<Response, Api
 
 pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let size = size_of(request)?;
-    let (entry, record) = ExecRecord::find(&service.containers(), request.part("id"))?;
-    if record.is_running() && record.terminal {
-        resize_exec(&entry, &record, size)?;
+    let deadline = Instant::now() + BEGINNING;
+    loop {
+        let (entry, record) = ExecRecord::find(&service.containers(), request.part("id"))?;
+        if record.has_begun() {
+            if record.is_running() && record.terminal {
+                resize_exec(&entry, &record, size)?;
+            }
+            return Ok(Response::empty(200));
+        }
+        // Clients resize as soon as the start is answered, which is before the program is there.
+        if Instant::now() >= deadline {
+            return Err(ApiError::internal("timeout waiting for exec session ready"));
+        }
+        std::thread::sleep(BETWEEN_LOOKS);
     }
-    Ok(Response::empty(200))
 }
