@@ -117,6 +117,8 @@ impl TestStore {
         };
         command.current_dir(self.work()).env("RBUILD_ROOT", self.root());
         command.env_remove("SOURCE_DATE_EPOCH").env("RBUILD_REGISTRY_PAUSE_MS", "1").stdin(Stdio::null());
+        // Whoever tests may have another engine.
+        command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
         command
     }
 

@@ -40,7 +40,7 @@ fn expected(store: &TestStore) -> (String, String) {
     let script = SCRIPT.replace("/tmp", &store.work().display().to_string());
     let script = script.replace("/rbuild ", &format!("{} ", env!("CARGO_BIN_EXE_rbuild")));
     let script = script.replace("/busybox.tar", &busybox_archive().unwrap().display().to_string());
-    let output = Command::new("sh").arg("-c").arg(script).output().unwrap();
+    let output = Command::new("sh").arg("-c").arg(script).env_remove("DOCKER_HOST").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     (value(&text, "copy=").to_owned(), value(&text, "run=").to_owned())
 }
