@@ -87,6 +87,10 @@ fn programs_in_containers() {
     let path = format!("/exec/{}/start", missing["Id"].as_str().unwrap());
     let said = hijack(&served, &path, b"{}").rest();
     assert!(String::from_utf8_lossy(&said).contains("executable file not found"), "{said:?}");
+    // The client says in which form it takes the output, whatever the program has.
+    let framed = exec(json!({"Cmd": ["echo", "framed"], "AttachStdout": true, "Tty": true})).is(201).json();
+    let path = format!("/exec/{}/start", framed["Id"].as_str().unwrap());
+    assert_eq!(stream_of(&hijack(&served, &path, br#"{"Tty":false}"#).rest(), 1), b"framed\r\n");
     exec(json!({"Cmd": []})).is(400);
     served.get("/exec/none/json").is(404);
     served.ask("DELETE", &format!("/containers/{id}"), None).is(409);

@@ -44,6 +44,10 @@ fn know_each_other(machine: &Host) {
     assert!(in_use.contains("front has active endpoints") && in_use.contains("client"), "{in_use}");
     machine.says(&["network", "disconnect", "front", "client"]);
     assert_ne!(from_client(TRY).code(), Some(0));
+    // Whoever has left all networks can join one again.
+    machine.says(&["network", "disconnect", "bridge", "client"]);
+    machine.says(&["network", "connect", "front", "client"]);
+    assert_eq!(from_client(FETCH).ok().stdout(), "first\n");
 
     let id = machine.field("webhost", "{{.Id}}");
     machine.says(&["rm", "-f", "webhost", "client"]);

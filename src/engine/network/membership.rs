@@ -53,7 +53,9 @@ pub fn connect(
     let record = networks.find(network)?;
     let entry = containers.find(container)?;
     check(&record, &entry)?;
-    if entry.record.host_config.network_mode == NONE {
+    // One that has left its last network has that mode too.
+    let has_left_all = entry.record.networks.is_empty();
+    if entry.record.host_config.network_mode == NONE && !has_left_all {
         return Err(MembershipError::SeveralWithNone);
     }
     if let Some(network) = name_in(&entry, &record) {
@@ -73,6 +75,9 @@ pub fn connect(
     }
     containers.change(&entry, |container| {
         container.networks.insert(record.name.clone(), config);
+        if has_left_all {
+            container.host_config.network_mode.clone_from(&record.name);
+        }
         true
     })?;
     if entry.state.pid != 0 {

@@ -42,6 +42,8 @@ struct Create {
 #[serde(rename_all = "PascalCase", default)]
 struct Start {
     detach: bool,
+    /// Whether the client takes the bytes as they are, whatever the program has.
+    tty: bool,
     console_size: Option<(u16, u16)>,
 }
 
@@ -107,13 +109,13 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     }
     let root = service.root().to_owned();
     let conversation = Conversation {
-        framing: Framing::of(record.terminal),
+        framing: Framing::of(body.tty),
         stdin: record.stdin,
         ends_input: true,
         keys: detach_keys(Some(&record.detach_keys), record.terminal)?,
     };
     let upgrade = request.upgrade();
-    let kind = if upgrade.is_some() { stream_kind(request, record.terminal) } else { RAW };
+    let kind = if upgrade.is_some() { stream_kind(request, body.tty) } else { RAW };
     Ok(Response::hijack(upgrade, kind, move |hijacked| {
         let Ok((reader, mut writer)) = hijacked.split() else { return };
         // Only now: what a program prints at once would come in one packet with the head.
