@@ -33,6 +33,7 @@ pub fn build_plugin(_: &Service, _: &mut Request) -> Result<Response, ApiError> 
     ))
 }
 
+/// docker has them as an experiment, by CRIU, and refuses them where that is not there.
 pub fn no_checkpoints(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(501, "checkpoints are not supported: rbuild saves no state of processes"))
 }

@@ -27,6 +27,7 @@ impl Remote {
         let context = target.local_context().to_owned();
         let is_here = context.starts_with("cwd://");
         let dockerfile = target.dockerfile.as_deref().unwrap_or("Dockerfile");
+        // Buildx refuses it in these words: the Dockerfile is looked for beside the definition, which is elsewhere.
         if is_here && target.dockerfile_inline.is_none() && !dockerfile.starts_with("cwd://") {
             return Err("reading a dockerfile for a remote build invocation is currently not supported: with a local \
                         context, name a local one as `cwd://PATH`"
