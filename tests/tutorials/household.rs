@@ -183,6 +183,8 @@ fn memory_and_files_are_reached_from_everywhere() {
 #[test]
 fn without_pasta_networks_have_no_way_out() {
     let Some(machine) = machine_of_user() else { return };
+    // That of the first container, which would be used as long as it is there.
+    wait_until("pasta has ended", || machine.pasta().is_none());
     let run = |options: &[&str], script: &str| {
         let arguments = [&["run", "--rm"], options, &["busybox", "sh", "-c", script]].concat();
         let mut command = machine.0.command(&arguments);
