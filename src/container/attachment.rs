@@ -47,8 +47,9 @@ pub struct AttachedInput(Sender, Arc<UnixStream>);
 /// What somebody waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitFor {
+    /// The next end of its program, whether it is started again or not; none of one that does not run.
     NotRunning,
-    /// The end after this moment, also of one that is not started yet.
+    /// The same, also of one that is not started yet.
     NextExit,
     Removed,
 }
@@ -84,7 +85,7 @@ impl Entry {
     }
 
     fn ask_for_end(&self, what: WaitFor) -> Result<Way, ContainerError> {
-        let request = if what == WaitFor::NextExit { Request::WaitForExit } else { Request::Wait };
+        let request = if what == WaitFor::Removed { Request::Wait } else { Request::WaitForExit };
         match self.connect_with(&request) {
             Err(ContainerError::MonitorDied) => Ok(Way::Known),
             stream => Ok(Way::Asked(stream?)),

@@ -36,6 +36,24 @@ fn a_container_is_made_started_waited_for_and_removed() {
     served.get(&format!("/containers/{id}/json")).is(404);
 }
 
+/// As docker's state says it to whoever waits: a container that will be started again has ended once.
+#[test]
+fn each_end_of_a_program_is_waited_for_and_not_only_the_last() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let policy = json!({"RestartPolicy": {"Name": "always"}, "NetworkMode": "none"});
+    let id = create(&served, json!({"Cmd": ["sh", "-c", "sleep 0.1; exit 7"], "HostConfig": policy}));
+    served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
+    for condition in ["", "?condition=not-running", "?condition=next-exit"] {
+        let waited = served.ask("POST", &format!("/containers/{id}/wait{condition}"), None).is(200);
+        assert_eq!(waited.json(), json!({"StatusCode": 7}), "{condition}");
+        assert_eq!(served.get(&format!("/containers/{id}/json")).json()["State"]["Running"], true, "{condition}");
+    }
+    let removal = http::open(&served.socket, "POST", &format!("/containers/{id}/wait?condition=removed"), &[], b"");
+    served.ask("DELETE", &format!("/containers/{id}?force=1"), None).is(204);
+    assert!(removal.whole(false).json()["StatusCode"].is_number());
+}
+
 #[test]
 fn whoever_attaches_before_the_start_hears_everything() {
     let Some(store) = TestStore::with_busybox() else { return };
