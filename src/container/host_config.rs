@@ -61,6 +61,8 @@ pub struct HostConfig {
     pub sysctls: BTreeMap<String, String>,
     /// Empty for rbuild's own.
     pub runtime: String,
+    /// Empty or `default`, as it was said: other kinds are those of other systems.
+    pub isolation: String,
     #[serde(flatten)]
     pub resources: Resources,
     /// `--mount` as it was understood, in docker's words.

@@ -55,6 +55,20 @@ fn each_end_of_a_program_is_waited_for_and_not_only_the_last() {
 }
 
 #[test]
+fn isolation_is_kept_as_it_was_sent() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    for isolation in ["", "default", "Default"] {
+        let id = create(&served, json!({"HostConfig": {"Isolation": isolation}}));
+        let kept = &served.get(&format!("/containers/{id}/json")).json()["HostConfig"]["Isolation"];
+        assert_eq!(kept, isolation);
+    }
+    let refused =
+        served.post("/containers/create", json!({"Image": "busybox", "HostConfig": {"Isolation": "process"}}));
+    assert_eq!(refused.is(400).message(), "invalid isolation (process): linux only supports 'default'");
+}
+
+#[test]
 fn whoever_attaches_before_the_start_hears_everything() {
     let Some(store) = TestStore::with_busybox() else { return };
     let served = Served::of(&store);

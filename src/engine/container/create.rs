@@ -224,6 +224,10 @@ fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
             device.cgroup_permissions = "rwm".to_owned();
         }
     }
+    if !matches!(host.isolation.to_ascii_lowercase().as_str(), "" | "default") {
+        let text = format!("invalid isolation ({}): linux only supports 'default'", host.isolation);
+        return Err(RequestError::refused(text));
+    }
     if !host.storage_opt.is_empty() {
         return Err(RequestError::refused("the size of a container's root filesystem can't be limited here"));
     }

@@ -135,7 +135,6 @@ fn host_config(entry: &Entry) -> Result<Value, ContainerError> {
         fields.shift_remove("Init");
     }
     for (key, value) in [
-        ("Isolation", json!("")),
         ("CpuCount", json!(0)),
         ("CpuPercent", json!(0)),
         ("IOMaximumIOps", json!(0)),

@@ -84,7 +84,8 @@ impl ContainerArgs {
     fn refuse(&self) -> Result<(), CliError> {
         let refused = &self.refused;
         refused.trust.check()?;
-        if refused.isolation.as_deref().is_some_and(|isolation| !matches!(isolation, "" | "default")) {
+        let is_other = |isolation: &str| !matches!(isolation.to_ascii_lowercase().as_str(), "" | "default");
+        if refused.isolation.as_deref().is_some_and(is_other) {
             return Err(CliError::new("--isolation is for containers of Windows, which rbuild has not"));
         }
         if refused.kernel_memory.is_some() {
@@ -182,6 +183,7 @@ impl ContainerArgs {
             shm_size: self.storage.shm_size.unwrap_or_default(),
             sysctls: values::pairs(&security.sysctl).collect(),
             runtime: self.runtime()?,
+            isolation: self.refused.isolation.clone().unwrap_or_default(),
             resources: resources.as_docker_has_them()?,
             mounts: mounts::typed(&self.storage.mount)?,
             masked_paths: unconfined.then(Vec::new),
