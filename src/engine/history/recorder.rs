@@ -164,9 +164,7 @@ impl<'a> Recorder<'a> {
         let arguments = self.options.build_args.iter();
         let arguments = arguments.filter(|(name, _)| crate::build::explain::looks_secret(name));
         let all = given.chain(arguments.map(|(_, value)| value.clone().into_bytes()));
-        // What a program prints of one it prints without the line's end.
-        let mut all: Vec<Vec<u8>> = all.map(|value| value.trim_ascii().to_vec()).collect();
-        all.retain(|value| value.len() >= SHORTEST_SECRET);
+        let mut all: Vec<Vec<u8>> = all.flat_map(|value| lines_of(&value)).collect();
         all.sort_by_key(|value| std::cmp::Reverse(value.len()));
         all
     }
@@ -198,6 +196,12 @@ impl<'a> Recorder<'a> {
         let hidden = without(line, &state.secrets);
         self.note(state, Happening::Output, step, &hidden);
     }
+}
+
+/// A secret as it is looked for in lines: a key of several lines is printed as several, and none with its end.
+fn lines_of(secret: &[u8]) -> Vec<Vec<u8>> {
+    let lines = secret.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec());
+    lines.filter(|line| line.len() >= SHORTEST_SECRET).collect()
 }
 
 fn without(line: &[u8], secrets: &[Vec<u8>]) -> Vec<u8> {
@@ -322,6 +326,13 @@ mod tests {
         assert_eq!(name("/home/me/app/", "/home/me/app/dev.Dockerfile", Some("web")), "app/dev.Dockerfile (web)");
         assert_eq!(name("https://example.com/owner/project.git#main:sub", "Dockerfile", None), "project");
         assert_eq!(name("-", "-", None), "-");
+    }
+
+    #[test]
+    fn each_line_of_a_key_is_a_secret() {
+        let secrets = lines_of(b"begin\r\nMIIEvQ\n}\n\nend of it\n");
+        assert_eq!(secrets, [&b"begin"[..], b"MIIEvQ", b"end of it"]);
+        assert_eq!(without(b"1 MIIEvQ\n", &secrets), b"1 ***\n");
     }
 
     #[test]
