@@ -84,7 +84,7 @@ internal!(IoError, StoreError, serde_json::Error);
 impl From<ContainerError> for ApiError {
     fn from(error: ContainerError) -> Self {
         use ContainerError as E;
-        let text = chain(&error);
+        let (text, exit_code) = (chain(&error), error.exit_code());
         match error {
             E::NotFound { name } => Self::not_found(format!("No such container: {name}")),
             E::NoExec { id } => Self::not_found(format!("No such exec instance: {id}")),
@@ -117,14 +117,10 @@ impl From<ContainerError> for ApiError {
             E::Volume(error) => ResourceError::Volume(error).into(),
             E::Copy(error) if error.is_missing() => Self::not_found(text),
             E::Monitor(failure) => of_start(failure),
-            E::Sandbox(_) => of_start(Failure { exit_code: error_code(&text), message: text, hint: None }),
+            E::Sandbox(_) => of_start(Failure { exit_code, message: text, hint: None }),
             _ => Self::internal(text),
         }
     }
-}
-
-fn error_code(text: &str) -> u8 {
-    if text.contains("No such file") { 127 } else { 125 }
 }
 
 /// What a program can't be started for. Clients look for docker's words in it to exit as a shell does.
@@ -151,6 +147,16 @@ impl From<RequestError> for ApiError {
             RequestError::Find(error) => error.into(),
             RequestError::Image(error) => error.into(),
             RequestError::OtherPlatform { .. } => Self::not_found(error.to_string()),
+            RequestError::NotStopped { name, state } => {
+                let first = if state == "paused" { "unpause and then stop" } else { "stop" };
+                Self::conflict(format!(
+                    "cannot remove container \"{name}\": container is {state}: {first} the container before removing or \
+                     force remove"
+                ))
+            }
+            RequestError::NoLink { word } => Self::not_found(format!("No such link: {word}")),
+            RequestError::UpdateConflict { .. } => Self::conflict(error.to_string()),
+            RequestError::Update { id, source } => Self::from(source).context(&format!("cannot update container {id}")),
             RequestError::Refused { message } => Self::bad_request(message),
             error => Self::internal(chain(&error)),
         }

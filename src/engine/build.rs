@@ -2,7 +2,10 @@
 
 use crate::container::sandbox::Limits;
 
-/// Why limits of steps make no sense, in docker's words.
+/// Bytes.
+pub const LEAST_MEMORY: u64 = 6 << 20;
+
+/// Why limits make no sense, in docker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
     #[error("minimum memory limit allowed is 6MB")]
@@ -17,9 +20,8 @@ pub enum LimitError {
     Quota,
 }
 
-/// Takes what docker takes of a container's limits.
+/// Takes what docker takes, of the limits of containers and of steps.
 pub fn check_limits(limits: &Limits) -> Result<(), LimitError> {
-    const LEAST_MEMORY: u64 = 6 << 20;
     if limits.memory.is_some_and(|memory| memory != 0 && memory < LEAST_MEMORY) {
         return Err(LimitError::Memory);
     }

@@ -69,6 +69,52 @@ fn isolation_is_kept_as_it_was_sent() {
 }
 
 #[test]
+fn what_an_update_is_in_conflict_with() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let has = json!({"NanoCpus": 500_000_000, "Memory": 64 << 20, "MemorySwap": 64 << 20, "AutoRemove": true});
+    let id = create(&served, json!({"HostConfig": has}));
+    let update = |body: serde_json::Value| served.post(&format!("/containers/{id}/update"), body);
+    let always = json!({"RestartPolicy": {"Name": "always"}});
+    for (body, said) in [
+        (json!({"CpuPeriod": 10_000}), "CPU Period cannot be updated as NanoCPUs has already been set"),
+        (json!({"CpuQuota": 10_000}), "CPU Quota cannot be updated as NanoCPUs has already been set"),
+        (json!({"Memory": 128 << 20}), "update the memoryswap at the same time"),
+        (always, "restart policy cannot be updated because AutoRemove is enabled for the container"),
+    ] {
+        let refused = update(body).is(409).message();
+        assert!(
+            refused.starts_with(&format!("cannot update container {id}: ")) && refused.ends_with(said),
+            "{refused}"
+        );
+    }
+    let unknown = update(json!({"RestartPolicy": {"Name": "x"}})).is(400).message();
+    assert!(unknown.starts_with("invalid restart policy: unknown policy 'x'"), "{unknown}");
+    let words = ["update", "--cpu-period", "10000", &id];
+    assert!(store.run(&words).fails(1).stderr().contains("CPU Period cannot be updated"), "the same by command line");
+    update(json!({"Memory": 128 << 20, "MemorySwap": -1})).is(200);
+    let host = &served.get(&format!("/containers/{id}/json")).json()["HostConfig"];
+    assert_eq!((&host["Memory"], &host["CpuPeriod"]), (&json!(128 << 20), &json!(0)));
+}
+
+#[test]
+fn what_runs_is_removed_by_force_and_links_by_name() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let id = create(&served, json!({"Cmd": ["sleep", "300"], "HostConfig": {"NetworkMode": "none"}}));
+    served.ask("POST", &format!("/containers/{id}/rename?name=busy"), None).is(204);
+    served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
+    let delete = |path: &str| served.ask("DELETE", path, None);
+    let said =
+        "cannot remove container \"/busy\": container is running: stop the container before removing or force remove";
+    assert_eq!(delete("/containers/busy").is(409).message(), said);
+    let by_words = store.run(&["rm", "busy"]).fails(1).stderr();
+    assert!(by_words.contains("container is running") && by_words.contains("or use -f"), "{by_words}");
+    assert_eq!(delete("/containers/busy/none?link=1").is(404).message(), "No such link: busy/none");
+    delete("/containers/busy?force=1").is(204);
+}
+
+#[test]
 fn whoever_attaches_before_the_start_hears_everything() {
     let Some(store) = TestStore::with_busybox() else { return };
     let served = Served::of(&store);

@@ -12,10 +12,8 @@ use crate::base::{InvalidTime, point_in_time};
 use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::{ContainerError, LogLine, LogReader, LogSettings, Selection, Source};
-
-/// How often a log is looked at for new lines.
-const PAUSE: Duration = Duration::from_millis(25);
+use crate::container::{ContainerError, LogLine, Selection, Source};
+use crate::engine::container::{LineDetails, LogListener, LogRequest, LogStream};
 
 /// Show what a container printed
 #[derive(Debug, clap::Args)]
@@ -56,33 +54,19 @@ fn until(text: &str) -> Result<Timestamp, InvalidTime> {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = each::open(global)?;
-    let mut entry = each::find(&containers, &args.container)?;
-    let settings = LogSettings::of(&entry.record, entry.folder())?.ok_or(ContainerError::NoLog)?;
+    let entry = each::find(&containers, &args.container)?;
     let tail = match args.tail.as_str() {
         "all" => None,
         // docker takes what is no number, or below zero, for all.
         text => text.parse::<i64>().ok().and_then(|number| usize::try_from(number).ok()),
     };
-    let mut reader = LogReader::open(settings, Selection { tail, since: args.since, until: args.until })?;
+    let selection = Selection { tail, since: args.since, until: args.until };
     let mut printer = Printer::new(&args)?;
-    loop {
-        // Looked at first: what was printed until it ended is there then.
-        let is_running = entry.is_running;
-        let more = reader.read(|line| printer.print(line));
-        let more = match more.and_then(|more| Ok(printer.flush().map(|()| more).at("write to", "standard output")?)) {
-            Err(ContainerError::Io(error)) if error.source.kind() == io::ErrorKind::BrokenPipe => break,
-            more => more?,
-        };
-        if !more || !args.follow || !is_running || args.until.is_some_and(|until| until < Timestamp::now()) {
-            break;
-        }
-        std::thread::sleep(PAUSE);
-        match containers.find(&entry.record.id) {
-            Ok(now) => entry = now,
-            // It was removed when it ended; the file that is open still has its last lines.
-            Err(ContainerError::NotFound { .. }) => entry.is_running = false,
-            Err(error) => return Err(error.into()),
-        }
+    let stream = LogStream::open(containers, entry, LogRequest { selection, follow: args.follow })?;
+    let done = stream.run(&mut printer).and_then(|()| Ok(printer.flush().at("write to", "standard output")?));
+    match done {
+        Err(ContainerError::Io(error)) if error.source.kind() == io::ErrorKind::BrokenPipe => {}
+        done => done?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -90,8 +74,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 struct Printer {
     stdout: BufWriter<File>,
     stderr: BufWriter<File>,
-    timestamps: bool,
-    details: bool,
+    details: LineDetails,
 }
 
 impl Printer {
@@ -99,30 +82,31 @@ impl Printer {
         Ok(Self {
             stdout: BufWriter::with_capacity(1 << 16, output::raw_stdout()?),
             stderr: BufWriter::new(output::raw_stderr()?),
-            timestamps: args.timestamps,
-            details: args.details,
+            details: LineDetails { timestamps: args.timestamps, attributes: args.details },
         })
     }
 
-    fn print(&mut self, line: &LogLine<'_>) -> io::Result<()> {
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()?;
+        self.stderr.flush()
+    }
+}
+
+impl LogListener for Printer {
+    fn line(&mut self, line: &LogLine<'_>) -> io::Result<()> {
         let (out, other) = match line.stream {
             Source::Stdout => (&mut self.stdout, &mut self.stderr),
             Source::Stderr => (&mut self.stderr, &mut self.stdout),
         };
         // Where both go to one place, lines keep their order.
         other.flush()?;
-        if self.timestamps {
-            write!(out, "{} ", line.time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ"))?;
-        }
-        if self.details {
-            let pairs: Vec<String> = line.attrs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            write!(out, "{} ", pairs.join(","))?;
-        }
+        out.write_all(self.details.of(line).as_bytes())?;
         out.write_all(line.log.as_bytes())
     }
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.stdout.flush()?;
-        self.stderr.flush()
+    fn pause(&mut self, time: Duration) -> io::Result<bool> {
+        self.flush()?;
+        std::thread::sleep(time);
+        Ok(true)
     }
 }

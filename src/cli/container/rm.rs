@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::{ContainerError, Containers, Entry, Removal};
+use crate::container::{ContainerError, Removal};
+use crate::engine::container::{remove, remove_link};
 
 /// Remove containers
 #[derive(Debug, clap::Args)]
@@ -29,7 +30,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.link {
         let mut errors = Vec::new();
         for word in &args.containers {
-            match remove_link(&containers, word) {
+            match remove_link(&containers, word).map_err(CliError::of_request) {
                 Ok(()) => output::print(&format!("{word}\n"))?,
                 Err(error) => errors.push(error),
             }
@@ -49,29 +50,6 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     };
     let words: Vec<String> = args.containers.iter().filter(there).cloned().collect();
     let removal = Removal { force: args.force, volumes: args.volumes };
-    each::each(&containers, &words, |entry| remove(&containers, &entry, removal))?;
+    each::each(&containers, &words, |entry| remove(&containers, &entry, removal).map_err(CliError::of_request))?;
     Ok(ExitCode::SUCCESS)
-}
-
-fn remove(containers: &Containers, entry: &Entry, removal: Removal) -> Result<(), CliError> {
-    if entry.is_running && !removal.force {
-        let what = if entry.state.status == crate::container::Status::Paused { "paused" } else { "running" };
-        let text = format!("cannot remove container \"{}\": container is {what}", entry.record.name);
-        return Err(CliError::new(text).hint("stop the container before removing it, or use -f"));
-    }
-    Ok(containers.remove_with(entry, removal)?)
-}
-
-/// `CONTAINER/ALIAS`
-fn remove_link(containers: &Containers, word: &str) -> Result<(), CliError> {
-    let missing = || CliError::new(format!("no such link: {word}"));
-    let (parent, alias) = word.trim_start_matches('/').split_once('/').ok_or_else(missing)?;
-    let entry = each::find(containers, parent)?;
-    let changed = containers.change(&entry, |record| {
-        let links = &mut record.host_config.links;
-        let before = links.len();
-        links.retain(|link| link.rsplit_once(':').map_or(link.as_str(), |(_, alias)| alias) != alias);
-        links.len() != before
-    })?;
-    if changed { Ok(()) } else { Err(missing()) }
 }

@@ -8,6 +8,7 @@ use crate::cli::container::each;
 use crate::cli::container::run::{bytes_or_unlimited, processors, restart_policy};
 use crate::cli::global::Global;
 use crate::container::{Resources, RestartPolicy};
+use crate::engine::container::{UpdateRequest, update};
 
 /// Change the limits and the restart policy of containers
 #[derive(Debug, clap::Args)]
@@ -69,37 +70,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.changes_nothing() {
         return Err(CliError::new("you must provide one or more flags when using this command"));
     }
-    let policy: Option<RestartPolicy> =
+    let restart_policy: Option<RestartPolicy> =
         args.restart.as_deref().map(restart_policy).transpose().map_err(|error| error.exit_code(1))?;
     let containers = each::open(global)?;
+    let request = UpdateRequest { apply: &|resources: &mut Resources| args.apply(resources), restart_policy };
     each::each(&containers, &args.containers, |entry| {
-        if policy.as_ref().is_some_and(|policy| !matches!(policy.name.as_str(), "" | "no"))
-            && entry.record.host_config.auto_remove
-        {
-            return Err(CliError::new(
-                "restart policy cannot be updated because AutoRemove is enabled for the container",
-            ));
-        }
-        args.check(&entry.record.host_config.resources)?;
-        let before = (entry.record.host_config.resources.clone(), entry.record.host_config.restart_policy.clone());
-        containers.change(&entry, |record| {
-            args.apply(&mut record.host_config.resources);
-            if let Some(policy) = &policy {
-                record.host_config.restart_policy = policy.clone();
-            }
-            true
-        })?;
-        if let Err(error) = if entry.is_running { entry.reload() } else { Ok(()) } {
-            // What the kernel does not take is not kept.
-            containers.change(&entry, |record| {
-                (record.host_config.resources, record.host_config.restart_policy) = before;
-                true
-            })?;
-            let text = format!("cannot update container {}", entry.record.id);
-            return Err(CliError::of_container(error).exit_code(1).context(&text));
-        }
-        containers.tell(&entry, "update", &[]);
-        Ok(())
+        update(&containers, &entry, &request).map_err(CliError::of_request)
     })?;
     Ok(ExitCode::SUCCESS)
 }
@@ -120,33 +96,6 @@ impl Args {
         numbers.iter().any(Option::is_some)
             || signed.iter().any(Option::is_some)
             || texts.iter().any(|text| text.is_some())
-    }
-
-    /// What does not go with what the container has already.
-    fn check(&self, has: &Resources) -> Result<(), CliError> {
-        let wrong = |text: &str| Err(CliError::new(text));
-        let (memory, swap) = (self.memory.unwrap_or_default(), has.memory_swap);
-        if self.memory_swap.is_none() && u64::try_from(swap).is_ok_and(|swap| swap != 0 && memory > swap) {
-            return wrong(
-                "memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
-            );
-        }
-        let has_cpus = has.nano_cpus != 0;
-        if has_cpus && self.cpu_period.is_some_and(|period| period != 0) {
-            return wrong("conflicting options: CPU Period cannot be updated as NanoCPUs has already been set");
-        }
-        if has_cpus && self.cpu_quota.is_some_and(|quota| quota != 0) {
-            return wrong("conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set");
-        }
-        if self.cpus.is_some_and(|cpus| cpus != 0) {
-            if has.cpu_period != 0 {
-                return wrong("conflicting options: Nano CPUs cannot be updated as CPU Period has already been set");
-            }
-            if has.cpu_quota != 0 {
-                return wrong("conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set");
-            }
-        }
-        Ok(())
     }
 
     fn apply(&self, resources: &mut Resources) {

@@ -11,7 +11,7 @@ use crate::container::runtime::Runtime;
 use crate::container::sandbox::{CapabilitySet, Profile};
 use crate::container::{
     self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig, Image, LogConfig,
-    MountKind, MountPoint,
+    MountKind, MountPoint, RestartPolicy,
 };
 use crate::engine::image::info;
 use crate::image::{Healthcheck, Platform, RunConfig};
@@ -203,7 +203,13 @@ fn check_health(check: &Healthcheck) -> Result<(), RequestError> {
 fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
     CapabilitySet::adjusted(&host.cap_add, &host.cap_drop).map_err(ContainerError::from)?;
     check_resources(&host.resources)?;
-    check_restart_policy(host)?;
+    check_restart_policy(&host.restart_policy)?;
+    if host.restart_policy.name.is_empty() {
+        host.restart_policy.name = "no".to_owned();
+    }
+    if host.auto_remove && host.restart_policy.name != "no" {
+        return Err(RequestError::refused("can't create 'AutoRemove' container with restart policy"));
+    }
     check_log(&mut host.log_config)?;
     if !(-1000..=1000).contains(&host.oom_score_adj) {
         let text = format!("invalid value {}, range for oom score adj is [-1000, 1000]", host.oom_score_adj);
@@ -253,12 +259,11 @@ fn check_security(option: &str) -> Result<(), RequestError> {
     }
 }
 
-fn check_restart_policy(host: &mut HostConfig) -> Result<(), RequestError> {
-    let policy = &mut host.restart_policy;
+/// Refuses what is no policy. An empty one says nothing.
+pub fn check_restart_policy(policy: &RestartPolicy) -> Result<(), RequestError> {
     let refuse = |text: String| Err(RequestError::refused(text));
     match policy.name.as_str() {
-        "" => policy.name = "no".to_owned(),
-        "no" | "always" | "unless-stopped" | "on-failure" => {}
+        "" | "no" | "always" | "unless-stopped" | "on-failure" => {}
         other => {
             return refuse(format!(
                 "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or \
@@ -268,9 +273,6 @@ fn check_restart_policy(host: &mut HostConfig) -> Result<(), RequestError> {
     }
     if policy.maximum_retry_count > 0 && policy.name != "on-failure" {
         return refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'".to_owned());
-    }
-    if host.auto_remove && policy.name != "no" {
-        return refuse("can't create 'AutoRemove' container with restart policy".to_owned());
     }
     Ok(())
 }

@@ -22,6 +22,14 @@ pub enum RequestError {
     OtherPlatform { name: String, wanted: String, actual: String },
     #[error("cannot run ps, which is in the package procps")]
     NoPs,
+    #[error("cannot remove container \"{name}\": container is {state}")]
+    NotStopped { name: String, state: &'static str },
+    #[error("no such link: {word}")]
+    NoLink { word: String },
+    #[error("cannot update container {id}: {reason}")]
+    UpdateConflict { id: String, reason: &'static str },
+    #[error("cannot update container {id}")]
+    Update { id: String, source: ContainerError },
     /// What was asked for cannot be, in docker's words.
     #[error("{message}")]
     Refused { message: String },
@@ -36,7 +44,8 @@ impl RequestError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Container(ContainerError::Volume(error)) => error.hint().map(str::to_owned),
-            Self::Container(error) => error.hint(),
+            Self::Container(error) | Self::Update { source: error, .. } => error.hint(),
+            Self::NotStopped { .. } => Some("stop the container before removing it, or use -f".to_owned()),
             Self::Image(error) => error.hint(),
             _ => None,
         }

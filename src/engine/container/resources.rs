@@ -2,22 +2,22 @@
 
 use super::RequestError;
 use crate::container::Resources;
-
-const LEAST_MEMORY: u64 = 6 << 20;
+use crate::container::sandbox::Limits;
+use crate::engine::build::{LEAST_MEMORY, check_limits};
 
 /// Refuses what the kernel or docker would not take.
 pub fn check(resources: &Resources) -> Result<(), RequestError> {
     let fail = |text: &str| Err(RequestError::refused(text));
     let (memory, swap) = (resources.memory, resources.memory_swap);
-    if memory != 0 && memory < LEAST_MEMORY {
-        return fail("minimum memory limit allowed is 6MB");
-    }
-    if swap > 0 && memory == 0 {
-        return fail("you should always set the memory limit when using --memory-swap");
-    }
-    if swap > 0 && (swap as u64) < memory {
-        return fail("minimum memoryswap limit should be larger than memory limit");
-    }
+    // What steps of builds may have, too.
+    let limits = Limits {
+        memory: Some(memory),
+        memory_and_swap: u64::try_from(swap).ok(),
+        cpu_period: Some(resources.cpu_period).filter(|period| *period != 0),
+        cpu_quota: u64::try_from(resources.cpu_quota).ok().filter(|quota| *quota != 0),
+        ..Limits::default()
+    };
+    check_limits(&limits).map_err(|wrong| RequestError::refused(wrong.to_string()))?;
     if resources.memory_reservation != 0 && resources.memory_reservation < LEAST_MEMORY {
         return fail("minimum memory reservation allowed is 6MB");
     }
@@ -27,12 +27,6 @@ pub fn check(resources: &Resources) -> Result<(), RequestError> {
     if let Some(number) = resources.memory_swappiness.filter(|number| !(-1..=100).contains(number)) {
         let text = format!("invalid value for memory swappiness: {number}, valid range is 0-100");
         return Err(RequestError::refused(text));
-    }
-    if resources.cpu_period != 0 && !(1000..=1_000_000).contains(&resources.cpu_period) {
-        return fail("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
-    }
-    if resources.cpu_quota > 0 && resources.cpu_quota < 1000 {
-        return fail("CPU cfs quota can not be less than 1ms (i.e. 1000)");
     }
     // The kernel takes the nearest number that it has, in silence.
     if resources.cpu_shares != 0 && !(2..=262_144).contains(&resources.cpu_shares) {

@@ -1,6 +1,6 @@
 //! Other limits, or another restart policy, for a container that there is.
 
-use super::{RequestError, check_resources};
+use super::{RequestError, check_resources, check_restart_policy};
 use crate::container::{Containers, Entry, Resources, RestartPolicy};
 
 /// What is to be changed.
@@ -12,13 +12,21 @@ pub struct UpdateRequest<'a> {
 
 /// Changes what is kept of a container, and what the kernel keeps of it while it runs.
 pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_>) -> Result<(), RequestError> {
-    let policy = request.restart_policy.as_ref();
-    if policy.is_some_and(|policy| !matches!(policy.name.as_str(), "" | "no")) && entry.record.host_config.auto_remove {
-        let text = "restart policy cannot be updated because AutoRemove is enabled for the container";
-        return Err(RequestError::refused(text));
-    }
+    let id = || entry.record.id.clone();
     let host = &entry.record.host_config;
+    let policy = request.restart_policy.as_ref();
+    policy.map_or(Ok(()), check_restart_policy)?;
     let before = (host.resources.clone(), host.restart_policy.clone());
+    let mut given = Resources::default();
+    (request.apply)(&mut given);
+    let restarts = policy.is_some_and(|policy| !matches!(policy.name.as_str(), "" | "no"));
+    let conflict = match restarts && host.auto_remove {
+        true => Some("restart policy cannot be updated because AutoRemove is enabled for the container"),
+        false => conflict(&given, &host.resources),
+    };
+    if let Some(reason) = conflict {
+        return Err(RequestError::UpdateConflict { id: id(), reason });
+    }
     let mut wanted = host.resources.clone();
     (request.apply)(&mut wanted);
     check_resources(&wanted)?;
@@ -29,14 +37,57 @@ pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_
         }
         true
     })?;
-    if let Err(error) = if entry.is_running { entry.reload() } else { Ok(()) } {
+    if let Err(source) = if entry.is_running { entry.reload() } else { Ok(()) } {
         // What the kernel does not take is not kept.
         containers.change(entry, |record| {
             (record.host_config.resources, record.host_config.restart_policy) = before;
             true
         })?;
-        return Err(error.into());
+        return Err(RequestError::Update { id: id(), source });
     }
     containers.tell(entry, "update", &[]);
     Ok(())
+}
+
+/// What does not go with the limits that the container has already.
+fn conflict(given: &Resources, has: &Resources) -> Option<&'static str> {
+    let exceeds_swap = u64::try_from(has.memory_swap).is_ok_and(|swap| swap != 0 && given.memory > swap);
+    if given.memory_swap == 0 && exceeds_swap {
+        return Some(
+            "memory limit should be smaller than already set memoryswap limit, update the memoryswap at the same time",
+        );
+    }
+    if has.nano_cpus != 0 && given.cpu_period != 0 {
+        return Some("conflicting options: CPU Period cannot be updated as NanoCPUs has already been set");
+    }
+    if has.nano_cpus != 0 && given.cpu_quota != 0 {
+        return Some("conflicting options: CPU Quota cannot be updated as NanoCPUs has already been set");
+    }
+    if given.nano_cpus != 0 && has.cpu_period != 0 {
+        return Some("conflicting options: Nano CPUs cannot be updated as CPU Period has already been set");
+    }
+    if given.nano_cpus != 0 && has.cpu_quota != 0 {
+        return Some("conflicting options: Nano CPUs cannot be updated as CPU Quota has already been set");
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_two_kinds_do_not_go_together() {
+        let none = Resources::default;
+        let memory = |memory, memory_swap| Resources { memory, memory_swap, ..none() };
+        let cpus = Resources { nano_cpus: 1, ..none() };
+        let (period, quota) = (Resources { cpu_period: 1000, ..none() }, Resources { cpu_quota: -1, ..none() });
+        let has_conflict = |given: &Resources, has: &Resources| conflict(given, has).is_some();
+        for other in [&period, &quota] {
+            assert!(has_conflict(other, &cpus) && has_conflict(&cpus, other));
+            assert!(!has_conflict(other, &none()) && !has_conflict(&none(), other));
+        }
+        assert!(has_conflict(&memory(9, 0), &memory(4, 8)));
+        assert!(!has_conflict(&memory(9, 10), &memory(4, 8)) && !has_conflict(&memory(9, 0), &memory(4, -1)));
+    }
 }

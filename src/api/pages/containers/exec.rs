@@ -16,7 +16,7 @@ use crate::api::multiplexed::{Channel, Framing};
 use crate::api::request::Request;
 use crate::api::response::{RAW, Response};
 use crate::api::service::Service;
-use crate::container::{Attachment, Entry, ExecRecord, resize_exec};
+use crate::container::{Attachment, ContainerError, Entry, ExecRecord, resize_exec};
 
 /// How long a program may take to begin, until it is no more waited for to be resized: as long as with docker.
 const BEGINNING: Duration = Duration::from_secs(10);
@@ -79,9 +79,9 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
 }
 
 /// docker names it by its ID.
-fn of_container(error: crate::container::ContainerError, entry: &Entry) -> ApiError {
+fn of_container(error: ContainerError, entry: &Entry) -> ApiError {
     match error {
-        crate::container::ContainerError::NotRunning { .. } => {
+        ContainerError::NotRunning { .. } => {
             ApiError::conflict(format!("container {} is not running", entry.record.id))
         }
         error => error.into(),
@@ -134,7 +134,7 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
 }
 
 /// Clients look for docker's words in it.
-fn exec_error(error: &crate::container::ContainerError) -> String {
+fn exec_error(error: &ContainerError) -> String {
     let end = match error.exit_code() {
         127 => ": executable file not found in $PATH: unknown",
         126 => ": permission denied: unknown",

@@ -9,10 +9,11 @@ use crate::api::request::Request;
 use crate::api::response::{JSON, Response};
 use crate::api::service::Service;
 use crate::base::{Filters, signal};
-use crate::container::{Cancel, Containers, Entry, Removal, Resources, RestartPolicy, Status, Stop, WaitFor};
+use crate::container::{Cancel, Entry, Removal, Resources, RestartPolicy, Status, Stop, WaitFor};
 use crate::engine::Uncounted;
 use crate::engine::container::{
-    CreateRequest, PRUNE_FILTERS, UpdateRequest, create as make, prune as clear, update as change,
+    CreateRequest, PRUNE_FILTERS, UpdateRequest, create as make, prune as clear, remove as discard, remove_link,
+    update as change,
 };
 
 const KILL: i32 = 9;
@@ -135,31 +136,8 @@ pub fn remove(service: &Service, request: &mut Request) -> Result<Response, ApiE
     }
     let entry = named(service, request)?;
     let removal = Removal { force: request.query.flag("force"), volumes: request.query.flag("v") };
-    if entry.is_running && !removal.force {
-        let (what, todo) = match entry.state.status {
-            Status::Paused => ("paused", "unpause and then stop the container before removing or force remove"),
-            Status::Restarting => ("restarting", "stop the container before removing or force remove"),
-            _ => ("running", "stop the container before removing or force remove"),
-        };
-        let name = &entry.record.name;
-        return Err(ApiError::conflict(format!("cannot remove container \"{name}\": container is {what}: {todo}")));
-    }
-    containers.remove_with(&entry, removal)?;
+    discard(&containers, &entry, removal)?;
     Ok(Response::empty(204))
-}
-
-/// `CONTAINER/ALIAS`
-fn remove_link(containers: &Containers, word: &str) -> Result<(), ApiError> {
-    let missing = || ApiError::not_found(format!("No such link: {word}"));
-    let (parent, alias) = word.trim_start_matches('/').split_once('/').ok_or_else(missing)?;
-    let entry = containers.find(parent)?;
-    let changed = containers.change(&entry, |record| {
-        let links = &mut record.host_config.links;
-        let before = links.len();
-        links.retain(|link| link.rsplit_once(':').map_or(link.as_str(), |(_, alias)| alias) != alias);
-        links.len() != before
-    })?;
-    if changed { Ok(()) } else { Err(missing()) }
 }
 
 pub fn wait(service: &Service, request: &mut Request) -> Result<Response, ApiError> {

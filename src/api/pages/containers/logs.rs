@@ -4,7 +4,6 @@ use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
 
@@ -16,10 +15,9 @@ use crate::api::response::{MULTIPLEXED, RAW, Response};
 use crate::api::service::Service;
 use crate::api::version::Version;
 use crate::base::point_in_time;
-use crate::container::{ContainerError, Containers, Entry, LogLine, LogReader, LogSettings, Selection, Source};
+use crate::container::{LogLine, Selection, Source};
+use crate::engine::container::{LineDetails, LogListener, LogRequest, LogStream};
 
-/// How often a log is looked at for new lines.
-const PAUSE: Duration = Duration::from_millis(20);
 /// The first version that says of a stream that it has frames.
 const SAYS_FRAMES: Version = Version::new(1, 42);
 
@@ -27,8 +25,7 @@ const SAYS_FRAMES: Version = Version::new(1, 42);
 pub(super) struct Printer {
     pub stdout: bool,
     pub stderr: bool,
-    pub timestamps: bool,
-    pub details: bool,
+    pub details: LineDetails,
     pub framing: Framing,
 }
 
@@ -38,8 +35,7 @@ pub fn logs(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     let printer = Printer {
         stdout: query.flag("stdout"),
         stderr: query.flag("stderr"),
-        timestamps: query.flag("timestamps"),
-        details: query.flag("details"),
+        details: LineDetails { timestamps: query.flag("timestamps"), attributes: query.flag("details") },
         framing: Framing::of(entry.record.config.tty),
     };
     if !printer.stdout && !printer.stderr {
@@ -53,15 +49,12 @@ pub fn logs(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     let tail = query.text("tail").filter(|text| *text != "all").and_then(|text| text.parse::<i64>().ok());
     let tail = tail.and_then(|number| usize::try_from(number).ok());
     let selection = Selection { tail, since: time("since")?, until: time("until")? };
-    let follow = query.flag("follow");
-    let reader = open(&entry, selection)?;
-    let containers = service.containers();
     let kind = stream_kind(request, entry.record.config.tty);
+    let follow = query.flag("follow");
+    let stream = LogStream::open(service.containers(), entry, LogRequest { selection, follow })?;
     Ok(Response::stream(kind, move |output| {
         let gone = output.gone.descriptor()?;
-        let until = selection.until;
-        let mut follower = Follower { containers, entry, reader, follow, until };
-        follower.run(&printer, output, &gone)
+        stream.run(&mut Client { printer, output, gone }).map_err(io::Error::other)
     }))
 }
 
@@ -70,36 +63,20 @@ pub(super) fn stream_kind(request: &Request, terminal: bool) -> &'static str {
     if terminal || request.version < SAYS_FRAMES { RAW } else { MULTIPLEXED }
 }
 
-pub(super) fn open(entry: &Entry, selection: Selection) -> Result<LogReader, ApiError> {
-    let settings = LogSettings::of(&entry.record, entry.folder())?.ok_or(ContainerError::NoLog)?;
-    Ok(LogReader::open(settings, selection)?)
+/// Whoever asked for the log.
+struct Client<'a, W> {
+    printer: Printer,
+    output: &'a mut W,
+    gone: OwnedFd,
 }
 
-struct Follower {
-    containers: Containers,
-    entry: Entry,
-    reader: LogReader,
-    follow: bool,
-    until: Option<Timestamp>,
-}
+impl<W: Write> LogListener for Client<'_, W> {
+    fn line(&mut self, line: &LogLine<'_>) -> io::Result<()> {
+        self.printer.print(self.output, line)
+    }
 
-impl Follower {
-    fn run(&mut self, printer: &Printer, output: &mut impl Write, gone: &OwnedFd) -> io::Result<()> {
-        loop {
-            // Looked at first: what was printed until it ended is there then.
-            let is_running = self.entry.is_running;
-            let more = self.reader.read(|line| printer.print(output, line)).map_err(io::Error::other)?;
-            let is_late = self.until.is_some_and(|until| until < Timestamp::now());
-            if !more || !self.follow || !is_running || is_late || waited_in_vain(gone, PAUSE) {
-                return Ok(());
-            }
-            match self.containers.find(&self.entry.record.id) {
-                Ok(now) => self.entry = now,
-                // It was removed when it ended; the file that is open still has its last lines.
-                Err(ContainerError::NotFound { .. }) => self.entry.is_running = false,
-                Err(error) => return Err(io::Error::other(error)),
-            }
-        }
+    fn pause(&mut self, time: Duration) -> io::Result<bool> {
+        Ok(!waited_in_vain(&self.gone, time))
     }
 }
 
@@ -113,14 +90,7 @@ impl Printer {
         if !is_wanted {
             return Ok(());
         }
-        let mut text = String::new();
-        if self.timestamps {
-            text.push_str(&format!("{} ", line.time.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")));
-        }
-        if self.details {
-            let pairs: Vec<String> = line.attrs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-            text.push_str(&format!("{} ", pairs.join(",")));
-        }
+        let mut text = self.details.of(line);
         text.push_str(&line.log);
         self.framing.write(out, channel, text.as_bytes())
     }

@@ -7,7 +7,7 @@ use std::os::unix::net::UnixStream;
 
 use rustix::event::{PollFd, PollFlags, poll};
 
-use super::logs::{Printer, open, stream_kind};
+use super::logs::{Printer, stream_kind};
 use super::named;
 use crate::api::ApiError;
 use crate::api::hijack::Hijacked;
@@ -19,6 +19,7 @@ use crate::api::websocket;
 use crate::container::{
     Attach, AttachedInput, Attaching, Attachment, Cancel, DetachKeys, Entry, Heard, LogReader, Selection, Status, typed,
 };
+use crate::engine::container::{LineDetails, open_log};
 
 const BUFFER: usize = 32 << 10;
 
@@ -81,8 +82,8 @@ fn prepare(service: &Service, request: &Request) -> Result<(Option<Attaching>, C
     };
     let logs = query.flag("logs").then(|| {
         let framing = conversation.framing;
-        let printer = Printer { stdout, stderr, timestamps: false, details: false, framing };
-        Ok::<_, ApiError>((open(&entry, Selection::default())?, printer))
+        let printer = Printer { stdout, stderr, details: LineDetails::default(), framing };
+        Ok::<_, ApiError>((open_log(&entry, Selection::default())?, printer))
     });
     let logs = logs.transpose()?;
     let attach = Attach { stdin, stdout, stderr, size: None };
