@@ -149,10 +149,12 @@ fn of_images() {
     let since = now();
     machine.0.build_text("FROM busybox\nLABEL made=here\n", &["-t", "one:1"]).ok();
     machine.says(&["tag", "one:1", "two:2"]);
+    machine.says(&["save", "-o", "/dev/null", "one:1"]);
     machine.says(&["rmi", "one:1", "two:2"]);
     let wanted = [
         "image tag made=here name=one:1",
         "image tag made=here name=two:2",
+        "image save made=here name=ID",
         "image untag made=here name=ID",
         "image untag made=here name=ID",
         "image delete name=ID",

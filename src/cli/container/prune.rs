@@ -9,6 +9,7 @@ use crate::cli::format::human_size;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, output};
+use crate::container::Containers;
 use crate::engine::container::{PRUNE_FILTERS, Pruned, prune};
 
 /// Remove all containers that don't run
@@ -28,14 +29,27 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if !args.force && !confirm::ask("WARNING! This will remove all stopped containers.")? {
         return Ok(ExitCode::SUCCESS);
     }
-    let containers = each::open(global)?;
-    let work = Work::of_things("removing containers", None);
-    let Pruned { removed, reclaimed, errors } = prune(&containers, &filters, &work).map_err(CliError::of_request)?;
-    let removed: Vec<String> = removed.into_iter().map(|id| id + "\n").collect();
-    let mut text = String::new();
-    if !removed.is_empty() {
-        text = format!("Deleted Containers:\n{}\n", removed.concat());
-    }
+    let Cleared { text, reclaimed, error } = clear(&each::open(global)?, &filters)?;
+    let text = if text.is_empty() { text } else { text + "\n" };
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
-    CliError::all(errors.into_iter().map(CliError::of_request).collect()).map_or(Ok(ExitCode::SUCCESS), Err)
+    error.map_or(Ok(ExitCode::SUCCESS), Err)
+}
+
+/// What a prune came to.
+pub(in crate::cli) struct Cleared {
+    /// What docker prints.
+    pub text: String,
+    /// The bytes that are free now.
+    pub reclaimed: u64,
+    /// Those that could not be removed.
+    pub error: Option<CliError>,
+}
+
+/// Removes those that are asked for.
+pub(in crate::cli) fn clear(containers: &Containers, filters: &Filters) -> Result<Cleared, CliError> {
+    let work = Work::of_things("removing containers", None);
+    let Pruned { removed, reclaimed, errors } = prune(containers, filters, &work).map_err(CliError::of_request)?;
+    let lines: String = removed.iter().map(|id| format!("{id}\n")).collect();
+    let text = if lines.is_empty() { lines } else { format!("Deleted Containers:\n{lines}") };
+    Ok(Cleared { text, reclaimed, error: CliError::all(errors.into_iter().map(CliError::of_request).collect()) })
 }

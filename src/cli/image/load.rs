@@ -9,9 +9,9 @@ use crate::base::io_error::AtPath;
 use crate::cli::global::Global;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, output};
-use crate::engine::image::load::load;
+use crate::engine::image::load::{lines, load};
 use crate::image::Platform;
-use crate::transport::archive::{Loaded, Source};
+use crate::transport::archive::Source;
 
 /// Load images from a docker or OCI archive, or from an OCI layout folder
 #[derive(Debug, clap::Args)]
@@ -52,28 +52,10 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let loaded = load(&store, source, args.platform)?;
     drop(work);
-    output::print(&loaded.iter().map(describe).collect::<String>())?;
+    output::print(&loaded.iter().flat_map(lines).map(|line| line + "\n").collect::<String>())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn work(quiet: bool, source: &str, total: Option<u64>) -> Work {
     if quiet { Work::unseen() } else { Work::of_bytes(&format!("loading {source}"), total) }
-}
-
-/// Docker's lines for one image.
-fn describe(loaded: &Loaded) -> String {
-    let mut text = String::new();
-    for (name, old) in &loaded.replaced {
-        text += &format!(
-            "The image {} already exists, renaming the old one with ID {old} to empty string\n",
-            name.familiar()
-        );
-    }
-    for name in &loaded.names {
-        text += &format!("Loaded image: {}\n", name.familiar());
-    }
-    if loaded.names.is_empty() {
-        text += &format!("Loaded image ID: {}\n", loaded.id);
-    }
-    text
 }

@@ -8,9 +8,9 @@ use crate::cli::global::Global;
 use crate::cli::output::Stream;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, output};
-use crate::engine::image::save::select;
+use crate::engine::image::save::{save, select};
 use crate::image::Platform;
-use crate::transport::archive::{SaveFormat, save, write_file};
+use crate::transport::archive::write_file;
 
 /// Save one or more images to a docker archive, which is an OCI layout too
 #[derive(Debug, clap::Args)]
@@ -35,11 +35,11 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let work = Work::of_bytes(&format!("saving {}", args.images.join(" ")), None);
     match &args.output {
         Some(path) => {
-            write_file(path, |out| save(&store, &images, SaveFormat::Docker, work.writer(out)).map(drop))?;
+            write_file(path, |out| save(&store, &images, work.writer(out)))?;
         }
         None => {
             let out = BufWriter::with_capacity(1 << 17, output::raw_stdout()?);
-            save(&store, &images, SaveFormat::Docker, work.writer(out))?;
+            save(&store, &images, work.writer(out))?;
         }
     }
     Ok(ExitCode::SUCCESS)

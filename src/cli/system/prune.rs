@@ -4,17 +4,16 @@ use std::process::ExitCode;
 
 use crate::base::Filters;
 use crate::cli::buildx::prune as cache_prune;
+use crate::cli::container::prune::{Cleared, clear};
 use crate::cli::docker_config::prune_filters;
 use crate::cli::format::human_size;
 use crate::cli::global::Global;
 use crate::cli::image::rmi;
 use crate::cli::progress::work::Work;
 use crate::cli::{CliError, confirm, network, output, volume};
-use crate::container::{Containers, tell_of_prune};
-use crate::engine::Counter as _;
+use crate::container::Containers;
 use crate::engine::image::build_cache::Selection;
 use crate::engine::image::prune as image_prune;
-use crate::engine::system::folder_size;
 use crate::store::Store;
 
 /// Remove what nothing uses: stopped containers, networks and images
@@ -46,7 +45,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     if !args.force && !confirm::ask(&warning(args))? {
         return Ok(ExitCode::SUCCESS);
     }
-    let (mut text, mut reclaimed) = containers(&store, &filters)?;
+    let Cleared { text, mut reclaimed, error } = clear(&Containers::of(store.root()), &filters)?;
+    let mut text = section(text);
     text += &section(network::prune(&store, &filters)?);
     if args.volumes {
         let (removed, bytes) = volume::prune(&store, false, &filters)?;
@@ -59,13 +59,13 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     // The build cache has no labels.
     if filters.has("label") || filters.has("label!") {
         output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
-        return Ok(ExitCode::SUCCESS);
+        return error.map_or(Ok(ExitCode::SUCCESS), Err);
     }
     let selection = Selection { all: args.all, before: until.map(jiff::Timestamp::as_second), ..Selection::default() };
     let (removed, bytes) = cache_prune::prune(&store, &selection, "system prune")?;
     text += &removed;
     output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed + bytes, 4)))?;
-    Ok(ExitCode::SUCCESS)
+    error.map_or(Ok(ExitCode::SUCCESS), Err)
 }
 
 fn warning(args: &Args) -> String {
@@ -80,24 +80,6 @@ fn warning(args: &Args) -> String {
 
 fn section(text: String) -> String {
     if text.is_empty() { text } else { text + "\n" }
-}
-
-fn containers(store: &Store, filters: &Filters) -> Result<(String, u64), CliError> {
-    let until = filters.until()?;
-    let containers = Containers::of(store.root());
-    let (mut text, mut reclaimed) = (String::new(), 0);
-    let work = Work::of_things("removing containers", None);
-    for entry in containers.list()?.into_iter().filter(|entry| !entry.is_running) {
-        if filters.labels(&entry.record.config.run.labels) && until.is_none_or(|until| entry.record.created < until) {
-            let size = folder_size(&entry.upper());
-            containers.remove(&entry)?;
-            reclaimed += size;
-            text += &format!("{}\n", entry.record.id);
-            work.count();
-        }
-    }
-    tell_of_prune(store.root(), "container", reclaimed);
-    Ok((section(if text.is_empty() { text } else { format!("Deleted Containers:\n{text}") }), reclaimed))
 }
 
 fn images(store: &Store, all: bool, filters: &Filters) -> Result<(String, u64), CliError> {

@@ -3,8 +3,7 @@
 use super::ImageError;
 use crate::image::{Platform, Reference};
 use crate::store::{Store, sync_in_background};
-use crate::transport::registry::{self};
-use crate::transport::registry::{Client, PARALLEL, Progress, PullOptions, Pulled, RegistryError, Repository};
+use crate::transport::registry::{self, Client, PARALLEL, Progress, PullOptions, Pulled, RegistryError, Repository};
 
 /// What is to be pulled.
 #[derive(Debug, Clone)]

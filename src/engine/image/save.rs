@@ -1,13 +1,24 @@
-//! Which images an archive is to hold, and under which names.
+//! From the store into an archive.
+
+use std::io::Write;
 
 use super::ImageError;
 use super::push::of_platform;
 use crate::image::{Platform, Reference};
 use crate::store::{Store, Tag};
-use crate::transport::archive::NamedImage;
+use crate::transport::archive::{self, ArchiveError, NamedImage, SaveFormat};
 use crate::transport::transfer::Outgoing;
 
-/// What the words mean, each image once: for [`crate::transport::archive::save`].
+/// Writes the archive that docker and OCI tools read.
+pub fn save(store: &Store, images: &[NamedImage], out: impl Write + Send) -> Result<(), ArchiveError> {
+    archive::save(store, images, SaveFormat::Docker, out)?;
+    for NamedImage { image, .. } in images {
+        store.tell("save", &image.id, &image.id.to_string());
+    }
+    Ok(())
+}
+
+/// What the words mean, each image once: for [`save`].
 pub fn select(store: &Store, words: &[String], platform: Option<&Platform>) -> Result<Vec<NamedImage>, ImageError> {
     let mut images: Vec<NamedImage> = Vec::new();
     for word in words {

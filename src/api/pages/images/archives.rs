@@ -10,9 +10,8 @@ use crate::api::messages;
 use crate::api::request::Request;
 use crate::api::response::{Response, TAR};
 use crate::api::service::Service;
-use crate::engine::image::load;
-use crate::engine::image::save::select;
-use crate::transport::archive::{self, Loaded, SaveFormat, Source};
+use crate::engine::image::{load, save};
+use crate::transport::archive::{Loaded, Source};
 
 const BUFFER: usize = 64 << 10;
 
@@ -22,20 +21,13 @@ pub fn load(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     let store = service.store()?;
     let loaded = load::load(&store, Source::Stream(Box::new(&mut request.body)), platform);
     Ok(match request.let_finish(loaded) {
-        Ok(loaded) => messages::told(loaded.iter().flat_map(lines).collect(), None),
+        Ok(loaded) => messages::told(loaded.iter().flat_map(messages_of).collect(), None),
         Err(error) => messages::told(Vec::new(), Some(error.into())),
     })
 }
 
-fn lines(loaded: &Loaded) -> Vec<Value> {
-    let stream = |text: String| json!({"stream": text});
-    let replaced = loaded.replaced.iter().map(|(name, old)| {
-        let name = name.familiar();
-        stream(format!("The image {name} already exists, renaming the old one with ID {old} to empty string\n"))
-    });
-    let names = loaded.names.iter().map(|name| stream(format!("Loaded image: {}\n", name.familiar())));
-    let nameless = loaded.names.is_empty().then(|| stream(format!("Loaded image ID: {}\n", loaded.id)));
-    replaced.chain(names).chain(nameless).collect()
+fn messages_of(loaded: &Loaded) -> Vec<Value> {
+    load::lines(loaded).into_iter().map(|line| json!({"stream": line + "\n"})).collect()
 }
 
 /// The image of the path.
@@ -55,13 +47,10 @@ pub fn save_several(service: &Service, request: &mut Request) -> Result<Response
 
 fn save_those(service: &Service, request: &Request, names: &[String]) -> Result<Response, ApiError> {
     let store = service.store()?;
-    let images = select(&store, names, platform(request)?.as_ref())?;
+    let images = save::select(&store, names, platform(request)?.as_ref())?;
     Ok(Response::stream(TAR, move |output| {
         let mut out = BufWriter::with_capacity(BUFFER, output);
-        archive::save(&store, &images, SaveFormat::Docker, &mut out).map_err(io::Error::other)?;
-        for image in &images {
-            store.tell("save", &image.image.id, &image.image.id.to_string());
-        }
+        save::save(&store, &images, &mut out).map_err(io::Error::other)?;
         out.flush()
     }))
 }
