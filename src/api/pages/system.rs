@@ -1,7 +1,5 @@
 //! The engine itself.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -12,12 +10,9 @@ use crate::api::response::JSON;
 use crate::api::response::Response;
 use crate::api::service::Service;
 use crate::base::{Filters, point_in_time};
-use crate::engine::system::events::{EventStream, EventsRequest, FILTERS};
+use crate::engine::system::events::{BETWEEN_LOOKS, EventStream, EventsRequest, FILTERS};
 use crate::engine::system::info as docker_info;
 use crate::engine::version;
-
-/// How often it is looked for new events.
-const PAUSE: Duration = Duration::from_millis(20);
 
 /// What clients ask before all else, to learn by the headers which version is spoken.
 pub fn ping(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
@@ -59,7 +54,7 @@ pub fn events(service: &Service, request: &mut Request) -> Result<Response, ApiE
             while let Some(told) = events.next_told().map_err(std::io::Error::other)? {
                 output.json(&told.event, "\n")?;
             }
-            if is_over || waited_in_vain(&gone, PAUSE) {
+            if is_over || waited_in_vain(&gone, BETWEEN_LOOKS) {
                 return Ok(());
             }
         }

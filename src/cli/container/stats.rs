@@ -115,8 +115,7 @@ fn row(sample: &Sample, before: Option<&Sample>, args: &Args) -> Value {
         let passed = sample.time.duration_since(before.time).as_nanos() as f64;
         Some(100.0 * spent / passed)
     });
-    let all = total_memory();
-    let limit = usage.memory_limit.filter(|limit| *limit < all).unwrap_or(all);
+    let limit = usage.most_memory();
     json!({
         "Container": record.id,
         "ID": id,
@@ -128,11 +127,6 @@ fn row(sample: &Sample, before: Option<&Sample>, args: &Args) -> Value {
         "BlockIO": format!("{} / {}", human_size(usage.block_read, 3), human_size(usage.block_written, 3)),
         "PIDs": usage.processes.to_string(),
     })
-}
-
-fn total_memory() -> u64 {
-    let info = rustix::system::sysinfo();
-    info.totalram as u64 * u64::from(info.mem_unit.max(1))
 }
 
 /// `1.5MiB`

@@ -1,7 +1,6 @@
 //! `rbuild events`
 
 use std::process::ExitCode;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -11,11 +10,8 @@ use crate::base::{Filters, point_in_time};
 use crate::cli::format::{Missing, Template};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::engine::system::events::{EventStream, EventsRequest, FILTERS, ToldEvent};
+use crate::engine::system::events::{BETWEEN_LOOKS, EventStream, EventsRequest, FILTERS, ToldEvent};
 use crate::store::Event;
-
-/// How often the file is looked at for new ones.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Show what happens to containers, images, networks and volumes
 #[derive(Debug, clap::Args)]
@@ -54,7 +50,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         if events.is_over(now) {
             return Ok(ExitCode::SUCCESS);
         }
-        std::thread::sleep(PAUSE);
+        std::thread::sleep(BETWEEN_LOOKS);
     }
 }
 

@@ -52,7 +52,8 @@ pub use apparmor::{
 };
 pub use capability::{CapabilitySet, UnknownCapability, capability_names};
 pub use cgroup::{
-    CgroupVersion, Controllers, USUAL_DEVICE_RULES, Usage, controllers, device_guard, limits_refused, processes, usage,
+    CgroupVersion, Controllers, USUAL_DEVICE_RULES, Usage, controllers, device_guard, limits_refused, machine_memory,
+    processes, usage,
 };
 pub use channel::{CreatedMountPoint, receive_descriptor};
 pub use container::{

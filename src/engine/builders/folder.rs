@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::{Builder, BuilderError, Builders, Origin, Scope, name};
-use crate::base::input;
 use crate::base::io_error::{AtPath as _, IoError};
 use crate::base::privacy::{callers_folder_mode, hand_out, make_folders_with};
+use crate::base::{hex, input};
 
 /// No file of a builder is longer.
 const LIMIT: u64 = 1 << 20;
@@ -30,13 +30,8 @@ impl Builders {
     pub(super) fn chosen(&self) -> Option<String> {
         let folder = self.folder.as_ref()?;
         let choice: Choice = serde_json::from_slice(&std::fs::read(folder.join("current")).ok()?).ok()?;
-        if choice.global || choice.key == self.key {
-            if !choice.name.is_empty() {
-                return Some(choice.name);
-            }
-            return self.chosen_by_default();
-        }
-        self.chosen_by_default()
+        let holds = (choice.global || choice.key == self.key) && !choice.name.is_empty();
+        if holds { Some(choice.name) } else { self.chosen_by_default() }
     }
 
     fn chosen_by_default(&self) -> Option<String> {
@@ -45,7 +40,7 @@ impl Builders {
     }
 
     fn default_file(&self) -> Option<PathBuf> {
-        let id: String = Sha256::digest(&self.key).iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = hex::encode(&Sha256::digest(&self.key));
         Some(self.folder.as_ref()?.join("defaults").join(id))
     }
 

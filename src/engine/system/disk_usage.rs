@@ -55,18 +55,17 @@ pub fn measure(store: &Store) -> Result<DiskUsage, ImageError> {
     let kept: HashSet<DiffId> = containers.iter().flat_map(|entry| entry.record.needed_layers()).collect();
     let mut cache = store.cache_items(&usage, &kept)?;
     cache.reverse();
-    let own = |entry: &Entry| usage.of("containers").get(&entry.record.id).copied().unwrap_or(0);
-    let containers: Vec<(Entry, u64)> = containers.into_iter().map(|entry| (own(&entry), entry)).map(swap).collect();
+    let with_size = |entry: Entry| {
+        let size = usage.of("containers").get(&entry.record.id).copied().unwrap_or(0);
+        (entry, size)
+    };
+    let containers: Vec<(Entry, u64)> = containers.into_iter().map(with_size).collect();
     let known = layers_size
         + containers.iter().map(|(_, size)| size).sum::<u64>()
         + volumes.iter().map(|volume| volume.size).sum::<u64>()
         + cache.iter().map(|item| item.size).sum::<u64>();
     let rest = usage.total().saturating_sub(known);
     Ok(DiskUsage { images, layers_size, used_layers_size, containers, volumes, cache, rest })
-}
-
-fn swap<A, B>((a, b): (A, B)) -> (B, A) {
-    (b, a)
 }
 
 /// Each image, what all layers take, and what those take that containers use.

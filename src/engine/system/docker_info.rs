@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use crate::container::cdi;
-use crate::container::sandbox::Controllers;
+use crate::container::sandbox::{Controllers, machine_memory};
 use crate::engine::version;
 use crate::store::Store;
 
@@ -42,7 +42,7 @@ pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Map<String, Va
         "OSVersion": release("VERSION_ID").unwrap_or_default(),
         "IndexServerAddress": "https://index.docker.io/v1/",
         "NCPU": std::thread::available_parallelism().map_or(1, usize::from),
-        "MemTotal": memory(),
+        "MemTotal": machine_memory(),
         "GenericResources": null,
         "HttpProxy": variable("http_proxy"),
         "HttpsProxy": variable("https_proxy"),
@@ -114,12 +114,6 @@ fn release(key: &str) -> Option<String> {
     let text = text.ok()?;
     let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?;
     Some(value.trim_matches(['"', '\'']).to_owned())
-}
-
-/// All of the machine's, in bytes.
-fn memory() -> u64 {
-    let info = rustix::system::sysinfo();
-    info.totalram.saturating_mul(info.mem_unit.into())
 }
 
 fn filesystem(path: &Path) -> &'static str {

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 
@@ -11,6 +12,10 @@ use crate::base::Filters;
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::Reference;
 use crate::store::{Event, Events};
+
+/// How often a face looks for new events. Nothing is watched with inotify(7): the file is not there before the first event,
+/// and another takes its place when it is full. A look that finds nothing is a read(2) and a stat(2).
+pub const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// Which events are asked for.
 #[derive(Debug, Clone)]

@@ -73,9 +73,6 @@ impl Look {
             return Some(Self { processors, time: NEVER.to_owned(), ..Self::none() });
         }
         let usage = sandbox::usage(&now.state.cgroups, now.state.pid);
-        let all = rustix::system::sysinfo();
-        let all = (all.totalram as u64).saturating_mul(u64::from(all.mem_unit.max(1)));
-        let limit = usage.memory_limit.filter(|limit| *limit < all).unwrap_or(all);
         let entry_of = |op: &str, value: u64| json!({"major": 0, "minor": 0, "op": op, "value": value});
         let network = json!({
             "rx_bytes": usage.received, "rx_packets": 0, "rx_errors": 0, "rx_dropped": 0,
@@ -84,7 +81,7 @@ impl Look {
         Some(Self {
             time: Timestamp::now().to_string(),
             processors: processors(usage.processor, machine_time()),
-            memory: json!({"usage": usage.memory, "limit": limit, "stats": {}}),
+            memory: json!({"usage": usage.memory, "limit": usage.most_memory(), "stats": {}}),
             rest: json!({
                 "networks": {"eth0": network},
                 "pids_stats": {"current": usage.processes},

@@ -25,7 +25,7 @@ use settings::Setting;
 
 pub use devices::{USUAL_DEVICE_RULES, device_guard};
 pub use hierarchy::{CgroupVersion, Controllers, controllers, limits_refused};
-pub use usage::{Usage, usage};
+pub use usage::{Usage, machine_memory, usage};
 
 /// How long removed cgroups may need to become empty after their last process was waited for.
 const REMOVAL_PATIENCE: Duration = Duration::from_millis(200);

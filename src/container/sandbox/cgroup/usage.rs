@@ -23,6 +23,20 @@ pub struct Usage {
     pub sent: u64,
 }
 
+impl Usage {
+    /// The most memory that it can have, in bytes: its limit, or all that the machine has.
+    pub fn most_memory(&self) -> u64 {
+        let all = machine_memory();
+        self.memory_limit.filter(|limit| *limit < all).unwrap_or(all)
+    }
+}
+
+/// All memory of the machine, in bytes.
+pub fn machine_memory() -> u64 {
+    let info = rustix::system::sysinfo();
+    u64::from(info.mem_unit.max(1)).saturating_mul(info.totalram)
+}
+
 /// Of the container with these cgroups, whose first process the host knows by that number.
 pub fn usage(cgroups: &[String], pid: i32) -> Usage {
     let directories: Vec<PathBuf> = cgroups.iter().map(PathBuf::from).collect();
