@@ -115,6 +115,25 @@ fn what_runs_is_removed_by_force_and_links_by_name() {
 }
 
 #[test]
+fn volumes_outlive_containers_that_are_pruned() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let volumes = || served.get("/volumes").is(200).json()["Volumes"].as_array().unwrap().len();
+    let prune_by_api = || {
+        let pruned = served.post("/containers/prune", serde_json::Value::Null).is(200).json();
+        pruned["ContainersDeleted"][0].as_str().unwrap().to_owned()
+    };
+    let first = create(&served, json!({"Volumes": {"/data": {}}}));
+    assert_eq!((prune_by_api(), volumes()), (first, 1));
+    for (words, left) in [(&["container", "prune", "-f"][..], 2), (&["system", "prune", "-f"][..], 3)] {
+        let id = create(&served, json!({"Volumes": {"/data": {}}}));
+        let said = store.run(words).ok().stdout();
+        assert!(said.starts_with(&format!("Deleted Containers:\n{id}\n\n")), "{said}");
+        assert_eq!(volumes(), left, "{words:?}");
+    }
+}
+
+#[test]
 fn whoever_attaches_before_the_start_hears_everything() {
     let Some(store) = TestStore::with_busybox() else { return };
     let served = Served::of(&store);

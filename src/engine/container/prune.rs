@@ -2,7 +2,7 @@
 
 use super::RequestError;
 use crate::base::Filters;
-use crate::container::{Containers, Removal, tell_of_prune};
+use crate::container::{Containers, tell_of_prune};
 use crate::engine::Counter;
 use crate::engine::system::folder_size;
 
@@ -20,7 +20,8 @@ pub struct Pruned {
     pub errors: Vec<RequestError>,
 }
 
-/// Removes all containers that don't run and that the filters ask for, with their volumes without a name.
+/// Removes all containers that don't run and that the filters ask for. Their volumes stay, as docker has it: `volume prune`
+/// is for those.
 pub fn prune(containers: &Containers, filters: &Filters, counter: &dyn Counter) -> Result<Pruned, RequestError> {
     let until = filters.until()?;
     let mut pruned = Pruned::default();
@@ -32,7 +33,7 @@ pub fn prune(containers: &Containers, filters: &Filters, counter: &dyn Counter) 
             continue;
         }
         let size = folder_size(&entry.upper());
-        match containers.remove_with(&entry, Removal { force: false, volumes: true }) {
+        match containers.remove(&entry) {
             Ok(()) => {
                 counter.count();
                 pruned.reclaimed += size;
