@@ -148,6 +148,18 @@ fn user_view(passwd: &str, group: &str) -> (tempfile::TempDir, View) {
 }
 
 #[test]
+fn what_is_no_file_lists_no_users() {
+    let (root, view) = user_view("app:x:1000:1001::/home/app:/bin/sh\n", "app:x:1001:\n");
+    for name in ["etc/passwd", "etc/group"] {
+        fs::remove_file(root.path().join(name)).unwrap();
+        fs::create_dir(root.path().join(name)).unwrap();
+    }
+    assert_eq!(process_user(&view, "").unwrap().home, "/");
+    assert_eq!(process_user(&view, "5:6").map(|user| (user.uid, user.gid)).unwrap(), (5, 6));
+    assert!(matches!(process_user(&view, "app"), Err(SnapshotError::UnknownUser { .. })));
+}
+
+#[test]
 fn users_and_groups_by_name_and_number() {
     let (_root, view) = user_view(
         "root:x:0:0:root:/root:/bin/sh\napp:x:1000:1001::/home/app:/bin/sh\n12:x:3:4::/:/bin/sh\n",

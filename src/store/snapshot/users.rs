@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Owner, SnapshotError, View};
+use crate::image::layer::FileKind;
 
 /// More than any real file; what is beyond is not looked at.
 const MOST_BYTES: u64 = 4 << 20;
@@ -151,8 +152,11 @@ fn parse_user(line: &str) -> Option<User> {
     })
 }
 
+/// What is no file lists nobody, so that a step of root's goes on whatever an earlier one has put there.
 fn read_text(view: &View, path: &str) -> Result<String, SnapshotError> {
     let resolved = view.resolve(Path::new(""), Path::new(path))?;
-    let Some(entry) = view.lstat(&resolved)? else { return Ok(String::new()) };
+    let Some(entry) = view.lstat(&resolved)?.filter(|entry| entry.kind == FileKind::Regular) else {
+        return Ok(String::new());
+    };
     Ok(String::from_utf8_lossy(&view.read_file(&resolved, &entry, MOST_BYTES)?).into_owned())
 }
