@@ -53,7 +53,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// Where a cache that one of them names cannot be spoken to.
     pub fn new(store: &'a Store, builds: &[&BuildOptions]) -> Result<Self, BuildError> {
-        shared_cache::know_buckets(store, builds)?;
+        shared_cache::know_places(store, builds)?;
         Ok(Self::offline(store))
     }
 

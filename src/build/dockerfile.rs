@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use crate::base::input::{self, InputError};
 use crate::base::io_error::IoError;
+use crate::build::context::http;
+use crate::build::solve::RunSettings;
 use crate::language::dockerfile::{self, Dockerfile, Parse};
+use crate::store::Store;
 
 use super::arguments;
 use super::error::BuildError;
@@ -54,6 +57,13 @@ pub(super) struct File {
     /// Where it is, for the ignore file beside it.
     pub place: Option<Place>,
     pub bytes: Vec<u8>,
+}
+
+/// The Dockerfile behind an http(s) address.
+pub fn behind(store: &Store, run: &RunSettings, url: &str) -> Result<DockerfileSource, BuildError> {
+    let downloaded = http::download(&run.http_request(url, &store.downloads()?)?)?;
+    let text = input::named(&downloaded.path).map_err(|error| not_read(Path::new(url), error))?;
+    Ok(DockerfileSource::Inline(String::from_utf8_lossy(&text).into_owned()))
 }
 
 /// Finds and reads the Dockerfile.

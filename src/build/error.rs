@@ -89,6 +89,8 @@ pub enum BuildError {
     ImageDocument(#[from] ImageDocumentError),
     #[error("cannot export the cache to {place}")]
     CacheExport { place: String, source: Box<ExportError> },
+    #[error("cannot read the build context {place}")]
+    ContextObject { place: String, source: Box<PlaceError> },
     #[error("cannot use the cache {place}")]
     CachePlace { place: String, source: Box<PlaceError> },
     #[error(transparent)]

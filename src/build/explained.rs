@@ -3,20 +3,15 @@
 use std::path::Path;
 
 use crate::base::digest::FieldHasher;
-use crate::base::redaction;
 use crate::build::solve::{Explained, Explainer};
 use crate::image::Reference;
 use crate::language::plan::Plan;
 use crate::store::{BuildName, Store};
 
-use super::options::{BuildOptions, ContextSource, DockerfileSource};
+use super::options::{BuildOptions, DockerfileSource};
 
 pub(super) fn explainer<'a>(store: &'a Store, options: &'a BuildOptions, plan: &'a Plan) -> Explainer<'a> {
-    let context = match &options.context {
-        ContextSource::Directory(path) | ContextSource::Archive(path) => absolute(path),
-        ContextSource::StandardInput => "-".to_owned(),
-        ContextSource::Remote(url) => redaction::in_text(url).into_owned(),
-    };
+    let context = options.context.shown();
     let dockerfile = match &options.dockerfile {
         DockerfileSource::Default => String::new(),
         DockerfileSource::Path(path) => absolute(path),

@@ -41,6 +41,7 @@ pub use batch::Batch;
 pub use brought::Brought;
 pub use built::{BuildResult, BuiltImage};
 pub use check::{Checked, Described, Fault, check, outline, targets};
+pub use dockerfile::behind as dockerfile_behind;
 pub use error::{BuildError, Cause, Located};
 pub use findings::Findings;
 pub use for_engine::ForEngine;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::{hex, redaction};
-use crate::build::remote_cache::{CacheSource, CacheTarget};
+use crate::build::remote_cache::{BucketObject, CacheSource, CacheTarget};
 use crate::build::solve::RunSettings;
 use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
@@ -55,6 +55,8 @@ pub struct BuildOptions {
     pub push_by_digest: Vec<Reference>,
     /// What was pushed is called by its digest too.
     pub name_canonical: bool,
+    /// A tag that the registry lets nobody move stays where it is, and that is no failure.
+    pub immutable_tags_may_stay: bool,
     /// All layers have this format when they leave, those of the base too.
     pub force_compression: Option<LayerFormat>,
     /// Manifests and indexes have docker's media types when they leave, not OCI's.
@@ -82,6 +84,15 @@ pub enum ContextSource {
     StandardInput,
     /// A git repository, or an archive or a Dockerfile behind http(s).
     Remote(String),
+    /// A git repository, whatever its address ends with.
+    Git(String),
+    /// An archive in a bucket.
+    Object(Box<BucketObject>),
+    /// A folder of one of the others that is brought here.
+    Part {
+        of: Box<ContextSource>,
+        folder: String,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +151,23 @@ pub enum OutputKind {
     Local,
 }
 
+impl ContextSource {
+    /// An absolute path, or an address without its password.
+    pub fn shown(&self) -> String {
+        match self {
+            Self::Directory(path) | Self::Archive(path) => absolute(path),
+            Self::StandardInput => "-".to_owned(),
+            Self::Remote(url) | Self::Git(url) => redaction::in_text(url).into_owned(),
+            Self::Object(object) => object.shown(),
+            Self::Part { of, folder } => format!("{}:{folder}", of.shown()),
+        }
+    }
+}
+
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
 impl BuildOptions {
     /// What `rbuild build -t NAME FOLDER` asks for: the image of the folder's Dockerfile for this machine, kept in the
     /// store. The fields are there to be changed.
@@ -172,6 +200,7 @@ impl BuildOptions {
             push: None,
             push_by_digest: Vec::new(),
             name_canonical: false,
+            immutable_tags_may_stay: false,
             force_compression: None,
             docker_media_types: false,
             unpack: false,
@@ -185,13 +214,7 @@ impl BuildOptions {
 
     /// Where context and Dockerfile are, as absolute paths or addresses without their passwords.
     pub fn places(&self) -> (String, String) {
-        let absolute =
-            |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string();
-        let context = match &self.context {
-            ContextSource::Directory(path) | ContextSource::Archive(path) => absolute(path),
-            ContextSource::StandardInput => "-".to_owned(),
-            ContextSource::Remote(url) => redaction::in_text(url).into_owned(),
-        };
+        let context = self.context.shown();
         let dockerfile = match (&self.dockerfile, &self.context) {
             (DockerfileSource::StandardInput, _) => "-".to_owned(),
             (DockerfileSource::Inline(_), _) => "inline".to_owned(),

@@ -37,7 +37,8 @@ pub(super) fn push(
     let pushes: Vec<Push> =
         names(options).iter().map(|name| Push { name: name.clone(), image: result.outgoing.clone() }).collect();
     let client = Client::new(&options.registry)?;
-    let push_options = PushOptions { format, ..PushOptions::default() };
+    let immutable_tags_may_stay = options.immutable_tags_may_stay;
+    let push_options = PushOptions { format, immutable_tags_may_stay, ..PushOptions::default() };
     let pushed = match registry::push(store, &client, &pushes, &push_options, watcher) {
         Err(RegistryError::Cancelled) => return Err(BuildError::Cancelled),
         pushed => pushed?,

@@ -183,8 +183,9 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Lets layers be fetched from buckets whose credentials were given to these builds alone.
-pub(super) fn know_buckets(store: &Store, builds: &[&BuildOptions]) -> Result<(), BuildError> {
+/// Lets layers be fetched later as these builds may fetch them: with their settings of registries, and from buckets whose
+/// credentials were given to them alone.
+pub(super) fn know_places(store: &Store, builds: &[&BuildOptions]) -> Result<(), BuildError> {
     let sources = builds.iter().flat_map(|options| &options.cache_from).map(|source| &source.place);
     let targets = builds.iter().flat_map(|options| &options.cache_to).filter_map(|target| match target {
         CacheTarget::Place(target) => Some(&target.place),
@@ -197,10 +198,12 @@ pub(super) fn know_buckets(store: &Store, builds: &[&BuildOptions]) -> Result<()
             _ => None,
         })
         .collect();
-    if buckets.is_empty() {
-        return Ok(());
-    }
-    let origins = remote_cache::Origins::default();
+    let origins = match builds {
+        // What is said of registries is said of the layers that are fetched later, too.
+        [build] => remote_cache::Origins::with_settings(build.registry.clone()),
+        _ if buckets.is_empty() => return Ok(()),
+        _ => remote_cache::Origins::default(),
+    };
     for bucket in buckets {
         let wrong =
             |source| BuildError::CachePlace { place: format!("s3://{}", bucket.bucket), source: Box::new(source) };

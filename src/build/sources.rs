@@ -12,6 +12,7 @@ use crate::base::urls;
 use crate::build::context::git::{self, CheckOut};
 use crate::build::context::http;
 use crate::build::context::{self, Standard};
+use crate::build::remote_cache;
 use crate::build::solve::{OpenContextError, SshSource};
 use crate::store::{Staging, Store};
 
@@ -49,6 +50,15 @@ impl Sources {
                 Standard::Dockerfile(text) => Self::only_dockerfile(store, text),
             },
             ContextSource::Remote(url) => Self::fetched(store, options, url),
+            ContextSource::Git(url) => Self::checked_out(store, options, url),
+            ContextSource::Object(object) => {
+                let failed = |source| BuildError::ContextObject { place: object.shown(), source: Box::new(source) };
+                Self::unpacked(store, remote_cache::open_object(object).map_err(failed)?)
+            }
+            ContextSource::Part { of, folder: subfolder } => {
+                let whole = Self::open(store, &BuildOptions { context: (**of).clone(), ..options.clone() })?;
+                Ok(Self { root: folder_of(&whole.root, subfolder)?, ..whole })
+            }
         }
     }
 
@@ -81,6 +91,10 @@ impl Sources {
                 }
             };
         }
+        Self::checked_out(store, options, url)
+    }
+
+    fn checked_out(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
         let mut wanted = options.run.git_reference(url)?;
         if let Some(SshSource::Socket(path)) = options.run.ssh.get("default") {
             wanted.ssh_agent = Some(path.clone());
@@ -139,7 +153,7 @@ fn folder_of(root: &Path, subfolder: &str) -> Result<PathBuf, BuildError> {
     if subfolder.is_empty() {
         return Ok(root.to_owned());
     }
-    let missing = || OpenContextError { message: format!("the archive has no folder `{subfolder}`") };
+    let missing = || OpenContextError { message: format!("the build context has no folder `{subfolder}`") };
     let found = std::fs::canonicalize(root.join(subfolder.trim_start_matches('/'))).map_err(|_| missing())?;
     let real = std::fs::canonicalize(root).at("find", root)?;
     if found.starts_with(&real) && found.is_dir() { Ok(found) } else { Err(missing().into()) }

@@ -28,6 +28,7 @@ pub const ALONE: &[(&str, Define)] = &[
     ("import", super::image::import::Args::augment_args),
     ("info", super::system::info::Args::augment_args),
     ("inspect", super::inspect::Args::augment_args),
+    ("kaniko", super::kaniko::Args::augment_args),
     ("kill", super::container::kill::Args::augment_args),
     ("load", super::image::load::Args::augment_args),
     ("login", super::registry::login::Args::augment_args),

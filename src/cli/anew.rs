@@ -4,20 +4,24 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
 use crate::base::io_error::AtPath as _;
-use crate::cli::{CliError, output, plugin};
+use crate::cli::{CliError, kaniko, output, plugin};
 
 /// What the program is called by when it begins anew to get the rights that it had put off.
 const ANEW: &str = "rbuild-anew";
 
 pub fn has_begun() -> bool {
-    std::env::args_os().next().is_some_and(|name| name == ANEW || name == plugin::ANEW)
+    std::env::args_os().next().is_some_and(|name| [ANEW, plugin::ANEW, kaniko::ANEW].iter().any(|anew| name == *anew))
 }
 
 /// All that this process holds goes with it, as when it is killed: files, locks, unfinished transactions.
 pub fn begin() {
     let mut program = std::process::Command::new("/proc/self/exe");
     output::area::leave();
-    let name = if plugin::is_called() { plugin::ANEW } else { ANEW };
+    let name = match () {
+        () if plugin::is_called() => plugin::ANEW,
+        () if kaniko::is_called() => kaniko::ANEW,
+        () => ANEW,
+    };
     let source = program.arg0(name).args(std::env::args_os().skip(1)).exec();
     output::say(format_args!("error: cannot begin anew as root of a user namespace: {source}"));
     std::process::exit(1);

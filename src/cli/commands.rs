@@ -10,7 +10,7 @@ use super::alone::ALONE;
 use super::engine::Engine;
 use super::global::{Global, store_error};
 use super::words::{self, Line, Vocabulary};
-use super::{CliError, anew, output, plugin};
+use super::{CliError, anew, kaniko, output, plugin};
 use crate::base::foreign;
 use crate::base::privacy;
 use crate::base::rights;
@@ -79,6 +79,7 @@ enum Command {
     Import(super::image::import::Args),
     Info(super::system::info::Args),
     Inspect(super::inspect::Args),
+    Kaniko(Box<super::kaniko::Args>),
     Kill(super::container::kill::Args),
     Load(super::image::load::Args),
     Login(super::registry::login::Args),
@@ -128,6 +129,7 @@ impl Command {
                 | Self::Parse(_)
                 | Self::SyncStore
                 | Self::Context(_)
+                | Self::Kaniko(_)
         )
     }
 
@@ -182,6 +184,9 @@ pub fn main() -> ExitCode {
         }
         typed = plugin::are_words_of(typed);
         plugin::begin_with_docker();
+    }
+    if kaniko::is_called() {
+        typed = kaniko::are_words_of(typed);
     }
     match read(&typed).and_then(|asked| asked.map_or(Ok(ExitCode::SUCCESS), |cli| dispatch(become_root(cli)?))) {
         Ok(code) => code,
@@ -277,7 +282,10 @@ fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
             return Ok(cli);
         }
         // Where there can be none, images are moved and looked at all the same.
-        if user_namespace::refused().is_none() || matches!(cli.command, Command::Build(_)) || anew::has_begun() {
+        if user_namespace::refused().is_none()
+            || matches!(cli.command, Command::Build(_) | Command::Kaniko(_))
+            || anew::has_begun()
+        {
             return Err(namespace_error(error));
         }
         rights::go_without(anew::begin);
@@ -336,6 +344,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Import(args) => super::image::import::run(args, global),
         Command::Info(args) => super::system::info::run(args, global),
         Command::Inspect(args) => super::inspect::run(args, global),
+        Command::Kaniko(args) => super::kaniko::run(&args, global),
         Command::Kill(args) => super::container::kill::run(args, global),
         Command::Logs(args) => super::container::logs::run(args, global),
         Command::Load(args) => super::image::load::run(args, global),

@@ -20,6 +20,7 @@ mod format;
 mod global;
 mod image;
 mod inspect;
+mod kaniko;
 mod man;
 mod manifest;
 mod network;

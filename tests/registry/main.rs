@@ -3,8 +3,12 @@
 
 #[path = "../support/bad_network.rs"]
 mod bad_network;
+#[path = "../support/bucket.rs"]
+mod bucket;
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../support/git_http.rs"]
+mod git_http;
 #[path = "../support/registry.rs"]
 mod registry;
 #[path = "../support/web.rs"]
@@ -16,6 +20,7 @@ mod copying;
 mod debian;
 mod faults;
 mod image;
+mod kaniko;
 mod kinds;
 mod memory;
 mod mirrors;

@@ -25,6 +25,14 @@ pub enum HttpError {
     },
     #[error("cannot download `{url}`: invalid response status {status}")]
     Status { url: String, status: u16 },
+    #[error("cannot put to `{url}`")]
+    Upload {
+        url: String,
+        #[source]
+        source: reqwest::Error,
+    },
+    #[error("cannot put to `{url}`: the server answered {status}")]
+    UploadStatus { url: String, status: u16 },
     #[error("`{url}` is longer than {limit} bytes")]
     TooLong { url: String, limit: u64 },
     #[error("`{url}` has the digest {actual}, not {expected}")]

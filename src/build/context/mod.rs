@@ -17,6 +17,7 @@ mod select;
 mod source;
 mod stat_cache;
 mod tree;
+pub mod upload;
 
 pub use entry::{Entry, Identity, Timestamp};
 pub use error::ContextError;

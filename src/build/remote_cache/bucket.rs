@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
-use super::bucket_options::BucketOptions;
+use super::bucket_options::{BucketObject, BucketOptions};
 use super::multipart::{THRESHOLD, element};
 use super::place::{BlobContent, Place, PlaceError, read_bounded};
 use super::sigv4::{Unsigned, escape_path, sign};
@@ -38,6 +38,8 @@ pub enum BucketError {
     Address { text: String },
     #[error("there are no credentials for the bucket {bucket}")]
     NoCredentials { bucket: String },
+    #[error("the bucket {bucket} has no object `{key}`")]
+    NoObject { bucket: String, key: String },
     #[error("cannot reach {host} ({method} {path})")]
     Unreachable {
         host: String,
@@ -289,6 +291,14 @@ impl Read for BodyReader {
         buffer[..count].copy_from_slice(&self.chunk.split_to(count));
         Ok(count)
     }
+}
+
+/// The bytes of an object.
+pub fn open_object(object: &BucketObject) -> Result<Box<dyn Read + Send>, PlaceError> {
+    let bucket = Bucket::new(object.bucket.clone())?;
+    let missing = || BucketError::NoObject { bucket: object.bucket.bucket.clone(), key: object.key.clone() };
+    let response = bucket.object(Method::GET, &object.key, &Payload::Nothing)?.ok_or_else(missing)?;
+    Ok(bucket.reader(response))
 }
 
 impl Place for Bucket {

@@ -24,6 +24,19 @@ pub struct BucketOptions {
     pub given: Option<Credentials>,
 }
 
+/// An object of a bucket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketObject {
+    pub bucket: BucketOptions,
+    pub key: String,
+}
+
+impl BucketObject {
+    pub fn shown(&self) -> String {
+        format!("s3://{}/{}", self.bucket.bucket, self.key)
+    }
+}
+
 impl BucketOptions {
     /// The bucket with all that may be left out. A server that has no name cannot have buckets as names below its own.
     pub fn new(bucket: &str) -> Self {

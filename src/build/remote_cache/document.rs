@@ -181,6 +181,13 @@ impl Document {
         }
     }
 
+    /// Forgets what steps made before this second.
+    pub fn forget_older(&mut self, than: i64) {
+        let layers = &self.layers;
+        self.records.retain(|_, record| layers.get(&record.layer).is_some_and(|layer| layer.made_at >= than));
+        self.drop_unneeded_layers();
+    }
+
     /// Forgets the layers' blobs for which `is_there` says no.
     pub fn drop_blobs(&mut self, is_missing: impl Fn(&BlobDigest) -> bool) {
         for layer in self.layers.values_mut() {

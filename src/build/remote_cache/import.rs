@@ -12,7 +12,7 @@ use super::options::CacheSource;
 use super::place::{Place, PlaceError, read_bounded};
 use crate::base::digest::{BlobDigest, CacheKey};
 use crate::image::{Descriptor, Index, Manifest, Platform, best_match};
-use crate::store::{LayerClaim, RemoteBlob};
+use crate::store::{self, LayerClaim, RemoteBlob};
 use crate::transport::registry::Settings;
 
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +95,10 @@ impl Importing {
 
 fn read(source: &CacheSource, settings: &Settings, platforms: &[Platform]) -> Result<Imported, ImportError> {
     let place = source.place.open(settings)?;
-    let document = read_document(place.as_ref(), platforms)?;
+    let mut document = read_document(place.as_ref(), platforms)?;
+    if let Some(age) = source.max_age {
+        document.forget_older(store::now().saturating_sub_unsigned(age.as_secs()));
+    }
     Ok(Imported { source: place.source(), document, mounts: source.mounts })
 }
 

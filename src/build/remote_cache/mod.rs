@@ -25,7 +25,8 @@ mod records;
 mod repository_place;
 mod sigv4;
 
-pub use bucket_options::BucketOptions;
+pub use bucket::open_object;
+pub use bucket_options::{BucketObject, BucketOptions};
 pub use document::{Document, DocumentError};
 pub use export::{Export, ExportError, MountContents};
 pub use import::{Found, ImportError, Importing, Imports, begin};

@@ -36,6 +36,8 @@ pub struct CacheSource {
     pub limit: Duration,
     /// Fill cache mounts that are empty here.
     pub mounts: bool,
+    /// What was made earlier than this before now does not count.
+    pub max_age: Option<Duration>,
 }
 
 /// `--cache-to`

@@ -16,10 +16,17 @@ use crate::transport::registry::{self, Client, RegistryError, Settings};
 #[derive(Default)]
 pub struct Origins {
     client: Mutex<Option<Client>>,
+    /// In place of those of the environment.
+    settings: Option<Settings>,
     buckets: Mutex<HashMap<String, Arc<Bucket>>>,
 }
 
 impl Origins {
+    /// Registries are spoken to with these settings, which a command was given, and not with those of the environment.
+    pub fn with_settings(settings: Settings) -> Self {
+        Self { settings: Some(settings), ..Self::default() }
+    }
+
     /// Lets blobs of the bucket be fetched with the credentials that the user gave for it.
     pub fn know_bucket(&self, options: &BucketOptions) -> Result<(), PlaceError> {
         let bucket = Arc::new(Bucket::new(options.clone())?);
@@ -53,7 +60,10 @@ impl Origins {
         let mut client = self.client.lock().unwrap_or_else(PoisonError::into_inner);
         match &*client {
             Some(client) => Ok(client.clone()),
-            None => Ok(client.insert(Client::new(&Settings::from_environment()?)?).clone()),
+            None => {
+                let settings = self.settings.clone().map_or_else(Settings::from_environment, Ok)?;
+                Ok(client.insert(Client::new(&settings)?).clone())
+            }
         }
     }
 }

@@ -229,6 +229,7 @@ impl Args {
             push: given.push.or_else(|| self.push.then_some(LayerFormat::Gzip)),
             push_by_digest: given.push_by_digest,
             name_canonical: given.name_canonical,
+            immutable_tags_may_stay: false,
             force_compression: given.force,
             unpack: given.unpack,
             reproducible: self.reproducible || given.reproducible,

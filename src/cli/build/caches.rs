@@ -174,7 +174,7 @@ fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
         other => return Err(given.unknown(other)),
     };
     given.finish()?;
-    Ok(CacheSource { place, limit, mounts })
+    Ok(CacheSource { place, limit, mounts, max_age: None })
 }
 
 /// `--cache-to`

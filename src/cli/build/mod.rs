@@ -54,34 +54,13 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return call.run(&global.open_store()?, &options);
     }
     let session = Session::new(global, mode)?;
-    let display = mode.display();
-    let part = Part::of(&display, None);
-    let recorder = Recorder::begin(&session.store, &options, &part);
-    let built = build::build(&session.store, &options, &recorder, &session.cancellation);
-    recorder.end(built.as_ref());
-    if built.is_err() && !session.is_interrupted() {
-        // It may be for want of them.
-        rights::want();
-    }
-    let result = match built.map_err(build_error) {
-        Ok(result) => result,
-        Err(error) => {
-            part.failed(error.message());
-            display.close();
-            return Err(session.worded(error));
+    session.build(&options, build_error, |result| {
+        report(&args, &session.store, &options, result)?;
+        if args.metadata_file.is_some() {
+            note_origin(&options, global);
         }
-    };
-    session.sync(result.made_layers);
-    report(&args, &session.store, &options, &result)?;
-    if args.metadata_file.is_some() {
-        note_origin(&options, global);
-    }
-    if !mode.is_silent() {
-        part.built(built_of(&session.store, &options, &result));
-    } else if mode == ProgressMode::Quiet {
-        output::print(&format!("{}\n", identity(&session.store, &result)?))?;
-    }
-    display.close();
+        Ok(())
+    })?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -99,6 +78,41 @@ impl Session {
         let cancellation = Arc::new(Cancellation::default());
         cancel_on_interrupt(&cancellation)?;
         Ok(Self { store, mode, cancellation, max_store: global.max_store })
+    }
+
+    /// Builds, and shows it. What is left to be done with what was built, `finish` does before that is told.
+    pub fn build(
+        &self,
+        options: &BuildOptions,
+        worded: impl FnOnce(BuildError) -> CliError,
+        finish: impl FnOnce(&BuildResult) -> Result<(), CliError>,
+    ) -> Result<(), CliError> {
+        let display = self.mode.display();
+        let part = Part::of(&display, None);
+        let recorder = Recorder::begin(&self.store, options, &part);
+        let built = build::build(&self.store, options, &recorder, &self.cancellation);
+        recorder.end(built.as_ref());
+        if built.is_err() && !self.is_interrupted() {
+            // It may be for want of them.
+            rights::want();
+        }
+        let result = match built.map_err(worded) {
+            Ok(result) => result,
+            Err(error) => {
+                part.failed(error.message());
+                display.close();
+                return Err(self.worded(error));
+            }
+        };
+        self.sync(result.made_layers);
+        finish(&result)?;
+        if !self.mode.is_silent() {
+            part.built(built_of(&self.store, options, &result));
+        } else if self.mode == ProgressMode::Quiet {
+            output::print(&format!("{}\n", identity(&self.store, &result)?))?;
+        }
+        display.close();
+        Ok(())
     }
 
     /// Whether the user wants no more.
@@ -179,9 +193,14 @@ pub(super) fn identity(store: &Store, result: &BuildResult) -> Result<String, Cl
     Ok(index_of(store, result)?.digest.to_string())
 }
 
-/// The index of several images. Its digest can't be known before their layers are compressed.
+/// The index of several images.
 fn index_of(store: &Store, result: &BuildResult) -> Result<Descriptor, CliError> {
-    let documents = transfer::documents(store, &result.outgoing, LayerForm::Blobs(LayerFormat::Gzip))?;
+    manifest_of(store, result, LayerFormat::Gzip)
+}
+
+/// The index or the manifest. Its digest can't be known before the layers are compressed.
+pub(super) fn manifest_of(store: &Store, result: &BuildResult, format: LayerFormat) -> Result<Descriptor, CliError> {
+    let documents = transfer::documents(store, &result.outgoing, LayerForm::Blobs(format))?;
     Ok(documents.top().clone())
 }
 

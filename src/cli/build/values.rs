@@ -81,7 +81,7 @@ pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), 
 }
 
 /// `KEY=VALUE`, or `KEY` for an empty value.
-pub(super) fn label(text: &str) -> (String, String) {
+pub(in crate::cli) fn label(text: &str) -> (String, String) {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
     (key.to_owned(), value.to_owned())
 }

@@ -26,7 +26,7 @@ pub(super) fn held(request: &Request) -> Vec<bool> {
 fn contexts(options: &BuildOptions) -> Vec<PathBuf> {
     let main = match &options.context {
         ContextSource::Directory(path) => Some(path),
-        ContextSource::Archive(_) | ContextSource::StandardInput | ContextSource::Remote(_) => None,
+        _ => None,
     };
     let named = options.named_contexts.iter().filter_map(|(_, source)| match source {
         NamedContextSource::Directory(path) => Some(path),

@@ -31,7 +31,7 @@ mod uploads;
 
 pub use blobs::BlobReader;
 pub use client::Client;
-pub use config::Registries;
+pub use config::{Certificates, Registries};
 pub use error::RegistryError;
 pub use given::GivenCredentials;
 pub use lazy::{pull_lazily, repository_of, source_of};

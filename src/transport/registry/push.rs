@@ -26,11 +26,13 @@ pub struct PushOptions {
     pub parallel: usize,
     /// What layers are compressed to that were made here.
     pub format: LayerFormat,
+    /// A tag that the registry lets nobody move stays where it is, and that is no failure.
+    pub immutable_tags_may_stay: bool,
 }
 
 impl Default for PushOptions {
     fn default() -> Self {
-        Self { parallel: PARALLEL, format: LayerFormat::Gzip }
+        Self { parallel: PARALLEL, format: LayerFormat::Gzip, immutable_tags_may_stay: false }
     }
 }
 
@@ -91,11 +93,22 @@ pub fn push(
             None => documents.manifests[0].manifest.bytes(),
         };
         let tag = push.name.tag().map_or_else(|| digest.to_string(), str::to_owned);
-        repository.put_manifest(&tag, media_type, bytes)?;
+        match repository.put_manifest(&tag, media_type, bytes) {
+            Err(error) if options.immutable_tags_may_stay && is_of_immutable_tag(&error) => {}
+            put => drop(put?),
+        }
         let (name, media_type) = (push.name.clone(), media_type.clone());
         pushed.push(Pushed { name, digest: *digest, media_type, size: *size });
     }
     Ok(pushed)
+}
+
+/// What the registries of Google and Amazon say where a tag was pushed before and is to stay.
+fn is_of_immutable_tag(error: &RegistryError) -> bool {
+    const SAID: [&str; 2] =
+        ["The repository has enabled tag immutability", "cannot be overwritten because the repository is immutable"];
+    let text = error.to_string();
+    SAID.iter().any(|said| text.contains(said))
 }
 
 /// A layer on its way.

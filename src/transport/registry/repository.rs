@@ -91,7 +91,7 @@ impl Repository {
         let first = self.reading.serving.load(Ordering::Relaxed);
         let count = self.endpoints.len();
         let mut failures = Vec::new();
-        for index in (first..count).chain(0..first) {
+        for index in (first..count).chain(0..first).filter(|index| self.endpoints[*index].is_read) {
             let endpoint = &self.endpoints[index];
             match action(endpoint).await {
                 Ok(value) => {

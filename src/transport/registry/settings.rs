@@ -1,5 +1,6 @@
 //! What the user configured for registries, found where docker and rbuild keep it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub struct Settings {
     pub registries: Arc<Registries>,
     /// Folders like docker's `certs.d`; the first that has something for a host counts.
     pub certificate_folders: Vec<PathBuf>,
+    /// What was named for hosts, in place of what those folders have.
+    pub certificates: BTreeMap<String, Certificates>,
     /// A certificate authority for all hosts, beside the system's.
     pub authority: Option<PathBuf>,
     pub limits: Limits,
@@ -65,6 +68,7 @@ impl Settings {
             credentials: None,
             registries: Arc::new(registries),
             certificate_folders,
+            certificates: BTreeMap::new(),
             authority: None,
             limits,
         })
@@ -75,6 +79,35 @@ impl Settings {
         let mut registries = Registries::clone(&self.registries);
         registries.allow_insecure(hosts);
         self.registries = Arc::new(registries);
+    }
+
+    /// The same with all hosts.
+    pub fn allow_all_insecure(&mut self) {
+        let mut registries = Registries::clone(&self.registries);
+        registries.allow_all_insecure();
+        self.registries = Arc::new(registries);
+    }
+
+    /// Reads what a registry has from its mirrors first, or from them alone.
+    pub fn add_mirrors(&mut self, registry: &str, mirrors: &[String], only: bool) {
+        let mut registries = Registries::clone(&self.registries);
+        registries.add_mirrors(registry, mirrors, only);
+        self.registries = Arc::new(registries);
+    }
+
+    /// Trusts an authority, in a file, with this host.
+    pub fn trust(&mut self, host: &str, authority: PathBuf) {
+        self.named_for(host).authorities.push(authority);
+    }
+
+    /// Shows a host this certificate, with its key.
+    pub fn show(&mut self, host: &str, certificate: PathBuf, key: PathBuf) {
+        self.named_for(host).client = Some((certificate, key));
+    }
+
+    fn named_for(&mut self, host: &str) -> &mut Certificates {
+        let known = self.certificates_for(host).unwrap_or_default();
+        self.certificates.entry(host.to_owned()).or_insert(known)
     }
 
     /// The certificates for a host, with those that count for all.
@@ -88,6 +121,9 @@ impl Settings {
 
     /// The certificates for a host, which may have a port.
     pub(super) fn certificates_for(&self, host: &str) -> Option<Certificates> {
+        if let Some(named) = self.certificates.get(host) {
+            return Some(named.clone());
+        }
         let names = [Some(host), (host == "registry-1.docker.io").then_some("docker.io")];
         let of = |folder: &Path, name: &str| Certificates::read(&folder.join(name));
         self.certificate_folders.iter().find_map(|folder| names.into_iter().flatten().find_map(|name| of(folder, name)))

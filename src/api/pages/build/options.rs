@@ -59,6 +59,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
         push: None,
         push_by_digest: Vec::new(),
         name_canonical: false,
+        immutable_tags_may_stay: false,
         force_compression: None,
         docker_media_types: false,
         unpack: false,
@@ -100,7 +101,12 @@ fn network(mode: &str) -> Result<NetworkMode, ApiError> {
 fn caches(query: &Query) -> Result<Vec<CacheSource>, ApiError> {
     let names = query.json::<Vec<String>>("cachefrom")?.unwrap_or_default();
     let source = |name: String| -> Result<CacheSource, ApiError> {
-        Ok(CacheSource { place: PlaceOptions::Registry(name.parse()?), limit: READ_LIMIT, mounts: false })
+        Ok(CacheSource {
+            place: PlaceOptions::Registry(name.parse()?),
+            limit: READ_LIMIT,
+            mounts: false,
+            max_age: None,
+        })
     };
     names.into_iter().map(source).collect()
 }

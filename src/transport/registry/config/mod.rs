@@ -4,5 +4,5 @@ mod certificates;
 mod daemon_json;
 mod registries;
 
-pub(super) use certificates::Certificates;
+pub use certificates::Certificates;
 pub use registries::Registries;

@@ -35,6 +35,7 @@ pub struct Registries {
     daemon: DaemonJson,
     /// For this command only.
     insecure: Vec<String>,
+    all_insecure: bool,
     /// What the first file that says something of it says.
     pub(in crate::transport::registry) slowest: Option<u64>,
     pub(in crate::transport::registry) window: Option<u64>,
@@ -67,6 +68,9 @@ struct Entry {
     blocked: bool,
     #[serde(default)]
     mirror: Vec<Mirror>,
+    /// What the mirrors have not got is not looked for in the registry itself.
+    #[serde(skip)]
+    only_mirrors: bool,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -117,6 +121,18 @@ impl Registries {
         self.insecure.extend(hosts.into_iter().map(str::to_owned));
     }
 
+    pub(in crate::transport::registry) fn allow_all_insecure(&mut self) {
+        self.all_insecure = true;
+    }
+
+    /// Puts mirrors before what stands for a registry, in this order. They count before those of files.
+    pub(in crate::transport::registry) fn add_mirrors(&mut self, registry: &str, mirrors: &[String], only: bool) {
+        let mirror = mirrors.iter().map(|location| Mirror { location: location.clone(), insecure: false }).collect();
+        let prefix = Some(registry.to_owned());
+        let entry = Entry { prefix, location: None, insecure: false, blocked: false, mirror, only_mirrors: only };
+        self.entries.insert(0, (PathBuf::from("the command line"), entry));
+    }
+
     /// Whether plain HTTP, and TLS that nobody vouches for, are allowed with the host.
     pub fn is_insecure(&self, host: &str) -> bool {
         let listed = self.entries.iter().any(|(_, entry)| {
@@ -131,7 +147,11 @@ impl Registries {
             let mut plain = mirrors.filter_map(|mirror| mirror.strip_prefix("http://"));
             plain.any(|mirror| mirror.split('/').next() == Some(host))
         };
-        listed || self.insecure.iter().any(|known| known == host) || self.daemon.is_insecure(host) || is_plain_mirror()
+        self.all_insecure
+            || listed
+            || self.insecure.iter().any(|known| known == host)
+            || self.daemon.is_insecure(host)
+            || is_plain_mirror()
     }
 
     /// Where a repository is to be read from, in this order. The last one is where it is written to.
@@ -146,12 +166,14 @@ impl Registries {
         let found = fitting.rev().max_by_key(|(_, entry)| entry.prefix().len());
         let mut endpoints = Vec::new();
         let mut origin = name.clone();
+        let mut is_read = true;
         if let Some((file, entry)) = found {
             if entry.blocked {
                 return Err(RegistryError::Blocked { host: host.to_owned(), path: file.clone() });
             }
             let rest = entry.rest(host, &name).unwrap_or_default();
             endpoints.extend(entry.mirror.iter().map(|mirror| format!("{}{rest}", mirror.location)));
+            is_read = !entry.only_mirrors;
             if let Some(location) = &entry.location {
                 origin = format!("{location}{rest}");
             }
@@ -163,7 +185,7 @@ impl Registries {
             }));
         }
         let mirrors = endpoints.into_iter().map(|name| Endpoint { is_mirror: true, ..self.endpoint(&name) });
-        Ok(mirrors.chain([self.endpoint(&origin)]).collect())
+        Ok(mirrors.chain([Endpoint { is_read, ..self.endpoint(&origin) }]).collect())
     }
 
     fn endpoint(&self, name: &str) -> Endpoint {

@@ -18,12 +18,14 @@ pub struct Endpoint {
     /// Plain HTTP and certificates that nobody vouches for are taken too.
     pub insecure: bool,
     pub is_mirror: bool,
+    /// What is only written to has mirrors that alone are read from.
+    pub is_read: bool,
 }
 
 impl Endpoint {
     pub fn new(host: &str, repository: &str) -> Self {
         let insecure = is_loopback(host);
-        Self { host: host.to_owned(), repository: repository.to_owned(), insecure, is_mirror: false }
+        Self { host: host.to_owned(), repository: repository.to_owned(), insecure, is_mirror: false, is_read: true }
     }
 
     /// The host, with its port, that is connected to.

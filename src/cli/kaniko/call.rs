@@ -1,0 +1,42 @@
+//! How the program learns that it is called in kaniko's place.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// What kaniko's program is called.
+const NAME: &str = "executor";
+
+/// The same for a program that began anew: `begin_anew` says why.
+pub const ANEW: &str = "executor-anew";
+
+/// Whether this process was started by kaniko's name.
+pub fn is_called() -> bool {
+    std::env::args_os().next().is_some_and(|name| is_name(&name))
+}
+
+fn is_name(name: &OsStr) -> bool {
+    Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW)
+}
+
+/// The words as rbuild has them.
+pub fn are_words_of(mut typed: Vec<OsString>) -> Vec<OsString> {
+    let place = typed.len().min(1);
+    typed.insert(place, OsString::from("kaniko"));
+    typed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_ends_with_the_name_is_the_program() {
+        for (name, is_it) in
+            [("/kaniko/executor", true), ("executor", true), ("executor-anew", true), ("rbuild", false)]
+        {
+            assert_eq!(is_name(OsStr::new(name)), is_it, "{name}");
+        }
+        let words = are_words_of(vec!["executor".into(), "--no-push".into()]);
+        assert_eq!(words, ["executor", "kaniko", "--no-push"]);
+    }
+}

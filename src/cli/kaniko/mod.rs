@@ -1,0 +1,66 @@
+//! kaniko's command line: its flags, its environment and its files, for the builds that `build` makes.
+//!
+//! Called by the name of kaniko's program, `executor`, rbuild takes its words without `kaniko` before them, so that a job
+//! goes on as it is when its image is replaced. docs/integrations/kaniko.md says what each flag means here.
+
+mod arguments;
+mod call;
+mod context;
+mod digests;
+mod git;
+mod registries;
+mod request;
+mod tuning;
+
+use std::process::ExitCode;
+
+use super::build::{Session, build_error};
+use super::global::Global;
+use super::{CliError, output};
+use crate::build::solve::StepError;
+use crate::build::{BuildError, Cause, dockerfile_behind};
+use crate::cli::system::version;
+
+pub use arguments::Args;
+pub use call::{ANEW, are_words_of, is_called};
+
+pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
+    match args.words.as_slice() {
+        [] => {}
+        [word] if word == "version" => {
+            output::print(&version::line())?;
+            return Ok(ExitCode::SUCCESS);
+        }
+        [word, ..] => return Err(CliError::new(format!("unknown command \"{word}\" for \"executor\""))),
+    }
+    let mode = args.log.mode()?;
+    let mut options = request::options(args)?;
+    if let Some(note) = args.tuning.note() {
+        output::say(note);
+    }
+    let session = Session::new(global, mode)?;
+    if let Some(url) = request::dockerfile_url(args) {
+        options.dockerfile = dockerfile_behind(&session.store, &options.run, url).map_err(build_error)?;
+    }
+    session.build(&options, worded, |result| digests::write(args, &session.store, &options, result))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// As kaniko does, the process ends with the code of the program that failed.
+fn worded(error: BuildError) -> CliError {
+    let code = match &error {
+        BuildError::Located(located) => match &located.cause {
+            Cause::Step(step) => match step.as_ref() {
+                StepError::Failed { code, .. } if *code != 0 => Some(*code),
+                _ => None,
+            },
+            _ => None,
+        },
+        _ => None,
+    };
+    let error = build_error(error);
+    match code {
+        Some(code) => error.exit_code(code),
+        None => error,
+    }
+}
