@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, makedev};
 
-use crate::base::foreign::Folder;
+use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::AtPath as _;
 use crate::container::sandbox::{self, Container, Isolation, Mount, MountSource, Rootfs};
 use crate::language::plan::{NetworkMode, RunStep, StepId};
-use crate::store::snapshot::{View, WorkingRoot, copy_tree};
+use crate::store::snapshot::{View, WorkingRoot, copy_folder};
 
 use super::error::StepError;
 use super::run::Place;
@@ -29,7 +29,8 @@ const LINKS: [(&str, &str); 4] = [
 /// A folder of the store's that a copy is written back to.
 struct Cache {
     kept: PathBuf,
-    copy: PathBuf,
+    /// Of what was placed.
+    number: usize,
 }
 
 impl Solver<'_> {
@@ -57,13 +58,13 @@ impl Solver<'_> {
         let before = root.scan()?;
         container.rootfs = Rootfs::Directory(root.path());
         let has_network = step.network != NetworkMode::None;
-        self.run_program(id, step, &container, &|container, stdio| {
+        let ended = self.run_program(id, step, &container, &|container, stdio| {
             sandbox::spawn_in_chroot(container, has_network, stdio)
-        })?;
+        });
+        // Of a program that failed too, as if it had been mounted.
+        let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
+        ended.and(written)?;
         root.write_changes(&before, &View::of_layers(place.lower)?, place.upper)?;
-        for cache in caches {
-            cache.write_back(place.staging.path())?;
-        }
         root.take_back()?;
         root.is_now(place.upper)?;
         self.roots.give_back(root);
@@ -83,11 +84,13 @@ impl Solver<'_> {
                 root.place_layers(self.store, &mount.target, (&stack.lower, path))?;
             }
             MountSource::Own(kept) => {
-                let copy = root.place_copy(&mount.target, kept)?;
-                return Ok((!mount.read_only).then(|| Cache { kept: kept.clone(), copy }));
+                let (source, number) = (Handle::open(kept)?, root.count_placed());
+                root.place_copy(&mount.target, &source)?;
+                let is_cache = !mount.read_only && source.kind()? == FileType::Directory;
+                return Ok(is_cache.then(|| Cache { kept: kept.clone(), number }));
             }
             MountSource::Bind { path, .. } => {
-                root.place_copy(&mount.target, path)?;
+                root.place_copy(&mount.target, &Handle::open(path)?)?;
             }
             MountSource::Within { .. } | MountSource::TmpfsOfProcess { .. } => {
                 return Err(StepError::NeedsNamespaces { what: "such a mount" });
@@ -110,8 +113,7 @@ fn check(isolation: &Isolation) -> Result<(), StepError> {
     }
 }
 
-fn make_devices(place: &Path) -> Result<(), StepError> {
-    let folder = Folder::open(place)?;
+fn make_devices(folder: &Folder) -> Result<(), StepError> {
     for (name, major, minor) in DEVICES {
         let name = OsStr::new(name);
         folder.make_node(name, FileType::CharacterDevice, 0o666, makedev(major, minor))?;
@@ -127,12 +129,14 @@ fn make_devices(place: &Path) -> Result<(), StepError> {
 }
 
 impl Cache {
-    /// Puts the copy in the place of what was copied; another step may be using that still.
-    fn write_back(self, staging: &Path) -> Result<(), StepError> {
+    /// Puts the copy in the place of what was copied; another step may be using that still. Where a program has put
+    /// something else into the folder's place, the cache stays as it was.
+    fn write_back(&self, root: &WorkingRoot, staging: &Path) -> Result<(), StepError> {
+        let Some(copy) = root.folder_placed(self.number)? else { return Ok(()) };
         let name = self.kept.file_name().unwrap_or_default();
         let [new, old] = ["new", "old"].map(|which| staging.join(format!("cache-{which}-{}", name.display())));
         std::fs::create_dir(&new).at("create", &new)?;
-        copy_tree(&self.copy, &new, &Default::default())?;
+        copy_folder(&copy, Folder::open(&new)?)?;
         std::fs::rename(&self.kept, &old).at("rename", &self.kept)?;
         std::fs::rename(&new, &self.kept).at("rename", &new)?;
         crate::base::foreign::remove_tree(&old)?;

@@ -27,12 +27,12 @@ pub fn copy_tree(
     to: &Path,
     watched: &HashSet<Identity>,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
-    let (from, root) = (Folder::open(from)?, Tree::beneath(Folder::open(to)?));
-    let mut copy = Copy { root: &root, way: Way::Nothing, links: HashMap::new(), watched, found: HashMap::new() };
-    copy.folder(&from, Path::new(""))?;
-    let source = from.itself()?;
-    copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
-    Ok(copy.found)
+    copy_in_way(&Folder::open(from)?, Folder::open(to)?, watched, Way::Nothing)
+}
+
+/// The same of folders that are open already.
+pub fn copy_folder(from: &Folder, to: Folder) -> Result<(), SnapshotError> {
+    copy_in_way(from, to, &NOTHING_WATCHED, Way::Nothing).map(drop)
 }
 
 /// Puts what overlayfs wrote into the folder `from` on top of what it wrote into the folder `to` before: as if all had been
@@ -43,21 +43,21 @@ pub fn merge_tree(
     watched: &HashSet<Identity>,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
     let from = Folder::new(from, PathBuf::from("the changes in memory"));
-    copy_in_way(&from, to, watched, Way::Merged)
+    copy_in_way(&from, Folder::open(to)?, watched, Way::Merged)
 }
 
 /// Puts a layer's folder on top of a folder that has the layers below as one: what it takes away goes.
 pub(super) fn flatten_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
-    copy_in_way(&Folder::open(from)?, to, &HashSet::new(), Way::Flattened).map(drop)
+    copy_in_way(&Folder::open(from)?, Folder::open(to)?, &NOTHING_WATCHED, Way::Flattened).map(drop)
 }
 
 fn copy_in_way(
     from: &Folder,
-    to: &Path,
+    to: Folder,
     watched: &HashSet<Identity>,
     way: Way,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
-    let root = Tree::beneath(Folder::open(to)?);
+    let root = Tree::beneath(to);
     let mut copy = Copy { root: &root, way, links: HashMap::new(), watched, found: HashMap::new() };
     copy.folder(from, Path::new(""))?;
     let source = from.itself()?;

@@ -22,7 +22,7 @@ mod users;
 mod view;
 mod working;
 
-pub use copy_tree::{Identity, copy_tree, merge_tree};
+pub use copy_tree::{Identity, copy_folder, copy_tree, merge_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
 pub use entry::{Entry, Owner};
 pub use export::{export_folder, export_tar, export_tar_folders, first_conflict};

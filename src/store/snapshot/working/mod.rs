@@ -85,7 +85,8 @@ impl WorkingRoot {
 
     /// Writes into the layer folder `upper` what has changed since, as overlayfs would have.
     pub fn write_changes(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
-        let after = self.scan()?;
+        let mut after = self.scan()?;
+        self.remove_strays(&mut after)?;
         let lifted: Vec<&Path> = self.placed.iter().filter_map(Placed::lifted).collect();
         changes::write(&self.tree()?, (before, &after, &lifted), below, upper)?;
         let layer = Folder::open(upper)?;
@@ -101,6 +102,10 @@ impl WorkingRoot {
 }
 
 fn identity(folder: &Path) -> Result<Identity, IoError> {
-    let stat = Folder::open(folder)?.status()?;
+    identity_of(&Folder::open(folder)?)
+}
+
+fn identity_of(folder: &Folder) -> Result<Identity, IoError> {
+    let stat = folder.status()?;
     Ok((stat.st_dev, stat.st_ino))
 }

@@ -1,28 +1,42 @@
 //! What one program is given in a working root: put there before it begins, and taken away when it has ended.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Gid, Timespec, Timestamps, Uid};
+use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
+use rustix::io::Errno;
 
-use super::{STANDARD, WorkingRoot};
+use super::scan::Scan;
+use super::{STANDARD, WorkingRoot, identity_of};
 use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::{AtPath, IoError};
 use crate::store::Store;
-use crate::store::snapshot::{SnapshotError, View, copy_tree};
+use crate::store::snapshot::copy_tree::copy_folder;
+use crate::store::snapshot::{SnapshotError, View};
 
 /// Something that was put into the root for one program.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Placed {
     /// In the root, after all links.
     path: PathBuf,
+    /// The very thing. While it is held, its number is no other file's.
+    itself: Handle,
+    /// The folder that it was put into, wherever a program moves that.
+    around: Folder,
+    room: Room,
+}
+
+/// What was done to have a place for it.
+#[derive(Debug)]
+struct Room {
     /// What was there before is kept beside the root under this name.
     kept: Option<String>,
     /// Folders that were made on the way, and the time of the folder around each.
     made: Vec<(PathBuf, Timestamps)>,
     /// Of the folder around it.
-    around: Timestamps,
+    times: Timestamps,
     /// The folder that had to be given a new name for it, unless it goes again: overlayfs has that in the layer, changed
     /// or not.
     lifted: Option<PathBuf>,
@@ -34,7 +48,7 @@ impl Placed {
     }
 
     pub(super) fn lifted(&self) -> Option<&Path> {
-        self.lifted.as_deref()
+        self.room.lifted.as_deref()
     }
 
     fn name(&self) -> &OsStr {
@@ -43,22 +57,22 @@ impl Placed {
 }
 
 impl WorkingRoot {
-    /// Makes room for what programs find at the standard places; gives where the devices are to be.
-    pub fn place_standard(&mut self) -> Result<PathBuf, SnapshotError> {
+    /// Makes room for what programs find at the standard places; gives the folder for the devices.
+    pub fn place_standard(&mut self) -> Result<Folder, SnapshotError> {
         for name in STANDARD {
             if self.tree()?.root().stat(OsStr::new(name))?.is_none() {
                 self.missing.push(name);
             }
             self.place_folder(Path::new(name), 0o755)?;
         }
-        Ok(self.path().join("dev"))
+        Ok(self.tree()?.root().folder(OsStr::new("dev"))?)
     }
 
-    /// An empty folder at the target, root's. Gives where it is.
-    pub fn place_folder(&mut self, target: &Path, mode: u32) -> Result<PathBuf, SnapshotError> {
-        let (folder, placed) = self.make_room(target)?;
-        folder.made_folder(placed.name(), mode)?;
-        self.settle(&folder, placed)
+    /// An empty folder at the target, root's.
+    pub fn place_folder(&mut self, target: &Path, mode: u32) -> Result<(), SnapshotError> {
+        let place = self.make_room(target)?;
+        place.folder.made_folder(place.name(), mode)?;
+        self.settle(place)
     }
 
     /// A file at the target with that mode, owner and group.
@@ -67,34 +81,30 @@ impl WorkingRoot {
         target: &Path,
         content: &[u8],
         (mode, uid, gid): (u32, u32, u32),
-    ) -> Result<PathBuf, SnapshotError> {
-        let (folder, placed) = self.make_room(target)?;
-        let mut file = folder.make_file(placed.name(), 0o600)?;
-        file.write_all(content).at("write", &placed.path)?;
-        folder.set_owner(placed.name(), Uid::from_raw(uid), Gid::from_raw(gid))?;
-        folder.set_mode(placed.name(), mode)?;
-        self.settle(&folder, placed)
+    ) -> Result<(), SnapshotError> {
+        let place = self.make_room(target)?;
+        let mut file = place.folder.make_file(place.name(), 0o600)?;
+        file.write_all(content).at("write", &place.path)?;
+        place.folder.set_owner(place.name(), Uid::from_raw(uid), Gid::from_raw(gid))?;
+        place.folder.set_mode(place.name(), mode)?;
+        self.settle(place)
     }
 
     /// A copy of a file or folder of rbuild's. Of a socket, another name.
-    pub fn place_copy(&mut self, target: &Path, source: &Path) -> Result<PathBuf, SnapshotError> {
-        let source = Handle::open(source)?;
-        let (folder, placed) = self.make_room(target)?;
-        let stat = source.stat()?;
-        match rustix::fs::FileType::from_raw_mode(stat.st_mode) {
-            rustix::fs::FileType::Directory => {
-                folder.make_folder(placed.name(), 0o700)?;
-                copy_tree(source.shown(), &self.path().join(&placed.path), &Default::default())?;
-            }
-            rustix::fs::FileType::RegularFile => {
-                let mut to = folder.make_file(placed.name(), 0o600)?;
+    pub fn place_copy(&mut self, target: &Path, source: &Handle) -> Result<(), SnapshotError> {
+        let place = self.make_room(target)?;
+        let (folder, name, stat) = (&place.folder, place.name(), source.stat()?);
+        match source.kind()? {
+            FileType::Directory => copy_folder(&source.folder()?, folder.made_folder(name, 0o700)?)?,
+            FileType::RegularFile => {
+                let mut to = folder.make_file(name, 0o600)?;
                 std::io::copy(&mut source.open_file()?, &mut to).at("copy", source.shown())?;
-                folder.set_owner(placed.name(), Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
-                folder.set_mode(placed.name(), stat.st_mode & 0o7777)?;
+                folder.set_owner(name, Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
+                folder.set_mode(name, stat.st_mode & 0o7777)?;
             }
-            _ => folder.hard_link_to(placed.name(), &source)?,
+            _ => folder.hard_link_to(name, source)?,
         }
-        self.settle(&folder, placed)
+        self.settle(place)
     }
 
     /// The same, of what is at `path` in a stack of layers.
@@ -103,10 +113,42 @@ impl WorkingRoot {
         store: &Store,
         target: &Path,
         (layers, path): (&[PathBuf], &Path),
-    ) -> Result<PathBuf, SnapshotError> {
+    ) -> Result<(), SnapshotError> {
         let mut other = Self::new(store)?;
         other.bring_to(layers)?;
-        self.place_copy(target, &other.path().join(path))
+        self.place_copy(target, &other.tree()?.handle(path)?)
+    }
+
+    /// How much was placed so far.
+    pub fn count_placed(&self) -> usize {
+        self.placed.len()
+    }
+
+    /// The folder that is now where the one of that number was placed, wherever a program has moved what is around;
+    /// nothing where there is none any more, but a link or something else.
+    pub fn folder_placed(&self, number: usize) -> Result<Option<Folder>, SnapshotError> {
+        let Some(placed) = self.placed.get(number) else { return Ok(None) };
+        match placed.around.folder(placed.name()) {
+            Err(error) if matches!(error.errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => Ok(None),
+            folder => Ok(folder.map(Some)?),
+        }
+    }
+
+    /// Removes what was placed from where a program has moved it, or given it another name. Had it been mounted, no
+    /// program could have.
+    pub(super) fn remove_strays(&self, scan: &mut Scan) -> Result<(), SnapshotError> {
+        let inodes = self.placed.iter().map(|placed| Ok(placed.itself.stat()?.st_ino));
+        let inodes = inodes.collect::<Result<HashSet<u64>, IoError>>()?;
+        let tree = self.tree()?;
+        while let Some(stray) = scan.find(|seen| inodes.contains(&seen.inode())) {
+            if let Some((folder, name)) = tree.parent(&stray)? {
+                let now = times_of(&folder)?;
+                folder.remove_all(name)?;
+                folder.set_own_times(&now)?;
+            }
+            scan.forget(&stray);
+        }
+        Ok(())
     }
 
     /// Takes away what was placed, and puts back what was there. What a program has put into folders on the way stays.
@@ -118,11 +160,14 @@ impl WorkingRoot {
             let Ok(Some((folder, name))) = tree.parent(&placed.path) else { continue };
             let now = times_of(&folder)?;
             folder.remove_all(name)?;
-            if let Some(kept) = &placed.kept {
+            // Another folder that is there now never had it.
+            if let Some(kept) = &placed.room.kept
+                && identity_of(&folder)? == identity_of(&placed.around)?
+            {
                 beside.rename(OsStr::new(kept), &folder, name)?;
             }
             folder.set_own_times(&now)?;
-            for (path, around) in placed.made.iter().rev() {
+            for (path, around) in placed.room.made.iter().rev() {
                 let Ok(Some((folder, name))) = tree.parent(path) else { continue };
                 if folder.remove_folder(name).is_ok() {
                     folder.set_own_times(around)?;
@@ -136,8 +181,8 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// The folder that is to have something new, and what was there put aside.
-    fn make_room(&mut self, target: &Path) -> Result<(Folder, Placed), SnapshotError> {
+    /// Lets the target be free: what was there is put aside.
+    fn make_room(&mut self, target: &Path) -> Result<Place, SnapshotError> {
         let path = View::open(&[self.path()])?.resolve(Path::new(""), target)?;
         let tree = self.tree()?;
         let mut made = Vec::new();
@@ -152,7 +197,7 @@ impl WorkingRoot {
             }
         }
         let Some((folder, name)) = tree.parent(&path)? else { return Err(SnapshotError::IsDirectory { path }) };
-        let around = times_of(&folder)?;
+        let times = times_of(&folder)?;
         let mut kept = None;
         if folder.stat(name)?.is_some() {
             let beside = format!("kept-{}", self.placed.len());
@@ -160,16 +205,30 @@ impl WorkingRoot {
             kept = Some(beside);
         }
         let first_new = made.first().map_or(path.as_path(), |(way, _)| way.as_path());
-        let is_placed = |path: &Path| self.placed.iter().flat_map(|placed| &placed.made).any(|(made, _)| made == path);
-        let lifted = first_new.parent().filter(|path| kept.is_none() && !is_placed(path)).map(Path::to_owned);
-        Ok((folder, Placed { path: path.clone(), kept, made, around, lifted }))
+        let was_made =
+            |path: &Path| self.placed.iter().flat_map(|placed| &placed.room.made).any(|(made, _)| made == path);
+        let lifted = first_new.parent().filter(|path| kept.is_none() && !was_made(path)).map(Path::to_owned);
+        Ok(Place { path, folder, room: Room { kept, made, times, lifted } })
     }
 
-    fn settle(&mut self, folder: &Folder, placed: Placed) -> Result<PathBuf, SnapshotError> {
-        folder.set_own_times(&placed.around)?;
-        let path = self.path().join(&placed.path);
-        self.placed.push(placed);
-        Ok(path)
+    fn settle(&mut self, Place { path, folder, room }: Place) -> Result<(), SnapshotError> {
+        folder.set_own_times(&room.times)?;
+        let itself = folder.handle(path.file_name().unwrap_or_default())?;
+        self.placed.push(Placed { path, itself, around: folder, room });
+        Ok(())
+    }
+}
+
+/// A place that is free, for something to be made there.
+struct Place {
+    path: PathBuf,
+    folder: Folder,
+    room: Room,
+}
+
+impl Place {
+    fn name(&self) -> &OsStr {
+        self.path.file_name().unwrap_or_default()
     }
 }
 

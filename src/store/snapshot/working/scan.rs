@@ -52,6 +52,16 @@ impl Scan {
         Ok(scan)
     }
 
+    /// The first path of such a thing, from the root down.
+    pub(super) fn find(&self, is_it: impl Fn(&Seen) -> bool) -> Option<PathBuf> {
+        self.0.iter().find(|(_, seen)| is_it(seen)).map(|(path, _)| path.clone())
+    }
+
+    /// `path` is not there any more, nor what was in it.
+    pub(super) fn forget(&mut self, path: &Path) {
+        self.0.retain(|seen, _| !seen.starts_with(path));
+    }
+
     fn folder(&mut self, folder: &Folder, path: &Path, left_out: &[&Path]) -> Result<(), SnapshotError> {
         for name in folder.names()? {
             let inside = path.join(&name);
