@@ -111,7 +111,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "transport/registry",
         ],
     ),
-    ("engine/check", &["build/explain", "container", "container/volume", "image", "image/layer", "store"]),
+    (
+        "engine/check",
+        &["build/explain", "container", "container/volume", "engine/history", "image", "image/layer", "store"],
+    ),
     (
         "engine/image",
         &[

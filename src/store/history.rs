@@ -1,7 +1,7 @@
 //! What is remembered of builds: a line of a journal for each, and a log for each that printed something. Opaque to the
 //! store, and never needed to build.
 
-use std::fs::File;
+use std::fs::{DirEntry, File};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -57,13 +57,27 @@ impl History {
         self.replace(&lines)
     }
 
-    /// A new file for the log of a build; its name is made of letters and digits.
+    /// A new file for the log of a build, locked while it is open; its name is made of letters and digits.
     pub fn new_log(&self, id: &str) -> Result<File, IoError> {
         let path = self.log_path(id)?;
         let folder = self.folder.join("logs");
         std::fs::create_dir_all(&folder).at("create", &folder)?;
         self.trim_logs()?;
-        File::create_new(&path).at("create", &path)
+        let file = File::create_new(&path).at("create", &path)?;
+        flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
+        Ok(file)
+    }
+
+    /// The builds that have a log which nobody writes now, and has not for so many seconds.
+    pub fn idle_logs(&self, seconds: u64) -> Vec<String> {
+        let logs = std::fs::read_dir(self.folder.join("logs")).into_iter().flatten().flatten();
+        let is_idle = |log: &DirEntry| {
+            let age = log.metadata().and_then(|status| status.modified()).ok().and_then(|time| time.elapsed().ok());
+            let is_locked =
+                File::open(log.path()).is_ok_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err());
+            age.is_some_and(|age| age.as_secs() >= seconds) && !is_locked
+        };
+        logs.filter(is_idle).map(|log| log.file_name().to_string_lossy().into_owned()).collect()
     }
 
     /// The log of a build, if it has one.
@@ -179,8 +193,13 @@ mod tests {
         assert!(history.log("abc1").unwrap().is_none());
         history.new_log("abc1").unwrap().write_all(b"text").unwrap();
         assert!(history.new_log("abc1").is_err() && history.log("abc1").unwrap().is_some());
+        assert_eq!((history.idle_logs(0), history.idle_logs(600)), (vec!["abc1".to_owned()], Vec::new()));
         history.remove_log("abc1").unwrap();
         history.remove_log("abc1").unwrap();
+        let written = history.new_log("abc2").unwrap();
+        assert!(history.idle_logs(0).is_empty(), "somebody writes it");
+        drop(written);
+        assert_eq!(history.idle_logs(0).len(), 1);
         for wrong in ["", "../journal", "a/b", "."] {
             assert!(history.log(wrong).is_err(), "{wrong}");
         }

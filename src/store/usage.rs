@@ -18,7 +18,7 @@ pub struct Usage {
     pub blobs: BTreeMap<BlobDigest, u64>,
     /// By folder of the store (`containers`, `volumes`, `caches`) and name in it.
     pub others: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// The database, the locks, and what is being written.
+    /// The database, the locks, what is remembered of builds (`history`), and what is being written.
     pub rest: u64,
 }
 

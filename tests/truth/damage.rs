@@ -38,6 +38,28 @@ fn a_store_in_order_is_said_to_be() {
 }
 
 #[test]
+fn what_is_remembered_of_builds_is_checked() {
+    let Some(store) = built() else { return };
+    let history = store.root().join("history");
+    let journal = std::fs::read_to_string(history.join("journal")).unwrap();
+    // As a power loss leaves it.
+    std::fs::write(history.join("journal"), format!("{journal}{}\n", &journal[..journal.len() / 2])).unwrap();
+    let (old, new) = (history.join("logs/orphan"), history.join("logs/begun"));
+    let ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+    for (path, time) in [(&old, ago), (&new, std::time::SystemTime::now())] {
+        std::fs::write(path, "half").unwrap();
+        std::fs::File::options().write(true).open(path).unwrap().set_modified(time).unwrap();
+    }
+    let said = store.run(&["system", "check"]).fails(1).stdout();
+    assert!(said.contains("file history/journal: 1 of 2 builds cannot be read"), "{said}");
+    assert!(said.contains("history/logs/orphan") && !said.contains("begun"), "{said}");
+    store.run(&["system", "check", "--repair"]).ok();
+    assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
+    assert!(!old.exists() && new.exists());
+    assert_eq!(std::fs::read_to_string(history.join("journal")).unwrap(), journal, "the other build is forgotten");
+}
+
+#[test]
 fn a_changed_layer_is_found_refused_and_made_again() {
     let Some(store) = built() else { return };
     let file = find(&store.root().join("layers"), "data");

@@ -194,10 +194,14 @@ fn what_is_shown_is_what_the_disk_has() {
     store.run(&["push", &registry.name("linked:1")]).ok();
     let noise = "head -c 500000 /dev/zero > /z; head -c 700000 /dev/zero > /data/z; seq 1 30000";
     store.run(&["run", "--network", "none", "-v", "data:/data", "space", "sh", "-c", noise]).ok();
+    // A build that printed much.
+    let log = store.root().join("history/logs/printed");
+    std::fs::write(&log, vec![b'x'; 3_000_000]).unwrap();
     let rows = store.run(&["system", "df", "--format", "{{.Size}}"]).ok().stdout();
     let shown: f64 = rows.lines().map(bytes).sum();
     let real = disk_usage(&store) as f64;
     assert!((shown - real).abs() / real < 0.02, "{shown} {real}\n{rows}");
+    std::fs::remove_file(log).unwrap();
     let verbose = store.run(&["system", "df", "-v"]).ok().stdout();
     assert!(verbose.contains("exec.cachemount") && verbose.contains("UNIQUE SIZE"), "{verbose}");
     let said = store.run(&["system", "prune", "-af"]).ok().stdout();

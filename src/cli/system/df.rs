@@ -232,7 +232,8 @@ const CACHE: &[Column] = &[
     Column { field: "Shared", heading: "SHARED" },
 ];
 
-/// The database, locks, what is being written, and what images take besides what is in them: it is the store's own.
+/// The database, locks, the history of builds, what is being written, and what images take besides what is in them: it is
+/// the store's own.
 fn add_the_rest(groups: &mut [Group; 4], size: u64) {
     let fields = json!({
         "ID": "-", "CacheType": "internal", "Size": human_size(size, 4), "CreatedAt": "N/A", "CreatedSince": "N/A",

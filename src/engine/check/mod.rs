@@ -5,6 +5,7 @@
 //! anything is said of it, and what a process uses is left alone.
 
 mod blobs;
+mod history;
 mod images;
 mod kept;
 mod layers;
@@ -59,6 +60,7 @@ pub fn check(store: &Store, repairs: bool) -> Result<Vec<Finding>, StoreError> {
     check.cache_records()?;
     check.notes()?;
     check.explanations()?;
+    check.history()?;
     check.leftovers()?;
     check.containers()?;
     check.volumes()?;

@@ -10,7 +10,7 @@ use crate::build::explain::{BuildReport, FileList};
 use crate::store::{Store, StoreError};
 
 /// Younger files of no known name may be just being written, in seconds.
-const YOUNG: u64 = 60;
+pub(super) const YOUNG: u64 = 60;
 
 impl Check<'_> {
     pub(super) fn notes(&mut self) -> Result<(), StoreError> {
@@ -19,6 +19,7 @@ impl Check<'_> {
         }
         let is_download = |name: &str| is_hex(name.strip_suffix(".json").unwrap_or(name));
         self.files_of("downloads", is_download, is_whole_download)?;
+        self.files_of("history", |name| matches!(name, "journal" | "logs"), |_, _| true)?;
         self.cache_mounts()
     }
 

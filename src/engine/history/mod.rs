@@ -96,6 +96,11 @@ pub enum HistoryError {
 }
 
 impl BuildRecord {
+    /// Of a line of the journal; nothing when it can't be read.
+    pub fn parse(line: &str) -> Option<Self> {
+        serde_json::from_str(line).ok()
+    }
+
     /// `BUILDER/NODE/ID`
     pub fn reference(&self) -> String {
         format!("{}{}", self.builder, self.id)
@@ -110,7 +115,7 @@ impl BuildRecord {
 /// All builds that are remembered, the newest first. A line that can't be read is none.
 pub fn list(store: &Store) -> Result<Vec<BuildRecord>, HistoryError> {
     let lines = History::of(store.root()).lines()?;
-    Ok(lines.iter().rev().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    Ok(lines.iter().rev().filter_map(|line| BuildRecord::parse(line)).collect())
 }
 
 /// The build that is meant: by its name or the beginning of it, with or without the builder's; `^N` for the N-th before the
@@ -154,10 +159,7 @@ pub fn report(store: &Store, record: &BuildRecord) -> Result<Option<BuildReport>
 /// Forgets builds, with their logs.
 pub fn remove(store: &Store, ids: &[String]) -> Result<(), HistoryError> {
     let history = History::of(store.root());
-    let is_kept = |line: &str| match serde_json::from_str::<BuildRecord>(line) {
-        Ok(record) => !ids.contains(&record.id),
-        Err(_) => false,
-    };
+    let is_kept = |line: &str| BuildRecord::parse(line).is_some_and(|record| !ids.contains(&record.id));
     history.retain(is_kept)?;
     Ok(ids.iter().try_for_each(|id| history.remove_log(id))?)
 }

@@ -23,7 +23,8 @@ pub struct DiskUsage {
     pub volumes: Vec<VolumeUsage>,
     /// The most recently used first.
     pub cache: Vec<CacheItem>,
-    /// The database, locks, what is being written, and what images take besides what is in them: the store's own.
+    /// The database, locks, the history of builds, what is being written, and what images take besides what is in them:
+    /// the store's own.
     pub rest: u64,
 }
 

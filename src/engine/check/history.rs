@@ -1,0 +1,35 @@
+//! Builds that are remembered: whether each can be read, and each log is one's.
+
+use std::collections::HashSet;
+
+use super::notes::YOUNG;
+use super::{Check, Severity};
+use crate::engine::history::BuildRecord;
+use crate::store::{History, StoreError};
+
+impl Check<'_> {
+    pub(super) fn history(&mut self) -> Result<(), StoreError> {
+        let history = History::of(self.store.root());
+        // Before the lines: a log ends before its build is written down.
+        let logs = history.idle_logs(YOUNG);
+        let lines = history.lines()?;
+        let known: HashSet<String> =
+            lines.iter().filter_map(|line| BuildRecord::parse(line)).map(|record| record.id).collect();
+        let wrong = lines.iter().filter(|line| BuildRecord::parse(line).is_none()).count();
+        if wrong > 0 {
+            let fault = format!("{wrong} of {} builds cannot be read", lines.len());
+            self.found(Severity::Damage, "file history/journal", fault, |_| {
+                history.retain(|line| BuildRecord::parse(line).is_some())?;
+                Ok(Some("removed: they are not remembered".to_owned()))
+            })?;
+        }
+        for log in logs.into_iter().filter(|log| !known.contains(log)) {
+            let subject = format!("file history/logs/{log}");
+            self.found(Severity::Leftover, subject, "no build is remembered that printed it", |store| {
+                store.remove_leftover(&store.root().join("history/logs").join(&log))?;
+                Ok(Some("removed".to_owned()))
+            })?;
+        }
+        Ok(())
+    }
+}
