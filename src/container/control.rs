@@ -7,23 +7,11 @@ use super::directory::Entry;
 use super::error::ContainerError;
 use super::protocol::{self, Ending, Kind, Reply, Request};
 use super::socket;
+use super::stop::Stop;
 use crate::base::io_error::AtPath;
 
 /// How long a container may hold its lock without anybody listening before that is an error.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How a container is to be stopped.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Stop {
-    /// Instead of the container's own.
-    pub signal: Option<i32>,
-    /// Seconds until it is killed, below zero for never; the container's own without it.
-    pub timeout: Option<i64>,
-    /// It is to be started again: one made with `--rm` stays.
-    pub keep: bool,
-    /// It is removed then: nobody is told that it was stopped.
-    pub is_removal: bool,
-}
 
 impl Entry {
     /// Sends a signal to the program.

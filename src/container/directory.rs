@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
-use super::control::Stop;
 use super::error::ContainerError;
 use super::events;
 use super::foreign;
 use super::names;
 use super::record::Record;
 use super::state::State;
+use super::stop::Stop;
 use super::volumes;
 use crate::base::hex;
 use crate::base::io_error::AtPath;

@@ -63,6 +63,7 @@ mod session;
 mod session_signals;
 mod socket;
 mod state;
+mod stop;
 mod trial;
 mod users;
 pub mod volume;
@@ -73,7 +74,6 @@ pub use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor, Waiti
 pub use bundle::write_bundle;
 pub use changes::{Change, changes};
 pub use commit::{Commit, Committed, commit};
-pub use control::Stop;
 pub use copy::{Copied, CopyError, PathStat, copy_from, copy_into, copy_stream_into, look_at};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
@@ -104,6 +104,7 @@ pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, R
 pub use session::{Left, Session, Streams, window_size};
 pub use session_signals::{SignalPolicy, SignalsKept};
 pub use state::{Health, HealthResult, HealthStatus, State, Status};
+pub use stop::Stop;
 pub use trial::{Trial, try_isolation};
 pub use volumes::users_of as users_of_volume;
 pub use wiring::{endpoint_request, networks_of, owner, refresh_files};

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use super::error::ContainerError;
-use super::monitor::SOCKET;
 use crate::base::io_error::AtPath;
+
+/// Its name in a container's folder.
+const SOCKET: &str = "monitor.sock";
 
 pub(super) fn listen(folder: &Path) -> Result<UnixListener, ContainerError> {
     remove(folder);

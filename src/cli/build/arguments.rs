@@ -8,7 +8,6 @@ use super::call::{Call, Format};
 use super::limits::{self, LimitArgs};
 use super::settled::Settled;
 use super::values;
-use crate::base::urls;
 use crate::build::solve::{Authority, DeviceAccess, RunSettings};
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::cli::CliError;
@@ -336,52 +335,17 @@ fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) ->
     Ok(lists.into_iter().flatten().collect())
 }
 
-/// The address that the text means, if it means one. As docker does, `github.com/OWNER/NAME` is a repository there.
-pub(super) fn remote(text: &str) -> Option<String> {
-    if urls::is_git_url(text) || urls::is_http_url(text) {
-        return Some(text.to_owned());
-    }
-    let end = text.find(['#', '?']).unwrap_or(text.len());
-    let (path, rest) = text.split_at(end);
-    let names = path.strip_prefix("github.com/")?.trim_end_matches('/');
-    let suffix = if names.ends_with(".git") { "" } else { ".git" };
-    (names.split('/').filter(|name| !name.is_empty()).count() == 2)
-        .then(|| format!("https://github.com/{names}{suffix}{rest}"))
-}
-
 fn context_source(path: &Path) -> ContextSource {
     let text = path.to_string_lossy();
     if path == Path::new("-") {
         ContextSource::StandardInput
     } else if !path.exists()
-        && let Some(url) = remote(&text)
+        && let Some(url) = values::remote(&text)
     {
         ContextSource::Remote(url)
     } else if path.is_file() {
         ContextSource::Archive(path.to_owned())
     } else {
         ContextSource::Directory(path.to_owned())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::remote;
-
-    #[test]
-    fn repositories_of_github_need_no_scheme() {
-        let of = |text| remote(text);
-        for (text, wanted) in [
-            ("github.com/owner/name", "https://github.com/owner/name.git"),
-            ("github.com/owner/name#main:sub", "https://github.com/owner/name.git#main:sub"),
-            ("github.com/owner/name.git?ref=v1", "https://github.com/owner/name.git?ref=v1"),
-            ("git@example.com:a/b", "git@example.com:a/b"),
-            ("https://example.com/a.tar", "https://example.com/a.tar"),
-        ] {
-            assert_eq!(of(text).as_deref(), Some(wanted), "{text}");
-        }
-        for text in ["github.com", "github.com/owner", "folder", "github.community/a/b", "github.com/a/b/c"] {
-            assert_eq!(of(text), None, "{text}");
-        }
     }
 }

@@ -38,7 +38,7 @@ pub(super) use engine::{engine_of, work_for};
 
 /// Whether a first word of the command line that is no command can be what is to be built.
 pub fn can_be_built(word: &str) -> bool {
-    word == "-" || std::path::Path::new(word).exists() || arguments::remote(word).is_some()
+    word == "-" || std::path::Path::new(word).exists() || values::remote(word).is_some()
 }
 
 /// As a shell gives it for a program that was interrupted.

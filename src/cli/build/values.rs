@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 pub(super) use super::outputs::Outputs;
 
-use crate::base::{self, CsvError};
+use crate::base::{self, CsvError, urls};
 use crate::build::NamedContextSource;
 use crate::build::solve::{Secret, SshSource};
 use crate::cli::CliError;
@@ -20,6 +20,19 @@ pub(super) fn network(text: &str) -> Result<NetworkMode, String> {
         "host" => Ok(NetworkMode::Host),
         _ => Err("there are default, none and host".to_owned()),
     }
+}
+
+/// The address that the text means, if it means one. As docker does, `github.com/OWNER/NAME` is a repository there.
+pub(super) fn remote(text: &str) -> Option<String> {
+    if urls::is_git_url(text) || urls::is_http_url(text) {
+        return Some(text.to_owned());
+    }
+    let end = text.find(['#', '?']).unwrap_or(text.len());
+    let (path, rest) = text.split_at(end);
+    let names = path.strip_prefix("github.com/")?.trim_end_matches('/');
+    let suffix = if names.ends_with(".git") { "" } else { ".git" };
+    (names.split('/').filter(|name| !name.is_empty()).count() == 2)
+        .then(|| format!("https://github.com/{names}{suffix}{rest}"))
 }
 
 /// A platform under the names that everybody compares; `local` is this machine's.
@@ -68,7 +81,7 @@ pub(super) fn named_context(text: &str) -> Result<(String, NamedContextSource), 
             None => (layout, None),
         };
         NamedContextSource::OciLayout { path: PathBuf::from(path), reference }
-    } else if let Some(url) = super::arguments::remote(value) {
+    } else if let Some(url) = remote(value) {
         NamedContextSource::Remote(url)
     } else {
         let path = PathBuf::from(value);
@@ -200,6 +213,23 @@ mod tests {
             [("linux/arm", "linux/arm/v7"), ("linux/arm64/v8", "linux/arm64"), ("linux/x86_64", "linux/amd64")]
         {
             assert_eq!(platform(text).unwrap().to_string(), wanted);
+        }
+    }
+
+    #[test]
+    fn repositories_of_github_need_no_scheme() {
+        let of = |text| remote(text);
+        for (text, wanted) in [
+            ("github.com/owner/name", "https://github.com/owner/name.git"),
+            ("github.com/owner/name#main:sub", "https://github.com/owner/name.git#main:sub"),
+            ("github.com/owner/name.git?ref=v1", "https://github.com/owner/name.git?ref=v1"),
+            ("git@example.com:a/b", "git@example.com:a/b"),
+            ("https://example.com/a.tar", "https://example.com/a.tar"),
+        ] {
+            assert_eq!(of(text).as_deref(), Some(wanted), "{text}");
+        }
+        for text in ["github.com", "github.com/owner", "folder", "github.community/a/b", "github.com/a/b/c"] {
+            assert_eq!(of(text), None, "{text}");
         }
     }
 }

@@ -25,9 +25,6 @@ use crate::base::privacy;
 use crate::container::network::{FreshNamespace, Networks};
 use crate::container::sandbox;
 
-/// The socket's name in a container's folder.
-pub(super) const SOCKET: &str = "monitor.sock";
-
 /// What a monitor does before it is told which container it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ahead {

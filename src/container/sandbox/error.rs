@@ -25,6 +25,11 @@ pub enum SandboxError {
     Unsupported(#[from] Unsupported),
 }
 
+/// For what this process does before the container's init has begun.
+pub(super) fn start_error(action: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
+    move |source| SandboxError::Start { action, source }
+}
+
 /// What the container's init reports over its channel.
 #[derive(Debug, Clone, thiserror::Error, Serialize, Deserialize)]
 pub enum InitError {

@@ -9,9 +9,8 @@ use std::sync::OnceLock;
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::mount::MountAttrFlags;
 
-use super::error::SandboxError;
+use super::error::{SandboxError, start_error};
 use super::mount_api;
-use super::spawn::start_error;
 
 const OWN: &str = "/proc/self/exe";
 

@@ -9,9 +9,8 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::ffi::OsStrExt as _;
 use std::ptr;
 
-use super::error::SandboxError;
+use super::error::{SandboxError, start_error};
 use super::running::{Handle, Running};
-use super::spawn::start_error;
 
 /// The container is killed when this process is gone, however it goes. Dropped, it lets go of the container.
 #[derive(Debug)]

@@ -11,10 +11,9 @@ use rustix::thread::UnshareFlags;
 
 use super::channel::CreatedMountPoint;
 use super::container::{Container, MountSource, Propagation, Rootfs};
-use super::error::{InitError, SandboxError};
+use super::error::{InitError, SandboxError, start_error};
 use super::init::{MountPoints, PointKind, clone_within, mount_stack, open_stack};
 use super::mount_api;
-use super::spawn::start_error;
 
 /// The standard places, which a runtime mounts something at.
 const STANDARD: [&str; 3] = ["/proc", "/dev", "/sys"];

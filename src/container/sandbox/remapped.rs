@@ -13,10 +13,9 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 
-use super::error::SandboxError;
+use super::error::{SandboxError, start_error};
 use super::ids::IdRanges;
 use super::network_namespace::in_network_namespace;
-use super::spawn::start_error;
 use super::{loopback, mount_api, user_namespace};
 
 /// The users of a container. The namespace lives as long as this, or a process in it.

@@ -9,7 +9,7 @@ use std::ptr;
 use super::cgroup::{self, Cgroup};
 use super::channel::{CHANNEL_FD, Channel, Launch, NETWORK_FD, NetworkAction, Order, Report, USERS_FD};
 use super::container::{Container, Rootfs, Stdio, Stream};
-use super::error::SandboxError;
+use super::error::{SandboxError, start_error};
 use super::isolation::{Isolation, Namespace, Namespaces, NetworkIsolation};
 use super::mount_points::remove_mount_points;
 use super::null_device::null_device;
@@ -324,8 +324,4 @@ impl Drop for SignalsBlocked {
             libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, ptr::null_mut());
         }
     }
-}
-
-pub(super) fn start_error(action: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
-    move |source| SandboxError::Start { action, source }
 }

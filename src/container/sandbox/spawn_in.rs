@@ -8,13 +8,13 @@ use super::capability::CapabilitySet;
 use super::cgroup::Cgroup;
 use super::channel::{Channel, Entrance, Order};
 use super::container::{Process, Stdio};
-use super::error::SandboxError;
+use super::error::{SandboxError, start_error};
 use super::isolation::{self, Namespace};
 use super::null_device::null_device_in;
 use super::remapped;
 use super::running::Running;
 use super::seccomp::Seccomp;
-use super::spawn::{Joined, Until, follow, start_error, start_init};
+use super::spawn::{Joined, Until, follow, start_init};
 
 /// The container that a program is to be in, and what it may do there.
 #[derive(Debug, Clone)]

@@ -3,12 +3,12 @@
 use super::cgroup::Cgroup;
 use super::channel::{Channel, ChrootLaunch, Order};
 use super::container::{Container, Stdio};
-use super::error::SandboxError;
+use super::error::{SandboxError, start_error};
 use super::landlock::can_scope_sockets;
 use super::null_device::null_device;
 use super::running::Running;
 use super::seccomp::narrowing;
-use super::spawn::{Joined, Until, follow, start_error, start_init};
+use super::spawn::{Joined, Until, follow, start_init};
 use super::surroundings::own_capabilities;
 
 /// Starts the program of a container whose root filesystem is a folder that has all that the program is to find: nothing

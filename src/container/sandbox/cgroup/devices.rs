@@ -11,6 +11,7 @@ use rustix::fs::FileType;
 
 use super::device_rule::DeviceRule;
 use super::hierarchy::{CgroupVersion, Hierarchies};
+use super::settings::failed;
 use super::{Cgroup, bpf, device_program, remove_dead};
 use crate::container::sandbox::error::SandboxError;
 use crate::container::sandbox::isolation::{DeviceNode, Isolation, Namespace};
@@ -83,7 +84,7 @@ impl Cgroup {
             CgroupVersion::V1 => self.guard_by_files(guard, &hierarchies, parent),
             CgroupVersion::V2 => self.guard_by_program(guard, &hierarchies, parent),
         };
-        guarded.map_err(|(path, error)| super::failed("device rule", &path, &error))
+        guarded.map_err(|(path, error)| failed("device rule", &path, &error))
     }
 
     fn guard_by_files(

@@ -185,7 +185,7 @@ impl Hierarchies {
         controllers: &[&'static str],
         parent: Option<&str>,
     ) -> Result<Vec<PathBuf>, SandboxError> {
-        let failed = |path: &Path, error: &io::Error| super::failed("cgroup", path, error);
+        let failed = |path: &Path, error: &io::Error| super::settings::failed("cgroup", path, error);
         if let Some(root) = &self.unified {
             let directory = unified_parent(root, parent).map_err(|(path, error)| failed(&path, &error))?;
             for controller in controllers {

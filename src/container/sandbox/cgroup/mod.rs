@@ -21,7 +21,7 @@ use super::error::SandboxError;
 use super::isolation::{Isolation, Limits};
 use devices::Guard;
 use hierarchy::Hierarchies;
-use settings::Setting;
+use settings::{Setting, failed};
 
 pub use devices::{USUAL_DEVICE_RULES, device_guard};
 pub use hierarchy::{CgroupVersion, Controllers, controllers, limits_refused};
@@ -244,11 +244,6 @@ impl Drop for Cgroup {
             }
         }
     }
-}
-
-fn failed(limit: &'static str, path: &Path, error: &std::io::Error) -> SandboxError {
-    let reason = settings::refusal(path, error).unwrap_or_else(|| format!("`{}`: {error}", path.display()));
-    SandboxError::Limit { limit, reason }
 }
 
 /// A limit of memory can't be above that of memory and swap, nor the other way round, at any moment: one that is refused

@@ -32,6 +32,12 @@ impl Setting {
     }
 }
 
+/// Where it is not a setting that could not be written.
+pub(super) fn failed(limit: &'static str, path: &Path, error: &std::io::Error) -> SandboxError {
+    let reason = refusal(path, error).unwrap_or_else(|| format!("`{}`: {error}", path.display()));
+    SandboxError::Limit { limit, reason }
+}
+
 /// Why a cgroup can't be made or its file written, where that has nothing to do with the value.
 pub(super) fn refusal(path: &Path, error: &std::io::Error) -> Option<String> {
     let path_text = path.display();

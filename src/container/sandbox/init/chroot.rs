@@ -8,10 +8,11 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
 
+use super::doing::{Doing, Result, message};
 use super::processes::Joining;
 use super::program::{Program, Rights};
 use super::target::MountPoints;
-use super::{Doing, Result, join_new_keyring, message, own, reaper};
+use super::{join_new_keyring, own, reaper};
 use crate::container::sandbox::channel::{Channel, ChrootLaunch};
 use crate::container::sandbox::container::Rootfs;
 use crate::container::sandbox::landlock;

@@ -12,10 +12,11 @@ use rustix::mount::MountAttrFlags;
 use rustix::thread::LinkNameSpaceType;
 
 use super::devices::{self, USUAL};
+use super::doing::{Doing, Result, message};
 use super::kernel_files::{self, FileSystem, KernelFiles};
 use super::root::Root;
 use super::target::{self, MountPoints, PointKind};
-use super::{Doing, Result, message, users};
+use super::users;
 use crate::container::sandbox::container::User;
 use crate::container::sandbox::isolation::{DeviceNode, Isolation, Namespace};
 use crate::container::sandbox::mount_api::{self, SOURCE};

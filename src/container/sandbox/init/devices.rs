@@ -8,9 +8,10 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FileType, Gid, Mode, OFlags, ResolveFlags, Stat, Uid, fstat, makedev};
 use rustix::io::Errno;
 
+use super::doing::{Doing, Result, message};
 use super::root::Root;
 use super::target::{MountPoints, PointKind};
-use super::{Doing, Result, ground, kernel_files, message};
+use super::{ground, kernel_files};
 use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::mount_api;
 

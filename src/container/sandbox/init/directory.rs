@@ -6,7 +6,7 @@ use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
-use super::{Doing, Result, message};
+use super::doing::{Doing, Result, message};
 use crate::container::sandbox::container::User;
 use crate::container::sandbox::error::InitError;
 

@@ -6,11 +6,12 @@ use std::rc::Rc;
 use rustix::fs::{Mode, stat};
 use rustix::thread::ThreadNameSpaceType;
 
+use super::doing::{Doing, Result};
 use super::kernel_files::KernelFiles;
 use super::processes::Joining;
 use super::program::{Program, Rights};
 use super::users::{self, Users};
-use super::{Doing, Result, join_new_keyring, own, terminal};
+use super::{join_new_keyring, own, terminal};
 use crate::container::sandbox::channel::{Channel, Entrance, NETWORK_FD};
 
 /// Returns in the process that was started when another one is to be the program, and otherwise only when the program can't

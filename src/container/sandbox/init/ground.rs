@@ -4,8 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use super::devices;
+use super::doing::{Doing, Result, message};
 use super::kernel_files::{self, FileSystem};
-use super::{Doing, Result, devices, message};
 use crate::container::sandbox::container::{Mount, MountSource};
 use crate::container::sandbox::error::InitError;
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use rustix::fs::{FsWord, Mode, OFlags, ResolveFlags, fstat, fstatfs};
 use rustix::io::Errno;
 
-use super::{Doing, Result, message};
+use super::doing::{Doing, Result, message};
 
 /// The root of a procfs (`PROC_ROOT_INO` of linux/proc_ns.h) and of a sysfs have this inode number.
 const ROOT_INODE: u64 = 1;

@@ -11,10 +11,11 @@ use rustix::fs::{Dir, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
+use super::doing::{Doing, Result};
 use super::kernel_files::KernelFiles;
 use super::root::Root;
 use super::standard::Standard;
-use super::{Doing, Result, target};
+use super::target;
 use crate::container::sandbox::isolation::Isolation;
 use crate::container::sandbox::mount_api::{self, MountFailure};
 

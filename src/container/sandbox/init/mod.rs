@@ -40,7 +40,7 @@ use super::spawn::INIT_NAME;
 use super::without::Without;
 use super::{CapabilitySet, loopback, lsm, sysctl};
 
-use doing::{Doing, Result, message};
+use doing::{Doing, Result};
 pub(super) use kernel_files::KernelFiles;
 pub use mask::{READ_ONLY, masked_paths};
 use processes::{Begun, Joining, Shared};

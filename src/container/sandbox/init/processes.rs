@@ -7,9 +7,10 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::LinkNameSpaceType;
 
+use super::doing::{Doing, Result};
 use super::kernel_files::KernelFiles;
 use super::standard::NO_SUID_DEV_EXEC;
-use super::{Doing, Result, die_with_parent, open_namespace};
+use super::{die_with_parent, open_namespace};
 use crate::container::sandbox::channel::{Channel, Launch, Report};
 use crate::container::sandbox::isolation::Namespace;
 use crate::container::sandbox::mount_api::{self, last_errno};

@@ -11,10 +11,11 @@ use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit};
 use rustix::thread::CapabilitySet as KernelSet;
 
+use super::doing::{Doing, Result, message};
 use super::processes::{self, Joining, Side};
 use super::terminal::Terminal;
 use super::users::{self, Users};
-use super::{Doing, Result, die_with_parent, directory, limits, message, own, reaper, why_not};
+use super::{die_with_parent, directory, limits, own, reaper, why_not};
 use crate::container::sandbox::CapabilitySet;
 use crate::container::sandbox::channel::{Channel, CreatedMountPoint, Report};
 use crate::container::sandbox::container::{Process, ResourceLimit};

@@ -6,7 +6,8 @@ use std::mem::MaybeUninit;
 use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
-use super::{Doing, Result, own};
+use super::doing::{Doing, Result};
+use super::own;
 use crate::container::sandbox::channel::Channel;
 use crate::container::sandbox::mount_api::last_errno;
 

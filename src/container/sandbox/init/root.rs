@@ -13,8 +13,9 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Timespec, Timestamps, Uid};
 use rustix::io::Errno;
 use rustix::mount::{MountAttrFlags, MountFlags, MountPropagationFlags, UnmountFlags};
 
+use super::doing::{Doing, Result, message};
 use super::users::Users;
-use super::{Doing, Result, devices, fallback, message, target};
+use super::{devices, fallback, target};
 use crate::container::sandbox::container::{Rootfs, Stack};
 use crate::container::sandbox::error::InitError;
 use crate::container::sandbox::mount_api;

@@ -8,11 +8,12 @@ use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use super::dev_folder::{self, Dev};
+use super::doing::{Doing, Result};
+use super::fallback;
 use super::ground::Role;
 use super::kernel_files::{self, FileSystem, KernelFiles};
 use super::root::Root;
 use super::target::MountPoints;
-use super::{Doing, Result, fallback};
 use crate::container::sandbox::channel::{CgroupMounts, Launch};
 use crate::container::sandbox::isolation::{Isolation, Namespace};
 use crate::container::sandbox::mount_api;

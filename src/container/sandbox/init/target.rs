@@ -9,8 +9,8 @@ use std::path::{Component, Path, PathBuf};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, fstat};
 use rustix::io::Errno;
 
+use super::doing::{Doing, Result, message};
 use super::kernel_files::{self, FileSystem};
-use super::{Doing, Result, message};
 use crate::base::foreign::{Links, open_at};
 use crate::container::sandbox::channel::CreatedMountPoint;
 

@@ -8,8 +8,8 @@ use rustix::mount::MountAttrFlags;
 use rustix::pty::OpenptFlags;
 
 use super::dev_folder::Dev;
+use super::doing::{Doing, Result, message};
 use super::kernel_files::{FileSystem, KernelFiles};
-use super::{Doing, Result, message};
 use crate::container::sandbox::container::User;
 use crate::container::sandbox::mount_api;
 

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd as _, FromRawFd as _, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::{CapabilitiesSecureBits, UnshareFlags};
 
-use super::{Doing, Result, message};
+use super::doing::{Doing, Result, message};
 use crate::container::sandbox::channel::USERS_FD;
 use crate::container::sandbox::container::User;
 use crate::container::sandbox::files::become_root_of;

@@ -5,12 +5,13 @@ use std::os::fd::OwnedFd;
 use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::mount::MountAttrFlags;
 
+use super::doing::{Doing, Result};
 use super::ground::{self, Role};
 use super::root::{OpenStack, Root};
 use super::standard::Standard;
 use super::target::{MountPoints, PointKind};
 use super::users::{self, Users};
-use super::{Doing, Result, dev_folder, devices, root, target};
+use super::{dev_folder, devices, root, target};
 use crate::container::sandbox::container::{Mount, MountSource, Propagation, TmpfsOptions, User};
 use crate::container::sandbox::isolation::Isolation;
 use crate::container::sandbox::mount_api;
