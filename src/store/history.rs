@@ -60,8 +60,8 @@ impl History {
     /// A new file for the log of a build, locked while it is open; its name is made of letters and digits.
     pub fn new_log(&self, id: &str) -> Result<File, IoError> {
         let path = self.log_path(id)?;
-        let folder = self.folder.join("logs");
-        std::fs::create_dir_all(&folder).at("create", &folder)?;
+        make_folder(&self.folder)?;
+        make_folder(&self.folder.join("logs"))?;
         self.trim_logs()?;
         let file = File::create_new(&path).at("create", &path)?;
         flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
@@ -116,7 +116,7 @@ impl History {
             let open = || File::options().create(true).append(true).read(true).open(&path);
             let file = match open() {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                    std::fs::create_dir_all(&self.folder).at("create", &self.folder)?;
+                    make_folder(&self.folder)?;
                     open()
                 }
                 file => file,
@@ -161,6 +161,14 @@ impl History {
     }
 }
 
+/// Not those around it: a store that was removed while it was built in does not come again.
+fn make_folder(path: &Path) -> Result<(), IoError> {
+    match std::fs::create_dir(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made.at("create", path),
+    }
+}
+
 fn lines_of(file: &mut File, path: &Path) -> Result<Vec<String>, IoError> {
     let mut bytes = Vec::new();
     file.rewind().and_then(|()| file.read_to_end(&mut bytes)).at("read", path)?;
@@ -184,6 +192,14 @@ mod tests {
         assert!(lines.len() < 12 && lines.last().unwrap().starts_with("23 "), "{}", lines.len());
         history.retain(|line| line.starts_with("23 ")).unwrap();
         assert_eq!(history.lines().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_store_that_is_gone_does_not_come_again() {
+        let root = tempfile::tempdir().unwrap();
+        let history = History::of(&root.path().join("gone"));
+        assert!(history.add("a build").is_err() && history.new_log("abc1").is_err());
+        assert!(!root.path().join("gone").exists());
     }
 
     #[test]
