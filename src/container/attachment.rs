@@ -3,14 +3,14 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex};
 
-use super::detach_keys::DetachKeys;
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::events;
-use super::pending::{Cancel, Pending, Removal, Waited, Wish};
+use super::pending::{Cancel, Pending, Removal, Waited, Wish, wait_for_one};
 use super::protocol::{self, Attach, Ending, Kind, Reply, Request};
 use super::session::Sender;
 use super::{control, socket};
@@ -61,8 +61,7 @@ impl Entry {
             && let Some(pending) = Pending::register(self, Wish::Attach(attach))?
         {
             // One that runs is told of by its monitor.
-            let containers = super::Containers::at(self.folder().parent().unwrap_or(self.folder()).to_owned());
-            events::add(&containers, &self.record, "attach", &[]);
+            events::add(&self.containers(), &self.record, "attach", &[]);
             return Ok(Attaching::WhenStarted(WaitingAttachment(pending)));
         }
         let stream = self.connect_with(&Request::Attach(attach))?;
@@ -174,22 +173,14 @@ impl Attachment {
 
     /// `None` when it was cancelled, `Some(None)` when nobody says how it ended.
     fn wait_for_end(&mut self, cancel: Cancel<'_>) -> Result<Option<Option<Ending>>, ContainerError> {
-        use rustix::event::{PollFd, PollFlags, poll};
-        loop {
-            let mut polled =
-                [PollFd::new(&self.stream, PollFlags::IN), PollFd::from_borrowed_fd(cancel.descriptor, cancel.flags)];
-            if poll(&mut polled, None).is_err() {
-                continue;
-            }
-            if polled[0].revents().is_empty() {
-                return Ok(None);
-            }
+        while wait_for_one(&[Cancel::readable(self.stream.as_fd()), cancel])? == 0 {
             match self.hear()? {
                 None => return Ok(Some(None)),
                 Some(Heard::Ended(ending)) => return Ok(Some(Some(ending))),
                 Some(_) => {}
             }
         }
+        Ok(None)
     }
 
     pub fn input(&self) -> Result<AttachedInput, ContainerError> {
@@ -218,11 +209,6 @@ impl AttachedInput {
     pub fn leave(&self) {
         let _ = self.1.shutdown(Shutdown::Both);
     }
-}
-
-/// Passes what is typed on, until the keys for leaving come; says whether they have.
-pub fn typed(keys: &mut DetachKeys, bytes: &[u8]) -> (Vec<u8>, bool) {
-    keys.filter(bytes)
 }
 
 impl Sender {

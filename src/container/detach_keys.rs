@@ -41,7 +41,7 @@ impl DetachKeys {
 
     /// What of the typed bytes goes to the program, and whether the sequence is complete. A part of it is held back until
     /// it is clear what it was.
-    pub(super) fn filter(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
+    pub fn filter(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let mut passed = Vec::with_capacity(bytes.len());
         if self.keys.is_empty() {
             return (bytes.to_vec(), false);

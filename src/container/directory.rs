@@ -360,6 +360,11 @@ impl Entry {
         &self.path
     }
 
+    /// Those that it is one of.
+    pub(super) fn containers(&self) -> Containers {
+        Containers::at(self.path.parent().unwrap_or(&self.path).to_owned())
+    }
+
     /// Where what it changed is.
     pub fn upper(&self) -> PathBuf {
         self.path.join("upper")

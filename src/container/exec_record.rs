@@ -130,7 +130,6 @@ impl ExecRecord {
 
     /// Tells `events`; the program, a blank, and all its arguments are part of what was done.
     pub(super) fn tell(&self, entry: &Entry, action: &str, facts: &[(&str, &str)]) {
-        let containers = Containers::at(entry.folder().parent().unwrap_or(entry.folder()).to_owned());
         let command = self.command.split_first().map(|(program, rest)| format!("{program} {}", rest.join(" ")));
         let action = match action {
             "exec_die" | "exec_detach" => action.to_owned(),
@@ -138,7 +137,7 @@ impl ExecRecord {
         };
         let facts: Vec<(&str, &str)> =
             [("execID", self.id.as_str())].into_iter().chain(facts.iter().copied()).collect();
-        super::events::add(&containers, &entry.record, &action, &facts);
+        super::events::add(&entry.containers(), &entry.record, &action, &facts);
     }
 }
 

@@ -70,7 +70,7 @@ pub mod volume;
 mod volumes;
 mod wiring;
 
-pub use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor, Waiting, WaitingAttachment, typed};
+pub use attachment::{AttachedInput, Attaching, Attachment, Heard, WaitFor, Waiting, WaitingAttachment};
 pub use bundle::write_bundle;
 pub use changes::{Change, changes};
 pub use commit::{Commit, Committed, commit};

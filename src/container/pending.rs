@@ -167,7 +167,7 @@ impl AsFd for Removal {
 }
 
 /// The first of them that something happened to.
-fn wait_for_one(sources: &[Cancel<'_>]) -> Result<usize, ContainerError> {
+pub(super) fn wait_for_one(sources: &[Cancel<'_>]) -> Result<usize, ContainerError> {
     let mut polled: Vec<PollFd<'_>> =
         sources.iter().map(|source| PollFd::from_borrowed_fd(source.descriptor, source.flags)).collect();
     loop {

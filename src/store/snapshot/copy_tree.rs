@@ -201,7 +201,7 @@ impl Copy<'_> {
     }
 }
 
-fn times_of(stat: &Stat) -> Timestamps {
+pub(super) fn times_of(stat: &Stat) -> Timestamps {
     let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 };
     Timestamps { last_access: time, last_modification: time }
 }

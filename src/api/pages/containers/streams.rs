@@ -17,7 +17,7 @@ use crate::api::response::{RAW, Response};
 use crate::api::service::Service;
 use crate::api::websocket;
 use crate::container::{
-    Attach, AttachedInput, Attaching, Attachment, Cancel, DetachKeys, Entry, Heard, LogReader, Selection, Status, typed,
+    Attach, AttachedInput, Attaching, Attachment, Cancel, DetachKeys, Entry, Heard, LogReader, Selection, Status,
 };
 use crate::engine::container::{LineDetails, open_log};
 
@@ -159,7 +159,7 @@ impl Conversation {
                 continue;
             }
             let (bytes, leaves) = match &mut self.keys {
-                Some(keys) => typed(keys, &buffer[..length]),
+                Some(keys) => keys.filter(&buffer[..length]),
                 None => (buffer[..length].to_vec(), false),
             };
             if !bytes.is_empty() && input.write(&bytes).is_err() || leaves {

@@ -5,7 +5,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Gid, Timespec, Timestamps, Uid};
+use rustix::fs::{FileType, Gid, Timestamps, Uid};
 use rustix::io::Errno;
 
 use super::scan::Scan;
@@ -13,7 +13,7 @@ use super::{STANDARD, WorkingRoot, identity_of};
 use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::{AtPath, IoError};
 use crate::store::Store;
-use crate::store::snapshot::copy_tree::copy_folder;
+use crate::store::snapshot::copy_tree::{self, copy_folder};
 use crate::store::snapshot::{SnapshotError, View};
 
 /// Something that was put into the root for one program.
@@ -233,7 +233,5 @@ impl Place {
 }
 
 fn times_of(folder: &Folder) -> Result<Timestamps, IoError> {
-    let stat = folder.status()?;
-    let time = Timespec { tv_sec: stat.st_mtime, tv_nsec: stat.st_mtime_nsec as i64 };
-    Ok(Timestamps { last_access: time, last_modification: time })
+    Ok(copy_tree::times_of(&folder.status()?))
 }
