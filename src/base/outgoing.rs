@@ -39,7 +39,12 @@ pub enum Place {
 
 /// The folder at `path`; it and those above it are made where they are missing.
 pub fn folder(path: &Path) -> std::result::Result<Folder, IoError> {
-    let found = walk(path, true).and_then(|handle| match kind(fstat(&handle)?) {
+    folder_with(path, privacy::callers_folder_mode())
+}
+
+/// The same; those that are missing are made with this mode, whatever the caller's umask.
+pub fn folder_with(path: &Path, mode: u32) -> std::result::Result<Folder, IoError> {
+    let found = walk(path, Some(mode)).and_then(|handle| match kind(fstat(&handle)?) {
         FileType::Directory => Ok(handle),
         _ => Err(Errno::NOTDIR.into()),
     });
@@ -56,7 +61,7 @@ pub fn place(path: &Path) -> std::result::Result<Place, IoError> {
     let find = || -> Result<Place> {
         let name = path.file_name().ok_or(Errno::ISDIR)?;
         let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let handle = walk(above, false)?;
+        let handle = walk(above, None)?;
         Ok(match stream(&handle, name)? {
             Some(stream) => Place::Stream(stream),
             None => Place::Name(Folder::new(handle, above.to_owned()), name.to_owned()),
@@ -111,8 +116,8 @@ fn is_proc(handle: &OwnedFd) -> Result<bool> {
 
 const PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A handle of what is at `path`, whose links are followed one by one; folders are made where that is wanted.
-fn walk(path: &Path, makes: bool) -> Result<OwnedFd> {
+/// A handle of what is at `path`, whose links are followed one by one; folders are made where a mode for them is given.
+fn walk(path: &Path, makes: Option<u32>) -> Result<OwnedFd> {
     let start = |path: &str| rustix::fs::open(path, PATH | OFlags::DIRECTORY, Mode::empty());
     let (mut rest, mut links) = (Vec::new(), 0);
     push_reversed(&mut rest, path);
@@ -122,10 +127,10 @@ fn walk(path: &Path, makes: bool) -> Result<OwnedFd> {
             at = start("/")?;
             continue;
         }
-        let next = match missing_is_nothing(openat(&at, &name, PATH, Mode::empty()))? {
-            Some(next) => next,
-            None if makes => make(&at, &name)?,
-            None => return Err(Errno::NOENT.into()),
+        let next = match (missing_is_nothing(openat(&at, &name, PATH, Mode::empty()))?, makes) {
+            (Some(next), _) => next,
+            (None, Some(mode)) => make(&at, &name, mode)?,
+            (None, None) => return Err(Errno::NOENT.into()),
         };
         let stat = fstat(&next)?;
         if kind(stat) != FileType::Symlink {
@@ -157,9 +162,9 @@ fn push_reversed(rest: &mut Vec<OsString>, path: &Path) {
     rest.extend(names.into_iter().rev());
 }
 
-fn make(above: &OwnedFd, name: &OsStr) -> Result<OwnedFd> {
+fn make(above: &OwnedFd, name: &OsStr, mode: u32) -> Result<OwnedFd> {
     let folder = Folder::new(above.try_clone()?, PathBuf::new());
-    let made = folder.made_folder(name, privacy::callers_folder_mode()).and_then(|made| made.itself());
+    let made = folder.made_folder(name, mode).and_then(|made| made.itself());
     Ok(made.map_err(|error| error.source)?.into_fd())
 }
 

@@ -12,9 +12,12 @@ use crate::machine::Machine;
 
 const STRANGER: u32 = 64_322;
 
+fn words(words: &[&str]) -> Vec<String> {
+    words.iter().map(|word| (*word).to_owned()).collect()
+}
+
 /// Commands that write a file of that name, and whether it may be there.
 fn files(path: &str) -> Vec<Vec<String>> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let build = |option: &str, value: &str| words(&["build", "-q", option, value, "ctx"]);
     vec![
         build("--iidfile", path),
@@ -33,7 +36,6 @@ fn files(path: &str) -> Vec<Vec<String>> {
 
 /// Commands that write into a folder of that name.
 fn folders(path: &str) -> Vec<Vec<String>> {
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
     let build = |option: &str, value: &str| words(&["build", "-q", "--no-cache", option, value, "ctx"]);
     vec![
         build("-o", path),
@@ -177,6 +179,50 @@ fn a_file_of_another_user_is_replaced_or_left_alone() {
             assert_eq!(std::io::read_to_string(&kept).unwrap(), "theirs", "{name}: {words:?}");
             place.remove(&planted);
         }
+    }
+}
+
+#[test]
+fn names_that_another_user_has_guessed_keep_nothing_from_being_written() {
+    if !is_root() {
+        return skip("only root can be somebody else");
+    }
+    for (name, machine) in everybody() {
+        let place = Place::new(machine);
+        let last: u32 = std::fs::read_to_string("/proc/sys/kernel/ns_last_pid").unwrap().trim().parse().unwrap();
+        // What a process that is started next could call what it is writing.
+        for process in last..last + 3000 {
+            let guessed = place.shared.join(format!(".new-{process}-0"));
+            std::fs::write(&guessed, "").unwrap();
+            place.give(&guessed, STRANGER);
+        }
+        assert_eq!(place.run(&words(&["save", "-o", "shared/saved.tar", "busybox"])), Some(0), "{name}");
+        assert!(place.shared.join("saved.tar").metadata().unwrap().len() > 0, "{name}");
+    }
+}
+
+#[test]
+fn no_service_listens_where_a_link_of_another_user_leads() {
+    if !is_root() {
+        return skip("only root can be somebody else");
+    }
+    for (_, machine) in everybody() {
+        let place = Place::new(machine);
+        let canary = Canary::beside(&place.machine.0);
+        let planted = place.shared.join("planted");
+        for below in ["", "/new"] {
+            symlink(canary.path().join("empty-folder"), &planted).unwrap();
+            place.give(&planted, STRANGER);
+            let address = format!("unix://shared/planted{below}/d.sock");
+            assert_eq!(place.run(&words(&["system", "service", "--time", "1", &address])), Some(1));
+            canary.assert_untouched_by(&address);
+            place.remove(&planted);
+        }
+        // A link in the place of the socket itself gives way.
+        symlink(canary.path().join("secret"), &planted).unwrap();
+        place.give(&planted, STRANGER);
+        place.run(&words(&["system", "service", "--time", "1", "unix://shared/planted"]));
+        canary.assert_untouched_by(&"a link in the place of the socket");
     }
 }
 

@@ -3,11 +3,11 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::io::Errno;
 
 use super::Folder;
+use crate::base::hex;
 use crate::base::io_error::{AtPath as _, IoError};
 
 impl Folder {
@@ -31,9 +31,9 @@ impl Folder {
         mode: u32,
         write: impl FnOnce(&mut File) -> Result<T, E>,
     ) -> Result<T, E> {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let temporary = OsString::from(format!(".new-{}-{number}", std::process::id()));
+        // Nobody who may put names here can have put this one.
+        let random = hex::random_id().at("read", "the random numbers")?;
+        let temporary = OsString::from(format!(".new-{random}"));
         let mut file = self.make_file(&temporary, 0o600)?;
         let finish = |file: &File| {
             file.set_permissions(Permissions::from_mode(mode)).at("change the mode of", self.shown().join(name))?;
