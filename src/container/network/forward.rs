@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
 /// A client that is silent for so long has to introduce itself again.
 const UDP_PATIENCE: Duration = Duration::from_secs(90);
@@ -17,11 +17,46 @@ const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(50);
 const LARGEST_DATAGRAM: usize = 65_535;
 
-pub(super) async fn tcp(listener: TcpListener, target: SocketAddr) {
+/// How many descriptors connections may take. Whoever reaches a published port can make as many as they like, and what
+/// else the process does, such as to end the container, needs some too.
+#[derive(Debug, Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Room {
+    /// Of this process.
+    pub(super) fn of_process() -> Self {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        Self::of(limit)
+    }
+
+    /// Of so many that a process may have, those that it does not need itself.
+    fn of(limit: usize) -> Self {
+        Self(Arc::new(Semaphore::new((limit / 4 * 3).min(Semaphore::MAX_PERMITS))))
+    }
+
+    /// Waits until there is room for so many.
+    async fn take(&self, descriptors: u32) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).acquire_many_owned(descriptors).await.ok()
+    }
+
+    fn take_at_once(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.0).try_acquire_owned().ok()
+    }
+}
+
+pub(super) async fn tcp(listener: TcpListener, target: SocketAddr, room: Room) {
+    /// The client's and the container's side.
+    const EACH: u32 = 2;
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                tokio::spawn(carry(client, target));
+                // Until then the others are the kernel's affair.
+                let taken = room.take(EACH).await;
+                tokio::spawn(async move {
+                    carry(client, target).await;
+                    drop(taken);
+                });
             }
             Err(_) => tokio::time::sleep(PAUSE).await,
         }
@@ -37,9 +72,10 @@ async fn carry(mut client: TcpStream, target: SocketAddr) {
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
 }
 
+/// Who is served, and by which socket the container sees them.
 type Clients = Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>>;
 
-pub(super) async fn udp(socket: UdpSocket, target: SocketAddr) {
+pub(super) async fn udp(socket: UdpSocket, target: SocketAddr, room: Room) {
     let socket = Arc::new(socket);
     let clients = Clients::default();
     let mut buffer = vec![0; LARGEST_DATAGRAM];
@@ -48,29 +84,35 @@ pub(super) async fn udp(socket: UdpSocket, target: SocketAddr) {
             tokio::time::sleep(PAUSE).await;
             continue;
         };
-        let Ok(upstream) = upstream_of(client, target, &socket, &clients).await else { continue };
         // Datagrams may get lost.
-        let _ = upstream.send(&buffer[..length]).await;
+        if let Ok(Some(upstream)) = upstream_of(client, target, (&socket, &clients), &room).await {
+            let _ = upstream.send(&buffer[..length]).await;
+        }
     }
 }
 
-/// The socket by which the container sees that client.
+/// The socket by which the container sees that client; nothing where there is no room for one more.
 async fn upstream_of(
     client: SocketAddr,
     target: SocketAddr,
-    socket: &Arc<UdpSocket>,
-    clients: &Clients,
-) -> io::Result<Arc<UdpSocket>> {
+    (socket, clients): (&Arc<UdpSocket>, &Clients),
+    room: &Room,
+) -> io::Result<Option<Arc<UdpSocket>>> {
     let mut known = clients.lock().await;
     if let Some(upstream) = known.get(&client) {
-        return Ok(Arc::clone(upstream));
+        return Ok(Some(Arc::clone(upstream)));
     }
+    let Some(taken) = room.take_at_once() else { return Ok(None) };
     let any = if target.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     let upstream = Arc::new(UdpSocket::bind(any).await?);
     upstream.connect(target).await?;
     known.insert(client, Arc::clone(&upstream));
-    tokio::spawn(answers(client, Arc::clone(&upstream), Arc::clone(socket), Arc::clone(clients)));
-    Ok(upstream)
+    let answered = answers(client, Arc::clone(&upstream), Arc::clone(socket), Arc::clone(clients));
+    tokio::spawn(async move {
+        answered.await;
+        drop(taken);
+    });
+    Ok(Some(upstream))
 }
 
 async fn answers(client: SocketAddr, upstream: Arc<UdpSocket>, socket: Arc<UdpSocket>, clients: Clients) {
@@ -110,12 +152,54 @@ mod tests {
         });
         let waiting = async {
             tokio::select! {
-                () = tcp(listener, target) => {}
+                () = tcp(listener, target, Room::of_process()) => {}
                 () = async { while !client.is_finished() { tokio::time::sleep(PAUSE).await } } => {}
             }
         };
         runtime.block_on(waiting);
         assert_eq!(client.join().unwrap(), "HALF CLOSED");
         echo.join().unwrap();
+    }
+
+    #[test]
+    fn connections_leave_the_process_what_it_needs_itself() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            // Room for one connection and one client of datagrams.
+            let room = Room::of(4);
+            let (server, local) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), "127.0.0.1:0");
+            server.set_nonblocking(true).unwrap();
+            let (listener, socket) = (TcpListener::bind(local).await.unwrap(), UdpSocket::bind(local).await.unwrap());
+            let (streams, datagrams) = (listener.local_addr().unwrap(), socket.local_addr().unwrap());
+            let (target, inner) = (server.local_addr().unwrap(), UdpSocket::bind(local).await.unwrap());
+            tokio::spawn(tcp(listener, target, room.clone()));
+            tokio::spawn(udp(socket, inner.local_addr().unwrap(), room));
+            let arrived = async || {
+                loop {
+                    match server.accept() {
+                        Ok((stream, _)) => return stream,
+                        Err(_) => tokio::time::sleep(PAUSE).await,
+                    }
+                }
+            };
+            let first = TcpStream::connect(streams).await.unwrap();
+            let first_inside = arrived().await;
+            let mut buffer = [0; 1];
+            let clients = [UdpSocket::bind(local).await.unwrap(), UdpSocket::bind(local).await.unwrap()];
+            for (client, text) in clients.iter().zip([b"1", b"2"]) {
+                client.send_to(text, datagrams).await.unwrap();
+            }
+            clients[0].send_to(b"3", datagrams).await.unwrap();
+            // Those of the second client are lost, the first one's are not.
+            for expected in [b"1", b"3"] {
+                inner.recv_from(&mut buffer).await.unwrap();
+                assert_eq!(&buffer, expected);
+            }
+            let _second = TcpStream::connect(streams).await.unwrap();
+            tokio::time::sleep(PAUSE).await;
+            assert!(server.accept().is_err(), "the second one waits");
+            drop((first, first_inside));
+            arrived().await;
+        });
     }
 }

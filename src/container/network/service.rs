@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::dns::{self, Names, Sockets, Upstream};
-use super::forward;
+use super::forward::{self, Room};
 use super::publish::Listener;
 use crate::container::sandbox;
 
@@ -40,7 +40,8 @@ impl Service {
         Self::start(move || {
             // It fails only where the container could not have been connected either: then nobody can be.
             if from.is_none_or(|namespace| sandbox::move_into_network_namespace(&namespace).is_ok()) {
-                forwards.into_iter().for_each(Forward::start);
+                let room = Room::of_process();
+                forwards.into_iter().for_each(|forward| forward.start(room.clone()));
             }
         })
     }
@@ -62,17 +63,17 @@ impl Service {
 }
 
 impl Forward {
-    fn start(self) {
+    fn start(self, room: Room) {
         // Both fail only for descriptors that are no sockets.
         match self.listener {
             Listener::Tcp(listener) => {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
-                    tokio::spawn(forward::tcp(listener, self.target));
+                    tokio::spawn(forward::tcp(listener, self.target, room));
                 }
             }
             Listener::Udp(socket) => {
                 if let Ok(socket) = tokio::net::UdpSocket::from_std(socket) {
-                    tokio::spawn(forward::udp(socket, self.target));
+                    tokio::spawn(forward::udp(socket, self.target, room));
                 }
             }
         }
