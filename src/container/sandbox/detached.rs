@@ -6,14 +6,20 @@ use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 
+use super::arguments::replace_arguments;
+
+/// What the child is called by in lists of processes.
+const NAME: &str = "rbuild-monitor";
+
 /// Where the child finds its end of the stream.
 const STREAM_FD: i32 = 3;
 
 /// Forks a child that does `work` and ends; gives this side of a stream between both.
 ///
 /// The child has no other descriptor, `/` as its working folder, and a session of its own, so that neither the end of
-/// this process nor a key typed at its terminal ends it. It goes on with what this process has in memory, so this is
-/// refused once there is a second thread: what that one was doing would never be finished.
+/// this process nor a key typed at its terminal ends it; and it does not show what this process was called with. It goes
+/// on with what this process has in memory, so this is refused once there is a second thread: what that one was doing
+/// would never be finished.
 pub fn fork_detached(work: impl FnOnce(UnixStream)) -> io::Result<UnixStream> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Err(io::Error::other("a process with several threads cannot be split"));
@@ -25,6 +31,7 @@ pub fn fork_detached(work: impl FnOnce(UnixStream)) -> io::Result<UnixStream> {
         -1 => Err(io::Error::last_os_error()),
         0 => {
             let stream = arrange_descriptors(&theirs, &null);
+            replace_arguments(NAME);
             // A panic must not unwind into what the parent was doing.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(stream)));
             // SAFETY: ends this process at once: nothing of the parent's is flushed or closed twice.

@@ -5,6 +5,7 @@
 //! All `unsafe` of the program is in this folder. Must not know images, Dockerfiles or the store. Hop 8 of a build.
 
 mod apparmor;
+mod arguments;
 mod capability;
 mod cgroup;
 mod channel;
