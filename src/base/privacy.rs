@@ -90,6 +90,12 @@ fn is_in_part_of_users() -> bool {
     !map.lines().any(|line| line.split_whitespace().eq(["0", "0", all.as_str()]))
 }
 
+/// Takes away what others may do with a folder of rbuild's own that may be older than this program.
+pub fn close(path: &Path) -> Result<(), IoError> {
+    let mode = std::fs::metadata(path).at("look at", path)?.permissions().mode() & 0o7777;
+    if mode & PRIVATE == 0 { Ok(()) } else { set_mode(path, mode & !PRIVATE) }
+}
+
 /// Sets the mode of something that rbuild has just made.
 pub fn set_mode(path: &Path, mode: u32) -> Result<(), IoError> {
     std::fs::set_permissions(path, Permissions::from_mode(mode)).at("change the mode of", path)

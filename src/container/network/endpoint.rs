@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::NetworkError;
 use crate::base::io_error::AtPath;
+use crate::base::privacy;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Endpoint {
@@ -57,6 +58,10 @@ impl Endpoints {
 
     /// Nobody else changes the network until the lock is dropped.
     pub(super) fn lock(&self) -> Result<File, NetworkError> {
+        if let Some(all) = self.folder.parent().filter(|all| all.is_dir()) {
+            // It has the lock of all networks.
+            privacy::close(all)?;
+        }
         lock(&self.folder.join("lock"))
     }
 
@@ -156,9 +161,13 @@ fn is_of_process(owner: &Path) -> bool {
 }
 
 /// Waits for the lock of that name; it is let go when the file is dropped.
+///
+/// Who can open it can lock it, and keep all others waiting: nobody else gets into the folder, even when it is from a
+/// version of rbuild that let everybody in.
 pub(super) fn lock(path: &Path) -> Result<File, NetworkError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).at("create", folder)?;
+        privacy::close(folder)?;
     }
     let file = File::options().create(true).truncate(false).write(true).open(path).at("open", path)?;
     flock(&file, FlockOperation::LockExclusive).at("lock", path)?;
@@ -208,5 +217,24 @@ pub(super) mod tests {
         assert_eq!(endpoints.all().len(), 1);
         drop(owner);
         assert!(endpoints.list_and_reap().is_empty() && endpoints.all().is_empty());
+    }
+
+    #[test]
+    fn nobody_else_gets_at_a_lock_even_of_an_older_version() {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt as _;
+        let state = tempfile::tempdir().unwrap();
+        let at = |name: &str| state.path().join(name);
+        for name in ["networks/n/endpoints", "owners"] {
+            std::fs::create_dir_all(at(name)).unwrap();
+        }
+        for name in ["", "networks", "networks/n", "owners"] {
+            std::fs::set_permissions(at(name), Permissions::from_mode(0o777)).unwrap();
+        }
+        let _lock = Endpoints::of(state.path(), "n").lock().unwrap();
+        let _owner = ProcessOwner::new(state.path(), "one").unwrap();
+        let mode = |name: &str| at(name).metadata().unwrap().permissions().mode() & 0o777;
+        // Beside them there may be the service's socket, which can be a group's.
+        assert_eq!(["", "networks", "networks/n", "owners"].map(mode), [0o777, 0o700, 0o700, 0o700]);
     }
 }
