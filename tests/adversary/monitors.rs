@@ -2,12 +2,13 @@
 //! programs send it, or do not send it, keeps nobody from the container.
 
 use std::io::{Read as _, Write as _};
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::common::{wait_for, wait_until};
+use crate::common::{is_root, skip, wait_for, wait_until};
 use crate::fixtures::{Stranger, ends, everybody};
 use crate::machine::Machine;
 
@@ -174,4 +175,62 @@ fn one_who_takes_nothing_keeps_nobody_waiting_for_the_end() {
 fn state(process: i32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.chars().next().unwrap()
+}
+
+/// Everybody can read the arguments of all processes.
+#[test]
+fn what_was_typed_is_not_shown_while_a_container_runs() {
+    let Some(stranger) = Stranger::new() else { return };
+    let seen = || stranger.command("sh").args(["-c", "cat /proc/[0-9]*/cmdline"]).output().unwrap().stdout;
+    for (name, machine) in everybody() {
+        let secret = format!("typed-by-{name}-{}", std::process::id());
+        let password = format!("PASSWORD={secret}");
+        let options = ["run", "-d", "--network", "none", "-e", &password];
+        machine.says(&[&options[..], &["--name", "box", "busybox", "sleep", "1000"]].concat());
+        machine
+            .says(&[&options[..], &["--name", "always", "--restart", "always", "busybox", "sleep", "1000"]].concat());
+        machine.says(&["exec", "-d", "-e", &password, "box", "sleep", "1000"]);
+        machine.says(&["exec", "box", "sh", "-c", "echo here"]);
+        let text = seen();
+        let lines = String::from_utf8_lossy(&text).replace('\0', " ");
+        assert!(lines.contains("rbuild-monitor"), "{name}: {lines}");
+        assert!(!lines.contains(&secret), "{name}: {lines}");
+        // The environment is its owner's.
+        let all = stranger.command("sh").args(["-c", "cat /proc/[0-9]*/environ 2>/dev/null"]).output().unwrap();
+        assert!(!String::from_utf8_lossy(&all.stdout).contains(&secret), "{name}");
+        // What the program itself is called with is the container's.
+        assert_eq!(machine.says(&["exec", "box", "sh", "-c", "echo $PASSWORD"]), secret);
+    }
+}
+
+/// Whoever is on the machine reaches a published port, and every connection costs the monitor descriptors.
+#[test]
+fn who_fills_a_published_port_keeps_nobody_from_the_container() {
+    if !is_root() {
+        return skip("an ordinary user's ports may be forwarded by others");
+    }
+    let Some(machine) = Machine::new() else { return };
+    let words = ["run", "-d", "--name", "box", "-p", "127.0.0.1::53/udp", "busybox", "sleep", "1000"];
+    let usual = machine.0.command(&words);
+    let mut command = std::process::Command::new("sh");
+    // As few as a service has that nobody gave more.
+    command.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\""]).arg(usual.get_program()).args(usual.get_args());
+    command.current_dir(machine.0.work());
+    for (name, value) in usual.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    ends(command).ok();
+    let address = machine.says(&["port", "box", "53/udp"]);
+    let clients: Vec<UdpSocket> = (0..400).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap()).collect();
+    for client in &clients {
+        client.send_to(b"x", address.trim()).unwrap();
+    }
+    answers(&machine, "box");
+    for client in &clients {
+        client.send_to(b"x", address.trim()).unwrap();
+    }
+    assert_eq!(ends(machine.0.command(&["stop", "-t", "0", "box"])).ok().stdout(), "box\n");
 }

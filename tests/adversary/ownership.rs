@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::common::small_disk::Small;
-use crate::common::{Answer, TestStore, has_programs, must_run, skip};
+use crate::common::{Answer, TestStore, has_programs, must_run, skip, wait_until};
 use crate::fixtures::{Canary, Stranger, everybody};
 use crate::machine::Machine;
 
@@ -305,5 +305,75 @@ fn what_is_handed_out_has_the_callers_rights() {
     }
     if !crate::common::is_root() {
         skip("of an ordinary user's files it is the same");
+    }
+}
+
+/// Who can open a file can lock it, and let all wait that want the lock.
+#[test]
+fn nobody_else_locks_the_networks_even_of_an_older_version() {
+    if !has_programs(&["unshare", "setpriv"]) || Stranger::new().is_none() {
+        return skip("somebody else and a mount namespace are needed");
+    }
+    let Some(machine) = Machine::new() else { return };
+    // As an older version has left it, where no other test is.
+    let script = "mkdir -p /run/rbuild && mount -t tmpfs -o mode=755 older /run/rbuild || exit 90
+        cd /run/rbuild && mkdir -p networks/n owners && touch networks/lock networks/n/lock
+        chmod 755 networks networks/n owners && chmod 644 networks/lock networks/n/lock
+        other() { setpriv --reuid=64322 --regid=64322 --clear-groups -- sh -c \"$1\"; }
+        other 'exec 9</run/rbuild/networks/lock' || exit 91
+        \"$@\" || exit 92
+        for file in $(find networks owners -type f); do other \"exec 9</run/rbuild/$file\" 2>/dev/null && exit 93; done
+        other 'ls networks owners' 2>/dev/null && exit 94
+        exit 0";
+    let usual = machine.0.command(&["network", "create", "--subnet", "10.247.13.0/24", "made"]);
+    let mut command = Command::new("unshare");
+    command.args(["-m", "--propagation", "private", "sh", "-c", script, "sh"]).arg(usual.get_program());
+    command.args(usual.get_args()).current_dir(machine.0.work());
+    for (name, value) in usual.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    let answer = Answer::of(command);
+    assert_eq!(answer.code(), Some(0), "{}{}", answer.stdout(), answer.stderr());
+}
+
+/// Whoever has the number of a container's program may look into its root (ptrace(2)): past the folders of the store, which
+/// are closed to them.
+#[test]
+fn setuid_programs_of_a_step_give_no_rights_to_who_gets_at_its_root() {
+    if Stranger::new().is_none() {
+        return;
+    }
+    let Some(machine) = Machine::new() else { return };
+    let store = &machine.0;
+    let id = ["/usr/bin/id", "/bin/id"].into_iter().find(|file| Path::new(file).is_file()).expect("coreutils");
+    std::fs::create_dir(store.work().join("ctx")).unwrap();
+    std::fs::copy(id, store.work().join("ctx/id")).unwrap();
+    for isolation in ["chroot", "full"] {
+        // The program is dynamic, and finds its libraries where the stranger is.
+        let text = format!(
+            "FROM busybox\nCOPY --chmod=4755 id /suid-id\nUSER {SOMEBODY}:{SOMEBODY}\n\
+             RUN echo begun-{isolation} > /tmp/begun; until [ -e /tmp/seen ] || [ $((i+=1)) -gt 900 ]; do sleep 0.1; done\n"
+        );
+        store.write("ctx/Dockerfile", &text);
+        let mut build = store.command(&["build", "--no-cache", "-q", "--isolation", isolation, "ctx"]);
+        let mut build = build.stdout(Stdio::null()).spawn().unwrap();
+        // As them: whether they get in, is the kernel's affair; what the program is for them, is rbuild's.
+        let script = format!(
+            "for root in /proc/[0-9]*/root; do
+                grep -qs begun-{isolation} $root/tmp/begun || continue
+                $root/suid-id -u; : > $root/tmp/seen; exit 0
+            done; exit 1"
+        );
+        let mut said = String::new();
+        wait_until("the stranger has been in the step's root", || {
+            let answer = Stranger.command("sh").args(["-c", &script]).output().unwrap();
+            said = String::from_utf8_lossy(&answer.stdout).into_owned();
+            answer.status.success() || build.try_wait().unwrap().is_some()
+        });
+        assert_eq!(said.trim(), SOMEBODY.to_string(), "{isolation}");
+        assert!(build.wait().unwrap().success(), "{isolation}");
     }
 }

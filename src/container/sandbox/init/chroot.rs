@@ -7,6 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
 use rustix::process::Signal;
+use rustix::thread::UnshareFlags;
 
 use super::doing::{Doing, Result, message};
 use super::processes::Joining;
@@ -41,6 +42,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         let folder = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty());
         MountPoints::make_directory(&folder.doing("open", root)?, &container.process.directory)?;
     }
+    keep_setuid_programs_inside();
     enter(root)?;
     // Without the rights of root of a machine, neither a filter nor a Landlock domain can be had otherwise.
     rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
@@ -59,6 +61,15 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     let program = Program::new(&container.process, rights, usual_files)?;
     program.enter_directory()?;
     program.execute(channel, Vec::new(), None)
+}
+
+/// A user of the host's who has the program's number may get into its root by `/proc/PID/root`, past all folders that are
+/// closed to them, and set-user-ID programs in there would be that for them too. The kernel does not let them be that for
+/// whoever is in another mount namespace (`mnt_may_suid`). Where there is none to be had, as in most containers, there is
+/// hardly another user either.
+fn keep_setuid_programs_inside() {
+    // SAFETY: of the flags that unshare_unsafe warns of (it is about descriptors and threads), none is used.
+    let _ = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) };
 }
 
 fn enter(root: &Path) -> Result<()> {
