@@ -70,6 +70,7 @@ impl Attempts<'_> {
         let of_user = cancellation.clone();
         let _guard = self.cancellation.on_cancel(move || of_user.cancel());
         let solver = Solver {
+            plan: self.plan,
             store: self.batch.store,
             contexts: self.contexts,
             roots: &WorkingRoots::default(),

@@ -156,6 +156,13 @@ impl Contexts for BuildContexts<'_> {
         Ok(context)
     }
 
+    fn is_sent_in_parts(&self, name: Option<&str>) -> bool {
+        let Some(name) = name else { return !self.main.is_brought() };
+        let given = lock(&self.names).get(name).cloned().unwrap_or_else(|| name.to_owned());
+        let is_folder = |source: &NamedContextSource| matches!(source, NamedContextSource::Directory(_));
+        self.options.named_contexts.iter().any(|(known, source)| *known == given && is_folder(source))
+    }
+
     fn is_ignored(&self, path: &str) -> bool {
         let path = path.trim_matches('/');
         let matches = self.ignored().is_ok_and(|ignore| ignore.patterns.matches(path.as_bytes()));

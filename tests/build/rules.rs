@@ -148,3 +148,46 @@ fn a_heredoc_with_a_program_of_its_own_is_a_script() {
     let stderr = store.build_text(text, &[]).ok().stderr();
     assert!(stderr.contains("said by cat"), "{stderr}");
 }
+
+#[test]
+fn a_pattern_without_a_match_needs_something_of_its_folder_to_be_taken() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    for file in ["top", "d/a", "d/e/b", "gone/x"] {
+        store.write(&format!("ctx/{file}"), file);
+    }
+    std::os::unix::fs::symlink("d", store.work().join("ctx/link")).unwrap();
+    store.write("ctx/.dockerignore", "gone/*\n");
+    let refused = [
+        ("COPY d/*.none /x/", "/d"),
+        ("COPY top/* /x/", "/top"),
+        ("ADD d/e/*.none d/a /x/", "/d/e"),
+        ("COPY link/*.none /x/", "/d"),
+        ("COPY gone/* /x/", "/gone"),
+        ("COPY d/e/../a/* /x/", "/d/a"),
+        ("COPY --from=other d/*.none /x/\nCOPY --from=other d /y\nCOPY d /z", "/d"),
+    ];
+    let build = |instructions: &str| {
+        store.build_text(&format!("FROM busybox\n{instructions}\n"), &["--build-context", "other=ctx"])
+    };
+    for (instructions, folder) in refused {
+        let text = build(instructions).fails(1).stderr();
+        let expected = format!("`{folder}`: not found in what is sent of the build context");
+        assert!(text.contains(&expected) && text.contains("Dockerfile:2:"), "{instructions}: {text}");
+    }
+    let taken = [
+        "COPY *.none [x]/y /x/",
+        "COPY d/*.none d/e /x/",
+        "COPY top/* /x/\nCOPY top /y",
+        "COPY top/* t?p /x/",
+        "COPY d/*.none /x/\nRUN --mount=source=d/e,target=/m true",
+        "COPY d/*.none /x/\nRUN --mount=target=/m true",
+        "COPY link/*.none d/?/b /x/",
+        "COPY --from=other d/*.none d/a /x/",
+        "COPY --parents d/*.none /x/",
+    ];
+    for instructions in taken {
+        build(instructions).ok();
+    }
+    let of_a_stage = "FROM busybox AS s\nRUN mkdir /d\nFROM busybox\nCOPY --from=s /d/*.none /x/\n";
+    store.build_text(of_a_stage, &[]).ok();
+}

@@ -22,7 +22,9 @@ pub mod upload;
 pub use entry::{Entry, Identity, Timestamp};
 pub use error::ContextError;
 pub use ignore::{IgnorePatterns, PatternError};
-pub use select::{SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, resolve, select};
+pub use select::{
+    SelectError, SelectOptions, Selected, SelectedItem, SelectedRoot, SourceTree, pattern_folder, resolve, select,
+};
 pub use source::{Standard, newest_file, read_standard_input, unpack_context};
 pub use tree::{Context, Wanted};
 

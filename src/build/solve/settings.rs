@@ -11,6 +11,7 @@ use crate::build::context::Context;
 use crate::build::context::git::{CommandLog, GitError, GitReference};
 use crate::build::context::http::{Authorization, HttpRequest};
 use crate::container::sandbox::{IdRanges, IsolationChoice, Limits, ResourceLimit, Seccomp};
+use crate::language::plan::Plan;
 use crate::store::Store;
 
 use super::agent::{SshAgents, SshSource};
@@ -29,6 +30,7 @@ const SECRET_LIMIT: u64 = 500 << 10;
 
 /// Everything that steps work with.
 pub struct Solver<'a> {
+    pub plan: &'a Plan,
     pub store: &'a Store,
     pub contexts: &'a dyn Contexts,
     pub run: &'a RunSettings,
@@ -49,6 +51,9 @@ pub struct Solver<'a> {
 pub trait Contexts: Sync {
     /// The main context, or the named one.
     fn open(&self, name: Option<&str>) -> Result<Arc<Context>, OpenContextError>;
+
+    /// Whether BuildKit has no more of it than what instructions name: a folder of the client's, no archive or repository.
+    fn is_sent_in_parts(&self, name: Option<&str>) -> bool;
 
     /// Whether an ignore file is why the main context lacks `path`.
     fn is_ignored(&self, path: &str) -> bool;

@@ -85,6 +85,18 @@ pub fn select(tree: &dyn SourceTree, source: &Path, options: &SelectOptions) -> 
     select_roots(tree, &source)
 }
 
+/// The folder, or file, that a pattern is matched in, its links followed; nothing for a name, for a pattern in the root of
+/// the tree, and where nothing is.
+pub fn pattern_folder(tree: &dyn SourceTree, source: &Path) -> Result<Option<PathBuf>, SelectError> {
+    let source = path::clean(source.as_os_str().as_bytes());
+    let (plain, pattern) = path::split_at_wildcard(&source);
+    if pattern.is_empty() {
+        return Ok(None);
+    }
+    let found = resolve(tree, to_path(plain))?.map(|(folder, _)| folder);
+    Ok(found.filter(|folder| !folder.as_os_str().is_empty()))
+}
+
 /// `source` is clean.
 fn select_roots(tree: &dyn SourceTree, source: &[u8]) -> Result<Selected, SelectError> {
     let (plain, pattern) = path::split_at_wildcard(source);

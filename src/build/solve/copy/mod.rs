@@ -15,6 +15,7 @@ mod placed;
 mod remote;
 mod source;
 mod stacked;
+mod taken;
 
 use crate::base::digest::{CacheKey, FieldHasher};
 use crate::base::io_error::AtPath as _;
@@ -216,6 +217,9 @@ impl Solver<'_> {
         match source {
             CopySource::Path { tree, path, unpack } => {
                 let files = Files::open(self, tree, stack)?;
+                if let (TreeSource::Context(name), Files::Context(context)) = (tree, &files) {
+                    taken::check_pattern(self, step, (name.as_deref(), context), path)?;
+                }
                 gather::from_tree(self, options, files, path, *unpack)
             }
             CopySource::Inline { name, content } => Ok(gather::inline(name, content, step.epoch)),
