@@ -71,6 +71,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "build",
         &[
             "build/context",
+            "build/explain",
             "build/remote_cache",
             "build/solve",
             "container/sandbox",
@@ -99,6 +100,26 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("engine/builders", &["image", "transport/docker_engine"]),
+    (
+        "engine/contents",
+        &["build", "engine/image", "image", "image/layer", "store", "store/snapshot", "transport/transfer"],
+    ),
+    (
+        "engine/debug",
+        &[
+            "build",
+            "build/solve",
+            "container",
+            "container/sandbox",
+            "engine/history",
+            "engine/image",
+            "image",
+            "image/layer",
+            "language/plan",
+            "store",
+            "store/snapshot",
+        ],
+    ),
     (
         "engine/history",
         &[

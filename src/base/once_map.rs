@@ -28,6 +28,12 @@ impl<K: Eq + Hash, V: Clone> OnceMap<K, V> {
         *known = Some(value.clone());
         Ok(value)
     }
+
+    /// All that is known by now.
+    pub fn values(&self) -> Vec<V> {
+        let places: Vec<Place<V>> = lock(&self.0).values().cloned().collect();
+        places.iter().filter_map(|place| lock(place).clone()).collect()
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

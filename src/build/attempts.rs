@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::base::digest::DiffId;
 use crate::build::remote_cache::Imports;
 use crate::build::solve::{
-    self, Cancellation, Explainer, RunSettings, SolveError, Solved, Solver, SshAgents, WorkingRoots,
+    self, Cancellation, Explainer, Results, RunSettings, SolveError, Solved, Solver, SshAgents, WorkingRoots,
 };
 use crate::language::plan::{Operation, Plan};
 use crate::store::FetchError;
@@ -29,6 +29,7 @@ pub(super) struct Attempts<'a> {
     pub agents: &'a SshAgents,
     pub explainer: &'a Explainer<'a>,
     pub imports: &'a Imports,
+    pub results: &'a dyn Results,
     pub observer: &'a dyn Observer,
     pub cancellation: &'a Cancellation,
 }
@@ -83,6 +84,7 @@ impl Attempts<'_> {
             remote: &Records { store: self.batch.store, imports: self.imports },
             distrusted,
             executed: &self.batch.executed,
+            results: self.results,
         };
         let solved = solve::solve(self.plan, &solver).map_err(Failure::Solve)?;
         for layer in solved.stacks.iter().flat_map(|stack| &stack.layers) {

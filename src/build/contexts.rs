@@ -34,9 +34,16 @@ pub(super) struct BuildContexts<'a> {
 
 /// An ignore file.
 #[derive(Default)]
-struct Ignored {
+pub(super) struct Ignored {
     text: Vec<u8>,
     patterns: IgnorePatterns,
+    is_there: bool,
+}
+
+impl Ignored {
+    pub fn patterns(&self) -> &IgnorePatterns {
+        &self.patterns
+    }
 }
 
 impl<'a> BuildContexts<'a> {
@@ -90,6 +97,13 @@ impl<'a> BuildContexts<'a> {
             false => ignore.patterns.matches(parts.join("/").as_bytes()),
         };
         is_left_out && !ignore.patterns.brings_back()
+    }
+
+    /// What the ignore file of the main context says, and how it is shown where there is one.
+    pub fn ignore_file(&self) -> Result<(Arc<Ignored>, Option<String>), BuildError> {
+        let ignored = self.ignored()?;
+        let shown = ignored.is_there.then(|| self.ignore_file.shown().display().to_string());
+        Ok((ignored, shown))
     }
 
     /// Read once: each COPY asks.
@@ -181,8 +195,8 @@ fn read_ignore(place: &Place) -> Result<Ignored, BuildError> {
         Err(InputError::Kind { kind: "a folder", .. }) => None,
         text => text?,
     };
-    let text = text.unwrap_or_default();
+    let (is_there, text) = (text.is_some(), text.unwrap_or_default());
     let patterns = IgnorePatterns::parse(&text);
     let patterns = patterns.map_err(|error| BuildError::IgnoreFile { path: place.shown(), source: error })?;
-    Ok(Ignored { text, patterns })
+    Ok(Ignored { text, patterns, is_there })
 }

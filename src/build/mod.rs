@@ -12,15 +12,19 @@ mod brought;
 mod built;
 mod check;
 pub mod context;
+mod context_files;
 mod contexts;
 mod dockerfile;
+mod entering;
 mod epoch;
 mod error;
 pub mod explain;
 mod explained;
+mod failed_files;
 mod findings;
 mod for_engine;
 mod git_commands;
+mod kept;
 mod lint;
 mod located;
 mod named;
@@ -36,15 +40,20 @@ pub mod solve;
 mod sources;
 mod squash;
 mod top_names;
+mod unused;
 
 pub use batch::Batch;
 pub use brought::Brought;
 pub use built::{BuildResult, BuiltImage};
 pub use check::{Checked, Described, Fault, check, outline, targets};
+pub use context_files::{ContextFiles, context_files};
 pub use dockerfile::behind as dockerfile_behind;
+pub use entering::enter_step;
 pub use error::{BuildError, Cause, Located};
+pub use failed_files::{FailedOutput, FailedOutputError};
 pub use findings::Findings;
 pub use for_engine::ForEngine;
+pub use kept::{KeptStep, StepsRecord, kept_project};
 pub use observer::Observer;
 pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
 
@@ -61,7 +70,10 @@ pub fn build(
     observer: &dyn Observer,
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
-    build_in(&Batch::new(store, &[options])?, options, observer, cancellation)
+    let batch = Batch::new(store, &[options])?;
+    let result = build_in(&batch, options, observer, cancellation)?;
+    batch.warnings_of_unused().iter().for_each(|warning| observer.warn(warning));
+    Ok(result)
 }
 
 /// The same for one of several builds.
@@ -100,6 +112,7 @@ pub fn build_in(
     let imports = shared_cache::finish(importing, observer);
     let explainer = explained::explainer(store, options, &plan);
     let (run, agents) = (arguments::run_settings(options), SshAgents::default());
+    let kept = kept::Keeper::new(store, options, &plan, observer);
     let attempts = Attempts {
         batch,
         file: &file,
@@ -109,6 +122,7 @@ pub fn build_in(
         agents: &agents,
         explainer: &explainer,
         imports: &imports,
+        results: &kept,
         observer,
         cancellation,
     };
@@ -130,6 +144,7 @@ pub fn build_in(
     if let Some(report) = explainer.finish(attempted.as_ref().ok().map(|(_, result)| &result.outgoing.id)) {
         observer.explained(report);
     }
+    kept.finish(attempted.as_ref().is_ok_and(|(solved, _)| solved.made_layers));
     let (solved, result) = attempted?;
     shared_cache::export(store, options, (&plan, &solved), observer)?;
     Ok(result)

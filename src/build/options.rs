@@ -13,6 +13,7 @@ use crate::transport::registry;
 use crate::transport::transfer::LayerFormat;
 
 use super::built::BuiltImage;
+use super::failed_files::FailedOutput;
 use super::for_engine::ForEngine;
 
 /// All that `rbuild build` can be told.
@@ -41,6 +42,8 @@ pub struct BuildOptions {
     pub run: RunSettings,
     /// Where the result goes beside, or in place of, the store.
     pub outputs: Vec<Output>,
+    /// What is wanted of the root filesystem of a step that fails.
+    pub failed_outputs: Vec<FailedOutput>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
     /// The user said so in words.
@@ -172,14 +175,19 @@ impl BuildOptions {
     /// What `rbuild build -t NAME FOLDER` asks for: the image of the folder's Dockerfile for this machine, kept in the
     /// store. The fields are there to be changed.
     pub fn of_folder(context: PathBuf, tags: Vec<Reference>) -> Self {
+        Self { tags, ..Self::of_source(ContextSource::Directory(context)) }
+    }
+
+    /// The same for any context, without a name.
+    pub fn of_source(context: ContextSource) -> Self {
         // Without random numbers it cannot be found again by its name, and is built all the same.
         let id = hex::random_id().unwrap_or_default();
         Self {
             reference: format!("default/default/{id}"),
-            context: ContextSource::Directory(context),
+            context,
             dockerfile: DockerfileSource::Default,
             named_contexts: Vec::new(),
-            tags,
+            tags: Vec::new(),
             build_args: BTreeMap::new(),
             labels: Vec::new(),
             target: None,
@@ -193,6 +201,7 @@ impl BuildOptions {
             allow_insecure: false,
             run: RunSettings::default(),
             outputs: Vec::new(),
+            failed_outputs: Vec::new(),
             keep: true,
             keep_is_asked: false,
             engine: None,

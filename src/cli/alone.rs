@@ -17,6 +17,7 @@ pub const ALONE: &[(&str, Define)] = &[
     ("copy", super::image::copy::Args::augment_args),
     ("cp", super::container::cp::Args::augment_args),
     ("create", super::container::create::Args::augment_args),
+    ("debug", super::build::debug::Args::augment_args),
     ("diff", super::container::diff::Args::augment_args),
     ("events", super::system::events::Args::augment_args),
     ("exec", super::container::exec::Args::augment_args),

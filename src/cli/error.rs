@@ -69,6 +69,11 @@ impl CliError {
         &self.message
     }
 
+    /// What the process ends with.
+    pub fn code(&self) -> u8 {
+        self.exit_code
+    }
+
     pub fn exit_code(mut self, code: u8) -> Self {
         self.exit_code = code;
         self

@@ -27,11 +27,47 @@ pub fn exec_in_foreground(
     keys: DetachKeys,
     started: impl FnOnce(&Running),
 ) -> Result<Left, ContainerError> {
-    if options.terminal {
-        return in_terminal(entry, options, interactive, keys, started);
+    let mut id = None;
+    let start = |stdio| {
+        let (running, known) = exec(entry, options, stdio)?;
+        id = Some(known);
+        Ok(running)
+    };
+    let left = match options.terminal {
+        true => in_terminal(start, interactive, keys, started)?,
+        false => in_pipes(start, interactive, started)?,
+    };
+    if let Left::Detached = left
+        && let Some(id) = id
+    {
+        id.keep();
     }
+    Ok(left)
+}
+
+/// Starts a program that nobody else knows of, and passes everything on until it has ended: in a terminal, where this
+/// process has one, or through pipes. `start` is told of which kind it is to be. Gives its exit code.
+pub fn run_in_foreground(
+    is_terminal: bool,
+    start: impl FnOnce(Stdio) -> Result<Running, ContainerError>,
+) -> Result<u8, ContainerError> {
+    let left = match is_terminal {
+        true => in_terminal(start, true, DetachKeys::none(), |_| {})?,
+        false => in_pipes(start, true, |_| {})?,
+    };
+    Ok(match left {
+        Left::Ended(ending) => ending.exit_code,
+        _ => 0,
+    })
+}
+
+fn in_pipes(
+    start: impl FnOnce(Stdio) -> Result<Running, ContainerError>,
+    interactive: bool,
+    started: impl FnOnce(&Running),
+) -> Result<Left, ContainerError> {
     let (relay, stdio) = Relay::new(interactive)?;
-    let (running, _id) = exec(entry, options, stdio)?;
+    let running = start(stdio)?;
     let copies = relay.begin()?;
     started(&running);
     let outcome = running.wait()?;
@@ -40,14 +76,13 @@ pub fn exec_in_foreground(
 }
 
 fn in_terminal(
-    entry: &Entry,
-    options: &ExecOptions,
+    start: impl FnOnce(Stdio) -> Result<Running, ContainerError>,
     interactive: bool,
     mut keys: DetachKeys,
     started: impl FnOnce(&Running),
 ) -> Result<Left, ContainerError> {
     let mut signals = Signals::new([SIGWINCH, SIGHUP, SIGINT, SIGQUIT, SIGTERM]).at("register", "the signals")?;
-    let (mut running, id) = exec(entry, options, Stdio::default())?;
+    let mut running = start(Stdio::default())?;
     let Some(master) = running.take_terminal().map(File::from) else { return Err(ContainerError::MonitorDied) };
     resize(&master);
     started(&running);
@@ -81,7 +116,6 @@ fn in_terminal(
     });
     match receiver.recv() {
         Ok(Heard::Leave) => {
-            id.keep();
             running.detach();
             Ok(Left::Detached)
         }

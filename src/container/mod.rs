@@ -85,7 +85,7 @@ pub use exec::{ExecOptions, exec_in_background};
 pub use exec_ids::{exec_ids, new_exec_id};
 pub use exec_monitor::{resize_exec, run_exec};
 pub use exec_record::ExecRecord;
-pub use exec_session::exec_in_foreground;
+pub use exec_session::{exec_in_foreground, run_in_foreground};
 pub use host_config::{
     DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,
     WeightDevice,

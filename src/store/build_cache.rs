@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use super::{CompressedCopy, Store, StoreError, Usage, now, staging};
+use super::{CompressedCopy, Store, StoreError, Usage, kept_steps, now, staging};
 use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
 
@@ -34,6 +34,8 @@ pub enum CacheContent {
     CacheMount(String),
     Download(String),
     Checkout(String),
+    /// What steps of a build left behind.
+    KeptSteps(String),
     /// Digests of a context's files, what a copy put where, or the outline of a layer.
     Notes {
         folder: &'static str,
@@ -74,9 +76,11 @@ impl CacheContent {
         match self {
             Self::Layer(diff_id) => diff_id.hex(),
             Self::Compressed(copy) => copy.blob.hex(),
-            Self::CacheMount(name) | Self::Download(name) | Self::Checkout(name) | Self::Notes { name, .. } => {
-                name.clone()
-            }
+            Self::CacheMount(name)
+            | Self::Download(name)
+            | Self::Checkout(name)
+            | Self::KeptSteps(name)
+            | Self::Notes { name, .. } => name.clone(),
         }
     }
 
@@ -87,6 +91,7 @@ impl CacheContent {
             Self::CacheMount(_) => "exec.cachemount",
             Self::Download(_) => "source.http",
             Self::Checkout(_) => "source.git.checkout",
+            Self::KeptSteps(_) => "exec.debug",
             Self::Notes { folder: "contexts", .. } => "source.local",
             Self::Compressed(_) | Self::Notes { .. } => "internal",
         }
@@ -103,6 +108,7 @@ impl Store {
             ("caches", CacheContent::CacheMount as fn(String) -> CacheContent),
             ("downloads", CacheContent::Download),
             ("checkouts", CacheContent::Checkout),
+            (kept_steps::FOLDER, CacheContent::KeptSteps),
             ("contexts", |name| CacheContent::Notes { folder: "contexts", name }),
             ("copies", |name| CacheContent::Notes { folder: "copies", name }),
             ("outlines", |name| CacheContent::Notes { folder: "outlines", name }),
@@ -117,8 +123,9 @@ impl Store {
         }
         let standing = self.layers_by_base()?;
         let is_base = |item: &CacheItem| matches!(&item.what, CacheContent::Layer(id) if standing.contains_key(id));
-        // What stands on a layer goes before it.
-        items.sort_by_cached_key(|item| (item.used_at, is_base(item), item.what.clone()));
+        let makes_faster = |item: &CacheItem| !matches!(item.what, CacheContent::KeptSteps(_));
+        // What makes no build faster goes first, and what stands on a layer before it.
+        items.sort_by_cached_key(|item| (makes_faster(item), item.used_at, is_base(item), item.what.clone()));
         Ok(items)
     }
 
@@ -183,6 +190,7 @@ impl Store {
             CacheContent::CacheMount(name) => self.lock_cache_mount(name)?.is_none(),
             CacheContent::Download(_) => self.claim(&folder_digest("downloads"))?.is_none(),
             CacheContent::Checkout(_) => self.claim(&folder_digest("checkouts"))?.is_none(),
+            CacheContent::KeptSteps(name) => self.open_kept_steps(name)?.is_none(),
             CacheContent::Notes { .. } => false,
         })
     }
@@ -220,6 +228,7 @@ impl Store {
             }
             CacheContent::Download(name) => self.remove_from_network("downloads", name),
             CacheContent::Checkout(name) => self.remove_from_network("checkouts", name),
+            CacheContent::KeptSteps(name) => self.remove_kept_steps(name),
             CacheContent::Notes { folder, name } => self.discard(&self.root.join(folder).join(name)).map(|()| true),
         }
     }

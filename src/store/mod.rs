@@ -16,6 +16,7 @@
 //! leases                says by byte locks which process uses what
 //! locks/<hex>           taken while a step or a layer is being made
 //! events.log            what happened
+//! debug/<name>/         what steps of a build left behind, to be looked into; owned by `engine::debug`
 //! history/              what is remembered of builds: a journal, and logs; owned by `engine::history`
 //! tmp/<name>/           what is being written; its lock dies with its writer
 //! last-build            names the report of the last build
@@ -40,6 +41,7 @@ mod fetch;
 mod find;
 mod history;
 mod images;
+mod kept_steps;
 mod layers;
 mod leases;
 mod locks;
@@ -78,6 +80,7 @@ pub use fetch::{Download, FetchError, LayerOrigin, OriginError, Sizes, Taken};
 pub use find::{FindImageError, FoundImage};
 pub use history::History;
 pub use images::ImageRecord;
+pub use kept_steps::KeptSteps;
 pub use layers::{LayerBlob, LayerRecord};
 pub use locks::Lock;
 pub use ownership::{NotOwn, Weakness, claim, look_at};

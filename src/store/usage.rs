@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::fs::FileType;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, kept_steps};
 use crate::base::digest::{BlobDigest, DiffId};
 use crate::base::foreign::{self, Stat};
 use crate::base::io_error::AtPath;
@@ -22,8 +22,8 @@ pub struct Usage {
     pub rest: u64,
 }
 
-const OTHERS: [&str; 8] =
-    ["containers", "volumes", "caches", "downloads", "checkouts", "contexts", "copies", "outlines"];
+const OTHERS: [&str; 9] =
+    ["containers", "volumes", "caches", "downloads", "checkouts", "contexts", "copies", "outlines", kept_steps::FOLDER];
 
 impl Usage {
     pub fn total(&self) -> u64 {

@@ -21,6 +21,8 @@ pub(super) struct Folder {
     marks: Box<[Place]>,
     /// How many regular files there are.
     pub files: u32,
+    /// How long they are together.
+    pub bytes: u64,
     /// The number of the first of them among all of the context.
     pub first_file: u32,
     /// Where the child is that was asked for last, and the one after it: one of the two is likely to be asked for next.
@@ -53,12 +55,13 @@ pub(super) struct FolderBuilder {
     marks: Vec<Place>,
     count: u32,
     files: u32,
+    bytes: u64,
 }
 
 impl FolderBuilder {
     pub fn new(path: &[u8], is_excluded: bool) -> Self {
         let (children, marks) = (Vec::new(), Vec::new());
-        Self { path: path.into(), is_excluded, common: None, children, marks, count: 0, files: 0 }
+        Self { path: path.into(), is_excluded, common: None, children, marks, count: 0, files: 0, bytes: 0 }
     }
 
     pub fn push(&mut self, child: &Child<'_>) {
@@ -70,7 +73,10 @@ impl FolderBuilder {
         }
         child.pack(common, &mut self.children);
         self.count += 1;
-        self.files += u32::from(child.entry.kind == FileKind::Regular);
+        if child.entry.kind == FileKind::Regular {
+            self.files += 1;
+            self.bytes = self.bytes.saturating_add(child.entry.size());
+        }
     }
 
     /// The folder, with no more room than it needs.
@@ -82,6 +88,7 @@ impl FolderBuilder {
             children: self.children.into(),
             marks: self.marks.into(),
             files: self.files,
+            bytes: self.bytes,
             first_file: 0,
             last: AtomicU64::new(0),
             next: AtomicU64::new(0),

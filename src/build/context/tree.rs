@@ -15,6 +15,7 @@ use super::folder::{Folder, Found};
 use super::folders::Folders;
 use super::scan::Scanner;
 use super::stat_cache::{self, Filesystem, now};
+use super::used::{Unused, Used};
 use super::{ContextError, Entry, Identity, IgnorePatterns, SourceTree};
 use crate::base::digest::ContentDigest;
 use crate::base::foreign::{Links, open_at};
@@ -32,6 +33,8 @@ const WORTH_A_THREAD: u64 = 1 << 20;
 pub struct Context {
     folders: Folders,
     digests: Digests,
+    /// The files that steps have asked for.
+    used: Used,
     directory: Option<Directory>,
     /// A digest was computed that the stat cache does not have.
     learnt: AtomicBool,
@@ -73,6 +76,7 @@ impl Context {
         }
         Ok(Self {
             digests,
+            used: Used::new(folders.files()),
             folders,
             directory: Some(Directory {
                 path: root.to_owned(),
@@ -123,6 +127,7 @@ impl Context {
     pub fn want(&self, wanted: &mut Wanted, path: &Path) {
         let Some(Found { child, file: Some(file) }) = self.folders.find(path) else { return };
         wanted.files.push(file);
+        self.used.note(file, child.entry.size());
         if self.digests.digest(file).is_none() {
             wanted.unread += child.entry.size() + 4096;
         }
@@ -147,6 +152,11 @@ impl Context {
             });
         }
         wanted.files.iter().map(|file| self.digest_of(*file))
+    }
+
+    /// What no step has asked for yet.
+    pub fn unused(&self) -> Unused {
+        self.used.rest(&self.folders)
     }
 
     /// Opens a regular file for reading.

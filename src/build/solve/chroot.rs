@@ -58,13 +58,18 @@ impl Solver<'_> {
         let before = root.scan()?;
         container.rootfs = Rootfs::Directory(root.path());
         let has_network = step.network != NetworkMode::None;
-        let ended = self.run_program(id, step, &container, &|container, stdio| {
+        let ran = self.run_program(id, step, &container, &|container, stdio| {
             sandbox::spawn_in_chroot(container, has_network, stdio)
         });
         // Of a program that failed too, as if it had been mounted.
         let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
-        ended.and(written)?;
-        root.write_changes(&before, &View::of_layers(place.lower)?, place.upper)?;
+        let ran = ran?;
+        let changed = root.write_changes(&before, &View::of_layers(place.lower)?, place.upper);
+        if let Some(failure) = ran.failure {
+            return Err(failure);
+        }
+        written?;
+        changed?;
         root.take_back()?;
         root.is_now(place.upper)?;
         self.roots.give_back(root);

@@ -146,6 +146,15 @@ impl StepError {
         }
     }
 
+    /// Whether it is the step's program that failed, or could not be started: there is something to look at.
+    pub(super) fn is_of_program(&self) -> bool {
+        match self {
+            Self::About { error, .. } => error.is_of_program(),
+            Self::Failed { .. } | Self::Start { .. } => true,
+            _ => false,
+        }
+    }
+
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {

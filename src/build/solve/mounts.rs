@@ -29,6 +29,13 @@ pub(super) struct Prepared<'a> {
     content: Option<[u8; 32]>,
 }
 
+impl<'a> Prepared<'a> {
+    /// A mount of a step that is entered again, with what it began with.
+    pub(super) fn again(mount: &'a RunMount, stack: Option<Stack>) -> Self {
+        Self { mount, stack, listed: None, content: None }
+    }
+}
+
 /// What a program gets from the mounts, kept until it has ended.
 #[derive(Default)]
 pub(super) struct Mounted {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::pipe::PipeFlags;
@@ -18,12 +17,14 @@ use crate::container::sandbox::{
 use crate::image::layer;
 use crate::language::plan::{Part, RunStep, StepId};
 use crate::store::Staging;
-use crate::store::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, merge_tree, process_user};
+use crate::store::snapshot::{Draft, NewFolders, Owner, ProcessUser, Stack, View, process_user};
 
+use super::entered::LeftBehind;
 use super::error::StepError;
 use super::layers::{LayerRequest, Made, NewLayer};
 use super::mounts::{self, MountPlace, Mounted, Prepared};
 use super::progress::Event;
+use super::results::FailedStep;
 use super::settings::{RunSettings, Solver};
 use super::{devices, foreign, key, network, trust};
 
@@ -46,6 +47,7 @@ impl Solver<'_> {
         let parent = inputs.first().cloned().unwrap_or_default();
         let devices = devices::edits(&self.run.devices, &step.devices, self.progress)?;
         let mut prepared = self.prepare_mounts(made, id, step, inputs.get(1..).unwrap_or_default())?;
+        self.results.prepared(id, prepared.iter().map(|one| one.stack.clone()).collect());
         let key_of =
             |prepared: &[Prepared<'_>]| key::run(step, &parent, &mounts::digest(prepared), &settings_digest(self.run));
         // What other steps made is known by how they made it; only when that is new its files are looked at.
@@ -118,17 +120,21 @@ impl Solver<'_> {
             (StepError::Start { .. }, _) => error.about(Part::Program),
             _ => error,
         };
-        if level == Level::Chroot {
-            self.run_in_chroot(id, step, container, place).map_err(in_words)?;
-        } else {
-            let ended = self.run_program(id, step, &container, &sandbox::spawn).map_err(in_words)?;
-            ended.keep_changes(place.upper)?;
+        let ran = match level {
+            Level::Chroot => self.run_in_chroot(id, step, container, place),
+            _ => self.run_program(id, step, &container, &sandbox::spawn).and_then(|ran| ran.keep_changes(place.upper)),
+        };
+        if let Err(error) = ran {
+            if error.is_of_program() {
+                self.results.failed(&FailedStep { step: id, run: step, lower: place.lower, upper: place.upper });
+            }
+            return Err(in_words(error));
         }
         layer::normalise(place.upper, &view, step.epoch)?;
         Ok(())
     }
 
-    fn container(
+    pub(super) fn container(
         &self,
         step: &RunStep,
         user: ProcessUser,
@@ -209,20 +215,20 @@ impl Solver<'_> {
         )
     }
 
-    /// Runs the program to its end, which is a good one.
+    /// Runs the program to its end.
     pub(super) fn run_program(
         &self,
         id: StepId,
         step: &RunStep,
         container: &Container,
         spawn: &Spawn<'_>,
-    ) -> Result<Ended, StepError> {
+    ) -> Result<Ran, StepError> {
         let (output, stdio) = output_pipe()?;
         let command = shown_command(&step.arguments);
         let mut running =
             spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
         self.network.say_without(running.without(), self.progress);
-        let ended = Ended { created: running.created_mount_points().to_vec(), scratch: running.take_scratch() };
+        let ended = LeftBehind::by(&mut running);
         let handle = running.handle();
         let _guard = self.cancellation.on_cancel(move || {
             // It may have ended by itself.
@@ -234,10 +240,11 @@ impl Solver<'_> {
             return Err(StepError::Cancelled);
         }
         if outcome.status == ExitStatus::Code(0) {
-            return Ok(ended);
+            return Ok(Ran { left: ended, failure: None });
         }
         let (code, out_of_memory) = (outcome.status.code(), outcome.out_of_memory);
-        Err(StepError::Failed { command, code, out_of_memory, tail: tail.into_text() })
+        let failure = StepError::Failed { command, code, out_of_memory, tail: tail.into_text() };
+        Ok(Ran { left: ended, failure: Some(failure) })
     }
 
     /// Passes the output on until the program has ended.
@@ -266,25 +273,18 @@ impl Solver<'_> {
 /// How a program is started.
 pub(super) type Spawn<'a> = dyn Fn(&Container, Stdio) -> Result<Running, sandbox::SandboxError> + 'a;
 
-/// What a program leaves behind.
-pub(super) struct Ended {
-    /// The mount points that were made for it.
-    created: Vec<sandbox::CreatedMountPoint>,
-    /// Where its changes are, if that is not the layer's folder.
-    scratch: Option<OwnedFd>,
+/// A program that has run to its end.
+pub(super) struct Ran {
+    left: LeftBehind,
+    /// Why that was no good one.
+    pub(super) failure: Option<StepError>,
 }
 
-impl Ended {
-    /// Lets the layer's folder have what the program changed, and nothing that was made for it.
+impl Ran {
+    /// Lets the layer's folder have what the program changed; what it failed with is the error.
     fn keep_changes(self, upper: &Path) -> Result<(), StepError> {
-        let Some(scratch) = self.scratch else { return Ok(sandbox::remove_mount_points(upper, &self.created)?) };
-        let watched = self.created.iter().filter_map(|point| point.identity).collect();
-        let found = merge_tree(scratch, upper, &watched)?;
-        let created = self.created.into_iter().map(|point| {
-            let identity = point.identity.and_then(|identity| found.get(&identity).copied());
-            sandbox::CreatedMountPoint { identity, ..point }
-        });
-        Ok(sandbox::remove_mount_points(upper, &created.collect::<Vec<_>>())?)
+        let kept = self.left.keep_changes(upper);
+        self.failure.map_or(kept, Err)
     }
 }
 

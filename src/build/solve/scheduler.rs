@@ -87,7 +87,10 @@ impl<'a> Schedule<'a> {
             let result = self.execute(id, &inputs);
             let mut state = self.lock();
             match result {
-                Ok(stack) => state.steps[id.0] = StepState::Done(stack),
+                Ok(stack) => {
+                    self.solver.results.done(id, &stack);
+                    state.steps[id.0] = StepState::Done(stack);
+                }
                 Err(error) => {
                     // A step that was stopped is not the reason why the build failed.
                     let first = state.error.is_none() && !matches!(error, StepError::Cancelled);

@@ -23,6 +23,7 @@ use super::explain::Explainer;
 use super::network::BuildNetwork;
 use super::progress::Progress;
 use super::remote::RemoteRecords;
+use super::results::Results;
 use super::working_roots::WorkingRoots;
 
 /// BuildKit takes no longer secret either.
@@ -45,6 +46,8 @@ pub struct Solver<'a> {
     pub distrusted: &'a HashSet<DiffId>,
     /// What this build, and those side by side with it, have executed.
     pub executed: &'a Executed,
+    /// Who is told what steps made, and left behind where they failed.
+    pub results: &'a dyn Results,
 }
 
 /// The build contexts, opened (and walked) when a step first needs them.

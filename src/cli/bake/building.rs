@@ -63,6 +63,7 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     };
     let outcomes = || request.targets.iter().zip(&answer.outcomes);
     tell_results(&display, &request, &answer);
+    answer.warnings.iter().for_each(|warning| display.warn(warning));
     display.close();
     session.sync(outcomes().any(|(_, outcome)| matches!(outcome, Outcome::Built(built) if built.made_layers)));
     if session.is_interrupted() {
@@ -173,7 +174,7 @@ fn tell_results(display: &Display, request: &Request, answer: &Answer) {
 }
 
 fn first_failure(session: &Session, request: &Request, answer: Answer) -> CliError {
-    let Answer { failures, outcomes } = answer;
+    let Answer { failures, outcomes, .. } = answer;
     let first = failures.first().copied();
     let failed = outcomes.into_iter().enumerate().find(|(place, _)| Some(*place) == first);
     match failed {

@@ -9,7 +9,7 @@ use super::limits::{self, LimitArgs};
 use super::settled::Settled;
 use super::values;
 use crate::build::solve::{Authority, DeviceAccess, RunSettings};
-use crate::build::{BuildOptions, ContextSource, DockerfileSource};
+use crate::build::{BuildOptions, ContextSource, DockerfileSource, FailedOutput};
 use crate::cli::CliError;
 use crate::cli::container::run::modes;
 use crate::cli::docker_config::DockerConfig;
@@ -150,13 +150,35 @@ pub struct Args {
     isolation: Option<String>,
     #[command(flatten)]
     pub(super) settled: Settled,
+    /// Files to write out of the root filesystem of a step that fails, such as test reports; each name of PATH may be a
+    /// pattern, and `**` stands for any folders
+    #[arg(long, value_name = "PATH=DEST", value_parser = failed_output)]
+    output_on_failure: Vec<FailedOutput>,
+    /// What to do when a step fails: `fail`, or `shell`: open a shell in it, or, without a terminal, say how
+    #[arg(long, value_enum, value_name = "fail|shell", default_value_t = OnError::Fail)]
+    on_error: OnError,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
     /// standard input
     #[arg(value_name = "PATH|URL|-")]
     context: PathBuf,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum OnError {
+    Fail,
+    Shell,
+}
+
+fn failed_output(text: &str) -> Result<FailedOutput, String> {
+    FailedOutput::parse(text).map_err(|error| error.to_string())
+}
+
 impl Args {
+    /// Whether a step that fails is to be looked into at once.
+    pub(super) fn opens_shell(&self) -> bool {
+        self.settled.builder.is_debug() || self.on_error == OnError::Shell
+    }
+
     /// Reads words as they would stand behind `build`.
     pub fn read(words: &[String]) -> Result<Self, CliError> {
         use clap::FromArgMatches as _;
@@ -182,11 +204,7 @@ impl Args {
         Ok(BuildOptions {
             reference: format!("{}{}", Builder::default_prefix(), new_reference()),
             context: context_source(&self.context),
-            dockerfile: match &self.file {
-                None => DockerfileSource::Default,
-                Some(path) if path == Path::new("-") => DockerfileSource::StandardInput,
-                Some(path) => DockerfileSource::Path(path.clone()),
-            },
+            dockerfile: dockerfile_source(self.file.as_deref()),
             named_contexts: self
                 .build_contexts
                 .iter()
@@ -236,6 +254,7 @@ impl Args {
             keep_is_asked: self.load || given.is_kept,
             keep: self.push || given.keep || self.load || (given.outputs.is_empty() && !given.cache_only),
             outputs: given.outputs,
+            failed_outputs: self.output_on_failure.clone(),
             annotations: given.annotations,
             cache_from: all(&self.cache_from, caches::source)?,
             cache_to: all(&self.cache_to, caches::target)?,
@@ -284,12 +303,9 @@ impl Args {
 
     /// CDI_SPEC_DIRS names other folders of device descriptions than the usual ones.
     fn devices(&self) -> DeviceAccess {
-        let folders = match std::env::var_os("CDI_SPEC_DIRS").filter(|folders| !folders.is_empty()) {
-            Some(folders) => std::env::split_paths(&folders).collect(),
-            None => crate::container::cdi::FOLDERS.iter().map(PathBuf::from).collect(),
-        };
         let allowed = self.allow.iter().filter_map(|given| given.strip_prefix("device="));
-        DeviceAccess { folders, allow_all: self.allows("device"), allowed: allowed.map(str::to_owned).collect() }
+        let allowed = allowed.map(str::to_owned).collect();
+        DeviceAccess { allow_all: self.allows("device"), allowed, ..device_folders() }
     }
 
     fn allows(&self, entitlement: &str) -> bool {
@@ -335,7 +351,26 @@ fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) ->
     Ok(lists.into_iter().flatten().collect())
 }
 
-fn context_source(path: &Path) -> ContextSource {
+/// Where devices are described; none is allowed yet.
+pub fn device_folders() -> DeviceAccess {
+    let folders = match std::env::var_os("CDI_SPEC_DIRS").filter(|folders| !folders.is_empty()) {
+        Some(folders) => std::env::split_paths(&folders).collect(),
+        None => crate::container::cdi::FOLDERS.iter().map(PathBuf::from).collect(),
+    };
+    DeviceAccess { folders, ..DeviceAccess::default() }
+}
+
+/// The Dockerfile that `--file` names.
+pub fn dockerfile_source(file: Option<&Path>) -> DockerfileSource {
+    match file {
+        None => DockerfileSource::Default,
+        Some(path) if path == Path::new("-") => DockerfileSource::StandardInput,
+        Some(path) => DockerfileSource::Path(path.to_owned()),
+    }
+}
+
+/// The context that a build's argument names.
+pub fn context_source(path: &Path) -> ContextSource {
     let text = path.to_string_lossy();
     if path == Path::new("-") {
         ContextSource::StandardInput

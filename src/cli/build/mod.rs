@@ -10,6 +10,7 @@ mod settled;
 pub(super) mod values;
 pub(super) mod warnings;
 
+pub mod debug;
 pub mod explain;
 pub mod parse;
 
@@ -32,7 +33,7 @@ use crate::store::{self, FetchError, Store};
 use crate::transport::registry::Pushed;
 use crate::transport::transfer::{self, LayerForm, LayerFormat};
 
-pub use arguments::Args;
+pub use arguments::{Args, context_source, dockerfile_source};
 pub use call::{Answered, Call, Format};
 pub(super) use engine::{engine_of, work_for};
 
@@ -54,14 +55,21 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return call.run(&global.open_store()?, &options);
     }
     let session = Session::new(global, mode)?;
-    session.build(&options, build_error, |result| {
+    let built = session.build(&options, build_error, |result| {
         report(&args, &session.store, &options, result)?;
         if args.metadata_file.is_some() {
             note_origin(&options, global);
         }
         Ok(())
-    })?;
-    Ok(ExitCode::SUCCESS)
+    });
+    match built {
+        Err(error) if args.opens_shell() && !session.is_interrupted() => {
+            error.report();
+            debug::after_failure(&session.store, &options);
+            Ok(ExitCode::from(error.code()))
+        }
+        built => built.map(|()| ExitCode::SUCCESS),
+    }
 }
 
 /// The store, and how builds are shown and interrupted.

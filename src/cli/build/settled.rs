@@ -41,9 +41,8 @@ impl Settled {
             }
         }
         if self.rm == Some(false) && !self.force_rm {
-            return Err(CliError::new("--rm=false: a step's container ends with the step").hint(
-                "to look into what a step left, build with `--target` up to it, and `rbuild run -it` the result",
-            ));
+            return Err(CliError::new("--rm=false: a step's container ends with the step")
+                .hint("`rbuild debug` opens a shell in what a step left, and `build --debug` as soon as one fails"));
         }
         Ok(())
     }

@@ -55,7 +55,8 @@ pub struct Builder {
     /// The builder, by one of its names: all of them are this program
     #[arg(long = "builder", value_name = "NAME")]
     builder: Option<String>,
-    /// Taken as buildx takes it; rbuild writes no log
+    /// Taken as buildx takes it; rbuild writes no log. With `build`, a shell opens in a step that fails, as by
+    /// `--on-error=shell`
     #[arg(short = 'D', long)]
     debug: bool,
 }
@@ -68,6 +69,11 @@ struct VersionArgs {
 }
 
 impl Builder {
+    /// Whether more is to be learnt of what goes wrong.
+    pub fn is_debug(&self) -> bool {
+        self.debug
+    }
+
     /// The name that was typed, or else set.
     pub fn named(&self) -> Option<String> {
         let set = || std::env::var("BUILDX_BUILDER").ok();

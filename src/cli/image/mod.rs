@@ -1,6 +1,7 @@
 //! `rbuild image ...`: the management form of the commands for images.
 
 pub mod copy;
+pub mod diff;
 pub mod history;
 pub mod import;
 pub mod list;
@@ -12,6 +13,7 @@ pub mod rmi;
 pub mod save;
 pub mod tag;
 pub mod tree;
+pub mod waste;
 
 use std::process::ExitCode;
 
@@ -23,6 +25,7 @@ use crate::cli::global::Global;
 #[derive(Debug, Subcommand)]
 pub enum ImageCommand {
     Build(Box<crate::cli::build::Args>),
+    Diff(diff::Args),
     History(history::Args),
     Imagetools(crate::cli::buildx::ImagetoolsArgs),
     Import(import::Args),
@@ -37,6 +40,7 @@ pub enum ImageCommand {
     Rm(rmi::Args),
     Save(save::Args),
     Tag(tag::Args),
+    Waste(waste::Args),
 }
 
 /// Manage images
@@ -49,6 +53,7 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         ImageCommand::Build(args) => crate::cli::build::run(*args, global),
+        ImageCommand::Diff(args) => diff::run(args, global),
         ImageCommand::History(args) => history::run(args, global),
         ImageCommand::Imagetools(args) => crate::cli::buildx::run_imagetools(args, global),
         ImageCommand::Import(args) => import::run(args, global),
@@ -61,5 +66,6 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         ImageCommand::Rm(args) => rmi::run(args, global),
         ImageCommand::Save(args) => save::run(args, global),
         ImageCommand::Tag(args) => tag::run(args, global),
+        ImageCommand::Waste(args) => waste::run(args, global),
     }
 }

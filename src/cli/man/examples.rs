@@ -21,6 +21,21 @@ pub(super) const ALL: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "debug",
+        &[
+            ("rbuild debug", "Open a shell in the step that failed."),
+            ("rbuild debug --list", "List the steps of the last build."),
+            ("rbuild debug --retry", "Execute the failed step again, on top of what was changed."),
+        ],
+    ),
+    (
+        "context ls",
+        &[
+            ("rbuild context ls .", "Show what a build of this folder would send, the largest first."),
+            ("rbuild context ls --why -f docker/Dockerfile .", "Show what is left out, too, and by which line."),
+        ],
+    ),
+    (
         "run",
         &[
             ("rbuild run --rm -it debian:12 bash", "Look around in an image; nothing is left behind."),

@@ -28,6 +28,11 @@ impl Display {
         self.shown.task(event);
     }
 
+    /// Something about all builds.
+    pub fn warn(&self, text: &str) {
+        self.shown.warn(text);
+    }
+
     /// All builds are over.
     pub fn close(self) {
         self.shown.close();

@@ -145,17 +145,20 @@ impl<'w> Reader<'w> {
         Ok(false)
     }
 
-    /// Options and other words in any order; gives the other words.
-    pub fn mixed<'a>(&mut self, scope: &[&'a Command], options: &mut Options<'a>) -> Result<Vec<OsString>, Flaw> {
+    /// Options and other words in any order; gives the other words, and those behind a `--`.
+    pub fn mixed<'a>(
+        &mut self,
+        scope: &[&'a Command],
+        options: &mut Options<'a>,
+    ) -> Result<(Vec<OsString>, Vec<OsString>), Flaw> {
         let mut others = Vec::new();
         loop {
             if self.options(scope, options)? {
-                others.extend(self.left().iter().cloned());
-                return Ok(others);
+                return Ok((others, self.left().to_vec()));
             }
             match self.next() {
                 Some(word) => others.push(word.clone()),
-                None => return Ok(others),
+                None => return Ok((others, Vec::new())),
             }
         }
     }
@@ -303,7 +306,8 @@ mod tests {
         let command = command();
         let words: Vec<OsString> = words.iter().map(OsString::from).collect();
         let mut options = Options::default();
-        let others = Reader::new(&words).mixed(&[&command], &mut options)?;
+        let (mut others, behind) = Reader::new(&words).mixed(&[&command], &mut options)?;
+        others.extend(behind);
         let text = |words: Vec<OsString>| words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
         Ok((text(options.spelled_out()), text(others)))
     }

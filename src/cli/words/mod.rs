@@ -161,22 +161,32 @@ impl Vocabulary {
             scope.insert(0, inner);
         }
         let others = if options_come_first(scope[0]) {
-            reader.options(&scope, &mut options).map(|_| reader.left().to_vec())
+            reader.options(&scope, &mut options).map(|_| (reader.left().to_vec(), Vec::new()))
         } else {
             reader.mixed(&scope, &mut options)
         };
-        let others = others.map_err(|found| flaw(&path, scope[0], &found))?;
+        let (mut others, behind) = others.map_err(|found| flaw(&path, scope[0], &found))?;
+        let is_program = scope[0].get_positionals().any(Arg::is_last_set) && !behind.is_empty();
+        if !is_program {
+            others.extend(behind.iter().cloned());
+        }
         if let Some(kind) = options.help {
             return Ok(Line::Help { definition, path, kind, is_answer: true });
         }
-        let miscounted = Called { words: &path, command: scope[0] }.count(others.len()).err();
+        let count = others.len() + if is_program { behind.len() } else { 0 };
+        let miscounted = Called { words: &path, command: scope[0] }.count(count).err();
         let mut arguments = vec![OsString::from(&path[0])];
         arguments.extend(before.spelled_out());
         arguments.extend(path[1..].iter().map(OsString::from));
         arguments.extend(options.spelled_out());
-        if !others.is_empty() {
+        let takes_program = scope[0].get_positionals().any(Arg::is_last_set);
+        if !others.is_empty() && !takes_program {
             arguments.push("--".into());
-            arguments.extend(others);
+        }
+        arguments.extend(others);
+        if is_program {
+            arguments.push("--".into());
+            arguments.extend(behind);
         }
         Ok(Line::Run(Typed { arguments, definition, path, miscounted }))
     }

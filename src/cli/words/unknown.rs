@@ -19,7 +19,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("compose", "start each service with `rbuild run -d --network NAME`; `podman-compose` reads the same file"),
     ("config", NO_CLUSTER),
     ("daemon", "there is no daemon to start: every command does its work itself"),
-    ("debug", "`rbuild exec -it CONTAINER sh`, or `rbuild cp` for an image without a shell"),
     ("desktop", "it is a part of Docker Desktop"),
     ("dev", "it is a plugin of Docker Desktop"),
     ("engine", "there is no daemon to manage; `rbuild info` shows what there is"),

@@ -30,4 +30,6 @@ pub struct Answer {
     pub outcomes: Vec<Outcome>,
     /// The places of those that failed, the first to fail first.
     pub failures: Vec<usize>,
+    /// What there is to say of all of them together.
+    pub warnings: Vec<String>,
 }

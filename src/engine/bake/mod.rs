@@ -35,5 +35,8 @@ pub fn bake(
     let stop = Arc::new(Cancellation::default());
     let stopped = stop.clone();
     let _interrupt = cancellation.on_cancel(move || stopped.cancel());
-    Ok(Run::new((store, &batch), request, watcher, &stop).finish())
+    let answer = Run::new((store, &batch), request, watcher, &stop).finish();
+    let is_whole = answer.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Built(_)));
+    let warnings = if is_whole { batch.warnings_of_unused() } else { Vec::new() };
+    Ok(Answer { warnings, ..answer })
 }

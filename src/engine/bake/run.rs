@@ -162,7 +162,7 @@ impl<'a> Run<'a> {
         let mut state = self.progress.lock();
         let outcomes = std::mem::take(&mut state.outcomes).into_iter();
         let outcomes = outcomes.map(|outcome| outcome.unwrap_or(Outcome::NotBegun { needs: None })).collect();
-        Answer { outcomes, failures: std::mem::take(&mut state.failures) }
+        Answer { outcomes, failures: std::mem::take(&mut state.failures), warnings: Vec::new() }
     }
 
     /// Waits for something to do.

@@ -128,7 +128,7 @@ pub struct Run {
 }
 
 /// `RUN --device`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DeviceRequest {
     /// `vendor.com/class=name`, or what else names CDI devices.
     pub name: String,

@@ -1,11 +1,13 @@
 //! The value of `RUN --mount`, typed.
 
+use serde::{Deserialize, Serialize};
+
 use super::error::{did_you_mean, one_of};
 use super::text::quoted;
 use crate::base::nearest;
 use crate::base::{self, CsvError};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum MountKind {
     #[default]
     Bind,
@@ -16,7 +18,7 @@ pub enum MountKind {
 }
 
 /// How several RUN steps use one cache at the same time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Sharing {
     #[default]
     Shared,
@@ -28,7 +30,7 @@ pub enum Sharing {
 
 /// A mount. Paths are as written: a relative target is relative to the working directory, and a target that comes out
 /// as `/` is no target.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mount {
     pub kind: MountKind,
     /// Stage, image or named context that a bind or a cache starts from.

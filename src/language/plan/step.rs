@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
+
 use crate::base::digest::DiffId;
 use crate::image::{ImageConfig, Platform};
 use crate::language::dockerfile::mount::Mount;
@@ -11,7 +13,7 @@ use super::chmod::Chmod;
 use super::part::Parts;
 
 /// A step's place in [`Plan::steps`]; a step only depends on earlier ones.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(pub usize);
 
 /// What has to be done, in an order in which it can be done.
@@ -75,7 +77,7 @@ pub struct BaseIdentity {
 }
 
 /// `RUN`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunStep {
     pub parent: StepId,
     pub arguments: Vec<String>,
@@ -98,7 +100,7 @@ pub struct RunStep {
     pub epoch: Option<i64>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum NetworkMode {
     /// A namespace of its own with a way out.
     #[default]
@@ -108,14 +110,14 @@ pub enum NetworkMode {
 }
 
 /// A `RUN --mount`, its variables expanded and its target absolute.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunMount {
     pub mount: Mount,
     pub target: String,
     pub source: MountSource,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MountSource {
     /// Secrets, SSH agents, tmpfs, and caches that start empty.
     None,
@@ -123,7 +125,7 @@ pub enum MountSource {
 }
 
 /// A tree that files are taken from.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TreeSource {
     /// The build context, or the named one.
     Context(Option<String>),

@@ -182,29 +182,65 @@ pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> 
 /// Writes the view into the folder `destination`. Files belong to whoever runs this, as
 /// with buildx; sockets are left out, and devices where none can be made.
 pub fn export_folder(view: &View, destination: Folder) -> Result<(), SnapshotError> {
-    let mut export = Export { view, to: LastFolder::of(Tree::beneath(destination)), links: HashMap::new() };
-    let mut folders: Vec<(PathBuf, Entry)> = Vec::new();
-    walk(view, Path::new(""), &mut |path, entry| {
-        if entry.is_dir() {
-            folders.push((path.to_owned(), *entry));
+    export_part(view, Path::new(""), &|_| true, destination).map(drop)
+}
+
+/// Writes what `is_wanted` of what is below the folder `base` of the view into the folder `destination`, with the folders
+/// on the way there; the same as [`export_folder`] apart from that. Gives how many things were wanted.
+pub fn export_part(
+    view: &View,
+    base: &Path,
+    is_wanted: &dyn Fn(&Path) -> bool,
+    destination: Folder,
+) -> Result<usize, SnapshotError> {
+    let to = LastFolder::of(Tree::beneath(destination));
+    let mut export = Export { view, base, to, links: HashMap::new() };
+    // On the way to what is looked at, from the top, and whether each was made; and all that were made.
+    let mut above: Vec<(PathBuf, Entry, bool)> = Vec::new();
+    let mut made: Vec<(PathBuf, Entry)> = Vec::new();
+    let mut count = 0;
+    walk(view, base, &mut |path, entry| {
+        above.retain(|(folder, ..)| path.starts_with(folder));
+        let wanted = is_wanted(path);
+        if wanted {
+            count += 1;
+            for (folder, entry, is_made) in above.iter_mut().filter(|(.., is_made)| !is_made) {
+                export.entry(folder, entry)?;
+                made.push((folder.clone(), *entry));
+                *is_made = true;
+            }
+            export.entry(path, entry)?;
         }
-        export.entry(path, entry)
+        if entry.is_dir() {
+            above.push((path.to_owned(), *entry, wanted));
+            if wanted {
+                made.push((path.to_owned(), *entry));
+            }
+        }
+        Ok(())
     })?;
-    for (target, entry) in folders.iter().rev() {
-        finish(&export.to.tree().handle(target)?, entry)?;
+    for (target, entry) in made.iter().rev() {
+        finish(&export.to.tree().handle(export.inside(target))?, entry)?;
     }
-    Ok(())
+    Ok(count)
 }
 
 struct Export<'a> {
     view: &'a View,
+    /// The folder of the view that the destination stands for.
+    base: &'a Path,
     to: LastFolder,
     links: HashMap<(u64, u64), PathBuf>,
 }
 
 impl Export<'_> {
+    /// Where a path of the view is in the destination.
+    fn inside<'p>(&self, path: &'p Path) -> &'p Path {
+        path.strip_prefix(self.base).unwrap_or(path)
+    }
+
     fn entry(&mut self, path: &Path, entry: &Entry) -> Result<(), SnapshotError> {
-        let Some((folder, name)) = self.to.parent(path)? else { return Ok(()) };
+        let Some((folder, name)) = self.to.parent(self.inside(path))? else { return Ok(()) };
         let old = folder.stat(name)?.map(|old| FileType::from_raw_mode(old.st_mode));
         // A link that an earlier export left leads nowhere now.
         if old.is_some_and(|old| old != FileType::Directory) {
@@ -220,7 +256,7 @@ impl Export<'_> {
             FileKind::Symlink => folder.make_link(name, &self.view.read_link(path, entry)?)?,
             FileKind::Regular => match entry.shared_inode().and_then(|inode| self.links.get(&inode)) {
                 Some(first) => {
-                    let Some((from, other)) = self.to.parent(first)? else { return Ok(()) };
+                    let Some((from, other)) = self.to.parent(self.inside(first))? else { return Ok(()) };
                     folder.hard_link(name, &from, other)?;
                 }
                 None => {

@@ -8,7 +8,7 @@ use crate::base::digest::{DiffId, FieldHasher, TreeDigest};
 use crate::image::layer::Encoded;
 use crate::store::{self, LayerRecord, Store};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StackLayer {
     pub diff_id: DiffId,
     /// Of layers that a step made; those of a base image are known by their diffID alone.
@@ -29,7 +29,7 @@ pub fn record_of(encoded: &Encoded) -> LayerRecord {
 }
 
 /// The layers of a root filesystem, the lowest first.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Stack {
     pub layers: Vec<StackLayer>,
 }

@@ -52,6 +52,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
         allow_insecure: false,
         run: run_settings(query)?,
         outputs: Vec::new(),
+        failed_outputs: Vec::new(),
         keep: true,
         keep_is_asked: true,
         engine: None,

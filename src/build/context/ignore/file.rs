@@ -6,7 +6,8 @@ use super::pattern::{clean, trim};
 /// The longest line that docker's reader takes, its end not counted.
 const MAX_LINE: usize = 65_535;
 
-pub(super) fn patterns(text: &[u8]) -> Result<Vec<Vec<u8>>, PatternError> {
+/// The patterns, each with its line, counted from 1.
+pub(super) fn patterns(text: &[u8]) -> Result<Vec<(usize, Vec<u8>)>, PatternError> {
     let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(text);
     let mut patterns = Vec::new();
     for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
@@ -19,7 +20,7 @@ pub(super) fn patterns(text: &[u8]) -> Result<Vec<Vec<u8>>, PatternError> {
         }
         let line = trim(line);
         if !line.is_empty() {
-            patterns.push(cleaned(line));
+            patterns.push((index + 1, cleaned(line)));
         }
     }
     Ok(patterns)

@@ -26,7 +26,26 @@ pub enum PatternError {
 #[derive(Debug, Default)]
 pub struct IgnorePatterns {
     patterns: Vec<Pattern>,
+    /// Where each of them stands, and how.
+    rules: Vec<Rule>,
     candidates: Candidates,
+}
+
+/// A line of an ignore file that has a pattern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// Counted from 1.
+    pub line: usize,
+    /// As docker reads it: cleaned, a `!` before it where it brings something back.
+    pub pattern: String,
+}
+
+/// What patterns say of a path.
+pub(super) struct Decision<'a> {
+    pub is_left_out: bool,
+    /// What decided; nothing where no pattern matches.
+    pub rule: Option<&'a Rule>,
+    pub matches: ParentMatches,
 }
 
 /// For each pattern, as a bit, whether it matches a directory or one above it.
@@ -36,14 +55,24 @@ pub(super) struct ParentMatches(Vec<u64>);
 impl IgnorePatterns {
     /// Compiles patterns as they are given to `--exclude`.
     pub fn new<P: AsRef<[u8]>>(patterns: &[P]) -> Result<Self, PatternError> {
-        let compiled = patterns.iter().filter_map(|pattern| Pattern::new(pattern.as_ref()).transpose());
-        let patterns: Vec<Pattern> = compiled.collect::<Result<_, _>>()?;
-        Ok(Self { candidates: Candidates::new(&patterns), patterns })
+        Self::of_lines(patterns.iter().enumerate().map(|(index, pattern)| (index + 1, pattern.as_ref())))
+    }
+
+    fn of_lines<'p>(lines: impl Iterator<Item = (usize, &'p [u8])>) -> Result<Self, PatternError> {
+        let (mut patterns, mut rules) = (Vec::new(), Vec::new());
+        for (line, text) in lines {
+            if let Some(pattern) = Pattern::new(text)? {
+                patterns.push(pattern);
+                rules.push(Rule { line, pattern: String::from_utf8_lossy(text).into_owned() });
+            }
+        }
+        Ok(Self { candidates: Candidates::new(&patterns), patterns, rules })
     }
 
     /// Reads the text of an ignore file: comments, blanks, `!` and slashes cleaned as docker does, then compiled.
     pub fn parse(text: &[u8]) -> Result<Self, PatternError> {
-        Self::new(&file::patterns(text)?)
+        let lines = file::patterns(text)?;
+        Self::of_lines(lines.iter().map(|(line, pattern)| (*line, pattern.as_slice())))
     }
 
     /// Whether `path` (relative, clean) or a folder above it is matched, and no later `!` pattern brings it back. The root
@@ -80,8 +109,14 @@ impl IgnorePatterns {
     /// a directory inherits what was asked there: after `**/.hid`, a `!d` does not bring `d/.hid` back, for at `d` nothing
     /// had to be brought back.
     pub(super) fn matches_below(&self, path: &[u8], parent: &ParentMatches) -> (bool, ParentMatches) {
+        let decision = self.decide_below(path, parent);
+        (decision.is_left_out, decision.matches)
+    }
+
+    /// The same with what decided.
+    pub(super) fn decide_below(&self, path: &[u8], parent: &ParentMatches) -> Decision<'_> {
         let mut matched = Vec::with_capacity(self.candidates.words());
-        let mut answer = false;
+        let (mut answer, mut rule) = (false, None);
         for word in 0..self.candidates.words() {
             let above = parent.0.get(word).copied().unwrap_or(0);
             let mut bits = 0;
@@ -91,11 +126,13 @@ impl IgnorePatterns {
                 if is_matched_above || (pattern.negated == answer && pattern.matches(path)) {
                     bits |= 1 << bit;
                     answer = !pattern.negated;
+                    rule = Some(64 * word + bit);
                 }
             }
             matched.push(bits);
         }
-        (answer, ParentMatches(matched))
+        let rule = rule.and_then(|index| self.rules.get(index));
+        Decision { is_left_out: answer, rule, matches: ParentMatches(matched) }
     }
 
     /// Whether a pattern that is not negated could match something below the directory `path`.
@@ -163,7 +200,7 @@ mod tests {
             match read {
                 Ok(patterns) => {
                     let patterns: Vec<String> =
-                        patterns.into_iter().map(|pattern| String::from_utf8(pattern).unwrap()).collect();
+                        patterns.into_iter().map(|(_, pattern)| String::from_utf8(pattern).unwrap()).collect();
                     assert_eq!(patterns, strings(&row["patterns"]), "{row}");
                 }
                 Err(error) => {

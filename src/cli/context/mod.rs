@@ -1,4 +1,7 @@
-//! `rbuild context ...`: the engines that docker's program could speak to. rbuild is one engine, on this machine.
+//! `rbuild context ...`: the engines that docker's program could speak to. rbuild is one engine, on this machine. And, for
+//! `ls` with a path, which docker's does not take: the files of a build context.
+
+mod files;
 
 use std::process::ExitCode;
 
@@ -6,6 +9,7 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::cli::format::{Column, Listing, Missing, Template};
+use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
 const DEFAULT: &str = "default";
@@ -38,7 +42,9 @@ struct InspectArgs {
     format: Option<String>,
 }
 
-/// List contexts
+/// List contexts; with a path, the files of a build context, the largest first
+///
+/// Without PATH, --why and --file these are docker's contexts. With one of them: what a build of PATH would send.
 #[derive(Debug, clap::Args)]
 struct ListArgs {
     /// `table`, `json`, `table TEMPLATE` or a Go template
@@ -47,6 +53,8 @@ struct ListArgs {
     /// Print names only
     #[arg(short, long)]
     quiet: bool,
+    #[command(flatten)]
+    files: files::Args,
 }
 
 /// Set the context: it is always `default`
@@ -64,13 +72,16 @@ const COLUMNS: &[Column] = &[
     Column { field: "Error", heading: "ERROR" },
 ];
 
-pub fn run(args: Args) -> Result<ExitCode, CliError> {
+pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let text = match args.command {
         ContextCommand::Show => format!("{DEFAULT}\n"),
         ContextCommand::Use(args) => {
             find(&args.name)?;
             output::say(format!("Current context is now \"{DEFAULT}\""));
             format!("{DEFAULT}\n")
+        }
+        ContextCommand::Ls(args) if args.files.are_meant() => {
+            files::list(&args.files, (args.format.as_deref(), args.quiet), global)?
         }
         ContextCommand::Ls(args) => list(&args)?,
         ContextCommand::Inspect(args) => inspect(&args)?,

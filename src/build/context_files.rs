@@ -1,0 +1,42 @@
+//! What is in a build's context: all files of it, with what keeps or drops each of them.
+
+use crate::build::context::{self, ContextError, Listed};
+use crate::store::Store;
+
+use super::batch::Batch;
+use super::contexts::BuildContexts;
+use super::dockerfile::{self, File};
+use super::error::BuildError;
+use super::options::{BuildOptions, DockerfileSource};
+
+/// The files of a context.
+#[derive(Debug)]
+pub struct ContextFiles {
+    /// What a build would read first, the largest of each first.
+    pub files: Vec<Listed>,
+    /// The ignore file that counts, as it is shown; nothing where there is none.
+    pub ignore_file: Option<String>,
+}
+
+/// Lists the main context of a build. Where no Dockerfile is named, there need be none.
+pub fn context_files(store: &Store, options: &BuildOptions) -> Result<ContextFiles, BuildError> {
+    let batch = &Batch::offline(store);
+    let mut source = batch.main_context(options)?;
+    let root = source.root().to_owned();
+    let file = match dockerfile::read(options, &mut source) {
+        Err(_) if options.dockerfile == DockerfileSource::Default => {
+            File { name: String::new(), place: None, bytes: Vec::new() }
+        }
+        file => file?,
+    };
+    let contexts = BuildContexts::new(batch, options, source, &file);
+    let (ignore, ignore_file) = contexts.ignore_file()?;
+    let mut files = context::list(&root, ignore.patterns()).map_err(|error| match error {
+        ContextError::Io(error) => BuildError::Io(error),
+        error => BuildError::Context(error),
+    })?;
+    files.sort_by(|left, right| {
+        (left.is_left_out, right.bytes, &left.path).cmp(&(right.is_left_out, left.bytes, &right.path))
+    });
+    Ok(ContextFiles { files, ignore_file })
+}

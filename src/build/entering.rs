@@ -1,0 +1,81 @@
+//! A step of an earlier build, entered once more.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::base::digest::{CacheKey, DiffId};
+use crate::build::context::Context;
+use crate::build::solve::{
+    self, BuildNetwork, Cancellation, Contexts, EnteredStep, Executed, LeftBehind, NothingKept, OpenContextError,
+    Progress, RemoteRecord, RemoteRecords, RunSettings, Solver, SshAgents, StepError, WorkingRoots,
+};
+use crate::container::sandbox::{self, Container};
+use crate::language::plan::Plan;
+use crate::store::Store;
+use crate::store::snapshot::View;
+
+use super::explained;
+use super::options::{BuildOptions, ContextSource};
+
+/// Calls `run` with the container that the step's program had, and a look at its root; what is changed stays in the folder
+/// `step.upper`.
+pub fn enter_step<T, E: From<StepError>>(
+    store: &Store,
+    settings: &RunSettings,
+    step: &EnteredStep<'_>,
+    progress: &dyn Progress,
+    run: impl FnOnce(&View, Container) -> Result<(T, LeftBehind), E>,
+) -> Result<T, E> {
+    let rootless = sandbox::user_namespace::entered().is_some();
+    let plan = Plan { steps: Vec::new(), images: Vec::new(), epoch: None };
+    let options = BuildOptions::of_source(ContextSource::StandardInput);
+    let solver = Solver {
+        plan: &plan,
+        store,
+        contexts: &Nothing,
+        run: settings,
+        network: &BuildNetwork::new(store.root().to_owned(), rootless),
+        roots: &WorkingRoots::default(),
+        agents: &SshAgents::default(),
+        progress,
+        cancellation: &Cancellation::default(),
+        explainer: &explained::explainer(store, &options, &plan),
+        remote: &Nothing,
+        distrusted: &HashSet::new(),
+        executed: &Executed::default(),
+        results: &NothingKept,
+    };
+    solve::enter(&solver, step, run)
+}
+
+/// No contexts, and no caches of others: what a step's mounts show is in the store.
+struct Nothing;
+
+impl Contexts for Nothing {
+    fn open(&self, _: Option<&str>) -> Result<Arc<Context>, OpenContextError> {
+        Err(OpenContextError { message: "there is no build context any more".to_owned() })
+    }
+
+    fn is_sent_in_parts(&self, _: Option<&str>) -> bool {
+        false
+    }
+
+    fn is_ignored(&self, _: &str) -> bool {
+        false
+    }
+}
+
+impl RemoteRecords for Nothing {
+    fn find(&self, _: &CacheKey) -> Option<RemoteRecord> {
+        None
+    }
+
+    fn outline(&self, _: &DiffId) -> Option<Result<Vec<u8>, String>> {
+        None
+    }
+
+    fn fill_mount(&self, _: &str, _: &Path) -> Option<Result<(), String>> {
+        None
+    }
+}

@@ -1,0 +1,138 @@
+//! One layer's stream as a list of what it does.
+
+use std::io::{self, PipeReader, Read as _};
+use std::path::{Component, Path, PathBuf};
+
+use super::ContentsError;
+use crate::base::digest::{ContentDigest, DiffId};
+use crate::image::layer::{self, ArchiveLimits, ArchiveReader, EntryKind};
+use crate::store::Store;
+use crate::transport::transfer;
+
+const BUFFER: usize = 128 << 10;
+const DELETED: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileKind {
+    Regular,
+    Folder,
+    Link,
+    Other,
+}
+
+/// What a path is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    pub kind: FileKind,
+    /// Of its content; nothing for another name of a file.
+    pub bytes: u64,
+    pub mode: u32,
+    pub owner: (u32, u32),
+    /// Of a regular file's content, or of a link's target.
+    pub digest: Option<ContentDigest>,
+}
+
+impl File {
+    /// What it says is the same, whoever owns it and may do what with it.
+    pub fn has_same_content(&self, other: &Self) -> bool {
+        (self.kind, self.bytes, self.digest) == (other.kind, other.bytes, other.digest)
+    }
+}
+
+/// What a layer does at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Entry {
+    Is(PathBuf, File),
+    /// What the layers below have there is gone.
+    Deleted(PathBuf),
+    /// What the layers below have in that folder is gone.
+    Emptied(PathBuf),
+}
+
+impl Entry {
+    pub fn bytes(&self) -> u64 {
+        match self {
+            Self::Is(_, file) => file.bytes,
+            _ => 0,
+        }
+    }
+}
+
+/// Reads the layer: first what it takes away, then what it has, in the stream's order.
+pub(super) fn read(store: &Store, diff_id: &DiffId) -> Result<Vec<Entry>, ContentsError> {
+    let (reader, writer) = io::pipe().map_err(ContentsError::Pipe)?;
+    let entries = std::thread::scope(|scope| {
+        let sender = scope.spawn(move || transfer::write_stream(store, diff_id, writer));
+        let entries = entries(reader);
+        match (sender.join(), entries) {
+            (Ok(Ok(())), entries) => entries,
+            // What could not be read was cut off by this.
+            (Ok(Err(error)), Ok(_)) => Err(error.into()),
+            (Ok(Err(_)), Err(error)) => Err(error),
+            (Err(panic), _) => std::panic::resume_unwind(panic),
+        }
+    })?;
+    let (mut taken, had): (Vec<Entry>, Vec<Entry>) =
+        entries.into_iter().partition(|entry| !matches!(entry, Entry::Is(..)));
+    taken.extend(had);
+    Ok(taken)
+}
+
+fn entries(stream: PipeReader) -> Result<Vec<Entry>, ContentsError> {
+    let mut archive = ArchiveReader::new(stream, ArchiveLimits::default());
+    let (mut entries, mut buffer) = (Vec::new(), vec![0; BUFFER]);
+    while let Some(header) = archive.next_entry()? {
+        let Some(path) = inside(&header.path) else { continue };
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name == OPAQUE {
+            entries.push(Entry::Emptied(path.parent().unwrap_or(Path::new("")).to_owned()));
+            continue;
+        }
+        if let Some(name) = name.strip_prefix(DELETED) {
+            // A part of a name of bytes before which there was something in ASCII.
+            let name = String::from_utf8_lossy(name).into_owned();
+            entries.push(Entry::Deleted(path.with_file_name(name)));
+            continue;
+        }
+        let (kind, digest) = match &header.kind {
+            EntryKind::File(layer::FileKind::Regular) => (FileKind::Regular, Some(digest(&mut archive, &mut buffer)?)),
+            EntryKind::File(layer::FileKind::Directory) => (FileKind::Folder, None),
+            EntryKind::Symlink(target) => (FileKind::Link, Some(digest_of(target.as_os_str().as_encoded_bytes()))),
+            EntryKind::HardLink(target) => (FileKind::Regular, Some(digest_of(target.as_os_str().as_encoded_bytes()))),
+            EntryKind::File(_) => (FileKind::Other, None),
+        };
+        let bytes = if matches!(header.kind, EntryKind::File(layer::FileKind::Regular)) { header.size } else { 0 };
+        let file = File { kind, bytes, mode: header.mode, owner: (header.uid, header.gid), digest };
+        entries.push(Entry::Is(path, file));
+    }
+    archive.drain()?;
+    Ok(entries)
+}
+
+/// The path without what is before it; nothing for the root, and for what leads out.
+fn inside(path: &Path) -> Option<PathBuf> {
+    let mut inside = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::Normal(name) => inside.push(name),
+            Component::ParentDir => return None,
+            _ => {}
+        }
+    }
+    (!inside.as_os_str().is_empty()).then_some(inside)
+}
+
+fn digest(archive: &mut ArchiveReader<PipeReader>, buffer: &mut [u8]) -> Result<ContentDigest, ContentsError> {
+    let (mut hasher, mut content) = (blake3::Hasher::new(), archive.content());
+    loop {
+        match content.read(buffer).map_err(ContentsError::Read)? {
+            0 => return Ok(ContentDigest::from_bytes(*hasher.finalize().as_bytes())),
+            count => _ = hasher.update(&buffer[..count]),
+        }
+    }
+}
+
+fn digest_of(bytes: &[u8]) -> ContentDigest {
+    ContentDigest::from_bytes(*blake3::hash(bytes).as_bytes())
+}

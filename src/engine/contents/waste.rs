@@ -1,0 +1,151 @@
+//! What an image could do without: what is hidden by later layers, what is there twice, what package managers left.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+
+use super::files::Change;
+use super::layer::FileKind;
+use super::{Cause, Contents, packages};
+use crate::base::digest::ContentDigest;
+
+/// How many of its paths a finding names, the largest first.
+const PATHS: usize = 5;
+/// Shorter files are there twice by chance, and nothing is won by a link.
+const WORTH_A_LINK: u64 = 4096;
+
+/// Why something is more than is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// A later layer deletes it.
+    Deleted,
+    /// A later layer has another content.
+    Replaced,
+    /// A later layer has the same content, with another owner, mode or time.
+    Attributes,
+    /// Another file that is seen has the same content.
+    Duplicate,
+    /// A package manager's.
+    PackageCache(&'static str),
+}
+
+impl Kind {
+    /// A word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Deleted => "deleted",
+            Self::Replaced => "replaced",
+            Self::Attributes => "re-owned",
+            Self::Duplicate => "duplicate",
+            Self::PackageCache(_) => "package cache",
+        }
+    }
+}
+
+/// Something that could be spared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub kind: Kind,
+    pub bytes: u64,
+    pub files: usize,
+    /// The layer that has it.
+    pub layer: usize,
+    /// The layer that hides it.
+    pub hidden_by: Option<usize>,
+    /// Some of it, the largest first.
+    pub paths: Vec<PathBuf>,
+    /// Which line to change, and how.
+    pub advice: String,
+}
+
+/// All of it. No byte counts twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Waste {
+    /// The largest first.
+    pub findings: Vec<Finding>,
+    pub bytes: u64,
+}
+
+type Key = (Kind, usize, Option<usize>);
+
+/// Looks for it.
+pub fn waste(contents: &Contents) -> Waste {
+    let mut groups: BTreeMap<Key, Vec<(u64, PathBuf)>> = BTreeMap::new();
+    let mut add = |key: Key, bytes: u64, path: &PathBuf| {
+        if bytes > 0 {
+            groups.entry(key).or_default().push((bytes, path.clone()));
+        }
+    };
+    for (index, layer) in contents.layers.iter().enumerate() {
+        for file in &layer.files {
+            let Some((below, hidden)) = &file.below else { continue };
+            let kind = match file.change {
+                Change::Removed => Kind::Deleted,
+                Change::Changed => Kind::Replaced,
+                Change::Attributes => Kind::Attributes,
+                Change::Added => continue,
+            };
+            add((kind, *below, Some(index)), hidden.bytes, &file.path);
+        }
+    }
+    let mut seen: HashSet<(u64, ContentDigest)> = HashSet::new();
+    for (path, (layer, file)) in contents.visible.iter().filter(|(_, (_, file))| file.kind == FileKind::Regular) {
+        if let Some(manager) = packages::manager_of(path) {
+            add((Kind::PackageCache(manager.name), *layer, None), file.bytes, path);
+            continue;
+        }
+        let is_second = |digest: &ContentDigest| !seen.insert((file.bytes, *digest));
+        if file.bytes >= WORTH_A_LINK && file.digest.as_ref().is_some_and(is_second) {
+            add((Kind::Duplicate, *layer, None), file.bytes, path);
+        }
+    }
+    let mut findings: Vec<Finding> = groups.into_iter().map(|(key, files)| finding(contents, key, files)).collect();
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.bytes));
+    let bytes = findings.iter().map(|finding| finding.bytes).sum();
+    Waste { findings, bytes }
+}
+
+fn finding(contents: &Contents, (kind, layer, hidden_by): Key, mut files: Vec<(u64, PathBuf)>) -> Finding {
+    files.sort_by(|left, right| right.0.cmp(&left.0).then_with(|| left.1.cmp(&right.1)));
+    let bytes = files.iter().map(|(bytes, _)| bytes).sum();
+    let paths = files.iter().take(PATHS).map(|(_, path)| path.clone()).collect();
+    let cause = |layer: usize| &contents.layers[layer].cause;
+    let advice = advice(kind, cause(layer), hidden_by.map(cause), files.first().map(|(_, path)| path));
+    Finding { kind, bytes, files: files.len(), layer, hidden_by, paths, advice }
+}
+
+fn advice(kind: Kind, made: &Cause, hidden: Option<&Cause>, first: Option<&PathBuf>) -> String {
+    let (made_by, is_copy) = (short(made), is_copy(made));
+    let hidden_by = hidden.map(short).unwrap_or_default();
+    match kind {
+        Kind::Deleted if is_copy => format!(
+            "copy it in a stage of its own, or mount it (RUN --mount=type=bind), instead of by {made_by}; {hidden_by} \
+             only hides it"
+        ),
+        Kind::Deleted => format!("delete it at the end of {made_by}; {hidden_by} only hides it"),
+        Kind::Attributes if is_copy => {
+            format!("give {made_by} --chown or --chmod; {hidden_by} copies each file to change it")
+        }
+        Kind::Attributes => format!("set owner and mode in {made_by}; {hidden_by} copies each file to change it"),
+        Kind::Replaced => format!("write it once: {made_by} makes it, and {hidden_by} once more"),
+        Kind::Duplicate => format!("in {made_by}, make it a link (ln) to the other file with this content"),
+        Kind::PackageCache(_) => {
+            let advice = first.and_then(|path| packages::manager_of(path)).map_or("", |manager| manager.advice);
+            format!("in {made_by}: {advice}")
+        }
+    }
+}
+
+fn is_copy(cause: &Cause) -> bool {
+    let word = cause.instruction().split_whitespace().next().unwrap_or_default();
+    word.eq_ignore_ascii_case("COPY") || word.eq_ignore_ascii_case("ADD")
+}
+
+/// The instruction's beginning, in quotes.
+fn short(cause: &Cause) -> String {
+    const LONGEST: usize = 60;
+    let text = cause.shown();
+    if text.chars().count() <= LONGEST {
+        return format!("`{text}`");
+    }
+    format!("`{}…`", text.chars().take(LONGEST - 1).collect::<String>())
+}

@@ -1,0 +1,96 @@
+//! What a build would read of its context: each file with the line of the ignore file that keeps or drops it, and what is
+//! likely to be there by mistake.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::{Path, PathBuf};
+
+use crate::build::context::Listed;
+use crate::build::{self, BuildError, BuildOptions};
+use crate::store::Store;
+
+/// Folders that are made anew, or that no image needs: their name, what has to lie beside them, and what they are.
+const USUAL: &[(&str, &[&str], &str)] = &[
+    (".git", &[], "the history of git"),
+    (".hg", &[], "the history of Mercurial"),
+    (".svn", &[], "the copies of Subversion"),
+    ("node_modules", &[], "packages that npm installs again"),
+    ("target", &["Cargo.toml", "pom.xml", "build.sbt"], "what the build makes again"),
+    ("build", &["build.gradle", "build.gradle.kts"], "what the build makes again"),
+    (".gradle", &[], "caches of Gradle"),
+    ("__pycache__", &[], "compiled Python"),
+    (".venv", &[], "a virtual environment of Python"),
+    ("venv", &[], "a virtual environment of Python"),
+    (".tox", &[], "environments of tox"),
+    (".mypy_cache", &[], "a cache of mypy"),
+    (".pytest_cache", &[], "a cache of pytest"),
+    (".terraform", &[], "providers that Terraform fetches again"),
+    (".next", &[], "what Next.js makes again"),
+    (".cache", &[], "a cache"),
+];
+
+/// The files of a context.
+#[derive(Debug)]
+pub struct Files {
+    /// Those that are sent, then the others, the largest of each first.
+    pub files: Vec<Listed>,
+    /// The ignore file that counts; nothing where there is none.
+    pub ignore_file: Option<String>,
+    /// The largest first.
+    pub hints: Vec<Hint>,
+}
+
+/// A folder that is likely to be sent by mistake.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hint {
+    pub path: PathBuf,
+    pub bytes: u64,
+    pub files: u64,
+    pub what: &'static str,
+    /// The line that leaves it out.
+    pub line: String,
+}
+
+impl Files {
+    /// How many files there are that are sent, or not, and how long they are.
+    pub fn count(&self, is_left_out: bool) -> (u64, u64) {
+        let files = self.files.iter().filter(|file| file.is_left_out == is_left_out);
+        files.fold((0, 0), |(files, bytes), file| (files + file.files, bytes + file.bytes))
+    }
+}
+
+/// Lists what a build of `options` would read, and what it would not.
+pub fn files(store: &Store, options: &BuildOptions) -> Result<Files, BuildError> {
+    let found = build::context_files(store, options)?;
+    let hints = hints(&found.files);
+    Ok(Files { files: found.files, ignore_file: found.ignore_file, hints })
+}
+
+fn hints(files: &[Listed]) -> Vec<Hint> {
+    let mut found: BTreeMap<PathBuf, Hint> = BTreeMap::new();
+    let names: HashSet<&Path> = files.iter().map(|file| file.path.as_path()).collect();
+    for file in files.iter().filter(|file| !file.is_left_out) {
+        let Some((path, what)) = usual_folder(&file.path, &names) else { continue };
+        let line = format!("**/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        let line = if path.components().count() == 1 { path.display().to_string() } else { line };
+        let hint = found.entry(path.clone()).or_insert(Hint { path, bytes: 0, files: 0, what, line });
+        hint.bytes += file.bytes;
+        hint.files += file.files;
+    }
+    let mut hints: Vec<Hint> = found.into_values().collect();
+    hints.sort_by_key(|hint| std::cmp::Reverse(hint.bytes));
+    hints
+}
+
+/// The outermost folder of the path that is one of the usual ones.
+fn usual_folder(path: &Path, names: &HashSet<&Path>) -> Option<(PathBuf, &'static str)> {
+    let mut folder = PathBuf::new();
+    for name in path.parent()? {
+        let above = folder.clone();
+        folder.push(name);
+        let Some((_, beside, what)) = USUAL.iter().find(|(usual, ..)| name == *usual) else { continue };
+        if beside.is_empty() || beside.iter().any(|beside| names.contains(above.join(beside).as_path())) {
+            return Some((folder, what));
+        }
+    }
+    None
+}

@@ -1,0 +1,68 @@
+//! An image of a step with what was changed in it.
+
+use std::collections::HashSet;
+
+use super::{DebugError, Found};
+use crate::base::digest::{DiffId, ImageId};
+use crate::base::io_error::AtPath as _;
+use crate::base::privacy;
+use crate::base::side_by_side::with_deep_stack;
+use crate::image::layer::{self, NothingKnown};
+use crate::image::{History, ImageConfig, Reference, host_platform};
+use crate::store::Store;
+use crate::store::snapshot::{Stack, View, copy_tree, record_of};
+
+/// Makes the image, names it, and waits until it is on the disk.
+pub fn commit(store: &Store, found: &Found, name: &Reference) -> Result<ImageId, DebugError> {
+    let (below, upper, has_changes) = found.place()?;
+    if !has_changes {
+        return Err(DebugError::Unchanged { title: found.title().to_owned() });
+    }
+    let layer = with_deep_stack(|| make_layer(store, &below, &upper))?;
+    let config = config(found, &below, layer);
+    let id = ImageId::from(store.put_blob(&config.to_bytes())?);
+    store.add_image(&id, None)?;
+    store.tell("create", &id, &id.to_string());
+    store.set_tag(&name.to_string(), &id)?;
+    store.sync()?;
+    Ok(id)
+}
+
+/// The changes stay where they are: more may come to them.
+fn make_layer(store: &Store, below: &Stack, upper: &std::path::Path) -> Result<DiffId, DebugError> {
+    let staging = store.staging()?;
+    let directory = staging.path().join("layer");
+    std::fs::create_dir(&directory).at("create", &directory)?;
+    privacy::set_mode(&directory, 0o755)?;
+    copy_tree(upper, &directory, &HashSet::new())?;
+    layer::normalise(&directory, &View::of_layers(&below.unpacked(store)?)?, None)?;
+    let record = record_of(&layer::encode(&directory, std::io::sink(), &NothingKnown)?);
+    store.add_layer(&record, &directory)?;
+    Ok(record.diff_id)
+}
+
+/// The environment, user and folder that programs have there; what ARG set is no image's.
+fn config(found: &Found, below: &Stack, layer: DiffId) -> ImageConfig {
+    let kept = &found.record.steps[found.step];
+    let platform = kept.platform.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(host_platform);
+    let mut config = ImageConfig::scratch(&platform);
+    if let Some(run) = &kept.run {
+        let is_own = |name: &String| !run.argument_names.contains(name);
+        for (name, value) in run.environment.iter().filter(|(name, _)| is_own(name)) {
+            config.config.set_env(name, value);
+        }
+        config.config.user.clone_from(&run.user);
+        if !run.working_directory.is_empty() {
+            config.config.working_dir.clone_from(&run.working_directory);
+        }
+    }
+    config.config.cmd = vec!["/bin/sh".to_owned()];
+    let now = jiff::Timestamp::now();
+    config.created = Some(now);
+    let entry = |created_by: String| History { created: Some(now), created_by, ..History::default() };
+    for diff_id in below.diff_ids() {
+        config.push_layer(diff_id, entry(format!("rbuild debug: below {}", kept.title)));
+    }
+    config.push_layer(layer, entry(format!("rbuild debug --commit: changes in {}", kept.title)));
+    config
+}

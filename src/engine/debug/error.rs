@@ -1,0 +1,98 @@
+//! Why a step can't be entered.
+
+use std::path::PathBuf;
+
+use crate::base::input::InputError;
+use crate::base::io_error::IoError;
+use crate::build::solve::StepError;
+use crate::container::ContainerError;
+use crate::container::sandbox::SandboxError;
+use crate::engine::history::HistoryError;
+use crate::engine::image::ImageError;
+use crate::image::layer::LayerError;
+use crate::store::StoreError;
+use crate::store::snapshot::SnapshotError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DebugError {
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error(transparent)]
+    Step(#[from] StepError),
+    #[error(transparent)]
+    Container(#[from] ContainerError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    #[error(transparent)]
+    Layer(#[from] LayerError),
+    #[error(transparent)]
+    Io(#[from] IoError),
+    #[error(transparent)]
+    Input(#[from] InputError),
+    #[error("of no build anything is kept that could be looked into")]
+    Nothing,
+    #[error("of the build `{build}` nothing is kept any more that could be looked into")]
+    NotKept { build: String },
+    #[error("somebody is in the build `{build}` already")]
+    InUse { build: String },
+    #[error("what is kept of the build `{build}` was written by another version of rbuild")]
+    OtherVersion { build: String },
+    #[error("no step of the build is `{step}`; there are:\n{titles}")]
+    NoStep { step: String, titles: String },
+    #[error("several steps of the build are `{step}`:\n{titles}")]
+    Ambiguous { step: String, titles: String },
+    #[error("the build did not come as far as `{title}`")]
+    NotReached { title: String },
+    #[error("`{title}` is no RUN: there is nothing to try again")]
+    NoProgram { title: String },
+    #[error("the root filesystem has no shell, and this machine no static busybox")]
+    NoShell,
+    #[error("the image `{image}` has no shell that runs anywhere: one without libraries")]
+    NotStatic { image: String },
+    #[error("`{}` is no program that runs anywhere: one without libraries", path.display())]
+    NotStaticFile { path: PathBuf },
+    #[error("in `{title}` nothing was changed")]
+    Unchanged { title: String },
+}
+
+impl DebugError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Step(error) => self.hint_of_lost().or_else(|| error.hint()),
+            Self::History(HistoryError::Nothing) | Self::Nothing | Self::NotKept { .. } | Self::OtherVersion { .. } => {
+                Some("build again, with --no-cache where all of it is in the cache".to_owned())
+            }
+            Self::NoShell => Some(
+                "install busybox-static, name an image that has one with --shell-from, or give a program of the image's \
+                 behind `--`"
+                    .to_owned(),
+            ),
+            Self::NotReached { .. } => Some("`rbuild debug --list` shows which steps can be entered".to_owned()),
+            Self::InUse { .. } => Some("leave that shell first".to_owned()),
+            _ => self.hint_of_lost(),
+        }
+    }
+
+    /// Layers of the cache may have been removed since.
+    fn hint_of_lost(&self) -> Option<String> {
+        let mut next: Option<&(dyn std::error::Error + 'static)> = Some(self);
+        while let Some(error) = next {
+            if matches!(error.downcast_ref(), Some(StoreError::NoLayer(_))) {
+                return Some("a layer below it was removed from the build cache: build again".to_owned());
+            }
+            next = error.source();
+        }
+        None
+    }
+}
+
+impl From<SandboxError> for DebugError {
+    fn from(error: SandboxError) -> Self {
+        Self::Container(error.into())
+    }
+}

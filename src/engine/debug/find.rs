@@ -1,0 +1,107 @@
+//! Which step of which build is meant.
+
+use super::{DebugError, Found, Which};
+use crate::build::{StepsRecord, kept_project};
+use crate::engine::history::{self, HistoryError};
+use crate::store::{KeptSteps, Store};
+
+/// A step that may be entered, or why not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepRow {
+    pub line: u32,
+    pub title: String,
+    pub is_failed: bool,
+    /// The build came as far as this.
+    pub is_reached: bool,
+}
+
+/// Finds it.
+pub fn find(store: &Store, which: Which<'_>) -> Result<Found, DebugError> {
+    let (kept, record) = open(store, which.build)?;
+    let step = match which.step {
+        Some(text) => step_of(&record, text)?,
+        None => usual(&record),
+    };
+    Ok(Found { kept, record, step })
+}
+
+/// The steps of a build.
+pub fn steps(store: &Store, build: Option<&str>) -> Result<(String, Vec<StepRow>), DebugError> {
+    let (_, record) = open(store, build)?;
+    let rows = shown(&record).map(|index| {
+        let step = &record.steps[index];
+        let is_failed = record.failed == Some(index);
+        let is_reached = is_failed || record.result(index).is_some();
+        StepRow { line: step.lines.0, title: step.title.clone(), is_failed, is_reached }
+    });
+    Ok((record.build.clone(), rows.collect()))
+}
+
+/// The step that failed, or the last one that there is a result of.
+fn usual(record: &StepsRecord) -> usize {
+    let done = || shown(record).filter(|index| record.result(*index).is_some()).last();
+    record.failed.or_else(done).unwrap_or_default()
+}
+
+/// The steps that have a place in the Dockerfile.
+fn shown(record: &StepsRecord) -> impl Iterator<Item = usize> {
+    (0..record.steps.len()).filter(|index| record.steps[*index].lines.0 > 0)
+}
+
+fn step_of(record: &StepsRecord, text: &str) -> Result<usize, DebugError> {
+    let titles = |places: &[usize]| {
+        let line = |index: &usize| format!("  line {}: {}", record.steps[*index].lines.0, record.steps[*index].title);
+        places.iter().map(line).collect::<Vec<_>>().join("\n")
+    };
+    let found: Vec<usize> = match text.parse::<u32>() {
+        Ok(line) => shown(record).filter(|index| is_at(record.steps[*index].lines, line)).collect(),
+        Err(_) => {
+            let wanted = text.to_lowercase();
+            shown(record).filter(|index| record.steps[*index].title.to_lowercase().contains(&wanted)).collect()
+        }
+    };
+    match found.as_slice() {
+        [one] => Ok(*one),
+        [] => {
+            let all: Vec<usize> = shown(record).collect();
+            Err(DebugError::NoStep { step: text.to_owned(), titles: titles(&all) })
+        }
+        // Of several platforms' the one that failed.
+        several => match record.failed.filter(|failed| several.contains(failed)) {
+            Some(failed) => Ok(failed),
+            None => Err(DebugError::Ambiguous { step: text.to_owned(), titles: titles(several) }),
+        },
+    }
+}
+
+fn is_at((first, last): (u32, u32), line: u32) -> bool {
+    (first..=last).contains(&line)
+}
+
+fn open(store: &Store, build: Option<&str>) -> Result<(KeptSteps, StepsRecord), DebugError> {
+    let all = store.kept_steps();
+    let name = match build.filter(|build| !build.is_empty()) {
+        None => all.first().ok_or(DebugError::Nothing)?,
+        Some(build) => named(store, &all, build)?,
+    };
+    let id = name.rsplit('-').next().unwrap_or_default().to_owned();
+    let kept = store.open_kept_steps(name)?.ok_or_else(|| DebugError::InUse { build: id.clone() })?;
+    let record = StepsRecord::parse(&kept.record()?).ok_or(DebugError::OtherVersion { build: id })?;
+    Ok((kept, record))
+}
+
+/// The build's own steps; of one that found all in the cache, those of the last one like it.
+fn named<'a>(store: &Store, all: &'a [String], build: &str) -> Result<&'a String, DebugError> {
+    let own = |id: &str| all.iter().find(|name| name.rsplit('-').next() == Some(id));
+    let record = match history::find(store, build) {
+        Ok(record) => record,
+        // The history may be shorter.
+        Err(HistoryError::Unknown { .. } | HistoryError::Nothing) if own(build).is_some() => {
+            return own(build).ok_or(DebugError::Nothing);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let project = kept_project(&record.context, &record.dockerfile, record.target.as_deref());
+    let like_it = || all.iter().find(|name| record.cached == record.total && name.split('-').next() == Some(&project));
+    own(&record.id).or_else(like_it).ok_or(DebugError::NotKept { build: record.id.clone() })
+}

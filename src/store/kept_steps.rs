@@ -1,0 +1,150 @@
+//! What steps of builds left behind, for whoever wants to look into them: a folder for each build, with a record that is
+//! opaque to the store, and a folder of changes for each step that somebody may enter. It makes no build faster, and goes
+//! before all that does.
+//!
+//! ```text
+//! debug/<project>-<build>/record     how to enter the steps
+//! debug/<project>-<build>/lock       taken by whoever is in one of them, or removes them
+//! debug/<project>-<build>/step-<n>/  what was changed in that one
+//! ```
+
+use std::fs::File;
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+
+use super::{Store, StoreError};
+use crate::base::io_error::AtPath as _;
+
+pub(super) const FOLDER: &str = "debug";
+const RECORD: &str = "record";
+const LOCK: &str = "lock";
+
+/// So many builds of one project are kept, and so many in all.
+const OF_A_PROJECT: usize = 3;
+const MOST: usize = 64;
+
+/// The steps of a build, for one process alone.
+#[derive(Debug)]
+pub struct KeptSteps {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl KeptSteps {
+    /// How to enter them.
+    pub fn record(&self) -> Result<Vec<u8>, StoreError> {
+        let path = self.path.join(RECORD);
+        Ok(std::fs::read(&path).at("read", &path)?)
+    }
+
+    /// Where what is changed in a step goes, and whether there is anything of it yet.
+    pub fn changes(&self, step: usize) -> Result<(PathBuf, bool), StoreError> {
+        let path = self.path.join(format!("step-{step}"));
+        let is_there = path.exists();
+        if !is_there {
+            std::fs::create_dir(&path).at("create", &path)?;
+        }
+        Ok((path, is_there))
+    }
+}
+
+impl Store {
+    /// Takes away what a step of the build has changed, and keeps it. `build` is made of letters, digits and dashes.
+    pub fn keep_step(&self, build: &str, step: usize, changes: &Path) -> Result<(), StoreError> {
+        let folder = self.folder_of_kept(build)?;
+        let path = folder.join(format!("step-{step}"));
+        Ok(std::fs::rename(changes, &path).at("rename", changes)?)
+    }
+
+    /// Keeps how to enter the steps of the build, and forgets older builds of its project.
+    pub fn keep_steps_record(&self, build: &str, record: &[u8]) -> Result<(), StoreError> {
+        let folder = self.folder_of_kept(build)?;
+        let (new, path) = (folder.join("record.new"), folder.join(RECORD));
+        let mut file = File::create(&new).at("create", &new)?;
+        file.write_all(record).at("write", &new)?;
+        std::fs::rename(&new, &path).at("rename", &new)?;
+        self.trim_kept_steps(build)
+    }
+
+    /// The builds whose steps are kept, the newest first.
+    pub fn kept_steps(&self) -> Vec<String> {
+        let entries = std::fs::read_dir(self.root.join(FOLDER)).into_iter().flatten().flatten();
+        let mut found: Vec<((i64, i64), String)> = entries
+            .filter_map(|entry| {
+                let status = std::fs::metadata(entry.path().join(RECORD)).ok()?;
+                Some(((status.mtime(), status.mtime_nsec()), entry.file_name().into_string().ok()?))
+            })
+            .collect();
+        found.sort_unstable_by(|left, right| right.cmp(left));
+        found.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// The steps of a build; nothing where there are none, or another process is in one of them.
+    pub fn open_kept_steps(&self, build: &str) -> Result<Option<KeptSteps>, StoreError> {
+        let path = self.root.join(FOLDER).join(build);
+        let lock = path.join(LOCK);
+        let lock = match File::options().create(true).truncate(false).write(true).open(&lock) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            opened => opened.at("open", &lock)?,
+        };
+        Ok(lock.try_lock().is_ok().then_some(KeptSteps { path, _lock: lock }))
+    }
+
+    /// False where somebody is in one of them.
+    pub(super) fn remove_kept_steps(&self, build: &str) -> Result<bool, StoreError> {
+        let Some(kept) = self.open_kept_steps(build)? else { return Ok(false) };
+        self.discard(&kept.path).map(|()| true)
+    }
+
+    fn folder_of_kept(&self, build: &str) -> Result<PathBuf, StoreError> {
+        let folder = self.root.join(FOLDER).join(build);
+        std::fs::create_dir_all(&folder).at("create", &folder)?;
+        Ok(folder)
+    }
+
+    fn trim_kept_steps(&self, build: &str) -> Result<(), StoreError> {
+        let project = |name: &str| name.split('-').next().unwrap_or_default().to_owned();
+        let own = project(build);
+        let mut seen = 0;
+        for (place, name) in self.kept_steps().iter().enumerate() {
+            seen += usize::from(project(name) == own);
+            if place >= MOST || (project(name) == own && seen > OF_A_PROJECT) {
+                self.remove_kept_steps(name)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_project_keeps_a_few_builds_and_whoever_is_in_one_keeps_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        let keep = |name: &str| {
+            let changes = folder.path().join(name);
+            std::fs::create_dir(&changes).unwrap();
+            store.keep_step(name, 2, &changes).unwrap();
+            store.keep_steps_record(name, name.as_bytes()).unwrap();
+        };
+        keep("a-0");
+        let inside = store.open_kept_steps("a-0").unwrap().unwrap();
+        assert_eq!(inside.record().unwrap(), b"a-0");
+        assert!(inside.changes(2).unwrap().1 && !inside.changes(3).unwrap().1);
+        assert!(store.open_kept_steps("a-0").unwrap().is_none(), "somebody is in it");
+        for name in ["a-1", "b-1", "a-2", "a-3", "a-4"] {
+            keep(name);
+        }
+        let mut kept = store.kept_steps();
+        kept.sort();
+        assert_eq!(kept, ["a-0", "a-2", "a-3", "a-4", "b-1"]);
+        drop(inside);
+        keep("a-5");
+        assert!(!store.kept_steps().contains(&"a-0".to_owned()));
+        assert!(store.open_kept_steps("none").unwrap().is_none());
+    }
+}
