@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::directory::Entry;
 use super::error::ContainerError;
-use super::{launch, wiring};
+use super::{chroot, launch, wiring};
 use crate::base::foreign::Folder;
 use crate::base::io_error::AtPath;
 use crate::base::outgoing;
@@ -15,6 +15,7 @@ use crate::store::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
 pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> {
+    chroot::check_ended(entry)?;
     let folder = &outgoing::folder_path(folder)?;
     if std::fs::read_dir(folder).at("read", folder)?.next().is_some() {
         return Err(ContainerError::NotEmpty { path: folder.clone() });

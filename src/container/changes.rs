@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use super::chroot;
 use super::directory::Entry;
 use super::docker_files;
 use super::error::ContainerError;
@@ -17,6 +18,7 @@ pub enum Change {
 
 /// All changes, by path from the root.
 pub fn changes(entry: &Entry) -> Result<BTreeMap<PathBuf, Change>, ContainerError> {
+    chroot::check_ended(entry)?;
     let layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
     let upper = entry.upper();
     let mut found = BTreeMap::new();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::chroot;
 use super::directory::Entry;
 use super::docker_files;
 use super::error::ContainerError;
@@ -44,6 +45,7 @@ pub fn commit<E: From<ContainerError>>(
     commit: &Commit,
     change: impl FnOnce(&ImageConfig) -> Result<ImageConfig, E>,
 ) -> Result<Committed, E> {
+    chroot::check_ended(entry)?;
     let (layer, not_paused) = with_deep_stack(|| make_layer(store, entry, commit.pause))?;
     let mut config = change(&config(store, &entry.record, commit)?)?;
     let now = jiff::Timestamp::now();

@@ -5,13 +5,16 @@ use std::path::{Component, Path, PathBuf};
 
 use jiff::Timestamp;
 
+use super::chroot;
 use super::directory::{Containers, Entry, Reserved};
 use super::error::ContainerError;
+use super::host_config::HostConfig;
 use super::mounts::{MountKind, MountPoint};
 use super::options::ContainerOptions;
 use super::record::{ContainerConfig, Record};
 use super::state::State;
 use super::volumes;
+use crate::container::sandbox::CHROOT;
 use crate::image::{Healthcheck, RunConfig};
 
 /// What a container is made of.
@@ -64,10 +67,13 @@ fn record(
     if host.network_mode.is_empty() {
         host.network_mode = "bridge".to_owned();
     }
+    let in_chroot = chroot::settle(options, &mut host)?;
     super::links::check(&host.links, containers)?;
     let mut mounts = options.mounts.clone();
     mounts.extend(volumes::from_others(containers, &host.volumes_from, &mounts)?);
-    mounts.extend(own_volumes(&run, &host.volume_driver, &mounts));
+    if !in_chroot {
+        mounts.extend(own_volumes(&run, &host.volume_driver, &mounts));
+    }
     for mount in mounts.iter().filter(|mount| mount.kind == MountKind::Bind && !mount.create_source) {
         // It is looked for again when it is mounted.
         volumes::bind_source(mount)?;
@@ -82,8 +88,8 @@ fn record(
         args: Vec::new(),
         image: image.id.clone(),
         platform: image.platform.clone(),
-        config: config(image, options, run, &hostname(options, &reserved.id)),
-        networks: networks(options, &host.network_mode),
+        config: config(image, options, run, &hostname(options, &host, &reserved.id)),
+        networks: if in_chroot { network(&host.network_mode) } else { networks(options, &host.network_mode) },
         host_config: host,
         mounts,
         layers: image.layers.iter().map(|layer| layer.display().to_string()).collect(),
@@ -159,13 +165,17 @@ fn merge_healthcheck(image: Option<&Healthcheck>, own: &Healthcheck) -> Healthch
     }
 }
 
-fn hostname(options: &ContainerOptions, id: &str) -> String {
+fn hostname(options: &ContainerOptions, settled: &HostConfig, id: &str) -> String {
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     match &options.hostname {
         Some(name) => name.clone(),
-        None if options.host.network_mode == "host" || options.host.uts_mode == "host" => host(),
+        None if settled.network_mode == "host" || settled.uts_mode == "host" || settled.isolation == CHROOT => host(),
         None => id.get(..12).unwrap_or(id).to_owned(),
     }
+}
+
+fn network(mode: &str) -> BTreeMap<String, super::record::EndpointConfig> {
+    BTreeMap::from([(mode.to_owned(), super::record::EndpointConfig::default())])
 }
 
 /// The networks asked for; at least the one that the network mode names.

@@ -8,7 +8,7 @@ use crate::base::io_error::IoError;
 use crate::container::cdi::CdiError;
 use crate::container::network::NetworkError;
 use crate::container::runtime::RuntimeError;
-use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability, code_of};
+use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability, UnknownIsolation, code_of};
 use crate::container::volume::VolumeError;
 use crate::image::layer::LayerError;
 use crate::store::StoreError;
@@ -82,6 +82,14 @@ pub enum ContainerError {
     IsRunning { name: String },
     #[error("container {name} is not running")]
     NotRunning { name: String },
+    #[error("what container {name} has changed is not known while it runs: it is isolated by chroot alone")]
+    NotEnded { name: String },
+    #[error("no program can be run from a store that was made without rights over files of other users")]
+    OwnersRecorded,
+    #[error(transparent)]
+    Isolation(#[from] UnknownIsolation),
+    #[error("container {name} is isolated by chroot alone: a program in it can't have all rights (--privileged)")]
+    NoRights { name: String },
     #[error("container {name} is restarting, wait until the container is running")]
     Restarting { name: String },
     #[error("no such exec instance: {id}")]
@@ -142,6 +150,9 @@ impl ContainerError {
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
             Self::Monitor(failure) => failure.hint.clone(),
             Self::NameTaken { .. } => Some("choose another name, or remove that container".to_owned()),
+            Self::NotEnded { .. } => Some("stop it first".to_owned()),
+            Self::OwnersRecorded => Some("name another store with --root".to_owned()),
+            Self::Isolation(_) => Some("there are auto, full and chroot".to_owned()),
             Self::NoTerminal => Some("leave out `-t` when the input is a file or a pipe".to_owned()),
             _ => None,
         }

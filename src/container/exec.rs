@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use super::chroot::is_in_chroot;
 use super::directory::Entry;
 use super::error::ContainerError;
 use super::exec_ids::ExecId;
@@ -10,7 +11,8 @@ use super::foreign;
 use super::launch;
 use super::record::Record;
 use super::state::Status;
-use crate::container::sandbox::{self, CapabilitySet, Inside, Process, Running, Stdio};
+use super::working;
+use crate::container::sandbox::{self, CapabilitySet, Container, Inside, Isolation, Process, Rootfs, Running, Stdio};
 use crate::store::snapshot::{ProcessUser, View, process_user};
 
 /// What is said about the program beyond what the container has.
@@ -60,6 +62,9 @@ pub(super) fn start_inside(
     let host = &record.host_config;
     let security = launch::security(host)?;
     let process = process(record, folder, options)?;
+    if is_in_chroot(record) {
+        return beside(record, folder, (pid, cgroups, options), process, (security, stdio));
+    }
     let capabilities = if options.privileged { CapabilitySet::ALL } else { launch::capabilities(host)? };
     let seccomp = if host.privileged { sandbox::Seccomp::Unconfined } else { security.seccomp };
     let no_new_privileges = security.no_new_privileges;
@@ -78,10 +83,36 @@ pub(super) fn start_inside(
     Ok(sandbox::spawn_in(&inside, &process, stdio)?)
 }
 
+/// Where there are no namespaces to join, in the same root, for as long as the container's own program runs.
+fn beside(
+    record: &Record,
+    folder: &Path,
+    (pid, cgroups, options): (i32, &[String], &ExecOptions),
+    process: Process,
+    (security, stdio): (launch::Security, Stdio),
+) -> Result<Running, ContainerError> {
+    let name = || record.plain_name().to_owned();
+    if options.privileged {
+        return Err(ContainerError::NoRights { name: name() });
+    }
+    let (root, lock) = working::of_running(folder)?.ok_or_else(|| ContainerError::NotRunning { name: name() })?;
+    let isolation = Isolation {
+        capabilities: launch::capabilities(&record.host_config)?,
+        seccomp: security.seccomp,
+        ..Isolation::default()
+    };
+    let container = Container { rootfs: Rootfs::Directory(root), mounts: Vec::new(), process, isolation };
+    let host = sandbox::Host { pid, cgroups, lock: &lock };
+    Ok(sandbox::spawn_beside(&host, &container, launch::has_network(record), stdio)?)
+}
+
 fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Process, ContainerError> {
     let run = &record.config.run;
     let mut layers: Vec<PathBuf> = record.layers.iter().map(PathBuf::from).collect();
     layers.push(folder.join("upper"));
+    if is_in_chroot(record) {
+        layers = vec![working::root_in(folder)];
+    }
     let view = View::open(&layers)?;
     let mut user: ProcessUser = process_user(&view, options.user.as_ref().unwrap_or(&run.user))?;
     for group in &record.host_config.group_add {

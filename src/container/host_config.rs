@@ -61,7 +61,7 @@ pub struct HostConfig {
     pub sysctls: BTreeMap<String, String>,
     /// Empty for rbuild's own.
     pub runtime: String,
-    /// Empty or `default`, as it was said: other kinds are those of other systems.
+    /// `chroot`; or as it was said, where that came to the usual, which is full.
     pub isolation: String,
     #[serde(flatten)]
     pub resources: Resources,

@@ -53,6 +53,20 @@ pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result
     })
 }
 
+/// Lets a container have a folder as its root, which has all that would be mounted; nothing is confined in it that takes
+/// namespaces. The process that stays beside it is its init.
+pub(super) fn move_into(container: &mut Container, root: PathBuf) {
+    container.rootfs = Rootfs::Directory(root);
+    container.mounts.clear();
+    container.process.init = false;
+    container.isolation.apparmor = None;
+}
+
+/// Whether programs may have sockets of a network, where there is no namespace that has none.
+pub(super) fn has_network(record: &Record) -> bool {
+    record.host_config.network_mode != "none"
+}
+
 /// What is on disk of a container.
 struct Files<'a> {
     folder: &'a Path,

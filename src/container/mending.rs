@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::directory::{BY_NAME, Containers, LOCK, RECORD, REMOVING, STATE, is_locked};
 use super::record::Record;
 use super::state::State;
+use super::working;
 use crate::base::digest::DiffId;
 use crate::base::flaw::Flaw;
 use crate::store::Store;
@@ -81,6 +82,10 @@ impl Containers {
             flaws.push(Flaw::damage(&subject, "another container could take its name", cure));
         }
         for entry in std::fs::read_dir(path).into_iter().flatten().flatten() {
+            if entry.file_name() == working::FOLDER {
+                let fault = "what it changed when its monitor was killed is not known";
+                flaws.push(Flaw::leftover(&subject, fault, Cure::Remove(entry.path())));
+            }
             // What is written anew is renamed when it is whole.
             if entry.file_name().to_string_lossy().ends_with(".new") && entry.path().is_file() {
                 let fault = format!("{} was never finished", entry.file_name().to_string_lossy());

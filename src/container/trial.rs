@@ -12,7 +12,7 @@ use crate::store::Store;
 pub enum Trial {
     /// Namespaces, but for what has to be done without.
     Full(Vec<Without>),
-    /// A root of their own for steps of builds; and why no namespaces.
+    /// A root of their own; and why no namespaces.
     Chroot(Unsupported),
     /// No program can be run.
     Nothing(Unsupported),

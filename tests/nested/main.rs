@@ -4,5 +4,6 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod containers;
 mod hostile;
 mod matrix;

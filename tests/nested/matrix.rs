@@ -17,6 +17,8 @@ echo "copy=$(timeout 60 /rbuild build -q --reproducible -f c/copy c 2>&1)"
 echo "run=$(timeout 60 /rbuild build -q --reproducible -f c/run c 2>/tmp/said)"
 cat /tmp/said
 echo "full=$(timeout 60 /rbuild build -q --no-cache --isolation=full -f c/run c 2>&1 >/dev/null | head -1)"
+echo "ran=$(timeout 60 /rbuild run --rm --network none busybox sh -c 'id -u; echo x >/f' 2>/tmp/said)"
+cat /tmp/said
 timeout 60 /rbuild info | grep ^Isolation
 "#;
 
@@ -50,11 +52,13 @@ fn check(name: &str, isolation: &str, output: &str, (copy, run): &(String, Strin
     let found = value(output, "Isolation: ");
     assert!(found.starts_with(isolation), "{name}: {found}");
     if isolation == "none:" {
-        assert_eq!(value(output, "run="), "", "{name}");
+        assert_eq!((value(output, "run="), value(output, "ran=")), ("", ""), "{name}");
         assert!(output.contains("seccomp") && output.contains("hint: "), "{name} has no cause and no help:\n{output}");
     } else {
-        assert_eq!(value(output, "run="), run, "{name}:\n{output}");
+        assert_eq!((value(output, "run="), value(output, "ran=")), (run.as_str(), "0"), "{name}:\n{output}");
     }
+    let said = output.matches("is isolated by chroot alone, without namespaces").count();
+    assert_eq!(said, usize::from(isolation == "chroot:"), "{name}:\n{output}");
     let is_full = matches!(isolation, "root:" | "rootless:");
     assert_eq!(value(output, "full=").starts_with("error"), !is_full, "{name}:\n{output}");
 }

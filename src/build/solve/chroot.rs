@@ -1,10 +1,9 @@
 //! `RUN` where no namespaces can be had: in a working copy of the root filesystem, which the program has as its root. What
 //! would be mounted is copied in, and taken away again; what has changed is the layer.
 
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, makedev};
+use rustix::fs::FileType;
 
 use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::AtPath as _;
@@ -15,16 +14,6 @@ use crate::store::snapshot::{View, WorkingRoot, copy_folder};
 use super::error::StepError;
 use super::run::Place;
 use super::settings::Solver;
-
-/// The devices that every program may use, with their numbers.
-const DEVICES: [(&str, u32, u32); 6] =
-    [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
-const LINKS: [(&str, &str); 4] = [
-    ("fd", "/proc/self/fd"),
-    ("stdin", "/proc/self/fd/0"),
-    ("stdout", "/proc/self/fd/1"),
-    ("stderr", "/proc/self/fd/2"),
-];
 
 /// A folder of the store's that a copy is written back to.
 struct Cache {
@@ -48,7 +37,7 @@ impl Solver<'_> {
         root.bring_to(place.lower)?;
         // The working folder, if it had to be made.
         root.add(place.upper)?;
-        make_devices(&root.place_standard()?)?;
+        root.place_standard()?;
         let mut caches = Vec::new();
         // What is in another comes after it.
         let mounts = std::mem::take(&mut container.mounts);
@@ -64,7 +53,7 @@ impl Solver<'_> {
         // Of a program that failed too, as if it had been mounted.
         let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
         let ran = ran?;
-        let changed = root.write_changes(&before, &View::of_layers(place.lower)?, place.upper);
+        let changed = root.write_layer(&before, &View::of_layers(place.lower)?, place.upper);
         if let Some(failure) = ran.failure {
             return Err(failure);
         }
@@ -83,7 +72,7 @@ impl Solver<'_> {
                 root.place_file(&mount.target, content, (*mode, *uid, *gid))?;
             }
             MountSource::Tmpfs(options) => {
-                root.place_folder(&mount.target, options.mode)?;
+                root.place_folder(&mount.target, (options.mode, options.uid, options.gid))?;
             }
             MountSource::Stack { stack, path } => {
                 root.place_layers(self.store, &mount.target, (&stack.lower, path))?;
@@ -116,21 +105,6 @@ fn check(isolation: &Isolation) -> Result<(), StepError> {
         Some((_, what)) => Err(StepError::NeedsNamespaces { what }),
         None => Ok(()),
     }
-}
-
-fn make_devices(folder: &Folder) -> Result<(), StepError> {
-    for (name, major, minor) in DEVICES {
-        let name = OsStr::new(name);
-        folder.make_node(name, FileType::CharacterDevice, 0o666, makedev(major, minor))?;
-        folder.set_mode(name, 0o666)?;
-    }
-    for (name, target) in LINKS {
-        folder.make_link(OsStr::new(name), Path::new(target))?;
-    }
-    for (name, mode) in [("shm", 0o1777), ("mqueue", 0o1777), ("pts", 0o755)] {
-        folder.made_folder(OsStr::new(name), mode)?;
-    }
-    Ok(())
 }
 
 impl Cache {

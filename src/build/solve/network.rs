@@ -70,10 +70,8 @@ impl BuildNetwork {
     /// Tells once that programs are isolated less than usual, and why.
     pub(super) fn say_level(&self, progress: &dyn Progress) {
         self.less_isolation.call_once(|| {
-            let why = sandbox::full_refused().map_or("as was asked for", |refused| refused.what.as_str());
-            progress.warn(&format!(
-                "steps are isolated by chroot alone, without namespaces ({why}); docs/isolation.md says what that means"
-            ));
+            let warning = sandbox::chroot_warning("steps are");
+            progress.warn(&format!("{warning}; docs/isolation.md says what that means"));
         });
     }
 

@@ -9,7 +9,7 @@ use crate::build::NamedContextSource;
 use crate::build::solve::{Secret, SshSource};
 use crate::cli::CliError;
 use crate::container::sandbox::ResourceLimit;
-use crate::container::sandbox::{IsolationChoice, Level};
+use crate::container::sandbox::{IsolationChoice, UnknownIsolation};
 use crate::image::{InvalidPlatform, Platform, host_platform};
 use crate::language::plan::NetworkMode;
 
@@ -181,16 +181,9 @@ pub(super) fn ssh(text: &str) -> Result<(String, SshSource), CliError> {
     Ok((id.to_owned(), SshSource::Keys(keys)))
 }
 
-/// docker's `default` is the strongest that can be had, too.
 pub(in crate::cli) fn isolation(word: Option<&str>) -> Result<IsolationChoice, CliError> {
-    match word {
-        None | Some("" | "default" | "auto") => Ok(IsolationChoice::Auto),
-        Some("full") => Ok(IsolationChoice::Only(Level::Full)),
-        Some("chroot") => Ok(IsolationChoice::Only(Level::Chroot)),
-        Some(other) => {
-            Err(CliError::new(format!("invalid isolation ({other})")).hint("there are auto, full and chroot"))
-        }
-    }
+    let choice = word.unwrap_or_default().parse();
+    choice.map_err(|error: UnknownIsolation| CliError::new(error.to_string()).hint("there are auto, full and chroot"))
 }
 
 #[cfg(test)]

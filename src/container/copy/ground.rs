@@ -12,9 +12,9 @@ pub(super) enum Ground {
 }
 
 impl Ground {
-    /// The container whose files this process is in.
-    pub(super) fn container() -> Result<Self, IoError> {
-        Ok(Self::Container(Tree::in_root(Folder::open(Path::new("/"))?)))
+    /// The container whose root that folder is.
+    pub(super) fn container(root: &Path) -> Result<Self, IoError> {
+        Ok(Self::Container(Tree::in_root(Folder::open(root)?)))
     }
 
     /// What is at an absolute path, with links on the way followed; the last one only with `follow`.

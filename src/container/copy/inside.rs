@@ -90,12 +90,20 @@ pub(super) fn serve(pid: i32, stream: &UnixStream) {
     };
     let _ = send(stream, &entered);
     if let (Entered::Yes, Ok(order)) = (entered, receive::<Order>(stream)) {
-        let _ = follow(order, stream);
+        let _ = follow(order, Path::new("/"), stream);
     }
 }
 
-fn follow(order: Order, stream: &UnixStream) -> io::Result<()> {
-    let ground = match Ground::container() {
+/// The same in a folder that is the root of a container without namespaces.
+pub(super) fn serve_in(root: &Path, stream: &UnixStream) {
+    let _ = send(stream, &Entered::Yes);
+    if let Ok(order) = receive::<Order>(stream) {
+        let _ = follow(order, root, stream);
+    }
+}
+
+fn follow(order: Order, container: &Path, stream: &UnixStream) -> io::Result<()> {
+    let ground = match Ground::container(container) {
         Ok(ground) => ground,
         Err(error) => return send(stream, &Err::<(), _>(CopyError::new("open", &error.path, &error.source))),
     };

@@ -1,6 +1,7 @@
 //! The host's side of a copy.
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, PathStat, Place};
 use crate::base::io_error::AtPath;
+use crate::container::chroot::is_in_chroot;
 use crate::container::directory::{Entry, Running};
 use crate::container::error::ContainerError;
 use crate::container::sandbox::{self, Held};
+use crate::container::working::{self, Working};
 use crate::container::{launch, wiring};
 use crate::image::layer::Decoder;
 
@@ -31,7 +34,14 @@ pub struct Copied(pub u64);
 /// A process in the container's files, and what keeps them there.
 struct Files {
     stream: UnixStream,
-    _held: Option<(Held, Running)>,
+    held: Option<Kept>,
+}
+
+/// What lasts as long as the files are looked at. One that has no namespaces has a root of its own for that.
+enum Kept {
+    Mounted(#[expect(dead_code, reason = "held")] (Held, Running)),
+    Made(Box<Working>, Running),
+    InUse(#[expect(dead_code, reason = "held")] File),
 }
 
 impl Files {
@@ -56,6 +66,9 @@ impl Files {
 
     /// Nothing when the program ended before its files could be entered.
     fn enter(entry: &Entry) -> Result<Option<Self>, ContainerError> {
+        if is_in_chroot(&entry.record) {
+            return Self::enter_folder(entry);
+        }
         let (pid, held) = if entry.is_running && entry.state.pid != 0 {
             (entry.state.pid, None)
         } else {
@@ -63,13 +76,41 @@ impl Files {
             let wiring = wiring::nothing(&entry.record, entry.folder());
             let container = launch::prepare(&entry.record, entry.folder(), &wiring)?;
             let held = sandbox::hold(&container)?;
-            (held.pid(), Some((held, lock)))
+            (held.pid(), Some(Kept::Mounted((held, lock))))
         };
         let stream = sandbox::fork_detached(move |stream| inside::serve(pid, &stream)).at("start", "a helper")?;
         match receive(&stream).at("reach", "the container's files")? {
-            Entered::Yes => Ok(Some(Self { stream, _held: held })),
+            Entered::Yes => Ok(Some(Self { stream, held })),
             Entered::Ended => Ok(None),
             Entered::Failed(error) => Err(error.into()),
+        }
+    }
+
+    /// The same for one whose root is a folder.
+    fn enter_folder(entry: &Entry) -> Result<Option<Self>, ContainerError> {
+        let (root, held) = if entry.is_running && entry.state.pid != 0 {
+            let Some((root, lock)) = working::of_running(entry.folder())? else { return Ok(None) };
+            (root, Kept::InUse(lock))
+        } else {
+            let lock = entry.take()?;
+            // It makes the upper folder of one that never ran.
+            launch::prepare(&entry.record, entry.folder(), &wiring::nothing(&entry.record, entry.folder()))?;
+            let working = Working::make(&entry.record, entry.folder(), None)?;
+            (working.path(), Kept::Made(Box::new(working), lock))
+        };
+        let serve = move |stream| inside::serve_in(&root, &stream);
+        let stream = sandbox::fork_detached(serve).at("start", "a helper")?;
+        match receive(&stream).at("reach", "the container's files")? {
+            Entered::Yes => Ok(Some(Self { stream, held: Some(held) })),
+            _ => Ok(None),
+        }
+    }
+
+    /// Lets what was changed be the container's.
+    fn keep(self) -> Result<(), ContainerError> {
+        match self.held {
+            Some(Kept::Made(working, _lock)) => working.keep(),
+            _ => Ok(()),
         }
     }
 
@@ -146,7 +187,9 @@ pub fn copy_into(
     let (source, handle) = Place::find(&Ground::Host, &on_host(source)?, follow)?;
     let files = Files::open(entry)?;
     let name: OsString = files.order(&Order::Write { path: path.to_owned(), source, keep_owner })?;
-    files.send_stream(|out| pack(&handle, Path::new(&name), out))
+    let copied = files.send_stream(|out| pack(&handle, Path::new(&name), out));
+    // Of what could not be copied as a whole, what came over counts.
+    files.keep().and(copied)
 }
 
 /// Unpacks a tar stream, compressed or not, into a folder of a container.
@@ -158,11 +201,12 @@ pub fn copy_stream_into(
 ) -> Result<Copied, ContainerError> {
     let files = Files::open(entry)?;
     let _: OsString = files.order(&Order::Unpack { path: path.to_owned(), keep_owner })?;
-    files.send_stream(|out| {
+    let copied = files.send_stream(|out| {
         let failed = |error: io::Error| CopyError(format!("cannot copy the archive: {error}"));
         io::copy(&mut Decoder::new(stream).map_err(failed)?, out).map_err(failed)?;
         out.flush().map_err(failed)
-    })
+    });
+    files.keep().and(copied)
 }
 
 fn on_host(path: &Path) -> Result<PathBuf, ContainerError> {

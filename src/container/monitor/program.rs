@@ -10,16 +10,19 @@ use rustix::termios::Winsize;
 
 use super::client::is_temporary;
 use crate::base::io_error::AtPath;
+use crate::container::chroot::{self, is_in_chroot};
 use crate::container::directory::Entry;
 use crate::container::error::ContainerError;
 use crate::container::foreign;
 use crate::container::launch;
 use crate::container::log::Source;
 use crate::container::network::FreshNamespace;
+use crate::container::record::Record;
 use crate::container::runtime::Created;
 use crate::container::sandbox::{self, Container, CreatedMountPoint, Limits, Outcome, Rootfs, Running, Stdio, Stream};
 use crate::container::security;
 use crate::container::wiring::{self, Wiring};
+use crate::container::working::Working;
 use crate::store::snapshot::merge_tree;
 
 /// Input that the program has not taken yet; more is not taken from clients.
@@ -35,6 +38,8 @@ pub(super) struct Program {
     pub(super) started: Instant,
     /// Where its changes go while it runs, and where they belong, if those are two.
     scratch: Option<(OwnedFd, PathBuf)>,
+    /// Its root where it has no namespaces.
+    working: Option<Working>,
     /// The AppArmor profile that confines it.
     pub(super) apparmor: String,
     terminal: bool,
@@ -54,13 +59,23 @@ impl Program {
         fresh: Option<FreshNamespace>,
     ) -> Result<Self, ContainerError> {
         let mut wiring = wiring::begin(&entry.record, entry.folder(), fresh)?;
-        let container = launch::prepare(&entry.record, &entry.path, &wiring)?;
+        let mut container = launch::prepare(&entry.record, &entry.path, &wiring)?;
         let config = &entry.record.config;
         let mut ours = Streams::default();
         let stdio = if config.tty { Stdio::default() } else { ours.pipes(config.open_stdin).at("make", "a pipe")? };
         let [rows, columns] = entry.record.host_config.console_size;
         let size = size.unwrap_or((rows, columns));
+        let mut working = None;
         let (mut running, foreign) = match foreign::bundle(&entry.record, entry.folder())? {
+            _ if is_in_chroot(&entry.record) => {
+                chroot::check_place(&entry.record)?;
+                wiring.connect(&entry.record, entry.folder())?;
+                let root = Working::make(&entry.record, entry.folder(), Some(&container.mounts))?;
+                launch::move_into(&mut container, root.path());
+                working = Some(root);
+                wiring.add_warning(warning_in_chroot(&entry.record));
+                (sandbox::spawn_in_chroot(&container, launch::has_network(&entry.record), stdio)?, None)
+            }
             None => {
                 let prepared = sandbox::prepare(&container, stdio)?;
                 wiring.connect(&entry.record, entry.folder())?;
@@ -77,7 +92,9 @@ impl Program {
             wiring.add_warning(what.explanation().to_owned());
         }
         let scratch = running.take_scratch().zip(upper_of(&container));
-        if let Some(warning) = security::warning(&entry.record)? {
+        if working.is_none()
+            && let Some(warning) = security::warning(&entry.record)?
+        {
             wiring.add_warning(warning);
         }
         if let Some(master) = running.take_terminal() {
@@ -92,6 +109,7 @@ impl Program {
             running,
             foreign,
             scratch,
+            working,
             wiring,
             started: Instant::now(),
             apparmor: container.isolation.apparmor.unwrap_or_default(),
@@ -226,6 +244,7 @@ impl Program {
     pub(super) fn end(self, points: &mut [CreatedMountPoint]) -> Result<Outcome, ContainerError> {
         let outcome = self.running.wait()?;
         self.foreign.map_or(Ok(()), Created::delete)?;
+        self.working.map_or(Ok(()), Working::keep)?;
         if let Some((changes, upper)) = self.scratch {
             let watched = points.iter().filter_map(|point| point.identity).collect();
             let found = merge_tree(changes, &upper, &watched)?;
@@ -235,6 +254,15 @@ impl Program {
         }
         Ok(outcome)
     }
+}
+
+/// What the user of a container without namespaces is told each time that it is started.
+fn warning_in_chroot(record: &Record) -> String {
+    let host = &record.host_config;
+    let warning = sandbox::chroot_warning("the container is");
+    let publishes = host.publish_all_ports || !host.port_bindings.is_empty();
+    let ports = if publishes { "; no port is published: its programs are on the network around" } else { "" };
+    format!("{warning}{ports}; docs/isolation.md says what that means")
 }
 
 fn upper_of(container: &Container) -> Option<PathBuf> {

@@ -112,6 +112,11 @@ impl CapabilitySet {
         Self(self.0 & other.0)
     }
 
+    /// What the other set does not have.
+    pub fn without_those_of(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// The set but for that one.
     pub(super) fn without(self, name: &str) -> Self {
         Self(self.0 & !parse(name).map_or(0, |number| 1 << number))

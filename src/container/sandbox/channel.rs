@@ -54,6 +54,9 @@ pub(super) struct ChrootLaunch {
     pub(super) seccomp: Option<Vec<u64>>,
     /// A filter beside that one.
     pub(super) narrowing: Option<Vec<u64>>,
+    /// It is one more program in such a root, and ends with the first one: a process of that one's is at [`NETWORK_FD`], and
+    /// at [`USERS_FD`] a lock that is let go when all is over.
+    pub(super) is_guest: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -19,6 +19,15 @@ pub enum Level {
     Chroot,
 }
 
+/// The word for a root of its own, and no namespaces.
+pub const CHROOT: &str = "chroot";
+
+/// What programs isolated so are told, or rather their users.
+pub fn chroot_warning(what: &str) -> String {
+    let why = full_refused().map_or("as was asked for", |refused| refused.what.as_str());
+    format!("{what} isolated by chroot alone, without namespaces ({why})")
+}
+
 /// What the user wants (`--isolation`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum IsolationChoice {
@@ -27,6 +36,24 @@ pub enum IsolationChoice {
     Auto,
     Only(Level),
 }
+
+/// docker's `default` is the strongest that can be had, too.
+impl std::str::FromStr for IsolationChoice {
+    type Err = UnknownIsolation;
+
+    fn from_str(word: &str) -> Result<Self, UnknownIsolation> {
+        match word.to_ascii_lowercase().as_str() {
+            "" | "default" | "auto" => Ok(Self::Auto),
+            "full" => Ok(Self::Only(Level::Full)),
+            CHROOT => Ok(Self::Only(Level::Chroot)),
+            _ => Err(UnknownIsolation(word.to_owned())),
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("invalid isolation ({0})")]
+pub struct UnknownIsolation(String);
 
 impl IsolationChoice {
     /// The level that programs get; or why they can't have what was asked for.

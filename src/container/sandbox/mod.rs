@@ -74,7 +74,9 @@ pub use init::{FOREIGN_INIT, READ_ONLY, init_if_requested, masked_paths};
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
 pub use keeper::{Keeper, keep};
 pub use landlock::{can_scope_sockets, landlock_version};
-pub use level::{IsolationChoice, Level, chroot_refused, full_refused, try_out};
+pub use level::{
+    CHROOT, IsolationChoice, Level, UnknownIsolation, chroot_refused, chroot_warning, full_refused, try_out,
+};
 pub use lsm::has_apparmor;
 pub use mount_points::remove_mount_points;
 pub use mounted_root::MountedRoot;
@@ -87,7 +89,7 @@ pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::{Prepared, prepare, spawn};
 pub use spawn_in::{Inside, spawn_in};
-pub use spawn_in_chroot::spawn_in_chroot;
+pub use spawn_in_chroot::{Host, capabilities_in_chroot, spawn_beside, spawn_in_chroot};
 pub use surroundings::{has_capability, owns_all_files};
 pub use sysctl::is_namespaced_sysctl;
 pub use without::Without;

@@ -14,6 +14,10 @@ use super::error::SandboxError;
 use super::isolation::Limits;
 use super::without::Without;
 
+/// Ends a program without namespaces, and all that it has started. Users have no other use for it: it is Linux's alone, and
+/// the kernel itself sends it to nobody (signal(7)).
+pub(super) const END_ALL: Signal = Signal::STKFLT;
+
 /// How the program ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExitStatus {
@@ -81,7 +85,7 @@ impl Running {
 
     /// Its first process ends all the others when it is asked to, as there is no namespace of which it is the first.
     pub(super) fn ended_by_itself(mut self) -> Self {
-        self.handle.end = Signal::TERM;
+        self.handle.end = END_ALL;
         self
     }
 
@@ -267,8 +271,12 @@ impl Handle {
     }
 
     /// Sends a signal to the container's first process. One it has no handler for is ignored there, unless it is KILL.
+    /// Without namespaces, it is the process that passes it on to the program; and that must not be stopped itself.
     pub fn signal(&self, number: i32) -> io::Result<()> {
         let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
+        if self.end != Signal::KILL && signal == Signal::STOP {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "there are no namespaces to send it into"));
+        }
         Ok(rustix::process::pidfd_send_signal(&*self.pidfd, signal)?)
     }
 

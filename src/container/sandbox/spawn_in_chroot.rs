@@ -1,5 +1,13 @@
 //! Starts a program whose root is a folder, where namespaces can't be had.
 
+use std::fs::File;
+use std::os::fd::AsRawFd as _;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags};
+use rustix::time::Timespec;
+
+use super::capability::CapabilitySet;
 use super::cgroup::Cgroup;
 use super::channel::{Channel, ChrootLaunch, Order};
 use super::container::{Container, Stdio};
@@ -11,25 +19,87 @@ use super::seccomp::narrowing;
 use super::spawn::{Joined, Until, follow, start_init};
 use super::surroundings::own_capabilities;
 
+/// Rights with which a process leaves its root, or makes the host's devices.
+const LEADING_OUT: [&str; 7] =
+    ["SYS_CHROOT", "MKNOD", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH"];
+
+/// A program that is there already.
+#[derive(Debug)]
+pub struct Host<'a> {
+    /// Of its first process.
+    pub pid: i32,
+    /// The folders of its cgroups.
+    pub cgroups: &'a [String],
+    /// A file that is locked, and shared. It is let go when the last of its guests has ended.
+    pub lock: &'a File,
+}
+
+/// What a program without namespaces can be given at most: of what rbuild has itself, what does not lead out of its root.
+pub fn capabilities_in_chroot() -> CapabilitySet {
+    LEADING_OUT.iter().fold(own_capabilities(), |kept, name| kept.without(name))
+}
+
 /// Starts the program of a container whose root filesystem is a folder that has all that the program is to find: nothing
 /// is mounted. Of the isolation, the capabilities, the filter and the limits count. What it leaves behind is ended with it.
 pub fn spawn_in_chroot(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
     let isolation = &container.isolation;
-    let capabilities = isolation.capabilities.common(own_capabilities());
+    let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
+    start(container, has_network, stdio, cgroup, None)
+}
+
+/// The same of one more program in the root of one that is there, with which it ends.
+pub fn spawn_beside(
+    host: &Host<'_>,
+    container: &Container,
+    has_network: bool,
+    stdio: Stdio,
+) -> Result<Running, SandboxError> {
+    start(container, has_network, stdio, None, Some(host))
+}
+
+fn start(
+    container: &Container,
+    has_network: bool,
+    stdio: Stdio,
+    cgroup: Option<Cgroup>,
+    host: Option<&Host<'_>>,
+) -> Result<Running, SandboxError> {
+    let isolation = &container.isolation;
+    let capabilities = isolation.capabilities.common(capabilities_in_chroot());
     let launch = Order::StartInChroot(Box::new(ChrootLaunch {
         container: container.clone(),
         capabilities,
         seccomp: isolation.seccomp.program(capabilities),
         narrowing: narrowing(!has_network, !can_scope_sockets()),
+        is_guest: host.is_some(),
     }));
-    let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
+    let process = host.map(|host| process_of(host.pid)).transpose()?;
+    let joined = Joined {
+        network: process.as_ref().map(|process| process.as_raw_fd()),
+        users: host.map(|host| host.lock.as_raw_fd()),
+    };
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
-    let init = start_init(0, Joined { network: None, users: None }, &stdio, &theirs, null_device)?;
-    drop(theirs);
+    let init = start_init(0, joined, &stdio, &theirs, null_device)?;
+    drop((theirs, stdio));
     let mut running = Running::new(init, cgroup)?.ended_by_itself();
     running.enter_cgroup()?;
+    if let Some(host) = host {
+        Cgroup::of_container(host.cgroups).add(init)?;
+    }
     // As for others: a write fails when the init is dead already; what it reported before says more.
     let _ = channel.send(&launch);
     follow(&mut running, &mut channel, Until::Executed)?;
     Ok(running)
+}
+
+/// A process that has not ended.
+fn process_of(pid: i32) -> Result<std::os::fd::OwnedFd, SandboxError> {
+    let gone = || SandboxError::Start { action: "find the container", source: std::io::ErrorKind::NotFound.into() };
+    let process = rustix::process::pidfd_open(Pid::from_raw(pid).ok_or_else(gone)?, PidfdFlags::empty());
+    let process = process.map_err(|errno| start_error("find the container")(errno.into()))?;
+    let mut ended = [PollFd::new(&process, PollFlags::IN)];
+    match poll(&mut ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) {
+        Ok(0) => Ok(process),
+        _ => Err(gone()),
+    }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{RequestError, check_resources, mounts};
 use crate::base::{boolean, bytes, signal};
 use crate::container::runtime::Runtime;
-use crate::container::sandbox::{CapabilitySet, Profile};
+use crate::container::sandbox::{CapabilitySet, IsolationChoice, Profile};
 use crate::container::{
     self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig, Image, LogConfig,
     MountKind, MountPoint, RestartPolicy,
@@ -230,7 +230,7 @@ fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
             device.cgroup_permissions = "rwm".to_owned();
         }
     }
-    if !matches!(host.isolation.to_ascii_lowercase().as_str(), "" | "default") {
+    if host.isolation.parse::<IsolationChoice>().is_err() {
         let text = format!("invalid isolation ({}): linux only supports 'default'", host.isolation);
         return Err(RequestError::refused(text));
     }

@@ -4,12 +4,13 @@ use std::io::Write;
 
 use super::RequestError;
 use crate::base::io_error::AtPath;
-use crate::container::{ContainerError, Entry, Pause, upper_of_new};
+use crate::container::{ContainerError, Entry, Pause, check_ended, upper_of_new};
 use crate::store::snapshot::{Stack, View, export_tar};
 use crate::store::{Staging, Store};
 
 /// The container's root filesystem: its image's layers, and what it changed.
 pub fn files(store: &Store, entry: &Entry) -> Result<(View, Option<Staging>), RequestError> {
+    check_ended(entry)?;
     let layers = Stack::of_image(&entry.record.diff_ids()).unpacked(store).map_err(ContainerError::from)?;
     let upper = entry.upper();
     if upper.exists() {

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use super::RequestError;
 use crate::container::sandbox;
-use crate::container::{ContainerError, Containers, Entry, Status};
+use crate::container::{ContainerError, Containers, Entry, Status, is_in_chroot};
 
 /// What ps(1) says of them.
 #[derive(Debug, PartialEq)]
@@ -18,7 +18,11 @@ pub fn top(containers: &Containers, entry: &Entry, options: &[String]) -> Result
     if !matches!(entry.state.status, Status::Running | Status::Paused) {
         return Err(ContainerError::NotRunning { name: entry.record.plain_name().to_owned() }.into());
     }
-    let pids = sandbox::processes(entry.state.pid);
+    let mut pids = sandbox::processes(entry.state.pid);
+    if is_in_chroot(&entry.record) {
+        // Its first process is what keeps the others in.
+        pids.retain(|pid| *pid != entry.state.pid);
+    }
     let usual = ["-ef".to_owned()];
     let text = ps(if options.is_empty() { &usual } else { options })?;
     containers.tell(entry, "top", &[]);

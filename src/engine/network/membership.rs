@@ -5,8 +5,8 @@ use std::path::Path;
 use crate::base::io_error::IoError;
 use crate::container::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
 use crate::container::{
-    ContainerError, Containers, EndpointConfig, Entry, endpoint_request, networks_of, owner, refresh_files,
-    tell_of_network,
+    ContainerError, Containers, EndpointConfig, Entry, endpoint_request, is_in_chroot, networks_of, owner,
+    refresh_files, tell_of_network,
 };
 
 /// Why a container could not join or leave a network.
@@ -53,6 +53,10 @@ pub fn connect(
     let record = networks.find(network)?;
     let entry = containers.find(container)?;
     check(&record, &entry)?;
+    if is_in_chroot(&entry.record) {
+        let what = "a container that is isolated by chroot alone can't have a network of its own".to_owned();
+        return Err(NetworkError::Refused { what }.into());
+    }
     // One that has left its last network has that mode too.
     let has_left_all = entry.record.networks.is_empty();
     if entry.record.host_config.network_mode == NONE && !has_left_all {

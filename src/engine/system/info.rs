@@ -76,10 +76,7 @@ fn isolation(store: &Store) -> String {
                 .join("; ")
         }
         Ok(Trial::Chroot(refused)) => {
-            format!(
-                "chroot: steps of builds have a root of their own, and there are no containers: {}",
-                with_help(refused)
-            )
+            format!("chroot: programs have a root of their own, and no namespaces: {}", with_help(refused))
         }
         Ok(Trial::Nothing(refused)) => {
             format!("none: builds without RUN work, and no program can be run: {}", with_help(refused))

@@ -217,6 +217,9 @@ pub struct Security {
     /// systempaths=unconfined
     #[arg(long, value_name = "OPTION")]
     pub security_opt: Vec<String>,
+    /// How it is isolated: `auto`, as strongly as it can be had; `full`, or not at all; `chroot`
+    #[arg(long, value_name = "auto|full|chroot")]
+    pub isolation: Option<String>,
     /// Set a kernel parameter of the container
     #[arg(long, value_name = "NAME=VALUE", value_parser = values::sysctl_form)]
     pub sysctl: Vec<String>,
@@ -356,8 +359,6 @@ pub struct Health {
 pub struct Refused {
     #[command(flatten)]
     pub trust: crate::cli::image::pull::ContentTrust,
-    #[arg(long, hide = true)]
-    pub isolation: Option<String>,
     #[arg(long, hide = true)]
     pub kernel_memory: Option<String>,
     #[arg(long, hide = true)]

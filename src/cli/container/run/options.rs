@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::arguments::{ContainerArgs, Health, Resources};
 use super::{devices, modes, mounts, network, ports, values};
 use crate::base::nanoseconds;
+use crate::cli::build::values as build_values;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::{CliError, output};
 use crate::container::runtime::Runtime;
@@ -84,10 +85,6 @@ impl ContainerArgs {
     fn refuse(&self) -> Result<(), CliError> {
         let refused = &self.refused;
         refused.trust.check()?;
-        let is_other = |isolation: &str| !matches!(isolation.to_ascii_lowercase().as_str(), "" | "default");
-        if refused.isolation.as_deref().is_some_and(is_other) {
-            return Err(CliError::new("--isolation is for containers of Windows, which rbuild has not"));
-        }
         if refused.kernel_memory.is_some() {
             return Err(CliError::new("--kernel-memory: the kernel has no limit of its own memory any more")
                 .hint("limit the memory as a whole, with --memory"));
@@ -182,8 +179,8 @@ impl ContainerArgs {
             userns_mode: modes::users(security.userns.as_deref()).map_err(typed)?,
             shm_size: self.storage.shm_size.unwrap_or_default(),
             sysctls: values::pairs(&security.sysctl).collect(),
+            isolation: isolation(security.isolation.as_deref())?,
             runtime: self.runtime()?,
-            isolation: self.refused.isolation.clone().unwrap_or_default(),
             resources: resources.as_docker_has_them()?,
             mounts: mounts::typed(&self.storage.mount)?,
             masked_paths: unconfined.then(Vec::new),
@@ -201,6 +198,12 @@ impl ContainerArgs {
 /// What docker's program itself refuses, where its daemon refuses the rest: `create` tells them apart by its exit code.
 fn typed(error: CliError) -> CliError {
     error.exit_code(super::NOT_RUN)
+}
+
+/// As docker's own, whose words are others.
+fn isolation(word: Option<&str>) -> Result<String, CliError> {
+    build_values::isolation(word)?;
+    Ok(word.unwrap_or_default().to_owned())
 }
 
 /// In the host's UTS namespace names are the host's.

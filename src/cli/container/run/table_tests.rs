@@ -69,6 +69,7 @@ const EFFECTS: &[(&[&str], &str)] = &[
     (&["-i"], "open_stdin: true"),
     (&["--network", "n", "--ip", "10.0.0.9"], "ipv4_address: \"10.0.0.9\""),
     (&["--network", "n", "--ip6", "fd00::9"], "ipv6_address: \"fd00::9\""),
+    (&["--isolation", "chroot"], "isolation: \"chroot\""),
     (&["--ipc", "host"], "ipc_mode: \"host\""),
     (&["-l", "a=b"], "labels: {\"a\": \"b\"}"),
     (&["--link", "db:x"], "links: [\"db:x\"]"),

@@ -6,36 +6,36 @@
 use std::path::Path;
 
 use rustix::fs::{Mode, OFlags};
-use rustix::process::Signal;
+use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
 use super::doing::{Doing, Result, message};
 use super::processes::Joining;
 use super::program::{Program, Rights};
 use super::target::MountPoints;
+use super::terminal::{self, Terminal};
 use super::{join_new_keyring, own, reaper};
 use crate::container::sandbox::channel::{Channel, ChrootLaunch};
-use crate::container::sandbox::container::Rootfs;
+use crate::container::sandbox::container::{Process, Rootfs};
 use crate::container::sandbox::landlock;
-
-/// Rights with which a process leaves its root, or makes the host's devices.
-const LEADING_OUT: [&str; 7] =
-    ["SYS_CHROOT", "MKNOD", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH"];
+use crate::container::sandbox::running::END_ALL;
 
 /// Returns in the program's process when it can't be executed, and in the other one never.
 pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
-    own::close_unused(false, false);
-    // Ends what there is of the program first.
-    let _ = rustix::process::set_parent_process_death_signal(Some(Signal::TERM));
+    own::close_unused(launch.is_guest, launch.is_guest);
+    if !launch.is_guest {
+        // Ends what there is of the program first. A guest lives as long as its host, whoever started it.
+        let _ = rustix::process::set_parent_process_death_signal(Some(END_ALL));
+    }
     if channel.is_abandoned() {
         return Ok(());
     }
     rustix::process::set_child_subreaper(Some(rustix::process::getpid())).doing("take in", "orphans")?;
-    reaper::split_and_end_all(channel)?;
+    reaper::split_and_end_all(channel, launch.is_guest)?;
     let usual_files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
     rustix::process::umask(Mode::empty());
     join_new_keyring()?;
-    let ChrootLaunch { container, capabilities, seccomp, narrowing } = launch;
+    let ChrootLaunch { container, capabilities, seccomp, narrowing, .. } = launch;
     let Rootfs::Directory(root) = &container.rootfs else { return Err(message("there is no folder to be the root")) };
     if container.process.create_directory {
         // Here, for it needs `/proc`.
@@ -43,13 +43,14 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
         MountPoints::make_directory(&folder.doing("open", root)?, &container.process.directory)?;
     }
     keep_setuid_programs_inside();
+    let terminal = prepare_process(&container.process, channel)?;
     enter(root)?;
     // Without the rights of root of a machine, neither a filter nor a Landlock domain can be had otherwise.
     rustix::thread::set_no_new_privs(true).doing("forbid", "new privileges")?;
     landlock::stay_below_root()?;
     super::program::load_filter(narrowing.as_deref())?;
     let rights = Rights {
-        capabilities: LEADING_OUT.iter().fold(capabilities, |kept, name| kept.without(name)),
+        capabilities,
         no_new_privileges: true,
         seccomp,
         scopes_sockets: false,
@@ -60,7 +61,21 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
     };
     let program = Program::new(&container.process, rights, usual_files)?;
     program.enter_directory()?;
-    program.execute(channel, Vec::new(), None)
+    program.execute(channel, Vec::new(), terminal)
+}
+
+/// What there is of the machine around, and not in the root any more.
+fn prepare_process(process: &Process, channel: &mut Channel) -> Result<Option<Terminal>> {
+    if let Some(adjustment) = process.oom_score_adjust {
+        let written = std::fs::write("/proc/self/oom_score_adj", adjustment.to_string());
+        written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)).doing("write", "oom_score_adj")?;
+    }
+    if !process.terminal {
+        return Ok(None);
+    }
+    let terminal = terminal::open_in_container(&process.user)?;
+    channel.send_terminal(&terminal.master).doing("hand out", "the terminal")?;
+    Ok(Some(terminal))
 }
 
 /// A user of the host's who has the program's number may get into its root by `/proc/PID/root`, past all folders that are

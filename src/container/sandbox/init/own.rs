@@ -1,5 +1,8 @@
 //! What the init keeps to itself: its memory, and no descriptor that it was not given.
 
+use std::os::fd::{AsRawFd as _, OwnedFd};
+
+use super::doing::{Doing as _, Result};
 use crate::container::sandbox::channel::{NETWORK_FD, USERS_FD};
 
 /// To be called first of all. Closes what this process was not meant to have: whoever started rbuild may have had a folder
@@ -27,6 +30,24 @@ pub(super) fn close_unused(joins: bool, has_users: bool) {
 pub(super) fn close_all() {
     // SAFETY: the caller never comes to where something is closed or used by its number.
     unsafe { close_range(libc::STDERR_FILENO + 1, i32::MAX) };
+}
+
+/// The same, but for one descriptor; and, where they are there, the two that a process joins something by.
+pub(super) fn keep_only(kept: OwnedFd, has_joined: bool) -> Result<OwnedFd> {
+    // Above those of a fixed number.
+    let copy = rustix::io::fcntl_dupfd_cloexec(&kept, USERS_FD + 1).doing("keep", "a descriptor")?;
+    drop(kept);
+    let kept = copy;
+    let first = if has_joined { USERS_FD + 1 } else { libc::STDERR_FILENO + 1 };
+    let number = kept.as_raw_fd();
+    // SAFETY: the caller never comes to where something else is closed or used by its number.
+    unsafe {
+        if first < number {
+            close_range(first, number - 1);
+        }
+        close_range(number + 1, i32::MAX);
+    }
+    Ok(kept)
 }
 
 /// Other processes of the same user may look at this one, which has nothing of its own any more.

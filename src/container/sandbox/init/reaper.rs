@@ -3,13 +3,17 @@
 use std::ffi::OsString;
 use std::io::Write as _;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
+use rustix::event::{PollFd, PollFlags, poll};
+
 use super::doing::{Doing, Result};
 use super::own;
-use crate::container::sandbox::channel::Channel;
+use crate::container::sandbox::channel::{Channel, NETWORK_FD};
 use crate::container::sandbox::mount_api::last_errno;
+use crate::container::sandbox::running::END_ALL;
 
 /// Splits in two. Returns in the child, which is to become the program; process 1 stays here until it ends.
 /// `forget` lets process 1 give up what only the program's side may hold.
@@ -33,9 +37,11 @@ pub(super) fn split(forget: impl FnOnce() -> Result<()>) -> Result<()> {
 }
 
 /// Splits in two. Returns in the child, which is to become a program without namespaces. The other process lets go of the
-/// channel, and ends with the program, or when it is told to (`SIGTERM`), after all that the program left behind.
-pub(super) fn split_and_end_all(channel: &mut Channel) -> Result<()> {
+/// channel, and ends with the program, or when it is told to ([`END_ALL`]), after all that the program left behind. Other
+/// signals are the program's. That of a guest ends with its host, too, and lets go of the host's lock when all is over.
+pub(super) fn split_and_end_all(channel: &mut Channel, is_guest: bool) -> Result<()> {
     block_all_signals();
+    let signals = all_signals()?;
     // SAFETY: this process has one thread, so the child may go on with anything.
     match unsafe { libc::fork() } {
         0 => {
@@ -46,32 +52,70 @@ pub(super) fn split_and_end_all(channel: &mut Channel) -> Result<()> {
         -1 => Err(last_errno()).doing("start", "the program beside its init"),
         child => {
             channel.close();
-            own::close_all();
-            let code = await_end(child);
+            let signals = own::keep_only(signals, is_guest)?;
+            // SAFETY: what is at that number stays open until this process ends.
+            let host = is_guest.then(|| unsafe { BorrowedFd::borrow_raw(NETWORK_FD) });
+            let code = await_end(child, &signals, host);
             end_all();
             std::process::exit(code);
         }
     }
 }
 
-/// Reaps until the program has ended, or somebody wants it to. Gives the exit code.
-fn await_end(child: i32) -> i32 {
+/// Reaps until the program has ended, or somebody wants it to, or its host has. Gives the exit code.
+fn await_end(child: i32, signals: &OwnedFd, host: Option<BorrowedFd<'_>>) -> i32 {
+    const ENDED: i32 = 128 + libc::SIGKILL;
     loop {
-        let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-        // SAFETY: as in `serve`.
-        let signal = unsafe {
-            libc::sigfillset(set.as_mut_ptr());
-            libc::sigwaitinfo(set.as_ptr(), ptr::null_mut())
-        };
+        let mut polled = vec![PollFd::new(signals, PollFlags::IN)];
+        polled.extend(host.map(|host| PollFd::from_borrowed_fd(host, PollFlags::IN)));
+        // Nothing interrupts it: all signals are blocked.
+        let _ = poll(&mut polled, None);
+        if polled.get(1).is_some_and(|host| !host.revents().is_empty()) {
+            return ENDED;
+        }
+        let Some((signal, code)) = next_signal(signals) else { continue };
         match signal {
             libc::SIGCHLD => {
                 if let Some(code) = reap_until(child) {
                     return code;
                 }
             }
-            libc::SIGTERM => return 128 + libc::SIGKILL,
+            signal if signal == END_ALL.as_raw() => return ENDED,
+            // What the kernel sends, because of a terminal's keys, is for whoever is in the foreground there.
+            // SAFETY: a plain system call; a child that is gone already makes it fail, and is reaped next.
+            signal if code <= 0 => unsafe {
+                libc::kill(child, signal);
+            },
             _ => {}
         }
+    }
+}
+
+/// A descriptor that has all signals of this process, which blocks them (signalfd(2)).
+fn all_signals() -> Result<OwnedFd> {
+    let mut set = MaybeUninit::<libc::sigset_t>::uninit();
+    // SAFETY: sigfillset initialises the set before it is read; the descriptor is new, and nobody else's.
+    unsafe {
+        libc::sigfillset(set.as_mut_ptr());
+        match libc::signalfd(-1, set.as_ptr(), libc::SFD_CLOEXEC | libc::SFD_NONBLOCK) {
+            -1 => Err(last_errno()).doing("wait for", "signals"),
+            descriptor => Ok(OwnedFd::from_raw_fd(descriptor)),
+        }
+    }
+}
+
+/// The number of the next one, and who sent it: the kernel, if it is more than 0.
+fn next_signal(signals: &OwnedFd) -> Option<(i32, i32)> {
+    let mut information = MaybeUninit::<libc::signalfd_siginfo>::uninit();
+    let size = size_of::<libc::signalfd_siginfo>();
+    // SAFETY: the kernel writes at most so many bytes, and that many are a whole structure of numbers.
+    unsafe {
+        let length = libc::read(signals.as_raw_fd(), information.as_mut_ptr().cast(), size);
+        if length != size as isize {
+            return None;
+        }
+        let information = information.assume_init();
+        Some((information.ssi_signo as i32, information.ssi_code))
     }
 }
 

@@ -2,11 +2,13 @@
 //! on top of the other, and what changed in them afterwards.
 //!
 //! One folder serves a chain of steps: after each it has what the step's layer says. Nothing runs in it while it is
-//! looked at or changed here; so a path that was resolved stays what it was.
+//! looked at or changed here; so a path that was resolved stays what it was. A container has one of its own for each time
+//! that it runs, in the container's folder.
 
 mod changes;
 mod placing;
 mod scan;
+mod standard;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -20,11 +22,19 @@ use crate::store::{Staging, Store};
 pub use placing::Placed;
 pub use scan::Scan;
 
-/// What programs find at these places is made for them, and no change of theirs counts there.
-const STANDARD: [&str; 3] = ["dev", "proc", "sys"];
+/// The name of the root in its place.
+const ROOT: &str = "root";
+
+/// Where it is.
+enum Home {
+    /// It goes with this.
+    Staging(Staging),
+    /// It is its owner's.
+    Own(PathBuf),
+}
 
 pub struct WorkingRoot {
-    staging: Staging,
+    home: Home,
     /// Of the folders of its layers, the lowest first.
     layers: Vec<Identity>,
     placed: Vec<Placed>,
@@ -35,13 +45,30 @@ pub struct WorkingRoot {
 impl WorkingRoot {
     /// One without any layer.
     pub fn new(store: &Store) -> Result<Self, SnapshotError> {
-        let staging = store.staging()?;
-        Folder::open(staging.path())?.make_folder(OsStr::new("root"), 0o700)?;
-        Ok(Self { staging, layers: Vec::new(), placed: Vec::new(), missing: Vec::new() })
+        Self::at(Home::Staging(store.staging()?))
+    }
+
+    /// The same in an empty folder that is the caller's, and stays.
+    pub fn in_folder(folder: &Path) -> Result<Self, SnapshotError> {
+        Self::at(Home::Own(folder.to_owned()))
+    }
+
+    fn at(home: Home) -> Result<Self, SnapshotError> {
+        let root = Self { home, layers: Vec::new(), placed: Vec::new(), missing: Vec::new() };
+        Folder::open(root.beside())?.make_folder(OsStr::new(ROOT), 0o700)?;
+        Ok(root)
     }
 
     pub fn path(&self) -> PathBuf {
-        self.staging.path().join("root")
+        self.beside().join(ROOT)
+    }
+
+    /// The folder that it is in.
+    fn beside(&self) -> &Path {
+        match &self.home {
+            Home::Staging(staging) => staging.path(),
+            Home::Own(path) => path,
+        }
     }
 
     /// How many of these layers it has; nothing when it has others.
@@ -83,17 +110,27 @@ impl WorkingRoot {
         Scan::of(&Folder::open(&self.path())?, &placed)
     }
 
-    /// Writes into the layer folder `upper` what has changed since, as overlayfs would have.
-    pub fn write_changes(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
-        let mut after = self.scan()?;
-        self.remove_strays(&mut after)?;
+    /// Writes into the layer folder `upper` what has changed since, as overlayfs would have. Folders that had to be given a
+    /// new name, and standard places that were not there, are changes too: overlayfs has those in a step's layer.
+    pub fn write_layer(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
         let lifted: Vec<&Path> = self.placed.iter().filter_map(Placed::lifted).collect();
-        changes::write(&self.tree()?, (before, &after, &lifted), below, upper)?;
+        self.write(before, &lifted, below, upper)?;
         let layer = Folder::open(upper)?;
         for name in self.missing.iter().map(OsStr::new) {
             layer.made_folder(name, 0o755)?;
         }
         Ok(())
+    }
+
+    /// The same of what programs have changed, and nothing else.
+    pub fn write_changes(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
+        self.write(before, &[], below, upper)
+    }
+
+    fn write(&self, before: &Scan, lifted: &[&Path], below: &View, upper: &Path) -> Result<(), SnapshotError> {
+        let mut after = self.scan()?;
+        self.remove_strays(&mut after)?;
+        changes::write(&self.tree()?, (before, &after, lifted), below, upper)
     }
 
     fn tree(&self) -> Result<Tree, IoError> {

@@ -9,7 +9,7 @@ use rustix::fs::{FileType, Gid, Timestamps, Uid};
 use rustix::io::Errno;
 
 use super::scan::Scan;
-use super::{STANDARD, WorkingRoot, identity_of};
+use super::{WorkingRoot, identity_of};
 use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::{AtPath, IoError};
 use crate::store::Store;
@@ -57,21 +57,13 @@ impl Placed {
 }
 
 impl WorkingRoot {
-    /// Makes room for what programs find at the standard places; gives the folder for the devices.
-    pub fn place_standard(&mut self) -> Result<Folder, SnapshotError> {
-        for name in STANDARD {
-            if self.tree()?.root().stat(OsStr::new(name))?.is_none() {
-                self.missing.push(name);
-            }
-            self.place_folder(Path::new(name), 0o755)?;
-        }
-        Ok(self.tree()?.root().folder(OsStr::new("dev"))?)
-    }
-
-    /// An empty folder at the target, root's.
-    pub fn place_folder(&mut self, target: &Path, mode: u32) -> Result<(), SnapshotError> {
+    /// An empty folder at the target with that mode, owner and group.
+    pub fn place_folder(&mut self, target: &Path, (mode, uid, gid): (u32, u32, u32)) -> Result<(), SnapshotError> {
         let place = self.make_room(target)?;
         place.folder.made_folder(place.name(), mode)?;
+        place.folder.set_owner(place.name(), Uid::from_raw(uid), Gid::from_raw(gid))?;
+        // The change of owner may have taken bits of it.
+        place.folder.set_mode(place.name(), mode)?;
         self.settle(place)
     }
 
@@ -154,7 +146,7 @@ impl WorkingRoot {
     /// Takes away what was placed, and puts back what was there. What a program has put into folders on the way stays.
     pub fn take_back(&mut self) -> Result<(), SnapshotError> {
         let tree = self.tree()?;
-        let beside = Folder::open(self.staging.path())?;
+        let beside = Folder::open(self.beside())?;
         while let Some(placed) = self.placed.pop() {
             // A program may have moved what is around.
             let Ok(Some((folder, name))) = tree.parent(&placed.path) else { continue };
@@ -181,15 +173,25 @@ impl WorkingRoot {
         Ok(())
     }
 
+    /// Makes the folders on the way to the target, and there, where nothing is. They stay.
+    pub fn make_folders(&self, target: &Path) -> Result<(), SnapshotError> {
+        let path = View::open(&[self.path()])?.resolve(Path::new(""), target)?;
+        let tree = self.tree()?;
+        for way in ways_to(&path) {
+            let Some((folder, name)) = tree.parent(way)? else { continue };
+            if folder.stat(name)?.is_none() {
+                folder.made_folder(name, 0o755)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Lets the target be free: what was there is put aside.
     fn make_room(&mut self, target: &Path) -> Result<Place, SnapshotError> {
         let path = View::open(&[self.path()])?.resolve(Path::new(""), target)?;
         let tree = self.tree()?;
         let mut made = Vec::new();
-        let parent = path.parent().unwrap_or(Path::new(""));
-        let mut ways: Vec<&Path> = parent.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
-        ways.reverse();
-        for way in ways {
+        for way in ways_to(path.parent().unwrap_or(Path::new(""))) {
             let Some((folder, name)) = tree.parent(way)? else { continue };
             if folder.stat(name)?.is_none() {
                 made.push((way.to_owned(), times_of(&folder)?));
@@ -201,7 +203,7 @@ impl WorkingRoot {
         let mut kept = None;
         if folder.stat(name)?.is_some() {
             let beside = format!("kept-{}", self.placed.len());
-            folder.rename(name, &Folder::open(self.staging.path())?, OsStr::new(&beside))?;
+            folder.rename(name, &Folder::open(self.beside())?, OsStr::new(&beside))?;
             kept = Some(beside);
         }
         let first_new = made.first().map_or(path.as_path(), |(way, _)| way.as_path());
@@ -217,6 +219,13 @@ impl WorkingRoot {
         self.placed.push(Placed { path, itself, around: folder, room });
         Ok(())
     }
+}
+
+/// The folders that lead there and it itself, from the root down.
+fn ways_to(path: &Path) -> Vec<&Path> {
+    let mut ways: Vec<&Path> = path.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
+    ways.reverse();
+    ways
 }
 
 /// A place that is free, for something to be made there.

@@ -1,0 +1,177 @@
+//! Containers without namespaces: what is asked of one that can't be had so is refused when it is made, in words; what is
+//! left of it is settled then, for all its life.
+
+use super::directory::Entry;
+use super::error::ContainerError;
+use super::host_config::HostConfig;
+use super::mounts::MountKind;
+use super::options::ContainerOptions;
+use super::record::{EndpointConfig, Record};
+use crate::base::foreign;
+use crate::container::sandbox::{
+    self, CHROOT, CapabilitySet, IsolationChoice, Level, SandboxError, Unsupported, capabilities_in_chroot,
+};
+
+/// The networks that there are without network namespaces.
+const HOST: &str = "host";
+const NONE: &str = "none";
+
+/// Whether it is isolated by chroot alone.
+pub fn is_in_chroot(record: &Record) -> bool {
+    record.host_config.isolation == CHROOT
+}
+
+/// Decides how a new container is isolated (`--isolation`), and writes that down. Gives whether it has no namespaces.
+pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Result<bool, ContainerError> {
+    let choice: IsolationChoice = host.isolation.parse()?;
+    let is_foreign = !host.runtime.is_empty();
+    let level = match choice.level() {
+        // Another runtime has its own ways; and why there are neither is said when it is started.
+        _ if is_foreign && choice == IsolationChoice::Auto => Level::Full,
+        Err(_) if choice == IsolationChoice::Auto => Level::Full,
+        level => level.map_err(SandboxError::from)?,
+    };
+    if level == Level::Full {
+        return Ok(false);
+    }
+    check(options, host)?;
+    host.isolation = CHROOT.to_owned();
+    if host.network_mode != NONE {
+        host.network_mode = HOST.to_owned();
+    }
+    Ok(true)
+}
+
+/// That programs can be run so here and now.
+pub(super) fn check_place(record: &Record) -> Result<(), ContainerError> {
+    if foreign::are_owners_recorded() {
+        return Err(ContainerError::OwnersRecorded);
+    }
+    let refused = sandbox::chroot_refused().filter(|_| is_in_chroot(record));
+    refused.map_or(Ok(()), |refused| Err(SandboxError::from(refused).into()))
+}
+
+/// What such a container has changed is known when it has ended.
+pub fn check_ended(entry: &Entry) -> Result<(), ContainerError> {
+    match is_in_chroot(&entry.record) && entry.state.pid != 0 {
+        true => Err(ContainerError::NotEnded { name: entry.record.plain_name().to_owned() }),
+        false => Ok(()),
+    }
+}
+
+fn check(options: &ContainerOptions, host: &HostConfig) -> Result<(), ContainerError> {
+    let joins = |mode: &str| mode.starts_with("container:");
+    let has_network = !matches!(host.network_mode.as_str(), "" | "default" | "bridge" | HOST | NONE)
+        || options.networks.values().any(|endpoint| *endpoint != EndpointConfig::default())
+        || options.networks.keys().any(|name| !matches!(name.as_str(), "default" | "bridge" | HOST | NONE));
+    let has_users = !matches!(host.userns_mode.as_str(), "" | HOST);
+    let asked = [
+        (host.privileged, "all rights (--privileged)", None),
+        (!host.runtime.is_empty(), "another runtime (--runtime)", None),
+        (has_users, "users of its own (--userns)", None),
+        (has_network, "a network of its own", Some("leave it out: programs are on the network that rbuild is on")),
+        (!host.links.is_empty(), "links", Some("programs reach each other at 127.0.0.1")),
+        (joins(&host.pid_mode) || joins(&host.ipc_mode), "namespaces of another container", None),
+        (host.ipc_mode == NONE, "an empty /dev/shm (--ipc none)", None),
+        (options.hostname.is_some() || options.domainname.is_some(), "a name of its own (--hostname)", None),
+        (host.readonly_rootfs, "a root filesystem that can't be written to (--read-only)", None),
+        (has_devices(host), "devices", None),
+        (!host.sysctls.is_empty(), "kernel parameters (--sysctl)", None),
+        (!host.volumes_from.is_empty(), "volumes of another container (--volumes-from)", Some(COPY)),
+    ];
+    if let Some((_, what, hint)) = asked.into_iter().find(|(is_asked, ..)| *is_asked) {
+        return Err(refused(what.to_owned(), hint));
+    }
+    if let Some(mount) = options.mounts.iter().find(|mount| mount.kind != MountKind::Tmpfs) {
+        let what = match mount.kind {
+            MountKind::Bind => "a folder of the machine's",
+            MountKind::Image => "an image's files",
+            MountKind::Volume | MountKind::Tmpfs => "a volume with a name",
+        };
+        return Err(refused(
+            format!("{what} at `{}`: nothing can be mounted", mount.destination.display()),
+            Some(COPY),
+        ));
+    }
+    check_rights(host)
+}
+
+const COPY: &str = "copy files in and out: `rbuild create`, `rbuild cp`, `rbuild start -a`, `rbuild cp`";
+
+fn has_devices(host: &HostConfig) -> bool {
+    let resources = &host.resources;
+    !resources.devices.is_empty() || !resources.device_requests.is_empty() || !resources.device_cgroup_rules.is_empty()
+}
+
+/// What was asked for by name; of docker's usual capabilities it has those that can be had.
+fn check_rights(host: &HostConfig) -> Result<(), ContainerError> {
+    let added = CapabilitySet::adjusted(&host.cap_add, &["ALL".to_owned()])?;
+    let missing = added.without_those_of(capabilities_in_chroot()).names();
+    if !missing.is_empty() {
+        return Err(refused(format!("the capabilities {}", missing.join(", ")), None));
+    }
+    for option in &host.security_opt {
+        let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
+        match (key, value) {
+            ("apparmor", "unconfined") => {}
+            ("apparmor" | "landlock" | "systempaths", _) => {
+                return Err(refused(format!("--security-opt {key}={value}"), None));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+fn refused(what: String, hint: Option<&str>) -> ContainerError {
+    let namespaces = || sandbox::full_refused().and_then(|refused| refused.hint.clone());
+    let hint = hint.map(str::to_owned).or_else(namespaces);
+    let what = format!("a container that is isolated by chroot alone can't have {what}");
+    SandboxError::from(Unsupported { what, hint }).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::mounts::MountPoint;
+
+    fn host(change: impl FnOnce(&mut HostConfig)) -> HostConfig {
+        let mut host = HostConfig { network_mode: "bridge".to_owned(), ..HostConfig::default() };
+        change(&mut host);
+        host
+    }
+
+    #[test]
+    fn what_takes_namespaces_is_refused_by_its_name() {
+        let options = ContainerOptions::default();
+        type Change = fn(&mut HostConfig);
+        let cases: [(&str, Change); 8] = [
+            ("--privileged", |host| host.privileged = true),
+            ("network", |host| host.network_mode = "own".to_owned()),
+            ("network", |host| host.network_mode = "container:x".to_owned()),
+            ("--read-only", |host| host.readonly_rootfs = true),
+            ("--sysctl", |host| drop(host.sysctls.insert("a".to_owned(), "1".to_owned()))),
+            ("CAP_SYS_ADMIN", |host| host.cap_add = vec!["sys_admin".to_owned()]),
+            ("CAP_MKNOD", |host| host.cap_add = vec!["ALL".to_owned()]),
+            ("landlock", |host| host.security_opt = vec!["landlock=unconfined".to_owned()]),
+        ];
+        for (word, change) in cases {
+            let error = check(&options, &host(change)).unwrap_err().to_string();
+            assert!(error.contains(word), "{word}: {error}");
+        }
+        check(&options, &host(|_| {})).unwrap();
+    }
+
+    #[test]
+    fn only_what_is_in_memory_elsewhere_can_be_mounted() {
+        let at = |kind| ContainerOptions {
+            mounts: vec![MountPoint { kind, destination: "/m".into(), ..MountPoint::default() }],
+            ..ContainerOptions::default()
+        };
+        check(&at(MountKind::Tmpfs), &host(|_| {})).unwrap();
+        for kind in [MountKind::Bind, MountKind::Volume, MountKind::Image] {
+            let error = check(&at(kind), &host(|_| {})).unwrap_err();
+            assert!(error.to_string().contains("`/m`") && error.hint().unwrap().contains("cp"), "{error}");
+        }
+    }
+}
