@@ -183,6 +183,7 @@ impl From<MembershipError> for ApiError {
             MembershipError::Container(error) => error.into(),
             MembershipError::Io(error) => error.into(),
             MembershipError::IsIn { .. } => with_status(403, &error),
+            MembershipError::NoEndpoint { .. } => with_status(404, &error),
             MembershipError::IsNotIn { .. } => with_status(500, &error),
             MembershipError::SeveralWithNone
             | MembershipError::HostNetwork

@@ -3,11 +3,16 @@
 use std::io;
 
 use crate::base::io_error::{AtPath as _, IoError};
-use crate::cli::output;
+use crate::cli::output::{self, Stream};
 
-/// Prints `warning` and docker's question to stderr; true when the answer is yes. No answer is no.
+/// Prints `warning` and docker's question to standard output, as docker does; true when the answer is yes. No answer is no.
 pub fn ask(warning: &str) -> Result<bool, IoError> {
-    output::ask(format_args!("{warning}\nAre you sure you want to continue? [y/N] "));
+    ask_on(Stream::Output, warning)
+}
+
+/// The same where standard output has something else.
+pub fn ask_on(stream: Stream, warning: &str) -> Result<bool, IoError> {
+    output::ask(stream, format_args!("{warning}\nAre you sure you want to continue? [y/N] "));
     let mut answer = String::new();
     io::stdin().read_line(&mut answer).at("read", "standard input")?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes" | "Yes"))

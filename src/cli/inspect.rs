@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::format::{FormatError, Missing, Template};
+use crate::cli::format::{self, FormatError, Missing, Template};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::network::NetworkError;
@@ -99,7 +99,7 @@ pub fn run_container(args: ContainerArgs, global: &Global) -> Result<ExitCode, C
 fn inspect_remote(args: &ImageArgs) -> Result<ExitCode, CliError> {
     let client = Client::new(&Settings::from_environment()?)?;
     let format = args.format.as_deref();
-    let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
+    let template = format.filter(|format| !matches!(*format, "" | "json")).map(format::of_document).transpose()?;
     let platform = args.platform.as_ref();
     let found = args.names.iter().map(|name| describe_remote::describe(&client, name, platform));
     let found = found.collect::<Result<Vec<_>, _>>().map_err(CliError::of_image)?;
@@ -116,7 +116,7 @@ pub fn inspect(
     global: &Global,
 ) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
-    let template = format.filter(|format| !matches!(*format, "" | "json")).map(Template::parse).transpose()?;
+    let template = format.filter(|format| !matches!(*format, "" | "json")).map(format::of_document).transpose()?;
     let mut found = Vec::new();
     let mut missing: Vec<String> = Vec::new();
     for name in names {

@@ -69,6 +69,7 @@ fn record(
     }
     let in_chroot = chroot::settle(options, &mut host)?;
     super::links::check(&host.links, containers)?;
+    super::namespaces::check(&host, containers)?;
     let mut mounts = options.mounts.clone();
     mounts.extend(volumes::from_others(containers, &host.volumes_from, &mounts)?);
     if !in_chroot {

@@ -21,11 +21,14 @@ pub(super) struct Devices {
 }
 
 pub(super) fn of(host: &HostConfig) -> Result<Devices, ContainerError> {
-    let mapped = host.resources.devices.iter().map(|device| DeviceNode {
-        host: PathBuf::from(&device.path_on_host),
-        path: PathBuf::from(&device.path_in_container),
-    });
-    let mut devices = Devices { nodes: mapped.collect(), ..Devices::default() };
+    let mut devices = Devices::default();
+    for device in &host.resources.devices {
+        let node =
+            DeviceNode { host: PathBuf::from(&device.path_on_host), path: PathBuf::from(&device.path_in_container) };
+        // It is looked for again when it is mounted.
+        rustix::fs::stat(&node.host).at("find the device", &node.host)?;
+        devices.nodes.push(node);
+    }
     for request in &host.resources.device_requests {
         devices.add(edits(request)?);
     }

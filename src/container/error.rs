@@ -136,6 +136,18 @@ impl ContainerError {
         }
     }
 
+    /// What `State.ExitCode` is of a container that could not be started. docker's daemon goes by the words of the runtime
+    /// alone; for all that it finds out itself it is 128.
+    pub(super) fn state_code(&self) -> u8 {
+        const UNKNOWN: u8 = 128;
+        let code = match self {
+            Self::Sandbox(SandboxError::Init(error)) => error.state_code(),
+            Self::Runtime(error) => error.exit_code(),
+            _ => UNKNOWN,
+        };
+        if matches!(code, 126 | 127) { code } else { UNKNOWN }
+    }
+
     /// Whether a file was not there.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound)

@@ -5,6 +5,15 @@ use super::error::ContainerError;
 use super::host_config::HostConfig;
 use crate::container::sandbox::{Namespace, Namespaces};
 
+/// Whether those are there whose processes or whose memory it is to share: a container can't be made without them.
+pub(super) fn check(host: &HostConfig, containers: &Containers) -> Result<(), ContainerError> {
+    let modes = [&host.pid_mode, &host.ipc_mode];
+    modes.into_iter().filter_map(|mode| mode.strip_prefix("container:")).try_for_each(|name| {
+        containers.find(name)?;
+        Ok(())
+    })
+}
+
 pub(super) fn of(host: &HostConfig, containers: &Containers) -> Result<Namespaces, ContainerError> {
     let one = |mode: &str, what: &'static str| -> Result<Namespace, ContainerError> {
         let Some(name) = mode.strip_prefix("container:") else {

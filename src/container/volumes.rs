@@ -3,8 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::io::Errno;
-
 use super::directory::{Containers, Entry};
 use super::error::ContainerError;
 use super::events;
@@ -114,13 +112,8 @@ fn bind(folder: &Path, subpath: &str) -> Result<MountSource, ContainerError> {
     if subpath.is_empty() {
         return Ok(MountSource::Bind { path: folder.to_owned(), recursive: true, propagation: Propagation::Private });
     }
-    // Only to say early what is missing.
-    if let Err(error) = Tree::in_root(Folder::open(folder)?).followed(Path::new(subpath)) {
-        return Err(match error.errno() {
-            Some(Errno::NOENT) => ContainerError::NoBindSource { path: folder.join(subpath) },
-            _ => error.into(),
-        });
-    }
+    // Only to say early what is missing; docker's code for it is that of a file that is not there.
+    Tree::in_root(Folder::open(folder)?).followed(Path::new(subpath))?;
     Ok(MountSource::Within { folder: folder.to_owned(), path: subpath.into(), is_own: false })
 }
 

@@ -1,6 +1,7 @@
 //! The commands, as people type them.
 
 use crate::common::TestStore;
+use crate::common::screen::Screen;
 use crate::image::{OCI, layer, put_image, put_varied_image};
 use crate::registry::TestRegistry;
 
@@ -14,7 +15,10 @@ fn all_tags_are_pulled_and_pushed() {
     let store = TestStore::empty();
     store.run(&["pull", "-a", &registry.name("a")]).ok();
     let one = store.run(&["pull", &registry.name("a:1")]).ok().stdout();
-    assert!(one.contains("Already exists\n") && one.contains("Status: Image is up to date for"), "{one}");
+    assert!(!one.contains("Already exists\n") && one.contains("Status: Image is up to date for"), "{one}");
+    let all = store.run(&["pull", "-a", &registry.name("a")]).ok().stdout();
+    let status = format!("Status: Image is up to date for {0}\n{0}\n", registry.name("a"));
+    assert!(all.ends_with(&status) && all.matches("Status").count() == 1, "{all}");
     for tag in ["1", "2"] {
         store.run(&["tag", &registry.name(&format!("a:{tag}")), &registry.name(&format!("b:{tag}"))]).ok();
     }
@@ -103,7 +107,16 @@ fn lists_of_manifests_are_made_annotated_and_pushed() {
     store.run(&["manifest", "annotate", &list, &image, "--arch", "arm64", "--variant", "v8", "--os", "linux"]).ok();
     let shown = store.run(&["manifest", "inspect", &list]).ok().stdout();
     assert!(shown.contains("\"variant\": \"v8\"") && shown.contains(&digest), "{shown}");
-    store.run(&["manifest", "push", "--purge", &list]).ok();
+    let pushed = store.run(&["manifest", "push", "--purge", &list]).ok().stdout();
+    let repository = registry.name("list");
+    assert!(
+        pushed.starts_with(&format!("Pushed ref {repository}@{digest} with digest: {digest}\nsha256:")),
+        "{pushed}"
+    );
+    let slip = ["manifest", "annotate", &list, &image, "--os", "linus"];
+    store.run(&["manifest", "create", &list, &image]).ok();
+    assert!(store.run(&slip).fails(1).stderr().contains("unsupported os/arch combination: linus/"));
+    store.run(&["manifest", "rm", &list]).ok();
     let index: serde_json::Value = serde_json::from_slice(&registry.manifest("list", "1").unwrap()).unwrap();
     assert_eq!(index["manifests"][0]["platform"]["architecture"], "arm64");
     assert!(registry.manifest("list", &digest).is_some(), "the image is in the list's repository too");
@@ -165,4 +178,59 @@ fn a_build_is_pushed_by_digest_alone_and_compressed_as_it_was_asked_for() {
     other.build(&["-o", "type=oci,tar=false,dest=layout,compression=zstd,force-compression=true"]).ok();
     other.run(&["copy", "-q", "oci:layout", &format!("docker://{}", registry.name("made:4"))]).ok();
     assert_eq!(types("4"), ["zstd", "zstd"]);
+}
+
+/// What a command needs on the way is told of on standard error, as `pull` tells of it.
+#[test]
+fn what_is_pulled_for_a_container_is_told_of() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "a", "1");
+    let name = registry.name("a:1");
+    for (options, said) in [
+        (&[][..], ["Unable to find image '", "1: Pulling from a", "Status: Downloaded newer image for "].as_slice()),
+        (&["--pull", "always"], &["1: Pulling from a", "Digest: sha256:", "Status: Image is up to date for "]),
+        (&["--pull", "always", "-q"], &[]),
+    ] {
+        let store = TestStore::empty();
+        if !options.is_empty() {
+            store.run(&["pull", "-q", &name]).ok();
+        }
+        let answer = store.run(&[&["create"], options, &[&name, "true"]].concat()).ok();
+        assert_eq!(answer.stdout().len(), 65, "{}", answer.stdout());
+        let lines = answer.stderr();
+        for words in said {
+            assert!(lines.lines().any(|line| line.starts_with(words)), "{words}: {lines}");
+        }
+        assert!(!said.is_empty() || lines.is_empty(), "{lines}");
+    }
+    let answer = TestStore::empty().run(&["run", "Upper/Case"]).fails(125);
+    assert!(!answer.stderr().contains("Unable to find"), "a name that is none is looked for nowhere");
+    let answer = TestStore::empty().run(&["pull", &registry.name("none:1")]).fails(1);
+    assert_eq!(answer.stdout(), "", "a registry that has no such image begins nothing");
+}
+
+#[test]
+fn bars_of_transfers_fit_any_terminal() {
+    let registry = TestRegistry::start();
+    let layers: Vec<_> = (0..3).map(|seed| layer(seed, 300_000)).collect();
+    let layers: Vec<_> = layers.into_iter().map(|layer| ("", layer.clone(), layer)).collect();
+    put_image(&registry, "a", "1", &layers);
+    let name = registry.name("a:1");
+    for columns in [30, 60, 200] {
+        let store = TestStore::empty();
+        let mut seen = |arguments: &[&str]| {
+            let mut screen = Screen::new(24, columns);
+            assert_eq!(screen.run(store.command(arguments)), Some(0));
+            screen.seen()
+        };
+        let shown = seen(&["pull", &name]);
+        let layers = shown.iter().filter(|line| line.ends_with(": Pull complete")).count();
+        assert_eq!(layers, 3, "at {columns}: {shown:?}");
+        assert!(!shown.iter().any(|line| line.contains("Downloading")), "nothing is left over: {shown:?}");
+        let other = registry.name(&format!("copy{columns}:1"));
+        store.run(&["tag", &name, &other]).ok();
+        let shown = seen(&["push", &other]);
+        let bars = shown.iter().filter(|line| line.contains(": Mounted fro")).count();
+        assert_eq!(bars, 3, "at {columns}: {shown:?}");
+    }
 }

@@ -32,7 +32,7 @@ pub fn info(service: &Service, _: &mut Request) -> Result<Response, ApiError> {
     let mut facts = docker_info::facts(&service.store()?)?;
     if let Value::Object(facts) = &mut facts {
         // It is the client's business.
-        facts.remove("ClientInfo");
+        facts.shift_remove("ClientInfo");
     }
     Ok(Response::json(&facts)?)
 }
@@ -44,7 +44,8 @@ pub fn events(service: &Service, request: &mut Request) -> Result<Response, ApiE
         query.text(name).map(|text| point_in_time(text).map_err(wrong)).transpose()
     };
     let filters = Filters::parse(&query.filters()?, &FILTERS)?;
-    let asked = EventsRequest { filters, since: time("since")?.unwrap_or_else(Timestamp::now), until: time("until")? };
+    let asked = EventsRequest::between(filters, time("since")?, time("until")?);
+    let asked = asked.map_err(|error| ApiError::bad_request(error.to_string()))?;
     let mut events = EventStream::open(service.root(), asked)?;
     Ok(Response::stream(JSON, move |output| {
         let gone = output.gone.descriptor()?;

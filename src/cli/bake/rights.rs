@@ -35,7 +35,7 @@ pub(super) fn check(needed: &Needed, found: &Found) -> Result<(), CliError> {
     needed.write.iter().for_each(|path| say(true, &format!("writing {}", path.display())));
     let options = needed.options(&found.folder).join(" ");
     let request = format!("the build asks for more than is allowed:\n{}", lines.join("\n"));
-    if std::io::stdin().is_terminal() && confirm::ask(&request)? {
+    if std::io::stdin().is_terminal() && confirm::ask_on(crate::cli::output::Stream::Error, &request)? {
         return Ok(());
     }
     let error = CliError::new(format!("additional privileges requested: {request}"));

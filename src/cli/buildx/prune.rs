@@ -58,7 +58,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     };
     selection.most = bounds.most(&store)?;
     let (text, reclaimed) = prune(&store, &selection, "builder prune")?;
-    output::print(&format!("{text}Total reclaimed space: {}\n", human_size(reclaimed, 4)))?;
+    output::print(&format!("{text}Total:\t{}\n", human_size(reclaimed, 4)))?;
     Ok(ExitCode::SUCCESS)
 }
 

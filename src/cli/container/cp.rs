@@ -28,9 +28,9 @@ pub struct Args {
     /// Copy what the source leads to when it is a symbolic link
     #[arg(short = 'L', long)]
     follow_link: bool,
-    /// Don't say what was copied
-    #[arg(short, long)]
-    quiet: bool,
+    /// Don't say what was copied; so it is unless standard output is a terminal
+    #[arg(short, long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    quiet: Option<bool>,
 }
 
 /// One side of a copy.
@@ -114,7 +114,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         }
         _ => return Err(CliError::new("must specify at least one container source")),
     };
-    if !args.quiet {
+    if !args.quiet.unwrap_or_else(|| !Stream::Output.is_terminal()) {
         let Copied(bytes) = copied;
         output::say(format_args!("Successfully copied {} to {}", human_size(bytes, 4), PathBuf::from(into).display()));
     }

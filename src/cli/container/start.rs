@@ -55,7 +55,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         (false, Some(monitor)) => monitor.start(&containers, &entry.record.id, attach),
         _ => Session::attach(&entry, attach),
     };
-    let left = session.and_then(|session| session.run(&streams, signals)).map_err(CliError::of_container)?;
+    let left = session.and_then(|session| session.run(&streams, signals));
+    // As `start` without it, whatever `run` would make of the reason.
+    let left = left.map_err(|error| CliError::of_container(error).exit_code(1))?;
     Ok(exit_code(&left))
 }
 

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use serde_json::{Value, json};
 
-use crate::cli::format::{Column, Listing, Missing, Template};
+use crate::cli::format::{self, Column, Listing, Missing};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
@@ -129,7 +129,7 @@ fn inspect(args: &InspectArgs) -> Result<String, CliError> {
         }
         Some("json") => Ok(format!("{}\n", Value::from(vec![context; count]))),
         Some(format) => {
-            let line = Template::parse(format)?.render(&context, Missing::Error)? + "\n";
+            let line = format::of_document(format)?.render(&context, Missing::Error)? + "\n";
             Ok(line.repeat(count))
         }
     }

@@ -26,6 +26,8 @@ pub use units::{go_time, truncate_id};
 
 use serde_json::Value;
 
+use crate::cli::CliError;
+
 /// A text as Go's `%q` writes it.
 pub fn quoted(text: &str) -> String {
     printf::quoted(text, false)
@@ -53,6 +55,13 @@ impl Template {
     pub fn render(&self, value: &Value, missing: Missing) -> Result<String, FormatError> {
         eval::render(&self.0, value, missing)
     }
+}
+
+/// The template of a command that shows documents rather than rows. docker ends with a code of its own when it can't be
+/// read.
+pub fn of_document(format: &str) -> Result<Template, CliError> {
+    const NO_TEMPLATE: u8 = 64;
+    Template::parse(format).map_err(|error| CliError::from(error).exit_code(NO_TEMPLATE))
 }
 
 #[cfg(test)]

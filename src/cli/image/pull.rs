@@ -2,15 +2,16 @@
 
 use std::process::ExitCode;
 
+use crate::cli::CliError;
 use crate::cli::docker_config::platform_or_default;
 use crate::cli::global::Global;
+use crate::cli::output::{self, Stream};
 use crate::cli::transfers::{self, Kind};
-use crate::cli::{CliError, output};
 use crate::engine::image::ImageError;
 use crate::engine::image::pull::{PullRequest, PullWatcher, pull};
 use crate::image::{Platform, Reference};
 use crate::store::Store;
-use crate::transport::registry::{Client, PARALLEL, Progress, Pulled, RegistryError, Repository, Settings};
+use crate::transport::registry::{Client, PARALLEL, Progress, Pulled, RegistryError, Repository, Settings, Silent};
 
 /// Download an image from a registry
 #[derive(Debug, clap::Args)]
@@ -71,11 +72,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         parallel: args.parallel,
     };
     let reference = typed.clone().with_default_tag();
-    let shown = Shown { quiet: args.quiet };
+    let shown = Shown { quiet: args.quiet, stream: Stream::Output };
     if typed != reference && !args.all_tags {
         shown.say("Using default tag: latest".to_owned());
     }
-    pull(&store, &client, &request, &shown).map_err(CliError::of_image)?;
+    let pulled = pull(&store, &client, &request, &shown).map_err(CliError::of_image)?;
+    shown.status(if args.all_tags { &typed } else { &reference }, &pulled);
     let name = if args.all_tags { typed.repository() } else { reference.to_string() };
     output::print(&format!("{name}\n"))?;
     Ok(ExitCode::SUCCESS)
@@ -84,14 +86,26 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 /// What docker prints of a pull.
 struct Shown {
     quiet: bool,
+    stream: Stream,
 }
 
 impl Shown {
     /// Where nobody reads it any more, the last line of the command fails.
     fn say(&self, line: String) {
-        if !self.quiet {
-            drop(output::print(&format!("{line}\n")));
+        match self.stream {
+            _ if self.quiet => {}
+            Stream::Output => drop(output::print(&format!("{line}\n"))),
+            Stream::Error => output::say(line),
         }
+    }
+
+    /// Once, however many tags there were.
+    fn status(&self, name: &Reference, pulled: &[Pulled]) {
+        let familiar = name.familiar();
+        self.say(match pulled.iter().any(|pulled| pulled.is_new) {
+            true => format!("Status: Downloaded newer image for {familiar}"),
+            false => format!("Status: Image is up to date for {familiar}"),
+        });
     }
 }
 
@@ -102,41 +116,34 @@ impl PullWatcher for Shown {
     }
 
     fn layers(&self, _: &Reference) -> Box<dyn Progress + '_> {
-        transfers::display(Kind::Pull, self.quiet)
+        match self.stream {
+            _ if self.quiet => Box::new(Silent),
+            Stream::Output => transfers::display(Kind::Pull, false),
+            Stream::Error => transfers::display_on_stderr(Kind::Pull),
+        }
     }
 
     fn ends(&self, repository: &Repository) {
         transfers::tell_mirrors(repository);
     }
 
-    fn pulled(&self, reference: &Reference, pulled: &Pulled) {
+    fn pulled(&self, _: &Reference, pulled: &Pulled) {
         self.say(format!("Digest: {}", pulled.digest));
-        let familiar = reference.familiar();
-        self.say(match pulled.is_new {
-            true => format!("Status: Downloaded newer image for {familiar}"),
-            false => format!("Status: Image is up to date for {familiar}"),
-        });
-    }
-}
-
-/// What a command needs on the way.
-struct OnStderr;
-
-impl PullWatcher for OnStderr {
-    fn layers(&self, _: &Reference) -> Box<dyn Progress + '_> {
-        transfers::display_on_stderr(Kind::Pull)
-    }
-
-    fn ends(&self, repository: &Repository) {
-        transfers::tell_mirrors(repository);
     }
 }
 
 /// Pulls what a command needs, and tells of it on stderr: what the command itself prints stays apart.
-pub(in crate::cli) fn fetch(store: &Store, reference: &Reference, platform: Option<&Platform>) -> Result<(), CliError> {
+pub(in crate::cli) fn fetch(
+    store: &Store,
+    reference: &Reference,
+    platform: Option<&Platform>,
+    quiet: bool,
+) -> Result<(), CliError> {
     let client = Client::new(&Settings::from_environment()?)?;
     let request = PullRequest { platform: platform.cloned(), ..PullRequest::new(reference.clone()) };
-    pull(store, &client, &request, &OnStderr).map_err(CliError::of_image)?;
+    let shown = Shown { quiet, stream: Stream::Error };
+    let pulled = pull(store, &client, &request, &shown).map_err(CliError::of_image)?;
+    shown.status(reference, &pulled);
     Ok(())
 }
 

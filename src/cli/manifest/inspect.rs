@@ -84,10 +84,13 @@ fn parse(document: &RemoteManifest) -> Result<Value, CliError> {
     Ok(serde_json::from_slice(&document.bytes)?)
 }
 
-/// Indented as docker indents it.
+/// Indented as docker indents it: lists, which it writes anew, by three blanks, and manifests by a tab.
 fn print(value: &Value) -> Result<(), CliError> {
     let mut text = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::with_indent(b"\t");
+    let formatter = serde_json::ser::PrettyFormatter::with_indent(match value.get("manifests") {
+        Some(_) => b"   ",
+        None => b"\t",
+    });
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut text, formatter))?;
     text.push(b'\n');
     Ok(output::print(&String::from_utf8_lossy(&text))?)

@@ -6,12 +6,13 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::CliError;
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
+use crate::cli::output::{self, Stream};
 use crate::cli::transfers::{self, Kind};
-use crate::cli::{CliError, output};
 use crate::image::Reference;
-use crate::transport::registry::{Client, ListEntry, ManifestList, Settings};
+use crate::transport::registry::{Client, ListEntry, ManifestList, Progress, Settings, Silent};
 
 /// Manage manifests and lists of manifests
 #[derive(Debug, clap::Args)]
@@ -152,6 +153,7 @@ fn annotate(args: &AnnotateArgs, folder: &std::path::Path) -> Result<(), CliErro
         set(&mut platform.architecture, &args.arch);
         set(&mut platform.os_version, &args.os_version);
         set(&mut platform.variant, &args.variant);
+        platform_check(&platform.os, &platform.architecture)?;
         for feature in &args.os_features {
             if !platform.os_features.contains(feature) {
                 platform.os_features.push(feature.clone());
@@ -159,6 +161,19 @@ fn annotate(args: &AnnotateArgs, folder: &std::path::Path) -> Result<(), CliErro
         }
     }
     Ok(list.write(folder)?)
+}
+
+/// docker knows pairs of them, and Go goes on to get new ones; a word that is none of Go's is a slip.
+fn platform_check(os: &str, architecture: &str) -> Result<(), CliError> {
+    const SYSTEMS: &str =
+        "aix android darwin dragonfly freebsd illumos ios js linux netbsd openbsd plan9 solaris wasip1 windows";
+    const ARCHITECTURES: &str =
+        "386 amd64 arm arm64 loong64 mips mips64 mips64le mipsle ppc64 ppc64le riscv64 s390x wasm";
+    let is_in = |all: &str, word: &str| all.split(' ').any(|known| known == word);
+    if is_in(SYSTEMS, os) && is_in(ARCHITECTURES, architecture) {
+        return Ok(());
+    }
+    Err(CliError::new(format!("manifest entry for image has unsupported os/arch combination: {os}/{architecture}")))
 }
 
 fn push(args: &PushArgs, folder: &std::path::Path) -> Result<(), CliError> {
@@ -177,10 +192,19 @@ fn push(args: &PushArgs, folder: &std::path::Path) -> Result<(), CliError> {
     let names: Vec<Reference> = list.entries.iter().filter_map(|entry| entry.name.parse().ok()).collect();
     let names: Vec<&Reference> = names.iter().chain([&args.list]).collect();
     let client = client(args.insecure, &names)?;
-    let display = transfers::display(Kind::Push, false);
+    let display: Box<dyn Progress> = match Stream::Output.is_terminal() {
+        true => transfers::display(Kind::Push, false),
+        false => Box::new(Silent),
+    };
     let pushed = list.push(&client, display.as_ref());
     drop(display);
     let (digest, _) = pushed.map_err(with_hint)?;
+    // Those that had to be brought into the list's repository.
+    let repository = args.list.repository();
+    for (entry, _) in list.entries.iter().zip(&names).filter(|(_, name)| name.repository() != repository) {
+        let digest = &entry.descriptor.digest;
+        output::print(&format!("Pushed ref {repository}@{digest} with digest: {digest}\n"))?;
+    }
     output::print(&format!("{digest}\n"))?;
     if args.purge {
         ManifestList::remove(folder, &args.list)?;

@@ -38,5 +38,5 @@ pub fn prune(store: &Store, filters: &Filters) -> Result<String, CliError> {
     let work = Work::of_things("removing networks", None);
     let removed = network::prune(store.root(), filters, &work)?;
     let text: String = removed.iter().map(|name| format!("{name}\n")).collect();
-    Ok(if text.is_empty() { text } else { format!("Deleted Networks:\n{text}") })
+    Ok(if text.is_empty() { text } else { format!("Deleted Networks:\n{text}\n") })
 }

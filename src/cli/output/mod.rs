@@ -118,8 +118,8 @@ pub fn say_prepared(bytes: &[u8]) {
 }
 
 /// Writes a question to standard error; the answer is typed behind it.
-pub fn ask(question: impl Display) {
-    let _ = Stream::Error.write_text(question.to_string().as_bytes(), Colours::Shown);
+pub fn ask(stream: Stream, question: impl Display) {
+    let _ = stream.write_text(question.to_string().as_bytes(), Colours::Shown);
 }
 
 /// Writes the help of a command: to standard output where it is the answer.

@@ -175,3 +175,22 @@ impl<W: Write> Write for Counting<W> {
         self.inner.flush()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::output::width;
+
+    #[test]
+    fn lines_fit_any_terminal() {
+        for columns in [20, 60, 80, 200] {
+            for (unit, total) in [(Unit::Bytes, Some(9_000_000)), (Unit::Bytes, None), (Unit::Things, Some(40))] {
+                let work = Work::begin("saving a-repository/with-a-long-name:and-a-tag", unit, total);
+                work.shared.done.store(20, Ordering::Relaxed);
+                let line = fit(&work.shared.line(columns), columns);
+                assert!(width(&line) <= columns && line.starts_with("saving a-re"), "{line}");
+                assert!(columns < 80 || line.contains("20"), "{line}");
+            }
+        }
+    }
+}

@@ -17,10 +17,8 @@ pub struct Args {
 
 pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
     let host = registry_host(&args.server);
-    let was_in = logout(&Settings::from_environment()?, host).map_err(with_hint)?;
-    output::print(&match was_in {
-        true => format!("Removing login credentials for {host}\n"),
-        false => format!("Not logged in to {host}\n"),
-    })?;
+    // Whether there are any is not said, as docker does not.
+    logout(&Settings::from_environment()?, host).map_err(with_hint)?;
+    output::print(&format!("Removing login credentials for {host}\n"))?;
     Ok(ExitCode::SUCCESS)
 }

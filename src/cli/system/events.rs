@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use crate::base::{Filters, point_in_time};
-use crate::cli::format::{Missing, Template};
+use crate::cli::format::{self, Missing};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::system::events::{BETWEEN_LOOKS, EventStream, EventsRequest, FILTERS, ToldEvent};
@@ -33,10 +33,10 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let filters = Filters::parse(&args.filter, &FILTERS)?;
     let format = args.format.as_deref();
-    let template = format.filter(|format| *format != "json").map(Template::parse).transpose()?;
-    // Without `--since`, what has been is passed over.
-    let since = args.since.unwrap_or_else(Timestamp::now);
-    let mut events = EventStream::open(&global.store_root()?, EventsRequest { filters, since, until: args.until })?;
+    let template = format.filter(|format| *format != "json").map(format::of_document).transpose()?;
+    let request = EventsRequest::between(filters, args.since, args.until);
+    let request = request.map_err(|error| CliError::new(error.to_string()))?;
+    let mut events = EventStream::open(&global.store_root()?, request)?;
     loop {
         let now = Timestamp::now();
         while let Some(ToldEvent { event, time, line }) = events.next_told()? {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::format::{Missing, Template};
+use crate::cli::format::{self, Missing};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::system::info;
@@ -22,7 +22,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let text = match args.format.as_deref() {
         None | Some("") => lines(&facts),
         Some("json") => format!("{facts}\n"),
-        Some(template) => format!("{}\n", Template::parse(template)?.render(&facts, Missing::Zero)?),
+        Some(template) => format!("{}\n", format::of_document(template)?.render(&facts, Missing::Zero)?),
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
-use crate::cli::format::{Missing, Template};
+use crate::cli::format::{self, Missing};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::version::{API, BUILDX, DOCKER, LEAST_API, build, facts, name};
@@ -32,17 +32,10 @@ pub fn run(args: Args, _: &Global) -> Result<ExitCode, CliError> {
     let text = match args.format.as_deref() {
         None | Some("") => lines(&facts),
         Some("json") => format!("{facts}\n"),
-        Some(format) => parse(format)?.render(&facts, Missing::Zero)? + "\n",
+        Some(format) => format::of_document(format)?.render(&facts, Missing::Zero)? + "\n",
     };
     output::print(&text)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// docker's code for a template of `version` that can't be read.
-const NO_TEMPLATE: u8 = 64;
-
-fn parse(format: &str) -> Result<Template, CliError> {
-    Template::parse(format).map_err(|error| CliError::from(error).exit_code(NO_TEMPLATE))
 }
 
 fn lines(facts: &Value) -> String {

@@ -24,6 +24,9 @@ pub struct Args {
     /// `table`, `json`, `table TEMPLATE` or a Go template
     #[arg(long, value_name = "FORMAT")]
     format: Option<String>,
+    /// List the volumes of a swarm's cluster, of which there are none here
+    #[arg(long, hide = true)]
+    cluster: bool,
 }
 
 const COLUMNS: &[Column] = &[
@@ -39,12 +42,19 @@ const COLUMNS: &[Column] = &[
     Column { field: "Status", heading: "STATUS" },
 ];
 
+const CLUSTER_TABLE: &str = "table {{.Name}}\t{{.Group}}\t{{.Driver}}\t{{.Availability}}\t{{.Status}}";
+
 pub(super) fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     let filters = Filters::parse(&args.filter, &volume::FILTERS)?;
-    let records = volume::list(store.root(), &filters)?;
+    let mut records = volume::list(store.root(), &filters)?;
+    if args.cluster {
+        records.clear();
+    }
     let rows: Vec<Value> = records.iter().map(row).collect();
     let listing = match format_or(args.format.as_deref(), args.quiet, |config| config.volumes_format).as_deref() {
+        // Whatever the format, as with docker.
+        _ if args.cluster && !args.quiet => Listing::parse(Some(CLUSTER_TABLE), CLUSTER_TABLE)?,
         None | Some("table") if args.quiet => Listing::rows("{{.Name}}")?,
         Some("raw") if args.quiet => Listing::rows("name: {{.Name}}")?,
         Some("raw") => Listing::rows("name: {{.Name}}\ndriver: {{.Driver}}\n")?,

@@ -54,7 +54,10 @@ impl<W: Write> Packer<W> {
         }
         match header.entry_type() {
             EntryType::Directory => {
-                written(self.append(&mut header, name, io::empty()), source)?;
+                // The slash at its end is what `tar -t` shows of a folder.
+                let mut slashed = name.as_os_str().to_owned();
+                slashed.push("/");
+                written(self.append(&mut header, Path::new(&slashed), io::empty()), source)?;
                 self.folder(source, name)
             }
             EntryType::Symlink => {

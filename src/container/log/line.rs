@@ -35,9 +35,10 @@ impl Source {
 /// Appends a line; `attributes` is JSON, with a comma before it, or nothing.
 pub(super) fn write(out: &mut Vec<u8>, text: &[u8], source: Source, attributes: &str, time: &str) {
     out.extend(br#"{"log":""#);
-    match std::str::from_utf8(text) {
-        Ok(text) => escape(out, text.as_bytes()),
-        Err(_) => escape(out, String::from_utf8_lossy(text).as_bytes()),
+    // As Go does it: each byte that is no part of a character stands for itself.
+    for chunk in text.utf8_chunks() {
+        escape(out, chunk.valid().as_bytes());
+        chunk.invalid().iter().for_each(|_| out.extend(br"\ufffd"));
     }
     out.extend(br#"","stream":""#);
     out.extend(source.name().as_bytes());
@@ -89,11 +90,11 @@ mod tests {
     fn what_is_written_is_read() {
         let time = "2026-11-21T12:00:00.5Z";
         let mut out = Vec::new();
-        write(&mut out, b"a\"<\\\x01\t\xc3\xa9\xff\r\n", Source::Stderr, r#","attrs":{"k":"v"}"#, time);
+        write(&mut out, b"a\"<\\\x01\t\xc3\xa9\xff\xe2\x82\r\n", Source::Stderr, r#","attrs":{"k":"v"}"#, time);
         let text = String::from_utf8(out).unwrap();
-        assert!(text.starts_with(r#"{"log":"a\"\u003c\\\u0001\té"#), "{text}");
+        assert!(text.starts_with(r#"{"log":"a\"\u003c\\\u0001\té\ufffd\ufffd\ufffd\r"#), "{text}");
         let line: LogLine<'_> = serde_json::from_str(&text).unwrap();
-        assert_eq!(line.log, "a\"<\\\x01\té\u{fffd}\r\n");
+        assert_eq!(line.log, "a\"<\\\x01\té\u{fffd}\u{fffd}\u{fffd}\r\n");
         assert_eq!((line.stream, line.time), (Source::Stderr, time.parse().unwrap()));
         assert_eq!(line.attrs["k"], "v");
     }

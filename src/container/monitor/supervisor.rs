@@ -189,7 +189,7 @@ impl Supervisor {
             state.status = Status::Created;
         }
         state.pid = 0;
-        state.exit_code = error.exit_code();
+        state.exit_code = error.state_code();
         state.error = chain(error);
         let _ = self.entry.write_state();
         socket::remove(self.entry.folder());
@@ -336,7 +336,7 @@ impl Supervisor {
     fn start_again(&mut self) {
         if let Err(error) = self.start_program(None) {
             self.entry.state.error = chain(&error);
-            self.entry.state.exit_code = error.exit_code();
+            self.entry.state.exit_code = error.state_code();
             self.entry.state.finished_at = Some(Timestamp::now());
             self.decide_on_restart(Duration::ZERO);
         }

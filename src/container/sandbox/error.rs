@@ -71,6 +71,14 @@ impl InitError {
             Self::Message(_) => 125,
         }
     }
+
+    /// The same for a container's record, where docker counts a file in the place of a folder as what is not there.
+    pub fn state_code(&self) -> u8 {
+        match self {
+            Self::System { errno: libc::ENOTDIR, .. } => 127,
+            _ => self.exit_code(),
+        }
+    }
 }
 
 /// docker goes by the words of an error, wherever it comes from: what is not there is 127, what is refused or is a folder

@@ -177,11 +177,14 @@ impl Running {
         if limits.is_empty() {
             return Ok(());
         }
-        self.need_cgroup(limits)?.set(limits)
+        let pid = self.handle.pid;
+        let cgroup = self.need_cgroup(limits)?;
+        cgroup.extend(limits, pid)?;
+        cgroup.set(limits)
     }
 
     /// The container's cgroup; makes one that has all controllers, and puts every process into it, when there is none.
-    fn need_cgroup(&mut self, limits: &Limits) -> Result<&Cgroup, SandboxError> {
+    fn need_cgroup(&mut self, limits: &Limits) -> Result<&mut Cgroup, SandboxError> {
         let cgroup = self.cgroup.get_or_insert_default();
         if !cgroup.has_all() {
             cgroup.complete(limits.parent.as_deref())?;

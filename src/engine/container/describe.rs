@@ -142,6 +142,9 @@ fn host_config(entry: &Entry) -> Result<Value, ContainerError> {
     ] {
         fields.insert(key.to_owned(), value);
     }
+    // On Windows it says how; docker writes it behind the runtime.
+    let place = fields.keys().position(|key| key == "Runtime").map_or(fields.len(), |place| place + 1);
+    fields.shift_insert(place, "Isolation".to_owned(), json!(""));
     // A privileged container has none, and docker says so.
     let is_privileged = entry.record.host_config.privileged;
     for (key, usual) in [("MaskedPaths", json!(sandbox::masked_paths())), ("ReadonlyPaths", json!(sandbox::READ_ONLY))]
@@ -224,12 +227,9 @@ fn config(entry: &Entry) -> Result<Value, ContainerError> {
 fn network_settings(store: &Store, entry: &Entry) -> Result<Value, ContainerError> {
     let networks = networks_of(store.root());
     let record = &entry.record;
-    let mut settings: Map<String, Value> = entry.state.network.clone().into_iter().collect();
     let is_running = entry.state.pid != 0;
-    if settings.is_empty() {
-        let ports = describe_ports(&[], std::iter::empty());
-        settings = empty_settings(&ports);
-    }
+    let mut settings = empty_settings(&describe_ports(&[], std::iter::empty()));
+    settings.extend(entry.state.network.clone());
     let mut places = Map::new();
     let live = if is_running { networks.of_container(&record.id)? } else { Vec::new() };
     for (name, asked) in &record.networks {

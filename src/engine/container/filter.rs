@@ -138,14 +138,26 @@ impl Filters {
             },
             _ => "none",
         };
-        let published = |range: &PortRange| record.host_config.port_bindings.keys().any(|port| range.has(port));
-        let exposed = |range: &PortRange| record.config.run.exposed_ports.iter().any(|port| range.has(port));
         (self.ancestors.is_empty() || self.ancestors.iter().any(|ancestor| ancestor.is_below(entry)))
             && filters.any("volume", mounts)
             && filters.any("network", in_network)
-            && (self.published.is_empty() || self.published.iter().any(published))
-            && (self.exposed.is_empty() || self.exposed.iter().any(exposed))
+            && self.keep_by_ports(entry)
             && filters.exactly("health", health)
+    }
+
+    /// Ports that a container has while it runs: on the host, or of its own. With both filters, either will do.
+    fn keep_by_ports(&self, entry: &Entry) -> bool {
+        if self.published.is_empty() && self.exposed.is_empty() {
+            return true;
+        }
+        let ports = entry.state.network.get("Ports").and_then(serde_json::Value::as_object);
+        ports.into_iter().flatten().any(|(port, places)| {
+            let (_, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+            let on_host = |place: &serde_json::Value| Some(format!("{}/{protocol}", place["HostPort"].as_str()?));
+            let on_host: Vec<_> = places.as_array().into_iter().flatten().filter_map(on_host).collect();
+            self.exposed.iter().any(|range| range.has(port))
+                || self.published.iter().any(|range| on_host.iter().any(|port| range.has(port)))
+        })
     }
 }
 

@@ -1,9 +1,14 @@
 //! From a registry into the store.
 
+use std::sync::Once;
+
 use super::ImageError;
+use crate::base::digest::BlobDigest;
 use crate::image::{Platform, Reference};
 use crate::store::{Store, sync_in_background};
-use crate::transport::registry::{self, Client, PARALLEL, Progress, PullOptions, Pulled, RegistryError, Repository};
+use crate::transport::registry::{
+    self, Client, Event, PARALLEL, Progress, PullOptions, Pulled, RegistryError, Repository,
+};
 
 /// What is to be pulled.
 #[derive(Debug, Clone)]
@@ -25,8 +30,8 @@ impl PullRequest {
 }
 
 /// Whoever is told of a pull.
-pub trait PullWatcher {
-    /// It begins with this one.
+pub trait PullWatcher: Sync {
+    /// The registry has this one, and it begins.
     fn begins(&self, _: &Reference) {}
 
     /// Whoever is told of its layers. Dropped when all of them are there, or none will be.
@@ -59,7 +64,6 @@ pub fn pull(
     };
     let mut pulled = Vec::new();
     for reference in references {
-        watcher.begins(&reference);
         pulled.push(one(store, &repository, &reference, request, watcher)?);
     }
     Ok(pulled)
@@ -74,7 +78,11 @@ fn one(
 ) -> Result<Pulled, RegistryError> {
     let options = PullOptions { platform: request.platform.clone(), parallel: request.parallel };
     let progress = watcher.layers(reference);
-    let pulled = registry::pull(store, repository, reference, &options, progress.as_ref());
+    let begun = Begun { progress: progress.as_ref(), once: Once::new(), tell: &|| watcher.begins(reference) };
+    let pulled = registry::pull(store, repository, reference, &options, &begun);
+    if pulled.is_ok() {
+        begun.tell();
+    }
     drop(progress);
     watcher.ends(repository);
     let pulled = pulled?;
@@ -84,6 +92,30 @@ fn one(
     }
     watcher.pulled(reference, &pulled);
     Ok(pulled)
+}
+
+/// Tells that it begins with the first that is heard of a layer: a registry that has none of it says nothing.
+struct Begun<'a> {
+    progress: &'a dyn Progress,
+    once: Once,
+    tell: &'a (dyn Fn() + Sync),
+}
+
+impl Begun<'_> {
+    fn tell(&self) {
+        self.once.call_once(|| (self.tell)());
+    }
+}
+
+impl Progress for Begun<'_> {
+    fn event(&self, blob: &BlobDigest, event: Event<'_>) {
+        self.tell();
+        self.progress.event(blob, event);
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.progress.is_cancelled()
+    }
 }
 
 /// Has what came written to the disk while the caller goes on. Where that fails, it is looked at again after a reboot.

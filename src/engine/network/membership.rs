@@ -28,6 +28,8 @@ pub enum MembershipError {
     IsIn { container: String, network: String },
     #[error("container {container} is not connected to network {network}")]
     IsNotIn { container: String, network: String },
+    #[error("endpoint {container} not found")]
+    NoEndpoint { container: String },
     #[error("user specified IP address is supported on user defined networks only")]
     AddressOnBridge,
 }
@@ -93,12 +95,15 @@ pub fn connect(
     Ok(())
 }
 
-/// Disconnects a container from a network; with `force`, one that is gone is no error.
+/// Disconnects a container from a network. With `force`, docker looks for what one that is gone has left there, and rbuild's
+/// leave nothing.
 pub fn disconnect(store_root: &Path, network: &str, container: &str, force: bool) -> Result<(), MembershipError> {
     let (containers, networks) = (Containers::of(store_root), networks_of(store_root));
     let record = networks.find(network)?;
     let entry = match containers.find(container) {
-        Err(ContainerError::NotFound { .. }) if force => return Ok(()),
+        Err(ContainerError::NotFound { .. }) if force => {
+            return Err(MembershipError::NoEndpoint { container: container.to_owned() });
+        }
         found => found?,
     };
     check(&record, &entry)?;

@@ -9,6 +9,21 @@ use crate::container::sandbox::{Controllers, machine_memory};
 use crate::engine::version;
 use crate::store::Store;
 
+/// The order in which docker writes its fields; rbuild's own come behind them.
+const ORDER: &str = "ID Containers ContainersRunning ContainersPaused ContainersStopped Images Driver DriverStatus \
+    Plugins MemoryLimit SwapLimit KernelMemoryTCP CpuCfsPeriod CpuCfsQuota CPUShares CPUSet PidsLimit IPv4Forwarding \
+    Debug NFd OomKillDisable NGoroutines SystemTime LoggingDriver CgroupDriver CgroupVersion NEventsListener \
+    KernelVersion OperatingSystem OSVersion OSType Architecture IndexServerAddress RegistryConfig NCPU MemTotal \
+    GenericResources DockerRootDir HttpProxy HttpsProxy NoProxy Name Labels ExperimentalBuild ServerVersion Runtimes \
+    DefaultRuntime Swarm LiveRestoreEnabled Isolation InitBinary ContainerdCommit RuncCommit InitCommit \
+    SecurityOptions FirewallBackend CDISpecDirs DiscoveredDevices Containerd Warnings ClientInfo";
+
+/// The same fields, in docker's order.
+pub fn in_order(mut facts: Map<String, Value>) -> Map<String, Value> {
+    let known = ORDER.split(' ').filter_map(|key| facts.shift_remove_entry(key)).collect::<Map<_, _>>();
+    known.into_iter().chain(facts).collect()
+}
+
 /// The fields of docker's `system.Info` that say something here. Those of swarms and plugins say that there are none.
 pub fn facts(store: &Store, controllers: Option<&Controllers>) -> Map<String, Value> {
     let has = |name: &str| controllers.is_some_and(|found| found.names.iter().any(|known| known == name));

@@ -27,6 +27,27 @@ pub struct EventsRequest {
     pub until: Option<Timestamp>,
 }
 
+/// It was to end before it began.
+#[derive(Debug, thiserror::Error)]
+#[error("`since` time ({}) cannot be after `until` time ({})", since.as_second(), until.as_second())]
+pub struct EndsBefore {
+    since: Timestamp,
+    until: Timestamp,
+}
+
+impl EventsRequest {
+    /// Without `since`, what has been is passed over.
+    ///
+    /// # Errors
+    /// Where `until` is before `since`.
+    pub fn between(filters: Filters, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Self, EndsBefore> {
+        match (since, until) {
+            (Some(since), Some(until)) if until < since => Err(EndsBefore { since, until }),
+            _ => Ok(Self { filters, since: since.unwrap_or_else(Timestamp::now), until }),
+        }
+    }
+}
+
 /// The events of a store, one after another: those that have happened, and those that will.
 pub struct EventStream {
     request: EventsRequest,

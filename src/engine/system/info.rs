@@ -27,7 +27,7 @@ pub fn facts(store: &Store) -> Result<Value, ContainerError> {
         Some(found) => (if found.version == CgroupVersion::V1 { "1" } else { "2" }, found.names),
         None => ("none", Vec::new()),
     };
-    let mut facts = json!({
+    let facts = json!({
         "ServerVersion": version::of_docker(),
         "RbuildVersion": env!("CARGO_PKG_VERSION"),
         "DockerRootDir": store.root().display().to_string(),
@@ -54,10 +54,8 @@ pub fn facts(store: &Store) -> Result<Value, ContainerError> {
         "Architecture": uname.machine().to_string_lossy(),
         "Name": uname.nodename().to_string_lossy(),
     });
-    if let Some(facts) = facts.as_object_mut() {
-        facts.extend(more);
-    }
-    Ok(facts)
+    let facts = facts.as_object().cloned().unwrap_or_default().into_iter().chain(more).collect();
+    Ok(docker_info::in_order(facts).into())
 }
 
 /// What a container comes to that is made as far as its program.

@@ -86,11 +86,17 @@ impl Repository {
         let receiver = Receiver::new(store)?;
         let mut sources: Vec<Option<LayerSource>> = Vec::new();
         let mut missing: Vec<&Descriptor> = Vec::new();
+        // Of an image that is here, nothing is said.
+        let is_known = store.image(&ImageId::from(resolved.config.digest()))?.is_some();
         for (descriptor, diff_id) in resolved.manifest.layers.iter().zip(&resolved.config.rootfs.diff_ids) {
-            progress.event(&descriptor.digest, Event::Announced { size: descriptor.size });
             let stored = stored(store, descriptor, diff_id)?;
+            if stored.is_none() || !is_known {
+                progress.event(&descriptor.digest, Event::Announced { size: descriptor.size });
+            }
             if stored.is_some() {
-                progress.event(&descriptor.digest, Event::Exists);
+                if !is_known {
+                    progress.event(&descriptor.digest, Event::Exists);
+                }
             } else if missing.iter().all(|other| other.digest != descriptor.digest) {
                 missing.push(descriptor);
             }

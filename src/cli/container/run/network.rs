@@ -192,7 +192,7 @@ pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliErro
         }
     }
     for text in &args.add_host {
-        crate::cli::build::values::host(text)?;
+        crate::cli::build::values::host(text).map_err(|error| error.exit_code(super::NOT_RUN))?;
     }
     for server in &args.dns {
         server.parse::<IpAddr>().map_err(|_| CliError::new(format!("{server} is not an ip address")))?;

@@ -126,11 +126,28 @@ impl Fields {
                 if name.is_empty() && !mount.writable {
                     return Err("must not set ReadOnly mode when using anonymous volumes".to_owned());
                 }
+                if !is_within(&mount.volume.subpath) {
+                    return Err("volume-subpath is a relative path within the volume".to_owned());
+                }
                 Ok(MountPoint { kind: MountKind::Volume, name, mode: "z".to_owned(), ..mount })
             }
             (other, _) => Err(format!("there is no type `{other}`; there are bind, volume, tmpfs and image")),
         }
     }
+}
+
+/// Whether a path leads no higher than it begins, by its words alone.
+fn is_within(path: &str) -> bool {
+    let mut depth = 0_i32;
+    !path.starts_with('/')
+        && path.split('/').all(|part| {
+            depth += match part {
+                "" | "." => 0,
+                ".." => -1,
+                _ => 1,
+            };
+            depth >= 0
+        })
 }
 
 #[cfg(test)]

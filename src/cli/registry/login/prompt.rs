@@ -20,7 +20,7 @@ pub fn line(question: &str) -> Result<String, CliError> {
     if !stdin().is_terminal() {
         return Err(no_terminal());
     }
-    output::ask(question);
+    output::ask(output::Stream::Output, question);
     let mut answer = String::new();
     stdin().lock().read_line(&mut answer)?;
     Ok(answer.trim_end_matches(['\r', '\n']).to_owned())
@@ -31,7 +31,7 @@ pub fn secret(question: &str) -> Result<String, CliError> {
     if !stdin().is_terminal() {
         return Err(no_terminal());
     }
-    output::ask(question);
+    output::ask(output::Stream::Output, question);
     let silence = Silence::begin()?;
     let answer = read_typed(&silence.terminal);
     drop(silence);

@@ -73,25 +73,49 @@ impl Cgroup {
 
     fn make(&mut self, limits: &Limits) -> Result<(), SandboxError> {
         let hierarchies = Hierarchies::find()?;
-        let name = self.name();
-        let above = self.parent.clone().or_else(|| limits.parent.clone());
         for setting in settings::settings(limits, hierarchies.version()) {
-            let parent = hierarchies.parent(&setting, above.as_deref())?;
-            let directory = parent.join(&name);
-            if !self.directories.contains(&directory) {
-                remove_dead(&parent);
-                make_folder(&directory).map_err(|error| setting.failed(&directory, &error))?;
-                self.directories.push(directory.clone());
-                hierarchies.prepare(&directory, &setting)?;
-            }
+            let directory = self.directory_for(&setting, &hierarchies, limits)?;
             apply(&setting, &directory)?;
         }
         if self.directories.is_empty() {
-            let directory = hierarchies.any_parent(&above.unwrap_or_default())?.join(&name);
+            let above = self.parent.clone().or_else(|| limits.parent.clone());
+            let directory = hierarchies.any_parent(&above.unwrap_or_default())?.join(self.name());
             make_folder(&directory).map_err(|error| failed("cgroup parent", &directory, &error))?;
             self.directories.push(directory);
         }
         Ok(())
+    }
+
+    /// The one that a setting is for; makes it when it is missing.
+    fn directory_for(
+        &mut self,
+        setting: &Setting,
+        hierarchies: &Hierarchies,
+        limits: &Limits,
+    ) -> Result<PathBuf, SandboxError> {
+        let above = self.parent.as_deref().or(limits.parent.as_deref());
+        let parent = hierarchies.parent(setting, above)?;
+        let directory = parent.join(self.name());
+        if !self.directories.contains(&directory) {
+            remove_dead(&parent);
+            make_folder(&directory).map_err(|error| setting.failed(&directory, &error))?;
+            self.directories.push(directory.clone());
+            hierarchies.prepare(&directory, setting)?;
+        }
+        Ok(directory)
+    }
+
+    /// Makes those that limits need and that the container has done without, and puts all of its processes into them.
+    pub(super) fn extend(&mut self, limits: &Limits, pid: i32) -> Result<(), SandboxError> {
+        let hierarchies = Hierarchies::find()?;
+        let before = self.directories.len();
+        for setting in settings::settings(limits, hierarchies.version()) {
+            self.directory_for(&setting, &hierarchies, limits)?;
+        }
+        match self.directories.get(before..) {
+            Some(new) if !new.is_empty() => Self::borrowed(new.to_vec()).adopt(pid),
+            _ => Ok(()),
+        }
     }
 
     /// The name of its folders: by it, others know whose they are.

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
 use super::doing::{Doing, Result};
@@ -78,6 +79,7 @@ pub(super) fn attach(
         };
         let before = points.created.len();
         let point = points.open(&mount.target, kind)?;
+        matching(&point, kind, mount)?;
         if mount.lasting {
             points.created.truncate(before);
         }
@@ -93,6 +95,17 @@ pub(super) fn attach(
         standard.give_way_to(tree, role, isolation)?;
     }
     Ok(())
+}
+
+/// The kernel mounts folders on folders, and files on files.
+fn matching(point: &OwnedFd, kind: PointKind, mount: &Mount) -> Result<()> {
+    let is_directory = target::is_directory(point).doing("look at", &mount.target)?;
+    let action = match (kind, is_directory) {
+        (PointKind::File, true) => "mount a file onto the folder",
+        (PointKind::Directory, false) => "mount a folder onto the file",
+        _ => return Ok(()),
+    };
+    Err(Errno::NOTDIR).doing(action, &mount.target)
 }
 
 /// Device nodes open only where rbuild put them: the program may make any (it has CAP_MKNOD), and use none. A node that is

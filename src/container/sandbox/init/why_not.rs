@@ -16,9 +16,8 @@ const MOST_BYTES: usize = 4096;
 pub(super) fn executable(program: &OsStr, errno: Errno) -> InitError {
     let name = program.to_string_lossy().into_owned();
     match errno {
-        Errno::NOENT | Errno::NOTDIR if !Path::new(program).exists() => {
-            InitError::ProgramNotFound { program: name, path: None }
-        }
+        Errno::NOENT if !Path::new(program).exists() => InitError::ProgramNotFound { program: name, path: None },
+        Errno::NOTDIR => InitError::System { action: "find".to_owned(), subject: name, errno: errno.raw_os_error() },
         Errno::NOENT => {
             let interpreter = interpreter(Path::new(program)).unwrap_or_else(|| "its dynamic loader".to_owned());
             InitError::InterpreterNotFound { program: name, interpreter }
