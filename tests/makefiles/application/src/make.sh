@@ -1,0 +1,2 @@
+echo '#!/bin/sh'
+echo 'echo "hello ${1:-nobody}"; [ "$1" != fail ] || exit 7'
