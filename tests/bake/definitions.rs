@@ -83,3 +83,51 @@ fn a_matrix_of_a_million_targets_is_refused_at_once() {
     let said = store.run(&["bake", "--print"]).fails(1).stderr();
     assert!(said.contains("10000") || said.contains("10,000"), "{said}");
 }
+
+#[test]
+fn resources_are_limits_of_steps() {
+    let store = TestStore::empty();
+    store.write(
+        "docker-bake.hcl",
+        "target \"base\" { resources = { memory = \"1g\", cpu-quota = 50000 } }\n\
+         target \"app\" {\n  inherits = [\"base\"]\n  resources = { memory = \"2g\" }\n}\n",
+    );
+    let printed = store.run(&["bake", "--print", "app", "--set", "app.resources.cpu-shares=12"]).ok();
+    assert!(!printed.stderr().contains("warning"), "{}", printed.stderr());
+    let json: serde_json::Value = serde_json::from_str(&printed.stdout()).unwrap();
+    let wanted = serde_json::json!({"memory": "2g", "cpu-quota": 50000, "cpu-shares": 12});
+    assert_eq!(json["target"]["app"]["resources"], wanted);
+    let order: Vec<&String> = json["target"]["app"]["resources"].as_object().unwrap().keys().collect();
+    assert_eq!(order, ["memory", "cpu-shares", "cpu-quota"]);
+    for wrong in ["resources.cpu-shares=x", "resources.memmory=1g", "resources=1", "resources.memory+=1g"] {
+        let wrong = &format!("app.{wrong}");
+        store.run(&["bake", "--print", "app", "--set", wrong]).fails(1);
+    }
+    // They are what `build` has of them.
+    let refused = store.run(&["bake", "app", "--set", "app.resources.memory=1k"]).fails(1).stderr();
+    assert!(refused.contains("minimum memory limit"), "{refused}");
+}
+
+/// What asks for more than rbuild does is refused when it is built, and only then.
+#[test]
+fn policies_are_read_and_refused() {
+    let store = TestStore::empty();
+    store.write("Dockerfile", "FROM scratch\nCOPY Dockerfile /\n");
+    store.write(
+        "docker-bake.hcl",
+        "target \"app\" { policy = [{ filename = \"extra.rego\", strict = true }, \"log-level=debug\"] }\n\
+         target \"off\" {\n  inherits = [\"app\"]\n  policy = [\"disabled=true\"]\n}\n",
+    );
+    let printed = store.run(&["bake", "--print", "off"]).ok();
+    assert!(!printed.stderr().contains("warning"), "{}", printed.stderr());
+    let json: serde_json::Value = serde_json::from_str(&printed.stdout()).unwrap();
+    let wanted = serde_json::json!(["filename=extra.rego,strict=true", "log-level=debug", "disabled=true"]);
+    assert_eq!(json["target"]["off"]["policy"], wanted);
+    let said = store.run(&["bake", "app"]).fails(1).stderr();
+    assert!(said.contains("target `app`: rbuild evaluates no policies"), "{said}");
+    store.run(&["bake", "off"]).ok();
+    store.run(&["bake", "app", "--set", "app.policy=disabled=true"]).ok();
+    store.write("wrong.hcl", "target \"wrong\" { policy = [\"filname=a\"] }\n");
+    let said = store.run(&["bake", "-f", "wrong.hcl", "--print", "wrong"]).fails(1).stderr();
+    assert!(said.contains("invalid value filname=a"), "{said}");
+}

@@ -12,7 +12,7 @@ use crate::build::{BuildOptions, BuildResult, ContextSource, DockerfileSource, O
 use crate::cli::build::{self, Session};
 use crate::cli::global::Global;
 use crate::cli::progress::{Display, Part, ProgressMode};
-use crate::cli::{CliError, output};
+use crate::cli::{CliError, builder_registries, output};
 use crate::engine::bake::{self, Answer, Outcome, Request, Target, USUAL_JOBS};
 use crate::language::bake::{Selection, Target as Definition};
 use crate::store::Store;
@@ -51,7 +51,10 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
         });
         targets.push(Target { name: name.clone(), options, contexts: linked.collect() });
     }
-    targets.iter_mut().for_each(|target| build::work_for(&mut target.options, global, engine.clone()));
+    for target in &mut targets {
+        build::work_for(&mut target.options, global, engine.clone());
+        builder_registries::configure(&mut target.options.registry, global)?;
+    }
     let jobs = args.jobs.map_or(USUAL_JOBS, |jobs| jobs as usize);
     let request = Request { targets, execution: args.execution.into(), jobs };
     let session = Session::new(global, mode)?;
@@ -87,6 +90,11 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
 
 /// What the target means as a build of its own.
 pub(super) fn options(target: &Definition, found: &Found) -> Result<BuildOptions, CliError> {
+    if target.needs_policies() {
+        let text = format!("target `{}`: rbuild evaluates no policies of where files come from", target.name);
+        let hint = format!("to build without: `--set {}.policy=disabled=true`", target.name);
+        return Err(CliError::new(text).hint(hint));
+    }
     let mut command = Command::new(target);
     if target.is_linked {
         command.insert("output", "type=cacheonly");

@@ -24,6 +24,9 @@ impl Command {
         command.all("platform", &target.platforms);
         command.all("no-cache-filter", &target.no_cache_filter);
         command.all("ulimit", &target.ulimits);
+        for (name, value) in &target.resources {
+            command.option("resource", &format!("{name}={value}"));
+        }
         command.all("allow", &target.entitlements);
         for entry in target.cache_from.iter().flatten() {
             command.option("cache-from", &cache(entry));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::functions::fields;
 use super::value::{ConversionError, ObjectType, Type, Value, convert, mismatch};
 
-type Read<T> = Result<T, String>;
+pub(super) type Read<T> = Result<T, String>;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Attestation {
@@ -51,6 +51,21 @@ pub trait Entry: Sized {
     /// Where the value is no object of the right type.
     fn of_object(value: &Value) -> Read<Self>;
     fn value(&self) -> Value;
+}
+
+/// Limits of RUN steps, in buildx's order; and those that are numbers.
+pub const RESOURCES: [&str; 7] =
+    ["memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems"];
+pub const RESOURCE_NUMBERS: [&str; 3] = ["cpu-shares", "cpu-period", "cpu-quota"];
+
+/// # Errors
+/// Where there is no such limit, or its value is no number.
+pub fn check_resource(name: &str, value: &str) -> Result<(), String> {
+    if RESOURCE_NUMBERS.contains(&name) {
+        let number: Result<i64, _> = value.parse();
+        return number.map(drop).map_err(|_| format!("invalid value {value} for int64 key resources.{name}"));
+    }
+    if RESOURCES.contains(&name) { Ok(()) } else { Err(format!("unknown resources key {name}")) }
 }
 
 /// A bool as Go's `strconv.ParseBool` reads it.

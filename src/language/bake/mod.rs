@@ -12,6 +12,7 @@ mod evaluation;
 mod files;
 mod functions;
 mod paths;
+mod policy;
 mod print;
 mod remote;
 mod resolve;

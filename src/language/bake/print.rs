@@ -3,7 +3,8 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::definition::Variable;
-use super::entries::{Attestation, CacheEntry, Output, Secret, Ssh};
+use super::entries::{Attestation, CacheEntry, Output, RESOURCE_NUMBERS, RESOURCES, Secret, Ssh};
+use super::policy::Policy;
 use super::resolve::Selection;
 use super::target::{Config, Group, Target};
 
@@ -103,6 +104,15 @@ fn target_json(target: &Target) -> Json {
     fields.texts("no-cache-filter", &target.no_cache_filter);
     fields.text("shm-size", target.shm_size.as_ref());
     fields.texts("ulimits", &target.ulimits);
+    if !target.resources.is_empty() {
+        let limit = |name: &&str| {
+            let value = target.resources.get(*name)?;
+            let number = value.parse::<i64>().ok().filter(|_| RESOURCE_NUMBERS.contains(name));
+            Some(((*name).to_owned(), number.map_or_else(|| json!(value), |number| json!(number))))
+        };
+        fields.put("resources", Json::Object(RESOURCES.iter().filter_map(limit).collect()));
+    }
+    fields.entries("policy", &target.policy, policy_json);
     fields.text("call", target.call.as_ref());
     fields.texts("entitlements", &target.entitlements);
     fields.pairs("extra-hosts", &target.extra_hosts);
@@ -111,6 +121,13 @@ fn target_json(target: &Target) -> Json {
 
 fn attributes_json(attributes: &std::collections::BTreeMap<String, String>) -> Map<String, Json> {
     attributes.iter().map(|(name, text)| (name.clone(), json!(text))).collect()
+}
+
+/// As it is read.
+fn policy_json(entry: &Policy) -> Json {
+    let files = entry.files.iter().map(|file| format!("filename={file}"));
+    let settings = entry.settings.iter().map(|(key, value)| format!("{key}={value}"));
+    json!(files.chain(settings).collect::<Vec<_>>().join(","))
 }
 
 fn attestation_json(entry: &Attestation) -> Json {

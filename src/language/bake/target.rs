@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::entries::{Attestation, CacheEntry, Output, Secret, Ssh, without_duplicates};
+use super::policy::Policy;
 
 /// A list of names of targets and groups.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -41,6 +42,9 @@ pub struct Target {
     pub no_cache_filter: Option<Vec<String>>,
     pub shm_size: Option<String>,
     pub ulimits: Option<Vec<String>>,
+    /// What each RUN step may take, as `--resource` has it.
+    pub resources: BTreeMap<String, String>,
+    pub policy: Option<Vec<Policy>>,
     pub call: Option<String>,
     pub entitlements: Option<Vec<String>>,
     pub extra_hosts: BTreeMap<String, String>,
@@ -115,9 +119,11 @@ impl Target {
         append(&mut self.no_cache_filter, &other.no_cache_filter);
         replace(&mut self.shm_size, &other.shm_size);
         append(&mut self.ulimits, &other.ulimits);
+        self.resources.extend(other.resources.clone());
         if !other.description.is_empty() {
             self.description.clone_from(&other.description);
         }
+        append(&mut self.policy, &other.policy);
         append(&mut self.entitlements, &other.entitlements);
         self.extra_hosts.extend(other.extra_hosts.clone());
         self.inherits.extend_from_slice(&other.inherits);
@@ -131,6 +137,13 @@ impl Target {
         if let Some(entries) = self.cache_from.take() {
             self.cache_from = Some(without_duplicates(entries));
         }
+    }
+
+    /// Whether somebody has to judge where its files come from.
+    pub fn needs_policies(&self) -> bool {
+        let policies = self.policy.as_deref().unwrap_or_default();
+        let says_something = policies.iter().any(|policy| !policy.files.is_empty());
+        says_something && !policies.iter().any(Policy::is_disabled)
     }
 
     /// Takes away what is there twice, and adds what other settings imply.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::language::bake::entries::{Attestation, CacheEntry, Entry, Output, Secret, Ssh, entries_of, parse_cache};
+use crate::language::bake::entries::{
+    Attestation, CacheEntry, Entry, Output, RESOURCE_NUMBERS, RESOURCES, Secret, Ssh, check_resource, entries_of,
+    parse_cache,
+};
+use crate::language::bake::policy::Policy;
 use crate::language::bake::syntax::{Expression, Step};
 use crate::language::bake::target::{Group, Target};
 use crate::language::bake::value::{Type, Value, convert};
@@ -34,6 +38,8 @@ pub(super) const TARGET_ATTRIBUTES: &[&str] = &[
     "no-cache-filter",
     "shm-size",
     "ulimits",
+    "resources",
+    "policy",
     "call",
     "entitlements",
     "extra-hosts",
@@ -125,12 +131,21 @@ pub(super) fn set_target(target: &mut Target, name: &str, value: &Value) -> Set<
         "no-cache-filter" => target.no_cache_filter = texts(value)?,
         "shm-size" => target.shm_size = text(value)?,
         "ulimits" => target.ulimits = texts(value)?,
+        "resources" => target.resources = resources(value)?,
+        "policy" => target.policy = entries::<Policy>(value)?,
         "call" => target.call = text(value)?,
         "entitlements" => target.entitlements = texts(value)?,
         "extra-hosts" => target.extra_hosts = pairs(value)?,
         _ => {}
     }
     Ok(())
+}
+
+/// Limits by their names; those that are null are none.
+fn resources(value: &Value) -> Set<BTreeMap<String, String>> {
+    let pairs = pairs(value)?;
+    pairs.iter().try_for_each(|(name, value)| check_resource(name, value))?;
+    Ok(pairs)
 }
 
 pub(super) fn set_group(group: &mut Group, name: &str, value: &Value) -> Set<()> {
@@ -166,6 +181,16 @@ fn entries_value<E: Entry>(entries: &Option<Vec<E>>) -> Value {
     Value::List(E::kind().of_values(), entries)
 }
 
+/// All limits; null are those that are not set.
+fn resources_value(resources: &BTreeMap<String, String>) -> Value {
+    let limit = |name: &&str| {
+        let kind = if RESOURCE_NUMBERS.contains(name) { Type::Number } else { Type::String };
+        let set = resources.get(*name).and_then(|text| convert(&Value::text(text.clone()), &kind).ok());
+        ((*name).to_owned(), set.unwrap_or(Value::Null(kind)))
+    };
+    Value::Object(RESOURCES.iter().map(limit).collect())
+}
+
 /// A target as other expressions see it.
 pub(super) fn target_value(target: &Target) -> Value {
     let inherits = if target.inherits.is_empty() { None } else { Some(&target.inherits) };
@@ -195,6 +220,8 @@ pub(super) fn target_value(target: &Target) -> Value {
         ("no-cache-filter", texts_value(target.no_cache_filter.as_ref())),
         ("shm-size", text_value(&target.shm_size)),
         ("ulimits", texts_value(target.ulimits.as_ref())),
+        ("resources", resources_value(&target.resources)),
+        ("policy", entries_value(&target.policy)),
         ("call", text_value(&target.call)),
         ("entitlements", texts_value(target.entitlements.as_ref())),
         ("extra-hosts", pairs_value(&target.extra_hosts)),

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::Entitlements;
 use crate::language::bake::entries::{
-    Attestation, Entry as _, Output, Secret, Ssh, parse_all, parse_bool, parse_caches,
+    Attestation, Entry as _, Output, Secret, Ssh, check_resource, parse_all, parse_bool, parse_caches,
 };
 use crate::language::bake::error::BakeError;
+use crate::language::bake::policy::Policy;
 use crate::language::bake::target::{Config, Target};
 
 /// What is set of one key.
@@ -22,8 +23,19 @@ struct Override {
 pub struct Overrides(HashMap<String, BTreeMap<String, Override>>);
 
 /// The keys whose values add up.
-const LISTS: [&str; 10] =
-    ["output", "cache-to", "cache-from", "tags", "platform", "secrets", "ssh", "attest", "entitlements", "network"];
+const LISTS: [&str; 11] = [
+    "output",
+    "cache-to",
+    "cache-from",
+    "tags",
+    "platform",
+    "secrets",
+    "ssh",
+    "attest",
+    "entitlements",
+    "network",
+    "policy",
+];
 
 /// Whether a shell pattern matches, as Go's `path.Match` does.
 pub(super) fn matches(pattern: &str, name: &str) -> bool {
@@ -101,8 +113,11 @@ impl Overrides {
         if value.is_none() && field != "args" {
             return Err(BakeError::invalid(format!("invalid override {text}, expected target.name=value")));
         }
-        if matches!(field, "args" | "contexts") && parts.len() != 3 {
+        if matches!(field, "args" | "contexts" | "resources") && parts.len() != 3 {
             return Err(BakeError::invalid(format!("invalid key {left}, {field} requires name")));
+        }
+        if field == "resources" && appends {
+            return Err(BakeError::invalid(format!("invalid key {left}, {field} does not support append")));
         }
         let names = expand(config, pattern)?;
         for name in names {
@@ -217,6 +232,12 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
         "ulimits" => lay(&mut target.ulimits, Vec::new(), set.appends),
         "network" => target.network = Some(value),
         "shm-size" => target.shm_size = Some(value),
+        "resources" => {
+            let name = named("<name>=<value>")?;
+            check_resource(&name, &value)?;
+            target.resources.insert(name, value);
+        }
+        "policy" => lay(&mut target.policy, parse_all::<Policy>(&set.values).map_err(wrong)?, set.appends),
         "push" => set_push(target, truth()?),
         "load" => set_load(target, truth()?),
         _ => {
@@ -246,6 +267,8 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
                 "ulimits",
                 "network",
                 "shm-size",
+                "resources",
+                "policy",
                 "push",
                 "load",
             ];
