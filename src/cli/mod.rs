@@ -7,6 +7,7 @@ mod alone;
 mod anew;
 mod bake;
 mod build;
+mod builder_registries;
 mod buildx;
 mod commands;
 mod completion;

@@ -218,7 +218,7 @@ fn bars_of_transfers_fit_any_terminal() {
     let name = registry.name("a:1");
     for columns in [30, 60, 200] {
         let store = TestStore::empty();
-        let mut seen = |arguments: &[&str]| {
+        let seen = |arguments: &[&str]| {
             let mut screen = Screen::new(24, columns);
             assert_eq!(screen.run(store.command(arguments)), Some(0));
             screen.seen()
@@ -233,4 +233,70 @@ fn bars_of_transfers_fit_any_terminal() {
         let bars = shown.iter().filter(|line| line.contains(": Mounted fro")).count();
         assert_eq!(bars, 3, "at {columns}: {shown:?}");
     }
+}
+
+#[test]
+fn what_imagetools_made_is_written_down() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "a", "1");
+    let store = TestStore::empty();
+    let names = ["list:1", "list:2", "b:1"].map(|name| registry.name(name));
+    let mut words = vec!["buildx", "imagetools", "create", "--metadata-file", "made.json"];
+    names.iter().for_each(|name| words.extend(["-t", name.as_str()]));
+    let source = registry.name("a:1");
+    // An index is made, or the image is copied as it is.
+    for more in [&[][..], &["--prefer-index=false"]] {
+        store.run(&[&words[..], more, &[&source]].concat()).ok();
+        let facts: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(store.work().join("made.json")).unwrap()).unwrap();
+        let manifest = registry.manifest("list", "2").unwrap();
+        let descriptor = &facts["containerimage.descriptor"];
+        assert_eq!(descriptor["digest"], rbuild::base::digest::BlobDigest::of(&manifest).to_string());
+        assert_eq!(descriptor["size"], manifest.len());
+        assert!(descriptor["mediaType"].as_str().unwrap().starts_with(OCI), "{facts}");
+        assert_eq!(facts["image.name"], format!("{},{}", registry.name("b"), registry.name("list")));
+    }
+    std::fs::remove_file(store.work().join("made.json")).unwrap();
+    store.run(&[&words[..], &["--dry-run", &source]].concat()).ok();
+    assert!(!store.work().join("made.json").exists(), "nothing was made");
+}
+
+/// What a builder was made with says where images are.
+#[test]
+fn builds_go_by_the_registries_of_their_builder() {
+    let registry = TestRegistry::start();
+    put_varied_image(&registry, "hub/a", "1");
+    let store = TestStore::empty();
+    let run = |words: &[&str]| {
+        let mut command = store.command(words);
+        command.env("DOCKER_CONFIG", store.work().join("docker")).env_remove("BUILDX_BUILDER");
+        crate::common::Answer::of(command)
+    };
+    let address = &registry.address;
+    let settings = format!("[registry.\"r.invalid\"]\nmirrors = [\"{address}/hub\"]\n");
+    store.write("settings.toml", &settings);
+    let create = ["buildx", "create", "--name", "there", "--buildkitd-config", "settings.toml"];
+    let said = run(&create).ok().stderr();
+    assert!(!said.contains("without effect"), "{said}");
+    store.write("ctx/Dockerfile", "FROM r.invalid/a:1\nCOPY Dockerfile /\n");
+    run(&["buildx", "build", "--builder", "there", "-o", "type=cacheonly", "ctx"]).ok();
+    let shown = run(&["buildx", "imagetools", "inspect", "--builder", "there", "r.invalid/a:1"]).ok().stdout();
+    assert!(shown.contains("r.invalid/a:1"), "{shown}");
+    store.write("docker-bake.hcl", "target \"default\" {\n  context = \"ctx\"\n  no-cache = true\n}\n");
+    run(&["buildx", "bake", "--builder", "there", "--pull", "--set", "*.output=type=cacheonly"]).ok();
+    run(&["buildx", "imagetools", "inspect", "r.invalid/a:1"]).fails(1);
+    // What can't be had is said at once, and makes no builder.
+    for (text, words) in [
+        ("[registry.a]\nca = [\"ca.pem\"]\n", "whole paths"),
+        ("[registry.a]\nca = [\"/no/such.pem\"]\n", "/no/such.pem"),
+        ("[registry.a]\nhttp = 1\n", "invalid type"),
+    ] {
+        store.write("settings.toml", text);
+        let said = run(&["buildx", "create", "--name", "other", "--buildkitd-config", "settings.toml"]).fails(1);
+        assert!(said.stderr().contains(words), "{}", said.stderr());
+        run(&["buildx", "inspect", "other"]).fails(1);
+    }
+    store.write("settings.toml", format!("debug = true\n{settings}"));
+    let said = run(&["buildx", "create", "--name", "more", "--buildkitd-config", "settings.toml"]).ok().stderr();
+    assert!(said.contains("what else than registries is in --buildkitd-config"), "{said}");
 }

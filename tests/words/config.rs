@@ -1,6 +1,7 @@
 //! docker's `config.json` and `DOCKER_DEFAULT_PLATFORM`.
 
 use super::common::{TestStore, is_root, skip};
+use super::run;
 
 const PROXIES: &str = r#"{"proxies": {"default": {"httpProxy": "http://proxy:3128", "noProxy": "localhost"}}}"#;
 
@@ -110,4 +111,25 @@ fn a_current_context_that_means_another_engine_is_refused() {
     super::run(&store, &["--config", &other, "context", "ls"], &[]).ok();
     let own = folder(&store, r#"{"currentContext": "default"}"#);
     super::run(&store, &["--config", &own, "ps"], &[]).ok();
+}
+
+/// Docker's program reads them, and keeps what else is in the file.
+#[test]
+fn builder_is_another_name_of_buildx() {
+    let store = TestStore::empty();
+    let path = store.work().join(".docker/config.json");
+    run(&store, &["buildx", "uninstall"], &[]).ok();
+    assert!(!path.exists(), "there was nothing to take away");
+    store.write(".docker/config.json", r#"{"psFormat": "{{.ID}}", "aliases": {"x": "y"}}"#);
+    let kept = || -> serde_json::Value { serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap() };
+    run(&store, &["buildx", "install"], &[]).ok();
+    assert_eq!(kept(), serde_json::json!({"psFormat": "{{.ID}}", "aliases": {"x": "y", "builder": "buildx"}}));
+    run(&store, &["builder", "uninstall"], &[]).ok();
+    assert_eq!(kept(), serde_json::json!({"psFormat": "{{.ID}}", "aliases": {"x": "y"}}));
+    store.write(".docker/config.json", r#"{"aliases": {"builder": "buildx"}}"#);
+    run(&store, &["buildx", "uninstall"], &[]).ok();
+    assert_eq!(kept(), serde_json::json!({}));
+    store.write(".docker/config.json", "no JSON");
+    let said = run(&store, &["buildx", "install"], &[]).fails(1).stderr();
+    assert!(said.contains("config.json"), "{said}");
 }

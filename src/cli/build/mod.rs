@@ -24,7 +24,7 @@ use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
 use crate::cli::progress::{Built, BuiltImage, Part, ProgressMode, raw_json};
-use crate::cli::{CliError, output};
+use crate::cli::{CliError, builder_registries, output};
 use crate::engine::builders::{Builders, Origin};
 use crate::engine::history::Recorder;
 use crate::engine::image::info::layer_size;
@@ -50,6 +50,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let global = &args.settled.builder.meant(global)?;
     let mut options = args.options()?;
     work_for(&mut options, global, engine_of(global));
+    builder_registries::configure(&mut options.registry, global)?;
     let call = args.call()?;
     if let Some(call) = call {
         return call.run(&global.open_store()?, &options);

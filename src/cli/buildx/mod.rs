@@ -1,5 +1,6 @@
 //! `rbuild buildx ...` and `rbuild builder ...`: builds under buildx's names, the names of the one builder, and its cache.
 
+mod alias;
 mod builders;
 mod du;
 mod history;
@@ -31,10 +32,14 @@ enum BuildxCommand {
     History(history::Args),
     Imagetools(imagetools::Args),
     Inspect(builders::InspectArgs),
+    #[command(hide = true)]
+    Install(alias::InstallArgs),
     Ls(builders::ListArgs),
     Prune(prune::Args),
     Rm(builders::RemoveArgs),
     Stop(builders::StopArgs),
+    #[command(hide = true)]
+    Uninstall(alias::UninstallArgs),
     Use(builders::UseArgs),
     Version(VersionArgs),
 }
@@ -144,6 +149,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         BuildxCommand::History(args) => history::run(args, global),
         BuildxCommand::Imagetools(args) => imagetools::run(args, global),
         BuildxCommand::Inspect(args) => builders::inspect(&args, global),
+        BuildxCommand::Install(args) => alias::install(&args),
+        BuildxCommand::Uninstall(args) => alias::uninstall(&args),
         BuildxCommand::Ls(args) => builders::list(&args, global),
         BuildxCommand::Prune(args) => prune::run(args, global),
         BuildxCommand::Rm(args) => builders::remove(&args, global),

@@ -10,6 +10,8 @@ mod name;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +28,9 @@ pub const DEFAULT: &str = "default";
 /// The driver of a builder that is a context of docker's, and of one that was made.
 pub const OF_CONTEXTS: &str = "docker";
 pub const OF_MADE: &str = "docker-container";
+
+/// The name under which a builder's file of settings is kept.
+pub const SETTINGS: &str = "buildkitd.toml";
 
 /// A name under which builds are made.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +133,12 @@ impl Builder {
     pub fn keeps_results(&self) -> bool {
         let default_load = |node: &Node| Some(boolean(node.driver_opts.as_ref()?.get("default-load")?) == Some(true));
         self.driver == OF_MADE && !self.nodes.iter().any(|node| default_load(node) == Some(true))
+    }
+
+    /// The file of settings that it was made with.
+    pub fn settings(&self) -> Option<String> {
+        let files = self.nodes.iter().find_map(|node| node.files.as_ref()?.get(SETTINGS))?;
+        String::from_utf8(BASE64.decode(files).ok()?).ok()
     }
 
     /// An error when it stands for something that this program is not.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::credential::Credential;
+use super::credentials::ConfigFile;
 use super::{Client, RegistryError, Settings, credentials};
 
 /// What became of a login.
@@ -59,6 +60,19 @@ fn check(settings: &Settings, host: &str, credential: Credential) -> Result<Opti
 /// Forgets what is kept for the registry; false when there was nothing.
 pub fn logout(settings: &Settings, host: &str) -> Result<bool, RegistryError> {
     credentials::erase(host, settings)
+}
+
+/// Sets another name for one of docker's commands in its `config.json`, where credentials are too, or takes it away. None is
+/// taken away where there is no such file.
+pub fn set_alias(settings: &Settings, name: &str, command: Option<&str>) -> Result<(), RegistryError> {
+    match &settings.docker_config {
+        Some(path) if command.is_some() || path.exists() => {
+            let mut file = ConfigFile::read(path)?;
+            file.set_alias(name, command);
+            file.write(path)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The user that is logged in at the registry, if that is known.

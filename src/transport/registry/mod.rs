@@ -31,12 +31,12 @@ mod uploads;
 
 pub use blobs::BlobReader;
 pub use client::Client;
-pub use config::{Certificates, Registries};
+pub use config::{BuildkitRegistries, Certificates, Registries};
 pub use error::RegistryError;
 pub use given::GivenCredentials;
 pub use lazy::{pull_lazily, repository_of, source_of};
 pub use limits::Limits;
-pub use login::{LoggedIn, check_password, logged_in_user, login, login_again, logout, registry_host};
+pub use login::{LoggedIn, check_password, logged_in_user, login, login_again, logout, registry_host, set_alias};
 pub use manifest_list::{ListEntry, ManifestList, describe};
 pub use manifests::RemoteManifest;
 pub use pace::{Pace, TooSlow};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::config::{Certificates, Registries};
+use super::config::{BuildkitRegistries, Certificates, Registries};
 use super::{GivenCredentials, Limits, RegistryError};
 
 /// Milliseconds before the second try of a request: tests and impatient people set it.
@@ -110,6 +110,14 @@ impl Settings {
         self.certificates.entry(host.to_owned()).or_insert(known)
     }
 
+    /// Takes over what a builder says of registries, before anything else.
+    pub fn put_before(&mut self, builder: &BuildkitRegistries) {
+        let mut registries = Registries::clone(&self.registries);
+        registries.put_before(builder);
+        self.registries = Arc::new(registries);
+        self.certificates.extend(builder.certificates.clone());
+    }
+
     /// The certificates for a host, with those that count for all.
     pub(super) fn trusted_for(&self, host: &str) -> Option<Certificates> {
         let own = self.certificates_for(host);
@@ -121,10 +129,10 @@ impl Settings {
 
     /// The certificates for a host, which may have a port.
     pub(super) fn certificates_for(&self, host: &str) -> Option<Certificates> {
-        if let Some(named) = self.certificates.get(host) {
+        let names = [Some(host), (host == "registry-1.docker.io").then_some("docker.io")];
+        if let Some(named) = names.iter().flatten().find_map(|name| self.certificates.get(*name)) {
             return Some(named.clone());
         }
-        let names = [Some(host), (host == "registry-1.docker.io").then_some("docker.io")];
         let of = |folder: &Path, name: &str| Certificates::read(&folder.join(name));
         self.certificate_folders.iter().find_map(|folder| names.into_iter().flatten().find_map(|name| of(folder, name)))
     }

@@ -1,7 +1,7 @@
 //! `buildx create`: a name for the builder, with what was said of it.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use base64::Engine as _;
@@ -12,14 +12,13 @@ use crate::base::{fields, input};
 use crate::cli::buildx::Builder;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::engine::builders::{BuilderError, Builders, DEFAULT, NewBuilder, Node, Scope};
+use crate::engine::builders::{BuilderError, Builders, DEFAULT, NewBuilder, Node, SETTINGS, Scope};
 use crate::image::Platform;
+use crate::transport::registry::BuildkitRegistries;
 
 /// What buildkitd is told when nobody says otherwise; `build --allow` alone decides here.
 const NETWORK: &str = "--allow-insecure-entitlement=network.host";
 const ENTITLEMENT: &str = "--allow-insecure-entitlement";
-/// The name under which the file of settings is kept.
-const SETTINGS: &str = "buildkitd.toml";
 /// The one option of drivers that says something about a builder without a container.
 const DEFAULT_LOAD: &str = "default-load";
 
@@ -34,7 +33,7 @@ pub struct Args {
     /// Taken: the builder needs no start
     #[arg(long)]
     bootstrap: bool,
-    /// Kept and shown; rbuild has settings of its own
+    /// What BuildKit's daemon would be told: builds go by what it says of registries, the rest is kept and shown
     #[arg(long, value_name = "FILE")]
     buildkitd_config: Option<PathBuf>,
     /// The older name of --buildkitd-config.
@@ -85,21 +84,26 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let changes = args.append || args.node.is_some();
     let driver_opts = driver_options(&args.driver_opt)?;
+    let mut says_more = false;
     let is_heard = |option: &String| option == DEFAULT_LOAD;
     let settings = args.buildkitd_config.or(args.config);
+    let files = match &settings {
+        Some(path) => {
+            let content = input::named(path)?;
+            says_more = says_more_than_registries(path, &content)?;
+            Some(BTreeMap::from([(SETTINGS.to_owned(), BASE64.encode(content))]))
+        }
+        None => None,
+    };
     let unheard = [
         (driver_opts.keys().any(|option| !is_heard(option)), "--driver-opt"),
-        (settings.is_some(), "--buildkitd-config"),
+        (says_more, "what else than registries is in --buildkitd-config"),
         (
             args.buildkitd_flags.as_deref().is_some_and(|flags| words(flags).any(|word| !is_entitlement(word))),
             "--buildkitd-flags",
         ),
     ];
     let unheard: Vec<&str> = unheard.into_iter().filter_map(|(given, name)| given.then_some(name)).collect();
-    let files = match &settings {
-        Some(path) => Some(BTreeMap::from([(SETTINGS.to_owned(), BASE64.encode(input::named(path)?))])),
-        None => None,
-    };
     let node = Node {
         name: args.node.unwrap_or_default(),
         endpoint,
@@ -122,6 +126,15 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     output::print(&format!("{}\n", made.name))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Checks what a file of settings says of registries: builds go by it.
+fn says_more_than_registries(path: &Path, content: &[u8]) -> Result<bool, CliError> {
+    let registries = BuildkitRegistries::parse(path, &String::from_utf8_lossy(content))?;
+    for file in registries.certificate_files() {
+        input::named(file)?;
+    }
+    Ok(registries.says_more)
 }
 
 fn refused(error: BuilderError) -> CliError {

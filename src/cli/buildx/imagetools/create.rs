@@ -1,11 +1,15 @@
 //! `rbuild buildx imagetools create`: an index of images that are in registries.
 
+use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::base::digest::BlobDigest;
-use crate::base::io_error::AtPath as _;
+use crate::base::io_error::{AtPath as _, IoError};
+use crate::cli::builder_registries::put_before;
 use crate::cli::buildx::Builder;
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
@@ -13,6 +17,7 @@ use crate::cli::transfers::{self, Kind};
 use crate::cli::{CliError, output};
 use crate::image::{AnnotationLevel, Annotations, Platform, Reference, media_type};
 use crate::store::Store;
+use crate::transport::archive;
 use crate::transport::copy::{CopyError, CopyOptions, Place, copy};
 use crate::transport::registry::{Client, ManifestList, Settings};
 
@@ -49,6 +54,9 @@ pub struct Args {
     /// auto, plain, tty, quiet or none
     #[arg(long, value_name = "MODE", value_parser = ["auto", "plain", "tty", "quiet", "none", "rawjson"], default_value = "auto")]
     progress: String,
+    /// Write what was made into a file, as JSON
+    #[arg(long, value_name = "FILE")]
+    metadata_file: Option<PathBuf>,
 }
 
 /// What a source says of itself.
@@ -68,7 +76,8 @@ enum Source {
 }
 
 pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
-    args.builder.check(global)?;
+    let mut settings = Settings::from_environment()?;
+    put_before(&mut settings, &args.builder.found(global)?)?;
     let sources = args.read_sources()?;
     if sources.is_empty() {
         return Err(CliError::new("no sources specified"));
@@ -77,14 +86,15 @@ pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
         return Err(CliError::new("can't push with no tags specified, please set --tag or --dry-run"));
     }
     let annotations = args.annotations()?;
-    let client = Client::new(&Settings::from_environment()?)?;
+    let client = Client::new(&settings)?;
     let default = default_repository(&sources, &args.tag);
     let quiet = matches!(args.progress.as_str(), "quiet" | "none");
     let is_plain_copy = sources.len() == 1 && annotations.is_empty() && args.platform.is_empty() && !args.dry_run;
     if let ([Source::Named(name)], true) = (sources.as_slice(), is_plain_copy)
         && (!args.prefer_index || is_index(&client, name)?)
     {
-        return args.copy_whole(&client, name, quiet);
+        args.copy_whole(&client, name, quiet)?;
+        return args.write_metadata(&client);
     }
     let mut list = ManifestList::new(args.tag.first().or(default.as_ref()).ok_or_else(no_repository)?);
     for source in &sources {
@@ -118,10 +128,29 @@ pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
         let (digest, _) = pushed.map_err(with_hint)?;
         tell(name, &digest, quiet);
     }
-    Ok(())
+    args.write_metadata(&client)
 }
 
 impl Args {
+    /// As buildx has it: what the names mean now.
+    fn write_metadata(&self, client: &Client) -> Result<(), CliError> {
+        let (Some(path), Some(name)) = (&self.metadata_file, self.tag.first()) else { return Ok(()) };
+        let top = client.repository(name).and_then(|repository| repository.top(name)).map_err(with_hint)?;
+        let names: BTreeSet<String> = self.tag.iter().map(Reference::repository).collect();
+        let names: Vec<String> = names.into_iter().collect();
+        let facts = json!({
+            "containerimage.descriptor": {
+                "mediaType": top.media_type, "digest": top.digest, "size": top.bytes.len(),
+            },
+            "image.name": names.join(","),
+        });
+        let written = archive::write_file(path, |out| {
+            let text = format!("{facts:#}\n");
+            out.write_all(text.as_bytes()).map_err(|source| IoError { action: "write", path: path.clone(), source })
+        });
+        Ok(written?)
+    }
+
     fn read_sources(&self) -> Result<Vec<Source>, CliError> {
         let mut texts = Vec::new();
         for file in &self.file {

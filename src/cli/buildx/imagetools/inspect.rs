@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::cli::builder_registries::put_before;
 use crate::cli::buildx::Builder;
 use crate::cli::format::{Missing, Template};
 use crate::cli::global::Global;
@@ -30,13 +31,14 @@ pub struct Args {
 const CONFIG_LIMIT: u64 = 8 << 20;
 
 pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
-    args.builder.check(global)?;
+    let mut settings = Settings::from_environment()?;
+    put_before(&mut settings, &args.builder.found(global)?)?;
     let template = args.format.as_deref().filter(|format| !format.is_empty() && !is_whole_manifest(format));
     if args.raw && template.is_some() {
         return Err(CliError::new("format and raw cannot be used together"));
     }
     let template = template.map(Template::parse).transpose()?;
-    let client = Client::new(&Settings::from_environment()?)?;
+    let client = Client::new(&settings)?;
     let repository = client.repository(&args.name).map_err(with_hint)?;
     let top = repository.top(&args.name).map_err(with_hint)?;
     if args.raw {

@@ -12,6 +12,11 @@ pub struct Certificates {
 }
 
 impl Certificates {
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let client = self.client.iter().flat_map(|(certificate, key)| [certificate, key]);
+        self.authorities.iter().chain(client).map(PathBuf::as_path)
+    }
+
     /// What the folder has; nothing when it does not exist or has no certificates.
     pub fn read(folder: &Path) -> Option<Self> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();

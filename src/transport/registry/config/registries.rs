@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::buildkitd::BuildkitRegistries;
 use super::daemon_json::DaemonJson;
 use crate::base::io_error::AtPath;
 use crate::transport::registry::RegistryError;
@@ -59,7 +60,7 @@ struct FileLimits {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Entry {
+pub(super) struct Entry {
     prefix: Option<String>,
     location: Option<String>,
     #[serde(default)]
@@ -75,13 +76,17 @@ struct Entry {
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Mirror {
-    location: String,
+pub(super) struct Mirror {
+    pub(super) location: String,
     #[serde(default)]
-    insecure: bool,
+    pub(super) insecure: bool,
 }
 
 impl Entry {
+    pub(super) fn of_host(host: String, insecure: bool, mirror: Vec<Mirror>) -> Self {
+        Self { prefix: Some(host), location: None, insecure, blocked: false, mirror, only_mirrors: false }
+    }
+
     fn prefix(&self) -> &str {
         self.prefix.as_deref().or(self.location.as_deref()).unwrap_or_default()
     }
@@ -115,6 +120,11 @@ impl Registries {
             all.window = all.window.or(file.limits.window.map(NonZeroU64::get));
         }
         Ok(all)
+    }
+
+    /// What a builder says counts before the files.
+    pub(in crate::transport::registry) fn put_before(&mut self, builder: &BuildkitRegistries) {
+        self.entries.splice(0..0, builder.entries.iter().cloned());
     }
 
     pub(in crate::transport::registry) fn allow_insecure<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
@@ -196,6 +206,13 @@ impl Registries {
     }
 }
 
+pub(super) fn check_location(location: &str) -> Result<(), String> {
+    if location.contains("://") || location.ends_with('/') || location.is_empty() {
+        return Err(format!("`{location}` is to be HOST[:PORT][/PATH]"));
+    }
+    Ok(())
+}
+
 fn parse(path: &Path, text: &str) -> Result<File, RegistryError> {
     let wrong = |reason: String| RegistryError::Configuration { path: path.to_owned(), reason };
     let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
@@ -205,9 +222,7 @@ fn parse(path: &Path, text: &str) -> Result<File, RegistryError> {
             return Err(wrong("a [[registry]] needs a prefix or a location".to_owned()));
         }
         for location in locations.chain([entry.prefix()]) {
-            if location.contains("://") || location.ends_with('/') || location.is_empty() {
-                return Err(wrong(format!("`{location}` is to be HOST[:PORT][/PATH]")));
-            }
+            check_location(location).map_err(wrong)?;
         }
     }
     Ok(file)
@@ -265,6 +280,17 @@ mod tests {
         );
         assert_eq!(names(&registries, "quay.io", "a"), ["quay.io/a"]);
         assert!(registries.is_insecure("m:1") && !registries.is_insecure("n"));
+    }
+
+    #[test]
+    fn what_a_builder_says_counts_first() {
+        let mut registries = registries("[[registry]]\nprefix = \"a.example\"\nlocation = \"b.example\"", "{}");
+        let text = "[registry.\"a.example\"]\nmirrors = [\"m:1/x\"]\n[registry.\"m:1\"]\nhttp = true\n\
+                    [registry.\"c.example\"]\ninsecure = true\n";
+        registries.put_before(&BuildkitRegistries::parse(Path::new("buildkitd.toml"), text).unwrap());
+        assert_eq!(names(&registries, "a.example", "i"), ["m:1/x/i", "a.example/i"]);
+        assert!(["m:1", "c.example"].iter().all(|host| registries.is_insecure(host)));
+        assert!(!registries.is_insecure("a.example"));
     }
 
     #[test]

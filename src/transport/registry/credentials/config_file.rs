@@ -14,6 +14,7 @@ use crate::base::io_error::AtPath;
 use crate::transport::registry::RegistryError;
 
 const AUTHS: &str = "auths";
+const ALIASES: &str = "aliases";
 
 pub struct ConfigFile {
     fields: Map<String, Value>,
@@ -144,6 +145,21 @@ impl ConfigFile {
         let before = auths.len();
         auths.retain(|key, _| !is_key_of(key, host));
         auths.len() < before
+    }
+
+    /// Sets another name for one of docker's commands, or takes it away.
+    pub fn set_alias(&mut self, name: &str, command: Option<&str>) {
+        let aliases = self.fields.entry(ALIASES).or_insert_with(|| json!({}));
+        if !aliases.is_object() {
+            *aliases = json!({});
+        }
+        match command {
+            Some(command) => aliases[name] = json!(command),
+            None => drop(aliases.as_object_mut().and_then(|aliases| aliases.shift_remove(name))),
+        }
+        if aliases.as_object().is_some_and(Map::is_empty) {
+            self.fields.shift_remove(ALIASES);
+        }
     }
 
     /// Puts the file in its place whole or not at all, for its owner alone.

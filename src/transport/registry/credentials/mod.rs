@@ -3,7 +3,8 @@
 mod config_file;
 mod helper;
 
-use config_file::{ConfigFile, Entry};
+pub(super) use config_file::ConfigFile;
+use config_file::Entry;
 
 use super::credential::Credential;
 use super::given::{Given, GivenCredentials};
