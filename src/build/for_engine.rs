@@ -1,10 +1,12 @@
 //! A build for a Docker Engine, as its build plugin: the engine's images are bases, and the result becomes one of them.
 
 use std::collections::HashSet;
+use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::digest::{BlobDigest, DiffId, ImageId};
+use crate::base::human_size;
 use crate::build::solve::{Progress, TaskEvent};
 use crate::image::{Document, ImageConfig, Index, Manifest, Platform, Reference};
 use crate::store::Store;
@@ -94,10 +96,11 @@ impl ForEngine {
         let task = format!("loading into the Docker Engine at {}", self.place());
         let begun = Instant::now();
         progress.task(TaskEvent::Started { task: &task });
-        let done = self.load_what_is_missing(store, result, names);
+        let sent = Sent { progress, task: &task, state: Mutex::default() };
+        let done = self.load_what_is_missing(store, result, names, &sent);
         match &done {
             Ok(text) => {
-                progress.task(TaskEvent::Note { task: &task, text });
+                progress.task(TaskEvent::Note { task: &task, text: &sent.note(text) });
                 progress.task(TaskEvent::Done { task: &task, took: begun.elapsed() });
             }
             Err(error) => progress.task(TaskEvent::Failed { task: &task, message: &error.to_string() }),
@@ -111,6 +114,7 @@ impl ForEngine {
         store: &Store,
         result: &BuildResult,
         names: &[Reference],
+        sent: &Sent<'_>,
     ) -> Result<String, BuildError> {
         let kind = self.engine.image_store()?;
         let image = match (kind, result.images.as_slice()) {
@@ -130,17 +134,24 @@ impl ForEngine {
             }
         }
         match kind {
-            ImageStore::Layers => self.load_layers(store, image, names),
-            ImageStore::Containerd => self.load_blobs(store, result, names),
+            ImageStore::Layers => self.load_layers(store, image, names, sent),
+            ImageStore::Containerd => self.load_blobs(store, result, names, sent),
         }
     }
 
     /// docker's archive, without the lowest layers that the engine has.
-    fn load_layers(&self, store: &Store, image: &BuiltImage, names: &[Reference]) -> Result<String, BuildError> {
+    fn load_layers(
+        &self,
+        store: &Store,
+        image: &BuiltImage,
+        names: &[Reference],
+        sent: &Sent<'_>,
+    ) -> Result<String, BuildError> {
         let config = config(store, &image.id)?;
         let layers = &config.rootfs.diff_ids;
         let omitted = self.count_known(layers);
-        let send = |omitted| self.engine.load(|out| archive::save_above(store, &config, names, omitted, out));
+        let send =
+            |omitted| self.engine.load(|out| archive::save_above(store, &config, names, omitted, sent.counted(out)));
         match send(omitted)? {
             // It has lost what it said it had, or keeps it otherwise than it said.
             Err(EngineError::Refused { .. }) if omitted > 0 => send(0)??,
@@ -151,11 +162,18 @@ impl ForEngine {
 
     /// An OCI layout, without the blobs that images have which rbuild gave to the engine before: of those it knows the
     /// manifests, and so which blobs there are.
-    fn load_blobs(&self, store: &Store, result: &BuildResult, names: &[Reference]) -> Result<String, BuildError> {
+    fn load_blobs(
+        &self,
+        store: &Store,
+        result: &BuildResult,
+        names: &[Reference],
+        sent: &Sent<'_>,
+    ) -> Result<String, BuildError> {
         let known = self.known_blobs(store)?;
         let image = NamedImage { image: result.outgoing.clone(), names: names.to_vec() };
-        let send =
-            |known: &HashSet<BlobDigest>| self.engine.load(|out| archive::save_beside(store, &image, known, out));
+        let send = |known: &HashSet<BlobDigest>| {
+            self.engine.load(|out| archive::save_beside(store, &image, known, sent.counted(out)))
+        };
         match send(&known)? {
             Err(EngineError::Refused { .. }) if !known.is_empty() => send(&HashSet::new())??,
             answer => answer?,
@@ -221,6 +239,65 @@ impl ForEngine {
 
     fn lock(&self) -> MutexGuard<'_, Vec<EngineImage>> {
         self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Tells how much of an archive has been sent.
+struct Sent<'a> {
+    progress: &'a dyn Progress,
+    task: &'a str,
+    /// How many bytes, and when that was told last.
+    state: Mutex<(u64, Option<Instant>)>,
+}
+
+impl Sent<'_> {
+    const TELL_EVERY: Duration = Duration::from_millis(100);
+
+    /// Counts an archive that begins.
+    fn counted<'a>(&'a self, out: &'a mut (dyn Write + Send)) -> Counted<'a> {
+        *self.lock() = (0, None);
+        Counted { sent: self, out }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, (u64, Option<Instant>)> {
+        self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn add(&self, count: usize) {
+        let mut state = self.lock();
+        state.0 += count as u64;
+        if state.1.is_none_or(|told| told.elapsed() >= Self::TELL_EVERY) {
+            state.1 = Some(Instant::now());
+            self.progress.task(TaskEvent::Moved { task: self.task, bytes: state.0 });
+        }
+    }
+
+    /// What was done, with how much it took.
+    fn note(&self, text: &str) -> String {
+        match self.lock().0 {
+            0 => text.to_owned(),
+            bytes => {
+                self.progress.task(TaskEvent::Moved { task: self.task, bytes });
+                format!("{text}, {}", human_size(bytes, 3))
+            }
+        }
+    }
+}
+
+struct Counted<'a> {
+    sent: &'a Sent<'a>,
+    out: &'a mut (dyn Write + Send),
+}
+
+impl Write for Counted<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.out.write(bytes)?;
+        self.sent.add(count);
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
     }
 }
 

@@ -78,6 +78,16 @@ fn the_result_goes_to_the_engine_and_only_what_it_has_not() {
     assert_ne!(changed, id);
     assert_eq!((engine.names(changed.trim()), engine.sent()), (vec!["app:1".to_owned()], vec![3, 1]));
     assert_eq!(engine.names(id.trim()), ["app:2"]);
+
+    store.write("ctx/small", "3");
+    let words = ["buildx", "build", "--progress", "rawjson", "-t", "app:3", "ctx"];
+    let told = plugin(&store, &engine.host, &words).ok().stderr();
+    let told = told.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    let statuses = told.flat_map(|status| status["statuses"].as_array().cloned().unwrap_or_default());
+    let bytes =
+        statuses.filter(|status| status["id"] == "sending tarball").filter_map(|status| status["current"].as_u64());
+    let bytes: Vec<u64> = bytes.collect();
+    assert!(bytes.last().is_some_and(|bytes| *bytes > 512) && bytes.is_sorted(), "{bytes:?}");
 }
 
 #[test]
@@ -100,7 +110,7 @@ fn an_engine_with_containerds_store_gets_only_the_blobs_that_it_has_not() {
     assert!(build(&["-t", "app:2"]).stderr().contains("the engine has the image already"));
     assert_eq!(engine.sent(), [3]);
     store.write("ctx/small", "2");
-    assert!(build(&["-t", "app:1"]).stderr().contains("1 of 3 layers sent"));
+    assert!(build(&["-t", "app:1"]).stderr().contains("1 of 3 layers sent, "));
     assert_eq!(engine.sent(), [3, 1]);
     // What it lost is sent again, with all the rest.
     engine.lose_layers();

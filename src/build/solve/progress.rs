@@ -65,10 +65,26 @@ impl Event<'_> {
 /// What is done beside the steps: `importing cache manifest from …`. A task is known by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEvent<'a> {
-    Started { task: &'a str },
-    Note { task: &'a str, text: &'a str },
-    Done { task: &'a str, took: Duration },
-    Failed { task: &'a str, message: &'a str },
+    Started {
+        task: &'a str,
+    },
+    Note {
+        task: &'a str,
+        text: &'a str,
+    },
+    /// So many bytes have been sent; fewer than before when it had to begin anew.
+    Moved {
+        task: &'a str,
+        bytes: u64,
+    },
+    Done {
+        task: &'a str,
+        took: Duration,
+    },
+    Failed {
+        task: &'a str,
+        message: &'a str,
+    },
 }
 
 impl<'a> TaskEvent<'a> {
@@ -80,6 +96,7 @@ impl<'a> TaskEvent<'a> {
         match self {
             Self::Started { .. } => TaskEvent::Started { task },
             Self::Note { text, .. } => TaskEvent::Note { task, text },
+            Self::Moved { bytes, .. } => TaskEvent::Moved { task, bytes },
             Self::Done { took, .. } => TaskEvent::Done { task, took },
             Self::Failed { message, .. } => TaskEvent::Failed { task, message },
         }
@@ -88,9 +105,11 @@ impl<'a> TaskEvent<'a> {
     /// What the task is known by.
     pub fn task(&self) -> &'a str {
         match *self {
-            Self::Started { task } | Self::Note { task, .. } | Self::Done { task, .. } | Self::Failed { task, .. } => {
-                task
-            }
+            Self::Started { task }
+            | Self::Note { task, .. }
+            | Self::Moved { task, .. }
+            | Self::Done { task, .. }
+            | Self::Failed { task, .. } => task,
         }
     }
 }

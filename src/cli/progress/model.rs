@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::lines::Lines;
 use crate::build::explain::{Reason, in_words};
 use crate::build::solve::{Event, TaskEvent};
+use crate::cli::format::human_size;
 use crate::cli::output::one_line;
 use crate::cli::transfers::Blobs;
 use crate::language::plan::StepId;
@@ -119,6 +120,7 @@ impl Model {
         match *event {
             TaskEvent::Started { .. } => {}
             TaskEvent::Note { text, .. } => item.keep(one_line(text)),
+            TaskEvent::Moved { bytes, .. } => item.why = format!("{} sent", human_size(bytes, 3)),
             TaskEvent::Done { took, .. } => item.end(State::Done, took),
             TaskEvent::Failed { message, .. } => {
                 item.why = one_line(message);

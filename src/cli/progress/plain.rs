@@ -148,6 +148,8 @@ impl Progress for Plain {
         match event {
             TaskEvent::Started { .. } => {}
             TaskEvent::Note { text, .. } => ready.line(number, &safe(text)),
+            // How much it was stands in a note.
+            TaskEvent::Moved { .. } => {}
             TaskEvent::Done { took, .. } => ready.line(number, &format!("DONE {:.1}s", took.as_secs_f64())),
             TaskEvent::Failed { message, .. } => ready.line(number, &format!("ERROR: {}", safe(message))),
         }

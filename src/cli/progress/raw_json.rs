@@ -103,6 +103,16 @@ impl State {
         json!({ "vertexes": [vertex] })
     }
 
+    /// How much of an archive has been sent, as buildx tells of it.
+    fn sent(&mut self, task: &str, bytes: u64) -> Value {
+        let vertex = digest(task);
+        let id = "sending tarball";
+        json!({ "statuses": [{
+            "id": id, "vertex": vertex, "current": bytes, "timestamp": Timestamp::now(),
+            "started": self.begin(digest(&format!("{task} {id}"))),
+        }] })
+    }
+
     /// The vertex of something that is no step.
     fn other(&mut self, name: &str, completed: Option<Duration>, error: &str) -> Value {
         let digest = digest(name);
@@ -148,6 +158,7 @@ impl Progress for RawJson {
         say(&match event {
             TaskEvent::Started { task } => state.other(task, None, ""),
             TaskEvent::Note { task, text } => done(task, text),
+            TaskEvent::Moved { task, bytes } => state.sent(task, bytes),
             TaskEvent::Done { task, took } => state.other(task, Some(took), ""),
             TaskEvent::Failed { task, message } => state.other(task, Some(Duration::ZERO), message),
         });
