@@ -136,7 +136,7 @@ pub fn build_in(
         output::write(store, options, &result, observer)?;
         if let Some(format) = options.push {
             let progress = observer.transfers();
-            let watcher = push::Watcher { progress: progress.as_ref(), cancellation };
+            let watcher = push::Watcher { progress: progress.as_ref(), cancellation, observer };
             result.pushed = push::push(store, options, format, &result, &watcher)?;
         }
         Ok(result)

@@ -25,6 +25,15 @@ pub trait Observer: Progress {
     /// The steps are done. The result goes where it is wanted when this returns, unless the build was cancelled meanwhile.
     fn built(&self, _: &BuildResult) {}
 
+    /// Whether the names of what is pushed wait for other builds.
+    fn holds_names(&self) -> bool {
+        false
+    }
+
+    /// What is pushed is in its registries, and has no names there yet. It is named when this returns, unless the build was
+    /// cancelled meanwhile.
+    fn sent(&self) {}
+
     /// Whoever watches the result being pushed.
     fn transfers(&self) -> Box<dyn registry::Progress> {
         Box::new(registry::Silent)

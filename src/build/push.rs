@@ -9,6 +9,7 @@ use crate::transport::transfer::LayerFormat;
 
 use super::built::BuildResult;
 use super::error::BuildError;
+use super::observer::Observer;
 use super::options::BuildOptions;
 
 /// Refuses what cannot be pushed, before anything is executed.
@@ -55,6 +56,7 @@ pub(super) fn push(
 pub(super) struct Watcher<'a> {
     pub progress: &'a dyn registry::Progress,
     pub cancellation: &'a Cancellation,
+    pub observer: &'a dyn Observer,
 }
 
 impl registry::Progress for Watcher<'_> {
@@ -64,5 +66,14 @@ impl registry::Progress for Watcher<'_> {
 
     fn is_cancelled(&self) -> bool {
         self.cancellation.is_cancelled()
+    }
+
+    fn holds_names(&self) -> bool {
+        self.observer.holds_names()
+    }
+
+    fn may_name(&self) -> bool {
+        self.observer.sent();
+        !self.cancellation.is_cancelled()
     }
 }

@@ -5,6 +5,9 @@ mod common;
 
 mod builds;
 mod definitions;
+mod pushes;
+#[path = "../support/registry.rs"]
+mod registry;
 mod remote;
 mod side_by_side;
 #[path = "../support/web.rs"]

@@ -44,6 +44,8 @@ struct State {
     /// What was built of each target, for those that have it as a context.
     images: Vec<Option<Vec<BuiltImage>>>,
     outcomes: Vec<Option<Outcome>>,
+    /// Whose pushed content is in its registries, without names.
+    sent: Vec<bool>,
     failures: Vec<usize>,
     /// How many targets have one of the places that there are.
     running: usize,
@@ -113,6 +115,7 @@ impl<'a> Run<'a> {
         let state = State {
             stages: vec![Stage::Waiting; count],
             images: vec![None; count],
+            sent: vec![false; count],
             outcomes: (0..count).map(|_| None).collect(),
             unbuilt: count,
             ..State::default()
@@ -249,6 +252,38 @@ impl<'a> Run<'a> {
         state.running += 1;
     }
 
+    /// Whether what the target pushes is named together with what others push.
+    fn holds_names(&self, index: usize) -> bool {
+        self.held[index] && self.request.targets.iter().filter(|target| target.options.push.is_some()).count() > 1
+    }
+
+    /// Waits until all that is pushed is where it is to be named. False where nothing is to be named, as something failed.
+    fn sent(&self, index: usize) -> bool {
+        if !self.holds_names(index) {
+            return true;
+        }
+        let mut state = self.progress.lock();
+        if !state.sent[index] {
+            state.sent[index] = true;
+            state.running -= 1;
+            self.progress.tell(&state);
+            let is_sent = |state: &State, place: usize| {
+                state.sent[place]
+                    || state.stages[place] == Stage::Over
+                    || self.request.targets[place].options.push.is_none()
+            };
+            let count = self.request.targets.len();
+            while !self.stop.is_cancelled()
+                && state.failures.is_empty()
+                && !(0..count).all(|place| is_sent(&state, place))
+            {
+                state = wait(&self.progress.released, state);
+            }
+            state.running += 1;
+        }
+        !self.stop.is_cancelled() && state.failures.is_empty()
+    }
+
     fn over(&self, index: usize, outcome: Outcome) {
         let is_failure = matches!(outcome, Outcome::Failed(_));
         self.watcher.ends(index, &outcome);
@@ -311,6 +346,17 @@ impl Observer for Waiting<'_> {
         self.inner.built(result);
         self.run.built(self.index, result);
         if self.run.stop.is_cancelled() {
+            self.own.cancel();
+        }
+    }
+
+    fn holds_names(&self) -> bool {
+        self.run.holds_names(self.index)
+    }
+
+    fn sent(&self) {
+        self.inner.sent();
+        if !self.run.sent(self.index) {
             self.own.cancel();
         }
     }

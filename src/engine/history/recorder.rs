@@ -311,6 +311,14 @@ impl Observer for Recorder<'_> {
         self.inner.explained(report);
     }
 
+    fn holds_names(&self) -> bool {
+        self.inner.holds_names()
+    }
+
+    fn sent(&self) {
+        self.inner.sent();
+    }
+
     fn transfers(&self) -> Box<dyn registry::Progress> {
         self.inner.transfers()
     }

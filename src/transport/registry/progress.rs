@@ -25,6 +25,16 @@ pub trait Progress: Sync {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    /// Whether names wait for what others push: then what they are to mean is sent by its digest first.
+    fn holds_names(&self) -> bool {
+        false
+    }
+
+    /// All content is there, and names are next; waits for the others. False where nothing is to be named.
+    fn may_name(&self) -> bool {
+        true
+    }
 }
 
 /// Tells nothing.

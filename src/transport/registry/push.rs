@@ -53,7 +53,8 @@ pub struct Pushed {
     pub size: u64,
 }
 
-/// Pushes all of `pushes`. No tag changes in any registry before all content of all of them is there.
+/// Pushes all of `pushes`. No tag changes in any registry before all content of all of them is there, and `progress` lets
+/// them be named.
 pub fn push(
     store: &Store,
     client: &Client,
@@ -77,13 +78,25 @@ pub fn push(
         let documents = pushing.content(push)?;
         ready.push((push, repository, documents));
     }
+    let mut listed_in = HashSet::new();
     for (push, repository, documents) in &ready {
+        // Once for all tags of a repository.
+        if !listed_in.insert((push.name.repository(), documents.top().digest)) {
+            continue;
+        }
         // A single image's manifest comes with its tag.
-        let listed = documents.index.is_some() || push.name.tag().is_none();
+        let listed = documents.index.is_some() || push.name.tag().is_none() || progress.holds_names();
         for document in documents.manifests.iter().filter(|_| listed) {
             let Descriptor { digest, media_type, .. } = &document.descriptor;
             repository.put_manifest(&digest.to_string(), media_type, document.manifest.bytes())?;
         }
+        if let Some(index) = documents.index.as_ref().filter(|_| progress.holds_names()) {
+            let Descriptor { digest, media_type, .. } = documents.top();
+            repository.put_manifest(&digest.to_string(), media_type, &index.bytes)?;
+        }
+    }
+    if !progress.may_name() {
+        return Err(RegistryError::Cancelled);
     }
     let mut pushed = Vec::new();
     for (push, repository, documents) in &ready {
