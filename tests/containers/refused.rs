@@ -43,7 +43,7 @@ fn what_can_be_known_before_leaves_no_container() {
         (["--cpuset-cpus", "x"], "invalid value x for cpuset cpus"),
         (["--cpuset-mems", "y"], "invalid value y for cpuset mems"),
         (["--add-host", "x"], "--add-host"),
-        (["--mount", "type=volume,src=v,dst=/x,volume-subpath=../x"], "relative path within the volume"),
+        (["--mount", "type=volume,src=vol,dst=/x,volume-subpath=../x"], "relative path within the volume"),
     ] {
         let answer = machine.run(&[&["run", "--name", "box"], &options[..], &["busybox", "true"]].concat()).fails(125);
         assert!(answer.stderr().contains(said), "{options:?}: {}", answer.stderr());

@@ -6,6 +6,8 @@
 mod common;
 #[path = "../support/registry.rs"]
 mod registry;
+#[path = "../support/web.rs"]
+mod web;
 
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -4,7 +4,7 @@ use super::common::{TestStore, is_root, skip};
 
 /// Command lines that end with a time.
 const TIMES: &[&[&str]] = &[
-    &["events", "--since", "0", "--until", "1", "--filter", "type=container", "--since"],
+    &["events", "--since", "0", "--until", "0s", "--filter", "type=container", "--since"],
     &["events", "--until"],
     &["container", "prune", "-f", "--filter", "until="],
     &["image", "prune", "-f", "--filter", "until="],

@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::base::Filters;
 use crate::base::io_error::{AtPath, IoError};
@@ -42,7 +42,10 @@ impl EventsRequest {
     /// Where `until` is before `since`.
     pub fn between(filters: Filters, since: Option<Timestamp>, until: Option<Timestamp>) -> Result<Self, EndsBefore> {
         match (since, until) {
-            (Some(since), Some(until)) if until < since => Err(EndsBefore { since, until }),
+            // A moment is what passes while both are read: `--until 0s --since 0s`.
+            (Some(since), Some(until)) if until.duration_until(since) >= SignedDuration::from_secs(1) => {
+                Err(EndsBefore { since, until })
+            }
             _ => Ok(Self { filters, since: since.unwrap_or_else(Timestamp::now), until }),
         }
     }
