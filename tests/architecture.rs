@@ -23,9 +23,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["image"]),
     ("store/snapshot", &["image/layer", "store"]),
     ("transport/transfer", &["image", "image/layer", "store"]),
+    ("transport/cloud", &[]),
     ("transport/docker_engine", &["image"]),
     ("transport/archive", &["image", "image/layer", "store", "transport/transfer"]),
-    ("transport/registry", &["image", "image/layer", "store", "transport/transfer"]),
+    ("transport/registry", &["image", "image/layer", "store", "transport/cloud", "transport/transfer"]),
     (
         "transport/copy",
         &["image", "image/layer", "store", "transport/archive", "transport/registry", "transport/transfer"],
@@ -51,7 +52,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("build/context", &["image/layer"]),
     ("build/explain", &[]),
-    ("build/remote_cache", &["image", "image/layer", "store", "transport/registry", "transport/transfer"]),
+    (
+        "build/remote_cache",
+        &["image", "image/layer", "store", "transport/cloud", "transport/registry", "transport/transfer"],
+    ),
     (
         "build/solve",
         &[
@@ -82,6 +86,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "store",
             "store/snapshot",
             "transport/archive",
+            "transport/cloud",
             "transport/docker_engine",
             "transport/registry",
             "transport/transfer",
@@ -192,7 +197,10 @@ const ONLY_IN: &[(&str, &[&str])] = &[
     (r"\brusqlite::", &["store"]),
     (r"\boci_client::", &["transport/registry"]),
     (r"\b(hyper|hyper_util)::", &["transport/registry", "api"]),
-    (r"\breqwest::", &["transport/registry", "build/context", "build/remote_cache", "transport/docker_engine"]),
+    (
+        r"\breqwest::",
+        &["transport/cloud", "transport/registry", "build/context", "build/remote_cache", "transport/docker_engine"],
+    ),
     (r"\bstd::net::(Tcp|Udp|ToSocket)", &["container/network", "transport/registry", "build/context"]),
     (r"\beprintln!|\bprintln!", &["cli"]),
     (r"\bseccompiler::", &["container/sandbox"]),

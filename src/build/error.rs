@@ -20,6 +20,7 @@ use crate::language::plan::PlanError;
 use crate::store::StoreError;
 use crate::store::snapshot::SnapshotError;
 use crate::transport::archive::ArchiveError;
+use crate::transport::cloud::CloudError;
 use crate::transport::docker_engine::EngineError;
 use crate::transport::registry::RegistryError;
 use crate::transport::transfer::TransferError;
@@ -63,6 +64,8 @@ pub enum BuildError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     Registry(#[from] RegistryError),
+    #[error(transparent)]
+    Cloud(#[from] CloudError),
     #[error(transparent)]
     Io(#[from] IoError),
     #[error(transparent)]

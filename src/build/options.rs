@@ -91,6 +91,11 @@ pub enum ContextSource {
     Git(String),
     /// An archive in a bucket.
     Object(Box<BucketObject>),
+    /// The same in Google's storage.
+    GoogleObject {
+        bucket: String,
+        key: String,
+    },
     /// A folder of one of the others that is brought here.
     Part {
         of: Box<ContextSource>,
@@ -162,6 +167,7 @@ impl ContextSource {
             Self::StandardInput => "-".to_owned(),
             Self::Remote(url) | Self::Git(url) => redaction::in_text(url).into_owned(),
             Self::Object(object) => object.shown(),
+            Self::GoogleObject { bucket, key } => format!("gs://{bucket}/{key}"),
             Self::Part { of, folder } => format!("{}:{folder}", of.shown()),
         }
     }

@@ -15,11 +15,15 @@ use crate::build::context::{self, Standard};
 use crate::build::remote_cache;
 use crate::build::solve::{OpenContextError, SshSource};
 use crate::store::{Staging, Store};
+use crate::transport::cloud::{self, sigv4::escape_path};
 
 use super::arguments;
 use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource};
 use super::top_names::TopNames;
+
+/// Where Google's storage is.
+const GOOGLE: &str = "https://storage.googleapis.com";
 
 /// A context as a folder.
 #[derive(Clone)]
@@ -55,11 +59,27 @@ impl Sources {
                 let failed = |source| BuildError::ContextObject { place: object.shown(), source: Box::new(source) };
                 Self::unpacked(store, remote_cache::open_object(object).map_err(failed)?)
             }
+            ContextSource::GoogleObject { bucket, key } => Self::from_google(store, options, bucket, key),
             ContextSource::Part { of, folder: subfolder } => {
                 let whole = Self::open(store, &BuildOptions { context: (**of).clone(), ..options.clone() })?;
                 Ok(Self { root: folder_of(&whole.root, subfolder)?, ..whole })
             }
         }
+    }
+
+    /// An archive of Google's storage, which may be for everybody.
+    fn from_google(store: &Store, options: &BuildOptions, bucket: &str, key: &str) -> Result<Self, BuildError> {
+        let server = cloud::environment("STORAGE_EMULATOR_HOST").unwrap_or_else(|| GOOGLE.to_owned());
+        let server = if server.contains("://") { server } else { format!("http://{server}") };
+        let url = format!("{}/{bucket}/{}", server.trim_end_matches('/'), escape_path(key));
+        let token = cloud::google_token(&cloud::environment)?;
+        let cache = store.downloads()?;
+        let mut request = options.run.http_request(&url, &cache)?;
+        if let Some(token) = token {
+            request.authorization = Some(http::Authorization::bearer(&token.value));
+        }
+        let downloaded = http::download(&request)?;
+        Self::unpacked(store, StdFile::open(&downloaded.path).at("open", &downloaded.path)?)
     }
 
     fn unpacked(store: &Store, archive: impl std::io::Read + Send) -> Result<Self, BuildError> {

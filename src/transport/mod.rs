@@ -1,6 +1,7 @@
 //! How images come and go: registries, archives, OCI layouts and Docker's engine, and what all of them share.
 
 pub mod archive;
+pub mod cloud;
 pub mod copy;
 pub mod docker_engine;
 pub mod registry;

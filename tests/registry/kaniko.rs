@@ -173,10 +173,20 @@ fn contexts_come_from_archives_streams_addresses_and_buckets() {
     let server = serve(move |request| match request.path.as_str() {
         "/Dockerfile" => Reply::new(200, text.clone()),
         "/context.tar.gz" => Reply::new(200, served.clone()),
+        "/computeMetadata/v1/instance/service-accounts/default/token" => {
+            Reply::new(200, r#"{"access_token": "of-machine", "expires_in": 3599}"#)
+        }
+        "/my-bucket/a%20b.tar.gz" if request.header("authorization") == Some("Bearer of-machine") => {
+            Reply::new(200, served.clone())
+        }
         _ => Reply::new(404, ""),
     });
     check(with(&format!("http://{server}/context.tar.gz"), &["--context-sub-path=inner"]), "an address");
     check(with("ctx", &["--dockerfile", &format!("http://{server}/Dockerfile")]), "a Dockerfile's address");
+    let mut google = with("gs://my-bucket/a b.tar.gz", &["--context-sub-path=inner"]);
+    google.env("STORAGE_EMULATOR_HOST", format!("http://{server}")).env("GCE_METADATA_HOST", &server);
+    google.env_remove("GOOGLE_APPLICATION_CREDENTIALS").env_remove("CLOUDSDK_CONFIG");
+    check(google, "Google's storage");
     let missing = Answer::of(with("tar://context.tar.gz", &["--context-sub-path=no/such"])).fails(1).stderr();
     assert!(missing.contains("has no folder `no/such`"), "{missing}");
 

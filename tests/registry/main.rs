@@ -15,6 +15,7 @@ mod registry;
 mod web;
 
 mod authentication;
+mod clouds;
 mod commands;
 mod copying;
 mod debian;

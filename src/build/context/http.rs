@@ -71,6 +71,11 @@ impl std::fmt::Debug for Authorization {
 }
 
 impl Authorization {
+    /// A token, for the server of the request alone.
+    pub fn bearer(token: &str) -> Self {
+        Self(format!("Bearer {token}"))
+    }
+
     /// What a secret says to the server of this address: `HTTP_AUTH_TOKEN_HOST`, or else `HTTP_AUTH_HEADER_HOST`.
     pub fn of(url: &str, secret: &FindSecret<'_>) -> Result<Option<Self>, IoError> {
         let Some(host) = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)) else {

@@ -1,7 +1,7 @@
 //! A cache in a bucket of S3, or of something that speaks its protocol.
 
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,10 +16,11 @@ use tokio::sync::mpsc;
 use super::bucket_options::{BucketObject, BucketOptions};
 use super::multipart::{THRESHOLD, element};
 use super::place::{BlobContent, Place, PlaceError, read_bounded};
-use super::sigv4::{Unsigned, escape_path, sign};
 use crate::base::digest::BlobDigest;
 use crate::base::hex;
 use crate::image::Descriptor;
+use crate::transport::cloud::sigv4::{Credentials, Unsigned, escape_path, sign};
+use crate::transport::cloud::{self, CloudError, Expiring};
 use crate::transport::registry::{Limits, Pace, TooSlow};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -38,6 +39,8 @@ pub enum BucketError {
     Address { text: String },
     #[error("there are no credentials for the bucket {bucket}")]
     NoCredentials { bucket: String },
+    #[error("nobody says with which credentials the bucket {bucket} is to be asked")]
+    Identity { bucket: String, source: CloudError },
     #[error("the bucket {bucket} has no object `{key}`")]
     NoObject { bucket: String, key: String },
     #[error("cannot reach {host} ({method} {path})")]
@@ -63,6 +66,8 @@ pub struct Bucket {
     address: Url,
     http: Client,
     runtime: Arc<Runtime>,
+    /// What the environment, the machine or the pod said last.
+    found: Mutex<Option<Expiring<Credentials>>>,
 }
 
 /// What a request carries.
@@ -155,7 +160,29 @@ impl Bucket {
             .build()
             .map_err(BucketError::Client)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        Ok(Self { options, address, http, runtime: Arc::new(runtime.map_err(BucketError::Runtime)?) })
+        Ok(Self {
+            options,
+            address,
+            http,
+            runtime: Arc::new(runtime.map_err(BucketError::Runtime)?),
+            found: Mutex::default(),
+        })
+    }
+
+    /// What was given, or else what Amazon's own tools would find here, for as long as it is good.
+    fn credentials(&self) -> Result<Credentials, BucketError> {
+        if let Some(given) = &self.options.given {
+            return Ok(given.clone());
+        }
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = found.as_ref().filter(|known| known.is_good()) {
+            return Ok(known.value.clone());
+        }
+        let bucket = || self.options.bucket.clone();
+        let asked = cloud::aws_credentials(&cloud::environment);
+        let asked = asked.map_err(|source| BucketError::Identity { bucket: bucket(), source })?;
+        let asked = asked.ok_or_else(|| BucketError::NoCredentials { bucket: bucket() })?;
+        Ok(found.insert(asked).value.clone())
     }
 
     fn blob_key(&self, digest: &BlobDigest) -> String {
@@ -187,10 +214,7 @@ impl Bucket {
 
     fn request_once(&self, ask: &Ask<'_>) -> Result<Response, PlaceError> {
         let Ask { method, key, query, payload } = ask;
-        let credentials = self
-            .options
-            .credentials()
-            .ok_or_else(|| BucketError::NoCredentials { bucket: self.options.bucket.clone() })?;
+        let credentials = self.credentials()?;
         let mut url = self.address.clone();
         let path = format!("{}/{}", self.address.path().trim_end_matches('/'), escape_path(key));
         url.set_path(&path);
@@ -207,6 +231,8 @@ impl Bucket {
             query,
             payload: &sha256,
             region: &self.options.region,
+            service: "s3",
+            target: None,
         };
         let mut request = self.http.request(method.clone(), url).header("content-length", payload.size());
         for (name, value) in sign(&unsigned, &credentials, Timestamp::now()) {

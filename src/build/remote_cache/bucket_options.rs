@@ -1,8 +1,6 @@
 //! How a bucket is found and what to log in to it with.
 
-use std::path::PathBuf;
-
-use super::sigv4::Credentials;
+use crate::transport::cloud::sigv4::Credentials;
 
 const SCHEME: &str = "s3:";
 const DEFAULT_REGION: &str = "us-east-1";
@@ -96,42 +94,6 @@ impl BucketOptions {
             serde_json::from_str(source.strip_prefix(SCHEME)?).ok()?;
         Some(Self { region, endpoint, path_style, prefix, blobs_prefix, ..Self::new(&bucket) })
     }
-
-    pub(super) fn credentials(&self) -> Option<Credentials> {
-        self.given.clone().or_else(from_environment).or_else(from_file)
-    }
-}
-
-fn from_environment() -> Option<Credentials> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-    Some(Credentials {
-        access_key_id: variable("AWS_ACCESS_KEY_ID")?,
-        secret_access_key: variable("AWS_SECRET_ACCESS_KEY")?,
-        session_token: variable("AWS_SESSION_TOKEN"),
-    })
-}
-
-/// Amazon's file of credentials, in the section that AWS_PROFILE names.
-fn from_file() -> Option<Credentials> {
-    let path = std::env::var_os("AWS_SHARED_CREDENTIALS_FILE")
-        .map(PathBuf::from)
-        .or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".aws/credentials")))?;
-    let profile = std::env::var("AWS_PROFILE").unwrap_or_else(|_| "default".to_owned());
-    in_section(&std::fs::read_to_string(path).ok()?, &profile)
-}
-
-fn in_section(text: &str, profile: &str) -> Option<Credentials> {
-    let heading = format!("[{profile}]");
-    let lines = text.lines().map(str::trim).skip_while(|line| *line != heading).skip(1);
-    let mut found = std::collections::HashMap::new();
-    for (name, value) in lines.take_while(|line| !line.starts_with('[')).filter_map(|line| line.split_once('=')) {
-        found.insert(name.trim(), value.trim().to_owned());
-    }
-    Some(Credentials {
-        access_key_id: found.remove("aws_access_key_id")?,
-        secret_access_key: found.remove("aws_secret_access_key")?,
-        session_token: found.remove("aws_session_token"),
-    })
 }
 
 #[cfg(test)]
@@ -167,14 +129,5 @@ mod tests {
         let found = BucketOptions::of_source(&source).unwrap();
         assert_eq!((found.address(), found.prefix.as_str()), (bucket.address(), "ci/"));
         assert_eq!(BucketOptions::of_source("folder:/x"), None);
-    }
-
-    #[test]
-    fn profiles() {
-        let text = "[default]\naws_access_key_id = a\naws_secret_access_key=b\n[ci]\naws_access_key_id=c\naws_secret_access_key=d=\naws_session_token=e\n";
-        let of = |profile| in_section(text, profile).map(|found| (found.access_key_id, found.secret_access_key));
-        assert_eq!(of("default"), Some(("a".to_owned(), "b".to_owned())));
-        assert_eq!(of("ci"), Some(("c".to_owned(), "d=".to_owned())));
-        assert_eq!(of("none"), None);
     }
 }

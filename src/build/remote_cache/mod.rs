@@ -23,8 +23,8 @@ mod outlines;
 mod place;
 mod records;
 mod repository_place;
-mod sigv4;
 
+pub use crate::transport::cloud::sigv4::Credentials;
 pub use bucket::open_object;
 pub use bucket_options::{BucketObject, BucketOptions};
 pub use document::{Document, DocumentError};
@@ -39,4 +39,3 @@ pub use origin::Origins;
 pub use outlines::{OutlineError, Outlines};
 pub use place::{Place, PlaceError};
 pub use records::{StepRecord, document};
-pub use sigv4::Credentials;

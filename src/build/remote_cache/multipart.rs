@@ -9,9 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::bucket::{Ask, Bucket, BucketError, Payload};
 use super::place::{BlobContent, PlaceError, read_bounded};
-use super::sigv4::escape;
 use crate::base::hex;
 use crate::image::Descriptor;
+use crate::transport::cloud::sigv4::escape;
 
 /// Bytes of a part. Each is in memory while it is sent; S3 wants 5 MiB at least.
 const PART: u64 = 8 << 20;

@@ -14,7 +14,7 @@ pub struct Args {
     #[arg(short = 'f', long, value_name = "FILE|URL")]
     pub(super) dockerfile: Option<String>,
     /// The build context: a folder, dir://FOLDER, tar://FILE, tar://stdin, git://HOST/PATH[#REF[#COMMIT]], https://URL,
-    /// s3://BUCKET/KEY [default: /workspace/]
+    /// s3://BUCKET/KEY, gs://BUCKET/KEY [default: /workspace/]
     #[arg(short = 'c', long = "context", value_name = "CONTEXT")]
     pub(super) build_context: Option<String>,
     /// Folder within the context that is used in its place

@@ -59,8 +59,12 @@ fn whole(text: &str, git: &[String]) -> Result<ContextSource, CliError> {
             }
             ContextSource::Object(Box::new(BucketObject { bucket, key: key.to_owned() }))
         }
+        "gs" => {
+            let (bucket, key) = object(text, rest)?;
+            ContextSource::GoogleObject { bucket: bucket.to_owned(), key: key.to_owned() }
+        }
         _ => {
-            let hint = "there are dir://, tar://, git://, https:// and s3://";
+            let hint = "there are dir://, tar://, git://, https://, s3:// and gs://";
             return Err(CliError::new(format!("the build context `{text}` has an unknown prefix")).hint(hint));
         }
     })

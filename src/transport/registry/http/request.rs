@@ -13,7 +13,7 @@ use super::auth::Refusal;
 use super::connection::authority;
 use super::encoding::decoded;
 use super::retry::{Tries, retry_after};
-use super::{Connections, Endpoint, Failure, IoThread, Scope, Session};
+use super::{Connections, Endpoint, Failure, Identities, IoThread, Scope, Session};
 use crate::transport::registry::credential::Credential;
 use crate::transport::registry::error::redact;
 use crate::transport::registry::{Limits, RegistryError, Settings, TooSlow, credentials};
@@ -32,6 +32,7 @@ pub struct Service {
     sessions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Session>>>>,
     /// Tried in place of what the user's files say, by `login`.
     credential: Option<Credential>,
+    identities: Identities,
 }
 
 /// A request that can be sent again.
@@ -127,6 +128,7 @@ impl Service {
             connections: Connections::default(),
             sessions: Mutex::default(),
             credential,
+            identities: Identities::default(),
         })
     }
 
@@ -142,7 +144,10 @@ impl Service {
     pub fn find_credential(&self, endpoint: &Endpoint) -> Result<Credential, RegistryError> {
         match &self.credential {
             Some(credential) => Ok(credential.clone()),
-            None => credentials::find(&endpoint.host, &endpoint.repository, &self.settings),
+            None => match credentials::find(&endpoint.host, &endpoint.repository, &self.settings)? {
+                Credential::Anonymous if self.settings.credentials.is_none() => Ok(self.identities.of(&endpoint.host)),
+                found => Ok(found),
+            },
         }
     }
 
@@ -161,7 +166,11 @@ impl Service {
         loop {
             match action().await {
                 Ok(value) => return Ok(value),
-                Err(failure) => tokio::time::sleep(tries.failed(failure)?).await,
+                Err(failure) => {
+                    let pause =
+                        tries.failed(failure).map_err(|error| self.identities.explain(&endpoint.host, error))?;
+                    tokio::time::sleep(pause).await;
+                }
             }
         }
     }

@@ -32,6 +32,10 @@ pub struct Unsigned<'a> {
     /// The body's SHA-256, in hexadecimal digits.
     pub payload: &'a str,
     pub region: &'a str,
+    /// The API's name.
+    pub service: &'a str,
+    /// What is called, where a header says that.
+    pub target: Option<&'a str>,
 }
 
 /// The headers that make the request a signed one.
@@ -46,15 +50,18 @@ pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -
     if let Some(token) = &credentials.session_token {
         headers.push(("x-amz-security-token", token.clone()));
     }
+    if let Some(target) = request.target {
+        headers.push(("x-amz-target", target.to_owned()));
+    }
     let names: Vec<&str> = headers.iter().map(|(name, _)| *name).collect();
     let names = names.join(";");
     let lines: String = headers.iter().map(|(name, value)| format!("{name}:{}\n", value.trim())).collect();
     let canonical =
         format!("{}\n{}\n{}\n{lines}\n{names}\n{}", request.method, request.path, request.query, request.payload);
-    let scope = format!("{day}/{}/s3/aws4_request", request.region);
+    let scope = format!("{day}/{}/{}/aws4_request", request.region, request.service);
     let text = format!("AWS4-HMAC-SHA256\n{time}\n{scope}\n{}", hex::encode(&Sha256::digest(canonical.as_bytes())));
     let mut key = hmac(format!("AWS4{}", credentials.secret_access_key).as_bytes(), day.as_bytes());
-    for part in [request.region, "s3", "aws4_request"] {
+    for part in [request.region, request.service, "aws4_request"] {
         key = hmac(key.as_ref(), part.as_bytes());
     }
     let signature = hex::encode(hmac(key.as_ref(), text.as_bytes()).as_ref());
@@ -130,6 +137,8 @@ mod tests {
             query: "",
             payload: &empty,
             region: "us-east-1",
+            service: "s3",
+            target: None,
         };
         let signed = |request: &Unsigned<'_>, credentials: &Credentials| sign(request, credentials, now);
         let usual = signed(&request, &credentials);
@@ -146,6 +155,8 @@ mod tests {
             Unsigned { query: "uploads=", ..request },
             Unsigned { region: "eu-west-1", ..request },
             Unsigned { host: "c.example", ..request },
+            Unsigned { service: "ecr", ..request },
+            Unsigned { target: Some("Api.Call"), ..request },
         ] {
             assert_ne!(signed(&other, &credentials).last(), usual.last());
         }

@@ -1,0 +1,87 @@
+//! Microsoft's registries: a token of the identity that the environment or the machine has, exchanged at the registry.
+
+use serde::Deserialize;
+
+use super::asking::{Ask, Asker, read_text};
+use super::sigv4::escape;
+use super::{CloudError, Login, Variables};
+
+/// Where identities log in.
+const AUTHORITY: &str = "https://login.microsoftonline.com/";
+/// The metadata server.
+const MACHINE: &str = "http://169.254.169.254";
+/// What a workload says with the token that its pod was given.
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+#[derive(Deserialize)]
+struct Token {
+    access_token: String,
+}
+
+#[derive(Deserialize)]
+struct Exchanged {
+    refresh_token: String,
+}
+
+/// A login for the registry at `address`, whose name is `service`.
+pub fn login(address: &str, service: &str, variables: Variables<'_>) -> Result<Option<Login>, CloudError> {
+    let asker = Asker::new()?;
+    let Some(token) = token(&asker, service, variables)? else { return Ok(None) };
+    let tenant = variables("AZURE_TENANT_ID").unwrap_or_default();
+    let mut form = vec![("grant_type", "access_token"), ("service", service), ("access_token", token.as_str())];
+    if !tenant.is_empty() {
+        form.push(("tenant", tenant.as_str()));
+    }
+    let Exchanged { refresh_token } = asker.document(&Ask::form(format!("{address}/oauth2/exchange"), &form))?;
+    Ok(Some(Login::IdentityToken(refresh_token)))
+}
+
+/// The token of the first identity that there is: of a program with a secret, of a workload, of a service, of the
+/// machine.
+fn token(asker: &Asker, service: &str, variables: Variables<'_>) -> Result<Option<String>, CloudError> {
+    let resource = resource(service);
+    let authority = variables("AZURE_AUTHORITY_HOST").unwrap_or_else(|| AUTHORITY.to_owned());
+    let (tenant, client) = (variables("AZURE_TENANT_ID"), variables("AZURE_CLIENT_ID"));
+    let scope = format!("{resource}/.default");
+    if let (Some(tenant), Some(client)) = (&tenant, &client) {
+        let url = format!("{}/{tenant}/oauth2/v2.0/token", authority.trim_end_matches('/'));
+        let common = [("grant_type", "client_credentials"), ("client_id", client.as_str()), ("scope", scope.as_str())];
+        if let Some(secret) = variables("AZURE_CLIENT_SECRET") {
+            let form = [&common[..], &[("client_secret", secret.as_str())]].concat();
+            return Ok(Some(asker.document::<Token>(&Ask::form(url, &form))?.access_token));
+        }
+        if let Some(path) = variables("AZURE_FEDERATED_TOKEN_FILE") {
+            let assertion = read_text(&path)?;
+            let own = [("client_assertion_type", ASSERTION), ("client_assertion", assertion.as_str())];
+            let form = [&common[..], &own].concat();
+            return Ok(Some(asker.document::<Token>(&Ask::form(url, &form))?.access_token));
+        }
+    }
+    let which = client.map(|client| format!("&client_id={}", escape(&client))).unwrap_or_default();
+    let resource = escape(&format!("{resource}/"));
+    if let (Some(endpoint), Some(secret)) = (variables("IDENTITY_ENDPOINT"), variables("IDENTITY_HEADER")) {
+        let url = format!("{endpoint}?api-version=2019-08-01&resource={resource}{which}");
+        let headers = vec![("x-identity-header", secret)];
+        return Ok(Some(asker.document::<Token>(&Ask { headers, ..Ask::get(url) })?.access_token));
+    }
+    let machine = variables("AZURE_POD_IDENTITY_AUTHORITY_HOST").unwrap_or_else(|| MACHINE.to_owned());
+    let path = "metadata/identity/oauth2/token?api-version=2018-02-01";
+    let url = format!("{}/{path}&resource={resource}{which}", machine.trim_end_matches('/'));
+    let headers = vec![("metadata", "true".to_owned())];
+    match asker.document::<Token>(&Ask { headers, is_near: true, ..Ask::get(url) }) {
+        Ok(token) => Ok(Some(token.access_token)),
+        Err(error) if error.is_absence() => Ok(None),
+        // Another cloud's server at the same address, or a machine without an identity.
+        Err(CloudError::BadAnswer { .. } | CloudError::Status { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// What tokens are for, in the cloud that the registry belongs to.
+fn resource(service: &str) -> &'static str {
+    match service.rsplit('.').next() {
+        Some("cn") => "https://management.chinacloudapi.cn",
+        Some("us") => "https://management.usgovcloudapi.net",
+        _ => "https://management.azure.com",
+    }
+}
