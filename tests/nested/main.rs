@@ -6,4 +6,5 @@ mod common;
 
 mod containers;
 mod hostile;
+mod image;
 mod matrix;

@@ -1,0 +1,55 @@
+//! rbuild's own image: what it is made of builds images where namespaces are not to be had, also in kaniko's place.
+
+use std::path::Path;
+
+use super::common::{TestStore, busybox_archive, is_root, skip};
+
+/// What a job of kaniko's does; the base is not in a registry here.
+const SCRIPT: &str = r#"
+set -e
+rbuild load -q -i /busybox.tar
+/kaniko/executor --context dir:///workspace --no-push --tar-path /tmp/out.tar --digest-file /tmp/digest
+cat /tmp/digest; echo
+rbuild load -q -i /tmp/out.tar
+rbuild info | grep ^Isolation
+"#;
+
+/// Both targets of the image, with the binary that is tested; nothing, with the reason said, where that cannot be done.
+fn images() -> Option<TestStore> {
+    let store = TestStore::with_busybox()?;
+    if !is_root() {
+        skip("ordinary users' containers have other rights");
+        return None;
+    }
+    let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/image");
+    let context = store.work().join("image");
+    std::fs::create_dir_all(context.join("links/kaniko")).unwrap();
+    std::fs::copy(env!("CARGO_BIN_EXE_rbuild"), context.join("rbuild")).unwrap();
+    std::fs::write(context.join("ca-certificates.crt"), "none\n").unwrap();
+    let link = std::fs::read_link(packaging.join("links/kaniko/executor")).unwrap();
+    std::os::unix::fs::symlink(link, context.join("links/kaniko/executor")).unwrap();
+    let file = packaging.join("Dockerfile").display().to_string();
+    for (name, more) in [("own", &[][..]), ("own:debug", &["--target", "debug"])] {
+        store.run(&[&["build", "-q", "-f", &file, "-t", name], more, &["image"]].concat()).ok();
+    }
+    Some(store)
+}
+
+#[test]
+fn a_job_of_kanikos_runs_in_it() {
+    let Some(store) = images() else { return };
+    let version = store.run(&["run", "--rm", "--network", "none", "own", "version"]).ok().stdout();
+    assert!(version.contains("rbuild"), "{version}");
+    let executor = ["run", "--rm", "--network", "none", "--entrypoint", "/kaniko/executor", "own", "version"];
+    assert!(store.run(&executor).ok().stdout().contains("rbuild"));
+    store.write("job/Dockerfile", "FROM busybox\nCOPY file /\nRUN cat /file > /copy && id -u\n");
+    store.write("job/file", "content\n");
+    store.write("script", SCRIPT);
+    let job = format!("{}:/workspace", store.work().join("job").display());
+    let script = format!("{}:/script:ro", store.work().join("script").display());
+    let base = format!("{}:/busybox.tar:ro", busybox_archive().unwrap().display());
+    let words = ["run", "--rm", "--network", "none", "-v", &job, "-v", &script, "-v", &base, "own:debug", "/script"];
+    let said = store.run(&words).ok().stdout();
+    assert!(said.contains("sha256:") && said.contains("unset-image-name:latest"), "{said}");
+    assert!(said.contains("Isolation: chroot:"), "{said}");
+}
