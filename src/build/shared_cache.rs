@@ -7,7 +7,9 @@ use std::time::Instant;
 
 use crate::base::boolean;
 use crate::base::digest::{CacheKey, DiffId};
-use crate::build::remote_cache::{self, CacheTarget, Export, ExportOptions, Importing, Imports, Mounts, StepRecord};
+use crate::build::remote_cache::{
+    self, CacheTarget, Export, ExportError, ExportOptions, Importing, Imports, Mounts, PlaceOptions, StepRecord,
+};
 use crate::build::solve::{RemoteRecord, RemoteRecords, Solved, TaskEvent};
 use crate::image::ImageConfig;
 use crate::language::plan::{Operation, Plan, Step};
@@ -160,7 +162,8 @@ fn export_one(
         Err(source) => {
             let message = chain(&source);
             observer.task(TaskEvent::Failed { task: name, message: &message });
-            if !target.ignore_error {
+            let is_limit = matches!(&source, ExportError::Place(error) if error.is_limit());
+            if !target.ignore_error && !is_limit {
                 return Err(BuildError::CacheExport { place, source: Box::new(source) });
             }
             observer.warn(&format!("the cache was not exported to {place}: {message}"));
@@ -191,23 +194,19 @@ pub(super) fn know_places(store: &Store, builds: &[&BuildOptions]) -> Result<(),
         CacheTarget::Place(target) => Some(&target.place),
         CacheTarget::Inline => None,
     });
-    let buckets: Vec<_> = sources
+    let places: Vec<_> = sources
         .chain(targets)
-        .filter_map(|place| match place {
-            remote_cache::PlaceOptions::Bucket(bucket) => Some(bucket),
-            _ => None,
-        })
+        .filter(|place| matches!(place, PlaceOptions::Bucket(_) | PlaceOptions::Actions(_)))
         .collect();
     let origins = match builds {
         // What is said of registries is said of the layers that are fetched later, too.
         [build] => remote_cache::Origins::with_settings(build.registry.clone()),
-        _ if buckets.is_empty() => return Ok(()),
+        _ if places.is_empty() => return Ok(()),
         _ => remote_cache::Origins::default(),
     };
-    for bucket in buckets {
-        let wrong =
-            |source| BuildError::CachePlace { place: format!("s3://{}", bucket.bucket), source: Box::new(source) };
-        origins.know_bucket(bucket).map_err(wrong)?;
+    for place in places {
+        let wrong = |source| BuildError::CachePlace { place: place.shown(), source: Box::new(source) };
+        origins.know(place).map_err(wrong)?;
     }
     store.set_origin(Arc::new(origins));
     Ok(())

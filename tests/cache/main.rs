@@ -1,5 +1,7 @@
 //! Layers that stay where they are, and caches that machines share.
 
+#[path = "../support/actions.rs"]
+mod actions_server;
 #[path = "../support/bad_network.rs"]
 mod bad_network;
 #[path = "../support/bucket.rs"]
@@ -11,6 +13,7 @@ mod registry;
 #[path = "../support/web.rs"]
 mod web;
 
+mod actions;
 mod broken;
 mod buckets;
 mod builders;

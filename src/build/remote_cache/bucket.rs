@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::body::body_reader;
 use super::bucket_options::{BucketObject, BucketOptions};
 use super::multipart::{THRESHOLD, element};
 use super::place::{BlobContent, Place, PlaceError, read_bounded};
@@ -21,7 +22,6 @@ use crate::base::hex;
 use crate::image::Descriptor;
 use crate::transport::cloud::sigv4::{Credentials, Unsigned, escape_path, sign};
 use crate::transport::cloud::{self, CloudError, Expiring};
-use crate::transport::registry::{Limits, Pace, TooSlow};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may stay silent.
@@ -287,35 +287,7 @@ impl Bucket {
     }
 
     pub(super) fn reader(&self, response: Response) -> Box<dyn Read + Send> {
-        let stream = response.bytes_stream().map(|chunk| chunk.map_err(io::Error::other)).boxed();
-        let Limits { slowest, window, .. } = Limits::default();
-        let pace = Pace::new(slowest, window);
-        Box::new(BodyReader { runtime: self.runtime.clone(), stream, chunk: Bytes::new(), pace })
-    }
-}
-
-/// Reads an answer's body; the connection makes progress while it is read.
-struct BodyReader {
-    runtime: Arc<Runtime>,
-    stream: BoxStream<'static, io::Result<Bytes>>,
-    chunk: Bytes,
-    pace: Pace,
-}
-
-impl Read for BodyReader {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        while self.chunk.is_empty() {
-            let asked_at = Instant::now();
-            let Some(chunk) = self.runtime.block_on(self.stream.next()) else { return Ok(0) };
-            self.chunk = chunk?;
-            self.pace.came(self.chunk.len() as u64, asked_at.elapsed()).map_err(|slow| {
-                let TooSlow { slowest, window } = slow;
-                io::Error::other(format!("fewer than {slowest} bytes per second came for {} s", window.as_secs()))
-            })?;
-        }
-        let count = buffer.len().min(self.chunk.len());
-        buffer[..count].copy_from_slice(&self.chunk.split_to(count));
-        Ok(count)
+        Box::new(body_reader(&self.runtime, response))
     }
 }
 

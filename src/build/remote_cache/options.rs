@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::actions::{Actions, ActionsOptions};
 use super::bucket::Bucket;
 use super::bucket_options::BucketOptions;
 use super::folder::{Folder, Name};
@@ -26,6 +27,7 @@ pub enum PlaceOptions {
         digest: Option<BlobDigest>,
     },
     Bucket(BucketOptions),
+    Actions(ActionsOptions),
 }
 
 /// `--cache-from`
@@ -76,6 +78,7 @@ impl PlaceOptions {
             Self::Registry(reference) => reference.familiar(),
             Self::Folder { path, .. } => path.display().to_string(),
             Self::Bucket(bucket) => bucket.shown(),
+            Self::Actions(actions) => actions.shown(),
         }
     }
 
@@ -85,6 +88,7 @@ impl PlaceOptions {
             Self::Registry(_) => "registry",
             Self::Folder { .. } => "local directory",
             Self::Bucket(_) => "s3",
+            Self::Actions(_) => "GitHub Actions Cache",
         }
     }
 
@@ -97,6 +101,7 @@ impl PlaceOptions {
                 Box::new(Folder::existing(path, name)?)
             }
             Self::Bucket(options) => Box::new(Bucket::new(options.clone())?),
+            Self::Actions(options) => Box::new(Actions::new(options.clone())?),
         })
     }
 

@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::io::Read;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::actions::{Actions, ActionsError, ActionsOptions};
 use super::bucket::Bucket;
 use super::bucket_options::BucketOptions;
 use super::folder::{Folder, open_blob};
-use super::place::{Place as _, PlaceError};
+use super::options::PlaceOptions;
+use super::place::{Place, PlaceError};
 use crate::store::{LayerOrigin, OriginError, RemoteBlob};
 use crate::transport::registry::{self, Client, RegistryError, Settings};
 
@@ -18,7 +20,8 @@ pub struct Origins {
     client: Mutex<Option<Client>>,
     /// In place of those of the environment.
     settings: Option<Settings>,
-    buckets: Mutex<HashMap<String, Arc<Bucket>>>,
+    /// Buckets, and GitHub's caches.
+    places: Mutex<HashMap<String, Arc<dyn Place>>>,
 }
 
 impl Origins {
@@ -27,25 +30,40 @@ impl Origins {
         Self { settings: Some(settings), ..Self::default() }
     }
 
-    /// Lets blobs of the bucket be fetched with the credentials that the user gave for it.
-    pub fn know_bucket(&self, options: &BucketOptions) -> Result<(), PlaceError> {
-        let bucket = Arc::new(Bucket::new(options.clone())?);
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).insert(options.source(), bucket);
+    /// Lets blobs of a bucket, or of a cache of GitHub's, be fetched as whom the user said.
+    pub fn know(&self, options: &PlaceOptions) -> Result<(), PlaceError> {
+        let (source, place): (String, Arc<dyn Place>) = match options {
+            PlaceOptions::Bucket(options) => (options.source(), Arc::new(Bucket::new(options.clone())?)),
+            PlaceOptions::Actions(options) => (options.source(), Arc::new(Actions::new(options.clone())?)),
+            PlaceOptions::Registry(_) | PlaceOptions::Folder { .. } => return Ok(()),
+        };
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(source, place);
         Ok(())
+    }
+
+    /// A bucket or a cache of GitHub's as the environment says it; nothing where the source is of another kind.
+    fn place_of(&self, source: &str) -> Result<Option<Arc<dyn Place>>, PlaceError> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = places.get(source) {
+            return Ok(Some(known.clone()));
+        }
+        let place: Arc<dyn Place> = if let Some(options) = BucketOptions::of_source(source) {
+            Arc::new(Bucket::new(options)?)
+        } else if let Some(scope) = ActionsOptions::scope_of_source(source) {
+            let options = ActionsOptions::from_environment(scope).ok_or(ActionsError::NoJob)?;
+            Arc::new(Actions::new(options)?)
+        } else {
+            return Ok(None);
+        };
+        Ok(Some(places.entry(source.to_owned()).or_insert(place).clone()))
     }
 
     fn open_blob(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, PlaceError> {
         if let Some(folder) = Folder::of_source(&blob.source) {
             return open_blob(&folder, &blob.digest);
         }
-        if let Some(options) = BucketOptions::of_source(&blob.source) {
-            let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-            let bucket = match buckets.get(&blob.source) {
-                Some(bucket) => bucket.clone(),
-                None => buckets.entry(blob.source.clone()).or_insert(Arc::new(Bucket::new(options)?)).clone(),
-            };
-            drop(buckets);
-            return bucket.open_blob(&blob.digest);
+        if let Some(place) = self.place_of(&blob.source)? {
+            return place.open_blob(&blob.digest);
         }
         match registry::repository_of(&blob.source) {
             Some(name) => {
@@ -79,6 +97,8 @@ impl LayerOrigin for Origins {
             folder.display().to_string()
         } else if let Some(bucket) = BucketOptions::of_source(source) {
             bucket.shown()
+        } else if let Some(scope) = ActionsOptions::scope_of_source(source) {
+            format!("GitHub's cache `{scope}`")
         } else {
             registry::repository_of(source).map_or_else(|| source.to_owned(), |repository| repository.familiar())
         }

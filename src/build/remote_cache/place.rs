@@ -8,6 +8,7 @@ use crate::base::io_error::IoError;
 use crate::image::Descriptor;
 use crate::transport::registry::RegistryError;
 
+use super::actions::ActionsError;
 use super::bucket::BucketError;
 
 /// A folder, a repository or a bucket with one name in it that leads to a cache.
@@ -60,6 +61,8 @@ pub enum PlaceError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Bucket(#[from] BucketError),
+    #[error(transparent)]
+    Actions(#[from] ActionsError),
     /// What is to be sent cannot be read.
     #[error("the blob {digest} cannot be read")]
     Content { digest: BlobDigest, source: Box<dyn Error + Send + Sync> },
@@ -81,8 +84,14 @@ impl PlaceError {
             Self::Io(error) => error.source.kind() == std::io::ErrorKind::NotFound,
             Self::Registry(error) => error.is_not_found(),
             Self::Bucket(BucketError::Status { status: 404, .. }) => true,
+            Self::Actions(ActionsError::Status { status: 404, .. }) => true,
             _ => false,
         }
+    }
+
+    /// The place takes no more for now, which says nothing about the build.
+    pub fn is_limit(&self) -> bool {
+        matches!(self, Self::Actions(ActionsError::Limited { .. }))
     }
 
     /// A registry does not want the manifest.

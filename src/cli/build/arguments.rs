@@ -77,11 +77,11 @@ pub struct Args {
     /// Keep the result in the store, also when it goes elsewhere too
     #[arg(long)]
     load: bool,
-    /// Cache of other builds: an image or `type=registry,ref=NAME`, `type=local,src=DIR`, `type=s3,bucket=NAME`; may be
+    /// Cache of other builds: an image or `type=registry,ref=NAME`, `type=local,src=DIR`, `type=s3,bucket=NAME`, `type=gha`; may be
     /// given several times
     #[arg(long = "cache-from", value_name = "CACHE")]
     cache_from: Vec<String>,
-    /// Where to write the cache for other builds: `type=registry,ref=NAME`, `type=local,dest=DIR`, `type=s3,bucket=NAME`,
+    /// Where to write the cache for other builds: `type=registry,ref=NAME`, `type=local,dest=DIR`, `type=s3,bucket=NAME`, `type=gha`,
     /// with `mode=max` for the layers of all stages; or `type=inline`
     #[arg(long = "cache-to", value_name = "CACHE")]
     cache_to: Vec<String>,

@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::values::fields;
 use crate::base::{boolean, nanoseconds};
 use crate::build::remote_cache::{
-    BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, PlaceOptions, READ_LIMIT,
+    ActionsOptions, BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, PlaceOptions, READ_LIMIT,
 };
-use crate::cli::CliError;
+use crate::cli::{CliError, output};
 use crate::transport::transfer::LayerFormat;
 
-const KINDS: &str = "registry, local, s3 and inline";
+const KINDS: &str = "registry, local, s3, gha and inline";
 
 /// The attributes of one cache, taken out one by one.
 struct Attributes<'a> {
@@ -42,7 +42,7 @@ impl<'a> Attributes<'a> {
             .unwrap_or_default()
             .into_iter()
             .map(|(key, value)| match key.as_str() {
-                "secret_access_key" | "session_token" => format!("{key}=***"),
+                "secret_access_key" | "session_token" | "token" | "ghtoken" => format!("{key}=***"),
                 _ if value.is_empty() => key,
                 _ => format!("{key}={value}"),
             })
@@ -112,6 +112,39 @@ impl<'a> Attributes<'a> {
         Ok(options)
     }
 
+    /// GitHub's cache; nothing where this is no job of GitHub's, as buildx has it.
+    fn actions(&mut self) -> Result<Option<ActionsOptions>, CliError> {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match self.take("version").as_deref() {
+            None | Some("2") => {}
+            Some(other) => {
+                return Err(self.wrong(format!("version `{other}` of the service is no longer there; there is 2")));
+            }
+        }
+        // Of the API that counts entries, which rbuild needs not.
+        let _ = (self.take("repository"), self.take("ghtoken"));
+        let scope = self.take("scope").unwrap_or_else(|| ActionsOptions::SCOPE.to_owned());
+        if scope.contains([',', '#']) || scope.len() > 256 {
+            return Err(self.wrong("scope is a short name without `,` and `#`"));
+        }
+        let timeout = match self.take("timeout") {
+            None => ActionsOptions::TIMEOUT,
+            Some(text) => duration(&text).ok_or_else(|| self.wrong("timeout is a duration such as 10m"))?,
+        };
+        let older = self.take("url");
+        let url = self.take("url_v2").or_else(|| variable("ACTIONS_RESULTS_URL")).or(older);
+        let token = self.take("token").or_else(|| variable("ACTIONS_RUNTIME_TOKEN"));
+        let (Some(url), Some(token)) = (url, token) else {
+            output::say(format_args!(
+                "warning: --{} type=gha: there is no such cache outside of GitHub's jobs: ACTIONS_RESULTS_URL and \
+                 ACTIONS_RUNTIME_TOKEN are not set",
+                self.option
+            ));
+            return Ok(None);
+        };
+        Ok(Some(ActionsOptions { url, token, scope, timeout }))
+    }
+
     /// How hard a place is worked, which changes nothing of what is read and written there.
     fn tuning(&mut self) -> Result<(), CliError> {
         let is_tuning =
@@ -146,14 +179,20 @@ impl<'a> Attributes<'a> {
 
 /// `--cache-from`
 pub(super) fn source(text: &str) -> Result<Vec<CacheSource>, CliError> {
-    Attributes::parse("cache-from", text)?.into_iter().map(one_source).collect()
+    Attributes::parse("cache-from", text)?.into_iter().filter_map(|given| one_source(given).transpose()).collect()
 }
 
-fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
+fn one_source(mut given: Attributes<'_>) -> Result<Option<CacheSource>, CliError> {
     let kind = given.needed("type")?;
     given.tuning()?;
     let mounts = !given.left.contains_key("mounts") || given.flag("mounts")?;
     let limit = match given.take("timeout") {
+        // It is for each request; a list that takes longer than others may is not waited for.
+        Some(text) if kind == "gha" => {
+            let limit = duration(&text).ok_or_else(|| given.wrong("timeout is a duration such as 10m"))?;
+            given.left.insert("timeout".to_owned(), text);
+            limit
+        }
         None => READ_LIMIT,
         Some(text) => {
             let seconds: Option<f32> = text.trim_end_matches('s').parse().ok();
@@ -170,11 +209,23 @@ fn one_source(mut given: Attributes<'_>) -> Result<CacheSource, CliError> {
             PlaceOptions::Folder { path, tag: given.tag(), digest }
         }
         "s3" => PlaceOptions::Bucket(given.bucket()?),
+        "gha" => match given.actions()? {
+            Some(actions) => PlaceOptions::Actions(actions),
+            None => return Ok(None),
+        },
         "inline" => return Err(given.wrong("a cache in an image is read with type=registry,ref=IMAGE")),
         other => return Err(given.unknown(other)),
     };
     given.finish()?;
-    Ok(CacheSource { place, limit, mounts, max_age: None })
+    Ok(Some(CacheSource { place, limit, mounts, max_age: None }))
+}
+
+/// `10m`, or a number of seconds.
+fn duration(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse::<f32>() {
+        return Duration::try_from_secs_f32(seconds).ok();
+    }
+    nanoseconds(text).and_then(|time| u64::try_from(time).ok()).map(Duration::from_nanos)
 }
 
 /// `--cache-to`
@@ -216,6 +267,10 @@ fn one_target(mut given: Attributes<'_>) -> Result<Vec<CacheTarget>, CliError> {
             let named = |name: &str| PlaceOptions::Bucket(BucketOptions { name: name.to_owned(), ..bucket.clone() });
             bucket.name.split(';').map(named).collect()
         }
+        "gha" => match given.actions()? {
+            Some(actions) => vec![PlaceOptions::Actions(actions)],
+            None => return Ok(Vec::new()),
+        },
         other => return Err(given.unknown(other)),
     };
     given.finish()?;
@@ -259,6 +314,7 @@ mod tests {
         assert_eq!(places("type=registry,ref=localhost:5000/x:y"), ["localhost:5000/x:y"]);
         assert_eq!(places("type=local,src=/tmp/c"), ["/tmp/c"]);
         assert_eq!(places("type=s3,bucket=b,region=r,name=n,prefix=p/"), ["s3://b/p/n"]);
+        assert_eq!(places("type=gha,url_v2=http://h,token=t,timeout=90s"), ["GitHub's cache `buildkit`"]);
         let limited = &source("type=local,src=c,timeout=1.5,mounts=false").unwrap()[0];
         assert_eq!((limited.limit, limited.mounts), (Duration::from_millis(1500), false));
     }
@@ -280,7 +336,10 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for wrong in [
-            "type=gha",
+            "type=azblob",
+            "type=gha,version=1,token=t,url=http://h",
+            "type=gha,scope=a#b,token=t,url=http://h",
+            "type=gha,timeout=soon,token=t,url=http://h",
             "type=local",
             "ref=a/b,mode=max",
             "type=registry,ref=A B",

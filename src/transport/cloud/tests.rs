@@ -185,9 +185,8 @@ fn a_server_that_says_nothing_costs_a_moment() {
 /// A key in the form that Google gives keys in; nothing where there is no openssl.
 fn rsa_key(folder: &Path) -> Option<String> {
     let key = folder.join("key.pem");
-    let made =
-        Command::new("openssl").args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]);
-    let mut made = made;
+    let mut made = Command::new("openssl");
+    made.args(["genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out"]);
     if !made.arg(&key).output().is_ok_and(|output| output.status.success()) {
         eprintln!("skipped: there is no openssl");
         return None;
