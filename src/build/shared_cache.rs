@@ -196,7 +196,7 @@ pub(super) fn know_places(store: &Store, builds: &[&BuildOptions]) -> Result<(),
     });
     let places: Vec<_> = sources
         .chain(targets)
-        .filter(|place| matches!(place, PlaceOptions::Bucket(_) | PlaceOptions::Actions(_)))
+        .filter(|place| matches!(place, PlaceOptions::Bucket(_) | PlaceOptions::Actions(_) | PlaceOptions::Objects(_)))
         .collect();
     let origins = match builds {
         // What is said of registries is said of the layers that are fetched later, too.

@@ -20,6 +20,7 @@ mod builders;
 mod interrupted;
 mod lazy;
 mod mounts;
+mod objects;
 mod outlines;
 mod readme;
 mod shared;

@@ -39,6 +39,8 @@ pub enum BucketError {
     Address { text: String },
     #[error("there are no credentials for the bucket {bucket}")]
     NoCredentials { bucket: String },
+    #[error("the key for {bucket} is none: it is not in base64")]
+    Key { bucket: String },
     #[error("nobody says with which credentials the bucket {bucket} is to be asked")]
     Identity { bucket: String, source: CloudError },
     #[error("the bucket {bucket} has no object `{key}`")]
@@ -97,7 +99,7 @@ impl Payload<'_> {
         }
     }
 
-    fn size(&self) -> u64 {
+    pub(super) fn size(&self) -> u64 {
         match self {
             Self::Nothing => 0,
             Self::Bytes(bytes) => bytes.len() as u64,
@@ -106,7 +108,7 @@ impl Payload<'_> {
         }
     }
 
-    fn body(&self) -> Result<Body, PlaceError> {
+    pub(super) fn body(&self) -> Result<Body, PlaceError> {
         Ok(match self {
             Self::Nothing => Body::from(""),
             Self::Bytes(bytes) => Body::from(bytes.to_vec()),

@@ -96,6 +96,7 @@ impl Importing {
 fn read(source: &CacheSource, settings: &Settings, platforms: &[Platform]) -> Result<Imported, ImportError> {
     let place = source.place.open(settings)?;
     let mut document = read_document(place.as_ref(), platforms)?;
+    document.drop_blobs(|digest| place.has_forgotten(digest));
     if let Some(age) = source.max_age {
         document.forget_older(store::now().saturating_sub_unsigned(age.as_secs()));
     }

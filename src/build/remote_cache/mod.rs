@@ -19,6 +19,7 @@ mod inline;
 mod mount_record;
 mod mounts;
 mod multipart;
+mod objects;
 mod options;
 mod origin;
 mod outlines;
@@ -37,6 +38,7 @@ pub use inline::write as write_inline;
 #[doc(hidden)]
 pub use mounts::examine_index;
 pub use mounts::{FillError, Mounts, fill as fill_mount};
+pub use objects::{ObjectOptions, Service};
 pub use options::{CacheSource, CacheTarget, ExportOptions, Mode, PlaceOptions, READ_LIMIT};
 pub use origin::Origins;
 pub use outlines::{OutlineError, Outlines};

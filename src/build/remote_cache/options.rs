@@ -7,6 +7,7 @@ use super::actions::{Actions, ActionsOptions};
 use super::bucket::Bucket;
 use super::bucket_options::BucketOptions;
 use super::folder::{Folder, Name};
+use super::objects::{ObjectOptions, Objects};
 use super::place::{Place, PlaceError};
 use super::repository_place::RepositoryPlace;
 use crate::base::digest::BlobDigest;
@@ -28,6 +29,7 @@ pub enum PlaceOptions {
     },
     Bucket(BucketOptions),
     Actions(ActionsOptions),
+    Objects(Box<ObjectOptions>),
 }
 
 /// `--cache-from`
@@ -79,6 +81,7 @@ impl PlaceOptions {
             Self::Folder { path, .. } => path.display().to_string(),
             Self::Bucket(bucket) => bucket.shown(),
             Self::Actions(actions) => actions.shown(),
+            Self::Objects(objects) => objects.shown(),
         }
     }
 
@@ -89,6 +92,7 @@ impl PlaceOptions {
             Self::Folder { .. } => "local directory",
             Self::Bucket(_) => "s3",
             Self::Actions(_) => "GitHub Actions Cache",
+            Self::Objects(objects) => objects.kind(),
         }
     }
 
@@ -102,6 +106,7 @@ impl PlaceOptions {
             }
             Self::Bucket(options) => Box::new(Bucket::new(options.clone())?),
             Self::Actions(options) => Box::new(Actions::new(options.clone())?),
+            Self::Objects(options) => Box::new(Objects::new((**options).clone())?),
         })
     }
 

@@ -8,6 +8,7 @@ use super::actions::{Actions, ActionsError, ActionsOptions};
 use super::bucket::Bucket;
 use super::bucket_options::BucketOptions;
 use super::folder::{Folder, open_blob};
+use super::objects::{ObjectOptions, Objects};
 use super::options::PlaceOptions;
 use super::place::{Place, PlaceError};
 use crate::store::{LayerOrigin, OriginError, RemoteBlob};
@@ -35,6 +36,7 @@ impl Origins {
         let (source, place): (String, Arc<dyn Place>) = match options {
             PlaceOptions::Bucket(options) => (options.source(), Arc::new(Bucket::new(options.clone())?)),
             PlaceOptions::Actions(options) => (options.source(), Arc::new(Actions::new(options.clone())?)),
+            PlaceOptions::Objects(options) => (options.source(), Arc::new(Objects::new((**options).clone())?)),
             PlaceOptions::Registry(_) | PlaceOptions::Folder { .. } => return Ok(()),
         };
         self.places.lock().unwrap_or_else(PoisonError::into_inner).insert(source, place);
@@ -52,6 +54,8 @@ impl Origins {
         } else if let Some(scope) = ActionsOptions::scope_of_source(source) {
             let options = ActionsOptions::from_environment(scope).ok_or(ActionsError::NoJob)?;
             Arc::new(Actions::new(options)?)
+        } else if let Some(options) = ObjectOptions::of_source(source) {
+            Arc::new(Objects::new(options)?)
         } else {
             return Ok(None);
         };
@@ -99,6 +103,8 @@ impl LayerOrigin for Origins {
             bucket.shown()
         } else if let Some(scope) = ActionsOptions::scope_of_source(source) {
             format!("GitHub's cache `{scope}`")
+        } else if let Some(objects) = ObjectOptions::of_source(source) {
+            objects.shown()
         } else {
             registry::repository_of(source).map_or_else(|| source.to_owned(), |repository| repository.familiar())
         }

@@ -39,6 +39,11 @@ pub trait Place: Send + Sync {
     /// Lets the name lead to the manifest from now on.
     fn put_manifest(&self, bytes: &[u8]) -> Result<(), PlaceError>;
 
+    /// Whether a blob that its list speaks of is gone by now, where the place forgets what it was given.
+    fn has_forgotten(&self, _digest: &BlobDigest) -> bool {
+        false
+    }
+
     /// Takes the blob over from another source without moving its bytes, if the place can do that.
     fn take_over(&self, _blob: &Descriptor, _source: &str) -> Result<bool, PlaceError> {
         Ok(false)

@@ -7,12 +7,13 @@ use std::time::Duration;
 use super::values::fields;
 use crate::base::{boolean, nanoseconds};
 use crate::build::remote_cache::{
-    ActionsOptions, BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, PlaceOptions, READ_LIMIT,
+    ActionsOptions, BucketOptions, CacheSource, CacheTarget, Credentials, ExportOptions, Mode, ObjectOptions,
+    PlaceOptions, READ_LIMIT, Service,
 };
 use crate::cli::{CliError, output};
 use crate::transport::transfer::LayerFormat;
 
-const KINDS: &str = "registry, local, s3, gha and inline";
+const KINDS: &str = "registry, local, s3, azblob, gcs, gha and inline";
 
 /// The attributes of one cache, taken out one by one.
 struct Attributes<'a> {
@@ -145,6 +146,44 @@ impl<'a> Attributes<'a> {
         Ok(Some(ActionsOptions { url, token, scope, timeout }))
     }
 
+    /// Microsoft's storage, by the attributes and variables of BuildKit.
+    fn azure(&mut self) -> Result<ObjectOptions, CliError> {
+        let variable =
+            |name: &str| std::env::var(format!("BUILDKIT_AZURE_STORAGE_{name}")).ok().filter(|value| !value.is_empty());
+        let account_url = self.take("account_url").or_else(|| variable("ACCOUNT_URL"));
+        let account_url = account_url.ok_or_else(|| self.wrong("it needs account_url="))?;
+        let host = account_url.split_once("://").map_or(account_url.as_str(), |(_, host)| host);
+        let of_host = host.split(['.', '/', ':']).next().unwrap_or_default().to_owned();
+        let account = self.take("account_name").or_else(|| variable("ACCOUNT_NAME")).unwrap_or(of_host);
+        let container = self.take("container").or_else(|| variable("CONTAINER"));
+        let container = container.unwrap_or_else(|| "buildkit-cache".to_owned());
+        let key = self.take("secret_access_key");
+        let prefix = variable("PREFIX").unwrap_or_default();
+        let options = ObjectOptions::new(Service::Azure { account_url, account, container, key });
+        Ok(self.named(ObjectOptions { prefix, ..options }))
+    }
+
+    /// Google's storage.
+    fn google(&mut self) -> Result<ObjectOptions, CliError> {
+        let bucket = self.needed("bucket")?;
+        Ok(self.named(ObjectOptions::new(Service::Google { bucket })))
+    }
+
+    /// The names within a place, which all have.
+    fn named(&mut self, mut options: ObjectOptions) -> ObjectOptions {
+        for (key, field) in [
+            ("prefix", &mut options.prefix),
+            ("blobs_prefix", &mut options.blobs_prefix),
+            ("manifests_prefix", &mut options.manifests_prefix),
+            ("name", &mut options.name),
+        ] {
+            if let Some(value) = self.take(key) {
+                *field = value;
+            }
+        }
+        options
+    }
+
     /// How hard a place is worked, which changes nothing of what is read and written there.
     fn tuning(&mut self) -> Result<(), CliError> {
         let is_tuning =
@@ -209,6 +248,8 @@ fn one_source(mut given: Attributes<'_>) -> Result<Option<CacheSource>, CliError
             PlaceOptions::Folder { path, tag: given.tag(), digest }
         }
         "s3" => PlaceOptions::Bucket(given.bucket()?),
+        "azblob" => PlaceOptions::Objects(Box::new(given.azure()?)),
+        "gcs" => PlaceOptions::Objects(Box::new(given.google()?)),
         "gha" => match given.actions()? {
             Some(actions) => PlaceOptions::Actions(actions),
             None => return Ok(None),
@@ -267,6 +308,13 @@ fn one_target(mut given: Attributes<'_>) -> Result<Vec<CacheTarget>, CliError> {
             let named = |name: &str| PlaceOptions::Bucket(BucketOptions { name: name.to_owned(), ..bucket.clone() });
             bucket.name.split(';').map(named).collect()
         }
+        "azblob" | "gcs" => {
+            let options = if kind == "gcs" { given.google()? } else { given.azure()? };
+            let named = |name: &str| {
+                PlaceOptions::Objects(Box::new(ObjectOptions { name: name.to_owned(), ..options.clone() }))
+            };
+            options.name.split(';').map(named).collect()
+        }
         "gha" => match given.actions()? {
             Some(actions) => vec![PlaceOptions::Actions(actions)],
             None => return Ok(Vec::new()),
@@ -314,6 +362,9 @@ mod tests {
         assert_eq!(places("type=registry,ref=localhost:5000/x:y"), ["localhost:5000/x:y"]);
         assert_eq!(places("type=local,src=/tmp/c"), ["/tmp/c"]);
         assert_eq!(places("type=s3,bucket=b,region=r,name=n,prefix=p/"), ["s3://b/p/n"]);
+        let azure = "type=azblob,account_url=https://me.blob.core.windows.net,container=c,prefix=p,name=n";
+        assert_eq!(places(azure), ["azblob://me/c/p/n"]);
+        assert_eq!(places("type=gcs,bucket=b"), ["gs://b/buildkit"]);
         assert_eq!(places("type=gha,url_v2=http://h,token=t,timeout=90s"), ["GitHub's cache `buildkit`"]);
         let limited = &source("type=local,src=c,timeout=1.5,mounts=false").unwrap()[0];
         assert_eq!((limited.limit, limited.mounts), (Duration::from_millis(1500), false));
@@ -336,7 +387,9 @@ mod tests {
     #[test]
     fn what_is_not_understood_is_refused() {
         for wrong in [
-            "type=azblob",
+            "type=azblob,container=c",
+            "type=gcs",
+            "type=swift,bucket=b",
             "type=gha,version=1,token=t,url=http://h",
             "type=gha,scope=a#b,token=t,url=http://h",
             "type=gha,timeout=soon,token=t,url=http://h",

@@ -20,6 +20,7 @@ mod tests;
 mod web;
 
 pub use aws::credentials as aws_credentials;
+pub use azure::storage_token as azure_storage_token;
 pub use error::CloudError;
 pub use google::token as google_token;
 pub use login::{Login, has_identities, login};

@@ -289,7 +289,7 @@ fn azures_tokens_are_exchanged_at_the_registry() {
             "/msi" if request.header("x-identity-header") == Some("header") => token("service"),
             "/metadata/identity/oauth2/token" if request.header("metadata") == Some("true") => token("machine"),
             "/oauth2/exchange" if body.contains("grant_type=access_token&service=me.azurecr.io") => {
-                let token = body.split("access_token=").nth(2).unwrap_or_default();
+                let token = body.split("access_token=").nth(1).unwrap_or_default();
                 let token = token.split('&').next().unwrap_or_default();
                 Reply::new(200, format!(r#"{{"refresh_token":"for-{token}"}}"#))
             }

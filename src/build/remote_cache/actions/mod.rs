@@ -152,6 +152,11 @@ impl Place for Actions {
         }
     }
 
+    /// GitHub removes entries that nobody used for a week, and the oldest where there are too many.
+    fn has_forgotten(&self, digest: &BlobDigest) -> bool {
+        matches!(self.location(digest), Ok(None))
+    }
+
     fn put_blob(&self, blob: &Descriptor, content: &BlobContent<'_>) -> Result<(), PlaceError> {
         let reader = content().map_err(|source| PlaceError::Content { digest: blob.digest, source })?;
         // Compressed beside others; written one after the other.
