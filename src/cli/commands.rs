@@ -187,7 +187,7 @@ pub fn main() -> ExitCode {
         plugin::begin_with_docker();
     }
     if kaniko::is_called() {
-        typed = kaniko::are_words_of(typed);
+        typed = kaniko::are_words_of(typed, Command::has_subcommand);
     }
     match read(&typed).and_then(|asked| asked.map_or(Ok(ExitCode::SUCCESS), |cli| dispatch(become_root(cli)?))) {
         Ok(code) => code,

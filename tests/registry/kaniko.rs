@@ -70,6 +70,30 @@ fn the_program_called_executor_pushes_to_all_destinations_and_says_what() {
     assert_eq!(store.run(&["images", "-q"]).ok().stdout(), "", "the image is where it was sent, and nowhere else");
 }
 
+/// The words of Tekton's task (catalogue, 0.7) and of Skaffold's pod.
+#[test]
+fn tekton_and_skaffold_type_what_is_understood() {
+    let (store, registry) = (store(), TestRegistry::start());
+    let context = store.work().join("ctx");
+    let workspace = format!("--context={}/./", context.display());
+    let destination = format!("--destination={}", registry.name("tekton:1"));
+    let tekton = ["--dockerfile=./Dockerfile", &workspace, &destination, "--digest-file=digest"];
+    let mut command = kaniko(&store, &tekton);
+    command.current_dir(&context);
+    Answer::of(command).ok();
+    let digest = std::fs::read_to_string(context.join("digest")).unwrap();
+    assert_eq!(digest, BlobDigest::of(&registry.manifest("tekton", "1").unwrap()).to_string());
+    let (name, folder) = (registry.name("skaffold:1"), format!("dir://{}", context.display()));
+    let skaffold = ["--destination", &name, "--dockerfile", "Dockerfile", "--context", &folder, "--build-arg", "A=b"];
+    let more =
+        ["--cache", "--cache-dir", "/cache", "--cleanup", "--force", "--digest-file", "/dev/stdout", "--insecure"];
+    let more =
+        [&more[..], &["--skip-tls-verify", "--skip-tls-verify-registry", &registry.address, "-v", "warn"]].concat();
+    let said = run(&store, &[&skaffold[..], &more].concat()).ok().stdout();
+    assert!(said.contains("sha256:"), "{said}");
+    assert!(registry.manifest("skaffold", "1").is_some());
+}
+
 #[test]
 fn the_cache_is_a_repository_and_is_used_only_when_it_is_asked_for() {
     let (Some(first), Some(second)) = (TestStore::with_busybox(), TestStore::with_busybox()) else { return };

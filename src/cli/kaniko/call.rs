@@ -18,10 +18,14 @@ fn is_name(name: &OsStr) -> bool {
     Path::new(name).file_name().is_some_and(|name| name == NAME || name == ANEW)
 }
 
-/// The words as rbuild has them.
-pub fn are_words_of(mut typed: Vec<OsString>) -> Vec<OsString> {
-    let place = typed.len().min(1);
-    typed.insert(place, OsString::from("kaniko"));
+/// The words as rbuild has them. An image has one program that is started: a command of rbuild's is that command, and all
+/// else is for kaniko.
+pub fn are_words_of(mut typed: Vec<OsString>, is_command: fn(&str) -> bool) -> Vec<OsString> {
+    let is_own = typed.get(1).and_then(|word| word.to_str()).is_some_and(|word| word == "help" || is_command(word));
+    if !is_own {
+        let place = typed.len().min(1);
+        typed.insert(place, OsString::from("kaniko"));
+    }
     typed
 }
 
@@ -36,7 +40,11 @@ mod tests {
         {
             assert_eq!(is_name(OsStr::new(name)), is_it, "{name}");
         }
-        let words = are_words_of(vec!["executor".into(), "--no-push".into()]);
-        assert_eq!(words, ["executor", "kaniko", "--no-push"]);
+        let words = |words: &[&str]| are_words_of(words.iter().map(OsString::from).collect(), |word| word == "build");
+        assert_eq!(words(&["executor", "--no-push"]), ["executor", "kaniko", "--no-push"]);
+        assert_eq!(words(&["executor", "nope"]), ["executor", "kaniko", "nope"]);
+        assert_eq!(words(&["executor"]), ["executor", "kaniko"]);
+        assert_eq!(words(&["executor", "build", "."]), ["executor", "build", "."]);
+        assert_eq!(words(&["executor", "help"]), ["executor", "help"]);
     }
 }
