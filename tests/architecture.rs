@@ -218,10 +218,18 @@ fn is_face(own: &str, path: &Path) -> bool {
 /// `output`, which makes what comes from elsewhere harmless for a terminal.
 const WRITERS: &[(&str, &[&str])] = &[
     (r"\b(e?println!|e?print!|dbg!|(io::)?std(out|err)\(\))", &["output/"]),
-    // Archives, which are refused where a terminal would get them, and what a container printed.
+    // Archives, which are refused where a terminal would get them, what a container printed, and cells that went through
+    // `visible` before.
     (
         r"\braw_std(out|err)\(",
-        &["output/", "image/save.rs", "container/export.rs", "container/cp.rs", "container/logs.rs"],
+        &[
+            "output/",
+            "image/save.rs",
+            "image/explore/screen.rs",
+            "container/export.rs",
+            "container/cp.rs",
+            "container/logs.rs",
+        ],
     ),
     // What they draw went through `visible` before.
     (r"\bsay_prepared\(|\barea::draw\(", &["output/", "progress/", "transfers/bars.rs"]),

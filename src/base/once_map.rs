@@ -16,7 +16,7 @@ impl<K, V> Default for OnceMap<K, V> {
     }
 }
 
-impl<K: Eq + Hash, V: Clone> OnceMap<K, V> {
+impl<K: Eq + Hash + Clone, V: Clone> OnceMap<K, V> {
     /// What is known by that name, or what `make` gives, which is known from now on.
     pub fn get_or_make<E>(&self, name: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let place = lock(&self.0).entry(name).or_default().clone();
@@ -30,9 +30,10 @@ impl<K: Eq + Hash, V: Clone> OnceMap<K, V> {
     }
 
     /// All that is known by now.
-    pub fn values(&self) -> Vec<V> {
-        let places: Vec<Place<V>> = lock(&self.0).values().cloned().collect();
-        places.iter().filter_map(|place| lock(place).clone()).collect()
+    pub fn entries(&self) -> Vec<(K, V)> {
+        let places: Vec<(K, Place<V>)> =
+            lock(&self.0).iter().map(|(name, place)| (name.clone(), place.clone())).collect();
+        places.into_iter().filter_map(|(name, place)| Some((name, lock(&place).clone()?))).collect()
     }
 }
 

@@ -30,7 +30,7 @@ pub struct Batch<'a> {
 }
 
 /// Where a context comes from, with all that decides what of it comes.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 struct Fetch {
     url: String,
     keeps_git_dir: bool,
@@ -39,7 +39,7 @@ struct Fetch {
 }
 
 /// What decides which image a name means.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct BaseQuestion {
     pub reference: String,
     pub platform: String,

@@ -41,6 +41,7 @@ mod sources;
 mod squash;
 mod top_names;
 mod unused;
+mod watched;
 
 pub use batch::Batch;
 pub use brought::Brought;
@@ -56,6 +57,7 @@ pub use for_engine::ForEngine;
 pub use kept::{KeptStep, StepsRecord, kept_project};
 pub use observer::Observer;
 pub use options::{BuildOptions, ContextSource, DockerfileSource, NamedContextSource, Output, OutputKind};
+pub use watched::{Watched, WatchedSlot};
 
 use answers::Answers;
 use attempts::Attempts;
@@ -71,7 +73,12 @@ pub fn build(
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
     let batch = Batch::new(store, &[options])?;
-    let result = build_in(&batch, options, observer, cancellation)?;
+    let before = options.watched.as_ref().and_then(|_| Watched::before(options));
+    let result = build_in(&batch, options, observer, cancellation);
+    if let (Some(slot), Some(before)) = (&options.watched, before) {
+        slot.put(before.with(&batch));
+    }
+    let result = result?;
     batch.warnings_of_unused().iter().for_each(|warning| observer.warn(warning));
     Ok(result)
 }

@@ -15,6 +15,7 @@ use crate::transport::transfer::LayerFormat;
 use super::built::BuiltImage;
 use super::failed_files::FailedOutput;
 use super::for_engine::ForEngine;
+use super::watched::WatchedSlot;
 
 /// All that `rbuild build` can be told.
 #[derive(Debug, Clone)]
@@ -44,6 +45,8 @@ pub struct BuildOptions {
     pub outputs: Vec<Output>,
     /// What is wanted of the root filesystem of a step that fails.
     pub failed_outputs: Vec<FailedOutput>,
+    /// Where it is put down what the build has read, for whoever waits for changes.
+    pub watched: Option<WatchedSlot>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
     /// The user said so in words.
@@ -208,6 +211,7 @@ impl BuildOptions {
             run: RunSettings::default(),
             outputs: Vec::new(),
             failed_outputs: Vec::new(),
+            watched: None,
             keep: true,
             keep_is_asked: false,
             engine: None,

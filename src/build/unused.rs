@@ -8,7 +8,7 @@ impl Batch<'_> {
     /// What there is to say when all builds are done: what one leaves, another may use.
     pub fn warnings_of_unused(&self) -> Vec<String> {
         let mut warnings = Vec::new();
-        for context in self.scanned.values() {
+        for (_, context) in self.scanned.entries() {
             // What was brought here the user did not put together.
             let Some(root) = context.root_path().filter(|root| !root.starts_with(self.store.root())) else { continue };
             let unused = context.unused();

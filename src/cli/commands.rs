@@ -138,6 +138,7 @@ impl Command {
     fn starts_containers(&self) -> bool {
         match self {
             Self::Run(_) | Self::Start(_) | Self::Restart(_) => true,
+            Self::Build(args) => args.starts_containers(),
             Self::Container(args) => args.starts_containers(),
             Self::System(args) => args.starts_containers(),
             _ => false,

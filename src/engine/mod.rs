@@ -17,6 +17,7 @@ pub mod store;
 pub mod system;
 pub mod version;
 pub mod volume;
+pub mod watch;
 
 pub use resource_error::ResourceError;
 

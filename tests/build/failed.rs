@@ -55,15 +55,15 @@ fn links_of_a_failed_step_lead_nowhere_out_of_it() {
 #[test]
 fn a_failed_step_is_entered_changed_tried_again_and_committed() {
     let Some(store) = TestStore::with_busybox() else { return };
-    store.write("word", "sesame");
-    let given = ["--secret=id=word,src=word", "--build-arg=API_TOKEN=hidden"];
+    store.write("word", "sesame-9f2c");
+    let given = ["--secret=id=word,src=word", "--build-arg=API_TOKEN=hidden-9f2c"];
     store.build_text(FAILS, &given).fails(1);
     let list = store.run(&["debug", "--list"]).ok().stdout();
     assert!(list.contains("6  failed") && list.contains("7  not reached") && list.contains("5  done"), "{list}");
     // It is as the program left it, with its mounts, folder and environment.
     let script = "pwd; cat out/b/t.xml /cache/file /run/secrets/word; echo $KEPT; echo token=$API_TOKEN; touch changed";
     let answer = store.run(&["debug", "--secret", "id=word,src=word", "--", "sh", "-c", script]).ok();
-    assert_eq!(answer.stdout(), "/src\nbad\ncached\nsesameyes\ntoken=\n");
+    assert_eq!(answer.stdout(), "/src\nbad\ncached\nsesame-9f2cyes\ntoken=\n");
     assert!(answer.stderr().contains("`API_TOKEN` is not kept"), "{}", answer.stderr());
     let answer = store
         .run(&[
@@ -78,7 +78,11 @@ fn a_failed_step_is_entered_changed_tried_again_and_committed() {
         .ok();
     assert_eq!(answer.stdout(), "again\n", "what was mounted left no trace");
     // No secret is in the store.
-    let found = std::process::Command::new("grep").args(["-rlE", "sesame|hidden"]).arg(store.root()).output().unwrap();
+    let found = std::process::Command::new("grep")
+        .args(["-rlE", "sesame-9f2c|hidden-9f2c"])
+        .arg(store.root())
+        .output()
+        .unwrap();
     assert_eq!(String::from_utf8_lossy(&found.stdout), "");
     // The step itself, on top of that, and an image of it.
     store.run(&["debug", "--retry"]).fails(7);

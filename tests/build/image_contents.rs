@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::common::TestStore;
+use crate::common::screen::Screen;
 
 const WASTEFUL: &str = "FROM busybox AS base\nFROM scratch\nCOPY --from=base / /\n\
                         RUN mkdir -p /srv /var/lib/apt/lists /root/.cache/pip && \
@@ -88,4 +89,32 @@ fn two_images_are_compared_file_by_file() {
     let changed = &rows("old", "new")[2];
     assert!(changed["MadeBy"].as_str().unwrap().starts_with("line 3: COPY b c"), "{changed}");
     store.run(&["image", "diff", "old"]).fails(1);
+}
+
+#[test]
+fn an_image_is_explored_in_a_terminal_of_the_usual_size() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.build_text(WASTEFUL, &["-t", "wasteful"]).ok();
+    let mut screen = Screen::new(24, 80);
+    let mut child = screen.start(store.command(&["image", "explore", "wasteful"]));
+    screen.shows("all layers");
+    assert_eq!(screen.seen().len(), 24);
+    screen.types("?");
+    screen.shows("open or close a folder");
+    screen.types("w");
+    screen.shows("deleted: /srv/gone");
+    screen.shows("delete it at the end of");
+    // The third layer takes away, gives away and writes again; its folder is opened in the other pane.
+    screen.types("wjjj\t\r");
+    screen.shows("~ ");
+    for line in ["gone", "owned", "again"] {
+        screen.shows(line);
+    }
+    screen.types("\x1b[B");
+    screen.shows("/srv/");
+    screen.types("q");
+    assert_eq!(screen.follow(&mut child), Some(0));
+    assert!(screen.bytes.ends_with(b"\x1b[?25h\x1b[?1049l"), "the terminal is as it was");
+    let answer = store.run(&["image", "explore", "wasteful"]).fails(1);
+    assert!(answer.stderr().contains("no terminal"), "{}", answer.stderr());
 }

@@ -36,3 +36,4 @@ mod side_by_side;
 mod squash;
 mod ssh;
 mod stages;
+mod watching;

@@ -76,6 +76,16 @@ impl Screen {
         status.code()
     }
 
+    /// Waits until the text is seen on a line.
+    #[track_caller]
+    pub fn shows(&mut self, wanted: &str) {
+        wait_for(wanted, || {
+            self.take_in();
+            let lines = self.seen();
+            if lines.iter().any(|line| line.contains(wanted)) { Ok(()) } else { Err(lines.join("\n")) }
+        });
+    }
+
     /// Waits until the text is among the bytes that came.
     #[track_caller]
     pub fn reads(&mut self, wanted: &str) {
@@ -124,10 +134,16 @@ fn seen(bytes: &[u8], rows: usize, columns: usize) -> Vec<String> {
                     number.push(*character);
                     character.is_ascii_alphabetic()
                 });
-                let number: usize = number.trim_end_matches(char::is_alphabetic).parse().unwrap_or(1);
+                let parameters = number.trim_end_matches(char::is_alphabetic).to_owned();
+                let number: usize = parameters.parse().unwrap_or(1);
                 match end {
                     Some('A') => row = row.saturating_sub(number).max(lines.len().saturating_sub(rows)),
                     Some('K') => lines[row].truncate(column),
+                    Some('J') => lines.clear(),
+                    Some('H') => {
+                        let mut place = parameters.split(';').map(|part| part.parse::<usize>().unwrap_or(1) - 1);
+                        (row, column) = (place.next().unwrap_or(0), place.next().unwrap_or(0));
+                    }
                     _ => {}
                 }
             }

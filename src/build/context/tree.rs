@@ -1,6 +1,6 @@
 //! A scanned context: its entries, their digests, and their content on its way into a layer.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +22,7 @@ use crate::base::foreign::{Links, open_at};
 use crate::base::io_error::{AtPath, IoError};
 use crate::base::rights;
 use crate::image::layer::FileKind;
-use crate::image::layer::directory::Status;
+use crate::image::layer::directory::{self, Status};
 
 /// Fewer bytes than this are hashed on one thread.
 const WORTH_A_THREAD: u64 = 1 << 20;
@@ -159,6 +159,32 @@ impl Context {
         self.used.rest(&self.folders)
     }
 
+    /// Whether a step has asked for the regular file at `path`.
+    pub fn is_used(&self, path: &Path) -> bool {
+        self.folders.find(path).and_then(|found| found.file).is_some_and(|file| self.used.has(file))
+    }
+
+    /// The folders that have files which steps have asked for.
+    pub fn used_folders(&self) -> Vec<PathBuf> {
+        let has_used =
+            |folder: &&Folder| folder.children().filter_map(|found| found.file).any(|file| self.used.has(file));
+        let path = |folder: &Folder| PathBuf::from(OsStr::from_bytes(&folder.path));
+        self.folders.iter().filter(has_used).map(path).collect()
+    }
+
+    /// Whether a file that a step has asked for is another one now, or is no more.
+    pub fn has_used_changed(&self) -> bool {
+        let Some(directory) = &self.directory else { return false };
+        self.used_folders().iter().any(|path| {
+            let handle = open_at(&directory.root, path, OFlags::RDONLY | OFlags::DIRECTORY, Links::Refused);
+            let (Ok(handle), Some(folder)) = (handle, self.folders.folder(path.as_os_str().as_bytes())) else {
+                return true;
+            };
+            let used = folder.children().filter(|found| found.file.is_some_and(|file| self.used.has(file)));
+            used.into_iter().any(|found| !is_still(&handle, &found))
+        })
+    }
+
     /// Opens a regular file for reading.
     pub fn open_file(&self, path: &Path) -> Result<File, ContextError> {
         let Some(directory) = &self.directory else {
@@ -252,6 +278,13 @@ impl Context {
     fn shown(&self, path: &Path) -> PathBuf {
         self.directory.as_ref().map_or_else(|| path.to_owned(), |directory| directory.path.join(path))
     }
+}
+
+/// Whether what has the name in the folder is what was seen.
+fn is_still(folder: &OwnedFd, found: &Found<'_>) -> bool {
+    let Ok(name) = CString::new(found.child.name) else { return false };
+    let now = directory::status(folder, &name);
+    now.is_ok_and(|now| Identity::from(&now) == found.child.entry.identity)
 }
 
 impl SourceTree for Context {

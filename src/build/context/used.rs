@@ -37,7 +37,7 @@ impl Used {
         }
     }
 
-    fn has(&self, file: u32) -> bool {
+    pub fn has(&self, file: u32) -> bool {
         let word = self.files.get(file as usize / 64).map_or(0, |word| word.load(Ordering::Relaxed));
         word >> (file % 64) & 1 == 1
     }

@@ -157,6 +157,13 @@ pub struct Args {
     /// What to do when a step fails: `fail`, or `shell`: open a shell in it, or, without a terminal, say how
     #[arg(long, value_enum, value_name = "fail|shell", default_value_t = OnError::Fail)]
     on_error: OnError,
+    /// Build again whenever something changes that the build has read: files that instructions took, the Dockerfile, its
+    /// ignore file
+    #[arg(long, conflicts_with_all = ["check", "call"])]
+    watch: bool,
+    /// With --watch: run a container of each image, in the place of the last one, with these options of `run`
+    #[arg(long = "run", value_name = "ARGS", requires = "watch")]
+    run_arguments: Option<String>,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
     /// standard input
     #[arg(value_name = "PATH|URL|-")]
@@ -177,6 +184,21 @@ impl Args {
     /// Whether a step that fails is to be looked into at once.
     pub(super) fn opens_shell(&self) -> bool {
         self.settled.builder.is_debug() || self.on_error == OnError::Shell
+    }
+
+    /// Whether it goes on until it is interrupted.
+    pub(super) fn watches(&self) -> bool {
+        self.watch
+    }
+
+    /// Whether containers of the result are started.
+    pub fn starts_containers(&self) -> bool {
+        self.run_arguments.is_some()
+    }
+
+    /// The words for `run` where containers of the result are wanted.
+    pub(super) fn container(&self) -> Result<Option<Vec<String>>, CliError> {
+        self.run_arguments.as_deref().map(super::watch::words).transpose()
     }
 
     /// Reads words as they would stand behind `build`.
@@ -255,6 +277,7 @@ impl Args {
             keep: self.push || given.keep || self.load || (given.outputs.is_empty() && !given.cache_only),
             outputs: given.outputs,
             failed_outputs: self.output_on_failure.clone(),
+            watched: None,
             annotations: given.annotations,
             cache_from: all(&self.cache_from, caches::source)?,
             cache_to: all(&self.cache_to, caches::target)?,
@@ -268,7 +291,7 @@ impl Args {
         let executes = self.no_cache || !self.no_cache_filter.is_empty() || self.pull || self.squash;
         let reaches_out = [&self.outputs, &self.cache_from, &self.cache_to, &self.build_contexts];
         let has_one_result = self.platforms.len() < 2 && !self.push && reaches_out.iter().all(|list| list.is_empty());
-        has_local_input && !executes && has_one_result
+        has_local_input && !executes && has_one_result && !self.watch
     }
 
     /// What to do in place of a build.

@@ -9,6 +9,7 @@ mod outputs;
 mod settled;
 pub(super) mod values;
 pub(super) mod warnings;
+mod watch;
 
 pub mod debug;
 pub mod explain;
@@ -56,6 +57,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return call.run(&global.open_store()?, &options);
     }
     let session = Session::new(global, mode)?;
+    if args.watches() {
+        return watch::run(&args, &session, &options);
+    }
     let built = session.build(&options, build_error, |result| {
         report(&args, &session.store, &options, result)?;
         if args.metadata_file.is_some() {

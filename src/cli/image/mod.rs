@@ -2,6 +2,7 @@
 
 pub mod copy;
 pub mod diff;
+pub mod explore;
 pub mod history;
 pub mod import;
 pub mod list;
@@ -26,6 +27,7 @@ use crate::cli::global::Global;
 pub enum ImageCommand {
     Build(Box<crate::cli::build::Args>),
     Diff(diff::Args),
+    Explore(explore::Args),
     History(history::Args),
     Imagetools(crate::cli::buildx::ImagetoolsArgs),
     Import(import::Args),
@@ -54,6 +56,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     match args.command {
         ImageCommand::Build(args) => crate::cli::build::run(*args, global),
         ImageCommand::Diff(args) => diff::run(args, global),
+        ImageCommand::Explore(args) => explore::run(args, global),
         ImageCommand::History(args) => history::run(args, global),
         ImageCommand::Imagetools(args) => crate::cli::buildx::run_imagetools(args, global),
         ImageCommand::Import(args) => import::run(args, global),

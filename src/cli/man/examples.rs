@@ -18,6 +18,7 @@ pub(super) const ALL: &[(&str, Examples)] = &[
                 "Build for two platforms, and push both.",
             ),
             ("rbuild build -o type=local,dest=out .", "Write the files of the result to a folder."),
+            ("rbuild build --watch --run '-p 8080:80' .", "Build and run again whenever a file changes."),
         ],
     ),
     (
@@ -28,6 +29,9 @@ pub(super) const ALL: &[(&str, Examples)] = &[
             ("rbuild debug --retry", "Execute the failed step again, on top of what was changed."),
         ],
     ),
+    ("image waste", &[("rbuild image waste --max-waste 20MB app:1.0", "Fail where more than 20 MB could be spared.")]),
+    ("image diff", &[("rbuild image diff app:1.0 app:1.1", "Show at which files two images differ.")]),
+    ("image explore", &[("rbuild image explore app:1.0", "Walk through its layers and files.")]),
     (
         "context ls",
         &[

@@ -53,6 +53,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
         run: run_settings(query)?,
         outputs: Vec::new(),
         failed_outputs: Vec::new(),
+        watched: None,
         keep: true,
         keep_is_asked: true,
         engine: None,
