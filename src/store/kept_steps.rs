@@ -23,6 +23,8 @@ const LOCK: &str = "lock";
 /// So many builds of one project are kept, and so many in all.
 const OF_A_PROJECT: usize = 3;
 const MOST: usize = 64;
+/// With less room than this, or than a tenth of the disk, nothing is kept.
+const LEAST_FREE: u64 = 1 << 30;
 
 /// The steps of a build, for one process alone.
 #[derive(Debug)]
@@ -50,8 +52,12 @@ impl KeptSteps {
 }
 
 impl Store {
-    /// Takes away what a step of the build has changed, and keeps it. `build` is made of letters, digits and dashes.
+    /// Takes away what a step of the build has changed, and keeps it; where the disk is nearly full, it is not kept.
+    /// `build` is made of letters, digits and dashes.
     pub fn keep_step(&self, build: &str, step: usize, changes: &Path) -> Result<(), StoreError> {
+        if self.is_nearly_full()? {
+            return Ok(());
+        }
         let folder = self.folder_of_kept(build)?;
         let path = folder.join(format!("step-{step}"));
         Ok(std::fs::rename(changes, &path).at("rename", changes)?)
@@ -95,6 +101,13 @@ impl Store {
     pub(super) fn remove_kept_steps(&self, build: &str) -> Result<bool, StoreError> {
         let Some(kept) = self.open_kept_steps(build)? else { return Ok(false) };
         self.discard(&kept.path).map(|()| true)
+    }
+
+    /// What only helps must not be why the next build fails.
+    fn is_nearly_full(&self) -> Result<bool, StoreError> {
+        let status = rustix::fs::statvfs(&self.root).at("look up the filesystem of", &self.root)?;
+        let (free, all) = (status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize);
+        Ok(free < LEAST_FREE.min(all / 10))
     }
 
     fn folder_of_kept(&self, build: &str) -> Result<PathBuf, StoreError> {

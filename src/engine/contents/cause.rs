@@ -18,17 +18,23 @@ pub struct Cause {
 
 impl Cause {
     /// The instruction as it was written, as far as the history lets one tell.
-    pub fn instruction(&self) -> &str {
+    fn instruction(&self) -> &str {
         let text = self.created_by.trim();
         let text = text.strip_suffix("# buildkit").unwrap_or(text).trim();
         let text = text.strip_prefix("/bin/sh -c #(nop) ").unwrap_or(text).trim();
         if text.is_empty() { "an instruction that the image does not name" } else { text }
     }
 
-    /// With its line.
+    /// Its first word.
+    pub fn keyword(&self) -> &str {
+        self.instruction().split_whitespace().next().unwrap_or_default()
+    }
+
+    /// On one line, with its place in the Dockerfile.
     pub fn shown(&self) -> String {
         let words: Vec<&str> = self.instruction().split_whitespace().collect();
-        let text = words.join(" ");
+        // The usual shell is not written in a Dockerfile.
+        let text = words.join(" ").replacen("RUN /bin/sh -c ", "RUN ", 1);
         match self.line {
             Some(line) => format!("line {line}: {text}"),
             None => text,

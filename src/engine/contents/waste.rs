@@ -136,8 +136,7 @@ fn advice(kind: Kind, made: &Cause, hidden: Option<&Cause>, first: Option<&PathB
 }
 
 fn is_copy(cause: &Cause) -> bool {
-    let word = cause.instruction().split_whitespace().next().unwrap_or_default();
-    word.eq_ignore_ascii_case("COPY") || word.eq_ignore_ascii_case("ADD")
+    ["COPY", "ADD"].iter().any(|word| cause.keyword().eq_ignore_ascii_case(word))
 }
 
 /// The instruction's beginning, in quotes.

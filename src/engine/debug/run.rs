@@ -20,11 +20,11 @@ pub fn run(
     progress: &dyn Progress,
     begins: impl FnOnce(&Begun),
 ) -> Result<u8, DebugError> {
-    let (below, upper, _) = found.place()?;
+    let (below, upper, has_changes) = found.place()?;
     let (step, mounts) = program_of(found, request)?;
     let settings = found.record.settings(request.settings.clone());
     let entered = EnteredStep { run: &step, parent: &below, mounts: &mounts, upper: &upper };
-    let begun = begun(found, &step, request);
+    let begun = begun((found, has_changes), &step, request);
     enter_step(store, &settings, &entered, progress, |view, container| {
         execute(store, (view, container), request, |from| begins(&Begun { shell_from: from, ..begun }))
     })
@@ -61,14 +61,14 @@ fn execute(
     Ok((code, left))
 }
 
-fn begun(found: &Found, step: &RunStep, request: &Request) -> Begun {
+fn begun((found, has_changes): (&Found, bool), step: &RunStep, request: &Request) -> Begun {
     let kept = &found.record.steps[found.step];
     let missing = kept.withheld.iter().filter(|name| !request.build_args.contains_key(*name));
     Begun {
         build: found.record.build.clone(),
         title: kept.title.clone(),
         line: kept.lines.0,
-        is_failed: found.record.failed == Some(found.step),
+        is_failed: has_changes && found.record.failed == Some(found.step),
         user: if step.user.is_empty() { "root".to_owned() } else { step.user.clone() },
         folder: if step.working_directory.is_empty() { "/".to_owned() } else { step.working_directory.clone() },
         shell_from: None,

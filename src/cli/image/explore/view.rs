@@ -17,8 +17,8 @@ const HELP: &[&str] = &[
     "up down, k j        move",
     "pgup pgdn home end  move far",
     "enter, space        open or close a folder",
-    "right left, l h     open, close; to the files, to the layers",
-    "tab                 from the layers to the files and back",
+    "right left, l h     to the files, the layers",
+    "tab                 to the other list",
     "s                   sort by size or by name",
     "w                   what could be spared",
     "?                   this page",
@@ -133,5 +133,6 @@ fn detail_of(state: &State<'_>) -> String {
 }
 
 fn detail_of_finding(finding: &Finding) -> String {
-    format!("{} files of layer {}: {}", finding.files, finding.layer + 1, one_line(&finding.advice))
+    let files = if finding.files == 1 { "1 file".to_owned() } else { format!("{} files", finding.files) };
+    format!("{files} of layer {}: {}", finding.layer + 1, one_line(&finding.advice))
 }
