@@ -25,7 +25,14 @@ pub fn begin() {
     CALLERS.get_or_init(|| before.as_raw_mode());
 }
 
-/// The same in a process that was forked and made looser.
+/// Gives the caller's umask back, to a program that begins in the place of this one.
+pub fn end() {
+    if let Some(umask) = CALLERS.get() {
+        rustix::process::umask(Mode::from_raw_mode(*umask));
+    }
+}
+
+/// What [`begin`] does, in a process that was made looser.
 pub fn begin_again() {
     rustix::process::umask(Mode::from_raw_mode(PRIVATE));
 }

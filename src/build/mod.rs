@@ -42,6 +42,7 @@ mod squash;
 mod top_names;
 mod unused;
 mod watched;
+mod watching;
 
 pub use batch::Batch;
 pub use brought::Brought;
@@ -73,10 +74,10 @@ pub fn build(
     cancellation: &Cancellation,
 ) -> Result<BuildResult, BuildError> {
     let batch = Batch::new(store, &[options])?;
-    let before = options.watched.as_ref().and_then(|_| Watched::before(options));
+    let before = options.watched.as_ref().and_then(|_| watching::before(options));
     let result = build_in(&batch, options, observer, cancellation);
     if let (Some(slot), Some(before)) = (&options.watched, before) {
-        slot.put(before.with(&batch));
+        slot.put(watching::completed(before, &batch));
     }
     let result = result?;
     batch.warnings_of_unused().iter().for_each(|warning| observer.warn(warning));

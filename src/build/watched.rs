@@ -7,9 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::context::{Context, IgnorePatterns};
 
-use super::batch::Batch;
-use super::options::{BuildOptions, ContextSource, DockerfileSource};
-
 /// The files that decide about a build: those of its contexts that instructions took, the Dockerfile, ignore files.
 #[derive(Debug)]
 pub struct Watched {
@@ -44,38 +41,15 @@ fn seen(path: &Path) -> Seen {
 }
 
 impl Watched {
-    /// To be asked before the build begins, and completed by what it has read.
-    ///
-    /// Nothing where the context is no folder of the user's.
-    pub(super) fn before(options: &BuildOptions) -> Option<Self> {
-        let ContextSource::Directory(context) = &options.context else { return None };
-        let mut paths = vec![context.join(".dockerignore")];
-        let dockerfiles = match &options.dockerfile {
-            DockerfileSource::Default => vec![context.join("Dockerfile"), context.join("dockerfile")],
-            DockerfileSource::Path(path) => vec![path.clone()],
-            _ => Vec::new(),
-        };
-        for path in dockerfiles {
-            let mut own = path.clone().into_os_string();
-            own.push(".dockerignore");
-            paths.extend([path, own.into()]);
-        }
-        let absolute = paths.iter().filter_map(|path| {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
-        });
-        let files = absolute.map(|path| (path.clone(), seen(&path))).collect();
-        Some(Self { contexts: Vec::new(), are_earlier: false, files })
+    /// Of these files, as they are now.
+    pub(super) fn of_files(paths: impl Iterator<Item = PathBuf>) -> Self {
+        let files = paths.map(|path| (path.clone(), seen(&path))).collect();
+        Self { contexts: Vec::new(), are_earlier: false, files }
     }
 
-    /// With the contexts that builds have opened. What was brought here does not change.
-    pub(super) fn with(mut self, batch: &Batch<'_>) -> Self {
-        for ((root, text), context) in batch.scanned.entries() {
-            if !root.starts_with(batch.store.root()) {
-                self.contexts.push((root, context, IgnorePatterns::parse(&text).unwrap_or_default()));
-            }
-        }
-        self
+    /// Adds a context that was opened, with the text of its ignore file.
+    pub(super) fn add(&mut self, root: PathBuf, context: Arc<Context>, ignore_file: &[u8]) {
+        self.contexts.push((root, context, IgnorePatterns::parse(ignore_file).unwrap_or_default()));
     }
 
     /// Takes over the contexts of an earlier build, where this one did not come as far as to open them.

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 
 use crate::base::io_error::AtPath as _;
+use crate::base::privacy;
 use crate::cli::{CliError, kaniko, output, plugin};
 
 /// What the program is called by when it begins anew to get the rights that it had put off.
@@ -22,6 +23,8 @@ pub fn begin() {
         () if kaniko::is_called() => kaniko::ANEW,
         () => ANEW,
     };
+    // What was asked for by name has the rights that the caller's umask gives, whoever makes it.
+    privacy::end();
     let source = program.arg0(name).args(std::env::args_os().skip(1)).exec();
     output::say(format_args!("error: cannot begin anew as root of a user namespace: {source}"));
     std::process::exit(1);
@@ -38,5 +41,8 @@ pub fn begin_with_settings(folder: &Path) -> Result<(), CliError> {
     let name = arguments.next().unwrap_or_default();
     let mut program = std::process::Command::new("/proc/self/exe");
     let program = program.arg0(name).args(arguments).env("DOCKER_CONFIG", folder).env_remove("REGISTRY_AUTH_FILE");
-    Err(CliError::new(format!("cannot begin anew with another --config: {}", program.exec())))
+    privacy::end();
+    let refused = program.exec();
+    privacy::begin_again();
+    Err(CliError::new(format!("cannot begin anew with another --config: {refused}")))
 }

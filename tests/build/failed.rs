@@ -171,3 +171,21 @@ fn a_build_opens_the_shell_at_once_on_a_terminal_and_says_how_elsewhere() {
     assert_eq!(screen.follow(&mut child), Some(5));
     assert!(String::from_utf8_lossy(&screen.bytes).contains("\n42\r"), "{}", screen.bytes.escape_ascii());
 }
+
+#[test]
+fn an_ordinary_user_looks_into_a_step_too() {
+    let Some(store) = TestStore::of_user() else { return };
+    store.write("ctx/Dockerfile", "FROM busybox\nUSER 1\nRUN echo hi > /tmp/x; exit 3\n");
+    // The build turns out to need rights, and begins anew: the files are the caller's all the same.
+    let wanted = ["build", "--output-on-failure=/tmp/x=x", "--iidfile=id", "ctx"];
+    store.run(&wanted).fails(1);
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let umask = status.lines().find_map(|line| line.strip_prefix("Umask:")).unwrap().trim();
+    let umask = u32::from_str_radix(umask, 8).unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::mode(&store.work().join("x").metadata().unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o666 & !umask);
+    let answer = store.run(&["debug", "--", "sh", "-c", "id -u; cat /tmp/x; echo more > /tmp/y"]).ok();
+    assert_eq!(answer.stdout(), "1\nhi\n");
+    store.run(&["debug", "--commit", "c:1"]).ok();
+    assert_eq!(store.run(&["run", "--rm", "c:1", "cat", "/tmp/y"]).ok().stdout(), "more\n");
+}
