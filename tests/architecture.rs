@@ -201,7 +201,7 @@ const ONLY_IN: &[(&str, &[&str])] = &[
         r"\breqwest::",
         &["transport/cloud", "transport/registry", "build/context", "build/remote_cache", "transport/docker_engine"],
     ),
-    (r"\bstd::net::(Tcp|Udp|ToSocket)", &["container/network", "transport/registry", "build/context"]),
+    (r"\bstd::net::(Tcp|Udp|ToSocket)", &["container/network", "transport/registry", "build/context", "api"]),
     (r"\beprintln!|\bprintln!", &["cli"]),
     (r"\bseccompiler::", &["container/sandbox"]),
 ];

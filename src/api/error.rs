@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::refusals::of_volume;
 use crate::base::io_error::{IoError, chain};
 use crate::container::runtime::RuntimeError;
+use crate::container::volume::VolumeError;
 use crate::container::{ContainerError, Failure};
 use crate::engine::ResourceError;
 use crate::engine::container::RequestError;
@@ -114,6 +116,9 @@ impl From<ContainerError> for ApiError {
             | E::Restarting { .. }
             | E::PartnerNotRunning { .. } => Self::conflict(text),
             E::Network(error) => error.into(),
+            E::Volume(VolumeError::BadName { name }) => {
+                of_volume(VolumeError::BadName { name: name.clone() }, "create", &name)
+            }
             E::Volume(error) => ResourceError::Volume(error).into(),
             E::Copy(error) if error.is_missing() => Self::not_found(text),
             E::Monitor(failure) => of_start(failure),
@@ -154,6 +159,7 @@ impl From<RequestError> for ApiError {
                      force remove"
                 ))
             }
+            RequestError::StartPaused | RequestError::ExecBegun { .. } => Self::conflict(error.to_string()),
             RequestError::NoLink { word } => Self::not_found(format!("No such link: {word}")),
             RequestError::UpdateConflict { .. } => Self::conflict(error.to_string()),
             RequestError::Update { id, source } => Self::from(source).context(&format!("cannot update container {id}")),

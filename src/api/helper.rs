@@ -20,9 +20,8 @@ use super::error::ApiError;
 use crate::base::privacy;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{Household, os_bytes};
-use crate::container::{
-    Ahead, Attach, Containers, ExecRecord, Monitor, PathStat, copy_from, copy_stream_into, look_at, run_exec,
-};
+use crate::container::{Ahead, Containers, ExecRecord, PathStat, copy_from, copy_stream_into, look_at, run_exec};
+use crate::engine::container::Starting;
 
 /// What the program is called by then.
 const NAME: &str = "rbuild-service-job";
@@ -130,9 +129,9 @@ impl Job {
             Task::Start { container, needs_network } => {
                 // First of all: it is a copy of this process.
                 let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
-                let monitor = Monitor::fork(ahead, &self.root);
-                let started = monitor.and_then(|monitor| monitor.start(&containers, &container, Attach::default()));
-                say(&stream, started.map(|session| session.warning).map_err(ApiError::from))
+                let started = Starting::fork_with(1, ahead, &self.root)
+                    .and_then(|mut starting| starting.start(&containers, &containers.find(&container)?));
+                say(&stream, started.map(|started| started.warning).map_err(ApiError::from))
             }
             Task::Exec { exec } => match ExecRecord::find(&containers, &exec) {
                 Ok((entry, record)) => Ok(run_exec(&entry, record, stream).is_ok()),

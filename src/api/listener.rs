@@ -1,241 +1,154 @@
-//! Where the service is listened to.
+//! The sockets at which the service is listened to, and who may reach them.
 
-use std::ffi::{OsStr, OsString};
-use std::io;
-use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixListener;
-use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, Gid, Stat, Uid};
-use rustix::io::Errno;
-use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::AddressFamily;
+use rustix::net::sockopt::socket_acceptconn;
 
-use crate::base::foreign::Folder;
-use crate::base::io_error::{AtPath, IoError};
-use crate::base::{hex, outgoing};
+use super::address::{Address, usual_port};
+use super::listen_error::ListenError;
+use super::socket_file::SocketFile;
+use super::tls::{Clients, Encryption};
 use crate::container::sandbox;
-
-/// Where root's socket usually is, beside what root's networks are kept in.
-const ROOTS: &str = "/run/rbuild";
-
-/// The right to use the names of a folder that one knows.
-const PASS: u32 = 0o011;
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
+/// More than any unit has.
+const MOST_PASSED: i32 = 64;
 
-/// What is to be listened at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// A socket at that path.
-    Path(PathBuf),
-    /// The one that systemd has opened.
-    Passed,
+/// Who may use the service.
+#[derive(Debug, Clone, Default)]
+pub struct Access {
+    /// Whose members may use a socket of this machine beside its owner.
+    pub group: Option<String>,
+    /// How what goes over a network is protected; nothing for not at all.
+    pub encryption: Option<Encryption>,
+    /// Whoever reaches the address may use it: that was said in so many words.
+    pub is_open: bool,
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum ListenError {
-    #[error("`{text}` is no address to listen at: there are unix://PATH and fd://")]
-    Address { text: String },
-    #[error("somebody listens at `{}` already", path.display())]
-    Taken { path: PathBuf },
-    #[error("no socket was passed: fd:// is for services that systemd starts with a socket unit")]
-    NotPassed,
-    #[error("there is no group `{name}`")]
-    NoGroup { name: String },
-    #[error(transparent)]
-    Io(#[from] IoError),
-    #[error("cannot set up the service")]
-    Runtime(#[from] io::Error),
+/// One socket.
+#[derive(Debug)]
+pub enum Socket {
+    Local(UnixListener),
+    Network(TcpListener),
 }
 
-impl std::str::FromStr for Address {
-    type Err = ListenError;
-
-    fn from_str(text: &str) -> Result<Self, ListenError> {
-        match text.split_once("://") {
-            Some(("unix", path)) if !path.is_empty() => Ok(Self::Path(path.into())),
-            Some(("fd", "" | "*")) => Ok(Self::Passed),
-            _ => Err(ListenError::Address { text: text.to_owned() }),
-        }
-    }
-}
-
-impl Address {
-    /// Where docker's tools are told to look: root's, or an ordinary user's own.
-    pub fn usual(is_root: bool, runtime_folder: Option<&Path>) -> Option<Self> {
-        let own = || runtime_folder.map(|folder| folder.join("rbuild"));
-        let folder = if is_root { Some(PathBuf::from(ROOTS)) } else { own() };
-        folder.map(|folder| Self::Path(folder.join("docker.sock")))
-    }
-}
-
-/// A socket; its file goes with it.
+/// Sockets; the file of one goes with it.
 pub struct Listener {
-    pub socket: UnixListener,
-    file: Option<(Folder, OsString, u64)>,
+    pub sockets: Vec<Socket>,
+    file: Option<SocketFile>,
 }
 
 impl Listener {
-    /// `group` is whose members may use it beside its owner.
-    pub fn open(address: &Address, group: Option<&str>) -> Result<Self, ListenError> {
+    pub fn open(address: &Address, access: &Access) -> Result<Self, ListenError> {
+        let alone = |socket| Ok(Self { sockets: vec![socket], file: None });
+        if !matches!(address, Address::Path(_)) && access.group.is_some() {
+            let reason = match address {
+                Address::Passed => "a unit of systemd says it by SocketGroup=",
+                _ => "an address of the network has no owner",
+            };
+            return Err(ListenError::GroupElsewhere { reason });
+        }
         match address {
-            Address::Passed => {
-                let is_ours = std::env::var("LISTEN_PID").is_ok_and(|pid| pid == std::process::id().to_string());
-                let passed: Option<OwnedFd> = is_ours.then(|| sandbox::take_inherited(FIRST_PASSED)).flatten();
-                Ok(Self { socket: passed.ok_or(ListenError::NotPassed)?.into(), file: None })
+            Address::Passed => Ok(Self { sockets: passed(access)?, file: None }),
+            Address::Network { host, port } => alone(Socket::Network(bound(host, *port, access)?)),
+            Address::Path(_) if access.encryption.is_some() || access.is_open => Err(ListenError::TlsElsewhere),
+            Address::Path(path) => {
+                let (socket, file) = SocketFile::bind(path, access.group.as_deref())?;
+                Ok(Self { sockets: vec![Socket::Local(socket)], file: Some(file) })
             }
-            Address::Path(path) => Self::at(path, group),
         }
     }
 
-    /// The file is made under a name that nobody knows beforehand, and gets its mode and its group before it gets its own
-    /// name. Links that another user has put into a folder that is everybody's are not followed.
-    fn at(path: &Path, group: Option<&str>) -> Result<Self, ListenError> {
-        let group = group.map(group_id).transpose()?;
-        let name = path.file_name().ok_or(Errno::ISDIR).at("listen at", path)?;
-        let folder = folder_of(path, group.is_some())?;
-        if is_answered(&folder, name)? {
-            return Err(ListenError::Taken { path: path.to_owned() });
-        }
-        let new = OsString::from(format!(".rbuild-{}", hex::random_id()?));
-        let socket = UnixListener::bind(short(&folder, &new)).at("listen at", path)?;
-        let finish = || -> Result<u64, IoError> {
-            let made = folder.handle(&new)?;
-            if let Some(group) = group {
-                made.set_owner(Uid::from_raw(made.stat()?.st_uid), Gid::from_raw(group))?;
-            }
-            made.set_mode(if group.is_some() { 0o660 } else { 0o600 })?;
-            folder.rename(&new, &folder, name)?;
-            Ok(made.stat()?.st_ino)
+    /// How clients find it, in the words of DOCKER_HOST. What systemd opened is not said.
+    pub fn addresses(&self) -> Vec<String> {
+        let of = |socket: &Socket| match (socket, &self.file) {
+            (Socket::Local(_), Some(file)) => Some(format!("unix://{}", file.path.display())),
+            (Socket::Local(_), None) => None,
+            (Socket::Network(socket), _) => Some(format!("tcp://{}", socket.local_addr().ok()?)),
         };
-        let inode = finish().inspect_err(|_| drop(folder.remove(&new)))?;
-        Ok(Self { socket, file: Some((folder, name.to_owned(), inode)) })
+        self.sockets.iter().filter_map(of).collect()
     }
 }
 
-/// The folder that a socket is in. Where others may use the socket too, they pass it.
-fn folder_of(path: &Path, is_shared: bool) -> Result<Folder, IoError> {
-    let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = outgoing::folder_with(above, if is_shared { 0o755 } else { 0o700 })?;
-    let mode = folder.status()?.st_mode & 0o7777;
-    // What rbuild's networks keep beside it is closed by itself.
-    if is_shared && above == Path::new(ROOTS) && mode & PASS != PASS {
-        folder.set_own_mode(mode | PASS)?;
+/// The first address of a host that can be had: of version 4 before those of version 6, as docker takes them.
+fn bound(host: &str, port: Option<u16>, access: &Access) -> Result<TcpListener, ListenError> {
+    let port = port.unwrap_or_else(|| usual_port(access.encryption.is_some()));
+    let none = || ListenError::NoAddress { host: host.to_owned() };
+    let mut found: Vec<SocketAddr> = (host, port).to_socket_addrs().map_err(|_| none())?.collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    let address = *found.first().ok_or_else(none)?;
+    check(address, access)?;
+    TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })
+}
+
+/// Refuses an address that others reach, where nobody has to prove who it is and nobody has said that this is meant.
+fn check(address: SocketAddr, access: &Access) -> Result<(), ListenError> {
+    let is_known = access.encryption.as_ref().is_some_and(|encryption| encryption.clients == Clients::Certified);
+    if address.ip().to_canonical().is_loopback() || is_known || access.is_open {
+        return Ok(());
     }
-    Ok(folder)
+    Err(ListenError::Open { address })
 }
 
-/// A path of a name in a folder, for calls that take no handle. A socket's may have no more than 108 bytes.
-fn short(folder: &Folder, name: &OsStr) -> PathBuf {
-    Path::new("/proc/self/fd").join(folder.as_fd().as_raw_fd().to_string()).join(name)
-}
-
-/// Whether somebody listens there. One who accepts nobody does, and is not waited for.
-fn is_answered(folder: &Folder, name: &OsStr) -> Result<bool, IoError> {
-    let is_socket = |found: &Stat| FileType::from_raw_mode(found.st_mode) == FileType::Socket;
-    if !folder.stat(name)?.as_ref().is_some_and(is_socket) {
-        return Ok(false);
+/// The sockets that systemd has opened for this process.
+fn passed(access: &Access) -> Result<Vec<Socket>, ListenError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let is_ours = variable("LISTEN_PID").is_some_and(|pid| pid == std::process::id().to_string());
+    let count: i32 = variable("LISTEN_FDS").and_then(|text| text.parse().ok()).filter(|_| is_ours).unwrap_or(0);
+    if count < 1 {
+        return Err(ListenError::NotPassed);
     }
-    let connect = || {
-        let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let socket = net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-        net::connect(&socket, &SocketAddrUnix::new(short(folder, name))?)
-    };
-    Ok(matches!(connect(), Ok(()) | Err(Errno::AGAIN)))
-}
-
-impl Drop for Listener {
-    /// Another service may have put its own there meanwhile.
-    fn drop(&mut self) {
-        if let Some((folder, name, inode)) = &self.file
-            && folder.stat(name).is_ok_and(|found| found.is_some_and(|found| found.st_ino == *inode))
-        {
-            let _ = folder.remove(name);
+    let socket = |number: i32| {
+        let none = || ListenError::NoListener { number };
+        let socket: OwnedFd = sandbox::take_inherited(number).ok_or_else(none)?;
+        if !socket_acceptconn(&socket).unwrap_or(false) {
+            return Err(none());
         }
-    }
-}
-
-/// A group of the host, by name or number (group(5)).
-fn group_id(name: &str) -> Result<u32, ListenError> {
-    if let Ok(number) = name.parse() {
-        return Ok(number);
-    }
-    let text = std::fs::read_to_string("/etc/group").at("read", "/etc/group")?;
-    let id_of = |line: &str| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+        match rustix::net::getsockname(&socket).map_err(|_| none())?.address_family() {
+            AddressFamily::UNIX => Ok(Socket::Local(socket.into())),
+            AddressFamily::INET | AddressFamily::INET6 => {
+                let socket = TcpListener::from(socket);
+                check(socket.local_addr()?, access)?;
+                Ok(Socket::Network(socket))
+            }
+            _ => Err(none()),
+        }
     };
-    text.lines().find_map(id_of).ok_or_else(|| ListenError::NoGroup { name: name.to_owned() })
+    (FIRST_PASSED..FIRST_PASSED + count.min(MOST_PASSED)).map(socket).collect()
 }
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     #[test]
-    fn addresses() {
-        assert_eq!("unix:///a/b".parse::<Address>().unwrap(), Address::Path("/a/b".into()));
-        assert_eq!("fd://".parse::<Address>().unwrap(), Address::Passed);
-        for wrong in ["", "/a", "unix://", "tcp://x", "fd://3"] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+    fn an_address_that_others_reach_is_never_open_by_itself() {
+        let at = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let open = Access { is_open: true, ..Access::default() };
+        for own in ["127.0.0.1:1", "127.3.2.1:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
+            assert!(check(at(own), &Access::default()).is_ok(), "{own}");
+        }
+        for reached in ["0.0.0.0:1", "10.0.0.1:1", "[::]:1", "[::ffff:10.0.0.1]:1"] {
+            assert!(matches!(check(at(reached), &Access::default()), Err(ListenError::Open { .. })), "{reached}");
+            assert!(check(at(reached), &open).is_ok(), "{reached}");
         }
     }
 
-    fn mode(path: &Path) -> u32 {
-        std::fs::symlink_metadata(path).unwrap().permissions().mode() & 0o7777
-    }
-
     #[test]
-    fn a_socket_is_its_owners_and_goes_with_the_listener() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("own/d.sock");
-        let listener = Listener::at(&path, None).unwrap();
-        assert_eq!((mode(&path), mode(path.parent().unwrap())), (0o600, 0o700));
-        assert!(matches!(Listener::at(&path, None), Err(ListenError::Taken { .. })));
-        drop(listener);
-        assert!(!path.exists());
-        std::fs::write(&path, "").unwrap();
-        Listener::at(&path, None).expect("what nobody listens at is replaced");
-        assert_eq!(std::fs::read_dir(path.parent().unwrap()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn a_socket_of_a_group_is_in_a_folder_that_the_group_passes() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("a/shared/d.sock");
-        let group = rustix::process::getegid().as_raw().to_string();
-        let _listener = Listener::at(&path, Some(&group)).unwrap();
-        let found = [&*path, path.parent().unwrap(), &folder.path().join("a")].map(mode);
-        assert_eq!(found, [0o660, 0o755, 0o755]);
-    }
-
-    #[test]
-    fn who_accepts_nobody_keeps_nobody_waiting() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("d.sock");
-        let socket = net::socket(AddressFamily::UNIX, SocketType::STREAM, None).unwrap();
-        net::bind(&socket, &SocketAddrUnix::new(&path).unwrap()).unwrap();
-        net::listen(&socket, 0).unwrap();
-        let _waiting = std::os::unix::net::UnixStream::connect(&path).unwrap();
-        assert!(matches!(Listener::at(&path, None), Err(ListenError::Taken { .. })));
-    }
-
-    #[test]
-    fn links_of_others_in_a_folder_that_is_everybodys_lead_nowhere() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o1777)).unwrap();
-        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
-        std::fs::create_dir(&target).unwrap();
-        std::os::unix::fs::symlink("target", &link).unwrap();
-        drop(Listener::at(&link.join("d.sock"), None).expect("one's own link leads where it leads"));
-        // Only root can give it away.
-        if std::os::unix::fs::lchown(&link, Some(64_322), None).is_ok() {
-            assert!(Listener::at(&link.join("d.sock"), None).is_err());
-            assert!(Listener::at(&link.join("new/d.sock"), None).is_err());
+    fn what_belongs_to_one_kind_of_address_is_refused_elsewhere() {
+        let access =
+            |group: Option<&str>, is_open| Access { group: group.map(str::to_owned), is_open, ..Access::default() };
+        let open = |address: &str, access: &Access| Listener::open(&address.parse().unwrap(), access).map(drop);
+        assert!(matches!(open("unix:///x/y", &access(None, true)), Err(ListenError::TlsElsewhere)));
+        for address in ["fd://", "tcp://127.0.0.1:0"] {
+            let refused = open(address, &access(Some("0"), false));
+            assert!(matches!(refused, Err(ListenError::GroupElsewhere { .. })), "{address}");
         }
-        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
+        assert!(open("tcp://127.0.0.1:0", &access(None, false)).is_ok());
+        assert!(matches!(open("tcp://no-such-host.invalid", &access(None, false)), Err(ListenError::NoAddress { .. })));
     }
 }

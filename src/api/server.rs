@@ -3,20 +3,24 @@
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use signal_hook::consts::signal::{SIGINT, SIGTERM};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 use tokio::sync::{Notify, mpsc};
 
+use super::address::Address;
 use super::exchange;
 use super::hijack::Takeover;
-use super::listener::{Address, ListenError, Listener};
+use super::listen_error::ListenError;
+use super::listener::{Access, Listener, Socket};
+use super::remote;
 use super::service::Service;
+use super::tls::Encryption;
 
 /// How long a client may take for the head of a request, and may keep a connection without asking anything.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -40,6 +44,13 @@ struct Presence {
 
 struct Present(Arc<Presence>);
 
+impl Present {
+    fn new(presence: &Arc<Presence>) -> Self {
+        presence.count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(presence))
+    }
+}
+
 impl Drop for Present {
     fn drop(&mut self) {
         self.0.count.fetch_sub(1, Ordering::SeqCst);
@@ -48,28 +59,39 @@ impl Drop for Present {
 }
 
 /// Listens and answers until nobody has been there for long enough, or a signal says that it is over. `ready` is called
-/// when clients can connect.
+/// when clients can connect, with the addresses that they may use.
 pub fn serve(
     service: &Service,
-    (address, group): (&Address, Option<&str>),
+    (address, access): (&Address, &Access),
     lifetime: Lifetime,
-    ready: impl FnOnce(),
+    ready: impl FnOnce(&[String]),
 ) -> Result<(), ListenError> {
-    let listener = Listener::open(address, group)?;
-    listener.socket.set_nonblocking(true)?;
+    let mut listener = Listener::open(address, access)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(THREADS).build()?;
     let over = Arc::new(Notify::new());
     let mut signals = signal_hook::iterator::Signals::new([SIGTERM, SIGINT])?;
     let told = Arc::clone(&over);
     std::thread::spawn(move || signals.forever().for_each(|_| told.notify_one()));
-    ready();
-    let socket = listener.socket.try_clone()?;
-    let served = runtime.block_on(async {
-        let socket = UnixListener::from_std(socket)?;
-        match select(pin!(accept(&socket, service, lifetime)), pin!(over.notified())).await {
-            Either::Left((ended, _)) => ended,
-            Either::Right(_) => Ok(()),
+    ready(&listener.addresses());
+    let sockets = std::mem::take(&mut listener.sockets);
+    let served: std::io::Result<()> = runtime.block_on(async {
+        let presence = Arc::<Presence>::default();
+        for socket in sockets {
+            let (service, presence) = (service.clone(), Arc::clone(&presence));
+            match socket {
+                Socket::Local(socket) => {
+                    socket.set_nonblocking(true)?;
+                    tokio::spawn(accept(UnixListener::from_std(socket)?, service, presence));
+                }
+                Socket::Network(socket) => {
+                    socket.set_nonblocking(true)?;
+                    let socket = TcpListener::from_std(socket)?;
+                    tokio::spawn(accept_remote(socket, access.encryption.clone(), service, presence));
+                }
+            }
         }
+        select(pin!(until_left_alone(&presence, lifetime)), pin!(over.notified())).await;
+        Ok(())
     });
     drop(listener);
     // Whoever still waits for something does so in vain; containers are no threads of this process.
@@ -77,35 +99,39 @@ pub fn serve(
     Ok(served?)
 }
 
-/// Takes connections until nobody has been there for long enough.
-async fn accept(socket: &UnixListener, service: &Service, lifetime: Lifetime) -> std::io::Result<()> {
-    let presence = Arc::new(Presence::default());
-    let mut since = Instant::now();
+/// Until nobody has been there for so long.
+async fn until_left_alone(presence: &Presence, Lifetime(limit): Lifetime) {
+    let Some(limit) = limit else { return std::future::pending().await };
     loop {
-        let is_alone = presence.count.load(Ordering::SeqCst) == 0;
-        let left = lifetime.0.filter(|_| is_alone).map(|limit| limit.saturating_sub(since.elapsed()));
-        let wait = async {
-            match left {
-                Some(left) => {
-                    tokio::time::sleep(left).await;
-                    true
-                }
-                None => {
-                    presence.left.notified().await;
-                    false
-                }
-            }
-        };
-        match select(pin!(socket.accept()), pin!(wait)).await {
-            Either::Left((Ok((stream, _)), _)) => {
-                presence.count.fetch_add(1, Ordering::SeqCst);
-                let present = Present(Arc::clone(&presence));
-                tokio::spawn(converse(stream, service.clone(), present));
-            }
-            Either::Left((Err(_), _)) => tokio::time::sleep(PAUSE).await,
-            Either::Right((true, _)) => return Ok(()),
-            Either::Right((false, _)) => since = Instant::now(),
+        if presence.count.load(Ordering::SeqCst) > 0 {
+            presence.left.notified().await;
+            continue;
         }
+        // Whoever leaves meanwhile begins it anew.
+        let is_over = tokio::time::timeout(limit, presence.left.notified()).await.is_err();
+        if is_over && presence.count.load(Ordering::SeqCst) == 0 {
+            return;
+        }
+    }
+}
+
+async fn accept(socket: UnixListener, service: Service, presence: Arc<Presence>) {
+    loop {
+        match socket.accept().await {
+            Ok((stream, _)) => drop(tokio::spawn(converse(stream, service.clone(), Present::new(&presence)))),
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+async fn accept_remote(socket: TcpListener, encryption: Option<Encryption>, service: Service, presence: Arc<Presence>) {
+    loop {
+        let (Ok((client, _)), Ok((ours, theirs))) = (socket.accept().await, UnixStream::pair()) else {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        };
+        tokio::spawn(remote::carry(client, encryption.clone(), ours));
+        tokio::spawn(converse(theirs, service.clone(), Present::new(&presence)));
     }
 }
 

@@ -6,9 +6,11 @@ use crate::image::host_platform;
 
 /// The docker whose command line rbuild's was compared with, and the buildx: what scripts compare versions with.
 pub const DOCKER: &str = "28.5.2";
+/// The buildx that scripts compare versions with.
 pub const BUILDX: &str = "0.29.1";
 /// The versions of docker's API that go with it.
 pub const API: &str = "1.51";
+/// The oldest version of docker's API that is spoken.
 pub const LEAST_API: &str = "1.24";
 
 /// The version where docker's is asked for: docker's as far as it is compared, and behind that, as semver has it, rbuild's.
@@ -49,6 +51,7 @@ pub fn facts() -> Value {
     })
 }
 
+/// What this program is called in tables of versions.
 pub fn name() -> String {
     format!("rbuild {}", env!("CARGO_PKG_VERSION"))
 }

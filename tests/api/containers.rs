@@ -6,7 +6,7 @@ use crate::Served;
 use crate::common::support::http::{self, stream_of};
 use crate::common::{TestStore, wait_until};
 
-fn create(served: &Served<'_>, body: serde_json::Value) -> String {
+pub fn create(served: &Served<'_>, body: serde_json::Value) -> String {
     let mut whole = json!({"Image": "busybox"});
     whole.as_object_mut().unwrap().extend(body.as_object().unwrap().clone());
     let made = served.post("/containers/create", whole).is(201).json();

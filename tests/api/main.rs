@@ -8,11 +8,17 @@ mod registry;
 mod web;
 
 mod builds;
+mod burden;
 mod containers;
 mod contract;
+mod hostile;
 mod images;
 mod life;
+mod ordinary;
+mod passed;
+mod remote;
 mod resources;
+mod units;
 
 use std::path::{Path, PathBuf};
 use std::process::Child;

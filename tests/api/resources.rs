@@ -33,6 +33,7 @@ fn networks_are_made_found_and_removed() {
     assert_eq!((&found["Name"], &found["Internal"], &found["Scope"]), (&json!(name), &json!(true), &json!("local")));
     assert_eq!(found["IPAM"]["Config"][0], json!({"Subnet": "10.213.7.0/24", "Gateway": "10.213.7.9"}));
     assert_eq!(found["Containers"], json!({}));
+    assert_eq!(found["IPAM"]["Options"], Value::Null, "none were named");
     assert_eq!(names(r#"{"label":["k=v"]}"#), [name.as_str()]);
     served.ask("DELETE", &format!("/networks/{name}"), None).is(204);
     let gone = format!("network {name} not found");
@@ -50,6 +51,32 @@ fn networks_are_made_found_and_removed() {
     served.get(&escaped("/networks?filters={\"nonsense\":[\"a\"]}")).is(400);
     let pruned = served.post(&escaped("/networks/prune?filters={\"label\":[\"none\"]}"), Value::Null).is(200).json();
     assert_eq!(pruned, json!({"NetworksDeleted": null}));
+}
+
+#[test]
+fn an_address_of_hardware_is_kept_from_when_it_is_asked_for() {
+    if !is_root() {
+        return skip("networks of the host need root");
+    }
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let name = format!("mac-{}", std::process::id());
+    served.post("/networks/create", json!({"Name": name, "IPAM": {"Options": {}}})).is(201);
+    assert_eq!(served.get(&format!("/networks/{name}")).json()["IPAM"]["Options"], json!({}));
+    let id =
+        crate::containers::create(&served, json!({"Cmd": ["sleep", "1000"], "HostConfig": {"NetworkMode": "bridge"}}));
+    let address = "02:42:ac:11:00:09";
+    let body = json!({"Container": id, "EndpointConfig": {"MacAddress": address}});
+    served.post(&format!("/networks/{name}/connect"), body).is(200);
+    let found = || {
+        let all = served.get(&format!("/containers/{id}/json")).is(200).json();
+        all["NetworkSettings"]["Networks"][&name]["MacAddress"].clone()
+    };
+    assert_eq!(found(), address);
+    served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
+    assert_eq!(found(), address);
+    served.ask("DELETE", &format!("/containers/{id}?force=1"), None).is(204);
+    served.ask("DELETE", &format!("/networks/{name}"), None).is(204);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod archives;
 mod commit;
 mod host;
 mod household;
+mod library;
 mod names;
 mod networks;
 mod ordinary;

@@ -62,7 +62,7 @@ struct ConfigFrom {
 struct Ipam {
     driver: String,
     config: Vec<IpamPool>,
-    options: BTreeMap<String, String>,
+    options: Option<BTreeMap<String, String>>,
 }
 
 impl NetworkBody {

@@ -10,7 +10,7 @@ use crate::api::response::JSON;
 use crate::api::response::Response;
 use crate::api::service::Service;
 use crate::base::{Filters, point_in_time};
-use crate::engine::system::events::{BETWEEN_LOOKS, EventStream, EventsRequest, FILTERS};
+use crate::engine::system::events::{BETWEEN_LOOKS, EventStream, EventsRequest, FILTERS, with_old_fields};
 use crate::engine::system::info as docker_info;
 use crate::engine::version;
 
@@ -53,7 +53,7 @@ pub fn events(service: &Service, request: &mut Request) -> Result<Response, ApiE
             // Looked at first: what happened until then is there.
             let is_over = events.is_over(Timestamp::now());
             while let Some(told) = events.next_told().map_err(std::io::Error::other)? {
-                output.json(&told.event, "\n")?;
+                output.json(&with_old_fields(&told.event)?, "\n")?;
             }
             if is_over || waited_in_vain(&gone, BETWEEN_LOOKS) {
                 return Ok(());

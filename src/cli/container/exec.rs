@@ -7,7 +7,8 @@ use crate::cli::CliError;
 use crate::cli::container::each;
 use crate::cli::container::run::{detach_keys, environment_file, exit_code_of_guest, variable, variable_form};
 use crate::cli::global::Global;
-use crate::container::{self, ContainerError, ExecOptions, Left};
+use crate::container::{ContainerError, ExecOptions};
+use crate::engine::container::{ExecWay, exec};
 
 /// Run a program in a container that runs
 #[derive(Debug, clap::Args)]
@@ -59,9 +60,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         environment.extend(environment_file(file)?);
     }
     environment.extend(args.env.iter().map(|text| variable(text)));
-    let id = container::new_exec_id()?;
     let options = ExecOptions {
-        id: id.clone(),
+        id: String::new(),
         command: args.command,
         environment,
         user: args.user,
@@ -74,28 +74,17 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let containers = each::open(global)?;
     let entry = each::find(&containers, &args.container)?;
-    // The program, a blank, and all its arguments, of which there may be none.
-    let command = options.command.split_first().map(|(program, rest)| format!("{program} {}", rest.join(" ")));
-    let command = command.unwrap_or_default();
-    let event = |action: &str| containers.tell(&entry, &format!("{action}: {command}"), &[("execID", &id)]);
-    event("exec_create");
-    if args.detach {
-        // Nobody sees the program's end, so the code is not its either.
-        let started = container::exec_in_background(&entry, &options);
-        started.map_err(|error| exec_error(error).exit_code(1))?;
-        event("exec_start");
-        return Ok(ExitCode::SUCCESS);
+    let way = match args.detach {
+        true => ExecWay::Background,
+        false => ExecWay::Foreground { interactive: args.interactive, keys },
+    };
+    match exec(&containers, &entry, options, way) {
+        Ok(Some(left)) => Ok(exit_code_of_guest(&left)),
+        Ok(None) => Ok(ExitCode::SUCCESS),
+        // Nobody sees the end of a program in the background, so the code is not its either.
+        Err(error) if args.detach => Err(exec_error(error).exit_code(1)),
+        Err(error) => Err(exec_error(error)),
     }
-    let left = container::exec_in_foreground(&entry, &options, args.interactive, keys, |_| event("exec_start"));
-    let left = left.map_err(exec_error)?;
-    match &left {
-        Left::Ended(ending) => {
-            let code = ending.exit_code.to_string();
-            containers.tell(&entry, "exec_die", &[("execID", &id), ("exitCode", &code)]);
-        }
-        _ => containers.tell(&entry, "exec_detach", &[("execID", &id)]),
-    }
-    Ok(exit_code_of_guest(&left))
 }
 
 /// 126 and 127 for a program that can't be executed or is not there, as a shell has it; 1 for all else.

@@ -5,8 +5,7 @@ use std::process::ExitCode;
 use crate::cli::CliError;
 use crate::cli::container::each;
 use crate::cli::global::Global;
-
-const KILL: i32 = 9;
+use crate::engine::container::kill;
 
 /// Send a signal to containers
 #[derive(Debug, clap::Args)]
@@ -23,14 +22,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = each::open(global)?;
     each::each(&containers, &args.containers, |entry| {
         let name = entry.record.plain_name();
-        entry
-            .signal(args.signal)
-            .map_err(|error| CliError::from(error).exit_code(1).context(&format!("cannot kill container: {name}")))?;
-        if args.signal == KILL {
-            // Nothing can come in between: it is gone when this command is.
-            entry.wait()?;
-        }
-        Ok(())
+        kill(&entry, args.signal)
+            .map_err(|error| CliError::from(error).exit_code(1).context(&format!("cannot kill container: {name}")))
     })?;
     Ok(ExitCode::SUCCESS)
 }

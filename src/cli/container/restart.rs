@@ -4,9 +4,10 @@ use std::process::ExitCode;
 
 use crate::cli::CliError;
 use crate::cli::container::each;
-use crate::cli::container::start::{fork_monitors, start};
+use crate::cli::container::start::{fork, tell};
 use crate::cli::global::Global;
 use crate::container::Stop;
+use crate::engine::container::restart;
 
 /// Stop containers, and start them again
 #[derive(Debug, clap::Args)]
@@ -17,15 +18,12 @@ pub struct Args {
 }
 
 pub fn run(Args { stop: args }: Args, global: &Global) -> Result<ExitCode, CliError> {
-    let mut monitors = fork_monitors(args.containers.len(), global)?;
+    let mut starting = fork(args.containers.len(), global)?;
     let containers = each::open(global)?;
     let stop = Stop { signal: args.signal, timeout: args.timeout, keep: true, is_removal: false };
     each::each(&containers, &args.containers, |entry| {
-        if entry.is_running {
-            entry.stop(stop)?;
-        }
-        start(&containers, &each::find(&containers, &entry.record.id)?, monitors.pop())?;
-        containers.tell(&entry, "restart", &[]);
+        let started = restart(&containers, &entry, stop, |entry| starting.start(&containers, entry));
+        tell(&started.map_err(CliError::of_request)?);
         Ok(())
     })?;
     Ok(ExitCode::SUCCESS)

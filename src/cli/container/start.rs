@@ -6,9 +6,8 @@ use crate::cli::container::each;
 use crate::cli::container::run::{detach_keys, exit_code};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::{
-    Ahead, Attach, Containers, Entry, Monitor, Session, SignalPolicy, SignalsKept, Streams, window_size,
-};
+use crate::container::{Attach, Containers, Entry, SignalPolicy, SignalsKept, Streams, window_size};
+use crate::engine::container::{Started, Starting};
 
 /// Start containers that have ended, or were never started
 #[derive(Debug, clap::Args)]
@@ -29,10 +28,10 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     // First of all: they are copies of this process.
-    let mut monitors = fork_monitors(args.containers.len(), global)?;
+    let mut starting = fork(args.containers.len(), global)?;
     let containers = each::open(global)?;
     if !args.attach && !args.interactive {
-        each::each(&containers, &args.containers, |entry| start(&containers, &entry, monitors.pop()))?;
+        each::each(&containers, &args.containers, |entry| start(&mut starting, &containers, &entry))?;
         return Ok(ExitCode::SUCCESS);
     }
     let [word] = args.containers.as_slice() else {
@@ -51,10 +50,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         detach_keys: detach_keys(args.detach_keys.as_deref())?,
     };
     let signals = SignalsKept::new()?;
-    let session = match (entry.is_running, monitors.pop()) {
-        (false, Some(monitor)) => monitor.start(&containers, &entry.record.id, attach),
-        _ => Session::attach(&entry, attach),
-    };
+    let session = starting.attached(&containers, &entry, attach);
     let left = session.and_then(|session| session.run(&streams, signals));
     // As `start` without it, whatever `run` would make of the reason.
     let left = left.map_err(|error| CliError::of_container(error).exit_code(1))?;
@@ -62,18 +58,17 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 }
 
 /// One for each container that may be started.
-pub(in crate::cli) fn fork_monitors(count: usize, global: &Global) -> Result<Vec<Monitor>, CliError> {
-    let root = global.store_root()?;
-    Ok((0..count).map(|_| Monitor::fork(Ahead::Nothing, &root)).collect::<Result<_, _>>()?)
+pub(in crate::cli) fn fork(count: usize, global: &Global) -> Result<Starting, CliError> {
+    Starting::fork(count, &global.store_root()?).map_err(CliError::of_request)
 }
 
 /// Starts it in the background, unless it runs already.
-pub(in crate::cli) fn start(containers: &Containers, entry: &Entry, monitor: Option<Monitor>) -> Result<(), CliError> {
-    let Some(monitor) = monitor.filter(|_| !entry.is_running) else { return Ok(()) };
-    let started = monitor.start(containers, &entry.record.id, Attach::default());
-    let session = started.map_err(|error| CliError::of_container(error).exit_code(1))?;
-    if let Some(warning) = session.warning {
-        output::say(format_args!("rbuild: warning: {warning}"));
-    }
+pub(in crate::cli) fn start(starting: &mut Starting, containers: &Containers, entry: &Entry) -> Result<(), CliError> {
+    tell(&starting.start(containers, entry).map_err(CliError::of_request)?);
     Ok(())
+}
+
+/// What the user should know.
+pub(in crate::cli) fn tell(started: &Started) {
+    started.warning.iter().for_each(|warning| output::say(format_args!("rbuild: warning: {warning}")));
 }

@@ -6,6 +6,7 @@ use crate::cli::CliError;
 use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::container::Stop;
+use crate::engine::container::stop as end;
 
 /// Ask containers to end, and make them end when they don't
 #[derive(Debug, clap::Args)]
@@ -24,12 +25,6 @@ pub struct Args {
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let containers = each::open(global)?;
     let stop = Stop { signal: args.signal, timeout: args.timeout, keep: false, is_removal: false };
-    each::each_at_once(
-        &containers,
-        &args.containers,
-        |entry| {
-            if entry.is_running { entry.stop(stop) } else { Ok(()) }
-        },
-    )?;
+    each::each_at_once(&containers, &args.containers, |entry| end(&entry, stop).map(drop))?;
     Ok(ExitCode::SUCCESS)
 }

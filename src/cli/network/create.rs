@@ -77,7 +77,7 @@ pub(super) fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         attachable: args.attachable,
         ipv6: args.ipv6,
         ipam_driver: args.ipam_driver,
-        ipam_options: pairs(&args.ipam_opt),
+        ipam_options: Some(pairs(&args.ipam_opt)),
         config_only: args.config_only,
         config_from: args.config_from.unwrap_or_default(),
         options: pairs(&args.opt),

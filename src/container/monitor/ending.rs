@@ -108,6 +108,10 @@ impl Supervisor {
             events::add(&self.containers, &self.entry.record, "destroy", &[]);
         } else {
             self.entry.state.monitor_pid = 0;
+            if self.keep {
+                // It was not stopped for good: where nobody comes to start it, the next boot does.
+                self.entry.state.stopped_by_user = false;
+            }
             // When that fails, readers find that nobody holds the lock.
             let _ = self.entry.write_state();
             socket::remove(self.entry.folder());

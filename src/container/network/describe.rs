@@ -110,7 +110,6 @@ pub fn network(record: &NetworkRecord, endpoints: &[Endpoint]) -> Value {
         .collect();
     // Those that nobody manages addresses of have no list of them.
     if record.is_predefined() && record.ipam.config.is_empty() {
-        value["IPAM"]["Options"] = Value::Null;
         value["IPAM"]["Config"] = Value::Null;
     }
     if let Value::Object(fields) = &mut value {

@@ -47,7 +47,7 @@ pub struct NewNetwork {
     pub attachable: bool,
     pub ipv6: bool,
     pub ipam_driver: String,
-    pub ipam_options: BTreeMap<String, String>,
+    pub ipam_options: Option<BTreeMap<String, String>>,
     /// Only its settings are kept, for others; no container can be in it.
     pub config_only: bool,
     /// The network whose settings it has; nothing for its own.

@@ -49,7 +49,8 @@ pub struct ConfigFrom {
 #[serde(rename_all = "PascalCase", default)]
 pub struct Ipam {
     pub driver: String,
-    pub options: BTreeMap<String, String>,
+    /// Nothing where none were named, as docker shows them.
+    pub options: Option<BTreeMap<String, String>>,
     pub config: Vec<IpamPool>,
 }
 

@@ -140,10 +140,13 @@ pub(super) fn make_data(data: &Path) -> Result<(), VolumeError> {
     Ok(privacy::make_folders_with(data, 0o755)?)
 }
 
+/// What a folder's name may have (NAME_MAX), with room for what is written before it when it is removed.
+const MOST_NAME: usize = 240;
+
 fn check_name(name: &str) -> Result<(), VolumeError> {
     let is_letter = |c: char| c.is_ascii_alphanumeric();
     let is_rest = |c: char| is_letter(c) || matches!(c, '_' | '.' | '-');
-    let is_right = name.len() > 1 && name.starts_with(is_letter) && name.chars().all(is_rest);
+    let is_right = (2..=MOST_NAME).contains(&name.len()) && name.starts_with(is_letter) && name.chars().all(is_rest);
     if is_right { Ok(()) } else { Err(VolumeError::BadName { name: name.to_owned() }) }
 }
 

@@ -5,12 +5,15 @@ use crate::build::{BuildError, BuildResult, Observer};
 /// What became of a target.
 #[derive(Debug)]
 pub enum Outcome {
+    /// It was built.
     Built(Box<BuildResult>),
+    /// It could not be built.
     Failed(BuildError),
     /// Another target failed, or the user gave up, while it was being built or waited with its result.
     Stopped,
     /// The same before it was begun; or the target that it needs was not built.
     NotBegun {
+        /// The target that it waited for.
         needs: Option<String>,
     },
 }
@@ -27,6 +30,7 @@ pub trait Watcher: Sync {
 /// What became of all targets, in their order.
 #[derive(Debug)]
 pub struct Answer {
+    /// One for each target.
     pub outcomes: Vec<Outcome>,
     /// The places of those that failed, the first to fail first.
     pub failures: Vec<usize>,

@@ -8,7 +8,9 @@ pub const USUAL_JOBS: usize = 16;
 /// What is to be built, and how.
 #[derive(Debug)]
 pub struct Request {
+    /// The targets; the answer has the same order.
     pub targets: Vec<Target>,
+    /// What one that fails means for the others.
     pub execution: Execution,
     /// How many targets are built at the same time, at most.
     pub jobs: usize,
@@ -17,7 +19,9 @@ pub struct Request {
 /// One of the things that are built.
 #[derive(Debug)]
 pub struct Target {
+    /// What it is called in messages.
     pub name: String,
+    /// The build that it is.
     pub options: BuildOptions,
     /// Names of contexts, and the targets that they are.
     pub contexts: Vec<(String, String)>,

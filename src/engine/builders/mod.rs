@@ -27,6 +27,7 @@ pub use name::{PATTERN, new_reference};
 pub const DEFAULT: &str = "default";
 /// The driver of a builder that is a context of docker's, and of one that was made.
 pub const OF_CONTEXTS: &str = "docker";
+/// The driver of a builder that was made.
 pub const OF_MADE: &str = "docker-container";
 
 /// The name under which a builder's file of settings is kept.
@@ -36,23 +37,32 @@ pub const SETTINGS: &str = "buildkitd.toml";
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Builder {
+    /// What it is called.
     pub name: String,
+    /// `docker` or `docker-container`, which are both this machine.
     pub driver: String,
+    /// There is one.
     pub nodes: Vec<Node>,
     /// It comes with a context of docker's, and was not made.
     pub dynamic: bool,
+    /// When it last built something.
     #[serde(skip)]
     pub last_activity: Option<Timestamp>,
 }
 
+/// Where a builder builds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Node {
+    /// What it is called.
     pub name: String,
+    /// A context of docker's, or an engine's address.
     pub endpoint: String,
     /// Those that it was made for; nothing for those that this machine can build.
     pub platforms: Option<Vec<Platform>>,
+    /// `--driver-opt`, kept for those who ask.
     pub driver_opts: Option<BTreeMap<String, String>>,
+    /// `--buildkitd-flags`, kept for those who ask.
     pub flags: Option<Vec<String>>,
     /// Files of settings, in base64.
     pub files: Option<BTreeMap<String, String>>,
@@ -63,6 +73,7 @@ pub struct Node {
 pub struct NewBuilder {
     /// Nothing for a name that is made up.
     pub name: Option<String>,
+    /// Nothing for the usual one.
     pub driver: Option<String>,
     /// What is said of its only node; a name that is empty is made of the builder's.
     pub node: Node,
@@ -78,6 +89,7 @@ pub struct Origin {
     pub target: String,
     /// The context: a path or an address.
     pub local_path: String,
+    /// The Dockerfile's path.
     pub dockerfile_path: String,
 }
 
@@ -90,6 +102,7 @@ pub struct Scope {
     pub default: bool,
 }
 
+/// Why a builder cannot be made, chosen or used.
 #[derive(Debug, thiserror::Error)]
 pub enum BuilderError {
     #[error("no builder `{name}` found")]

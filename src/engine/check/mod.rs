@@ -32,9 +32,11 @@ pub enum Severity {
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
+    /// Whether it does harm.
     pub severity: Severity,
     /// The thing: `blob sha256:...`.
     pub subject: String,
+    /// What is wrong with it.
     pub fault: String,
     /// What was done about it.
     pub repair: Option<String>,

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{RequestError, check_resources, mounts};
+use super::{RequestError, check_resources, modes, mounts};
+use crate::base::io_error::chain;
 use crate::base::{boolean, bytes, signal};
 use crate::container::runtime::Runtime;
 use crate::container::sandbox::{CapabilitySet, IsolationChoice, Profile};
 use crate::container::{
     self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig, Image, LogConfig,
-    MountKind, MountPoint, RestartPolicy,
+    MountKind, MountPoint, RestartPolicy, endpoint_request,
 };
 use crate::engine::image::info;
 use crate::image::{Healthcheck, Platform, RunConfig};
@@ -24,7 +25,9 @@ const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 
 /// What is to be made.
 pub struct CreateRequest {
+    /// Nothing for one that is made up.
     pub name: Option<String>,
+    /// The image has to be for it.
     pub platform: Option<Platform>,
     /// docker's `ContainerConfig` with `HostConfig` and `NetworkingConfig`, without nulls.
     pub body: Value,
@@ -32,7 +35,9 @@ pub struct CreateRequest {
 
 /// A new container, and what its user should be told.
 pub struct Created {
+    /// The container.
     pub entry: Entry,
+    /// What was asked for and cannot be had here.
     pub warnings: Vec<String>,
 }
 
@@ -123,6 +128,10 @@ fn options(
     check_config(&run, body.stop_timeout)?;
     settle(&mut host)?;
     let networks = networks(&mut host, body.networking_config.endpoints_config, &body.mac_address);
+    for (name, config) in &networks {
+        let refused = |error| RequestError::refused(format!("invalid config for network {name}: {}", chain(&error)));
+        endpoint_request(name, config, &[]).map_err(refused)?;
+    }
     if host.network_mode == "host" && (host.publish_all_ports || !host.port_bindings.is_empty()) {
         warnings.push("Published ports are discarded when using host network mode".to_owned());
     }
@@ -203,6 +212,7 @@ fn check_health(check: &Healthcheck) -> Result<(), RequestError> {
 fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
     CapabilitySet::adjusted(&host.cap_add, &host.cap_drop).map_err(ContainerError::from)?;
     check_resources(&host.resources)?;
+    modes::check(host)?;
     check_restart_policy(&host.restart_policy)?;
     if host.restart_policy.name.is_empty() {
         host.restart_policy.name = "no".to_owned();

@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::container::network::{NetworkRecord, describe_place, describe_ports};
 use crate::container::sandbox;
-use crate::container::{ContainerError, Entry, LogSettings, MountPoint, exec_ids, networks_of};
+use crate::container::{ContainerError, Entry, LogSettings, MountPoint, Status, exec_ids, networks_of};
 use crate::engine::image::describe::run_config;
 use crate::engine::system::folder_size;
 use crate::store::Store;
@@ -239,6 +239,9 @@ fn network_settings(store: &Store, entry: &Entry) -> Result<Value, ContainerErro
             Some((network, endpoint)) => describe_place(network, endpoint),
             None => empty_place(networks.find(name).ok().filter(|_| is_running).as_ref()),
         };
+        if entry.state.status == Status::Created {
+            place["MacAddress"] = asked["MacAddress"].clone();
+        }
         for key in ["IPAMConfig", "Links", "Aliases", "DriverOpts", "GwPriority"] {
             let value = asked.get(key).cloned().unwrap_or_default();
             let is_nothing =

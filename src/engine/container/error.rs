@@ -24,6 +24,10 @@ pub enum RequestError {
     NoPs,
     #[error("cannot remove container \"{name}\": container is {state}")]
     NotStopped { name: String, state: &'static str },
+    #[error("cannot start a paused container, try unpause instead")]
+    StartPaused,
+    #[error("exec command {id} {state}")]
+    ExecBegun { id: String, state: &'static str },
     #[error("no such link: {word}")]
     NoLink { word: String },
     #[error("cannot update container {id}: {reason}")]
@@ -36,6 +40,7 @@ pub enum RequestError {
 }
 
 impl RequestError {
+    /// A refusal in docker's words.
     pub fn refused(message: impl Into<String>) -> Self {
         Self::Refused { message: message.into() }
     }

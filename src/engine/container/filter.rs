@@ -37,13 +37,16 @@ struct PortRange {
     protocol: String,
 }
 
+/// The filters that a list of containers takes.
 pub const KNOWN: [&str; 14] = [
     "ancestor", "before", "exited", "expose", "health", "id", "is-task", "label", "name", "network", "publish",
     "since", "status", "volume",
 ];
+/// What `status=` may say.
 pub const STATES: [&str; 7] = ["created", "running", "paused", "restarting", "removing", "exited", "dead"];
 
 impl Filters {
+    /// Reads `KEY=VALUE`s; some of them speak of containers and images that are there.
     pub fn parse(words: &[String], entries: &[Entry], store: &Store) -> Result<Self, RequestError> {
         let filters = base::Filters::parse(words, &KNOWN)?;
         filters.only("status", "state", &STATES)?;
@@ -100,6 +103,7 @@ impl Filters {
         self.filters.has("status") || self.filters.has("exited")
     }
 
+    /// Whether the filters let a container through.
     pub fn keep(&self, entry: &Entry) -> bool {
         let (record, state) = (&entry.record, &entry.state);
         let filters = &self.filters;

@@ -15,6 +15,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// Which lines are asked for.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LogRequest {
+    /// Which of those that are there.
     pub selection: Selection,
     /// Also those that come until the container has ended.
     pub follow: bool,
@@ -22,6 +23,7 @@ pub struct LogRequest {
 
 /// Whoever reads a log.
 pub trait LogListener {
+    /// One line, with its end.
     fn line(&mut self, line: &LogLine<'_>) -> io::Result<()>;
 
     /// All lines that there are by now were given: lets so much time pass. False when nobody reads any more.
@@ -43,6 +45,7 @@ pub fn open_log(entry: &Entry, selection: Selection) -> Result<LogReader, Contai
 }
 
 impl LogStream {
+    /// Of a container that keeps a log.
     pub fn open(containers: Containers, entry: Entry, request: LogRequest) -> Result<Self, ContainerError> {
         let reader = open_log(&entry, request.selection)?;
         Ok(Self { containers, entry, reader, request })
@@ -75,6 +78,7 @@ impl LogStream {
 /// What is shown of a line beside what was printed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LineDetails {
+    /// When it was printed.
     pub timestamps: bool,
     /// The attributes that the log was told to keep.
     pub attributes: bool,

@@ -12,6 +12,7 @@ use crate::container::sandbox::TmpfsOptions;
 use crate::container::volume::VolumeError;
 use crate::container::{ContainerError, MountKind, MountPoint, ReadOnlyDepth};
 
+/// Kinds of mount_namespaces(7)' propagation.
 pub const PROPAGATIONS: [&str; 6] = ["private", "rprivate", "shared", "rshared", "slave", "rslave"];
 
 /// Whether `-v` says where a volume of the container's own is to be, and nothing else. One letter with a colon behind it is
@@ -37,6 +38,7 @@ const COVERED_IN_PROC: [&str; 10] = [
     "sys/crypto/fips_enabled",
 ];
 
+/// Refuses places in `/proc` that a container has to have from the kernel.
 pub fn check_place(mount: &MountPoint) -> Result<(), RequestError> {
     let Ok(within) = mount.destination.strip_prefix("/proc") else { return Ok(()) };
     let is_proc =
@@ -186,6 +188,7 @@ pub fn host_path(text: &str) -> Option<PathBuf> {
     }
 }
 
+/// A path that is absolute, and not the root, without needless parts.
 pub fn absolute(text: &str) -> Option<PathBuf> {
     let path = Path::new(text);
     (path.is_absolute() && path != Path::new("/")).then(|| path.components().collect())

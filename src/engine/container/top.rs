@@ -9,7 +9,9 @@ use crate::container::{ContainerError, Containers, Entry, Status, is_in_chroot};
 /// What ps(1) says of them.
 #[derive(Debug, PartialEq)]
 pub struct Processes {
+    /// The titles of the columns.
     pub titles: Vec<String>,
+    /// A row for each process.
     pub rows: Vec<Vec<String>>,
 }
 

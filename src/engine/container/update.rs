@@ -7,6 +7,7 @@ use crate::container::{Containers, Entry, Resources, RestartPolicy};
 pub struct UpdateRequest<'a> {
     /// Changes the limits.
     pub apply: &'a dyn Fn(&mut Resources),
+    /// Another one, if it is to change.
     pub restart_policy: Option<RestartPolicy>,
 }
 

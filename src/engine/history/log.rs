@@ -13,14 +13,22 @@ const MOST_BYTES: u64 = 100 << 20;
 const LONGEST: u32 = 16 << 20;
 const HEAD: usize = 17;
 
+/// What an entry of a log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Happening {
+    /// The name of a step.
     Name,
+    /// It is being executed.
     Started,
+    /// Its result was there.
     Cached,
+    /// Its program wrote the entry's bytes.
     Output,
+    /// It has come to a good end.
     Done,
+    /// It has failed; the bytes say why.
     Failed,
+    /// Somebody or something else has ended it.
     Canceled,
     /// Nothing more is written down.
     Full,
@@ -37,12 +45,16 @@ const KINDS: &[(Happening, u8)] = &[
     (Happening::Full, b'!'),
 ];
 
+/// One entry of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
+    /// What it says.
     pub what: Happening,
+    /// The step's place in the plan.
     pub step: u32,
     /// Since the build began.
     pub microseconds: u64,
+    /// A name, output or a message.
     pub bytes: Vec<u8>,
 }
 

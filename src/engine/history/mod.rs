@@ -22,11 +22,15 @@ pub use log::{Entry, Happening, read as read_log};
 pub use recorder::Recorder;
 pub use trace::spans;
 
+/// How a build ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
+    /// It made its image.
     Completed,
+    /// It failed.
     Error,
+    /// Its user gave up.
     Canceled,
 }
 
@@ -48,30 +52,46 @@ pub struct Failure {
 pub struct BuildRecord {
     /// `BUILDER/NODE/`, and what the build is known by in it.
     pub builder: String,
+    /// What the build is known by among its builder's.
     pub id: String,
     /// As buildx calls it: by its context, its Dockerfile and its target.
     pub name: String,
+    /// The context: a path or an address.
     pub context: String,
+    /// The Dockerfile's path.
     pub dockerfile: String,
+    /// The stage that was asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// What was built for.
     pub platforms: Vec<String>,
+    /// When it began.
     pub started: Timestamp,
+    /// How long it took.
     pub nanoseconds: u64,
+    /// How it ended.
     pub status: Status,
+    /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
     /// Steps: all, those that came to their end, and those of them that were in the cache.
     pub total: usize,
+    /// Steps that came to their end.
     pub completed: usize,
+    /// Steps whose results were in the cache.
     pub cached: usize,
+    /// Findings of the checks.
     pub warnings: usize,
+    /// The image's names.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
+    /// `--build-arg`, without the values of secrets.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub build_args: BTreeMap<String, String>,
+    /// `--label`
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// The image's ID.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image: Option<String>,
     /// The report that has its steps.
@@ -79,6 +99,7 @@ pub struct BuildRecord {
     pub report: Option<i64>,
 }
 
+/// Why builds that are remembered cannot be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum HistoryError {
     #[error("no build `{reference}` is remembered")]
@@ -106,6 +127,7 @@ impl BuildRecord {
         format!("{}{}", self.builder, self.id)
     }
 
+    /// When it ended.
     pub fn ended(&self) -> Timestamp {
         let took = jiff::SignedDuration::from_nanos(i64::try_from(self.nanoseconds).unwrap_or(i64::MAX));
         self.started.checked_add(took).unwrap_or(self.started)

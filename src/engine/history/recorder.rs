@@ -51,6 +51,7 @@ struct State {
 }
 
 impl<'a> Recorder<'a> {
+    /// Watches a build, and passes on to `inner` what it is told.
     pub fn begin(store: &Store, options: &'a BuildOptions, inner: &'a dyn Observer) -> Self {
         Self {
             inner,

@@ -10,10 +10,13 @@ use crate::store::{CacheItem, Eviction, Store};
 /// What is to be removed.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
+    /// Also what others are made from, and what was brought from elsewhere.
     pub all: bool,
     /// Only what was not used since this second.
     pub before: Option<i64>,
+    /// Only what is, or is not, being used.
     pub in_use: Option<bool>,
+    /// Only what others have too, or what they have not.
     pub shared: Option<bool>,
     /// `type` and `id`.
     pub filters: Filters,

@@ -14,7 +14,9 @@ use crate::store::Store;
 pub struct CommitRequest {
     /// A name, an ID or the beginning of one.
     pub container: String,
+    /// What the image is called, if anything.
     pub name: Option<Reference>,
+    /// Author, message, and whether the container is paused.
     pub commit: Commit,
     /// Instructions to apply to the image's config.
     pub changes: Vec<String>,

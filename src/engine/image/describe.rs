@@ -9,6 +9,7 @@ use crate::engine::image::info::{self, ImageInfo};
 use crate::image::{Reference, RunConfig};
 use crate::store::Store;
 
+/// An image as docker's `inspect` shows it.
 pub fn describe(store: &Store, id: &ImageId) -> Result<Value, ImageError> {
     let image = info::one(store, id)?;
     let config = &*image.config;

@@ -19,6 +19,7 @@ pub struct Filters {
     references: Vec<String>,
 }
 
+/// The filters that a list of images takes.
 pub const KNOWN: [&str; 7] = ["dangling", "label", "label!", "before", "since", "reference", "until"];
 
 impl Filters {
@@ -49,6 +50,7 @@ impl Filters {
         Ok(Self { filters, dangling, before, since, references })
     }
 
+    /// Whether the filters let an image through.
     pub fn keep(&self, image: &ImageInfo) -> bool {
         self.dangling.is_none_or(|wanted| wanted == image.is_dangling())
             && self.filters.labels(&image.config.config.labels)

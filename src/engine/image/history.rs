@@ -11,6 +11,7 @@ use crate::store::Store;
 /// The entries of an image's history.
 #[derive(Debug, Clone)]
 pub struct ImageHistory {
+    /// Whose it is.
     pub id: ImageId,
     /// Each with the size of its layer's files; the first instruction first.
     pub entries: Vec<(History, u64)>,

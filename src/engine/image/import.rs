@@ -17,6 +17,7 @@ use crate::transport::archive::{self, Import};
 /// What the image is to be.
 #[derive(Debug, Clone, Default)]
 pub struct ImportRequest {
+    /// What it is called, if anything.
     pub name: Option<Reference>,
     /// Instructions to apply to the image's config.
     pub changes: Vec<String>,

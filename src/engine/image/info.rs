@@ -13,7 +13,9 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// An image with its names.
 pub struct ImageInfo {
+    /// What the store knows of it.
     pub record: ImageRecord,
+    /// Its config.
     pub config: Document<ImageConfig>,
     /// `name:tag`, sorted.
     pub tags: Vec<Reference>,
@@ -24,6 +26,7 @@ pub struct ImageInfo {
 }
 
 impl ImageInfo {
+    /// What it is known by.
     pub fn id(&self) -> ImageId {
         self.record.id
     }
@@ -49,6 +52,7 @@ pub fn layer_size(store: &Store, diff_id: &DiffId) -> u64 {
     content_size(store, diff_id).unwrap_or(0)
 }
 
+/// The config of an image, read within bounds.
 pub fn read_config(store: &Store, id: &ImageId) -> Result<Document<ImageConfig>, ImageError> {
     Ok(Document::parse("image config", store.read_blob(&(*id).into(), CONFIG_LIMIT)?)?)
 }
@@ -116,6 +120,7 @@ pub fn shared_sizes(store: &Store) -> Result<HashMap<ImageId, u64>, ImageError> 
     Ok(images.iter().map(|image| (image.id(), shared(image))).collect())
 }
 
+/// An image that is there.
 pub fn one(store: &Store, id: &ImageId) -> Result<ImageInfo, ImageError> {
     let image = all(store)?.into_iter().find(|image| image.id() == *id);
     image.ok_or(ImageError::Gone(*id))

@@ -26,6 +26,7 @@ pub struct ListRequest {
 pub struct Listed {
     /// The youngest first.
     pub images: Vec<ImageInfo>,
+    /// What was asked for.
     pub filters: Filters,
 }
 

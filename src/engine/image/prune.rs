@@ -12,6 +12,7 @@ use crate::store::{Store, Usage};
 /// What is gone.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrunedImages {
+    /// Names, images and layers.
     pub removed: Vec<Removed>,
     /// Bytes.
     pub reclaimed: u64,

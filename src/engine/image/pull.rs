@@ -24,6 +24,7 @@ pub struct PullRequest {
 }
 
 impl PullRequest {
+    /// An image for this machine.
     pub fn new(name: Reference) -> Self {
         Self { name, all_tags: false, platform: None, parallel: PARALLEL }
     }
@@ -40,6 +41,7 @@ pub trait PullWatcher: Sync {
     /// The layers are there or have failed; the repository knows which mirrors served.
     fn ends(&self, _: &Repository) {}
 
+    /// It is here.
     fn pulled(&self, _: &Reference, _: &Pulled) {}
 }
 

@@ -17,6 +17,7 @@ use crate::store::{Store, Tag};
 pub enum Removed {
     /// A name.
     Untagged(Reference),
+    /// An image.
     Image(ImageId),
     /// A layer, by the ID of the stack that it was on top of (image-spec, config.md, "Layer ChainID").
     Layer(BlobDigest),

@@ -13,6 +13,7 @@ pub struct ImageUse {
 }
 
 impl ImageUse {
+    /// Looks at all containers of the store.
     pub fn of(store: &Store) -> Result<Self, ImageError> {
         Ok(Self { containers: Containers::of(store.root()).list()? })
     }

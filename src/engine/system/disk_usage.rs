@@ -20,6 +20,7 @@ pub struct DiskUsage {
     pub used_layers_size: u64,
     /// With what each has written.
     pub containers: Vec<(Entry, u64)>,
+    /// By name.
     pub volumes: Vec<VolumeUsage>,
     /// The most recently used first.
     pub cache: Vec<CacheItem>,
@@ -30,7 +31,9 @@ pub struct DiskUsage {
 
 /// An image, and what it takes.
 pub struct ImageUsage {
+    /// Which one it is.
     pub image: ImageInfo,
+    /// What its layers' files take.
     pub size: u64,
     /// Of its size, what no other image has.
     pub unique: u64,
@@ -40,9 +43,11 @@ pub struct ImageUsage {
 
 /// A volume, and what it takes.
 pub struct VolumeUsage {
+    /// Which one it is.
     pub record: VolumeRecord,
     /// How many containers have it.
     pub links: usize,
+    /// What its files take.
     pub size: u64,
 }
 

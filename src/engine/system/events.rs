@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::{Map, Value};
 
 use crate::base::Filters;
 use crate::base::io_error::{AtPath, IoError};
@@ -24,6 +25,7 @@ pub struct EventsRequest {
     pub filters: Filters,
     /// Those before are passed over.
     pub since: Timestamp,
+    /// Those after are not waited for.
     pub until: Option<Timestamp>,
 }
 
@@ -60,12 +62,33 @@ pub struct EventStream {
 /// An event, and the line that the store keeps of it.
 #[derive(Debug)]
 pub struct ToldEvent {
+    /// The event, as docker writes it.
     pub event: Event,
+    /// When it happened.
     pub time: Timestamp,
+    /// It as it stands in the store's file.
     pub line: String,
 }
 
+/// An event with what docker's API has up to its version 1.51 for containers and images: the action, the ID and a container's
+/// image, which stand elsewhere too.
+pub fn with_old_fields(event: &Event) -> Result<Value, serde_json::Error> {
+    let mut fields = Map::new();
+    if matches!(event.kind.as_str(), "container" | "image") {
+        fields.insert("status".to_owned(), event.action.clone().into());
+        fields.insert("id".to_owned(), event.actor.id.clone().into());
+    }
+    if let Some(image) = event.actor.attributes.get("image").filter(|_| event.kind == "container") {
+        fields.insert("from".to_owned(), image.clone().into());
+    }
+    if let Value::Object(all) = serde_json::to_value(event)? {
+        fields.extend(all);
+    }
+    Ok(fields.into())
+}
+
 impl EventStream {
+    /// The events of the store at that folder.
     pub fn open(store_root: &Path, request: EventsRequest) -> Result<Self, IoError> {
         Ok(Self { request, follower: Follower::open(&Events::of(store_root))? })
     }

@@ -17,6 +17,7 @@ use crate::api::request::Request;
 use crate::api::response::{RAW, Response};
 use crate::api::service::Service;
 use crate::container::{Attachment, ContainerError, Entry, ExecRecord, resize_exec};
+use crate::engine::container::{RequestError, check_exec, check_exec_start};
 
 /// How long a program may take to begin, until it is no more waited for to be resized: as long as with docker.
 const BEGINNING: Duration = Duration::from_secs(10);
@@ -54,11 +55,6 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
         Value::Array(words) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
         _ => Vec::new(),
     };
-    if command.is_empty() {
-        return Err(ApiError::bad_request("No exec command specified"));
-    }
-    detach_keys(Some(&body.detach_keys), body.tty)?;
-    let entry = named(service, request)?;
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let record = ExecRecord {
         command,
@@ -74,6 +70,8 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
         size: body.console_size,
         ..ExecRecord::default()
     };
+    check_exec(&record)?;
+    let entry = named(service, request)?;
     let record = record.create(&entry).map_err(|error| of_container(error, &entry))?;
     Ok(Response::json(&json!({"Id": record.id}))?.status(201))
 }
@@ -92,13 +90,10 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let body: Start = request.json_or_default()?;
     let containers = service.containers();
     let (entry, record) = ExecRecord::find(&containers, request.part("id"))?;
-    if record.has_begun() {
-        let what = if record.is_running() { "is already running" } else { "has already run" };
-        return Err(ApiError::conflict(format!("exec command {} {what}", record.id)));
-    }
-    if !entry.state.status.is_alive() {
-        return Err(ApiError::conflict(format!("container {} is not running", entry.record.id)));
-    }
+    check_exec_start(&entry, &record).map_err(|error| match error {
+        RequestError::Container(error) => of_container(error, &entry),
+        error => error.into(),
+    })?;
     if let Some(size) = body.console_size {
         record.set_size(&entry, size)?;
     }

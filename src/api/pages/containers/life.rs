@@ -8,12 +8,12 @@ use crate::api::helper::{Task, Worker};
 use crate::api::request::Request;
 use crate::api::response::{JSON, Response};
 use crate::api::service::Service;
-use crate::base::{Filters, signal};
-use crate::container::{Cancel, Entry, Removal, Resources, RestartPolicy, Status, Stop, WaitFor};
+use crate::base::Filters;
+use crate::container::{Ahead, Cancel, ContainerError, Entry, Removal, Resources, RestartPolicy, Stop, WaitFor};
 use crate::engine::Uncounted;
 use crate::engine::container::{
-    CreateRequest, PRUNE_FILTERS, UpdateRequest, create as make, prune as clear, remove as discard, remove_link,
-    update as change,
+    CreateRequest, PRUNE_FILTERS, UpdateRequest, ahead_of, create as make, is_startable, kill as end_at_once,
+    prune as clear, remove as discard, remove_link, restart as end_and_start, signal_of, stop as end, update as change,
 };
 
 const KILL: i32 = 9;
@@ -33,10 +33,8 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
 
 pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let entry = named(service, request)?;
-    match entry.state.status {
-        Status::Paused => return Err(ApiError::conflict("cannot start a paused container, try unpause instead")),
-        _ if entry.is_running => return Ok(Response::empty(304)),
-        _ => {}
+    if !is_startable(&entry)? {
+        return Ok(Response::empty(304));
     }
     begin(service, &entry)?;
     Ok(Response::empty(204))
@@ -44,10 +42,7 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
 
 /// By a process of its own: the container's monitor is a fork of it.
 fn begin(service: &Service, entry: &Entry) -> Result<(), ApiError> {
-    let host = &entry.record.host_config;
-    let needs_network = !matches!(host.network_mode.as_str(), "host" | "none")
-        && !host.network_mode.starts_with("container:")
-        && host.userns_mode.is_empty();
+    let needs_network = ahead_of(&entry.record) == Ahead::Network;
     let task = Task::Start { container: entry.record.id.clone(), needs_network };
     let worker = Worker::start(service.root(), task)?;
     let started: Result<Option<String>, ApiError> = worker.answer();
@@ -55,53 +50,36 @@ fn begin(service: &Service, entry: &Entry) -> Result<(), ApiError> {
     started.map(drop)
 }
 
-fn stop_of(request: &Request, keep: bool) -> Result<Stop, ApiError> {
-    let signal = request.query.text("signal").map(number_of).transpose()?;
-    Ok(Stop { signal, timeout: request.query.number("t")?, keep, is_removal: false })
-}
-
-fn number_of(text: &str) -> Result<i32, ApiError> {
-    signal::number(text).ok_or_else(|| ApiError::bad_request(format!("invalid signal: {text}")))
+fn stop_of(request: &Request) -> Result<Stop, ApiError> {
+    let signal = request.query.text("signal").map(signal_of).transpose()?;
+    Ok(Stop { signal, timeout: request.query.number("t")?, keep: false, is_removal: false })
 }
 
 pub fn stop(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let entry = named(service, request)?;
-    let stop = stop_of(request, false)?;
-    if !entry.is_running {
-        return Ok(Response::empty(304));
-    }
-    entry.stop(stop)?;
-    Ok(Response::empty(204))
+    let ran = end(&entry, stop_of(request)?)?;
+    Ok(Response::empty(if ran { 204 } else { 304 }))
 }
 
 pub fn restart(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let entry = named(service, request)?;
-    let stop = stop_of(request, true)?;
-    if entry.is_running {
-        entry.stop(stop)?;
-    }
-    let containers = service.containers();
-    begin(service, &containers.find(&entry.record.id)?)?;
-    containers.tell(&entry, "restart", &[]);
+    let stop = stop_of(request)?;
+    end_and_start(&service.containers(), &entry, stop, |entry| begin(service, entry))?;
     Ok(Response::empty(204))
 }
 
 pub fn kill(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let entry = named(service, request)?;
-    let number = request.query.text("signal").map_or(Ok(KILL), number_of)?;
-    let id = &entry.record.id;
-    let of = |text: String| format!("cannot kill container: {}: {text}", request.part("id"));
-    if !entry.state.status.is_alive() {
-        return Err(ApiError::conflict(of(format!("container {id} is not running"))));
-    }
-    entry.signal(number).map_err(|error| {
-        let error = ApiError::from(error);
-        ApiError { message: of(error.message), ..error }
+    let number = request.query.text("signal").map_or(Ok(KILL), signal_of)?;
+    end_at_once(&entry, number).map_err(|error| {
+        let error = match error {
+            ContainerError::NotRunning { .. } => {
+                ApiError::conflict(format!("container {} is not running", entry.record.id))
+            }
+            error => error.into(),
+        };
+        error.context(&format!("cannot kill container: {}", request.part("id")))
     })?;
-    if number == KILL {
-        // It is gone when this has its answer.
-        entry.wait()?;
-    }
     Ok(Response::empty(204))
 }
 

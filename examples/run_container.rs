@@ -1,0 +1,56 @@
+//! Runs a program in a new container of an image: `cargo run --example run_container STORE IMAGE COMMAND...`.
+//!
+//! Where nobody may make containers but root, it has to be root. The image is one of the store's: `build_image` makes one.
+
+use std::error::Error;
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use rbuild::container::{Containers, LogLine, Removal, Source, sandbox};
+use rbuild::engine;
+use rbuild::engine::container::{CreateRequest, LogListener, LogRequest, LogStream, Starting, create, remove};
+
+fn main() -> Result<ExitCode, Box<dyn Error>> {
+    // Containers begin as copies of this program. In such a copy this runs the container's init, and never returns.
+    sandbox::init_if_requested();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [store, image, command @ ..] = words.as_slice() else {
+        return Err("usage: run_container STORE IMAGE COMMAND...".into());
+    };
+    let root = std::path::absolute(Path::new(store))?;
+    // First of all: the process that will watch the container is a copy of this one, and lives on without it.
+    let mut starting = Starting::fork(1, &root)?;
+    let store = engine::store::open(&root)?;
+    // As docker's API has it: whatever `docker run` can ask for can be said here.
+    let body = serde_json::json!({"Image": image, "Cmd": command, "HostConfig": {"NetworkMode": "none"}});
+    let created = create(&store, CreateRequest { name: None, platform: None, body })?;
+    created.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
+
+    let containers = Containers::of(&root);
+    let id = created.entry.record.id.clone();
+    starting.start(&containers, &created.entry)?;
+    let request = LogRequest { follow: true, ..LogRequest::default() };
+    LogStream::open(containers.clone(), containers.find(&id)?, request)?.run(&mut Printed)?;
+    let ending = containers.find(&id)?.wait()?;
+    remove(&containers, &containers.find(&id)?, Removal::default())?;
+    Ok(ExitCode::from(ending.exit_code))
+}
+
+/// Prints each line where the program wrote it.
+struct Printed;
+
+impl LogListener for Printed {
+    fn line(&mut self, line: &LogLine<'_>) -> io::Result<()> {
+        match line.stream {
+            Source::Stdout => io::stdout().write_all(line.log.as_bytes()),
+            Source::Stderr => io::stderr().write_all(line.log.as_bytes()),
+        }
+    }
+
+    fn pause(&mut self, time: Duration) -> io::Result<bool> {
+        std::thread::sleep(time);
+        Ok(true)
+    }
+}

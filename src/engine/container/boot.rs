@@ -1,0 +1,119 @@
+//! What starts with the machine, and what ends with it.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::container::{ContainerError, Containers, Entry, HostConfig, Status, Stop};
+
+/// The IDs of containers that are to be started with the machine, those first that others need: as docker's daemon does when it
+/// starts. One that was never started stays as it is, and so does one with `unless-stopped` that somebody has stopped.
+pub fn brought_back(containers: &Containers) -> Result<Vec<String>, ContainerError> {
+    let all = containers.list()?;
+    let wanted: Vec<&Entry> = all.iter().filter(|entry| comes_back(entry)).collect();
+    let ids: HashMap<&str, &Entry> = wanted.iter().map(|entry| (entry.record.id.as_str(), *entry)).collect();
+    let mut order = Vec::new();
+    let mut seen = HashSet::new();
+    // The list has the newest first.
+    for entry in wanted.iter().rev() {
+        add(entry, (containers, &ids), (&mut order, &mut seen));
+    }
+    Ok(order)
+}
+
+fn comes_back(entry: &Entry) -> bool {
+    let was_started = entry.state.status != Status::Created;
+    !entry.is_running && was_started && is_wanted(&entry.record.host_config, entry.state.stopped_by_user)
+}
+
+/// What the policy says. `on-failure` is for programs that fail, which the end of a machine is not.
+fn is_wanted(host: &HostConfig, stopped_by_user: bool) -> bool {
+    match host.restart_policy.name.as_str() {
+        "always" => true,
+        "unless-stopped" => !stopped_by_user,
+        _ => false,
+    }
+}
+
+/// Adds a container after those that it needs. Of a circle, which none could start, each is tried.
+fn add(
+    entry: &Entry,
+    (containers, ids): (&Containers, &HashMap<&str, &Entry>),
+    (order, seen): (&mut Vec<String>, &mut HashSet<String>),
+) {
+    let id = &entry.record.id;
+    if !seen.insert(id.clone()) {
+        return;
+    }
+    for word in needed(&entry.record.host_config) {
+        let other = containers.find(word).ok().and_then(|other| ids.get(other.record.id.as_str()).copied());
+        if let Some(other) = other {
+            add(other, (containers, ids), (order, seen));
+        }
+    }
+    order.push(id.clone());
+}
+
+/// Whose namespaces it joins, and what it is linked to.
+fn needed(host: &HostConfig) -> Vec<&str> {
+    let modes = [&host.network_mode, &host.ipc_mode, &host.pid_mode];
+    let joined = modes.into_iter().filter_map(|mode| mode.strip_prefix("container:"));
+    let linked = host.links.iter().map(|link| link.split(':').next().unwrap_or(link));
+    joined.chain(linked.map(|name| name.trim_start_matches('/'))).collect()
+}
+
+/// A container that was to end with the machine.
+#[derive(Debug)]
+pub struct ShutDown {
+    /// Which one it is.
+    pub id: String,
+    /// What went wrong, if anything.
+    pub ended: Result<(), ContainerError>,
+}
+
+/// Ends all containers that run, at once and each in its own time, as when the machine goes down: what its policy brings
+/// back comes back with the machine.
+pub fn shut_down(containers: &Containers) -> Result<Vec<ShutDown>, ContainerError> {
+    let running: Vec<Entry> = containers.list()?.into_iter().filter(|entry| entry.is_running).collect();
+    Ok(std::thread::scope(|scope| {
+        let end = |entry: &Entry| entry.stop(Stop { keep: !entry.record.host_config.auto_remove, ..Stop::default() });
+        let threads: Vec<_> = running.iter().map(|entry| (entry, scope.spawn(move || end(entry)))).collect();
+        let ended = threads.into_iter().map(|(entry, thread)| ShutDown {
+            id: entry.record.id.clone(),
+            ended: thread.join().unwrap_or(Err(ContainerError::MonitorDied)),
+        });
+        ended.collect()
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::RestartPolicy;
+
+    #[test]
+    fn policies_say_what_comes_back() {
+        let with = |name: &str| HostConfig {
+            restart_policy: RestartPolicy { name: name.to_owned(), ..RestartPolicy::default() },
+            ..HostConfig::default()
+        };
+        for (policy, left, stopped) in [
+            ("always", true, true),
+            ("unless-stopped", true, false),
+            ("on-failure", false, false),
+            ("no", false, false),
+        ] {
+            assert_eq!((is_wanted(&with(policy), false), is_wanted(&with(policy), true)), (left, stopped), "{policy}");
+        }
+    }
+
+    #[test]
+    fn what_a_container_needs() {
+        let host = HostConfig {
+            network_mode: "container:a".to_owned(),
+            ipc_mode: "shareable".to_owned(),
+            pid_mode: "container:b".to_owned(),
+            links: vec!["/c:alias".to_owned(), "d".to_owned()],
+            ..HostConfig::default()
+        };
+        assert_eq!(needed(&host), ["a", "b", "c", "d"]);
+    }
+}

@@ -1,0 +1,107 @@
+//! What a request may say of namespaces, ports and hosts: docker's grammar of each.
+
+use std::net::IpAddr;
+
+use super::RequestError;
+use crate::container::HostConfig;
+
+/// Refuses what is in none of docker's forms.
+pub fn check(host: &HostConfig) -> Result<(), RequestError> {
+    let refuse = |text: String| Err(RequestError::refused(text));
+    if host.network_mode == "container:" {
+        return refuse("invalid network mode: invalid container format container:<name|id>".to_owned());
+    }
+    for (what, mode, known, joins) in [
+        ("PID mode", &host.pid_mode, &["", "host"][..], true),
+        ("IPC mode", &host.ipc_mode, &["", "none", "private", "shareable", "host"], true),
+        ("UTS mode", &host.uts_mode, &["", "host"], false),
+        ("cgroup namespace mode", &host.cgroupns_mode, &["", "private", "host"], false),
+    ] {
+        let is_joined = joins && mode.strip_prefix("container:").is_some_and(|name| !name.is_empty());
+        if !is_joined && !known.contains(&mode.as_str()) {
+            return refuse(format!("invalid {what}: {mode}"));
+        }
+    }
+    for (port, bindings) in &host.port_bindings {
+        let number = port.split('/').next().unwrap_or_default();
+        let wrong = [number].into_iter().chain(bindings.iter().map(|binding| binding.host_port.as_str()));
+        if let Some(wrong) = wrong.into_iter().find(|text| !is_port(text)) {
+            return refuse(format!("invalid port specification: {wrong:?}"));
+        }
+    }
+    match host.extra_hosts.iter().find(|text| !is_extra_host(text)) {
+        Some(wrong) => refuse(format!("bad format for add-host: {wrong:?}")),
+        None => Ok(()),
+    }
+}
+
+/// Nothing, a port, or a range of them.
+fn is_port(text: &str) -> bool {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    let number = |text: &str| text.parse::<u16>().ok();
+    text.is_empty() || number(first).zip(number(last)).is_some_and(|(first, last)| first <= last)
+}
+
+/// `NAME:ADDRESS`, `NAME=ADDRESS`
+fn is_extra_host(text: &str) -> bool {
+    let Some((name, address)) = text.split_once('=').or_else(|| text.split_once(':')) else { return false };
+    let inner = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(address);
+    !name.is_empty() && (address == "host-gateway" || inner.parse::<IpAddr>().is_ok())
+}
+
+/// A list of numbers and ranges of them, as cpuset(7) has it.
+pub fn is_number_list(text: &str) -> bool {
+    let number = |text: &str| text.parse::<u32>().ok();
+    let is_part = |part: &str| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        number(first).zip(number(last)).is_some_and(|(first, last)| first <= last)
+    };
+    text.is_empty() || text.split(',').all(is_part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::PortBinding;
+
+    fn said(change: impl FnOnce(&mut HostConfig)) -> Option<String> {
+        let mut host = HostConfig::default();
+        change(&mut host);
+        check(&host).err().map(|error| error.to_string())
+    }
+
+    #[test]
+    fn modes_in_dockers_words() {
+        let text = |words: &str| Some(words.to_owned());
+        assert_eq!(said(|_| ()), None);
+        assert_eq!(said(|host| host.pid_mode = "container:x".to_owned()), None);
+        assert_eq!(said(|host| host.pid_mode = "container:".to_owned()), text("invalid PID mode: container:"));
+        assert_eq!(said(|host| host.ipc_mode = "x".to_owned()), text("invalid IPC mode: x"));
+        assert_eq!(said(|host| host.uts_mode = "container:x".to_owned()), text("invalid UTS mode: container:x"));
+        let cgroup = said(|host| host.cgroupns_mode = "x".to_owned());
+        assert_eq!(cgroup, text("invalid cgroup namespace mode: x"));
+        assert!(said(|host| host.network_mode = "container:".to_owned()).is_some());
+        assert_eq!(said(|host| host.extra_hosts = vec!["x".to_owned()]), text("bad format for add-host: \"x\""));
+        let good = ["a:1.2.3.4", "a=::1", "a:[::1]", "a:host-gateway"].map(str::to_owned).to_vec();
+        assert_eq!(said(|host| host.extra_hosts = good), None);
+    }
+
+    #[test]
+    fn ports() {
+        let with = |port: &str, at: &str| {
+            let binding = PortBinding { host_port: at.to_owned(), ..PortBinding::default() };
+            said(|host| drop(host.port_bindings.insert(port.to_owned(), vec![binding])))
+        };
+        for (port, at) in [("80/tcp", ""), ("80", "8080"), ("80/udp", "8000-8010")] {
+            assert_eq!(with(port, at), None, "{port} {at}");
+        }
+        assert_eq!(with("99999999/tcp", ""), Some("invalid port specification: \"99999999\"".to_owned()));
+        assert_eq!(with("80/tcp", "-1"), Some("invalid port specification: \"-1\"".to_owned()));
+    }
+
+    #[test]
+    fn lists_of_processors() {
+        assert!(["", "0", "0-2,4"].into_iter().all(is_number_list));
+        assert!(!["x", "1-", "2-1", "0,", "0, 1", "-1"].into_iter().any(is_number_list));
+    }
+}
