@@ -17,7 +17,7 @@ fn text_of(messages: &[Value]) -> String {
 fn steps_are_told_in_the_classic_builders_words() {
     let Some(store) = TestStore::with_busybox() else { return };
     let served = Served::of(&store);
-    let dockerfile = "ARG X=1\nFROM busybox\nRUN echo said; echo more >&2\nENV A=b\nCMD [\"x\"]\n";
+    let dockerfile = "ARG X=1\nFROM busybox\nRUN echo said\nRUN echo more >&2\nENV A=b\nCMD [\"x\"]\n";
     let context = tar(&[("Dockerfile", dockerfile)]);
     let reply = send(&served, "/build?t=a:1&t=r.example/b&rm=1", &context).is(200);
     assert_eq!(reply.header("content-type"), Some("application/json"));
@@ -25,18 +25,73 @@ fn steps_are_told_in_the_classic_builders_words() {
     let id = told.iter().find_map(|message| message["aux"]["ID"].as_str()).unwrap();
     let short = &id[7..19];
     let expected = format!(
-        "Step 1/5 : ARG X=1\nStep 2/5 : FROM busybox\nStep 3/5 : RUN echo said; echo more >&2\nsaid\nmore\n\
-         Step 4/5 : ENV A=b\nStep 5/5 : CMD [\"x\"]\nSuccessfully built {short}\nSuccessfully tagged a:1\n\
+        "Step 1/6 : ARG X=1\nStep 2/6 : FROM busybox\nStep 3/6 : RUN echo said\nsaid\n\
+         Step 4/6 : RUN echo more >&2\n\u{1b}[91mmore\n\u{1b}[0mStep 5/6 : ENV A=b\nStep 6/6 : CMD [\"x\"]\nSuccessfully built {short}\nSuccessfully tagged a:1\n\
          Successfully tagged r.example/b:latest\n"
     );
     assert_eq!(text_of(&told), expected);
     let again = text_of(&messages(&send(&served, "/build", &context).is(200)));
-    assert!(again.contains("Step 3/5 : RUN echo said; echo more >&2\n ---> Using cache\n"), "{again}");
+    assert!(again.contains("Step 3/6 : RUN echo said\n ---> Using cache\n"), "{again}");
     assert!(!again.contains("\nsaid\n"), "{again}");
+    // What only changes the config is as old as what comes after it.
+    let end = "Step 5/6 : ENV A=b\n ---> Using cache\nStep 6/6 : CMD [\"x\"]\n ---> Using cache\nSuccessfully built";
+    assert!(again.contains(end), "{again}");
+    let other = tar(&[("Dockerfile", dockerfile.replace("A=b", "A=c").as_str())]);
+    let other = text_of(&messages(&send(&served, "/build", &other).is(200)));
+    assert!(other.contains("more >&2\n ---> Using cache\nStep 5/6 : ENV A=c\nStep 6/6"), "{other}");
     let quiet = messages(&send(&served, "/build?q=1", &context).is(200));
     assert_eq!(quiet, [json!({"stream": format!("{id}\n")})]);
     let anew = messages(&send(&served, "/build?nocache=1", &context).is(200));
     assert!(text_of(&anew).contains("\nsaid\n"));
+}
+
+/// The classic builder's stages, of which one changes only its config in the middle.
+#[test]
+fn configs_in_the_middle_are_as_old_as_the_next_step() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let built = |value: &str, query: &str| {
+        let text = format!("FROM busybox\nENV A={value}\nRUN echo $A > /a\nLABEL l=1\nRUN true\n");
+        text_of(&messages(&send(&served, &format!("/build?{query}"), &tar(&[("Dockerfile", &text)])).is(200)))
+    };
+    assert_eq!(built("1", "").matches("Using cache").count(), 0);
+    assert_eq!(built("1", "").matches("Using cache").count(), 4);
+    assert_eq!(built("2", "").matches("Using cache").count(), 0);
+    assert_eq!(built("1", "nocache=1").matches("Using cache").count(), 0);
+}
+
+#[test]
+fn steps_join_a_network_that_somebody_has_made() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    if !crate::common::is_root() {
+        return crate::common::skip("networks of the host need root");
+    }
+    let served = Served::of(&store);
+    let name = format!("build-{}", std::process::id());
+    let pool = json!([{"Subnet": "10.213.8.0/24"}]);
+    served.post("/networks/create", json!({"Name": name, "IPAM": {"Config": pool}})).is(201);
+    let script = "while true; do echo answered | nc -l -p 7000; done";
+    let body = json!({"Cmd": ["sh", "-c", script], "Hostname": "peer", "HostConfig": {"NetworkMode": name},
+        "NetworkingConfig": {"EndpointsConfig": {&name: {"Aliases": ["peer"]}}}});
+    let id = crate::containers::create(&served, body);
+    served.ask("POST", &format!("/containers/{id}/start"), None).is(204);
+    let build = |mode: &str, step: &str| {
+        let text = format!("FROM busybox\nRUN {step}\n");
+        text_of(&messages(
+            &send(&served, &format!("/build?networkmode={mode}"), &tar(&[("Dockerfile", &text)])).is(200),
+        ))
+    };
+    let said = build(&name, "until nc peer 7000 </dev/null; do sleep 0.1; done; cat /proc/net/fib_trie");
+    assert!(said.contains("answered\n") && said.contains("10.213.8."), "{said}");
+    let of_container = build(&format!("container:{id}"), "readlink /proc/self/ns/net; nc 127.0.0.1 7000 </dev/null");
+    assert!(of_container.contains("answered\n"), "{of_container}");
+    let nobody = send(&served, "/build?networkmode=container:nobody", &tar(&[("Dockerfile", "FROM busybox\n")]));
+    assert_eq!(nobody.is(404).message(), "No such container: nobody");
+    let unknown = send(&served, "/build?networkmode=no-such", &tar(&[("Dockerfile", "FROM busybox\nRUN true\n")]));
+    assert!(unknown.text().contains("no-such not found"), "{}", unknown.text());
+    served.ask("DELETE", &format!("/containers/{id}?force=1"), None).is(204);
+    // Nothing of the builds is left in it.
+    served.ask("DELETE", &format!("/networks/{name}"), None).is(204);
 }
 
 #[test]

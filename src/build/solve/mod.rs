@@ -45,5 +45,5 @@ pub use progress::{Event, Progress, TaskEvent};
 pub use remote::{RemoteRecord, RemoteRecords};
 pub use results::{FailedStep, NothingKept, Results};
 pub use scheduler::{Solved, solve};
-pub use settings::{Contexts, DeviceAccess, RunSettings, Secret, Solver};
+pub use settings::{Contexts, DeviceAccess, JoinedNetwork, RunSettings, Secret, Solver};
 pub use working_roots::WorkingRoots;

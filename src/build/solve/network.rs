@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, Once};
 
 use crate::base::io_error::AtPath;
-use crate::container::network::{self, Connection, FreshNamespace, Hosts, NameServers};
+use crate::container::network::{self, Connection, FreshNamespace, Hosts, NameServers, Place};
 use crate::container::sandbox::{self, IdRanges, Level, Mount, MountSource, NetworkIsolation, RemappedUsers, Without};
 use crate::language::plan::{NetworkMode, Part};
 
 use super::error::StepError;
 use super::progress::Progress;
-use super::settings::Solver;
+use super::settings::{JoinedNetwork, Solver};
 
 const LOOPBACK: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -27,9 +27,16 @@ pub struct BuildNetwork {
 }
 
 struct Made {
-    connection: Connection,
+    connection: Way,
     /// Whose the namespace is, where steps have users of their own.
     users: Option<Arc<RemappedUsers>>,
+}
+
+/// How steps reach others.
+enum Way {
+    Usual(Connection),
+    /// A network that somebody has made.
+    Made(Arc<Place>),
 }
 
 /// What a step joins.
@@ -38,6 +45,8 @@ struct Joined {
     users: Option<Arc<RemappedUsers>>,
     /// What `host-gateway` stands for in it.
     host_gateway: Option<IpAddr>,
+    /// Its own `/etc/resolv.conf`, where names of containers are known in it.
+    resolv_conf: Option<String>,
 }
 
 /// What a sandbox needs to know of its network.
@@ -97,7 +106,7 @@ impl BuildNetwork {
                 let fresh = users.as_ref().map(|users| -> Result<FreshNamespace, StepError> {
                     Ok(FreshNamespace::of(users.network().at("copy", "a network namespace")?)?)
                 });
-                let made = network::connect(&self.store_root, self.rootless, fresh.transpose()?)?;
+                let made = self.make(solver, fresh.transpose()?)?;
                 if let Some(warning) = made.warning() {
                     solver.progress.warn(&warning);
                 }
@@ -105,14 +114,38 @@ impl BuildNetwork {
             }
         };
         let (isolation, host_gateway) = match &made.connection {
-            Connection::Own(namespace) => {
+            Way::Usual(Connection::Own(namespace)) => {
                 (NetworkIsolation::Namespace(namespace.descriptor()), namespace.host_gateway())
             }
-            Connection::HostInstead { .. } => (NetworkIsolation::Host, Some(LOOPBACK)),
+            Way::Usual(Connection::HostInstead { .. }) => (NetworkIsolation::Host, Some(LOOPBACK)),
+            Way::Made(place) => (place.isolation(), place.host_gateway()),
+        };
+        let resolv_conf = match &made.connection {
+            Way::Made(place) => Some(place.resolv_conf()?),
+            Way::Usual(_) => None,
         };
         let users = made.users.clone();
         *connection = Some(made);
-        Ok(Joined { isolation, users, host_gateway })
+        Ok(Joined { isolation, users, host_gateway, resolv_conf })
+    }
+
+    fn make(&self, solver: &Solver<'_>, fresh: Option<FreshNamespace>) -> Result<Way, StepError> {
+        Ok(match &solver.run.joined {
+            None => Way::Usual(network::connect(&self.store_root, self.rootless, fresh)?),
+            Some(JoinedNetwork::Opened(place)) => Way::Made(Arc::clone(place)),
+            Some(JoinedNetwork::Named(name)) => {
+                Way::Made(Arc::new(Place::join(&self.store_root, self.rootless, name, fresh)?))
+            }
+        })
+    }
+}
+
+impl Way {
+    fn warning(&self) -> Option<String> {
+        match self {
+            Self::Usual(connection) => connection.warning(),
+            Self::Made(place) => place.warning(),
+        }
     }
 }
 
@@ -126,21 +159,20 @@ pub(super) fn prepare(
     hostname: &str,
 ) -> Result<Prepared, StepError> {
     let ids = solver.run.users.as_ref();
-    let Joined { isolation, users, host_gateway } = match mode {
-        _ if level == Level::Chroot && ids.is_none() => {
-            Joined { isolation: without_namespaces(mode), users: None, host_gateway: Some(LOOPBACK) }
-        }
-        NetworkMode::None => Joined { isolation: NetworkIsolation::Empty, users: users(ids)?, host_gateway: None },
+    let alone = |isolation, users, host_gateway| Joined { isolation, users, host_gateway, resolv_conf: None };
+    let Joined { isolation, users, host_gateway, resolv_conf } = match mode {
+        _ if level == Level::Chroot && ids.is_none() => alone(without_namespaces(mode), None, Some(LOOPBACK)),
+        NetworkMode::None => alone(NetworkIsolation::Empty, users(ids)?, None),
         NetworkMode::Host if ids.is_some() => {
             return Err(StepError::Remapped { what: "the host's network" }.about(Part::Network));
         }
-        NetworkMode::Host => Joined { isolation: NetworkIsolation::Host, users: None, host_gateway: Some(LOOPBACK) },
+        NetworkMode::Host => alone(NetworkIsolation::Host, None, Some(LOOPBACK)),
         NetworkMode::Default => solver.network.join(solver)?,
     };
     let added = solver.run.extra_hosts.iter().map(|(name, address)| format!("{name}={address}")).collect();
     let own = vec![(LOOPBACK, hostname.to_owned())];
     let hosts = Hosts { own, added, host_gateway }.file()?;
-    let servers = NameServers::default().file(mode == NetworkMode::Host)?;
+    let servers = resolv_conf.map_or_else(|| NameServers::default().file(mode == NetworkMode::Host), Ok)?;
     let mounts = vec![file("/etc/hosts", hosts), file("/etc/resolv.conf", servers)];
     Ok(Prepared { isolation, users, mounts })
 }

@@ -118,6 +118,17 @@ impl<'a> TaskEvent<'a> {
 pub trait Progress: Sync {
     fn event(&self, event: Event<'_>);
 
+    /// Whether what programs write to their standard error is to be told as that, by [`Self::errors`]. In which order
+    /// both were written is not known then.
+    fn tells_errors_apart(&self) -> bool {
+        false
+    }
+
+    /// The step's program wrote this to its standard error.
+    fn errors(&self, step: StepId, bytes: &[u8]) {
+        self.event(Event::Output { step, bytes });
+    }
+
     /// Something is done that is no step.
     fn task(&self, event: TaskEvent<'_>);
 

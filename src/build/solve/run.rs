@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::pipe::PipeFlags;
 
@@ -223,7 +224,7 @@ impl Solver<'_> {
         container: &Container,
         spawn: &Spawn<'_>,
     ) -> Result<Ran, StepError> {
-        let (output, stdio) = output_pipe()?;
+        let (output, errors, stdio) = output_pipes(self.progress.tells_errors_apart())?;
         let command = shown_command(&step.arguments);
         let mut running =
             spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
@@ -234,7 +235,7 @@ impl Solver<'_> {
             // It may have ended by itself.
             let _ = handle.kill();
         });
-        let (outcome, tail) = self.follow(id, running, output);
+        let (outcome, tail) = self.follow(id, running, (output, errors));
         let outcome = outcome.map_err(|source| StepError::Start { command: command.clone(), source })?;
         if self.cancellation.is_cancelled() {
             return Err(StepError::Cancelled);
@@ -252,21 +253,24 @@ impl Solver<'_> {
         &self,
         id: StepId,
         running: Running,
-        mut output: File,
+        (output, errors): (File, Option<File>),
     ) -> (Result<sandbox::Outcome, sandbox::SandboxError>, Tail) {
-        std::thread::scope(|scope| {
-            let reader = scope.spawn(move || {
-                let mut tail = Tail::default();
-                let mut buffer = [0; 16 << 10];
-                while let Ok(count @ 1..) = output.read(&mut buffer) {
-                    self.progress.event(Event::Output { step: id, bytes: &buffer[..count] });
-                    tail.push(&buffer[..count]);
-                }
-                tail
-            });
-            let outcome = running.wait();
-            (outcome, reader.join().unwrap_or_default())
-        })
+        let tail = Mutex::new(Tail::default());
+        let read = |mut from: File, tell: &dyn Fn(&[u8])| {
+            let mut buffer = [0; 16 << 10];
+            while let Ok(count @ 1..) = from.read(&mut buffer) {
+                tell(&buffer[..count]);
+                tail.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..count]);
+            }
+        };
+        let outcome = std::thread::scope(|scope| {
+            scope.spawn(|| read(output, &|bytes| self.progress.event(Event::Output { step: id, bytes })));
+            if let Some(errors) = errors {
+                scope.spawn(|| read(errors, &|bytes| self.progress.errors(id, bytes)));
+            }
+            running.wait()
+        });
+        (outcome, tail.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -295,11 +299,16 @@ pub(super) struct Place<'a> {
     pub(super) staging: &'a Staging,
 }
 
-/// One pipe for both streams, so that lines keep their order.
-fn output_pipe() -> Result<(File, Stdio), StepError> {
-    let (read, write) = rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("create", "a pipe")?;
-    let second = write.try_clone().at("copy", "a pipe")?;
-    Ok((read.into(), Stdio { stdin: Stream::Null, stdout: Stream::Fd(write), stderr: Stream::Fd(second) }))
+/// One pipe for both streams, so that lines keep their order, unless they are to be told apart.
+fn output_pipes(apart: bool) -> Result<(File, Option<File>, Stdio), StepError> {
+    let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("create", "a pipe");
+    let (read, write) = pipe()?;
+    let (errors, second) = match apart {
+        true => pipe().map(|(read, write)| (Some(read.into()), write))?,
+        false => (None, write.try_clone().at("copy", "a pipe")?),
+    };
+    let stdio = Stdio { stdin: Stream::Null, stdout: Stream::Fd(write), stderr: Stream::Fd(second) };
+    Ok((read.into(), errors, stdio))
 }
 
 /// Of a name that is set twice the later value counts: a secret's over ENV's.

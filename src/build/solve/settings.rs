@@ -10,6 +10,7 @@ use crate::base::io_error::IoError;
 use crate::build::context::Context;
 use crate::build::context::git::{CommandLog, GitError, GitReference};
 use crate::build::context::http::{Authorization, HttpRequest};
+use crate::container::network::Place;
 use crate::container::sandbox::{IdRanges, IsolationChoice, Limits, ResourceLimit, Seccomp};
 use crate::language::plan::Plan;
 use crate::store::Store;
@@ -62,11 +63,22 @@ pub trait Contexts: Sync {
     fn is_ignored(&self, path: &str) -> bool;
 }
 
+/// A network that somebody has made.
+#[derive(Debug, Clone)]
+pub enum JoinedNetwork {
+    /// By its name or ID.
+    Named(String),
+    /// That of a container that runs.
+    Opened(Arc<Place>),
+}
+
 /// How `RUN` steps are run, the same for all of them.
 #[derive(Debug, Clone, Default)]
 pub struct RunSettings {
     /// `--add-host`: names and addresses.
     pub extra_hosts: Vec<(String, String)>,
+    /// What steps join instead of the default network; no part of any key.
+    pub joined: Option<JoinedNetwork>,
     /// Of `/dev/shm`, in bytes.
     pub shm_size: Option<u64>,
     pub ulimits: Vec<ResourceLimit>,

@@ -8,10 +8,14 @@ use crate::api::messages::Messages;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{BuildError, Cause, Observer};
 use crate::language::dockerfile::{Dockerfile, Lines};
-use crate::language::plan::{Operation, Plan};
+use crate::language::plan::{Operation, Plan, StepId};
 
 /// So much of what a step writes is held back; of what is more, the beginning is lost.
 const HELD_BACK: usize = 1 << 20;
+
+/// Around what a program writes to its standard error.
+const RED: &str = "\u{1b}[91m";
+const PLAIN: &str = "\u{1b}[0m";
 
 /// Tells a client.
 pub struct Classic<'a> {
@@ -34,6 +38,8 @@ struct State {
     failed: Option<usize>,
     /// What a quiet build says when it fails.
     kept: String,
+    /// Whether the image had been built before; not known until the end.
+    was_there: Option<bool>,
 }
 
 struct Written {
@@ -46,6 +52,10 @@ struct Written {
 struct Instruction {
     text: String,
     line: u32,
+    /// The first line of its stage; nothing for what is before all.
+    stage: Option<u32>,
+    /// It is a `FROM`.
+    begins_stage: bool,
     steps: Vec<usize>,
 }
 
@@ -58,8 +68,16 @@ struct Step {
     is_base: bool,
     is_over: bool,
     is_cached: bool,
+    /// It has begun, or was found in the cache: which of both is known.
+    is_known: bool,
     /// Not yet said.
-    output: Vec<u8>,
+    output: Vec<Piece>,
+}
+
+/// What a program wrote to one of its streams.
+struct Piece {
+    is_error: bool,
+    bytes: Vec<u8>,
 }
 
 impl<'a> Classic<'a> {
@@ -77,10 +95,11 @@ impl<'a> Classic<'a> {
         state.failed.map(|step| state.steps[step].command.clone()).unwrap_or_default()
     }
 
-    /// All is done: what was not said yet is said.
-    pub fn finished(&self) {
+    /// All is done: what was not said yet is said. `was_there`: this image has been built before.
+    pub fn finished(&self, was_there: bool) {
         let mut state = self.state();
-        state.steps.iter_mut().for_each(|step| step.is_over = true);
+        state.steps.iter_mut().for_each(|step| (step.is_over, step.is_known) = (true, true));
+        state.was_there = Some(was_there);
         self.advance(&mut state);
     }
 
@@ -140,9 +159,10 @@ impl<'a> Classic<'a> {
             if !steps.iter().all(|step| state.steps[*step].is_over) {
                 return;
             }
-            let mut told = steps.iter().map(|step| &state.steps[*step]).filter(|step| !step.is_base).peekable();
-            if told.peek().is_some() && told.all(|step| step.is_cached) {
-                self.say(state, " ---> Using cache\n".to_owned());
+            match state.is_cached(state.next) {
+                None => return,
+                Some(true) => self.say(state, " ---> Using cache\n".to_owned()),
+                Some(false) => {}
             }
             state.next += 1;
             state.is_announced = false;
@@ -161,10 +181,30 @@ impl<'a> Classic<'a> {
     /// Says what the step wrote. The beginning of a letter waits for its end.
     fn flush(&self, state: &mut State, step: usize) {
         let step = &mut state.steps[step];
-        let ready = if step.is_over { step.output.len() } else { whole_letters(&step.output) };
-        if ready > 0 {
-            let bytes: Vec<u8> = step.output.drain(..ready).collect();
-            self.say(state, String::from_utf8_lossy(&bytes).into_owned());
+        let mut pieces = std::mem::take(&mut step.output);
+        if let Some(last) = pieces.last_mut().filter(|_| !step.is_over) {
+            let rest = last.bytes.split_off(whole_letters(&last.bytes));
+            step.output.extend((!rest.is_empty()).then_some(Piece { is_error: last.is_error, bytes: rest }));
+        }
+        for Piece { is_error, bytes } in pieces.into_iter().filter(|piece| !piece.bytes.is_empty()) {
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            self.say(state, if is_error { format!("{RED}{text}{PLAIN}") } else { text });
+        }
+    }
+
+    /// A step's program wrote something.
+    fn wrote(&self, step: usize, is_error: bool, bytes: &[u8]) {
+        let mut state = self.state();
+        let state = &mut *state;
+        let output = &mut state.steps[step].output;
+        match output.last_mut().filter(|last| last.is_error == is_error) {
+            Some(last) => last.bytes.extend_from_slice(bytes),
+            None => output.push(Piece { is_error, bytes: bytes.to_vec() }),
+        }
+        if Self::is_next(state, step) {
+            self.flush(state, step);
+        } else {
+            hold_back(&mut state.steps[step].output);
         }
     }
 
@@ -173,9 +213,47 @@ impl<'a> Classic<'a> {
     }
 }
 
+impl State {
+    /// Whether an instruction's result was there already. One that only changes the config is as old as the next step of
+    /// its stage, or as the image: nothing where that is not known yet.
+    fn is_cached(&self, place: usize) -> Option<bool> {
+        let instruction = &self.instructions[place];
+        let of = |steps: &[usize]| steps.iter().all(|step| self.steps[*step].is_cached);
+        if !instruction.steps.is_empty() {
+            let is_base = instruction.steps.iter().all(|step| self.steps[*step].is_base);
+            return Some(!is_base && of(&instruction.steps));
+        }
+        if instruction.begins_stage || instruction.stage.is_none() {
+            return Some(false);
+        }
+        let is_same_stage = |other: &&Instruction| other.stage == instruction.stage;
+        let mut later = self.instructions[place..].iter().take_while(is_same_stage);
+        let Some(next) = later.find(|other| !other.steps.is_empty()) else {
+            let is_last_stage = self.instructions.last().is_some_and(|last| last.stage == instruction.stage);
+            // Of a stage that others only copy from, nothing else is known than what was executed in it.
+            let before = || self.instructions[..place].iter().filter(is_same_stage).filter(|one| !one.begins_stage);
+            return if is_last_stage { self.was_there } else { Some(before().all(|one| of(&one.steps))) };
+        };
+        next.steps.iter().all(|step| self.steps[*step].is_known).then(|| of(&next.steps))
+    }
+}
+
+/// Forgets the beginning of what is too much.
+fn hold_back(output: &mut Vec<Piece>) {
+    let mut over = output.iter().map(|piece| piece.bytes.len()).sum::<usize>().saturating_sub(HELD_BACK);
+    for piece in output.iter_mut() {
+        let length = piece.bytes.len().min(over);
+        piece.bytes.drain(..length);
+        over -= length;
+    }
+    output.retain(|piece| !piece.bytes.is_empty());
+}
+
 impl Instruction {
     fn of(written: &Written) -> Self {
-        Self { text: written.text.clone(), line: written.line, steps: Vec::new() }
+        let stage = written.stage.map(|stage| stage.first);
+        let begins_stage = stage == Some(written.line);
+        Self { text: written.text.clone(), line: written.line, stage, begins_stage, steps: Vec::new() }
     }
 }
 
@@ -235,29 +313,33 @@ fn step_of(step: &crate::language::plan::Step) -> Step {
         _ => String::new(),
     };
     let is_base = matches!(step.operation, Operation::Base { .. });
-    Step { line: step.lines.first, command, is_base, is_over: is_base, ..Step::default() }
+    Step { line: step.lines.first, command, is_base, is_over: is_base, is_known: is_base, ..Step::default() }
 }
 
 impl Progress for Classic<'_> {
+    fn tells_errors_apart(&self) -> bool {
+        true
+    }
+
+    fn errors(&self, step: StepId, bytes: &[u8]) {
+        self.wrote(step.0, true, bytes);
+    }
+
     fn event(&self, event: Event<'_>) {
+        if let Event::Output { step, bytes } = event {
+            return self.wrote(step.0, false, bytes);
+        }
         let mut state = self.state();
         let state = &mut *state;
         match event {
-            Event::Started { .. } | Event::Canceled { .. } => {}
-            Event::Output { step, bytes } => {
-                let output = &mut state.steps[step.0].output;
-                output.extend_from_slice(bytes);
-                if Self::is_next(state, step.0) {
-                    self.flush(state, step.0);
-                } else {
-                    let output = &mut state.steps[step.0].output;
-                    let over = output.len().saturating_sub(HELD_BACK);
-                    output.drain(..over);
-                }
+            Event::Canceled { .. } | Event::Output { .. } => {}
+            Event::Started { step, .. } => {
+                state.steps[step.0].is_known = true;
+                self.advance(state);
             }
             Event::Cached { step } => {
-                state.steps[step.0].is_cached = true;
-                state.steps[step.0].is_over = true;
+                let step = &mut state.steps[step.0];
+                (step.is_cached, step.is_over, step.is_known) = (true, true, true);
                 self.advance(state);
             }
             Event::Done { step, .. } => {

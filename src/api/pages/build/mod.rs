@@ -4,6 +4,7 @@ mod classic;
 mod errors;
 mod options;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::sync::Arc;
@@ -17,13 +18,16 @@ use crate::api::messages::{self, Failure, Messages};
 use crate::api::request::Request;
 use crate::api::response::Response;
 use crate::api::service::Service;
+use crate::base::digest::ImageId;
 use crate::base::io_error::AtPath;
-use crate::build::solve::Cancellation;
+use crate::build::solve::{Cancellation, JoinedNetwork};
 use crate::build::{self, BuildOptions, BuildResult, ContextSource};
 use crate::engine::Uncounted;
+use crate::engine::container::join_network;
 use crate::engine::image::build_cache::{self, Bounds, PrunedCache, Selection};
 use crate::engine::image::pull::sync_behind;
 use crate::image::Reference;
+use crate::language::plan::NoCache;
 use crate::store::{Staging, Store};
 
 use classic::Classic;
@@ -37,6 +41,10 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         return elsewhere::build_plugin(service, request);
     }
     let mut options = options::of(&request.query, credentials::of_registries(request)?)?;
+    if let Some(name) = options::partner(&request.query) {
+        let place = join_network(&service.containers(), name)?;
+        options.run.joined = Some(JoinedNetwork::Opened(Arc::new(place)));
+    }
     let quiet = request.query.flag("q");
     let store = service.store()?;
     let mut received = None;
@@ -49,12 +57,16 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let cancellation = Arc::new(Cancellation::default());
     let stopped = Arc::clone(&cancellation);
     request.gone.then(move || stopped.cancel());
+    let known: HashSet<ImageId> = match options.no_cache {
+        NoCache::Never => store.images()?.into_iter().map(|image| image.id).collect(),
+        _ => HashSet::new(),
+    };
     messages::answer(&request.gone, move |messages| {
         let classic = Classic::new(messages, quiet);
         let built = build::build(&store, &options, &classic, &cancellation);
         // The context is of no use any more.
         drop(received);
-        finish(&store, &options, messages, (&classic, built))
+        finish((&store, &options, &known), messages, (&classic, built))
     })
 }
 
@@ -70,8 +82,7 @@ fn receive(store: &Store, request: &mut Request) -> Result<(Staging, ContextSour
 
 /// Says what was made, in the words that clients look for.
 fn finish(
-    store: &Store,
-    options: &BuildOptions,
+    (store, options, known): (&Store, &BuildOptions, &HashSet<ImageId>),
     messages: &Messages,
     (classic, built): (&Classic<'_>, Result<BuildResult, build::BuildError>),
 ) -> Result<(), Failure> {
@@ -90,7 +101,7 @@ fn finish(
         messages.stream(format!("{id}\n"));
         return Ok(());
     }
-    classic.finished();
+    classic.finished(known.contains(&id));
     messages.say(json!({"aux": {"ID": id}}));
     messages.stream(format!("Successfully built {}\n", id.short()));
     for name in options.tags.iter().map(Reference::familiar) {

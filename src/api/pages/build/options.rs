@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::api::ApiError;
 use crate::api::query::Query;
 use crate::build::remote_cache::{CacheSource, PlaceOptions, READ_LIMIT};
-use crate::build::solve::{DeviceAccess, RunSettings};
+use crate::build::solve::{DeviceAccess, JoinedNetwork, RunSettings};
 use crate::build::{BuildOptions, ContextSource, DockerfileSource};
 use crate::container::cdi;
 use crate::container::sandbox::{Limits, ResourceLimit, Seccomp};
@@ -18,9 +18,14 @@ use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
 use crate::transport::registry::Settings;
 
+/// Before the name of a container whose network is joined.
+const PARTNER: &str = "container:";
+
 /// The options; the context is the body where no address is named.
 pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
-    let network = network(query.text("networkmode").unwrap_or_default())?;
+    let (network, joined) = network(query.text("networkmode").unwrap_or_default())?;
+    check_isolation(query.text("isolation").unwrap_or_default())?;
+    check_outputs(query)?;
     let platform = query.text("platform").map(|text| text.parse::<Platform>()).transpose()?;
     let pairs = |name: &str| -> Result<BTreeMap<String, Option<String>>, ApiError> {
         let wrong = |error: ApiError| ApiError::bad_request(format!("error reading {name}: {error}"));
@@ -50,7 +55,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
         // Whoever may speak to the service may start containers in it.
         allow_host_network: true,
         allow_insecure: false,
-        run: run_settings(query)?,
+        run: RunSettings { joined, ..run_settings(query)? },
         outputs: Vec::new(),
         failed_outputs: Vec::new(),
         watched: None,
@@ -88,15 +93,55 @@ fn tags(query: &Query) -> Result<Vec<Reference>, ApiError> {
     Ok(tags)
 }
 
-fn network(mode: &str) -> Result<NetworkMode, ApiError> {
-    match mode {
-        "" | "default" | "bridge" => Ok(NetworkMode::Default),
-        "none" => Ok(NetworkMode::None),
-        "host" => Ok(NetworkMode::Host),
-        other => Err(ApiError::bad_request(format!(
-            "network mode {other:?} is not possible in a build: there are default, host and none"
-        ))),
+/// The mode of steps, and the network that they join instead of the default one.
+fn network(mode: &str) -> Result<(NetworkMode, Option<JoinedNetwork>), ApiError> {
+    Ok(match mode {
+        "" | "default" | "bridge" => (NetworkMode::Default, None),
+        "none" => (NetworkMode::None, None),
+        "host" => (NetworkMode::Host, None),
+        "container:" => return Err(ApiError::bad_request("invalid container format container:<name|id>")),
+        other if other.starts_with(PARTNER) => (NetworkMode::Default, None),
+        other => (NetworkMode::Default, Some(JoinedNetwork::Named(other.to_owned()))),
+    })
+}
+
+/// The container whose network steps join.
+pub fn partner(query: &Query) -> Option<&str> {
+    query.text("networkmode")?.strip_prefix(PARTNER)
+}
+
+/// There are other kinds on other systems.
+fn check_isolation(kind: &str) -> Result<(), ApiError> {
+    match kind.to_ascii_lowercase().as_str() {
+        "" | "default" => Ok(()),
+        _ => Err(ApiError::bad_request(format!("unsupported isolation: {kind:?}"))),
     }
+}
+
+/// docker's `ImageBuildOutput`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+#[derive(Default)]
+struct Output {
+    #[serde(rename = "Type")]
+    kind: String,
+    attrs: Option<BTreeMap<String, String>>,
+}
+
+/// The image is kept here. What goes to the client needs its session.
+fn check_outputs(query: &Query) -> Result<(), ApiError> {
+    for output in query.json::<Vec<Output>>("outputs")?.unwrap_or_default() {
+        if !matches!(output.kind.as_str(), "image" | "docker" | "moby")
+            || output.attrs.is_some_and(|all| !all.is_empty())
+        {
+            return Err(ApiError::bad_request(format!(
+                "output {:?} is not possible in a build by this page: the image is kept here; docker's build plugin has the \
+                 other outputs (rbuild docker-plugin install)",
+                output.kind
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Images that have a cache in them.
@@ -169,6 +214,7 @@ fn limits(query: &Query) -> Result<Limits, ApiError> {
         cpu_quota: if query.number("cpuquota")? == Some(-1) { None } else { positive(query, "cpuquota")? },
         cpuset_cpus: text("cpusetcpus"),
         cpuset_mems: text("cpusetmems"),
+        parent: text("cgroupparent"),
         ..Limits::default()
     };
     check_limits(&limits).map_err(|wrong| ApiError::bad_request(wrong.to_string()))?;
@@ -205,7 +251,8 @@ mod tests {
         let options = options(
             "t=a&t=r.example/b:1&t=a&buildargs={\"A\":\"1\",\"B\":null}&labels={\"l\":\"v\"}&target=x&nocache=True&\
              networkmode=host&extrahosts=h:1.2.3.4&shmsize=1000&memory=67108864&memswap=-1&\
-             ulimits=[{\"Name\":\"nofile\",\"Soft\":5,\"Hard\":-1}]&cachefrom=[\"c\"]&rm=0&platform=linux/arm64",
+             ulimits=[{\"Name\":\"nofile\",\"Soft\":5,\"Hard\":-1}]&cachefrom=[\"c\"]&rm=0&platform=linux/arm64&\
+             cgroupparent=/p&isolation=Default&outputs=[]",
         )
         .unwrap();
         assert_eq!(options.tags.len(), 2);
@@ -213,8 +260,18 @@ mod tests {
         assert_eq!((options.target.as_deref(), options.no_cache), (Some("x"), NoCache::Always));
         assert_eq!(options.run.extra_hosts, [("h".to_owned(), "1.2.3.4".to_owned())]);
         assert_eq!((options.run.limits.memory, options.run.limits.memory_and_swap), (Some(64 << 20), Some(u64::MAX)));
+        assert_eq!(options.run.limits.parent.as_deref(), Some("/p"));
         assert_eq!((options.run.ulimits[0].soft, options.run.ulimits[0].hard), (5, u64::MAX));
         assert_eq!((options.cache_from.len(), options.platforms[0].to_string()), (1, "linux/arm64".to_owned()));
+    }
+
+    #[test]
+    fn networks_that_steps_join() {
+        let joined = |mode: &str| network(mode).map(|(_, joined)| joined).ok().flatten();
+        assert!(matches!(joined("mine"), Some(JoinedNetwork::Named(name)) if name == "mine"));
+        assert!(joined("bridge").is_none() && joined("container:x").is_none());
+        assert_eq!(partner(&Query::parse("networkmode=container:x")), Some("x"));
+        assert_eq!(partner(&Query::parse("networkmode=mine")), None);
     }
 
     #[test]
@@ -223,7 +280,11 @@ mod tests {
             "t=UPPER",
             "buildargs=nonsense",
             "labels=[]",
-            "networkmode=container:x",
+            "networkmode=container:",
+            "isolation=hyperv",
+            "outputs=x",
+            "outputs=[{\"Type\":\"local\"}]",
+            "outputs=[{\"Type\":\"image\",\"Attrs\":{\"push\":\"true\"}}]",
             "extrahosts=h",
             "memory=-5",
             "memory=1000",
