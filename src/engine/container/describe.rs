@@ -142,9 +142,10 @@ fn host_config(entry: &Entry) -> Result<Value, ContainerError> {
     ] {
         fields.insert(key.to_owned(), value);
     }
-    // On Windows it says how; docker writes it behind the runtime.
+    // docker writes it behind the runtime.
+    let isolation = fields.shift_remove("Isolation").unwrap_or_else(|| json!(""));
     let place = fields.keys().position(|key| key == "Runtime").map_or(fields.len(), |place| place + 1);
-    fields.shift_insert(place, "Isolation".to_owned(), json!(""));
+    fields.shift_insert(place, "Isolation".to_owned(), isolation);
     // A privileged container has none, and docker says so.
     let is_privileged = entry.record.host_config.privileged;
     for (key, usual) in [("MaskedPaths", json!(sandbox::masked_paths())), ("ReadonlyPaths", json!(sandbox::READ_ONLY))]
