@@ -21,7 +21,10 @@ fn is_name(name: &OsStr) -> bool {
 /// The words as rbuild has them. An image has one program that is started: a command of rbuild's is that command, and all
 /// else is for kaniko.
 pub fn are_words_of(mut typed: Vec<OsString>, is_command: fn(&str) -> bool) -> Vec<OsString> {
-    let is_own = typed.get(1).and_then(|word| word.to_str()).is_some_and(|word| word == "help" || is_command(word));
+    let is_own = typed
+        .get(1)
+        .and_then(|word| word.to_str())
+        .is_some_and(|word| matches!(word, "help" | "--version") || is_command(word));
     if !is_own {
         let place = typed.len().min(1);
         typed.insert(place, OsString::from("kaniko"));
@@ -46,5 +49,6 @@ mod tests {
         assert_eq!(words(&["executor"]), ["executor", "kaniko"]);
         assert_eq!(words(&["executor", "build", "."]), ["executor", "build", "."]);
         assert_eq!(words(&["executor", "help"]), ["executor", "help"]);
+        assert_eq!(words(&["executor", "--version"]), ["executor", "--version"]);
     }
 }
