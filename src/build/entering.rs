@@ -16,6 +16,7 @@ use crate::store::Store;
 use crate::store::snapshot::View;
 
 use super::explained;
+use super::findings::Findings;
 use super::options::{BuildOptions, ContextSource};
 
 /// Calls `run` with the container that the step's program had, and a look at its root; what is changed stays in the folder
@@ -30,6 +31,7 @@ pub fn enter_step<T, E: From<StepError>>(
     let rootless = sandbox::user_namespace::entered().is_some();
     let plan = Plan { steps: Vec::new(), images: Vec::new(), epoch: None };
     let options = BuildOptions::of_source(ContextSource::StandardInput);
+    let findings = Findings::default();
     let solver = Solver {
         plan: &plan,
         store,
@@ -40,7 +42,7 @@ pub fn enter_step<T, E: From<StepError>>(
         agents: &SshAgents::default(),
         progress,
         cancellation: &Cancellation::default(),
-        explainer: &explained::explainer(store, &options, &plan),
+        explainer: &explained::explainer(store, &options, &plan, &findings),
         remote: &Nothing,
         distrusted: &HashSet::new(),
         executed: &Executed::default(),

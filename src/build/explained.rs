@@ -8,9 +8,15 @@ use crate::image::Reference;
 use crate::language::plan::Plan;
 use crate::store::{BuildName, Store};
 
+use super::findings::Findings;
 use super::options::{BuildOptions, DockerfileSource};
 
-pub(super) fn explainer<'a>(store: &'a Store, options: &'a BuildOptions, plan: &'a Plan) -> Explainer<'a> {
+pub(super) fn explainer<'a>(
+    store: &'a Store,
+    options: &'a BuildOptions,
+    plan: &'a Plan,
+    findings: &'a Findings,
+) -> Explainer<'a> {
     let context = options.context.shown();
     let dockerfile = match &options.dockerfile {
         DockerfileSource::Default => String::new(),
@@ -42,6 +48,7 @@ pub(super) fn explainer<'a>(store: &'a Store, options: &'a BuildOptions, plan: &
         platform,
         no_cache: &options.no_cache,
         build_args: &options.build_args,
+        file: Box::new(|| findings.kept()),
     })
 }
 

@@ -1,7 +1,11 @@
 //! What the lint found, with the file it speaks of, so that it can be shown.
 
+use crate::build::explain::{ReportWarning, Source};
 use crate::language::dockerfile::excerpt::{Excerpt, Heading, Span};
 use crate::language::dockerfile::lint::Warning;
+
+/// A Dockerfile that is longer is kept to here.
+const LONGEST_SOURCE: usize = 256 << 10;
 
 /// The warnings about one Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +28,18 @@ impl Findings {
             }
         }
         *self = Self { warnings, file_name: other.file_name, source: other.source };
+    }
+
+    /// The file and the warnings, as they are kept of a build.
+    pub fn kept(&self) -> (Source, Vec<ReportWarning>) {
+        let end = self.source.len().min(LONGEST_SOURCE);
+        let text = String::from_utf8_lossy(&self.source[..end]).into_owned();
+        let warnings = self.warnings.iter().map(|warning| ReportWarning {
+            line: warning.line,
+            rule: warning.rule.name.to_owned(),
+            detail: warning.detail.clone(),
+        });
+        (Source { name: self.file_name.clone(), text }, warnings.collect())
     }
 
     /// One excerpt of the file for each warning.

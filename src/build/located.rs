@@ -44,7 +44,8 @@ impl File {
         let SolveError::Step { step, part, error } = error else { return BuildError::Cancelled };
         let step = &plan.steps[step.0];
         let mut message = for_platform(chain(error.as_ref()), step.platform.as_ref());
-        if matches!(error.as_ref(), StepError::Failed { tail, .. } if !tail.is_empty()) {
+        let is_named = |tail: &str, memory: Option<u64>| !tail.is_empty() || memory.is_some();
+        if matches!(error.as_ref(), StepError::Failed { tail, out_of_memory, .. } if is_named(tail, *out_of_memory)) {
             message = format!("{message}\n{}:", step.title);
         }
         let hint = error.hint();

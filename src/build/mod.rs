@@ -118,7 +118,7 @@ pub fn build_in(
     let (plan, findings) = (planned?, findings?);
     observer.planned(&plan);
     let imports = shared_cache::finish(importing, observer);
-    let explainer = explained::explainer(store, options, &plan);
+    let explainer = explained::explainer(store, options, &plan, &findings);
     let (run, agents) = (arguments::run_settings(options), SshAgents::default());
     let kept = kept::Keeper::new(store, options, &plan, observer);
     let attempts = Attempts {

@@ -10,6 +10,7 @@ pub const ALONE: &[(&str, Define)] = &[
     ("attach", super::container::attach::Args::augment_args),
     ("build", super::build::Args::augment_args),
     ("builder", super::buildx::Args::augment_args),
+    ("builds", super::builds::Args::augment_args),
     ("buildx", super::buildx::Args::augment_args),
     ("commit", super::container::commit::Args::augment_args),
     ("container", super::container::Args::augment_args),

@@ -56,6 +56,7 @@ enum Command {
     Bake(Box<super::bake::Args>),
     Build(Box<super::build::Args>),
     Builder(super::buildx::Args),
+    Builds(super::builds::Args),
     Buildx(super::buildx::Args),
     /// What the scripts of `completion` ask
     #[command(name = "__complete", hide = true)]
@@ -327,6 +328,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, CliError> {
         Command::Bake(args) => super::bake::run(&args, global),
         Command::Build(args) => super::build::run(*args, global),
         Command::Builder(args) | Command::Buildx(args) => super::buildx::run(args, global),
+        Command::Builds(args) => super::builds::run(&args, global),
         Command::Context(args) => super::context::run(args, global),
         Command::Commit(args) => super::container::commit::run(args, global),
         Command::Cp(args) => super::container::cp::run(args, global),

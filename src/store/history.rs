@@ -28,16 +28,24 @@ impl History {
         Self { folder: store_root.join(FOLDER) }
     }
 
-    /// Adds a line.
-    pub fn add(&self, line: &str) -> Result<(), IoError> {
+    /// Adds a line. Gives the lines that went to make room for it.
+    pub fn add(&self, line: &str) -> Result<Vec<String>, IoError> {
         let (mut file, path) = self.open_locked()?;
+        let before = file.metadata().at("look at", &path)?.len();
         // One write: whoever reads meanwhile finds a whole line or none.
-        file.write_all(format!("{line}\n").as_bytes()).at("write", &path)?;
-        if file.metadata().at("look at", &path)?.len() > MOST_BYTES {
-            let lines = lines_of(&mut file, &path)?;
-            self.replace(&lines[lines.len() / 2..])?;
+        let written = file.write_all(format!("{line}\n").as_bytes());
+        if written.is_err() {
+            // Half of it would spoil the next.
+            let _ = file.set_len(before);
         }
-        Ok(())
+        written.at("write", &path)?;
+        if before > MOST_BYTES {
+            let mut lines = lines_of(&mut file, &path)?;
+            let kept = lines.split_off(lines.len() / 2);
+            self.replace(&kept)?;
+            return Ok(lines);
+        }
+        Ok(Vec::new())
     }
 
     /// All lines, the oldest first.
@@ -78,6 +86,18 @@ impl History {
             age.is_some_and(|age| age.as_secs() >= seconds) && !is_locked
         };
         logs.filter(is_idle).map(|log| log.file_name().to_string_lossy().into_owned()).collect()
+    }
+
+    /// The builds that have a log.
+    pub fn logs(&self) -> Vec<String> {
+        let logs = std::fs::read_dir(self.folder.join("logs")).into_iter().flatten().flatten();
+        logs.filter_map(|log| log.file_name().into_string().ok()).collect()
+    }
+
+    /// Whether somebody writes the log now.
+    pub fn is_written(&self, id: &str) -> bool {
+        let open = self.log_path(id).ok().and_then(|path| File::open(path).ok());
+        open.is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
     }
 
     /// The log of a build, if it has one.
@@ -152,7 +172,8 @@ impl History {
         let mut total = 0;
         for (_, length, path) in logs {
             total += length;
-            if total > MOST_LOG_BYTES {
+            let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if total > MOST_LOG_BYTES && !self.is_written(&name) {
                 // Another process may have removed it.
                 let _ = std::fs::remove_file(&path);
             }
@@ -185,10 +206,12 @@ mod tests {
         let history = History::of(root.path());
         assert!(history.lines().unwrap().is_empty());
         let long = "x".repeat(100 << 10);
+        let mut gone = 0;
         for number in 0..24 {
-            history.add(&format!("{number} {long}")).unwrap();
+            gone += history.add(&format!("{number} {long}")).unwrap().len();
         }
         let lines = history.lines().unwrap();
+        assert_eq!(lines.len() + gone, 24);
         assert!(lines.len() < 12 && lines.last().unwrap().starts_with("23 "), "{}", lines.len());
         history.retain(|line| line.starts_with("23 ")).unwrap();
         assert_eq!(history.lines().unwrap().len(), 1);
@@ -213,8 +236,10 @@ mod tests {
         history.remove_log("abc1").unwrap();
         history.remove_log("abc1").unwrap();
         let written = history.new_log("abc2").unwrap();
-        assert!(history.idle_logs(0).is_empty(), "somebody writes it");
+        assert!(history.idle_logs(0).is_empty() && history.is_written("abc2"), "somebody writes it");
+        assert_eq!(history.logs(), ["abc2"]);
         drop(written);
+        assert!(!history.is_written("abc2"));
         assert_eq!(history.idle_logs(0).len(), 1);
         for wrong in ["", "../journal", "a/b", "."] {
             assert!(history.log(wrong).is_err(), "{wrong}");

@@ -85,7 +85,7 @@ fn builds_are_listed_shown_exported_and_forgotten() {
     assert!(run(&["inspect", "^9"]).fails(1).stderr().contains("`^9`"));
     run(&["rm", "--all"]).ok();
     assert!(run(&["logs"]).fails(1).stderr().contains("no build is remembered"));
-    assert!(run(&["open"]).fails(1).stderr().contains("Docker Desktop"));
+    assert!(run(&["import"]).fails(1).stderr().contains("Docker Desktop"));
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod fact;
 mod files;
 mod reason;
 mod report;
+mod resources;
 
 pub use align::counterparts;
 pub use conceal::{Concealer, looks_secret};
@@ -17,4 +18,5 @@ pub use difference::{Differences, differences};
 pub use fact::{Fact, FactKind, StepRecord, Value};
 pub use files::{FOLDER, FileChange, FileChangeKind, FileChanges, FileList, FileListBuilder, ListedFile};
 pub use reason::{BaseName, Reason, in_words};
-pub use report::{BuildReport, Outcome, StepReport, text_of};
+pub use report::{BuildReport, Outcome, ReportWarning, Source, StepReport, Timing, text_of};
+pub use resources::Resources;

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::digest::InvalidDigest;
+use crate::base::human_size;
 use crate::base::input::InputError;
 use crate::base::io_error::IoError;
 use crate::build::context::git::GitError;
@@ -70,9 +71,10 @@ pub enum StepError {
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
-    /// The program ended with an error. `tail` is the end of what it wrote.
-    #[error("process {command} did not complete successfully: exit code: {code}{}", if *.out_of_memory { OUT_OF_MEMORY } else { "" })]
-    Failed { command: String, code: u8, out_of_memory: bool, tail: String },
+    /// The program ended with an error. `tail` is the end of what it wrote; `out_of_memory` says, where the kernel killed
+    /// it for that, how many bytes it had at most.
+    #[error("process {command} did not complete successfully: exit code: {code}{}", memory_note(*out_of_memory))]
+    Failed { command: String, code: u8, out_of_memory: Option<u64>, tail: String },
     #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
     SourceNotFound { path: String, place: String, ignored: bool, hint: Option<String> },
     #[error("cannot copy to non-directory: /{}", path.display())]
@@ -118,7 +120,12 @@ pub enum StepError {
     Cancelled,
 }
 
-const OUT_OF_MEMORY: &str = " (it ran out of memory)";
+/// Why a program was killed, with its peak.
+fn memory_note(out_of_memory: Option<u64>) -> String {
+    out_of_memory
+        .map(|peak| format!(" (it ran out of memory: its peak was {})", human_size(peak, 3)))
+        .unwrap_or_default()
+}
 
 fn ignored_note(ignored: bool) -> &'static str {
     if ignored { " (an ignore file excludes it)" } else { "" }

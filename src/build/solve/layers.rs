@@ -166,7 +166,7 @@ impl Solver<'_> {
         self.tell(request, ended);
         if request.facts.is_some() {
             match &result {
-                Ok(_) => self.explainer.made(request.step, took),
+                Ok(layer) => self.explainer.made(request.step, took, layer),
                 Err(StepError::Cancelled) => {}
                 Err(_) => self.explainer.failed(request.step, took),
             }
@@ -204,7 +204,7 @@ impl Solver<'_> {
         };
         Ok(layer.map(|layer| {
             if request.facts.is_some() {
-                self.explainer.taken(request.step, request.key);
+                self.explainer.taken(request.step, request.key, Some(&layer));
             }
             self.tell(request, Event::Cached { step: request.step });
             made.found(request.key, layer);

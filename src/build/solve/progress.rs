@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::build::explain::Reason;
+use crate::build::explain::{Reason, Resources};
 use crate::language::plan::StepId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,6 +131,9 @@ pub trait Progress: Sync {
 
     /// Something is done that is no step.
     fn task(&self, event: TaskEvent<'_>);
+
+    /// What the program of a step used; told before the step ends.
+    fn used(&self, _: StepId, _: &Resources) {}
 
     /// Something that the user should know and that is no error.
     fn warn(&self, text: &str);

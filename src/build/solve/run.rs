@@ -11,9 +11,10 @@ use rustix::pipe::PipeFlags;
 use crate::base::digest::FieldHasher;
 use crate::base::foreign as files;
 use crate::base::io_error::AtPath;
+use crate::build::explain::Resources;
 use crate::container::cdi;
 use crate::container::sandbox::{
-    self, Container, ExitStatus, Isolation, Level, Process, Rootfs, Running, Stdio, Stream,
+    self, Container, ExitStatus, Isolation, Level, NetworkIsolation, Process, Rootfs, Running, Stdio, Stream,
 };
 use crate::image::layer;
 use crate::language::plan::{Part, RunStep, StepId};
@@ -228,6 +229,7 @@ impl Solver<'_> {
         let command = shown_command(&step.arguments);
         let mut running =
             spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
+        running.watch(matches!(container.isolation.network, NetworkIsolation::Namespace(_)));
         self.network.say_without(running.without(), self.progress);
         let ended = LeftBehind::by(&mut running);
         let handle = running.handle();
@@ -237,13 +239,19 @@ impl Solver<'_> {
         });
         let (outcome, tail) = self.follow(id, running, (output, errors));
         let outcome = outcome.map_err(|source| StepError::Start { command: command.clone(), source })?;
+        let used = outcome.resources.as_ref().map(used);
+        if let Some(used) = &used {
+            self.explainer.used(id, used);
+            self.progress.used(id, used);
+        }
         if self.cancellation.is_cancelled() {
             return Err(StepError::Cancelled);
         }
         if outcome.status == ExitStatus::Code(0) {
             return Ok(Ran { left: ended, failure: None });
         }
-        let (code, out_of_memory) = (outcome.status.code(), outcome.out_of_memory);
+        let code = outcome.status.code();
+        let out_of_memory = outcome.out_of_memory.then(|| used.map_or(0, |used| used.peak_memory));
         let failure = StepError::Failed { command, code, out_of_memory, tail: tail.into_text() };
         Ok(Ran { left: ended, failure: Some(failure) })
     }
@@ -271,6 +279,20 @@ impl Solver<'_> {
             running.wait()
         });
         (outcome, tail.into_inner().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+fn used(counted: &sandbox::Resources) -> Resources {
+    let microseconds = |time: std::time::Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+    Resources {
+        user: microseconds(counted.user),
+        system: microseconds(counted.system),
+        peak_memory: counted.peak_memory,
+        is_bound: counted.is_bound,
+        read: counted.read,
+        written: counted.written,
+        received: counted.network.map(|(received, _)| received),
+        sent: counted.network.map(|(_, sent)| sent),
     }
 }
 

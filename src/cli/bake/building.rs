@@ -65,6 +65,9 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
         answer.map_err(build::build_error)?
     };
     let outcomes = || request.targets.iter().zip(&answer.outcomes);
+    for target in &request.targets {
+        build::telemetry::tell(&session.store, &target.options.reference);
+    }
     tell_results(&display, &request, &answer);
     answer.warnings.iter().for_each(|warning| display.warn(warning));
     display.close();

@@ -57,6 +57,9 @@ pub struct Args {
     /// Write the image's ID to this file
     #[arg(long, value_name = "FILE")]
     pub(super) iidfile: Option<PathBuf>,
+    /// Write a report of the build to this file, as one HTML page: its graph, timeline, logs and layers
+    #[arg(long, value_name = "FILE")]
+    pub(super) report: Option<PathBuf>,
     /// Write facts about the result to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) metadata_file: Option<PathBuf>,

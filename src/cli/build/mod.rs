@@ -7,6 +7,7 @@ mod engine;
 mod limits;
 mod outputs;
 mod settled;
+pub(super) mod telemetry;
 pub(super) mod values;
 pub(super) mod warnings;
 mod watch;
@@ -15,6 +16,7 @@ pub mod debug;
 pub mod explain;
 pub mod parse;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +27,7 @@ use crate::build::{self, BuildError, BuildOptions, BuildResult};
 use crate::cli::global::Global;
 use crate::cli::image::pull::with_hint;
 use crate::cli::progress::{Built, BuiltImage, Part, ProgressMode, raw_json};
-use crate::cli::{CliError, builder_registries, output};
+use crate::cli::{CliError, builder_registries, output, report};
 use crate::engine::builders::{Builders, Origin};
 use crate::engine::history::Recorder;
 use crate::engine::image::info::layer_size;
@@ -56,12 +58,12 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if let Some(call) = call {
         return call.run(&global.open_store()?, &options);
     }
-    let session = Session::new(global, mode)?;
+    let session = Session { report: args.report.clone(), ..Session::new(global, mode)? };
     if args.watches() {
         return watch::run(&args, &session, &options);
     }
     let built = session.build(&options, build_error, |result| {
-        report(&args, &session.store, &options, result)?;
+        write_facts(&args, &session.store, &options, result)?;
         if args.metadata_file.is_some() {
             note_origin(&options, global);
         }
@@ -83,6 +85,8 @@ pub struct Session {
     pub mode: ProgressMode,
     pub cancellation: Arc<Cancellation>,
     max_store: Option<u64>,
+    /// Where a report of a build is written to.
+    report: Option<PathBuf>,
 }
 
 impl Session {
@@ -90,7 +94,7 @@ impl Session {
         let store = global.open_store()?;
         let cancellation = Arc::new(Cancellation::default());
         cancel_on_interrupt(&cancellation)?;
-        Ok(Self { store, mode, cancellation, max_store: global.max_store })
+        Ok(Self { store, mode, cancellation, max_store: global.max_store, report: None })
     }
 
     /// Builds, and shows it. What is left to be done with what was built, `finish` does before that is told.
@@ -104,7 +108,9 @@ impl Session {
         let part = Part::of(&display, None);
         let recorder = Recorder::begin(&self.store, options, &part);
         let built = build::build(&self.store, options, &recorder, &self.cancellation);
-        recorder.end(built.as_ref());
+        let record = recorder.end(built.as_ref());
+        telemetry::tell(&self.store, &record.id);
+        let reported = self.report.as_deref().map_or(Ok(()), |path| report::write_to(&self.store, &record, path));
         if built.is_err() && !self.is_interrupted() {
             // It may be for want of them.
             rights::want();
@@ -112,12 +118,16 @@ impl Session {
         let result = match built.map_err(worded) {
             Ok(result) => result,
             Err(error) => {
+                if let Err(unwritten) = reported {
+                    output::say(format_args!("warning: {}", unwritten.message()));
+                }
                 part.failed(error.message());
                 display.close();
                 return Err(self.worded(error));
             }
         };
         self.sync(result.made_layers);
+        reported?;
         finish(&result)?;
         if !self.mode.is_silent() {
             part.built(built_of(&self.store, options, &result));
@@ -167,7 +177,7 @@ pub(super) fn build_error(error: BuildError) -> CliError {
 }
 
 /// Writes down what was made where the user wants it.
-fn report(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
+fn write_facts(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
     if args.iidfile.is_none() && args.metadata_file.is_none() {
         return Ok(());
     }

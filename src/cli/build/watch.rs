@@ -2,7 +2,7 @@
 
 use std::process::{Child, Command, ExitCode, Stdio};
 
-use super::{Args, BuildOptions, INTERRUPTED, Session, build_error, report};
+use super::{Args, BuildOptions, INTERRUPTED, Session, build_error, write_facts};
 use crate::base::io_error::AtPath as _;
 use crate::build::WatchedSlot;
 use crate::cli::{CliError, output};
@@ -22,7 +22,7 @@ pub(super) fn run(args: &Args, session: &Session, options: &BuildOptions) -> Res
         let mut image = None;
         let built = session.build(&options, build_error, |result| {
             image = Some(result.id().to_string());
-            report(args, &session.store, &options, result)
+            write_facts(args, &session.store, &options, result)
         });
         if session.is_interrupted() {
             return Ok(ExitCode::from(INTERRUPTED));

@@ -15,6 +15,7 @@ pub(super) fn keys(path: &[&str]) -> &'static [&'static str] {
         ["volume", "prune"] => &["label", "label!", "all"],
         ["container" | "network" | "system", "prune"] => &["until", "label", "label!"],
         ["builder" | "buildx", "prune" | "du"] => &["until", "type", "id", "inuse", "shared", "private"],
+        ["builds", "ls"] | ["buildx" | "builder", "history", "ls"] => &["ref", "status", "repository", "startedAt"],
         ["events"] | ["system", "events"] => &crate::engine::system::events::FILTERS,
         ["search"] => &["is-official", "is-automated", "stars"],
         _ => &[],
@@ -27,6 +28,9 @@ pub(super) fn values(path: &[&str], key: &str) -> Vec<Wanted> {
     match key {
         "dangling" | "is-task" | "inuse" | "shared" | "private" | "all" | "is-official" | "is-automated" => {
             vec![BOOLEANS]
+        }
+        "status" if matches!(path, ["builds", ..] | [_, "history", ..]) => {
+            vec![Wanted::Words(&["completed", "error", "canceled", "running", "killed"])]
         }
         "status" => vec![Wanted::Words(&crate::cli::container::ps::STATES)],
         "health" => vec![Wanted::Words(&["starting", "healthy", "unhealthy", "none"])],

@@ -10,6 +10,7 @@ use crate::cli::global::Global;
 use crate::container::sandbox::capability_names;
 use crate::container::volume::Volumes;
 use crate::container::{Containers, Entry, Status, networks_of};
+use crate::engine::history;
 use crate::engine::image::info;
 use crate::store::Store;
 
@@ -56,6 +57,10 @@ fn in_store(wanted: Wanted, global: &Global) -> Result<Vec<String>, CliError> {
                 images.iter().flat_map(|image| image.tags.iter().map(|tag| format!("{}\timage", tag.familiar())));
             let nameless = images.iter().filter(|image| image.tags.is_empty());
             Ok(named.chain(nameless.map(|image| format!("{}\timage", image.id().short()))).collect())
+        }
+        Wanted::Builds => {
+            let builds = history::list(&store)?;
+            Ok(builds.iter().map(|build| format!("{}\t{}", build.id, build.name)).collect())
         }
         Wanted::Networks => {
             Ok(networks_of(root).list()?.iter().map(|record| format!("{}\t{}", record.name, record.driver)).collect())

@@ -19,6 +19,8 @@ pub(super) enum Wanted {
     /// `container:NAME`
     ContainerReferences,
     Images,
+    /// Those that are remembered.
+    Builds,
     Networks,
     Volumes,
     /// Whatever has a name.
@@ -35,8 +37,8 @@ pub(super) enum Wanted {
 }
 
 use Wanted::{
-    Capabilities, ContainerReferences, Containers, CopyPlaces, Files, Filters, Images, Networks, Signals, Stages,
-    Things, Volumes, Words,
+    Builds, Capabilities, ContainerReferences, Containers, CopyPlaces, Files, Filters, Images, Networks, Signals,
+    Stages, Things, Volumes, Words,
 };
 
 const PLATFORMS: Wanted = Words(&[
@@ -138,6 +140,7 @@ pub(super) fn of_option(path: &[&str], option: &Arg) -> Vec<Wanted> {
 pub(super) fn of_argument(path: &[&str], place: usize, argument: &Arg) -> Vec<Wanted> {
     let of_networks = path.first() == Some(&"network");
     match (path.last().copied().unwrap_or_default(), place) {
+        _ if matches!(path, ["builds", ..] | ["buildx" | "builder", "history", ..]) => vec![Builds],
         ("start", _) => vec![Containers(State::Stopped)],
         ("stop" | "kill" | "pause" | "attach" | "top" | "stats" | "wait", _) | ("exec", 0) if !of_networks => {
             vec![Containers(State::Running)]
@@ -161,6 +164,7 @@ fn by_name(argument: &Arg) -> Vec<Wanted> {
     match kind.split(['[', ':', '|']).find(|part| !part.is_empty()).unwrap_or_default() {
         "NAME" if kind.starts_with("NAME|ID") => vec![Things],
         "CONTAINER" => vec![Containers(State::Any)],
+        "BUILD" => vec![Builds],
         "IMAGE" | "SOURCE_IMAGE" => vec![Images],
         "NETWORK" => vec![Networks],
         "VOLUME" => vec![Volumes],

@@ -22,6 +22,12 @@ pub(super) const ALL: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "builds logs",
+        &[("rbuild builds logs --step 'RUN make' ^1", "Print what a step of the build before the last printed.")],
+    ),
+    ("builds ls", &[("rbuild builds ls --filter status=error --filter startedAt=24h", "List today's failures.")]),
+    ("builds show", &[("rbuild builds show", "Show what the last build did, step by step, and what that cost.")]),
+    (
         "debug",
         &[
             ("rbuild debug", "Open a shell in the step that failed."),

@@ -35,7 +35,7 @@ impl Supervisor {
         state.network.clear();
         state.cgroups.clear();
         match outcome {
-            Ok(Outcome { status, out_of_memory }) => {
+            Ok(Outcome { status, out_of_memory, .. }) => {
                 state.exit_code = status.code();
                 state.oom_killed = out_of_memory;
             }

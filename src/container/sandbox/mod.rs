@@ -37,6 +37,7 @@ mod record_lock;
 mod refusal;
 mod remapped;
 mod resident;
+mod resources;
 mod running;
 mod same_ids;
 mod seccomp;
@@ -46,6 +47,7 @@ mod spawn_in_chroot;
 mod surroundings;
 mod sysctl;
 pub mod user_namespace;
+mod watch;
 mod without;
 
 pub use apparmor::{
@@ -85,6 +87,7 @@ pub use null_device::null_device;
 pub use oci::{Places, process as process_specification, resources as resource_specification, specification};
 pub use remapped::{RemappedUsers, can_remap};
 pub use resident::let_go_of_code;
+pub use resources::Resources;
 pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::{Prepared, prepare, spawn};

@@ -6,12 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions, WaitIdStatus};
+use rustix::process::{PidfdFlags, Signal, WaitId, WaitIdOptions};
 
 use super::cgroup::Cgroup;
 use super::channel::CreatedMountPoint;
 use super::error::SandboxError;
 use super::isolation::Limits;
+use super::resources::Resources;
+use super::watch::{self, Watch};
 use super::without::Without;
 
 /// Ends a program without namespaces, and all that it has started. Users have no other use for it: it is Linux's alone, and
@@ -40,6 +42,8 @@ pub struct Outcome {
     pub status: ExitStatus,
     /// The kernel killed a process of the container because its memory limit was reached.
     pub out_of_memory: bool,
+    /// What it used, where somebody wanted to know ([`Running::watch`]).
+    pub resources: Option<Resources>,
 }
 
 /// The container lives until it is waited for; when this is dropped before, it is killed.
@@ -55,6 +59,7 @@ pub struct Running {
     /// Where its changes go that are in memory.
     scratch: Option<OwnedFd>,
     without: Vec<Without>,
+    watch: Option<Box<Watch>>,
     waited: bool,
     /// Its first process has handed over to another one.
     has_moved: bool,
@@ -78,6 +83,7 @@ impl Running {
             created: Vec::new(),
             scratch: None,
             without: Vec::new(),
+            watch: None,
             waited: false,
             has_moved: false,
         })
@@ -203,11 +209,20 @@ impl Running {
         self.handle.pidfd.as_fd()
     }
 
+    /// From now on, what it uses is to be known when it has ended. `has_network`: what goes through its network is its own,
+    /// or its household's.
+    pub fn watch(&mut self, has_network: bool) {
+        self.watch = Some(Box::new(Watch::begin(self.handle.pid, has_network)));
+    }
+
     /// Waits until the program, and with it every process of the container, has ended.
     pub fn wait(mut self) -> Result<Outcome, SandboxError> {
-        let status = self.reap()?;
-        let out_of_memory = self.cgroup.as_ref().is_some_and(Cgroup::was_out_of_memory);
-        Ok(Outcome { status, out_of_memory })
+        let (status, counted) = self.reap()?;
+        let cgroup = self.cgroup.as_ref();
+        let was_killed = self.watch.as_ref().is_some_and(|watch| watch.was_out_of_memory(status));
+        let out_of_memory = was_killed || cgroup.is_some_and(Cgroup::was_out_of_memory);
+        let resources = self.watch.as_ref().map(|watch| watch.end(&counted, cgroup));
+        Ok(Outcome { status, out_of_memory, resources })
     }
 
     /// As `wait`, but gives up after `timeout`; the container goes on then.
@@ -229,25 +244,10 @@ impl Running {
         self.handle.kill()
     }
 
-    fn reap(&mut self) -> Result<ExitStatus, SandboxError> {
-        let status = loop {
-            match rustix::process::waitid(WaitId::PidFd(self.handle.pidfd.as_fd()), WaitIdOptions::EXITED) {
-                Ok(Some(status)) => break status,
-                Ok(None) | Err(rustix::io::Errno::INTR) => {}
-                Err(errno) => {
-                    return Err(SandboxError::Start { action: "wait for the container", source: errno.into() });
-                }
-            }
-        };
+    fn reap(&mut self) -> Result<(ExitStatus, libc::rusage), SandboxError> {
+        let ended = watch::wait(self.handle.pidfd.as_fd())?;
         self.waited = true;
-        Ok(exit_status(&status))
-    }
-}
-
-fn exit_status(status: &WaitIdStatus) -> ExitStatus {
-    match status.terminating_signal() {
-        Some(signal) => ExitStatus::Signal(signal),
-        None => ExitStatus::Code(status.exit_status().unwrap_or(0) as u8),
+        Ok(ended)
     }
 }
 

@@ -4,8 +4,15 @@
 //! journal; the steps of the others are in the reports by which builds explain themselves. No secret is written down.
 
 mod bundle;
+mod comparison;
+mod document;
+mod files;
+mod graph;
+mod lines;
+mod list;
 mod log;
 mod recorder;
+mod spans;
 mod trace;
 
 use std::collections::BTreeMap;
@@ -14,13 +21,17 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::base::io_error::IoError;
-use crate::build::explain::{BuildReport, Outcome};
-use crate::store::{History, Store, StoreError};
+use crate::store::StoreError;
 
 pub use bundle::{export, log as log_of};
-pub use log::{Entry, Happening, read as read_log};
+pub use comparison::{Comparison, Row};
+pub use document::{Document, Step, StepState, document};
+pub use files::{LargeFile, LayerUse};
+pub use list::{LogState, Remains, find, list, remains, remove, report};
+pub use log::{Entry, Happening, Place, places, read as read_log};
 pub use recorder::Recorder;
-pub use trace::spans;
+pub use spans::{TraceContext, trace};
+pub use trace::spans as jaeger_spans;
 
 /// How a build ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +43,10 @@ pub enum Status {
     Error,
     /// Its user gave up.
     Canceled,
+    /// It is not over.
+    Running,
+    /// It ended without a word: somebody killed it, or the machine went down.
+    Killed,
 }
 
 /// Why a build failed.
@@ -97,6 +112,12 @@ pub struct BuildRecord {
     /// The report that has its steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<i64>,
+    /// Something was executed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_log: bool,
+    /// Why there is none all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub log_error: Option<String>,
 }
 
 /// Why builds that are remembered cannot be shown.
@@ -106,6 +127,8 @@ pub enum HistoryError {
     Unknown { reference: String },
     #[error("no build is remembered")]
     Nothing,
+    #[error("the build `{id}` is not over")]
+    Running { id: String },
     #[error("`{reference}` begins the names of {count} builds")]
     Ambiguous { reference: String, count: usize },
     #[error(transparent)]
@@ -132,56 +155,4 @@ impl BuildRecord {
         let took = jiff::SignedDuration::from_nanos(i64::try_from(self.nanoseconds).unwrap_or(i64::MAX));
         self.started.checked_add(took).unwrap_or(self.started)
     }
-}
-
-/// All builds that are remembered, the newest first. A line that can't be read is none.
-pub fn list(store: &Store) -> Result<Vec<BuildRecord>, HistoryError> {
-    let lines = History::of(store.root()).lines()?;
-    Ok(lines.iter().rev().filter_map(|line| BuildRecord::parse(line)).collect())
-}
-
-/// The build that is meant: by its name or the beginning of it, with or without the builder's; `^N` for the N-th before the
-/// last, and nothing for the last.
-pub fn find(store: &Store, reference: &str) -> Result<BuildRecord, HistoryError> {
-    let all = list(store)?;
-    if all.is_empty() {
-        return Err(HistoryError::Nothing);
-    }
-    let unknown = || HistoryError::Unknown { reference: reference.to_owned() };
-    let place = if reference.is_empty() { Some(Ok(0)) } else { reference.strip_prefix('^').map(str::parse::<usize>) };
-    if let Some(place) = place {
-        return place.ok().and_then(|place| all.into_iter().nth(place)).ok_or_else(unknown);
-    }
-    let is_meant = |record: &&BuildRecord| record.id.starts_with(reference) || record.reference() == reference;
-    let found: Vec<&BuildRecord> = all.iter().filter(is_meant).collect();
-    match found.as_slice() {
-        [] => Err(unknown()),
-        [one] => Ok((*one).clone()),
-        several => match several.iter().find(|record| record.id == reference) {
-            Some(same) => Ok((*same).clone()),
-            None => Err(HistoryError::Ambiguous { reference: reference.to_owned(), count: several.len() }),
-        },
-    }
-}
-
-/// What the build did, step by step; nothing when its report is kept no longer.
-pub fn report(store: &Store, record: &BuildRecord) -> Result<Option<BuildReport>, HistoryError> {
-    let Some(row) = record.report.map(|id| store.build_report(id)).transpose()?.flatten() else { return Ok(None) };
-    let Ok(mut report) = serde_json::from_str::<BuildReport>(&row) else { return Ok(None) };
-    // It was written when the build had something to do; this one found all of that.
-    if record.status == Status::Completed && record.cached == record.total {
-        for step in &mut report.steps {
-            (step.outcome, step.milliseconds) = (Outcome::Cached, 0);
-            step.reasons.clear();
-        }
-    }
-    Ok(Some(report))
-}
-
-/// Forgets builds, with their logs.
-pub fn remove(store: &Store, ids: &[String]) -> Result<(), HistoryError> {
-    let history = History::of(store.root());
-    let is_kept = |line: &str| BuildRecord::parse(line).is_some_and(|record| !ids.contains(&record.id));
-    history.retain(is_kept)?;
-    Ok(ids.iter().try_for_each(|id| history.remove_log(id))?)
 }

@@ -6,23 +6,18 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+use super::lines::Lines;
 use super::log::{Happening, Writer};
 use super::{BuildRecord, Failure, Status};
 use crate::base::io_error::chain;
 use crate::base::redaction;
-use crate::build::explain::Concealer;
+use crate::build::explain::{BuildReport, Concealer, ReportWarning, Resources, Source, StepReport, looks_secret};
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{BuildError, BuildOptions, BuildResult, Findings, Observer};
 use crate::language::dockerfile::Dockerfile;
 use crate::language::plan::{Operation, Plan, StepId};
 use crate::store::{History, Store};
 use crate::transport::registry;
-
-/// Shorter values occur by chance.
-const SHORTEST_SECRET: usize = 4;
-const MARK: &[u8] = b"***";
-/// A line that is longer is written down in pieces.
-const LONGEST_LINE: usize = 64 << 10;
 
 /// One build.
 pub struct Recorder<'a> {
@@ -44,10 +39,22 @@ struct State {
     failed: Option<usize>,
     warnings: usize,
     report: Option<i64>,
-    log: Option<Writer>,
-    /// Begun lines of steps.
-    lines: HashMap<usize, Vec<u8>>,
-    secrets: Vec<Vec<u8>>,
+    log: Log,
+    lines: Lines,
+    /// Of each step what it starts from, and its lines.
+    plan: Vec<(Vec<usize>, (u32, u32))>,
+    file: Option<Source>,
+    found: Vec<ReportWarning>,
+}
+
+/// Made when there is something to write down.
+#[derive(Default)]
+enum Log {
+    #[default]
+    None,
+    Open(Writer),
+    /// Why it could not be made.
+    Failed(String),
 }
 
 impl<'a> Recorder<'a> {
@@ -65,22 +72,30 @@ impl<'a> Recorder<'a> {
     }
 
     /// The build is over. What can't be written down is not remembered: the build is as good without.
-    pub fn end(self, result: Result<&BuildResult, &BuildError>) {
+    pub fn end(self, result: Result<&BuildResult, &BuildError>) -> BuildRecord {
         let mut state = self.lock();
-        let rest = std::mem::take(&mut state.lines);
-        for (step, line) in rest {
-            self.write_line(&mut state, step, &line);
+        for step in state.lines.steps() {
+            self.end_lines(&mut state, step);
         }
-        if let Some(log) = state.log.take() {
-            log.finish();
+        if result.is_err() && matches!(state.log, Log::None) {
+            state.lines.conceal(self.secrets());
         }
-        let record = self.record(&state, result);
+        let record = self.record(&state, Some(result));
         if let Ok(line) = serde_json::to_string(&record) {
-            let _ = self.history.add(&line);
+            // Without its line, a log would be that of a build which was killed.
+            for gone in self.history.add(&line).unwrap_or_default() {
+                if let Some(gone) = BuildRecord::parse(&gone) {
+                    let _ = self.history.remove_log(&gone.id);
+                }
+            }
         }
+        // Whoever looks finds the build in one place at least.
+        state.log = Log::None;
+        record
     }
 
-    fn record(&self, state: &State, result: Result<&BuildResult, &BuildError>) -> BuildRecord {
+    /// As the build is now: nothing for a result while it goes on.
+    fn record(&self, state: &State, result: Option<Result<&BuildResult, &BuildError>>) -> BuildRecord {
         let mut concealer = Concealer::default();
         let build_args = &self.options.build_args;
         concealer.learn(build_args.iter().map(|(name, value)| (name.as_str(), value.as_str())));
@@ -89,14 +104,13 @@ impl<'a> Recorder<'a> {
         let cached = count(Happening::Cached);
         let failed = state.failed.and_then(|step| state.names.get(step));
         let conceal = |map: &mut dyn Iterator<Item = (&String, &String)>| {
-            map.map(|(name, value)| {
-                (
-                    name.clone(),
-                    if crate::build::explain::looks_secret(name) { "***".to_owned() } else { concealer.conceal(value) },
-                )
-            })
-            .collect()
+            let value = |name: &str, value: &str| match looks_secret(name) {
+                true => "***".to_owned(),
+                false => concealer.conceal(value),
+            };
+            map.map(|(name, given)| (name.clone(), value(name, given))).collect()
         };
+        let error = result.and_then(Result::err).filter(|error| !matches!(error, BuildError::Cancelled));
         BuildRecord {
             builder: self.options.reference.trim_end_matches(self.id).to_owned(),
             id: self.id.to_owned(),
@@ -108,12 +122,13 @@ impl<'a> Recorder<'a> {
             started: self.started,
             nanoseconds: u64::try_from(self.begun.elapsed().as_nanos()).unwrap_or(u64::MAX),
             status: match result {
-                Ok(_) => Status::Completed,
-                Err(BuildError::Cancelled) => Status::Canceled,
-                Err(_) => Status::Error,
+                None => Status::Running,
+                Some(Ok(_)) => Status::Completed,
+                Some(Err(BuildError::Cancelled)) => Status::Canceled,
+                Some(Err(_)) => Status::Error,
             },
-            failure: result.err().filter(|error| !matches!(error, BuildError::Cancelled)).map(|error| {
-                let text = concealer.conceal(&chain(error));
+            failure: error.map(|error| {
+                let text = state.lines.hide(&concealer.conceal(&chain(error)));
                 let (message, excerpt) = text.split_once('\n').unwrap_or((&text, ""));
                 Failure { message: message.to_owned(), step: failed.cloned(), excerpt: excerpt.to_owned() }
             }),
@@ -124,8 +139,13 @@ impl<'a> Recorder<'a> {
             tags: self.options.tags.iter().map(ToString::to_string).collect(),
             build_args: conceal(&mut build_args.iter()),
             labels: conceal(&mut self.options.labels.iter().map(|(name, value)| (name, value))),
-            image: result.ok().map(|result| result.id().to_string()),
+            image: result.and_then(Result::ok).map(|result| result.id().to_string()),
             report: state.report,
+            has_log: matches!(state.log, Log::Open(_)),
+            log_error: match &state.log {
+                Log::Failed(why) => Some(why.clone()),
+                _ => None,
+            },
         }
     }
 
@@ -139,89 +159,90 @@ impl<'a> Recorder<'a> {
 
     /// The log is made when there is something in it: a build that finds all in the cache has none.
     fn note(&self, state: &mut State, what: Happening, step: usize, bytes: &[u8]) {
-        let number = |step: usize| u32::try_from(step).unwrap_or(u32::MAX);
-        if state.log.is_none() && what != Happening::Cached {
-            let Ok(file) = self.history.new_log(self.id) else { return };
-            let mut log = Writer::new(file);
-            for (index, name) in state.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
-                log.add(Happening::Name, number(index), 0, name.as_bytes());
-            }
-            for (index, _) in state.outcomes.iter().filter(|(_, outcome)| **outcome == Happening::Cached) {
-                log.add(Happening::Cached, number(*index), 0, &[]);
-            }
-            state.log = Some(log);
-            state.secrets = self.secrets();
+        if matches!(state.log, Log::None) && what != Happening::Cached {
+            self.begin_log(state);
         }
         let at = self.microseconds();
-        if let Some(log) = &mut state.log {
+        if let Log::Open(log) = &mut state.log {
             log.add(what, number(step), at, bytes);
         }
     }
 
-    /// Values that were given as secrets, the longest first.
-    fn secrets(&self) -> Vec<Vec<u8>> {
+    fn begin_log(&self, state: &mut State) {
+        state.lines.conceal(self.secrets());
+        let mut log = match self.history.new_log(self.id) {
+            Ok(file) => Writer::new(file),
+            Err(error) => {
+                state.log = Log::Failed(chain(&error));
+                return;
+            }
+        };
+        let record = BuildRecord { has_log: true, ..self.record(state, None) };
+        log.add(Happening::Build, 0, 0, &serde_json::to_vec(&record).unwrap_or_default());
+        let mut concealer = Concealer::default();
+        let build_args = self.options.build_args.iter();
+        concealer.learn(build_args.map(|(name, value)| (name.as_str(), value.as_str())));
+        let plan = skeleton(state, |text| state.lines.hide(&concealer.conceal(text)));
+        log.add(Happening::Plan, 0, 0, &serde_json::to_vec(&plan).unwrap_or_default());
+        for (index, name) in state.names.iter().enumerate().filter(|(_, name)| !name.is_empty()) {
+            let shown = state.lines.hide(&concealer.conceal(name));
+            log.add(Happening::Name, number(index), 0, shown.as_bytes());
+        }
+        let cached = state.outcomes.iter().filter(|(_, outcome)| **outcome == Happening::Cached);
+        for index in cached.map(|(index, _)| *index) {
+            log.add(Happening::Cached, number(index), 0, &[]);
+        }
+        log.head_is_written();
+        state.log = Log::Open(log);
+    }
+
+    /// Values that were given as secrets.
+    fn secrets(&self) -> impl Iterator<Item = Vec<u8>> {
         let run = &self.options.run;
         let given = run.secrets.keys().filter_map(|id| run.secret(id).ok().flatten());
         let arguments = self.options.build_args.iter();
-        let arguments = arguments.filter(|(name, _)| crate::build::explain::looks_secret(name));
-        let all = given.chain(arguments.map(|(_, value)| value.clone().into_bytes()));
-        let mut all: Vec<Vec<u8>> = all.flat_map(|value| lines_of(&value)).collect();
-        all.sort_by_key(|value| std::cmp::Reverse(value.len()));
-        all
+        let arguments = arguments.filter(|(name, _)| looks_secret(name));
+        given.chain(arguments.map(|(_, value)| value.clone().into_bytes()))
     }
 
-    /// Secrets are looked for in whole lines: what a program writes may end anywhere.
     fn write(&self, state: &mut State, step: usize, bytes: &[u8]) {
-        let mut line = state.lines.remove(&step).unwrap_or_default();
-        line.extend_from_slice(bytes);
-        let end = match line.iter().rposition(|byte| *byte == b'\n') {
-            Some(end) => end + 1,
-            None if line.len() > LONGEST_LINE => line.len(),
-            None => 0,
-        };
-        let rest = line.split_off(end);
+        if matches!(state.log, Log::None) {
+            // With it come the secrets.
+            self.begin_log(state);
+        }
+        let text = state.lines.push(step, bytes);
+        if !text.is_empty() {
+            self.note(state, Happening::Output, step, &text);
+        }
+    }
+
+    fn end_lines(&self, state: &mut State, step: usize) {
+        let rest = state.lines.end(step);
         if !rest.is_empty() {
-            state.lines.insert(step, rest);
+            self.note(state, Happening::Output, step, &rest);
         }
-        self.write_line(state, step, &line);
-    }
-
-    fn write_line(&self, state: &mut State, step: usize, line: &[u8]) {
-        if line.is_empty() {
-            return;
-        }
-        // The log is made first: with it come the secrets.
-        if state.log.is_none() {
-            self.note(state, Happening::Output, step, &[]);
-        }
-        let hidden = without(line, &state.secrets);
-        self.note(state, Happening::Output, step, &hidden);
     }
 }
 
-/// A secret as it is looked for in lines: a key of several lines is printed as several, and none with its end.
-fn lines_of(secret: &[u8]) -> Vec<Vec<u8>> {
-    let lines = secret.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec());
-    lines.filter(|line| line.len() >= SHORTEST_SECRET).collect()
+/// What is to be done, should nobody come to say what was.
+fn skeleton(state: &State, conceal: impl Fn(&str) -> String) -> BuildReport {
+    let steps = state.names.iter().zip(&state.plan).map(|(name, (inputs, lines))| StepReport {
+        name: conceal(name),
+        inputs: inputs.clone(),
+        lines: Some(*lines).filter(|(first, _)| *first > 0),
+        ..StepReport::default()
+    });
+    let file = state.file.as_ref();
+    BuildReport {
+        dockerfile: file.map(|file| Source { name: file.name.clone(), text: conceal(&file.text) }),
+        warnings: state.found.clone(),
+        steps: steps.collect(),
+        ..BuildReport::default()
+    }
 }
 
-fn without(line: &[u8], secrets: &[Vec<u8>]) -> Vec<u8> {
-    let mut text = line.to_vec();
-    for secret in secrets {
-        if memchr::memmem::find(&text, secret).is_none() {
-            continue;
-        }
-        let mut out = Vec::new();
-        let mut from = 0;
-        for at in memchr::memmem::find_iter(&text, secret) {
-            out.extend_from_slice(&text[from..at]);
-            out.extend_from_slice(MARK);
-            from = at + secret.len();
-        }
-        out.extend_from_slice(&text[from..]);
-        text = out;
-    }
-    text
+fn number(step: usize) -> u32 {
+    u32::try_from(step).unwrap_or(u32::MAX)
 }
 
 /// As buildx calls a build: the context's last name, the Dockerfile where it is another than usual, the target.
@@ -263,6 +284,12 @@ impl Progress for Recorder<'_> {
         self.inner.task(event);
     }
 
+    fn used(&self, step: StepId, resources: &Resources) {
+        let text = serde_json::to_vec(resources).unwrap_or_default();
+        self.note(&mut self.lock(), Happening::Used, step.0, &text);
+        self.inner.used(step, resources);
+    }
+
     fn warn(&self, text: &str) {
         self.inner.warn(text);
     }
@@ -270,9 +297,7 @@ impl Progress for Recorder<'_> {
 
 impl Recorder<'_> {
     fn ended(&self, state: &mut State, step: StepId, what: Happening) {
-        if let Some(line) = state.lines.remove(&step.0) {
-            self.write_line(state, step.0, &line);
-        }
+        self.end_lines(state, step.0);
         self.note(state, what, step.0, &[]);
         if state.names.get(step.0).is_some_and(|name| !name.is_empty()) {
             state.outcomes.insert(step.0, what);
@@ -297,13 +322,22 @@ impl Observer for Recorder<'_> {
             false => String::new(),
         });
         state.names = names.collect();
+        let places = plan.steps.iter().map(|step| {
+            let inputs = step.operation.inputs().into_iter().map(|input| input.0).collect();
+            (inputs, (step.lines.first, step.lines.last))
+        });
+        state.plan = places.collect();
         state.total = state.names.iter().filter(|name| !name.is_empty()).count();
         drop(state);
         self.inner.planned(plan);
     }
 
     fn found(&self, findings: &Findings) {
-        self.lock().warnings = findings.warnings.len();
+        let mut state = self.lock();
+        state.warnings = findings.warnings.len();
+        let (file, warnings) = findings.kept();
+        (state.file, state.found) = (Some(file), warnings);
+        drop(state);
         self.inner.found(findings);
     }
 
@@ -335,19 +369,5 @@ mod tests {
         assert_eq!(name("/home/me/app/", "/home/me/app/dev.Dockerfile", Some("web")), "app/dev.Dockerfile (web)");
         assert_eq!(name("https://example.com/owner/project.git#main:sub", "Dockerfile", None), "project");
         assert_eq!(name("-", "-", None), "-");
-    }
-
-    #[test]
-    fn each_line_of_a_key_is_a_secret() {
-        let secrets = lines_of(b"begin\r\nMIIEvQ\n}\n\nend of it\n");
-        assert_eq!(secrets, [&b"begin"[..], b"MIIEvQ", b"end of it"]);
-        assert_eq!(without(b"1 MIIEvQ\n", &secrets), b"1 ***\n");
-    }
-
-    #[test]
-    fn secrets_are_left_out_of_lines() {
-        let secrets = vec![b"sesame-open".to_vec(), b"sesame".to_vec()];
-        assert_eq!(without(b"a sesame-open b sesame\n", &secrets), b"a *** b ***\n");
-        assert_eq!(without(b"\xff\n", &secrets), b"\xff\n");
     }
 }

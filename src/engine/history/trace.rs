@@ -33,7 +33,7 @@ pub fn spans(record: &BuildRecord, log: impl Iterator<Item = Entry>) -> Value {
                 let id = hex(&format!("{} {step}", record.id), 8);
                 spans.push(span(&id, &name, began + start, microseconds - start, true, what == Happening::Failed));
             }
-            Happening::Output | Happening::Full => {}
+            Happening::Build | Happening::Plan | Happening::Output | Happening::Used | Happening::Full => {}
         }
     }
     json!({"data": [{

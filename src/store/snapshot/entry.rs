@@ -31,6 +31,11 @@ impl Entry {
         self.kind.is_directory()
     }
 
+    /// Which of the view's layers it is from, counted from the top.
+    pub fn layer(&self) -> usize {
+        self.layer
+    }
+
     /// The file that this is one of several names of.
     pub fn shared_inode(&self) -> Option<(u64, u64)> {
         (self.kind == FileKind::Regular && self.names > 1).then_some(self.inode)

@@ -56,7 +56,7 @@ fn of_step(error: &StepError, hint: &str, classic: &Classic<'_>) -> Failure {
         StepError::About { error, .. } => of_step(error, hint, classic),
         StepError::Failed { code, out_of_memory, .. } => {
             let command = classic.failed_command();
-            let memory = if *out_of_memory { " (it ran out of memory)" } else { "" };
+            let memory = if out_of_memory.is_some() { " (it ran out of memory)" } else { "" };
             let message = format!("The command '{command}' returned a non-zero code: {code}{memory}");
             Failure { error: ApiError::internal(message), code: Some(*code) }
         }

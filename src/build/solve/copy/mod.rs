@@ -80,7 +80,7 @@ impl Solver<'_> {
         parent: &Stack,
     ) -> Result<Option<Stack>, StepError> {
         let Some(layer) = self.recorded(&key)? else { return Ok(None) };
-        self.explainer.taken(id, key);
+        self.explainer.taken(id, key, Some(&layer));
         self.progress.event(super::Event::Cached { step: id });
         made.found(key, layer);
         Ok(Some(self.stack_with(parent, &layer)))

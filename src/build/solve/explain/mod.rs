@@ -8,13 +8,17 @@ mod facts;
 mod lists;
 
 use std::sync::{Mutex, MutexGuard, OnceLock};
-use std::time::Duration;
+use std::thread::ThreadId;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::digest::{CacheKey, FieldHasher, ImageId};
-use crate::build::explain::{BaseName, BuildReport, Concealer, Fact, Outcome, Reason, StepRecord, StepReport};
+use crate::build::explain::{
+    BaseName, BuildReport, Concealer, Fact, Outcome, Reason, ReportWarning, Resources, Source, StepRecord, StepReport,
+    Timing,
+};
 use crate::language::plan::{NoCache, Operation, Plan, StepId};
 use crate::store::snapshot::Stack;
-use crate::store::{BuildName, BuildRow, Store};
+use crate::store::{BuildName, BuildRow, StepLayer, Store};
 
 use causes::Previous;
 
@@ -35,6 +39,8 @@ pub struct Explained<'a> {
     pub no_cache: &'a NoCache,
     /// What the user gave as `--build-arg`: some of it may be secret.
     pub build_args: &'a std::collections::BTreeMap<String, String>,
+    /// The Dockerfile, and what the lint says of it; asked for when a report is written.
+    pub file: Box<dyn Fn() -> (Source, Vec<ReportWarning>) + Sync + 'a>,
 }
 
 /// Follows one build.
@@ -44,6 +50,9 @@ pub struct Explainer<'a> {
     concealer: OnceLock<Concealer>,
     row: OnceLock<Option<BuildRow>>,
     previous: OnceLock<Previous>,
+    begun: Instant,
+    /// Those that execute steps, in the order in which they first did.
+    workers: Mutex<Vec<ThreadId>>,
 }
 
 /// How far a step has come.
@@ -54,6 +63,9 @@ struct Progressed {
     reasons: Vec<Reason>,
     took: Duration,
     record: Option<StepRecord>,
+    timing: Option<Timing>,
+    resources: Option<Resources>,
+    layer: Option<StepLayer>,
 }
 
 /// A step that is about to be executed.
@@ -73,6 +85,9 @@ impl<'a> Explainer<'a> {
             reasons: Vec::new(),
             took: Duration::ZERO,
             record: None,
+            timing: None,
+            resources: None,
+            layer: None,
         };
         Self {
             steps: Mutex::new(vec![nothing; about.plan.steps.len()]),
@@ -80,12 +95,17 @@ impl<'a> Explainer<'a> {
             concealer: OnceLock::new(),
             row: OnceLock::new(),
             previous: OnceLock::new(),
+            begun: Instant::now(),
+            workers: Mutex::default(),
         }
     }
 
     /// The step's result was there.
-    pub(super) fn taken(&self, step: StepId, key: CacheKey) {
-        self.update(step, |progressed| (progressed.key, progressed.outcome) = (Some(key), Outcome::Cached));
+    pub(super) fn taken(&self, step: StepId, key: CacheKey, layer: Option<&StepLayer>) {
+        self.update(step, |progressed| {
+            (progressed.key, progressed.outcome) = (Some(key), Outcome::Cached);
+            progressed.layer = layer.copied();
+        });
     }
 
     /// The step is a base: its name and what that stands for are its key.
@@ -93,7 +113,7 @@ impl<'a> Explainer<'a> {
         let Some(base) = base_name(self.about.plan, step) else { return };
         let mut hasher = FieldHasher::new("explained-base-1");
         hasher.field(base.name.as_bytes()).field(base.digest.as_bytes());
-        self.taken(step, CacheKey::from_bytes(hasher.finish()));
+        self.taken(step, CacheKey::from_bytes(hasher.finish()), None);
     }
 
     /// Says why the step is executed.
@@ -105,15 +125,17 @@ impl<'a> Explainer<'a> {
             progressed.key = Some(miss.key);
             progressed.reasons.clone_from(&reasons);
             progressed.record = Some(record);
+            progressed.timing = Some(self.timing());
         });
         reasons
     }
 
     /// The step was executed. What it was made from is kept under its key.
-    pub(super) fn made(&self, step: StepId, took: Duration) {
+    pub(super) fn made(&self, step: StepId, took: Duration, layer: &StepLayer) {
         let mut kept = None;
         self.update(step, |progressed| {
-            (progressed.outcome, progressed.took) = (Outcome::Executed, took);
+            progressed.ended(Outcome::Executed, took);
+            progressed.layer = Some(*layer);
             kept = progressed.key.zip(progressed.record.clone());
         });
         if let Some((key, record)) = kept {
@@ -139,7 +161,24 @@ impl<'a> Explainer<'a> {
     }
 
     pub(super) fn failed(&self, step: StepId, took: Duration) {
-        self.update(step, |progressed| (progressed.outcome, progressed.took) = (Outcome::Failed, took));
+        self.update(step, |progressed| progressed.ended(Outcome::Failed, took));
+    }
+
+    /// What the step's program used.
+    pub(super) fn used(&self, step: StepId, resources: &Resources) {
+        self.update(step, |progressed| progressed.resources = Some(resources.clone()));
+    }
+
+    /// Of something that begins now, on this thread.
+    fn timing(&self) -> Timing {
+        let own = std::thread::current().id();
+        let mut workers = self.workers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let place = workers.iter().position(|worker| *worker == own).unwrap_or_else(|| {
+            workers.push(own);
+            workers.len() - 1
+        });
+        let began = microseconds(self.begun.elapsed());
+        Timing { began, ended: began, worker: u32::try_from(place).unwrap_or(u32::MAX) }
     }
 
     /// Takes down what this build did, and gives the number of the report that says so. `image` is what it made, unless it
@@ -169,9 +208,15 @@ impl<'a> Explainer<'a> {
             }
             return Ok(row.id);
         }
+        let (mut dockerfile, warnings) = (self.about.file)();
+        dockerfile.text = self.concealer().conceal(&dockerfile.text);
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let report = BuildReport {
             subject: self.concealer().conceal(&self.about.subject),
             platform: self.about.platform.clone(),
+            began: i64::try_from(microseconds(now.saturating_sub(self.begun.elapsed()))).unwrap_or(i64::MAX),
+            dockerfile: Some(dockerfile),
+            warnings,
             steps: steps.into_iter().enumerate().map(|(index, step)| self.step_report(index, step)).collect(),
         };
         let report = serde_json::to_string(&report).unwrap_or_default();
@@ -183,10 +228,15 @@ impl<'a> Explainer<'a> {
 
     /// A step that was not reached keeps the key it had, so that the next build is compared with the last that was.
     fn step_report(&self, index: usize, step: Progressed) -> StepReport {
+        let before = self.previous().step(index);
         let earlier = match step.key {
-            None => self.previous().step(index).and_then(|step| step.key),
+            None => before.and_then(|before| before.key),
             key => key,
         };
+        let planned = &self.about.plan.steps[index];
+        let is_same = |before: &&StepReport| step.outcome == Outcome::Cached && before.key == step.key;
+        let saved = before.filter(is_same).map_or(0, |before| before.milliseconds.max(before.saved_milliseconds));
+        let lines = (planned.lines.first, planned.lines.last);
         StepReport {
             name: self.concealer().conceal(&self.about.plan.steps[index].name),
             outcome: step.outcome,
@@ -194,6 +244,13 @@ impl<'a> Explainer<'a> {
             base: base_name(self.about.plan, StepId(index)),
             reasons: step.reasons,
             milliseconds: u64::try_from(step.took.as_millis()).unwrap_or(u64::MAX),
+            saved_milliseconds: saved,
+            inputs: planned.operation.inputs().iter().map(|input| input.0).collect(),
+            lines: Some(lines).filter(|(first, _)| *first > 0),
+            timing: step.timing,
+            resources: step.resources,
+            layer: step.layer.map(|layer| layer.diff_id),
+            layer_bytes: step.layer.map_or(0, |layer| layer.content_size),
         }
     }
 
@@ -232,6 +289,19 @@ impl<'a> Explainer<'a> {
     fn lock(&self) -> MutexGuard<'_, Vec<Progressed>> {
         self.steps.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
+}
+
+impl Progressed {
+    fn ended(&mut self, outcome: Outcome, took: Duration) {
+        (self.outcome, self.took) = (outcome, took);
+        if let Some(timing) = &mut self.timing {
+            timing.ended = timing.began + microseconds(took);
+        }
+    }
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
 /// What the base step stands for; nothing for other steps and for `scratch`.

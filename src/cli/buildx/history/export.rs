@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::base::io_error::IoError;
+use crate::cli::builds;
 use crate::cli::buildx::Builder;
 use crate::cli::global::Global;
 use crate::cli::output::Stream;
@@ -34,7 +35,7 @@ pub fn run(args: &Args, global: &Global, store: &Store) -> Result<(), CliError> 
     args.builder.check(global)?;
     let records = match args.all {
         true => history::list(store)?,
-        false => super::several(store, &args.references)?,
+        false => builds::several(store, &args.references)?,
     };
     let mut bytes = Vec::new();
     history::export(store, &records, &mut bytes)?;

@@ -1,27 +1,26 @@
-//! `rbuild buildx history ...`: builds that are remembered.
+//! `rbuild buildx history ...`: builds that are remembered, under buildx's names.
 
 mod export;
-mod inspect;
-mod list;
-mod logs;
 
 use std::process::ExitCode;
 
 use clap::Subcommand;
 
+use crate::cli::builds::{self, list, logs, one, open, show};
 use crate::cli::buildx::Builder;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::engine::history::{self, BuildRecord, HistoryError};
+use crate::engine::history;
 use crate::store::Store;
 
 #[derive(Debug, Subcommand)]
 enum HistoryCommand {
     Export(export::Args),
-    Inspect(inspect::Args),
-    Logs(logs::Args),
-    Ls(list::Args),
-    Rm(RemoveArgs),
+    Inspect(Of<show::Args>),
+    Logs(Of<logs::Args>),
+    Ls(Of<list::Args>),
+    Open(Of<open::Args>),
+    Rm(Of<builds::RemoveArgs>),
     Trace(TraceArgs),
 }
 
@@ -34,17 +33,33 @@ pub struct Args {
     command: HistoryCommand,
 }
 
-/// Forget builds
-#[derive(Debug, clap::Args)]
-struct RemoveArgs {
-    #[command(flatten)]
+/// What can be asked of builds, of a builder
+#[derive(Debug)]
+struct Of<T> {
     builder: Builder,
-    /// All of them
-    #[arg(long)]
-    all: bool,
-    /// What builds are known by, or `^N` for the N-th before the last [default: the last]
-    #[arg(value_name = "REF")]
-    references: Vec<String>,
+    asked: T,
+}
+
+/// clap's own attribute would give the help of the builder.
+impl<T: clap::Args> clap::Args for Of<T> {
+    fn augment_args(command: clap::Command) -> clap::Command {
+        T::augment_args(Builder::augment_args(command))
+    }
+
+    fn augment_args_for_update(command: clap::Command) -> clap::Command {
+        Self::augment_args(command)
+    }
+}
+
+impl<T: clap::FromArgMatches> clap::FromArgMatches for Of<T> {
+    fn from_arg_matches(matches: &clap::ArgMatches) -> Result<Self, clap::Error> {
+        Ok(Self { builder: Builder::from_arg_matches(matches)?, asked: T::from_arg_matches(matches)? })
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &clap::ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
 }
 
 /// Print a build as spans, in Jaeger's JSON
@@ -62,46 +77,27 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let store = global.open_store()?;
     match &args.command {
         HistoryCommand::Export(args) => export::run(args, global, &store)?,
-        HistoryCommand::Inspect(args) => inspect::run(args, global, &store)?,
-        HistoryCommand::Logs(args) => logs::run(args, global, &store)?,
-        HistoryCommand::Ls(args) => list::run(args, global, &store)?,
-        HistoryCommand::Rm(args) => remove(args, global, &store)?,
+        HistoryCommand::Inspect(of) => show::run(of.asked(global)?, &store)?,
+        HistoryCommand::Logs(of) => logs::run(of.asked(global)?, &store)?,
+        HistoryCommand::Ls(of) => list::run(of.asked(global)?, &store)?,
+        HistoryCommand::Open(of) => open::run(of.asked(global)?, &store)?,
+        HistoryCommand::Rm(of) => builds::remove(of.asked(global)?, &store)?,
         HistoryCommand::Trace(args) => trace(args, global, &store)?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that is named is found before anything is forgotten.
-fn remove(args: &RemoveArgs, global: &Global, store: &Store) -> Result<(), CliError> {
-    args.builder.check(global)?;
-    let records = match args.all {
-        true => history::list(store)?,
-        false => several(store, &args.references)?,
-    };
-    let ids: Vec<String> = records.into_iter().map(|record| record.id).collect();
-    Ok(history::remove(store, &ids)?)
+impl<T> Of<T> {
+    fn asked(&self, global: &Global) -> Result<&T, CliError> {
+        self.builder.check(global)?;
+        Ok(&self.asked)
+    }
 }
 
 fn trace(args: &TraceArgs, global: &Global, store: &Store) -> Result<(), CliError> {
     args.builder.check(global)?;
     let record = one(store, args.reference.as_deref())?;
     let log = history::log_of(store, &record)?;
-    let spans = history::spans(&record, log.into_iter().flatten());
+    let spans = history::jaeger_spans(&record, log.into_iter().flatten());
     Ok(output::print(&format!("{spans:#}\n"))?)
-}
-
-/// The build that is named, or the last.
-fn one(store: &Store, reference: Option<&str>) -> Result<BuildRecord, CliError> {
-    history::find(store, reference.unwrap_or_default()).map_err(|error| {
-        let hint = matches!(error, HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. })
-            .then_some("`buildx history ls` lists those there are");
-        CliError::from(error).hint_if(hint)
-    })
-}
-
-fn several(store: &Store, references: &[String]) -> Result<Vec<BuildRecord>, CliError> {
-    if references.is_empty() {
-        return Ok(vec![one(store, None)?]);
-    }
-    references.iter().map(|reference| one(store, Some(reference))).collect()
 }

@@ -19,12 +19,14 @@ use std::time::Duration;
 use super::channel::CgroupMounts;
 use super::error::SandboxError;
 use super::isolation::{Isolation, Limits};
+use super::resources::Resources;
 use devices::Guard;
 use hierarchy::Hierarchies;
 use settings::{Setting, failed};
 
 pub use devices::{USUAL_DEVICE_RULES, device_guard};
 pub use hierarchy::{CgroupVersion, Controllers, controllers, limits_refused};
+pub(super) use usage::network as network_bytes;
 pub use usage::{Usage, machine_memory, usage};
 
 /// How long removed cgroups may need to become empty after their last process was waited for.
@@ -239,6 +241,11 @@ impl Cgroup {
             std::fs::write(&file, pid.to_string()).map_err(|error| failed("cgroup", &file, &error))?;
         }
         Ok(())
+    }
+
+    /// Puts what the cgroups counted in the place of what is known otherwise. One may have no more than its limits need.
+    pub(super) fn add_to(&self, resources: &mut Resources) {
+        usage::add_to(resources, &self.directories);
     }
 
     /// Whether the kernel killed a process because the memory limit was reached.

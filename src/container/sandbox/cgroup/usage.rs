@@ -2,8 +2,10 @@
 
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::processes;
+use crate::container::sandbox::resources::Resources;
 
 /// Sums since the container was started, except memory and processes, which are now's.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -68,6 +70,31 @@ pub fn usage(cgroups: &[String], pid: i32) -> Usage {
     usage
 }
 
+/// What cgroups have counted of a program that has ended (cgroup-v2.rst; cpuacct.rst, memory.rst, blkio-controller.rst).
+pub(super) fn add_to(resources: &mut Resources, directories: &[PathBuf]) {
+    let text = |name: &str| directories.iter().find_map(|directory| read_to_string(directory.join(name)).ok());
+    let number = |name: &str| text(name)?.trim().parse::<u64>().ok();
+    let processor = |name: &str, [user, system]: [&str; 2], unit: u64| {
+        let text = text(name)?;
+        let time = |key: &str| Some(Duration::from_micros(field_of(&text, key)?.saturating_mul(unit)));
+        Some((time(user)?, time(system)?))
+    };
+    let tick = 1_000_000 / rustix::param::clock_ticks_per_second().max(1);
+    let counted = processor("cpu.stat", ["user_usec", "system_usec"], 1)
+        .or_else(|| processor("cpuacct.stat", ["user", "system"], tick));
+    if let Some((user, system)) = counted.filter(|(user, system)| *user + *system > Duration::ZERO) {
+        (resources.user, resources.system) = (user, system);
+    }
+    if let Some(peak) = number("memory.peak").or_else(|| number("memory.max_usage_in_bytes")) {
+        (resources.peak_memory, resources.is_bound) = (peak, false);
+    }
+    if let Some(text) = text("io.stat").filter(|text| !text.trim().is_empty()) {
+        (resources.read, resources.written) = (sum(&text, "rbytes="), sum(&text, "wbytes="));
+    } else if let Some(text) = text("blkio.throttle.io_service_bytes_recursive") {
+        (resources.read, resources.written) = (legacy_sum(&text, "Read"), legacy_sum(&text, "Write"));
+    }
+}
+
 fn of_processes(pid: i32) -> Usage {
     let mut usage = Usage::default();
     let tick = 1_000_000_000 / rustix::param::clock_ticks_per_second().max(1);
@@ -112,7 +139,7 @@ fn legacy_sum(text: &str, action: &str) -> u64 {
 }
 
 /// proc_pid_net(5), `dev`: the first number is what was received, the ninth what was sent.
-fn network(text: &str) -> (u64, u64) {
+pub(in crate::container::sandbox) fn network(text: &str) -> (u64, u64) {
     let mut total = (0, 0);
     for (name, rest) in text.lines().filter_map(|line| line.split_once(':')) {
         let numbers: Vec<u64> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();

@@ -1,12 +1,10 @@
-//! `buildx history ls`
+//! `builds ls`, and `buildx history ls`
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::base::Filters;
-use crate::cli::buildx::Builder;
 use crate::cli::format::{Column, Listing, ago};
-use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::history::{self, BuildRecord, Status};
 use crate::store::Store;
@@ -14,9 +12,7 @@ use crate::store::Store;
 /// List builds, the newest first
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    #[command(flatten)]
-    builder: Builder,
-    /// Only those with this `ref`, `status` (completed, error, canceled), `repository` or `startedAt` (a duration)
+    /// Only those with this `ref`, `status` (completed, error, canceled, running, killed), `repository` or `startedAt` (a duration)
     #[arg(long, value_name = "FILTER")]
     filter: Vec<String>,
     /// `table`, `json` or a Go template
@@ -28,6 +24,9 @@ pub struct Args {
     /// Names whole
     #[arg(long)]
     no_trunc: bool,
+    /// Print nothing but what builds are known by
+    #[arg(short, long)]
+    quiet: bool,
 }
 
 /// A name is cut where it is longer.
@@ -40,20 +39,23 @@ const COLUMNS: &[Column] = &[
     Column { field: "Duration", heading: "DURATION" },
 ];
 
-pub fn run(args: &Args, global: &Global, store: &Store) -> Result<(), CliError> {
-    args.builder.check(global)?;
+pub fn run(args: &Args, store: &Store) -> Result<(), CliError> {
     let filters = Filters::parse(&args.filter, &["ref", "status", "repository", "startedAt"])?;
-    filters.only("status", "status", &["completed", "error", "canceled", "running"])?;
+    filters.only("status", "status", &["completed", "error", "canceled", "running", "killed"])?;
     let mut records = history::list(store)?;
     records.retain(|record| {
         filters.any("ref", |wanted| record.id.starts_with(wanted) || record.reference() == *wanted)
-            && filters.any("status", |wanted| wanted == status(record).to_ascii_lowercase())
+            && filters.any("status", |wanted| is_in_state(record, wanted))
             && filters.any("repository", |wanted| record.context.contains(wanted))
             && filters.any("startedAt", |wanted| is_within(record, wanted))
     });
     if args.local {
         let here = std::env::current_dir().unwrap_or_default();
         records.retain(|record| std::path::Path::new(&record.context).starts_with(&here));
+    }
+    if args.quiet {
+        let lines: String = records.iter().map(|record| format!("{}\n", record.id)).collect();
+        return Ok(output::print(&lines)?);
     }
     if args.format == "json" {
         let lines: String = records.iter().map(|record| format!("{}\n", as_json(record))).collect();
@@ -71,16 +73,24 @@ fn is_within(record: &BuildRecord, wanted: &str) -> bool {
     crate::base::nanoseconds(wanted.trim_start_matches(['<', '>', '='])).is_some_and(|limit| age <= i128::from(limit))
 }
 
-pub(super) fn status(record: &BuildRecord) -> &'static str {
+/// To buildx, a build that was killed is one that was canceled.
+fn is_in_state(record: &BuildRecord, wanted: &str) -> bool {
+    let own = status(record).to_ascii_lowercase();
+    wanted == own || wanted == "canceled" && own == "killed"
+}
+
+pub fn status(record: &BuildRecord) -> &'static str {
     match record.status {
         Status::Completed => "Completed",
         Status::Error => "Error",
         Status::Canceled => "Canceled",
+        Status::Running => "Running",
+        Status::Killed => "Killed",
     }
 }
 
 /// `1m 2s`, or tenths of seconds below a minute, as buildx writes it.
-pub(super) fn duration(record: &BuildRecord) -> String {
+pub fn duration(record: &BuildRecord) -> String {
     let seconds = record.nanoseconds / 1_000_000_000;
     match seconds {
         0..60 => format!("{:.1}s", record.nanoseconds as f64 / 1e9),
