@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 
 use super::RequestError;
-use super::modes::is_number_list;
 use crate::container::Resources;
 use crate::container::sandbox::Limits;
 use crate::engine::build::{LEAST_MEMORY, check_limits};
@@ -30,13 +29,6 @@ pub fn check(resources: &Resources) -> Result<(), RequestError> {
     if let Some(number) = resources.memory_swappiness.filter(|number| !(-1..=100).contains(number)) {
         let text = format!("invalid value for memory swappiness: {number}, valid range is 0-100");
         return Err(RequestError::refused(text));
-    }
-    for (what, list) in [("cpus", &resources.cpuset_cpus), ("mems", &resources.cpuset_mems)] {
-        if !is_number_list(list) {
-            return Err(RequestError::refused(format!(
-                "Invalid value {list} for cpuset {what}: invalid format: {list}"
-            )));
-        }
     }
     // The kernel takes the nearest number that it has, in silence.
     if resources.cpu_shares != 0 && !(2..=262_144).contains(&resources.cpu_shares) {
