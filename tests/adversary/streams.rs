@@ -28,7 +28,7 @@ fn a_file_that_grows_has_the_length_of_its_header() {
             let out = machine.0.work().join(format!("out-{number}"));
             std::fs::create_dir(&out).unwrap();
             std::fs::set_permissions(&out, std::fs::Permissions::from_mode(0o777)).unwrap();
-            let answer = machine.run(&["cp", "box:/dir", &format!("out-{number}")]);
+            let answer = machine.run(&["cp", "--quiet=false", "box:/dir", &format!("out-{number}")]);
             let names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(names, ["dir"], "{name}: {}", answer.stderr());
             let copied = std::fs::read_dir(out.join("dir")).unwrap().count();
@@ -180,7 +180,7 @@ fn a_log_that_grows_without_end_is_copied() {
     machine.says(&["exec", "-d", "box", "timeout", "20", "attacker", "grow", "/d/log", "one more line of a log"]);
     machine.until(&["exec", "box", "sh", "-c", "ls /d/log; true"], |found| !found.is_empty());
     for name in ["one", "two"] {
-        let answer = machine.run(&["cp", "box:/d", name]).ok();
+        let answer = machine.run(&["cp", "--quiet=false", "box:/d", name]).ok();
         assert!(answer.stderr().contains("Successfully copied"));
         let log = std::fs::read(machine.0.work().join(name).join("log")).unwrap();
         assert!(log.starts_with(b"one more line"), "{name}");

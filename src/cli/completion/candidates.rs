@@ -108,7 +108,7 @@ mod tests {
         assert!(has(&first, "run") && has(&first, "network") && !has(&first, "__complete"));
         assert!(has(&ask(&["network", ""]), "connect") && has(&ask(&["--root", "/x", "network", ""]), "connect"));
         let options = ask(&["run", "--"]);
-        assert!(has(&options, "--publish") && has(&options, "--network-alias") && !has(&options, "--isolation"));
+        assert!(has(&options, "--publish") && has(&options, "--network-alias") && !has(&options, "--use-api-socket"));
         assert!(has(&ask(&["run", "--pull", ""]), "never"));
         assert_eq!(ask(&["run", "--pull=ne"]).before, "--pull=");
         assert!(has(&ask(&["run", "--pull=ne"]), "never"));

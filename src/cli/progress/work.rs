@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::layout::seconds;
-use crate::cli::output::{Stream, area, fit, one_line};
+use crate::cli::output::{Stream, area, fit, one_line, width};
 use crate::cli::transfers::{bar, measured};
 use crate::engine::Counter;
 
@@ -137,7 +137,10 @@ impl Shared {
         match (self.unit, self.total) {
             (Unit::Bytes, _) if done == 0 => what,
             (Unit::Bytes, total) => measured(&what, done, total, self.begun, columns),
-            (Unit::Things, Some(total)) if total > 0 => format!("{what} [{}] {done} of {total}", bar(done, total, BAR)),
+            (Unit::Things, Some(total)) if total > 0 => {
+                let with_bar = format!("{what} [{}] {done} of {total}", bar(done, total, BAR));
+                if width(&with_bar) <= columns { with_bar } else { format!("{what}, {done} of {total}") }
+            }
             (Unit::Things, _) if done > 0 => format!("{what}, {done} done"),
             (Unit::Things | Unit::Nothing, _) => what,
         }
@@ -179,7 +182,6 @@ impl<W: Write> Write for Counting<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::output::width;
 
     #[test]
     fn lines_fit_any_terminal() {
