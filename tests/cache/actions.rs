@@ -28,7 +28,8 @@ fn an_export_is_one_entry_and_another_machine_uses_it() {
     let mut command = second.command(&["run", "--rm", "app", "cat", "/app/result"]);
     command.env("ACTIONS_RESULTS_URL", &actions.url).env("ACTIONS_RUNTIME_TOKEN", TOKEN);
     assert_eq!(Answer::of(command).ok().stdout(), "tool\nsource\n");
-    assert!(actions.requests().len() < 15, "{:?}", actions.requests());
+    // Layers side by side look once where the entry is.
+    assert!(actions.requests().len() < 10, "{:?}", actions.requests());
     let other = build(&second, &actions, &["--cache-from", "type=gha"]).ok().stderr();
     assert!(other.contains("there is no cache of that name"), "{other}");
 }

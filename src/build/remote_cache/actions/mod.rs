@@ -33,6 +33,8 @@ pub struct Actions {
     options: ActionsOptions,
     service: Service,
     state: Mutex<State>,
+    /// Held while the newest entry is read, so that several that want blobs at the same time read it once.
+    reading: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -50,7 +52,7 @@ struct State {
 impl Actions {
     pub fn new(options: ActionsOptions) -> Result<Self, ActionsError> {
         let service = Service::new(&options)?;
-        Ok(Self { options, service, state: Mutex::default() })
+        Ok(Self { options, service, state: Mutex::default(), reading: Mutex::default() })
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -78,6 +80,15 @@ impl Actions {
         }
         self.state().was_read = true;
         Ok(None)
+    }
+
+    fn read_once(&self) -> Result<(), ActionsError> {
+        let _reading = self.reading.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_read = self.state().was_read;
+        if !was_read {
+            self.read_newest(super::document::MANIFEST_LIMIT)?;
+        }
+        Ok(())
     }
 
     /// Where the entry can be read; nothing when it is gone.
@@ -137,9 +148,7 @@ impl Place for Actions {
         if let Some(staged) = self.state().staged.open(digest)? {
             return Ok(staged);
         }
-        if !self.state().was_read {
-            self.read_newest(super::document::MANIFEST_LIMIT)?;
-        }
+        self.read_once()?;
         let (location, address) = self.location(digest)?.ok_or(PlaceError::NoBlob { digest: *digest })?;
         match self.service.open(&address, location.offset, location.size) {
             // The address is good for some minutes only.
