@@ -77,6 +77,12 @@ impl Place {
         }
     }
 
+    /// A user puts a link there.
+    fn plant(&self, target: &Path, link: &Path, owner: u32) {
+        symlink(target, link).unwrap();
+        self.give(link, owner);
+    }
+
     /// Gives what is there to a user.
     fn give(&self, path: &Path, owner: u32) {
         lchown(path, Some(owner), Some(owner)).unwrap();
@@ -99,8 +105,7 @@ fn what_another_user_has_put_there_is_not_written_through() {
                 // What is written to a file below a link is tried with folders only.
                 let all = if below.is_empty() || matches!(target, "empty-folder" | "") { files } else { Vec::new() };
                 for words in all.iter().chain(&folders) {
-                    symlink(canary.path().join(target), &planted).unwrap();
-                    place.give(&planted, STRANGER);
+                    place.plant(&canary.path().join(target), &planted, STRANGER);
                     place.run(words);
                     canary.assert_untouched_by(&(words, target));
                     place.remove(&planted);
@@ -211,16 +216,14 @@ fn no_service_listens_where_a_link_of_another_user_leads() {
         let canary = Canary::beside(&place.machine.0);
         let planted = place.shared.join("planted");
         for below in ["", "/new"] {
-            symlink(canary.path().join("empty-folder"), &planted).unwrap();
-            place.give(&planted, STRANGER);
+            place.plant(&canary.path().join("empty-folder"), &planted, STRANGER);
             let address = format!("unix://shared/planted{below}/d.sock");
             assert_eq!(place.run(&words(&["system", "service", "--time", "1", &address])), Some(1));
             canary.assert_untouched_by(&address);
             place.remove(&planted);
         }
         // A link in the place of the socket itself gives way.
-        symlink(canary.path().join("secret"), &planted).unwrap();
-        place.give(&planted, STRANGER);
+        place.plant(&canary.path().join("secret"), &planted, STRANGER);
         place.run(&words(&["system", "service", "--time", "1", "unix://shared/planted"]));
         canary.assert_untouched_by(&"a link in the place of the socket");
     }
@@ -235,8 +238,7 @@ fn a_link_of_the_context_gives_way_to_the_file() {
         let planted = place.machine.0.work().join("ctx/planted");
         for target in ["secret", "new", "empty"] {
             for words in files("ctx/planted") {
-                symlink(canary.path().join(target), &planted).unwrap();
-                place.give(&planted, owner);
+                place.plant(&canary.path().join(target), &planted, owner);
                 place.run(&words);
                 canary.assert_untouched_by(&(words, target));
                 place.remove(&planted);

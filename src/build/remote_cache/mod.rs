@@ -19,6 +19,7 @@ mod inline;
 mod mount_record;
 mod mounts;
 mod multipart;
+mod object_server;
 mod objects;
 mod options;
 mod origin;

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use reqwest::Method;
 use sha2::{Digest as _, Sha256};
 
-use super::bucket::{Ask, Bucket, BucketError, Payload};
+use super::bucket::{Ask, Bucket};
+use super::object_server::{BucketError, Payload, element};
 use super::place::{BlobContent, PlaceError, read_bounded};
 use crate::base::hex;
 use crate::image::Descriptor;
@@ -110,10 +111,4 @@ impl Upload<'_> {
         let _ =
             self.bucket.good(&Ask { method: Method::DELETE, key: self.key, query: &query, payload: &Payload::Nothing });
     }
-}
-
-/// What stands between the tags of the first element of that name.
-pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let rest = text.split_once(&format!("<{name}>"))?.1;
-    Some(rest.split_once("</")?.0)
 }

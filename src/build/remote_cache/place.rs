@@ -9,7 +9,7 @@ use crate::image::Descriptor;
 use crate::transport::registry::RegistryError;
 
 use super::actions::ActionsError;
-use super::bucket::BucketError;
+use super::object_server::BucketError;
 
 /// A folder, a repository or a bucket with one name in it that leads to a cache.
 pub trait Place: Send + Sync {

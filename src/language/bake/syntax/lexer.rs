@@ -191,6 +191,7 @@ impl<'a> Lexer<'a> {
                     "|" => " Did you mean boolean OR (\"||\")?",
                     _ => "",
                 };
+                // HCL has none, and refuses them in these words.
                 return Err(at(span, "Unsupported operator", format!("Bitwise operators are not supported.{hint}")));
             }
             "{" => {
