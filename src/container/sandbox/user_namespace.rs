@@ -83,6 +83,7 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
 /// called before there is a second thread.
 pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
     let action = "join the user namespace of the store's other processes";
+    let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
     let join = || -> io::Result<IdMapping> {
         let pid = rustix::process::Pid::from_raw(pid).filter(|pid| pid.as_raw_nonzero().get() > 0);
         let process =
@@ -97,7 +98,11 @@ pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
         let (users, groups) = (mapped("/proc/self/uid_map")?, mapped("/proc/self/gid_map")?);
         Ok(match (users, groups) {
             (1, _) | (_, 1) => {
-                let reason = "the containers that run were started when no other users could be mapped".to_owned();
+                // What keeps others out here today, or else what did when the first of them was started.
+                let reason = match Helpers::find(uid, gid) {
+                    Err(reason) => refusal::of_helper(&reason, find_program("newuidmap").as_deref()),
+                    Ok(_) => "the containers that run were started when no other users could be mapped".to_owned(),
+                };
                 IdMapping::Single { reason }
             }
             _ => IdMapping::Full { users, groups },
