@@ -68,9 +68,10 @@ pub fn behind(store: &Store, run: &RunSettings, url: &str) -> Result<DockerfileS
 
 /// Finds and reads the Dockerfile.
 pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File, BuildError> {
-    // What came in place of a context is the Dockerfile, unless there is another.
-    let is_inline = matches!(options.dockerfile, DockerfileSource::Inline(_));
-    if let Some(bytes) = sources.take_dockerfile().filter(|_| !is_inline) {
+    // What came in place of a context is the Dockerfile, unless there is another. One that is to come from standard input
+    // is another, and refused: that has been read.
+    let is_other = matches!(options.dockerfile, DockerfileSource::Inline(_) | DockerfileSource::StandardInput);
+    if let Some(bytes) = sources.take_dockerfile().filter(|_| !is_other) {
         return Ok(File { name: DEFAULT.to_owned(), place: None, bytes });
     }
     let in_context = |path: PathBuf| Place::new(sources.root(), path).brought(sources.is_brought());
