@@ -302,7 +302,7 @@ fn a_dockerfile_on_standard_input_is_told_from_an_archive() {
     for text in ["FROM busybox\n", "", "# a long comment\n".repeat(100).as_str()] {
         match read_standard_input(text.as_bytes()).unwrap() {
             Standard::Dockerfile(read) => assert_eq!(read, text.as_bytes()),
-            Standard::Archive(_) => panic!("{text:?} is no archive"),
+            Standard::Archive(_) => panic!("{text:?} is not an archive"),
         }
     }
 }

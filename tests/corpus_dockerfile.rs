@@ -91,7 +91,7 @@ fn class(wanted: &str) -> &'static str {
         ("can not be an empty string", "can not be blank"),
         ("Chaining ONBUILD", "another onbuild"),
         ("ONBUILD trigger", "onbuild trigger"),
-        ("Missing command after HEALTHCHECK", "lacks its command"),
+        ("Missing command after HEALTHCHECK", "needs a command"),
         ("HEALTHCHECK NONE takes no arguments", "healthcheck none takes no arguments"),
         ("Unknown type", "unknown type"),
         ("missing unit in duration", "invalid duration"),

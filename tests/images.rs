@@ -136,7 +136,7 @@ fn an_import_takes_changes() {
     let format = "{{.Config.Env}} {{.Config.ExposedPorts}} {{.Comment}}";
     assert_eq!(rbuild.ok(&["inspect", "-f", format, "made:1"]), "[A=1] map[80/tcp:{}] by hand\n");
     assert!(rbuild.fails(&["import", "-c", "RUN true", file]).contains("invalid change `RUN true`"));
-    assert!(rbuild.fails(&["import", "Cargo.toml"]).contains("is no layer"));
+    assert!(rbuild.fails(&["import", "Cargo.toml"]).contains("is not a layer"));
 }
 
 #[test]

@@ -8,19 +8,19 @@ use crate::base::io_error::IoError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    #[error("`{text}` is no address to listen at: there are unix://PATH, fd:// and tcp://HOST:PORT")]
+    #[error("`{text}` is not an address to listen on: use unix://PATH, fd:// or tcp://HOST:PORT")]
     Address { text: String },
-    #[error("somebody listens at `{}` already", path.display())]
+    #[error("another process already listens at `{}`", path.display())]
     Taken { path: PathBuf },
     #[error("no socket was passed: fd:// is for services that systemd starts with a socket unit")]
     NotPassed,
-    #[error("what was passed as descriptor {number} is no socket that somebody can connect to")]
+    #[error("descriptor {number} is not a listening socket")]
     NoListener { number: i32 },
     #[error("there is no group `{name}`")]
     NoGroup { name: String },
     #[error("--group is for unix://: {reason}")]
     GroupElsewhere { reason: &'static str },
-    #[error("options of TLS are for tcp:// and fd://: a socket of this machine needs none")]
+    #[error("TLS options are for tcp:// and fd://: a local socket needs none")]
     TlsElsewhere,
     #[error("there is no address `{host}` on this machine")]
     NoAddress { host: String },

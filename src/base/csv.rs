@@ -5,9 +5,9 @@
 pub enum CsvError {
     #[error("the value is empty")]
     Empty,
-    #[error("a quote stands inside a field that is not quoted")]
+    #[error("a quote inside an unquoted field")]
     BareQuote,
-    #[error("a quoted field is not closed, or something follows its quote")]
+    #[error("a quoted field is not closed, or text follows its closing quote")]
     BadQuote,
 }
 

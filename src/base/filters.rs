@@ -12,7 +12,7 @@ use super::time::{InvalidTime, point_in_time};
 pub enum FilterError {
     #[error("bad format of filter (expected name=value)")]
     Form,
-    #[error("invalid filter '{key}'; there are: {}", .known.join(", "))]
+    #[error("invalid filter '{key}': use one of {}", .known.join(", "))]
     Unknown { key: String, known: Vec<&'static str> },
     #[error("invalid filter '{key}=[{}]': it is true or false", .values.join(" "))]
     NoBoolean { key: String, values: Vec<String> },
@@ -200,7 +200,7 @@ mod tests {
     fn wrong_ones_say_why() {
         let message = |words: &[&str]| parse(words).unwrap_err().to_string();
         assert_eq!(message(&["name"]), "bad format of filter (expected name=value)");
-        assert!(message(&["colour=red"]).starts_with("invalid filter 'colour'; there are: name, label"));
+        assert!(message(&["colour=red"]).starts_with("invalid filter 'colour': use one of name, label"));
         assert_eq!(filters(&["until=1h", "until=2h"]).until(), Err(FilterError::ManyTimes));
         assert!(filters(&["until=1d"]).until().is_err() && filters(&["until=1h"]).until().is_ok());
         assert!(filters(&["status=x"]).only("status", "state", &["running"]).is_err());

@@ -56,7 +56,7 @@ struct Nothing;
 
 impl Contexts for Nothing {
     fn open(&self, _: Option<&str>) -> Result<Arc<Context>, OpenContextError> {
-        Err(OpenContextError { message: "there is no build context any more".to_owned() })
+        Err(OpenContextError { message: "the build context is gone".to_owned() })
     }
 
     fn is_sent_in_parts(&self, _: Option<&str>) -> bool {

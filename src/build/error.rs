@@ -54,7 +54,7 @@ pub enum BuildError {
     NothingToPushTo,
     #[error("`{name}` cannot be pushed without its tag: push-by-digest pushes what `name` says, and takes no --tag")]
     TagWithoutPush { name: String },
-    #[error("there is no index to annotate: a build for one platform makes a manifest only")]
+    #[error("there is no index to annotate: a build for one platform makes only a manifest")]
     NoIndexToAnnotate,
     #[error(
         "`{}` is in the root filesystems of several platforms: with platform-split=false they cannot be in one folder", path.display()
@@ -98,7 +98,7 @@ pub enum BuildError {
     CachePlace { place: String, source: Box<PlaceError> },
     #[error(transparent)]
     Transfer(#[from] TransferError),
-    #[error("the image that was built is not consistent")]
+    #[error("the image that was built is inconsistent")]
     Invariant(#[from] BrokenInvariant),
     #[error("cancelled")]
     Cancelled,

@@ -24,11 +24,11 @@ pub struct FailedOutput {
 /// What is wrong with one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FailedOutputError {
-    #[error("it is PATH=DEST, both of which say something")]
+    #[error("write PATH=DEST, with both parts")]
     Form,
-    #[error("`{0}` is no pattern")]
+    #[error("`{0}` is not a pattern")]
     Pattern(String),
-    #[error("`-` is no place for files: name a file or a folder")]
+    #[error("`-` cannot hold files: name a file or a folder")]
     Stream,
 }
 

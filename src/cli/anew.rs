@@ -26,7 +26,7 @@ pub fn begin() {
     // What was asked for by name has the rights that the caller's umask gives, whoever makes it.
     privacy::end();
     let source = program.arg0(name).args(std::env::args_os().skip(1)).exec();
-    output::say(format_args!("error: cannot begin anew as root of a user namespace: {source}"));
+    output::say(format_args!("error: cannot restart as root of a user namespace: {source}"));
     std::process::exit(1);
 }
 
@@ -44,5 +44,5 @@ pub fn begin_with_settings(folder: &Path) -> Result<(), CliError> {
     privacy::end();
     let refused = program.exec();
     privacy::begin_again();
-    Err(CliError::new(format!("cannot begin anew with another --config: {refused}")))
+    Err(CliError::new(format!("cannot restart with another --config: {refused}")))
 }

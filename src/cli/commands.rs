@@ -20,7 +20,7 @@ use crate::store;
 
 /// Builds OCI images from Dockerfiles, and runs, saves, loads and pulls them. No daemon.
 ///
-/// When the first word is no command, it is `build`: `rbuild -t cat:1.0 .`
+/// When the first word is not a command, rbuild builds: `rbuild -t cat:1.0 .`
 #[derive(Debug, Parser)]
 #[command(
     name = "rbuild",
@@ -231,8 +231,10 @@ fn read(typed: &[OsString]) -> Result<Option<Cli>, CliError> {
     }
 }
 
-/// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that the
-/// store's running containers are in, over which one has no rights from outside. Where the store is must be known before.
+/// An ordinary user becomes root of a user namespace, in which layers can have files of many owners: of the one that
+/// the
+/// store's running containers are in, over which one has no rights from outside. Where the store is must be known
+/// before.
 fn become_root(mut cli: Cli) -> Result<Cli, CliError> {
     if cli.command.uses_store() {
         look_at_owner(&cli.global.store_root()?, cli.command.starts_containers())?;

@@ -24,19 +24,19 @@ pub struct Engine {
     /// The folder with docker's config.json [default: $DOCKER_CONFIG, or ~/.docker]
     #[arg(long, value_name = "DIR")]
     pub config: Option<PathBuf>,
-    /// The context: `default`, as rbuild works on this machine only
+    /// The context: only `default`, which is this machine
     #[arg(short, long, value_name = "NAME")]
     context: Option<String>,
-    /// Taken as docker takes it; rbuild writes no log
+    /// Accepted for docker's sake; rbuild writes no log
     #[arg(short = 'D', long)]
     debug: bool,
-    /// The socket of docker's engine on this machine means rbuild; no other engine is spoken to
+    /// The engine's address: this machine's docker socket means rbuild, and other engines are refused
     #[arg(short = 'H', long, value_name = "ADDRESS")]
     host: Vec<String>,
-    /// Taken as docker takes it; rbuild writes no log
+    /// Accepted for docker's sake; rbuild writes no log
     #[arg(short, long, value_name = "LEVEL")]
     log_level: Option<String>,
-    /// For an engine behind a network, which rbuild doesn't speak to
+    /// For a remote engine, which rbuild does not use
     #[arg(long)]
     tls: bool,
     #[arg(long, value_name = "FILE", hide = true)]
@@ -45,7 +45,7 @@ pub struct Engine {
     tlscert: Option<PathBuf>,
     #[arg(long, value_name = "FILE", hide = true)]
     tlskey: Option<PathBuf>,
-    /// For an engine behind a network, which rbuild doesn't speak to
+    /// For a remote engine, which rbuild does not use
     #[arg(long)]
     tlsverify: bool,
     /// Print the version

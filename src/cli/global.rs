@@ -17,7 +17,7 @@ pub struct Global {
     /// The store [default: $XDG_DATA_HOME/rbuild, or /var/lib/rbuild for root]
     #[arg(long, global = true, env = "RBUILD_ROOT", value_name = "DIR", hide_env_values = true)]
     pub root: Option<PathBuf>,
-    /// How much room the store may take: after a build the least recently used of the build cache is removed
+    /// Size limit of the store: after a build, rbuild removes the least recently used build cache
     #[arg(long, global = true, env = "RBUILD_MAX_STORE", value_name = "BYTES", hide_env_values = true,
           value_parser = crate::base::bytes)]
     pub max_store: Option<u64>,
@@ -53,7 +53,7 @@ impl Global {
         let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let data = folder("XDG_DATA_HOME").or_else(|| Some(folder("HOME")?.join(".local/share")));
         let data = data.ok_or_else(|| {
-            CliError::new("there is no place for the store: neither XDG_DATA_HOME nor HOME is set")
+            CliError::new("there is nowhere to keep the store: neither XDG_DATA_HOME nor HOME is set")
                 .hint("name a folder with --root or RBUILD_ROOT")
         })?;
         Ok(data.join("rbuild"))

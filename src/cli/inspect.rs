@@ -17,7 +17,7 @@ use crate::image::Platform;
 use crate::store::{FindImageError, Store};
 use crate::transport::registry::{Client, Settings};
 
-/// Show all that is known of containers, images, networks and volumes, as JSON
+/// Show details of containers, images, networks and volumes as JSON
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names, IDs or beginnings of IDs

@@ -16,7 +16,7 @@ use crate::container::sandbox::{
 const HOST: &str = "host";
 const NONE: &str = "none";
 
-/// Whether it is isolated by chroot alone.
+/// Whether it is isolated by chroot only.
 pub fn is_in_chroot(record: &Record) -> bool {
     record.host_config.isolation == CHROOT
 }

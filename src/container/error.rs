@@ -28,7 +28,7 @@ pub enum ContainerError {
     Cdi(#[from] CdiError),
     #[error("could not select device driver {driver:?} with capabilities: {capabilities}")]
     NoDeviceDriver { driver: String, capabilities: String },
-    #[error("`{}` is no device", path.display())]
+    #[error("`{}` is not a device", path.display())]
     NoDevice { path: PathBuf },
     #[error("cannot join {what} of a non running container: {name}")]
     PartnerNotRunning { what: &'static str, name: String },
@@ -44,7 +44,7 @@ pub enum ContainerError {
     Layer(#[from] LayerError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("the image {image} of the container is not there any more")]
+    #[error("the container's image {image} no longer exists")]
     NoImage { image: String },
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
@@ -58,7 +58,7 @@ pub enum ContainerError {
     NoCommand,
     #[error("the container name `{name}` is in use by container {id}")]
     NameTaken { name: String, id: String },
-    #[error("`{name}` is no name for a container: it is made of letters, digits, `_`, `.` and `-`, two at least")]
+    #[error("`{name}` is not a valid container name: use at least two letters, digits, `_`, `.` or `-`")]
     InvalidName { name: String },
     #[error("bind source path does not exist: {}", path.display())]
     NoBindSource { path: PathBuf },
@@ -76,19 +76,19 @@ pub enum ContainerError {
     NotFound { name: String },
     #[error("could not get container for {name}: no such container: {name}")]
     NoLinked { name: String },
-    #[error("several containers begin with `{prefix}`")]
+    #[error("several container IDs start with `{prefix}`")]
     Ambiguous { prefix: String },
     #[error("container {name} is running")]
     IsRunning { name: String },
     #[error("container {name} is not running")]
     NotRunning { name: String },
-    #[error("what container {name} has changed is not known while it runs: it is isolated by chroot alone")]
+    #[error("changes of container {name} are not known while it runs: it is isolated by chroot only")]
     NotEnded { name: String },
-    #[error("no program can be run from a store that was made without rights over files of other users")]
+    #[error("this store was made without rights over other users' files: no program can run from it")]
     OwnersRecorded,
     #[error(transparent)]
     Isolation(#[from] UnknownIsolation),
-    #[error("container {name} is isolated by chroot alone: a program in it can't have all rights (--privileged)")]
+    #[error("container {name} is isolated by chroot only: --privileged needs full isolation")]
     NoRights { name: String },
     #[error("container {name} is restarting, wait until the container is running")]
     Restarting { name: String },
@@ -102,11 +102,11 @@ pub enum ContainerError {
     ExecPaused { name: String },
     #[error("logger: no log driver named '{name}' is registered: there are json-file, local and none")]
     LogDriver { name: String },
-    #[error("the log driver does not take `{key}={value}`")]
+    #[error("the log driver does not support `{key}={value}`")]
     LogOption { key: String, value: String },
     #[error("configured logging driver does not support reading")]
     NoLog,
-    #[error("`{text}` is no sequence of keys for leaving: it is letters and ctrl-LETTER, between commas")]
+    #[error("`{text}` is not a valid detach sequence: write letters and ctrl-LETTER, separated by commas")]
     DetachKeys { text: String },
     #[error("cannot send signal {number}")]
     Signal {
@@ -157,7 +157,7 @@ impl ContainerError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Runtime(error) => error.hint(),
-            Self::DamagedRecord { .. } => Some("`rbuild system check --repair` puts it right, or aside".to_owned()),
+            Self::DamagedRecord { .. } => Some("`rbuild system check --repair` mends it or sets it aside".to_owned()),
             Self::Network(error) => error.hint().map(str::to_owned),
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
             Self::Monitor(failure) => failure.hint.clone(),

@@ -73,7 +73,7 @@ impl Containers {
             flaws.push(Flaw::damage(&subject, error.to_string(), Cure::NewState(state)));
         }
         for diff_id in record.diff_ids().into_iter().filter(|diff_id| !self.layer_path(diff_id).is_dir()) {
-            let fault = format!("layer {diff_id} is not unpacked any more");
+            let fault = format!("layer {diff_id} is no longer unpacked");
             flaws.push(Flaw::damage(&subject, fault, Cure::Unpack(diff_id)));
         }
         let link = self.root().join(BY_NAME).join(record.plain_name());

@@ -27,7 +27,7 @@ pub enum InvalidAnnotation {
         "invalid annotation `{text}`: there is no level `{level}`; there are manifest, manifest-descriptor, index and index-descriptor"
     )]
     Level { text: String, level: String },
-    #[error("invalid annotation `{text}`: an index is for all platforms, not for one")]
+    #[error("invalid annotation `{text}`: an index covers all platforms, not one")]
     IndexPlatform { text: String },
     #[error("invalid annotation `{text}`")]
     Platform { text: String, source: InvalidPlatform },

@@ -40,7 +40,7 @@ pub enum InvalidPlatform {
     /// containerd takes `*` for a part of a matcher only, never of a platform that is built or pulled.
     #[error("invalid platform `{text}`: wildcards are not supported")]
     Wildcard { text: String },
-    #[error("invalid platform `{text}`: `{os}` is no operating system")]
+    #[error("invalid platform `{text}`: `{os}` is not an operating system")]
     Os { text: String, os: String },
     #[error("invalid platform `{text}`: the operating system's version has the invalid escape `{escape}`")]
     Escape { text: String, escape: String },

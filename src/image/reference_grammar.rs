@@ -68,7 +68,7 @@ pub fn explain(text: &str) -> &'static str {
     } else if name.ends_with(':') {
         "the tag after `:` is empty"
     } else if name.len() != text.len() && !is_digest(&text[name.len() + 1..]) {
-        "what follows `@` is no digest of the form algorithm:hexadecimal"
+        "what follows `@` is not a digest of the form algorithm:hexadecimal"
     } else if last.split_once(':').is_some_and(|(_, tag)| !is_tag(tag)) {
         BAD_TAG
     } else if text.starts_with('/') || name.ends_with('/') || text.contains("//") {

@@ -124,7 +124,7 @@ impl History {
     fn log_path(&self, id: &str) -> Result<PathBuf, IoError> {
         let path = self.folder.join("logs").join(id);
         let is_name = !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let wrong = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no name of a build");
+        let wrong = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not the name of a build");
         if is_name { Ok(()) } else { Err(wrong()) }.at("open", &path)?;
         Ok(path)
     }
@@ -236,7 +236,7 @@ mod tests {
         history.remove_log("abc1").unwrap();
         history.remove_log("abc1").unwrap();
         let written = history.new_log("abc2").unwrap();
-        assert!(history.idle_logs(0).is_empty() && history.is_written("abc2"), "somebody writes it");
+        assert!(history.idle_logs(0).is_empty() && history.is_written("abc2"), "another process is writing it");
         assert_eq!(history.logs(), ["abc2"]);
         drop(written);
         assert!(!history.is_written("abc2"));

@@ -148,7 +148,7 @@ mod tests {
         let inside = store.open_kept_steps("a-0").unwrap().unwrap();
         assert_eq!(inside.record().unwrap(), b"a-0");
         assert!(inside.changes(2).unwrap().1 && !inside.changes(3).unwrap().1);
-        assert!(store.open_kept_steps("a-0").unwrap().is_none(), "somebody is in it");
+        assert!(store.open_kept_steps("a-0").unwrap().is_none(), "another shell is open in it");
         for name in ["a-1", "b-1", "a-2", "a-3", "a-4"] {
             keep(name);
         }

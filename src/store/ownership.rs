@@ -38,11 +38,11 @@ static CLAIMED: Mutex<Option<PathBuf>> = Mutex::new(None);
 pub enum NotOwn {
     #[error("the store `{}` belongs to user {owner}, and rbuild runs as user {user}", path.display())]
     Foreign { path: PathBuf, owner: u32, user: u32 },
-    #[error("`{}`, on the way to the store, is a link of user {owner}, who may lead it elsewhere", path.display())]
+    #[error("`{}`, on the path to the store, is a symlink of user {owner}, who can point it elsewhere", path.display())]
     ForeignLink { path: PathBuf, owner: u32 },
-    #[error("other users may look into `{}`, which has other things than a store in it", path.display())]
+    #[error("other users can read `{}`, which holds more than a store", path.display())]
     Shared { path: PathBuf },
-    #[error("other users may look into the store `{}` (mode {mode:o}), and its mode cannot be changed", path.display())]
+    #[error("other users can read the store `{}` (mode {mode:o}), and its mode cannot be changed", path.display())]
     Open { path: PathBuf, mode: u32 },
 }
 

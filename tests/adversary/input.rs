@@ -198,7 +198,7 @@ fn words_do_not_grow_without_end() {
         for (text, words) in [
             (format!("ARG A=x\n{doubled}FROM busybox\n"), "Dockerfile:22"),
             (format!("FROM busybox\nARG A=x\n{doubled}"), "Dockerfile:23"),
-            (format!("FROM busybox\nENV A=xx\n{replaced}"), "more than 1 MiB"),
+            (format!("FROM busybox\nENV A=xx\n{replaced}"), "larger than 1 MiB"),
             (format!("FROM busybox\nARG A=x\n{growing}{labels}"), "more than 64 MiB in all"),
         ] {
             store.write("ctx/Dockerfile", text);

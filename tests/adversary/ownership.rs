@@ -187,7 +187,7 @@ fn a_folder_of_other_things_is_neither_closed_nor_used() {
     store.write("mine/thesis.txt", "x");
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
     let said = store.run(&["--root", "mine", "images"]).fails(1).stderr();
-    assert!(said.contains("other things than a store") && said.contains("--root"), "{said}");
+    assert!(said.contains("more than a store") && said.contains("--root"), "{said}");
     assert_eq!((mode_of(&folder), std::fs::read_dir(&folder).unwrap().count()), (0o755, 1));
 }
 

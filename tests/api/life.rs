@@ -36,7 +36,7 @@ fn its_socket_is_its_owners() {
     assert_eq!(mode(&served.socket), 0o600);
     let address = format!("unix://{}", served.socket.display());
     let second = store.run(&["system", "service", &address]).fails(1);
-    assert!(second.stderr().contains("somebody listens"), "{}", second.stderr());
+    assert!(second.stderr().contains("another process already listens"), "{}", second.stderr());
     let grouped = Served::with(&store, &["--group", &rustix::process::getegid().as_raw().to_string()], "group.sock");
     assert_eq!(mode(&grouped.socket), 0o660);
     store.run(&["system", "service", "--group", "no-such-group", "unix:///tmp/x"]).fails(1);

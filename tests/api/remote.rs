@@ -225,7 +225,7 @@ fn options_that_contradict_each_other() {
     };
     refuses(&["--tls=false", "--tlsverify", "tcp://127.0.0.1:0"], "conflicting options");
     refuses(&["--tlscert", "/x", "tcp://127.0.0.1:0"], "certificates are for TLS");
-    refuses(&["--tls=false", "unix:///tmp/x"], "options of TLS are for tcp:// and fd://");
+    refuses(&["--tls=false", "unix:///tmp/x"], "TLS options are for tcp:// and fd://");
     refuses(&["--group", "0", "tcp://127.0.0.1:0"], "--group is for unix://");
     refuses(
         &["--tlsverify", "--tlscacert", "/no/ca.pem", "tcp://127.0.0.1:0"],

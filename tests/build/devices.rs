@@ -62,5 +62,5 @@ fn a_device_that_is_not_there_stops_only_who_requires_it() {
     assert!(said.contains("there are: vendor1.com/device=auto"), "{said}");
     let hooked = "FROM busybox\nRUN --device=vendor1.com/device=hooked true\n";
     let said = build(&store, hooked, &["--allow", "device"]).fails(1).stderr();
-    assert!(said.contains("needs the createRuntime hook `/bin/hook`, which rbuild does not do"), "{said}");
+    assert!(said.contains("needs the createRuntime hook `/bin/hook`, which rbuild does not support"), "{said}");
 }

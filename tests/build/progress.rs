@@ -160,7 +160,7 @@ fn modes_are_chosen_as_with_buildx() {
     assert!(build("rawjson", &["--progress", "auto"]).ok().stderr().starts_with('{'));
     assert!(build("rawjson", &["--progress", "plain"]).ok().stderr().starts_with("#1 "));
     assert!(build("rawjson", &["-q"]).ok().stdout().starts_with("sha256:"));
-    assert!(build("odd", &[]).fails(1).stderr().contains("there is no way `odd` to show progress"));
+    assert!(build("odd", &[]).fails(1).stderr().contains("there is no progress display `odd`"));
     let both = build("", &["-q", "--progress", "plain"]).ok();
     assert!(both.stdout().starts_with("sha256:") && both.stderr().is_empty());
 }

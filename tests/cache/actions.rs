@@ -107,7 +107,7 @@ fn limits_are_warnings_and_refusals_are_errors() {
     let prefix = "rbuild-buildkit-1-e3b0c442#1";
     actions.put(prefix, b"something else that is longer than a line of it");
     let said = build(&store, &actions, &["--cache-from", "type=gha"]).ok().stderr();
-    assert!(said.contains("it is no entry of rbuild's"), "{said}");
+    assert!(said.contains("it is not an entry that rbuild wrote"), "{said}");
     // Not a job of GitHub's: as with buildx, there is no such cache.
     let mut command = store.command(&["build", "--cache-to", "type=gha", "--cache-from", "type=gha", "ctx"]);
     command.env_remove("ACTIONS_RESULTS_URL").env_remove("ACTIONS_CACHE_URL").env_remove("ACTIONS_RUNTIME_TOKEN");

@@ -241,7 +241,7 @@ fn what_can_not_be_is_said_before_anything_is_made() {
         foreign.start("other", &["--network", "none", "--ipc", "shareable"], "sleep 100");
         let options = ["run", "--rm", "--network", "none", "--runtime", foreign.runtime, "--ipc", "container:other"];
         let refused = foreign.run(&[&options, ["busybox", "true"].as_slice()].concat()).fails(125).stderr();
-        assert!(refused.contains("can't do this: the IPC namespace"), "{refused}");
+        assert!(refused.contains("does not support the IPC namespace"), "{refused}");
         let gone = foreign.run(&["run", "--rm", "--network", "none", "--runtime", foreign.runtime, "busybox", "nope"]);
         assert!(gone.fails(127).stderr().contains("nope"), "{}", foreign.runtime);
     }

@@ -94,7 +94,7 @@ fn hostile_archives_are_refused_and_touch_nothing_outside() {
         ("deletes no name", archive(&[(FILE, "d/.wh...", "", b"")])),
         ("means a deletion", archive(&[(FILE, ".wh.d/x", "", b"")])),
         ("0:0", archive(&[(CHAR, "c", "", b"")])),
-        ("no tar archive", b"not a tar archive".repeat(100)),
+        ("not a tar archive", b"not a tar archive".repeat(100)),
         ("wrong checksum", {
             let mut bytes = archive(&[(FILE, "a", "", b""), (FILE, "b", "", b"")]);
             bytes[512] ^= 1;

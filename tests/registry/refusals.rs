@@ -121,7 +121,7 @@ fn documents_that_are_none_or_endless_are_refused() {
         answers.insert("/v2/a/b/manifests/1".to_owned(), reply);
         answers
     };
-    assert_refused(with_manifest(ok("text/html", b"<html>".to_vec())), "is no image");
+    assert_refused(with_manifest(ok("text/html", b"<html>".to_vec())), "is not an image");
     let media_type = format!("{OCI}manifest.v1+json");
     assert_refused(with_manifest(ok(&media_type, b"{}".to_vec())), "is not valid");
     assert_refused(with_manifest(ok(&media_type, vec![b' '; 5 << 20])), "has more than");

@@ -157,6 +157,6 @@ pub(super) fn regular(opened: OwnedFd, shown: PathBuf) -> Result<File, IoError> 
 }
 
 fn no_file(path: PathBuf) -> IoError {
-    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file");
+    let source = std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not a regular file");
     IoError { action: "open", path, source }
 }

@@ -292,7 +292,7 @@ mod tests {
         assert!(plain(0o100_644).is_plain(FileType::RegularFile) && plain(0o040_755).is_plain(FileType::Directory));
         assert!(!plain(0o100_444).is_plain(FileType::RegularFile), "the owner could not write it");
         assert!(!plain(0o104_755).is_plain(FileType::RegularFile), "nothing is setuid for anybody else");
-        assert!(!plain(0o120_777).is_plain(FileType::RegularFile), "a link is no file");
+        assert!(!plain(0o120_777).is_plain(FileType::RegularFile), "a link is not a file");
         assert!(!Record { uid: 7, ..plain(0o100_644) }.is_plain(FileType::RegularFile));
     }
 

@@ -25,13 +25,13 @@ pub enum HttpError {
     },
     #[error("cannot download `{url}`: invalid response status {status}")]
     Status { url: String, status: u16 },
-    #[error("cannot put to `{url}`")]
+    #[error("cannot upload to `{url}`")]
     Upload {
         url: String,
         #[source]
         source: reqwest::Error,
     },
-    #[error("cannot put to `{url}`: the server answered {status}")]
+    #[error("cannot upload to `{url}`: the server answered {status}")]
     UploadStatus { url: String, status: u16 },
     #[error("`{url}` is longer than {limit} bytes")]
     TooLong { url: String, limit: u64 },

@@ -73,7 +73,7 @@ pub struct Layer {
 pub enum DocumentError {
     #[error("its list of records cannot be read")]
     Json(#[from] serde_json::Error),
-    #[error("its list of records has version {found}; this rbuild knows {VERSION}")]
+    #[error("its list of records has version {found}: this rbuild reads {VERSION}")]
     Version { found: u32 },
     #[error("the record {key} names a layer that is not listed")]
     NoLayer { key: CacheKey },

@@ -36,11 +36,11 @@ pub enum ExportError {
     Transfer(#[from] TransferError),
     #[error("`{name}` is an image; a cache needs a name of its own")]
     IsImage { name: String },
-    #[error("the blob {digest} was sent, and is not there")]
+    #[error("the blob {digest} was sent, but the server does not have it")]
     NotThere { digest: BlobDigest },
-    #[error("the blob {digest} was sent with {expected} bytes, and has {actual} there")]
+    #[error("the blob {digest} was sent with {expected} bytes, but the server has {actual}")]
     WrongSize { digest: BlobDigest, expected: u64, actual: u64 },
-    #[error("what was written was not there when it was read back")]
+    #[error("what was written is missing when read back")]
     NotReadBack,
     #[error("other builders wrote over it {ROUNDS} times")]
     Contended,

@@ -23,7 +23,7 @@ pub enum ImportError {
     Document(#[from] DocumentError),
     #[error("there is no cache of that name")]
     Missing,
-    #[error("what is there is no manifest")]
+    #[error("that is not a manifest")]
     Manifest(#[source] serde_json::Error),
     #[error("the blob {expected} is wrong: its content is {actual}")]
     WrongDigest { expected: BlobDigest, actual: BlobDigest },
@@ -35,7 +35,7 @@ pub enum ImportError {
     NoPlatform { wanted: Platform },
     #[error("reading it took more than {} s", limit.as_secs_f32())]
     Slow { limit: Duration },
-    #[error("reading it failed inside")]
+    #[error("reading it failed with an internal error")]
     Panicked,
 }
 

@@ -32,13 +32,13 @@ const CHUNK: usize = 256 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BucketError {
-    #[error("the bucket's address `{text}` is no http(s) URL")]
+    #[error("the bucket's address, `{text}`, is not an http(s) URL")]
     Address { text: String },
     #[error("there are no credentials for the bucket {bucket}")]
     NoCredentials { bucket: String },
-    #[error("the key for {bucket} is none: it is not in base64")]
+    #[error("the key for {bucket} is not valid base64")]
     Key { bucket: String },
-    #[error("nobody says with which credentials the bucket {bucket} is to be asked")]
+    #[error("no credentials are configured for the bucket {bucket}")]
     Identity { bucket: String, source: CloudError },
     #[error("the bucket {bucket} has no object `{key}`")]
     NoObject { bucket: String, key: String },
@@ -52,7 +52,7 @@ pub enum BucketError {
     },
     #[error("{host} answered {status} ({method} {path}): {message}")]
     Status { host: String, method: Method, path: String, status: u16, message: String },
-    #[error("{host} answered what makes no sense ({path}): {reason}")]
+    #[error("{host} sent an answer that makes no sense ({path}): {reason}")]
     BadAnswer { host: String, path: String, reason: String },
     #[error("the HTTP client could not be made")]
     Client(#[source] reqwest::Error),

@@ -75,7 +75,7 @@ pub enum PlaceError {
     NoBlob { digest: BlobDigest },
     #[error("{what} has more than {limit} bytes")]
     TooLarge { what: &'static str, limit: u64 },
-    #[error("this rbuild knows no place of the kind `{source_text}`")]
+    #[error("this rbuild does not support sources such as `{source_text}`")]
     UnknownKind { source_text: String },
     #[error("its index.json cannot be read")]
     Index(#[source] serde_json::Error),

@@ -64,9 +64,9 @@ pub enum StepError {
     Sandbox(#[from] SandboxError),
     #[error("a step can't have {what} when its users are not the host's (--userns=remap)")]
     Remapped { what: &'static str },
-    #[error("a step can't have {what} where it is isolated by chroot alone")]
+    #[error("a step can't have {what} with isolation by chroot only")]
     NeedsNamespaces { what: &'static str },
-    #[error("no program can be run from a store that was made without rights over files of other users")]
+    #[error("this store was made without rights over other users' files: no program can run from it")]
     OwnersRecorded,
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
@@ -93,11 +93,11 @@ pub enum StepError {
     Unpack { path: String, source: LayerError },
     #[error("secret `{id}` is required by a mount, but was not given")]
     MissingSecret { id: String },
-    #[error("`{}` has no certificate: it is a file with one or more in PEM", path.display())]
+    #[error("`{}` holds no certificate: it needs one or more in PEM", path.display())]
     NoCertificate { path: PathBuf },
     #[error("ssh agent `{id}` is required by a mount, but was not given")]
     MissingSsh { id: String },
-    #[error("cannot run `{program}`, which holds the keys of --ssh")]
+    #[error("cannot run `{program}`, which serves the keys of --ssh")]
     SshProgram { program: &'static str, source: std::io::Error },
     #[error("the key `{}` cannot be used: {reason}", path.display())]
     SshKey { path: PathBuf, reason: String },
@@ -114,7 +114,7 @@ pub enum StepError {
     Device(#[from] CdiError),
     #[error("the device `{name}` is not allowed")]
     DeviceNotAllowed { name: String },
-    #[error("a device wants `{}` mounted with `{option}`, which rbuild does not do", path.display())]
+    #[error("a device wants `{}` mounted with `{option}`, which rbuild does not support", path.display())]
     DeviceMount { path: PathBuf, option: String },
     #[error("cancelled")]
     Cancelled,
@@ -185,7 +185,7 @@ impl StepError {
             Self::OwnersRecorded => Some("name another store with --root".to_owned()),
             Self::Remapped { .. } => Some("leave out --userns=remap".to_owned()),
             Self::Layer(LayerError::Changed { .. }) => Some(
-                "somebody changes files in the store, or has: `rbuild system check --repair` removes what is damaged"
+                "something changed files in the store: `rbuild system check --repair` removes what is damaged"
                     .to_owned(),
             ),
             _ if self.is_no_space() => Some("the disk is full: free some space and build again".to_owned()),

@@ -21,7 +21,7 @@ use crate::language::bake::{
     self, BakeError, Bakery, Entitlements, Ground, Overrides, Place, Remote, Selection, parse_bool,
 };
 
-/// Build what a file says
+/// Build the targets of a bake file
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -70,14 +70,15 @@ pub struct Args {
     /// Shorthand for `--set=*.attest=type=provenance`
     #[arg(long, value_name = "VALUE")]
     provenance: Option<String>,
-    /// Allow what is not allowed by default: network.host, security.insecure, device, ssh, buildx.local.delete, or
+    /// Grant an entitlement: network.host, security.insecure, device, ssh, buildx.local.delete, or
     /// fs=PATH, fs.read=PATH and fs.write=PATH outside of the working folder
     #[arg(long = "allow", value_name = "ENTITLEMENT")]
     allow: Vec<String>,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "MODE")]
     progress: Option<ProgressMode>,
-    /// What a target that fails means for the others. `defer-output`: no result goes anywhere before all are built, as it
+    /// What a target that fails means for the others. `defer-output`: no result goes anywhere before all are built,
+    /// as it
     /// always is with `--push`; `defer-error`: what does not need it is built all the same
     #[arg(long, value_enum, value_name = "MODE", default_value = "fail-fast")]
     execution: building::Execution,

@@ -45,13 +45,13 @@ pub struct Args {
     /// Ask the registry for newer base images
     #[arg(long)]
     pull: bool,
-    /// Label of the image, over one of the Dockerfile
+    /// Label of the image; wins over the Dockerfile's
     #[arg(long = "label", value_name = "KEY=VALUE", value_parser = values::pair)]
     labels: Vec<String>,
     /// How progress is shown
     #[arg(long, value_enum, value_name = "MODE")]
     pub(super) progress: Option<ProgressMode>,
-    /// Print nothing but the image's ID
+    /// Print only the image's ID
     #[arg(short, long)]
     pub(super) quiet: bool,
     /// Write the image's ID to this file
@@ -63,7 +63,7 @@ pub struct Args {
     /// Write facts about the result to this file, as JSON
     #[arg(long, value_name = "FILE")]
     pub(super) metadata_file: Option<PathBuf>,
-    /// Make one layer of all that the build makes on top of its base image
+    /// Merge the layers that the build adds to its base image into one
     #[arg(long)]
     squash: bool,
     /// Network of RUN steps
@@ -74,24 +74,26 @@ pub struct Args {
     /// `type=registry` sends it to a registry too
     #[arg(short, long = "output", value_name = "OUTPUT")]
     outputs: Vec<String>,
-    /// Send the result to the registries of its names; the same as `--output type=registry`
+    /// Push the result to the registries of its names; the same as `--output type=registry`
     #[arg(long)]
     push: bool,
-    /// Keep the result in the store, also when it goes elsewhere too
+    /// Keep the result in the store, even when it also goes elsewhere
     #[arg(long)]
     load: bool,
-    /// Cache of other builds: an image or `type=registry,ref=NAME`, `type=local,src=DIR`, `type=s3,bucket=NAME`, `type=gha`; may be
+    /// Import the cache of other builds: an image or `type=registry,ref=NAME`, `type=local,src=DIR`,
+    /// `type=s3,bucket=NAME`, `type=gha`; may be
     /// given several times
     #[arg(long = "cache-from", value_name = "CACHE")]
     cache_from: Vec<String>,
-    /// Where to write the cache for other builds: `type=registry,ref=NAME`, `type=local,dest=DIR`, `type=s3,bucket=NAME`, `type=gha`,
+    /// Export the cache for other builds: `type=registry,ref=NAME`, `type=local,dest=DIR`, `type=s3,bucket=NAME`,
+    /// `type=gha`,
     /// with `mode=max` for the layers of all stages; or `type=inline`
     #[arg(long = "cache-to", value_name = "CACHE")]
     cache_to: Vec<String>,
-    /// Make the same bytes on every machine: times are no later than SOURCE_DATE_EPOCH, or 1970 when that is not set
+    /// Make the same bytes on every machine: clamp times to SOURCE_DATE_EPOCH, or to 1970 without it
     #[arg(long)]
     reproducible: bool,
-    /// Another context, or what to put in the place of an image or stage:
+    /// Another context, or a replacement for an image or stage:
     /// `NAME=DIR|docker-image://IMAGE|oci-layout://PATH[:TAG]|URL`
     #[arg(long = "build-context", value_name = "NAME=SOURCE")]
     build_contexts: Vec<String>,
@@ -99,22 +101,22 @@ pub struct Args {
     /// machine's]
     #[arg(long = "platform", value_name = "OS/ARCH[/VARIANT]", value_delimiter = ',', value_parser = values::platform)]
     platforms: Vec<Platform>,
-    /// What the manifest says besides, or, with LEVEL index, manifest-descriptor or index-descriptor, what these say:
+    /// Annotation of the manifest or, with LEVEL, of the index, manifest-descriptor or index-descriptor:
     /// `[LEVEL[PLATFORM]:]KEY=VALUE`
     #[arg(long = "annotation", value_name = "ANNOTATION")]
     annotations: Vec<String>,
     /// Secret for `RUN --mount=type=secret`: `id=ID[,src=FILE|,env=NAME]`
     #[arg(long = "secret", value_name = "SECRET")]
     secrets: Vec<String>,
-    /// SSH agent for `RUN --mount=type=ssh`: `default` for the one of SSH_AUTH_SOCK, `ID=SOCKET`, or `ID=KEY[,KEY]` with
+    /// SSH agent for `RUN --mount=type=ssh`: `default` for the one of SSH_AUTH_SOCK, `ID=SOCKET`, or `ID=KEY[,KEY]`
+    /// with
     /// key files
     #[arg(long = "ssh", value_name = "ID[=SOCKET|KEY]")]
     ssh: Vec<String>,
-    /// Certificate authority that RUN steps and downloads trust beside all others: a file in PEM. Nothing of it stays in
-    /// the image
+    /// Extra certificate authority for RUN steps and downloads, a file in PEM. The image keeps no trace of it
     #[arg(long, value_name = "FILE", env = "RBUILD_CA_CERT", hide_env = true)]
     ca_cert: Option<PathBuf>,
-    /// Allow what is not allowed by default: network.host, security.insecure, device (or only device=NAME),
+    /// Grant an entitlement: network.host, security.insecure, device (or only device=NAME),
     /// buildx.local.delete
     #[arg(long = "allow", value_name = "ENTITLEMENT", value_parser = values::entitlement)]
     allow: Vec<String>,
@@ -127,10 +129,10 @@ pub struct Args {
     /// Resource limit in RUN steps
     #[arg(long = "ulimit", value_name = "NAME=SOFT[:HARD]", value_parser = crate::cli::container::run::ulimit_form)]
     ulimits: Vec<String>,
-    /// Users of RUN steps: host, or remap[:FIRST:COUNT]: root is an ordinary user on the host (for root)
+    /// Users of RUN steps: host, or remap[:FIRST:COUNT]: root is an ordinary user on the host (root only)
     #[arg(long, value_name = "MODE")]
     userns: Option<String>,
-    /// Cgroup that RUN steps are under
+    /// Parent cgroup of RUN steps
     #[arg(long, value_name = "CGROUP")]
     cgroup_parent: Option<String>,
     #[command(flatten)]
@@ -141,14 +143,14 @@ pub struct Args {
     /// Only check the Dockerfile; the same as `--call=check`
     #[arg(long, conflicts_with = "call")]
     check: bool,
-    /// What to do in place of a build: `check` the Dockerfile, `outline` what the target can be given, or list the
-    /// `targets`. Nothing is executed, nothing is kept, and no registry is asked
+    /// Instead of building, `check` the Dockerfile, `outline` the target's inputs, or list the `targets`. Runs
+    /// nothing, keeps nothing and asks no registry
     #[arg(long, value_name = "METHOD[,format=FORMAT]", value_parser = Call::parse)]
     call: Option<Call>,
-    /// How --check and --call print their answer
+    /// Output format of --check and --call
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// How steps are isolated: `auto`, as strongly as it can be had; `full`, or not at all; `chroot`
+    /// Isolation of steps: `auto` is the strongest that works here; `full` and `chroot` demand theirs
     #[arg(long, value_name = "auto|full|chroot")]
     isolation: Option<String>,
     #[command(flatten)]
@@ -160,7 +162,8 @@ pub struct Args {
     /// What to do when a step fails: `fail`, or `shell`: open a shell in it, or, without a terminal, say how
     #[arg(long, value_enum, value_name = "fail|shell", default_value_t = OnError::Fail)]
     on_error: OnError,
-    /// Build again whenever something changes that the build has read: files that instructions took, the Dockerfile, its
+    /// Build again whenever something changes that the build has read: files that instructions took, the Dockerfile,
+    /// its
     /// ignore file
     #[arg(long, conflicts_with_all = ["check", "call"])]
     watch: bool,

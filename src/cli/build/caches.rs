@@ -195,7 +195,7 @@ impl<'a> Attributes<'a> {
             let is_duration = nanoseconds(&value).is_some_and(|time| time >= 0);
             let is_time = is_duration && key != "upload_parallelism";
             if !is_number && !is_time {
-                return Err(self.wrong(format!("{key}: `{value}` is no number, and no duration such as 24h")));
+                return Err(self.wrong(format!("{key}: `{value}` is neither a number nor a duration such as 24h")));
             }
         }
         Ok(())

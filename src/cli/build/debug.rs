@@ -14,7 +14,7 @@ use crate::engine::debug::{self, Begun, DebugError, Program, Request, Which};
 use crate::image::Reference;
 use crate::store::Store;
 
-/// Look into the step of a build that failed, or into any other
+/// Open a shell in a failed step of a build, or in any other step
 ///
 /// Opens a shell in the root filesystem of the step, with its environment, user, folder, mounts and network. What is
 /// changed there stays for --retry and --commit.

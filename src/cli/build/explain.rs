@@ -7,7 +7,7 @@ use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::store::BuildRow;
 
-/// Say why the steps of a build were executed, or that they were not
+/// Explain why each step of a build ran, or was cached
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Image whose last build is explained [default: the last build of all]

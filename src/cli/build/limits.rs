@@ -15,16 +15,16 @@ pub(super) struct LimitArgs {
     /// Memory limit of each RUN step
     #[arg(short, long, value_name = "BYTES", value_parser = bytes)]
     memory: Option<u64>,
-    /// Memory and swap of each RUN step together; -1 for unlimited swap
+    /// Memory plus swap limit of each RUN step; -1 for unlimited swap
     #[arg(long, value_name = "BYTES", value_parser = bytes_or_unlimited)]
     memory_swap: Option<u64>,
-    /// Share of the processors that each RUN step has beside others
+    /// Relative CPU weight of each RUN step
     #[arg(short, long, value_name = "NUMBER")]
     cpu_shares: Option<i64>,
-    /// Microseconds in which a RUN step may use --cpu-quota
+    /// Period of --cpu-quota in microseconds
     #[arg(long, value_name = "NUMBER")]
     cpu_period: Option<i64>,
-    /// Microseconds of processor time of each RUN step in --cpu-period
+    /// CPU time of each RUN step in a --cpu-period, in microseconds
     #[arg(long, value_name = "NUMBER")]
     cpu_quota: Option<i64>,
     /// Processors that RUN steps may use, such as 0-2,4
@@ -64,7 +64,7 @@ impl LimitArgs {
 }
 
 fn set(limits: &mut Limits, key: &str, value: &str) -> Result<(), String> {
-    let number = || value.parse::<i64>().map_err(|_| format!("`{value}` is no number"));
+    let number = || value.parse::<i64>().map_err(|_| format!("`{value}` is not a number"));
     let counted = |number: i64| u64::try_from(number).map(|number| Some(number).filter(|number| *number != 0));
     let negative = |_| format!("`{value}` is negative");
     match key {

@@ -267,7 +267,7 @@ fn read_fields(text: &str) -> Result<Fields, String> {
             "oci-mediatypes" => given.oci = Some(said(&key, &value)?),
             "rewrite-timestamp" => given.reproducible |= said(&key, &value)?,
             "compression-level" => {
-                given.level = Some(value.parse().map_err(|_| format!("`{value}` is no level of compression"))?);
+                given.level = Some(value.parse().map_err(|_| format!("`{value}` is not a compression level"))?);
             }
             "mode" => {
                 given.deletes = match value.as_str() {

@@ -12,7 +12,7 @@ use crate::language::dockerfile::{Node, Parse};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
-/// Shows how a Dockerfile is read
+/// Show how rbuild parses a Dockerfile
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How to print it

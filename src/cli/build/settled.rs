@@ -7,22 +7,22 @@ use crate::cli::CliError;
 pub(super) struct Settled {
     #[command(flatten)]
     pub(super) builder: crate::cli::buildx::Builder,
-    /// The context is read where it is: there is nothing to compress
+    /// No effect: rbuild reads the context in place
     #[arg(long)]
     compress: bool,
-    /// `false`, as rbuild makes no attestations
+    /// Only `false`: rbuild makes no attestations
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     provenance: Option<String>,
-    /// `false`, as rbuild makes no attestations
+    /// Only `false`: rbuild makes no attestations
     #[arg(long, value_name = "false", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     sbom: Option<String>,
-    /// `type=TYPE,disabled=true`, as rbuild makes no attestations
+    /// Only `type=TYPE,disabled=true`: rbuild makes no attestations
     #[arg(long, value_name = "ATTESTATION")]
     attest: Vec<String>,
-    /// `true`: no container stays of a step
+    /// Only `true`: a step leaves no container behind
     #[arg(long, value_name = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rm: Option<bool>,
-    /// No container stays of a step that failed
+    /// No effect: a failed step leaves no container behind
     #[arg(long)]
     force_rm: bool,
 }

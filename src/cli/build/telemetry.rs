@@ -55,7 +55,7 @@ fn collector(url: String) -> Result<Collector, String> {
     let timeout = match setting("TIMEOUT").map(|text| text.trim().parse().map(Duration::from_millis)) {
         None => USUAL,
         Some(Ok(timeout)) => timeout.min(LONGEST),
-        Some(Err(_)) => return Err("OTEL_EXPORTER_OTLP_TIMEOUT is no number of milliseconds".to_owned()),
+        Some(Err(_)) => return Err("OTEL_EXPORTER_OTLP_TIMEOUT is not a number of milliseconds".to_owned()),
     };
     let authority = match setting("CERTIFICATE") {
         Some(path) => Some(crate::base::input::named(path.as_ref()).map_err(|error| chain(&error))?),

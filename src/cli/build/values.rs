@@ -105,7 +105,7 @@ pub(in crate::cli) fn host(text: &str) -> Result<(String, String), CliError> {
     let (name, address) = split.ok_or_else(|| CliError::new(format!("invalid --add-host `{text}`: it is HOST:IP")))?;
     let address = address.trim_start_matches('[').trim_end_matches(']');
     if address != "host-gateway" && address.parse::<std::net::IpAddr>().is_err() {
-        return Err(CliError::new(format!("invalid --add-host `{text}`: `{address}` is no IP address")));
+        return Err(CliError::new(format!("invalid --add-host `{text}`: `{address}` is not an IP address")));
     }
     Ok((name.to_owned(), address.to_owned()))
 }

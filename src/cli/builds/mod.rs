@@ -28,7 +28,7 @@ enum BuildsCommand {
     Show(show::Args),
 }
 
-/// Look at builds that are remembered: what they did, printed and used
+/// Show past builds: what they did, printed and used
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]

@@ -57,11 +57,11 @@ pub struct Args {
 #[derive(Debug, Clone, Default, clap::Args)]
 #[group(skip)]
 pub struct Builder {
-    /// The builder, by one of its names: all of them are this program
+    /// The builder: every name means this program
     #[arg(long = "builder", value_name = "NAME")]
     builder: Option<String>,
-    /// Taken as buildx takes it; rbuild writes no log. With `build`, a shell opens in a step that fails, as by
-    /// `--on-error=shell`
+    /// Accepted for buildx's sake; rbuild writes no log. With `build`, opens a shell in a failed step, as
+    /// `--on-error=shell` does
     #[arg(short = 'D', long)]
     debug: bool,
 }
@@ -107,7 +107,8 @@ impl Builder {
         self.found(global).map(drop)
     }
 
-    /// The same, for what builds: with the builder that is meant, which has to be on this machine, and the engine that it
+    /// The same, for what builds: with the builder that is meant, which has to be on this machine, and the engine
+    /// that it
     /// works for.
     pub fn meant(&self, global: &Global) -> Result<Global, CliError> {
         let found = self.found(global)?;

@@ -8,7 +8,7 @@ use crate::cli::container::run::{detach_keys, exit_code_of_guest};
 use crate::cli::global::Global;
 use crate::container::{Attach, Session, SignalPolicy, SignalsKept, Status, Streams, window_size};
 
-/// Connect this terminal to a container that runs
+/// Attach this terminal to a running container
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A name, an ID or the beginning of one

@@ -11,7 +11,7 @@ use crate::engine::image::commit::{CommitRequest, commit};
 use crate::engine::image::tag::check_target;
 use crate::image::Reference;
 
-/// Make an image of a container
+/// Create an image from a container
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A name, an ID or the beginning of one

@@ -6,7 +6,7 @@ use crate::cli::container::run::{ContainerArgs, Use, make};
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
-/// Make a container without starting it
+/// Create a container without starting it
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {

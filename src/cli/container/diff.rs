@@ -8,7 +8,7 @@ use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::container::{Change, changes};
 
-/// Show what a container changed of its image's files
+/// Show which files of its image a container changed
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A name, an ID or the beginning of one

@@ -10,7 +10,7 @@ use crate::cli::global::Global;
 use crate::container::{ContainerError, ExecOptions};
 use crate::engine::container::{ExecWay, exec};
 
-/// Run a program in a container that runs
+/// Run a program in a running container
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A name, an ID or the beginning of one

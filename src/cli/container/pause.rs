@@ -6,7 +6,7 @@ use crate::cli::CliError;
 use crate::cli::container::each;
 use crate::cli::global::Global;
 
-/// Stop all processes of containers where they are
+/// Pause all processes of containers
 #[derive(Debug, clap::Args)]
 pub struct PauseArgs {
     /// Names, IDs or beginnings of IDs
@@ -14,7 +14,7 @@ pub struct PauseArgs {
     containers: Vec<String>,
 }
 
-/// Let paused containers go on
+/// Resume paused containers
 #[derive(Debug, clap::Args)]
 pub struct UnpauseArgs {
     /// Names, IDs or beginnings of IDs

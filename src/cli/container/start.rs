@@ -9,7 +9,7 @@ use crate::cli::{CliError, output};
 use crate::container::{Attach, Containers, Entry, SignalPolicy, SignalsKept, Streams, window_size};
 use crate::engine::container::{Started, Starting};
 
-/// Start containers that have ended, or were never started
+/// Start stopped or new containers
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names, IDs or beginnings of IDs

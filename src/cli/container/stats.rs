@@ -18,7 +18,7 @@ const PAUSE: Duration = Duration::from_millis(1000);
 /// The same where there is only one answer.
 const SHORT_PAUSE: Duration = Duration::from_millis(250);
 
-/// Show what containers use
+/// Show the resources that containers use
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names, IDs or beginnings of IDs; all that run without any

@@ -8,7 +8,7 @@ use crate::cli::global::Global;
 use crate::container::Stop;
 use crate::engine::container::stop as end;
 
-/// Ask containers to end, and make them end when they don't
+/// Stop containers, and kill those that do not stop in time
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names, IDs or beginnings of IDs

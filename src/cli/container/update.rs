@@ -64,7 +64,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if args.kernel_memory.is_some() {
-        return Err(CliError::new("--kernel-memory: the kernel has no limit of its own memory any more")
+        return Err(CliError::new("--kernel-memory: the kernel no longer limits its own memory")
             .hint("limit the memory as a whole, with --memory"));
     }
     if args.changes_nothing() {

@@ -6,7 +6,7 @@ use crate::cli::container::each;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 
-/// Wait until containers have ended, and print their exit codes
+/// Wait until containers stop, and print their exit codes
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Names, IDs or beginnings of IDs

@@ -10,7 +10,7 @@ use crate::image::Platform;
 use crate::transport::copy::{CopyError, CopyOptions, Place, copy};
 use crate::transport::registry::{Client, Settings};
 
-/// Copy an image between registries, archives, layouts and the store, byte for byte and without unpacking it
+/// Copy an image between registries, archives, layouts and the store without unpacking it
 ///
 /// Places are docker://NAME, docker-archive:PATH[:NAME], oci:PATH[:TAG], oci-archive:PATH[:TAG] and store:NAME; a plain
 /// name is one in the store.

@@ -10,7 +10,7 @@ use crate::cli::{CliError, output};
 use crate::engine::contents::{self, Change, Difference};
 use crate::image::Platform;
 
-/// Show at which files two images differ, and what made it so
+/// Show which files differ between two images, and which step made them differ
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The image to begin with

@@ -16,7 +16,7 @@ use crate::engine::image::import::{self, ImportRequest};
 use crate::image::{Platform, Reference};
 use crate::store::Store;
 
-/// Make an image of a root filesystem in a tar archive, compressed or not
+/// Create an image from a root filesystem in a tar archive
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// A file, an http(s) address, or `-` for standard input

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::registries::RegistryArgs;
 use super::tuning::{LogArgs, Tuning};
 
-/// Build an image by kaniko's command line.
+/// Build an image with kaniko's command line.
 ///
 /// rbuild in kaniko's place: the flags, the environment and the files are those of its `executor`.
 #[derive(Debug, clap::Args)]

@@ -57,7 +57,7 @@ pub(super) const ALL: &[(&str, Examples)] = &[
             ),
         ],
     ),
-    ("create", &[("rbuild create --name job busybox sleep 10", "Make a container without starting it.")]),
+    ("create", &[("rbuild create --name job busybox sleep 10", "Create a container without starting it.")]),
     (
         "exec",
         &[

@@ -95,10 +95,10 @@ fn refuse(args: &Args) -> Result<(), CliError> {
         // overlay joins machines; the other two take an interface of the host for the containers, which needs no bridge and
         // none of what is built on it: ports, names, isolation.
         driver @ ("overlay" | "macvlan" | "ipvlan") => {
-            let text = format!("there is no driver `{driver}`: rbuild's networks are bridges on one machine");
+            let text = format!("there is no driver `{driver}`: rbuild has bridge networks only");
             return Err(CliError::new(text).hint("use `bridge`, or `--network host` for the container"));
         }
-        _ if args.ingress => return wrong("--ingress is for swarms, which rbuild has not"),
+        _ if args.ingress => return wrong("--ingress is for swarms, which rbuild does not have"),
         _ => {}
     }
     if args.scope.as_deref().is_some_and(|scope| scope != "local") {

@@ -21,7 +21,7 @@ const SYSTEM: &[&str] = &[
     "/usr/libexec/docker/cli-plugins",
 ];
 
-/// Be docker's build plugin: `docker build` and Compose build by rbuild
+/// Install rbuild as docker's build plugin, for `docker build` and Compose
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -30,11 +30,11 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum PluginCommand {
-    /// Make rbuild the plugin; one that is there is kept under another name
+    /// Make rbuild the plugin; an existing one is kept under another name
     Install(Place),
     /// Show which plugin docker uses, and which engine gets the results
     Status,
-    /// Take rbuild away, and give back the plugin that was there before
+    /// Remove rbuild, and restore the plugin that was there before
     Uninstall(Place),
 }
 
@@ -55,7 +55,7 @@ impl Place {
         }
         let folder = user_folder();
         folder.ok_or_else(|| {
-            CliError::new("there is no place for the plugin: neither DOCKER_CONFIG nor HOME is set")
+            CliError::new("there is nowhere to put the plugin: neither DOCKER_CONFIG nor HOME is set")
                 .hint("install it for all users with --system")
         })
     }

@@ -38,15 +38,15 @@ pub enum ProgressMode {
     /// `tty` when standard error is a terminal, or else `plain`
     #[default]
     Auto,
-    /// A line for each thing that happens
+    /// One line for each event
     Plain,
     /// A live display
     Tty,
-    /// Nothing but errors, and the image's ID
+    /// Only errors and the image's ID
     Quiet,
-    /// Nothing but errors
+    /// Only errors
     None,
-    /// JSON objects for programs, one a line
+    /// JSON for programs, one object a line
     #[value(name = "rawjson")]
     RawJson,
 }
@@ -66,7 +66,7 @@ impl ProgressMode {
             Ok(name) if !name.is_empty() => Self::from_str(&name, false).map_err(|_| {
                 let names = Self::value_variants().iter().filter_map(Self::to_possible_value);
                 let names: Vec<String> = names.map(|value| value.get_name().to_owned()).collect();
-                CliError::new(format!("BUILDKIT_PROGRESS: there is no way `{name}` to show progress"))
+                CliError::new(format!("BUILDKIT_PROGRESS: there is no progress display `{name}`"))
                     .hint(format!("there are {}", names.join(", ")))
             }),
             _ => Ok(Self::Auto),

@@ -1,4 +1,4 @@
-//! A line for each thing that happens, in the form that BuildKit's plain progress has: `#5 [2/3] RUN make`.
+//! One line for each event, in the form that BuildKit's plain progress has: `#5 [2/3] RUN make`.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};

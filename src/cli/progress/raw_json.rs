@@ -1,4 +1,4 @@
-//! What happens as JSON objects for programs, one a line: BuildKit's `SolveStatus` (client/graph.go), as buildx prints it
+//! What happens as JSON for programs, one object a line: BuildKit's `SolveStatus` (client/graph.go), as buildx prints it
 //! and Compose reads it. A step is a vertex; what stands on a line of its own beside it is a status.
 
 use std::collections::HashMap;

@@ -17,7 +17,7 @@ pub fn read(path: &Path) -> Result<Document, CliError> {
     let mut bytes = Vec::new();
     File::open(path).and_then(|file| file.take(LIMIT).read_to_end(&mut bytes)).at("read", path)?;
     let none = || {
-        CliError::new(format!("`{}` is no report of a build", path.display()))
+        CliError::new(format!("`{}` is not a build report", path.display()))
             .hint("`rbuild build --report FILE` and `rbuild builds open --output FILE` write one")
     };
     let begin = memchr::memmem::find(&bytes, DATA.as_bytes()).ok_or_else(none)? + DATA.len();
@@ -35,6 +35,6 @@ pub fn last_two(folder: &Path) -> Result<[Document; 2], CliError> {
     reports.sort_by_key(|report| report.build.started);
     match (reports.pop(), reports.pop()) {
         (Some(last), Some(before)) => Ok([before, last]),
-        _ => Err(CliError::new(format!("`{}` has not two reports of builds", folder.display()))),
+        _ => Err(CliError::new(format!("`{}` does not hold two build reports", folder.display()))),
     }
 }

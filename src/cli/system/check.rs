@@ -9,7 +9,7 @@ use crate::store::{StoreError, damaged_database};
 
 /// Verify every byte of the store
 ///
-/// Exit code 1 when something is damaged and was not repaired.
+/// Exits with 1 when something is damaged and not repaired.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Remove or rebuild what is damaged or left over

@@ -12,7 +12,7 @@ use crate::container::Entry;
 use crate::engine::system::disk_usage::{self, DiskUsage, ImageUsage, VolumeUsage};
 use crate::store::CacheItem;
 
-/// Show how much room images, containers, volumes and the build cache take
+/// Show the disk usage of images, containers, volumes and the build cache
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Show each thing
@@ -232,7 +232,8 @@ const CACHE: &[Column] = &[
     Column { field: "Shared", heading: "SHARED" },
 ];
 
-/// The database, locks, the history of builds, what is being written, and what images take besides what is in them: it is
+/// The database, locks, the history of builds, what is being written, and what images take besides what is in them:
+/// it is
 /// the store's own.
 fn add_the_rest(groups: &mut [Group; 4], size: u64) {
     let fields = json!({

@@ -9,7 +9,7 @@ use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::system::info;
 
-/// Show what rbuild has here: store, isolation, network and limits
+/// Show the store, isolation, network and limits on this machine
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// `json` or a Go template

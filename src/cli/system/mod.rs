@@ -26,7 +26,7 @@ pub enum SystemCommand {
     Service(service::Args),
 }
 
-/// Manage what rbuild keeps
+/// Manage the store and the service
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]

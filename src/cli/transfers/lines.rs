@@ -1,4 +1,4 @@
-//! A line for each thing that happens to a layer, in docker's words.
+//! One line for each event to a layer, in docker's words.
 
 use crate::base::digest::BlobDigest;
 use crate::cli::format::truncate_id;

@@ -26,7 +26,7 @@ pub fn display_on_stderr(kind: Kind) -> Box<dyn Progress> {
     display_on(kind, Stream::Error)
 }
 
-/// A line for each thing that happens, wherever they go.
+/// One line for each event, wherever they go.
 pub fn lines_on_stderr(kind: Kind) -> Box<dyn Progress> {
     Box::new(Lines::new(kind, Stream::Error))
 }

@@ -44,7 +44,7 @@ const NO_CONTEXTS: &str = "rbuild works on this machine, in the context `default
 
 /// The same of groups: what stands behind their name.
 const ELSEWHERE_IN_GROUPS: &[(&str, &str, &str)] = &[
-    ("history", "import", "it is for Docker Desktop, which rbuild does not work with"),
+    ("history", "import", "it is for Docker Desktop, which rbuild does not support"),
     ("buildx", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
     ("builder", "dial-stdio", "there is no builder behind a socket: every command builds itself"),
     ("context", "create", NO_CONTEXTS),

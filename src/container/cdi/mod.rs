@@ -26,11 +26,11 @@ pub enum CdiError {
     },
     #[error("the device description `{}` is not valid: {reason}", path.display())]
     Content { path: PathBuf, reason: String },
-    #[error("others than its owner may write to `{}` (mode {mode:o}), so what it describes counts for nothing", path.display())]
+    #[error("users other than its owner may write to `{}` (mode {mode:o}), so rbuild ignores what it describes", path.display())]
     Writable { path: PathBuf, mode: u32 },
-    #[error("`{}` belongs to user {owner}, so what it describes counts for nothing", path.display())]
+    #[error("`{}` belongs to user {owner}, so rbuild ignores what it describes", path.display())]
     Foreign { path: PathBuf, owner: u32 },
-    #[error("`{name}` is no name of a device: the form is VENDOR/CLASS=NAME")]
+    #[error("`{name}` is not a valid device name: write VENDOR/CLASS=NAME")]
     Name { name: String },
     #[error("there is no device `{name}`")]
     Unknown {
@@ -42,7 +42,7 @@ pub enum CdiError {
     },
     #[error("the device `{name}` is described twice: in `{}` and in `{}`", first.display(), second.display())]
     Conflict { name: String, first: PathBuf, second: PathBuf },
-    #[error("the device `{name}` needs {what}, which rbuild does not do")]
+    #[error("the device `{name}` needs {what}, which rbuild does not support")]
     Unsupported { name: String, what: String },
 }
 

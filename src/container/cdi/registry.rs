@@ -205,7 +205,7 @@ fn read_trusted(path: &Path) -> Result<Vec<u8>, CdiError> {
     check_writers(path, &metadata)?;
     let wrong = |reason: &str| CdiError::Content { path: path.to_owned(), reason: reason.to_owned() };
     if !metadata.is_file() {
-        return Err(wrong("it is no regular file"));
+        return Err(wrong("it is not a regular file"));
     }
     let mut text = Vec::new();
     file.take(MOST_BYTES + 1).read_to_end(&mut text).at("read", path)?;
@@ -243,7 +243,7 @@ fn read_description(path: &Path) -> Result<Vec<Device>, CdiError> {
         let reason = if spec.cdi_version.is_empty() {
             "it has no cdiVersion".to_owned()
         } else {
-            format!("`{}` is no kind", spec.kind)
+            format!("`{}` is not a valid kind", spec.kind)
         };
         return Err(CdiError::Content { path: path.to_owned(), reason });
     }
@@ -310,7 +310,8 @@ mod tests {
             let registry = Registry::read_folders(&[folder.path()]).unwrap();
             let found = registry.find("vendor.com/gpu=1");
             assert_eq!(found.is_err(), is_refused, "{folder_mode:o} {file_mode:o}");
-            let is_said = registry.broken.iter().any(|reason| reason.contains("others than its owner may write to"));
+            let is_said =
+                registry.broken.iter().any(|reason| reason.contains("users other than its owner may write to"));
             assert_eq!(is_said, is_refused, "{:?}", registry.broken);
         }
     }
@@ -365,7 +366,7 @@ mod tests {
         let error = Registry::edits(&registry.find("a.b/c=x").unwrap()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the device `a.b/c=x` needs the createContainer hook `/bin/h`, which rbuild does not do"
+            "the device `a.b/c=x` needs the createContainer hook `/bin/h`, which rbuild does not support"
         );
     }
 

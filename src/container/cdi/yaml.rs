@@ -82,7 +82,7 @@ fn name(key: &Yaml<'_>) -> Result<String, String> {
     match value(key)? {
         Value::String(text) => Ok(text),
         key @ (Value::Number(_) | Value::Bool(_)) => Ok(key.to_string()),
-        _ => Err("one of its keys is no text".to_owned()),
+        _ => Err("one of its keys is not a string".to_owned()),
     }
 }
 

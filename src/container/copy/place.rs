@@ -77,7 +77,7 @@ pub(super) fn place(ground: &Ground, destination: &Path, source: &Place) -> Resu
         let parent = path.parent().unwrap_or(Path::new("/"));
         let folder = ground.folder(parent);
         let folder = folder.map_err(|_| CopyError(format!("no such directory: {}", parent.display())))?;
-        let name = last_name(&path).ok_or_else(|| CopyError(format!("{} is no name", destination.display())))?;
+        let name = last_name(&path).ok_or_else(|| CopyError(format!("{} is not a name", destination.display())))?;
         Ok(Target { folder, name })
     };
     let Some(found) = found else {

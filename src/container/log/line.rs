@@ -35,7 +35,7 @@ impl Source {
 /// Appends a line; `attributes` is JSON, with a comma before it, or nothing.
 pub(super) fn write(out: &mut Vec<u8>, text: &[u8], source: Source, attributes: &str, time: &str) {
     out.extend(br#"{"log":""#);
-    // As Go does it: each byte that is no part of a character stands for itself.
+    // As Go does it: each byte that is not a part of a character stands for itself.
     for chunk in text.utf8_chunks() {
         escape(out, chunk.valid().as_bytes());
         chunk.invalid().iter().for_each(|_| out.extend(br"\ufffd"));

@@ -46,7 +46,7 @@ pub(super) fn check_options(record: &NetworkRecord) -> Result<(), NetworkError> 
             return refuse(format!("the bridge driver has no option `{option}` here"));
         }
         if option == OPTIONS[4] && value.parse::<u32>().is_err() {
-            return refuse(format!("`{value}` is no MTU"));
+            return refuse(format!("`{value}` is not an MTU"));
         }
     }
     let name = record.interface();

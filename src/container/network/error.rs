@@ -19,7 +19,7 @@ pub enum NetworkError {
         #[source]
         source: io::Error,
     },
-    #[error("every private address range that rbuild uses for containers is taken by a route of this machine")]
+    #[error("routes of this machine take every private address range that rbuild uses for containers")]
     NoFreeSubnet,
     #[error("all addresses of network `{network}` are in use")]
     NoFreeAddress { network: String },
@@ -27,11 +27,11 @@ pub enum NetworkError {
     AddressInUse { address: IpAddr, network: String },
     #[error("address `{address}` is in no subnet of network `{network}`")]
     AddressOutside { address: IpAddr, network: String },
-    #[error("`{text}` is no subnet; it is written like 10.5.0.0/16")]
+    #[error("`{text}` is not a valid subnet: write it like 10.5.0.0/16")]
     BadSubnet { text: String },
-    #[error("`{text}` is no IP address")]
+    #[error("`{text}` is not an IP address")]
     BadAddress { text: String },
-    #[error("`{text}` is no hardware address; it is written like 92:d0:c6:0a:29:33")]
+    #[error("`{text}` is not a valid MAC address: write it like 92:d0:c6:0a:29:33")]
     BadHardwareAddress { text: String },
     #[error("subnet `{subnet}` overlaps with {other}")]
     Overlap { subnet: String, other: String },
@@ -43,9 +43,9 @@ pub enum NetworkError {
     NoConfig { name: String },
     #[error("network with name {name} already exists")]
     NameTaken { name: String },
-    #[error("`{name}` is no name of a network: it begins with a letter or digit, and has letters, digits, _, . and -")]
+    #[error("`{name}` is not a valid network name: it starts with a letter or digit, then letters, digits, _, . and -")]
     BadName { name: String },
-    #[error("network {prefix} is ambiguous: several IDs begin so")]
+    #[error("network {prefix} is ambiguous: several IDs start with it")]
     Ambiguous { prefix: String },
     #[error("{name} is a pre-defined network and cannot be removed")]
     Predefined { name: String },
@@ -60,7 +60,7 @@ pub enum NetworkError {
         source: serde_json::Error,
     },
     /// Others than bridges are of plugins or of clusters, which need a daemon.
-    #[error("there is no driver `{driver}`: networks are bridges on one machine")]
+    #[error("there is no driver `{driver}`: rbuild has bridge networks only")]
     Driver { driver: String },
     #[error("{what}")]
     Refused { what: String },
@@ -84,11 +84,11 @@ pub enum NetworkError {
     NoTunDevice,
     #[error("pasta could not connect the containers: {message}")]
     Pasta { message: String },
-    #[error("the container has the host's network, and no other can be added to it")]
+    #[error("the container uses the host's network, so no other can be added")]
     NotInMachine,
     #[error("`{text}`: the host has no address that the container could reach it at")]
     NoHostGateway { text: String },
-    #[error("`{text}` is no address to add to the hosts file; it is NAME:IP")]
+    #[error("`{text}` is not a valid host entry: write NAME:IP")]
     AddHost { text: String },
 }
 
@@ -115,11 +115,11 @@ impl NetworkError {
             Self::NoTunDevice => Some(
                 "an administrator can allow it with `chmod 666 /dev/net/tun`; or use `--network host` or `--network none`",
             ),
-            Self::NotInMachine => Some("start it anew when pasta works; it had to do without when it was started"),
+            Self::NotInMachine => Some("restart it when pasta works: it was started without"),
             Self::Kernel { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
                 Some("rbuild may not change this machine's network; use `--network host` or `--network none`")
             }
-            Self::Unknown { .. } => Some("`rbuild network ls` shows those that there are"),
+            Self::Unknown { .. } => Some("`rbuild network ls` lists the networks"),
             Self::InUse { .. } => Some("stop them, or disconnect them with `rbuild network disconnect`"),
             Self::Driver { .. } => Some("there are `bridge`, `host` and `none`"),
             Self::Listen { source, port, .. } if source.kind() == io::ErrorKind::PermissionDenied && *port < 1024 => {

@@ -13,13 +13,13 @@ pub enum RuntimeError {
     Sandbox(#[from] SandboxError),
     #[error("unknown or invalid runtime name: {name}")]
     NotFound { name: String },
-    #[error("the runtime {name} can't do this: {what}")]
+    #[error("the runtime {name} does not support {what}")]
     Refused { name: String, what: &'static str },
     #[error("{name} {action} failed: {message}")]
     Failed { name: String, action: String, message: String },
-    #[error("{name} {action} gave no number of a process in `{}`", path.display())]
+    #[error("{name} {action} wrote no process ID to `{}`", path.display())]
     NoProcess { name: String, action: String, path: PathBuf },
-    #[error("what the container is can't be written down")]
+    #[error("the container's record cannot be written")]
     Specification(#[from] serde_json::Error),
 }
 

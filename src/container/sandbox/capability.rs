@@ -72,7 +72,7 @@ const DEFAULT: [&str; 14] = [
 pub struct CapabilitySet(u64);
 
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is no capability")]
+#[error("`{0}` is not a capability")]
 pub struct UnknownCapability(String);
 
 impl Default for CapabilitySet {

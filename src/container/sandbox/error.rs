@@ -19,7 +19,7 @@ pub enum SandboxError {
     Init(#[from] InitError),
     #[error("cannot set the {limit} limit: {reason}")]
     Limit { limit: &'static str, reason: String },
-    #[error("the container's init ended without a word")]
+    #[error("the container's init ended without a report")]
     InitDied,
     #[error(transparent)]
     Unsupported(#[from] Unsupported),
@@ -47,7 +47,7 @@ pub enum InitError {
     InterpreterNotFound { program: String, interpreter: String },
     #[error("cannot execute `{program}`: {}", errno_text(*errno))]
     NotExecutable { program: String, errno: i32 },
-    #[error("working directory `{}` is not in the image", path.display())]
+    #[error("the working directory `{}` is not in the image", path.display())]
     NoDirectory { path: PathBuf },
     #[error("{0}")]
     Message(String),

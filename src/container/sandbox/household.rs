@@ -151,7 +151,7 @@ impl Household {
     /// [`Self::leave_network`]. To be called by a member that has the lock.
     pub fn keep_network(&self, namespace: Arc<OwnedFd>) -> io::Result<()> {
         let mut own = own();
-        let membership = own.as_mut().ok_or_else(|| io::Error::other("this process is no member"))?;
+        let membership = own.as_mut().ok_or_else(|| io::Error::other("this process is not a member"))?;
         record_lock::hold(&membership.members, namespace.as_raw_fd().into())?;
         *membership.network = Some(namespace);
         Ok(())

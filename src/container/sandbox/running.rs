@@ -278,7 +278,7 @@ impl Handle {
     pub fn signal(&self, number: i32) -> io::Result<()> {
         let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
         if self.end != Signal::KILL && signal == Signal::STOP {
-            return Err(io::Error::new(io::ErrorKind::Unsupported, "there are no namespaces to send it into"));
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "there are no namespaces to enter"));
         }
         Ok(rustix::process::pidfd_send_signal(&*self.pidfd, signal)?)
     }

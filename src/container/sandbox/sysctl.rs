@@ -50,8 +50,8 @@ pub(super) fn check(sysctls: &BTreeMap<String, String>, isolation: &Isolation) -
         }
         if !(is_network || is_ipc) || path(name).split('/').any(|part| part == "..") {
             return Err(Unsupported {
-                what: format!("`{name}` is no kernel parameter that a container has for itself"),
-                hint: Some("net.*, fs.mqueue.* and the kernel.msg*, kernel.sem and kernel.shm* ones are".to_owned()),
+                what: format!("`{name}` is not a kernel parameter that belongs to the container"),
+                hint: Some("net.*, fs.mqueue.*, kernel.msg*, kernel.sem and kernel.shm* are".to_owned()),
             });
         }
     }

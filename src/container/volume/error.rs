@@ -39,7 +39,7 @@ impl VolumeError {
             Self::Driver { .. } => Some("there is `local`"),
             Self::InUse { .. } => Some("remove the containers first"),
             Self::DamagedRecord { .. } => Some("`rbuild system check --repair` writes a new one and keeps the files"),
-            Self::NotFound { .. } => Some("`rbuild volume ls` shows those that there are"),
+            Self::NotFound { .. } => Some("`rbuild volume ls` lists the volumes"),
             _ => None,
         }
     }

@@ -67,7 +67,7 @@ impl Volumes {
                 let data = place.join(DATA);
                 make_data(&data).ok()?;
                 write(&place.join(RECORD), &VolumeRecord::plain(flaw.cure.name.clone(), data)).ok()?;
-                Some("it has a new one: its labels and options are lost, its files are there".to_owned())
+                Some("it has a new one: its labels and options are lost, its files remain".to_owned())
             }
             Way::NewData => {
                 make_data(&place.join(DATA)).ok()?;

@@ -109,13 +109,13 @@ pub enum BuilderError {
     Unknown { name: String },
     #[error("invalid name `{name}`: a name begins with a letter and has letters, digits, `.`, `_` and `-`")]
     InvalidName { name: String },
-    #[error("`default` is the builder that is always there, and no name for another")]
+    #[error("`default` is the built-in builder: choose another name")]
     Reserved,
-    #[error("`{name}` is a context of docker's, and a builder by that")]
+    #[error("`{name}` is a docker context, and so a builder already")]
     IsContext { name: String },
     #[error("there is a builder `{name}` already")]
     Exists { name: String },
-    #[error("the builder `{name}` has one node, `{node}`, and a builder of rbuild's has no more")]
+    #[error("the builder `{name}` already has its one node, `{node}`")]
     OneNode { name: String, node: String },
     #[error("the builder `{name}` has the driver `{driver}`: it is on another machine, and rbuild builds on this one")]
     Elsewhere { name: String, driver: String },
@@ -123,7 +123,7 @@ pub enum BuilderError {
     NoDriver { driver: String },
     #[error("`{file}` describes no builder")]
     File { file: String, source: serde_json::Error },
-    #[error("there is no place for builders: neither BUILDX_CONFIG, DOCKER_CONFIG nor HOME is set")]
+    #[error("there is nowhere to keep builders: neither BUILDX_CONFIG, DOCKER_CONFIG nor HOME is set")]
     NoPlace,
     #[error(transparent)]
     Io(#[from] IoError),

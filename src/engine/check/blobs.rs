@@ -39,7 +39,7 @@ impl Check<'_> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let Ok(digest) = format!("sha256:{name}").parse::<BlobDigest>() else {
                 let path = entry.path();
-                self.found(Severity::Leftover, format!("file blobs/sha256/{name}"), "it is no blob", |store| {
+                self.found(Severity::Leftover, format!("file blobs/sha256/{name}"), "it is not a blob", |store| {
                     store.remove_leftover(&path)?;
                     Ok(Some("removed".to_owned()))
                 })?;

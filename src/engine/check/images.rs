@@ -41,7 +41,7 @@ impl Check<'_> {
             Err(error) => return Ok(Some(format!("its config cannot be had: {error}"))),
         };
         let Ok(config) = serde_json::from_slice::<ImageConfig>(&bytes) else {
-            return Ok(Some("its config is no image config".to_owned()));
+            return Ok(Some("its config is not an image config".to_owned()));
         };
         for diff_id in &config.rootfs.diff_ids {
             if !self.store.can_have_layer(diff_id)? {

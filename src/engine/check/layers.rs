@@ -33,7 +33,7 @@ impl Check<'_> {
                 continue;
             }
             let path = entry.path();
-            self.found(Severity::Leftover, format!("folder layers/{name}"), "no record speaks of it", |store| {
+            self.found(Severity::Leftover, format!("folder layers/{name}"), "no record names it", |store| {
                 store.remove_leftover(&path)?;
                 Ok(Some("removed".to_owned()))
             })?;
@@ -80,7 +80,7 @@ impl Check<'_> {
                 "it was not safe on the disk when the machine went down",
                 |store| {
                     store.trust_layer(&diff_id)?;
-                    Ok(Some("its content proved right: it is trusted again".to_owned()))
+                    Ok(Some("its content is right: it is trusted again".to_owned()))
                 },
             ),
             Verdict::Unknown => self.found(

@@ -76,7 +76,7 @@ impl Check<'_> {
             let what = if table == "builds" { "report of a build" } else { "list of files" };
             self.found(Severity::Damage, what, "it cannot be read", |store| {
                 store.forget_explanation(table, row)?;
-                Ok(Some("removed: a reason may be told less well once".to_owned()))
+                Ok(Some("removed: the next build may explain itself less well".to_owned()))
             })?;
         }
         Ok(())

@@ -33,29 +33,29 @@ pub enum DebugError {
     Io(#[from] IoError),
     #[error(transparent)]
     Input(#[from] InputError),
-    #[error("of no build anything is kept that could be looked into")]
+    #[error("no build has kept a step to look into")]
     Nothing,
-    #[error("of the build `{build}` nothing is kept any more that could be looked into")]
+    #[error("the build `{build}` has no kept step to look into any more")]
     NotKept { build: String },
-    #[error("somebody is in the build `{build}` already")]
+    #[error("another shell is open in the build `{build}`")]
     InUse { build: String },
-    #[error("what is kept of the build `{build}` was written by another version of rbuild")]
+    #[error("what the build `{build}` kept was written by another version of rbuild")]
     OtherVersion { build: String },
     #[error("no step of the build is `{step}`; there are:\n{titles}")]
     NoStep { step: String, titles: String },
     #[error("several steps of the build are `{step}`:\n{titles}")]
     Ambiguous { step: String, titles: String },
-    #[error("the build did not come as far as `{title}`")]
+    #[error("the build did not reach `{title}`")]
     NotReached { title: String },
-    #[error("`{title}` is no RUN: there is nothing to try again")]
+    #[error("`{title}` is not a RUN step: there is nothing to retry")]
     NoProgram { title: String },
     #[error("the root filesystem has no shell, and this machine no static busybox")]
     NoShell,
-    #[error("the image `{image}` has no shell that runs anywhere: one without libraries")]
+    #[error("the image `{image}` has no static shell, and only those run in every image")]
     NotStatic { image: String },
-    #[error("`{}` is no program that runs anywhere: one without libraries", path.display())]
+    #[error("`{}` is not a static program, and only those run in every image", path.display())]
     NotStaticFile { path: PathBuf },
-    #[error("in `{title}` nothing was changed")]
+    #[error("nothing was changed in `{title}`")]
     Unchanged { title: String },
 }
 

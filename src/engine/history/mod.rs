@@ -127,7 +127,7 @@ pub enum HistoryError {
     Unknown { reference: String },
     #[error("no build is remembered")]
     Nothing,
-    #[error("the build `{id}` is not over")]
+    #[error("the build `{id}` is still running")]
     Running { id: String },
     #[error("`{reference}` begins the names of {count} builds")]
     Ambiguous { reference: String, count: usize },

@@ -100,7 +100,7 @@ mod tests {
         let config = merged(&given, &own).unwrap();
         assert_eq!((config.env, config.cmd), (vec!["B=3".to_owned(), "A=1".to_owned()], vec!["y".to_owned()]));
         assert_eq!((config.labels.len(), config.user.as_str()), (2, "u"));
-        assert_eq!(config.extra, own.extra, "what is no config is not kept");
+        assert_eq!(config.extra, own.extra, "what is not a config is not kept");
         assert_eq!(merged(&Value::Null, &own).unwrap(), own);
     }
 }

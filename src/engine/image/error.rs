@@ -37,7 +37,7 @@ pub enum ImageError {
     Registry(#[from] RegistryError),
     #[error(transparent)]
     Http(#[from] HttpError),
-    #[error("the config that was sent is no container's")]
+    #[error("the config in the request is not a container's")]
     Config(#[source] serde_json::Error),
     #[error("no such image: {0}")]
     Gone(ImageId),

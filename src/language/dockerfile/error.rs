@@ -28,7 +28,7 @@ pub enum Phase {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseErrorKind {
-    #[error("the `{name}` directive is given twice, first on line {first}; only one is possible")]
+    #[error("the `{name}` directive is given twice, first on line {first}: keep one")]
     DuplicateDirective { name: String, first: u32 },
     #[error("the escape character must be ` or \\, not `{value}`")]
     InvalidEscape { value: String },
@@ -42,7 +42,7 @@ pub enum ParseErrorKind {
         /// The line continues an instruction.
         continuation: bool,
     },
-    #[error("the heredoc `{name}` is not closed: no line below is `{name}` alone")]
+    #[error("the heredoc `{name}` is not closed: no later line is just `{name}`")]
     UnterminatedHeredoc { name: String },
     #[error("a JSON array of arguments may hold strings only")]
     JsonNotStrings,
@@ -78,13 +78,13 @@ pub enum ParseErrorKind {
     ShellNotJson,
     #[error("VOLUME paths can not be blank")]
     BlankVolume,
-    #[error("ONBUILD can not hold another ONBUILD")]
+    #[error("ONBUILD cannot hold another ONBUILD")]
     ChainedOnbuild,
     #[error("{keyword} is not allowed as an ONBUILD trigger")]
     ForbiddenTrigger { keyword: String },
     #[error("HEALTHCHECK NONE takes no arguments")]
     HealthcheckNoneArguments,
-    #[error("HEALTHCHECK CMD lacks its command")]
+    #[error("HEALTHCHECK CMD needs a command")]
     HealthcheckNoCommand,
     #[error("unknown type `{written}` in HEALTHCHECK: it is CMD or NONE")]
     HealthcheckType { written: String },

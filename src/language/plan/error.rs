@@ -61,7 +61,7 @@ pub enum PlanErrorKind {
     FlagValue { flag: &'static str, value: String, wanted: &'static str },
     #[error("--checksum takes one source, which must be a URL or a git repository")]
     Checksum,
-    #[error("the heredoc `{0}` has the name of a file in a folder, and there is no folder for it")]
+    #[error("the heredoc name `{0}` has a folder in it: use a plain file name")]
     HeredocName(String),
     #[error("COPY cannot take the {what} `{source_text}`; ADD can")]
     RemoteCopy { what: &'static str, source_text: String },
@@ -75,7 +75,7 @@ pub enum PlanErrorKind {
     EmptyRun,
     #[error("{what} is not allowed: pass --allow {entitlement}")]
     NotAllowed { what: &'static str, entitlement: &'static str },
-    #[error("`{0}` names a user or group, and no files are below this step that could say who that is")]
+    #[error("`{0}` names a user or group, and there is no file system below this step to look it up in")]
     OwnerOnNothing(String),
     #[error("SOURCE_DATE_EPOCH is neither a number of seconds nor `context`, a named context or a stage: `{0}`")]
     Epoch(String),

@@ -8,7 +8,7 @@ pub(super) fn parse(spec: &str) -> Result<Vec<String>, String> {
         None => (spec, "tcp".to_owned()),
     };
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
-        return Err(format!("`{protocol}` is no protocol; there are tcp, udp and sctp"));
+        return Err(format!("`{protocol}` is not a protocol; there are tcp, udp and sctp"));
     }
     // As for docker run -p, an address and a port of the host may come first; they mean nothing here.
     let ports = ports.rsplit(':').next().unwrap_or(ports);

@@ -58,7 +58,7 @@ pub enum SnapshotError {
     IdOutOfRange { number: String },
     #[error("unable to find group {name}: no matching entries in group file")]
     UnknownGroup { name: String },
-    #[error("only an outline of the layer with `/{}` is here", path.display())]
+    #[error("the store holds only an outline of the layer with `/{}`", path.display())]
     OnlyOutlined { path: std::path::PathBuf },
     #[error("too many levels of symbolic links in `{}`", path.display())]
     LinkLoop { path: std::path::PathBuf },

@@ -26,7 +26,7 @@ pub enum ArchiveError {
     Write(#[source] std::io::Error),
     #[error("this is neither a docker archive nor an OCI layout: it has no manifest.json and no index.json")]
     NotAnImage,
-    #[error("this archive was written by a docker of before 1.10: it has no manifest.json")]
+    #[error("this archive was written by docker before 1.10: it has no manifest.json")]
     TooOld,
     #[error("the archive ends in the middle of `{name}`")]
     Truncated { name: String },

@@ -15,9 +15,9 @@ pub enum CloudError {
     Silent { host: String },
     #[error("{host} answered {status}: {message}")]
     Status { host: String, status: u16, message: String },
-    #[error("{host} answered what makes no sense: {reason}")]
+    #[error("{host} sent an answer that makes no sense: {reason}")]
     BadAnswer { host: String, reason: String },
-    #[error("`{url}` is no address")]
+    #[error("`{url}` is not an address")]
     Address { url: String },
     #[error("cannot use `{}`: {reason}", path.display())]
     File { path: PathBuf, reason: String },

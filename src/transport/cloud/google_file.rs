@@ -124,9 +124,9 @@ impl CredentialFile {
         let encoded = |value: &serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let text = format!("{}.{}", encoded(&header), encoded(&claims));
         let key = PrivatePkcs8KeyDer::from_pem_slice(account.private_key.as_bytes())
-            .map_err(|_| self.wrong("its private_key is no PKCS #8 key in PEM"))?;
-        let key =
-            RsaKeyPair::from_pkcs8(key.secret_pkcs8_der()).map_err(|_| self.wrong("its private_key is no RSA key"))?;
+            .map_err(|_| self.wrong("its private_key is not a PKCS #8 key in PEM"))?;
+        let key = RsaKeyPair::from_pkcs8(key.secret_pkcs8_der())
+            .map_err(|_| self.wrong("its private_key is not an RSA key"))?;
         let mut signature = vec![0; key.public().modulus_len()];
         key.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text.as_bytes(), &mut signature)
             .map_err(|_| self.wrong("its private_key signs nothing"))?;

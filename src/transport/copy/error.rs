@@ -14,7 +14,7 @@ use crate::transport::transfer::TransferError;
 pub enum CopyError {
     #[error("the store has no image `{name}`")]
     NotInStore { name: String },
-    #[error("`{}` is no OCI layout: it has no index.json", path.display())]
+    #[error("`{}` is not an OCI layout: it has no index.json", path.display())]
     NotALayout { path: PathBuf },
     #[error("`{}` has no image `{wanted}`; it has {offered}", path.display())]
     NotInLayout { path: PathBuf, wanted: String, offered: String },
@@ -24,11 +24,11 @@ pub enum CopyError {
     NoPlatform { wanted: String, offered: String },
     #[error("its indexes are nested too deeply, or hold too many images")]
     TooDeep,
-    #[error("it is in docker's schema 1, which was given up in 2017")]
+    #[error("it uses docker's schema 1, which docker gave up in 2017")]
     Schema1,
-    #[error("it is no image: its media type is `{media_type}`")]
+    #[error("it is not an image: its media type is `{media_type}`")]
     NotAnImage { media_type: String },
-    #[error("blob {digest} is not what its descriptor says: it is {actual}, of {size} bytes")]
+    #[error("blob {digest} does not match its descriptor: it has the digest {actual} and {size} bytes")]
     WrongBlob { digest: BlobDigest, actual: BlobDigest, size: u64 },
     #[error("cannot read blob {digest}")]
     Read {

@@ -18,7 +18,7 @@ pub use images::{EngineImage, ImageStore};
 /// Why the engine did not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    #[error("`{address}` is no address of an engine: {reason}")]
+    #[error("`{address}` is not the address of an engine: {reason}")]
     Address { address: String, reason: &'static str },
     #[error("there is no context `{name}` in `{folder}`")]
     NoContext { name: String, folder: String },
@@ -26,9 +26,9 @@ pub enum EngineError {
     Context { name: String, reason: String },
     #[error("cannot read `{file}`")]
     Certificate { file: String, source: io::Error },
-    #[error("`{file}` is no certificate or key in PEM: {source}")]
+    #[error("`{file}` is not a certificate or key in PEM: {source}")]
     NotPem { file: String, source: reqwest::Error },
-    #[error("cannot prepare to speak to the engine")]
+    #[error("cannot prepare the connection to the engine")]
     Prepare(#[source] reqwest::Error),
     #[error("cannot wait for the engine")]
     Runtime(#[source] io::Error),
@@ -39,6 +39,6 @@ pub enum EngineError {
     /// In the engine's own words.
     #[error("the Docker Engine at {place} refuses: {message}")]
     Refused { place: String, message: String },
-    #[error("the Docker Engine at {place} answers with what it should not")]
+    #[error("the Docker Engine at {place} sends an answer that makes no sense")]
     Answer { place: String, source: serde_json::Error },
 }

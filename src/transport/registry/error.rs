@@ -45,11 +45,11 @@ pub enum RegistryError {
     LoginRefused { host: String, message: String },
     #[error("the registry {host} asks for logins over plain HTTP at {realm}")]
     UnsafeRealm { host: String, realm: String },
-    #[error("the registry {host} asks for an authentication that rbuild doesn't know: `{scheme}`")]
+    #[error("the registry {host} asks for an authentication scheme that rbuild does not support: `{scheme}`")]
     UnknownChallenge { host: String, scheme: String },
     #[error("the registry answered {status} ({method} {url}): {message}")]
     Status { method: &'static str, url: String, status: u16, message: String },
-    #[error("the registry {host} asks to come back in {seconds} s ({method} {url}): {message}")]
+    #[error("the registry {host} asks to retry in {seconds} s ({method} {url}): {message}")]
     TooBusy { host: String, method: &'static str, url: String, seconds: u64, message: String },
     #[error("the registry {host} sent an answer that makes no sense ({method} {url}): {reason}")]
     BadAnswer { host: String, method: &'static str, url: String, reason: String },
@@ -60,7 +60,7 @@ pub enum RegistryError {
         #[source]
         source: reqwest::Error,
     },
-    #[error("the connection to {host} ended while {what} was read: {got} bytes came of {expected}")]
+    #[error("the connection to {host} ended while {what} was read: {got} of {expected} bytes arrived")]
     CutShort { host: String, what: String, got: u64, expected: u64 },
     #[error("{url} redirects from https to plain HTTP")]
     UnsafeRedirect { url: String },
@@ -76,9 +76,9 @@ pub enum RegistryError {
     WrongDigest { name: String, expected: String, actual: String },
     #[error("`{name}` has {actual} bytes, not {expected}")]
     WrongSize { name: String, expected: u64, actual: u64 },
-    #[error("`{name}` is in docker's schema 1, which was given up in 2017; push it again with a newer docker")]
+    #[error("`{name}` uses docker's schema 1, which docker gave up in 2017: push it again with a newer docker")]
     Schema1 { name: String },
-    #[error("`{name}` is no image: its media type is `{media_type}`")]
+    #[error("`{name}` is not an image: its media type is `{media_type}`")]
     NotAnImage { name: String, media_type: String },
     #[error("`{name}` has no image for {wanted}; it has {offered}")]
     NoPlatform { name: String, wanted: String, offered: String },
@@ -98,7 +98,7 @@ pub enum RegistryError {
     Client(#[source] reqwest::Error),
     #[error("the runtime for network connections could not be made")]
     Runtime(#[source] std::io::Error),
-    #[error("cannot read {what}, which is to be uploaded")]
+    #[error("cannot read {what} to upload it")]
     Source {
         what: String,
         #[source]

@@ -206,7 +206,7 @@ struct Watched<'a, R> {
 impl<R: Read> Read for Watched<'_, R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.fetching.is_stopped() {
-            return Err(io::Error::other("it is of no use any more"));
+            return Err(io::Error::other("it is no longer of use"));
         }
         let count = self.reader.read(buffer)?;
         self.got += count as u64;

@@ -300,7 +300,7 @@ struct Stoppable<'a> {
 impl Read for Stoppable<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.pushing.is_stopped() {
-            return Err(io::Error::other("it is of no use any more"));
+            return Err(io::Error::other("it is no longer of use"));
         }
         self.file.read(buffer)
     }

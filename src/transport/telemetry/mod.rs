@@ -30,7 +30,7 @@ pub enum TelemetryError {
     },
     #[error("the trace was refused by `{url}`: {status}")]
     Refused { url: String, status: u16 },
-    #[error("`{name}` is no header")]
+    #[error("`{name}` is not a header")]
     Header { name: String },
     #[error("cannot start the network client")]
     Start(#[source] std::io::Error),

@@ -33,7 +33,7 @@ pub enum TransferError {
     WrongSize { digest: BlobDigest, expected: u64, actual: u64 },
     #[error("layer {blob} is {actual} uncompressed, but the image config says {expected}")]
     WrongDiffId { blob: BlobDigest, expected: DiffId, actual: DiffId },
-    #[error("blob {digest} is no layer: {reason}")]
+    #[error("blob {digest} is not a layer: {reason}")]
     NotALayer { digest: BlobDigest, reason: String },
     #[error("cannot make the layer {diff_id}")]
     Layer {

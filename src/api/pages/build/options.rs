@@ -194,7 +194,7 @@ fn host(text: &str) -> Result<(String, String), ApiError> {
     if is_known { Ok((name.to_owned(), address.to_owned())) } else { Err(wrong()) }
 }
 
-/// Zero is no limit.
+/// Zero is not a limit.
 fn positive(query: &Query, name: &str) -> Result<Option<u64>, ApiError> {
     let negative = |_| ApiError::bad_request(format!("invalid value for {name}: it is negative"));
     query.number(name)?.filter(|number| *number != 0).map(|number| u64::try_from(number).map_err(negative)).transpose()

@@ -36,13 +36,13 @@ pub enum GitError {
     NoReference { url: String, reference: String },
     #[error("`{url}` is at commit {actual}, not at {expected}")]
     Checksum { url: String, expected: String, actual: String },
-    #[error("`{url}` is to be fetched by its commit: that is its whole checksum, or its reference")]
+    #[error("`{url}` is pinned by its commit: give the whole commit as checksum or as reference")]
     NoCommit { url: String },
     #[error("`{url}` keeps files with git LFS, which is not installed here or does not have them: {}", some(files))]
     LargeFiles { url: String, files: Vec<String> },
-    #[error("`{url}` wants its large files from `{place}`, which is no address of a server")]
+    #[error("`{url}` wants its large files from `{place}`, which is not the address of a server")]
     LargeFilesElsewhere { url: String, place: String },
-    #[error("git does not say when {commit} was committed")]
+    #[error("git does not know when {commit} was committed")]
     NoTime { commit: String },
     #[error("`{}` is not a directory of the repository", path.display())]
     NoSubdirectory { path: PathBuf },

@@ -11,15 +11,15 @@ pub enum ActionsError {
     },
     #[error("GitHub's cache answered {status} ({what}): {message}")]
     Status { what: &'static str, status: u16, message: String },
-    #[error("GitHub's cache takes no more requests for now ({what}): {message}")]
+    #[error("GitHub's cache refuses more requests for now ({what}): {message}")]
     Limited { what: &'static str, message: String },
-    #[error("GitHub's cache answered what makes no sense ({what}): {reason}")]
+    #[error("GitHub's cache sent an answer that makes no sense ({what}): {reason}")]
     BadAnswer { what: &'static str, reason: String },
     #[error("GitHub's cache did not take the entry `{key}`: {message}")]
     Refused { key: String, message: String },
     #[error("other builders wrote every entry `{prefix}…` that was tried")]
     Taken { prefix: String },
-    #[error("the address of GitHub's cache `{text}` is no http(s) URL")]
+    #[error("the address of GitHub's cache, `{text}`, is not an http(s) URL")]
     Address { text: String },
     #[error(
         "GitHub's cache is there for jobs of GitHub's only: ACTIONS_RESULTS_URL and ACTIONS_RUNTIME_TOKEN are not set"
@@ -29,6 +29,6 @@ pub enum ActionsError {
     Client(#[source] reqwest::Error),
     #[error("the runtime for network connections could not be made")]
     Runtime(#[source] std::io::Error),
-    #[error("what is to be sent cannot be kept")]
+    #[error("what is to be sent cannot be stored")]
     Staged(#[source] std::io::Error),
 }

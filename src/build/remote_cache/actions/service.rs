@@ -195,7 +195,7 @@ impl Service {
         let what = "reading an entry";
         let wrong = |reason: &str| ActionsError::BadAnswer { what, reason: reason.to_owned() };
         let mut bytes = self.range(address, 0, FIRST_READ)?;
-        let length = Head::length(&bytes).ok_or_else(|| wrong("it is no entry of rbuild's"))?;
+        let length = Head::length(&bytes).ok_or_else(|| wrong("it is not an entry that rbuild wrote"))?;
         // The list of blobs is about as long as the manifest that names them.
         if length > 4 * limit {
             return Err(wrong("its head is too long"));

@@ -34,7 +34,7 @@ pub enum FillError {
     WrongBlob { expected: BlobDigest, actual: BlobDigest },
     #[error("the content of the mount is {actual}, not {expected}")]
     WrongContent { expected: DiffId, actual: DiffId },
-    #[error("the index of the mount names other packs than the cache")]
+    #[error("the index of the mount names packs that the cache does not have")]
     WrongPacks,
 }
 

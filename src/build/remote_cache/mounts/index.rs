@@ -47,13 +47,13 @@ pub struct Chunk {
 
 #[derive(Debug, thiserror::Error)]
 pub enum IndexError {
-    #[error("the index of a mount begins with something else")]
+    #[error("the index of a mount has the wrong header")]
     Magic,
     #[error("the index of a mount cannot be read")]
     Read(#[from] io::Error),
     #[error("the list of chunks cannot be read")]
     Head(#[from] postcard::Error),
-    #[error("the index of a mount speaks of what is not there")]
+    #[error("the index of a mount points past its data")]
     OutOfRange,
 }
 

@@ -86,11 +86,11 @@ impl ContainerArgs {
         let refused = &self.refused;
         refused.trust.check()?;
         if refused.kernel_memory.is_some() {
-            return Err(CliError::new("--kernel-memory: the kernel has no limit of its own memory any more")
+            return Err(CliError::new("--kernel-memory: the kernel no longer limits its own memory")
                 .hint("limit the memory as a whole, with --memory"));
         }
         if refused.use_api_socket {
-            return Err(CliError::new("--use-api-socket: there is no socket of an engine to give to a container"));
+            return Err(CliError::new("--use-api-socket: there is no engine's socket to give to a container"));
         }
         if !refused.storage_opt.is_empty() {
             let text = "--storage-opt: the size of a container's root filesystem can't be limited here";

@@ -122,7 +122,7 @@ impl Fields {
             ("image", _) => Err("an image needs a source: its name".to_owned()),
             ("volume", name) => {
                 let name = name.unwrap_or_default();
-                check_volume_name(&name).map_err(|_| format!("`{name}` is no name of a volume"))?;
+                check_volume_name(&name).map_err(|_| format!("`{name}` is not a valid volume name"))?;
                 if name.is_empty() && !mount.writable {
                     return Err("must not set ReadOnly mode when using anonymous volumes".to_owned());
                 }

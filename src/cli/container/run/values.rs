@@ -122,7 +122,7 @@ pub(in crate::cli) fn environment_file(path: &Path) -> Result<Vec<String>, CliEr
         .map(|line| {
             let name = line.split('=').next().unwrap_or_default();
             if name.is_empty() || name.contains(char::is_whitespace) {
-                return Err(CliError::new(format!("`{}`: `{name}` is no name of a variable", path.display())));
+                return Err(CliError::new(format!("`{}`: `{name}` is not a valid variable name", path.display())));
             }
             Ok(variable(line))
         })

@@ -37,7 +37,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     if !std::io::stdin().is_terminal() || !output::Stream::Output.is_terminal() {
-        return Err(CliError::new("there is no terminal to show it in")
+        return Err(CliError::new("there is no terminal to show it on")
             .hint("`rbuild image waste --format json` says the same for programs"));
     }
     let contents = contents::read(&global.open_store()?, &args.image, args.platform.as_ref())?;

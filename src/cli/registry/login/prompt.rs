@@ -11,7 +11,7 @@ use crate::cli::{CliError, output};
 const INTERRUPTED: u8 = 130;
 
 fn no_terminal() -> CliError {
-    CliError::new("cannot ask for name and password: standard input is no terminal")
+    CliError::new("cannot ask for name and password: standard input is not a terminal")
         .hint("give them with --username and --password-stdin")
 }
 

@@ -26,7 +26,7 @@ impl Place {
         }
         let folder = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
         let config = folder("XDG_CONFIG_HOME").or_else(|| Some(folder("HOME")?.join(".config")));
-        let config = config.ok_or_else(|| CliError::new("there is no place for units: HOME is not set"))?;
+        let config = config.ok_or_else(|| CliError::new("there is nowhere to put the units: HOME is not set"))?;
         Ok(Self { folder: config.join("systemd/user"), socket: "%t/rbuild/docker.sock", is_user: true })
     }
 

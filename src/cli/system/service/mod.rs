@@ -16,7 +16,7 @@ use crate::transport::docker_engine::settings_folder;
 
 /// Answer docker's API on a socket, for docker's own CLI, Compose and other tools
 ///
-/// It keeps nothing of its own: containers go on without it, and it can be ended and started at any time.
+/// It keeps no state: containers run on without it, and it can stop and start at any time.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// End when nobody has been connected for so many seconds; 0 for never
@@ -141,7 +141,7 @@ fn serve(args: &Args, address: Option<&str>, is_root: bool, global: &Global) -> 
 fn usual_address(is_root: bool) -> Result<Address, CliError> {
     let folder = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|folder| folder.is_absolute());
     Address::usual(is_root, folder.as_deref()).ok_or_else(|| {
-        CliError::new("there is no place for the socket: XDG_RUNTIME_DIR is not set").hint("name one: unix://PATH")
+        CliError::new("there is nowhere to put the socket: XDG_RUNTIME_DIR is not set").hint("name one: unix://PATH")
     })
 }
 

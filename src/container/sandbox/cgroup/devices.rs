@@ -59,7 +59,7 @@ impl Guard {
         };
         let mut rules = Vec::new();
         for text in &texts {
-            let reason = || format!("`{text}` is no rule");
+            let reason = || format!("`{text}` is not a rule");
             let parsed = DeviceRule::parse(text);
             rules.append(&mut parsed.ok_or_else(|| SandboxError::Limit { limit: "device rule", reason: reason() })?);
         }

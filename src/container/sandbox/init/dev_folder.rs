@@ -211,7 +211,7 @@ pub(super) fn tmpfs_of(pid: i32, path: &Path) -> Result<OwnedFd> {
     // That container may have put something else there meanwhile.
     match FileSystem::of(&tree).doing("look at the other container's", path)? {
         Some(FileSystem::Tmpfs) => Ok(tree),
-        _ => Err(message(format!("`{}` of the other container is no tmpfs", path.display()))),
+        _ => Err(message(format!("`{}` of the other container is not a tmpfs", path.display()))),
     }
 }
 

@@ -297,7 +297,7 @@ pub(super) fn load_filter(program: Option<&[u64]>) -> Result<()> {
 }
 
 fn limit_of(limit: &ResourceLimit) -> Result<(Resource, Rlimit)> {
-    let unknown = || message(format!("`{}` is no resource that can be limited", limit.name));
+    let unknown = || message(format!("`{}` is not a resource that can be limited", limit.name));
     let bound = |value: u64| (value != u64::MAX).then_some(value);
     let wanted = Rlimit { current: bound(limit.soft), maximum: bound(limit.hard) };
     Ok((limits::resource(&limit.name).ok_or_else(unknown)?, wanted))

@@ -74,7 +74,7 @@ impl<'a> MountPoints<'a> {
         let flags = OFlags::PATH | OFlags::DIRECTORY;
         match kernel_files::beneath(self.root, Path::new(name), flags, ResolveFlags::empty()) {
             Err(Errno::NOENT) => self.make(Path::new(name), PointKind::Directory),
-            Err(Errno::LOOP | Errno::NOTDIR) => Err(message(format!("`/{name}` of the image is no folder"))),
+            Err(Errno::LOOP | Errno::NOTDIR) => Err(message(format!("`/{name}` of the image is not a folder"))),
             found => found.doing("open the mount point", name),
         }
     }

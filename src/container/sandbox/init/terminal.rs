@@ -36,7 +36,7 @@ pub(super) fn open_in_container(user: &User) -> Result<Terminal> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let folder = match rustix::fs::openat2(CWD, PLACE, flags, Mode::empty(), ResolveFlags::NO_MAGICLINKS) {
         Err(Errno::NOENT | Errno::NOTDIR) => {
-            return Err(message(format!("the container has no `{PLACE}`, so there is no terminal to be had in it")));
+            return Err(message(format!("the container has no `{PLACE}`, so it cannot have a terminal")));
         }
         folder => folder.doing("open", PLACE)?,
     };

@@ -12,7 +12,7 @@ use crate::container::sandbox::capability::CapabilitySet;
 pub enum ProfileError {
     #[error(transparent)]
     Io(#[from] IoError),
-    #[error("`{}` is no seccomp profile", path.display())]
+    #[error("`{}` is not a seccomp profile", path.display())]
     Parse {
         path: PathBuf,
         #[source]

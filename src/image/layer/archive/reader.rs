@@ -58,7 +58,7 @@ impl<R: Read> ArchiveReader<R> {
                 return Ok(None);
             }
             let block = Block::new(&bytes).ok_or_else(|| self.malformed(self.bad_header()))?;
-            let size = block.size().ok_or_else(|| self.malformed("its size is no number"))?;
+            let size = block.size().ok_or_else(|| self.malformed("its size is not a number"))?;
             match block.flag() {
                 b'x' => {
                     let records = self.header_data(size, &mut header_bytes)?;
@@ -153,11 +153,11 @@ impl<R: Read> ArchiveReader<R> {
         }
         let kind = self.kind(block, &path, link)?;
         let size = self.begin_content(block, &kind, extended.size.unwrap_or(size), &mut extended)?;
-        let bad_owner = || self.malformed("its owner is no number of 32 bits");
+        let bad_owner = || self.malformed("its owner is not a number of 32 bits");
         let owner = |extended: Option<i64>, header: Option<i64>| {
             extended.or(header).and_then(|id| u32::try_from(id).ok()).ok_or_else(bad_owner)
         };
-        let mode = block.mode().ok_or_else(|| self.malformed("its mode is no number"))?;
+        let mode = block.mode().ok_or_else(|| self.malformed("its mode is not a number"))?;
         let mut xattrs = std::mem::take(&mut extended.xattrs);
         xattrs.sort();
         Ok(Entry {
@@ -165,7 +165,7 @@ impl<R: Read> ArchiveReader<R> {
             mode: (mode & 0o7777) as u32,
             uid: owner(extended.uid, block.uid())?,
             gid: owner(extended.gid, block.gid())?,
-            mtime: extended.mtime.or(block.mtime()).ok_or_else(|| self.malformed("its time is no number"))?,
+            mtime: extended.mtime.or(block.mtime()).ok_or_else(|| self.malformed("its time is not a number"))?,
             size,
             xattrs,
             path: to_path(path),
@@ -173,7 +173,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     fn kind(&self, block: &Block<'_>, path: &[u8], link: Vec<u8>) -> Result<EntryKind, LayerError> {
-        let device = || block.device().ok_or_else(|| self.malformed("its device number is no number"));
+        let device = || block.device().ok_or_else(|| self.malformed("its device number is not a number"));
         let kind = match block.flag() {
             // Old archives have no type for directories.
             0 | b'0' | b'7' if path.ends_with(b"/") => FileKind::Directory,
@@ -226,7 +226,7 @@ impl<R: Read> ArchiveReader<R> {
         extended: &mut Extended,
     ) -> Result<(Vec<Segment>, u64), LayerError> {
         if block.flag() == b'S' {
-            let size = block.sparse_size().ok_or_else(|| self.malformed("its size is no number"))?;
+            let size = block.sparse_size().ok_or_else(|| self.malformed("its size is not a number"))?;
             return Ok((self.old_sparse_map(block)?, size));
         }
         let Some(size) = extended.sparse.real_size else {
@@ -327,7 +327,7 @@ impl<R: Read> ArchiveReader<R> {
     }
 
     fn bad_header(&self) -> &'static str {
-        if self.entries == 0 { "this is no tar archive" } else { "the header after it has a wrong checksum" }
+        if self.entries == 0 { "this is not a tar archive" } else { "the header after it has a wrong checksum" }
     }
 
     fn shown(&self) -> String {

@@ -135,7 +135,7 @@ impl<'a> Reader<'a> {
                 Node::Null => "null".to_owned(),
                 other => match super::text_of(&other) {
                     Some(key) => key,
-                    None => return Err(format!("yaml: line {start}: a key is no text")),
+                    None => return Err(format!("yaml: line {start}: a key is not a string")),
                 },
             };
             let (event, value_line) = self.next()?;

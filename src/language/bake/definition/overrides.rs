@@ -26,13 +26,13 @@ pub(super) fn primitive(name: &str, text: &str, kind: &Type) -> Resolved<Value> 
         Type::String => Ok(Value::text(text)),
         Type::Bool => match parse_bool(text) {
             Some(value) => Ok(Value::Bool(value)),
-            None => failed(format!("failed to parse {name} as bool: {text:?} is no bool")),
+            None => failed(format!("failed to parse {name} as bool: {text:?} is not a bool")),
         },
         Type::Number => {
             let number = text.parse::<f64>().ok().filter(|number| number.is_finite());
             match number.and_then(|number| Number::machine(number).ok()) {
                 Some(number) => Ok(Value::Number(number)),
-                None => failed(format!("failed to parse {name} as number: {text:?} is no number")),
+                None => failed(format!("failed to parse {name} as number: {text:?} is not a number")),
             }
         }
         other => failed(format!("{name} of type {} is not a primitive", other.name())),

@@ -34,7 +34,7 @@ fn time(text: &str) -> Result<Zoned, Failure> {
     let digits = |range: std::ops::Range<usize>, what: &str| {
         let part = text.get(range).filter(|part| part.bytes().all(|digit| digit.is_ascii_digit()));
         part.and_then(|part| part.parse::<i64>().ok())
-            .ok_or_else(|| wrong(&format!("end of string before {what}, or {what} is no number")))
+            .ok_or_else(|| wrong(&format!("end of string before {what}, or {what} is not a number")))
     };
     let sign = |index: usize, expected: u8| match bytes.get(index) {
         Some(found) if *found == expected => Ok(()),

@@ -73,7 +73,7 @@ fn quote(string: &str, text: &mut String) {
 /// The value that a JSON document stands for, with the types that it has by itself.
 ///
 /// # Errors
-/// Where it is no JSON.
+/// Where it is not JSON.
 pub fn from_json(text: &str) -> Result<Value, ConversionError> {
     Ok(of(&parsed(text)?))
 }
@@ -81,7 +81,7 @@ pub fn from_json(text: &str) -> Result<Value, ConversionError> {
 /// The value of that type that a JSON document stands for.
 ///
 /// # Errors
-/// Where it is no JSON, or of another type.
+/// Where it is not JSON, or of another type.
 pub fn from_json_as(text: &str, wanted: &Type) -> Result<Value, ConversionError> {
     convert(&of(&parsed(text)?), wanted)
 }

@@ -92,15 +92,15 @@ pub enum LintErrorKind {
     NoStages,
     #[error(transparent)]
     Word(#[from] WordError),
-    #[error("the base image `{written}` is an empty name once its variables are expanded")]
+    #[error("the base image `{written}` is empty once its variables are expanded")]
     BlankBase { written: String },
-    #[error("`{name}` is no name of an image")]
+    #[error("`{name}` is not a valid image name")]
     InvalidImageName { name: String },
-    #[error("`{value}` is no platform")]
+    #[error("`{value}` is not a platform")]
     InvalidPlatform { value: String },
     #[error("invalid --mount: {0}")]
     Mount(#[from] mount::MountError),
-    #[error("rules were broken, and the check directive says that is an error: {}", rules.join(", "))]
+    #[error("the check directive turns these warnings into errors: {}", rules.join(", "))]
     Violations { rules: Vec<&'static str> },
 }
 

@@ -37,10 +37,10 @@ pub enum WordErrorKind {
     Required { name: String, message: String },
     #[error("invalid pattern ({pattern}) in substitution: invalid escape '\\{character}'")]
     InvalidPattern { pattern: String, character: char },
-    #[error("substitutions are nested too deep (64 levels at most)")]
+    #[error("substitutions are nested too deeply (64 levels at most)")]
     TooDeep,
-    #[error("it comes to more than 1 MiB")]
+    #[error("it is larger than 1 MiB")]
     TooLong,
-    #[error("the pattern and the value are too long for each other")]
+    #[error("the pattern and the value are too long to match")]
     TooHard,
 }

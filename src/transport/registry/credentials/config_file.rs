@@ -98,7 +98,7 @@ impl ConfigFile {
         }
         match serde_json::from_str(&text) {
             Ok(Value::Object(fields)) => Ok(Self { fields }),
-            Ok(_) => Err(wrong("it is no JSON object".to_owned())),
+            Ok(_) => Err(wrong("it is not a JSON object".to_owned())),
             Err(error) => Err(wrong(format!("it is not the JSON it should be: {error}"))),
         }
     }

@@ -182,7 +182,7 @@ mod tests {
             assert!(found == Credential::RegistryToken(expected.to_owned()), "{name}");
         }
         for name in ["docker.io/library/a", "p.example/only", "p.example/only/that"] {
-            assert!(with_config(&config, name).unwrap() == Credential::Anonymous, "{name}: a path is no host");
+            assert!(with_config(&config, name).unwrap() == Credential::Anonymous, "{name}: a path is not a host");
         }
         assert!(with_config(&config, "r.example/other").is_err(), "the host's helper is asked, and is not there");
     }

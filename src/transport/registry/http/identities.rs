@@ -63,6 +63,6 @@ fn ask(host: &str) -> Known {
         }
         Ok(Ok(None)) => none(None),
         Ok(Err(error)) => none(Some(format!("the cloud's identity cannot be used: {}", chain(&error)))),
-        Err(_) => none(Some("looking for the cloud's identity failed inside".to_owned())),
+        Err(_) => none(Some("looking for the cloud's identity failed with an internal error".to_owned())),
     }
 }
