@@ -73,10 +73,10 @@ fn what_is_passed_has_to_be_a_socket_that_may_be_listened_at() {
     };
     let null = || OwnedFd::from(std::fs::File::open("/dev/null").unwrap());
     let said = asked(&["fd://"], null());
-    assert!(said.contains("descriptor 3 is not a socket that somebody can connect to"), "{said}");
+    assert!(said.contains("descriptor 3 is not a listening socket"), "{said}");
     let (connected, _other) = std::os::unix::net::UnixStream::pair().unwrap();
     let said = asked(&["fd://"], connected.into());
-    assert!(said.contains("descriptor 3 is not a socket"), "{said}");
+    assert!(said.contains("descriptor 3 is not a listening socket"), "{said}");
     let open = TcpListener::bind("0.0.0.0:0").unwrap();
     let said = asked(&["fd://"], open.into());
     assert!(said.contains("no client has to prove who it is"), "{said}");
