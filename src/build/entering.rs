@@ -8,7 +8,7 @@ use crate::base::digest::{CacheKey, DiffId};
 use crate::build::context::Context;
 use crate::build::solve::{
     self, BuildNetwork, Cancellation, Contexts, EnteredStep, Executed, LeftBehind, NothingKept, OpenContextError,
-    Progress, RemoteRecord, RemoteRecords, RunSettings, Solver, SshAgents, StepError, WorkingRoots,
+    Progress, RemoteRecord, RemoteRecords, RunSettings, Solver, SshAgents, Start, StepError, WorkingRoots,
 };
 use crate::container::sandbox::{self, Container};
 use crate::language::plan::Plan;
@@ -19,14 +19,15 @@ use super::explained;
 use super::findings::Findings;
 use super::options::{BuildOptions, ContextSource};
 
-/// Calls `run` with the container that the step's program had, and a look at its root; what is changed stays in the folder
-/// `step.upper`.
+/// Calls `prepare` with the container that the step's program had, and a look at its root, and `run` with what starts the
+/// program of it then; what is changed stays in the folder `step.upper`.
 pub fn enter_step<T, E: From<StepError>>(
     store: &Store,
     settings: &RunSettings,
     step: &EnteredStep<'_>,
     progress: &dyn Progress,
-    run: impl FnOnce(&View, Container) -> Result<(T, LeftBehind), E>,
+    prepare: impl FnOnce(&View, &mut Container) -> Result<(), E>,
+    run: impl FnOnce(&Start<'_>) -> Result<(T, LeftBehind), E>,
 ) -> Result<T, E> {
     let rootless = sandbox::user_namespace::entered().is_some();
     let plan = Plan { steps: Vec::new(), images: Vec::new(), epoch: None };
@@ -48,7 +49,7 @@ pub fn enter_step<T, E: From<StepError>>(
         executed: &Executed::default(),
         results: &NothingKept,
     };
-    solve::enter(&solver, step, run)
+    solve::enter(&solver, step, prepare, run)
 }
 
 /// No contexts, and no caches of others: what a step's mounts show is in the store.

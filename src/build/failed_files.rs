@@ -1,6 +1,7 @@
 //! Files out of the root filesystem of a step that failed: test reports, core files.
 
 use std::path::{Component, Path, PathBuf};
+use std::str::FromStr;
 
 use crate::base::foreign::Folder;
 use crate::base::glob;
@@ -32,8 +33,10 @@ pub enum FailedOutputError {
     Stream,
 }
 
-impl FailedOutput {
-    pub fn parse(text: &str) -> Result<Self, FailedOutputError> {
+impl FromStr for FailedOutput {
+    type Err = FailedOutputError;
+
+    fn from_str(text: &str) -> Result<Self, FailedOutputError> {
         let (path, destination) = text.split_once('=').ok_or(FailedOutputError::Form)?;
         if path.is_empty() || destination.is_empty() {
             return Err(FailedOutputError::Form);
@@ -45,6 +48,13 @@ impl FailedOutput {
             return Err(FailedOutputError::Pattern(path.to_owned()));
         }
         Ok(Self { path: path.to_owned(), destination: destination.into() })
+    }
+}
+
+impl FailedOutput {
+    /// The same files, into a folder of that name in the destination.
+    pub fn into_folder(&self, name: &str) -> Self {
+        Self { path: self.path.clone(), destination: self.destination.join(name).join("") }
     }
 
     /// Writes the files; gives how many things there were.
@@ -150,9 +160,9 @@ mod tests {
     #[test]
     fn a_path_and_a_place_are_wanted() {
         let wanted = FailedOutput { path: "/out/*.xml".to_owned(), destination: "reports".into() };
-        assert_eq!(FailedOutput::parse("/out/*.xml=reports"), Ok(wanted));
+        assert_eq!("/out/*.xml=reports".parse(), Ok(wanted));
         for text in ["/out", "=x", "/out=", "/out=-", "/o[=x"] {
-            assert!(FailedOutput::parse(text).is_err(), "{text}");
+            assert!(text.parse::<FailedOutput>().is_err(), "{text}");
         }
     }
 }

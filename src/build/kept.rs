@@ -185,7 +185,7 @@ impl<'a> Keeper<'a> {
 
     /// What the store knows the build by.
     fn name(&self) -> String {
-        let (context, dockerfile) = self.options.places();
+        let (context, dockerfile) = self.options.remembered_places();
         format!("{}-{}", kept_project(&context, &dockerfile, self.options.target.as_deref()), self.id())
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::base::{hex, redaction};
+use crate::build::explain::Concealer;
 use crate::build::remote_cache::{BucketObject, CacheSource, CacheTarget};
 use crate::build::solve::RunSettings;
 use crate::image::{Annotations, Platform, Reference, host_platform};
@@ -243,5 +244,13 @@ impl BuildOptions {
             (DockerfileSource::Default, _) => "Dockerfile".to_owned(),
         };
         (context, dockerfile)
+    }
+
+    /// The same as they are remembered: without what a build argument says that is secret.
+    pub fn remembered_places(&self) -> (String, String) {
+        let mut concealer = Concealer::default();
+        concealer.learn(self.build_args.iter().map(|(name, value)| (name.as_str(), value.as_str())));
+        let (context, dockerfile) = self.places();
+        (concealer.conceal(&context), concealer.conceal(&dockerfile))
     }
 }

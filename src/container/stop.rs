@@ -1,4 +1,9 @@
-//! What can be asked for when a container is stopped.
+//! What can be asked for when a container is stopped, and whether its program would notice.
+
+use super::Entry;
+use crate::base::signal;
+
+const SIGTERM: i32 = 15;
 
 /// How a container is to be stopped.
 #[derive(Debug, Clone, Copy, Default)]
@@ -11,4 +16,41 @@ pub struct Stop {
     pub keep: bool,
     /// It is removed then: nobody is told that it was stopped.
     pub is_removal: bool,
+}
+
+impl Entry {
+    /// What its program is asked to end by.
+    pub fn stop_signal(&self) -> i32 {
+        signal::number(&self.record.config.run.stop_signal).unwrap_or(SIGTERM)
+    }
+
+    /// Whether its program does anything about that signal. The kernel gives the first process of a PID namespace none that
+    /// it has no handler for.
+    pub fn notices_stop(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.state.pid)).unwrap_or_default();
+        notices(&status, self.stop_signal())
+    }
+}
+
+/// Whether the process catches the signal, or holds it back until it looks.
+fn notices(status: &str, number: i32) -> bool {
+    let has = |mask: &str| {
+        let bits = status.lines().find_map(|line| line.strip_prefix(mask)?.strip_prefix(':'));
+        let bits = bits.and_then(|bits| u64::from_str_radix(bits.trim(), 16).ok()).unwrap_or_default();
+        (1..=64).contains(&number) && bits >> (number - 1) & 1 == 1
+    };
+    has("SigCgt") || has("SigBlk")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::notices;
+
+    #[test]
+    fn a_signal_is_noticed_that_is_caught_or_held_back() {
+        let status = "Name:\tx\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000000001\nSigCgt:\t0000000000004000\n";
+        let noticed: Vec<i32> = (-1..70).filter(|number| notices(status, *number)).collect();
+        assert_eq!(noticed, [2, 15]);
+        assert!(!notices("", 15));
+    }
 }

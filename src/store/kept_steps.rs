@@ -98,7 +98,7 @@ impl Store {
     }
 
     /// False where somebody is in one of them.
-    pub(super) fn remove_kept_steps(&self, build: &str) -> Result<bool, StoreError> {
+    pub fn remove_kept_steps(&self, build: &str) -> Result<bool, StoreError> {
         let Some(kept) = self.open_kept_steps(build)? else { return Ok(false) };
         self.discard(&kept.path).map(|()| true)
     }

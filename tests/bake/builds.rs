@@ -149,3 +149,48 @@ fn checks_of_all_targets_are_one_object() {
     assert_eq!(sarif["runs"].as_array().map(Vec::len), Some(3), "{sarif:#}");
     store.run(&["bake", "--call=chek"]).fails(1);
 }
+
+/// What targets do that fail, for themselves: files out of their steps, and reports.
+const FAILING: &str = r#"
+group "default" { targets = ["good", "one", "two"] }
+target "good" { dockerfile-inline = "FROM busybox\nRUN echo fine\n" }
+target "one" { dockerfile-inline = "FROM busybox\nRUN echo 1 > /log && echo a > /only && exit 1\n" }
+target "two" { dockerfile-inline = "FROM busybox\nRUN mkdir /t && echo 2 > /log && echo b > /t/b.xml && exit 2\n" }
+"#;
+
+#[test]
+fn files_of_failed_targets_and_reports_are_each_targets_own() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("docker-bake.hcl", FAILING);
+    let wanted = ["--output-on-failure=/log=out", "--output-on-failure=/t/*.xml=out", "--report=reports/new"];
+    let words = [&["bake", "--progress", "plain", "--execution", "defer-error"], &wanted[..]].concat();
+    store.run(&words).fails(1);
+    let read = |path: &str| std::fs::read_to_string(store.work().join(path)).unwrap_or_else(|_| panic!("{path}"));
+    assert_eq!(
+        (read("out/one/log"), read("out/two/log"), read("out/two/b.xml")),
+        ("1\n".into(), "2\n".into(), "b\n".into())
+    );
+    assert!(!store.work().join("out/good").exists(), "it did not fail");
+    for name in ["good", "one", "two"] {
+        assert!(read(&format!("reports/new/{name}.html")).contains("<!doctype html>"), "{name}");
+    }
+    assert!(
+        read("reports/new/one.html").contains("echo 1 \\u003e /log") || read("reports/new/one.html").contains("/only")
+    );
+    // Where a report can't be written, a build that failed says so, and one that did not fails.
+    store.write("file", "");
+    let answer = store.run(&["bake", "good", "--report=file"]).fails(1);
+    assert!(answer.stderr().contains("file"), "{}", answer.stderr());
+    let answer = store.run(&["bake", "one", "--report=file"]).fails(1);
+    assert!(answer.stderr().contains("warning: ") && answer.stderr().contains("exit code: 1"), "{}", answer.stderr());
+}
+
+#[test]
+fn services_of_a_compose_file_are_targets_too() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("compose.yaml", "services:\n  my.web:\n    build: web\n  db:\n    image: none\n");
+    store.write("web/Dockerfile", "FROM busybox\nRUN echo x > /log && exit 1\n");
+    store.run(&["bake", "--output-on-failure=/log=out", "--report=reports"]).fails(1);
+    assert_eq!(std::fs::read_to_string(store.work().join("out/my_web/log")).unwrap(), "x\n");
+    assert!(store.work().join("reports/my_web.html").exists());
+}

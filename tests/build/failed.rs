@@ -156,6 +156,29 @@ fn what_is_kept_is_counted_and_goes_first() {
 }
 
 #[test]
+fn a_secret_in_a_path_hides_no_steps() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("of-hush9f2c/Dockerfile", "FROM busybox\nARG A_TOKEN\nRUN echo a > /a\n");
+    let build = || store.run(&["build", "--build-arg", "A_TOKEN=hush9f2c", "of-hush9f2c"]).ok();
+    build();
+    build();
+    // All of it was in the cache: it is entered by what the one before has kept.
+    assert_eq!(store.run(&["debug", &build_id(&store), "RUN", "--", "cat", "/a"]).ok().stdout(), "a\n");
+    let shown = store.run(&["builds", "show", "--format", "json"]).ok().stdout();
+    assert!(!shown.contains("hush9f2c") && shown.contains("of-***"), "{shown}");
+}
+
+#[test]
+fn any_step_becomes_an_image() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.build_text("FROM busybox\nRUN echo a > /a\nRUN echo b > /b\n", &[]).ok();
+    let id = build_id(&store);
+    store.run(&["debug", &id, "2", "--commit", "step:2"]).ok();
+    let listed = store.run(&["run", "--rm", "--network", "none", "step:2", "sh", "-c", "ls /a /b 2>/dev/null"]);
+    assert_eq!(listed.stdout(), "/a\n");
+}
+
+#[test]
 fn a_build_opens_the_shell_at_once_on_a_terminal_and_says_how_elsewhere() {
     let Some(store) = TestStore::with_busybox() else { return };
     let answer = store.build_text("FROM busybox\nRUN echo left > /left; exit 3\n", &["--debug"]).fails(1);

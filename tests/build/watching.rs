@@ -63,6 +63,26 @@ fn a_change_of_what_was_read_builds_again_and_restarts_the_container() {
 }
 
 #[test]
+fn a_container_is_run_by_the_command_behind_two_dashes() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    // The shell as the first process would not notice that it is asked to end.
+    store.write("ctx/Dockerfile", "FROM busybox\nCOPY word /\nENTRYPOINT [\"sh\", \"-c\"]\n");
+    store.write("ctx/word", "first");
+    let options = "-e 'A=b c' -- 'cat /word; echo \" $A\"; sleep 1000; true'";
+    let mut command = store.command(&["build", "--watch", "--run", options, "--progress", "plain", "ctx"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (out, said) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+    until(&out, "first b c");
+    until(&said, "waiting for changes");
+    store.write("ctx/word", "second");
+    until(&out, "second b c");
+    until(&said, "waiting for changes");
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    wait_until("no container is left", || store.run(&["ps", "-aq"]).ok().stdout().is_empty());
+}
+
+#[test]
 fn what_cannot_change_is_not_watched() {
     let Some(store) = TestStore::loaded() else { return };
     let answer = store.run_with_input(&["build", "--watch", "-"], b"FROM busybox\n").fails(1);

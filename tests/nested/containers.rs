@@ -232,6 +232,34 @@ fn a_terminal_is_the_programs_own() {
 }
 
 #[test]
+fn a_step_is_looked_into() {
+    let Some(store) = store() else { return };
+    let text = "FROM busybox\nRUN mkdir /gone && echo old > /gone/old && echo base > /base\nWORKDIR /src\nENV KEPT=yes\n\
+                RUN --mount=type=cache,target=/cache rm -r /gone && echo left > left && echo c > /cache/c && exit 3\n";
+    store.write("ctx/Dockerfile", text);
+    store.run(&["build", "--isolation", "chroot", "ctx"]).fails(1);
+    let debug = |words: &[&str]| store.run(&[&["debug", "--isolation", "chroot"], words].concat());
+    let script = "pwd; echo $KEPT; cat left /cache/c /base; ls -d /gone; mkdir /gone && echo new > /gone/new; \
+                  rm left /base; echo d > /cache/d";
+    assert_eq!(debug(&["--", "sh", "-c", script]).ok().stdout(), "/src\nyes\nleft\nc\nbase\n");
+    // What was changed is there the next time, and nothing of the mounts is in it.
+    let script = "ls /gone /cache; ls -A /dev/shm left /base; exit 4";
+    let answer = debug(&["--", "sh", "-c", script]);
+    assert_eq!((answer.code(), answer.stdout()), (Some(4), "/cache:\nc\nd\n\n/gone:\nnew\n/dev/shm:\n".to_owned()));
+    // A shell of its own for whoever has none, a step that succeeded, and the step itself.
+    let answer = store.run_with_input(&["debug", "--isolation", "chroot"], b"echo $((6*7))\n").ok();
+    assert_eq!(answer.stdout(), "42\n");
+    let id = says(&store, &["builds", "ls", "-q"]);
+    let first = id.lines().next().unwrap();
+    assert_eq!(debug(&[first, "2", "--", "cat", "/gone/old"]).ok().stdout(), "old\n");
+    debug(&["--retry"]).fails(3);
+    debug(&["--commit", "kept:1"]).ok();
+    let full = ["run", "--rm", "--isolation", "full", "--network", "none", "kept:1", "sh", "-c"];
+    let listed = store.run(&[&full[..], &["ls -A /gone /cache /base 2>&1; cat left"]].concat());
+    assert!(listed.stdout().contains("left\n") && !listed.stdout().contains("/cache:\nc"), "{}", listed.stdout());
+}
+
+#[test]
 fn nobody_outside_is_reached() {
     let Some(store) = store() else { return };
     let mut witness = std::process::Command::new("sleep").arg("600").spawn().unwrap();

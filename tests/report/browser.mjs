@@ -111,14 +111,24 @@ class Page {
     return this.ask("Emulation.setEmulatedMedia", { media, features: [{ name: "prefers-color-scheme", value: scheme }] });
   }
 
-  /** With the mouse, in the middle of the first element that is meant. */
+  /** With the mouse, in the middle of the first element that is meant, once it stays where it is. */
   async click(selector) {
-    const place = await this.run(`(() => {
-      const element = document.querySelector(${JSON.stringify(selector)});
-      element.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
-      const { left, top, width, height } = element.getBoundingClientRect();
-      return { x: left + width / 2, y: top + height / 2 };
-    })()`);
+    const place = await this.run(`new Promise((done, fail) => {
+      const end = performance.now() + ${PATIENCE};
+      let last = "";
+      const look = () => {
+        const element = document.querySelector(${JSON.stringify(selector)});
+        element?.scrollIntoView({ block: "center", inline: "center", behavior: "instant" });
+        const { left, top, width, height } = element?.getBoundingClientRect() ?? {};
+        const place = { x: left + width / 2, y: top + height / 2 };
+        const now = JSON.stringify(place);
+        if (element && now === last && element.contains(document.elementFromPoint(place.x, place.y))) return done(place);
+        if (performance.now() > end) return fail(new Error("it is nowhere to be clicked"));
+        last = now;
+        setTimeout(() => requestAnimationFrame(look), 50);
+      };
+      look();
+    })`);
     for (const type of ["mousePressed", "mouseReleased"]) {
       await this.ask("Input.dispatchMouseEvent", { type, ...place, button: "left", clickCount: 1 });
     }

@@ -60,6 +60,28 @@ fn what_is_remembered_of_builds_is_checked() {
 }
 
 #[test]
+fn what_is_kept_of_steps_is_checked() {
+    let Some(store) = built() else { return };
+    let folder = store.root().join("debug");
+    let kept: Vec<PathBuf> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(!kept.is_empty(), "the build has executed something");
+    // A record that a power loss has cut, one of another version, and steps of a build that was killed.
+    for (name, record) in [("0-cut", Some("{\"format\":1")), ("0-other", Some("{\"format\":99}")), ("0-begun", None)] {
+        std::fs::create_dir_all(folder.join(name).join("step-1")).unwrap();
+        record.map(|text| std::fs::write(folder.join(name).join("record"), text).unwrap());
+        let ago = std::time::SystemTime::now() - std::time::Duration::from_secs(3600);
+        std::fs::File::open(folder.join(name)).unwrap().set_modified(ago).unwrap();
+    }
+    let said = store.run(&["system", "check"]).fails(1).stdout();
+    assert!(said.contains("debug/0-cut: its record cannot be read"), "{said}");
+    assert!(said.contains("debug/0-begun") && !said.contains("0-other"), "{said}");
+    store.run(&["system", "check", "--repair"]).ok();
+    assert_eq!(store.run(&["system", "check"]).ok().stdout(), "The store is in order.\n");
+    assert!(!folder.join("0-cut").exists() && !folder.join("0-begun").exists() && folder.join("0-other").exists());
+    assert!(kept.iter().all(|path| path.exists()), "those that can be entered stay");
+}
+
+#[test]
 fn a_changed_layer_is_found_refused_and_made_again() {
     let Some(store) = built() else { return };
     let file = find(&store.root().join("layers"), "data");

@@ -9,8 +9,9 @@ use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::AtPath as _;
 use crate::container::sandbox::{self, Container, Isolation, Mount, MountSource, Rootfs};
 use crate::language::plan::{NetworkMode, RunStep, StepId};
-use crate::store::snapshot::{View, WorkingRoot, copy_folder};
+use crate::store::snapshot::{Draft, Scan, View, WorkingRoot, copy_folder};
 
+use super::entered::{LeftBehind, Start};
 use super::error::StepError;
 use super::run::Place;
 use super::settings::Solver;
@@ -31,21 +32,7 @@ impl Solver<'_> {
         mut container: Container,
         place: &Place<'_>,
     ) -> Result<(), StepError> {
-        check(&container.isolation)?;
-        self.network.say_level(self.progress);
-        let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.store), Ok)?;
-        root.bring_to(place.lower)?;
-        // The working folder, if it had to be made.
-        root.add(place.upper)?;
-        root.place_standard()?;
-        let mut caches = Vec::new();
-        // What is in another comes after it.
-        let mounts = std::mem::take(&mut container.mounts);
-        for mount in &mounts {
-            caches.extend(self.place_mount(&mut root, mount)?);
-        }
-        let before = root.scan()?;
-        container.rootfs = Rootfs::Directory(root.path());
+        let (mut root, caches, before) = self.make_root(&mut container, place)?;
         let has_network = step.network != NetworkMode::None;
         let ran = self.run_program(id, step, &container, &|container, stdio| {
             sandbox::spawn_in_chroot(container, has_network, stdio)
@@ -63,6 +50,64 @@ impl Solver<'_> {
         root.is_now(place.upper)?;
         self.roots.give_back(root);
         Ok(())
+    }
+
+    /// Runs what somebody looks into the step with. What was changed there before is in the layer's folder already, and
+    /// stays in it.
+    pub(super) fn enter_in_chroot<T, E: From<StepError>>(
+        &self,
+        step: &RunStep,
+        mut container: Container,
+        place: &Place<'_>,
+        run: impl FnOnce(&Start<'_>) -> Result<(T, LeftBehind), E>,
+    ) -> Result<T, E> {
+        let staging = place.staging.path();
+        let (new, old) = (staging.join("changes"), staging.join("changes-before"));
+        let begin = |container: &mut Container| -> Result<_, StepError> {
+            std::fs::create_dir(&new).at("create", &new)?;
+            Draft::new(place.lower, &new)?.finish()?;
+            let made = self.make_root(container, &Place { upper: &new, ..*place })?;
+            // After the scan: it differs from what is below by all of it.
+            made.0.add(place.upper)?;
+            Ok(made)
+        };
+        let (root, caches, before) = begin(&mut container)?;
+        let has_network = step.network != NetworkMode::None;
+        let ran = run(&|stdio| sandbox::spawn_in_chroot(&container, has_network, stdio));
+        let end = || -> Result<_, StepError> {
+            caches.iter().try_for_each(|cache| cache.write_back(&root, staging))?;
+            root.write_layer(&before, &View::of_layers(place.lower)?, &new)?;
+            std::fs::rename(place.upper, &old).at("rename", place.upper)?;
+            Ok(std::fs::rename(&new, place.upper).at("rename", &new)?)
+        };
+        let (answer, _) = ran?;
+        end()?;
+        Ok(answer)
+    }
+
+    /// A root for the container, with what it is to find there: the folders that have to be written back, and what is there
+    /// before its program begins.
+    fn make_root(
+        &self,
+        container: &mut Container,
+        place: &Place<'_>,
+    ) -> Result<(WorkingRoot, Vec<Cache>, Scan), StepError> {
+        check(&container.isolation)?;
+        self.network.say_level(self.progress);
+        let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.store), Ok)?;
+        root.bring_to(place.lower)?;
+        // The working folder, if it had to be made.
+        root.add(place.upper)?;
+        root.place_standard()?;
+        let mut caches = Vec::new();
+        // What is in another comes after it.
+        let mounts = std::mem::take(&mut container.mounts);
+        for mount in &mounts {
+            caches.extend(self.place_mount(&mut root, mount)?);
+        }
+        let before = root.scan()?;
+        container.rootfs = Rootfs::Directory(root.path());
+        Ok((root, caches, before))
     }
 
     /// Puts what a mount shows into the root. Gives what has to be written back.

@@ -4,8 +4,9 @@
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
+use crate::base::foreign;
 use crate::base::io_error::AtPath as _;
-use crate::container::sandbox::{self, Container, CreatedMountPoint, Level, Running};
+use crate::container::sandbox::{self, Container, CreatedMountPoint, Level, Running, SandboxError, Stdio};
 use crate::language::plan::RunStep;
 use crate::store::snapshot::{Draft, Stack, View, merge_tree, process_user};
 
@@ -55,20 +56,26 @@ impl LeftBehind {
     }
 }
 
-/// Calls `run` with the container that the step's program had, and a look at its root. What is changed stays in the upper
-/// folder. An upper folder without anything in it is made one that looks like what is below.
+/// Starts a program with these streams.
+pub type Start<'a> = dyn Fn(Stdio) -> Result<Running, SandboxError> + 'a;
+
+/// Calls `prepare` with the container that the step's program had, and a look at its root, and `run` with what starts the
+/// program of it then. What is changed stays in the upper folder. An upper folder without anything in it is made one that
+/// looks like what is below.
 pub fn enter<T, E: From<StepError>>(
     solver: &Solver<'_>,
     step: &EnteredStep<'_>,
-    run: impl FnOnce(&View, Container) -> Result<(T, LeftBehind), E>,
+    prepare: impl FnOnce(&View, &mut Container) -> Result<(), E>,
+    run: impl FnOnce(&Start<'_>) -> Result<(T, LeftBehind), E>,
 ) -> Result<T, E> {
     let (staging, made) = (solver.store.staging().map_err(StepError::from)?, Made::new(solver.executed));
-    let level = solver.run.isolation.level().map_err(|error| StepError::from(sandbox::SandboxError::from(error)))?;
-    if level == Level::Chroot {
-        return Err(StepError::NeedsNamespaces { what: "a shell in it" }.into());
+    let level = solver.run.isolation.level().map_err(|error| StepError::from(SandboxError::from(error)))?;
+    if foreign::are_owners_recorded() {
+        return Err(StepError::OwnersRecorded.into());
     }
-    let prepare = || -> Result<_, StepError> {
-        let lower = step.parent.unpacked(solver.store)?;
+    let lower = step.parent.unpacked(solver.store).map_err(StepError::from)?;
+    let place = Place { lower: &lower, upper: step.upper, staging: &staging };
+    let begin = || -> Result<_, StepError> {
         if std::fs::read_dir(step.upper).at("read", step.upper)?.next().is_none() {
             Draft::new(&lower, step.upper)?.finish()?;
         }
@@ -82,14 +89,17 @@ pub fn enter<T, E: From<StepError>>(
             trust::add(authority, &view, &step.run.environment, &mut mounted)?;
         }
         let devices = devices::edits(&solver.run.devices, &step.run.devices, solver.progress)?;
-        let place = Place { lower: &lower, upper: step.upper, staging: &staging };
         let mut container = solver.container(step.run, user, &mounted, (&place, level))?;
         devices::apply(&devices, &mut container, staging.path())?;
         Ok((view, container, mounted))
     };
     // What is mounted is there until the program has ended.
-    let (view, container, _mounted) = prepare()?;
-    let (answer, left) = run(&view, container)?;
+    let (view, mut container, _mounted) = begin()?;
+    prepare(&view, &mut container)?;
+    if level == Level::Chroot {
+        return solver.enter_in_chroot(step.run, container, &place, run);
+    }
+    let (answer, left) = run(&|stdio| sandbox::spawn(&container, stdio))?;
     left.keep_changes(step.upper)?;
     Ok(answer)
 }

@@ -36,7 +36,7 @@ mod working_roots;
 pub use agent::{SshAgents, SshSource};
 pub use authority::Authority;
 pub use cancel::Cancellation;
-pub use entered::{EnteredStep, LeftBehind, enter};
+pub use entered::{EnteredStep, LeftBehind, Start, enter};
 pub use error::{OpenContextError, SolveError, StepError};
 pub use executed::Executed;
 pub use explain::{Explained, Explainer};

@@ -6,14 +6,15 @@ use std::process::ExitCode;
 
 use super::command::{Command, output as output_text};
 use super::{Args, Found, remote};
-use crate::base::input;
 use crate::base::io_error::{IoError, chain};
+use crate::base::{input, outgoing};
 use crate::build::{BuildOptions, BuildResult, ContextSource, DockerfileSource, Observer};
 use crate::cli::build::{self, Session};
 use crate::cli::global::Global;
 use crate::cli::progress::{Display, Part, ProgressMode};
-use crate::cli::{CliError, builder_registries, output};
+use crate::cli::{CliError, builder_registries, output, report};
 use crate::engine::bake::{self, Answer, Outcome, Request, Target, USUAL_JOBS};
+use crate::engine::history;
 use crate::language::bake::{Selection, Target as Definition};
 use crate::store::Store;
 use crate::transport::archive;
@@ -54,6 +55,8 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     for target in &mut targets {
         build::work_for(&mut target.options, global, engine.clone());
         builder_registries::configure(&mut target.options.registry, global)?;
+        target.options.failed_outputs =
+            args.output_on_failure.iter().map(|wanted| wanted.into_folder(&target.name)).collect();
     }
     let jobs = args.jobs.map_or(USUAL_JOBS, |jobs| jobs as usize);
     let request = Request { targets, execution: args.execution.into(), jobs };
@@ -71,9 +74,17 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     tell_results(&display, &request, &answer);
     answer.warnings.iter().for_each(|warning| display.warn(warning));
     display.close();
+    let reported = args.report.as_deref().map_or(Ok(()), |folder| write_reports(folder, &session.store, &request));
     session.sync(outcomes().any(|(_, outcome)| matches!(outcome, Outcome::Built(built) if built.made_layers)));
     if session.is_interrupted() {
         return Err(build::build_error(crate::build::BuildError::Cancelled));
+    }
+    if !answer.failures.is_empty() {
+        if let Err(unwritten) = &reported {
+            output::say(format_args!("warning: {}", unwritten.message()));
+        }
+    } else {
+        reported?;
     }
     if !answer.failures.is_empty() && args.execution != Execution::DeferError {
         return Err(first_failure(&session, &request, answer));
@@ -222,6 +233,18 @@ fn tell_failures(session: &Session, request: &Request, answer: Answer) -> ExitCo
             session.worded(CliError::new(format!("{} of {count} targets failed: {names}", missing.len()))).report()
         }
     }
+}
+
+/// A report of each target that was begun.
+fn write_reports(folder: &Path, store: &Store, request: &Request) -> Result<(), CliError> {
+    outgoing::folder(folder)?;
+    for target in &request.targets {
+        let id = target.options.reference.rsplit('/').next().unwrap_or_default();
+        if let Ok(record) = history::find(store, id) {
+            report::write_to(store, &record, &folder.join(format!("{}.html", target.name)))?;
+        }
+    }
+    Ok(())
 }
 
 /// Facts about the results, by target.

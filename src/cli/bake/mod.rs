@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use crate::base::io_error::AtPath as _;
+use crate::build::FailedOutput;
 use crate::cli::buildx::Builder;
 use crate::cli::global::Global;
 use crate::cli::progress::ProgressMode;
@@ -85,6 +86,13 @@ pub struct Args {
     /// Build at most so many targets at once [default: 16]
     #[arg(short, long, value_name = "COUNT", value_parser = clap::value_parser!(u32).range(1..))]
     jobs: Option<u32>,
+    /// Write a report of each target into this folder, as one HTML page, TARGET.html
+    #[arg(long, value_name = "FOLDER")]
+    report: Option<PathBuf>,
+    /// Files to write out of the root filesystem of a step that fails, as `build` has it: those of a target go into the
+    /// folder DEST/TARGET; several times for several
+    #[arg(long, value_name = "PATH=DEST")]
+    output_on_failure: Vec<FailedOutput>,
     /// Write facts about the results to this file, as JSON, by target
     #[arg(long, value_name = "FILE")]
     metadata_file: Option<PathBuf>,

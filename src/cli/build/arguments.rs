@@ -157,7 +157,7 @@ pub struct Args {
     pub(super) settled: Settled,
     /// Files to write out of the root filesystem of a step that fails, such as test reports; each name of PATH may be a
     /// pattern, and `**` stands for any folders
-    #[arg(long, value_name = "PATH=DEST", value_parser = failed_output)]
+    #[arg(long, value_name = "PATH=DEST")]
     output_on_failure: Vec<FailedOutput>,
     /// What to do when a step fails: `fail`, or `shell`: open a shell in it, or, without a terminal, say how
     #[arg(long, value_enum, value_name = "fail|shell", default_value_t = OnError::Fail)]
@@ -167,7 +167,8 @@ pub struct Args {
     /// ignore file
     #[arg(long, conflicts_with_all = ["check", "call"])]
     watch: bool,
-    /// With --watch: run a container of each image, in the place of the last one, with these options of `run`
+    /// With --watch: run a container of each image, in the place of the last one, with these options of `run`, and what
+    /// stands behind `--` as its command
     #[arg(long = "run", value_name = "ARGS", requires = "watch")]
     run_arguments: Option<String>,
     /// The build context: a folder, a tar archive, a git or http(s) URL, or `-` for a tar archive or a Dockerfile on
@@ -180,10 +181,6 @@ pub struct Args {
 enum OnError {
     Fail,
     Shell,
-}
-
-fn failed_output(text: &str) -> Result<FailedOutput, String> {
-    FailedOutput::parse(text).map_err(|error| error.to_string())
 }
 
 impl Args {

@@ -47,6 +47,9 @@ pub struct Args {
     /// Certificate authority that the step trusts beside all others: a file in PEM
     #[arg(long, value_name = "FILE", env = "RBUILD_CA_CERT", hide_env = true)]
     ca_cert: Option<PathBuf>,
+    /// How the step is isolated: `auto`, as strongly as it can be had; `full`, or not at all; `chroot`
+    #[arg(long, value_name = "auto|full|chroot")]
+    isolation: Option<String>,
     /// The build, as `buildx history ls` has it [default: the last one whose steps are kept]
     #[arg(value_name = "BUILD")]
     build: Option<String>,
@@ -95,6 +98,7 @@ impl Args {
             secrets: self.secrets.iter().map(|text| values::secret(text)).collect::<Result<_, _>>()?,
             ssh: self.ssh.iter().map(|text| values::ssh(text)).collect::<Result<_, _>>()?,
             devices: super::arguments::device_folders(),
+            isolation: values::isolation(self.isolation.as_deref())?,
             authority: self.ca_cert.as_deref().map(Authority::read).transpose()?,
             ..RunSettings::default()
         })

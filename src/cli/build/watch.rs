@@ -6,11 +6,14 @@ use super::{Args, BuildOptions, INTERRUPTED, Session, build_error, write_facts};
 use crate::base::io_error::AtPath as _;
 use crate::build::WatchedSlot;
 use crate::cli::{CliError, output};
+use crate::container::Containers;
 use crate::engine::builders::new_reference;
 use crate::engine::watch::Watch;
 
 /// How long a container may take to end by itself, in seconds, before the next one begins.
 const GRACE: &str = "1";
+/// The same of one whose program would not notice that it is asked.
+const NONE: &str = "0";
 
 /// Goes on until it is interrupted.
 pub(super) fn run(args: &Args, session: &Session, options: &BuildOptions) -> Result<ExitCode, CliError> {
@@ -50,15 +53,19 @@ pub(super) fn run(args: &Args, session: &Session, options: &BuildOptions) -> Res
 struct Container {
     /// How rbuild is called for it.
     root: std::path::PathBuf,
-    words: Vec<String>,
+    options: Vec<String>,
+    /// What stands behind the image.
+    command: Vec<String>,
     name: String,
     running: Option<(String, Child)>,
 }
 
 impl Container {
-    fn new(session: &Session, words: Vec<String>) -> Self {
+    fn new(session: &Session, mut options: Vec<String>) -> Self {
+        let end = options.iter().position(|word| word == "--");
+        let command = end.map(|end| options.drain(end..).skip(1).collect()).unwrap_or_default();
         let name = format!("watch-{}", std::process::id());
-        Self { root: session.store.root().to_owned(), words, name, running: None }
+        Self { root: session.store.root().to_owned(), options, command, name, running: None }
     }
 
     /// Runs the image in the place of the last one, unless that is the same.
@@ -67,8 +74,8 @@ impl Container {
             return Ok(());
         }
         self.stop();
-        let mut command = self.command()?;
-        command.args(["run", "--rm"]).args(&self.words).args(["--name", &self.name, image]);
+        let mut command = self.rbuild()?;
+        command.args(["run", "--rm"]).args(&self.options).args(["--name", &self.name, image]).args(&self.command);
         let child = command.stdin(Stdio::null()).spawn().at("start", "rbuild run")?;
         self.running = Some((image.to_owned(), child));
         Ok(())
@@ -76,15 +83,17 @@ impl Container {
 
     fn stop(&mut self) {
         let Some((_, mut child)) = self.running.take() else { return };
-        if let Ok(mut command) = self.command() {
+        let is_deaf = Containers::of(&self.root).find(&self.name).is_ok_and(|entry| !entry.notices_stop());
+        let grace = if is_deaf { NONE } else { GRACE };
+        if let Ok(mut command) = self.rbuild() {
             // It may have ended by itself.
             let _ =
-                command.args(["stop", "-t", GRACE, &self.name]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+                command.args(["stop", "-t", grace, &self.name]).stdout(Stdio::null()).stderr(Stdio::null()).status();
         }
         let _ = child.wait();
     }
 
-    fn command(&self) -> Result<Command, CliError> {
+    fn rbuild(&self) -> Result<Command, CliError> {
         let mut command = Command::new(std::env::current_exe().at("find", "rbuild itself")?);
         command.env("RBUILD_ROOT", &self.root);
         Ok(command)

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use super::client::Awaits;
 use super::program::Program;
 use super::supervisor::Supervisor;
-use crate::base::signal;
 use crate::container::error::ContainerError;
 use crate::container::events;
 use crate::container::launch;
@@ -15,7 +14,6 @@ use crate::container::state::Status;
 
 /// Seconds that docker waits before it kills.
 const USUAL_STOP_TIMEOUT: i64 = 10;
-const SIGTERM: i32 = 15;
 const SIGKILL: i32 = 9;
 
 impl Supervisor {
@@ -72,12 +70,8 @@ impl Supervisor {
         });
     }
 
-    fn stop_signal(&self) -> i32 {
-        signal::number(&self.entry.record.config.run.stop_signal).unwrap_or(SIGTERM)
-    }
-
     fn kill(&mut self, number: i32) -> Result<(), ContainerError> {
-        if number == SIGKILL || number == self.stop_signal() {
+        if number == SIGKILL || number == self.entry.stop_signal() {
             self.stopped_by_user();
         }
         let Some(program) = &self.program else {
@@ -105,7 +99,7 @@ impl Supervisor {
 
     fn stop(&mut self, signal: Option<i32>, timeout: Option<i64>, is_removal: bool) {
         self.stopped_by_user();
-        let number = signal.unwrap_or_else(|| self.stop_signal());
+        let number = signal.unwrap_or_else(|| self.entry.stop_signal());
         let timeout = timeout.or(self.entry.record.config.stop_timeout).unwrap_or(USUAL_STOP_TIMEOUT);
         if self.entry.state.status == Status::Paused {
             // Frozen, it could not end.

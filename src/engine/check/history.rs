@@ -1,9 +1,10 @@
-//! Builds that are remembered: whether each can be read, and each log is one's.
+//! Builds that are remembered: whether each can be read, each log is one's, and the steps that are kept can be entered.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 
-use super::notes::YOUNG;
-use super::{Check, Severity};
+use super::notes::{YOUNG, is_old};
+use super::{Check, Severity, entries};
 use crate::engine::history::{self, BuildRecord};
 use crate::store::{History, StoreError};
 
@@ -29,6 +30,29 @@ impl Check<'_> {
             self.found(Severity::Leftover, subject, "no build is remembered that printed it", |store| {
                 store.remove_leftover(&store.root().join("history/logs").join(&log))?;
                 Ok(Some("removed".to_owned()))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What is kept to look into the steps of builds: a folder for each, with a record of how.
+    pub(super) fn kept_steps(&mut self) -> Result<(), StoreError> {
+        let journal = History::of(self.store.root());
+        for entry in entries(&self.store.root().join("debug")) {
+            let (name, path) = (entry.file_name().to_string_lossy().into_owned(), entry.path());
+            let is_going_on = || journal.is_written(name.rsplit('-').next().unwrap_or_default()) || !is_old(&path);
+            let (severity, fault) = match std::fs::read(path.join("record")) {
+                // Those of other versions are theirs.
+                Ok(record) if serde_json::from_slice::<serde_json::Value>(&record).is_ok() => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound && is_going_on() => continue,
+                Err(error) if error.kind() == ErrorKind::NotFound => {
+                    (Severity::Leftover, "its build did not come to write down how to enter them")
+                }
+                _ => (Severity::Damage, "its record cannot be read"),
+            };
+            self.found(severity, format!("steps debug/{name}"), fault, |store| {
+                let removed = store.remove_kept_steps(&name)?;
+                Ok(removed.then(|| "removed: `debug` cannot enter them".to_owned()))
             })?;
         }
         Ok(())

@@ -63,6 +63,7 @@ pub fn check(store: &Store, repairs: bool) -> Result<Vec<Finding>, StoreError> {
     check.notes()?;
     check.explanations()?;
     check.history()?;
+    check.kept_steps()?;
     check.leftovers()?;
     check.containers()?;
     check.volumes()?;

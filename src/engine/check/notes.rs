@@ -87,7 +87,7 @@ fn is_hex(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-fn is_old(path: &Path) -> bool {
+pub(super) fn is_old(path: &Path) -> bool {
     let modified = std::fs::symlink_metadata(path).and_then(|status| status.modified());
     modified.is_ok_and(|time| time.elapsed().is_ok_and(|age| age.as_secs() > YOUNG))
 }

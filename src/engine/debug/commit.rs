@@ -12,13 +12,11 @@ use crate::image::{History, ImageConfig, Reference, host_platform};
 use crate::store::Store;
 use crate::store::snapshot::{Stack, View, copy_tree, record_of};
 
-/// Makes the image, names it, and waits until it is on the disk.
+/// Makes the image, names it, and waits until it is on the disk. Where nothing was changed, it is the step as it was.
 pub fn commit(store: &Store, found: &Found, name: &Reference) -> Result<ImageId, DebugError> {
-    let (below, upper, has_changes) = found.place()?;
-    if !has_changes {
-        return Err(DebugError::Unchanged { title: found.title().to_owned() });
-    }
-    let layer = with_deep_stack(|| make_layer(store, &below, &upper))?;
+    let (below, upper, _) = found.place()?;
+    let has_changes = std::fs::read_dir(&upper).at("read", &upper)?.next().is_some();
+    let layer = has_changes.then(|| with_deep_stack(|| make_layer(store, &below, &upper))).transpose()?;
     let config = config(found, &below, layer);
     let id = ImageId::from(store.put_blob(&config.to_bytes())?);
     store.add_image(&id, None)?;
@@ -42,7 +40,7 @@ fn make_layer(store: &Store, below: &Stack, upper: &std::path::Path) -> Result<D
 }
 
 /// The environment, user and folder that programs have there; what ARG set is no image's.
-fn config(found: &Found, below: &Stack, layer: DiffId) -> ImageConfig {
+fn config(found: &Found, below: &Stack, layer: Option<DiffId>) -> ImageConfig {
     let kept = &found.record.steps[found.step];
     let platform = kept.platform.as_deref().and_then(|text| text.parse().ok()).unwrap_or_else(host_platform);
     let mut config = ImageConfig::scratch(&platform);
@@ -63,6 +61,8 @@ fn config(found: &Found, below: &Stack, layer: DiffId) -> ImageConfig {
     for diff_id in below.diff_ids() {
         config.push_layer(diff_id, entry(format!("rbuild debug: below {}", kept.title)));
     }
-    config.push_layer(layer, entry(format!("rbuild debug --commit: changes in {}", kept.title)));
+    if let Some(layer) = layer {
+        config.push_layer(layer, entry(format!("rbuild debug --commit: changes in {}", kept.title)));
+    }
     config
 }

@@ -55,8 +55,6 @@ pub enum DebugError {
     NotStatic { image: String },
     #[error("`{}` is not a static program, and only those run in every image", path.display())]
     NotStaticFile { path: PathBuf },
-    #[error("nothing was changed in `{title}`")]
-    Unchanged { title: String },
 }
 
 impl DebugError {

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::{Begun, DebugError, Found, Program, Request, shell};
-use crate::build::solve::{EnteredStep, LeftBehind, Progress};
+use crate::build::solve::{EnteredStep, LeftBehind, Progress, Start};
 use crate::build::{StepsRecord, enter_step};
 use crate::container::run_in_foreground;
-use crate::container::sandbox::{self, Container};
+use crate::container::sandbox::Container;
 use crate::image::SCRATCH_PATH;
 use crate::language::plan::{NetworkMode, RunStep, StepId};
 use crate::store::Store;
@@ -25,17 +25,20 @@ pub fn run(
     let settings = found.record.settings(request.settings.clone());
     let entered = EnteredStep { run: &step, parent: &below, mounts: &mounts, upper: &upper };
     let begun = begun((found, has_changes), &step, request);
-    enter_step(store, &settings, &entered, progress, |view, container| {
-        execute(store, (view, container), request, |from| begins(&Begun { shell_from: from, ..begun }))
-    })
+    let prepare = |view: &View, container: &mut Container| {
+        let shell_from = choose(store, (view, container), request)?;
+        begins(&Begun { shell_from, ..begun });
+        Ok(())
+    };
+    enter_step(store, &settings, &entered, progress, prepare, |start| execute(request.terminal.is_some(), start))
 }
 
-fn execute(
+/// Gives the container the program that is asked for; tells whose shell it is, if it is none of the root's.
+fn choose(
     store: &Store,
-    (view, mut container): (&View, Container),
+    (view, container): (&View, &mut Container),
     request: &Request,
-    begins: impl FnOnce(Option<String>),
-) -> Result<(u8, LeftBehind), DebugError> {
+) -> Result<Option<String>, DebugError> {
     let mut from = None;
     match &request.program {
         Program::Own => {}
@@ -51,10 +54,13 @@ fn execute(
         container.process.terminal = true;
         container.process.environment.push(format!("TERM={kind}").into());
     }
-    begins(from);
+    Ok(from)
+}
+
+fn execute(is_terminal: bool, start: &Start<'_>) -> Result<(u8, LeftBehind), DebugError> {
     let mut left = LeftBehind::default();
-    let code = run_in_foreground(request.terminal.is_some(), |stdio| {
-        let mut running = sandbox::spawn(&container, stdio)?;
+    let code = run_in_foreground(is_terminal, |stdio| {
+        let mut running = start(stdio)?;
         left = LeftBehind::by(&mut running);
         Ok(running)
     })?;

@@ -99,7 +99,7 @@ impl<'a> Recorder<'a> {
         let mut concealer = Concealer::default();
         let build_args = &self.options.build_args;
         concealer.learn(build_args.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-        let (context, dockerfile) = self.options.places();
+        let (context, dockerfile) = self.options.remembered_places();
         let count = |what| state.outcomes.values().filter(|outcome| **outcome == what).count();
         let cached = count(Happening::Cached);
         let failed = state.failed.and_then(|step| state.names.get(step));
@@ -115,8 +115,8 @@ impl<'a> Recorder<'a> {
             builder: self.options.reference.trim_end_matches(self.id).to_owned(),
             id: self.id.to_owned(),
             name: name(&context, &dockerfile, self.options.target.as_deref()),
-            context: concealer.conceal(&context),
-            dockerfile: concealer.conceal(&dockerfile),
+            context,
+            dockerfile,
             target: self.options.target.clone(),
             platforms: self.options.platforms.iter().map(ToString::to_string).collect(),
             started: self.started,

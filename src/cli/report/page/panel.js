@@ -8,7 +8,7 @@
     const link = (other) => Page.make("button", { class: "link", onclick: () => select(other) }, Page.harmless(document_.steps[other].name.replace(/\s+/g, " ")));
     const inputs = step.inputs.filter((input) => document_.steps[input].name);
     const waited = step.waited_for === null ? null
-      : [link(step.waited_for), step.waited >= 1000 ? `, and then ${Page.time(step.waited)} for a worker` : ""];
+      : [link(step.waited_for), step.waited >= 1000 ? ` and then ${Page.time(step.waited)} for a worker` : ""];
     const list = [
       ["Why", step.why.length ? Page.harmless(step.why.join("; ")) : step.state === "cached" ? "nothing that it depends on has changed" : null],
       ["Time", step.began === null ? null : `${Page.time(Page.took(step))}, begun at ${Page.time(step.began)}`],
