@@ -1,6 +1,6 @@
-//! Truth values as Go's `strconv.ParseBool` has them.
+//! Booleans as Go's `strconv.ParseBool` reads them.
 
-/// Nothing where the text is neither.
+/// `None` if the text is neither.
 pub fn boolean(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

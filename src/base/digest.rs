@@ -1,4 +1,4 @@
-//! One type for each kind of digest, so that none is taken for another.
+//! One type for each kind of digest, so that they can't be confused.
 //!
 //! OCI digests are SHA-256 (image-spec, descriptor.md, "Digests"). Digests that never leave the store, those of file
 //! contents, of trees and of cache keys, are BLAKE3: they are computed for every byte of every build.
@@ -109,7 +109,7 @@ digest_type! {
     ContentDigest, ""
 }
 digest_type! {
-    /// BLAKE3 of what a layer does to a tree, without modification times.
+    /// BLAKE3 of a layer's changes to a tree, without modification times.
     TreeDigest, ""
 }
 digest_type! {
@@ -150,7 +150,7 @@ impl From<DiffId> for BlobDigest {
     }
 }
 
-/// A SHA-256 that is not at its end.
+/// A SHA-256 in progress.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashState {
     pub bytes: [u8; Self::LEN],
@@ -159,7 +159,7 @@ pub struct HashState {
 }
 
 impl HashState {
-    /// Eight words, the number of blocks, and what waits for a block to be full.
+    /// Eight words, the number of blocks, and the bytes of an incomplete block.
     pub const LEN: usize = 32 + 8 + 64;
 }
 
@@ -179,13 +179,13 @@ impl<W: Write> HashingWriter<W> {
         self.written
     }
 
-    /// What was hashed so far.
+    /// The state of the hash so far.
     pub fn state(&self) -> HashState {
         HashState { bytes: self.hasher.serialize().into(), length: self.written }
     }
 
-    /// Goes on as if all that `state` stands for had been written; it reaches the inner writer never. False when it is
-    /// no state.
+    /// Continues as if the bytes behind `state` had been written; the inner writer does not get them. False if `state`
+    /// is invalid.
     pub fn resume(&mut self, state: &HashState) -> bool {
         let Ok(hasher) = sha2::Sha256::deserialize(&state.bytes.into()) else { return false };
         (self.hasher, self.written) = (hasher, state.length);
@@ -233,7 +233,7 @@ impl FieldHasher {
         self
     }
 
-    /// A field that need not be there: an absent one differs from an empty one.
+    /// An optional field: an absent one differs from an empty one.
     pub fn optional(&mut self, bytes: Option<&[u8]>) -> &mut Self {
         match bytes {
             Some(bytes) => self.number(1).field(bytes),

@@ -1,6 +1,6 @@
 //! Durations as docker writes them: `1h30m`, `1.5s`, `300ms`, `-1s`, `0`.
 
-/// The duration in nanoseconds; nothing where the text is no duration or is too long.
+/// The duration in nanoseconds; `None` if the text is not a duration or is too long.
 pub fn nanoseconds(text: &str) -> Option<i64> {
     let (negative, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
@@ -31,7 +31,7 @@ fn scaled(number: &str, unit: i128) -> Option<i128> {
         return None;
     }
     let digits = |text: &str| if text.is_empty() { Some(0) } else { text.parse::<i128>().ok() };
-    // What is finer than a nanosecond's thousandth is nothing.
+    // Anything below a thousandth of a nanosecond is ignored.
     let fraction = &fraction[..fraction.len().min(18)];
     let scale = 10i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     digits(whole)?.checked_mul(unit)?.checked_add(digits(fraction)?.checked_mul(unit)? / scale)

@@ -24,24 +24,25 @@ pub enum FilterError {
     Time { text: String, source: InvalidTime },
 }
 
-/// `KEY=VALUE`, as docker takes it apart: the key in small letters, no white space around either.
+/// `KEY=VALUE`, split as docker does: the key in lower case, no white space around either.
 ///
 /// # Errors
-/// Where there is no `=`.
+/// If there is no `=`.
 pub fn form(text: &str) -> Result<String, FilterError> {
     let (key, value) = text.split_once('=').ok_or(FilterError::Form)?;
     Ok(format!("{}={}", key.trim().to_lowercase(), value.trim()))
 }
 
-/// The values by key. Values of one key are alternatives, but all labels have to be there; all keys have to agree.
+/// The values by key. Values of one key are alternatives, except labels, which must all be present; all keys must
+/// match.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Filters(BTreeMap<String, Vec<String>>);
 
 impl Filters {
-    /// Reads all of them, before anything is done: the first that is not in `known` is the error.
+    /// Reads all filters before anything is done. The first one that is not in `known` is the error.
     ///
     /// # Errors
-    /// Where one has another form or key.
+    /// If a filter is malformed or has an unknown key.
     pub fn parse(words: &[String], known: &[&'static str]) -> Result<Self, FilterError> {
         let mut filters: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in words {
@@ -58,7 +59,7 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// What was said of the key, in order.
+    /// The values of the key, in order.
     pub fn values(&self, key: &str) -> &[String] {
         self.0.get(key).map_or(&[], Vec::as_slice)
     }
@@ -67,26 +68,26 @@ impl Filters {
         self.0.contains_key(key)
     }
 
-    /// True when nothing is asked of the key, or one of the values will do.
+    /// True if there is no filter for the key, or if one of its values matches.
     pub fn any(&self, key: &str, is_right: impl Fn(&str) -> bool) -> bool {
         self.0.get(key).is_none_or(|values| values.iter().any(|value| is_right(value)))
     }
 
-    /// True when nothing is asked of the key, or one of the values is the text.
+    /// True if there is no filter for the key, or if one of its values equals the text.
     pub fn exactly(&self, key: &str, text: &str) -> bool {
         self.any(key, |value| value == text)
     }
 
-    /// True when nothing is asked of the key, or one of the values is the text, or a regular expression that is found in
-    /// it. What is no regular expression matches nothing.
+    /// True if there is no filter for the key, or if one of its values equals the text or is a regular expression that
+    /// matches part of it. An invalid regular expression matches nothing.
     pub fn matches(&self, key: &str, text: &str) -> bool {
         self.any(key, |value| value == text || Regex::new(value).is_ok_and(|pattern| pattern.is_match(text)))
     }
 
-    /// What was said about a key that is true or false. Both at once is as wrong as neither.
+    /// The value of a boolean key. Giving both values is as wrong as giving neither.
     ///
     /// # Errors
-    /// Where it is neither.
+    /// If it is neither.
     pub fn boolean(&self, key: &str) -> Result<Option<bool>, FilterError> {
         let Some(values) = self.0.get(key) else { return Ok(None) };
         let says = |words: [&str; 2]| values.iter().any(|value| words.contains(&value.as_str()));
@@ -97,10 +98,10 @@ impl Filters {
         }
     }
 
-    /// Checks the values of a key that knows only some words.
+    /// Checks the values of a key that accepts only certain words.
     ///
     /// # Errors
-    /// At the first other one.
+    /// At the first other word.
     pub fn only(&self, key: &str, what: &str, known: &[&str]) -> Result<(), FilterError> {
         match self.values(key).iter().find(|value| !known.contains(&value.as_str())) {
             None => Ok(()),
@@ -111,7 +112,7 @@ impl Filters {
         }
     }
 
-    /// Whether all of `label`, and none of `label!`, are there.
+    /// Whether all labels of `label` and none of `label!` are present.
     pub fn labels(&self, labels: &BTreeMap<String, String>) -> bool {
         let has = |wanted: &String| match wanted.split_once('=') {
             Some((key, value)) => labels.get(key).is_some_and(|own| own == value),
@@ -123,17 +124,17 @@ impl Filters {
     /// The points in time that `until` names.
     ///
     /// # Errors
-    /// Where one is none.
+    /// If one of them is invalid.
     pub fn times(&self) -> Result<Vec<Timestamp>, FilterError> {
         let time =
             |text: &String| point_in_time(text).map_err(|source| FilterError::Time { text: text.clone(), source });
         self.values("until").iter().map(time).collect()
     }
 
-    /// The time before which things are to be from; a prune takes one.
+    /// The time before which things must have been created; a prune accepts one.
     ///
     /// # Errors
-    /// Where it is no time, or there are several.
+    /// If it is not a time, or if there are several.
     pub fn until(&self) -> Result<Option<Timestamp>, FilterError> {
         match self.times()?[..] {
             [] => Ok(None),

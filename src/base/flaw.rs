@@ -1,12 +1,12 @@
-//! What may be wrong with what people keep. Each owner finds and mends its own; whoever verifies a store asks them all.
+//! Faults of stored data. Each owner finds and repairs its own; the check of a store asks all owners.
 
-/// Something that is not as it should be, with what its owner knows of how it is put right.
+/// A fault, with what its owner needs to repair it.
 #[derive(Debug, Clone)]
 pub struct Flaw<Cure> {
     /// `container 0123456789ab`.
     pub subject: String,
     pub fault: String,
-    /// It keeps somebody from something; else it only takes room.
+    /// The fault keeps somebody from something; otherwise it only takes space.
     pub is_damage: bool,
     pub cure: Cure,
 }

@@ -1,5 +1,4 @@
-//! Go's `filepath.Match`: what docker's patterns mean where they are not ignore patterns, and what it takes for a
-//! well-formed pattern everywhere.
+//! Go's `filepath.Match`: docker's patterns, except those of ignore files, and docker's check of well-formed patterns.
 
 /// The pattern is malformed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,8 +23,8 @@ pub fn check(mut pattern: &[u8]) -> Result<(), BadPattern> {
     Ok(())
 }
 
-/// Whether the pattern is well formed up to its first star (stars at its start not counted): as far as Go looks when it
-/// matches a pattern with a name that differs before that.
+/// Whether the pattern is well formed up to its first star (not counting stars at its start): Go looks no further when
+/// a name differs before that.
 pub fn check_start(pattern: &[u8]) -> Result<(), BadPattern> {
     let mut rest = &pattern[pattern.iter().take_while(|&&byte| byte == b'*').count()..];
     while let Some((&first, after)) = rest.split_first() {
@@ -39,7 +38,7 @@ pub fn check_start(pattern: &[u8]) -> Result<(), BadPattern> {
     Ok(())
 }
 
-/// True when something in the pattern is not literal.
+/// Whether the pattern has anything that is not literal.
 pub fn has_wildcard(pattern: &[u8]) -> bool {
     let mut bytes = pattern.iter();
     while let Some(byte) = bytes.next() {
@@ -52,8 +51,8 @@ pub fn has_wildcard(pattern: &[u8]) -> bool {
     false
 }
 
-/// Matches a pattern that is known to be well formed. Only the last star has to be tried again: what an earlier one
-/// could take more of, the later one takes.
+/// Matches a well-formed pattern. Only the last star needs backtracking: whatever an earlier one could take more of,
+/// the later one takes.
 fn matches_from(mut pattern: &[u8], mut name: &[u8]) -> bool {
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
@@ -79,7 +78,7 @@ fn matches_from(mut pattern: &[u8], mut name: &[u8]) -> bool {
     }
 }
 
-/// Matches one element of the pattern that is no star.
+/// Matches one element of the pattern that is not a star.
 fn match_one<'p, 'n>(pattern: &'p [u8], name: &'n [u8]) -> Option<(&'p [u8], &'n [u8])> {
     let (&first, rest) = pattern.split_first()?;
     let &byte = name.first()?;
@@ -95,7 +94,7 @@ fn match_one<'p, 'n>(pattern: &'p [u8], name: &'n [u8]) -> Option<(&'p [u8], &'n
     }
 }
 
-/// Reads a class after its bracket: whether it has `character`, and what follows it.
+/// Reads a class after its bracket. Returns whether it contains `character`, and the rest of the pattern.
 fn class(mut rest: &[u8], character: Option<u32>) -> Result<(bool, &[u8]), BadPattern> {
     let negated = rest.first() == Some(&b'^');
     if negated {
@@ -116,7 +115,7 @@ fn class(mut rest: &[u8], character: Option<u32>) -> Result<(bool, &[u8]), BadPa
     }
 }
 
-/// A character of a class, perhaps escaped; something has to follow it.
+/// A character of a class, possibly escaped; something has to follow it.
 fn class_character(rest: &[u8]) -> Result<(u32, &[u8]), BadPattern> {
     let rest = match rest {
         [] | [b'-' | b']', ..] => return Err(BadPattern),
@@ -128,7 +127,7 @@ fn class_character(rest: &[u8]) -> Result<(u32, &[u8]), BadPattern> {
     if rest.len() <= length || invalid { Err(BadPattern) } else { Ok((character, &rest[length..])) }
 }
 
-/// What Go reads where there is no UTF-8: this character, one byte long.
+/// Go reads invalid UTF-8 as this character, one byte long.
 const INVALID: u32 = 0xfffd;
 
 /// The first character and its length.

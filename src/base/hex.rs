@@ -9,7 +9,7 @@ pub fn encode(bytes: &[u8]) -> String {
     base16ct::lower::encode_string(bytes)
 }
 
-/// 64 digits that nobody else has.
+/// 64 random digits, unique for all practical purposes.
 ///
 /// # Errors
 /// The kernel gives no random numbers.

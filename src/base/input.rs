@@ -1,9 +1,8 @@
-//! Files that say what is to be done: Dockerfiles, ignore files, lists of variables, secrets. They have to fit into
-//! memory, and to open one must not wait for anybody.
+//! Input files: Dockerfiles, ignore files, lists of variables, secrets. They have to fit into memory, and opening one
+//! must not block.
 //!
-//! Whose word a name is makes a difference. A file that the user named is read wherever its name leads. One that a
-//! context has under a name that rbuild looks for is the context's, whoever made that: it is read only where it is in the
-//! context.
+//! It matters who chose a name. A file that the user named is read wherever its name leads. A file that rbuild looks up
+//! in a context under a fixed name belongs to the author of the context: it is read only if it is inside the context.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, stdin};
@@ -14,7 +13,7 @@ use rustix::fs::{FileType, Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use crate::base::foreign::{Folder, Handle, Tree};
 use crate::base::io_error::{AtPath, IoError};
 
-/// No text that a person or a program wrote for rbuild is longer.
+/// The size limit of a text that a person or a program wrote for rbuild.
 pub const TEXT_LIMIT: u64 = 16 << 20;
 
 const STDIN: &str = "standard input";
@@ -35,7 +34,7 @@ pub enum InputError {
 }
 
 impl InputError {
-    /// The error as somebody sees it who knows what is in `root`, and not where that is.
+    /// The error without the location of `root`, for readers who know what is in it but not where it is.
     pub fn within(self, root: &Path) -> Self {
         let inner = |path: PathBuf| path.strip_prefix(root).map(Path::to_owned).unwrap_or(path);
         match self {
@@ -58,7 +57,7 @@ fn shown(limit: u64) -> String {
     }
 }
 
-/// A regular file that the user named, or what this process was given as a descriptor, as a shell's `<(...)` has it.
+/// A regular file that the user named, or a descriptor that this process was given, such as a shell's `<(...)`.
 pub fn named(path: &Path) -> Result<Vec<u8>, InputError> {
     match own_descriptor(path) {
         Some(0) => return from_stdin(),
@@ -66,7 +65,7 @@ pub fn named(path: &Path) -> Result<Vec<u8>, InputError> {
         None => {}
     }
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    // Looked at before it is opened: to open some devices does something.
+    // Checked before it is opened: opening some devices has side effects.
     let kind = FileType::from_raw_mode(rustix::fs::stat(path).at("read", path)?.st_mode);
     must_be_regular(kind, path)?;
     let file = File::from(rustix::fs::open(path, flags, Mode::empty()).at("read", path)?);
@@ -80,31 +79,31 @@ pub fn from_stdin() -> Result<Vec<u8>, InputError> {
     read(stdin().lock(), Path::new(STDIN), TEXT_LIMIT)
 }
 
-/// What is behind a name that the user gave, so many bytes at most; also of a pipe, which is waited for.
+/// At most so many bytes of what the user named. Waits for a pipe.
 pub fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     read(File::open(path).at("read", path)?, path, limit)
 }
 
-/// A text in UTF-8 behind a name that the user gave.
+/// A UTF-8 text that the user named.
 pub fn text(path: &Path) -> Result<String, InputError> {
     let bytes = bounded(path, TEXT_LIMIT)?;
     let invalid = |_| io::Error::new(ErrorKind::InvalidData, "it is not UTF-8");
     Ok(String::from_utf8(bytes).map_err(invalid).at("read", path)?)
 }
 
-/// A regular file that is in the tree of `root`, links included; nothing where the name is not there.
+/// A regular file in the tree of `root`, links included; `None` if the name does not exist.
 pub fn beneath(root: &Path, path: &Path) -> Result<Option<Vec<u8>>, InputError> {
     let Some(handle) = find(root, path)? else { return Ok(None) };
     let shown = root.join(path);
     must_be_regular(handle.kind()?, &shown)?;
     let file = handle.open_file()?;
-    // A regular file does not block; one of a filesystem that is a program's may look at it.
+    // A regular file does not block, but a FUSE filesystem may look at the flag.
     let flags = fcntl_getfl(&file).at("read", &shown)?;
     fcntl_setfl(&file, flags - OFlags::NONBLOCK).at("read", &shown)?;
     read(file, &shown, TEXT_LIMIT).map(Some)
 }
 
-/// Whether the tree of `root` has something at `path` that is no folder.
+/// Whether the tree of `root` has something at `path` that is not a folder.
 pub fn is_beneath(root: &Path, path: &Path) -> bool {
     let handle = Folder::open(root).and_then(|root| Tree::in_root(root).handle(path));
     handle.and_then(|handle| handle.kind()).is_ok_and(|kind| kind != FileType::Directory)
@@ -122,7 +121,7 @@ fn find(root: &Path, path: &Path) -> Result<Option<Handle>, InputError> {
         Err(error) => return Err(error.into()),
         Ok(_) => {}
     }
-    // A link that names a file of the tree from the machine's root, or by a way out and in again.
+    // A link that names a file of the tree from the machine's root, or that leads out of the tree and in again.
     let leads_out = || InputError::LeadsOut { path: root.join(path), root: root.to_owned() };
     let real = std::fs::canonicalize(root).at("find", root)?;
     let target = std::fs::canonicalize(root.join(path)).map_err(|_| leads_out())?;

@@ -17,7 +17,7 @@ pub struct IoError {
 }
 
 impl IoError {
-    /// The system's number of the error; nothing for one that is not the system's.
+    /// The system's error number; `None` for an error that is not the system's.
     pub fn errno(&self) -> Option<rustix::io::Errno> {
         rustix::io::Errno::from_io_error(&self.source)
     }
@@ -31,8 +31,8 @@ impl IoError {
 /// The longest path that a program can name, beginning at a root (`PATH_MAX` of limits.h, with a slash and an end).
 const LONGEST_PATH: usize = 4094;
 
-/// Refuses what lies so deep that nobody can name it: neither an archive nor another program could have it, and whoever
-/// goes through a tree is not to go deeper than that.
+/// Refuses paths that are too deep to be named: no archive or other program could use them, and a recursive walk must
+/// not go deeper.
 pub fn check_depth(path: &[u8]) -> Result<(), IoError> {
     use std::os::unix::ffi::OsStrExt as _;
     const SHOWN: usize = 40;

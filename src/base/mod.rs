@@ -1,6 +1,6 @@
-//! What everything may use: digests, I/O errors with their path, work side by side, names inside foreign trees, and the
-//! grammars that docker's inputs share. Those (truth values, durations, points in time, sizes, filters, comma-separated
-//! fields, addresses) are Go's, or those of docker's own packages, and each is read in one way wherever it is typed.
+//! What every wing may use: digests, I/O errors with their path, parallel work, names inside foreign trees, and the
+//! grammars that docker's inputs share. Those (booleans, durations, times, sizes, filters, comma-separated fields,
+//! URLs) are Go's or those of docker's own packages, and each has one parser, wherever it is typed.
 
 mod boolean;
 mod csv;

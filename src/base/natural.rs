@@ -1,4 +1,4 @@
-//! The order of names that docker's lists have: numbers within them count as numbers, and stand before letters.
+//! The order of names in docker's lists: numbers within names compare as numbers, and sort before letters.
 
 use std::cmp::Ordering;
 
@@ -22,8 +22,8 @@ pub fn natural_order(left: &str, right: &str) -> Ordering {
     left.len().cmp(&right.len())
 }
 
-/// The number that a text begins with, in an order of its own (how many digits it has, which, and how many zeros before
-/// them), and what is behind it.
+/// The number at the start of a text as a sort key (how many digits it has, which digits, how many leading zeros), and
+/// the rest of the text.
 fn number(text: &[u8]) -> ((usize, &[u8], usize), &[u8]) {
     let end = text.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(text.len());
     let (digits, rest) = text.split_at(end);

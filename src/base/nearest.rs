@@ -1,10 +1,10 @@
-//! The nearest known name to a misspelt one.
+//! The known name that is closest to a misspelt one.
 
-/// No name is that long; a word of a megabyte is not worth a comparison.
+/// Names are not longer than this; a word of a megabyte is not worth comparing.
 const LONGEST: usize = 64;
 
-/// The nearest of the known names, where one is near: at most two edits (a swap of neighbours is one), and fewer than
-/// half of the letters. Of equally near names the first.
+/// The closest of the known names, if one is close: at most two edits (swapping neighbours is one), and fewer than half
+/// of the letters. The first of equally close names.
 pub fn nearest<'a>(written: &str, known: &[&'a str]) -> Option<&'a str> {
     if written.len() > LONGEST {
         return None;

@@ -1,13 +1,13 @@
-//! What is made once for each name, however many ask for it at the same time.
+//! Values that are made once per key, however many callers ask for them at the same time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The place of one thing: whoever makes it holds the lock, and the others wait.
+/// The slot of one value: its maker holds the lock, and the others wait.
 type Place<V> = Arc<Mutex<Option<V>>>;
 
-/// Things by their names. A failure is not kept: whoever asks next tries again.
+/// Values by key. Failures are not kept: the next caller tries again.
 pub struct OnceMap<K, V>(Mutex<HashMap<K, Place<V>>>);
 
 impl<K, V> Default for OnceMap<K, V> {
@@ -17,7 +17,7 @@ impl<K, V> Default for OnceMap<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> OnceMap<K, V> {
-    /// What is known by that name, or what `make` gives, which is known from now on.
+    /// The value of the key; otherwise that of `make`, which is kept.
     pub fn get_or_make<E>(&self, name: K, make: impl FnOnce() -> Result<V, E>) -> Result<V, E> {
         let place = lock(&self.0).entry(name).or_default().clone();
         let mut known = lock(&place);
@@ -29,7 +29,7 @@ impl<K: Eq + Hash + Clone, V: Clone> OnceMap<K, V> {
         Ok(value)
     }
 
-    /// All that is known by now.
+    /// All values so far.
     pub fn entries(&self) -> Vec<(K, V)> {
         let places: Vec<(K, Place<V>)> =
             lock(&self.0).iter().map(|(name, place)| (name.clone(), place.clone())).collect();

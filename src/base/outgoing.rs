@@ -1,9 +1,10 @@
-//! Where the user wants something written: a file or a folder by its name.
+//! Output files and folders that the user names.
 //!
-//! The name is the user's, what lies at it may be somebody else's. In a folder where everybody may put names, `/tmp` above
-//! all, a link of another user is not followed, and a FIFO of theirs is not written to: the kernel's own rules for that
-//! (`fs.protected_symlinks`, sysctl/fs.rst) are not switched on everywhere. A file takes the place of a link, as it may be
-//! one of a context that is not the user's; only links of the kernel's folders, such as `/dev/stdout`, are written through.
+//! The user chose the name, but somebody else may control what is there. In a world-writable folder, such as `/tmp`,
+//! another user's link is not followed, and another user's FIFO is not written to: the kernel's own rules for that
+//! (`fs.protected_symlinks`, sysctl/fs.rst) are not enabled everywhere. A file replaces a link, because the link may
+//! come from a context that is not the user's; only links in the kernel's folders, such as `/dev/stdout`, are written
+//! through.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -23,26 +24,26 @@ use super::privacy;
 const MOST_LINKS: usize = 40;
 /// `PROC_SUPER_MAGIC` (linux/magic.h).
 const PROC: u64 = 0x9fa0;
-/// Whose everything is that belongs to nobody of a user namespace (user_namespaces(7)).
+/// The owner of everything that belongs to nobody in a user namespace (user_namespaces(7)).
 const OVERFLOW_ID: u32 = 65_534;
 const WORLD_WRITABLE: u32 = 0o002;
 const STICKY: u32 = 0o1000;
 
-/// What a file is written to.
+/// The destination of a file.
 #[derive(Debug)]
 pub enum Place {
     /// A name in a folder, whose file is replaced.
     Name(Folder, OsString),
-    /// A pipe or a device, which is written to as it is.
+    /// A pipe or a device, which is written to directly.
     Stream(File),
 }
 
-/// The folder at `path`; it and those above it are made where they are missing.
+/// The folder at `path`; it and its parents are created if they are missing.
 pub fn folder(path: &Path) -> std::result::Result<Folder, IoError> {
     folder_with(path, privacy::callers_folder_mode())
 }
 
-/// The same; those that are missing are made with this mode, whatever the caller's umask.
+/// The same; missing folders are created with this mode, whatever the caller's umask.
 pub fn folder_with(path: &Path, mode: u32) -> std::result::Result<Folder, IoError> {
     let found = walk(path, Some(mode)).and_then(|handle| match kind(fstat(&handle)?) {
         FileType::Directory => Ok(handle),
@@ -51,12 +52,12 @@ pub fn folder_with(path: &Path, mode: u32) -> std::result::Result<Folder, IoErro
     Ok(Folder::new(found.at("open", path)?, path.to_owned()))
 }
 
-/// The same as a path without links, for what has no use for a handle.
+/// The same as a path without links, for callers that can't use a handle.
 pub fn folder_path(path: &Path) -> std::result::Result<PathBuf, IoError> {
     folder(path)?.itself()?.path()
 }
 
-/// Where a file called `path` is written to; the folder has to be there.
+/// The destination of a file called `path`; its folder must exist.
 pub fn place(path: &Path) -> std::result::Result<Place, IoError> {
     let find = || -> Result<Place> {
         let name = path.file_name().ok_or(Errno::ISDIR)?;
@@ -70,7 +71,7 @@ pub fn place(path: &Path) -> std::result::Result<Place, IoError> {
     find().at("create", path)
 }
 
-/// Writes a file that the user asked for.
+/// Writes a file that the user requested.
 pub fn write(path: &Path, bytes: &[u8]) -> std::result::Result<(), IoError> {
     match place(path)? {
         Place::Stream(mut stream) => stream.write_all(bytes).at("write", path),
@@ -80,28 +81,28 @@ pub fn write(path: &Path, bytes: &[u8]) -> std::result::Result<(), IoError> {
     }
 }
 
-/// What has the name, if it is something to write into.
+/// What has the name, if it is something that can be written to.
 fn stream(folder: &OwnedFd, name: &OsStr) -> Result<Option<File>> {
     let write = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC;
     let Some(found) = missing_is_nothing(openat(folder, name, PATH, Mode::empty()))? else { return Ok(None) };
     let stat = fstat(&found)?;
     match kind(stat) {
         FileType::RegularFile => Ok(None),
-        // As `rename` says it.
+        // The error of `rename`.
         FileType::Directory => Err(Errno::ISDIR.into()),
         FileType::Symlink if is_kernels(folder)? => {
-            // What a shell has as its output may be a file that has something in it.
+            // A file that a shell passes as output may already have content.
             Ok(Some(openat(folder, name, write | OFlags::APPEND, Mode::empty())?.into()))
         }
         FileType::Symlink => Ok(None),
         _ if !may_use(&fstat(folder)?, &stat) => Err(strangers()),
-        // Not the handle that was looked at: a socket can't be opened at all, and for the others nobody but their owner
-        // can put another thing in their place.
+        // Not the handle that was checked: a socket can't be opened at all, and for the others only their owner can
+        // replace them.
         _ => Ok(Some(openat(folder, name, write | OFlags::NOFOLLOW, Mode::empty())?.into())),
     }
 }
 
-/// A folder whose links are the kernel's, or the system's: `/dev`, and all of a proc filesystem.
+/// A folder whose links belong to the kernel or the system: `/dev`, and every proc filesystem.
 fn is_kernels(folder: &OwnedFd) -> Result<bool> {
     if is_proc(folder)? {
         return Ok(true);
@@ -116,7 +117,8 @@ fn is_proc(handle: &OwnedFd) -> Result<bool> {
 
 const PATH: OFlags = OFlags::PATH.union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
 
-/// A handle of what is at `path`, whose links are followed one by one; folders are made where a mode for them is given.
+/// A handle of what is at `path`, whose links are followed one by one. Missing folders are created if a mode for them
+/// is given.
 fn walk(path: &Path, makes: Option<u32>) -> Result<OwnedFd> {
     let start = |path: &str| rustix::fs::open(path, PATH | OFlags::DIRECTORY, Mode::empty());
     let (mut rest, mut links) = (Vec::new(), 0);
@@ -145,7 +147,7 @@ fn walk(path: &Path, makes: Option<u32>) -> Result<OwnedFd> {
             return Err(strangers());
         }
         if is_proc(&next)? {
-            // It leads where its text does not.
+            // A magic link: it leads elsewhere than its text.
             at = openat(&at, &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
             continue;
         }
@@ -155,7 +157,7 @@ fn walk(path: &Path, makes: Option<u32>) -> Result<OwnedFd> {
     Ok(at)
 }
 
-/// The names of a path, the first one last.
+/// The names of a path, in reverse order.
 fn push_reversed(rest: &mut Vec<OsString>, path: &Path) {
     let names = path.components().filter(|component| *component != Component::CurDir);
     let names: Vec<OsString> = names.map(|component| component.as_os_str().to_owned()).collect();
@@ -168,8 +170,8 @@ fn make(above: &OwnedFd, name: &OsStr, mode: u32) -> Result<OwnedFd> {
     Ok(made.map_err(|error| error.source)?.into_fd())
 }
 
-/// Whether a link is followed, or something else written to, that is in this folder: not where everybody may put names and
-/// somebody else has put this one.
+/// Whether to follow a link, or write to something else, in this folder: not if the folder is world-writable and
+/// somebody else created the entry.
 fn may_use(folder: &Stat, found: &Stat) -> bool {
     let is_open = folder.st_mode & (STICKY | WORLD_WRITABLE) == STICKY | WORLD_WRITABLE;
     let is_folders = found.st_uid == folder.st_uid && found.st_uid != OVERFLOW_ID;

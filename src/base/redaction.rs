@@ -1,20 +1,19 @@
-//! Addresses without their users and passwords: what is shown, kept and hashed has none.
+//! URLs without their users and passwords: whatever is shown, stored or hashed has none.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 const MASK: &str = "xxxxx";
 
-/// What ends the part of an address that names user and host (RFC 3986, 3.2), and what ends an address in a text.
+/// What ends the authority part of a URL (RFC 3986, 3.2), and what ends a URL in a text.
 const ENDS: &[char] = &['/', '?', '#', '"', '\'', '`', '<', '>', '|', '\\'];
 
-/// A text in which addresses stand without what is before `@` in them. Of `ssh` and `git` a name alone stays: it is no
-/// secret.
+/// The text with its URLs stripped of what is before `@`. `ssh` and `git` URLs keep a user name: it is not a secret.
 pub fn in_text(text: &str) -> Cow<'_, str> {
     replace(text, |_| MASK.to_owned())
 }
 
-/// The same, with all that follows at the column where it was.
+/// The same, with everything that follows at its original column.
 pub fn in_place(text: &str) -> Cow<'_, str> {
     replace(text, |hidden| "x".repeat(hidden.chars().count()))
 }
@@ -35,7 +34,7 @@ fn replace(text: &str, mask: impl Fn(&str) -> String) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where credentials stand in the text.
+/// Where the text has credentials.
 fn credentials(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut from = 0;
@@ -54,7 +53,7 @@ fn credentials(text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// How long the part before `@` is. A password with a slash in it, which it must not have, is still one.
+/// The length of the part before `@`. A password with a slash, which is invalid, still counts.
 fn user_length(rest: &str, end: usize) -> Option<usize> {
     if let Some(length) = rest[..end].rfind('@') {
         return Some(length);

@@ -1,27 +1,27 @@
-//! The same work for many things, several at a time.
+//! The same work for many items, in parallel.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// Of a thread that goes through trees of folders, of which the deepest has two thousand levels.
+/// The stack of a thread that walks trees of folders, the deepest of which has two thousand levels.
 pub const STACK: usize = 32 << 20;
 
-/// Does work that goes through trees of folders with room enough for the deepest.
+/// Runs work that walks trees of folders, with enough stack for the deepest.
 pub fn with_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> T {
     let work = Mutex::new(Some(work));
     let take = || work.lock().unwrap_or_else(PoisonError::into_inner).take().map(|work| work());
     let done = std::thread::scope(|scope| {
         match std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, take) {
             Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-            // There is no other thread to be had: most trees are flat.
+            // No thread is available: most trees are flat.
             Err(_) => take(),
         }
     });
     done.expect("it is taken once")
 }
 
-/// Does `work` for each of `items`, at most `at_once` at the same time, and gives the results in their order. After the
-/// first error nothing new is begun.
+/// Runs `work` for each of `items`, at most `at_once` at a time, and returns the results in order. Starts nothing new
+/// after the first error.
 pub fn side_by_side<T: Sync, R: Send, E: Send>(
     items: &[T],
     at_once: usize,
@@ -47,7 +47,7 @@ pub fn side_by_side<T: Sync, R: Send, E: Send>(
     };
     std::thread::scope(|scope| {
         for _ in 1..at_once.clamp(1, items.len().max(1)) {
-            // Where none more can be had, there are fewer.
+            // If no more threads are available, fewer do the work.
             let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, one_after_another);
         }
         one_after_another();

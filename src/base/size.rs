@@ -1,9 +1,9 @@
 //! Sizes as docker's `go-units` reads them: `64m`, `1.5GiB`, `512 kb`, `1048576`. All units are powers of 1024.
 
-/// The number of bytes; the error is what is wrong, in docker's words.
+/// The number of bytes; the error has docker's words.
 pub fn bytes(text: &str) -> Result<u64, String> {
     let invalid = || format!("invalid size: '{text}'");
-    // The unit is all behind the last letter that a number may end with; one blank may part them.
+    // The unit is everything after the last character that a number may end with; one blank may separate them.
     let end = text.rfind(|letter: char| letter.is_ascii_digit() || matches!(letter, '.' | ' ')).ok_or_else(invalid)?;
     let unit = &text[end + 1..];
     let number = text[..=end].strip_suffix(' ').unwrap_or(&text[..=end]);
@@ -17,7 +17,7 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     Ok((number * 1024f64.powi(power)) as u64)
 }
 
-/// Which power of 1024 a unit is: a letter, and `b` or `ib` behind it.
+/// The power of 1024 that a unit stands for: a letter, optionally followed by `b` or `ib`.
 fn power(unit: &str) -> Option<i32> {
     let (first, rest) = unit.split_at_checked(1).unwrap_or(("", ""));
     let power = match first {
@@ -33,7 +33,8 @@ fn power(unit: &str) -> Option<i32> {
     matches!(rest, "" | "b" | "ib").then_some(power)
 }
 
-/// `1.09MB`: powers of a thousand, this many significant digits. Docker shows three for images, mostly four elsewhere.
+/// `1.09MB`: powers of a thousand, with this many significant digits. Docker shows three for images, usually four
+/// elsewhere.
 pub fn human_size(bytes: u64, digits: usize) -> String {
     const UNITS: &[&str] = &["B", "kB", "MB", "GB", "TB", "PB", "EB"];
     let mut size = bytes as f64;
@@ -45,7 +46,7 @@ pub fn human_size(bytes: u64, digits: usize) -> String {
     format!("{}{}", significant(size, digits), UNITS[unit])
 }
 
-/// Go's `%.4g`, for numbers below a thousand: trailing zeros go.
+/// Go's `%.4g`, for numbers below a thousand: without trailing zeros.
 fn significant(value: f64, digits: usize) -> String {
     let whole = if value < 1.0 { 1 } else { value.log10().floor() as usize + 1 };
     let text = format!("{value:.*}", digits.saturating_sub(whole));

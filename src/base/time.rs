@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::duration::nanoseconds;
 
-/// What docker says of a text that names no time.
+/// Docker's error for a text that is not a time.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "failed to parse value as time or duration: \"{text}\"; write a duration such as 24h or 10m30s, a time such as \
@@ -20,13 +20,13 @@ pub struct InvalidTime {
 /// from now, as in `1h30m`.
 ///
 /// # Errors
-/// Where the text is none of these.
+/// If the text is none of these.
 pub fn point_in_time(text: &str) -> Result<Timestamp, InvalidTime> {
     parse(text, Timestamp::now()).ok_or_else(|| InvalidTime { text: text.to_owned() })
 }
 
 fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
-    // As docker has it: `0` is a time.
+    // As in docker, `0` is a time.
     if let Some(ago) = nanoseconds(text).filter(|_| text != "0") {
         return now.checked_sub(SignedDuration::from_nanos(ago)).ok();
     }
@@ -36,7 +36,7 @@ fn parse(text: &str, now: Timestamp) -> Option<Timestamp> {
     }
 }
 
-/// Nothing said of the zone, it is this machine's.
+/// Without a zone, this machine's zone is used.
 fn date(text: &str) -> Option<Timestamp> {
     let (text, zone) = match zone(text) {
         Some((rest, offset)) => (rest, TimeZone::fixed(offset)),
@@ -77,7 +77,7 @@ fn time_of_day(text: &str) -> Option<Time> {
         [hour, minute, second] => (hour, minute, second),
         _ => return None,
     };
-    // Go takes an hour of one digit, and nothing else of one.
+    // Go accepts a single digit for the hour only.
     let hour = if hour.len() == 1 { format!("0{hour}") } else { hour.to_owned() };
     let small = |text: &str, most| digits(text, most).and_then(|number| i8::try_from(number).ok());
     let nanosecond = fraction.map_or(Some(0), fraction_of_a_second)?;
@@ -90,7 +90,7 @@ fn digits(text: &str, most: i32) -> Option<i32> {
     text.parse().ok().filter(|number| is_right && *number <= most)
 }
 
-/// Digits behind a point, as nanoseconds.
+/// Digits after a point, as nanoseconds.
 fn fraction_of_a_second(digits: &str) -> Option<i32> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;

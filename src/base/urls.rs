@@ -1,4 +1,4 @@
-//! Which words mean something on the network.
+//! Which words are network addresses.
 
 /// True for a git repository: `git@host:path`, `git://`, `ssh://`, or http(s) with a path that ends in `.git`.
 pub fn is_git_url(text: &str) -> bool {

@@ -1,4 +1,4 @@
-//! A folder by its handle: what its names stand for. Nothing here follows a link.
+//! A folder by its handle, and access to its names. Nothing here follows a link.
 
 use std::ffi::{CStr, OsStr, OsString};
 use std::fs::File;
@@ -12,14 +12,14 @@ use rustix::io::Errno;
 use super::{Handle, handle, recorded};
 use crate::base::io_error::IoError;
 
-/// What getdents64(2) is given: some 400 names.
+/// The buffer size for getdents64(2): some 400 names.
 const LIST_BUFFER: usize = 32 << 10;
 
-/// A folder of a tree; stays the same folder wherever it is moved to.
+/// A folder of a tree. It stays the same folder wherever it is moved.
 #[derive(Debug)]
 pub struct Folder {
     handle: OwnedFd,
-    /// What messages call it.
+    /// Its name in messages.
     shown: PathBuf,
 }
 
@@ -30,12 +30,12 @@ impl AsFd for Folder {
 }
 
 impl Folder {
-    /// `handle` must be a folder's.
+    /// `handle` must be a handle of a folder.
     pub fn new(handle: OwnedFd, shown: PathBuf) -> Self {
         Self { handle, shown }
     }
 
-    /// Opens a folder by a path that rbuild itself made or that its user gave: links in it are followed.
+    /// Opens a folder by a path that rbuild made or that its user gave: links in the path are followed.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let opened = rustix::fs::open(path, flags, Mode::empty());
@@ -43,19 +43,19 @@ impl Folder {
         Ok(Self::new(handle, path.to_owned()))
     }
 
-    /// What messages call it.
+    /// Its name in messages.
     pub fn shown(&self) -> &Path {
         &self.shown
     }
 
-    /// Its own status.
+    /// The folder's own status.
     pub fn status(&self) -> Result<Stat, IoError> {
         rustix::fs::fstat(&self.handle)
             .and_then(|stat| recorded::seen_of(self, stat))
             .map_err(self.failed("look at", OsStr::new("")))
     }
 
-    /// What a name stands for; nothing where there is none (a name that is too long is none).
+    /// The status of a name; `None` if it does not exist (a name that is too long does not exist).
     pub fn stat(&self, name: &OsStr) -> Result<Option<Stat>, IoError> {
         let found = single(name).and_then(|name| rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW));
         match found.and_then(|stat| recorded::seen_in(self, name, stat)) {
@@ -65,7 +65,7 @@ impl Folder {
         }
     }
 
-    /// Whatever has the name, a link itself too.
+    /// A handle of whatever has the name; of a symbolic link, the link itself.
     pub fn handle(&self, name: &OsStr) -> Result<Handle, IoError> {
         let opened = self.open_name(name, OFlags::PATH).map_err(self.failed("open", name))?;
         Ok(Handle::new(opened, self.shown.join(name)))
@@ -84,14 +84,14 @@ impl Folder {
         Ok(Self::new(opened, self.shown.join(name)))
     }
 
-    /// A regular file in it, to be read. Does not wait for what the name has become meanwhile, and gives nothing else;
-    /// where a running program could have made it a device, [`Handle::open_file`] looks before it opens.
+    /// Opens a regular file for reading. Never blocks, whatever the name has become meanwhile, and opens nothing else.
+    /// Where a running program could have put a device there, use [`Handle::open_file`], which checks before it opens.
     pub fn open_file(&self, name: &OsStr) -> Result<File, IoError> {
         let opened = self.open_name(name, OFlags::RDONLY | OFlags::NONBLOCK).map_err(self.failed("open", name))?;
         handle::regular(opened, self.shown.join(name))
     }
 
-    /// Where a link in it leads.
+    /// The target of a symbolic link.
     pub fn read_link(&self, name: &OsStr) -> Result<PathBuf, IoError> {
         let read = single(name).and_then(|name| recorded::read_link_in(&self.handle, name));
         let target = read.map_err(self.failed("read the link", name))?;
@@ -112,7 +112,7 @@ impl Folder {
         Ok(names)
     }
 
-    /// A handle of the folder that its names and attributes can be read by.
+    /// A handle of the folder through which its names and attributes can be read.
     pub(super) fn readable(&self) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(&self.handle, ".", flags, Mode::empty())
@@ -120,7 +120,7 @@ impl Folder {
 
     fn open_name(&self, name: &OsStr, flags: OFlags) -> rustix::io::Result<OwnedFd> {
         let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NOCTTY;
-        // The kernel ignores what `O_PATH` has no use for.
+        // The kernel ignores flags that do not apply to `O_PATH`.
         rustix::fs::openat(&self.handle, single(name)?, flags, Mode::empty())
     }
 
@@ -132,7 +132,7 @@ impl Folder {
     }
 }
 
-/// What is listed in a folder that is open for reading, in no order, and what each was then.
+/// Lists a folder that is open for reading: names and their types at that time, unordered.
 pub(super) fn list(readable: impl AsFd) -> rustix::io::Result<Vec<(OsString, FileType)>> {
     let mut buffer = Vec::with_capacity(LIST_BUFFER);
     let mut entries = RawDir::new(readable, buffer.spare_capacity_mut());

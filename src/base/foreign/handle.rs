@@ -1,5 +1,5 @@
-//! Whatever has a name, held by an `O_PATH` handle: looked at before it is opened. Or a file that is open already, to be
-//! given what it needs.
+//! Whatever has a name, held by an `O_PATH` handle and checked before it is opened. Or an open file whose attributes
+//! are to be set.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -17,11 +17,11 @@ use crate::base::io_error::IoError;
 #[derive(Debug)]
 pub struct Handle {
     handle: OwnedFd,
-    /// What messages call it.
+    /// Its name in messages.
     shown: PathBuf,
     /// It never changes.
     kind: OnceLock<FileType>,
-    /// It can be read or written by; others only lead there.
+    /// The handle can be read or written; other handles only refer to the file.
     is_open: bool,
 }
 
@@ -36,19 +36,19 @@ impl Handle {
         Self { handle, shown, kind: OnceLock::new(), is_open: false }
     }
 
-    /// Of a file that is open.
+    /// The handle of an open file.
     pub fn of_file(file: File, shown: PathBuf) -> Self {
         Self { handle: file.into(), shown, kind: OnceLock::new(), is_open: true }
     }
 
-    /// What is at a path that rbuild itself made or that its user gave: links in it are followed.
+    /// A handle of what is at a path that rbuild made or that its user gave: links in the path are followed.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let opened = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
         let handle = opened.map_err(|error| IoError { action: "open", path: path.to_owned(), source: error.into() })?;
         Ok(Self::new(handle, path.to_owned()))
     }
 
-    /// What messages call it.
+    /// Its name in messages.
     pub fn shown(&self) -> &Path {
         &self.shown
     }
@@ -82,7 +82,7 @@ impl Handle {
         self.is_open
     }
 
-    /// The folder that it is of.
+    /// The folder behind the handle.
     pub fn folder(&self) -> Result<Folder, IoError> {
         match self.kind()? {
             FileType::Directory => {
@@ -94,7 +94,7 @@ impl Handle {
         }
     }
 
-    /// Opens the regular file that it is of; nothing else is ever opened.
+    /// Opens the regular file behind the handle; nothing else is ever opened.
     pub fn open_file(&self) -> Result<File, IoError> {
         match self.kind()? {
             FileType::RegularFile => {
@@ -104,7 +104,7 @@ impl Handle {
         }
     }
 
-    /// Where the link that it is of leads.
+    /// The target of the symbolic link behind the handle.
     pub fn read_link(&self) -> Result<PathBuf, IoError> {
         let read = match rustix::fs::readlinkat(&self.handle, "", Vec::new()) {
             Err(Errno::INVAL | Errno::NOENT | Errno::NOTDIR) if recorded::are_owners_recorded() => {
@@ -137,7 +137,7 @@ impl Handle {
         rustix::fs::utimensat(&self.handle, "", times, AtFlags::EMPTY_PATH).map_err(self.failed("set the time of"))
     }
 
-    /// Where it is now, seen from this process's root: for what is shown or compared only.
+    /// Its current path, seen from this process's root: only for display and comparison.
     pub fn path(&self) -> Result<PathBuf, IoError> {
         own::path(&self.handle).map_err(self.failed("look for"))
     }

@@ -1,13 +1,13 @@
 //! Names that lie inside something foreign: a container's files, a volume, a build context, an unpacked image.
 //!
-//! Whoever controls the tree may exchange a folder and a symbolic link at any moment. So a path is walked once, by the
-//! kernel, beneath a handle of the tree's root ([`Tree`], openat2(2)); what comes out is a handle ([`Folder`],
-//! [`Handle`]), and all that follows is done by that handle, or by a handle and one single name. No operation here
-//! follows a symbolic link in the last place unless its name says so, none follows a "magic" link of a proc filesystem
-//! that is not this process's own, and none waits for a FIFO or opens a device.
+//! Whoever controls the tree may swap a folder and a symbolic link at any moment. So the kernel walks a path once,
+//! beneath a handle of the tree's root ([`Tree`], openat2(2)). The result is a handle ([`Folder`], [`Handle`]), and
+//! everything that follows uses that handle, or a handle and a single name. No operation here follows a symbolic link
+//! in the last place unless its name says so, none follows a "magic" link of a proc filesystem that is not this
+//! process's own, and none waits for a FIFO or opens a device.
 //!
-//! Owns nothing but handles; knows no layers, no containers and no store. `tests/architecture.rs` names the folders
-//! whose code must come here, and the few places that need not.
+//! Owns only handles; knows no layers, containers or store. `tests/architecture.rs` lists the folders whose code must
+//! use this module, and the few exceptions.
 
 mod attributes;
 mod change;

@@ -1,10 +1,10 @@
-//! What a filesystem can't have is recorded beside it, in extended attributes of files and folders.
+//! Records what a filesystem can't represent in extended attributes of files and folders.
 //!
-//! overlayfs makes no device 0:0, which hides a name of the layers below, when it is the disk itself, as in a container: such
-//! a whiteout is an empty file with overlayfs' own mark (Linux 6.8, `Documentation/filesystems/overlayfs.rst`). And a
-//! process without rights over files of others ([`record_owners`]) keeps what it can't set, owners, modes and kinds, in
-//! [`STAT`]; what is a link, a device or a FIFO is a regular file then. Whoever asks by a [`Folder`](super::Folder) or a
-//! [`Handle`](super::Handle) sees what was meant.
+//! overlayfs can't create the device 0:0, which hides a name of the layers below, when it is the disk itself, as in a
+//! container. Such a whiteout is an empty file with overlayfs' own mark (Linux 6.8,
+//! `Documentation/filesystems/overlayfs.rst`). And a process without rights over other users' files ([`record_owners`])
+//! keeps owners, modes and kinds that it can't set in [`STAT`]; a link, a device or a FIFO is a regular file then.
+//! Access through a [`Folder`](super::Folder) or a [`Handle`](super::Handle) returns the intended values.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::{AsFd, OwnedFd};
@@ -17,19 +17,20 @@ use rustix::io::{Errno, Result};
 use super::attributes::{self, Place};
 use super::own;
 
-/// Overlayfs' own marks: of an empty file that hides a name, and of a folder that has such files.
+/// overlayfs' own marks: of an empty file that hides a name, and of a folder that contains such files.
 const WHITEOUT: &CStr = c"user.overlay.whiteout";
 const OPAQUE: &CStr = c"user.overlay.opaque";
 const HAS_WHITEOUTS: &[u8] = b"x";
 
-/// Kind and mode (octal), owner, group and device number, with spaces between them.
+/// Kind and mode (octal), owner, group and device number, separated by spaces.
 const STAT: &CStr = c"user.rbuild.stat";
-/// What begins so is rbuild's, and no attribute of an image.
+/// Attributes with this prefix are rbuild's, and not part of an image.
 const OWN_PREFIX: &str = "user.rbuild.";
 
 static IS_RECORDING: AtomicBool = AtomicBool::new(false);
 
-/// From now on, this process records owners, modes and kinds, and sees what was recorded. What is its own is root's.
+/// From now on, this process records owners, modes and kinds, and sees what was recorded. Its own files count as
+/// root's.
 pub fn record_owners() {
     IS_RECORDING.store(true, Ordering::Relaxed);
 }
@@ -45,7 +46,7 @@ pub fn is_record(name: &[u8]) -> bool {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Record {
-    /// With its kind.
+    /// The mode, including the kind.
     mode: u32,
     uid: u32,
     gid: u32,
@@ -71,19 +72,19 @@ impl Record {
         format!("{mode:o} {uid} {gid} {device}")
     }
 
-    /// What this process needs itself, whatever the mode is to be.
+    /// The permissions that this process itself needs, whatever the recorded mode.
     fn own_mode(self, is_folder: bool) -> u32 {
         self.mode & 0o777 | if is_folder { 0o700 } else { 0o600 }
     }
 
-    /// Whether the file itself says all of it.
+    /// Whether the file itself represents all of it.
     fn is_plain(self, kind: FileType) -> bool {
         let own_mode = self.own_mode(kind == FileType::Directory);
         (self.uid, self.gid) == (0, 0) && FileType::from_raw_mode(self.mode) == kind && self.mode & 0o7777 == own_mode
     }
 }
 
-/// What a name of a folder stands for.
+/// The status of a name in a folder.
 pub fn seen_in(folder: impl AsFd, name: &OsStr, stat: Stat) -> Result<Stat> {
     seen(stat, || place_in(&folder, name))
 }
@@ -122,7 +123,7 @@ fn seen(mut stat: Stat, place: impl Fn() -> Result<Option<Place<'static>>>) -> R
     Ok(stat)
 }
 
-/// This process's own user is whom an image calls root.
+/// This process's own user is the one that an image calls root.
 fn as_root(mut stat: Stat) -> Stat {
     if stat.st_uid == rustix::process::geteuid().as_raw() {
         stat.st_uid = 0;
@@ -137,11 +138,11 @@ fn libc_kind(kind: FileType) -> u32 {
     kind.as_raw_mode()
 }
 
-/// Hides a name of the layers below. `refused` is why it can't be done by a device.
+/// Hides a name of the layers below. `refused` is the error that forbids a device.
 pub(super) fn make_whiteout(folder: impl AsFd, name: &OsStr, refused: Errno) -> Result<()> {
     let Some(own) = own::name(&folder)?.map(Place::Named) else { return Err(refused) };
     match attributes::value(&own, OPAQUE)? {
-        // Nothing of the layers below is seen here, and overlayfs looks for no such files then.
+        // The layers below are not visible here, and overlayfs does not look for such files then.
         Some(mark) if mark == b"y" => return Ok(()),
         _ => attributes::set(&own, OPAQUE, HAS_WHITEOUTS).map_err(|_| refused)?,
     }
@@ -150,7 +151,7 @@ pub(super) fn make_whiteout(folder: impl AsFd, name: &OsStr, refused: Errno) -> 
     attributes::set(&Place::Borrowed(made.as_fd()), WHITEOUT, b"y")
 }
 
-/// Gives away a name's file, or a link itself.
+/// Changes the owner of a name, or of the link itself.
 pub(super) fn set_owner_in(folder: impl AsFd, name: &OsStr, uid: Uid, gid: Gid) -> Result<()> {
     let stat = rustix::fs::statat(&folder, name, AtFlags::SYMLINK_NOFOLLOW)?;
     let owners = (uid.as_raw(), gid.as_raw());
@@ -188,7 +189,7 @@ pub fn set_mode_of(handle: impl AsFd, mode: Mode) -> Result<()> {
     record_mode_of(handle, mode)
 }
 
-/// Records the mode of what a handle is of, and sets as much of it as this process can work with.
+/// Records the mode of the file behind a handle, and sets as much of it as this process can work with.
 pub(super) fn record_mode_of(handle: impl AsFd, mode: Mode) -> Result<()> {
     const PERMISSIONS: u32 = 0o7777;
     change_of(handle, |record| record.mode = record.mode & !PERMISSIONS | mode.as_raw_mode() & PERMISSIONS)
@@ -198,7 +199,7 @@ fn change_of(handle: impl AsFd, edit: impl FnOnce(&mut Record)) -> Result<()> {
     let stat = rustix::fs::fstat(&handle)?;
     let place = own::name(&handle)?.map(Place::Named).ok_or(Errno::NOSYS)?;
     match FileType::from_raw_mode(stat.st_mode) {
-        // By its handle alone a link can't become something else; it is root's, which is the usual.
+        // A handle alone can't turn a link into a regular file. It stays root's, which is the usual case.
         FileType::Symlink => Ok(()),
         kind => change(&place, kind, &stat, edit),
     }
@@ -217,7 +218,7 @@ fn change(place: &Place<'_>, kind: FileType, stat: &Stat, edit: impl FnOnce(&mut
     }
 }
 
-/// Makes a FIFO or a device that is a record only.
+/// Makes a FIFO or a device that exists only as a record.
 pub(super) fn make_node(folder: impl AsFd, name: &OsStr, kind: FileType, mode: Mode, device: u64) -> Result<()> {
     let record = Record { mode: libc_kind(kind) | mode.as_raw_mode(), uid: 0, gid: 0, device };
     make_recorded(folder, name, record, b"")
@@ -232,7 +233,7 @@ fn make_recorded(folder: impl AsFd, name: &OsStr, record: Record, content: &[u8]
     attributes::set(&Place::Borrowed(made.as_fd()), STAT, record.text().as_bytes())
 }
 
-/// Where a link in a folder leads, whatever it is kept as.
+/// The target of a link in a folder, however it is stored.
 pub fn read_link_in(folder: impl AsFd, name: &OsStr) -> Result<CString> {
     match rustix::fs::readlinkat(&folder, name, Vec::new()) {
         Err(Errno::INVAL) if are_owners_recorded() => {
@@ -259,14 +260,14 @@ fn read_recorded_link(file: OwnedFd) -> Result<CString> {
     CString::new(target).map_err(|_| Errno::INVAL)
 }
 
-/// What an attribute is called that this process may set: file capabilities take a right that it has not.
+/// The name under which this process can store an attribute: file capabilities need a right that it lacks.
 pub(super) fn kept_name(name: &CStr) -> std::borrow::Cow<'_, CStr> {
     let is_kept = are_owners_recorded() && name.to_bytes().starts_with(b"security.");
     let own = is_kept.then(|| CString::new([OWN_PREFIX.as_bytes(), name.to_bytes()].concat()).ok()).flatten();
     own.map_or(name.into(), Into::into)
 }
 
-/// What an attribute means to who lists them; nothing for one that only records something.
+/// The attribute's name for callers that list them; `None` for one that only records something.
 pub fn meant_name(name: &CStr) -> Option<std::borrow::Cow<'_, CStr>> {
     let Some(inner) = name.to_bytes().strip_prefix(OWN_PREFIX.as_bytes()) else { return Some(name.into()) };
     let is_kept = are_owners_recorded() && inner.starts_with(b"security.");

@@ -1,4 +1,4 @@
-//! Trees as a whole, however deep they are and whoever changes them meanwhile: removed, or looked through.
+//! Operations on whole trees, however deep they are and whoever changes them meanwhile: removal and walking.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -10,21 +10,21 @@ use super::Folder;
 use super::folder::{list, single};
 use crate::base::io_error::IoError;
 
-/// So many folders are open at a time. What lies deeper is moved up first.
+/// The number of folders open at a time. Deeper folders are first moved up.
 const DEEPEST: usize = 64;
-/// What those are called then, with the process and a number behind it.
+/// The prefix of their names then, followed by the process ID and a number.
 const MOVED: &str = ".removed-";
-/// What a folder's owner needs to empty it.
+/// The permissions that a folder's owner needs to empty it.
 const OWN_RIGHTS: u32 = 0o700;
 
-/// Removes what is at a path whose folder is rbuild's own; nothing when there is nothing.
+/// Removes what is at a path whose parent folder is rbuild's own; does nothing if there is nothing.
 pub fn remove_tree(path: &Path) -> Result<(), IoError> {
     let (parent, name) = parent_of(path)?;
     parent.remove_all(name)
 }
 
-/// Calls `visit` for what is at a path of rbuild's own, and for all below it: links themselves and not where they lead.
-/// What can't be looked at is left out.
+/// Calls `visit` for what is at a path of rbuild's own, and for everything below it; symbolic links are not followed.
+/// Skips what can't be read.
 pub fn visit_tree(path: &Path, visit: &mut dyn FnMut(&Stat)) -> Result<(), IoError> {
     let (parent, name) = parent_of(path)?;
     let top = parent.handle(name)?;
@@ -42,7 +42,7 @@ fn parent_of(path: &Path) -> Result<(Folder, &OsStr), IoError> {
     Ok((Folder::open(parent)?, name))
 }
 
-/// Whether the name is that of a folder which `remove_tree` had moved up when its process ended.
+/// Whether the name belongs to a folder that `remove_tree` had moved up when its process ended.
 pub fn is_left_by_dead(name: &OsStr) -> bool {
     let number = name.to_str().and_then(|name| name.strip_prefix(MOVED)?.split('-').next()?.parse().ok());
     let process = number.and_then(rustix::process::Pid::from_raw);
@@ -50,7 +50,7 @@ pub fn is_left_by_dead(name: &OsStr) -> bool {
 }
 
 impl Folder {
-    /// Removes whatever has the name, a folder with all in it, whatever the modes in there; nothing when there is none.
+    /// Removes whatever has the name, recursively and whatever the modes are; does nothing if it does not exist.
     pub fn remove_all(&self, name: &OsStr) -> Result<(), IoError> {
         let mut removal = Removal { top: self, moved: vec![name.to_owned()], number: 0 };
         while let Some(name) = removal.moved.pop() {
@@ -72,7 +72,7 @@ impl Folder {
             if FileType::from_raw_mode(stat.st_mode) == FileType::Directory
                 && let Ok(inside) = folder.handle(&name)
             {
-                // Without a path to be shown, which would be as long as the tree is deep.
+                // Without a path in the message: it would be as long as the tree is deep.
                 let inside = Folder::new(inside.into_fd(), PathBuf::new());
                 if let Ok(names) = inside.names() {
                     open.push((inside, names));
@@ -85,29 +85,29 @@ impl Folder {
 
 struct Removal<'a> {
     top: &'a Folder,
-    /// Names in `top` that are to be removed, those that were moved there among them.
+    /// Names in `top` that are to be removed, including those that were moved there.
     moved: Vec<OsString>,
     number: u32,
 }
 
 impl Removal<'_> {
-    /// Removes a folder with all in it, or what has its name instead.
+    /// Removes a folder and its content, or whatever has its name by now.
     fn remove_folder(&mut self, folder: &Folder, name: &OsStr, depth: usize) -> Result<(), IoError> {
         if depth == DEEPEST && self.move_up(folder, name) {
             return Ok(());
         }
         let inside = match open(folder, name) {
-            // It is none, or none any more.
+            // It is not a folder, or no longer one.
             Err(Errno::NOTDIR | Errno::LOOP) => return remove_name(folder, name),
             Err(Errno::NOENT) => return Ok(()),
             opened => opened.map_err(folder.failed("open", name))?,
         };
         if inside.status()?.st_mode & OWN_RIGHTS != OWN_RIGHTS {
-            // Who has rights over all files needs it not, and what cannot be done is said below.
+            // A user with rights over all files does not need this; other failures are reported below.
             let _ = inside.set_own_mode(OWN_RIGHTS);
         }
         let names = match list(&inside) {
-            // Somebody else has removed it since it was opened.
+            // Another process has removed it since it was opened.
             Err(Errno::NOENT) => return Ok(()),
             listed => listed.map_err(inside.failed("list", OsStr::new("")))?,
         };
@@ -121,17 +121,17 @@ impl Removal<'_> {
         unless_gone(folder.remove_folder(name)).map(|_| ())
     }
 
-    /// Removes what was no folder when it was listed.
+    /// Removes what was not a folder when it was listed.
     fn remove(&mut self, folder: &Folder, name: &OsStr, depth: usize) -> Result<(), IoError> {
         match rustix::fs::unlinkat(folder, name, AtFlags::empty()) {
             Ok(()) | Err(Errno::NOENT) => Ok(()),
-            // Both are what a folder gives, by filesystem.
+            // For a folder, filesystems return either of these errors.
             Err(Errno::ISDIR | Errno::PERM) if is_folder(folder, name) => self.remove_folder(folder, name, depth),
             Err(error) => Err(folder.failed("remove", name)(error)),
         }
     }
 
-    /// Gives a folder a name in the topmost one, to be removed later; false where that cannot be.
+    /// Moves a folder into the topmost one, to be removed later; false if that is not possible.
     fn move_up(&mut self, folder: &Folder, name: &OsStr) -> bool {
         loop {
             let new = format!("{MOVED}{}-{}", std::process::id(), self.number);
@@ -148,14 +148,14 @@ impl Removal<'_> {
     }
 }
 
-/// A folder in `folder`, so that it can be listed, whatever its owner has taken from it.
+/// Opens a folder in `folder` for listing, even if its owner has removed its permissions.
 fn open(folder: &Folder, name: &OsStr) -> rustix::io::Result<Folder> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let opened = match rustix::fs::openat(folder, name, flags, Mode::empty()) {
         Err(Errno::ACCESS) => {
             let handle = rustix::fs::openat(folder, name, flags | OFlags::PATH, Mode::empty())?;
             let closed = Folder::new(handle, PathBuf::new());
-            // What cannot be done is said when it is opened.
+            // A failure is reported when the folder is opened.
             let _ = closed.set_own_mode(OWN_RIGHTS);
             closed.readable()?
         }
@@ -173,7 +173,7 @@ fn is_folder(folder: &Folder, name: &OsStr) -> bool {
     found.is_some_and(|found| FileType::from_raw_mode(found.st_mode) == FileType::Directory)
 }
 
-/// Nothing where somebody else has removed it meanwhile.
+/// `None` if another process has removed it meanwhile.
 fn unless_gone<T>(result: Result<T, IoError>) -> Result<Option<T>, IoError> {
     match result {
         Err(error) if error.source.kind() == std::io::ErrorKind::NotFound => Ok(None),

@@ -1,4 +1,4 @@
-//! A tree by its root, and the one walk from there to a name.
+//! A tree by its root, and the single walk from there to a name.
 
 use std::ffi::OsStr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -13,16 +13,16 @@ use super::handle::regular;
 use super::{Folder, Handle};
 use crate::base::io_error::IoError;
 
-/// How often a walk is begun again that somebody's renames disturb: a program that renames all the time wins a few.
+/// How often a walk is retried when it is disturbed by renames: a program that renames all the time wins a few.
 const MOST_TRIES: u32 = 1000;
 
-/// What becomes of symbolic links on the way.
+/// How symbolic links on the way are treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
-    /// There are none on the way to a name that was listed: one that is there is an error (`ELOOP`), and so is `..` out
-    /// of the tree. A last name may be a link where that is asked for; it is not followed.
+    /// There are none on the way to a name from a listing: a link is an error (`ELOOP`), and so is `..` out of the
+    /// tree. The last name may be a link if the caller allows that; it is not followed.
     Refused,
-    /// They are followed as a program would that has the tree as its root: absolute ones and `..` stay inside.
+    /// They are followed as if the tree were the root: absolute links and `..` stay inside.
     InRoot,
 }
 
@@ -45,7 +45,7 @@ fn walk(root: impl AsFd, path: &Path, flags: OFlags, resolve: ResolveFlags) -> r
     let flags = flags | OFlags::CLOEXEC | if flags.contains(OFlags::PATH) { OFlags::empty() } else { OFlags::NOCTTY };
     for _ in 1..MOST_TRIES {
         match openat2(&root, path, flags, Mode::empty(), resolve) {
-            // Something was renamed or mounted meanwhile, and `..` could have led out.
+            // Something was renamed or mounted meanwhile, so `..` could have led out.
             Err(Errno::AGAIN | Errno::INTR) => {}
             result => return result,
         }
@@ -53,8 +53,8 @@ fn walk(root: impl AsFd, path: &Path, flags: OFlags, resolve: ResolveFlags) -> r
     openat2(&root, path, flags, Mode::empty(), resolve)
 }
 
-/// A tree that somebody else may control. Paths are relative to its root; a slash at their beginning is one of a tree
-/// whose links are followed (`in_root`), and an error elsewhere.
+/// A tree that somebody else may control. Paths are relative to its root. A leading slash means the root of a tree
+/// whose links are followed (`in_root`), and is an error otherwise.
 #[derive(Debug)]
 pub struct Tree {
     root: Arc<Folder>,
@@ -63,17 +63,17 @@ pub struct Tree {
 }
 
 impl Tree {
-    /// A tree in which links on the way are errors: for names that were listed in it.
+    /// A tree in which links on the way are errors: for names from a listing.
     pub fn beneath(root: Folder) -> Self {
         Self { root: Arc::new(root), links: Links::Refused, one_filesystem: false }
     }
 
-    /// A tree in which links are followed as if its root were `/`: for names that a person or a program gave.
+    /// A tree in which links are followed as if its root were `/`: for names that a person or a program supplied.
     pub fn in_root(root: Folder) -> Self {
         Self { root: Arc::new(root), links: Links::InRoot, one_filesystem: false }
     }
 
-    /// Nothing that is mounted in the tree is entered.
+    /// Does not enter anything that is mounted in the tree.
     pub fn on_one_filesystem(self) -> Self {
         Self { one_filesystem: true, ..self }
     }
@@ -88,7 +88,7 @@ impl Tree {
         Ok(Folder::new(opened.map_err(|error| self.failed("open", path, error))?, self.shown(path)))
     }
 
-    /// The same; nothing where there is no folder at that path.
+    /// The same; `None` if there is no folder at that path.
     pub fn find_folder(&self, path: &Path) -> Result<Option<Folder>, IoError> {
         match self.open(path, OFlags::PATH | OFlags::DIRECTORY) {
             Ok(opened) => Ok(Some(Folder::new(opened, self.shown(path)))),
@@ -97,7 +97,7 @@ impl Tree {
         }
     }
 
-    /// Whatever is at `path`; a link there is not followed.
+    /// A handle of whatever is at `path`; a link there is not followed.
     pub fn handle(&self, path: &Path) -> Result<Handle, IoError> {
         if self.links == Links::InRoot {
             let opened = self.open(path, OFlags::PATH | OFlags::NOFOLLOW);
@@ -111,25 +111,25 @@ impl Tree {
         }
     }
 
-    /// Whatever is at `path`; a link there is followed, in a tree whose links are.
+    /// A handle of whatever is at `path`; a link there is followed if the tree's links are.
     pub fn followed(&self, path: &Path) -> Result<Handle, IoError> {
         let opened = self.open(path, OFlags::PATH).map_err(|error| self.failed("open", path, error))?;
         Ok(Handle::new(opened, self.shown(path)))
     }
 
-    /// The folder that has the last name of `path`, and that name; nothing for the root, and for what ends in `..`.
+    /// The parent folder of `path`, and the last name; `None` for the root and for a path that ends in `..`.
     pub fn parent<'a>(&self, path: &'a Path) -> Result<Option<(Folder, &'a OsStr)>, IoError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         Ok(Some((self.folder(parent)?, name)))
     }
 
-    /// A regular file at `path`, to be read, as [`Folder::open_file`] opens it.
+    /// A regular file at `path` for reading, opened as by [`Folder::open_file`].
     pub fn open_file(&self, path: &Path) -> Result<std::fs::File, IoError> {
         let opened = self.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOFOLLOW);
         regular(opened.map_err(|error| self.failed("open", path, error))?, self.shown(path))
     }
 
-    /// A regular file at `path`, to be read; nothing where there is none. A link is followed, in a tree whose links are.
+    /// A regular file at `path` for reading; `None` if there is none. A link is followed if the tree's links are.
     pub fn find_file(&self, path: &Path) -> Result<Option<std::fs::File>, IoError> {
         match self.followed(path).and_then(|handle| handle.open_file()) {
             Err(error) if error.errno() == Some(Errno::NOENT) => Ok(None),
@@ -152,13 +152,13 @@ impl Tree {
     }
 }
 
-/// How many trees of this process keep a folder open: an image may have hundreds of layers, and a process has some
-/// thousand handles.
+/// How many trees of this process keep a folder open: an image may have hundreds of layers, and a process has a few
+/// thousand descriptors.
 const MOST_KEPT: usize = 200;
 
 static KEPT: AtomicUsize = AtomicUsize::new(0);
 
-/// A tree whose folder used last stays open: names are mostly asked for in the order of their folders.
+/// A tree that keeps its last folder open: names are usually requested folder by folder.
 #[derive(Debug)]
 pub struct LastFolder {
     tree: Tree,
@@ -208,13 +208,13 @@ impl LastFolder {
             return Ok(kept.folder.clone());
         }
         let folder = Arc::new(self.tree.folder(path)?);
-        // The one before goes first, so that it makes room.
+        // The previous one is closed first, to make room.
         *last = None;
         *last = Kept::new(path, &folder);
         Ok(folder)
     }
 
-    /// The same; nothing where there is no folder at that path.
+    /// The same; `None` if there is no folder at that path.
     pub fn find_folder(&self, path: &Path) -> Result<Option<Arc<Folder>>, IoError> {
         match self.folder(path) {
             Err(error) if error.errno().is_some_and(is_no_folder) => Ok(None),
@@ -222,13 +222,13 @@ impl LastFolder {
         }
     }
 
-    /// The folder that has the last name of `path`, and that name; nothing for the root.
+    /// The parent folder of `path`, and the last name; `None` for the root.
     pub fn parent<'a>(&self, path: &'a Path) -> Result<Option<(Arc<Folder>, &'a OsStr)>, IoError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(None) };
         Ok(Some((self.folder(parent)?, name)))
     }
 
-    /// To be called when a folder was moved or removed: another one may have its name now.
+    /// Call this when a folder was moved or removed: another one may have its name now.
     pub fn forget(&self) {
         *self.last() = None;
     }
@@ -238,7 +238,7 @@ impl LastFolder {
     }
 }
 
-/// A link is no folder where links are refused, and nothing is at a path that is too long.
+/// Where links are refused, a link is not a folder; and nothing is at a path that is too long.
 fn is_no_folder(error: Errno) -> bool {
     matches!(error, Errno::NOENT | Errno::NOTDIR | Errno::NAMETOOLONG | Errno::LOOP)
 }

@@ -1,6 +1,6 @@
-//! Extended attributes by handle. The handle's own name in this process's `/proc` leads to what it is of, and to a name
-//! in the folder that it is of: nothing has to be opened for it, and lgetxattr(2) would walk a path once more. Where
-//! `/proc` is a container's, files and folders are opened instead.
+//! Extended attributes by handle. The handle's path in this process's `/proc` leads to its file, or to a name in its
+//! folder, so nothing has to be opened, and lgetxattr(2) does not walk the original path again. Where `/proc` belongs
+//! to a container, files and folders are opened instead.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::os::fd::AsFd;
@@ -15,12 +15,12 @@ use super::{Folder, Handle, own, recorded};
 use crate::base::io_error::IoError;
 
 impl Handle {
-    /// All extended attributes, in byte order of their names; none where the filesystem has no such thing.
+    /// All extended attributes, in byte order of their names; none if the filesystem does not support them.
     pub fn xattrs(&self) -> std::result::Result<Vec<(CString, Vec<u8>)>, IoError> {
         none_where_unknown(self.place().and_then(|place| all(&place))).map_err(self.failed("read the attributes of"))
     }
 
-    /// The value of one; nothing when it is not there.
+    /// The value of an attribute; `None` if it is not set.
     pub fn xattr(&self, name: &CStr) -> std::result::Result<Option<Vec<u8>>, IoError> {
         let read = self.place().and_then(|place| value(&place, name));
         none_where_unknown(read).map_err(self.failed("read the attributes of"))
@@ -41,7 +41,7 @@ impl Handle {
             FileType::RegularFile | FileType::Directory => {
                 own::reopen(self, OFlags::RDONLY | OFlags::NONBLOCK).map(Place::Open)
             }
-            // It is not opened, and there is no other way: as where the filesystem has no such thing.
+            // It must not be opened, and there is no other way: treated as a filesystem without attributes.
             _ => Err(Errno::OPNOTSUPP),
         }
     }
@@ -53,13 +53,13 @@ impl Folder {
         self.place().and_then(|place| all(&place)).map_err(self.failed("read the attributes of", OsStr::new("")))
     }
 
-    /// The value of one of the folder's own; nothing when it is not there.
+    /// The value of an attribute of the folder itself; `None` if it is not set.
     pub fn xattr(&self, name: &CStr) -> std::result::Result<Option<Vec<u8>>, IoError> {
         let read = self.place().and_then(|place| value(&place, name));
         read.map_err(self.failed("read the attributes of", OsStr::new("")))
     }
 
-    /// The attributes of what has a name in it; of a link, its own.
+    /// The attributes of a name in the folder; of a symbolic link, those of the link itself.
     pub fn xattrs_of(&self, name: &OsStr) -> std::result::Result<Vec<(CString, Vec<u8>)>, IoError> {
         let place = single(name).and_then(|_| own::name(self)).map_err(self.failed("read the attributes of", name))?;
         match place {
@@ -70,7 +70,7 @@ impl Folder {
         }
     }
 
-    /// Sets one of its own attributes.
+    /// Sets an attribute of the folder itself.
     pub fn set_own_xattr(&self, name: &CStr, value: &[u8]) -> std::result::Result<(), IoError> {
         let set = self.place().and_then(|place| set(&place, name, value));
         set.map_err(self.failed("set an attribute of", OsStr::new("")))
@@ -89,17 +89,17 @@ pub fn xattrs_of(file: impl AsFd) -> Result<Vec<(CString, Vec<u8>)>> {
     all(&Place::Borrowed(file.as_fd()))
 }
 
-/// The value of one of them; nothing when it is not there.
+/// The value of one of them; `None` if it is not set.
 pub fn xattr_of(file: impl AsFd, name: &CStr) -> Result<Option<Vec<u8>>> {
     value(&Place::Borrowed(file.as_fd()), name)
 }
 
-/// Sets one of an open file or folder.
+/// Sets an attribute of an open file or folder.
 pub fn set_xattr_of(file: impl AsFd, name: &CStr, value: &[u8]) -> Result<()> {
     set(&Place::Borrowed(file.as_fd()), name, value)
 }
 
-/// All, under the names that images have for them.
+/// All attributes, under the names that images use for them.
 fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
     let meant = |(name, value): (CString, Vec<u8>)| Some((recorded::meant_name(&name)?.into_owned(), value));
     let mut found: Vec<_> = attributes::all(place)?.into_iter().filter_map(meant).collect();
