@@ -11,14 +11,14 @@ use super::platform::{InvalidPlatform, Platform};
 #[serde(rename_all = "kebab-case")]
 pub enum AnnotationLevel {
     Manifest,
-    /// What an index, or `index.json`, says of the manifest.
+    /// The manifest's descriptor in an index or `index.json`.
     ManifestDescriptor,
     Index,
-    /// What `index.json` says of the index.
+    /// The index's descriptor in `index.json`.
     IndexDescriptor,
 }
 
-/// Why a text is no annotation.
+/// Why a text is not an annotation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidAnnotation {
     #[error("invalid annotation `{text}`: the form is [LEVEL[PLATFORM]:]KEY=VALUE")]
@@ -43,7 +43,7 @@ struct Annotation {
     value: String,
 }
 
-/// All annotations of one image or index. As JSON they are kept beside its name.
+/// All annotations of one image or index. They are stored as JSON with its name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Annotations {
@@ -76,14 +76,14 @@ impl Annotations {
         Ok(())
     }
 
-    /// The last one with the same key, level and platform counts.
+    /// The last one with the same key, level and platform wins.
     pub fn add(&mut self, level: AnnotationLevel, platform: Option<&Platform>, key: &str, value: &str) {
         let platform = platform.map(|platform| platform.normalized().to_string());
         self.list.retain(|other| other.level != level || other.platform != platform || other.key != key);
         self.list.push(Annotation { level, platform, key: key.to_owned(), value: value.to_owned() });
     }
 
-    /// What is written at that level of the image of `platform`. One for this platform goes before one for all.
+    /// The annotations at that level of the image of `platform`. One for this platform overrides one for all.
     pub fn of(&self, level: AnnotationLevel, platform: &Platform) -> BTreeMap<String, String> {
         let platform = platform.normalized().to_string();
         let at_level = || self.list.iter().filter(|annotation| annotation.level == level);
@@ -96,12 +96,12 @@ impl Annotations {
         self.list.is_empty()
     }
 
-    /// Whether any is for an index.
+    /// Whether any of them is for an index.
     pub fn speak_of_index(&self) -> bool {
         self.list.iter().any(|annotation| annotation.level.is_of_index())
     }
 
-    /// The text that a store keeps; nothing when there is none.
+    /// The text that a store keeps; `None` if there are no annotations.
     pub fn to_json(&self) -> Option<String> {
         let text = || serde_json::to_string(self).expect("a list of texts, and writing to memory does not fail");
         (!self.is_empty()).then(text)

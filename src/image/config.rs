@@ -1,4 +1,4 @@
-//! An image's config: what it runs on, what its containers get, its layers and its history.
+//! An image's config: its platform, the defaults of its containers, its layers and its history.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +19,7 @@ pub const SCRATCH_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bi
 /// The same for Windows.
 const WINDOWS_PATH: &str = r"c:\Windows\System32;c:\Windows;C:\Windows\System32\WindowsPowerShell\v1.0";
 
-/// Facts about one image that are false of its children.
+/// Facts about one image that do not apply to its children.
 const OWN_FACTS: &[&str] = &[
     "Size",
     "container",
@@ -70,14 +70,14 @@ impl Default for RootFs {
 }
 
 impl ImageConfig {
-    /// The config of `FROM scratch`, as BuildKit has it.
+    /// The config of `FROM scratch`, as in BuildKit.
     pub fn scratch(platform: &Platform) -> Self {
         let mut config = RunConfig { working_dir: "/".to_owned(), ..RunConfig::default() };
         config.set_env("PATH", if platform.os == "windows" { WINDOWS_PATH } else { SCRATCH_PATH });
         Self { platform: platform.clone(), config, ..Self::default() }
     }
 
-    /// A copy to build a child image from: without the time and the facts that are the parent's alone.
+    /// A copy from which to build a child image: without the time and the facts that apply only to the parent.
     pub fn child(&self) -> Self {
         let mut child = Self { created: None, ..self.clone() };
         child.extra.retain(|key, _| !OWN_FACTS.contains(&key.as_str()));
@@ -96,7 +96,7 @@ impl ImageConfig {
     }
 }
 
-/// One field's value, of whatever type.
+/// The value of one field, of any type.
 #[derive(Serialize)]
 #[serde(untagged)]
 enum Field<'a> {
@@ -143,7 +143,7 @@ impl Serialize for ImageConfig {
 mod tests {
     use super::*;
 
-    /// A config as BuildKit writes it: sorted on top, Go's struct order and escapes within.
+    /// A config as BuildKit writes it: sorted at the top level, Go's struct order and escapes below.
     const BUILDKIT: &str = concat!(
         r#"{"architecture":"arm","config":{"User":"app","ExposedPorts":{"53/udp":{},"80/tcp":{}},"Env":["PATH=/bin"],"#,
         r#""Entrypoint":["/e"],"Cmd":["c"],"Volumes":{"/v":{}},"WorkingDir":"/w","Labels":{"a":"b"},"StopSignal":"SIGQUIT","#,

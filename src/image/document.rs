@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 
 use crate::base::digest::BlobDigest;
 
-/// A config, manifest or index that is not what it should be.
+/// A config, manifest or index that is invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("the {what} {digest} is not valid")]
 pub struct ImageDocumentError {
@@ -15,7 +15,7 @@ pub struct ImageDocumentError {
     pub source: serde_json::Error,
 }
 
-/// A value that was read, never to be written from its parsed form.
+/// A value that was read; it is never serialised again from its parsed form.
 #[derive(Debug, Clone)]
 pub struct Document<T> {
     bytes: Vec<u8>,

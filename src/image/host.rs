@@ -2,7 +2,7 @@
 
 use super::Platform;
 
-/// The host's platform, as a build names it (`BUILDPLATFORM`): without a variant that everybody leaves out.
+/// The host's platform, as a build names it (`BUILDPLATFORM`): without the default variant.
 pub fn host_platform() -> Platform {
     let (architecture, variant) = match std::env::consts::ARCH {
         "x86_64" => ("amd64", ""),
@@ -18,7 +18,7 @@ pub fn host_platform() -> Platform {
     Platform::new("linux", architecture, variant)
 }
 
-/// The host's platform with all its processor can do, for choosing among an index's images.
+/// The host's platform with all capabilities of its processor, for choosing among an index's images.
 pub(super) fn host_capability() -> Platform {
     let platform = host_platform();
     #[cfg(target_arch = "x86_64")]

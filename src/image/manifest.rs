@@ -12,7 +12,7 @@ use crate::base::digest::BlobDigest;
 /// The annotation by which BuildKit marks a manifest that holds attestations instead of an image.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 
-/// Image-spec descriptor.md, in the order in which Go writes it.
+/// Image-spec descriptor.md, in Go's field order.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Descriptor {
@@ -44,12 +44,12 @@ impl Descriptor {
         }
     }
 
-    /// Of a layer: whether it need not be where the image is.
+    /// Whether a layer may be missing from the image's registry.
     pub fn is_foreign(&self) -> bool {
         classify(&self.media_type) == (Kind::Layer { foreign: true }) && !self.urls.is_empty()
     }
 
-    /// Of an entry of an index: whether it describes another image instead of being one.
+    /// Whether an entry of an index describes another image instead of being one.
     pub fn is_attestation(&self) -> bool {
         self.annotations.get(REFERENCE_TYPE).is_some_and(|kind| kind == "attestation-manifest")
     }

@@ -20,17 +20,17 @@ pub enum Kind {
     Index,
     Manifest,
     Config,
-    /// A filesystem layer, however compressed. A foreign one need not be in the registry: its descriptor has URLs.
+    /// A filesystem layer, however compressed. A foreign one may be missing from the registry: its descriptor has URLs.
     Layer {
         foreign: bool,
     },
-    /// Docker's first manifest format, which nothing writes any more.
+    /// Docker's first manifest format, which nothing writes any longer.
     Schema1,
     Other,
 }
 
-/// Whether a manifest's config may be an image's. Old registries and tools wrote other types, and docker takes these
-/// (distribution/distribution#1621); newer kinds of artifacts name a type of their own.
+/// Whether a manifest's config may be an image's. Old registries and tools wrote other types, and docker accepts them
+/// (distribution/distribution#1621); newer kinds of artifacts have their own types.
 pub fn may_be_config(media_type: &str) -> bool {
     matches!(media_type, "" | "application/octet-stream" | "application/json" | "text/html")
         || classify(media_type) == Kind::Config

@@ -1,7 +1,7 @@
 //! What an image is: its name, its platform, its config and its manifest.
 //!
-//! Pure: parses, edits and checks these documents. Knows neither files nor networks nor the store; hop 10 of a build,
-//! and the answers of hop 3 are given in its types.
+//! Pure: parses, edits and checks these documents. It knows no files, networks or store. Hop 10 of a build; hop 3
+//! returns its types.
 
 mod annotations;
 mod config;

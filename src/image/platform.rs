@@ -34,10 +34,10 @@ pub struct Platform {
     pub variant: String,
 }
 
-/// Why a text names no platform.
+/// Why a text is not a platform.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidPlatform {
-    /// containerd takes `*` for a part of a matcher only, never of a platform that is built or pulled.
+    /// containerd accepts `*` only in a matcher, never in a platform that is built or pulled.
     #[error("invalid platform `{text}`: wildcards are not supported")]
     Wildcard { text: String },
     #[error("invalid platform `{text}`: `{os}` is not an operating system")]
@@ -110,7 +110,7 @@ impl Platform {
         }
     }
 
-    /// The same platform under the names everybody compares: `linux/x86_64/v1` is `linux/amd64`.
+    /// The same platform under its common name: `linux/x86_64/v1` is `linux/amd64`.
     pub fn normalized(&self) -> Self {
         let (architecture, variant) = normalize_architecture(&self.architecture, &self.variant);
         let mut os_features = self.os_features.clone();
@@ -147,7 +147,7 @@ impl fmt::Display for Platform {
 impl FromStr for Platform {
     type Err = InvalidPlatform;
 
-    /// Reads `os`, `architecture`, `os/architecture` or `os/architecture/variant`. What is left out is the host's.
+    /// Parses `os`, `architecture`, `os/architecture` or `os/architecture/variant`. Missing parts are the host's.
     fn from_str(text: &str) -> Result<Self, InvalidPlatform> {
         if text.contains('*') {
             return Err(InvalidPlatform::Wildcard { text: text.to_owned() });
@@ -264,7 +264,7 @@ fn escape(word: &str) -> String {
     out
 }
 
-/// The word with its percent escapes resolved, or the first escape that is none.
+/// The word with its percent escapes resolved, or the first invalid escape.
 fn unescape(word: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(word.len());
     let mut rest = word;

@@ -5,9 +5,9 @@ use super::host::{host_capability, host_platform};
 
 /// The index of the entry of `offered` that runs best on `wanted`, if any runs.
 ///
-/// A platform runs images of its own variant and of the lesser ones, the nearest first: linux/amd64/v3 takes v3, v2,
-/// then v1; linux/arm/v7 takes v7, v6, v5. Where `wanted` is the host's platform without a variant, the processor's
-/// own abilities count. Of equals the first is taken.
+/// A platform runs images of its own variant and of lower ones, the closest first: linux/amd64/v3 takes v3, v2, then
+/// v1; linux/arm/v7 takes v7, v6, v5. Where `wanted` is the host's platform without a variant, the processor's
+/// capabilities count. The first of equals wins.
 pub fn best_match<'a>(wanted: &Platform, offered: impl IntoIterator<Item = &'a Platform>) -> Option<usize> {
     let wanted = wanted.normalized();
     let wanted = if wanted == host_platform().normalized() { host_capability().normalized() } else { wanted };
@@ -19,7 +19,7 @@ pub fn best_match<'a>(wanted: &Platform, offered: impl IntoIterator<Item = &'a P
         .map(|(_, index)| index)
 }
 
-/// How far `offered` is below `wanted`; nothing when it doesn't run there.
+/// How far `offered` is below `wanted`; `None` if it doesn't run there.
 fn distance(wanted: &Platform, offered: &Platform) -> Option<u32> {
     if wanted.os != offered.os {
         return None;

@@ -12,10 +12,10 @@ const DEFAULT_DOMAIN: &str = "docker.io";
 const LEGACY_DEFAULT_DOMAIN: &str = "index.docker.io";
 const OFFICIAL_PREFIX: &str = "library/";
 const DEFAULT_TAG: &str = "latest";
-/// The longest path docker and registries take.
+/// The longest path that docker and registries accept.
 const PATH_LIMIT: usize = 255;
 
-/// Why a text names no image. Each message starts with docker's own words.
+/// Why a text is not an image name. Each message starts with docker's own words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidReference {
     #[error("invalid reference format: `{text}`: {reason}")]
@@ -54,7 +54,7 @@ pub struct Reference {
 }
 
 impl Reference {
-    /// Reads a name and leaves it without a tag when it has none (`docker save python` means all tags).
+    /// Parses a name, and leaves it without a tag if it has none (`docker save python` means all tags).
     pub fn parse_without_default_tag(text: &str) -> Result<Self, InvalidReference> {
         if grammar::is_identifier(text) {
             return Err(InvalidReference::LooksLikeId { text: text.to_owned() });
@@ -134,7 +134,7 @@ impl Reference {
         self
     }
 
-    /// The same repository with another tag and no digest. `tag` has to be one: the result is checked.
+    /// The same repository with another tag and no digest. `tag` must be valid: the result is checked.
     pub fn with_tag(&self, tag: &str) -> Result<Self, InvalidReference> {
         if !grammar::is_tag(tag) {
             return Err(InvalidReference::Format { text: tag.to_owned(), reason: grammar::BAD_TAG });
@@ -162,21 +162,21 @@ impl Reference {
 impl FromStr for Reference {
     type Err = InvalidReference;
 
-    /// Reads a name as a user types it; without tag and digest it gets the tag `latest`.
+    /// Parses a name as a user types it; without a tag or digest it gets the tag `latest`.
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
         Self::parse_without_default_tag(text).map(Self::with_default_tag)
     }
 }
 
 impl fmt::Display for Reference {
-    /// The full form, `docker.io/library/python:latest`: what tags are stored under.
+    /// The full form, `docker.io/library/python:latest`, under which tags are stored.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.repository(), self.suffix())
     }
 }
 
-/// Splits off the registry. The first word is one when it has a dot or a port, is `localhost`, or could be no
-/// repository because it has capitals.
+/// Splits off the registry. The first word is a registry if it has a dot or a port, is `localhost`, or can't be part of
+/// a repository because it has capitals.
 fn split_domain(text: &str) -> (&str, String) {
     let (domain, remainder) = match text.split_once('/') {
         None => (DEFAULT_DOMAIN, text),

@@ -1,5 +1,5 @@
-//! The grammar of references: `[domain/]path[:tag][@digest]`, matched by hand, for a regular expression costs more to
-//! compile than a whole cached build may take.
+//! The grammar of references: `[domain/]path[:tag][@digest]`. It is matched by hand, because compiling a regular
+//! expression takes longer than a whole cached build may take.
 
 /// The pieces of a reference that matched.
 pub struct Parts<'a> {
@@ -26,7 +26,7 @@ pub fn is_tag(text: &str) -> bool {
         && bytes[1..].iter().all(|&b| is_word(b) || b == b'.' || b == b'-')
 }
 
-/// The pieces of `text`, or nothing when it is no reference.
+/// The pieces of `text`; `None` if it is not a reference.
 pub fn parse(text: &str) -> Option<Parts<'_>> {
     let (rest, digest) = match text.split_once('@') {
         Some((rest, digest)) => (rest, Some(digest)),
@@ -51,7 +51,7 @@ pub fn parse(text: &str) -> Option<Parts<'_>> {
     is_path(path).then_some(Parts { domain, path, tag, digest })
 }
 
-/// What a person has to change in a text that did not match.
+/// What the user has to change in a text that did not match.
 pub fn explain(text: &str) -> &'static str {
     let name = text.split('@').next().unwrap_or(text);
     let last = name.rsplit('/').next().unwrap_or(name);

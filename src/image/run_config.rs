@@ -1,4 +1,4 @@
-//! What a container of an image gets when nothing else is said: the `config` field of an image's config.
+//! The defaults of an image's containers: the `config` field of an image's config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub labels: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default", skip_serializing_if = "String::is_empty")]
     pub stop_signal: String,
-    /// The command is a shell's, already joined; BuildKit sets it for shell forms.
+    /// The command is already a single shell command line; BuildKit sets this for shell forms.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "std::ops::Not::not")]
     pub args_escaped: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,7 +48,7 @@ pub struct RunConfig {
     pub extra: BTreeMap<String, Value>,
 }
 
-/// Docker's `Healthcheck`. Durations are in nanoseconds; zero means what the parent image or docker says.
+/// Docker's `Healthcheck`. Durations are in nanoseconds; zero means the parent image's or docker's default.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Healthcheck {
@@ -79,7 +79,7 @@ impl RunConfig {
         self.env.iter().rev().find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='))
     }
 
-    /// Sets a variable: in its old place when it was set before, else at the end.
+    /// Sets a variable: in its old place if it was set before, otherwise at the end.
     pub fn set_env(&mut self, name: &str, value: &str) {
         let entry = format!("{name}={value}");
         let is_same = |old: &String| old.split('=').next() == Some(name);
@@ -90,7 +90,7 @@ impl RunConfig {
     }
 }
 
-/// A list of words, which very old images may hold as one string.
+/// A list of words, which very old images may store as one string.
 fn words<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

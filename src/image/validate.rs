@@ -1,10 +1,9 @@
-//! The invariants of the image-spec that hold among an image's documents. What rbuild writes is checked, and what
-//! it loads.
+//! The image-spec's invariants across an image's documents. rbuild checks what it writes and what it loads.
 
 use super::config::ImageConfig;
 use super::manifest::Manifest;
 
-/// A rule of the image-spec that an image breaks.
+/// A rule of the image-spec that an image violates.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BrokenInvariant {
     #[error("the image config says no {field}")]
@@ -20,8 +19,8 @@ pub enum BrokenInvariant {
 }
 
 impl ImageConfig {
-    /// Checks a config that rbuild is about to write. Configs of others are held to
-    /// [`ImageConfig::validate_loaded`] only.
+    /// Checks a config that rbuild is about to write. Other tools' configs only have to pass
+    /// [`ImageConfig::validate_loaded`].
     pub fn validate(&self) -> Result<(), BrokenInvariant> {
         for (field, value) in [("operating system", &self.platform.os), ("architecture", &self.platform.architecture)] {
             if value.is_empty() {
@@ -40,7 +39,7 @@ impl ImageConfig {
         Ok(())
     }
 
-    /// Checks what no reader can do without. Tools leave out history and platform, and docker takes such images.
+    /// Checks what every reader needs. Some tools omit history and platform, and docker accepts such images.
     pub fn validate_loaded(&self) -> Result<(), BrokenInvariant> {
         if self.rootfs.kind != "layers" && !(self.rootfs.kind.is_empty() && self.rootfs.diff_ids.is_empty()) {
             return Err(BrokenInvariant::RootFsType { kind: self.rootfs.kind.clone() });
@@ -50,7 +49,7 @@ impl ImageConfig {
 }
 
 impl Manifest {
-    /// Checks that the manifest and its config speak of the same number of layers.
+    /// Checks that the manifest and its config have the same number of layers.
     pub fn validate(&self, config: &ImageConfig) -> Result<(), BrokenInvariant> {
         let (manifest, config) = (self.layers.len(), config.rootfs.diff_ids.len());
         if manifest != config {

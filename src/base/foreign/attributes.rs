@@ -1,4 +1,4 @@
-//! Extended attributes by whatever leads to them, under the names that the filesystem has for them.
+//! Extended attributes, read and set through a handle or a path, under the filesystem's own names for them.
 
 use std::ffi::{CStr, CString};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -10,13 +10,13 @@ use rustix::io::{Errno, Result};
 /// `XATTR_LIST_MAX` and `XATTR_SIZE_MAX` of the kernel.
 const MOST_BYTES: usize = 64 << 10;
 
-/// What attributes are asked of.
+/// What attributes are read from or set on.
 pub(super) enum Place<'a> {
     Borrowed(BorrowedFd<'a>),
     Open(OwnedFd),
-    /// A name of a handle.
+    /// A path of a handle.
     Named(String),
-    /// A name in a folder of which there is a handle; a link there is not followed.
+    /// A name in a folder that is open; a link there is not followed.
     In(PathBuf),
 }
 
@@ -26,7 +26,7 @@ impl Place<'_> {
             Place::Borrowed(file) => rustix::fs::fchmod(file, mode),
             Place::Open(file) => rustix::fs::fchmod(file, mode),
             Place::Named(path) => rustix::fs::chmod(path.as_str(), mode),
-            // Whoever asks has looked: it is no link.
+            // The caller has checked that it is not a link.
             Place::In(path) => rustix::fs::chmod(path, mode),
         }
     }
@@ -53,7 +53,7 @@ pub(super) fn all(place: &Place<'_>) -> Result<Vec<(CString, Vec<u8>)>> {
     let mut found = Vec::new();
     for name in names.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let Ok(name) = CString::new(name) else { continue };
-        // One may go meanwhile.
+        // One may be removed meanwhile.
         if let Some(value) = value(place, &name)? {
             found.push((name, value));
         }
@@ -93,7 +93,7 @@ pub(super) fn none_where_unknown<T: Default>(read: Result<T>) -> Result<T> {
     }
 }
 
-/// What `read` gives, for which a small buffer mostly is enough.
+/// The result of `read`, for which a small buffer is usually enough.
 fn sized(read: impl Fn(&mut [u8]) -> Result<usize>) -> Result<Vec<u8>> {
     let mut small = [0; 256];
     match read(&mut small) {

@@ -1,14 +1,14 @@
-//! A file's content of just the length that was said of it, whatever its writer does meanwhile: what is behind a header
-//! in a stream must not be taken for the next header.
+//! A file's content with exactly the announced length, whatever its writer does meanwhile: data behind a header in a
+//! stream must not be taken for the next header.
 
 use std::io::{self, Read};
 
-/// Ends after the length that was said. Of a file that has become shorter, the rest is zeros.
+/// Ends after the announced length. If the file has become shorter, the rest is zeros.
 #[derive(Debug)]
 pub struct ExactLength<R> {
     inner: R,
     left: u64,
-    /// Bytes that were not there any more.
+    /// The number of bytes that were missing.
     missing: u64,
 }
 
@@ -17,7 +17,7 @@ impl<R: Read> ExactLength<R> {
         Self { inner, left: length, missing: 0 }
     }
 
-    /// How many of the bytes that were read are zeros for want of others.
+    /// How many of the bytes read are zeros in place of missing ones.
     pub fn missing(&self) -> u64 {
         self.missing
     }

@@ -1,4 +1,4 @@
-//! A layer's tar stream to a layer directory.
+//! Unpacks a layer's tar stream to a layer directory.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -25,10 +25,10 @@ pub struct ApplyOptions {
     pub devices: DevicePolicy,
 }
 
-/// What `apply` learnt about a layer.
+/// What `apply` learned about a layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applied {
-    /// SHA-256 of the whole stream, whatever follows the end-of-archive mark included.
+    /// SHA-256 of the whole stream, including what follows the end-of-archive mark.
     pub diff_id: DiffId,
     /// Length of the stream in bytes.
     pub stream_len: u64,
@@ -36,15 +36,16 @@ pub struct Applied {
     /// Sum of the lengths of regular files.
     pub content_bytes: u64,
     pub skipped_devices: Vec<PathBuf>,
-    /// Directories that the archive only implies, made with mode 0755, root's.
+    /// Directories that the archive only implies, created with mode 0755 and owned by root.
     pub implied_directories: Vec<PathBuf>,
 }
 
 /// Unpacks the uncompressed tar stream of a layer into the empty directory `dir`. Nothing outside `dir` is touched,
-/// whatever the stream holds. After an error `dir` holds a part of the layer and has to be removed.
+/// whatever the stream contains. After an error `dir` contains a part of the layer and has to be removed.
 ///
-/// Of xattrs those of a layer are taken (`user.*`, `security.capability`). Names with `..` are refused; a symlink on the
-/// way of a later entry is followed within `dir`. Whiteouts speak of the layers below, wherever they stand in the stream.
+/// Only a layer's xattrs are applied (`user.*`, `security.capability`). Names with `..` are refused; a symlink in the
+/// path of a later entry is followed within `dir`. Whiteouts refer to the layers below, wherever they are in the
+/// stream.
 pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Result<Applied, LayerError> {
     let unpacker = Unpacker::for_layer(dir, options.devices)?;
     let (unpacked, counts, seen) = unpack_all(reader, unpacker, options.limits)?;
@@ -58,8 +59,8 @@ pub fn apply(reader: impl Read + Send, dir: &Path, options: &ApplyOptions) -> Re
     })
 }
 
-/// Unpacks an ordinary archive into the empty directory `dir`, as `apply` does a layer, but whiteouts are files like
-/// others, and owners, xattrs and devices are left out: what any user may do.
+/// Unpacks an ordinary archive into the empty directory `dir`, as `apply` does with a layer. But whiteouts are ordinary
+/// files, and owners, xattrs and devices are omitted, so that any user may do this.
 pub fn unpack_files(reader: impl Read + Send, dir: Folder, limits: ArchiveLimits) -> Result<(), LayerError> {
     unpack_all(reader, Unpacker::for_files(dir), limits).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Directories read through their handles, never through paths that could lead elsewhere meanwhile.
+//! Directories read through their handles, never through paths that could lead elsewhere by then.
 
 use std::ffi::{CStr, CString, OsStr};
 use std::io;
@@ -22,7 +22,7 @@ pub(crate) struct Status {
     pub(crate) uid: u32,
     pub(crate) gid: u32,
     pub(crate) size: u64,
-    /// Of 512 bytes.
+    /// In units of 512 bytes.
     pub(crate) blocks: u64,
     pub(crate) links: u64,
     pub(crate) device: u64,
@@ -33,7 +33,7 @@ pub(crate) struct Status {
 }
 
 impl Status {
-    /// Some of the file is holes.
+    /// The file has holes.
     pub(crate) fn is_sparse(&self) -> bool {
         self.blocks * 512 < self.size
     }

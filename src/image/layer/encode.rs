@@ -1,4 +1,5 @@
-//! A layer directory to its canonical tar stream: one order, one form, so that equal layers are equal bytes.
+//! Encodes a layer directory as its canonical tar stream: one order and one form, so that equal layers have equal
+//! bytes.
 
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
@@ -18,7 +19,7 @@ use crate::base::foreign::read_link_in;
 use crate::base::io_error::{AtPath, IoError, check_depth};
 use crate::base::rights;
 
-/// Tag of tree digests; a change of what is hashed changes it.
+/// The tag of tree digests; a change of what is hashed changes it.
 const TREE_TAG: &str = "rbuild tree 1";
 
 /// Digests of files in the layer that were computed when they were written, so that nothing is hashed twice.
@@ -26,19 +27,20 @@ pub trait KnownDigests {
     /// The digest of the file at `path`, relative to the layer's root.
     fn content_digest(&self, path: &Path) -> Option<ContentDigest>;
 
-    /// The file at `path` has no other name in the layer, whatever its folder says of those in other layers.
+    /// Whether the file at `path` has only this name in the layer, whatever its folder says about names in other
+    /// layers.
     fn has_one_name(&self, _path: &Path) -> bool {
         false
     }
 
-    /// All of the short file at `path` that the stream says of it, where that is sure; it has one name and no extended
-    /// attributes.
+    /// Everything that the stream says about the short file at `path`, if that is certain; it has one name and no
+    /// extended attributes.
     fn said(&self, _path: &Path) -> Option<SaidFile> {
         None
     }
 }
 
-/// A regular file that nobody looks at but for its content.
+/// A regular file whose metadata is known, so that only its content is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SaidFile {
     pub mode: u32,
@@ -49,11 +51,11 @@ pub struct SaidFile {
 }
 
 impl SaidFile {
-    /// The largest that may be said: it is read at once.
+    /// The largest file for which this is allowed: it is read at once.
     pub const MOST_BYTES: u64 = 64 << 10;
 }
 
-/// A layer whose files nobody has hashed yet.
+/// A layer without known digests of its files.
 pub struct NothingKnown;
 
 impl KnownDigests for NothingKnown {
@@ -68,7 +70,7 @@ impl KnownDigests for HashMap<PathBuf, ContentDigest> {
     }
 }
 
-/// What `encode` learnt about a layer.
+/// What `encode` learned about a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Encoded {
     /// SHA-256 of the stream.
@@ -86,14 +88,14 @@ pub struct Encoded {
 /// Writes the canonical tar stream of the layer directory `dir` to `out` and hashes it on the way; each file is read
 /// once. The root directory itself is not an entry, and sockets are left out.
 ///
-/// The stream: directories before what is in them, names in byte order, the opaque mark first in its directory; ustar
-/// headers, PAX where they do not do; whole seconds; no user names; the second and later names of a file as hard links
-/// to the first; two zero blocks at the end.
+/// The stream has directories before their content, names in byte order, and the opaque mark first in its directory;
+/// ustar headers, and PAX where they are not sufficient; whole seconds; no user names; further names of a file as hard
+/// links to the first; two zero blocks at the end.
 pub fn encode(dir: &Path, out: impl Write + Send, known: &dyn KnownDigests) -> Result<Encoded, LayerError> {
     encode_stacked(&[dir], out, known)
 }
 
-/// The same for a layer that is kept as several folders, the lowest first: what overlayfs shows of them.
+/// The same for a layer stored as several folders, the lowest first: what overlayfs shows of them.
 pub fn encode_stacked<P: AsRef<Path>>(
     folders: &[P],
     out: impl Write + Send,
@@ -102,8 +104,8 @@ pub fn encode_stacked<P: AsRef<Path>>(
     Ok(encode_from(folders, out, known, &Marks::default())?.0)
 }
 
-/// The same for nothing but the digests. Where the stream begins as one of those that `earlier` is of, that part is not
-/// read again. Gives the places of this stream, too.
+/// The same, but only computes the digests. Where the stream starts like one in `earlier`, that part is not read again.
+/// Also returns this stream's marks.
 pub fn hash_stacked<P: AsRef<Path>>(
     folders: &[P],
     known: &dyn KnownDigests,
@@ -143,7 +145,7 @@ fn encode_from<P: AsRef<Path>>(
     })
 }
 
-/// The first name of a file that has several, and how many more are to come.
+/// The first name of a file that has several, and how many more are expected.
 struct Link {
     path: Vec<u8>,
     left: u64,
@@ -155,7 +157,7 @@ struct Encoder<'a, 'scope, 'env, W> {
     output: Output<'a, 'scope, 'env, W>,
     tree: FieldHasher,
     content: blake3::Hasher,
-    /// Of the entry at hand, relative to the root.
+    /// The path of the current entry, relative to the root.
     path: Vec<u8>,
     header: Vec<u8>,
     links: HashMap<(u64, u64), Link>,
@@ -226,7 +228,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
         for parent in parents {
             let directory = match directory::open_directory(parent, name) {
                 Err(error) if !merged.is_empty() && error.kind() == io::ErrorKind::NotFound => continue,
-                // Something else is in the way of all that is further below.
+                // Something else hides everything further below.
                 Err(_) if !merged.is_empty() && is_no_directory(parent, name) => break,
                 result => result.map_err(|error| self.io("open", error))?,
             };
@@ -309,7 +311,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
         Ok(())
     }
 
-    /// True when the file at hand has been encoded under another name, and this one is now a link to that.
+    /// True if the current file has been encoded under another name, and this entry is now a link to it.
     fn hard_link(&mut self, status: &Status) -> Result<bool, LayerError> {
         let key = (status.device, status.inode);
         let Some(link) = self.links.get_mut(&key) else {
@@ -372,7 +374,7 @@ impl<'scope, W: Write + Send + 'scope> Encoder<'_, 'scope, '_, W> {
     }
 }
 
-/// The names in all of the directories, each once with the place of the first that has it, in byte order.
+/// The names in all of the directories, each once, with the index of the first directory that has it, in byte order.
 fn merged_names(directories: &[OwnedFd]) -> io::Result<Vec<(CString, usize)>> {
     let mut names = Vec::new();
     for (place, directory) in directories.iter().enumerate() {

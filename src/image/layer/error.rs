@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 
 use crate::base::io_error::IoError;
 
-/// What can go wrong between a tar stream and a layer directory. Names of entries are shown lossily: they may be any
+/// Errors between a tar stream and a layer directory. Names of entries are shown lossily, because they may be any
 /// bytes.
 #[derive(Debug, thiserror::Error)]
 pub enum LayerError {
@@ -16,7 +16,7 @@ pub enum LayerError {
         #[source]
         source: io::Error,
     },
-    /// The produced stream could not be written on.
+    /// The output could not be written.
     #[error("cannot write the layer's tar stream")]
     Write(#[source] io::Error),
     #[error("the archive ends in the middle of entry `{entry}`")]
@@ -28,7 +28,7 @@ pub enum LayerError {
     Unsafe { entry: String, reason: &'static str },
     #[error("entry `{entry}` of the archive exceeds the limit of {limit} {what}")]
     Limit { entry: String, what: &'static str, limit: u64 },
-    /// The owner has no counterpart in this user namespace.
+    /// The owner has no mapping in this user namespace.
     #[error("entry `{entry}` belongs to {uid}:{gid}, which this user namespace cannot represent")]
     OwnerNotMapped { entry: String, uid: u32, gid: u32 },
     #[error("entry `{entry}` is a device node, which only root may create")]
@@ -52,7 +52,7 @@ impl LayerError {
     }
 }
 
-/// How an entry's name is shown in an error.
+/// An entry's name as shown in errors.
 pub(super) fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }

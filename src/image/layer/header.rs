@@ -149,14 +149,14 @@ fn split_path(path: &[u8]) -> Option<(&[u8], &[u8])> {
     (cut > 0).then(|| (&path[..cut], &path[cut + 1..]))
 }
 
-/// Text that is too long or not ASCII is only for readers that do not know PAX.
+/// Text that is too long or not ASCII is only for readers that do not understand PAX.
 fn put_text(field: &mut [u8], text: &[u8]) {
     for (target, &byte) in field.iter_mut().zip(text) {
         *target = if byte.is_ascii() { byte } else { b'?' };
     }
 }
 
-/// Octal digits and a NUL; zero for a number that does not fit, which a PAX record then holds.
+/// Octal digits and a NUL; zero for a number that does not fit, which is then in a PAX record.
 fn put_octal(field: &mut [u8], number: u64) {
     let digits = field.len() - 1;
     let fits = number >> (3 * digits) == 0;

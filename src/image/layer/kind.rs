@@ -11,7 +11,7 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What digests hold of a kind: a letter for it, and a device's numbers. It never changes.
+    /// How digests represent a kind: a letter, and a device's numbers. It never changes.
     pub fn encoded(self) -> Vec<u8> {
         let (letter, numbers) = match self {
             Self::Regular => (b'f', None),
@@ -30,7 +30,7 @@ impl FileKind {
         bytes
     }
 
-    /// The kind that `mode` and the device numbers of a `stat` say.
+    /// The kind according to `mode` and the device numbers of a `stat`.
     pub fn from_stat(mode: u32, major: u32, minor: u32) -> Self {
         match mode & 0o170000 {
             0o040000 => Self::Directory,
@@ -58,7 +58,7 @@ impl FileKind {
 mod tests {
     use super::*;
 
-    /// Digests hold it: whoever changes it changes their tags.
+    /// Part of digests: a change here requires new tags.
     #[test]
     fn a_kind_is_encoded_as_it_always_was() {
         assert_eq!(FileKind::Regular.encoded(), b"f");

@@ -1,6 +1,6 @@
-//! Places in a layer's stream from which its hash can go on. A place is known by all that comes before it: by a digest of
-//! the entries, their times and their contents. So a layer that begins as one that was hashed before need not be read up
-//! to there, whatever layer that was.
+//! Positions in a layer's stream from which its hash can be resumed. A position is identified by a digest of everything
+//! before it: the entries, their times and their contents. So a layer that starts like one that was hashed before need
+//! not be read up to that position, whatever layer that was.
 //!
 //! ```text
 //! per place: digest of what comes before it (32 bytes), length of that (u64, little-endian), state of the SHA-256
@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use crate::base::digest::HashState;
 
-/// There is one place in so many bytes of the stream.
+/// There is one mark per this many bytes of the stream.
 pub(super) const STRIDE: u64 = 1 << 20;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,7 +43,7 @@ impl Marks {
         bytes
     }
 
-    /// Nothing when the bytes are of another length.
+    /// `None` if the bytes have another length.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (records, []) = bytes.as_chunks::<RECORD>() else { return None };
         let marks = records.iter().map(|record| {
@@ -96,7 +96,7 @@ mod tests {
             hash_stacked(&[self.folder.path()], known, earlier)
         }
 
-        /// The digests by `earlier`, which must be those without.
+        /// The digests with `earlier`, which must equal those without.
         fn same(&self, earlier: &Marks) -> (Encoded, Marks) {
             let expected = encode(self.folder.path(), std::io::sink(), &NothingKnown).unwrap();
             let found = self.hash(&self.known, earlier).unwrap();
@@ -131,7 +131,7 @@ mod tests {
         let (first, marks) = layer.same(&Marks::default());
         layer.write(299, &[0; 299 + 15_000]);
         let stands = layer.same(&marks).0;
-        // Nobody looks: what is known of the file is what counts.
+        // The file is not read: its known digest is used.
         let file = fs::File::options().write(true).open(layer.path(3)).unwrap();
         let mtime = file.metadata().unwrap().modified().unwrap();
         std::io::Write::write_all(&mut &file, b"other").unwrap();
@@ -141,7 +141,7 @@ mod tests {
         assert_ne!(stands.diff_id, first.diff_id);
     }
 
-    /// Says all of every file as it was.
+    /// Describes every file completely, as it was.
     struct Said(HashMap<PathBuf, SaidFile>);
 
     impl KnownDigests for Said {

@@ -1,5 +1,5 @@
-//! Hop 9 of a build: a layer's directory ↔ its tar stream. Owns the tar format, whiteouts, compression and diffIDs; knows
-//! no images and no store.
+//! Hop 9 of a build: a layer's directory ↔ its tar stream. Owns the tar format, whiteouts, compression and diffIDs;
+//! knows no images and no store.
 //!
 //! A layer directory is what overlayfs takes as a lowerdir when mounted with `userxattr`, the same for root and rootless
 //! stores: a deleted name is a character device 0:0, a directory that hides those below carries the xattr

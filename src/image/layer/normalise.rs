@@ -1,4 +1,4 @@
-//! What overlayfs leaves in an upper directory, made the layer that it means.
+//! Turns what overlayfs leaves in an upper directory into the layer that it means.
 
 use std::ffi::{CStr, OsStr};
 use std::io;
@@ -15,26 +15,26 @@ use crate::base::io_error::{AtPath, IoError, check_depth};
 
 /// The layers below one that has just been written, merged.
 pub trait LowerTree {
-    /// What is at `path` (relative to the root; no symlink is followed), `None` where nothing is.
+    /// What is at `path` (relative to the root; no symlink is followed); `None` if nothing is.
     fn lookup(&self, path: &Path) -> Result<Option<FileKind>, IoError>;
 }
 
 /// What `normalise` did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Normalised {
-    /// Entries left in the layer, its root not counted.
+    /// Entries left in the layer, not counting its root.
     pub entries: u64,
     pub whiteouts_dropped: u64,
     pub opaque_marks_dropped: u64,
     pub sockets_dropped: u64,
 }
 
-/// Makes an overlay's upper directory a layer directory, once nothing writes to it any more.
+/// Turns an overlay's upper directory into a layer directory, once nothing writes to it any longer.
 ///
-/// Modification times become whole seconds, rounded down, and no later than `latest_mtime` where one is given
-/// (SOURCE_DATE_EPOCH). Whiteouts and opaque marks go where no lower layer has what they hide; sockets and overlayfs'
-/// bookkeeping xattrs go always. Entries that are equal to the lower ones stay, be it a directory that was only passed
-/// through or a file that was written with what it held: telling costs a second read.
+/// Modification times become whole seconds, rounded down, and no later than `latest_mtime` if given
+/// (SOURCE_DATE_EPOCH). Whiteouts and opaque marks are removed where no lower layer has what they hide; sockets and
+/// overlayfs' bookkeeping xattrs are always removed. Entries equal to the lower ones stay, such as a directory that was
+/// only passed through or a file that was rewritten with the same content: detecting them would need a second read.
 pub fn normalise(upper: &Path, lower: &dyn LowerTree, latest_mtime: Option<i64>) -> Result<Normalised, LayerError> {
     let root = directory::open_root(upper).at("open", upper)?;
     let mut normaliser = Normaliser { upper, lower, latest_mtime, path: Vec::new(), done: Normalised::default() };
@@ -97,7 +97,7 @@ impl Normaliser<'_> {
         self.settle_time(parent, name, &status)
     }
 
-    /// Removes overlayfs' attributes; whether the opaque mark is there (it stays).
+    /// Removes overlayfs' attributes. Returns whether there is an opaque mark (which stays).
     fn strip_bookkeeping(&self, file: impl AsFd) -> Result<bool, LayerError> {
         let read = xattrs::bookkeeping(&file);
         let (names, opaque) = read.map_err(|error| self.io("read attributes of", error))?;
@@ -118,7 +118,7 @@ impl Normaliser<'_> {
         rustix::fs::unlinkat(parent, name, AtFlags::empty()).map_err(|error| self.io("remove", error.into()))
     }
 
-    /// A directory's own time is settled after its content, which may have changed it.
+    /// A directory's own time is set after its content, which may have changed it.
     fn settle_time(&self, parent: &OwnedFd, name: &CStr, status: &Status) -> Result<(), LayerError> {
         if status.kind.is_whiteout() {
             return Ok(());

@@ -1,5 +1,5 @@
-//! The stream on its way out. While it begins as one that was hashed before, nothing is read: headers and the names of
-//! files are held back from one marked place to the next, and let go where the place is not known any more.
+//! The stream on its way out. While it starts like one that was hashed before, nothing is read: headers and file names
+//! are held back from one marked position to the next, and released where the next position is unknown.
 
 use std::io::Write;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -16,28 +16,28 @@ use crate::base::digest::{DiffId, FieldHasher, HashState};
 use crate::base::foreign::{Links, open_at};
 use crate::base::io_error::{AtPath as _, IoError};
 
-/// Where the files are.
+/// The source of the files' contents.
 pub(super) struct Folders<'a> {
-    /// The topmost first.
+    /// Topmost first.
     pub roots: &'a [OwnedFd],
-    /// What errors call it.
+    /// The layer's name in errors.
     pub shown: &'a Path,
 }
 
 pub(super) struct Output<'a, 'scope, 'env, W> {
     folders: Folders<'a>,
     stream: StreamWriter<'scope, 'env, W>,
-    /// Those of streams before; nothing when this one has taken its own way.
+    /// Marks of earlier streams; `None` once this stream differs from them.
     earlier: Option<&'a Marks>,
     marks: Marks,
-    /// The place before what is held.
+    /// The last known position before what is held back.
     place: Option<HashState>,
     held: Vec<Held>,
-    /// Of the stream, with what is held.
+    /// The length of the stream, including what is held back.
     length: u64,
-    /// At the last boundary.
+    /// The length at the last boundary.
     passed: u64,
-    /// Of the entries, which tree digests leave out.
+    /// Modification times of the entries, which tree digests omit.
     times: FieldHasher,
 }
 
@@ -46,9 +46,9 @@ struct Held {
     file: Option<HeldFile>,
 }
 
-/// A file whose content comes into the stream.
+/// A file whose content is part of the stream.
 pub(super) struct HeldFile {
-    /// In the layer.
+    /// Its path in the layer.
     pub path: Vec<u8>,
     pub size: u64,
     pub form: Form,
@@ -56,7 +56,7 @@ pub(super) struct HeldFile {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
-    /// Short, and not looked at: it must have just the size that is said.
+    /// A short file that was not checked: it must have exactly the announced size.
     Said,
     Dense,
     Sparse,
@@ -69,12 +69,12 @@ impl<'a, 'scope, 'env, W: Write + Send + 'scope> Output<'a, 'scope, 'env, W> {
         Self { folders, stream, earlier, marks, place: None, held: Vec::new(), length: 0, passed: 0, times }
     }
 
-    /// Contents are not needed as long as their digests are known.
+    /// Contents are not needed while their digests are known.
     pub fn is_holding(&self) -> bool {
         self.earlier.is_some()
     }
 
-    /// Called between two entries; `tree` has those before.
+    /// Called between two entries; `tree` has the earlier ones.
     pub fn boundary(&mut self, tree: &FieldHasher) -> Result<(), LayerError> {
         if !self.is_holding() {
             self.length = self.stream.length();
@@ -109,7 +109,7 @@ impl<'a, 'scope, 'env, W: Write + Send + 'scope> Output<'a, 'scope, 'env, W> {
         Ok(())
     }
 
-    /// The content that belongs to the last header, while that is held.
+    /// The content that belongs to the last header, while the header is held back.
     pub fn hold(&mut self, file: HeldFile) {
         self.length += file.size.next_multiple_of(512);
         if let Some(held) = self.held.last_mut() {
@@ -117,7 +117,7 @@ impl<'a, 'scope, 'env, W: Write + Send + 'scope> Output<'a, 'scope, 'env, W> {
         }
     }
 
-    /// The stream itself, with all before this in it: nothing is held from now on.
+    /// The stream itself, with everything up to here in it: from now on nothing is held back.
     pub fn stream(&mut self) -> Result<&mut StreamWriter<'scope, 'env, W>, LayerError> {
         if self.earlier.take().is_some() {
             if let Some(state) = self.place.take() {
@@ -144,7 +144,7 @@ impl<'a, 'scope, 'env, W: Write + Send + 'scope> Output<'a, 'scope, 'env, W> {
         self.stream.pad()
     }
 
-    /// The file, from the topmost folder that has it.
+    /// The file from the topmost folder that has it.
     fn open(&self, path: &Path) -> Result<OwnedFd, LayerError> {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK;
         for root in self.folders.roots {

@@ -1,4 +1,4 @@
-//! Places in a directory that is being filled from an archive nobody trusts: every name is resolved within it.
+//! Paths in a directory that is being filled from an untrusted archive: every name is resolved within it.
 
 use std::ffi::{OsStr, OsString};
 use std::io;
@@ -15,11 +15,11 @@ use crate::base::io_error::IoError;
 
 pub(super) struct Places {
     path: PathBuf,
-    /// Entries of one directory follow each other.
+    /// Entries of one directory usually follow each other.
     folders: LastFolder,
 }
 
-/// A name of an archive without `.`, doubled and leading slashes; empty for the root.
+/// A name from an archive without `.` and without doubled and leading slashes; empty for the root.
 pub(super) fn clean(path: &Path) -> Result<PathBuf, LayerError> {
     let mut clean = PathBuf::new();
     for component in path.components() {
@@ -63,7 +63,7 @@ impl Places {
         }
     }
 
-    /// Removes whatever is called `name` in `parent`, with all below it; no symlink is followed.
+    /// Removes whatever is called `name` in `parent`, recursively; no symlink is followed.
     pub(super) fn remove(&self, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
         let removed = self.directory(parent)?.map_or(Ok(()), |parent| parent.remove_all(name));
         self.folders.forget();

@@ -1,4 +1,4 @@
-//! A stream that is decompressed and hashed on one thread while another one takes it apart.
+//! A stream that is decompressed and hashed on one thread while another one parses it.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -41,7 +41,7 @@ impl<'scope> ReadAhead<'scope> {
         Self { pieces, give_back, current: None, position: 0, thread }
     }
 
-    /// Ends the reading thread. All has been seen if the stream was read to its end.
+    /// Ends the reading thread. The result is complete if the stream was read to its end.
     pub(super) fn finish(self) -> Seen {
         let Self { pieces, give_back, thread, .. } = self;
         drop((pieces, give_back));
@@ -93,7 +93,7 @@ fn read_and_hash(mut reader: impl Read, send: &SyncSender<io::Result<Piece>>, em
     Seen { diff_id: DiffId::from_bytes(hasher.finalize().into()), length }
 }
 
-/// Fills `buffer` unless the stream ends before.
+/// Fills `buffer`, unless the stream ends first.
 fn fill(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {

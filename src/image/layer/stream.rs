@@ -20,13 +20,13 @@ static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 enum Piece {
     Bytes(Box<[u8]>, usize),
     Zeros(u64),
-    /// A place that is known by that.
+    /// A known position.
     Mark([u8; 32]),
 }
 
-/// What reading a file into the stream came to.
+/// The outcome of reading a file into the stream.
 pub(super) enum FileError {
-    /// The file has other bytes than it was said to have.
+    /// The file's content differs from what was announced.
     OtherSize,
     Read(std::io::Error),
     Stream(LayerError),
@@ -43,7 +43,7 @@ enum Sink<'scope, W> {
     Failed,
 }
 
-/// What the other thread made of what it was given.
+/// The other thread's result.
 struct Hashed<W> {
     hashing: HashingWriter<W>,
     marks: Marks,
@@ -74,7 +74,7 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
         self.length
     }
 
-    /// Goes on from a place in a stream before; to be called before anything is appended.
+    /// Continues from a position in an earlier stream. Call this before anything is appended.
     pub(super) fn resume(&mut self, state: &HashState) {
         if let Sink::Waiting(hashing) = &mut self.sink
             && hashing.resume(state)
@@ -139,7 +139,7 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
         Ok(())
     }
 
-    /// Appends a file that must have `size` bytes, fewer than the buffer has room for. Mostly it is read once.
+    /// Appends a file that must have `size` bytes, fewer than fit into the buffer. It is usually read in one call.
     pub(super) fn append_said(&mut self, file: BorrowedFd<'_>, size: u64) -> Result<(), FileError> {
         let size = size as usize;
         if self.buffer.len() - self.filled <= size {
@@ -147,7 +147,7 @@ impl<'scope, 'env, W: Write + Send + 'scope> StreamWriter<'scope, 'env, W> {
         }
         let mut got = 0;
         while got <= size {
-            // One byte more than there should be: so many fewer say that the file ends there.
+            // Reads one byte more than expected: a shorter result proves that the file ends there.
             let target = &mut self.buffer[self.filled + got..=self.filled + size];
             let asked = target.len();
             match rustix::io::read(file, target) {
@@ -296,8 +296,8 @@ pub(crate) fn hash_zeros(digest: &mut blake3::Hasher, mut count: u64) {
     }
 }
 
-/// The next stretch of data at or after `offset`, with the file's position at its start; empty at `size` when only a
-/// hole is left.
+/// The next stretch of data at or after `offset`, with the file's position at its start; empty at `size` if only a hole
+/// is left.
 fn next_data(file: BorrowedFd<'_>, offset: u64, size: u64) -> Result<(u64, u64), FileError> {
     let seek = |target| rustix::fs::seek(file, target);
     let start = match seek(SeekFrom::Data(offset)) {

@@ -1,4 +1,4 @@
-//! Entries of an archive made files, one by one.
+//! Creates files from the entries of an archive, one by one.
 
 use std::ffi::{CString, OsStr};
 use std::io::Read;
@@ -18,19 +18,19 @@ use crate::base::io_error::IoError;
 
 const WRITE_BUFFER: usize = 256 << 10;
 
-/// What was not as the archive said it.
+/// What differs from the archive.
 #[derive(Debug, Default)]
 pub(super) struct Unpacked {
     pub(super) skipped_devices: Vec<PathBuf>,
     pub(super) implied_directories: Vec<PathBuf>,
 }
 
-/// What an archive's entries mean.
+/// How an archive's entries are interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// Owners, xattrs and devices count, `.wh.` names are deletions.
+    /// Owners, xattrs and devices are applied, `.wh.` names are deletions.
     Layer(DevicePolicy),
-    /// Only names, modes, times and content count.
+    /// Only names, modes, times and content are applied.
     Files,
 }
 
@@ -38,7 +38,8 @@ pub(super) struct Unpacker {
     places: Places,
     meaning: Meaning,
     buffer: Box<[u8]>,
-    /// Times and modes that directories get in the end: files made in them would change the ones and need the others.
+    /// Times and modes that directories get at the end: creating files in them would change the times and may need
+    /// other modes.
     directories: Vec<(PathBuf, i64, u32)>,
     unpacked: Unpacked,
 }
@@ -84,7 +85,7 @@ impl Unpacker {
         }
     }
 
-    /// Settles the directories.
+    /// Applies the final attributes of directories.
     pub(super) fn finish(mut self) -> Result<Unpacked, LayerError> {
         for (path, mtime, mode) in std::mem::take(&mut self.directories) {
             match split(&path) {
@@ -100,8 +101,8 @@ impl Unpacker {
         Ok(self.unpacked)
     }
 
-    /// The archive's own root directory. What it says of that means nothing, as with docker and containerd: a container's
-    /// root is the overlay's, and many an archive has the mode of the temporary folder that it was made from.
+    /// The archive's own root directory. Its attributes are ignored, as in docker and containerd: a container's root is
+    /// the overlay's, and many archives have the mode of the temporary folder that they were made from.
     fn root(&mut self, entry: &Entry) -> Result<(), LayerError> {
         if !matches!(entry.kind, EntryKind::File(FileKind::Directory)) {
             return Err(unsafe_entry(entry, "it would replace the root"));
@@ -150,7 +151,7 @@ impl Unpacker {
                 error => io(self, "change the owner of", error),
             })?;
         }
-        // After the owner, whose change would take set-id bits and capabilities away.
+        // After the owner: changing that clears set-id bits and capabilities.
         let mode = Mode::from_raw_mode(entry.mode);
         foreign::set_mode_of(&file, mode).map_err(|error| io(self, "change the mode of", error))?;
         if self.meaning != Meaning::Files {
@@ -210,8 +211,8 @@ impl Unpacker {
         self.set_time(parent, name, entry.mtime)
     }
 
-    /// A deletion of what lower layers have. What this layer itself has under the name stays: a directory then hides
-    /// the lower one's content, anything else hides it anyway.
+    /// A deletion in lower layers. This layer's own entry with the name stays: a directory then hides the lower one's
+    /// content, anything else hides it anyway.
     fn whiteout(&mut self, entry: &Entry, parent: &Path, target: &OsStr) -> Result<(), LayerError> {
         if target == ".wh..opq" {
             self.make_parents(entry, parent)?;
@@ -236,7 +237,7 @@ impl Unpacker {
         Ok(self.existing(path)?.set_own_xattr(xattrs::OPAQUE, b"y")?)
     }
 
-    /// Makes the directories of `path` that are not there.
+    /// Creates the missing directories of `path`.
     fn make_parents(&mut self, entry: &Entry, path: &Path) -> Result<(), LayerError> {
         if self.places.directory(path)?.is_some() {
             return Ok(());
@@ -256,14 +257,14 @@ impl Unpacker {
         Ok(())
     }
 
-    /// A new directory; where this layer had deleted the name, it hides what is below.
+    /// A new directory; if this layer had deleted the name, the directory is opaque.
     fn make_directory(&mut self, parent: &Path, name: &OsStr) -> Result<(), LayerError> {
         let hides = self.kind_at(parent, name)?.is_some_and(FileKind::is_whiteout);
         self.place(parent, name, |parent| parent.make_folder(name, 0o755))?;
         if hides { self.make_opaque(&parent.join(name)) } else { Ok(()) }
     }
 
-    /// Creates something called `name`, instead of whatever has that name already.
+    /// Creates something called `name`, replacing whatever has that name.
     fn place<T>(
         &mut self,
         parent: &Path,
@@ -337,7 +338,7 @@ fn c_name(entry: &Entry, name: &[u8]) -> Result<CString, LayerError> {
     CString::new(name).map_err(|_| LayerError::Malformed { entry: shown(&entry.path), reason })
 }
 
-/// A page or more of zeros is left out: a sparse file went into its layer as all zeros.
+/// Leaves out a page or more of zeros: a sparse file was stored in its layer as zeros.
 fn is_hole(bytes: &[u8]) -> bool {
     bytes.len() >= 4096 && bytes.iter().all(|&byte| byte == 0)
 }
@@ -363,7 +364,7 @@ fn times(mtime: i64) -> Timestamps {
     }
 }
 
-/// The kernel takes an ID of all ones for "leave it as it is".
+/// The kernel reads an ID of all ones as "leave unchanged".
 fn owner(entry: &Entry) -> Result<(Uid, Gid), LayerError> {
     if entry.uid == u32::MAX || entry.gid == u32::MAX {
         return Err(not_mapped(entry));

@@ -18,13 +18,13 @@ const MAX_LEN: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(super) struct Attributes {
-    /// Those of the layer, in byte order of their names.
+    /// The layer's attributes, in byte order of their names.
     pub(super) kept: Vec<(Vec<u8>, Vec<u8>)>,
     /// The directory hides those below.
     pub(super) opaque: bool,
 }
 
-/// True for the attributes that a layer carries: file capabilities and the user's own.
+/// True for attributes that a layer carries: file capabilities and `user.*`.
 pub(super) fn belongs_to_layer(name: &[u8]) -> bool {
     name == CAPABILITY.as_bytes() || (name.starts_with(b"user.") && !name.starts_with(OVERLAY) && !is_record(name))
 }
@@ -46,7 +46,7 @@ pub(super) fn read(file: impl AsFd) -> io::Result<Attributes> {
     Ok(attributes)
 }
 
-/// The names of overlayfs' attributes on an open file or directory, but for the opaque mark.
+/// The names of overlayfs' attributes on an open file or directory, except the opaque mark.
 pub(super) fn bookkeeping(file: impl AsFd) -> io::Result<(Vec<CString>, bool)> {
     let mut names = names(&file)?;
     let has_mark = names.iter().any(|name| name.as_bytes() == OPAQUE.to_bytes());
@@ -90,8 +90,8 @@ pub(super) fn normalised(name: &[u8], value: Vec<u8>) -> Vec<u8> {
     if name == CAPABILITY.as_bytes() { without_root_id(value) } else { value }
 }
 
-/// Capabilities that were set in a user namespace are stored with the namespace's root (revision 3) and shown outside
-/// it so; a layer has revision 2, which is what the namespace itself sees (capabilities(7), "File capability
+/// Capabilities that were set in a user namespace are stored with the namespace's root (revision 3), and shown that way
+/// outside of it. A layer has revision 2, which is what the namespace itself sees (capabilities(7), "File capability
 /// extended attribute versioning").
 fn without_root_id(mut value: Vec<u8>) -> Vec<u8> {
     const REVISION_BYTE: usize = 3;

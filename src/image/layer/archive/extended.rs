@@ -1,4 +1,4 @@
-//! What stands in front of an entry and overrides its header: PAX records and GNU long names.
+//! What precedes an entry and overrides its header: PAX records and GNU long names.
 
 use super::sparse::Segment;
 
@@ -20,7 +20,7 @@ pub(super) struct Extended {
 pub(super) struct SparseRecords {
     pub(super) name: Option<Vec<u8>>,
     pub(super) real_size: Option<u64>,
-    /// Format 1.0: the map stands before the data.
+    /// Format 1.0: the map precedes the data.
     pub(super) map_in_data: bool,
     /// Formats 0.0 and 0.1.
     pub(super) map: Vec<Segment>,
@@ -89,7 +89,7 @@ fn split_record(records: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     Some((&record[..equals], &record[equals + 1..], &records[length..]))
 }
 
-/// A name; an empty one takes back an override.
+/// A name; an empty one cancels an override.
 fn text(value: &[u8]) -> Result<Option<Vec<u8>>, &'static str> {
     if value.contains(&0) {
         return Err("a name holds a NUL byte");
@@ -129,7 +129,7 @@ mod tests {
     fn records_may_hold_any_bytes() {
         let mut extended = Extended::default();
         let records = b"25 SCHILY.xattr.user.a=\n\n11 path=\xff\n\n20 mtime=1500000.75\n".as_slice();
-        // The lengths above are checked here so that the table stays honest.
+        // The lengths above are checked here so that the table stays correct.
         let (name, value, rest) = split_record(records).unwrap();
         assert_eq!((name, value), (b"SCHILY.xattr.user.a".as_slice(), b"\n".as_slice()));
         extended.read_records(rest).unwrap();

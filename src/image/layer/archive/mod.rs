@@ -1,5 +1,5 @@
-//! Any tar stream to a sequence of entries: ustar, PAX, GNU long names, sparse files and base-256 numbers. Decodes only;
-//! what is safe to do with a name is for the one who unpacks.
+//! Decodes any tar stream into a sequence of entries: ustar, PAX, GNU long names, sparse files and base-256 numbers.
+//! Whether a name is safe is up to the code that unpacks it.
 
 mod block;
 mod extended;
@@ -13,12 +13,12 @@ pub use reader::{ArchiveReader, Content};
 
 use super::FileKind;
 
-/// What an archive may hold before it is refused.
+/// The limits beyond which an archive is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ArchiveLimits {
     /// An archive with this many entries is refused.
     pub entries: u64,
-    /// Sum of the lengths of all files, holes counted.
+    /// The total length of all files, including holes.
     pub content_bytes: u64,
     /// Length of a name or link target.
     pub name_bytes: u64,
@@ -32,7 +32,7 @@ impl Default for ArchiveLimits {
     }
 }
 
-/// What an entry makes.
+/// What an entry creates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EntryKind {
     /// A regular file, a directory, a fifo or a device.
@@ -43,7 +43,7 @@ pub enum EntryKind {
     HardLink(PathBuf),
 }
 
-/// One entry's decoded header. Names are as in the archive: they may be absolute or hold `..`.
+/// One entry's decoded header. Names are as in the archive: they may be absolute or contain `..`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub path: PathBuf,
@@ -54,7 +54,7 @@ pub struct Entry {
     pub gid: u32,
     /// Seconds since the epoch.
     pub mtime: i64,
-    /// Length of the content, holes counted.
+    /// Length of the content, including holes.
     pub size: u64,
     /// Names and values, in byte order of the names.
     pub xattrs: Vec<(Vec<u8>, Vec<u8>)>,

@@ -15,14 +15,14 @@ const READ_AHEAD: usize = 64 << 10;
 pub struct ArchiveReader<R> {
     reader: BufReader<R>,
     limits: ArchiveLimits,
-    /// Of the entry at hand, for errors.
+    /// The name of the current entry, for errors.
     name: Vec<u8>,
     entries: u64,
     content_bytes: u64,
-    /// Stored bytes of the entry's content that are still to be read, and the padding after them.
+    /// Bytes of the entry's content that are still to be read, and the padding after them.
     stored_left: u64,
     padding: u64,
-    /// Data still to be read, the next stretch last, and the whole length.
+    /// Data still to be read, the next stretch last, and the total length.
     segments: Vec<Segment>,
     size: u64,
     ended: bool,
@@ -44,7 +44,7 @@ impl<R: Read> ArchiveReader<R> {
         }
     }
 
-    /// The next entry; what is left of the previous one's content is skipped.
+    /// The next entry; skips what is left of the previous one's content.
     pub fn next_entry(&mut self) -> Result<Option<Entry>, LayerError> {
         self.skip(self.stored_left)?;
         self.skip(self.padding)?;
@@ -77,13 +77,13 @@ impl<R: Read> ArchiveReader<R> {
         Ok(None)
     }
 
-    /// The content of the entry just returned, zeros where it has holes.
+    /// The content of the entry just returned, with zeros in its holes.
     pub fn content(&mut self) -> Content<'_, R> {
         Content { archive: self, position: 0 }
     }
 
-    /// Reads the next data of the entry's content into `buffer`: where it belongs and how much it is. `None` at its end.
-    /// What lies between is a hole.
+    /// Reads the next data of the entry's content into `buffer`; returns its offset and length, `None` at the end. Gaps
+    /// are holes.
     pub fn read_data(&mut self, buffer: &mut [u8]) -> Result<Option<(u64, usize)>, LayerError> {
         while self.segments.last().is_some_and(|segment| segment.length == 0) {
             self.segments.pop();
@@ -116,7 +116,7 @@ impl<R: Read> ArchiveReader<R> {
         self.reader.into_inner()
     }
 
-    /// How many bytes of content the entries so far have, holes counted.
+    /// How many bytes of content the entries so far have, including holes.
     pub fn content_bytes(&self) -> u64 {
         self.content_bytes
     }
@@ -198,8 +198,8 @@ impl<R: Read> ArchiveReader<R> {
         extended: &mut Extended,
     ) -> Result<u64, LayerError> {
         let regular = *kind == EntryKind::File(FileKind::Regular);
-        // Links and the like have no content, whatever their size field says (as Go's reader has it), but for the list
-        // of names that GNU's incremental archives give a directory.
+        // Links and the like have no content, whatever their size field says (as in Go's reader), except the list of
+        // names that GNU's incremental archives give a directory.
         if regular || block.flag() == b'D' {
             self.stored_left = stored;
             self.padding = stored.checked_next_multiple_of(BLOCK as u64).ok_or_else(|| self.truncated())? - stored;

@@ -1,4 +1,4 @@
-//! Where the data of a sparse file lies.
+//! Where a sparse file has data.
 
 use super::block;
 use super::extended::decimal;
@@ -40,7 +40,7 @@ pub(super) fn read_map_lines(text: &[u8]) -> Option<Result<Vec<Segment>, &'stati
     Some(Ok(map))
 }
 
-/// Segments have to be in order, apart from each other, inside the file, and as long as what is stored.
+/// Segments have to be in order, disjoint, inside the file, and as long as the stored data.
 pub(super) fn check(map: &[Segment], size: u64, stored: u64) -> Result<(), &'static str> {
     const MALFORMED: &str = "its sparse map does not fit its size";
     let (mut end, mut total) = (0u64, 0u64);

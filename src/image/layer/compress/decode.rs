@@ -5,7 +5,7 @@ use liblzma::bufread::XzDecoder;
 
 use super::gzip_reader::GzipReader;
 
-/// How a layer blob or archive is compressed, told by its first bytes.
+/// How a layer blob or archive is compressed, detected by its first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Compression {
     None,
@@ -19,7 +19,7 @@ pub enum Compression {
 const MAGIC_LEN: usize = 6;
 
 impl Compression {
-    /// Told by the first six bytes (fewer when there are no more).
+    /// Detected by the first six bytes (or fewer if there are no more).
     pub fn detect(start: &[u8]) -> Self {
         match start {
             [0x1f, 0x8b, 8, ..] => Self::Gzip,
@@ -46,11 +46,11 @@ impl<R: Read> Read for Whole<R> {
     }
 }
 
-/// What a stream may come to. Other ways to compress than gzip make a gigabyte of zeros out of a few kilobytes, and so a
-/// disk can be filled, or a processor be kept busy, by an image that is nothing to send. Up to `floor` bytes anything goes;
-/// beyond, a stream comes to `times` its own size at most, which gzip cannot exceed (1,032 times); and one that comes to
-/// more than `usual_times` its own size, as layers with programs and data never do, takes no more than half of the room
-/// that its disk has.
+/// Limits against decompression bombs. Formats other than gzip can compress a gigabyte of zeros to a few kilobytes, so
+/// a tiny image could fill a disk or keep a processor busy. Up to `floor` bytes there is no limit. Beyond that, a
+/// stream may decompress to at most `times` its own size, which gzip cannot exceed (1,032 times). A stream that
+/// decompresses to more than `usual_times` its own size, as layers with programs and data never do, may take at most
+/// half of the free space of its disk.
 #[derive(Debug, Clone, Copy)]
 struct Growth {
     floor: u64,
@@ -61,19 +61,19 @@ struct Growth {
 
 const GROWTH: Growth = Growth { floor: 1 << 30, times: 1100, usual_times: 100, room: None };
 
-/// Of what a disk has free, what a stream may come to whatever its own size is.
+/// The share of a disk's free space that a stream may take whatever its own size is.
 const FLOOR_OF_ROOM: u64 = 16;
-/// A disk that is nearly full is no reason to refuse a small file of zeros.
+/// A nearly full disk is no reason to refuse a small file of zeros.
 const SMALLEST_FLOOR: u64 = 64 << 20;
 
 impl Growth {
-    /// On a disk with so much room.
+    /// The limits for a disk with this much free space.
     fn with_room(self, room: u64) -> Self {
         let floor = self.floor.min((room / FLOOR_OF_ROOM).max(SMALLEST_FLOOR));
         Self { floor, room: Some(room), ..self }
     }
 
-    /// Why a stream of `taken` bytes may not come to `made`, if it may not.
+    /// The error for a stream of `taken` bytes that has grown to `made`, if it exceeds the limits.
     fn refusal(&self, made: u64, taken: u64) -> Option<String> {
         if made > self.floor && made / self.times > taken {
             let (floor, times) = (self.floor >> 20, self.times);
@@ -86,14 +86,14 @@ impl Growth {
     }
 }
 
-/// Decompresses a stream, told by its first bytes; one that is not compressed passes unchanged. Several members or
-/// frames after each other are one stream. One that grows beyond all measure ends in an error.
+/// Decompresses a stream, whose format is detected by its first bytes; an uncompressed one passes unchanged.
+/// Consecutive members or frames are one stream. A stream that exceeds the limits ends in an error.
 pub struct Decoder<R: Read> {
     compression: Compression,
     kind: Kind<R>,
-    /// Bytes that were given out.
+    /// Decompressed bytes so far.
     made: u64,
-    /// Bytes that go in, where that is known.
+    /// The number of compressed bytes, if known.
     size: u64,
     growth: Growth,
 }
@@ -108,7 +108,7 @@ enum Kind<R: Read> {
 
 const READ_BUFFER: usize = 64 << 10;
 
-/// A stream of several, whose headers may ask for so much memory; `xz -9` asks for 65 MiB.
+/// A decoder of several streams, each of which may request this much memory; `xz -9` requests 65 MiB.
 fn xz_stream() -> io::Result<liblzma::stream::Stream> {
     const MOST_MEMORY: u64 = 512 << 20;
     Ok(liblzma::stream::Stream::new_stream_decoder(MOST_MEMORY, liblzma::stream::CONCATENATED)?)
@@ -131,7 +131,7 @@ impl<R: Read> Decoder<R> {
         Ok(Self { compression, kind, made: 0, size: 0, growth: GROWTH })
     }
 
-    /// What comes out goes to the disk that `folder` is on: that limits what a stream that grows much may come to.
+    /// The output goes to the disk of `folder`, whose free space limits a stream that grows a lot.
     pub fn for_disk_of(mut self, folder: &Path) -> Self {
         if let Ok(status) = rustix::fs::statvfs(folder) {
             self.growth = self.growth.with_room(status.f_bavail.saturating_mul(status.f_frsize));
@@ -139,7 +139,7 @@ impl<R: Read> Decoder<R> {
         self
     }
 
-    /// So many bytes go in, as is known before: zeros at the beginning are no sign of a bomb then.
+    /// The compressed size is known in advance: zeros at the start are then no sign of a bomb.
     pub fn of_size(mut self, bytes: u64) -> Self {
         self.size = bytes;
         self
@@ -149,7 +149,7 @@ impl<R: Read> Decoder<R> {
         self.compression
     }
 
-    /// Compressed bytes that were taken.
+    /// Compressed bytes so far.
     fn taken(&self) -> u64 {
         match &self.kind {
             Kind::None(reader) => reader.count,
@@ -225,7 +225,7 @@ mod tests {
     fn what_people_have_is_taken() {
         let gigabyte = 1 << 30;
         let growth = |free: u64| GROWTH.with_room(free * gigabyte);
-        // Made, and out of how much.
+        // The decompressed size, and the compressed one.
         for (made, taken, free) in [
             (5 * gigabyte, 5 * gigabyte / 1030, 20),
             (gigabyte, 30 << 10, 20),
@@ -261,7 +261,7 @@ mod tests {
             (Compression::None, b"\x1f\x8b".to_vec(), b"\x1f\x8b".to_vec()),
             (Compression::Gzip, gzip.clone(), text.clone()),
             (Compression::Gzip, [gzip.clone(), gzip.clone()].concat(), [text.clone(), text.clone()].concat()),
-            // Tapes and some tools fill up a block behind it.
+            // Tapes and some tools pad the last block.
             (Compression::Gzip, [gzip, vec![0; 100_000]].concat(), text.clone()),
             (Compression::Zstd, zstd::encode_all(text.as_slice(), 1).unwrap(), text.clone()),
             (Compression::Xz, xz.finish().unwrap(), text.clone()),

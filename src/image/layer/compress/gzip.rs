@@ -6,8 +6,8 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver as SharedReceiver, Sender, unbounded};
 use libdeflater::{CompressionLvl, Compressor};
 
-/// What is compressed on its own. Larger blocks lose less at their borders (deflate looks back 32 KiB), smaller ones
-/// keep more threads busy.
+/// The size of a block. Larger blocks lose less at their borders (deflate looks back 32 KiB), smaller ones keep more
+/// threads busy.
 const BLOCK_LEN: usize = 1 << 20;
 
 /// A block on its way to a compressing thread.
@@ -18,12 +18,12 @@ struct Work {
 
 struct Done {
     member: io::Result<Vec<u8>>,
-    /// To be filled again.
+    /// An empty buffer for reuse.
     block: Vec<u8>,
 }
 
-/// Compresses to gzip members (RFC 1952, 2.2: a gzip file is a series of them) of blocks of a fixed size, put together in
-/// their order.
+/// Compresses blocks of a fixed size to gzip members (RFC 1952, 2.2: a gzip file is a series of them), concatenated in
+/// order.
 pub struct GzipWriter<W> {
     out: W,
     block: Vec<u8>,
@@ -55,9 +55,9 @@ impl<W: Write> GzipWriter<W> {
         Self { out, block, started: false, waiting: VecDeque::new(), spare: Vec::new(), workers }
     }
 
-    /// Ends the file; without this, what was written last is missing.
+    /// Ends the file; without this, the last data is missing.
     pub fn finish(mut self) -> io::Result<W> {
-        // Nothing at all is a member too.
+        // An empty input is a member too.
         if !self.block.is_empty() || !self.started {
             self.submit()?;
         }
@@ -68,7 +68,7 @@ impl<W: Write> GzipWriter<W> {
         Ok(self.out)
     }
 
-    /// Hands the block at hand to the threads, and takes results when enough are under way.
+    /// Passes the current block to the threads, and takes results if enough are in progress.
     fn submit(&mut self) -> io::Result<()> {
         self.started = true;
         let next = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK_LEN));
@@ -104,7 +104,7 @@ impl<W: Write> Write for GzipWriter<W> {
         Ok(count)
     }
 
-    /// Does not end the block at hand: the bytes would then depend on who flushes when.
+    /// Does not end the current block: the bytes would then depend on who flushes when.
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }

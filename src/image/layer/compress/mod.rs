@@ -1,4 +1,4 @@
-//! Compressed forms of a tar stream. What is written depends on the input and the level only, never on the number of
+//! Compressed forms of a tar stream. The output depends only on the input and the level, never on the number of
 //! threads.
 
 mod decode;

@@ -2,11 +2,11 @@ use std::io::{self, Write};
 
 use zstd::stream::raw::CParameter;
 
-/// What one thread compresses at a time. Set here so that the bytes do not follow another version's default.
+/// What one thread compresses at a time. Set here so that the output does not depend on a library version's default.
 const JOB_LEN: u32 = 2 << 20;
 
-/// Compresses to one zstd frame with a checksum. Even one thread works through jobs of fixed size, as many do, so the
-/// bytes are the same.
+/// Compresses to one zstd frame with a checksum. A single thread also works in jobs of fixed size, so the bytes do not
+/// depend on the number of threads.
 pub struct ZstdWriter<W: Write> {
     encoder: zstd::Encoder<'static, W>,
 }
@@ -21,7 +21,7 @@ impl<W: Write> ZstdWriter<W> {
         Ok(Self { encoder })
     }
 
-    /// Ends the frame; without this what was written is no zstd file.
+    /// Ends the frame; without this the output is not a valid zstd file.
     pub fn finish(self) -> io::Result<W> {
         let mut out = self.encoder.finish()?;
         out.flush()?;
@@ -34,7 +34,7 @@ impl<W: Write> Write for ZstdWriter<W> {
         self.encoder.write(buffer)
     }
 
-    /// Does not end the block at hand: the bytes would then depend on who flushes when.
+    /// Does not end the current block: the bytes would then depend on who flushes when.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
