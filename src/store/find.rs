@@ -1,13 +1,13 @@
-//! What a person means by an image: a name, a digest, an ID or the beginning of one.
+//! Which image a user means: by a name, a digest, an ID or a prefix of one.
 
 use super::{Store, StoreError};
 use crate::base::digest::ImageId;
 use crate::image::{ImageConfig, Platform, Reference, best_match};
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-/// Why a word means no image.
+/// Why a word does not identify an image.
 #[derive(Debug, thiserror::Error)]
 pub enum FindImageError {
     #[error(transparent)]
@@ -18,16 +18,16 @@ pub enum FindImageError {
     Ambiguous { prefix: String, matches: Vec<ImageId> },
 }
 
-/// An image, and how it was named.
+/// An image, and how it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FoundImage {
     pub id: ImageId,
-    /// The tag it was found by; nothing when it was found by its ID.
+    /// The tag by which it was found; `None` if it was found by its ID.
     pub reference: Option<Reference>,
 }
 
 impl Store {
-    /// The image that `word` means: a full ID, else a name, else the beginning of an ID, in docker's order.
+    /// The image that `word` means: a full ID, else a name, else a prefix of an ID, in docker's order.
     ///
     /// It is held, with its layers, until the store is closed.
     pub fn find_image(&self, word: &str) -> Result<FoundImage, FindImageError> {
@@ -68,23 +68,23 @@ impl Store {
         }
     }
 
-    /// The image that the name means on `platform`: of several the one that runs best there, or else the one that the
-    /// name stands for.
+    /// The image of that name for `platform`: of several, the one that runs best there, or else the one that the name
+    /// stands for.
     pub fn tag_for(&self, name: &str, platform: &Platform) -> Result<Option<ImageId>, StoreError> {
         let Some(tag) = self.whole_tag(name)? else { return Ok(None) };
         let platforms = tag.index.iter().map(|id| self.platform_of(id)).collect::<Result<Vec<_>, _>>()?;
         Ok(Some(best_match(platform, &platforms).map_or(tag.image, |best| tag.index[best])))
     }
 
-    /// What the image runs on, as its config says.
+    /// The image's platform according to its config.
     pub fn platform_of(&self, id: &ImageId) -> Result<Platform, StoreError> {
         let config = self.read_blob(&(*id).into(), CONFIG_LIMIT)?;
-        // An image that can't be read runs nowhere.
+        // An unreadable image runs nowhere.
         let config: ImageConfig = serde_json::from_slice(&config).unwrap_or_default();
         Ok(config.platform)
     }
 
-    /// The image with this name. A name with both tag and digest is found by its digest, as docker does.
+    /// The image with this name. A name with both a tag and a digest is looked up by its digest, as in docker.
     fn find_tag(&self, reference: &Reference) -> Result<Option<FoundImage>, StoreError> {
         let name = match reference.blob_digest() {
             Some(digest) => reference.with_digest(&digest),

@@ -8,11 +8,11 @@ use super::{Store, StoreError};
 use crate::base::digest::{BlobDigest, DiffId, TreeDigest};
 use crate::base::io_error::AtPath;
 
-/// What the store knows of an unpacked layer.
+/// What the store records about an unpacked layer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerRecord {
     pub diff_id: DiffId,
-    /// Only of layers that a step made.
+    /// Only for layers that a step made.
     pub tree: Option<TreeDigest>,
     /// Bytes of the uncompressed tar stream.
     pub stream_size: u64,
@@ -20,32 +20,32 @@ pub struct LayerRecord {
     pub content_size: u64,
     /// When it was made or unpacked, in seconds since 1970.
     pub made_at: i64,
-    /// True when a step made it, so that `layer::encode` makes its stream again.
+    /// Whether a step made it, so that `layer::encode` reproduces its stream.
     pub built: bool,
-    /// The layer whose folder is below its own, which has only what differs. That one is whole.
+    /// The base layer, whose folder is below its own, which has only the differences. A base is always whole.
     pub base: Option<DiffId>,
 }
 
-/// A layer's stream as a blob: as it was loaded or pulled, or once it was compressed.
+/// A layer's stream as a blob: as loaded or pulled, or as compressed here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerBlob {
     pub digest: BlobDigest,
     /// Bytes of the blob.
     pub size: u64,
     pub media_type: String,
-    /// Bytes of the uncompressed tar stream: whoever adds a blob has read it to check the diffID.
+    /// Bytes of the uncompressed tar stream: the code that adds a blob has read it to check the diffID.
     pub stream_size: u64,
     /// Bytes of the files' contents.
     pub content_size: u64,
 }
 
 impl Store {
-    /// Where the unpacked layer's own folder is, or would be.
+    /// The path of the unpacked layer's own folder, whether it exists or not.
     pub fn layer_path(&self, diff_id: &DiffId) -> PathBuf {
         self.root.join("layers").join(diff_id.hex())
     }
 
-    /// The layer's record, when it is there unpacked and can be trusted, with the layer that it stands on.
+    /// The layer's record, with that of its base, if it is unpacked here and trusted.
     pub fn layer(&self, diff_id: &DiffId) -> Result<Option<LayerRecord>, StoreError> {
         if let Some(record) = self.present().get(diff_id) {
             return Ok(Some(record.clone()));
@@ -81,19 +81,19 @@ impl Store {
         Ok(record)
     }
 
-    /// The folders of the unpacked layer, when it is there, the lowest first: what overlayfs shows of them is the layer.
+    /// The folders of the unpacked layer, the lowest first, if it is here. What overlayfs shows of them is the layer.
     pub fn layer_folders(&self, diff_id: &DiffId) -> Result<Option<Vec<PathBuf>>, StoreError> {
         let folders = |record: LayerRecord| record.base.iter().chain([diff_id]).map(|id| self.layer_path(id)).collect();
         Ok(self.layer(diff_id)?.map(folders))
     }
 
-    /// Takes the folder `directory` as the layer of `record`. When the layer is there already, the one there is kept.
+    /// Takes the folder `directory` as the layer of `record`. If the layer is already here, the existing one is kept.
     pub fn add_layer(&self, record: &LayerRecord, directory: &Path) -> Result<PathBuf, StoreError> {
         let target = self.layer_path(&record.diff_id);
         self.lease(record.diff_id.as_bytes())?;
         let _lock = self.lock(&format!("layer-{}", record.diff_id.hex()))?;
         if self.layer(&record.diff_id)?.is_some() {
-            // Perhaps it came with an image, before a step made the same.
+            // It may have come with an image before a step made the same.
             self.database()
                 .prepare_cached("UPDATE layers SET tree = ?2 WHERE diff_id = ?1 AND tree IS NULL")?
                 .execute(params![record.diff_id.as_bytes(), record.tree.as_ref().map(TreeDigest::as_bytes)])?;
@@ -101,7 +101,7 @@ impl Store {
             return Ok(target);
         }
         if target.is_dir() {
-            // Without a record that can be trusted: a crash or a power loss came between.
+            // There is no trusted record, because of a crash or a power loss.
             let discarded = self.staging()?;
             std::fs::rename(&target, discarded.path().join("layer")).at("rename", &target)?;
         }
@@ -124,7 +124,7 @@ impl Store {
         Ok(target)
     }
 
-    /// Notes that the blob holds the layer's stream. The blob must be in the store.
+    /// Records that the blob is the layer's stream. The blob must be in the store.
     pub fn add_layer_blob(&self, diff_id: &DiffId, blob: &LayerBlob) -> Result<(), StoreError> {
         self.lease(diff_id.as_bytes())?;
         self.database()
@@ -143,7 +143,7 @@ impl Store {
         Ok(())
     }
 
-    /// The blobs that hold the layer's stream and are there.
+    /// The existing blobs of the layer's stream.
     pub fn layer_blobs(&self, diff_id: &DiffId) -> Result<Vec<LayerBlob>, StoreError> {
         self.lease(diff_id.as_bytes())?;
         let database = self.database();
@@ -165,7 +165,7 @@ impl Store {
         Ok(blobs)
     }
 
-    /// Forgets the layer and removes its folder and blobs. Whoever calls it has claimed the layer.
+    /// Forgets the layer and removes its folder and blobs. The caller must have claimed the layer.
     pub(super) fn remove_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
         self.present().remove(diff_id);
         let _lock = self.lock(&format!("layer-{}", diff_id.hex()))?;

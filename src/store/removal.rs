@@ -12,14 +12,14 @@ use crate::image::ImageConfig;
 /// The largest config that is read.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-/// Layers that nobody uses and that nobody can begin to use before they are removed, or found to be needed.
+/// Layers that nobody uses, and that nobody can start to use before they are removed or found to be needed.
 pub struct ClaimedLayers<'a> {
     store: &'a Store,
     layers: Vec<(DiffId, Claim<'a>)>,
 }
 
 impl Store {
-    /// Claims those of `candidates`, and of the layers they stand on, that no running process uses. Only then is it time
+    /// Claims those of `candidates`, and of their base layers, that no running process uses. Only after that is it safe
     /// to find out what is needed.
     pub fn claim_layers(&self, candidates: &[DiffId]) -> Result<ClaimedLayers<'_>, StoreError> {
         let mut seen = HashSet::new();
@@ -28,7 +28,7 @@ impl Store {
         for diff_id in candidates {
             bases.extend(self.base_of(diff_id)?);
         }
-        // What stands on another goes before it.
+        // A delta goes before its base.
         bases.retain(|base| seen.insert(*base));
         let others: Vec<DiffId> = candidates.iter().copied().filter(|diff_id| seen.insert(*diff_id)).collect();
         for diff_id in others.iter().chain(&bases) {
@@ -39,7 +39,7 @@ impl Store {
         Ok(ClaimedLayers { store: self, layers })
     }
 
-    /// The layer that this one stands on, trusted or not.
+    /// The base of this layer, trusted or not.
     fn base_of(&self, diff_id: &DiffId) -> Result<Option<DiffId>, StoreError> {
         let database = self.database();
         let mut statement =
@@ -47,7 +47,7 @@ impl Store {
         Ok(statement.query_row([diff_id.as_bytes()], |row| row.get(0)).optional()?.map(DiffId::from_bytes))
     }
 
-    /// Which layers stand on which.
+    /// Which layers are bases of which.
     pub(super) fn layers_by_base(&self) -> Result<HashMap<DiffId, Vec<DiffId>>, StoreError> {
         let database = self.database();
         let mut statement = database.prepare_cached("SELECT base, diff_id FROM layers WHERE base IS NOT NULL")?;
@@ -59,12 +59,12 @@ impl Store {
         Ok(standing)
     }
 
-    /// Whether another layer stands on this one.
+    /// Whether another layer has this one as its base.
     pub(super) fn is_base(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
         Ok(self.database().prepare_cached("SELECT 1 FROM layers WHERE base = ?1")?.exists([diff_id.as_bytes()])?)
     }
 
-    /// All layers that there is anything of: folders, blobs, or words about them.
+    /// All layers of which anything exists: folders, blobs, or records.
     pub fn all_layers(&self) -> Result<Vec<DiffId>, StoreError> {
         let database = self.database();
         let mut statement = database.prepare_cached(
@@ -75,7 +75,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The blobs that are said to hold the layer's stream.
+    /// The blobs that are recorded as the layer's stream.
     pub(super) fn layer_blob_digests(&self, diff_id: &DiffId) -> Result<Vec<BlobDigest>, StoreError> {
         let database = self.database();
         let mut statement = database.prepare_cached("SELECT digest FROM layer_blobs WHERE diff_id = ?1")?;
@@ -83,7 +83,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// The layers of all images; an image that cannot be read keeps nothing, for it cannot be used either.
+    /// The layers of all images. An image that cannot be read keeps nothing, because it cannot be used either.
     pub fn layers_of_images(&self) -> Result<HashSet<DiffId>, StoreError> {
         let mut layers = HashSet::new();
         for image in self.images()? {
@@ -98,7 +98,7 @@ impl Store {
         config.map(|config| config.rootfs.diff_ids).unwrap_or_default()
     }
 
-    /// Holds the image with all its layers; false when it has gone meanwhile.
+    /// Holds the image with all its layers; false if it was removed meanwhile.
     pub fn hold_image(&self, id: &ImageId) -> Result<bool, StoreError> {
         self.lease(id.as_bytes())?;
         for diff_id in self.layers_of_image(id) {
@@ -140,7 +140,8 @@ impl ClaimedLayers<'_> {
         !self.layers.is_empty()
     }
 
-    /// Removes those that no image, no cache record, no other layer and nobody in `kept` needs. Gives the removed ones.
+    /// Removes those that no image, no cache record, no other layer and no entry of `kept` needs. Returns the removed
+    /// ones.
     pub fn remove_unused(self, kept: &HashSet<DiffId>) -> Result<Vec<DiffId>, StoreError> {
         let mut needed = self.store.layers_of_images()?;
         needed.extend(self.store.layers_of_cache()?);

@@ -1,5 +1,5 @@
-//! A folder copied as it is, with owners, times, attributes, links and nodes: what a container wrote, which may go on
-//! writing meanwhile. So every name is opened once, in a folder that is open, and what is no regular file is not opened.
+//! Copies a folder exactly, with owners, times, attributes, links and device nodes: what a container wrote, and may
+//! still be writing. So every name is opened once, in an open folder, and only regular files are opened.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -20,8 +20,8 @@ use crate::base::io_error::{AtPath, IoError, check_depth};
 /// Device and inode.
 pub type Identity = (u64, u64);
 
-/// Copies what is in `from`, and its own attributes, into the folder `to`, which is there and empty, and which nobody else
-/// writes to. Gives what became of those of the `watched` files and folders that were there.
+/// Copies the content of `from`, and its own attributes, to the existing empty folder `to`, which nobody else writes
+/// to. Returns the copies of those `watched` files and folders that existed.
 pub fn copy_tree(
     from: &Path,
     to: &Path,
@@ -30,13 +30,13 @@ pub fn copy_tree(
     copy_in_way(&Folder::open(from)?, Folder::open(to)?, watched, Way::Nothing)
 }
 
-/// The same of folders that are open already.
+/// The same for folders that are already open.
 pub fn copy_folder(from: &Folder, to: Folder) -> Result<(), SnapshotError> {
     copy_in_way(from, to, &NOTHING_WATCHED, Way::Nothing).map(drop)
 }
 
-/// Puts what overlayfs wrote into the folder `from` on top of what it wrote into the folder `to` before: as if all had been
-/// written there. Nobody writes to either any more. What becomes of files is told as by [`copy_tree`].
+/// Merges what overlayfs wrote to the folder `from` into what it wrote to the folder `to` before, as if everything had
+/// been written there. Nothing may write to either any longer. Returns the copies of watched files, like [`copy_tree`].
 pub fn merge_tree(
     from: OwnedFd,
     to: &Path,
@@ -46,7 +46,7 @@ pub fn merge_tree(
     copy_in_way(&from, Folder::open(to)?, watched, Way::Merged)
 }
 
-/// Puts a layer's folder on top of a folder that has the layers below as one: what it takes away goes.
+/// Merges a layer's folder into a folder that has the lower layers as one: whatever it deletes is removed.
 pub(super) fn flatten_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
     copy_in_way(&Folder::open(from)?, Folder::open(to)?, &NOTHING_WATCHED, Way::Flattened).map(drop)
 }
@@ -65,11 +65,11 @@ fn copy_in_way(
     Ok(copy.found)
 }
 
-/// What the copy has already.
+/// What the copy already contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Nothing,
-    /// What overlayfs wrote before.
+    /// What overlayfs wrote earlier.
     Merged,
     /// The layers below, as overlayfs shows them.
     Flattened,
@@ -86,7 +86,7 @@ impl<'a> EntryCopy<'a> {
         Self(Copy { root, way: Way::Flattened, links: HashMap::new(), watched, found: HashMap::new() })
     }
 
-    /// What is no folder. Names of one file are names of one copy.
+    /// Copies anything but a folder. Names of one file become names of one copy.
     pub(super) fn entry(&mut self, source: Handle, to: &Folder, path: &Path) -> Result<(), IoError> {
         self.0.entry(source, to, path)
     }
@@ -99,7 +99,7 @@ impl<'a> EntryCopy<'a> {
 struct Copy<'a> {
     root: &'a Tree,
     way: Way,
-    /// Where the files with several names are in the copy.
+    /// Where files with several names are in the copy.
     links: HashMap<Identity, PathBuf>,
     watched: &'a HashSet<Identity>,
     found: HashMap<Identity, Identity>,
@@ -110,7 +110,7 @@ impl Copy<'_> {
         let to = self.root.folder(path)?;
         for name in from.sorted_names()? {
             let source = match from.handle(&name) {
-                // It has gone meanwhile.
+                // It was removed meanwhile.
                 Err(error) if error.errno() == Some(Errno::NOENT) => continue,
                 source => source?,
             };
@@ -121,7 +121,7 @@ impl Copy<'_> {
         Ok(())
     }
 
-    /// `path` is where the copy is to be, in the folder `to`.
+    /// `path` is the destination in the folder `to`.
     fn entry(&mut self, source: Handle, to: &Folder, path: &Path) -> Result<(), IoError> {
         let Some(name) = path.file_name() else { return Ok(()) };
         let stat = source.stat()?;
@@ -148,7 +148,8 @@ impl Copy<'_> {
             }
             FileType::RegularFile => {
                 let (content, made) = (source.open_file()?, to.make_file(name, 0o600)?);
-                // No more than there was: a program may write as fast as this reads. Shares the blocks where it can.
+                // Never more than the original length: a program may write as fast as this reads. Shares the blocks if
+                // possible.
                 let mut limited = (&content).take(stat.st_size as u64);
                 std::io::copy(&mut limited, &mut &made).at("copy", source.shown())?;
                 let content = Handle::of_file(content, source.shown().to_owned());
@@ -170,7 +171,8 @@ impl Copy<'_> {
         self.attributes(&stat, &source, &copy)
     }
 
-    /// Takes away what the copy has under the name, unless it is a folder that another one is merged with; whether it is.
+    /// Removes what the copy has under the name, unless it is a folder to be merged with another one. Returns whether
+    /// it is.
     fn make_way(&self, kind: FileType, source: &Handle, to: &Folder, name: &OsStr) -> Result<bool, IoError> {
         let is_merged = kind == FileType::Directory
             && to.stat(name)?.is_some_and(|there| FileType::from_raw_mode(there.st_mode) == FileType::Directory)
@@ -192,7 +194,7 @@ impl Copy<'_> {
             }
             let of_module = name.to_bytes().starts_with(b"security.") || name.to_bytes().starts_with(b"trusted.");
             match to.set_xattr(&name, &value) {
-                // Labels of security modules belong to the place.
+                // Labels of security modules depend on the location.
                 Err(error) if of_module && matches!(error.errno(), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
                 set => set?,
             }

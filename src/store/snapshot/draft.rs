@@ -1,8 +1,8 @@
-//! A new layer being written on top of a stack, by file operations alone: no mount, so no privilege but that of giving
-//! files away.
+//! A new layer being written on top of a stack, by file operations alone: without a mount, so the only privilege needed
+//! is to change owners.
 //!
-//! Folders of the layers below are lifted into the draft before something is put into them, with the same attributes
-//! and times, so that the layer says nothing of them that was not true before.
+//! Folders of lower layers are copied up into the draft before anything is put into them, with the same attributes and
+//! times, so that the layer does not change them otherwise.
 
 use std::collections::BTreeMap;
 use std::ffi::{CString, OsStr};
@@ -19,28 +19,28 @@ use crate::base::foreign::{self, Folder, Stat};
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 
-/// What a file or folder gets.
+/// The attributes of a file or folder.
 #[derive(Debug, Clone, Default)]
 pub struct Attributes {
     /// Permission bits with setuid, setgid and sticky; a symbolic link has none.
     pub mode: u32,
     pub owner: Owner,
-    /// Seconds since 1970; nothing for the time of the writing.
+    /// Seconds since 1970; `None` for the time of writing.
     pub mtime: Option<i64>,
     pub xattrs: Vec<(String, Vec<u8>)>,
 }
 
-/// What folders get that are made on the way to something.
+/// The attributes of parent folders that are created implicitly.
 #[derive(Debug, Clone, Copy)]
 pub struct NewFolders {
     pub mode: u32,
-    /// Whom they are given to. Nothing for root, and the group that a folder with setgid hands on.
+    /// Their owner. `None` for root, with the group that a setgid folder passes on.
     pub owner: Option<Owner>,
     pub mtime: Option<i64>,
 }
 
 impl NewFolders {
-    /// What one gets in a folder that has `above`: setgid is handed on by the kernel, whoever makes the folder.
+    /// The attributes of such a folder below `above`: the kernel passes setgid on, whoever creates the folder.
     fn within(self, above: Option<&Entry>) -> Attributes {
         const SETGID: u32 = 0o2000;
         let handed_on = above.filter(|above| above.mode & SETGID != 0);
@@ -50,7 +50,7 @@ impl NewFolders {
     }
 }
 
-/// What is neither a file nor a folder.
+/// Anything but a file or a folder.
 #[derive(Debug, Clone)]
 pub enum Node<'a> {
     Symlink(&'a Path),
@@ -59,16 +59,16 @@ pub enum Node<'a> {
     BlockDevice(u64),
 }
 
-/// The layer that is being written, and what is below it.
+/// The layer being written, and what is below it.
 pub struct Draft {
     view: View,
     directory: PathBuf,
-    /// The times that folders get in the end, when nothing is put into them any more.
+    /// The final times of folders, set when nothing is put into them any longer.
     folder_times: BTreeMap<PathBuf, i64>,
     now: i64,
-    /// No time is later.
+    /// The upper limit of all times.
     latest_time: i64,
-    /// Folders that were taken away and whose place waits for something that is none.
+    /// Folders that were removed, where something that is not a folder will be created.
     cleared: Vec<PathBuf>,
 }
 
@@ -78,7 +78,7 @@ impl Draft {
         Self::over(&lower.iter().cloned().map(Lower::Folder).collect::<Vec<_>>(), directory)
     }
 
-    /// The same on top of layers of which some are only outlined.
+    /// The same on top of layers, some of which may be only outlined.
     pub fn over(lower: &[Lower], directory: &Path) -> Result<Self, SnapshotError> {
         let below = View::over(lower)?;
         let root = below.lstat(Path::new(""))?;
@@ -91,7 +91,7 @@ impl Draft {
             latest_time: i64::MAX,
             cleared: Vec::new(),
         };
-        // No archive of a layer says what mode its root has, and docker's is always the same.
+        // No layer archive has a mode for its root, and docker's is always the same.
         let attributes = match &root {
             Some(root) => Attributes { mode: 0o755, ..attributes_of(root) },
             None => Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() },
@@ -100,23 +100,23 @@ impl Draft {
         Ok(draft)
     }
 
-    /// Lets nothing be younger than this, where a time is given.
+    /// Limits all times to this one, if given.
     pub fn no_later_than(mut self, seconds: Option<i64>) -> Self {
         self.latest_time = seconds.unwrap_or(i64::MAX);
         self
     }
 
-    /// The tree as it is now, the draft included.
+    /// The current tree, including the draft.
     pub fn view(&self) -> &View {
         &self.view
     }
 
-    /// Seconds since 1970 when the draft was begun.
+    /// When the draft was started, in seconds since 1970.
     pub fn now(&self) -> i64 {
         self.now
     }
 
-    /// Makes a folder. What is there must be no folder, and is replaced.
+    /// Creates a folder. An existing entry is replaced, and must not be a folder.
     pub fn make_dir(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.make_way(path)?;
         let (folder, name) = self.parent(path)?;
@@ -125,7 +125,7 @@ impl Draft {
         self.set_attributes(path, attributes)
     }
 
-    /// Makes the folder and all above it that are missing; gives the ones it made. `path` must be resolved.
+    /// Creates the folder and its missing parents; returns the ones it created. `path` must be resolved.
     pub fn make_dir_all(&mut self, path: &Path, folders: NewFolders) -> Result<Vec<PathBuf>, SnapshotError> {
         let mut made = Vec::new();
         let mut ancestors: Vec<&Path> = path.ancestors().filter(|path| !path.as_os_str().is_empty()).collect();
@@ -144,12 +144,12 @@ impl Draft {
         Ok(made)
     }
 
-    /// Makes an empty file, replacing what is there unless it is a folder. `end_file` is to be called when it is full.
+    /// Creates an empty file, replacing what is there unless it is a folder. Call `end_file` when it is complete.
     pub fn create_file(&mut self, path: &Path) -> Result<File, SnapshotError> {
         Ok(self.make_new(path, |folder, name| folder.make_file(name, 0o600))??)
     }
 
-    /// Sets the attributes of a file that `create_file` gave, now that it is full. Gives its size.
+    /// Sets the attributes of a file from `create_file`, now that it is complete. Returns its size.
     pub fn end_file(&mut self, file: &File, path: &Path, attributes: &Attributes) -> Result<u64, SnapshotError> {
         let found = rustix::fs::fstat(file).and_then(|stat| foreign::seen_of(file, stat));
         let stat = found.at("read", self.host_path(path))?;
@@ -158,7 +158,7 @@ impl Draft {
             let (uid, gid) = (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid));
             foreign::set_owner_of(file, uid, gid).at("change the owner of", self.host_path(path))?;
         }
-        // After the owner: changing that takes setuid and setgid away.
+        // After the owner: changing that clears setuid and setgid.
         let mode = Mode::from_raw_mode(attributes.mode);
         foreign::set_mode_of(file, mode).at("change the mode of", self.host_path(path))?;
         for (key, value) in &attributes.xattrs {
@@ -169,7 +169,7 @@ impl Draft {
         Ok(stat.st_size as u64)
     }
 
-    /// Makes a link, fifo or device, replacing what is there unless it is a folder.
+    /// Creates a link, fifo or device, replacing what is there unless it is a folder.
     pub fn make_node(&mut self, path: &Path, node: &Node<'_>, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.make_way(path)?;
         let (folder, name) = self.parent(path)?;
@@ -182,7 +182,7 @@ impl Draft {
         self.set_own_attributes(path, attributes)
     }
 
-    /// Gives the file `existing` the second name `path`. A file of the layers below is lifted first.
+    /// Gives the file `existing` the second name `path`. A file of a lower layer is copied up first.
     pub fn hard_link(&mut self, existing: &Path, path: &Path) -> Result<(), SnapshotError> {
         self.lift_file(existing)?;
         self.make_way(path)?;
@@ -191,8 +191,8 @@ impl Draft {
         Ok(folder.hard_link(name, &from, old)?)
     }
 
-    /// Gives the file `name` of the folder `from`, which belongs to another layer of the same store, the name `path` here
-    /// too; false where the filesystem can't.
+    /// Hard-links the file `name` of the folder `from`, which belongs to another layer of the same store, to `path`
+    /// here; false if the filesystem can't.
     pub fn link_from(&mut self, from: &Folder, name: &OsStr, path: &Path) -> Result<bool, SnapshotError> {
         match self.make_new(path, |folder, new| folder.hard_link(new, from, name))? {
             Ok(()) => Ok(true),
@@ -203,12 +203,12 @@ impl Draft {
         }
     }
 
-    /// Removes what is at `path`, a folder with all in it, to make room for something else: nothing hides what the layers
-    /// below have there until that something is made.
+    /// Removes what is at `path`, recursively, to make room for something else: until that is created, nothing hides
+    /// what the lower layers have there.
     pub fn clear(&mut self, path: &Path) -> Result<(), SnapshotError> {
         match self.view.lstat(path)? {
             Some(entry) if entry.is_dir() => {
-                // A folder that only the layers below have has no place here.
+                // A folder that exists only in lower layers has no entry here.
                 if let Some(parent) = path.parent()
                     && self.view.directory(parent)?.first() == Some(&0)
                 {
@@ -229,13 +229,14 @@ impl Draft {
         Ok(())
     }
 
-    /// Sets the attributes of what is at `path`. A folder of the layers below is lifted first; a file must be of the draft.
+    /// Sets the attributes of what is at `path`. A folder of a lower layer is copied up first; a file must belong to
+    /// the draft.
     pub fn set_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         self.lift(path)?;
         self.set_own_attributes(path, attributes)
     }
 
-    /// The same for what the draft has.
+    /// The same for an entry of the draft.
     fn set_own_attributes(&mut self, path: &Path, attributes: &Attributes) -> Result<(), SnapshotError> {
         let kind = match path.file_name() {
             None => self.set_root_attributes(attributes)?,
@@ -269,12 +270,12 @@ impl Draft {
         let kind = kind_of(&stat);
         if let Some((uid, gid)) = new_owner(&stat, attributes.owner) {
             match kind {
-                // What it is kept as may have to be another file.
+                // Its recorded form may have to be another file.
                 FileKind::Symlink => folder.set_owner(name, uid, gid)?,
                 _ => handle.set_owner(uid, gid)?,
             }
         }
-        // After the owner: changing that takes setuid and setgid away.
+        // After the owner: changing that clears setuid and setgid.
         if kind != FileKind::Symlink {
             handle.set_mode(attributes.mode)?;
         }
@@ -284,7 +285,7 @@ impl Draft {
         Ok(kind)
     }
 
-    /// Sets the time that a folder gets in the end. A folder of the layers below is lifted first.
+    /// Sets the final time of a folder. A folder of a lower layer is copied up first.
     pub fn set_folder_time(&mut self, path: &Path, mtime: i64) -> Result<(), SnapshotError> {
         self.lift(path)?;
         self.folder_times.insert(path.to_owned(), mtime);
@@ -299,7 +300,7 @@ impl Draft {
         Ok(())
     }
 
-    /// Lets the draft have the folder `path` that a layer below has. Nothing to do for what the draft has already.
+    /// Copies the folder `path` of a lower layer up into the draft. Does nothing if the draft already has it.
     fn lift(&mut self, path: &Path) -> Result<(), SnapshotError> {
         let layers = self.view.directory(path)?;
         if layers.is_empty() || layers[0] == 0 {
@@ -314,7 +315,7 @@ impl Draft {
         self.set_attributes(path, &attributes_of(&entry))
     }
 
-    /// Lets the draft have the regular file `path` that a layer below has.
+    /// Copies the regular file `path` of a lower layer up into the draft.
     fn lift_file(&mut self, path: &Path) -> Result<(), SnapshotError> {
         let entry = self.view.lstat(path)?.filter(|entry| entry.layer != 0 && entry.kind == FileKind::Regular);
         let Some(entry) = entry else { return Ok(()) };
@@ -325,8 +326,8 @@ impl Draft {
         self.end_file(&file, path, &attributes).map(drop)
     }
 
-    /// Makes something new at `path` by `make`, which is given its folder and name and must fail when something is there.
-    /// In a folder that only the draft has, that is looked at no further.
+    /// Creates something new at `path` by `make`, which gets its folder and name and must fail if something is there.
+    /// In a folder that only the draft has, that is the only check.
     fn make_new<T>(
         &mut self,
         path: &Path,
@@ -345,7 +346,7 @@ impl Draft {
         Ok(make(&folder, name))
     }
 
-    /// Makes room for something new at `path`: its folder is there, and no other thing is.
+    /// Makes room for something new at `path`: its folder exists, and nothing else is there.
     fn make_way(&mut self, path: &Path) -> Result<(), SnapshotError> {
         let parent = path.parent().unwrap_or(Path::new(""));
         self.lift(parent)?;
@@ -378,7 +379,7 @@ impl Draft {
         Timestamps { last_access: time, last_modification: time }
     }
 
-    /// The folder of the draft that has the last name of `path`, and that name.
+    /// The draft's parent folder of `path`, and the last name.
     fn parent<'a>(&self, path: &'a Path) -> Result<(Arc<Folder>, &'a OsStr), SnapshotError> {
         // A view always has the draft as its topmost layer.
         Ok(self.view.top()?.parent(path)?)
@@ -399,12 +400,12 @@ fn attributes_of(entry: &Entry) -> Attributes {
     Attributes { mode: entry.mode, owner: entry.owner, mtime: Some(entry.mtime), xattrs: Vec::new() }
 }
 
-/// Whom something has to be given to; nothing when it is theirs.
+/// The owner to set; `None` if it is already right.
 fn new_owner(stat: &Stat, owner: Owner) -> Option<(Uid, Gid)> {
     ((stat.st_uid, stat.st_gid) != (owner.uid, owner.gid)).then(|| (Uid::from_raw(owner.uid), Gid::from_raw(owner.gid)))
 }
 
-/// An attribute's name for the kernel. One with a NUL is none, and the kernel refuses the empty one.
+/// An attribute's name for the kernel. A name with a NUL becomes the empty one, which the kernel refuses.
 fn c_name(name: &str) -> CString {
     CString::new(name).unwrap_or_default()
 }

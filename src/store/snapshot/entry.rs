@@ -8,7 +8,7 @@ pub struct Owner {
     pub gid: u32,
 }
 
-/// What a name of the merged tree stands for.
+/// The entry of a name in the merged tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry {
     pub kind: FileKind,
@@ -18,11 +18,11 @@ pub struct Entry {
     /// Seconds since 1970.
     pub mtime: i64,
     pub size: u64,
-    /// Device and number of the inode: the same for all names of one file.
+    /// Device and inode number: the same for all names of one file.
     pub inode: (u64, u64),
     /// How many names the file has.
     pub names: u64,
-    /// Which layer it is from, counted from the top.
+    /// The layer that it comes from, counted from the top.
     pub(super) layer: usize,
 }
 
@@ -31,12 +31,12 @@ impl Entry {
         self.kind.is_directory()
     }
 
-    /// Which of the view's layers it is from, counted from the top.
+    /// The view's layer that it comes from, counted from the top.
     pub fn layer(&self) -> usize {
         self.layer
     }
 
-    /// The file that this is one of several names of.
+    /// The identity of a file with several names.
     pub fn shared_inode(&self) -> Option<(u64, u64)> {
         (self.kind == FileKind::Regular && self.names > 1).then_some(self.inode)
     }

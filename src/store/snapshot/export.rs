@@ -1,4 +1,4 @@
-//! A merged root filesystem written out whole: as a tar stream, or into a folder.
+//! Writes a merged root filesystem as a tar stream, or to a folder.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use crate::base::foreign::{ExactLength, Folder, Handle, LastFolder, Tree};
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 
-/// Calls `visit` for all that is in the view, folders before what is in them, names in byte order.
+/// Calls `visit` for everything in the view, folders before their content, names in byte order.
 pub(super) fn walk(
     view: &View,
     folder: &Path,
@@ -37,7 +37,7 @@ pub fn export_tar(view: &View, out: impl Write) -> Result<(), SnapshotError> {
     export_tar_folders(&[(PathBuf::new(), view)], out)
 }
 
-/// Writes several views into one tar archive, each into its folder.
+/// Writes several views to one tar archive, each to its own folder.
 pub fn export_tar_folders(views: &[(PathBuf, &View)], out: impl Write) -> Result<(), SnapshotError> {
     let mut archive = Builder::new(out);
     for (folder, view) in views {
@@ -59,11 +59,11 @@ pub fn export_tar_folders(views: &[(PathBuf, &View)], out: impl Write) -> Result
 /// Extended attributes, by name.
 type Attributes = Vec<(String, Vec<u8>)>;
 
-/// What an entry has beside its header.
+/// The data of an entry besides its header.
 enum Body {
     File(File),
     Link(PathBuf),
-    /// Another name for what is in the archive already.
+    /// Another name for something that is already in the archive.
     Second(PathBuf),
     Nothing,
 }
@@ -126,13 +126,13 @@ fn append(
     Ok(())
 }
 
-/// A program that runs took it away, or put something else in its place, since it was listed.
+/// A running program has removed or replaced it since it was listed.
 fn has_gone(error: &IoError) -> bool {
     matches!(error.errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::INVAL))
         || error.source.kind() == io::ErrorKind::InvalidInput
 }
 
-/// The header of all but names; nothing for what is in no archive.
+/// The header except its names; `None` for kinds that no archive has.
 fn header_of(entry: &Entry) -> io::Result<Option<Header>> {
     let mut header = Header::new_gnu();
     header.set_mode(entry.mode);
@@ -160,7 +160,7 @@ fn header_of(entry: &Entry) -> io::Result<Option<Header>> {
     Ok(Some(header))
 }
 
-/// A path that is a file in one of the views and is in another one too: they can't be written into one folder.
+/// A path that is a file in one of the views and exists in another one too: they can't be written to one folder.
 pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> {
     let mut seen: HashMap<PathBuf, bool> = HashMap::new();
     let mut conflict = None;
@@ -179,14 +179,14 @@ pub fn first_conflict(views: &[View]) -> Result<Option<PathBuf>, SnapshotError> 
     Ok(conflict)
 }
 
-/// Writes the view into the folder `destination`. Files belong to whoever runs this, as
-/// with buildx; sockets are left out, and devices where none can be made.
+/// Writes the view to the folder `destination`. Files belong to the caller, as with buildx; sockets are left out, and
+/// so are devices where none can be created.
 pub fn export_folder(view: &View, destination: Folder) -> Result<(), SnapshotError> {
     export_part(view, Path::new(""), &|_| true, destination).map(drop)
 }
 
-/// Writes what `is_wanted` of what is below the folder `base` of the view into the folder `destination`, with the folders
-/// on the way there; the same as [`export_folder`] apart from that. Gives how many things were wanted.
+/// Writes what `is_wanted` selects below the folder `base` of the view to the folder `destination`, with the parent
+/// folders; otherwise like [`export_folder`]. Returns how many things were selected.
 pub fn export_part(
     view: &View,
     base: &Path,
@@ -195,7 +195,7 @@ pub fn export_part(
 ) -> Result<usize, SnapshotError> {
     let to = LastFolder::of(Tree::beneath(destination));
     let mut export = Export { view, base, to, links: HashMap::new() };
-    // On the way to what is looked at, from the top, and whether each was made; and all that were made.
+    // The parent folders of the current path, from the top, and whether each was created; and all that were created.
     let mut above: Vec<(PathBuf, Entry, bool)> = Vec::new();
     let mut made: Vec<(PathBuf, Entry)> = Vec::new();
     let mut count = 0;
@@ -227,14 +227,14 @@ pub fn export_part(
 
 struct Export<'a> {
     view: &'a View,
-    /// The folder of the view that the destination stands for.
+    /// The folder of the view that corresponds to the destination.
     base: &'a Path,
     to: LastFolder,
     links: HashMap<(u64, u64), PathBuf>,
 }
 
 impl Export<'_> {
-    /// Where a path of the view is in the destination.
+    /// The path in the destination that corresponds to a path of the view.
     fn inside<'p>(&self, path: &'p Path) -> &'p Path {
         path.strip_prefix(self.base).unwrap_or(path)
     }
@@ -242,7 +242,7 @@ impl Export<'_> {
     fn entry(&mut self, path: &Path, entry: &Entry) -> Result<(), SnapshotError> {
         let Some((folder, name)) = self.to.parent(self.inside(path))? else { return Ok(()) };
         let old = folder.stat(name)?.map(|old| FileType::from_raw_mode(old.st_mode));
-        // A link that an earlier export left leads nowhere now.
+        // Also a link that an earlier export left, which would lead elsewhere.
         if old.is_some_and(|old| old != FileType::Directory) {
             folder.remove(name)?;
         }

@@ -1,5 +1,5 @@
-//! The folder of a finished layer, and what is remembered of it. In a stack of hundreds of layers most have nothing at a
-//! path: what was once read of a layer says so without another system call, and for all views of this process.
+//! The folder of a finished layer, with a cache. In a stack of hundreds of layers most have nothing at a given path:
+//! what was once read of a layer answers that without another system call, for all views of this process.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;
@@ -10,14 +10,14 @@ use super::Entry;
 use super::layer_folder::LayerFolder;
 use crate::base::io_error::IoError;
 
-/// Larger folders are asked each time.
+/// Larger folders are not cached.
 const MOST_NAMES: usize = 64;
-/// How many folders of a layer, and how many layers, are remembered.
+/// How many folders of a layer, and how many layers, are cached.
 const MOST_FOLDERS: usize = 256;
 const MOST_LAYERS: usize = 500;
 
-/// The layers that views of this process have looked into: a finished layer does not change, and a process holds what it
-/// has looked up.
+/// The layers that views of this process have read: a finished layer does not change, and a process holds what it has
+/// looked up.
 static OPENED: Mutex<Option<HashMap<PathBuf, Arc<FinishedLayer>>>> = Mutex::new(None);
 
 pub(super) struct FinishedLayer {
@@ -25,19 +25,19 @@ pub(super) struct FinishedLayer {
     known: Mutex<HashMap<PathBuf, Place>>,
 }
 
-/// What a layer has at a path, as far as the merging of folders goes.
+/// What a layer has at a path, as far as it matters for merging folders.
 #[derive(Clone)]
 pub(super) enum Place {
     Nothing,
-    /// Something that is no folder, a whiteout perhaps.
+    /// Anything but a folder, possibly a whiteout.
     Other,
     Folder(Arc<Known>),
 }
 
 pub(super) struct Known {
-    /// What the layers below have there does not show.
+    /// Whether it hides what the layers below have there.
     pub(super) is_opaque: bool,
-    /// Read when they are asked for; nothing for a folder of many.
+    /// Read on demand; `None` for a large folder.
     names: OnceLock<Option<HashSet<OsString>>>,
 }
 
@@ -56,7 +56,7 @@ impl FinishedLayer {
         Ok(layer)
     }
 
-    /// As [`LayerFolder::entry`].
+    /// Like [`LayerFolder::entry`].
     pub(super) fn entry(&self, path: &Path) -> Result<Option<Entry>, IoError> {
         if self.may_have(path)? { self.folder.entry(path) } else { Ok(None) }
     }
@@ -80,7 +80,7 @@ impl FinishedLayer {
             return Ok(place.clone());
         }
         let place = match self.entry(path)? {
-            // Not remembered: the folder above says it as fast.
+            // Not cached: its parent folder answers as fast.
             None => return Ok(Place::Nothing),
             Some(entry) if !entry.is_dir() => Place::Other,
             Some(_) => {

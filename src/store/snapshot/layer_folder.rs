@@ -1,4 +1,4 @@
-//! One layer's folder as it lies in the store, looked into without following a link of its.
+//! One layer's folder in the store, read without following any of its links.
 
 use std::ffi::{CStr, CString, OsStr, OsString};
 use std::fs::File;
@@ -20,7 +20,7 @@ pub(super) fn kind_of(stat: &Stat) -> FileKind {
 
 pub(super) struct LayerFolder {
     folders: LastFolder,
-    /// A running program may change it: what is to be read could have become a device.
+    /// A running program may change it, so a file to be read may have become a device.
     is_changing: bool,
 }
 
@@ -30,7 +30,7 @@ impl LayerFolder {
         Self::of(path, false)
     }
 
-    /// A folder that may change meanwhile, by whoever's hand.
+    /// A folder that anyone may change meanwhile.
     pub fn changing(path: &Path) -> Result<Self, IoError> {
         Self::of(path, true)
     }
@@ -39,7 +39,7 @@ impl LayerFolder {
         Ok(Self { folders: LastFolder::of(Tree::beneath(Folder::open(path)?)), is_changing })
     }
 
-    /// What is at `path`, which must lead through folders of this layer only; also a whiteout.
+    /// What is at `path`, whose parents must be folders of this layer; includes whiteouts.
     pub fn entry(&self, path: &Path) -> Result<Option<Entry>, IoError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Ok(Some(entry_of(&self.folders.tree().root().status()?)));
@@ -55,7 +55,7 @@ impl LayerFolder {
         Ok(mark.is_some_and(|mark| mark == b"y"))
     }
 
-    /// The names in the folder at `path`, in no order; none when it has gone.
+    /// The names in the folder at `path`, unordered; none if it was removed.
     pub fn names(&self, path: &Path) -> Result<Vec<OsString>, IoError> {
         match self.folders.find_folder(path)? {
             Some(folder) => folder.names(),
@@ -82,7 +82,7 @@ impl LayerFolder {
         Ok(without_overlayfs(all))
     }
 
-    /// The folder that has the last name of `path`, and that name. The root is no name.
+    /// The parent folder of `path`, and the last name. The root has no name.
     pub fn parent<'a>(&self, path: &'a Path) -> Result<(Arc<Folder>, &'a OsStr), IoError> {
         match self.folders.parent(path)? {
             Some(parent) => Ok(parent),
@@ -94,7 +94,7 @@ impl LayerFolder {
         self.folders.tree().root()
     }
 
-    /// To be called when a folder was removed or moved.
+    /// Call this when a folder was removed or moved.
     pub fn forget(&self) {
         self.folders.forget();
     }
@@ -113,7 +113,7 @@ fn entry_of(stat: &Stat) -> Entry {
     }
 }
 
-/// The extended attributes of a file that is open, without those of overlayfs, in byte order of their names.
+/// The extended attributes of an open file, without those of overlayfs, in byte order of their names.
 pub fn xattrs_of_file(file: &File) -> rustix::io::Result<Vec<(String, Vec<u8>)>> {
     Ok(without_overlayfs(xattrs_of(file)?))
 }

@@ -1,4 +1,4 @@
-//! A folder made to hold what is exported into it, and nothing else.
+//! Makes a folder contain exactly what is exported to it.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -9,8 +9,8 @@ use super::export::walk;
 use super::{SnapshotError, View};
 use crate::base::foreign::Folder;
 
-/// Removes from a folder what none of the views has there; each view has a folder of its own in it, or the whole. Links
-/// are removed, not followed.
+/// Removes from a folder whatever none of the views has there. Each view has a folder of its own in it, or the whole.
+/// Links are removed, not followed.
 pub fn remove_others(views: &[(PathBuf, View)], destination: &Folder) -> Result<(), SnapshotError> {
     let mut kept: HashSet<PathBuf> = HashSet::new();
     for (folder, view) in views {
@@ -23,7 +23,7 @@ pub fn remove_others(views: &[(PathBuf, View)], destination: &Folder) -> Result<
     remove_but(&kept, destination, Path::new(""))
 }
 
-/// `within` is where the folder is in what is exported.
+/// `within` is the folder's position in what is exported.
 fn remove_but(kept: &HashSet<PathBuf>, folder: &Folder, within: &Path) -> Result<(), SnapshotError> {
     for name in folder.names()? {
         let path = within.join(&name);

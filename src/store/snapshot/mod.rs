@@ -1,8 +1,8 @@
-//! Root filesystems: stacks of unpacked layers, looked into and written to without mounting anything.
+//! Root filesystems: stacks of unpacked layers, read and written without mounting anything.
 //!
-//! A [`View`] answers what is at a path of a stack, as overlayfs would. A [`Draft`] is a view with a writable layer on
-//! top, for steps that copy files or make folders; they need no more of what is below than its [`Outline`]. Only `RUN` mounts a stack, and that in its sandbox.
-//! Must not know images, registries or Dockerfiles. Hop 8 of a build.
+//! A [`View`] says what is at a path of a stack, as overlayfs would. A [`Draft`] is a view with a writable layer on
+//! top, for steps that copy files or create folders; of the layers below they need no more than an [`Outline`]. Only
+//! `RUN` mounts a stack, in its sandbox. Must not know images, registries or Dockerfiles. Hop 8 of a build.
 
 mod copy_tree;
 mod draft;

@@ -1,6 +1,6 @@
-//! What a layer is without its files' contents: its folders with their attributes, its links, and the names of all else.
-//! That is all that steps ask of the layers below which put files on top (`COPY`, `ADD`, `WORKDIR`), beside
-//! `/etc/passwd` and `/etc/group`, which an outline has whole. So such a step needs no layer whose outline is at hand.
+//! A layer without its files' contents: its folders with their attributes, its links, and the names of everything else.
+//! Steps that add files on top (`COPY`, `ADD`, `WORKDIR`) need no more of the layers below, except `/etc/passwd` and
+//! `/etc/group`, which an outline has whole. So such a step does not need a layer whose outline is available.
 //!
 //! ```text
 //! "rbuild outline 1\n", then compressed with zstd, for each folder, the root first and each before those in it:
@@ -24,9 +24,9 @@ use crate::image::layer::FileKind;
 
 const MAGIC: &[u8] = b"rbuild outline 1\n";
 const LEVEL: i32 = 3;
-/// Bytes of an outline that is larger than any should be: no outline then.
+/// The size limit; a larger layer has no outline.
 const MOST_BYTES: usize = 16 << 20;
-/// Files whose content steps ask for.
+/// Files whose content steps need.
 const WHOLE: [&str; 2] = ["etc/passwd", "etc/group"];
 const LARGEST_WHOLE: u64 = 256 << 10;
 
@@ -52,7 +52,7 @@ struct Folder {
     owner: Owner,
     mtime: i64,
     is_opaque: bool,
-    /// Where its names are in the plain bytes.
+    /// The offset of its names in the plain bytes.
     names: Range<usize>,
 }
 
@@ -64,14 +64,15 @@ struct Named<'a> {
     content: Option<&'a [u8]>,
 }
 
-/// The bytes of the outline of a layer that is unpacked in `folders`, the lowest first; nothing when it would be too large.
+/// The bytes of the outline of a layer that is unpacked in `folders`, the lowest first; `None` if it would be too
+/// large.
 pub fn outline_of(folders: &[PathBuf]) -> Result<Option<Vec<u8>>, IoError> {
     let layer = Unpacked(folders.iter().rev().map(|folder| LayerFolder::open(folder)).collect::<Result<_, _>>()?);
     let shown = folders.last().map_or(Path::new(""), PathBuf::as_path);
     let mut plain = Vec::new();
     let mut waiting = vec![PathBuf::new()];
     while let Some(path) = waiting.pop() {
-        // Gone while it was looked at: whoever removes layers was quicker.
+        // Another process removed the layer meanwhile.
         let Some(entry) = layer.entry(&path)? else { return Ok(None) };
         put_bytes(&mut plain, path.as_os_str().as_bytes());
         plain.extend_from_slice(&(entry.mode as u16).to_le_bytes());
@@ -165,14 +166,14 @@ fn put_name(plain: &mut Vec<u8>, layer: &Unpacked, path: &Path, entry: &Entry) -
     Ok(())
 }
 
-/// The kernel's paths and names fit.
+/// Paths and names that the kernel accepts fit.
 fn put_bytes(plain: &mut Vec<u8>, bytes: &[u8]) {
     plain.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
     plain.extend_from_slice(bytes);
 }
 
 impl Outline {
-    /// Reads an outline; nothing when the bytes are none.
+    /// Parses an outline; `None` if the bytes are invalid.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let packed = bytes.strip_prefix(MAGIC)?;
         let mut plain = Vec::new();
@@ -181,7 +182,7 @@ impl Outline {
             return None;
         }
         let mut folders = HashMap::new();
-        // The root, and those that are named.
+        // The root, and the named folders.
         let mut promised = 1;
         let mut rest = Rest(&plain);
         while !rest.0.is_empty() {
@@ -202,7 +203,7 @@ impl Outline {
         is_whole.then_some(Self { plain, folders })
     }
 
-    /// What is at the path, also a whiteout. Of what is no folder only the kind is known.
+    /// What is at the path, including a whiteout. For anything but a folder only the kind is known.
     pub(super) fn entry(&self, path: &Path) -> Option<Entry> {
         let nothing = Folder { mode: 0, owner: Owner::default(), mtime: 0, is_opaque: false, names: 0..0 };
         let (kind, facts) = match self.folder(path) {
@@ -247,7 +248,7 @@ impl Outline {
     }
 }
 
-/// What is left to be read.
+/// The remaining bytes.
 struct Rest<'a>(&'a [u8]);
 
 impl<'a> Rest<'a> {
@@ -299,7 +300,7 @@ mod tests {
     use super::super::{Lower, View};
     use super::*;
 
-    /// All that a view says: paths, entries without what no outline has, links, and the users' files.
+    /// Everything that a view shows: paths, entries without what no outline has, links, and the user database.
     fn said(view: &View) -> Vec<String> {
         let mut lines = vec![format!("{:?}", view.lstat(Path::new("")).unwrap().map(|entry| entry.mtime))];
         super::super::export::walk(view, Path::new(""), &mut |path, entry| {

@@ -1,4 +1,4 @@
-//! A folder of a root filesystem copied as it is, owners and all: what a new volume begins with.
+//! Copies a folder of a root filesystem, including owners: the initial content of a new volume.
 
 use std::collections::HashMap;
 use std::ffi::CString;
@@ -15,7 +15,8 @@ use crate::base::foreign::{Folder, Handle, LastFolder, Tree};
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 
-/// Copies what the view has in `folder` to `destination`, which is there and gets the folder's owner and mode.
+/// Copies the content of `folder` in the view to the existing folder `destination`, which gets the folder's owner and
+/// mode.
 pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), SnapshotError> {
     let mut copy =
         Populate { view, to: LastFolder::of(Tree::beneath(Folder::open(destination)?)), links: HashMap::new() };
@@ -39,7 +40,7 @@ pub fn populate(view: &View, folder: &Path, destination: &Path) -> Result<(), Sn
 struct Populate<'a> {
     view: &'a View,
     to: LastFolder,
-    /// Where the files with several names are.
+    /// Where files with several names are.
     links: HashMap<(u64, u64), PathBuf>,
 }
 
@@ -47,7 +48,7 @@ impl Populate<'_> {
     fn entry(&mut self, path: &Path, entry: &Entry, target: &Path) -> Result<(), SnapshotError> {
         let Some((folder, name)) = self.to.parent(target)? else { return Ok(()) };
         let node = |kind, major, minor| match folder.make_node(name, kind, 0o600, makedev(major, minor)) {
-            // As with docker in a user namespace: there is no way to make devices.
+            // As docker does in a user namespace: devices cannot be created there.
             Err(error) if error.errno() == Some(Errno::PERM) => Ok(false),
             made => made.map(|()| true),
         };
@@ -80,7 +81,7 @@ impl Populate<'_> {
         }
     }
 
-    /// Owner, mode, extended attributes and time, in the order in which none undoes another.
+    /// Owner, mode, extended attributes and time, in an order in which none resets another.
     fn finish(&self, entry: &Entry, target: &Handle, xattrs: Vec<(String, Vec<u8>)>) -> Result<(), SnapshotError> {
         target.set_owner(Uid::from_raw(entry.owner.uid), Gid::from_raw(entry.owner.gid))?;
         if entry.kind != FileKind::Symlink {
@@ -89,7 +90,7 @@ impl Populate<'_> {
         for (name, value) in xattrs {
             let name = CString::new(name).unwrap_or_default();
             match target.set_xattr(&name, &value) {
-                // Not every filesystem has them, and not every user may set them.
+                // Not every filesystem supports them, and not every user may set them.
                 Err(error) if matches!(error.errno(), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
                 set => set?,
             }

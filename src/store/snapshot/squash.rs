@@ -1,4 +1,4 @@
-//! Several layers made one: all that they change on top of what is below them.
+//! Merges several layers into one, with all changes that they make to the layers below.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -10,10 +10,10 @@ use super::{Attributes, Draft, Entry, Node, SnapshotError, View};
 use crate::base::io_error::AtPath;
 use crate::image::layer::FileKind;
 
-/// overlayfs' mark of a name that is gone: a character device with this number.
+/// overlayfs' whiteout: a character device with this number.
 const WHITEOUT: u64 = 0;
 
-/// Writes into the empty folder `directory` the one layer that does on top of `lower` what the layers `above` do (the
+/// Writes a single layer to the empty folder `directory` that has the same effect on `lower` as the layers `above` (the
 /// lowest first).
 pub fn squash(lower: &[PathBuf], above: &[PathBuf], directory: &Path) -> Result<(), SnapshotError> {
     let all: Vec<PathBuf> = lower.iter().chain(above).cloned().collect();
@@ -37,7 +37,7 @@ struct Squash {
     merged: View,
     lower: View,
     draft: Draft,
-    /// The number of layers that are made one; they are the first of the merged view.
+    /// The number of layers to merge; they are the first of the merged view.
     above: usize,
     /// Where a file with several names was written, by its inode.
     links: HashMap<(u64, u64), PathBuf>,
@@ -84,7 +84,7 @@ impl Squash {
         }
     }
 
-    /// A folder of the layers below gives way to what is none.
+    /// A folder of the lower layers is replaced by something that is not a folder.
     fn make_room(&mut self, path: &Path) -> Result<(), SnapshotError> {
         match self.draft.view().lstat(path)? {
             Some(below) if below.is_dir() => self.draft.clear(path),

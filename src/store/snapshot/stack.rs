@@ -11,11 +11,11 @@ use crate::store::{self, LayerRecord, Store};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct StackLayer {
     pub diff_id: DiffId,
-    /// Of layers that a step made; those of a base image are known by their diffID alone.
+    /// Only for layers that a step made; a base image's layers are known by their diffID alone.
     pub tree: Option<TreeDigest>,
 }
 
-/// What the store is told of a layer that was made here: its stream can be made again from its folder.
+/// The store's record of a layer that was made here: its stream can be reproduced from its folder.
 pub fn record_of(encoded: &Encoded) -> LayerRecord {
     LayerRecord {
         diff_id: encoded.diff_id,
@@ -49,7 +49,7 @@ impl Stack {
         self.layers.iter().map(|layer| layer.diff_id).collect()
     }
 
-    /// The same for all stacks with the same files, whatever their modification times.
+    /// A digest that is the same for all stacks with the same files, whatever their modification times.
     pub fn tree_digest(&self) -> [u8; 32] {
         let mut hasher = FieldHasher::new("stack-trees-1");
         for layer in &self.layers {
@@ -61,7 +61,7 @@ impl Stack {
         hasher.finish()
     }
 
-    /// The same only for the very same layers.
+    /// A digest that is the same only for exactly the same layers.
     pub fn exact_digest(&self) -> [u8; 32] {
         let mut hasher = FieldHasher::new("stack-layers-1");
         for layer in &self.layers {
@@ -70,17 +70,18 @@ impl Stack {
         hasher.finish()
     }
 
-    /// The folders of the layers, the lowest first; those that are only there as blobs are unpacked, and those that are
-    /// not here are fetched, several at a time.
+    /// The folders of the layers, the lowest first. Layers that are only blobs are unpacked, and those that are not
+    /// local are fetched, several at a time.
     ///
-    /// Of a layer that is in the stack twice only the upper place counts, for overlayfs takes no folder twice: all that
-    /// the lower one shows or hides, the upper one shows or hides too. So it is with a folder that several layers have.
+    /// If a layer is in the stack twice, only the upper position counts, because overlayfs accepts no folder twice:
+    /// whatever the lower one shows or hides, the upper one does too. The same holds for a folder that several layers
+    /// share.
     pub fn unpacked(&self, store: &Store) -> Result<Vec<PathBuf>, SnapshotError> {
         let folders = unpack::unpack_all(store, &self.that_count())?.concat();
         Ok(uppermost(folders, |folder| Some(folder.clone())))
     }
 
-    /// The layers for steps that only put files on top: of those that are not here, outlines where `find` has one.
+    /// The layers for steps that only add files: outlines of those that are not local, where `find` has one.
     pub fn outlined(&self, store: &Store, find: &unpack::FindOutline<'_>) -> Result<Vec<Lower>, SnapshotError> {
         let layers = unpack::outline_all(store, &self.that_count(), find)?;
         Ok(uppermost(layers, |layer| match layer {
@@ -89,7 +90,7 @@ impl Stack {
         }))
     }
 
-    /// Each layer once, in its uppermost place.
+    /// Each layer once, in its uppermost position.
     fn that_count(&self) -> Vec<&StackLayer> {
         uppermost(self.layers.iter().collect(), |layer| Some(layer.diff_id))
     }

@@ -123,7 +123,7 @@ fn a_draft_replaces_files_and_keeps_folders() {
     let made = draft.make_dir_all(Path::new("folder/a/b"), folders).unwrap();
     assert_eq!(made, [Path::new("folder/a"), Path::new("folder/a/b")]);
     assert_eq!(names(draft.view(), "folder"), ["a", "x"]);
-    // Setgid is handed on, as by the kernel.
+    // Setgid is inherited, as the kernel does it.
     folders.mode = 0o2755;
     draft.make_dir_all(Path::new("folder/s"), folders).unwrap();
     folders.mode = 0o700;

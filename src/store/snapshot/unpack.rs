@@ -1,4 +1,4 @@
-//! A layer's folder: there already, unpacked from a blob, or unpacked while its blob is fetched.
+//! Provides a layer's folder: an existing one, one unpacked from a blob, or one unpacked while its blob is fetched.
 
 use std::collections::HashMap;
 use std::io::{BufReader, Read};
@@ -13,13 +13,14 @@ use crate::base::side_by_side::side_by_side;
 use crate::image::layer::{self, Applied, ApplyOptions, Decoder, Encoded, NothingKnown};
 use crate::store::{self, FetchError, LayerClaim, LayerRecord, OriginError, Sizes, Staging, Store, StoreError};
 
-/// How many layers are fetched and unpacked side by side: enough to keep a line busy while another is unpacked.
+/// How many layers are fetched and unpacked in parallel: enough to keep the connection busy while another one is
+/// unpacked.
 pub(super) const AT_ONCE: usize = 4;
 
-/// The outline of a layer, if there is one somewhere.
+/// Looks up the outline of a layer.
 pub type FindOutline<'a> = dyn Fn(&DiffId) -> Option<Arc<Outline>> + Sync + 'a;
 
-/// The folders of each of these layers, in their order, the lowest of a layer first.
+/// The folders of each of these layers, in order, the lowest of a layer first.
 pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<Vec<PathBuf>>, SnapshotError> {
     let mut missing = Vec::new();
     for layer in layers {
@@ -33,8 +34,8 @@ pub(super) fn unpack_all(store: &Store, layers: &[&StackLayer]) -> Result<Vec<Ve
     layers.iter().map(|layer| unpack_expected(store, layer)).collect()
 }
 
-/// As much of each layer as is here: its folders, or else an outline, which `find` looks for. Layers of which there is
-/// neither are unpacked.
+/// What is available of each layer without fetching: its folders, or else an outline, which `find` looks up. Layers
+/// with neither are unpacked.
 pub(super) fn outline_all(
     store: &Store,
     layers: &[&StackLayer],
@@ -62,7 +63,7 @@ pub(super) fn outline_all(
     Ok(outlined.into_iter().flat_map(lower).collect())
 }
 
-/// The folders of the layer, which is what the keys of the steps above it were computed from.
+/// The layer's folders, whose content is the one from which the keys of later steps were computed.
 fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<Vec<PathBuf>, SnapshotError> {
     let folders = unpack(store, &layer.diff_id)?;
     let actual = store.layer(&layer.diff_id)?.and_then(|record| record.tree);
@@ -76,8 +77,8 @@ fn unpack_expected(store: &Store, layer: &StackLayer) -> Result<Vec<PathBuf>, Sn
     }
 }
 
-/// The folders of the layer, the lowest first; unpacks it from its blob when it has none yet, and fetches the blob when
-/// that is not here.
+/// The layer's folders, the lowest first. Unpacks the layer from its blob if it has none yet, and fetches the blob if
+/// it is not local.
 pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<Vec<PathBuf>, SnapshotError> {
     if let Some(folders) = store.layer_folders(diff_id)? {
         return Ok(folders);
@@ -103,7 +104,7 @@ pub fn unpack(store: &Store, diff_id: &DiffId) -> Result<Vec<PathBuf>, SnapshotE
 struct Unpacking<'a> {
     store: &'a Store,
     diff_id: DiffId,
-    /// What a cache said of the layer.
+    /// What a cache says about the layer.
     claim: Option<LayerClaim>,
 }
 
@@ -112,7 +113,7 @@ struct Unpacked {
     staging: Staging,
     directory: PathBuf,
     applied: Applied,
-    /// What encoding the folder gives, where that was needed.
+    /// The result of encoding the folder, if that was needed.
     encoded: Option<Encoded>,
 }
 
@@ -130,7 +131,7 @@ impl Unpacking<'_> {
         Ok(fetched?)
     }
 
-    /// Unpacks and checks the blob of `size` bytes, as far as that is known. `shown` is what errors call it.
+    /// Unpacks and checks the blob of `size` bytes, if the size is known. `shown` is its name in errors.
     fn run(&self, blob: impl Read + Send, size: u64, shown: &str) -> Result<Unpacked, SnapshotError> {
         rights::need();
         let staging = self.store.staging()?;
@@ -142,7 +143,7 @@ impl Unpacking<'_> {
         if applied.diff_id != self.diff_id {
             return Err(SnapshotError::WrongLayer { expected: self.diff_id, actual: applied.diff_id });
         }
-        // Where a device could not be made, the folder is less than the layer, and tells nothing.
+        // If a device could not be created, the folder is incomplete and can't be verified.
         let encoded = match self.claim {
             Some(_) if applied.skipped_devices.is_empty() => {
                 Some(layer::encode(&directory, std::io::sink(), &NothingKnown).map_err(unpack_error)?)
@@ -170,7 +171,7 @@ impl Unpacking<'_> {
         }
         let path = self.store.add_layer(&record, &directory)?;
         drop(staging);
-        // It may go, and be known still: then its outline spares another fetch.
+        // The layer may be removed and still be known: its outline then saves another fetch.
         if !self.store.layer_sources(&self.diff_id)?.is_empty()
             && let Some(outline) = outline_of(std::slice::from_ref(&path))?
         {

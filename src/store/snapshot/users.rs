@@ -1,11 +1,11 @@
-//! Users and groups by name, as a root filesystem's own `/etc/passwd` and `/etc/group` give them (passwd(5), group(5)).
+//! Users and groups by name, from a root filesystem's own `/etc/passwd` and `/etc/group` (passwd(5), group(5)).
 
 use std::path::Path;
 
 use super::{Owner, SnapshotError, View};
 use crate::image::layer::FileKind;
 
-/// More than any real file; what is beyond is not looked at.
+/// Larger than any real file; the rest is ignored.
 const MOST_BYTES: u64 = 4 << 20;
 
 /// A user of `/etc/passwd`.
@@ -16,20 +16,20 @@ struct User {
     home: String,
 }
 
-/// Whom a process runs as.
+/// The user that a process runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProcessUser {
     pub uid: u32,
     pub gid: u32,
-    /// Supplementary groups, the user's own first: without it among them, a program could give up a right that is denied
-    /// to that group.
+    /// Supplementary groups, the user's own first: without it among them, a program could drop a group for which access
+    /// is denied.
     pub groups: Vec<u32>,
     pub home: String,
 }
 
-/// Whom `USER` or `--user` means: `user`, `user:group`, by name or number; empty for root. As with runc, what looks like
-/// a number is one, whatever names there are, and need not be known; a name must be. The groups that list the user come
-/// along unless a group is given; what follows a second colon says nothing.
+/// The user that `USER` or `--user` means: `user`, `user:group`, by name or number; empty for root. As in runc, what
+/// looks like a number is one, whatever names there are, and need not be defined; a name must be. The groups that list
+/// the user are added unless a group is given; whatever follows a second colon is ignored.
 pub fn process_user(view: &View, text: &str) -> Result<ProcessUser, SnapshotError> {
     let mut fields = text.splitn(2, ':');
     let user = fields.next().filter(|user| !user.is_empty()).unwrap_or("0");
@@ -58,7 +58,7 @@ pub fn process_user(view: &View, text: &str) -> Result<ProcessUser, SnapshotErro
     Ok(ProcessUser { uid, gid, groups, home })
 }
 
-/// The number that `text` is, if it is one. Runc takes the largest unsigned ones only where user and group are given.
+/// `text` as a number, if it is one. runc accepts the largest unsigned numbers only if both user and group are given.
 fn process_id(text: &str, with_group: bool) -> Result<Option<u32>, SnapshotError> {
     let Ok(number) = text.parse::<i64>() else { return Ok(None) };
     let most = if with_group { i64::from(u32::MAX) } else { i64::from(i32::MAX) };
@@ -84,9 +84,9 @@ fn find_user(view: &View, is_meant: impl Fn(&User) -> bool) -> Result<Option<Use
     Ok(text.lines().filter_map(parse_user).find(is_meant))
 }
 
-/// The owner that `--chown` or `USER` names: `user`, `user:group`, by name or number. A number need not be known, an
-/// unknown user is 0, as BuildKit has it; without a group that is known it is the user's own for a name and the user's
-/// number else.
+/// The owner that `--chown` or `USER` means: `user`, `user:group`, by name or number. A number need not be defined, and
+/// an unknown user is 0, as in BuildKit. Without a known group, it is the user's own for a name and the user's number
+/// otherwise.
 pub fn owner_of(view: &View, text: &str) -> Result<Owner, SnapshotError> {
     let (user, group) = match text.split_once(':') {
         Some((user, group)) => (user, Some(group)),
@@ -109,7 +109,7 @@ pub fn owner_of(view: &View, text: &str) -> Result<Owner, SnapshotError> {
     Ok(owner)
 }
 
-/// Of the user and the group that `--chown` or `USER` names, the first that the root filesystem does not know.
+/// The first of the user and the group that `--chown` or `USER` names which the root filesystem does not define.
 pub fn unknown_owner(view: &View, text: &str) -> Result<Option<String>, SnapshotError> {
     let (user, group) = text.split_once(':').unwrap_or((text, ""));
     if is_name(user) && find_user(view, |known| known.name == user)?.is_none() {
@@ -121,12 +121,12 @@ pub fn unknown_owner(view: &View, text: &str) -> Result<Option<String>, Snapshot
     Ok(None)
 }
 
-/// Neither a number nor root, who needs no file to be known.
+/// Neither a number nor root, which need not be defined in a file.
 fn is_name(text: &str) -> bool {
     !text.is_empty() && parse_id(text).is_none()
 }
 
-/// IDs above the largest signed number are taken for names.
+/// IDs above the largest signed number count as names.
 fn parse_id(text: &str) -> Option<u32> {
     if text == "root" {
         return Some(0);
@@ -152,7 +152,7 @@ fn parse_user(line: &str) -> Option<User> {
     })
 }
 
-/// What is no file lists nobody, so that a step of root's goes on whatever an earlier one has put there.
+/// Anything but a file defines no users, so that a step of root continues whatever an earlier one has put there.
 fn read_text(view: &View, path: &str) -> Result<String, SnapshotError> {
     let resolved = view.resolve(Path::new(""), Path::new(path))?;
     let Some(entry) = view.lstat(&resolved)?.filter(|entry| entry.kind == FileKind::Regular) else {

@@ -25,36 +25,36 @@ const MOST_LINKS: usize = 40;
 #[derive(Debug, Clone)]
 pub enum Lower {
     Folder(PathBuf),
-    /// Enough for steps that put files on top and look at none below.
+    /// Sufficient for steps that add files on top and read none below.
     Outline(Arc<Outline>),
 }
 
 /// A layer of a view.
 #[derive(Clone)]
 pub(super) enum Tree {
-    /// One that still changes, or that is no layer of the store.
+    /// A layer that still changes, or that is not a layer of the store.
     Changing(Arc<LayerFolder>),
     Finished(Arc<FinishedLayer>),
     Outline(Arc<Outline>),
 }
 
-/// A merged, read-only look into a stack of layers.
+/// A merged, read-only view of a stack of layers.
 pub struct View {
     /// The topmost layer first.
     pub(super) layers: Vec<Tree>,
-    /// The layers that a folder is merged from; nothing for what is no folder.
+    /// The layers that a folder is merged from; `None` for anything else.
     directories: Mutex<HashMap<PathBuf, Arc<[usize]>>>,
 }
 
 impl View {
-    /// Looks into the folders `layers`, the lowest first, which may change meanwhile.
+    /// A view of the folders `layers`, the lowest first, which may change meanwhile.
     pub fn open(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
         rights::need();
         let open = |path: &PathBuf| Ok(Tree::Changing(Arc::new(LayerFolder::changing(path)?)));
         Ok(Self::of(layers.iter().rev().map(open).collect::<Result<_, SnapshotError>>()?))
     }
 
-    /// Looks into finished layers, the lowest first, with the folder on top that a container writes.
+    /// A view of finished layers, the lowest first, below the folder that a container writes.
     pub fn of_container(layers: &[PathBuf], upper: Option<&Path>) -> Result<Self, SnapshotError> {
         let below = Self::of_layers(layers)?;
         let Some(upper) = upper else { return Ok(below) };
@@ -62,12 +62,12 @@ impl View {
         Ok(Self::of(std::iter::once(upper).chain(below.layers).collect()))
     }
 
-    /// The same for folders of finished layers of the store: what is read of them is remembered for other views.
+    /// The same for folders of finished layers of the store: what is read from them is cached for other views.
     pub fn of_layers(layers: &[PathBuf]) -> Result<Self, SnapshotError> {
         Self::over(&layers.iter().cloned().map(Lower::Folder).collect::<Vec<_>>())
     }
 
-    /// Looks into finished layers of which some are only outlined, the lowest first.
+    /// A view of finished layers, the lowest first, some of which may be only outlined.
     pub fn over(layers: &[Lower]) -> Result<Self, SnapshotError> {
         rights::need();
         let open = |layer: &Lower| {
@@ -90,7 +90,7 @@ impl View {
         Self { layers, directories: Mutex::new(HashMap::from([(PathBuf::new(), root)])) }
     }
 
-    /// What is at `path`; a symbolic link in the last place is not followed, and none may be in the others.
+    /// What is at `path`. A symbolic link in the last place is not followed, and there must be none in the others.
     pub fn lstat(&self, path: &Path) -> Result<Option<Entry>, IoError> {
         let Some(parent) = path.parent() else { return self.root_entry() };
         for &layer in self.directory(parent)?.iter() {
@@ -103,12 +103,12 @@ impl View {
         Ok(None)
     }
 
-    /// What the merged root is: that of the topmost layer, or nothing when there is no layer.
+    /// The merged root: that of the topmost layer, or `None` if there is no layer.
     fn root_entry(&self) -> Result<Option<Entry>, IoError> {
         if self.layers.is_empty() { Ok(None) } else { self.entry_in(0, Path::new("")) }
     }
 
-    /// The names in the folder `path`, in byte order; none when it is no folder.
+    /// The names in the folder `path`, in byte order; none if it is not a folder.
     pub fn read_dir(&self, path: &Path) -> Result<Vec<(OsString, Entry)>, IoError> {
         check_depth(path.as_os_str().as_bytes())?;
         let mut names: BTreeMap<OsString, Option<Entry>> = BTreeMap::new();
@@ -128,7 +128,7 @@ impl View {
         Ok(names.into_iter().filter_map(|(name, entry)| Some((name, entry?))).collect())
     }
 
-    /// Opens the file at `path` for reading. `entry` is what `lstat` said of it.
+    /// Opens the file at `path` for reading. `entry` is the result of `lstat`.
     pub fn open_file(&self, path: &Path, entry: &Entry) -> Result<File, IoError> {
         self.layers[entry.layer].folder(path)?.open_file(path)
     }
@@ -163,8 +163,8 @@ impl View {
         self.layers.first().ok_or_else(|| only_outlined(path))?.folder(path)
     }
 
-    /// `path` with every symbolic link in it resolved, also the last, as if the folder `base` were the root: absolute
-    /// links and `..` stay inside. What does not exist stays as written. The result is seen from the view's root.
+    /// `path` with every symbolic link in it resolved, including the last, as if the folder `base` were the root:
+    /// absolute links and `..` stay inside. Missing parts stay as written. The result is relative to the view's root.
     pub fn resolve(&self, base: &Path, path: &Path) -> Result<PathBuf, SnapshotError> {
         let mut rest: Vec<OsString> = Vec::new();
         push_reversed(&mut rest, path);
@@ -196,7 +196,7 @@ impl View {
         Ok(resolved)
     }
 
-    /// The layers that the folder `path` is merged from, from the top; none when it is no folder.
+    /// The layers that the folder `path` is merged from, from the top; none if it is not a folder.
     pub(super) fn directory(&self, path: &Path) -> Result<Arc<[usize]>, IoError> {
         if let Some(known) = self.known(path) {
             return Ok(known);
@@ -223,7 +223,7 @@ impl View {
         self.directories.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(path).cloned()
     }
 
-    /// Forgets what was known of the folder `path` and those below it.
+    /// Drops the cached state of the folder `path` and those below it.
     pub(super) fn forget_directories(&self, path: &Path) {
         let mut directories = self.directories.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         directories.retain(|known, _| !known.starts_with(path));
@@ -233,7 +233,7 @@ impl View {
         self.directories.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(path.to_owned(), layers);
     }
 
-    /// What one layer has at `path`, also a whiteout.
+    /// What one layer has at `path`, including a whiteout.
     fn entry_in(&self, layer: usize, path: &Path) -> Result<Option<Entry>, IoError> {
         match &self.layers[layer] {
             Tree::Finished(finished) => Ok(finished.entry(path)?.map(|entry| Entry { layer, ..entry })),
@@ -241,7 +241,7 @@ impl View {
         }
     }
 
-    /// The same for a name that was just read.
+    /// The same for a name that was just listed.
     fn named_in(&self, layer: usize, path: &Path) -> Result<Option<Entry>, IoError> {
         let entry = match &self.layers[layer] {
             Tree::Outline(outline) => outline.entry(path),
@@ -250,8 +250,8 @@ impl View {
         Ok(entry.map(|entry| Entry { layer, ..entry }))
     }
 
-    /// Whether what one layer has at `path` is a folder, and hides what is below; nothing when it has nothing there. Of
-    /// the lowest layer nobody asks what it hides.
+    /// Whether one layer's entry at `path` is a folder, and hides what is below; `None` if the layer has nothing there.
+    /// What the lowest layer hides does not matter.
     fn place_in(&self, layer: usize, path: &Path, is_last: bool) -> Result<Option<(bool, bool)>, IoError> {
         if let Tree::Finished(finished) = &self.layers[layer] {
             return Ok(match finished.place(path)? {
@@ -272,7 +272,7 @@ impl View {
 }
 
 impl Tree {
-    /// The layer's folder, when it is here.
+    /// The layer's folder, if it is local.
     fn folder(&self, path: &Path) -> Result<&LayerFolder, IoError> {
         match self {
             Self::Changing(folder) => Ok(folder),
@@ -282,13 +282,13 @@ impl Tree {
     }
 }
 
-/// Nobody looks at what an outline has not: whoever does should have asked for the layer.
+/// Callers must not ask for what an outline lacks: they should have requested the layer.
 fn only_outlined(path: &Path) -> IoError {
     let source = std::io::Error::new(std::io::ErrorKind::Unsupported, "only an outline of its layer is here");
     IoError { action: "look at", path: path.to_owned(), source }
 }
 
-/// Puts the names of `path` on the stack, the first on top. Leading slashes and `.` say nothing.
+/// Pushes the names of `path` on the stack, the first on top. Skips leading slashes and `.`.
 fn push_reversed(stack: &mut Vec<OsString>, path: &Path) {
     let start = stack.len();
     for component in path.components() {

@@ -1,4 +1,4 @@
-//! What differs between two scans, written as overlayfs writes it: a layer's folder.
+//! The difference between two scans, written as overlayfs writes it: a layer's folder.
 
 use std::collections::{HashMap, HashSet};
 use std::io::Read as _;
@@ -45,7 +45,7 @@ pub(super) fn write(
             writer.make_way(folder)?;
         }
     }
-    // With a folder that is gone, or another one now, all that was in it is.
+    // If a folder is gone or was replaced, so is everything that was in it.
     let is_still = |folder: &Path| {
         let (then, now) = (before.0.get(folder), after.0.get(folder));
         folder.as_os_str().is_empty() || then.zip(now).is_some_and(|(then, now)| then.is_same_file(now))
@@ -58,7 +58,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// The files that have names which are new.
+/// Files with new names.
 fn newly_linked(before: &Scan, after: &Scan) -> HashSet<u64> {
     let is_new = |path: &Path, now: &Seen| !before.0.get(path).is_some_and(|then| then.is_same_file(now));
     after.0.iter().filter(|(path, now)| is_new(path, now)).map(|(_, now)| now.inode()).collect()
@@ -69,9 +69,9 @@ struct Writer<'a> {
     below: &'a View,
     target: &'a Tree,
     copy: EntryCopy<'a>,
-    /// Folders that the layer has.
+    /// Folders that the layer already has.
     known: HashSet<PathBuf>,
-    /// Files with several names, by their number, that are as the layers below have them.
+    /// Files with several names, by inode, that are unchanged from the lower layers.
     same_content: HashMap<u64, bool>,
     linked: HashSet<u64>,
 }
@@ -95,7 +95,7 @@ impl Writer<'_> {
         Ok(self.copy.entry(folder.handle(name)?, &into, path)?)
     }
 
-    /// Lets the layer have the folder at `path`, and those above it.
+    /// Creates the folder at `path`, and its parents, in the layer.
     fn make_way(&mut self, path: &Path) -> Result<(), SnapshotError> {
         if path.as_os_str().is_empty() || self.known.contains(path) {
             return Ok(());
@@ -129,11 +129,11 @@ impl Writer<'_> {
         Ok(into.make_node(name, FileType::CharacterDevice, 0, 0)?)
     }
 
-    /// A file with several names changes when one of them is taken away, though no other name has changed for that. Where
-    /// that may be so, what it is now is compared with what the layers below have.
+    /// Removing one name of a file changes its ctime, though its other names have not changed. Where that may be the
+    /// cause, the file is compared with that of the lower layers.
     fn is_same_by_another_name(&mut self, path: &Path, then: Option<&Seen>, now: &Seen) -> Result<bool, SnapshotError> {
         let had_others = then.is_some_and(|then| then.is_same_file(now) && (then.names > 1 || now.names > 1));
-        // The one name that there was is what the new one was made by.
+        // The new name was linked to the only name that existed.
         let was_linked = then.is_some_and(|then| then.names == 1) && self.linked.contains(&now.inode());
         if now.kind != FileType::RegularFile || !had_others || was_linked {
             return Ok(false);

@@ -1,9 +1,9 @@
-//! A root filesystem as one folder that a program works in, where nothing can be mounted: copies of the layers' files, one
-//! on top of the other, and what changed in them afterwards.
+//! A root filesystem as one folder that a program works in, where nothing can be mounted: copies of the layers' files,
+//! merged, and what has changed in them since.
 //!
-//! One folder serves a chain of steps: after each it has what the step's layer says. Nothing runs in it while it is
-//! looked at or changed here; so a path that was resolved stays what it was. A container has one of its own for each time
-//! that it runs, in the container's folder.
+//! One folder serves a chain of steps: after each step it has the content of the step's layer. Nothing runs in it while
+//! it is read or changed here, so a resolved path stays valid. A container has one for each of its runs, in the
+//! container's folder.
 
 mod changes;
 mod placing;
@@ -22,33 +22,33 @@ use crate::store::{Staging, Store};
 pub use placing::Placed;
 pub use scan::Scan;
 
-/// The name of the root in its place.
+/// The name of the root in its folder.
 const ROOT: &str = "root";
 
-/// Where it is.
+/// The location.
 enum Home {
-    /// It goes with this.
+    /// Temporary: removed together with this value.
     Staging(Staging),
-    /// It is its owner's.
+    /// Owned by the caller.
     Own(PathBuf),
 }
 
 pub struct WorkingRoot {
     home: Home,
-    /// Of the folders of its layers, the lowest first.
+    /// The folders of its layers, the lowest first.
     layers: Vec<Identity>,
     placed: Vec<Placed>,
-    /// Standard places that were not there.
+    /// Standard entries that did not exist.
     missing: Vec<&'static str>,
 }
 
 impl WorkingRoot {
-    /// One without any layer.
+    /// A working root without layers.
     pub fn new(store: &Store) -> Result<Self, SnapshotError> {
         Self::at(Home::Staging(store.staging()?))
     }
 
-    /// The same in an empty folder that is the caller's, and stays.
+    /// The same in an empty folder of the caller's, which is kept.
     pub fn in_folder(folder: &Path) -> Result<Self, SnapshotError> {
         Self::at(Home::Own(folder.to_owned()))
     }
@@ -71,7 +71,7 @@ impl WorkingRoot {
         }
     }
 
-    /// How many of these layers it has; nothing when it has others.
+    /// How many of these layers it already has; `None` if it has others.
     pub fn has_of(&self, layers: &[PathBuf]) -> Result<Option<usize>, IoError> {
         if self.layers.len() > layers.len() {
             return Ok(None);
@@ -84,7 +84,7 @@ impl WorkingRoot {
         Ok(Some(self.layers.len()))
     }
 
-    /// Puts those of the layers that it has not on top.
+    /// Adds the layers that it does not have yet.
     pub fn bring_to(&mut self, layers: &[PathBuf]) -> Result<(), SnapshotError> {
         for folder in &layers[self.layers.len().min(layers.len())..] {
             self.add(folder)?;
@@ -93,25 +93,25 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// Puts a layer's folder on top which is not finished.
+    /// Adds the folder of an unfinished layer.
     pub fn add(&self, folder: &Path) -> Result<(), SnapshotError> {
         flatten_tree(folder, &self.path())
     }
 
-    /// From now on it is what that layer made of it. The folder keeps its identity when it is renamed.
+    /// Records that its content is now that layer. The folder keeps its identity when it is renamed.
     pub fn is_now(&mut self, layer: &Path) -> Result<(), IoError> {
         self.layers.push(identity(layer)?);
         Ok(())
     }
 
-    /// What is seen in it now, but for what was placed.
+    /// Its current content, except what was placed.
     pub fn scan(&self) -> Result<Scan, SnapshotError> {
         let placed: Vec<&Path> = self.placed.iter().map(Placed::path).collect();
         Scan::of(&Folder::open(&self.path())?, &placed)
     }
 
-    /// Writes into the layer folder `upper` what has changed since, as overlayfs would have. Folders that had to be given a
-    /// new name, and standard places that were not there, are changes too: overlayfs has those in a step's layer.
+    /// Writes the changes since then to the layer folder `upper`, as overlayfs would. Folders that got a new name, and
+    /// standard entries that did not exist, are changes too: overlayfs has them in a step's layer.
     pub fn write_layer(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
         let lifted: Vec<&Path> = self.placed.iter().filter_map(Placed::lifted).collect();
         self.write(before, &lifted, below, upper)?;
@@ -122,7 +122,7 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// The same of what programs have changed, and nothing else.
+    /// The same with only the changes made by programs.
     pub fn write_changes(&self, before: &Scan, below: &View, upper: &Path) -> Result<(), SnapshotError> {
         self.write(before, &[], below, upper)
     }

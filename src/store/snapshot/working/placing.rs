@@ -1,4 +1,4 @@
-//! What one program is given in a working root: put there before it begins, and taken away when it has ended.
+//! What one program is given in a working root: put there before it starts, and removed when it has ended.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -16,29 +16,29 @@ use crate::store::Store;
 use crate::store::snapshot::copy_tree::{self, copy_folder};
 use crate::store::snapshot::{SnapshotError, View};
 
-/// Something that was put into the root for one program.
+/// Something that was placed in the root for one program.
 #[derive(Debug)]
 pub struct Placed {
-    /// In the root, after all links.
+    /// Its path in the root, after all links.
     path: PathBuf,
-    /// The very thing. While it is held, its number is no other file's.
+    /// A handle of it. While it is held, no other file can have its inode number.
     itself: Handle,
-    /// The folder that it was put into, wherever a program moves that.
+    /// The folder in which it was placed, wherever a program moves that.
     around: Folder,
     room: Room,
 }
 
-/// What was done to have a place for it.
+/// What was changed to make room for it.
 #[derive(Debug)]
 struct Room {
     /// What was there before is kept beside the root under this name.
     kept: Option<String>,
-    /// Folders that were made on the way, and the time of the folder around each.
+    /// Parent folders that were created, and the original time of the folder around each.
     made: Vec<(PathBuf, Timestamps)>,
-    /// Of the folder around it.
+    /// The original time of its parent folder.
     times: Timestamps,
-    /// The folder that had to be given a new name for it, unless it goes again: overlayfs has that in the layer, changed
-    /// or not.
+    /// The folder that got a new name for it, unless the name is removed again: overlayfs has that folder in the layer,
+    /// changed or not.
     lifted: Option<PathBuf>,
 }
 
@@ -62,7 +62,7 @@ impl WorkingRoot {
         let place = self.make_room(target)?;
         place.folder.made_folder(place.name(), mode)?;
         place.folder.set_owner(place.name(), Uid::from_raw(uid), Gid::from_raw(gid))?;
-        // The change of owner may have taken bits of it.
+        // Changing the owner may have cleared bits of it.
         place.folder.set_mode(place.name(), mode)?;
         self.settle(place)
     }
@@ -82,7 +82,7 @@ impl WorkingRoot {
         self.settle(place)
     }
 
-    /// A copy of a file or folder of rbuild's. Of a socket, another name.
+    /// A copy of a file or folder of rbuild's. A socket is hard-linked.
     pub fn place_copy(&mut self, target: &Path, source: &Handle) -> Result<(), SnapshotError> {
         let place = self.make_room(target)?;
         let (folder, name, stat) = (&place.folder, place.name(), source.stat()?);
@@ -99,7 +99,7 @@ impl WorkingRoot {
         self.settle(place)
     }
 
-    /// The same, of what is at `path` in a stack of layers.
+    /// The same for what is at `path` in a stack of layers.
     pub fn place_layers(
         &mut self,
         store: &Store,
@@ -111,13 +111,13 @@ impl WorkingRoot {
         self.place_copy(target, &other.tree()?.handle(path)?)
     }
 
-    /// How much was placed so far.
+    /// The number of things placed so far.
     pub fn count_placed(&self) -> usize {
         self.placed.len()
     }
 
-    /// The folder that is now where the one of that number was placed, wherever a program has moved what is around;
-    /// nothing where there is none any more, but a link or something else.
+    /// The folder that is now where the one of that number was placed, wherever a program has moved its parents; `None`
+    /// if there is a link or something else instead.
     pub fn folder_placed(&self, number: usize) -> Result<Option<Folder>, SnapshotError> {
         let Some(placed) = self.placed.get(number) else { return Ok(None) };
         match placed.around.folder(placed.name()) {
@@ -126,8 +126,8 @@ impl WorkingRoot {
         }
     }
 
-    /// Removes what was placed from where a program has moved it, or given it another name. Had it been mounted, no
-    /// program could have.
+    /// Removes what was placed, even where a program has moved or hard-linked it. With a mount, no program could have
+    /// done that.
     pub(super) fn remove_strays(&self, scan: &mut Scan) -> Result<(), SnapshotError> {
         let inodes = self.placed.iter().map(|placed| Ok(placed.itself.stat()?.st_ino));
         let inodes = inodes.collect::<Result<HashSet<u64>, IoError>>()?;
@@ -143,16 +143,17 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// Takes away what was placed, and puts back what was there. What a program has put into folders on the way stays.
+    /// Removes what was placed, and restores what was there. Whatever a program has put into created parent folders
+    /// stays.
     pub fn take_back(&mut self) -> Result<(), SnapshotError> {
         let tree = self.tree()?;
         let beside = Folder::open(self.beside())?;
         while let Some(placed) = self.placed.pop() {
-            // A program may have moved what is around.
+            // A program may have moved its parents.
             let Ok(Some((folder, name))) = tree.parent(&placed.path) else { continue };
             let now = times_of(&folder)?;
             folder.remove_all(name)?;
-            // Another folder that is there now never had it.
+            // A folder that replaced the original one never had it.
             if let Some(kept) = &placed.room.kept
                 && identity_of(&folder)? == identity_of(&placed.around)?
             {
@@ -173,7 +174,7 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// Makes the folders on the way to the target, and there, where nothing is. They stay.
+    /// Creates the missing parent folders of the target, and the target if nothing is there. They stay.
     pub fn make_folders(&self, target: &Path) -> Result<(), SnapshotError> {
         let path = View::open(&[self.path()])?.resolve(Path::new(""), target)?;
         let tree = self.tree()?;
@@ -186,7 +187,7 @@ impl WorkingRoot {
         Ok(())
     }
 
-    /// Lets the target be free: what was there is put aside.
+    /// Frees the target: moves aside what is there.
     fn make_room(&mut self, target: &Path) -> Result<Place, SnapshotError> {
         let path = View::open(&[self.path()])?.resolve(Path::new(""), target)?;
         let tree = self.tree()?;
@@ -221,14 +222,14 @@ impl WorkingRoot {
     }
 }
 
-/// The folders that lead there and it itself, from the root down.
+/// The target and its parent folders, from the root down.
 fn ways_to(path: &Path) -> Vec<&Path> {
     let mut ways: Vec<&Path> = path.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
     ways.reverse();
     ways
 }
 
-/// A place that is free, for something to be made there.
+/// A free target, where something can be created.
 struct Place {
     path: PathBuf,
     folder: Folder,

@@ -1,4 +1,4 @@
-//! What a folder has: enough of each name to tell whether anything of it has changed since.
+//! The state of a folder: enough about each name to detect any later change.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -13,19 +13,19 @@ use crate::base::foreign::Folder;
 use crate::base::io_error::{AtPath as _, check_depth};
 use crate::store::snapshot::SnapshotError;
 
-/// Nobody can set a file's ctime, and it moves with every change of the file, its attributes and its names.
+/// Programs can't set a file's ctime, and it moves with every change of the file, its attributes and its names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Seen {
     pub(super) kind: FileType,
     inode: u64,
-    /// A number may be used again, and then for a file that is younger.
+    /// An inode number may be reused, but the new file then has a later birth time.
     born: (i64, u32),
     changed: (i64, u32),
     pub(super) names: u32,
 }
 
 impl Seen {
-    /// Whether it is the very file or folder, changed or not.
+    /// Whether it is the same file or folder, changed or not.
     pub(super) fn is_same_file(&self, other: &Self) -> bool {
         (self.kind, self.inode, self.born) == (other.kind, other.inode, other.born)
     }
@@ -40,11 +40,11 @@ impl Seen {
 pub struct Scan(pub(super) BTreeMap<PathBuf, Seen>);
 
 impl Scan {
-    /// `left_out` and what is below is not looked at. Returns when a change that comes now can be told from what was.
+    /// Skips `left_out` and what is below. Returns only when later changes can be told from earlier ones.
     pub(super) fn of(root: &Folder, left_out: &[&Path]) -> Result<Self, SnapshotError> {
         let mut scan = Self::default();
         scan.folder(root, Path::new(""), left_out)?;
-        // Files are stamped with the kernel's coarse clock: two changes in one tick of it are one.
+        // Files get timestamps of the kernel's coarse clock: two changes in the same tick look like one.
         let now = rustix::time::clock_gettime(ClockId::RealtimeCoarse);
         while rustix::time::clock_gettime(ClockId::RealtimeCoarse) == now {
             std::thread::sleep(Duration::from_millis(1));
@@ -57,7 +57,7 @@ impl Scan {
         self.0.iter().find(|(_, seen)| is_it(seen)).map(|(path, _)| path.clone())
     }
 
-    /// `path` is not there any more, nor what was in it.
+    /// Forgets `path` and what was in it.
     pub(super) fn forget(&mut self, path: &Path) {
         self.0.retain(|seen, _| !seen.starts_with(path));
     }

@@ -1,4 +1,5 @@
-//! What programs find in every working root: `/dev` with the devices that everybody may use, and an empty `/proc` and `/sys`.
+//! What programs find in every working root: `/dev` with the devices that every program may use, and an empty `/proc`
+//! and `/sys`.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -10,7 +11,7 @@ use crate::base::foreign::Folder;
 use crate::base::io_error::IoError;
 use crate::store::snapshot::SnapshotError;
 
-/// No change of theirs counts there.
+/// Changes there do not count.
 const STANDARD: [&str; 3] = ["dev", "proc", "sys"];
 
 /// The devices that every program may use, with their numbers.
@@ -24,7 +25,7 @@ const LINKS: [(&str, &str); 4] = [
 ];
 
 impl WorkingRoot {
-    /// Puts them there, for one program.
+    /// Creates them, for one program.
     pub fn place_standard(&mut self) -> Result<(), SnapshotError> {
         for name in STANDARD {
             if self.tree()?.root().stat(OsStr::new(name))?.is_none() {
