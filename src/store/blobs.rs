@@ -9,7 +9,7 @@ use crate::base::digest::{BlobDigest, HashingWriter};
 use crate::base::io_error::AtPath;
 
 impl Store {
-    /// Where the blob is, or would be.
+    /// The path of the blob, whether it exists or not.
     pub fn blob_path(&self, digest: &BlobDigest) -> PathBuf {
         self.root.join("blobs/sha256").join(digest.hex())
     }
@@ -23,7 +23,7 @@ impl Store {
         Ok(File::open(&path).at("open", &path)?)
     }
 
-    /// The whole blob, its digest checked. Fails when it has more than `limit` bytes.
+    /// The whole blob, with its digest verified. Fails if it has more than `limit` bytes.
     pub fn read_blob(&self, digest: &BlobDigest, limit: u64) -> Result<Vec<u8>, StoreError> {
         let path = self.blob_path(digest);
         let file = File::open(&path).at("open", &path)?;
@@ -40,7 +40,7 @@ impl Store {
         Ok(bytes)
     }
 
-    /// Stores `bytes` and gives their digest. Does nothing when the blob is there already.
+    /// Stores `bytes` and returns their digest. Does nothing if the blob exists.
     pub fn put_blob(&self, bytes: &[u8]) -> Result<BlobDigest, StoreError> {
         let digest = BlobDigest::of(bytes);
         self.lease(digest.as_bytes())?;
@@ -53,7 +53,7 @@ impl Store {
         Ok(digest)
     }
 
-    /// A writer for a blob whose digest need not be known yet. Nothing stays when it is dropped unfinished.
+    /// A writer for a blob whose digest need not be known yet. Dropping it unfinished leaves nothing behind.
     pub fn blob_writer(&self) -> Result<BlobWriter<'_>, StoreError> {
         let staging = self.staging()?;
         let path = staging.path().join("blob");
@@ -68,7 +68,7 @@ impl Store {
         Ok(())
     }
 
-    /// Removes the blob; it is no error when there is none. Whoever calls it has claimed the blob.
+    /// Removes the blob, if it exists. The caller must have claimed it.
     pub(super) fn remove_blob(&self, digest: &BlobDigest) -> Result<(), StoreError> {
         let path = self.blob_path(digest);
         match std::fs::remove_file(&path) {
@@ -92,7 +92,8 @@ impl BlobWriter<'_> {
         self.writer.written()
     }
 
-    /// Puts the blob in its place and gives its digest and size; fails, leaving nothing, when it is not `expected`.
+    /// Moves the blob into place and returns its digest and size; fails, leaving nothing behind, if it is not
+    /// `expected`.
     pub fn finish(self, expected: Option<BlobDigest>) -> Result<(BlobDigest, u64), StoreError> {
         let (file, actual, size) = self.writer.finish();
         drop(file);

@@ -1,4 +1,4 @@
-//! The build cache as things that can be removed one by one, and their removal, the least recently used first.
+//! The build cache as items that can be removed one by one, least recently used first.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
@@ -9,26 +9,26 @@ use super::{CompressedCopy, Store, StoreError, Usage, kept_steps, now, staging};
 use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
 
-/// One thing that only makes builds faster.
+/// An item that only makes builds faster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheItem {
     pub what: CacheContent,
-    /// Bytes on the disk; nothing when an image has the same.
+    /// Bytes on the disk; `None` if an image has the same layer.
     pub size: u64,
     /// Seconds since 1970.
     pub created_at: i64,
     pub used_at: i64,
     /// A running process uses it.
     pub in_use: bool,
-    /// An image needs the same layer: only the cache records can go.
+    /// An image needs the same layer: only the cache records can be removed.
     pub shared: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum CacheContent {
-    /// What a step made.
+    /// The result of a step.
     Layer(DiffId),
-    /// A layer as a blob that can be made again.
+    /// A layer's blob that can be reproduced.
     Compressed(CompressedCopy),
     /// The folder of a `RUN --mount=type=cache`.
     CacheMount(String),
@@ -43,10 +43,10 @@ pub enum CacheContent {
     },
 }
 
-/// Who removes from the cache, and what must stay.
+/// What a removal from the cache needs to know to keep what is needed.
 pub struct Eviction<'a> {
     by: &'a str,
-    /// The layers that containers stand on, now; nothing when that cannot be said.
+    /// The layers that containers use now; `None` if that is unknown.
     containers: &'a dyn Fn() -> Option<HashSet<DiffId>>,
     /// The layers of all images, as of this version of the database.
     images: Option<(i64, HashSet<DiffId>)>,
@@ -57,12 +57,12 @@ impl<'a> Eviction<'a> {
         Self { by, containers, images: None }
     }
 
-    /// Asked once the layer is claimed: who needs it has said so by then.
+    /// Called once the layer is claimed: by then, all its users have registered.
     fn needs(&mut self, store: &Store, diff_id: &DiffId) -> Result<bool, StoreError> {
         if store.is_base(diff_id)? || (self.containers)().is_none_or(|layers| layers.contains(diff_id)) {
             return Ok(true);
         }
-        // Changes with every change that another process makes.
+        // Changes whenever another process changes the database.
         let version = store.database().query_row("PRAGMA data_version", [], |row| row.get(0))?;
         if self.images.as_ref().is_none_or(|(seen, _)| *seen != version) {
             self.images = Some((version, store.layers_of_images()?));
@@ -84,7 +84,7 @@ impl CacheContent {
         }
     }
 
-    /// As BuildKit calls it.
+    /// BuildKit's name for it.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Layer(_) => "regular",
@@ -99,7 +99,7 @@ impl CacheContent {
 }
 
 impl Store {
-    /// All of the build cache; `usage` says the sizes, `kept` which layers containers stand on.
+    /// The whole build cache; `usage` has the sizes, `kept` the layers that containers use.
     pub fn cache_items(&self, usage: &Usage, kept: &HashSet<DiffId>) -> Result<Vec<CacheItem>, StoreError> {
         let copies = self.compressed_copies()?;
         let mut items = self.cached_layers(usage, kept, &copies)?;
@@ -124,12 +124,12 @@ impl Store {
         let standing = self.layers_by_base()?;
         let is_base = |item: &CacheItem| matches!(&item.what, CacheContent::Layer(id) if standing.contains_key(id));
         let makes_faster = |item: &CacheItem| !matches!(item.what, CacheContent::KeptSteps(_));
-        // What makes no build faster goes first, and what stands on a layer before it.
+        // What makes no build faster goes first, and deltas go before their base.
         items.sort_by_cached_key(|item| (makes_faster(item), item.used_at, is_base(item), item.what.clone()));
         Ok(items)
     }
 
-    /// Layers that cache records lead to, and those that nothing leads to any more.
+    /// Layers that cache records lead to, and those that nothing leads to any longer.
     fn cached_layers(
         &self,
         usage: &Usage,
@@ -143,7 +143,7 @@ impl Store {
         let used = self.cache_uses()?;
         let standing = self.layers_by_base()?;
         for diff_id in self.all_layers()? {
-            // A layer that others stand on is used whenever they are.
+            // A base layer is in use whenever its deltas are.
             let users = || standing.get(&diff_id).into_iter().flatten().chain([&diff_id]);
             let shared = users().any(is_shared);
             let record = users().filter_map(|user| used.get(user)).max();
@@ -155,7 +155,7 @@ impl Store {
             let blobs: u64 = own.filter_map(|digest| usage.blobs.get(digest)).sum();
             let size = if shared { 0 } else { usage.layers.get(&diff_id).copied().unwrap_or(0) + blobs };
             if record.is_none() && size == 0 {
-                // Only known from elsewhere.
+                // Known only from elsewhere.
                 continue;
             }
             let made_at = self.made_at(&diff_id)?;
@@ -195,7 +195,7 @@ impl Store {
         })
     }
 
-    /// The locks of all folders of the cache mount; nothing when a RUN uses one.
+    /// The locks of all folders of the cache mount; `None` if a RUN is using one.
     fn lock_cache_mount(&self, name: &str) -> Result<Option<Vec<File>>, StoreError> {
         let folder = self.root.join("caches").join(name);
         let mut locks = Vec::new();
@@ -211,13 +211,13 @@ impl Store {
         Ok(Some(locks))
     }
 
-    /// Keeps a folder of files from the network as it is for as long as this store is open.
+    /// Keeps a folder of downloaded files unchanged while this store is open.
     pub fn hold_folder(&self, name: &str) -> Result<(), StoreError> {
         self.lease(&folder_digest(name)).map(drop)
     }
 
-    /// Removes the item unless it is in use. A layer stays where an image or a container needs it; only the cache forgets
-    /// it. True when it was done.
+    /// Removes the item unless it is in use. A layer that an image or a container needs stays; only the cache forgets
+    /// it. Returns whether it was removed.
     pub fn remove_cache_item(&self, item: &CacheItem, eviction: &mut Eviction<'_>) -> Result<bool, StoreError> {
         match &item.what {
             CacheContent::Layer(diff_id) => self.evict_layer(diff_id, eviction),
@@ -255,7 +255,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes it out of the way at once, and removes it then.
+    /// Moves it out of the way at once, then removes it.
     pub(super) fn discard(&self, path: &Path) -> Result<(), StoreError> {
         let staging = self.staging()?;
         let target = staging.path().join("discarded");
@@ -274,7 +274,7 @@ fn folder_digest(name: &str) -> [u8; 32] {
     *blake3::hash(format!("folder {name}").as_bytes()).as_bytes()
 }
 
-/// When it was made and when it was used last: what is in a cache mount's folder says so by its locks.
+/// When it was created and last used, according to the locks in a cache mount's folder.
 fn times_of(path: &Path) -> (i64, i64) {
     let modified = |path: &Path| std::fs::symlink_metadata(path).map_or(0, |status| status.mtime());
     let own = modified(path);

@@ -6,8 +6,8 @@ use super::{LayerRecord, StepLayer, Store, StoreError, now};
 use crate::base::digest::{CacheKey, DiffId, TreeDigest};
 
 impl Store {
-    /// The layer that the step with this key made, unless that was written before a power loss or is gone. It is here, or
-    /// can be fetched.
+    /// The layer that the step with this key made. It is local or can be fetched. `None` if the record was written
+    /// before a power loss, or if the layer is gone.
     pub fn cached(&self, key: &CacheKey) -> Result<Option<StepLayer>, StoreError> {
         let found = self
             .database()
@@ -25,7 +25,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that the records were used now, for whoever evicts the least recently used.
+    /// Records that these records were used now, for eviction of the least recently used.
     pub fn touch_cache_records(&self, keys: &[CacheKey]) -> Result<(), StoreError> {
         let mut database = self.database();
         let transaction = database.transaction()?;
@@ -39,7 +39,7 @@ impl Store {
         Ok(())
     }
 
-    /// The layer that was made earlier on the same parent layers with the same tree: the same but for its times.
+    /// The layer that was made earlier on the same parent layers with the same tree: the same except for its times.
     pub fn layer_with_tree(&self, parent: &[u8; 32], tree: &TreeDigest) -> Result<Option<LayerRecord>, StoreError> {
         let found = self
             .database()
@@ -50,7 +50,7 @@ impl Store {
         found.map_or(Ok(None), |diff_id| self.layer(&diff_id))
     }
 
-    /// Notes that `diff_id` has this tree on these parent layers.
+    /// Records that `diff_id` has this tree on these parent layers.
     pub fn add_tree(&self, parent: &[u8; 32], tree: &TreeDigest, diff_id: &DiffId) -> Result<(), StoreError> {
         self.database()
             .prepare_cached("INSERT OR REPLACE INTO trees (parent, tree, diff_id) VALUES (?1, ?2, ?3)")?

@@ -1,4 +1,4 @@
-//! What whoever verifies the store needs to see and to take away: all rows, trusted or not.
+//! What a check of the store reads and removes: all rows, trusted or not.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -9,33 +9,33 @@ use super::{Store, StoreError, durability, now, schema};
 use crate::base::digest::{BlobDigest, CacheKey, DiffId, TreeDigest};
 use crate::base::io_error::AtPath;
 
-/// What explains builds: the tables, what numbers their rows, and what is in them.
+/// The explanations of builds: the tables, their key columns, and their contents.
 const EXPLANATIONS: [(&str, &str, &str); 2] = [("file_lists", "rowid", "list"), ("builds", "id", "report")];
 
-/// What the database says of a blob.
+/// What the database says about a blob.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NamedBlob {
-    /// Bytes, where they are noted.
+    /// Its size, if recorded.
     pub size: Option<u64>,
     /// It is the config of an image.
     pub is_config: bool,
 }
 
-/// A row of the table of layers.
+/// A row of the layers table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerRow {
     pub diff_id: DiffId,
     pub tree: Option<TreeDigest>,
-    /// Encoding its folder gives its stream.
+    /// Encoding its folder reproduces its stream.
     pub built: bool,
-    /// The layer that it stands on.
+    /// Its base layer.
     pub base: Option<DiffId>,
     /// It was written before a power loss and not synced.
     pub unsynced: bool,
 }
 
 impl Store {
-    /// What SQLite finds wrong with the database; nothing when all is well.
+    /// What SQLite finds wrong with the database; `None` if nothing is.
     pub fn database_faults(&self) -> Result<Vec<String>, StoreError> {
         faults(&self.database())
     }
@@ -70,7 +70,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// What is kept to explain builds and cannot be read: `is_right` is asked of each. Gives the table and the row of each.
+    /// Records of explanations that cannot be read, according to `is_right`. Returns the table and row of each.
     pub fn unreadable_explanations(
         &self,
         is_right: impl Fn(&str, &[u8]) -> bool,
@@ -97,7 +97,7 @@ impl Store {
         Ok(())
     }
 
-    /// Cache records that lead to layers of which there is nothing.
+    /// Cache records that lead to layers of which nothing exists.
     pub fn dead_cache_records(&self) -> Result<Vec<(CacheKey, DiffId)>, StoreError> {
         let records: Vec<(CacheKey, DiffId)> = {
             let database = self.database();
@@ -120,7 +120,7 @@ impl Store {
         Ok(())
     }
 
-    /// Takes away the blob's file and all that the database says of it, but for the image whose config it is. False when
+    /// Removes the blob's file and everything the database says about it, except the image whose config it is. False if
     /// a running process uses it.
     pub fn forget_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
         let Some(_claim) = self.claim(digest.as_bytes())? else { return Ok(false) };
@@ -135,8 +135,8 @@ impl Store {
         Ok(true)
     }
 
-    /// Takes away the layer's folder and its row; what can be had from a blob or elsewhere is made again when it is
-    /// needed. False when a running process uses it.
+    /// Removes the layer's folder and its row; it is restored from a blob or fetched again on demand. False if a
+    /// running process uses it.
     pub fn forget_layer_folder(&self, diff_id: &DiffId, by: &str) -> Result<bool, StoreError> {
         let Some(_claim) = self.claim(diff_id.as_bytes())? else { return Ok(false) };
         self.present().remove(diff_id);
@@ -153,7 +153,7 @@ impl Store {
         Ok(true)
     }
 
-    /// The layer has proved right: it is trusted whatever happened before.
+    /// The layer was verified: it is trusted from now on.
     pub fn trust_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
         let mut database = self.database();
         let transaction = database.transaction()?;
@@ -163,7 +163,7 @@ impl Store {
         Ok(())
     }
 
-    /// Records that were written shortly before a power loss lead to layers that are trusted: so are they.
+    /// Trusts records that were written shortly before a power loss if their layers are trusted.
     pub fn trust_records_of_trusted_layers(&self) -> Result<(), StoreError> {
         self.database().execute(
             "UPDATE cache SET boot = NULL WHERE boot <> ?1 AND diff_id IN (SELECT diff_id FROM layers WHERE boot IS NULL)",
@@ -177,7 +177,7 @@ impl Store {
         self.discard(path)
     }
 
-    /// Removes a blob that the database does not name; false when it is used or named after all.
+    /// Removes a blob that the database does not name; false if it is in use or named after all.
     pub fn remove_stray_blob(&self, digest: &BlobDigest) -> Result<bool, StoreError> {
         self.remove_unused_blob(digest)
     }
@@ -211,8 +211,8 @@ fn faults(database: &Connection) -> Result<Vec<String>, StoreError> {
     Ok(faults)
 }
 
-/// Puts a database that is damaged aside, and makes a new one of the rows that can still be read. Gives where the damaged
-/// one is now, and how many rows were saved. No process may have the store open.
+/// Moves a damaged database aside, and creates a new one from the rows that can still be read. Returns the new path of
+/// the damaged one, and the number of rows saved. No process may have the store open.
 pub fn damaged_database(root: &Path) -> Result<(PathBuf, usize), StoreError> {
     let path = root.join("store.db");
     let aside = root.join(format!("store.db.damaged-{}", now()));
@@ -254,7 +254,7 @@ fn salvage(damaged: &Path, new: &Connection) -> Result<usize, StoreError> {
 
 fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usize, StoreError> {
     let mut statement = old.prepare(&format!("SELECT * FROM {table}"))?;
-    // Names may have changed too, and places have not: newer versions put columns at the end.
+    // Column names may be corrupted too, but not their positions: newer versions append columns.
     let intended = new.prepare(&format!("SELECT * FROM {table}"))?;
     let columns: Vec<&str> = intended.column_names().take(statement.column_count()).collect();
     let marks = vec!["?"; columns.len()].join(", ");
@@ -262,11 +262,11 @@ fn salvage_table(old: &Connection, new: &Connection, table: &str) -> Result<usiz
         new.prepare(&format!("INSERT OR IGNORE INTO {table} ({}) VALUES ({marks})", columns.join(", ")))?;
     let mut rows = statement.query([])?;
     let mut saved = 0;
-    // Up to the first page that cannot be read.
+    // Reads up to the first damaged page.
     while let Ok(Some(row)) = rows.next() {
         let values: Result<Vec<rusqlite::types::Value>, _> = (0..columns.len()).map(|column| row.get(column)).collect();
         let Ok(values) = values else { continue };
-        // A row that breaks a rule is damaged itself.
+        // A row that violates a constraint is damaged itself.
         saved += insert.execute(rusqlite::params_from_iter(values)).unwrap_or(0);
     }
     Ok(saved)

@@ -1,5 +1,5 @@
-//! Compressed copies: blobs of layers that can be had without them. They save the time to compress again and nothing
-//! else: compressing the same stream gives the same bytes.
+//! Compressed copies: blobs of layers that can be reproduced without them. They only save the time to compress again:
+//! the same stream always compresses to the same bytes.
 
 use std::collections::{BTreeMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
@@ -9,7 +9,7 @@ use super::{CacheItem, Store, StoreError, Usage};
 use crate::base::digest::{BlobDigest, DiffId};
 use crate::image::Manifest;
 
-/// The largest manifest that is read.
+/// The size limit of a manifest.
 const MANIFEST_LIMIT: u64 = 16 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -19,8 +19,8 @@ pub struct CompressedCopy {
 }
 
 impl Store {
-    /// The copies that nobody would miss: a step made the layer here, or another blob has it. One that a manifest names,
-    /// with which an image came, is none: another program may have compressed it.
+    /// The copies that can be removed without loss: a step made the layer here, or another blob has it. A blob that is
+    /// named by the manifest with which an image came is not a copy: another program may have compressed it.
     pub fn compressed_copies(&self) -> Result<Vec<CompressedCopy>, StoreError> {
         let blobs = self.blobs_by_layer()?;
         if blobs.is_empty() {
@@ -59,7 +59,7 @@ impl Store {
     fn blobs_of_manifests(&self) -> Result<HashSet<BlobDigest>, StoreError> {
         let mut named = HashSet::new();
         for digest in self.images()?.into_iter().filter_map(|image| image.manifest) {
-            // One that can't be read restores nothing.
+            // An unreadable one can't restore anything.
             let bytes = self.read_blob(&digest, MANIFEST_LIMIT).unwrap_or_default();
             let manifest = serde_json::from_slice::<Manifest>(&bytes);
             named.extend(manifest.iter().flat_map(|manifest| manifest.layers.iter().map(|layer| layer.digest)));
@@ -67,7 +67,7 @@ impl Store {
         Ok(named)
     }
 
-    /// The same as things of the build cache.
+    /// The same as items of the build cache.
     pub(super) fn compressed_items(
         &self,
         copies: &[CompressedCopy],
@@ -85,7 +85,7 @@ impl Store {
         Ok(items)
     }
 
-    /// Removes the copy, unless a process uses its layer or it is needed after all.
+    /// Removes the copy, unless a process uses its layer or it turns out to be needed.
     pub fn remove_compressed_copy(&self, copy: &CompressedCopy) -> Result<bool, StoreError> {
         let Some(_claim) = self.claim(copy.diff_id.as_bytes())? else { return Ok(false) };
         if !self.compressed_copies()?.contains(copy) {
@@ -98,9 +98,9 @@ impl Store {
         self.remove_unused_blob(&copy.blob)
     }
 
-    /// Notes that the blob was used now: the least recently used goes first.
+    /// Records that the blob was used now: the least recently used is removed first.
     pub fn touch_blob(&self, digest: &BlobDigest) {
-        // One that can't be touched is believed to be older, and goes earlier.
+        // If this fails, the blob only looks older and is removed earlier.
         let _ = std::fs::File::open(self.blob_path(digest)).and_then(|file| file.set_modified(SystemTime::now()));
     }
 }

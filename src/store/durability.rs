@@ -1,5 +1,6 @@
-//! What survives a power loss. Nothing waits for the disk: a record names the boot it was written in and is trusted in
-//! that boot at once; after the files are synced, the mark is taken away and it is trusted for ever.
+//! What survives a power loss. Nothing waits for the disk: a record names the boot in which it was written, and is
+//! trusted at once in that boot. After the files are synced, this mark is removed, and the record is trusted
+//! permanently.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,36 +11,36 @@ use rusqlite::{Connection, params};
 use super::{Store, StoreError, now};
 use crate::base::io_error::{AtPath, IoError};
 
-/// An ID of the time since the last start of the machine (proc_sys_kernel(5), `random/boot_id`).
+/// An ID of the current boot (proc_sys_kernel(5), `random/boot_id`).
 pub(super) fn boot_id() -> Result<String, IoError> {
     const PATH: &str = "/proc/sys/kernel/random/boot_id";
     Ok(std::fs::read_to_string(PATH).at("read", PATH)?.trim().to_owned())
 }
 
-/// Names the boot in which somebody has looked after what the one before left.
+/// Names the boot in which the leftovers of the previous one were checked.
 const BOOT: &str = "boot";
-/// Says when a sync began that came to its end: what was written before that second is on the disk.
+/// The start time of the last completed sync: everything written before that second is on the disk.
 const SYNCED: &str = "synced";
 
 impl Store {
-    /// Whether nobody has looked yet, since the machine started, at what may have been lost when it went down.
+    /// Whether nobody has checked, in this boot, what may have been lost when the machine went down.
     pub fn is_new_to_boot(&self) -> bool {
         std::fs::read_to_string(self.root.join(BOOT)).map_or(true, |noted| noted != self.boot)
     }
 
-    /// Somebody has looked.
+    /// Records that the check was done.
     pub fn note_boot(&self) -> Result<(), StoreError> {
         let path = self.root.join(BOOT);
         Ok(std::fs::write(&path, &self.boot).at("write", &path)?)
     }
 
-    /// What was written before this second (since 1970) is on the disk, if the clock was right.
+    /// Everything written before this second (since 1970) is on the disk, if the clock was right.
     pub fn synced_until(&self) -> i64 {
         let noted = std::fs::read_to_string(self.root.join(SYNCED));
         noted.ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
     }
 
-    /// Writes all that is in the store to the disk, and trusts it from then on, whatever happens to the machine.
+    /// Syncs the store to the disk, and trusts its records from then on, whatever happens to the machine.
     pub fn sync(&self) -> Result<(), StoreError> {
         let began = now();
         // Only records that exist before the sync may lose their mark after it.
@@ -53,7 +54,7 @@ impl Store {
         };
         let directory = File::open(&self.root).at("open", &self.root)?;
         rustix::fs::syncfs(&directory).at("sync", &self.root)?;
-        // It takes seconds on a busy machine. Whoever has removed the store meanwhile wants nothing of it back.
+        // A sync takes seconds on a busy machine. If the store was removed meanwhile, nothing of it must reappear.
         if !self.root.join("store.db").exists() {
             return Ok(());
         }
@@ -72,12 +73,12 @@ impl Store {
     }
 }
 
-/// Empties SQLite's log once it is long enough that reading it would slow whoever opens the store.
+/// Truncates SQLite's log once it is long enough to slow down opening the store.
 fn write_back_log(database: &Connection, root: &Path) -> Result<(), StoreError> {
     const LONG: u64 = 512 << 10;
     let log = std::fs::metadata(root.join("store.db-wal"));
     if log.is_ok_and(|log| log.len() > LONG) {
-        // Others may be reading it just now; it is tried again after the next build.
+        // Other processes may be reading it; it is tried again after the next build.
         database.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     }
     Ok(())
@@ -88,7 +89,7 @@ pub const SYNC_COMMAND: &str = "__sync-store";
 
 /// Starts a process that syncs the store at `root` and ends; does not wait for it.
 ///
-/// `limit` is how much room the store may take, as the user said it.
+/// `limit` is the store's size limit, as the user typed it.
 pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreError> {
     const PROGRAM: &str = "/proc/self/exe";
     let mut child = Command::new(PROGRAM)
@@ -102,7 +103,7 @@ pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreEr
         .stderr(Stdio::null())
         .spawn()
         .at("start", PROGRAM)?;
-    // Of a process that lives longer it would stay as a zombie.
+    // If this process lives on, the child would otherwise remain as a zombie.
     std::thread::spawn(move || child.wait());
     Ok(())
 }

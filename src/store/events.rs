@@ -13,11 +13,11 @@ use crate::base::digest::ImageId;
 use crate::base::io_error::{AtPath, IoError};
 use crate::image::ImageConfig;
 
-/// More than any config has.
+/// Larger than any config.
 const LARGEST_CONFIG: u64 = 16 << 20;
 
 const FILE: &str = "events.log";
-/// When the file is so long, it becomes the older one of two.
+/// Above this size, the file becomes the older one of two.
 const MOST_BYTES: u64 = 4 << 20;
 
 /// Something that happened to a container, an image, a network or a volume.
@@ -52,7 +52,7 @@ pub struct Events {
 }
 
 impl Event {
-    /// One that happens now. `kind` is `container`, `image`, `network` or `volume`.
+    /// An event that happens now. `kind` is `container`, `image`, `network` or `volume`.
     pub fn now(kind: &str, action: &str, id: &str, attributes: BTreeMap<String, String>) -> Self {
         let now = jiff::Timestamp::now();
         Self {
@@ -67,22 +67,22 @@ impl Event {
 }
 
 impl Events {
-    /// Those of the store at that folder.
+    /// The events of the store in that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { path: store_root.join(FILE) }
     }
 
-    /// Where they are, the older ones first. Neither file has to be there.
+    /// The two files, the older one first. Either may be missing.
     pub fn paths(&self) -> [PathBuf; 2] {
         [self.path.with_extension("log.1"), self.path.clone()]
     }
 
-    /// Adds an event. One that can't be written is lost: what it speaks of has happened all the same.
+    /// Adds an event. If it can't be written, it is lost: what it reports has happened anyway.
     pub fn add(&self, event: &Event) {
         self.add_all(std::slice::from_ref(event));
     }
 
-    /// Adds several, one right after another.
+    /// Adds several events in a row.
     pub fn add_all(&self, events: &[Event]) {
         let _ = self.append(events);
     }
@@ -96,7 +96,7 @@ impl Events {
         let mut file = File::options().create(true).append(true).open(&self.path).at("open", &self.path)?;
         flock(&file, FlockOperation::LockExclusive).at("lock", &self.path)?;
         file.write_all(&lines).at("write", &self.path)?;
-        // Whoever holds the lock of an older file writes there; both files are read.
+        // A process that holds the lock of the older file writes there; both files are read.
         if file.metadata().at("look at", &self.path)?.len() > MOST_BYTES {
             let older = self.path.with_extension("log.1");
             std::fs::rename(&self.path, &older).at("rename", &self.path)?;
@@ -106,9 +106,9 @@ impl Events {
 }
 
 impl Store {
-    /// Tells that something happened to an image; `name` is what it was called then. Its labels are told where it is there.
+    /// Adds an event of an image; `name` is its name at that time. Includes its labels if it exists.
     pub fn tell(&self, action: &str, id: &ImageId, name: &str) {
-        // docker knows none any more of one that is gone.
+        // docker reports no labels of an image that is gone.
         let config = if action == "delete" { None } else { self.read_blob(&(*id).into(), LARGEST_CONFIG).ok() };
         let config = config.and_then(|bytes| serde_json::from_slice::<ImageConfig>(&bytes).ok());
         let mut attributes = config.map(|config| config.config.labels).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! What is kept of builds so that the next one can say why it executes a step: what each step was made from, lists of
-//! the files it took, and reports of builds. Opaque to the store, and never needed to build.
+//! What is kept of builds so that the next one can say why it executes a step: each step's inputs, lists of the files
+//! it took, and reports of builds. The store does not interpret them, and no build needs them.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
@@ -10,20 +10,20 @@ use super::{Store, StoreError, now};
 use crate::base::digest::{CacheKey, DiffId, ImageId};
 use crate::base::io_error::AtPath;
 
-/// How many reports a project keeps, and how many records and bytes of lists the store keeps.
+/// The number of reports kept per project, and the number of records and bytes of lists in the store.
 const REPORTS_OF_A_PROJECT: i64 = 50;
 const MOST_REPORTS: i64 = 1_000;
 const MOST_RECORDS: i64 = 20_000;
 const MOST_LIST_BYTES: i64 = 64 << 20;
 
-/// What a build was told by, so that the next one like it is compared with it.
+/// The identity of a build, by which the next one finds it for comparison.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildName {
-    /// A digest of where the Dockerfile and the context are.
+    /// A digest of the location of the Dockerfile and the context.
     pub project: [u8; 32],
-    /// What is built of it: platform and target.
+    /// The variant: platform and target.
     pub variant: String,
-    /// A digest of what else it may be known by when it is somewhere else the next time.
+    /// A digest of another identity, for a build that moves to another location.
     pub family: Option<[u8; 32]>,
 }
 
@@ -31,18 +31,18 @@ pub struct BuildName {
 pub struct BuildRow {
     pub id: i64,
     pub image: Option<ImageId>,
-    /// Seconds since 1970: when it was done, and when it was last done again with nothing to do.
+    /// Seconds since 1970: when the build ran, and when it last ran again with nothing to do.
     pub at: i64,
     pub repeated_at: i64,
-    /// The cache keys of its steps, one after the other.
+    /// The concatenated cache keys of its steps.
     pub keys: Vec<u8>,
     pub report: String,
 }
 
-/// What became of a step's result.
+/// What happened to a step's result.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Absence {
-    /// There never was one, as far as is remembered.
+    /// As far as is recorded, there never was one.
     Never,
     Evicted {
         by: String,
@@ -53,7 +53,7 @@ pub enum Absence {
     LayerGone,
 }
 
-/// A file that names the last build; its time is when that was done.
+/// A file that names the last build; its mtime is the time of that build.
 const LAST_BUILD: &str = "last-build";
 const COLUMNS: &str = "id, image, at, repeated_at, keys, report";
 
@@ -69,7 +69,7 @@ fn build_row(row: &Row<'_>) -> rusqlite::Result<BuildRow> {
 }
 
 impl Store {
-    /// Keeps what the step with this key was made from.
+    /// Records the inputs of the step with this key.
     pub fn add_step_record(&self, key: &CacheKey, record: &str) -> Result<(), StoreError> {
         self.database()
             .prepare_cached("INSERT OR REPLACE INTO step_records (key, record, at) VALUES (?1, ?2, ?3)")?
@@ -77,7 +77,7 @@ impl Store {
         Ok(())
     }
 
-    /// Keeps the same for another key.
+    /// Records the same for another key.
     pub fn copy_step_record(&self, from: &CacheKey, to: &CacheKey) -> Result<(), StoreError> {
         self.database()
             .prepare_cached(
@@ -124,7 +124,7 @@ impl Store {
         })
     }
 
-    /// Notes who removes the results that have this layer; called before the cache records go.
+    /// Records who removes the results with this layer; called before the cache records are removed.
     pub fn note_eviction(&self, diff_id: &DiffId, by: &str) -> Result<(), StoreError> {
         self.database()
             .prepare_cached(
@@ -154,7 +154,7 @@ impl Store {
             .optional()?)
     }
 
-    /// The last build of the same project, if possible of the same variant; else the last one of the same family.
+    /// The last build of the same project, preferably of the same variant; otherwise the last one of the same family.
     pub fn previous_build(&self, name: &BuildName) -> Result<Option<BuildRow>, StoreError> {
         let database = self.database();
         let same = database
@@ -174,7 +174,7 @@ impl Store {
             .optional()?)
     }
 
-    /// Keeps the report of a build, in the place of the oldest of many of the same project.
+    /// Stores the report of a build, dropping the oldest one if the same project has too many.
     pub fn add_build(
         &self,
         name: &BuildName,
@@ -209,7 +209,7 @@ impl Store {
         Ok(id)
     }
 
-    /// The report of a build, if it is kept.
+    /// The report of a build, if it is still there.
     pub fn build_report(&self, id: i64) -> Result<Option<String>, StoreError> {
         Ok(self
             .database()
@@ -218,7 +218,7 @@ impl Store {
             .optional()?)
     }
 
-    /// Notes that the build was done again and found nothing to do.
+    /// Records that the build ran again and found nothing to do.
     pub fn repeat_build(&self, id: i64) -> Result<(), StoreError> {
         self.database()
             .prepare_cached("UPDATE builds SET repeated_at = ?2 WHERE id = ?1")?
@@ -226,7 +226,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes that this was the last build of all: in a file, which costs next to nothing.
+    /// Records that this was the last build of all: in a file, which costs almost nothing.
     pub fn note_last_build(&self, id: i64) -> Result<(), StoreError> {
         let path = self.root.join(LAST_BUILD);
         let file = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
@@ -254,7 +254,7 @@ impl Store {
         Ok(row.optional()?)
     }
 
-    /// The row, and when it was noted last.
+    /// The row, and when it was last recorded.
     fn noted_last_build(&self) -> Option<(i64, i64)> {
         use std::os::unix::fs::MetadataExt as _;
         let path = self.root.join(LAST_BUILD);
@@ -262,7 +262,7 @@ impl Store {
         Some((id, std::fs::metadata(&path).ok()?.mtime()))
     }
 
-    /// Forgets the oldest of what is kept, beyond what helps anybody.
+    /// Drops the oldest records beyond what is useful.
     pub fn trim_explanations(&self) -> Result<(), StoreError> {
         let mut database = self.database();
         let transaction = database.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;

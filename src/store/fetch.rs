@@ -1,5 +1,5 @@
-//! Fetching a layer that is not here: the blob is written to staging and hashed while somebody unpacks or measures it,
-//! and it counts only when digest and length are right.
+//! Fetches a layer that is not local. The blob is written to staging and hashed while it is unpacked or measured, and
+//! used only if its digest and length are right.
 
 use std::error::Error;
 use std::io::{self, Read, Write as _};
@@ -8,21 +8,21 @@ use std::sync::Arc;
 use super::{BlobWriter, LayerBlob, RemoteBlob, Store, StoreError};
 use crate::base::digest::{BlobDigest, DiffId};
 
-/// Whoever can open blobs that are elsewhere.
+/// Opens remote blobs.
 pub trait LayerOrigin: Send + Sync {
-    /// The blob's bytes from its beginning. They need not be right: whoever reads them checks them.
+    /// The blob's bytes from the start. They may be wrong: the reader checks them.
     fn open(&self, blob: &RemoteBlob) -> Result<Box<dyn Read + Send>, OriginError>;
 
-    /// What a person calls the place.
+    /// The location's name for users.
     fn place(&self, source: &str) -> String;
 }
 
-/// Why a blob could not be had.
+/// Why a blob is not available.
 #[derive(Debug)]
 pub enum OriginError {
-    /// The place has no such blob, or a wrong one: to ask again is useless.
+    /// The location has no such blob, or a wrong one: retrying is useless.
     Gone(Box<dyn Error + Send + Sync>),
-    /// It may work another time.
+    /// A retry may succeed.
     Failed(Box<dyn Error + Send + Sync>),
 }
 
@@ -36,12 +36,12 @@ impl OriginError {
     }
 }
 
-/// A layer whose content is needed and cannot be had.
+/// A layer whose content is needed and not available.
 #[derive(Debug, thiserror::Error)]
 #[error("{place}")]
 pub struct FetchError {
     pub diff_id: DiffId,
-    /// Where it was looked for last.
+    /// The last location that was tried.
     pub place: String,
     #[source]
     pub cause: Option<Box<dyn Error + Send + Sync>>,
@@ -54,7 +54,7 @@ impl FetchError {
          was built"
     }
 
-    /// The one among the causes of `error`, if there is one.
+    /// Finds such an error among the causes of `error`.
     pub fn among<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Self> {
         let mut next = Some(error);
         while let Some(error) = next {
@@ -69,17 +69,17 @@ impl FetchError {
     }
 }
 
-/// A blob on its way into the store. It is to be read to its end.
+/// A blob on its way into the store. The reader must read it to the end.
 pub struct Download<'a> {
     source: Box<dyn Read + Send>,
     writer: BlobWriter<'a>,
     expected: BlobDigest,
-    /// One byte more than there should be is enough to see that there is too much.
+    /// One byte beyond the announced length is enough to detect an excess.
     left: u64,
 }
 
 impl Download<'_> {
-    /// The digest that the blob is to have.
+    /// The expected digest of the blob.
     pub fn expected(&self) -> BlobDigest {
         self.expected
     }
@@ -95,29 +95,29 @@ impl Read for Download<'_> {
     }
 }
 
-/// What was learnt about a layer while it was fetched.
+/// What was learned about a layer while it was fetched.
 #[derive(Debug, Clone, Copy)]
 pub struct Sizes {
     pub stream_size: u64,
     pub content_size: u64,
 }
 
-/// What became of a layer that was fetched, and its sizes.
+/// The result of fetching a layer, and its sizes.
 pub type Taken<T> = Result<(T, Sizes), OriginError>;
 
 impl Store {
-    /// Lets layers that are not here be fetched by `origin` from now on.
+    /// From now on `origin` fetches layers that are not local.
     pub fn set_origin(&self, origin: Arc<dyn LayerOrigin>) {
         *self.origin.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(origin);
     }
 
-    /// Whoever can open blobs that are elsewhere.
+    /// Opens remote blobs.
     pub fn origin(&self) -> Option<Arc<dyn LayerOrigin>> {
         self.origin.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 
-    /// Fetches the layer's blob and keeps it. `take` reads it on its way, checks that it is the layer, and says `Gone`
-    /// when it is not. Each place that has it is tried; those that prove wrong are forgotten.
+    /// Fetches the layer's blob and stores it. `take` reads it as it arrives, checks that it is the layer, and returns
+    /// `Gone` if not. All known locations are tried; those with wrong content are forgotten.
     pub fn fetch_layer<T>(
         &self,
         diff_id: &DiffId,
@@ -160,7 +160,7 @@ impl Store {
         if let Err(OriginError::Failed(cause)) = taken {
             return Err(OriginError::Failed(cause));
         }
-        // A connection that broke looks like wrong content to whoever unpacks it; here it shows.
+        // To the unpacking code, a broken connection looks like wrong content; here they can be told apart.
         io::copy(&mut download, &mut io::sink()).map_err(OriginError::failed)?;
         let size = download.writer.written();
         if size != blob.size {

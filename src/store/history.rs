@@ -1,5 +1,5 @@
-//! What is remembered of builds: a line of a journal for each, and a log for each that printed something. Opaque to the
-//! store, and never needed to build.
+//! The history of builds: a line in a journal for each, and a log for each that printed something. The store does not
+//! interpret it, and no build needs it.
 
 use std::fs::{DirEntry, File};
 use std::io::{Read as _, Seek as _, Write as _};
@@ -11,9 +11,9 @@ use rustix::fs::{FlockOperation, flock};
 use crate::base::io_error::{AtPath as _, IoError};
 
 const FOLDER: &str = "history";
-/// When the journal is longer, the older half of it goes.
+/// Above this size, the older half of the journal is dropped.
 const MOST_BYTES: u64 = 1 << 20;
-/// All logs together: the oldest go.
+/// The total size of all logs: the oldest are dropped first.
 const MOST_LOG_BYTES: u64 = 512 << 20;
 
 /// The builds of a store.
@@ -23,19 +23,19 @@ pub struct History {
 }
 
 impl History {
-    /// Those of the store at that folder.
+    /// The builds of the store in that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { folder: store_root.join(FOLDER) }
     }
 
-    /// Adds a line. Gives the lines that went to make room for it.
+    /// Adds a line. Returns the lines that were dropped to make room for it.
     pub fn add(&self, line: &str) -> Result<Vec<String>, IoError> {
         let (mut file, path) = self.open_locked()?;
         let before = file.metadata().at("look at", &path)?.len();
-        // One write: whoever reads meanwhile finds a whole line or none.
+        // A single write: a concurrent reader sees the whole line or none of it.
         let written = file.write_all(format!("{line}\n").as_bytes());
         if written.is_err() {
-            // Half of it would spoil the next.
+            // A partial line would corrupt the next one.
             let _ = file.set_len(before);
         }
         written.at("write", &path)?;
@@ -57,7 +57,7 @@ impl History {
         }
     }
 
-    /// Forgets the lines that `is_kept` does not want.
+    /// Drops the lines that `is_kept` rejects.
     pub fn retain(&self, is_kept: impl Fn(&str) -> bool) -> Result<(), IoError> {
         let (mut file, path) = self.open_locked()?;
         let mut lines = lines_of(&mut file, &path)?;
@@ -76,7 +76,7 @@ impl History {
         Ok(file)
     }
 
-    /// The builds that have a log which nobody writes now, and has not for so many seconds.
+    /// The builds whose log nobody writes, and has not for this many seconds.
     pub fn idle_logs(&self, seconds: u64) -> Vec<String> {
         let logs = std::fs::read_dir(self.folder.join("logs")).into_iter().flatten().flatten();
         let is_idle = |log: &DirEntry| {
@@ -94,7 +94,7 @@ impl History {
         logs.filter_map(|log| log.file_name().into_string().ok()).collect()
     }
 
-    /// Whether somebody writes the log now.
+    /// Whether the log is being written.
     pub fn is_written(&self, id: &str) -> bool {
         let open = self.log_path(id).ok().and_then(|path| File::open(path).ok());
         open.is_some_and(|file| flock(&file, FlockOperation::NonBlockingLockShared).is_err())
@@ -129,7 +129,7 @@ impl History {
         Ok(path)
     }
 
-    /// The journal, for this process alone until it is closed.
+    /// The journal, for exclusive use until it is closed.
     fn open_locked(&self) -> Result<(File, PathBuf), IoError> {
         let path = self.journal();
         loop {
@@ -143,7 +143,7 @@ impl History {
             }
             .at("open", &path)?;
             flock(&file, FlockOperation::LockExclusive).at("lock", &path)?;
-            // Somebody may have put another in its place meanwhile.
+            // Another process may have replaced it meanwhile.
             let own = file.metadata().at("look at", &path)?;
             if std::fs::metadata(&path).is_ok_and(|there| there.ino() == own.ino() && there.dev() == own.dev()) {
                 return Ok((file, path));
@@ -182,7 +182,7 @@ impl History {
     }
 }
 
-/// Not those around it: a store that was removed while it was built in does not come again.
+/// Without its parents: a store that was removed during the build must not reappear.
 fn make_folder(path: &Path) -> Result<(), IoError> {
     match std::fs::create_dir(path) {
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),

@@ -10,7 +10,7 @@ pub struct ImageRecord {
     pub id: ImageId,
     /// The manifest it was pulled or loaded with, kept as a blob.
     pub manifest: Option<BlobDigest>,
-    /// When it came into the store, in seconds since 1970.
+    /// When it was added to the store, in seconds since 1970.
     pub added_at: i64,
 }
 
@@ -23,7 +23,7 @@ fn image_record(row: &Row<'_>) -> rusqlite::Result<ImageRecord> {
 }
 
 impl Store {
-    /// Makes the image known. Its config, and its manifest if it has one, must be in the store as blobs.
+    /// Adds the image. Its config, and its manifest if it has one, must be in the store as blobs.
     pub fn add_image(&self, id: &ImageId, manifest: Option<&BlobDigest>) -> Result<(), StoreError> {
         self.added().insert(*id, manifest.copied());
         if self.image(id)?.is_some_and(|known| manifest.is_none() || known.manifest.as_ref() == manifest) {
@@ -56,7 +56,7 @@ impl Store {
             .map(|image| image.id))
     }
 
-    /// All images, the one that came last first.
+    /// All images, the most recently added first.
     pub fn images(&self) -> Result<Vec<ImageRecord>, StoreError> {
         let database = self.database();
         let mut statement =
@@ -65,8 +65,8 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets the image and its tags, and removes its config and manifest. A tag that means other images too keeps them,
-    /// unless this is the one that it stands for. Its layers stay: other images and the cache may use them.
+    /// Forgets the image and its tags, and removes its config and manifest. A tag that means other images too keeps
+    /// those, unless this is the one that it stands for. Its layers stay: other images and the cache may use them.
     pub fn remove_image(&self, id: &ImageId) -> Result<(), StoreError> {
         let manifest = self.image(id)?.ok_or(StoreError::NoImage(*id))?.manifest;
         {
@@ -79,8 +79,8 @@ impl Store {
         self.remove_documents(id, manifest)
     }
 
-    /// The same for an image that has no name of its own any more: false when somebody has given it one, or has removed
-    /// it. With `keeps_parts` an image that is part of an index stays too.
+    /// The same for an image without a name of its own: false if another process has named or removed it. With
+    /// `keeps_parts`, an image that is part of an index stays too.
     pub fn remove_nameless_image(&self, id: &ImageId, keeps_parts: bool) -> Result<bool, StoreError> {
         let Some(record) = self.image(id)? else { return Ok(false) };
         let removed = self.database().execute(

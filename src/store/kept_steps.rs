@@ -1,6 +1,6 @@
-//! What steps of builds left behind, for whoever wants to look into them: a folder for each build, with a record that is
-//! opaque to the store, and a folder of changes for each step that somebody may enter. It makes no build faster, and goes
-//! before all that does.
+//! What steps of builds left behind, for debugging: a folder for each build, with a record that the store does not
+//! interpret, and a folder of changes for each step that can be entered. It makes no build faster, so it is removed
+//! before everything that does.
 //!
 //! ```text
 //! debug/<project>-<build>/record     how to enter the steps
@@ -20,13 +20,13 @@ pub(super) const FOLDER: &str = "debug";
 const RECORD: &str = "record";
 const LOCK: &str = "lock";
 
-/// So many builds of one project are kept, and so many in all.
+/// How many builds of one project are kept, and how many in all.
 const OF_A_PROJECT: usize = 3;
 const MOST: usize = 64;
-/// With less room than this, or than a tenth of the disk, nothing is kept.
+/// With less free space than this, or than a tenth of the disk, nothing is kept.
 const LEAST_FREE: u64 = 1 << 30;
 
-/// The steps of a build, for one process alone.
+/// The steps of a build, for exclusive use.
 #[derive(Debug)]
 pub struct KeptSteps {
     path: PathBuf,
@@ -34,13 +34,13 @@ pub struct KeptSteps {
 }
 
 impl KeptSteps {
-    /// How to enter them.
+    /// The record of how to enter them.
     pub fn record(&self) -> Result<Vec<u8>, StoreError> {
         let path = self.path.join(RECORD);
         Ok(std::fs::read(&path).at("read", &path)?)
     }
 
-    /// Where what is changed in a step goes, and whether there is anything of it yet.
+    /// The folder of a step's changes, and whether it has any yet.
     pub fn changes(&self, step: usize) -> Result<(PathBuf, bool), StoreError> {
         let path = self.path.join(format!("step-{step}"));
         let is_there = path.exists();
@@ -52,8 +52,8 @@ impl KeptSteps {
 }
 
 impl Store {
-    /// Takes away what a step of the build has changed, and keeps it; where the disk is nearly full, it is not kept.
-    /// `build` is made of letters, digits and dashes.
+    /// Moves a step's changes here, and keeps them, unless the disk is nearly full. `build` consists of letters, digits
+    /// and dashes.
     pub fn keep_step(&self, build: &str, step: usize, changes: &Path) -> Result<(), StoreError> {
         if self.is_nearly_full()? {
             return Ok(());
@@ -63,7 +63,7 @@ impl Store {
         Ok(std::fs::rename(changes, &path).at("rename", changes)?)
     }
 
-    /// Keeps how to enter the steps of the build, and forgets older builds of its project.
+    /// Keeps the record of the build's steps, and forgets older builds of its project.
     pub fn keep_steps_record(&self, build: &str, record: &[u8]) -> Result<(), StoreError> {
         let folder = self.folder_of_kept(build)?;
         let (new, path) = (folder.join("record.new"), folder.join(RECORD));
@@ -73,7 +73,7 @@ impl Store {
         self.trim_kept_steps(build)
     }
 
-    /// The builds whose steps are kept, the newest first.
+    /// The builds whose steps are kept, newest first.
     pub fn kept_steps(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.root.join(FOLDER)).into_iter().flatten().flatten();
         let mut found: Vec<((i64, i64), String)> = entries
@@ -86,7 +86,7 @@ impl Store {
         found.into_iter().map(|(_, name)| name).collect()
     }
 
-    /// The steps of a build; nothing where there are none, or another process is in one of them.
+    /// The steps of a build; `None` if there are none, or if another process is in one of them.
     pub fn open_kept_steps(&self, build: &str) -> Result<Option<KeptSteps>, StoreError> {
         let path = self.root.join(FOLDER).join(build);
         let lock = path.join(LOCK);
@@ -97,13 +97,13 @@ impl Store {
         Ok(lock.try_lock().is_ok().then_some(KeptSteps { path, _lock: lock }))
     }
 
-    /// False where somebody is in one of them.
+    /// False if another process is in one of them.
     pub fn remove_kept_steps(&self, build: &str) -> Result<bool, StoreError> {
         let Some(kept) = self.open_kept_steps(build)? else { return Ok(false) };
         self.discard(&kept.path).map(|()| true)
     }
 
-    /// What only helps must not be why the next build fails.
+    /// Debugging data must not be the reason why the next build fails.
     fn is_nearly_full(&self) -> Result<bool, StoreError> {
         let status = rustix::fs::statvfs(&self.root).at("look up the filesystem of", &self.root)?;
         let (free, all) = (status.f_bavail * status.f_frsize, status.f_blocks * status.f_frsize);

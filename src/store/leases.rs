@@ -1,10 +1,10 @@
-//! Who uses what: a process that has looked a layer, an image or a blob up holds a lease on it until it ends, and what
-//! somebody holds a lease on is not removed.
+//! Who uses what. A process that has looked up a layer, an image or a blob holds a lease on it until it ends, and
+//! nothing with a lease is removed.
 //!
-//! A lease is a read lock on one byte of the file `leases`, at an offset that the digest gives; the byte need not exist.
-//! The kernel drops it with its holder, however that ends (fcntl_locking(2), "Open file description locks"). To remove a
-//! thing takes a write lock on its byte. So that nothing is missed, whoever uses a thing takes the lease first and then
-//! looks whether it is there; whoever removes one takes the lock first and then looks whether it is needed.
+//! A lease is a read lock on one byte of the file `leases`, at an offset computed from the digest; the byte need not
+//! exist. The kernel releases it with its holder, however that ends (fcntl_locking(2), "Open file description locks").
+//! Removing a thing takes a write lock on its byte. To avoid races, a user takes the lease first and then checks
+//! whether the thing exists; a remover takes the lock first and then checks whether it is needed.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -24,11 +24,11 @@ use crate::base::io_error::{AtPath, IoError};
 pub(super) struct Leases {
     file: OnceLock<File>,
     held: Mutex<HashSet<i64>>,
-    /// Whoever removes things looks at many and uses none.
+    /// For removal, which looks up many things and uses none.
     off: AtomicBool,
 }
 
-/// A thing that nobody else can begin to use.
+/// A thing that nobody else can start to use.
 pub(super) struct Claim<'a> {
     leases: &'a Leases,
     offset: i64,
@@ -39,7 +39,7 @@ impl Drop for Claim<'_> {
         let was_held = self.leases.held().contains(&self.offset);
         let kind = if was_held { libc::F_RDLCK } else { libc::F_UNLCK };
         if let Some(file) = self.leases.file.get() {
-            // What stays locked is free when this process ends.
+            // Remaining locks are released when this process ends.
             let _ = set_lock(file, self.offset, kind, false);
         }
     }
@@ -60,7 +60,7 @@ impl Leases {
     }
 }
 
-/// Two digests with one offset only keep each other a little longer.
+/// Two digests with the same offset only keep each other a little longer.
 fn offset(digest: &[u8; 32]) -> i64 {
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest[..8]);
@@ -85,14 +85,14 @@ fn set_lock(file: &File, offset: i64, kind: i32, wait: bool) -> io::Result<()> {
 }
 
 impl Store {
-    /// From now on nothing that is looked up is held: for whoever only wants to remove.
+    /// From now on lookups take no leases: for callers that only remove.
     pub fn hold_nothing(&self) {
         self.present().clear();
         self.leases.off.store(true, Ordering::Relaxed);
     }
 
-    /// Keeps others from removing what has this digest for as long as this store is open. Waits while it is removed.
-    /// Not to be called within a transaction. False where nothing is held.
+    /// Keeps others from removing what has this digest while this store is open. Waits for a removal in progress. Must
+    /// not be called within a transaction. False if leases are off.
     pub(super) fn lease(&self, digest: &[u8; 32]) -> Result<bool, StoreError> {
         if self.leases.off.load(Ordering::Relaxed) {
             return Ok(false);
@@ -107,7 +107,7 @@ impl Store {
         Ok(true)
     }
 
-    /// Keeps others from beginning to use what has this digest; nothing when somebody uses it.
+    /// Keeps others from starting to use what has this digest; `None` if it is in use.
     pub(super) fn claim(&self, digest: &[u8; 32]) -> Result<Option<Claim<'_>>, StoreError> {
         let offset = offset(digest);
         let file = self.leases.file(&self.root)?;

@@ -1,4 +1,4 @@
-//! Locks between processes, one for each name. The kernel drops them with their holder.
+//! Locks between processes, one per name. The kernel releases them with their holder.
 
 use std::fs::File;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,13 +15,13 @@ pub struct Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Removed while it is held; whoever waits for it sees that the name is gone and tries again.
+        // Removed while it is held: waiting processes see that the name is gone and try again.
         let _ = std::fs::remove_file(&self.path);
     }
 }
 
 impl Store {
-    /// Waits until this process alone holds the lock `name` (a plain file name).
+    /// Waits for the exclusive lock `name` (a plain file name).
     pub fn lock(&self, name: &str) -> Result<Lock, StoreError> {
         let path = self.root.join("locks").join(name);
         loop {

@@ -1,7 +1,7 @@
-//! Everything rbuild keeps: content-addressed blobs, unpacked layers, images, tags and cache records.
+//! Everything that rbuild stores: content-addressed blobs, unpacked layers, images, tags and cache records.
 //!
-//! Several processes share one store. Files are written under `tmp/` and renamed into place; what exists under its
-//! final name is whole. The SQLite database (WAL) says what exists; a record is written after the file it speaks of.
+//! Several processes share one store. Files are written under `tmp/` and renamed into place; a file under its final
+//! name is complete. The SQLite database (WAL) lists what exists; a record is written after the file it refers to.
 //!
 //! ```text
 //! blobs/sha256/<hex>    manifests, configs, layers as they came or were compressed
@@ -24,8 +24,8 @@
 //! store.db              images, tags, layers, cache records, and why builds did what they did
 //! ```
 //!
-//! A layer need not be here to be known: `sources` says from where it could be fetched, and a [`LayerOrigin`], which
-//! somebody else gives, fetches it when its content is needed.
+//! A layer need not be local to be known: `sources` says where it can be fetched, and a [`LayerOrigin`] that the caller
+//! supplies fetches it when its content is needed.
 //!
 //! Must not know the network, Dockerfiles or how a step runs. Hops 7, 9 and 11 of a build.
 
@@ -91,7 +91,7 @@ pub use staging::Staging;
 pub use tags::Tag;
 pub use usage::{Usage, disk_usage};
 
-/// How long a process waits for another one's database transaction.
+/// How long a process waits for another process's database transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
@@ -140,16 +140,16 @@ pub struct Store {
     database: Mutex<Connection>,
     boot: String,
     leases: leases::Leases,
-    /// Layers that were found here: they are held, and so they stay.
+    /// Layers that were found here: they are leased, so they stay.
     present: Mutex<HashMap<DiffId, LayerRecord>>,
-    /// Images that this process made known, with their manifests: it holds all that they need.
+    /// Images that this process has added, with their manifests: it holds everything that they need.
     added: Mutex<HashMap<ImageId, Option<BlobDigest>>>,
-    /// Whoever can fetch layers that are not here.
+    /// Fetches layers that are not local.
     origin: RwLock<Option<Arc<dyn LayerOrigin>>>,
 }
 
 impl Store {
-    /// Opens the store at `root`, creating it when there is none. It is its owner's alone: see [`claim`].
+    /// Opens the store at `root`, creating it if there is none. It is private to its owner: see [`claim`].
     pub fn open(root: &Path) -> Result<Self, StoreError> {
         ownership::claim_once(root)?;
         for folder in ["blobs/sha256", "layers", "contexts", "locks", "tmp"] {
@@ -169,10 +169,10 @@ impl Store {
         let mut database = Connection::open(path)?;
         database.busy_timeout(BUSY_TIMEOUT)?;
         database.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA foreign_keys=ON;")?;
-        // Whoever closes it last would wait for the disk: the log stays, and is written back beside a sync.
+        // The process that closes it last would wait for the disk. The log is kept, and written back during a sync.
         database.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         schema::prepare(&mut database)?;
-        // One that reads first and then writes would fail when somebody else wrote between.
+        // A transaction that reads first and then writes would fail if another process wrote in between.
         database.set_transaction_behavior(TransactionBehavior::Immediate);
         let store = Self {
             root,
@@ -195,7 +195,7 @@ impl Store {
         &self.root
     }
 
-    /// The folder of files that were downloaded, made when it is missing; owned by `context`.
+    /// The folder of downloaded files, created if missing; owned by `context`.
     pub fn downloads(&self) -> Result<PathBuf, StoreError> {
         self.hold_folder("downloads")?;
         let path = self.root.join("downloads");
@@ -203,7 +203,7 @@ impl Store {
         Ok(path)
     }
 
-    /// The folder of lists of what was copied, made when it is missing; owned by `solve`.
+    /// The folder of lists of what was copied, created if missing; owned by `solve`.
     pub fn copies(&self) -> Result<PathBuf, StoreError> {
         let path = self.root.join("copies");
         std::fs::create_dir_all(&path).at("create", &path)?;

@@ -1,4 +1,4 @@
-//! Outlines of layers, which stay when the layers go, and may come from elsewhere. What is in them `snapshot` knows.
+//! Outlines of layers, which survive their layers and may come from elsewhere. `snapshot` knows their format.
 //!
 //! `outlines/<hex>` holds the outline of the layer with that diffID, and a BLAKE3 of it.
 
@@ -10,7 +10,7 @@ use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
 
 impl Store {
-    /// Keeps the outline of a layer, in place of the one that is there.
+    /// Stores the outline of a layer, replacing an existing one.
     pub fn add_outline(&self, diff_id: &DiffId, outline: &[u8]) -> Result<(), StoreError> {
         let target = self.outline_path(diff_id);
         let folder = self.root.join("outlines");
@@ -22,7 +22,7 @@ impl Store {
         Ok(())
     }
 
-    /// The outline of a layer, if there is one. What a power loss left is none.
+    /// The outline of a layer, if there is one. One damaged by a power loss does not count.
     pub fn outline(&self, diff_id: &DiffId) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.outline_path(diff_id);
         let mut bytes = match std::fs::read(&path) {
@@ -34,7 +34,7 @@ impl Store {
             return Ok(None);
         }
         bytes.truncate(outline.len());
-        // What was used last is removed last.
+        // The most recently used is removed last.
         let _ = std::fs::File::open(&path).and_then(|file| file.set_modified(SystemTime::now()));
         Ok(Some(bytes))
     }

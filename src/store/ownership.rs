@@ -1,6 +1,6 @@
-//! The store is its owner's alone. What is in it runs as its owner (layers, records of containers), keeps secrets
-//! (variables of containers, volumes) and has programs with rights (files with the setuid bit); so nobody else may pass
-//! its folder, and nobody else may have made it.
+//! The store is private to its owner. Its content runs with the owner's rights (layers, records of containers),
+//! includes secrets (variables of containers, volumes) and privileged programs (files with the setuid bit). So nobody
+//! else may enter its folder, and nobody else may have created it.
 
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
@@ -18,19 +18,19 @@ use crate::base::foreign::Folder;
 use crate::base::io_error::{AtPath, IoError};
 use crate::base::privacy::is_trusted;
 
-/// What others must not have.
+/// Permissions that others must not have.
 const OTHERS: u32 = 0o077;
-/// Only the owner of something may rename it, whoever may write to the folder that it is in.
+/// The sticky bit: only the owner of an entry may rename it, whoever may write to the folder.
 const STICKY: u32 = 0o1000;
 const WRITABLE: u32 = 0o002;
 /// The kernel's own limit (path_resolution(7)).
 const MOST_LINKS: usize = 40;
-/// Folders of a store: by them one that has no database, or not yet, is known.
+/// Folders of a store, which identify one that has no database (yet).
 const KNOWN: [&str; 7] = ["store.db", "oci-layout", "blobs", "layers", "locks", "household", "containers"];
-/// Of a filesystem, not of anybody who put it there.
+/// Created by the filesystem, not by a user.
 const OF_FILESYSTEM: &str = "lost+found";
 
-/// The store of this process, once it is its user's alone.
+/// The store of this process, once it is known to be private to its user.
 static CLAIMED: Mutex<Option<PathBuf>> = Mutex::new(None);
 
 /// Why a folder can't be this user's store.
@@ -58,16 +58,16 @@ impl NotOwn {
     }
 }
 
-/// A folder above the store in which somebody else could put another one in its place.
+/// A folder above the store in which somebody else could replace the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Weakness {
     pub folder: PathBuf,
-    /// Whose it is; nothing when everybody may write to it.
+    /// Its owner; `None` if it is world-writable.
     pub owner: Option<u32>,
 }
 
-/// Makes the store's folder when it is missing, and closes it to others when it is open to them. It has to be this
-/// user's, and so has every link on the way.
+/// Creates the store's folder if it is missing, and closes it to others if it is open. The folder and every link on the
+/// way must belong to this user.
 pub fn claim(root: &Path) -> Result<Option<Weakness>, StoreError> {
     let weakness = claim_now(root)?;
     remember(root);
@@ -83,20 +83,20 @@ fn claim_now(root: &Path) -> Result<Option<Weakness>, StoreError> {
     Ok(way.weakness)
 }
 
-/// The same unless this process has done so, or looked at it, which every command begins with.
+/// The same, unless this process has already done it or has checked the store, as every command does first.
 pub(super) fn claim_once(root: &Path) -> Result<(), StoreError> {
     let is_claimed = CLAIMED.lock().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(root);
     if is_claimed { Ok(()) } else { claim_now(root).map(drop) }
 }
 
 fn remember(root: &Path) {
-    // A relative path may come to mean another folder.
+    // A relative path may later mean another folder.
     if root.is_absolute() {
         *CLAIMED.lock().unwrap_or_else(PoisonError::into_inner) = Some(root.to_owned());
     }
 }
 
-/// The same for a store that is there; none is made.
+/// The same for an existing store; does not create one.
 pub fn look_at(root: &Path) -> Result<Option<Weakness>, StoreError> {
     let way = Way::to(root)?;
     if way.exists {
@@ -188,13 +188,13 @@ fn make(path: &Path) -> io::Result<()> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
-/// Refuses a folder of somebody else; nobody but the owner passes it from now on.
+/// Refuses another user's folder; from now on only the owner can enter it.
 fn close(path: &Path) -> Result<(), StoreError> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let stat = |folder: &fs::File| folder.metadata().at("look at", path);
     let folder = match rustix::fs::open(path, flags, Mode::empty()) {
         Ok(folder) => fs::File::from(folder),
-        // Of whoever may not even look into it, only the owner is asked.
+        // If this user may not even look into it, only its owner is checked.
         Err(errno) => {
             let found = fs::symlink_metadata(path).at("look at", path)?;
             refuse_foreign(path, &found)?;
@@ -209,7 +209,7 @@ fn close(path: &Path) -> Result<(), StoreError> {
     if !is_for_store(&folder).at("read", path)? {
         return Err(NotOwn::Shared { path: path.to_owned() }.into());
     }
-    // Some filesystems say that they did it.
+    // Some filesystems report success without doing it.
     let closed = folder.set_permissions(Permissions::from_mode(0o700));
     let mode = stat(&folder)?.mode() & 0o7777;
     if closed.is_err() || mode & OTHERS != 0 {
@@ -224,8 +224,8 @@ fn refuse_foreign(path: &Path, found: &Metadata) -> Result<(), NotOwn> {
     if owner == user { Ok(()) } else { Err(NotOwn::Foreign { path: path.to_owned(), owner, user }) }
 }
 
-/// Whether a folder that others may look into is a store or may become one: nothing in it is theirs, and it is empty, or
-/// has only files on a filesystem that was mounted for it (quotas, what keeps some room free).
+/// Whether a folder that others can enter is a store or may become one: it has nothing of theirs, and it is empty, or
+/// has only files and is the root of a filesystem mounted for it (quotas, a ballast file).
 fn is_for_store(folder: &fs::File) -> rustix::io::Result<bool> {
     let (mut is_store, mut has_files, mut has_more) = (false, false, false);
     for entry in Dir::read_from(folder)? {
@@ -235,7 +235,7 @@ fn is_for_store(folder: &fs::File) -> rustix::io::Result<bool> {
             continue;
         }
         let found = match statat(folder, entry.file_name(), AtFlags::SYMLINK_NOFOLLOW) {
-            // Another rbuild is at work.
+            // Another rbuild process is active.
             Err(Errno::NOENT) => continue,
             found => found?,
         };
@@ -251,15 +251,16 @@ fn is_for_store(folder: &fs::File) -> rustix::io::Result<bool> {
     Ok(is_store || !has_more && (!has_files || is_mounted(folder)))
 }
 
-/// Whether something is mounted on this very folder. A kernel that can't tell (before 5.8) makes it an ordinary one.
+/// Whether something is mounted on this very folder. With a kernel that can't tell (before 5.8) it counts as an
+/// ordinary one.
 fn is_mounted(folder: &fs::File) -> bool {
     let found = statx(folder, c"", AtFlags::EMPTY_PATH, StatxFlags::empty());
     found.is_ok_and(|found| found.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-/// In a store that was open, somebody may have one of its folders open still. So its folders and records are closed too;
-/// but not what containers have: layers, what they changed, volumes. It is done as well as it can be: it is the second
-/// door.
+/// Another user may still have a folder open of a store that was open to others. So its folders and records are closed
+/// too, but not what containers use: layers, their changes, volumes. This is best effort: it is the second line of
+/// defence.
 fn close_content(root: &fs::File) {
     let Some(root) = root.try_clone().ok().map(|root| Folder::new(root.into(), PathBuf::new())) else { return };
     for name in root.names().unwrap_or_default() {
@@ -278,19 +279,19 @@ fn close_content(root: &fs::File) {
     }
 }
 
-/// What is in a folder by its handle: others who may write to the one around may exchange it for a link.
+/// Lists a folder by its handle: others who may write to its parent could replace it by a link.
 fn inside(folder: &Folder, name: &OsStr, kind: FileType) -> Option<Folder> {
     if kind == FileType::Directory { folder.folder(name).ok() } else { None }
 }
 
-/// Containers have these files as theirs.
+/// These files belong to containers.
 fn is_record(folder: &Folder, name: &OsStr) -> bool {
     let shown = ["hosts", "hostname", "resolv.conf"];
     let is_file = |stat: Stat| FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile;
     folder.stat(name).ok().flatten().is_some_and(is_file) && !shown.iter().any(|shown| name == *shown)
 }
 
-/// Gives what it is.
+/// Returns its kind.
 fn close_one(folder: &Folder, name: &OsStr) -> Option<FileType> {
     let handle = folder.handle(name).ok()?;
     let stat = handle.stat().ok()?;
@@ -399,7 +400,7 @@ mod tests {
         }
         let weakness = claim(&at("store/inside")).unwrap().unwrap();
         assert_eq!(weakness.owner, Some(1234));
-        // Whoever may write to a folder makes no store of it.
+        // A user who may write to a folder can't turn it into a store.
         fs::create_dir_all(at("open/blobs")).unwrap();
         set_mode(&at("open"), 0o1777);
         give(&at("open/blobs"));

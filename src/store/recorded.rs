@@ -1,19 +1,19 @@
-//! Stores of processes that have no rights over files of others: owners, modes and kinds are recorded beside the files. A
-//! store is one or the other from its first layer on.
+//! Stores of processes without rights over other users' files: owners, modes and kinds are recorded beside the files. A
+//! store does so from its first layer on, or never.
 
 use std::path::Path;
 
 use crate::base::io_error::{AtPath as _, IoError};
 
-/// A file that says so.
+/// A file that marks such a store.
 const MARK: &str = "owners-recorded";
 
-/// Whether this store's files have their owners recorded.
+/// Whether this store records the owners of its files.
 pub fn records_owners(root: &Path) -> bool {
     root.join(MARK).exists()
 }
 
-/// Lets a store that is there, and has no layers yet, record them. False when it has layers, which have their owners.
+/// Makes an existing store without layers record them. False if it has layers, whose files have their real owners.
 pub fn begin_recording(root: &Path) -> Result<bool, IoError> {
     let layers = root.join("layers");
     let has_layers = std::fs::read_dir(&layers).is_ok_and(|mut entries| entries.next().is_some());

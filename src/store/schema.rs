@@ -1,4 +1,4 @@
-//! The database's tables, and how an older one is brought up to date.
+//! The database's tables, and their migration from older versions.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,8 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-/// How each version is made from the one before; the first from nothing. One that was released is never changed.
+/// The migration to each version from the one before; the first one creates the tables. A released migration is never
+/// changed.
 const MIGRATIONS: &[&str] = &[FIRST_TABLES, INDEX_TAGS, LAYERS_ELSEWHERE, EXPLANATIONS, STACKED_LAYERS];
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
@@ -23,7 +24,7 @@ CREATE TABLE variants (             -- all images of a tag that is an index; tag
 CREATE INDEX variants_image ON variants(image);
 ";
 
-/// Layers that are known and perhaps not here.
+/// Layers that are known but perhaps not local.
 const LAYERS_ELSEWHERE: &str = "
 CREATE TABLE layer_sources (        -- blobs that could be fetched
     diff_id       BLOB NOT NULL,
@@ -44,13 +45,13 @@ CREATE TABLE layer_claims (         -- what a cache says of layers that a step m
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Layers that are kept as what differs from another one.
+/// Layers stored as a delta to another one.
 const STACKED_LAYERS: &str = "
 ALTER TABLE layers ADD COLUMN base BLOB; -- the layer whose folder is below its own; NULL for one that is whole
 CREATE INDEX layers_base ON layers(base);
 ";
 
-/// Why builds did what they did.
+/// Explanations of builds.
 const EXPLANATIONS: &str = "
 CREATE TABLE step_records (         -- what the step with this key was made from
     key           BLOB PRIMARY KEY,
@@ -133,7 +134,7 @@ CREATE TABLE trees (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Brings the database to this program's version, or checks that this program knows the one that is there.
+/// Migrates the database to this program's version, or checks that this program supports its version.
 pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     if version(connection)? == VERSION {
         return Ok(());
@@ -150,8 +151,7 @@ pub(super) fn prepare(connection: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The tables and indexes that are not as this program makes them: SQLite takes a changed name in their definitions for
-/// what was meant.
+/// The tables and indexes that differ from this program's: SQLite accepts a corrupted name in their definitions.
 pub(super) fn changes(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut whole = Connection::open_in_memory()?;
     prepare(&mut whole)?;
@@ -166,9 +166,9 @@ pub(super) fn changes(connection: &Connection) -> Result<Vec<String>, StoreError
     Ok(changed)
 }
 
-/// Each by its name, without comments and white space.
+/// Each by name, without comments and white space.
 fn definitions(connection: &Connection) -> Result<BTreeMap<String, String>, StoreError> {
-    // Changed bytes may be no text any more.
+    // Corrupted bytes may not be valid text.
     let mut statement = connection
         .prepare("SELECT CAST(name AS BLOB), CAST(coalesce(sql, '') || type || tbl_name AS BLOB) FROM sqlite_schema")?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();

@@ -1,22 +1,22 @@
-//! Layers that are known and perhaps not here: where their blobs could be fetched, and what a cache says of them.
+//! Layers that are known but perhaps not local: where their blobs can be fetched, and what a cache says about them.
 
 use rusqlite::{OptionalExtension as _, params};
 
 use super::{LayerRecord, Store, StoreError, now};
 use crate::base::digest::{BlobDigest, DiffId, TreeDigest};
 
-/// A blob that could be fetched.
+/// A blob that can be fetched.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteBlob {
     pub digest: BlobDigest,
     /// Bytes of the blob.
     pub size: u64,
     pub media_type: String,
-    /// Where it is, in words that the [`LayerOrigin`](super::LayerOrigin) understands. Holds no secret.
+    /// Its location, in a form that the [`LayerOrigin`](super::LayerOrigin) understands. Contains no secret.
     pub source: String,
 }
 
-/// What a cache says of a layer that a step made. It is believed for good when the layer was fetched and proved it.
+/// What a cache says about a layer that a step made. It is trusted permanently once the fetched layer has confirmed it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerClaim {
     pub diff_id: DiffId,
@@ -34,9 +34,9 @@ pub struct LayerClaim {
 pub struct StepLayer {
     pub diff_id: DiffId,
     pub tree: Option<TreeDigest>,
-    /// As in [`LayerClaim`].
+    /// See [`LayerClaim`].
     pub stream_size: u64,
-    /// As in [`LayerClaim`].
+    /// See [`LayerClaim`].
     pub content_size: u64,
     /// When it was made, in seconds since 1970.
     pub made_at: i64,
@@ -63,7 +63,7 @@ impl StepLayer {
         }
     }
 
-    /// What another machine can be told of it.
+    /// What other machines can be told about it.
     pub fn claim(&self) -> Option<LayerClaim> {
         Some(LayerClaim {
             diff_id: self.diff_id,
@@ -76,7 +76,7 @@ impl StepLayer {
 }
 
 impl Store {
-    /// Notes that the layer's blob could be fetched there.
+    /// Records a location of the layer's blob.
     pub fn add_layer_source(&self, diff_id: &DiffId, blob: &RemoteBlob) -> Result<(), StoreError> {
         self.lease(diff_id.as_bytes())?;
         self.database()
@@ -95,7 +95,7 @@ impl Store {
         Ok(())
     }
 
-    /// Where the layer could be fetched, what was seen last first.
+    /// Where the layer can be fetched, the most recently seen location first.
     pub fn layer_sources(&self, diff_id: &DiffId) -> Result<Vec<RemoteBlob>, StoreError> {
         self.lease(diff_id.as_bytes())?;
         let database = self.database();
@@ -114,7 +114,7 @@ impl Store {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    /// Forgets that the blob is there.
+    /// Forgets a location of the blob.
     pub fn remove_layer_source(&self, diff_id: &DiffId, blob: &RemoteBlob) -> Result<(), StoreError> {
         self.database().execute(
             "DELETE FROM layer_sources WHERE diff_id = ?1 AND digest = ?2 AND source = ?3",
@@ -123,7 +123,7 @@ impl Store {
         Ok(())
     }
 
-    /// Notes what a cache says of a layer.
+    /// Records what a cache says about a layer.
     pub fn add_layer_claim(&self, claim: &LayerClaim) -> Result<(), StoreError> {
         self.lease(claim.diff_id.as_bytes())?;
         self.database()
@@ -158,7 +158,7 @@ impl Store {
             .optional()?)
     }
 
-    /// Forgets what a cache said of the layer, and with it the records that lead to it, unless the layer is here.
+    /// Forgets what a cache said about the layer, and the records that lead to it, unless the layer is local.
     pub fn distrust_layer(&self, diff_id: &DiffId) -> Result<(), StoreError> {
         let is_here = self.layer(diff_id)?.is_some();
         let mut database = self.database();
@@ -172,7 +172,7 @@ impl Store {
         Ok(())
     }
 
-    /// The layer, if a step made it and it is here or can be fetched.
+    /// The layer, if a step made it and it is local or can be fetched.
     pub fn step_layer(&self, diff_id: &DiffId) -> Result<Option<StepLayer>, StoreError> {
         if let Some(record) = self.layer(diff_id)? {
             return Ok(Some(StepLayer::of_record(&record)));
@@ -184,12 +184,12 @@ impl Store {
         }
     }
 
-    /// Whether the layer is here, unpacked or as a blob.
+    /// Whether the layer is local, unpacked or as a blob.
     pub fn has_layer(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
         Ok(self.layer(diff_id)?.is_some() || !self.layer_blobs(diff_id)?.is_empty())
     }
 
-    /// Whether the layer is here or could be fetched.
+    /// Whether the layer is local or can be fetched.
     pub fn can_have_layer(&self, diff_id: &DiffId) -> Result<bool, StoreError> {
         Ok(self.has_layer(diff_id)? || !self.layer_sources(diff_id)?.is_empty())
     }

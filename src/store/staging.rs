@@ -1,5 +1,5 @@
-//! Folders for what is being written. Each holds a locked file, and the lock dies with its process: what has no
-//! holder any more is removed by whoever opens the store next.
+//! Folders for data that is being written. Each contains a locked file, whose lock ends with its process. The next
+//! process that opens the store removes folders without a holder.
 
 use std::fs::File;
 use std::io;
@@ -13,7 +13,7 @@ use crate::base::rights;
 
 const LOCK_NAME: &str = ".lock";
 
-/// A folder of its own under `tmp/`, removed with all it holds when dropped.
+/// A private folder under `tmp/`, removed recursively when dropped.
 pub struct Staging {
     path: PathBuf,
     _lock: File,
@@ -27,7 +27,7 @@ impl Staging {
 
 impl Drop for Staging {
     fn drop(&mut self) {
-        // What can't be removed now is removed by a later process: its lock is gone.
+        // A later process removes what can't be removed now: the lock is released.
         let _ = remove_tree(&self.path);
     }
 }
@@ -41,7 +41,7 @@ impl Store {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
             let path = folder.join(format!("{}-{number}", std::process::id()));
             match std::fs::create_dir(&path) {
-                // Left by a dead process that had our process ID.
+                // A dead process with the same process ID left it.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
                 result => result.at("create", &path)?,
             }
@@ -56,7 +56,7 @@ impl Store {
         for entry in entries.flatten() {
             let path = entry.path();
             match File::open(path.join(LOCK_NAME)) {
-                // Held until the folder is gone: a process that was just making it sees that it lost it.
+                // Held until the folder is gone: a process that was just creating it notices the loss.
                 Ok(lock) if lock.try_lock().is_ok() => drop(remove_tree(&path)),
                 Ok(_) => {}
                 // A folder is created a moment before its lock.
@@ -69,7 +69,7 @@ impl Store {
     }
 }
 
-/// Takes the lock of a folder that was just created; nothing when another process took the folder for a dead one's first.
+/// Locks a folder that was just created; `None` if another process took it for a dead one's first.
 fn lock_new(folder: &Path) -> Result<Option<File>, StoreError> {
     let path = folder.join(LOCK_NAME);
     let lock = match File::create(&path) {

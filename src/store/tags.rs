@@ -1,4 +1,4 @@
-//! Names of images. A name means one image, or an index: several images of which each is for another platform.
+//! Names of images. A name means one image, or an index: several images for different platforms.
 
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -10,13 +10,12 @@ use crate::image::Reference;
 pub struct Tag {
     /// The full reference, such as `docker.io/library/cat:1.0`.
     pub name: String,
-    /// The image that the name stands for where only one can be meant: of an index the one for this machine, or the
+    /// The image that the name stands for where only one is possible: of an index, the one for this machine, or the
     /// first.
     pub image: ImageId,
-    /// All images of an index, in its order, `image` among them; empty when the name means one image.
+    /// All images of an index, in its order, including `image`; empty if the name means one image.
     pub index: Vec<ImageId>,
-    /// What is to be written on manifests and indexes. The store only keeps it; see
-    /// [`crate::image::Annotations::from_json`].
+    /// Annotations for manifests and indexes. The store only keeps them; see [`crate::image::Annotations::from_json`].
     pub annotations: Option<String>,
 }
 
@@ -42,7 +41,7 @@ fn tag(row: &Row<'_>) -> rusqlite::Result<Tag> {
     Ok(Tag { name: row.get(0)?, image: ImageId::from_bytes(row.get(1)?), index: Vec::new(), annotations: row.get(2)? })
 }
 
-/// A name of an image that is not there breaks a rule of the tables.
+/// A name for a missing image violates a constraint of the tables.
 fn no_image(error: rusqlite::Error, image: &ImageId) -> StoreError {
     match error.sqlite_error_code() {
         Some(rusqlite::ErrorCode::ConstraintViolation) => StoreError::NoImage(*image),
@@ -51,16 +50,16 @@ fn no_image(error: rusqlite::Error, image: &ImageId) -> StoreError {
 }
 
 impl Store {
-    /// Lets `name` mean this one image from now on, whatever it meant before.
+    /// Makes `name` mean this single image, whatever it meant before.
     pub fn set_tag(&self, name: &str, image: &ImageId) -> Result<(), StoreError> {
         self.write_tag(&Tag::single(name, image))
     }
 
-    /// Lets the tag's name mean what the tag says from now on, whatever it meant before.
+    /// Makes the tag's name mean what the tag says, whatever it meant before.
     ///
-    /// Images that this process made known are made known again when somebody has removed them before they had a name.
+    /// Images that this process has added are added again if another process has removed them before they had a name.
     pub fn write_tag(&self, tag: &Tag) -> Result<(), StoreError> {
-        // Reading costs nothing beside a transaction: a build in which nothing changed writes nothing.
+        // A read costs almost nothing compared with a transaction: a build in which nothing changed writes nothing.
         if self.whole_tag(&tag.name)?.as_ref() == Some(tag) {
             return Ok(());
         }
@@ -92,12 +91,12 @@ impl Store {
         Ok(())
     }
 
-    /// The image that `name` means, or stands for when it means several.
+    /// The image that `name` means, or stands for if it means several.
     pub fn tag(&self, name: &str) -> Result<Option<ImageId>, StoreError> {
         Ok(self.read_tag_row(name)?.map(|tag| tag.image))
     }
 
-    /// All that `name` means.
+    /// Everything that `name` means.
     pub fn whole_tag(&self, name: &str) -> Result<Option<Tag>, StoreError> {
         let Some(mut tag) = self.read_tag_row(name)? else { return Ok(None) };
         let database = self.database();
@@ -112,7 +111,7 @@ impl Store {
         Ok(self.database().prepare_cached(&query)?.query_row([name], tag).optional()?)
     }
 
-    /// All tags, in order of their names.
+    /// All tags, ordered by name.
     pub fn tags(&self) -> Result<Vec<Tag>, StoreError> {
         let database = self.database();
         let mut statement = database.prepare_cached(&format!("SELECT {COLUMNS} FROM tags ORDER BY name"))?;
@@ -128,7 +127,7 @@ impl Store {
         Ok(tags)
     }
 
-    /// True when there was such a tag.
+    /// True if there was such a tag.
     pub fn remove_tag(&self, name: &str) -> Result<bool, StoreError> {
         let image = self.whole_tag(name)?.map(|tag| tag.image);
         let removed = self.database().execute("DELETE FROM tags WHERE name = ?1", [name])? > 0;
@@ -139,7 +138,7 @@ impl Store {
     }
 }
 
-/// As people write the name.
+/// The name in its familiar form.
 fn familiar(name: &str) -> String {
     name.parse::<Reference>().map_or_else(|_| name.to_owned(), |reference| reference.familiar())
 }

@@ -1,5 +1,5 @@
-//! How much room on the disk each thing takes. A file with several names counts for each of them with its share, so that
-//! all together are what the disk has, though layers share files.
+//! Disk usage. A file with several names counts with a share for each of them, so that the sum is the disk usage,
+//! though layers share files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,14 +11,14 @@ use crate::base::digest::{BlobDigest, DiffId};
 use crate::base::foreign::{self, Stat};
 use crate::base::io_error::AtPath;
 
-/// Bytes of each thing in the store.
+/// The size of each thing in the store.
 #[derive(Debug, Clone, Default)]
 pub struct Usage {
     pub layers: BTreeMap<DiffId, u64>,
     pub blobs: BTreeMap<BlobDigest, u64>,
-    /// By folder of the store (`containers`, `volumes`, `caches`) and name in it.
+    /// By folder of the store (`containers`, `volumes`, `caches`) and the name in it.
     pub others: BTreeMap<&'static str, BTreeMap<String, u64>>,
-    /// The database, the locks, what is remembered of builds (`history`), and what is being written.
+    /// The database, the locks, the build history (`history`), and what is being written.
     pub rest: u64,
 }
 
@@ -39,7 +39,7 @@ impl Usage {
 }
 
 impl Store {
-    /// Looks at every file.
+    /// Reads the size of every file.
     pub fn usage(&self) -> Result<Usage, StoreError> {
         let mut usage = Usage::default();
         for entry in std::fs::read_dir(&self.root).at("read", &self.root)?.flatten() {
@@ -60,7 +60,7 @@ impl Store {
         Ok(usage)
     }
 
-    /// Bytes that are free on the store's disk, and for anybody.
+    /// Bytes that are free on the store's disk for ordinary users.
     pub fn free_space(&self) -> Result<u64, StoreError> {
         let status = rustix::fs::statvfs(&self.root).at("look up the filesystem of", &self.root)?;
         Ok(status.f_bavail * status.f_frsize)
@@ -72,7 +72,7 @@ fn children(folder: &Path) -> BTreeMap<String, u64> {
     entries.map(|entry| (entry.file_name().to_string_lossy().into_owned(), disk_usage(&entry.path()))).collect()
 }
 
-/// Those whose names are digests; others count elsewhere.
+/// Those whose names are digests; others are counted elsewhere.
 fn parsed<D: std::str::FromStr + Ord>(named: BTreeMap<String, u64>, prefix: &str, rest: &mut u64) -> BTreeMap<D, u64> {
     let mut digests = BTreeMap::new();
     for (name, bytes) in named {
@@ -84,9 +84,9 @@ fn parsed<D: std::str::FromStr + Ord>(named: BTreeMap<String, u64>, prefix: &str
     digests
 }
 
-/// The blocks of a tree. What vanishes on the way takes no room.
+/// The blocks of a tree. Whatever vanishes meanwhile takes no space.
 pub fn disk_usage(path: &Path) -> u64 {
-    // In 512ths of a block, so that shares add up.
+    // In 512ths of a block, so that the shares add up.
     let mut shares: u128 = 0;
     let mut add = |stat: &Stat| {
         let is_folder = FileType::from_raw_mode(stat.st_mode) == FileType::Directory;
