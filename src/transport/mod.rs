@@ -1,4 +1,5 @@
-//! How images come and go: registries, archives, OCI layouts and Docker's engine, and what all of them share; and traces to a collector.
+//! Transport of images: registries, archives, OCI layouts and the Docker Engine, and what they share; and of traces to
+//! a collector.
 
 pub mod archive;
 pub mod cloud;

@@ -1,24 +1,24 @@
-//! What is asked of an archive, and what is found in it.
+//! What to load from an archive, and what was found in it.
 
 use crate::base::digest::{BlobDigest, ImageId};
 use crate::image::{Annotations, Platform, Reference};
 use crate::transport::transfer::{IncomingImage, Outgoing};
 
-/// What to take out of an archive.
+/// What to load from an archive.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOptions {
-    /// Of an image with several platforms, the one to take; all when nothing is said.
+    /// The platform to load of a multi-platform image; all if not given.
     pub platform: Option<Platform>,
-    /// Take only this image of an OCI layout.
+    /// Loads only this image of an OCI layout.
     pub select: Option<Selection>,
-    /// Leave the images untagged: they serve as a build's base, and nobody asked to have them by name.
+    /// Leaves the images untagged: they are a build's base, and nobody asked for their names.
     pub untagged: bool,
 }
 
-/// How one image of an OCI layout is named (`oci-layout://path:tag`, `oci-layout://path@digest`).
+/// The name of one image in an OCI layout (`oci-layout://path:tag`, `oci-layout://path@digest`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// The tag, or the full name, that the layout gives it.
+    /// The tag, or the full name, in the layout.
     Name(String),
     /// The digest of its manifest or index.
     Digest(BlobDigest),
@@ -27,7 +27,7 @@ pub enum Selection {
 /// An image of the archive, or an index of several, not yet checked against its layers.
 pub(super) struct Candidate {
     pub names: Vec<Reference>,
-    /// One, or those of an index.
+    /// One image, or those of an index.
     pub images: Vec<IncomingImage>,
     /// Which of them stands for the index.
     pub standing: usize,

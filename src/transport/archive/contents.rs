@@ -11,16 +11,16 @@ use crate::base::foreign::{Folder, Tree};
 use crate::image::layer::{ArchiveLimits, ArchiveReader, Decoder, Entry, EntryKind, FileKind};
 use crate::transport::transfer::{Received, Receiver};
 
-/// More entries than any archive of images has; a million empty ones would only fill the staging folder.
+/// More entries than any image archive has; a million empty ones would only fill the staging folder.
 const ENTRY_LIMIT: u64 = 100_000;
-/// How many links are followed one after the other, as in Linux.
+/// How many links are followed in a row, as in Linux.
 const LINK_LIMIT: usize = 40;
 
 /// Where images are read from.
 pub enum Source<'a> {
-    /// A tar stream, compressed or not. It is read once, from its beginning to its end.
+    /// A tar stream, compressed or not. It is read once, from start to end.
     Stream(Box<dyn Read + Send + 'a>),
-    /// An unpacked OCI layout or docker archive. Links in it are followed, and lead nowhere out of it.
+    /// An unpacked OCI layout or docker archive. Links in it are followed, but not out of it.
     Folder(PathBuf),
 }
 
@@ -34,7 +34,7 @@ pub(super) enum Contents<'r, 's> {
 #[derive(Default)]
 pub(super) struct Spool {
     files: HashMap<String, Arc<Received>>,
-    /// Symbolic and hard links, by name, with the name they lead to.
+    /// Symbolic and hard links, by name, with the name they refer to.
     links: HashMap<String, String>,
 }
 
@@ -49,7 +49,7 @@ impl<'r, 's> Contents<'r, 's> {
         }
     }
 
-    /// The file `name`, or nothing when there is none.
+    /// The file `name`; `None` if it does not exist.
     pub fn file(&mut self, name: &str) -> Result<Option<Arc<Received>>, ArchiveError> {
         match self {
             Self::Spooled(spool) => spool.file(name),
@@ -66,12 +66,12 @@ impl<'r, 's> Contents<'r, 's> {
         }
     }
 
-    /// The file `name`, which has to be there.
+    /// The file `name`, which must exist.
     pub fn required(&mut self, name: &str) -> Result<Arc<Received>, ArchiveError> {
         self.file(name)?.ok_or_else(|| ArchiveError::Missing { name: name.to_owned() })
     }
 
-    /// The blob of an OCI layout, its digest checked.
+    /// A blob of an OCI layout, with its digest checked.
     pub fn blob(&mut self, digest: &BlobDigest) -> Result<Arc<Received>, ArchiveError> {
         let name = format!("blobs/sha256/{}", digest.hex());
         let file = self.required(&name)?;
@@ -91,7 +91,7 @@ impl Spool {
                 spool.add(name, &entry, archive.content(), receiver)?;
             }
         }
-        // A writer at the other end of a pipe should not be killed for what follows the end mark.
+        // Read to the end: the writer of a pipe must not be killed by what follows the end mark.
         io::copy(&mut stream, &mut io::sink()).map_err(ArchiveError::Read)?;
         Ok(spool)
     }
@@ -154,7 +154,7 @@ impl Spool {
     }
 }
 
-/// The path without `.` and `..`, as a string. One that leads out of the archive, or is no text, is refused.
+/// The path without `.` and `..`, as a string. Refuses one that leads out of the archive or is not text.
 fn clean(path: &Path, shown: &str) -> Result<String, ArchiveError> {
     let refused = |reason| ArchiveError::BadEntry { name: shown.to_owned(), reason };
     let mut parts: Vec<&str> = Vec::new();

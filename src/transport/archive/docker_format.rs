@@ -8,7 +8,7 @@ use super::contents::Contents;
 use crate::image::{Document, ImageConfig, Reference};
 use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource};
 
-/// The largest JSON document that is read from an archive.
+/// The size limit of a JSON document in an archive.
 pub(super) const DOCUMENT_LIMIT: u64 = 16 << 20;
 
 /// One image in `manifest.json`.

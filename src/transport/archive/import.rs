@@ -11,17 +11,17 @@ use crate::image::{Document, History, ImageConfig, Platform, RunConfig};
 use crate::store::Store;
 use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource, Receiver, TransferError};
 
-/// What the image is to be, besides its files.
+/// The image's properties, besides its files.
 #[derive(Debug, Clone)]
 pub struct Import {
     pub platform: Platform,
     pub config: RunConfig,
-    /// Kept as the comment of the image's only history entry.
+    /// The comment of the image's only history entry.
     pub message: String,
     pub created: Timestamp,
 }
 
-/// Reads the root filesystem `source` to its end and makes an image of it. The layer is the tar as it comes.
+/// Reads the root filesystem `source` to its end and makes an image of it. The layer is the unmodified tar.
 pub fn import(store: &Store, source: impl Read, import: &Import) -> Result<ImageId, ArchiveError> {
     let receiver = Receiver::new(store)?;
     let blob = Arc::new(receiver.receive(source, "the root filesystem")?);

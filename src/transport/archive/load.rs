@@ -1,4 +1,4 @@
-//! From an archive to images in the store.
+//! Loads images from an archive into the store.
 
 use super::candidate::{Candidate, LoadOptions};
 use super::contents::{Contents, Source};
@@ -8,20 +8,20 @@ use crate::image::Reference;
 use crate::store::Store;
 use crate::transport::transfer::{Outgoing, Receiver};
 
-/// What is in the store now: an image, or an index of several.
+/// What is now in the store: an image, or an index of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Loaded {
     /// The image, or the one that stands for the index.
     pub id: ImageId,
     /// All images of an index; empty for a single image.
     pub index: Vec<ImageId>,
-    /// The names the archive gives it.
+    /// Its names in the archive.
     pub names: Vec<Reference>,
-    /// Which of the names meant other images until now.
+    /// The names among these that meant other images before.
     pub replaced: Vec<(Reference, ImageId)>,
 }
 
-/// Reads all images of `source` into the store and tags them. When anything is wrong nothing is loaded.
+/// Reads all images of `source` into the store and tags them. After an error nothing is loaded.
 pub fn load(store: &Store, source: Source<'_>, options: &LoadOptions) -> Result<Vec<Loaded>, ArchiveError> {
     let mut receiver = Receiver::new(store)?;
     let candidates = candidates(&mut Contents::read(source, &mut receiver)?, options)?;
@@ -41,7 +41,7 @@ pub fn load(store: &Store, source: Source<'_>, options: &LoadOptions) -> Result<
 }
 
 /// The images of an archive. One that is both an OCI layout and a docker archive is read as a layout, which has
-/// manifests, and its tags are taken from both.
+/// manifests, with the tags of both.
 fn candidates(contents: &mut Contents<'_, '_>, options: &LoadOptions) -> Result<Vec<Candidate>, ArchiveError> {
     let entries = docker_format::entries(contents)?;
     if let Some(index) = oci_format::index(contents)? {

@@ -13,9 +13,9 @@ use crate::image::{
 };
 use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource, TransferError};
 
-/// Where docker and BuildKit write the full name.
+/// The annotation with the full name (docker, BuildKit).
 pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
-/// The tag alone (docker, BuildKit), or the full name (podman, skopeo).
+/// The annotation with the tag alone (docker, BuildKit), or the full name (podman, skopeo).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 pub(super) const CREATED: &str = "org.opencontainers.image.created";
 
@@ -32,29 +32,29 @@ pub(super) fn index(contents: &mut Contents<'_, '_>) -> Result<Option<Index>, Ar
     Ok(Some(index))
 }
 
-/// An image to choose: its manifest, its config, and what the index calls it.
+/// A possible image: its manifest, its config, and its name in the index.
 struct Found {
     manifest: Document<Manifest>,
     config: Document<ImageConfig>,
     platform: Platform,
 }
 
-/// What one entry of `index.json` leads to, or several with one name.
+/// The images behind one entry of `index.json`, or behind several with one name.
 #[derive(Default)]
 struct Group {
     found: Vec<Found>,
     annotations: Annotations,
 }
 
-/// The images of the layout. Those that have one name, or come out of one nested index, are kept together; when a platform
-/// was asked for, only the one of them that runs best there.
+/// The images of the layout. Those with one name, or from one nested index, are kept together; if a platform was
+/// requested, only the one that runs best there.
 pub(super) fn images(
     index: &Index,
     contents: &mut Contents<'_, '_>,
     options: &LoadOptions,
 ) -> Result<Vec<Candidate>, ArchiveError> {
     let mut walk = Walk { contents, entries_left: ENTRY_LIMIT };
-    // Entries with one name are platforms of one image; entries without a name are images of their own.
+    // Entries with the same name are platforms of one image; entries without a name are separate images.
     let mut groups: BTreeMap<(Option<Reference>, usize), Group> = BTreeMap::new();
     for (position, descriptor) in selected(index, options)?.into_iter().enumerate() {
         let name = name_of(descriptor)?;
@@ -75,7 +75,7 @@ pub(super) fn images(
     Ok(candidates)
 }
 
-/// The entries of `index.json` that were asked for.
+/// The requested entries of `index.json`.
 fn selected<'a>(index: &'a Index, options: &LoadOptions) -> Result<Vec<&'a Descriptor>, ArchiveError> {
     let Some(selection) = &options.select else { return Ok(index.manifests.iter().collect()) };
     let name = |key: &str, descriptor: &'a Descriptor| descriptor.annotations.get(key).map(String::as_str);
@@ -102,14 +102,14 @@ fn selected<'a>(index: &'a Index, options: &LoadOptions) -> Result<Vec<&'a Descr
     Err(ArchiveError::NoSuchImage { wanted, offered: offered.collect::<Vec<_>>().join(", ") })
 }
 
-/// The name that an entry of `index.json` gives its image. A bare tag names nothing: the repository is not known.
+/// The name of an image in its entry of `index.json`. A bare tag is not a name: the repository is unknown.
 fn name_of(descriptor: &Descriptor) -> Result<Option<Reference>, ArchiveError> {
     let annotation = |key: &str| descriptor.annotations.get(key).filter(|name| !name.is_empty());
     let full = annotation(CONTAINERD_NAME).or(annotation(REF_NAME).filter(|name| name.contains(['/', ':'])));
     full.map(|name| name.parse().map_err(|source| ArchiveError::BadName { name: name.clone(), source })).transpose()
 }
 
-/// The images to take, and which of them stands for all.
+/// The images to load, and the one that stands for all.
 fn choose(mut found: Vec<Found>, options: &LoadOptions) -> Result<(Vec<Found>, usize), ArchiveError> {
     let best = |wanted| best_match(wanted, found.iter().map(|found| &found.platform));
     let Some(wanted) = &options.platform else {
@@ -132,7 +132,7 @@ impl Group {
         self.found.retain(|found| seen.insert(found.config.digest()));
     }
 
-    /// Keeps annotations that somebody wrote, and not those by which archives name their images.
+    /// Keeps annotations that users wrote, except those with which archives name their images.
     fn annotate(&mut self, level: AnnotationLevel, platform: Option<&Platform>, written: &BTreeMap<String, String>) {
         let is_own = |key: &str| {
             [CONTAINERD_NAME, REF_NAME, CREATED, "config.digest"].contains(&key) || key.starts_with("containerd.io/")
@@ -158,14 +158,14 @@ fn check_size(descriptor: &Descriptor, actual: u64) -> Result<(), ArchiveError> 
     if actual == expected { Ok(()) } else { Err(TransferError::WrongSize { digest, expected, actual }.into()) }
 }
 
-/// Follows descriptors to images, within bounds.
+/// Follows descriptors to images, within limits.
 struct Walk<'c, 'r, 's> {
     contents: &'c mut Contents<'r, 's>,
     entries_left: usize,
 }
 
 impl Walk<'_, '_, '_> {
-    /// Adds the images that `descriptor` leads to. Attestations and other artifacts are none.
+    /// Adds the images that `descriptor` leads to. Skips attestations and other artifacts.
     fn follow(&mut self, descriptor: &Descriptor, depth: usize, group: &mut Group) -> Result<(), ArchiveError> {
         self.entries_left =
             self.entries_left.checked_sub(1).ok_or(ArchiveError::IndexTooLarge { limit: ENTRY_LIMIT })?;

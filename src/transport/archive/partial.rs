@@ -1,4 +1,4 @@
-//! Docker's archive of an image for somebody who has its lowest layers.
+//! Docker's archive of an image for a reader that already has its lowest layers.
 
 use std::collections::HashSet;
 use std::io::Write;
@@ -20,8 +20,8 @@ struct Entry {
     layers: Vec<String>,
 }
 
-/// Writes docker's archive of one image under these names, without the contents of its lowest `omitted` layers. The archive
-/// names those, too: docker's engine looks for a layer's contents only when it has not got the layer.
+/// Writes docker's archive of one image under these names, without the contents of its lowest `omitted` layers. The
+/// archive names those too: the Docker Engine reads a layer's contents only if it lacks the layer.
 pub fn save_above(
     store: &Store,
     config: &Document<ImageConfig>,

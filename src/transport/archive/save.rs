@@ -1,4 +1,4 @@
-//! From images in the store to an archive.
+//! Saves images from the store to an archive.
 
 use std::collections::{BTreeMap, HashSet};
 use std::io::Write;
@@ -15,7 +15,7 @@ use crate::transport::transfer::{
     Documents, LayerForm, LayerFormat, ManifestDocument, Outgoing, documents, make_all_present, write_stream,
 };
 
-/// What to write, with the names the archive shall give it.
+/// What to write, and the names in the archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NamedImage {
     pub image: Outgoing,
@@ -25,15 +25,15 @@ pub struct NamedImage {
 /// What kind of archive to write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SaveFormat {
-    /// As `docker save` writes it today: uncompressed layers in an OCI layout, with docker's `manifest.json` and
-    /// `repositories` beside it.
+    /// Like `docker save` today: uncompressed layers in an OCI layout, with docker's `manifest.json` and
+    /// `repositories`.
     Docker,
-    /// An OCI layout. An image that was loaded or pulled keeps its manifest, and so its digest.
+    /// An OCI layout. An image that was loaded or pulled keeps its manifest, and therefore its digest.
     Oci(LayerFormat),
 }
 
-/// Writes the images as a tar stream; what several of them share is written once. Gives the digests of their manifests or
-/// indexes, in the order of `images`.
+/// Writes the images as a tar stream, with shared content only once. Returns the digests of their manifests or indexes,
+/// in the order of `images`.
 pub fn save(
     store: &Store,
     images: &[NamedImage],
@@ -70,7 +70,7 @@ pub fn save(
     Ok(digests)
 }
 
-/// Writes an OCI layout of the image whose layers are streams, without the blobs that `known` has: whoever reads it has them.
+/// Writes an OCI layout of the image with layers as streams, without the blobs in `known`, which the reader has.
 pub fn save_beside(
     store: &Store,
     image: &NamedImage,
@@ -91,7 +91,7 @@ fn to_json(value: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(value).expect("these maps have string keys only")
 }
 
-/// An OCI layout on its way into a tar stream.
+/// An OCI layout being written to a tar stream.
 struct Layout<'a, W> {
     store: &'a Store,
     output: TarOutput<W>,
@@ -165,7 +165,7 @@ impl<W: Write + Send> Layout<'_, W> {
     }
 }
 
-/// The image itself, or of an index the one that stands for it.
+/// The image itself, or the one that stands for the index.
 fn standing_for<'a>(image: &NamedImage, documents: &'a Documents) -> &'a ManifestDocument {
     let found = documents.manifests.iter().find(|manifest| manifest.image == image.image.id);
     found.unwrap_or(&documents.manifests[0])
@@ -187,7 +187,7 @@ struct DockerEntry {
 }
 
 impl DockerEntry {
-    /// The format knows no indexes: the image that stands for one is named, as docker does.
+    /// The format has no indexes: only the image that stands for one is named, as docker does.
     fn new(image: &NamedImage, documents: &Documents) -> Self {
         let config: &Document<ImageConfig> = &standing_for(image, documents).config;
         let diff_ids = &config.rootfs.diff_ids;

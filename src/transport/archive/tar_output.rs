@@ -1,4 +1,4 @@
-//! Writes a tar stream whose bytes depend on nothing but the files: no owners, no times.
+//! Writes a tar stream whose bytes depend only on the files: without owners and times.
 
 use std::io::{self, Write};
 
@@ -6,7 +6,7 @@ use super::ArchiveError;
 
 const BLOCK: usize = 512;
 
-/// A tar stream that is being written. [`TarOutput::finish`] ends it.
+/// A tar stream being written. [`TarOutput::finish`] ends it.
 pub(super) struct TarOutput<W> {
     out: W,
 }
@@ -59,7 +59,7 @@ impl<W: Write + Send> TarOutput<W> {
         self.out.write_all(&[0; BLOCK][..padding]).map_err(ArchiveError::Write)
     }
 
-    /// Writes the end mark and gives the writer back.
+    /// Writes the end mark and returns the writer.
     pub fn finish(mut self) -> Result<W, ArchiveError> {
         self.out.write_all(&[0; 2 * BLOCK]).map_err(ArchiveError::Write)?;
         self.out.flush().map_err(ArchiveError::Write)?;

@@ -1,4 +1,4 @@
-//! Archives into files: a file is there whole or not at all.
+//! Writes archives to files: a file is complete or not there.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -18,8 +18,7 @@ pub fn save_to_file(store: &Store, images: &[NamedImage], format: SaveFormat, pa
     write_file(path, |out| save(store, images, format, out).map(drop))
 }
 
-/// Writes the files of a folder, and of its folders, as a tar stream that depends on nothing but their names and
-/// contents.
+/// Writes the files of a folder and its subfolders as a tar stream that depends only on their names and contents.
 pub fn folder_to_tar(folder: &Path, out: impl Write + Send) -> Result<(), ArchiveError> {
     let mut output = TarOutput::new(out);
     for entry in walkdir::WalkDir::new(folder).min_depth(1).sort_by_file_name() {
@@ -38,7 +37,8 @@ pub fn folder_to_tar(folder: &Path, out: impl Write + Send) -> Result<(), Archiv
     output.finish().map(drop)
 }
 
-/// Lets `write` write a file beside `path`, which takes its place when that succeeded. A path that is a pipe or a device is
+/// `write` writes a file beside `path`, which replaces `path` if that succeeded. A pipe or device is written to
+/// directly.
 /// written to as it is.
 pub fn write_file<E: From<IoError>>(
     path: &Path,

@@ -1,4 +1,4 @@
-//! Short requests to servers that give tokens.
+//! Short requests to token servers.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use tokio::runtime::Runtime;
 
 use super::CloudError;
 
-/// A server on the machine's own link answers at once, or is not there.
+/// A link-local server responds at once, or does not exist.
 const NEAR: Duration = Duration::from_secs(1);
 const FAR: Duration = Duration::from_secs(10);
-/// Tokens are some thousand bytes long.
+/// Tokens are a few thousand bytes long.
 const ANSWER_LIMIT: usize = 1 << 20;
-/// How much of what a server says about an error is shown.
+/// How much of a server's error message is shown.
 const MESSAGE_LIMIT: usize = 300;
 
 /// A request.
@@ -22,7 +22,7 @@ pub struct Ask<'a> {
     pub url: String,
     pub headers: Vec<(&'a str, String)>,
     pub body: Vec<u8>,
-    /// The server is on the machine's own link.
+    /// The server is link-local.
     pub is_near: bool,
 }
 
@@ -31,7 +31,7 @@ impl Ask<'_> {
         Self { method: Method::GET, url, headers: Vec::new(), body: Vec::new(), is_near: false }
     }
 
-    /// A form, as OAuth has it.
+    /// A form, as in OAuth.
     pub fn form(url: String, fields: &[(&str, &str)]) -> Self {
         use super::sigv4::escape;
         let fields: Vec<String> = fields.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
@@ -40,14 +40,14 @@ impl Ask<'_> {
     }
 }
 
-/// An answer of any status.
+/// A response of any status.
 pub struct Answer {
     pub host: String,
     pub status: u16,
     pub body: Vec<u8>,
 }
 
-/// Asks, and waits. For threads that may wait, and on which nothing else waits for the network.
+/// Sends the request and blocks. For threads that may wait, and on which nothing else waits for the network.
 pub struct Asker {
     http: Client,
     runtime: Runtime,
@@ -58,12 +58,12 @@ impl Asker {
         Ok(Self { http: client()?, runtime: runtime()? })
     }
 
-    /// What the server says, whatever it is.
+    /// The response, whatever its status.
     pub fn ask(&self, ask: &Ask<'_>) -> Result<Answer, CloudError> {
         self.runtime.block_on(send(&self.http, ask))
     }
 
-    /// The document that a successful answer is.
+    /// The document of a successful response.
     pub fn document<T: DeserializeOwned>(&self, ask: &Ask<'_>) -> Result<T, CloudError> {
         let Answer { host, status, body } = self.ask(ask)?;
         if !(200..300).contains(&status) {
@@ -77,7 +77,7 @@ pub fn runtime() -> Result<Runtime, CloudError> {
     tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(CloudError::Runtime)
 }
 
-/// Follows nobody elsewhere: what it shows is for one server.
+/// Does not follow redirects: its secrets are for one server.
 pub fn client() -> Result<Client, CloudError> {
     // Another part of the program may have chosen the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
@@ -87,7 +87,7 @@ pub fn client() -> Result<Client, CloudError> {
     client.build().map_err(CloudError::Client)
 }
 
-/// The request, bounded in time and size.
+/// The request, with limits on time and size.
 pub async fn send(http: &Client, ask: &Ask<'_>) -> Result<Answer, CloudError> {
     let url = Url::parse(&ask.url).map_err(|_| CloudError::Address { url: ask.url.clone() })?;
     let host = url.host_str().unwrap_or_default().to_owned();
@@ -114,7 +114,7 @@ pub async fn send(http: &Client, ask: &Ask<'_>) -> Result<Answer, CloudError> {
     Ok(Answer { host, status, body })
 }
 
-/// What a server says about an error, in JSON's usual fields or as it is.
+/// A server's error message, from JSON's usual fields or verbatim.
 pub fn message(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let document: Option<serde_json::Value> = serde_json::from_str(&text).ok();
@@ -125,19 +125,19 @@ pub fn message(body: &[u8]) -> String {
     if said.is_empty() { "no reason is given".to_owned() } else { said }
 }
 
-/// Why a document is none, without any of it: it may hold a secret.
+/// Why a document is invalid, without any of its content: it may contain a secret.
 pub fn without_text(error: &serde_json::Error) -> String {
     format!("{:?} error at line {}, column {}", error.classify(), error.line(), error.column())
 }
 
-/// A file whose path the environment, or another file, names.
+/// Reads a file whose path comes from the environment or another file.
 pub fn read(path: &str) -> Result<Vec<u8>, CloudError> {
     let failed = |source| CloudError::Read { path: path.into(), source };
     let read = crate::base::input::named(std::path::Path::new(path));
     read.map_err(|error| failed(std::io::Error::other(error.to_string())))
 }
 
-/// The same for a text without the line break that files end with.
+/// The same as text, without the newline at the end of the file.
 pub fn read_text(path: &str) -> Result<String, CloudError> {
     Ok(String::from_utf8_lossy(&read(path)?).trim().to_owned())
 }

@@ -1,4 +1,5 @@
-//! Amazon's credentials: from the environment, the shared files, web identities, containers' servers and the machine's.
+//! Amazon's credentials: from the environment, the shared files, web identities, and the credential servers of
+//! containers and machines.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -12,7 +13,7 @@ use super::asking::{Ask, client, message, read, runtime, send};
 use super::sigv4::Credentials;
 use super::{CloudError, Expiring, Variables};
 
-/// What the sources look at.
+/// The inputs of the sources.
 const NAMES: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_CONFIG_FILE",
@@ -39,15 +40,15 @@ const NAMES: &[&str] = &[
     "HOME",
 ];
 
-/// The first credentials that a source has; nothing where none has any.
+/// The credentials of the first source that has any; `None` if none has.
 ///
 /// # Errors
-/// Where no source has credentials and one of those that answered refused.
+/// If no source has credentials and one that responded refused.
 pub fn credentials(variables: Variables<'_>) -> Result<Option<Expiring<Credentials>>, CloudError> {
     credentials_of(NAMES.iter().filter_map(|name| Some(((*name).to_owned(), variables(name)?))).collect())
 }
 
-/// The same in an environment that is known whole.
+/// The same with an explicit environment.
 fn credentials_of(variables: HashMap<String, String>) -> Result<Option<Expiring<Credentials>>, CloudError> {
     let refusal: Arc<Mutex<Option<CloudError>>> = Arc::default();
     let sts = variables.get("AWS_ENDPOINT_URL_STS").or(variables.get("AWS_ENDPOINT_URL")).cloned();
@@ -101,7 +102,7 @@ impl FileRead for Files {
     }
 }
 
-/// `credential_process` of the shared configuration.
+/// `credential_process` in the shared configuration.
 #[derive(Debug)]
 struct Programs;
 
@@ -114,11 +115,11 @@ impl CommandExecute for Programs {
     }
 }
 
-/// Keeps what a server refused with, of those that are far: nobody wonders at a metadata server that is not there.
+/// Keeps the refusals of remote servers: a missing metadata server is not unusual.
 #[derive(Debug)]
 struct Sender {
     http: reqwest::Client,
-    /// Where tokens are exchanged, when it is not where Amazon does that.
+    /// The address of the token exchange, if it is not Amazon's own.
     sts: Option<String>,
     refusal: Arc<Mutex<Option<CloudError>>>,
 }
@@ -134,7 +135,7 @@ impl Sender {
         };
         let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let headers = HEADERS.iter().filter_map(|name| Some((*name, header(name)?))).collect();
-        // What Amazon has on the machine's link is spoken to in clear.
+        // Amazon's link-local services use plain HTTP.
         let is_near = parts.uri.scheme_str() == Some("http");
         Ask { method: parts.method, url, headers, body: body.to_vec(), is_near }
     }

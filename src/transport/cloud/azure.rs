@@ -1,4 +1,4 @@
-//! Microsoft's registries: a token of the identity that the environment or the machine has, exchanged at the registry.
+//! Microsoft's registries: exchanges a token of the environment's or machine's identity at the registry.
 
 use std::time::{Duration, SystemTime};
 
@@ -8,20 +8,20 @@ use super::asking::{Ask, Asker, read_text};
 use super::sigv4::escape;
 use super::{CloudError, Expiring, Login, Variables};
 
-/// Where identities log in.
+/// The login server of identities.
 const AUTHORITY: &str = "https://login.microsoftonline.com/";
 /// The metadata server.
 const MACHINE: &str = "http://169.254.169.254";
-/// What tokens for storage are for, in every cloud.
+/// The audience of storage tokens, in every cloud.
 const STORAGE: &str = "https://storage.azure.com";
 
-/// What a workload says with the token that its pod was given.
+/// The type of a workload's assertion, which is its pod's token.
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 #[derive(Deserialize)]
 struct Token {
     access_token: String,
-    /// In seconds; a text where it comes from a machine.
+    /// In seconds; a string in a machine's response.
     #[serde(default)]
     expires_in: serde_json::Value,
 }
@@ -58,8 +58,7 @@ pub fn storage_token(variables: Variables<'_>) -> Result<Option<Expiring<String>
     token(&Asker::new()?, STORAGE, variables)
 }
 
-/// The token of the first identity that there is: of a program with a secret, of a workload, of a service, of the
-/// machine.
+/// The token of the first available identity: of a program with a secret, a workload, a service, the machine.
 fn token(asker: &Asker, resource: &str, variables: Variables<'_>) -> Result<Option<Expiring<String>>, CloudError> {
     let authority = variables("AZURE_AUTHORITY_HOST").unwrap_or_else(|| AUTHORITY.to_owned());
     let (tenant, client) = (variables("AZURE_TENANT_ID"), variables("AZURE_CLIENT_ID"));
@@ -98,7 +97,7 @@ fn token(asker: &Asker, resource: &str, variables: Variables<'_>) -> Result<Opti
     }
 }
 
-/// What tokens are for, in the cloud that the registry belongs to.
+/// The audience of tokens in the registry's cloud.
 fn resource(service: &str) -> &'static str {
     match service.rsplit('.').next() {
         Some("cn") => "https://management.chinacloudapi.cn",

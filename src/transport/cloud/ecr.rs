@@ -12,10 +12,10 @@ use super::sigv4::{Credentials, Unsigned, sign};
 use super::{CloudError, Login, Variables};
 use crate::base::hex;
 
-/// A registry of Amazon's, and who gives passwords for it.
+/// One of Amazon's registries, and the API that returns its passwords.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Registry {
-    /// Where the API is.
+    /// The API's address.
     host: String,
     region: String,
     /// The API's name in signatures.
@@ -24,7 +24,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// What a host is, without its port: `ACCOUNT.dkr.ecr.REGION.amazonaws.com` and its relatives.
+    /// Recognises a host without its port: `ACCOUNT.dkr.ecr.REGION.amazonaws.com` and its variants.
     pub fn of(host: &str) -> Option<Self> {
         if matches!(host, "public.ecr.aws" | "ecr-public.aws.com") {
             return Some(Self {
@@ -55,12 +55,12 @@ impl Registry {
         Some(Self { host, region: region.to_owned(), service: "ecr", target })
     }
 
-    /// Anybody may pull from it.
+    /// A public registry.
     pub fn is_public(&self) -> bool {
         self.service == "ecr-public"
     }
 
-    /// A password for twelve hours.
+    /// A password that is valid for twelve hours.
     pub fn login(&self, credentials: &Credentials, variables: Variables<'_>) -> Result<Login, CloudError> {
         let own = if self.is_public() { "AWS_ENDPOINT_URL_ECR_PUBLIC" } else { "AWS_ENDPOINT_URL_ECR" };
         let endpoint = variables(own).or_else(|| variables("AWS_ENDPOINT_URL"));

@@ -1,8 +1,8 @@
-//! Why a cloud did not say who asks.
+//! Why a cloud did not return an identity.
 
 use std::path::PathBuf;
 
-/// Never with a token or a key in it.
+/// Never contains a token or a key.
 #[derive(Debug, thiserror::Error)]
 pub enum CloudError {
     #[error("cannot reach {host}")]
@@ -30,7 +30,7 @@ pub enum CloudError {
 }
 
 impl CloudError {
-    /// There is no such server here: this is not that cloud, or not a machine of it.
+    /// There is no such server: this is not that cloud, or not a machine of it.
     pub fn is_absence(&self) -> bool {
         matches!(self, Self::Unreachable { .. } | Self::Silent { .. } | Self::Status { status: 404, .. })
     }

@@ -1,5 +1,5 @@
-//! Google's tokens, from where its libraries look for them ("Application Default Credentials"): a file that the
-//! environment names, the file of `gcloud`, the metadata server.
+//! Google's tokens, from where its libraries look for them ("Application Default Credentials"): a file named by the
+//! environment, `gcloud`'s file, the metadata server.
 
 use std::path::Path;
 use std::time::{Duration, SystemTime};
@@ -10,12 +10,12 @@ use super::asking::{Ask, Asker, read};
 use super::google_file::CredentialFile;
 use super::{CloudError, Expiring, Variables};
 
-/// All that the identity may do: registries and buckets look at its roles.
+/// All rights of the identity: registries and buckets check its roles.
 pub const SCOPE: &str = "https://www.googleapis.com/auth/cloud-platform";
-/// Reached without a name server.
+/// Reachable without a name server.
 const METADATA: &str = "169.254.169.254";
 
-/// A token as OAuth's servers give it.
+/// A token from an OAuth server.
 #[derive(Deserialize)]
 pub struct Token {
     pub access_token: String,
@@ -29,7 +29,7 @@ impl Token {
     }
 }
 
-/// A token for what the environment says that this is; nothing where it says nothing and there is no metadata server.
+/// A token for the identity in the environment; `None` if there is none and there is no metadata server.
 pub fn token(variables: Variables<'_>) -> Result<Option<Expiring<String>>, CloudError> {
     let asker = Asker::new()?;
     if let Some(path) = variables("GOOGLE_APPLICATION_CREDENTIALS") {

@@ -1,5 +1,5 @@
-//! Files with credentials, as Google's tools write them: keys of service accounts, users that are logged in, and
-//! identities of elsewhere (workload identity federation).
+//! Credential files of Google's tools: keys of service accounts, logged-in users, and external identities (workload
+//! identity federation).
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -51,7 +51,7 @@ struct ExternalAccount {
     credential_source: Source,
 }
 
-/// Where the token of the other identity is.
+/// The location of the external identity's token.
 #[derive(Deserialize)]
 struct Source {
     file: Option<String>,
@@ -82,7 +82,7 @@ impl CredentialFile {
         Ok(Self { path: path.to_owned(), content: serde_json::from_slice(bytes).map_err(wrong)? })
     }
 
-    /// A token for an hour or less.
+    /// A token that is valid for at most an hour.
     pub fn token(&self, asker: &Asker) -> Result<Expiring<String>, CloudError> {
         match &self.content {
             Content::ServiceAccount(account) => {
@@ -110,7 +110,7 @@ impl CredentialFile {
         CloudError::File { path: self.path.as_str().into(), reason: reason.to_owned() }
     }
 
-    /// A statement of the service account, signed with its key (RFC 7523).
+    /// An assertion of the service account, signed with its key (RFC 7523).
     fn assertion(&self, account: &ServiceAccount, server: &str) -> Result<String, CloudError> {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         let header = json!({"alg": "RS256", "typ": "JWT", "kid": account.private_key_id});
@@ -133,7 +133,7 @@ impl CredentialFile {
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// A token for the token of another identity (RFC 8693), and perhaps one of a service account for that.
+    /// Exchanges another identity's token (RFC 8693), and that for one of a service account if configured.
     fn exchanged(&self, asker: &Asker, account: &ExternalAccount) -> Result<Expiring<String>, CloudError> {
         let subject = self.subject(asker, &account.credential_source)?;
         let form = [

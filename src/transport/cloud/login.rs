@@ -1,29 +1,29 @@
-//! Which cloud a registry belongs to, and what it is shown.
+//! Which cloud a registry belongs to, and the credentials for it.
 
 use super::{CloudError, Variables, aws, azure, ecr, google};
 
-/// What to log in to a registry with.
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Login {
     Password {
         user: String,
         password: String,
     },
-    /// In a password's place.
+    /// In place of a password.
     IdentityToken(String),
 }
 
-/// Never the secrets.
+/// Never shows the secrets.
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Login")
     }
 }
 
-/// Google's name for whoever shows a token.
+/// Google's user name for tokens.
 const GOOGLE_USER: &str = "oauth2accesstoken";
 
-/// Whether a registry is of a cloud that knows identities.
+/// Whether the registry belongs to a cloud with identities.
 pub fn has_identities(host: &str) -> bool {
     let name = name(host);
     ecr::Registry::of(name).is_some() || is_google(name) || is_azure(name)
@@ -34,14 +34,14 @@ fn name(host: &str) -> &str {
     host.rsplit_once(':').map_or(host, |(name, _)| name)
 }
 
-/// What the registry's cloud says that this machine, pod or job is; nothing where the registry is of no cloud, or where
-/// nothing is known here. The host may have a port.
+/// The credentials of this machine, pod or job for the registry, whose host may have a port. `None` if the registry
+/// belongs to no cloud, or if there is no identity.
 pub fn login(host: &str, variables: Variables<'_>) -> Result<Option<Login>, CloudError> {
     let name = name(host);
     if let Some(registry) = ecr::Registry::of(name) {
         let found = aws::credentials(variables)?;
         let login = found.map(|found| registry.login(&found.value, variables)).transpose();
-        // Whoever may not have a password for it pulls without one.
+        // Without a password, public images can still be pulled.
         return if registry.is_public() { Ok(login.unwrap_or_default()) } else { login };
     }
     if is_google(name) {

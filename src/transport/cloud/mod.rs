@@ -1,8 +1,8 @@
-//! The identities that clouds give to machines, pods and jobs: where nobody logged in, they say who asks.
+//! The identities that clouds give to machines, pods and jobs, used where nobody has logged in.
 //!
-//! Each cloud's sources are asked in the order in which its own libraries ask them, and only for what belongs to that
-//! cloud. Every request is bounded: a metadata server that is not there costs a second. Knows no registries' protocol and
-//! no buckets, only what either is shown.
+//! Each cloud's sources are tried in the order of its own libraries, and only for that cloud's services. Every request
+//! has a time limit: a missing metadata server costs a second. Knows neither the registries' protocol nor buckets, only
+//! their credentials.
 
 mod asking;
 mod aws;
@@ -25,26 +25,26 @@ pub use error::CloudError;
 pub use google::token as google_token;
 pub use login::{Login, has_identities, login};
 
-/// Looks into the environment.
+/// Reads the environment.
 pub type Variables<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-/// Something to show, and until when it is good.
+/// A credential, and when it expires.
 #[derive(Clone)]
 pub struct Expiring<T> {
     pub value: T,
-    /// Nothing where nobody said so.
+    /// `None` if that is unknown.
     pub until: Option<std::time::SystemTime>,
 }
 
 impl<T> Expiring<T> {
-    /// Whether it can still be shown, and arrive in time.
+    /// Whether it is still valid for long enough to be used.
     pub fn is_good(&self) -> bool {
         const ON_ITS_WAY: std::time::Duration = std::time::Duration::from_secs(120);
         self.until.is_none_or(|until| std::time::SystemTime::now() + ON_ITS_WAY < until)
     }
 }
 
-/// What the process was started with; an empty value is none.
+/// The process's environment; empty values count as unset.
 pub fn environment(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

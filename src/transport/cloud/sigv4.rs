@@ -1,4 +1,4 @@
-//! Signing requests as AWS wants it (AWS Signature Version 4, "Create a signed AWS API request").
+//! Signs requests for AWS (AWS Signature Version 4, "Create a signed AWS API request").
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::base::hex;
 
-/// What to sign with.
+/// The signing key.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     pub access_key_id: String,
@@ -21,24 +21,24 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
-/// A request, as far as its signature goes.
+/// The parts of a request that are signed.
 pub struct Unsigned<'a> {
     pub method: &'a str,
     pub host: &'a str,
-    /// Escaped as it is sent.
+    /// Escaped as sent.
     pub path: &'a str,
-    /// Escaped as it is sent, its fields in order, each with an equals sign.
+    /// Escaped as sent, its fields in order, each with an equals sign.
     pub query: &'a str,
     /// The body's SHA-256, in hexadecimal digits.
     pub payload: &'a str,
     pub region: &'a str,
     /// The API's name.
     pub service: &'a str,
-    /// What is called, where a header says that.
+    /// The called operation, if a header names it.
     pub target: Option<&'a str>,
 }
 
-/// The headers that make the request a signed one.
+/// The headers of the signature.
 pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -> Vec<(&'static str, String)> {
     let time = now.to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
     let day = &time[..8];
@@ -76,12 +76,12 @@ pub fn sign(request: &Unsigned<'_>, credentials: &Credentials, now: Timestamp) -
     headers
 }
 
-/// Escapes a key as it stands in a path: all but unreserved characters and slashes.
+/// Escapes a key for a path: everything but unreserved characters and slashes.
 pub fn escape_path(key: &str) -> String {
     escape_but(key, b"-._~/")
 }
 
-/// Escapes a text as it stands in a query.
+/// Escapes a text for a query.
 pub fn escape(text: &str) -> String {
     escape_but(text, b"-._~")
 }
@@ -146,7 +146,7 @@ mod tests {
         assert!(authorization.starts_with(
             "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/s3/aws4_request, SignedHeaders=host;x-amz-content-sha256;x-amz-date, Signature="
         ));
-        // What Amazon's own library computes for this request.
+        // The result of Amazon's own library for this request.
         assert!(authorization.ends_with("=40bf4ff096ce051811fdbd2e4a4bf2cd6f735e262facbb7025c3eab213e823bd"));
         assert_eq!(usual[1], ("x-amz-date", "20150830T123600Z".to_owned()));
         for other in [

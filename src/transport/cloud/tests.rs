@@ -1,4 +1,4 @@
-//! The clouds' sources, against servers in this process that speak their protocols.
+//! Tests the clouds' credential sources against servers in this process that implement their protocols.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,7 +14,7 @@ const REGISTRY: &str = "123456789012.dkr.ecr.eu-west-1.amazonaws.com";
 
 type Seen = Arc<Mutex<Vec<Request>>>;
 
-/// A server, and what it was asked.
+/// A server, and the requests it got.
 fn server(answer: impl Fn(&Request) -> Reply + Send + Sync + 'static) -> (String, Seen) {
     let seen: Seen = Arc::default();
     let noted = seen.clone();
@@ -37,7 +37,7 @@ fn password(login: Option<Login>) -> (String, String) {
     }
 }
 
-/// Amazon, all of it: the password for a registry is the ID of the key that asked for it.
+/// All of Amazon's services: the password for a registry is the ID of the key that requested it.
 fn amazon() -> (String, Seen) {
     let keys = |id: &str, token: &str| {
         format!(
@@ -157,7 +157,7 @@ fn what_amazon_refuses_is_told_and_a_machine_that_is_none_is_nobody() {
     ];
     let error = login(REGISTRY, &variables(&wrong)).unwrap_err().to_string();
     assert!(error.contains("answered 403") && !error.contains("secret-other-token"), "{error}");
-    // Everybody may pull from there.
+    // That registry is public.
     assert_eq!(
         login("public.ecr.aws", &variables(&[nowhere.clone(), endpoint.clone(), ("HOME", home.clone())])).unwrap(),
         None
@@ -182,7 +182,7 @@ fn a_server_that_says_nothing_costs_a_moment() {
     }
 }
 
-/// A key in the form that Google gives keys in; nothing where there is no openssl.
+/// A key in Google's format; `None` if openssl is not installed.
 fn rsa_key(folder: &Path) -> Option<String> {
     let key = folder.join("key.pem");
     let mut made = Command::new("openssl");

@@ -23,10 +23,10 @@ const INDEX: &str = "index.json";
 const DOCUMENT_LIMIT: u64 = 16 << 20;
 const MODE: u32 = 0o644;
 
-/// A layout that is read. Links in it are followed, and lead nowhere out of it.
+/// A layout for reading. Links in it are followed, but not out of it.
 pub struct Layout {
     files: Tree,
-    /// What the tag, or the only entry, leads to.
+    /// What the tag, or the only entry, refers to.
     pub top: Descriptor,
 }
 
@@ -88,13 +88,13 @@ fn read_index(layout: &Tree) -> Result<Option<Index>, CopyError> {
     Ok(Some(index.into_value()))
 }
 
-/// The folder of a layout's blobs, made with all above it where they are missing.
+/// The folder of a layout's blobs, created with its parents if missing.
 fn blobs(layout: &Path) -> Result<Folder, CopyError> {
     let mode = privacy::callers_folder_mode();
     Ok(outgoing::folder(layout)?.made_folder(OsStr::new("blobs"), mode)?.made_folder(OsStr::new("sha256"), mode)?)
 }
 
-/// Brings a blob into a layout's folder, where it is not.
+/// Adds a blob to a layout's folder, unless it is there.
 pub fn put_blob(layout: &Path, blob: &Descriptor, source: &dyn Source) -> Result<bool, CopyError> {
     let (folder, name) = (blobs(layout)?, blob.digest.hex());
     let name = OsStr::new(&name);
@@ -108,7 +108,7 @@ pub fn put_blob(layout: &Path, blob: &Descriptor, source: &dyn Source) -> Result
 
 fn write_blob(file: &mut File, blob: &Descriptor, source: &dyn Source) -> Result<(), CopyError> {
     let mut writer = HashingWriter::new(file);
-    // One byte more than there should be is enough to see that there is too much.
+    // One byte beyond the announced length is enough to detect an excess.
     let mut reader = source.blob(blob, 0)?.take(blob.size.saturating_add(1));
     let mut buffer = vec![0; 256 << 10];
     loop {
@@ -130,7 +130,7 @@ pub fn put_document(layout: &Path, document: &RemoteManifest) -> Result<(), Copy
     write(&blobs(layout)?, &document.digest.hex(), &document.bytes)
 }
 
-/// Lists the document in `index.json`, in the place of what had the tag before.
+/// Lists the document in `index.json`, replacing the tag's old entry.
 pub fn list(layout: &Path, document: &RemoteManifest, tag: Option<&str>) -> Result<(), CopyError> {
     put_document(layout, document)?;
     let mut descriptor = Descriptor::new(&document.media_type, document.digest, document.bytes.len() as u64);
@@ -147,7 +147,7 @@ pub fn list(layout: &Path, document: &RemoteManifest, tag: Option<&str>) -> Resu
     write(&root, INDEX, &index.to_bytes())
 }
 
-/// Puts a file in its place whole.
+/// Writes a file atomically.
 fn write(folder: &Folder, name: &str, bytes: &[u8]) -> Result<(), CopyError> {
     let name = OsStr::new(name);
     Ok(folder.replace(name, MODE, |file| file.write_all(bytes).at("write", folder.shown().join(name)))?)

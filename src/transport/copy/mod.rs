@@ -1,7 +1,7 @@
-//! Images from one place to another, byte for byte and without unpacking: registries, archives, layouts, the store.
+//! Copies images byte for byte and without unpacking: between registries, archives, layouts and the store.
 //!
-//! A source gives documents and blobs, a target takes them; between them nothing is kept but what the target needs.
-//! Must not know builds, containers or terminals. Beside hop 12 of a build.
+//! A source provides documents and blobs, a target receives them; nothing is stored in between except what the target
+//! needs. Must not know builds, containers or terminals. Beside hop 12 of a build.
 
 mod error;
 mod layout;
@@ -35,18 +35,18 @@ const DOCUMENT_LIMIT: usize = 2000;
 pub struct CopyOptions {
     /// All images of an index, and the index itself.
     pub all: bool,
-    /// Of an index, the image for this platform; for the host's when nothing is said.
+    /// The image of an index for this platform; by default the host's.
     pub platform: Option<Platform>,
 }
 
-/// What was copied.
+/// The result of a copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Copied {
-    /// Of the manifest or index that the target's name leads to.
+    /// The digest of the manifest or index that the target's name refers to.
     pub digest: BlobDigest,
 }
 
-/// Copies what is at `from` to `to`. The target's name changes when all content is there.
+/// Copies what is at `from` to `to`. The target's name changes once all content has arrived.
 pub fn copy(
     store: &Store,
     client: &Client,
@@ -64,7 +64,7 @@ pub fn copy(
     Ok(Copied { digest })
 }
 
-/// The manifest for the platform, out of what may be an index.
+/// The manifest for the platform, from what may be an index.
 fn choose(
     source: &dyn Source,
     document: RemoteManifest,
@@ -92,7 +92,7 @@ fn choose(
     }
 }
 
-/// What is on its way.
+/// A copy in progress.
 struct Transfer<'a> {
     source: &'a dyn Source,
     target: &'a dyn Target,
@@ -101,7 +101,7 @@ struct Transfer<'a> {
 }
 
 impl Transfer<'_> {
-    /// Brings over all that the document names; itself it is left to the target's end.
+    /// Copies everything that the document names; the document itself is left to the target's end.
     fn content(&mut self, document: &RemoteManifest, depth: usize) -> Result<(), CopyError> {
         match kind(document) {
             Kind::Manifest => {

@@ -1,11 +1,11 @@
-//! Where images are, in skopeo's words.
+//! Locations of images, in skopeo's syntax.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use crate::image::{InvalidReference, Reference};
 
-/// A place with an image, or for one.
+/// The location of an image, as a source or a target.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// `docker://NAME`

@@ -1,4 +1,4 @@
-//! What an image is read from.
+//! The source of a copy.
 
 use std::io::{self, Read};
 
@@ -8,22 +8,22 @@ use crate::image::Descriptor;
 use crate::transport::registry::{RegistryError, RemoteManifest, Repository};
 
 pub trait Source: Sync {
-    /// The manifest or index that the place's name means.
+    /// The manifest or index that the location's name refers to.
     fn top(&self) -> Result<RemoteManifest, CopyError>;
 
-    /// A manifest or index that another one names; its digest and length are right.
+    /// A manifest or index that another one names, with its digest and length checked.
     fn document(&self, descriptor: &Descriptor) -> Result<RemoteManifest, CopyError>;
 
-    /// The blob's bytes from `offset` on. Whoever takes them checks digest and length.
+    /// The blob's bytes from `offset` on. The reader must check digest and length.
     fn blob(&self, blob: &Descriptor, offset: u64) -> Result<Box<dyn Read + '_>, CopyError>;
 
-    /// The repository, if that is the place: a registry can be asked to copy for itself.
+    /// The repository, if that is the source: a registry can copy within itself.
     fn repository(&self) -> Option<&Repository> {
         None
     }
 }
 
-/// What a reader failed with: a registry's own error, where it was one.
+/// The error of a reader, or the registry's own error within it.
 pub fn read_error(digest: BlobDigest, source: io::Error) -> CopyError {
     match source.downcast::<RegistryError>() {
         Ok(own) => own.into(),

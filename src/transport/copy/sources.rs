@@ -1,4 +1,4 @@
-//! The places that images are read from.
+//! The sources of copies.
 
 use std::io::{Read, Seek as _, SeekFrom};
 
@@ -74,7 +74,7 @@ impl Source for RegistrySource {
 
 struct LayoutSource {
     layout: Layout,
-    /// Holds the layout, when it came in an archive.
+    /// Keeps the layout alive if it came in an archive.
     _folder: Option<TemporaryFolder>,
 }
 
@@ -136,7 +136,7 @@ impl Source for StoreSource<'_> {
     }
 }
 
-/// A docker archive, whose layers have to be compressed and its manifest made: in a store of its own.
+/// A docker archive, whose layers have to be compressed and whose manifest has to be made: in a temporary store.
 struct ArchiveSource {
     documents: Documents,
     temporary: TemporaryStore,

@@ -1,4 +1,4 @@
-//! Where an image is written to.
+//! The target of a copy.
 
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -19,13 +19,13 @@ use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource, Outg
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 pub trait Target: Sync {
-    /// Brings the blob there, where it is not.
+    /// Copies the blob there, if it is missing.
     fn put_blob(&self, blob: &Descriptor, source: &dyn Source, progress: &dyn Progress) -> Result<(), CopyError>;
 
-    /// Takes a manifest or index that another index names; all that it names itself is there.
+    /// Receives a manifest or index that another index names; everything that it names itself is there.
     fn put_document(&self, document: &RemoteManifest) -> Result<(), CopyError>;
 
-    /// Lets the place's name mean the document; gives the digest that it has there.
+    /// Makes the location's name refer to the document; returns the digest that it has there.
     fn finish(&self, top: &RemoteManifest) -> Result<BlobDigest, CopyError>;
 }
 
@@ -61,7 +61,7 @@ struct RegistryTarget {
     name: Reference,
 }
 
-/// A source's blob on its way into a registry, which checks it.
+/// A source's blob on its way to a registry, which checks it.
 struct Sending<'a> {
     source: &'a dyn Source,
     blob: &'a Descriptor,
@@ -150,7 +150,7 @@ impl Target for LayoutArchiveTarget {
     }
 }
 
-/// Blobs that came, by their digests.
+/// Received blobs by digest.
 type ReceivedBlobs = Mutex<HashMap<BlobDigest, Arc<Received>>>;
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -161,7 +161,7 @@ struct StoreTarget<'a> {
     store: &'a Store,
     receiver: Receiver<'a>,
     received: ReceivedBlobs,
-    /// The manifests of an index, in the order in which they came.
+    /// The manifests of an index, in the order of arrival.
     parts: Mutex<Vec<RemoteManifest>>,
     name: Reference,
 }
@@ -172,7 +172,7 @@ impl<'a> StoreTarget<'a> {
         Ok(Self { store, receiver: Receiver::new(store)?, received, parts, name })
     }
 
-    /// The image of a manifest all of whose blobs came; nothing when it is none that can be run.
+    /// The image of a manifest whose blobs have all arrived; `None` if it is not a runnable image.
     fn image(&self, document: &RemoteManifest) -> Result<Option<IncomingImage>, CopyError> {
         let manifest: Document<Manifest> = Document::parse("manifest", document.bytes.clone())?;
         if classify(&manifest.config.media_type) != Kind::Config {
@@ -238,7 +238,7 @@ impl Target for StoreTarget<'_> {
     }
 }
 
-/// A docker archive: made by way of a layout and of a store of its own.
+/// A docker archive, made through a temporary layout and store.
 struct DockerArchiveTarget {
     inner: LayoutTarget,
     _folder: TemporaryFolder,

@@ -1,4 +1,5 @@
-//! Folders for what cannot be read or written in one pass. They lie in the store's staging and go with this process.
+//! Temporary folders for what cannot be read or written in one pass. They are in the store's staging and end with this
+//! process.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,9 +10,9 @@ use crate::base::io_error::AtPath;
 use crate::image::layer::{ArchiveLimits, unpack_files};
 use crate::store::{Staging, Store};
 
-/// A store of its own, for one image.
+/// A temporary store for one image.
 pub struct TemporaryStore {
-    // Gone before its folder is.
+    // Dropped before its folder.
     pub store: Store,
     _staging: Staging,
 }
@@ -23,7 +24,7 @@ impl TemporaryStore {
     }
 }
 
-/// A folder of its own.
+/// A temporary folder.
 pub struct TemporaryFolder(Staging);
 
 impl TemporaryFolder {
@@ -34,7 +35,7 @@ impl TemporaryFolder {
         Ok(Self(staging))
     }
 
-    /// With the files of an archive in it.
+    /// A temporary folder with the files of an archive.
     pub fn unpacked(store: &Store, archive: &Path) -> Result<Self, CopyError> {
         let folder = Self::new(store)?;
         let file = File::open(archive).at("open", archive)?;

@@ -1,10 +1,10 @@
-//! Where an engine is: `unix://PATH` or `tcp://HOST:PORT`, as DOCKER_HOST and docker's contexts say it.
+//! Addresses of engines: `unix://PATH` or `tcp://HOST:PORT`, as in DOCKER_HOST and docker's contexts.
 
 use std::path::PathBuf;
 
 use super::{EngineError, contexts};
 
-/// Where docker's own programs look when nothing is said.
+/// The default of docker's own programs.
 const USUAL: &str = "unix:///var/run/docker.sock";
 const PORT: u16 = 2375;
 const TLS_PORT: u16 = 2376;
@@ -14,7 +14,7 @@ const TLS_PORT: u16 = 2376;
 pub struct Address {
     /// As it was given, for messages.
     pub shown: String,
-    /// docker's context by which it was found; nothing for the context `default`.
+    /// docker's context by which it was found; `None` for the context `default`.
     pub context: Option<String>,
     pub(super) way: Way,
 }
@@ -32,13 +32,13 @@ pub(super) enum Way {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tls {
     pub folder: Option<PathBuf>,
-    /// Whether the engine has to prove who it is.
+    /// Whether the engine's certificate is verified.
     pub verify: bool,
 }
 
 impl Address {
-    /// The engine that is meant: by `host`, or else by the `context` (docker's `-H` and `-c`), or else by DOCKER_HOST,
-    /// DOCKER_CONTEXT and `currentContext` of docker's settings.
+    /// Selects the engine: by `host`, else by `context` (docker's `-H` and `-c`), else by DOCKER_HOST, DOCKER_CONTEXT
+    /// and `currentContext` in docker's settings.
     pub fn meant(host: Option<&str>, context: Option<&str>) -> Result<Self, EngineError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         let tls = || {

@@ -1,4 +1,4 @@
-//! Requests to an engine, and answers that come in pieces.
+//! Requests to an engine, and streamed responses.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -17,13 +17,13 @@ use tokio::sync::mpsc;
 use super::EngineError;
 use super::address::{Address, Tls, Way};
 
-/// How long it may take to reach an engine. On the same machine it answers in a millisecond.
+/// The time limit for reaching an engine. On the same machine it responds within a millisecond.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Of what is sent, at most so many pieces wait for the engine to read them.
+/// The maximum number of chunks that wait for the engine to read them.
 const PIECES: usize = 8;
 const PIECE: usize = 256 << 10;
 
-/// An engine that has answered.
+/// An engine that has responded.
 pub struct Engine {
     pub(super) place: String,
     http: Client,
@@ -38,10 +38,10 @@ impl fmt::Debug for Engine {
 }
 
 impl Engine {
-    /// Asks whether an engine is there.
+    /// Checks whether there is an engine.
     pub fn connect(address: &Address) -> Result<Self, EngineError> {
         let runtime = Builder::new_current_thread().enable_all().build().map_err(EngineError::Runtime)?;
-        // Somebody may have chosen one before, which is the same.
+        // Another part of the program may have chosen the provider already; it is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = Client::builder().no_proxy().connect_timeout(PATIENCE);
         let (builder, base) = match &address.way {
@@ -58,12 +58,12 @@ impl Engine {
         Ok(engine)
     }
 
-    /// What a person calls it.
+    /// Its name for users.
     pub fn place(&self) -> &str {
         &self.place
     }
 
-    /// The answer to a GET; nothing where there is no such thing.
+    /// The response to a GET; `None` if the object does not exist.
     pub(super) fn get(&self, path: &str) -> Result<Option<Value>, EngineError> {
         let response = self.send(Method::GET, path, &[], Body::default())?;
         if response.status() == StatusCode::NOT_FOUND {
@@ -75,14 +75,14 @@ impl Engine {
             .map_err(|source| EngineError::Answer { place: self.place.clone(), source })
     }
 
-    /// Asks for something to be done that needs no words.
+    /// Sends a request without a body.
     pub(super) fn post(&self, path: &str, query: &[(&str, &str)]) -> Result<(), EngineError> {
         let response = self.send(Method::POST, path, query, Body::default())?;
         self.whole(self.checked(response)?).map(drop)
     }
 
-    /// Sends what `write` writes, while the engine reads it, and gives the whole answer. What `write` fails with comes back,
-    /// and the engine gets a stream that breaks off.
+    /// Sends what `write` writes, while the engine reads it, and returns the whole response. An error of `write` is
+    /// returned, and the engine gets a truncated stream.
     pub(super) fn upload<E: Send>(
         &self,
         path: &str,
@@ -98,7 +98,7 @@ impl Engine {
                 let mut pieces = Pieces { sender: sender.clone(), buffer: Vec::with_capacity(PIECE), hung_up };
                 let written = write(&mut pieces);
                 match &written {
-                    // The engine may have hung up, which its answer says better.
+                    // The engine may have hung up; its response says more.
                     Ok(()) => drop(pieces.flush()),
                     Err(_) => drop(sender.blocking_send(Err(io::ErrorKind::BrokenPipe.into()))),
                 }
@@ -108,7 +108,7 @@ impl Engine {
                 .send(Method::POST, path, query, Body::wrap_stream(body))
                 .and_then(|response| self.whole(self.checked(response)?));
             match writer.join() {
-                // A stream that the engine no longer reads fails, and is not why.
+                // Writing fails once the engine stops reading, but that is not the cause.
                 Ok(Err(_)) if hung_up.load(Ordering::Acquire) => Ok(answer),
                 Ok(written) => written.map(|()| answer),
                 Err(panic) => std::panic::resume_unwind(panic),
@@ -116,7 +116,7 @@ impl Engine {
         })
     }
 
-    /// What the engine sends, to be read while it comes.
+    /// The engine's response, read as it arrives.
     pub(super) fn download<'a>(&'a self, path: &str) -> Result<impl Read + Send + use<'a>, EngineError> {
         let response = self.send(Method::GET, path, &[], Body::default())?;
         let pieces = self.checked(response)?.bytes_stream();
@@ -133,7 +133,7 @@ impl Engine {
         self.runtime.block_on(async { request.send().await }).map_err(|source| self.unreachable(source))
     }
 
-    /// The answer, unless it is an error.
+    /// The response, unless it is an error.
     fn checked(&self, response: Response) -> Result<Response, EngineError> {
         if response.status().is_success() {
             return Ok(response);
@@ -176,11 +176,11 @@ fn with_certificates(builder: reqwest::ClientBuilder, tls: &Tls) -> Result<reqwe
     Ok(builder.tls_certs_only([authority]).identity(own))
 }
 
-/// A writer whose bytes go into a request.
+/// A writer whose bytes become a request's body.
 struct Pieces<'a> {
     sender: mpsc::Sender<io::Result<Bytes>>,
     buffer: Vec<u8>,
-    /// Nobody reads the pieces any more.
+    /// The chunks are no longer read.
     hung_up: &'a AtomicBool,
 }
 

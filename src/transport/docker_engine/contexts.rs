@@ -1,4 +1,5 @@
-//! Docker's contexts: a folder for each in `contexts/meta` of docker's settings, named by the SHA-256 of its name.
+//! Docker's contexts: a folder for each in `contexts/meta` of docker's settings, named after the SHA-256 of the
+//! context's name.
 
 use std::path::{Path, PathBuf};
 
@@ -9,7 +10,7 @@ use super::EngineError;
 use super::address::Tls;
 use crate::base::hex;
 
-/// No file of a context is longer.
+/// The size limit of a context's files.
 const LIMIT: usize = 1 << 20;
 
 pub(super) struct Endpoint {
@@ -48,7 +49,7 @@ pub(super) fn current() -> Option<String> {
     config.current_context.filter(|name| !name.is_empty())
 }
 
-/// Where the context's engine is.
+/// The address of the context's engine.
 pub(super) fn find(name: &str) -> Result<Endpoint, EngineError> {
     find_in(&settings_folder().unwrap_or_default(), name)
 }
@@ -76,7 +77,7 @@ fn find_in(folder: &Path, name: &str) -> Result<Endpoint, EngineError> {
     Ok(Endpoint { host: docker.host, tls })
 }
 
-/// The names of all contexts beside `default`, in order. What can't be read has none.
+/// The names of all contexts except `default`, in order. Unreadable ones are skipped.
 pub fn context_names() -> Vec<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -93,7 +94,7 @@ pub fn context_names() -> Vec<String> {
     names
 }
 
-/// Where docker's program keeps its settings: DOCKER_CONFIG, or `~/.docker`.
+/// The folder of docker's settings: DOCKER_CONFIG, or `~/.docker`.
 pub fn settings_folder() -> Option<PathBuf> {
     let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     variable("DOCKER_CONFIG").or_else(|| Some(variable("HOME")?.join(".docker")))

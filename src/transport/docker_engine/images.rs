@@ -12,18 +12,18 @@ use crate::image::Reference;
 /// An image that the engine has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineImage {
-    /// Of its config, or in containerd's image store of its manifest or index.
+    /// The digest of its config, or in containerd's image store that of its manifest or index.
     pub id: String,
-    /// The lowest first.
+    /// Lowest first.
     pub layers: Vec<DiffId>,
 }
 
-/// How an engine keeps images.
+/// How an engine stores images.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageStore {
-    /// By the layers' contents: a layer that is there is asked for no more.
+    /// By the layers' contents: an existing layer need not be sent again.
     Layers,
-    /// containerd's: by blobs, as they came.
+    /// containerd's store: by blobs, as received.
     Containerd,
 }
 
@@ -46,7 +46,7 @@ impl Engine {
         }
         let found: Inspected = serde_json::from_value(found).map_err(wrong)?;
         let layers = found.root.layers.unwrap_or_default();
-        // What can't be read as a digest is no layer that anybody else has.
+        // An invalid digest can't be the digest of a layer that others have.
         let layers = layers.iter().map_while(|text| text.parse().ok()).collect();
         Ok(Some(EngineImage { id: found.id, layers }))
     }
@@ -59,13 +59,14 @@ impl Engine {
         Ok(if is_containerd { ImageStore::Containerd } else { ImageStore::Layers })
     }
 
-    /// Gives an image of the engine a name, which meant another one until then.
+    /// Tags an image of the engine, moving the name from another image if necessary.
     pub fn tag(&self, id: &str, name: &Reference) -> Result<(), EngineError> {
         let (repository, tag) = (name.familiar_repository(), name.tag().unwrap_or("latest"));
         self.post(&format!("/images/{id}/tag"), &[("repo", &repository), ("tag", tag)])
     }
 
-    /// Sends an archive of images, which `write` writes. A failure of `write` comes back; then the engine has nothing of it.
+    /// Sends an archive of images, which `write` writes. An error of `write` is returned; the engine then keeps nothing
+    /// of it.
     pub fn load<E: Send>(
         &self,
         write: impl FnOnce(&mut (dyn Write + Send)) -> Result<(), E> + Send,
@@ -77,13 +78,13 @@ impl Engine {
         }))
     }
 
-    /// The archive of an image, as `docker save` has it.
+    /// The archive of an image, as from `docker save`.
     pub fn save<'a>(&'a self, id: &str) -> Result<impl Read + Send + use<'a>, EngineError> {
         self.download(&format!("/images/{id}/get"))
     }
 }
 
-/// An engine that has begun to answer can say no more with its status that it failed: one of the documents does.
+/// Once an engine has started to respond, it can't report an error by its status; one of the documents does.
 fn complaint(answer: &[u8]) -> Option<String> {
     let documents = serde_json::Deserializer::from_slice(answer).into_iter::<Value>();
     documents.map_while(Result::ok).find_map(|document| {

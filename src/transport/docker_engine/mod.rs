@@ -1,7 +1,7 @@
-//! Docker's engine, spoken to by its API: which images it has, and how one gets there or from there.
+//! A client of the Docker Engine's API: which images it has, and how to get images into it and out of it.
 //!
-//! Only what a builder needs. Whoever calls waits: one request after the other, over a unix socket or TCP, with or without
-//! TLS. The paths carry no version, so that the engine answers with its newest.
+//! Only what a builder needs. Calls block: one request after the other, over a Unix socket or TCP, with or without TLS.
+//! The paths carry no version, so the engine uses its newest.
 
 mod address;
 mod client;
@@ -15,7 +15,7 @@ pub use client::Engine;
 pub use contexts::{context_names, settings_folder};
 pub use images::{EngineImage, ImageStore};
 
-/// Why the engine did not do what it was asked for.
+/// Why the engine did not fulfil a request.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     #[error("`{address}` is not the address of an engine: {reason}")]

@@ -1,4 +1,4 @@
-//! From one repository into another, through this machine's memory only.
+//! Copies from one repository to another, through this machine's memory only.
 
 use std::io::{self, Read};
 
@@ -7,8 +7,8 @@ use crate::image::media_type::{Kind, classify};
 use crate::image::{Descriptor, Manifest};
 
 impl Repository {
-    /// Brings the config and the layers that the manifest names here from another repository; what is here already, or
-    /// can be mounted, is not sent.
+    /// Copies the config and the layers that the manifest names from another repository; what is here already, or can
+    /// be mounted, is not sent.
     pub fn take_blobs(
         &self,
         from: &Repository,
@@ -21,7 +21,7 @@ impl Repository {
         Ok(())
     }
 
-    /// Brings one blob here from another repository.
+    /// Copies one blob from another repository.
     pub fn take_blob(
         &self,
         from: &Repository,
@@ -53,7 +53,7 @@ impl Repository {
     }
 }
 
-/// A blob that is read from a registry while it is sent to another, which checks its digest.
+/// A blob that is read from one registry while it is sent to another, which checks its digest.
 struct RemoteSource<'a> {
     from: &'a Repository,
     blob: &'a Descriptor,

@@ -1,4 +1,4 @@
-//! Blobs of a repository: asked for, and read as they come, taken up again where a connection broke.
+//! Reads blobs of a repository as a stream that resumes after a break.
 
 use std::io::{self, Read};
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::base::digest::BlobDigest;
 use crate::image::Descriptor;
 
 impl Repository {
-    /// The blob's size, when the registry has it.
+    /// The blob's size, if the registry has it.
     pub fn blob_size(&self, digest: &BlobDigest) -> Result<Option<u64>, RegistryError> {
         let endpoint = self.origin();
         let asking = async {
@@ -28,14 +28,14 @@ impl Repository {
         }
     }
 
-    /// The blob's bytes as they come. Whoever reads them checks the digest; the length is checked here where `size` is
+    /// The blob's bytes as they arrive. The reader must check the digest; the length is checked here if `size` is
     /// known. Errors of the reader are [`RegistryError`]s within [`io::Error`]s.
     pub fn blob(&self, digest: &BlobDigest, size: Option<u64>) -> Result<BlobReader, RegistryError> {
         BlobReader::open(self, *digest, 0, size)
     }
 
-    /// The bytes of a layer that need not be in the registry: from the places that its descriptor names, or else from
-    /// the registry.
+    /// The bytes of a layer that may be missing from the registry: from the URLs in its descriptor, or else from the
+    /// registry.
     pub fn foreign_blob(&self, descriptor: &Descriptor) -> Result<BlobReader, RegistryError> {
         for text in &descriptor.urls {
             let Ok(url) = Url::parse(text) else { continue };
@@ -46,12 +46,12 @@ impl Repository {
         self.blob(&descriptor.digest, Some(descriptor.size))
     }
 
-    /// The blob's bytes from `start`, up to but without `end`.
+    /// The blob's bytes from `start` up to, but not including, `end`.
     pub fn blob_range(&self, digest: &BlobDigest, start: u64, end: u64) -> Result<BlobReader, RegistryError> {
         BlobReader::open(self, *digest, start, Some(end)).map(|reader| BlobReader { is_part: true, ..reader })
     }
 
-    /// A blob of at most `limit` bytes, its digest checked. `what` names it in errors.
+    /// A blob of at most `limit` bytes with its digest checked. `what` is its name in errors.
     pub fn blob_bytes(&self, digest: &BlobDigest, what: &'static str, limit: u64) -> Result<Vec<u8>, RegistryError> {
         let mut bytes = Vec::new();
         let reader = self.blob(digest, None)?;
@@ -76,28 +76,29 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// Where an answer's bytes begin: `Content-Range: bytes 5-9/10` (RFC 9110, 14.4).
+/// The position of a response's bytes: `Content-Range: bytes 5-9/10` (RFC 9110, 14.4).
 fn range_start(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(CONTENT_RANGE)?.to_str().ok()?;
     text.strip_prefix("bytes")?.trim_start().split('-').next()?.parse().ok()
 }
 
-/// Reads a blob. A connection that breaks, stalls or ends too early is made anew from there, as often as [`Limits`] say.
+/// Reads a blob. If a connection breaks, stalls or ends too early, reads resume from there, as often as [`Limits`]
+/// allow.
 pub struct BlobReader {
     repository: Repository,
     digest: BlobDigest,
-    /// Where it is, when it is not in the repository.
+    /// Its location, if it is not in the repository.
     url: Option<Url>,
-    /// Of the next byte, in the blob.
+    /// The position of the next byte in the blob.
     position: u64,
     end: Option<u64>,
     is_part: bool,
     response: Option<Response>,
-    /// Bytes that come first and were read already: the registry knows no ranges.
+    /// Bytes to skip that were already read: the registry does not support ranges.
     skip: u64,
-    /// How what comes is decoded, where a proxy has encoded it.
+    /// The decoder, if a proxy has encoded the response.
     decoding: Option<Decoding>,
-    /// Nothing of the answer was read yet.
+    /// Nothing of the response has been read yet.
     at_start: bool,
     chunk: Bytes,
     tries: Tries,
@@ -139,7 +140,7 @@ impl BlobReader {
         Ok(reader)
     }
 
-    /// Asks for what is missing.
+    /// Requests the missing bytes.
     fn connect(&mut self) -> Result<(), RegistryError> {
         let repository = self.repository.clone();
         let (digest, position) = (self.digest, self.position);
@@ -147,7 +148,7 @@ impl BlobReader {
         let was_encoded = self.decoding.take().is_some();
         let service = &repository.client.service;
         let ask = async |endpoint: &Endpoint, request: Request| {
-            // A part of what a proxy has encoded is of no use.
+            // A range of an encoded response is useless.
             let is_part = !was_encoded && (position > 0 || end.is_some());
             let request = if is_part { request.range(position, end) } else { request };
             service.retry(endpoint, async || service.attempt(endpoint, &request).await).await
@@ -186,8 +187,8 @@ impl BlobReader {
         Ok(())
     }
 
-    /// The encoding that a proxy put around the blob. A server that names what the blob itself is compressed with sends
-    /// just as many bytes as the blob has.
+    /// The encoding that a proxy added to the blob. A server that names the blob's own compression sends exactly as
+    /// many bytes as the blob has.
     fn encoding(&self, response: &Response, announced: Option<u64>) -> Result<Option<Encoding>, RegistryError> {
         match Encoding::of(response.headers()) {
             Ok(Some(_)) if announced.is_some() && announced == self.end => Ok(None),
@@ -208,7 +209,7 @@ impl BlobReader {
         }
     }
 
-    /// The next piece; nothing at the end.
+    /// The next chunk; `None` at the end.
     fn next_chunk(&mut self) -> Result<Option<Bytes>, RegistryError> {
         loop {
             if self.response.is_none() {
@@ -235,7 +236,7 @@ impl BlobReader {
                 }
                 Ok(Ok(None)) if self.end.is_none_or(|end| self.position >= end) => return Ok(None),
                 Ok(Ok(None)) => Failure::passing(self.cut_short()),
-                // All that was wanted came.
+                // Everything requested has arrived.
                 _ if self.end == Some(self.position) => return Ok(None),
                 Ok(Err(source)) => Failure::passing(self.broken(source)),
                 Err(_) => stalled(&self.asked(url.as_str()), stall),
@@ -252,7 +253,7 @@ impl BlobReader {
     }
 
     fn decode(&mut self, chunk: Bytes) -> Result<Bytes, RegistryError> {
-        // The server named what a document was stored with, and sends it as it is.
+        // The server named the encoding in which the document was stored, but sends it decoded.
         if std::mem::take(&mut self.at_start) && self.decoding.as_ref().is_some_and(|known| !known.begins(&chunk)) {
             self.decoding = None;
         }

@@ -1,4 +1,4 @@
-//! What all requests to registries go through.
+//! The client through which all requests to registries go.
 
 use std::sync::Arc;
 
@@ -8,32 +8,32 @@ use super::repository::Repository;
 use super::{RegistryError, Settings};
 use crate::image::Reference;
 
-/// Connections to registries, with the user's settings and the tokens that were got. Cheap to clone; made once for a
-/// command, so that its parts share connections. Its functions block and are for threads that may wait.
+/// Connections to registries, with the user's settings and cached tokens. Cheap to clone; a command creates one, so
+/// that its parts share connections. Its functions block, so call them on threads that may wait.
 #[derive(Clone)]
 pub struct Client {
     pub(super) service: Arc<Service>,
 }
 
 impl Client {
-    /// Connects to nothing yet.
+    /// Does not connect yet.
     pub fn new(settings: &Settings) -> Result<Self, RegistryError> {
         Ok(Self { service: Arc::new(Service::new(settings.clone(), None)?) })
     }
 
-    /// The same with a credential in place of those of the user's files.
+    /// The same with a credential instead of those in the user's files.
     pub(super) fn with_credential(settings: &Settings, credential: Credential) -> Result<Self, RegistryError> {
         Ok(Self { service: Arc::new(Service::new(settings.clone(), Some(credential))?) })
     }
 
-    /// The repository of the reference, whose tag and digest don't matter. Fails when its registry is blocked.
+    /// The repository of the reference, ignoring its tag and digest. Fails if its registry is blocked.
     pub fn repository(&self, reference: &Reference) -> Result<Repository, RegistryError> {
         let endpoints = self.service.settings.registries.endpoints(reference.domain(), reference.path())?;
         Ok(Repository::new(self.clone(), reference, endpoints))
     }
 
-    /// Asks the registry for nothing but whether it takes the credentials. Gives the identity token that its token
-    /// server gave in exchange for the password, if it gave one.
+    /// Checks whether the registry accepts the credentials. Returns the identity token that its token server gave in
+    /// exchange for the password, if any.
     pub(super) fn check_login(&self, host: &str) -> Result<Option<String>, RegistryError> {
         let endpoints = self.service.settings.registries.endpoints(host, "")?;
         let endpoint = endpoints.last().cloned().unwrap_or_else(|| Endpoint::new(host, ""));

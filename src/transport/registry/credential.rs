@@ -1,6 +1,6 @@
-//! What to log in with at a registry.
+//! Credentials for a registry.
 
-/// What to log in with.
+/// Credentials for a registry.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Credential {
     Anonymous,
@@ -8,9 +8,9 @@ pub enum Credential {
         user: String,
         password: String,
     },
-    /// A refresh token of the registry's token server, in the place of a password.
+    /// A refresh token for the registry's token server, instead of a password.
     IdentityToken(String),
-    /// What the registry itself takes as it is.
+    /// A token that the registry itself accepts.
     RegistryToken(String),
 }
 

@@ -5,8 +5,8 @@ use crate::image::ImageDocumentError;
 use crate::store::StoreError;
 use crate::transport::transfer::TransferError;
 
-/// Why a registry did not do what was asked for. No message holds a query string or a credential: those of redirects
-/// are secrets.
+/// Why a registry did not fulfil a request. No message contains a query string or a credential: the query strings of
+/// redirects are secrets.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     #[error("cannot reach the registry {host} ({method} {url})")]
@@ -139,7 +139,7 @@ impl RegistryError {
         Some(text.to_owned())
     }
 
-    /// Whether the registry says that there is no such thing, so that asking again is of no use.
+    /// Whether the registry says that the object does not exist, so that a retry is useless.
     pub fn is_not_found(&self) -> bool {
         match self {
             Self::NotFound { .. } | Self::NoBlob { .. } => true,
@@ -150,7 +150,7 @@ impl RegistryError {
 }
 
 impl From<TransferError> for RegistryError {
-    /// A registry's failure that came through a reader is what failed; the reader isn't.
+    /// If a reader failed because of the registry, the registry's error is the cause.
     fn from(error: TransferError) -> Self {
         match error {
             TransferError::Read { what, source } => match source.downcast::<Self>() {
@@ -169,7 +169,7 @@ fn why_denied(host: &str, message: &str) -> String {
     }
 }
 
-/// The registry's own words, behind ours.
+/// The registry's own message, after ours.
 fn said(message: &str) -> String {
     if message.is_empty() { String::new() } else { format!(" (it says: {message})") }
 }
@@ -187,7 +187,7 @@ pub(super) fn redact(url: &str) -> String {
     }
 }
 
-/// What a server says, cut to a length that a person reads, without what would control a terminal.
+/// A server's message, cut to a readable length, without terminal control characters.
 pub(super) fn shorten(message: &str) -> String {
     const LIMIT: usize = 300;
     let line = message.split_whitespace().collect::<Vec<_>>().join(" ");

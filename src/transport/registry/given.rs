@@ -1,11 +1,11 @@
-//! Credentials that somebody hands over, in place of those in the user's files.
+//! Credentials that a caller supplies, instead of those in the user's files.
 
 use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-/// What a client of the API sends along: for whatever registry is asked, or for each of several. Cheap to clone.
+/// The credentials sent by a client of the API: for any registry, or for each of several. Cheap to clone.
 #[derive(Clone)]
 pub struct GivenCredentials(Arc<Given>);
 
@@ -15,12 +15,13 @@ pub(super) enum Given {
 }
 
 impl GivenCredentials {
-    /// One, in docker's form (`username`, `password`, `auth`, `identitytoken`, `registrytoken`), for any registry.
+    /// One credential for any registry, in docker's form (`username`, `password`, `auth`, `identitytoken`,
+    /// `registrytoken`).
     pub fn everywhere(fields: Map<String, Value>) -> Self {
         Self(Arc::new(Given::Everywhere(fields)))
     }
 
-    /// By registry, as docker's `auths`.
+    /// By registry, like docker's `auths`.
     pub fn by_registry(auths: Map<String, Value>) -> Self {
         Self(Arc::new(Given::ByRegistry(auths)))
     }
@@ -30,7 +31,7 @@ impl GivenCredentials {
     }
 }
 
-/// Never the secrets.
+/// Never shows the secrets.
 impl fmt::Debug for GivenCredentials {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("GivenCredentials")

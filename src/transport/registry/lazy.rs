@@ -1,4 +1,4 @@
-//! Images whose layers stay in the registry until somebody needs their files.
+//! Images whose layers stay in the registry until their files are needed.
 
 use super::pull::name;
 use super::{PullOptions, Pulled, RegistryError, Repository, Silent, pull};
@@ -10,18 +10,18 @@ use crate::transport::transfer::TransferError;
 
 const SCHEME: &str = "registry:";
 
-/// How the store keeps a repository as the place of a blob.
+/// The store's form of a repository as the location of a blob.
 pub fn source_of(reference: &Reference) -> String {
     format!("{SCHEME}{}/{}", reference.domain(), reference.path())
 }
 
-/// The repository that [`source_of`] made the text from.
+/// The repository from the text of [`source_of`].
 pub fn repository_of(source: &str) -> Option<Reference> {
     Reference::parse_without_default_tag(source.strip_prefix(SCHEME)?).ok()
 }
 
-/// Takes in the image that the reference, which is one of the repository, means on `platform`: its manifest and config, and of its layers only
-/// where they are. Layers that a registry need not have are fetched at once.
+/// Adds the image that the reference, which must be of the repository, means on `platform`: its manifest and config,
+/// but of its layers only their location. Layers that may be missing from the registry are fetched at once.
 pub fn pull_lazily(
     store: &Store,
     repository: &Repository,

@@ -4,33 +4,33 @@ use std::time::Duration;
 
 use super::Pace;
 
-/// Bounds of time and size for requests. Every request is bounded by them.
+/// Time and size limits that apply to every request.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// How often a request is tried before it counts as failed. A transfer that moved [`Limits::PROGRESS`] bytes since
-    /// it broke last starts counting anew.
+    /// How often a request is tried before it fails. A transfer that moved [`Limits::PROGRESS`] bytes since the last
+    /// break starts counting again.
     pub tries: u32,
-    /// For a connection to come about.
+    /// The time limit for connecting.
     pub connect: Duration,
-    /// For the next byte of an answer, and for the next piece of an upload to be taken.
+    /// The time limit for the next byte of a response, and for sending the next part of an upload.
     pub stall: Duration,
-    /// Bytes per second that an answer must have, on average over [`Limits::window`] of waiting for it; 0: any will do.
+    /// The minimum rate of a response in bytes per second, averaged over [`Limits::window`] of waiting; 0 disables it.
     pub slowest: u64,
     pub window: Duration,
-    /// For the answer to a request whose work takes the registry time: the end of an upload, a manifest.
+    /// The time limit for responses that take the registry time: the end of an upload, a manifest.
     pub answer: Duration,
-    /// The pause before the second try; it doubles with every further one, and is cut by chance to 50 to 100 %.
+    /// The pause before the second try; it doubles with every further one, and is randomly reduced to 50 to 100 %.
     pub pause: Duration,
-    /// The longest pause, also where the registry asks for a longer one with `Retry-After`: then the request fails.
+    /// The longest pause. If the registry asks for a longer one with `Retry-After`, the request fails.
     pub longest_pause: Duration,
-    /// Blobs of up to this many bytes are sent in one request, larger ones in pieces of this length.
+    /// Blobs of up to this many bytes are sent in one request, larger ones in chunks of this size.
     pub piece: u64,
 }
 
 impl Limits {
     /// The tries of every request.
     pub const TRIES: u32 = 6;
-    /// The bytes after which a broken transfer counts as one that gets on.
+    /// The number of bytes after which a broken transfer counts as progressing.
     pub const PROGRESS: u64 = 1 << 20;
 
     pub(super) fn pace(&self) -> Pace {

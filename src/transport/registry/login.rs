@@ -1,4 +1,4 @@
-//! Logging in to a registry and out of it.
+//! Logging in to registries, and logging out.
 
 use std::path::PathBuf;
 
@@ -6,21 +6,21 @@ use super::credential::Credential;
 use super::credentials::ConfigFile;
 use super::{Client, RegistryError, Settings, credentials};
 
-/// What became of a login.
+/// The result of a login.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoggedIn {
-    /// The file that holds the password, readable for whoever may read it; nothing when a helper keeps it.
+    /// The file that has the password in plain text; `None` if a helper stores it.
     pub plain_text: Option<PathBuf>,
 }
 
-/// Docker Hub by the names that it goes by, or the host of what may be a URL.
+/// Docker Hub by any of its names, or the host of something that may be a URL.
 pub fn registry_host(text: &str) -> &str {
     let bare = text.split_once("://").map_or(text, |(_, rest)| rest);
     let host = bare.split('/').next().unwrap_or(bare);
     if matches!(host, "" | "index.docker.io" | "registry-1.docker.io") { "docker.io" } else { host }
 }
 
-/// Tries the password and keeps nothing. Gives the identity token that the registry gives for it, if it does.
+/// Tests the password without storing anything. Returns the identity token that the registry gives for it, if any.
 pub fn check_password(
     settings: &Settings,
     host: &str,
@@ -30,7 +30,7 @@ pub fn check_password(
     check(settings, host, Credential::Password { user: user.to_owned(), password: password.to_owned() })
 }
 
-/// Tries the password, and keeps it, or the identity token that the registry gives for it.
+/// Tests the password, and stores it, or the identity token that the registry gives for it.
 pub fn login(settings: &Settings, host: &str, user: &str, password: &str) -> Result<LoggedIn, RegistryError> {
     let credential = Credential::Password { user: user.to_owned(), password: password.to_owned() };
     let token = check(settings, host, credential.clone())?;
@@ -39,7 +39,7 @@ pub fn login(settings: &Settings, host: &str, user: &str, password: &str) -> Res
     Ok(LoggedIn { plain_text: credentials::plain_text_file(host, settings)?.map(PathBuf::from) })
 }
 
-/// Tries what is kept for the registry; false when nothing is.
+/// Tests what is stored for the registry; false if nothing is.
 pub fn login_again(settings: &Settings, host: &str) -> Result<bool, RegistryError> {
     match credentials::find(host, "", settings)? {
         Credential::Anonymous => Ok(false),
@@ -57,13 +57,13 @@ fn check(settings: &Settings, host: &str, credential: Credential) -> Result<Opti
     })
 }
 
-/// Forgets what is kept for the registry; false when there was nothing.
+/// Erases what is stored for the registry; false if there was nothing.
 pub fn logout(settings: &Settings, host: &str) -> Result<bool, RegistryError> {
     credentials::erase(host, settings)
 }
 
-/// Sets another name for one of docker's commands in its `config.json`, where credentials are too, or takes it away. None is
-/// taken away where there is no such file.
+/// Sets or removes an alias for one of docker's commands in its `config.json`, which also has credentials. Does nothing
+/// for a removal if there is no such file.
 pub fn set_alias(settings: &Settings, name: &str, command: Option<&str>) -> Result<(), RegistryError> {
     match &settings.docker_config {
         Some(path) if command.is_some() || path.exists() => {
@@ -75,7 +75,7 @@ pub fn set_alias(settings: &Settings, name: &str, command: Option<&str>) -> Resu
     }
 }
 
-/// The user that is logged in at the registry, if that is known.
+/// The user who is logged in to the registry, if known.
 pub fn logged_in_user(settings: &Settings, host: &str) -> Result<Option<String>, RegistryError> {
     credentials::user(host, settings)
 }

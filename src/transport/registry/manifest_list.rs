@@ -1,5 +1,5 @@
-//! Lists of manifests that a user puts together out of images that are in registries, kept in files until they are
-//! pushed. What `docker manifest` works on.
+//! Manifest lists that a user assembles from images in registries, stored in files until they are pushed: the lists of
+//! `docker manifest`.
 
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 /// A list by its name.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ManifestList {
-    /// The full name that the index is to have.
+    /// The full name of the index.
     pub name: String,
     pub entries: Vec<ListEntry>,
 }
@@ -26,7 +26,7 @@ pub struct ManifestList {
 /// An image of a list.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ListEntry {
-    /// The full name it was added by.
+    /// The full name by which it was added.
     pub name: String,
     pub descriptor: Descriptor,
 }
@@ -36,7 +36,7 @@ impl ManifestList {
         Self { name: name.to_string(), entries: Vec::new() }
     }
 
-    /// The list as it is kept in `folder`, if it is.
+    /// The list as stored in `folder`, if there is one.
     pub fn read(folder: &Path, name: &Reference) -> Result<Option<Self>, RegistryError> {
         let path = file(folder, name);
         let text = match std::fs::read(&path) {
@@ -48,7 +48,7 @@ impl ManifestList {
             .map_err(|error| RegistryError::Configuration { path, reason: error.to_string() })
     }
 
-    /// Keeps the list, in the place of one with the same name.
+    /// Stores the list, replacing one with the same name.
     pub fn write(&self, folder: &Path) -> Result<(), RegistryError> {
         std::fs::create_dir_all(folder).at("create", folder)?;
         let name: Reference = self.name.parse().map_err(|error: crate::image::InvalidReference| {
@@ -62,7 +62,7 @@ impl ManifestList {
         Ok(())
     }
 
-    /// Forgets the list; false when there was none.
+    /// Deletes the list; false if there was none.
     pub fn remove(folder: &Path, name: &Reference) -> Result<bool, RegistryError> {
         let path = file(folder, name);
         match std::fs::remove_file(&path) {
@@ -71,12 +71,12 @@ impl ManifestList {
         }
     }
 
-    /// Adds the image of that name, or all images when it is an index. One that is there already is replaced.
+    /// Adds the image of that name, or all images if it is an index. Existing ones are replaced.
     pub fn add(&mut self, client: &Client, name: &Reference) -> Result<(), RegistryError> {
         self.add_those(client, name, |entry| !entry.is_attestation())
     }
 
-    /// The same, with all that an index lists: attestations too.
+    /// The same, with everything that an index lists, including attestations.
     pub fn add_all(&mut self, client: &Client, name: &Reference) -> Result<(), RegistryError> {
         self.add_those(client, name, |_| true)
     }
@@ -108,7 +108,7 @@ impl ManifestList {
         Ok(())
     }
 
-    /// The index that the list stands for: docker's kind when all its manifests are, or else OCI's.
+    /// The index of the list: docker's type if all its manifests have docker's type, otherwise OCI's.
     pub fn index(&self) -> Index {
         let mut index = Index::new(self.entries.iter().map(|entry| entry.descriptor.clone()).collect());
         let is_docker = |entry: &ListEntry| entry.descriptor.media_type == media_type::DOCKER_MANIFEST;
@@ -118,12 +118,12 @@ impl ManifestList {
         index
     }
 
-    /// Pushes the index, and before it brings into its repository what is not there. Gives its digest and length.
+    /// Pushes the index, after copying whatever is missing to its repository. Returns its digest and length.
     pub fn push(&self, client: &Client, progress: &dyn Progress) -> Result<(BlobDigest, usize), RegistryError> {
         self.push_as(client, &self.index(), progress)
     }
 
-    /// The same with an index that says more than the list does.
+    /// The same with an index that says more than the list.
     pub fn push_as(
         &self,
         client: &Client,
@@ -155,7 +155,7 @@ impl ManifestList {
     }
 }
 
-/// The manifest as an index lists it, with the platform that its config says.
+/// The manifest as an index lists it, with the platform from its config.
 pub fn describe(repository: &Repository, document: RemoteManifest) -> Result<Descriptor, RegistryError> {
     let RemoteManifest { bytes, media_type, digest } = document;
     let size = bytes.len() as u64;

@@ -11,7 +11,7 @@ use super::repository::Repository;
 use crate::base::digest::BlobDigest;
 use crate::image::media_type;
 
-/// The largest manifest or index that is read; registries refuse larger ones than 4 MiB.
+/// The size limit of a manifest or index; registries refuse more than 4 MiB.
 const MANIFEST_LIMIT: u64 = 4 << 20;
 const TAGS_LIMIT: u64 = 16 << 20;
 /// How many pages of tags are read, of up to a thousand each.
@@ -22,20 +22,20 @@ const DIGEST_HEADER: &str = "docker-content-digest";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoteManifest {
     pub bytes: Vec<u8>,
-    /// As the registry's header says, without parameters.
+    /// From the registry's header, without parameters.
     pub media_type: String,
-    /// Of the bytes.
+    /// The digest of the bytes.
     pub digest: BlobDigest,
 }
 
 #[derive(Deserialize)]
 struct TagList {
-    /// `null` where there are none.
+    /// `null` if there are none.
     tags: Option<Vec<String>>,
 }
 
 impl Repository {
-    /// The manifest or index with this tag or digest. What was asked for by digest has it.
+    /// The manifest or index with this tag or digest. A requested digest is verified.
     pub fn manifest(&self, identifier: &str) -> Result<RemoteManifest, RegistryError> {
         self.client.wait(self.read(async |endpoint| self.fetch_manifest(endpoint, identifier).await))
     }
@@ -68,14 +68,14 @@ impl Repository {
             media_type::OCI_MANIFEST,
             media_type::DOCKER_INDEX,
             media_type::DOCKER_MANIFEST,
-            // Without it some registries answer with it all the same, and others as if there were nothing.
+            // Without this header, some registries respond with it anyway, and others as if it did not exist.
             media_type::DOCKER_SCHEMA_1[1],
         ];
         let request = self.prepare(endpoint, method, &format!("manifests/{identifier}")).await?;
         Ok(Request { name: name_of(self, identifier), ..request.accept(&accepted.join(", ")) })
     }
 
-    /// Puts a manifest or index under a tag or under its digest; all that it names has to be there.
+    /// Uploads a manifest or index under a tag or its digest; everything that it names must be there.
     pub fn put_manifest(&self, identifier: &str, media_type: &str, bytes: &[u8]) -> Result<BlobDigest, RegistryError> {
         let digest = BlobDigest::of(bytes);
         let endpoint = self.origin();
@@ -123,7 +123,7 @@ impl Repository {
     }
 }
 
-/// The image as the user calls it.
+/// The image, by the user's name for it.
 fn name_of(repository: &Repository, identifier: &str) -> String {
     let mark = if identifier.contains(':') { '@' } else { ':' };
     format!("{}{mark}{identifier}", repository.name())

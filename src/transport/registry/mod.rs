@@ -1,8 +1,8 @@
 //! Images in registries: resolving names, pulling, pushing, logging in.
 //!
-//! Speaks the OCI distribution protocol; the only async code is in `http`, and callers see blocking functions: a
-//! [`Client`] for a command, a [`Repository`] for each name. Knows no builds. Answers hop 3 of a build for bases that the
-//! store has not got, and is part of hop 12.
+//! Implements the OCI distribution protocol. The only async code is in `http`, and callers see blocking functions: a
+//! [`Client`] for a command, a [`Repository`] for each name. Knows no builds. Answers hop 3 of a build for bases that
+//! are not in the store, and is part of hop 12.
 
 mod between;
 mod blobs;

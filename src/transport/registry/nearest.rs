@@ -1,10 +1,10 @@
-//! The tags that somebody may have meant.
+//! Tags that are close to a misspelt one.
 
 const SHOWN: usize = 3;
 /// Longer lists are not searched.
 const LIMIT: usize = 5000;
 
-/// The tags nearest to `wanted`, the nearest first; none when nothing is near.
+/// The tags closest to `wanted`, closest first; none if nothing is close.
 pub fn nearest(wanted: &str, tags: &[String]) -> Vec<String> {
     let near = |tag: &&String| tag.starts_with(wanted) || wanted.starts_with(tag.as_str());
     let mut found: Vec<(usize, &String)> = tags

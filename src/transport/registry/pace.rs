@@ -1,8 +1,9 @@
-//! Whether bytes come fast enough: a server that sends one now and then is not silent, and yet no transfer ends.
+//! Detects transfers that are too slow: a server that sends a byte now and then is not silent, but the transfer never
+//! ends.
 
 use std::time::Duration;
 
-/// Bytes of one transfer, and the time that was spent waiting for them. The time in which nobody asked does not count.
+/// Bytes of one transfer, and the time spent waiting for them. Time in which the reader does not wait does not count.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
     slowest: u64,
@@ -11,7 +12,7 @@ pub struct Pace {
     got: u64,
 }
 
-/// So few bytes a second came, for all of the window.
+/// Only this many bytes per second arrived during the whole window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooSlow {
     pub slowest: u64,
@@ -19,12 +20,12 @@ pub struct TooSlow {
 }
 
 impl Pace {
-    /// `slowest` is in bytes per second, averaged over `window`; 0 lets everything pass.
+    /// `slowest` is in bytes per second, averaged over `window`; 0 disables the check.
     pub fn new(slowest: u64, window: Duration) -> Self {
         Self { slowest, window, waited: Duration::ZERO, got: 0 }
     }
 
-    /// Notes that so many bytes came after so long a wait.
+    /// Records that this many bytes arrived after this wait.
     pub fn came(&mut self, bytes: u64, wait: Duration) -> Result<(), TooSlow> {
         self.waited += wait;
         self.got += bytes;
@@ -47,7 +48,7 @@ mod tests {
         let mut pace = Pace::new(100, 3 * second);
         assert!((0..2).all(|_| pace.came(1, second).is_ok()));
         assert!(pace.came(1, second).is_err());
-        // One burst counts for all of its window, and for no other.
+        // One burst counts for its whole window, but for no other.
         assert!([300, 0, 0].into_iter().all(|bytes| pace.came(bytes, second).is_ok()));
         assert!(pace.came(0, second).is_ok() && pace.came(0, 2 * second).is_err());
         assert!((0..9).all(|_| pace.came(0, Duration::ZERO).is_ok()), "whoever reads slowly is not waited for");

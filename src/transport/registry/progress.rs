@@ -1,43 +1,43 @@
-//! What is told while an image is transferred.
+//! Events of a transfer.
 
 use crate::base::digest::BlobDigest;
 
 /// Something that happened to a blob. Events come from several threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// It is one of those that the image needs, in the image's order.
+    /// The image needs it. Reported in the image's order.
     Announced { size: u64 },
-    /// It is there already.
+    /// It exists already.
     Exists,
     /// Taken over from another repository of the same registry.
     Mounted { from: &'a str },
-    /// So many bytes of it are there; fewer than before when it had to begin anew.
+    /// This many bytes of it have arrived; fewer than before if it had to start again.
     Moved { bytes: u64 },
     /// All of it was transferred and checked.
     Complete,
-    /// It stays where its manifest says, outside of registries.
+    /// It stays at the location in its manifest, outside registries.
     Foreign,
 }
 
 pub trait Progress: Sync {
     fn event(&self, blob: &BlobDigest, event: Event<'_>);
-    /// Whether nobody wants it any more.
+    /// Whether the transfer was canceled.
     fn is_cancelled(&self) -> bool {
         false
     }
 
-    /// Whether names wait for what others push: then what they are to mean is sent by its digest first.
+    /// Whether tags wait for other pushes: then their images are first sent by digest.
     fn holds_names(&self) -> bool {
         false
     }
 
-    /// All content is there, and names are next; waits for the others. False where nothing is to be named.
+    /// All content has arrived, and tags are next; waits for the others. False if nothing is to be tagged.
     fn may_name(&self) -> bool {
         true
     }
 }
 
-/// Tells nothing.
+/// Ignores events.
 pub struct Silent;
 
 impl Progress for Silent {

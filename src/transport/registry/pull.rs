@@ -1,4 +1,4 @@
-//! From a registry into the store.
+//! Pulls images from a registry into the store.
 
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,13 +12,13 @@ use crate::image::{Descriptor, Platform, Reference};
 use crate::store::{RemoteBlob, Store};
 use crate::transport::transfer::{IncomingImage, IncomingLayer, LayerSource, Receiver, TransferError};
 
-/// How many layers are transferred at the same time, as docker does.
+/// How many layers are transferred in parallel, as in docker.
 pub const PARALLEL: usize = 3;
 
 #[derive(Debug, Clone)]
 pub struct PullOptions {
     pub platform: Option<Platform>,
-    /// How many layers are downloaded at the same time.
+    /// How many layers are downloaded in parallel.
     pub parallel: usize,
 }
 
@@ -28,18 +28,18 @@ impl Default for PullOptions {
     }
 }
 
-/// An image that is in the store now.
+/// An image that is now in the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pulled {
     pub id: ImageId,
-    /// The digest of what the name leads to: an index or a manifest.
+    /// The digest that the name refers to: of an index or a manifest.
     pub digest: BlobDigest,
-    /// False when the name meant this image already.
+    /// False if the name already meant this image.
     pub is_new: bool,
 }
 
-/// Pulls the image that the reference, which is one of the repository, means, with all its layers, and tags it. When
-/// anything is wrong, the store is as it was.
+/// Pulls the image that the reference, which must be of the repository, means, with all its layers, and tags it. After
+/// an error the store is unchanged.
 pub fn pull(
     store: &Store,
     repository: &Repository,
@@ -53,7 +53,7 @@ pub fn pull(
     name(store, reference, &resolved, id)
 }
 
-/// Lets the reference, and the one with the digest in its place, mean the image.
+/// Tags the image with the reference, and with the one that has the digest instead.
 pub(super) fn name(
     store: &Store,
     reference: &Reference,
@@ -74,7 +74,7 @@ pub(super) fn name(
 }
 
 impl Repository {
-    /// Brings a resolved image into the store, untagged: of its layers, those that are not there.
+    /// Pulls a resolved image into the store, untagged: only the layers that are missing.
     pub fn fetch(
         &self,
         store: &Store,
@@ -86,7 +86,7 @@ impl Repository {
         let receiver = Receiver::new(store)?;
         let mut sources: Vec<Option<LayerSource>> = Vec::new();
         let mut missing: Vec<&Descriptor> = Vec::new();
-        // Of an image that is here, nothing is said.
+        // Nothing is reported for an image that is already here.
         let is_known = store.image(&ImageId::from(resolved.config.digest()))?.is_some();
         for (descriptor, diff_id) in resolved.manifest.layers.iter().zip(&resolved.config.rootfs.diff_ids) {
             let stored = stored(store, descriptor, diff_id)?;
@@ -116,7 +116,7 @@ impl Repository {
         let image =
             IncomingImage { manifest: Some(resolved.manifest.clone()), config: resolved.config.clone(), layers };
         receiver.register(std::slice::from_ref(&image))?;
-        // A push to another repository of the registry can take the layers from here.
+        // A later push to another repository of the registry can mount the layers from here.
         for (descriptor, diff_id) in resolved.manifest.layers.iter().zip(&resolved.config.rootfs.diff_ids) {
             if descriptor.urls.is_empty() {
                 let Descriptor { digest, size, media_type, .. } = descriptor.clone();
@@ -128,17 +128,17 @@ impl Repository {
     }
 }
 
-/// Layers on their way into staging.
+/// Layers being downloaded into staging.
 struct Fetching<'a> {
     repository: &'a Repository,
     receiver: &'a Receiver<'a>,
     progress: &'a dyn Progress,
-    /// One failed: the others need not go on.
+    /// One failed: the others can stop.
     stop: AtomicBool,
 }
 
 impl Fetching<'_> {
-    /// Fetches all of them, `parallel` at a time; gives them in their order.
+    /// Fetches all of them, `parallel` at a time; returns them in order.
     fn all(&self, layers: &[&Descriptor], parallel: usize) -> Result<Vec<LayerSource>, RegistryError> {
         let next = AtomicUsize::new(0);
         let fetched = Mutex::new(vec![None; layers.len()]);
@@ -195,7 +195,7 @@ impl Fetching<'_> {
     }
 }
 
-/// Tells how far a layer has come, and ends when another one failed.
+/// Reports a layer's progress, and stops if another one failed.
 struct Watched<'a, R> {
     reader: R,
     got: u64,
@@ -215,7 +215,7 @@ impl<R: Read> Read for Watched<'_, R> {
     }
 }
 
-/// The layer as the store has it already, if it does.
+/// The layer if the store already has it.
 fn stored(store: &Store, descriptor: &Descriptor, diff_id: &DiffId) -> Result<Option<LayerSource>, RegistryError> {
     let blobs = store.layer_blobs(diff_id)?;
     let blob = blobs.into_iter().find(|blob| blob.digest == descriptor.digest);

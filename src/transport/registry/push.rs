@@ -1,4 +1,4 @@
-//! From the store to registries.
+//! Pushes images from the store to registries.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -17,16 +17,16 @@ use crate::transport::transfer::{
     Documents, LayerForm, LayerFormat, Outgoing, TransferError, documents, layer_descriptor, make_present,
 };
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 #[derive(Debug, Clone, Copy)]
 pub struct PushOptions {
     /// How many blobs are uploaded at the same time.
     pub parallel: usize,
-    /// What layers are compressed to that were made here.
+    /// The compression of layers that were made here.
     pub format: LayerFormat,
-    /// A tag that the registry lets nobody move stays where it is, and that is no failure.
+    /// An immutable tag stays where it is, and that is not an error.
     pub immutable_tags_may_stay: bool,
 }
 
@@ -36,25 +36,25 @@ impl Default for PushOptions {
     }
 }
 
-/// An image, or an index of several, and the name it is to have.
+/// An image, or an index of several, and its destination name.
 #[derive(Debug, Clone)]
 pub struct Push {
     pub name: Reference,
     pub image: Outgoing,
 }
 
-/// What a name means in its registry now.
+/// What a name now refers to in its registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pushed {
     pub name: Reference,
     pub digest: BlobDigest,
     pub media_type: String,
-    /// Bytes of the manifest or index.
+    /// The length of the manifest or index in bytes.
     pub size: u64,
 }
 
-/// Pushes all of `pushes`. No tag changes in any registry before all content of all of them is there, and `progress` lets
-/// them be named.
+/// Pushes all of `pushes`. No tag changes in any registry before the content of all of them has arrived and `progress`
+/// allows it.
 pub fn push(
     store: &Store,
     client: &Client,
@@ -68,7 +68,7 @@ pub fn push(
         let is_same = |(other, _, _): &&(&Push, Repository, Documents)| {
             other.image == push.image && other.name.repository() == push.name.repository()
         };
-        // Another tag of what is there already.
+        // Another tag of something that is already there.
         if let Some((_, _, documents)) = ready.iter().find(is_same) {
             let documents = documents.clone();
             ready.push((push, repository, documents));
@@ -84,7 +84,7 @@ pub fn push(
         if !listed_in.insert((push.name.repository(), documents.top().digest)) {
             continue;
         }
-        // A single image's manifest comes with its tag.
+        // A single image's manifest is uploaded with its tag.
         let listed = documents.index.is_some() || push.name.tag().is_none() || progress.holds_names();
         for document in documents.manifests.iter().filter(|_| listed) {
             let Descriptor { digest, media_type, .. } = &document.descriptor;
@@ -116,7 +116,7 @@ pub fn push(
     Ok(pushed)
 }
 
-/// What the registries of Google and Amazon say where a tag was pushed before and is to stay.
+/// The errors of Google's and Amazon's registries for an immutable tag.
 fn is_of_immutable_tag(error: &RegistryError) -> bool {
     const SAID: [&str; 2] =
         ["The repository has enabled tag immutability", "cannot be overwritten because the repository is immutable"];
@@ -124,24 +124,24 @@ fn is_of_immutable_tag(error: &RegistryError) -> bool {
     SAID.iter().any(|said| text.contains(said))
 }
 
-/// A layer on its way.
+/// A layer being pushed.
 struct Layer {
     diff_id: DiffId,
     blob: Descriptor,
 }
 
-/// The content of one image, or of several, on its way into one repository.
+/// The content of one or several images being pushed to one repository.
 struct Pushing<'a> {
     store: &'a Store,
     repository: &'a Repository,
     options: &'a PushOptions,
     progress: &'a dyn Progress,
-    /// One blob failed: the others need not go on.
+    /// One blob failed: the others can stop.
     stop: AtomicBool,
 }
 
 impl Pushing<'_> {
-    /// Brings all blobs into the repository. While some are sent, the next are compressed.
+    /// Pushes all blobs to the repository. While some are sent, the next ones are compressed.
     fn content(&self, push: &Push) -> Result<Documents, RegistryError> {
         let form = LayerForm::Blobs(self.options.format);
         let (send, receive) = sync_channel::<Layer>(1024);
@@ -198,10 +198,10 @@ impl Pushing<'_> {
         Ok(documents)
     }
 
-    /// Hands over the layers of images that were made here, each as soon as it is compressed.
+    /// Passes on layers of images that were made here, each as soon as it is compressed.
     fn compress(&self, images: &[ImageId], hand_over: &mut impl FnMut(Layer)) -> Result<(), RegistryError> {
         for id in images {
-            // One that came with a manifest has the layers that this one names.
+            // An image that came with a manifest keeps that manifest's layers.
             if self.store.image(id)?.is_some_and(|image| image.manifest.is_some()) {
                 continue;
             }
@@ -225,7 +225,7 @@ impl Pushing<'_> {
     fn layer(&self, layer: &Layer) -> Result<(), RegistryError> {
         let Descriptor { digest, size, media_type, urls, .. } = &layer.blob;
         if classify(media_type) == (Kind::Layer { foreign: true }) && !urls.is_empty() {
-            // Whoever pulls it fetches it there; not everybody may hand it out.
+            // Clients fetch it from its own location; not everyone may distribute it.
             self.progress.event(digest, Event::Foreign);
             return Ok(());
         }
@@ -247,7 +247,7 @@ impl Pushing<'_> {
         Ok(self.store.add_layer_source(&layer.diff_id, &blob)?)
     }
 
-    /// Other repositories of the same registry that had the blob when it was seen last.
+    /// Other repositories of the same registry that had the blob when it was last seen.
     fn known_elsewhere(&self, layer: &Layer) -> Result<Vec<String>, RegistryError> {
         let sources = self.store.layer_sources(&layer.diff_id)?;
         let same = sources.into_iter().filter(|source| source.digest == layer.blob.digest);
@@ -261,7 +261,7 @@ fn next(layers: &Mutex<Receiver<Layer>>) -> Option<Layer> {
     layers.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
 }
 
-/// An error of the store that came through an upload's source.
+/// An error of the store that an upload's source returned.
 fn own_error(error: RegistryError) -> RegistryError {
     match error {
         RegistryError::Source { what, source } => match source.downcast::<TransferError>() {
@@ -272,7 +272,7 @@ fn own_error(error: RegistryError) -> RegistryError {
     }
 }
 
-/// A layer's blob in the store; fetched first when it is elsewhere.
+/// A layer's blob in the store; fetched first if it is remote.
 struct StoreBlob<'a> {
     pushing: &'a Pushing<'a>,
     layer: &'a Layer,

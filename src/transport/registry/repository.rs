@@ -1,4 +1,4 @@
-//! One repository of a registry, and the mirrors it may be read from.
+//! One repository of a registry, and its mirrors.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,22 +10,22 @@ use super::client::Client;
 use super::http::{Endpoint, Failure, Request, Scope};
 use crate::image::Reference;
 
-/// A repository: what can be read from it and written to it. Cheap to clone, and for many threads at once.
+/// A repository for reading and writing. Cheap to clone, and usable from many threads.
 #[derive(Clone)]
 pub struct Repository {
     pub(super) client: Client,
     reference: Reference,
-    /// As the user calls it.
+    /// By the user's name for it.
     name: String,
     /// In the order in which they are tried; the last is the repository itself, the others are mirrors.
     endpoints: Arc<[Endpoint]>,
     reading: Arc<Reading>,
 }
 
-/// How reading went so far.
+/// The history of reads so far.
 #[derive(Default)]
 struct Reading {
-    /// The endpoint that answered last.
+    /// The endpoint that last responded.
     serving: AtomicUsize,
     answered: std::sync::atomic::AtomicBool,
     failures: Mutex<Vec<String>>,
@@ -42,7 +42,7 @@ impl Repository {
         }
     }
 
-    /// The name that the repository was asked for by; its tag and digest may be others.
+    /// The name by which the repository was requested; its tag and digest are arbitrary.
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
@@ -62,14 +62,14 @@ impl Repository {
         &self.name
     }
 
-    /// The mirror that answered last, if it was one.
+    /// The mirror that last responded, if it was one.
     pub fn served_by_mirror(&self) -> Option<&str> {
         let serving = self.endpoints.get(self.reading.serving.load(Ordering::Relaxed))?;
         let answered = self.reading.answered.load(Ordering::Relaxed);
         Some(serving).filter(|endpoint| answered && endpoint.is_mirror).map(|endpoint| endpoint.host.as_str())
     }
 
-    /// What mirrors failed with that were passed over since this was asked last.
+    /// The errors of mirrors that were skipped since the last call.
     pub fn take_mirror_failures(&self) -> Vec<String> {
         std::mem::take(&mut *self.failures())
     }
@@ -78,12 +78,12 @@ impl Repository {
         self.reading.failures.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Where things are written to.
+    /// The endpoint for writes.
     pub(super) fn origin(&self) -> &Endpoint {
         self.endpoints.last().expect("there is always the repository itself")
     }
 
-    /// Reads from the endpoint that answered last, or else from the next one that has what is wanted.
+    /// Reads from the endpoint that last responded, or else from the next one that has the content.
     pub(super) async fn read<T>(
         &self,
         action: impl AsyncFn(&Endpoint) -> Result<T, RegistryError>,
@@ -103,7 +103,7 @@ impl Repository {
                 Err(error) => failures.push((endpoint.host.clone(), error)),
             }
         }
-        // What the registry itself says counts; the mirrors are told beside it.
+        // The registry's own error is returned; those of mirrors are added.
         let own = failures.iter().position(|(host, _)| *host == self.origin().host).unwrap_or(0);
         let (_, source) = failures.remove(own);
         if failures.is_empty() {
@@ -125,7 +125,7 @@ impl Repository {
         Ok(Request::new(method, url, &self.name, &[scopes], self.client.service.limits()))
     }
 
-    /// [`Self::request`], tried as often as any request.
+    /// [`Self::request`] with the usual retries.
     pub(super) async fn prepare(
         &self,
         endpoint: &Endpoint,

@@ -1,4 +1,4 @@
-//! From a name to one image: its manifest and config, no layers.
+//! Resolves a name to one image: its manifest and config, without layers.
 
 use super::nearest::nearest;
 use super::{RegistryError, RemoteManifest, Repository};
@@ -8,17 +8,17 @@ use crate::image::{
     Descriptor, Document, ImageConfig, Index, Manifest, Platform, Reference, best_match, host_platform,
 };
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 const DEPTH_LIMIT: usize = 4;
 const ENTRY_LIMIT: usize = 2000;
-/// How many entries of indexes are looked into because the index doesn't say what platform they are for.
+/// How many entries of indexes are fetched because the index does not say which platform they are for.
 const LOOK_LIMIT: usize = 32;
 
 /// What a name means, for one platform.
 #[derive(Debug)]
 pub struct Resolved {
-    /// The digest of what the name itself leads to: an index, or the manifest.
+    /// The digest of what the name itself refers to: an index, or the manifest.
     pub digest: BlobDigest,
     pub manifest: Document<Manifest>,
     pub config: Document<ImageConfig>,
@@ -28,7 +28,7 @@ pub struct Resolved {
 type Found = (Document<Manifest>, Document<ImageConfig>);
 
 impl Repository {
-    /// Asks what the reference, which is one of this repository, means on `platform` (on the host, when nothing is said).
+    /// Resolves the reference, which must be of this repository, for `platform` (by default the host's).
     pub fn resolve(&self, reference: &Reference, platform: Option<&Platform>) -> Result<Resolved, RegistryError> {
         let top = self.top(reference)?;
         let digest = top.digest;
@@ -37,7 +37,7 @@ impl Repository {
         Ok(Resolved { digest, manifest, config })
     }
 
-    /// The manifest or index that the reference names. An error about a tag that is not there tells the nearest ones.
+    /// The manifest or index that the reference names. The error for a missing tag lists the closest ones.
     pub fn top(&self, reference: &Reference) -> Result<RemoteManifest, RegistryError> {
         if let Some(digest) = reference.digest() {
             return self.manifest(digest.as_str());
@@ -53,7 +53,7 @@ impl Repository {
     }
 }
 
-/// The way through indexes to the image that runs best.
+/// The path through indexes to the image that runs best.
 struct Search<'a> {
     repository: &'a Repository,
     name: String,
@@ -62,7 +62,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// The image itself, or out of an index the one that runs best on the platform.
+    /// The image itself, or the one in an index that runs best on the platform.
     fn image(&mut self, document: RemoteManifest, depth: usize) -> Result<Found, RegistryError> {
         match kind(&document) {
             Kind::Manifest => {
@@ -112,8 +112,8 @@ impl Search<'_> {
         }
     }
 
-    /// An entry that the index says no platform of: an index within it, or an image whose config knows. Gives what it
-    /// is for where that is something else.
+    /// An entry without a platform in its index: a nested index, or an image whose config has the platform. Returns its
+    /// platform if that differs.
     fn look(
         &mut self,
         descriptor: &Descriptor,
@@ -157,7 +157,7 @@ impl Search<'_> {
     }
 }
 
-/// What the document is, by its header, or where that says nothing by the document itself.
+/// The document's type, by its header, or else by its content.
 pub fn kind(document: &RemoteManifest) -> Kind {
     let by_header = media_type::classify(&document.media_type);
     if by_header != Kind::Other {

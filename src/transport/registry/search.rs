@@ -7,13 +7,13 @@ use super::http::{Endpoint, Request, Scope};
 use super::manifests::next_page;
 use super::{Client, RegistryError};
 
-/// Where Docker Hub answers searches.
+/// Docker Hub's address for searches.
 const HUB_SEARCH: &str = "https://index.docker.io/v1/search";
 const ANSWER_LIMIT: u64 = 16 << 20;
-/// How many pages of a catalogue are looked through.
+/// How many pages of a catalogue are read.
 const PAGE_LIMIT: usize = 100;
 
-/// An image that was found.
+/// A search result.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 pub struct Found {
     pub name: String,
@@ -34,13 +34,13 @@ struct Results {
 
 #[derive(Deserialize)]
 struct Catalog {
-    /// `null` where there are none.
+    /// `null` if there are none.
     repositories: Option<Vec<String>>,
 }
 
 impl Client {
-    /// Repositories of the registry whose names have the word in them, at most `limit`. Docker Hub searches descriptions
-    /// too and knows stars; of others only the names are known.
+    /// Repositories of the registry whose names contain the word, at most `limit`. Docker Hub also searches
+    /// descriptions and reports stars; other registries have only names.
     pub fn search(&self, host: &str, word: &str, limit: usize) -> Result<Vec<Found>, RegistryError> {
         let endpoints = self.service.settings.registries.endpoints(host, "")?;
         let endpoint = endpoints.last().expect("there is always the registry itself");
@@ -56,7 +56,7 @@ impl Client {
         let service = &self.service;
         let mut url = match endpoint.host.as_str() {
             "docker.io" => Url::parse(HUB_SEARCH).expect("it is a URL"),
-            // A registry in the place of the hub.
+            // A registry in place of Docker Hub.
             _ => {
                 let scheme = service.retry(endpoint, async || service.scheme(endpoint).await).await?;
                 endpoint.url(scheme, "../v1/search")?

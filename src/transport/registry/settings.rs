@@ -1,4 +1,4 @@
-//! What the user configured for registries, found where docker and rbuild keep it.
+//! The user's registry settings, read from docker's and rbuild's files.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::config::{BuildkitRegistries, Certificates, Registries};
 use super::{GivenCredentials, Limits, RegistryError};
 
-/// Milliseconds before the second try of a request: tests and impatient people set it.
+/// Milliseconds before the second try of a request, for tests and impatient users.
 const PAUSE: &str = "RBUILD_REGISTRY_PAUSE_MS";
 
 fn pause_from(value: Option<PathBuf>) -> Result<Duration, RegistryError> {
@@ -20,26 +20,26 @@ fn pause_from(value: Option<PathBuf>) -> Result<Duration, RegistryError> {
     })
 }
 
-/// What requests depend on beside what is asked for. The default is: nothing configured.
+/// What requests depend on besides their subject. By default nothing is configured.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     /// Docker's `config.json`, with the credentials. It need not exist.
     pub docker_config: Option<PathBuf>,
-    /// What somebody handed over, in place of what is in that file.
+    /// Credentials that a caller supplied, instead of those in that file.
     pub credentials: Option<GivenCredentials>,
     /// Mirrors, insecure and blocked registries.
     pub registries: Arc<Registries>,
-    /// Folders like docker's `certs.d`; the first that has something for a host counts.
+    /// Folders like docker's `certs.d`; the first that has something for a host is used.
     pub certificate_folders: Vec<PathBuf>,
-    /// What was named for hosts, in place of what those folders have.
+    /// Certificates given for hosts, instead of those in the folders.
     pub certificates: BTreeMap<String, Certificates>,
-    /// A certificate authority for all hosts, beside the system's.
+    /// A certificate authority for all hosts, besides the system's.
     pub authority: Option<PathBuf>,
     pub limits: Limits,
 }
 
 impl Settings {
-    /// What docker's and rbuild's own files say, where the environment and the home folder say they are.
+    /// The settings in docker's and rbuild's own files, located by the environment and the home folder.
     pub fn from_environment() -> Result<Self, RegistryError> {
         let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let home = variable("HOME");
@@ -74,33 +74,33 @@ impl Settings {
         })
     }
 
-    /// Allows plain HTTP, and certificates that nobody vouches for, with these hosts too.
+    /// Allows plain HTTP and unverified certificates for these hosts too.
     pub fn allow_insecure<'a>(&mut self, hosts: impl IntoIterator<Item = &'a str>) {
         let mut registries = Registries::clone(&self.registries);
         registries.allow_insecure(hosts);
         self.registries = Arc::new(registries);
     }
 
-    /// The same with all hosts.
+    /// The same for all hosts.
     pub fn allow_all_insecure(&mut self) {
         let mut registries = Registries::clone(&self.registries);
         registries.allow_all_insecure();
         self.registries = Arc::new(registries);
     }
 
-    /// Reads what a registry has from its mirrors first, or from them alone.
+    /// Reads a registry's content from its mirrors first, or only from them.
     pub fn add_mirrors(&mut self, registry: &str, mirrors: &[String], only: bool) {
         let mut registries = Registries::clone(&self.registries);
         registries.add_mirrors(registry, mirrors, only);
         self.registries = Arc::new(registries);
     }
 
-    /// Trusts an authority, in a file, with this host.
+    /// Trusts an authority, given as a file, for this host.
     pub fn trust(&mut self, host: &str, authority: PathBuf) {
         self.named_for(host).authorities.push(authority);
     }
 
-    /// Shows a host this certificate, with its key.
+    /// Uses this client certificate and key for a host.
     pub fn show(&mut self, host: &str, certificate: PathBuf, key: PathBuf) {
         self.named_for(host).client = Some((certificate, key));
     }
@@ -110,7 +110,7 @@ impl Settings {
         self.certificates.entry(host.to_owned()).or_insert(known)
     }
 
-    /// Takes over what a builder says of registries, before anything else.
+    /// Applies a builder's registry settings, before all others.
     pub fn put_before(&mut self, builder: &BuildkitRegistries) {
         let mut registries = Registries::clone(&self.registries);
         registries.put_before(builder);
@@ -118,7 +118,7 @@ impl Settings {
         self.certificates.extend(builder.certificates.clone());
     }
 
-    /// The certificates for a host, with those that count for all.
+    /// The certificates for a host, including those for all hosts.
     pub(super) fn trusted_for(&self, host: &str) -> Option<Certificates> {
         let own = self.certificates_for(host);
         let Some(authority) = &self.authority else { return own };

@@ -1,5 +1,5 @@
-//! Blobs into a repository: not sent when they are there, mounted when another repository has them, sent in pieces and
-//! taken up again where that broke.
+//! Uploads blobs to a repository: existing ones are not sent, those of other repositories are mounted, others are sent
+//! in chunks and resumed after a break.
 
 use std::io::{self, Read};
 
@@ -16,16 +16,16 @@ use super::repository::Repository;
 use super::{Limits, RegistryError};
 use crate::base::digest::BlobDigest;
 
-/// What is read from a source at once.
+/// The size of one read from a source.
 const BUFFER: usize = 256 << 10;
-/// How many of these wait to be sent.
+/// How many of these are queued for sending.
 const WAITING: usize = 4;
 
-/// The bytes of a blob that is to be uploaded.
+/// The content of a blob to be uploaded.
 pub trait UploadSource {
     /// A reader of the bytes from `offset` to the end. Called again after a break.
     fn open(&self, offset: u64) -> io::Result<Box<dyn Read + '_>>;
-    /// So many bytes of the blob are with the registry now; fewer than before after a break.
+    /// The registry has this many bytes of the blob now; fewer than before after a break.
     fn sent(&self, bytes: u64) {
         let _ = bytes;
     }
@@ -37,11 +37,11 @@ impl UploadSource for [u8] {
     }
 }
 
-/// How a blob came to be where it was to be.
+/// How a blob got into the repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Uploaded {
     Existed,
-    /// Taken over from another repository of the registry.
+    /// Mounted from another repository of the registry.
     Mounted {
         from: String,
     },
@@ -49,7 +49,8 @@ pub enum Uploaded {
 }
 
 impl Repository {
-    /// Makes sure that the repository has the blob. `elsewhere` are other repositories of the registry that may have it.
+    /// Makes sure that the repository has the blob. `elsewhere` lists other repositories of the registry that may have
+    /// it.
     pub fn upload(
         &self,
         digest: &BlobDigest,
@@ -65,7 +66,7 @@ impl Repository {
             match self.begin(Some((digest, from))) {
                 Ok(None) => return Ok(Uploaded::Mounted { from: from.clone() }),
                 Ok(Some(begun)) => session = Some(begun),
-                // Whoever may not read the other repository can still send the blob.
+                // Without read access to the other repository, the blob can still be sent.
                 Err(RegistryError::Denied { .. } | RegistryError::WrongCredentials { .. }) => {}
                 Err(error) if error.is_not_found() => {}
                 Err(error) => return Err(error),
@@ -85,7 +86,7 @@ impl Repository {
         Ok(digest)
     }
 
-    /// Begins an upload and gives its place; nothing when the blob was mounted.
+    /// Starts an upload and returns its location; `None` if the blob was mounted.
     fn begin(&self, mount: Option<(&BlobDigest, &str)>) -> Result<Option<Url>, RegistryError> {
         let endpoint = self.origin();
         let service = &self.client.service;
@@ -109,7 +110,7 @@ impl Repository {
     }
 }
 
-/// Where the upload goes on.
+/// The location of the next request.
 fn location(request: &Request, response: &Response) -> Result<Url, Failure> {
     let text = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let url = text.and_then(|text| request.url.join(text).ok());
@@ -127,17 +128,17 @@ fn location(request: &Request, response: &Response) -> Result<Url, Failure> {
 fn received(headers: &HeaderMap) -> Option<u64> {
     let text = headers.get(RANGE)?.to_str().ok()?;
     let last: u64 = text.trim_start_matches("bytes=").strip_prefix("0-")?.parse().ok()?;
-    // `0-0` is what some say when they have nothing.
+    // Some registries say `0-0` when they have nothing.
     Some(if last == 0 { 0 } else { last + 1 })
 }
 
-/// One blob on its way.
+/// One blob being uploaded.
 struct Upload<'a, S: ?Sized> {
     repository: &'a Repository,
     digest: BlobDigest,
     size: u64,
     source: &'a S,
-    /// Whether the registry takes pieces.
+    /// Whether the registry accepts chunks.
     in_pieces: bool,
 }
 
@@ -151,7 +152,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         self.repository.client.service.limits()
     }
 
-    /// Goes on until the registry has it all.
+    /// Continues until the registry has the whole blob.
     fn run(mut self, begun: Option<Url>) -> Result<(), RegistryError> {
         let mut tries = Tries::new(self.limits(), self.limits().tries);
         let mut place = begun;
@@ -187,7 +188,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         }
     }
 
-    /// Sends the next piece, or the end. Gives the place for what follows; nothing when that was all.
+    /// Sends the next chunk, or the end. Returns the next location; `None` when the upload is complete.
     fn step(&self, url: &Url, offset: &mut u64) -> Result<Option<Url>, Failure> {
         if !self.in_pieces {
             self.send(Method::PUT, &self.last_url(url), 0, self.size)?;
@@ -211,7 +212,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         url
     }
 
-    /// Some refusals are no reason to give up: a registry that takes no pieces, an upload that it has forgotten.
+    /// Some refusals are recoverable: the registry does not accept chunks, or has forgotten the upload.
     fn reconsider(&mut self, failure: Failure, offset: u64) -> Result<Failure, RegistryError> {
         match failure {
             Failure::Final(error @ RegistryError::Source { .. }) => Err(error),
@@ -237,7 +238,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         RegistryError::BadAnswer { host, method: "PATCH", url: String::new(), reason }
     }
 
-    /// Asks how far the upload has come. Where that cannot be found out, it begins anew.
+    /// Asks how far the upload has come. If that is unknown, it starts again.
     fn resume(&self, url: &Url, offset: &mut u64) -> Option<Url> {
         if !self.in_pieces {
             return None;
@@ -267,7 +268,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         let own = client.wait(client.service.scheme(endpoint))?;
         let own = endpoint.url(own, "").map_err(Failure::Final)?;
         let authorization = client.wait(client.service.authorization(&asked, &request.scopes))?;
-        // An upload may go to another host, which knows nothing of the registry's credentials.
+        // An upload may go to another host, which must not get the registry's credentials.
         let authorization = authorization.filter(|_| is_same_host(url, &own));
         let mut builder = client.service.http_for(url)?.request(request.method.clone(), url.clone());
         builder = builder.header(CONTENT_LENGTH, length).header(CONTENT_TYPE, "application/octet-stream");
@@ -294,7 +295,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         let answer = async { sending.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic())) };
         let response = client.wait(client.service.await_headers(&asked, self.limits().answer, answer))?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            // The token expired on the way: with a new one it goes on.
+            // The token expired during the upload: it continues with a new one.
             let refusal = Refusal { headers: response.headers().clone(), body: Vec::new() };
             let answering = client.service.answer_challenge(&asked, &refusal, &request.scopes, authorization.as_ref());
             client.wait(answering)?;
@@ -304,7 +305,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         client.wait(client.service.judge(&asked, response))
     }
 
-    /// Reads the source and hands it on, until it is all with the sender, or until the sender wants no more.
+    /// Reads the source and passes it on, until the sender has everything or stops.
     fn feed(
         &self,
         asked: &super::http::Asked<'_>,
@@ -315,7 +316,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
         let unreadable =
             |source| Failure::Final(RegistryError::Source { what: format!("blob {}", self.digest), source });
         if length == 0 {
-            // The end of an upload in pieces. A source elsewhere has nothing to open behind its last byte.
+            // The end of a chunked upload. A remote source can't be opened behind its last byte.
             return Ok(());
         }
         let stall = self.limits().stall;
@@ -328,7 +329,7 @@ impl<'a, S: UploadSource + ?Sized> Upload<'a, S> {
             let handing = async { tokio::time::timeout(stall, pieces.send(buffer.into())).await };
             match self.repository.client.wait(handing) {
                 Ok(Ok(())) => sent += count,
-                // An answer is there already, or the connection is gone.
+                // There is already a response, or the connection is gone.
                 Ok(Err(_)) => break,
                 Err(_) => return Err(stalled(asked, stall)),
             }

@@ -1,5 +1,5 @@
-//! Traces on their way to a collector: OTLP over HTTP, as JSON (opentelemetry.io/docs/specs/otlp). One request within a
-//! bounded time, which is tried once: a build is as good without.
+//! Sends traces to a collector: OTLP over HTTP with JSON (opentelemetry.io/docs/specs/otlp). One request with a time
+//! limit and without retries: no build depends on it.
 
 use std::time::Duration;
 
@@ -8,15 +8,15 @@ use reqwest::redirect::Policy;
 
 use crate::base::redaction;
 
-/// Where traces go.
+/// The destination of traces.
 #[derive(Debug, Clone)]
 pub struct Collector {
-    /// Of the traces themselves: `http://host:4318/v1/traces`.
+    /// The URL of the traces endpoint: `http://host:4318/v1/traces`.
     pub url: String,
     pub headers: Vec<(String, String)>,
-    /// For all of it.
+    /// The limit for the whole request.
     pub timeout: Duration,
-    /// Certificate authorities beside the system's, in PEM.
+    /// Certificate authorities besides the system's, in PEM.
     pub authority: Option<Vec<u8>>,
 }
 
@@ -47,7 +47,7 @@ impl Collector {
         let runtime = runtime.map_err(TelemetryError::Start)?;
         let mut builder = reqwest::Client::builder()
             .user_agent(concat!("rbuild/", env!("CARGO_PKG_VERSION")))
-            // What the headers say is for nobody else.
+            // Headers may contain secrets.
             .redirect(Policy::none())
             .timeout(self.timeout);
         if let Some(authority) = &self.authority {

@@ -1,4 +1,4 @@
-//! The documents of an image on its way out: its manifest, and the index of an image for several platforms.
+//! The documents of an outgoing image: its manifest, and the index of a multi-platform image.
 
 use super::{LayerFormat, TransferError, layer_descriptor, stream_size};
 use crate::base::digest::{BlobDigest, DiffId, ImageId};
@@ -7,10 +7,10 @@ use crate::image::{
 };
 use crate::store::{Store, Tag};
 
-/// The largest config or manifest that is read.
+/// The size limit of a config or manifest.
 const DOCUMENT_LIMIT: u64 = 16 << 20;
 
-/// What is handed out as one: an image, or an index of several.
+/// What is sent as one: an image, or an index of several.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
     /// The image, or the one that stands for the index.
@@ -28,14 +28,14 @@ impl Outgoing {
         Self { id, index: Vec::new(), annotations: Annotations::default(), docker_media_types: false }
     }
 
-    /// All that a tag means.
+    /// Everything that a tag means.
     pub fn of_tag(tag: &Tag) -> Result<Self, TransferError> {
         let annotations = Annotations::from_json(tag.annotations.as_deref())
             .map_err(|source| TransferError::BadAnnotations { name: tag.name.clone(), source })?;
         Ok(Self { id: tag.image, index: tag.index.clone(), annotations, docker_media_types: false })
     }
 
-    /// The tag that means all this.
+    /// The tag with that meaning.
     pub fn to_tag(&self, name: &str) -> Tag {
         Tag {
             name: name.to_owned(),
@@ -50,13 +50,13 @@ impl Outgoing {
     }
 }
 
-/// How the layers travel.
+/// The form of the layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerForm {
-    /// As tar streams, made with [`super::write_stream`] while they are handed out; no blob is kept.
+    /// As tar streams, written by [`super::write_stream`] while they are sent; no blob is kept.
     Streams,
-    /// As blobs of this format, made now where they are missing. An image that came with a manifest keeps the layers
-    /// that it names.
+    /// As blobs in this format, made now if they are missing. An image that came with a manifest keeps that manifest's
+    /// layers.
     Blobs(LayerFormat),
 }
 
@@ -72,7 +72,7 @@ pub struct Documents {
 pub struct ManifestDocument {
     pub image: ImageId,
     pub config: Document<ImageConfig>,
-    /// Its layers' descriptors lead to blobs of the store, or are diffIDs when the layers travel as streams.
+    /// Its layers' descriptors refer to blobs of the store, or are diffIDs if the layers are sent as streams.
     pub manifest: Document<Manifest>,
     /// The manifest as an index lists it: with platform and annotations.
     pub descriptor: Descriptor,
@@ -86,7 +86,7 @@ pub struct IndexDocument {
 }
 
 impl Documents {
-    /// What the name leads to: the index, or the only manifest.
+    /// What the name refers to: the index, or the only manifest.
     pub fn top(&self) -> &Descriptor {
         match &self.index {
             Some(index) => &index.descriptor,
@@ -95,7 +95,7 @@ impl Documents {
     }
 }
 
-/// Makes the documents. The layers of images that never left the store are compressed for this, and kept.
+/// Makes the documents. Layers of images that never left the store are compressed for this, and kept.
 pub fn documents(store: &Store, outgoing: &Outgoing, form: LayerForm) -> Result<Documents, TransferError> {
     let manifests = outgoing
         .images()
@@ -157,7 +157,7 @@ fn manifest_document(
     Ok(ManifestDocument { image: *id, config, manifest, descriptor })
 }
 
-/// docker's names for what OCI has, too; layers that it has no name for keep theirs.
+/// docker's media types in place of OCI's; layers without a docker type keep theirs.
 fn give_dockers_types(manifest: &mut Manifest) {
     manifest.media_type = media_type::DOCKER_MANIFEST.to_owned();
     manifest.config.media_type = media_type::DOCKER_CONFIG.to_owned();
@@ -172,7 +172,7 @@ fn give_dockers_types(manifest: &mut Manifest) {
     }
 }
 
-/// The media type of a manifest: the one it says, or OCI's.
+/// The media type of a manifest: its own, or OCI's by default.
 fn manifest_type(manifest: &Manifest) -> &'static str {
     match manifest.media_type.as_str() {
         media_type::DOCKER_MANIFEST => media_type::DOCKER_MANIFEST,
@@ -180,7 +180,7 @@ fn manifest_type(manifest: &Manifest) -> &'static str {
     }
 }
 
-/// The manifest that the image came with, when all its blobs are here or could be fetched.
+/// The manifest that the image came with, if all its blobs are local or can be fetched.
 fn original_manifest(
     store: &Store,
     id: &ImageId,
@@ -191,7 +191,7 @@ fn original_manifest(
     for (layer, diff_id) in manifest.layers.iter().zip(diff_ids) {
         let is_elsewhere =
             || store.layer_sources(diff_id).map(|found| found.iter().any(|blob| blob.digest == layer.digest));
-        // A layer that is here in another form is not fetched in this one.
+        // A layer that is local in another form is not fetched in this one.
         if !store.has_blob(&layer.digest) && (store.has_layer(diff_id)? || !is_elsewhere()?) {
             return Ok(None);
         }

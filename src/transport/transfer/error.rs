@@ -4,7 +4,7 @@ use crate::image::layer::LayerError;
 use crate::image::{BrokenInvariant, ImageDocumentError};
 use crate::store::StoreError;
 
-/// Why an image could not be taken in or given out.
+/// Why an image could not be received or sent.
 #[derive(Debug, thiserror::Error)]
 pub enum TransferError {
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! Layers that are not here, as blobs: fetched when somebody needs their bytes.
+//! Fetches the blobs of layers that are not local when their bytes are needed.
 
 use super::TransferError;
 use super::measure::measure;
@@ -6,8 +6,7 @@ use crate::base::digest::DiffId;
 use crate::base::side_by_side::side_by_side;
 use crate::store::{OriginError, Sizes, Store};
 
-/// Fetches the layer's blob, unless the store has the layer in some form. Gives an error that names the place when it
-/// cannot be had.
+/// Fetches the layer's blob, unless the store has the layer in some form. The error names the location.
 pub fn make_present(store: &Store, diff_id: &DiffId) -> Result<(), TransferError> {
     if store.has_layer(diff_id)? {
         return Ok(());
@@ -27,7 +26,7 @@ pub fn make_present(store: &Store, diff_id: &DiffId) -> Result<(), TransferError
     Ok(())
 }
 
-/// Fetches what is missing of these layers, several at a time.
+/// Fetches the missing ones of these layers, several at a time.
 pub fn make_all_present(store: &Store, layers: &[DiffId]) -> Result<(), TransferError> {
     const AT_ONCE: usize = 4;
     side_by_side(layers, AT_ONCE, |diff_id| make_present(store, diff_id)).map(drop)

@@ -1,4 +1,4 @@
-//! Reads a layer through once, as it comes: its diffID and sizes.
+//! Reads a layer once, as it arrives, for its diffID and sizes.
 
 use std::io::{self, Read};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::image::layer::{ArchiveLimits, ArchiveReader, Compression, Decoder, En
 /// Hashes and counts what is read through it.
 struct HashingReader<R> {
     inner: R,
-    /// Nothing for uncompressed streams: whoever reads the blob hashes the same bytes.
+    /// `None` for uncompressed streams: the reader of the blob hashes the same bytes.
     hasher: Option<sha2::Sha256>,
     count: u64,
 }
@@ -28,7 +28,7 @@ impl<R: Read> Read for HashingReader<R> {
     }
 }
 
-/// What was learnt about a layer, all but the diffID of an uncompressed one: that is the blob's digest.
+/// What was learned about a layer, except the diffID of an uncompressed one: that is the blob's digest.
 pub(super) struct Measured {
     diff_id: Option<DiffId>,
     stream_size: u64,
@@ -47,9 +47,9 @@ impl Measured {
     }
 }
 
-/// Reads the layer up to the end of its tar stream and of what follows it there.
+/// Reads the layer up to the end of its tar stream and of what follows it.
 ///
-/// It is going to be unpacked on the disk that `folder` is on.
+/// The layer will be unpacked on the disk of `folder`.
 pub(super) fn measure(reader: impl Read, folder: &Path) -> Result<Measured, LayerError> {
     let unreadable = |source| LayerError::Read { entry: String::new(), source };
     let decoder = Decoder::new(reader).map_err(unreadable)?.for_disk_of(folder);

@@ -1,6 +1,6 @@
-//! What archives and registries share: verified images into the store, and layer streams out of it.
+//! What archives and registries share: adding verified images to the store, and reading layer streams from it.
 //!
-//! Nothing that comes in is seen by others before all of an image has proved right: it lies in the store's staging until
+//! Nothing that is received becomes visible before the whole image is verified: it stays in the store's staging until
 //! [`Receiver::register`]. Knows no archive format and no registry; part of hop 12 of a build.
 
 mod documents;

@@ -1,4 +1,4 @@
-//! Layers on their way out: the tar stream of a diffID, from wherever the store can get it, and its compressed form.
+//! Outgoing layers: the tar stream of a diffID, from any form that the store has, and its compressed form.
 
 use std::io::{self, Write};
 
@@ -8,19 +8,19 @@ use crate::image::layer::{Compression, Decoder, GzipWriter, NothingKnown, ZstdWr
 use crate::image::{Descriptor, media_type};
 use crate::store::{LayerBlob, Store, StoreError};
 
-/// The forms in which layers are handed out.
+/// The formats in which layers are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerFormat {
     Tar,
     Gzip,
     Zstd,
-    /// The same, at that level where a layer is compressed now: 0 to 9.
+    /// The same, with this level for layers that are compressed now: 0 to 9.
     GzipAt(i32),
-    /// The same, at that level where a layer is compressed now: 0 to 22.
+    /// The same, with this level for layers that are compressed now: 0 to 22.
     ZstdAt(i32),
 }
 
-/// A little smaller than what gzip makes at its usual level.
+/// Slightly smaller than gzip's default level.
 const GZIP_LEVEL: i32 = 5;
 const ZSTD_LEVEL: i32 = 3;
 
@@ -61,8 +61,8 @@ pub fn stream_size(store: &Store, diff_id: &DiffId) -> Result<u64, TransferError
     sizes(store, diff_id).map(|(stream, _)| stream)
 }
 
-/// The sum of the lengths of the layer's files: what docker shows as a layer's size. Of a layer that is not here, and of
-/// which nobody said it, the size of its blob, which is less.
+/// The total length of the layer's files, which docker shows as a layer's size. If the layer is not local and its size
+/// is unknown, the smaller size of its blob.
 pub fn content_size(store: &Store, diff_id: &DiffId) -> Result<u64, TransferError> {
     if !store.has_layer(diff_id)? {
         if let Some(claim) = store.layer_claim(diff_id)? {
@@ -83,9 +83,8 @@ fn sizes(store: &Store, diff_id: &DiffId) -> Result<(u64, u64), TransferError> {
     Ok((record.stream_size, record.content_size))
 }
 
-/// Writes the layer's uncompressed tar stream: out of an uncompressed blob, else made again from the layer's folder when
-/// a step made it, else out of a compressed blob. What is not here is fetched. What is written is checked against the
-/// diffID.
+/// Writes the layer's uncompressed tar stream: from an uncompressed blob, else encoded again from the layer's folder if
+/// a step made it, else from a compressed blob. What is not local is fetched. The output is checked against the diffID.
 pub fn write_stream(store: &Store, diff_id: &DiffId, out: impl Write + Send) -> Result<(), TransferError> {
     make_present(store, diff_id)?;
     let blobs = store.layer_blobs(diff_id)?;
@@ -111,9 +110,8 @@ fn check(expected: &DiffId, actual: DiffId) -> Result<(), TransferError> {
     if actual == *expected { Ok(()) } else { Err(TransferError::DamagedLayer { expected: *expected, actual }) }
 }
 
-/// The descriptor of the layer as a blob that can be handed out: of the given format, or as it came when it came
-/// compressed in another way, or else the layer is compressed now. What could be fetched is fetched with
-/// [`make_present`].
+/// The descriptor of the layer as a blob that can be sent: in the given format, or as it came if it came compressed in
+/// another format; otherwise the layer is compressed now. [`make_present`] fetches what is remote.
 pub fn layer_descriptor(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<Descriptor, TransferError> {
     let is_here = store.has_layer(diff_id)?;
     let known: Vec<Descriptor> = match is_here {
@@ -127,7 +125,7 @@ pub fn layer_descriptor(store: &Store, diff_id: &DiffId, format: LayerFormat) ->
     let is_own = store.layer(diff_id)?.is_some_and(|layer| layer.built);
     let as_it_came = || of(LayerFormat::Gzip).or_else(|| of(LayerFormat::Zstd));
     let compressed = of(format).or_else(|| as_it_came().filter(|_| !is_own));
-    // One that would have to be fetched to be compressed stays as it is.
+    // A layer that would have to be fetched to be compressed stays as it is.
     match compressed.or_else(|| known.first().filter(|_| !is_here)) {
         Some(blob) => {
             store.touch_blob(&blob.digest);
@@ -137,7 +135,7 @@ pub fn layer_descriptor(store: &Store, diff_id: &DiffId, format: LayerFormat) ->
     }
 }
 
-/// The layer as a blob of the given format. It is compressed when it is asked for the first time, and kept.
+/// The layer as a blob in the given format. It is compressed on first use, and kept.
 pub fn compressed_blob(store: &Store, diff_id: &DiffId, format: LayerFormat) -> Result<LayerBlob, TransferError> {
     let suitable = |blobs: Vec<LayerBlob>| blobs.into_iter().find(|blob| format.suits(&blob.media_type));
     make_present(store, diff_id)?;

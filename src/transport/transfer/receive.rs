@@ -1,4 +1,4 @@
-//! Blobs on their way into the store: written to staging, hashed, and read as layers in the same pass.
+//! Receives blobs for the store: written to staging, hashed, and read as layers in the same pass.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -12,7 +12,8 @@ use crate::base::io_error::{AtPath, IoError, chain};
 use crate::image::layer::Compression;
 use crate::store::{Staging, Store};
 
-/// Takes blobs into the store's staging, from several threads if need be. Dropping it forgets all that was not registered.
+/// Receives blobs into the store's staging, from several threads if necessary. Dropping it discards everything that was
+/// not registered.
 pub struct Receiver<'a> {
     pub(super) store: &'a Store,
     staging: Staging,
@@ -29,12 +30,12 @@ pub struct Received {
 }
 
 impl Received {
-    /// What it is as a layer, or why it is none.
+    /// Its properties as a layer, or why it is not one.
     pub fn layer(&self) -> Result<LayerStream, &str> {
         self.layer.as_ref().copied().map_err(String::as_str)
     }
 
-    /// The whole content, for documents. `what` names it in errors.
+    /// The whole content, for documents. `what` is its name in errors.
     pub fn read(&self, what: &str, limit: u64) -> Result<Vec<u8>, TransferError> {
         if self.size > limit {
             return Err(TransferError::TooLarge { what: what.to_owned(), limit });
@@ -43,7 +44,7 @@ impl Received {
     }
 }
 
-/// What is known of a layer that was read through.
+/// What is known about a layer after reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayerStream {
     pub diff_id: DiffId,
@@ -57,15 +58,15 @@ impl<'a> Receiver<'a> {
         Ok(Self { store, staging: store.staging()?, next: AtomicU64::new(0) })
     }
 
-    /// Where it keeps what it receives.
+    /// The folder of received blobs.
     pub fn folder(&self) -> &Path {
         self.staging.path()
     }
 
-    /// Reads `source` to its end into staging. `what` names it in errors.
+    /// Reads `source` to its end into staging. `what` is its name in errors.
     ///
-    /// A blob whose first byte begins a JSON document is not tried as a layer: no tar stream or compressed stream begins
-    /// so. All others are decompressed and read on the way.
+    /// A blob that starts like a JSON document is not tried as a layer: no tar or compressed stream starts that way.
+    /// All others are decompressed and parsed as they arrive.
     pub fn receive(&self, mut source: impl Read, what: &str) -> Result<Received, TransferError> {
         let path = self.staging.path().join(self.next.fetch_add(1, Ordering::Relaxed).to_string());
         let file = File::create_new(&path).at("create", &path)?;
@@ -80,7 +81,7 @@ impl<'a> Receiver<'a> {
             write_error: None,
         };
         let measured = if is_document { Ok(None) } else { measure(&mut tee, self.staging.path()).map(Some) };
-        // What could not be measured is read to its end all the same, unless that is what failed.
+        // A blob that is not a valid layer is still read to its end, unless reading itself failed.
         let _ = io::copy(&mut tee, &mut io::sink());
         if let Some(source) = tee.write_error {
             return Err(IoError { action: "write", path, source }.into());
@@ -112,7 +113,7 @@ fn read_full(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     Ok(count)
 }
 
-/// Writes to a file what is read through it. The first failure is kept: the reader can't tell whose it is, and may
+/// Copies what is read through it to a file. Keeps the first write error: the reader can't tell whose it is, and may
 /// wrap it.
 struct Tee<R> {
     source: R,

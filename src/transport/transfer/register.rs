@@ -1,4 +1,4 @@
-//! The last step of taking an image in: all its parts are checked against each other, then it becomes visible.
+//! The last step of receiving an image: its parts are checked against each other, then it becomes visible.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -9,27 +9,27 @@ use crate::base::digest::{BlobDigest, DiffId, ImageId};
 use crate::image::{BrokenInvariant, Document, ImageConfig, Manifest};
 use crate::store::LayerBlob;
 
-/// An image all of whose blobs were received.
+/// An image whose blobs have all been received.
 pub struct IncomingImage {
-    /// Missing in docker's archives of before OCI; such an image gets a manifest when it is pushed.
+    /// Missing in docker archives from before OCI; such an image gets a manifest when it is pushed.
     pub manifest: Option<Document<Manifest>>,
     pub config: Document<ImageConfig>,
-    /// The lowest first.
+    /// Lowest first.
     pub layers: Vec<IncomingLayer>,
 }
 
 #[derive(Clone)]
 pub struct IncomingLayer {
-    /// As its descriptor says; nothing where there is no descriptor.
+    /// From its descriptor; `None` without a descriptor.
     pub media_type: Option<String>,
     pub blob: LayerSource,
 }
 
-/// Where a layer's blob is.
+/// The location of a layer's blob.
 #[derive(Clone)]
 pub enum LayerSource {
     Received(Arc<Received>),
-    /// In the store already, where it was checked against its diffID when it came in.
+    /// Already in the store, where it was checked against its diffID on arrival.
     Stored {
         diff_id: DiffId,
         blob: BlobDigest,
@@ -59,7 +59,7 @@ impl IncomingImage {
     }
 }
 
-/// A layer that was received and is what the config says.
+/// A received layer that matches the config.
 struct NewLayer<'a> {
     stream: LayerStream,
     received: &'a Received,
@@ -87,7 +87,7 @@ fn check_layer(layer: &IncomingLayer, expected: DiffId) -> Result<Option<NewLaye
 }
 
 impl Receiver<'_> {
-    /// Checks all `images`, then puts their blobs into the store and makes them known. When one is wrong, none comes in.
+    /// Checks all `images`, then adds their blobs and records to the store. If one is wrong, none is added.
     pub fn register(&self, images: &[IncomingImage]) -> Result<(), TransferError> {
         let checked = images.iter().map(IncomingImage::validate).collect::<Result<Vec<_>, _>>()?;
         let mut adopted = HashSet::new();

@@ -1,4 +1,4 @@
-//! `buildkitd.toml`, as `buildx create --buildkitd-config` is given it: what it says of registries.
+//! The registry settings in `buildkitd.toml`, which `buildx create --buildkitd-config` is given.
 //!
 //! ```toml
 //! [registry."docker.io"]
@@ -21,12 +21,12 @@ use super::Certificates;
 use super::registries::{Entry, Mirror, check_location};
 use crate::transport::registry::RegistryError;
 
-/// What a builder says of registries.
+/// A builder's registry settings.
 #[derive(Debug, Clone, Default)]
 pub struct BuildkitRegistries {
     pub(super) entries: Vec<(PathBuf, Entry)>,
     pub(in crate::transport::registry) certificates: BTreeMap<String, Certificates>,
-    /// Whether there is more in the file than registries, which means something to BuildKit's daemon only.
+    /// Whether the file has other settings, which only concern BuildKit's daemon.
     pub says_more: bool,
 }
 
@@ -56,10 +56,11 @@ struct KeyPair {
 }
 
 impl BuildkitRegistries {
-    /// Reads the file's content; `path` is named where it is wrong.
+    /// Parses the file's content; errors name `path`.
     ///
     /// # Errors
-    /// Where it is no TOML of that kind, or names certificates by paths that are not whole: whoever builds may be elsewhere.
+    /// If it is not valid TOML of that form, or names certificates by relative paths: a build may run in another
+    /// folder.
     pub fn parse(path: &Path, text: &str) -> Result<Self, RegistryError> {
         let wrong = |reason: String| RegistryError::Configuration { path: path.to_owned(), reason };
         let file: File = toml::from_str(text).map_err(|error| wrong(error.to_string().trim_end().to_owned()))?;
@@ -81,7 +82,7 @@ impl BuildkitRegistries {
         Ok(found)
     }
 
-    /// The files of certificates that it names, which have to be there when somebody builds.
+    /// The certificate files that it names, which must exist when a build starts.
     pub fn certificate_files(&self) -> impl Iterator<Item = &Path> {
         self.certificates.values().flat_map(Certificates::paths)
     }

@@ -17,7 +17,7 @@ impl Certificates {
         self.authorities.iter().chain(client).map(PathBuf::as_path)
     }
 
-    /// What the folder has; nothing when it does not exist or has no certificates.
+    /// The folder's certificates; `None` if it does not exist or has none.
     pub fn read(folder: &Path) -> Option<Self> {
         let mut files: Vec<PathBuf> = std::fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).collect();
         files.sort();

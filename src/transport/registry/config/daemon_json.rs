@@ -1,4 +1,4 @@
-//! The parts of docker's `daemon.json` that are about registries.
+//! The registry settings in docker's `daemon.json`.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -19,11 +19,11 @@ pub struct DaemonJson {
 }
 
 impl DaemonJson {
-    /// The first of the files that there is.
+    /// The first of the files that exists.
     pub fn read(paths: &[impl AsRef<Path>]) -> Result<Self, RegistryError> {
         for path in paths.iter().map(AsRef::as_ref) {
             let Ok(text) = std::fs::read_to_string(path) else { continue };
-            // Docker takes an empty file for one without settings.
+            // Docker treats an empty file like one without settings.
             if text.trim().is_empty() {
                 return Ok(Self::default());
             }

@@ -1,4 +1,4 @@
-//! Configuration files: which registries there are, how they are reached, whom they are to show.
+//! Configuration files: registries, how to connect to them, and certificates.
 
 mod buildkitd;
 mod certificates;

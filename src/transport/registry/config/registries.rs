@@ -1,4 +1,4 @@
-//! rbuild's own `registries.toml`, and what docker's `daemon.json` says beside it.
+//! rbuild's own `registries.toml`, and the registry settings in docker's `daemon.json`.
 //!
 //! ```toml
 //! [[registry]]
@@ -28,16 +28,16 @@ use crate::base::io_error::AtPath;
 use crate::transport::registry::RegistryError;
 use crate::transport::registry::http::Endpoint;
 
-/// Where images of a name are looked for.
+/// Where images are looked up by name.
 #[derive(Debug, Clone, Default)]
 pub struct Registries {
-    /// Of the user's file first, then of the system's.
+    /// Entries of the user's file first, then those of the system's.
     entries: Vec<(PathBuf, Entry)>,
     daemon: DaemonJson,
-    /// For this command only.
+    /// Only for this command.
     insecure: Vec<String>,
     all_insecure: bool,
-    /// What the first file that says something of it says.
+    /// From the first file that has the setting.
     pub(in crate::transport::registry) slowest: Option<u64>,
     pub(in crate::transport::registry) window: Option<u64>,
 }
@@ -69,7 +69,7 @@ pub(super) struct Entry {
     blocked: bool,
     #[serde(default)]
     mirror: Vec<Mirror>,
-    /// What the mirrors have not got is not looked for in the registry itself.
+    /// Reads go to the mirrors alone: the registry itself is not asked for what they lack.
     #[serde(skip)]
     only_mirrors: bool,
 }
@@ -91,7 +91,7 @@ impl Entry {
         self.prefix.as_deref().or(self.location.as_deref()).unwrap_or_default()
     }
 
-    /// What of the name comes behind the prefix, when it begins so.
+    /// The rest of the name after the prefix, if it starts with the prefix.
     fn rest<'a>(&self, host: &str, name: &'a str) -> Option<&'a str> {
         let prefix = self.prefix();
         if let Some(domain) = prefix.strip_prefix("*.") {
@@ -104,7 +104,7 @@ impl Entry {
 }
 
 impl Registries {
-    /// Reads all of `files` that there are, and the first of `daemon_files`.
+    /// Reads all existing `files`, and the first of `daemon_files`.
     pub fn read(files: &[PathBuf], daemon_files: &[PathBuf]) -> Result<Self, RegistryError> {
         let mut all = Self { daemon: DaemonJson::read(daemon_files)?, ..Self::default() };
         for path in files {
@@ -122,7 +122,7 @@ impl Registries {
         Ok(all)
     }
 
-    /// What a builder says counts before the files.
+    /// A builder's settings override those of files.
     pub(in crate::transport::registry) fn put_before(&mut self, builder: &BuildkitRegistries) {
         self.entries.splice(0..0, builder.entries.iter().cloned());
     }
@@ -135,7 +135,7 @@ impl Registries {
         self.all_insecure = true;
     }
 
-    /// Puts mirrors before what stands for a registry, in this order. They count before those of files.
+    /// Adds mirrors of a registry, in this order. They come before those of files.
     pub(in crate::transport::registry) fn add_mirrors(&mut self, registry: &str, mirrors: &[String], only: bool) {
         let mirror = mirrors.iter().map(|location| Mirror { location: location.clone(), insecure: false }).collect();
         let prefix = Some(registry.to_owned());
@@ -143,7 +143,7 @@ impl Registries {
         self.entries.insert(0, (PathBuf::from("the command line"), entry));
     }
 
-    /// Whether plain HTTP, and TLS that nobody vouches for, are allowed with the host.
+    /// Whether plain HTTP, and unverified certificates, are allowed for the host.
     pub fn is_insecure(&self, host: &str) -> bool {
         let listed = self.entries.iter().any(|(_, entry)| {
             let location = entry.location.as_deref().unwrap_or(entry.prefix());
@@ -164,7 +164,7 @@ impl Registries {
             || is_plain_mirror()
     }
 
-    /// Where a repository is to be read from, in this order. The last one is where it is written to.
+    /// The locations from which a repository is read, in order. The last one is where it is written.
     pub(in crate::transport::registry) fn endpoints(
         &self,
         host: &str,
@@ -172,7 +172,7 @@ impl Registries {
     ) -> Result<Vec<Endpoint>, RegistryError> {
         let name = format!("{host}/{path}");
         let fitting = self.entries.iter().filter(|(_, entry)| entry.rest(host, &name).is_some());
-        // Of equally long ones the first: max_by_key would take the last.
+        // The first of equally long ones; max_by_key would return the last.
         let found = fitting.rev().max_by_key(|(_, entry)| entry.prefix().len());
         let mut endpoints = Vec::new();
         let mut origin = name.clone();

@@ -1,4 +1,4 @@
-//! Docker's `config.json`. What is in it that rbuild doesn't know stays as it is, in its order.
+//! Docker's `config.json`. Contents unknown to rbuild are preserved, in order.
 
 use std::io::{self, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,7 +20,7 @@ pub struct ConfigFile {
     fields: Map<String, Value>,
 }
 
-/// What `auths` has for one registry.
+/// The entry of one registry in `auths`.
 #[derive(Debug, Default)]
 pub struct Entry(Map<String, Value>);
 
@@ -44,13 +44,13 @@ impl Entry {
         self.0.get(key).and_then(Value::as_str).filter(|text| !text.is_empty())
     }
 
-    /// User and password out of `auth`, base64 of both with a colon between.
+    /// User and password from `auth`, which is base64 of both with a colon in between.
     fn decoded(&self) -> Result<Option<(String, String)>, String> {
         let Some(auth) = self.text("auth") else { return Ok(None) };
         let bytes = STANDARD.decode(auth.trim()).map_err(|_| "`auth` is not base64".to_owned())?;
         let text = String::from_utf8(bytes).map_err(|_| "`auth` is not text".to_owned())?;
         let (user, password) = text.split_once(':').ok_or("`auth` is not USER:PASSWORD")?;
-        // Docker's own files had a zero byte at the end once.
+        // Docker's own files used to have a zero byte at the end.
         Ok(Some((user.to_owned(), password.trim_end_matches('\0').to_owned())))
     }
 
@@ -79,12 +79,12 @@ impl Entry {
 }
 
 impl ConfigFile {
-    /// One that has these and nothing else.
+    /// A file with these settings and nothing else.
     pub fn of_auths(auths: Map<String, Value>) -> Self {
         Self { fields: Map::from_iter([(AUTHS.to_owned(), Value::Object(auths))]) }
     }
 
-    /// The file's content; that of an empty one when there is no file.
+    /// The file's content; empty settings if there is no file.
     pub fn read(path: &Path) -> Result<Self, RegistryError> {
         let wrong = |reason: String| RegistryError::Configuration { path: path.to_owned(), reason };
         let text = match std::fs::read_to_string(path) {
@@ -103,7 +103,7 @@ impl ConfigFile {
         }
     }
 
-    /// The program of the helper that keeps the registry's credentials.
+    /// The helper program for the registry's credentials.
     pub fn helper(&self, host: &str) -> Option<String> {
         let helpers = self.fields.get("credHelpers").and_then(Value::as_object);
         let own = helpers.and_then(|helpers| helpers.get(key_of(host)).or_else(|| helpers.get(host)));
@@ -118,7 +118,7 @@ impl ConfigFile {
         found?.as_object().cloned().map(Entry)
     }
 
-    /// What there is for the repository's path, or for the longest beginning of it.
+    /// The entry for the repository's path, or for its longest prefix.
     pub fn entry_of_path(&self, host: &str, repository: &str) -> Option<Entry> {
         let auths = self.fields.get(AUTHS)?.as_object()?;
         let mut path = repository;
@@ -139,7 +139,7 @@ impl ConfigFile {
         auths[key_of(host)] = Value::Object(entry.0);
     }
 
-    /// True when there was something.
+    /// True if there was an entry.
     pub fn remove(&mut self, host: &str) -> bool {
         let Some(auths) = self.fields.get_mut(AUTHS).and_then(Value::as_object_mut) else { return false };
         let before = auths.len();
@@ -147,7 +147,7 @@ impl ConfigFile {
         auths.len() < before
     }
 
-    /// Sets another name for one of docker's commands, or takes it away.
+    /// Sets an alias for one of docker's commands, or removes it.
     pub fn set_alias(&mut self, name: &str, command: Option<&str>) {
         let aliases = self.fields.entry(ALIASES).or_insert_with(|| json!({}));
         if !aliases.is_object() {
@@ -162,9 +162,9 @@ impl ConfigFile {
         }
     }
 
-    /// Puts the file in its place whole or not at all, for its owner alone.
+    /// Replaces the file atomically; only its owner can read it.
     pub fn write(&self, path: &Path) -> Result<(), RegistryError> {
-        // A link, as people have who keep their settings in a repository, stays one.
+        // A link, which users have who keep their settings in a repository, stays a link.
         let path = &std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).at("create", folder)?;
@@ -184,7 +184,8 @@ impl ConfigFile {
     }
 }
 
-/// Keys were URLs once: `https://r.example/v1/` is `r.example`. Without a scheme, what has a path is for that alone.
+/// Keys used to be URLs: `https://r.example/v1/` is `r.example`. Without a scheme, a key with a path is only for that
+/// path.
 fn is_key_of(key: &str, host: &str) -> bool {
     let bare = match key.split_once("://") {
         Some((_, rest)) => rest.split('/').next().unwrap_or(rest),

@@ -1,4 +1,4 @@
-//! Credential helpers: programs that keep credentials for docker, and speak JSON (docker-credential-helpers).
+//! Credential helpers: programs that store credentials for docker and exchange JSON (docker-credential-helpers).
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -11,7 +11,7 @@ use crate::transport::registry::error::shorten;
 
 /// The user name by which helpers mark an identity token.
 const TOKEN_USER: &str = "<token>";
-/// What helpers print where they have nothing for a registry.
+/// The output of helpers that have nothing for a registry.
 const NOT_FOUND: &str = "credentials not found in native keychain";
 const ANSWER_LIMIT: usize = 1 << 20;
 
@@ -24,7 +24,7 @@ struct Stored {
     secret: String,
 }
 
-/// What the helper has for the registry.
+/// The helper's credentials for the registry.
 pub fn get(program: &str, key: &str) -> Result<Option<Credential>, RegistryError> {
     let Some(answer) = call(program, "get", key.as_bytes())? else { return Ok(None) };
     let stored: Stored = serde_json::from_slice(&answer).map_err(|_| failed(program, "gave no credentials"))?;
@@ -53,13 +53,13 @@ fn failed(program: &str, reason: impl Into<String>) -> RegistryError {
     RegistryError::CredentialHelper { program: program.to_owned(), reason: reason.into() }
 }
 
-/// Runs the helper with `input` on its standard input: secrets never stand in arguments, where everybody sees them.
-/// Nothing when it says that it has nothing.
+/// Runs the helper with `input` on its standard input: secrets never go into arguments, which everyone can see. `None`
+/// if the helper has nothing.
 fn call(program: &str, action: &str, input: &[u8]) -> Result<Option<Vec<u8>>, RegistryError> {
     let mut command = Command::new(program);
     command.arg(action).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
     let mut child = command.spawn().map_err(|error| failed(program, format!("cannot be started: {error}")))?;
-    // A helper that does not read is at fault itself; its exit code says so.
+    // A helper that does not read its input reports that by its exit code.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(input));
     let output = child.wait_with_output().map_err(|error| failed(program, format!("is lost: {error}")))?;
     let said = String::from_utf8_lossy(&output.stdout);
@@ -69,7 +69,7 @@ fn call(program: &str, action: &str, input: &[u8]) -> Result<Option<Vec<u8>>, Re
     if said.trim() == NOT_FOUND {
         return Ok(None);
     }
-    // What `get` prints may be half a secret.
+    // The output of `get` may be part of a secret.
     let said = if action == "get" { String::new() } else { format!(": {}", shorten(&said)) };
     Err(failed(program, format!("failed to {action} ({}){said}", output.status)))
 }

@@ -1,4 +1,4 @@
-//! Credentials in docker's `config.json` and its helpers: found, kept, forgotten.
+//! Credentials in docker's `config.json` and its helpers: looks them up, stores and erases them.
 
 mod config_file;
 mod helper;
@@ -10,7 +10,7 @@ use super::credential::Credential;
 use super::given::{Given, GivenCredentials};
 use super::{RegistryError, Settings};
 
-/// The key under which docker keeps the credentials for Docker Hub.
+/// The key under which docker stores the credentials of Docker Hub.
 const HUB: &str = "https://index.docker.io/v1/";
 
 /// The key that docker uses for a registry.
@@ -18,8 +18,8 @@ pub(super) fn key_of(host: &str) -> &str {
     if host == "docker.io" { HUB } else { host }
 }
 
-/// What to log in with for a repository of `host`; anonymous when nothing is configured. What is said of the path counts
-/// before what is said of the host (containers-auth.json(5)); only of whole hosts there may be helpers.
+/// The credentials for a repository of `host`; anonymous if nothing is configured. An entry for the path overrides one
+/// for the host (containers-auth.json(5)); helpers exist only for whole hosts.
 pub(super) fn find(host: &str, repository: &str, settings: &Settings) -> Result<Credential, RegistryError> {
     if let Some(given) = &settings.credentials {
         let found = find_given(given, host, repository);
@@ -52,7 +52,7 @@ fn find_given(given: &GivenCredentials, host: &str, repository: &str) -> Result<
     }
 }
 
-/// Keeps what `login` found to be right. `user` belongs to it where it is an identity token.
+/// Stores what `login` has verified. `user` is stored with an identity token.
 pub(super) fn store(host: &str, settings: &Settings, user: &str, credential: &Credential) -> Result<(), RegistryError> {
     let path = path(host, settings)?;
     let mut config = ConfigFile::read(path)?;
@@ -66,7 +66,7 @@ pub(super) fn store(host: &str, settings: &Settings, user: &str, credential: &Cr
     config.write(path)
 }
 
-/// Forgets the registry's credentials; false when there were none.
+/// Erases the registry's credentials; false if there were none.
 pub(super) fn erase(host: &str, settings: &Settings) -> Result<bool, RegistryError> {
     let path = path(host, settings)?;
     let mut config = ConfigFile::read(path)?;
@@ -84,7 +84,7 @@ pub(super) fn erase(host: &str, settings: &Settings) -> Result<bool, RegistryErr
     Ok(found)
 }
 
-/// The user that is logged in, if it is known.
+/// The user who is logged in, if known.
 pub(super) fn user(host: &str, settings: &Settings) -> Result<Option<String>, RegistryError> {
     let Some(path) = &settings.docker_config else { return Ok(None) };
     let config = ConfigFile::read(path)?;
@@ -97,7 +97,7 @@ pub(super) fn user(host: &str, settings: &Settings) -> Result<Option<String>, Re
     Ok(config.entry(host).and_then(|entry| entry.user()))
 }
 
-/// Where the credentials are kept in plain text, when no helper keeps them.
+/// The file that has the credentials in plain text, if no helper stores them.
 pub(super) fn plain_text_file<'a>(
     host: &str,
     settings: &'a Settings,

@@ -1,15 +1,15 @@
-//! What was asked of a registry.
+//! The subject of a request to a registry.
 
 use super::Endpoint;
 
-/// What was asked, for errors.
+/// The subject of a request, for errors.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
     pub endpoint: &'a Endpoint,
     pub method: &'static str,
     pub url: &'a str,
-    /// The image or repository, as the user calls it.
+    /// The image or repository, by the user's name for it.
     pub name: &'a str,
-    /// The blob that was asked for, if it was one.
+    /// The requested blob, if it was one.
     pub blob: Option<&'a str>,
 }

@@ -1,4 +1,4 @@
-//! Answers to challenges: passwords, and tokens of token servers, which are kept until they expire.
+//! Responses to challenges: passwords, and tokens of token servers, which are cached until they expire.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -16,13 +16,13 @@ use super::{Asked, Endpoint, Failure};
 use crate::transport::registry::RegistryError;
 use crate::transport::registry::credential::Credential;
 
-/// The longest answer of a token server.
+/// The size limit of a token server's response.
 const TOKEN_LIMIT: u64 = 1 << 20;
-/// What a token server means that doesn't say how long its token is good (distribution's token specification).
+/// The lifetime of a token whose server does not specify one (distribution's token specification).
 const DEFAULT_LIFE: u64 = 60;
 const CLIENT_ID: &str = "rbuild";
 
-/// What a request wants to do, in the words of token servers: `repository:a/b:pull,push`.
+/// The access that a request needs, as a token scope: `repository:a/b:pull,push`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Scope(String);
 
@@ -43,19 +43,19 @@ impl Scope {
         Self("registry:catalog:*".to_owned())
     }
 
-    /// `repository:a/b`, without what is to be done to it.
+    /// `repository:a/b`, without the actions.
     fn resource(text: &str) -> &str {
         text.rsplit_once(':').map_or(text, |(resource, _)| resource)
     }
 }
 
-/// What is known of the authentication at one registry.
+/// The authentication state for one registry.
 #[derive(Default)]
 pub struct Session {
     challenge: Option<Challenge>,
-    /// By repository: not all of a registry need have the same.
+    /// By repository: they may differ within a registry.
     credentials: HashMap<String, Credential>,
-    /// By repository and what is to be done.
+    /// By repository and actions.
     tokens: HashMap<(String, Vec<Scope>), Token>,
 }
 
@@ -64,7 +64,7 @@ struct Token {
     renew_at: Instant,
 }
 
-/// Servers write `null` where they have nothing, and the time as any kind of number.
+/// Servers write `null` for missing values, and the time as any kind of number.
 #[derive(Deserialize)]
 struct TokenAnswer {
     token: Option<String>,
@@ -75,7 +75,7 @@ struct TokenAnswer {
 }
 
 impl TokenAnswer {
-    /// How long the token is good; what makes no sense counts as nothing.
+    /// The token's lifetime; invalid values are ignored.
     fn life(&self) -> Duration {
         let text = self.expires_in.as_str().and_then(|text| text.parse().ok());
         let seconds = self.expires_in.as_f64().or(text).filter(|seconds| *seconds >= 1.0);
@@ -83,7 +83,7 @@ impl TokenAnswer {
     }
 }
 
-/// An answer that asks for authentication.
+/// A response that asks for authentication.
 pub struct Refusal {
     pub headers: HeaderMap,
     pub body: Vec<u8>,
@@ -94,7 +94,7 @@ impl Session {
         denied(asked, self.credentials.get(&asked.endpoint.repository), body)
     }
 
-    /// Whether what is sent comes from a token server, which may give something better the next time.
+    /// Whether what was sent comes from a token server, which may return a better token next time.
     fn makes_tokens(&self, asked: &Asked<'_>) -> bool {
         let credential = self.credentials.get(&asked.endpoint.repository);
         !matches!(credential, Some(Credential::RegistryToken(_))) && self.challenge != Some(Challenge::Basic)
@@ -102,7 +102,7 @@ impl Session {
 }
 
 impl Service {
-    /// The value of `Authorization`, where it is known what the registry wants.
+    /// The value of `Authorization`, if it is known what the registry wants.
     pub async fn authorization(&self, asked: &Asked<'_>, scopes: &[Scope]) -> Result<Option<HeaderValue>, Failure> {
         let session = self.session(&asked.endpoint.host);
         let mut session = session.lock().await;
@@ -112,7 +112,7 @@ impl Service {
         }
     }
 
-    /// The answer to the challenge of a refusal; fails when `refused`, which was sent, was all there is.
+    /// Responds to the challenge of a refusal; fails if there is nothing better than `refused`, which was sent.
     pub async fn answer_challenge(
         &self,
         asked: &Asked<'_>,
@@ -222,8 +222,8 @@ impl Service {
         })
     }
 
-    /// Asks the registry's token server for an identity token in exchange for a password, as `docker login` does.
-    /// Nothing when there is no token server, or when it gives none.
+    /// Exchanges a password for an identity token at the registry's token server, as `docker login` does. `None` if
+    /// there is no token server, or if it returns none.
     pub async fn identity_token(&self, asked: &Asked<'_>) -> Result<Option<String>, Failure> {
         let session = self.session(&asked.endpoint.host);
         let session = session.lock().await;
@@ -246,7 +246,7 @@ impl Service {
     }
 }
 
-/// A question to a token server.
+/// A request to a token server.
 struct TokenQuery<'a> {
     asked: &'a Asked<'a>,
     realm: &'a Url,
@@ -280,7 +280,7 @@ impl TokenQuery<'_> {
     }
 }
 
-/// The scopes that are wanted, and what the registry asked for beyond them.
+/// The requested scopes, and those that the registry asked for in addition.
 fn all_scopes(wanted: &[Scope], asked_for: Option<&str>) -> Vec<String> {
     let mut scopes: Vec<String> = wanted.iter().map(|scope| scope.0.clone()).collect();
     for scope in asked_for.into_iter().flat_map(str::split_whitespace) {
@@ -296,7 +296,7 @@ fn parse_token(body: &[u8]) -> Option<Token> {
     let life = answer.life();
     let token = [answer.token, answer.access_token].into_iter().flatten().find(|token| !token.is_empty())?;
     let header = bearer(&token)?;
-    // Some is left, so that what is begun with it is also let through.
+    // With some margin, so that requests started with it are still accepted.
     Some(Token { header, renew_at: Instant::now() + life.mul_f64(0.8) })
 }
 
@@ -313,7 +313,7 @@ fn basic(user: &str, password: &str) -> HeaderValue {
     header
 }
 
-/// `body` is what the server says of it.
+/// `body` is the server's message.
 fn denied(asked: &Asked<'_>, credential: Option<&Credential>, body: &[u8]) -> Failure {
     let (host, name, message) = (asked.endpoint.host.clone(), asked.name.to_owned(), message_of(body));
     Failure::Final(match credential {

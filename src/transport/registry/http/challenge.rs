@@ -1,4 +1,4 @@
-//! What a registry says it wants to see, in `WWW-Authenticate`.
+//! The authentication that a registry asks for, in `WWW-Authenticate`.
 
 use reqwest::Url;
 use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Challenge {
     Basic,
-    /// A token of the server at `realm`.
+    /// A token from the server at `realm`.
     Bearer {
         realm: Url,
         service: Option<String>,
@@ -28,7 +28,7 @@ impl Offer {
     }
 }
 
-/// The challenge of an answer: of several the one for tokens. `Err` is the name of a scheme that is not known.
+/// The challenge of a response: of several, the one for tokens. `Err` has the name of an unknown scheme.
 pub fn challenge_of(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
     let mut found: Option<Result<Challenge, String>> = None;
     for header in headers.get_all(WWW_AUTHENTICATE) {
@@ -48,8 +48,8 @@ pub fn challenge_of(headers: &HeaderMap) -> Option<Result<Challenge, String>> {
     found
 }
 
-/// What the header offers (RFC 9110, 11.6.1), read as other clients read it: with tabs, without commas, with values that
-/// should have quotes, and on behind whatever makes no sense.
+/// The challenges of the header (RFC 9110, 11.6.1), parsed as leniently as by other clients: with tabs, without commas,
+/// with unquoted values, skipping whatever makes no sense.
 fn offers(text: &str) -> Vec<Offer> {
     let is_space = |letter: char| letter.is_whitespace() || letter == ',';
     let mut offers: Vec<Offer> = Vec::new();
@@ -75,7 +75,7 @@ fn offers(text: &str) -> Vec<Offer> {
     offers
 }
 
-/// A quoted text or a word, and what is behind it. A quote that nobody closes goes on to the end.
+/// A quoted text or a word, and the rest. An unclosed quote extends to the end.
 fn value(text: &str) -> (String, &str) {
     let Some(quoted) = text.strip_prefix('"') else {
         let end = text.find(|letter: char| letter.is_whitespace() || letter == ',').unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! Clients for hosts: which scheme they speak, whose certificates count, how they are reached.
+//! Clients for hosts: their scheme, trusted certificates, proxies.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -10,7 +10,7 @@ use super::endpoint::is_loopback;
 use super::{Asked, Endpoint, Failure, Service, trust};
 use crate::transport::registry::{RegistryError, Settings};
 
-/// What is known of the hosts that were spoken to.
+/// The state of hosts that were contacted.
 #[derive(Default)]
 pub struct Connections {
     /// By scheme and authority.
@@ -23,7 +23,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Connections {
-    /// Whether the registry has answered before: then what it does not answer now is worth another try.
+    /// Whether the registry has responded before: then a failure is worth a retry.
     pub fn answered(&self, host: &str) -> bool {
         lock(&self.schemes).contains_key(host)
     }
@@ -46,12 +46,12 @@ impl Service {
         Ok(client)
     }
 
-    /// Whether secrets may go to the URL in plain HTTP.
+    /// Whether secrets may be sent to the URL over plain HTTP.
     pub fn allows_plain_http(&self, url: &Url) -> bool {
         is_insecure(&self.settings, &authority(url))
     }
 
-    /// The scheme the registry speaks. Where plain HTTP is allowed that has to be found out.
+    /// The registry's scheme. Where plain HTTP is allowed, it has to be probed.
     pub async fn scheme(&self, endpoint: &Endpoint) -> Result<&'static str, Failure> {
         if !endpoint.insecure || !is_insecure(&self.settings, &endpoint.host) {
             return Ok("https");
@@ -67,7 +67,7 @@ impl Service {
             let asked = Asked { endpoint, method: "GET", url: url.as_str(), name: &endpoint.repository, blob: None };
             let request = self.http_for(&url)?.get(url.clone()).send();
             match self.await_headers(&asked, self.limits().stall, request).await {
-                // What Go's servers for TLS say to plain HTTP.
+                // The response of Go's TLS servers to plain HTTP.
                 Ok(response) if scheme == "http" && response.status() == StatusCode::BAD_REQUEST => refused_http = true,
                 Ok(_) => {
                     self.connections.note_answer(&endpoint.host, scheme);
@@ -79,7 +79,7 @@ impl Service {
             }
         }
         match first_failure {
-            // It wants TLS, and that failed for now.
+            // It requires TLS, which failed for now.
             Some(failure @ Failure::Passing { .. }) => Err(failure),
             Some(Failure::Final(error)) if refused_http && !matches!(error, RegistryError::Untrusted { .. }) => {
                 Ok("http")
@@ -99,7 +99,7 @@ fn unreachable_host(endpoint: &Endpoint) -> Failure {
     })
 }
 
-/// Host and port as a URL has them.
+/// Host and port as in a URL.
 pub fn authority(url: &Url) -> String {
     let host = url.host_str().unwrap_or_default();
     url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
@@ -110,9 +110,9 @@ fn is_insecure(settings: &Settings, host: &str) -> bool {
 }
 
 fn build(settings: &Settings, scheme: &str, host: &str) -> Result<reqwest::Client, RegistryError> {
-    // Two of our dependencies could each choose a provider, so neither does; a second call changes nothing.
+    // Two of our dependencies could each choose a provider, so neither does; a second call has no effect.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Without it, a proxy may encode what passes as it likes.
+    // Otherwise a proxy may choose any encoding.
     let plain = [(ACCEPT_ENCODING, HeaderValue::from_static("identity"))];
     let mut builder = reqwest::Client::builder()
         .default_headers(plain.into_iter().collect())
@@ -120,10 +120,10 @@ fn build(settings: &Settings, scheme: &str, host: &str) -> Result<reqwest::Clien
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("rbuild/", env!("CARGO_PKG_VERSION")));
     if is_loopback(host) {
-        // As Go's programs do: a proxy's loopback is not ours.
+        // As in Go: a proxy's loopback is not this machine's.
         builder = builder.no_proxy();
     }
-    // Plain HTTP needs no certificates, and machines without any are to speak it all the same.
+    // Plain HTTP needs no certificates, and must work on machines that have none.
     if scheme == "http" || is_insecure(settings, host) {
         builder = builder.tls_danger_accept_invalid_certs(true);
     } else if let Some(certificates) = settings.trusted_for(host) {

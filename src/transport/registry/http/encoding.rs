@@ -1,14 +1,14 @@
-//! `Content-Encoding` that nobody asked for: some proxies compress whatever passes.
+//! Unrequested `Content-Encoding`: some proxies compress whatever passes.
 
 use std::io::{self, Read as _, Write as _};
 
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 
-/// What compressed data begins with.
+/// The magic numbers of compressed data.
 const GZIP: &[u8] = &[0x1f, 0x8b];
 const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
-/// How an answer's body is encoded on its way.
+/// The encoding of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     Gzip,
@@ -16,7 +16,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Nothing when the body is sent as it is. `Err` is the name of one that is not known.
+    /// `None` if the body is not encoded. `Err` has the name of an unknown encoding.
     pub fn of(headers: &HeaderMap) -> Result<Option<Self>, String> {
         let text = headers.get(CONTENT_ENCODING).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
         match text.unwrap_or_default().trim().to_ascii_lowercase().as_str() {
@@ -28,10 +28,10 @@ impl Encoding {
     }
 }
 
-/// A whole document as it was before it was encoded; at most one byte more than `limit`. Some servers name the encoding
-/// that a document was stored with and send it decoded: no JSON begins as compressed data does.
+/// Decodes a whole document; returns at most one byte more than `limit`. Some servers name the encoding in which a
+/// document was stored, but send it decoded: no JSON starts like compressed data.
 pub fn decoded(headers: &HeaderMap, bytes: Vec<u8>, limit: u64) -> io::Result<Vec<u8>> {
-    // The answer to HEAD has the headers of one with a body.
+    // The response to HEAD has the headers of one with a body.
     if bytes.is_empty() {
         return Ok(bytes);
     }
@@ -49,7 +49,7 @@ pub fn decoded(headers: &HeaderMap, bytes: Vec<u8>, limit: u64) -> io::Result<Ve
     Ok(out)
 }
 
-/// Decodes a body while it comes.
+/// Decodes a body as it arrives.
 pub enum Decoding {
     Gzip(Box<flate2::write::MultiGzDecoder<Vec<u8>>>),
     Zstd(zstd::stream::write::Decoder<'static, Vec<u8>>),
@@ -63,7 +63,7 @@ impl Decoding {
         })
     }
 
-    /// Whether the first piece of a body is encoded so at all.
+    /// Whether the first chunk of a body really has this encoding.
     pub fn begins(&self, piece: &[u8]) -> bool {
         piece.starts_with(match self {
             Self::Gzip(_) => GZIP,
@@ -71,7 +71,7 @@ impl Decoding {
         })
     }
 
-    /// What the next piece comes to.
+    /// The decoded next chunk.
     pub fn decode(&mut self, piece: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Gzip(decoder) => {

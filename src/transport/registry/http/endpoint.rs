@@ -1,24 +1,24 @@
-//! Where a repository's requests go.
+//! The destination of a repository's requests.
 
 use reqwest::Url;
 
 use crate::transport::registry::RegistryError;
 
-/// Docker Hub answers under another name than its images have.
+/// Docker Hub's API has another host name than its images.
 const HUB: &str = "docker.io";
 const HUB_ADDRESS: &str = "registry-1.docker.io";
 
 /// A repository at one host: that of its name, or a mirror.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The registry as it is named and configured; the key of credentials and certificates.
+    /// The registry's configured name; the key of credentials and certificates.
     pub host: String,
     /// The repository within the registry.
     pub repository: String,
-    /// Plain HTTP and certificates that nobody vouches for are taken too.
+    /// Plain HTTP and unverified certificates are accepted too.
     pub insecure: bool,
     pub is_mirror: bool,
-    /// What is only written to has mirrors that alone are read from.
+    /// False if it is only written to, and reads go to its mirrors alone.
     pub is_read: bool,
 }
 
@@ -28,7 +28,7 @@ impl Endpoint {
         Self { host: host.to_owned(), repository: repository.to_owned(), insecure, is_mirror: false, is_read: true }
     }
 
-    /// The host, with its port, that is connected to.
+    /// The host, with its port, to connect to.
     pub fn address(&self) -> &str {
         address(&self.host)
     }
@@ -49,7 +49,7 @@ pub fn address(host: &str) -> &str {
     if host == HUB { HUB_ADDRESS } else { host }
 }
 
-/// Registries on this machine are spoken to in plain HTTP, or TLS that nobody vouches for, unless they are configured
+/// Registries on this machine are accessed over plain HTTP, or TLS with unverified certificates, unless configured
 /// otherwise.
 pub fn is_loopback(domain: &str) -> bool {
     let host = match domain.strip_prefix('[') {

@@ -1,4 +1,4 @@
-//! What went wrong with one try, and whether another one may help.
+//! Why one try failed, and whether a retry may help.
 
 use std::error::Error;
 use std::io;
@@ -14,7 +14,7 @@ use crate::transport::registry::error::{redact, shorten};
 
 #[derive(Debug)]
 pub enum Failure {
-    /// May be over in a while; the registry may have said when.
+    /// Temporary; the registry may have said for how long.
     Passing {
         error: RegistryError,
         after: Option<Duration>,
@@ -27,7 +27,7 @@ impl Failure {
         Self::Passing { error, after: None }
     }
 
-    /// A request that got no answer.
+    /// A request without a response.
     pub fn of_request(
         endpoint: &Endpoint,
         method: &'static str,
@@ -48,7 +48,7 @@ impl Failure {
         if is_final { Self::Final(error) } else { Self::passing(error) }
     }
 
-    /// An answer that is no success.
+    /// An unsuccessful response.
     pub fn of_status(asked: &Asked<'_>, status: StatusCode, body: &[u8], after: Option<Duration>) -> Self {
         let host = asked.endpoint.host.clone();
         let name = asked.name.to_owned();
@@ -70,11 +70,11 @@ impl Failure {
     }
 }
 
-/// What a registry says in an error's body, in its own words: `DENIED: tag is immutable`.
+/// The registry's message in an error's body: `DENIED: tag is immutable`.
 pub fn message_of(body: &[u8]) -> String {
     let messages = match serde_json::from_slice::<OciEnvelope>(body) {
         Ok(envelope) => envelope.errors.iter().map(|error| said(&code_name(error), &error.message)).collect(),
-        // An answer of a token server, or of a proxy.
+        // A response of a token server, or of a proxy.
         Err(_) => messages_of_other(body),
     };
     match messages.is_empty() {
@@ -119,7 +119,7 @@ fn messages_of_other(body: &[u8]) -> Vec<String> {
     keys.iter().find_map(|key| text(&document, key)).into_iter().collect()
 }
 
-/// The error of TLS within, if it is one.
+/// The inner TLS error, if there is one.
 pub fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     tls_error_within(error.source()?)
 }
@@ -128,12 +128,12 @@ fn tls_error_within<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::
     if let Some(found) = error.downcast_ref::<rustls::Error>() {
         return Some(found);
     }
-    // The source of an error of I/O is what its inner error comes from, not the inner error.
+    // The source of an I/O error is the source of its inner error, not the inner error.
     let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
     tls_error_within(inner.map(|inner| inner as _).or(error.source())?)
 }
 
-/// Whether what came was no HTTP: it will not be the next time either.
+/// Whether the response was not HTTP: a retry would not help.
 fn is_no_http(error: &reqwest::Error) -> bool {
     let mut next = error.source();
     while let Some(cause) = next {
@@ -145,7 +145,7 @@ fn is_no_http(error: &reqwest::Error) -> bool {
     false
 }
 
-/// A name that does not exist, a port where nobody listens: nothing that passes, unless it worked a moment ago.
+/// An unknown host name, a closed port: permanent, unless it worked a moment ago.
 fn is_hopeless(error: &reqwest::Error) -> bool {
     let mut next = error.source();
     while let Some(cause) = next {

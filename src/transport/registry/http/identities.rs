@@ -1,4 +1,4 @@
-//! What clouds say of who asks their registries, where the user's files say nothing.
+//! Cloud identities for registries that the user's files do not mention.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +8,7 @@ use crate::transport::cloud::{self, Login};
 use crate::transport::registry::RegistryError;
 use crate::transport::registry::credential::Credential;
 
-/// By the registry's host; each is asked for once.
+/// By the registry's host; each is looked up once.
 #[derive(Default)]
 pub struct Identities {
     known: Mutex<HashMap<String, Known>>,
@@ -16,12 +16,12 @@ pub struct Identities {
 
 struct Known {
     credential: Credential,
-    /// Why there is none, where one was to be expected.
+    /// Why there is none, where one was expected.
     failure: Option<String>,
 }
 
 impl Identities {
-    /// What to log in with at the registry. Who cannot find that out is anonymous: the image may be for everybody.
+    /// The credentials for the registry. If they can't be found, the request is anonymous: the image may be public.
     pub fn of(&self, host: &str) -> Credential {
         if !cloud::has_identities(host) {
             return Credential::Anonymous;
@@ -30,7 +30,7 @@ impl Identities {
         known.entry(host.to_owned()).or_insert_with(|| ask(host)).credential.clone()
     }
 
-    /// Says of a registry's refusal why it was not told who asks.
+    /// Adds to a registry's refusal why there was no identity.
     pub fn explain(&self, host: &str, error: RegistryError) -> RegistryError {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(failure) = known.get(host).and_then(|known| known.failure.as_deref()) else { return error };
@@ -50,7 +50,7 @@ impl Identities {
     }
 }
 
-/// On a thread of its own: this one waits for a registry.
+/// On a separate thread: this one waits for a registry.
 fn ask(host: &str) -> Known {
     let asked = std::thread::scope(|scope| scope.spawn(|| cloud::login(host, &cloud::environment)).join());
     let none = |failure| Known { credential: Credential::Anonymous, failure };

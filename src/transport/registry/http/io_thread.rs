@@ -1,4 +1,4 @@
-//! The one thread that waits for the network. Other threads block on what it does.
+//! The single thread that waits for the network. Other threads block on its results.
 
 use std::time::Duration;
 
@@ -25,14 +25,14 @@ impl IoThread {
             .name("registry".to_owned())
             .spawn(move || {
                 let _ = runtime.block_on(ended);
-                // A name that is still being looked up must not hold anybody up.
+                // A pending name lookup must not delay the exit.
                 runtime.shutdown_timeout(Duration::ZERO);
             })
             .map_err(RegistryError::Runtime)?;
         Ok(Self { handle, _running: running })
     }
 
-    /// Waits for the future on this thread, which must not be the I/O thread.
+    /// Blocks on the future on this thread, which must not be the I/O thread.
     pub fn block_on<F: Future>(&self, future: F) -> F::Output {
         self.handle.block_on(future)
     }

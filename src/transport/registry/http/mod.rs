@@ -1,7 +1,7 @@
-//! Requests to registries, below any meaning: connections, authentication, redirects, tries.
+//! Requests to registries, without any knowledge of images: connections, authentication, redirects, retries.
 //!
-//! oci-client gives no hold on retries, resuming, the size of answers or the pieces of an upload, so this speaks HTTP
-//! through reqwest itself, with oci-client's types for what registries say. Async only in here; must not know images.
+//! oci-client does not allow control over retries, resuming, response sizes or upload chunks. So this module uses
+//! reqwest directly, with oci-client's types for registries' messages. The only async code; must not know images.
 
 mod asked;
 mod auth;

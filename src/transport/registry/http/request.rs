@@ -1,4 +1,4 @@
-//! One request: sent with authentication, led through redirects, tried again, its answer bounded.
+//! A single request: authenticated, redirected, retried, with a limit on its response.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,21 +21,21 @@ use crate::transport::registry::{Limits, RegistryError, Settings, TooSlow, crede
 const REDIRECT_LIMIT: usize = 10;
 /// How much of an error's body is read.
 const ERROR_LIMIT: u64 = 64 << 10;
-/// A mirror that is down should not cost much: there is another way.
+/// A mirror that is down should not cost much: there is an alternative.
 const MIRROR_TRIES: u32 = 2;
 
-/// All that requests share: connections, tokens, settings.
+/// The state shared by all requests: connections, tokens, settings.
 pub struct Service {
     pub io: IoThread,
     pub settings: Settings,
     pub connections: Connections,
     sessions: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Session>>>>,
-    /// Tried in place of what the user's files say, by `login`.
+    /// Used instead of the user's files, by `login`.
     credential: Option<Credential>,
     identities: Identities,
 }
 
-/// A request that can be sent again.
+/// A repeatable request.
 #[derive(Clone)]
 pub struct Request {
     pub method: Method,
@@ -45,11 +45,11 @@ pub struct Request {
     pub scopes: Vec<Scope>,
     pub name: String,
     pub blob: Option<String>,
-    /// How long the answer may take.
+    /// The time limit for the response.
     pub patience: Duration,
 }
 
-/// An answer, read to its end.
+/// A complete response.
 pub struct Answer {
     pub headers: HeaderMap,
     pub bytes: Vec<u8>,
@@ -81,7 +81,7 @@ impl Request {
         self
     }
 
-    /// Bytes from `start`, up to but without `end`.
+    /// Bytes from `start` up to, but not including, `end`.
     pub fn range(mut self, start: u64, end: Option<u64>) -> Self {
         let last = end.map(|end| (end.max(1) - 1).to_string()).unwrap_or_default();
         if let Ok(value) = HeaderValue::try_from(format!("bytes={start}-{last}")) {
@@ -156,7 +156,7 @@ impl Service {
         Tries::new(self.limits(), if endpoint.is_mirror { allowed.min(MIRROR_TRIES) } else { allowed })
     }
 
-    /// Does `action` until it succeeds, fails for good, or was tried often enough.
+    /// Calls `action` until it succeeds, fails permanently, or has been tried often enough.
     pub async fn retry<T>(
         &self,
         endpoint: &Endpoint,
@@ -175,7 +175,7 @@ impl Service {
         }
     }
 
-    /// The request's successful answer with at most `limit` bytes, which `what` names.
+    /// The request's successful response of at most `limit` bytes; `what` is its name in errors.
     pub async fn document(
         &self,
         endpoint: &Endpoint,
@@ -192,7 +192,7 @@ impl Service {
         .await
     }
 
-    /// One try. Gives successful answers only.
+    /// One try. Returns only successful responses.
     pub async fn attempt(&self, endpoint: &Endpoint, request: &Request) -> Result<Response, Failure> {
         let asked = request.asked(endpoint);
         let mut authorization = self.authorization(&asked, &request.scopes).await?;
@@ -206,7 +206,7 @@ impl Service {
             }
             challenges_left -= 1;
             let headers = response.headers().clone();
-            // Read to its end, so that the connection can be used again.
+            // Read completely, so that the connection can be reused.
             let body = read_bounded(self, &asked, "an error", response, ERROR_LIMIT).await.unwrap_or_default();
             let refusal = Refusal { headers, body };
             let answer = self.answer_challenge(&asked, &refusal, &request.scopes, authorization.as_ref());
@@ -214,7 +214,7 @@ impl Service {
         }
     }
 
-    /// Passes on a success, and makes a failure of anything else.
+    /// Turns everything but a success into an error.
     pub async fn judge(&self, asked: &Asked<'_>, response: Response) -> Result<Response, Failure> {
         let status = response.status();
         if status.is_success() {
@@ -225,7 +225,7 @@ impl Service {
         Err(Failure::of_status(asked, status, &body, after))
     }
 
-    /// Sends the request and follows redirects. Credentials go to the registry's own host only.
+    /// Sends the request and follows redirects. Credentials are sent to the registry's own host only.
     async fn exchange(
         &self,
         endpoint: &Endpoint,
@@ -263,7 +263,7 @@ impl Service {
         Ok(url)
     }
 
-    /// Waits for an answer's head, but no longer than `patience`.
+    /// Waits for a response's head, but no longer than `patience`.
     pub async fn await_headers(
         &self,
         asked: &Asked<'_>,
@@ -281,7 +281,7 @@ impl Service {
     }
 }
 
-/// Whether what belongs to the registry at `own` may be told to `url`.
+/// Whether secrets of the registry at `own` may be sent to `url`.
 pub fn is_same_host(url: &Url, own: &Url) -> bool {
     authority(url) == authority(own) && url.scheme() == own.scheme()
 }
@@ -305,7 +305,7 @@ pub fn too_slow(asked: &Asked<'_>, slow: TooSlow) -> Failure {
     })
 }
 
-/// Reads an answer's body. One that is longer than `limit` is an error, seen before it is in memory.
+/// Reads a response's body. If it is longer than `limit`, that is an error before it is in memory.
 pub async fn read_bounded(
     service: &Service,
     asked: &Asked<'_>,

@@ -1,4 +1,4 @@
-//! Tries and the pauses between them.
+//! Retries and the pauses between them.
 
 use std::time::{Duration, SystemTime};
 
@@ -19,12 +19,12 @@ impl Tries {
         Self { limits: *limits, allowed, made: 0 }
     }
 
-    /// The transfer got on since: what failed before no longer counts.
+    /// The transfer has progressed: earlier failures no longer count.
     pub fn start_anew(&mut self) {
         self.made = 0;
     }
 
-    /// Notes a failed try. Gives the pause before the next one, or the error when there is none.
+    /// Counts a failed try. Returns the pause before the next one, or the error if there is none.
     pub fn failed(&mut self, failure: Failure) -> Result<Duration, RegistryError> {
         let (error, after) = match failure {
             Failure::Final(error) => return Err(error),
@@ -61,7 +61,7 @@ fn pause(limits: &Limits, failed: u32, chance: f64) -> Duration {
 
 fn chance() -> f64 {
     let mut bytes = [0; 4];
-    // Without chance everybody comes back at once; nothing worse.
+    // Without random numbers, all clients retry at the same time; nothing worse.
     let _ = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::NONBLOCK);
     f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)
 }

@@ -1,4 +1,4 @@
-//! Whom to trust where a folder of `certs.d` says it.
+//! Certificates for hosts with a folder in `certs.d`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use rustls_platform_verifier::Verifier;
 use crate::transport::registry::RegistryError;
 use crate::transport::registry::config::Certificates;
 
-/// The settings of TLS for a host with certificates of its own: they count beside the system's.
+/// The TLS settings of a host with its own certificates, which are trusted besides the system's.
 pub fn client_config(certificates: &Certificates) -> Result<ClientConfig, RegistryError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut listed = Vec::new();
@@ -54,8 +54,8 @@ fn read_certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Regist
     Ok(found)
 }
 
-/// Checks as usual, and takes a server's certificate that is listed itself: those that `openssl req -x509` makes call
-/// themselves authorities, which rustls refuses in servers. Docker takes them.
+/// Verifies as usual, but accepts a server certificate that is itself listed. Certificates of `openssl req -x509` claim
+/// to be authorities, which rustls refuses for servers; docker accepts them.
 #[derive(Debug)]
 struct Listed {
     listed: Vec<CertificateDer<'static>>,
