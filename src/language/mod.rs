@@ -1,4 +1,4 @@
-//! What people write: Dockerfiles, the plan of steps that one means, and bake files.
+//! The languages that users write: Dockerfiles, the plan of steps that one means, and bake files.
 
 pub mod bake;
 pub mod dockerfile;

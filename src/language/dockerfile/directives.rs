@@ -1,8 +1,8 @@
 //! Parser directives: `# syntax=`, `# escape=`, `# check=`.
 //!
-//! They are read twice, with different rules, as the reference does it. The line reader takes `escape` (white space
-//! before `#` is fine, a `#!` line ends the block); a scan of the raw file takes `syntax` and `check` (`#` in the first
-//! column, a `#!` line is skipped).
+//! They are read twice, with different rules, like the reference. The line reader uses `escape` (white space before `#`
+//! is allowed, a `#!` line ends the block); a scan of the raw file uses `syntax` and `check` (`#` in the first column,
+//! a `#!` line is skipped).
 
 use super::error::{ParseError, ParseErrorKind, Phase};
 use super::excerpt::Span;
@@ -40,7 +40,7 @@ impl Block {
     }
 }
 
-/// What the line reader knows of directives.
+/// The line reader's state of directives.
 #[derive(Debug)]
 pub(super) struct LineDirectives {
     block: Block,

@@ -1,27 +1,27 @@
-//! What can be wrong with a Dockerfile, as fields; the words are made here and nowhere else.
+//! The errors of a Dockerfile, as fields; their messages are made only here.
 
 use super::excerpt::{Excerpt, Heading, Span};
 use super::text::quoted;
 use super::{Lines, Range};
 use crate::base::nearest;
 
-/// A fault, and where it is.
+/// An error, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct ParseError {
     pub kind: Box<ParseErrorKind>,
     pub phase: Phase,
-    /// The lines of the instruction, or 0 where the fault is in no line.
+    /// The lines of the instruction, or 0 if the error is in no line.
     pub lines: Lines,
     pub span: Option<Span>,
 }
 
-/// What was being done when the fault was met.
+/// The phase in which the error was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
-    /// Lines were being read; there is no syntax tree.
+    /// Reading lines; there is no syntax tree.
     Lines,
-    /// A single instruction was being judged; the syntax tree is whole.
+    /// Checking a single instruction; the syntax tree is complete.
     Instructions,
 }
 
@@ -163,7 +163,7 @@ pub(super) fn did_you_mean(name: &str) -> Option<String> {
     Some(format!("did you mean `{name}`?"))
 }
 
-/// "did you mean", or the list of what is possible.
+/// "did you mean", or the list of valid values.
 pub(super) fn one_of(value: &str, known: &[&str]) -> Option<String> {
     match nearest(value, known) {
         Some(name) => did_you_mean(name),
@@ -171,7 +171,7 @@ pub(super) fn one_of(value: &str, known: &[&str]) -> Option<String> {
     }
 }
 
-/// A fault in an instruction, before it is known where the instruction stands.
+/// An error in an instruction, before the place of the instruction is known.
 #[derive(Debug)]
 pub(super) struct Fault {
     pub(super) kind: ParseErrorKind,

@@ -1,4 +1,4 @@
-//! A message about a place in a file, with the lines shown and the place marked.
+//! A message about a place in a file, with the lines and the place marked.
 //!
 //! ```text
 //! Dockerfile:2:1: unknown instruction `RUNN`
@@ -15,9 +15,9 @@ use unicode_width::UnicodeWidthChar as _;
 use super::Lines;
 use crate::base::redaction;
 
-/// Of a long instruction only the first and the last lines are shown.
+/// Only the first and the last lines of a long instruction are shown.
 const SHOWN_AT_EACH_END: u32 = 4;
-/// Longer lines are cut.
+/// Longer lines are truncated.
 const SHOWN_COLUMNS: usize = 160;
 
 /// A place in the file: a physical line from 1, a column in characters from 1, and how many characters.
@@ -41,12 +41,12 @@ impl Span {
     }
 }
 
-/// Which line the message begins with.
+/// The line with which the message starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Heading {
-    /// That of the place, where there is one.
+    /// That of the place, if there is one.
     Place,
-    /// The first of the instruction, as the reference has it for whatever is met after reading.
+    /// The first of the instruction, like the reference for errors found after parsing.
     Instruction,
 }
 
@@ -124,7 +124,7 @@ fn physical_lines(source: &[u8]) -> Vec<String> {
     lines
 }
 
-/// Control characters are shown as blanks, so that columns stay true and the terminal stays whole.
+/// Control characters are shown as blanks, so that columns and the terminal stay intact.
 fn shown(line: &str) -> String {
     let clean = |character: char| if character.is_control() { ' ' } else { character };
     let mut text: String = line.chars().take(SHOWN_COLUMNS).map(clean).collect();
@@ -138,7 +138,7 @@ fn shown(line: &str) -> String {
 fn carets(line: &str, span: Span) -> String {
     let start = (span.column as usize).saturating_sub(1).min(SHOWN_COLUMNS);
     let length = (span.length as usize).clamp(1, SHOWN_COLUMNS);
-    // A character may take two places on a terminal, or none. A control character is shown as a blank.
+    // A character may take two columns on a terminal, or none. A control character is shown as a blank.
     let width = |character: char| character.width().unwrap_or(1);
     let before = line.chars().take(start).map(width).sum::<usize>() + start.saturating_sub(line.chars().count());
     let marked = line.chars().skip(start).take(length).map(width).sum::<usize>();

@@ -1,4 +1,4 @@
-//! The parser that pest makes of `grammar/dockerfile.pest`; nothing outside `dockerfile` sees the derive.
+//! The parser that pest generates from `grammar/dockerfile.pest`; the derive is private to `dockerfile`.
 
 use pest::Parser as _;
 use pest::iterators::{Pair, Pairs};
@@ -9,7 +9,7 @@ struct DockerfileParser;
 
 pub(super) type Node<'i> = Pair<'i, Rule>;
 
-/// The statement of a trimmed logical line. The grammar matches every text; nothing comes back only where pest itself
+/// The statement of a trimmed logical line. The grammar matches every text; the result is `None` only if pest itself
 /// gives up.
 pub(super) fn statement(line: &str, escape: char) -> Option<Node<'_>> {
     let rule = if escape == '`' { Rule::backtick_line } else { Rule::backslash_line };
@@ -24,7 +24,7 @@ pub(super) fn directive(line: &str) -> Option<(&str, &str)> {
     (!value.is_empty()).then_some((key, value))
 }
 
-/// Whether the word opens a heredoc: its name as written, and whether tabs are taken off the body.
+/// Whether the word opens a heredoc: its name as written, and whether tabs are removed from the body.
 pub(super) fn heredoc(word: &str) -> Option<(&str, bool)> {
     let mut pairs = parse(Rule::heredoc, word)?;
     let first = pairs.next()?;
@@ -34,7 +34,7 @@ pub(super) fn heredoc(word: &str) -> Option<(&str, bool)> {
     }
 }
 
-/// Whether the text is a JSON array, of whatever.
+/// Whether the text is a JSON array of any kind.
 pub(super) fn is_json_array(text: &str) -> bool {
     text.starts_with('[') && parse(Rule::json_mixed, text).is_some()
 }

@@ -15,7 +15,7 @@ pub(super) struct Opening {
     pub(super) chomp: bool,
 }
 
-/// What the word opens. The escape directive plays no part here: the escape is always `\`.
+/// The heredoc that the word opens. The escape directive does not matter here: the escape is always `\`.
 pub(super) fn opening(word: &str) -> Option<Opening> {
     if !word.contains("<<") {
         return None;
@@ -31,7 +31,7 @@ fn quotes(text: &str) -> usize {
     text.chars().filter(|character| matches!(character, '\'' | '"')).count()
 }
 
-/// Reads the bodies of all heredocs that the logical line opens. A line whose quotes don't pair opens none.
+/// Reads the bodies of all heredocs that the logical line opens. A line with unbalanced quotes opens none.
 pub(super) fn bodies(line: &str, reader: &mut LineReader<'_>) -> Result<Vec<Body>, Fault> {
     if !line.contains("<<") {
         return Ok(Vec::new());
@@ -63,14 +63,14 @@ fn body(opening: Opening, reader: &mut LineReader<'_>) -> Result<Body, ParseErro
 }
 
 impl Heredoc {
-    /// Where in the file a part of the content is, up to the end of its line.
+    /// The place of a part of the content in the file, up to the end of its line.
     pub fn span_of(&self, part: Range) -> Option<Span> {
         let (start, end) = (part.start as usize, part.end as usize);
         let before = self.content.get(..start).filter(|_| self.line > 0)?;
         let marked = self.content.get(start..end)?.split('\n').next()?;
         let number = before.matches('\n').count();
         let in_line = before.rsplit('\n').next().unwrap_or(before);
-        // Those that `<<-` takes off.
+        // The tabs that `<<-` removes.
         let written = self.raw.split('\n').nth(number).filter(|_| self.chomp).unwrap_or_default();
         let tabs = written.len() - written.trim_start_matches('\t').len();
         let count = |text: &str| u32::try_from(text.chars().count()).unwrap_or(u32::MAX);

@@ -1,7 +1,7 @@
-//! The typed instructions: what each one says, before any variable is expanded.
+//! The typed instructions, before any variable is expanded.
 //!
-//! Strings are as written (quotes and escapes kept where the words are expanded later); only flags, JSON arrays and the
-//! cutting into words are resolved. `plan` expands and gives meaning.
+//! Strings are as written (quotes and escapes are kept where words are expanded later); only flags, JSON arrays and
+//! word boundaries are resolved. `plan` expands and interprets them.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ pub struct Dockerfile {
     /// `ARG` before the first `FROM`, in order.
     pub global_args: Vec<Instruction>,
     pub stages: Vec<Stage>,
-    /// The escape character: `\`, or what the directive says.
+    /// The escape character: `\`, or the directive's value.
     pub escape: char,
 }
 
@@ -68,7 +68,7 @@ pub enum Command {
     Workdir(Word),
 }
 
-/// What `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK CMD` take.
+/// The command of `RUN`, `CMD`, `ENTRYPOINT` and `HEALTHCHECK CMD`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CommandLine {
     /// Text for the shell.
@@ -96,9 +96,9 @@ pub struct ArgDeclaration {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Heredoc {
     pub name: String,
-    /// The body as it is to be used: for `<<-` the leading tabs are gone. Line ends are those of the file.
+    /// The effective body: for `<<-` without leading tabs. Line ends are those of the file.
     pub content: String,
-    /// The body as it stands in the file, tabs included.
+    /// The body as in the file, including tabs.
     pub raw: String,
     /// Whether variables are expanded in it; false when its name was quoted.
     pub expand: bool,
@@ -106,7 +106,7 @@ pub struct Heredoc {
     pub chomp: bool,
     /// The word that opens it.
     pub span: Option<Span>,
-    /// The line of the file that its body begins on; 0 where it is in no file.
+    /// The line of the file on which its body starts; 0 if it is in no file.
     pub line: u32,
 }
 
@@ -116,23 +116,23 @@ pub struct Run {
     /// The program of a JSON array.
     pub program: Option<Span>,
     pub heredocs: Vec<Heredoc>,
-    /// The values of `--mount`, as written; `mount::parse` reads them after expansion.
+    /// The values of `--mount`, as written; `mount::parse` parses them after expansion.
     pub mounts: Vec<Word>,
     /// `default`, `none` or `host`.
     pub network: Option<Word>,
     /// `sandbox` or `insecure`.
     pub security: Option<Word>,
     pub devices: Vec<DeviceRequest>,
-    /// Where each of the devices stands.
+    /// The place of each device.
     pub device_spans: Vec<Option<Span>>,
 }
 
 /// `RUN --device`.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct DeviceRequest {
-    /// `vendor.com/class=name`, or what else names CDI devices.
+    /// `vendor.com/class=name`, or another name of CDI devices.
     pub name: String,
-    /// The step fails where there is no such device.
+    /// Whether the step fails if the device does not exist.
     pub required: bool,
 }
 

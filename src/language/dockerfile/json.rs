@@ -1,6 +1,6 @@
 //! The strings of the exec form, decoded.
 
-/// The text between the quotes of a JSON string that the grammar has accepted. Half of a surrogate pair is U+FFFD.
+/// The text between the quotes of a JSON string that matches the grammar. Half a surrogate pair becomes U+FFFD.
 pub(super) fn decode(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
@@ -26,7 +26,7 @@ pub(super) fn decode(text: &str) -> String {
     result
 }
 
-/// Takes the four digits behind `\u`, and a second unit where the first wants one; gives what is left.
+/// Reads the four digits after `\u`, and a second unit if the first requires one; returns the rest.
 fn push_unit<'t>(result: &mut String, text: &'t str) -> &'t str {
     let (first, rest) = unit(text);
     if (0xd800..0xdc00).contains(&first)

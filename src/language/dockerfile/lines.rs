@@ -1,4 +1,5 @@
-//! The line reader: physical lines → logical lines, with comments gone, continuations joined and a way back to the file.
+//! The line reader: physical lines → logical lines, without comments, with continuations joined and a mapping back to
+//! the file.
 
 use super::error::{ParseError, ParseErrorKind, Phase};
 use super::syntax::{Segment, SourceMap};
@@ -16,13 +17,13 @@ pub(super) struct LogicalLine {
     pub(super) empty_continuation: bool,
 }
 
-/// Reads the lines of a file one after the other.
+/// Reads the lines of a file in order.
 pub(super) struct LineReader<'a> {
     rest: &'a str,
     /// Physical lines read so far.
     pub(super) read: u32,
     too_long: bool,
-    /// The last line that was asked for would have continued an instruction.
+    /// The last requested line would have continued an instruction.
     joining: bool,
     pub(super) directives: LineDirectives,
     comments: Vec<String>,
@@ -40,7 +41,7 @@ impl<'a> LineReader<'a> {
         }
     }
 
-    /// The next physical line with its line end; nothing at the end, or where a line is too long.
+    /// The next physical line with its line end; `None` at the end, or if a line is too long.
     pub(super) fn physical(&mut self) -> Option<&'a str> {
         if self.rest.is_empty() || self.too_long {
             return None;
@@ -76,7 +77,7 @@ impl<'a> LineReader<'a> {
         Ok(None)
     }
 
-    /// The error of a line that was too long, where that ended the reading.
+    /// The error for a line that was too long, if that ended the reading.
     pub(super) fn check_length(&self) -> Result<(), ParseError> {
         if !self.too_long {
             return Ok(());
@@ -94,7 +95,7 @@ impl<'a> LineReader<'a> {
         if !line.trim_start().starts_with('#') {
             return;
         }
-        // The reference cuts the first character, be it the `#` or a blank before it.
+        // The reference cuts the first character, whether it is the `#` or a blank before it.
         let mut characters = line.chars();
         characters.next();
         let comment = characters.as_str().trim();
@@ -157,8 +158,8 @@ fn trim_line_end(line: &str) -> &str {
     line.trim_end_matches(['\r', '\n'])
 }
 
-/// The line without its continuation marker and the blanks behind it, and whether the instruction is complete. A marker
-/// right behind another escape character is none.
+/// The line without its continuation marker and trailing blanks, and whether the instruction is complete. A marker
+/// right after another escape character does not count.
 fn without_continuation(line: &str, escape: char) -> (&str, bool) {
     match line.trim_end_matches([' ', '\t']).strip_suffix(escape) {
         Some(before) if !before.ends_with(escape) => (before, false),

@@ -1,7 +1,7 @@
 //! The Dockerfile language: text → syntax tree → typed instructions. Hop 2 of a build.
 //!
 //! Owns the grammar, the places of everything in the file, word expansion and lint. It must not know files, images or
-//! how anything runs: [`parse`] takes bytes and gives values.
+//! how anything runs: [`parse`] turns bytes into values.
 
 mod directives;
 mod error;
@@ -29,7 +29,7 @@ pub use parse::{Parse, parse, parse_trigger};
 pub use place::{Place, Word};
 pub use syntax::{Body, Directive, Directives, Node, Piece, SyntaxTree};
 
-/// All instructions there are.
+/// All instructions.
 pub const KEYWORDS: &[&str] = &[
     "ADD",
     "ARG",

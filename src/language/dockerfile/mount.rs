@@ -17,41 +17,41 @@ pub enum MountKind {
     Ssh,
 }
 
-/// How several RUN steps use one cache at the same time.
+/// How several RUN steps share one cache at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Sharing {
     #[default]
     Shared,
-    /// Each at a time gets its own.
+    /// Each concurrent step gets its own.
     Private,
     /// The others wait.
     Locked,
 }
 
-/// A mount. Paths are as written: a relative target is relative to the working directory, and a target that comes out
-/// as `/` is no target.
+/// A mount. Paths are as written: a relative target is relative to the working directory, and a target that resolves to
+/// `/` is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Mount {
     pub kind: MountKind,
-    /// Stage, image or named context that a bind or a cache starts from.
+    /// The stage, image or named context that a bind uses or a cache is filled from.
     pub from: Option<String>,
     pub source: Option<String>,
     pub target: Option<String>,
-    /// Bind, secret and ssh mounts are read-only unless they say otherwise; cache and tmpfs mounts are not.
+    /// By default, bind, secret and ssh mounts are read-only, and cache and tmpfs mounts are not.
     pub read_only: bool,
-    /// Of a cache, a secret or an ssh socket.
+    /// The ID of a cache, a secret or an ssh socket.
     pub id: Option<String>,
-    /// Given only for caches.
+    /// Only for caches.
     pub sharing: Option<Sharing>,
     /// Permission bits for what a cache, secret or ssh mount creates.
     pub mode: Option<u32>,
     pub uid: Option<u32>,
     pub gid: Option<u32>,
-    /// A secret or ssh socket that is missing is an error.
+    /// Whether a missing secret or ssh socket is an error.
     pub required: bool,
-    /// The environment variable that gets a secret.
+    /// The environment variable that receives a secret.
     pub env: Option<String>,
-    /// Of a tmpfs, in bytes.
+    /// The size of a tmpfs, in bytes.
     pub size: Option<u64>,
 }
 
@@ -108,7 +108,7 @@ const KEYS: &[&str] = &[
 ];
 
 impl MountError {
-    /// What is possible instead.
+    /// The valid alternatives.
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::UnknownType { value } => one_of(value, TYPES),
@@ -131,13 +131,13 @@ impl std::fmt::Display for MountKind {
     }
 }
 
-/// Reads a mount in which nothing is left to expand.
+/// Parses a mount in which nothing is left to expand.
 pub fn parse(value: &str) -> Result<Mount, MountError> {
     parse_with(value, &mut |text| Ok(text.to_owned()))
 }
 
-/// Reads a mount and expands the value of each option, after the options are cut: a comma that a variable brings
-/// separates nothing.
+/// Parses a mount and expands the value of each option after the options are split: a comma from a variable does not
+/// separate options.
 pub fn parse_with(
     value: &str,
     expand: &mut dyn FnMut(&str) -> Result<String, super::words::WordError>,
@@ -166,7 +166,7 @@ pub fn parse_with(
     Ok(mount)
 }
 
-/// The checks that need no variables: what fails as soon as the file is read.
+/// The checks that need no variables: they fail as soon as the file is parsed.
 pub(super) fn check_unexpanded(value: &str) -> Result<(), MountError> {
     for field in base::fields(value)? {
         if let Some((key, value)) = field.split_once('=')
@@ -179,7 +179,7 @@ pub(super) fn check_unexpanded(value: &str) -> Result<(), MountError> {
     Ok(())
 }
 
-/// The stage or image that a mount comes from, where the value can be read; no variable is allowed there.
+/// The stage or image that a mount comes from, if the value can be parsed; no variable is allowed there.
 pub fn from_name(value: &str) -> Option<String> {
     let fields = base::fields(value).ok()?;
     let mut names =
@@ -259,7 +259,7 @@ fn sharing(value: &str) -> Result<Sharing, MountError> {
     })
 }
 
-/// An option that is true when it stands alone.
+/// An option that is true without a value.
 fn switch(key: &str, value: Option<String>) -> Result<bool, MountError> {
     let Some(value) = value else { return Ok(true) };
     base::boolean(&value).ok_or_else(|| MountError::InvalidValue { key: key.to_owned(), value })

@@ -1,4 +1,4 @@
-//! The way through the whole file: lines → nodes → typed instructions.
+//! Parses a whole file: lines → nodes → typed instructions.
 
 use std::borrow::Cow;
 
@@ -7,16 +7,16 @@ use super::lines::LineReader;
 use super::syntax::{Directives, Node, SyntaxTree};
 use super::{Dockerfile, Instruction, Lines, directives, heredoc, statement, typed};
 
-/// What one reading of a file gives. The tree is there unless reading its lines failed.
+/// The result of parsing a file. It has the tree unless reading its lines failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parse {
     pub tree: SyntaxTree,
     pub result: Result<Dockerfile, ParseError>,
-    /// What only readers let pass: no build begins with it.
+    /// What only the parser accepts: a build refuses it.
     pub refused: Option<ParseError>,
 }
 
-/// Reads a Dockerfile. Bytes that are not UTF-8 are each read as U+FFFD.
+/// Parses a Dockerfile. Each byte that is not UTF-8 becomes U+FFFD.
 pub fn parse(source: &[u8]) -> Parse {
     if let Some(encoding) = wide_encoding(source) {
         let kind = Box::new(ParseErrorKind::WideEncoding { encoding });
@@ -40,15 +40,15 @@ pub fn parse(source: &[u8]) -> Parse {
     Parse { tree, result, refused }
 }
 
-/// Reads the trigger of an image's `ONBUILD`, as its config keeps it, heredoc bodies included. `lines` are those of the
-/// `FROM` that brought it.
+/// Parses the trigger of an image's `ONBUILD`, as its config stores it, including heredoc bodies. `lines` are those of
+/// the `FROM` that brought it.
 pub fn parse_trigger(text: &str, escape: char, lines: Lines) -> Result<Instruction, ParseError> {
     let mut reader = LineReader::new(text);
     reader.directives.escape = escape;
     let mut nodes = Vec::new();
     let outcome = read_nodes(&mut reader, &mut nodes).and_then(|()| {
         let node = nodes.first_mut().ok_or_else(|| no_instructions(0))?;
-        // What it says stands in the base's config, and not in this file.
+        // Its text is in the base's config, not in this file.
         node.forget_file();
         typed::trigger(node)
     });
@@ -98,13 +98,13 @@ fn takes_heredocs(node: &Node) -> bool {
     matches!(&*node.keyword, "RUN" | "COPY" | "ADD") && !node.json
 }
 
-/// The fault with its place in the file.
+/// The error with its place in the file.
 pub(super) fn located(fault: Fault, node: &Node, phase: Phase) -> ParseError {
     let span = fault.place.and_then(|place| node.span(place));
     ParseError { kind: Box::new(fault.kind), phase, lines: node.lines, span }
 }
 
-/// The encoding with two bytes a letter that some editors write, told by its mark or by the zeros of ASCII's letters.
+/// UTF-16, which some editors write, recognised by its byte order mark or by the zeros of ASCII's letters.
 fn wide_encoding(source: &[u8]) -> Option<&'static str> {
     match source {
         [0xff, 0xfe, 0, 0, ..] | [_, 0, 0, 0, ..] => Some("UTF-32"),

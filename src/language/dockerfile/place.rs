@@ -1,4 +1,4 @@
-//! Words with the place where they stand, so that an error can mark the one that it is about.
+//! Words with their place in the file, so that an error can mark the word in question.
 
 use std::fmt;
 use std::ops::Deref;
@@ -6,11 +6,11 @@ use std::ops::Deref;
 use super::Lines;
 use super::excerpt::Span;
 
-/// A word of an instruction: its text before any variable is expanded, and where it stands.
+/// A word of an instruction: its text before any variable is expanded, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Word {
     pub text: String,
-    /// Of a flag the whole of it. Nothing where the word is in no file: the trigger of a base image.
+    /// For a flag, the place of the whole flag. `None` if the word is in no file: in the trigger of a base image.
     pub span: Option<Span>,
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Word {
     }
 }
 
-/// What an error is about: an instruction, and the word in it where it is a single one.
+/// The subject of an error: an instruction, and the word in it if it is a single one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub lines: Lines,

@@ -1,6 +1,6 @@
-//! A parse as data for other programs: what `rbuild parse --format json` prints.
+//! A parse as data for other programs: the output of `rbuild parse --format json`.
 //!
-//! The fields stand in the order of their names, so that [`Report::canonical`] needs no sorting.
+//! The fields are in alphabetical order, so that [`Report::canonical`] needs no sorting.
 
 use serde::Serialize;
 
@@ -19,21 +19,21 @@ pub struct Report<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error_phase: Option<&'static str>,
     pub instructions: Vec<InstructionReport<'a>>,
-    /// Only where the caller has run the lint.
+    /// Only if the caller has run the lint.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lint: Option<LintReport>,
     pub stages: Vec<StageReport<'a>>,
     pub warnings: Vec<WarningReport>,
 }
 
-/// A warning that reading gave.
+/// A warning from parsing.
 #[derive(Debug, Serialize)]
 pub struct WarningReport {
     line: u32,
     rule: &'static str,
 }
 
-/// What the lint of all stages gave.
+/// The result of the lint of all stages.
 #[derive(Debug, Serialize)]
 pub struct LintReport {
     error: Option<String>,
@@ -168,7 +168,8 @@ impl<'a> Report<'a> {
         }
     }
 
-    /// The form whose hash compares parses: errors without their text, nothing that implementations may differ in.
+    /// The form whose hash compares parses: errors without their text, without anything that implementations may differ
+    /// in.
     pub fn canonical(&self) -> serde_json::Result<Vec<u8>> {
         if self.error.is_some() {
             return Ok(br#"{"error":true}"#.to_vec());
@@ -182,7 +183,7 @@ impl<'a> Report<'a> {
     }
 }
 
-/// The reference places faults of directives, and lines that are too long, on the line before.
+/// The reference reports errors of directives, and of lines that are too long, on the line before.
 fn reference_line(error: &ParseError) -> u32 {
     match *error.kind {
         ParseErrorKind::DuplicateDirective { .. }

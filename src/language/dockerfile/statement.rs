@@ -6,10 +6,10 @@ use super::lines::{LogicalLine, offset};
 use super::syntax::{Node, Piece};
 use super::{Range, json};
 
-/// `ONBUILD ONBUILD …` is refused later; this deep the tree still shows it.
+/// `ONBUILD ONBUILD …` is refused later; up to this depth the tree still represents it.
 const NESTED_TRIGGERS: usize = 16;
 
-/// The node of a line; its heredocs are read afterwards.
+/// The node of a line; its heredocs are read later.
 pub(super) fn node(line: LogicalLine, escape: char) -> Result<Node, (Fault, Box<Node>)> {
     let statement = read(&line.text, 0, escape, 0);
     let (statement, fault) = match statement {
@@ -27,7 +27,7 @@ pub(super) fn node(line: LogicalLine, escape: char) -> Result<Node, (Fault, Box<
     }
 }
 
-/// What a statement says, without its line.
+/// The content of a statement, without its line.
 #[derive(Default)]
 struct Statement {
     written: String,
@@ -56,7 +56,7 @@ impl Statement {
     }
 }
 
-/// Reads the text of a statement that starts at `start` of its logical line.
+/// Parses the text of a statement that starts at `start` of its logical line.
 fn read(text: &str, start: usize, escape: char, depth: usize) -> Result<Statement, Fault> {
     let trimmed = text.trim();
     let start = start + (text.len() - text.trim_start().len());
@@ -119,7 +119,7 @@ fn argument(statement: &mut Statement, pair: Parsed<'_>, start: usize) {
     }
 }
 
-/// Where the JSON form is possible, an array that is JSON but not all strings is an error, not shell text.
+/// Where the JSON form is possible, a JSON array that is not all strings is an error, not shell text.
 fn refuse_mixed_array<'i>(
     kind: Rule,
     arguments: impl Iterator<Item = Parsed<'i>>,
@@ -165,8 +165,8 @@ fn quoted_word(pair: &Parsed<'_>, start: usize) -> Option<Piece> {
     (pair.as_rule() == Rule::quoted_word).then(|| piece(pair, start))
 }
 
-/// Cuts the words of ENV and LABEL into key, value and separator. Without `=` in the first word it is the old form:
-/// all the rest of the line is the value.
+/// Splits the words of ENV and LABEL into key, value and separator. Without `=` in the first word it is the old form:
+/// the rest of the line is the value.
 fn pairs(words: Vec<Piece>, line: &str, start: usize, written: &str) -> Result<Vec<Piece>, Fault> {
     let Some(first) = words.first() else {
         return Ok(Vec::new());

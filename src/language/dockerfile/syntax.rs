@@ -1,15 +1,15 @@
-//! The syntax tree: what stands where in the file, before anything is typed or judged.
+//! The syntax tree: the structure of the file, before anything is typed or checked.
 
 use super::excerpt::Span;
 use super::place::Word;
 use super::{Lines, Range};
 
-/// A Dockerfile as its lines say it.
+/// A Dockerfile as parsed from its lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxTree {
     pub directives: Directives,
     pub instructions: Vec<Node>,
-    /// `\`, or what the directive says.
+    /// `\`, or the directive's value.
     pub escape: char,
 }
 
@@ -29,7 +29,7 @@ pub struct Directive {
 }
 
 impl Directive {
-    /// The part users of the value read: up to the first space.
+    /// The part that is used: up to the first space.
     pub fn word(&self) -> &str {
         self.value.split(' ').next().unwrap_or("")
     }
@@ -54,12 +54,12 @@ pub struct Node {
     pub onbuild: Option<Box<Node>>,
     /// The comments right above, without their `#`.
     pub comments: Vec<String>,
-    /// A blank line stood in a continuation.
+    /// There was a blank line in a continuation.
     pub empty_continuation: bool,
     pub(super) map: SourceMap,
 }
 
-/// A flag or an argument, and where it stands in `original`. Decoded text can be shorter than its place.
+/// A flag or an argument, and its place in `original`. Decoded text can be shorter than its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Piece {
     pub text: String,
@@ -74,7 +74,7 @@ pub struct Body {
     pub content: String,
     pub expand: bool,
     pub chomp: bool,
-    /// The physical line that the content begins on.
+    /// The physical line on which the content starts.
     pub line: u32,
     /// The word that opens it, in the logical line.
     pub place: Option<Range>,
@@ -92,7 +92,8 @@ pub(super) struct Segment {
 }
 
 impl Node {
-    /// Where in the file a place of the logical line is. A place over several lines is cut at the end of its first.
+    /// The place in the file that corresponds to a place of the logical line. One over several lines is cut at the end
+    /// of its first.
     pub fn span(&self, place: Range) -> Option<Span> {
         let index = self.map.0.partition_point(|segment| segment.offset <= place.start).checked_sub(1)?;
         let segment = self.map.0[index];
@@ -125,7 +126,7 @@ impl Node {
         Word { text: piece.text.clone(), span: self.span(piece.place) }
     }
 
-    /// Lets the node be in no file.
+    /// Marks the node as being in no file.
     pub(super) fn forget_file(&mut self) {
         self.map = SourceMap::default();
         self.heredocs.iter_mut().for_each(|body| body.line = 0);

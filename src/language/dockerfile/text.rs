@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// The text in double quotes, with what can't be seen escaped.
+/// The text in double quotes, with invisible characters escaped.
 pub(crate) fn quoted(text: &str) -> String {
     let mut result = String::with_capacity(text.len() + 2);
     result.push('"');

@@ -1,4 +1,4 @@
-//! What a stage stands on: nothing, an image, what the user put in its place; and the triggers that come with it.
+//! The base of a stage: nothing, an image, or the user's replacement; and the triggers that come with it.
 
 use crate::image::{ImageConfig, Platform, Reference, SCRATCH_PATH};
 use crate::language::dockerfile::{self, Instruction, Lines};
@@ -11,7 +11,7 @@ use super::stages::{Built, Planner, State, unset_hint};
 use super::step::{BaseIdentity, CopySource, CopyStep, Operation, Step, StepId, TreeSource};
 
 impl Planner<'_> {
-    /// The ONBUILD triggers that the stage's base left for it, taken out of the config.
+    /// The ONBUILD triggers of the stage's base, removed from the config.
     pub fn triggers(&mut self, index: usize, base: &mut Built) -> Result<Vec<Instruction>, PlanError> {
         let lines = self.nodes[index].lines;
         let place = self.nodes[index].base_place();
@@ -26,7 +26,7 @@ impl Planner<'_> {
         texts.iter().map(parse).collect()
     }
 
-    /// A base that is no stage: nothing, what the user put in its place, or an image.
+    /// A base that is not a stage: nothing, the user's replacement, or an image.
     pub fn external_base(&mut self, index: usize) -> Result<Built, PlanError> {
         let base_name = self.nodes[index].base_name.clone();
         let place = self.nodes[index].base_place();
@@ -50,7 +50,7 @@ impl Planner<'_> {
         Ok(self.image_as_base(image, index))
     }
 
-    /// A base with neither files nor settings.
+    /// A base without files and settings.
     fn nothing(&mut self, index: usize, platform: &Platform) -> Built {
         let lines = self.nodes[index].lines;
         let step = self.add_step(Step {
@@ -65,7 +65,7 @@ impl Planner<'_> {
         self.built(TreeSource::Step(step), ImageConfig::scratch(platform), lines)
     }
 
-    /// What `--build-context` put in the place of a stage or image.
+    /// The replacement of a stage or image by `--build-context`.
     pub fn named_context(&mut self, name: &str, index: usize) -> Result<Option<Built>, PlanError> {
         if name.eq_ignore_ascii_case("scratch") || name.eq_ignore_ascii_case("context") {
             return Ok(None);
@@ -105,7 +105,7 @@ impl Planner<'_> {
     }
 
     fn built(&self, tree: TreeSource, mut config: ImageConfig, lines: Lines) -> Built {
-        // Windows knows its own.
+        // Windows has its own.
         let is_windows = config.platform.os == "windows";
         if config.config.env_value("PATH").is_none() && !is_windows {
             config.config.set_env("PATH", SCRATCH_PATH);
@@ -122,7 +122,7 @@ impl Planner<'_> {
         Built { tree, config, environment, build_args: Vec::new(), base_history, lines }
     }
 
-    /// Turns a context that a stage stands on into a root filesystem: all of it, on nothing.
+    /// Turns a context that is a stage's base into a root filesystem: all of it, on top of nothing.
     pub fn context_as_base(&mut self, index: usize, lines: &Lines) -> StepId {
         let TreeSource::Context(name) = self.context_of(index) else { return StepId(0) };
         let parent = self.add_step(Step {

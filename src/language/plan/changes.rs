@@ -1,4 +1,4 @@
-//! `--change` of `import` and `commit`: instructions that change an image's config and nothing else.
+//! `--change` of `import` and `commit`: instructions that only change an image's config.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use super::{BaseError, BaseImage, Bases, Epoch, NamedContext, NetworkMode, NoCac
 use crate::image::{ImageConfig, Platform, Reference, RunConfig};
 use crate::language::dockerfile::{self, Command, Dockerfile, ParseError};
 
-/// What `--change` takes, as docker has it.
+/// The instructions that `--change` accepts, as in docker.
 const ALLOWED: &str = "CMD, ENTRYPOINT, ENV, EXPOSE, HEALTHCHECK, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME and WORKDIR";
 
 /// Why a change can't be applied.
@@ -33,7 +33,7 @@ pub fn apply_changes(config: &ImageConfig, changes: &[String]) -> Result<RunConf
         check(change)?;
     }
     let mut base = config.clone();
-    // Its triggers are for images built on it; this is the image itself.
+    // Its triggers are for images based on it; this is the image itself.
     let triggers = std::mem::take(&mut base.config.on_build);
     let text = format!("FROM image\n{}\n", changes.join("\n"));
     let parsed = dockerfile::parse(text.as_bytes()).result;
@@ -103,7 +103,7 @@ fn check(change: &str) -> Result<(), ChangeError> {
     Err(ChangeError::NotAllowed { change: change.to_owned() })
 }
 
-/// The image that is changed is the only one there is.
+/// The image being changed is the only one.
 struct OneImage(ImageConfig);
 
 impl Bases for OneImage {

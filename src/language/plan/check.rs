@@ -1,4 +1,4 @@
-//! A Dockerfile planned only to learn whether it can be.
+//! Plans a Dockerfile only to check it.
 
 use crate::language::dockerfile::Dockerfile;
 
@@ -6,7 +6,7 @@ use super::error::PlanError;
 use super::request::{Bases, PlanRequest};
 use super::stages::Planner;
 
-/// Plans the request's target, or every stage when it names none, and gives the first fault.
+/// Plans the request's target, or every stage if it names none, and returns the first error.
 pub fn check(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -> Result<(), PlanError> {
     let mut planner = Planner::new(dockerfile, request, bases)?;
     planner.check_for_circles()?;

@@ -1,10 +1,10 @@
-//! `--chmod`: an octal number, or letters as chmod(1) takes them, with the rules of BSD's setmode(3), which BuildKit has.
+//! `--chmod`: an octal number, or a symbolic mode as in chmod(1), with the rules of BSD's setmode(3), like BuildKit.
 
 /// The permission bits that a copied file gets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chmod {
     Octal(u32),
-    /// In the order in which they are done.
+    /// In order of application.
     Symbolic(Vec<Change>),
 }
 
@@ -13,9 +13,9 @@ pub enum Chmod {
 pub enum Change {
     Set(u32),
     Clear(u32),
-    /// `X`: set for folders, and for files of which somebody could execute the original.
+    /// `X`: set for folders, and for files whose original was executable for somebody.
     SetExecutable(u32),
-    /// Gives those of `to` (one bit for each of user, group, others) what `from` has, by an operator.
+    /// Applies the bits that `from` has to those of `to` (one bit for each of user, group, others), by an operator.
     Like {
         from: char,
         operator: char,
@@ -26,7 +26,7 @@ pub enum Change {
 const SETID: u32 = 0o6000;
 const STICKY: u32 = 0o1000;
 const OTHERS: u32 = 0o0007;
-/// What nobody in particular is given with `=`, or is meant by `a`.
+/// The bits that `=` without a class clears, and that `a` stands for.
 const STANDARD: u32 = 0o6777;
 const ALL: u32 = 0o7777;
 const EXECUTABLE: u32 = 0o111;
@@ -34,7 +34,7 @@ const EXECUTABLE: u32 = 0o111;
 const CLASSES: [(char, u32); 3] = [('u', 6), ('g', 3), ('o', 0)];
 
 impl Chmod {
-    /// Nothing when the text is neither an octal number up to 07777 nor a symbolic mode.
+    /// `None` if the text is neither an octal number up to 07777 nor a symbolic mode.
     pub fn parse(text: &str) -> Option<Self> {
         if text.starts_with(|first: char| first.is_ascii_digit()) {
             let mode = u32::from_str_radix(text, 8).ok().filter(|mode| *mode <= ALL)?;
@@ -56,7 +56,7 @@ impl Chmod {
         }
     }
 
-    /// One text for each meaning, whatever was typed: cache keys hold it, so it never changes.
+    /// A canonical text for each meaning: cache keys contain it, so it never changes.
     pub fn encoded(&self) -> String {
         match self {
             Self::Octal(mode) => format!("{mode:04o}"),
@@ -64,8 +64,8 @@ impl Chmod {
         }
     }
 
-    /// What the folders get that a copy makes on the way: an octal number's, but for the special bits; letters say
-    /// nothing of them.
+    /// The mode of parent folders that a copy creates: that of an octal number without the special bits; symbolic modes
+    /// do not apply to them.
     pub fn of_new_folders(&self) -> Option<u32> {
         match self {
             Self::Octal(mode) => Some(*mode & 0o777),
@@ -99,7 +99,7 @@ fn parse_clause(text: &str, changes: &mut Vec<Change>) -> Option<()> {
 
 const OPERATORS: [char; 3] = ['+', '-', '='];
 
-/// An operator and what follows it.
+/// Parses an operator and what follows it.
 struct Operation<'a> {
     operator: char,
     /// Nothing for everybody. `t` adds to it.
@@ -111,7 +111,7 @@ impl Operation<'_> {
     fn parse(mut self, letters: &str) -> Option<()> {
         let (mut bits, mut executable, mut is_assigned) = (0, 0, false);
         for letter in letters.chars() {
-            // Others have neither set-ID bits nor the sticky one.
+            // Others have neither set-ID bits nor the sticky bit.
             let takes_special = *self.who == 0 || *self.who & !OTHERS != 0;
             match letter {
                 'r' => bits |= 0o444,
@@ -232,7 +232,7 @@ mod tests {
         }
     }
 
-    /// Keys hold it: whoever changes it changes their tag.
+    /// Part of cache keys: a change here requires a new tag.
     #[test]
     fn a_mode_is_encoded_as_it_always_was() {
         for (text, encoded) in

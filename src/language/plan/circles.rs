@@ -1,4 +1,4 @@
-//! Stages that need each other.
+//! Stages that depend on each other.
 
 use crate::language::dockerfile::mount::{self, MountKind};
 use crate::language::dockerfile::{Command, Instruction, Place, Word};
@@ -7,7 +7,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::stages::Planner;
 
 impl Planner<'_> {
-    /// Fails when stages need each other, also those that the target does not need.
+    /// Fails if stages depend on each other, including those that the target does not need.
     pub fn check_for_circles(&mut self) -> Result<(), PlanError> {
         let mut needs: Vec<Vec<(usize, Place)>> = Vec::new();
         for index in 0..self.stage_count {
@@ -49,7 +49,7 @@ pub(super) fn sources_of(instruction: &Instruction) -> Vec<Word> {
     }
 }
 
-/// Whether a way leads from `start` to `end`.
+/// Whether there is a path from `start` to `end`.
 fn reaches(needs: &[Vec<(usize, Place)>], start: usize, end: usize) -> bool {
     let mut seen = vec![false; needs.len()];
     let mut waiting = vec![start];

@@ -26,7 +26,7 @@ impl StageBuilder<'_, '_> {
             sources.push(self.copy_source(source, &expanded, is_add, &tree, lines)?);
         }
         check_checksum(&expanded, &sources, lines)?;
-        // As with BuildKit, --chmod turns --link off.
+        // As in BuildKit, --chmod disables --link.
         let link = expanded.link && expanded.chmod.is_none();
         if let Some(owner) = expanded.chown.as_deref().filter(|_| link || self.stands_on_nothing()) {
             check_owner_on_nothing(owner, place_of(&expanded.chown, lines))?;
@@ -58,7 +58,7 @@ impl StageBuilder<'_, '_> {
         Ok(())
     }
 
-    /// The path as it is on this machine, where the image is for Windows.
+    /// The path on this machine, if the image is for Windows.
     fn slashed(&self, path: &str, place: Place) -> Result<String, PlanError> {
         if !windows::is_meant(&self.built.config.platform) {
             return Ok(path.to_owned());
@@ -67,7 +67,7 @@ impl StageBuilder<'_, '_> {
         windows::without_drive(path).map_err(refused)
     }
 
-    /// Where the paths of the instruction lead to: the build context, or what `--from` names.
+    /// What the instruction's paths refer to: the build context, or the value of `--from`.
     fn copied_tree(&mut self, transfer: &Transfer, lines: Lines) -> Result<TreeSource, PlanError> {
         let Some(from) = &transfer.from else { return Ok(TreeSource::Context(None)) };
         let expander = super::expand::Expander { lexer: &self.planner.lexer, lines };
@@ -78,7 +78,7 @@ impl StageBuilder<'_, '_> {
         self.planner.source_tree(node, self.index, from.place(lines))
     }
 
-    /// The instruction with its variables replaced; --exclude takes none, as with BuildKit.
+    /// The instruction with its variables expanded, except in --exclude, as in BuildKit.
     fn expand_transfer(&self, transfer: &Transfer, lines: Lines) -> Result<Transfer, PlanError> {
         let one = |word: &Word| Ok(Word { text: self.expand(word, lines)?, span: word.span });
         let optional = |word: &Option<Word>| word.as_ref().map(one).transpose();
@@ -100,7 +100,7 @@ impl StageBuilder<'_, '_> {
         })
     }
 
-    /// In a heredoc quotes are text, and the escape character is a backslash whatever the directive says.
+    /// In a heredoc quotes are literal, and the escape character is a backslash whatever the directive says.
     fn expand_heredoc(&self, heredoc: &Heredoc, lines: Lines) -> Result<Heredoc, PlanError> {
         if !heredoc.expand {
             return Ok(heredoc.clone());
@@ -163,8 +163,8 @@ fn place_of(word: &Option<Word>, lines: Lines) -> Place {
     word.as_ref().map_or(lines.into(), |word| word.place(lines))
 }
 
-/// The sources in the order in which they are copied, and where the words of the instruction stand. Heredocs come last, as
-/// they do in BuildKit: their names may clash with those of files.
+/// The sources in copying order, and the places of the instruction's words. Heredocs come last, as in BuildKit: their
+/// names may clash with those of files.
 fn ordered(sources: Vec<CopySource>, transfer: &Transfer) -> (Vec<CopySource>, Parts) {
     let mut sources: Vec<_> = sources.into_iter().zip(transfer.sources.iter().map(Source::span)).collect();
     sources.sort_by_key(|(source, _)| matches!(source, CopySource::Inline { .. }));
@@ -182,7 +182,7 @@ fn parse_chmod(text: &str, place: Place) -> Result<Chmod, PlanError> {
         .ok_or_else(|| PlanErrorKind::FlagValue { flag: "--chmod", value: text.to_owned(), wanted }.at(place))
 }
 
-/// Sources and destination as the history and the progress show them.
+/// Sources and destination as in the history and the progress display.
 fn shown_words(transfer: &Transfer) -> String {
     let mut words = Vec::new();
     for source in &transfer.sources {

@@ -1,5 +1,5 @@
-//! SOURCE_DATE_EPOCH: a number of seconds, or the name of something that has a time: the build context, a named context,
-//! or a stage that does nothing but download one thing.
+//! SOURCE_DATE_EPOCH: a number of seconds, or the name of something that has a time: the build context, a named
+//! context, or a stage that only downloads one thing.
 
 use crate::language::dockerfile::{Command, Dockerfile, Lines, Source, Stage, Transfer, Word};
 
@@ -10,23 +10,23 @@ use super::request::PlanRequest;
 
 pub(super) const NAME: &str = "SOURCE_DATE_EPOCH";
 
-/// What SOURCE_DATE_EPOCH says.
+/// The value of SOURCE_DATE_EPOCH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EpochValue {
     /// It is not set, or is empty.
     Nothing,
-    /// Since 1970; before it when negative.
+    /// Seconds since 1970; negative before it.
     Seconds(i64),
-    /// The time of this.
+    /// The time of this object.
     Of(EpochSource),
 }
 
-/// What has a time.
+/// An object that has a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EpochSource {
     Context,
     Named(String),
-    /// The only thing that a stage downloads.
+    /// The only download of a stage.
     Http {
         url: String,
         checksum: Option<String>,
@@ -37,7 +37,7 @@ pub enum EpochSource {
     },
 }
 
-/// Reads SOURCE_DATE_EPOCH, from the command line or else a global ARG. `is_context` says which named contexts there are.
+/// Parses SOURCE_DATE_EPOCH, from the command line or else a global ARG. `is_context` recognises named contexts.
 pub fn epoch(
     dockerfile: &Dockerfile,
     request: &PlanRequest,
@@ -77,7 +77,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// What the stage downloads, which is all that it does.
+    /// The stage's download, if the stage does nothing else.
     fn source(&self, stage: &Stage, name: &str, mut known: Environment) -> Result<EpochSource, PlanError> {
         let refused = |reason| Err(PlanErrorKind::EpochStage { stage: name.to_owned(), reason }.at(self.lines));
         if self.word(&stage.base, &known)? != "scratch" {

@@ -1,4 +1,4 @@
-//! What can be wrong with a Dockerfile that reads well.
+//! Errors in a Dockerfile that parses.
 
 use crate::language::dockerfile::excerpt::Span;
 use crate::language::dockerfile::mount::MountError;
@@ -11,11 +11,11 @@ use super::request::BaseError;
 #[derive(Debug, thiserror::Error)]
 #[error("{kind}")]
 pub struct PlanError {
-    /// In a box, because results carry it through every function of the planner.
+    /// Boxed, because results carry it through every function of the planner.
     pub kind: Box<PlanErrorKind>,
-    /// Nothing when no line is to blame.
+    /// `None` if the error is in no line.
     pub lines: Option<Lines>,
-    /// The word that is to blame, where it is a single one.
+    /// The word with the error, if it is a single one.
     pub span: Option<Span>,
     /// What to do about it.
     pub hint: Option<String>,
@@ -84,7 +84,7 @@ pub enum PlanErrorKind {
 }
 
 impl PlanErrorKind {
-    /// `place` is a word's, or an instruction's lines.
+    /// `place` is that of a word, or the lines of an instruction.
     pub(super) fn at(self, place: impl Into<Place>) -> PlanError {
         let Place { lines, span } = place.into();
         PlanError { kind: Box::new(self), lines: Some(lines), span, hint: None }

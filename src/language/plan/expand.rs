@@ -9,11 +9,10 @@ use crate::language::dockerfile::{Heredoc, Lines, Place, Word};
 
 use super::error::{PlanError, PlanErrorKind};
 
-/// All values together that the words of a build get: what they come to is kept, in histories, steps and labels.
+/// The total size of all values that the words of a build expand to: they are kept in histories, steps and labels.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// Names and values in the order in which they were first set. Those that come of one another count together what they
-/// have given out.
+/// Names and values in the order in which they were first set. Copies share the count of expanded bytes.
 #[derive(Debug, Clone, Default)]
 pub struct Environment {
     pairs: Vec<(String, String)>,
@@ -45,7 +44,7 @@ impl Environment {
         self.pairs.retain(|(known, _)| known != name);
     }
 
-    /// Whether the values that were asked for are more than any build needs.
+    /// Whether the expanded values exceed what any build needs.
     pub fn is_exhausted(&self) -> bool {
         self.given.load(Ordering::Relaxed) > MOST_BYTES
     }
@@ -63,7 +62,7 @@ impl Variables for Environment {
     }
 }
 
-/// Expands words of one place of a Dockerfile.
+/// Expands the words at one place of a Dockerfile.
 pub(super) struct Expander<'a> {
     pub lexer: &'a Lexer,
     pub lines: Lines,
@@ -77,7 +76,7 @@ impl Expander<'_> {
         Ok(expanded.text)
     }
 
-    /// The body of a heredoc, the same way.
+    /// The same for the body of a heredoc.
     pub fn body(&self, heredoc: &Heredoc, environment: &Environment) -> Result<String, PlanError> {
         let expanded = self.lexer.expand(&heredoc.content, environment).map_err(|error| {
             let span = heredoc.span_of(error.part);
@@ -93,7 +92,7 @@ impl Expander<'_> {
         Ok((expanded.text, expanded.unmatched.into_iter().collect()))
     }
 
-    /// The same, cut into words at blanks outside of quotes, also at those that came out of a variable.
+    /// The same, split into words at blanks outside quotes, including those from variables.
     pub fn words(&self, word: &Word, environment: &Environment) -> Result<Vec<String>, PlanError> {
         let words = self.lexer.expand_words(word, environment).map_err(|error| self.error(error, word))?;
         self.check(word, environment)?;

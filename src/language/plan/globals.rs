@@ -1,5 +1,5 @@
-//! ARGs outside of stages: those declared before the first FROM, and those that every Dockerfile has without declaring
-//! them (Dockerfile reference, "Automatic platform ARGs in the global scope" and "Predefined ARGs").
+//! ARGs outside stages: those declared before the first FROM, and the predefined ones (Dockerfile reference, "Automatic
+//! platform ARGs in the global scope" and "Predefined ARGs").
 
 use std::collections::BTreeMap;
 
@@ -35,8 +35,8 @@ pub fn declare(
     Ok(globals)
 }
 
-/// SOURCE_DATE_EPOCH as it was resolved, or else a number from the command line or a global ARG's default. The global ARG
-/// has the seconds then, or is gone.
+/// The resolved SOURCE_DATE_EPOCH, or else a number from the command line or a global ARG's default. Afterwards the
+/// global ARG has the seconds, or is removed.
 pub fn settle_epoch(request: &PlanRequest, globals: &mut Environment) -> Result<Option<i64>, PlanError> {
     let given = request.build_args.get(EPOCH).map(String::as_str).or_else(|| globals.get(EPOCH));
     let seconds = match (request.epoch, given) {
@@ -56,7 +56,8 @@ pub fn settle_epoch(request: &PlanRequest, globals: &mut Environment) -> Result<
     Ok(seconds)
 }
 
-/// The global ARGs before the first line is read: platforms and the target's name, each of which `--build-arg` overrides.
+/// The global ARGs before the first line is read: platforms and the target's name; `--build-arg` overrides each of
+/// them.
 pub fn predefined(request: &PlanRequest, target_name: Option<&str>) -> Environment {
     let mut args = Environment::default();
     let mut set = |name: &str, value: &str| {
@@ -81,7 +82,7 @@ fn platform_args(platform: &Platform) -> [(&'static str, String); 5] {
     ]
 }
 
-/// The proxies among the build arguments, in both spellings, as processes look for them.
+/// The proxies among the build arguments, in upper and lower case, as programs look for them.
 pub(super) fn proxies(build_args: &BTreeMap<String, String>) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for name in ["HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"] {

@@ -1,5 +1,4 @@
-//! What a history entry says of the instruction that made it (`created_by`), in BuildKit's words, so that
-//! `docker history` reads the same.
+//! The `created_by` text of history entries, in BuildKit's words, so that `docker history` shows the same.
 
 use std::time::Duration;
 
@@ -28,12 +27,12 @@ fn quoted(text: &str) -> String {
     out
 }
 
-/// `KEY=value`, also where a blank was written.
+/// `KEY=value`, even if a blank was written.
 pub(super) fn key_value(pair: &KeyValue) -> String {
     format!("{}={}", pair.key, pair.value)
 }
 
-/// The command of `RUN` behind the build arguments that its process sees.
+/// The command of `RUN`, preceded by the build arguments that its process sees.
 pub(super) fn run(arguments: &[String], build_args: &[(String, String)]) -> String {
     let mut words = Vec::new();
     if !build_args.is_empty() {

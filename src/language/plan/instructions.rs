@@ -21,9 +21,9 @@ pub(super) struct StageBuilder<'p, 'a> {
     /// The stage's number.
     pub index: usize,
     pub built: Built,
-    /// Where the root filesystem stands.
+    /// The current root filesystem.
     pub step: StepId,
-    /// The stage itself had a CMD, so that ENTRYPOINT keeps it.
+    /// The stage itself had a CMD, so ENTRYPOINT keeps it.
     has_cmd: bool,
     in_trigger: bool,
     position: usize,
@@ -60,7 +60,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         Ok(builder)
     }
 
-    /// The step of the base is the first of the stage that stands on it.
+    /// The step of the base is the first step of its stage.
     fn name_base_step(&mut self) {
         let label = self.label(1);
         let step = &mut self.planner.steps[self.step.0];
@@ -75,7 +75,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         self.built
     }
 
-    /// An instruction that the base left to be done here.
+    /// An ONBUILD trigger of the base.
     pub fn trigger(&mut self, instruction: &Instruction) -> Result<(), PlanError> {
         self.in_trigger = true;
         let done = self.instruction(instruction);
@@ -145,10 +145,10 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         Expander { lexer: &self.planner.lexer, lines }.word(word, &self.built.environment)
     }
 
-    /// Nothing is below the next step: not even a layer of a base image.
+    /// Nothing is below the next step, not even a layer of a base image.
     pub fn stands_on_nothing(&self) -> bool {
         match &self.planner.steps[self.step.0].operation {
-            // Of an image without a digest it is not known what it has.
+            // The content of an image without a digest is unknown.
             Operation::Base { layers, image } => {
                 layers.is_empty() && image.as_ref().is_none_or(|image| !image.digest.is_empty())
             }
@@ -168,7 +168,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         self.step = self.planner.add_step(Step { name, title, platform, lines, parts, ignore_cache, operation });
     }
 
-    /// `[build 2/5] `, or `[linux/arm64 build 2/5] ` where there are several platforms.
+    /// `[build 2/5] `, or `[linux/arm64 build 2/5] ` if there are several platforms.
     fn label(&self, position: usize) -> String {
         let mut words = Vec::new();
         if let Some(platform) = self.planner.shown_platform(self.index) {
@@ -181,7 +181,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
         format!("[{}] ", words.join(" "))
     }
 
-    /// `->arm64` in a stage that asks what it compiles for, and compiles for another platform than its own.
+    /// `->arm64` in a stage that reads the target platform, and compiles for another platform than its own.
     fn cross_target(&self, own: &Platform) -> String {
         let argument = |name: &str| self.built.environment.get(name).filter(|value| !value.is_empty());
         let target = match argument("TARGETPLATFORM").and_then(|text| text.parse::<Platform>().ok()) {
@@ -282,7 +282,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
 
     fn expose(&mut self, words: &[Word], lines: Lines) -> Result<(), PlanError> {
         let mut exposed = Vec::new();
-        // The history has the ports in the order of the words as they were written, sorted.
+        // The history has the ports sorted, in the order of the words as written.
         let mut words: Vec<&Word> = words.iter().collect();
         words.sort_by(|one, other| one.text.cmp(&other.text));
         for word in words {
@@ -377,7 +377,7 @@ impl<'p, 'a> StageBuilder<'p, 'a> {
     }
 }
 
-/// Names are looked up in the files below a step. BuildKit refuses them where there are none.
+/// Names are looked up in the files below a step. If there are none, BuildKit refuses them.
 pub(super) fn check_owner_on_nothing(owner: &str, place: Place) -> Result<(), PlanError> {
     let is_name = |text: &str| !text.is_empty() && text != "root" && text.parse::<i32>().is_err();
     let (user, group) = owner.split_once(':').unwrap_or((owner, ""));
@@ -387,7 +387,7 @@ pub(super) fn check_owner_on_nothing(owner: &str, place: Place) -> Result<(), Pl
     Ok(())
 }
 
-/// `path` seen from the folder `current`, absolute and without `.`, `..` and doubled slashes.
+/// `path` relative to the folder `current`, made absolute and without `.`, `..` and doubled slashes.
 pub(super) fn absolute(current: &str, path: &str) -> String {
     let current = if path.starts_with('/') { "/" } else { current };
     let mut names: Vec<&str> = Vec::new();
@@ -403,7 +403,7 @@ pub(super) fn absolute(current: &str, path: &str) -> String {
     format!("/{}", names.join("/"))
 }
 
-/// `path` as a copy's destination: absolute, and with a slash at its end when it names a folder.
+/// `path` as a copy's destination: absolute, and with a trailing slash if it names a folder.
 pub(super) fn destination(current: &str, path: &str) -> String {
     let absolute = absolute(current, path);
     let names_folder = path.is_empty() || path.ends_with('/') || path == "." || path.ends_with("/.");

@@ -1,10 +1,10 @@
-//! Plans of one Dockerfile for several platforms, made one: what they have in common is executed once.
+//! Merges the plans of one Dockerfile for several platforms: common steps run once.
 
 use super::step::{CopySource, MountSource, Operation, Plan, Step, StepId, TreeSource};
 
 impl Plan {
-    /// All steps and images of the plans. A step that an earlier plan has too, and that starts from the same steps, is
-    /// that one.
+    /// All steps and images of the plans. A step that equals one of an earlier plan, and starts from the same steps, is
+    /// that step.
     pub fn join(plans: Vec<Self>) -> Self {
         let mut plans = plans.into_iter();
         let Some(mut joined) = plans.next() else {
@@ -24,7 +24,7 @@ impl Plan {
         joined
     }
 
-    /// Where the step is, which is added when there is none like it.
+    /// The index of the step, which is added if there is no equal one.
     fn place(&mut self, step: Step) -> StepId {
         let same = |other: &Step| {
             other.lines == step.lines && other.ignore_cache == step.ignore_cache && other.operation == step.operation
@@ -38,7 +38,7 @@ impl Plan {
 }
 
 impl Operation {
-    /// Names the steps that it starts from anew.
+    /// Updates the indexes of the steps that it starts from.
     fn renumber(&mut self, place: &impl Fn(StepId) -> StepId) {
         let renumber_tree = |tree: &mut TreeSource| {
             if let TreeSource::Step(id) = tree {

@@ -1,7 +1,7 @@
-//! A Dockerfile and the configs of its base images → a DAG of steps, with every variable expanded and every stage that
-//! the target does not need gone.
+//! A Dockerfile and the configs of its base images → a DAG of steps, with every variable expanded and without the
+//! stages that the target does not need.
 //!
-//! Pure: the only question a plan asks the world is what a base name stands for, through [`Bases`]. Must not know how a
+//! Pure: the only question to the outside world is what a base name stands for, through [`Bases`]. Must not know how a
 //! step runs. Hop 4 of a build (and hop 3's question).
 
 mod bases;

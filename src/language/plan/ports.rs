@@ -1,6 +1,6 @@
-//! What `EXPOSE` takes: `80`, `80/udp`, `8000-8010/tcp`.
+//! The syntax of `EXPOSE`: `80`, `80/udp`, `8000-8010/tcp`.
 
-/// The ports that `spec` names, each as `NUMBER/PROTOCOL`; or what is wrong with it.
+/// The ports in `spec`, each as `NUMBER/PROTOCOL`; or what is wrong with it.
 pub(super) fn parse(spec: &str) -> Result<Vec<String>, String> {
     let (ports, protocol) = match spec.split_once('/') {
         Some((ports, protocol)) if !protocol.is_empty() => (ports, protocol.to_ascii_lowercase()),
@@ -10,7 +10,7 @@ pub(super) fn parse(spec: &str) -> Result<Vec<String>, String> {
     if !["tcp", "udp", "sctp"].contains(&protocol.as_str()) {
         return Err(format!("`{protocol}` is not a protocol; there are tcp, udp and sctp"));
     }
-    // As for docker run -p, an address and a port of the host may come first; they mean nothing here.
+    // As in docker run -p, an address and a port of the host may precede it; they have no effect.
     let ports = ports.rsplit(':').next().unwrap_or(ports);
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
     let number = |text: &str| text.parse::<u16>().map_err(|_| format!("`{text}` is not a number from 0 to 65535"));

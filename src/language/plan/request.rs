@@ -1,4 +1,4 @@
-//! What a build is asked for, as far as planning goes, and the one question that planning asks.
+//! The request for a plan, and the one question that planning asks.
 
 use std::collections::BTreeMap;
 
@@ -7,24 +7,24 @@ use crate::image::{ImageConfig, Platform, Reference};
 
 use super::step::NetworkMode;
 
-/// What the user asked for.
+/// The user's request.
 #[derive(Debug, Clone)]
 pub struct PlanRequest {
     /// The stage to build, by name; the last one when absent.
     pub target: Option<String>,
     pub build_args: BTreeMap<String, String>,
-    /// `--label`: set last, over those of the Dockerfile.
+    /// `--label`: set last, overriding those of the Dockerfile.
     pub labels: Vec<(String, String)>,
     /// The platform to build for.
     pub platform: Platform,
-    /// True when the user named it, so that the image says it whatever its base says.
+    /// Whether the user named it, so that the image has it whatever its base says.
     pub platform_is_explicit: bool,
     pub epoch: Epoch,
     /// Triggers of base images are not executed.
     pub ignores_triggers: bool,
-    /// Copied files are no younger than SOURCE_DATE_EPOCH; as BuildKit's `rewrite-timestamp`.
+    /// Copied files are not younger than SOURCE_DATE_EPOCH, like BuildKit's `rewrite-timestamp`.
     pub reproducible: bool,
-    /// The build has several platforms: steps are shown with theirs.
+    /// The build has several platforms: steps show theirs.
     pub several_platforms: bool,
     /// The platform of this machine.
     pub build_platform: Platform,
@@ -37,17 +37,17 @@ pub struct PlanRequest {
     pub allow_insecure: bool,
 }
 
-/// What SOURCE_DATE_EPOCH comes to.
+/// The result of SOURCE_DATE_EPOCH.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Epoch {
     /// The number that it is.
     #[default]
     AsWritten,
-    /// The time of what it names, in seconds since 1970, if that has one.
+    /// The time of the named object, in seconds since 1970, if it has one.
     Resolved(Option<i64>),
 }
 
-/// Which steps are to be executed whatever the cache has.
+/// Which steps run even if they are cached.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NoCache {
     #[default]
@@ -70,15 +70,15 @@ impl NoCache {
 /// A base image: what its name stands for.
 #[derive(Debug, Clone)]
 pub struct BaseImage {
-    /// How it is shown: the full reference, with the digest where it is known.
+    /// Its display name: the full reference, with the digest if known.
     pub name: String,
     pub config: ImageConfig,
     pub layers: Vec<DiffId>,
-    /// Of its manifest where that is known, or else of its config.
+    /// The digest of its manifest if known, or else of its config.
     pub digest: String,
 }
 
-/// What `--build-context NAME=…` names.
+/// The target of `--build-context NAME=…`.
 #[derive(Debug, Clone)]
 pub enum NamedContext {
     Image(Box<BaseImage>),
@@ -88,7 +88,7 @@ pub enum NamedContext {
     Nothing,
 }
 
-/// Why a base cannot be had. The text says it; a plan only adds the place.
+/// Why a base is not available. The text is complete; a plan only adds the place.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct BaseError {
@@ -98,12 +98,12 @@ pub struct BaseError {
     pub source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
-/// Answers what a base name stands for.
+/// Resolves base names.
 pub trait Bases {
     /// The image of that name for the platform.
     fn image(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError>;
 
-    /// What the user put in place of that stage or image, if anything. `name` is as written; images are looked up in
-    /// their familiar form, without `:latest`.
+    /// The user's replacement for that stage or image, if any. `name` is as written; images are looked up in their
+    /// familiar form, without `:latest`.
     fn named_context(&self, name: &str, platform: &Platform) -> Result<Option<NamedContext>, BaseError>;
 }

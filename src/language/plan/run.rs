@@ -15,7 +15,7 @@ impl StageBuilder<'_, '_> {
         let lines = instruction.lines;
         let (command, script) = command_and_script(run, windows::is_meant(&self.built.config.platform));
         let arguments = match &script {
-            // The stage's shell starts it, as with BuildKit.
+            // The stage's shell starts it, as in BuildKit.
             Some((name, _)) => self.with_shell(&CommandLine::Shell(format!("/dev/pipes/{name}"))),
             None => self.with_shell(&command),
         };
@@ -147,7 +147,7 @@ impl StageBuilder<'_, '_> {
     }
 }
 
-/// Where the words stand that a failing step may be about.
+/// The places of the words that an error of the step may be about.
 fn parts(run: &Run) -> Parts {
     let of = |word: &Option<Word>| word.as_ref().and_then(|word| word.span);
     Parts::default()
@@ -158,8 +158,7 @@ fn parts(run: &Run) -> Parts {
         .with_all(Part::Device, run.device_spans.iter().copied())
 }
 
-/// What is run: the line itself, or what its heredocs make of it. A single heredoc that begins with `#!` is a script of
-/// its own.
+/// The command: the line itself, or what its heredocs make of it. A single heredoc that starts with `#!` is a script.
 fn command_and_script(run: &Run, is_for_windows: bool) -> (CommandLine, Option<(String, String)>) {
     let CommandLine::Shell(text) = &run.command else { return (run.command.clone(), None) };
     match run.heredocs.as_slice() {
@@ -175,7 +174,7 @@ fn command_and_script(run: &Run, is_for_windows: bool) -> (CommandLine, Option<(
     }
 }
 
-/// Whether the line is a heredoc's mark alone, such as `<<EOF` or `3<<-"EOF"`.
+/// Whether the line is only a heredoc's mark, such as `<<EOF` or `3<<-"EOF"`.
 fn is_nothing_but_a_heredoc(text: &str) -> bool {
     let after_number = text.trim().trim_start_matches(|character: char| character.is_ascii_digit());
     let Some(mark) = after_number.strip_prefix("<<") else { return false };
@@ -193,7 +192,7 @@ fn is_nothing_but_a_heredoc(text: &str) -> bool {
     true
 }
 
-/// The line with its heredocs behind it, for the shell to read.
+/// The line followed by its heredocs, for the shell to parse.
 fn with_bodies(text: &str, heredocs: &[Heredoc]) -> String {
     let mut out = text.to_owned();
     for heredoc in heredocs {
@@ -204,7 +203,7 @@ fn with_bodies(text: &str, heredocs: &[Heredoc]) -> String {
     out
 }
 
-/// The command in one line, as the progress shows it.
+/// The command on one line, as the progress display shows it.
 fn shown_command(run: &Run) -> String {
     let text = match &run.command {
         CommandLine::Shell(text) => text.clone(),

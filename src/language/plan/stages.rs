@@ -1,4 +1,4 @@
-//! Which stages the target needs, what each one stands on, and in what order they are planned.
+//! Which stages the target needs, their bases, and the order of planning.
 
 use std::collections::HashMap;
 
@@ -37,7 +37,7 @@ pub fn plan(dockerfile: &Dockerfile, request: &PlanRequest, bases: &dyn Bases) -
     Ok(Plan { steps: planner.steps, images: vec![image], epoch: planner.epoch })
 }
 
-/// Lets an image say what was asked for. Of the same platform, what was not asked for stays as its base has it.
+/// Sets the image's platform to the requested one. If it is the same platform, unspecified fields stay as in its base.
 fn say_platform(platform: &mut Platform, wanted: &Platform) {
     let is_same = platform.os == wanted.os && platform.architecture == wanted.architecture;
     platform.os.clone_from(&wanted.os);
@@ -53,7 +53,7 @@ fn say_platform(platform: &mut Platform, wanted: &Platform) {
     }
 }
 
-/// What to do about variables of FROM without a value.
+/// The hint for variables of FROM without a value.
 pub(super) fn unset_hint(names: &[String]) -> Option<String> {
     let name = names.first()?;
     Some(format!(
@@ -61,7 +61,7 @@ pub(super) fn unset_hint(names: &[String]) -> Option<String> {
     ))
 }
 
-/// A stage, or an image that `COPY --from` or a mount names like one.
+/// A stage, or an image that `COPY --from` or a mount refers to.
 pub(super) struct Node<'a> {
     /// The name after AS.
     pub name: Option<&'a str>,
@@ -73,13 +73,13 @@ pub(super) struct Node<'a> {
     pub platform: Option<Platform>,
     pub lines: Lines,
     pub instructions: &'a [Instruction],
-    /// The stage that it stands on.
+    /// The stage that is its base.
     pub base: Option<usize>,
     pub state: State,
 }
 
 impl Node<'_> {
-    /// Where the base is named.
+    /// The place of the base's name.
     pub fn base_place(&self) -> Place {
         self.written.place(self.lines)
     }
@@ -87,7 +87,7 @@ impl Node<'_> {
 
 pub(super) enum State {
     Waiting,
-    /// Being planned further up: whoever needs it now closes a circle.
+    /// It is being planned further up: needing it now closes a cycle.
     Started,
     Built(Box<Built>),
 }
@@ -115,13 +115,13 @@ pub(super) struct Planner<'a> {
     pub steps: Vec<Step>,
     pub escape: char,
     pub nodes: Vec<Node<'a>>,
-    /// Stages by name; of several with one name the last.
+    /// Stages by name; the last of several with the same name.
     pub names: HashMap<String, usize>,
     pub stage_count: usize,
 }
 
 impl<'a> Planner<'a> {
-    /// Copied files are no younger than this.
+    /// Copied files are not younger than this.
     pub fn latest_time(&self) -> Option<i64> {
         self.epoch.filter(|_| self.request.reproducible)
     }
@@ -199,7 +199,7 @@ impl<'a> Planner<'a> {
         })
     }
 
-    /// What `--from` names: a stage by name or number, or else an image.
+    /// What `--from` refers to: a stage by name or number, or else an image.
     pub fn source_node(&mut self, from: &Word, lines: Lines) -> Result<usize, PlanError> {
         if let Ok(index) = from.parse::<i64>() {
             let known = usize::try_from(index).ok().filter(|index| *index < self.stage_count);
@@ -209,8 +209,7 @@ impl<'a> Planner<'a> {
         Ok(self.named_node(from, lines))
     }
 
-    /// The stage of that name, or an image.
-    /// `name` is the word, or the flag that has it.
+    /// The stage of that name, or an image. `name` is the word, or the flag that contains it.
     pub fn named_node(&mut self, name: &Word, lines: Lines) -> usize {
         if let Some(&index) = self.names.get(&name.to_lowercase()) {
             return index;
@@ -234,7 +233,7 @@ impl<'a> Planner<'a> {
         self.nodes.len() - 1
     }
 
-    /// The files of a node that stage `user` takes something from.
+    /// The files of a node from which stage `user` takes something.
     pub fn source_tree(&mut self, node: usize, user: usize, place: Place) -> Result<TreeSource, PlanError> {
         if node < self.stage_count && node >= user {
             if node == user || matches!(self.nodes[node].state, State::Started) {
@@ -293,8 +292,7 @@ impl<'a> Planner<'a> {
         StepId(self.steps.len() - 1)
     }
 
-    /// What the stage is for: the platform that its FROM names, that of the stage that it stands on, or the one that is
-    /// built.
+    /// The stage's platform: the one in its FROM, that of its base stage, or the one being built.
     pub fn stage_platform_or_target(&self, index: usize) -> &Platform {
         let mut node = &self.nodes[index];
         while let (None, Some(base)) = (&node.platform, node.base) {
@@ -303,12 +301,12 @@ impl<'a> Planner<'a> {
         node.platform.as_ref().unwrap_or(&self.request.platform)
     }
 
-    /// The stage's platform, where a build has several.
+    /// The stage's platform, if the build has several.
     pub fn shown_platform(&self, index: usize) -> Option<Platform> {
         self.request.several_platforms.then(|| self.stage_platform_or_target(index).clone())
     }
 
-    /// How a stage is shown: by its name, or by its number.
+    /// A stage's display name: its name, or its number.
     pub fn shown_name(&self, index: usize) -> String {
         match self.nodes[index].name {
             Some(name) => name.to_owned(),
@@ -317,7 +315,7 @@ impl<'a> Planner<'a> {
         }
     }
 
-    /// What stands before a step's number: nothing when there is only one stage.
+    /// The prefix of a step's number: empty if there is only one stage.
     pub fn step_prefix(&self, index: usize) -> String {
         if self.nodes.len() == 1 { String::new() } else { self.shown_name(index) }
     }

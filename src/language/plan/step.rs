@@ -16,7 +16,7 @@ use super::part::Parts;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct StepId(pub usize);
 
-/// What has to be done, in an order in which it can be done.
+/// The steps in an order in which they can run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub steps: Vec<Step>,
@@ -26,31 +26,31 @@ pub struct Plan {
     pub epoch: Option<i64>,
 }
 
-/// What is to come out of a plan.
+/// An image that a plan produces.
 #[derive(Debug, Clone)]
 pub struct PlannedImage {
-    /// The platform that was asked for.
+    /// The requested platform.
     pub platform: Platform,
     /// The step whose root filesystem is the image's.
     pub step: StepId,
-    /// The image's config, but for the diffIDs and the times.
+    /// The image's config, without the diffIDs and the times.
     pub config: ImageConfig,
-    /// How many of the config's history entries are the base image's and keep their times.
+    /// How many of the config's history entries come from the base image and keep their times.
     pub base_history: usize,
 }
 
 #[derive(Debug, Clone)]
 pub struct Step {
-    /// What it is known by from build to build: `[build 2/5] RUN make`.
+    /// Its identity from build to build: `[build 2/5] RUN make`.
     pub name: String,
-    /// How it is shown: the same with the instruction's flags.
+    /// Its title: the same with the instruction's flags.
     pub title: String,
-    /// What it is executed for, where a build has several platforms.
+    /// Its platform, if the build has several.
     pub platform: Option<Platform>,
     pub lines: Lines,
-    /// Where the words of its instruction stand.
+    /// The places of its instruction's words.
     pub parts: Parts,
-    /// Execute it whatever the cache has.
+    /// Execute it even if it is cached.
     pub ignore_cache: bool,
     pub operation: Operation,
 }
@@ -68,11 +68,11 @@ pub enum Operation {
     Directory(DirectoryStep),
 }
 
-/// What a base name stood for when the plan was made.
+/// What a base name stood for at the time of planning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseIdentity {
     pub name: String,
-    /// Of its manifest where that is known, or else of its config.
+    /// The digest of its manifest if known, or else of its config.
     pub digest: String,
 }
 
@@ -81,28 +81,28 @@ pub struct BaseIdentity {
 pub struct RunStep {
     pub parent: StepId,
     pub arguments: Vec<String>,
-    /// What the process gets, but for `HOME`.
+    /// The process's environment, without `HOME`.
     pub environment: Vec<(String, String)>,
-    /// Those of the environment that an ARG declared; no part of the cache key.
+    /// Variables of the environment that an ARG declared; not part of the cache key.
     pub argument_names: Vec<String>,
-    /// Proxies: given to the process, no part of the cache key.
+    /// Proxies: passed to the process, not part of the cache key.
     pub proxies: Vec<(String, String)>,
     pub working_directory: String,
-    /// As `USER` says it; empty for root.
+    /// The value of `USER`; empty for root.
     pub user: String,
     pub network: NetworkMode,
     pub insecure: bool,
     pub mounts: Vec<RunMount>,
     pub devices: Vec<DeviceRequest>,
-    /// A heredoc with a `#!`: its name and text, to be found at `/dev/pipes/NAME`.
+    /// A heredoc with a `#!`: its name and text, available at `/dev/pipes/NAME`.
     pub script: Option<(String, String)>,
-    /// SOURCE_DATE_EPOCH: nothing that it makes is younger.
+    /// SOURCE_DATE_EPOCH: nothing that the step makes is younger.
     pub epoch: Option<i64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum NetworkMode {
-    /// A namespace of its own with a way out.
+    /// Its own namespace, with access to the outside.
     #[default]
     Default,
     None,
@@ -139,7 +139,7 @@ pub struct CopyStep {
     pub sources: Vec<CopySource>,
     /// Absolute; ends with a slash when it names a folder.
     pub destination: String,
-    /// As `--chown` says it.
+    /// The value of `--chown`.
     pub chown: Option<String>,
     pub chmod: Option<Chmod>,
     pub excludes: Vec<String>,
@@ -147,9 +147,9 @@ pub struct CopyStep {
     /// The layer is made as if nothing were below it: it does not follow links of the parent, and a rebuilt parent does
     /// not invalidate it.
     pub link: bool,
-    /// What gets no time from its source gets this one.
+    /// The time for everything that gets none from its source.
     pub epoch: Option<i64>,
-    /// No time is later than this one.
+    /// The upper limit of all times.
     pub latest_time: Option<i64>,
 }
 
@@ -178,18 +178,18 @@ pub enum CopySource {
     },
 }
 
-/// `WORKDIR`: the folder is there afterwards.
+/// `WORKDIR`: makes sure that the folder exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DirectoryStep {
     pub parent: StepId,
     pub path: PathBuf,
-    /// Who owns it, as `USER` says it; empty for root.
+    /// Its owner, from `USER`; empty for root.
     pub user: String,
     pub epoch: Option<i64>,
 }
 
 impl Operation {
-    /// The steps that this one needs the result of.
+    /// The steps whose results this one needs.
     pub fn inputs(&self) -> Vec<StepId> {
         let step_of = |tree: &TreeSource| match tree {
             TreeSource::Step(step) => Some(*step),

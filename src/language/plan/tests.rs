@@ -5,7 +5,7 @@ use super::*;
 use crate::base::digest::DiffId;
 use crate::image::{ImageConfig, Platform, Reference};
 
-/// Knows one image, and writes down what it is asked.
+/// Knows one image, and records what it is asked.
 #[derive(Default)]
 struct OneImage {
     asked: RefCell<Vec<String>>,

@@ -1,15 +1,15 @@
-//! How instructions are shown while they are executed.
+//! Titles of instructions while they run.
 
-/// What is shown of an instruction, with its flags as `original`, the line it is from, has them.
+/// The title of an instruction, with its flags as in `original`, the line it comes from.
 pub(super) fn with_flags(shown: &str, original: &str) -> String {
     let flags = flags(original);
     let (keyword, rest) = shown.split_once(' ').unwrap_or((shown, ""));
-    // It may have one of them already.
+    // It may already have one of them.
     let rest = after_flags(rest);
     if flags.is_empty() { shown.to_owned() } else { format!("{keyword} {flags} {rest}") }
 }
 
-/// The words behind the keyword that begin with two hyphens.
+/// The words after the keyword that start with two hyphens.
 fn flags(original: &str) -> &str {
     let mut rest = after_word(original.trim_start());
     if original.trim_start().get(..8).is_some_and(|word| word.eq_ignore_ascii_case("ONBUILD ")) {
@@ -27,8 +27,8 @@ fn after_flags(text: &str) -> &str {
     rest
 }
 
-/// What stands behind the first word and the blanks after it. Blanks in quotes, and those behind a backslash, are part of
-/// the word.
+/// What follows the first word and the blanks after it. Quoted blanks, and those after a backslash, are part of the
+/// word.
 fn after_word(text: &str) -> &str {
     let (mut quote, mut is_escaped) = (None, false);
     let ends = |character: char| {

@@ -1,4 +1,4 @@
-//! Stages that the target does not need are not planned, but what they name has to be able to be an image all the same.
+//! Stages that the target does not need are not planned, but the names in them must still be valid image names.
 
 use crate::image::Reference;
 use crate::language::dockerfile::{Command, Place};
@@ -8,7 +8,7 @@ use super::error::{PlanError, PlanErrorKind};
 use super::stages::{Node, Planner, State, unset_hint};
 
 impl Planner<'_> {
-    /// Looks at the names in all stages that were not planned.
+    /// Checks the names in all stages that were not planned.
     pub fn check_unneeded(&self) -> Result<(), PlanError> {
         let waiting = |node: &&Node<'_>| matches!(node.state, State::Waiting);
         for node in self.nodes[..self.stage_count].iter().filter(waiting) {

@@ -1,5 +1,5 @@
-//! What is different in images for Windows: the shell, and paths with drive letters and backslashes. Only what needs no
-//! program of Windows to be run can be built.
+//! What differs in Windows images: the shell, and paths with drive letters and backslashes. Only builds that run no
+//! Windows program are possible.
 
 use crate::image::Platform;
 
@@ -7,19 +7,19 @@ pub(super) fn is_meant(platform: &Platform) -> bool {
     platform.os == "windows"
 }
 
-/// What reads a command that is no list of words.
+/// The shell of a command that is not a list of words.
 pub(super) fn shell(platform: &Platform) -> Vec<String> {
     let words: &[&str] = if is_meant(platform) { &["cmd", "/S", "/C"] } else { &["/bin/sh", "-c"] };
     words.iter().map(|word| (*word).to_owned()).collect()
 }
 
-/// `path` seen from the folder `current`, absolute, with slashes and without the letter of the system's drive.
+/// `path` relative to the folder `current`, made absolute, with slashes and without the letter of the system drive.
 pub(super) fn joined(current: &str, path: &str) -> Result<String, &'static str> {
     let (current, path) = (without_drive(current)?, without_drive(path)?);
     Ok(super::instructions::absolute(&current, &path))
 }
 
-/// With slashes. Of the drives there is only the system's in an image.
+/// With slashes. An image has only the system drive.
 pub(super) fn without_drive(path: &str) -> Result<String, &'static str> {
     let path = path.replace('\\', "/");
     if path.starts_with("//") {

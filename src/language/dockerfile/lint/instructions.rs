@@ -1,4 +1,4 @@
-//! The rules that look at one instruction as it stands in the file.
+//! The rules about a single instruction as written.
 
 use crate::language::dockerfile::{Node, Parse, Phase};
 
@@ -7,7 +7,7 @@ use super::rules::{
     FROM_AS_CASING, INVALID_DESCRIPTION, MAINTAINER_DEPRECATED, NO_EMPTY_CONTINUATION, STAGE_NAME_CASING,
 };
 
-/// Up to the instruction that is wrong, where one is.
+/// Up to the first invalid instruction, if there is one.
 pub(super) fn check(parse: &Parse, report: &mut Report<'_>) {
     let nodes = &parse.tree.instructions;
     for node in nodes.iter().filter(|node| node.empty_continuation) {

@@ -1,7 +1,7 @@
-//! The lint: what is allowed, but is seldom meant.
+//! The lint: constructs that are allowed but rarely intended.
 //!
-//! Owns the rules and when each fires. It walks the stages as a build would, with the variables each instruction sees,
-//! but asks the world only through [`World`]: it must not know images, registries or files.
+//! Owns the rules and when each applies. It walks the stages as a build would, with the variables that each instruction
+//! sees, but accesses the outside world only through [`World`]: it must not know images, registries or files.
 
 mod instructions;
 mod options;
@@ -19,48 +19,48 @@ use super::{Lines, Node, Parse, mount};
 pub use options::{CheckOptionError, CheckOptions, Selection};
 pub use rules::{RULES, Rule};
 
-/// What the lint has to ask.
+/// What the lint needs from outside.
 pub trait World {
     /// The base image of that name.
     fn base(&self, name: &str, platform: Option<&str>) -> BaseImage;
-    /// Whether the text can name an image.
+    /// Whether the text is a valid image name.
     fn is_image_name(&self, text: &str) -> bool;
     /// The operating system and the architecture of a platform.
     fn platform(&self, text: &str) -> Option<(String, String)>;
-    /// Whether `.dockerignore` leaves the path out.
+    /// Whether `.dockerignore` excludes the path.
     fn is_ignored(&self, path: &str) -> bool;
-    /// The image that the user put in the place of a stage, whose instructions then mean nothing.
+    /// The image with which the user has replaced a stage, whose instructions then do not matter.
     fn replacement(&self, _stage: &str) -> Option<BaseImage> {
         None
     }
 }
 
-/// What the lint wants to know of a base image.
+/// What the lint needs to know about a base image.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BaseImage {
-    /// Its environment; `PATH` is added where it has none.
+    /// Its environment; `PATH` is added if it has none.
     pub environment: Vec<(String, String)>,
-    /// It has a shell of its own.
+    /// Whether it has its own shell.
     pub has_shell: bool,
     /// Its ONBUILD triggers.
     pub triggers: Vec<String>,
-    /// The platform that was wanted, and the one it has, where they differ.
+    /// The requested platform, and the actual one, if they differ.
     pub wrong_platform: Option<(String, String)>,
 }
 
-/// What the build was asked for.
+/// The build's options.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct LintOptions {
-    /// Arguments that are there without ARG: `TARGETPLATFORM`, `BUILDARCH`, …
+    /// Arguments that are predefined, without ARG: `TARGETPLATFORM`, `BUILDARCH`, …
     pub predefined: Vec<(String, String)>,
     /// `--build-arg`.
     pub build_args: BTreeMap<String, String>,
-    /// What the user says in place of the file's `check` directive.
+    /// The user's setting, which overrides the file's `check` directive.
     pub check: Option<CheckOptions>,
     pub scope: Scope,
 }
 
-/// The stages whose instructions are looked at; every FROM is.
+/// The stages whose instructions are checked; every FROM is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Scope {
     #[default]
@@ -73,14 +73,14 @@ pub enum Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Warning {
     pub rule: &'static Rule,
-    /// The line it is about: the first of the instruction, or the last for an empty continuation.
+    /// Its line: the first of the instruction, or the last for an empty continuation.
     pub line: u32,
     /// The instruction's lines.
     pub lines: Lines,
     pub detail: String,
 }
 
-/// What stopped the lint before its end.
+/// An error that ended the lint early.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LintErrorKind {
@@ -104,7 +104,7 @@ pub enum LintErrorKind {
     Violations { rules: Vec<&'static str> },
 }
 
-/// The fault, and the line of its instruction where it has one.
+/// The error, and the line of its instruction if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{kind}")]
 pub struct LintError {
@@ -112,7 +112,7 @@ pub struct LintError {
     pub lines: Option<Lines>,
 }
 
-/// All that the lint found, by line and rule.
+/// All warnings, by line and rule.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lint {
     pub warnings: Vec<Warning>,
@@ -139,7 +139,7 @@ pub fn lint(parse: &Parse, world: &dyn World, options: &LintOptions) -> Lint {
     Lint { warnings, error }
 }
 
-/// What the user says, or else the file's directive.
+/// The user's setting, or else the file's directive.
 pub fn check_options(parse: &Parse, options: &LintOptions) -> Result<CheckOptions, LintError> {
     if let Some(check) = &options.check {
         return Ok(check.clone());
@@ -150,8 +150,7 @@ pub fn check_options(parse: &Parse, options: &LintOptions) -> Result<CheckOption
     })
 }
 
-/// What is reported while instructions are read, without the walk through the stages. A check directive that can't be
-/// read is as none.
+/// The warnings found while parsing, without walking the stages. An invalid check directive is ignored.
 pub fn reading_warnings(parse: &Parse) -> Vec<Warning> {
     let check = CheckOptions::of(&parse.tree).unwrap_or_default();
     let mut report = Report::new(&parse.tree.instructions, check);
@@ -159,7 +158,7 @@ pub fn reading_warnings(parse: &Parse) -> Vec<Warning> {
     report.warnings
 }
 
-/// Collects warnings and drops those that are not wanted.
+/// Collects warnings and drops those that are switched off.
 struct Report<'a> {
     check: CheckOptions,
     nodes: &'a [Node],

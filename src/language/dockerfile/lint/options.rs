@@ -1,4 +1,4 @@
-//! `# check=skip=A,B;error=true;experimental=all`: what a file, or a comment above an instruction, says about the lint.
+//! `# check=skip=A,B;error=true;experimental=all`: the lint settings of a file, or of a comment above an instruction.
 
 use crate::base::boolean;
 use crate::language::dockerfile::SyntaxTree;
@@ -26,7 +26,7 @@ impl Default for Selection {
     }
 }
 
-/// A part of the options that can't be read.
+/// A part of the options that can't be parsed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("invalid check option `{part}`: it is skip=RULE,… or error=true or experimental=RULE,…")]
 pub struct CheckOptionError {
@@ -53,7 +53,7 @@ impl CheckOptions {
         Ok(options)
     }
 
-    /// What the file's directive says.
+    /// The file's directive.
     pub fn of(tree: &SyntaxTree) -> Result<Self, CheckOptionError> {
         tree.directives.check.as_ref().map_or_else(|| Ok(Self::default()), |directive| Self::parse(directive.word()))
     }
@@ -79,7 +79,7 @@ impl Selection {
     }
 }
 
-/// What the comments above an instruction leave out there. A comment that can't be read says nothing.
+/// The rules that the comments above an instruction skip there. A comment that can't be parsed is ignored.
 pub(super) fn skipped_here(comments: &[String]) -> impl Iterator<Item = Selection> {
     comments.iter().filter_map(|comment| {
         let options = comment.strip_prefix("check")?.trim_start().strip_prefix('=')?.trim();

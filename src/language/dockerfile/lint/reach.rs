@@ -1,11 +1,11 @@
-//! Which stages a target needs: what it stands on, and what its COPY and RUN take files from.
+//! Which stages a target needs: its base, and the sources of its COPY and RUN.
 
 use crate::language::dockerfile::{Command, Instruction, parse_trigger};
 
 use super::stages::{ResolvedStage, sources};
 use super::{Scope, World};
 
-/// For each stage, whether it is in the scope. Of a target that is unknown, nothing is.
+/// For each stage, whether it is in the scope. For an unknown target, none is.
 pub(super) fn stages(stages: &[ResolvedStage<'_>], scope: &Scope, world: &dyn World) -> Vec<bool> {
     let target = match scope {
         Scope::All => return vec![true; stages.len()],
@@ -29,7 +29,7 @@ pub(super) fn stages(stages: &[ResolvedStage<'_>], scope: &Scope, world: &dyn Wo
     reached
 }
 
-/// What the stage's base left to be done in it: the ONBUILD of the stage that it stands on, or of an image.
+/// The triggers that the stage's base has for it: the ONBUILD of its base stage, or of an image.
 fn triggers(stages: &[ResolvedStage<'_>], resolved: &ResolvedStage<'_>, world: &dyn World) -> Vec<Instruction> {
     let texts: Vec<String> = match resolved.parent {
         Some(parent) => {
@@ -43,7 +43,7 @@ fn triggers(stages: &[ResolvedStage<'_>], resolved: &ResolvedStage<'_>, world: &
         None if resolved.base == "scratch" => Vec::new(),
         None => world.base(&resolved.base, resolved.platform.as_deref()).triggers,
     };
-    // One that can't be read is the walk's to report.
+    // The walk reports one that can't be parsed.
     texts.iter().filter_map(|text| parse_trigger(text, '\\', resolved.stage.lines).ok()).collect()
 }
 
@@ -51,7 +51,7 @@ fn by_number(stages: &[ResolvedStage<'_>], text: &str) -> Option<usize> {
     text.parse().ok().filter(|index| *index < stages.len())
 }
 
-/// Of several stages with one name the last.
+/// The last of several stages with the same name.
 fn by_name(stages: &[ResolvedStage<'_>], name: &str) -> Option<usize> {
     let name = name.to_lowercase();
     stages.iter().rposition(|resolved| resolved.stage.name.as_ref() == Some(&name))

@@ -1,13 +1,13 @@
-//! The rules, as data. Their names are BuildKit's, so that `# check=skip=…` lines work as they are.
+//! The rules, as data. Their names are BuildKit's, so that `# check=skip=…` lines work unchanged.
 
 /// One rule of the lint.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     pub name: &'static str,
     pub description: &'static str,
-    /// The last part of its page's address.
+    /// The last part of its page's URL.
     slug: &'static str,
-    /// Runs only where it is asked for.
+    /// Runs only on request.
     pub experimental: bool,
 }
 
@@ -23,7 +23,7 @@ macro_rules! rules {
         $(pub(super) static $constant: Rule =
             Rule { name: $name, description: $description, slug: $slug, experimental: $experimental };)*
 
-        /// All rules there are.
+        /// All rules.
         pub static RULES: &[&Rule] = &[$(&$constant),*];
     };
 }

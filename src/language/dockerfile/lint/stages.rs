@@ -1,4 +1,4 @@
-//! The rules about stages: their names, their keywords' case, and what FROM says once variables are expanded.
+//! The rules about stages: their names, the case of their keywords, and FROM after expansion.
 
 use std::collections::BTreeSet;
 
@@ -50,7 +50,7 @@ pub(super) fn check(
     walk::Walk { lexer, globals, world, options, report }.stages(&stages, &reached)
 }
 
-/// Puts the lines of the instruction to its fault.
+/// Adds the lines of the instruction to its error.
 pub(super) fn at<E: Into<LintErrorKind>>(lines: Lines) -> impl FnOnce(E) -> LintError {
     move |error| LintError { kind: error.into(), lines: Some(lines) }
 }
@@ -89,7 +89,7 @@ fn casing(file: &Dockerfile, report: &mut Report<'_>) {
     }
 }
 
-/// FROM should name an image when no build argument is given.
+/// FROM should name an image even without build arguments.
 fn default_bases(file: &Dockerfile, lexer: &Lexer, report: &mut Report<'_>, world: &dyn World, options: &LintOptions) {
     let Ok(globals) = global_arguments(file, lexer, options, false) else { return };
     for stage in &file.stages {
@@ -101,7 +101,7 @@ fn default_bases(file: &Dockerfile, lexer: &Lexer, report: &mut Report<'_>, worl
     }
 }
 
-/// The values of the arguments before the first FROM, with what is there anyway.
+/// The values of the arguments before the first FROM, and of the predefined ones.
 fn global_arguments(
     file: &Dockerfile,
     lexer: &Lexer,
@@ -126,7 +126,7 @@ fn global_arguments(
     Ok(globals)
 }
 
-/// What a FROM is looked at with.
+/// The context in which a FROM is checked.
 struct From<'a> {
     file: &'a Dockerfile,
     lexer: &'a Lexer,
@@ -181,7 +181,7 @@ impl From<'_> {
         }
     }
 
-    /// Expands a part of FROM and reports arguments that are nowhere declared.
+    /// Expands a part of FROM and reports undeclared arguments.
     fn expand(&self, written: &str, stage: &Stage, report: &mut Report<'_>) -> Result<Expansion, LintError> {
         let result = self.lexer.expand(written, self.globals);
         let unmatched = match &result {
@@ -204,7 +204,7 @@ impl From<'_> {
     }
 }
 
-/// Every name that has to be an image's must be able to be one.
+/// Every name that refers to an image must be a valid image name.
 fn image_names(stages: &[ResolvedStage<'_>], reached: &[bool], world: &dyn World) -> Result<(), LintError> {
     let check = |name: &str, lines: Lines| {
         if name == "scratch" || world.is_image_name(name) {

@@ -30,7 +30,7 @@ pub(super) struct Walk<'a, 'r> {
     pub(super) report: &'a mut Report<'r>,
 }
 
-/// What a stage has become so far; a stage built on it goes on from here.
+/// The state of a stage so far; a stage based on it continues from here.
 #[derive(Debug, Clone, Default)]
 struct State {
     environment: Environment,
@@ -38,12 +38,12 @@ struct State {
     has_shell: bool,
     workdir_set: bool,
     triggers: Vec<String>,
-    /// Where CMD, ENTRYPOINT and HEALTHCHECK were given in this stage.
+    /// Where this stage has CMD, ENTRYPOINT and HEALTHCHECK.
     given: [Option<Lines>; 3],
 }
 
 impl State {
-    /// At the start of a stage on this image.
+    /// The state at the start of a stage with this base image.
     fn of(image: super::BaseImage) -> Self {
         let mut environment = Environment::new(&image.environment);
         if environment.value("PATH").is_none() {
@@ -134,7 +134,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// The word with its variables; those that are not set are reported.
+    /// Expands the word's variables; reports those that are not set.
     fn expand(&mut self, word: &str, lines: Lines, state: &State) -> Result<String, LintError> {
         expand(self.report, self.lexer, word, lines, state).map_err(at(lines))
     }
@@ -213,7 +213,7 @@ impl Walk<'_, '_> {
                 expand(self.report, lexer, &heredoc.content, lines, state).map_err(at(lines))?;
             }
         }
-        // Only then: to answer, the world has to read the ignore file.
+        // Only now: the answer requires reading the ignore file.
         let is_asked = transfer.from.is_none() && self.report.check.runs(&COPY_IGNORED_FILE);
         for path in paths.iter().filter(|_| is_asked) {
             if !path.contains("://") && self.world.is_ignored(path) {
@@ -251,7 +251,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The earlier one is reported: it is the one without effect.
+    /// Reports the earlier one, which has no effect.
     fn once(&mut self, slot: usize, lines: Lines, state: &mut State) {
         if let Some(earlier) = state.given[slot].replace(lines) {
             let written = self.report.written(lines);
@@ -285,7 +285,7 @@ fn expand(report: &mut Report<'_>, lexer: Lexer, word: &str, lines: Lines, state
     result.map(|expansion| expansion.text)
 }
 
-/// Whether a part of the name, between underscores, speaks of a secret and none of something that is none.
+/// Whether a part of the name, between underscores, suggests a secret, and none suggests something else.
 fn is_secret(name: &str) -> bool {
     const SECRET: &[&str] = &[
         "apikey",

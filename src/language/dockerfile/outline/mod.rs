@@ -1,4 +1,5 @@
-//! What a Dockerfile offers: its targets, and for one of them the build arguments, secrets and SSH agents it can be given.
+//! A Dockerfile's interface: its targets, and for one of them the build arguments, secrets and SSH agents that it
+//! accepts.
 
 mod walk;
 
@@ -13,18 +14,18 @@ use super::{Dockerfile, Lines, Node, Parse, Stage};
 pub struct Target {
     /// Empty for a stage without a name.
     pub name: String,
-    /// What the comment above its FROM says of it.
+    /// From the comment above its FROM.
     pub description: String,
     /// As written.
     pub base: String,
-    /// As written; empty where FROM has none.
+    /// As written; empty if FROM has none.
     pub platform: String,
-    /// It is what is built when no target is named.
+    /// It is built by default.
     pub is_default: bool,
     pub lines: Lines,
 }
 
-/// What one target can be given.
+/// What one target accepts.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Outline {
     pub name: String,
@@ -39,7 +40,7 @@ pub struct Outline {
 pub struct Argument {
     pub name: String,
     pub description: String,
-    /// What it is in this build; empty where it has no value.
+    /// Its value in this build; empty if it has none.
     pub value: String,
     pub lines: Lines,
 }
@@ -52,7 +53,7 @@ pub struct Given {
     pub lines: Lines,
 }
 
-/// What is asked for.
+/// The request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OutlineOptions {
     pub target: Option<String>,
@@ -77,7 +78,7 @@ pub struct OutlineError {
     pub lines: Option<Lines>,
 }
 
-/// The stages of a file that was read without fault.
+/// The stages of a file without errors.
 pub fn targets(parse: &Parse) -> Vec<Target> {
     let Ok(file) = &parse.result else { return Vec::new() };
     let last = file.stages.len().saturating_sub(1);
@@ -92,7 +93,7 @@ pub fn targets(parse: &Parse) -> Vec<Target> {
     file.stages.iter().enumerate().map(target).collect()
 }
 
-/// What the target can be given. Of base images nothing is known.
+/// What the target accepts. Base images are not considered.
 pub fn outline(parse: &Parse, file: &Dockerfile, options: &OutlineOptions) -> Result<Outline, OutlineError> {
     let unknown =
         |name: &str| OutlineError { kind: OutlineErrorKind::UnknownTarget { name: name.to_owned() }, lines: None };
@@ -107,7 +108,7 @@ pub fn outline(parse: &Parse, file: &Dockerfile, options: &OutlineOptions) -> Re
     Ok(walk.collect(target))
 }
 
-/// What the comment above an instruction says of a name: the line that begins with it.
+/// The description of a name in the comment above an instruction: the line that starts with the name.
 fn description(parse: &Parse, lines: Lines, name: &str) -> String {
     let nodes = &parse.tree.instructions;
     let node: Option<&Node> =

@@ -1,4 +1,4 @@
-//! The walk through all stages that gathers what they can be given.
+//! Walks all stages and collects what they accept.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,16 +10,16 @@ use crate::language::dockerfile::{ArgDeclaration, Command, Dockerfile, Lines, Pa
 
 use super::{Argument, Given, Outline, OutlineError, OutlineOptions, description};
 
-/// A stage, walked.
+/// A stage after the walk.
 #[derive(Debug, Clone, Default)]
 struct Walked {
     environment: Environment,
-    /// All arguments it knows, with those that their defaults use.
+    /// All arguments it declares, and those that their defaults use.
     known: BTreeMap<String, (Argument, BTreeSet<String>)>,
     used: BTreeSet<String>,
     secrets: Vec<Given>,
     ssh: Vec<Given>,
-    /// The stages it takes something from.
+    /// The stages that it takes files from.
     needs: Vec<usize>,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Walk<'a> {
         self.lexer.expand(word, environment).map_err(|error| OutlineError { kind: error.into(), lines: Some(lines) })
     }
 
-    /// An ARG without a value of its own speaks of the global one, and adds nothing to it.
+    /// An ARG without its own value refers to the global one, and adds nothing to it.
     fn declare(&self, declaration: &ArgDeclaration, lines: Lines, walked: &mut Walked) -> Result<(), OutlineError> {
         let name = &declaration.name;
         walked.used.insert(name.clone());
@@ -117,7 +117,7 @@ impl<'a> Walk<'a> {
             (None, Some(default)) => {
                 let expansion = self.expand(default, &walked.environment, lines)?;
                 uses = expansion.used;
-                // Made of what it was before, it is made of all that that was made of.
+                // If it is made from its earlier value, it depends on everything that value depended on.
                 if uses.remove(name)
                     && let Some((_, earlier)) = walked.known.get(name)
                 {
@@ -160,7 +160,7 @@ impl<'a> Walk<'a> {
         self.file.stages.iter().rposition(|stage| stage.name.as_ref() == Some(&name))
     }
 
-    /// All that the target and what it needs can be given, in the order of the file.
+    /// Everything that the target and what it needs accept, in the order of the file.
     pub(super) fn collect(&self, target: usize) -> Outline {
         let stage = &self.file.stages[target];
         let name = stage.name.clone().unwrap_or_default();
@@ -185,7 +185,7 @@ impl<'a> Walk<'a> {
     }
 }
 
-/// A secret is called by its id or source, or else by the file it becomes.
+/// A secret is named by its ID or source, or else by its target file.
 fn secret_id(mount: &Mount) -> String {
     let named = mount.id.clone().or_else(|| mount.source.clone()).filter(|id| !id.is_empty());
     named.unwrap_or_else(|| {

@@ -1,12 +1,12 @@
-//! The flags of an instruction: known, given once, with the value they need.
+//! The flags of an instruction: known, given once, with the required value.
 
 use crate::language::dockerfile::error::{Fault, ParseErrorKind};
 use crate::language::dockerfile::syntax::Node;
 use crate::language::dockerfile::{Range, Word};
 
-/// Flags that may be given several times.
+/// Flags that may be repeated.
 const REPEATABLE: &[&str] = &["mount", "device", "exclude"];
-/// Flags that are true when they stand alone.
+/// Flags that are true without a value.
 const SWITCHES: &[&str] = &["link", "parents", "keep-git-dir", "unpack"];
 
 /// The flags that were given, in order.
@@ -22,7 +22,7 @@ struct Given<'n> {
 }
 
 impl<'n> Flags<'n> {
-    /// Reads the flags of an instruction that knows these names.
+    /// Reads the flags of an instruction that accepts these names.
     pub(super) fn read(node: &'n Node, known: &'static [&'static str]) -> Result<Self, Fault> {
         let mut given: Vec<Given<'n>> = Vec::with_capacity(node.flags.len());
         for piece in &node.flags {
@@ -71,7 +71,7 @@ impl<'n> Flags<'n> {
         self.given.iter().filter(move |flag| flag.name == name).map(|flag| (flag.value, flag.place))
     }
 
-    /// The flag's value, with the place of the flag; nothing when it is empty.
+    /// The flag's value, with the place of the flag; `None` if it is empty.
     pub(super) fn word(&self, name: &str) -> Option<Word> {
         let (value, place) = self.places(name).next().filter(|(value, _)| !value.is_empty())?;
         Some(self.word_at(value, place))

@@ -17,7 +17,7 @@ pub(super) fn healthcheck(node: &Node) -> Result<Healthcheck, Fault> {
         return Err(argument_count(node, Wanted::AtLeastOne));
     };
     let type_place = node.arguments[0].place;
-    // NONE takes any flag and ignores it.
+    // NONE accepts any flag and ignores it.
     if written.eq_ignore_ascii_case("NONE") {
         return match node.arguments.get(1) {
             None => Ok(Healthcheck::None),
@@ -42,7 +42,7 @@ pub(super) fn healthcheck(node: &Node) -> Result<Healthcheck, Fault> {
     })
 }
 
-/// A duration of at least a millisecond; zero is the default, as if the flag were not there.
+/// A duration of at least a millisecond; zero is the default, as if the flag were missing.
 fn interval(flags: &Flags<'_>, name: &str) -> Result<Option<Duration>, Fault> {
     let Some((value, place)) = flags.places(name).find(|(value, _)| !value.is_empty()) else {
         return Ok(None);

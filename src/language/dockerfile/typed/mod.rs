@@ -1,4 +1,4 @@
-//! The syntax tree → typed instructions: the rules that concern a single instruction, and the cut into stages.
+//! The syntax tree → typed instructions: the rules for a single instruction, and the division into stages.
 
 mod flags;
 mod health;
@@ -13,7 +13,7 @@ use super::syntax::{Body, Node, SyntaxTree};
 use super::{Command, CommandLine, Dockerfile, Heredoc, Instruction, Onbuild, Stage};
 use flags::Flags;
 
-/// Cuts the instructions into stages. The first fault ends it.
+/// Divides the instructions into stages. The first error ends it.
 pub(super) fn dockerfile(tree: &SyntaxTree) -> Result<Dockerfile, ParseError> {
     let mut file = Dockerfile { global_args: Vec::new(), stages: Vec::new(), escape: tree.escape };
     for node in &tree.instructions {
@@ -31,8 +31,8 @@ pub(super) fn trigger(node: &Node) -> Result<Instruction, ParseError> {
         .map_err(|fault| located(fault, node, Phase::Instructions))
 }
 
-/// The first ARG or STOPSIGNAL with a flag. Neither has any; until Dockerfile 1.28 they were read and forgotten, and so a
-/// reader still takes them, but no build does.
+/// The first ARG or STOPSIGNAL with a flag. Neither has any. Until Dockerfile 1.28 flags were parsed and ignored, so
+/// the parser still accepts them, but a build does not.
 pub(super) fn needless_flags(tree: &SyntaxTree) -> Option<ParseError> {
     let fault = |node| without_flags(node).err().map(|fault| located(fault, node, Phase::Instructions));
     tree.instructions.iter().find_map(fault)
@@ -150,7 +150,7 @@ fn argument_count(node: &Node, wanted: Wanted) -> Fault {
     Fault::at(node.arguments_place(), ParseErrorKind::ArgumentCount { keyword: node.keyword.clone(), wanted })
 }
 
-/// The command of RUN, CMD, ENTRYPOINT from the arguments given.
+/// The command of RUN, CMD or ENTRYPOINT from the arguments.
 fn command_line(json: bool, arguments: &[&str]) -> CommandLine {
     if json {
         CommandLine::Exec(arguments.iter().map(|text| (*text).to_owned()).collect())

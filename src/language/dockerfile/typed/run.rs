@@ -40,7 +40,7 @@ pub(super) fn run(node: &Node) -> Result<Run, Fault> {
     })
 }
 
-/// `NAME`, `name=NAME`, `required`: the name once, by its key or without. It may have a `=` of its own.
+/// `NAME`, `name=NAME`, `required`: the name once, with or without its key. It may contain a `=`.
 fn device(value: &str) -> Result<DeviceRequest, String> {
     let fields = base::fields(value).map_err(|error| error.to_string())?;
     let mut request = DeviceRequest { name: String::new(), required: false };

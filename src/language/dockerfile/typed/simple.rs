@@ -1,4 +1,4 @@
-//! The instructions that are little more than their arguments.
+//! Instructions that are little more than their arguments.
 
 use super::flags::Flags;
 use super::{argument_count, command_line as line};
@@ -20,7 +20,7 @@ pub(super) fn one_word(node: &Node) -> Result<Word, Fault> {
     Ok(word)
 }
 
-/// STOPSIGNAL, the flags of which are looked at by [`super::needless_flags`].
+/// STOPSIGNAL, whose flags are checked by [`super::needless_flags`].
 pub(super) fn stop_signal(node: &Node) -> Result<Word, Fault> {
     match &node.arguments[..] {
         [piece] => Ok(node.word(piece)),
@@ -49,7 +49,7 @@ pub(super) fn pairs(node: &Node) -> Result<Vec<KeyValue>, Fault> {
     Ok(pairs)
 }
 
-/// ARG, the flags of which are looked at by [`super::needless_flags`].
+/// ARG, whose flags are checked by [`super::needless_flags`].
 pub(super) fn arg(node: &Node) -> Result<Vec<ArgDeclaration>, Fault> {
     if node.arguments.is_empty() {
         return Err(argument_count(node, Wanted::AtLeastOne));
@@ -68,7 +68,7 @@ pub(super) fn arg(node: &Node) -> Result<Vec<ArgDeclaration>, Fault> {
     Ok(declarations)
 }
 
-/// The text `rest` of the piece, which begins at its byte `start`.
+/// The text `rest` of the piece, which starts at its byte `start`.
 fn rest_of(piece: &Piece, start: usize, rest: &str) -> Piece {
     let start = piece.place.start + offset(start);
     Piece { text: rest.to_owned(), place: Range { start, end: piece.place.end } }

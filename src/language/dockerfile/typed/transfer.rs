@@ -42,8 +42,8 @@ fn transfer(node: &Node, known: &'static [&'static str]) -> Result<Transfer, Fau
     })
 }
 
-/// A word that opens a heredoc is one even in the JSON form, where it has no body: then its file is empty. Of two
-/// heredocs of one name the last body counts, for both.
+/// A word that opens a heredoc does so even in the JSON form, where it has no body: its file is then empty. If two
+/// heredocs have the same name, the last body is used for both.
 fn source(node: &Node, piece: &Piece) -> Source {
     let Some(opening) = opening(&piece.text) else {
         return Source::Path(node.word(piece));

@@ -12,9 +12,9 @@ pub struct WordError {
     /// The whole word, as written.
     pub word: Box<str>,
     pub kind: WordErrorKind,
-    /// The part of the word that is at fault.
+    /// The part of the word with the error.
     pub part: Range,
-    /// Variables that were looked up before the fault and are not set.
+    /// Variables that were looked up before the error and are not set.
     pub unmatched: BTreeSet<String>,
 }
 

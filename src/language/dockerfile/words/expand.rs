@@ -10,10 +10,10 @@ use super::pattern::Pattern;
 use super::{Expansion, Lexer, Variables, WordError, WordErrorKind};
 use crate::language::dockerfile::Range;
 
-/// A word comes to no more than so many bytes beyond those that are written: no program could be given more in one
-/// variable or argument (execve(2) takes 128 KiB), and forty lines `ARG A=$A$A` would come to a terabyte.
+/// The number of bytes by which an expanded word may exceed its source. No program could be given more in one variable
+/// or argument (execve(2) accepts 128 KiB), and forty lines of `ARG A=$A$A` would expand to a terabyte.
 const MOST_GROWTH: usize = 1 << 20;
-/// A second's work, about.
+/// About a second's work.
 const MOST_STEPS: usize = 1 << 28;
 
 /// Expands the word both ways at once.
@@ -47,7 +47,7 @@ pub(super) fn run(lexer: &Lexer, word: &str, variables: &dyn Variables) -> Resul
     }
 }
 
-/// An error, and whether all of the word was read when it was met: `${a:-'x}` lacks its brace rather than its quote.
+/// An error, and whether the whole word had been read by then: `${a:-'x}` lacks its brace rather than its quote.
 struct Fault {
     kind: WordErrorKind,
     at_end: bool,
@@ -57,14 +57,14 @@ struct Expander<'a> {
     lexer: &'a Lexer,
     variables: &'a dyn Variables,
     length: usize,
-    /// So many bytes the word may come to.
+    /// The size limit of the expanded word in bytes.
     most: usize,
     keep_escapes: bool,
-    /// The word being put together. One for all levels, as in the reference: a substitution with a word of its own
-    /// clears what stood before it in the same word (it shows only where words are split).
+    /// The word being assembled. One for all levels, as in the reference: a substitution with a word of its own clears
+    /// what preceded it in the same word (this is only visible where words are split).
     pending: String,
     expansion: Expansion,
-    /// The innermost variable that the error is about.
+    /// The innermost variable with the error.
     blamed: Option<(usize, usize)>,
 }
 
@@ -120,7 +120,7 @@ impl<'a> Expander<'a> {
         Ok((text, words.done))
     }
 
-    /// Adds text that is cut at white space.
+    /// Adds text that is split at white space.
     fn add(&mut self, words: &mut Words, text: &str) {
         for character in text.chars() {
             if !character.is_whitespace() {
@@ -153,7 +153,7 @@ impl<'a> Expander<'a> {
                 Rule::double_escaped if self.keep_escapes => text.push_str(piece.as_str()),
                 Rule::double_escaped => text.push_str(&piece.as_str()[1..]),
                 Rule::double_escape => {
-                    // Kept escapes come twice before a character they don't escape; the reference does so.
+                    // Kept escapes are doubled before a character that they don't escape, as in the reference.
                     let times = if self.keep_escapes { 2 } else { 1 };
                     text.extend(std::iter::repeat_n(self.lexer.escape, times));
                 }
@@ -221,7 +221,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// `${v-x}`, `${v+x}`, `${v?x}`, each also with `:`, which takes an empty value as none.
+    /// `${v-x}`, `${v+x}`, `${v?x}`, each also with `:`, which treats an empty value as unset.
     fn test(&mut self, name: &str, operation: Pair<'_, Rule>) -> Result<String, Fault> {
         let end = operation.as_span().end();
         let mut inner = operation.into_inner();

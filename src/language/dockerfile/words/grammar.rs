@@ -1,4 +1,4 @@
-//! The parser that pest makes of `grammar/words.pest`; nothing else sees the derive.
+//! The parser that pest generates from `grammar/words.pest`; the derive is private to this file.
 
 use pest::Parser as _;
 use pest::iterators::Pairs;
@@ -7,7 +7,7 @@ use pest::iterators::Pairs;
 #[grammar = "../grammar/words.pest"]
 struct WordParser;
 
-/// The parts of a word, or nothing where the grammar did not reach its end (it matches every text).
+/// The parts of a word; `None` if the grammar did not reach its end (it matches every text).
 pub(super) fn parts(text: &str, escape: char, quotes: bool) -> Option<Pairs<'_, Rule>> {
     let rule = match (escape, quotes) {
         ('`', true) => Rule::backtick_word,

@@ -1,7 +1,7 @@
-//! The expansion of words: variables, quotes and escapes, as the Dockerfile language knows them.
+//! The expansion of words: variables, quotes and escapes, as in the Dockerfile language.
 //!
-//! Owns `${v:-x}` and its relatives, the removal of quotes and escapes, and the splitting into words. It must not know
-//! where the variables come from.
+//! Owns `${v:-x}` and its relatives, the removal of quotes and escapes, and word splitting. It must not know where the
+//! variables come from.
 
 mod error;
 mod expand;
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub use error::{WordError, WordErrorKind};
 
-/// Where the values of variables come from. Names are compared as they are written.
+/// The source of variables' values. Names are compared as written.
 pub trait Variables {
     fn get(&self, name: &str) -> Option<Cow<'_, str>>;
 }
@@ -30,7 +30,7 @@ impl Variables for BTreeMap<String, String> {
     }
 }
 
-/// Pairs in order; the last one of a name counts.
+/// Pairs in order; the last one of a name wins.
 impl Variables for [(String, String)] {
     fn get(&self, name: &str) -> Option<Cow<'_, str>> {
         self.iter().rev().find(|(key, _)| key == name).map(|(_, value)| Cow::Borrowed(value.as_str()))
@@ -47,7 +47,7 @@ impl Variables for NoVariables {
     }
 }
 
-/// What a word became.
+/// The expansion of a word.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Expansion {
     pub text: String,
@@ -68,36 +68,36 @@ pub struct Lexer {
 }
 
 impl Lexer {
-    /// `escape` is `\` or what the directive says.
+    /// `escape` is `\` or the directive's value.
     pub fn new(escape: char) -> Self {
         Self { escape, process_quotes: true, keep_quotes: false, keep_escapes: false, keep_unset: false }
     }
 
-    /// Quotes mean nothing: the mode for the bodies of heredocs in `COPY` and `ADD`.
+    /// Quotes are literal: the mode for the bodies of heredocs in `COPY` and `ADD`.
     pub fn ignore_quotes(mut self) -> Self {
         self.process_quotes = false;
         self
     }
 
-    /// Quotes group as ever, and stay in the result.
+    /// Quotes group as usual, and stay in the result.
     pub fn keep_quotes(mut self) -> Self {
         self.keep_quotes = true;
         self
     }
 
-    /// Escapes act as ever, and stay in the result.
+    /// Escapes work as usual, and stay in the result.
     pub fn keep_escapes(mut self) -> Self {
         self.keep_escapes = true;
         self
     }
 
-    /// A variable that is not set stays as it is written: `ENV A=$B` in a stage that can't know `B`.
+    /// An unset variable stays as written: `ENV A=$B` in a stage that can't know `B`.
     pub fn keep_unset(mut self) -> Self {
         self.keep_unset = true;
         self
     }
 
-    /// Expands `word` to one text. Blanks outside quotes stay.
+    /// Expands `word` to one text. Blanks outside quotes are kept.
     pub fn expand(&self, word: &str, variables: &dyn Variables) -> Result<Expansion, WordError> {
         if self.is_plain(word) {
             return Ok(Expansion { text: word.to_owned(), ..Expansion::default() });
@@ -105,7 +105,7 @@ impl Lexer {
         expand::run(self, word, variables).map(|(expansion, _)| expansion)
     }
 
-    /// Expands `word` and cuts the result at white space outside quotes; empty words vanish.
+    /// Expands `word` and splits the result at white space outside quotes; empty words are dropped.
     pub fn expand_words(&self, word: &str, variables: &dyn Variables) -> Result<Vec<String>, WordError> {
         if self.is_plain(word) && !word.contains("<<") {
             return Ok(word.split_whitespace().map(str::to_owned).collect());
@@ -113,7 +113,7 @@ impl Lexer {
         expand::run(self, word, variables).map(|(_, words)| words)
     }
 
-    /// True when nothing in the word has a meaning.
+    /// True if nothing in the word has a special meaning.
     fn is_plain(&self, word: &str) -> bool {
         let escape = self.escape as u8;
         !word.starts_with('\u{feff}')

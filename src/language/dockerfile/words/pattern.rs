@@ -1,5 +1,5 @@
-//! The patterns of `${v#p}`, `${v%p}` and `${v/p/r}`: `*` is any text, `?` any character, neither crosses a line end.
-//! There are no classes: `[` is itself.
+//! The patterns of `${v#p}`, `${v%p}` and `${v/p/r}`: `*` is any text, `?` any character, and neither matches a line
+//! end. There are no classes: `[` is literal.
 
 use super::WordErrorKind;
 
@@ -15,8 +15,8 @@ enum Token {
 pub(super) struct Pattern(Vec<Token>);
 
 impl Pattern {
-    /// The backslash takes `*`, `?` and itself, whatever the Dockerfile's escape character is; before `}` and `/` it
-    /// vanishes, as it stands there for the substitution's sake.
+    /// A backslash makes `*`, `?` and itself literal, whatever the Dockerfile's escape character is. Before `}` and `/`
+    /// it is removed, because it belongs to the substitution.
     pub(super) fn parse(text: &str) -> Result<Self, WordErrorKind> {
         let mut tokens = Vec::new();
         let mut characters = text.chars().peekable();
@@ -56,7 +56,7 @@ impl Pattern {
         characters[cut..].iter().rev().collect()
     }
 
-    /// Replaces the first match, the longest at its place. The replacement is taken as it is.
+    /// Replaces the first match, the longest one at its position. The replacement is literal.
     pub(super) fn replace_first(&self, value: &str, replacement: &str) -> String {
         let characters: Vec<char> = value.chars().collect();
         let ends = self.ends(&characters, true);
@@ -69,7 +69,7 @@ impl Pattern {
         result
     }
 
-    /// Replaces every match; `$0` in the replacement is the match, any other `$name` is empty. Nothing when that comes to
+    /// Replaces every match; `$0` in the replacement is the match, any other `$name` is empty. `None` if the result has
     /// more than `most` bytes.
     pub(super) fn replace_all(&self, value: &str, replacement: &str, most: usize) -> Option<String> {
         let characters: Vec<char> = value.chars().collect();
@@ -79,7 +79,7 @@ impl Pattern {
         let mut last_end = None;
         while position <= characters.len() {
             match ends[position] {
-                // An empty match right behind a match is none.
+                // An empty match right after a match does not count.
                 Some(end) if end > position || last_end != Some(position) => {
                     push_replacement(&mut result, replacement, &characters[position..end], most)?;
                     last_end = Some(end);
@@ -96,8 +96,8 @@ impl Pattern {
         (result.len() <= most).then_some(result)
     }
 
-    /// For each place in the text, where a match that starts there ends. With more than one way to match, the earlier
-    /// `*` has its way first: it takes as much (`longest`) or as little as it can.
+    /// For each position in the text, where a match that starts there ends. If there are several ways to match, the
+    /// earlier `*` decides first: it takes as much (`longest`) or as little as it can.
     fn ends(&self, text: &[char], longest: bool) -> Vec<Option<usize>> {
         let mut ends: Vec<Option<usize>> = (0..=text.len()).map(Some).collect();
         for token in self.0.iter().rev() {
