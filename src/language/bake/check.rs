@@ -1,4 +1,4 @@
-//! What has to hold before a target can be built, or printed.
+//! The conditions for building or printing a target.
 
 use std::path::Path;
 
@@ -10,24 +10,24 @@ use super::remote::Remote;
 use super::resolve::Selection;
 use super::target::Target;
 
-/// Where targets are built.
+/// The environment of the builds.
 #[derive(Debug, Clone, Copy)]
 pub struct Ground<'a> {
     pub folder: &'a Path,
     pub environment: &'a std::collections::BTreeMap<String, String>,
     /// Whether a text is a platform.
     pub is_platform: TextCheck,
-    /// Where the definition is, if not on this machine.
+    /// The location of the definition, if it is remote.
     pub remote: Option<&'a Remote>,
 }
 
-/// A check of a text that somebody else knows the rules of.
+/// A check of a text whose rules belong to another module.
 pub type TextCheck = fn(&str) -> Result<(), String>;
 
 /// Checks all targets, and cleans the paths of their contexts.
 ///
 /// # Errors
-/// Where a target cannot be built as it is.
+/// If a target cannot be built as it is.
 pub fn check(selection: &mut Selection, ground: &Ground<'_>) -> Result<(), BakeError> {
     for target in selection.targets.values_mut() {
         check_target(target, ground).map_err(BakeError::Invalid)?;
@@ -76,7 +76,7 @@ fn check_size(text: &str) -> Result<(), String> {
     if is_number && is_unit { Ok(()) } else { Err(format!("invalid value {text} for membytes key shm-size")) }
 }
 
-/// As large as BuildKit takes a secret.
+/// BuildKit's size limit for a secret.
 const MAX_SECRET: u64 = 500 * 1024;
 
 fn check_secrets(target: &Target, ground: &Ground<'_>) -> Result<(), String> {
@@ -161,7 +161,7 @@ fn is_ssh(context: &str) -> bool {
     context.starts_with("ssh://") || (is_remote(context) && !context.contains("://") && context.contains('@'))
 }
 
-/// Outputs whose place must fit. Nothing is made or emptied.
+/// Outputs whose destination must be valid. Nothing is created or truncated.
 fn check_outputs(outputs: &[Output], folder: &Path) -> Result<(), String> {
     let mut uses_stdout = false;
     for output in outputs {

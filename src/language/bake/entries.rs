@@ -42,24 +42,24 @@ pub struct Ssh {
 
 /// An entry of a target's list.
 pub trait Entry: Sized {
-    /// The type of an entry as messages name it.
+    /// The type of an entry in messages.
     fn kind() -> Type;
     /// # Errors
-    /// Where the text is malformed.
+    /// If the text is malformed.
     fn parse(text: &str) -> Read<Self>;
     /// # Errors
-    /// Where the value is no object of the right type.
+    /// If the value is not an object of the right type.
     fn of_object(value: &Value) -> Read<Self>;
     fn value(&self) -> Value;
 }
 
-/// Limits of RUN steps, in buildx's order; and those that are numbers.
+/// Limits of RUN steps, in buildx's order; and those with numeric values.
 pub const RESOURCES: [&str; 7] =
     ["memory", "memory-swap", "cpu-shares", "cpu-period", "cpu-quota", "cpuset-cpus", "cpuset-mems"];
 pub const RESOURCE_NUMBERS: [&str; 3] = ["cpu-shares", "cpu-period", "cpu-quota"];
 
 /// # Errors
-/// Where there is no such limit, or its value is no number.
+/// If there is no such limit, or its value is not a number.
 pub fn check_resource(name: &str, value: &str) -> Result<(), String> {
     if RESOURCE_NUMBERS.contains(&name) {
         let number: Result<i64, _> = value.parse();
@@ -80,7 +80,7 @@ pub fn parse_bool(text: &str) -> Option<bool> {
 /// A list of entries from a value.
 ///
 /// # Errors
-/// Where it is no list, or an entry is malformed.
+/// If it is not a list, or an entry is malformed.
 pub fn entries_of<E: Entry>(value: &Value, parse: impl Fn(&str) -> Read<Vec<E>>) -> Read<Vec<E>> {
     let elements = match value {
         Value::Tuple(elements) | Value::List(_, elements) => elements,
@@ -99,7 +99,7 @@ pub fn entries_of<E: Entry>(value: &Value, parse: impl Fn(&str) -> Read<Vec<E>>)
 }
 
 /// # Errors
-/// Where a text is malformed.
+/// If a text is malformed.
 pub fn parse_all<E: Entry>(texts: &[String]) -> Read<Vec<E>> {
     texts.iter().filter(|text| !text.is_empty()).map(|text| E::parse(text)).collect()
 }
@@ -107,7 +107,7 @@ pub fn parse_all<E: Entry>(texts: &[String]) -> Read<Vec<E>> {
 /// Cache entries: a text without `=` is a list of references.
 ///
 /// # Errors
-/// Where a text is malformed.
+/// If a text is malformed.
 pub fn parse_caches(texts: &[String]) -> Read<Vec<CacheEntry>> {
     let mut entries = Vec::new();
     for text in texts.iter().filter(|text| !text.is_empty()) {
@@ -123,7 +123,7 @@ pub fn parse_cache(text: &str) -> Read<Vec<CacheEntry>> {
     fields(text, ',')?.iter().map(|field| CacheEntry::parse(field)).collect()
 }
 
-/// As buildx takes them away: the order changes where there are some.
+/// Removed as in buildx: the order changes if there are any.
 pub fn without_duplicates<T: PartialEq>(mut entries: Vec<T>) -> Vec<T> {
     for index in (0..entries.len().saturating_sub(1)).rev() {
         if let Some(later) = (index + 1..entries.len()).find(|later| entries[index] == entries[*later]) {

@@ -1,11 +1,11 @@
-//! What can go wrong when a bake file is read and resolved.
+//! Errors of reading and resolving bake files.
 
 use std::path::PathBuf;
 
 use super::syntax::Span;
 use crate::base::io_error::IoError;
 
-/// An error that HCL's evaluation found, at a place.
+/// An error of HCL's evaluation, at a place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{summary}; {detail}")]
 pub struct Diagnostic {
@@ -29,11 +29,11 @@ pub struct Place {
     pub line: usize,
     /// In characters, from 1.
     pub column: usize,
-    /// How many characters of the line are meant, at least one.
+    /// The number of marked characters, at least one.
     pub length: usize,
 }
 
-/// Why bake could not do what was asked.
+/// Why bake failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BakeError {
     #[error("{diagnostic}")]

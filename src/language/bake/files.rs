@@ -1,16 +1,16 @@
-//! Which files there are, and what each of them is.
+//! The bake files to read, and the type of each.
 
 use std::path::Path;
 
-/// A bake file, as it was read.
+/// A bake file as read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BakeFile {
-    /// As it was named; `-` for standard input.
+    /// Its name as given; `-` for standard input.
     pub name: String,
     pub text: String,
 }
 
-/// What is read where no file is named: all of them that are there, in this order.
+/// The default files: all that exist, in this order.
 pub const DEFAULT_NAMES: [&str; 8] = [
     "compose.yaml",
     "compose.yml",
@@ -22,7 +22,7 @@ pub const DEFAULT_NAMES: [&str; 8] = [
     "docker-bake.override.hcl",
 ];
 
-/// What the name of a file says of its content.
+/// The type that a file's name implies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Named {
     Compose,
@@ -45,7 +45,7 @@ pub(super) fn named(name: &str) -> Named {
     }
 }
 
-/// The folder that a file is in; none for standard input and for what is elsewhere.
+/// A file's folder; `None` for standard input and remote files.
 pub(super) fn folder(name: &str) -> Option<String> {
     if name.is_empty() || name == "-" || is_remote(name) {
         return None;
@@ -54,7 +54,7 @@ pub(super) fn folder(name: &str) -> Option<String> {
     Some(if parent.is_empty() { ".".to_owned() } else { parent })
 }
 
-/// Whether a text is the address of something that is not on this machine.
+/// Whether a text is a remote address.
 pub fn is_remote(text: &str) -> bool {
     crate::base::urls::is_http_url(text) || crate::base::urls::is_git_url(text)
 }

@@ -1,7 +1,7 @@
 //! Bake: files that say which images are built, and how.
 //!
-//! Owns the files' languages (HCL, HCL in JSON, compose), and what comes out of them: targets, groups and variables. Knows
-//! no images, builds nothing and prints nothing. Files are read by whoever asks, through [`Sources`].
+//! Owns the files' languages (HCL, HCL in JSON, compose), and the result: targets, groups and variables. Knows no
+//! images, builds nothing and prints nothing. The caller reads files through [`Sources`].
 
 mod check;
 mod compose;
@@ -35,16 +35,16 @@ pub use remote::Remote;
 pub use resolve::{Entitlements, Needed, Overrides, Selection};
 pub use target::{Config, Group, Target};
 
-/// Files that a compose file names.
+/// Access to files that a compose file refers to.
 pub trait Sources: Sync {
-    /// The content of a file; nothing where there is none.
+    /// The content of a file; `None` if it does not exist.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     fn read(&self, path: &str) -> Result<Option<String>, BakeError>;
 }
 
-/// What files are evaluated with.
+/// The context of the evaluation.
 #[derive(Debug, Clone, Default)]
 pub struct World {
     pub environment: BTreeMap<String, String>,
@@ -52,7 +52,7 @@ pub struct World {
     pub variables: BTreeMap<String, String>,
     /// Whether variables are looked up in the environment.
     pub reads_environment: bool,
-    /// Names that are always there.
+    /// Predefined names.
     pub built_in: BTreeMap<String, String>,
     pub home: String,
     /// The working folder.
@@ -68,22 +68,22 @@ pub struct Notice {
     pub message: String,
 }
 
-/// All that the files say.
+/// The content of the files.
 #[derive(Debug, Default)]
 pub struct Bakery {
     pub config: Config,
-    /// `None` where no file can have any.
+    /// `None` if no file can have any.
     pub variables: Option<Vec<Variable>>,
     pub notices: Vec<Notice>,
 }
 
-/// Reads bake files, in the order in which they were named.
+/// Reads bake files, in the given order.
 ///
 /// # Errors
-/// Where one of them is malformed, or an expression in it fails.
+/// If one of them is malformed, or an expression in it fails.
 pub fn read(files: &[BakeFile], world: &World, sources: &dyn Sources) -> Result<Bakery, BakeError> {
     std::thread::scope(|scope| {
-        // Expressions may stand deep in each other.
+        // Expressions may be deeply nested.
         let thread =
             std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || Reader { files, world }.read(sources));
         match thread.map(std::thread::ScopedJoinHandle::join) {
@@ -94,7 +94,7 @@ pub fn read(files: &[BakeFile], world: &World, sources: &dyn Sources) -> Result<
     })
 }
 
-/// Whether a shell passes a variable of that name on to the programs that it starts.
+/// Whether a shell passes a variable of that name to the programs that it starts.
 fn is_exportable(name: &str) -> bool {
     !name.starts_with(|letter: char| letter.is_ascii_digit())
         && name.bytes().all(|letter| letter.is_ascii_alphanumeric() || letter == b'_')
@@ -139,7 +139,7 @@ impl Reader<'_> {
         Ok(bakery)
     }
 
-    /// The body of a file in HCL or JSON; nothing for a compose file.
+    /// The body of a file in HCL or JSON; `None` for a compose file.
     fn classify(
         &self,
         index: usize,
@@ -172,7 +172,7 @@ impl Reader<'_> {
 
     fn settings(&self) -> definition::Settings {
         let mut overrides = if self.world.reads_environment { self.world.environment.clone() } else { BTreeMap::new() };
-        // Docker's command line is started by shells, which pass no other names on.
+        // Docker's CLI is usually started by a shell, which passes no other names on.
         overrides.retain(|name, _| is_exportable(name));
         overrides.extend(self.world.variables.clone());
         definition::Settings { overrides, built_in: self.world.built_in.clone(), home: self.world.home.clone() }

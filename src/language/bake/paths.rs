@@ -4,7 +4,7 @@ use super::files::{BakeFile, folder, is_remote};
 use super::functions::clean_path as clean;
 use super::target::{Bases, Config, Target};
 
-/// The targets of compose files are all relative to the first of them.
+/// The paths of all compose targets are relative to the first compose file.
 pub(super) fn set_compose_bases(config: &mut Config, files: &[BakeFile]) {
     let Some(base) = files.first().and_then(|file| folder(&file.name)) else { return };
     for target in &mut config.targets {
@@ -19,7 +19,7 @@ pub(super) fn set_compose_bases(config: &mut Config, files: &[BakeFile]) {
 
 /// Makes the paths of all targets relative to the working folder.
 pub(super) fn rebase(config: &mut Config, files: &[BakeFile]) {
-    // A base of HCL is the number of its file.
+    // The base of an HCL target is the index of its file.
     let folder_of = |base: &String| match base.parse::<usize>().ok().and_then(|index| files.get(index)) {
         Some(file) => folder(&file.name).unwrap_or_default(),
         None => base.clone(),
@@ -42,7 +42,7 @@ fn rebase_target(target: &mut Target, folder_of: &dyn Fn(&String) -> String) {
                 target.context = Some(joined(&folder_of(base), context));
             }
         }
-        // Who inherits it gets the folder of its own file, unless it says something else.
+        // An inheriting target uses the folder of its own file, unless it sets another context.
         None => target.bases.context = None,
     }
     for (name, context) in &mut target.contexts {

@@ -1,5 +1,5 @@
-//! `policy` of a target: by which policies buildx judges where a build takes its files from. Read and shown here; nothing
-//! evaluates one.
+//! `policy` of a target: the policies by which buildx decides where a build may take its files from. They are parsed
+//! and shown here, but not evaluated.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::entries::{Entry, Read, parse_bool};
 use super::functions::fields;
 use super::value::{Type, Value, convert, mismatch};
 
-/// An entry, with the fields that were set.
+/// An entry, with its fields.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
     pub files: Vec<String>,
@@ -15,11 +15,11 @@ pub struct Policy {
     pub settings: BTreeMap<String, String>,
 }
 
-/// Levels of a log, as buildx reads them.
+/// Log levels, as in buildx.
 const LEVELS: [&str; 8] = ["panic", "fatal", "error", "warn", "warning", "info", "debug", "trace"];
 
 impl Policy {
-    /// Whether it switches all of them off.
+    /// Whether it disables all of them.
     pub fn is_disabled(&self) -> bool {
         self.settings.get("disabled").is_some_and(|text| parse_bool(text) == Some(true))
     }

@@ -1,4 +1,4 @@
-//! What was resolved, as JSON and as lists.
+//! The resolved definition, as JSON and as lists.
 
 use serde_json::{Map, Value as Json, json};
 
@@ -9,7 +9,7 @@ use super::resolve::Selection;
 use super::target::{Config, Group, Target};
 
 impl Selection {
-    /// As `--print` prints it.
+    /// The output of `--print`.
     pub fn to_json(&self) -> Json {
         let mut all = Map::new();
         if !self.groups.is_empty() {
@@ -31,12 +31,12 @@ fn group_json(group: &Group) -> Json {
     Json::Object(fields)
 }
 
-/// What HCL would read as a template is escaped, so that the output can be read again.
+/// Escapes what HCL would parse as a template, so that the output can be read again.
 fn escaped(text: &str) -> String {
     text.replace("${", "$${").replace("%{", "%%{")
 }
 
-/// Fields that are left out when they are empty.
+/// Fields that are omitted if empty.
 #[derive(Default)]
 struct Fields(Map<String, Json>);
 
@@ -180,7 +180,7 @@ pub struct Listed {
 }
 
 impl Config {
-    /// All targets and groups but the private ones, which begin with `_`, by their names.
+    /// All targets and groups by name, except private ones, which start with `_`.
     pub fn listed(&self) -> Vec<Listed> {
         let targets = self.targets.iter().map(|target| Listed {
             name: target.name.clone(),
@@ -216,7 +216,7 @@ pub fn listed_json(all: &[Listed]) -> Json {
         }
         Json::Object(fields)
     };
-    // An empty list is what Go prints of one that was never made.
+    // Go prints this for an empty list that was never allocated.
     if all.is_empty() { Json::Null } else { Json::Array(all.iter().map(of).collect()) }
 }
 

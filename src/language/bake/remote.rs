@@ -1,21 +1,21 @@
-//! Definitions that are elsewhere: what their paths mean.
+//! Remote definitions: the meaning of their paths.
 
 use super::files::is_remote;
 use super::functions::clean_path as clean;
 use super::target::Target;
 use crate::base::urls;
 
-/// Where the definition is, with the files beside it: a repository or an archive.
+/// The location of the definition and the files beside it: a repository or an archive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remote {
     pub url: String,
 }
 
 impl Remote {
-    /// Lets paths mean what is beside the definition.
+    /// Makes paths refer to files beside the definition.
     ///
     /// # Errors
-    /// Where a Dockerfile beside the definition is to be read for a context of this machine.
+    /// If a Dockerfile beside the definition is requested for a context on this machine.
     pub(super) fn settle(&self, target: &mut Target) -> Result<(), String> {
         for context in target.contexts.values_mut() {
             let is_special =
@@ -27,7 +27,7 @@ impl Remote {
         let context = target.local_context().to_owned();
         let is_here = context.starts_with("cwd://");
         let dockerfile = target.dockerfile.as_deref().unwrap_or("Dockerfile");
-        // Buildx refuses it in these words: the Dockerfile is looked for beside the definition, which is elsewhere.
+        // Buildx's error: the Dockerfile is looked up beside the definition, which is remote.
         if is_here && target.dockerfile_inline.is_none() && !dockerfile.starts_with("cwd://") {
             return Err("reading a dockerfile for a remote build invocation is currently not supported: with a local \
                         context, name a local one as `cwd://PATH`"
@@ -49,7 +49,7 @@ impl Remote {
         self.subfolder(folder)
     }
 
-    /// The address of a folder in what is at the address.
+    /// The address of a folder in the remote location.
     fn subfolder(&self, folder: &str) -> String {
         let (base, fragment) = self.url.split_once('#').unwrap_or((&self.url, ""));
         let (reference, own) = fragment.split_once(':').unwrap_or((fragment, ""));

@@ -1,4 +1,4 @@
-//! Targets and groups: what is to be built, and how it is put together from several places.
+//! Targets and groups, and how they are merged from several places.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +10,11 @@ use super::policy::Policy;
 pub struct Group {
     pub name: String,
     pub description: String,
-    /// `None` where a compose file has services, and none of them is built.
+    /// `None` if a compose file has services, but none of them is built.
     pub targets: Option<Vec<String>>,
 }
 
-/// What is built. Everything but the name may be left open.
+/// A target. Everything except the name may be unset.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
     pub name: String,
@@ -42,26 +42,26 @@ pub struct Target {
     pub no_cache_filter: Option<Vec<String>>,
     pub shm_size: Option<String>,
     pub ulimits: Option<Vec<String>>,
-    /// What each RUN step may take, as `--resource` has it.
+    /// The limits of each RUN step, as in `--resource`.
     pub resources: BTreeMap<String, String>,
     pub policy: Option<Vec<Policy>>,
     pub call: Option<String>,
     pub entitlements: Option<Vec<String>>,
     pub extra_hosts: BTreeMap<String, String>,
-    /// It is built only as another target's context.
+    /// Whether it is built only as another target's context.
     pub is_linked: bool,
     pub bases: Bases,
 }
 
-/// Which folders the paths of a target are relative to, where that is the folder of the file.
+/// The folders of a target's relative paths, where these are relative to the file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Bases {
-    /// The folder of the file that the target is in.
+    /// The folder of the target's file.
     pub file: Option<String>,
-    /// That of the file which says the context.
+    /// The folder of the file that sets the context.
     pub context: Option<String>,
     pub contexts: BTreeMap<String, String>,
-    /// The target whose context it has.
+    /// The target whose context it uses.
     pub context_of: Option<String>,
 }
 
@@ -85,7 +85,7 @@ fn append<T: Clone>(mine: &mut Option<Vec<T>>, other: &Option<Vec<T>>) {
 }
 
 impl Target {
-    /// Lays another target on top of this one.
+    /// Merges another target on top of this one.
     pub fn merge(&mut self, other: &Self) {
         replace(&mut self.bases.file, &other.bases.file);
         if other.context.is_some() {
@@ -139,14 +139,14 @@ impl Target {
         }
     }
 
-    /// Whether somebody has to judge where its files come from.
+    /// Whether a policy must approve the sources of its files.
     pub fn needs_policies(&self) -> bool {
         let policies = self.policy.as_deref().unwrap_or_default();
         let says_something = policies.iter().any(|policy| !policy.files.is_empty());
         says_something && !policies.iter().any(Policy::is_disabled)
     }
 
-    /// Takes away what is there twice, and adds what other settings imply.
+    /// Removes duplicates, and adds what other settings imply.
     pub fn normalize(&mut self) {
         self.normalize_entries();
         for list in
@@ -170,7 +170,7 @@ impl Target {
     }
 }
 
-/// Keeps the last entry of each kind, at the place of the first.
+/// Keeps the last entry of each kind, at the position of the first.
 fn keep_last<T, K: PartialEq>(list: &mut Option<Vec<T>>, key: impl Fn(&T) -> K) {
     let Some(entries) = list.take().filter(|entries| !entries.is_empty()) else { return };
     let mut kept: Vec<T> = Vec::new();
@@ -190,14 +190,14 @@ fn remove_duplicates(list: &mut Option<Vec<String>>) {
     }
 }
 
-/// Each name once, in the order of their first places.
+/// Each name once, in the order of first appearance.
 pub fn unique(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let mut seen = std::collections::HashSet::new();
     names.into_iter().filter(|name| seen.insert(name.clone())).collect()
 }
 
 impl Config {
-    /// Joins targets of one name.
+    /// Merges targets of one name.
     pub fn deduplicate(&mut self) {
         for group in &mut self.groups {
             group.targets = group.targets.take().map(unique);

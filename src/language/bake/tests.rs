@@ -1,11 +1,11 @@
-//! Small files and what comes out of them.
+//! Small bake files and their results.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::*;
 
-/// Files that compose files name.
+/// Files that compose files refer to.
 #[derive(Default)]
 struct Shelf(BTreeMap<String, String>);
 

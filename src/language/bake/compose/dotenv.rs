@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::interpolate::{Failure, substitute};
 
-/// The variables of a file. What it refers to is looked up in the names around it first, then in the file.
+/// The variables of a file. References are looked up in the environment first, then in the file.
 ///
 /// # Errors
 /// What is wrong, and in which line.
@@ -33,7 +33,7 @@ pub(super) fn parse(text: &str, around: &BTreeMap<String, String>) -> Result<BTr
             return Err(format!("line {line}: unexpected character in variable name {name:?}"));
         }
         if !statement[end..].starts_with(['=', ':']) {
-            // A name alone takes what is set outside.
+            // A name without a value takes it from outside.
             if let Some(value) = around.get(name) {
                 found.insert(name.to_owned(), value.clone());
             }

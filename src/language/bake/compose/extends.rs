@@ -9,11 +9,11 @@ use crate::language::bake::files::BakeFile;
 
 type Entries = BTreeMap<String, Node>;
 
-/// A service that is being extended.
+/// A service being extended.
 struct Extension<'a> {
     project: &'a Project,
     file: String,
-    /// Files and services on the way.
+    /// The files and services on the way.
     chain: Vec<(String, String)>,
 }
 
@@ -22,7 +22,7 @@ fn model<T>(reason: String) -> Result<T, BakeError> {
 }
 
 impl Loader<'_> {
-    /// Joins all services with those that they extend.
+    /// Merges all services with those that they extend.
     pub(super) fn extend_all(
         &self,
         entries: &mut Entries,
@@ -113,7 +113,7 @@ impl Loader<'_> {
         merge::settle(&mut all);
         let Node::Map(mut entries) = all else { return Ok(Entries::new()) };
         canonicalize(&mut entries).map_err(BakeError::ComposeModel)?;
-        // Where the file is, seen from the folder that paths are relative to afterwards.
+        // The file's folder, relative to the folder of the resulting paths.
         let below = super::super::files::folder(path).filter(|folder| folder != ".").unwrap_or_default();
         self.resolve_paths(&mut entries, &below);
         match entries.remove("services") {
@@ -126,7 +126,7 @@ impl Loader<'_> {
         }
     }
 
-    /// Adds what other files have.
+    /// Adds the content of included files.
     pub(super) fn include(&self, entries: &mut Entries, file: &BakeFile, project: &Project) -> Result<(), BakeError> {
         let included = match entries.remove("include") {
             None | Some(Node::Null) => return Ok(()),
@@ -141,7 +141,7 @@ impl Loader<'_> {
                 if !matches!(key.as_str(), "services" | "secrets") {
                     continue;
                 }
-                // What the including file says lies on top.
+                // The including file overrides the included one.
                 let merged = match entries.remove(&key) {
                     Some(own) => {
                         merge::merge(value, own, std::slice::from_ref(&key)).map_err(BakeError::ComposeModel)?

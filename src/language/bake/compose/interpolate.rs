@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use super::yaml::Node;
 
-/// Variables nested in defaults beyond this are refused.
+/// Deeper nesting of variables in defaults is refused.
 const MAX_DEPTH: usize = 50;
 const MAX_TEXT: usize = 16 << 20;
 
-/// Replaces the variables in all texts of a node.
+/// Expands the variables in all texts of a node.
 ///
 /// # Errors
-/// Where one is malformed or missing, with the path of its node.
+/// If one is malformed or missing, with the path of its node.
 pub(super) fn interpolate(node: &mut Node, path: &str, names: &BTreeMap<String, String>) -> Result<(), String> {
     match node {
         Node::Text(text) => {
@@ -66,7 +66,7 @@ pub(super) fn substitute(text: &str, names: &BTreeMap<String, String>, depth: us
         } else {
             let length = name_length(behind);
             if length == 0 {
-                // A single dollar is text.
+                // A single dollar is literal.
                 out.push('$');
             } else {
                 out.push_str(names.get(&behind[..length]).map_or("", String::as_str));

@@ -1,11 +1,11 @@
-//! Compose files laid on top of each other.
+//! Merges compose files.
 
 use std::collections::BTreeMap;
 
 use super::text_of;
 use super::yaml::Node;
 
-/// Below `services.*`: written as lists or as maps, and joined as lists.
+/// Fields below `services.*` that are written as lists or as maps, and merged as lists.
 const LISTS: [&str; 11] = [
     "build.args",
     "build.additional_contexts",
@@ -19,14 +19,14 @@ const LISTS: [&str; 11] = [
     "tmpfs",
     "annotations",
 ];
-/// Of these the later entry of a name counts.
+/// Of these, the later entry of a name wins.
 const UNIQUE: [&str; 7] =
     ["build.args", "build.additional_contexts", "build.tags", "build.labels", "environment", "labels", "env_file"];
 
-/// What comes out of `base` with `other` on top.
+/// `base` with `other` merged on top.
 ///
 /// # Errors
-/// Where the two are of different kinds.
+/// If the two are of different kinds.
 pub(super) fn merge(base: Node, other: Node, path: &[String]) -> Result<Node, String> {
     let field = field(path);
     match (base, other) {
@@ -56,7 +56,7 @@ pub(super) fn merge(base: Node, other: Node, path: &[String]) -> Result<Node, St
     }
 }
 
-/// Fields that have no part in builds, and that are written in several ways.
+/// Fields that do not affect builds, and can be written in several ways.
 fn is_loose(field: Option<&str>) -> bool {
     field.is_some_and(|field| !field.starts_with("build") && !matches!(field, "image"))
 }
@@ -123,7 +123,7 @@ pub(super) fn as_list(node: &Node) -> Vec<Node> {
     }
 }
 
-/// Leaves the last of several entries of one name, at the place of the first.
+/// Keeps the last of several entries of one name, at the position of the first.
 pub(super) fn make_unique(service: &mut BTreeMap<String, Node>) {
     for path in UNIQUE {
         let node = match path.split_once('.') {
@@ -149,7 +149,7 @@ pub(super) fn make_unique(service: &mut BTreeMap<String, Node>) {
     }
 }
 
-/// Takes the marks away that had nothing to replace.
+/// Removes marks that had nothing to replace.
 pub(super) fn settle(node: &mut Node) {
     if let Node::Override(inner) = node {
         *node = std::mem::replace(inner, Node::Null);

@@ -20,10 +20,10 @@ use yaml::Node;
 type Names = BTreeMap<String, String>;
 type Entries = BTreeMap<String, Node>;
 
-/// The names that compose files see: the environment, then `.env`, and what the command line sets above all.
+/// The variables for compose files: the environment, then `.env`, both overridden by the command line.
 ///
 /// # Errors
-/// Where `.env` is malformed.
+/// If `.env` is malformed.
 pub(super) fn environment(world: &World, sources: &dyn Sources) -> Result<Names, BakeError> {
     let mut names = if world.reads_environment { world.environment.clone() } else { Names::new() };
     if let Some(text) = sources.read(".env")? {
@@ -43,13 +43,13 @@ pub(super) struct Loader<'a> {
     pub(super) world: &'a World,
 }
 
-/// What one set of files is loaded with.
+/// The context for loading one set of files.
 #[derive(Clone)]
 struct Project {
-    /// Paths are relative to it.
+    /// The folder of relative paths.
     folder: String,
     names: Names,
-    /// The files that are being included.
+    /// The files being included.
     including: Vec<String>,
 }
 
@@ -57,12 +57,12 @@ struct Project {
 const MAX_INCLUDES: usize = 20;
 
 impl Loader<'_> {
-    /// Whether a file is a compose file by itself.
+    /// Whether a file on its own is a compose file.
     ///
     /// # Errors
-    /// Where it is none.
+    /// If it is not.
     pub(super) fn validate(&self, file: &BakeFile) -> Result<(), BakeError> {
-        // Alone it has no place that others could name.
+        // On its own it has no path that others could refer to.
         let alone = BakeFile { name: String::new(), text: file.text.clone() };
         self.model(std::slice::from_ref(&alone)).map(|_| ()).map_err(|error| match error {
             BakeError::Yaml { file: name, reason } if name.is_empty() => {
@@ -72,10 +72,10 @@ impl Loader<'_> {
         })
     }
 
-    /// The targets of all files together.
+    /// The targets of all files.
     ///
     /// # Errors
-    /// Where they do not fit each other.
+    /// If the files are inconsistent.
     pub(super) fn load(&self, files: &[BakeFile]) -> Result<Config, BakeError> {
         let wrap = |reason: String| BakeError::Compose { reason };
         let (services, secrets) = self.model(files).map_err(|error| wrap(error.to_string()))?;
@@ -129,7 +129,7 @@ impl Loader<'_> {
         Ok((map(services), map(secrets)))
     }
 
-    /// All documents of all files, laid on top of each other.
+    /// All documents of all files, merged.
     fn merged(&self, files: &[BakeFile], project: &Project) -> Result<BTreeMap<String, Node>, BakeError> {
         let model = |reason: String| BakeError::ComposeModel(reason);
         let mut all = Node::Map(BTreeMap::new());
@@ -252,7 +252,7 @@ impl Loader<'_> {
     }
 }
 
-/// Brings what may be written in several ways into one form.
+/// Normalises what can be written in several ways.
 fn canonicalize(entries: &mut BTreeMap<String, Node>) -> Result<(), String> {
     let Some(Node::Map(services)) = entries.get_mut("services") else { return Ok(()) };
     for (name, service) in services {
@@ -277,7 +277,7 @@ fn canonicalize(entries: &mut BTreeMap<String, Node>) -> Result<(), String> {
     Ok(())
 }
 
-/// Names alone in a service's environment take what is set around.
+/// Names without a value in a service's environment take it from the environment.
 fn resolve_environment(entries: &mut BTreeMap<String, Node>, names: &Names) {
     let Some(Node::Map(services)) = entries.get_mut("services") else { return };
     for service in services.values_mut() {

@@ -1,10 +1,10 @@
-//! What a service's build section may have, checked by the compose specification's schema.
+//! Checks a service's build section against the compose specification's schema.
 
 use std::collections::BTreeMap;
 
 use super::yaml::Node;
 
-/// What a field takes.
+/// The valid values of a field.
 #[derive(Clone, Copy)]
 enum Shape {
     Text,

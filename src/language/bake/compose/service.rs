@@ -12,7 +12,7 @@ use crate::language::bake::target::{Target, unique};
 type Entries = BTreeMap<String, Node>;
 type Read<T> = Result<T, String>;
 
-/// Makes targets of services.
+/// Converts services to targets.
 pub(super) struct Builder<'a> {
     pub(super) loader: &'a Loader<'a>,
     pub(super) services: &'a Entries,
@@ -46,7 +46,7 @@ fn some<T>(list: Vec<T>) -> Option<Vec<T>> {
     if list.is_empty() { None } else { Some(list) }
 }
 
-/// Names and values, of a map or of a list of `NAME=VALUE`.
+/// Names and values of a map or of a list of `NAME=VALUE`.
 fn pairs(node: Option<&Node>) -> BTreeMap<String, Option<String>> {
     match node {
         Some(Node::Map(entries)) => entries.iter().map(|(name, value)| (name.clone(), text_of(value))).collect(),
@@ -62,7 +62,7 @@ fn pairs(node: Option<&Node>) -> BTreeMap<String, Option<String>> {
     }
 }
 
-/// A truth value, also as YAML 1.1 wrote it.
+/// A boolean, also in YAML 1.1's notation.
 fn truth(fields: &Entries, name: &str) -> Read<bool> {
     match fields.get(name) {
         Some(Node::Bool(value)) => Ok(*value),
@@ -90,7 +90,7 @@ pub(super) fn agents(list: &[Node]) -> Read<Entries> {
 }
 
 impl Builder<'_> {
-    /// Whether the services fit each other.
+    /// Whether the services are consistent.
     pub(super) fn check(&self) -> Read<()> {
         const INVALID: &str = "invalid compose project";
         for (name, service) in self.services {
@@ -133,7 +133,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// The target; nothing for a service that is not built.
+    /// The target; `None` for a service that is not built.
     pub(super) fn target(&self, name: &str, service: &Node) -> Read<Option<Target>> {
         let (Some(build), Node::Map(fields)) = (build_of(service), service) else { return Ok(None) };
         let target_name = name.replace('.', "_");
@@ -178,7 +178,7 @@ impl Builder<'_> {
         Ok(Some(target))
     }
 
-    /// A name alone takes the service's environment, then what is set around.
+    /// A name without a value takes the service's environment, then the environment.
     fn args(&self, build: &Entries, fields: &Entries) -> Read<BTreeMap<String, String>> {
         let environment = self.environment(fields)?;
         let value = |name: &String| {
@@ -189,7 +189,7 @@ impl Builder<'_> {
         Ok(args.filter_map(|(name, given)| Some((name.clone(), given.or_else(|| value(&name))?))).collect())
     }
 
-    /// What a service's program gets: its files, and above them what is written out.
+    /// The environment of a service's program: its files, overridden by explicit values.
     fn environment(&self, fields: &Entries) -> Read<BTreeMap<String, Option<String>>> {
         let mut all = BTreeMap::new();
         let files = match fields.get("env_file") {
@@ -356,7 +356,7 @@ fn ulimits(build: &Entries) -> Read<Vec<String>> {
     };
     let mut all = Vec::new();
     for (name, limit) in limits {
-        // As buildx has it: a single number counts as none.
+        // As in buildx: a single number is ignored.
         let (soft, hard) = match limit {
             Node::Map(fields) => (number(fields.get("soft"))?, number(fields.get("hard"))?),
             _ => (0, 0),
@@ -379,7 +379,7 @@ fn attestations(build: &Entries) -> Read<Vec<Attestation>> {
     Ok(all)
 }
 
-/// What `x-bake` adds.
+/// The additions of `x-bake`.
 fn extend(target: &mut Target, extension: Option<&Node>) -> Read<()> {
     let fields = match extension {
         None | Some(Node::Null) => return Ok(()),
@@ -451,7 +451,7 @@ fn extend(target: &mut Target, extension: Option<&Node>) -> Read<()> {
     Ok(())
 }
 
-/// Entries of one name replace each other in place.
+/// A later entry replaces an earlier one of the same name in place.
 fn replaced<T>(mine: Option<Vec<T>>, more: Vec<T>, name: fn(&T) -> String) -> Vec<T> {
     let mut all = mine.unwrap_or_default();
     for entry in more {

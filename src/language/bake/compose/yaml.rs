@@ -1,4 +1,4 @@
-//! YAML → nodes, with the types that Go's YAML package sees.
+//! YAML → nodes, with the types of Go's YAML package.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -12,13 +12,13 @@ pub(super) enum Node {
     Integer(i128),
     Float(f64),
     Text(String),
-    /// A date, which no part of a compose file takes.
+    /// A date, which no field of a compose file accepts.
     Date,
     List(Vec<Node>),
     Map(BTreeMap<String, Node>),
-    /// `!reset`: takes away what another file says.
+    /// `!reset`: removes another file's value.
     Reset,
-    /// `!override`: replaces what another file says.
+    /// `!override`: replaces another file's value.
     Override(Box<Node>),
 }
 
@@ -206,7 +206,7 @@ fn scalar(text: &str) -> Node {
     }
 }
 
-/// An integer of at most 64 bits, decimal or with the prefix of another base; a zero in front means octal.
+/// A 64-bit integer, decimal or with the prefix of another base; a leading zero means octal.
 fn integer(text: &str) -> Option<i128> {
     let (is_negative, digits) = match text.as_bytes().first()? {
         b'-' => (true, &text[1..]),

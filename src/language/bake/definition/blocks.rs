@@ -25,7 +25,7 @@ impl Made {
 }
 
 impl Reader<'_> {
-    /// Evaluates a block's attributes: those that are wanted, or all that are missing.
+    /// Evaluates a block's attributes: the given ones, or all that are missing.
     pub(super) fn resolve_block(&mut self, block: usize, wanted: Option<&[String]>) -> Resolved {
         let kind = self.blocks[block].kind.clone();
         self.globals.entry(kind.clone()).or_insert_with(|| {
@@ -69,7 +69,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The attributes that have to be evaluated now; who needs itself is refused.
+    /// The attributes to evaluate now; a cycle is an error.
     fn claim(&mut self, block: usize, index: usize, wanted: Option<&[String]>) -> Resolved<Vec<Attribute>> {
         let context = self.progress[block].contexts[index];
         let done = self.progress[block].done.entry(context).or_default().clone();
@@ -120,7 +120,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// Lets other expressions see what is known.
+    /// Publishes what is known to other expressions.
     fn publish(&mut self, block: usize, index: usize, kind: &str) {
         let label = &self.blocks[block].labels[0].text;
         let progress = &self.progress[block];
@@ -137,7 +137,7 @@ impl Reader<'_> {
         self.globals.insert(kind.to_owned(), Value::Object(all));
     }
 
-    /// Evaluates all that is left, and joins it with what is there already.
+    /// Evaluates the rest, and merges it with what is already there.
     pub(super) fn resolve_blocks(&mut self, config: &mut Config) -> Result<(), Box<Diagnostic>> {
         for block in 0..self.blocks.len() {
             let span = self.blocks[block].labels[0].span;
@@ -173,7 +173,7 @@ impl Reader<'_> {
         Ok(())
     }
 
-    /// The index of the file that the block is in: whoever wants paths relative to it knows its folder.
+    /// The index of the block's file, from which the folder of relative paths is known.
     fn bases(&self, block: usize) -> usize {
         self.blocks[block].kind_span.file
     }

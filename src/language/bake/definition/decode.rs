@@ -1,4 +1,4 @@
-//! Attributes of targets and groups: values in, fields out, and back for those who refer to them.
+//! Attributes of targets and groups: values → fields, and back for expressions that refer to them.
 
 use std::collections::BTreeMap;
 
@@ -46,7 +46,7 @@ pub(super) const TARGET_ATTRIBUTES: &[&str] = &[
 ];
 pub(super) const GROUP_ATTRIBUTES: &[&str] = &["description", "targets", "name", "matrix"];
 
-/// Whether an attribute becomes a field; the others only say which targets there are, or have no effect.
+/// Whether an attribute becomes a field; the others only select targets, or have no effect.
 pub(super) fn is_decoded(kind: &str, name: &str) -> bool {
     let known = if kind == "target" { TARGET_ATTRIBUTES } else { GROUP_ATTRIBUTES };
     !matches!(name, "name" | "matrix") && known.contains(&name)
@@ -78,7 +78,7 @@ fn texts(value: &Value) -> Set<Option<Vec<String>>> {
     texts.collect::<Set<_>>().map(Some)
 }
 
-/// Names and texts; an entry without a value is left out.
+/// Names and texts; entries without a value are left out.
 fn pairs(value: &Value) -> Set<BTreeMap<String, String>> {
     let map = converted(value, &Type::map(Type::String))?;
     let entries = map.entries().cloned().unwrap_or_default();
@@ -141,7 +141,7 @@ pub(super) fn set_target(target: &mut Target, name: &str, value: &Value) -> Set<
     Ok(())
 }
 
-/// Limits by their names; those that are null are none.
+/// Limits by name; null means no limit.
 fn resources(value: &Value) -> Set<BTreeMap<String, String>> {
     let pairs = pairs(value)?;
     pairs.iter().try_for_each(|(name, value)| check_resource(name, value))?;
@@ -181,7 +181,7 @@ fn entries_value<E: Entry>(entries: &Option<Vec<E>>) -> Value {
     Value::List(E::kind().of_values(), entries)
 }
 
-/// All limits; null are those that are not set.
+/// All limits; unset ones are null.
 fn resources_value(resources: &BTreeMap<String, String>) -> Value {
     let limit = |name: &&str| {
         let kind = if RESOURCE_NUMBERS.contains(name) { Type::Number } else { Type::String };
@@ -237,7 +237,7 @@ pub(super) fn group_value(group: &Group) -> Value {
     ]))
 }
 
-/// The target whose context an expression takes, where it is nothing but that.
+/// The target whose context an expression uses, if it is only that.
 pub(super) fn context_reference(expression: &Expression) -> Option<String> {
     let Expression::Variable(traversal) = expression else { return None };
     match traversal.steps.as_slice() {

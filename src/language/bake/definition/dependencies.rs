@@ -1,4 +1,4 @@
-//! Evaluates first what an expression needs: functions, variables, and attributes of other targets.
+//! Evaluates the dependencies of an expression first: functions, variables, and attributes of other targets.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,8 @@ use crate::language::bake::evaluation::{UserFunction, calls};
 use crate::language::bake::syntax::{Expression, Step, called_functions, variables};
 
 impl Reader<'_> {
-    /// Resolves all that the expression names. With `allows_missing`, names that nobody defines wait until they are used.
+    /// Resolves everything that the expression names. With `allows_missing`, undefined names are an error only when
+    /// they are used.
     pub(super) fn load(
         &mut self,
         expression: &Expression,

@@ -1,4 +1,4 @@
-//! Targets that are made once for each combination of values.
+//! Targets that are built once for each combination of values.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -6,15 +6,15 @@ use super::{Context, Failure, Reader, Resolved};
 use crate::language::bake::syntax::Span;
 use crate::language::bake::value::{Type, Value, convert};
 
-/// More targets than anybody builds at once.
+/// More targets than anyone builds at once.
 const MAX_TARGETS: usize = 10_000;
 
 impl Reader<'_> {
-    /// The contexts that a block is evaluated in.
+    /// The contexts in which a block is evaluated.
     pub(super) fn contexts_of(&mut self, block: usize) -> Resolved<Vec<Context>> {
         let kind = self.blocks[block].kind.clone();
         let Some(attribute) = self.blocks[block].body.attribute("matrix").cloned() else { return Ok(vec![0]) };
-        // Buildx refuses it in these words: a group names targets, and is evaluated once.
+        // Buildx's error: a group names targets, and is evaluated once.
         if kind == "group" {
             return Err(Failure::Reason("matrix is not supported for groups".to_owned()));
         }
@@ -49,7 +49,7 @@ impl Reader<'_> {
         Ok((first..self.contexts.len()).collect())
     }
 
-    /// The names that a block's targets have, one for each context.
+    /// The names of a block's targets, one for each context.
     pub(super) fn names_of(&mut self, block: usize) -> Resolved<Vec<String>> {
         if let Some(names) = &self.progress[block].names {
             return Ok(names.clone());
@@ -78,7 +78,7 @@ impl Reader<'_> {
         let body = &self.blocks[block].body;
         let is_group = self.blocks[block].kind == "group";
         let Some(attribute) = body.attribute("name").cloned() else { return Ok(None) };
-        // As buildx does: a name is what a matrix gives to each of its targets.
+        // As in buildx: the name is what a matrix gives to each of its targets.
         if is_group {
             return Err(Failure::Reason("name is not supported for groups".to_owned()));
         }
@@ -94,7 +94,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Names all blocks. What comes back are the labels that stand for other names, in their order.
+    /// Assigns names to all blocks. Returns the labels that stand for other names, in order.
     pub(super) fn resolve_names(
         &mut self,
     ) -> Result<Vec<(String, Vec<String>)>, Box<crate::language::bake::error::Diagnostic>> {

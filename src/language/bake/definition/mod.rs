@@ -1,6 +1,6 @@
 //! Bake files in HCL and JSON → targets, groups and variables.
 //!
-//! What is referred to is evaluated first, attribute by attribute, so that files may refer to each other in any order.
+//! References are evaluated first, attribute by attribute, so that files may refer to each other in any order.
 
 mod blocks;
 mod decode;
@@ -18,17 +18,17 @@ use super::syntax::{Attribute, Block, Body, Expression, Span};
 use super::target::{Config, Group, Target, unique};
 use super::value::{Type, Value};
 
-/// What a file is evaluated with.
+/// The context of a file's evaluation.
 #[derive(Debug, Default)]
 pub struct Settings {
-    /// The environment that variables are read from, with what the command line sets.
+    /// The environment of variables, including the command line's settings.
     pub overrides: BTreeMap<String, String>,
-    /// Names that are always there.
+    /// Predefined names.
     pub built_in: BTreeMap<String, String>,
     pub home: String,
 }
 
-/// A variable of a file, and its value in words.
+/// A variable of a file, and its value as text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variable {
     pub name: String,
@@ -45,7 +45,7 @@ pub struct Warning {
     pub message: String,
 }
 
-/// What the files say.
+/// The content of the files.
 #[derive(Debug, Default)]
 pub struct Definition {
     pub variables: Vec<Variable>,
@@ -55,7 +55,7 @@ pub struct Definition {
 /// Why something could not be resolved.
 #[derive(Debug)]
 enum Failure {
-    /// A name that nobody defines. Whether that is an error shows when it is used.
+    /// An undefined name. Whether that is an error depends on whether it is used.
     Undefined(String),
     Reason(String),
     Diagnostic(Box<Diagnostic>),
@@ -68,7 +68,7 @@ impl From<Box<Diagnostic>> for Failure {
 }
 
 impl Failure {
-    /// As an error at a place, if it has none of its own.
+    /// As an error at a place, unless it has its own.
     fn at(self, span: Span, summary: &str) -> Box<Diagnostic> {
         match self {
             Self::Diagnostic(diagnostic) => diagnostic,
@@ -79,35 +79,35 @@ impl Failure {
 
 type Resolved<T = ()> = Result<T, Failure>;
 
-/// Which names an expression sees besides the global ones: 0 for none, else those of one combination of a matrix.
+/// The names that an expression sees besides the global ones: 0 for none, else those of one combination of a matrix.
 type Context = usize;
 
 /// A `variable` block.
 #[derive(Debug)]
 struct VariableBlock {
     body: Body,
-    /// The type that it asks for, once it is known.
+    /// Its type constraint, once known.
     kind: Option<Type>,
 }
 
-/// One target or group that a block makes.
+/// One target or group of a block.
 #[derive(Debug, Clone)]
 enum Made {
     Target(Box<Target>),
     Group(Group),
 }
 
-/// What is known of a block so far.
+/// The state of a block.
 #[derive(Debug, Default)]
 struct Progress {
     contexts: Vec<Context>,
     made: Vec<Made>,
     names: Option<Vec<String>>,
-    /// For each context, which attributes are being evaluated, and which are.
+    /// For each context, the attributes being evaluated, and those that are done.
     started: HashMap<Context, HashSet<String>>,
     done: HashMap<Context, HashSet<String>>,
     is_prepared: bool,
-    /// All of it is being evaluated.
+    /// The whole block is being evaluated.
     is_running: bool,
 }
 
@@ -119,7 +119,7 @@ struct Reader<'a> {
     function_blocks: HashMap<String, Block>,
     blocks: Vec<Block>,
     progress: Vec<Progress>,
-    /// The blocks that make a target or a group, by kind and name.
+    /// The blocks of each target or group, by kind and name.
     by_name: HashMap<(String, String), Vec<usize>>,
     globals: HashMap<String, Value>,
     functions: HashMap<String, UserFunction>,
@@ -128,15 +128,15 @@ struct Reader<'a> {
     values_started: HashSet<(Context, String)>,
     functions_started: HashSet<(Context, String)>,
     spent: Cell<usize>,
-    /// Variables and functions are resolved: from now on targets and groups can be referred to.
+    /// Variables and functions are resolved: from now on expressions can refer to targets and groups.
     knows_blocks: bool,
     warnings: Vec<Warning>,
 }
 
-/// Reads the bodies of all files, in their order, into the targets and groups that are there already.
+/// Evaluates the bodies of all files, in order, into the existing targets and groups.
 ///
 /// # Errors
-/// The first error in them, wherever it is.
+/// The first error in them.
 pub fn read(bodies: Vec<Body>, settings: &Settings, config: &mut Config) -> Result<Definition, Box<Diagnostic>> {
     let (mut reader, variable_order, function_order) = Reader::new(bodies, settings)?;
     for name in settings.built_in.keys() {
@@ -262,7 +262,7 @@ impl<'a> Reader<'a> {
         Evaluator { functions: &self.functions, globals: &self.globals, home: &self.settings.home, spent: &self.spent }
     }
 
-    /// The value of an expression whose dependencies are there.
+    /// The value of an expression whose dependencies are evaluated.
     fn evaluate(&self, expression: &Expression, context: Context) -> Result<Value, Box<Diagnostic>> {
         use super::evaluation::Scope;
         let globals = Scope::new(&self.globals);

@@ -7,7 +7,7 @@ use crate::language::bake::entries::parse_bool;
 use crate::language::bake::functions::fields;
 use crate::language::bake::value::{Number, Type, Value, from_json_as};
 
-/// Whether a value of the type is written as comma-separated values.
+/// Whether values of the type are given as comma-separated values.
 pub(super) fn is_list_of_values(kind: &Type) -> bool {
     matches!(kind, Type::List(_) | Type::Set(_) | Type::Tuple(_) | Type::Map(_))
 }

@@ -8,7 +8,7 @@ use crate::language::bake::evaluation::type_constraint;
 use crate::language::bake::syntax::Expression;
 use crate::language::bake::value::{Type, Value, convert, to_json};
 
-/// A value that was given from outside, and whether it is JSON.
+/// A value from outside, and whether it is JSON.
 struct Given {
     text: String,
     is_json: bool,
@@ -70,7 +70,7 @@ impl Reader<'_> {
         }
     }
 
-    /// What is given for a variable: its own name, or the name with `_JSON` behind it.
+    /// The value from outside for a variable: under its own name, or the name followed by `_JSON`.
     fn given(&self, name: &str, favours_json: bool) -> Option<Given> {
         let plain = self.settings.overrides.get(name).map(|text| Given { text: text.clone(), is_json: false });
         if plain.is_some() && !favours_json {
@@ -84,7 +84,7 @@ impl Reader<'_> {
         json.map(|text| Given { text: text.clone(), is_json: true }).or(plain)
     }
 
-    /// Evaluates all variables, and says them in words.
+    /// Evaluates all variables, and returns them as text.
     pub(super) fn resolve_variables(&mut self, names: &[String]) -> Result<Vec<Variable>, Box<Diagnostic>> {
         let mut all = Vec::new();
         for name in names {
@@ -109,7 +109,7 @@ impl Reader<'_> {
     }
 
     fn description(&self, expression: &Expression) -> Result<String, Box<Diagnostic>> {
-        // Nothing is defined yet when it is read: it has to be a plain text.
+        // Nothing is defined yet when this is read, so it has to be a literal.
         let value = self.evaluate(expression, 0)?;
         match convert(&value, &Type::String) {
             Ok(Value::String(text)) => Ok(text),
@@ -120,7 +120,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Checks the rules that variables have.
+    /// Checks the variables' validation rules.
     pub(super) fn validate(&mut self, names: &[String]) -> Result<(), Box<Diagnostic>> {
         for name in names {
             let body = self.variables[name].body.clone();
@@ -163,7 +163,7 @@ fn null_condition(span: crate::language::bake::syntax::Span) -> Box<Diagnostic> 
     Diagnostic::new(span, "Invalid condition result", detail)
 }
 
-/// The type that is asked for; none where `null` stands there.
+/// The type constraint; none for `null`.
 fn constraint(expression: &Expression) -> Result<Option<Type>, Box<Diagnostic>> {
     match expression {
         Expression::Literal { value: Value::Null(_), .. } => Ok(None),
@@ -171,7 +171,7 @@ fn constraint(expression: &Expression) -> Result<Option<Type>, Box<Diagnostic>> 
     }
 }
 
-/// The value that is given from outside, as the variable wants it.
+/// The value from outside, converted to the variable's type.
 fn overridden(name: &str, given: &Given, kind: Option<&Type>, has_default: bool, default: Value) -> Resolved<Value> {
     use super::overrides;
     let text = &given.text;

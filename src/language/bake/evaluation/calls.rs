@@ -1,4 +1,4 @@
-//! Calls of functions: those of the library, those of the file, and the three that take expressions.
+//! Function calls: of the library, of the file, and of the three functions that take expressions.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use crate::language::bake::functions::{self, Failure, Function, Parameter, Wante
 use crate::language::bake::syntax::{Expression, Span};
 use crate::language::bake::value::{Type, Value, convert};
 
-/// The functions that the evaluator has itself.
+/// The functions that the evaluator implements itself.
 const OWN: [&str; 4] = ["can", "convert", "homedir", "try"];
 
 /// Whether the library has a function of that name.
@@ -16,7 +16,7 @@ pub fn is_in_library(name: &str) -> bool {
     OWN.contains(&name) || functions::find(name).is_some()
 }
 
-/// An argument: an expression, or an element of the list that was expanded.
+/// An argument: an expression, or an element of an expanded list.
 enum Argument<'a> {
     Expression(&'a Expression),
     Value(Value, Span),
@@ -31,7 +31,7 @@ impl Argument<'_> {
     }
 }
 
-/// A call, as messages name it.
+/// A call, as named in messages.
 struct Call<'a> {
     name: &'a str,
     name_span: Span,
@@ -53,7 +53,7 @@ impl Call<'_> {
         Diagnostic::new(span, "Invalid function argument", detail)
     }
 
-    /// Checks how many arguments there are.
+    /// Checks the number of arguments.
     fn check_count(&self, given: &[Argument<'_>], names: &[&str], has_more: bool) -> Result<(), Box<Diagnostic>> {
         if let Some(missing) = names.get(given.len()) {
             let least = if has_more { " at least" } else { "" };
@@ -110,7 +110,7 @@ impl Evaluator<'_> {
         Diagnostic::new(call.name_span, "Call to unknown function", detail)
     }
 
-    /// The arguments; the last one's elements where `...` is behind it.
+    /// The arguments; with `...`, the elements of the last one.
     fn expanded<'e>(
         &self,
         call: &Call<'_>,

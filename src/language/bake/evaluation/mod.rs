@@ -24,12 +24,12 @@ pub struct UserFunction {
     pub result: Expression,
 }
 
-/// Names and their values; behind them those of the scope around.
+/// Names and their values, followed by those of the enclosing scope.
 #[derive(Debug, Clone, Copy)]
 pub struct Scope<'a> {
     pub names: &'a HashMap<String, Value>,
     pub around: Option<&'a Self>,
-    /// The element that a splat is at.
+    /// The current element of a splat.
     element: Option<&'a Value>,
 }
 
@@ -57,10 +57,10 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// What an evaluation may cost altogether: a file must not be able to keep the machine busy.
+/// The total cost limit of an evaluation: a file must not be able to keep the machine busy.
 const BUDGET: usize = 5_000_000;
 
-/// Evaluates expressions with the functions and the global names of a file.
+/// Evaluates expressions with a file's functions and global names.
 #[derive(Debug)]
 pub struct Evaluator<'a> {
     pub functions: &'a HashMap<String, UserFunction>,
@@ -73,7 +73,7 @@ impl Evaluator<'_> {
     /// The value of an expression.
     ///
     /// # Errors
-    /// The first error that is met.
+    /// The first error.
     pub fn value(&self, expression: &Expression, scope: &Scope<'_>) -> Evaluated {
         self.spend(1, expression.span())?;
         match expression {
@@ -125,7 +125,7 @@ impl Evaluator<'_> {
         Ok(())
     }
 
-    /// A value that was copied from elsewhere counts with its size.
+    /// A copied value counts with its size.
     fn checked(&self, value: Value, span: Span) -> Evaluated {
         self.spend(value.size(), span)?;
         Ok(value)
@@ -174,7 +174,7 @@ impl Evaluator<'_> {
 
     fn conditional(&self, parts: [&Expression; 3], span: Span, scope: &Scope<'_>) -> Evaluated {
         let [condition, yes, no] = parts;
-        // An error of the branch that is not taken does not count, but then nothing is known of its type.
+        // An error in the other branch does not matter, but its type is then unknown.
         let branches = [self.value(yes, scope), self.value(no, scope)];
         let kinds = branches.each_ref().map(|branch| branch.as_ref().map_or(Type::Dynamic, Value::kind));
         let is_open = |branch: &Evaluated| match branch {
@@ -361,7 +361,7 @@ impl Evaluator<'_> {
     }
 }
 
-/// No text grows beyond this.
+/// The size limit of a text.
 const MAX_TEXT: usize = 16 << 20;
 
 fn check_length(text: &str, span: Span) -> Result<(), Box<Diagnostic>> {
@@ -371,17 +371,17 @@ fn check_length(text: &str, span: Span) -> Result<(), Box<Diagnostic>> {
     Ok(())
 }
 
-/// ` Did you mean …?`, where a known name is near.
+/// ` Did you mean …?`, if a known name is close.
 pub fn near(name: &str, known: &[&str]) -> String {
     let near = crate::base::nearest(name, known).or_else(|| {
-        // Of short names nearly all are near each other: the shortest, then the first.
+        // Almost all short names are close to each other: prefers the shortest, then the first.
         let close = known.iter().filter(|other| name.len() > 2 && other.len() > 1 && edits(name, other) <= 2);
         close.min_by_key(|other| (other.len(), **other)).copied()
     });
     near.map(|near| format!(" Did you mean {near:?}?")).unwrap_or_default()
 }
 
-/// How many letters have to be changed, added or taken away; nothing exact for names of different lengths.
+/// The number of letters to change, add or remove; `usize::MAX` if the lengths differ too much.
 fn edits(from: &str, to: &str) -> usize {
     if from.len().abs_diff(to.len()) > 2 || from.len() > 64 {
         return usize::MAX;

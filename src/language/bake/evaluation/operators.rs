@@ -22,7 +22,7 @@ impl Evaluator<'_> {
             convert(&value, &wanted).map_err(|error| invalid(expression.span(), &format!("{side} operand"), &error))
         };
         let (left, right) = (read(left, "left"), read(right, "right"));
-        // One side may decide alone, whatever is wrong with the other.
+        // One operand may decide alone, whatever is wrong with the other.
         let decisive = match operator {
             BinaryOperator::Or => Some(true),
             BinaryOperator::And => Some(false),

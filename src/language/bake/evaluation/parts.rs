@@ -5,7 +5,7 @@ use crate::language::bake::error::Diagnostic;
 use crate::language::bake::syntax::{Span, Step};
 use crate::language::bake::value::{Type, Value, convert};
 
-/// Goes all the steps.
+/// Applies all steps.
 pub(super) fn follow(value: &Value, steps: &[Step]) -> Evaluated {
     let Some((first, rest)) = steps.split_first() else { return Ok(value.clone()) };
     let part = match first {

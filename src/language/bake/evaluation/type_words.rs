@@ -1,4 +1,4 @@
-//! Types as bake files write them: `string`, `list(number)`, `object({ a = optional(bool) })`.
+//! Types as written in bake files: `string`, `list(number)`, `object({ a = optional(bool) })`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ fn wrong<T>(span: Span, detail: impl Into<String>) -> Result<T, Box<Diagnostic>>
 /// The type that an expression names.
 ///
 /// # Errors
-/// Where it names none.
+/// If it is not a type.
 pub fn type_constraint(expression: &Expression) -> Result<Type, Box<Diagnostic>> {
     let span = expression.span();
     if let Expression::JsonText { text, .. } = expression {

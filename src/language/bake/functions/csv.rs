@@ -1,4 +1,4 @@
-//! Comma-separated values: whole documents, and the single lines that options are written in.
+//! Comma-separated values: whole documents, and the single lines of options.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ fn decode(all: &[Value]) -> Outcome {
     Ok(Value::List(Type::object(kinds), rows))
 }
 
-/// The records with the lines that they begin on. Empty lines are none.
+/// The records with the lines on which they start. Empty lines are skipped.
 fn records(text: &str) -> Result<Vec<(usize, Vec<String>)>, Failure> {
     let mut records = Vec::new();
     let mut rest = text;
@@ -60,7 +60,7 @@ fn records(text: &str) -> Result<Vec<(usize, Vec<String>)>, Failure> {
     Ok(records)
 }
 
-/// One field, what is behind it, and how many lines it goes over.
+/// One field, the rest, and how many lines the field spans.
 fn field(text: &str, has_lines: bool) -> Result<(String, &str, usize), &'static str> {
     const STRAY: &str = "extraneous or missing \" in quoted-field";
     let Some(mut rest) = text.strip_prefix('"') else {
@@ -99,7 +99,7 @@ fn field(text: &str, has_lines: bool) -> Result<(String, &str, usize), &'static 
 /// The fields of a single line.
 ///
 /// # Errors
-/// Where it is empty, or its quotes are wrong.
+/// If it is empty, or its quotes are malformed.
 pub fn fields(line: &str, separator: char) -> Result<Vec<String>, &'static str> {
     let line = line.strip_suffix('\n').map_or(line, |line| line.strip_suffix('\r').unwrap_or(line));
     if line.is_empty() {
@@ -120,7 +120,7 @@ pub fn fields(line: &str, separator: char) -> Result<Vec<String>, &'static str> 
     }
 }
 
-/// With another separator than a comma, for the pairs of a map.
+/// With a separator other than a comma, for the pairs of a map.
 fn split(line: &str, separator: char) -> Result<Vec<String>, &'static str> {
     let swap = |text: &str| -> String {
         text.chars()

@@ -27,7 +27,7 @@ fn utc(timestamp: Timestamp) -> Zoned {
     timestamp.to_zoned(Offset::UTC.to_time_zone())
 }
 
-/// A timestamp as RFC 3339 writes it, read strictly.
+/// An RFC 3339 timestamp, parsed strictly.
 fn time(text: &str) -> Result<Zoned, Failure> {
     let wrong = |what: &str| Failure::new(format!("not a valid RFC3339 timestamp: {what}"));
     let bytes = text.as_bytes();
@@ -163,7 +163,7 @@ fn format(pattern: &str, time: &Zoned) -> Result<String, Failure> {
     Ok(out)
 }
 
-/// Text between quotes; two of them are one.
+/// Quoted text; two quotes are one.
 fn literal<'a>(rest: &'a str, out: &mut String) -> Result<&'a str, Failure> {
     if let Some(behind) = rest.strip_prefix("''") {
         out.push('\'');
@@ -270,7 +270,7 @@ fn time_add(all: &[Value]) -> Outcome {
     text(rfc3339(&sum))
 }
 
-/// A duration as Go writes it, such as `-1h30m` or `1.5s`.
+/// A duration in Go's notation, such as `-1h30m` or `1.5s`.
 fn duration(text: &str) -> Result<SignedDuration, Failure> {
     let invalid = || Failure::new(format!("time: invalid duration {text:?}"));
     let (is_negative, mut rest) = match text.strip_prefix('-') {

@@ -222,7 +222,7 @@ fn sign(verb: &Verb<'_>, is_negative: bool) -> &'static str {
     }
 }
 
-/// Pads what has a sign: zeros go between the sign and the digits.
+/// Pads a signed number: zeros go between the sign and the digits.
 fn aligned(verb: &Verb<'_>, head: &str, digits: &str, has_zeros: bool) -> String {
     let missing = verb.width.unwrap_or(0).saturating_sub(head.chars().count() + digits.len());
     if verb.minus {

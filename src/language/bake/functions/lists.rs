@@ -10,7 +10,7 @@ const LIST: Parameter = parameter("list", Wanted::List);
 const TEXTS: Parameter = parameter("list", Wanted::Texts);
 const VALUE: Parameter = parameter("value", Wanted::Any);
 
-/// A range gives at most so many numbers.
+/// The maximum number of elements in a range.
 const MAX_RANGE: usize = 1024;
 
 pub(super) const FUNCTIONS: &[Function] = &[
@@ -174,7 +174,7 @@ fn check_collection(collection: &Value) -> Result<(), Failure> {
     }
 }
 
-/// The part of a collection that a key means.
+/// The element of a collection at a key.
 fn part<'a>(collection: &'a Value, key: &Value) -> Option<&'a Value> {
     match (collection, key) {
         (Value::List(_, elements) | Value::Tuple(elements), Value::Number(number)) => {

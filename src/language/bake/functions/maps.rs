@@ -42,7 +42,7 @@ fn lookup(all: &[Value]) -> Outcome {
 fn merge(all: &[Value]) -> Outcome {
     let kinds: Vec<Type> = all.iter().map(Value::kind).collect();
     if kinds.contains(&Type::Dynamic) {
-        // Nulls of which nothing is known: what comes out is an object.
+        // Untyped nulls: the result is an object.
     } else if let Some(wrong) = kinds.iter().find(|kind| !matches!(kind, Type::Map(_) | Type::Object(_))) {
         return Err(Failure::new(format!("arguments must be maps or objects, got {:?}", wrong.name())));
     }

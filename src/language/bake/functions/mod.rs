@@ -1,7 +1,7 @@
-//! The functions that every bake file can call, after go-cty's library and what buildx adds.
+//! The functions that every bake file can call, after go-cty's library and buildx's additions.
 //!
-//! They are pure: what depends on the machine or on the expression itself (`homedir`, `try`, `can`, `convert`) is the
-//! evaluator's.
+//! They are pure: the evaluator implements what depends on the machine or on the expression itself (`homedir`, `try`,
+//! `can`, `convert`).
 
 mod addresses;
 mod csv;
@@ -22,7 +22,7 @@ use crate::language::bake::value::{ConversionError, Number, Type, Value};
 pub use csv::fields;
 pub(in crate::language::bake) use text::clean as clean_path;
 
-/// What a parameter takes.
+/// The type of a parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wanted {
     Any,
@@ -32,7 +32,7 @@ pub enum Wanted {
     Texts,
     List,
     Set,
-    /// go-cty's buffers, of which no function here makes one.
+    /// go-cty's buffers, which no function here returns.
     Bytes,
 }
 
@@ -58,7 +58,7 @@ pub struct Parameter {
     pub takes_null: bool,
 }
 
-/// Why a function has no result, and which argument is to blame.
+/// Why a function failed, and the argument that caused it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     pub argument: Option<usize>,
@@ -83,7 +83,7 @@ impl From<ConversionError> for Failure {
 
 type Outcome = Result<Value, Failure>;
 
-/// A function: its parameters, the one that takes all further arguments, and what it does with them.
+/// A function: its parameters, the one for all further arguments, and its implementation.
 #[derive(Debug)]
 pub struct Function {
     pub name: &'static str,
@@ -96,7 +96,7 @@ pub fn find(name: &str) -> Option<&'static Function> {
     all().find(|function| function.name == name)
 }
 
-/// All functions of the library but those that the evaluator has.
+/// All functions of the library except the evaluator's own.
 pub fn all() -> impl Iterator<Item = &'static Function> {
     [
         numbers::FUNCTIONS,
@@ -137,7 +137,7 @@ const fn variadic(
     Function { name, parameters, variadic: Some(rest), run }
 }
 
-/// Longer text is not made.
+/// The size limit of a text.
 const MAX_TEXT: usize = 16 << 20;
 
 fn text(text: impl Into<String>) -> Outcome {
@@ -152,7 +152,7 @@ fn too_long() -> Failure {
     Failure::new("the result would be longer than 16 MiB")
 }
 
-/// The text of an argument, which was converted before.
+/// The text of an argument, which has been converted.
 fn text_of(arguments: &[Value], index: usize) -> &str {
     arguments.get(index).and_then(Value::as_text).unwrap_or_default()
 }

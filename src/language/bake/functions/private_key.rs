@@ -1,6 +1,6 @@
-//! RSA private keys (PKCS #1, in PEM), for `rsadecrypt` alone.
+//! RSA private keys (PKCS #1, in PEM), only for `rsadecrypt`.
 //!
-//! The arithmetic does not run in constant time: whoever can measure it runs as the same user on the same machine.
+//! The arithmetic is not constant-time: anyone who can measure it runs as the same user on the same machine.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,7 +20,7 @@ impl PrivateKey {
         let (_, rest) = pem.split_once("-----BEGIN ").ok_or(NO_KEY)?;
         let (_, rest) = rest.split_once("-----").ok_or(NO_KEY)?;
         let (body, _) = rest.split_once("-----END ").ok_or(NO_KEY)?;
-        // Buildx refuses it in these words: a function has nobody to ask for the password.
+        // Buildx's error: a function can't ask for the password.
         if body.contains("Proc-Type") {
             return Err(
                 "failed to parse key: password protected keys are not supported. Please decrypt the key prior to use",
@@ -50,7 +50,7 @@ impl PrivateKey {
             return None;
         }
         let plain = number.modpow(&self.exponent, &self.modulus).to_bytes_be();
-        // The leading zero is not there in the number.
+        // The number lacks the leading zero.
         if plain.len() + 1 != length || plain.first() != Some(&2) {
             return None;
         }
@@ -59,7 +59,7 @@ impl PrivateKey {
     }
 }
 
-/// The content of a DER element with that tag, and what is behind it.
+/// The content of a DER element with that tag, and the rest.
 fn element(der: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
     let (&found, rest) = der.split_first()?;
     let (&first, rest) = rest.split_first()?;

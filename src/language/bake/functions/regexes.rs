@@ -34,13 +34,13 @@ fn compile(pattern: &str) -> Result<Regex, Failure> {
         .map_err(|error| Failure::argument(0, format!("invalid regexp pattern: {} in {pattern}", first_line(&error))))
 }
 
-/// The last line of a message says what is wrong; those above draw it.
+/// The last line of a message has the error; those above show its place.
 fn first_line(error: &regex::Error) -> String {
     let text = error.to_string();
     text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }
 
-/// What a match is given as.
+/// The form in which a match is returned.
 enum Shape {
     Whole,
     Groups,

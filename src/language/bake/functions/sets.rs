@@ -8,7 +8,7 @@ const OTHERS: Parameter = parameter("other_sets", Wanted::Set);
 const A: Parameter = parameter("a", Wanted::Set);
 const B: Parameter = parameter("b", Wanted::Set);
 
-/// A product has at most so many elements.
+/// The maximum number of elements in a product.
 const MAX_PRODUCT: usize = 100_000;
 
 pub(super) const FUNCTIONS: &[Function] = &[

@@ -58,7 +58,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 
 fn base64_decode(all: &[Value]) -> Outcome {
     let encoded = text_of(all, 0);
-    // Line ends in it are skipped, as Go's decoder skips them.
+    // Line ends are skipped, as in Go's decoder.
     let plain: String = encoded.chars().filter(|letter| !matches!(letter, '\r' | '\n')).collect();
     let bytes =
         STANDARD.decode(plain).map_err(|_| Failure::new(format!("failed to decode base64 data '{encoded}'")))?;
@@ -79,7 +79,7 @@ fn folder_name(path: &str) -> String {
     clean(path.rfind('/').map_or("", |slash| &path[..=slash]))
 }
 
-/// The shortest path that means the same, as Go's `path.Clean` gives it.
+/// The shortest equivalent path, as from Go's `path.Clean`.
 pub(in crate::language::bake) fn clean(path: &str) -> String {
     let is_absolute = path.starts_with('/');
     let mut parts: Vec<&str> = Vec::new();
@@ -167,13 +167,13 @@ fn substr(all: &[Value]) -> Outcome {
     let rest = letters.get(start.min(letters.len())..).unwrap_or_default();
     match usize::try_from(length) {
         Err(_) => text(rest.concat()),
-        // Counted from the end, no length means all of it.
+        // With an offset from the end, a missing length means the rest.
         Ok(0) => text(rest.concat()),
         Ok(length) => text(rest[..length.min(rest.len())].concat()),
     }
 }
 
-/// Letter for letter: what would become several letters stays.
+/// Letter by letter: a letter that would become several stays.
 fn upper(letter: char) -> char {
     let mut mapped = letter.to_uppercase();
     match (mapped.next(), mapped.next()) {

@@ -1,4 +1,4 @@
-//! Semantic versions and what is asked of them, after Masterminds' semver.
+//! Semantic versions and constraints, after Masterminds' semver.
 
 use std::cmp::Ordering;
 
@@ -28,11 +28,11 @@ struct Version {
     prerelease: Vec<String>,
 }
 
-/// A version of which only a part may be written.
+/// A possibly incomplete version.
 #[derive(Debug, Clone)]
 struct Partial {
     version: Version,
-    /// How many of its numbers are written, before the first `x` or `*`.
+    /// How many of its numbers are given, before the first `x` or `*`.
     given: usize,
     is_wild: bool,
 }
@@ -69,7 +69,7 @@ impl Partial {
         Some(partial)
     }
 
-    /// The first version that is above all that the partial one means, when its last of so many numbers counts.
+    /// The first version above all that share this many numbers with the partial one.
     fn next(&self, numbers: usize) -> Version {
         let mut next = Version::default();
         if let Some(index) = numbers.checked_sub(1) {
@@ -112,7 +112,7 @@ struct Condition {
 
 const OPERATORS: [&str; 11] = ["!=", ">=", "=>", "<=", "=<", "~>", "=", ">", "<", "~", "^"];
 
-/// The conditions of which all have to hold, behind commas or spaces.
+/// Conditions that must all hold, separated by commas or spaces.
 fn conditions(text: &str) -> Option<Vec<Condition>> {
     // `1.2 - 1.4` is `>=1.2 <=1.4`.
     let words: Vec<&str> = text.split([' ', '\t', ',']).filter(|word| !word.is_empty()).collect();
@@ -144,7 +144,7 @@ fn condition(operator: &str, version: &str) -> Option<Condition> {
 impl Condition {
     fn holds(&self, version: &Version) -> bool {
         let wanted = &self.wanted;
-        // A version before a release counts only where one is asked for.
+        // A prerelease matches only if the constraint has one.
         if !version.prerelease.is_empty() && wanted.version.prerelease.is_empty() {
             return false;
         }

@@ -1,7 +1,7 @@
-//! What a build may do besides building: read and write files outside of the working folder, use the host's network,
-//! run without restrictions.
+//! What a build may do besides building: read and write files outside the working folder, use the host's network, run
+//! without confinement.
 //!
-//! Paths are compared by their components after all links in them were followed, and those of every target count.
+//! Paths are compared by components after all links in them are resolved, for every target.
 
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
@@ -24,7 +24,7 @@ pub struct Entitlements {
     pub write: Vec<String>,
 }
 
-/// What is needed, and not allowed.
+/// What is needed but not allowed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Needed {
     pub host_network: bool,
@@ -40,7 +40,7 @@ impl Entitlements {
     /// The values of `--allow`.
     ///
     /// # Errors
-    /// Where one is unknown.
+    /// If one is unknown.
     pub fn parse(texts: &[String]) -> Result<Self, BakeError> {
         let mut allowed = Self::default();
         for text in texts {
@@ -62,7 +62,7 @@ impl Entitlements {
                     allowed.read.push(path());
                     allowed.write.push(path());
                 }
-                // Nothing asks for these yet.
+                // Nothing needs these yet.
                 ("image" | "image.push" | "image.load", _) => {}
                 _ => return Err(BakeError::invalid(format!("unknown entitlement key {key:?}"))),
             }
@@ -73,7 +73,7 @@ impl Entitlements {
     /// What the targets need beyond what is allowed.
     ///
     /// # Errors
-    /// Where a path cannot be looked up.
+    /// If a path cannot be resolved.
     pub fn missing(&self, selection: &Selection, folder: &Path) -> Result<Needed, BakeError> {
         let mut needed = Needed::default();
         let allowed_read = Allowed::new(&self.read, folder)?;
@@ -125,7 +125,7 @@ impl Needed {
         *self == Self::default()
     }
 
-    /// Without the files, where they are not checked.
+    /// Without files, if they are not checked.
     pub fn without_files(mut self) -> Self {
         self.read.clear();
         self.write.clear();
@@ -133,7 +133,7 @@ impl Needed {
         self
     }
 
-    /// The options that allow it.
+    /// The options that would allow it.
     pub fn options(&self, folder: &Path) -> Vec<String> {
         let mut options = Vec::new();
         for (is_needed, name) in [
@@ -167,7 +167,7 @@ fn first_field(text: &str) -> String {
     text.split(',').next().unwrap_or_default().to_owned()
 }
 
-/// A path beside or below the folder as it is seen from there.
+/// A path beside or below the folder, relative to it.
 fn short(path: &Path, folder: &Path) -> String {
     if let Ok(below) = path.strip_prefix(folder) {
         return if below.as_os_str().is_empty() { ".".to_owned() } else { below.display().to_string() };
@@ -186,7 +186,7 @@ fn local(text: &str) -> Option<String> {
     Some(text.strip_prefix("cwd://").unwrap_or(text).to_owned())
 }
 
-/// The paths that building a target reads.
+/// The paths that a target's build reads.
 fn reads(target: &Target) -> Vec<String> {
     let context = target.local_context();
     let mut paths: Vec<String> = target.contexts.values().filter_map(|context| local(context)).collect();
@@ -208,7 +208,7 @@ fn reads(target: &Target) -> Vec<String> {
     paths
 }
 
-/// The paths that building a target writes.
+/// The paths that a target's build writes.
 fn writes(target: &Target) -> Vec<String> {
     let caches = target.cache_to.iter().flatten().filter(|entry| entry.kind == "local");
     let mut paths: Vec<String> = caches.filter_map(|entry| entry.attributes.get("dest").cloned()).collect();
@@ -217,7 +217,7 @@ fn writes(target: &Target) -> Vec<String> {
     paths
 }
 
-/// Folders with all that is below them.
+/// Folders, including everything below.
 struct Allowed {
     everything: bool,
     folders: Vec<PathBuf>,
@@ -235,7 +235,7 @@ impl Allowed {
     }
 }
 
-/// The path with all links followed as far as it is there; what is missing is kept, its dots worked off.
+/// Resolves all links of the existing part of the path; the missing part is kept, with its dots resolved.
 fn resolved(path: &Path) -> Result<PathBuf, BakeError> {
     let mut known = path.to_owned();
     let mut rest: Vec<std::ffi::OsString> = Vec::new();
@@ -277,7 +277,7 @@ fn resolved(path: &Path) -> Result<PathBuf, BakeError> {
 }
 
 const NOT_FOUND: i32 = 2;
-/// As many links as the kernel follows, and more parts than a path has room for.
+/// As many links as the kernel follows, and more components than a path can have.
 const MAX_PARTS: usize = 4200;
 
 fn rest_limit(rest: &[std::ffi::OsString]) -> Result<(), BakeError> {

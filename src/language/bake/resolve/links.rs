@@ -6,7 +6,7 @@ use crate::language::bake::error::BakeError;
 use crate::language::bake::target::{Config, Target};
 
 impl Config {
-    /// Adds the targets that others have as contexts.
+    /// Adds the targets that others use as contexts.
     pub(super) fn link(
         &self,
         selection: &mut Selection,

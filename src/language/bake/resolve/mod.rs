@@ -1,4 +1,4 @@
-//! What is asked for → the targets that are built, with all that they inherit and all that the command line overrides.
+//! A request → the targets to build, with inheritance and the command line's overrides applied.
 
 mod entitlements;
 mod links;
@@ -13,7 +13,7 @@ use super::target::{Config, Group, Target, unique};
 pub use entitlements::{Entitlements, Needed};
 pub use overrides::Overrides;
 
-/// The targets and groups that are asked for.
+/// The requested targets and groups.
 #[derive(Debug, Default, Clone)]
 pub struct Selection {
     pub groups: BTreeMap<String, Group>,
@@ -21,10 +21,10 @@ pub struct Selection {
 }
 
 impl Config {
-    /// Resolves the names that are asked for.
+    /// Resolves the requested names.
     ///
     /// # Errors
-    /// Where a name is not there, or a target cannot be put together.
+    /// If a name does not exist, or a target cannot be assembled.
     pub fn select(
         &self,
         names: &[String],
@@ -56,7 +56,7 @@ impl Config {
         Ok(selection)
     }
 
-    /// All names that a shell pattern matches; a plain name is taken as it is.
+    /// All names that match a shell pattern; a plain name stands for itself.
     fn matching(&self, pattern: &str) -> Result<Vec<String>, BakeError> {
         if !pattern.contains(['*', '?', '[', ']']) {
             return Ok(vec![pattern.to_owned()]);
@@ -99,7 +99,7 @@ impl Config {
         members
     }
 
-    /// A target with all that it inherits.
+    /// A target including everything that it inherits.
     fn resolve(&self, name: &str, overrides: &Overrides, allowed: &mut Entitlements) -> Result<Target, BakeError> {
         let mut inheritance = Inheritance { config: self, overrides, visited: HashMap::new() };
         let Some(mut target) = inheritance.resolve(name, allowed, 0)? else {
@@ -123,7 +123,7 @@ struct Members {
     groups: Vec<String>,
 }
 
-/// What targets inherit, each of them resolved once. Who inherits from itself gets nothing from that.
+/// Resolved inheritance, each target once. Inheriting from itself adds nothing.
 struct Inheritance<'a> {
     config: &'a Config,
     overrides: &'a Overrides,
@@ -157,7 +157,7 @@ impl Inheritance<'_> {
     }
 }
 
-/// The group `default` has all that was asked for.
+/// The group `default` contains everything requested.
 fn add_default(selection: &mut Selection, wanted: &[String]) {
     const DEFAULT: &str = "default";
     for name in wanted {

@@ -10,7 +10,7 @@ use crate::language::bake::error::BakeError;
 use crate::language::bake::policy::Policy;
 use crate::language::bake::target::{Config, Target};
 
-/// What is set of one key.
+/// The settings for one key.
 #[derive(Debug, Clone, Default)]
 struct Override {
     value: String,
@@ -18,11 +18,11 @@ struct Override {
     appends: bool,
 }
 
-/// All that the command line sets, by target and key.
+/// The command line's settings, by target and key.
 #[derive(Debug, Default)]
 pub struct Overrides(HashMap<String, BTreeMap<String, Override>>);
 
-/// The keys whose values add up.
+/// The keys whose values accumulate.
 const LISTS: [&str; 11] = [
     "output",
     "cache-to",
@@ -92,7 +92,7 @@ fn in_class(class: &[char], letter: char) -> bool {
 
 impl Overrides {
     /// # Errors
-    /// Where one is malformed, or matches no target.
+    /// If one is malformed, or matches no target.
     pub fn parse(texts: &[String], config: &Config, environment: &BTreeMap<String, String>) -> Result<Self, BakeError> {
         let mut overrides = Self::default();
         for text in texts {
@@ -138,10 +138,10 @@ impl Overrides {
         Ok(())
     }
 
-    /// Sets what is set for the target.
+    /// Applies the settings for the target.
     pub(super) fn apply(&self, name: &str, target: &mut Target, allowed: &mut Entitlements) -> Result<(), BakeError> {
         let Some(overrides) = self.0.get(name) else { return Ok(()) };
-        // Push and load change the outputs that are set, so they come behind them.
+        // Push and load modify the outputs, so they are applied after them.
         let is_late = |key: &str| matches!(key, "push" | "load") || key.starts_with("secret.");
         let early = overrides.iter().filter(|(key, _)| !is_late(key));
         for (key, set) in early.chain(overrides.iter().filter(|(key, _)| is_late(key))) {
@@ -227,7 +227,7 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
         "attest" => lay(&mut target.attest, parse_all::<Attestation>(&set.values).map_err(wrong)?, true),
         "no-cache" => target.no_cache = Some(truth()?),
         "pull" => target.pull = Some(truth()?),
-        // As buildx does: their values are lists, but are not taken as such.
+        // As in buildx: their values are lists, but are not accepted as such.
         "no-cache-filter" => lay(&mut target.no_cache_filter, Vec::new(), set.appends),
         "ulimits" => lay(&mut target.ulimits, Vec::new(), set.appends),
         "network" => target.network = Some(value),
@@ -278,7 +278,7 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
     Ok(())
 }
 
-/// Another source for a secret that is declared.
+/// Another source for a declared secret.
 fn set_secret(target: &mut Target, id: &str, value: &str, allowed: &mut Entitlements) -> Result<(), String> {
     let declared = target.secrets.iter_mut().flatten().find(|secret| secret.id == id);
     let Some(secret) = declared else {

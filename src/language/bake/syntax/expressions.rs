@@ -1,4 +1,4 @@
-//! Expressions: operators, terms, and what stands behind a term.
+//! Expressions: operators, terms, and what follows a term.
 
 use super::Span;
 use super::at;
@@ -55,7 +55,7 @@ impl Parser<'_> {
         self.steps(term)
     }
 
-    /// What stands behind a term: attributes, indices and splats.
+    /// What follows a term: attributes, indices and splats.
     fn steps(&mut self, term: Expression) -> Parsed<Expression> {
         let start = term.span();
         let mut value = term;
@@ -128,7 +128,7 @@ impl Parser<'_> {
         }
     }
 
-    /// A name or a number behind a dot.
+    /// A name or a number after a dot.
     fn step(&mut self, dot: Token) -> Parsed<Step> {
         let token = self.peek();
         let text = self.text_of(token);
@@ -252,7 +252,7 @@ impl Parser<'_> {
     }
 }
 
-/// The operators by their precedence, the loosest first.
+/// The operators by precedence, the weakest first.
 const LEVELS: [&[(&str, BinaryOperator)]; 6] = [
     &[("||", BinaryOperator::Or)],
     &[("&&", BinaryOperator::And)],
@@ -273,7 +273,7 @@ fn number(text: &str, span: Span) -> Parsed<Value> {
     })
 }
 
-/// The value of a key that is written out.
+/// The value of a literal key.
 fn literal(key: &Expression) -> Option<Value> {
     match key {
         Expression::Literal { value, .. } => Some(value.clone()),

@@ -1,4 +1,4 @@
-//! JSON with places: bake files are shown where they are wrong.
+//! JSON with places, for the errors of bake files.
 
 use super::{Span, at};
 use crate::language::bake::error::Diagnostic;
@@ -38,7 +38,7 @@ type Parsed<T> = Result<T, Box<Diagnostic>>;
 
 const START: &str = "A JSON value must start with a brace, a bracket, a number, a string, or a keyword.";
 
-/// Deeper documents are refused: whoever walks the tree would exhaust the stack.
+/// Deeper documents are refused: walking the tree would exhaust the stack.
 const MAX_DEPTH: usize = 150;
 
 pub(super) fn parse(text: &str, file: usize) -> Parsed<Json> {
@@ -99,7 +99,7 @@ impl Reader<'_> {
     fn nested(&mut self, read: fn(&mut Self) -> Parsed<Json>) -> Parsed<Json> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
-            // Each level takes some of the stack, and no file that people write comes near.
+            // Each level takes stack space, and no real file comes close.
             let detail = format!("There are more than {MAX_DEPTH} levels of nesting.");
             return Err(at(self.here(1), "Nested too deeply", detail));
         }

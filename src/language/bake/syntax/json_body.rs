@@ -1,4 +1,4 @@
-//! JSON as a body of attributes and blocks: which property is a block only its name says.
+//! JSON as a body of attributes and blocks: only a property's name shows whether it is a block.
 
 use super::json::{Json, Property};
 use super::template::parse_template;
@@ -9,10 +9,10 @@ use crate::language::bake::value::Value;
 
 type Read<T> = Result<T, Box<Diagnostic>>;
 
-/// The blocks of a bake file. Each has a name.
+/// The blocks of a bake file. Each has a label.
 const BLOCKS: [&str; 4] = ["variable", "function", "target", "group"];
 
-/// Whether a file of unknown kind begins like JSON.
+/// Whether a file of unknown type starts like JSON.
 pub fn is_json_syntax(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }

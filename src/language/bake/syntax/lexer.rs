@@ -1,4 +1,4 @@
-//! Bytes → tokens. Templates are scanned here, too, as only the braces say where one ends.
+//! Bytes → tokens. Templates are scanned here, too, because only their braces show where one ends.
 
 use unicode_ident::{is_xid_continue, is_xid_start};
 
@@ -43,9 +43,9 @@ pub struct Token {
     pub span: Span,
 }
 
-/// What the scanner is inside of.
+/// The context of the scanner.
 enum Mode {
-    /// Code; with the depth of braces at which a template's sequence ends.
+    /// Code, with the depth of braces at which a template's sequence ends.
     Code {
         sequence: bool,
         depth: usize,
@@ -68,7 +68,7 @@ pub struct Lexer<'a> {
     text: &'a str,
     at: usize,
     file: usize,
-    /// Added to all places.
+    /// Offset added to all places.
     base: usize,
     modes: Vec<Mode>,
     tokens: Vec<Token>,
@@ -173,7 +173,7 @@ impl<'a> Lexer<'a> {
     fn skip_line(&mut self) {
         let rest = self.rest();
         let end = rest.find('\n').unwrap_or(rest.len());
-        // The line end is a token of its own, with its carriage return.
+        // The line end is a separate token, with its carriage return.
         let end = if rest[..end].ends_with('\r') && end < rest.len() { end - 1 } else { end };
         self.at += end;
     }
@@ -183,7 +183,7 @@ impl<'a> Lexer<'a> {
             return Err(self.invalid(first));
         };
         match symbol {
-            // HCL has none; its own parser says so in these words.
+            // HCL has none; this is the error of its own parser.
             "&" | "|" | "^" => {
                 let span = self.span(self.at, self.at + 1);
                 let hint = match symbol {
@@ -191,7 +191,7 @@ impl<'a> Lexer<'a> {
                     "|" => " Did you mean boolean OR (\"||\")?",
                     _ => "",
                 };
-                // HCL has none, and refuses them in these words.
+                // HCL has none; this is its own error.
                 return Err(at(span, "Unsupported operator", format!("Bitwise operators are not supported.{hint}")));
             }
             "{" => {
@@ -242,7 +242,7 @@ impl<'a> Lexer<'a> {
         at(span, "Invalid character", detail)
     }
 
-    /// A `${` or `%{` at the place, if there is one.
+    /// A `${` or `%{` at this place, if there is one.
     fn sequence(&mut self) -> Result<bool, Box<Diagnostic>> {
         let rest = self.rest();
         let trims = rest.get(2..).is_some_and(|behind| behind.starts_with('~'));
@@ -320,7 +320,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// How far text goes: to a sequence, to the line's end, or, between quotes, to the closing one.
+/// The length of text: up to a sequence, the end of the line, or, between quotes, the closing one.
 fn text_length(rest: &str, is_quoted: bool) -> usize {
     let bytes = rest.as_bytes();
     let mut index = 0;
@@ -346,7 +346,7 @@ fn text_length(rest: &str, is_quoted: bool) -> usize {
     index
 }
 
-/// How long a number is: digits, points and exponents, but no point at its end.
+/// The length of a number: digits, points and exponents, but no point at its end.
 fn number_length(rest: &str) -> usize {
     let bytes = rest.as_bytes();
     let is_digit = |index: usize| bytes.get(index).is_some_and(u8::is_ascii_digit);

@@ -1,6 +1,6 @@
 //! The syntax of bake files: HCL's own, and HCL in JSON. Bytes in, a spanned tree out; nothing is evaluated.
 //!
-//! Written by hand, as the crates for HCL keep numbers as 64-bit floats and know one message for all errors.
+//! Written by hand, because the crates for HCL store numbers as 64-bit floats and have one message for all errors.
 
 mod constructors;
 mod expressions;
@@ -19,10 +19,10 @@ pub use walk::{called_functions, variables};
 
 use super::error::Diagnostic;
 
-/// A place in a file: bytes from `start` to before `end`.
+/// A place in a file: bytes `start..end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Span {
-    /// Which of the files.
+    /// The index of the file.
     pub file: usize,
     pub start: usize,
     pub end: usize,
@@ -42,7 +42,7 @@ fn at(span: Span, summary: impl Into<String>, detail: impl Into<String>) -> Box<
 /// Parses a JSON bake file.
 ///
 /// # Errors
-/// Where it is no JSON, or no object where one has to be.
+/// If it is not JSON, or not an object where one is required.
 pub fn parse_json(text: &str, file: usize) -> Result<Body, Box<Diagnostic>> {
     json_body::top_level(&json::parse(text, file)?)
 }

@@ -7,15 +7,15 @@ use crate::language::bake::error::Diagnostic;
 
 pub(super) type Parsed<T> = Result<T, Box<Diagnostic>>;
 
-/// Deeper expressions and blocks are refused: whoever walks the tree would exhaust the stack.
+/// Deeper expressions and blocks are refused: walking the tree would exhaust the stack.
 const MAX_DEPTH: usize = 150;
-/// How many operators or steps may stand in a row.
+/// The maximum number of operators or steps in a row.
 pub(super) const MAX_CHAIN: usize = 1000;
 
 /// Parses a bake file in HCL's own syntax.
 ///
 /// # Errors
-/// The first error there is, with its place.
+/// The first error, with its place.
 pub fn parse_body(text: &str, file: usize) -> Parsed<Body> {
     let tokens = Lexer::code(text, Span { file, start: 0, end: 0 })?;
     let mut parser = Parser::new(text, 0, tokens);
@@ -25,7 +25,7 @@ pub fn parse_body(text: &str, file: usize) -> Parsed<Body> {
 /// Parses a bare expression at the place.
 ///
 /// # Errors
-/// Where it is none, or something is behind it.
+/// If it is not an expression, or something follows it.
 pub fn parse_expression(text: &str, place: Span) -> Parsed<Expression> {
     let tokens = Lexer::code(text, place)?;
     let mut parser = Parser::new(text, place.start, tokens);
@@ -47,7 +47,7 @@ pub(super) struct Parser<'a> {
     base: usize,
     tokens: Vec<Token>,
     pub(super) at: usize,
-    /// Whether line ends count, for each bracket that is open.
+    /// For each open bracket, whether line ends count.
     pub(super) newlines: Vec<bool>,
     depth: usize,
 }
@@ -248,7 +248,7 @@ impl<'a> Parser<'a> {
         match end.kind {
             Kind::Newline => _ = self.read(),
             Kind::End => {}
-            // A block inside of one on a single line.
+            // A block inside a single-line block.
             Kind::Symbol("}") if self.depth > 1 => {}
             _ => {
                 return Err(at(

@@ -8,10 +8,10 @@ use super::tree::{Expression, ForLoop};
 use super::{Span, at};
 use crate::language::bake::value::Value;
 
-/// Parses a template that has no quotes, at the place.
+/// Parses a template without quotes.
 ///
 /// # Errors
-/// Where a sequence in it is malformed.
+/// If a sequence in it is malformed.
 pub(super) fn parse_template(text: &str, place: Span) -> Parsed<Expression> {
     let tokens = Lexer::bare(text, place)?;
     let mut parser = Parser::new(text, place.start, tokens);
@@ -19,7 +19,7 @@ pub(super) fn parse_template(text: &str, place: Span) -> Parsed<Expression> {
     finished(parts, false, place)
 }
 
-/// What a template is read as, before its directives are put together.
+/// The parts of a template, before directives are matched with their ends.
 enum Part {
     Text { text: String, span: Span },
     Value { value: Expression, span: Span },
@@ -31,7 +31,7 @@ enum Part {
 }
 
 impl Parser<'_> {
-    /// A template behind its opening quote or marker.
+    /// A template after its opening quote or marker.
     pub(super) fn template(&mut self, open: Token) -> Parsed<Expression> {
         let (end, is_flush) = match open.kind {
             Kind::OpenHeredoc { is_flush } => (Kind::CloseHeredoc, is_flush),
@@ -198,7 +198,7 @@ fn text_literal(text: &str, span: Span) -> Expression {
     Expression::Literal { value: Value::text(text), span }
 }
 
-/// Of `<<-`: all lines lose the indentation that the least indented one has.
+/// For `<<-`: removes the indentation of the least indented line from all lines.
 fn take_indentation_away(parts: &mut [Part]) {
     let mut least = usize::MAX;
     let mut is_line_start = true;
@@ -245,7 +245,7 @@ fn join_texts(parts: &mut Vec<Part>) {
     *parts = joined;
 }
 
-/// Puts directives and their ends together.
+/// Matches directives with their ends.
 struct Assembly<I: Iterator<Item = Part>> {
     parts: std::iter::Peekable<I>,
     end: Span,
@@ -366,7 +366,7 @@ fn template_of(mut parts: Vec<Expression>, span: Span) -> Expression {
     Expression::Template { parts, span }
 }
 
-/// The text that is meant: escapes are replaced, `$${` and `%%{` are `${` and `%{`.
+/// The meaning of the text: escapes are replaced, `$${` and `%%{` become `${` and `%{`.
 pub(super) fn unescape(raw: &str, span: Span, is_quoted: bool) -> Parsed<String> {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw;
@@ -390,7 +390,7 @@ pub(super) fn unescape(raw: &str, span: Span, is_quoted: bool) -> Parsed<String>
     Ok(text)
 }
 
-/// Reads one escape, and gives its length.
+/// Decodes one escape, and returns its length.
 fn escape(rest: &str, span: Span, text: &mut String) -> Parsed<usize> {
     const SUMMARY: &str = "Invalid escape sequence";
     let Some(selector) = rest[1..].chars().next() else {

@@ -4,12 +4,12 @@ use super::Span;
 use crate::language::bake::error::Diagnostic;
 use crate::language::bake::value::Value;
 
-/// What stands between braces, or in a whole file.
+/// The content between braces, or of a whole file.
 #[derive(Debug, Clone, Default)]
 pub struct Body {
     pub attributes: Vec<Attribute>,
     pub blocks: Vec<Block>,
-    /// What is shown where something is missing.
+    /// The place to show if something is missing.
     pub missing: Span,
 }
 
@@ -49,7 +49,7 @@ pub enum Step {
     Index { key: Value, span: Span },
 }
 
-/// A name and the steps behind it.
+/// A name and the steps after it.
 #[derive(Debug, Clone)]
 pub struct Traversal {
     pub root: String,
@@ -79,7 +79,7 @@ pub enum BinaryOperator {
 #[derive(Debug, Clone)]
 pub struct Key {
     pub expression: Expression,
-    /// In parentheses: a name is then a variable.
+    /// In parentheses, a name is a variable.
     pub is_forced: bool,
 }
 
@@ -88,7 +88,7 @@ pub struct ForLoop {
     pub key_name: Option<String>,
     pub value_name: String,
     pub collection: Expression,
-    /// Of an object; a tuple has none.
+    /// The key of an object's value; a tuple has none.
     pub key: Option<Expression>,
     pub value: Expression,
     pub condition: Option<Expression>,
@@ -107,12 +107,12 @@ pub enum Expression {
         parts: Vec<Expression>,
         span: Span,
     },
-    /// A template that is one value only, whose type stays.
+    /// A template of a single value, which keeps its type.
     Wrapped {
         inner: Box<Expression>,
         span: Span,
     },
-    /// The strings that a `%{ for }` made, joined.
+    /// The strings of a `%{ for }`, joined.
     Joined(Box<Expression>),
     Variable(Traversal),
     Relative {
@@ -154,7 +154,7 @@ pub enum Expression {
         each: Box<Expression>,
         span: Span,
     },
-    /// The element that a splat is at.
+    /// The current element of a splat.
     Element {
         span: Span,
     },
@@ -176,7 +176,7 @@ pub enum Expression {
         inner: Box<Expression>,
         span: Span,
     },
-    /// A JSON string: a template where a value is asked for, and a bare expression where a type or a name is.
+    /// A JSON string: a template where a value is expected, and a bare expression where a type or a name is.
     JsonText {
         text: String,
         template: Result<Box<Expression>, Box<Diagnostic>>,
@@ -209,11 +209,11 @@ impl Expression {
         }
     }
 
-    /// The name alone, where the expression is nothing else.
+    /// The name, if the expression is nothing else.
     pub fn keyword(&self) -> Option<String> {
         match self {
             Self::Variable(traversal) if traversal.steps.is_empty() => Some(traversal.root.clone()),
-            // `true`, `false` and `null` are names where a key is wanted.
+            // `true`, `false` and `null` are names where a key is expected.
             Self::Literal { value: Value::Bool(value), .. } => Some(value.to_string()),
             Self::Literal { value: Value::Null(_), .. } => Some("null".to_owned()),
             Self::JsonText { text, span, .. } => match super::parse_expression(text, *span).ok()? {
@@ -224,7 +224,7 @@ impl Expression {
         }
     }
 
-    /// The elements of a list that is written out.
+    /// The elements of a literal list.
     pub fn listed(&self) -> Option<&[Self]> {
         if let Self::Tuple { elements, .. } = self { Some(elements) } else { None }
     }

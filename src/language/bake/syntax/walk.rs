@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::tree::{Expression, Traversal};
 
-/// The variables, in the order in which they stand there; the names of a loop are none inside of it.
+/// The variables in order of appearance; the names of a loop are not variables inside it.
 pub fn variables(expression: &Expression) -> Vec<&Traversal> {
     let mut walk = Walk::default();
     walk.visit(expression);

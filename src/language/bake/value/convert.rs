@@ -1,21 +1,21 @@
-//! Values read as values of another type.
+//! Conversion of values to other types.
 
 use std::collections::BTreeMap;
 
 use super::types::{common_element, mismatch, unify};
 use super::{Number, Type, Value};
 
-/// Why a value can't be read as one of another type.
+/// Why a value can't be converted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ConversionError {
     pub message: String,
 }
 
-/// Reads a value as one of the type.
+/// Converts a value to the type.
 ///
 /// # Errors
-/// Where the type differs and there is no rule, or the value does not follow it.
+/// If there is no conversion between the types, or if it fails for this value.
 pub fn convert(value: &Value, wanted: &Type) -> Result<Value, ConversionError> {
     let kind = value.kind();
     if kind == *wanted || *wanted == Type::Dynamic {
@@ -91,7 +91,7 @@ fn apply(value: &Value, wanted: &Type) -> Result<Value, ConversionError> {
     }
 }
 
-/// The elements as values of one type: the one that is wanted, or, where any is, one that fits all.
+/// The elements as values of one type: the given one, or, for any, one that fits all.
 fn of_one_type(values: &[Value], wanted: &Type) -> Result<(Type, Vec<Value>), ConversionError> {
     let kinds: Vec<Type> = values.iter().map(Value::kind).collect();
     let Some(common) = common_element(kinds.iter(), wanted, true) else {
@@ -99,7 +99,7 @@ fn of_one_type(values: &[Value], wanted: &Type) -> Result<(Type, Vec<Value>), Co
     };
     let elements = values.iter().map(|value| convert(value, &common)).collect::<Result<Vec<_>, _>>()?;
     let made: Vec<Type> = elements.iter().map(Value::kind).collect();
-    // Elements of a type with an open place, such as list(any), may have come out differently.
+    // Elements of an open type, such as list(any), may have got different types.
     let Some(kind) = (if made.is_empty() { Some(common.of_values()) } else { unify(&made, true) }) else {
         return Err(error("cannot find a common base type for all elements"));
     };

@@ -8,7 +8,7 @@ use super::{ConversionError, Number, Type, Value, convert};
 /// Compact JSON, keys sorted, with the escapes that Go's encoder writes.
 ///
 /// # Errors
-/// Where a number is infinite, which JSON has no word for.
+/// If a number is infinite, which JSON cannot represent.
 pub fn to_json(value: &Value) -> Result<String, ConversionError> {
     let mut text = String::new();
     write(value, &mut text)?;
@@ -70,18 +70,18 @@ fn quote(string: &str, text: &mut String) {
     text.push('"');
 }
 
-/// The value that a JSON document stands for, with the types that it has by itself.
+/// The value of a JSON document, with the types that JSON implies.
 ///
 /// # Errors
-/// Where it is not JSON.
+/// If it is not JSON.
 pub fn from_json(text: &str) -> Result<Value, ConversionError> {
     Ok(of(&parsed(text)?))
 }
 
-/// The value of that type that a JSON document stands for.
+/// The value of a JSON document as that type.
 ///
 /// # Errors
-/// Where it is not JSON, or of another type.
+/// If it is not JSON, or of another type.
 pub fn from_json_as(text: &str, wanted: &Type) -> Result<Value, ConversionError> {
     convert(&of(&parsed(text)?), wanted)
 }
@@ -220,7 +220,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A string, whose escapes are left to the JSON parser that is here.
+    /// A string, whose escapes the existing JSON parser decodes.
     fn text(&mut self) -> Result<String, ConversionError> {
         let start = self.at;
         self.at += 1;

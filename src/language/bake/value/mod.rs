@@ -1,4 +1,4 @@
-//! Values as HCL has them, after go-cty: typed nulls, collections of one type and structures of many.
+//! HCL's values, after go-cty: typed nulls, collections of one type and structures of several.
 //!
 //! Knows no syntax and no files.
 
@@ -18,7 +18,7 @@ pub use number::{NotANumber, Number};
 pub use number_text::Notation;
 pub use types::{ObjectType, Type, mismatch, unify};
 
-/// A value. Sets are sorted and have each element once.
+/// A value. Sets are sorted and contain each element once.
 #[derive(Debug, Clone)]
 pub enum Value {
     Null(Type),
@@ -35,7 +35,7 @@ pub enum Value {
 impl Value {
     pub const NULL: Self = Self::Null(Type::Dynamic);
 
-    /// Text, in the form that Unicode calls NFC.
+    /// Text in Unicode's NFC form.
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         match is_nfc_quick(text.chars()) {
@@ -88,7 +88,7 @@ impl Value {
         }
     }
 
-    /// Keys and values in the order in which a loop gets them.
+    /// Keys and values in the order of a loop.
     pub fn pairs(&self) -> Option<Vec<(Self, Self)>> {
         match self {
             Self::Set(_, elements) => Some(elements.iter().map(|value| (value.clone(), value.clone())).collect()),
@@ -128,7 +128,7 @@ impl Value {
         }
     }
 
-    /// A text that orders values which have no order of their own.
+    /// A sort key for values that have no natural order.
     fn ordering_key(&self) -> String {
         let all = |open: char, elements: &[Self], close: char| {
             let inner: String = elements.iter().map(|value| format!("{};", value.ordering_key())).collect();
@@ -150,7 +150,7 @@ impl Value {
         }
     }
 
-    /// As `==` compares: values of different types differ, nulls are all the same.
+    /// The comparison of `==`: values of different types differ, all nulls are equal.
     pub fn equals(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null(_), Self::Null(_)) => true,
@@ -170,7 +170,7 @@ impl Value {
         }
     }
 
-    /// How many values there are in it, all levels together.
+    /// The number of values in it, on all levels.
     pub fn size(&self) -> usize {
         match self {
             Self::List(_, elements) | Self::Set(_, elements) | Self::Tuple(elements) => {

@@ -1,22 +1,22 @@
-//! Numbers as go-cty has them: binary floating point of up to 512 bits, rounded to the nearest even.
+//! Numbers as in go-cty: binary floating point of up to 512 bits, rounded to the nearest even.
 //!
-//! Each number has a precision of its own, as in Go's `big.Float`: what was written has 512 bits, what was counted 64, and a
-//! result has that of its more precise operand. It decides how many digits are printed.
+//! Each number has its own precision, as in Go's `big.Float`: literals have 512 bits, counts have 64, and a result has
+//! that of its more precise operand. The precision decides how many digits are printed.
 
 use std::cmp::Ordering;
 
 use num_bigint::{BigInt, BigUint, Sign};
 use num_traits::{One, ToPrimitive, Zero};
 
-/// The precision of numbers that are written in a file, in bits.
+/// The precision of literals in a file, in bits.
 pub const WRITTEN: u64 = 512;
 /// The precision of counts.
 const COUNTED: u64 = 64;
-/// The precision of what a machine's floating point gave.
+/// The precision of results of machine floating point.
 const MACHINE: u64 = 53;
-/// The largest power of ten that may be written. Larger ones would only fill memory with zeros.
+/// The largest power of ten in a literal. Larger ones would only fill memory with zeros.
 const MAX_DECIMAL_EXPONENT: i64 = 20_000;
-/// The largest power of two that a result may have; beyond it is infinity.
+/// The largest power of two in a result; anything larger is infinity.
 const MAX_BINARY_EXPONENT: i64 = 200_000;
 
 /// A number: zero, finite or infinite, with its sign.
@@ -38,7 +38,7 @@ enum Magnitude {
     Infinite,
 }
 
-/// What has no result.
+/// An operation without a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotANumber;
 
@@ -58,7 +58,7 @@ impl Number {
         Self::of(value.sign() == Sign::Minus, value.magnitude().clone(), 0, precision)
     }
 
-    /// What a computation in machine floating point gave.
+    /// The result of a computation in machine floating point.
     pub fn machine(value: f64) -> Result<Self, NotANumber> {
         if value.is_nan() {
             return Err(NotANumber);
@@ -77,7 +77,7 @@ impl Number {
         Self { negative, magnitude: Magnitude::Infinite, precision: WRITTEN }
     }
 
-    /// Parses decimal text; `None` if it is none, or too large to be kept.
+    /// Parses decimal text; `None` if it is not a number, or too large to be represented.
     pub fn parse(text: &str) -> Option<Self> {
         let (negative, rest) = match text.as_bytes().first()? {
             b'-' => (true, &text[1..]),
@@ -110,7 +110,7 @@ impl Number {
         })
     }
 
-    /// Rounds, and takes the trailing zeros away.
+    /// Rounds, and removes trailing zeros.
     fn of(negative: bool, mantissa: BigUint, exponent: i64, precision: u64) -> Self {
         let (mantissa, exponent) = round(mantissa, exponent, precision);
         let Some(zeros) = mantissa.trailing_zeros() else {
@@ -134,7 +134,7 @@ impl Number {
         let numerator = left << shift;
         let whole = &numerator / right;
         let is_inexact = &whole * right != numerator;
-        // The lowest bit says that there is more, so that a half is not taken for an exact one.
+        // The lowest bit records that there is more, so that the value is not mistaken for an exact half.
         let mantissa = (whole << 1u8) | BigUint::from(u8::from(is_inexact));
         Self::of(negative, mantissa, exponent - i64::try_from(shift).unwrap_or_default() - 1, precision)
     }
@@ -235,7 +235,7 @@ impl Number {
         }
     }
 
-    /// The remainder of a division that is rounded towards zero. What is divided by zero stays as it is.
+    /// The remainder of a division rounded towards zero. Dividing by zero returns the dividend.
     pub fn modulo(&self, other: &Self) -> Result<Self, NotANumber> {
         if self.is_infinite() || other.is_infinite() {
             return self.multiply(other);
@@ -248,7 +248,7 @@ impl Number {
         self.add_exactly(&other.multiply(&whole)?.negate().with_precision(precision), self.precision)
     }
 
-    /// The integer next to it towards zero. Infinity has none, and gives zero.
+    /// The integer part, rounded towards zero. That of infinity is zero.
     pub fn truncate(&self) -> BigInt {
         let Magnitude::Finite { mantissa, exponent } = &self.magnitude else { return BigInt::zero() };
         let magnitude =
@@ -281,7 +281,7 @@ impl Number {
         }
     }
 
-    /// The value as an integer of 64 bits, if it is one.
+    /// The value as a 64-bit integer, if it is one.
     pub fn to_i64(&self) -> Option<i64> {
         if self.is_integer() { self.truncate().to_i64() } else { None }
     }
@@ -331,10 +331,10 @@ impl Number {
         }
     }
 
-    /// The fewest decimal digits that are read back as the same number.
+    /// The fewest decimal digits that parse to the same number.
     pub(super) fn shortest(&self) -> Decimal {
         let Magnitude::Finite { mantissa, exponent } = &self.magnitude else { return Decimal::default() };
-        // One bit more than the precision: its lowest is half of what the last place is worth.
+        // One bit more than the precision: its lowest bit is half a unit in the last place.
         let missing =
             i64::try_from(self.precision + 1).unwrap_or(i64::MAX) - i64::try_from(mantissa.bits()).unwrap_or_default();
         let (mantissa, exponent) = if missing >= 0 {
@@ -363,7 +363,7 @@ fn signed(negative: bool, magnitude: BigUint) -> BigInt {
     BigInt::from_biguint(if negative { Sign::Minus } else { Sign::Plus }, magnitude)
 }
 
-/// Rounds to the nearest value with that many bits, a half to the even one.
+/// Rounds to the nearest value with that many bits; a half rounds to even.
 fn round(mantissa: BigUint, exponent: i64, precision: u64) -> (BigUint, i64) {
     let bits = mantissa.bits();
     if bits <= precision {
@@ -407,7 +407,7 @@ impl Decimal {
         self
     }
 
-    /// The shortest decimal that lies between the two.
+    /// The shortest decimal between the two.
     fn between(self, lower: &Self, upper: &Self, with_bounds: bool) -> Self {
         let at = |decimal: &Self, index: usize| decimal.digits.get(index).copied().unwrap_or(b'0');
         for (index, digit) in self.digits.iter().copied().enumerate() {
@@ -424,7 +424,7 @@ impl Decimal {
         self
     }
 
-    /// Rounds to that many digits, a half to the even digit.
+    /// Rounds to that many digits; a half rounds to the even digit.
     pub(super) fn rounded(self, count: usize) -> Self {
         let Some(next) = self.digits.get(count).copied() else { return self };
         let is_half = next == b'5' && count + 1 == self.digits.len();

@@ -14,12 +14,12 @@ pub enum Notation {
 }
 
 impl Number {
-    /// With as few digits as are needed, and without an exponent.
+    /// With the fewest digits, and without an exponent.
     pub fn text(&self) -> String {
         self.formatted(Notation::Fixed, None)
     }
 
-    /// With so many digits, behind the point or, in general notation, altogether; `None` for as few as are needed.
+    /// With this many digits after the point or, in general notation, in all; `None` for the fewest.
     pub fn formatted(&self, notation: Notation, digits: Option<usize>) -> String {
         let sign = if self.is_negative() { "-" } else { "" };
         if self.is_infinite() {

@@ -1,12 +1,12 @@
-//! The types of values, and which stands for several of them.
+//! The types of values, and the types that unify several of them.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The type of a value, or what is asked of one.
+/// The type of a value, or a type constraint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Type {
-    /// Any type; as the type of a value, that of a null of which no more is known.
+    /// Any type; as the type of a value, that of an untyped null.
     Dynamic,
     Bool,
     Number,
@@ -18,7 +18,7 @@ pub enum Type {
     Tuple(Vec<Type>),
 }
 
-/// Attributes by their names, and which of them may be missing.
+/// Attributes by name, and which of them are optional.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObjectType {
     pub attributes: BTreeMap<String, Type>,
@@ -50,7 +50,7 @@ impl Type {
         matches!(self, Self::List(_) | Self::Set(_) | Self::Map(_))
     }
 
-    /// Whether values of it are counted from zero or have no keys.
+    /// Whether its values have no keys, or keys that count from zero.
     pub fn is_sequence(&self) -> bool {
         matches!(self, Self::List(_) | Self::Set(_) | Self::Tuple(_))
     }
@@ -62,12 +62,12 @@ impl Type {
         }
     }
 
-    /// The type in words.
+    /// The name of the type.
     pub fn name(&self) -> String {
         self.named("dynamic", "dynamic")
     }
 
-    /// The type in words, as something that is asked for.
+    /// The name of the type as a constraint.
     pub fn wanted(&self) -> String {
         self.named("any type", "any single type")
     }
@@ -87,7 +87,7 @@ impl Type {
         }
     }
 
-    /// The same without marks of what is optional: the type of a value has none.
+    /// The same without marks of optional attributes: the type of a value has none.
     pub fn of_values(&self) -> Self {
         match self {
             Self::List(element) => Self::list(element.of_values()),
@@ -102,8 +102,8 @@ impl Type {
         }
     }
 
-    /// Whether values of this type can be read as values of the other one. Some may still fail: `is_unsafe` says
-    /// whether such a conversion counts.
+    /// Whether values of this type can be converted to the other one. Some conversions may still fail; `is_unsafe` says
+    /// whether those count.
     pub fn converts_to(&self, wanted: &Self, is_unsafe: bool) -> bool {
         if self == wanted {
             return true;
@@ -141,7 +141,7 @@ impl Type {
     }
 }
 
-/// The type that the elements of a collection get which is made of values of these types.
+/// The element type of a collection of values of these types.
 pub fn common_element<'a>(
     elements: impl Iterator<Item = &'a Type> + Clone,
     wanted: &Type,
@@ -160,7 +160,7 @@ pub fn common_element<'a>(
     elements.clone().all(|kind| kind.converts_to(wanted, is_unsafe)).then(|| wanted.clone())
 }
 
-/// The type that values of all these types can be read as.
+/// The type to which values of all these types can be converted.
 pub fn unify(types: &[Type], is_unsafe: bool) -> Option<Type> {
     if types.is_empty() {
         return None;
@@ -209,7 +209,7 @@ fn unify_elements(types: &[Type], is_unsafe: bool) -> Option<Type> {
     unify(&elements, is_unsafe)
 }
 
-/// Maps with objects, or lists with tuples: what has no common element type yet gets one first.
+/// Unifies maps with objects, or lists with tuples: those without a common element type get one first.
 fn unify_structures(types: &[Type], is_unsafe: bool) -> Option<Type> {
     let elements: Vec<Type> = types
         .iter()
@@ -308,7 +308,7 @@ fn preference(types: &[Type]) -> Vec<usize> {
     order
 }
 
-/// Which of the two is the more general one, and so the lesser.
+/// Orders two types: the more general one is the lesser.
 fn compare(left: &Type, right: &Type) -> Ordering {
     match (left, right) {
         (Type::Dynamic, Type::Dynamic) => Ordering::Equal,
@@ -345,7 +345,7 @@ fn agreed<'a>(pairs: impl Iterator<Item = (&'a Type, &'a Type)>) -> Ordering {
     }
 }
 
-/// Why a value of the one type is not one of the other.
+/// Why a value of one type does not have the other.
 pub fn mismatch(got: &Type, wanted: &Type) -> String {
     match (got, wanted) {
         (Type::Object(_), Type::Object(_)) => object_mismatch(got, wanted),
