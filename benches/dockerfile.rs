@@ -9,7 +9,7 @@ use rbuild::image::{ImageConfig, Platform, Reference, host_platform};
 use rbuild::language::dockerfile::{self, words::Lexer};
 use rbuild::language::plan::{self, BaseError, BaseImage, Bases, NamedContext, NetworkMode, NoCache, PlanRequest};
 
-/// All Dockerfiles of the corpus beside the repository; without it, as many copies of one that has most instructions.
+/// All Dockerfiles of the corpus beside the repository; without it, as many copies of one that uses most instructions.
 fn dockerfiles() -> Vec<Vec<u8>> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let corpus = here.ancestors().map(|folder| folder.join("shared/corpus/dockerfiles")).find(|folder| folder.is_dir());
@@ -58,7 +58,7 @@ fn expand(criterion: &mut Criterion) {
     });
 }
 
-/// Every base is there, without layers.
+/// Every base exists, without layers.
 struct Everything;
 
 impl Bases for Everything {

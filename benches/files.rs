@@ -88,7 +88,7 @@ fn apply(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a step left behind, ten changed files in a layer of 2000, becomes a layer.
+/// Turns what a step left behind, ten changed files in a layer of 2000, into a layer.
 fn diff(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (lower, upper) = (folder.path().join("lower"), folder.path().join("upper"));

@@ -1,4 +1,4 @@
-//! What a remote cache says: the list of records, the outline of a layer, the index of a mount's content.
+//! The documents of a remote cache: the list of records, the outline of a layer, the index of a mount's content.
 
 use rbuild::build::remote_cache::{Document, examine_index};
 use rbuild::store::snapshot::{Outline, outline_of};
@@ -22,7 +22,7 @@ pub fn run(bytes: &[u8]) -> String {
         Ok(document) => examine(&document),
         Err(error) => super::chain(&error),
     };
-    // Those two are compressed; what is changed is what is in them.
+    // Those two are compressed; their decompressed content is mutated.
     let outline = [b"rbuild outline 1\n".as_slice(), &compressed(bytes)].concat();
     for outline in [bytes, &outline] {
         said.push_str(&format!("outline {};", Outline::parse(outline).is_some()));
@@ -73,7 +73,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     std::os::unix::fs::symlink("etc", folder.path().join("link")).expect("a link can be made");
     let outline = outline_of(&[folder.path().to_owned()]).expect("it can be read").expect("it is small");
     let plain = zstd::decode_all(&outline[b"rbuild outline 1\n".len()..]).expect("it was compressed");
-    // A head of one pack with one chunk (postcard), and a recipe of as many bytes: some literal ones, and that chunk.
+    // The head of one pack with one chunk (postcard), and a recipe of as many bytes: some literal ones, and that chunk.
     let head = [&[0xff, 3, 0, 0, 1], [7; 32].as_slice(), &[0x80, 1, 1], &[9; 32], &[0, 0, 5, 5]].concat();
     let mut recipe = b"\0\x03\0\0\0abc\x01\0\0\0\0".to_vec();
     recipe.extend(

@@ -1,4 +1,4 @@
-//! Descriptions of devices, in JSON and in YAML, and what all devices of them need.
+//! CDI device specifications, in JSON and in YAML, and what a container needs to use all their devices.
 
 use rbuild::container::cdi::Registry;
 

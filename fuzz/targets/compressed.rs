@@ -1,4 +1,4 @@
-//! A compressed stream comes to its end or to an error, and takes no more memory than it says it may.
+//! A compressed stream ends, or fails, and takes no more memory than its limit.
 
 use std::io::{Read as _, Write as _};
 
@@ -20,7 +20,7 @@ pub fn run(bytes: &[u8]) -> String {
         Err(error) => return super::chain(&error),
     };
     let compression = decoder.compression();
-    // More than what is worth waiting for.
+    // Longer than is worth waiting for.
     let read = std::io::copy(&mut decoder.take(8 << 20), &mut std::io::sink());
     format!("{compression:?} {}", read.map_or_else(|error| super::chain(&error), |_| "done".to_owned()))
 }

@@ -1,4 +1,5 @@
-//! A message to the name server of containers. An answer is the question's, fits where it has to, and is no question.
+//! A message to the containers' name server. An answer has the question's ID, fits into its datagram, and is not itself
+//! a question.
 
 use rbuild::container::network::examine_dns_message;
 
@@ -13,7 +14,7 @@ pub const PIECES: super::Pieces = &[
     b"\x3f",
 ];
 
-/// What a datagram holds at most (RFC 6891; the flag day of 2020).
+/// The size limit of a datagram (RFC 6891; the flag day of 2020).
 const DATAGRAM: usize = 1232;
 
 pub fn run(message: &[u8]) -> String {

@@ -1,4 +1,4 @@
-//! Whatever the bytes, reading a Dockerfile ends, without a panic, and what was read can be shown.
+//! Whatever the bytes, parsing a Dockerfile ends without a panic, and the result can be shown.
 
 use rbuild::image::{Platform, Reference};
 use rbuild::language::dockerfile::lint::{BaseImage, LintOptions, World, lint};

@@ -1,4 +1,4 @@
-//! An ignore file, its first line taken for the path that is asked about. The root is never left out.
+//! An ignore file, whose first line is also the path to match. The root is never excluded.
 
 use rbuild::build::context::IgnorePatterns;
 

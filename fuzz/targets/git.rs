@@ -1,4 +1,4 @@
-//! Addresses of git repositories: what is taken for one names a host, no option and no program, and no folder outside.
+//! Git URLs: an accepted one names a host, and no option, program or folder outside.
 
 use rbuild::base::urls::{is_git_url, is_http_url};
 use rbuild::build::context::git::GitReference;

@@ -1,5 +1,5 @@
-//! An image's documents: config, manifest, index, and what `docker save` writes. Each input is read as each of them, and,
-//! if it is JSON, stands as each of them in an archive that is loaded.
+//! An image's documents: config, manifest, index, and those of `docker save`. Each input is parsed as each of them and,
+//! if it is JSON, used as each of them in an archive that is loaded.
 
 use std::cell::RefCell;
 
@@ -54,7 +54,7 @@ pub fn run(bytes: &[u8]) -> String {
 
 const LAYER: &[u8] = &[0; 1024];
 
-/// A document by its digest, as an OCI layout names it.
+/// A document under its digest, as in an OCI layout.
 fn blob(bytes: &[u8]) -> (String, Vec<u8>) {
     (format!("blobs/sha256/{}", BlobDigest::of(bytes).hex()), bytes.to_vec())
 }
@@ -123,7 +123,7 @@ fn archive(files: &[(String, Vec<u8>)]) -> Vec<u8> {
     builder.into_inner().expect("memory takes it")
 }
 
-/// What came of loading it, into a store that is used for many.
+/// The result of loading it, into a store that many inputs share.
 fn loaded(archive: &[u8]) -> String {
     const USES: usize = 500;
     thread_local! {

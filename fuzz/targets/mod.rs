@@ -1,5 +1,5 @@
-//! What rbuild reads from strangers. `run` reads an input as rbuild does, asserts what always holds, and says in words what
-//! came of it: an input with a new answer is worth more changes. `seeds` are inputs to begin with.
+//! Everything that rbuild reads from untrusted sources. `run` reads an input as rbuild does, asserts the invariants,
+//! and describes the result: an input with a new result is worth more mutations. `seeds` are the initial inputs.
 
 pub mod cache;
 pub mod cdi;
@@ -15,14 +15,14 @@ pub mod tar;
 pub mod unpack;
 pub mod words;
 
-/// What texts are made of, for a mutator that knows nothing of any format.
+/// Fragments of texts, for a mutator that knows no format.
 pub type Pieces = &'static [&'static [u8]];
 
 fn texts(all: &[&str]) -> Vec<Vec<u8>> {
     all.iter().map(|text| text.as_bytes().to_vec()).collect()
 }
 
-/// A folder of an input's own; in memory where that can be, as there are many of them.
+/// A folder for one input; in memory if possible, because there are many of them.
 fn folder() -> tempfile::TempDir {
     let mut builder = tempfile::Builder::new();
     let builder = builder.prefix("rbuild-fuzz-");

@@ -1,4 +1,4 @@
-//! What is read as a reference or a platform is read from its own text as the same.
+//! A text that parses as a reference or a platform gives the same one when its canonical text is parsed.
 
 use rbuild::image::{Platform, Reference};
 

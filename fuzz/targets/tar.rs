@@ -1,4 +1,4 @@
-//! An archive is read to its end or to an error, and no entry gives more than the limits allow.
+//! An archive is read to its end or to an error, and no entry exceeds the limits.
 
 use rbuild::image::layer::{ArchiveLimits, ArchiveReader};
 

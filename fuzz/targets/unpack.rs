@@ -1,4 +1,4 @@
-//! An archive is unpacked, as a layer and as the files of a context, onto a disk: nothing beside the target is touched.
+//! Unpacks an archive to disk, as a layer and as the files of a context: nothing beside the target is touched.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub const PIECES: super::Pieces = &[
     b"0",
 ];
 
-/// Little enough for a disk that others use as well.
+/// Small enough for a disk that others use as well.
 const LIMITS: ArchiveLimits =
     ArchiveLimits { entries: 1000, content_bytes: 1 << 20, name_bytes: 4096, header_bytes: 1 << 16 };
 
@@ -48,7 +48,7 @@ pub fn seeds() -> Vec<Vec<u8>> {
     super::tar::seeds()
 }
 
-/// All that is known of what must not change.
+/// The state of everything that must not change.
 fn facts(folder: &Path) -> String {
     let mut names: Vec<_> =
         std::fs::read_dir(folder).expect("it is there").flatten().map(|entry| entry.file_name()).collect();

@@ -1,4 +1,4 @@
-//! A word expands or is an error, in every mode, and a word without anything special stays as it is.
+//! A word expands or is an error, in every mode, and a word without special characters stays unchanged.
 
 use std::collections::BTreeMap;
 
