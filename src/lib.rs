@@ -1,6 +1,6 @@
 //! rbuild as a library: from a Dockerfile to an OCI image, and from an image to a running container.
 //!
-//! Each wing owns one thing, and may use those above it; `docs/architecture.md` draws the road of a build through them.
+//! Each wing owns one thing, and may use those above it; `docs/architecture.md` follows a build through them.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used))]
 

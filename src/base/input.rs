@@ -79,7 +79,7 @@ pub fn from_stdin() -> Result<Vec<u8>, InputError> {
     read(stdin().lock(), Path::new(STDIN), TEXT_LIMIT)
 }
 
-/// At most so many bytes of what the user named. Waits for a pipe.
+/// The content of what the user named; more than `limit` bytes are an error. Waits for a pipe.
 pub fn bounded(path: &Path, limit: u64) -> Result<Vec<u8>, InputError> {
     read(File::open(path).at("read", path)?, path, limit)
 }

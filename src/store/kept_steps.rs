@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! debug/<project>-<build>/record     how to enter the steps
-//! debug/<project>-<build>/lock       taken by whoever is in one of them, or removes them
+//! debug/<project>-<build>/lock       held while a process is in one of them, or removes them
 //! debug/<project>-<build>/step-<n>/  what was changed in that one
 //! ```
 

@@ -4,24 +4,24 @@
 //! name is complete. The SQLite database (WAL) lists what exists; a record is written after the file it refers to.
 //!
 //! ```text
-//! blobs/sha256/<hex>    manifests, configs, layers as they came or were compressed
-//! layers/<hex>/         one layer, unpacked, under its diffID; or what differs from the layer that it stands on
+//! blobs/sha256/<hex>    manifests, configs, layers as received or compressed here
+//! layers/<hex>/         one layer, unpacked, under its diffID; or its delta to a base layer
 //! containers/<id>/      owned by `container`
 //! contexts/<hex>        stat caches, owned by `context`
-//! downloads/            files behind http(s), owned by `context`
+//! downloads/            files from http(s), owned by `context`
 //! checkouts/<hex>/      git repositories at one commit
 //! caches/<hex>/         contents of `RUN --mount=type=cache`
-//! copies/<hex>          which files a copy put into which layer, and where the hash of it can go on, owned by `solve`
-//! outlines/<hex>        what layers are without their contents, owned by `snapshot`
-//! leases                says by byte locks which process uses what
+//! copies/<hex>          which files a copy put into which layer, and saved hash states of it, owned by `solve`
+//! outlines/<hex>        layers without their contents, owned by `snapshot`
+//! leases                byte locks that say which process uses what
 //! locks/<hex>           taken while a step or a layer is being made
 //! events.log            what happened
-//! debug/<name>/         what steps of a build left behind, to be looked into; owned by `engine::debug`
-//! history/              what is remembered of builds: a journal, and logs; owned by `engine::history`
-//! tmp/<name>/           what is being written; its lock dies with its writer
+//! debug/<name>/         what steps of a build left behind, for debugging; owned by `engine::debug`
+//! history/              the history of builds: a journal, and logs; owned by `engine::history`
+//! tmp/<name>/           what is being written; its lock ends with its writer
 //! last-build            names the report of the last build
-//! boot, synced          in which boot the store was looked after, and when all was on the disk
-//! store.db              images, tags, layers, cache records, and why builds did what they did
+//! boot, synced          the boot in which the store was checked, and the last complete sync
+//! store.db              images, tags, layers, cache records, and explanations of builds
 //! ```
 //!
 //! A layer need not be local to be known: `sources` says where it can be fetched, and a [`LayerOrigin`] that the caller

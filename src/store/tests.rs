@@ -120,7 +120,7 @@ fn a_step_is_cached_only_while_its_layer_is_there() {
     store.add_cache_record(&key, &layer.diff_id).unwrap();
     assert_eq!(store.cached(&key).unwrap().unwrap().diff_id, layer.diff_id);
     fs::remove_dir_all(store.layer_path(&layer.diff_id)).unwrap();
-    // The one that has seen it believes that nobody takes what it holds.
+    // The store that has seen it relies on its lease.
     let other = Store::open(folder.path()).unwrap();
     assert_eq!(other.cached(&key).unwrap(), None);
 }

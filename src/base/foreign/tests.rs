@@ -42,7 +42,7 @@ fn links_are_refused_beneath_a_root() {
     }
     assert_eq!(tree.folder(Path::new("inside/b")).unwrap_err().errno(), Some(Errno::LOOP));
     assert!(tree.find_folder(Path::new("inside/b")).unwrap().is_none());
-    // The link itself is no way to anywhere.
+    // The link itself does not lead anywhere.
     assert_eq!(tree.handle(Path::new("out")).unwrap().read_link().unwrap(), place.path().join("host"));
     assert_eq!(tree.handle(Path::new("")).unwrap().kind().unwrap(), FileType::Directory);
 }

@@ -167,7 +167,7 @@ impl Operation<'_> {
         if *self.who == 0 { ALL } else { *self.who }
     }
 
-    /// Whose bits a copy goes to: those of whom reading is meant.
+    /// The classes to which a copy applies, given by their read bits.
     fn classes(&self) -> u32 {
         CLASSES.iter().map(|(_, shift)| self.mask() & 4 << shift).filter(|bit| *bit != 0).map(|bit| bit >> 2).sum()
     }

@@ -5,7 +5,7 @@
 //! ```text
 //! "rbuild outline 1\n", then compressed with zstd, for each folder, the root first and each before those in it:
 //!   path, mode (u16), uid, gid (u32), mtime (i64), opaque (u8), number of names (u32)
-//!   per name, in byte order: kind (u8), name, and what the kind has beside
+//!   per name, in byte order: kind (u8), name, and the data of that kind
 //! ```
 //!
 //! Paths and names have their length before them (u16). Numbers are little-endian.

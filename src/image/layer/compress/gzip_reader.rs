@@ -18,7 +18,7 @@ impl<R: BufRead> GzipReader<R> {
         self.member.as_ref().expect("a member is there between calls").get_ref()
     }
 
-    /// Goes on to the next member; false when there is none.
+    /// Continues with the next member; false if there is none.
     fn next_member(&mut self) -> io::Result<bool> {
         let mut reader = self.member.take().expect("a member is there between calls").into_inner();
         let mut padding = false;

@@ -4,8 +4,8 @@
 //! [registry."docker.io"]
 //! mirrors = ["mirror.example:5000/hub"] # tried first, in this order
 //! http = true                           # plain HTTP
-//! insecure = true                       # certificates that nobody vouches for
-//! ca = ["/etc/ssl/own.pem"]             # authorities beside the system's
+//! insecure = true                       # unverified certificates
+//! ca = ["/etc/ssl/own.pem"]             # authorities besides the system's
 //! tlsconfigdir = ["/etc/certs"]         # a folder as in certs.d
 //! [[registry."docker.io".keypair]]      # who the client is
 //! cert = "/etc/ssl/client.pem"

@@ -2,9 +2,9 @@
 //!
 //! ```toml
 //! [[registry]]
-//! prefix = "docker.io"              # HOST, HOST/PATH or *.DOMAIN; the longest that fits counts
+//! prefix = "docker.io"              # HOST, HOST/PATH or *.DOMAIN; the longest match wins
 //! location = "registry.example/hub" # optional: where these images really are
-//! insecure = false                  # plain HTTP, and certificates that nobody vouches for
+//! insecure = false                  # plain HTTP, and unverified certificates
 //! blocked = false
 //!
 //! [[registry.mirror]]               # tried first, in this order
@@ -12,7 +12,7 @@
 //! insecure = true
 //!
 //! [limits]
-//! slowest = 1024                    # bytes per second below which a transfer counts as broken; 0: never
+//! slowest = 1024                    # bytes per second below which a transfer counts as stalled; 0: never
 //! window = 60                       # seconds of waiting over which that is measured
 //! ```
 
