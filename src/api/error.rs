@@ -102,7 +102,6 @@ impl From<ContainerError> for ApiError {
             E::NoBindSource { .. }
             | E::Capability(_)
             | E::Seccomp(_)
-            | E::LogDriver { .. }
             | E::LogOption { .. }
             | E::DetachKeys { .. }
             | E::NoDeviceDriver { .. }

@@ -22,6 +22,10 @@ const GIT_DEBUG_COMMANDS: &str = "BUILDKIT_GIT_DEBUG_COMMANDS";
 const HOSTNAME: &str = "BUILDKIT_SANDBOX_HOSTNAME";
 /// Keeps the cache mounts of builds apart.
 const CACHE_NAMESPACE: &str = "BUILDKIT_CACHE_MOUNT_NS";
+/// buildx's older way to ask for a cache in the image.
+const INLINE_CACHE: &str = "BUILDKIT_INLINE_CACHE";
+/// Takes the place of the `check` directive.
+const CHECK: &str = "BUILDKIT_DOCKERFILE_CHECK";
 
 fn given<'a>(options: &'a BuildOptions, name: &str) -> Option<&'a str> {
     options.build_args.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -34,6 +38,15 @@ fn is_true(options: &BuildOptions, name: &str) -> bool {
 
 pub(super) fn asks_for_index(options: &BuildOptions) -> bool {
     is_true(options, MULTI_PLATFORM)
+}
+
+pub(super) fn asks_for_inline_cache(options: &BuildOptions) -> bool {
+    is_true(options, INLINE_CACHE)
+}
+
+/// What is to be checked, as it was said; an empty text says something, too.
+pub(super) fn check(options: &BuildOptions) -> Option<&str> {
+    options.build_args.get(CHECK).map(String::as_str)
 }
 
 pub(super) fn keeps_git_dir(options: &BuildOptions) -> bool {

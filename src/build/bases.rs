@@ -8,7 +8,6 @@ use crate::transport::registry::{self, Client};
 
 use super::batch::{BaseQuestion, Batch};
 use super::built::BuiltImage;
-use super::contexts::BuildContexts;
 use super::named;
 use super::options::{BuildOptions, NamedContextSource};
 
@@ -19,12 +18,11 @@ pub(super) struct StoreBases<'a> {
     store: &'a Store,
     batch: &'a Batch<'a>,
     options: &'a BuildOptions,
-    contexts: &'a BuildContexts<'a>,
 }
 
 impl<'a> StoreBases<'a> {
-    pub fn new(batch: &'a Batch<'a>, options: &'a BuildOptions, contexts: &'a BuildContexts<'a>) -> Self {
-        Self { store: batch.store, batch, options, contexts }
+    pub fn new(batch: &'a Batch<'a>, options: &'a BuildOptions) -> Self {
+        Self { store: batch.store, batch, options }
     }
 
     /// The image of that name in the store, if it is there.
@@ -109,10 +107,7 @@ impl Bases for StoreBases<'_> {
     fn named_context(&self, name: &str, platform: &Platform) -> Result<Option<NamedContext>, BaseError> {
         let Some((given, source)) = named::find(&self.options.named_contexts, name) else { return Ok(None) };
         match source {
-            NamedContextSource::Directory(_) | NamedContextSource::Remote(_) => {
-                self.contexts.know_as(name, given);
-                Ok(Some(NamedContext::Directory))
-            }
+            NamedContextSource::Directory(_) | NamedContextSource::Remote(_) => Ok(Some(NamedContext::Directory)),
             NamedContextSource::Nothing => Ok(Some(NamedContext::Nothing)),
             NamedContextSource::Image(reference) => {
                 Ok(Some(NamedContext::Image(Box::new(self.image(reference, platform)?))))

@@ -53,7 +53,7 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     let contexts = BuildContexts::new(batch, options, source, &file);
-    let bases = StoreBases::new(batch, options, &contexts);
+    let bases = StoreBases::new(batch, options);
     let offline = Offline { bases: &bases, options, guessed: Cell::new(false) };
     let answers = Answers::new(&offline);
     // Whether these are allowed is a question of the build's options, not of its Dockerfile.

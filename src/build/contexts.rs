@@ -28,8 +28,6 @@ pub(super) struct BuildContexts<'a> {
     /// What the ignore file says, once it was asked for.
     ignored: OnceLock<Arc<Ignored>>,
     opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
-    /// The names that plans use for named contexts, and those they were given.
-    names: Mutex<HashMap<String, String>>,
 }
 
 /// An ignore file.
@@ -50,20 +48,11 @@ impl<'a> BuildContexts<'a> {
     pub fn new(batch: &'a Batch<'a>, options: &'a BuildOptions, main: Sources, file: &File) -> Self {
         let ignore_file =
             file.own_ignore_file().unwrap_or_else(|| Place::new(main.root(), IGNORE_FILE).brought(main.is_brought()));
-        Self {
-            batch,
-            options,
-            main,
-            ignore_file,
-            ignored: OnceLock::new(),
-            opened: Mutex::default(),
-            names: Mutex::default(),
-        }
+        Self { batch, options, main, ignore_file, ignored: OnceLock::new(), opened: Mutex::default() }
     }
 
-    /// Lets `name` mean the context that was given as `given`.
-    pub fn know_as(&self, name: &str, given: &str) {
-        lock(&self.names).insert(name.to_owned(), given.to_owned());
+    fn source(&self, name: &str) -> Option<&'a NamedContextSource> {
+        named::find(&self.options.named_contexts, name).map(|(_, source)| source)
     }
 
     /// Keeps what was learnt of the files for the next build. It is only a cache: that it can't be written stops nothing.
@@ -80,8 +69,8 @@ impl<'a> BuildContexts<'a> {
 
     /// The same of a named context. Folders and images have none.
     pub fn time_of_named(&self, name: &str) -> Result<Option<i64>, BuildError> {
-        match named::find(&self.options.named_contexts, name) {
-            Some((_, NamedContextSource::Remote(url))) => Ok(self.batch.fetched(self.options, url)?.time),
+        match self.source(name) {
+            Some(NamedContextSource::Remote(url)) => Ok(self.batch.fetched(self.options, url)?.time),
             _ => Ok(None),
         }
     }
@@ -126,13 +115,11 @@ impl<'a> BuildContexts<'a> {
         let Some(name) = name else {
             return self.scanned(self.main.root(), &*self.ignored()?, true);
         };
-        let given = lock(&self.names).get(name).cloned().unwrap_or_else(|| name.to_owned());
-        let source = self.options.named_contexts.iter().find(|(known, _)| *known == given);
-        match source {
-            Some((_, NamedContextSource::Directory(path))) => {
+        match self.source(name) {
+            Some(NamedContextSource::Directory(path)) => {
                 self.scanned(path, &read_ignore(&Place::new(path, IGNORE_FILE))?, true)
             }
-            Some((_, NamedContextSource::Remote(url))) => {
+            Some(NamedContextSource::Remote(url)) => {
                 let sources = self.batch.fetched(self.options, url)?;
                 self.scanned(sources.root(), &Ignored::default(), false)
             }
@@ -172,9 +159,7 @@ impl Contexts for BuildContexts<'_> {
 
     fn is_sent_in_parts(&self, name: Option<&str>) -> bool {
         let Some(name) = name else { return !self.main.is_brought() };
-        let given = lock(&self.names).get(name).cloned().unwrap_or_else(|| name.to_owned());
-        let is_folder = |source: &NamedContextSource| matches!(source, NamedContextSource::Directory(_));
-        self.options.named_contexts.iter().any(|(known, source)| *known == given && is_folder(source))
+        matches!(self.source(name), Some(NamedContextSource::Directory(_)))
     }
 
     fn is_ignored(&self, path: &str) -> bool {

@@ -5,18 +5,16 @@ use crate::language::dockerfile::lint::{self, CheckOptions, LintErrorKind, LintO
 use crate::language::plan::{PlanRequest, predefined_args};
 
 use super::answers::World;
+use super::arguments;
 use super::dockerfile::File;
 use super::error::BuildError;
 use super::findings::Findings;
 use super::options::BuildOptions;
 use super::platforms;
 
-/// The build argument that takes the place of the `check` directive.
-const CHECK_ARGUMENT: &str = "BUILDKIT_DOCKERFILE_CHECK";
-
 /// What the lint of this build is to look at. A `check` argument that can't be read is an error.
 pub(super) fn options(build: &BuildOptions, request: &PlanRequest, parse: &Parse) -> Result<LintOptions, BuildError> {
-    let check = match build.build_args.get(CHECK_ARGUMENT) {
+    let check = match arguments::check(build) {
         None => None,
         Some(text) => Some(CheckOptions::parse(text).map_err(BuildError::CheckArgument)?),
     };

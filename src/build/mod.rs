@@ -102,7 +102,7 @@ pub fn build_in(
     let file = dockerfile::read(options, &mut source)?;
     let parse = file.parse(options)?;
     let contexts = contexts::BuildContexts::new(batch, options, source, &file);
-    let bases = bases::StoreBases::new(batch, options, &contexts);
+    let bases = bases::StoreBases::new(batch, options);
     let answers = Answers::new(&bases);
     lint::read_directive(&file, &parse, options)?;
     let epochs = epoch::Epochs { store, options, file: &file, contexts: &contexts, progress: observer };

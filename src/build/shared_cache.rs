@@ -5,7 +5,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::base::boolean;
 use crate::base::digest::{CacheKey, DiffId};
 use crate::build::remote_cache::{
     self, CacheTarget, Export, ExportError, ExportOptions, Importing, Imports, Mounts, PlaceOptions, StepRecord,
@@ -16,12 +15,10 @@ use crate::language::plan::{Operation, Plan, Step};
 use crate::store::snapshot::{self, Stack};
 use crate::store::{StepLayer, Store, StoreError};
 
+use super::arguments;
 use super::error::BuildError;
 use super::observer::Observer;
 use super::options::BuildOptions;
-
-/// buildx's older way to ask for a cache in the image.
-const INLINE_ARGUMENT: &str = "BUILDKIT_INLINE_CACHE";
 
 /// Begins to read the caches that the build may use, while it is being planned.
 pub(super) fn begin(options: &BuildOptions, observer: &dyn Observer) -> Importing {
@@ -86,9 +83,7 @@ pub(super) fn write_inline(
     records: &[(CacheKey, StepLayer)],
     epoch: Option<i64>,
 ) {
-    let argument = options.build_args.get(INLINE_ARGUMENT).map(String::as_str);
-    let is_asked = options.cache_to.contains(&CacheTarget::Inline) || argument.and_then(boolean) == Some(true);
-    if !is_asked {
+    if !options.cache_to.contains(&CacheTarget::Inline) && !arguments::asks_for_inline_cache(options) {
         return;
     }
     let mut records = step_records(records);

@@ -1,6 +1,6 @@
 //! A container as an OCI bundle: a folder from which runc and crun start the same program with the same files and rights.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::directory::Entry;
 use super::error::ContainerError;
@@ -10,7 +10,7 @@ use crate::base::io_error::AtPath;
 use crate::base::outgoing;
 use crate::base::privacy;
 use crate::container::runtime::Bundle;
-use crate::container::sandbox::{IdRanges, SandboxError, Unsupported};
+use crate::container::sandbox::{SandboxError, Unsupported};
 use crate::store::snapshot::{View, export_folder};
 
 /// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
@@ -20,12 +20,12 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
     if std::fs::read_dir(folder).at("read", folder)?.next().is_some() {
         return Err(ContainerError::NotEmpty { path: folder.clone() });
     }
-    if IdRanges::is_remap(&entry.record.host_config.userns_mode) {
+    if entry.record.host_config.users.is_remap() {
         let what = "a bundle has the host's users, and the container was made with --userns=remap".to_owned();
         return Err(SandboxError::from(Unsupported { what, hint: None }).into());
     }
     let container = launch::prepare(&entry.record, entry.folder(), &wiring::nothing(&entry.record, entry.folder()))?;
-    let mut layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
+    let mut layers = entry.record.layer_paths();
     layers.push(entry.upper());
     let root = folder.join("rootfs");
     std::fs::create_dir(&root).at("create", &root)?;

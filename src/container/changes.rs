@@ -19,7 +19,7 @@ pub enum Change {
 /// All changes, by path from the root.
 pub fn changes(entry: &Entry) -> Result<BTreeMap<PathBuf, Change>, ContainerError> {
     chroot::check_ended(entry)?;
-    let layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
+    let layers = entry.record.layer_paths();
     let upper = entry.upper();
     let mut found = BTreeMap::new();
     if !upper.exists() {

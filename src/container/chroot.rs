@@ -3,27 +3,27 @@
 
 use super::directory::Entry;
 use super::error::ContainerError;
-use super::host_config::HostConfig;
+use super::host_config::{HostConfig, IpcMode, NetworkMode, SecurityOption, SecurityRequest};
 use super::mounts::MountKind;
 use super::options::ContainerOptions;
 use super::record::{EndpointConfig, Record};
 use crate::base::foreign;
+use crate::container::network::{BRIDGE, HOST, NONE};
 use crate::container::sandbox::{
-    self, CHROOT, CapabilitySet, IsolationChoice, Level, SandboxError, Unsupported, capabilities_in_chroot,
+    self, AskedIsolation, CapabilitySet, IsolationChoice, Level, SandboxError, Unsupported, capabilities_in_chroot,
 };
 
-/// The networks that there are without network namespaces.
-const HOST: &str = "host";
-const NONE: &str = "none";
+/// Those that are named where no network of its own is asked for.
+const USUAL_NETWORKS: [&str; 3] = [BRIDGE, HOST, NONE];
 
 /// Whether it is isolated by chroot only.
 pub fn is_in_chroot(record: &Record) -> bool {
-    record.host_config.isolation == CHROOT
+    record.host_config.isolation.is_chroot()
 }
 
 /// Decides how a new container is isolated (`--isolation`), and writes that down. Gives whether it has no namespaces.
 pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Result<bool, ContainerError> {
-    let choice: IsolationChoice = host.isolation.parse()?;
+    let choice = host.isolation.choice();
     let is_foreign = !host.runtime.is_empty();
     let level = match choice.level() {
         // Another runtime has its own ways; and why there are neither is said when it is started.
@@ -35,9 +35,9 @@ pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Resul
         return Ok(false);
     }
     check(options, host)?;
-    host.isolation = CHROOT.to_owned();
-    if host.network_mode != NONE {
-        host.network_mode = HOST.to_owned();
+    host.isolation = AskedIsolation::chroot();
+    if host.network_mode != NetworkMode::None {
+        host.network_mode = NetworkMode::Host;
     }
     Ok(true)
 }
@@ -60,19 +60,18 @@ pub fn check_ended(entry: &Entry) -> Result<(), ContainerError> {
 }
 
 fn check(options: &ContainerOptions, host: &HostConfig) -> Result<(), ContainerError> {
-    let joins = |mode: &str| mode.starts_with("container:");
-    let has_network = !matches!(host.network_mode.as_str(), "" | "default" | "bridge" | HOST | NONE)
+    let joins = host.pid_mode.container().is_some() || host.ipc_mode.container().is_some();
+    let has_network = host.network_mode.network().is_none_or(|network| !USUAL_NETWORKS.contains(&network))
         || options.networks.values().any(|endpoint| *endpoint != EndpointConfig::default())
-        || options.networks.keys().any(|name| !matches!(name.as_str(), "default" | "bridge" | HOST | NONE));
-    let has_users = !matches!(host.userns_mode.as_str(), "" | HOST);
+        || options.networks.keys().any(|name| name != "default" && !USUAL_NETWORKS.contains(&name.as_str()));
     let asked = [
         (host.privileged, "all rights (--privileged)", None),
         (!host.runtime.is_empty(), "another runtime (--runtime)", None),
-        (has_users, "users of its own (--userns)", None),
+        (host.users.is_remap(), "users of its own (--userns)", None),
         (has_network, "a network of its own", Some("leave it out: programs are on the network that rbuild is on")),
         (!host.links.is_empty(), "links", Some("programs reach each other at 127.0.0.1")),
-        (joins(&host.pid_mode) || joins(&host.ipc_mode), "namespaces of another container", None),
-        (host.ipc_mode == NONE, "an empty /dev/shm (--ipc none)", None),
+        (joins, "namespaces of another container", None),
+        (host.ipc_mode == IpcMode::None, "an empty /dev/shm (--ipc none)", None),
         (options.hostname.is_some() || options.domainname.is_some(), "a name of its own (--hostname)", None),
         (host.readonly_rootfs, "a root filesystem that can't be written to (--read-only)", None),
         (has_devices(host), "devices", None),
@@ -110,17 +109,14 @@ fn check_rights(host: &HostConfig) -> Result<(), ContainerError> {
     if !missing.is_empty() {
         return Err(refused(format!("the capabilities {}", missing.join(", ")), None));
     }
-    for option in &host.security_opt {
-        let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
-        match (key, value) {
-            ("apparmor", "unconfined") => {}
-            ("apparmor" | "landlock" | "systempaths", _) => {
-                return Err(refused(format!("--security-opt {key}={value}"), None));
-            }
-            _ => {}
-        }
+    use SecurityRequest::{AppArmorProfile, LandlockUnconfined, SystemPathsUnconfined};
+    let takes_namespaces = |option: &&SecurityOption| {
+        matches!(option.request(), AppArmorProfile(_) | LandlockUnconfined | SystemPathsUnconfined)
+    };
+    match host.security.iter().find(takes_namespaces) {
+        Some(option) => Err(refused(format!("--security-opt {}", option.as_str()), None)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn refused(what: String, hint: Option<&str>) -> ContainerError {
@@ -136,7 +132,7 @@ mod tests {
     use crate::container::mounts::MountPoint;
 
     fn host(change: impl FnOnce(&mut HostConfig)) -> HostConfig {
-        let mut host = HostConfig { network_mode: "bridge".to_owned(), ..HostConfig::default() };
+        let mut host = HostConfig { network_mode: NetworkMode::of(BRIDGE), ..HostConfig::default() };
         change(&mut host);
         host
     }
@@ -147,13 +143,13 @@ mod tests {
         type Change = fn(&mut HostConfig);
         let cases: [(&str, Change); 8] = [
             ("--privileged", |host| host.privileged = true),
-            ("network", |host| host.network_mode = "own".to_owned()),
-            ("network", |host| host.network_mode = "container:x".to_owned()),
+            ("network", |host| host.network_mode = NetworkMode::of("own")),
+            ("network", |host| host.network_mode = NetworkMode::of("container:x")),
             ("--read-only", |host| host.readonly_rootfs = true),
             ("--sysctl", |host| drop(host.sysctls.insert("a".to_owned(), "1".to_owned()))),
             ("CAP_SYS_ADMIN", |host| host.cap_add = vec!["sys_admin".to_owned()]),
             ("CAP_MKNOD", |host| host.cap_add = vec!["ALL".to_owned()]),
-            ("landlock", |host| host.security_opt = vec!["landlock=unconfined".to_owned()]),
+            ("landlock", |host| host.security = vec!["landlock=unconfined".parse().unwrap()]),
         ];
         for (word, change) in cases {
             let error = check(&options, &host(change)).unwrap_err().to_string();

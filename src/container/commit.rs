@@ -1,6 +1,6 @@
 //! An image of a container: what it changed becomes a layer, by the same way as a build's.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::chroot;
 use super::directory::Entry;
@@ -95,7 +95,7 @@ fn make_layer(
     let pause = if pause { Pause::of(entry) } else { Pause::default() };
     let mount_points = copy(entry, &directory)?;
     let not_paused = pause.end();
-    let layers: Vec<PathBuf> = entry.record.layers.iter().map(PathBuf::from).collect();
+    let layers = entry.record.layer_paths();
     sandbox::remove_mount_points(&directory, &mount_points)?;
     let below = View::open(&layers)?;
     docker_files::remove(&directory, &docker_files::found(&View::open(std::slice::from_ref(&directory))?, &below)?)?;

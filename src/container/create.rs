@@ -8,13 +8,14 @@ use jiff::Timestamp;
 use super::chroot;
 use super::directory::{Containers, Entry, Reserved};
 use super::error::ContainerError;
-use super::host_config::HostConfig;
+use super::host_config::{HostConfig, NamespaceMode, NetworkMode};
+use super::layer_folder::LayerFolder;
 use super::mounts::{MountKind, MountPoint};
 use super::options::ContainerOptions;
-use super::record::{ContainerConfig, Record};
+use super::record::{ContainerConfig, EndpointConfig, Record};
 use super::state::State;
 use super::volumes;
-use crate::container::sandbox::CHROOT;
+use crate::container::network::BRIDGE;
 use crate::image::{Healthcheck, RunConfig};
 
 /// What a container is made of.
@@ -27,7 +28,7 @@ pub struct Image {
     pub platform: String,
     pub config: RunConfig,
     /// Its unpacked layers, the lowest first.
-    pub layers: Vec<PathBuf>,
+    pub layers: Vec<LayerFolder>,
 }
 
 /// Makes a container: its folder, its name and its record. What its volumes need is made here, before the record is
@@ -64,8 +65,8 @@ fn record(
     reserved: &Reserved,
 ) -> Result<Record, ContainerError> {
     let mut host = options.host.clone();
-    if host.network_mode.is_empty() {
-        host.network_mode = "bridge".to_owned();
+    if host.network_mode == NetworkMode::Usual {
+        host.network_mode = NetworkMode::Network(BRIDGE.to_owned());
     }
     let in_chroot = chroot::settle(options, &mut host)?;
     super::links::check(&host.links, containers)?;
@@ -90,10 +91,10 @@ fn record(
         image: image.id.clone(),
         platform: image.platform.clone(),
         config: config(image, options, run, &hostname(options, &host, &reserved.id)),
-        networks: if in_chroot { network(&host.network_mode) } else { networks(options, &host.network_mode) },
+        networks: networks(if in_chroot { BTreeMap::new() } else { options.networks.clone() }, &host.network_mode),
         host_config: host,
         mounts,
-        layers: image.layers.iter().map(|layer| layer.display().to_string()).collect(),
+        layers: image.layers.clone(),
     })
 }
 
@@ -170,22 +171,22 @@ fn hostname(options: &ContainerOptions, settled: &HostConfig, id: &str) -> Strin
     let host = || rustix::system::uname().nodename().to_string_lossy().into_owned();
     match &options.hostname {
         Some(name) => name.clone(),
-        None if settled.network_mode == "host" || settled.uts_mode == "host" || settled.isolation == CHROOT => host(),
+        None if settled.network_mode == NetworkMode::Host
+            || settled.uts_mode == NamespaceMode::Host
+            || settled.isolation.is_chroot() =>
+        {
+            host()
+        }
         None => id.get(..12).unwrap_or(id).to_owned(),
     }
 }
 
-fn network(mode: &str) -> BTreeMap<String, super::record::EndpointConfig> {
-    BTreeMap::from([(mode.to_owned(), super::record::EndpointConfig::default())])
-}
-
 /// The networks asked for; at least the one that the network mode names.
-fn networks(options: &ContainerOptions, mode: &str) -> BTreeMap<String, super::record::EndpointConfig> {
-    let mut networks = options.networks.clone();
-    if !mode.starts_with("container:") {
-        networks.entry(mode.to_owned()).or_default();
+fn networks(mut asked: BTreeMap<String, EndpointConfig>, mode: &NetworkMode) -> BTreeMap<String, EndpointConfig> {
+    if let Some(network) = mode.network() {
+        asked.entry(network.to_owned()).or_default();
     }
-    networks
+    asked
 }
 
 /// The volumes of the image, and those that the user wants without a name, at places that nothing else is at.

@@ -8,7 +8,7 @@ use crate::base::io_error::IoError;
 use crate::container::cdi::CdiError;
 use crate::container::network::NetworkError;
 use crate::container::runtime::RuntimeError;
-use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability, UnknownIsolation, code_of};
+use crate::container::sandbox::{ProfileError, SandboxError, UnknownCapability, code_of};
 use crate::container::volume::VolumeError;
 use crate::image::layer::LayerError;
 use crate::store::StoreError;
@@ -86,8 +86,6 @@ pub enum ContainerError {
     NotEnded { name: String },
     #[error("this store was made without rights over other users' files: no program can run from it")]
     OwnersRecorded,
-    #[error(transparent)]
-    Isolation(#[from] UnknownIsolation),
     #[error("container {name} is isolated by chroot only: --privileged needs full isolation")]
     NoRights { name: String },
     #[error("container {name} is restarting, wait until the container is running")]
@@ -100,8 +98,8 @@ pub enum ContainerError {
     NotPaused { name: String },
     #[error("container {name} is paused, unpause the container before exec")]
     ExecPaused { name: String },
-    #[error("logger: no log driver named '{name}' is registered: there are json-file, local and none")]
-    LogDriver { name: String },
+    #[error("`{}` is not named by a layer's diffID", path.display())]
+    NoLayerFolder { path: PathBuf },
     #[error("the log driver does not support `{key}={value}`")]
     LogOption { key: String, value: String },
     #[error("configured logging driver does not support reading")]
@@ -164,7 +162,6 @@ impl ContainerError {
             Self::NameTaken { .. } => Some("choose another name, or remove that container".to_owned()),
             Self::NotEnded { .. } => Some("stop it first".to_owned()),
             Self::OwnersRecorded => Some("name another store with --root".to_owned()),
-            Self::Isolation(_) => Some("there are auto, full and chroot".to_owned()),
             Self::NoTerminal => Some("leave out `-t` when the input is a file or a pipe".to_owned()),
             _ => None,
         }

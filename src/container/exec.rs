@@ -1,7 +1,7 @@
 //! One more program in a container that runs.
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::chroot::is_in_chroot;
 use super::directory::Entry;
@@ -108,7 +108,7 @@ fn beside(
 
 fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Process, ContainerError> {
     let run = &record.config.run;
-    let mut layers: Vec<PathBuf> = record.layers.iter().map(PathBuf::from).collect();
+    let mut layers = record.layer_paths();
     layers.push(folder.join("upper"));
     if is_in_chroot(record) {
         layers = vec![working::root_in(folder)];

@@ -9,7 +9,7 @@ use super::devices::{self, Devices};
 use super::directory::Containers;
 use super::docker_files;
 use super::error::ContainerError;
-use super::host_config::{HostConfig, Resources};
+use super::host_config::{HostConfig, NetworkMode, Resources, SecurityRequest};
 use super::mounts::{MountKind, MountPoint, ReadOnlyDepth};
 use super::namespaces;
 use super::record::Record;
@@ -32,7 +32,7 @@ const CPU_PERIOD: u64 = 100_000;
 
 /// What the sandbox is to start. `folder` is the container's own.
 pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result<Container, ContainerError> {
-    let layers: Vec<PathBuf> = record.layers.iter().map(PathBuf::from).collect();
+    let layers = record.layer_paths();
     let view = View::open(&layers)?;
     let files = Files { folder, layers: &layers, view: &view };
     let stack = files.stack(record.host_config.auto_remove)?;
@@ -64,7 +64,7 @@ pub(super) fn move_into(container: &mut Container, root: PathBuf) {
 
 /// Whether programs may have sockets of a network, where there is no namespace that has none.
 pub(super) fn has_network(record: &Record) -> bool {
-    record.host_config.network_mode != "none"
+    record.host_config.network_mode != NetworkMode::None
 }
 
 /// What is on disk of a container.
@@ -131,12 +131,13 @@ impl Files<'_> {
 
 /// The image's own files, resolved within it.
 fn image_source(mount: &MountPoint) -> Result<MountSource, ContainerError> {
-    let view = View::open(&mount.image.layers)?;
+    let layers: Vec<PathBuf> = mount.image.layers.iter().map(|layer| layer.path().to_owned()).collect();
+    let view = View::open(&layers)?;
     let path = view.resolve(Path::new(""), Path::new(&mount.image.subpath))?;
     if !path.as_os_str().is_empty() && view.lstat(&path)?.is_none() {
         return Err(ContainerError::NoSuchPathInImage { image: mount.name.clone(), path: mount.image.subpath.clone() });
     }
-    let stack = Stack { lower: mount.image.layers.clone(), volatile: true, ..Stack::default() };
+    let stack = Stack { lower: layers, volatile: true, ..Stack::default() };
     Ok(MountSource::Stack { stack, path })
 }
 
@@ -249,7 +250,7 @@ fn usual_sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String>
     const PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
     const PING: &str = "net.ipv4.ping_group_range";
     let mut all = BTreeMap::new();
-    let is_shared = matches!(wiring.isolation, NetworkIsolation::Host) || host.network_mode.starts_with("container:");
+    let is_shared = matches!(wiring.isolation, NetworkIsolation::Host) || host.network_mode.container().is_some();
     let has_all_groups = wiring.users.is_none() && sandbox::user_namespace::entered().is_none();
     for (name, value, is_possible) in [(PORTS, "0", true), (PING, "0 2147483647", has_all_groups)] {
         // A kernel may be without.
@@ -279,17 +280,19 @@ pub(super) struct Security {
 /// What the security options come to. They were checked when the container was made.
 pub(super) fn security(host: &HostConfig) -> Result<Security, ContainerError> {
     let mut security = Security::default();
-    for option in &host.security_opt {
-        let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
-        match (key, value) {
-            ("no-new-privileges", value) => security.no_new_privileges = value != "false",
-            ("apparmor", "unconfined") => security.apparmor = AppArmor::Unconfined,
-            ("apparmor", profile) => security.apparmor = AppArmor::Profile(profile.to_owned()),
-            ("landlock", "unconfined") => security.reaches_sockets = true,
-            ("seccomp", "unconfined") => security.seccomp = Seccomp::Unconfined,
-            ("seccomp", "builtin") => security.seccomp = Seccomp::Default,
-            ("seccomp", json) => security.seccomp = Seccomp::Profile(Arc::new(Profile::parse(json.as_bytes())?)),
-            _ => {}
+    for option in &host.security {
+        match option.request() {
+            SecurityRequest::NoNewPrivileges(value) => security.no_new_privileges = value,
+            SecurityRequest::AppArmorUnconfined => security.apparmor = AppArmor::Unconfined,
+            SecurityRequest::AppArmorProfile(name) => security.apparmor = AppArmor::Profile(name.to_owned()),
+            SecurityRequest::LandlockUnconfined => security.reaches_sockets = true,
+            SecurityRequest::SeccompUnconfined => security.seccomp = Seccomp::Unconfined,
+            SecurityRequest::SeccompUsual => security.seccomp = Seccomp::Default,
+            SecurityRequest::SeccompProfile(json) => {
+                security.seccomp = Seccomp::Profile(Arc::new(Profile::parse(json.as_bytes())?));
+            }
+            // What is hidden stands in the record.
+            SecurityRequest::LabelsDisabled | SecurityRequest::SystemPathsUnconfined => {}
         }
     }
     Ok(security)
@@ -349,7 +352,7 @@ mod tests {
 
     #[test]
     fn security_options() {
-        let of = |option: &str| HostConfig { security_opt: vec![option.to_owned()], ..HostConfig::default() };
+        let of = |option: &str| HostConfig { security: vec![option.parse().unwrap()], ..HostConfig::default() };
         assert!(security(&of("no-new-privileges")).unwrap().no_new_privileges);
         assert!(!security(&of("no-new-privileges:false")).unwrap().no_new_privileges);
         assert!(matches!(security(&of("seccomp=unconfined")).unwrap().seccomp, Seccomp::Unconfined));

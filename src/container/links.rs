@@ -29,7 +29,7 @@ pub(super) fn check(links: &[String], containers: &Containers) -> Result<(), Con
 
 /// The linked containers, which have to run. On networks that people made, the name server knows links.
 pub(super) fn find(record: &Record, containers: &Containers) -> Result<Vec<Linked>, ContainerError> {
-    if record.host_config.network_mode != BRIDGE {
+    if !record.host_config.network_mode.is_bridge() {
         return Ok(Vec::new());
     }
     let one = |link: &String| {

@@ -42,6 +42,7 @@ mod foreign;
 mod health;
 mod host_config;
 mod launch;
+mod layer_folder;
 mod links;
 mod log;
 mod mending;
@@ -90,9 +91,11 @@ pub use exec_monitor::{resize_exec, run_exec};
 pub use exec_record::ExecRecord;
 pub use exec_session::{exec_in_foreground, run_in_foreground};
 pub use host_config::{
-    DeviceMapping, DeviceRequest, HostConfig, LogConfig, PortBinding, Resources, RestartPolicy, ThrottleDevice, Ulimit,
-    WeightDevice,
+    DeviceMapping, DeviceRequest, HostConfig, HostConfigDocument, HostConfigError, IpcMode, LogConfig, LogDriver,
+    NamespaceMode, NetworkMode, PortBinding, Resources, RestartPolicy, RestartPolicyDocument, SecurityOption,
+    SecurityRequest, ThrottleDevice, Ulimit, WeightDevice,
 };
+pub use layer_folder::LayerFolder;
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
 pub use monitor::{Ahead, Monitor};
 pub use mounts::{ImageUse as MountedImage, MountKind, MountPoint, ReadOnlyDepth, VolumeUse};

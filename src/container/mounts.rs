@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::layer_folder::LayerFolder;
 use crate::container::sandbox::TmpfsOptions;
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -72,8 +73,8 @@ impl VolumeUse {
 #[serde(rename_all = "PascalCase", default)]
 pub struct ImageUse {
     pub id: String,
-    /// The folders of its layers, the lowest first.
-    pub layers: Vec<PathBuf>,
+    /// Its layers, the lowest first.
+    pub layers: Vec<LayerFolder>,
     /// Only this folder or file of it is shown.
     pub subpath: String,
 }

@@ -4,7 +4,7 @@
 //! it runs is in its [`State`](super::State).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use super::error::ContainerError;
 use super::host_config::HostConfig;
+use super::layer_folder::LayerFolder;
 use super::mounts::MountPoint;
 use crate::base::digest::DiffId;
 use crate::base::io_error::AtPath;
@@ -39,8 +40,8 @@ pub struct Record {
     pub mounts: Vec<MountPoint>,
     /// The networks that it is to be in, by name; what it has there while it runs is in its state.
     pub networks: BTreeMap<String, EndpointConfig>,
-    /// The folders of the image's layers, the lowest first.
-    pub layers: Vec<String>,
+    /// The image's layers, the lowest first.
+    pub layers: Vec<LayerFolder>,
 }
 
 /// docker's `Config` of a container.
@@ -102,15 +103,20 @@ impl Record {
         write_json(self, path)
     }
 
-    /// The image's layers, the lowest first: their folders are called by them.
+    /// The image's layers, the lowest first.
     pub fn diff_ids(&self) -> Vec<DiffId> {
-        self.layers.iter().filter_map(|folder| diff_id_of(Path::new(folder))).collect()
+        self.layers.iter().map(LayerFolder::diff_id).collect()
+    }
+
+    /// Where they are unpacked.
+    pub fn layer_paths(&self) -> Vec<PathBuf> {
+        self.layers.iter().map(|layer| layer.path().to_owned()).collect()
     }
 
     /// All layers that it needs: its image's, and those of images that are mounted.
     pub fn needed_layers(&self) -> Vec<DiffId> {
         let mounted = self.mounts.iter().flat_map(|mount| &mount.image.layers);
-        self.diff_ids().into_iter().chain(mounted.filter_map(|folder| diff_id_of(folder))).collect()
+        self.layers.iter().chain(mounted).map(LayerFolder::diff_id).collect()
     }
 
     /// It is made from the image, or shows its files.
@@ -141,9 +147,4 @@ pub(super) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), Con
     std::fs::write(&temporary, bytes).at("write", &temporary)?;
     std::fs::rename(&temporary, path).at("rename", &temporary)?;
     Ok(())
-}
-
-/// The folder of a layer is called by its diffID.
-fn diff_id_of(folder: &Path) -> Option<DiffId> {
-    format!("sha256:{}", folder.file_name()?.to_str()?).parse().ok()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::directory::Containers;
 use super::error::ContainerError;
 use super::record::Record;
-use crate::container::sandbox::{IdRanges, RemappedUsers, SandboxError, Unsupported};
+use crate::container::sandbox::{IdRanges, RemappedUsers, SandboxError, Unsupported, UsersMode};
 
 /// Of a container that is to be started; nothing where they are the host's. Those who share a namespace share their
 /// users, as with docker.
@@ -13,8 +13,7 @@ pub(super) fn of(record: &Record, containers: &Containers) -> Result<Option<Arc<
     let host = &record.host_config;
     let Some(ids) = ids(record)? else { return Ok(None) };
     let mut shared: Option<RemappedUsers> = None;
-    for mode in [&host.network_mode, &host.pid_mode, &host.ipc_mode] {
-        let Some(name) = mode.strip_prefix("container:") else { continue };
+    for name in host.joined_containers() {
         let partner = containers.find(name)?;
         if partner.state.pid == 0 {
             // Whoever joins its namespace says so.
@@ -24,7 +23,7 @@ pub(super) fn of(record: &Record, containers: &Containers) -> Result<Option<Arc<
         let users = RemappedUsers::of_process(partner.state.pid)?.ok_or_else(|| {
             refused(format!("to share a namespace of {name}, whose users are the host's, they must share those too"))
         })?;
-        if host.userns_mode != "remap" && *users.ids() != ids {
+        if host.users != UsersMode::Remap(None) && *users.ids() != ids {
             return Err(refused(format!("the users of {name} are others of the host, and it shares its namespace")));
         }
         if shared.as_ref().is_some_and(|other| !other.is(&users)) {
@@ -42,7 +41,7 @@ pub(super) fn alone(record: &Record) -> Result<Option<Arc<RemappedUsers>>, Conta
 }
 
 fn ids(record: &Record) -> Result<Option<IdRanges>, ContainerError> {
-    Ok(IdRanges::of_mode(&record.host_config.userns_mode).map_err(SandboxError::from)?)
+    Ok(record.host_config.users.ranges().map_err(SandboxError::from)?)
 }
 
 fn refused(what: String) -> ContainerError {

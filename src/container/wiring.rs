@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use super::directory::{Containers, Entry, LOCK};
 use super::error::ContainerError;
+use super::host_config::NetworkMode;
 use super::links;
 use super::record::{EndpointConfig, NetworkSettings, Record};
 use super::users;
@@ -161,7 +162,7 @@ pub fn owner(record: &Record, folder: &Path) -> Owner {
 
 /// The running container whose network it is to have.
 fn partner(record: &Record, containers: &Containers) -> Result<Option<Entry>, ContainerError> {
-    let Some(name) = record.host_config.network_mode.strip_prefix("container:") else { return Ok(None) };
+    let Some(name) = record.host_config.network_mode.container() else { return Ok(None) };
     let partner = containers.find(name)?;
     if partner.state.pid == 0 {
         let what = format!("cannot join network of a non running container: {}", partner.record.plain_name());
@@ -176,13 +177,13 @@ fn request(
     linked: &[links::Linked],
 ) -> Result<NetworkRequest, ContainerError> {
     let host = &record.host_config;
-    let mode = match (host.network_mode.as_str(), partner) {
+    let mode = match (&host.network_mode, partner) {
         (_, Some(partner)) => Mode::OfProcess(partner.state.pid),
-        ("host", _) => Mode::Host,
-        ("none", _) => Mode::None,
-        (first, _) => {
+        (NetworkMode::Host, None) => Mode::Host,
+        (NetworkMode::None, None) => Mode::None,
+        (mode, None) => {
             let mut networks: Vec<(&String, &EndpointConfig)> = record.networks.iter().collect();
-            networks.sort_by_key(|(name, _)| name.as_str() != first);
+            networks.sort_by_key(|(name, _)| Some(name.as_str()) != mode.network());
             let requests = networks.into_iter().map(|(name, config)| endpoint_request(name, config, &host.links));
             Mode::Networks(requests.collect::<Result<_, _>>()?)
         }

@@ -43,7 +43,7 @@ impl Working {
             std::fs::create_dir(&place).at("create", &place)?;
             let lock = place.join(LOCK);
             File::create(&lock).at("create", &lock)?;
-            let layers: Vec<PathBuf> = record.layers.iter().map(PathBuf::from).collect();
+            let layers = record.layer_paths();
             let mut root = WorkingRoot::in_folder(&place)?;
             root.bring_to(&layers)?;
             root.add(&folder.join("upper"))?;

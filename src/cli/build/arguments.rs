@@ -14,7 +14,7 @@ use crate::cli::CliError;
 use crate::cli::container::run::modes;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::progress::ProgressMode;
-use crate::container::sandbox::{IdRanges, Limits};
+use crate::container::sandbox::Limits;
 use crate::engine::builders::{Builder, new_reference};
 use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
@@ -256,7 +256,7 @@ impl Args {
                 shm_size: self.shm_size,
                 ulimits: self.ulimits.iter().map(|text| values::ulimit(text)).collect::<Result<_, _>>()?,
                 limits,
-                users: IdRanges::of_mode(&modes::users(self.userns.as_deref())?).map_err(CliError::of_unsupported)?,
+                users: modes::user_ranges(self.userns.as_deref())?,
                 seccomp,
                 no_new_privileges,
                 isolation: values::isolation(self.isolation.as_deref())?,

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::base::bytes;
 use crate::base::input;
 use crate::cli::CliError;
+use crate::container::SecurityRequest;
 use crate::container::sandbox::{Limits, Profile, Seccomp};
 use crate::engine::build::check_limits;
 
@@ -97,18 +98,16 @@ fn bytes_or_unlimited(text: &str) -> Result<u64, String> {
 pub(super) fn security(texts: &[String]) -> Result<(Seccomp, bool), CliError> {
     let (mut seccomp, mut no_new_privileges) = (Seccomp::Default, false);
     for text in texts {
-        let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
-        match (key, value) {
-            ("no-new-privileges", "" | "true") => no_new_privileges = true,
-            ("no-new-privileges", "false") => no_new_privileges = false,
-            ("seccomp", "unconfined") => seccomp = Seccomp::Unconfined,
-            ("seccomp", "builtin") => seccomp = Seccomp::Default,
-            ("seccomp", path) if !path.is_empty() => {
+        match SecurityRequest::of(text) {
+            Some(SecurityRequest::NoNewPrivileges(is_set)) => no_new_privileges = is_set,
+            Some(SecurityRequest::SeccompUnconfined) => seccomp = Seccomp::Unconfined,
+            Some(SecurityRequest::SeccompUsual) => seccomp = Seccomp::Default,
+            Some(SecurityRequest::SeccompProfile(path)) if !path.is_empty() => {
                 let profile = Profile::of_file(Path::new(path), input::text(Path::new(path))?.as_bytes())?;
                 seccomp = Seccomp::Profile(Arc::new(profile));
             }
             // RUN steps have none of either, so there is nothing to switch off.
-            ("apparmor", "unconfined") | ("label", "disable") => {}
+            Some(SecurityRequest::AppArmorUnconfined | SecurityRequest::LabelsDisabled) => {}
             _ => {
                 return Err(CliError::new(format!("--security-opt {text}: RUN steps have no such option"))
                     .hint("there are no-new-privileges and seccomp=unconfined|FILE"));

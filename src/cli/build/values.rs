@@ -182,8 +182,11 @@ pub(super) fn ssh(text: &str) -> Result<(String, SshSource), CliError> {
 }
 
 pub(in crate::cli) fn isolation(word: Option<&str>) -> Result<IsolationChoice, CliError> {
-    let choice = word.unwrap_or_default().parse();
-    choice.map_err(|error: UnknownIsolation| CliError::new(error.to_string()).hint("there are auto, full and chroot"))
+    word.unwrap_or_default().parse().map_err(unknown_isolation)
+}
+
+pub(in crate::cli) fn unknown_isolation(error: UnknownIsolation) -> CliError {
+    CliError::new(error.to_string()).hint("there are auto, full and chroot")
 }
 
 #[cfg(test)]

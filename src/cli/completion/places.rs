@@ -40,7 +40,7 @@ pub(super) fn to_copy(typed: &str, global: &Global) -> Result<Vec<String>, CliEr
     };
     let entry = containers.find(name)?;
     let folder = path.rfind('/').map_or("", |slash| &path[..=slash]);
-    let layers = entry.record.layers.iter().map(Into::into).collect::<Vec<_>>();
+    let layers = entry.record.layer_paths();
     // One that was never started has written nothing.
     let upper = Some(entry.upper()).filter(|folder| folder.exists());
     let view = View::of_container(&layers, upper.as_deref())?;

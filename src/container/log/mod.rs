@@ -11,6 +11,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 
 use super::error::ContainerError;
+use super::host_config::LogDriver;
 use super::record::Record;
 use crate::base::{boolean, bytes};
 
@@ -35,23 +36,22 @@ impl LogSettings {
     /// Those of a container whose folder is `folder`; nothing when it keeps no log.
     pub fn of(record: &Record, folder: &Path) -> Result<Option<Self>, ContainerError> {
         let config = &record.host_config.log_config;
-        let mut settings = match config.driver.as_str() {
-            "" | "json-file" => Self {
+        let mut settings = match config.driver {
+            LogDriver::JsonFile => Self {
                 path: folder.join(format!("{}-json.log", record.id)),
                 max_size: None,
                 max_files: 1,
                 compress: false,
                 attributes: Vec::new(),
             },
-            "local" => Self {
+            LogDriver::Local => Self {
                 path: folder.join("local-logs").join("container.log"),
                 max_size: Some(20_000_000),
                 max_files: 5,
                 compress: true,
                 attributes: Vec::new(),
             },
-            "none" => return Ok(None),
-            other => return Err(ContainerError::LogDriver { name: other.to_owned() }),
+            LogDriver::None => return Ok(None),
         };
         for (key, value) in &config.config {
             let wrong = || ContainerError::LogOption { key: key.clone(), value: value.clone() };

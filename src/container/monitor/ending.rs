@@ -57,10 +57,10 @@ impl Supervisor {
 
     pub(super) fn decide_on_restart(&mut self, ran: Duration) {
         self.kill_at = None;
-        let policy = self.entry.record.host_config.restart_policy.clone();
+        let policy = self.entry.record.host_config.restart_policy;
         let delay = match self.entry.state.stopped_by_user {
             true => None,
-            false => self.restarts.after(&policy, self.entry.state.exit_code, ran),
+            false => self.restarts.after(policy, self.entry.state.exit_code, ran),
         };
         let Some(delay) = delay else {
             self.entry.state.status = Status::Exited;

@@ -17,17 +17,16 @@ pub(super) struct Restarts {
 
 impl Restarts {
     /// How long to wait before the program is started again; nothing when it is not to be.
-    pub(super) fn after(&mut self, policy: &RestartPolicy, exit_code: u8, ran: Duration) -> Option<Duration> {
+    pub(super) fn after(&mut self, policy: RestartPolicy, exit_code: u8, ran: Duration) -> Option<Duration> {
         if ran >= LONG_ENOUGH {
             self.delay = Duration::ZERO;
         }
-        let wanted = match policy.name.as_str() {
-            "always" | "unless-stopped" => true,
-            "on-failure" => {
-                let maximum = policy.maximum_retry_count;
-                exit_code != 0 && (maximum == 0 || self.count < maximum)
+        let wanted = match policy {
+            RestartPolicy::No => false,
+            RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+            RestartPolicy::OnFailure { maximum_retries } => {
+                exit_code != 0 && (maximum_retries == 0 || self.count < maximum_retries)
             }
-            _ => false,
         };
         if !wanted {
             return None;
@@ -42,31 +41,27 @@ impl Restarts {
 mod tests {
     use super::*;
 
-    fn policy(name: &str, maximum_retry_count: u32) -> RestartPolicy {
-        RestartPolicy { name: name.to_owned(), maximum_retry_count }
-    }
-
     #[test]
     fn policies() {
-        let restarts =
-            |name: &str, code: u8| Restarts::default().after(&policy(name, 0), code, Duration::ZERO).is_some();
-        assert_eq!((restarts("", 1), restarts("no", 1)), (false, false));
-        assert_eq!((restarts("always", 0), restarts("unless-stopped", 0)), (true, true));
-        assert_eq!((restarts("on-failure", 0), restarts("on-failure", 3)), (false, true));
+        use RestartPolicy::{Always, No, OnFailure, UnlessStopped};
+        let restarts = |policy, code| Restarts::default().after(policy, code, Duration::ZERO).is_some();
+        let on_failure = OnFailure { maximum_retries: 0 };
+        assert!(!restarts(No, 1));
+        assert_eq!((restarts(Always, 0), restarts(UnlessStopped, 0)), (true, true));
+        assert_eq!((restarts(on_failure, 0), restarts(on_failure, 3)), (false, true));
     }
 
     #[test]
     fn delays_grow_and_retries_end() {
         let mut restarts = Restarts::default();
-        let limited = policy("on-failure", 2);
-        let mut after = |seconds: u64| restarts.after(&limited, 1, Duration::from_secs(seconds));
+        let limited = RestartPolicy::OnFailure { maximum_retries: 2 };
+        let mut after = |seconds: u64| restarts.after(limited, 1, Duration::from_secs(seconds));
         assert_eq!(after(0), Some(FIRST_DELAY));
         assert_eq!(after(0), Some(FIRST_DELAY * 2));
         assert_eq!(after(0), None);
         let mut restarts = Restarts::default();
-        let always = policy("always", 0);
-        let delays: Vec<_> = (0..12).filter_map(|_| restarts.after(&always, 0, Duration::ZERO)).collect();
+        let delays: Vec<_> = (0..12).filter_map(|_| restarts.after(RestartPolicy::Always, 0, Duration::ZERO)).collect();
         assert_eq!(delays[11], LONGEST_DELAY);
-        assert_eq!(restarts.after(&always, 0, LONG_ENOUGH), Some(FIRST_DELAY));
+        assert_eq!(restarts.after(RestartPolicy::Always, 0, LONG_ENOUGH), Some(FIRST_DELAY));
     }
 }

@@ -1,6 +1,8 @@
 //! `--userns=remap`: which of the host's users and groups a container's are.
 
+use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +20,73 @@ pub struct IdRange {
     pub count: u32,
 }
 
+/// A word of `--userns`: whose users a container's are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum UsersMode {
+    /// Nothing was said: the host's.
+    #[default]
+    Usual,
+    Host,
+    /// Those of the host's that are for it, of this machine's ranges or of one that was named.
+    Remap(Option<IdRange>),
+}
+
+impl UsersMode {
+    /// Whether it asks for other users than the host's.
+    pub fn is_remap(self) -> bool {
+        matches!(self, Self::Remap(_))
+    }
+
+    /// The users of the host that it asks for; nothing where the container's are the host's.
+    pub fn ranges(self) -> Result<Option<IdRanges>, Unsupported> {
+        let Self::Remap(range) = self else { return Ok(None) };
+        if user_namespace::entered().is_some() || !rustix::process::geteuid().is_root() {
+            return Err(Unsupported {
+                what: format!("--userns={self}: containers of an ordinary user are in a user namespace already"),
+                hint: Some("leave out `--userns`; it is for root".to_owned()),
+            });
+        }
+        let own = |range| Ok(IdRanges { users: vec![range], groups: vec![range] });
+        let of_machine = || IdRanges::of_machine(Path::new("/etc/subuid"), Path::new("/etc/subgid"));
+        range.map_or_else(of_machine, own).map(Some)
+    }
+}
+
+impl FromStr for UsersMode {
+    type Err = Unsupported;
+
+    fn from_str(word: &str) -> Result<Self, Unsupported> {
+        let Some(range) = word.strip_prefix("remap:") else {
+            return match word {
+                "" => Ok(Self::Usual),
+                "host" => Ok(Self::Host),
+                "remap" => Ok(Self::Remap(None)),
+                _ => Err(Unsupported {
+                    what: "--userns: invalid USERNS mode".to_owned(),
+                    hint: Some("it is host, remap or remap:FIRST:COUNT".to_owned()),
+                }),
+            };
+        };
+        let numbers = range.split_once(':').and_then(|(first, count)| Some((first.parse().ok()?, count.parse().ok()?)));
+        let range = numbers.map(|(first, count)| IdRange { first, count }).filter(|range| range.is_right());
+        range.map(|range| Self::Remap(Some(range))).ok_or_else(|| Unsupported {
+            what: format!("--userns={word}: it is remap:FIRST:COUNT, with IDs of the host from 1 on"),
+            hint: Some("such as --userns=remap:231072:65536".to_owned()),
+        })
+    }
+}
+
+impl fmt::Display for UsersMode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usual => Ok(()),
+            Self::Host => formatter.write_str("host"),
+            Self::Remap(None) => formatter.write_str("remap"),
+            Self::Remap(Some(IdRange { first, count })) => write!(formatter, "remap:{first}:{count}"),
+        }
+    }
+}
+
 /// A container's IDs from 0 on are those of the host in these ranges, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRanges {
@@ -26,37 +95,6 @@ pub struct IdRanges {
 }
 
 impl IdRanges {
-    /// What the value of `--userns` asks for: nothing for the host's users, `remap` for the ranges of this machine, and
-    /// `remap:FIRST:COUNT` for those.
-    pub fn of_mode(mode: &str) -> Result<Option<Self>, Unsupported> {
-        let Some(rest) = mode.strip_prefix("remap") else { return Ok(None) };
-        if user_namespace::entered().is_some() || !rustix::process::geteuid().is_root() {
-            return Err(Unsupported {
-                what: format!("--userns={mode}: containers of an ordinary user are in a user namespace already"),
-                hint: Some("leave out `--userns`; it is for root".to_owned()),
-            });
-        }
-        match rest.strip_prefix(':') {
-            Some(range) => Self::parse(mode, range).map(Some),
-            None => Self::of_machine(Path::new("/etc/subuid"), Path::new("/etc/subgid")).map(Some),
-        }
-    }
-
-    /// Whether a value of `--userns` asks for other users than the host's, in words that are understood.
-    pub fn is_remap(mode: &str) -> bool {
-        mode == "remap" || mode.starts_with("remap:")
-    }
-
-    fn parse(mode: &str, range: &str) -> Result<Self, Unsupported> {
-        let numbers = range.split_once(':').and_then(|(first, count)| Some((first.parse().ok()?, count.parse().ok()?)));
-        let range = numbers.map(|(first, count)| IdRange { first, count }).filter(|range| range.is_right());
-        let range = range.ok_or_else(|| Unsupported {
-            what: format!("--userns={mode}: it is remap:FIRST:COUNT, with IDs of the host from 1 on"),
-            hint: Some("such as --userns=remap:231072:65536".to_owned()),
-        })?;
-        Ok(Self { users: vec![range], groups: vec![range] })
-    }
-
     fn of_machine(users: &Path, groups: &Path) -> Result<Self, Unsupported> {
         let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
         let (user_text, group_text) = (read(users), read(groups));
@@ -162,8 +200,9 @@ mod tests {
 
     #[test]
     fn ranges_that_are_named() {
-        let parse = |text: &str| IdRanges::parse("remap", text);
-        assert_eq!(parse("231072:65536").unwrap().host_user(1), Some(231073));
+        let parse = |text: &str| format!("remap:{text}").parse::<UsersMode>();
+        let range = IdRange { first: 231072, count: 65536 };
+        assert_eq!(parse("231072:65536").unwrap(), UsersMode::Remap(Some(range)));
         for wrong in ["", "1", "0:10", "5:0", "4294967290:10", "x:1", "1:2:3", "-1:5"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

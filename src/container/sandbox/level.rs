@@ -55,6 +55,37 @@ impl std::str::FromStr for IsolationChoice {
 #[error("invalid isolation ({0})")]
 pub struct UnknownIsolation(String);
 
+/// A word of `--isolation`, kept as it was said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AskedIsolation(String);
+
+impl AskedIsolation {
+    /// Settled: no namespaces.
+    pub fn chroot() -> Self {
+        Self(CHROOT.to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn is_chroot(&self) -> bool {
+        self.0 == CHROOT
+    }
+
+    pub fn choice(&self) -> IsolationChoice {
+        self.0.parse().unwrap_or_default()
+    }
+}
+
+impl std::str::FromStr for AskedIsolation {
+    type Err = UnknownIsolation;
+
+    fn from_str(word: &str) -> Result<Self, UnknownIsolation> {
+        word.parse::<IsolationChoice>().map(|_| Self(word.to_owned()))
+    }
+}
+
 impl IsolationChoice {
     /// The level that programs get; or why they can't have what was asked for.
     pub fn level(self) -> Result<Level, Unsupported> {

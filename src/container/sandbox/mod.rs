@@ -70,14 +70,15 @@ pub use files::enter_files;
 pub use helper::{spawn_helper, spawn_lasting_helper};
 pub use hold::{Held, hold};
 pub use household::{Household, HouseholdLock, belong_as_parent_did};
-pub use ids::{IdRange, IdRanges};
+pub use ids::{IdRange, IdRanges, UsersMode};
 pub use inherited::take_inherited;
 pub use init::{FOREIGN_INIT, READ_ONLY, init_if_requested, masked_paths};
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
 pub use keeper::{Keeper, keep};
 pub use landlock::{can_scope_sockets, landlock_version};
 pub use level::{
-    CHROOT, IsolationChoice, Level, UnknownIsolation, chroot_refused, chroot_warning, full_refused, try_out,
+    AskedIsolation, CHROOT, IsolationChoice, Level, UnknownIsolation, chroot_refused, chroot_warning, full_refused,
+    try_out,
 };
 pub use lsm::has_apparmor;
 pub use mount_points::remove_mount_points;

@@ -14,7 +14,7 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 use super::error::{SandboxError, start_error};
-use super::ids::IdRanges;
+use super::ids::{IdRanges, UsersMode};
 use super::network_namespace::in_network_namespace;
 use super::{loopback, mount_api, user_namespace};
 
@@ -71,7 +71,7 @@ impl RemappedUsers {
 
 /// The IDs that `--userns=remap` would give to containers with files in that folder; or why it can't.
 pub fn can_remap(folder: &Path) -> Result<IdRanges, String> {
-    let ids = IdRanges::of_mode("remap").map_err(|unsupported| unsupported.what)?.ok_or_else(String::new)?;
+    let ids = UsersMode::Remap(None).ranges().map_err(|unsupported| unsupported.what)?.ok_or_else(String::new)?;
     let users = RemappedUsers::make(ids).map_err(|error| error.to_string())?;
     let translate = || -> rustix::io::Result<()> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;

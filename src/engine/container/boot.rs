@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::container::{ContainerError, Containers, Entry, HostConfig, Status, Stop};
+use crate::container::{ContainerError, Containers, Entry, HostConfig, RestartPolicy, Status, Stop};
 
 /// The IDs of containers that are to be started with the machine, those first that others need: as docker's daemon does when it
 /// starts. One that was never started stays as it is, and so does one with `unless-stopped` that somebody has stopped.
@@ -26,10 +26,10 @@ fn comes_back(entry: &Entry) -> bool {
 
 /// What the policy says. `on-failure` is for programs that fail, which the end of a machine is not.
 fn is_wanted(host: &HostConfig, stopped_by_user: bool) -> bool {
-    match host.restart_policy.name.as_str() {
-        "always" => true,
-        "unless-stopped" => !stopped_by_user,
-        _ => false,
+    match host.restart_policy {
+        RestartPolicy::Always => true,
+        RestartPolicy::UnlessStopped => !stopped_by_user,
+        RestartPolicy::No | RestartPolicy::OnFailure { .. } => false,
     }
 }
 
@@ -54,10 +54,8 @@ fn add(
 
 /// Whose namespaces it joins, and what it is linked to.
 fn needed(host: &HostConfig) -> Vec<&str> {
-    let modes = [&host.network_mode, &host.ipc_mode, &host.pid_mode];
-    let joined = modes.into_iter().filter_map(|mode| mode.strip_prefix("container:"));
     let linked = host.links.iter().map(|link| link.split(':').next().unwrap_or(link));
-    joined.chain(linked.map(|name| name.trim_start_matches('/'))).collect()
+    host.joined_containers().chain(linked.map(|name| name.trim_start_matches('/'))).collect()
 }
 
 /// A container that was to end with the machine.
@@ -87,30 +85,31 @@ pub fn shut_down(containers: &Containers) -> Result<Vec<ShutDown>, ContainerErro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::RestartPolicy;
+    use crate::container::{IpcMode, NamespaceMode, NetworkMode};
 
     #[test]
     fn policies_say_what_comes_back() {
-        let with = |name: &str| HostConfig {
-            restart_policy: RestartPolicy { name: name.to_owned(), ..RestartPolicy::default() },
-            ..HostConfig::default()
-        };
+        let with = |restart_policy| HostConfig { restart_policy, ..HostConfig::default() };
         for (policy, left, stopped) in [
-            ("always", true, true),
-            ("unless-stopped", true, false),
-            ("on-failure", false, false),
-            ("no", false, false),
+            (RestartPolicy::Always, true, true),
+            (RestartPolicy::UnlessStopped, true, false),
+            (RestartPolicy::OnFailure { maximum_retries: 0 }, false, false),
+            (RestartPolicy::No, false, false),
         ] {
-            assert_eq!((is_wanted(&with(policy), false), is_wanted(&with(policy), true)), (left, stopped), "{policy}");
+            assert_eq!(
+                (is_wanted(&with(policy), false), is_wanted(&with(policy), true)),
+                (left, stopped),
+                "{policy:?}"
+            );
         }
     }
 
     #[test]
     fn what_a_container_needs() {
         let host = HostConfig {
-            network_mode: "container:a".to_owned(),
-            ipc_mode: "shareable".to_owned(),
-            pid_mode: "container:b".to_owned(),
+            network_mode: NetworkMode::of("container:a"),
+            ipc_mode: IpcMode::Shareable,
+            pid_mode: NamespaceMode::Container("b".to_owned()),
             links: vec!["/c:alias".to_owned(), "d".to_owned()],
             ..HostConfig::default()
         };

@@ -6,20 +6,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{RequestError, check_resources, modes, mounts};
+use crate::base::digest::DiffId;
 use crate::base::io_error::chain;
 use crate::base::{boolean, bytes, signal};
 use crate::container::runtime::Runtime;
-use crate::container::sandbox::{CapabilitySet, IsolationChoice, Profile};
+use crate::container::sandbox::{CapabilitySet, Profile};
 use crate::container::{
-    self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig, Image, LogConfig,
-    MountKind, MountPoint, RestartPolicy, endpoint_request,
+    self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig,
+    HostConfigDocument, Image, LayerFolder, LogConfig, LogDriver, MountKind, MountPoint, NetworkMode, RestartPolicy,
+    SecurityRequest, endpoint_request,
 };
 use crate::engine::image::info;
 use crate::image::{Healthcheck, Platform, RunConfig};
 use crate::store::Store;
 use crate::store::snapshot::Stack;
 
-const LOG_DRIVERS: [&str; 3] = ["json-file", "local", "none"];
 /// Nanoseconds.
 const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 
@@ -56,7 +57,7 @@ struct Body {
     stdin_once: bool,
     stop_timeout: Option<i64>,
     mac_address: String,
-    host_config: HostConfig,
+    host_config: HostConfigDocument,
     networking_config: NetworkingConfig,
 }
 
@@ -97,7 +98,7 @@ pub fn find_image(store: &Store, name: &str, platform: Option<&Platform>) -> Res
             actual: config.platform.to_string(),
         });
     }
-    let layers = Stack::of_image(&config.rootfs.diff_ids).unpacked(store).map_err(ContainerError::from)?;
+    let layers = unpacked(store, &config.rootfs.diff_ids)?;
     Ok(Image {
         id: found.id.to_string(),
         name: name.to_owned(),
@@ -113,9 +114,13 @@ pub fn find_mounted(store: &Store, mounts: &mut [MountPoint]) -> Result<(), Requ
         let found = store.find_image(&mount.name)?;
         let config = info::read_config(store, &found.id)?;
         mount.image.id = found.id.to_string();
-        mount.image.layers = Stack::of_image(&config.rootfs.diff_ids).unpacked(store).map_err(ContainerError::from)?;
+        mount.image.layers = unpacked(store, &config.rootfs.diff_ids)?;
     }
     Ok(())
+}
+
+fn unpacked(store: &Store, layers: &[DiffId]) -> Result<Vec<LayerFolder>, ContainerError> {
+    LayerFolder::all(Stack::of_image(layers).unpacked(store)?)
 }
 
 fn options(
@@ -124,7 +129,7 @@ fn options(
     has_entrypoint: bool,
     warnings: &mut Vec<String>,
 ) -> Result<ContainerOptions, RequestError> {
-    let mut host = body.host_config;
+    let mut host = HostConfig::try_from(body.host_config).map_err(|error| RequestError::refused(error.to_string()))?;
     check_config(&run, body.stop_timeout)?;
     settle(&mut host)?;
     let networks = networks(&mut host, body.networking_config.endpoints_config, &body.mac_address);
@@ -132,10 +137,10 @@ fn options(
         let refused = |error| RequestError::refused(format!("invalid config for network {name}: {}", chain(&error)));
         endpoint_request(name, config, &[]).map_err(refused)?;
     }
-    if host.network_mode == "host" && (host.publish_all_ports || !host.port_bindings.is_empty()) {
+    if host.network_mode == NetworkMode::Host && (host.publish_all_ports || !host.port_bindings.is_empty()) {
         warnings.push("Published ports are discarded when using host network mode".to_owned());
     }
-    if host.network_mode.starts_with("container:") && !body.hostname.is_empty() {
+    if host.network_mode.container().is_some() && !body.hostname.is_empty() {
         return Err(RequestError::refused("conflicting options: hostname and the network mode"));
     }
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
@@ -213,22 +218,13 @@ fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
     CapabilitySet::adjusted(&host.cap_add, &host.cap_drop).map_err(ContainerError::from)?;
     check_resources(&host.resources)?;
     modes::check(host)?;
-    check_restart_policy(&host.restart_policy)?;
-    if host.restart_policy.name.is_empty() {
-        host.restart_policy.name = "no".to_owned();
-    }
-    if host.auto_remove && host.restart_policy.name != "no" {
+    if host.auto_remove && host.restart_policy != RestartPolicy::No {
         return Err(RequestError::refused("can't create 'AutoRemove' container with restart policy"));
     }
-    check_log(&mut host.log_config)?;
+    check_log(&host.log_config)?;
     if !(-1000..=1000).contains(&host.oom_score_adj) {
         let text = format!("invalid value {}, range for oom score adj is [-1000, 1000]", host.oom_score_adj);
         return Err(RequestError::refused(text));
-    }
-    for (mode, usual) in [(&mut host.ipc_mode, "private"), (&mut host.cgroupns_mode, "private")] {
-        if mode.is_empty() {
-            *mode = usual.to_owned();
-        }
     }
     let found = Runtime::find(&host.runtime).map_err(ContainerError::from)?;
     host.runtime = found.map(|runtime| runtime.lasting_name()).unwrap_or_default();
@@ -240,63 +236,21 @@ fn settle(host: &mut HostConfig) -> Result<(), RequestError> {
             device.cgroup_permissions = "rwm".to_owned();
         }
     }
-    if host.isolation.parse::<IsolationChoice>().is_err() {
-        let text = format!("invalid isolation ({}): linux only supports 'default'", host.isolation);
-        return Err(RequestError::refused(text));
-    }
     if !host.storage_opt.is_empty() {
         return Err(RequestError::refused("the size of a container's root filesystem can't be limited here"));
     }
-    for option in &host.security_opt {
-        check_security(option)?;
-    }
-    Ok(())
-}
-
-fn check_security(option: &str) -> Result<(), RequestError> {
-    let (key, value) = option.split_once('=').or_else(|| option.split_once(':')).unwrap_or((option, ""));
-    match (key, value) {
-        ("no-new-privileges", "" | "true" | "false")
-        | ("seccomp", "unconfined" | "builtin")
-        | ("apparmor", _)
-        | ("label", "disable")
-        | ("landlock" | "systempaths", "unconfined") => Ok(()),
-        ("seccomp", profile) => {
-            let read = Profile::of_file(std::path::Path::new("seccomp"), profile.as_bytes());
-            Ok(read.map(drop).map_err(ContainerError::from)?)
+    for option in &host.security {
+        if let SecurityRequest::SeccompProfile(profile) = option.request() {
+            Profile::of_file(std::path::Path::new("seccomp"), profile.as_bytes()).map_err(ContainerError::from)?;
         }
-        _ => Err(RequestError::refused(format!("invalid --security-opt 2: {option:?}"))),
-    }
-}
-
-/// Refuses what is no policy. An empty one says nothing.
-pub fn check_restart_policy(policy: &RestartPolicy) -> Result<(), RequestError> {
-    let refuse = |text: String| Err(RequestError::refused(text));
-    match policy.name.as_str() {
-        "" | "no" | "always" | "unless-stopped" | "on-failure" => {}
-        other => {
-            return refuse(format!(
-                "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or \
-                 'unless-stopped'"
-            ));
-        }
-    }
-    if policy.maximum_retry_count > 0 && policy.name != "on-failure" {
-        return refuse("invalid restart policy: maximum retry count can only be used with 'on-failure'".to_owned());
     }
     Ok(())
 }
 
 /// Options that would be ignored are refused: each driver has its own.
-pub fn check_log(log: &mut LogConfig) -> Result<(), RequestError> {
-    if log.driver.is_empty() {
-        log.driver = "json-file".to_owned();
-    }
+pub fn check_log(log: &LogConfig) -> Result<(), RequestError> {
     let driver = log.driver.as_str();
-    if !LOG_DRIVERS.contains(&driver) {
-        return Err(RequestError::refused(format!("logger: no log driver named '{driver}' is registered")));
-    }
-    if driver == "none" && !log.config.is_empty() {
+    if log.driver == LogDriver::None && !log.config.is_empty() {
         return Err(RequestError::refused("invalid logging opts for driver none"));
     }
     for (key, value) in &log.config {
@@ -306,7 +260,7 @@ pub fn check_log(log: &mut LogConfig) -> Result<(), RequestError> {
             "compress" => boolean(value).is_some(),
             "mode" => matches!(value.as_str(), "blocking" | "non-blocking"),
             "max-buffer-size" => bytes(value).is_ok(),
-            "labels" | "labels-regex" | "env" | "env-regex" | "tag" if driver == "json-file" => true,
+            "labels" | "labels-regex" | "env" | "env-regex" | "tag" if log.driver == LogDriver::JsonFile => true,
             other => return Err(RequestError::refused(format!("unknown log opt '{other}' for {driver} log driver"))),
         };
         if !is_right {
@@ -325,13 +279,12 @@ fn networks(
     if let Some(endpoint) = endpoints.remove("default") {
         endpoints.insert("bridge".to_owned(), endpoint);
     }
-    let is_usual = matches!(host.network_mode.as_str(), "" | "default");
-    if is_usual {
+    if host.network_mode == NetworkMode::Usual {
         let first = endpoints.keys().next().filter(|_| !endpoints.contains_key("bridge"));
-        host.network_mode = first.cloned().unwrap_or_else(|| "bridge".to_owned());
+        host.network_mode = NetworkMode::of(first.map_or("bridge", String::as_str));
     }
-    if !mac_address.is_empty() {
-        endpoints.entry(host.network_mode.clone()).or_default().mac_address = mac_address.to_owned();
+    if let Some(network) = host.network_mode.network().filter(|_| !mac_address.is_empty()) {
+        endpoints.entry(network.to_owned()).or_default().mac_address = mac_address.to_owned();
     }
     endpoints
 }

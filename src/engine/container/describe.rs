@@ -3,8 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::container::network::{NetworkRecord, describe_place, describe_ports};
-use crate::container::sandbox;
-use crate::container::{ContainerError, Entry, LogSettings, MountPoint, Status, exec_ids, networks_of};
+use crate::container::{
+    ContainerError, Entry, LogDriver, LogSettings, MountPoint, SecurityRequest, Status, exec_ids, networks_of,
+};
 use crate::engine::image::describe::run_config;
 use crate::engine::system::folder_size;
 use crate::store::Store;
@@ -37,7 +38,7 @@ pub fn describe(store: &Store, entry: &Entry, size: bool) -> Result<Value, Conta
     add("AppArmorProfile", json!(profile(entry)));
     let programs = exec_ids(entry);
     add("ExecIDs", if programs.is_empty() { Value::Null } else { json!(programs) });
-    add("HostConfig", host_config(entry)?);
+    add("HostConfig", record.host_config.describe());
     add("GraphDriver", graph_driver(entry));
     if size {
         let own = folder_size(&entry.upper());
@@ -76,9 +77,9 @@ fn state(entry: &Entry) -> Result<Value, ContainerError> {
 }
 
 fn log_path(entry: &Entry) -> String {
-    let driver = entry.record.host_config.log_config.driver.as_str();
+    let driver = entry.record.host_config.log_config.driver;
     let settings = LogSettings::of(&entry.record, entry.folder()).ok().flatten();
-    match settings.filter(|_| matches!(driver, "" | "json-file")) {
+    match settings.filter(|_| driver == LogDriver::JsonFile) {
         Some(settings) => settings.path.display().to_string(),
         None => String::new(),
     }
@@ -86,79 +87,16 @@ fn log_path(entry: &Entry) -> String {
 
 /// The profile that was asked for, or the one that it was started with.
 fn profile(entry: &Entry) -> &str {
-    let asked = entry.record.host_config.security_opt.iter().find_map(|option| option.strip_prefix("apparmor="));
+    let asked = entry.record.host_config.security.iter().find_map(|option| match option.request() {
+        SecurityRequest::AppArmorUnconfined => Some("unconfined"),
+        SecurityRequest::AppArmorProfile(name) => Some(name),
+        _ => None,
+    });
     asked.unwrap_or(&entry.state.apparmor)
 }
 
-/// With docker's nulls for what is empty, and its defaults for what nothing was said about.
-fn host_config(entry: &Entry) -> Result<Value, ContainerError> {
-    let mut value = serde_json::to_value(&entry.record.host_config).unwrap_or_default();
-    const NULL_WHEN_EMPTY: [&str; 10] = [
-        "Binds",
-        "VolumesFrom",
-        "CapAdd",
-        "CapDrop",
-        "ExtraHosts",
-        "GroupAdd",
-        "Links",
-        "SecurityOpt",
-        "DeviceCgroupRules",
-        "DeviceRequests",
-    ];
-    const GONE_WHEN_EMPTY: [&str; 5] = ["StorageOpt", "Tmpfs", "Sysctls", "Mounts", "Annotations"];
-    let Some(fields) = value.as_object_mut() else { return Ok(value) };
-    let is_empty = |value: &Value| match value {
-        Value::Array(items) => items.is_empty(),
-        Value::Object(items) => items.is_empty(),
-        _ => false,
-    };
-    for key in NULL_WHEN_EMPTY {
-        if let Some(field) = fields.get_mut(key).filter(|field| is_empty(field)) {
-            *field = Value::Null;
-        }
-    }
-    for key in GONE_WHEN_EMPTY {
-        if fields.get(key).is_some_and(is_empty) {
-            fields.shift_remove(key);
-        }
-    }
-    let or = |fields: &mut Map<String, Value>, key: &str, usual: Value| {
-        if fields.get(key).is_none_or(|value| *value == json!("") || *value == json!(0)) {
-            fields.insert(key.to_owned(), usual);
-        }
-    };
-    or(fields, "ShmSize", json!(64 << 20));
-    or(fields, "Runtime", json!(crate::container::runtime::OWN));
-    or(fields, "IpcMode", json!("private"));
-    or(fields, "CgroupnsMode", json!("private"));
-    if fields.get("Init").is_some_and(Value::is_null) {
-        fields.shift_remove("Init");
-    }
-    for (key, value) in [
-        ("CpuCount", json!(0)),
-        ("CpuPercent", json!(0)),
-        ("IOMaximumIOps", json!(0)),
-        ("IOMaximumBandwidth", json!(0)),
-    ] {
-        fields.insert(key.to_owned(), value);
-    }
-    // docker writes it behind the runtime.
-    let isolation = fields.shift_remove("Isolation").unwrap_or_else(|| json!(""));
-    let place = fields.keys().position(|key| key == "Runtime").map_or(fields.len(), |place| place + 1);
-    fields.shift_insert(place, "Isolation".to_owned(), isolation);
-    // A privileged container has none, and docker says so.
-    let is_privileged = entry.record.host_config.privileged;
-    for (key, usual) in [("MaskedPaths", json!(sandbox::masked_paths())), ("ReadonlyPaths", json!(sandbox::READ_ONLY))]
-    {
-        let usual = if is_privileged { Value::Null } else { usual };
-        let own = fields.shift_remove(key).unwrap_or(usual);
-        fields.insert(key.to_owned(), own);
-    }
-    Ok(value)
-}
-
 fn graph_driver(entry: &Entry) -> Value {
-    let lower: Vec<&str> = entry.record.layers.iter().rev().map(String::as_str).collect();
+    let lower: Vec<_> = entry.record.layers.iter().rev().map(|layer| layer.path().to_string_lossy()).collect();
     let path = |name: &str| entry.folder().join(name).display().to_string();
     let data =
         json!({"ID": entry.record.id, "LowerDir": lower.join(":"), "UpperDir": path("upper"), "WorkDir": path("work")});
@@ -166,8 +104,7 @@ fn graph_driver(entry: &Entry) -> Value {
 }
 
 fn root_size(entry: &Entry) -> Result<u64, ContainerError> {
-    let layers: Vec<std::path::PathBuf> = entry.record.layers.iter().map(Into::into).collect();
-    let view = View::open(&layers)?;
+    let view = View::open(&entry.record.layer_paths())?;
     Ok(size_below(&view, std::path::Path::new(""))?)
 }
 

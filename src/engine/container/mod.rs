@@ -22,7 +22,7 @@ mod top;
 mod update;
 
 pub use boot::{ShutDown, brought_back, shut_down};
-pub use create::{CreateRequest, Created, check_log, check_restart_policy, create, find_image, find_mounted};
+pub use create::{CreateRequest, Created, check_log, create, find_image, find_mounted};
 pub use describe::describe;
 pub use error::RequestError;
 pub use exec::{ExecWay, check_exec, check_exec_start, exec};

@@ -1,4 +1,4 @@
-//! What a request may say of namespaces, ports and hosts: docker's grammar of each.
+//! What a request may say of ports and hosts: docker's grammar of both.
 
 use std::net::IpAddr;
 
@@ -8,20 +8,6 @@ use crate::container::HostConfig;
 /// Refuses what is in none of docker's forms.
 pub fn check(host: &HostConfig) -> Result<(), RequestError> {
     let refuse = |text: String| Err(RequestError::refused(text));
-    if host.network_mode == "container:" {
-        return refuse("invalid network mode: invalid container format container:<name|id>".to_owned());
-    }
-    for (what, mode, known, joins) in [
-        ("PID mode", &host.pid_mode, &["", "host"][..], true),
-        ("IPC mode", &host.ipc_mode, &["", "none", "private", "shareable", "host"], true),
-        ("UTS mode", &host.uts_mode, &["", "host"], false),
-        ("cgroup namespace mode", &host.cgroupns_mode, &["", "private", "host"], false),
-    ] {
-        let is_joined = joins && mode.strip_prefix("container:").is_some_and(|name| !name.is_empty());
-        if !is_joined && !known.contains(&mode.as_str()) {
-            return refuse(format!("invalid {what}: {mode}"));
-        }
-    }
     for (port, bindings) in &host.port_bindings {
         let number = port.split('/').next().unwrap_or_default();
         let wrong = [number].into_iter().chain(bindings.iter().map(|binding| binding.host_port.as_str()));
@@ -61,16 +47,9 @@ mod tests {
     }
 
     #[test]
-    fn modes_in_dockers_words() {
+    fn hosts_in_dockers_words() {
         let text = |words: &str| Some(words.to_owned());
         assert_eq!(said(|_| ()), None);
-        assert_eq!(said(|host| host.pid_mode = "container:x".to_owned()), None);
-        assert_eq!(said(|host| host.pid_mode = "container:".to_owned()), text("invalid PID mode: container:"));
-        assert_eq!(said(|host| host.ipc_mode = "x".to_owned()), text("invalid IPC mode: x"));
-        assert_eq!(said(|host| host.uts_mode = "container:x".to_owned()), text("invalid UTS mode: container:x"));
-        let cgroup = said(|host| host.cgroupns_mode = "x".to_owned());
-        assert_eq!(cgroup, text("invalid cgroup namespace mode: x"));
-        assert!(said(|host| host.network_mode = "container:".to_owned()).is_some());
         assert_eq!(said(|host| host.extra_hosts = vec!["x".to_owned()]), text("bad format for add-host: \"x\""));
         let good = ["a:1.2.3.4", "a=::1", "a:[::1]", "a:host-gateway"].map(str::to_owned).to_vec();
         assert_eq!(said(|host| host.extra_hosts = good), None);

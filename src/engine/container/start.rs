@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::RequestError;
+use crate::container::sandbox::UsersMode;
 use crate::container::{Ahead, Attach, ContainerError, Containers, Entry, Monitor, Record, Session, Status};
 
 /// Processes that will watch containers, one each. They are copies of this one: they are made before it opens anything,
@@ -68,8 +69,5 @@ pub fn is_startable(entry: &Entry) -> Result<bool, RequestError> {
 /// What its monitor can do before it is told of it.
 pub fn ahead_of(record: &Record) -> Ahead {
     let host = &record.host_config;
-    let has_own = !matches!(host.network_mode.as_str(), "host" | "none")
-        && !host.network_mode.starts_with("container:")
-        && host.userns_mode.is_empty();
-    if has_own { Ahead::Network } else { Ahead::Nothing }
+    if host.network_mode.has_places() && host.users == UsersMode::Usual { Ahead::Network } else { Ahead::Nothing }
 }

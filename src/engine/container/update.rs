@@ -1,6 +1,6 @@
 //! Other limits, or another restart policy, for a container that there is.
 
-use super::{RequestError, check_resources, check_restart_policy};
+use super::{RequestError, check_resources};
 use crate::container::{Containers, Entry, Resources, RestartPolicy};
 
 /// What is to be changed.
@@ -15,12 +15,10 @@ pub struct UpdateRequest<'a> {
 pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_>) -> Result<(), RequestError> {
     let id = || entry.record.id.clone();
     let host = &entry.record.host_config;
-    let policy = request.restart_policy.as_ref();
-    policy.map_or(Ok(()), check_restart_policy)?;
-    let before = (host.resources.clone(), host.restart_policy.clone());
+    let before = (host.resources.clone(), host.restart_policy);
     let mut given = Resources::default();
     (request.apply)(&mut given);
-    let restarts = policy.is_some_and(|policy| !matches!(policy.name.as_str(), "" | "no"));
+    let restarts = request.restart_policy.is_some_and(|policy| policy != RestartPolicy::No);
     let conflict = match restarts && host.auto_remove {
         true => Some("restart policy cannot be updated because AutoRemove is enabled for the container"),
         false => conflict(&given, &host.resources),
@@ -33,8 +31,8 @@ pub fn update(containers: &Containers, entry: &Entry, request: &UpdateRequest<'_
     check_resources(&wanted)?;
     containers.change(entry, |record| {
         (request.apply)(&mut record.host_config.resources);
-        if let Some(policy) = policy {
-            record.host_config.restart_policy = policy.clone();
+        if let Some(policy) = request.restart_policy {
+            record.host_config.restart_policy = policy;
         }
         true
     })?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::base::io_error::IoError;
 use crate::container::network::{BRIDGE, HOST, NONE, NetworkError, NetworkRecord};
 use crate::container::{
-    ContainerError, Containers, EndpointConfig, Entry, endpoint_request, is_in_chroot, networks_of, owner,
+    ContainerError, Containers, EndpointConfig, Entry, NetworkMode, endpoint_request, is_in_chroot, networks_of, owner,
     refresh_files, tell_of_network,
 };
 
@@ -61,7 +61,7 @@ pub fn connect(
     }
     // One that has left its last network has that mode too.
     let has_left_all = entry.record.networks.is_empty();
-    if entry.record.host_config.network_mode == NONE && !has_left_all {
+    if entry.record.host_config.network_mode == NetworkMode::None && !has_left_all {
         return Err(MembershipError::SeveralWithNone);
     }
     if let Some(network) = name_in(&entry, &record) {
@@ -82,7 +82,7 @@ pub fn connect(
     containers.change(&entry, |container| {
         container.networks.insert(record.name.clone(), config);
         if has_left_all {
-            container.host_config.network_mode.clone_from(&record.name);
+            container.host_config.network_mode = NetworkMode::of(&record.name);
         }
         true
     })?;
@@ -118,8 +118,9 @@ pub fn disconnect(store_root: &Path, network: &str, container: &str, force: bool
     }
     containers.change(&entry, |container| {
         container.networks.remove(&name);
-        if container.host_config.network_mode == name {
-            container.host_config.network_mode = container.networks.keys().next().cloned().unwrap_or(NONE.to_owned());
+        let mode = &mut container.host_config.network_mode;
+        if mode.network() == Some(&name) {
+            *mode = container.networks.keys().next().map_or(NetworkMode::None, |other| NetworkMode::of(other));
         }
         true
     })?;
@@ -131,14 +132,14 @@ fn check(record: &NetworkRecord, entry: &Entry) -> Result<(), MembershipError> {
     if record.config_only {
         return Err(NetworkError::ConfigOnly { name: record.name.clone() }.into());
     }
-    let mode = entry.record.host_config.network_mode.as_str();
-    if record.name == HOST || mode == HOST {
+    let mode = &entry.record.host_config.network_mode;
+    if record.name == HOST || *mode == NetworkMode::Host {
         return Err(MembershipError::HostNetwork);
     }
     if record.name == NONE {
         return Err(MembershipError::SeveralWithNone);
     }
-    if mode.starts_with("container:") {
+    if mode.container().is_some() {
         return Err(MembershipError::SharedNamespace);
     }
     Ok(())

@@ -9,7 +9,9 @@ use crate::api::request::Request;
 use crate::api::response::{JSON, Response};
 use crate::api::service::Service;
 use crate::base::Filters;
-use crate::container::{Ahead, Cancel, ContainerError, Entry, Removal, Resources, RestartPolicy, Stop, WaitFor};
+use crate::container::{
+    Ahead, Cancel, ContainerError, Entry, HostConfigError, Removal, Resources, RestartPolicyDocument, Stop, WaitFor,
+};
 use crate::engine::Uncounted;
 use crate::engine::container::{
     CreateRequest, PRUNE_FILTERS, UpdateRequest, ahead_of, create as make, is_startable, kill as end_at_once,
@@ -148,12 +150,14 @@ pub fn update(service: &Service, request: &mut Request) -> Result<Response, ApiE
     let body: Value = request.json()?;
     let wrong = |error: serde_json::Error| ApiError::bad_request(format!("invalid JSON: {error}"));
     let given: Resources = serde_json::from_value(body.clone()).map_err(wrong)?;
-    let restart_policy: Option<RestartPolicy> = body
+    let restart_policy: Option<RestartPolicyDocument> = body
         .get("RestartPolicy")
         .filter(|policy| policy["Name"].as_str().is_some_and(|name| !name.is_empty()))
         .map(|policy| serde_json::from_value(policy.clone()))
         .transpose()
         .map_err(wrong)?;
+    let refused = |error: HostConfigError| ApiError::bad_request(error.to_string());
+    let restart_policy = restart_policy.map(TryInto::try_into).transpose().map_err(refused)?;
     let apply = |resources: &mut Resources| given.add_to(resources);
     change(&service.containers(), &entry, &UpdateRequest { apply: &apply, restart_policy })?;
     Ok(Response::json(&json!({"Warnings": []}))?)

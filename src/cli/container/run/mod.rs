@@ -20,9 +20,9 @@ use crate::base::outgoing::{self, Place};
 use crate::base::privacy;
 use crate::cli::global::Global;
 use crate::cli::{CliError, output};
-use crate::container::sandbox::{IdRanges, code_of};
+use crate::container::sandbox::{UsersMode, code_of};
 use crate::container::{
-    self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, SignalPolicy, SignalsKept, Streams,
+    self, Ahead, Attach, Containers, DetachKeys, Entry, Left, Monitor, NetworkMode, SignalPolicy, SignalsKept, Streams,
 };
 use std::io::Write as _;
 use std::path::Path;
@@ -59,7 +59,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
         return Err(CliError::new("conflicting options: cannot specify both --attach and --detach"));
     }
     // First of all: it is a copy of this process.
-    let is_remapped = args.container.security.userns.as_deref().is_some_and(IdRanges::is_remap);
+    let is_remapped =
+        args.container.security.userns.as_deref().is_some_and(|word| word.parse().is_ok_and(UsersMode::is_remap));
     let needs_network = args.container.network.needs_namespace() && !is_remapped;
     let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
     let monitor = Monitor::fork(ahead, &global.store_root()?)?;
@@ -169,7 +170,8 @@ pub(in crate::cli) fn make(args: &ContainerArgs, usage: Use, global: &Global) ->
         let text = format!("the file `{}` of --cidfile is already there", path.display());
         return Err(not_run(CliError::new(text).hint("remove it, or name another")));
     }
-    if options.host.network_mode == "host" && (args.network.publish_all || !args.network.publish.is_empty()) {
+    if options.host.network_mode == NetworkMode::Host && (args.network.publish_all || !args.network.publish.is_empty())
+    {
         output::say("rbuild: warning: published ports are discarded when using host network mode");
     }
     let store = global.open_store().map_err(not_run)?;

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::arguments::NetworkArgs;
 use crate::cli::CliError;
 use crate::container::network::{BRIDGE, HOST, NONE, parse_hardware_address};
-use crate::container::{EndpointConfig, HostConfig, IpamConfig};
+use crate::container::{EndpointConfig, HostConfig, IpamConfig, NetworkMode};
 
 /// The first network, by which docker calls the whole.
 pub(super) fn mode(args: &NetworkArgs) -> Result<String, CliError> {
@@ -146,10 +146,10 @@ pub(super) fn link(text: &str) -> Result<String, CliError> {
 
 /// What does not go together.
 pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliError> {
-    let mode = host.network_mode.as_str();
+    let mode = &host.network_mode;
     let conflict = |what: &str| Err(CliError::new(format!("conflicting options: {what}")));
-    let (has_container, has_links) = (is_container(mode), !args.link.is_empty());
-    if mode == "container:" {
+    let (has_container, has_links) = (mode.container().is_some(), !args.link.is_empty());
+    if mode.container() == Some("") {
         return Err(CliError::new("invalid container format container:<name|id>"));
     }
     if has_container {
@@ -167,10 +167,10 @@ pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliErro
             }
         }
     }
-    if mode == HOST && has_links {
+    if *mode == NetworkMode::Host && has_links {
         return conflict("host type networking can't be used with links. This would result in undefined behavior");
     }
-    let is_plain = matches!(mode, HOST | NONE) || has_container;
+    let is_plain = !mode.has_places();
     let is_own = |text: &String| !matches!(text.as_str(), HOST | NONE | BRIDGE | "default") && !is_container(text);
     if let Some(twice) = args.network.iter().enumerate().find(|(at, name)| args.network[..*at].contains(name)) {
         let text = format!("network \"{}\" is specified multiple times", twice.1);
@@ -179,7 +179,7 @@ pub(super) fn check(args: &NetworkArgs, host: &HostConfig) -> Result<(), CliErro
     if args.network.len() > 1 && !args.network.iter().all(is_own) {
         return conflict("cannot attach both user-defined and non-user-defined network-modes");
     }
-    if is_plain || mode == BRIDGE {
+    if is_plain || mode.is_bridge() {
         let first = args.network.first().map(|text| parse(text)).transpose()?;
         let own = first.map(|(_, config)| config).unwrap_or_default();
         if !args.network_alias.is_empty() || !own.aliases.is_empty() {
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn conflicts() {
         let check_with = |mode: &str, args: NetworkArgs| {
-            check(&args, &HostConfig { network_mode: mode.to_owned(), ..HostConfig::default() })
+            check(&args, &HostConfig { network_mode: NetworkMode::of(mode), ..HostConfig::default() })
         };
         let with = |change: fn(&mut NetworkArgs)| {
             let mut args = args();

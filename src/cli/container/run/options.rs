@@ -9,8 +9,11 @@ use crate::cli::build::values as build_values;
 use crate::cli::docker_config::DockerConfig;
 use crate::cli::{CliError, output};
 use crate::container::runtime::Runtime;
-use crate::container::sandbox::CapabilitySet;
-use crate::container::{self, Attached, ContainerOptions, HostConfig, LogConfig, RestartPolicy};
+use crate::container::sandbox::{AskedIsolation, CapabilitySet};
+use crate::container::{
+    self, Attached, ContainerOptions, HostConfig, HostConfigError, LogConfig, LogDriver, NetworkMode, RestartPolicy,
+    SecurityRequest,
+};
 use crate::engine::container::{check_log, check_resources};
 use crate::image::Healthcheck;
 
@@ -138,7 +141,7 @@ impl ContainerArgs {
         // Wrong names are said before anything is made.
         CapabilitySet::adjusted(&security.cap_add, &security.cap_drop)?;
         let restart_policy = restart_policy(&program.restart)?;
-        if program.rm && !matches!(restart_policy.name.as_str(), "" | "no") {
+        if program.rm && restart_policy != RestartPolicy::No {
             return Err(typed(CliError::new("conflicting options: cannot specify both --restart and --rm")));
         }
         let resources = &self.resources;
@@ -146,12 +149,15 @@ impl ContainerArgs {
         if !(-1000..=1000).contains(&adjustment) {
             return Err(CliError::new(format!("invalid value {adjustment}, range for oom score adj is [-1000, 1000]")));
         }
-        let unconfined = security.security_opt.iter().any(|option| option == "systempaths=unconfined");
+        let unconfined = security
+            .security_opt
+            .iter()
+            .any(|option| SecurityRequest::of(option) == Some(SecurityRequest::SystemPathsUnconfined));
         let mut host = HostConfig {
             binds: mounts::binds(&self.storage.volume),
             container_id_file: program.cidfile.as_ref().map(|path| path.display().to_string()).unwrap_or_default(),
             log_config: log_config(program.log_driver.as_deref(), &program.log_opt)?,
-            network_mode: network::mode(network).map_err(typed)?,
+            network_mode: NetworkMode::of(&network::mode(network).map_err(typed)?),
             port_bindings: ports::bindings(&network.publish).map_err(typed)?,
             publish_all_ports: network.publish_all,
             restart_policy,
@@ -173,10 +179,10 @@ impl ContainerArgs {
             pid_mode: modes::pid(security.pid.as_deref()).map_err(typed)?,
             privileged: security.privileged,
             readonly_rootfs: self.storage.read_only,
-            security_opt: values::security(&security.security_opt).map_err(typed)?,
+            security: values::security(&security.security_opt).map_err(typed)?,
             tmpfs: values::tmpfs(&self.storage.tmpfs),
-            uts_mode: modes::host_only("uts", security.uts.as_deref()).map_err(typed)?,
-            userns_mode: modes::users(security.userns.as_deref()).map_err(typed)?,
+            uts_mode: modes::uts(security.uts.as_deref()).map_err(typed)?,
+            users: modes::users(security.userns.as_deref()).map_err(typed)?,
             shm_size: self.storage.shm_size.unwrap_or_default(),
             sysctls: values::pairs(&security.sysctl).collect(),
             isolation: isolation(security.isolation.as_deref())?,
@@ -201,9 +207,8 @@ fn typed(error: CliError) -> CliError {
 }
 
 /// As docker's own, whose words are others.
-fn isolation(word: Option<&str>) -> Result<String, CliError> {
-    build_values::isolation(word)?;
-    Ok(word.unwrap_or_default().to_owned())
+fn isolation(word: Option<&str>) -> Result<AskedIsolation, CliError> {
+    word.unwrap_or_default().parse().map_err(build_values::unknown_isolation)
 }
 
 /// In the host's UTS namespace names are the host's.
@@ -231,14 +236,7 @@ pub(in crate::cli) fn restart_policy(text: &str) -> Result<RestartPolicy, CliErr
             u32::try_from(number).map_err(negative)?
         }
     };
-    match name {
-        "" | "no" => Ok(RestartPolicy { name: "no".to_owned(), maximum_retry_count: 0 }),
-        "always" | "unless-stopped" | "on-failure" => Ok(RestartPolicy { name: name.to_owned(), maximum_retry_count }),
-        other => Err(CliError::new(format!(
-            "invalid restart policy: unknown policy '{other}'; use one of 'no', 'always', 'on-failure', or \
-             'unless-stopped'"
-        ))),
-    }
+    RestartPolicy::of(name, maximum_retry_count).map_err(|error| CliError::new(error.to_string()))
 }
 
 fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
@@ -251,12 +249,13 @@ fn annotations(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
 
 /// Options that would be ignored are refused: each driver has its own.
 fn log_config(driver: Option<&str>, options: &[String]) -> Result<LogConfig, CliError> {
-    let driver = driver.unwrap_or("json-file").to_owned();
-    let mut config = LogConfig { driver, config: values::pairs(options).collect() };
-    if config.driver == "none" && !config.config.is_empty() {
+    let driver = driver.unwrap_or_default().parse();
+    let driver = driver.map_err(|error: HostConfigError| CliError::new(error.to_string()))?;
+    let config = LogConfig { driver, config: values::pairs(options).collect() };
+    if config.driver == LogDriver::None && !config.config.is_empty() {
         return Err(typed(CliError::new("invalid logging opts for driver none")));
     }
-    check_log(&mut config).map_err(CliError::of_request)?;
+    check_log(&config).map_err(CliError::of_request)?;
     Ok(config)
 }
 
@@ -356,11 +355,11 @@ mod tests {
 
     #[test]
     fn restart_policies() {
-        let name = |text: &str| restart_policy(text).map(|policy| (policy.name, policy.maximum_retry_count));
-        assert_eq!(name("on-failure:3").unwrap(), ("on-failure".to_owned(), 3));
-        assert_eq!(name("always").unwrap(), ("always".to_owned(), 0));
+        assert_eq!(restart_policy("on-failure:3").unwrap(), RestartPolicy::OnFailure { maximum_retries: 3 });
+        assert_eq!(restart_policy("always").unwrap(), RestartPolicy::Always);
+        assert_eq!(restart_policy("").unwrap(), RestartPolicy::No);
         for wrong in ["always:3", "never", "on-failure:x"] {
-            assert!(name(wrong).is_err(), "{wrong}");
+            assert!(restart_policy(wrong).is_err(), "{wrong}");
         }
     }
 

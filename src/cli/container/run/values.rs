@@ -7,8 +7,8 @@ use crate::base::bytes;
 use crate::base::input;
 use crate::cli::CliError;
 use crate::cli::build::values::ulimit;
-use crate::container::Ulimit;
 use crate::container::sandbox::{self, Profile};
+use crate::container::{SecurityOption, SecurityRequest, Ulimit};
 
 pub(in crate::cli) fn bytes_or_unlimited(text: &str) -> Result<i64, String> {
     if text == "-1" { Ok(-1) } else { bytes(text).map(|number| number as i64) }
@@ -159,39 +159,36 @@ pub(in crate::cli) fn pairs(texts: &[String]) -> impl Iterator<Item = (String, S
 }
 
 /// docker writes `KEY=VALUE`, and once wrote `KEY:VALUE`. A profile comes with its content, as docker keeps it.
-pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<String>, CliError> {
+pub(in crate::cli) fn security(texts: &[String]) -> Result<Vec<SecurityOption>, CliError> {
     let mut options = Vec::new();
     for text in texts {
-        let (key, value) = text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
-        match (key, value) {
-            ("no-new-privileges", "" | "true" | "false") | ("seccomp", "unconfined" | "builtin") => {
-                options.push(text.clone());
-            }
-            ("seccomp", path) => {
+        let request = SecurityRequest::of(text);
+        let option = match request {
+            Some(SecurityRequest::SeccompProfile(path)) => {
                 let profile = input::text(Path::new(path))?;
                 Profile::of_file(Path::new(path), profile.as_bytes())?;
-                options.push(format!("seccomp={profile}"));
+                format!("seccomp={profile}")
             }
-            ("apparmor", profile) => {
-                if profile != "unconfined" && !sandbox::has_apparmor() {
-                    let text = format!("--security-opt {text}: AppArmor is not enabled on this machine");
-                    return Err(CliError::new(text));
-                }
-                options.push(format!("apparmor={profile}"));
+            Some(SecurityRequest::AppArmorProfile(_)) if !sandbox::has_apparmor() => {
+                let text = format!("--security-opt {text}: AppArmor is not enabled on this machine");
+                return Err(CliError::new(text));
             }
-            // rbuild sets none, so there is nothing to switch off.
-            ("label", "disable") => options.push(text.clone()),
-            ("label", _) => {
+            Some(SecurityRequest::AppArmorProfile(profile)) => format!("apparmor={profile}"),
+            Some(SecurityRequest::AppArmorUnconfined) => "apparmor=unconfined".to_owned(),
+            // It is in the masked and read-only paths.
+            Some(SecurityRequest::SystemPathsUnconfined) => continue,
+            Some(_) => text.clone(),
+            None if text.starts_with("label") => {
                 return Err(CliError::new(format!("--security-opt {text}: rbuild sets no SELinux labels")));
             }
-            ("landlock", "unconfined") => options.push(text.clone()),
-            // It is in the masked and read-only paths.
-            ("systempaths", "unconfined") => {}
-            _ => {
-                return Err(CliError::new(format!("--security-opt {text}: there is no such option"))
-                    .hint("there are no-new-privileges, seccomp, apparmor, label=disable, landlock=unconfined and systempaths=unconfined"));
-            }
-        }
+            None => String::new(),
+        };
+        options.push(option.parse().map_err(|_| {
+            CliError::new(format!("--security-opt {text}: there is no such option")).hint(
+                "there are no-new-privileges, seccomp, apparmor, label=disable, landlock=unconfined and \
+                 systempaths=unconfined",
+            )
+        })?);
     }
     Ok(options)
 }
@@ -221,7 +218,10 @@ mod tests {
 
     #[test]
     fn security_options() {
-        let parse = |text: &str| security(&[text.to_owned()]);
+        let parse = |text: &str| {
+            let options = security(&[text.to_owned()])?;
+            Ok::<_, CliError>(options.iter().map(|option| option.as_str().to_owned()).collect::<Vec<_>>())
+        };
         assert_eq!(parse("no-new-privileges").unwrap(), ["no-new-privileges"]);
         assert_eq!(parse("seccomp=unconfined").unwrap(), ["seccomp=unconfined"]);
         assert_eq!(parse("apparmor=unconfined").unwrap(), ["apparmor=unconfined"]);
