@@ -36,7 +36,7 @@ fn start(criterion: &mut Criterion) {
         println!("skipped: needs root and busybox-static");
         return;
     }
-    sandbox::use_init_executable(Path::new(env!("CARGO_BIN_EXE_rbuild"))).expect("it is there");
+    rbuild::use_program(Path::new(env!("CARGO_BIN_EXE_rbuild"))).expect("it is there");
     let folder = tempfile::tempdir().expect("a folder can be made");
     for name in ["layer", "upper", "work"] {
         std::fs::create_dir(folder.path().join(name)).expect("a folder can be made");

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use rbuild::build::solve::{Cancellation, Event, Progress, TaskEvent};
 use rbuild::build::{BuildOptions, Observer, build};
-use rbuild::container::sandbox;
 use rbuild::image::Reference;
 use rbuild::language::plan::Plan;
 use rbuild::store::Store;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // Containers begin as copies of this program. In such a copy this runs the container's init, and never returns.
-    sandbox::init_if_requested();
+    // rbuild's own processes are executed from this program, too.
+    if rbuild::serve_if_requested().is_some() {
+        return Ok(());
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [store, folder, name] = words.as_slice() else {
         return Err("usage: build_image STORE FOLDER NAME".into());

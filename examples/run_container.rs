@@ -8,20 +8,22 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use rbuild::container::{Containers, LogLine, Removal, Source, sandbox};
+use rbuild::container::{Containers, LogLine, Removal, Source};
 use rbuild::engine;
 use rbuild::engine::container::{CreateRequest, LogListener, LogRequest, LogStream, Starting, create, remove};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    // Containers begin as copies of this program. In such a copy this runs the container's init, and never returns.
-    sandbox::init_if_requested();
+    // rbuild's own processes are executed from this program, too.
+    if let Some(code) = rbuild::serve_if_requested() {
+        return Ok(code);
+    }
     let words: Vec<String> = std::env::args().skip(1).collect();
     let [store, image, command @ ..] = words.as_slice() else {
         return Err("usage: run_container STORE IMAGE COMMAND...".into());
     };
     let root = std::path::absolute(Path::new(store))?;
-    // First of all: the process that will watch the container is a copy of this one, and lives on without it.
-    let mut starting = Starting::fork(1, &root)?;
+    // The process that will watch the container, and lives on without this one.
+    let mut starting = Starting::begin(1, &root)?;
     let store = engine::store::open(&root)?;
     // As docker's API has it: whatever `docker run` can ask for can be said here.
     let body = serde_json::json!({"Image": image, "Cmd": command, "HostConfig": {"NetworkMode": "none"}});

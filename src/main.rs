@@ -1,11 +1,6 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // A container's init is this program too; it must be that and nothing else from the start.
-    rbuild::container::sandbox::init_if_requested();
-    // So is what the API's service leaves to processes of their own.
-    if let Some(code) = rbuild::api::work_if_requested() {
-        return code;
-    }
-    rbuild::cli::main()
+    // Some of rbuild's processes are this program too, and must be that and nothing else from the start.
+    rbuild::serve_if_requested().unwrap_or_else(rbuild::cli::main)
 }

@@ -23,7 +23,7 @@ fn can_run() -> bool {
         skip("needs busybox-static");
         return false;
     }
-    sandbox::use_init_executable(Path::new(env!("CARGO_BIN_EXE_rbuild"))).unwrap();
+    rbuild::use_program(Path::new(env!("CARGO_BIN_EXE_rbuild"))).unwrap();
     true
 }
 

@@ -1,6 +1,5 @@
-//! What the service leaves to a process of its own, which is this program too: a monitor is a fork, and whoever enters a
-//! container's files must be alone in its process. The service has many threads; and what goes on after an answer has to
-//! outlive it.
+//! What the service leaves to a process of its own, which is this program too: whoever enters a container's files must be
+//! alone in its process, where the service has many threads; and what goes on after an answer has to outlive it.
 //!
 //! The process has one stream, as its standard input: a job comes first, an answer goes back, and what follows is the
 //! job's.
@@ -17,14 +16,11 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::ApiError;
+use crate::base::identity::{self, Identity};
 use crate::base::privacy;
 use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{Household, os_bytes};
-use crate::container::{Ahead, Containers, ExecRecord, PathStat, copy_from, copy_stream_into, look_at, run_exec};
-use crate::engine::container::Starting;
-
-/// What the program is called by then.
-const NAME: &str = "rbuild-service-job";
+use crate::container::{Containers, ExecRecord, PathStat, copy_from, copy_stream_into, look_at, run_exec};
 
 /// More than any job or answer.
 const MOST_BYTES: u32 = 1 << 20;
@@ -40,14 +36,8 @@ pub struct Job {
 /// Containers go by their IDs.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Task {
-    Start {
-        container: String,
-        needs_network: bool,
-    },
     /// The stream is that of an attachment then.
-    Exec {
-        exec: String,
-    },
+    Exec { exec: String },
     Look {
         container: String,
         #[serde(with = "os_bytes")]
@@ -76,9 +66,9 @@ pub struct Worker {
 impl Worker {
     pub fn start(root: &Path, task: Task) -> Result<Self, ApiError> {
         let (stream, theirs) = UnixStream::pair()?;
-        let mut command = Command::new("/proc/self/exe");
+        let mut command = Command::new(identity::program()?);
         // The end of whoever started the service is not its end.
-        command.arg0(NAME).process_group(0).env("RBUILD_ROOT", root);
+        command.arg0(Identity::Job.name()).process_group(0).env("RBUILD_ROOT", root);
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn()?;
         let mapping = user_namespace::entered().cloned();
@@ -104,11 +94,8 @@ impl Worker {
     }
 }
 
-/// The job, where this process is to do one.
-pub fn work_if_requested() -> Option<ExitCode> {
-    if std::env::args_os().next()? != NAME {
-        return None;
-    }
+/// Does the job that this process was started for.
+pub fn work() -> ExitCode {
     privacy::begin();
     let work = || -> io::Result<bool> {
         let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
@@ -119,20 +106,13 @@ pub fn work_if_requested() -> Option<ExitCode> {
         }
         job.work(stream)
     };
-    Some(if matches!(work(), Ok(true)) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    if matches!(work(), Ok(true)) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 impl Job {
     fn work(self, stream: UnixStream) -> io::Result<bool> {
         let containers = Containers::of(&self.root);
         match self.task {
-            Task::Start { container, needs_network } => {
-                // First of all: it is a copy of this process.
-                let ahead = if needs_network { Ahead::Network } else { Ahead::Nothing };
-                let started = Starting::fork_with(1, ahead, &self.root)
-                    .and_then(|mut starting| starting.start(&containers, &containers.find(&container)?));
-                say(&stream, started.map(|started| started.warning).map_err(ApiError::from))
-            }
             Task::Exec { exec } => match ExecRecord::find(&containers, &exec) {
                 Ok((entry, record)) => Ok(run_exec(&entry, record, stream).is_ok()),
                 Err(_) => Ok(false),

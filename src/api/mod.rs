@@ -44,7 +44,7 @@ mod websocket;
 
 pub use address::Address;
 pub use error::ApiError;
-pub use helper::work_if_requested;
+pub use helper::work;
 pub use listen_error::ListenError;
 pub use listener::Access;
 pub use server::{Lifetime, serve};

@@ -11,6 +11,7 @@ pub mod flaw;
 pub mod foreign;
 pub mod glob;
 pub mod hex;
+pub mod identity;
 pub mod input;
 pub mod io_error;
 mod natural;

@@ -2,30 +2,30 @@
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
+use std::process::Command;
 
+use crate::base::identity::{self, Identity};
 use crate::base::io_error::AtPath as _;
 use crate::base::privacy;
 use crate::cli::{CliError, kaniko, output, plugin};
 
-/// What the program is called by when it begins anew to get the rights that it had put off.
-const ANEW: &str = "rbuild-anew";
-
 pub fn has_begun() -> bool {
-    std::env::args_os().next().is_some_and(|name| [ANEW, plugin::ANEW, kaniko::ANEW].iter().any(|anew| name == *anew))
+    let names = [Identity::Anew.name(), plugin::ANEW, kaniko::ANEW];
+    std::env::args_os().next().is_some_and(|name| names.iter().any(|anew| name == *anew))
 }
 
 /// All that this process holds goes with it, as when it is killed: files, locks, unfinished transactions.
 pub fn begin() {
-    let mut program = std::process::Command::new("/proc/self/exe");
     output::area::leave();
     let name = match () {
         () if plugin::is_called() => plugin::ANEW,
         () if kaniko::is_called() => kaniko::ANEW,
-        () => ANEW,
+        () => Identity::Anew.name(),
     };
     // What was asked for by name has the rights that the caller's umask gives, whoever makes it.
     privacy::end();
-    let source = program.arg0(name).args(std::env::args_os().skip(1)).exec();
+    let exec = |program| Command::new(program).arg0(name).args(std::env::args_os().skip(1)).exec();
+    let source = identity::program().map_or_else(|error| error, exec);
     output::say(format_args!("error: cannot restart as root of a user namespace: {source}"));
     std::process::exit(1);
 }
@@ -39,7 +39,7 @@ pub fn begin_with_settings(folder: &Path) -> Result<(), CliError> {
     }
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_default();
-    let mut program = std::process::Command::new("/proc/self/exe");
+    let mut program = Command::new(identity::program().at("find", "rbuild itself")?);
     let program = program.arg0(name).args(arguments).env("DOCKER_CONFIG", folder).env_remove("REGISTRY_AUTH_FILE");
     privacy::end();
     let refused = program.exec();

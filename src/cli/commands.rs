@@ -178,7 +178,6 @@ fn definition_for(word: &str) -> clap::Command {
 
 /// The program: reads the arguments, runs the command, prints its error.
 pub fn main() -> ExitCode {
-    crate::container::sandbox::init_if_requested();
     privacy::begin();
     let mut typed: Vec<OsString> = std::env::args_os().collect();
     if plugin::is_called() {

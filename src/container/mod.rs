@@ -78,7 +78,7 @@ pub use bundle::write_bundle;
 pub use changes::{Change, changes};
 pub use chroot::{check_ended, is_in_chroot};
 pub use commit::{Commit, Committed, commit};
-pub use copy::{Copied, CopyError, PathStat, copy_from, copy_into, copy_stream_into, look_at};
+pub use copy::{Copied, CopyError, PathStat, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
 pub use directory::{Containers, Entry, Removal};
@@ -97,14 +97,14 @@ pub use host_config::{
 };
 pub use layer_folder::LayerFolder;
 pub use log::{LogLine, LogReader, LogSettings, Selection, Source};
-pub use monitor::{Ahead, Monitor};
+pub use monitor::{Monitor, serve_as_monitor};
 pub use mounts::{ImageUse as MountedImage, MountKind, MountPoint, ReadOnlyDepth, VolumeUse};
 pub use options::{Attached, ContainerOptions};
 pub use pausing::Pause;
 pub use pending::Cancel;
 #[doc(hidden)]
 pub use protocol::examine_frames;
-pub use protocol::{Attach, Ending, Failure};
+pub use protocol::{Ahead, Attach, Ending, Failure};
 pub use raw_mode::RawMode;
 pub use record::{ContainerConfig, EndpointConfig, IpamConfig, NetworkSettings, Record};
 pub use session::{Left, Session, Streams, window_size};

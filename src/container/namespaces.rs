@@ -7,8 +7,8 @@ use crate::container::sandbox::{Namespace, Namespaces};
 
 /// Whether those are there whose processes or whose memory it is to share: a container can't be made without them.
 pub(super) fn check(host: &HostConfig, containers: &Containers) -> Result<(), ContainerError> {
-    let joined = host.pid_mode.container().into_iter().chain(host.ipc_mode.container());
-    joined.map(|name| containers.find(name).map(drop)).collect()
+    let mut joined = host.pid_mode.container().into_iter().chain(host.ipc_mode.container());
+    joined.try_for_each(|name| containers.find(name).map(drop))
 }
 
 pub(super) fn of(host: &HostConfig, containers: &Containers) -> Result<Namespaces, ContainerError> {

@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::error::ContainerError;
+use crate::container::sandbox::user_namespace::IdMapping;
 
 /// Kind and length.
 pub(super) const HEADER: usize = 5;
@@ -25,6 +26,15 @@ pub(super) enum Kind {
     Output = 4,
     Errors = 5,
     Reply = 6,
+}
+
+/// What a monitor does before it is told which container it is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Ahead {
+    /// The container will need a network namespace: that takes the kernel as long as everything else that `run` does
+    /// before the container is there; and to begin with pasta takes still longer.
+    Network,
+    Nothing,
 }
 
 /// What a client asks for.
@@ -68,6 +78,13 @@ pub(super) enum Request {
     OutputClosed,
     /// Pauses the programs until this client is gone.
     Hold,
+    /// The first message to a monitor that was executed: what is to be done before it is told of a container, in a user
+    /// namespace that its parent has entered.
+    Begin {
+        store_root: PathBuf,
+        ahead: Ahead,
+        mapping: Option<IdMapping>,
+    },
 }
 
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]

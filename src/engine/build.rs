@@ -7,6 +7,8 @@ pub const LEAST_MEMORY: u64 = 6 << 20;
 
 /// Why limits make no sense, in docker's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum LimitError {
     #[error("minimum memory limit allowed is 6MB")]
     Memory,

@@ -42,9 +42,13 @@ pub struct Files {
 /// A folder that is likely to be sent by mistake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hint {
+    /// Within the context.
     pub path: PathBuf,
+    /// Of all files in it.
     pub bytes: u64,
+    /// How many there are in it.
     pub files: u64,
+    /// What such folders are.
     pub what: &'static str,
     /// The line that leaves it out.
     pub line: String,

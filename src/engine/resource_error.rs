@@ -6,6 +6,8 @@ use crate::container::volume::VolumeError;
 
 /// Why networks or volumes could not be listed, or what is unused of them not removed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum ResourceError {
     #[error(transparent)]
     Filter(#[from] FilterError),

@@ -3,12 +3,14 @@
 //! permanently.
 
 use std::fs::File;
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
 use rusqlite::{Connection, params};
 
 use super::{Store, StoreError, now};
+use crate::base::identity::{self, Identity};
 use crate::base::io_error::{AtPath, IoError};
 
 /// An ID of the current boot (proc_sys_kernel(5), `random/boot_id`).
@@ -91,8 +93,9 @@ pub const SYNC_COMMAND: &str = "__sync-store";
 ///
 /// `limit` is the store's size limit, as the user typed it.
 pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreError> {
-    const PROGRAM: &str = "/proc/self/exe";
-    let mut child = Command::new(PROGRAM)
+    let program = identity::program().at("find", "rbuild itself")?;
+    let mut child = Command::new(program)
+        .arg0(Identity::Sync.name())
         .arg("--root")
         .arg(root)
         .args(limit.map(|bytes| format!("--max-store={bytes}")))
@@ -102,7 +105,7 @@ pub fn sync_in_background(root: &Path, limit: Option<u64>) -> Result<(), StoreEr
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .at("start", PROGRAM)?;
+        .at("start", program)?;
     // If this process lives on, the child would otherwise remain as a zombie.
     std::thread::spawn(move || child.wait());
     Ok(())

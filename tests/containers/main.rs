@@ -8,6 +8,7 @@ mod copying;
 mod events;
 mod exec;
 mod isolation;
+mod library;
 mod lifecycle;
 mod logs;
 mod machine;

@@ -64,7 +64,6 @@ struct Fields {
 }
 
 impl Fields {
-    /// Says what is for images in stores and registries only.
     /// The compression with its level.
     fn leveled(&self) -> Result<Option<LayerFormat>, String> {
         let Some(level) = self.level else { return Ok(self.compression) };
@@ -76,6 +75,7 @@ impl Fields {
         }
     }
 
+    /// Says what is for images in stores and registries only.
     fn of_images_only(&self) -> Option<&'static str> {
         [
             (self.push.is_some(), "push"),
@@ -86,6 +86,46 @@ impl Fields {
         ]
         .into_iter()
         .find_map(|(given, name)| given.then_some(name))
+    }
+
+    /// The kind of files that are written; of those whose type is none of an image's in stores and registries.
+    fn written_kind(&self) -> Result<OutputKind, String> {
+        Ok(match self.kind.as_deref() {
+            Some("docker") => OutputKind::Docker,
+            Some("oci") if self.tar == Some(false) => OutputKind::OciFolder,
+            Some("oci") => OutputKind::Oci,
+            Some("tar") => OutputKind::Tar,
+            Some("local") => OutputKind::Local,
+            Some(other) => {
+                return Err(format!(
+                    "there is no type `{other}`; there are cacheonly, docker, image, local, oci, registry and tar"
+                ));
+            }
+            None => return Err("it needs a type: docker, image, local, oci, registry or tar".to_owned()),
+        })
+    }
+
+    /// Refuses what has no meaning for files of that kind.
+    fn check_written(&self, kind: OutputKind) -> Result<(), String> {
+        let refuse = |text: &str| Err(text.to_owned());
+        if let Some(name) = self.of_images_only() {
+            return Err(format!("{name} is for type=image and type=registry"));
+        }
+        match (kind, self.compression) {
+            (OutputKind::Oci | OutputKind::OciFolder, _) | (_, None) => {}
+            (OutputKind::Docker, Some(LayerFormat::Tar)) => {}
+            (OutputKind::Docker, _) => {
+                return refuse("docker's archives have uncompressed layers; type=oci has compressed ones");
+            }
+            _ => return refuse("what is written as files has no layers to compress"),
+        }
+        if self.deletes && kind != OutputKind::Local {
+            return refuse("mode is for type=local");
+        }
+        if self.split.is_some() && !matches!(kind, OutputKind::Local | OutputKind::Tar) {
+            return refuse("platform-split is for type=local and type=tar");
+        }
+        Ok(())
     }
 }
 
@@ -117,7 +157,7 @@ impl Outputs {
             }
             self.docker_media_types = true;
         }
-        let kind = match given.kind.as_deref() {
+        match given.kind.as_deref() {
             Some("cacheonly") => {
                 self.cache_only = true;
                 return Ok(());
@@ -126,41 +166,13 @@ impl Outputs {
             Some("registry") => {
                 return self.add_image(Fields { push: given.push.or(Some(true)), ..given }).map_err(wrong);
             }
-            Some("docker") => OutputKind::Docker,
-            Some("oci") if given.tar == Some(false) => OutputKind::OciFolder,
-            Some("oci") => OutputKind::Oci,
-            Some("tar") => OutputKind::Tar,
-            Some("local") => OutputKind::Local,
-            Some(other) => {
-                return Err(wrong(format!(
-                    "there is no type `{other}`; there are cacheonly, docker, image, local, oci, registry and tar"
-                )));
-            }
-            None => return Err(wrong("it needs a type: docker, image, local, oci, registry or tar".to_owned())),
-        };
-        if let Some(name) = given.of_images_only() {
-            return Err(wrong(format!("{name} is for type=image and type=registry")));
+            _ => {}
         }
-        match (kind, given.compression) {
-            (OutputKind::Oci | OutputKind::OciFolder, _) | (_, None) => {}
-            (OutputKind::Docker, Some(LayerFormat::Tar)) => {}
-            (OutputKind::Docker, _) => {
-                return Err(wrong(
-                    "docker's archives have uncompressed layers; type=oci has compressed ones".to_owned(),
-                ));
-            }
-            _ => return Err(wrong("what is written as files has no layers to compress".to_owned())),
-        }
+        let kind = given.written_kind().map_err(wrong)?;
+        given.check_written(kind).map_err(wrong)?;
         let format = given.compression.unwrap_or(LayerFormat::Gzip);
         if given.force && matches!(kind, OutputKind::Oci | OutputKind::OciFolder) {
             self.force = Some(format);
-        }
-        let has_folders = matches!(kind, OutputKind::Local | OutputKind::Tar);
-        if given.deletes && kind != OutputKind::Local {
-            return Err(wrong("mode is for type=local".to_owned()));
-        }
-        if given.split.is_some() && !has_folders {
-            return Err(wrong("platform-split is for type=local and type=tar".to_owned()));
         }
         let split_platforms = given.split.unwrap_or(true);
         let destination = match given.destination {

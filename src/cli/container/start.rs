@@ -59,7 +59,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
 
 /// One for each container that may be started.
 pub(in crate::cli) fn fork(count: usize, global: &Global) -> Result<Starting, CliError> {
-    Starting::fork(count, &global.store_root()?).map_err(CliError::of_request)
+    Starting::begin(count, &global.store_root()?).map_err(CliError::of_request)
 }
 
 /// Starts it in the background, unless it runs already.

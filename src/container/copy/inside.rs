@@ -77,28 +77,36 @@ pub(super) fn receive<T: DeserializeOwned>(mut stream: impl io::Read) -> io::Res
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Does what it is told in the files of the container that this process is in, once it has said that it is there. When
-/// the other side is gone, there is nobody to tell of an error.
-pub(super) fn serve(pid: i32, stream: &UnixStream) {
+/// Whose files are meant.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum FilesOf {
+    /// Those that a process of the container sees.
+    Process(i32),
+    /// Those of a folder that is the root of a container without namespaces.
+    Folder(#[serde(with = "os_bytes")] PathBuf),
+}
+
+/// Enters the files, says so, and does what is asked for there. When the other side is gone, there is nobody to tell of
+/// an error.
+pub(super) fn serve(files: &FilesOf, stream: &UnixStream) {
+    let (entered, root) = match files {
+        FilesOf::Process(pid) => (enter(*pid), Path::new("/")),
+        FilesOf::Folder(root) => (Entered::Yes, root.as_path()),
+    };
+    let _ = send(stream, &entered);
+    if let (Entered::Yes, Ok(order)) = (entered, receive::<Order>(stream)) {
+        let _ = follow(order, root, stream);
+    }
+}
+
+fn enter(pid: i32) -> Entered {
     // The container's `/proc` may be anything.
     let entered = foreign::keep_own_handles().map_err(io::Error::from).and_then(|()| sandbox::enter_files(pid));
-    let entered = match entered {
+    match entered {
         Ok(()) => Entered::Yes,
         // The process has gone, or its mounts have.
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::SRCH | Errno::NOENT)) => Entered::Ended,
         Err(error) => Entered::Failed(CopyError(format!("cannot reach the container's files: {error}"))),
-    };
-    let _ = send(stream, &entered);
-    if let (Entered::Yes, Ok(order)) = (entered, receive::<Order>(stream)) {
-        let _ = follow(order, Path::new("/"), stream);
-    }
-}
-
-/// The same in a folder that is the root of a container without namespaces.
-pub(super) fn serve_in(root: &Path, stream: &UnixStream) {
-    let _ = send(stream, &Entered::Yes);
-    if let Ok(order) = receive::<Order>(stream) {
-        let _ = follow(order, root, stream);
     }
 }
 

@@ -14,7 +14,7 @@ mod unpack;
 use std::ffi::CStr;
 
 use place::Place;
-pub use remote::{Copied, copy_from, copy_into, copy_stream_into, look_at};
+pub use remote::{Copied, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier};
 
 /// The one extended attribute that goes over.
 const CAPABILITY: &CStr = c"security.capability";

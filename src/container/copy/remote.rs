@@ -9,15 +9,18 @@ use std::time::{Duration, Instant};
 
 use super::chunks::{ChunkReader, ChunkWriter};
 use super::ground::{Ground, cleaned};
-use super::inside::{self, Entered, Order, receive, send};
+use super::inside::{self, Entered, FilesOf, Order, receive, send};
 use super::pack::pack;
 use super::place::place;
 use super::unpack::{Receiver, unpack};
 use super::{BUFFER, CopyError, PathStat, Place};
+use crate::base::identity::Identity;
 use crate::base::io_error::AtPath;
+use crate::base::privacy;
 use crate::container::chroot::is_in_chroot;
 use crate::container::directory::{Entry, Running};
 use crate::container::error::ContainerError;
+use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{self, Held};
 use crate::container::working::{self, Working};
 use crate::container::{launch, wiring};
@@ -78,7 +81,7 @@ impl Files {
             let held = sandbox::hold(&container)?;
             (held.pid(), Some(Kept::Mounted((held, lock))))
         };
-        let stream = sandbox::fork_detached(move |stream| inside::serve(pid, &stream)).at("start", "a helper")?;
+        let stream = begin(FilesOf::Process(pid)).at("start", "a helper")?;
         match receive(&stream).at("reach", "the container's files")? {
             Entered::Yes => Ok(Some(Self { stream, held })),
             Entered::Ended => Ok(None),
@@ -98,8 +101,7 @@ impl Files {
             let working = Working::make(&entry.record, entry.folder(), None)?;
             (working.path(), Kept::Made(Box::new(working), lock))
         };
-        let serve = move |stream| inside::serve_in(&root, &stream);
-        let stream = sandbox::fork_detached(serve).at("start", "a helper")?;
+        let stream = begin(FilesOf::Folder(root)).at("start", "a helper")?;
         match receive(&stream).at("reach", "the container's files")? {
             Entered::Yes => Ok(Some(Self { stream, held: Some(held) })),
             _ => Ok(None),
@@ -212,4 +214,24 @@ pub fn copy_stream_into(
 fn on_host(path: &Path) -> Result<PathBuf, ContainerError> {
     let here = std::env::current_dir().at("find", ".")?;
     Ok(cleaned(path, &here))
+}
+
+/// Lets a process of its own be among those files: a fork, unless there are threads that it would be without.
+fn begin(files: FilesOf) -> io::Result<UnixStream> {
+    let forked = sandbox::fork_detached(Identity::Copier, |stream| inside::serve(&files, &stream))?;
+    if let Some(stream) = forked {
+        return Ok(stream);
+    }
+    let stream = sandbox::execute_detached(Identity::Copier)?;
+    send(&stream, &(user_namespace::entered(), &files))?;
+    Ok(stream)
+}
+
+/// The life of such a process that was executed.
+pub fn serve_as_copier() {
+    privacy::begin();
+    let Ok(stream) = sandbox::take_stream(Identity::Copier) else { return };
+    let Ok((mapping, files)) = receive::<(Option<IdMapping>, FilesOf)>(&stream) else { return };
+    mapping.into_iter().for_each(user_namespace::inherit);
+    inside::serve(&files, &stream);
 }

@@ -2,7 +2,7 @@
 //! starts the program again when it should be, and answers those who want something of it.
 //!
 //! It is a fork of the command that starts the container, made before that command does anything else: it is small then,
-//! and has one thread. It waits to be told which container it is for, and ends when its container has ended for good.
+//! and has one thread. A program that has more, such as the API's service, executes rbuild to be one. It waits to be told which container it is for, and ends when its container has ended for good.
 //! When it is killed, the kernel kills the container's program too (`PR_SET_PDEATHSIG`): nothing runs that nobody watches.
 
 mod client;
@@ -12,38 +12,45 @@ mod requests;
 mod restart;
 mod supervisor;
 
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use super::directory::Containers;
 use super::error::ContainerError;
-use super::protocol::{self, Attach, Failure, Kind, Reply, Request};
+use super::protocol::{self, Ahead, Attach, Failure, Kind, Reply, Request};
 use super::session::Session;
 use super::wiring::networks_of;
+use crate::base::identity::Identity;
 use crate::base::io_error::AtPath;
 use crate::base::privacy;
 use crate::container::network::{FreshNamespace, Networks};
-use crate::container::sandbox;
-
-/// What a monitor does before it is told which container it is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ahead {
-    /// The container will need a network namespace: that takes the kernel as long as everything else that `run` does
-    /// before the container is there; and to begin with pasta takes still longer.
-    Network,
-    Nothing,
-}
+use crate::container::sandbox::user_namespace;
+use crate::container::sandbox::{self, Household};
 
 /// A monitor that waits for its container.
 #[derive(Debug)]
 pub struct Monitor(UnixStream);
 
 impl Monitor {
-    /// Makes the process. To be called before this one does anything else.
-    pub fn fork(ahead: Ahead, store_root: &Path) -> Result<Self, ContainerError> {
+    /// Makes the process. A program with one thread that calls this first has the monitor soonest: a fork takes the
+    /// kernel less time than to execute rbuild again.
+    pub fn begin(ahead: Ahead, store_root: &Path) -> Result<Self, ContainerError> {
+        const NAME: &str = "the container's monitor";
         let networks = networks_of(store_root);
-        let work = |stream| serve(&stream, ahead, &networks);
-        Ok(Self(sandbox::fork_detached(work).at("start", "the container's monitor")?))
+        let work = |stream| {
+            privacy::begin_again();
+            serve(&stream, sandbox::belong_as_parent_did(), ahead, &networks);
+        };
+        if let Some(stream) = sandbox::fork_detached(Identity::Monitor, work).at("start", NAME)? {
+            return Ok(Self(stream));
+        }
+        let stream = sandbox::execute_detached(Identity::Monitor).at("start", NAME)?;
+        let mapping = user_namespace::entered().cloned();
+        let request = Request::Begin { store_root: store_root.to_owned(), ahead, mapping };
+        // When it has died, whoever starts a container with it is told.
+        let _ = protocol::send(&stream, Kind::Request, &request);
+        Ok(Self(stream))
     }
 
     /// Starts a container; gives its streams when its program runs.
@@ -56,11 +63,24 @@ impl Monitor {
     }
 }
 
-/// The monitor's life.
-fn serve(stream: &UnixStream, ahead: Ahead, networks: &Networks) {
-    privacy::begin_again();
-    // The command, which this is a fork of, waits for the answer before it names a container.
-    let answer = match sandbox::belong_as_parent_did().at("join", "the store's processes") {
+/// The life of a monitor that was executed to be one.
+pub fn serve_as_monitor() {
+    privacy::begin();
+    let Ok(stream) = sandbox::take_stream(Identity::Monitor) else { return };
+    let mut body = Vec::new();
+    let Ok(Some(Kind::Request)) = protocol::receive(&stream, &mut body) else { return };
+    let Ok(Request::Begin { store_root, ahead, mapping }) = protocol::decode(&body) else { return };
+    let belongs = mapping.map_or(Ok(()), |mapping| {
+        user_namespace::inherit(mapping);
+        Household::of(&store_root).belong()
+    });
+    serve(&stream, belongs, ahead, &networks_of(&store_root));
+}
+
+/// A monitor's life.
+fn serve(stream: &UnixStream, belongs: io::Result<()>, ahead: Ahead, networks: &Networks) {
+    // Whoever has made this process waits for the answer before it names a container.
+    let answer = match belongs.at("join", "the store's processes") {
         Ok(()) => Reply::Done,
         Err(error) => Reply::Failed(Failure::of(&error.into())),
     };

@@ -34,7 +34,7 @@ impl Supervisor {
 
     fn answer(&mut self, index: usize, request: Request) {
         let done = match request {
-            Request::Go { .. } => return self.clients[index].is_gone = true,
+            Request::Begin { .. } | Request::Go { .. } => return self.clients[index].is_gone = true,
             Request::Attach(attach) => {
                 self.clients[index].attach = Some(attach);
                 self.tell("attach", &[]);

@@ -11,6 +11,7 @@ use super::command::Caller;
 use super::console::Console;
 use super::error::RuntimeError;
 use super::program::Runtime;
+use crate::base::identity::{self, Identity};
 use crate::base::io_error::AtPath;
 use crate::container::sandbox::{
     self, CapabilitySet, Container, Keeper, Limits, Mount, MountSource, MountedRoot, NetworkIsolation, Places, Process,
@@ -165,17 +166,17 @@ impl Bundle {
     fn with_init(&self, container: &Container) -> Result<Container, RuntimeError> {
         let mut container = container.clone();
         if container.process.init {
-            let own = Path::new("/proc/self/exe");
-            let path = std::fs::read_link(own).at("read", own)?;
+            let own = identity::program().at("find", "rbuild itself")?;
+            let path = std::fs::canonicalize(own).at("find", own)?;
             let source = MountSource::Bind { path, recursive: false, propagation: Propagation::Private };
             container.mounts.push(Mount {
-                target: sandbox::FOREIGN_INIT.into(),
+                target: Identity::SmallInit.name().into(),
                 source,
                 read_only: true,
                 shallow: true,
                 lasting: false,
             });
-            container.process.arguments.insert(0, sandbox::FOREIGN_INIT.into());
+            container.process.arguments.insert(0, Identity::SmallInit.name().into());
         }
         Ok(container)
     }

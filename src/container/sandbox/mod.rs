@@ -63,16 +63,15 @@ pub use container::{
     Container, Mount, MountSource, Process, Propagation, ResourceLimit, Rootfs, Stack, Stdio, Stream, TmpfsOptions,
     User,
 };
-pub use detached::{fork_detached, with_usual_umask};
+pub use detached::{execute_detached, fork_detached, take_stream, with_usual_umask};
 pub use error::{InitError, SandboxError, Unsupported, code_of};
-pub use executable::use_init_executable;
 pub use files::enter_files;
 pub use helper::{spawn_helper, spawn_lasting_helper};
 pub use hold::{Held, hold};
 pub use household::{Household, HouseholdLock, belong_as_parent_did};
 pub use ids::{IdRange, IdRanges, UsersMode};
 pub use inherited::take_inherited;
-pub use init::{FOREIGN_INIT, READ_ONLY, init_if_requested, masked_paths};
+pub use init::{READ_ONLY, init_if_requested, masked_paths};
 pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, NetworkIsolation, Throttle, ThrottleKind};
 pub use keeper::{Keeper, keep};
 pub use landlock::{can_scope_sockets, landlock_version};

@@ -1,6 +1,6 @@
 //! Starts a container: one clone(2) with all namespaces, and this binary executed in it as its init.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CString, c_char, c_void};
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::path::PathBuf;
@@ -16,9 +16,7 @@ use super::null_device::null_device;
 use super::running::Running;
 use super::without::Without;
 use super::{CapabilitySet, executable, refusal, sysctl};
-
-/// The name the init is executed under, by which it knows what it is.
-pub(super) const INIT_NAME: &CStr = c"rbuild-container-init";
+use crate::base::identity::Identity;
 
 /// Enough for the few calls between clone and execve.
 const STACK_BYTES: usize = 32 << 10;
@@ -216,6 +214,7 @@ pub(super) fn start_init(
         Stream::Null => null.as_ref().map_or(-1, OwnedFd::as_raw_fd),
         Stream::Fd(fd) => fd.as_raw_fd(),
     };
+    let name = CString::new(Identity::Init.name()).map_err(io::Error::from).map_err(start_error("name the init"))?;
     let mut plan = ChildPlan {
         descriptors: [
             number(&stdio.stdin),
@@ -226,7 +225,7 @@ pub(super) fn start_init(
             joined.users.unwrap_or(-1),
         ],
         executable: executable::own()?.as_raw_fd(),
-        arguments: [INIT_NAME.as_ptr(), ptr::null()],
+        arguments: [name.as_ptr(), ptr::null()],
         environment: [ptr::null()],
         errno: 0,
     };

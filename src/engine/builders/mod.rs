@@ -104,6 +104,8 @@ pub struct Scope {
 
 /// Why a builder cannot be made, chosen or used.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum BuilderError {
     #[error("no builder `{name}` found")]
     Unknown { name: String },

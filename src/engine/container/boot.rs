@@ -9,14 +9,11 @@ use crate::container::{ContainerError, Containers, Entry, HostConfig, RestartPol
 pub fn brought_back(containers: &Containers) -> Result<Vec<String>, ContainerError> {
     let all = containers.list()?;
     let wanted: Vec<&Entry> = all.iter().filter(|entry| comes_back(entry)).collect();
-    let ids: HashMap<&str, &Entry> = wanted.iter().map(|entry| (entry.record.id.as_str(), *entry)).collect();
-    let mut order = Vec::new();
-    let mut seen = HashSet::new();
+    let by_id = wanted.iter().map(|entry| (entry.record.id.as_str(), *entry)).collect();
+    let mut order = Order { containers, wanted: by_id, ids: Vec::new(), seen: HashSet::new() };
     // The list has the newest first.
-    for entry in wanted.iter().rev() {
-        add(entry, (containers, &ids), (&mut order, &mut seen));
-    }
-    Ok(order)
+    wanted.iter().rev().for_each(|entry| order.add(entry));
+    Ok(order.ids)
 }
 
 fn comes_back(entry: &Entry) -> bool {
@@ -33,23 +30,30 @@ fn is_wanted(host: &HostConfig, stopped_by_user: bool) -> bool {
     }
 }
 
-/// Adds a container after those that it needs. Of a circle, which none could start, each is tried.
-fn add(
-    entry: &Entry,
-    (containers, ids): (&Containers, &HashMap<&str, &Entry>),
-    (order, seen): (&mut Vec<String>, &mut HashSet<String>),
-) {
-    let id = &entry.record.id;
-    if !seen.insert(id.clone()) {
-        return;
-    }
-    for word in needed(&entry.record.host_config) {
-        let other = containers.find(word).ok().and_then(|other| ids.get(other.record.id.as_str()).copied());
-        if let Some(other) = other {
-            add(other, (containers, ids), (order, seen));
+/// In which order containers are started.
+struct Order<'a> {
+    containers: &'a Containers,
+    /// By their IDs.
+    wanted: HashMap<&'a str, &'a Entry>,
+    ids: Vec<String>,
+    seen: HashSet<String>,
+}
+
+impl Order<'_> {
+    /// Adds a container after those that it needs. Of a circle, which none could start, each is tried.
+    fn add(&mut self, entry: &Entry) {
+        let id = &entry.record.id;
+        if !self.seen.insert(id.clone()) {
+            return;
         }
+        for word in needed(&entry.record.host_config) {
+            let other = self.containers.find(word).ok();
+            if let Some(other) = other.and_then(|other| self.wanted.get(other.record.id.as_str()).copied()) {
+                self.add(other);
+            }
+        }
+        self.ids.push(id.clone());
     }
-    order.push(id.clone());
 }
 
 /// Whose namespaces it joins, and what it is linked to.

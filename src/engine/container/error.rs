@@ -5,6 +5,8 @@ use crate::store::{FindImageError, StoreError};
 
 /// Why something asked of containers is refused, or failed.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum RequestError {
     #[error(transparent)]
     Container(#[from] ContainerError),

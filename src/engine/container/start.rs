@@ -6,8 +6,7 @@ use super::RequestError;
 use crate::container::sandbox::UsersMode;
 use crate::container::{Ahead, Attach, ContainerError, Containers, Entry, Monitor, Record, Session, Status};
 
-/// Processes that will watch containers, one each. They are copies of this one: they are made before it opens anything,
-/// and while it has one thread. Those that get no container end with this.
+/// Processes that will watch containers, one each. Those that get no container end with this.
 #[derive(Debug)]
 pub struct Starting(Vec<Monitor>);
 
@@ -21,14 +20,14 @@ pub struct Started {
 }
 
 impl Starting {
-    /// As many as may be needed.
-    pub fn fork(count: usize, store_root: &Path) -> Result<Self, RequestError> {
-        Self::fork_with(count, Ahead::Nothing, store_root)
+    /// As many as may be needed. They begin soonest in a program that has one thread and has opened nothing yet.
+    pub fn begin(count: usize, store_root: &Path) -> Result<Self, RequestError> {
+        Self::begin_with(count, Ahead::Nothing, store_root)
     }
 
     /// The same where something is known of the containers.
-    pub fn fork_with(count: usize, ahead: Ahead, store_root: &Path) -> Result<Self, RequestError> {
-        Ok(Self((0..count).map(|_| Monitor::fork(ahead, store_root)).collect::<Result<_, _>>()?))
+    pub fn begin_with(count: usize, ahead: Ahead, store_root: &Path) -> Result<Self, RequestError> {
+        Ok(Self((0..count).map(|_| Monitor::begin(ahead, store_root)).collect::<Result<_, _>>()?))
     }
 
     /// Starts it in the background, unless it runs already.

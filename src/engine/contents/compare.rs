@@ -10,9 +10,13 @@ use super::{Cause, Contents};
 /// A path at which two images differ.
 #[derive(Debug)]
 pub struct Difference<'a> {
+    /// Without a slash before it.
     pub path: &'a Path,
+    /// From the first to the second.
     pub change: Change,
+    /// What the first image has there.
     pub before: Option<&'a File>,
+    /// What the second has.
     pub after: Option<&'a File>,
     /// What made it so: of what is gone, what made it in the first image.
     pub cause: &'a Cause,

@@ -8,18 +8,22 @@ use super::layer::{Entry, File, FileKind};
 /// What a layer does at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Change {
+    /// Nothing was there.
     Added,
     /// Another content, or another kind of file.
     Changed,
     /// The same content once more: with another owner or mode, or only another time.
     Attributes,
+    /// Something was there, and is hidden now.
     Removed,
 }
 
 /// A file that a layer has or takes away.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FileInLayer {
+    /// Without a slash before it.
     pub path: PathBuf,
+    /// What it does there.
     pub change: Change,
     /// What it is there now.
     pub file: Option<File>,

@@ -13,21 +13,29 @@ const BUFFER: usize = 128 << 10;
 const DELETED: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 
+/// What kind of file a path is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileKind {
+    /// With content of its own, or another name of such a file.
     Regular,
+    /// A directory.
     Folder,
+    /// A symbolic link.
     Link,
+    /// A device, pipe or socket.
     Other,
 }
 
 /// What a path is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
+    /// Which kind of file.
     pub kind: FileKind,
     /// Of its content; nothing for another name of a file.
     pub bytes: u64,
+    /// Permissions, with the bits for set-user-ID, set-group-ID and sticky.
     pub mode: u32,
+    /// User and group.
     pub owner: (u32, u32),
     /// Of a regular file's content, or of a link's target.
     pub digest: Option<ContentDigest>,
@@ -51,6 +59,7 @@ pub(super) enum Entry {
 }
 
 impl Entry {
+    /// Of the files that it has.
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Is(_, file) => file.bytes,

@@ -28,6 +28,7 @@ pub use waste::{Finding, Kind, Waste, waste};
 /// An image, read whole.
 #[derive(Debug)]
 pub struct Contents {
+    /// The image.
     pub id: ImageId,
     /// The lowest first.
     pub layers: Vec<Layer>,
@@ -38,7 +39,9 @@ pub struct Contents {
 /// A layer of an image.
 #[derive(Debug)]
 pub struct Layer {
+    /// Which layer it is.
     pub diff_id: DiffId,
+    /// What made it.
     pub cause: Cause,
     /// What it does, in the order of the paths.
     pub files: Vec<FileInLayer>,

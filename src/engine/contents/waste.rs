@@ -44,8 +44,11 @@ impl Kind {
 /// Something that could be spared.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// Why it is too much.
     pub kind: Kind,
+    /// What the image would have less.
     pub bytes: u64,
+    /// How many files these are.
     pub files: usize,
     /// The layer that has it.
     pub layer: usize,
@@ -62,6 +65,7 @@ pub struct Finding {
 pub struct Waste {
     /// The largest first.
     pub findings: Vec<Finding>,
+    /// What all findings come to.
     pub bytes: u64,
 }
 

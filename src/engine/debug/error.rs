@@ -13,7 +13,10 @@ use crate::image::layer::LayerError;
 use crate::store::StoreError;
 use crate::store::snapshot::SnapshotError;
 
+/// Why a step cannot be entered, or what was changed in it not be kept.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum DebugError {
     #[error(transparent)]
     History(#[from] HistoryError),

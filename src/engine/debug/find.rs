@@ -8,8 +8,11 @@ use crate::store::{KeptSteps, Store};
 /// A step that may be entered, or why not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StepRow {
+    /// Of the Dockerfile.
     pub line: u32,
+    /// As progress shows it.
     pub title: String,
+    /// The build ended with it.
     pub is_failed: bool,
     /// The build came as far as this.
     pub is_reached: bool,

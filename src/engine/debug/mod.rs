@@ -37,6 +37,7 @@ pub struct Which<'a> {
 pub enum Program {
     /// The best shell that there is.
     Shell,
+    /// A command and its arguments.
     Command(Vec<OsString>),
     /// The step's own.
     Own,
@@ -45,6 +46,7 @@ pub enum Program {
 /// How.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// What is run.
     pub program: Program,
     /// Secrets, agents and whom to trust: what a build keeps no values of.
     pub settings: RunSettings,
@@ -68,12 +70,17 @@ pub struct Found {
 /// What whoever enters a step should know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Begun {
+    /// Its name in the history.
     pub build: String,
+    /// The step, as progress shows it.
     pub title: String,
+    /// Of the Dockerfile.
     pub line: u32,
     /// It is as the failed program left it.
     pub is_failed: bool,
+    /// Whose rights the program has.
     pub user: String,
+    /// Where it begins.
     pub folder: String,
     /// Where the shell comes from, when it is none of the image's.
     pub shell_from: Option<String>,

@@ -26,7 +26,9 @@ const ASIDE: &str = "/.rbuild-debug";
 
 /// What is to be executed, and what has to be mounted for that.
 pub(super) struct Shell {
+    /// The program and its arguments.
     pub arguments: Vec<OsString>,
+    /// What the program needs in the root.
     pub mounts: Vec<Mount>,
     /// Where it comes from, when it is none of the image's.
     pub from: Option<String>,

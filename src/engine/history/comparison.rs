@@ -8,9 +8,12 @@ use crate::build::explain::{counterparts, text_of};
 /// More than any Dockerfile has; a document with more is none of rbuild's.
 const MOST_STEPS: usize = 5_000;
 
+/// Two builds, step by step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
+    /// The earlier one, or the one that was named first.
     pub first: Document,
+    /// The other one.
     pub second: Document,
     /// In the order of the steps of both.
     pub rows: Vec<Row>,
@@ -19,11 +22,14 @@ pub struct Comparison {
 /// The places of a step in both builds: one of them at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Row {
+    /// Its place in the first build.
     pub first: Option<usize>,
+    /// Its place in the second.
     pub second: Option<usize>,
 }
 
 impl Comparison {
+    /// Finds out which steps are the same.
     pub fn of(first: Document, second: Document) -> Self {
         let (old, new) = (texts(&first), texts(&second));
         let mut rows = Vec::new();

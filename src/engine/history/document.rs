@@ -14,13 +14,18 @@ use crate::store::{History, Store};
 /// Raised when documents of before can't be read any more.
 const VERSION: u32 = 1;
 
+/// All that is known of a build.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Document {
+    /// Of the form of this document.
     pub version: u32,
+    /// What its line in the history says.
     pub build: BuildRecord,
     /// What is missing, and why.
     pub notes: Vec<String>,
+    /// The Dockerfile, where it was kept.
     pub dockerfile: Option<Source>,
+    /// What was found wrong with the Dockerfile.
     pub warnings: Vec<ReportWarning>,
     /// A step's place is its number; those of `scratch` have no name.
     pub steps: Vec<Step>,
@@ -33,46 +38,65 @@ pub struct Document {
     /// Of the image; nothing where they were not looked at.
     #[serde(default)]
     pub layers: Vec<LayerUse>,
+    /// The largest files of the image.
     #[serde(default)]
     pub files: Vec<LargeFile>,
 }
 
+/// What became of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum StepState {
+    /// Its result was there.
     Cached,
+    /// It came to a good end.
     Executed,
+    /// It ended the build.
     Failed,
+    /// Something else ended the build.
     Canceled,
     /// It was being executed when the build was last heard of.
     Running,
+    /// The build ended before.
     NotReached,
 }
 
 /// A step of a build. Times are microseconds since the build began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
+    /// As progress shows it.
     pub name: String,
+    /// What became of it.
     pub state: StepState,
     /// Why it was executed.
     pub why: Vec<String>,
+    /// The places of the steps whose results it needs.
     pub inputs: Vec<usize>,
+    /// The first and last line of it in the Dockerfile.
     pub lines: Option<(u32, u32)>,
+    /// When its program, or its copying, began.
     pub began: Option<u64>,
+    /// When that ended.
     pub ended: Option<u64>,
+    /// Which of those that work side by side had it.
     pub worker: Option<u32>,
     /// The input that was there last, and how long the step waited after that: for a worker, or for another process.
     pub waited_for: Option<usize>,
+    /// Microseconds.
     pub waited: u64,
     /// How much shorter the build's critical path had been with this step cached.
     pub would_save: u64,
     /// Of one that was cached: microseconds that it took when it was executed, as far as that is remembered.
     pub saved: u64,
+    /// What its program used.
     pub resources: Option<Resources>,
+    /// The diffID of what it made.
     pub layer: Option<String>,
+    /// Of the stream of that layer.
     pub layer_bytes: u64,
     /// Bytes that it printed, and why there are no more.
     pub printed: u64,
+    /// Nothing where all of it was kept.
     pub log_end: Option<String>,
 }
 

@@ -22,6 +22,7 @@ const CONFIG_LIMIT: u64 = 16 << 20;
 /// A layer of the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerUse {
+    /// Its diffID.
     pub digest: String,
     /// Of the files in it.
     pub bytes: u64,
@@ -34,7 +35,9 @@ pub struct LayerUse {
 /// A file that is seen in the image.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LargeFile {
+    /// With a slash before it.
     pub path: String,
+    /// Of its content.
     pub bytes: u64,
     /// The place of its layer.
     pub layer: usize,

@@ -3,10 +3,13 @@
 /// A step, and how long it took. A step only depends on earlier ones.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Node {
+    /// The places of the steps that it needs.
     pub inputs: Vec<usize>,
     /// Microseconds, as all times here.
     pub took: u64,
+    /// Nothing for one that was not executed.
     pub began: Option<u64>,
+    /// Nothing for one that did not come to its end.
     pub ended: Option<u64>,
 }
 
@@ -14,6 +17,7 @@ pub(super) struct Node {
 pub(super) struct Path {
     /// The first step first.
     pub places: Vec<usize>,
+    /// What these took together.
     pub microseconds: u64,
 }
 

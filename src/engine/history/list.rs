@@ -93,6 +93,7 @@ pub fn report(store: &Store, record: &BuildRecord) -> Result<Option<BuildReport>
 /// What is still there of what a build left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remains {
+    /// What its steps printed.
     pub log: LogState,
     /// Its steps; nothing for a build that never came so far.
     pub report: Option<bool>,
@@ -100,11 +101,14 @@ pub struct Remains {
     pub image: Option<bool>,
 }
 
+/// What became of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogState {
+    /// It can be read.
     There,
     /// Nothing was executed.
     Never,
+    /// It was removed, to make room.
     Gone,
     /// It could not be made.
     Failed(String),

@@ -72,10 +72,15 @@ pub struct Entry {
 /// Where a record's bytes are in a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
+    /// What the record says.
     pub what: Happening,
+    /// The step's place in the plan.
     pub step: u32,
+    /// Since the build began.
     pub microseconds: u64,
+    /// Where the bytes begin in the log.
     pub offset: u64,
+    /// How many there are.
     pub length: u32,
 }
 

@@ -122,6 +122,8 @@ pub struct BuildRecord {
 
 /// Why builds that are remembered cannot be shown.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum HistoryError {
     #[error("no build `{reference}` is remembered")]
     Unknown { reference: String },

@@ -12,6 +12,8 @@ use crate::transport::transfer::TransferError;
 
 /// Why something could not be done with an image.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum ImageError {
     #[error(transparent)]
     Find(#[from] FindImageError),

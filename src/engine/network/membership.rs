@@ -11,6 +11,8 @@ use crate::container::{
 
 /// Why a container could not join or leave a network.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the message of each says what it is")]
 pub enum MembershipError {
     #[error(transparent)]
     Network(#[from] NetworkError),

@@ -4,17 +4,16 @@ use serde_json::{Value, json};
 
 use super::named;
 use crate::api::ApiError;
-use crate::api::helper::{Task, Worker};
 use crate::api::request::Request;
 use crate::api::response::{JSON, Response};
 use crate::api::service::Service;
 use crate::base::Filters;
 use crate::container::{
-    Ahead, Cancel, ContainerError, Entry, HostConfigError, Removal, Resources, RestartPolicyDocument, Stop, WaitFor,
+    Cancel, ContainerError, Entry, HostConfigError, Removal, Resources, RestartPolicyDocument, Stop, WaitFor,
 };
 use crate::engine::Uncounted;
 use crate::engine::container::{
-    CreateRequest, PRUNE_FILTERS, UpdateRequest, ahead_of, create as make, is_startable, kill as end_at_once,
+    CreateRequest, PRUNE_FILTERS, Starting, UpdateRequest, ahead_of, create as make, is_startable, kill as end_at_once,
     prune as clear, remove as discard, remove_link, restart as end_and_start, signal_of, stop as end, update as change,
 };
 
@@ -42,14 +41,10 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     Ok(Response::empty(204))
 }
 
-/// By a process of its own: the container's monitor is a fork of it.
 fn begin(service: &Service, entry: &Entry) -> Result<(), ApiError> {
-    let needs_network = ahead_of(&entry.record) == Ahead::Network;
-    let task = Task::Start { container: entry.record.id.clone(), needs_network };
-    let worker = Worker::start(service.root(), task)?;
-    let started: Result<Option<String>, ApiError> = worker.answer();
-    worker.finish();
-    started.map(drop)
+    let mut starting = Starting::begin_with(1, ahead_of(&entry.record), service.root())?;
+    starting.start(&service.containers(), entry)?;
+    Ok(())
 }
 
 fn stop_of(request: &Request) -> Result<Stop, ApiError> {

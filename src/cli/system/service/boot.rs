@@ -12,7 +12,7 @@ pub fn boot(global: &Global) -> Result<(), CliError> {
     let containers = each::open(global)?;
     let mut errors = Vec::new();
     for id in brought_back(&containers)? {
-        let started = Starting::fork(1, containers.store_root())
+        let started = Starting::begin(1, containers.store_root())
             .and_then(|mut starting| starting.start(&containers, &containers.find(&id)?));
         match started {
             Ok(started) => {

@@ -27,7 +27,6 @@ mod volumes;
 mod why_not;
 
 use std::os::fd::{FromRawFd as _, OwnedFd};
-use std::os::unix::ffi::OsStrExt as _;
 use std::rc::Rc;
 
 use rustix::io::Errno;
@@ -36,9 +35,9 @@ use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
 use super::channel::{CHANNEL_FD, Channel, CreatedMountPoint, Launch, NETWORK_FD, NetworkAction, Order, Report};
 use super::isolation::Namespace;
-use super::spawn::INIT_NAME;
 use super::without::Without;
 use super::{CapabilitySet, loopback, lsm, sysctl};
+use crate::base::identity::Identity;
 
 use doing::{Doing, Result};
 pub(super) use kernel_files::KernelFiles;
@@ -48,19 +47,18 @@ pub(super) use root::{clone_within, mount_stack, open_stack};
 pub(super) use target::{MountPoints, PointKind};
 use users::Users;
 
-/// Where this program is found in a container that another runtime starts, to be the small init there.
-pub const FOREIGN_INIT: &str = "/sbin/rbuild-init";
-
 /// Becomes a container's init when this process was started to be one, and then never returns. To be called first
 /// of all: before there is another thread, and before any work that an init would do in vain.
 pub fn init_if_requested() {
-    let requested = std::env::args_os().next().is_some_and(|name| name.as_bytes() == INIT_NAME.to_bytes());
-    if requested {
-        run();
-        std::process::exit(1);
-    }
-    if std::env::args_os().next().is_some_and(|name| name == FOREIGN_INIT) {
-        std::process::exit(reaper::serve_program(std::env::args_os().skip(1)).into());
+    match Identity::of_this_process() {
+        Some(Identity::Init) => {
+            run();
+            std::process::exit(1);
+        }
+        Some(Identity::SmallInit) => {
+            std::process::exit(reaper::serve_program(std::env::args_os().skip(1)).into());
+        }
+        _ => {}
     }
 }
 

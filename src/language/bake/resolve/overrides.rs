@@ -7,6 +7,7 @@ use crate::language::bake::entries::{
     Attestation, Entry as _, Output, Secret, Ssh, check_resource, parse_all, parse_bool, parse_caches,
 };
 use crate::language::bake::error::BakeError;
+use crate::language::bake::evaluation::near;
 use crate::language::bake::policy::Policy;
 use crate::language::bake::target::{Config, Target};
 
@@ -35,6 +36,39 @@ const LISTS: [&str; 11] = [
     "entitlements",
     "network",
     "policy",
+];
+
+/// All keys that can be set.
+const KEYS: [&str; 29] = [
+    "context",
+    "dockerfile",
+    "args",
+    "contexts",
+    "labels",
+    "extra-hosts",
+    "tags",
+    "platform",
+    "cache-from",
+    "cache-to",
+    "target",
+    "call",
+    "secret",
+    "secrets",
+    "ssh",
+    "output",
+    "entitlements",
+    "annotations",
+    "attest",
+    "no-cache",
+    "pull",
+    "no-cache-filter",
+    "ulimits",
+    "network",
+    "shm-size",
+    "resources",
+    "policy",
+    "push",
+    "load",
 ];
 
 /// Whether a shell pattern matches, as Go's `path.Match` does.
@@ -240,40 +274,7 @@ fn apply(target: &mut Target, key: &str, set: &Override, allowed: &mut Entitleme
         "policy" => lay(&mut target.policy, parse_all::<Policy>(&set.values).map_err(wrong)?, set.appends),
         "push" => set_push(target, truth()?),
         "load" => set_load(target, truth()?),
-        _ => {
-            let known = [
-                "context",
-                "dockerfile",
-                "args",
-                "contexts",
-                "labels",
-                "extra-hosts",
-                "tags",
-                "platform",
-                "cache-from",
-                "cache-to",
-                "target",
-                "call",
-                "secret",
-                "secrets",
-                "ssh",
-                "output",
-                "entitlements",
-                "annotations",
-                "attest",
-                "no-cache",
-                "pull",
-                "no-cache-filter",
-                "ulimits",
-                "network",
-                "shm-size",
-                "resources",
-                "policy",
-                "push",
-                "load",
-            ];
-            return Err(format!("unknown key: {field}.{}", crate::language::bake::evaluation::near(field, &known)));
-        }
+        _ => return Err(format!("unknown key: {field}.{}", near(field, &KEYS))),
     }
     Ok(())
 }
