@@ -3,6 +3,7 @@
 //! docker's JSON of it is read and written in [`document`] alone. A record that is kept is such a document, too.
 
 mod document;
+mod error;
 mod modes;
 mod policies;
 mod resources;
@@ -15,7 +16,8 @@ use serde_json::Value;
 
 use crate::container::sandbox::{AskedIsolation, UsersMode};
 
-pub use document::{HostConfigDocument, HostConfigError, RestartPolicyDocument};
+pub use document::{HostConfigDocument, RestartPolicyDocument};
+pub use error::HostConfigError;
 pub use modes::{IpcMode, NamespaceMode, NetworkMode};
 pub use policies::{LogConfig, LogDriver, RestartPolicy};
 pub use resources::{DeviceMapping, DeviceRequest, PortBinding, Resources, ThrottleDevice, Ulimit, WeightDevice};

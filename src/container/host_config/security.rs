@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use super::document::HostConfigError;
+use super::error::HostConfigError;
 
 /// One option that is known, as it was said; a profile of seccomp's is in it as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
