@@ -54,6 +54,7 @@ impl Store {
             let keys: Vec<[u8; 32]> = keys.query_map([&self.boot], |row| row.get(0))?.collect::<Result<_, _>>()?;
             (layers, keys)
         };
+        let steps = self.begin_to_sync_steps();
         let directory = File::open(&self.root).at("open", &self.root)?;
         rustix::fs::syncfs(&directory).at("sync", &self.root)?;
         // A sync takes seconds on a busy machine. If the store was removed meanwhile, nothing of it must reappear.
@@ -69,6 +70,7 @@ impl Store {
             transaction.execute("UPDATE cache SET boot = NULL WHERE key = ?1", params![key])?;
         }
         transaction.commit()?;
+        self.end_to_sync_steps(&steps);
         let path = self.root.join(SYNCED);
         std::fs::write(&path, began.to_string()).at("write", &path)?;
         write_back_log(&database, &self.root)

@@ -5,6 +5,7 @@
 //! ```text
 //! debug/<project>-<build>/record     how to enter the steps
 //! debug/<project>-<build>/lock       held while a process is in one of them, or removes them
+//! debug/<project>-<build>/boot       the boot in which it was written to, until that is synced
 //! debug/<project>-<build>/step-<n>/  what was changed in that one
 //! ```
 
@@ -12,6 +13,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::{Store, StoreError};
 use crate::base::io_error::AtPath as _;
@@ -19,6 +21,7 @@ use crate::base::io_error::AtPath as _;
 pub(super) const FOLDER: &str = "debug";
 const RECORD: &str = "record";
 const LOCK: &str = "lock";
+const BOOT: &str = "boot";
 
 /// How many builds of one project are kept, and how many in all.
 const OF_A_PROJECT: usize = 3;
@@ -30,6 +33,7 @@ const LEAST_FREE: u64 = 1 << 30;
 #[derive(Debug)]
 pub struct KeptSteps {
     path: PathBuf,
+    boot: String,
     _lock: File,
 }
 
@@ -42,6 +46,7 @@ impl KeptSteps {
 
     /// The folder of a step's changes, and whether it has any yet.
     pub fn changes(&self, step: usize) -> Result<(PathBuf, bool), StoreError> {
+        mark(&self.path, &self.boot)?;
         let path = self.path.join(format!("step-{step}"));
         let is_there = path.exists();
         if !is_there {
@@ -94,13 +99,44 @@ impl Store {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             opened => opened.at("open", &lock)?,
         };
-        Ok(lock.try_lock().is_ok().then_some(KeptSteps { path, _lock: lock }))
+        Ok(lock.try_lock().is_ok().then(|| KeptSteps { path, boot: self.boot.clone(), _lock: lock }))
     }
 
     /// False if another process is in one of them.
     pub fn remove_kept_steps(&self, build: &str) -> Result<bool, StoreError> {
         let Some(kept) = self.open_kept_steps(build)? else { return Ok(false) };
         self.discard(&kept.path).map(|()| true)
+    }
+
+    /// Builds whose steps were not synced when the machine went down.
+    pub fn unsynced_steps(&self) -> Vec<String> {
+        let marks = self.marks().into_iter().filter(|(_, _, boot)| *boot != self.boot);
+        marks.map(|(name, ..)| name).collect()
+    }
+
+    /// The builds whose steps were written to in this boot, for `end_to_sync_steps`.
+    pub(super) fn begin_to_sync_steps(&self) -> Vec<(String, SystemTime)> {
+        let marks = self.marks().into_iter().filter(|(_, _, boot)| *boot == self.boot);
+        marks.map(|(name, time, _)| (name, time)).collect()
+    }
+
+    /// Removes the marks, except where steps were written to since the sync began.
+    pub(super) fn end_to_sync_steps(&self, begun: &[(String, SystemTime)]) {
+        for (name, ..) in self.marks().into_iter().filter(|(name, time, _)| begun.contains(&(name.clone(), *time))) {
+            // A mark that stays only means less trust.
+            let _ = std::fs::remove_file(self.root.join(FOLDER).join(name).join(BOOT));
+        }
+    }
+
+    /// Builds with a mark, the time of the mark, and its boot.
+    fn marks(&self) -> Vec<(String, SystemTime, String)> {
+        let entries = std::fs::read_dir(self.root.join(FOLDER)).into_iter().flatten().flatten();
+        let mark = |entry: std::fs::DirEntry| {
+            let path = entry.path().join(BOOT);
+            let time = std::fs::metadata(&path).and_then(|status| status.modified()).ok()?;
+            Some((entry.file_name().into_string().ok()?, time, std::fs::read_to_string(&path).ok()?))
+        };
+        entries.filter_map(mark).collect()
     }
 
     /// Debugging data must not be the reason why the next build fails.
@@ -113,6 +149,7 @@ impl Store {
     fn folder_of_kept(&self, build: &str) -> Result<PathBuf, StoreError> {
         let folder = self.root.join(FOLDER).join(build);
         std::fs::create_dir_all(&folder).at("create", &folder)?;
+        mark(&folder, &self.boot)?;
         Ok(folder)
     }
 
@@ -128,6 +165,11 @@ impl Store {
         }
         Ok(())
     }
+}
+
+fn mark(folder: &Path, boot: &str) -> Result<(), StoreError> {
+    let path = folder.join(BOOT);
+    Ok(std::fs::write(&path, boot).at("write", &path)?)
 }
 
 #[cfg(test)]
@@ -159,5 +201,27 @@ mod tests {
         keep("a-5");
         assert!(!store.kept_steps().contains(&"a-0".to_owned()));
         assert!(store.open_kept_steps("none").unwrap().is_none());
+    }
+
+    #[test]
+    fn what_is_synced_is_marked_no_more() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(&folder.path().join("store")).unwrap();
+        for name in ["a-0", "a-1", "a-2"] {
+            store.keep_steps_record(name, b"{}").unwrap();
+        }
+        std::fs::write(store.root.join("debug/a-2/boot"), "an earlier one").unwrap();
+        assert_eq!(store.unsynced_steps(), ["a-2"]);
+        let begun = store.begin_to_sync_steps();
+        assert_eq!(begun.len(), 2);
+        // Somebody has looked into it while the disk was busy.
+        store.open_kept_steps("a-1").unwrap().unwrap().changes(1).unwrap();
+        let later = SystemTime::now() + std::time::Duration::from_secs(9);
+        File::options().write(true).open(store.root.join("debug/a-1/boot")).unwrap().set_modified(later).unwrap();
+        store.end_to_sync_steps(&begun);
+        let marked = |name: &str| store.root.join("debug").join(name).join(BOOT).exists();
+        assert_eq!((marked("a-0"), marked("a-1"), marked("a-2")), (false, true, true));
+        store.sync().unwrap();
+        assert_eq!((marked("a-1"), marked("a-2")), (false, true));
     }
 }

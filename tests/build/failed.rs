@@ -1,7 +1,7 @@
 //! Steps that fail: files out of their root filesystem, and a shell in it.
 
 use crate::common::screen::Screen;
-use crate::common::{Answer, TestStore};
+use crate::common::{Answer, TestStore, wait_until};
 
 const FAILS: &str = "FROM busybox AS base\nWORKDIR /src\nENV KEPT=yes\nARG API_TOKEN=none\nRUN echo one > one\n\
                      RUN --mount=type=cache,target=/cache --mount=type=secret,id=word \
@@ -211,4 +211,41 @@ fn an_ordinary_user_looks_into_a_step_too() {
     assert_eq!(answer.stdout(), "1\nhi\n");
     store.run(&["debug", "--commit", "c:1"]).ok();
     assert_eq!(store.run(&["run", "--rm", "c:1", "cat", "/tmp/y"]).ok().stdout(), "more\n");
+}
+
+#[test]
+fn what_a_step_left_is_entered_after_a_reboot_only_where_it_was_synced() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let fail = || drop(store.build_text("FROM busybox\nRUN echo left > /left; exit 3\n", &[]).fails(1));
+    let kept = || {
+        let folder = std::fs::read_dir(store.root().join("debug")).unwrap().next().unwrap().unwrap();
+        folder.path().join("boot")
+    };
+    // As if the machine had been started since: its ID is another one.
+    let reboot = || std::fs::write(store.root().join("boot"), "an earlier one").unwrap();
+    fail();
+    wait_until("the store is synced", || !kept().exists());
+    reboot();
+    assert_eq!(store.run(&["debug", "--", "cat", "/left"]).ok().stdout(), "left\n");
+    // Whoever changes something in it makes it doubtful again, for a moment.
+    wait_until("the store is synced", || !kept().exists());
+    std::fs::write(kept(), "an earlier one").unwrap();
+    reboot();
+    let answer = store.run(&["debug", "--", "cat", "/left"]).fails(1);
+    assert!(answer.stderr().contains("lost when the machine went down: steps debug/"), "{}", answer.stderr());
+    assert!(answer.stderr().contains("build again"), "{}", answer.stderr());
+}
+
+#[test]
+fn a_build_without_steps_is_not_taken_for_the_one_before() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.build_text("FROM busybox\nRUN echo a > /a\n", &[]).ok();
+    let before = build_id(&store);
+    let enter = || store.run(&["debug", "--", "cat", "/a"]).ok();
+    assert!(!enter().stderr().contains("note: "), "{}", enter().stderr());
+    store.build(&[]).ok();
+    assert!(!enter().stderr().contains("note: "), "all of it was in the cache: {}", enter().stderr());
+    store.build_text("FROM busybox\nRUNN x\n", &[]).fails(1);
+    let said = enter().stderr();
+    assert!(said.contains("note: no step of the last build") && said.contains(&before), "{said}");
 }

@@ -210,6 +210,10 @@ fn programs_get_what_buildkit_tells() {
         all(&objects_of_first, "statuses").iter().map(|status| status["id"].as_str().unwrap()).collect();
     assert!(statuses.iter().any(|id| id.starts_with("writing image sha256:")), "{statuses:?}");
     assert!(statuses.contains(&"naming to raw:latest"), "{statuses:?}");
+    // What a trace has, too: why it was executed, and what it used.
+    let of_tool = || all(&objects_of_first, "vertexes").into_iter().filter(|vertex| vertex["digest"] == tool["digest"]);
+    assert!(of_tool().any(|vertex| vertex["rbuild"]["why"][0] == "first time seen"), "{objects_of_first:#?}");
+    assert!(tool["rbuild"]["resources"]["peak_memory"].as_u64().is_some_and(|bytes| bytes > 0), "{tool:#}");
     let (again, _) = objects(&store.run(&arguments).ok().stderr());
     let steps = all(&again, "vertexes").into_iter().filter(|vertex| vertex["name"].as_str().unwrap().starts_with('['));
     assert!(steps.into_iter().all(|vertex| vertex["cached"] == true), "{again:#?}");

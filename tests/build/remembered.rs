@@ -3,6 +3,7 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::process::Stdio;
 
+use rustix::process::Signal;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -112,7 +113,7 @@ fn a_build_that_was_killed_is_shown_with_what_is_there() {
     wait_until("the step has begun", || store.run(&["builds", "logs"]).stdout().contains(" begun\n"));
     let listed = || store.run(&["builds", "ls", "--format", "{{.Status}}"]).ok().stdout();
     assert_eq!(listed(), "Running\n");
-    assert!(store.run(&["builds", "rm"]).fails(1).stderr().contains("is not over"));
+    assert!(store.run(&["builds", "rm"]).fails(1).stderr().contains("is still running"));
     store.run(&["builds", "rm", "--all"]).ok();
     assert_eq!(listed(), "Running\n");
     build.kill().unwrap();
@@ -135,6 +136,23 @@ fn a_build_that_was_killed_is_shown_with_what_is_there() {
     assert!(!checked.contains("history"), "{checked}");
     store.run(&["builds", "rm"]).ok();
     assert!(listed().is_empty() && !log.exists());
+}
+
+#[test]
+fn a_signal_that_comes_twice_at_once_cancels_in_good_order() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    store.write("ctx/Dockerfile", "FROM busybox\nRUN echo begun && sleep 98764\n");
+    let mut command = store.command(&["build", "--progress", "plain", "--report", "r.html", "ctx"]);
+    let mut build = command.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    wait_until("the step has begun", || store.run(&["builds", "logs"]).stdout().contains(" begun\n"));
+    // As timeout(1) does: it tells its child, and then the group that the child is in.
+    let process = rustix::process::Pid::from_child(&build);
+    for signal in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+    assert_eq!(build.wait().unwrap().code(), Some(130));
+    assert_eq!(store.run(&["builds", "ls", "--format", "{{.Status}}"]).ok().stdout(), "Canceled\n");
+    assert!(store.work().join("r.html").exists());
 }
 
 #[test]

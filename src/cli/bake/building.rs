@@ -75,7 +75,11 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     answer.warnings.iter().for_each(|warning| display.warn(warning));
     display.close();
     let reported = args.report.as_deref().map_or(Ok(()), |folder| write_reports(folder, &session.store, &request));
-    session.sync(outcomes().any(|(_, outcome)| matches!(outcome, Outcome::Built(built) if built.made_layers)));
+    session.sync(outcomes().any(|(_, outcome)| match outcome {
+        Outcome::Built(built) => built.made_layers,
+        Outcome::Failed(_) => true,
+        Outcome::Stopped | Outcome::NotBegun { .. } => false,
+    }));
     if session.is_interrupted() {
         return Err(build::build_error(crate::build::BuildError::Cancelled));
     }

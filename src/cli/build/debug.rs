@@ -12,7 +12,7 @@ use crate::cli::global::Global;
 use crate::cli::{CliError, output};
 use crate::engine::debug::{self, Begun, DebugError, Program, Request, Which};
 use crate::image::Reference;
-use crate::store::Store;
+use crate::store::{self, Store};
 
 /// Open a shell in a failed step of a build, or in any other step
 ///
@@ -68,6 +68,9 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
     let which = Which { build: args.build.as_deref(), step: args.step.as_deref() };
     let found = debug::find(&store, which).map_err(debug_error)?;
+    if args.build.is_none() && !debug::is_of_last(&store, &found) {
+        output::say(format_args!("note: no step of the last build can be entered; this is build {}", found.build()));
+    }
     let program = match (args.retry, args.command.is_empty()) {
         (true, _) => Some(Program::Own),
         (false, false) => Some(Program::Command(args.command.clone())),
@@ -84,6 +87,8 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             ..request()
         };
         code = debug::run(&store, &found, &request, &Said, |begun| tell(begun, &request)).map_err(debug_error)?;
+        // What was changed is kept as long as that can be done.
+        let _ = store::sync_in_background(store.root(), global.max_store);
     }
     if let Some(name) = args.commit.as_ref().filter(|_| code == 0) {
         let id = debug::commit(&store, &found, name).map_err(debug_error)?;

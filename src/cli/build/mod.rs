@@ -19,7 +19,7 @@ pub mod parse;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::base::{boolean, rights};
 use crate::build::solve::Cancellation;
@@ -123,6 +123,8 @@ impl Session {
                 }
                 part.failed(error.message());
                 display.close();
+                // What `debug` enters is to outlive the machine, too.
+                self.sync(record.has_log);
                 return Err(self.worded(error));
             }
         };
@@ -283,6 +285,9 @@ fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::base::i
 /// process, as after a kill: nothing that is half there counts.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// What comes so soon after a signal is the same one: timeout(1) tells the process, and then its group.
+const SAME_SIGNAL: Duration = Duration::from_millis(500);
+
 /// The first Ctrl-C stops the build in good order, a second one ends the process.
 fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -290,12 +295,17 @@ fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError>
         .map_err(|error| CliError::new(format!("cannot watch for signals: {error}")))?;
     let cancellation = cancellation.clone();
     std::thread::spawn(move || {
-        for (count, _) in signals.forever().enumerate() {
-            if count > 0 {
-                output::area::leave();
-                std::process::exit(i32::from(INTERRUPTED));
+        let mut cancelled: Option<Instant> = None;
+        for _ in signals.forever() {
+            match cancelled {
+                Some(at) if at.elapsed() < SAME_SIGNAL => continue,
+                Some(_) => {
+                    output::area::leave();
+                    std::process::exit(i32::from(INTERRUPTED));
+                }
+                None => cancellation.cancel(),
             }
-            cancellation.cancel();
+            cancelled = Some(Instant::now());
             std::thread::spawn(|| {
                 std::thread::sleep(GRACE);
                 output::area::leave();

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use super::display::Display;
 use super::shown::Steps;
 use super::summary::{Built, EXPORT, End, Outcome, Tally, named};
+use crate::build::explain::Resources;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::build::{Findings, Observer};
 use crate::language::plan::{Plan, StepId};
@@ -79,6 +80,10 @@ impl Progress for Part<'_> {
 
     fn task(&self, event: TaskEvent<'_>) {
         self.display.shown().task(event.of_task(&self.named(event.task())));
+    }
+
+    fn used(&self, step: StepId, resources: &Resources) {
+        self.display.shown().used(StepId(self.first() + step.0), resources);
     }
 
     fn warn(&self, text: &str) {

@@ -1,5 +1,6 @@
 //! What happens as JSON for programs, one object a line: BuildKit's `SolveStatus` (client/graph.go), as buildx prints it
-//! and Compose reads it. A step is a vertex; what stands on a line of its own beside it is a status.
+//! and Compose reads it. A step is a vertex; what stands on a line of its own beside it is a status. What BuildKit has no
+//! field for stands in a vertex' `rbuild`, which others pass over: why the step is executed, and what it used.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,6 +15,7 @@ use super::shown::{Shown, Steps};
 use super::summary::{Built, EXPORT, End, Outcome};
 use crate::base::digest::BlobDigest;
 use crate::build::Findings;
+use crate::build::explain::Resources;
 use crate::build::solve::{Event, Progress, TaskEvent};
 use crate::cli::output;
 use crate::cli::transfers::{Kind, words};
@@ -36,6 +38,7 @@ struct State {
     names: Vec<String>,
     inputs: Vec<Vec<StepId>>,
     begun: HashMap<String, Timestamp>,
+    used: HashMap<StepId, Resources>,
     /// Those that failed: why is known at the end.
     failed: Vec<(StepId, Timestamp)>,
 }
@@ -100,6 +103,9 @@ impl State {
         if !error.is_empty() {
             vertex["error"] = json!(error);
         }
+        if let Some(used) = self.used.get(&step) {
+            vertex["rbuild"] = json!({ "resources": used });
+        }
         json!({ "vertexes": [vertex] })
     }
 
@@ -131,7 +137,13 @@ impl Progress for RawJson {
     fn event(&self, event: Event<'_>) {
         let mut state = self.lock();
         let status = match event {
-            Event::Started { step, .. } => json!({ "vertexes": [state.vertex(step)] }),
+            Event::Started { step, why } => {
+                let mut vertex = state.vertex(step);
+                if !why.is_empty() {
+                    vertex["rbuild"] = json!({ "why": why.iter().map(ToString::to_string).collect::<Vec<_>>() });
+                }
+                json!({ "vertexes": [vertex] })
+            }
             Event::Cached { step } => {
                 let mut status = state.ended(step, "");
                 status["vertexes"][0]["cached"] = json!(true);
@@ -162,6 +174,10 @@ impl Progress for RawJson {
             TaskEvent::Done { task, took } => state.other(task, Some(took), ""),
             TaskEvent::Failed { task, message } => state.other(task, Some(Duration::ZERO), message),
         });
+    }
+
+    fn used(&self, step: StepId, resources: &Resources) {
+        self.lock().used.insert(step, resources.clone());
     }
 
     fn warn(&self, text: &str) {

@@ -25,6 +25,7 @@ pub fn after_boot(root: &Path) -> Result<Vec<Finding>, StoreError> {
     check.unsynced_layers()?;
     check.images()?;
     check.checkouts_since(since)?;
+    check.unsynced_steps()?;
     check.containers()?;
     check.volumes()?;
     let findings = check.findings;
@@ -35,6 +36,18 @@ pub fn after_boot(root: &Path) -> Result<Vec<Finding>, StoreError> {
 }
 
 impl Check<'_> {
+    /// Nothing tells whether what a step has left is whole.
+    fn unsynced_steps(&mut self) -> Result<(), StoreError> {
+        for name in self.store.unsynced_steps() {
+            let fault = "they were not safe on the disk";
+            self.found(Severity::Damage, format!("steps debug/{name}"), fault, |store| {
+                let removed = store.remove_kept_steps(&name)?;
+                Ok(removed.then(|| "removed: `debug` cannot enter them".to_owned()))
+            })?;
+        }
+        Ok(())
+    }
+
     /// Nothing tells whether a checkout is whole: the doubtful ones are fetched again.
     fn checkouts_since(&mut self, second: i64) -> Result<(), StoreError> {
         for entry in entries(&self.store.root().join("checkouts")) {

@@ -2,7 +2,7 @@
 
 use super::{DebugError, Found, Which};
 use crate::build::{StepsRecord, kept_project};
-use crate::engine::history::{self, HistoryError};
+use crate::engine::history::{self, BuildRecord, HistoryError, Status};
 use crate::store::{KeptSteps, Store};
 
 /// A step that may be entered, or why not.
@@ -18,7 +18,7 @@ pub struct StepRow {
     pub is_reached: bool,
 }
 
-/// Finds it.
+/// Finds it. Without a name of the build it is the last one that something is kept of.
 pub fn find(store: &Store, which: Which<'_>) -> Result<Found, DebugError> {
     let (kept, record) = open(store, which.build)?;
     let step = match which.step {
@@ -26,6 +26,12 @@ pub fn find(store: &Store, which: Which<'_>) -> Result<Found, DebugError> {
         None => usual(&record),
     };
     Ok(Found { kept, record, step })
+}
+
+/// Whether it is of the last build, or of one like it.
+pub fn is_of_last(store: &Store, found: &Found) -> bool {
+    let Ok(last) = history::find(store, "") else { return true };
+    kept_of(&store.kept_steps(), &last).is_some_and(|name| name.rsplit('-').next() == Some(&found.record.build))
 }
 
 /// The steps of a build.
@@ -84,7 +90,11 @@ fn is_at((first, last): (u32, u32), line: u32) -> bool {
 fn open(store: &Store, build: Option<&str>) -> Result<(KeptSteps, StepsRecord), DebugError> {
     let all = store.kept_steps();
     let name = match build.filter(|build| !build.is_empty()) {
-        None => all.first().ok_or(DebugError::Nothing)?,
+        None => {
+            let first = all.first().ok_or(DebugError::Nothing)?;
+            let last = history::find(store, "").ok().and_then(|last| kept_of(&all, &last));
+            last.unwrap_or(first)
+        }
         Some(build) => named(store, &all, build)?,
     };
     let id = name.rsplit('-').next().unwrap_or_default().to_owned();
@@ -104,7 +114,13 @@ fn named<'a>(store: &Store, all: &'a [String], build: &str) -> Result<&'a String
         }
         Err(error) => return Err(error.into()),
     };
-    let project = kept_project(&record.context, &record.dockerfile, record.target.as_deref());
-    let like_it = || all.iter().find(|name| record.cached == record.total && name.split('-').next() == Some(&project));
-    own(&record.id).or_else(like_it).ok_or(DebugError::NotKept { build: record.id.clone() })
+    kept_of(all, &record).ok_or(DebugError::NotKept { build: record.id.clone() })
+}
+
+fn kept_of<'a>(all: &'a [String], build: &BuildRecord) -> Option<&'a String> {
+    let project = kept_project(&build.context, &build.dockerfile, build.target.as_deref());
+    let was_cached = build.status == Status::Completed && build.cached == build.total;
+    let is_like_it = |name: &&String| was_cached && name.split('-').next() == Some(&project);
+    let own = all.iter().find(|name| name.rsplit('-').next() == Some(&build.id));
+    own.or_else(|| all.iter().find(is_like_it))
 }

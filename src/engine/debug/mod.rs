@@ -18,7 +18,7 @@ use crate::store::{KeptSteps, Store};
 
 pub use commit::commit;
 pub use error::DebugError;
-pub use find::{StepRow, find, steps};
+pub use find::{StepRow, find, is_of_last, steps};
 pub use run::run;
 
 use crate::build::StepsRecord;
@@ -89,6 +89,11 @@ pub struct Begun {
 }
 
 impl Found {
+    /// What the build is known by.
+    pub fn build(&self) -> &str {
+        &self.record.build
+    }
+
     fn title(&self) -> &str {
         &self.record.steps[self.step].title
     }

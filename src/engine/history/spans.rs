@@ -91,6 +91,8 @@ fn span_of(step: &Step, began: u64) -> Value {
             number("rbuild.step.disk.read", used.read),
             number("rbuild.step.disk.written", used.written),
         ]);
+        facts.extend(used.received.map(|bytes| number("rbuild.step.network.received", bytes)));
+        facts.extend(used.sent.map(|bytes| number("rbuild.step.network.sent", bytes)));
     }
     if let Some(layer) = &step.layer {
         facts.extend([text("rbuild.step.layer", layer), number("rbuild.step.layer.size", step.layer_bytes)]);
