@@ -1,4 +1,4 @@
-//! Which of rbuild's processes this one is. Some of them are executed from rbuild's program again; `docs/processes.md`
+//! Which of rbuild's processes this one is. Some of them are executed from rbuild's own program; `docs/processes.md`
 //! draws all of them.
 
 use std::ffi::OsStr;
@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 /// The program of this process.
 const OWN: &str = "/proc/self/exe";
 
-/// A process that is executed from rbuild's program to be something else than a command.
+/// A process that is executed from rbuild's program, but is not a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Identity {
     /// A container's first process, until it becomes the container's program.
@@ -18,13 +18,13 @@ pub enum Identity {
     SmallInit,
     /// The process that stays with a container, started by a program with several threads.
     Monitor,
-    /// Who reads and writes a container's files from inside, started by a program with several threads.
+    /// Reads and writes a container's files from inside, started by a program with several threads.
     Copier,
-    /// What the API's service leaves to a process of its own.
+    /// A job that the API's service runs in a separate process.
     Job,
-    /// Writes a store to the disk, behind whoever has changed it.
+    /// Syncs a store to the disk, in the background.
     Sync,
-    /// The same command in place of itself, with rights that it had put off.
+    /// The same command in place of itself, with rights that it had deferred.
     Anew,
 }
 
@@ -32,7 +32,7 @@ impl Identity {
     const ALL: [Self; 7] =
         [Self::Init, Self::SmallInit, Self::Monitor, Self::Copier, Self::Job, Self::Sync, Self::Anew];
 
-    /// The first word that it is started with, which says who it is.
+    /// The first word of its arguments, which identifies it.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Init => "rbuild-container-init",
@@ -46,37 +46,37 @@ impl Identity {
         }
     }
 
-    /// What this process was started to be; nothing for a command, or a program that uses rbuild.
+    /// The process that this one was started as; `None` for a command, or a program that uses rbuild.
     pub fn of_this_process() -> Option<Self> {
         let called = std::env::args_os().next()?;
         Self::ALL.into_iter().find(|identity| called == OsStr::new(identity.name()))
     }
 }
 
-/// Where the processes of this one are executed from.
+/// The file from which this process executes others.
 enum Program {
-    /// This program is asked who it is before it does anything else.
+    /// This program checks its identity before it does anything else.
     Own,
     Named(PathBuf),
 }
 
 static PROGRAM: OnceLock<Program> = OnceLock::new();
 
-/// This program becomes what it is started to be.
+/// Declares that this program becomes whatever it is started as.
 pub(crate) fn serve() {
     PROGRAM.get_or_init(|| Program::Own);
 }
 
-/// Lets rbuild's processes be executed from that file, which is rbuild: for a program that uses this library and doesn't
-/// begin with [`serve_if_requested`](crate::serve_if_requested). To be called before anything else of this library;
-/// what was said first counts.
+/// Sets the file from which rbuild's processes are executed, which must be rbuild: for a program that uses this library
+/// and doesn't start with [`serve_if_requested`](crate::serve_if_requested). Call this before anything else of this
+/// library; the first call wins.
 pub fn use_program(path: &Path) -> io::Result<()> {
     let path = std::fs::canonicalize(path)?;
     PROGRAM.get_or_init(|| Program::Named(path));
     Ok(())
 }
 
-/// The file that rbuild's processes are executed from. A program that would only do its own work again has none.
+/// The file from which rbuild's processes are executed; an error in a program that would only repeat its own work.
 pub fn program() -> io::Result<&'static Path> {
     match PROGRAM.get() {
         Some(Program::Own) => Ok(Path::new(OWN)),
