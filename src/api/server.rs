@@ -21,6 +21,7 @@ use super::listener::{Access, Listener, Socket};
 use super::remote;
 use super::service::Service;
 use super::tls::Encryption;
+use crate::store::snapshot::forget_layers;
 
 /// How long a client may take for the head of a request, and may keep a connection without asking anything.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -53,7 +54,9 @@ impl Present {
 
 impl Drop for Present {
     fn drop(&mut self) {
-        self.0.count.fetch_sub(1, Ordering::SeqCst);
+        if self.0.count.fetch_sub(1, Ordering::SeqCst) == 1 {
+            forget_layers();
+        }
         self.0.left.notify_one();
     }
 }

@@ -45,6 +45,29 @@ fn steps_are_told_in_the_classic_builders_words() {
     assert!(text_of(&anew).contains("\nsaid\n"));
 }
 
+/// What the service remembers of layers is of those that are there.
+#[test]
+fn layers_that_were_removed_and_made_again() {
+    let Some(archive) = crate::common::busybox_archive() else { return };
+    let archive = std::fs::read(archive).unwrap();
+    let store = TestStore::empty();
+    let served = Served::of(&store);
+    // Somebody who stays, as panels do.
+    let stays = http::open(&served.socket, "GET", "/events", &[], b"");
+    let context = tar(&[("Dockerfile", "FROM busybox AS base\nFROM scratch\nCOPY --from=base /etc /x\n")]);
+    for _ in 0..3 {
+        send(&served, "/images/load", &archive).is(200);
+        let told = text_of(&messages(&send(&served, "/build?t=x&nocache=1", &context).is(200)));
+        assert!(told.contains("Successfully tagged x:latest"), "{told}");
+        for name in ["x", "busybox"] {
+            served.ask("DELETE", &format!("/images/{name}"), None).is(200);
+        }
+        served.post("/build/prune?all=1", Value::Null).is(200);
+        assert_eq!(std::fs::read_dir(store.root().join("layers")).unwrap().count(), 0);
+    }
+    drop(stays);
+}
+
 /// The classic builder's stages, of which one changes only its config in the middle.
 #[test]
 fn configs_in_the_middle_are_as_old_as_the_next_step() {

@@ -55,6 +55,13 @@ impl Folder {
             .map_err(self.failed("look at", OsStr::new("")))
     }
 
+    /// Whether this is what `path` leads to: another folder may be there by now.
+    pub fn is_at(&self, path: &Path) -> bool {
+        let identity = |stat: Stat| (stat.st_dev, stat.st_ino);
+        let own = rustix::fs::fstat(&self.handle).map(identity);
+        own.is_ok() && own == rustix::fs::stat(path).map(identity)
+    }
+
     /// The status of a name; `None` if it does not exist (a name that is too long does not exist).
     pub fn stat(&self, name: &OsStr) -> Result<Option<Stat>, IoError> {
         let found = single(name).and_then(|name| rustix::fs::statat(&self.handle, name, AtFlags::SYMLINK_NOFOLLOW));

@@ -16,8 +16,8 @@ const MOST_NAMES: usize = 64;
 const MOST_FOLDERS: usize = 256;
 const MOST_LAYERS: usize = 500;
 
-/// The layers that views of this process have read: a finished layer does not change, and a process holds what it has
-/// looked up.
+/// The layers that views of this process have read. A finished layer does not change, but it may be removed, and made
+/// again, while a process lives that serves many requests.
 static OPENED: Mutex<Option<HashMap<PathBuf, Arc<FinishedLayer>>>> = Mutex::new(None);
 
 pub(super) struct FinishedLayer {
@@ -41,11 +41,16 @@ pub(super) struct Known {
     names: OnceLock<Option<HashSet<OsString>>>,
 }
 
+/// Closes the folders that no view uses: a process that waits for its next task needs none of them.
+pub fn forget_layers() {
+    *OPENED.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
 impl FinishedLayer {
     pub(super) fn open(path: &Path) -> Result<Arc<Self>, IoError> {
         let mut opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
         let opened = opened.get_or_insert_default();
-        if let Some(layer) = opened.get(path) {
+        if let Some(layer) = opened.get(path).filter(|layer| layer.folder.is_at(path)) {
             return Ok(layer.clone());
         }
         if opened.len() >= MOST_LAYERS {

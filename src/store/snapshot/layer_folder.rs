@@ -39,6 +39,11 @@ impl LayerFolder {
         Ok(Self { folders: LastFolder::of(Tree::beneath(Folder::open(path)?)), is_changing })
     }
 
+    /// Whether it is what `path` leads to still.
+    pub fn is_at(&self, path: &Path) -> bool {
+        self.folders.tree().root().is_at(path)
+    }
+
     /// What is at `path`, whose parents must be folders of this layer; includes whiteouts.
     pub fn entry(&self, path: &Path) -> Result<Option<Entry>, IoError> {
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {

@@ -26,6 +26,7 @@ pub use copy_tree::{Identity, copy_folder, copy_tree, merge_tree};
 pub use draft::{Attributes, Draft, NewFolders, Node};
 pub use entry::{Entry, Owner};
 pub use export::{export_folder, export_part, export_tar, export_tar_folders, first_conflict};
+pub use finished::forget_layers;
 pub use layer_folder::xattrs_of_file;
 pub use mirror::remove_others;
 pub use outline::{Outline, outline_of};
