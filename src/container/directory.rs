@@ -148,13 +148,26 @@ impl Containers {
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 made => return Ok(made.at("create", &link)?),
             }
-            let holder = std::fs::read_link(&link).at("read", &link)?;
+            let _names = self.lock_names()?;
+            let holder = match std::fs::read_link(&link) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                holder => holder.at("read", &link)?,
+            };
             if self.root.join(&holder).exists() {
                 return Err(ContainerError::NameTaken { name: name.to_owned(), id: holder.display().to_string() });
             }
             // Left by a container whose removal was interrupted.
             std::fs::remove_file(&link).at("remove", &link)?;
         }
+    }
+
+    /// Names that lead nowhere are taken away by one process at a time, so that none takes away what another one has just
+    /// put in their place.
+    fn lock_names(&self) -> Result<File, ContainerError> {
+        let by_name = self.root.join(BY_NAME);
+        let names = File::open(&by_name).at("open", &by_name)?;
+        flock(&names, FlockOperation::LockExclusive).at("lock", &by_name)?;
+        Ok(names)
     }
 
     /// Removes the containers that were to go when they ended, and whose rbuild was killed before.
@@ -277,21 +290,18 @@ impl Containers {
         if let Ok(record) = Record::read(&path.join(RECORD)) {
             foreign::forget(&record, &path)?;
         }
-        // The name first: one that leads nowhere may be taken by anyone.
-        let by_name = self.root.join(BY_NAME);
-        for link in std::fs::read_dir(&by_name).at("read", &by_name)?.flatten() {
-            if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(id)) {
-                match std::fs::remove_file(link.path()) {
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    removed => removed.at("remove", link.path())?,
-                }
-            }
-        }
-        // Two processes may find it dead: only one of them moves it away, and nobody sees it half gone.
+        // Two processes may find it dead: only one of them moves it away, and nobody sees it half gone. Its name leads
+        // nowhere then, whatever becomes of this process; as long as it is there, its name is its own.
         let aside = self.root.join(format!("{REMOVING}{id}"));
         match std::fs::rename(&path, &aside) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Aside(None)),
             moved => moved.at("rename", &path)?,
+        }
+        let (by_name, _names) = (self.root.join(BY_NAME), self.lock_names()?);
+        for link in std::fs::read_dir(&by_name).at("read", &by_name)?.flatten() {
+            if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(id)) {
+                std::fs::remove_file(link.path()).at("remove", link.path())?;
+            }
         }
         Ok(Aside(Some(aside)))
     }
