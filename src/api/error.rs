@@ -88,6 +88,7 @@ impl From<ContainerError> for ApiError {
         use ContainerError as E;
         let (text, exit_code) = (chain(&error), error.exit_code());
         match error {
+            error if error.is_conflict() => Self::conflict(text),
             E::NotFound { name } => Self::not_found(format!("No such container: {name}")),
             E::NoExec { id } => Self::not_found(format!("No such exec instance: {id}")),
             E::Ambiguous { prefix } => Self::bad_request(format!("Multiple IDs found with provided prefix: {prefix}")),
@@ -107,13 +108,6 @@ impl From<ContainerError> for ApiError {
             | E::NoDeviceDriver { .. }
             | E::Runtime(RuntimeError::NotFound { .. }) => Self::bad_request(text),
             E::NoLog => Self::new(501, text),
-            E::NotRunning { .. }
-            | E::IsRunning { .. }
-            | E::AlreadyPaused { .. }
-            | E::NotPaused { .. }
-            | E::ExecPaused { .. }
-            | E::Restarting { .. }
-            | E::PartnerNotRunning { .. } => Self::conflict(text),
             E::Network(error) => error.into(),
             E::Volume(VolumeError::BadName { name }) => {
                 of_volume(VolumeError::BadName { name: name.clone() }, "create", &name)
@@ -121,7 +115,7 @@ impl From<ContainerError> for ApiError {
             E::Volume(error) => ResourceError::Volume(error).into(),
             E::Copy(error) if error.is_missing() => Self::not_found(text),
             E::Monitor(failure) => of_start(failure),
-            E::Sandbox(_) => of_start(Failure { exit_code, message: text, hint: None }),
+            E::Sandbox(_) => of_start(Failure { exit_code, message: text, hint: None, is_conflict: false }),
             _ => Self::internal(text),
         }
     }

@@ -146,6 +146,21 @@ impl ContainerError {
         if matches!(code, 126 | 127) { code } else { UNKNOWN }
     }
 
+    /// Whether the state that the container is in does not allow what was asked.
+    pub fn is_conflict(&self) -> bool {
+        match self {
+            Self::Monitor(failure) => failure.is_conflict,
+            Self::NotRunning { .. }
+            | Self::IsRunning { .. }
+            | Self::AlreadyPaused { .. }
+            | Self::NotPaused { .. }
+            | Self::ExecPaused { .. }
+            | Self::Restarting { .. }
+            | Self::PartnerNotRunning { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether a file was not there.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound)

@@ -129,11 +129,15 @@ pub struct Failure {
     pub message: String,
     pub hint: Option<String>,
     pub exit_code: u8,
+    /// The state that the container is in does not allow it.
+    #[serde(default)]
+    pub is_conflict: bool,
 }
 
 impl Failure {
     pub(super) fn of(error: &ContainerError) -> Self {
-        Self { message: chain(error), hint: error.hint(), exit_code: error.exit_code() }
+        let (hint, exit_code, is_conflict) = (error.hint(), error.exit_code(), error.is_conflict());
+        Self { message: chain(error), hint, exit_code, is_conflict }
     }
 }
 

@@ -13,6 +13,8 @@ mod containers;
 mod contract;
 mod hostile;
 mod images;
+mod killed;
+mod left;
 mod life;
 mod ordinary;
 mod passed;

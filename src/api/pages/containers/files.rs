@@ -29,8 +29,11 @@ const CHARACTER_DEVICE: u32 = 1 << 21;
 const STICKY: u32 = 1 << 20;
 
 fn path_of(request: &Request) -> Result<PathBuf, ApiError> {
-    let path = request.query.text("path");
-    path.map(PathBuf::from).ok_or_else(|| ApiError::bad_request("bad parameter: 'path' cannot be empty"))
+    match request.query.text("path") {
+        None => Err(ApiError::bad_request("bad parameter: 'path' cannot be empty")),
+        Some(path) if path.contains('\0') => Err(ApiError::bad_request("bad parameter: 'path' has a byte that is 0")),
+        Some(path) => Ok(PathBuf::from(path)),
+    }
 }
 
 /// docker's words for what is not there.

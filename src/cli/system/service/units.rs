@@ -47,11 +47,14 @@ fn socket(facts: &Facts<'_>) -> String {
     )
 }
 
-/// Containers are no part of the service: they go on when it ends.
+/// Containers are no part of the service: they go on when it ends. Those that it starts count among its processes, which
+/// therefore have no bound; and however often it is killed, the next connection starts it.
 fn service(facts: &Facts<'_>) -> String {
     format!(
-        "[Unit]\nDescription=Docker's API, answered by rbuild\nRequires={SOCKET}\nAfter={SOCKET}\n\n\
-         [Service]\nExecStart={} system service --time {IDLE} fd://\nKillMode=process\nDelegate=yes\n",
+        "[Unit]\nDescription=Docker's API, answered by rbuild\nRequires={SOCKET}\nAfter={SOCKET}\n\
+         StartLimitIntervalSec=0\n\n\
+         [Service]\nExecStart={} system service --time {IDLE} fd://\nKillMode=process\nDelegate=yes\n\
+         TasksMax=infinity\n",
         command(facts)
     )
 }
@@ -67,7 +70,8 @@ fn containers(facts: &Facts<'_>) -> String {
     format!(
         "[Unit]\nDescription=Containers of rbuild whose restart policy brings them back\n{network}\n\
          [Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart={command} system service boot\n\
-         ExecStop={command} system service shutdown\nTimeoutStartSec=infinity\nKillMode=process\nDelegate=yes\n\n\
+         ExecStop={command} system service shutdown\nTimeoutStartSec=infinity\nKillMode=process\nDelegate=yes\n\
+         TasksMax=infinity\n\n\
          [Install]\nWantedBy={target}\n"
     )
 }
