@@ -17,7 +17,8 @@ impl Rbuild {
 
     fn with_base() -> Self {
         let rbuild = Self::new();
-        assert_eq!(rbuild.ok(&["load", "-i", "fixtures/busybox.tar.gz"]), "Loaded image: busybox:latest\n");
+        let base = format!("fixtures/busybox-{}.tar.gz", std::env::consts::ARCH);
+        assert_eq!(rbuild.ok(&["load", "-i", &base]), "Loaded image: busybox:latest\n");
         rbuild
     }
 

@@ -92,7 +92,8 @@ pub fn is_trusted(owner: u32) -> bool {
     owner == 0 || owner == rustix::process::geteuid().as_raw() || (owner == OVERFLOW_ID && is_in_part_of_users())
 }
 
-fn is_in_part_of_users() -> bool {
+/// Whether this process is in a user namespace other than the machine's.
+pub fn is_in_part_of_users() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
     let all = u32::MAX.to_string();
     !map.lines().any(|line| line.split_whitespace().eq(["0", "0", all.as_str()]))

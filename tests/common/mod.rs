@@ -289,9 +289,10 @@ impl Answer {
     }
 }
 
-/// The archive of the base image: the repository's own, or the one of the conformance cases.
+/// The archive of the base image for this machine: the repository's own, or the one of the conformance cases.
 pub fn busybox_archive() -> Option<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/busybox.tar.gz");
+    let name = format!("fixtures/busybox-{}.tar.gz", std::env::consts::ARCH);
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     if own.exists() { Some(own) } else { support::shared("conformance/base/busybox.oci.tar") }
 }
 

@@ -1,5 +1,7 @@
 //! rbuild's own image: what it is made of builds images where namespaces are not to be had, also in kaniko's place.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use super::common::{TestStore, busybox_archive, is_root, skip};
@@ -15,7 +17,7 @@ rbuild info | grep ^Isolation
 "#;
 
 /// Both targets of the image, with the binary that is tested; nothing, with the reason said, where that cannot be done.
-fn images() -> Option<TestStore> {
+pub(super) fn images() -> Option<TestStore> {
     let store = TestStore::with_busybox()?;
     if !is_root() {
         skip("ordinary users' containers have other rights");
@@ -23,11 +25,14 @@ fn images() -> Option<TestStore> {
     }
     let packaging = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/image");
     let context = store.work().join("image");
-    std::fs::create_dir_all(context.join("links/kaniko")).unwrap();
+    std::fs::create_dir_all(context.join("tree/kaniko")).unwrap();
     std::fs::copy(env!("CARGO_BIN_EXE_rbuild"), context.join("rbuild")).unwrap();
     std::fs::write(context.join("ca-certificates.crt"), "none\n").unwrap();
-    let link = std::fs::read_link(packaging.join("links/kaniko/executor")).unwrap();
-    std::os::unix::fs::symlink(link, context.join("links/kaniko/executor")).unwrap();
+    std::os::unix::fs::symlink("/usr/bin/rbuild", context.join("tree/kaniko/executor")).unwrap();
+    for folder in ["tree/tmp", "tree/var/lib/rbuild"] {
+        std::fs::create_dir_all(context.join(folder)).unwrap();
+        std::fs::set_permissions(context.join(folder), Permissions::from_mode(0o1777)).unwrap();
+    }
     let file = packaging.join("Dockerfile").display().to_string();
     for (name, more) in [("own", &[][..]), ("own:debug", &["--target", "debug"])] {
         store.run(&[&["build", "-q", "-f", &file, "-t", name], more, &["image"]].concat()).ok();

@@ -4,7 +4,13 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+#[path = "../support/registry.rs"]
+mod registry;
+#[path = "../support/web.rs"]
+mod web;
+
 mod containers;
 mod hostile;
 mod image;
+mod integrations;
 mod matrix;

@@ -23,13 +23,24 @@ timeout 60 /rbuild info | grep ^Isolation
 "#;
 
 /// Name, docker's options, what `info` begins its isolation with.
-const SURROUNDINGS: [(&str, &[&str], &str); 6] = [
+const SURROUNDINGS: [(&str, &[&str], &str); 7] = [
     ("default", &[], "chroot:"),
+    ("no MKNOD", &["--cap-drop", "MKNOD"], "none:"),
     ("restricted", &["--user", "1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"], "none:"),
     ("privileged", &["--privileged"], "root:"),
     ("SYS_ADMIN", &["--cap-add", "SYS_ADMIN"], "root:"),
     ("no seccomp", &["--security-opt", "seccomp=unconfined"], "rootless:"),
     ("SYS_ADMIN, no seccomp", &["--cap-add", "SYS_ADMIN", "--security-opt", "seccomp=unconfined"], "root:"),
+];
+
+/// The same of rbuild's own options, which Docker's engine has not got.
+const OWN_SURROUNDINGS: [(&str, &[&str], &str); 2] = [
+    ("users of its own", &["--userns=remap:100000:65536"], "none:"),
+    (
+        "users of its own, no seccomp",
+        &["--userns=remap:100000:65536", "--security-opt", "seccomp=unconfined"],
+        "rootless:",
+    ),
 ];
 
 fn value<'a>(output: &'a str, key: &str) -> &'a str {
@@ -77,7 +88,7 @@ fn in_containers_of_its_own() {
         mount(&busybox_archive().unwrap(), "/busybox.tar"),
         mount(&store.work().join("script"), "/script"),
     ];
-    for (name, options, isolation) in SURROUNDINGS {
+    for (name, options, isolation) in SURROUNDINGS.into_iter().chain(OWN_SURROUNDINGS) {
         let mut words = vec!["run", "--rm", "--network", "none"];
         words.extend(options);
         volumes.iter().for_each(|volume| words.extend(["-v", volume]));

@@ -70,19 +70,35 @@ fn the_program_called_executor_pushes_to_all_destinations_and_says_what() {
     assert_eq!(store.run(&["images", "-q"]).ok().stdout(), "", "the image is where it was sent, and nowhere else");
 }
 
-/// The words of Tekton's task (catalogue, 0.7) and of Skaffold's pod.
+/// The words of Tekton's tasks (catalogue, all versions) and of Skaffold's pod.
 #[test]
 fn tekton_and_skaffold_type_what_is_understood() {
     let (store, registry) = (store(), TestRegistry::start());
     let context = store.work().join("ctx");
     let workspace = format!("--context={}/./", context.display());
-    let destination = format!("--destination={}", registry.name("tekton:1"));
-    let tekton = ["--dockerfile=./Dockerfile", &workspace, &destination, "--digest-file=digest"];
-    let mut command = kaniko(&store, &tekton);
-    command.current_dir(&context);
-    Answer::of(command).ok();
-    let digest = std::fs::read_to_string(context.join("digest")).unwrap();
-    assert_eq!(digest, BlobDigest::of(&registry.manifest("tekton", "1").unwrap()).to_string());
+    let layout = format!("--oci-layout-path={}/./image-digest", context.display());
+    let digest_of = |tag: &str| BlobDigest::of(&registry.manifest("tekton", tag).unwrap()).to_string();
+    let read = |path: &str| std::fs::read_to_string(context.join(path)).unwrap();
+    // Until 0.3 what is given beside is one word, and that is empty when nobody gives any.
+    let versions: [(&str, &[&str]); 3] =
+        [("0.3", &["", &layout]), ("0.4", &[&layout]), ("0.7", &["--digest-file=digest"])];
+    for (tag, more) in versions {
+        let destination = format!("--destination={}", registry.name(&format!("tekton:{tag}")));
+        let words = [more, &["--dockerfile=./Dockerfile", &workspace, &destination]].concat();
+        let mut command = kaniko(&store, &words);
+        command.current_dir(&context);
+        Answer::of(command).ok();
+        // The steps that follow read it so.
+        let told = match tag {
+            "0.7" => read("digest"),
+            _ => {
+                let index: serde_json::Value = serde_json::from_str(&read("image-digest/index.json")).unwrap();
+                assert_eq!(index["manifests"].as_array().unwrap().len(), 1, "{tag}");
+                index["manifests"][0]["digest"].as_str().unwrap().to_owned()
+            }
+        };
+        assert_eq!(told, digest_of(tag), "{tag}");
+    }
     let (name, folder) = (registry.name("skaffold:1"), format!("dir://{}", context.display()));
     let skaffold = ["--destination", &name, "--dockerfile", "Dockerfile", "--context", &folder, "--build-arg", "A=b"];
     let more =

@@ -25,9 +25,11 @@ pub use arguments::Args;
 pub use call::{ANEW, are_words_of, is_called};
 
 pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
-    match args.words.as_slice() {
+    // An empty word means nothing: a template's parameter that nobody has filled in.
+    let words: Vec<&str> = args.words.iter().map(String::as_str).filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
         [] => {}
-        [word] if word == "version" => {
+        ["version"] => {
             output::print(&version::line())?;
             return Ok(ExitCode::SUCCESS);
         }

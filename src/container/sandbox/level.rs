@@ -9,6 +9,7 @@ use super::spawn::{self, Until};
 use super::surroundings::{has_capability, is_confined_by_seccomp};
 use super::without::Without;
 use super::{refusal, user_namespace};
+use crate::base::privacy::is_in_part_of_users;
 
 /// From the strongest down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,14 +142,21 @@ fn try_namespaces() -> io::Result<()> {
 }
 
 /// What root needs to give a program a root of its own, and to keep it there.
-const FOR_CHROOT: [&str; 8] = ["SYS_CHROOT", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETUID", "SETGID"];
+const FOR_CHROOT: [&str; 9] =
+    ["SYS_CHROOT", "MKNOD", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETUID", "SETGID"];
 
 /// Why programs can't even have a root of their own.
 pub fn chroot_refused() -> Option<Unsupported> {
     let missing = FOR_CHROOT.iter().filter(|name| !has_capability(name)).map(|name| format!("CAP_{name}"));
     let missing: Vec<String> = missing.collect();
-    (!missing.is_empty()).then(|| Unsupported {
-        what: format!("programs can't have a root of their own: {} missing", missing.join(", ")),
+    let why = match missing.is_empty() {
+        // There the capability is not enough.
+        true if is_in_part_of_users() => "in a user namespace `/dev/null` and its like can't be made".to_owned(),
+        true => return None,
+        false => format!("{} missing", missing.join(", ")),
+    };
+    Some(Unsupported {
+        what: format!("programs can't have a root of their own: {why}"),
         hint: Some("run rbuild as root of a container, with the capabilities that docker gives".to_owned()),
     })
 }
