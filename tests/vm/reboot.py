@@ -20,10 +20,15 @@ printf 'FROM busybox\\nCOPY number /number\\nRUN cat /number > /below\\nENV KEPT
 echo 'RUN cat /number > left && for i in 1 2 3 4 5 6 7 8; do cat /bin/busybox >> big; done; md5sum big > sum; exit 7' >> /tmp/ctx/Dockerfile
 rbuild build --network none --progress plain /tmp/ctx > /tmp/said 2>&1
 """
+# The sync in the background has come to its end.
+SYNCED = """
+for i in $(seq 300); do ls /disk/store/debug/*/boot > /dev/null 2>&1 || break; sleep 1; done
+sync
+"""
 LEAVE = FAIL + """
 rbuild debug -- sh -c 'echo changed > changed' || echo WRONG it cannot be entered before either
 cp /tmp/ctx/number /disk/number
-"""
+""" + SYNCED
 # The power goes when it is said.
 CUT = FAIL + """
 cp /tmp/ctx/number /disk/number; WAIT
@@ -54,7 +59,7 @@ def main():
     parser.add_argument("folder")
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
-    jobs = {"leave": LEAVE, "cut": CUT.replace("WAIT", ""), "synced": CUT.replace("WAIT", "sync"), "look": LOOK}
+    jobs = {"leave": LEAVE, "cut": CUT.replace("WAIT", ""), "synced": CUT.replace("WAIT", SYNCED), "look": LOOK}
     machine = Machine(arguments.folder, arguments.rbuild, jobs, [BASE])
     machine.new_disk()
     wrong = 0
@@ -73,7 +78,7 @@ def main():
             if job != "cut" and not is_there:
                 faults.append("WRONG what was on the disk is not there")
             print(job, "there" if is_there else "refused", *faults, flush=True)
-            print(*("   " + line for line in found if line.startswith(("PRUNED", "CHECK")) or faults), sep="\n", flush=True)
+            print(*("   " + line for line in found if "lost when" in line or line.startswith(("PRUNED", "CHECK")) or faults), sep="\n", flush=True)
             wrong += len(faults)
     sys.exit(wrong > 0)
 

@@ -90,6 +90,8 @@ fn finish(
         Ok(result) => result,
         Err(error) => {
             classic.failed(&error);
+            // What `rbuild debug` enters must survive the machine, too.
+            sync_behind(store);
             return Err(errors::failure(error, classic));
         }
     };
