@@ -1,18 +1,27 @@
 """A virtual machine whose power can be cut: a Debian kernel, busybox, a static rbuild, and one ext4 disk.
 
 Used by the scripts beside it. Needs Debian, root, and the packages qemu-system-x86, busybox-static, cpio, kmod,
-e2fsprogs. A boot takes five seconds.
+e2fsprogs; for arm64 qemu-system-arm instead of the first, and a tree of packages, as `.ci/arm64` makes it. A boot takes
+five seconds.
 """
 import glob, os, queue, re, subprocess, sys, threading, time
 
-MODULES = ["virtio_pci", "virtio_blk", "overlay", "bridge", "veth", "tun"]
+MODULES = ["virtio_pci", "virtio_blk", "virtio_net", "overlay", "bridge", "veth", "tun", "nf_tables", "nft_chain_nat",
+           "nft_masq", "nft_nat", "nft_ct", "nft_fib_inet"]
 
-INIT = """#!/bin/sh
+QEMU = {
+    "x86_64": ["qemu-system-x86_64", "-cpu", "max", "-nodefaults"],
+    "aarch64": ["qemu-system-aarch64", "-M", "virt", "-cpu", "cortex-a72"],
+}
+CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0"}
+
+INIT = """#!/bin/busybox sh
+/bin/busybox --install -s /bin
 # The first root cannot be pivoted away from: containers need another.
 mkdir -p /proc /new
 mount -t proc proc /proc
 mount -t tmpfs -o mode=755 root /new
-cd / && cp -a bin lib lib64 jobs second /new/
+cd / && for entry in *; do case $entry in dev|proc|new) ;; *) cp -a $entry /new/ ;; esac; done
 exec switch_root /new /second
 """
 
@@ -42,13 +51,18 @@ poweroff -f
 
 
 class Machine:
-    def __init__(self, folder, rbuild, jobs, files=(), programs=()):
-        """`jobs` are the scripts that it can do, by name; `files` are put into /jobs beside them, `programs` into /bin."""
-        self.folder = folder
+    def __init__(self, folder, rbuild, jobs, files=(), programs=(), tree=None):
+        """`jobs` are the scripts that it can do, by name; `files` are put into /jobs beside them, `programs` into /bin.
+
+        `tree` is a folder with what Debian's packages for arm64 have, and the package of a kernel: the machine is of that kind
+        then. Otherwise all comes from this machine.
+        """
+        self.architecture = "aarch64" if tree else "x86_64"
+        self.folder = folder = os.path.abspath(folder)
         self.disk = f"{folder}/disk.img"
         os.makedirs(folder, exist_ok=True)
-        self.kernel, modules = kernel(folder)
-        self.archive = initramfs(folder, rbuild, modules, jobs, files, programs)
+        self.kernel, modules = kernel(folder, tree)
+        self.archive = initramfs(folder, rbuild, modules, jobs, files, programs, tree)
         self.process = None
 
     def new_disk(self, megabytes=3000):
@@ -60,10 +74,12 @@ class Machine:
         """Boots and begins the job; `lines` then has what it says."""
         # Emulated: where this is itself a virtual machine, /dev/kvm may be there and not work.
         self.process = subprocess.Popen(
-            ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-m", str(memory), "-smp", "2", "-nographic", "-no-reboot", "-nodefaults",
-             "-serial", "stdio", "-kernel", self.kernel, "-initrd", self.archive,
-             "-append", f"console=ttyS0 loglevel=0 panic=-1 cgroup_no_v1=all job={job}",
-             "-drive", f"file={self.disk},format=raw,if=virtio"],
+            [*QEMU[self.architecture], "-accel", "tcg,thread=multi", "-m", str(memory), "-smp", "2", "-display", "none",
+             "-monitor", "none", "-no-reboot", "-serial", "stdio", "-kernel", self.kernel, "-initrd", self.archive,
+             "-append", f"console={CONSOLE[self.architecture]} loglevel=0 panic=-1 cgroup_no_v1=all job={job}",
+             "-drive", f"file={self.disk},format=raw,if=virtio",
+             # The host is 10.0.2.2 there.
+             "-netdev", "user,id=net", "-device", "virtio-net-pci,netdev=net,romfile="],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.lines = queue.Queue()
         threading.Thread(target=self._read, args=(self.process.stdout, self.lines), daemon=True).start()
@@ -112,9 +128,11 @@ def run(*command, **more):
     subprocess.run(command, check=True, **more)
 
 
-def kernel(folder):
-    """Debian's kernel for virtual machines and the folder of its modules; downloaded once."""
+def kernel(folder, tree):
+    """Debian's kernel for virtual machines and the folder of its modules; downloaded once, or of the tree's package."""
     place = f"{folder}/kernel"
+    if tree and not os.path.exists(place):
+        run("dpkg-deb", "-x", *glob.glob(f"{tree}/linux-image-*.deb"), place)
     if not glob.glob(f"{place}/boot/vmlinuz-*"):
         names = subprocess.run(["apt-cache", "search", "^linux-image-6.*-cloud-amd64-unsigned$"],
                                check=True, capture_output=True, text=True).stdout.split("\n")
@@ -123,6 +141,8 @@ def kernel(folder):
         run("dpkg-deb", "-x", glob.glob(f"{folder}/{newest}_*.deb")[0], place)
     image = glob.glob(f"{place}/boot/vmlinuz-*")[0]
     version = os.path.basename(image).removeprefix("vmlinuz-")
+    if not os.path.exists(f"{place}/lib"):
+        os.symlink("usr/lib", f"{place}/lib")
     modules = f"{place}/lib/modules/{version}"
     # Newer kernels' modules are compressed, which busybox's modprobe does not know.
     run("find", modules, "-name", "*.ko.xz", "-exec", "unxz", "-q", "{}", "+")
@@ -130,21 +150,26 @@ def kernel(folder):
     return image, modules
 
 
-def initramfs(folder, rbuild, modules, jobs, files, programs):
+def initramfs(folder, rbuild, modules, jobs, files, programs, tree):
     root = f"{folder}/root"
     run("rm", "-rf", root)
+    if tree:
+        # The folders of / are in /usr.
+        run("cp", "-a", "--no-target-directory", f"{tree}/usr", root)
+        os.symlink(".", f"{root}/usr")
     target = f"{root}/lib/modules/{os.path.basename(modules)}"
     for path in (f"{root}/bin", f"{root}/lib64", f"{root}/jobs", target):
-        os.makedirs(path)
-    run("cp", "/bin/busybox", f"{root}/bin/busybox")
-    names = subprocess.run(["/bin/busybox", "--list"], capture_output=True, text=True).stdout.split()
-    for name in names:
-        if name != "busybox":
-            os.symlink("busybox", f"{root}/bin/{name}")
-    run("strip", "-o", f"{root}/bin/rbuild", rbuild)
+        os.makedirs(path, exist_ok=True)
+    if tree:
+        run("cp", rbuild, f"{root}/bin/rbuild")
+    else:
+        run("cp", "/bin/busybox", f"{root}/bin/busybox")
+        run("strip", "-o", f"{root}/bin/rbuild", rbuild)
     for program in (rbuild, *programs):
         if program != rbuild:
             run("cp", "-L", program, f"{root}/bin/")
+        if tree:
+            continue
         listed = subprocess.run(["ldd", program], capture_output=True, text=True).stdout
         for library in re.findall(r"(/lib\S+|/usr/lib\S+) \(", listed):
             place = root + library.replace("/usr/lib", "/lib")
@@ -169,7 +194,7 @@ def initramfs(folder, rbuild, modules, jobs, files, programs):
             file.write(text)
         os.chmod(f"{root}/{name}", 0o755)
     for file in files:
-        run("cp", file, f"{root}/jobs/")
+        run("cp", "-r", file, f"{root}/jobs/")
     archive = f"{folder}/initramfs.cpio"
     run("sh", "-c", f"cd {root} && find . | cpio -o -H newc --quiet > {archive}")
     return archive
