@@ -10,6 +10,7 @@ use super::error::ApiError;
 use super::gone::Gone;
 use super::query::Query;
 use super::version::Version;
+use crate::base::any_case;
 
 /// One request, found in the table.
 pub struct Request {
@@ -66,5 +67,5 @@ impl Request {
 }
 
 fn read<T: DeserializeOwned>(value: serde_json::Value) -> Result<T, ApiError> {
-    serde_json::from_value(value).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))
+    any_case::read(value).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))
 }

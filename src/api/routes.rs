@@ -87,10 +87,10 @@ const NETWORKS: &[Route] = &[
     get("/networks", networks::list),
     post("/networks/create", networks::create),
     post("/networks/prune", networks::prune),
-    get("/networks/{id}", networks::inspect),
-    delete("/networks/{id}", networks::remove),
-    post("/networks/{id}/connect", networks::connect),
-    post("/networks/{id}/disconnect", networks::disconnect),
+    get("/networks/{id:.*}", networks::inspect),
+    delete("/networks/{id:.*}", networks::remove),
+    post("/networks/{id:.*}/connect", networks::connect),
+    post("/networks/{id:.*}/disconnect", networks::disconnect),
 ];
 
 const VOLUMES: &[Route] = &[
@@ -107,7 +107,16 @@ static ELSEWHERE: &[Route] = &[
     post("/grpc", elsewhere::build_plugin),
     post("/session", elsewhere::build_plugin),
     get("/plugins", elsewhere::no_plugins),
+    get("/plugins/privileges", elsewhere::no_plugin_support),
+    post("/plugins/pull", elsewhere::no_plugin_support),
+    post("/plugins/create", elsewhere::no_plugin_support),
     get("/plugins/{name:.*}/json", elsewhere::no_such_plugin),
+    post("/plugins/{name:.*}/enable", elsewhere::no_such_plugin),
+    post("/plugins/{name:.*}/disable", elsewhere::no_such_plugin),
+    post("/plugins/{name:.*}/upgrade", elsewhere::no_such_plugin),
+    post("/plugins/{name:.*}/push", elsewhere::no_such_plugin),
+    post("/plugins/{name:.*}/set", elsewhere::no_such_plugin),
+    delete("/plugins/{name:.*}", elsewhere::no_such_plugin),
     get("/swarm", elsewhere::no_swarm),
     post("/swarm/init", elsewhere::no_swarm),
     post("/swarm/join", elsewhere::no_swarm),
@@ -165,32 +174,4 @@ const fn delete(path: &'static str, page: Page) -> Route {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is said of a page: it is answered, or refused as an engine does that is in no swarm and has no plugins.
-    fn line(route: &Route) -> String {
-        let is_refused =
-            ELSEWHERE.iter().any(|refused| std::ptr::eq(refused, route)) || route.path.contains("checkpoints");
-        format!("| {} | `{} {}` |\n", if is_refused { "–" } else { "✓" }, route.method, route.path.replace(":.*", ""))
-    }
-
-    #[test]
-    fn the_page_of_documentation_lists_them_all() {
-        let table: String = all().map(line).collect();
-        let text = format!(
-            "# Docker's API\n\n`rbuild system service` answers these pages, in docker's versions {} to {}, with `/v1.NN` \
-             before the path or without. A ✓ is answered; a – is refused in docker's words, as an engine does that is in \
-             no swarm, has no plugins and saves no processes. `POST /grpc` and `POST /session` name the build plugin. \
-             The list is made from the table that requests are looked up in \
-             (`RBUILD_BLESS=1 cargo test --lib the_page_of_documentation`).\n\n| | page |\n|---|---|\n{table}",
-            crate::engine::version::LEAST_API,
-            crate::engine::version::API
-        );
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md");
-        if std::env::var_os("RBUILD_BLESS").is_some_and(|value| value == "1") {
-            std::fs::write(path, &text).unwrap();
-        }
-        assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text, "RBUILD_BLESS=1 writes it anew");
-    }
-}
+mod documentation;

@@ -2,6 +2,7 @@
 //! grammars that docker's inputs share. Those (booleans, durations, times, sizes, filters, comma-separated fields,
 //! URLs) are Go's or those of docker's own packages, and each has one parser, wherever it is typed.
 
+pub mod any_case;
 mod boolean;
 mod csv;
 pub mod digest;

@@ -120,19 +120,20 @@ enum Command {
 }
 
 impl Command {
-    /// It says what there is, or speaks of no engine.
+    /// It says what there is, or speaks of no engine. The service is one itself, whose address may be in the environment.
     fn concerns_no_engine(&self) -> bool {
-        matches!(
-            self,
+        match self {
+            Self::System(args) => args.starts_containers(),
             Self::Complete(_)
-                | Self::Completion(_)
-                | Self::Man(_)
-                | Self::DockerPlugin(_)
-                | Self::Parse(_)
-                | Self::SyncStore
-                | Self::Context(_)
-                | Self::Kaniko(_)
-        )
+            | Self::Completion(_)
+            | Self::Man(_)
+            | Self::DockerPlugin(_)
+            | Self::Parse(_)
+            | Self::SyncStore
+            | Self::Context(_)
+            | Self::Kaniko(_) => true,
+            _ => false,
+        }
     }
 
     /// Processes of it stay, with containers that others reach.

@@ -41,9 +41,12 @@ impl Entry {
         self.request(&Request::Hold)
     }
 
-    /// Lets the container have what its record says now.
+    /// Lets the container have what its record says now. One that has just ended has it when it is started again.
     pub fn reload(&self) -> Result<(), ContainerError> {
-        self.ask(&Request::Reload)
+        match self.ask(&Request::Reload) {
+            Err(ContainerError::MonitorDied) => Ok(()),
+            answer => answer,
+        }
     }
 
     /// Waits until the container has ended for good; at once when it does not run.

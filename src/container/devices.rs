@@ -1,5 +1,6 @@
 //! The devices that a container gets: named by path, by CDI, or by the number of graphics processors.
 
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FileType;
@@ -27,12 +28,22 @@ pub(super) fn of(host: &HostConfig) -> Result<Devices, ContainerError> {
             DeviceNode { host: PathBuf::from(&device.path_on_host), path: PathBuf::from(&device.path_in_container) };
         // It is looked for again when it is mounted.
         rustix::fs::stat(&node.host).at("find the device", &node.host)?;
+        if node.host.is_dir() && !has_devices(&node.host) {
+            return Err(ContainerError::NoDevice { path: node.host });
+        }
         devices.nodes.push(node);
     }
     for request in &host.resources.device_requests {
         devices.add(edits(request)?);
     }
     Ok(devices)
+}
+
+/// Whether there is one in the folder, which stands for all in it.
+pub fn has_devices(folder: &Path) -> bool {
+    let is_device =
+        |entry: &walkdir::DirEntry| entry.file_type().is_char_device() || entry.file_type().is_block_device();
+    walkdir::WalkDir::new(folder).into_iter().flatten().any(|entry| is_device(&entry))
 }
 
 impl Devices {

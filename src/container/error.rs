@@ -28,7 +28,9 @@ pub enum ContainerError {
     Cdi(#[from] CdiError),
     #[error("could not select device driver {driver:?} with capabilities: {capabilities}")]
     NoDeviceDriver { driver: String, capabilities: String },
-    #[error("`{}` is not a device", path.display())]
+    #[error("the working directory must be an absolute path, not {}", path.display())]
+    RelativeFolder { path: PathBuf },
+    #[error("{}: not a device node", path.display())]
     NoDevice { path: PathBuf },
     #[error("cannot join {what} of a non running container: {name}")]
     PartnerNotRunning { what: &'static str, name: String },
@@ -126,6 +128,8 @@ impl ContainerError {
             Self::Sandbox(error) | Self::Runtime(RuntimeError::Sandbox(error)) => error.exit_code(),
             Self::Runtime(error) => error.exit_code(),
             Self::Monitor(failure) => failure.exit_code,
+            // As the runtimes of docker say it.
+            Self::RelativeFolder { .. } => 128,
             _ => {
                 let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
                 let mut codes = causes.filter_map(|cause| cause.downcast_ref().map(code_of));

@@ -45,6 +45,10 @@ pub(super) fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result
         Status::Paused => return Err(ContainerError::ExecPaused { name: name() }),
         _ => return Err(ContainerError::NotRunning { name: name() }),
     }
+    let folder = options.directory.as_deref().unwrap_or_default();
+    if !folder.is_empty() && !folder.starts_with('/') {
+        return Err(ContainerError::RelativeFolder { path: folder.into() });
+    }
     let inside = (entry.state.cgroups.as_slice(), options);
     let running = start_inside(&entry.record, entry.folder(), entry.state.pid, inside, stdio)?;
     let id = ExecId::new(entry.folder(), running.pid(), &options.id);

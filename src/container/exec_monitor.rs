@@ -41,9 +41,13 @@ struct Ends {
 /// Starts the program and stays with it until its end. `client` is told whether it could be started, and then has its
 /// streams.
 pub fn run_exec(entry: &Entry, mut record: ExecRecord, client: UnixStream) -> Result<(), ContainerError> {
+    let folder = ExecRecord::folder(entry);
+    // Who reads in the record that the program is there resizes its terminal by that.
+    let listener = listen(entry, &record);
     let (running, ends) = match start(entry, &mut record) {
         Ok(started) => started,
         Err(error) => {
+            let _ = std::fs::remove_file(folder.join(record.socket()));
             record.exit_code = Some(error.exit_code().into());
             record.finished_at = Some(Timestamp::now());
             record.write(entry)?;
@@ -52,8 +56,6 @@ pub fn run_exec(entry: &Entry, mut record: ExecRecord, client: UnixStream) -> Re
             );
         }
     };
-    let folder = ExecRecord::folder(entry);
-    let listener = listen(entry, &record);
     let client = Arc::new(Mutex::new(client));
     send(&client, &protocol::encode(Kind::Reply, &Reply::Started { warning: None }).unwrap_or_default());
     record.tell(entry, "exec_start", &[]);

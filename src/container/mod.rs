@@ -81,6 +81,7 @@ pub use commit::{Commit, Committed, commit};
 pub use copy::{Copied, CopyError, PathStat, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier};
 pub use create::{Image, create};
 pub use detach_keys::DetachKeys;
+pub use devices::has_devices;
 pub use directory::{Containers, Entry, Removal};
 pub use docker_files::upper_of_new;
 pub use error::ContainerError;

@@ -124,6 +124,17 @@ impl Store {
         Ok(target)
     }
 
+    /// Records that the layer was made again, and returns when. That is later than before even within
+    /// one second: only the time tells the new image from the old one.
+    pub fn made_again(&self, diff_id: &DiffId) -> Result<i64, StoreError> {
+        let made_at = self
+            .database()
+            .prepare_cached("UPDATE layers SET made_at = max(made_at + 1, ?2) WHERE diff_id = ?1 RETURNING made_at")?
+            .query_row(params![diff_id.as_bytes(), super::now()], |row| row.get(0))?;
+        self.present().remove(diff_id);
+        Ok(made_at)
+    }
+
     /// Records that the blob is the layer's stream. The blob must be in the store.
     pub fn add_layer_blob(&self, diff_id: &DiffId, blob: &LayerBlob) -> Result<(), StoreError> {
         self.lease(diff_id.as_bytes())?;

@@ -220,3 +220,20 @@ fn the_cache_of_builds_is_pruned() {
     let all = served.post("/build/prune?all=1", Value::Null).is(200).json();
     assert!(all["CachesDeleted"].is_array(), "{all}");
 }
+
+/// As the classic builder does it: images that are named are the only ones that steps are taken from.
+#[test]
+fn steps_are_taken_from_images_that_are_named() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let context = tar(&[("Dockerfile", "FROM busybox\nRUN true\nRUN echo 1 > /1\n")]);
+    let cached = |query: &str| {
+        let told = send(&served, &format!("/build?t=one&{query}"), &context).is(200);
+        text_of(&messages(&told)).matches("Using cache").count()
+    };
+    let from = |names: &str| format!("cachefrom={}", crate::images::escaped(names));
+    assert_eq!(cached(""), 0);
+    assert_eq!(cached(""), 2);
+    assert_eq!(cached(&from(r#"["127.0.0.1:1/none","one"]"#)), 2);
+    assert_eq!(cached(&from(r#"["127.0.0.1:1/none"]"#)), 0);
+}

@@ -263,3 +263,18 @@ fn one_who_leaves_is_not_waited_for() {
     drop(waits);
     wait_until("nobody waits any more", || count() == 0);
 }
+
+/// docker-py names it beside `HostConfig`.
+#[test]
+fn a_runtime_may_stand_in_two_places() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let served = Served::of(&store);
+    let runtime = |body: serde_json::Value| {
+        let id = create(&served, body);
+        served.get(&format!("/containers/{id}/json")).is(200).json()["HostConfig"]["Runtime"].clone()
+    };
+    let shell = json!(std::fs::canonicalize("/bin/sh").unwrap());
+    assert_eq!(runtime(json!({})), json!("rbuild"));
+    assert_eq!(runtime(json!({"Runtime": "/bin/sh"})), shell);
+    assert_eq!(runtime(json!({"HostConfig": {"Runtime": "/bin/sh"}, "Runtime": "rbuild"})), shell);
+}

@@ -25,7 +25,7 @@ fn is_known_refusal((method, path): (&str, &str), status: u16) -> bool {
     let is_swarm = is_swarm || (method == "PUT" && first == "volumes");
     is_build
         || (is_swarm && status == 503)
-        || (status == 501 && (["grpc", "session"].contains(&first) || path.contains("checkpoints")))
+        || (status == 501 && (["grpc", "session", "plugins"].contains(&first) || path.contains("checkpoints")))
 }
 
 /// Asks, and checks what is the same of all answers. What streams is left after its head.

@@ -219,3 +219,17 @@ fn a_full_disk_is_said_and_nothing_is_lost() {
     drop(served);
     small.is_in_order();
 }
+
+/// Compose and buildx pull it where they find no BuildKit, and show what that says.
+#[test]
+fn whoever_needs_no_builder_is_told_so() {
+    let store = TestStore::empty();
+    let served = Served::of(&store);
+    let pull = |image: &str| {
+        let path = format!("/images/create?fromImage=127.0.0.1:1/{image}&tag=buildx-stable-1");
+        served.ask("POST", &path, None).message()
+    };
+    let said = pull("moby/buildkit");
+    assert!(said.contains("127.0.0.1:1") && said.contains("`rbuild docker-plugin install`"), "{said}");
+    assert!(!pull("moby/other").contains("docker-plugin"));
+}

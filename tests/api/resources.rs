@@ -129,3 +129,20 @@ fn what_takes_room_and_what_the_machine_has() {
         (&json!("linux"), &json!(1), &json!("inactive"))
     );
 }
+
+#[test]
+fn a_network_may_have_any_name() {
+    if !is_root() {
+        return skip("networks of the host need root");
+    }
+    let store = TestStore::empty();
+    let served = Served::of(&store);
+    let name = format!("api {}/ä", std::process::id());
+    served.post("/networks/create", json!({"Name": name})).is(201);
+    let path = format!("/networks/{}", name.replace(' ', "%20").replace('ä', "%C3%A4"));
+    assert_eq!(served.get(&path).is(200).json()["Name"], json!(name));
+    served.ask("DELETE", &path, None).is(204);
+    for name in ["", " ", "a\nb", "\u{1b}[31m"] {
+        served.post("/networks/create", json!({"Name": name})).is(400);
+    }
+}

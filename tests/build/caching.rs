@@ -256,3 +256,22 @@ fn files_that_did_not_change_are_linked_and_the_others_are_not() {
     assert_eq!(["0", "7", "99", "6"].map(shared), [true, true, true, false]);
     assert_eq!(["1", "2", "3", "4", "5"].map(shared), [false; 5]);
 }
+
+/// Whoever asks for it gets another image, as with docker, though its files are those that were there. A build from the
+/// cache makes that one again.
+#[test]
+fn what_is_made_anew_is_another_image() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let build = |options: &[&str]| {
+        let options = [&["-q"], options].concat();
+        store.build_text("FROM busybox\nRUN echo same > /same\nLABEL a=b\n", &options).ok().stdout()
+    };
+    let first = build(&[]);
+    assert_eq!(build(&[]), first);
+    let second = build(&["--no-cache"]);
+    let third = build(&["--no-cache"]);
+    assert!(first != second && second != third && third != first, "{first}{second}{third}");
+    assert_eq!(build(&[]), third);
+    let layers = |id: &str| store.run(&["image", "inspect", "-f", "{{.RootFS.Layers}}", id.trim()]).ok().stdout();
+    assert_eq!(layers(&first), layers(&third));
+}

@@ -20,6 +20,10 @@ pub fn no_plugins(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Ok(Response::json(&json!([]))?)
 }
 
+pub fn no_plugin_support(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
+    Err(ApiError::new(501, "plugins are not supported: rbuild's networks, volumes and logs are its own"))
+}
+
 pub fn no_such_plugin(_: &Service, request: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::not_found(format!("plugin {:?} not found", request.part("name"))))
 }

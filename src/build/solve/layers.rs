@@ -239,7 +239,7 @@ impl Solver<'_> {
     }
 
     /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
-    /// executed again with the same result changes nothing.
+    /// executed again with the same result changes nothing. Whoever asks for it to be made anew gets a new time of it.
     fn keep_layer(
         &self,
         request: &LayerRequest<'_>,
@@ -248,11 +248,16 @@ impl Solver<'_> {
         tree: &TreeDigest,
     ) -> Result<StepLayer, StepError> {
         let below = request.below();
-        if let Some(earlier) = self.store.layer_with_tree(&below, tree)? {
-            return Ok(StepLayer::of_record(&earlier));
+        let earlier = self.store.layer_with_tree(&below, tree)?;
+        let was_there = earlier.is_some() || self.store.layer(&record.diff_id)?.is_some();
+        let mut layer = StepLayer::of_record(earlier.as_ref().unwrap_or(record));
+        if earlier.is_none() {
+            self.store.add_layer(record, directory)?;
+            self.store.add_tree(&below, tree, &record.diff_id)?;
         }
-        self.store.add_layer(record, directory)?;
-        self.store.add_tree(&below, tree, &record.diff_id)?;
-        Ok(StepLayer::of_record(record))
+        if request.ignore_cache && was_there {
+            layer.made_at = self.store.made_again(&layer.diff_id)?;
+        }
+        Ok(layer)
     }
 }

@@ -23,6 +23,7 @@ mod key;
 mod layers;
 mod mounts;
 mod network;
+mod output;
 mod progress;
 mod remote;
 mod results;

@@ -118,8 +118,8 @@ impl<'a> TaskEvent<'a> {
 pub trait Progress: Sync {
     fn event(&self, event: Event<'_>);
 
-    /// Whether what programs write to their standard error is to be told as that, by [`Self::errors`]. In which order
-    /// both were written is not known then.
+    /// Whether what programs write to their standard error is to be told as that, by [`Self::errors`]. Their
+    /// order is that in which they are read then.
     fn tells_errors_apart(&self) -> bool {
         false
     }

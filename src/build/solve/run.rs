@@ -1,12 +1,7 @@
 //! `RUN`: a program in a sandbox, on top of the parent's layers; what it changed is the new layer.
 
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
-
-use rustix::pipe::PipeFlags;
 
 use crate::base::digest::FieldHasher;
 use crate::base::foreign as files;
@@ -14,7 +9,7 @@ use crate::base::io_error::AtPath;
 use crate::build::explain::Resources;
 use crate::container::cdi;
 use crate::container::sandbox::{
-    self, Container, ExitStatus, Isolation, Level, NetworkIsolation, Process, Rootfs, Running, Stdio, Stream,
+    self, Container, ExitStatus, Isolation, Level, NetworkIsolation, Process, Rootfs, Running, Stdio,
 };
 use crate::image::layer;
 use crate::language::plan::{Part, RunStep, StepId};
@@ -25,6 +20,7 @@ use super::entered::LeftBehind;
 use super::error::StepError;
 use super::layers::{LayerRequest, Made, NewLayer};
 use super::mounts::{self, MountPlace, Mounted, Prepared};
+use super::output::Output;
 use super::progress::Event;
 use super::results::FailedStep;
 use super::settings::{RunSettings, Solver};
@@ -32,9 +28,6 @@ use super::{devices, foreign, key, network, trust};
 
 /// What BuildKit calls the machine that RUN sees.
 const HOSTNAME: &str = "buildkitsandbox";
-/// How much of a failed program's output its error shows.
-const TAIL_LINES: usize = 20;
-const TAIL_BYTES: usize = 16 << 10;
 
 impl Solver<'_> {
     /// `inputs`: the parent, then the stacks that mounts name, in order.
@@ -225,7 +218,7 @@ impl Solver<'_> {
         container: &Container,
         spawn: &Spawn<'_>,
     ) -> Result<Ran, StepError> {
-        let (output, errors, stdio) = output_pipes(self.progress.tells_errors_apart())?;
+        let (output, stdio) = Output::new(self.progress.tells_errors_apart())?;
         let command = shown_command(&step.arguments);
         let mut running =
             spawn(container, stdio).map_err(|source| StepError::Start { command: command.clone(), source })?;
@@ -237,7 +230,14 @@ impl Solver<'_> {
             // It may have ended by itself.
             let _ = handle.kill();
         });
-        let (outcome, tail) = self.follow(id, running, (output, errors));
+        let tell = |is_error: bool, bytes: &[u8]| match is_error {
+            true => self.progress.errors(id, bytes),
+            false => self.progress.event(Event::Output { step: id, bytes }),
+        };
+        let (outcome, tail) = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| output.follow(tell));
+            (running.wait(), reader.join().expect("the reader does not panic"))
+        });
         let outcome = outcome.map_err(|source| StepError::Start { command: command.clone(), source })?;
         let used = outcome.resources.as_ref().map(used);
         if let Some(used) = &used {
@@ -252,33 +252,8 @@ impl Solver<'_> {
         }
         let code = outcome.status.code();
         let out_of_memory = outcome.out_of_memory.then(|| used.map_or(0, |used| used.peak_memory));
-        let failure = StepError::Failed { command, code, out_of_memory, tail: tail.into_text() };
+        let failure = StepError::Failed { command, code, out_of_memory, tail };
         Ok(Ran { left: ended, failure: Some(failure) })
-    }
-
-    /// Passes the output on until the program has ended.
-    fn follow(
-        &self,
-        id: StepId,
-        running: Running,
-        (output, errors): (File, Option<File>),
-    ) -> (Result<sandbox::Outcome, sandbox::SandboxError>, Tail) {
-        let tail = Mutex::new(Tail::default());
-        let read = |mut from: File, tell: &dyn Fn(&[u8])| {
-            let mut buffer = [0; 16 << 10];
-            while let Ok(count @ 1..) = from.read(&mut buffer) {
-                tell(&buffer[..count]);
-                tail.lock().unwrap_or_else(PoisonError::into_inner).push(&buffer[..count]);
-            }
-        };
-        let outcome = std::thread::scope(|scope| {
-            scope.spawn(|| read(output, &|bytes| self.progress.event(Event::Output { step: id, bytes })));
-            if let Some(errors) = errors {
-                scope.spawn(|| read(errors, &|bytes| self.progress.errors(id, bytes)));
-            }
-            running.wait()
-        });
-        (outcome, tail.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
@@ -321,18 +296,6 @@ pub(super) struct Place<'a> {
     pub(super) staging: &'a Staging,
 }
 
-/// One pipe for both streams, so that lines keep their order, unless they are to be told apart.
-fn output_pipes(apart: bool) -> Result<(File, Option<File>, Stdio), StepError> {
-    let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("create", "a pipe");
-    let (read, write) = pipe()?;
-    let (errors, second) = match apart {
-        true => pipe().map(|(read, write)| (Some(read.into()), write))?,
-        false => (None, write.try_clone().at("copy", "a pipe")?),
-    };
-    let stdio = Stdio { stdin: Stream::Null, stdout: Stream::Fd(write), stderr: Stream::Fd(second) };
-    Ok((read.into(), errors, stdio))
-}
-
 /// Of a name that is set twice the later value counts: a secret's over ENV's.
 fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsString> {
     let mut all: Vec<(&str, &str)> = Vec::new();
@@ -371,23 +334,4 @@ fn settings_digest(settings: &RunSettings) -> [u8; 32] {
 
 fn shown_command(arguments: &[String]) -> String {
     format!("\"{}\"", arguments.join(" "))
-}
-
-/// The end of a program's output.
-#[derive(Default)]
-struct Tail(Vec<u8>);
-
-impl Tail {
-    fn push(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-        if self.0.len() > 2 * TAIL_BYTES {
-            self.0.drain(..self.0.len() - TAIL_BYTES);
-        }
-    }
-
-    fn into_text(self) -> String {
-        let text = String::from_utf8_lossy(&self.0);
-        let lines: Vec<&str> = text.lines().collect();
-        lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
-    }
 }

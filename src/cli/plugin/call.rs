@@ -61,7 +61,9 @@ pub fn are_words_of(mut typed: Vec<OsString>) -> Vec<OsString> {
         is_word
     });
     let place = first.map_or(1, |place| place + 1);
-    if typed.get(place).is_none_or(|word| word != "buildx") {
+    // `docker help buildx ls` is handed on as it was typed.
+    let command = if typed.get(place).is_some_and(|word| word == "help") { place + 1 } else { place };
+    if typed.get(command).is_none_or(|word| word != "buildx") {
         typed.insert(place, OsString::from("buildx"));
     }
     typed
@@ -104,6 +106,8 @@ mod tests {
             ("docker-buildx --context far buildx ls", "docker-buildx --context far buildx ls"),
             ("docker-buildx -H tcp://a ls", "docker-buildx -H tcp://a buildx ls"),
             ("docker-buildx --host=tcp://a -D ls", "docker-buildx --host=tcp://a -D buildx ls"),
+            ("docker-buildx help buildx ls", "docker-buildx help buildx ls"),
+            ("docker-buildx help ls", "docker-buildx buildx help ls"),
             ("docker-buildx --help", "docker-buildx buildx --help"),
         ] {
             assert_eq!(words(typed), meant);

@@ -79,14 +79,15 @@ struct LogConfigDocument {
 #[serde(rename_all = "PascalCase", default)]
 pub struct RestartPolicyDocument {
     name: String,
-    maximum_retry_count: u32,
+    maximum_retry_count: i64,
 }
 
 impl TryFrom<RestartPolicyDocument> for RestartPolicy {
     type Error = HostConfigError;
 
     fn try_from(document: RestartPolicyDocument) -> Result<Self, HostConfigError> {
-        Self::of(&document.name, document.maximum_retry_count)
+        let count = u32::try_from(document.maximum_retry_count);
+        Self::of(&document.name, count.map_err(|_| HostConfigError::NegativeRetryCount)?)
     }
 }
 
@@ -159,7 +160,7 @@ impl From<HostConfig> for HostConfigDocument {
             network_mode: host.network_mode.word(),
             restart_policy: RestartPolicyDocument {
                 name: host.restart_policy.name().to_owned(),
-                maximum_retry_count: host.restart_policy.maximum_retries(),
+                maximum_retry_count: host.restart_policy.maximum_retries().into(),
             },
             cgroupns_mode: host.cgroupns_mode.word("private"),
             ipc_mode: host.ipc_mode.word(),

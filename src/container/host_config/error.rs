@@ -11,6 +11,8 @@ pub enum HostConfigError {
     RestartPolicy { name: String },
     #[error("invalid restart policy: maximum retry count can only be used with 'on-failure'")]
     RetryCount,
+    #[error("invalid restart policy: maximum retry count cannot be negative")]
+    NegativeRetryCount,
     #[error("logger: no log driver named '{name}' is registered")]
     LogDriver { name: String },
     #[error("invalid --security-opt 2: {text:?}")]

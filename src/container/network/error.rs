@@ -43,7 +43,7 @@ pub enum NetworkError {
     NoConfig { name: String },
     #[error("network with name {name} already exists")]
     NameTaken { name: String },
-    #[error("`{name}` is not a valid network name: it starts with a letter or digit, then letters, digits, _, . and -")]
+    #[error("`{name}` is not a valid network name: it is empty or has control characters")]
     BadName { name: String },
     #[error("network {prefix} is ambiguous: several IDs start with it")]
     Ambiguous { prefix: String },

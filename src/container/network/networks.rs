@@ -366,12 +366,10 @@ fn check_name(name: &str) -> Result<(), NetworkError> {
     if matches!(name, BRIDGE | HOST | NONE | "default") {
         return Err(NetworkError::PredefinedName { name: name.to_owned() });
     }
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
-    if name.starts_with(|c: char| c.is_ascii_alphanumeric()) && name.chars().all(is_word) {
-        Ok(())
-    } else {
-        Err(NetworkError::BadName { name: name.to_owned() })
+    if name.trim().is_empty() || name.contains(char::is_control) {
+        return Err(NetworkError::BadName { name: name.to_owned() });
     }
+    Ok(())
 }
 
 /// Of 64 hexadecimal digits.

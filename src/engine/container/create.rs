@@ -8,19 +8,21 @@ use serde_json::Value;
 use super::{RequestError, check_resources, modes, mounts};
 use crate::base::digest::DiffId;
 use crate::base::io_error::chain;
-use crate::base::{boolean, bytes, signal};
+use crate::base::{any_case, boolean, bytes, signal};
 use crate::container::runtime::Runtime;
 use crate::container::sandbox::{CapabilitySet, Profile};
 use crate::container::{
     self, Attached, ContainerError, ContainerOptions, Containers, EndpointConfig, Entry, HostConfig,
-    HostConfigDocument, Image, LayerFolder, LogConfig, LogDriver, MountKind, MountPoint, NetworkMode, RestartPolicy,
-    SecurityRequest, endpoint_request,
+    HostConfigDocument, Image, LayerFolder, LogConfig, LogDriver, MountKind, MountPoint, NamespaceMode, NetworkMode,
+    RestartPolicy, SecurityRequest, endpoint_request,
 };
 use crate::engine::image::info;
 use crate::image::{Healthcheck, Platform, RunConfig};
 use crate::store::Store;
 use crate::store::snapshot::Stack;
 
+/// Networks in which nobody chooses addresses.
+const PREDEFINED: [&str; 4] = ["bridge", "default", "host", "none"];
 /// Nanoseconds.
 const LEAST_HEALTH_DURATION: i64 = 1_000_000;
 
@@ -57,6 +59,8 @@ struct Body {
     stdin_once: bool,
     stop_timeout: Option<i64>,
     mac_address: String,
+    /// docker-py says it here, beside `HostConfig`.
+    runtime: String,
     host_config: HostConfigDocument,
     networking_config: NetworkingConfig,
 }
@@ -70,8 +74,8 @@ struct NetworkingConfig {
 /// Makes the container; its image has to be here.
 pub fn create(store: &Store, request: CreateRequest) -> Result<Created, RequestError> {
     let wrong = |error: serde_json::Error| RequestError::refused(format!("invalid JSON: {error}"));
-    let body = Body::deserialize(&request.body).map_err(wrong)?;
-    let run = RunConfig::deserialize(&request.body).map_err(wrong)?;
+    let body: Body = any_case::read(request.body.clone()).map_err(wrong)?;
+    let run: RunConfig = any_case::read(request.body.clone()).map_err(wrong)?;
     if body.image.is_empty() {
         return Err(RequestError::refused("invalid reference format"));
     }
@@ -123,6 +127,10 @@ fn unpacked(store: &Store, layers: &[DiffId]) -> Result<Vec<LayerFolder>, Contai
     LayerFolder::all(Stack::of_image(layers).unpacked(store)?)
 }
 
+fn has_address(config: &EndpointConfig) -> bool {
+    config.ipam_config.as_ref().is_some_and(|ipam| !ipam.ipv4_address.is_empty() || !ipam.ipv6_address.is_empty())
+}
+
 fn options(
     body: Body,
     run: RunConfig,
@@ -130,18 +138,37 @@ fn options(
     warnings: &mut Vec<String>,
 ) -> Result<ContainerOptions, RequestError> {
     let mut host = HostConfig::try_from(body.host_config).map_err(|error| RequestError::refused(error.to_string()))?;
+    if host.runtime.is_empty() {
+        host.runtime = body.runtime;
+    }
     check_config(&run, body.stop_timeout)?;
     settle(&mut host)?;
     let networks = networks(&mut host, body.networking_config.endpoints_config, &body.mac_address);
     for (name, config) in &networks {
         let refused = |error| RequestError::refused(format!("invalid config for network {name}: {}", chain(&error)));
         endpoint_request(name, config, &[]).map_err(refused)?;
+        if PREDEFINED.contains(&name.as_str()) && has_address(config) {
+            return Err(RequestError::refused(format!(
+                "invalid config for network {name}: user specified IP address is supported on user defined networks only"
+            )));
+        }
     }
     if host.network_mode == NetworkMode::Host && (host.publish_all_ports || !host.port_bindings.is_empty()) {
         warnings.push("Published ports are discarded when using host network mode".to_owned());
     }
+    if host.resources.oom_kill_disable == Some(true) && host.resources.memory == 0 {
+        let text = "OOM killer is disabled for the container, but no memory limit is set, this can result in the system \
+                    running out of resources.";
+        warnings.push(text.to_owned());
+    }
     if host.network_mode.container().is_some() && !body.hostname.is_empty() {
         return Err(RequestError::refused("conflicting options: hostname and the network mode"));
+    }
+    if host.uts_mode == NamespaceMode::Host && !(body.hostname.is_empty() && body.domainname.is_empty()) {
+        return Err(RequestError::refused("conflicting options: hostname and the UTS mode"));
+    }
+    if host.annotations.keys().any(|key| key.trim().is_empty()) {
+        return Err(RequestError::refused("the empty string is not permitted as an annotation key"));
     }
     let given = |text: String| Some(text).filter(|text| !text.is_empty());
     let (places, without_name) = places(&host, &run)?;

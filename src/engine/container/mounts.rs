@@ -286,6 +286,9 @@ pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
         }
         "volume" => {
             check_volume_name(&typed.source)?;
+            if typed.source.is_empty() && typed.read_only {
+                return Err(wrong("\"volume\": must not set ReadOnly mode when using anonymous volumes".to_owned()));
+            }
             let VolumeOptions { no_copy, labels, subpath, driver_config } = typed.volume_options;
             let driver = if driver_config.name.is_empty() { "local".to_owned() } else { driver_config.name };
             let volume = crate::container::VolumeUse { no_copy, subpath, options: driver_config.options, labels };
@@ -303,6 +306,13 @@ pub fn mount_of(value: &Value) -> Result<MountPoint, RequestError> {
             MountPoint { kind: MountKind::Tmpfs, tmpfs: Some(tmpfs), ..plain }
         }
         "image" => {
+            if typed.source.is_empty() {
+                return Err(wrong("\"image\": it needs a source, the image's name".to_owned()));
+            }
+            let subpath = &typed.image_options.subpath;
+            if subpath.starts_with('/') || subpath.split('/').any(|part| part == "..") {
+                return Err(wrong("\"image\": image-subpath is a relative path within the image".to_owned()));
+            }
             let image = crate::container::MountedImage { subpath: typed.image_options.subpath, ..Default::default() };
             MountPoint { kind: MountKind::Image, name: typed.source, writable: false, image, ..plain }
         }

@@ -39,6 +39,12 @@ pub fn check(resources: &Resources) -> Result<(), RequestError> {
     }
     check_set(&resources.cpuset_cpus, "CPUs", "cpuset cpus", "/sys/devices/system/cpu/online")?;
     check_set(&resources.cpuset_mems, "memory nodes", "cpuset mems", "/sys/devices/system/node/online")?;
+    for (is_given, what) in [(resources.cpu_period != 0, "Period"), (resources.cpu_quota != 0, "Quota")] {
+        if resources.nano_cpus != 0 && is_given {
+            let text = format!("Conflicting options: Nano CPUs and CPU {what} cannot both be set");
+            return Err(RequestError::refused(text));
+        }
+    }
     let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     if resources.nano_cpus > processors as u64 * 1_000_000_000 {
         return Err(RequestError::refused(format!(

@@ -177,10 +177,14 @@ pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiE
     loop {
         let (entry, record) = ExecRecord::find(&service.containers(), request.part("id"))?;
         if record.has_begun() {
-            if record.is_running() && record.terminal {
-                resize_exec(&entry, &record, size)?;
-            }
-            return Ok(Response::empty(200));
+            let resized = if record.terminal { resize_exec(&entry, &record, size) } else { Ok(()) };
+            // One that has ended can't be reached, and needs no size.
+            let is_over =
+                || ExecRecord::find(&service.containers(), &record.id).is_ok_and(|(_, now)| !now.is_running());
+            return match resized {
+                Err(error) if !is_over() => Err(error.into()),
+                _ => Ok(Response::empty(200)),
+            };
         }
         // Clients resize as soon as the start is answered, which is before the program is there.
         if Instant::now() >= deadline {

@@ -16,6 +16,11 @@ use crate::engine::image::pull::{PullRequest, PullWatcher, pull};
 use crate::image::Reference;
 use crate::transport::registry::{Client, Progress, Pulled, Repository};
 
+/// What Compose and buildx without a build plugin pull to build in it, as the engine has no BuildKit.
+const BUILDER: &str = "moby/buildkit";
+const BUILD_WITHOUT: &str = "; to build without that image, install rbuild as docker's build plugin (`rbuild docker-plugin install`), \
+                             or set DOCKER_BUILDKIT=0";
+
 pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     match (request.query.text("fromImage"), request.query.text("fromSrc")) {
         (Some(image), _) => {
@@ -38,13 +43,20 @@ fn create_by_pull(service: &Service, request: &Request, image: &str) -> Result<R
         None => typed,
     };
     let all_tags = typed.tag().is_none() && typed.digest().is_none();
+    let is_builder = typed.path() == BUILDER;
     let pulling = PullRequest { all_tags, platform: platform(request)?, ..PullRequest::new(typed) };
     let settings = credentials::of_registry(request)?;
     let service = service.clone();
     messages::answer(&request.gone, move |messages| {
         let store = service.store()?;
         let client = Client::new(&settings)?;
-        pull(&store, &client, &pulling, &Watcher { messages })?;
+        pull(&store, &client, &pulling, &Watcher { messages }).map_err(|error| {
+            let mut error = ApiError::from(error);
+            if is_builder {
+                error.message += BUILD_WITHOUT;
+            }
+            error
+        })?;
         Ok(())
     })
 }

@@ -69,8 +69,7 @@ pub fn tag(service: &Service, request: &mut Request) -> Result<Response, ApiErro
 pub fn delete(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let query = &request.query;
     let removal = Removal { force: query.flag("force"), prune: !query.flag("noprune") };
-    let platforms = query.json::<Vec<String>>("platforms")?.unwrap_or_default();
-    let platforms = platforms.iter().map(|text| platform_of_json(text)).collect::<Result<Vec<_>, _>>()?;
+    let platforms = platforms_of(&query.all("platforms"))?;
     let store = service.store()?;
     store.hold_nothing();
     let removed = image::remove::remove(&store, request.part("name"), &platforms, removal)?;
@@ -102,6 +101,12 @@ fn platform(request: &Request) -> Result<Option<Platform>, ApiError> {
     request.query.text("platform").map(platform_of_json).transpose()
 }
 
+/// `platforms`: several, or one that is a list of them.
+fn platforms_of(given: &[&str]) -> Result<Vec<Platform>, ApiError> {
+    let list = |text: &&str| serde_json::from_str::<Vec<String>>(text).unwrap_or_else(|_| vec![(*text).to_owned()]);
+    given.iter().flat_map(list).map(|text| platform_of_json(&text)).collect()
+}
+
 fn platform_of_json(text: &str) -> Result<Platform, ApiError> {
     if text.trim_start().starts_with('{') {
         let wrong = |error| ApiError::bad_request(format!("invalid value for platform: {error}"));
@@ -129,6 +134,12 @@ mod tests {
         for text in [r#"{"os":"linux","architecture":"arm64"}"#, "linux/arm64", "linux/aarch64"] {
             assert_eq!(platform_of_json(text).unwrap().to_string(), "linux/arm64", "{text}");
         }
+        let arm = r#"{"os":"linux","architecture":"arm64"}"#;
+        for given in [&[arm, "linux/s390x"][..], &[r#"["linux/arm64","linux/s390x"]"#]] {
+            let shown: Vec<String> = platforms_of(given).unwrap().iter().map(Platform::to_string).collect();
+            assert_eq!(shown, ["linux/arm64", "linux/s390x"]);
+        }
+        assert!(platforms_of(&[]).unwrap().is_empty() && platforms_of(&["["]).is_err());
         assert!(platform_of_json("{").is_err() && platform_of_json("a/b/c/d").is_err());
     }
 }

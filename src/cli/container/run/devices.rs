@@ -7,7 +7,7 @@ use super::arguments::Devices;
 use crate::base::bytes;
 use crate::cli::CliError;
 use crate::container::cdi;
-use crate::container::{DeviceMapping, DeviceRequest, Resources, ThrottleDevice, WeightDevice};
+use crate::container::{DeviceMapping, DeviceRequest, Resources, ThrottleDevice, WeightDevice, has_devices};
 
 pub(super) fn add(args: &Devices, resources: &mut Resources) -> Result<(), CliError> {
     let mut named = Vec::new();
@@ -60,14 +60,6 @@ fn mapping(text: &str) -> Result<DeviceMapping, CliError> {
         path_in_container: container.to_owned(),
         cgroup_permissions: mode.to_owned(),
     })
-}
-
-/// A folder stands for the devices below it.
-fn has_devices(folder: &Path) -> bool {
-    use std::os::unix::fs::FileTypeExt as _;
-    let is_device =
-        |entry: &walkdir::DirEntry| entry.file_type().is_char_device() || entry.file_type().is_block_device();
-    walkdir::WalkDir::new(folder).into_iter().flatten().any(|entry| is_device(&entry))
 }
 
 /// `all`, a number, or `device=0,1` with `driver`, `capabilities` and `options`; lists are put in double quotes.
