@@ -1,6 +1,7 @@
 //! What can be asked for when a container is stopped, and whether its program would notice.
 
-use super::Entry;
+use super::record::Record;
+use super::state::State;
 use crate::base::signal;
 
 const SIGTERM: i32 = 15;
@@ -18,17 +19,19 @@ pub struct Stop {
     pub is_removal: bool,
 }
 
-impl Entry {
-    /// What its program is asked to end by.
+impl Record {
+    /// The signal that asks its program to end.
     pub fn stop_signal(&self) -> i32 {
-        signal::number(&self.record.config.run.stop_signal).unwrap_or(SIGTERM)
+        signal::number(&self.config.run.stop_signal).unwrap_or(SIGTERM)
     }
+}
 
-    /// Whether its program does anything about that signal. The kernel gives the first process of a PID namespace none that
+impl State {
+    /// Whether the program does anything about that signal. The kernel gives the first process of a PID namespace none that
     /// it has no handler for.
-    pub fn notices_stop(&self) -> bool {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.state.pid)).unwrap_or_default();
-        notices(&status, self.stop_signal())
+    pub fn notices(&self, signal: i32) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
+        notices(&status, signal)
     }
 }
 

@@ -83,7 +83,9 @@ impl Container {
 
     fn stop(&mut self) {
         let Some((_, mut child)) = self.running.take() else { return };
-        let is_deaf = Containers::of(&self.root).find(&self.name).is_ok_and(|entry| !entry.notices_stop());
+        let is_deaf = Containers::of(&self.root)
+            .find(&self.name)
+            .is_ok_and(|entry| !entry.state.notices(entry.record.stop_signal()));
         let grace = if is_deaf { NONE } else { GRACE };
         if let Ok(mut command) = self.rbuild() {
             // It may have ended by itself.

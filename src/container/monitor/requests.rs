@@ -71,7 +71,7 @@ impl Supervisor {
     }
 
     fn kill(&mut self, number: i32) -> Result<(), ContainerError> {
-        if number == SIGKILL || number == self.entry.stop_signal() {
+        if number == SIGKILL || number == self.entry.record.stop_signal() {
             self.stopped_by_user();
         }
         let Some(program) = &self.program else {
@@ -99,7 +99,7 @@ impl Supervisor {
 
     fn stop(&mut self, signal: Option<i32>, timeout: Option<i64>, is_removal: bool) {
         self.stopped_by_user();
-        let number = signal.unwrap_or_else(|| self.entry.stop_signal());
+        let number = signal.unwrap_or_else(|| self.entry.record.stop_signal());
         let timeout = timeout.or(self.entry.record.config.stop_timeout).unwrap_or(USUAL_STOP_TIMEOUT);
         if self.entry.state.status == Status::Paused {
             // Frozen, it could not end.
