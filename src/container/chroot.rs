@@ -31,8 +31,10 @@ pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Resul
         Err(_) if choice == IsolationChoice::Auto => Level::Full,
         level => level.map_err(SandboxError::from)?,
     };
-    if level == Level::Full {
-        return Ok(false);
+    match level {
+        Level::Full => return Ok(false),
+        Level::Chroot => {}
+        Level::Emulated => return Err(ContainerError::OwnersRecorded),
     }
     check(options, host)?;
     host.isolation = AskedIsolation::chroot();

@@ -2,7 +2,7 @@
 
 use super::error::ContainerError;
 use super::sandbox::{
-    self, Container, Isolation, NetworkIsolation, Process, Rootfs, Stack, Unsupported, User, Without,
+    self, Container, Isolation, Level, NetworkIsolation, Process, Rootfs, Stack, Unsupported, User, Without,
 };
 use crate::base::foreign::Folder;
 use crate::store::Store;
@@ -14,6 +14,8 @@ pub enum Trial {
     Full(Vec<Without>),
     /// A root of their own; and why no namespaces.
     Chroot(Unsupported),
+    /// No rights; and why no namespaces.
+    Emulated(Unsupported),
     /// No program can be run.
     Nothing(Unsupported),
 }
@@ -24,9 +26,10 @@ pub fn try_isolation(store: &Store) -> Result<Trial, ContainerError> {
         let (container, _files) = nothing(store)?;
         return Ok(Trial::Full(sandbox::try_out(&container)?));
     };
-    Ok(match sandbox::chroot_refused() {
-        None => Trial::Chroot(refused.clone()),
-        Some(_) => Trial::Nothing(refused.clone()),
+    Ok(match sandbox::IsolationChoice::Auto.level() {
+        Ok(Level::Emulated) => Trial::Emulated(refused.clone()),
+        Ok(_) => Trial::Chroot(refused.clone()),
+        Err(_) => Trial::Nothing(refused.clone()),
     })
 }
 

@@ -10,6 +10,7 @@ mod registry;
 mod web;
 
 mod containers;
+mod emulated;
 mod hostile;
 mod image;
 mod integrations;

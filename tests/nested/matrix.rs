@@ -26,7 +26,7 @@ timeout 60 /rbuild info | grep ^Isolation
 const SURROUNDINGS: [(&str, &[&str], &str); 7] = [
     ("default", &[], "chroot:"),
     ("no MKNOD", &["--cap-drop", "MKNOD"], "none:"),
-    ("restricted", &["--user", "1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"], "none:"),
+    ("restricted", &["--user", "1000", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"], "emulated:"),
     ("privileged", &["--privileged"], "root:"),
     ("SYS_ADMIN", &["--cap-add", "SYS_ADMIN"], "root:"),
     ("no seccomp", &["--security-opt", "seccomp=unconfined"], "rootless:"),
@@ -62,7 +62,11 @@ fn check(name: &str, isolation: &str, output: &str, (copy, run): &(String, Strin
     assert_eq!(value(output, "copy="), copy, "{name}:\n{output}");
     let found = value(output, "Isolation: ");
     assert!(found.starts_with(isolation), "{name}: {found}");
-    if isolation == "none:" {
+    if isolation == "emulated:" {
+        assert_eq!((value(output, "run="), value(output, "ran=")), (run.as_str(), ""), "{name}:\n{output}");
+        assert!(output.contains("seccomp") && output.contains("hint: "), "{name} has no cause and no help:\n{output}");
+        assert_eq!(output.matches("steps are run by emulation, without any rights").count(), 1, "{name}:\n{output}");
+    } else if isolation == "none:" {
         assert_eq!((value(output, "run="), value(output, "ran=")), ("", ""), "{name}");
         assert!(output.contains("seccomp") && output.contains("hint: "), "{name} has no cause and no help:\n{output}");
     } else {

@@ -41,6 +41,17 @@ impl Folder {
         made.map_err(self.failed("create", name))
     }
 
+    /// Makes a FIFO that is one, whatever is recorded.
+    pub fn make_fifo(&self, name: &OsStr, mode: u32) -> Result<(), IoError> {
+        let mode = Mode::from_raw_mode(mode);
+        let made = single(name).and_then(|name| {
+            rustix::fs::mknodat(self, name, FileType::Fifo, mode, 0)?;
+            // No link is there: it has just been made.
+            rustix::fs::chmodat(self, name, mode, AtFlags::empty())
+        });
+        made.map_err(self.failed("create", name))
+    }
+
     /// Makes a symbolic link.
     pub fn make_link(&self, name: &OsStr, target: &Path) -> Result<(), IoError> {
         let made = single(name).and_then(|name| rustix::fs::symlinkat(target, self, name));

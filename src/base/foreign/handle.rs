@@ -41,6 +41,11 @@ impl Handle {
         Self { handle: file.into(), shown, kind: OnceLock::new(), is_open: true }
     }
 
+    /// A handle of what an `O_PATH` handle is of.
+    pub fn of_path(handle: OwnedFd, shown: PathBuf) -> Self {
+        Self::new(handle, shown)
+    }
+
     /// A handle of what is at a path that rbuild made or that its user gave: links in the path are followed.
     pub fn open(path: &Path) -> Result<Self, IoError> {
         let opened = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());

@@ -14,6 +14,7 @@ mod change;
 mod exact;
 mod folder;
 mod handle;
+mod link_owners;
 mod own;
 mod recorded;
 mod remove;
@@ -26,9 +27,10 @@ mod xattrs;
 pub use exact::ExactLength;
 pub use folder::Folder;
 pub use handle::Handle;
+pub use link_owners::LinkOwners;
 pub use own::keep_own_handles;
 pub use recorded::{
-    are_owners_recorded, is_record, meant_name, read_link_in, record_owners, seen_in, seen_of, set_mode_of,
+    are_owners_recorded, is_record, kept_name, meant_name, read_link_in, record_owners, seen_in, seen_of, set_mode_of,
     set_owner_of,
 };
 pub use remove::{is_left_by_dead, remove_tree, visit_tree};

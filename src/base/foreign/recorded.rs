@@ -140,6 +140,10 @@ fn libc_kind(kind: FileType) -> u32 {
 
 /// Hides a name of the layers below. `refused` is the error that forbids a device.
 pub(super) fn make_whiteout(folder: impl AsFd, name: &OsStr, refused: Errno) -> Result<()> {
+    if are_owners_recorded() {
+        // Without rights nobody reads the mark of a file that has no mode, and overlayfs never sees it.
+        return make_node(folder, name, FileType::CharacterDevice, Mode::empty(), 0);
+    }
     let Some(own) = own::name(&folder)?.map(Place::Named) else { return Err(refused) };
     match attributes::value(&own, OPAQUE)? {
         // The layers below are not visible here, and overlayfs does not look for such files then.
@@ -261,7 +265,7 @@ fn read_recorded_link(file: OwnedFd) -> Result<CString> {
 }
 
 /// The name under which this process can store an attribute: file capabilities need a right that it lacks.
-pub(super) fn kept_name(name: &CStr) -> std::borrow::Cow<'_, CStr> {
+pub fn kept_name(name: &CStr) -> std::borrow::Cow<'_, CStr> {
     let is_kept = are_owners_recorded() && name.to_bytes().starts_with(b"security.");
     let own = is_kept.then(|| CString::new([OWN_PREFIX.as_bytes(), name.to_bytes()].concat()).ok()).flatten();
     own.map_or(name.into(), Into::into)

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crate::base::foreign::are_owners_recorded;
 use crate::base::io_error::{AtPath, IoError};
 
 use super::error::StepError;
@@ -136,7 +137,10 @@ impl AgentSocket {
         let path = own_folder.as_ref().map_or(folder, tempfile::TempDir::path).join(name);
         let listener = UnixListener::bind(&path).at("listen at", &path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(owner.mode)).at("change the mode of", &path)?;
-        chown(&path, Some(owner.uid), Some(owner.gid)).at("change the owner of", &path)?;
+        if !are_owners_recorded() {
+            // A socket has no record.
+            chown(&path, Some(owner.uid), Some(owner.gid)).at("change the owner of", &path)?;
+        }
         let is_over = Arc::new(AtomicBool::new(false));
         let over = is_over.clone();
         let listener = std::thread::spawn(move || {

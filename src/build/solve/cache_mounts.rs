@@ -1,10 +1,13 @@
 //! `RUN --mount=type=cache`: folders of the store that stay from build to build.
 
 use std::fs::File;
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Gid, Uid};
+
 use crate::base::digest::{CacheKey, FieldHasher};
+use crate::base::foreign::Folder;
 use crate::base::io_error::{AtPath, IoError};
 use crate::container::sandbox;
 use crate::language::dockerfile::mount::{Mount, Sharing};
@@ -97,9 +100,10 @@ impl Solver<'_> {
                 }
                 std::fs::DirBuilder::new().mode(0o700).create(&folder).at("create", &folder)?;
                 let (mode, owner) = self.fill_cache(prepared, &folder)?;
-                chown(&folder, Some(owner.uid), Some(owner.gid)).at("change the owner of", &folder)?;
+                let made = Folder::open(&folder)?;
+                made.set_own_owner(Uid::from_raw(owner.uid), Gid::from_raw(owner.gid))?;
                 // After the owner: changing that takes setuid and setgid away.
-                set_mode(&folder, mode)?;
+                made.set_own_mode(mode)?;
                 folder
             }
         };
@@ -173,8 +177,4 @@ fn empty_cache(folder: &Path, staging: &Staging) -> Result<(), IoError> {
         }
     }
     Ok(())
-}
-
-fn set_mode(path: &Path, mode: u32) -> Result<(), IoError> {
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).at("change the mode of", path)
 }

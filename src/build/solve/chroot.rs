@@ -7,7 +7,7 @@ use rustix::fs::FileType;
 
 use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::AtPath as _;
-use crate::container::sandbox::{self, Container, Isolation, Mount, MountSource, Rootfs};
+use crate::container::sandbox::{self, Container, Isolation, Level, Mount, MountSource, Rootfs};
 use crate::language::plan::{NetworkMode, RunStep, StepId};
 use crate::store::snapshot::{Draft, Scan, View, WorkingRoot, copy_folder};
 
@@ -25,17 +25,18 @@ struct Cache {
 
 impl Solver<'_> {
     /// Runs the program of a container, and writes what it changed into the layer's folder.
-    pub(super) fn run_in_chroot(
+    pub(super) fn run_in_folder(
         &self,
         id: StepId,
         step: &RunStep,
         mut container: Container,
-        place: &Place<'_>,
+        (place, level): (&Place<'_>, Level),
     ) -> Result<(), StepError> {
-        let (mut root, caches, before) = self.make_root(&mut container, place)?;
+        let (mut root, caches, before) = self.make_root(&mut container, (place, level))?;
         let has_network = step.network != NetworkMode::None;
-        let ran = self.run_program(id, step, &container, &|container, stdio| {
-            sandbox::spawn_in_chroot(container, has_network, stdio)
+        let ran = self.run_program(id, step, &container, &|container, stdio| match level {
+            Level::Emulated => sandbox::spawn_emulated(container, has_network, stdio),
+            _ => sandbox::spawn_in_chroot(container, has_network, stdio),
         });
         // Of a program that failed too, as if it had been mounted.
         let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
@@ -66,7 +67,7 @@ impl Solver<'_> {
         let begin = |container: &mut Container| -> Result<_, StepError> {
             std::fs::create_dir(&new).at("create", &new)?;
             Draft::new(place.lower, &new)?.finish()?;
-            let made = self.make_root(container, &Place { upper: &new, ..*place })?;
+            let made = self.make_root(container, (&Place { upper: &new, ..*place }, Level::Chroot))?;
             // After the scan: it differs from what is below by all of it.
             made.0.add(place.upper)?;
             Ok(made)
@@ -90,10 +91,10 @@ impl Solver<'_> {
     fn make_root(
         &self,
         container: &mut Container,
-        place: &Place<'_>,
+        (place, level): (&Place<'_>, Level),
     ) -> Result<(WorkingRoot, Vec<Cache>, Scan), StepError> {
         check(&container.isolation)?;
-        self.network.say_level(self.progress);
+        self.network.say_level(level, self.progress);
         let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.store), Ok)?;
         root.bring_to(place.lower)?;
         // The working folder, if it had to be made.

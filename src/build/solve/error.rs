@@ -64,9 +64,9 @@ pub enum StepError {
     Sandbox(#[from] SandboxError),
     #[error("a step can't have {what} when its users are not the host's (--userns=remap)")]
     Remapped { what: &'static str },
-    #[error("a step can't have {what} with isolation by chroot only")]
+    #[error("a step can't have {what} without namespaces")]
     NeedsNamespaces { what: &'static str },
-    #[error("this store was made without rights over other users' files: no program can run from it")]
+    #[error("this store was made without rights over other users' files: its steps can't be entered")]
     OwnersRecorded,
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
@@ -181,8 +181,8 @@ impl StepError {
             )),
             Self::Network(error) => error.hint().map(str::to_owned),
             Self::Sandbox(SandboxError::Unsupported(unsupported)) => unsupported.hint.clone(),
-            Self::NeedsNamespaces { .. } => sandbox::full_refused().and_then(|refused| refused.hint.clone()),
             Self::OwnersRecorded => Some("name another store with --root".to_owned()),
+            Self::NeedsNamespaces { .. } => sandbox::full_refused().and_then(|refused| refused.hint.clone()),
             Self::Remapped { .. } => Some("leave out --userns=remap".to_owned()),
             Self::Layer(LayerError::Changed { .. }) => Some(
                 "something changed files in the store: `rbuild system check --repair` removes what is damaged"

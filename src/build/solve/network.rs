@@ -77,9 +77,9 @@ impl BuildNetwork {
     }
 
     /// Tells once that programs are isolated less than usual, and why.
-    pub(super) fn say_level(&self, progress: &dyn Progress) {
+    pub(super) fn say_level(&self, level: Level, progress: &dyn Progress) {
         self.less_isolation.call_once(|| {
-            let warning = sandbox::chroot_warning("steps are");
+            let warning = sandbox::less_isolated("steps are", level);
             progress.warn(&format!("{warning}; docs/isolation.md says what that means"));
         });
     }
@@ -161,7 +161,7 @@ pub(super) fn prepare(
     let ids = solver.run.users.as_ref();
     let alone = |isolation, users, host_gateway| Joined { isolation, users, host_gateway, resolv_conf: None };
     let Joined { isolation, users, host_gateway, resolv_conf } = match mode {
-        _ if level == Level::Chroot && ids.is_none() => alone(without_namespaces(mode), None, Some(LOOPBACK)),
+        _ if !level.has_namespaces() && ids.is_none() => alone(without_namespaces(mode), None, Some(LOOPBACK)),
         NetworkMode::None => alone(NetworkIsolation::Empty, users(ids)?, None),
         NetworkMode::Host if ids.is_some() => {
             return Err(StepError::Remapped { what: "the host's network" }.about(Part::Network));

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use crate::base::digest::FieldHasher;
-use crate::base::foreign as files;
 use crate::base::io_error::AtPath;
 use crate::build::explain::Resources;
 use crate::container::cdi;
@@ -90,9 +89,6 @@ impl Solver<'_> {
         place: &Place<'_>,
     ) -> Result<(), StepError> {
         let level = self.run.isolation.level().map_err(sandbox::SandboxError::from)?;
-        if files::are_owners_recorded() {
-            return Err(StepError::OwnersRecorded);
-        }
         let view = View::of_layers(place.lower)?;
         let user = process_user(&view, &step.user)?;
         // The upper folder is the merged root: it has to look like the one below.
@@ -116,8 +112,10 @@ impl Solver<'_> {
             _ => error,
         };
         let ran = match level {
-            Level::Chroot => self.run_in_chroot(id, step, container, place),
-            _ => self.run_program(id, step, &container, &sandbox::spawn).and_then(|ran| ran.keep_changes(place.upper)),
+            Level::Chroot | Level::Emulated => self.run_in_folder(id, step, container, (place, level)),
+            Level::Full => {
+                self.run_program(id, step, &container, &sandbox::spawn).and_then(|ran| ran.keep_changes(place.upper))
+            }
         };
         if let Err(error) = ran {
             if error.is_of_program() {

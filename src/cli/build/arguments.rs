@@ -150,8 +150,8 @@ pub struct Args {
     /// Output format of --check and --call
     #[arg(long, value_enum, value_name = "FORMAT")]
     format: Option<Format>,
-    /// Isolation of steps: `auto` is the strongest that works here; `full` and `chroot` demand theirs
-    #[arg(long, value_name = "auto|full|chroot")]
+    /// Isolation of steps: `auto` is the strongest that works here; `full`, `chroot` and `emulated` demand theirs
+    #[arg(long, value_name = "auto|full|chroot|emulated")]
     isolation: Option<String>,
     #[command(flatten)]
     pub(super) settled: Settled,

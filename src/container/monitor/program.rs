@@ -19,7 +19,9 @@ use crate::container::log::Source;
 use crate::container::network::FreshNamespace;
 use crate::container::record::Record;
 use crate::container::runtime::Created;
-use crate::container::sandbox::{self, Container, CreatedMountPoint, Limits, Outcome, Rootfs, Running, Stdio, Stream};
+use crate::container::sandbox::{
+    self, Container, CreatedMountPoint, Level, Limits, Outcome, Rootfs, Running, Stdio, Stream,
+};
 use crate::container::security;
 use crate::container::wiring::{self, Wiring};
 use crate::container::working::Working;
@@ -259,7 +261,7 @@ impl Program {
 /// What the user of a container without namespaces is told each time that it is started.
 fn warning_in_chroot(record: &Record) -> String {
     let host = &record.host_config;
-    let warning = sandbox::chroot_warning("the container is");
+    let warning = sandbox::less_isolated("the container is", Level::Chroot);
     let publishes = host.publish_all_ports || !host.port_bindings.is_empty();
     let ports = if publishes { "; no port is published: its programs are on the network around" } else { "" };
     format!("{warning}{ports}; docs/isolation.md says what that means")

@@ -39,6 +39,8 @@ pub(super) enum Order {
     Start(Box<Launch>),
     /// To start a program without namespaces.
     StartInChroot(Box<ChrootLaunch>),
+    /// The same, without any rights.
+    StartEmulated(Box<ChrootLaunch>),
     /// To be one more process of a container that runs.
     Enter(Box<Entrance>),
     /// To the first process, which waits for it when all is mounted: what the program needs beside its files is there.

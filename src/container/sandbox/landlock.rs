@@ -6,6 +6,9 @@
 //! The kernel also keeps a restricted process from looking into those outside of its own domain (ptrace(2)). A program
 //! that `exec` starts has a domain of its own, for no process can join another's.
 
+use std::ffi::CStr;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
+
 use super::error::InitError;
 use super::mount_api::last_errno;
 
@@ -73,11 +76,27 @@ struct BeneathAttributes {
 /// Rights over files, of which each version of the interface knows more: (version, how many).
 const FILE_RIGHTS: [(u32, u32); 4] = [(1, 13), (2, 14), (3, 15), (5, 16)];
 const SCOPE_SIGNAL: u64 = 2;
+/// To read and write files, to cut them, and to ask devices (`LANDLOCK_ACCESS_FS_...`).
+const USE_FILES: u64 = 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15;
+const READ_FOLDERS: u64 = 1 << 3;
 
 /// From now on this thread, and what it starts, uses files below its root only, whatever else it gets a handle of a folder
 /// of; it signals, and connects to abstract sockets of, the same only where the kernel can do that, and traces nobody
 /// else. It needs no-new-privileges. Where the kernel has no Landlock, nothing happens.
 pub(super) fn stay_below_root() -> Result<(), InitError> {
+    // SAFETY: the path is a C string, and the descriptor is new.
+    let root = unsafe {
+        match libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC) {
+            -1 => return Err(not_kept()),
+            root => OwnedFd::from_raw_fd(root),
+        }
+    };
+    stay_below(root.as_fd(), std::iter::empty())
+}
+
+/// The same of a folder that is not the root; and of these, where they are there, what files they are or have is read and
+/// written.
+pub(super) fn stay_below<'a>(folder: BorrowedFd<'_>, others: impl Iterator<Item = &'a CStr>) -> Result<(), InitError> {
     let version = landlock_version();
     let rights = FILE_RIGHTS.iter().rev().find(|(first, _)| *first <= version).map_or(0, |(_, count)| (1 << count) - 1);
     if rights == 0 {
@@ -94,16 +113,26 @@ pub(super) fn stay_below_root() -> Result<(), InitError> {
         if ruleset < 0 {
             return Err(not_kept());
         }
-        let folder = libc::open(c"/".as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
-        let beneath = BeneathAttributes { allowed: rights, folder };
-        const PATH_BENEATH: i32 = 1;
-        let mut done =
-            libc::syscall(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, std::ptr::from_ref(&beneath), 0);
+        let allow = |folder: i32, allowed: u64| {
+            const PATH_BENEATH: i32 = 1;
+            let beneath = BeneathAttributes { allowed, folder };
+            libc::syscall(libc::SYS_landlock_add_rule, ruleset, PATH_BENEATH, std::ptr::from_ref(&beneath), 0)
+        };
+        let mut done = allow(folder.as_raw_fd(), rights);
+        for other in others {
+            let other = libc::open(other.as_ptr(), libc::O_PATH | libc::O_CLOEXEC);
+            if done == 0 && other >= 0 {
+                let mut stat: libc::stat = std::mem::zeroed();
+                libc::fstat(other, &raw mut stat);
+                let is_folder = stat.st_mode & libc::S_IFMT == libc::S_IFDIR;
+                done = allow(other, rights & if is_folder { USE_FILES | READ_FOLDERS } else { USE_FILES });
+            }
+            libc::close(other);
+        }
         if done == 0 {
             done = libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0);
         }
         let errno = *libc::__errno_location();
-        libc::close(folder);
         libc::close(ruleset);
         *libc::__errno_location() = errno;
         done

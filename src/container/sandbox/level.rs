@@ -3,8 +3,11 @@
 use std::io;
 use std::sync::OnceLock;
 
+use crate::base::foreign::are_owners_recorded;
+
 use super::container::{Container, Stdio};
 use super::error::{InitError, SandboxError, Unsupported};
+use super::mount_api::last_errno;
 use super::spawn::{self, Until};
 use super::surroundings::{has_capability, is_confined_by_seccomp};
 use super::without::Without;
@@ -18,15 +21,27 @@ pub enum Level {
     Full,
     /// A root of its own, by chroot, and no namespaces.
     Chroot,
+    /// No rights at all: the root is played to them by a process that traces them.
+    Emulated,
 }
 
 /// The word for a root of its own, and no namespaces.
 pub const CHROOT: &str = "chroot";
+const EMULATED: &str = "emulated";
 
-/// What programs isolated so are told, or rather their users.
-pub fn chroot_warning(what: &str) -> String {
+impl Level {
+    pub fn has_namespaces(self) -> bool {
+        self == Self::Full
+    }
+}
+
+/// What users are told of programs that have no namespaces.
+pub fn less_isolated(what: &str, level: Level) -> String {
     let why = full_refused().map_or("as was asked for", |refused| refused.what.as_str());
-    format!("{what} isolated by chroot alone, without namespaces ({why})")
+    match level {
+        Level::Emulated => format!("{what} run by emulation, without any rights ({why})"),
+        _ => format!("{what} isolated by chroot alone, without namespaces ({why})"),
+    }
 }
 
 /// What the user wants (`--isolation`).
@@ -47,6 +62,7 @@ impl std::str::FromStr for IsolationChoice {
             "" | "default" | "auto" => Ok(Self::Auto),
             "full" => Ok(Self::Only(Level::Full)),
             CHROOT => Ok(Self::Only(Level::Chroot)),
+            EMULATED => Ok(Self::Only(Level::Emulated)),
             _ => Err(UnknownIsolation(word.to_owned())),
         }
     }
@@ -90,15 +106,69 @@ impl std::str::FromStr for AskedIsolation {
 impl IsolationChoice {
     /// The level that programs get; or why they can't have what was asked for.
     pub fn level(self) -> Result<Level, Unsupported> {
-        let full = full_refused();
-        let chroot = chroot_refused();
-        match (self, full, chroot) {
-            (Self::Auto | Self::Only(Level::Full), None, _) => Ok(Level::Full),
-            (Self::Auto | Self::Only(Level::Chroot), _, None) => Ok(Level::Chroot),
-            (_, Some(refused), _) => Err(refused.clone()),
-            (_, None, Some(refused)) => Err(refused),
+        let tried = match self {
+            Self::Only(level) => vec![level],
+            Self::Auto if are_owners_recorded() => vec![Level::Emulated],
+            Self::Auto => vec![Level::Full, Level::Chroot],
+        };
+        let mut refused = tried.iter().map(|level| (*level, level.refused()));
+        // Of several, the first says most.
+        let first = refused.next();
+        let mut all = first.clone().into_iter().chain(refused);
+        match all.find(|(_, refused)| refused.is_none()) {
+            Some((level, _)) => Ok(level),
+            None => Err(first.and_then(|(_, refused)| refused).unwrap_or_else(refusal::of_missing_rights)),
         }
     }
+}
+
+impl Level {
+    fn refused(self) -> Option<Unsupported> {
+        match self {
+            Self::Full | Self::Chroot if are_owners_recorded() => Some(of_recorded_owners()),
+            Self::Full => full_refused().cloned(),
+            Self::Chroot => chroot_refused(),
+            Self::Emulated => emulation_refused(),
+        }
+    }
+}
+
+fn of_recorded_owners() -> Unsupported {
+    let why = full_refused().map(|refused| format!(" ({})", refused.what)).unwrap_or_default();
+    Unsupported {
+        what: format!("this store's files have their owners recorded: programs can only be emulated{why}"),
+        hint: Some("leave --isolation out, or name another store with --root".to_owned()),
+    }
+}
+
+/// Why programs can't be run without rights.
+fn emulation_refused() -> Option<Unsupported> {
+    if !cfg!(target_arch = "x86_64") {
+        return Some(Unsupported {
+            what: "programs are emulated on amd64 only, so far".to_owned(),
+            hint: full_refused().and_then(|refused| refused.hint.clone()),
+        });
+    }
+    if !are_owners_recorded() {
+        return Some(Unsupported {
+            what: "programs are emulated only in a store whose files have their owners recorded".to_owned(),
+            hint: Some("such a store is made where rbuild has no rights; elsewhere take `chroot` or `full`".to_owned()),
+        });
+    }
+    static REFUSED: OnceLock<Option<Unsupported>> = OnceLock::new();
+    let find = || try_tracing().err().map(|error| refusal::of_tracing(&error));
+    REFUSED.get_or_init(find).clone()
+}
+
+/// Lets a child that does nothing else be traced.
+fn try_tracing() -> io::Result<()> {
+    in_child(|| {
+        // SAFETY: a system call on numbers.
+        match unsafe { libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) } {
+            0 => 0,
+            _ => last_errno().raw_os_error(),
+        }
+    })
 }
 
 /// Why programs can have no namespaces of their own.
@@ -120,14 +190,22 @@ pub fn full_refused() -> Option<&'static Unsupported> {
 /// Makes such namespaces in a child that does nothing else.
 fn try_namespaces() -> io::Result<()> {
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
+    in_child(|| {
+        // SAFETY: a system call on numbers.
+        match unsafe { libc::unshare(flags) } {
+            0 => 0,
+            _ => last_errno().raw_os_error(),
+        }
+    })
+}
+
+/// Calls `attempt`, which makes one system call and gives its error's number, in a child that ends with it.
+fn in_child(attempt: impl FnOnce() -> i32) -> io::Result<()> {
     let mut status = 0;
     // SAFETY: the child makes two system calls and ends; `status` is a place for what it ended with.
     let waited = unsafe {
         match libc::fork() {
-            0 => {
-                let made = libc::unshare(flags);
-                libc::_exit(if made == 0 { 0 } else { *libc::__errno_location() });
-            }
+            0 => libc::_exit(attempt()),
             -1 => return Err(io::Error::last_os_error()),
             pid => libc::waitpid(pid, &raw mut status, 0),
         }

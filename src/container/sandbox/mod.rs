@@ -11,6 +11,8 @@ mod cgroup;
 mod channel;
 mod container;
 mod detached;
+#[cfg(target_arch = "x86_64")]
+mod emulation;
 mod error;
 mod executable;
 mod files;
@@ -77,7 +79,7 @@ pub use isolation::{DeviceNode, Isolation, Limits, Namespace, Namespaces, Networ
 pub use keeper::{Keeper, keep};
 pub use landlock::{can_scope_sockets, landlock_version};
 pub use level::{
-    AskedIsolation, CHROOT, IsolationChoice, Level, UnknownIsolation, chroot_refused, chroot_warning, full_refused,
+    AskedIsolation, CHROOT, IsolationChoice, Level, UnknownIsolation, chroot_refused, full_refused, less_isolated,
     try_out,
 };
 pub use lsm::has_apparmor;
@@ -93,7 +95,7 @@ pub use running::{ExitStatus, Handle, Outcome, Running, take_in_orphans};
 pub use seccomp::{Profile, ProfileError, Seccomp};
 pub use spawn::{Prepared, prepare, spawn};
 pub use spawn_in::{Inside, spawn_in};
-pub use spawn_in_chroot::{Host, capabilities_in_chroot, spawn_beside, spawn_in_chroot};
+pub use spawn_in_chroot::{Host, capabilities_in_chroot, spawn_beside, spawn_emulated, spawn_in_chroot};
 pub use surroundings::{has_capability, owns_all_files};
 pub use sysctl::is_namespaced_sysctl;
 pub use unread::is_unread;

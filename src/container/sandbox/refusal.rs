@@ -65,6 +65,14 @@ pub(super) fn of_namespaces(error: &io::Error) -> Unsupported {
     Unsupported { what: format!("cannot make namespaces: {cause}"), hint: Some(of_flags()) }
 }
 
+/// What keeps a process from tracing its own children.
+pub(super) fn of_tracing(error: &io::Error) -> Unsupported {
+    Unsupported {
+        what: format!("programs can't be emulated: tracing them is forbidden ({error})"),
+        hint: Some(of_flags()),
+    }
+}
+
 /// Root that can't map users in one.
 pub(super) fn of_root(reason: String) -> Unsupported {
     Unsupported { what: format!("cannot make a user namespace: {reason}"), hint: Some(of_flags()) }

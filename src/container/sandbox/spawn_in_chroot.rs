@@ -47,6 +47,14 @@ pub fn spawn_in_chroot(container: &Container, has_network: bool, stdio: Stdio) -
     start(container, has_network, stdio, cgroup, None)
 }
 
+/// The same of a program that gets no rights at all, because this process has none.
+pub fn spawn_emulated(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
+    let isolation = &container.isolation;
+    let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
+    let launch = launch(container, isolation.capabilities, (has_network, false));
+    follow_init(&Order::StartEmulated(Box::new(launch)), NOTHING_JOINED, stdio, (cgroup, &[]))
+}
+
 /// The same of one more program in the root of one that is there, with which it ends.
 pub fn spawn_beside(
     host: &Host<'_>,
@@ -66,28 +74,45 @@ fn start(
 ) -> Result<Running, SandboxError> {
     let isolation = &container.isolation;
     let capabilities = isolation.capabilities.common(capabilities_in_chroot());
-    let launch = Order::StartInChroot(Box::new(ChrootLaunch {
-        container: container.clone(),
-        capabilities,
-        seccomp: isolation.seccomp.program(capabilities),
-        narrowing: narrowing(!has_network, !can_scope_sockets()),
-        is_guest: host.is_some(),
-    }));
+    let launch = launch(container, capabilities, (has_network, host.is_some()));
     let process = host.map(|host| process_of(host.pid)).transpose()?;
     let joined = Joined {
         network: process.as_ref().map(|process| process.as_raw_fd()),
         users: host.map(|host| host.lock.as_raw_fd()),
     };
+    let cgroups = host.map_or(&[][..], |host| host.cgroups);
+    follow_init(&Order::StartInChroot(Box::new(launch)), joined, stdio, (cgroup, cgroups))
+}
+
+const NOTHING_JOINED: Joined = Joined { network: None, users: None };
+
+fn launch(container: &Container, capabilities: CapabilitySet, (has_network, is_guest): (bool, bool)) -> ChrootLaunch {
+    ChrootLaunch {
+        container: container.clone(),
+        capabilities,
+        seccomp: container.isolation.seccomp.program(capabilities),
+        narrowing: narrowing(!has_network, !can_scope_sockets()),
+        is_guest,
+    }
+}
+
+/// Starts the init, and follows it until the program is executed.
+fn follow_init(
+    order: &Order,
+    joined: Joined,
+    stdio: Stdio,
+    (cgroup, others): (Option<Cgroup>, &[String]),
+) -> Result<Running, SandboxError> {
     let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
     let init = start_init(0, joined, &stdio, &theirs, null_device)?;
     drop((theirs, stdio));
     let mut running = Running::new(init, cgroup)?.ended_by_itself();
     running.enter_cgroup()?;
-    if let Some(host) = host {
-        Cgroup::of_container(host.cgroups).add(init)?;
+    if !others.is_empty() {
+        Cgroup::of_container(others).add(init)?;
     }
     // As for others: a write fails when the init is dead already; what it reported before says more.
-    let _ = channel.send(&launch);
+    let _ = channel.send(order);
     follow(&mut running, &mut channel, Until::Executed)?;
     Ok(running)
 }

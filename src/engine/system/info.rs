@@ -76,6 +76,9 @@ fn isolation(store: &Store) -> String {
         Ok(Trial::Chroot(refused)) => {
             format!("chroot: programs have a root of their own, and no namespaces: {}", with_help(refused))
         }
+        Ok(Trial::Emulated(refused)) => {
+            format!("emulated: RUN works without any rights, and no containers can be run: {}", with_help(refused))
+        }
         Ok(Trial::Nothing(refused)) => {
             format!("none: builds without RUN work, and no program can be run: {}", with_help(refused))
         }

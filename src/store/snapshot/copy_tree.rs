@@ -1,6 +1,7 @@
 //! Copies a folder exactly, with owners, times, attributes, links and device nodes: what a container wrote, and may
 //! still be writing. So every name is opened once, in an open folder, and only regular files are opened.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -14,7 +15,7 @@ use rustix::io::Errno;
 
 use super::SnapshotError;
 use super::layer_folder::OPAQUE;
-use crate::base::foreign::{Folder, Handle, Stat, Tree};
+use crate::base::foreign::{Folder, Handle, LinkOwners, Stat, Tree, are_owners_recorded};
 use crate::base::io_error::{AtPath, IoError, check_depth};
 
 /// Device and inode.
@@ -47,8 +48,19 @@ pub fn merge_tree(
 }
 
 /// Merges a layer's folder into a folder that has the lower layers as one: whatever it deletes is removed.
+/// Programs are to work there: where owners are recorded, those of links and FIFOs are written beside it.
 pub(super) fn flatten_tree(from: &Path, to: &Path) -> Result<(), SnapshotError> {
-    copy_in_way(&Folder::open(from)?, Folder::open(to)?, &NOTHING_WATCHED, Way::Flattened).map(drop)
+    let root = Tree::beneath(Folder::open(to)?);
+    let mut copy = Copy::new(&root, Way::Flattened, &NOTHING_WATCHED);
+    let is_recorded = are_owners_recorded();
+    if is_recorded {
+        copy.owners = Owners::Into(RefCell::new(LinkOwners::of(to)?));
+    }
+    copy.all(&Folder::open(from)?)?;
+    if let Owners::Into(owners) = copy.owners {
+        owners.into_inner().write(to)?;
+    }
+    Ok(())
 }
 
 fn copy_in_way(
@@ -58,10 +70,8 @@ fn copy_in_way(
     way: Way,
 ) -> Result<HashMap<Identity, Identity>, SnapshotError> {
     let root = Tree::beneath(to);
-    let mut copy = Copy { root: &root, way, links: HashMap::new(), watched, found: HashMap::new() };
-    copy.folder(from, Path::new(""))?;
-    let source = from.itself()?;
-    copy.attributes(&source.stat()?, &source, &root.root().itself()?)?;
+    let mut copy = Copy::new(&root, way, watched);
+    copy.all(from)?;
     Ok(copy.found)
 }
 
@@ -81,9 +91,11 @@ pub(super) struct EntryCopy<'a>(Copy<'a>);
 static NOTHING_WATCHED: LazyLock<HashSet<Identity>> = LazyLock::new(HashSet::new);
 
 impl<'a> EntryCopy<'a> {
-    pub(super) fn new(root: &'a Tree) -> Self {
-        let watched = &*NOTHING_WATCHED;
-        Self(Copy { root, way: Way::Flattened, links: HashMap::new(), watched, found: HashMap::new() })
+    /// `owners` of links and FIFOs where they are copied from.
+    pub(super) fn new(root: &'a Tree, owners: LinkOwners) -> Self {
+        let mut copy = Copy::new(root, Way::Flattened, &NOTHING_WATCHED);
+        copy.owners = Owners::From(owners);
+        Self(copy)
     }
 
     /// Copies anything but a folder. Names of one file become names of one copy.
@@ -103,9 +115,28 @@ struct Copy<'a> {
     links: HashMap<Identity, PathBuf>,
     watched: &'a HashSet<Identity>,
     found: HashMap<Identity, Identity>,
+    owners: Owners,
 }
 
-impl Copy<'_> {
+/// Where the owners of links and FIFOs are that are beside what they are of.
+enum Owners {
+    Nowhere,
+    From(LinkOwners),
+    Into(RefCell<LinkOwners>),
+}
+
+impl<'a> Copy<'a> {
+    fn new(root: &'a Tree, way: Way, watched: &'a HashSet<Identity>) -> Self {
+        Self { root, way, links: HashMap::new(), watched, found: HashMap::new(), owners: Owners::Nowhere }
+    }
+
+    /// With the folder's own attributes.
+    fn all(&mut self, from: &Folder) -> Result<(), IoError> {
+        self.folder(from, Path::new(""))?;
+        let source = from.itself()?;
+        self.attributes(&source.stat()?, &source, &self.root.root().itself()?)
+    }
+
     fn folder(&mut self, from: &Folder, path: &Path) -> Result<(), IoError> {
         let to = self.root.folder(path)?;
         for name in from.sorted_names()? {
@@ -124,9 +155,15 @@ impl Copy<'_> {
     /// `path` is the destination in the folder `to`.
     fn entry(&mut self, source: Handle, to: &Folder, path: &Path) -> Result<(), IoError> {
         let Some(name) = path.file_name() else { return Ok(()) };
-        let stat = source.stat()?;
+        let mut stat = source.stat()?;
         let identity = (stat.st_dev, stat.st_ino);
         let kind = FileType::from_raw_mode(stat.st_mode);
+        let is_beside = matches!(kind, FileType::Symlink | FileType::Fifo);
+        if let Owners::From(owners) = &self.owners
+            && let Some(owner) = owners.get(stat.st_ino).filter(|_| is_beside)
+        {
+            (stat.st_uid, stat.st_gid) = owner;
+        }
         let is_there = self.way != Way::Nothing && self.make_way(kind, &source, to, name)?;
         if self.way == Way::Flattened && kind == FileType::CharacterDevice && stat.st_rdev == 0 {
             return Ok(());
@@ -157,6 +194,14 @@ impl Copy<'_> {
             }
             FileType::Symlink => {
                 to.make_link(name, &source.read_link()?)?;
+                if are_owners_recorded() && !matches!(self.owners, Owners::Into(_)) {
+                    // What it is recorded as has to be known by its name.
+                    to.set_owner(name, Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid))?;
+                }
+                (source, to.handle(name)?)
+            }
+            FileType::Fifo if matches!(self.owners, Owners::Into(_)) => {
+                to.make_fifo(name, stat.st_mode & 0o7777)?;
                 (source, to.handle(name)?)
             }
             kind => {
@@ -167,6 +212,12 @@ impl Copy<'_> {
         if self.watched.contains(&identity) {
             let made = copy.stat()?;
             self.found.insert(identity, (made.st_dev, made.st_ino));
+        }
+        if let Owners::Into(owners) = &self.owners
+            && is_beside
+        {
+            owners.borrow_mut().set(copy.stat()?.st_ino, (stat.st_uid, stat.st_gid));
+            return to.set_times(name, &times_of(&stat));
         }
         self.attributes(&stat, &source, &copy)
     }

@@ -2,12 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt as _, PermissionsExt as _, chown};
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
+
+use rustix::fs::{Gid, Uid};
 
 use super::index::{Chunk, Index, IndexError, Piece, PieceReader};
 use super::send::INDEX_LIMIT;
 use crate::base::digest::{BlobDigest, DiffId, HashingWriter};
+use crate::base::foreign::Folder;
 use crate::base::io_error::{AtPath, IoError};
 use crate::base::side_by_side::side_by_side;
 use crate::build::remote_cache::blob::Blob;
@@ -66,9 +69,9 @@ pub fn fill(store: &Store, record: &MountRecord, source: &str, folder: &Path) ->
     if applied.diff_id != record.stream {
         return Err(FillError::WrongContent { expected: record.stream, actual: applied.diff_id });
     }
-    chown(folder, Some(index.head.uid), Some(index.head.gid)).at("change the owner of", folder)?;
-    let mode = std::fs::Permissions::from_mode(index.head.mode & 0o7777);
-    Ok(std::fs::set_permissions(folder, mode).at("change the mode of", folder)?)
+    let made = Folder::open(folder)?;
+    made.set_own_owner(Uid::from_raw(index.head.uid), Gid::from_raw(index.head.gid))?;
+    Ok(made.set_own_mode(index.head.mode & 0o7777)?)
 }
 
 struct Fetching<'a> {

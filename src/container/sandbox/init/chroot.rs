@@ -65,7 +65,7 @@ pub(super) fn start(launch: ChrootLaunch, channel: &mut Channel) -> Result<()> {
 }
 
 /// What there is of the machine around, and not in the root any more.
-fn prepare_process(process: &Process, channel: &mut Channel) -> Result<Option<Terminal>> {
+pub(super) fn prepare_process(process: &Process, channel: &mut Channel) -> Result<Option<Terminal>> {
     if let Some(adjustment) = process.oom_score_adjust {
         let written = std::fs::write("/proc/self/oom_score_adj", adjustment.to_string());
         written.map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO)).doing("write", "oom_score_adj")?;

@@ -35,6 +35,15 @@ pub(super) fn enter(path: &Path, user: &User) -> Result<()> {
     }
 }
 
+/// Enters it where nothing leads out of the root.
+#[cfg(target_arch = "x86_64")]
+pub(super) fn enter_as_root(path: &Path) -> Result<()> {
+    match rustix::process::chdir(path) {
+        Err(Errno::NOENT) => Err(InitError::NoDirectory { path: path.to_owned() }),
+        entered => entered.doing("enter the working directory", path),
+    }
+}
+
 /// The links of /proc that lead to open files, and to other processes' folders, are not followed.
 fn change(path: &Path) -> rustix::io::Result<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;

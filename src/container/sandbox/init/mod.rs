@@ -8,6 +8,8 @@ mod dev_folder;
 mod devices;
 mod directory;
 mod doing;
+#[cfg(target_arch = "x86_64")]
+mod emulated;
 mod enter;
 mod fallback;
 mod ground;
@@ -77,6 +79,8 @@ fn run() {
             start(*launch, &mut channel)
         }
         Ok(Some(Order::StartInChroot(launch))) => chroot::start(*launch, &mut channel),
+        #[cfg(target_arch = "x86_64")]
+        Ok(Some(Order::StartEmulated(launch))) => emulated::start(*launch, &mut channel),
         Ok(Some(Order::Enter(entrance))) => enter::enter(*entrance, &mut channel),
         _ => return,
     };

@@ -130,6 +130,29 @@ impl<'a> Program<'a> {
         Err(self.execute_in_path())
     }
 
+    /// The same of a program that its parent traces. The filter that `enter` gives lets that one answer: from then on, all
+    /// paths and users are the program's own.
+    #[cfg(target_arch = "x86_64")]
+    pub(super) fn execute_traced(self, channel: &mut Channel, enter: impl FnOnce() -> Result<Vec<u64>>) -> Result<()> {
+        lead_session(None)?;
+        self.set_limits(false)?;
+        rustix::process::umask(Mode::from_raw_mode(0o022));
+        close_on_exec()?;
+        // Whoever reads such a store as root of a machine gives programs no more than others do.
+        let none = KernelSet::empty();
+        let sets = rustix::thread::CapabilitySets { effective: none, permitted: none, inheritable: none };
+        rustix::thread::set_capabilities(None, sets).doing("give up", "the capabilities")?;
+        let filter = enter()?;
+        load_filter(Some(&filter))?;
+        load_filter(self.rights.seccomp.as_deref())?;
+        directory::enter_as_root(&self.process.directory)?;
+        self.set_groups()?;
+        self.become_user()?;
+        channel.send(&Report::Ready { created: Vec::new() }).doing("report to", "rbuild")?;
+        reaper::unblock_all_signals();
+        Err(self.execute_in_path())
+    }
+
     /// Where one more process is to be started, the number of a user's processes is raised, and not lowered yet.
     fn set_limits(&self, starts_another: bool) -> Result<()> {
         // Raised for rbuild's own purposes.

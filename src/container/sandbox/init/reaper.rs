@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt as _;
 use std::ptr;
 
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::Signal;
 
 use super::doing::{Doing, Result};
 use super::own;
@@ -218,10 +219,18 @@ fn reap_until(child: i32) -> Option<i32> {
 }
 
 fn block_all_signals() {
+    block_all_but(None);
+}
+
+/// One that is not blocked means to this process what it usually does.
+pub(super) fn block_all_but(other: Option<Signal>) {
     let mut set = MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: sigfillset initialises the set before it is read.
+    // SAFETY: sigfillset initialises the set before it is read and changed.
     unsafe {
         libc::sigfillset(set.as_mut_ptr());
+        if let Some(other) = other {
+            libc::sigdelset(set.as_mut_ptr(), other.as_raw());
+        }
         libc::sigprocmask(libc::SIG_SETMASK, set.as_ptr(), ptr::null_mut());
     }
 }

@@ -50,6 +50,15 @@ pub(super) fn assemble(rules: &Rules) -> Program {
     program
 }
 
+/// Goes before a program: calls by x32's numbers, which have x86-64's audit value, do not exist.
+pub(super) fn without_x32() -> Program {
+    vec![
+        instruction(LOAD, 0, 0, NUMBER),
+        instruction(JUMP_GREATER_OR_EQUAL, 0, 1, Architecture::X32.first_number()),
+        answer(Action::errno(libc::ENOSYS)),
+    ]
+}
+
 /// What each system call of the architecture gets. A rule without conditions outweighs those with.
 fn verdicts(arch: Architecture, rules: &[Rule]) -> BTreeMap<u32, Verdict> {
     let mut table = BTreeMap::new();

@@ -28,3 +28,26 @@ fn refuse(name: &str, condition: Option<(u64, Comparison)>, errno: i32) -> Rule 
     let conditions = condition.map(|(value, op)| Condition { index: 0, value, value_two: 0, op }).into_iter().collect();
     Rule { name: name.to_owned(), conditions, action: Action::errno(errno) }
 }
+
+/// The calls that a tracer answers, and those that fail, each with its error. What nobody sees of what else a program of
+/// this machine's can do is refused: other machines' calls, and threads that are not traced.
+pub(in crate::container::sandbox) fn tracing(traced: &[&str], refused: &[(&str, i32)]) -> Program {
+    const UNTRACED: u64 = libc::CLONE_UNTRACED as u64;
+    let rule = |name: &str, action| Rule { name: name.to_owned(), conditions: Vec::new(), action };
+    let mut rules: Vec<Rule> = traced.iter().map(|name| rule(name, Action::TRACE)).collect();
+    rules.extend(refused.iter().map(|(name, errno)| rule(name, Action::errno(*errno))));
+    let untraced = Condition { index: 0, value: UNTRACED, value_two: UNTRACED, op: Comparison::MaskedEqual };
+    rules.push(Rule { name: "clone".to_owned(), conditions: vec![untraced], action: Action::errno(libc::EPERM) });
+    // Whether it can be looked at by its tracer, and rights that it has only by name.
+    for option in [libc::PR_SET_DUMPABLE, libc::PR_CAPBSET_DROP, libc::PR_SET_SECUREBITS, libc::PR_CAP_AMBIENT] {
+        rules.push(refuse("prctl", Some((option as u64, Comparison::Equal)), 0));
+    }
+    let mut program =
+        assemble::assemble(&Rules { default: Action::ALLOW, rules, architectures: vec![Architecture::HERE] });
+    program.splice(0..0, assemble::without_x32());
+    program
+}
+
+pub(in crate::container::sandbox) fn call_number(name: &str) -> Option<u32> {
+    Architecture::HERE.number(name)
+}

@@ -139,6 +139,7 @@ pub(super) struct Action(pub(super) u32);
 
 impl Action {
     pub(super) const ALLOW: Self = Self(libc::SECCOMP_RET_ALLOW);
+    pub(super) const TRACE: Self = Self(libc::SECCOMP_RET_TRACE);
 
     pub(super) const fn errno(errno: i32) -> Self {
         Self(libc::SECCOMP_RET_ERRNO | errno as u32 & 0xffff)

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::FileType;
 
 use super::scan::{Scan, Seen};
-use crate::base::foreign::{Folder, Tree};
+use crate::base::foreign::{Folder, LinkOwners, Tree, are_owners_recorded};
 use crate::base::io_error::AtPath as _;
 use crate::image::layer::FileKind;
 use crate::store::snapshot::copy_tree::EntryCopy;
@@ -23,7 +23,8 @@ pub(super) fn write(
     upper: &Path,
 ) -> Result<(), SnapshotError> {
     let target = Tree::beneath(Folder::open(upper)?);
-    let copy = EntryCopy::new(&target);
+    let owners = if are_owners_recorded() { LinkOwners::of(root.root().shown())? } else { LinkOwners::default() };
+    let copy = EntryCopy::new(&target, owners);
     let mut writer = Writer {
         root,
         below,

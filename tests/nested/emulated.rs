@@ -1,0 +1,90 @@
+//! RUN without any rights (`--isolation emulated`): an ordinary user in a container that has no capability and may make no
+//! namespace. Layers are the same as on a machine, and nothing of the container around is a program's.
+
+use std::path::Path;
+
+use super::common::{TestStore, busybox_archive, is_root, skip};
+
+/// What kernels refuse to who has no rights, and what comes of it later.
+const DOCKERFILE: &str = r##"FROM busybox
+RUN id -u >/id; echo x >/owned && chown 5:6 /owned && chmod 6711 /owned && chown 7 /owned && stat -c '%u %g %a' /owned >/stat
+RUN mkdir -m 1751 /d && ln -s d /l && chown -h 8:9 /l && chown 10:11 /l/. && touch /l/in && mknod /null c 1 3 && mkfifo -m 640 /p && chown 3 /p
+RUN ls -ln / | awk '$9 == "l" || $9 == "null" || $9 == "p" || $9 == "d" { print $1, $3, $4, $9 }' >/list; echo y >/null; mv /d /e; cat /l || true
+RUN ln /owned /again && cat /again >/copy; mv /l /e/l; cp -a /e/l /l2; rm /stat; chmod 0 /copy; cat /copy >/copy2; touch -d @7 /id
+RUN umask 077; mkdir -p /a/b; echo "#!/bin/cat" >/a/script; chmod 755 /a /a/script; /a/script >/a/printed; kill -0 $$ && echo lives >/a/lives
+USER 1000:1001
+RUN touch /tmp/own; id -u >/tmp/id; id -g >>/tmp/id; (echo z >/owned; cat /a/b/none; chown 0 /tmp/own; rm /id; mkdir /new) 2>&1 | wc -l >/tmp/refused; exit 0
+USER 0
+RUN chmod 700 /a && (cd /a/b && pwd; stat -c "%a %u %g" .. /a/b/..; cat /proc/self/cmdline | tr '\0' ' '; readlink /proc/self/exe; echo e >/dev/stderr) >/seen
+"##;
+
+/// Each line is one word that says what came of it.
+const HOSTILE: &str = r#"FROM busybox
+RUN kill -9 -1; echo survived
+RUN kill -9 $PPID || echo refused; kill -9 1 || echo refused
+RUN for p in mem environ root/etc/passwd fd/3; do cat /proc/1/$p 2>/dev/null | head -c 1 | wc -c; done
+RUN ls /tmp/store /tmp/canary ../../../../../tmp/canary /proc/1/root/tmp/canary 2>/dev/null | wc -l
+RUN ln -s /../../../../tmp/canary /link; cat /link 2>/dev/null || echo nothing
+RUN (setsid sh -c 'while true; do sleep 1; done' &) ; setsid sleep 98765 & true
+RUN (while true; do date >/late; done &) ; cat /late >/dev/null; true
+RUN chroot / /bin/true || echo refused; mount -t tmpfs t /mnt || echo refused; mknod /disk b 8 0 && cat /disk || echo none
+RUN rm -rf --no-preserve-root /dev /proc /etc 2>/dev/null; echo gone
+"#;
+
+const SCRIPT: &str = r#"
+export RBUILD_ROOT=/tmp/store HOME=/tmp SOURCE_DATE_EPOCH=1000; cd /tmp; echo secret >/tmp/canary; mkdir -p c
+rbuild() { timeout 300 /rbuild "$@"; }
+rbuild load -q -i /busybox.tar >/dev/null || exit 1
+echo "image=$(rbuild build -q --reproducible -f /Dockerfile c 2>/tmp/said)"; cat /tmp/said
+rbuild build --progress plain --no-cache -f /Hostile c >/tmp/hostile 2>&1; echo "hostile=$?"; grep -v CACHED /tmp/hostile
+echo "canary=$(cat /tmp/canary)"; ps | grep -c 98765 | sed 's/^/left=/'
+echo "chroot=$(rbuild build -q --no-cache --isolation=chroot -f /Dockerfile c 2>&1 | head -1)"
+echo "run=$(rbuild run --rm busybox true 2>&1 | head -1)"
+"#;
+
+fn value<'a>(output: &'a str, key: &str) -> &'a str {
+    let found = output.lines().find_map(|line| line.strip_prefix(key));
+    found.unwrap_or_else(|| panic!("no `{key}` in:\n{output}"))
+}
+
+#[test]
+fn what_runs_without_rights_is_the_same_and_gets_nowhere() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    if !is_root() {
+        return skip("ordinary users' containers have other rights");
+    }
+    if !cfg!(target_arch = "x86_64") {
+        return skip("programs are emulated on amd64");
+    }
+    for (name, text) in [("Dockerfile", DOCKERFILE), ("Hostile", HOSTILE), ("script", SCRIPT), ("empty/x", "")] {
+        store.write(name, text);
+    }
+    let build = store
+        .command(&["build", "-q", "--reproducible", "-f", "Dockerfile", "empty"])
+        .env("SOURCE_DATE_EPOCH", "1000")
+        .output();
+    let build = build.unwrap();
+    let expected = String::from_utf8_lossy(&build.stdout).trim().to_owned();
+    assert!(expected.starts_with("sha256:"), "{}", String::from_utf8_lossy(&build.stderr));
+    let mount = |from: &Path, to: &str| format!("{}:{to}:ro", from.display());
+    let volumes = [
+        mount(Path::new(env!("CARGO_BIN_EXE_rbuild")), "/rbuild"),
+        mount(&busybox_archive().unwrap(), "/busybox.tar"),
+        mount(&store.work().join("script"), "/script"),
+        mount(&store.work().join("Dockerfile"), "/Dockerfile"),
+        mount(&store.work().join("Hostile"), "/Hostile"),
+    ];
+    let mut words = vec!["run", "--rm", "--network", "none", "--user", "1000", "--cap-drop", "ALL"];
+    words.extend(["--security-opt", "no-new-privileges"]);
+    volumes.iter().for_each(|volume| words.extend(["-v", volume]));
+    words.extend(["busybox", "sh", "/script"]);
+    let answer = store.run(&words);
+    let output = answer.stdout();
+    assert_eq!(value(&output, "image="), expected, "{output}\n{}", answer.stderr());
+    assert_eq!(output.matches("run by emulation, without any rights").count(), 2, "once a build:\n{output}");
+    assert_eq!(value(&output, "hostile="), "0", "{output}");
+    assert_eq!((value(&output, "canary="), value(&output, "left=")), ("secret", "0"), "{output}");
+    assert!(!output.contains(" secret") && output.contains("survived") && output.contains("gone"), "{output}");
+    assert!(value(&output, "chroot=").contains("can only be emulated"), "{output}");
+    assert!(value(&output, "run=").contains("nothing can be run from it"), "{output}");
+}
