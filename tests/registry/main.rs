@@ -11,10 +11,13 @@ mod common;
 mod git_http;
 #[path = "../support/registry.rs"]
 mod registry;
+#[path = "../support/tls.rs"]
+mod tls;
 #[path = "../support/web.rs"]
 mod web;
 
 mod authentication;
+mod builders;
 mod clouds;
 mod commands;
 mod copying;
