@@ -55,6 +55,11 @@ impl TestEngine {
         state.names.iter().filter(|(_, named)| *named == id).map(|(name, _)| name.clone()).collect()
     }
 
+    /// Whether an image has that name.
+    pub fn has(&self, name: &str) -> bool {
+        lock(&self.state).names.contains_key(name)
+    }
+
     /// How many layers each archive held.
     pub fn sent(&self) -> Vec<usize> {
         lock(&self.state).sent.clone()
