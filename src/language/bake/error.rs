@@ -42,8 +42,8 @@ pub enum BakeError {
     Io(#[from] IoError),
     #[error("couldn't find a bake definition")]
     NoDefinition,
-    #[error("failed to find target {name}")]
-    NoTarget { name: String },
+    #[error("failed to find target {name}{why}")]
+    NoTarget { name: String, why: String },
     #[error("could not find any target matching {pattern:?}")]
     NoMatch { pattern: String },
     #[error("failed to parse {file}: {reason}")]

@@ -9,6 +9,7 @@ mod dates;
 mod format;
 mod hashes;
 mod lists;
+mod logarithm;
 mod maps;
 mod numbers;
 mod private_key;

@@ -2,6 +2,7 @@
 
 use num_bigint::BigInt;
 
+use super::logarithm::ln;
 use super::{
     Failure, Function, Outcome, Parameter, Wanted, function, nullable, number_of, parameter, text_of, variadic, whole,
 };
@@ -35,7 +36,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     function("ceil", &[NUM], |all| Ok(Value::Number(number_of(all, 0).ceil()))),
     function("floor", &[NUM], |all| Ok(Value::Number(number_of(all, 0).floor()))),
     function("int", &[NUM], int),
-    function("log", &[NUM, parameter("base", Wanted::Number)], |all| machine(all, |num, base| num.ln() / base.ln())),
+    function("log", &[NUM, parameter("base", Wanted::Number)], |all| machine(all, |num, base| ln(num) / ln(base))),
     function("pow", &[NUM, parameter("power", Wanted::Number)], |all| machine(all, f64::powf)),
     function("signum", &[NUM], |all| Ok(Value::Number(Number::small(whole(all, 0)?.signum())))),
     variadic("max", &[], parameter("numbers", Wanted::Number), |all| extreme(all, std::cmp::Ordering::Greater)),

@@ -5,7 +5,7 @@ mod links;
 mod overrides;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::error::BakeError;
 use super::target::{Config, Group, Target, unique};
@@ -99,11 +99,45 @@ impl Config {
         members
     }
 
+    /// Why there is no target of that name, as far as it can be told.
+    fn no_target(&self, name: &str) -> BakeError {
+        let groups = self.groups.iter().map(|group| group.name.as_str());
+        let known: Vec<&str> = self.targets.iter().map(|target| target.name.as_str()).chain(groups).collect();
+        let why = match (self.way_back_to(name), self.groups.iter().any(|group| group.name == name)) {
+            (Some(way), _) => format!(": the group contains itself, by {}", way.join(" → ")),
+            (None, true) => ": it is a group".to_owned(),
+            (None, false) => {
+                let near = crate::base::nearest(name, &known).filter(|near| *near != name);
+                near.map(|near| format!("; did you mean {near:?}?")).unwrap_or_default()
+            }
+        };
+        BakeError::NoTarget { name: name.to_owned(), why }
+    }
+
+    /// Through which groups that group contains itself; nothing where it does not.
+    fn way_back_to(&self, name: &str) -> Option<Vec<&str>> {
+        let find = |name: &str| self.groups.iter().find(|group| group.name == name);
+        let mut ways = VecDeque::from([vec![find(name)?.name.as_str()]]);
+        let mut seen = BTreeSet::new();
+        while let Some(way) = ways.pop_front() {
+            for member in find(way.last()?)?.targets.iter().flatten().filter_map(|member| find(member)) {
+                let longer = [&way[..], &[member.name.as_str()]].concat();
+                if member.name == name {
+                    return Some(longer);
+                }
+                if seen.insert(member.name.as_str()) {
+                    ways.push_back(longer);
+                }
+            }
+        }
+        None
+    }
+
     /// A target including everything that it inherits.
     fn resolve(&self, name: &str, overrides: &Overrides, allowed: &mut Entitlements) -> Result<Target, BakeError> {
         let mut inheritance = Inheritance { config: self, overrides, visited: HashMap::new() };
         let Some(mut target) = inheritance.resolve(name, allowed, 0)? else {
-            return Err(BakeError::NoTarget { name: name.to_owned() });
+            return Err(self.no_target(name));
         };
         target.inherits.clear();
         target.context.get_or_insert_with(|| ".".to_owned());
@@ -137,7 +171,7 @@ impl Inheritance<'_> {
         }
         self.visited.insert(name.to_owned(), None);
         let Some(target) = self.config.targets.iter().find(|target| target.name == name) else {
-            return Err(BakeError::NoTarget { name: name.to_owned() });
+            return Err(self.config.no_target(name));
         };
         if depth > MAX_DEPTH {
             return Err(BakeError::invalid(format!("target {name} inherits from more than {MAX_DEPTH} levels")));
