@@ -141,13 +141,16 @@ fn place_of(path: &Path, root: &Path) -> Option<Place> {
 }
 
 impl File {
-    /// Reads the file, which may turn out to be faulty, but not to be for another frontend.
+    /// Reads the file, which may turn out to be faulty, but not to be for another frontend, nor to have a policy.
     pub fn parse(&self, options: &BuildOptions) -> Result<Parse, BuildError> {
         let parse = dockerfile::parse(&self.bytes);
         let directive = || parse.tree.directives.syntax.as_ref().map(|directive| directive.word());
         let frontend = arguments::syntax(options).or_else(directive);
         if let Some(image) = frontend.filter(|image| !is_built_in(image)) {
             return Err(BuildError::Frontend { image: image.to_owned() });
+        }
+        if let Some(policy) = self.beside("rego").filter(|_| options.heeds_policies) {
+            return Err(BuildError::Policy { path: policy.shown() });
         }
         Ok(parse)
     }
@@ -160,8 +163,13 @@ impl File {
 
     /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.
     pub fn own_ignore_file(&self) -> Option<Place> {
+        self.beside("dockerignore")
+    }
+
+    /// A file that has the Dockerfile's name and one more extension.
+    fn beside(&self, extension: &str) -> Option<Place> {
         let place = self.place.as_ref()?;
-        let name = format!("{}.dockerignore", place.path.file_name()?.to_string_lossy());
+        let name = format!("{}.{extension}", place.path.file_name()?.to_string_lossy());
         let path = place.path.with_file_name(name);
         input::is_beneath(&place.root, &path).then(|| Place { path, ..place.clone() })
     }

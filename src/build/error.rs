@@ -46,6 +46,8 @@ pub enum BuildError {
         "the Dockerfile names the frontend `{image}`; rbuild has the language of docker/dockerfile built in and runs no other"
     )]
     Frontend { image: String },
+    #[error("`{}` is a policy of where the build may take its files from, and rbuild evaluates none", path.display())]
+    Policy { path: PathBuf },
     #[error("cannot use the ignore file `{}`", path.display())]
     IgnoreFile { path: PathBuf, source: PatternError },
     #[error("an output of type=docker holds one image: a build for several platforms needs type=oci or type=image")]

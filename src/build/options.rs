@@ -25,6 +25,8 @@ pub struct BuildOptions {
     pub reference: String,
     pub context: ContextSource,
     pub dockerfile: DockerfileSource,
+    /// A policy beside the Dockerfile counts, as with buildx. Nothing here evaluates one, so there may be none.
+    pub heeds_policies: bool,
     pub named_contexts: Vec<(String, NamedContextSource)>,
     pub tags: Vec<Reference>,
     pub build_args: BTreeMap<String, String>,
@@ -196,6 +198,7 @@ impl BuildOptions {
             reference: format!("default/default/{id}"),
             context,
             dockerfile: DockerfileSource::Default,
+            heeds_policies: false,
             named_contexts: Vec::new(),
             tags: Vec::new(),
             build_args: BTreeMap::new(),

@@ -120,14 +120,26 @@ impl CliError {
 
     /// Prints the error to stderr and gives the process's exit code.
     pub fn report(&self) -> ExitCode {
-        // What reads buildx's output looks for its word.
-        let heading = if plugin::is_called() { OF_BUILDX } else { self.heading };
-        output::say(format_args!("{heading}: {}", self.message));
+        // What reads buildx's output looks for its word, and shows the last line where it has room for one: docker's
+        // actions do. So what belongs to the error comes before it.
+        let (headline, details) = match self.message.split_once('\n') {
+            Some((headline, details)) if plugin::is_called() => (headline, Some(details)),
+            _ => (self.message.as_str(), None),
+        };
+        if !plugin::is_called() {
+            output::say(format_args!("{}: {headline}", self.heading));
+        }
+        if let Some(details) = details {
+            output::say(details);
+        }
         if let Some(printed) = &self.printed {
             output::say_printed("  > ", printed);
         }
         if let Some(hint) = self.hint.clone().or_else(|| self.hint_of_one_user()) {
             output::say(format_args!("hint: {hint}"));
+        }
+        if plugin::is_called() {
+            output::say(format_args!("{OF_BUILDX}: {headline}"));
         }
         ExitCode::from(self.exit_code)
     }

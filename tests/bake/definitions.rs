@@ -39,6 +39,41 @@ fn errors_show_the_line() {
 }
 
 #[test]
+fn cycles_and_names_that_are_not_there_are_told() {
+    let store = TestStore::empty();
+    store.write(
+        "docker-bake.hcl",
+        "group \"a\" { targets = [\"b\"] }\ngroup \"b\" { targets = [\"c\", \"app\"] }\ngroup \"c\" { targets = [\"a\"] }\n\
+         target \"app\" {}\ntarget \"child\" { inherits = [\"ap\"] }\ntarget \"odd\" { inherits = [\"a\"] }\n\
+         target \"x\" { contexts = { other = \"target:y\" } }\ntarget \"y\" { contexts = { other = \"target:x\" } }\n\
+         target \"far\" { contexts = { other = \"target:apq\" } }\n",
+    );
+    for (name, said) in [
+        ("a", "failed to find target a: the group contains itself, by a → b → c → a"),
+        ("odd", "failed to find target a: the group contains itself"),
+        ("ap", "failed to find target ap; did you mean \"app\"?"),
+        ("child", "failed to find target ap; did you mean \"app\"?"),
+        ("nothing-like-it", "failed to find target nothing-like-it\n"),
+        ("x", "infinite loop from y to x"),
+        ("far", "failed to find target apq; did you mean \"app\"?"),
+    ] {
+        let answer = store.run(&["bake", "--print", name]).fails(1).stderr();
+        assert!(answer.contains(said), "{name}: {answer}");
+    }
+    for (text, said) in [
+        ("variable \"A\" { default = B }\nvariable \"B\" { default = A }\n", "cycle.hcl:2:26: Invalid expression"),
+        (
+            "function \"f\" {\n  params = [x]\n  result = f(x)\n}\ntarget \"t\" { target = f(\"x\") }\n",
+            "cycle.hcl:3:12",
+        ),
+    ] {
+        store.write("cycle.hcl", text);
+        let answer = store.run(&["bake", "-f", "cycle.hcl", "--print", "t"]).fails(1).stderr();
+        assert!(answer.contains(said) && answer.contains("cycle not allowed"), "{answer}");
+    }
+}
+
+#[test]
 fn printing_leaves_the_file_that_an_output_names() {
     let store = TestStore::empty();
     store.write("image.tar", "kept");
@@ -127,6 +162,18 @@ fn policies_are_read_and_refused() {
     assert!(said.contains("target `app`: rbuild evaluates no policies"), "{said}");
     store.run(&["bake", "off"]).ok();
     store.run(&["bake", "app", "--set", "app.policy=disabled=true"]).ok();
+    // A newer buildx takes one beside the Dockerfile without being told.
+    store.write("Dockerfile.rego", "package docker\ndefault allow = false\n");
+    store.write("plain.hcl", "target \"plain\" {}\n");
+    for words in [&["bake", "-f", "plain.hcl", "plain"][..], &["build", "."], &["build", "--check", "."]] {
+        let said = store.run(words).fails(1).stderr();
+        assert!(said.contains("Dockerfile.rego` is a policy") && said.contains("--policy disabled=true"), "{said}");
+    }
+    store.run(&["bake", "off"]).ok();
+    store.run(&["bake", "-f", "plain.hcl", "plain", "--set", "plain.policy=disabled=true"]).ok();
+    store.run(&["build", "--policy", "disabled=true", "."]).ok();
+    let inline = store.run_with_input(&["build", "-f", "-", "."], b"FROM scratch\nCOPY Dockerfile /\n");
+    inline.ok();
     store.write("wrong.hcl", "target \"wrong\" { policy = [\"filname=a\"] }\n");
     let said = store.run(&["bake", "-f", "wrong.hcl", "--print", "wrong"]).fails(1).stderr();
     assert!(said.contains("invalid value filname=a"), "{said}");

@@ -4,6 +4,7 @@ mod builders;
 #[path = "../common/mod.rs"]
 mod common;
 mod engine;
+mod failures;
 #[path = "../support/git_http.rs"]
 mod git_http;
 mod git_server;

@@ -80,6 +80,15 @@ const parts = {
     assert.deepEqual([summary.name, summary.status, summary.numTotalSteps], ['lint', 'completed', 1]);
     assert.ok(exported.dockerbuildSize > 100);
 
+    // Of a build that fails there is no metadata: it is found by what it left with its builder.
+    fs.writeFileSync('lint/bad', 'FROM scratch\nCOPY nothing /\n');
+    const since = new Date();
+    await assert.rejects(docker('build', ...files, '--file', 'lint/bad', 'lint'));
+    const left = Object.keys(Buildx.refs({dir: Buildx.refsDir, builderName: 'default', since}));
+    assert.equal(left.length, 1);
+    const failed = await new History({buildx}).export({refs: left});
+    assert.equal(failed.summaries[left[0].split('/')[2]].status, 'failed');
+
     const command = await buildx.getCommand(['build', 'nowhere']);
     let said = '';
     try {

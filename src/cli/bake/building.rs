@@ -52,11 +52,22 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
         });
         targets.push(Target { name: name.clone(), options, contexts: linked.collect() });
     }
+    let mut going_nowhere = Vec::new();
     for target in &mut targets {
-        build::work_for(&mut target.options, global, engine.clone());
+        if build::work_for(&mut target.options, global, engine.clone()) {
+            going_nowhere.push(target.name.as_str());
+        }
+        if args.metadata_file.is_some() {
+            build::note_origin(&target.options, &target.name, global);
+        }
         builder_registries::configure(&mut target.options.registry, global)?;
         target.options.failed_outputs =
             args.output_on_failure.iter().map(|wanted| wanted.into_folder(&target.name)).collect();
+    }
+    match going_nowhere.as_slice() {
+        [] => {}
+        [one] => build::warn_of_no_output(global, &format!("target {one}: ")),
+        several => build::warn_of_no_output(global, &format!("targets {}: ", several.join(", "))),
     }
     let jobs = args.jobs.map_or(USUAL_JOBS, |jobs| jobs as usize);
     let request = Request { targets, execution: args.execution.into(), jobs };
@@ -121,6 +132,9 @@ pub(super) fn options(target: &Definition, found: &Found) -> Result<BuildOptions
         // Docker's own store is this one.
         let is_store = wanted.kind == "docker" && wanted.destination.is_empty();
         command.insert("output", &if is_store { "type=image".to_owned() } else { output_text(wanted) });
+    }
+    if target.is_without_policies() {
+        command.insert("policy", "disabled=true");
     }
     let mut options = build::Args::read(&command.words)?.options()?;
     if let Some(text) = &target.dockerfile_inline {

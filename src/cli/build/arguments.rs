@@ -230,6 +230,7 @@ impl Args {
             reference: format!("{}{}", Builder::default_prefix(), new_reference()),
             context: context_source(&self.context),
             dockerfile: dockerfile_source(self.file.as_deref()),
+            heeds_policies: self.settled.heeds_policies(),
             named_contexts: self
                 .build_contexts
                 .iter()

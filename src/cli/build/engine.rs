@@ -21,29 +21,36 @@ pub(in crate::cli) fn engine_of(global: &Global) -> Option<Arc<ForEngine>> {
 }
 
 /// The engine's images are the bases, and what would go into the store goes to the engine. With a builder that was made,
-/// what nobody asked for goes nowhere, as with buildx.
-pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global, engine: Option<Arc<ForEngine>>) {
-    if let BuilderChoice::Found(builder) = &global.builder {
-        use_builder(options, builder);
-    }
+/// what nobody asked for goes nowhere, as with buildx. Whether that is so of this build is the answer.
+pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global, engine: Option<Arc<ForEngine>>) -> bool {
+    let goes_nowhere = match &global.builder {
+        BuilderChoice::Found(builder) => use_builder(options, builder),
+        _ => false,
+    };
     if engine.is_some() {
         options.engine = engine;
         options.load = std::mem::take(&mut options.keep);
     }
+    goes_nowhere
 }
 
-fn use_builder(options: &mut BuildOptions, builder: &Builder) {
+fn use_builder(options: &mut BuildOptions, builder: &Builder) -> bool {
     if let Some(id) = options.reference.rsplit('/').next() {
         options.reference = format!("{}{id}", builder.prefix());
     }
     if !builder.keeps_results() || !options.keep || options.keep_is_asked {
-        return;
+        return false;
     }
     options.keep = false;
-    if options.push.is_none() && options.outputs.is_empty() {
+    options.push.is_none() && options.outputs.is_empty()
+}
+
+/// Says of what is built now that it goes nowhere, `of` whatever that is.
+pub(in crate::cli) fn warn_of_no_output(global: &Global, of: &str) {
+    if let BuilderChoice::Found(builder) = &global.builder {
         output::say(format_args!(
-            "warning: no output is asked for with the builder `{}`, and the result stays in the build cache: --load puts \
-             it into the engine, --push into a registry",
+            "warning: {of}no output is asked for with the builder `{}`, and the result stays in the build cache: \
+             --load puts it into the engine, --push into a registry",
             builder.name
         ));
     }

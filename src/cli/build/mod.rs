@@ -38,7 +38,7 @@ use crate::transport::transfer::{self, LayerForm, LayerFormat};
 
 pub use arguments::{Args, context_source, dockerfile_source};
 pub use call::{Answered, Call, Format};
-pub(super) use engine::{engine_of, work_for};
+pub(super) use engine::{engine_of, warn_of_no_output, work_for};
 
 /// Whether a first word of the command line that is no command can be what is to be built.
 pub fn can_be_built(word: &str) -> bool {
@@ -52,23 +52,23 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let mode = ProgressMode::wanted(args.progress, args.quiet)?;
     let global = &args.settled.builder.meant(global)?;
     let mut options = args.options()?;
-    work_for(&mut options, global, engine_of(global));
+    let goes_nowhere = work_for(&mut options, global, engine_of(global));
     builder_registries::configure(&mut options.registry, global)?;
     let call = args.call()?;
     if let Some(call) = call {
         return call.run(&global.open_store()?, &options);
     }
+    if goes_nowhere {
+        warn_of_no_output(global, "");
+    }
     let session = Session { report: args.report.clone(), ..Session::new(global, mode)? };
+    if args.metadata_file.is_some() {
+        note_origin(&options, "default", global);
+    }
     if args.watches() {
         return watch::run(&args, &session, &options);
     }
-    let built = session.build(&options, build_error, |result| {
-        write_facts(&args, &session.store, &options, result)?;
-        if args.metadata_file.is_some() {
-            note_origin(&options, global);
-        }
-        Ok(())
-    });
+    let built = session.build(&options, build_error, |result| write_facts(&args, &session.store, &options, result));
     match built {
         Err(error) if args.opens_shell() && !session.is_interrupted() => {
             error.report();
@@ -169,6 +169,8 @@ pub(super) fn build_error(error: BuildError) -> CliError {
             let hint = names.hint();
             CliError::from(error).hint_if(hint)
         }
+        BuildError::Policy { .. } => CliError::from(error)
+            .hint("to build without it: `--policy disabled=true`, or `bake --set NAME.policy=disabled=true`"),
         BuildError::Located(located) => {
             let printed = located.printed().unwrap_or_default().to_owned();
             let of_layer = FetchError::among(located.cause.error()).map(|error| error.hint().to_owned());
@@ -201,11 +203,12 @@ fn write_facts(args: &Args, store: &Store, options: &BuildOptions, result: &Buil
     Ok(())
 }
 
-/// Writes down what the build was made from where docker's actions look for it, by the name that the metadata has.
-fn note_origin(options: &BuildOptions, global: &Global) {
+/// Writes down what a build is made from where docker's actions look for it, by the name that the metadata has. Of a build
+/// that fails there is no metadata, and they find it there.
+pub(super) fn note_origin(options: &BuildOptions, target: &str, global: &Global) {
     let Ok(engine) = global.engine_in_use() else { return };
     let (local_path, dockerfile_path) = options.places();
-    let origin = Origin { target: "default".to_owned(), local_path, dockerfile_path };
+    let origin = Origin { target: target.to_owned(), local_path, dockerfile_path };
     // Nothing but the annotations of a workflow needs it.
     let _ = Builders::beside(&engine).note_build(&options.reference, &origin);
 }

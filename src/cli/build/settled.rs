@@ -19,6 +19,9 @@ pub(super) struct Settled {
     /// Only `type=TYPE,disabled=true`: rbuild makes no attestations
     #[arg(long, value_name = "ATTESTATION")]
     attest: Vec<String>,
+    /// `disabled=true` ignores a policy beside the Dockerfile: rbuild evaluates none
+    #[arg(long, value_name = "disabled=true")]
+    policy: Vec<String>,
     /// Only `true`: a step leaves no container behind
     #[arg(long, value_name = "true", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     rm: Option<bool>,
@@ -40,12 +43,45 @@ impl Settled {
                 return Err(no_attestations("attest", attestation));
             }
         }
+        for policy in &self.policy {
+            check_policy(policy, self.heeds_policies())?;
+        }
         if self.rm == Some(false) && !self.force_rm {
             return Err(CliError::new("--rm=false: a step's container ends with the step")
                 .hint("`rbuild debug` opens a shell in what a step left, and `build --debug` as soon as one fails"));
         }
         Ok(())
     }
+
+    /// Unless they are switched off.
+    pub(super) fn heeds_policies(&self) -> bool {
+        let fields = self.policy.iter().flat_map(|policy| policy.split(','));
+        let mut disabled = fields.filter_map(|field| field.trim().strip_prefix("disabled="));
+        !disabled.any(|value| boolean(value) == Some(true))
+    }
+}
+
+/// One that names a file would have to be evaluated; the rest says how, and means nothing where there is none.
+fn check_policy(policy: &str, counts: bool) -> Result<(), CliError> {
+    for field in policy.split(',') {
+        let (key, value) = field.trim().split_once('=').unwrap_or((field, ""));
+        let is_right = match key {
+            "filename" if !value.is_empty() => {
+                if counts {
+                    let text = format!("--policy {policy}: rbuild evaluates no policies of where files come from");
+                    return Err(CliError::new(text).hint("to build without: `--policy disabled=true`"));
+                }
+                true
+            }
+            "disabled" | "strict" | "reset" => boolean(value).is_some(),
+            "log-level" => !value.is_empty(),
+            _ => false,
+        };
+        if !is_right {
+            return Err(CliError::new(format!("--policy {policy}: invalid value `{field}`")));
+        }
+    }
+    Ok(())
 }
 
 fn is_false(value: &str) -> bool {
@@ -85,6 +121,12 @@ mod tests {
             "--compress",
         ];
         assert!(is_taken(&off) && is_taken(&[]) && is_taken(&["--rm=true"]));
+        assert!(
+            is_taken(&["--policy", "disabled=true", "--policy=filename=a.rego"]) && is_taken(&["--policy=strict=true"])
+        );
+        for other in ["--policy=filename=a.rego", "--policy=disabled=2", "--policy=nope=1"] {
+            assert!(!is_taken(&[other]), "{other}");
+        }
         for other in ["--provenance", "--provenance=mode=max", "--sbom=true", "--attest=type=sbom", "--rm=false"] {
             assert!(!is_taken(&[other]), "{other}");
         }

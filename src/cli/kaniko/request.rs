@@ -25,6 +25,7 @@ pub(super) fn options(args: &Args) -> Result<BuildOptions, CliError> {
     check(args, pushes, &destinations)?;
     // All that kaniko has no flag for is as it is for `build`.
     let mut options = build::Args::read(&[".".to_owned()])?.options()?;
+    options.heeds_policies = false;
     options.context = context::of(args)?;
     options.dockerfile = dockerfile(args, &options.context)?;
     options.build_args.extend(args.build_args.iter().map(|text| build_arg(text)));

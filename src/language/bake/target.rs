@@ -142,8 +142,12 @@ impl Target {
     /// Whether a policy must approve the sources of its files.
     pub fn needs_policies(&self) -> bool {
         let policies = self.policy.as_deref().unwrap_or_default();
-        let says_something = policies.iter().any(|policy| !policy.files.is_empty());
-        says_something && !policies.iter().any(Policy::is_disabled)
+        policies.iter().any(|policy| !policy.files.is_empty()) && !self.is_without_policies()
+    }
+
+    /// Whether nobody is to judge that, not even the policy beside the Dockerfile.
+    pub fn is_without_policies(&self) -> bool {
+        self.policy.iter().flatten().any(Policy::is_disabled)
     }
 
     /// Removes duplicates, and adds what other settings imply.

@@ -41,6 +41,8 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
             "Dockerfile" => DockerfileSource::Default,
             path => DockerfileSource::Path(PathBuf::from(path)),
         }),
+        // Policies are buildx's: the engine's own build knows none.
+        heeds_policies: false,
         named_contexts: Vec::new(),
         tags: tags(query)?,
         build_args: given(pairs("buildargs")?).collect(),
