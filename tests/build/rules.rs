@@ -107,7 +107,7 @@ fn sources_that_lead_nowhere_are_named() {
         ("[a", "syntax error in pattern `[a`"),
         ("real/link", "it is a link to `gone`, which is not there"),
         ("real/*", "`/real/link`: not found in the build context"),
-        ("<<a/b", "the heredoc `a/b` has the name of a file in a folder"),
+        ("<<a/b", "the heredoc name `a/b` has a folder in it"),
     ] {
         let body = if source.starts_with("<<") { "text\na/b\n" } else { "" };
         let answer = store.build_text(&format!("FROM busybox\nCOPY {source} /x/\n{body}"), &[]).fails(1);

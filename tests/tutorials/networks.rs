@@ -74,7 +74,7 @@ fn lists_and_refusals() {
     refused(&["network", "create", "mine"], "network with name mine already exists");
     refused(
         &["network", "create", "-d", "overlay", "x"],
-        "there is no driver `overlay`: rbuild's networks are bridges",
+        "there is no driver `overlay`: rbuild has bridge networks only",
     );
     refused(&["network", "create", "--opt", "colour=red", "x"], "has no option `colour`");
     refused(&["network", "create", "--gateway", "10.1.2.3", "x"], "no matching subnet");

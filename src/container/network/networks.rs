@@ -417,7 +417,7 @@ mod tests {
         assert!(matches!(networks.create(named("first", "")), Err(NetworkError::NameTaken { .. })));
         assert!(matches!(networks.create(named("second", "10.77.0.128/25")), Err(NetworkError::Overlap { .. })));
         assert!(matches!(networks.create(named("host", "")), Err(NetworkError::PredefinedName { .. })));
-        assert!(matches!(networks.create(named("-x", "")), Err(NetworkError::BadName { .. })));
+        assert!(matches!(networks.create(named("x\n", "")), Err(NetworkError::BadName { .. })));
         let second = networks.create(NewNetwork { ipv6: true, ..named("second", "") }).unwrap();
         assert!(second.enable_ipv6 && second.ipam.config.len() == 2);
         assert_eq!(networks.find(&first.id[..6]).unwrap(), first);

@@ -7,6 +7,7 @@ use crate::base::foreign::are_owners_recorded;
 
 use super::container::{Container, Stdio};
 use super::error::{InitError, SandboxError, Unsupported};
+use super::landlock::landlock_version;
 use super::mount_api::last_errno;
 use super::spawn::{self, Until};
 use super::surroundings::{has_capability, is_confined_by_seccomp};
@@ -39,6 +40,10 @@ impl Level {
 pub fn less_isolated(what: &str, level: Level) -> String {
     let why = full_refused().map_or("as was asked for", |refused| refused.what.as_str());
     match level {
+        Level::Emulated if landlock_version() == 0 => format!(
+            "{what} run by emulation, without any rights and without Landlock: a hostile program can reach all that this \
+             user can ({why})"
+        ),
         Level::Emulated => format!("{what} run by emulation, without any rights ({why})"),
         _ => format!("{what} isolated by chroot alone, without namespaces ({why})"),
     }

@@ -111,7 +111,7 @@ mod tests {
         let mut tries = Tries::new(&limits, 6);
         assert_eq!(tries.failed(passing(Some(7))).unwrap(), Duration::from_secs(7));
         let message = tries.failed(passing(Some(3600))).unwrap_err().to_string();
-        assert!(message.contains("come back in 3600 s"), "{message}");
+        assert!(message.contains("retry in 3600 s"), "{message}");
     }
 
     #[test]
