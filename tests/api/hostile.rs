@@ -23,7 +23,10 @@ fn is_known_refusal((method, path): (&str, &str), status: u16) -> bool {
     // A context without its Dockerfile is a fault of the server to docker.
     let is_build = status == 500 && first == "build";
     let is_swarm = is_swarm || (method == "PUT" && first == "volumes");
+    // As docker says of a container that is not paused.
+    let is_unpause = status == 500 && path.split('?').next().unwrap().ends_with("/unpause");
     is_build
+        || is_unpause
         || (is_swarm && status == 503)
         || (status == 501 && (["grpc", "session", "plugins"].contains(&first) || path.contains("checkpoints")))
 }

@@ -213,7 +213,7 @@ fn what_was_sent_is_read_back() {
     });
     let to = format!("type=registry,ref={},mode=max", lossy.name("ci/cache:main"));
     let said = store.build(&["--cache-to", &to]).fails(1).stderr();
-    assert!(said.contains("and has 1 there"), "{said}");
+    assert!(said.contains("but the server has 1"), "{said}");
     assert_eq!(sorted(store.build(&[]).ok().cached()), sorted(STEPS.to_vec()));
 }
 

@@ -38,7 +38,7 @@ fn a_comment_skips_a_rule_for_one_instruction() {
 fn the_directive_fails_the_build_before_anything_runs() {
     let rbuild = Rbuild::new("# check=error=true\nFROM scratch\nMAINTAINER me\nRUN [\"/nothing\"]\n");
     let stderr = rbuild.fails(&[]);
-    assert!(stderr.starts_with("error: rules were broken, and the check directive says"), "{stderr}");
+    assert!(stderr.starts_with("error: the check directive turns these warnings into errors"), "{stderr}");
     assert!(stderr.contains("MaintainerDeprecated\n\nDockerfile:3:1: MaintainerDeprecated: "), "{stderr}");
     assert!(!stderr.contains("#1"), "{stderr}");
 }

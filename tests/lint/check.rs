@@ -90,7 +90,11 @@ fn faults_are_errors_of_the_check() {
         ("FROM scratch\nEXPOSE x\nFROM scratch\n", "error: Dockerfile:2:8: `x` is not a port", Some(2)),
         ("FROM scratch\nUSER ${A:?}\n", "error: Dockerfile:2:6: ", Some(2)),
         ("# check=x\nFROM scratch\n", "error: Dockerfile:1:1: invalid check option `x`", Some(1)),
-        ("# check=error=true\nFROM scratch\nMAINTAINER me\n", "error: rules were broken", None),
+        (
+            "# check=error=true\nFROM scratch\nMAINTAINER me\n",
+            "error: the check directive turns these warnings into errors",
+            None,
+        ),
     ];
     for (dockerfile, message, line) in faults {
         let rbuild = Rbuild::new(dockerfile);

@@ -196,7 +196,7 @@ fn a_password_is_tried_kept_and_forgotten() {
         assert_eq!(said, format!("Removing login credentials for {host}\n"));
     }
     let said = run(&store, &["login", host], "").fails(1).stderr();
-    assert!(said.contains("no terminal"), "{said}");
+    assert!(said.contains("not a terminal"), "{said}");
 }
 
 #[test]

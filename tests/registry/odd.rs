@@ -47,7 +47,7 @@ fn configs_of_old_images_are_taken_by_any_of_their_names() {
         assert_eq!(pull(&registry, "a:1").unwrap(), format!("{digest}\n"), "{media_type}");
     }
     put("application/vnd.oci.empty.v1+json");
-    assert!(pull(&registry, "a:1").unwrap_err().contains("no image"));
+    assert!(pull(&registry, "a:1").unwrap_err().contains("is not an image"));
 }
 
 #[test]
