@@ -64,7 +64,8 @@ impl Resources {
         set(&mut other.cpuset_mems, &self.cpuset_mems);
         set(&mut other.memory_reservation, &self.memory_reservation);
         set(&mut other.memory_swap, &self.memory_swap);
-        set(&mut other.pids_limit, &self.pids_limit);
+        // No limit is kept as zero, however it was said.
+        set(&mut other.pids_limit, &self.pids_limit.map(|limit| limit.max(0)));
     }
 }
 
