@@ -129,11 +129,13 @@ fn in_containers_of_docker() {
         let container = done(&words).trim().to_owned();
         let copy = |from: &Path, to: &str| done(&["cp", &from.display().to_string(), &format!("{container}:{to}")]);
         copy(Path::new(env!("CARGO_BIN_EXE_rbuild")), "/rbuild");
-        copy(&busybox_archive().unwrap(), "/busybox.tar");
+        // The archive itself: `docker cp` copies a link as a link.
+        copy(&busybox_archive().unwrap().canonicalize().unwrap(), "/busybox.tar");
         copy(&script, "/script");
         let output = docker(&["start", "-a", &container]).unwrap();
         done(&["rm", "-f", &container]);
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(text.contains("copy="), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         check(name, isolation, &text, &expected);
     }
     done(&["rmi", &image]);
