@@ -211,6 +211,7 @@ fn without_a_network_there_are_sockets_of_files_only() {
         let program = ["sh", "-c", "nc -w 1 127.0.0.1 1 2>&1 | tail -1"];
         says(&store, &words(&["--rm", "--network", network], &program))
     };
+    // What the C library says of EAFNOSUPPORT.
     assert!(try_it("none").contains("not supported"), "{}", try_it("none"));
     assert!(!try_it("host").contains("not supported"));
     let answer = store.run(&words(&["--rm", "-p", "8080:80"], &["true"])).ok();

@@ -20,6 +20,8 @@ pub fn no_plugins(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Ok(Response::json(&json!([]))?)
 }
 
+/// A plugin is a service that an engine keeps running and calls: nothing of rbuild's lives on that could
+/// (docs/differences.md).
 pub fn no_plugin_support(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(501, "plugins are not supported: rbuild's networks, volumes and logs are its own"))
 }

@@ -191,7 +191,6 @@ impl<'a> Lexer<'a> {
                     "|" => " Did you mean boolean OR (\"||\")?",
                     _ => "",
                 };
-                // HCL has none; this is its own error.
                 return Err(at(span, "Unsupported operator", format!("Bitwise operators are not supported.{hint}")));
             }
             "{" => {
