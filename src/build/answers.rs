@@ -1,4 +1,4 @@
-//! The answers that a plan got about base images, kept: the lint asks for the same ones, and no registry hears of it.
+//! Remembers what a plan was told about base images: the lint asks the same, and no registry is asked again.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use crate::language::plan::{BaseError, BaseImage, Bases, NamedContext};
 /// A name and the platform it was asked for.
 type Question = (String, String);
 
-/// Asks `inner` each thing once, and nothing any more once it is closed.
+/// Asks `inner` each question once, and nothing once it is closed.
 pub(super) struct Answers<'a> {
     inner: &'a dyn Bases,
     closed: Cell<bool>,
@@ -23,12 +23,12 @@ impl<'a> Answers<'a> {
         Self { inner, closed: Cell::new(false), images: RefCell::default(), named: RefCell::default() }
     }
 
-    /// From now on only what was asked before is known.
+    /// From now on only earlier questions are answered.
     pub fn close(&self) {
         self.closed.set(true);
     }
 
-    /// What the user put in the place of that stage or image, for whatever platform it was asked.
+    /// What the user put in place of that stage or image, whatever the platform.
     fn replacement(&self, name: &str) -> Option<NamedContext> {
         let named = self.named.borrow();
         named
@@ -69,12 +69,12 @@ impl Bases for Answers<'_> {
     }
 }
 
-/// The world as the lint sees it: a base that no answer is known for has no variable but PATH.
+/// What the lint knows: a base without an answer has no variable but PATH.
 pub(super) struct World<'a> {
     pub answers: &'a Answers<'a>,
-    /// What is built where FROM names no platform.
+    /// The platform of a FROM that names none.
     pub platform: &'a Platform,
-    /// Whether an ignore file leaves the path out of the main context.
+    /// Whether an ignore file excludes the path from the main context.
     pub leaves_out: &'a dyn Fn(&str) -> bool,
 }
 
@@ -130,7 +130,7 @@ fn facts(image: &BaseImage) -> lint::BaseImage {
     }
 }
 
-/// Both as they are shown, where operating system or architecture are not the same.
+/// Both platforms as they are shown, if operating system or architecture differ.
 fn differing(wanted: &Platform, actual: &Platform) -> Option<(String, String)> {
     let (wanted, actual) = (wanted.normalized(), actual.normalized());
     let says_nothing = actual.os.is_empty() && actual.architecture.is_empty();

@@ -1,5 +1,5 @@
-//! Executes a plan and writes the result, again where a layer that a cache promised turned out not to be there: a cache
-//! may make a build faster, and never fail it.
+//! Executes a plan and writes the result, and tries again if a layer that a cache promised does not exist: a cache may
+//! make a build faster, but never fail it.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::error::BuildError;
 use super::observer::Observer;
 use super::shared_cache::{Records, chain};
 
-/// What an execution needs that stays the same whenever it is tried again.
+/// What stays the same in every attempt.
 pub(super) struct Attempts<'a> {
     pub batch: &'a Batch<'a>,
     pub file: &'a File,
@@ -42,7 +42,7 @@ enum Failure {
 }
 
 impl Attempts<'_> {
-    /// Executes the plan and lets `write` make the result of it.
+    /// Executes the plan and lets `write` make the result from it.
     pub fn run<T>(&self, write: impl Fn(&Solved) -> Result<T, BuildError>) -> Result<(Solved, T), BuildError> {
         let mut distrusted = HashSet::new();
         loop {
@@ -66,7 +66,7 @@ impl Attempts<'_> {
         distrusted: &HashSet<DiffId>,
         write: &impl Fn(&Solved) -> Result<T, BuildError>,
     ) -> Result<(Solved, T), Failure> {
-        // A failed step cancels all others; the user's wish has to be told apart from that.
+        // A failed step cancels all others, which must be distinguished from a cancellation by the user.
         let cancellation = Arc::new(Cancellation::default());
         let of_user = cancellation.clone();
         let _guard = self.cancellation.on_cancel(move || of_user.cancel());
@@ -97,7 +97,7 @@ impl Attempts<'_> {
         Ok((solved, written))
     }
 
-    /// A base has no step that could make it again.
+    /// No step can make a base's layer again.
     fn is_of_a_base(&self, diff_id: &DiffId) -> bool {
         self.plan.steps.iter().any(|step| match &step.operation {
             Operation::Base { layers, .. } => layers.contains(diff_id),

@@ -1,4 +1,4 @@
-//! What base names stand for: images of the store, images of registries, and what the user put in their place.
+//! Finds what base names stand for: images of the store, images of registries, and what the user put in their place.
 
 use crate::base::digest::ImageId;
 use crate::image::{Document, ImageConfig, Platform, Reference, best_match};
@@ -11,7 +11,7 @@ use super::built::BuiltImage;
 use super::named;
 use super::options::{BuildOptions, NamedContextSource};
 
-/// A config is never larger than this many bytes.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 pub(super) struct StoreBases<'a> {
@@ -25,7 +25,7 @@ impl<'a> StoreBases<'a> {
         Self { store: batch.store, batch, options }
     }
 
-    /// The image of that name in the store, if it is there.
+    /// The image of that name in the store, if there is one.
     pub fn stored(&self, reference: &Reference, platform: &Platform) -> Result<Option<BaseImage>, BaseError> {
         let found = match reference.blob_digest() {
             Some(digest) => self.store.image_with_manifest(&digest).map_err(wrap)?,
@@ -37,7 +37,7 @@ impl<'a> StoreBases<'a> {
         }
         let image = self.load(&id, reference.to_string())?;
         for layer in &image.layers {
-            // Known to be gone from where it could have been fetched: the registry is asked again.
+            // Known to be gone from its origin: ask the registry again.
             if !self.store.can_have_layer(layer).map_err(wrap)? {
                 return Ok(None);
             }
@@ -47,7 +47,7 @@ impl<'a> StoreBases<'a> {
         Ok(Some(image).filter(|_| matches || !self.options.platform_is_explicit))
     }
 
-    /// What may have been meant: an image of the store with nearly that name.
+    /// What may have been meant: an image in the store with a similar name.
     fn nearest_image(&self, reference: &Reference) -> Option<String> {
         let tags = self.store.tags().ok()?;
         let names: Vec<String> =
@@ -68,7 +68,7 @@ impl<'a> StoreBases<'a> {
 }
 
 impl StoreBases<'_> {
-    /// The engine's, the store's or a registry's.
+    /// The image from the engine, the store or a registry.
     fn find(&self, reference: &Reference, platform: &Platform) -> Result<BaseImage, BaseError> {
         if let Some(engine) = self.options.engine.as_ref().filter(|_| !self.options.pull) {
             let wanted = self.options.platform_is_explicit.then_some(platform);
@@ -123,7 +123,7 @@ impl Bases for StoreBases<'_> {
     }
 }
 
-/// What another build made for the platform; what it made for one only is for all.
+/// The image that another build made for the platform; a single image serves all platforms.
 pub(super) fn built(name: &str, images: &[BuiltImage], platform: &Platform) -> Result<BaseImage, BaseError> {
     let found = best_match(platform, images.iter().map(|image| &image.platform));
     let image = match (found, images) {

@@ -1,5 +1,4 @@
-//! What builds that run side by side have in common, so that each of it is done once: the contexts, the base images, the
-//! steps, the network.
+//! What concurrent builds share, so that it is done once: contexts, base images, steps, the network.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,7 +16,7 @@ use super::options::{BuildOptions, ContextSource};
 use super::shared_cache;
 use super::sources::Sources;
 
-/// Builds that may run at the same time, each on a thread of its own. One build alone is a batch of one.
+/// Builds that may run concurrently, each on its own thread. A single build is a batch of one.
 pub struct Batch<'a> {
     pub(super) store: &'a Store,
     /// Contexts that came from a repository or the network.
@@ -29,7 +28,7 @@ pub struct Batch<'a> {
     pub(super) network: BuildNetwork,
 }
 
-/// Where a context comes from, with all that decides what of it comes.
+/// Where a context comes from, and everything that decides about its content.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Fetch {
     url: String,
@@ -38,7 +37,7 @@ struct Fetch {
     secrets: Vec<(String, Secret)>,
 }
 
-/// What decides which image a name means.
+/// Everything that decides which image a name means.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) struct BaseQuestion {
     pub reference: String,
@@ -48,16 +47,16 @@ pub(super) struct BaseQuestion {
 }
 
 impl<'a> Batch<'a> {
-    /// For these builds.
+    /// A batch for these builds.
     ///
     /// # Errors
-    /// Where a cache that one of them names cannot be spoken to.
+    /// If one of their caches cannot be reached.
     pub fn new(store: &'a Store, builds: &[&BuildOptions]) -> Result<Self, BuildError> {
         shared_cache::know_places(store, builds)?;
         Ok(Self::offline(store))
     }
 
-    /// For what asks no cache.
+    /// A batch that uses no cache.
     pub(super) fn offline(store: &'a Store) -> Self {
         let rootless = sandbox::user_namespace::entered().is_some();
         Self {
@@ -78,7 +77,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// What is behind an address, the same for all builds that ask alike.
+    /// What is behind an address, fetched once for all builds with the same request.
     pub(super) fn fetched(&self, options: &BuildOptions, url: &str) -> Result<Sources, BuildError> {
         let secrets = options.run.secrets.iter().map(|(id, secret)| (id.clone(), secret.clone()));
         let fetch = Fetch {

@@ -1,4 +1,4 @@
-//! Files that are elsewhere, brought here to be read.
+//! Fetches remote files to read them.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub struct Brought {
 }
 
 impl Brought {
-    /// Brings the context of these options here. It is gone when this is dropped.
+    /// Fetches the context of these options. It is removed when this is dropped.
     pub fn fetch(store: &Store, options: &BuildOptions) -> Result<Self, BuildError> {
         let mut sources = match &options.context {
             ContextSource::Remote(url) => Sources::fetched(store, options, url)?,
@@ -26,12 +26,12 @@ impl Brought {
         Ok(Self { sources, only_file })
     }
 
-    /// The file, where it is no tree.
+    /// The file, if the context is a single one.
     pub fn only_file(&self) -> Option<&[u8]> {
         self.only_file.as_deref()
     }
 
-    /// A file of the tree, out of which no link leads; nothing where there is none.
+    /// A file of the tree, from which no link leads out; `None` if it does not exist.
     pub fn read(&self, path: &str) -> Result<Option<Vec<u8>>, BuildError> {
         let read = input::beneath(self.sources.root(), Path::new(path.trim_start_matches('/')));
         Ok(read.map_err(|error| error.within(self.sources.root()))?)

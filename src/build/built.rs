@@ -1,4 +1,4 @@
-//! What comes out of a build.
+//! The result of a build.
 
 use crate::base::digest::ImageId;
 use crate::image::{ImageConfig, Platform};
@@ -12,13 +12,13 @@ use super::findings::Findings;
 pub struct BuildResult {
     /// One for each platform.
     pub images: Vec<BuiltImage>,
-    /// The images, or the index, with their annotations: what the tags mean.
+    /// The images, or the index, with their annotations: what the tags refer to.
     pub outgoing: Outgoing,
     pub findings: Findings,
-    /// What the names mean in their registries, when it was pushed.
+    /// What the names refer to in their registries, if it was pushed.
     pub pushed: Vec<Pushed>,
-    /// At least one step was executed: the store has something that a power loss would take. Whoever has time for it
-    /// calls [`Store::sync`].
+    /// At least one step was executed, so the store has data that a power loss would take. The caller runs
+    /// [`Store::sync`] when it has time.
     pub made_layers: bool,
 }
 

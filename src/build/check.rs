@@ -1,6 +1,6 @@
-//! What can be said of a build without executing anything: whether its Dockerfile is in order, and what it offers.
+//! What is known about a build without executing anything: whether its Dockerfile is correct, and what it offers.
 //!
-//! No registry is asked: of a base image that the store lacks, nothing is known but that it has a PATH.
+//! No registry is asked: of a base image that is not in the store, only PATH is known.
 
 use std::cell::Cell;
 
@@ -22,11 +22,11 @@ use super::options::{BuildOptions, NamedContextSource};
 use super::platforms::request;
 use super::{dockerfile, epoch, lint as build_lint};
 
-/// A Dockerfile, checked.
+/// The result of checking a Dockerfile.
 #[derive(Debug)]
 pub struct Checked {
     pub findings: Findings,
-    /// Why it could not be built.
+    /// Why it cannot be built.
     pub fault: Option<Fault>,
 }
 
@@ -46,7 +46,7 @@ pub struct Described<T> {
     pub source: Vec<u8>,
 }
 
-/// Runs the lint over the target and what it needs, or over all stages when none is named, and plans them.
+/// Runs the lint over the target and its dependencies, or over all stages if no target is named, and plans them.
 pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildError> {
     let batch = &Batch::offline(store);
     let mut source = batch.main_context(options)?;
@@ -56,7 +56,7 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
     let bases = StoreBases::new(batch, options);
     let offline = Offline { bases: &bases, options, guessed: Cell::new(false) };
     let answers = Answers::new(&offline);
-    // Whether these are allowed is a question of the build's options, not of its Dockerfile.
+    // Whether these are allowed depends on the build's options, not on its Dockerfile.
     let mut checked = Checked { findings: Findings::default(), fault: None };
     for platform in &options.platforms {
         let mut request = PlanRequest { allow_host_network: true, allow_insecure: true, ..request(options, platform) };
@@ -81,7 +81,7 @@ pub fn check(store: &Store, options: &BuildOptions) -> Result<Checked, BuildErro
             (Ok(parsed), None) => plan_fault(parsed, &request, &answers)
                 .filter(|error| !(offline.guessed.get() && may_be_right(&parse, error)))
                 .map(|error| fault_of(&file, error)),
-            // The plan knows the word.
+            // The plan's error has the span of the word.
             (Ok(parsed), Some(fault)) => Some(match plan_fault(parsed, &request, &answers) {
                 Some(error) if error.lines == fault.lines && error.span.is_some() => {
                     Fault { located: file.plan_error(error, None), ..fault }
@@ -112,7 +112,7 @@ pub fn targets(store: &Store, options: &BuildOptions) -> Result<Described<Vec<Ta
     Ok(Described { description: outline::targets(&parse), source: file.bytes })
 }
 
-/// What the target can be given.
+/// The parameters of the target.
 pub fn outline(store: &Store, options: &BuildOptions) -> Result<Described<Outline>, BuildError> {
     let batch = &Batch::offline(store);
     let mut source = batch.main_context(options)?;
@@ -137,18 +137,18 @@ fn fault_of(file: &File, error: PlanError) -> Fault {
     Fault { message, lines, located: file.plan_error(error, None) }
 }
 
-/// A variable may have its value from a base image that is not known here.
+/// The value of a variable may come from a base image that is unknown here.
 fn may_be_right(parse: &Parse, error: &PlanError) -> bool {
     let lines = error.lines.unwrap_or(Lines { first: 0, last: 0 });
     let node = parse.tree.instructions.iter().find(|node| node.lines.first == lines.first);
     node.is_some_and(|node| node.original.contains('$'))
 }
 
-/// The store's images; others are taken to be there, with nothing in them.
+/// The store's images; others are assumed to exist, and to be empty.
 struct Offline<'a> {
     bases: &'a StoreBases<'a>,
     options: &'a BuildOptions,
-    /// An image was asked for that the store does not have.
+    /// An image was requested that is not in the store.
     guessed: Cell<bool>,
 }
 
@@ -170,7 +170,7 @@ impl Bases for Offline<'_> {
             Some((_, NamedContextSource::Image(reference))) => {
                 Ok(Some(NamedContext::Image(Box::new(self.image(reference, platform)?))))
             }
-            // What is in a layout is known only when it has been loaded.
+            // The content of a layout is known only after it has been loaded.
             Some((_, NamedContextSource::OciLayout { .. })) => {
                 Ok(Some(NamedContext::Image(Box::new(self.guess(name.to_owned(), platform)))))
             }

@@ -1,4 +1,4 @@
-//! What is in a build's context: all files of it, with what keeps or drops each of them.
+//! Lists all files in a build's context, and the patterns that keep or exclude each of them.
 
 use crate::build::context::{self, ContextError, Listed};
 use crate::store::Store;
@@ -12,13 +12,13 @@ use super::options::{BuildOptions, DockerfileSource};
 /// The files of a context.
 #[derive(Debug)]
 pub struct ContextFiles {
-    /// What a build would read first, the largest of each first.
+    /// Files that a build reads come first, and in both groups the largest.
     pub files: Vec<Listed>,
-    /// The ignore file that counts, as it is shown; nothing where there is none.
+    /// The path of the ignore file that applies, for display; `None` if there is none.
     pub ignore_file: Option<String>,
 }
 
-/// Lists the main context of a build. Where no Dockerfile is named, there need be none.
+/// Lists the main context of a build. If no Dockerfile is named, it need not exist.
 pub fn context_files(store: &Store, options: &BuildOptions) -> Result<ContextFiles, BuildError> {
     let batch = &Batch::offline(store);
     let mut source = batch.main_context(options)?;

@@ -1,4 +1,4 @@
-//! The build contexts: what was given as one is brought into a folder, which is walked when a step first needs it.
+//! The build contexts: each is brought into a folder, which is walked when a step first needs it.
 
 use std::collections::HashMap;
 use std::error::Error as _;
@@ -25,7 +25,7 @@ pub(super) struct BuildContexts<'a> {
     options: &'a BuildOptions,
     main: Sources,
     ignore_file: Place,
-    /// What the ignore file says, once it was asked for.
+    /// The ignore file, once it was needed.
     ignored: OnceLock<Arc<Ignored>>,
     opened: Mutex<HashMap<Option<String>, Arc<Context>>>,
 }
@@ -55,19 +55,19 @@ impl<'a> BuildContexts<'a> {
         named::find(&self.options.named_contexts, name).map(|(_, source)| source)
     }
 
-    /// Keeps what was learnt of the files for the next build. It is only a cache: that it can't be written stops nothing.
+    /// Saves the stat caches for the next build. They are only caches: a failure to write them is ignored.
     pub fn save_stat_caches(&self) {
         for context in lock(&self.opened).values() {
             let _ = context.save_stat_cache();
         }
     }
 
-    /// When the main context was committed, or last modified.
+    /// The time of the main context's commit, or its last modification.
     pub fn time(&self) -> Option<i64> {
         self.main.time
     }
 
-    /// The same of a named context. Folders and images have none.
+    /// The same for a named context. Folders and images have none.
     pub fn time_of_named(&self, name: &str) -> Result<Option<i64>, BuildError> {
         match self.source(name) {
             Some(NamedContextSource::Remote(url)) => Ok(self.batch.fetched(self.options, url)?.time),
@@ -75,27 +75,27 @@ impl<'a> BuildContexts<'a> {
         }
     }
 
-    /// Whether the ignore file leaves the path out of the main context. With `!` patterns that can't be said of a folder:
-    /// something in it may be brought back.
+    /// Whether the ignore file excludes the path from the main context. With `!` patterns this is unknown for a folder:
+    /// something in it may be included again.
     pub fn leaves_out(&self, path: &str) -> bool {
         let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
         let Ok(ignore) = self.ignored() else { return false };
         let is_left_out = match parts.is_empty() {
-            // The root itself is never left out, but all in it may be.
+            // The root itself is never excluded, but everything in it may be.
             true => ignore.patterns.leaves_out_everything(),
             false => ignore.patterns.matches(parts.join("/").as_bytes()),
         };
         is_left_out && !ignore.patterns.brings_back()
     }
 
-    /// What the ignore file of the main context says, and how it is shown where there is one.
+    /// The patterns of the main context's ignore file, and its path for display if it exists.
     pub fn ignore_file(&self) -> Result<(Arc<Ignored>, Option<String>), BuildError> {
         let ignored = self.ignored()?;
         let shown = ignored.is_there.then(|| self.ignore_file.shown().display().to_string());
         Ok((ignored, shown))
     }
 
-    /// Read once: each COPY asks.
+    /// Read once: each COPY asks for it.
     fn ignored(&self) -> Result<Arc<Ignored>, BuildError> {
         if let Some(known) = self.ignored.get() {
             return Ok(known.clone());
@@ -127,7 +127,7 @@ impl<'a> BuildContexts<'a> {
         }
     }
 
-    /// The folder, walked: once for all builds of the batch that leave out the same of it.
+    /// The folder, walked once for all builds of the batch with the same ignore file.
     fn scanned(&self, root: &Path, ignored: &Ignored, is_remembered: bool) -> Result<Arc<Context>, BuildError> {
         let absolute = std::fs::canonicalize(root).unwrap_or_else(|_| root.to_owned());
         let stat_cache = is_remembered.then(|| self.stat_cache(&absolute));
@@ -136,7 +136,7 @@ impl<'a> BuildContexts<'a> {
         })
     }
 
-    /// The file with what is known of the folder's files; folders are told apart by their paths.
+    /// The stat cache of the folder, identified by the folder's path.
     fn stat_cache(&self, absolute: &Path) -> PathBuf {
         let mut hasher = FieldHasher::new("context-folder-1");
         hasher.field(absolute.as_os_str().as_encoded_bytes());
@@ -146,7 +146,7 @@ impl<'a> BuildContexts<'a> {
 
 impl Contexts for BuildContexts<'_> {
     fn open(&self, name: Option<&str>) -> Result<Arc<Context>, OpenContextError> {
-        // Held while the folder is walked: a second step that needs it waits.
+        // Locked while the folder is walked: a second step that needs it waits.
         let mut opened = lock(&self.opened);
         let key = name.map(str::to_owned);
         if let Some(context) = opened.get(&key) {
@@ -173,8 +173,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-/// The patterns of an ignore file; none when there is no such file. Of a folder with that name, BuildKit says nothing
-/// either.
+/// The patterns of an ignore file; none if it does not exist. Like BuildKit, ignores a folder with that name.
 fn read_ignore(place: &Place) -> Result<Ignored, BuildError> {
     let text = match place.read() {
         Err(InputError::Kind { kind: "a folder", .. }) => None,

@@ -1,4 +1,4 @@
-//! The Dockerfile of a build: where it is, and what is wrong where it is not.
+//! The Dockerfile of a build: finds and reads it, and explains failures.
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -15,15 +15,15 @@ use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource, DockerfileSource};
 use super::sources::Sources;
 
-/// What is looked for where nothing was named.
+/// The default name.
 const DEFAULT: &str = "Dockerfile";
 
-/// A file of a tree whose links are followed only within it.
+/// A file in a tree; links are followed only within the tree.
 #[derive(Debug, Clone)]
 pub(super) struct Place {
     pub root: PathBuf,
     pub path: PathBuf,
-    /// The root is a folder of the store, into which a context was brought: nobody knows it.
+    /// The root is a folder of the store that holds a fetched context: users don't know its path.
     pub is_brought: bool,
 }
 
@@ -32,17 +32,17 @@ impl Place {
         Self { root: root.to_owned(), path: path.into(), is_brought: false }
     }
 
-    /// The same in a context that was brought here.
+    /// The same in a fetched context.
     pub fn brought(self, is_brought: bool) -> Self {
         Self { is_brought, ..self }
     }
 
-    /// For messages.
+    /// The path for messages.
     pub fn shown(&self) -> PathBuf {
         if self.is_brought { self.path.clone() } else { self.root.join(&self.path) }
     }
 
-    /// What is there; nothing where the name is not.
+    /// The content; `None` if the file does not exist.
     pub fn read(&self) -> Result<Option<Vec<u8>>, InputError> {
         input::beneath(&self.root, &self.path).map_err(|error| match self.is_brought {
             true => error.within(&self.root),
@@ -52,9 +52,9 @@ impl Place {
 }
 
 pub(super) struct File {
-    /// How errors call it.
+    /// The name in errors.
     pub name: String,
-    /// Where it is, for the ignore file beside it.
+    /// Its location, for the ignore file next to it.
     pub place: Option<Place>,
     pub bytes: Vec<u8>,
 }
@@ -68,8 +68,8 @@ pub fn behind(store: &Store, run: &RunSettings, url: &str) -> Result<DockerfileS
 
 /// Finds and reads the Dockerfile.
 pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File, BuildError> {
-    // What came in place of a context is the Dockerfile, unless there is another. One that is to come from standard input
-    // is another, and refused: that has been read.
+    // The Dockerfile that came in place of a context is used, unless another one is named. One from standard input
+    // counts as another, and is refused: standard input has been read.
     let is_other = matches!(options.dockerfile, DockerfileSource::Inline(_) | DockerfileSource::StandardInput);
     if let Some(bytes) = sources.take_dockerfile().filter(|_| !is_other) {
         return Ok(File { name: DEFAULT.to_owned(), place: None, bytes });
@@ -84,7 +84,8 @@ pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File
             Ok(File { name: DEFAULT.to_owned(), place: None, bytes: text.clone().into_bytes() })
         }
         (DockerfileSource::Default, _) => read_default(&in_context, sources),
-        // The user named this very file, wherever it leads. In a context from elsewhere it is that one's word.
+        // The user named this file, so links are followed anywhere. In a remote context they belong to the context's
+        // author.
         (DockerfileSource::Path(path), ContextSource::Directory(_)) => {
             let bytes = input::named(path).map_err(|error| not_read(path, error))?;
             Ok(File { name: path.display().to_string(), place: place_of(path, sources.root()), bytes })
@@ -97,7 +98,7 @@ pub(super) fn read(options: &BuildOptions, sources: &mut Sources) -> Result<File
     }
 }
 
-/// As docker does, `dockerfile` is taken when there is no `Dockerfile` and none was named.
+/// Like docker, uses `dockerfile` if there is no `Dockerfile` and none was named.
 fn read_default(in_context: &dyn Fn(PathBuf) -> Place, sources: &Sources) -> Result<File, BuildError> {
     for name in [DEFAULT, "dockerfile"] {
         let place = in_context(name.into());
@@ -129,7 +130,8 @@ fn not_read(path: &Path, error: InputError) -> BuildError {
     }
 }
 
-/// Within the context, if it is in there; or else in its own folder. What a shell made of `<(...)` has nothing beside it.
+/// Relative to the context if the path is in it, otherwise to the file's own folder. A shell's `<(...)` has no
+/// neighbours.
 fn place_of(path: &Path, root: &Path) -> Option<Place> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let (name, folder) = (path.file_name()?, std::fs::canonicalize(folder).ok()?);
@@ -141,7 +143,7 @@ fn place_of(path: &Path, root: &Path) -> Option<Place> {
 }
 
 impl File {
-    /// Reads the file, which may turn out to be faulty, but not to be for another frontend, nor to have a policy.
+    /// Parses the file. Syntax errors are part of the result; a different frontend or a policy is an error.
     pub fn parse(&self, options: &BuildOptions) -> Result<Parse, BuildError> {
         let parse = dockerfile::parse(&self.bytes);
         let directive = || parse.tree.directives.syntax.as_ref().map(|directive| directive.word());
@@ -155,18 +157,19 @@ impl File {
         Ok(parse)
     }
 
-    /// What was read, unless it was faulty.
+    /// The parsed file, unless it has an error.
     pub fn dockerfile<'p>(&self, parse: &'p Parse) -> Result<&'p Dockerfile, BuildError> {
         let accepted = parse.result.as_ref().and_then(|file| parse.refused.as_ref().map_or(Ok(file), Err));
         accepted.map_err(|error| self.parse_error(error).into())
     }
 
-    /// The ignore file that counts: `NAME.dockerignore` beside the Dockerfile, or else `.dockerignore` of the context.
+    /// The ignore file that applies: `NAME.dockerignore` next to the Dockerfile, or else `.dockerignore` of the
+    /// context.
     pub fn own_ignore_file(&self) -> Option<Place> {
         self.beside("dockerignore")
     }
 
-    /// A file that has the Dockerfile's name and one more extension.
+    /// A file with the Dockerfile's name and an additional extension.
     fn beside(&self, extension: &str) -> Option<Place> {
         let place = self.place.as_ref()?;
         let name = format!("{}.{extension}", place.path.file_name()?.to_string_lossy());
@@ -175,13 +178,13 @@ impl File {
     }
 }
 
-/// How BuildKit calls the language that it has built in.
+/// BuildKit's name for its built-in frontend.
 const BUILT_IN: &str = "dockerfile.v0";
 
-/// Any version of docker's own frontend is what rbuild has built in, wherever it is mirrored.
+/// Any version of docker's own frontend is the built-in one, from any mirror.
 fn is_built_in(image: &str) -> bool {
     let name = image.split('@').next().unwrap_or(image);
-    // A colon before the last slash is a port's.
+    // A colon before the last slash belongs to a port.
     let (folders, last) = name.rsplit_once('/').unwrap_or(("", name));
     let last = last.split(':').next().unwrap_or(last);
     let is_frontend = last == "dockerfile" || last.starts_with("dockerfile-");

@@ -1,4 +1,4 @@
-//! A step of an earlier build, entered once more.
+//! Enters a step of an earlier build again.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -19,8 +19,8 @@ use super::explained;
 use super::findings::Findings;
 use super::options::{BuildOptions, ContextSource};
 
-/// Calls `prepare` with the container that the step's program had, and a look at its root, and `run` with what starts the
-/// program of it then; what is changed stays in the folder `step.upper`.
+/// Calls `prepare` with the container of the step's program and a view of its root, then `run` with the command that
+/// starts the program; changes stay in the folder `step.upper`.
 pub fn enter_step<T, E: From<StepError>>(
     store: &Store,
     settings: &RunSettings,
@@ -52,7 +52,7 @@ pub fn enter_step<T, E: From<StepError>>(
     solve::enter(&solver, step, prepare, run)
 }
 
-/// No contexts, and no caches of others: what a step's mounts show is in the store.
+/// No contexts and no remote caches: the content of a step's mounts is in the store.
 struct Nothing;
 
 impl Contexts for Nothing {

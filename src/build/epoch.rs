@@ -1,4 +1,4 @@
-//! SOURCE_DATE_EPOCH, where it names something that has a time: asked before the plan is made, which knows no network.
+//! SOURCE_DATE_EPOCH with the name of something that has a time: resolved before planning, which has no network.
 
 use crate::base::io_error::AtPath;
 use crate::build::context::git;
@@ -26,7 +26,7 @@ pub(super) struct Epochs<'a> {
 }
 
 impl Epochs<'_> {
-    /// Lets the request have seconds where it has a name. `--reproducible` takes 1970 where nothing else is said.
+    /// Replaces a name by seconds in the request. `--reproducible` defaults to 1970.
     pub fn settle(&self, parsed: &Dockerfile, request: &mut PlanRequest) -> Result<(), BuildError> {
         let value = value_of(self.file, self.options, parsed, request)?;
         let mut seconds = match &value {
@@ -71,7 +71,7 @@ impl Epochs<'_> {
     }
 }
 
-/// The same for whoever asks nothing: what has a time is taken to have none.
+/// The same without requests: whatever has a time is assumed to have none.
 pub(super) fn settle_offline(
     file: &File,
     options: &BuildOptions,
@@ -97,7 +97,7 @@ fn value_of(
     plan::epoch(parsed, request, &is_context).map_err(|error| file.plan_error(error, None).into())
 }
 
-/// `is_argument`: RUN steps that declare it see it, too.
+/// `is_argument`: RUN steps that declare the argument see it too.
 fn settle(request: &mut PlanRequest, seconds: Option<i64>, is_argument: bool) {
     request.epoch = Epoch::Resolved(seconds);
     match seconds {

@@ -30,14 +30,14 @@ use super::top_names::TopNames;
 
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
-    /// Something is wrong at a place of the Dockerfile.
+    /// An error at a place in the Dockerfile.
     #[error("{0}")]
     Located(Box<Located>),
     #[error("failed to read the Dockerfile `{path}`")]
     ReadDockerfile { path: String, source: std::io::Error },
     #[error("there is no `{}` in the build context; it has {names}", path.display())]
     NoDockerfile { path: PathBuf, names: TopNames },
-    /// Rules were broken, where that is an error; the findings say which and where.
+    /// Lint rules were broken that are set to be errors; the findings say which and where.
     #[error("{message}")]
     LintViolations { message: String, findings: Box<Findings> },
     #[error("invalid build argument BUILDKIT_DOCKERFILE_CHECK")]
@@ -106,17 +106,17 @@ pub enum BuildError {
     Cancelled,
 }
 
-/// An error with the lines of the Dockerfile that it speaks of, as it is shown.
+/// An error with the Dockerfile lines it refers to, as it is shown.
 #[derive(Debug)]
 pub struct Located {
     /// Message and lines.
     pub text: String,
-    /// What to do about it.
+    /// How to fix it.
     pub hint: Option<String>,
     pub cause: Cause,
 }
 
-/// What was wrong, typed.
+/// The typed error.
 #[derive(Debug)]
 pub enum Cause {
     Parse(ParseError),
@@ -133,7 +133,7 @@ impl From<Located> for BuildError {
 }
 
 impl Located {
-    /// The end of what the step's program printed, as it printed it, where that is why the build failed.
+    /// The end of the output of the step's program, verbatim, if the program made the build fail.
     pub fn printed(&self) -> Option<&str> {
         match &self.cause {
             Cause::Step(error) => match error.as_ref() {
@@ -146,7 +146,7 @@ impl Located {
 }
 
 impl Cause {
-    /// The error itself, for whoever looks for another one among its causes.
+    /// The error itself, to search its chain of causes.
     pub fn error(&self) -> &(dyn std::error::Error + 'static) {
         match self {
             Self::Parse(error) => error,

@@ -1,4 +1,4 @@
-//! What a build is known by, so that it is compared with the last one of the same project.
+//! The identity of a build, by which it is compared with the last one of the same project.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ pub(super) fn explainer<'a>(
         Some(tag) => tag.familiar(),
         None => context.clone(),
     };
-    // A checkout elsewhere is the same project when it makes the same repository's image.
+    // A checkout in another folder is the same project if it makes an image of the same repository.
     let family = options.tags.first().map(|tag| {
         let mut hasher = FieldHasher::new("build-family-1");
         hasher.field(tag.repository().as_bytes()).field(target.as_bytes()).finish()

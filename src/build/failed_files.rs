@@ -1,4 +1,4 @@
-//! Files out of the root filesystem of a step that failed: test reports, core files.
+//! Exports files from the root filesystem of a failed step: test reports, core files.
 
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
@@ -15,14 +15,14 @@ use crate::store::snapshot::{SnapshotError, View, export_part};
 /// `--output-on-failure PATH=DEST`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedOutput {
-    /// A path in the root filesystem, or in the step's working folder; each of its names may be a pattern, and `**` stands
-    /// for any number of folders.
+    /// A path in the root filesystem, or relative to the step's working directory; each of its names may be a pattern,
+    /// and `**` matches any number of folders.
     pub path: String,
-    /// A folder, or for one file a file.
+    /// A folder, or a file for a single file.
     pub destination: PathBuf,
 }
 
-/// What is wrong with one.
+/// Why the value is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FailedOutputError {
     #[error("write PATH=DEST, with both parts")]
@@ -52,12 +52,12 @@ impl FromStr for FailedOutput {
 }
 
 impl FailedOutput {
-    /// The same files, into a folder of that name in the destination.
+    /// The same files, in a subfolder of the destination.
     pub fn into_folder(&self, name: &str) -> Self {
         Self { path: self.path.clone(), destination: self.destination.join(name).join("") }
     }
 
-    /// Writes the files; gives how many things there were.
+    /// Writes the files; returns how many paths matched.
     pub(super) fn write(&self, failed: &FailedStep<'_>) -> Result<usize, SnapshotError> {
         let view = View::of_container(failed.lower, Some(failed.upper))?;
         let path = Path::new("/").join(&failed.run.working_directory).join(&self.path);
@@ -76,7 +76,7 @@ impl FailedOutput {
         self.one_file(&view, &base)
     }
 
-    /// Nothing is made where nothing is found.
+    /// Makes nothing if nothing is found.
     fn write_folder(
         &self,
         view: &View,
@@ -86,7 +86,7 @@ impl FailedOutput {
         export_part(view, base, is_wanted, outgoing::folder(&self.destination)?)
     }
 
-    /// A file has the name that was asked for, or its own in a folder.
+    /// Writes a file under the requested name, or in a folder under its own.
     fn one_file(&self, view: &View, path: &Path) -> Result<usize, SnapshotError> {
         let is_folder = self.destination.as_os_str().as_encoded_bytes().ends_with(b"/") || self.destination.is_dir();
         if is_folder {
@@ -119,7 +119,7 @@ fn names_of(path: &Path) -> Vec<&[u8]> {
     path.components().map(|component| component.as_os_str().as_encoded_bytes()).collect()
 }
 
-/// Whether the names are those of the pattern, or lead to something below it.
+/// Whether the names match the pattern, or lead to something below a match.
 fn is_matched(pattern: &[&str], names: &[&[u8]]) -> bool {
     match (pattern, names) {
         ([], _) => true,

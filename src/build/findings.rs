@@ -1,24 +1,24 @@
-//! What the lint found, with the file it speaks of, so that it can be shown.
+//! The lint's warnings, with the file they refer to.
 
 use crate::build::explain::{ReportWarning, Source};
 use crate::language::dockerfile::excerpt::{Excerpt, Heading, Span};
 use crate::language::dockerfile::lint::Warning;
 
-/// A Dockerfile that is longer is kept to here.
+/// How much of a long Dockerfile is kept.
 const LONGEST_SOURCE: usize = 256 << 10;
 
 /// The warnings about one Dockerfile.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Findings {
-    /// How the file is called in messages.
+    /// The file's name in messages.
     pub file_name: String,
     pub source: Vec<u8>,
-    /// By line and rule.
+    /// Sorted by line and rule.
     pub warnings: Vec<Warning>,
 }
 
 impl Findings {
-    /// Adds those of another run over the same file that are not there yet.
+    /// Adds the warnings of another run over the same file, without duplicates.
     pub(super) fn add(&mut self, other: Self) {
         let mut warnings = std::mem::take(&mut self.warnings);
         let count = warnings.len();
@@ -30,7 +30,7 @@ impl Findings {
         *self = Self { warnings, file_name: other.file_name, source: other.source };
     }
 
-    /// The file and the warnings, as they are kept of a build.
+    /// The file and the warnings, as stored with a build.
     pub fn kept(&self) -> (Source, Vec<ReportWarning>) {
         let end = self.source.len().min(LONGEST_SOURCE);
         let text = String::from_utf8_lossy(&self.source[..end]).into_owned();
@@ -50,7 +50,7 @@ impl Findings {
     fn excerpt(&self, warning: &Warning) -> String {
         let message = format!("{}: {}", warning.rule.name, warning.detail);
         let lines = warning.lines;
-        // Several lines are marked at their side, one below its text.
+        // Several lines are marked at their side, a single one below its text.
         let span = (lines.first == lines.last || warning.line != lines.first)
             .then(|| Span::of_line(&self.source, warning.line));
         let excerpt = Excerpt {

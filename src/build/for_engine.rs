@@ -17,14 +17,14 @@ use crate::transport::transfer::{LayerForm, documents};
 use super::built::{BuildResult, BuiltImage};
 use super::error::BuildError;
 
-/// A config is never larger than this many bytes.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
 /// The engine that a build works for.
 #[derive(Debug)]
 pub struct ForEngine {
     engine: Engine,
-    /// Images that the engine was found to have.
+    /// Images that the engine is known to have.
     seen: Mutex<Vec<EngineImage>>,
 }
 
@@ -33,13 +33,13 @@ impl ForEngine {
         Self { engine, seen: Mutex::default() }
     }
 
-    /// What a person calls the engine.
+    /// The engine's address for display.
     pub fn place(&self) -> &str {
         self.engine.place()
     }
 
-    /// The engine's image of that name, in the store; nothing where the engine has none, or one of another platform than the
-    /// user asked for.
+    /// The engine's image of that name, in the store; `None` if the engine has none, or only one of a platform other
+    /// than the user asked for.
     pub(super) fn base(
         &self,
         store: &Store,
@@ -65,7 +65,7 @@ impl ForEngine {
     /// The image in the store that is the same as one of the engine's, with all its layers.
     fn stored(&self, store: &Store, image: &EngineImage) -> Result<Option<ImageId>, ArchiveError> {
         let Ok(digest) = image.id.parse::<BlobDigest>() else { return Ok(None) };
-        // A config is there of each image that was built, also of those that went to the engine alone.
+        // The config of every built image is in the store, also of those that were sent to the engine only.
         let id = match store.image_with_manifest(&digest)? {
             Some(id) => id,
             None if store.has_blob(&digest) => digest.into(),
@@ -80,12 +80,12 @@ impl ForEngine {
         Ok(Some(id))
     }
 
-    /// Whether the engine keeps images for several platforms under one name.
+    /// Whether the engine can keep images for several platforms under one name.
     pub(super) fn takes_indexes(&self) -> bool {
         matches!(self.engine.image_store(), Ok(ImageStore::Containerd))
     }
 
-    /// Gives the result to the engine under these names. What the engine has of it is not sent.
+    /// Gives the result to the engine under these names. What the engine already has is not sent.
     pub(super) fn load(
         &self,
         store: &Store,
@@ -108,7 +108,7 @@ impl ForEngine {
         done.map(drop)
     }
 
-    /// Says what was done.
+    /// Returns what was done.
     fn load_what_is_missing(
         &self,
         store: &Store,
@@ -139,7 +139,7 @@ impl ForEngine {
         }
     }
 
-    /// docker's archive, without the lowest layers that the engine has.
+    /// Sends docker's archive, without the lowest layers that the engine has.
     fn load_layers(
         &self,
         store: &Store,
@@ -153,15 +153,15 @@ impl ForEngine {
         let send =
             |omitted| self.engine.load(|out| archive::save_above(store, &config, names, omitted, sent.counted(out)));
         match send(omitted)? {
-            // It has lost what it said it had, or keeps it otherwise than it said.
+            // The engine lost the layers that it listed, or stores them differently.
             Err(EngineError::Refused { .. }) if omitted > 0 => send(0)??,
             answer => answer?,
         }
         Ok(format!("{} of {} layers sent", layers.len() - omitted, layers.len()))
     }
 
-    /// An OCI layout, without the blobs that images have which rbuild gave to the engine before: of those it knows the
-    /// manifests, and so which blobs there are.
+    /// Sends an OCI layout, without the blobs of images that rbuild gave to the engine before: their manifests are
+    /// known, and therefore their blobs.
     fn load_blobs(
         &self,
         store: &Store,
@@ -190,7 +190,7 @@ impl ForEngine {
         Ok(format!("{} of {} layers sent", layers.difference(&known).count(), layers.len()))
     }
 
-    /// The layers of images that the engine has and rbuild gave to it.
+    /// The blobs of images that the engine has and rbuild gave to it.
     fn known_blobs(&self, store: &Store) -> Result<HashSet<BlobDigest>, ArchiveError> {
         let mut known = HashSet::new();
         let mut wanted: Vec<BlobDigest> = self.lock().iter().filter_map(|image| image.id.parse().ok()).collect();
@@ -210,7 +210,7 @@ impl ForEngine {
         Ok(known)
     }
 
-    /// The ID by which the engine has the image already.
+    /// The engine's ID of the image, if it has the image already.
     fn known(
         &self,
         store: &Store,
@@ -225,8 +225,8 @@ impl ForEngine {
         Ok(self.engine.image(&id)?.map(|found| found.id))
     }
 
-    /// How many of the lowest layers the engine has: those that an image of it begins with, which was a base, or has one of
-    /// the names.
+    /// How many of the lowest layers the engine has: those shared with an image of it that was a base or has one of the
+    /// names.
     fn count_known(&self, layers: &[DiffId]) -> usize {
         let common =
             |known: &EngineImage| known.layers.iter().zip(layers).take_while(|(known, own)| known == own).count();
@@ -242,18 +242,18 @@ impl ForEngine {
     }
 }
 
-/// Tells how much of an archive has been sent.
+/// Reports how much of an archive has been sent.
 struct Sent<'a> {
     progress: &'a dyn Progress,
     task: &'a str,
-    /// How many bytes, and when that was told last.
+    /// The number of bytes, and when it was last reported.
     state: Mutex<(u64, Option<Instant>)>,
 }
 
 impl Sent<'_> {
     const TELL_EVERY: Duration = Duration::from_millis(100);
 
-    /// Counts an archive that begins.
+    /// Starts counting an archive.
     fn counted<'a>(&'a self, out: &'a mut (dyn Write + Send)) -> Counted<'a> {
         *self.lock() = (0, None);
         Counted { sent: self, out }
@@ -272,7 +272,7 @@ impl Sent<'_> {
         }
     }
 
-    /// What was done, with how much it took.
+    /// What was done, and how much was sent.
     fn note(&self, text: &str) -> String {
         match self.lock().0 {
             0 => text.to_owned(),
@@ -301,7 +301,7 @@ impl Write for Counted<'_> {
     }
 }
 
-/// Why an image of the engine's cannot be a base.
+/// Why an image of the engine cannot be a base.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BaseFailure {
     #[error(transparent)]

@@ -1,18 +1,18 @@
-//! Shows what git was told, where the build wants to see it.
+//! Shows git commands, if the build wants to see them.
 
 use std::time::Duration;
 
 use crate::build::context::git::CommandLog;
 use crate::build::solve::{Progress, TaskEvent};
 
-/// Shows it whenever asked, and what is left in the end, however that comes.
+/// Shows the commands on request, and the rest when dropped.
 pub(super) struct GitCommands<'a> {
     pub log: Option<&'a CommandLog>,
     pub progress: &'a dyn Progress,
 }
 
 impl GitCommands<'_> {
-    /// What was told since the last time, as a task for each repository.
+    /// Shows the commands since the last call, as a task for each repository.
     pub fn show(&self) {
         let told = self.log.map(CommandLog::take).unwrap_or_default();
         for of_one in told.chunk_by(|one, other| one.url == other.url) {

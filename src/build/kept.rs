@@ -1,7 +1,7 @@
-//! Remembers how to enter the steps of a build once more, and keeps what a failed one has changed.
+//! Remembers how to enter the steps of a build again, and keeps the changes of a failed one.
 //!
-//! No value of a secret is written down: not those of secret mounts, which are given anew, and not those of arguments whose
-//! names say that they are secrets, nor proxies with passwords.
+//! No secret is written: secret mounts are given again, and the values of arguments with secret names and of proxies
+//! with passwords are left out.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -22,16 +22,16 @@ use crate::store::snapshot::{Stack, StackLayer};
 use super::observer::Observer;
 use super::options::BuildOptions;
 
-/// Changes with what follows; records of others can't be read.
+/// Changes with the structures below; records of other versions can't be read.
 const FORMAT: u32 = 1;
-/// How the writing of files out of a failed step is called.
+/// The name of the task that exports files of a failed step.
 const FILES: &str = "exporting files of the failed step";
 
 /// How to enter the steps of a build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct StepsRecord {
     format: u32,
-    /// What the build is known by.
+    /// The build's identity.
     pub build: String,
     /// The first step that failed.
     pub failed: Option<usize>,
@@ -43,20 +43,20 @@ pub struct StepsRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct KeptStep {
     pub title: String,
-    /// Of the Dockerfile.
+    /// In the Dockerfile.
     pub lines: (u32, u32),
     pub platform: Option<String>,
     pub parent: Option<usize>,
-    /// The layers of its result, those of its parent left out where they are the first.
+    /// The layers of its result; if those of its parent come first, they are left out.
     added: Option<(bool, Vec<StackLayer>)>,
     pub run: Option<Box<RunStep>>,
-    /// What its mounts begin with.
+    /// The initial content of its mounts.
     pub mounts: Vec<Option<Stack>>,
-    /// Variables whose values are not written down.
+    /// Variables whose values are not written.
     pub withheld: Vec<String>,
 }
 
-/// What is true of all steps.
+/// The settings shared by all steps.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct Settings {
     extra_hosts: Vec<(String, String)>,
@@ -80,7 +80,7 @@ impl Settings {
             ulimits: run.ulimits.clone(),
             users: run.users.clone(),
             limits: run.limits.clone(),
-            // A profile of the user's is not kept: what it allows more than the usual one is lost.
+            // A user's seccomp profile is not kept: what it allows beyond the default one is lost.
             has_seccomp: !matches!(run.seccomp, Seccomp::Unconfined),
             no_new_privileges: run.no_new_privileges,
             hostname: run.hostname.clone(),
@@ -92,12 +92,12 @@ impl Settings {
 }
 
 impl StepsRecord {
-    /// Reads one; nothing where another version has written it.
+    /// Parses a record; `None` if another version wrote it.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok().filter(|record: &Self| record.format == FORMAT)
     }
 
-    /// The layers of a step's result; nothing where it has none.
+    /// The layers of a step's result; `None` if it has none.
     pub fn result(&self, step: usize) -> Option<Stack> {
         let kept = self.steps.get(step)?;
         let (is_alone, added) = kept.added.as_ref()?;
@@ -109,7 +109,7 @@ impl StepsRecord {
         Some(Stack { layers })
     }
 
-    /// What RUN steps had, over what is given now.
+    /// The settings of RUN steps, on top of those given now.
     pub fn settings(&self, given: RunSettings) -> RunSettings {
         let kept = self.settings.clone();
         let mut devices = given.devices.clone();
@@ -131,7 +131,7 @@ impl StepsRecord {
     }
 }
 
-/// What builds like this one have in common in the names of what is kept of them.
+/// The shared part of the names under which the steps of builds like this one are kept.
 pub fn kept_project(context: &str, dockerfile: &str, target: Option<&str>) -> String {
     let mut project = FieldHasher::new("kept-steps-1");
     project.field(context.as_bytes()).field(dockerfile.as_bytes());
@@ -139,7 +139,7 @@ pub fn kept_project(context: &str, dockerfile: &str, target: Option<&str>) -> St
     hex::encode(&project.finish())[..16].to_owned()
 }
 
-/// Listens to the steps of a build.
+/// Observes the steps of a build.
 pub(super) struct Keeper<'a> {
     store: &'a Store,
     options: &'a BuildOptions,
@@ -160,7 +160,7 @@ impl<'a> Keeper<'a> {
         Self { store, options, plan, observer, state: Mutex::default() }
     }
 
-    /// The build is over. What can't be written down is not kept: the build is as good without.
+    /// Called at the end of the build. A record that can't be written is ignored.
     pub fn finish(&self, has_executed: bool) {
         let state = self.lock();
         if state.failed.is_none() && !has_executed {
@@ -183,7 +183,7 @@ impl<'a> Keeper<'a> {
         self.options.reference.rsplit('/').next().unwrap_or_default()
     }
 
-    /// What the store knows the build by.
+    /// The build's name in the store.
     fn name(&self) -> String {
         let (context, dockerfile) = self.options.remembered_places();
         format!("{}-{}", kept_project(&context, &dockerfile, self.options.target.as_deref()), self.id())
@@ -193,7 +193,7 @@ impl<'a> Keeper<'a> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Writes what is wanted of the failed step's files.
+    /// Exports the requested files of the failed step.
     fn write_files(&self, failed: &FailedStep<'_>) {
         if self.options.failed_outputs.is_empty() {
             return;
@@ -224,7 +224,7 @@ impl Results for Keeper<'_> {
         self.lock().results.insert(step, result.clone());
     }
 
-    /// Of several steps that fail at the same time the first one counts.
+    /// If several steps fail at the same time, the first one counts.
     fn failed(&self, failed: &FailedStep<'_>) {
         let mut state = self.lock();
         if state.failed.is_some() {
@@ -233,7 +233,7 @@ impl Results for Keeper<'_> {
         state.failed = Some(failed.step);
         drop(state);
         self.write_files(failed);
-        // It is not kept where that can't be done: it may be looked at as it was before the step.
+        // If this fails, the step can still be entered in the state before it ran.
         let _ = self.store.keep_step(&self.name(), failed.step.0, failed.upper);
     }
 }
@@ -270,7 +270,7 @@ fn kept_step(state: &State, id: StepId, step: &Step) -> KeptStep {
     }
 }
 
-/// The step without what must not be written down, and the names of that.
+/// The step without what must not be written, and the names of the variables left out.
 fn without_secrets(run: &RunStep) -> (RunStep, Vec<String>) {
     let mut run = run.clone();
     let mut withheld = Vec::new();

@@ -1,4 +1,4 @@
-//! The lint of a build: run when the plan is made, before anything is executed.
+//! The lint of a build: runs when the plan is made, before anything is executed.
 
 use crate::language::dockerfile::Parse;
 use crate::language::dockerfile::lint::{self, CheckOptions, LintErrorKind, LintOptions, Scope};
@@ -12,7 +12,7 @@ use super::findings::Findings;
 use super::options::BuildOptions;
 use super::platforms;
 
-/// What the lint of this build is to look at. A `check` argument that can't be read is an error.
+/// The lint options of this build. A `check` argument that can't be parsed is an error.
 pub(super) fn options(build: &BuildOptions, request: &PlanRequest, parse: &Parse) -> Result<LintOptions, BuildError> {
     let check = match arguments::check(build) {
         None => None,
@@ -27,15 +27,15 @@ pub(super) fn options(build: &BuildOptions, request: &PlanRequest, parse: &Parse
     })
 }
 
-/// A `check` directive that can't be read is an error.
+/// A `check` directive that can't be parsed is an error.
 pub(super) fn read_directive(file: &File, parse: &Parse, build: &BuildOptions) -> Result<(), BuildError> {
     let options = &self::options(build, &platforms::request(build, &build.platforms[0]), parse)?;
     lint::check_options(parse, options).map(drop).map_err(|error| file.lint_error(error).into())
 }
 
-/// What there is to warn of. An error when the file or the user wants one for that.
+/// The lint's warnings; an error if the file or the user wants one for them.
 ///
-/// Other faults that stop the lint are the plan's to report, which was made without meeting them.
+/// Other faults that stop the lint are reported by the plan, which was made without meeting them.
 pub(super) fn check(
     file: &File,
     parse: &Parse,

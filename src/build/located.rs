@@ -1,4 +1,4 @@
-//! Errors shown in the lines of the Dockerfile that they are about.
+//! Shows errors in the Dockerfile lines that they are about.
 
 use crate::build::solve::{SolveError, StepError};
 use crate::image::Platform;
@@ -18,7 +18,7 @@ impl File {
         self.located(&about, &error.to_string(), error.hint(), Cause::Parse(error.clone()))
     }
 
-    /// `platform` is the one for which it does not work, where there are several.
+    /// `platform` is the one for which planning fails, if there are several.
     pub fn plan_error(&self, mut error: PlanError, platform: Option<&Platform>) -> Located {
         let of_parse = match error.kind.as_ref() {
             PlanErrorKind::Parse(parse) => parse.hint(),
@@ -53,8 +53,8 @@ impl File {
         self.located(&about, &message, hint, Cause::Step(error)).into()
     }
 
-    /// The message with the lines it is about. What is about no word of an instruction marks all of it: several lines at
-    /// their side.
+    /// The message with the lines it is about. Without a word to mark, the whole instruction is marked: several lines
+    /// at their side.
     fn located(&self, about: &About, message: &str, hint: Option<String>, cause: Cause) -> Located {
         let (headline, details) = message.split_once('\n').unwrap_or((message, ""));
         let About { lines, span, heading } = *about;
@@ -81,7 +81,7 @@ struct About {
 }
 
 impl About {
-    /// For errors that are met when the file has been read.
+    /// For errors found after the file was read.
     fn of(lines: Option<Lines>, span: Option<Span>) -> Self {
         Self { lines: lines.unwrap_or(Lines { first: 0, last: 0 }), span, heading: Heading::Instruction }
     }

@@ -1,7 +1,7 @@
 //! One build from end to end: reads the Dockerfile, plans, executes, makes the image, stores it and writes its outputs.
 //!
-//! Joins the folders that do the work and does none itself. Must not know terminals or arguments: what it tells goes
-//! through [`Observer`]. The whole road of a build, hops 2 to 12.
+//! Connects the folders that do the work and does none itself. Must not know terminals or arguments: reports through
+//! [`Observer`]. Hops 2 to 12 of a build.
 
 mod answers;
 mod arguments;
@@ -66,7 +66,7 @@ use attempts::Attempts;
 use crate::build::solve::{Cancellation, SshAgents};
 use crate::store::Store;
 
-/// Builds what `options` says. The observer is told what there is to warn of, also when the build fails.
+/// Runs the build of `options`. The observer gets warnings even if the build fails.
 pub fn build(
     store: &Store,
     options: &BuildOptions,
@@ -114,7 +114,7 @@ pub fn build_in(
     if let Ok(findings) = &findings {
         observer.found(findings);
     }
-    // What stops the plan may stop the lint, too.
+    // What stops the plan may also stop the lint.
     let (plan, findings) = (planned?, findings?);
     observer.planned(&plan);
     let imports = shared_cache::finish(importing, observer);

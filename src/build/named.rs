@@ -1,4 +1,4 @@
-//! Names of `--build-context`, and what `oci-layout://` leads to.
+//! Names of `--build-context`, and the images behind `oci-layout://`.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::transport::archive::{self, ArchiveError, LoadOptions, Selection, Sour
 use super::bases::wrap;
 use super::options::NamedContextSource;
 
-/// The form in which names are compared: an image's familiar name without `:latest`, or the name in lower case.
+/// The form for comparing names: an image's familiar name without `:latest`, or the name in lower case.
 fn normal_name(name: &str) -> String {
     let lower = name.to_lowercase();
     match lower.parse::<Reference>() {
@@ -23,7 +23,7 @@ fn normal_name(name: &str) -> String {
     }
 }
 
-/// What the user gave in the place of that name.
+/// What the user gave in place of that name.
 pub(super) fn find<'a>(
     given: &'a [(String, NamedContextSource)],
     name: &str,
@@ -32,7 +32,7 @@ pub(super) fn find<'a>(
     given.iter().find(|(given, _)| normal_name(given) == wanted)
 }
 
-/// Loads the image of an OCI layout, without giving it a name.
+/// Loads the image of an OCI layout, without naming it.
 pub(super) fn load_layout(
     store: &Store,
     path: &Path,

@@ -1,4 +1,4 @@
-//! Who watches a build.
+//! The observer of a build.
 
 use crate::build::solve::Progress;
 use crate::language::dockerfile::Dockerfile;
@@ -8,33 +8,34 @@ use crate::transport::registry;
 use super::built::BuildResult;
 use super::findings::Findings;
 
-/// Whoever watches a build.
+/// Observes a build.
 pub trait Observer: Progress {
-    /// The Dockerfile was read; what it says is looked at next.
+    /// The Dockerfile was read; planning follows.
     fn read(&self, _: &Dockerfile) {}
 
     /// The plan is made; its steps are executed next.
     fn planned(&self, plan: &Plan);
 
-    /// The lint has looked at the Dockerfile: whatever becomes of the build, that is to be said.
+    /// The lint has checked the Dockerfile. Its findings are to be shown whatever the result of the build.
     fn found(&self, _: &Findings) {}
 
-    /// What the steps did, and why, is kept in the store under this number.
+    /// What the steps did, and why, is in the store under this number.
     fn explained(&self, _: i64) {}
 
-    /// The steps are done. The result goes where it is wanted when this returns, unless the build was cancelled meanwhile.
+    /// The steps are done. When this returns, the result is written to its outputs, unless the build was cancelled
+    /// meanwhile.
     fn built(&self, _: &BuildResult) {}
 
-    /// Whether the names of what is pushed wait for other builds.
+    /// Whether pushed names wait for other builds.
     fn holds_names(&self) -> bool {
         false
     }
 
-    /// What is pushed is in its registries, and has no names there yet. It is named when this returns, unless the build was
+    /// What is pushed is in its registries, but not named yet. It is named when this returns, unless the build was
     /// cancelled meanwhile.
     fn sent(&self) {}
 
-    /// Whoever watches the result being pushed.
+    /// Observes the push of the result.
     fn transfers(&self) -> Box<dyn registry::Progress> {
         Box::new(registry::Silent)
     }

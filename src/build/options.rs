@@ -1,4 +1,4 @@
-//! What a build is asked for.
+//! The options of a build.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,69 +18,70 @@ use super::failed_files::FailedOutput;
 use super::for_engine::ForEngine;
 use super::watched::WatchedSlot;
 
-/// All that `rbuild build` can be told.
+/// All options of `rbuild build`.
 #[derive(Debug, Clone)]
 pub struct BuildOptions {
-    /// What the build is known by later: `BUILDER/NODE/ID`.
+    /// The build's reference: `BUILDER/NODE/ID`.
     pub reference: String,
     pub context: ContextSource,
     pub dockerfile: DockerfileSource,
-    /// A policy beside the Dockerfile counts, as with buildx. Nothing here evaluates one, so there may be none.
+    /// A policy next to the Dockerfile applies, as with buildx. Policies are not evaluated, so its presence is an
+    /// error.
     pub heeds_policies: bool,
     pub named_contexts: Vec<(String, NamedContextSource)>,
     pub tags: Vec<Reference>,
     pub build_args: BTreeMap<String, String>,
     pub labels: Vec<(String, String)>,
     pub target: Option<String>,
-    /// At least one. Several make an index.
+    /// At least one; several make an index.
     pub platforms: Vec<Platform>,
     /// The user named them.
     pub platform_is_explicit: bool,
     pub no_cache: NoCache,
-    /// Ask the registry for base images that the store has.
+    /// Ask the registry for base images even if the store has them.
     pub pull: bool,
     pub registry: registry::Settings,
     pub network: NetworkMode,
     pub allow_host_network: bool,
     pub allow_insecure: bool,
     pub run: RunSettings,
-    /// Where the result goes beside, or in place of, the store.
+    /// Where the result goes besides, or instead of, the store.
     pub outputs: Vec<Output>,
-    /// What is wanted of the root filesystem of a step that fails.
+    /// Files to export from the root filesystem of a failed step.
     pub failed_outputs: Vec<FailedOutput>,
-    /// Where it is put down what the build has read, for whoever waits for changes.
+    /// Receives what the build has read, to watch for changes.
     pub watched: Option<WatchedSlot>,
     /// Keep the result in the store, with its tags.
     pub keep: bool,
-    /// The user said so in words.
+    /// The user requested that explicitly.
     pub keep_is_asked: bool,
     /// The Docker Engine that the build works for: its images come first as bases.
     pub engine: Option<Arc<ForEngine>>,
-    /// The result goes to that engine.
+    /// Load the result into that engine.
     pub load: bool,
-    /// Send the result to the registries of its tags, with layers of this format.
+    /// Push the result to the registries of its tags, with layers of this format.
     pub push: Option<LayerFormat>,
-    /// Repositories that get the result without a tag, in place of those of `tags`.
+    /// Repositories that get the result without a tag, instead of those of `tags`.
     pub push_by_digest: Vec<Reference>,
-    /// What was pushed is called by its digest too.
+    /// Also name what was pushed by its digest.
     pub name_canonical: bool,
-    /// A tag that the registry lets nobody move stays where it is, and that is no failure.
+    /// A tag that the registry does not allow to move stays, which is not an error.
     pub immutable_tags_may_stay: bool,
-    /// All layers have this format when they leave, those of the base too.
+    /// Convert all layers to this format when they leave the store, including those of the base.
     pub force_compression: Option<LayerFormat>,
-    /// Manifests and indexes have docker's media types when they leave, not OCI's.
+    /// Write manifests and indexes with docker's media types instead of OCI's.
     pub docker_media_types: bool,
-    /// All layers are unpacked in the store, ready to be run.
+    /// Unpack all layers in the store, ready to run.
     pub unpack: bool,
-    /// Make one layer of those that the build makes.
+    /// Squash the layers that the build makes into one.
     pub squash: bool,
-    /// Copied files are no younger than SOURCE_DATE_EPOCH.
+    /// Copied files are no newer than SOURCE_DATE_EPOCH.
     pub reproducible: bool,
-    /// What manifests and indexes say besides, wherever the result goes.
+    /// Annotations of manifests and indexes, in all outputs.
     pub annotations: Annotations,
-    /// Caches that may have what the store has not got.
+    /// Remote caches to import.
     pub cache_from: Vec<CacheSource>,
-    /// Where what was made goes, for other machines.
+    /// Remote caches to export to.
     pub cache_to: Vec<CacheTarget>,
 }
 
@@ -91,18 +92,18 @@ pub enum ContextSource {
     Archive(PathBuf),
     /// A tar archive or a Dockerfile.
     StandardInput,
-    /// A git repository, or an archive or a Dockerfile behind http(s).
+    /// A git repository, or an archive or a Dockerfile at an http(s) address.
     Remote(String),
     /// A git repository, whatever its address ends with.
     Git(String),
     /// An archive in a bucket.
     Object(Box<BucketObject>),
-    /// The same in Google's storage.
+    /// An archive in Google's storage.
     GoogleObject {
         bucket: String,
         key: String,
     },
-    /// A folder of one of the others that is brought here.
+    /// A subfolder of another source, which is fetched first.
     Part {
         of: Box<ContextSource>,
         folder: String,
@@ -113,14 +114,14 @@ pub enum ContextSource {
 pub enum DockerfileSource {
     /// `Dockerfile` in the context.
     Default,
-    /// A path as seen from the working directory, or from the context when that is no local folder.
+    /// A path relative to the working directory, or to the context if that is not a local folder.
     Path(PathBuf),
     StandardInput,
     /// This text.
     Inline(String),
 }
 
-/// What `--build-context NAME=` names.
+/// The value of `--build-context NAME=`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NamedContextSource {
     Directory(PathBuf),
@@ -134,7 +135,7 @@ pub enum NamedContextSource {
         reference: Option<String>,
     },
     Remote(String),
-    /// What another build made, an image for each of its platforms.
+    /// The result of another build, an image for each of its platforms.
     Built(Vec<BuiltImage>),
 }
 
@@ -143,11 +144,11 @@ pub struct Output {
     pub kind: OutputKind,
     /// A file or folder; `-` is standard output.
     pub destination: PathBuf,
-    /// Of several platforms each gets a folder of its own in a folder or tar archive.
+    /// With several platforms, each gets its own folder in a folder or tar archive.
     pub split_platforms: bool,
-    /// Of the layers in an OCI layout.
+    /// The format of the layers in an OCI layout.
     pub format: LayerFormat,
-    /// What a folder has and the result has not is removed from it.
+    /// Removes from a folder what is not in the result.
     pub deletes: bool,
 }
 
@@ -184,15 +185,15 @@ fn absolute(path: &Path) -> String {
 }
 
 impl BuildOptions {
-    /// What `rbuild build -t NAME FOLDER` asks for: the image of the folder's Dockerfile for this machine, kept in the
-    /// store. The fields are there to be changed.
+    /// The options of `rbuild build -t NAME FOLDER`: the image of the folder's Dockerfile for this machine, kept in the
+    /// store. Change the fields as needed.
     pub fn of_folder(context: PathBuf, tags: Vec<Reference>) -> Self {
         Self { tags, ..Self::of_source(ContextSource::Directory(context)) }
     }
 
     /// The same for any context, without a name.
     pub fn of_source(context: ContextSource) -> Self {
-        // Without random numbers it cannot be found again by its name, and is built all the same.
+        // Without random numbers the build has no reference, but still works.
         let id = hex::random_id().unwrap_or_default();
         Self {
             reference: format!("default/default/{id}"),
@@ -235,7 +236,7 @@ impl BuildOptions {
         }
     }
 
-    /// Where context and Dockerfile are, as absolute paths or addresses without their passwords.
+    /// The locations of context and Dockerfile, as absolute paths or addresses without their passwords.
     pub fn places(&self) -> (String, String) {
         let context = self.context.shown();
         let dockerfile = match (&self.dockerfile, &self.context) {
@@ -249,7 +250,7 @@ impl BuildOptions {
         (context, dockerfile)
     }
 
-    /// The same as they are remembered: without what a build argument says that is secret.
+    /// The same for records: without the values of secret build arguments.
     pub fn remembered_places(&self) -> (String, String) {
         let mut concealer = Concealer::default();
         concealer.learn(self.build_args.iter().map(|(name, value)| (name.as_str(), value.as_str())));

@@ -1,4 +1,4 @@
-//! Where the result goes: into the store, an archive, a folder.
+//! Writes the result: to the store, an archive, a folder.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -24,7 +24,7 @@ use super::error::BuildError;
 use super::options::{BuildOptions, Output, OutputKind};
 use super::platforms::makes_index;
 
-/// Refuses what no result could be written to, before anything is executed.
+/// Refuses outputs that could not be written, before anything is executed.
 pub(super) fn check(options: &BuildOptions) -> Result<(), BuildError> {
     let is_index = makes_index(options);
     let takes_no_index = options.load && !options.engine.as_ref().is_some_and(|engine| engine.takes_indexes());
@@ -71,7 +71,7 @@ pub(super) fn write(
 fn write_one(store: &Store, options: &BuildOptions, result: &BuildResult, output: &Output) -> Result<(), BuildError> {
     let image = NamedImage { image: result.outgoing.clone(), names: options.tags.clone() };
     if matches!(output.kind, OutputKind::Docker | OutputKind::Oci | OutputKind::OciFolder) {
-        // All at once and before anything is written: what cannot be had is made again.
+        // All layers at once and before anything is written: one that can't be fetched is made again.
         for image in &result.images {
             make_all_present(store, &image.config.rootfs.diff_ids)?;
         }
@@ -108,8 +108,8 @@ fn save(store: &Store, image: &NamedImage, format: SaveFormat, destination: &Pat
     Ok(archive::save_to_file(store, images, format, destination)?)
 }
 
-/// The folder of a platform in the destination; the destination where there is only one. What an earlier output left at its
-/// name leads nowhere.
+/// The folder of a platform in the destination; the destination itself if there is only one. A link of that name is not
+/// followed.
 fn place_of(destination: Folder, name: &OsStr) -> Result<Folder, IoError> {
     if name.is_empty() {
         return Ok(destination);
@@ -120,7 +120,7 @@ fn place_of(destination: Folder, name: &OsStr) -> Result<Folder, IoError> {
     destination.made_folder(name, privacy::callers_folder_mode())
 }
 
-/// The archive, unpacked while it is written.
+/// Unpacks the archive while it is written.
 fn save_to_folder(store: &Store, image: &NamedImage, output: &Output) -> Result<(), BuildError> {
     let (destination, format) = (outgoing::folder(&output.destination)?, SaveFormat::Oci(output.format));
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).at("create", "a pipe")?;
@@ -138,7 +138,7 @@ fn save_to_folder(store: &Store, image: &NamedImage, output: &Output) -> Result<
     })
 }
 
-/// The root filesystems, each with the folder it goes to: that of its platform, such as `linux_arm64`, or the root.
+/// The root filesystems, each with its folder: that of its platform, such as `linux_arm64`, or the root.
 fn views(store: &Store, result: &BuildResult, output: &Output) -> Result<Vec<(PathBuf, View)>, BuildError> {
     let mut views = Vec::new();
     for image in &result.images {

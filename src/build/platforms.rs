@@ -1,4 +1,4 @@
-//! One Dockerfile planned for each platform of a build.
+//! Plans one Dockerfile for each platform of a build.
 
 use crate::image::{Platform, host_platform};
 use crate::language::dockerfile::{Dockerfile, Parse};
@@ -13,7 +13,7 @@ use super::findings::Findings;
 use super::lint;
 use super::options::BuildOptions;
 
-/// What the plan of one platform is made for.
+/// The plan request of one platform.
 pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanRequest {
     PlanRequest {
         target: options.target.clone(),
@@ -33,7 +33,7 @@ pub(super) fn request(options: &BuildOptions, platform: &Platform) -> PlanReques
     }
 }
 
-/// Whether the result is an index, and not a single image.
+/// Whether the result is an index, not a single image.
 pub(super) fn makes_index(options: &BuildOptions) -> bool {
     arguments::asks_for_index(options) || options.platforms.len() > 1
 }
@@ -52,7 +52,7 @@ pub(super) fn plan(epochs: &Epochs<'_>, parsed: &Dockerfile, answers: &Answers<'
     Ok(Plan::join(plans))
 }
 
-/// What the lint finds for any of the platforms, once each.
+/// The lint's findings for all platforms, without duplicates.
 pub(super) fn lint(
     file: &File,
     parse: &Parse,

@@ -1,4 +1,4 @@
-//! The result into the registries of its names.
+//! Pushes the result to the registries of its names.
 
 use crate::base::digest::BlobDigest;
 use crate::build::solve::Cancellation;
@@ -27,7 +27,7 @@ fn names(options: &BuildOptions) -> &[Reference] {
     if options.push_by_digest.is_empty() { &options.tags } else { &options.push_by_digest }
 }
 
-/// Pushes under all names. The result is in the store already, so that nothing is lost when this fails.
+/// Pushes under all names. The result is in the store already, so nothing is lost if this fails.
 pub(super) fn push(
     store: &Store,
     options: &BuildOptions,
@@ -52,7 +52,7 @@ pub(super) fn push(
     Ok(pushed)
 }
 
-/// Whoever watches the push, and may give up.
+/// Observes the push, and may cancel it.
 pub(super) struct Watcher<'a> {
     pub progress: &'a dyn registry::Progress,
     pub cancellation: &'a Cancellation,

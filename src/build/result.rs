@@ -1,4 +1,4 @@
-//! From layers and config to an image.
+//! Makes an image from layers and config.
 
 use jiff::Timestamp;
 
@@ -56,7 +56,7 @@ fn make_image(making: &Making<'_>, planned: &PlannedImage, stack: &Stack) -> Res
     let created = layer_times(store, planned, stack)?;
     set_times(&mut config, plan, planned, &created);
     if !options.squash {
-        // It speaks of layers by their place.
+        // The inline cache refers to layers by their position.
         shared_cache::write_inline(options, &mut config, &solved.records, plan.epoch);
     }
     config.validate()?;
@@ -84,13 +84,14 @@ fn layer_times(store: &Store, planned: &PlannedImage, stack: &Stack) -> Result<V
     Ok(times)
 }
 
-/// Gives every new history entry a time, and the image that of its last: SOURCE_DATE_EPOCH, or when the layer was made.
-/// What made no layer has the time of the one before, so that a build from the cache makes the same image again.
+/// Sets the time of every new history entry, and that of the image to its last one: SOURCE_DATE_EPOCH, or when the
+/// layer was made. Entries without a layer have the time of the previous one, so a cached build makes the same image
+/// again.
 fn set_times(config: &mut ImageConfig, plan: &Plan, planned: &PlannedImage, layer_times: &[i64]) {
     let epoch = plan.epoch.and_then(timestamp);
     let base_layers = config.history.iter().take(planned.base_history).filter(|entry| !entry.empty_layer).count();
     let named_layers = config.history.iter().filter(|entry| !entry.empty_layer).count();
-    // Layers that no instruction made: a context that a stage stands on.
+    // Layers that no instruction made: the context below a stage.
     for _ in named_layers..config.rootfs.diff_ids.len() {
         config.history.push(History { created_by: "FROM context".to_owned(), ..History::default() });
     }

@@ -1,4 +1,4 @@
-//! The caches that a build reads from and writes to, told to whoever watches it.
+//! Imports and exports the remote caches of a build, and reports to the observer.
 
 use std::error::Error;
 use std::path::Path;
@@ -20,7 +20,7 @@ use super::error::BuildError;
 use super::observer::Observer;
 use super::options::BuildOptions;
 
-/// Begins to read the caches that the build may use, while it is being planned.
+/// Starts to read the caches while the build is being planned.
 pub(super) fn begin(options: &BuildOptions, observer: &dyn Observer) -> Importing {
     for source in &options.cache_from {
         observer.task(TaskEvent::Started { task: &import_name(&source.place.shown()) });
@@ -28,7 +28,7 @@ pub(super) fn begin(options: &BuildOptions, observer: &dyn Observer) -> Importin
     remote_cache::begin(&options.cache_from, &options.registry, &options.platforms)
 }
 
-/// The caches that could be read in time. The others are a warning: a build needs no cache.
+/// The caches that could be read in time. The others are warnings: a build does not need a cache.
 pub(super) fn finish(importing: Importing, observer: &dyn Observer) -> Imports {
     let begun = Instant::now();
     importing.finish(|source, outcome| {
@@ -49,7 +49,7 @@ fn import_name(shown: &str) -> String {
     format!("importing cache manifest from {shown}")
 }
 
-/// What a solver asks of the caches.
+/// The solver's access to the caches.
 pub(super) struct Records<'a> {
     pub store: &'a Store,
     pub imports: &'a Imports,
@@ -70,13 +70,13 @@ impl RemoteRecords for Records<'_> {
     }
 }
 
-/// What the steps made, as caches have it.
+/// The steps' results in the form of caches.
 fn step_records(records: &[(CacheKey, StepLayer)]) -> Vec<StepRecord> {
     records.iter().filter_map(|(key, layer)| Some(StepRecord { key: *key, layer: layer.claim()? })).collect()
 }
 
-/// Puts the records into the image's config, if that was asked for. With a time that was asked for they say no other:
-/// the image has to be the same on every machine.
+/// Writes the records into the image's config, if requested. With a given epoch they contain no other time: the image
+/// must be the same on every machine.
 pub(super) fn write_inline(
     options: &BuildOptions,
     config: &mut ImageConfig,
@@ -126,7 +126,7 @@ pub(super) fn export(
     Ok(())
 }
 
-/// The outline of a layer that is here or was; one that cannot be made is none.
+/// The outline of a layer that is or was in the store; `None` if it cannot be made.
 fn outline(store: &Store, diff_id: &DiffId) -> Result<Option<Vec<u8>>, StoreError> {
     if let Some(outline) = store.outline(diff_id)? {
         return Ok(Some(outline));
@@ -181,8 +181,8 @@ pub(super) fn chain(error: &dyn Error) -> String {
     text
 }
 
-/// Lets layers be fetched later as these builds may fetch them: with their settings of registries, and from buckets whose
-/// credentials were given to them alone.
+/// Records from where these builds may fetch layers later: with their registry settings, and from buckets whose
+/// credentials only they have.
 pub(super) fn know_places(store: &Store, builds: &[&BuildOptions]) -> Result<(), BuildError> {
     let sources = builds.iter().flat_map(|options| &options.cache_from).map(|source| &source.place);
     let targets = builds.iter().flat_map(|options| &options.cache_to).filter_map(|target| match target {
@@ -194,7 +194,7 @@ pub(super) fn know_places(store: &Store, builds: &[&BuildOptions]) -> Result<(),
         .filter(|place| matches!(place, PlaceOptions::Bucket(_) | PlaceOptions::Actions(_) | PlaceOptions::Objects(_)))
         .collect();
     let origins = match builds {
-        // What is said of registries is said of the layers that are fetched later, too.
+        // The registry settings also apply to layers that are fetched later.
         [build] => remote_cache::Origins::with_settings(build.registry.clone()),
         _ if places.is_empty() => return Ok(()),
         _ => remote_cache::Origins::default(),

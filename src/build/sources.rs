@@ -1,4 +1,4 @@
-//! A context, from wherever it is, brought into a folder.
+//! Brings a context into a folder, wherever it is.
 
 use std::fs::File as StdFile;
 use std::io::stdin;
@@ -22,18 +22,18 @@ use super::error::BuildError;
 use super::options::{BuildOptions, ContextSource};
 use super::top_names::TopNames;
 
-/// Where Google's storage is.
+/// The address of Google's storage.
 const GOOGLE: &str = "https://storage.googleapis.com";
 
 /// A context as a folder.
 #[derive(Clone)]
 pub(super) struct Sources {
     root: PathBuf,
-    /// Holds the folder when the context was unpacked.
+    /// Keeps the folder of an unpacked context.
     staging: Option<Arc<Staging>>,
     dockerfile: Option<Vec<u8>>,
     stdin_is_taken: bool,
-    /// Of a commit, or of what was downloaded, in seconds since 1970.
+    /// The time of a commit or download, in seconds since 1970.
     pub time: Option<i64>,
 }
 
@@ -67,7 +67,7 @@ impl Sources {
         }
     }
 
-    /// An archive of Google's storage, which may be for everybody.
+    /// Fetches an archive from Google's storage, which may be public.
     fn from_google(store: &Store, options: &BuildOptions, bucket: &str, key: &str) -> Result<Self, BuildError> {
         let server = cloud::environment("STORAGE_EMULATOR_HOST").unwrap_or_else(|| GOOGLE.to_owned());
         let server = if server.contains("://") { server } else { format!("http://{server}") };
@@ -90,7 +90,7 @@ impl Sources {
         Ok(Self { root, staging: Some(Arc::new(staging)), dockerfile: None, stdin_is_taken: false, time: None })
     }
 
-    /// A git repository, or what is behind an address: an archive, or else a Dockerfile.
+    /// Fetches a git repository or an address: an archive, or else a Dockerfile.
     pub fn fetched(store: &Store, options: &BuildOptions, url: &str) -> Result<Self, BuildError> {
         if !urls::is_git_url(url) {
             let (url, subfolder) = url.split_once("#:").unwrap_or((url, ""));
@@ -144,12 +144,12 @@ impl Sources {
         &self.root
     }
 
-    /// The folder is one of the store, and what is in it came from an archive, a repository or the network.
+    /// The folder belongs to the store, and holds an archive, a repository or a download.
     pub fn is_brought(&self) -> bool {
         self.staging.is_some()
     }
 
-    /// What such a context has at its top; nothing for a folder of the user's.
+    /// The top-level names of such a context; `None` for a folder of the user.
     pub fn names(&self) -> Option<TopNames> {
         self.is_brought().then(|| TopNames::of(&self.root))
     }
@@ -168,7 +168,7 @@ impl Sources {
     }
 }
 
-/// A folder of a tree that was unpacked, in which nothing changes any more.
+/// A subfolder of an unpacked tree, which does not change any more.
 fn folder_of(root: &Path, subfolder: &str) -> Result<PathBuf, BuildError> {
     if subfolder.is_empty() {
         return Ok(root.to_owned());

@@ -1,4 +1,4 @@
-//! `--squash`: the layers that a build made become one on top of the base image's.
+//! `--squash`: turns the layers that a build made into one on top of the base image.
 
 use crate::base::digest::{CacheKey, FieldHasher, ImageId};
 use crate::base::io_error::AtPath;
@@ -9,7 +9,7 @@ use crate::store::snapshot::{self, Stack, StackLayer};
 
 use super::error::BuildError;
 
-/// The stack with one layer above the first `base`. What was squashed before is found in the cache.
+/// The stack with one layer above the first `base`. Earlier results of a squash are found in the cache.
 pub(super) fn stack(store: &Store, stack: &Stack, base: usize) -> Result<Stack, BuildError> {
     if stack.layers.len() <= base + 1 {
         return Ok(stack.clone());
@@ -34,8 +34,8 @@ pub(super) fn stack(store: &Store, stack: &Stack, base: usize) -> Result<Stack, 
     Ok(below.with(StackLayer { diff_id: encoded.diff_id, tree: Some(encoded.tree) }))
 }
 
-/// Docker's history of a squashed image: what made the layers is there still, without them, and the last entry has the
-/// one layer. `whole` is the image that was squashed.
+/// Docker's history of a squashed image: the entries of the layers stay, without layers, and a last one has the single
+/// layer. `whole` is the image that was squashed.
 pub(super) fn history(config: &mut ImageConfig, base_history: usize, whole: &ImageId) {
     for entry in config.history.iter_mut().skip(base_history) {
         entry.empty_layer = true;

@@ -1,11 +1,11 @@
-//! What stands at the top of a context that nobody can look into: an archive, a repository.
+//! The top-level names of a context that users can't look into: an archive, a repository.
 
 use std::fmt;
 use std::path::Path;
 
 use crate::base::input;
 
-/// More are not shown.
+/// How many are shown.
 const SHOWN: usize = 10;
 const DOCKERFILE: &str = "Dockerfile";
 
@@ -18,7 +18,7 @@ pub struct TopNames {
 }
 
 impl TopNames {
-    /// Of a folder that can't be listed, none.
+    /// Empty if the folder can't be listed.
     pub fn of(root: &Path) -> Self {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
@@ -33,7 +33,7 @@ impl TopNames {
         Self { names, folder }
     }
 
-    /// Where the Dockerfile may be meant to be.
+    /// Suggests where the Dockerfile may be.
     pub fn hint(&self) -> Option<String> {
         self.folder.as_ref().map(|folder| format!("there is a `{folder}{DOCKERFILE}`: name it with --file"))
     }

@@ -1,15 +1,15 @@
-//! Tells of contexts most of which no build has copied: an ignore file has too little in it.
+//! Warns of contexts of which builds copy only a small part: their ignore file excludes too little.
 
 use crate::base::human_size;
 
 use super::batch::Batch;
 
 impl Batch<'_> {
-    /// What there is to say when all builds are done: what one leaves, another may use.
+    /// The warnings after all builds: what one does not use, another may.
     pub fn warnings_of_unused(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         for (_, context) in self.scanned.entries() {
-            // What was brought here the user did not put together.
+            // The user did not put together what was fetched.
             let Some(root) = context.root_path().filter(|root| !root.starts_with(self.store.root())) else { continue };
             let unused = context.unused();
             let Some((most, most_bytes)) = unused.most.as_ref().filter(|_| unused.matters()) else { continue };

@@ -1,4 +1,4 @@
-//! What a build has read that may change.
+//! Files that a build has read and that may change.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::MetadataExt as _;
@@ -7,17 +7,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::build::context::{Context, IgnorePatterns};
 
-/// The files that decide about a build: those of its contexts that instructions took, the Dockerfile, ignore files.
+/// The files that determine a build: those of its contexts that instructions used, the Dockerfile, ignore files.
 #[derive(Debug)]
 pub struct Watched {
     contexts: Vec<(PathBuf, Arc<Context>, IgnorePatterns)>,
-    /// These are those of an earlier build: that they have changed since is no news.
+    /// The contexts are those of an earlier build: changes since then are not new.
     are_earlier: bool,
-    /// Each as it was before the build.
+    /// Each in its state before the build.
     files: Vec<(PathBuf, Seen)>,
 }
 
-/// Where a build puts down what it has read.
+/// Receives what a build has read.
 #[derive(Debug, Clone, Default)]
 pub struct WatchedSlot(Arc<Mutex<Option<Watched>>>);
 
@@ -32,7 +32,7 @@ impl WatchedSlot {
     }
 }
 
-/// What tells one state of a file from another; nothing where there is none.
+/// Distinguishes the states of a file; `None` if it does not exist.
 type Seen = Option<(u64, u64, i64, i64)>;
 
 fn seen(path: &Path) -> Seen {
@@ -41,7 +41,7 @@ fn seen(path: &Path) -> Seen {
 }
 
 impl Watched {
-    /// Of these files, as they are now.
+    /// These files, in their present state.
     pub(super) fn of_files(paths: impl Iterator<Item = PathBuf>) -> Self {
         let files = paths.map(|path| (path.clone(), seen(&path))).collect();
         Self { contexts: Vec::new(), are_earlier: false, files }
@@ -52,7 +52,7 @@ impl Watched {
         self.contexts.push((root, context, IgnorePatterns::parse(ignore_file).unwrap_or_default()));
     }
 
-    /// Takes over the contexts of an earlier build, where this one did not come as far as to open them.
+    /// Takes the contexts of an earlier build if this one did not get so far as to open its own.
     pub fn or_contexts_of(mut self, earlier: Option<Self>) -> Self {
         if let Some(earlier) = earlier.filter(|_| self.contexts.is_empty()) {
             self.contexts = earlier.contexts;
@@ -61,7 +61,7 @@ impl Watched {
         self
     }
 
-    /// The folders in which something may happen that matters.
+    /// The folders in which relevant changes may happen.
     pub fn folders(&self) -> BTreeSet<PathBuf> {
         let own = self.files.iter().filter_map(|(path, _)| path.parent().map(Path::to_owned));
         let of_contexts = self.contexts.iter().flat_map(|(root, context, _)| {
@@ -70,13 +70,13 @@ impl Watched {
         own.chain(of_contexts).collect()
     }
 
-    /// Whether something has changed already since the build read it.
+    /// Whether something has changed since the build read it.
     pub fn has_changed(&self) -> bool {
         self.files.iter().any(|(path, before)| seen(path) != *before)
             || (!self.are_earlier && self.contexts.iter().any(|(_, context, _)| context.has_used_changed()))
     }
 
-    /// Whether what happens at the path decides about the build: it was taken, or it is new.
+    /// Whether a change of the path affects the build: it was used, or it is new.
     pub fn matters(&self, path: &Path) -> bool {
         let is_own = self.files.iter().any(|(own, _)| own == path);
         let matters_in = |root: &Path, context: &Context, ignored: &IgnorePatterns| {

@@ -1,4 +1,4 @@
-//! Finds out what a build reads, for whoever waits for changes.
+//! Records what a build reads, to watch for changes.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use super::batch::Batch;
 use super::options::{BuildOptions, ContextSource, DockerfileSource};
 use super::watched::Watched;
 
-/// To be asked before the build begins, and completed by what it has opened. Nothing where the context is no folder of the
-/// user's.
+/// Call this before the build begins, and complete it with what the build has opened. `None` if the context is not a
+/// folder of the user.
 pub(super) fn before(options: &BuildOptions) -> Option<Watched> {
     let ContextSource::Directory(context) = &options.context else { return None };
     let mut paths = vec![context.join(".dockerignore")];
@@ -29,7 +29,7 @@ fn absolute(path: &Path) -> Option<PathBuf> {
     Some(std::fs::canonicalize(folder).ok()?.join(path.file_name()?))
 }
 
-/// With the contexts that the builds have opened. What was brought here does not change.
+/// Adds the contexts that the builds have opened. Fetched contexts do not change.
 pub(super) fn completed(mut watched: Watched, batch: &Batch<'_>) -> Watched {
     for ((root, ignore_file), context) in batch.scanned.entries() {
         if !root.starts_with(batch.store.root()) {

@@ -1,7 +1,7 @@
-//! Which instruction of an earlier build is which of this one.
+//! Matches the instructions of an earlier build with those of this one.
 
-/// For each of `new` the place in `old` of what it was then: the same text in the same order, or, between two that are the
-/// same, an instruction of the same kind that was edited.
+/// For each of `new` the index of its counterpart in `old`: the same text in the same order, or, between two such
+/// pairs, an edited instruction of the same kind.
 pub fn counterparts(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
     let common = longest_common(old, new);
     let mut found = vec![None; new.len()];
@@ -18,7 +18,7 @@ pub fn counterparts(old: &[&str], new: &[&str]) -> Vec<Option<usize>> {
 
 type Part<'a> = (&'a [&'a str], std::ops::Range<usize>);
 
-/// Pairs what stands in the same place, as long as it is of the same kind.
+/// Pairs instructions at the same position if they are of the same kind.
 fn pair_edited((old, old_range): Part<'_>, (new, new_range): Part<'_>, found: &mut [Option<usize>]) {
     let mut next = old_range.start;
     for index in new_range {
@@ -34,7 +34,7 @@ fn keyword(text: &str) -> &str {
     text.split_whitespace().next().unwrap_or_default()
 }
 
-/// Pairs of places with equal texts, rising in both.
+/// Pairs of indexes with equal texts, increasing in both.
 fn longest_common(old: &[&str], new: &[&str]) -> Vec<(usize, usize)> {
     let width = new.len() + 1;
     let mut lengths = vec![0u32; (old.len() + 1) * width];

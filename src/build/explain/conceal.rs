@@ -1,8 +1,8 @@
-//! Keeps what looks like a secret out of what is remembered.
+//! Keeps secrets out of records.
 
 use super::{Fact, FactKind, Value};
 
-/// Words of a variable's name that make its value a secret.
+/// A variable with one of these words in its name has a secret value.
 const SECRET_WORDS: [&str; 12] = [
     "apikey",
     "auth",
@@ -17,13 +17,13 @@ const SECRET_WORDS: [&str; 12] = [
     "secret",
     "token",
 ];
-/// The same, wherever in a name they stand.
+/// The same, anywhere in a name.
 const SECRET_PARTS: [&str; 5] = ["token", "password", "passwd", "secret", "_proxy"];
 const MARK: &str = "***";
 /// Shorter values occur by chance.
 const SHORTEST: usize = 4;
 
-/// Whether the value of the variable is nobody's business.
+/// Whether the value of the variable is secret.
 pub fn looks_secret(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     SECRET_PARTS.iter().any(|part| name.contains(part))
@@ -37,18 +37,18 @@ pub struct Concealer {
 }
 
 impl Concealer {
-    /// Takes note of the secrets among the variables.
+    /// Remembers the secrets among the variables.
     pub fn learn<'a>(&mut self, variables: impl IntoIterator<Item = (&'a str, &'a str)>) {
         for (name, value) in variables {
             if value.len() >= SHORTEST && looks_secret(name) && !self.values.iter().any(|known| known == value) {
                 self.values.push(value.to_owned());
             }
         }
-        // One that contains another goes first.
+        // A value that contains another one goes first.
         self.values.sort_by_key(|value| std::cmp::Reverse(value.len()));
     }
 
-    /// The text without any secret, and without what an address says of its user.
+    /// The text without secrets, and without the users in addresses.
     pub fn conceal(&self, text: &str) -> String {
         let mut text = without_users(text);
         for value in &self.values {
@@ -57,7 +57,7 @@ impl Concealer {
         text
     }
 
-    /// The fact of a variable: its value only when it is no secret.
+    /// The fact of a variable, with its value only if it is not secret.
     pub fn variable(&self, kind: FactKind, name: &str, value: &str) -> Fact {
         if looks_secret(name) {
             let digest = blake3::hash(value.as_bytes());

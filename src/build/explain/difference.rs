@@ -1,15 +1,15 @@
-//! How the facts of two executions differ.
+//! The differences between the facts of two executions.
 
 use super::{Fact, FactKind, Reason, StepRecord, Value};
 use crate::base::digest::CacheKey;
 
-/// What is not the same, but for what lies below.
+/// All differences, except those in steps below.
 #[derive(Debug, Default)]
 pub struct Differences {
     pub reasons: Vec<Reason>,
-    /// Files that differ: how they are called, and the digests of both lists.
+    /// Lists of files that differ: their name, and both digests.
     pub files: Vec<(String, CacheKey, CacheKey)>,
-    /// They started from other files.
+    /// The steps started from different files.
     pub parent: bool,
 }
 
@@ -35,7 +35,7 @@ fn fact<'a>(record: &'a StepRecord, kind: FactKind, name: &str) -> Option<&'a Fa
     record.facts.iter().find(|fact| fact.kind == kind && fact.name == name)
 }
 
-/// A changed instruction has another command, and perhaps other sources: nobody needs to hear that as well.
+/// A changed instruction has a different command, and maybe other sources: that need not be said as well.
 fn is_said_by_the_instruction(fact: &Fact, counterpart: Option<&Fact>, other_instruction: bool) -> bool {
     match fact.kind {
         FactKind::Command => other_instruction,

@@ -1,10 +1,10 @@
-//! What a step's result depends on, in the form that is kept.
+//! What a step's result depends on, in the form in which it is stored.
 
 use serde::{Deserialize, Serialize};
 
 use crate::base::digest::CacheKey;
 
-/// Texts longer than this are kept as their beginning and a digest.
+/// Longer texts are stored as their beginning and a digest.
 const LONGEST_TEXT: usize = 1000;
 const SHOWN_OF_LONG_TEXT: usize = 120;
 
@@ -15,19 +15,19 @@ pub enum FactKind {
     Instruction,
     /// The program that reads a command: `/bin/sh -c`.
     Shell,
-    /// What is run; an instruction may be shown without its heredocs.
+    /// The command that is run; an instruction may be shown without its heredocs.
     Command,
     /// A variable that an ARG declared.
     Argument,
     /// A variable that ENV or the base image set.
     Environment,
-    /// An option, or what another instruction set: `user`, `--chmod`.
+    /// An option, or the effect of another instruction: `user`, `--chmod`.
     Setting,
     /// A `RUN --mount`, by its target.
     Mount,
     /// The text of a heredoc.
     Text,
-    /// What is behind an address.
+    /// The content of an address.
     Remote,
     /// Files that are copied or mounted.
     Files,
@@ -37,7 +37,7 @@ pub enum FactKind {
 #[serde(rename_all = "kebab-case")]
 pub enum Value {
     Text(String),
-    /// A text that must not be kept: two bytes of its digest tell nearly every change, and tell nothing else.
+    /// A text that must not be stored: two bytes of its digest reveal nearly every change, and nothing else.
     Concealed(u16),
     Digest(CacheKey),
 }
@@ -45,12 +45,12 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fact {
     pub kind: FactKind,
-    /// What tells it from others of its kind.
+    /// Distinguishes it from others of its kind.
     pub name: String,
     pub value: Value,
 }
 
-/// What one step's result was made from.
+/// The inputs of one step's result.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepRecord {
     /// A digest of the files that it started from.
@@ -68,7 +68,7 @@ impl Fact {
     }
 }
 
-/// The text, or of a long one its beginning and what tells it from others.
+/// The text; a long one is cut, with a digest.
 fn bounded(text: &str) -> String {
     if text.len() <= LONGEST_TEXT {
         return text.to_owned();

@@ -1,28 +1,28 @@
-//! Lists of files with what tells each from another of the same name, short enough to be kept for every copy.
+//! Lists of files with a fingerprint of each, short enough to be stored for every copy.
 //!
-//! A list has a bounded number of entries: in a large tree, what is deep down is summed up under the folder above it.
+//! A list has a limited number of entries: in a large tree, deep files are summed up under the folder above them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The most entries of a list.
+/// The maximum number of entries.
 const LIMIT: usize = 32 << 10;
-/// A list that was kept is never larger than this, unpacked.
+/// The size limit of an unpacked list.
 const DECODED_LIMIT: usize = 64 << 20;
 
-/// The bit of a mode that says that it is a folder's, as stat(2) has it. Lists of earlier versions don't say it.
+/// The mode bit of folders, as in stat(2). Lists of earlier versions don't have it.
 pub const FOLDER: u32 = 0o040000;
 
-/// One file on its way into a list.
+/// A file to add to a list.
 #[derive(Debug, Clone)]
 pub struct ListedFile<'a> {
     pub path: &'a Path,
     /// The permissions, and [`FOLDER`].
     pub mode: u32,
     pub owner: (u32, u32),
-    /// Tells apart what the file is and contains: kind, bytes, target, attributes.
+    /// Covers what the file is and contains: kind, bytes, target, attributes.
     pub fingerprint: u64,
 }
 
@@ -32,18 +32,18 @@ struct Listed {
     mode: u32,
     owner: (u32, u32),
     fingerprint: u64,
-    /// A folder with all that is below it.
+    /// The entry sums up a folder with everything below it.
     summed: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileList {
     entries: Vec<Listed>,
-    /// Names above each entry, at most; more are summed up.
+    /// The maximum number of names above an entry; deeper ones are summed up.
     depth: Option<usize>,
 }
 
-/// Takes files in the order of a walk: folders before what is in them.
+/// Takes files in the order of a walk: folders before their content.
 #[derive(Debug, Default)]
 pub struct FileListBuilder {
     list: FileList,
@@ -63,7 +63,7 @@ pub enum FileChangeKind {
 pub struct FileChange {
     pub path: PathBuf,
     pub kind: FileChangeKind,
-    /// It stands for all below it.
+    /// It stands for everything below it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub below: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -73,9 +73,9 @@ pub struct FileChange {
 /// What differs between two lists.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileChanges {
-    /// The first ones.
+    /// The first changes.
     pub shown: Vec<FileChange>,
-    /// How many there are beside them.
+    /// How many more there are.
     pub more: usize,
 }
 
@@ -84,7 +84,7 @@ impl Listed {
         self.mode & 0o7777
     }
 
-    /// What it adds to the sum of the folder that stands for it.
+    /// Its part of the sum of the folder that stands for it.
     fn share(&self) -> u64 {
         if self.summed {
             return self.fingerprint;
@@ -126,9 +126,9 @@ impl FileListBuilder {
     }
 }
 
-/// How many names stand above it.
+/// The number of names above it.
 fn depth_of(path: &Path) -> usize {
-    // The paths of a list are clean: one slash between two names, and perhaps one in front.
+    // The paths of a list are clean: one slash between names, and maybe one in front.
     path.as_os_str().as_encoded_bytes().iter().filter(|byte| **byte == b'/').count()
 }
 
@@ -163,7 +163,7 @@ impl FileList {
         for entry in std::mem::take(&mut self.entries) {
             self.take(entry);
         }
-        // In one flat folder there is nothing to sum up: its own entry stands for it.
+        // A flat folder has no subfolders to sum up: its own entry stands for it.
         if depth == 0 && self.entries.len() > LIMIT {
             let sum = self.entries.iter().fold(0, |sum: u64, entry| sum.wrapping_add(entry.share()));
             let all = Listed { path: PathBuf::new(), mode: 0, owner: (0, 0), fingerprint: sum, summed: true };
@@ -176,12 +176,12 @@ impl FileList {
         zstd::bulk::compress(&plain, 1).unwrap_or_default()
     }
 
-    /// Nothing when the bytes are damaged.
+    /// `None` if the bytes are damaged.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         postcard::from_bytes(&zstd::bulk::decompress(bytes, DECODED_LIMIT).ok()?).ok()
     }
 
-    /// What is not the same in `now`.
+    /// What differs in `now`.
     pub fn changes(&self, now: &Self, most_shown: usize) -> FileChanges {
         let depth = match (self.depth, now.depth) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -198,8 +198,8 @@ impl FileList {
             was.iter().filter(|(key, _)| !now.contains_key(*key)).filter_map(|(_, entry)| change(Some(entry), None)),
         );
         found.sort_by(|a, b| a.path.cmp(&b.path));
-        // What was added with its folder is said by the folder, and the same where it was removed. Sorted, a folder stands
-        // right before what is in it.
+        // A folder that was added or removed stands for everything in it. In sorted order it comes right before its
+        // content.
         let mut whole: Option<FileChange> = None;
         found.retain(|file| {
             if whole.as_ref().is_some_and(|above| stands_for(above, file)) {
@@ -268,7 +268,7 @@ mod tests {
         let found = was.changes(&now, 10);
         let folders: Vec<bool> = found.shown.iter().map(|change| change.folder).collect();
         assert_eq!(folders, [false, false, true, true]);
-        // A list of an earlier version, which does not say what is a folder, differs in nothing for that.
+        // A list of an earlier version does not mark folders; that is not a difference.
         let (old, new) = (list(&[("d", 0o755, 0)]), list(&[("d", FOLDER | 0o755, 0)]));
         assert_eq!(old.changes(&new, 10), FileChanges::default());
         let kinds: Vec<(String, FileChangeKind)> =

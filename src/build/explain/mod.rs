@@ -1,7 +1,7 @@
-//! Why a step was executed again: what its result depended on, kept as facts, and how two sets of facts differ.
+//! Why a step was executed again: the facts on which its result depended, and how two sets of facts differ.
 //!
-//! Only computes. What a step's facts are is said by `solve`, where they are kept by `store`, how they are shown by `cli`.
-//! No secret comes in here in clear: see [`Concealer`]. Beside hop 7 of a build.
+//! Only computes: `solve` collects the facts of a step, `store` keeps them, `cli` shows them. No secret gets here in
+//! clear text: see [`Concealer`]. Next to hop 7 of a build.
 
 mod align;
 mod conceal;

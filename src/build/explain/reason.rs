@@ -1,4 +1,4 @@
-//! Why a step was executed, and how that is said.
+//! Why a step was executed, and the words for it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{FactKind, FileChange, FileChangeKind, FileChanges};
 
-/// Texts are cut to this many characters where they are shown.
+/// Longer texts are cut when they are shown.
 const SHOWN_TEXT: usize = 80;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,30 +22,30 @@ pub enum Reason {
     FirstTime,
     /// The build was done before, without this instruction.
     NewInstruction,
-    /// It did not succeed the last time.
+    /// It failed the last time.
     FailedBefore,
     /// Its result was removed from the cache.
     Evicted {
         by: String,
         at: i64,
     },
-    /// Its result is not there any more, and nobody said so.
+    /// Its result is gone, for an unknown reason.
     LayerGone,
-    /// Its result was not yet safe on the disk when the machine went down.
+    /// Its result was not yet synced to the disk when the machine went down.
     Unsynced,
     Differs {
         kind: FactKind,
         name: String,
-        /// Both are there unless the thing is new or gone, or a secret.
+        /// Both are present, unless the thing is new, gone or secret.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         was: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         now: Option<String>,
-        /// The values are not for anybody to see.
+        /// The values are secret.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         concealed: bool,
     },
-    /// `changes` is empty when it is not known which ones.
+    /// `changes` is empty if the files are unknown.
     Files {
         source: String,
         changes: FileChanges,
@@ -59,23 +59,23 @@ pub enum Reason {
         was: String,
         now: String,
     },
-    /// A step before it has another result.
+    /// The result of a step before it differs.
     StepBefore {
         step: String,
     },
-    /// A step that stood before it is not there any more.
+    /// A step before it was removed.
     StepRemoved {
         step: String,
     },
-    /// It was begun the last time, and not ended.
+    /// It was started the last time, but did not finish.
     NotFinished,
-    /// Nothing that is compared differs: the key is made in another way now.
+    /// No compared fact differs: keys are computed differently now.
     OtherKeys,
-    /// It was made elsewhere, or so long ago that nothing is kept of it.
+    /// It was made elsewhere, or so long ago that there is no record.
     Unknown,
 }
 
-/// A base image, and what its name stood for.
+/// A base image, and what its name referred to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BaseName {
     pub name: String,
@@ -177,7 +177,7 @@ impl fmt::Display for FileChange {
     }
 }
 
-/// A text on one line, cut when it is long.
+/// A text on one line, cut if it is long.
 fn shown(text: &str) -> String {
     let line = text.replace('\n', " ");
     match line.char_indices().nth(SHOWN_TEXT) {

@@ -1,4 +1,4 @@
-//! What a build did, step by step, as it is kept and told again.
+//! What a build did, step by step, as it is stored and reported.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum Outcome {
     Cached,
     Executed,
     Failed,
-    /// The build ended before it was its turn.
+    /// The build ended before the step's turn.
     #[default]
     NotReached,
 }
@@ -22,37 +22,37 @@ pub struct StepReport {
     /// As it is shown: `[2/3] RUN make`.
     pub name: String,
     pub outcome: Outcome,
-    /// Nothing when it never had one.
+    /// `None` if it never had one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<CacheKey>,
-    /// Of the base of a stage only.
+    /// Only for the base of a stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base: Option<BaseName>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Reason>,
     #[serde(default)]
     pub milliseconds: u64,
-    /// Of one that is in the cache: how long it took when it was executed, as far as that is remembered.
+    /// For a cached step: how long its execution took, if that is known.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub saved_milliseconds: u64,
-    /// The places of the steps whose results it starts from or takes files of.
+    /// The indexes of the steps whose results it starts from or takes files from.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub inputs: Vec<usize>,
-    /// The first and the last line of its instruction; nothing for what stands in no file.
+    /// The first and the last line of its instruction; `None` if it is in no file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lines: Option<(u32, u32)>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timing: Option<Timing>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resources: Option<Resources>,
-    /// What it made or was found to have made, and the bytes of the files in it.
+    /// The layer that it made or found in the cache, and the size of its files in bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<DiffId>,
     #[serde(default, skip_serializing_if = "is_zero")]
     pub layer_bytes: u64,
 }
 
-/// When an execution began and ended, in microseconds since [`BuildReport::began`], and which of the build's workers had it.
+/// The start and end of an execution in microseconds since [`BuildReport::began`], and the worker that ran it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timing {
     pub began: u64,
@@ -67,7 +67,7 @@ pub struct Source {
     pub text: String,
 }
 
-/// What the lint has to say of an instruction.
+/// A warning of the lint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReportWarning {
     pub line: u32,
@@ -95,7 +95,7 @@ pub struct BuildReport {
 }
 
 impl StepReport {
-    /// The instruction without its place among the others.
+    /// The instruction without its number.
     pub fn text(&self) -> &str {
         text_of(&self.name)
     }

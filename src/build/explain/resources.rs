@@ -1,22 +1,22 @@
-//! What a step used, as it is kept and told again.
+//! The resources that a step used.
 
 use serde::{Deserialize, Serialize};
 
-/// Counted by the kernel while the step's program ran. All sizes are in bytes.
+/// Measured by the kernel while the step's program ran. All sizes are in bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resources {
-    /// Microseconds of processor time: the program's own, and the kernel's for it.
+    /// CPU time in microseconds: the program's own, and the kernel's on its behalf.
     pub user: u64,
     pub system: u64,
-    /// Of all processes together where the step had a limit, or else of its largest process.
+    /// Of all processes together if the step had a limit, otherwise of its largest process.
     pub peak_memory: u64,
-    /// The peak was no more than that.
+    /// The peak is only an upper bound.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_bound: bool,
-    /// From and to disks.
+    /// Disk reads and writes.
     pub read: u64,
     pub written: u64,
-    /// Through the build's network while the step ran; nothing where that is the host's.
+    /// Traffic in the build's network while the step ran; `None` if it used the host's network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received: Option<u64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub struct Resources {
 }
 
 impl Resources {
-    /// `1.2s CPU (0.3s system), 120MB memory, 4kB read, 3MB written`, and the network where something went through it.
+    /// `1.2s CPU (0.3s system), 120MB memory, 4kB read, 3MB written`, and network traffic if there was any.
     pub fn in_words(&self) -> String {
         use crate::base::human_size;
         let seconds = |microseconds: u64| microseconds as f64 / 1e6;
