@@ -1,4 +1,4 @@
-//! The bytes of a file: hashed, copied, or both in one reading.
+//! The bytes of a file: hashed, copied, or both in one pass.
 
 use std::fs::File;
 use std::io;
@@ -14,15 +14,15 @@ const BUFFER_LEN: usize = 256 << 10;
 const SMALL: u64 = 16 << 10;
 
 pub(super) enum Copied {
-    /// All of it, by the kernel: nobody has seen the bytes.
+    /// Copied completely, by the kernel: without a digest.
     Whole,
-    /// What was copied has this digest.
+    /// Copied with this digest.
     Hashed(ContentDigest),
     /// The file has become shorter.
     Short,
 }
 
-/// Reads the file to its end. `size` is what it is said to have.
+/// Reads the file to its end. `size` is its expected size.
 pub(super) fn hash(file: &File, size: u64) -> io::Result<ContentDigest> {
     let mut hasher = blake3::Hasher::new();
     each_piece(file, size, |_, piece| {
@@ -35,7 +35,7 @@ pub(super) fn hash(file: &File, size: u64) -> io::Result<ContentDigest> {
     Ok(ContentDigest::from_bytes(*hasher.finalize().as_bytes()))
 }
 
-/// Copies what the file has, to its end, and hashes it.
+/// Copies the file to its end, and hashes it.
 pub(super) fn copy_and_hash(file: &File, out: &File, size: u64) -> io::Result<Copied> {
     let mut hasher = blake3::Hasher::new();
     let mut end = 0;
@@ -57,7 +57,7 @@ pub(super) fn copy_and_hash(file: &File, out: &File, size: u64) -> io::Result<Co
     Ok(Copied::Hashed(ContentDigest::from_bytes(*hasher.finalize().as_bytes())))
 }
 
-/// Copies `size` bytes within the kernel where it can: blocks are shared, or at least not brought here.
+/// Copies `size` bytes within the kernel if possible: blocks are shared, or at least not copied through user space.
 pub(super) fn copy(file: &File, out: &File, size: u64) -> io::Result<Copied> {
     if rustix::fs::ioctl_ficlone(out, file).is_ok() {
         return Ok(Copied::Whole);
@@ -77,7 +77,7 @@ pub(super) fn copy(file: &File, out: &File, size: u64) -> io::Result<Copied> {
     Ok(Copied::Whole)
 }
 
-/// False when the file ends before `end`.
+/// False if the file ends before `end`.
 fn copy_range(file: &File, out: &File, mut start: u64, end: u64) -> io::Result<bool> {
     while start < end {
         let (mut from, mut to) = (start, start);
@@ -86,7 +86,7 @@ fn copy_range(file: &File, out: &File, mut start: u64, end: u64) -> io::Result<b
             Ok(0) => return Ok(false),
             Ok(count) => start += count as u64,
             Err(Errno::INTR) => {}
-            // Between filesystems that cannot do it, the bytes come this way.
+            // Filesystems that do not support this get a copy through user space.
             Err(Errno::XDEV | Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL | Errno::PERM) => {
                 return copy_bytes(file, out, start, end);
             }
@@ -115,7 +115,7 @@ enum Piece<'a> {
     Hole(u64),
 }
 
-/// Reads a file to its end, holes apart.
+/// Reads a file to its end, and skips holes.
 fn each_piece(file: &File, size: u64, mut take: impl FnMut(u64, Piece<'_>) -> io::Result<()>) -> io::Result<()> {
     let mut small = [0; SMALL as usize];
     let mut large = Vec::new();
@@ -142,7 +142,7 @@ fn each_piece(file: &File, size: u64, mut take: impl FnMut(u64, Piece<'_>) -> io
             Ok(count) => {
                 take(offset, Piece::Data(&buffer[..count]))?;
                 offset += count as u64;
-                // A short read of a file of known size is its end.
+                // A short read at the known size is the end of the file.
                 if offset == size && count < room && size < SMALL {
                     return Ok(());
                 }
@@ -158,7 +158,7 @@ fn is_sparse(file: impl AsFd) -> io::Result<bool> {
     Ok(stat.st_blocks * 512 < stat.st_size)
 }
 
-/// The next stretch of data at or after `offset`; empty at `size` when only a hole is left.
+/// The next range of data at or after `offset`; empty at `size` if only a hole is left.
 fn next_data(file: &File, offset: u64, size: u64) -> io::Result<(u64, u64)> {
     let start = match rustix::fs::seek(file, SeekFrom::Data(offset)) {
         Ok(start) => start.min(size),

@@ -1,4 +1,4 @@
-//! The digests of a context's regular files, by their numbers.
+//! The digests of a context's regular files, by file number.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -8,19 +8,19 @@ use crate::base::digest::ContentDigest;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
     pub digest: ContentDigest,
-    /// A later change of the file will show in its ctime.
+    /// A later change of the file will change its ctime.
     pub settled: bool,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct Digests {
     known: Vec<OnceLock<ContentDigest>>,
-    /// The files that may change without a trace: those that were written a moment ago.
+    /// Files that may change without a change of ctime: they were written a moment ago.
     unsettled: Mutex<HashSet<u32>>,
 }
 
 impl Digests {
-    /// Room for so many.
+    /// Makes room for this many files.
     pub fn new(files: u32) -> Self {
         Self { known: (0..files).map(|_| OnceLock::new()).collect(), unsettled: Mutex::default() }
     }
@@ -35,16 +35,16 @@ impl Digests {
         self.known.get(file as usize)?.get()
     }
 
-    /// Keeps what is remembered of the file, which is settled.
+    /// Stores the remembered digest of a file, which is settled.
     pub fn remember(&self, file: u32, digest: ContentDigest) {
         if let Some(place) = self.known.get(file as usize) {
             let _ = place.set(digest);
         }
     }
 
-    /// Keeps what was learnt first of the file, and gives that.
+    /// Stores the digest of the file, unless there is one already, and returns the stored one.
     pub fn keep(&self, file: u32, known: Known) -> Known {
-        // Said before the digest is there, so that nobody sees an unsettled one as settled.
+        // Noted before the digest is stored, so that an unsettled one is never seen as settled.
         if !known.settled && self.digest(file).is_none() {
             self.unsettled.lock().unwrap_or_else(PoisonError::into_inner).insert(file);
         }

@@ -10,8 +10,8 @@ pub struct Timestamp {
     pub nanoseconds: u32,
 }
 
-/// What tells whether a file is still the one that was seen: if all of it is unchanged, so is the content (but for
-/// changes within the clock's granularity).
+/// Tells whether a file is unchanged: if all of this is the same, so is the content (except for changes within the
+/// clock's granularity).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
     pub device: u64,
@@ -21,16 +21,16 @@ pub struct Identity {
     pub ctime: Timestamp,
 }
 
-/// A file of the build context. Owners are not kept: what COPY takes from a context belongs to root.
+/// A file of the build context. Owners are not stored: what COPY takes from a context belongs to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entry<'a> {
     pub kind: FileKind,
-    /// Permission bits, set-id and sticky bits.
+    /// Permission, set-ID and sticky bits.
     pub mode: u32,
-    /// Number of hard links, in the context or not; those of one file share device and inode.
+    /// Number of hard links, inside the context or not; those of one file share device and inode.
     pub links: u32,
     pub identity: Identity,
-    /// Of symlinks only.
+    /// For symlinks only.
     pub link_target: Option<&'a Path>,
 }
 

@@ -20,7 +20,7 @@ pub enum ContextError {
     NotADirectory { path: PathBuf },
     #[error("`{}` is not in the build context", path.display())]
     NotFound { path: PathBuf },
-    /// The bytes copied are not those the cache key was made of.
+    /// The copied bytes differ from those in the cache key.
     #[error("`{}` changed during the build", path.display())]
     Changed { path: PathBuf },
     #[error("cannot unpack the build context")]

@@ -1,52 +1,52 @@
-//! The names in one folder of a context, packed.
+//! The names in one folder of a context, in packed form.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::packed::{self, Child, Common, Rest};
 use crate::image::layer::FileKind;
 
-/// One of so many names can be jumped to.
+/// The distance between names with a mark, which can be jumped to.
 const STRIDE: u32 = 32;
 
-/// In byte order of the names.
+/// Sorted by name, in byte order.
 #[derive(Debug)]
 pub(super) struct Folder {
-    /// Relative to the context's root, which is the empty path.
+    /// Relative to the context's root, which has the empty path.
     pub path: Box<[u8]>,
-    /// It is there only for what is in it.
+    /// Excluded itself; it exists only for its content.
     pub is_excluded: bool,
     pub common: Common,
     children: Box<[u8]>,
-    /// Where every so manyth name is.
+    /// The position of every `STRIDE`th name.
     marks: Box<[Place]>,
-    /// How many regular files there are.
+    /// The number of regular files.
     pub files: u32,
-    /// How long they are together.
+    /// Their total size.
     pub bytes: u64,
-    /// The number of the first of them among all of the context.
+    /// The number of the first of them within the context.
     pub first_file: u32,
-    /// Where the child is that was asked for last, and the one after it: one of the two is likely to be asked for next.
+    /// The positions of the child that was requested last and of the one after it: one of them is likely to be next.
     last: AtomicU64,
     next: AtomicU64,
 }
 
-/// Where a child is.
+/// The position of a child.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Place {
-    /// In the packed bytes, of which no memory has more than that.
+    /// In the packed bytes, which are never more than this.
     offset: u32,
-    /// How many regular files are before it.
+    /// The number of regular files before it.
     files: u32,
 }
 
-/// A child, and its number when it is a regular file.
+/// A child, and its file number if it is a regular file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Found<'a> {
     pub child: Child<'a>,
     pub file: Option<u32>,
 }
 
-/// A folder that is being listed.
+/// A folder being listed.
 pub(super) struct FolderBuilder {
     path: Box<[u8]>,
     is_excluded: bool,
@@ -79,7 +79,7 @@ impl FolderBuilder {
         }
     }
 
-    /// The folder, with no more room than it needs.
+    /// The folder, without spare memory.
     pub fn finish(self) -> Folder {
         Folder {
             path: self.path,
@@ -124,7 +124,7 @@ impl Folder {
         }
     }
 
-    /// The regular file with that number among all of the context.
+    /// The regular file with that number within the context.
     pub fn file(&self, number: u32) -> Option<Found<'_>> {
         let before = number.checked_sub(self.first_file)?;
         let after = self.marks.partition_point(|mark| mark.files <= before);

@@ -9,17 +9,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use super::folder::{Folder, FolderBuilder, Found};
 use super::order::compare;
 
-/// In the order of their paths, a folder before those in it.
+/// Sorted by path, a folder before those in it.
 #[derive(Debug, Default)]
 pub(super) struct Folders {
     folders: Vec<Folder>,
     files: u32,
-    /// The one that was looked into last.
+    /// The folder of the last lookup.
     last: AtomicUsize,
 }
 
 impl Folders {
-    /// Takes the folders in any order. Those that are there only for what is in them go where nothing is.
+    /// Takes the folders in any order. Removes those that exist only for their content and are empty.
     pub fn of(mut folders: Vec<Folder>) -> Self {
         folders.sort_unstable_by(|left, right| compare(&left.path, &right.path));
         if folders.iter().any(|folder| folder.is_excluded) {
@@ -37,7 +37,7 @@ impl Folders {
         self.folders.iter()
     }
 
-    /// How many regular files there are; they are numbered from 0.
+    /// The number of regular files; they are numbered from 0.
     pub fn files(&self) -> u32 {
         self.files
     }
@@ -52,16 +52,16 @@ impl Folders {
         self.folders.get(index)
     }
 
-    /// What is at `path`; the root has no entry.
+    /// The entry at `path`; the root has none.
     pub fn find(&self, path: &Path) -> Option<Found<'_>> {
         let (parent, name) = split(path.as_os_str().as_bytes());
         self.folder(parent)?.find(name)
     }
 
-    /// The regular file of that number, with its path.
+    /// The regular file with that number, and its path.
     pub fn file(&self, number: u32) -> Option<(PathBuf, Found<'_>)> {
         let after = self.folders.partition_point(|folder| folder.first_file <= number);
-        // Of several folders that begin with one number, the last has files.
+        // Of several folders with the same first number, only the last has files.
         let folder = self.folders.get(after.checked_sub(1)?)?;
         let found = folder.file(number)?;
         let mut path = PathBuf::from(OsStr::from_bytes(&folder.path));
@@ -70,9 +70,9 @@ impl Folders {
     }
 }
 
-/// Takes away the excluded folders with nothing in them, from the deepest on.
+/// Removes excluded folders without content, deepest first.
 fn prune(folders: &mut Vec<Folder>) {
-    // What goes, by the folder that it is in.
+    // The removed names, by the folder that contains them.
     let mut gone: BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>> = BTreeMap::new();
     for folder in folders.iter_mut().rev() {
         if let Some(names) = gone.remove(&*folder.path) {

@@ -1,4 +1,4 @@
-//! Files from http(s) addresses, for ADD and for contexts: downloaded once, asked again whether they changed, checked.
+//! Files from http(s) addresses, for ADD and for contexts: downloaded once, revalidated, verified.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -41,21 +41,21 @@ pub enum HttpError {
     Io(#[from] IoError),
 }
 
-/// What to download, and within which bounds.
+/// What to download, and the limits.
 #[derive(Debug, Clone)]
 pub struct HttpRequest<'a> {
     pub url: &'a str,
-    /// What the content has to be.
+    /// The required digest of the content.
     pub checksum: Option<BlobDigest>,
-    /// Where downloads are kept between builds.
+    /// The folder of downloads that are kept between builds.
     pub cache: &'a Path,
     pub max_bytes: u64,
-    /// For the whole of one try.
+    /// For a whole attempt.
     pub timeout: Duration,
     pub tries: u32,
-    /// What the server is told of who asks; no other that it leads to is.
+    /// The authorization for the server; not sent to redirect targets.
     pub authorization: Option<Authorization>,
-    /// Certificate authorities beside the system's, in PEM.
+    /// Certificate authorities in addition to the system's, in PEM.
     pub authority: Option<&'a [u8]>,
 }
 
@@ -63,7 +63,7 @@ pub struct HttpRequest<'a> {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Authorization(String);
 
-/// Nothing of it.
+/// Shows nothing of it.
 impl std::fmt::Debug for Authorization {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str("Authorization")
@@ -71,12 +71,13 @@ impl std::fmt::Debug for Authorization {
 }
 
 impl Authorization {
-    /// A token, for the server of the request alone.
+    /// A token, for the request's server only.
     pub fn bearer(token: &str) -> Self {
         Self(format!("Bearer {token}"))
     }
 
-    /// What a secret says to the server of this address: `HTTP_AUTH_TOKEN_HOST`, or else `HTTP_AUTH_HEADER_HOST`.
+    /// The authorization for the server of this address, from a secret: `HTTP_AUTH_TOKEN_HOST`, or else
+    /// `HTTP_AUTH_HEADER_HOST`.
     pub fn of(url: &str, secret: &FindSecret<'_>) -> Result<Option<Self>, IoError> {
         let Some(host) = reqwest::Url::parse(url).ok().and_then(|url| url.host_str().map(str::to_owned)) else {
             return Ok(None);
@@ -91,10 +92,10 @@ impl Authorization {
     }
 }
 
-/// A file that has been downloaded, now or before.
+/// A file that was downloaded now or earlier.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Downloaded {
-    /// In the cache; not to be changed.
+    /// In the cache; must not be changed.
     pub path: PathBuf,
     pub digest: BlobDigest,
     pub size: u64,
@@ -103,7 +104,7 @@ pub struct Downloaded {
 }
 
 impl<'a> HttpRequest<'a> {
-    /// A request with the usual bounds: 16 GiB, an hour, five tries.
+    /// A request with the default limits: 16 GiB, an hour, five tries.
     pub fn new(url: &'a str, cache: &'a Path) -> Self {
         let timeout = Duration::from_secs(3600);
         let (checksum, authorization, authority) = (None, None, None);
@@ -111,7 +112,7 @@ impl<'a> HttpRequest<'a> {
     }
 }
 
-/// The name that ADD gives a file from this address: the last component of its path, decoded.
+/// The file name that ADD uses for this address: the last component of its path, decoded.
 pub fn file_name(url: &str) -> String {
     let after_scheme = url.split_once("://").map_or(url, |(_, rest)| rest);
     let path = after_scheme.split(['?', '#']).next().unwrap_or_default();
@@ -121,7 +122,7 @@ pub fn file_name(url: &str) -> String {
     name.filter(|name| *name != "..").unwrap_or("__unnamed__").to_owned()
 }
 
-/// Downloads the file, or takes it from the cache when the server says that it has not changed.
+/// Downloads the file, or returns it from the cache if the server says that it has not changed.
 pub fn download(request: &HttpRequest<'_>) -> Result<Downloaded, HttpError> {
     let remembered = Remembered::load(request);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -135,7 +136,7 @@ pub fn download(request: &HttpRequest<'_>) -> Result<Downloaded, HttpError> {
     }
 }
 
-/// What a server said of a file that is in the cache.
+/// The server's metadata of a file in the cache.
 #[derive(Debug, Serialize, Deserialize)]
 struct Remembered {
     url: String,
@@ -150,7 +151,7 @@ impl Remembered {
         request.cache.join(format!("{}.json", BlobDigest::of(request.url.as_bytes()).hex()))
     }
 
-    /// Nothing when the file is not there any more, or is not what it was.
+    /// `None` if the file is gone or has changed.
     fn load(request: &HttpRequest<'_>) -> Option<Self> {
         let remembered: Self = serde_json::from_slice(&fs::read(Self::path(request)).ok()?).ok()?;
         let mut content = File::open(content_path(request.cache, remembered.digest)).ok()?;
@@ -189,7 +190,7 @@ struct Transfer<'a> {
     client: Client,
 }
 
-/// Whether it is worth trying again.
+/// Whether another attempt makes sense.
 enum Failure {
     Final(HttpError),
     Passing(HttpError, Option<Duration>),
@@ -197,7 +198,7 @@ enum Failure {
 
 impl<'a> Transfer<'a> {
     fn new(request: &'a HttpRequest<'a>) -> Result<Self, HttpError> {
-        // Another part of the program may have chosen the provider already; it is the same one.
+        // Another part of the program may have installed the provider already; it is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         fs::create_dir_all(request.cache).at("create", request.cache)?;
         let client = Client::builder()
@@ -223,7 +224,7 @@ impl<'a> Transfer<'a> {
                 }
                 Ok(None) => match remembered {
                     Some(remembered) => return Ok(remembered.downloaded(self.request.cache)),
-                    // Nothing was said that could be unchanged.
+                    // The request was unconditional, so this status makes no sense.
                     None => return Err(self.status(StatusCode::NOT_MODIFIED)),
                 },
                 Err(Failure::Final(error)) => return Err(error),
@@ -235,7 +236,7 @@ impl<'a> Transfer<'a> {
         }
     }
 
-    /// `None` when the remembered file is still the right one.
+    /// `None` if the remembered file is still valid.
     async fn attempt(&self, remembered: Option<&Remembered>) -> Result<Option<Remembered>, Failure> {
         let mut get = self.client.get(self.request.url);
         if let Some(Authorization(value)) = &self.request.authorization {
@@ -277,8 +278,7 @@ impl<'a> Transfer<'a> {
         Ok(Remembered { url: redacted(self.request.url), digest, size, etag, last_modified })
     }
 
-    /// A connection that failed or a body that was cut short may do better next time; an address that cannot be read
-    /// will not.
+    /// A failed connection or a truncated body may work next time; an invalid address will not.
     fn broken(&self, source: reqwest::Error) -> Failure {
         let hopeless = source.is_builder() || source.is_redirect();
         let error = transport(self.request, source);
@@ -294,7 +294,7 @@ fn transport(request: &HttpRequest<'_>, source: reqwest::Error) -> HttpError {
     HttpError::Transport { url: redacted(request.url), source: source.without_url() }
 }
 
-/// Seconds, or when it is to be tried again; a server that wants more than a minute is not waited for longer than that.
+/// Seconds, or the time of the next attempt; at most a minute, even if the server wants more.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let until = |date| u64::try_from(seconds(date)?.saturating_sub(jiff::Timestamp::now().as_second()).max(0)).ok();
@@ -302,7 +302,7 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(Duration::from_secs(wanted.min(60)))
 }
 
-/// An HTTP date (RFC 9110, "Date/Time Formats"), whose usual form is that of mail.
+/// An HTTP date (RFC 9110, "Date/Time Formats"); its usual form is that of mail.
 fn seconds(date: &str) -> Option<i64> {
     jiff::fmt::rfc2822::parse(date).ok().map(|time| time.timestamp().as_second())
 }

@@ -1,4 +1,4 @@
-//! All files of a context's folder, those that an ignore file leaves out as well, with the pattern that decided.
+//! Lists all files of a context's folder, also those that an ignore file excludes, with the deciding pattern.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,29 +13,29 @@ use crate::base::foreign::{Links, open_at};
 use crate::base::io_error::AtPath;
 use crate::image::layer::directory::{self, Status};
 
-/// A file of the folder; or a folder of which nothing can be brought back, as one.
+/// A file of the folder; or a whole excluded folder in which no pattern can include anything again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     pub path: PathBuf,
     pub bytes: u64,
-    /// How many files it is.
+    /// The number of files.
     pub files: u64,
     pub is_folder: bool,
     pub is_left_out: bool,
-    /// The pattern that decided; nothing where none matches.
+    /// The deciding pattern; `None` if none matches.
     pub rule: Option<Rule>,
 }
 
-/// A folder that is to be read.
+/// A folder to read.
 struct Waiting {
     path: Vec<u8>,
     above: ParentMatches,
 }
 
-/// Lists the folder `root`, in no order.
+/// Lists the folder `root`, in no particular order.
 ///
 /// # Errors
-/// Where a build could not read it either. What is left out need not be readable.
+/// If a build could not read it either. What is excluded need not be readable.
 pub fn list(root: &Path, ignore: &IgnorePatterns) -> Result<Vec<Listed>, ContextError> {
     let opened = directory::open_root(root).at("open", root)?;
     let walk = Walk { path: root, root: opened.as_fd(), ignore };
@@ -81,7 +81,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// How many files there are below a folder that no build looks into, and how long they are: of those that can be seen.
+    /// The number and total size of the files below an excluded folder, as far as they can be read.
     fn measure(&self, path: &[u8]) -> (u64, u64) {
         let (mut files, mut bytes) = (0, 0);
         let mut waiting = vec![path.to_vec()];
@@ -100,7 +100,7 @@ impl Walk<'_> {
         (files, bytes)
     }
 
-    /// A name that has become a link meanwhile is not followed.
+    /// Does not follow a name that has meanwhile become a link.
     fn open(&self, path: &[u8]) -> std::io::Result<OwnedFd> {
         if path.is_empty() {
             return self.root.try_clone_to_owned();
@@ -115,7 +115,7 @@ fn joined(folder: &[u8], name: &CString) -> Vec<u8> {
     parts[usize::from(folder.is_empty())..].join(&b'/')
 }
 
-/// What is there; nothing where it has gone meanwhile.
+/// The status of a name; `None` if it is meanwhile gone.
 fn status(folder: BorrowedFd<'_>, name: &CString) -> std::io::Result<Option<Status>> {
     match directory::status(folder, name) {
         Ok(status) => Ok(Some(status)),

@@ -1,5 +1,5 @@
-//! Hop 5 of a build: the build context, from wherever it is, to entries with content digests. Owns .dockerignore, the
-//! walk, the stat cache, and what COPY's sources select; knows no Dockerfiles and no images.
+//! Hop 5 of a build: turns the build context, wherever it is, into entries with content digests. Owns .dockerignore,
+//! the walk, the stat cache, and the selection of COPY's sources; knows no Dockerfiles and no images.
 
 mod content;
 mod digests;

@@ -1,13 +1,13 @@
-//! What `stat` said of a file, in few bytes: a context may have a million files, and all of them are in memory at once.
+//! The result of `stat` for a file, in few bytes: a context may have a million files, which are all in memory at once.
 //!
 //! ```text
-//! flags (u8): the kind in the lower three bits, and what follows; name; mode (u16, little-endian)
-//! inode, size, seconds of the mtime after those of the folder's, its nanoseconds
-//! if flagged: number of links, device, ctime (seconds after those of the mtime, nanoseconds)
-//! of a device its major and minor number, of a link its target
+//! flags (u8): the kind in the lower three bits, and which optional fields follow; name; mode (u16, little-endian)
+//! inode, size, mtime: seconds relative to those of the folder, nanoseconds
+//! if flagged: number of links, device, ctime (seconds relative to those of the mtime, nanoseconds)
+//! for a device its major and minor number, for a link its target
 //! ```
 //!
-//! Numbers are variable in length, seven bits to a byte; names and targets have their length before them.
+//! Numbers have variable length, seven bits to a byte; names and targets have a length prefix.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -21,7 +21,7 @@ const LINKS: u8 = 8;
 const DEVICE: u8 = 16;
 const CTIME: u8 = 32;
 
-/// What most files of one folder share.
+/// What most files of a folder have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Common {
     pub device: u64,
@@ -54,7 +54,7 @@ impl Child<'_> {
             | flag(CTIME, identity.ctime != identity.mtime);
         out.push(flags);
         put_bytes(out, self.name);
-        // The kernel has no more bits of it.
+        // The kernel has no more mode bits.
         out.extend_from_slice(&(*mode as u16).to_le_bytes());
         put(out, identity.inode);
         put(out, identity.size);
@@ -86,11 +86,11 @@ pub(super) fn name(bytes: &[u8]) -> Option<&[u8]> {
     rest.bytes()
 }
 
-/// What is left of packed bytes.
+/// The rest of packed bytes.
 pub(super) struct Rest<'a>(pub &'a [u8]);
 
 impl<'a> Rest<'a> {
-    /// Nothing at the end, or where the bytes are no child.
+    /// `None` at the end, or if the bytes are invalid.
     pub fn child(&mut self, common: Common) -> Option<Child<'a>> {
         let [flags] = self.array()?;
         let name = self.bytes()?;

@@ -1,5 +1,5 @@
-//! The walk through a context's directory: one `getdents` per directory, one `stat` per file, on several threads when
-//! there is enough to do.
+//! Walks a context's directory: one `getdents` per directory, one `stat` per file, on several threads if there is
+//! enough to do.
 
 use std::ffi::{CString, OsStr};
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -19,15 +19,15 @@ use crate::base::io_error::{AtPath, IoError};
 use crate::image::layer::FileKind;
 use crate::image::layer::directory;
 
-/// With fewer directories waiting than this, another thread would cost more than it does.
+/// With fewer waiting directories, another thread costs more than it saves.
 const WORTH_A_THREAD: usize = 4;
 const MAX_THREADS: usize = 4;
 
-/// A directory to be read.
+/// A directory to read.
 struct Job {
     path: Vec<u8>,
     above: ParentMatches,
-    /// It is there only for what is in it.
+    /// Excluded itself; it exists only for its content.
     is_excluded: bool,
 }
 
@@ -71,7 +71,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Reads directories until none is left, an error occurs, or `go_on` says no.
+    /// Reads directories until none is left, an error occurs, or `go_on` returns false.
     fn work_while(&self, go_on: impl Fn(&State) -> bool) {
         let mut state = self.lock();
         loop {
@@ -101,7 +101,7 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// What is in the directory, and the directories in it.
+    /// The names in the directory, and its subdirectories to read.
     fn list(&self, job: &Job) -> Result<(Folder, Vec<Job>), ContextError> {
         let shown = || self.path.join(OsStr::from_bytes(&job.path));
         let opened;
@@ -126,7 +126,7 @@ impl<'a> Scanner<'a> {
         Ok((folder.finish(), jobs))
     }
 
-    /// Notes one name, unless it is left out or has gone meanwhile; gives a directory that is to be read.
+    /// Adds one name, unless it is excluded or meanwhile gone; returns it if it is a directory to read.
     fn child(
         &self,
         directory: BorrowedFd<'_>,
@@ -168,7 +168,7 @@ impl<'a> Scanner<'a> {
         Ok(is_directory.then(|| Job { path: path.to_vec(), above, is_excluded }))
     }
 
-    /// Opens a directory of the context; a name that has become a symlink meanwhile is not followed.
+    /// Opens a directory of the context; does not follow a name that has meanwhile become a symlink.
     fn open(&self, path: &[u8]) -> std::io::Result<OwnedFd> {
         let path = Path::new(OsStr::from_bytes(path));
         Ok(open_at(self.root, path, OFlags::RDONLY | OFlags::DIRECTORY, Links::Refused)?)

@@ -1,4 +1,4 @@
-//! Contexts that are not directories: an archive, unpacked into one, or a Dockerfile alone.
+//! Contexts that are not directories: an archive, which is unpacked, or a Dockerfile alone.
 
 use std::io::{self, Cursor, Read};
 use std::path::Path;
@@ -11,18 +11,18 @@ use crate::image::layer::{
 
 /// One block of a tar archive.
 const START_LEN: u64 = 512;
-/// A longer one is refused: the whole of it has to be in memory.
+/// The size limit of a Dockerfile, which is read into memory.
 const MAX_DOCKERFILE: u64 = 16 << 20;
 
-/// What came on standard input (or in a file) in place of a context directory.
+/// The content of standard input (or a file) in place of a context directory.
 pub enum Standard<R> {
     /// A Dockerfile; the context is empty.
     Dockerfile(Vec<u8>),
-    /// A tar archive, perhaps compressed, from its first byte.
+    /// A tar archive, maybe compressed, from its first byte.
     Archive(R),
 }
 
-/// Tells a Dockerfile from an archive by the first bytes.
+/// Distinguishes a Dockerfile from an archive by the first bytes.
 pub fn read_standard_input<R: Read + Send>(mut input: R) -> Result<Standard<impl Read + Send>, ContextError> {
     let mut start = Vec::new();
     (&mut input).take(START_LEN).read_to_end(&mut start).map_err(ContextError::StandardInput)?;
@@ -40,14 +40,14 @@ pub fn read_standard_input<R: Read + Send>(mut input: R) -> Result<Standard<impl
     Ok(Standard::Dockerfile(text))
 }
 
-/// Unpacks a context archive of any compression into the empty directory `staging`, where `Context::open` can take it.
-/// Owners are left out, as a context has none.
+/// Unpacks a context archive of any compression into the empty directory `staging`, for `Context::open`. Ignores
+/// owners, which a context does not have.
 pub fn unpack_context(archive: impl Read + Send, staging: &Path) -> Result<(), ContextError> {
     let decoder = Decoder::new(archive).map_err(ContextError::StandardInput)?.for_disk_of(staging);
     Ok(unpack_files(decoder, Folder::open(staging)?, ArchiveLimits::default())?)
 }
 
-/// The time of the newest file in an archive of any compression; nothing when it is none.
+/// The time of the newest file in an archive of any compression; `None` if it is not an archive.
 pub fn newest_file(archive: impl Read + Send) -> Option<i64> {
     let mut archive = ArchiveReader::new(Decoder::new(archive).ok()?, ArchiveLimits::default());
     let mut newest = None;

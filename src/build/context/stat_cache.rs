@@ -1,16 +1,16 @@
-//! What is remembered of a context between builds: the digests of files whose content cannot have changed since.
+//! Remembers a context between builds: the digests of files whose content cannot have changed since.
 //!
-//! One file per context directory, written anew and renamed into place:
+//! One file per context directory, rewritten and renamed into place:
 //!
 //! ```text
-//! "rbuild stat cache 2\n"   filesystem: kind, id, device (u64 each), boot (16 bytes, zero where the id says enough)
+//! "rbuild stat cache 2\n"   filesystem: kind, id, device (u64 each), boot (16 bytes, zero if the id is sufficient)
 //! per folder: path length (u16), path, device (u64), seconds (i64), number of files (u32)
-//!   per file: length of what was packed of it (u16), that (see `packed`), digest (32 bytes)
-//! BLAKE3 of all that
+//! per file: length of its packed entry (u16), the entry (see `packed`), digest (32 bytes)
+//! BLAKE3 of everything above
 //! ```
 //!
-//! Numbers are little-endian; folders and files stand in the order of the context's, so that reading it is one pass
-//! beside the scan's.
+//! Numbers are little-endian; folders and files are in the order of the context, so that it is read in one pass
+//! alongside the scan.
 
 use std::fs;
 use std::io::{self, Read, Write as _};
@@ -27,14 +27,14 @@ use crate::base::digest::ContentDigest;
 use crate::base::io_error::{AtPath, IoError};
 
 const MAGIC: &[u8] = b"rbuild stat cache 2\n";
-/// Bytes that are read or written at a time.
+/// How many bytes are read or written at a time.
 const PIECE: usize = 64 << 10;
-/// Bytes of the sum at the end, and of a digest.
+/// The length of the checksum at the end, and of a digest.
 const SUM: u64 = 32;
 const DIGEST: usize = 32;
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 
-/// What tells one mounted filesystem from another that has the same device number.
+/// Distinguishes a mounted filesystem from another one with the same device number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Filesystem {
     kind: u64,
@@ -49,14 +49,13 @@ impl Filesystem {
         let status = rustix::fs::fstatvfs(directory)?;
         let kind = rustix::fs::fstatfs(directory)?.f_type as u64;
         let id = status.f_fsid;
-        // Without an ID of its own (or with one made of its device number) it cannot be known again after a reboot.
+        // Without its own ID (or with one made from its device number) it cannot be recognized after a reboot.
         let boot = if id == 0 || id == device { boot_id()? } else { [0; 16] };
         Ok(Self { kind, id, device, boot })
     }
 
-    /// How much older than a reading a file's ctime has to be, so that no later change could have the same. Times of
-    /// local filesystems come from this machine's clock, which ticks at least every 10 ms; others have clocks of their
-    /// own.
+    /// How much older than the time of reading a file's ctime must be, so that no later change can have the same ctime.
+    /// Local filesystems use this machine's clock, which ticks at least every 10 ms; others have their own clocks.
     fn granularity(&self) -> Timestamp {
         const LOCAL: [u64; 7] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0x2fc1_2fc1, 0xf2f5_2010];
         if LOCAL.contains(&self.kind) {
@@ -66,7 +65,7 @@ impl Filesystem {
         }
     }
 
-    /// True when a content read at or after `reading` will be told from a later one by the file's ctime.
+    /// True if the ctime distinguishes content that is read at or after `reading` from any later content.
     pub(super) fn is_settled(&self, identity: &Identity, reading: Timestamp) -> bool {
         let granularity = self.granularity();
         let nanoseconds = identity.ctime.nanoseconds + granularity.nanoseconds;
@@ -102,8 +101,8 @@ pub(super) fn now() -> Timestamp {
     Timestamp { seconds: since.as_secs() as i64, nanoseconds: since.subsec_nanos() }
 }
 
-/// Gives the remembered digests of those files that are still the same, with their numbers. A cache that is missing,
-/// damaged or of another filesystem remembers nothing.
+/// Passes on the remembered digests of unchanged files, with their numbers. Ignores a cache that is missing, damaged or
+/// of another filesystem.
 pub(super) fn load(
     path: &Path,
     filesystem: &Filesystem,
@@ -115,7 +114,7 @@ pub(super) fn load(
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error).at("open", path),
     };
-    // Read twice, a piece at a time: of half a million files it has 30 MB.
+    // Read twice, in pieces: for half a million files it is 30 MB.
     let Some(length) = intact(&file).at("read", path)? else { return Ok(()) };
     io::Seek::rewind(&mut &file).at("read", path)?;
     let mut reader = Reader { rest: file.take(length), piece: Vec::new(), at: 0 };
@@ -127,7 +126,7 @@ pub(super) fn load(
     match_up(&mut reader, folders, found).at("read", path)
 }
 
-/// Reads on beside the folders.
+/// Reads on, in step with the folders.
 fn match_up<R: Read>(
     reader: &mut Reader<R>,
     folders: &Folders,
@@ -159,7 +158,7 @@ fn match_up<R: Read>(
     Ok(())
 }
 
-/// How many bytes stand before the sum at the end, if it is that of them.
+/// How many bytes precede the checksum at the end, if it is correct.
 fn intact(file: &fs::File) -> io::Result<Option<u64>> {
     let Some(length) = file.metadata()?.len().checked_sub(SUM) else { return Ok(None) };
     let mut hasher = blake3::Hasher::new();
@@ -176,7 +175,7 @@ fn intact(file: &fs::File) -> io::Result<Option<u64>> {
     Ok((is_there && *hasher.finalize().as_bytes() == sum).then_some(length))
 }
 
-/// Writes the cache; `digest` gives those of the files, `None` where nothing may be remembered.
+/// Writes the cache; `digest` returns those of the files, `None` if one must not be remembered.
 pub(super) fn save(
     path: &Path,
     filesystem: &Filesystem,
@@ -191,7 +190,7 @@ pub(super) fn save(
     let mut hasher = blake3::Hasher::new();
     for folder in folders.iter() {
         let known = || folder.children().filter_map(|found| Some((found.child, digest(found.file?)?)));
-        // Counted first: what is written is not held.
+        // Counted first, because the written entries are not kept in memory.
         let count = known().count();
         if count == 0 || !write_folder(folder, count as u32, &mut bytes) {
             continue;
@@ -212,7 +211,7 @@ pub(super) fn save(
     Ok(())
 }
 
-/// False where the path is longer than any should be.
+/// False if the path is too long.
 fn write_folder(folder: &Folder, files: u32, out: &mut Vec<u8>) -> bool {
     let Ok(length) = u16::try_from(folder.path.len()) else { return false };
     out.extend_from_slice(&length.to_le_bytes());
@@ -233,10 +232,10 @@ fn write_file(child: &Child<'_>, common: Common, digest: &ContentDigest, out: &m
     out.extend_from_slice(digest.as_bytes());
 }
 
-/// Reads a cache that has been found intact.
+/// Reads a cache that was found intact.
 struct Reader<R> {
     rest: R,
-    /// What was read, of which all before `at` was given.
+    /// The bytes read; those before `at` are used up.
     piece: Vec<u8>,
     at: usize,
 }
@@ -260,7 +259,7 @@ impl<R: Read> Reader<R> {
         Ok(bytes)
     }
 
-    /// Reads on until there are `count` bytes, or no more.
+    /// Reads until there are `count` bytes, or no more.
     fn fill(&mut self, count: usize) -> io::Result<()> {
         if self.piece.len() - self.at < count {
             self.piece.drain(..self.at);

@@ -1,4 +1,4 @@
-//! A scanned context: its entries, their digests, and their content on its way into a layer.
+//! A scanned context: its entries, their digests, and copying their content into a layer.
 
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
@@ -27,28 +27,28 @@ use crate::image::layer::directory::{self, Status};
 /// Fewer bytes than this are hashed on one thread.
 const WORTH_A_THREAD: u64 = 1 << 20;
 
-/// A build context that has been scanned. Its entries do not change any more; a file that changes on disk afterwards is
-/// noticed when it is copied.
+/// A scanned build context. Its entries do not change any more; a file that changes on disk afterwards is detected when
+/// it is copied.
 #[derive(Debug, Default)]
 pub struct Context {
     folders: Folders,
     digests: Digests,
-    /// The files that steps have asked for.
+    /// The files that steps have requested.
     used: Used,
     directory: Option<Directory>,
-    /// A digest was computed that the stat cache does not have.
+    /// A digest was computed that is not in the stat cache.
     learnt: AtomicBool,
 }
 
-/// Regular files whose digests are wanted, in the order in which they were named.
+/// Regular files whose digests are wanted, in the order in which they were added.
 #[derive(Debug, Default)]
 pub struct Wanted {
     files: Vec<u32>,
-    /// How many bytes have to be read for that, a little more for each file.
+    /// The number of bytes to read for that, plus a little for each file.
     unread: u64,
 }
 
-/// Where the context is.
+/// The context's directory.
 #[derive(Debug)]
 struct Directory {
     path: PathBuf,
@@ -58,7 +58,7 @@ struct Directory {
 }
 
 impl Context {
-    /// Scans the directory `root`, without what `ignore` matches. `stat_cache` names the file that remembers digests
+    /// Scans the directory `root`, without what `ignore` matches. `stat_cache` is the file that remembers digests
     /// between builds; it need not exist.
     pub fn open(root: &Path, ignore: &IgnorePatterns, stat_cache: Option<&Path>) -> Result<Self, ContextError> {
         let opened = crate::image::layer::directory::open_root(root);
@@ -88,12 +88,12 @@ impl Context {
         })
     }
 
-    /// A context with nothing in it.
+    /// An empty context.
     pub fn empty() -> Self {
         Self::default()
     }
 
-    /// The entry at `path`, which the root has not; no symlink is followed.
+    /// The entry at `path`; the root has none. Follows no symlink.
     pub fn entry(&self, path: &Path) -> Option<Entry<'_>> {
         Some(self.folders.find(path)?.child.entry)
     }
@@ -118,12 +118,12 @@ impl Context {
         })
     }
 
-    /// The digest of a regular file's content, from the stat cache where that can be trusted.
+    /// The digest of a regular file's content, from the stat cache if that is reliable.
     pub fn digest(&self, path: &Path) -> Result<ContentDigest, ContextError> {
         Ok(self.known(path, &self.found(path)?)?.digest)
     }
 
-    /// Wants the digest of what is at `path` too, if that is a regular file.
+    /// Adds the digest of `path`, if that is a regular file.
     pub fn want(&self, wanted: &mut Wanted, path: &Path) {
         let Some(Found { child, file: Some(file) }) = self.folders.find(path) else { return };
         wanted.files.push(file);
@@ -133,12 +133,12 @@ impl Context {
         }
     }
 
-    /// The digests that are wanted, in their order; files are read on several threads.
+    /// The wanted digests, in order; files are read on several threads.
     pub fn digests(&self, wanted: &Wanted) -> impl Iterator<Item = Result<ContentDigest, ContextError>> {
         if wanted.unread > WORTH_A_THREAD {
             let next = AtomicUsize::new(0);
             let read = || {
-                // An error comes again, in order, when the digest is asked for.
+                // An error occurs again, in order, when the digest is requested.
                 while let Some(file) = wanted.files.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let _ = self.digest_of(*file);
                 }
@@ -154,17 +154,17 @@ impl Context {
         wanted.files.iter().map(|file| self.digest_of(*file))
     }
 
-    /// What no step has asked for yet.
+    /// What no step has requested yet.
     pub fn unused(&self) -> Unused {
         self.used.rest(&self.folders)
     }
 
-    /// Whether a step has asked for the regular file at `path`.
+    /// Whether a step has requested the regular file at `path`.
     pub fn is_used(&self, path: &Path) -> bool {
         self.folders.find(path).and_then(|found| found.file).is_some_and(|file| self.used.has(file))
     }
 
-    /// The folders that have files which steps have asked for.
+    /// The folders with files that steps have requested.
     pub fn used_folders(&self) -> Vec<PathBuf> {
         let has_used =
             |folder: &&Folder| folder.children().filter_map(|found| found.file).any(|file| self.used.has(file));
@@ -172,7 +172,7 @@ impl Context {
         self.folders.iter().filter(has_used).map(path).collect()
     }
 
-    /// Whether a file that a step has asked for is another one now, or is no more.
+    /// Whether a file that a step has requested was replaced or removed.
     pub fn has_used_changed(&self) -> bool {
         let Some(directory) = &self.directory else { return false };
         self.used_folders().iter().any(|path| {
@@ -194,8 +194,8 @@ impl Context {
         Ok(File::from(file.at("open", self.shown(path))?))
     }
 
-    /// Copies a regular file's content to `out` (empty, at offset 0; holes stay holes) and returns the digest of what was
-    /// copied. `ContextError::Changed` when that is not what `digest` says.
+    /// Copies a regular file's content to `out` (empty, at offset 0; holes stay holes) and returns the digest of the
+    /// copy. `ContextError::Changed` if `digest` returns a different one.
     pub fn copy_file(&self, path: &Path, out: &File) -> Result<ContentDigest, ContextError> {
         let found = self.found(path)?;
         let (known, identity) = (self.known(path, &found)?, found.child.entry.identity);
@@ -215,12 +215,12 @@ impl Context {
         if digest == known.digest { Ok(digest) } else { Err(changed()) }
     }
 
-    /// Where the context's directory is; none for an empty context.
+    /// The path of the context's directory; `None` for an empty context.
     pub fn root_path(&self) -> Option<&Path> {
         self.directory.as_ref().map(|directory| directory.path.as_path())
     }
 
-    /// The context's directory; none for an empty context.
+    /// The context's directory; `None` for an empty context.
     pub fn root_fd(&self) -> Option<BorrowedFd<'_>> {
         self.directory.as_ref().map(|directory| directory.root.as_fd())
     }
@@ -260,8 +260,8 @@ impl Context {
         let entry = &found.child.entry;
         let file = self.open_file(path)?;
         let digest = content::hash(&file, entry.size()).at("read", self.shown(path))?;
-        // A file that has changed since the scan, or while it was read, has the digest of what was read just now, and
-        // nothing is remembered of it.
+        // A file that has changed since the scan, or while it was read, gets the digest of what was just read, which is
+        // not remembered.
         let settled =
             self.identity(&file, path)? == entry.identity && directory.filesystem.is_settled(&entry.identity, reading);
         if settled {
@@ -280,7 +280,7 @@ impl Context {
     }
 }
 
-/// Whether what has the name in the folder is what was seen.
+/// Whether the name in the folder is still the file that was scanned.
 fn is_still(folder: &OwnedFd, found: &Found<'_>) -> bool {
     let Ok(name) = CString::new(found.child.name) else { return false };
     let now = directory::status(folder, &name);

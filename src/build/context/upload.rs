@@ -1,4 +1,4 @@
-//! A small text, put to an http(s) address: one that a bucket's owner signed for it.
+//! Uploads a small text to an http(s) address that a bucket's owner signed.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use crate::base::redaction;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// Puts the bytes there, as `text/plain`.
+/// Uploads the bytes, as `text/plain`.
 pub fn put(url: &str, bytes: &[u8]) -> Result<(), HttpError> {
-    // Another part of the program may have chosen the provider already; it is the same one.
+    // Another part of the program may have installed the provider already; it is the same one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     // Its query is a secret.
     let place = url.split('?').next().unwrap_or(url);

@@ -1,27 +1,27 @@
-//! What of a context is used: a build that never copies most of it has an ignore file too few.
+//! Which files of a context are used: a build that never copies most of it needs a better ignore file.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::folders::Folders;
 
-/// Which files were asked for, one bit for each.
+/// The requested files, one bit for each.
 #[derive(Debug, Default)]
 pub(super) struct Used {
     files: Vec<AtomicU64>,
     bytes: AtomicU64,
 }
 
-/// How much of a context nobody has asked for.
+/// How much of a context was not requested.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Unused {
     pub bytes: u64,
-    /// Of how many in all.
+    /// Of how many bytes in total.
     pub total: u64,
-    /// The file or folder at the top that has most of it, and how much: looked for only in a large context.
+    /// The top-level file or folder with most of it, and its size: searched only in a large context.
     pub most: Option<(String, u64)>,
 }
 
-/// In a context with less than this, it does not matter.
+/// A smaller context does not matter.
 const LARGE: u64 = 100_000_000;
 
 impl Used {
@@ -67,7 +67,7 @@ impl Used {
 }
 
 impl Unused {
-    /// Whether somebody should know: it is large, and most of the context.
+    /// Whether to warn: it is large, and most of the context.
     pub fn matters(&self) -> bool {
         self.bytes >= LARGE && self.bytes >= self.total / 2
     }

@@ -1,5 +1,5 @@
-//! What a git server is told of who asks: from a secret, never from an address. It travels to git in the environment,
-//! which only its user can read, as a setting that git uses for this repository alone.
+//! The authorization for a git server: from a secret, never from an address. Git gets it in its environment, which only
+//! its user can read, as a setting for this repository alone.
 
 use std::fmt;
 use std::process::Command;
@@ -14,17 +14,17 @@ use crate::build::context::FindSecret;
 const HEADER: &str = "GIT_AUTH_HEADER";
 const TOKEN: &str = "GIT_AUTH_TOKEN";
 
-/// For the repository whose address begins with `scope`.
+/// For repositories whose address begins with `scope`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Authorization {
     scope: String,
-    /// What stands in the `Authorization` header.
+    /// The value of the `Authorization` header.
     value: String,
-    /// As it was given.
+    /// The secret as it was given.
     secret: String,
 }
 
-/// Nothing but for whom.
+/// Shows only the scope.
 impl fmt::Debug for Authorization {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Authorization({})", self.scope)
@@ -32,22 +32,22 @@ impl fmt::Debug for Authorization {
 }
 
 impl Authorization {
-    /// Lets git say it.
+    /// Passes it to git.
     pub(super) fn give_to(&self, git: &mut Command) {
         git.env("GIT_CONFIG_COUNT", "1")
             .env("GIT_CONFIG_KEY_0", format!("http.{}.extraHeader", self.scope))
             .env("GIT_CONFIG_VALUE_0", format!("Authorization: {}", self.value));
     }
 
-    /// What git said without it.
+    /// Removes it from git's output.
     pub(super) fn take_out(&self, said: &str) -> String {
         said.replace(&self.value, "xxxxx").replace(&self.secret, "xxxxx")
     }
 }
 
 impl GitReference {
-    /// The same with what a secret says to the server: `GIT_AUTH_HEADER.HOST`, `GIT_AUTH_TOKEN.HOST`, or one of them for
-    /// all hosts. A token is the password of `x-access-token`.
+    /// Adds the authorization from a secret: `GIT_AUTH_HEADER.HOST`, `GIT_AUTH_TOKEN.HOST`, or the same without a host.
+    /// A token is the password of `x-access-token`.
     pub fn authorized(mut self, secret: &FindSecret<'_>) -> Result<Self, IoError> {
         let Some(host) = http_host(&self.remote) else { return Ok(self) };
         for (name, is_token) in [
@@ -73,14 +73,14 @@ impl GitReference {
     }
 }
 
-/// Host and port of an http address; ssh has keys.
+/// Host and port of an http(s) address; ssh has keys.
 fn http_host(remote: &str) -> Option<&str> {
     let rest = remote.strip_prefix("https://").or_else(|| remote.strip_prefix("http://"))?;
     let authority = rest.split('/').next().unwrap_or(rest);
     Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host))
 }
 
-/// The submodules of a repository on github.com are mostly there, too.
+/// The submodules of a repository on github.com are usually there too.
 fn scope(remote: &str) -> &str {
     let prefixes = ["https://github.com/", "https://www.github.com/"];
     prefixes.into_iter().find(|prefix| remote.starts_with(prefix)).unwrap_or(remote)

@@ -12,22 +12,22 @@ use crate::base::foreign::{Folder, Tree};
 pub struct CheckOut {
     pub keep_git_dir: bool,
     pub submodules: bool,
-    /// Files and folders get the commit's time.
+    /// Sets the times of files and folders to the commit's.
     pub commit_times: bool,
 }
 
-/// A repository that has been checked out.
+/// A checked-out repository.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Checked {
     pub commit: String,
-    /// When it was committed, in seconds since 1970.
+    /// The commit time, in seconds since 1970.
     pub time: i64,
-    /// The directory asked for: the checkout, or the folder in it.
+    /// The requested directory: the checkout, or a subfolder.
     pub directory: PathBuf,
 }
 
-/// Checks the repository out into the empty directory `into`, at what `resolve` said. Files are 0644 or 0755, directories
-/// 0755. `.git` is kept only of a whole repository.
+/// Checks the repository out into the empty directory `into`, at what `resolve` found. Files are 0644 or 0755,
+/// directories 0755. `.git` is kept only for a whole repository.
 pub fn check_out(wanted: &GitReference, resolved: &Resolved, into: &Path, how: CheckOut) -> Result<Checked, GitError> {
     let keeps_git_dir = how.keep_git_dir && wanted.subdirectory.is_none();
     let step = |action: &'static str, arguments: &[&str]| {
@@ -52,7 +52,7 @@ pub fn check_out(wanted: &GitReference, resolved: &Resolved, into: &Path, how: C
     Ok(Checked { commit, time, directory })
 }
 
-/// When what is asked for was committed. The repository is fetched into the empty directory `into`.
+/// The time of the requested commit. Fetches the repository into the empty directory `into`.
 pub fn commit_time(wanted: &GitReference, into: &Path) -> Result<i64, GitError> {
     let step = |action: &'static str, arguments: &[&str]| {
         let mut command = git(wanted);
@@ -68,7 +68,7 @@ fn time_of(commit: &str, step: Step<'_>) -> Result<i64, GitError> {
     said.trim().parse().map_err(|_| GitError::NoTime { commit: commit.to_owned() })
 }
 
-/// Makes a repository and fetches into it; gives the commit, which is what the checksum says if there is one.
+/// Makes a repository and fetches into it; returns the commit, which is that of the checksum if there is one.
 fn prepare(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<String, GitError> {
     let mut init = vec!["init", "--quiet", "--template="];
     if resolved.object.len() == 64 {
@@ -83,7 +83,7 @@ fn prepare(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result
     Ok(commit)
 }
 
-/// One commit where the server gives just that; the reference it was found by, or everything, where it does not.
+/// Fetches a single commit if the server allows that; otherwise the reference it was found by, or everything.
 fn fetch(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<(), GitError> {
     let (object, reference) = (resolved.object.as_str(), resolved.name.as_deref().unwrap_or("HEAD"));
     let everything: [&str; 2] = ["+refs/heads/*:refs/remotes/origin/*", "+refs/tags/*:refs/tags/*"];
@@ -104,8 +104,8 @@ fn fetch(wanted: &GitReference, resolved: &Resolved, step: Step<'_>) -> Result<(
     Err(GitError::NoReference { url: wanted.shown(), reference: object.to_owned() })
 }
 
-/// Lets `.git` be the same whenever it is fetched: one pack, made by one thread, an index without times, no logs; and the
-/// reference that was asked for.
+/// Makes `.git` reproducible: one pack, made by one thread, an index without times, no logs. Adds the requested
+/// reference.
 fn settle_git_directory(
     wanted: &GitReference,
     resolved: &Resolved,
@@ -130,7 +130,7 @@ fn settle_git_directory(
     Ok(())
 }
 
-/// The folder asked for, which has to be a directory inside the checkout.
+/// The requested subfolder, which must be a directory inside the checkout.
 fn subdirectory(into: &Path, tree: &Tree, folder: Option<&Path>) -> Result<PathBuf, GitError> {
     let Some(folder) = folder else { return Ok(into.to_owned()) };
     let goes_up = folder.components().any(|component| component == Component::ParentDir);

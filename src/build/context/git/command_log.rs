@@ -1,25 +1,25 @@
-//! What git was told, written down for whoever wants to see it.
+//! Records git commands, to show them.
 
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::base::redaction;
 
-/// The commands of a build, from all of its threads. It is no part of an address: two with different logs are the same.
+/// The commands of a build, from all of its threads. Ignored when addresses are compared: all logs are equal.
 #[derive(Debug, Clone, Default)]
 pub struct CommandLog(Arc<Mutex<Vec<Told>>>);
 
 /// One command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// The repository's address, as it may be shown.
+    /// The repository's address, without secrets.
     pub url: String,
-    /// As a shell takes it.
+    /// In shell syntax.
     pub command: String,
 }
 
 impl CommandLog {
-    /// What was told since this was asked for last.
+    /// The commands since the last call.
     pub fn take(&self) -> Vec<Told> {
         std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,6 +1,6 @@
-//! User and password of a repository's address. They travel to git in its environment, which only its user can read,
-//! and by its credential protocol (gitcredentials(7)), which gives them to the host that they were written for and to no
-//! other that it redirects to. No process has them among its arguments, and no file has them.
+//! User and password of a repository's address. Git gets them in its environment, which only its user can read, and
+//! through its credential protocol (gitcredentials(7)), which gives them only to the host they were written for, not to
+//! redirect targets. They are in no process's arguments and in no file.
 
 use std::fmt;
 use std::process::Command;
@@ -10,22 +10,22 @@ use super::reference::decode;
 const USER: &str = "RBUILD_GIT_USER";
 const PASSWORD: &str = "RBUILD_GIT_PASSWORD";
 
-/// The shell function that git asks: it answers with what its environment says.
+/// A credential helper as a shell function: it answers from its environment.
 const HELPER: &str = "!f() { test \"$1\" != get || \
                       printf 'username=%s\\npassword=%s\\n' \"$RBUILD_GIT_USER\" \"$RBUILD_GIT_PASSWORD\"; }; f";
 
 /// For one host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
-    /// Scheme, host and port, as the address has them.
+    /// Scheme, host and port, as in the address.
     origin: String,
     user: String,
     password: String,
-    /// As it stood in the address.
+    /// The password as written in the address.
     written: String,
 }
 
-/// Nothing but for whom.
+/// Shows only the host.
 impl fmt::Debug for Credentials {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Credentials({})", self.origin)
@@ -33,8 +33,8 @@ impl fmt::Debug for Credentials {
 }
 
 impl Credentials {
-    /// An address without them, and them. A password for ssh is none that ssh could use, and git's own protocol has
-    /// neither users nor passwords: there they only go.
+    /// Splits the credentials off an address. ssh cannot use a password, and git's own protocol has neither users nor
+    /// passwords: there they are only removed.
     pub(super) fn split_off(remote: &str) -> Result<(String, Option<Self>), &'static str> {
         let Some((scheme, rest)) = remote.split_once("://") else { return Ok((remote.to_owned(), None)) };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
@@ -55,13 +55,13 @@ impl Credentials {
         Ok((format!("{origin}{path}"), Some(own)))
     }
 
-    /// Lets git, whose command is not named yet, answer with them when the host asks.
+    /// Lets git answer with them when the host asks. Call this before the subcommand is added.
     pub(super) fn give_to(&self, git: &mut Command) {
         git.args(["-c", "credential.helper=", "-c", &format!("credential.{}.helper={HELPER}", self.origin)]);
         git.env(USER, &self.user).env(PASSWORD, &self.password);
     }
 
-    /// What git said without them.
+    /// Removes them from git's output.
     pub(super) fn take_out(&self, said: &str) -> String {
         let secrets = [&self.written, &self.password];
         secrets

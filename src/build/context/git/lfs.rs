@@ -1,4 +1,4 @@
-//! Files that git LFS keeps elsewhere: a checkout has pointers in their place. `git lfs` fetches them where it is installed.
+//! Files in git LFS: a checkout has pointers instead. `git lfs` fetches the files, if it is installed.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -8,15 +8,15 @@ use super::{GitError, GitReference};
 use crate::base::foreign::Tree;
 use crate::base::redaction;
 
-/// What the text of a pointer begins with, which is never longer than a kilobyte.
+/// The first line of a pointer, which is never longer than a kilobyte.
 const POINTER: &[u8] = b"version https://git-lfs.github.com/spec/v1\n";
 const LONGEST_POINTER: u64 = 1024;
 
-/// The repository's own settings for `git lfs`, and those of them that name a place.
+/// The repository's own settings for `git lfs`, and the names of those that are addresses.
 const SETTINGS: &str = "HEAD:.lfsconfig";
 const PLACES: &str = r"^(lfs|remote\..*|url\..*)\.(.*url|insteadof|pushinsteadof)$";
 
-/// Puts the files in the place of their pointers.
+/// Replaces the pointers with their files.
 pub(super) fn fetch(wanted: &GitReference, tree: &Tree, step: Step<'_>) -> Result<(), GitError> {
     if pointers(tree, step)?.is_empty() {
         return Ok(());
@@ -29,9 +29,9 @@ pub(super) fn fetch(wanted: &GitReference, tree: &Tree, step: Step<'_>) -> Resul
     if files.is_empty() { Ok(()) } else { Err(GitError::LargeFiles { url: wanted.shown(), files }) }
 }
 
-/// Lets a repository send `git lfs` to servers only, as git itself is: it would read this machine's files, too.
+/// Lets a repository send `git lfs` only to servers, as git itself does: it would also read this machine's files.
 fn check_places(wanted: &GitReference, step: Step<'_>) -> Result<(), GitError> {
-    // Where there are no such settings, and where they can't be read, git says that it has failed.
+    // Without such settings, or if they can't be read, git fails.
     let named = step("look into", &["config", "--blob", SETTINGS, "-z", "--get-regexp", PLACES]).unwrap_or_default();
     let places = named.split('\0').filter_map(|setting| setting.split_once('\n')).map(|(_, place)| place);
     match places.into_iter().find(|place| !is_server(place)) {
@@ -43,10 +43,10 @@ fn check_places(wanted: &GitReference, step: Step<'_>) -> Result<(), GitError> {
     }
 }
 
-/// Whether it is the address of a server, and no word of a command line.
+/// Whether it is a server's address, and can't be mistaken for a command-line option.
 fn is_server(place: &str) -> bool {
     let rest = ["http://", "https://", "ssh://"].iter().find_map(|scheme| place.strip_prefix(scheme));
-    // `git@host:path` is ssh's, too.
+    // `git@host:path` is ssh too.
     let short = || place.split_once(':').map(|(authority, _)| authority).filter(|authority| authority.contains('@'));
     rest.or_else(short).is_some_and(|rest| {
         let authority = rest.split('/').next().unwrap_or_default();
@@ -55,7 +55,7 @@ fn is_server(place: &str) -> bool {
     })
 }
 
-/// The files of the checkout that `.gitattributes` gives to LFS and that are pointers.
+/// The files of the checkout that `.gitattributes` assigns to LFS and that are pointers.
 fn pointers(tree: &Tree, step: Step<'_>) -> Result<Vec<String>, GitError> {
     let listed = step("look into", &["ls-files", "-z", "--", ":(attr:filter=lfs)"])?;
     let names = listed.split('\0').filter(|name| !name.is_empty());

@@ -1,5 +1,5 @@
-//! Git repositories as contexts and as sources of ADD: fetched by the `git` program, which is told to run nothing that
-//! the repository says and to ask nobody.
+//! Git repositories as contexts and as sources of ADD: fetched by the `git` program, without prompts, and without
+//! running anything from the repository.
 
 mod authorization;
 mod checkout;

@@ -1,4 +1,4 @@
-//! The `git` program, told to run nothing that the repository says and to ask nobody.
+//! The `git` program, without prompts, and without running anything from the repository.
 
 use std::io;
 use std::process::{Command, Stdio};
@@ -7,13 +7,13 @@ use super::{GitError, GitReference};
 use crate::base::io_error::AtPath;
 use crate::base::redaction;
 
-/// Runs git in the repository at hand: what it is to do, for messages, and its arguments.
+/// Runs git in the current repository: what is being done, for messages, and the arguments.
 pub(super) type Step<'a> = &'a dyn Fn(&'static str, &[&str]) -> Result<String, GitError>;
 
-/// The ways that git may fetch with, submodules included.
+/// The protocols that git may use, also for submodules.
 const PROTOCOLS: &str = "http:https:ssh:git";
 
-/// What a hook of git finds in its environment, whose command may be rbuild: it speaks of the repository of that hook.
+/// Variables that a git hook, which may run rbuild, has in its environment: they refer to that hook's repository.
 const OF_ANOTHER_REPOSITORY: [&str; 15] = [
     "GIT_ALTERNATE_OBJECT_DIRECTORIES",
     "GIT_COMMON_DIR",
@@ -32,14 +32,14 @@ const OF_ANOTHER_REPOSITORY: [&str; 15] = [
     "GIT_WORK_TREE",
 ];
 
-/// git, without hooks, filters or configuration of the machine or of the repository's making, and without a terminal.
+/// git without a terminal and without hooks, filters or configuration of the machine or the repository.
 pub(super) fn git(wanted: &GitReference) -> Command {
     let mut command = Command::new("git");
     command
         .args(["-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "-c", "core.symlinks=true"])
         .args(["-c", "advice.detachedHead=false", "-c", "init.defaultBranch=main", "-c", "core.autocrlf=false"])
         .args(["-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=60"])
-        // A folder in a repository that looks like another one is none, and no server names a place to fetch more from.
+        // Ignore bare repositories inside a repository, and bundle URIs that servers offer.
         .args(["-c", "safe.bareRepository=explicit", "-c", "transfer.bundleURI=false"])
         .env("GIT_CONFIG_NOSYSTEM", "1")
         .env("GIT_CONFIG_GLOBAL", "/dev/null")

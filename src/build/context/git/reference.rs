@@ -7,31 +7,31 @@ use super::credentials::Credentials;
 use crate::base::boolean;
 use crate::base::redaction;
 
-/// What an address of a git repository asks for: `URL#ref:folder`, or `URL?ref=…&subdir=…`.
+/// The parts of a git address: `URL#ref:folder`, or `URL?ref=…&subdir=…`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GitReference {
-    /// What git fetches from. User and password of http(s) are not in it: it is kept, hashed and shown.
+    /// The address for git. It is stored, hashed and shown, so it does not contain the user and password of http(s).
     pub remote: String,
     pub credentials: Option<Credentials>,
-    /// A branch, a tag or a commit; the default branch when there is none.
+    /// A branch, a tag or a commit; `None` is the default branch.
     pub reference: Option<String>,
     pub subdirectory: Option<PathBuf>,
-    /// The commit (or its beginning) that has to be found there.
+    /// The commit (or its prefix) that must be found there.
     pub checksum: Option<String>,
     pub keep_git_dir: Option<bool>,
-    /// On unless it is said otherwise.
+    /// On by default.
     pub submodules: Option<bool>,
-    /// Files get the commit's time, or that of the checkout; nothing where it is not said.
+    /// Files get the commit's time, or else that of the checkout; `None` if not given.
     pub commit_times: Option<bool>,
-    /// The checksum, or the reference that is one, is fetched without asking what the reference means now.
+    /// Fetches the checksum, or a reference that is a commit, without resolving the reference first.
     pub fetch_by_commit: bool,
-    /// The socket of the agent with the keys for ssh; the one of the environment when there is none. No address says it.
+    /// The socket of the ssh agent; `None` is the one of the environment. Not part of an address.
     pub ssh_agent: Option<PathBuf>,
-    /// What the server is told of who asks. No address says it.
+    /// The authorization for the server. Not part of an address.
     pub authorization: Option<Authorization>,
-    /// A list of certificate authorities in the place of the system's.
+    /// A list of certificate authorities that replaces the system's.
     pub authorities: Option<PathBuf>,
-    /// Where commands are written down.
+    /// Where commands are recorded.
     pub log: Option<CommandLog>,
 }
 
@@ -61,7 +61,7 @@ impl GitReference {
         Ok(parsed)
     }
 
-    /// The same with the checksum that a flag wants, which must not be another one.
+    /// The same with the checksum of a flag, which must agree with that of the address.
     pub fn with_checksum(mut self, checksum: Option<&str>) -> Result<Self, GitError> {
         let Some(checksum) = checksum else { return Ok(self) };
         match &self.checksum {
@@ -75,7 +75,7 @@ impl GitReference {
         Ok(self)
     }
 
-    /// The address without a password, for messages.
+    /// The address without its password, for messages.
     pub fn shown(&self) -> String {
         redaction::in_text(&self.remote).into_owned()
     }
@@ -145,7 +145,7 @@ impl GitReference {
         }
     }
 
-    /// What git could take for an option, or for a program to run, is refused.
+    /// Refuses what git could take for an option, or for a program to run.
     fn check(&self, url: &str) -> Result<(), GitError> {
         let authority = match self.remote.split_once("://") {
             Some(("http" | "https" | "ssh" | "git", rest)) => rest.split('/').next().unwrap_or_default(),
@@ -169,7 +169,7 @@ impl GitReference {
     }
 }
 
-/// `user@host` of `user@host:path`. Whatever else has no scheme git takes for a folder, or for the name of a program.
+/// `user@host` of `user@host:path`. Git takes everything else without a scheme for a folder or a program.
 fn ssh_authority(remote: &str) -> Option<&str> {
     let (authority, path) = remote.split_once(':')?;
     let is_address = authority.ends_with("@[");
@@ -199,7 +199,7 @@ fn split(text: &str, at: char) -> (&str, Option<&str>) {
     text.split_once(at).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
-/// Percent-encoding undone; what is not encoded well stays.
+/// Decodes percent-encoding; invalid sequences stay as they are.
 pub(in crate::build::context) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());

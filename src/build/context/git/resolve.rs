@@ -1,27 +1,27 @@
-//! What a reference means now.
+//! Resolves a reference to what it means now.
 
 use super::program::{git, run};
 use super::reference::is_commit;
 use super::{GitError, GitReference};
 
-/// What is to be fetched.
+/// What to fetch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Resolved {
-    /// The whole name of the branch or tag: `refs/heads/main`.
+    /// The full name of the branch or tag: `refs/heads/main`.
     pub name: Option<String>,
-    /// A commit, or an annotated tag's own object.
+    /// A commit, or the object of an annotated tag.
     pub object: String,
-    /// The commit that such a tag marks, where it is known already.
+    /// The commit of such a tag, if it is known already.
     pub peeled: Option<String>,
 }
 
 impl Resolved {
-    /// The commit, as far as it is known without fetching.
+    /// The commit, as far as it is known without a fetch.
     pub fn commit(&self) -> &str {
         self.peeled.as_deref().unwrap_or(&self.object)
     }
 
-    /// The checksum is the beginning of the commit, or of the tag's own object. `commit` is what was fetched.
+    /// Checks that the checksum is a prefix of the commit or of the tag's object. `commit` is what was fetched.
     pub fn check(&self, wanted: &GitReference, commit: &str) -> Result<(), GitError> {
         let Some(expected) = wanted.checksum.as_deref() else { return Ok(()) };
         if [commit, &self.object].iter().any(|known| known.starts_with(expected)) {
@@ -32,7 +32,7 @@ impl Resolved {
     }
 }
 
-/// Asks the repository what the reference names now, unless that is a commit, or the commit is to be fetched by its name.
+/// Asks the repository what the reference means now, unless it is a commit, or the commit is fetched directly.
 pub fn resolve(wanted: &GitReference) -> Result<Resolved, GitError> {
     let reference = wanted.reference.as_deref();
     if let Some(commit) = reference.filter(|reference| is_commit(reference)) {
@@ -43,7 +43,7 @@ pub fn resolve(wanted: &GitReference) -> Result<Resolved, GitError> {
     if wanted.fetch_by_commit {
         let commit = wanted.checksum.clone().filter(|checksum| is_commit(checksum));
         let object = commit.ok_or_else(|| GitError::NoCommit { url: wanted.shown() })?;
-        // Of branches and tags, git means the branch.
+        // If a branch and a tag have this name, git chooses the branch.
         let name = reference.map(|name| if name.starts_with("refs/") { name.to_owned() } else { branch(name) });
         return Ok(Resolved { name, object, peeled: None });
     }
@@ -66,7 +66,7 @@ fn branch(name: &str) -> String {
     format!("refs/heads/{name}")
 }
 
-/// The listed name that answers the reference: as it is written below `refs/`, a branch, or a tag, as BuildKit has it.
+/// The listed name of the reference: as it is below `refs/`, a branch, or a tag, in BuildKit's order.
 fn choose(listed: &str, reference: Option<&str>) -> Option<Resolved> {
     let names: Vec<(&str, &str)> = listed.lines().filter_map(|line| line.split_once('\t')).collect();
     let find = |name: &str| names.iter().find(|(_, known)| *known == name).map(|(object, _)| (*object).to_owned());

@@ -1,5 +1,5 @@
-//! A checkout as it is used: without what git keeps beside the files, and with modes and times that depend on the
-//! repository alone. What lies in it is the repository's, so all is reached by handles.
+//! Cleans up a checkout: removes git's own files, and sets modes and times that depend only on the repository. Its
+//! content is untrusted, so it is accessed by handles.
 
 use std::ffi::OsStr;
 
@@ -17,14 +17,14 @@ const OWNER_EXECUTES: u32 = 0o100;
 const MODE: u32 = 0o7777;
 
 pub(super) struct Tidy {
-    /// What git keeps stays.
+    /// Keeps git's own files.
     pub(super) keeps_git_dir: bool,
-    /// What all gets, in seconds since 1970.
+    /// The time of all files, in seconds since 1970.
     pub(super) time: Option<i64>,
 }
 
 impl Tidy {
-    /// The folder and all below it.
+    /// Cleans up the folder and everything below it.
     pub(super) fn all(&self, folder: &Folder) -> Result<(), IoError> {
         use std::os::unix::ffi::OsStrExt as _;
         check_depth(folder.shown().as_os_str().as_bytes())?;
@@ -35,7 +35,7 @@ impl Tidy {
             }
             self.one(folder, &name)?;
         }
-        // Last, as what is done in it changes it.
+        // Last, because changes inside the folder change it.
         folder.set_own_mode(FOLDER)?;
         self.times().map_or(Ok(()), |times| folder.set_own_times(&times))
     }

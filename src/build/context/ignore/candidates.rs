@@ -1,4 +1,4 @@
-//! Which of many patterns could match a path at all, found by its first byte and by the last bytes of its names, for 64
+//! Finds the patterns that could match a path, by the path's first byte and the last bytes of its names, for 64
 //! patterns at a time.
 
 use super::pattern::Pattern;
@@ -9,9 +9,9 @@ const BYTES: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Candidates {
     words: usize,
-    /// For each byte, the patterns that match paths which begin with it.
+    /// For each byte, the patterns that match paths beginning with it.
     by_first: Vec<u64>,
-    /// For each byte, the patterns that match paths (or folders above them) which end with it.
+    /// For each byte, the patterns that match paths (or folders above them) ending with it.
     by_last: Vec<u64>,
 }
 
@@ -35,7 +35,7 @@ impl Candidates {
         self.words
     }
 
-    /// Of the patterns `64 * word` and following, those that could match the path, or what ends at one of `ends` in it.
+    /// The patterns from `64 * word` on that could match the path, or a part of it that ends at one of `ends`.
     pub fn word(&self, path: &[u8], ends: &[usize], word: usize) -> u64 {
         let of = |table: &[u64], byte: Option<&u8>| {
             byte.map_or(u64::MAX, |byte| table[usize::from(*byte) * self.words + word])
@@ -46,7 +46,7 @@ impl Candidates {
     }
 }
 
-/// The numbers of the bits that are set, the highest first.
+/// The numbers of the set bits, highest first.
 pub(super) fn descending(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let highest = bits.checked_ilog2()?;
@@ -55,7 +55,7 @@ pub(super) fn descending(mut bits: u64) -> impl Iterator<Item = usize> {
     })
 }
 
-/// The same, the lowest first.
+/// The same, lowest first.
 pub(super) fn ascending(mut bits: u64) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
         let lowest = (bits != 0).then(|| bits.trailing_zeros())?;

@@ -3,7 +3,7 @@
 use super::PatternError;
 use super::pattern::{clean, trim};
 
-/// The longest line that docker's reader takes, its end not counted.
+/// The longest line that docker's reader accepts, without its line end.
 const MAX_LINE: usize = 65_535;
 
 /// The patterns, each with its line, counted from 1.
@@ -26,7 +26,7 @@ pub(super) fn patterns(text: &[u8]) -> Result<Vec<(usize, Vec<u8>)>, PatternErro
     Ok(patterns)
 }
 
-/// An absolute pattern means the context's root; a `!` may stand apart from what it negates.
+/// An absolute pattern is relative to the context's root; there may be white space after `!`.
 fn cleaned(line: &[u8]) -> Vec<u8> {
     let (negated, pattern) = match line {
         [b'!', rest @ ..] => (true, trim(rest)),

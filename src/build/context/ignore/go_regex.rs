@@ -1,14 +1,14 @@
-//! Go's regular expressions in the `regex` crate's syntax, as far as they differ (Go's regexp/syntax package): classes
-//! have no set operations and do not nest, `\d`, `\s`, `\w` and `\b` are ASCII's, a brace that counts nothing is a brace.
+//! Translates Go's regular expressions (Go's regexp/syntax package) to the `regex` crate's syntax: classes have no set
+//! operations and do not nest, `\d`, `\s`, `\w` and `\b` are ASCII only, a brace that is not a count is literal.
 
 use std::fmt::Write;
 use std::iter::Peekable;
 use std::str::Chars;
 
-/// The most that a Go expression may repeat something.
+/// Go's limit for repetitions.
 const MAX_REPEAT: u32 = 1000;
 
-/// `None` when Go refuses the expression.
+/// `None` if Go refuses the expression.
 pub(super) fn translate(go: &str) -> Option<String> {
     let mut translator = Translator { rest: go.chars().peekable(), out: String::new(), repeated: false };
     while let Some(character) = translator.rest.next() {
@@ -20,7 +20,7 @@ pub(super) fn translate(go: &str) -> Option<String> {
 struct Translator<'a> {
     rest: Peekable<Chars<'a>>,
     out: String,
-    /// The element before this one is a repetition, which Go does not let repeat again.
+    /// The previous element is a repetition, which Go does not allow to repeat again.
     repeated: bool,
 }
 
@@ -41,7 +41,7 @@ impl Translator<'_> {
         Some(())
     }
 
-    /// `*` and the like; a question mark after it, which asks for the shortest match, changes nothing here.
+    /// `*` and the like; a question mark after it (non-greedy) makes no difference here.
     fn repetition(&mut self, repeated: bool, text: String) -> Option<()> {
         if repeated {
             return None;
@@ -52,7 +52,7 @@ impl Translator<'_> {
         Some(())
     }
 
-    /// What follows a brace if it is a count: `{2}`, `{2,}`, `{2,3}`; an inner `None` for one that is too large.
+    /// The count after a brace: `{2}`, `{2,}`, `{2,3}`; an inner `None` if it is too large.
     fn count(&mut self) -> Option<Option<String>> {
         let rest: String = self.rest.clone().take_while(|&character| character != '}').collect();
         if self.rest.clone().nth(rest.chars().count()) != Some('}') {
@@ -145,7 +145,7 @@ impl Translator<'_> {
         if valid { u32::from_str_radix(&digits, 16).ok().and_then(char::from_u32) } else { None }
     }
 
-    /// `\0` and up to three octal digits; one digit other than zero would be a reference to a group.
+    /// `\0` and up to three octal digits; a single other digit would be a back-reference.
     fn octal(&mut self, first: char) -> Option<char> {
         let is_octal = |character: &char| ('0'..='7').contains(character);
         if first != '0' && !self.rest.peek().is_some_and(is_octal) {
@@ -179,7 +179,7 @@ impl Translator<'_> {
         Some(())
     }
 
-    /// `[:alpha:]`; a bracket and a colon that begin no such name are themselves.
+    /// `[:alpha:]`; a bracket and a colon without such a name are literal.
     fn named_class(&mut self) -> Option<()> {
         let rest: String = self.rest.clone().take_while(|&character| character != ']').collect();
         let is_name = rest.len() > 2 && rest.ends_with(':');
@@ -216,7 +216,7 @@ impl Translator<'_> {
         self.escaped_character(escaped)
     }
 
-    /// A character that stands for itself, inside a class and outside.
+    /// A literal character, inside or outside a class.
     fn literal(&mut self, character: char) {
         if character.is_ascii_alphanumeric() || !character.is_ascii() {
             self.out.push(character);

@@ -1,5 +1,5 @@
-//! Docker's ignore patterns (moby/patternmatcher), which are neither git's nor Go's: a pattern becomes a regular
-//! expression with some characters left as they are, unless it is plain text, a prefix or a suffix.
+//! Docker's ignore patterns (moby/patternmatcher), which differ from git's and Go's: a pattern becomes a regular
+//! expression in which some characters keep their meaning, unless it is plain text, a prefix or a suffix.
 
 mod candidates;
 mod file;
@@ -10,7 +10,7 @@ mod wildcards;
 use candidates::{Candidates, ascending, descending};
 use pattern::Pattern;
 
-/// A pattern that docker refuses.
+/// A pattern that docker refuses too.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PatternError {
     #[error("syntax error in pattern `{pattern}`")]
@@ -26,7 +26,7 @@ pub enum PatternError {
 #[derive(Debug, Default)]
 pub struct IgnorePatterns {
     patterns: Vec<Pattern>,
-    /// Where each of them stands, and how.
+    /// The line and the text of each pattern.
     rules: Vec<Rule>,
     candidates: Candidates,
 }
@@ -36,24 +36,24 @@ pub struct IgnorePatterns {
 pub struct Rule {
     /// Counted from 1.
     pub line: usize,
-    /// As docker reads it: cleaned, a `!` before it where it brings something back.
+    /// As docker reads it: cleaned, with a leading `!` if it includes something again.
     pub pattern: String,
 }
 
-/// What patterns say of a path.
+/// The result of matching a path.
 pub(super) struct Decision<'a> {
     pub is_left_out: bool,
-    /// What decided; nothing where no pattern matches.
+    /// The rule that decided; `None` if no pattern matches.
     pub rule: Option<&'a Rule>,
     pub matches: ParentMatches,
 }
 
-/// For each pattern, as a bit, whether it matches a directory or one above it.
+/// One bit for each pattern: whether it matches a directory or one above it.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ParentMatches(Vec<u64>);
 
 impl IgnorePatterns {
-    /// Compiles patterns as they are given to `--exclude`.
+    /// Compiles patterns of `--exclude`.
     pub fn new<P: AsRef<[u8]>>(patterns: &[P]) -> Result<Self, PatternError> {
         Self::of_lines(patterns.iter().enumerate().map(|(index, pattern)| (index + 1, pattern.as_ref())))
     }
@@ -69,20 +69,20 @@ impl IgnorePatterns {
         Ok(Self { candidates: Candidates::new(&patterns), patterns, rules })
     }
 
-    /// Reads the text of an ignore file: comments, blanks, `!` and slashes cleaned as docker does, then compiled.
+    /// Parses an ignore file: handles comments, blanks, `!` and slashes as docker does, then compiles the patterns.
     pub fn parse(text: &[u8]) -> Result<Self, PatternError> {
         let lines = file::patterns(text)?;
         Self::of_lines(lines.iter().map(|(line, pattern)| (*line, pattern.as_slice())))
     }
 
-    /// Whether `path` (relative, clean) or a folder above it is matched, and no later `!` pattern brings it back. The root
-    /// itself is never matched.
+    /// Whether `path` (relative, clean) or a folder above it is matched, and no later `!` pattern includes it again.
+    /// The root itself is never matched.
     pub fn matches(&self, path: &[u8]) -> bool {
         if matches!(path, b"" | b".") {
             return false;
         }
         let ends: Vec<usize> = memchr::memchr_iter(b'/', path).chain([path.len()]).collect();
-        // The last pattern that matches decides.
+        // The last matching pattern decides.
         let mut candidates = (0..self.candidates.words()).rev().flat_map(|word| {
             let bits = self.candidates.word(path, &ends, word);
             descending(bits).map(move |bit| &self.patterns[64 * word + bit])
@@ -90,12 +90,12 @@ impl IgnorePatterns {
         candidates.find(|pattern| pattern.matches_or_parent(path, &ends)).is_some_and(|pattern| !pattern.negated)
     }
 
-    /// Whether a `!` pattern takes back what others match.
+    /// Whether there is a `!` pattern.
     pub fn brings_back(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern.negated)
     }
 
-    /// Whether one of the patterns leaves out all that there is.
+    /// Whether one of the patterns excludes everything.
     pub fn leaves_out_everything(&self) -> bool {
         self.patterns.iter().any(|pattern| !pattern.negated && pattern.is_everything)
     }
@@ -104,16 +104,16 @@ impl IgnorePatterns {
         self.patterns.is_empty()
     }
 
-    /// For one who walks down: `parent` is what this gave for the directory above. That is not what `matches` says. Each
-    /// pattern is asked only where it could change the answer of those before it, as with BuildKit, and what lies below
-    /// a directory inherits what was asked there: after `**/.hid`, a `!d` does not bring `d/.hid` back, for at `d` nothing
-    /// had to be brought back.
+    /// For a walk from the root down: `parent` is the result for the directory above. This can differ from `matches`.
+    /// As in BuildKit, each pattern is tested only if it could change the result so far, and what is below a directory
+    /// inherits what was tested there: after `**/.hid`, a `!d` does not include `d/.hid` again, because at `d` there
+    /// was nothing to include again.
     pub(super) fn matches_below(&self, path: &[u8], parent: &ParentMatches) -> (bool, ParentMatches) {
         let decision = self.decide_below(path, parent);
         (decision.is_left_out, decision.matches)
     }
 
-    /// The same with what decided.
+    /// The same with the deciding rule.
     pub(super) fn decide_below(&self, path: &[u8], parent: &ParentMatches) -> Decision<'_> {
         let mut matched = Vec::with_capacity(self.candidates.words());
         let (mut answer, mut rule) = (false, None);
@@ -135,12 +135,12 @@ impl IgnorePatterns {
         Decision { is_left_out: answer, rule, matches: ParentMatches(matched) }
     }
 
-    /// Whether a pattern that is not negated could match something below the directory `path`.
+    /// Whether a pattern without `!` could match something below the directory `path`.
     pub(super) fn may_select_below(&self, path: &[u8]) -> bool {
         self.patterns.iter().any(|pattern| !pattern.negated && pattern.may_match_below(path))
     }
 
-    /// Whether a `!` pattern could bring back something below the excluded directory `path`.
+    /// Whether a `!` pattern could include something below the excluded directory `path`.
     pub(super) fn may_match_below(&self, path: &[u8]) -> bool {
         self.patterns.iter().any(|pattern| pattern.negated && pattern.may_match_below(path))
     }
@@ -152,7 +152,7 @@ mod tests {
 
     use super::*;
 
-    /// The rows of a file of the shared corpus; none where it is not here.
+    /// The rows of a file of the shared corpus; none if it is missing.
     fn corpus(name: &str) -> Vec<Value> {
         let above = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().skip(1);
         let text =
@@ -227,13 +227,13 @@ mod tests {
                 }
                 (answer, parent) = patterns.matches_below(&path.as_bytes()[..end], &parent);
             }
-            // A `!` may count for less there, never for more.
+            // There a `!` may apply to less, but never to more.
             let said = patterns.matches(path.as_bytes());
             assert!(answer == said || (answer && patterns.brings_back()), "{row}");
         }
     }
 
-    /// What BuildKit gives for paths one by one, each with all above it.
+    /// BuildKit's results for single paths, each with all directories above it.
     #[test]
     fn what_is_brought_back_is_what_was_left_out() {
         let walk = |texts: &[&str], path: &str| {
@@ -259,7 +259,7 @@ mod tests {
         }
     }
 
-    /// Short patterns and paths of few letters, in great number: there is hardly a form that does not occur.
+    /// Very many short patterns and paths of few letters, which cover almost every form.
     #[test]
     fn wildcards_match_as_their_regular_expressions_do() {
         let mut state = 7_u32;

@@ -9,23 +9,23 @@ use crate::base::glob;
 #[derive(Debug)]
 pub(super) struct Pattern {
     pub(super) negated: bool,
-    /// It is `*`, `**` or `**/*`.
+    /// The pattern is `*`, `**` or `**/*`.
     pub(super) is_everything: bool,
     matcher: Matcher,
-    /// The names before the first one that is not plain text: below them alone can anything match.
+    /// The names before the first one with a wildcard: all matches are below them.
     literal_parents: Vec<u8>,
-    /// There are no others: the pattern matches one path and what is below it.
+    /// There is no wildcard: the pattern matches one path and what is below it.
     is_literal: bool,
     quick: Quick,
 }
 
-/// What can be told of a pattern's matches without its regular expression.
+/// Conditions for a match that need no regular expression.
 #[derive(Debug, Default)]
 struct Quick {
     prefix: Vec<u8>,
     suffix: Vec<u8>,
     last: Option<u8>,
-    /// The number of names in a match, where it is always the same.
+    /// The number of names in a match, if it is fixed.
     depth: Option<usize>,
 }
 
@@ -34,11 +34,11 @@ enum Matcher {
     Exact(Vec<u8>),
     /// From a trailing `**`.
     Prefix(Vec<u8>),
-    /// From a leading `**`; with a slash in front the rest may also be the whole path.
+    /// From a leading `**`; if the rest begins with a slash, it also matches without it as the whole path.
     Suffix(Vec<u8>),
     Regex {
         regex: Box<Regex>,
-        /// The same, faster, where the pattern is a simple one.
+        /// A faster equivalent, for simple patterns.
         wildcards: Option<Wildcards>,
     },
 }
@@ -70,7 +70,7 @@ impl Pattern {
         Ok(Some(Self { negated, is_everything, matcher, literal_parents, is_literal, quick }))
     }
 
-    /// Whether the path itself is matched.
+    /// Whether the path itself matches.
     pub(super) fn matches(&self, path: &[u8]) -> bool {
         match &self.matcher {
             Matcher::Exact(exact) => path == exact,
@@ -83,7 +83,7 @@ impl Pattern {
         }
     }
 
-    /// Whether the path or a directory above it is matched; `ends` are the ends of its names.
+    /// Whether the path or a directory above it matches; `ends` are the ends of its names.
     pub(super) fn matches_or_parent(&self, path: &[u8], ends: &[usize]) -> bool {
         let ends_name = |end: usize| path.get(end).is_none_or(|&byte| byte == b'/');
         match &self.matcher {
@@ -100,7 +100,7 @@ impl Pattern {
         }
     }
 
-    /// What every path that is matched begins with.
+    /// The first byte of every matching path, if it is fixed.
     pub(super) fn first_byte(&self) -> Option<u8> {
         match &self.matcher {
             Matcher::Exact(text) | Matcher::Prefix(text) => text.first().copied(),
@@ -109,7 +109,7 @@ impl Pattern {
         }
     }
 
-    /// What every path that is matched by itself, and not by a folder above it, ends with.
+    /// The last byte of every path that matches itself, not by a folder above it, if it is fixed.
     pub(super) fn last_byte(&self) -> Option<u8> {
         match &self.matcher {
             Matcher::Exact(text) | Matcher::Suffix(text) => text.last().copied(),
@@ -118,12 +118,12 @@ impl Pattern {
         }
     }
 
-    /// Most paths differ from most patterns in their last byte already.
+    /// Most paths already differ from most patterns in their last byte.
     fn may_end_with(&self, byte: Option<&u8>) -> bool {
         self.quick.last.is_none() || self.quick.last.as_ref() == byte
     }
 
-    /// False only when nothing below `directory` can be matched.
+    /// False only if nothing below `directory` can match.
     pub(super) fn may_match_below(&self, directory: &[u8]) -> bool {
         let parents = &self.literal_parents;
         let is_above = |above: &[u8], below: &[u8]| {
@@ -138,7 +138,7 @@ impl Pattern {
 
 impl Quick {
     fn new(pattern: &[u8]) -> Self {
-        // These have a meaning in a regular expression that reaches beyond themselves.
+        // These can change the meaning of the whole regular expression.
         if pattern.iter().any(|byte| b"|{}^\\".contains(byte)) {
             return Self::default();
         }
@@ -161,7 +161,7 @@ impl Quick {
     }
 }
 
-/// Whether all classes are of letters, digits and ranges between them, of which none holds a slash.
+/// Whether all classes contain only letters, digits and ranges between them without a slash.
 fn classes_hold_no_slash(pattern: &[u8]) -> bool {
     let mut rest = pattern;
     while let Some(open) = memchr::memchr2(b'[', b']', rest) {
@@ -179,14 +179,14 @@ fn classes_hold_no_slash(pattern: &[u8]) -> bool {
     true
 }
 
-/// What the fast way and the regular expression say of a path, where there are both.
+/// The results of the wildcards and of the regular expression, if there are both.
 #[cfg(test)]
 pub(super) fn compare(pattern: &[u8], path: &[u8]) -> Option<(bool, bool)> {
     let Matcher::Regex { regex, wildcards: Some(wildcards) } = compile(pattern)? else { return None };
     Some((wildcards.matches(path)?, matches_regex(&regex, path)))
 }
 
-/// Go reads every byte that is not part of a character as U+FFFD.
+/// Like Go, reads every byte that is not part of a character as U+FFFD.
 fn matches_regex(regex: &Regex, path: &[u8]) -> bool {
     if let Ok(path) = std::str::from_utf8(path) {
         return regex.is_match(path);
@@ -199,7 +199,7 @@ fn matches_regex(regex: &Regex, path: &[u8]) -> bool {
     regex.is_match(&text)
 }
 
-/// What a pattern has been found to be so far, while its regular expression is written.
+/// The kind of a pattern, as far as it is known while its regular expression is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
     Exact,
@@ -222,8 +222,8 @@ fn compile(pattern: &[u8]) -> Option<Matcher> {
     })
 }
 
-/// Docker's translation, quirks and all: characters that mean something to a regular expression and nothing to a
-/// pattern are escaped only below U+0040, and classes are translated character by character.
+/// Docker's translation, quirks included: characters that are special in a regular expression but not in a pattern are
+/// escaped only below U+0040, and classes are translated character by character.
 fn regular_expression(pattern: &str) -> (Form, String) {
     let mut form = Form::Exact;
     let mut expression = String::from("^");
@@ -263,7 +263,7 @@ fn regular_expression(pattern: &str) -> (Form, String) {
     (form, expression)
 }
 
-/// Go's `filepath.Clean`: dots and doubled slashes gone, `..` resolved where something is before it.
+/// Go's `filepath.Clean`: removes dots and double slashes, and resolves `..` after a name.
 pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     let rooted = path.starts_with(b"/");
     let mut names: Vec<&[u8]> = Vec::new();
@@ -283,7 +283,7 @@ pub(super) fn clean(path: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Without white space at both ends, Unicode's where the text is UTF-8.
+/// Trims white space at both ends; Unicode white space if the text is UTF-8.
 pub(super) fn trim(text: &[u8]) -> &[u8] {
     match std::str::from_utf8(text) {
         Ok(text) => text.trim().as_bytes(),

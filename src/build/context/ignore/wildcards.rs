@@ -1,10 +1,10 @@
-//! Patterns of plain text and wildcards, matched without a regular expression: most patterns are such, and a context has
-//! many paths.
+//! Matches patterns of plain text and wildcards without a regular expression: most patterns are simple, and a context
+//! has many paths.
 
-/// As many places to go back to as are searched in reasonable time.
+/// More wildcards would need too much backtracking.
 const WILDCARD_LIMIT: usize = 4;
 
-/// A pattern in the terms of the regular expression that docker makes of it.
+/// A pattern, with the meaning of docker's regular expression for it.
 #[derive(Debug)]
 pub(super) struct Wildcards {
     parts: Vec<Part>,
@@ -13,9 +13,9 @@ pub(super) struct Wildcards {
 #[derive(Debug, PartialEq, Eq)]
 enum Part {
     Text(Vec<u8>),
-    /// `?`: one character but a slash.
+    /// `?`: one character except a slash.
     One,
-    /// `*`: any characters but slashes.
+    /// `*`: any characters except slashes.
     Name,
     /// `**` before something else: nothing, or anything that ends with a slash.
     Folders,
@@ -24,7 +24,7 @@ enum Part {
 }
 
 impl Wildcards {
-    /// Nothing where the pattern is not of this simple kind.
+    /// `None` if the pattern is not that simple.
     pub fn new(pattern: &[u8]) -> Option<Self> {
         let mut parts = Vec::new();
         let mut rest = pattern;
@@ -50,8 +50,8 @@ impl Wildcards {
         (wildcards <= WILDCARD_LIMIT).then_some(Self { parts })
     }
 
-    /// Whether the whole path is matched; nothing for a path that only the regular expression can judge: Go's `.` matches
-    /// no end of line, and reads what is not UTF-8 in its own way.
+    /// Whether the whole path matches; `None` for a path that needs the regular expression: Go's `.` does not match a
+    /// newline, and Go reads invalid UTF-8 in its own way.
     pub fn matches(&self, path: &[u8]) -> Option<bool> {
         path.is_ascii().then_some(())?;
         (memchr::memchr(b'\n', path).is_none()).then(|| matches(&self.parts, path))
@@ -67,7 +67,7 @@ fn matches(parts: &[Part], path: &[u8]) -> bool {
             let reach = memchr::memchr(b'/', path).unwrap_or(path.len());
             match parts {
                 [] => reach == path.len(),
-                // What follows is the end: there is only one place for it.
+                // The text is the end of the pattern: there is only one position for it.
                 [Part::Text(text)] => {
                     path.len() >= text.len() && path.len() - text.len() <= reach && path.ends_with(text)
                 }

@@ -1,4 +1,4 @@
-//! What the sources of COPY and ADD name, with BuildKit's rules, in any tree: a build context or a stage's files.
+//! Selects the sources of COPY and ADD by BuildKit's rules, in any tree: a build context or a stage's files.
 
 mod path;
 mod visit;
@@ -16,11 +16,10 @@ use crate::image::layer::FileKind;
 pub use path::resolve;
 pub use visit::SelectedItem;
 
-/// Where COPY and ADD take their files from: a build context, or the merged root filesystem of a stage or image. Paths
-/// are relative to the root, clean, and empty for the root itself; no method follows a symlink, be it the last name or
-/// one before it.
+/// The source tree of COPY and ADD: a build context, or the merged root filesystem of a stage or image. Paths are
+/// relative to the root, clean, and empty for the root itself; no method follows a symlink in any component.
 pub trait SourceTree {
-    /// What is at `path`; `None` where nothing is.
+    /// The kind of `path`; `None` if it does not exist.
     fn lookup(&self, path: &Path) -> Result<Option<FileKind>, IoError>;
     /// The names in a directory, in byte order.
     fn read_dir(&self, path: &Path) -> Result<Vec<(OsString, FileKind)>, IoError>;
@@ -45,35 +44,36 @@ pub struct SelectOptions {
     pub parents: bool,
     /// `--exclude`, relative to each root; a root itself is never excluded.
     pub exclude: IgnorePatterns,
-    /// Links in the root of the tree have to lead somewhere, where a part of the tree is taken: BuildKit looks through them for a key.
+    /// With `--parents`, selected links in the tree's root must have a target if only a part of the tree is copied:
+    /// BuildKit follows them to compute a key.
     pub looks_through_links: bool,
 }
 
-/// What one source argument of COPY or ADD names.
+/// What one source argument of COPY or ADD selects.
 #[derive(Debug, Clone)]
 pub struct Selected {
-    /// In the order in which they are copied. Empty only for a pattern without a match.
+    /// In the order of copying. Empty only for a pattern without a match.
     pub roots: Vec<SelectedRoot>,
-    /// The source was a pattern.
+    /// The source is a pattern.
     pub pattern: bool,
 }
 
-/// One file or directory that a source argument names.
+/// One file or directory of a source argument.
 #[derive(Debug, Clone)]
 pub struct SelectedRoot {
-    /// In the source tree, all symlinks followed.
+    /// In the source tree, with all symlinks resolved.
     pub path: PathBuf,
-    /// The last component as it was named or matched, before symlinks were followed: the file's name in a destination
-    /// directory. Empty for the root of the tree.
+    /// The last component as it was named or matched, before symlinks were followed: the file name in a destination
+    /// directory. Empty for the tree's root.
     pub name: OsString,
     pub kind: FileKind,
-    /// With `--parents`: what is taken of the directory.
+    /// With `--parents`: the selected part of the directory.
     include: Option<Arc<IgnorePatterns>>,
 }
 
-/// Finds what `source` names: patterns match component by component (`**` only with `--parents`), a named symlink is
-/// followed, and nothing outside the tree is reached. With `--parents` the root is the directory before `/./`, or that of
-/// the tree, and its destination is always a directory.
+/// Selects what `source` names: patterns match component by component (`**` only with `--parents`), a named symlink is
+/// followed, and nothing outside the tree is reached. With `--parents` the root is the directory before `/./`, or the
+/// tree's root, and its destination is always a directory.
 pub fn select(tree: &dyn SourceTree, source: &Path, options: &SelectOptions) -> Result<Selected, SelectError> {
     if options.parents {
         return select_with_parents(tree, source.as_os_str().as_bytes(), options);
@@ -85,8 +85,8 @@ pub fn select(tree: &dyn SourceTree, source: &Path, options: &SelectOptions) -> 
     select_roots(tree, &source)
 }
 
-/// The folder, or file, that a pattern is matched in, its links followed; nothing for a name, for a pattern in the root of
-/// the tree, and where nothing is.
+/// The folder, or file, in which a pattern is matched, with links resolved; `None` without a pattern, for a pattern in
+/// the tree's root, and if it does not exist.
 pub fn pattern_folder(tree: &dyn SourceTree, source: &Path) -> Result<Option<PathBuf>, SelectError> {
     let source = path::clean(source.as_os_str().as_bytes());
     let (plain, pattern) = path::split_at_wildcard(&source);
@@ -119,7 +119,7 @@ fn select_roots(tree: &dyn SourceTree, source: &[u8]) -> Result<Selected, Select
     Ok(Selected { roots, pattern: true })
 }
 
-/// Adds what matches the pattern's components; symlinks on the way are not followed, one that matches is.
+/// Adds what matches the pattern's components; symlinks in the middle are not followed, a matching one is.
 fn match_below(
     tree: &dyn SourceTree,
     directory: &Path,
@@ -144,12 +144,12 @@ fn match_below(
     Ok(())
 }
 
-/// What is named must be there, and `--exclude` must leave something of it. A link that lies in the root of the tree and is
-/// taken must lead somewhere, though it stays a link: BuildKit looks through it for its cache key.
+/// A named source must exist, and `--exclude` must leave something of it. A selected link in the tree's root must have
+/// a target, though it stays a link: BuildKit follows it for its cache key.
 fn select_with_parents(tree: &dyn SourceTree, source: &[u8], options: &SelectOptions) -> Result<Selected, SelectError> {
     let pivot = source.windows(3).position(|bytes| bytes == b"/./");
     let (root, wanted) = pivot.map_or((&b""[..], source), |at| (&source[..at], &source[at + 3..]));
-    // An absolute path is taken as it is written, but for its first slash.
+    // An absolute path is used as written, without its first slash.
     let wanted = wanted.strip_prefix(b"/").map_or_else(|| path::clean(wanted), <[u8]>::to_vec);
     let is_pattern = glob::has_wildcard(root) || glob::has_wildcard(&wanted);
     let mut selected = select_roots(tree, &path::clean(root))?;
@@ -168,7 +168,7 @@ fn select_with_parents(tree: &dyn SourceTree, source: &[u8], options: &SelectOpt
     Ok(selected)
 }
 
-/// The links in the root of the tree that are taken, where not all of it is, lead somewhere.
+/// Checks that the selected links in the tree's root have a target, if not the whole tree is selected.
 fn check_links(
     tree: &dyn SourceTree,
     include: Option<&IgnorePatterns>,

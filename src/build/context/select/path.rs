@@ -9,10 +9,10 @@ use super::{SelectError, SourceTree, rooted};
 use crate::base::glob;
 use crate::image::layer::FileKind;
 
-/// As many links as Linux and Go follow, or more.
+/// Linux and Go follow at most this many links.
 const MAX_LINKS: usize = 255;
 
-/// A source as it was written, relative to the tree's root: `..` stops there.
+/// Cleans a source path, relative to the tree's root: `..` stops there.
 pub(super) fn clean(source: &[u8]) -> Vec<u8> {
     let mut names: Vec<&[u8]> = Vec::new();
     for name in source.split(|&byte| byte == b'/') {
@@ -25,7 +25,7 @@ pub(super) fn clean(source: &[u8]) -> Vec<u8> {
     names.join(&b'/')
 }
 
-/// The components before the first one with a wildcard, and those from it on.
+/// The components before the first one with a wildcard, and the rest.
 pub(super) fn split_at_wildcard(source: &[u8]) -> (&[u8], &[u8]) {
     let mut start = 0usize;
     for name in source.split(|&byte| byte == b'/') {
@@ -37,8 +37,8 @@ pub(super) fn split_at_wildcard(source: &[u8]) -> (&[u8], &[u8]) {
     (source, b"")
 }
 
-/// Follows every symlink in `path` within the tree: `..` and absolute targets stop at its root. `None` when nothing is
-/// there.
+/// Follows every symlink in `path` within the tree: `..` and absolute targets stop at its root. `None` if it does not
+/// exist.
 pub fn resolve(tree: &dyn SourceTree, path: &Path) -> Result<Option<(PathBuf, FileKind)>, SelectError> {
     let mut left: VecDeque<OsString> = names(path).map(OsStr::to_owned).collect();
     let mut resolved = PathBuf::new();

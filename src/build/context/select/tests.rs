@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 
-/// A tree in memory: paths to kinds, links to targets. Directories are made as they are needed.
+/// A tree in memory: paths to kinds, links to targets. Directories are made as needed.
 struct Tree {
     files: BTreeMap<PathBuf, FileKind>,
     links: BTreeMap<PathBuf, PathBuf>,
@@ -49,7 +49,7 @@ fn options(parents: bool, exclude: &[&str]) -> SelectOptions {
     SelectOptions { parents, exclude: IgnorePatterns::new(exclude).unwrap(), looks_through_links: true }
 }
 
-/// Roots as `path as name`, and what is visited below them.
+/// Roots as `path as name`, and the items visited below them.
 fn selected(tree: &Tree, source: &str, options: &SelectOptions) -> Result<(Vec<String>, Vec<String>), SelectError> {
     let selected = select(tree, Path::new(source), options)?;
     let mut items = Vec::new();

@@ -1,4 +1,4 @@
-//! The walk through a selected root.
+//! Walks through a selected root.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use super::super::ignore::ParentMatches;
 use super::{SelectError, SelectOptions, SelectedRoot, SourceTree};
 use crate::image::layer::FileKind;
 
-/// One thing to be copied.
+/// One file or directory to copy.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SelectedItem {
     /// In the source tree.
     pub source: PathBuf,
-    /// Relative to where the root goes; empty for the root itself.
+    /// Relative to the root's destination; empty for the root itself.
     pub destination: PathBuf,
     pub kind: FileKind,
     /// A directory that is copied only because something in it is.
@@ -20,7 +20,7 @@ pub struct SelectedItem {
 }
 
 impl SelectedRoot {
-    /// Whether anything is taken, beside folders on the way to it.
+    /// Whether anything is selected besides the folders leading to it.
     pub(super) fn takes_something(&self, tree: &dyn SourceTree, options: &SelectOptions) -> Result<bool, SelectError> {
         let taken = self.visit(tree, options, &mut |item| if item.is_parent { Ok(()) } else { Err(Stop::Taken) });
         match taken {
@@ -30,7 +30,8 @@ impl SelectedRoot {
         }
     }
 
-    /// Visits the root and all below it, parents before children, in byte order, without what `--exclude` matches.
+    /// Visits the root and everything below it, parents before children, in byte order, without what `--exclude`
+    /// matches.
     pub fn visit<E: From<SelectError>>(
         &self,
         tree: &dyn SourceTree,
@@ -67,7 +68,7 @@ impl From<SelectError> for Stop {
 /// What is known of the directories above.
 #[derive(Default)]
 struct Above {
-    /// All below is included.
+    /// Everything below is included.
     included: bool,
     include: ParentMatches,
     exclude: ParentMatches,
@@ -77,7 +78,7 @@ struct Walk<'a, E> {
     tree: &'a dyn SourceTree,
     options: &'a SelectOptions,
     root: &'a SelectedRoot,
-    /// Directories that are copied as soon as something in them is.
+    /// Directories that are copied once something in them is.
     waiting: Vec<SelectedItem>,
     visit: &'a mut dyn FnMut(SelectedItem) -> Result<(), E>,
 }
