@@ -1,5 +1,5 @@
-//! A container's streams, or those of a program that `exec` runs in it, for whoever passes them on to somewhere else than
-//! this process's own input and output.
+//! The streams of a container, or of a program that `exec` runs in it, for callers that forward them elsewhere than to
+//! this process's own stdin and stdout.
 
 use std::io;
 use std::net::Shutdown;
@@ -16,14 +16,14 @@ use super::session::Sender;
 use super::{control, socket};
 use crate::base::io_error::AtPath;
 
-/// A connection to the process that has the streams.
+/// A connection to the process that holds the streams.
 #[derive(Debug)]
 pub struct Attachment {
     stream: UnixStream,
     body: Vec<u8>,
 }
 
-/// What comes from it.
+/// What is received from it.
 #[derive(Debug)]
 pub enum Heard<'a> {
     Output(&'a [u8]),
@@ -31,36 +31,36 @@ pub enum Heard<'a> {
     Ended(Ending),
 }
 
-/// One who is attached to a container that may have to be started first.
+/// An attachment to a container that may have to be started first.
 pub enum Attaching {
     Now(Attachment),
     WhenStarted(WaitingAttachment),
 }
 
-/// To be attached when the container is started.
+/// Becomes an attachment when the container is started.
 pub struct WaitingAttachment(Pending);
 
-/// The program's input.
+/// The program's stdin.
 #[derive(Clone)]
 pub struct AttachedInput(Sender, Arc<UnixStream>);
 
-/// What somebody waits for.
+/// What to wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WaitFor {
-    /// The next end of its program, whether it is started again or not; none of one that does not run.
+    /// The next exit of its program, whether or not it is restarted; returns at once if the container does not run.
     NotRunning,
-    /// The same, also of one that is not started yet.
+    /// The same, but also waits for a container that is not started yet.
     NextExit,
     Removed,
 }
 
 impl Entry {
-    /// Attaches to its streams, now or as soon as it is started.
+    /// Attaches to the container's streams, now or as soon as it is started.
     pub fn attachment(&self, attach: Attach) -> Result<Attaching, ContainerError> {
         if !self.is_running
             && let Some(pending) = Pending::register(self, Wish::Attach(attach))?
         {
-            // One that runs is told of by its monitor.
+            // If the container runs, its monitor reports the event.
             events::add(&self.containers(), &self.record, "attach", &[]);
             return Ok(Attaching::WhenStarted(WaitingAttachment(pending)));
         }
@@ -69,7 +69,7 @@ impl Entry {
         Ok(Attaching::Now(Attachment::of(stream)))
     }
 
-    /// Begins to wait: what happens from now on is seen.
+    /// Starts to wait: no change after this call is missed.
     pub fn waiting(self, what: WaitFor) -> Result<Waiting, ContainerError> {
         let removal = Removal::watch(&self)?;
         let has_ended = self.state.finished_at.is_some();
@@ -92,7 +92,7 @@ impl Entry {
     }
 }
 
-/// One who waits for a container's end.
+/// A wait for the end of a container.
 pub struct Waiting {
     entry: Entry,
     what: WaitFor,
@@ -101,14 +101,14 @@ pub struct Waiting {
 }
 
 enum Way {
-    /// It has ended already.
+    /// The ending is known already.
     Known,
     Pending(Pending),
     Asked(UnixStream),
 }
 
 impl Waiting {
-    /// Nothing when that happened first.
+    /// `None` if `cancel` came first.
     pub fn wait(self, cancel: Cancel<'_>) -> Result<Option<Ending>, ContainerError> {
         let Self { entry, what, removal, way } = self;
         let stream = match way {
@@ -134,7 +134,7 @@ impl Waiting {
 }
 
 impl WaitingAttachment {
-    /// Nothing when the container was removed, or `cancel` became readable, before it was started.
+    /// `None` if the container was removed, or `cancel` became ready, before it was started.
     pub fn wait(self, cancel: Cancel<'_>) -> Result<Option<Attachment>, ContainerError> {
         match self.0.wait(cancel)? {
             Waited::Started(stream) => Ok(Some(Attachment::of(stream))),
@@ -148,13 +148,13 @@ impl Attachment {
         Self { stream, body: Vec::new() }
     }
 
-    /// Of a process that says first whether it could start its program.
+    /// For a process that first reports whether it could start its program.
     pub fn started(stream: UnixStream) -> Result<Self, ContainerError> {
         control::receive(&stream)?;
         Ok(Self::of(stream))
     }
 
-    /// What comes next; nothing when there is nothing more.
+    /// The next message; `None` at the end of the stream.
     pub fn hear(&mut self) -> Result<Option<Heard<'_>>, ContainerError> {
         loop {
             match protocol::receive(&self.stream, &mut self.body).at("hear from", "the container's monitor")? {
@@ -171,7 +171,7 @@ impl Attachment {
         }
     }
 
-    /// `None` when it was cancelled, `Some(None)` when nobody says how it ended.
+    /// `None` if it was cancelled, `Some(None)` if nothing was reported about the end.
     fn wait_for_end(&mut self, cancel: Cancel<'_>) -> Result<Option<Option<Ending>>, ContainerError> {
         while wait_for_one(&[Cancel::readable(self.stream.as_fd()), cancel])? == 0 {
             match self.hear()? {
@@ -194,18 +194,18 @@ impl AttachedInput {
         self.0.frame(Kind::Input, bytes)
     }
 
-    /// The program reads the end of its input.
+    /// Closes the program's stdin.
     pub fn end(&self) -> io::Result<()> {
         self.0.frame(Kind::InputEnd, &[])
     }
 
-    /// Nobody reads the program's output here any more.
+    /// Reports that nobody reads the program's output here any longer.
     pub fn output_closed(&self) {
-        // It fails only when the other side is gone.
+        // Fails only if the peer is gone.
         let _ = self.0.request(&Request::OutputClosed);
     }
 
-    /// Lets go of the streams; the program goes on.
+    /// Detaches from the streams; the program keeps running.
     pub fn leave(&self) {
         let _ = self.1.shutdown(Shutdown::Both);
     }

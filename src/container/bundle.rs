@@ -1,4 +1,5 @@
-//! A container as an OCI bundle: a folder from which runc and crun start the same program with the same files and rights.
+//! A container as an OCI bundle: a folder from which runc and crun start the same program with the same files and
+//! rights.
 
 use std::path::Path;
 
@@ -13,7 +14,7 @@ use crate::container::runtime::Bundle;
 use crate::container::sandbox::{SandboxError, Unsupported};
 use crate::store::snapshot::{View, export_folder};
 
-/// Writes `config.json` and the folder `rootfs` into `folder`, which is made and must be empty.
+/// Writes `config.json` and the folder `rootfs` to `folder`, which is created or must be empty.
 pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> {
     chroot::check_ended(entry)?;
     let folder = &outgoing::folder_path(folder)?;
@@ -29,7 +30,7 @@ pub fn write_bundle(entry: &Entry, folder: &Path) -> Result<(), ContainerError> 
     layers.push(entry.upper());
     let root = folder.join("rootfs");
     std::fs::create_dir(&root).at("create", &root)?;
-    // Programs of other users pass through it.
+    // Programs of other users have to pass through it.
     privacy::set_mode(&root, 0o755)?;
     export_folder(&View::open(&layers)?, Folder::open(&root)?)?;
     Ok(Bundle::write(&container, folder)?)

@@ -1,4 +1,4 @@
-//! What a container changed of its image's files: docker's `diff`.
+//! What a container changed in its image's files: docker's `diff`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -43,12 +43,12 @@ struct Walk<'a> {
     upper: &'a View,
     below: &'a View,
     merged: &'a View,
-    /// Made to mount something there.
+    /// Mount points that were created for mounts.
     made: &'a BTreeSet<PathBuf>,
 }
 
 impl Walk<'_> {
-    /// Whether something in the folder was changed.
+    /// Returns whether something in the folder was changed.
     fn folder(&self, folder: &Path, found: &mut BTreeMap<PathBuf, Change>) -> Result<bool, ContainerError> {
         let mut any = false;
         let below: BTreeMap<_, _> = match self.below.lstat(folder)? {
@@ -62,7 +62,7 @@ impl Walk<'_> {
         }
         for (name, entry) in &now {
             let path = folder.join(name);
-            // What is not in the upper folder is as it was.
+            // A path that is not in the upper folder is unchanged.
             if self.upper.lstat(&path)?.is_none() {
                 continue;
             }
@@ -87,7 +87,7 @@ impl Walk<'_> {
         if self.made.contains(path) && !inside {
             return Ok(false);
         }
-        // A folder that only has a place where something is mounted looks changed, and is not.
+        // A folder looks changed if a mount point was created in it, but that is no change of the container's.
         let holds_mount_point = self.made.iter().any(|made| made.parent() == Some(path));
         if change == Change::Changed && !inside && holds_mount_point {
             return Ok(false);
@@ -97,7 +97,7 @@ impl Walk<'_> {
     }
 }
 
-/// As docker compares folders.
+/// Compares folders as docker does.
 fn is_same(before: &FileEntry, now: &FileEntry) -> bool {
     let of = |entry: &FileEntry| (entry.mode, entry.owner, entry.mtime);
     of(before) == of(now)

@@ -1,5 +1,5 @@
-//! Containers without namespaces: what is asked of one that can't be had so is refused when it is made, in words; what is
-//! left of it is settled then, for all its life.
+//! Containers without namespaces: whatever such a container can't have is refused at creation, and the remaining
+//! settings are fixed then for its whole life.
 
 use super::directory::Entry;
 use super::error::ContainerError;
@@ -13,7 +13,7 @@ use crate::container::sandbox::{
     self, AskedIsolation, CapabilitySet, IsolationChoice, Level, SandboxError, Unsupported, capabilities_in_chroot,
 };
 
-/// Those that are named where no network of its own is asked for.
+/// The networks that are allowed, because they don't ask for a network of the container's own.
 const USUAL_NETWORKS: [&str; 3] = [BRIDGE, HOST, NONE];
 
 /// Whether it is isolated by chroot only.
@@ -21,12 +21,12 @@ pub fn is_in_chroot(record: &Record) -> bool {
     record.host_config.isolation.is_chroot()
 }
 
-/// Decides how a new container is isolated (`--isolation`), and writes that down. Gives whether it has no namespaces.
+/// Decides how a new container is isolated (`--isolation`) and records it. Returns whether it has no namespaces.
 pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Result<bool, ContainerError> {
     let choice = host.isolation.choice();
     let is_foreign = !host.runtime.is_empty();
     let level = match choice.level() {
-        // Another runtime has its own ways; and why there are neither is said when it is started.
+        // Another runtime isolates in its own way. If no level is available, the start reports why.
         _ if is_foreign && choice == IsolationChoice::Auto => Level::Full,
         Err(_) if choice == IsolationChoice::Auto => Level::Full,
         level => level.map_err(SandboxError::from)?,
@@ -44,7 +44,7 @@ pub(super) fn settle(options: &ContainerOptions, host: &mut HostConfig) -> Resul
     Ok(true)
 }
 
-/// That programs can be run so here and now.
+/// Checks that such programs can be run here and now.
 pub(super) fn check_place(record: &Record) -> Result<(), ContainerError> {
     if foreign::are_owners_recorded() {
         return Err(ContainerError::OwnersRecorded);
@@ -53,7 +53,7 @@ pub(super) fn check_place(record: &Record) -> Result<(), ContainerError> {
     refused.map_or(Ok(()), |refused| Err(SandboxError::from(refused).into()))
 }
 
-/// What such a container has changed is known when it has ended.
+/// The changes of such a container are known only after it has ended.
 pub fn check_ended(entry: &Entry) -> Result<(), ContainerError> {
     match is_in_chroot(&entry.record) && entry.state.pid != 0 {
         true => Err(ContainerError::NotEnded { name: entry.record.plain_name().to_owned() }),
@@ -104,7 +104,7 @@ fn has_devices(host: &HostConfig) -> bool {
     !resources.devices.is_empty() || !resources.device_requests.is_empty() || !resources.device_cgroup_rules.is_empty()
 }
 
-/// What was asked for by name; of docker's usual capabilities it has those that can be had.
+/// Checks what was asked for by name. Of docker's default capabilities, the container gets those that are available.
 fn check_rights(host: &HostConfig) -> Result<(), ContainerError> {
     let added = CapabilitySet::adjusted(&host.cap_add, &["ALL".to_owned()])?;
     let missing = added.without_those_of(capabilities_in_chroot()).names();

@@ -1,4 +1,4 @@
-//! An image of a container: what it changed becomes a layer, by the same way as a build's.
+//! Makes an image of a container: its changes become a layer in the same way as a build's.
 
 use std::path::Path;
 
@@ -18,15 +18,15 @@ use crate::image::{Document, History, ImageConfig};
 use crate::store::snapshot::{View, copy_tree, record_of};
 use crate::store::{LayerRecord, Store};
 
-/// The largest config that is read.
+/// The size limit of a config.
 const CONFIG_LIMIT: u64 = 16 << 20;
 
-/// What the image is to say of itself.
+/// What the image's config should say.
 #[derive(Debug, Clone, Default)]
 pub struct Commit {
     pub author: String,
     pub message: String,
-    /// Lets the container wait while its files are copied, so that they fit each other.
+    /// Pauses the container while its files are copied, so that they are consistent.
     pub pause: bool,
 }
 
@@ -34,11 +34,11 @@ pub struct Commit {
 #[derive(Debug)]
 pub struct Committed {
     pub image: ImageId,
-    /// Why the container ran on meanwhile, where that was not asked for: its files may not fit each other.
+    /// Why the container kept running although it should have been paused: its files may be inconsistent.
     pub not_paused: Option<ContainerError>,
 }
 
-/// Makes the image; `change` has the last word on its config.
+/// Makes the image; `change` is applied last to its config.
 pub fn commit<E: From<ContainerError>>(
     store: &Store,
     entry: &Entry,
@@ -70,7 +70,7 @@ fn keep(store: &Store, config: &ImageConfig) -> Result<ImageId, ContainerError> 
     Ok(id)
 }
 
-/// The image's config with the container's own instead.
+/// The image's config, with the container's own settings.
 fn config(store: &Store, record: &Record, commit: &Commit) -> Result<ImageConfig, ContainerError> {
     let missing = || ContainerError::NoImage { image: record.image.clone() };
     let id: ImageId = record.image.parse().map_err(|_| missing())?;
@@ -82,7 +82,7 @@ fn config(store: &Store, record: &Record, commit: &Commit) -> Result<ImageConfig
     Ok(config)
 }
 
-/// The layer of what the container changed, and why it could not be paused meanwhile.
+/// The layer of the container's changes, and why the container could not be paused.
 fn make_layer(
     store: &Store,
     entry: &Entry,
@@ -106,10 +106,10 @@ fn make_layer(
     Ok((record, not_paused))
 }
 
-/// Gives the mount points as they are in the copy: an ordinary program could have put something else in their place.
+/// Returns the mount points as copied: a program with the same rights could have replaced them meanwhile.
 fn copy(entry: &Entry, directory: &Path) -> Result<Vec<CreatedMountPoint>, ContainerError> {
     let upper = entry.upper();
-    // One that was never started has changed nothing.
+    // A container that was never started has changed nothing.
     if !upper.exists() {
         return Ok(Vec::new());
     }

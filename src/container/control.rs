@@ -1,4 +1,4 @@
-//! What other processes ask of a container's monitor.
+//! Requests of other processes to a container's monitor.
 
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::socket;
 use super::stop::Stop;
 use crate::base::io_error::AtPath;
 
-/// How long a container may hold its lock without anybody listening before that is an error.
+/// How long a container may be locked without a listening monitor before that is an error.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Entry {
@@ -19,7 +19,7 @@ impl Entry {
         self.ask(&Request::Signal { number })
     }
 
-    /// Returns when the container has ended, at once when it does not run.
+    /// Returns when the container has ended, or at once if it does not run.
     pub fn stop(&self, stop: Stop) -> Result<(), ContainerError> {
         let Stop { signal, timeout, keep, is_removal } = stop;
         match self.ask(&Request::Stop { signal, timeout, keep, is_removal }) {
@@ -36,12 +36,12 @@ impl Entry {
         self.ask(&Request::Unpause)
     }
 
-    /// Pauses it for as long as the connection is open.
+    /// Pauses the container for as long as the connection is open.
     pub(super) fn hold(&self) -> Result<UnixStream, ContainerError> {
         self.request(&Request::Hold)
     }
 
-    /// Lets the container have what its record says now. One that has just ended has it when it is started again.
+    /// Applies the container's record as it is now. A container that has just ended gets it at its next start.
     pub fn reload(&self) -> Result<(), ContainerError> {
         match self.ask(&Request::Reload) {
             Err(ContainerError::MonitorDied) => Ok(()),
@@ -49,7 +49,7 @@ impl Entry {
         }
     }
 
-    /// Waits until the container has ended for good; at once when it does not run.
+    /// Waits until the container has ended for good, or returns at once if it does not run.
     pub fn wait(&self) -> Result<Ending, ContainerError> {
         let ended = || Ending { exit_code: self.state.exit_code, ..Ending::default() };
         if !self.is_running {
@@ -67,7 +67,7 @@ impl Entry {
         }
     }
 
-    /// How it ended, as its folder says now.
+    /// How it ended, according to its folder.
     pub(super) fn ending(&self) -> Result<Ending, ContainerError> {
         let now = Self::open(self.folder().to_owned())?;
         let code = now.map_or(self.state.exit_code, |entry| entry.state.exit_code);
@@ -78,7 +78,7 @@ impl Entry {
         self.request(request).map(drop)
     }
 
-    /// Asks, and gives the connection when it is done.
+    /// Sends the request, and returns the connection once it is done.
     fn request(&self, request: &Request) -> Result<UnixStream, ContainerError> {
         if !self.is_running {
             return Err(ContainerError::NotRunning { name: self.record.plain_name().to_owned() });
@@ -89,14 +89,14 @@ impl Entry {
         Ok(stream)
     }
 
-    /// A connection on which that was asked.
+    /// A connection on which the request was sent.
     pub(super) fn connect_with(&self, request: &Request) -> Result<UnixStream, ContainerError> {
         let stream = self.connect()?;
         tell(&stream, request)?;
         Ok(stream)
     }
 
-    /// Gives the terminal of the program another size.
+    /// Resizes the program's terminal.
     pub fn resize(&self, (rows, columns): (u16, u16)) -> Result<(), ContainerError> {
         if !self.is_running {
             return Err(ContainerError::NotRunning { name: self.record.plain_name().to_owned() });
@@ -104,7 +104,7 @@ impl Entry {
         self.connect_with(&Request::Resize { rows, columns }).map(drop)
     }
 
-    /// A monitor that has just begun listens in a moment; one that is about to end does no longer.
+    /// A monitor that has just started will listen soon; one that is about to end no longer does.
     fn connect(&self) -> Result<UnixStream, ContainerError> {
         let begun = Instant::now();
         loop {
@@ -125,7 +125,7 @@ fn is_nobody_there(error: &std::io::Error) -> bool {
     matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::ConnectionRefused)
 }
 
-/// A monitor that took the connection may end before it hears anything.
+/// A monitor that accepted the connection may end before it reads anything.
 fn tell(stream: &UnixStream, request: &Request) -> Result<(), ContainerError> {
     use std::io::ErrorKind::{BrokenPipe, ConnectionReset};
     match protocol::send(stream, Kind::Request, request) {
@@ -134,7 +134,7 @@ fn tell(stream: &UnixStream, request: &Request) -> Result<(), ContainerError> {
     }
 }
 
-/// The monitor's answer; what failed there is an error here.
+/// The monitor's reply; a failure there is returned as an error.
 pub(super) fn receive(stream: &UnixStream) -> Result<Reply, ContainerError> {
     let mut body = Vec::new();
     loop {
@@ -144,7 +144,7 @@ pub(super) fn receive(stream: &UnixStream) -> Result<Reply, ContainerError> {
                 Reply::Failed(failure) => return Err(ContainerError::Monitor(failure)),
                 reply => return Ok(reply),
             },
-            // What the program prints meanwhile.
+            // Output that the program prints meanwhile.
             Some(_) => {}
         }
     }

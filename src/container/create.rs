@@ -1,4 +1,4 @@
-//! From an image and options to a container that can be started, now or after the next boot.
+//! From an image and options to a container that can be started, now or after a reboot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -18,21 +18,21 @@ use super::volumes;
 use crate::container::network::BRIDGE;
 use crate::image::{Healthcheck, RunConfig};
 
-/// What a container is made of.
+/// The image of a container.
 #[derive(Debug, Clone)]
 pub struct Image {
     /// `sha256:...`
     pub id: String,
-    /// How it was named.
+    /// The name by which it was given.
     pub name: String,
     pub platform: String,
     pub config: RunConfig,
-    /// Its unpacked layers, the lowest first.
+    /// Its unpacked layers, lowest first.
     pub layers: Vec<LayerFolder>,
 }
 
-/// Makes a container: its folder, its name and its record. What its volumes need is made here, before the record is
-/// written; its networks are connected when it starts (see `wiring`).
+/// Creates a container: its folder, name and record. Its volumes are created first; its networks are connected when it
+/// starts (see `wiring`).
 pub fn create(containers: &Containers, image: &Image, options: &ContainerOptions) -> Result<Entry, ContainerError> {
     let run = merge(&image.config, options);
     let arguments: Vec<String> = run.entrypoint.iter().chain(&run.cmd).cloned().collect();
@@ -50,7 +50,7 @@ pub fn create(containers: &Containers, image: &Image, options: &ContainerOptions
             Ok(Entry { record, state: State::default(), is_running: false, path: reserved.path.clone() })
         }
         Err(error) => {
-            // The error counts; a folder that stays is no container, but it would keep the name.
+            // This error matters more. A folder that stays behind is not a container, but it would keep the name.
             let _ = containers.remove_own(&reserved.id);
             Err(error)
         }
@@ -77,7 +77,7 @@ fn record(
         mounts.extend(own_volumes(&run, &host.volume_driver, &mounts));
     }
     for mount in mounts.iter().filter(|mount| mount.kind == MountKind::Bind && !mount.create_source) {
-        // It is looked for again when it is mounted.
+        // It is looked up again when it is mounted.
         volumes::bind_source(mount)?;
     }
     volumes::resolve(containers, &mut mounts)?;
@@ -114,10 +114,10 @@ fn config(image: &Image, options: &ContainerOptions, run: RunConfig, hostname: &
     }
 }
 
-/// The image's config, with what the user said instead.
+/// The image's config, overridden by the user's options.
 fn merge(image: &RunConfig, options: &ContainerOptions) -> RunConfig {
     let mut config = image.clone();
-    // Among what docker leaves in an image's config are the host name and the streams of the container that made it.
+    // Docker leaves things like the host name and streams of the container that made the image in an image's config.
     config.extra.clear();
     if let Some(entrypoint) = &options.entrypoint {
         // The image's command was meant for the image's entrypoint.
@@ -146,7 +146,8 @@ fn merge(image: &RunConfig, options: &ContainerOptions) -> RunConfig {
     config
 }
 
-/// The user's, and those of the image that the user has not named. A name alone stays, and so takes away what docker sets.
+/// The user's variables, and those of the image that the user does not set. A name without a value stays: it also
+/// unsets what docker sets.
 fn merge_environment(image: &[String], own: &[String]) -> Vec<String> {
     let name_of = |entry: &String| entry.split('=').next().unwrap_or_default().to_owned();
     let names: BTreeSet<String> = own.iter().map(name_of).collect();
@@ -181,7 +182,7 @@ fn hostname(options: &ContainerOptions, settled: &HostConfig, id: &str) -> Strin
     }
 }
 
-/// The networks asked for; at least the one that the network mode names.
+/// The requested networks, which always include the one of the network mode.
 fn networks(mut asked: BTreeMap<String, EndpointConfig>, mode: &NetworkMode) -> BTreeMap<String, EndpointConfig> {
     if let Some(network) = mode.network() {
         asked.entry(network.to_owned()).or_default();
@@ -189,7 +190,7 @@ fn networks(mut asked: BTreeMap<String, EndpointConfig>, mode: &NetworkMode) -> 
     asked
 }
 
-/// The volumes of the image, and those that the user wants without a name, at places that nothing else is at.
+/// The image's volumes and the user's anonymous ones, where nothing else is mounted.
 fn own_volumes(config: &RunConfig, driver: &str, given: &[MountPoint]) -> Vec<MountPoint> {
     let driver = if driver.is_empty() { "local" } else { driver };
     let mut targets: Vec<PathBuf> = Vec::new();
@@ -208,7 +209,7 @@ fn own_volumes(config: &RunConfig, driver: &str, given: &[MountPoint]) -> Vec<Mo
     targets.into_iter().map(volume).collect()
 }
 
-/// The path without what its names cancel out, as docker has it.
+/// Cleans the path lexically, as docker does.
 fn cleaned(path: &str) -> PathBuf {
     let mut cleaned = PathBuf::from("/");
     for component in Path::new(path).components() {

@@ -1,10 +1,10 @@
-//! The keys that end a session without ending the program: `ctrl-p,ctrl-q`, unless the user says others.
+//! The keys that end a session without ending the program: `ctrl-p,ctrl-q` by default.
 
 use super::error::ContainerError;
 
 const USUAL: [u8; 2] = [16, 17];
 
-/// A sequence of keys, and how much of it was typed already.
+/// A key sequence, and how much of it has been typed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetachKeys {
     keys: Vec<u8>,
@@ -23,7 +23,7 @@ impl DetachKeys {
         Self { keys: Vec::new(), typed: 0 }
     }
 
-    /// Reads docker's form: letters and `ctrl-` with a letter or one of `@[\]^_`, between commas.
+    /// Parses docker's form: letters and `ctrl-` with a letter or one of `@[\]^_`, separated by commas.
     pub fn parse(text: &str) -> Result<Self, ContainerError> {
         let wrong = || ContainerError::DetachKeys { text: text.to_owned() };
         let key = |word: &str| match (word.as_bytes(), word.strip_prefix("ctrl-").map(str::as_bytes)) {
@@ -39,8 +39,8 @@ impl DetachKeys {
         Ok(Self { keys: text.split(',').map(key).collect::<Result<_, _>>()?, typed: 0 })
     }
 
-    /// What of the typed bytes goes to the program, and whether the sequence is complete. A part of it is held back until
-    /// it is clear what it was.
+    /// Returns which of the typed bytes go to the program, and whether the sequence is complete. An incomplete sequence
+    /// is held back until it is clear what it is.
     pub fn filter(&mut self, bytes: &[u8]) -> (Vec<u8>, bool) {
         let mut passed = Vec::with_capacity(bytes.len());
         if self.keys.is_empty() {

@@ -1,4 +1,4 @@
-//! The devices that a container gets: named by path, by CDI, or by the number of graphics processors.
+//! The devices of a container: named by path, by CDI, or by the number of GPUs.
 
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ pub(super) fn of(host: &HostConfig) -> Result<Devices, ContainerError> {
     for device in &host.resources.devices {
         let node =
             DeviceNode { host: PathBuf::from(&device.path_on_host), path: PathBuf::from(&device.path_in_container) };
-        // It is looked for again when it is mounted.
+        // It is looked up again when it is mounted.
         rustix::fs::stat(&node.host).at("find the device", &node.host)?;
         if node.host.is_dir() && !has_devices(&node.host) {
             return Err(ContainerError::NoDevice { path: node.host });
@@ -39,7 +39,7 @@ pub(super) fn of(host: &HostConfig) -> Result<Devices, ContainerError> {
     Ok(devices)
 }
 
-/// Whether there is one in the folder, which stands for all in it.
+/// Whether the folder has any devices; such a folder stands for all devices in it.
 pub fn has_devices(folder: &Path) -> bool {
     let is_device =
         |entry: &walkdir::DirEntry| entry.file_type().is_char_device() || entry.file_type().is_block_device();
@@ -96,7 +96,7 @@ fn edits(request: &DeviceRequest) -> Result<Edits, ContainerError> {
     Ok(cdi::Registry::edits(&found)?)
 }
 
-/// The limits of block devices, by their numbers, and the rules for opening devices where there are any.
+/// Sets the limits of block devices, by their numbers, and the device rules if there are any.
 pub(super) fn limit(host: &HostConfig, limits: &mut Limits) -> Result<(), ContainerError> {
     let resources = &host.resources;
     for device in &resources.blkio_weight_device {

@@ -1,4 +1,4 @@
-//! The folders that containers are kept in.
+//! The folders of containers.
 
 use std::fs::File;
 use std::os::unix::ffi::OsStrExt as _;
@@ -23,21 +23,21 @@ pub(super) const STATE: &str = "state.json";
 pub(super) const LOCK: &str = "lock";
 const CHANGE_LOCK: &str = "change.lock";
 const AUTO_REMOVE: &str = "auto-remove";
-/// How often somebody else may have a lock that is asked for, a millisecond apart.
+/// How often an exclusive lock is retried while another process holds it, a millisecond apart.
 const TAKE_ATTEMPTS: usize = 50;
-/// How many made-up names are tried.
+/// How many generated names are tried.
 const ATTEMPTS: usize = 30;
 
-/// Before the ID of a container that is being removed.
+/// The prefix of a container's ID while it is being removed.
 pub(super) const REMOVING: &str = ".removed-";
 const KILL: i32 = 9;
 
 /// How containers are removed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Removal {
-    /// Also those that run.
+    /// Also remove running containers.
     pub force: bool,
-    /// Their volumes without a name too.
+    /// Also remove their anonymous volumes.
     pub volumes: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Containers {
     root: PathBuf,
 }
 
-/// A folder and a name for a container that is being made; nobody else removes it meanwhile.
+/// The folder and name of a container that is being created; no other process removes it meanwhile.
 #[derive(Debug)]
 pub(super) struct Reserved {
     pub(super) id: String,
@@ -56,37 +56,37 @@ pub(super) struct Reserved {
     _lock: File,
 }
 
-/// A container that is there.
+/// An existing container.
 #[derive(Debug)]
 pub struct Entry {
     pub record: Record,
-    /// What is true, whatever a monitor that was killed has left.
+    /// The actual state, even if a killed monitor left another one in the file.
     pub state: State,
-    /// Whether its monitor is there. (The program may have ended for a moment, and wait to be started again.)
+    /// Whether its monitor is there. (The program itself may have ended and wait for its restart.)
     pub is_running: bool,
     pub(super) path: PathBuf,
 }
 
-/// A container that nobody else runs, for as long as this is held.
+/// A container that no other process runs while this is held.
 #[derive(Debug)]
 pub(super) struct Running {
     lock: File,
 }
 
 impl Running {
-    /// Whether somebody has deleted the container's folder, and with it perhaps the whole store.
+    /// Whether the container's folder was deleted, perhaps with the whole store.
     pub(super) fn is_deleted(&self) -> bool {
         self.lock.metadata().is_ok_and(|metadata| std::os::unix::fs::MetadataExt::nlink(&metadata) == 0)
     }
 }
 
 impl Containers {
-    /// Those of the store at that folder.
+    /// The containers of the store in that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { root: store_root.join("containers") }
     }
 
-    /// Those kept in that folder itself.
+    /// The containers in that folder itself.
     pub(super) fn at(root: PathBuf) -> Self {
         Self { root }
     }
@@ -95,7 +95,6 @@ impl Containers {
         &self.root
     }
 
-    /// The container with that ID.
     pub(super) fn open(&self, id: &str) -> Result<Entry, ContainerError> {
         Entry::open(self.root.join(id))?.ok_or_else(|| ContainerError::NotFound { name: id.to_owned() })
     }
@@ -104,7 +103,7 @@ impl Containers {
         self.root.parent().unwrap_or(&self.root)
     }
 
-    /// Makes a folder for a new container, with a new ID, and takes its name.
+    /// Creates a folder for a new container, with a new ID, and takes its name.
     pub(super) fn reserve(&self, name: Option<&str>) -> Result<Reserved, ContainerError> {
         let by_name = self.root.join(BY_NAME);
         std::fs::create_dir_all(&by_name).at("create", &by_name)?;
@@ -123,7 +122,7 @@ impl Containers {
         match taken {
             Ok(name) => Ok(Reserved { id, name, path, _lock: lock }),
             Err(error) => {
-                // The error counts; an empty folder that stays does no harm.
+                // This error matters more; an empty folder that stays does no harm.
                 let _ = crate::base::foreign::remove_tree(&path);
                 Err(error)
             }
@@ -156,13 +155,12 @@ impl Containers {
             if self.root.join(&holder).exists() {
                 return Err(ContainerError::NameTaken { name: name.to_owned(), id: holder.display().to_string() });
             }
-            // Left by a container whose removal was interrupted.
+            // Left behind by a container whose removal was interrupted.
             std::fs::remove_file(&link).at("remove", &link)?;
         }
     }
 
-    /// Names that lead nowhere are taken away by one process at a time, so that none takes away what another one has just
-    /// put in their place.
+    /// Dangling names are removed by one process at a time, so that none removes a name that another one has just set.
     fn lock_names(&self) -> Result<File, ContainerError> {
         let by_name = self.root.join(BY_NAME);
         let names = File::open(&by_name).at("open", &by_name)?;
@@ -170,11 +168,11 @@ impl Containers {
         Ok(names)
     }
 
-    /// Removes the containers that were to go when they ended, and whose rbuild was killed before.
+    /// Finishes removals that were interrupted, and removes the containers made with `--rm` whose rbuild was killed.
     fn remove_dead(&self) -> Result<(), ContainerError> {
         for entry in std::fs::read_dir(&self.root).at("read", &self.root)?.flatten() {
             if entry.file_name().as_bytes().starts_with(REMOVING.as_bytes()) {
-                // Somebody may be at it; then it is theirs to finish.
+                // Another process may be removing it, and will finish.
                 let _ = crate::base::foreign::remove_tree(&entry.path());
             }
         }
@@ -187,18 +185,18 @@ impl Containers {
         Ok(())
     }
 
-    /// All containers, the youngest first.
+    /// All containers, newest first.
     pub fn list(&self) -> Result<Vec<Entry>, ContainerError> {
         let mut entries = Vec::new();
         for id in self.ids()? {
-            // Without a record it is being made, was never finished, or is being removed.
+            // Without a record, it is being created, was never finished, or is being removed.
             entries.extend(Entry::open(self.root.join(&id))?);
         }
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.record.created));
         Ok(entries)
     }
 
-    /// The container of that name, ID, or beginning of an ID.
+    /// The container with that name, ID, or unique prefix of an ID.
     pub fn find(&self, word: &str) -> Result<Entry, ContainerError> {
         let mut entries = self.list()?;
         let is_exact = |entry: &Entry| entry.record.id == word || entry.record.name == format!("/{word}");
@@ -218,13 +216,13 @@ impl Containers {
         self.remove_with(entry, Removal::default())
     }
 
-    /// The same for one that runs, if that is allowed: it is killed.
+    /// The same for a running container, if forced: it is killed.
     pub fn remove_with(&self, entry: &Entry, removal: Removal) -> Result<(), ContainerError> {
         if removal.force && entry.is_running {
             let kill = Stop { signal: Some(KILL), timeout: Some(0), keep: false, is_removal: true };
             entry.stop(kill)?;
             if !entry.path.join(RECORD).exists() {
-                // It was made with `--rm`.
+                // It was created with `--rm`.
                 return Ok(());
             }
         }
@@ -234,7 +232,7 @@ impl Containers {
         if removal.volumes { volumes::remove_anonymous(self, &entry.record.mounts) } else { Ok(()) }
     }
 
-    /// Changes what is kept of a container, if `change` says that it did. Only one process does so at a time.
+    /// Changes the container's record if `change` returns true. Only one process at a time does this.
     pub fn change(&self, entry: &Entry, change: impl FnOnce(&mut Record) -> bool) -> Result<bool, ContainerError> {
         let path = entry.path.join(CHANGE_LOCK);
         let lock = File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?;
@@ -247,12 +245,12 @@ impl Containers {
         Ok(changed)
     }
 
-    /// Tells `events` that something happened to a container.
+    /// Reports an event of a container.
     pub fn tell(&self, entry: &Entry, action: &str, facts: &[(&str, &str)]) {
         events::add(self, &entry.record, action, facts);
     }
 
-    /// Gives a container another name.
+    /// Renames a container.
     pub fn rename(&self, entry: &Entry, name: &str) -> Result<(), ContainerError> {
         names::check(name)?;
         self.take_name(name, &entry.record.id)?;
@@ -270,28 +268,28 @@ impl Containers {
         Ok(())
     }
 
-    /// Removes a container whose lock the caller holds (or nobody), and its volumes without a name.
+    /// Removes a container whose lock the caller holds (or nobody), and its anonymous volumes.
     pub(super) fn remove_own(&self, id: &str) -> Result<(), ContainerError> {
         self.set_aside(id)?.delete()
     }
 
-    /// As [`Self::remove_own`], but for the container's folder, which nobody sees any more.
+    /// Like [`Self::remove_own`], but leaves the container's folder, moved aside where nobody sees it, to the caller.
     pub(super) fn set_aside(&self, id: &str) -> Result<Aside, ContainerError> {
         let record = Record::read(&self.root.join(id).join(RECORD));
         let aside = self.set_folder_aside(id)?;
-        // One without a record was never finished.
+        // A container without a record was never finished.
         record.map_or(Ok(()), |record| volumes::remove_anonymous(self, &record.mounts))?;
         Ok(aside)
     }
 
     fn set_folder_aside(&self, id: &str) -> Result<Aside, ContainerError> {
         let path = self.root.join(id);
-        // One without a record was never started.
+        // A container without a record was never started.
         if let Ok(record) = Record::read(&path.join(RECORD)) {
             foreign::forget(&record, &path)?;
         }
-        // Two processes may find it dead: only one of them moves it away, and nobody sees it half gone. Its name leads
-        // nowhere then, whatever becomes of this process; as long as it is there, its name is its own.
+        // Two processes may find it dead: only one of them can rename it, and nobody sees it half removed. Its name is
+        // dangling then, whatever happens to this process; until then, nobody else can take the name.
         let aside = self.root.join(format!("{REMOVING}{id}"));
         match std::fs::rename(&path, &aside) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Aside(None)),
@@ -316,7 +314,7 @@ impl Containers {
     }
 }
 
-/// The folder of a container that is no more, unless it had none.
+/// The folder of a removed container, if it had one.
 #[derive(Debug)]
 pub(super) struct Aside(Option<PathBuf>);
 
@@ -330,13 +328,13 @@ impl Aside {
 }
 
 impl Entry {
-    /// The container of that folder; nothing when there is none, or no longer.
+    /// The container in that folder; `None` if there is none any longer.
     pub(super) fn open(path: PathBuf) -> Result<Option<Self>, ContainerError> {
         let record = match Record::read(&path.join(RECORD)) {
             Err(error) if error.is_not_found() => return Ok(None),
             record => record?,
         };
-        // The lock first: a monitor lets go of it after it has written down the end.
+        // The lock is checked first: a monitor releases it after it has recorded the end.
         let is_running = match is_locked(&path) {
             Err(error) if error.is_not_found() => return Ok(None),
             is_locked => is_locked?,
@@ -346,7 +344,7 @@ impl Entry {
         Ok(Some(Self { record, state, is_running, path }))
     }
 
-    /// Makes this process the one that runs the container.
+    /// Makes this process the monitor of the container.
     pub(super) fn take(&self) -> Result<Running, ContainerError> {
         let file = lock_file(&self.path)?;
         if take_lock(&file).at("lock", self.path.join(LOCK))? {
@@ -355,7 +353,7 @@ impl Entry {
         Err(ContainerError::IsRunning { name: self.record.plain_name().to_owned() })
     }
 
-    /// To be removed by whoever comes next, when this process dies before it can do so.
+    /// Lets any later process remove the container, if this one dies before it can.
     pub(super) fn mark_for_removal(&self) -> Result<(), ContainerError> {
         let mark = self.path.join(AUTO_REMOVE);
         Ok(std::fs::write(&mark, "").at("write", &mark)?)
@@ -365,17 +363,17 @@ impl Entry {
         self.state.write(&self.path.join(STATE))
     }
 
-    /// Its own folder.
+    /// The container's own folder.
     pub fn folder(&self) -> &Path {
         &self.path
     }
 
-    /// Those that it is one of.
+    /// The set of containers to which it belongs.
     pub(super) fn containers(&self) -> Containers {
         Containers::at(self.path.parent().unwrap_or(&self.path).to_owned())
     }
 
-    /// Where what it changed is.
+    /// The folder of its changes.
     pub fn upper(&self) -> PathBuf {
         self.path.join("upper")
     }
@@ -386,8 +384,8 @@ fn lock_file(path: &Path) -> Result<File, ContainerError> {
     Ok(File::options().create(true).truncate(false).write(true).open(&path).at("open", &path)?)
 }
 
-/// Whether it could be taken: not where somebody has it. Those who only look whether it is locked share it for a moment,
-/// which is long on a machine where many wait for a processor: they are waited for.
+/// Returns whether the lock was taken: false if another process runs the container. Processes that only check the lock
+/// share it for a moment, which can be long on a loaded machine: they are waited for.
 fn take_lock(file: &File) -> std::io::Result<bool> {
     let mut refusals = 0;
     while refusals < TAKE_ATTEMPTS {
@@ -403,7 +401,7 @@ fn take_lock(file: &File) -> std::io::Result<bool> {
     Ok(false)
 }
 
-/// Nothing is made: the folder may be on its way out.
+/// Does not create the lock: the folder may be about to be removed.
 pub(super) fn is_locked(path: &Path) -> Result<bool, ContainerError> {
     let path = path.join(LOCK);
     match File::options().write(true).open(&path) {

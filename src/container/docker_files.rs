@@ -1,7 +1,7 @@
-//! Files by which programs know a container of docker's: `/.dockerenv`, and `/etc/mtab` as a link to what is mounted.
+//! Files by which programs recognise a docker container: `/.dockerenv`, and `/etc/mtab` as a link to the mount table.
 //!
-//! They come with the container's upper folder, before anybody sees that. With docker they are in a layer below what the
-//! container changes: `diff` does not show them, and no image gets them.
+//! They are created with the container's upper folder, before anybody sees it. Docker has them in a layer below the
+//! container's changes: `diff` does not show them, and no image contains them.
 
 use std::path::{Path, PathBuf};
 
@@ -16,14 +16,14 @@ use crate::store::snapshot::{Attributes, Draft, NewFolders, Node, SnapshotError,
 const MARK: &str = ".dockerenv";
 const TABLE: &str = "/proc/mounts";
 
-/// Makes the upper folder of a container that never ran, in an empty folder.
+/// Creates the upper folder of a container that never ran, in an empty folder.
 pub fn upper_of_new(layers: &[PathBuf], upper: &Path) -> Result<(), SnapshotError> {
     let mut draft = Draft::new(layers, upper)?;
     add(&mut draft)?;
     draft.finish().map(drop)
 }
 
-/// Makes them in an upper folder that is being made.
+/// Adds the files to an upper folder that is being created.
 pub(super) fn add(draft: &mut Draft) -> Result<(), SnapshotError> {
     let mark = Path::new(MARK);
     if draft.view().lstat(mark)?.is_none() {
@@ -38,7 +38,7 @@ pub(super) fn add(draft: &mut Draft) -> Result<(), SnapshotError> {
         Some(_) => {}
         None => {
             let above = folder.parent().unwrap_or(Path::new(""));
-            // A link that leads to where nothing is: whatever makes that place makes the folder, too.
+            // A dangling link: whatever creates its target will create the folder, too.
             if !draft.view().lstat(above)?.is_some_and(|entry| entry.is_dir()) {
                 return Ok(());
             }
@@ -58,7 +58,7 @@ pub(super) fn add(draft: &mut Draft) -> Result<(), SnapshotError> {
     draft.make_node(&link, &Node::Symlink(Path::new(TABLE)), &Attributes { mode: 0o777, ..Attributes::default() })
 }
 
-/// Those that are in an upper folder as they were made; `below` is the image.
+/// The paths of those that are unchanged in an upper folder; `below` is the image.
 pub(super) fn found(upper: &View, below: &View) -> Result<Vec<PathBuf>, ContainerError> {
     let mut found = Vec::new();
     let mark = PathBuf::from(MARK);
@@ -67,7 +67,7 @@ pub(super) fn found(upper: &View, below: &View) -> Result<Vec<PathBuf>, Containe
     }
     let link = place_of_link(below)?;
     let folder = link.parent().unwrap_or(Path::new("")).to_owned();
-    // Where a folder has become something else, it is not there.
+    // If the folder was replaced by something else, the link is gone.
     let is_folder = upper.lstat(&folder).is_ok_and(|entry| entry.is_some_and(|entry| entry.is_dir()));
     if let Some(entry) = if is_folder { upper.lstat(&link)? } else { None }
         && entry.kind == FileKind::Symlink
@@ -81,7 +81,7 @@ pub(super) fn found(upper: &View, below: &View) -> Result<Vec<PathBuf>, Containe
     Ok(found)
 }
 
-/// Takes them away from a copy of an upper folder.
+/// Removes them from a copy of an upper folder.
 pub(super) fn remove(copy: &Path, paths: &[PathBuf]) -> Result<(), IoError> {
     let tree = Tree::beneath(Folder::open(copy)?).on_one_filesystem();
     for path in paths {
@@ -89,7 +89,7 @@ pub(super) fn remove(copy: &Path, paths: &[PathBuf]) -> Result<(), IoError> {
         let Some(stat) = folder.stat(name)? else { continue };
         let before = folder.status()?;
         let removed = match FileType::from_raw_mode(stat.st_mode) {
-            // It stays when the container has put something into it.
+            // The folder stays if the container has put something into it.
             FileType::Directory => folder.remove_folder(name).is_ok(),
             _ => folder.remove(name).map(|()| true)?,
         };

@@ -1,4 +1,4 @@
-//! Why a container can't be had.
+//! Why a container can't be created, started or used.
 
 use std::path::PathBuf;
 
@@ -114,7 +114,7 @@ pub enum ContainerError {
         #[source]
         source: std::io::Error,
     },
-    /// What the container's monitor says.
+    /// An error reported by the container's monitor.
     #[error("{}", .0.message)]
     Monitor(Failure),
     #[error("the container's monitor is gone")]
@@ -122,13 +122,13 @@ pub enum ContainerError {
 }
 
 impl ContainerError {
-    /// What `docker run` exits with.
+    /// The exit code of `docker run`.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Sandbox(error) | Self::Runtime(RuntimeError::Sandbox(error)) => error.exit_code(),
             Self::Runtime(error) => error.exit_code(),
             Self::Monitor(failure) => failure.exit_code,
-            // As the runtimes of docker say it.
+            // As docker's runtimes report it.
             Self::RelativeFolder { .. } => 128,
             _ => {
                 let causes = std::iter::successors(std::error::Error::source(self), |error| error.source());
@@ -138,8 +138,8 @@ impl ContainerError {
         }
     }
 
-    /// What `State.ExitCode` is of a container that could not be started. docker's daemon goes by the words of the runtime
-    /// alone; for all that it finds out itself it is 128.
+    /// The `State.ExitCode` of a container that could not be started. Docker's daemon sets it from the runtime's
+    /// message only; for everything that it detects itself it is 128.
     pub(super) fn state_code(&self) -> u8 {
         const UNKNOWN: u8 = 128;
         let code = match self {
@@ -150,7 +150,7 @@ impl ContainerError {
         if matches!(code, 126 | 127) { code } else { UNKNOWN }
     }
 
-    /// Whether the state that the container is in does not allow what was asked.
+    /// Whether the container's state does not allow the request.
     pub fn is_conflict(&self) -> bool {
         match self {
             Self::Monitor(failure) => failure.is_conflict,
@@ -165,7 +165,7 @@ impl ContainerError {
         }
     }
 
-    /// Whether a file was not there.
+    /// Whether a file did not exist.
     pub(super) fn is_not_found(&self) -> bool {
         matches!(self, Self::Io(error) if error.source.kind() == std::io::ErrorKind::NotFound)
     }

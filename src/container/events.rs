@@ -1,4 +1,4 @@
-//! What happens to containers, and to networks and volumes by them, told to `events` in docker's words.
+//! Reports events of containers, and of networks and volumes through them, in docker's words, for `events`.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -11,12 +11,13 @@ use crate::container::network::NetworkRecord;
 use crate::container::volume::VolumeRecord;
 use crate::store::{Event, Events};
 
-/// Tells that something happened: docker's attributes are the labels, the image and the name, and `facts`.
+/// Reports an event: docker's attributes are the labels, the image, the name, and `facts`.
 pub(super) fn add(containers: &Containers, record: &Record, action: &str, facts: &[(&str, &str)]) {
     Events::of(containers.store_root()).add(&of_container(record, action, facts));
 }
 
-/// Tells that a container has its volumes and networks, and runs; and what somebody had to do with that.
+/// Reports that a container has mounted its volumes, joined its networks, and started; `attach` is reported too, if
+/// given.
 pub(super) fn add_start(containers: &Containers, record: &Record, networks: &[NetworkRecord], attach: Option<Attach>) {
     let mut events = Vec::new();
     if attach.is_some_and(Attach::is_any) {
@@ -32,7 +33,7 @@ pub(super) fn add_start(containers: &Containers, record: &Record, networks: &[Ne
     Events::of(containers.store_root()).add_all(&events);
 }
 
-/// Tells that a container has let go of them, and has ended, in docker's order.
+/// Reports that a container has ended and released them, in docker's order.
 pub(super) fn add_end(
     containers: &Containers,
     record: &Record,
@@ -49,18 +50,18 @@ pub(super) fn add_end(
     Events::of(containers.store_root()).add_all(&events);
 }
 
-/// Tells what happened to a network; `container` is who joined or left it.
+/// Reports an event of a network; `container` is the one that joined or left it.
 pub fn tell_of_network(store_root: &Path, network: &NetworkRecord, action: &str, container: Option<&str>) {
     Events::of(store_root).add(&of_network(network, action, container));
 }
 
-/// Tells what happened to a volume.
+/// Reports an event of a volume.
 pub fn tell_of_volume(store_root: &Path, volume: &VolumeRecord, action: &str) {
     let attributes = attributes(&[("driver", &volume.driver)]);
     Events::of(store_root).add(&Event::now("volume", action, &volume.name, attributes));
 }
 
-/// Tells that what was unused of a kind is gone.
+/// Reports that unused objects of a kind were pruned.
 pub fn tell_of_prune(store_root: &Path, kind: &str, reclaimed: u64) {
     let attributes = attributes(&[("reclaimed", &reclaimed.to_string())]);
     Events::of(store_root).add(&Event::now(kind, "prune", "", attributes));

@@ -1,4 +1,4 @@
-//! One more program in a container that runs.
+//! Runs another program in a running container.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -15,10 +15,10 @@ use super::working;
 use crate::container::sandbox::{self, CapabilitySet, Container, Inside, Isolation, Process, Rootfs, Running, Stdio};
 use crate::store::snapshot::{ProcessUser, View, process_user};
 
-/// What is said about the program beyond what the container has.
+/// The program's options, beyond what the container sets.
 #[derive(Debug, Clone, Default)]
 pub struct ExecOptions {
-    /// Of [`new_exec_id`](super::new_exec_id).
+    /// From [`new_exec_id`](super::new_exec_id).
     pub id: String,
     pub command: Vec<String>,
     /// `NAME=VALUE`
@@ -29,7 +29,7 @@ pub struct ExecOptions {
     pub privileged: bool,
 }
 
-/// Starts the program, and leaves it.
+/// Starts the program without waiting for it.
 pub fn exec_in_background(entry: &Entry, options: &ExecOptions) -> Result<(), ContainerError> {
     let (running, id) = exec(entry, options, Stdio::default())?;
     id.keep();
@@ -37,7 +37,7 @@ pub fn exec_in_background(entry: &Entry, options: &ExecOptions) -> Result<(), Co
     Ok(())
 }
 
-/// Starts the program; it is a child of this process.
+/// Starts the program as a child of this process.
 pub(super) fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result<(Running, ExecId), ContainerError> {
     let name = || entry.record.plain_name().to_owned();
     match entry.state.status {
@@ -55,7 +55,7 @@ pub(super) fn exec(entry: &Entry, options: &ExecOptions, stdio: Stdio) -> Result
     Ok((running, id))
 }
 
-/// The same for a container that the caller knows to run.
+/// The same for a container that the caller knows to be running.
 pub(super) fn start_inside(
     record: &Record,
     folder: &Path,
@@ -87,7 +87,7 @@ pub(super) fn start_inside(
     Ok(sandbox::spawn_in(&inside, &process, stdio)?)
 }
 
-/// Where there are no namespaces to join, in the same root, for as long as the container's own program runs.
+/// Without namespaces to join: in the same root, for as long as the container's own program runs.
 fn beside(
     record: &Record,
     folder: &Path,
@@ -136,7 +136,7 @@ fn process(record: &Record, folder: &Path, options: &ExecOptions) -> Result<Proc
     })
 }
 
-/// The container's own, with what was said here.
+/// The container's environment, with the options' variables.
 fn environment(record: &Record, options: &ExecOptions, home: &str) -> Vec<OsString> {
     let mut record = record.clone();
     record.config.tty = options.terminal;

@@ -1,7 +1,7 @@
-//! Which programs `exec` runs in a container: a file for each, called by its ID, that says which process it is.
+//! The programs that `exec` runs in a container: one file each, named by its ID, which holds its process ID.
 //!
-//! A file outlives its program when nobody waited for that; so the process is looked at, by its number and by when it
-//! was started, as numbers are given out again.
+//! A file outlives its program if nobody waited for that. So the process is identified by its PID and start time,
+//! because PIDs are reused.
 
 use std::path::{Path, PathBuf};
 
@@ -12,13 +12,13 @@ use crate::base::io_error::AtPath;
 
 const FOLDER: &str = "exec";
 
-/// A program that runs. The file goes when this is dropped.
+/// A running program. Its file is removed on drop.
 #[derive(Debug)]
 pub(super) struct ExecId(Option<PathBuf>);
 
 impl ExecId {
-    /// Writes down that the process runs in the container of that folder. Where there is no room for it, the program runs
-    /// without being listed.
+    /// Records that the process runs in the container of that folder. If the disk is full, the program runs without
+    /// being listed.
     pub(super) fn new(folder: &Path, pid: i32, id: &str) -> Self {
         let folder = folder.join(FOLDER);
         let write = || -> std::io::Result<PathBuf> {
@@ -30,7 +30,7 @@ impl ExecId {
         Self(write().ok())
     }
 
-    /// Leaves the file to the next who looks after the program has ended.
+    /// Leaves the file to whoever finds that the program has ended.
     pub(super) fn keep(mut self) {
         self.0 = None;
     }
@@ -39,18 +39,18 @@ impl ExecId {
 impl Drop for ExecId {
     fn drop(&mut self) {
         if let Some(path) = &self.0 {
-            // Gone already with its container, perhaps.
+            // It may be gone already with its container.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
-/// An ID for one more of them.
+/// A new exec ID.
 pub fn new_exec_id() -> Result<String, ContainerError> {
     Ok(hex::random_id().at("read", "the random numbers")?)
 }
 
-/// The IDs of the programs that `exec` runs in a container now.
+/// The IDs of the programs that `exec` currently runs in a container.
 pub fn exec_ids(entry: &Entry) -> Vec<String> {
     let mut ids = Vec::new();
     for file in std::fs::read_dir(entry.folder().join(FOLDER)).into_iter().flatten().flatten() {
@@ -60,7 +60,7 @@ pub fn exec_ids(entry: &Entry) -> Vec<String> {
             .is_some_and(|(pid, time)| pid.parse().ok().and_then(started).is_some_and(|started| started == time));
         match file.file_name().into_string() {
             Ok(id) if is_it => ids.push(id),
-            // An empty one is being written.
+            // An empty file is being written.
             _ if !text.is_empty() => drop(std::fs::remove_file(file.path())),
             _ => {}
         }
@@ -69,7 +69,7 @@ pub fn exec_ids(entry: &Entry) -> Vec<String> {
     ids
 }
 
-/// When a process was started, in the kernel's ticks (proc_pid_stat(5), field 22).
+/// The start time of a process, in clock ticks since boot (proc_pid_stat(5), field 22).
 pub(super) fn started(pid: i32) -> Option<String> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     let (_, fields) = text.rsplit_once(')')?;

@@ -1,5 +1,5 @@
-//! The process that stays with a program that `exec` runs for somebody who asked by the API: it has the program's streams,
-//! passes them on to whoever began it, resizes the terminal, and writes down how the program ended.
+//! The process that stays with a program that was started by the API's `exec`: it holds the program's streams, forwards
+//! them to the client, resizes the terminal, and records the exit code.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -26,10 +26,10 @@ use crate::container::sandbox::{Running, Stdio, Stream};
 
 const BUFFER: usize = 64 << 10;
 
-/// What a program leaves running behind itself may print for so long: docker's time.
+/// How long background processes of the program may still print after its end: docker's value.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
-/// This process's side of a program's streams.
+/// This process's ends of the program's streams.
 #[derive(Default)]
 struct Ends {
     input: Option<File>,
@@ -38,11 +38,11 @@ struct Ends {
     terminal: Option<File>,
 }
 
-/// Starts the program and stays with it until its end. `client` is told whether it could be started, and then has its
+/// Starts the program and stays with it until it ends. `client` is told whether it could be started, and then gets its
 /// streams.
 pub fn run_exec(entry: &Entry, mut record: ExecRecord, client: UnixStream) -> Result<(), ContainerError> {
     let folder = ExecRecord::folder(entry);
-    // Who reads in the record that the program is there resizes its terminal by that.
+    // Once the record says that the program runs, others may ask for a resize.
     let listener = listen(entry, &record);
     let (running, ends) = match start(entry, &mut record) {
         Ok(started) => started,
@@ -72,12 +72,12 @@ pub fn run_exec(entry: &Entry, mut record: ExecRecord, client: UnixStream) -> Re
         })
         .collect();
     let reader = client.lock().unwrap_or_else(PoisonError::into_inner).try_clone().at("copy", "a stream")?;
-    // It ends with the process: nothing else can wake it.
+    // The thread ends with the process: nothing else can wake it.
     std::thread::spawn(move || pass_input(&reader, ends.input, ends.terminal));
     let outcome = running.wait()?;
     drop(runs);
     for copy in copies {
-        // A copying thread doesn't panic; if it did, the output is lost and the outcome still holds.
+        // A copying thread doesn't panic; if it did, output is lost, but the outcome is still right.
         let _ = copy.join();
     }
     let code = outcome.status.code();
@@ -92,7 +92,7 @@ pub fn run_exec(entry: &Entry, mut record: ExecRecord, client: UnixStream) -> Re
     Ok(())
 }
 
-/// Resizes the terminal of a program that runs.
+/// Resizes the terminal of a running program.
 pub fn resize_exec(entry: &Entry, record: &ExecRecord, size: (u16, u16)) -> Result<(), ContainerError> {
     let folder = ExecRecord::folder(entry);
     let handle = socket::open(&folder)?;
@@ -120,7 +120,7 @@ fn start(entry: &Entry, record: &mut ExecRecord) -> Result<(Running, Ends), Cont
         }
     }
     let (mut running, id) = exec(entry, &record.options(), stdio)?;
-    // The record says the same.
+    // The record has the same.
     id.keep();
     if let Some(terminal) = running.take_terminal().map(File::from) {
         if let Some(size) = record.size {
@@ -151,7 +151,7 @@ fn listen(entry: &Entry, record: &ExecRecord) -> Result<UnixListener, ContainerE
     Ok(UnixListener::bind(name).at("listen in", &folder)?)
 }
 
-/// Those who want a size of the terminal.
+/// Serves the clients that resize the terminal.
 fn serve_others(listener: Option<UnixListener>, terminal: &File) {
     let Some(listener) = listener else { return };
     for stream in listener.incoming().flatten() {
@@ -166,7 +166,7 @@ fn serve_others(listener: Option<UnixListener>, terminal: &File) {
 
 fn resize(terminal: &File, (rows, columns): (u16, u16)) {
     let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-    // It fails only when the container's side is gone.
+    // Fails only if the container's side is gone.
     let _ = rustix::termios::tcsetwinsize(terminal.as_fd(), size);
 }
 
@@ -176,14 +176,14 @@ fn pass_input(client: &UnixStream, mut input: Option<File>, terminal: Option<Fil
         match kind {
             Kind::Input => input = input.take().filter(|mut input| input.write_all(&body).is_ok()),
             Kind::InputEnd if terminal.is_none() => input = None,
-            // What ends the input of a terminal is typed there.
+            // The input of a terminal is ended by typing.
             _ => {}
         }
     }
 }
 
-/// Until nobody has the pipe any more, or for a moment after the program's end (`over` is readable then). A client that is
-/// gone doesn't hold the program.
+/// Copies until the pipe is closed, or for a moment after the program's end (when `over` becomes readable). A client
+/// that is gone does not block the program.
 fn pass_output(mut from: File, kind: Kind, client: &Mutex<UnixStream>, over: Option<&io::PipeReader>) {
     let mut buffer = vec![0; BUFFER];
     let mut deadline: Option<Instant> = None;
@@ -204,7 +204,7 @@ fn pass_output(mut from: File, kind: Kind, client: &Mutex<UnixStream>, over: Opt
             continue;
         }
         match from.read(&mut buffer) {
-            // A terminal whose other side is closed gives an error.
+            // Reading a terminal whose other side is closed fails.
             Ok(0) => return,
             Ok(length) => send(client, &[protocol::header(kind, length).as_slice(), &buffer[..length]].concat()),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

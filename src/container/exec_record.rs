@@ -1,9 +1,9 @@
-//! A program that `exec` is to run in a container, written down from when it is asked for until some time after its end:
-//! whoever starts it, looks at it or resizes its terminal may be another process each time.
+//! A program that `exec` is to run in a container, recorded from the request until some time after its end: each of
+//! create, start, inspect and resize may come from another process.
 //!
 //! ```text
 //! containers/<id>/programs/<exec id>.json   the record
-//! containers/<id>/programs/<exec id>.sock   where the process that has its streams is reached
+//! containers/<id>/programs/<exec id>.sock   the socket of the process that holds its streams
 //! ```
 
 use std::path::{Path, PathBuf};
@@ -22,14 +22,14 @@ use crate::base::io_error::AtPath;
 
 const FOLDER: &str = "programs";
 
-/// How long one is remembered after its end.
+/// How long a record is kept after the program's end.
 const MEMORY: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ExecRecord {
     pub id: String,
-    /// The container's.
+    /// The container's ID.
     pub container: String,
     pub command: Vec<String>,
     pub environment: Vec<String>,
@@ -41,17 +41,17 @@ pub struct ExecRecord {
     pub stdout: bool,
     pub stderr: bool,
     pub detach_keys: String,
-    /// Rows and columns that the terminal begins with.
+    /// The terminal's initial rows and columns.
     pub size: Option<(u16, u16)>,
     pub pid: i32,
-    /// When that process was started, as numbers are given out again.
+    /// The process's start time, because PIDs are reused.
     pub started: String,
     pub exit_code: Option<i32>,
     pub finished_at: Option<Timestamp>,
 }
 
 impl ExecRecord {
-    /// Writes it down for a container that runs.
+    /// Creates the record for a running container.
     pub fn create(mut self, entry: &Entry) -> Result<Self, ContainerError> {
         let name = || entry.record.plain_name().to_owned();
         match entry.state.status {
@@ -70,7 +70,7 @@ impl ExecRecord {
         Ok(self)
     }
 
-    /// The program of that ID, and its container.
+    /// The program with that ID, and its container.
     pub fn find(containers: &Containers, id: &str) -> Result<(Entry, Self), ContainerError> {
         let missing = || ContainerError::NoExec { id: id.to_owned() };
         if id.len() != 64 || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
@@ -85,7 +85,7 @@ impl ExecRecord {
         Err(missing())
     }
 
-    /// Whether its process is there. (What was killed with its container wrote down no end.)
+    /// Whether its process is alive. (If it was killed with its container, no end was recorded.)
     pub fn is_running(&self) -> bool {
         self.exit_code.is_none() && self.pid != 0 && started(self.pid).is_some_and(|now| now == self.started)
     }
@@ -98,7 +98,7 @@ impl ExecRecord {
         Attached { stdin: self.stdin, stdout: self.stdout, stderr: self.stderr }
     }
 
-    /// Rows and columns that its terminal is to begin with.
+    /// Sets the terminal's initial rows and columns.
     pub fn set_size(&self, entry: &Entry, size: (u16, u16)) -> Result<(), ContainerError> {
         Self { size: Some(size), ..self.clone() }.write(entry)
     }
@@ -119,7 +119,7 @@ impl ExecRecord {
         }
     }
 
-    /// The name of its socket, within the folder that [`Self::folder`] gives.
+    /// The name of its socket, in the folder [`Self::folder`].
     pub(super) fn socket(&self) -> String {
         format!("{}.sock", &self.id[..16])
     }
@@ -128,7 +128,7 @@ impl ExecRecord {
         entry.folder().join(FOLDER)
     }
 
-    /// Tells `events`; the program, a blank, and all its arguments are part of what was done.
+    /// Reports an event; the action includes the program, a blank, and all its arguments.
     pub(super) fn tell(&self, entry: &Entry, action: &str, facts: &[(&str, &str)]) {
         let command = self.command.split_first().map(|(program, rest)| format!("{program} {}", rest.join(" ")));
         let action = match action {
@@ -145,14 +145,14 @@ fn path(entry: &Entry, id: &str) -> PathBuf {
     entry.folder().join(FOLDER).join(format!("{id}.json"))
 }
 
-/// Of a container that is asked again and again there would be more and more.
+/// Otherwise the records of a container with many `exec`s would accumulate.
 fn forget_old(folder: &Path) {
     for file in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let record: Result<ExecRecord, _> = read_json(&file.path());
         let is_old = record
             .is_ok_and(|record| record.finished_at.is_some_and(|time| Timestamp::now().duration_since(time) > MEMORY));
         if is_old {
-            // Somebody else may have done so.
+            // Another process may have removed it.
             let _ = std::fs::remove_file(file.path());
         }
     }

@@ -1,4 +1,4 @@
-//! A program that `exec` started, in the foreground: its input and output are rbuild's.
+//! A program that `exec` started in the foreground: its input and output are rbuild's.
 
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
@@ -19,7 +19,7 @@ use super::session::{Left, window_size};
 use crate::base::io_error::AtPath;
 use crate::container::sandbox::{Running, Stdio};
 
-/// Starts a program in a container and passes everything on until it has ended, or the user leaves.
+/// Starts a program in a container and forwards everything until it ends, or the user detaches.
 pub fn exec_in_foreground(
     entry: &Entry,
     options: &ExecOptions,
@@ -45,8 +45,8 @@ pub fn exec_in_foreground(
     Ok(left)
 }
 
-/// Starts a program that nobody else knows of, and passes everything on until it has ended: in a terminal, where this
-/// process has one, or through pipes. `start` is told of which kind it is to be. Gives its exit code.
+/// Starts a program that is not listed anywhere, and forwards everything until it ends: in a terminal, if this process
+/// has one, or through pipes. `start` is told which. Returns the exit code.
 pub fn run_in_foreground(
     is_terminal: bool,
     start: impl FnOnce(Stdio) -> Result<Running, ContainerError>,
@@ -94,7 +94,7 @@ fn in_terminal(
                 resize(&terminal);
                 continue;
             }
-            // As without a handler, but for the user's terminal.
+            // As without a handler, except that the user's terminal is restored.
             raw_mode::restore();
             let _ = signal_hook::low_level::emulate_default_handler(number);
         }
@@ -106,12 +106,12 @@ fn in_terminal(
     let (sender, receiver) = std::sync::mpsc::channel();
     if interactive {
         let (mut input, sender) = (copy(&master)?, sender.clone());
-        // It ends with the process: nothing can wake it from waiting for a key.
+        // The thread ends with the process: nothing can wake it from waiting for a key.
         std::thread::spawn(move || type_into(&mut input, &mut keys).then(|| sender.send(Heard::Leave)));
     }
     std::thread::spawn(move || {
         copy_all(master, io::stdout());
-        // Nobody waits any more when the user has left.
+        // Nobody receives this if the user has detached.
         let _ = sender.send(Heard::End);
     });
     match receiver.recv() {
@@ -131,7 +131,7 @@ enum Heard {
     Leave,
 }
 
-/// Until the end of the input; true when the keys for leaving were typed.
+/// Until the end of the input; true if the detach keys were typed.
 fn type_into(terminal: &mut File, keys: &mut DetachKeys) -> bool {
     let mut buffer = vec![0; BUFFER];
     loop {
@@ -155,7 +155,7 @@ fn type_into(terminal: &mut File, keys: &mut DetachKeys) -> bool {
 fn resize(terminal: &File) {
     if let Some((rows, columns)) = window_size() {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        // It fails only when the container's side is gone.
+        // Fails only if the container's side is gone.
         let _ = rustix::termios::tcsetwinsize(terminal.as_fd(), size);
     }
 }

@@ -1,4 +1,4 @@
-//! What a container has to do with another runtime than rbuild's own (`--runtime`): nothing, for most.
+//! Containers of another runtime than rbuild's own (`--runtime`).
 
 use std::path::Path;
 
@@ -6,20 +6,20 @@ use super::error::ContainerError;
 use super::record::Record;
 use crate::container::runtime::{Bundle, Runtime, RuntimeError};
 
-/// Its folder in the container's.
+/// The runtime's folder within the container's.
 const FOLDER: &str = "oci";
 
-/// The container in its runtime's hands; nothing for one that rbuild itself runs.
+/// The container's bundle for its runtime; `None` if rbuild itself runs it.
 pub(super) fn bundle(record: &Record, folder: &Path) -> Result<Option<Bundle>, ContainerError> {
     let runtime = Runtime::find(&record.host_config.runtime)?;
     Ok(runtime.map(|runtime| Bundle::new(runtime, &folder.join(FOLDER), &record.id)))
 }
 
-/// Lets the runtime of a container that has ended forget it.
+/// Lets the runtime forget a container that has ended.
 pub(super) fn forget(record: &Record, folder: &Path) -> Result<(), ContainerError> {
     match bundle(record, folder) {
         Ok(Some(bundle)) => Ok(bundle.delete()?),
-        // A runtime that is not installed any more has nothing of it.
+        // A runtime that is no longer installed keeps nothing.
         Ok(None) | Err(ContainerError::Runtime(RuntimeError::NotFound { .. })) => Ok(()),
         Err(error) => Err(error),
     }

@@ -1,4 +1,4 @@
-//! Health checks: a program that a container's monitor runs in the container now and then (docker's rules).
+//! Health checks: a program that a container's monitor runs periodically in the container (docker's rules).
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -21,14 +21,14 @@ const USUAL_INTERVAL: Duration = Duration::from_secs(30);
 const USUAL_TIMEOUT: Duration = Duration::from_secs(30);
 const USUAL_START_INTERVAL: Duration = Duration::from_secs(5);
 const USUAL_RETRIES: u32 = 3;
-/// How long a check may go on that has closed its output.
+/// How long a check may keep running after it has closed its output.
 const LAST_PATIENCE: Duration = Duration::from_millis(500);
-/// So many results are kept.
+/// The number of results that are kept.
 const KEPT_RESULTS: usize = 5;
-/// So much of what a check prints is kept.
+/// The number of bytes of a check's output that are kept.
 const MOST_OUTPUT: usize = 4096;
 
-/// The checks of a container that runs.
+/// The checks of a running container.
 pub(super) struct HealthChecks {
     command: Vec<String>,
     interval: Duration,
@@ -42,7 +42,7 @@ pub(super) struct HealthChecks {
     check: Option<Check>,
 }
 
-/// A check that runs.
+/// A running check.
 struct Check {
     running: Running,
     output: File,
@@ -53,7 +53,7 @@ struct Check {
 }
 
 impl HealthChecks {
-    /// Nothing for a container without checks. The first is due after one interval.
+    /// `None` for a container without checks. The first is due after one interval.
     pub(super) fn of(record: &Record) -> Option<Self> {
         let check = record.config.run.healthcheck.as_ref()?;
         let command = command(check, &record.config.run.shell)?;
@@ -82,12 +82,12 @@ impl HealthChecks {
         self.health.clone()
     }
 
-    /// When something is to be done: start a check, or end one that takes too long.
+    /// When to start a check, or to end one that takes too long.
     pub(super) fn next_due(&self) -> Instant {
         self.check.as_ref().map_or(self.next, |check| check.kill_at)
     }
 
-    /// What becomes readable when a check prints something or ends.
+    /// Becomes readable when a check prints something or ends.
     pub(super) fn as_pollable(&self) -> Option<BorrowedFd<'_>> {
         self.check.as_ref().map(|check| check.output.as_fd())
     }
@@ -101,7 +101,7 @@ impl HealthChecks {
         }
     }
 
-    /// Starts a check that is due, or ends one that took too long. Whether the health has changed.
+    /// Starts a check that is due, or ends one that took too long. Returns whether the health may have changed.
     pub(super) fn look_at_clock(&mut self, record: &Record, folder: &Path, (pid, cgroups): (i32, &[String])) -> bool {
         let now = Instant::now();
         if self.next_due() > now {
@@ -139,7 +139,7 @@ impl HealthChecks {
         Ok(Check { running, output, printed: Vec::new(), start: Timestamp::now(), started, kill_at })
     }
 
-    /// Takes what the check has printed. Whether it has ended, and so the health may have changed.
+    /// Reads what the check has printed. Returns whether it has ended, so that the health may have changed.
     pub(super) fn read(&mut self) -> bool {
         let Some(check) = &mut self.check else { return false };
         let mut buffer = [0; MOST_OUTPUT];
@@ -153,7 +153,7 @@ impl HealthChecks {
             }
         }
         let Some(check) = self.check.take() else { return false };
-        // Some close their output before they end; one that then goes on is killed.
+        // Some close their output before they end; if one then keeps running, it is killed.
         let code = match check.running.wait_timeout(LAST_PATIENCE) {
             Ok(Ok(outcome)) => i32::from(outcome.status.code()),
             _ => -1,
@@ -190,7 +190,7 @@ impl HealthChecks {
     }
 }
 
-/// What to run; nothing for a check that is switched off, or none.
+/// The command to run; `None` if the check is disabled or there is none.
 fn command(check: &Healthcheck, shell: &[String]) -> Option<Vec<String>> {
     let (kind, words) = check.test.split_first()?;
     match kind.as_str() {

@@ -27,10 +27,10 @@ use crate::store::snapshot::{ProcessUser, View, process_user};
 
 const USUAL_SHM_SIZE: u64 = 64 << 20;
 
-/// Microseconds; docker's and the kernel's.
+/// Microseconds; the default of docker and the kernel.
 const CPU_PERIOD: u64 = 100_000;
 
-/// What the sandbox is to start. `folder` is the container's own.
+/// Prepares what the sandbox starts. `folder` is the container's own.
 pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result<Container, ContainerError> {
     let layers = record.layer_paths();
     let view = View::open(&layers)?;
@@ -43,7 +43,7 @@ pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result
     for mount in &record.mounts {
         mounts.push(files.mount(mount)?);
     }
-    // What is inside another comes after it, whoever asked for either.
+    // A mount inside another one comes after it, whoever asked for them.
     mounts.sort_by_key(|mount| mount.target.components().count());
     Ok(Container {
         rootfs: Rootfs::Overlay(stack),
@@ -53,8 +53,8 @@ pub(super) fn prepare(record: &Record, folder: &Path, wiring: &Wiring) -> Result
     })
 }
 
-/// Lets a container have a folder as its root, which has all that would be mounted; nothing is confined in it that takes
-/// namespaces. The process that stays beside it is its init.
+/// Gives a container a folder as its root, which contains everything that would be mounted; confinement that needs
+/// namespaces is dropped. The process that stays beside it acts as its init.
 pub(super) fn move_into(container: &mut Container, root: PathBuf) {
     container.rootfs = Rootfs::Directory(root);
     container.mounts.clear();
@@ -62,12 +62,12 @@ pub(super) fn move_into(container: &mut Container, root: PathBuf) {
     container.isolation.apparmor = None;
 }
 
-/// Whether programs may have sockets of a network, where there is no namespace that has none.
+/// Whether programs may use network sockets, where there is no empty network namespace.
 pub(super) fn has_network(record: &Record) -> bool {
     record.host_config.network_mode != NetworkMode::None
 }
 
-/// What is on disk of a container.
+/// The container's files on disk.
 struct Files<'a> {
     folder: &'a Path,
     layers: &'a [PathBuf],
@@ -75,15 +75,15 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// The image's layers below, and above them what the container changed.
+    /// The image's layers, and on top of them the container's changes.
     fn stack(&self, volatile: bool) -> Result<Stack, ContainerError> {
         let (upper, work) = (self.folder.join("upper"), self.folder.join("work"));
         if !upper.exists() {
-            // Half made by one that was killed, it is not there yet under its name.
+            // It may be half made by a process that was killed, so it gets its name only when it is complete.
             let new = self.folder.join("upper.new");
             crate::base::foreign::remove_tree(&new)?;
             std::fs::create_dir(&new).at("create", &new)?;
-            // The upper folder is the merged root: it has to look like the one below.
+            // The upper folder is the merged root: its attributes have to match the lower ones.
             docker_files::upper_of_new(self.layers, &new)?;
             std::fs::rename(&new, &upper).at("rename", &new)?;
         }
@@ -120,7 +120,7 @@ impl Files<'_> {
         Containers::of(self.folder.parent().and_then(Path::parent).unwrap_or(self.folder))
     }
 
-    /// The user of that name or number, as the container's own files have it: a later start sees the users that were
+    /// The user with that name or number, according to the container's own files: a later start sees users that were
     /// added meanwhile.
     fn user(&self, name: &str) -> Result<ProcessUser, ContainerError> {
         let mut layers = self.layers.to_vec();
@@ -129,7 +129,7 @@ impl Files<'_> {
     }
 }
 
-/// The image's own files, resolved within it.
+/// The image's own files, resolved within the image.
 fn image_source(mount: &MountPoint) -> Result<MountSource, ContainerError> {
     let layers: Vec<PathBuf> = mount.image.layers.iter().map(|layer| layer.path().to_owned()).collect();
     let view = View::open(&layers)?;
@@ -163,7 +163,7 @@ fn process(record: &Record, files: &Files<'_>, wiring: &Wiring, devices: &Device
     })
 }
 
-/// Nobody is in a group twice.
+/// Never adds a group twice.
 pub(super) fn add_group(user: &mut ProcessUser, group: u32) {
     if !user.groups.contains(&group) {
         user.groups.push(group);
@@ -179,8 +179,8 @@ fn limit(limit: &super::host_config::Ulimit) -> ResourceLimit {
     ResourceLimit { name: limit.name.clone(), soft: bound(limit.soft), hard: bound(limit.hard) }
 }
 
-/// docker's own variables and those of links, in whose places the container's are; then those of devices. Of several with
-/// one name the last counts, one without a value takes docker's own away, and HOME is last, if it is set to nothing else.
+/// docker's own variables and those of links, replaced in place by the container's; then those of devices. Of several
+/// with one name the last wins, a name without a value removes docker's own, and HOME is appended unless it is set.
 pub(super) fn environment(record: &Record, (links, devices): (&[String], &[String]), home: &str) -> Vec<OsString> {
     let mut own = vec![format!("PATH={SCRATCH_PATH}"), format!("HOSTNAME={}", record.config.hostname)];
     if record.config.tty {
@@ -239,13 +239,13 @@ fn isolation(
         reaches_sockets: security.reaches_sockets,
         devices: devices.nodes.clone(),
         limits: all_limits(host)?,
-        // One in the background is looked at with `stats` and `pause`; one in the foreground shall start at once.
+        // A background container needs one for `stats` and `pause`; one in the foreground should start at once.
         own_cgroup: !record.config.attach_stdout,
     })
 }
 
-/// docker's own kernel parameters in a network namespace that is the container's alone: low ports for
-/// everybody, and `ping` without a capability. (The numbers of all groups are not a user namespace's.)
+/// docker's default sysctls in a network namespace that belongs to the container alone: low ports for everybody, and
+/// `ping` without a capability. (A user namespace does not have the full range of group IDs.)
 fn usual_sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String> {
     const PORTS: &str = "net.ipv4.ip_unprivileged_port_start";
     const PING: &str = "net.ipv4.ping_group_range";
@@ -253,7 +253,7 @@ fn usual_sysctls(host: &HostConfig, wiring: &Wiring) -> BTreeMap<String, String>
     let is_shared = matches!(wiring.isolation, NetworkIsolation::Host) || host.network_mode.container().is_some();
     let has_all_groups = wiring.users.is_none() && sandbox::user_namespace::entered().is_none();
     for (name, value, is_possible) in [(PORTS, "0", true), (PING, "0 2147483647", has_all_groups)] {
-        // A kernel may be without.
+        // The kernel may not have it.
         if !is_shared && is_possible && Path::new("/proc/sys").join(name.replace('.', "/")).exists() {
             all.insert(name.to_owned(), value.to_owned());
         }
@@ -273,11 +273,11 @@ pub(super) struct Security {
     pub(super) seccomp: Seccomp,
     pub(super) no_new_privileges: bool,
     pub(super) apparmor: AppArmor,
-    /// Where it is on the host's network, it reaches abstract sockets there.
+    /// Whether the container reaches abstract sockets if it is on the host's network.
     pub(super) reaches_sockets: bool,
 }
 
-/// What the security options come to. They were checked when the container was made.
+/// The effect of the security options. They were checked when the container was created.
 pub(super) fn security(host: &HostConfig) -> Result<Security, ContainerError> {
     let mut security = Security::default();
     for option in &host.security {
@@ -291,14 +291,14 @@ pub(super) fn security(host: &HostConfig) -> Result<Security, ContainerError> {
             SecurityRequest::SeccompProfile(json) => {
                 security.seccomp = Seccomp::Profile(Arc::new(Profile::parse(json.as_bytes())?));
             }
-            // What is hidden stands in the record.
+            // The record has the masked paths.
             SecurityRequest::LabelsDisabled | SecurityRequest::SystemPathsUnconfined => {}
         }
     }
     Ok(security)
 }
 
-/// docker's numbers, in which zero stands for nothing, as limits.
+/// Converts docker's numbers, in which zero means unset, to limits.
 pub(super) fn limits(resources: &Resources) -> Limits {
     let set = |number: u64| Some(number).filter(|number| *number != 0);
     let text = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
@@ -330,7 +330,7 @@ pub(super) fn limits(resources: &Resources) -> Limits {
     }
 }
 
-/// With those of devices, whose numbers are looked up.
+/// Includes the limits of devices, whose numbers are looked up.
 pub(super) fn all_limits(host: &HostConfig) -> Result<Limits, ContainerError> {
     let mut limits = limits(&host.resources);
     devices::limit(host, &mut limits)?;

@@ -1,4 +1,4 @@
-//! A layer of the store's, as a container's record keeps it: by its folder, which is called by its diffID.
+//! A layer of the store in a container's record: the path of its folder, whose name is its diffID.
 
 use std::path::{Path, PathBuf};
 
@@ -15,7 +15,7 @@ pub struct LayerFolder {
 }
 
 impl LayerFolder {
-    /// Unpacked layers, as the store gives their folders.
+    /// Unpacked layers, from the store's folders.
     pub fn all(paths: Vec<PathBuf>) -> Result<Vec<Self>, ContainerError> {
         paths.into_iter().map(Self::try_from).collect()
     }

@@ -1,4 +1,5 @@
-//! `--link` on the default network, where containers don't know each other by name: lines of the hosts file, and variables.
+//! `--link` on the default network, where containers don't resolve each other's names: lines of the hosts file, and
+//! variables.
 
 use std::net::IpAddr;
 
@@ -8,7 +9,7 @@ use super::record::Record;
 use super::wiring::networks_of;
 use crate::container::network::{BRIDGE, Endpoint, NetworkError};
 
-/// A container that another is linked to.
+/// The target of a link.
 #[derive(Debug)]
 pub(super) struct Linked {
     alias: String,
@@ -16,7 +17,7 @@ pub(super) struct Linked {
     endpoint: Option<Endpoint>,
 }
 
-/// Whether all that it is to be linked to are there: a container that is not can't be made.
+/// Checks that all link targets exist; otherwise the container can't be created.
 pub(super) fn check(links: &[String], containers: &Containers) -> Result<(), ContainerError> {
     for link in links {
         let name = link.split(':').next().unwrap_or(link);
@@ -27,7 +28,7 @@ pub(super) fn check(links: &[String], containers: &Containers) -> Result<(), Con
     Ok(())
 }
 
-/// The linked containers, which have to run. On networks that people made, the name server knows links.
+/// The linked containers, which must be running. On user-defined networks, the name server handles links.
 pub(super) fn find(record: &Record, containers: &Containers) -> Result<Vec<Linked>, ContainerError> {
     if !record.host_config.network_mode.is_bridge() {
         return Ok(Vec::new());
@@ -53,7 +54,7 @@ impl Linked {
         self.endpoint.as_ref()?.addresses().next()
     }
 
-    /// Its address; alias, ID and name.
+    /// The target's address; and its alias, host name and name.
     pub(super) fn hosts_line(&self) -> Option<(IpAddr, String)> {
         let record = &self.target.record;
         let mut names = self.alias.clone();
@@ -66,7 +67,7 @@ impl Linked {
     }
 }
 
-/// The variables by which docker tells a container of those that it is linked to.
+/// The variables by which docker describes linked containers.
 pub(super) fn environment(record: &Record, linked: &[Linked]) -> Vec<String> {
     linked.iter().flat_map(|one| variables(record, one)).collect()
 }

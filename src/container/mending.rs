@@ -1,5 +1,5 @@
-//! What may be wrong with the folders of containers, and how it is put right: after a `kill -9`, a power loss, a disk
-//! that changed bytes. What a container wrote is never thrown away.
+//! Finds damage in the folders of containers and repairs it: after a `kill -9`, a power loss, or a disk that corrupted
+//! data. What a container wrote is never deleted.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ use crate::store::snapshot;
 #[derive(Debug, Clone)]
 pub enum Cure {
     Remove(PathBuf),
-    /// The folder gets a name that no container has.
+    /// Renames the folder to a name that is no container's ID.
     PutAside(PathBuf),
-    /// An end that nobody wrote down.
+    /// Resets the state, because the end was not recorded.
     NewState(PathBuf),
     Name {
         link: PathBuf,
@@ -28,7 +28,7 @@ pub enum Cure {
 }
 
 impl Containers {
-    /// What is wrong with the containers' folders. What others are just making or removing is left alone.
+    /// The flaws of the containers' folders. Containers that are just being created or removed are left alone.
     pub fn flaws(&self) -> Vec<Flaw<Cure>> {
         let mut flaws = Vec::new();
         for entry in std::fs::read_dir(self.root()).into_iter().flatten().flatten() {
@@ -51,7 +51,7 @@ impl Containers {
     }
 
     fn flaws_of(&self, id: &str, path: &Path, flaws: &mut Vec<Flaw<Cure>>) {
-        // Its monitor looks after it, and whoever makes it is not done.
+        // Its monitor handles it, or it is still being created.
         if is_locked(path).unwrap_or(false) {
             return;
         }
@@ -86,7 +86,7 @@ impl Containers {
                 let fault = "what it changed when its monitor was killed is not known";
                 flaws.push(Flaw::leftover(&subject, fault, Cure::Remove(entry.path())));
             }
-            // What is written anew is renamed when it is whole.
+            // New versions of files are written under this name and renamed once complete.
             if entry.file_name().to_string_lossy().ends_with(".new") && entry.path().is_file() {
                 let fault = format!("{} was never finished", entry.file_name().to_string_lossy());
                 flaws.push(Flaw::leftover(&subject, fault, Cure::Remove(entry.path())));
@@ -94,7 +94,7 @@ impl Containers {
         }
     }
 
-    /// The names that lead to it go with a container: others may have them then.
+    /// The container's names are removed with it, so that others can have them.
     fn remove_names_of(&self, id: &str) -> std::io::Result<()> {
         for link in std::fs::read_dir(self.root().join(BY_NAME)).into_iter().flatten().flatten() {
             if std::fs::read_link(link.path()).is_ok_and(|target| target == Path::new(id)) {
@@ -108,7 +108,7 @@ impl Containers {
         self.store_root().join("layers").join(diff_id.hex())
     }
 
-    /// Puts it right, unless somebody uses the container by now. Says what was done, or nothing.
+    /// Repairs the flaw, unless the container is in use by now. Returns what was done, or `None`.
     pub fn mend(&self, store: &Store, flaw: &Flaw<Cure>) -> Option<String> {
         match &flaw.cure {
             Cure::Remove(path) if path.is_dir() => {
@@ -143,7 +143,7 @@ impl Containers {
     }
 }
 
-/// The lock of a container that nobody runs; one that was never finished may have none.
+/// The lock of a container that nobody runs; if it was never finished, it may have none.
 fn taken(folder: &Path) -> Option<Option<File>> {
     match File::open(folder.join(LOCK)) {
         Ok(file) => file.try_lock().is_ok().then_some(Some(file)),

@@ -1,22 +1,22 @@
-//! Containers that people start: from an image and options to a running program, and what is kept of it.
+//! Containers that users start: from an image and options to a running program, and their files.
 //!
 //! ```text
 //! containers/<id>/config.json   what it is: its `Record`
 //! containers/<id>/state.json    how it runs or ended: its `State`
-//! containers/<id>/upper, work   what it changed
-//! containers/<id>/hosts, ...   what is mounted in its /etc
-//! containers/<id>/lock          locked by its monitor, for as long as it has one
-//! containers/<id>/monitor.sock  where the monitor is reached
-//! containers/<id>/<id>-json.log what it printed
+//! containers/<id>/upper, work   its changes
+//! containers/<id>/hosts, ...    files that are mounted in its /etc
+//! containers/<id>/lock          locked by its monitor while there is one
+//! containers/<id>/monitor.sock  the monitor's socket
+//! containers/<id>/<id>-json.log its output
 //! containers/<id>/exec/<id>     the programs that `exec` runs in it
-//! containers/<id>/programs      what the API's `exec` is to run in it, and did
-//! containers/<id>/pending       those who wait for its start
-//! containers/<id>/oci           what another runtime is told and keeps, if it has one
-//! containers/<id>/auto-remove   there when it is to go when it has ended
-//! containers/by-name/<name>     leads to the ID
+//! containers/<id>/programs      records of the API's `exec`
+//! containers/<id>/pending       sockets of clients that wait for its start
+//! containers/<id>/oci           the bundle and state of another runtime, if it has one
+//! containers/<id>/auto-remove   exists if the container is to be removed when it ends
+//! containers/by-name/<name>     a link to the ID
 //! ```
 //!
-//! Must not know builds. Hop 12.
+//! Knows nothing about builds. Hop 12.
 
 mod attachment;
 mod bundle;

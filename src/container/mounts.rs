@@ -1,4 +1,4 @@
-//! What is mounted in a container, in the words of docker's `Mounts`, with what docker's daemon keeps to itself.
+//! The mounts of a container, in the words of docker's `Mounts`, with what docker's daemon keeps internally.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -13,51 +13,51 @@ use crate::container::sandbox::TmpfsOptions;
 pub struct MountPoint {
     #[serde(rename = "Type")]
     pub kind: MountKind,
-    /// Of a volume.
+    /// Only for volumes.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// On the host; nothing for a tmpfs.
+    /// On the host; empty for a tmpfs.
     pub source: PathBuf,
     /// Absolute.
     pub destination: PathBuf,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub driver: String,
-    /// The options of `-v` as typed.
+    /// The options of `-v`, as typed.
     pub mode: String,
     #[serde(rename = "RW")]
     pub writable: bool,
     pub propagation: String,
-    /// A missing source becomes a folder (`-v` does that, `--mount` does not).
+    /// Whether a missing source is created as a folder (`-v` does that, `--mount` does not).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub create_source: bool,
-    /// Of a volume: how it is made and filled.
+    /// Only for volumes: how the volume is created and filled.
     #[serde(skip_serializing_if = "VolumeUse::is_default")]
     pub volume: VolumeUse,
-    /// Of an image: what of it is shown.
+    /// Only for images: what is shown of the image.
     #[serde(skip_serializing_if = "ImageUse::is_default")]
     pub image: ImageUse,
-    /// How far `ro` reaches into what is mounted below the source.
+    /// Whether `ro` also applies to mounts below the source.
     #[serde(skip_serializing_if = "ReadOnlyDepth::is_default")]
     pub read_only_depth: ReadOnlyDepth,
-    /// What is mounted below the source stays out.
+    /// Mounts below the source are left out.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub non_recursive: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tmpfs: Option<TmpfsOptions>,
-    /// It was not asked for with `-v` or `--mount` but by `--tmpfs`, which docker does not list.
+    /// It was requested by `--tmpfs` instead of `-v` or `--mount`; docker does not list it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub unlisted: bool,
 }
 
-/// What a container asks of a volume beyond its name.
+/// A container's options for a volume.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct VolumeUse {
-    /// It does not begin with what the image has at its place.
+    /// Don't fill it with what the image has at the mount point.
     pub no_copy: bool,
-    /// Only this folder of it is mounted.
+    /// Only this folder of the volume is mounted.
     pub subpath: String,
-    /// Of the driver, for a volume that is made.
+    /// Options of the driver, if the volume is created.
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
 }
@@ -68,14 +68,14 @@ impl VolumeUse {
     }
 }
 
-/// The files of an image in another's container, which can only be read.
+/// The files of an image, mounted read-only in a container.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct ImageUse {
     pub id: String,
-    /// Its layers, the lowest first.
+    /// Its layers, lowest first.
     pub layers: Vec<LayerFolder>,
-    /// Only this folder or file of it is shown.
+    /// Only this folder or file of the image is shown.
     pub subpath: String,
 }
 
@@ -87,10 +87,10 @@ impl ImageUse {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ReadOnlyDepth {
-    /// All of it.
+    /// All mounts below, too.
     #[default]
     Recursive,
-    /// The mount itself; what is below it stays as it is (`bind-recursive=writable`).
+    /// Only the mount itself; mounts below it stay writable (`bind-recursive=writable`).
     Shallow,
 }
 
@@ -105,7 +105,7 @@ impl ReadOnlyDepth {
 pub enum MountKind {
     #[default]
     Bind,
-    /// Without a name until the container is made: one of its own.
+    /// Without a name, until the container is created, it is an anonymous volume.
     Volume,
     Tmpfs,
     Image,

@@ -1,11 +1,11 @@
-//! `--pid`, `--ipc`, `--uts` and `--cgroupns` → whose namespaces the sandbox is to use.
+//! `--pid`, `--ipc`, `--uts` and `--cgroupns` → the namespaces that the sandbox uses.
 
 use super::directory::{Containers, Entry};
 use super::error::ContainerError;
 use super::host_config::{HostConfig, IpcMode, NamespaceMode};
 use crate::container::sandbox::{Namespace, Namespaces};
 
-/// Whether those are there whose processes or whose memory it is to share: a container can't be made without them.
+/// Checks that the containers exist whose processes or shared memory it joins; otherwise it can't be created.
 pub(super) fn check(host: &HostConfig, containers: &Containers) -> Result<(), ContainerError> {
     let mut joined = host.pid_mode.container().into_iter().chain(host.ipc_mode.container());
     joined.try_for_each(|name| containers.find(name).map(drop))

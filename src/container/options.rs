@@ -1,4 +1,4 @@
-//! What a container is asked to be, over what its image says.
+//! The user's options for a new container, which override its image's config.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,35 +12,35 @@ pub struct ContainerOptions {
     pub name: Option<String>,
     /// Instead of the image's command.
     pub command: Vec<String>,
-    /// Instead of the image's; an empty one stands for none.
+    /// Instead of the image's; an empty list means none.
     pub entrypoint: Option<Vec<String>>,
-    /// `NAME=VALUE`, or `NAME` to take a variable of the image away.
+    /// `NAME=VALUE`, or `NAME` to unset a variable of the image.
     pub environment: Vec<String>,
     pub user: Option<String>,
     pub directory: Option<String>,
     pub hostname: Option<String>,
     pub domainname: Option<String>,
     pub labels: BTreeMap<String, String>,
-    /// `80/tcp`, beside the image's.
+    /// `80/tcp`; in addition to the image's.
     pub exposed_ports: BTreeSet<String>,
     pub terminal: bool,
-    /// The program has an input that can be written to (`-i`).
+    /// The program's stdin is open for writing (`-i`).
     pub open_stdin: bool,
-    /// What `run` passes on: input, output, errors. None of them for `-d`.
+    /// The streams that `run` forwards: stdin, stdout, stderr. None for `-d`.
     pub attach: Attached,
-    /// The input ends when the first who was attached to it leaves.
+    /// Close stdin when the first attached client detaches.
     pub stdin_once: bool,
     pub stop_signal: Option<String>,
     /// Seconds.
     pub stop_timeout: Option<i64>,
-    /// Fields that are zero or empty are the image's.
+    /// Fields that are zero or empty are taken from the image.
     pub healthcheck: Option<Healthcheck>,
     pub host: HostConfig,
-    /// All that is to be mounted. Volumes without a name that nothing is put at are added when it is made: the image's,
-    /// and these.
+    /// All explicit mounts. Anonymous volumes, the image's and those in `volumes`, are added at creation, unless
+    /// something else is mounted there.
     pub mounts: Vec<MountPoint>,
     pub volumes: BTreeSet<String>,
-    /// By name; the first of the networks is `host.network_mode`.
+    /// By name; `host.network_mode` names the first of them.
     pub networks: BTreeMap<String, EndpointConfig>,
 }
 

@@ -1,4 +1,4 @@
-//! A container that waits for as long as somebody reads its files.
+//! A container that is paused while its files are read.
 
 use std::os::unix::net::UnixStream;
 
@@ -6,11 +6,11 @@ use super::directory::Entry;
 use super::error::ContainerError;
 use super::state::Status;
 
-/// The container's programs go on when this is dropped, or its process has ended in whatever way. One that does not run, or
-/// is paused already, stays as it is.
+/// The container's programs continue when this is dropped, or when its process ends for any reason. A container that
+/// does not run, or is paused already, is left alone.
 #[derive(Debug, Default)]
 pub struct Pause {
-    /// The monitor lets the programs go on when it closes.
+    /// The monitor resumes the programs when this is closed.
     _connection: Option<UnixStream>,
     failure: Option<ContainerError>,
 }
@@ -23,7 +23,7 @@ impl Pause {
         match entry.hold() {
             Ok(connection) => Self { _connection: Some(connection), failure: None },
             Err(ContainerError::NotRunning { .. }) => Self::default(),
-            // Perhaps it has ended by itself.
+            // It may have ended by itself.
             Err(error) => {
                 let still_runs =
                     Entry::open(entry.folder().to_owned()).ok().flatten().is_some_and(|now| now.is_running);
@@ -32,7 +32,7 @@ impl Pause {
         }
     }
 
-    /// Lets the programs go on. Says why they never stopped, where they did not.
+    /// Resumes the programs. Returns why they could not be paused, if so.
     pub fn end(self) -> Option<ContainerError> {
         self.failure
     }

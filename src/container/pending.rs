@@ -1,12 +1,12 @@
-//! Those who wait for a container to be started: they are attached before its program prints anything, or want to know how
-//! it ends.
+//! Clients that wait for a container to be started: they are attached before its program prints anything, or want to
+//! know how it ends.
 //!
 //! ```text
-//! containers/<id>/pending/<what>-<random>   a socket that somebody listens at
+//! containers/<id>/pending/<what>-<random>   a socket on which a client listens
 //! ```
 //!
-//! The monitor connects to all of them before it starts the program. Whoever takes a socket's name away decides: when
-//! that is the monitor, the waiting one has a connection; when it is the waiting one, the monitor lets go of it.
+//! The monitor connects to all of them before it starts the program. Whoever removes the socket's name decides: if that
+//! is the monitor, the client has a connection; if it is the client, the monitor drops it.
 
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -24,15 +24,15 @@ use crate::base::io_error::AtPath;
 
 const FOLDER: &str = "pending";
 
-/// What somebody wants of a container that does not run.
+/// What a client wants from a container that does not run.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Wish {
     Attach(Attach),
-    /// To be told how the program ends.
+    /// To be told how the program ended.
     Exit,
 }
 
-/// What ends the waiting for something else.
+/// What else ends a wait.
 #[derive(Clone, Copy)]
 pub struct Cancel<'a> {
     pub(super) descriptor: BorrowedFd<'a>,
@@ -40,34 +40,34 @@ pub struct Cancel<'a> {
 }
 
 impl<'a> Cancel<'a> {
-    /// When there is something to read.
+    /// When it becomes readable.
     pub fn readable(descriptor: BorrowedFd<'a>) -> Self {
         Self { descriptor, flags: PollFlags::IN }
     }
 
-    /// When the other side is gone altogether; that it sends no more doesn't count.
+    /// When the peer is gone altogether, not just its sending side.
     pub fn closed(descriptor: BorrowedFd<'a>) -> Self {
         Self { descriptor, flags: PollFlags::empty() }
     }
 }
 
-/// One who waits.
+/// A waiting client.
 pub(super) struct Pending {
     listener: UnixListener,
     path: PathBuf,
     removal: Removal,
 }
 
-/// What came of it.
+/// The outcome of waiting.
 pub(super) enum Waited {
-    /// The container's monitor, before its program runs.
+    /// A connection to the container's monitor, before its program runs.
     Started(UnixStream),
     Removed,
     Cancelled,
 }
 
 impl Pending {
-    /// Nothing when the container runs meanwhile: then its monitor can be asked.
+    /// `None` if the container runs by now: then its monitor can be asked.
     pub(super) fn register(entry: &Entry, wish: Wish) -> Result<Option<Self>, ContainerError> {
         let folder = entry.folder().join(FOLDER);
         let removal = Removal::watch(entry)?;
@@ -77,26 +77,26 @@ impl Pending {
         let listener = UnixListener::bind(format!("/proc/self/fd/{}/{name}", handle.as_raw_fd()));
         let pending = Self { listener: listener.at("listen in", &folder)?, path: folder.join(name), removal };
         let is_running = Entry::open(entry.folder().to_owned())?.is_some_and(|now| now.is_running);
-        // Where the name is gone, the monitor has it: there will be a connection.
+        // If the name is gone, the monitor has taken it and will connect.
         Ok(Some(pending).filter(|pending| !is_running || std::fs::remove_file(&pending.path).is_err()))
     }
 
-    /// Until the container is started or removed, or `cancel` is readable.
+    /// Waits until the container is started or removed, or until `cancel`.
     pub(super) fn wait(self, cancel: Cancel<'_>) -> Result<Waited, ContainerError> {
         let listener = self.listener.as_fd();
         let waited = wait_for_one(&[Cancel::readable(listener), Cancel::readable(self.removal.as_fd()), cancel])?;
         if waited == 0 {
-            // The monitor takes the name away: that says that the connection is meant.
+            // The monitor removes the name, which confirms the connection.
             let (stream, _) = self.listener.accept().at("accept", &self.path)?;
             return Ok(Waited::Started(stream));
         }
-        // Where it is gone, the monitor has a connection to somebody who is not there any more.
+        // If it is gone already, the monitor has connected to a client that no longer waits.
         let _ = std::fs::remove_file(&self.path);
         Ok(if waited == 1 { Waited::Removed } else { Waited::Cancelled })
     }
 }
 
-/// Takes those who wait for that container. To be called by its monitor, when it has its lock.
+/// Takes the clients that wait for the container. Called by its monitor, which holds its lock.
 pub(super) fn take(entry: &Entry) -> Vec<(Wish, UnixStream)> {
     let folder = entry.folder().join(FOLDER);
     let mut taken = Vec::new();
@@ -105,7 +105,7 @@ pub(super) fn take(entry: &Entry) -> Vec<(Wish, UnixStream)> {
         let name = file.file_name();
         let wish = name.to_str().and_then(Wish::decode);
         let stream = UnixStream::connect(format!("/proc/self/fd/{}/{}", handle.as_raw_fd(), name.display()));
-        // What nobody listens at was left by one that was killed.
+        // A socket without a listener was left behind by a process that was killed.
         let is_ours = std::fs::remove_file(file.path()).is_ok();
         if let (Some(wish), Ok(stream), true) = (wish, stream, is_ours) {
             taken.push((wish, stream));
@@ -142,7 +142,7 @@ impl Wish {
     }
 }
 
-/// That a container's folder goes away: it is moved aside first.
+/// Watches for the removal of a container's folder, which starts by renaming it.
 pub(super) struct Removal(OwnedFd);
 
 impl Removal {
@@ -154,7 +154,7 @@ impl Removal {
         Ok(Self(watch))
     }
 
-    /// False when `cancel` was readable before.
+    /// False if `cancel` came first.
     pub(super) fn wait(&self, cancel: Cancel<'_>) -> Result<bool, ContainerError> {
         Ok(wait_for_one(&[Cancel::readable(self.as_fd()), cancel])? == 0)
     }
@@ -166,7 +166,7 @@ impl AsFd for Removal {
     }
 }
 
-/// The first of them that something happened to.
+/// The index of the first one that is ready.
 pub(super) fn wait_for_one(sources: &[Cancel<'_>]) -> Result<usize, ContainerError> {
     let mut polled: Vec<PollFd<'_>> =
         sources.iter().map(|source| PollFd::from_borrowed_fd(source.descriptor, source.flags)).collect();

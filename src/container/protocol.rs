@@ -1,4 +1,4 @@
-//! What a container's monitor and its clients say to each other: frames on a unix stream.
+//! The protocol between a container's monitor and its clients: frames on a Unix socket.
 
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use crate::container::sandbox::user_namespace::IdMapping;
 
 /// Kind and length.
 pub(super) const HEADER: usize = 5;
-/// More than any frame has.
+/// The size limit of a frame.
 const MOST_BYTES: usize = 16 << 20;
 
-/// What a frame carries.
+/// The content of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Kind {
     Request = 1,
-    /// To the program's input.
+    /// For the program's stdin.
     Input = 2,
     InputEnd = 3,
     /// From the program.
@@ -28,58 +28,58 @@ pub(super) enum Kind {
     Reply = 6,
 }
 
-/// What a monitor does before it is told which container it is for.
+/// What a monitor prepares before it is told which container it is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Ahead {
-    /// The container will need a network namespace: that takes the kernel as long as everything else that `run` does
-    /// before the container is there; and to begin with pasta takes still longer.
+    /// A network namespace: the kernel needs as long to create one as everything else that `run` does before the
+    /// container exists takes; starting pasta takes even longer.
     Network,
     Nothing,
 }
 
-/// What a client asks for.
+/// A client's request.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Request {
-    /// The first message to a monitor that was forked: which container it is for.
+    /// The first message to a forked monitor: which container it is for.
     Go {
         containers: PathBuf,
         id: String,
         attach: Attach,
     },
-    /// Streams from now on, then [`Reply::Ended`].
+    /// Streams the output from now on, then sends [`Reply::Ended`].
     Attach(Attach),
     Resize {
         rows: u16,
         columns: u16,
     },
-    /// To the program's process alone.
+    /// Only to the program's own process.
     Signal {
         number: i32,
     },
-    /// Asks the program to end, then makes it; `Done` when it has ended.
+    /// Asks the program to end, and kills it if it does not; `Done` when it has ended.
     Stop {
         signal: Option<i32>,
-        /// Seconds until it is killed; for ever below zero.
+        /// Seconds until it is killed; never, if negative.
         timeout: Option<i64>,
-        /// It will be started again: `--rm` does not count.
+        /// It will be started again: `--rm` is ignored.
         keep: bool,
-        /// It is removed then: nobody is told that it was stopped.
+        /// It is removed afterwards: no stop event is reported.
         is_removal: bool,
     },
-    /// [`Reply::Ended`] when the container has ended for good.
+    /// [`Reply::Ended`] once the container has ended for good.
     Wait,
-    /// The same, when the program ends, whether it is started again or not.
+    /// The same when the program ends, whether or not it is restarted.
     WaitForExit,
     Pause,
     Unpause,
-    /// The record was changed: its limits, restart policy and networks count from now on.
+    /// The record was changed: apply its limits, restart policy and networks.
     Reload,
-    /// Whoever read that output is gone.
+    /// The reader of that output is gone.
     OutputClosed,
-    /// Pauses the programs until this client is gone.
+    /// Pauses the programs until this client disconnects.
     Hold,
-    /// The first message to a monitor that was executed: what is to be done before it is told of a container, in a user
-    /// namespace that its parent has entered.
+    /// The first message to an executed monitor: what to prepare before it is told of a container, in a user namespace
+    /// that its parent has entered.
     Begin {
         store_root: PathBuf,
         ahead: Ahead,
@@ -97,7 +97,7 @@ pub struct Attach {
 }
 
 impl Attach {
-    /// Whether there is a stream that somebody has.
+    /// Whether any stream is attached.
     pub(super) fn is_any(self) -> bool {
         self.stdin || self.stdout || self.stderr
     }
@@ -105,7 +105,7 @@ impl Attach {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Reply {
-    /// The program runs. There may be something that the user should be told.
+    /// The program runs. The user may have to be warned.
     Started {
         warning: Option<String>,
     },
@@ -119,17 +119,17 @@ pub(super) enum Reply {
 pub struct Ending {
     pub exit_code: u8,
     pub out_of_memory: bool,
-    /// Why it could not be started again.
+    /// Why it could not be restarted.
     pub error: Option<String>,
 }
 
-/// An error of another process.
+/// An error from another process.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     pub message: String,
     pub hint: Option<String>,
     pub exit_code: u8,
-    /// The state that the container is in does not allow it.
+    /// The container's state does not allow the request.
     #[serde(default)]
     pub is_conflict: bool,
 }
@@ -141,7 +141,7 @@ impl Failure {
     }
 }
 
-/// The error and its causes, each after a colon.
+/// The error and its causes, separated by colons.
 pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -168,10 +168,10 @@ pub(super) fn header(kind: Kind, length: usize) -> [u8; HEADER] {
     [kind as u8, a, b, c, d]
 }
 
-/// Kinds and bodies.
+/// Kinds and bodies of frames.
 type Frames = Vec<(Kind, Vec<u8>)>;
 
-/// Takes the whole frames from the beginning of what has come. `Err` holds those before something that is no frame.
+/// Takes the complete frames from the start of the received bytes. `Err` has those before something invalid.
 pub(super) fn take_frames(incoming: &mut Vec<u8>) -> Result<Frames, Frames> {
     let (mut frames, mut at) = (Vec::new(), 0);
     let mut is_whole = true;
@@ -191,8 +191,8 @@ pub(super) fn take_frames(incoming: &mut Vec<u8>) -> Result<Frames, Frames> {
     if is_whole { Ok(frames) } else { Err(frames) }
 }
 
-/// What a monitor and its client make of bytes, for tests that make bytes up: the monitor takes them as they come, the
-/// client frame by frame, and each frame is decoded as each side does it.
+/// For tests with arbitrary bytes: what a monitor and a client read from them. The monitor takes bytes as they come,
+/// the client reads frame by frame, and each frame is decoded as on either side.
 #[doc(hidden)]
 pub fn examine_frames(bytes: &[u8]) -> String {
     let mut incoming = bytes.to_vec();
@@ -210,7 +210,7 @@ pub fn examine_frames(bytes: &[u8]) -> String {
     said
 }
 
-/// Kind and length of the frame that begins so.
+/// Kind and length, from a frame's header.
 pub(super) fn parse_header(bytes: &[u8]) -> io::Result<(Kind, usize)> {
     let wrong = || io::Error::from(io::ErrorKind::InvalidData);
     let [kind, length @ ..] = bytes.first_chunk::<HEADER>().ok_or_else(wrong)?;
@@ -232,7 +232,7 @@ pub(super) fn send<T: Serialize>(mut stream: impl Write, kind: Kind, value: &T) 
     stream.write_all(&encode(kind, value)?)
 }
 
-/// The next frame; nothing at the end of the stream.
+/// The next frame; `None` at the end of the stream.
 pub(super) fn receive(mut stream: impl Read, body: &mut Vec<u8>) -> io::Result<Option<Kind>> {
     let mut bytes = [0; HEADER];
     match stream.read_exact(&mut bytes) {

@@ -1,4 +1,4 @@
-//! The user's terminal in raw mode, so that every key reaches the container, and back as it was on every way out.
+//! Puts the user's terminal in raw mode, so that every key reaches the container, and restores it on every way out.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -6,10 +6,10 @@ use std::sync::{Mutex, Once, PoisonError};
 
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-/// The settings to go back to, while they are changed.
+/// The settings to restore, while they are changed.
 static BEFORE: Mutex<Option<Termios>> = Mutex::new(None);
 
-/// Raw mode for as long as it exists.
+/// The terminal is in raw mode while this exists.
 #[derive(Debug)]
 pub struct RawMode(());
 
@@ -32,17 +32,17 @@ impl Drop for RawMode {
     }
 }
 
-/// Puts the terminal back as it was, if it was changed.
+/// Restores the terminal's settings, if they were changed.
 pub(super) fn restore() {
-    // On the way out of a panic, somebody may hold the lock who will never let go.
+    // During a panic, the thread that holds the lock may never release it.
     let Ok(mut before) = BEFORE.try_lock() else { return };
     if let Some(before) = before.take() {
-        // It fails only when the terminal is gone.
+        // Fails only if the terminal is gone.
         let _ = tcsetattr(io::stdin().as_fd(), OptionalActions::Now, &before);
     }
 }
 
-/// A release build aborts on a panic and drops nothing.
+/// A release build aborts on a panic without dropping anything.
 fn restore_on_panic() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

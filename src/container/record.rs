@@ -1,7 +1,7 @@
-//! What is kept of a container for as long as it exists, in the words of docker's inspect (`config.json`).
+//! What is stored about a container for as long as it exists, in the words of docker's inspect (`config.json`).
 //!
-//! Written when the container is made, and rewritten by `rename`, `update`, `network connect` and `disconnect` only. How
-//! it runs is in its [`State`](super::State).
+//! It is written when the container is created, and rewritten only by `rename`, `update`, `network connect` and
+//! `network disconnect`. How the container runs is in its [`State`](super::State).
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -22,25 +22,25 @@ use crate::image::RunConfig;
 #[serde(rename_all = "PascalCase")]
 pub struct Record {
     pub id: String,
-    /// With a slash before it, as docker has it.
+    /// With a leading slash, as docker has it.
     pub name: String,
     pub created: jiff::Timestamp,
-    /// The program, and its arguments.
+    /// The program; its arguments follow.
     pub path: String,
     pub args: Vec<String>,
     /// `sha256:...`
     pub image: String,
-    /// `linux`, or `linux/arm64` where the image is not of the host's kind.
+    /// `linux`, or like `linux/arm64` if it is not the host's platform.
     #[serde(default)]
     pub platform: String,
-    /// The image's config with what the user said instead.
+    /// The image's config, overridden by the user's options.
     pub config: ContainerConfig,
     pub host_config: HostConfig,
-    /// All that is mounted beside `/proc`, `/dev`, `/sys` and the files of the network.
+    /// All mounts except `/proc`, `/dev`, `/sys` and the network's files.
     pub mounts: Vec<MountPoint>,
-    /// The networks that it is to be in, by name; what it has there while it runs is in its state.
+    /// The networks that it joins, by name; its endpoints there are in its state while it runs.
     pub networks: BTreeMap<String, EndpointConfig>,
-    /// The image's layers, the lowest first.
+    /// The image's layers, lowest first.
     pub layers: Vec<LayerFolder>,
 }
 
@@ -55,9 +55,9 @@ pub struct ContainerConfig {
     pub attach_stderr: bool,
     pub tty: bool,
     pub open_stdin: bool,
-    /// The input ends when the first who was attached to it leaves.
+    /// Close stdin when the first attached client detaches.
     pub stdin_once: bool,
-    /// How the image was named.
+    /// The name by which the image was given.
     pub image: String,
     /// Seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -66,7 +66,8 @@ pub struct ContainerConfig {
     pub run: RunConfig,
 }
 
-/// How a container is to be in one network: what docker's `EndpointSettings` says of it before it is there.
+/// The configuration of a container's endpoint in a network: the part of docker's `EndpointSettings` that is set before
+/// it starts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct EndpointConfig {
@@ -76,7 +77,7 @@ pub struct EndpointConfig {
     pub aliases: Vec<String>,
     pub driver_opts: BTreeMap<String, String>,
     pub gw_priority: i64,
-    /// One that was asked for.
+    /// Only if one was requested.
     pub mac_address: String,
 }
 
@@ -91,7 +92,7 @@ pub struct IpamConfig {
     pub link_local_ips: Vec<String>,
 }
 
-/// What a container has in its networks while it runs: docker's `NetworkSettings`, made by `network`.
+/// The container's endpoints while it runs: docker's `NetworkSettings`, made by `network`.
 pub type NetworkSettings = BTreeMap<String, Value>;
 
 impl Record {
@@ -103,23 +104,23 @@ impl Record {
         write_json(self, path)
     }
 
-    /// The image's layers, the lowest first.
+    /// The image's layers, lowest first.
     pub fn diff_ids(&self) -> Vec<DiffId> {
         self.layers.iter().map(LayerFolder::diff_id).collect()
     }
 
-    /// Where they are unpacked.
+    /// The folders of the unpacked layers.
     pub fn layer_paths(&self) -> Vec<PathBuf> {
         self.layers.iter().map(|layer| layer.path().to_owned()).collect()
     }
 
-    /// All layers that it needs: its image's, and those of images that are mounted.
+    /// All layers that it needs: its image's, and those of mounted images.
     pub fn needed_layers(&self) -> Vec<DiffId> {
         let mounted = self.mounts.iter().flat_map(|mount| &mount.image.layers);
         self.layers.iter().chain(mounted).map(LayerFolder::diff_id).collect()
     }
 
-    /// It is made from the image, or shows its files.
+    /// Whether it was created from the image, or mounts it.
     pub fn uses_image(&self, id: &str) -> bool {
         self.image == id || self.mounts.iter().any(|mount| mount.image.id == id)
     }
@@ -139,7 +140,7 @@ pub(super) fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T, Container
     serde_json::from_slice(&bytes).map_err(|source| ContainerError::DamagedRecord { path: path.to_owned(), source })
 }
 
-/// Replaces the file at once: a reader sees the old one or the new one.
+/// Replaces the file atomically: a reader sees the old one or the new one.
 pub(super) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), ContainerError> {
     let bytes =
         serde_json::to_vec(value).map_err(|source| ContainerError::DamagedRecord { path: path.to_owned(), source })?;

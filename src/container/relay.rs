@@ -1,7 +1,7 @@
-//! Pipes between a program of a container and this process's own input and output.
+//! Pipes between a container's program and this process's own stdin, stdout and stderr.
 //!
-//! A program gets pipes and never what this process was given: whoever has a file open can open it again through
-//! `/proc/self/fd`, to read what it was given to write and to write what it was given to read, and can change its mode.
+//! A program gets pipes and never this process's own files: an open file can be opened again through `/proc/self/fd`,
+//! to read what was opened for writing and to write what was opened for reading, and its mode can be changed.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
@@ -18,21 +18,21 @@ use crate::base::io_error::AtPath;
 use crate::container::sandbox::{Stdio, Stream};
 
 pub(super) const BUFFER: usize = 64 << 10;
-/// What a pipe for output holds, where the kernel allows it.
+/// The size of a pipe for output, if the kernel allows it.
 const PIPE: usize = 256 << 10;
-/// What one for input holds: it is filled by copies, and the program need not wake for each.
+/// The size of the pipe for input: it is filled by copying, and the program need not wake up for each copy.
 const INPUT_PIPE: usize = 1 << 20;
 
-/// What a program leaves running behind itself may print for so long: docker's time.
+/// How long background processes of the program may still print after its end: docker's value.
 const AFTERWARDS: Duration = Duration::from_secs(2);
 
-/// This process's side of the pipes, before the program runs.
+/// This process's ends of the pipes, before the program runs.
 pub(super) struct Relay {
     input: Option<OwnedFd>,
     outputs: Vec<(OwnedFd, File)>,
 }
 
-/// Copies that go on while the program runs.
+/// The copying threads while the program runs.
 pub(super) struct Copies {
     outputs: Vec<JoinHandle<()>>,
     /// Closed when the program has ended.
@@ -40,11 +40,11 @@ pub(super) struct Copies {
 }
 
 impl Relay {
-    /// What the program gets.
+    /// Creates the pipes, and the program's ends of them.
     pub(super) fn new(interactive: bool) -> Result<(Self, Stdio), ContainerError> {
         let pipe = |size| -> Result<(OwnedFd, OwnedFd), ContainerError> {
             let (reader, writer) = io::pipe().at("make", "a pipe")?;
-            // Smaller ones do as well.
+            // If this fails, smaller pipes do as well.
             let _ = rustix::pipe::fcntl_setpipe_size(&writer, size);
             Ok((reader.into(), writer.into()))
         };
@@ -57,7 +57,7 @@ impl Relay {
         }
         let (reader, writer) = pipe(PIPE)?;
         relay.outputs.push((reader, own(io::stdout())?));
-        // What goes to one place keeps its order.
+        // If both go to one place, one pipe keeps their order.
         let errors = if is_one_place() {
             writer.try_clone().at("copy", "a pipe")?
         } else {
@@ -68,10 +68,10 @@ impl Relay {
         Ok((relay, Stdio { stdin, stdout: Stream::Fd(writer), stderr: Stream::Fd(errors) }))
     }
 
-    /// To be called when the program runs.
+    /// Called when the program runs.
     pub(super) fn begin(self) -> Result<Copies, ContainerError> {
         if let Some(input) = self.input {
-            // It ends with the process: nothing can wake it from waiting for a key.
+            // The thread ends with the process: nothing can wake it from waiting for a key.
             std::thread::spawn(move || pass_input(io::stdin(), File::from(input)));
         }
         let (over, runs) = io::pipe().at("make", "a pipe")?;
@@ -85,17 +85,17 @@ impl Relay {
 }
 
 impl Copies {
-    /// To be called when the program has ended: returns when all that it has printed is written.
+    /// Called when the program has ended: returns when all of its output is written.
     pub(super) fn finish(self) {
         drop(self.runs);
         for output in self.outputs {
-            // A copying thread doesn't panic; if it did, the output is lost and the outcome still holds.
+            // A copying thread doesn't panic; if it did, output is lost, but the outcome is still right.
             let _ = output.join();
         }
     }
 }
 
-/// std's own look for line ends in all that they write.
+/// std's own stdout and stderr search everything for line ends.
 fn own(stream: impl AsFd) -> Result<File, ContainerError> {
     Ok(File::from(stream.as_fd().try_clone_to_owned().at("open", "the output")?))
 }
@@ -108,19 +108,19 @@ fn is_one_place() -> bool {
     }
 }
 
-/// One pipe of a program, and where it leads.
+/// A pipe from the program, and its destination.
 struct Output {
     from: OwnedFd,
     to: File,
-    /// Readable, at its end, when the program has ended.
+    /// Readable, at end of file, when the program has ended.
     over: OwnedFd,
-    /// Not everything takes pages of a pipe: terminals and files that are appended to do not.
+    /// Not everything accepts splice(2): terminals and files opened for appending don't.
     splices: bool,
 }
 
 impl Output {
-    /// Until nobody has the pipe any more, or nobody takes the output; or for a moment after the program's end, if
-    /// somebody else has it still.
+    /// Copies until the pipe is closed or the output can't be written; after the program's end, only for a moment if
+    /// something else still holds the pipe.
     fn copy(mut self) {
         let mut deadline = None;
         loop {
@@ -141,7 +141,7 @@ impl Output {
 
     fn wait(&self, timeout: Option<Duration>) -> Ready {
         let mut both = [PollFd::new(&self.from, PollFlags::IN), PollFd::new(&self.over, PollFlags::IN)];
-        // Its end has been seen when there is a time.
+        // With a timeout, the program's end has been seen.
         let watched = if timeout.is_some() { &mut both[..1] } else { &mut both[..] };
         let timeout =
             timeout.map(|left| Timespec { tv_sec: left.as_secs() as i64, tv_nsec: left.subsec_nanos().into() });
@@ -157,7 +157,7 @@ impl Output {
         }
     }
 
-    /// All that is in the pipe now.
+    /// Copies what is in the pipe now.
     fn copy_rest(mut self) {
         let mut left = rustix::io::ioctl_fionread(&self.from).unwrap_or(0) as usize;
         while left > 0 {
@@ -168,14 +168,14 @@ impl Output {
         }
     }
 
-    /// Passes on what is there, so many bytes at most; nothing at the end of the pipe.
+    /// Forwards at most that many bytes; 0 at the end of the pipe.
     fn pass(&mut self, most: usize) -> io::Result<usize> {
         if self.splices {
             match rustix::pipe::splice(&self.from, None, &self.to, None, most, SpliceFlags::MOVE) {
                 Ok(passed) => return Ok(passed),
                 Err(rustix::io::Errno::INTR) => return self.pass(most),
                 Err(rustix::io::Errno::PIPE) => return Err(ErrorKind::BrokenPipe.into()),
-                // Nothing was taken out of the pipe.
+                // Nothing was taken from the pipe.
                 Err(_) => self.splices = false,
             }
         }
@@ -193,7 +193,7 @@ enum Ready {
     Nothing,
 }
 
-/// Also to what somebody else has made non-blocking.
+/// Also works if another process has made the file non-blocking.
 fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         match to.write(bytes) {
@@ -209,9 +209,9 @@ fn write_all(mut to: &File, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// All input until its end, or until the program takes no more. What comes out of a pipe is passed on without a copy. A
-/// file is always copied: pages of a pipe are those of the file that they were put in from, and the container has no
-/// business with these.
+/// Forwards all input until its end, or until the program closes its stdin. Input from a pipe is spliced without a
+/// copy. Input from a file is always copied: spliced pages would be those of the file itself, and the container must
+/// not get at them.
 fn pass_input(from: io::Stdin, to: File) {
     let is_pipe = rustix::fs::fstat(&from)
         .is_ok_and(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode) == rustix::fs::FileType::Fifo);
@@ -220,22 +220,22 @@ fn pass_input(from: io::Stdin, to: File) {
     }
 }
 
-/// False where the rest has to be copied.
+/// False if the rest has to be copied.
 fn splice_all(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> bool {
     loop {
         match rustix::pipe::splice(from, None, to, None, INPUT_PIPE, SpliceFlags::MOVE) {
             Ok(0) | Err(rustix::io::Errno::PIPE) => return true,
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            // Somebody else has made it non-blocking; the program's pipe is not.
+            // Another process has made it non-blocking; the program's pipe is blocking.
             Err(rustix::io::Errno::AGAIN)
                 if poll(&mut [PollFd::from_borrowed_fd(from, PollFlags::IN)], None).is_ok() => {}
-            // The kernel can't.
+            // The kernel doesn't support it here.
             Err(_) => return false,
         }
     }
 }
 
-/// Until the end of the input, or until nobody takes the output. A terminal ends with an error (EIO).
+/// Copies until the end of the input, or until the output is closed. Reading a terminal ends with an error (EIO).
 pub(super) fn copy_all(mut from: impl Read, mut to: impl Write) {
     let mut buffer = vec![0; BUFFER];
     loop {

@@ -1,13 +1,13 @@
-//! `--security-opt apparmor`: which profile confines the programs of a container.
+//! `--security-opt apparmor`: the profile that confines a container's programs.
 
 use super::error::ContainerError;
 use super::record::Record;
 use crate::container::sandbox::{self, DEFAULT_APPARMOR_PROFILE, SandboxError, Unsupported};
 
-/// What was asked for.
+/// The requested profile.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum AppArmor {
-    /// rbuild's own profile, where the host has AppArmor.
+    /// rbuild's own profile, if the host has AppArmor.
     #[default]
     Usual,
     Unconfined,
@@ -15,8 +15,8 @@ pub(super) enum AppArmor {
 }
 
 impl AppArmor {
-    /// The profile of a container's first program. One that was named and can't be had is an error; without the usual
-    /// one a container runs all the same (see [`warning`]).
+    /// The profile of a container's first program. It is an error if a named profile is not available; without the
+    /// default one, a container runs unconfined (see [`warning`]).
     pub(super) fn of_container(&self, privileged: bool) -> Result<Option<String>, ContainerError> {
         match (self, sandbox::default_apparmor_profile()) {
             (Self::Profile(name), Err(reason)) if name == DEFAULT_APPARMOR_PROFILE => {
@@ -29,7 +29,7 @@ impl AppArmor {
         }
     }
 
-    /// The profile of one more program in a container that runs: the one that its first program has.
+    /// The profile of another program in a running container: the one of its first program.
     pub(super) fn of_program(&self, pid: i32, privileged: bool) -> Option<String> {
         match self {
             _ if privileged => None,
@@ -40,7 +40,7 @@ impl AppArmor {
     }
 }
 
-/// What the user of a container should know: that it runs without the usual profile, where the host has AppArmor.
+/// A warning for the user if the container runs without the default profile although the host has AppArmor.
 pub(super) fn warning(record: &Record) -> Result<Option<String>, ContainerError> {
     let host = &record.host_config;
     let is_usual = super::launch::security(host)?.apparmor == AppArmor::Usual && !host.privileged;

@@ -1,4 +1,4 @@
-//! A container's streams at this process's own: its input and output are rbuild's, and so are the signals.
+//! Connects a container's streams and signals to this process's own.
 
 use std::io::{self, IsTerminal, Read, Write};
 use std::os::fd::AsFd;
@@ -22,39 +22,39 @@ const BUFFER: usize = 32 << 10;
 /// How the user is connected to the program.
 #[derive(Debug, Clone)]
 pub struct Streams {
-    /// Passes rbuild's input on.
+    /// Forwards rbuild's stdin.
     pub interactive: bool,
-    /// The program has a terminal: keys reach it as they are.
+    /// The program has a terminal: keys are forwarded unchanged.
     pub terminal: bool,
     pub signals: SignalPolicy,
-    /// The session is over when the input is: there is nothing else to it.
+    /// The session ends with its input, because it has no output.
     pub ends_with_input: bool,
-    /// Typed one after another, they end the session and not the program.
+    /// Typing these keys ends the session, but not the program.
     pub detach_keys: DetachKeys,
 }
 
-/// How a session came to its end.
+/// How a session ended.
 #[derive(Debug)]
 pub enum Left {
     Ended(Ending),
-    /// The user has left; the program goes on.
+    /// The user has detached; the program keeps running.
     Detached,
-    /// All of the input was passed on, and that was all there was to do.
+    /// All of the input was forwarded, and there was nothing else to do.
     InputEnded,
-    /// The user asked for the end so often that nothing more is waited for; the program goes on.
+    /// The user repeatedly asked to end, so nothing more is waited for; the program keeps running.
     Forced,
 }
 
-/// A connection to a container's monitor, with the program's streams in it.
+/// A connection to a container's monitor, with the program's streams.
 #[derive(Debug)]
 pub struct Session {
     stream: UnixStream,
-    /// What the user should be told about the container.
+    /// A warning about the container for the user.
     pub warning: Option<String>,
 }
 
 impl Session {
-    /// Waits until the monitor says that the program runs, or why not.
+    /// Waits until the monitor reports that the program runs, or why it does not.
     pub(super) fn started(stream: UnixStream) -> Result<Self, ContainerError> {
         match super::control::receive(&stream)? {
             Reply::Started { warning } => Ok(Self { stream, warning }),
@@ -62,7 +62,7 @@ impl Session {
         }
     }
 
-    /// Attaches to a container that runs.
+    /// Attaches to a running container.
     pub fn attach(entry: &Entry, attach: Attach) -> Result<Self, ContainerError> {
         let stream = socket::connect(entry.folder())?;
         let request = Request::Attach(attach);
@@ -70,7 +70,7 @@ impl Session {
         Self::started(stream)
     }
 
-    /// Passes everything on until the program has ended or the user leaves.
+    /// Forwards everything until the program has ended or the user detaches.
     pub fn run(self, streams: &Streams, signals: SignalsKept) -> Result<Left, ContainerError> {
         let _raw = if streams.terminal && streams.interactive && io::stdin().is_terminal() {
             Some(RawMode::enter().at("prepare", "the terminal")?)
@@ -80,7 +80,7 @@ impl Session {
         let sender = Sender(Arc::new(Mutex::new(socket::copy(&self.stream)?)));
         let is_forced = Arc::new(AtomicBool::new(false));
         let stream = socket::copy(&self.stream)?;
-        // It fails only when the other side is gone.
+        // Fails only if the peer is gone.
         let leave = move || drop(stream.shutdown(std::net::Shutdown::Both));
         signals.treat(streams, sender.clone(), Arc::clone(&is_forced), leave);
         let (left, input_ended) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -89,7 +89,7 @@ impl Session {
             let (left, input_ended) = (Arc::clone(&left), Arc::clone(&input_ended));
             let (stream, ends_with_input) = (socket::copy(&self.stream)?, streams.ends_with_input);
             let keys = if streams.terminal { keys } else { DetachKeys::none() };
-            // It ends with the process: nothing can wake it from waiting for a key.
+            // The thread ends with the process: nothing can wake it from waiting for a key.
             std::thread::spawn(move || {
                 let has_left = pass_input(&sender, keys);
                 if has_left || ends_with_input {
@@ -122,7 +122,7 @@ pub fn window_size() -> Option<(u16, u16)> {
     size.ok().map(|size| (size.ws_row, size.ws_col)).filter(|(rows, columns)| *rows > 0 && *columns > 0)
 }
 
-/// Sends whole frames from any thread.
+/// Sends whole frames, from any thread.
 #[derive(Clone)]
 pub(super) struct Sender(pub(super) Arc<Mutex<UnixStream>>);
 
@@ -137,7 +137,7 @@ impl Sender {
     }
 }
 
-/// Until the end of the input; true when the user has typed the keys for leaving.
+/// Until the end of the input; true if the user typed the detach keys.
 fn pass_input(sender: &Sender, mut keys: DetachKeys) -> bool {
     let mut buffer = vec![0; BUFFER];
     let mut stdin = io::stdin().lock();
@@ -157,12 +157,12 @@ fn pass_input(sender: &Sender, mut keys: DetachKeys) -> bool {
             Err(_) => break,
         }
     }
-    // It fails only when the other side is gone.
+    // Fails only if the peer is gone.
     let _ = sender.frame(Kind::InputEnd, &[]);
     false
 }
 
-/// Writes what comes until the program has ended. When nobody takes it any more, the monitor is told once.
+/// Writes the output until the program has ended. If it can't be written any longer, the monitor is told once.
 fn pass_output(stream: &UnixStream, sender: &Sender) -> Result<Option<Ending>, ContainerError> {
     let (mut stdout, mut stderr) = (raw(io::stdout())?, raw(io::stderr())?);
     let mut body = Vec::new();
@@ -186,7 +186,7 @@ fn pass_output(stream: &UnixStream, sender: &Sender) -> Result<Option<Ending>, C
     }
 }
 
-/// std's own looks for line ends in all that it writes.
+/// std's own streams search everything for line ends.
 fn raw(stream: impl AsFd) -> Result<std::fs::File, ContainerError> {
     Ok(std::fs::File::from(stream.as_fd().try_clone_to_owned().at("open", "the output")?))
 }

@@ -1,4 +1,4 @@
-//! What happens to signals that this process gets while it shows a container's program.
+//! What happens to the signals that this process receives while it is attached to a container's program.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,28 +15,28 @@ use super::raw_mode;
 use super::session::{Sender, Streams, window_size};
 use crate::base::io_error::AtPath;
 
-/// All that docker passes on and that mean something to a program which they are sent to. Those that stop whoever reads from
-/// a terminal in the background do so here, too.
+/// All signals that docker forwards and that are useful to the receiving program. Those that stop a background process
+/// that reads from its terminal do that here, too.
 const SIGNALS: [i32; 15] = [
     SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGCONT, SIGALRM, SIGWINCH, SIGTSTP, SIGIO, SIGPROF, SIGVTALRM,
     SIGXCPU, SIGXFSZ,
 ];
 
-/// So many requests to end are enough, whoever got them.
+/// After so many requests to end, the session ends, whichever process received them.
 const PATIENCE: usize = 3;
 
-/// What is done with a signal.
+/// What to do with a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignalPolicy {
-    /// The program gets it.
+    /// Forward it to the program.
     PassOn,
-    /// Those that ask to end are not heard until they were sent three times.
+    /// Ignore all signals except SIGHUP and SIGQUIT; three requests to end still end the session.
     Ignore,
-    /// This process ends by it, if it would without a container.
+    /// Handle it as this process would without a container.
     Obey,
 }
 
-/// Signals are kept from now on for the program that is about to start, so that none is lost.
+/// Signals are held back from now on until the program starts, so that none is lost.
 #[derive(Debug)]
 pub struct SignalsKept(Signals);
 
@@ -45,8 +45,8 @@ impl SignalsKept {
         Ok(Self(Signals::new(SIGNALS).at("register", "the signals")?))
     }
 
-    /// Treats them so until this process ends. `leave` ends the session; it is called when the user has no patience left,
-    /// which `is_forced` says then.
+    /// Handles signals by the policy until this process ends. After too many requests to end, sets `is_forced` and
+    /// calls `leave`, which ends the session.
     pub(super) fn treat(
         mut self,
         streams: &Streams,
@@ -59,7 +59,7 @@ impl SignalsKept {
             let mut interrupts = 0;
             for number in self.0.forever() {
                 if let (SIGWINCH, true, Some((rows, columns))) = (number, terminal, window_size()) {
-                    // It fails only when the container is gone, here and below.
+                    // Fails only if the container is gone, here and below.
                     let _ = sender.request(&Request::Resize { rows, columns });
                 }
                 if matches!(number, SIGINT | SIGTERM) && policy != SignalPolicy::Obey {
@@ -79,7 +79,7 @@ impl SignalsKept {
     }
 }
 
-/// Ends this process as the signal would without a handler, its terminal as it was.
+/// Does what the signal would without a handler, after restoring the terminal.
 fn obey(number: i32) {
     const IGNORED: [i32; 2] = [SIGCONT, SIGWINCH];
     if IGNORED.contains(&number) {
@@ -88,6 +88,6 @@ fn obey(number: i32) {
     if number != SIGTSTP {
         raw_mode::restore();
     }
-    // It fails for signals that can't be sent, which none of these is.
+    // Fails for signals that can't be sent, and none of these is.
     let _ = signal_hook::low_level::emulate_default_handler(number);
 }

@@ -1,5 +1,5 @@
-//! The socket at which a container's monitor is reached. A socket's path may have 108 bytes only (unix(7)), so the
-//! folder is named by a descriptor.
+//! The socket of a container's monitor. The path of a socket is limited to 108 bytes (unix(7)), so it is reached
+//! through a descriptor of its folder.
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,7 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use super::error::ContainerError;
 use crate::base::io_error::AtPath;
 
-/// Its name in a container's folder.
+/// Its name in the container's folder.
 const SOCKET: &str = "monitor.sock";
 
 pub(super) fn listen(folder: &Path) -> Result<UnixListener, ContainerError> {
@@ -26,9 +26,9 @@ pub(super) fn connect(folder: &Path) -> Result<UnixStream, ContainerError> {
     Ok(UnixStream::connect(name(&handle)).at("reach the container's monitor in", folder)?)
 }
 
-/// Of one that has ended.
+/// Removes the socket of a monitor that has ended.
 pub(super) fn remove(folder: &Path) {
-    // What is not there needs not be removed.
+    // It may not exist.
     let _ = std::fs::remove_file(folder.join(SOCKET));
 }
 

@@ -1,4 +1,4 @@
-//! How a container runs or ended (`state.json`): written by its monitor alone, read by everyone.
+//! How a container runs or ended (`state.json`): written only by its monitor, read by everyone.
 
 use std::path::Path;
 
@@ -16,13 +16,13 @@ pub struct State {
     #[serde(rename = "OOMKilled")]
     pub oom_killed: bool,
     pub error: String,
-    /// Of the program, as the host numbers it; 0 when there is none.
+    /// The program's PID on the host; 0 if there is none.
     pub pid: i32,
     pub monitor_pid: i32,
     pub started_at: Option<jiff::Timestamp>,
     pub finished_at: Option<jiff::Timestamp>,
     pub restart_count: u32,
-    /// Somebody stopped it: `unless-stopped` does not bring it back.
+    /// A user stopped it: `unless-stopped` does not restart it.
     pub stopped_by_user: bool,
     pub health: Option<Health>,
     /// The folders of its cgroups.
@@ -31,7 +31,7 @@ pub struct State {
     #[serde(rename = "AppArmorProfile")]
     pub apparmor: String,
     pub network: NetworkSettings,
-    /// What had to be made in the root filesystem to mount things there, which is no change of the container's.
+    /// The mount points that had to be created in the root filesystem, which are no changes of the container's.
     pub mount_points: Vec<CreatedMountPoint>,
 }
 
@@ -54,7 +54,7 @@ pub enum Status {
 pub struct Health {
     pub status: HealthStatus,
     pub failing_streak: u32,
-    /// The last five.
+    /// The last five results.
     pub log: Vec<HealthResult>,
 }
 
@@ -77,7 +77,7 @@ pub struct HealthResult {
 }
 
 impl Status {
-    /// In docker's words.
+    /// docker's name of the status.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Created => "created",
@@ -90,7 +90,7 @@ impl Status {
         }
     }
 
-    /// Whether a monitor is needed for this to be true.
+    /// Whether this is true only while there is a monitor.
     pub fn is_alive(self) -> bool {
         matches!(self, Self::Running | Self::Paused | Self::Restarting)
     }
@@ -107,7 +107,7 @@ impl HealthStatus {
 }
 
 impl State {
-    /// That of a container that was never started is not written down.
+    /// A container that was never started has no state file.
     pub(super) fn read(path: &Path) -> Result<Self, ContainerError> {
         match read_json(path) {
             Err(error) if error.is_not_found() => Ok(Self::default()),
@@ -119,8 +119,8 @@ impl State {
         write_json(self, path)
     }
 
-    /// What is true now that no monitor is there, whatever the file says: one that was killed could not write down the
-    /// end, and its container was killed with it.
+    /// The actual state if there is no monitor, whatever the file says: a killed monitor could not record the end, and
+    /// its container was killed with it.
     pub(super) fn without_monitor(mut self) -> Self {
         if self.status.is_alive() {
             self.status = Status::Exited;

@@ -1,4 +1,4 @@
-//! What can be asked for when a container is stopped, and whether its program would notice.
+//! Options for stopping a container, and whether its program would notice.
 
 use super::record::Record;
 use super::state::State;
@@ -9,13 +9,13 @@ const SIGTERM: i32 = 15;
 /// How a container is to be stopped.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Stop {
-    /// Instead of the container's own.
+    /// Overrides the container's own.
     pub signal: Option<i32>,
-    /// Seconds until it is killed, below zero for never; the container's own without it.
+    /// Seconds until it is killed; never, if negative. By default, the container's own.
     pub timeout: Option<i64>,
-    /// It is to be started again: one made with `--rm` stays.
+    /// It will be started again: one created with `--rm` is not removed.
     pub keep: bool,
-    /// It is removed then: nobody is told that it was stopped.
+    /// It is removed afterwards: no stop event is reported.
     pub is_removal: bool,
 }
 
@@ -27,15 +27,15 @@ impl Record {
 }
 
 impl State {
-    /// Whether the program does anything about that signal. The kernel gives the first process of a PID namespace none that
-    /// it has no handler for.
+    /// Whether the program handles that signal. The kernel discards signals to the first process of a PID namespace for
+    /// which it has no handler.
     pub fn notices(&self, signal: i32) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap_or_default();
         notices(&status, signal)
     }
 }
 
-/// Whether the process catches the signal, or holds it back until it looks.
+/// Whether the process catches or blocks the signal.
 fn notices(status: &str, number: i32) -> bool {
     let has = |mask: &str| {
         let bits = status.lines().find_map(|line| line.strip_prefix(mask)?.strip_prefix(':'));

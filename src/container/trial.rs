@@ -1,4 +1,4 @@
-//! A container that is made as far as its program, which is not there: what can be had here is found out by trying.
+//! A container set up as far as its program, which does not exist: finds out by trying which isolation is available.
 
 use super::error::ContainerError;
 use super::sandbox::{
@@ -7,14 +7,14 @@ use super::sandbox::{
 use crate::base::foreign::Folder;
 use crate::store::Store;
 
-/// What the isolation of programs comes to.
+/// The available isolation.
 #[derive(Debug)]
 pub enum Trial {
-    /// Namespaces, but for what has to be done without.
+    /// Namespaces; and what has to be done without.
     Full(Vec<Without>),
-    /// A root of their own; and why no namespaces.
+    /// Only a root folder of its own; and why no namespaces.
     Chroot(Unsupported),
-    /// No rights; and why no namespaces.
+    /// Emulation; and why no namespaces.
     Emulated(Unsupported),
     /// No program can be run.
     Nothing(Unsupported),
@@ -33,7 +33,7 @@ pub fn try_isolation(store: &Store) -> Result<Trial, ContainerError> {
     })
 }
 
-/// A container of two empty layers. Its files are there as long as what comes with it.
+/// A container of two empty layers. Its files exist as long as the returned staging folder.
 fn nothing(store: &Store) -> Result<(Container, crate::store::Staging), ContainerError> {
     let staging = store.staging()?;
     let folder = Folder::open(staging.path())?;

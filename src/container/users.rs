@@ -1,4 +1,4 @@
-//! `--userns`: whose users a container's are.
+//! `--userns`: which user namespace a container uses.
 
 use std::sync::Arc;
 
@@ -7,8 +7,8 @@ use super::error::ContainerError;
 use super::record::Record;
 use crate::container::sandbox::{IdRanges, RemappedUsers, SandboxError, Unsupported, UsersMode};
 
-/// Of a container that is to be started; nothing where they are the host's. Those who share a namespace share their
-/// users, as with docker.
+/// For a container that is about to start; `None` if it has the host's users. Containers that share a namespace share
+/// their users, as in docker.
 pub(super) fn of(record: &Record, containers: &Containers) -> Result<Option<Arc<RemappedUsers>>, ContainerError> {
     let host = &record.host_config;
     let Some(ids) = ids(record)? else { return Ok(None) };
@@ -16,7 +16,7 @@ pub(super) fn of(record: &Record, containers: &Containers) -> Result<Option<Arc<
     for name in host.joined_containers() {
         let partner = containers.find(name)?;
         if partner.state.pid == 0 {
-            // Whoever joins its namespace says so.
+            // Joining its namespace reports this.
             continue;
         }
         let name = partner.record.plain_name();
@@ -35,7 +35,7 @@ pub(super) fn of(record: &Record, containers: &Containers) -> Result<Option<Arc<
     Ok(Some(Arc::new(users)))
 }
 
-/// Of one that is only looked at.
+/// For a container that is only read, not started.
 pub(super) fn alone(record: &Record) -> Result<Option<Arc<RemappedUsers>>, ContainerError> {
     Ok(ids(record)?.map(RemappedUsers::make).transpose()?.map(Arc::new))
 }

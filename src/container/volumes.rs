@@ -1,5 +1,4 @@
-//! Where a container meets its volumes: named and made with it, filled when it starts, removed with it when nobody gave
-//! them a name.
+//! A container's volumes: named and created with it, filled when it starts, and removed with it if they are anonymous.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,7 @@ use crate::container::sandbox::{MountSource, Propagation, TmpfsOptions};
 use crate::container::volume::{Backing, NewVolume, VolumeError, Volumes};
 use crate::store::snapshot::{View, populate};
 
-/// Makes the volumes that are missing, and writes down which they are.
+/// Creates missing volumes, and records name, driver and path of each in its mount.
 pub(super) fn resolve(containers: &Containers, mounts: &mut [MountPoint]) -> Result<(), ContainerError> {
     let volumes = Volumes::of(containers.store_root());
     for mount in mounts.iter_mut().filter(|mount| mount.kind == MountKind::Volume) {
@@ -39,7 +38,7 @@ pub(super) fn resolve(containers: &Containers, mounts: &mut [MountPoint]) -> Res
     Ok(())
 }
 
-/// The mounts of other containers (`--volumes-from NAME[:ro]`) at places that nothing else is at.
+/// The mounts of other containers (`--volumes-from NAME[:ro]`), where nothing else is mounted.
 pub(super) fn from_others(
     containers: &Containers,
     names: &[String],
@@ -50,7 +49,7 @@ pub(super) fn from_others(
         let (name, mode) = text.split_once(':').unwrap_or((text, "rw"));
         let other = containers.find(name)?;
         for mount in other.record.mounts.iter().filter(|mount| mount.kind != MountKind::Tmpfs) {
-            // A later one takes the place of an earlier one, as with docker.
+            // A later one replaces an earlier one, as in docker.
             taken.retain(|earlier| earlier.destination != mount.destination);
             let writable = mount.writable && !mode.split(',').any(|word| word == "ro");
             taken.push(MountPoint { writable, ..mount.clone() });
@@ -60,8 +59,8 @@ pub(super) fn from_others(
     Ok(taken)
 }
 
-/// What the sandbox is to mount for a volume, which is filled from the image when it is empty; and whether the volume
-/// itself can't be written to.
+/// What the sandbox mounts for a volume, which is filled from the image if it is empty; and whether the volume itself
+/// is read-only.
 pub(super) fn source(
     containers: &Containers,
     mount: &MountPoint,
@@ -98,7 +97,7 @@ pub(super) fn source(
     Ok((source, false))
 }
 
-/// The memory that a running container has for this volume.
+/// The tmpfs of this volume in a running container.
 fn shared_memory(containers: &Containers, mount: &MountPoint) -> Result<Option<MountSource>, ContainerError> {
     let users = users_of(containers, &mount.name)?;
     Ok(users.iter().filter(|entry| entry.state.pid != 0).find_map(|entry| {
@@ -107,12 +106,12 @@ fn shared_memory(containers: &Containers, mount: &MountPoint) -> Result<Option<M
     }))
 }
 
-/// A folder, or what is inside of it: found when it is mounted, and within the folder, so that no link leads out.
+/// A folder, or a path inside it: it is resolved within the folder when it is mounted, so that no link leads out.
 fn bind(folder: &Path, subpath: &str) -> Result<MountSource, ContainerError> {
     if subpath.is_empty() {
         return Ok(MountSource::Bind { path: folder.to_owned(), recursive: true, propagation: Propagation::Private });
     }
-    // Only to say early what is missing; docker's code for it is that of a file that is not there.
+    // Only to report early what is missing; docker's exit code for it is that of a missing file.
     Tree::in_root(Folder::open(folder)?).followed(Path::new(subpath))?;
     Ok(MountSource::Within { folder: folder.to_owned(), path: subpath.into(), is_own: false })
 }
@@ -127,7 +126,7 @@ fn is_of(mount: &MountPoint, volume: &str) -> bool {
     mount.kind == MountKind::Volume && mount.name == volume
 }
 
-/// Removes the volumes of a removed container that nobody gave a name and no other container has.
+/// Removes the anonymous volumes of a removed container that no other container uses.
 pub(super) fn remove_anonymous(containers: &Containers, mounts: &[MountPoint]) -> Result<(), ContainerError> {
     let volumes = Volumes::of(containers.store_root());
     for mount in mounts.iter().filter(|mount| mount.kind == MountKind::Volume) {
@@ -143,7 +142,7 @@ pub(super) fn remove_anonymous(containers: &Containers, mounts: &[MountPoint]) -
     Ok(())
 }
 
-/// Makes the source of a bind that may be made (`-v` does that), and says when it is missing.
+/// Creates the source of a bind mount if that is allowed (`-v` does that), and fails otherwise if it is missing.
 pub(super) fn bind_source(mount: &MountPoint) -> Result<PathBuf, ContainerError> {
     let path = mount.source.clone();
     if !path.exists() {
@@ -155,7 +154,7 @@ pub(super) fn bind_source(mount: &MountPoint) -> Result<PathBuf, ContainerError>
     Ok(path)
 }
 
-/// How mounts travel between a bind and its source; says when the source's own mount does not let them.
+/// The propagation between a bind mount and its source; fails if the source's own mount does not allow it.
 pub(super) fn propagation(mount: &MountPoint) -> Result<Propagation, ContainerError> {
     let (wanted, needs) = match mount.propagation.as_str() {
         "shared" | "rshared" => (Propagation::Shared, &["shared:"][..]),
@@ -170,7 +169,7 @@ pub(super) fn propagation(mount: &MountPoint) -> Result<Propagation, ContainerEr
         let place = PathBuf::from(words.get(4)?.replace("\\040", " "));
         source.starts_with(&place).then_some((place, words))
     });
-    // Of two mounts at one place, the later one is seen.
+    // Of two mounts at one place, the later one is visible.
     let (place, words) = around.max_by_key(|(place, _)| place.as_os_str().len()).unwrap_or_default();
     let optional = words.iter().skip(6).take_while(|word| **word != "-");
     if optional.into_iter().any(|word| needs.iter().any(|start| word.starts_with(start))) {

@@ -1,8 +1,8 @@
-//! Where a container meets its networks: the only file of this folder that starts them.
+//! Connects a container to its networks: the only file of this folder that sets up networking.
 //!
-//! [`begin`] is called before the program starts, in the process that will be there until the container has ended, and says
-//! what the sandbox has to know. While that mounts the container's files, [`Wiring::connect`] makes the places in networks.
-//! All of it is dropped when the container has ended.
+//! [`begin`] is called before the program starts, in the process that stays until the container has ended, and returns
+//! what the sandbox has to know. While the sandbox mounts the container's files, [`Wiring::connect`] creates the
+//! endpoints. Everything is undone on drop, when the container has ended.
 
 use std::fs::{File, Permissions};
 use std::net::IpAddr;
@@ -23,32 +23,32 @@ use crate::container::network::{
 };
 use crate::container::sandbox::{Mount, MountSource, NetworkIsolation, RemappedUsers, user_namespace};
 
-/// The files of a container that tell of its network, in its folder and in `/etc`.
+/// The files that describe a container's network, in its folder and in `/etc`.
 const FILES: [&str; 3] = ["resolv.conf", "hostname", "hosts"];
 
-/// A container's connection to its networks, which lasts as long as this.
+/// A container's connection to its networks. It ends on drop.
 #[derive(Debug)]
 pub(super) struct Wiring {
     pub(super) isolation: NetworkIsolation,
-    /// Whose users the container's are, where they are not the host's: the network is theirs.
+    /// The container's user namespace, if it is not the host's. It owns the network namespace.
     pub(super) users: Option<Arc<RemappedUsers>>,
     /// `resolv.conf`, `hosts` and `hostname`.
     pub(super) files: Vec<Mount>,
-    /// Variables that tell of linked containers.
+    /// Variables that describe linked containers.
     pub(super) environment: Vec<String>,
     /// For inspect: addresses, ports, networks.
     pub(super) settings: NetworkSettings,
-    /// What the user should be told.
+    /// A warning for the user.
     pub(super) warning: Option<String>,
-    /// Those that it joined when it was started.
+    /// The networks that it joined at its start.
     networks: Vec<NetworkRecord>,
-    /// The files are not another container's.
+    /// Whether the files are its own, and not another container's.
     has_own_files: bool,
     live: Option<Live>,
 }
 
 impl Wiring {
-    /// Makes the container's places in networks, and writes the files that tell of them.
+    /// Creates the container's endpoints, and writes the files that describe them.
     pub(super) fn connect(&mut self, record: &Record, folder: &Path) -> Result<(), ContainerError> {
         let Some(live) = &mut self.live else { return Ok(()) };
         live.connect()?;
@@ -67,12 +67,12 @@ impl Wiring {
         &self.networks
     }
 
-    /// To be called from time to time.
+    /// To be called periodically.
     pub(super) fn look_after_way_out(&mut self) {
         self.live.iter_mut().for_each(Live::look_after_way_out);
     }
 
-    /// What the user is to be told besides.
+    /// Appends to the warning for the user.
     pub(super) fn add_warning(&mut self, text: String) {
         self.warning = Some(match self.warning.take() {
             Some(other) => format!("{other}; {text}"),
@@ -80,13 +80,13 @@ impl Wiring {
         });
     }
 
-    /// The container has joined a network in which names are resolved.
+    /// Enables the name server after the container has joined a network with name resolution.
     pub(super) fn resolve_names(&mut self) -> Result<(), ContainerError> {
         Ok(self.live.as_mut().map_or(Ok(()), Live::resolve_names)?)
     }
 }
 
-/// Begins to connect the container whose folder that is, in a namespace that was made before, or in a new one.
+/// Starts to connect the container of that folder, in an existing network namespace or a new one.
 pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace>) -> Result<Wiring, ContainerError> {
     let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
     let containers = Containers::of(store_root);
@@ -95,12 +95,12 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
     let request = request(record, partner.as_ref(), &linked)?;
     let users = users::of(record, &containers)?;
     let fresh = match &users {
-        // One of the host's could not be used by its users.
+        // Its users could not use a network namespace of the host's.
         Some(users) => Some(FreshNamespace::of(users.network().at("copy", "a network namespace")?)?),
         None => fresh,
     };
     let live = Live::begin(&networks_of(store_root), &owner(record, folder), &request, fresh)?;
-    // What shares a network shares the files that tell of it.
+    // A container that shares another one's network shares the files that describe it.
     let files_in = match &partner {
         Some(partner) => partner.folder().to_owned(),
         None => {
@@ -121,7 +121,7 @@ pub(super) fn begin(record: &Record, folder: &Path, fresh: Option<FreshNamespace
     })
 }
 
-/// None, for a container that is looked at without being started. The files are there if it ever was.
+/// No network, for a container that is read without being started. The files exist if it ever was.
 pub(super) fn nothing(record: &Record, folder: &Path) -> Wiring {
     Wiring {
         isolation: NetworkIsolation::Empty,
@@ -136,7 +136,7 @@ pub(super) fn nothing(record: &Record, folder: &Path) -> Wiring {
     }
 }
 
-/// The host's network and none have no places in them.
+/// The host's network and `none` have no endpoints.
 fn joined(record: &Record, live: &Live) -> Vec<NetworkRecord> {
     let places: Vec<NetworkRecord> = live.joined().cloned().collect();
     if !places.is_empty() {
@@ -145,12 +145,12 @@ fn joined(record: &Record, live: &Live) -> Vec<NetworkRecord> {
     record.networks.keys().filter_map(|name| live.networks().find(name).ok()).collect()
 }
 
-/// The networks of the store at that folder.
+/// The networks of the store in that folder.
 pub fn networks_of(store_root: &Path) -> Networks {
     Networks::of(store_root, user_namespace::entered().is_some())
 }
 
-/// Whose the container's endpoints are.
+/// The owner of the container's endpoints.
 pub fn owner(record: &Record, folder: &Path) -> Owner {
     Owner {
         container: record.id.clone(),
@@ -160,7 +160,7 @@ pub fn owner(record: &Record, folder: &Path) -> Owner {
     }
 }
 
-/// The running container whose network it is to have.
+/// The running container whose network it shares.
 fn partner(record: &Record, containers: &Containers) -> Result<Option<Entry>, ContainerError> {
     let Some(name) = record.host_config.network_mode.container() else { return Ok(None) };
     let partner = containers.find(name)?;
@@ -202,7 +202,7 @@ fn request(
     })
 }
 
-/// What docker's `EndpointSettings` ask for.
+/// Converts docker's `EndpointSettings`.
 pub fn endpoint_request(
     network: &str,
     config: &EndpointConfig,
@@ -242,7 +242,7 @@ pub fn endpoint_request(
     })
 }
 
-/// What is published, with the exposed ports that were not named under `-P`.
+/// The published ports; with `-P`, also the exposed ports that were not named.
 fn ports(record: &Record) -> Result<Vec<PortRequest>, ContainerError> {
     let host = &record.host_config;
     let mut requests = Vec::new();
@@ -276,7 +276,7 @@ fn port_request(port: &str, host_ip: &str, host_port: &str) -> Result<PortReques
     Ok(PortRequest { container: parse(number)?, protocol: protocol.parse::<Protocol>()?, host_address, host_ports })
 }
 
-/// Writes `hosts` and `resolv.conf` of a running container anew, after it has joined or left a network.
+/// Rewrites `hosts` and `resolv.conf` of a running container after it has joined or left a network.
 pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerError> {
     let store_root = folder.parent().and_then(Path::parent).unwrap_or(folder);
     let containers = Containers::of(store_root);
@@ -287,18 +287,18 @@ pub fn refresh_files(record: &Record, folder: &Path) -> Result<(), ContainerErro
     write_files(folder, &[resolv_conf, format!("{}\n", record.config.hostname), hosts])
 }
 
-/// For the sandbox, which mounts them before they are written.
+/// Creates the files for the sandbox, which mounts them before they are written.
 fn make_files(folder: &Path) -> Result<(), ContainerError> {
     for name in FILES {
         let path = folder.join(name);
         let file = File::options().create(true).append(true).open(&path).at("create", &path)?;
-        // Every program of the container reads them; nobody else passes the folder that they are in.
+        // Every program of the container reads them; nobody else gets into the folder that has them.
         file.set_permissions(Permissions::from_mode(0o644)).at("change the mode of", &path)?;
     }
     Ok(())
 }
 
-/// Written in place: a running container has them mounted.
+/// Writes in place, because a running container has the files mounted.
 fn write_files(folder: &Path, texts: &[String; 3]) -> Result<(), ContainerError> {
     for (name, text) in FILES.iter().zip(texts) {
         let path = folder.join(name);
@@ -307,7 +307,7 @@ fn write_files(folder: &Path, texts: &[String; 3]) -> Result<(), ContainerError>
     Ok(())
 }
 
-/// They can't be written to where nothing of the root filesystem can.
+/// They are read-only if the root filesystem is.
 fn file(folder: &Path, name: &str, record: &Record) -> Mount {
     Mount {
         target: Path::new("/etc").join(name),

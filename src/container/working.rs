@@ -1,9 +1,10 @@
-//! The root filesystem of a container without namespaces, while its files are used: a copy of all its layers, in the
-//! container's folder. What has changed in it becomes part of what the container changed when nobody uses it any more.
+//! The root filesystem of a container without namespaces, while it is in use: a copy of all its layers, in the
+//! container's folder. What was changed in it is merged into the container's upper folder once nobody uses it any
+//! longer.
 //!
 //! ```text
 //! working/root  the copy
-//! working/lock  held by all who use the copy
+//! working/lock  held by all processes that use the copy
 //! ```
 
 use std::fs::File;
@@ -21,24 +22,24 @@ use crate::store::snapshot::{Scan, View, WorkingRoot, merge_tree};
 
 pub(super) const FOLDER: &str = "working";
 const LOCK: &str = "lock";
-/// What is written to become part of the upper folder.
+/// The changes that are merged into the upper folder.
 const CHANGES: &str = "changes";
 
-/// Of a container that nobody else runs.
+/// The copy for a container that this process runs.
 pub(super) struct Working {
     root: WorkingRoot,
     before: Scan,
     layers: Vec<PathBuf>,
-    /// The container's.
+    /// The container's folder.
     folder: PathBuf,
 }
 
 impl Working {
-    /// Makes it; for a program to run in, with what would be mounted copied in. The upper folder is there.
+    /// Creates the copy. For a program to run in it, `mounts` are copied in. The upper folder must exist.
     pub(super) fn make(record: &Record, folder: &Path, mounts: Option<&[Mount]>) -> Result<Self, ContainerError> {
         with_deep_stack(|| {
             let place = folder.join(FOLDER);
-            // Of a monitor that was killed.
+            // Left behind by a monitor that was killed.
             foreign::remove_tree(&place)?;
             std::fs::create_dir(&place).at("create", &place)?;
             let lock = place.join(LOCK);
@@ -47,7 +48,7 @@ impl Working {
             let mut root = WorkingRoot::in_folder(&place)?;
             root.bring_to(&layers)?;
             root.add(&folder.join("upper"))?;
-            // With docker, each is a volume without a name.
+            // In docker, each is an anonymous volume.
             for volume in &record.config.run.volumes {
                 root.make_folders(Path::new(volume))?;
             }
@@ -64,7 +65,7 @@ impl Working {
         self.root.path()
     }
 
-    /// Waits until nobody uses it any more, and adds what has changed to what the container changed before.
+    /// Waits until nobody uses the copy any longer, and merges its changes into the container's.
     pub(super) fn keep(self) -> Result<(), ContainerError> {
         let place = self.place();
         let lock = place.join(LOCK);
@@ -86,7 +87,7 @@ impl Working {
 }
 
 impl Drop for Working {
-    /// What was not kept is gone. What can't be removed, the next one that is made there removes.
+    /// Whatever was not kept is lost. What can't be removed now is removed when the next copy is created.
     fn drop(&mut self) {
         let _ = with_deep_stack(|| foreign::remove_tree(&self.place()));
     }
@@ -102,7 +103,7 @@ fn put(root: &mut WorkingRoot, mount: &Mount) -> Result<(), ContainerError> {
             root.place_folder(&mount.target, (options.mode, options.uid, options.gid))?;
         }
         MountSource::Own(path) => root.place_copy(&mount.target, &Handle::open(path)?)?,
-        // There is nothing of these in a container that could be made.
+        // These don't exist in a container without namespaces.
         MountSource::Bind { .. }
         | MountSource::Within { .. }
         | MountSource::Stack { .. }
@@ -111,19 +112,19 @@ fn put(root: &mut WorkingRoot, mount: &Mount) -> Result<(), ContainerError> {
     Ok(())
 }
 
-/// The root of a container that runs, and a lock that keeps it as long as it is held, and is handed on; nothing when it is
-/// not there any more.
+/// The root of a running container, and a lock that keeps it while it or a copy of its descriptor is held; `None` if it
+/// is gone.
 pub(super) fn of_running(folder: &Path) -> Result<Option<(PathBuf, File)>, ContainerError> {
     let lock = folder.join(FOLDER).join(LOCK);
     let file = match File::open(&lock) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         file => file.at("open", &lock)?,
     };
-    // Its end waits for those who have it.
+    // The end of the container waits for those who hold the lock.
     Ok(flock(&file, FlockOperation::NonBlockingLockShared).is_ok().then(|| (root_in(folder), file)))
 }
 
-/// Where it is.
+/// The path of the copy.
 pub(super) fn root_in(folder: &Path) -> PathBuf {
     folder.join(FOLDER).join("root")
 }
