@@ -1,4 +1,4 @@
-//! Which addresses a container gets: the one it asks for, or the lowest that is free.
+//! Chooses the addresses of containers: the requested one, or the lowest free one.
 
 use std::net::IpAddr;
 
@@ -7,11 +7,11 @@ use super::error::NetworkError;
 use super::record::Pool;
 use super::subnet::Subnet;
 
-/// Where subnets are looked for: private ranges that routers and other container tools use rarely come first.
+/// Where subnets are chosen: private ranges that routers and other container tools rarely use come first.
 const RANGES: [(&str, u8); 4] =
     [("10.201.0.0/16", 16), ("172.24.0.0/13", 16), ("10.202.0.0/15", 20), ("192.168.128.0/17", 20)];
 
-/// A free address of the pool. `taken` are the endpoints of the network.
+/// Chooses a free address of the pool. `taken` are the endpoints of the network.
 pub(super) fn choose(
     network: &str,
     pool: &Pool,
@@ -31,7 +31,7 @@ pub(super) fn choose(
         Some(address) if !is_free(address) => Err(NetworkError::AddressInUse { address, network: network() }),
         Some(address) => Ok(address),
         None => {
-            // The first and last of the subnet are nobody's, but may be within the range.
+            // The first and last address of the subnet can't be used, but may be within the range.
             let is_host = |address: &IpAddr| pool.subnet.is_host(*address);
             let mut hosts = pool.range.all().filter(is_host);
             hosts.find(|address| is_free(*address)).ok_or_else(|| NetworkError::NoFreeAddress { network: network() })
@@ -39,7 +39,7 @@ pub(super) fn choose(
     }
 }
 
-/// A subnet for a new network that none of `taken` overlaps with.
+/// A subnet for a new network that overlaps with none of `taken`.
 pub(super) fn free_subnet(taken: &[Subnet]) -> Result<Subnet, NetworkError> {
     let ranges = RANGES.iter().filter_map(|(range, length)| Some((range.parse::<Subnet>().ok()?, *length)));
     let mut candidates = ranges.flat_map(|(range, length)| range.split(length));
@@ -47,7 +47,7 @@ pub(super) fn free_subnet(taken: &[Subnet]) -> Result<Subnet, NetworkError> {
     candidates.find(is_free).ok_or(NetworkError::NoFreeSubnet)
 }
 
-/// A private IPv6 subnet that belongs to a network's ID (RFC 4193).
+/// A private IPv6 subnet derived from a network's ID (RFC 4193).
 pub(super) fn ipv6_subnet(network_id: &str) -> Result<Subnet, NetworkError> {
     let digits = network_id.get(..14).unwrap_or_default();
     let (a, rest) = digits.split_at_checked(2).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! A container's place in one network: an address, a pair of interfaces, a record of it.
+//! Connects a container to a network: an address, a veth pair, and an endpoint record.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
@@ -14,24 +14,24 @@ use super::networks::{Networks, random_id};
 use super::record::{BRIDGE, NetworkRecord, Pool};
 use super::subnet::Subnet;
 
-/// How a container is to be in a network.
+/// The requested endpoint of a container in a network.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct EndpointRequest {
-    /// Name or ID.
+    /// A name or an ID.
     pub network: String,
     pub aliases: Vec<String>,
-    /// `NAME:ALIAS` of other containers.
+    /// `NAME:ALIAS`, for other containers.
     pub links: Vec<String>,
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
     pub hardware_address: Option<HardwareAddress>,
     /// More addresses of its interface.
     pub more_addresses: Vec<IpAddr>,
-    /// The network with the highest is the way out.
+    /// The network with the highest priority has the default route.
     pub gateway_priority: i64,
 }
 
-/// Whose endpoint it is.
+/// The owner of an endpoint.
 #[derive(Debug, Clone)]
 pub struct Owner {
     pub container: String,
@@ -41,13 +41,13 @@ pub struct Owner {
     pub lock: PathBuf,
 }
 
-/// The container's namespace, and a netlink socket in it.
+/// The container's network namespace, and a netlink socket in it.
 pub(super) struct Inside<'a> {
     pub(super) namespace: &'a OwnedFd,
     pub(super) socket: &'a Socket,
 }
 
-/// Makes the endpoint and its interface; to be called in the machine's network. Removed again when anything fails.
+/// Creates the endpoint and its interface; called in the bridges' namespace. Undoes everything if any part fails.
 pub(super) fn attach(
     networks: &Networks,
     record: &NetworkRecord,
@@ -101,8 +101,8 @@ fn choose(
     let any = ipv4.map(IpAddr::from).or(ipv6.map(IpAddr::from)).ok_or(NetworkError::NoFreeSubnet)?;
     let hardware = request.hardware_address.unwrap_or_else(|| link::hardware_address(any));
     let id = random_id()?;
-    // Not made of the address: the interface of its last holder may still be there, for the kernel takes namespaces away
-    // in the background, and to wait for that takes longer than all the rest.
+    // The name is not derived from the address: the interface of its last holder may still exist, because the kernel
+    // removes namespaces in the background, and waiting for that takes longer than everything else.
     let host_interface = format!("rv{}", id.get(..12).unwrap_or(&id));
     Ok(Endpoint {
         id,
@@ -120,7 +120,7 @@ fn choose(
     })
 }
 
-/// An address of one family from the pools that the network has of it.
+/// An address of one family, from the network's pools of that family.
 fn one(
     record: &NetworkRecord,
     pools: &[Pool],
@@ -137,7 +137,7 @@ fn one(
     }
 }
 
-/// Its name, aliases, the beginning of its ID and its host name.
+/// The container's name, aliases, short ID and host name.
 fn names(owner: &Owner, aliases: &[String]) -> Vec<String> {
     let id = owner.container.get(..12).unwrap_or(&owner.container);
     let mut names: Vec<String> = Vec::new();
@@ -151,7 +151,7 @@ fn names(owner: &Owner, aliases: &[String]) -> Vec<String> {
     names
 }
 
-/// `eth0`, or the first after it that is free.
+/// `eth0`, or the next free name.
 fn free_interface(inside: &Socket) -> Result<String, NetworkError> {
     for number in 0..u32::MAX {
         let name = format!("eth{number}");
@@ -193,14 +193,14 @@ fn switch_on(inside: &Socket, own: Link) -> Result<(), NetworkError> {
     link::switch_on(inside, own).doing("switch on the container's interface")
 }
 
-/// As wide as the pool that it is from; an address of no pool is one by itself.
+/// The prefix length of the address's pool; outside of all pools /16, or /64 for IPv6.
 fn length_of(record: &NetworkRecord, address: IpAddr) -> Result<u8, NetworkError> {
     let pools = record.pools()?;
     let own = pools.iter().find(|pool| pool.subnet.contains(address)).map(|pool| pool.subnet.length);
     Ok(own.unwrap_or(if address.is_ipv4() { 16 } else { 64 }))
 }
 
-/// Sends what goes elsewhere through these gateways; what was there before goes.
+/// Replaces the default routes by routes to these gateways.
 pub(super) fn route(inside: &Socket, gateways: &[IpAddr]) -> Result<(), NetworkError> {
     for gateway in gateways {
         link::remove_default_routes(inside, gateway.is_ipv4()).doing("remove the container's route")?;
@@ -209,10 +209,10 @@ pub(super) fn route(inside: &Socket, gateways: &[IpAddr]) -> Result<(), NetworkE
     Ok(())
 }
 
-/// Takes the container out of the network; to be called in the machine's.
+/// Disconnects the container from the network; called in the bridges' namespace.
 pub(super) fn detach(networks: &Networks, record: &NetworkRecord, endpoint: &Endpoint) -> Result<(), NetworkError> {
     let socket = Socket::open(None).doing("open a netlink socket")?;
-    // The interface is gone already when the container is.
+    // The interface is gone already if the container is.
     let _ = link::delete(&socket, &endpoint.host_interface);
     Endpoints::of(networks.state(), &record.id).remove(&endpoint.container);
     Ok(())

@@ -1,4 +1,4 @@
-//! The bridge of a network on its machine, made by the first container that needs it.
+//! The bridge of a network, created by the first container that needs it.
 
 use std::fs;
 use std::path::Path;
@@ -12,22 +12,22 @@ use super::record::{NetworkRecord, Pool};
 use super::subnet::Subnet;
 use crate::base::io_error::AtPath;
 
-/// The default network's.
+/// The bridge of the default network.
 pub(super) const DEFAULT: &str = "rb-bridge";
 
 const FORWARDING: [&str; 2] = ["/proc/sys/net/ipv4/ip_forward", "/proc/sys/net/ipv6/conf/all/forwarding"];
 
-/// What an interface's name may have (linux/if.h).
+/// The maximum length of an interface's name (linux/if.h).
 const LONGEST_NAME: usize = 15;
 
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Bridge {
     pub(super) link: Link,
-    /// What fits through the way out.
+    /// The MTU of the uplink.
     pub(super) mtu: u32,
 }
 
-/// Options that mean something here, and those of docker's that mean nothing to one machine without a daemon.
+/// The supported options, and those of docker's that have no effect on a single host without a daemon.
 const OPTIONS: [&str; 7] = [
     "com.docker.network.bridge.name",
     "com.docker.network.bridge.enable_ip_masquerade",
@@ -38,7 +38,7 @@ const OPTIONS: [&str; 7] = [
     "com.docker.network.bridge.host_binding_ipv4",
 ];
 
-/// Refuses what could only be ignored.
+/// Refuses options that could only be ignored.
 pub(super) fn check_options(record: &NetworkRecord) -> Result<(), NetworkError> {
     let refuse = |what: String| Err(NetworkError::Refused { what });
     for (option, value) in &record.options {
@@ -56,7 +56,7 @@ pub(super) fn check_options(record: &NetworkRecord) -> Result<(), NetworkError> 
     Ok(())
 }
 
-/// A subnet for the default network that no route but the default one leads to.
+/// A subnet for the default network that overlaps with no route except the default one.
 pub(super) fn default_subnet() -> Result<Subnet, NetworkError> {
     let socket = Socket::open(None).doing("open a netlink socket")?;
     if let Some(found) = link::find(&socket, DEFAULT).doing("look for the bridge")?
@@ -67,15 +67,15 @@ pub(super) fn default_subnet() -> Result<Subnet, NetworkError> {
     addresses::free_subnet(&host_routes()?)
 }
 
-/// Where the routes of this process's network lead to, but the default one.
+/// The destinations of the routes in this process's network, except the default one.
 pub(super) fn host_routes() -> Result<Vec<Subnet>, NetworkError> {
     let socket = Socket::open(None).doing("open a netlink socket")?;
     let routes = link::routes(&socket).doing("read the routes")?;
     Ok(routes.into_iter().map(|(route, _)| route).filter(|route| route.length > 0).collect())
 }
 
-/// The bridge, with forwarding, isolation and address translation in place. To be called with the network's lock.
-/// `most`: what fits through the way out, where that may not be there yet.
+/// Creates the bridge, with forwarding, isolation and NAT. The caller holds the network's lock. `most` is the MTU of an
+/// uplink that may not exist yet.
 pub(super) fn ensure(socket: &Socket, record: &NetworkRecord, most: Option<u32>) -> Result<Bridge, NetworkError> {
     let (name, pools) = (record.interface(), record.pools()?);
     let routes = link::routes(socket).doing("read the routes")?;
@@ -101,7 +101,7 @@ pub(super) fn ensure(socket: &Socket, record: &NetworkRecord, most: Option<u32>)
     Ok(Bridge { link, mtu })
 }
 
-/// One without an address was half made, by an rbuild that was killed.
+/// A bridge without an address was left half made by an rbuild that was killed, and is removed.
 fn find(socket: &Socket, name: &str) -> Result<Option<Link>, NetworkError> {
     let Some(link) = link::find(socket, name).doing("look for the bridge")? else { return Ok(None) };
     match link::address_of(socket, link).doing("read the bridge's address")? {
@@ -124,7 +124,7 @@ fn create(socket: &Socket, record: &NetworkRecord, name: &str, routes: &[(Subnet
     if let Some(mtu) = record.mtu() {
         link::set_mtu(socket, link, mtu).doing("set the bridge's MTU")?;
     }
-    // IPv4 last: a bridge that has it is whole.
+    // IPv4 comes last: a bridge that has it is complete.
     for pool in pools.iter().rev() {
         let address = Subnet { address: pool.gateway, length: pool.subnet.length };
         link::add_address(socket, link, address).doing("give the bridge an address")?;

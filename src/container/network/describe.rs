@@ -9,7 +9,7 @@ use super::subnet::Subnet;
 /// docker's `NetworkSettings`.
 pub(super) fn settings(places: &[(NetworkRecord, Endpoint)], ports: &Value, key: &str) -> Map<String, Value> {
     let bridge = places.iter().find(|(record, _)| record.name == BRIDGE);
-    // At the top, docker shows the default network only.
+    // At the top level, docker shows only the default network.
     let own = bridge.map(|(record, endpoint)| addresses(record, endpoint)).unwrap_or_else(no_addresses);
     let mut settings = Map::new();
     settings.insert("Bridge".to_owned(), json!(""));
@@ -86,7 +86,7 @@ fn no_addresses() -> Value {
     })
 }
 
-/// docker's `network inspect`: the record, and the containers in it.
+/// docker's `network inspect`: the record, and the network's containers.
 pub fn network(record: &NetworkRecord, endpoints: &[Endpoint]) -> Value {
     let mut value = serde_json::to_value(record).unwrap_or(Value::Null);
     let with_length = |address: Option<std::net::IpAddr>| {
@@ -108,7 +108,7 @@ pub fn network(record: &NetworkRecord, endpoints: &[Endpoint]) -> Value {
             (endpoint.container.clone(), description)
         })
         .collect();
-    // Those that nobody manages addresses of have no list of them.
+    // Networks without address management have no list of pools.
     if record.is_predefined() && record.ipam.config.is_empty() {
         value["IPAM"]["Config"] = Value::Null;
     }

@@ -1,12 +1,12 @@
-//! The containers in a network: who has which address, under which names.
+//! The endpoints of a network: which container has which address, under which names.
 //!
 //! ```text
-//! <state>/networks/<network>/lock                   held while something of the network changes
-//! <state>/networks/<network>/endpoints/<container>  one for each container in it
+//! <state>/networks/<network>/lock                   held while something in the network changes
+//! <state>/networks/<network>/endpoints/<container>  one for each connected container
 //! ```
 //!
-//! An endpoint belongs to whoever holds its owner's lock, which the kernel takes away from a process that dies: what a
-//! dead one leaves is removed by the next that looks.
+//! An endpoint is valid while its owner's lock is held. The kernel releases the lock of a process that dies, and the
+//! next process that looks removes its endpoint.
 
 use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -23,25 +23,24 @@ use crate::base::privacy;
 pub struct Endpoint {
     pub id: String,
     pub container: String,
-    /// The container's.
+    /// The container's name.
     pub name: String,
-    /// All that it answers to, in small letters.
+    /// All names to which it answers, in lower case.
     pub names: Vec<String>,
-    /// Of those, what was asked for.
+    /// The requested ones of these.
     pub aliases: Vec<String>,
     pub ipv4: Option<Ipv4Addr>,
     pub ipv6: Option<Ipv6Addr>,
     pub hardware_address: String,
-    /// On the host, and in the container.
+    /// The interface's name on the host; the one in the container follows.
     pub host_interface: String,
     pub interface: String,
-    /// `NAME:ALIAS` of other containers, for this one alone.
+    /// `NAME:ALIAS` of other containers, only for this one.
     pub links: Vec<String>,
-    /// The file whose lock says that it is in use.
+    /// The file that is locked while the endpoint is in use.
     pub owner: PathBuf,
 }
 
-/// The endpoints of one network.
 #[derive(Debug, Clone)]
 pub(super) struct Endpoints {
     folder: PathBuf,
@@ -59,7 +58,7 @@ impl Endpoints {
     /// Nobody else changes the network until the lock is dropped.
     pub(super) fn lock(&self) -> Result<File, NetworkError> {
         if let Some(all) = self.folder.parent().filter(|all| all.is_dir()) {
-            // It has the lock of all networks.
+            // The lock of all networks is in this folder.
             privacy::close(all)?;
         }
         lock(&self.folder.join("lock"))
@@ -81,9 +80,9 @@ impl Endpoints {
         Ok(std::fs::rename(&temporary, &path).at("rename", &temporary)?)
     }
 
-    /// One that is not there is no error.
+    /// Removes it, if it exists.
     pub(super) fn remove(&self, container: &str) {
-        // Whatever goes wrong, it has no owner any more, and the next removes it.
+        // If this fails, the endpoint has no owner any longer, and the next process removes it.
         let _ = std::fs::remove_file(self.path(container));
     }
 
@@ -91,18 +90,18 @@ impl Endpoints {
         read(&self.path(container)).filter(|endpoint| is_locked(&endpoint.owner))
     }
 
-    /// Those in use.
+    /// The endpoints in use.
     pub(super) fn list(&self) -> Vec<Endpoint> {
         self.all().into_iter().filter(|endpoint| is_locked(&endpoint.owner)).collect()
     }
 
-    /// Those in use; the others are removed. To be called with the lock.
+    /// The endpoints in use; removes the others. The caller holds the lock.
     pub(super) fn list_and_reap(&self) -> Vec<Endpoint> {
         let (alive, dead): (Vec<_>, Vec<_>) = self.all().into_iter().partition(|endpoint| is_locked(&endpoint.owner));
         for endpoint in dead {
             self.remove(&endpoint.container);
             if is_of_process(&endpoint.owner) {
-                // Owners that are no containers have a file of their own.
+                // Owners that are not containers have a lock file just for this.
                 let _ = std::fs::remove_file(&endpoint.owner);
             }
         }
@@ -114,7 +113,7 @@ impl Endpoints {
         entries.filter_map(|entry| read(&entry.path())).collect()
     }
 
-    /// Forgets the network.
+    /// Removes everything that is stored about the network.
     pub(super) fn remove_all(&self) -> Result<(), NetworkError> {
         match std::fs::remove_dir_all(&self.folder) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
@@ -133,7 +132,7 @@ impl Endpoint {
     }
 }
 
-/// A file of this process, locked while it lives: the owner of what belongs to no container.
+/// A file that is locked while this process lives: the owner of endpoints that belong to no container.
 #[derive(Debug)]
 pub(super) struct ProcessOwner {
     pub(super) path: PathBuf,
@@ -160,10 +159,10 @@ fn is_of_process(owner: &Path) -> bool {
     owner.parent().and_then(Path::file_name).is_some_and(|name| name == OWNERS)
 }
 
-/// Waits for the lock of that name; it is let go when the file is dropped.
+/// Waits for the lock of that name; it is released when the file is dropped.
 ///
-/// Who can open it can lock it, and keep all others waiting: nobody else gets into the folder, even when it is from a
-/// version of rbuild that let everybody in.
+/// Whoever can open the file can lock it, and block all others. So the folder is closed to other users, even if an
+/// older version of rbuild left it open.
 pub(super) fn lock(path: &Path) -> Result<File, NetworkError> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).at("create", folder)?;
@@ -234,7 +233,7 @@ pub(super) mod tests {
         let _lock = Endpoints::of(state.path(), "n").lock().unwrap();
         let _owner = ProcessOwner::new(state.path(), "one").unwrap();
         let mode = |name: &str| at(name).metadata().unwrap().permissions().mode() & 0o777;
-        // Beside them there may be the service's socket, which can be a group's.
+        // The service's socket may be beside them, and can belong to a group.
         assert_eq!(["", "networks", "networks/n", "owners"].map(mode), [0o777, 0o700, 0o700, 0o700]);
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong with a container's network.
+//! Errors of containers' networks.
 
 use std::io;
 use std::net::IpAddr;
@@ -59,7 +59,7 @@ pub enum NetworkError {
         #[source]
         source: serde_json::Error,
     },
-    /// Others than bridges are of plugins or of clusters, which need a daemon.
+    /// Other drivers than `bridge` belong to plugins or clusters, which need a daemon.
     #[error("there is no driver `{driver}`: rbuild has bridge networks only")]
     Driver { driver: String },
     #[error("{what}")]
@@ -93,17 +93,17 @@ pub enum NetworkError {
 }
 
 impl NetworkError {
-    /// This process may not change networks, whoever it is: its container or its user namespace has no rights over them.
+    /// Whether this process may not change networks at all, because its container or user namespace lacks the rights.
     pub(super) fn is_forbidden(&self) -> bool {
         matches!(self, Self::Kernel { source, .. } if source.kind() == io::ErrorKind::PermissionDenied)
     }
 
-    /// The user can have no pasta here.
+    /// Whether the user can't run pasta here.
     pub(super) fn is_no_pasta(&self) -> bool {
         matches!(self, Self::NoPasta | Self::NoTunDevice)
     }
 
-    /// The networks are there, but nothing leads out of them.
+    /// Whether the networks exist, but have no uplink.
     pub(super) fn is_no_way_out(&self) -> bool {
         self.is_no_pasta() || matches!(self, Self::Pasta { .. })
     }
@@ -134,7 +134,7 @@ impl NetworkError {
     }
 }
 
-/// Says what was being done when a call failed.
+/// Adds to an error what was being done.
 pub(super) trait Doing<T> {
     fn doing(self, action: &'static str) -> Result<T, NetworkError>;
 }

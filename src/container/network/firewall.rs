@@ -1,4 +1,4 @@
-//! What may go where: address translation and isolation for each bridge, and the ways in through published ports.
+//! Packet rules: NAT and isolation for each bridge, and the DNAT of published ports.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use super::netlink::Socket;
 use super::nft::{self, Lasts, Rule, Table};
 use super::subnet::Subnet;
 
-/// All interfaces of rbuild begin so.
+/// The prefix of rbuild's interfaces.
 pub(super) const PREFIX: &str = "rb-";
 
 const COMMENT: &str = "rbuild's containers";
@@ -16,7 +16,7 @@ const COMMENT: &str = "rbuild's containers";
 pub(super) struct BridgeRules<'a> {
     pub(super) bridge: &'a str,
     pub(super) subnets: &'a [Subnet],
-    /// No way out, and none in.
+    /// No access to other networks, nor from them.
     pub(super) internal: bool,
     pub(super) masquerade: bool,
     /// Whether its containers may talk to each other.
@@ -24,7 +24,7 @@ pub(super) struct BridgeRules<'a> {
 }
 
 impl BridgeRules<'_> {
-    /// Puts the rules in place, unless they are there. They go with [`remove`].
+    /// Installs the rules, unless they exist. [`remove`] removes them.
     pub(super) fn ensure(&self) -> io::Result<()> {
         let socket = nft::open()?;
         if !nft::has_table(&socket, self.bridge) {
@@ -40,7 +40,7 @@ impl BridgeRules<'_> {
         subnets.map(|subnet| Rule::default().from(*subnet).not_to_interface(self.bridge).masquerade()).collect()
     }
 
-    /// What comes in is an answer, or was sent to a published port.
+    /// Incoming packets are accepted if they are replies, or were sent to a published port.
     fn isolation(&self) -> Vec<Rule> {
         let within = Rule::default().coming_from(self.bridge).going_to(self.bridge);
         let mut rules = vec![if self.open_inside { within.accept() } else { within.established().accept() }];
@@ -59,8 +59,8 @@ pub(super) fn remove(bridge: &str) -> io::Result<()> {
     nft::remove_table(&nft::open()?, bridge)
 }
 
-/// A packet must be accepted by every table. Docker's, where it runs, drops what it does not know; so the bridges'
-/// packets are let through there, where docker keeps rules of others, or at the beginning of the chain.
+/// A packet must be accepted by every table. Docker's, if present, drops unknown packets; so the bridges' packets are
+/// accepted there, in the chain that docker leaves to users, or else at the start of the chain.
 fn pass_foreign_filters(socket: &Socket, prefix: &str) -> io::Result<()> {
     for family in [nft::IPV4, nft::IPV6] {
         if nft::drops_by_default(socket, family, "filter", "FORWARD") != Some(true) {
@@ -79,24 +79,24 @@ fn pass_foreign_filters(socket: &Socket, prefix: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// A port of the host that leads to one of a container.
+/// A port of the host that is forwarded to a container's.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Way {
-    /// TCP is 6, UDP 17.
+    /// 6 for TCP, 17 for UDP.
     pub(super) protocol: u8,
     pub(super) host: SocketAddr,
     pub(super) container: SocketAddr,
 }
 
-/// The rules of one container's published ports. They last as long as this does, and no longer than this process.
+/// The rules for a container's published ports. They are removed on drop, or when this process ends.
 #[derive(Debug)]
 pub(super) struct Ways {
     _owner: Socket,
 }
 
 impl Ways {
-    /// Loopback addresses are left to the forwarders, and so are the containers of the same bridge: the kernel can't
-    /// send an answer past them.
+    /// Loopback addresses and containers of the same bridge are left to the forwarders: the kernel can't route replies
+    /// to them back through the translation.
     pub(super) fn open(name: &str, bridge: &str, ways: &[Way]) -> io::Result<Self> {
         let socket = nft::open()?;
         let rules = |from_outside: bool| {
@@ -126,8 +126,8 @@ fn rule(way: &Way, not_from: Option<&str>) -> Rule {
     rule.at_port(way.protocol, way.host.port()).translate_to(way.container)
 }
 
-/// In a container's namespace that is new, and that the caller is in: leads questions for the name server's usual port to the one that the resolver has,
-/// so that a container may run a server of its own.
+/// In a new container's namespace, which the caller has entered: redirects queries for port 53 of the name server to
+/// the resolver's own port, so that a container may run a server of its own.
 pub(super) fn redirect_questions(resolver: (SocketAddr, SocketAddr)) -> io::Result<()> {
     const TCP: u8 = 6;
     const UDP: u8 = 17;

@@ -1,5 +1,6 @@
-//! Connections to published ports that the kernel can't translate: from the host's loopback, from containers of the
-//! same bridge, and from IPv6 to a container that has IPv4 only; all of them where the bridge is not the host's.
+//! Forwards connections to published ports that the kernel can't translate: from the host's loopback, from containers
+//! of the same bridge, and from IPv6 to a container with IPv4 only. If the bridge is not on the host, these are all
+//! connections.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,32 +11,32 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore};
 
-/// A client that is silent for so long has to introduce itself again.
+/// A UDP client that is silent for this long is forgotten.
 const UDP_PATIENCE: Duration = Duration::from_secs(90);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
-/// Before trying again when there are no descriptors left.
+/// The delay before trying again when no descriptors are left.
 const PAUSE: Duration = Duration::from_millis(50);
 const LARGEST_DATAGRAM: usize = 65_535;
 
-/// How many descriptors connections may take. Whoever reaches a published port can make as many as they like, and what
-/// else the process does, such as to end the container, needs some too.
+/// Limits the descriptors that connections may take. Clients of a published port can open any number of connections,
+/// and the process needs descriptors for other work too, such as ending the container.
 #[derive(Debug, Clone)]
 pub(super) struct Room(Arc<Semaphore>);
 
 impl Room {
-    /// Of this process.
+    /// The share of this process's limit.
     pub(super) fn of_process() -> Self {
         let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
         let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
         Self::of(limit)
     }
 
-    /// Of so many that a process may have, those that it does not need itself.
+    /// Of a process's limit, the part that it does not need for itself.
     fn of(limit: usize) -> Self {
         Self(Arc::new(Semaphore::new((limit / 4 * 3).min(Semaphore::MAX_PERMITS))))
     }
 
-    /// Waits until there is room for so many.
+    /// Waits until that many are available.
     async fn take(&self, descriptors: u32) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.0).acquire_many_owned(descriptors).await.ok()
     }
@@ -46,12 +47,12 @@ impl Room {
 }
 
 pub(super) async fn tcp(listener: TcpListener, target: SocketAddr, room: Room) {
-    /// The client's and the container's side.
+    /// One for the client's side and one for the container's.
     const EACH: u32 = 2;
     loop {
         match listener.accept().await {
             Ok((client, _)) => {
-                // Until then the others are the kernel's affair.
+                // Until then, further connections wait in the kernel's backlog.
                 let taken = room.take(EACH).await;
                 tokio::spawn(async move {
                     carry(client, target).await;
@@ -64,15 +65,15 @@ pub(super) async fn tcp(listener: TcpListener, target: SocketAddr, room: Room) {
 }
 
 async fn carry(mut client: TcpStream, target: SocketAddr) {
-    // When the container does not answer, the client sees its connection closed, as with no listener at all.
+    // If the container does not answer, the client sees its connection closed, as if nothing listened.
     let Ok(Ok(mut server)) = tokio::time::timeout(CONNECT_PATIENCE, TcpStream::connect(target)).await else { return };
-    // Small packets are not held back to be sent together.
+    // Small packets are not delayed to be merged.
     let _ = client.set_nodelay(true).and_then(|()| server.set_nodelay(true));
-    // Either side may leave at any time.
+    // Either side may close at any time.
     let _ = tokio::io::copy_bidirectional(&mut client, &mut server).await;
 }
 
-/// Who is served, and by which socket the container sees them.
+/// The clients, and the socket by which the container sees each of them.
 type Clients = Arc<Mutex<HashMap<SocketAddr, Arc<UdpSocket>>>>;
 
 pub(super) async fn udp(socket: UdpSocket, target: SocketAddr, room: Room) {
@@ -91,7 +92,7 @@ pub(super) async fn udp(socket: UdpSocket, target: SocketAddr, room: Room) {
     }
 }
 
-/// The socket by which the container sees that client; nothing where there is no room for one more.
+/// The socket by which the container sees that client; `None` if there is no room for another one.
 async fn upstream_of(
     client: SocketAddr,
     target: SocketAddr,
@@ -165,7 +166,7 @@ mod tests {
     fn connections_leave_the_process_what_it_needs_itself() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            // Room for one connection and one client of datagrams.
+            // Room for one connection and one UDP client.
             let room = Room::of(4);
             let (server, local) = (std::net::TcpListener::bind("127.0.0.1:0").unwrap(), "127.0.0.1:0");
             server.set_nonblocking(true).unwrap();
@@ -190,7 +191,7 @@ mod tests {
                 client.send_to(text, datagrams).await.unwrap();
             }
             clients[0].send_to(b"3", datagrams).await.unwrap();
-            // Those of the second client are lost, the first one's are not.
+            // Those of the second client are lost, those of the first are not.
             for expected in [b"1", b"3"] {
                 inner.recv_from(&mut buffer).await.unwrap();
                 assert_eq!(&buffer, expected);

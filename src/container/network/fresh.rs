@@ -1,4 +1,4 @@
-//! A network namespace that is new: nothing is in it but its loopback interface.
+//! A new network namespace, which contains only its loopback interface.
 
 use std::os::fd::OwnedFd;
 
@@ -7,27 +7,27 @@ use super::link;
 use super::netlink::Socket;
 use crate::container::sandbox;
 
-/// It may be made before anybody knows for which container.
+/// It may be created before its container is known.
 #[derive(Debug)]
 pub struct FreshNamespace {
     pub(super) descriptor: OwnedFd,
-    /// A socket in it.
+    /// A netlink socket in it.
     pub(super) socket: Socket,
 }
 
 impl FreshNamespace {
-    /// Its loopback interface is on.
+    /// Creates it, with its loopback interface up.
     pub fn make() -> Result<Self, NetworkError> {
         let (descriptor, socket) = sandbox::new_network_namespace(open).doing("make a network namespace")?;
         Ok(Self { descriptor, socket: socket? })
     }
 
-    /// Why this process may make none, whoever it is; nothing where it may.
+    /// Why this process may not create one; `None` if it may.
     pub fn forbidden() -> Option<NetworkError> {
         Self::make().err().filter(NetworkError::is_forbidden)
     }
 
-    /// That of a namespace which somebody else made: nothing is in it either.
+    /// Wraps a new, empty namespace that another process has created.
     pub fn of(descriptor: OwnedFd) -> Result<Self, NetworkError> {
         let socket = sandbox::in_network_namespace(&descriptor, open).doing("enter a network namespace")??;
         Ok(Self { descriptor, socket })

@@ -1,11 +1,11 @@
-//! What is left on this machine of networks whose store somebody has deleted.
+//! Removes what is left on this machine of networks whose store was deleted.
 //!
 //! ```text
-//! <state>/networks/<network>/origin.json  whose the network is, written with it, and before its bridge is made
+//! <state>/networks/<network>/origin.json  the store of the network, recorded before its bridge is created
 //! ```
 //!
-//! A monitor that runs meanwhile takes its networks away itself. The others' are taken away by whoever makes or prunes
-//! networks of any store. Nothing is lost when a store comes back: a container's start makes what is missing.
+//! A running monitor removes its own networks. Those of other stores are removed by whoever creates or prunes networks
+//! of any store. Nothing is lost if a store comes back: starting a container creates what is missing.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -20,18 +20,18 @@ use crate::base::io_error::AtPath;
 
 const FILE: &str = "origin.json";
 
-/// Where a network is written down.
+/// Where a network's record is.
 #[derive(Debug, Serialize, Deserialize)]
 struct Origin {
     /// The file in the store.
     path: PathBuf,
-    /// The filesystem that it is on.
+    /// The device of its filesystem.
     device: u64,
     record: NetworkRecord,
 }
 
 impl Origin {
-    /// Whether the file is gone from its filesystem. When that is not there either, it may be mounted again.
+    /// Whether the file is gone from its filesystem. If the filesystem is missing too, it may be mounted again later.
     fn is_deleted(&self) -> bool {
         if !matches!(self.path.try_exists(), Ok(false)) {
             return false;
@@ -42,14 +42,14 @@ impl Origin {
 }
 
 impl Networks {
-    /// Writes down whose a network is. To be called with its lock.
+    /// Records the origin of a network. The caller holds the network's lock.
     pub(super) fn note_origin(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         let file = Endpoints::of(self.state(), &record.id).folder().join(FILE);
         if !self.machine().is_host() || record.is_predefined() || file.exists() {
             return Ok(());
         }
         let path = std::path::absolute(self.path(record)).at("find", self.path(record))?;
-        // It is removed this moment: its bridge goes with the container that needs it.
+        // The network is just being removed: its bridge goes with the container that needs it.
         let Ok(metadata) = std::fs::metadata(&path) else { return Ok(()) };
         let origin = Origin { path, device: metadata.dev(), record: record.clone() };
         let text =
@@ -67,20 +67,20 @@ impl Networks {
         folders.filter_map(|folder| read(&folder.path().join(FILE)))
     }
 
-    /// Removes the bridges of all stores' networks that are not there any more and that nothing uses.
+    /// Removes the unused bridges of networks whose stores no longer exist.
     pub fn forget_deleted_stores(&self) {
         if !self.machine().is_host() {
             return;
         }
         for origin in self.origins().filter(Origin::is_deleted) {
             if !has_ports(&origin.record.interface()) {
-                // What can't be removed now is removed by the next, or by a boot.
+                // If this fails now, a later call or a reboot removes it.
                 let _ = self.forget_unused(&origin.record);
             }
         }
     }
 
-    /// Removes a network's bridge, and what is known of its containers, unless one of them runs.
+    /// Removes a network's bridge and endpoints, unless one of its containers runs.
     pub(super) fn forget_unused(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         let endpoints = Endpoints::of(self.state(), &record.id);
         let _lock = endpoints.lock()?;
@@ -96,7 +96,7 @@ fn read(file: &Path) -> Option<Origin> {
     serde_json::from_slice(&std::fs::read(file).ok()?).ok()
 }
 
-/// Whether interfaces are attached to a bridge, of whomever.
+/// Whether a bridge has any interfaces, no matter whose.
 fn has_ports(bridge: &str) -> bool {
     let ports = Path::new("/sys/class/net").join(bridge).join("brif");
     std::fs::read_dir(ports).is_ok_and(|mut entries| entries.next().is_some())

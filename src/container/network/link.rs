@@ -39,7 +39,7 @@ const ROUTE_GATEWAY: u16 = 5;
 const UP: u32 = 1;
 const IPV4: u8 = libc::AF_INET as u8;
 const IPV6: u8 = libc::AF_INET6 as u8;
-/// The address is used at once: nobody else can have it.
+/// The address is usable at once: nothing else can have it.
 const NO_DUPLICATE_DETECTION: u8 = 2;
 /// The lengths of ifinfomsg, ifaddrmsg and rtmsg.
 const LINK_FIXED: usize = 16;
@@ -54,7 +54,7 @@ pub(super) struct Link {
     pub(super) mtu: u32,
 }
 
-/// A pair of virtual interfaces: one on the bridge, the other in the container's namespace.
+/// A veth pair: one end on the bridge, the other in the container's namespace.
 pub(super) struct VethPair<'a> {
     pub(super) host_name: &'a str,
     pub(super) bridge: Link,
@@ -66,14 +66,14 @@ pub(super) struct VethPair<'a> {
 
 pub(super) type HardwareAddress = [u8; 6];
 
-/// From the address, so that neighbours that remember it are right when the address is given out again.
+/// Derived from the address, so that ARP caches stay correct when the address is reused.
 pub(super) fn hardware_address(address: IpAddr) -> HardwareAddress {
     let octets = octets(address);
     let tail = &octets[octets.len() - 4..];
     [0x02, 0x42, tail[0], tail[1], tail[2], tail[3]]
 }
 
-/// The interface of that name; nothing when there is none.
+/// The interface with that name, if it exists.
 pub(super) fn find(socket: &Socket, name: &str) -> io::Result<Option<Link>> {
     match socket.get(&Message::new(GET_LINK, 0, &link_fixed(0, 0)).text(LINK_NAME, name)) {
         Ok(reply) => Ok(parse_link(&reply)),
@@ -87,7 +87,7 @@ pub(super) fn by_index(socket: &Socket, index: u32) -> io::Result<Option<Link>> 
     Ok(parse_link(&reply))
 }
 
-/// With a hardware address of its own: without one it has that of a port, which changes as containers come and go.
+/// With a fixed hardware address: otherwise it takes that of a port, which changes as containers come and go.
 pub(super) fn create_bridge(socket: &Socket, name: &str, hardware_address: HardwareAddress) -> io::Result<()> {
     let information = Attributes::default().text(INFO_KIND, "bridge");
     let message = Message::new(NEW_LINK, CREATE | EXCLUSIVE, &link_fixed(0, 0)).text(LINK_NAME, name);
@@ -96,7 +96,7 @@ pub(super) fn create_bridge(socket: &Socket, name: &str, hardware_address: Hardw
 }
 
 pub(super) fn create_veth(socket: &Socket, pair: &VethPair<'_>) -> io::Result<()> {
-    // Without a number the kernel makes one for each processor, takes all but one back, and waits for that (RCU).
+    // Without a queue count, the kernel creates one for each CPU, removes all but one, and waits for that (RCU).
     let one = 1_u32.to_ne_bytes();
     let peer = Attributes::after(&link_fixed(0, 0))
         .attribute(LINK_SENDING_QUEUES, &one)
@@ -139,7 +139,6 @@ pub(super) fn add_address(socket: &Socket, link: Link, address: Subnet) -> io::R
     socket.change(&message.attribute(ADDRESS_LOCAL, &octets).attribute(ADDRESS, &octets))
 }
 
-/// The first IPv4 address of an interface.
 pub(super) fn address_of(socket: &Socket, link: Link) -> io::Result<Option<Subnet>> {
     let replies = socket.list(&Message::new(GET_ADDRESS, 0, &[IPV4, 0, 0, 0, 0, 0, 0, 0]))?;
     let mut own = replies.iter().filter(|reply| number(reply, 4) == Some(link.index));
@@ -158,10 +157,10 @@ pub(super) fn add_default_route(socket: &Socket, gateway: IpAddr) -> io::Result<
     socket.change(&message.attribute(ROUTE_GATEWAY, &octets(gateway)))
 }
 
-/// Takes away the ways out of one family; that there is none is no error.
+/// Removes the default routes of one family, if there are any.
 pub(super) fn remove_default_routes(socket: &Socket, ipv4: bool) -> io::Result<()> {
     let family = if ipv4 { IPV4 } else { IPV6 };
-    // Scope 255 is none, which stands for any.
+    // Scope 255 (RT_SCOPE_NOWHERE) matches any.
     let message = Message::new(DELETE_ROUTE, 0, &[family, 0, 0, 0, MAIN_TABLE, 0, 255, 0, 0, 0, 0, 0]);
     loop {
         match socket.change(&message) {
@@ -172,7 +171,7 @@ pub(super) fn remove_default_routes(socket: &Socket, ipv4: bool) -> io::Result<(
     }
 }
 
-/// The IPv4 routes of the main table: where to, and through which interface. The default route has length 0.
+/// The IPv4 routes of the main table: the destination and the interface. The default route has length 0.
 pub(super) fn routes(socket: &Socket) -> io::Result<Vec<(Subnet, u32)>> {
     let replies = socket.list(&Message::new(GET_ROUTE, 0, &[IPV4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]))?;
     let main = replies.iter().filter(|reply| reply.get(4) == Some(&MAIN_TABLE));

@@ -1,5 +1,5 @@
-//! The network of one running container: its namespace, its places in networks, its published ports and its name server.
-//! All goes when this is dropped, and by itself when this process is killed.
+//! The network of a running container: its namespace, its endpoints, its published ports and its name server.
+//! Everything is removed on drop, and also if this process is killed.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -24,15 +24,15 @@ use super::service::{Forward, Service};
 use crate::base::io_error::chain;
 use crate::container::sandbox::{self, NetworkIsolation};
 
-/// What a container is to be connected to.
+/// What a container is connected to.
 #[derive(Debug, Clone)]
 pub enum Mode {
-    /// The first is where its ports are published, and the way out unless another has a higher priority.
+    /// The first network has its published ports, and the default route unless another one has a higher priority.
     Networks(Vec<EndpointRequest>),
     Host,
     /// A namespace with nothing but loopback.
     None,
-    /// The namespace of that process, of another container.
+    /// The namespace of that process of another container.
     OfProcess(i32),
 }
 
@@ -48,7 +48,7 @@ pub struct NetworkRequest {
     pub domainname: String,
 }
 
-/// Dropped from the top: the services end before the namespace does.
+/// Fields are dropped in order: the services end before the namespace does.
 #[derive(Debug)]
 pub struct Live {
     /// The name server.
@@ -59,28 +59,27 @@ pub struct Live {
     published: Vec<Published>,
     isolation: NetworkIsolation,
     warning: Option<String>,
-    /// Until its places are made.
+    /// Set until its endpoints are created.
     unconnected: Option<Unconnected>,
-    /// It had a way out that could break off.
+    /// Whether it had an uplink that can fail.
     is_carried: bool,
     request: NetworkRequest,
     owner: Owner,
     networks: Networks,
 }
 
-/// What the places of a container are made with.
+/// What is needed to create a container's endpoints.
 #[derive(Debug)]
 struct Unconnected {
     /// A netlink socket in its namespace.
     socket: Socket,
     listeners: Vec<(Published, Listener)>,
-    /// Why there is no way out, where that is known.
+    /// Why there is no uplink, if known.
     closed: Option<NetworkError>,
 }
 
 impl Live {
-    /// Decides where its network is; the places in it are made by [`Self::connect`]. `fresh` is taken where a namespace is
-    /// needed.
+    /// Decides where its network is; [`Self::connect`] creates the endpoints. Uses `fresh` if a namespace is needed.
     pub fn begin(
         networks: &Networks,
         owner: &Owner,
@@ -120,13 +119,13 @@ impl Live {
         Ok(live)
     }
 
-    /// `closed` is why there is no way out, where that is known.
+    /// `closed` is why there is no uplink, if known.
     fn take_namespace(
         &mut self,
         fresh: Option<FreshNamespace>,
         closed: Option<NetworkError>,
     ) -> Result<(), NetworkError> {
-        // A taken port is said before anything is made.
+        // A port in use is reported before anything is created.
         let listeners = publish::listen(&self.request.ports)?;
         let FreshNamespace { descriptor, socket } = fresh.map_or_else(FreshNamespace::make, Ok)?;
         self.isolation = NetworkIsolation::Namespace(Arc::new(descriptor));
@@ -134,14 +133,14 @@ impl Live {
         Ok(())
     }
 
-    /// Makes its places in networks, and all that belongs to them. To be called before the program starts.
+    /// Creates its endpoints and everything that belongs to them. Called before the program starts.
     pub fn connect(&mut self) -> Result<(), NetworkError> {
         let Some(Unconnected { socket: inside, listeners, closed }) = self.unconnected.take() else { return Ok(()) };
         let (NetworkIsolation::Namespace(namespace), Mode::Networks(requests)) = (&self.isolation, &self.request.mode)
         else {
             return Ok(());
         };
-        // Whoever starts a container is the only one to run it: what it has is of a life that was cut short.
+        // Only this process runs the container: existing endpoints were left behind by a run that was killed.
         for record in self.networks.list()? {
             Endpoints::of(self.networks.state(), &record.id).remove(&self.owner.container);
         }
@@ -165,7 +164,7 @@ impl Live {
         self.look_for_way_out(closed)
     }
 
-    /// Opens the ports that are listened on.
+    /// Forwards the ports that are already listened on.
     fn publish(&mut self, listeners: Vec<(Published, Listener)>) -> Result<(), NetworkError> {
         self.published = listeners.iter().map(|(published, _)| *published).collect();
         if self.networks.machine().is_host() {
@@ -197,28 +196,28 @@ impl Live {
         Ok(())
     }
 
-    /// To be called from time to time: connects the container with the world again when pasta is gone, once.
+    /// To be called periodically: restarts pasta once if it has died.
     pub fn look_after_way_out(&mut self) {
         if self.is_carried && !self.networks.machine().has_way_out() {
-            // There is nobody to tell. The next container that is started tries again, and says what is wrong.
+            // There is nobody to tell. The next container that starts tries again, and reports what is wrong.
             self.is_carried = self.networks.open().is_ok();
         }
     }
 
-    /// Only the way out is asked for.
+    /// Whether the container only needs an uplink.
     fn could_have_hosts(&self) -> bool {
         let only_default = |requests: &[EndpointRequest]| requests.iter().all(|request| request.network == BRIDGE);
         self.request.ports.is_empty() && matches!(&self.request.mode, Mode::Networks(all) if only_default(all))
     }
 
-    /// Programs that need a way out can still be run.
+    /// Programs that need an uplink can still run.
     fn take_hosts(&mut self, reason: &NetworkError) {
         self.warning = Some(format!("using the host's network, with less isolation: {}", chain(reason)));
         self.request.mode = Mode::Host;
         self.isolation = NetworkIsolation::Host;
     }
 
-    /// Starts the name server, unless it is there. A container that is in the default network alone has none: it asks the
+    /// Starts the name server, unless it runs. A container that is only in the default network has none: it asks the
     /// host's servers.
     pub fn resolve_names(&mut self) -> Result<(), NetworkError> {
         let NetworkIsolation::Namespace(namespace) = &self.isolation else { return Ok(()) };
@@ -238,12 +237,12 @@ impl Live {
         Ok(())
     }
 
-    /// The kernel's translation of the published ports.
+    /// The kernel's NAT of the published ports.
     fn ways(&self) -> Result<Option<Ways>, NetworkError> {
         let Some((record, endpoint)) = self.places.first() else { return Ok(None) };
         let ways = self.published.iter().filter_map(|published| {
             let container = target(endpoint, published)?;
-            // The kernel does not translate from one family to the other.
+            // The kernel does not translate between address families.
             let way = Way { protocol: published.protocol.number(), host: published.host, container };
             (container.is_ipv4() == published.host.is_ipv4()).then_some(way)
         });
@@ -259,17 +258,16 @@ impl Live {
         &self.networks
     }
 
-    /// Those that the container has a place in since it was started.
+    /// The networks that the container joined at its start.
     pub fn joined(&self) -> impl Iterator<Item = &NetworkRecord> {
         self.places.iter().map(|(record, _)| record)
     }
 
-    /// For the sandbox.
     pub fn isolation(&self) -> NetworkIsolation {
         self.isolation.clone()
     }
 
-    /// What the user is told when it is not what was asked for.
+    /// A warning for the user if the network is not what was requested.
     pub fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
     }
@@ -284,7 +282,7 @@ impl Live {
         resolv_conf(&self.places, &self.request)
     }
 
-    /// docker's `NetworkSettings` while the container runs. `exposed` are like `80/tcp`.
+    /// docker's `NetworkSettings` of the running container. `exposed` has entries like `80/tcp`.
     pub fn settings<'a>(&self, exposed: impl Iterator<Item = &'a str>) -> serde_json::Map<String, Value> {
         let key = match &self.isolation {
             NetworkIsolation::Host => "/proc/1/ns/net".to_owned(),
@@ -299,7 +297,7 @@ impl Live {
     }
 }
 
-/// `hosts` and `resolv.conf` of a container that is in these networks.
+/// `hosts` and `resolv.conf` of a container in these networks.
 pub fn files(
     networks: &Networks,
     places: &[(NetworkRecord, Endpoint)],
@@ -333,7 +331,7 @@ fn hosts_file(
     .file()
 }
 
-/// In networks that people made, a container asks the resolver here.
+/// In user-defined networks, a container asks rbuild's resolver.
 fn resolv_conf(places: &[(NetworkRecord, Endpoint)], request: &NetworkRequest) -> Result<String, NetworkError> {
     let servers = &request.name_servers;
     if places.iter().any(|(record, _)| record.name != BRIDGE) {
@@ -345,9 +343,9 @@ fn resolv_conf(places: &[(NetworkRecord, Endpoint)], request: &NetworkRequest) -
 impl Drop for Live {
     fn drop(&mut self) {
         for (record, endpoint) in &self.places {
-            // The kernel takes the interfaces away with the namespace.
+            // The kernel removes the interfaces with the namespace.
             super::endpoint::Endpoints::of(self.networks.state(), &record.id).remove(&endpoint.container);
-            // What can't be removed now is removed with the next boot.
+            // If this fails now, the next reboot removes it.
             let _ = self.networks.forget_deleted(record);
         }
         // Networks that were joined while it ran.
@@ -357,7 +355,7 @@ impl Drop for Live {
     }
 }
 
-/// In the container's namespace, which has no name server yet.
+/// Called in the container's namespace, which has no name server yet.
 fn open_resolver() -> Result<Sockets, NetworkError> {
     let sockets = Sockets::open().doing("open the resolver")?;
     let addresses = sockets.addresses().doing("open the resolver")?;
@@ -365,7 +363,7 @@ fn open_resolver() -> Result<Sockets, NetworkError> {
     Ok(sockets)
 }
 
-/// The ways out: of each family, that of the first network which has one.
+/// For each address family, the gateway of the first network that has one.
 pub(super) fn gateways<'a>(records: impl Iterator<Item = &'a NetworkRecord>) -> Result<Vec<IpAddr>, NetworkError> {
     let mut gateways: Vec<IpAddr> = Vec::new();
     for record in records.filter(|record| !record.internal) {
@@ -378,7 +376,7 @@ pub(super) fn gateways<'a>(records: impl Iterator<Item = &'a NetworkRecord>) -> 
     Ok(gateways)
 }
 
-/// Where a published port leads: to the same family if the container has it.
+/// The target of a published port: in the same family, if the container has it.
 fn target(endpoint: &Endpoint, published: &Published) -> Option<std::net::SocketAddr> {
     let (ipv4, ipv6) = (endpoint.ipv4.map(IpAddr::from), endpoint.ipv6.map(IpAddr::from));
     let address = if published.host.is_ipv4() { ipv4.or(ipv6) } else { ipv6.or(ipv4) };

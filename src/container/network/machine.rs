@@ -1,6 +1,6 @@
-//! Where the bridges are, with their rules and the outer ends of the containers' interfaces: this machine's own network for
-//! root. An ordinary user may not change that. What the containers of one store share is a network namespace of their
-//! household's, in which all is made as root makes it on the host, and out of which pasta leads.
+//! Where the bridges are, with their rules and the outer ends of the containers' interfaces. For root, this is the
+//! host's own network. An ordinary user may not change that: the containers of one store share a network namespace, in
+//! which everything is set up as root does it on the host, and pasta is its uplink.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -23,7 +23,7 @@ pub(super) enum Machine {
 }
 
 impl Machine {
-    /// That of a store's containers. `rootless`: this process is root of a user namespace only.
+    /// For a store's containers. `rootless`: this process is only root of a user namespace.
     pub(super) fn of(store_root: &Path, rootless: bool) -> Self {
         if rootless { Self::Own(Household::of(store_root)) } else { Self::Host }
     }
@@ -32,13 +32,13 @@ impl Machine {
         matches!(self, Self::Host)
     }
 
-    /// What fits through the way out, where that is known before it is there.
+    /// The MTU of the uplink, if it is known before the uplink exists.
     pub(super) fn mtu(&self) -> Option<u32> {
         (!self.is_host()).then_some(pasta::MTU)
     }
 
-    /// Sees to it that it is there as long as this process, and begins to connect it with the world. When nobody had it,
-    /// `at_first` is done before anybody can. An error of pasta's leaves it without a way out.
+    /// Keeps the namespace alive for as long as this process, and starts its uplink. If it did not exist before, calls
+    /// `at_first` before anyone else can use it. An error of pasta leaves it without an uplink.
     pub(super) fn open(&self, at_first: impl FnOnce()) -> Result<(), NetworkError> {
         let Self::Own(household) = self else { return Ok(()) };
         let way_out = WayOut::of(household.folder());
@@ -46,7 +46,7 @@ impl Machine {
         let namespace = match household.network().doing(LOOK)? {
             Some(namespace) => namespace,
             None => {
-                // Of members that were all killed.
+                // Left behind by processes that were all killed.
                 way_out.end()?;
                 at_first();
                 Arc::new(FreshNamespace::make()?.descriptor)
@@ -56,7 +56,7 @@ impl Machine {
         way_out.begin(&namespace)
     }
 
-    /// Waits until pasta, which was begun, leads out.
+    /// Waits until pasta, which was started, is ready.
     pub(super) fn await_way_out(&self) -> Result<(), NetworkError> {
         let Self::Own(household) = self else { return Ok(()) };
         let way_out = WayOut::of(household.folder());
@@ -70,13 +70,13 @@ impl Machine {
         }
     }
 
-    /// For processes that have no other use for it: the last one takes pasta along.
+    /// For processes that no longer need it: the last one also ends pasta.
     pub(super) fn leave(&self) -> Result<(), NetworkError> {
         let Self::Own(household) = self else { return Ok(()) };
         if !household.keeps_network() {
             return Ok(());
         }
-        // Nobody comes any more when it was deleted with its store.
+        // If it was deleted with its store, no other process comes any longer.
         let _lock = match household.lock() {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             lock => Some(lock.doing("lock the network of the store's containers")?),
@@ -85,7 +85,7 @@ impl Machine {
         if household.is_network_kept().doing(LOOK)? { Ok(()) } else { WayOut::of(household.folder()).end() }
     }
 
-    /// Ends a pasta whose last user was killed.
+    /// Ends pasta if its last user was killed.
     pub(super) fn tidy(&self) -> Result<(), NetworkError> {
         let Self::Own(household) = self else { return Ok(()) };
         let way_out = WayOut::of(household.folder());
@@ -96,7 +96,7 @@ impl Machine {
         if household.is_network_kept().doing(LOOK)? { Ok(()) } else { way_out.end() }
     }
 
-    /// Does something in it; sockets that are opened there stay there.
+    /// Runs `work` in it; sockets that it opens stay there.
     pub(super) fn within<T: Send>(
         &self,
         work: impl FnOnce() -> Result<T, NetworkError> + Send,
@@ -115,7 +115,7 @@ impl Machine {
         }
     }
 
-    /// Nothing for the host's, which this process is in.
+    /// `None` for the host's, which this process is in.
     pub(super) fn namespace(&self) -> Result<Option<Arc<OwnedFd>>, NetworkError> {
         match self {
             Self::Host => Ok(None),
@@ -131,7 +131,7 @@ fn enter<T: Send>(
     sandbox::in_network_namespace(namespace, work).doing("enter the network of the store's containers")?
 }
 
-/// The IPv4 address by which others know this machine: that of the interface which leads out.
+/// The IPv4 address by which others know this machine: that of the interface with the default route.
 pub(super) fn host_address() -> Option<IpAddr> {
     let socket = Socket::open(None).ok()?;
     let (_, index) = link::routes(&socket).ok()?.into_iter().find(|(route, _)| route.length == 0)?;

@@ -1,4 +1,4 @@
-//! Containers that join and leave networks while they run, from outside of them.
+//! Connects running containers to networks and disconnects them, from outside.
 
 use super::attach::{self, EndpointRequest, Inside, Owner};
 use super::endpoint::Endpoint;
@@ -29,7 +29,7 @@ impl Networks {
         Ok(endpoint)
     }
 
-    /// Takes a running container out of a network.
+    /// Disconnects a running container from a network.
     pub fn disconnect(&self, record: &NetworkRecord, container: &str, pid: i32) -> Result<(), NetworkError> {
         refuse_without_bridge(record)?;
         let mut places = self.of_container(container)?;
@@ -45,7 +45,7 @@ impl Networks {
         self.choose_way_out(container, &inside)
     }
 
-    /// Keeps the way out that there is, and finds one when there is none.
+    /// Keeps the default route if there is one, and chooses one otherwise.
     fn choose_way_out(&self, container: &str, inside: &Socket) -> Result<(), NetworkError> {
         let places = self.of_container(container)?;
         let gateways = live::gateways(places.iter().map(|(record, _)| record))?;

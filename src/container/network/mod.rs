@@ -1,10 +1,10 @@
 //! Networks of containers: bridges, addresses, published ports, name resolution.
 //!
-//! Each network is a bridge, and reaches the world through NAT: on the host for root, in a namespace that the containers of
-//! one store share for an ordinary user, out of which pasta leads (`machine`).
-//! A container's network lives in the process that holds its [`Live`], and ends with it, however it ends: interfaces go
-//! with the namespace, rules of published ports with the socket that made them, addresses with the owner's lock.
-//! Must not know builds, images or what runs in a container.
+//! Each network is a bridge, and reaches the outside through NAT: on the host for root, and for an ordinary user in a
+//! namespace that the containers of one store share, with pasta as its uplink (`machine`). A container's network
+//! belongs to the process that holds its [`Live`], and ends with that process in any case: the interfaces with the
+//! namespace, the rules for published ports with the socket that created them, the addresses with the owner's lock.
+//! Knows nothing about builds, images or what runs in a container.
 
 mod addresses;
 mod attach;
@@ -54,19 +54,19 @@ pub use record::{BRIDGE, HOST, Ipam, IpamPool, NONE, NetworkRecord};
 pub use resolver::{Hosts, NameServers};
 pub use subnet::Subnet;
 
-/// What the default network came to.
+/// The outcome of connecting to the default network.
 #[derive(Debug)]
 pub enum Connection {
     Own(NetworkNamespace),
-    /// An ordinary user can have no network of their own here; the host's has to do, and the user has to be told.
+    /// The user can't have a network of their own here; the host's is used instead, with a warning.
     HostInstead {
         reason: NetworkError,
     },
 }
 
-/// Makes the default network. Without pasta, or without the device it needs, an ordinary user gets the host's network, and
-/// so does root of a container that may not change networks:
-/// programs that need a way out can still be run. See [`NetworkNamespace::create`].
+/// Connects to the default network. Without pasta, or without the device that it needs, an ordinary user gets the
+/// host's network, and so does root in a container that may not change networks: programs that need an uplink can still
+/// run. See [`NetworkNamespace::create`].
 pub fn connect(store_root: &Path, rootless: bool, fresh: Option<FreshNamespace>) -> Result<Connection, NetworkError> {
     match NetworkNamespace::create(store_root, rootless, fresh) {
         Ok(own) => Ok(Connection::Own(own)),
@@ -78,7 +78,7 @@ pub fn connect(store_root: &Path, rootless: bool, fresh: Option<FreshNamespace>)
 }
 
 impl Connection {
-    /// What the user is told when it is not a network of its own.
+    /// A warning for the user if the network is the host's.
     pub fn warning(&self) -> Option<String> {
         match self {
             Self::Own(_) => None,

@@ -1,4 +1,4 @@
-//! A network namespace with a way out, for all steps of a build.
+//! A network namespace with an uplink, for all steps of a build.
 
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
@@ -16,7 +16,7 @@ use super::networks::{Networks, random_id};
 use super::pasta::Pasta;
 use super::record::{BRIDGE, NetworkRecord};
 
-/// Its interfaces go when it is dropped and no container is left in it; also when this process is killed.
+/// Its interfaces are removed once it is dropped and no container is left in it; also if this process is killed.
 #[derive(Debug)]
 pub struct NetworkNamespace {
     descriptor: Arc<OwnedFd>,
@@ -30,8 +30,8 @@ enum WayOut {
 }
 
 impl NetworkNamespace {
-    /// Makes one of the default network: on the bridge for root, through pasta for an ordinary user (who is root of a
-    /// user namespace by now). `fresh` is taken, where there is one.
+    /// Connects one to the default network: to the bridge for root, through pasta for an ordinary user (who is root in
+    /// a user namespace here). Uses `fresh`, if given.
     pub fn create(store_root: &Path, rootless: bool, fresh: Option<FreshNamespace>) -> Result<Self, NetworkError> {
         let FreshNamespace { descriptor, socket: inside } = fresh.map_or_else(FreshNamespace::make, Ok)?;
         let way_out = if rootless {
@@ -42,7 +42,7 @@ impl NetworkNamespace {
         Ok(Self { descriptor: Arc::new(descriptor), way_out })
     }
 
-    /// For the containers that are to be in it.
+    /// For the containers that use it.
     pub fn descriptor(&self) -> Arc<OwnedFd> {
         Arc::clone(&self.descriptor)
     }
@@ -55,7 +55,7 @@ impl NetworkNamespace {
         }
     }
 
-    /// What `host-gateway` stands for: an address at which the host answers.
+    /// The value of `host-gateway`: an address at which the host answers.
     pub fn host_gateway(&self) -> Option<IpAddr> {
         match &self.way_out {
             WayOut::Bridge { record, .. } => Some(record.pools().ok()?.first()?.gateway),

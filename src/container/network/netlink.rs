@@ -1,4 +1,4 @@
-//! Netlink messages (netlink(7)): written, sent, and answered, one at a time.
+//! Netlink messages (netlink(7)): written, sent and answered, one at a time.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -7,7 +7,7 @@ use rustix::net::{AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, So
 
 pub(super) const REQUEST: u16 = 1;
 const ACKNOWLEDGE: u16 = 4;
-/// Make it; with `EXCLUSIVE`, fail when it exists.
+/// Create it; with `EXCLUSIVE`, fail if it exists.
 pub(super) const CREATE: u16 = 0x400;
 pub(super) const EXCLUSIVE: u16 = 0x200;
 const DUMP: u16 = 0x300;
@@ -17,13 +17,13 @@ const KIND_DONE: u16 = 3;
 const NESTED: u16 = 0x8000;
 const HEADER: usize = 16;
 
-/// The largest answer that the kernel gives at once.
+/// The largest reply that the kernel sends at once.
 const BUFFER: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) struct Socket(OwnedFd);
 
-/// A message: a header, the fixed part of its kind, and attributes.
+/// A message: a header, the fixed part of its type, and attributes.
 #[derive(Debug, Clone)]
 pub(super) struct Message {
     kind: u16,
@@ -41,12 +41,12 @@ impl Message {
         self
     }
 
-    /// A string with its closing zero.
+    /// A string with its terminating zero.
     pub(super) fn text(self, kind: u16, value: &str) -> Self {
         self.attribute(kind, &[value.as_bytes(), &[0]].concat())
     }
 
-    /// A number in network byte order, as nftables has them.
+    /// A number in network byte order, as nftables uses them.
     pub(super) fn number(self, kind: u16, value: u32) -> Self {
         self.attribute(kind, &value.to_be_bytes())
     }
@@ -67,12 +67,12 @@ impl Message {
     }
 }
 
-/// Attributes inside an attribute.
+/// Nested attributes.
 #[derive(Debug, Default, Clone)]
 pub(super) struct Attributes(Vec<u8>);
 
 impl Attributes {
-    /// With bytes before the first attribute, as some kinds have them.
+    /// With bytes before the first attribute, as some types have them.
     pub(super) fn after(fixed: &[u8]) -> Self {
         Self(fixed.to_vec())
     }
@@ -86,7 +86,7 @@ impl Attributes {
         self.attribute(kind, &[value.as_bytes(), &[0]].concat())
     }
 
-    /// A number in network byte order, as nftables has them.
+    /// A number in network byte order, as nftables uses them.
     pub(super) fn number(self, kind: u16, value: u32) -> Self {
         self.attribute(kind, &value.to_be_bytes())
     }
@@ -103,35 +103,35 @@ fn push_attribute(bytes: &mut Vec<u8>, kind: u16, value: &[u8]) {
     bytes.resize(bytes.len().next_multiple_of(4), 0);
 }
 
-/// One message of an answer: what follows its header.
+/// A message of a reply, without its header.
 pub(super) type Reply = Vec<u8>;
 
 impl Socket {
-    /// Without a protocol, of NETLINK_ROUTE.
+    /// Opens a socket; without `protocol`, for NETLINK_ROUTE.
     pub(super) fn open(protocol: Option<Protocol>) -> io::Result<Self> {
         let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, SocketFlags::CLOEXEC, protocol)?;
         Ok(Self(socket))
     }
 
-    /// Asks for a change, and waits for it.
+    /// Requests a change, and waits for the acknowledgement.
     pub(super) fn change(&self, message: &Message) -> io::Result<()> {
         self.send(&message.encode(1, ACKNOWLEDGE))?;
         self.answers(1).map(|_| ())
     }
 
-    /// Asks for one thing.
+    /// Requests one object.
     pub(super) fn get(&self, message: &Message) -> io::Result<Reply> {
         self.send(&message.encode(1, ACKNOWLEDGE))?;
         self.answers(1)?.into_iter().next().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Asks for all of a kind.
+    /// Requests all objects of a type.
     pub(super) fn list(&self, message: &Message) -> io::Result<Vec<Reply>> {
         self.send(&message.encode(1, DUMP))?;
         self.answers(1)
     }
 
-    /// Sends several messages that count together or not at all (nftables). The last of them is acknowledged.
+    /// Sends several messages as a transaction (nftables). The last of them is acknowledged.
     pub(super) fn change_together(&self, messages: &[Message], acknowledged: usize) -> io::Result<()> {
         let encode = |(index, message): (usize, &Message)| {
             message.encode(index as u32, if index == acknowledged { ACKNOWLEDGE } else { 0 })
@@ -173,7 +173,7 @@ impl Socket {
     }
 }
 
-/// Sequence number, kind and whole length of the first message.
+/// Sequence number, type and total length of the first message.
 fn parse_header(bytes: &[u8]) -> Option<(u32, u16, usize)> {
     let size = number(bytes, 0)? as usize;
     let kind = u16::from_ne_bytes([*bytes.get(4)?, *bytes.get(5)?]);
@@ -185,7 +185,7 @@ pub(super) fn number(bytes: &[u8], offset: usize) -> Option<u32> {
     Some(u32::from_ne_bytes(bytes.get(offset..offset + 4)?.try_into().ok()?))
 }
 
-/// The value of an attribute, in a reply whose fixed part has that length.
+/// The value of an attribute in a reply whose fixed part has that length.
 pub(super) fn find_attribute(reply: &[u8], fixed: usize, wanted: u16) -> Option<&[u8]> {
     let mut rest = reply.get(fixed..)?;
     while rest.len() >= 4 {

@@ -1,4 +1,5 @@
-//! The networks of a store: made, found and removed. Records are in the store; what is in use, in the state folder.
+//! Creates, finds and removes the networks of a store. Their records are in the store; what is in use is in the state
+//! folder.
 //!
 //! ```text
 //! <store>/networks/<id>.json
@@ -21,10 +22,10 @@ use super::{bridge, firewall};
 use crate::base::hex;
 use crate::base::io_error::AtPath;
 
-/// What the rbuild processes of root share about the network; empty after a boot.
+/// What root's rbuild processes share about networks; empty after a reboot.
 const STATE: &str = "/run/rbuild";
 
-/// The IDs of the networks that are always there.
+/// The IDs of the predefined networks.
 const PREDEFINED: [(&str, &str, &str); 3] = [
     (BRIDGE, "bridge", "b7d15e2f30c94a6881f2a5c6d3e40b97b7d15e2f30c94a6881f2a5c6d3e40b97"),
     (HOST, "host", "4057a9e2c61d43b58f7ea03bd9124c684057a9e2c61d43b58f7ea03bd9124c68"),
@@ -38,7 +39,7 @@ pub struct Networks {
     machine: Machine,
 }
 
-/// A network that is asked for.
+/// A request for a network.
 #[derive(Debug, Clone, Default)]
 pub struct NewNetwork {
     pub name: String,
@@ -48,16 +49,16 @@ pub struct NewNetwork {
     pub ipv6: bool,
     pub ipam_driver: String,
     pub ipam_options: Option<BTreeMap<String, String>>,
-    /// Only its settings are kept, for others; no container can be in it.
+    /// It only has settings for other networks; no container can join it.
     pub config_only: bool,
-    /// The network whose settings it has; nothing for its own.
+    /// The network whose settings it takes; empty for its own.
     pub config_from: String,
     pub pools: Vec<IpamPool>,
     pub options: BTreeMap<String, String>,
     pub labels: BTreeMap<String, String>,
 }
 
-/// What a network with settings of another is made from. It has none of its own.
+/// Takes the settings of another network, as requested. The new network has none of its own.
 fn with_settings_of(mut new: NewNetwork, others: &[NetworkRecord]) -> Result<NewNetwork, NetworkError> {
     if new.config_from.is_empty() {
         return Ok(new);
@@ -80,9 +81,9 @@ fn with_settings_of(mut new: NewNetwork, others: &[NetworkRecord]) -> Result<New
 }
 
 impl Networks {
-    /// Those of the store at that folder. `rootless`: this process is root of a user namespace only.
+    /// The networks of the store in that folder. `rootless`: this process is only root of a user namespace.
     pub fn of(store_root: &Path, rootless: bool) -> Self {
-        // An ordinary user's containers have no addresses that could be those of another store.
+        // The addresses of an ordinary user's containers can't collide with those of another store.
         let state = if rootless { store_root.join("networks/state") } else { PathBuf::from(STATE) };
         Self { folder: store_root.join("networks"), state, machine: Machine::of(store_root, rootless) }
     }
@@ -95,24 +96,24 @@ impl Networks {
         &self.machine
     }
 
-    /// Makes what bridges are in, and begins to connect it with the world, for as long as this process lives; so that it
-    /// is there when a container needs it. An error that leaves the networks without a way out only is `is_no_way_out`.
+    /// Creates the namespace for the bridges and starts its uplink, and keeps both while this process lives, so that
+    /// they are ready when a container needs them. An error after which only the uplink is missing `is_no_way_out`.
     pub fn open(&self) -> Result<(), NetworkError> {
-        // The default network's subnet is chosen anew, as after a boot. When the old one stays, that does no harm.
+        // The default network's subnet is chosen again, as after a reboot. If the old file stays, that does no harm.
         self.machine.open(|| drop(std::fs::remove_file(self.bridge_path())))
     }
 
-    /// To be called by who has opened it, before it ends: so that nothing of it is left behind.
+    /// To be called before a process that called `open` ends, so that nothing is left behind.
     pub fn leave(&self) -> Result<(), NetworkError> {
         self.machine.leave()
     }
 
-    /// Takes away what users that were killed have left behind.
+    /// Removes what users that were killed have left behind.
     pub fn tidy(&self) -> Result<(), NetworkError> {
         self.machine.tidy()
     }
 
-    /// What `host-gateway` stands for in a container that is in these networks.
+    /// The value of `host-gateway` in a container in these networks.
     pub(super) fn host_gateway(&self, first: Option<&NetworkRecord>) -> Result<Option<IpAddr>, NetworkError> {
         if !self.machine.is_host() {
             return Ok(if self.machine.has_way_out() { machine::host_address() } else { None });
@@ -121,10 +122,10 @@ impl Networks {
         Ok(pools.first().map(|pool| pool.gateway))
     }
 
-    /// All networks, the predefined ones first, then by name.
+    /// All networks: the predefined ones first, then the others by name.
     pub fn list(&self) -> Result<Vec<NetworkRecord>, NetworkError> {
         let since = self.since();
-        // All stores of a machine have the one bridge, and each its own age.
+        // All stores of a machine share this bridge, but each has its own age.
         let bridge = NetworkRecord { created: since, ..self.bridge_record()? };
         let mut all = vec![bridge, predefined(HOST, 1, since), predefined(NONE, 2, since)];
         let mut own = self.own()?;
@@ -144,7 +145,7 @@ impl Networks {
         Ok(records.map(|path| read(&path)).collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 
-    /// The network of that name, ID, or beginning of an ID.
+    /// The network with that name, ID, or unique prefix of an ID.
     pub fn find(&self, word: &str) -> Result<NetworkRecord, NetworkError> {
         let word = if word == "default" { BRIDGE } else { word };
         let mut all = self.list()?;
@@ -170,7 +171,7 @@ impl Networks {
             }
             _ => return Err(NetworkError::Driver { driver: new.driver }),
         }
-        // Their subnets are free again.
+        // This frees their subnets.
         self.forget_deleted_stores();
         let _lock = endpoint::lock(&self.folder.join("lock"))?;
         let others = self.list()?;
@@ -178,7 +179,7 @@ impl Networks {
             return Err(NetworkError::NameTaken { name: new.name });
         }
         let id = random_id()?;
-        // Two stores choose one after the other.
+        // Stores choose subnets one after the other.
         let _machine = endpoint::lock(&self.state.join("networks/lock"))?;
         let new = with_settings_of(new, &others)?;
         let pools = if new.config_only { new.pools.clone() } else { self.pools(&new, &id, &others)? };
@@ -206,7 +207,7 @@ impl Networks {
         Ok(record)
     }
 
-    /// The pools asked for, checked; with one of IPv4 in any case.
+    /// The requested pools, checked; always with one for IPv4.
     fn pools(&self, new: &NewNetwork, id: &str, others: &[NetworkRecord]) -> Result<Vec<IpamPool>, NetworkError> {
         let mut taken: Vec<(Subnet, String)> = Vec::new();
         for other in others.iter().filter(|other| !other.config_only) {
@@ -228,7 +229,7 @@ impl Networks {
             let gateway = understood.gateway.to_string();
             pools.push(IpamPool { subnet: understood.subnet.to_string(), gateway, ..pool.clone() });
         }
-        // Where it is chosen here, it shall not hide anything of the host's either, nor be that of another store.
+        // A subnet that is chosen here must not hide any network of the host, nor be used by another store.
         let mut subnets: Vec<Subnet> = taken.iter().map(|(subnet, _)| *subnet).chain(routes).collect();
         for other in self.of_all_stores() {
             subnets.extend(other.pools()?.iter().map(|pool| pool.subnet));
@@ -242,7 +243,7 @@ impl Networks {
         Ok(pools)
     }
 
-    /// Removes a network that nothing uses.
+    /// Removes an unused network.
     pub fn remove(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         if record.is_predefined() {
             return Err(NetworkError::Predefined { name: record.name.clone() });
@@ -281,17 +282,17 @@ impl Networks {
         removed.map(drop)
     }
 
-    /// Removes what is left on this machine of a network whose store somebody has deleted, once nothing uses it.
+    /// Removes what is left on this machine of a network whose store was deleted, once it is unused.
     pub(super) fn forget_deleted(&self, record: &NetworkRecord) -> Result<(), NetworkError> {
         if record.is_predefined() || self.path(record).exists() { Ok(()) } else { self.forget_unused(record) }
     }
 
-    /// The containers in a network while they run.
+    /// The running containers of a network.
     pub fn endpoints(&self, record: &NetworkRecord) -> Vec<Endpoint> {
         Endpoints::of(&self.state, &record.id).list()
     }
 
-    /// The networks that a running container is in, and what it has there.
+    /// The networks of a running container, and its endpoints there.
     pub fn of_container(&self, container: &str) -> Result<Vec<(NetworkRecord, Endpoint)>, NetworkError> {
         let with_endpoint = |record: NetworkRecord| {
             let endpoint = Endpoints::of(&self.state, &record.id).get(container)?;
@@ -300,7 +301,7 @@ impl Networks {
         Ok(self.list()?.into_iter().filter_map(with_endpoint).collect())
     }
 
-    /// Since when there are the networks that are always there: as long as there is the store.
+    /// The creation time of the predefined networks is that of the store.
     fn since(&self) -> jiff::Timestamp {
         let status = self.folder.parent().and_then(|root| std::fs::metadata(root).ok());
         let time = status.and_then(|status| status.created().or_else(|_| status.modified()).ok());
@@ -311,7 +312,7 @@ impl Networks {
         self.state.join("networks").join(PREDEFINED[0].2).join("record.json")
     }
 
-    /// The default network, whose subnet is chosen when it is first needed after a boot.
+    /// The default network. Its subnet is chosen when it is first needed after a boot.
     fn bridge_record(&self) -> Result<NetworkRecord, NetworkError> {
         let endpoints = Endpoints::of(&self.state, PREDEFINED[0].2);
         let path = self.bridge_path();
@@ -372,7 +373,7 @@ fn check_name(name: &str) -> Result<(), NetworkError> {
     Ok(())
 }
 
-/// Of 64 hexadecimal digits.
+/// An ID of 64 hexadecimal digits.
 pub(super) fn random_id() -> Result<String, NetworkError> {
     hex::random_id().doing("get random numbers")
 }

@@ -1,4 +1,4 @@
-//! Tables, chains and rules of nftables, as netlink messages (linux/netfilter/nf_tables.h).
+//! Tables, chains and rules of nftables as netlink messages (linux/netfilter/nf_tables.h).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -24,7 +24,7 @@ const APPEND: u16 = 0x800;
 const BATCH_FIXED: [u8; 4] = [0, 0, 0, 10];
 const GENERIC_BYTES: usize = 4;
 
-/// The kernel removes the table when the socket that made it is closed.
+/// The kernel removes the table when the socket that created it is closed.
 const TABLE_OWNED: u32 = 2;
 
 const INTERFACE_NAME_BYTES: usize = 16;
@@ -53,19 +53,18 @@ pub(super) const OUTPUT: Hook = Hook { name: "output", kind: "nat", number: 3, p
 pub(super) const POSTROUTING: Hook = Hook { name: "postrouting", kind: "nat", number: 4, priority: 100 };
 pub(super) const FORWARD: Hook = Hook { name: "forward", kind: "filter", number: 2, priority: 0 };
 
-/// How long a table is there.
+/// The lifetime of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Lasts {
-    /// Until it is removed; it takes the place of what has its name.
+    /// Until it is removed; it replaces any table of the same name.
     UntilRemoved,
-    /// As long as the socket that it was made through is open. Closing that waits for all processors (RCU), several
-    /// milliseconds.
+    /// Until the socket that created it is closed. Closing it waits for all CPUs (RCU), several milliseconds.
     WithItsSocket,
     /// As long as its network namespace, which is new and has no table of that name.
     WithItsNamespace,
 }
 
-/// A table with its chains and rules, made at once.
+/// A table with its chains and rules, created in one transaction.
 #[derive(Debug)]
 pub(super) struct Table<'a> {
     pub(super) name: &'a str,
@@ -82,7 +81,7 @@ impl Table<'_> {
         };
         let mut messages = vec![Message::new(BATCH_BEGIN, 0, &BATCH_FIXED)];
         if self.lasts == Lasts::UntilRemoved {
-            // Made, removed and made again: whatever was in it is gone, and nobody sees it missing.
+            // Created, removed and created again in one transaction: this replaces an existing table atomically.
             messages.extend([new(), named(DELETE_TABLE, 0)]);
         }
         messages.push(new());
@@ -108,7 +107,7 @@ pub(super) fn has_table(socket: &Socket, name: &str) -> bool {
     socket.get(&Message::new(GET_TABLE, 0, &[INET, 0, 0, 0]).text(1, name)).is_ok()
 }
 
-/// Removes a table; one that is not there is no error.
+/// Removes a table, if it exists.
 pub(super) fn remove_table(socket: &Socket, name: &str) -> io::Result<()> {
     let messages = [
         Message::new(BATCH_BEGIN, 0, &BATCH_FIXED),
@@ -119,7 +118,7 @@ pub(super) fn remove_table(socket: &Socket, name: &str) -> io::Result<()> {
     socket.change_together(&messages, 2)
 }
 
-/// What a chain of another program does with packets that no rule of it takes; nothing when there is no such chain.
+/// Whether another program's chain drops packets that match no rule; `None` if there is no such chain.
 pub(super) fn drops_by_default(socket: &Socket, family: u8, table: &str, chain: &str) -> Option<bool> {
     const POLICY: u16 = 5;
     let message = Message::new(GET_CHAIN, 0, &[family, 0, 0, 0]).text(1, table).text(3, chain);
@@ -128,7 +127,7 @@ pub(super) fn drops_by_default(socket: &Socket, family: u8, table: &str, chain: 
     Some(policy.is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0)))
 }
 
-/// The comments of a chain's rules.
+/// Whether a rule of the chain has that comment.
 pub(super) fn has_comment(socket: &Socket, family: u8, place: (&str, &str), comment: &str) -> bool {
     const USER_DATA: u16 = 7;
     let message = Message::new(GET_RULE, 0, &[family, 0, 0, 0]).text(1, place.0).text(2, place.1);
@@ -136,7 +135,7 @@ pub(super) fn has_comment(socket: &Socket, family: u8, place: (&str, &str), comm
     rules.iter().any(|rule| find_attribute(rule, GENERIC_BYTES, USER_DATA) == Some(&comment_bytes(comment)))
 }
 
-/// Puts rules before all others of a chain that another program made.
+/// Inserts rules at the start of a chain that another program created.
 pub(super) fn prepend(
     socket: &Socket,
     family: u8,
@@ -153,12 +152,12 @@ pub(super) fn prepend(
     socket.change_together(&messages, messages.len() - 2)
 }
 
-/// Kind, length, text and a zero, as nft(8) writes comments.
+/// Type, length, text and a zero, as nft(8) writes comments.
 fn comment_bytes(comment: &str) -> Vec<u8> {
     [&[0, comment.len() as u8 + 1], comment.as_bytes(), &[0]].concat()
 }
 
-/// What a packet must be, and what happens to it then.
+/// The conditions for a packet, and its verdict.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Rule(Attributes);
 
@@ -182,7 +181,7 @@ impl Rule {
         self.expression("payload", data)
     }
 
-    /// `REGISTER & mask`, of so many bytes.
+    /// `REGISTER & mask`, with the length of `mask`.
     fn mask(self, mask: &[u8]) -> Self {
         let value = |bytes: &[u8]| Attributes::default().attribute(1, bytes);
         let data = Attributes::default().number(1, REGISTER).number(2, REGISTER).number(3, mask.len() as u32);
@@ -205,7 +204,7 @@ impl Rule {
         self.meta(7).compare(NOT_EQUAL, &interface(name))
     }
 
-    /// Interfaces whose names begin so.
+    /// From interfaces with that prefix.
     pub(super) fn coming_from_any(self, prefix: &str) -> Self {
         self.meta(6).compare(EQUAL, prefix.as_bytes())
     }
@@ -245,7 +244,7 @@ impl Rule {
         self.payload(NETWORK_HEADER, offset, length as u32).mask(&mask).compare(operator, &wanted)
     }
 
-    /// An address of this machine.
+    /// To an address of this machine.
     pub(super) fn sent_to_host(self) -> Self {
         const ADDRESS_TYPE: u32 = 3;
         const OF_DESTINATION: u32 = 2;
@@ -258,14 +257,14 @@ impl Rule {
         self.meta(16).compare(EQUAL, &[protocol]).payload(TRANSPORT_HEADER, 2, 2).compare(EQUAL, &port.to_be_bytes())
     }
 
-    /// Answers to what was let through before.
+    /// Replies to connections that were accepted.
     pub(super) fn established(self) -> Self {
         const STATE: u32 = 0;
         const ESTABLISHED_OR_RELATED: u32 = 6;
         self.connection(STATE, ESTABLISHED_OR_RELATED)
     }
 
-    /// What a published port has led here.
+    /// Packets that were translated by DNAT, for a published port.
     pub(super) fn translated(self) -> Self {
         const STATUS: u32 = 2;
         const DESTINATION_TRANSLATED: u32 = 32;
@@ -298,7 +297,7 @@ impl Rule {
         self.expression("masq", Attributes::default())
     }
 
-    /// Sends the packet elsewhere.
+    /// Rewrites the packet's destination.
     pub(super) fn translate_to(self, target: SocketAddr) -> Self {
         const DESTINATION: u32 = 1;
         let family = if target.is_ipv4() { IPV4 } else { IPV6 };

@@ -1,4 +1,5 @@
-//! pasta (package `passt`): carries the connections of a network namespace by ordinary sockets, without privileges.
+//! pasta (package `passt`): forwards the connections of a network namespace through ordinary sockets, without
+//! privileges.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Seek as _, SeekFrom};
@@ -19,17 +20,17 @@ use super::netlink::Socket;
 use crate::base::io_error::AtPath;
 use crate::container::sandbox;
 
-/// What fits through it at once: the more, the faster.
+/// Its MTU: the larger, the faster.
 pub(super) const MTU: u32 = 65_520;
 
-/// Its interface, and the address there. Without one of its own it would be the host's, which then nobody inside could
-/// reach; link-local ones are in use nowhere else.
+/// Its interface and address in the namespace. By default, pasta would use the host's address, which nobody inside
+/// could then reach. A link-local address is used nowhere else.
 const INTERFACE: &str = "eth0";
 const ADDRESS: &str = "169.254.201.1";
 const GATEWAY: &str = "169.254.201.2";
 const PREFIX_LENGTH: &str = "30";
 
-/// How long it may take to set up the interface, and to end.
+/// How long pasta may take to set up the interface, or to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(1);
 
@@ -39,7 +40,7 @@ pub fn find() -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join("pasta")).find(|file| file.is_file())
 }
 
-/// Why an ordinary user's containers can have no way out by it; nothing where they can.
+/// Why an ordinary user's containers can't use it as an uplink; `None` if they can.
 pub fn refused() -> Option<NetworkError> {
     let program = find().map(drop).ok_or(NetworkError::NoPasta);
     program.and_then(|()| check_tun()).err()
@@ -50,7 +51,7 @@ fn check_tun() -> Result<(), NetworkError> {
     rustix::fs::access(tun, Access::READ_OK | Access::WRITE_OK).map_err(|_| NetworkError::NoTunDevice)
 }
 
-/// It leads out of that namespace, and nothing leads in.
+/// It forwards outgoing connections of that namespace, and no incoming ones.
 fn command(namespace: &OwnedFd) -> Result<Command, NetworkError> {
     let program = find().ok_or(NetworkError::NoPasta)?;
     check_tun()?;
@@ -58,22 +59,22 @@ fn command(namespace: &OwnedFd) -> Result<Command, NetworkError> {
     command
         .args(["--config-net", "--foreground", "--quiet", "--ns-ifname", INTERFACE])
         .args(["-a", ADDRESS, "-n", PREFIX_LENGTH, "-g", GATEWAY, "--mtu", &MTU.to_string()])
-        // No port of the host's loopback is reachable from the containers.
+        // No port on the host's loopback can be reached from the containers.
         .args(["-t", "none", "-u", "none", "-T", "none", "-U", "none", "--no-map-gw"])
-        // A path through this process would need rights over it that pasta has given up by then.
+        // A path through this process would need rights over it, and pasta has dropped them by then.
         .args(["--netns", "/proc/self/fd/0"])
         .stdin(namespace.try_clone().doing("copy a descriptor")?);
     Ok(command)
 }
 
-/// The pasta of all containers of a household, which is nobody's child. In its file is its process number, then what it
-/// complains of; it has the file locked as long as it lives.
+/// The pasta of all containers that share a namespace. It is no child of this process. Its file contains its PID and
+/// then its error messages; pasta has it locked while it lives.
 #[derive(Debug)]
 pub(super) struct WayOut {
     path: PathBuf,
 }
 
-/// The file of the one that this process uses, which may have been deleted with the store.
+/// The file of the pasta that this process uses. It may have been deleted with the store.
 static USED: Mutex<Option<File>> = Mutex::new(None);
 
 impl WayOut {
@@ -90,13 +91,13 @@ impl WayOut {
         File::open(&self.path).is_ok_and(|file| is_locked(&file))
     }
 
-    /// Starts it, unless it runs. To be called with the household's lock.
+    /// Starts pasta, unless it runs. The caller holds the lock of the `Household`.
     pub(super) fn begin(&self, namespace: &OwnedFd) -> Result<(), NetworkError> {
         if !self.is_running() {
             let mut command = command(namespace)?;
             let path = &self.path;
             let file = File::options().create(true).truncate(true).write(true).open(path).at("open", path)?;
-            // Others look for a moment only whether it is locked.
+            // Other processes only hold the lock for a moment, to check it.
             flock(&file, FlockOperation::LockExclusive).at("lock", path)?;
             command.stdout(file.try_clone().doing("copy a descriptor")?).stderr(file);
             sandbox::spawn_lasting_helper(command).doing("start pasta")?;
@@ -105,12 +106,12 @@ impl WayOut {
         Ok(())
     }
 
-    /// Waits until it leads out of the namespace whose socket that is.
+    /// Waits until the namespace of that socket has a route.
     pub(super) fn wait(&self, inside: &Socket) -> Result<(), NetworkError> {
         wait_for_route(inside, || if self.is_running() { None } else { Some(self.last_words()) })
     }
 
-    /// Ends it if it runs. To be called with the household's lock.
+    /// Ends pasta if it runs. The caller holds the lock of the `Household`.
     pub(super) fn end(&self) -> Result<(), NetworkError> {
         let file = match used().take() {
             Some(file) => file,
@@ -118,7 +119,7 @@ impl WayOut {
             None => File::open(&self.path).at("open", &self.path)?,
         };
         if let Some(process) = process_of(file) {
-            // It fails only when it has just ended.
+            // Fails only if it has just ended.
             let _ = pidfd_send_signal(&process, Signal::KILL);
             let patience = Timespec { tv_sec: PATIENCE.as_secs() as i64, tv_nsec: 0 };
             poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).doing("wait for the end of pasta")?;
@@ -131,7 +132,7 @@ impl WayOut {
 
     fn last_words(&self) -> String {
         let mut bytes = Vec::new();
-        // What can't be read is not shown.
+        // Unreadable messages are not shown.
         let _ = File::open(&self.path).and_then(|mut file| {
             file.seek(SeekFrom::Start(size_of::<i32>() as u64))?;
             file.read_to_end(&mut bytes)
@@ -149,7 +150,7 @@ fn process_of(mut file: File) -> Option<OwnedFd> {
     let mut number = [0; size_of::<i32>()];
     file.read_exact(&mut number).ok()?;
     let process = pidfd_open(Pid::from_raw(i32::from_ne_bytes(number))?, PidfdFlags::empty()).ok()?;
-    // As long as it is locked, the number is nobody else's.
+    // While the file is locked, the PID is not reused.
     is_locked(&file).then_some(process)
 }
 
@@ -157,7 +158,7 @@ fn is_locked(file: &File) -> bool {
     flock(file, FlockOperation::NonBlockingLockShared).is_err()
 }
 
-/// One of a namespace that this process alone looks after; ended when dropped, and when this process is killed.
+/// The pasta of a namespace that only this process manages; it ends on drop, or when this process is killed.
 #[derive(Debug)]
 pub(super) struct Pasta {
     child: Child,
@@ -179,7 +180,7 @@ impl Pasta {
     fn last_words(&mut self) -> String {
         let mut text = String::new();
         if let Some(stderr) = &mut self.child.stderr {
-            // What can't be read is not shown.
+            // Unreadable messages are not shown.
             let _ = stderr.read_to_string(&mut text);
         }
         told(&text)
@@ -188,13 +189,13 @@ impl Pasta {
 
 impl Drop for Pasta {
     fn drop(&mut self) {
-        // Both fail only when it has ended.
+        // Both fail only if it has ended.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Until there is one, or `ended` says why there will be none.
+/// Waits for a route, or until `ended` reports why there will be none.
 fn wait_for_route(inside: &Socket, mut ended: impl FnMut() -> Option<String>) -> Result<(), NetworkError> {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
@@ -210,7 +211,7 @@ fn wait_for_route(inside: &Socket, mut ended: impl FnMut() -> Option<String>) ->
     Err(NetworkError::Pasta { message: "it set up no route; has the host one?".to_owned() })
 }
 
-/// Without a system logger it complains of that at every line.
+/// Without a system logger, pasta complains about that on every line.
 fn told(text: &str) -> String {
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Failed to send"));
     lines.collect::<Vec<_>>().join("; ")

@@ -1,5 +1,4 @@
-//! A place in a network that somebody has made, for what is no container: steps of a build. Names of containers are known
-//! in it.
+//! An endpoint in a user-defined network for the steps of a build. They can resolve the names of containers there.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -13,7 +12,7 @@ use super::networks::{Networks, random_id};
 use super::resolver::NameServers;
 use crate::container::sandbox::NetworkIsolation;
 
-/// It is left when this is dropped, and when this process is killed.
+/// It ends on drop, or when this process is killed.
 #[derive(Debug)]
 pub struct Place {
     live: Live,
@@ -21,7 +20,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A place of its own. `fresh` is taken, where there is one.
+    /// A new endpoint. Uses `fresh`, if given.
     pub fn join(
         store_root: &Path,
         rootless: bool,
@@ -38,7 +37,7 @@ impl Place {
         Self::make(&networks, mode, fresh)
     }
 
-    /// The one that a process has.
+    /// The network of an existing process.
     pub fn of_process(networks: &Networks, pid: i32) -> Result<Self, NetworkError> {
         Self::make(networks, Mode::OfProcess(pid), None)
     }
@@ -61,22 +60,21 @@ impl Place {
         Ok(Self { live, _owner: process })
     }
 
-    /// For the sandbox.
     pub fn isolation(&self) -> NetworkIsolation {
         self.live.isolation()
     }
 
-    /// What the user is told when it is not what was asked for.
+    /// A warning for the user if the network is not what was requested.
     pub fn warning(&self) -> Option<String> {
         self.live.warning().map(str::to_owned)
     }
 
-    /// What `host-gateway` stands for: an address at which the host answers.
+    /// The value of `host-gateway`: an address at which the host answers.
     pub fn host_gateway(&self) -> Option<IpAddr> {
         Some(self.live.joined().next()?.pools().ok()?.first()?.gateway)
     }
 
-    /// Where programs ask for names.
+    /// Tells programs which name server to ask.
     pub fn resolv_conf(&self) -> Result<String, NetworkError> {
         self.live.resolv_conf()
     }

@@ -1,4 +1,4 @@
-//! Ports of the host that lead to a container's: chosen, and held by listening on them.
+//! Published ports: chosen, and reserved by listening on them.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::error::NetworkError;
 
-/// How often another port is tried when one was asked for that is free on both IPv4 and IPv6.
+/// How often another port is tried, if any will do, until one is free on both IPv4 and IPv6.
 const ATTEMPTS: usize = 32;
 const BACKLOG: i32 = 512;
 
@@ -23,7 +23,7 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    /// As IP headers have it.
+    /// The protocol number in IP headers.
     pub(super) fn number(self) -> u8 {
         match self {
             Self::Tcp => 6,
@@ -59,13 +59,13 @@ impl std::str::FromStr for Protocol {
 pub struct PortRequest {
     pub container: u16,
     pub protocol: Protocol,
-    /// Nothing for all addresses of the host.
+    /// `None` for all addresses of the host.
     pub host_address: Option<IpAddr>,
-    /// The first and last of those that will do; nothing for any.
+    /// The first and last acceptable port; `None` for any.
     pub host_ports: Option<(u16, u16)>,
 }
 
-/// One that is published.
+/// A published port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     pub container: u16,
@@ -79,7 +79,7 @@ pub(super) enum Listener {
     Udp(UdpSocket),
 }
 
-/// Listens on all ports asked for, or says which is taken.
+/// Listens on all requested ports, or reports which one is in use.
 pub(super) fn listen(requests: &[PortRequest]) -> Result<Vec<(Published, Listener)>, NetworkError> {
     let mut all = Vec::new();
     for request in requests {
@@ -107,7 +107,7 @@ fn one(request: &PortRequest) -> Result<Vec<(Published, Listener)>, NetworkError
     Err(taken.unwrap_or(NetworkError::Refused { what: "the range of ports is empty".to_owned() }))
 }
 
-/// The same port on each address; the first address decides which when any will do.
+/// Uses the same port on each address; if any port will do, the first address decides.
 fn on_all(
     addresses: &[IpAddr],
     mut port: u16,
@@ -121,7 +121,7 @@ fn on_all(
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 return Err(NetworkError::PortTaken { address: *address, port, protocol });
             }
-            // A machine without IPv6, when nobody asked for it by name.
+            // The machine has no IPv6, and no IPv6 address was requested explicitly.
             Err(error) if address.is_ipv6() && request.host_address.is_none() && is_missing(&error) => continue,
             Err(source) => return Err(NetworkError::Listen { address: *address, port, protocol, source }),
         };
@@ -150,7 +150,7 @@ fn bind(address: SocketAddr, protocol: Protocol) -> io::Result<(Listener, Socket
         let bound = socket.local_addr()?;
         return Ok((Listener::Udp(socket), bound));
     }
-    // Connections of an earlier listener that are not forgotten yet are no obstacle.
+    // Connections of an earlier listener in TIME_WAIT don't block the port.
     sockopt::set_socket_reuseaddr(&socket, true)?;
     rustix::net::bind(&socket, &address)?;
     rustix::net::listen(&socket, BACKLOG)?;
@@ -159,7 +159,7 @@ fn bind(address: SocketAddr, protocol: Protocol) -> io::Result<(Listener, Socket
     Ok((Listener::Tcp(listener), bound))
 }
 
-/// docker's `Ports`: what leads to each port, and null for those that nothing leads to. `exposed` are like `80/tcp`.
+/// docker's `Ports`: the bindings of each port, or null for a port without any. `exposed` has entries like `80/tcp`.
 pub fn describe<'a>(published: &[Published], exposed: impl Iterator<Item = &'a str>) -> Value {
     let mut ports: BTreeMap<String, Option<Vec<Value>>> = exposed.map(|port| (port.to_owned(), None)).collect();
     for one in published {

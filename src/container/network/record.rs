@@ -1,4 +1,4 @@
-//! What is kept of a network, in the words of docker's `network inspect`.
+//! What is stored about a network, in the words of docker's `network inspect`.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -28,7 +28,7 @@ pub struct NetworkRecord {
     pub enable_ipv6: bool,
     #[serde(rename = "IPAM")]
     pub ipam: Ipam,
-    /// Without a way out, and without one in.
+    /// No access to other networks, nor from them.
     pub internal: bool,
     pub attachable: bool,
     pub ingress: bool,
@@ -44,12 +44,12 @@ pub struct ConfigFrom {
     pub network: String,
 }
 
-/// How addresses are given out.
+/// How addresses are assigned.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Ipam {
     pub driver: String,
-    /// Nothing where none were named, as docker shows them.
+    /// `None` if none were given, as docker shows it.
     pub options: Option<BTreeMap<String, String>>,
     pub config: Vec<IpamPool>,
 }
@@ -58,17 +58,17 @@ pub struct Ipam {
 #[serde(rename_all = "PascalCase", default)]
 pub struct IpamPool {
     pub subnet: String,
-    /// The part of the subnet that addresses are taken from.
+    /// The part of the subnet from which addresses are assigned.
     #[serde(rename = "IPRange", skip_serializing_if = "String::is_empty")]
     pub ip_range: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub gateway: String,
-    /// Addresses that others have, by name.
+    /// Addresses that are used by something else, by name.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub auxiliary_addresses: BTreeMap<String, String>,
 }
 
-/// A pool with its texts understood.
+/// A parsed pool.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Pool {
     pub(super) subnet: Subnet,
@@ -78,7 +78,7 @@ pub(super) struct Pool {
 }
 
 impl IpamPool {
-    /// Checks the texts, and says what they leave open: the range is the whole subnet, the gateway its first address.
+    /// Parses the pool, with defaults: the range is the whole subnet, the gateway its first address.
     pub(super) fn understand(&self) -> Result<Pool, NetworkError> {
         let subnet = self.subnet.parse::<Subnet>()?.network();
         let range = if self.ip_range.is_empty() { subnet } else { self.ip_range.parse::<Subnet>()?.network() };
@@ -116,7 +116,7 @@ impl NetworkRecord {
         self.ipam.config.iter().map(IpamPool::understand).collect()
     }
 
-    /// The name of its interface on the host.
+    /// The name of its bridge on the host.
     pub(super) fn interface(&self) -> String {
         match self.options.get("com.docker.network.bridge.name") {
             Some(name) => name.clone(),
@@ -124,7 +124,7 @@ impl NetworkRecord {
         }
     }
 
-    /// An option that is true unless it is set otherwise.
+    /// The value of an option that defaults to true.
     pub(super) fn is_on(&self, option: &str) -> bool {
         self.options.get(option).is_none_or(|value| boolean(value) != Some(false))
     }

@@ -7,16 +7,16 @@ use super::error::NetworkError;
 use crate::base::io_error::AtPath;
 
 const HOST_FILE: &str = "/etc/resolv.conf";
-/// Where systemd-resolved keeps the servers it asks, when `/etc/resolv.conf` names only itself.
+/// Where systemd-resolved lists its upstream servers, if `/etc/resolv.conf` names only itself.
 const SYSTEMD_FILE: &str = "/run/systemd/resolve/resolv.conf";
 
-/// Asked when the host names no server that a container can reach, as docker does.
+/// Used if the host has no server that a container can reach, as in docker.
 const FALLBACK: [&str; 2] = ["8.8.8.8", "8.8.4.4"];
 
-/// Where a container finds rbuild's name server.
+/// The address of rbuild's name server in a container.
 const OWN: &str = "127.0.0.11";
 
-/// The servers that the host itself asks.
+/// The servers that the host itself uses.
 pub(super) fn host_servers() -> Vec<String> {
     let file = read(Path::new(HOST_FILE)).unwrap_or_default();
     let lines = file.lines().map(words).filter(|words| words.first() == Some(&"nameserver"));
@@ -24,17 +24,17 @@ pub(super) fn host_servers() -> Vec<String> {
     if servers.is_empty() { FALLBACK.map(str::to_owned).to_vec() } else { servers }
 }
 
-/// What the user says about name servers. What is empty comes from the host.
+/// The user's name server settings. Whatever is empty comes from the host.
 #[derive(Debug, Clone, Default)]
 pub struct NameServers {
     pub servers: Vec<String>,
-    /// A single `.` stands for no search domains.
+    /// A single `.` means no search domains.
     pub search: Vec<String>,
     pub options: Vec<String>,
 }
 
 impl NameServers {
-    /// The container's `resolv.conf`. One that has the host's network gets the host's own servers.
+    /// The container's `resolv.conf`. A container in the host's network gets the host's own servers.
     pub fn file(&self, host_network: bool) -> Result<String, NetworkError> {
         let mut host = read(Path::new(HOST_FILE))?;
         if !host_network && !host.lines().any(is_reachable_server) {
@@ -46,7 +46,7 @@ impl NameServers {
         Ok(self.adjust(&host, host_network))
     }
 
-    /// The file of a container that asks rbuild's own name server: a name without a dot is tried as it is first.
+    /// The file for a container that asks rbuild's own name server: a name without a dot is first tried unchanged.
     pub(super) fn own_resolver_file(&self) -> Result<String, NetworkError> {
         let own = Self { servers: vec![OWN.to_owned()], ..self.clone() };
         let file = own.file(false)?;
@@ -87,7 +87,7 @@ impl NameServers {
 /// The container's `hosts`.
 #[derive(Debug, Clone, Default)]
 pub struct Hosts {
-    /// The container's own addresses and names, and those of containers linked to it.
+    /// The container's own addresses and names, and those of linked containers.
     pub own: Vec<(IpAddr, String)>,
     /// `NAME:IP` or `NAME=IP`; the IP may be `host-gateway`.
     pub added: Vec<String>,
@@ -119,7 +119,7 @@ impl Hosts {
     }
 }
 
-/// A machine without the file names no servers.
+/// Without the file, the machine has no servers.
 fn read(path: &Path) -> Result<String, NetworkError> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),

@@ -1,4 +1,4 @@
-//! Threads that serve a container's network: its name server, and what the kernel can't forward.
+//! Threads that serve a container's network: its name server, and the forwarders.
 
 use std::io;
 use std::net::SocketAddr;
@@ -30,15 +30,15 @@ pub(super) struct Forward {
 }
 
 impl Service {
-    /// Answers questions for names.
+    /// Answers DNS queries.
     pub(super) fn resolve(sockets: Sockets, names: Names, upstream: Upstream) -> io::Result<Self> {
         Self::start(move || drop(tokio::spawn(dns::serve(sockets, names, upstream))))
     }
 
-    /// Connects from that namespace, or else from this process's own; the listeners are where they are.
+    /// Connects from that namespace, or from this process's own if `None`; the listeners stay where they are.
     pub(super) fn forward(forwards: Vec<Forward>, from: Option<Arc<OwnedFd>>) -> io::Result<Self> {
         Self::start(move || {
-            // It fails only where the container could not have been connected either: then nobody can be.
+            // Fails only where the container could not have been connected either.
             if from.is_none_or(|namespace| sandbox::move_into_network_namespace(&namespace).is_ok()) {
                 let room = Room::of_process();
                 forwards.into_iter().for_each(|forward| forward.start(room.clone()));
@@ -46,14 +46,14 @@ impl Service {
         })
     }
 
-    /// `begin` starts what is to be done until the service is dropped.
+    /// `begin` starts the work that goes on until the service is dropped.
     fn start(begin: impl FnOnce() + Send + 'static) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().thread_keep_alive(IDLE).build()?;
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("network".to_owned()).spawn(move || {
             runtime.block_on(async {
                 begin();
-                // Told, or abandoned: both mean the end.
+                // A message or a closed channel: both mean the end.
                 let _ = stopped.await;
             });
             runtime.shutdown_background();
@@ -64,7 +64,7 @@ impl Service {
 
 impl Forward {
     fn start(self, room: Room) {
-        // Both fail only for descriptors that are no sockets.
+        // Both fail only for descriptors that are not sockets.
         match self.listener {
             Listener::Tcp(listener) => {
                 if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
@@ -83,7 +83,7 @@ impl Forward {
 impl Drop for Service {
     fn drop(&mut self) {
         if let Some(stop) = self.stop.take() {
-            // It fails when the thread has ended.
+            // Fails if the thread has ended.
             let _ = stop.send(());
         }
         if let Some(thread) = self.thread.take() {

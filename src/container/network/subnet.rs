@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::error::NetworkError;
 
-/// An address and how many bits of it name the network. The address may be a host's, as an interface has it.
+/// An address and a prefix length. The address may be a host's, as on an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Subnet {
     pub address: IpAddr,
@@ -26,7 +26,7 @@ impl Subnet {
         if self.is_ipv4() { 32 } else { 128 }
     }
 
-    /// All bits that name hosts.
+    /// All bits of the host part.
     fn host_bits(self) -> u128 {
         let bits = self.width() - u32::from(self.length);
         1u128.checked_shl(bits).map_or(u128::MAX, |size| size - 1)
@@ -49,17 +49,17 @@ impl Subnet {
         wider.contains(narrower.address)
     }
 
-    /// Whether `other` lies within it as a whole.
+    /// Whether `other` is entirely within this subnet.
     pub fn covers(self, other: Self) -> bool {
         self.length <= other.length && self.contains(other.address)
     }
 
-    /// The addresses that hosts may have: neither the network's own nor (of IPv4) the broadcast address.
+    /// The usable host addresses: neither the network's own nor (for IPv4) the broadcast address.
     pub fn hosts(self) -> impl Iterator<Item = IpAddr> {
         self.all().filter(move |address| self.is_host(*address))
     }
 
-    /// Every address, whoever may have it.
+    /// All addresses, usable or not.
     pub fn all(self) -> impl Iterator<Item = IpAddr> {
         let first = number(self.network().address);
         let is_ipv4 = self.is_ipv4();
@@ -75,7 +75,7 @@ impl Subnet {
             && !(is_wide && self.is_ipv4() && host_part == self.host_bits())
     }
 
-    /// The first subnet of that length, and the next ones, within it.
+    /// The subnets of that length within it, in order.
     pub fn split(self, length: u8) -> impl Iterator<Item = Self> {
         let first = number(self.network().address);
         let shift = self.width() - u32::from(length);
@@ -96,7 +96,7 @@ fn address(number: u128, is_ipv4: bool) -> IpAddr {
     if is_ipv4 { Ipv4Addr::from_bits(number as u32).into() } else { Ipv6Addr::from_bits(number).into() }
 }
 
-/// The address as the kernel takes it.
+/// The address in the kernel's form.
 pub(super) fn octets(address: IpAddr) -> Vec<u8> {
     match address {
         IpAddr::V4(address) => address.octets().to_vec(),

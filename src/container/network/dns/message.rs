@@ -1,4 +1,4 @@
-//! DNS messages (RFC 1035): questions read, answers written.
+//! DNS messages (RFC 1035): parses queries and writes answers.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,11 +8,11 @@ pub(super) const AAAA: u16 = 28;
 const INTERNET: u16 = 1;
 
 const HEADER: usize = 12;
-/// What a client without EDNS takes in one datagram, and what is safe with it.
+/// The datagram size that a client without EDNS accepts, and the size that is safe with it.
 const PLAIN_SIZE: usize = 512;
 const EXTENDED_SIZE: usize = 1232;
 
-/// Seconds; a container may have another address when it is started again.
+/// Seconds; a container may get another address when it is restarted.
 const TIME_TO_LIVE: u32 = 60;
 
 const SERVER_FAILURE: u8 = 2;
@@ -20,7 +20,7 @@ const SERVER_FAILURE: u8 = 2;
 /// What is asked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Question {
-    /// In small letters, without the dot at the end.
+    /// In lower case, without the trailing dot.
     pub(super) name: String,
     pub(super) kind: u16,
     /// Where the question ends in its message.
@@ -35,7 +35,7 @@ pub(super) enum Data {
 }
 
 impl Question {
-    /// Reads a query with one question of the internet class; nothing for any other message.
+    /// Parses a query with one question of class IN; `None` for any other message.
     pub(super) fn parse(message: &[u8]) -> Option<Self> {
         let number = |at: usize| Some(u16::from_be_bytes([*message.get(at)?, *message.get(at + 1)?]));
         const RESPONSE_OR_OTHER_OPERATION: u16 = 0xf800;
@@ -48,7 +48,7 @@ impl Question {
             at += 1;
             match length {
                 0 => break,
-                // No compression in questions.
+                // Questions have no compression.
                 1..=63 => labels.push(String::from_utf8_lossy(message.get(at..at + length)?).to_ascii_lowercase()),
                 _ => return None,
             }
@@ -59,11 +59,11 @@ impl Question {
         (class == INTERNET).then(|| Self { name: labels.join("."), kind, end: at + 4, extended })
     }
 
-    /// The answer to the query that this was read from; over UDP it may have to be cut.
+    /// The answer to the query that this was parsed from; over UDP it may have to be truncated.
     pub(super) fn answer(&self, query: &[u8], data: &[Data], over_udp: bool) -> Vec<u8> {
         let mut message = self.begin(query, 0, data.len() as u16);
         for one in data {
-            // The name is the question's.
+            // A pointer to the question's name.
             message.extend([0xc0, HEADER as u8]);
             let (kind, bytes) = match one {
                 Data::Address(IpAddr::V4(address)) => (A, address.octets().to_vec()),
@@ -130,7 +130,7 @@ fn encode_name(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// Whether an answer of another server belongs to that query.
+/// Whether another server's answer belongs to that query.
 pub(super) fn belongs_to(answer: &[u8], query: &[u8]) -> bool {
     answer.len() >= HEADER && answer[..2] == query[..2] && answer[2] & 0x80 != 0
 }

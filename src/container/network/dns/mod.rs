@@ -1,4 +1,5 @@
-//! The name server of containers in networks that people made: names of containers, and the host's servers for the rest.
+//! The name server of containers in user-defined networks: answers for names of containers, and asks the host's servers
+//! about the rest.
 
 mod message;
 mod names;
@@ -9,11 +10,11 @@ pub(super) use server::{Sockets, Upstream, serve};
 
 use message::{Data, Question, belongs_to};
 
-/// What the server makes of a message, for tests that make messages up: the name that is asked for, and answers of each
-/// kind, first those over UDP. Nothing for what is no question.
+/// For tests with arbitrary messages: the name that is asked for, and answers of each kind, over UDP first. `None` if
+/// it is not a question.
 #[doc(hidden)]
 pub fn examine(message: &[u8]) -> Option<(String, [Vec<u8>; 3])> {
-    // The answers of others are looked at as well.
+    // Answers of other servers are parsed, too.
     belongs_to(message, message);
     let question = Question::parse(message)?;
     let mut data: Vec<Data> = question.reversed_address().into_iter().map(Data::Address).collect();

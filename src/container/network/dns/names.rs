@@ -1,4 +1,4 @@
-//! The names that a container knows others by.
+//! The names by which a container knows others.
 
 use std::net::IpAddr;
 
@@ -7,14 +7,14 @@ use crate::container::network::endpoint::Endpoint;
 use crate::container::network::networks::Networks;
 use crate::container::network::record::BRIDGE;
 
-/// Looks names up for one container.
+/// Resolves names for one container.
 #[derive(Debug, Clone)]
 pub(crate) struct Names {
     pub(crate) networks: Networks,
     pub(crate) container: String,
 }
 
-/// A network of the container's, with the others in it.
+/// A network of the container, with the other endpoints in it.
 struct Neighbours {
     network: String,
     own: Endpoint,
@@ -22,16 +22,16 @@ struct Neighbours {
 }
 
 pub(super) enum Found {
-    /// The answer, which may be empty: the name is known, and has nothing of that kind.
+    /// The answer, which is empty if the name exists but has no record of that type.
     Known(Vec<Data>),
-    /// Somebody else may know.
+    /// Another server may know it.
     Unknown,
-    /// Nobody else may be asked: no network of the container's has a way out.
+    /// No other server may be asked: none of the container's networks has an uplink.
     Forbidden,
 }
 
 impl Names {
-    /// Looks at the networks as they are now: containers come, go, and join networks all the time.
+    /// Reads the current state of the networks: containers come, go and join networks all the time.
     pub(super) fn find(&self, question: &Question) -> Found {
         let Ok(networks) = self.networks.of_container(&self.container) else { return Found::Unknown };
         let has_way_out = networks.iter().any(|(record, _)| !record.internal);
@@ -67,7 +67,8 @@ impl Neighbours {
         Some(found.iter().flat_map(|endpoint| endpoint.addresses()).filter(fits).map(Data::Address).collect())
     }
 
-    /// Those of that name, with or without the network's after it; links are names for this container alone.
+    /// The endpoints with that name, with or without the network's name as a suffix; links are names for this container
+    /// only.
     fn named(&self, name: &str) -> Vec<&Endpoint> {
         let plain = name.strip_suffix(&format!(".{}", self.network)).unwrap_or(name);
         let links = self.own.links.iter().filter_map(|link| link.split_once(':'));

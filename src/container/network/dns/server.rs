@@ -1,4 +1,4 @@
-//! Answers over UDP and TCP; what is nobody's name here is asked of other servers.
+//! Answers queries over UDP and TCP; asks other servers about unknown names.
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
@@ -14,16 +14,16 @@ use super::names::{Found, Names};
 use crate::container::network::resolver;
 use crate::container::sandbox;
 
-/// Where containers expect the server, as docker's do.
+/// Where containers expect the server, as in docker.
 const ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 11);
 const PORT: u16 = 53;
 const PATIENCE: Duration = Duration::from_secs(4);
 const IDLE: Duration = Duration::from_secs(30);
-/// So many questions are asked of others at a time; more have to wait.
+/// How many queries are forwarded at a time; more have to wait.
 const MOST_AT_ONCE: usize = 64;
 const LARGEST: usize = 65_535;
 
-/// The server's sockets, which are in the container's namespace.
+/// The server's sockets, in the container's namespace.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     udp: UdpSocket,
@@ -31,7 +31,7 @@ pub(crate) struct Sockets {
 }
 
 impl Sockets {
-    /// To be called in the namespace, with its loopback interface on.
+    /// Called in the namespace, with its loopback interface up.
     pub(crate) fn open() -> io::Result<Self> {
         let udp = UdpSocket::bind((ADDRESS, 0))?;
         let tcp = std::net::TcpListener::bind((ADDRESS, 0))?;
@@ -45,12 +45,12 @@ impl Sockets {
     }
 }
 
-/// Who else is asked.
+/// The upstream servers.
 #[derive(Debug)]
 pub(crate) enum Upstream {
     /// The host's servers, from the host's network.
     Host,
-    /// Those the user named, from the container's network.
+    /// The user's servers, from the container's network.
     Own { servers: Vec<String>, namespace: Arc<OwnedFd> },
 }
 
@@ -60,7 +60,7 @@ struct Server {
     permits: Semaphore,
 }
 
-/// Answers until the runtime ends.
+/// Answers queries until the runtime ends.
 pub(crate) async fn serve(sockets: Sockets, names: Names, upstream: Upstream) -> io::Result<()> {
     let server = Arc::new(Server { names, upstream, permits: Semaphore::new(MOST_AT_ONCE) });
     let tcp = tokio::net::TcpListener::from_std(sockets.tcp)?;
@@ -87,7 +87,7 @@ async fn serve_tcp(server: Arc<Server>, listener: tokio::net::TcpListener) {
         };
         let server = Arc::clone(&server);
         tokio::spawn(async move {
-            // A client that leaves, or is silent for long, is no loss.
+            // Stops when the client leaves or has been idle for long.
             while let Ok(Ok(length)) = tokio::time::timeout(IDLE, stream.read_u16()).await {
                 let mut query = vec![0; length.into()];
                 let Ok(Ok(_)) = tokio::time::timeout(IDLE, stream.read_exact(&mut query)).await else { break };
@@ -102,7 +102,7 @@ async fn serve_tcp(server: Arc<Server>, listener: tokio::net::TcpListener) {
 }
 
 impl Server {
-    /// Nothing for what is no question.
+    /// `None` if it is not a question.
     async fn answer(&self, query: Vec<u8>, over_udp: bool) -> Option<Vec<u8>> {
         let question = Question::parse(&query)?;
         match self.names.find(&question) {
@@ -135,7 +135,7 @@ impl Server {
     }
 }
 
-/// A server as `resolv.conf` names it.
+/// A server as written in `resolv.conf`.
 fn address(text: &str) -> Option<SocketAddr> {
     let plain = text.split('%').next().unwrap_or(text);
     Some(SocketAddr::new(plain.parse::<IpAddr>().ok()?, PORT))
