@@ -1,5 +1,5 @@
-//! SSH agents for steps: the user's own, or one started for key files that were named; each mount gets a socket of its
-//! own, because agents answer only to their own user, and the mount says who may use it.
+//! SSH agents for steps: the user's own, or one started for the given key files. Each mount gets its own socket,
+//! because agents answer only their own user, and the mount says who may use it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write as _};
@@ -17,12 +17,12 @@ use crate::base::io_error::{AtPath, IoError};
 
 use super::error::StepError;
 
-/// Where an agent's keys are.
+/// Where an agent's keys come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SshSource {
-    /// An agent that runs.
+    /// A running agent.
     Socket(PathBuf),
-    /// Key files for an agent of the build's own.
+    /// Key files for an agent that the build starts.
     Keys(Vec<PathBuf>),
 }
 
@@ -37,8 +37,8 @@ pub struct SshAgents {
     started: Mutex<BTreeMap<String, KeyAgent>>,
 }
 
-/// An `ssh-agent` with keys. It runs for as long as the program that it was started for, which waits for the end of its
-/// input: that comes when this is dropped, and when rbuild is killed.
+/// An `ssh-agent` with keys. It runs as long as the program it was started with, which waits for EOF on its input: that
+/// comes when this is dropped, and when rbuild is killed.
 struct KeyAgent {
     process: Child,
     socket: PathBuf,
@@ -53,7 +53,7 @@ impl Drop for KeyAgent {
 }
 
 impl SshAgents {
-    /// The socket of the agent; one for key files is started when it is first asked for.
+    /// The socket of the agent; one for key files is started on first use.
     pub(super) fn socket(&self, id: &str, source: &SshSource) -> Result<PathBuf, StepError> {
         let keys = match source {
             SshSource::Socket(socket) => return Ok(socket.clone()),
@@ -96,7 +96,7 @@ impl KeyAgent {
         Err(StepError::SshProgram { program: "ssh-agent", source })
     }
 
-    /// Nobody can be asked for a passphrase: the session has no terminal, and askpass programs are turned off.
+    /// Passphrases are impossible: the session has no terminal, and askpass programs are disabled.
     fn add(&self, key: &Path) -> Result<(), StepError> {
         let mut command = Command::new("ssh-add");
         command.arg("-q").arg(key).env("SSH_AUTH_SOCK", &self.socket).env("SSH_ASKPASS_REQUIRE", "force");
@@ -112,7 +112,7 @@ impl KeyAgent {
     }
 }
 
-/// A socket that passes all on to an agent's.
+/// A socket that forwards to an agent's.
 pub(super) struct AgentSocket {
     path: PathBuf,
     is_over: Arc<AtomicBool>,
@@ -128,7 +128,7 @@ pub(super) struct SocketOwner {
 }
 
 impl AgentSocket {
-    /// Listens in `folder`, or in another one when that is too long a path for a socket, on behalf of the agent at
+    /// Listens in `folder`, or in another one if that path is too long for a socket, and forwards to the agent at
     /// `target`.
     pub fn open(folder: &Path, name: &str, target: PathBuf, owner: &SocketOwner) -> Result<Self, IoError> {
         let own_folder = (folder.as_os_str().len() + name.len() + 2 > LONGEST_PATH)
@@ -138,7 +138,7 @@ impl AgentSocket {
         let listener = UnixListener::bind(&path).at("listen at", &path)?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(owner.mode)).at("change the mode of", &path)?;
         if !are_owners_recorded() {
-            // A socket has no record.
+            // A socket has no ownership record.
             chown(&path, Some(owner.uid), Some(owner.gid)).at("change the owner of", &path)?;
         }
         let is_over = Arc::new(AtomicBool::new(false));
@@ -163,7 +163,7 @@ impl AgentSocket {
 impl Drop for AgentSocket {
     fn drop(&mut self) {
         self.is_over.store(true, Ordering::Release);
-        // Wakes the listener, which then sees that it is over.
+        // Wakes the listener, which then sees that it must end.
         let is_awake = UnixStream::connect(&self.path).is_ok();
         if let Some(listener) = self.listener.take().filter(|_| is_awake) {
             let _ = listener.join();
@@ -171,7 +171,7 @@ impl Drop for AgentSocket {
     }
 }
 
-/// Passes bytes on in both directions until both sides have ended.
+/// Forwards bytes in both directions until both sides have ended.
 fn pass_on(program: UnixStream, agent: UnixStream) {
     let (Ok(from_program), Ok(to_agent)) = (program.try_clone(), agent.try_clone()) else { return };
     let asking = std::thread::spawn(move || copy(from_program, to_agent));

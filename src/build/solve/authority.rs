@@ -1,4 +1,4 @@
-//! A certificate authority of the user's (`--ca-cert`), in the forms in which it is needed.
+//! The user's certificate authority (`--ca-cert`), in the forms in which it is needed.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -21,16 +21,16 @@ const SYSTEM_LISTS: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Whom downloads and RUN steps trust beside all others. One or more certificates.
+/// Trusted by downloads and RUN steps in addition to all others. One or more certificates.
 #[derive(Debug, Clone)]
 pub struct Authority {
-    /// As the file has it.
+    /// The content of the file.
     pub pem: Vec<u8>,
     /// Each in DER.
     pub certificates: Vec<Vec<u8>>,
     /// With those that this machine trusts.
     pub bundle: Vec<u8>,
-    /// The bundle in memory, for programs that take a path; it is there as long as this process.
+    /// The bundle in memory, for programs that take a path; it exists as long as this process.
     file: Arc<File>,
 }
 
@@ -51,7 +51,7 @@ impl Authority {
         Ok(Self { pem, certificates, bundle, file: Arc::new(file) })
     }
 
-    /// Where programs that this process starts find the bundle.
+    /// The path of the bundle for programs that this process starts.
     pub fn bundle_path(&self) -> PathBuf {
         use std::os::fd::AsRawFd as _;
         PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), self.file.as_raw_fd()))

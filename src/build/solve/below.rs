@@ -1,5 +1,5 @@
-//! What is below a step that only puts files on top of its parent: it needs the folders and links there and the users'
-//! names, so that of layers that are not here an outline will do.
+//! The layers below a step that only puts files on top of its parent: it needs their folders, links and user names, so
+//! an outline is sufficient for layers that are not local.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use super::error::StepError;
 use super::settings::Solver;
 
 impl Solver<'_> {
-    /// The layers of the parent, and whom `owner` names in them.
+    /// The layers of the parent, and the user that `owner` names in them.
     pub(super) fn below(&self, parent: &Stack, owner: Option<&str>) -> Result<(Vec<Lower>, Option<Owner>), StepError> {
         let layers = parent.outlined(self.store, &|diff_id| self.outline(diff_id))?;
         match self.owner_in(&layers, owner) {
-            // Whoever has his users elsewhere than in the usual files.
+            // The users are not in the usual files.
             Err(SnapshotError::OnlyOutlined { .. }) => {
                 let layers: Vec<Lower> = parent.unpacked(self.store)?.into_iter().map(Lower::Folder).collect();
                 let owner = self.owner_in(&layers, owner)?;
@@ -37,7 +37,7 @@ impl Solver<'_> {
         Ok(Some(owner))
     }
 
-    /// The outline of a layer that is not here, from the store or a cache.
+    /// The outline of a layer that is not local, from the store or a cache.
     fn outline(&self, diff_id: &DiffId) -> Option<Arc<Outline>> {
         if let Some(outline) = self.store.outline(diff_id).ok().flatten().and_then(|bytes| Outline::parse(&bytes)) {
             return Some(Arc::new(outline));

@@ -1,4 +1,4 @@
-//! `RUN --mount=type=cache`: folders of the store that stay from build to build.
+//! `RUN --mount=type=cache`: folders of the store that persist between builds.
 
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -20,7 +20,7 @@ use super::mounts::{MountPlace, Mounted, Prepared};
 use super::settings::Solver;
 
 impl Solver<'_> {
-    /// A folder of the store that stays from build to build.
+    /// Mounts a folder of the store that persists between builds.
     pub(super) fn cache(
         &self,
         prepared: &Prepared<'_>,
@@ -31,7 +31,7 @@ impl Solver<'_> {
         let name = self.cache_name(prepared);
         let folder = self.store.root().join("caches").join(&name);
         std::fs::create_dir_all(&folder).at("create", &folder)?;
-        // With an owner or a mode of its own, a cache is the result of a step, which is executed again.
+        // A cache with its own owner or mode is the result of a step, which is executed again.
         let is_fresh = place.ignore_cache && own_root(mount).is_some() && place.made.is_first_use(&name);
         if is_fresh {
             empty_cache(&folder, place.staging)?;
@@ -51,14 +51,15 @@ impl Solver<'_> {
         Ok(())
     }
 
-    /// The name of a cache's folder: the same on every machine. Another owner or mode under the same ID is another cache.
+    /// The name of a cache's folder, the same on every machine. A different owner or mode with the same ID is a
+    /// different cache.
     pub(super) fn cache_name(&self, prepared: &Prepared<'_>) -> String {
         let mount = &prepared.mount.mount;
         let mut name = FieldHasher::new("cache-mount-1");
         if !self.run.cache_namespace.is_empty() {
             name.field(b"namespace").field(self.run.cache_namespace.as_bytes());
         }
-        // A relative target is no other in another working folder.
+        // A relative target does not depend on the working directory.
         let target = || clean_path(mount.target.as_deref().unwrap_or_default());
         name.field(mount.id.clone().unwrap_or_else(target).as_bytes());
         if let Some(stack) = &prepared.stack {
@@ -70,7 +71,7 @@ impl Solver<'_> {
         CacheKey::from_bytes(name.finish()).hex()
     }
 
-    /// The folder of the cache that this step may use, and a lock that says so.
+    /// Finds a folder of the cache that this step may use, and locks it.
     fn take_cache(&self, folder: &Path, sharing: Sharing) -> Result<(PathBuf, File), IoError> {
         for number in 0.. {
             let (data, lock_path) = (folder.join(format!("data-{number}")), folder.join(format!("lock-{number}")));
@@ -86,7 +87,7 @@ impl Solver<'_> {
         unreachable!("the loop ends only with a lock")
     }
 
-    /// Makes a new cache: as another machine left it, or else empty, or with what `from` and `source` say.
+    /// Makes a new cache: as another machine left it, or else empty, or with the content of `from` and `source`.
     fn create_cache(&self, prepared: &Prepared<'_>, name: &str, data: &Path) -> Result<(), StepError> {
         let staging = self.store.staging()?;
         let folder = staging.path().join("cache");
@@ -102,7 +103,7 @@ impl Solver<'_> {
                 let (mode, owner) = self.fill_cache(prepared, &folder)?;
                 let made = Folder::open(&folder)?;
                 made.set_own_owner(Uid::from_raw(owner.uid), Gid::from_raw(owner.gid))?;
-                // After the owner: changing that takes setuid and setgid away.
+                // After the owner: changing that clears the setuid and setgid bits.
                 made.set_own_mode(mode)?;
                 folder
             }
@@ -114,9 +115,8 @@ impl Solver<'_> {
         }
     }
 
-    /// Puts into a new cache what `from` and `source` say; gives the mode and the owner of its root. With an owner or a
-    /// mode of its own it shows `/cache` of what it comes from, as with BuildKit, which makes that folder where it is
-    /// missing.
+    /// Fills a new cache from `from` and `source`; returns the mode and the owner of its root. With its own owner or
+    /// mode it contains `/cache` of that tree, as in BuildKit, which makes that folder if it is missing.
     fn fill_cache(&self, prepared: &Prepared<'_>, folder: &Path) -> Result<(u32, Owner), StepError> {
         let mount = &prepared.mount.mount;
         let own = own_root(mount);
@@ -134,7 +134,7 @@ impl Solver<'_> {
     }
 }
 
-/// `/a//b/../c/` as `/a/c`, `./a` as `a`.
+/// `/a//b/../c/` becomes `/a/c`, `./a` becomes `a`.
 fn clean_path(path: &str) -> String {
     let mut names: Vec<&str> = Vec::new();
     let is_rooted = path.starts_with('/');
@@ -149,10 +149,10 @@ fn clean_path(path: &str) -> String {
     format!("{}{}", if is_rooted { "/" } else { "" }, names.join("/"))
 }
 
-/// Where BuildKit makes the root of a cache that has a mode or an owner of its own.
+/// Where BuildKit makes the root of a cache with its own mode or owner.
 const OWN_ROOT: &str = "/cache";
 
-/// The mode and the owner that a cache's root is made with, where the mount says any; those of a `source` stay as they are.
+/// The mode and the owner of a cache's root, if the mount sets any; those of a `source` are kept.
 fn own_root(mount: &Mount) -> Option<(u32, Owner)> {
     let is_root = clean_path(mount.source.as_deref().unwrap_or("/")).trim_matches('/').is_empty();
     let is_said = mount.mode.is_some() || mount.uid.is_some() || mount.gid.is_some();
@@ -162,7 +162,7 @@ fn own_root(mount: &Mount) -> Option<(u32, Owner)> {
     })
 }
 
-/// Takes away what is in the cache, as soon as nobody uses it.
+/// Removes the content of the cache, once it is unused.
 fn empty_cache(folder: &Path, staging: &Staging) -> Result<(), IoError> {
     for number in 0.. {
         let (data, lock_path) = (folder.join(format!("data-{number}")), folder.join(format!("lock-{number}")));

@@ -1,11 +1,11 @@
-//! Ends a build early: after an error of one step, or when the user gives up.
+//! Ends a build early: after an error of a step, or when the user cancels it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 
 type Action = Box<dyn Fn() + Send>;
 
-/// Whether to go on, and how to stop what runs.
+/// Whether the build is cancelled, and how to stop running steps.
 #[derive(Default)]
 pub struct Cancellation {
     cancelled: AtomicBool,

@@ -1,5 +1,5 @@
-//! `RUN` where no namespaces can be had: in a working copy of the root filesystem, which the program has as its root. What
-//! would be mounted is copied in, and taken away again; what has changed is the layer.
+//! `RUN` without namespaces: in a working copy of the root filesystem, which is the program's root. What would be
+//! mounted is copied in, and removed afterwards; the changes are the layer.
 
 use std::path::{Path, PathBuf};
 
@@ -16,15 +16,15 @@ use super::error::StepError;
 use super::run::Place;
 use super::settings::Solver;
 
-/// A folder of the store's that a copy is written back to.
+/// A cache folder of the store, to which its copy is written back.
 struct Cache {
     kept: PathBuf,
-    /// Of what was placed.
+    /// Its number among what was placed.
     number: usize,
 }
 
 impl Solver<'_> {
-    /// Runs the program of a container, and writes what it changed into the layer's folder.
+    /// Runs the container's program, and writes its changes into the layer's folder.
     pub(super) fn run_in_folder(
         &self,
         id: StepId,
@@ -38,7 +38,7 @@ impl Solver<'_> {
             Level::Emulated => sandbox::spawn_emulated(container, has_network, stdio),
             _ => sandbox::spawn_in_chroot(container, has_network, stdio),
         });
-        // Of a program that failed too, as if it had been mounted.
+        // Also after a failure, as if the cache had been mounted.
         let written = caches.iter().try_for_each(|cache| cache.write_back(&root, place.staging.path()));
         let ran = ran?;
         let changed = root.write_layer(&before, &View::of_layers(place.lower)?, place.upper);
@@ -53,8 +53,7 @@ impl Solver<'_> {
         Ok(())
     }
 
-    /// Runs what somebody looks into the step with. What was changed there before is in the layer's folder already, and
-    /// stays in it.
+    /// Runs the user's program in the step. Earlier changes are already in the layer's folder, and stay there.
     pub(super) fn enter_in_chroot<T, E: From<StepError>>(
         &self,
         step: &RunStep,
@@ -68,7 +67,7 @@ impl Solver<'_> {
             std::fs::create_dir(&new).at("create", &new)?;
             Draft::new(place.lower, &new)?.finish()?;
             let made = self.make_root(container, (&Place { upper: &new, ..*place }, Level::Chroot))?;
-            // After the scan: it differs from what is below by all of it.
+            // Added after the scan, so that all of it counts as a difference to the layers below.
             made.0.add(place.upper)?;
             Ok(made)
         };
@@ -86,8 +85,8 @@ impl Solver<'_> {
         Ok(answer)
     }
 
-    /// A root for the container, with what it is to find there: the folders that have to be written back, and what is there
-    /// before its program begins.
+    /// Makes a root for the container, with the content of its mounts. Returns it with the cache folders to write back,
+    /// and its state before the program begins.
     fn make_root(
         &self,
         container: &mut Container,
@@ -97,11 +96,11 @@ impl Solver<'_> {
         self.network.say_level(level, self.progress);
         let mut root = self.roots.take(place.lower)?.map_or_else(|| WorkingRoot::new(self.store), Ok)?;
         root.bring_to(place.lower)?;
-        // The working folder, if it had to be made.
+        // The working directory, if it had to be made.
         root.add(place.upper)?;
         root.place_standard()?;
         let mut caches = Vec::new();
-        // What is in another comes after it.
+        // Outer mounts come before those inside them.
         let mounts = std::mem::take(&mut container.mounts);
         for mount in &mounts {
             caches.extend(self.place_mount(&mut root, mount)?);
@@ -111,7 +110,7 @@ impl Solver<'_> {
         Ok((root, caches, before))
     }
 
-    /// Puts what a mount shows into the root. Gives what has to be written back.
+    /// Copies the content of a mount into the root. Returns what must be written back.
     fn place_mount(&self, root: &mut WorkingRoot, mount: &Mount) -> Result<Option<Cache>, StepError> {
         match &mount.source {
             MountSource::File { content, mode, uid, gid, .. } => {
@@ -140,7 +139,7 @@ impl Solver<'_> {
     }
 }
 
-/// Whether it can be had without namespaces.
+/// Checks that the isolation is possible without namespaces.
 fn check(isolation: &Isolation) -> Result<(), StepError> {
     let asked = [
         (isolation.privileged, "all rights (security.insecure)"),
@@ -154,8 +153,8 @@ fn check(isolation: &Isolation) -> Result<(), StepError> {
 }
 
 impl Cache {
-    /// Puts the copy in the place of what was copied; another step may be using that still. Where a program has put
-    /// something else into the folder's place, the cache stays as it was.
+    /// Replaces the cache by its copy; another step may still be using the old folder. If a program has put something
+    /// else in the folder's place, the cache is unchanged.
     fn write_back(&self, root: &WorkingRoot, staging: &Path) -> Result<(), StepError> {
         let Some(copy) = root.folder_placed(self.number)? else { return Ok(()) };
         let name = self.kept.file_name().unwrap_or_default();

@@ -1,5 +1,5 @@
 //! A build context, or a part of it, as a root filesystem: for `RUN --mount=type=bind` of the context, which must show
-//! what `COPY` would, and nothing that an ignore file excludes.
+//! what `COPY` would, without excluded files.
 
 use std::path::Path;
 
@@ -12,8 +12,8 @@ use super::layers::Made;
 use super::settings::Solver;
 
 impl Solver<'_> {
-    /// A stack whose only layer holds `path` of the context, where it is in the context; and the digest under which its files
-    /// are listed.
+    /// A stack with a single layer that holds `path` of the context, and the digest under which its files are listed;
+    /// `None` if `path` is not in the context.
     pub(super) fn context_tree(
         &self,
         made: &Made<'_>,
@@ -23,7 +23,7 @@ impl Solver<'_> {
     ) -> Result<(Stack, Option<[u8; 32]>), StepError> {
         let context = self.contexts.open(name.as_deref())?;
         let is_link = |path: &Path| context.entry(path).is_some_and(|entry| entry.kind == FileKind::Symlink);
-        // What a link leads to may be anywhere, and what looks like a pattern is a name here.
+        // A link's target may be anywhere, and pattern characters are literal here.
         let needs_all = path.contains(['*', '?', '[', '\\']) || Path::new(path).ancestors().any(is_link);
         let path = if needs_all { "" } else { path.trim_matches('/') };
         let step = CopyStep {

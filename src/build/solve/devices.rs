@@ -1,4 +1,4 @@
-//! `RUN --device`: what the host's description of a device asks for, put into the container.
+//! `RUN --device`: applies the host's description of a device to the container.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -15,12 +15,12 @@ use super::error::StepError;
 use super::progress::Progress;
 use super::settings::DeviceAccess;
 
-/// Options of mounts that make no difference here: mounts of containers are private, and have no set-uid or devices.
+/// Mount options that make no difference here: mounts of containers are private, without set-uid or devices.
 const USUAL_OPTIONS: [&str; 11] =
     ["ro", "rw", "bind", "rbind", "nosuid", "nodev", "private", "rprivate", "slave", "rslave", "relatime"];
 
-/// What the container needs for the devices that a step asks for. One that is not there is an error only when it is
-/// required; one that is there has to be allowed.
+/// The container edits for a step's devices. A missing device is an error only if it is required; an existing one must
+/// be allowed.
 pub(super) fn edits(
     access: &DeviceAccess,
     requests: &[DeviceRequest],
@@ -61,7 +61,7 @@ fn is_allowed(access: &DeviceAccess, registry: &cdi::Registry, device: &Device) 
     access.allow_all || access.allowed.iter().any(means_it)
 }
 
-/// Puts it into the container. Nodes that the host has not got as they have to be are made in `folder`.
+/// Applies the edits to the container. Nodes that the host lacks, or has with other attributes, are made in `folder`.
 pub(super) fn apply(edits: &Edits, container: &mut Container, folder: &Path) -> Result<(), StepError> {
     for entry in &edits.env {
         let name = entry.split('=').next().unwrap_or_default();
@@ -94,7 +94,7 @@ pub(super) fn apply(edits: &Edits, container: &mut Container, folder: &Path) -> 
     Ok(())
 }
 
-/// The host's node, or one that is made because it has to have other numbers, another owner or another mode.
+/// The host's node, or a new one if it needs other numbers, another owner or another mode.
 fn node_on_host(node: &DeviceNode, made: &Path) -> Result<PathBuf, IoError> {
     let host = node.host();
     let is_own = node.major.is_some() || node.file_mode.is_some() || node.uid.is_some() || node.gid.is_some();
@@ -116,7 +116,7 @@ fn node_on_host(node: &DeviceNode, made: &Path) -> Result<PathBuf, IoError> {
     let usual = stat.map_or(0o666, |stat| stat.st_mode & 0o7777);
     let mode = Mode::from_raw_mode(node.file_mode.unwrap_or(usual) & 0o7777);
     match rustix::fs::mknodat(CWD, made, kind, mode, number) {
-        // In a user namespace nodes can't be made: the host's has to do.
+        // A user namespace cannot make nodes: use the host's.
         Err(rustix::io::Errno::PERM) => return Ok(host.clone()),
         result => result.at("make the device", made)?,
     }

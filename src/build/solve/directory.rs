@@ -1,4 +1,4 @@
-//! `WORKDIR`: the folder is there afterwards.
+//! `WORKDIR`: makes sure that the folder exists.
 
 use crate::language::plan::{DirectoryStep, StepId};
 use crate::store::snapshot::{Draft, NewFolders, Stack};

@@ -1,5 +1,4 @@
-//! The root filesystem of a step, entered once more: with the environment, the user, the mounts and the network that its
-//! program had.
+//! Enters the root filesystem of a step again, with the environment, user, mounts and network of its program.
 
 use std::os::fd::OwnedFd;
 use std::path::Path;
@@ -17,33 +16,33 @@ use super::run::Place;
 use super::settings::Solver;
 use super::{devices, trust};
 
-/// A step that is entered.
+/// A step to enter.
 pub struct EnteredStep<'a> {
     pub run: &'a RunStep,
-    /// What is below.
+    /// The layers below.
     pub parent: &'a Stack,
-    /// What its mounts begin with, in their order.
+    /// The initial content of its mounts, in their order.
     pub mounts: &'a [Option<Stack>],
-    /// What has been changed in it: a folder that is there, and that nobody else uses.
+    /// The changes in it: an existing folder that nothing else uses.
     pub upper: &'a Path,
 }
 
-/// What a program leaves behind, beside its changes.
+/// What a program leaves behind, besides its changes.
 #[derive(Default)]
 pub struct LeftBehind {
     /// The mount points that were made for it.
     created: Vec<CreatedMountPoint>,
-    /// Where its changes are, if that is not the folder above.
+    /// The folder of its changes, if that is not the upper folder.
     scratch: Option<OwnedFd>,
 }
 
 impl LeftBehind {
-    /// To be asked while it runs.
+    /// Call this while the program runs.
     pub fn by(running: &mut Running) -> Self {
         Self { created: running.created_mount_points().to_vec(), scratch: running.take_scratch() }
     }
 
-    /// Lets the layer's folder have what the program changed, and nothing that was made for it.
+    /// Moves the program's changes into the layer's folder, without the mount points that were made for it.
     pub(super) fn keep_changes(self, upper: &Path) -> Result<(), StepError> {
         let Some(scratch) = self.scratch else { return Ok(sandbox::remove_mount_points(upper, &self.created)?) };
         let watched = self.created.iter().filter_map(|point| point.identity).collect();
@@ -59,9 +58,8 @@ impl LeftBehind {
 /// Starts a program with these streams.
 pub type Start<'a> = dyn Fn(Stdio) -> Result<Running, SandboxError> + 'a;
 
-/// Calls `prepare` with the container that the step's program had, and a look at its root, and `run` with what starts the
-/// program of it then. What is changed stays in the upper folder. An upper folder without anything in it is made one that
-/// looks like what is below.
+/// Calls `prepare` with the container of the step's program and a view of its root, then `run` with a function that
+/// starts the program. Changes stay in the upper folder; an empty one gets the root attributes of the layers below.
 pub fn enter<T, E: From<StepError>>(
     solver: &Solver<'_>,
     step: &EnteredStep<'_>,
@@ -93,7 +91,7 @@ pub fn enter<T, E: From<StepError>>(
         devices::apply(&devices, &mut container, staging.path())?;
         Ok((view, container, mounted))
     };
-    // What is mounted is there until the program has ended.
+    // The mounts last until the program has ended.
     let (view, mut container, _mounted) = begin()?;
     prepare(&view, &mut container)?;
     if level == Level::Chroot {

@@ -1,4 +1,4 @@
-//! Why a plan could not be executed.
+//! Why executing a plan failed.
 
 use std::path::PathBuf;
 
@@ -17,7 +17,7 @@ use crate::language::plan::{Part, StepId};
 use crate::store::StoreError;
 use crate::store::snapshot::SnapshotError;
 
-/// A context cannot be had.
+/// A context is not available.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]
 pub struct OpenContextError {
@@ -26,7 +26,7 @@ pub struct OpenContextError {
 
 #[derive(Debug, thiserror::Error)]
 pub enum SolveError {
-    /// `part` is the word of the step's instruction that the error is about, where it is a single one.
+    /// `part` is the word of the step's instruction that the error is about, if it is a single one.
     #[error("{error}")]
     Step { step: StepId, part: Option<Part>, error: Box<StepError> },
     #[error("cancelled")]
@@ -71,8 +71,8 @@ pub enum StepError {
     /// The program could not be started.
     #[error("cannot run {command}: {source}")]
     Start { command: String, source: SandboxError },
-    /// The program ended with an error. `tail` is the end of what it wrote; `out_of_memory` says, where the kernel killed
-    /// it for that, how many bytes it had at most.
+    /// The program ended with an error. `tail` is the end of its output; `out_of_memory` is its peak memory in bytes if
+    /// the kernel killed it for that.
     #[error("process {command} did not complete successfully: exit code: {code}{}", memory_note(*out_of_memory))]
     Failed { command: String, code: u8, out_of_memory: Option<u64>, tail: String },
     #[error("`{path}`: not found in {place}{}", ignored_note(*ignored))]
@@ -103,7 +103,7 @@ pub enum StepError {
     SshKey { path: PathBuf, reason: String },
     #[error("mount source `{path}` is not in {place}")]
     MountSource { path: String, place: String },
-    /// Known before the program begins, or from the kernel's refusal.
+    /// Detected before the program begins, or from the kernel's error.
     #[error("`{}` is a program for {architecture}, and this machine has no emulator for it", program.display())]
     NoEmulator { program: PathBuf, architecture: &'static str },
     #[error(
@@ -120,7 +120,7 @@ pub enum StepError {
     Cancelled,
 }
 
-/// Why a program was killed, with its peak.
+/// Says that a program was killed for its memory, with its peak.
 fn memory_note(out_of_memory: Option<u64>) -> String {
     out_of_memory
         .map(|peak| format!(" (it ran out of memory: its peak was {})", human_size(peak, 3)))
@@ -132,7 +132,7 @@ fn ignored_note(ignored: bool) -> &'static str {
 }
 
 impl StepError {
-    /// The error, told to be about a word, unless it is known to be about another.
+    /// Marks the error as about a word, unless it is already about another one.
     pub(super) fn about(self, part: Part) -> Self {
         match self {
             Self::About { .. } | Self::Cancelled => self,
@@ -140,12 +140,12 @@ impl StepError {
         }
     }
 
-    /// The same of a word that has others in it: what was copied for a mount is the mount's.
+    /// The same for a word that contains others: errors in what was copied for a mount are about the mount.
     pub(super) fn about_whole(self, part: Part) -> Self {
         self.split().1.about(part)
     }
 
-    /// The error itself, and the word that it is about.
+    /// The word that the error is about, and the error itself.
     pub(super) fn split(self) -> (Option<Part>, Box<Self>) {
         match self {
             Self::About { part, error } => (Some(part), error),
@@ -153,7 +153,7 @@ impl StepError {
         }
     }
 
-    /// Whether it is the step's program that failed, or could not be started: there is something to look at.
+    /// Whether the step's program failed, or could not be started: then there is something to inspect.
     pub(super) fn is_of_program(&self) -> bool {
         match self {
             Self::About { error, .. } => error.is_of_program(),

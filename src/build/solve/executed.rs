@@ -1,4 +1,4 @@
-//! What was executed by all builds that run side by side.
+//! What concurrent builds have executed.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::base::digest::CacheKey;
 use crate::store::StepLayer;
 
-/// What was executed, cache or not, by all builds that have this: one step of two stages, or of two builds, is executed
-/// once.
+/// The layers that these builds have executed: a step that two stages or two builds share is executed once, with or
+/// without the cache.
 #[derive(Default)]
 pub struct Executed {
     layers: Mutex<HashMap<CacheKey, StepLayer>>,
-    /// Cache mounts that were begun anew.
+    /// Cache mounts that were emptied.
     fresh_mounts: Mutex<BTreeSet<String>>,
 }
 
@@ -24,7 +24,7 @@ impl Executed {
         lock(&self.layers).insert(key, layer);
     }
 
-    /// True the first time that somebody asks for the name.
+    /// True the first time for each name.
     pub(super) fn is_first_use(&self, cache_mount: &str) -> bool {
         lock(&self.fresh_mounts).insert(cache_mount.to_owned())
     }

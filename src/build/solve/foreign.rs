@@ -1,7 +1,7 @@
-//! Programs for other processors: whether this machine can run them, found out before a step begins.
+//! Programs for other processors: finds out before a step begins whether this machine can run them.
 //!
-//! What counts is the program itself, not what its image says of its platform: a cross build may well run native programs
-//! in a foreign image. The kernel runs a foreign one through the emulator that is registered for it (the kernel's
+//! This depends on the program itself, not on the image's platform: a cross build may well run native programs in a
+//! foreign image. The kernel runs a foreign program with the emulator that is registered for it (the kernel's
 //! admin-guide/binfmt-misc.rst).
 
 use std::io::Read as _;
@@ -13,17 +13,17 @@ use crate::store::snapshot::View;
 use super::error::StepError;
 
 const HANDLERS: &str = "/proc/sys/fs/binfmt_misc";
-/// As much of a file as the kernel looks at.
+/// How much of a file the kernel reads to find its handler.
 const HEAD: usize = 256;
-/// How many interpreters are followed one after the other, as in Linux.
+/// How many interpreters are followed in a row, as in Linux.
 const INTERPRETER_LIMIT: usize = 5;
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-/// A program that this machine's processor does not run.
+/// A program for another processor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Foreign {
     pub program: PathBuf,
-    /// In docker's words.
+    /// docker's name of it.
     pub architecture: &'static str,
 }
 
@@ -34,19 +34,19 @@ impl Foreign {
     }
 }
 
-/// What the kernel does with files that begin in some way.
+/// A binfmt_misc handler: what the kernel does with files that begin in a certain way.
 #[derive(Debug, PartialEq, Eq)]
 struct Handler {
     interpreter: PathBuf,
-    /// The kernel keeps the interpreter open, so that it need not be in the container.
+    /// The kernel keeps the interpreter open, so it need not be in the container.
     is_fixed: bool,
     offset: usize,
     magic: Vec<u8>,
     mask: Vec<u8>,
 }
 
-/// The program of the step, when it is foreign. An error when it surely can't be run; where the handlers can't be seen,
-/// the kernel will tell.
+/// The program of the step, if it is foreign. An error if it certainly can't be run; if the handlers can't be read, the
+/// kernel decides.
 pub(super) fn check(view: &View, step: &RunStep) -> Result<Option<Foreign>, StepError> {
     let Some((program, head)) = program_of(view, step) else { return Ok(None) };
     let Some(architecture) = foreign_architecture(&head) else { return Ok(None) };
@@ -66,8 +66,8 @@ fn is_there(view: &View, path: &Path) -> bool {
     read_head(view, Path::new("/"), path).is_some()
 }
 
-/// The program that will be executed in the end, whatever scripts come before it, and its first bytes. Nothing when it
-/// can't be found: executing it gives a better error.
+/// The program that is finally executed, after any scripts, and its first bytes. `None` if it can't be found: executing
+/// it gives a better error.
 fn program_of(view: &View, step: &RunStep) -> Option<(PathBuf, Vec<u8>)> {
     let directory = Path::new(&step.working_directory);
     let mut program = match &step.script {
@@ -106,14 +106,14 @@ fn read_head(view: &View, directory: &Path, path: &Path) -> Option<(PathBuf, Vec
     Some((Path::new("/").join(resolved), head))
 }
 
-/// What a script's first line names.
+/// The interpreter in a script's first line.
 fn interpreter_of(head: &[u8]) -> Option<PathBuf> {
     let line = head.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let word = String::from_utf8_lossy(line).split_whitespace().next()?.to_owned();
     Some(PathBuf::from(word))
 }
 
-/// The architecture of an ELF program (elf(5): `e_ident`, `e_machine`) that this processor does not run.
+/// The architecture of an ELF program (elf(5): `e_ident`, `e_machine`), if this processor does not run it.
 fn foreign_architecture(head: &[u8]) -> Option<&'static str> {
     let (ident, machine) = (head.get(..6)?, head.get(18..20)?);
     if !ident.starts_with(b"\x7fELF") {
@@ -150,7 +150,7 @@ fn foreign_architecture(head: &[u8]) -> Option<&'static str> {
     (!native.contains(&architecture)).then_some(architecture)
 }
 
-/// The handlers that are in force; nothing when they can't be seen.
+/// The active handlers; `None` if they can't be read.
 fn handlers(folder: &Path) -> Option<Vec<Handler>> {
     let status = std::fs::read_to_string(folder.join("status")).ok()?;
     if status.trim() != "enabled" {
@@ -161,7 +161,7 @@ fn handlers(folder: &Path) -> Option<Vec<Handler>> {
 }
 
 impl Handler {
-    /// Reads one of the kernel's descriptions; nothing for one that is off or goes by file names.
+    /// Parses one of the kernel's descriptions; `None` for a handler that is disabled or matches file extensions.
     fn parse(text: &str) -> Option<Self> {
         let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
         if text.lines().next() != Some("enabled") {
@@ -195,7 +195,7 @@ fn from_hex(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    /// What the kernel shows of Debian's emulator for arm64.
+    /// The kernel's description of Debian's emulator for arm64.
     const ARM64: &str = "enabled\ninterpreter /usr/libexec/qemu-binfmt/aarch64-binfmt-P\nflags: POCF\noffset 0\n\
         magic 7f454c460201010000000000000000000200b700\nmask ffffffffffffff00fffffffffffffffffeffffff\n";
 

@@ -1,18 +1,18 @@
 //! Java's list of certificates (`cacerts`): a key store, in Java's own format (JKS) or as PKCS #12 without a password.
-//! What is added is written in the older format, which every Java reads whatever the file is called.
+//! New lists are written as JKS, which every Java reads whatever the file is called.
 
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 
 const MAGIC: [u8; 4] = [0xFE, 0xED, 0xFE, 0xED];
 const VERSION: u32 = 2;
 const CERTIFICATE: u32 = 2;
-/// The password that everybody's `cacerts` has; it only guards against damage.
+/// The usual password of `cacerts`; it only protects against corruption.
 const PASSWORD: &str = "changeit";
 const SALT: &[u8] = b"Mighty Aphrodite";
 /// PKCS #12's object identifier of an X.509 certificate, and the tags up to the certificate's length.
 const X509: [u8; 12] = [0x06, 0x0A, 0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x09, 0x16, 0x01];
 
-/// The list with more certificates; nothing when it can't be read.
+/// The list with more certificates; `None` if it can't be parsed.
 pub(super) fn with(list: &[u8], more: &[Vec<u8>]) -> Option<Vec<u8>> {
     let mut certificates = if list.starts_with(&MAGIC) { of_jks(list)? } else { of_pkcs12(list) };
     if certificates.is_empty() {
@@ -29,7 +29,7 @@ fn jks(certificates: &[Vec<u8>]) -> Vec<u8> {
     for (number, certificate) in certificates.iter().enumerate() {
         out.extend(CERTIFICATE.to_be_bytes());
         text(&mut out, &format!("certificate-{number}"));
-        // When it was added: never.
+        // The creation date, left at zero.
         out.extend(0_u64.to_be_bytes());
         text(&mut out, "X.509");
         out.extend((certificate.len() as u32).to_be_bytes());
@@ -48,7 +48,7 @@ fn text(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-/// Only certificates are in such a list; one with keys is not read.
+/// A list contains only certificates; one with keys is not parsed.
 fn of_jks(list: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut rest = &list[8..];
     let count = number(&mut rest)?;
@@ -81,7 +81,7 @@ fn short<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     take(rest, usize::from(length))
 }
 
-/// The certificates that are there in clear, each behind its object identifier: `[0] { OCTET STRING { DER } }`.
+/// The unencrypted certificates, each after its object identifier: `[0] { OCTET STRING { DER } }`.
 fn of_pkcs12(list: &[u8]) -> Vec<Vec<u8>> {
     let places = memchr::memmem::find_iter(list, &X509);
     places.filter_map(|place| certificate_at(&list[place + X509.len()..])).collect()
@@ -92,7 +92,7 @@ fn certificate_at(bytes: &[u8]) -> Option<Vec<u8>> {
     tagged(inner, 0x04).filter(|der| der.first() == Some(&0x30)).map(<[u8]>::to_vec)
 }
 
-/// The content behind a tag of DER.
+/// The content after a DER tag.
 fn tagged(bytes: &[u8], tag: u8) -> Option<&[u8]> {
     let (&[found, length], rest) = bytes.split_first_chunk::<2>()?;
     if found != tag {

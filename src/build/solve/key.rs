@@ -1,13 +1,13 @@
-//! Cache keys: what a step does, and what it starts from. Never a time.
+//! Cache keys: a digest of what a step does, and what it starts from. They contain no time.
 //!
 //! A key changes with everything that the step's result may depend on, and with nothing else. The tags carry a version:
-//! a change of what goes into a key is a change of its tag.
+//! whoever changes the content of a key changes its tag.
 
 use crate::base::digest::{CacheKey, FieldHasher};
 use crate::language::plan::{Chmod, CopyStep, DirectoryStep, NetworkMode, RunStep};
 use crate::store::snapshot::Stack;
 
-/// The part of a key that all kinds of steps have.
+/// The part of a key that all kinds of steps share.
 fn hasher(tag: &str, parent: &Stack) -> FieldHasher {
     let mut hasher = FieldHasher::new(tag);
     hasher.field(&parent.tree_digest());
@@ -21,7 +21,7 @@ pub(super) fn directory(step: &DirectoryStep, parent: &Stack) -> CacheKey {
     CacheKey::from_bytes(hasher.finish())
 }
 
-/// With --link the files below are not looked at, unless for the name of an owner.
+/// With --link the files below are not read, except for an owner's name.
 pub(super) fn looks_below(step: &CopyStep) -> bool {
     let names_owner = |owner: &str| owner.contains(|letter: char| !letter.is_ascii_digit() && letter != ':');
     !step.link || step.chown.as_deref().is_some_and(names_owner)
@@ -41,7 +41,7 @@ pub(super) fn copy(step: &CopyStep, parent: &Stack, sources: &[u8; 32]) -> Cache
     CacheKey::from_bytes(hasher.finish())
 }
 
-/// What a copy does, whatever it copies.
+/// A copy's operation, without its content.
 pub(super) fn copy_operation(hasher: &mut FieldHasher, step: &CopyStep) {
     hasher.field(step.destination.as_bytes());
     hasher.optional(step.chown.as_deref().map(str::as_bytes));
@@ -81,12 +81,12 @@ pub(super) fn strings(hasher: &mut FieldHasher, list: &[String]) {
     }
 }
 
-/// A time that was asked for is part of the result, so that the same inputs give the same bytes from any cache.
+/// A requested time is part of the result, so that the same inputs give the same bytes from any cache.
 fn epoch(hasher: &mut FieldHasher, epoch: Option<i64>) {
     hasher.optional(epoch.map(|seconds| seconds.to_string()).as_deref().map(str::as_bytes));
 }
 
-/// The layers below, and the times that were asked for: of what is made, and the latest of all.
+/// The layers below, and the requested times: that of new files, and the maximum.
 pub(super) fn stack_at(below: &[u8; 32], times: [Option<i64>; 2]) -> [u8; 32] {
     let mut hasher = FieldHasher::new("stack-at-2");
     hasher.field(below);
@@ -126,7 +126,7 @@ mod tests {
         }
     }
 
-    /// Whoever changes what goes into a key changes its tag, and this.
+    /// A change of a key's content must change its tag, and this test.
     #[test]
     fn keys_stay_what_they_are() {
         let directory_step =

@@ -1,4 +1,4 @@
-//! From a key to a layer: taken from the cache, waited for, or made.
+//! From a key to a layer: found in the cache, waited for, or made.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,7 @@ pub(super) struct Made<'a> {
 
 #[derive(Default)]
 struct Entries {
-    /// All that was found or made, for whoever shares it.
+    /// All results, found or made, for cache exports.
     records: Vec<(CacheKey, StepLayer)>,
     is_any_new: bool,
     cache_mounts: BTreeSet<String>,
@@ -61,17 +61,17 @@ impl<'a> Made<'a> {
         entries.records.push((key, layer));
     }
 
-    /// Notes that the step with this key has this result.
+    /// Records that the step with this key has this result.
     pub fn found(&self, key: CacheKey, layer: StepLayer) {
         self.lock().records.push((key, layer));
     }
 
-    /// Notes that a step has this cache mount, whether it is executed or not.
+    /// Records that a step uses this cache mount, whether it is executed or not.
     pub fn used_cache_mount(&self, name: String) {
         self.lock().cache_mounts.insert(name);
     }
 
-    /// True the first time that somebody asks for the name.
+    /// True the first time for each name.
     pub fn is_first_use(&self, cache_mount: &str) -> bool {
         self.executed.is_first_use(cache_mount)
     }
@@ -80,7 +80,7 @@ impl<'a> Made<'a> {
         std::mem::take(&mut self.lock().cache_mounts)
     }
 
-    /// The records of all steps, as they were found or made.
+    /// The records of all steps, in the order in which they were found or made.
     pub fn take_records(&self) -> Vec<(CacheKey, StepLayer)> {
         std::mem::take(&mut self.lock().records)
     }
@@ -91,18 +91,17 @@ pub(super) struct LayerRequest<'a> {
     pub step: StepId,
     pub parent: &'a Stack,
     pub key: CacheKey,
-    /// The times that were asked for: of what is made, and the latest of all. A layer with others is another one, though
-    /// its tree is the same.
+    /// The requested times: that of new files, and the maximum. Different times make a different layer with the same
+    /// tree.
     pub times: [Option<i64>; 2],
-    /// Execute it whatever the cache has.
+    /// Execute it even if it is in the cache.
     pub ignore_cache: bool,
-    /// What the step is made from, asked for only when it is executed. Nothing for a part of another step, of which
-    /// nothing is told.
+    /// The step's inputs, computed only if it is executed. `None` for a part of another step, which is not reported.
     pub facts: Option<&'a dyn Fn() -> Vec<Fact>>,
 }
 
 impl LayerRequest<'_> {
-    /// What the layer depends on beside what the step puts into it: the layers below, and the times.
+    /// What the layer depends on besides its own content: the layers below, and the times.
     pub fn below(&self) -> [u8; 32] {
         let below = self.parent.exact_digest();
         if self.times == [None; 2] {
@@ -112,18 +111,18 @@ impl LayerRequest<'_> {
     }
 }
 
-/// Called with the diffID of a layer that the store has taken.
+/// Called with the diffID of a layer that the store has added.
 pub(super) type Kept<'a> = Box<dyn FnOnce(&DiffId) -> Result<(), StepError> + 'a>;
 
 /// A finished layer folder.
 pub(super) struct NewLayer<'a> {
-    /// The digests of contents that are known already.
+    /// The known digests of contents.
     pub known: Box<dyn KnownDigests + 'a>,
-    /// The layer that it stands on, whose folder has the rest of it.
+    /// The base of a delta, whose folder has the rest of the layer.
     pub base: Option<DiffId>,
-    /// Called unless an earlier layer takes its place.
+    /// Called unless an earlier layer is used instead.
     pub kept: Option<Kept<'a>>,
-    /// What of its stream may have been hashed before.
+    /// The earlier hash states of its stream.
     pub resume: Option<Resume>,
 }
 
@@ -134,7 +133,7 @@ impl NewLayer<'_> {
 }
 
 impl Solver<'_> {
-    /// The stack with the step's layer on top. `make` fills the folder it is given; it is called only when neither the
+    /// The stack with the step's layer on top. `make` fills the folder it is given; it is called only if neither the
     /// cache nor another process has the layer.
     pub(super) fn layer<'k>(
         &self,
@@ -238,8 +237,8 @@ impl Solver<'_> {
         Ok(layer)
     }
 
-    /// Takes the layer into the store; or an earlier one with the same tree on the same layers, so that a step that was
-    /// executed again with the same result changes nothing. Whoever asks for it to be made anew gets a new time of it.
+    /// Adds the layer to the store, or uses an earlier one with the same tree on the same layers, so that executing a
+    /// step again with the same result changes nothing. If the cache is ignored, the layer gets a new time.
     fn keep_layer(
         &self,
         request: &LayerRequest<'_>,

@@ -1,7 +1,7 @@
-//! Executes a plan: what is in the cache is taken from it, the rest is done, side by side where the plan allows.
+//! Executes a plan: takes results from the cache and executes the other steps, concurrently if the plan allows it.
 //!
-//! Owns cache keys, the scheduler and the kinds of steps, one file each. Must not know syscalls or terminals; it talks to
-//! the world through the store, the contexts and [`Progress`]. Hops 6 to 9 of a build.
+//! Owns cache keys, the scheduler and the kinds of steps, one file each. Must not know syscalls or terminals; its
+//! interfaces are the store, the contexts and [`Progress`]. Hops 6 to 9 of a build.
 
 mod agent;
 mod authority;

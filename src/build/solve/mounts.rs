@@ -1,4 +1,4 @@
-//! `RUN --mount`: what each mount shows, as far as the cache key goes, and as the sandbox takes it.
+//! `RUN --mount`: the content of each mount, for the cache key and for the sandbox.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -18,19 +18,19 @@ use super::explain::mount_fact;
 use super::layers::Made;
 use super::settings::Solver;
 
-/// A mount whose source is there.
+/// A mount whose source is available.
 pub(super) struct Prepared<'a> {
     pub mount: &'a RunMount,
-    /// The tree that a bind shows, or that a cache begins with.
+    /// The tree that a bind shows, or the initial content of a cache.
     pub stack: Option<Stack>,
-    /// A digest of the files that a mount of a context shows, under which they are listed.
+    /// A digest of the files of a context that a mount shows, under which they are listed.
     listed: Option<[u8; 32]>,
-    /// A digest of the files that a bind of a step's result shows, once it is known.
+    /// A digest of the files of a step's result that a bind shows, once it is known.
     content: Option<[u8; 32]>,
 }
 
 impl<'a> Prepared<'a> {
-    /// A mount of a step that is entered again, with what it began with.
+    /// A mount of a step that is entered again, with its initial content.
     pub(super) fn again(mount: &'a RunMount, stack: Option<Stack>) -> Self {
         Self { mount, stack, listed: None, content: None }
     }
@@ -40,9 +40,9 @@ impl<'a> Prepared<'a> {
 #[derive(Default)]
 pub(super) struct Mounted {
     pub mounts: Vec<sandbox::Mount>,
-    /// Variables that secrets are given in.
+    /// Variables that contain secrets.
     pub environment: Vec<(String, String)>,
-    /// Variables that count where the step does not set them.
+    /// Variables that apply if the step does not set them.
     pub defaults: Vec<(String, String)>,
     /// Locks of the caches in use.
     pub locks: Vec<File>,
@@ -50,7 +50,7 @@ pub(super) struct Mounted {
 }
 
 impl Solver<'_> {
-    /// `stacks` are the results of the steps that the mounts name, in order.
+    /// `stacks` are the results of the steps that the mounts refer to, in order.
     pub(super) fn prepare_mounts<'s>(
         &self,
         made: &Made<'_>,
@@ -80,7 +80,7 @@ impl Solver<'_> {
         Ok(prepared)
     }
 
-    /// Makes the mounts ready for a program. What they write, but for caches, goes into `staging`.
+    /// Prepares the mounts for a program. What is written to them, except to caches, goes into `staging`.
     pub(super) fn mount(&self, prepared: &[Prepared<'_>], place: &MountPlace<'_>) -> Result<Mounted, StepError> {
         let mut mounted = Mounted::default();
         let mut agents = 0;
@@ -103,7 +103,7 @@ impl Solver<'_> {
         Ok(mounted)
     }
 
-    /// Learns what the binds of steps' results show.
+    /// Hashes the steps' results that binds show.
     pub(super) fn read_contents(&self, prepared: &mut [Prepared<'_>]) -> Result<(), StepError> {
         for one in prepared.iter_mut().filter(|one| one.shows_step()) {
             let source = one.mount.mount.source.as_deref().unwrap_or("/");
@@ -150,7 +150,7 @@ impl Solver<'_> {
             if options.required {
                 return Err(StepError::MissingSecret { id: id.to_owned() });
             }
-            // A variable is there all the same.
+            // The variable is set nevertheless.
             mounted.environment.extend(options.env.iter().map(|name| (name.clone(), String::new())));
             return Ok(());
         };
@@ -178,7 +178,7 @@ impl Solver<'_> {
         Ok(())
     }
 
-    /// `number`: how many mounts of agents come before.
+    /// `number`: how many agent mounts precede this one.
     fn ssh(
         &self,
         mount: &RunMount,
@@ -190,7 +190,7 @@ impl Solver<'_> {
         let default = format!("/run/buildkit/ssh_agent.{number}");
         let target = if mount.target.is_empty() { default } else { mount.target.clone() };
         if number == 0 {
-            // Also when nothing is there.
+            // Also if there is no agent.
             mounted.defaults.push(("SSH_AUTH_SOCK".to_owned(), target.clone()));
         }
         let Some(source) = self.run.ssh.get(id) else {
@@ -215,7 +215,7 @@ impl Solver<'_> {
     }
 }
 
-/// A digest of what the mounts let a program see; caches, secrets and agents count by their names only.
+/// A digest of what a program can see through the mounts; only the names of caches, secrets and agents count.
 pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
     let mut hasher = FieldHasher::new("mounts-1");
     for Prepared { mount, stack, content, .. } in prepared {
@@ -230,7 +230,7 @@ pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
             hasher.number(number.map_or(0, |number| u64::from(number) + 1));
         }
         match content {
-            // All that counts of it.
+            // Only the content counts.
             Some(content) => hasher.field(b"content").field(content),
             None => hasher.field(&stack.clone().unwrap_or_default().tree_digest()),
         };
@@ -238,12 +238,12 @@ pub(super) fn digest(prepared: &[Prepared<'_>]) -> [u8; 32] {
     hasher.finish()
 }
 
-/// Whether a bind shows what another step made: its files say more than how they were made.
+/// Whether a bind shows the result of another step: its files are more exact than the way they were made.
 pub(super) fn shows_steps(prepared: &[Prepared<'_>]) -> bool {
     prepared.iter().any(Prepared::shows_step)
 }
 
-/// What a RUN depends on through its mounts, with names.
+/// The facts of a RUN about its mounts.
 pub(super) fn facts(prepared: &[Prepared<'_>]) -> Vec<Fact> {
     let mut facts = Vec::new();
     for Prepared { mount, stack, listed, content } in prepared {
@@ -269,7 +269,7 @@ impl Prepared<'_> {
 pub(super) struct MountPlace<'a> {
     pub staging: &'a Staging,
     pub made: &'a Made<'a>,
-    /// The step is executed whatever the cache has.
+    /// Execute the step even if it is in the cache.
     pub ignore_cache: bool,
 }
 

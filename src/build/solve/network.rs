@@ -1,4 +1,4 @@
-//! The network of `RUN` steps: one namespace with a way out for all of a build, made when a step first needs it.
+//! The network of `RUN` steps: a namespace that all steps of a build share, made when a step first needs it.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -22,44 +22,44 @@ pub struct BuildNetwork {
     connection: Mutex<Option<Made>>,
     without_apparmor: Once,
     less_isolation: Once,
-    /// What the user was told that programs do without.
+    /// What programs lack, as far as the user was told.
     without: Mutex<Vec<Without>>,
 }
 
 struct Made {
     connection: Way,
-    /// Whose the namespace is, where steps have users of their own.
+    /// The owner of the namespace, if steps have remapped users.
     users: Option<Arc<RemappedUsers>>,
 }
 
-/// How steps reach others.
+/// How steps reach the network.
 enum Way {
     Usual(Connection),
-    /// A network that somebody has made.
+    /// An existing network.
     Made(Arc<Place>),
 }
 
-/// What a step joins.
+/// The network that a step joins.
 struct Joined {
     isolation: NetworkIsolation,
     users: Option<Arc<RemappedUsers>>,
-    /// What `host-gateway` stands for in it.
+    /// The address of `host-gateway` in it.
     host_gateway: Option<IpAddr>,
-    /// Its own `/etc/resolv.conf`, where names of containers are known in it.
+    /// Its own `/etc/resolv.conf`, if it resolves names of containers.
     resolv_conf: Option<String>,
 }
 
-/// What a sandbox needs to know of its network.
+/// The sandbox's network settings.
 pub(super) struct Prepared {
     pub isolation: NetworkIsolation,
-    /// Whose users the program has, where they are not the host's.
+    /// The program's users, if they are not the host's.
     pub users: Option<Arc<RemappedUsers>>,
     /// `/etc/hosts` and `/etc/resolv.conf`.
     pub mounts: Vec<Mount>,
 }
 
 impl BuildNetwork {
-    /// `rootless`: this process is root of a user namespace only.
+    /// `rootless`: this process is root only in a user namespace.
     pub fn new(store_root: PathBuf, rootless: bool) -> Self {
         Self {
             store_root,
@@ -71,12 +71,12 @@ impl BuildNetwork {
         }
     }
 
-    /// For what is true of all steps of a build that run programs.
+    /// For messages that apply to all RUN steps of a build.
     pub(super) fn say_once(&self, say: impl FnOnce()) {
         self.without_apparmor.call_once(say);
     }
 
-    /// Tells once that programs are isolated less than usual, and why.
+    /// Warns once that programs are less isolated than usual, and why.
     pub(super) fn say_level(&self, level: Level, progress: &dyn Progress) {
         self.less_isolation.call_once(|| {
             let warning = sandbox::less_isolated("steps are", level);
@@ -84,7 +84,7 @@ impl BuildNetwork {
         });
     }
 
-    /// Tells what programs have to do without, each once.
+    /// Warns of what programs lack, once each.
     pub(super) fn say_without(&self, what: &[Without], progress: &dyn Progress) {
         let mut said = self.without.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
         for one in what {
@@ -102,7 +102,7 @@ impl BuildNetwork {
             Some(made) => made,
             None => {
                 let users = users(solver.run.users.as_ref())?;
-                // A namespace of the host's could not be used by its users.
+                // Remapped users could not use a namespace of the host.
                 let fresh = users.as_ref().map(|users| -> Result<FreshNamespace, StepError> {
                     Ok(FreshNamespace::of(users.network().at("copy", "a network namespace")?)?)
                 });
@@ -177,7 +177,7 @@ pub(super) fn prepare(
     Ok(Prepared { isolation, users, mounts })
 }
 
-/// What a program gets instead of a network of its own.
+/// What a program gets instead of its own network.
 fn without_namespaces(mode: NetworkMode) -> NetworkIsolation {
     if mode == NetworkMode::None { NetworkIsolation::Empty } else { NetworkIsolation::Host }
 }

@@ -1,4 +1,4 @@
-//! What a step's program writes: passed on while it comes, and its end kept for the error.
+//! The output of a step's program: forwarded as it arrives, and its end kept for the error.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -17,19 +17,19 @@ use crate::container::sandbox::{Stdio, Stream};
 const TAIL_LINES: usize = 20;
 const TAIL_BYTES: usize = 16 << 10;
 
-/// What a pipe holds at most, as programs get it: less was read only where nothing was left.
+/// The capacity of a pipe, as programs get it: a shorter read means that nothing was left.
 const AT_ONCE: usize = 64 << 10;
 
-/// The ends of a program's pipes that are read.
+/// The read ends of a program's pipes.
 pub(super) struct Output {
-    /// A second one has what was written to standard error.
+    /// The second one, if any, is standard error.
     pipes: Vec<File>,
-    /// Those of two that were written to, in the order in which that began.
+    /// With two pipes, reports those with new data in the order of their first write.
     written: Option<OwnedFd>,
 }
 
 impl Output {
-    /// One pipe for both streams, so that lines keep their order, unless they are to be told apart.
+    /// One pipe for both streams, so that lines stay in order, unless they must be distinguished.
     pub fn new(apart: bool) -> Result<(Self, Stdio), StepError> {
         let pipe = || rustix::pipe::pipe_with(PipeFlags::CLOEXEC).at("create", "a pipe");
         let (read, output) = pipe()?;
@@ -46,14 +46,14 @@ impl Output {
         Ok((Self { pipes, written }, stdio))
     }
 
-    /// Tells all that is written, and whether to standard error, until nobody is left who could write; returns its end.
+    /// Passes all output on, with whether it is standard error, until all writers are gone; returns its end.
     pub fn follow(mut self, tell: impl Fn(bool, &[u8])) -> String {
         let mut tail = Tail::default();
         let mut buffer = vec![0; AT_ONCE];
         let mut open = vec![true; self.pipes.len()];
         while open.contains(&true) {
             for (which, has_ended) in self.next() {
-                // A pipe is named again only when it is written to again.
+                // A pipe is reported again only after another write.
                 loop {
                     let count = self.pipes[which].read(&mut buffer).unwrap_or(0);
                     if count == 0 {
@@ -71,7 +71,7 @@ impl Output {
         tail.into_text()
     }
 
-    /// Waits for the pipes that have something to read; of each, whether nobody is left who writes to it.
+    /// Waits for pipes with data; returns for each whether all writers are gone.
     fn next(&self) -> Vec<(usize, bool)> {
         let Some(written) = &self.written else { return vec![(0, true)] };
         let mut events: Vec<epoll::Event> = Vec::with_capacity(self.pipes.len());
@@ -122,7 +122,7 @@ mod tests {
         }
     }
 
-    /// All pieces, with whether they are errors.
+    /// All pieces, with whether they are standard error.
     fn pieces(output: Output) -> (Vec<(bool, String)>, String) {
         let pieces = RefCell::default();
         let tail = output.follow(|is_error, bytes| {

@@ -1,4 +1,4 @@
-//! What is told while a plan is executed.
+//! The progress of a plan's execution.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ pub enum Event<'a> {
         /// Why its result is not taken from the cache.
         why: &'a [Reason],
     },
-    /// The step's result was there already.
+    /// The step's result was in the cache.
     Cached {
         step: StepId,
     },
-    /// The step's program wrote this; it may end in the middle of a line.
+    /// Output of the step's program; it may end in the middle of a line.
     Output {
         step: StepId,
         bytes: &'a [u8],
@@ -30,14 +30,14 @@ pub enum Event<'a> {
         step: StepId,
         took: Duration,
     },
-    /// Another step failed, or the user gave up, while this one was being executed.
+    /// Another step failed, or the user cancelled the build, while this one was being executed.
     Canceled {
         step: StepId,
     },
 }
 
 impl Event<'_> {
-    /// Which step it is about.
+    /// The step that it is about.
     pub fn step(&self) -> StepId {
         match *self {
             Self::Started { step, .. }
@@ -49,7 +49,7 @@ impl Event<'_> {
         }
     }
 
-    /// The same of another step: several plans may be shown as one.
+    /// The same for another step: several plans may be shown as one.
     pub fn of_step(self, step: StepId) -> Self {
         match self {
             Self::Started { why, .. } => Self::Started { step, why },
@@ -62,7 +62,7 @@ impl Event<'_> {
     }
 }
 
-/// What is done beside the steps: `importing cache manifest from …`. A task is known by its name.
+/// Work besides the steps: `importing cache manifest from …`. A task is identified by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TaskEvent<'a> {
     Started {
@@ -72,7 +72,7 @@ pub enum TaskEvent<'a> {
         task: &'a str,
         text: &'a str,
     },
-    /// So many bytes have been sent; fewer than before when it had to begin anew.
+    /// The number of bytes sent so far; it decreases when a transfer starts over.
     Moved {
         task: &'a str,
         bytes: u64,
@@ -88,7 +88,7 @@ pub enum TaskEvent<'a> {
 }
 
 impl<'a> TaskEvent<'a> {
-    /// The same of a task by another name.
+    /// The same for a task with another name.
     pub fn of_task<'b>(self, task: &'b str) -> TaskEvent<'b>
     where
         'a: 'b,
@@ -102,7 +102,7 @@ impl<'a> TaskEvent<'a> {
         }
     }
 
-    /// What the task is known by.
+    /// The name of the task.
     pub fn task(&self) -> &'a str {
         match *self {
             Self::Started { task }
@@ -114,12 +114,12 @@ impl<'a> TaskEvent<'a> {
     }
 }
 
-/// Whoever shows it; called from several threads.
+/// Shows the progress; called from several threads.
 pub trait Progress: Sync {
     fn event(&self, event: Event<'_>);
 
-    /// Whether what programs write to their standard error is to be told as that, by [`Self::errors`]. Their
-    /// order is that in which they are read then.
+    /// Whether a program's standard error is passed to [`Self::errors`]. The two streams are then in the order in which
+    /// they are read.
     fn tells_errors_apart(&self) -> bool {
         false
     }
@@ -129,12 +129,12 @@ pub trait Progress: Sync {
         self.event(Event::Output { step, bytes });
     }
 
-    /// Something is done that is no step.
+    /// Something is done that is not a step.
     fn task(&self, event: TaskEvent<'_>);
 
-    /// What the program of a step used; told before the step ends.
+    /// The resources that the program of a step used; called before the step ends.
     fn used(&self, _: StepId, _: &Resources) {}
 
-    /// Something that the user should know and that is no error.
+    /// Something the user should know that is not an error.
     fn warn(&self, text: &str);
 }

@@ -1,4 +1,4 @@
-//! What other machines made: asked where this machine's store has no record.
+//! Results of other machines, requested if this machine's store has no record.
 
 use std::path::Path;
 
@@ -9,29 +9,29 @@ use crate::store::{LayerClaim, RemoteBlob, StepLayer};
 use super::error::StepError;
 use super::settings::Solver;
 
-/// The records of caches elsewhere.
+/// The records of remote caches.
 pub trait RemoteRecords: Sync {
     fn find(&self, key: &CacheKey) -> Option<RemoteRecord>;
 
-    /// The outline of the layer. Nothing where no cache has it; an error is told in words.
+    /// The outline of the layer. `None` if no cache has it; an error is a message.
     fn outline(&self, diff_id: &DiffId) -> Option<Result<Vec<u8>, String>>;
 
-    /// Fills an empty folder with the content of the cache mount with this name. Nothing where no cache has it; after an
-    /// error, which is told in words, the folder holds a part of it.
+    /// Fills an empty folder with the content of the cache mount with this name. `None` if no cache has it. After an
+    /// error, which is a message, the folder has a part of the content.
     fn fill_mount(&self, name: &str, folder: &Path) -> Option<Result<(), String>>;
 }
 
-/// A layer that a step made elsewhere.
+/// A layer that a step made on another machine.
 #[derive(Debug, Clone)]
 pub struct RemoteRecord {
     pub claim: LayerClaim,
-    /// Where its blob can be fetched; nothing where only what it is was told. That is enough for the keys of the steps
-    /// that follow; whether it is needed itself shows then.
+    /// Where to fetch its blob; empty if that is unknown. The claim is sufficient for the keys of the following steps;
+    /// whether the layer itself is needed becomes clear later.
     pub blobs: Vec<RemoteBlob>,
 }
 
 impl Solver<'_> {
-    /// The layer that the step with this key made, here or elsewhere. From elsewhere only what it is gets here.
+    /// The layer that the step with this key made, here or elsewhere. Fetches no content.
     pub(super) fn recorded(&self, key: &CacheKey) -> Result<Option<StepLayer>, StepError> {
         if let Some(layer) = self.store.cached(key)? {
             return Ok(Some(layer));
@@ -42,7 +42,7 @@ impl Solver<'_> {
             return Ok(None);
         }
         if let Some(own) = self.store.layer(&claim.diff_id)? {
-            // It may have come with an image: then nobody knows its tree, and later keys would be others.
+            // If it came with an image, its tree is unknown, and later keys would differ.
             if own.tree.is_none() {
                 let path = self.store.layer_path(&claim.diff_id);
                 let encoded = crate::image::layer::encode(&path, std::io::sink(), &crate::image::layer::NothingKnown)?;

@@ -1,4 +1,4 @@
-//! Who is told what steps made: for whoever wants to look into one afterwards.
+//! Observes the results of steps, so that they can be entered later.
 
 use std::path::{Path, PathBuf};
 
@@ -9,18 +9,18 @@ use crate::store::snapshot::Stack;
 pub struct FailedStep<'a> {
     pub step: StepId,
     pub run: &'a RunStep,
-    /// The folders of the layers below, the lowest first.
+    /// The folders of the layers below, lowest first.
     pub lower: &'a [PathBuf],
-    /// What the program has changed. Nobody needs it any more: it may be taken away.
+    /// The program's changes. They are no longer needed: the observer may take the folder.
     pub upper: &'a Path,
 }
 
 /// Called from several threads.
 pub trait Results: Sync {
-    /// The step is known to begin its mounts with these.
+    /// The initial content of the step's mounts is known.
     fn prepared(&self, step: StepId, mounts: Vec<Option<Stack>>);
 
-    /// The step's result is there.
+    /// The step has its result.
     fn done(&self, step: StepId, result: &Stack);
 
     fn failed(&self, failed: &FailedStep<'_>);

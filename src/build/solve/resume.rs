@@ -1,7 +1,7 @@
-//! Where the hash of a layer can go on, as it is remembered for a step that makes much the same layer each time.
+//! The saved hash states of a layer, for a step that makes a similar layer each time.
 //!
 //! ```text
-//! "rbuild marks 1\n", the places (see `layer::Marks`), BLAKE3 of all that
+//! "rbuild marks 1\n", the states (see `layer::Marks`), BLAKE3 of everything above
 //! ```
 
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ pub(super) struct Resume {
 }
 
 impl Resume {
-    /// What is remembered of the step that `name` stands for: nothing, perhaps.
+    /// Loads the states of the step called `name`, if there are any.
     pub fn load(store: &Store, name: &str) -> Result<Self, StoreError> {
         let name = FieldHasher::new("marks-of-1").field(name.as_bytes()).finish();
         let name = hex::encode(&name);
@@ -30,7 +30,7 @@ impl Resume {
         Ok(Self { path, marks })
     }
 
-    /// Remembers these from now on.
+    /// Replaces the saved states.
     pub fn keep(self, store: &Store, marks: &Marks) -> Result<(), StoreError> {
         if marks.is_empty() || *marks == self.marks {
             return Ok(());
@@ -45,7 +45,7 @@ impl Resume {
     }
 }
 
-/// A file that a power loss has damaged says nothing.
+/// Ignores a file that was damaged by a power loss.
 fn parse(bytes: &[u8]) -> Option<Marks> {
     let (content, sum) = bytes.split_last_chunk::<32>()?;
     if blake3::hash(content).as_bytes() != sum {

@@ -1,4 +1,4 @@
-//! `RUN`: a program in a sandbox, on top of the parent's layers; what it changed is the new layer.
+//! `RUN`: a program in a sandbox, on top of the parent's layers; its changes are the new layer.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -25,11 +25,11 @@ use super::results::FailedStep;
 use super::settings::{RunSettings, Solver};
 use super::{devices, foreign, key, network, trust};
 
-/// What BuildKit calls the machine that RUN sees.
+/// BuildKit's hostname for RUN.
 const HOSTNAME: &str = "buildkitsandbox";
 
 impl Solver<'_> {
-    /// `inputs`: the parent, then the stacks that mounts name, in order.
+    /// `inputs`: the parent, then the stacks that mounts refer to, in order.
     pub(super) fn run(
         &self,
         made: &Made<'_>,
@@ -44,7 +44,7 @@ impl Solver<'_> {
         self.results.prepared(id, prepared.iter().map(|one| one.stack.clone()).collect());
         let key_of =
             |prepared: &[Prepared<'_>]| key::run(step, &parent, &mounts::digest(prepared), &settings_digest(self.run));
-        // What other steps made is known by how they made it; only when that is new its files are looked at.
+        // Other steps' results are first identified by how they were made; only if that is new are their files read.
         let shortcut = mounts::shows_steps(&prepared).then(|| key_of(&prepared));
         if let Some(key) = shortcut {
             if !ignore_cache && let Some(stack) = self.known_by_shortcut(made, id, key, &parent)? {
@@ -79,7 +79,7 @@ impl Solver<'_> {
         Ok(stack)
     }
 
-    /// Runs the program and makes its changes a layer folder.
+    /// Runs the program and makes a layer folder of its changes.
     fn execute(
         &self,
         id: StepId,
@@ -91,9 +91,9 @@ impl Solver<'_> {
         let level = self.run.isolation.level().map_err(sandbox::SandboxError::from)?;
         let view = View::of_layers(place.lower)?;
         let user = process_user(&view, &step.user)?;
-        // The upper folder is the merged root: it has to look like the one below.
+        // The upper folder is the merged root: its attributes must be those of the root below.
         let mut draft = Draft::new(place.lower, place.upper)?;
-        // A working folder that is missing belongs to the user, and stays in the layer.
+        // A missing working directory belongs to the user, and stays in the layer.
         let folder = draft.view().resolve(Path::new(""), Path::new(&step.working_directory))?;
         let owner = Owner { uid: user.uid, gid: user.gid };
         draft.make_dir_all(&folder, NewFolders { mode: 0o755, owner: Some(owner), mtime: step.epoch })?;
@@ -197,7 +197,7 @@ impl Solver<'_> {
         })
     }
 
-    /// The profile of programs, where the host has AppArmor. Where it can't be loaded, that is said once.
+    /// The AppArmor profile of programs, if the host has AppArmor. Warns once if it can't be loaded.
     fn apparmor(&self) -> Option<String> {
         sandbox::default_apparmor_profile().map_or_else(
             |reason| {
@@ -225,7 +225,7 @@ impl Solver<'_> {
         let ended = LeftBehind::by(&mut running);
         let handle = running.handle();
         let _guard = self.cancellation.on_cancel(move || {
-            // It may have ended by itself.
+            // It may have ended already.
             let _ = handle.kill();
         });
         let tell = |is_error: bool, bytes: &[u8]| match is_error {
@@ -272,29 +272,29 @@ fn used(counted: &sandbox::Resources) -> Resources {
 /// How a program is started.
 pub(super) type Spawn<'a> = dyn Fn(&Container, Stdio) -> Result<Running, sandbox::SandboxError> + 'a;
 
-/// A program that has run to its end.
+/// A program that has ended.
 pub(super) struct Ran {
     left: LeftBehind,
-    /// Why that was no good one.
+    /// Why it failed.
     pub(super) failure: Option<StepError>,
 }
 
 impl Ran {
-    /// Lets the layer's folder have what the program changed; what it failed with is the error.
+    /// Moves the program's changes into the layer's folder; a failure is returned as the error.
     fn keep_changes(self, upper: &Path) -> Result<(), StepError> {
         let kept = self.left.keep_changes(upper);
         self.failure.map_or(kept, Err)
     }
 }
 
-/// Where a step's files are.
+/// The folders of a step's files.
 pub(super) struct Place<'a> {
     pub(super) lower: &'a [PathBuf],
     pub(super) upper: &'a Path,
     pub(super) staging: &'a Staging,
 }
 
-/// Of a name that is set twice the later value counts: a secret's over ENV's.
+/// If a name is set twice the later value wins: a secret's over ENV's.
 fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsString> {
     let mut all: Vec<(&str, &str)> = Vec::new();
     let given = step.environment.iter().chain(&step.proxies).chain(&mounted.environment);
@@ -313,7 +313,7 @@ fn environment(step: &RunStep, user: &ProcessUser, mounted: &Mounted) -> Vec<OsS
     all.into_iter().map(|(name, value)| format!("{name}={value}").into()).collect()
 }
 
-/// The settings that a program can see.
+/// A digest of the settings that a program can see.
 fn settings_digest(settings: &RunSettings) -> [u8; 32] {
     let mut hasher = FieldHasher::new("run-settings-1");
     hasher.list(settings.extra_hosts.len());

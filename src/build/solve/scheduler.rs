@@ -1,4 +1,4 @@
-//! Executes the steps of a plan, each as soon as what it needs is there.
+//! Executes the steps of a plan, each as soon as its inputs are ready.
 
 use std::collections::BTreeSet;
 use std::sync::{Condvar, Mutex, MutexGuard};
@@ -14,7 +14,7 @@ use super::layers::Made;
 use super::progress::Event;
 use super::settings::Solver;
 
-/// Stages that wait for a program or the network don't need a processor, so there may be more than there are processors.
+/// Stages that wait for a program or the network use no CPU, so there may be more of them than CPUs.
 const MOST_AT_ONCE: usize = 16;
 
 /// The result of a build: the layers of its root filesystems.
@@ -26,14 +26,14 @@ pub struct Solved {
     pub made_layers: bool,
     /// What each step made or was found to have made.
     pub records: Vec<(CacheKey, StepLayer)>,
-    /// The folders of the store that steps had as cache mounts.
+    /// The folders of the store that steps used as cache mounts.
     pub cache_mounts: BTreeSet<String>,
 }
 
-/// Executes the plan. The first error ends it: what runs is stopped, and what waits does not begin.
+/// Executes the plan. The first error ends it: running steps are stopped, and waiting ones do not begin.
 pub fn solve(plan: &Plan, solver: &Solver<'_>) -> Result<Solved, SolveError> {
     let schedule = Schedule::new(plan, solver);
-    // Steps of one stage wait for each other: more threads than stages would have nothing to do.
+    // Steps of one stage wait for each other: more threads than stages would be idle.
     let stages = plan.steps.iter().filter(|step| matches!(step.operation, Operation::Base { .. })).count();
     let helpers = stages.clamp(1, MOST_AT_ONCE) - 1;
     if helpers == 0 {
@@ -41,7 +41,7 @@ pub fn solve(plan: &Plan, solver: &Solver<'_>) -> Result<Solved, SolveError> {
     } else {
         std::thread::scope(|scope| {
             for _ in 0..helpers {
-                // Where none more can be had, there are fewer.
+                // If no more threads are available, there are fewer.
                 let _ = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, || schedule.work());
             }
             with_deep_stack(|| schedule.work());
@@ -92,7 +92,7 @@ impl<'a> Schedule<'a> {
                     state.steps[id.0] = StepState::Done(stack);
                 }
                 Err(error) => {
-                    // A step that was stopped is not the reason why the build failed.
+                    // A cancelled step is not the cause of the failure.
                     let first = state.error.is_none() && !matches!(error, StepError::Cancelled);
                     if first {
                         let (part, error) = error.split();
@@ -106,7 +106,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// Waits for a step that can be executed; nothing when all are done or the build has ended.
+    /// Waits for a step that can be executed; `None` if all are done or the build has ended.
     fn next(&self) -> Option<(StepId, Vec<Stack>)> {
         let mut state = self.lock();
         loop {
@@ -131,7 +131,7 @@ impl<'a> Schedule<'a> {
         }
     }
 
-    /// The results that the step needs, when all are there.
+    /// The inputs of the step, if all of them are ready.
     fn inputs(&self, state: &State, index: usize) -> Option<Vec<Stack>> {
         let needed = self.plan.steps[index].operation.inputs();
         let result = |id: &StepId| match &state.steps[id.0] {
@@ -141,7 +141,7 @@ impl<'a> Schedule<'a> {
         needed.iter().map(result).collect()
     }
 
-    /// `inputs` are the results of the operation's inputs, in their order; the parent is the first.
+    /// `inputs` are the results of the operation's inputs, in order; the parent is the first.
     fn execute(&self, id: StepId, inputs: &[Stack]) -> Result<Stack, StepError> {
         let step = &self.plan.steps[id.0];
         let (solver, made) = (self.solver, &self.made);

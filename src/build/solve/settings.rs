@@ -1,4 +1,4 @@
-//! What the execution of a plan needs beside the plan.
+//! What executing a plan needs besides the plan.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -27,10 +27,10 @@ use super::remote::RemoteRecords;
 use super::results::Results;
 use super::working_roots::WorkingRoots;
 
-/// BuildKit takes no longer secret either.
+/// BuildKit's size limit of a secret.
 const SECRET_LIMIT: u64 = 500 << 10;
 
-/// Everything that steps work with.
+/// Everything that steps use.
 pub struct Solver<'a> {
     pub plan: &'a Plan,
     pub store: &'a Store,
@@ -43,11 +43,11 @@ pub struct Solver<'a> {
     pub cancellation: &'a Cancellation,
     pub explainer: &'a Explainer<'a>,
     pub remote: &'a dyn RemoteRecords,
-    /// Layers of remote caches that proved wrong or could not be had.
+    /// Layers of remote caches that were wrong or not available.
     pub distrusted: &'a HashSet<DiffId>,
-    /// What this build, and those side by side with it, have executed.
+    /// What this build, and concurrent builds, have executed.
     pub executed: &'a Executed,
-    /// Who is told what steps made, and left behind where they failed.
+    /// Observes the results of steps, and what failed ones left behind.
     pub results: &'a dyn Results,
 }
 
@@ -56,56 +56,57 @@ pub trait Contexts: Sync {
     /// The main context, or the named one.
     fn open(&self, name: Option<&str>) -> Result<Arc<Context>, OpenContextError>;
 
-    /// Whether BuildKit has no more of it than what instructions name: a folder of the client's, no archive or repository.
+    /// Whether BuildKit has only the parts of it that instructions name: true for a local folder, not for an archive or
+    /// a repository.
     fn is_sent_in_parts(&self, name: Option<&str>) -> bool;
 
-    /// Whether an ignore file is why the main context lacks `path`.
+    /// Whether the main context lacks `path` because of an ignore file.
     fn is_ignored(&self, path: &str) -> bool;
 }
 
-/// A network that somebody has made.
+/// An existing network.
 #[derive(Debug, Clone)]
 pub enum JoinedNetwork {
     /// By its name or ID.
     Named(String),
-    /// That of a container that runs.
+    /// The network of a running container.
     Opened(Arc<Place>),
 }
 
-/// How `RUN` steps are run, the same for all of them.
+/// How `RUN` steps are executed, the same for all of them.
 #[derive(Debug, Clone, Default)]
 pub struct RunSettings {
     /// `--add-host`: names and addresses.
     pub extra_hosts: Vec<(String, String)>,
-    /// What steps join instead of the default network; no part of any key.
+    /// The network that steps join instead of the default one; not part of any key.
     pub joined: Option<JoinedNetwork>,
-    /// Of `/dev/shm`, in bytes.
+    /// The size of `/dev/shm`, in bytes.
     pub shm_size: Option<u64>,
     pub ulimits: Vec<ResourceLimit>,
-    /// What the users of steps are on the host, where they are not the host's. What they make is the same.
+    /// The host's IDs for the users of steps, if they are remapped. The results are the same.
     pub users: Option<IdRanges>,
     pub limits: Limits,
     pub seccomp: Seccomp,
-    /// No program gains privileges by setuid bits or file capabilities.
+    /// setuid bits and file capabilities give no privileges.
     pub no_new_privileges: bool,
-    /// How strongly programs have to be isolated; no part of any key.
+    /// The required isolation of programs; not part of any key.
     pub isolation: IsolationChoice,
     pub secrets: BTreeMap<String, Secret>,
     /// SSH agents, by ID.
     pub ssh: BTreeMap<String, SshSource>,
-    /// What RUN takes the machine's name to be, where it isn't BuildKit's.
+    /// The hostname of RUN, if it isn't BuildKit's.
     pub hostname: Option<String>,
-    /// Keeps the caches of builds with different ones apart; empty for those of all others.
+    /// Separates the cache mounts of builds; empty by default.
     pub cache_namespace: String,
     pub devices: DeviceAccess,
-    /// Whom steps and downloads trust beside all others; no part of any key.
+    /// Trusted by steps and downloads in addition to all others; not part of any key.
     pub authority: Option<Authority>,
-    /// Where the commands of git are written down, if anywhere.
+    /// Where git commands are recorded, if anywhere.
     pub git_log: Option<CommandLog>,
 }
 
 impl RunSettings {
-    /// The value of a secret; nothing when nobody gave it.
+    /// The value of a secret; `None` if it was not given.
     pub fn secret(&self, id: &str) -> Result<Option<Vec<u8>>, IoError> {
         match self.secrets.get(id) {
             None => Ok(None),
@@ -121,14 +122,14 @@ impl RunSettings {
         }
     }
 
-    /// A download, with all that the user gave for it.
+    /// A download request with the user's settings.
     pub fn http_request<'a>(&'a self, url: &'a str, cache: &'a Path) -> Result<HttpRequest<'a>, IoError> {
         let authorization = Authorization::of(url, &|id| self.secret(id))?;
         let authority = self.authority.as_ref().map(|authority| authority.pem.as_slice());
         Ok(HttpRequest { authorization, authority, ..HttpRequest::new(url, cache) })
     }
 
-    /// A repository, the same.
+    /// A repository with the user's settings.
     pub fn git_reference(&self, url: &str) -> Result<GitReference, GitError> {
         let mut wanted = GitReference::parse(url)?.authorized(&|id| self.secret(id))?;
         wanted.authorities = self.authority.as_ref().map(Authority::bundle_path);
@@ -137,10 +138,10 @@ impl RunSettings {
     }
 }
 
-/// Which of the host's devices steps may have, beside those that are always allowed.
+/// The host's devices that steps may use, besides those that are always allowed.
 #[derive(Debug, Clone, Default)]
 pub struct DeviceAccess {
-    /// Where devices are described; see [`crate::container::cdi`].
+    /// The folders of device specifications; see [`crate::container::cdi`].
     pub folders: Vec<PathBuf>,
     /// `--allow device`
     pub allow_all: bool,
@@ -148,7 +149,7 @@ pub struct DeviceAccess {
     pub allowed: Vec<String>,
 }
 
-/// Where a secret's value comes from; read when a step needs it.
+/// The source of a secret's value; read when a step needs it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Secret {
     File(PathBuf),

@@ -1,6 +1,6 @@
-//! A certificate authority that RUN steps trust beside those of their image (`--ca-cert`): files mounted over the lists
-//! that programs read, and variables for those that have a list of their own. Nothing of it is in a layer, a config or a
-//! key: it says how a step reaches the network, not what it makes.
+//! A certificate authority that RUN steps trust besides those of their image (`--ca-cert`): files mounted over the
+//! lists that programs read, and variables for programs with their own list. None of it is in a layer, a config or a
+//! key: it affects how a step reaches the network, not its result.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use super::authority::Authority;
 use super::java_certificates as java;
 use super::mounts::Mounted;
 
-/// Lists in text: Debian and Alpine, Fedora (two names), openSUSE, Alpine's and OpenSSL's own.
+/// Text lists: Debian and Alpine, Fedora (two names), openSUSE, Alpine's and OpenSSL's own.
 const LISTS: [&str; 6] = [
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
@@ -24,14 +24,14 @@ const LISTS: [&str; 6] = [
 ];
 /// Java's lists: Debian, Fedora.
 const JAVA_LISTS: [&str; 2] = ["/etc/ssl/certs/java/cacerts", "/etc/pki/ca-trust/extracted/java/cacerts"];
-/// Where JDKs are, each in a folder of its own.
+/// Where JDKs are, each in its own folder.
 const JAVA_FOLDERS: [&str; 3] = ["/usr/lib/jvm", "/opt/java", "/opt"];
 /// Below a JDK or a JRE.
 const JAVA_LIST: [&str; 2] = ["lib/security/cacerts", "jre/lib/security/cacerts"];
-/// The authority alone, for whoever adds it to a list of his own; and with all others.
+/// The authority alone, for programs that add it to their own list; and with all others.
 const ALONE: &str = "/run/rbuild/ca.pem";
 const TOGETHER: &str = "/run/rbuild/ca-bundle.pem";
-/// Node.js adds to what it has; the others read one list in the place of their own.
+/// Node.js and Deno add it to their own list; the other programs read the bundle instead of theirs.
 const ADDING: [&str; 2] = ["NODE_EXTRA_CA_CERTS", "DENO_CERT"];
 const REPLACING: [&str; 8] = [
     "SSL_CERT_FILE",
@@ -43,10 +43,10 @@ const REPLACING: [&str; 8] = [
     "CARGO_HTTP_CAINFO",
     "NIX_SSL_CERT_FILE",
 ];
-/// No list of certificates is longer.
+/// The size limit of a certificate list.
 const MOST_BYTES: u64 = 32 << 20;
 
-/// Lets a program in this root filesystem trust the authority.
+/// Lets programs in this root filesystem trust the authority.
 pub(super) fn add(
     authority: &Authority,
     view: &View,
@@ -78,7 +78,7 @@ pub(super) fn add(
     Ok(())
 }
 
-/// The file that a path leads to, once.
+/// Reads the file behind a path, once.
 fn read(view: &View, path: &str, done: &mut BTreeSet<PathBuf>) -> Result<Option<(PathBuf, Vec<u8>)>, SnapshotError> {
     let resolved = view.resolve(Path::new(""), Path::new(path))?;
     let entry = view.lstat(&resolved)?.filter(|entry| entry.kind == FileKind::Regular);

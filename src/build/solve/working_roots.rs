@@ -1,4 +1,4 @@
-//! Working roots between the steps of a build that can have no namespaces.
+//! Working roots, kept between the steps of a build without namespaces.
 
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -8,12 +8,12 @@ use crate::store::snapshot::{SnapshotError, WorkingRoot};
 /// How many are kept for the next step of a chain.
 const MOST_ROOTS: usize = 4;
 
-/// The working roots of a build that no step is in now, the one used last at the end.
+/// The unused working roots of a build, the most recently used last.
 #[derive(Default)]
 pub struct WorkingRoots(Mutex<Vec<WorkingRoot>>);
 
 impl WorkingRoots {
-    /// The one that has most of these layers and no others, if there is one.
+    /// The root with most of these layers and no others, if there is one.
     pub(super) fn take(&self, layers: &[PathBuf]) -> Result<Option<WorkingRoot>, SnapshotError> {
         let mut roots = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut best = None;

@@ -1,5 +1,5 @@
-//! `ADD` of an archive: unpacked into the destination folder, which is the root of all names and links in it. What an
-//! archive is, its content says, never its name.
+//! `ADD` of an archive: unpacked into the destination folder, which is the root for all names and links in it. Archives
+//! are recognized by their content, never by their name.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -13,7 +13,7 @@ use crate::store::snapshot::{Attributes, NewFolders, Node, Owner};
 use super::super::error::StepError;
 use super::place::{Placer, snapshot_error};
 
-/// Unpacks the file when it is an archive; false when it is none.
+/// Unpacks the file if it is an archive; false if it is not.
 pub(super) fn unpack(
     placer: &mut Placer<'_>,
     open: &dyn Fn() -> Result<File, StepError>,
@@ -37,7 +37,7 @@ pub(super) fn unpack(
     Ok(true)
 }
 
-/// Whether the content, decompressed if need be, begins with a tar header.
+/// Whether the content, decompressed if necessary, begins with a tar header.
 fn is_archive(file: File) -> bool {
     let Ok(mut stream) = Decoder::new(BufReader::new(file)) else { return false };
     let mut block = [0; 512];
@@ -48,7 +48,7 @@ struct Unpacker<'p, 'a> {
     placer: &'p mut Placer<'a>,
     /// The folder that everything stays in.
     base: PathBuf,
-    /// Folders whose attributes are set in the end.
+    /// Folders whose attributes are set at the end.
     folders: BTreeMap<PathBuf, Attributes>,
     shown: &'p str,
 }
@@ -80,7 +80,7 @@ impl Unpacker<'_, '_> {
                     }
                     _ => return Err(self.unsafe_entry(entry, "its hard link leads to no file of the archive")),
                 }
-                // What the archive says last of a file holds for all of its names.
+                // The archive's last attributes of a file apply to all of its names.
                 draft.set_attributes(&target, &attributes)?;
             }
             EntryKind::Symlink(link) => draft.make_node(&target, &Node::Symlink(link), &attributes)?,
@@ -115,19 +115,19 @@ impl Unpacker<'_, '_> {
         Ok(())
     }
 
-    /// Where the entry goes; nothing for the archive's own root. Folders on the way are made.
+    /// The path of the entry, whose parent folders are made; `None` for the archive's own root.
     fn target(&mut self, name: &Path) -> Result<Option<PathBuf>, StepError> {
         let cleaned: PathBuf = clean(name);
         let (Some(parent), Some(last)) = (cleaned.parent(), cleaned.file_name()) else { return Ok(None) };
         let parent = self.resolved(parent)?;
         self.check_link(&cleaned, &parent)?;
-        // Root's, whoever is to own what the archive lists.
+        // They belong to root, whatever the owner of the archive's entries.
         let folders = NewFolders { mode: 0o755, owner: Some(Owner::default()), mtime: self.placer.step.epoch };
         self.placer.draft.make_dir_all(&parent, folders).map_err(snapshot_error)?;
         Ok(Some(parent.join(last)))
     }
 
-    /// A folder that is missing is made, but not one that a link of the archive leads to.
+    /// Refuses a folder that is a link of the archive to a missing folder.
     fn check_link(&self, name: &Path, parent: &Path) -> Result<(), StepError> {
         let view = self.placer.draft.view();
         let Some((above, last)) = name.parent().and_then(|folder| folder.parent().zip(folder.file_name())) else {
@@ -154,7 +154,7 @@ impl Unpacker<'_, '_> {
         Attributes {
             mode: entry.mode,
             owner: self.placer.owner.unwrap_or(Owner { uid: entry.uid, gid: entry.gid }),
-            // As docker has it, no time is before 1970.
+            // Like docker, allows no time before 1970.
             mtime: Some(entry.mtime.max(0)),
             xattrs: entry.xattrs.iter().filter_map(capability).collect(),
         }
@@ -166,7 +166,7 @@ impl Unpacker<'_, '_> {
     }
 }
 
-/// The name without `.`, leading slashes, and `..` as far as it would leave the root.
+/// Removes `.`, leading slashes, and every `..` that would leave the root.
 fn clean(name: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in name.components() {

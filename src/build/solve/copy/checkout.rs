@@ -1,12 +1,12 @@
-//! Repositories that are kept, checked out, from build to build.
+//! Checked-out repositories that are kept between builds.
 //!
 //! ```text
-//! checkouts/<name>/files/  what was asked for of it
-//! checkouts/<name>/sum     the digest of all that
+//! checkouts/<name>/files/  the requested part
+//! checkouts/<name>/sum     its digest
 //! ```
 //!
-//! All of a checkout is hashed whenever it is used, for the key of the step. So what a disk has changed in it costs
-//! nothing to notice, and it is checked out anew.
+//! All of a checkout is hashed whenever it is used, for the key of the step. So corruption is detected for free, and
+//! the repository is checked out again.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ const FILES: &str = "files";
 const REPOSITORY: &str = "repository";
 const SUM: &str = "sum";
 
-/// The repository at the commit that is asked for.
+/// The repository at the requested commit.
 pub(super) fn of(store: &Store, wanted: &GitReference, how: CheckOut) -> Result<Context, StepError> {
     let resolved = git::resolve(wanted)?;
     let name = name(wanted, &resolved, how);
@@ -59,20 +59,20 @@ fn name(wanted: &GitReference, resolved: &Resolved, how: CheckOut) -> String {
     name.field(subdirectory.as_os_str().as_encoded_bytes());
     name.number(u64::from(how.keep_git_dir)).number(u64::from(how.submodules)).number(u64::from(how.commit_times));
     if how.keep_git_dir {
-        // Then it has the reference, too.
+        // It contains the reference too.
         name.field(resolved.object.as_bytes()).field(resolved.name.as_deref().unwrap_or_default().as_bytes());
     }
     CacheKey::from_bytes(name.finish()).hex()
 }
 
-/// Makes in `folder` what is kept of a repository; gives where it is.
+/// Checks a repository out into `folder`, as it is kept; returns its path.
 fn check_out(wanted: &GitReference, resolved: &Resolved, folder: &Path, how: CheckOut) -> Result<PathBuf, StepError> {
     let (into, made) = (folder.join(REPOSITORY), folder.join("made"));
     for folder in [&into, &made] {
         std::fs::create_dir_all(folder).at("create", folder)?;
     }
     let checked = git::check_out(wanted, resolved, &into, how)?;
-    // A folder of a repository is the repository's, as is all above it.
+    // A subfolder is controlled by the repository, as is everything above it.
     let inside = checked.directory.strip_prefix(&into).unwrap_or(Path::new(""));
     let (parent, name) = match Tree::beneath(Folder::open(&into)?).parent(inside)? {
         Some(found) => found,
@@ -84,7 +84,7 @@ fn check_out(wanted: &GitReference, resolved: &Resolved, folder: &Path, how: Che
     Ok(made)
 }
 
-/// What is kept there, if it is all there and as it was. One that can't be read is made again, too.
+/// The kept checkout, if it is complete and unchanged. One that can't be read is made again too.
 fn whole(kept: &Path) -> Option<Context> {
     let expected = std::fs::read(kept.join(SUM)).ok()?;
     let context = open(kept).ok()?;
@@ -96,7 +96,7 @@ fn open(kept: &Path) -> Result<Context, ContextError> {
     Context::open(&kept.join(FILES), &IgnorePatterns::default(), None)
 }
 
-/// Of names, kinds, modes, links and contents. The context remembers the contents' digests for the step.
+/// A digest of names, kinds, modes, links and contents. The context remembers the contents' digests for the step.
 fn sum(context: &Context) -> Result<[u8; 32], ContextError> {
     let mut wanted = Wanted::default();
     context.paths().for_each(|path| context.want(&mut wanted, &path));

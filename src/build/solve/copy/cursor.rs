@@ -1,4 +1,4 @@
-//! Reading a list of what a copy put into its layer.
+//! Reads a list of what a copy put into its layer.
 
 use std::cell::RefCell;
 use std::cmp::Ordering;
@@ -14,7 +14,7 @@ use crate::image::layer::KnownDigests;
 
 const BUFFER: usize = 16 << 10;
 
-/// A place in a list. One that can't be read on ends there: whoever counts sees that it is short.
+/// A position in a list. A damaged list ends there: a count of the names shows that it is short.
 pub(super) struct Cursor {
     input: BufReader<Bytes>,
     path: Vec<u8>,
@@ -28,7 +28,7 @@ impl Cursor {
         cursor
     }
 
-    /// The name at hand; nothing at the end.
+    /// The current name; `None` at the end.
     pub fn here(&self) -> Option<Placed<'_>> {
         Placed::of(&self.path, self.fixed.as_ref()?)
     }
@@ -50,7 +50,7 @@ impl Cursor {
     }
 }
 
-/// Finds names in a list. That is cheap for those who ask in its order.
+/// Finds names in a list, fast if they are requested in its order.
 pub(super) struct Lookup {
     list: List,
     place: RefCell<(Cursor, Vec<u8>)>,
@@ -61,7 +61,7 @@ impl Lookup {
         Self { list: list.clone(), place: RefCell::new((list.cursor(), Vec::new())) }
     }
 
-    /// What `take` makes of the name.
+    /// Applies `take` to the name, if the list has it.
     pub fn get<T>(&self, path: &Path, take: impl FnOnce(&Placed<'_>) -> T) -> Option<T> {
         let path = path.as_os_str().as_bytes();
         let (cursor, asked) = &mut *self.place.borrow_mut();

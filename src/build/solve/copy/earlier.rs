@@ -1,17 +1,18 @@
-//! What the same copy made the last time: files that have not changed since are taken from that layer, not written again.
+//! Reuses the last result of the same copy: unchanged files come from that layer instead of being written again.
 //!
-//! For every copy from a context, `copies/<hex>` in the store lists what it put into the layer that it made:
+//! For every copy from a context, `copies/<hex>` in the store lists what it put into its layer:
 //!
 //! ```text
 //! the list (see `list`)
-//! "rbuild copy 4\n", number of names (u32, little-endian), diffID (32 bytes), what is below the layer (32 bytes), whether
-//!   the list is whole (u8)
-//! BLAKE3 of all that
+//! "rbuild copy 4\n", number of names (u32, little-endian), diffID (32 bytes), digest of what is below (32 bytes),
+//! whether
+//! the list is complete (u8)
+//! BLAKE3 of everything above
 //! ```
 //!
-//! The new layer stands on that layer when little differs (see `stacked`); else its files are links to the old ones.
-//! A file is linked only to the same path of a layer that the same instruction made: in one stack of layers the two never
-//! show under different names, so nothing takes them for hard links of the image.
+//! If little differs, the new layer is stacked on that layer (see `stacked`); otherwise its files are links to the old
+//! ones. A file is linked only to the same path of a layer that the same instruction made: in one stack of layers the
+//! two never appear under different names, so nothing takes them for hard links of the image.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read, Write};
@@ -36,17 +37,17 @@ use super::list::List;
 use super::placed::Kind;
 
 const MAGIC: &[u8] = b"rbuild copy 4\n";
-/// Bytes after the list, and those of the sum after them.
+/// The length of the part after the list, and of the checksum after that.
 const END: usize = MAGIC.len() + 4 + 32 + 32 + 1;
 const SUM: usize = 32;
-/// Bytes that are read and written at a time.
+/// How many bytes are read and written at a time.
 const PIECE: usize = 64 << 10;
-/// Below this number of files, a list costs more than it saves.
+/// With fewer files, a list costs more than it saves.
 const FEWEST_FILES: usize = 64;
-/// ext4 gives a file no more than 65,000 names.
+/// ext4 allows a file 65,000 names.
 const MOST_LINKS: u64 = 60_000;
 
-/// The layer that the copy made before, which is still there, in one folder.
+/// The layer that the copy made before, which still exists, in one folder.
 pub(super) struct Earlier {
     pub diff_id: DiffId,
     pub root: PathBuf,
@@ -54,7 +55,7 @@ pub(super) struct Earlier {
     pub is_whole: bool,
     pub below: [u8; 32],
     found: Lookup,
-    /// The layer's folder, once it was looked into.
+    /// The last folder that was opened in the layer.
     folders: Option<LastFolder>,
 }
 
@@ -62,14 +63,14 @@ pub(super) struct Earlier {
 #[derive(Debug)]
 pub(super) struct Copied {
     pub list: List,
-    /// The list has all that it put there.
+    /// The list is complete.
     pub is_whole: bool,
-    /// What it depends on beside the files: [`LayerRequest::below`](super::super::layers::LayerRequest::below).
+    /// What it depends on besides the files: [`LayerRequest::below`](super::super::layers::LayerRequest::below).
     pub below: [u8; 32],
 }
 
-/// The name of the list of what `step` copies: of what it does, and from which folders, whatever is in them.
-/// Nothing when it takes from anything else than contexts.
+/// The name of the list of what `step` copies: a digest of its operation and its source folders, whatever their
+/// content. `None` if a source is not a context.
 pub(super) fn list_name(solver: &Solver<'_>, step: &CopyStep) -> Result<Option<String>, StepError> {
     let mut hasher = FieldHasher::new("copies-2");
     for source in &step.sources {
@@ -87,10 +88,10 @@ pub(super) fn list_name(solver: &Solver<'_>, step: &CopyStep) -> Result<Option<S
 }
 
 impl Earlier {
-    /// Reads the list; nothing when there is none, or its layer is gone.
+    /// Reads the list; `None` if there is none, or if its layer is gone.
     pub fn load(store: &Store, name: &str) -> Result<Option<Self>, StoreError> {
         let Ok(file) = File::open(store.copies()?.join(name)) else { return Ok(None) };
-        // A list that a power loss has damaged is no list.
+        // Ignores a list that was damaged by a power loss.
         let Some((diff_id, made)) = parse(file) else { return Ok(None) };
         let folders = store.layer_folders(&diff_id)?.unwrap_or_default();
         let [root] = folders.as_slice() else { return Ok(None) };
@@ -99,8 +100,8 @@ impl Earlier {
         Ok(Some(Self { diff_id, root: root.clone(), list, is_whole, below, found, folders: None }))
     }
 
-    /// Links the earlier file at `path` into the draft when it is the same in content and attributes. Of one that had
-    /// several names, others may come to be linked too: only one that `is_linked` now is linked to that. Gives its size.
+    /// Links the earlier file at `path` into the draft if content and attributes are the same. If the earlier one had
+    /// several names, it is used only if this one `is_linked` too. Returns its size.
     pub fn link(
         &mut self,
         draft: &mut Draft,
@@ -134,7 +135,7 @@ impl Earlier {
     }
 }
 
-/// Writes the list of what is in the layer now, unless that is kept as what differs from another.
+/// Writes the list of the layer's content, unless the layer is stored as a delta to another.
 pub(super) fn save(store: &Store, name: &str, diff_id: &DiffId, made: &Copied) -> Result<(), StoreError> {
     if made.list.len() < FEWEST_FILES || store.layer_folders(diff_id)?.is_none_or(|folders| folders.len() != 1) {
         return Ok(());
@@ -155,10 +156,10 @@ fn write(file: File, diff_id: &DiffId, made: &Copied) -> io::Result<()> {
     file.write_all(hasher.finalize().as_bytes())
 }
 
-/// What follows the list.
+/// The part after the list.
 fn end_of(names: usize, diff_id: &DiffId, made: &Copied) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    // As many names are in no memory.
+    // Memory cannot hold more names than this.
     bytes.extend_from_slice(&(names as u32).to_le_bytes());
     bytes.extend_from_slice(diff_id.as_bytes());
     bytes.extend_from_slice(&made.below);
@@ -183,7 +184,7 @@ impl Write for HashedFile {
     }
 }
 
-/// Nothing for a file that is not as it was written.
+/// `None` if the file is damaged.
 fn parse(mut file: File) -> Option<(DiffId, Copied)> {
     let content = file.metadata().ok()?.len().checked_sub(SUM as u64)?;
     let mut hasher = blake3::Hasher::new();

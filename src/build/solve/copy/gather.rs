@@ -1,5 +1,5 @@
-//! Lists what a copy takes, as a digest that makes its cache key. What is listed is not kept: a context may have a
-//! million files, and visiting them again costs less than remembering them.
+//! Lists what a copy takes, as a digest for its cache key. The list itself is not kept: a context may have a million
+//! files, and visiting them again costs less than storing them.
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt as _;
@@ -18,35 +18,35 @@ use super::super::explain::listed;
 use super::super::settings::Solver;
 use super::source::{Facts, Files};
 
-/// What one source of a copy comes to.
+/// The content of one source of a copy.
 pub(super) struct Gathered {
     pub content: Content,
-    /// Of all that is copied, without times.
+    /// Of everything that is copied, without times.
     pub digest: [u8; 32],
-    /// Archives among the roots are unpacked.
+    /// Unpack archives among the roots.
     pub unpack: bool,
-    /// How errors call the source.
+    /// The source's name in errors.
     pub shown: String,
     /// The files of a step's result; those of a context can be listed again at any time.
     pub list: Option<FileList>,
 }
 
 pub(super) enum Content {
-    /// Files or folders, each with all below it.
+    /// Files or folders, each with everything below it.
     Tree { files: Files, roots: Vec<SelectedRoot>, options: SelectOptions },
-    /// A single file that was downloaded.
+    /// A single downloaded file.
     File { path: PathBuf, name: String, mode: u32, mtime: i64 },
-    /// A single file from nowhere: a heredoc.
+    /// A single heredoc.
     Inline { name: String, content: Vec<u8>, mtime: Option<i64> },
 }
 
-/// What of a source is taken. `is_parent`: it is what the copy stands on, which BuildKit's keys know without a look.
+/// The selection of a source. `is_parent`: the source is the copy's parent, which BuildKit's keys cover unread.
 pub(super) fn options(step: &CopyStep, is_parent: bool) -> Result<SelectOptions, StepError> {
     let exclude = IgnorePatterns::new(&step.excludes).map_err(SelectError::from)?;
     Ok(SelectOptions { parents: step.parents, exclude, looks_through_links: !is_parent })
 }
 
-/// Lists what `path` names in `files`.
+/// Lists what `path` selects in `files`.
 pub(super) fn from_tree(
     solver: &Solver<'_>,
     options: SelectOptions,
@@ -66,7 +66,7 @@ pub(super) fn from_tree(
     let mut hasher = FieldHasher::new("copied-tree-2");
     let mut noted = Noted::default();
     for root in &selected.roots {
-        // Names of one file stay that within what one name of the source leads to.
+        // Hard links count only within what one name of the source selects.
         noted.links.clear();
         hash_path(&mut hasher, Path::new(&root.name));
         hasher.number(u64::from(root.kind.is_directory()));
@@ -79,7 +79,7 @@ pub(super) fn from_tree(
     Ok(Gathered { content, digest, unpack, shown: path.to_owned(), list })
 }
 
-/// What may help with a path that names nothing.
+/// A suggestion for a path that does not exist.
 fn hint(tree: &dyn SourceTree, path: &str) -> Option<String> {
     let path = Path::new(path.trim_start_matches('/'));
     if tree.lookup(path).ok()? == Some(FileKind::Symlink) {
@@ -117,18 +117,18 @@ pub(super) fn digest(gathered: &[Gathered]) -> [u8; 32] {
     hasher.finish()
 }
 
-/// The files' numbers, by device and inode, of those with several names.
+/// The numbers of files with several names, by device and inode.
 type Links = HashMap<(u64, u64), u64>;
 
-/// What is learnt on the way.
+/// What is collected on the way.
 #[derive(Default)]
 struct Noted {
     links: Links,
     list: FileListBuilder,
 }
 
-/// Hashes the root and all below it: first what every item is, then the contents of a context's files, which are asked
-/// for at once because a context reads them on several threads.
+/// Hashes the root and everything below it: first the attributes of all items, then the contents of a context's files,
+/// which are requested together because a context reads them on several threads.
 fn hash_root(
     hasher: &mut FieldHasher,
     files: &Files,
@@ -182,7 +182,7 @@ fn hash_item(hasher: &mut FieldHasher, item: &SelectedItem, facts: &Facts, links
         hasher.field(name.as_bytes()).field(value);
     }
     hash_path(hasher, facts.link_target.as_deref().unwrap_or(Path::new("")));
-    // Of several names, the first says nothing: whether others are outside of what is copied does not matter.
+    // The first of several names counts as a plain file: whether other names exist outside does not matter.
     let next = links.len() as u64 + 1;
     let link = facts.hard_link.map_or(0, |inode| match links.entry(inode) {
         std::collections::hash_map::Entry::Occupied(first) => *first.get(),

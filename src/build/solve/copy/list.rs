@@ -1,9 +1,10 @@
-//! What a copy put into its layer, as a file: of half a million names it has 40 MB, which nobody holds in memory. It is
-//! written while they are put there, and read from its beginning beside a walk in the same order.
+//! What a copy put into its layer, as a file: for half a million names it has 40 MB, too much for memory. It is written
+//! during the copy, and read from its start alongside a walk in the same order.
 //!
 //! ```text
-//! per name: bytes that its path shares with the one before (u16, little-endian), bytes that follow (u16), those,
-//!   and what it is (see `placed`)
+//! per name: length of the prefix shared with the previous path (u16, little-endian), length of the rest (u16), the
+//! rest,
+//! and the record (see `placed`)
 //! ```
 
 use std::cmp::Ordering;
@@ -19,17 +20,17 @@ use super::placed::{FIXED, Placed};
 use crate::base::io_error::{AtPath as _, IoError};
 use crate::build::context::compare_paths;
 
-/// Bytes that are written at a time; a shorter list needs no file.
+/// How many bytes are written at a time; a shorter list needs no file.
 const PIECE: usize = 64 << 10;
 
-/// A list that is being made.
+/// A list being written.
 #[derive(Debug)]
 pub(super) struct Listing {
-    /// Where its file is made.
+    /// The path of its file.
     path: PathBuf,
     file: Option<File>,
     written: u64,
-    /// What comes after that.
+    /// The bytes after those in the file.
     bytes: Vec<u8>,
     last: Vec<u8>,
     names: usize,
@@ -37,7 +38,7 @@ pub(super) struct Listing {
     is_cut: bool,
 }
 
-/// The names, each once, a folder before what is in it, in byte order.
+/// The names, each once, a folder before its content, in byte order.
 #[derive(Debug, Clone)]
 pub(super) struct List {
     content: Content,
@@ -53,12 +54,12 @@ impl Default for List {
 #[derive(Debug, Clone)]
 enum Content {
     Memory(Arc<[u8]>),
-    /// Those bytes of a file.
+    /// A range of a file.
     File(Arc<File>, std::ops::Range<u64>),
 }
 
 impl Listing {
-    /// A list that is in the file `path` when it becomes long.
+    /// A list that is moved to the file `path` once it is long.
     pub fn new(path: PathBuf) -> Self {
         let (bytes, last) = (Vec::new(), Vec::new());
         Self { path, file: None, written: 0, bytes, last, names: 0, is_unordered: false, is_cut: false }
@@ -98,8 +99,8 @@ impl Listing {
         Ok(())
     }
 
-    /// The list, and whether it has all that was pushed, as it was pushed. Of what was put to one place twice, the later
-    /// counts.
+    /// The list, and whether it is complete and in the order in which it was pushed. If a name was placed twice, the
+    /// later one counts.
     pub fn finish(mut self) -> Result<(List, bool), IoError> {
         let is_whole = !self.is_unordered && !self.is_cut;
         if self.is_unordered {
@@ -115,14 +116,14 @@ impl Listing {
         Ok((List { content, names: self.names }, is_whole))
     }
 
-    /// Done in memory: what one copy takes from several places is seldom much.
+    /// Sorts in memory: copies from several sources are seldom large.
     fn sorted(self) -> Result<Self, IoError> {
         let path = self.path.with_extension("sorted");
         let (list, _) = Self { is_unordered: false, ..self }.finish()?;
         let mut names = BTreeMap::new();
         let mut cursor = list.cursor();
         while let Some(placed) = cursor.here() {
-            // No path has a zero in it, and a slash comes before every other byte.
+            // No path contains a zero byte, and a slash sorts before every other byte.
             names.insert(replaced(placed.path, b'/', 0), placed.fixed());
             cursor.advance();
         }
@@ -139,7 +140,7 @@ fn replaced(bytes: &[u8], from: u8, to: u8) -> Vec<u8> {
 }
 
 impl List {
-    /// That many names in those bytes of a file.
+    /// This many names in this range of a file.
     pub fn of(file: File, bytes: std::ops::Range<u64>, names: usize) -> Self {
         Self { content: Content::File(Arc::new(file), bytes), names }
     }
@@ -148,7 +149,7 @@ impl List {
         self.names
     }
 
-    /// At the first name.
+    /// A cursor at the first name.
     pub fn cursor(&self) -> Cursor {
         Cursor::new(self.bytes())
     }
@@ -162,7 +163,7 @@ impl List {
     }
 }
 
-/// What is left to be read of a list.
+/// The unread part of a list.
 pub(super) struct Bytes {
     content: Content,
     rest: std::ops::Range<u64>,

@@ -1,4 +1,4 @@
-//! What a copy takes, as it is remembered for whoever asks why it was done again.
+//! Stores lists of what a copy takes, to explain later why it was executed again.
 
 use crate::build::context::{SelectOptions, SelectedItem, SelectedRoot};
 use crate::build::explain::{Fact, FactKind, FileList, FileListBuilder};
@@ -11,7 +11,7 @@ use super::gather::{Content, Gathered};
 use super::source::Files;
 
 impl Solver<'_> {
-    /// The source with the digest that is in the cache key; its files are listed under that.
+    /// The source with its digest in the cache key; its files are listed under that digest.
     pub(super) fn source_fact(&self, source: &Gathered) -> Fact {
         self.keep_list(source);
         let name = self.explainer.concealer().conceal(&source.shown);
@@ -23,7 +23,7 @@ impl Solver<'_> {
         Fact::digest(kind, name, source.digest)
     }
 
-    /// Keeps a list of the source's files, unless there is one. What fails only makes a later explanation poorer.
+    /// Stores a list of the source's files, unless there is one. A failure only makes a later explanation less precise.
     pub(super) fn keep_list(&self, source: &Gathered) {
         let Content::Tree { files, roots, options } = &source.content else { return };
         if self.store.has_file_list(&source.digest).unwrap_or(true) {

@@ -1,7 +1,7 @@
 //! `COPY` and `ADD`: files from a context, another step's root filesystem, a heredoc or the network.
 //!
-//! First everything that is to be copied is listed with its content digests, which gives the cache key; only on a miss
-//! is it placed in a new layer.
+//! First everything to be copied is listed with its content digests, which gives the cache key; only on a miss is it
+//! placed in a new layer.
 
 mod archive;
 mod checkout;
@@ -71,7 +71,7 @@ impl Solver<'_> {
         Ok(stack)
     }
 
-    /// The result of a step that was recorded under a key that needs no look at files.
+    /// The result of a step that was recorded under a key that does not require reading files.
     pub(super) fn known_by_shortcut(
         &self,
         made: &Made<'_>,
@@ -86,7 +86,7 @@ impl Solver<'_> {
         Ok(Some(self.stack_with(parent, &layer)))
     }
 
-    /// Records the result under such a key, too.
+    /// Also records the result under such a key.
     pub(super) fn also_known_as(
         &self,
         made: &Made<'_>,
@@ -103,9 +103,9 @@ impl Solver<'_> {
         Ok(())
     }
 
-    /// A digest of what is at `source` in the stack, without times; nothing when that cannot be named.
+    /// A digest of what is at `source` in the stack, without times; `None` if that does not exist.
     pub(super) fn tree_content(&self, stack: &Stack, source: &str) -> Result<Option<[u8; 32]>, StepError> {
-        // Of a path that would be taken for a pattern, all that could be meant.
+        // For a path with pattern characters, hashes everything it could match.
         let source = if source.contains(['*', '?', '[', '\\']) { "/" } else { source };
         match self.gather(&super::mounts::whole_tree(source), std::slice::from_ref(stack), None) {
             Ok(gathered) => Ok(gathered.first().map(|source| source.digest)),
@@ -116,8 +116,8 @@ impl Solver<'_> {
         }
     }
 
-    /// A layer with what a copy from contexts takes, on nothing, as a part of the step `id`; and the digest under which
-    /// its files are listed.
+    /// Makes a layer of what a copy takes from contexts, on an empty stack, as a part of the step `id`; also returns
+    /// the digest under which its files are listed.
     pub(super) fn copy_quietly(
         &self,
         made: &Made<'_>,
@@ -231,7 +231,7 @@ impl Solver<'_> {
     }
 }
 
-/// Fills the empty folder `folder` with what is at `source` in the stack.
+/// Fills the empty folder `folder` with the content of `source` in the stack.
 pub(super) fn fill_folder(
     solver: &Solver<'_>,
     stack: &Stack,
@@ -248,8 +248,8 @@ pub(super) fn fill_folder(
     Ok(())
 }
 
-/// A key that needs no look at the files, for copies whose sources are all results of steps: those are known by the
-/// digests of their trees.
+/// A key that does not require reading files, for copies whose sources are all results of steps: it uses the digests of
+/// their trees.
 fn shortcut_key(step: &CopyStep, parent: &Stack, stacks: &[Stack]) -> Option<CacheKey> {
     let mut hasher = FieldHasher::new("copied-trees-1");
     let mut stacks = stacks.iter();

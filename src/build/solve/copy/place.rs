@@ -1,6 +1,6 @@
-//! Puts what was gathered into a new layer. Where things go and which attributes they get follows BuildKit: the folders
-//! that a copy has to make on the way are root's, or those of `--chown` and `--chmod`; an existing folder that is the
-//! destination keeps what it has; folders inside it take the source's attributes.
+//! Places the gathered files in a new layer. Destinations and attributes follow BuildKit: folders that a copy must
+//! create belong to root, or to `--chown` and `--chmod`; an existing destination folder keeps its attributes; folders
+//! inside it take the source's attributes.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -27,11 +27,11 @@ use super::source::{Facts, Files};
 pub(super) struct Placer<'a> {
     pub(super) draft: Draft,
     pub(super) step: &'a CopyStep,
-    /// `--chown`, looked up.
+    /// `--chown`, resolved.
     pub(super) owner: Option<Owner>,
-    /// The first place of files with several names.
+    /// The first path of files with several names.
     links: HashMap<(u64, u64), PathBuf>,
-    /// Nothing when nobody asks what was placed.
+    /// `None` if the list is not needed.
     listing: Option<Listing>,
     earlier: Option<Earlier>,
 }
@@ -41,17 +41,17 @@ impl<'a> Placer<'a> {
         Self { draft, step, owner, links: HashMap::new(), listing: None, earlier: None }
     }
 
-    /// All that is placed is noted there.
+    /// Records everything that is placed.
     pub fn listed(self, listing: Listing) -> Self {
         Self { listing: Some(listing), ..self }
     }
 
-    /// Files that the same copy put into an earlier layer are taken from there.
+    /// Takes files that the same copy put into an earlier layer from there.
     pub fn with_earlier(self, earlier: Option<Earlier>) -> Self {
         Self { earlier, ..self }
     }
 
-    /// Ends the layer; gives what was put into it, and whether that list is whole.
+    /// Ends the layer; returns the list of what was placed, and whether it is complete.
     pub fn finish(self) -> Result<(List, bool), StepError> {
         self.draft.finish()?;
         Ok(self.listing.map_or_else(|| Ok((List::default(), false)), Listing::finish)?)
@@ -89,7 +89,7 @@ impl<'a> Placer<'a> {
         }
     }
 
-    /// A file that is in no tree.
+    /// Places a single file that is not part of a tree.
     fn place_single(&mut self, name: &str, content: &mut dyn Read, attributes: Attributes) -> Result<(), StepError> {
         let target = self.target(false, OsStr::new(name))?;
         let mut file = self.create_file(&target)?;
@@ -109,8 +109,8 @@ impl<'a> Placer<'a> {
         self.end_root(files, root, &base)
     }
 
-    /// The folder that a folder's content went to gets that folder's time, as with BuildKit; but the epoch's if there is
-    /// one. The root of a context has no time of its own.
+    /// The destination of a folder's content gets that folder's time, as in BuildKit, unless there is an epoch. The
+    /// root of a context has no time.
     pub(super) fn end_root(&mut self, files: &Files, root: &SelectedRoot, base: &Path) -> Result<(), StepError> {
         let is_context = matches!(files, Files::Context(_)) && root.path.as_os_str().is_empty();
         if root.kind.is_directory() && !is_context && self.step.epoch.is_none() && !base.as_os_str().is_empty() {
@@ -120,7 +120,7 @@ impl<'a> Placer<'a> {
         Ok(())
     }
 
-    /// Where the root goes.
+    /// The destination of the root.
     pub(super) fn base_of(&mut self, root: &SelectedRoot) -> Result<PathBuf, StepError> {
         if self.step.parents { self.destination_folder() } else { self.target(root.kind.is_directory(), &root.name) }
     }
@@ -147,7 +147,7 @@ impl<'a> Placer<'a> {
         self.place_folder(target, &facts, there)
     }
 
-    /// How the item is listed; `content` is a file's digest and its size in the layer.
+    /// The list's record of the item; `content` is a file's digest and its size in the layer.
     pub(super) fn placed<'p>(
         &self,
         path: &'p [u8],
@@ -182,7 +182,7 @@ impl<'a> Placer<'a> {
         Ok(self.listing.as_mut().map_or(Ok(()), |listing| listing.push(&placed))?)
     }
 
-    /// Lists a file of which nothing is known, in the place of what was there before.
+    /// Lists a file with unknown content, in place of an earlier one.
     fn list_unknown(&mut self, target: &Path) -> Result<(), StepError> {
         let (owner, digest) = (Owner::default(), ContentDigest::from_bytes([0; 32]));
         let path = target.as_os_str().as_bytes();
@@ -190,8 +190,8 @@ impl<'a> Placer<'a> {
         Ok(self.listing.as_mut().map_or(Ok(()), |listing| listing.push(&placed))?)
     }
 
-    /// The path that a source gets, its folder made: the destination itself, or `name` in it when that is a folder and
-    /// the source is none.
+    /// The path of a source in the layer, whose folder is made: the destination itself, or `name` in it if that is a
+    /// folder and the source is not.
     fn target(&mut self, source_is_dir: bool, name: &OsStr) -> Result<PathBuf, StepError> {
         let destination = Path::new(&self.step.destination);
         if self.step.destination.ends_with('/') {
@@ -212,7 +212,7 @@ impl<'a> Placer<'a> {
         if is_folder {
             return Ok(resolved.join(name));
         }
-        // The destination may be a link into a folder that is not there.
+        // The destination may be a link into a missing folder.
         self.make_folders(resolved.parent().unwrap_or(Path::new("")))?;
         Ok(resolved)
     }
@@ -222,14 +222,14 @@ impl<'a> Placer<'a> {
         self.destination_folder_with(self.mode_of_new_folders())
     }
 
-    /// The destination as a folder; the folders that are missing are made with `mode`.
+    /// The destination as a folder; missing folders are made with `mode`.
     pub(super) fn destination_folder_with(&mut self, mode: u32) -> Result<PathBuf, StepError> {
         let destination = self.resolve(Path::new(&self.step.destination))?;
         self.make_folders_with(&destination, mode)?;
         self.resolve(&destination)
     }
 
-    /// Makes the folder and those on the way to it, as far as they are missing.
+    /// Makes the folder and its missing parents.
     fn make_folders(&mut self, path: &Path) -> Result<(), StepError> {
         self.make_folders_with(path, self.mode_of_new_folders())
     }
@@ -272,7 +272,7 @@ impl<'a> Placer<'a> {
         if let Some(inode) = facts.hard_link {
             if let Some(first) = self.links.get(&inode).cloned() {
                 let digest = matches!(files, Files::Context(_)).then(|| files.digest(&item.source)).transpose()?;
-                // Nobody asks for the size of a file of many names.
+                // The size of a file with several names is not used.
                 self.list(target, item, &facts, digest.map(|digest| (digest, 0)))?;
                 self.draft.hard_link(&first, target).map_err(snapshot_error)?;
                 return Ok(());
@@ -285,7 +285,7 @@ impl<'a> Placer<'a> {
             FileKind::Fifo => Node::Fifo,
             FileKind::CharDevice { major, minor } => Node::CharDevice(rustix::fs::makedev(major, minor)),
             FileKind::BlockDevice { major, minor } => Node::BlockDevice(rustix::fs::makedev(major, minor)),
-            // A socket comes out as an empty file.
+            // A socket becomes an empty file.
             FileKind::Regular | FileKind::Socket | FileKind::Directory => {
                 let is_linked = facts.hard_link.is_some();
                 if let Some(content) = self.link_earlier(files, target, item, (&attributes, is_linked))? {
@@ -305,7 +305,7 @@ impl<'a> Placer<'a> {
         self.list(target, item, &facts, None)
     }
 
-    /// The digest and the size of the file that was linked.
+    /// Returns the digest and the size of the linked file.
     fn link_earlier(
         &mut self,
         files: &Files,
@@ -321,13 +321,13 @@ impl<'a> Placer<'a> {
         Ok(linked.map(|size| (digest, size)))
     }
 
-    /// A file of which nobody takes the digest.
+    /// Creates a file whose digest is not computed.
     fn create_file(&mut self, target: &Path) -> Result<File, StepError> {
         self.list_unknown(target)?;
         self.draft.create_file(target).map_err(snapshot_error)
     }
 
-    /// The attributes with `--chown` and `--chmod` applied, and no time too late.
+    /// The attributes with `--chown` and `--chmod` applied, and the time limited by the epoch.
     fn changed(&self, attributes: &Attributes, kind: FileKind) -> Attributes {
         let mode = match &self.step.chmod {
             Some(chmod) => chmod.apply(attributes.mode, kind.is_directory()),
@@ -339,11 +339,11 @@ impl<'a> Placer<'a> {
     }
 }
 
-/// What becomes of a folder that is there already.
+/// What happens to an existing folder.
 #[derive(Clone, Copy)]
 enum IfThere {
     Stays,
-    /// The source's, whatever `--chmod` says: it lies on the way to what `--parents` takes.
+    /// It takes the source's mode, whatever `--chmod` says: it is above what `--parents` selects.
     TakesMode,
     TakesAll,
 }
@@ -352,7 +352,7 @@ pub(super) fn join(base: &Path, below: &Path) -> PathBuf {
     if below.as_os_str().is_empty() { base.to_owned() } else { base.join(below) }
 }
 
-/// What is in the way has an error of its own.
+/// Something in the way has its own error.
 pub(super) fn snapshot_error(error: SnapshotError) -> StepError {
     match error {
         SnapshotError::NotDirectory { path } => StepError::NotDirectory { path },

@@ -1,4 +1,4 @@
-//! One name that a copy put into its layer, and its form in a list: what follows its path there.
+//! One name that a copy put into its layer, and its record in a list, after its path:
 //!
 //! ```text
 //! kind (u8), mode (u16), uid, gid (u32), mtime (i64), size (u64), digest (32 bytes); numbers are little-endian
@@ -11,19 +11,19 @@ use crate::store::snapshot::Owner;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     File,
-    /// One of the names of a file that has several in what was copied.
+    /// One of several copied names of the same file.
     LinkedFile,
     Folder,
     Symlink,
     /// A device or fifo.
     Node,
-    /// A file of which nobody took the digest.
+    /// A file whose digest was not computed.
     Unknown,
 }
 
 const KINDS: [Kind; 6] = [Kind::File, Kind::LinkedFile, Kind::Folder, Kind::Symlink, Kind::Node, Kind::Unknown];
 
-/// One name, as it was put there.
+/// One name, as it was placed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Placed<'a> {
     pub path: &'a [u8],
@@ -31,13 +31,13 @@ pub(super) struct Placed<'a> {
     pub mode: u32,
     pub owner: Owner,
     pub mtime: i64,
-    /// Bytes that a file has in the layer.
+    /// The size of a file in the layer.
     pub size: u64,
-    /// Of a file's content, a link's target, or what a node is.
+    /// Of a file's content, a link's target, or a node's type and number.
     pub digest: ContentDigest,
 }
 
-/// Bytes of a record after its path.
+/// The length of a record after its path.
 pub(super) const FIXED: usize = 1 + 2 + 4 + 4 + 8 + 8 + 32;
 
 impl<'a> Placed<'a> {
@@ -50,7 +50,7 @@ impl<'a> Placed<'a> {
             rest = after;
         };
         put(&[self.kind as u8]);
-        // The kernel has no more bits of it.
+        // The kernel has no more mode bits.
         put(&(self.mode as u16).to_le_bytes());
         put(&self.owner.uid.to_le_bytes());
         put(&self.owner.gid.to_le_bytes());
@@ -80,7 +80,7 @@ impl<'a> Placed<'a> {
 }
 
 impl Placed<'_> {
-    /// What a stream says of it, without another look at the file: where that is no matter of what the filesystem made of
+    /// The file's header in a tar stream, without another look at the file: only if the filesystem cannot have changed
     /// its mode and its time.
     pub fn said(&self) -> Option<SaidFile> {
         let Self { kind, mode, owner, mtime, size, digest, .. } = *self;

@@ -14,9 +14,9 @@ use super::checkout;
 use super::gather::{self, Gathered};
 use super::source::Files;
 
-/// Mode of a downloaded file, as docker has it.
+/// docker's mode of a downloaded file.
 const DOWNLOADED_MODE: u32 = 0o600;
-/// The agent of `--ssh` that git has.
+/// The agent of `--ssh` that git uses.
 const SSH_AGENT: &str = "default";
 
 impl Solver<'_> {

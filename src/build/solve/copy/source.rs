@@ -29,14 +29,14 @@ pub(in crate::build::solve) enum Files {
 pub(in crate::build::solve) struct Facts {
     pub attributes: Attributes,
     pub link_target: Option<PathBuf>,
-    /// Device and inode, of files with several names.
+    /// Device and inode, for files with several names.
     pub hard_link: Option<(u64, u64)>,
-    /// A regular file of a root filesystem, opened for its attributes: its content is read from it, too.
+    /// A regular file of a root filesystem, opened for its attributes; its content is read from it too.
     content: Option<File>,
 }
 
 impl Files {
-    /// `stack` is the result of the step that `tree` names.
+    /// `stack` is the result of the step that `tree` refers to.
     pub fn open(solver: &Solver<'_>, tree: &TreeSource, stack: Option<&Stack>) -> Result<Self, StepError> {
         match (tree, stack) {
             (TreeSource::Context(name), _) => Ok(Self::Context(solver.contexts.open(name.as_deref())?)),
@@ -54,7 +54,7 @@ impl Files {
         }
     }
 
-    /// How errors call it.
+    /// The source's name in errors.
     pub fn place(&self) -> &'static str {
         match self {
             Self::Context(_) => "the build context",
@@ -77,7 +77,7 @@ impl Files {
         }
     }
 
-    /// The same of a file that was looked at; it can be read once.
+    /// The same for a file with known facts; its content can be read once.
     pub(super) fn digest_of(&self, path: &Path, facts: &Facts) -> Result<ContentDigest, StepError> {
         match &facts.content {
             Some(file) => digest_of(file, path),
@@ -85,7 +85,7 @@ impl Files {
         }
     }
 
-    /// Copies the content of a regular file, which was looked at, into `out`, which is empty; gives the digest of what was
+    /// Copies the content of a regular file with known facts into the empty `out`; returns the digest of what was
     /// copied.
     pub fn copy_content(&self, path: &Path, facts: &Facts, out: &File) -> Result<ContentDigest, StepError> {
         match (self, &facts.content) {
@@ -104,7 +104,7 @@ impl Files {
 }
 
 fn context_facts(context: &Context, path: &Path) -> Result<Facts, StepError> {
-    // The root of a context has no entry: its attributes are nobody's business.
+    // The root of a context has no entry: its attributes do not matter.
     let Some(entry) = context.entry(path) else {
         let attributes = Attributes { mode: 0o755, mtime: Some(0), ..Attributes::default() };
         return Ok(Facts { attributes, link_target: None, hard_link: None, content: None });
@@ -169,14 +169,14 @@ fn copy_and_hash(mut from: &File, mut to: &File) -> io::Result<ContentDigest> {
     }
 }
 
-/// What was listed a moment ago is not there any more.
+/// What was just listed is gone.
 fn gone(path: &Path) -> IoError {
     IoError { action: "find", path: path.to_owned(), source: io::ErrorKind::NotFound.into() }
 }
 
 impl SourceTree for View {
     fn lookup(&self, path: &Path) -> Result<Option<FileKind>, IoError> {
-        // A view of no layers still has a root: an empty folder.
+        // A view without layers still has a root: an empty folder.
         if path.as_os_str().is_empty() {
             return Ok(Some(FileKind::Directory));
         }

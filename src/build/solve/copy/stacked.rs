@@ -1,7 +1,8 @@
-//! A layer that differs little from the one that the same copy made before is kept as what differs, in a small folder
-//! over the other's: overlayfs and views show the two as one, and its stream is made of both.
+//! Stores a layer that differs little from the last one of the same copy as a delta, a small folder on top of the
+//! other's: overlayfs and views show the two as one, and its stream is made from both.
 //!
-//! That hides nothing: where a name is gone, or a folder has become something else, the layer is made whole. A mark that
+//! A delta hides nothing: if a name is gone, or a folder has become something else, the layer is made whole. A whiteout
+//! for a name of the other layer would also hide that name in the image's lower layers.
 //! hides a name of the other layer would also hide what an image has there below.
 
 use std::cmp::Ordering;
@@ -20,7 +21,7 @@ use super::place::{Placer, join};
 use super::placed::{Kind, Placed};
 use super::source::Files;
 
-/// The layer is made whole when more than one of so many names differs: what differs is written for each change again.
+/// The layer is made whole if more than one in this many names differs: a delta is written again for each change.
 const ONE_OF: usize = 32;
 
 /// Why the walk ended.
@@ -42,8 +43,8 @@ impl From<SelectError> for Stop {
     }
 }
 
-/// Puts into the draft, which stands on the layer that has what is in `earlier`, what differs from that. False when the
-/// layer must be made whole; the draft is good for nothing then.
+/// Places what differs from `earlier` into the draft, which is on top of the earlier layer. False if the layer must be
+/// made whole; the draft is useless then.
 pub(super) fn place_differing(
     placer: &mut Placer<'_>,
     gathered: &[Gathered],
@@ -73,7 +74,7 @@ pub(super) fn place_differing(
         if walk.has(&placed)? {
             return Ok(());
         }
-        // A folder on the way may be of the layers below, and keeps what it has there.
+        // A parent folder may be in the layers below, and keeps its attributes there.
         if item.is_parent {
             return Err(Stop::Unfit);
         }
@@ -89,23 +90,23 @@ pub(super) fn place_differing(
     }
 }
 
-/// A walk beside the list, in the same order.
+/// A walk alongside the list, in the same order.
 struct Walk {
     earlier: Cursor,
     names: usize,
-    /// How many of them have been seen here too.
+    /// How many names of the list have been passed.
     passed: usize,
     differing: usize,
 }
 
 impl Walk {
-    /// Whether the earlier layer has just this.
+    /// Whether the earlier layer has exactly this.
     fn has(&mut self, placed: &Placed<'_>) -> Result<bool, Stop> {
         let there = self.earlier.here();
         let order = there.map_or(Ordering::Greater, |there| compare_paths(there.path, placed.path));
         if let (Some(there), Ordering::Equal) = (there, order) {
-            // Which names are of one file is known only where all of them are written.
-            // Files of one content have one size.
+            // Which names belong to one file is known only if all of them are written. Files with the same content have
+            // the same size.
             let is_same = there == Placed { size: there.size, ..*placed } && placed.kind != Kind::LinkedFile;
             let is_unfit = (there.kind == Kind::Folder) != (placed.kind == Kind::Folder);
             self.passed += 1;
@@ -122,7 +123,7 @@ impl Walk {
     }
 }
 
-/// The digests of what the layer has itself, and of what it has from the one below.
+/// The digests of the layer's own content, and of that in the layer below.
 pub(super) struct Known {
     own: Lookup,
     earlier: Lookup,
@@ -147,7 +148,7 @@ impl KnownDigests for Known {
         self.lookup(path).has_one_name(path)
     }
 
-    /// What the earlier layer has is in its stream as it was listed.
+    /// The stream has the earlier layer's files as they were listed.
     fn said(&self, path: &Path) -> Option<SaidFile> {
         if self.own.get(path, |_| ()).is_some() { None } else { self.earlier.get(path, |placed| placed.said())? }
     }

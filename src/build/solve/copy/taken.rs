@@ -1,5 +1,5 @@
-//! What is there of a context for a pattern. BuildKit sends of a local folder what the instructions name, and looks for a
-//! pattern's folder in what was sent: where nothing of that folder was, the instruction fails.
+//! Checks patterns in contexts as BuildKit does. It sends only the parts of a local folder that instructions name, and
+//! looks for a pattern's folder in what was sent: if nothing of that folder was sent, the instruction fails.
 
 use std::path::{Path, PathBuf};
 
@@ -17,19 +17,19 @@ pub(super) fn check_pattern(
     pattern: &str,
 ) -> Result<(), StepError> {
     let Some(folder) = pattern_folder(context, Path::new(pattern))? else { return Ok(()) };
-    // What matches and leads nowhere is said by whoever lists it.
+    // Matches that are dangling links are reported when they are listed.
     let has_match = || roots(context, pattern).map_or(true, |roots| !roots.is_empty());
     if step.parents || !solver.contexts.is_sent_in_parts(name) || has_match() {
         return Ok(());
     }
     let paths = match name {
         None => of_main(solver),
-        // Each instruction that copies from a named context has it sent anew.
+        // Each instruction that copies from a named context has it sent again.
         Some(_) => of_step(step, name).collect(),
     };
     for path in paths {
         let is_related = |root: &Path| root.starts_with(&folder) || folder.starts_with(root);
-        // One that names nothing is refused by its own instruction.
+        // A path that does not exist is refused by its own instruction.
         if roots(context, path).is_ok_and(|roots| roots.iter().any(|root| is_related(root))) {
             return Ok(());
         }
@@ -42,7 +42,7 @@ pub(super) fn check_pattern(
     })
 }
 
-/// All that steps take from the main context.
+/// All paths that steps take from the main context.
 fn of_main<'a>(solver: &Solver<'a>) -> Vec<&'a str> {
     let mut paths = Vec::new();
     for step in &solver.plan.steps {

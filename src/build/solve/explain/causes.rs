@@ -1,4 +1,4 @@
-//! Finds the reasons why a step is executed.
+//! Finds out why a step is executed.
 
 use crate::base::digest::CacheKey;
 use crate::build::explain::{
@@ -17,12 +17,12 @@ const SHOWN_FILES: usize = 4;
 #[derive(Debug, Default)]
 pub(super) struct Previous {
     report: Option<BuildReport>,
-    /// For each step of this build its place in that one.
+    /// For each step of this build its index in that one.
     counterparts: Vec<Option<usize>>,
 }
 
 impl Previous {
-    /// What the step was in the build before.
+    /// The step in the previous build.
     pub fn step(&self, index: usize) -> Option<&StepReport> {
         let place = (*self.counterparts.get(index)?)?;
         self.report.as_ref()?.steps.get(place)
@@ -73,8 +73,8 @@ impl Explainer<'_> {
         }
     }
 
-    /// Of what the step was made from nothing is kept, as of one that failed: its text, what lies below, and how it went
-    /// say something, too.
+    /// The step has no record, for example because it failed: its text, the steps below and its outcome explain
+    /// something too.
     fn without_record(&self, step: StepId, before: &StepReport) -> Vec<Reason> {
         let now = self.concealer().conceal(&self.about.plan.steps[step.0].name);
         let (was, now) = (before.text(), crate::build::explain::text_of(&now));
@@ -90,7 +90,7 @@ impl Explainer<'_> {
         }
     }
 
-    /// A step below has another key than it had, or was executed.
+    /// Whether a step below has a different key, or was executed.
     fn is_below_changed(&self, step: StepId) -> bool {
         let mut next = parent(&self.about.plan.steps[step.0].operation);
         while let Some(below) = next {
@@ -136,7 +136,7 @@ impl Explainer<'_> {
         reasons
     }
 
-    /// Empty when one of the lists is not there.
+    /// Empty if one of the lists is missing.
     fn file_changes(&self, was: &CacheKey, now: &CacheKey) -> FileChanges {
         let list = |digest: &CacheKey| {
             self.about.store.file_list(digest.as_bytes()).ok().flatten().and_then(|bytes| FileList::from_bytes(&bytes))
@@ -147,8 +147,8 @@ impl Explainer<'_> {
         }
     }
 
-    /// Walks down to the nearest step below that was executed, or else to the lowest that is not what it was: results
-    /// from the cache may change because of what is below them.
+    /// Walks down to the nearest step below that was executed, or else to the lowest one that differs: results from the
+    /// cache may differ because of what is below them.
     fn why_other_parent(&self, step: StepId) -> Option<Reason> {
         let plan = self.about.plan;
         let mut next = parent(&plan.steps[step.0].operation)?;
@@ -177,7 +177,7 @@ impl Explainer<'_> {
         }
     }
 
-    /// Nothing when the base is what it was.
+    /// `None` if the base is unchanged.
     fn why_other_base(&self, step: StepId) -> Option<Reason> {
         let scratch = || BaseName { name: "scratch".to_owned(), digest: String::new() };
         let now = base_name(self.about.plan, step).unwrap_or_else(scratch);
@@ -192,7 +192,7 @@ impl Explainer<'_> {
         }
     }
 
-    /// A step of the build before that this one has not.
+    /// A step of the previous build that is missing in this one.
     fn removed_step(&self) -> Option<String> {
         let previous = self.previous();
         let steps = previous.report.iter().flat_map(|report| report.steps.iter().enumerate());

@@ -1,4 +1,4 @@
-//! What each kind of step depends on: the same things that go into its key, with their names.
+//! The facts of each kind of step: what goes into its key, with names.
 
 use crate::build::explain::{Fact, FactKind};
 use crate::language::dockerfile::mount::Mount;
@@ -19,7 +19,7 @@ impl Explainer<'_> {
         facts
     }
 
-    /// Without what is copied.
+    /// Without the copied files.
     pub(in crate::build::solve) fn copy_facts(&self, id: StepId, step: &CopyStep) -> Vec<Fact> {
         let mut facts = vec![self.instruction(id)];
         let optional = [("--chown", step.chown.clone()), ("--chmod", step.chmod.as_ref().map(Chmod::encoded))];
@@ -37,7 +37,7 @@ impl Explainer<'_> {
         facts
     }
 
-    /// Without what is mounted.
+    /// Without the mounted files.
     pub(in crate::build::solve) fn run_facts(&self, id: StepId, step: &RunStep, settings: &RunSettings) -> Vec<Fact> {
         let concealer = self.concealer();
         let mut facts = vec![self.instruction(id)];
@@ -98,7 +98,7 @@ fn epoch(facts: &mut Vec<Fact>, epoch: Option<i64>) {
     facts.extend(epoch.map(|seconds| setting("SOURCE_DATE_EPOCH", &seconds.to_string())));
 }
 
-/// A `RUN --mount` as it was written, but for what its kind makes of it.
+/// A `RUN --mount` as written, without defaults of its type.
 pub(in crate::build::solve) fn mount_fact(mount: &Mount, target: &str) -> Fact {
     let mut words = vec![format!("type={}", mount.kind)];
     let texts = [("id", &mount.id), ("from", &mount.from), ("source", &mount.source), ("env", &mount.env)];
@@ -110,7 +110,7 @@ pub(in crate::build::solve) fn mount_fact(mount: &Mount, target: &str) -> Fact {
     if mount.read_only {
         words.push("ro".to_owned());
     }
-    // Secrets and agents without a target are told apart by their IDs.
+    // Secrets and agents without a target are identified by their IDs.
     let name = if target.is_empty() { mount.id.as_deref().unwrap_or_default() } else { target };
     Fact::text(FactKind::Mount, name, &words.join(","))
 }

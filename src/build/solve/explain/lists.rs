@@ -1,4 +1,4 @@
-//! Lists of the files that a copy takes.
+//! Lists the files that a copy takes.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::image::layer::FileKind;
 
 use super::super::copy::Facts;
 
-/// The file as a list has it; `content` is of regular files only.
+/// The file's entry in a list; `content` is only for regular files.
 pub(in crate::build::solve) fn listed<'a>(
     path: &'a Path,
     item: &SelectedItem,
@@ -26,7 +26,7 @@ pub(in crate::build::solve) fn listed<'a>(
     }
     let mut fingerprint = [0; 8];
     fingerprint.copy_from_slice(&hasher.finish()[..8]);
-    // The modes of links and of what only leads to a file are nobody's.
+    // The modes of links and of parent folders do not matter.
     let has_mode = item.kind != FileKind::Symlink && !item.is_parent;
     let kind = if item.kind == FileKind::Directory { FOLDER } else { 0 };
     let owner = facts.attributes.owner;

@@ -1,7 +1,7 @@
-//! Why each step of this build is executed: compares what it is made from with what it was made from the last time.
+//! Why each step of this build is executed: compares its inputs with those of the last time.
 //!
-//! Nothing here decides anything, and nothing is computed for a step that is in the cache. What cannot be read or
-//! written is left out: a build does not fail because it cannot explain itself.
+//! Makes no decisions, and computes nothing for a cached step. Ignores what cannot be read or written: a build does not
+//! fail because it cannot explain itself.
 
 mod causes;
 mod facts;
@@ -25,10 +25,10 @@ use causes::Previous;
 pub(super) use facts::mount_fact;
 pub(super) use lists::listed;
 
-/// Uses of cache records are noted when this many seconds have passed since they were last.
+/// The use of cache records is noted at most once in this many seconds.
 const NOTE_USE_EVERY: i64 = 3600;
 
-/// What is built, for whoever explains it.
+/// What is built, for explanations.
 pub struct Explained<'a> {
     pub store: &'a Store,
     pub plan: &'a Plan,
@@ -37,9 +37,9 @@ pub struct Explained<'a> {
     pub subject: String,
     pub platform: String,
     pub no_cache: &'a NoCache,
-    /// What the user gave as `--build-arg`: some of it may be secret.
+    /// The values of `--build-arg`; some may be secret.
     pub build_args: &'a std::collections::BTreeMap<String, String>,
-    /// The Dockerfile, and what the lint says of it; asked for when a report is written.
+    /// The Dockerfile, and the lint's warnings; called when a report is written.
     pub file: Box<dyn Fn() -> (Source, Vec<ReportWarning>) + Sync + 'a>,
 }
 
@@ -51,11 +51,11 @@ pub struct Explainer<'a> {
     row: OnceLock<Option<BuildRow>>,
     previous: OnceLock<Previous>,
     begun: Instant,
-    /// Those that execute steps, in the order in which they first did.
+    /// The threads that execute steps, in the order of their first step.
     workers: Mutex<Vec<ThreadId>>,
 }
 
-/// How far a step has come.
+/// The progress of a step.
 #[derive(Debug, Clone)]
 struct Progressed {
     key: Option<CacheKey>,
@@ -100,7 +100,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// The step's result was there.
+    /// The step's result was in the cache.
     pub(super) fn taken(&self, step: StepId, key: CacheKey, layer: Option<&StepLayer>) {
         self.update(step, |progressed| {
             (progressed.key, progressed.outcome) = (Some(key), Outcome::Cached);
@@ -108,7 +108,7 @@ impl<'a> Explainer<'a> {
         });
     }
 
-    /// The step is a base: its name and what that stands for are its key.
+    /// The step is a base: its name and digest are its key.
     pub(super) fn base(&self, step: StepId) {
         let Some(base) = base_name(self.about.plan, step) else { return };
         let mut hasher = FieldHasher::new("explained-base-1");
@@ -116,7 +116,7 @@ impl<'a> Explainer<'a> {
         self.taken(step, CacheKey::from_bytes(hasher.finish()), None);
     }
 
-    /// Says why the step is executed.
+    /// Returns why the step is executed.
     pub(super) fn missed(&self, miss: Miss<'_>) -> Vec<Reason> {
         let parent = CacheKey::from_bytes(miss.parent.tree_digest());
         let record = StepRecord { parent, facts: miss.facts };
@@ -130,7 +130,7 @@ impl<'a> Explainer<'a> {
         reasons
     }
 
-    /// The step was executed. What it was made from is kept under its key.
+    /// The step was executed. Its inputs are stored under its key.
     pub(super) fn made(&self, step: StepId, took: Duration, layer: &StepLayer) {
         let mut kept = None;
         self.update(step, |progressed| {
@@ -143,7 +143,7 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// The same result is found under this key as well.
+    /// The same result is also recorded under this key.
     pub(super) fn also_known_as(&self, step: StepId, key: &CacheKey) {
         let (mut record, mut known_as) = (None, None);
         self.update(step, |progressed| {
@@ -153,7 +153,7 @@ impl<'a> Explainer<'a> {
         match (record, known_as) {
             (Some(record), _) => self.keep_record(key, &record),
             (None, Some(first)) => {
-                // Without it a later build explains less.
+                // A failure only makes a later explanation less precise.
                 let _ = self.about.store.copy_step_record(&first, key);
             }
             (None, None) => {}
@@ -164,12 +164,12 @@ impl<'a> Explainer<'a> {
         self.update(step, |progressed| progressed.ended(Outcome::Failed, took));
     }
 
-    /// What the step's program used.
+    /// The resources that the step's program used.
     pub(super) fn used(&self, step: StepId, resources: &Resources) {
         self.update(step, |progressed| progressed.resources = Some(resources.clone()));
     }
 
-    /// Of something that begins now, on this thread.
+    /// The timing of something that begins now, on this thread.
     fn timing(&self) -> Timing {
         let own = std::thread::current().id();
         let mut workers = self.workers.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -181,10 +181,9 @@ impl<'a> Explainer<'a> {
         Timing { began, ended: began, worker: u32::try_from(place).unwrap_or(u32::MAX) }
     }
 
-    /// Takes down what this build did, and gives the number of the report that says so. `image` is what it made, unless it
-    /// failed.
+    /// Writes the report of this build and returns its number. `image` is the result, unless the build failed.
     pub fn finish(&self, image: Option<&ImageId>) -> Option<i64> {
-        // An explanation that is lost is no reason to fail.
+        // A lost explanation does not make the build fail.
         self.write_down(image).ok()
     }
 
@@ -201,7 +200,7 @@ impl<'a> Explainer<'a> {
             && row.image.as_ref() == image
         {
             store.note_last_build(row.id)?;
-            // A write to the database costs more than all else of a build that has nothing to do.
+            // A write to the database costs more than the rest of a build that does nothing.
             if crate::store::now() - row.repeated_at >= NOTE_USE_EVERY {
                 store.touch_cache_records(&keys)?;
                 store.repeat_build(row.id)?;
@@ -226,7 +225,7 @@ impl<'a> Explainer<'a> {
         Ok(id)
     }
 
-    /// A step that was not reached keeps the key it had, so that the next build is compared with the last that was.
+    /// A step that was not reached keeps its earlier key, to compare the next build with the last one that reached it.
     fn step_report(&self, index: usize, step: Progressed) -> StepReport {
         let before = self.previous().step(index);
         let earlier = match step.key {
@@ -256,12 +255,12 @@ impl<'a> Explainer<'a> {
 
     fn keep_record(&self, key: &CacheKey, record: &StepRecord) {
         if let Ok(text) = serde_json::to_string(record) {
-            // Without it a later build explains less.
+            // A failure only makes a later explanation less precise.
             let _ = self.about.store.add_step_record(key, &text);
         }
     }
 
-    /// Knows all that looks like a secret in this build.
+    /// Knows everything that looks like a secret in this build.
     pub(super) fn concealer(&self) -> &Concealer {
         self.concealer.get_or_init(|| {
             let mut concealer = Concealer::default();
@@ -304,7 +303,7 @@ fn microseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// What the base step stands for; nothing for other steps and for `scratch`.
+/// What the base step refers to; `None` for other steps and for `scratch`.
 fn base_name(plan: &Plan, step: StepId) -> Option<BaseName> {
     let step = &plan.steps[step.0];
     match &step.operation {
