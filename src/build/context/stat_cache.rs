@@ -5,7 +5,7 @@
 //! ```text
 //! "rbuild stat cache 2\n"   filesystem: kind, id, device (u64 each), boot (16 bytes, zero if the id is sufficient)
 //! per folder: path length (u16), path, device (u64), seconds (i64), number of files (u32)
-//! per file: length of its packed entry (u16), the entry (see `packed`), digest (32 bytes)
+//!   per file: length of its packed entry (u16), the entry (see `packed`), digest (32 bytes)
 //! BLAKE3 of everything above
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! What a document says of bytes that lie beside it.
+//! References to blobs in documents.
 
 use serde::{Deserialize, Serialize};
 
@@ -19,11 +19,11 @@ impl Blob {
     }
 }
 
-/// Where the outline of a layer is.
+/// The outline of a layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OutlineRecord {
     pub blob: Blob,
-    /// When the layer was last part of a build that was exported, in days since 1970.
+    /// The day when the layer was last part of an exported build, in days since 1970.
     pub used_day: i64,
 }

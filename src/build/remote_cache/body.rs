@@ -1,4 +1,4 @@
-//! Bodies of answers, read by threads that may wait.
+//! Response bodies, for threads that may block.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use tokio::runtime::Runtime;
 
 use crate::transport::registry::{Limits, Pace, TooSlow};
 
-/// Reads an answer's body, which may not be too slow. The connection makes progress while it is read.
+/// Reads a response body, with a minimum speed. The connection makes progress only while it is read.
 pub fn body_reader(runtime: &Arc<Runtime>, response: Response) -> impl Read + Send + use<> {
     let stream = response.bytes_stream().map(|chunk| chunk.map_err(io::Error::other)).boxed();
     let Limits { slowest, window, .. } = Limits::default();

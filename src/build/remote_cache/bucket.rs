@@ -1,4 +1,4 @@
-//! A cache in a bucket of S3, or of something that speaks its protocol.
+//! A cache in a bucket of S3 or a compatible service.
 
 use std::io::Read;
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +18,7 @@ use crate::transport::cloud::{self, Expiring};
 pub struct Bucket {
     options: BucketOptions,
     server: ObjectServer,
-    /// What the environment, the machine or the pod said last.
+    /// The last credentials from the environment, the machine or the pod.
     found: Mutex<Option<Expiring<Credentials>>>,
 }
 
@@ -26,7 +26,7 @@ pub struct Bucket {
 pub(super) struct Ask<'a> {
     pub method: Method,
     pub key: &'a str,
-    /// Escaped and in the order in which it is signed.
+    /// Escaped, and in the order for signing.
     pub query: &'a str,
     pub payload: &'a Payload<'a>,
 }
@@ -37,7 +37,7 @@ impl Bucket {
         Ok(Self { options, server, found: Mutex::default() })
     }
 
-    /// What was given, or else what Amazon's own tools would find here, for as long as it is good.
+    /// The given credentials, or those that Amazon's own tools would find here, until they expire.
     fn credentials(&self) -> Result<Credentials, BucketError> {
         if let Some(given) = &self.options.given {
             return Ok(given.clone());
@@ -80,7 +80,7 @@ impl Bucket {
         self.server.send((method, url), sign(&unsigned, &credentials, Timestamp::now()), payload)
     }
 
-    /// The answer, when it is a good one; nothing when there is no such object.
+    /// A successful response; `None` if there is no such object.
     pub(super) fn good(&self, ask: &Ask<'_>) -> Result<Option<Response>, PlaceError> {
         let response = self.server.persist(|| self.request_once(ask))?;
         let status = response.status();

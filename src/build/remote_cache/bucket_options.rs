@@ -1,4 +1,4 @@
-//! How a bucket is found and what to log in to it with.
+//! The location and credentials of a bucket.
 
 use crate::transport::cloud::sigv4::Credentials;
 
@@ -10,15 +10,15 @@ const DEFAULT_REGION: &str = "us-east-1";
 pub struct BucketOptions {
     pub bucket: String,
     pub region: String,
-    /// Another server than Amazon's.
+    /// A server other than Amazon's.
     pub endpoint: Option<String>,
-    /// `SERVER/BUCKET` in the place of `BUCKET.SERVER`.
+    /// Use `SERVER/BUCKET` instead of `BUCKET.SERVER`.
     pub path_style: bool,
     pub prefix: String,
     pub blobs_prefix: String,
     pub manifests_prefix: String,
     pub name: String,
-    /// As the user gave them; else they are looked for where Amazon's own tools look.
+    /// Credentials from the user; otherwise they come from the sources of Amazon's own tools.
     pub given: Option<Credentials>,
 }
 
@@ -36,7 +36,7 @@ impl BucketObject {
 }
 
 impl BucketOptions {
-    /// The bucket with all that may be left out. A server that has no name cannot have buckets as names below its own.
+    /// The bucket with default options. A server without a DNS name cannot have buckets as subdomains.
     pub fn new(bucket: &str) -> Self {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Self {
@@ -74,7 +74,7 @@ impl BucketOptions {
         format!("s3://{}/{}{}", self.bucket, self.prefix, self.name)
     }
 
-    /// What the store keeps: all that is needed to find a blob again, and no secret.
+    /// What the store keeps: everything to find a blob again, without secrets.
     pub(super) fn source(&self) -> String {
         let place = serde_json::json!([
             self.bucket,
@@ -87,7 +87,7 @@ impl BucketOptions {
         format!("{SCHEME}{place}")
     }
 
-    /// The bucket that [`Self::source`] speaks of.
+    /// The bucket behind a [`Self::source`].
     pub(super) fn of_source(source: &str) -> Option<Self> {
         type Kept = (String, String, Option<String>, bool, String, String);
         let (bucket, region, endpoint, path_style, prefix, blobs_prefix): Kept =

@@ -1,6 +1,6 @@
-//! The documents of a cache: the manifest that a place's name leads to, and its config, which lists the records.
+//! The documents of a cache: the manifest behind its name, and the manifest's config, which lists the records.
 //!
-//! Both are written the same way for the same content, so that nothing is sent when nothing is new.
+//! Both depend only on their content, so nothing is sent if nothing is new.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,30 +13,30 @@ use crate::image::{Descriptor, Manifest};
 
 pub const ARTIFACT_TYPE: &str = "application/vnd.rbuild.cache.v1";
 pub const CONFIG_TYPE: &str = "application/vnd.rbuild.cache.config.v1+json";
-/// What BuildKit calls the config of its own caches.
+/// BuildKit's media type for the config of its own caches.
 pub const BUILDKIT_CONFIG_TYPE: &str = "application/vnd.buildkit.cacheconfig.v0";
-/// The largest manifest of a cache that is read or written; registries refuse larger ones.
+/// The size limit of a cache's manifest; registries refuse larger ones.
 pub const MANIFEST_LIMIT: u64 = 4 << 20;
-/// The largest list of records that is read.
+/// The size limit of a list of records.
 pub const CONFIG_LIMIT: u64 = 32 << 20;
 
 const VERSION: u32 = 1;
 const DAY: i64 = 24 * 60 * 60;
-/// A record that nobody exported or used for an export since is dropped.
+/// A record that was not exported or used in an export for this long is dropped.
 const MOST_DAYS: i64 = 30;
-/// More layers than this are not listed, so that the manifest stays within what registries take.
+/// Limits the number of layers, so that registries accept the manifest.
 const MOST_LAYERS: usize = 8000;
 const MOST_OUTLINES: usize = 4000;
 
-/// All that a cache knows.
+/// The content of a cache.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Document {
     version: u32,
-    /// By the keys of steps.
+    /// By step key.
     pub records: BTreeMap<CacheKey, Record>,
     pub layers: BTreeMap<DiffId, Layer>,
-    /// The contents of cache mounts, by the IDs that the store knows them by.
+    /// The contents of cache mounts, by their IDs in the store.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub mounts: BTreeMap<String, MountRecord>,
     /// Of base layers, and of large ones that steps made.
@@ -44,12 +44,12 @@ pub struct Document {
     pub outlines: BTreeMap<DiffId, OutlineRecord>,
 }
 
-/// What the step with a key made.
+/// The result of the step with a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Record {
     pub layer: DiffId,
-    /// When it was last part of a build that was exported, in days since 1970.
+    /// The day when it was last part of an exported build, in days since 1970.
     pub used_day: i64,
 }
 
@@ -57,18 +57,18 @@ pub struct Record {
 #[serde(rename_all = "camelCase")]
 pub struct Layer {
     pub tree: TreeDigest,
-    /// Bytes of the uncompressed tar stream.
+    /// Size of the uncompressed tar stream, in bytes.
     pub stream_size: u64,
-    /// Bytes of the files' contents.
+    /// Total size of the files, in bytes.
     pub content_size: u64,
     /// Seconds since 1970.
     pub made_at: i64,
-    /// Missing where only the keys of later steps need it: `mode=min` sends no layers but the result's.
+    /// Missing if only the keys of later steps need it: `mode=min` sends only the result's layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blob: Option<Blob>,
 }
 
-/// Why bytes are no list of records.
+/// Why bytes are not a valid list of records.
 #[derive(Debug, thiserror::Error)]
 pub enum DocumentError {
     #[error("its list of records cannot be read")]
@@ -104,14 +104,14 @@ impl Document {
         serde_json::to_vec(self).expect("all keys are texts, and writing to memory does not fail")
     }
 
-    /// The manifest that keeps the list of records and all blobs alive.
+    /// The manifest that refers to the list of records and all blobs, which keeps them from being removed.
     pub fn manifest(&self, config: &[u8]) -> Manifest {
         let config = Descriptor::new(CONFIG_TYPE, BlobDigest::of(config), config.len() as u64);
         let blobs = self.blobs().into_iter().map(|blob| blob.descriptor()).collect();
         Manifest { artifact_type: ARTIFACT_TYPE.to_owned(), ..Manifest::new(config, blobs) }
     }
 
-    /// Every blob once, in order of the digests.
+    /// Every blob once, sorted by digest.
     pub fn blobs(&self) -> Vec<Blob> {
         let layers = self.layers.values().filter_map(|layer| layer.blob.clone());
         let mounts = self.mounts.values().flat_map(MountRecord::blobs).cloned();
@@ -121,8 +121,8 @@ impl Document {
         by_digest.into_values().collect()
     }
 
-    /// Takes in what another builder wrote. The same from both sides: of two records for one key the one whose layer was
-    /// made last counts, so that it does not matter who wrote last.
+    /// Merges what another builder wrote. The result does not depend on the order: of two records for one key, the one
+    /// with the newer layer wins.
     pub fn merge(&mut self, other: Self) {
         for (diff_id, layer) in other.layers {
             match self.layers.get_mut(&diff_id) {
@@ -157,7 +157,7 @@ impl Document {
         }
     }
 
-    /// Forgets what was not used for long, and the oldest of what is too much; then what no record needs.
+    /// Removes what was unused for long, the oldest items beyond the limits, and what no record needs any more.
     pub fn prune(&mut self, today: i64) {
         self.records.retain(|_, record| today - record.used_day <= MOST_DAYS);
         self.mounts.retain(|_, mount| today - self::today(mount.saved_at) <= MOST_DAYS);
@@ -181,14 +181,14 @@ impl Document {
         }
     }
 
-    /// Forgets what steps made before this second.
+    /// Removes what steps made before this second.
     pub fn forget_older(&mut self, than: i64) {
         let layers = &self.layers;
         self.records.retain(|_, record| layers.get(&record.layer).is_some_and(|layer| layer.made_at >= than));
         self.drop_unneeded_layers();
     }
 
-    /// Forgets the layers' blobs for which `is_there` says no.
+    /// Removes the blobs that are missing.
     pub fn drop_blobs(&mut self, is_missing: impl Fn(&BlobDigest) -> bool) {
         for layer in self.layers.values_mut() {
             layer.blob = layer.blob.take().filter(|blob| !is_missing(&blob.digest));
@@ -214,7 +214,7 @@ impl Document {
     }
 }
 
-/// Of two blobs with the same content always the same one.
+/// Chooses between two blobs with the same content, independently of the order.
 fn first_blob(one: Option<Blob>, other: Option<Blob>) -> Option<Blob> {
     match (one, other) {
         (Some(one), Some(other)) => Some(one.min(other)),

@@ -1,4 +1,4 @@
-//! Writing a cache after a build: what is there already is read, ours is put to it, and what was written is read back.
+//! Writes a cache after a build: reads the existing content, adds ours, and reads back what was written.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,13 +17,13 @@ use crate::store::{self, LayerOrigin, RemoteBlob, Store, StoreError};
 use crate::transport::registry::Settings;
 use crate::transport::transfer::{LayerFormat, TransferError, compressed_blob};
 
-/// How many blobs are sent side by side.
+/// How many blobs are sent in parallel.
 const AT_ONCE: usize = 4;
-/// Of a layer whose blob is smaller an outline would save nothing.
+/// For a layer with a smaller blob, an outline would save nothing.
 const SMALLEST_OUTLINED: u64 = 64 << 10;
-/// How often what others wrote meanwhile is taken in before it is given up.
+/// How many times concurrent changes are merged before giving up.
 const ROUNDS: u32 = 20;
-/// How long to wait before looking whether another builder, which did not see ours, wrote over it.
+/// How long to wait before checking whether another builder, which did not see ours, has overwritten it.
 const SETTLE: Duration = Duration::from_millis(250);
 
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,7 @@ pub enum ExportError {
 /// The list of records that was read last, and its digest.
 type Last = Option<(BlobDigest, Document)>;
 
-/// What goes into a cache.
+/// The content of an export.
 pub struct Export<'a> {
     pub store: &'a Store,
     pub settings: &'a Settings,
@@ -61,20 +61,20 @@ pub struct Export<'a> {
     /// The layers of the bases of all stages.
     pub bases: &'a [DiffId],
     pub outlines: &'a Outlines<'a>,
-    /// Contents of cache mounts that are to be sent.
+    /// The contents of cache mounts to send.
     pub mounts: &'a dyn MountContents,
-    /// Told what is being done.
+    /// Receives progress messages.
     pub note: &'a (dyn Fn(&str) + Sync),
 }
 
 /// The contents of cache mounts, packed while they are sent.
 pub trait MountContents: Sync {
-    /// Sends what `previous` lacks to the place, and puts the records into `document`.
+    /// Sends what `previous` lacks, and adds the records to `document`.
     fn send(&self, place: &dyn Place, previous: &Document, document: &mut Document) -> Result<(), ExportError>;
 }
 
 impl Export<'_> {
-    /// Writes the cache, and gives an error unless it is all there then.
+    /// Writes the cache; returns an error unless it is complete.
     pub fn run(&self, options: &ExportOptions) -> Result<(), ExportError> {
         let place = options.place.open_for_writing(self.settings)?;
         let place = place.as_ref();
@@ -96,8 +96,8 @@ impl Export<'_> {
         self.verify(place, &ours)
     }
 
-    /// What the place has already. What cannot be read is as good as nothing, but an image is not written over. A list
-    /// that was read before, and is in `last`, is not read again.
+    /// The present content of the place. Unreadable content counts as empty, but an image is not overwritten. Does not
+    /// read a list again that is in `last`.
     fn previous(&self, place: &dyn Place, last: &mut Last) -> Result<Document, ExportError> {
         let nothing = Document::new();
         let Some(bytes) = place.manifest(MANIFEST_LIMIT)? else { return Ok(nothing) };
@@ -134,7 +134,7 @@ impl Export<'_> {
         Ok(document)
     }
 
-    /// Sends the layers that the place lacks; gives the blobs of all.
+    /// Sends the layers that the place lacks; returns the blobs of all layers.
     fn send_layers(
         &self,
         place: &dyn Place,
@@ -152,7 +152,7 @@ impl Export<'_> {
         Ok(sent.into_iter().flatten().collect())
     }
 
-    /// Sends the outlines that the place lacks: of the bases, and of layers that are much larger than theirs.
+    /// Sends missing outlines: those of the bases, and of layers that are much larger than their outline.
     fn send_outlines(
         &self,
         place: &dyn Place,
@@ -181,7 +181,7 @@ impl Export<'_> {
         Ok(sent.into_iter().flatten().collect())
     }
 
-    /// Lets the name lead to our records and to all that others have put there.
+    /// Makes the name refer to our records and to all records of others.
     fn publish(&self, place: &dyn Place, ours: &Document, last: &mut Last) -> Result<(), ExportError> {
         let mut is_written = false;
         for round in 0..ROUNDS {
@@ -200,7 +200,7 @@ impl Export<'_> {
             is_written = true;
             if lock.is_none() {
                 drop(lock);
-                // A builder that read before we wrote writes without ours: look again when it has done so.
+                // A builder that read before we wrote overwrites ours: check after it has done so.
                 std::thread::sleep(SETTLE + jitter(round));
             }
         }
@@ -209,7 +209,7 @@ impl Export<'_> {
 
     fn write(&self, place: &dyn Place, merged: &mut Document) -> Result<(), ExportError> {
         match self.write_documents(place, merged) {
-            // Registries refuse manifests that name what they have not got: what others sent may be gone.
+            // Registries refuse manifests with missing blobs: those of others may be gone.
             Err(ExportError::Place(error)) if error.is_refusal() => {
                 let mut missing = Vec::new();
                 for blob in merged.blobs() {
@@ -240,7 +240,7 @@ impl Export<'_> {
         Ok(place.put_manifest(&bytes)?)
     }
 
-    /// Asks the place for every blob of ours.
+    /// Checks that the place has every blob of ours.
     fn verify(&self, place: &dyn Place, ours: &Document) -> Result<(), ExportError> {
         for Blob { digest, size: expected, .. } in ours.blobs() {
             match place.blob_size(&digest)? {
@@ -253,7 +253,7 @@ impl Export<'_> {
     }
 }
 
-/// Puts a small blob there, unless it is there.
+/// Uploads a small blob, unless it exists.
 fn put_bytes(place: &dyn Place, blob: &Descriptor, bytes: Arc<[u8]>) -> Result<(), PlaceError> {
     if place.blob_size(&blob.digest)? == Some(blob.size) {
         return Ok(());
@@ -262,7 +262,7 @@ fn put_bytes(place: &dyn Place, blob: &Descriptor, bytes: Arc<[u8]>) -> Result<(
     place.put_blob(blob, &content)
 }
 
-/// Some time that differs from builder to builder.
+/// A delay that differs between builders.
 fn jitter(round: u32) -> Duration {
     let nanoseconds =
         std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |it| it.subsec_nanos());
@@ -276,8 +276,8 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// Makes sure that the place has the layer; gives its blob. Nothing for a layer that is nowhere to be had: then only
-    /// what it is can be told.
+    /// Makes sure that the place has the layer; returns its blob. `None` for a layer that is not available: then only
+    /// its record is exported.
     fn layer(&self, diff_id: &DiffId, known: Option<Blob>) -> Result<Option<Blob>, ExportError> {
         if let Some(known) = known
             && self.place.blob_size(&known.digest)? == Some(known.size)

@@ -16,17 +16,17 @@ use crate::base::outgoing;
 use crate::base::privacy;
 use crate::image::{Descriptor, Index, media_type};
 
-/// By which annotation image-spec, image-layout.md, names what `index.json` lists.
+/// The annotation for names in `index.json` (image-spec, image-layout.md).
 const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const INDEX_LIMIT: u64 = 4 << 20;
 const SCHEME: &str = "folder:";
 const LAYOUT: &[u8] = br#"{"imageLayoutVersion":"1.0.0"}"#;
-/// Blobs of a cache are no secrets, and other builders read them.
+/// Blobs of a cache are not secret, and other builders read them.
 const MODE: u32 = 0o644;
 
 pub struct Folder {
     path: PathBuf,
-    /// What leads to the cache: a tag, or the manifest's digest.
+    /// The name of the cache: a tag, or the manifest's digest.
     name: Name,
 }
 
@@ -37,12 +37,12 @@ pub enum Name {
 }
 
 impl Folder {
-    /// A folder that is there, to be read. Its path is made absolute: the store keeps it.
+    /// An existing folder, for reading. Its path is made absolute, because the store keeps it.
     pub fn existing(path: &Path, name: Name) -> Result<Self, PlaceError> {
         Ok(Self { path: std::fs::canonicalize(path).at("open", path)?, name })
     }
 
-    /// A folder to be written to, made when it is not there.
+    /// A folder for writing, made if it does not exist.
     pub fn made(path: &Path, tag: &str) -> Result<Self, PlaceError> {
         let folder = Self { path: outgoing::folder_path(path)?, name: Name::Tag(tag.to_owned()) };
         folder.blobs()?;
@@ -53,7 +53,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The folder that a [`Place::source`] speaks of.
+    /// The folder behind a [`Place::source`].
     pub fn of_source(source: &str) -> Option<PathBuf> {
         source.strip_prefix(SCHEME).map(PathBuf::from)
     }
@@ -70,14 +70,14 @@ impl Folder {
         Ok(foreign::Folder::open(&self.path)?)
     }
 
-    /// The folder of its blobs, made when it is missing.
+    /// The folder of its blobs, made if missing.
     fn blobs(&self) -> Result<foreign::Folder, PlaceError> {
         let mode = privacy::callers_folder_mode();
         Ok(self.root()?.made_folder(OsStr::new("blobs"), mode)?.made_folder(OsStr::new("sha256"), mode)?)
     }
 }
 
-/// Where a folder in OCI layout has the blob.
+/// The path of the blob in an OCI layout.
 fn blob_path(digest: &BlobDigest) -> PathBuf {
     Path::new("blobs/sha256").join(digest.hex())
 }
@@ -86,7 +86,7 @@ fn find_blob(folder: &Path, digest: &BlobDigest) -> Result<Option<File>, PlaceEr
     Ok(Tree::in_root(foreign::Folder::open(folder)?).find_file(&blob_path(digest))?)
 }
 
-/// Opens a blob of a folder.
+/// Opens a blob in a folder.
 pub fn open_blob(folder: &Path, digest: &BlobDigest) -> Result<Box<dyn Read + Send>, PlaceError> {
     match find_blob(folder, digest)? {
         Some(file) => Ok(Box::new(file)),
@@ -163,7 +163,7 @@ impl Place for Folder {
             let mode = privacy::callers_file_mode();
             match root.make_file(name, mode) {
                 Ok(_) => root.set_mode(name, mode)?,
-                // Another build was first.
+                // Another build was faster.
                 Err(error) if error.errno() == Some(Errno::EXIST) => {}
                 Err(error) => return Err(error.into()),
             }

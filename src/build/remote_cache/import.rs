@@ -1,5 +1,5 @@
-//! Reading caches before a build: their lists of records, side by side and in bounded time. Layers are fetched later, by
-//! whoever needs them.
+//! Reads caches before a build: their lists of records, in parallel and with a time limit. Layers are fetched later,
+//! when they are needed.
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
@@ -42,14 +42,14 @@ pub enum ImportError {
 /// A cache whose list of records was read.
 #[derive(Debug)]
 pub struct Imported {
-    /// As the store keeps it as the place of blobs.
+    /// The store's name of it, as the source of blobs.
     pub(super) source: String,
     pub(super) document: Document,
-    /// Cache mounts may be filled from it.
+    /// Fill cache mounts from it.
     pub(super) mounts: bool,
 }
 
-/// Caches that are being read.
+/// Caches being read.
 pub struct Importing {
     begun: Instant,
     running: Vec<(CacheSource, Receiver<Result<Imported, ImportError>>)>,
@@ -61,14 +61,14 @@ pub struct Imports {
     pub(super) caches: Vec<Imported>,
 }
 
-/// Begins to read the caches. `platforms` choose the images where a name leads to several.
+/// Starts to read the caches. `platforms` select among the images behind one name.
 pub fn begin(sources: &[CacheSource], settings: &Settings, platforms: &[Platform]) -> Importing {
     let begin_one = |source: &CacheSource| {
         let (sender, receiver) = channel();
         let (of_thread, settings, platforms) = (source.clone(), settings.clone(), platforms.to_vec());
-        // Not joined: one that is too slow is left behind.
+        // Not joined: one that is too slow is abandoned.
         std::thread::spawn(move || {
-            // Nobody waits for it any more when it took too long.
+            // The receiver is gone if this took too long.
             let _ = sender.send(read(&of_thread, &settings, &platforms));
         });
         (source.clone(), receiver)
@@ -77,7 +77,7 @@ pub fn begin(sources: &[CacheSource], settings: &Settings, platforms: &[Platform
 }
 
 impl Importing {
-    /// Waits for each cache no longer than it may take; tells `done` of each what became of it.
+    /// Waits for each cache no longer than its limit, and passes the outcome of each to `done`.
     pub fn finish(self, mut done: impl FnMut(&CacheSource, Result<(), ImportError>)) -> Imports {
         let mut imports = Imports::default();
         for (source, receiver) in self.running {
@@ -118,7 +118,7 @@ fn read_document(place: &dyn Place, platforms: &[Platform]) -> Result<Document, 
     Ok(all)
 }
 
-/// The list of records that a manifest leads to.
+/// The list of records behind a manifest.
 fn read_list(place: &dyn Place, manifest: &[u8]) -> Result<Document, ImportError> {
     let manifest: Manifest = serde_json::from_slice(manifest).map_err(ImportError::Manifest)?;
     let config = || -> Result<Vec<u8>, ImportError> {
@@ -148,16 +148,16 @@ fn checked(expected: BlobDigest, bytes: Vec<u8>) -> Result<Vec<u8>, ImportError>
     if actual == expected { Ok(bytes) } else { Err(ImportError::WrongDigest { expected, actual }) }
 }
 
-/// What caches say of the layer that a step makes.
+/// The layer of a step, as found in caches.
 #[derive(Debug, Clone)]
 pub struct Found {
     pub claim: LayerClaim,
-    /// Where its blob is; nothing where only what it is was told.
+    /// Where to fetch its blob; empty if that is unknown.
     pub blobs: Vec<RemoteBlob>,
 }
 
 impl Imports {
-    /// What the first cache that knows the key says; and all caches that have the layer.
+    /// The record of the first cache that knows the key, with the blobs of all caches that have the layer.
     pub fn find(&self, key: &CacheKey) -> Option<Found> {
         let known = || self.caches.iter().filter_map(|cache| Some((cache, cache.document.records.get(key)?.layer)));
         let has_blob =
@@ -179,7 +179,7 @@ impl Imports {
         Some(Found { claim, blobs: self.caches.iter().filter_map(blob_in).collect() })
     }
 
-    /// The contents of cache mounts, and where their blobs are; of several the one that was saved last.
+    /// The contents of cache mounts, and the sources of their blobs; if several caches have one, the last saved wins.
     pub fn mounts(&self) -> BTreeMap<&str, (&MountRecord, &str)> {
         let mut found: BTreeMap<&str, (&MountRecord, &str)> = BTreeMap::new();
         for cache in self.caches.iter().filter(|cache| cache.mounts) {

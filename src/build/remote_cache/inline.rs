@@ -1,4 +1,4 @@
-//! A cache within an image: the list of records in its config, the layers those of its manifest.
+//! A cache within an image: the list of records in its config, whose layers are those of its manifest.
 
 use super::blob::Blob;
 use super::document::{Document, DocumentError};
@@ -7,7 +7,7 @@ use crate::image::{ImageConfig, Manifest};
 /// The key of the list in an image's config.
 pub const KEY: &str = "rbuild.cache.v1";
 
-/// Puts the list into the config. It says no blobs and no days: the image has to be the same whenever it is made.
+/// Writes the list into the config, without blobs and days: the image must be the same whenever it is made.
 pub fn write(config: &mut ImageConfig, document: &Document) {
     let mut document = document.clone();
     document.records.values_mut().for_each(|record| record.used_day = 0);
@@ -18,7 +18,7 @@ pub fn write(config: &mut ImageConfig, document: &Document) {
     config.extra.insert(KEY.to_owned(), value);
 }
 
-/// The list of an image, with the blobs that its manifest names; nothing, where it has none.
+/// The list of an image, with the blobs of its manifest; `None` if it has no list.
 pub fn read(manifest: &Manifest, config: &[u8]) -> Result<Option<Document>, DocumentError> {
     let config: ImageConfig = serde_json::from_slice(config)?;
     let Some(value) = config.extra.get(KEY) else { return Ok(None) };

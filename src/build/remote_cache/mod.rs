@@ -1,10 +1,10 @@
-//! The remote cache: records and layers that other machines made, and those that this one gives to others.
+//! The remote cache: shares records and layers with other machines.
 //!
-//! A cache lies in a place: a folder, a repository of a registry, a bucket, GitHub's cache of actions. It consists of one manifest, whose config
-//! lists the records and whose layers are the blobs they need; `docs/cache.md` describes the documents. [`Origins`] is
-//! the store's way to layers that are known and not here, of caches and of images alike.
+//! A cache has a place: a folder, a repository of a registry, a bucket, GitHub's cache of actions. It consists of one
+//! manifest, whose config lists the records and whose layers are the blobs they need; `docs/cache.md` describes the
+//! documents. [`Origins`] lets the store fetch layers that are known but not local, of caches and of images.
 //!
-//! Must not know Dockerfiles, plans or terminals. Beside hop 7 of a build: it answers where the store has no record.
+//! Must not know Dockerfiles, plans or terminals. Next to hop 7 of a build: it responds if the store has no record.
 
 mod actions;
 mod blob;

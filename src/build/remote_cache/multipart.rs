@@ -1,5 +1,5 @@
-//! Large objects into a bucket, in parts (S3, "Uploading and copying objects using multipart upload"): a part that is
-//! lost is sent again alone, and an upload that fails is taken back, so that nobody pays for its parts.
+//! Uploads large objects to a bucket in parts (S3, "Uploading and copying objects using multipart upload"): a lost part
+//! is sent again on its own, and a failed upload is aborted, so that nobody pays for its parts.
 
 use std::io::{self, Read};
 
@@ -14,20 +14,20 @@ use crate::base::hex;
 use crate::image::Descriptor;
 use crate::transport::cloud::sigv4::escape;
 
-/// Bytes of a part. Each is in memory while it is sent; S3 wants 5 MiB at least.
+/// The size of a part. Each is in memory while it is sent; S3 requires at least 5 MiB.
 const PART: u64 = 8 << 20;
-/// S3 takes no more of one object.
+/// S3's limit for an object.
 const MOST_PARTS: u64 = 10_000;
-/// Objects that are larger go in parts.
+/// Larger objects are sent in parts.
 pub const THRESHOLD: u64 = 2 * PART;
-/// The longest answer that is read.
+/// The size limit of a response.
 const ANSWER_LIMIT: u64 = 1 << 20;
 
-/// An upload that was begun.
+/// An upload in progress.
 struct Upload<'a> {
     bucket: &'a Bucket,
     key: &'a str,
-    /// As it stands in queries.
+    /// Escaped for queries.
     id: String,
 }
 
@@ -77,7 +77,7 @@ impl Upload<'_> {
         self.finish(&tags)
     }
 
-    /// Sends one part; gives the tag by which the end names it.
+    /// Sends one part; returns its ETag for the completion.
     fn part(&self, number: usize, bytes: Bytes) -> Result<String, PlaceError> {
         let query = format!("partNumber={number}&uploadId={}", self.id);
         let sha256 = hex::encode(&Sha256::digest(&bytes));
@@ -98,14 +98,14 @@ impl Upload<'_> {
         let payload = Payload::Bytes(body.as_bytes());
         let ask = Ask { method: Method::POST, key: self.key, query: &query, payload: &payload };
         let answer = self.bucket.text(&ask)?;
-        // It begins to answer before it is done, with 200, and says at the end that it was not.
+        // S3 starts to respond with 200 before it is done, and may report an error at the end.
         match element(&answer, "Code").filter(|_| answer.contains("<Error>")) {
             Some(code) => Err(self.bucket.nonsense(self.key, &format!("it could not join the parts: {code}")).into()),
             None => Ok(()),
         }
     }
 
-    /// What fails here has failed before: the first error is the one that counts.
+    /// An error here is ignored: the first one counts.
     fn take_back(&self) {
         let query = format!("uploadId={}", self.id);
         let _ =

@@ -1,5 +1,4 @@
-//! What all storage of objects has in common, whoever's protocol it speaks: the client, what is tried again, what a refusal
-//! says, and what a request carries.
+//! What all object storage has in common, whatever the protocol: the client, retries, error messages and payloads.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -21,12 +20,12 @@ use crate::transport::cloud::CloudError;
 use crate::transport::cloud::sigv4::escape_path;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may stay silent.
+/// How long a connection may be silent.
 const READ_TIMEOUT: Duration = Duration::from_secs(60);
-/// How often a request is made that a server could not answer.
+/// How many times a request is made if the server could not respond.
 const TRIES: u32 = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// How much of what a server says about an error is read.
+/// How much of a server's error message is read.
 const MESSAGE_LIMIT: u64 = 4096;
 const CHUNK: usize = 256 << 10;
 
@@ -60,7 +59,7 @@ pub enum BucketError {
     Runtime(#[source] io::Error),
 }
 
-/// What a request carries.
+/// The body of a request.
 pub(super) enum Payload<'a> {
     Nothing,
     Bytes(&'a [u8]),
@@ -100,7 +99,7 @@ impl Payload<'_> {
     }
 }
 
-/// Reads on a thread of its own, a few chunks ahead.
+/// Reads on a separate thread, a few chunks ahead.
 fn chunks_of(mut reader: Box<dyn Read + Send>) -> BoxStream<'static, io::Result<Bytes>> {
     let (sender, receiver) = mpsc::channel(4);
     std::thread::spawn(move || {
@@ -115,7 +114,7 @@ fn chunks_of(mut reader: Box<dyn Read + Send>) -> BoxStream<'static, io::Result<
                 Err(error) => Err(error),
             };
             let is_end = chunk.is_err();
-            // Nobody listens any more when the request has failed.
+            // The receiver is gone if the request has failed.
             if sender.blocking_send(chunk).is_err() || is_end {
                 return;
             }
@@ -137,7 +136,7 @@ impl ObjectServer {
             .ok()
             .filter(|url| matches!(url.scheme(), "http" | "https") && url.host_str().is_some())
             .ok_or(BucketError::Address { text: address })?;
-        // Two of our dependencies could each choose a provider, so neither does; a second call changes nothing.
+        // Two dependencies could each choose a provider, so neither does; a second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -154,7 +153,7 @@ impl ObjectServer {
         self.address.host_str().unwrap_or_default().to_owned()
     }
 
-    /// Where an object is. An empty key is the bucket itself.
+    /// The address of an object. An empty key is the bucket itself.
     pub fn url(&self, key: &str) -> Url {
         let mut url = self.address.clone();
         if !key.is_empty() {
@@ -163,7 +162,7 @@ impl ObjectServer {
         url
     }
 
-    /// Makes a request, again where the server could not answer; gives the answer whatever its status is.
+    /// Makes a request, with retries if the server could not respond; returns the response whatever its status.
     pub fn persist(&self, once: impl Fn() -> Result<Response, PlaceError>) -> Result<Response, PlaceError> {
         let mut pause = FIRST_PAUSE;
         for attempt in 1.. {
@@ -182,7 +181,7 @@ impl ObjectServer {
         unreachable!("the loop ends with the last try")
     }
 
-    /// Sends one request, whose headers were signed for this method and address.
+    /// Sends one request, whose headers are signed for this method and address.
     pub fn send(
         &self,
         (method, url): (&Method, Url),
@@ -198,17 +197,17 @@ impl ObjectServer {
         if payload.size() > 0 {
             request = request.body(payload.body()?);
         }
-        // Within the runtime from the first moment: the client starts its timers when a request is begun.
+        // Created inside the runtime: the client starts its timers when a request is created.
         let sent = self.runtime.block_on(async { request.send().await });
         let method = method.clone();
         Ok(sent.map_err(|source| BucketError::Unreachable { host, method, path, source: source.without_url() })?)
     }
 
-    /// What a refusal says in its XML: the code and a sentence.
+    /// The code and the message in the XML of an error response.
     pub fn refusal(&self, response: Response, method: Method, key: &str) -> BucketError {
         let status = response.status().as_u16();
         let mut bytes = Vec::new();
-        // What broke off is said as far as it came.
+        // An interrupted message is shown as far as it was received.
         let _ = self.reader(response).take(MESSAGE_LIMIT).read_to_end(&mut bytes);
         let text = String::from_utf8_lossy(&bytes);
         let parts: Vec<&str> = ["Code", "Message"].into_iter().filter_map(|name| element(&text, name)).collect();
@@ -228,13 +227,13 @@ pub(super) fn host_and_port(url: &Url) -> String {
     }
 }
 
-/// The size of the object that was asked for.
+/// The size of the requested object.
 pub(super) fn size_of(response: &Response) -> u64 {
     let text = response.headers().get("content-length").and_then(|value| value.to_str().ok());
     text.and_then(|text| text.parse().ok()).unwrap_or(0)
 }
 
-/// What stands between the tags of the first element of that name.
+/// The text of the first element with that name.
 pub(super) fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let rest = text.split_once(&format!("<{name}>"))?.1;
     Some(rest.split_once("</")?.0)

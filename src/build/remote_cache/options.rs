@@ -1,4 +1,4 @@
-//! What a build is told about caches: where to read from, where to write to, and what.
+//! The caches of a build: where to read and write them, and their content.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::image::Reference;
 use crate::transport::registry::Settings;
 use crate::transport::transfer::LayerFormat;
 
-/// How long the reading of a cache's list of records may take, unless the user says otherwise.
+/// How long reading a cache's list of records may take by default.
 pub const READ_LIMIT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub enum PlaceOptions {
     Folder {
         path: PathBuf,
         tag: String,
-        /// Read this manifest, whatever the tag leads to.
+        /// Read this manifest, whatever the tag refers to.
         digest: Option<BlobDigest>,
     },
     Bucket(BucketOptions),
@@ -40,7 +40,7 @@ pub struct CacheSource {
     pub limit: Duration,
     /// Fill cache mounts that are empty here.
     pub mounts: bool,
-    /// What was made earlier than this before now does not count.
+    /// Ignore what was made longer ago than this.
     pub max_age: Option<Duration>,
 }
 
@@ -57,16 +57,16 @@ pub struct ExportOptions {
     pub place: PlaceOptions,
     pub mode: Mode,
     pub compression: LayerFormat,
-    /// A failure is a warning.
+    /// Only warn of a failure.
     pub ignore_error: bool,
-    /// The contents of cache mounts too.
+    /// Also send the contents of cache mounts.
     pub mounts: bool,
 }
 
 /// Which layers are sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Mode {
-    /// Those of the result. Of the other steps only what they made is said, so that keys can be computed.
+    /// Those of the result. The other steps have only records, so that keys can be computed.
     #[default]
     Min,
     /// Those of all steps.
@@ -74,7 +74,7 @@ pub enum Mode {
 }
 
 impl PlaceOptions {
-    /// How progress names it.
+    /// The name in progress messages.
     pub fn shown(&self) -> String {
         match self {
             Self::Registry(reference) => reference.familiar(),
@@ -85,7 +85,7 @@ impl PlaceOptions {
         }
     }
 
-    /// What buildx calls the kind of place.
+    /// buildx's name for this type of cache.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Registry(_) => "registry",
@@ -110,7 +110,7 @@ impl PlaceOptions {
         })
     }
 
-    /// Opens the place for writing, and makes it where that can be done.
+    /// Opens the place for writing, and makes it if possible.
     pub(super) fn open_for_writing(&self, settings: &Settings) -> Result<Box<dyn Place>, PlaceError> {
         match self {
             Self::Folder { path, tag, .. } => Ok(Box::new(Folder::made(path, tag)?)),

@@ -1,4 +1,4 @@
-//! Where layers that are not here are fetched.
+//! Fetches layers that are not local.
 
 use std::collections::HashMap;
 use std::io::Read;
@@ -14,24 +14,23 @@ use super::place::{Place, PlaceError};
 use crate::store::{LayerOrigin, OriginError, RemoteBlob};
 use crate::transport::registry::{self, Client, RegistryError, Settings};
 
-/// Opens blobs in registries, folders and buckets. Settings and credentials are read when one is opened for the first
-/// time.
+/// Opens blobs in registries, folders and buckets. Settings and credentials are read when one is first opened.
 #[derive(Default)]
 pub struct Origins {
     client: Mutex<Option<Client>>,
-    /// In place of those of the environment.
+    /// Replaces the settings of the environment.
     settings: Option<Settings>,
     /// Buckets, and GitHub's caches.
     places: Mutex<HashMap<String, Arc<dyn Place>>>,
 }
 
 impl Origins {
-    /// Registries are spoken to with these settings, which a command was given, and not with those of the environment.
+    /// Uses these registry settings, which a command was given, instead of those of the environment.
     pub fn with_settings(settings: Settings) -> Self {
         Self { settings: Some(settings), ..Self::default() }
     }
 
-    /// Lets blobs of a bucket, or of a cache of GitHub's, be fetched as whom the user said.
+    /// Lets blobs of a bucket, or of a GitHub cache, be fetched with the user's credentials.
     pub fn know(&self, options: &PlaceOptions) -> Result<(), PlaceError> {
         let (source, place): (String, Arc<dyn Place>) = match options {
             PlaceOptions::Bucket(options) => (options.source(), Arc::new(Bucket::new(options.clone())?)),
@@ -43,7 +42,7 @@ impl Origins {
         Ok(())
     }
 
-    /// A bucket or a cache of GitHub's as the environment says it; nothing where the source is of another kind.
+    /// A bucket or GitHub cache with the settings of the environment; `None` if the source is of another kind.
     fn place_of(&self, source: &str) -> Result<Option<Arc<dyn Place>>, PlaceError> {
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = places.get(source) {

@@ -1,4 +1,4 @@
-//! Outlines of layers in a cache: so small that a builder fetches them in place of layers it only puts files on.
+//! Outlines of layers in a cache: small enough to fetch them instead of layers below a step that only adds files.
 
 use super::blob::Blob;
 use super::import::Imports;
@@ -7,10 +7,10 @@ use crate::base::digest::{BlobDigest, DiffId};
 use crate::store::{OriginError, RemoteBlob, Store, StoreError};
 
 pub const MEDIA_TYPE: &str = "application/vnd.rbuild.layer.outline.v1";
-/// The largest outline that is read.
+/// The size limit of an outline.
 const LIMIT: u64 = 16 << 20;
 
-/// Makes the outline of a layer, or finds one; nothing where neither can be done.
+/// Makes or finds the outline of a layer; `None` if neither is possible.
 pub type Outlines<'a> = dyn Fn(&DiffId) -> Result<Option<Vec<u8>>, StoreError> + Sync + 'a;
 
 #[derive(Debug, thiserror::Error)]
@@ -24,7 +24,7 @@ pub enum OutlineError {
 }
 
 impl Imports {
-    /// The layer's outline, from the first cache that has one; nothing where none has.
+    /// The layer's outline, from the first cache that has one; `None` if none has.
     pub fn outline(&self, store: &Store, diff_id: &DiffId) -> Option<Result<Vec<u8>, OutlineError>> {
         let origin = store.origin()?;
         let (cache, record) =

@@ -1,4 +1,4 @@
-//! Where a cache lies.
+//! The place of a cache.
 
 use std::error::Error;
 use std::io::Read;
@@ -11,51 +11,51 @@ use crate::transport::registry::RegistryError;
 use super::actions::ActionsError;
 use super::object_server::BucketError;
 
-/// A folder, a repository or a bucket with one name in it that leads to a cache.
+/// A folder, a repository or a bucket, with a name in it that refers to a cache.
 pub trait Place: Send + Sync {
-    /// What a person calls it.
+    /// The name for users.
     fn shown(&self) -> String;
 
-    /// How the store keeps it as the source of blobs.
+    /// The store's name of it, as the source of blobs.
     fn source(&self) -> String;
 
-    /// What its name leads to, at most `limit` bytes; nothing when there is no such name.
+    /// The manifest behind its name, at most `limit` bytes; `None` if there is no such name.
     fn manifest(&self, limit: u64) -> Result<Option<Vec<u8>>, PlaceError>;
 
-    /// The manifest with this digest, of which an index spoke.
+    /// The manifest with this digest, from an index.
     fn manifest_with(&self, digest: &BlobDigest, limit: u64) -> Result<Vec<u8>, PlaceError> {
         read_bounded(self.open_blob(digest)?, "the manifest", limit)
     }
 
-    /// The blob's size; nothing when there is no such blob.
+    /// The blob's size; `None` if there is no such blob.
     fn blob_size(&self, digest: &BlobDigest) -> Result<Option<u64>, PlaceError>;
 
-    /// The blob's bytes, which need not be right.
+    /// The blob's content, which is not verified.
     fn open_blob(&self, digest: &BlobDigest) -> Result<Box<dyn Read + Send>, PlaceError>;
 
-    /// Puts a blob there that is not there.
+    /// Uploads a missing blob.
     fn put_blob(&self, blob: &Descriptor, content: &BlobContent<'_>) -> Result<(), PlaceError>;
 
-    /// Lets the name lead to the manifest from now on.
+    /// Makes the name refer to the manifest.
     fn put_manifest(&self, bytes: &[u8]) -> Result<(), PlaceError>;
 
-    /// Whether a blob that its list speaks of is gone by now, where the place forgets what it was given.
+    /// Whether a blob in its list is gone by now, for a place that removes old blobs.
     fn has_forgotten(&self, _digest: &BlobDigest) -> bool {
         false
     }
 
-    /// Takes the blob over from another source without moving its bytes, if the place can do that.
+    /// Takes the blob from another source without transferring it, if the place supports that.
     fn take_over(&self, _blob: &Descriptor, _source: &str) -> Result<bool, PlaceError> {
         Ok(false)
     }
 
-    /// Keeps other builders from writing, where the place can do that.
+    /// Prevents other builders from writing, if the place supports that.
     fn lock(&self) -> Result<Option<Box<dyn Send>>, PlaceError> {
         Ok(None)
     }
 }
 
-/// Opens a blob to be sent; more than once, when it has to be sent again.
+/// Opens a blob for sending; called again for a retry.
 pub type BlobContent<'a> = dyn Fn() -> Result<Box<dyn Read + Send>, Box<dyn Error + Send + Sync>> + Sync + 'a;
 
 #[derive(Debug, thiserror::Error)]
@@ -68,7 +68,7 @@ pub enum PlaceError {
     Bucket(#[from] BucketError),
     #[error(transparent)]
     Actions(#[from] ActionsError),
-    /// What is to be sent cannot be read.
+    /// The content to send cannot be read.
     #[error("the blob {digest} cannot be read")]
     Content { digest: BlobDigest, source: Box<dyn Error + Send + Sync> },
     #[error("there is no blob {digest}")]
@@ -82,7 +82,7 @@ pub enum PlaceError {
 }
 
 impl PlaceError {
-    /// The place is there and does not have it: to ask again is useless.
+    /// The place responds but does not have it: retrying is useless.
     pub fn is_gone(&self) -> bool {
         match self {
             Self::NoBlob { .. } => true,
@@ -94,19 +94,19 @@ impl PlaceError {
         }
     }
 
-    /// The place takes no more for now, which says nothing about the build.
+    /// The place accepts nothing more for now, which is not a problem of the build.
     pub fn is_limit(&self) -> bool {
         matches!(self, Self::Actions(ActionsError::Limited { .. }))
     }
 
-    /// A registry does not want the manifest.
+    /// A registry refuses the manifest.
     pub fn is_refusal(&self) -> bool {
         matches!(self, Self::Registry(RegistryError::Status { status: 400 | 404 | 422, .. }))
             || matches!(self, Self::Registry(error) if error.is_not_found())
     }
 }
 
-/// Reads all, which may be `limit` bytes.
+/// Reads everything, up to `limit` bytes.
 pub fn read_bounded(reader: impl Read, what: &'static str, limit: u64) -> Result<Vec<u8>, PlaceError> {
     use crate::base::io_error::AtPath as _;
     let mut bytes = Vec::new();

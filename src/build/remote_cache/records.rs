@@ -1,17 +1,17 @@
-//! From the steps of a build to the records of a cache.
+//! Turns the steps of a build into the records of a cache.
 
 use super::document::{Document, Layer, Record};
 use crate::base::digest::CacheKey;
 use crate::store::LayerClaim;
 
-/// What a step made, or had been made for it.
+/// The result of a step, made now or earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StepRecord {
     pub key: CacheKey,
     pub layer: LayerClaim,
 }
 
-/// The records as a document that names no blobs yet.
+/// The records as a document without blobs.
 pub fn document(records: &[StepRecord]) -> Document {
     let mut document = Document::new();
     for StepRecord { key, layer } in records {

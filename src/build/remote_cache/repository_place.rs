@@ -27,7 +27,7 @@ impl RepositoryPlace {
     }
 }
 
-/// A blob that is read from its beginning whenever it is sent.
+/// A blob that is read from the start whenever it is sent.
 struct Content<'a>(&'a BlobContent<'a>);
 
 impl UploadSource for Content<'_> {
@@ -38,7 +38,7 @@ impl UploadSource for Content<'_> {
     }
 }
 
-/// For a blob that should be in another repository of the same registry, and of which nothing is at hand.
+/// For a blob that should be in another repository of the same registry, and has no local content.
 struct Nothing;
 
 impl UploadSource for Nothing {
@@ -97,7 +97,7 @@ impl Place for RepositoryPlace {
         let elsewhere = [other.path().to_owned()];
         match self.repository.upload(&blob.digest, blob.size, &elsewhere, &Nothing) {
             Ok(Uploaded::Existed | Uploaded::Mounted { .. }) => Ok(true),
-            // It wanted the bytes: whoever has them sends them.
+            // It wants the content: the caller sends it.
             Ok(Uploaded::Sent) | Err(RegistryError::Source { .. }) => Ok(false),
             Err(error) => Err(error.into()),
         }

@@ -1,4 +1,4 @@
-//! What an entry's blob is: a line that says how long the head is, the head, and blobs.
+//! The blob of an entry: a line with the length of the head, the head, and blobs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use crate::base::digest::BlobDigest;
 
 const MAGIC: &str = "rbuild-cache-1 ";
-/// The line's length, with its end.
+/// The length of the line, including its newline.
 pub const LINE: usize = MAGIC.len() + 20 + 1;
 
-/// Where a blob is.
+/// The location of a blob.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
     /// The key of the entry.
@@ -21,17 +21,17 @@ pub struct Location {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Head {
-    /// The cache's manifest, as it is.
+    /// The cache's manifest, verbatim.
     pub manifest: String,
     blobs: BTreeMap<BlobDigest, Listed>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Listed {
-    /// The key of another entry; in this one when there is none.
+    /// The key of another entry; `None` for this one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     entry: Option<String>,
-    /// In another entry as it is there; in this one behind the head.
+    /// From the start of another entry; in this one from the end of the head.
     offset: u64,
     size: u64,
 }
@@ -52,7 +52,7 @@ impl Head {
         Self { manifest: String::from_utf8_lossy(manifest).into_owned(), blobs }
     }
 
-    /// The beginning of the entry.
+    /// The start of the entry.
     pub fn bytes(&self) -> Vec<u8> {
         let head = serde_json::to_vec(self).expect("all keys are texts, and writing to memory does not fail");
         let mut bytes = format!("{MAGIC}{:020}\n", head.len()).into_bytes();
@@ -60,13 +60,13 @@ impl Head {
         bytes
     }
 
-    /// The length of the head that the line speaks of; nothing when it is no such line.
+    /// The length of the head in the line; `None` if the line is invalid.
     pub fn length(line: &[u8]) -> Option<u64> {
         let line = std::str::from_utf8(line.get(..LINE)?).ok()?;
         line.strip_prefix(MAGIC)?.strip_suffix('\n')?.parse().ok()
     }
 
-    /// Where all blobs are, as seen from everywhere. `start` is where this entry's own begin.
+    /// The absolute locations of all blobs. `start` is where this entry's own blobs begin.
     pub fn locations(&self, key: &str, start: u64) -> Vec<(BlobDigest, Location)> {
         let of = |(digest, listed): (&BlobDigest, &Listed)| {
             let (entry, offset) = match &listed.entry {
@@ -79,7 +79,7 @@ impl Head {
     }
 }
 
-/// The number at the end of a key; none is 0.
+/// The number at the end of a key; 0 if there is none.
 pub fn number(key: &str, prefix: &str) -> u64 {
     key.strip_prefix(prefix).and_then(|number| number.parse().ok()).unwrap_or(0)
 }

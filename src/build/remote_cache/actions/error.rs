@@ -1,6 +1,6 @@
-//! Why GitHub's cache did not do what was asked for.
+//! Why a request to GitHub's cache failed.
 
-/// Never with the token, or with a signed address.
+/// Never contains the token or a signed address.
 #[derive(Debug, thiserror::Error)]
 pub enum ActionsError {
     #[error("cannot reach GitHub's cache ({what})")]

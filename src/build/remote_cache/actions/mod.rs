@@ -1,8 +1,8 @@
-//! A cache in GitHub's cache of actions, by the service that replaced the first one ("v2").
+//! A cache in GitHub's cache of actions, in version 2 of its service.
 //!
-//! GitHub counts requests, and takes no entry twice. So an export makes one entry, whose one blob has all that is new: a
-//! head, which tells where each blob of the cache is, and then the blobs that no earlier entry has. Its key ends with a
-//! number that grows; whoever reads asks for the newest.
+//! GitHub limits the number of requests, and entries cannot be overwritten. So an export makes one entry, whose single
+//! blob has everything new: a head, which lists where each blob of the cache is, and the blobs that no earlier entry
+//! has. Its key ends with an increasing number; readers request the newest entry.
 
 mod entry;
 mod error;
@@ -24,27 +24,27 @@ use staged::Staged;
 pub use error::ActionsError;
 pub use options::ActionsOptions;
 
-/// How often a number is tried that another builder was faster to take.
+/// How many numbers are tried if other builders take them first.
 const MOST_TAKEN: u64 = 10;
-/// More entries than this are not read from: what is in older ones is sent again.
+/// Reads from at most this many entries: what is in older ones is sent again.
 const MOST_ENTRIES: usize = 12;
 
 pub struct Actions {
     options: ActionsOptions,
     service: Service,
     state: Mutex<State>,
-    /// Held while the newest entry is read, so that several that want blobs at the same time read it once.
+    /// Held while the newest entry is read, so that concurrent requests for blobs read it once.
     reading: Mutex<()>,
 }
 
 #[derive(Default)]
 struct State {
-    /// What is where, of all that was read and written.
+    /// The locations of all blobs that were read or written.
     known: HashMap<BlobDigest, Location>,
-    /// The number of the newest entry that this job may write after.
+    /// The number of the newest entry in this job's own scope.
     newest: u64,
     was_read: bool,
-    /// Where entries can be read, of those that were looked up; nothing for those that are gone.
+    /// The download addresses of requested entries; `None` for those that are gone.
     addresses: HashMap<String, Option<String>>,
     staged: Staged,
 }
@@ -59,7 +59,7 @@ impl Actions {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The newest entry of what this job writes, or else of what it may read; its head.
+    /// Reads the head of the newest entry in the job's own scope, or else in those that it may read.
     fn read_newest(&self, limit: u64) -> Result<Option<Head>, ActionsError> {
         let scopes = self.options.scopes();
         for (index, scope) in scopes.iter().enumerate() {
@@ -91,7 +91,7 @@ impl Actions {
         Ok(())
     }
 
-    /// Where the entry can be read; nothing when it is gone.
+    /// The download address of the entry; `None` if it is gone.
     fn address(&self, key: &str) -> Result<Option<String>, ActionsError> {
         if let Some(known) = self.state().addresses.get(key) {
             return Ok(known.clone());
@@ -101,7 +101,7 @@ impl Actions {
         Ok(found)
     }
 
-    /// Where a blob is, if its entry is still there.
+    /// The location of a blob, if its entry still exists.
     fn location(&self, digest: &BlobDigest) -> Result<Option<(Location, String)>, ActionsError> {
         let Some(location) = self.state().known.get(digest).cloned() else { return Ok(None) };
         let address = self.address(&location.entry)?;
@@ -113,7 +113,7 @@ impl Actions {
 }
 
 impl State {
-    /// Keeps what the newest entries have.
+    /// Keeps only the blobs of the newest entries.
     fn forget_oldest(&mut self) {
         let number = |key: &str| key.rsplit_once('#').and_then(|(_, number)| number.parse::<u64>().ok()).unwrap_or(0);
         let mut entries: Vec<&str> = self.known.values().map(|location| location.entry.as_str()).collect();
@@ -151,7 +151,7 @@ impl Place for Actions {
         self.read_once()?;
         let (location, address) = self.location(digest)?.ok_or(PlaceError::NoBlob { digest: *digest })?;
         match self.service.open(&address, location.offset, location.size) {
-            // The address is good for some minutes only.
+            // The address is valid only for a few minutes.
             Err(ActionsError::Status { status: 401 | 403, .. }) => {
                 self.state().addresses.remove(&location.entry);
                 let address = self.address(&location.entry)?.ok_or(PlaceError::NoBlob { digest: *digest })?;
@@ -161,14 +161,14 @@ impl Place for Actions {
         }
     }
 
-    /// GitHub removes entries that nobody used for a week, and the oldest where there are too many.
+    /// GitHub removes entries that were unused for a week, and the oldest ones beyond the size limit.
     fn has_forgotten(&self, digest: &BlobDigest) -> bool {
         matches!(self.location(digest), Ok(None))
     }
 
     fn put_blob(&self, blob: &Descriptor, content: &BlobContent<'_>) -> Result<(), PlaceError> {
         let reader = content().map_err(|source| PlaceError::Content { digest: blob.digest, source })?;
-        // Compressed beside others; written one after the other.
+        // Blobs are compressed in parallel, but written one after the other.
         self.state().staged.add(blob, reader)
     }
 

@@ -1,4 +1,4 @@
-//! Where GitHub's cache is, and as whom to ask.
+//! The address and credentials of GitHub's cache.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use crate::base::hex;
 
 const SCHEME: &str = "gha:";
-/// Who may write has this bit.
+/// The permission bit for writing.
 const WRITE: u32 = 2;
 
 /// One cache of a repository.
@@ -21,11 +21,11 @@ pub struct ActionsOptions {
     pub token: String,
     /// The cache's name.
     pub scope: String,
-    /// For a request.
+    /// For each request.
     pub timeout: Duration,
 }
 
-/// Never the token.
+/// Never shows the token.
 impl std::fmt::Debug for ActionsOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "ActionsOptions({})", self.scope)
@@ -34,7 +34,7 @@ impl std::fmt::Debug for ActionsOptions {
 
 #[derive(Deserialize)]
 struct Claims {
-    /// A document of its own.
+    /// A JSON document in a string.
     #[serde(default)]
     ac: String,
 }
@@ -48,10 +48,10 @@ struct Access {
 
 impl ActionsOptions {
     pub const SCOPE: &str = "buildkit";
-    /// As long as BuildKit waits.
+    /// BuildKit's timeout.
     pub const TIMEOUT: Duration = Duration::from_secs(600);
 
-    /// What a job of GitHub's finds in its environment; nothing elsewhere.
+    /// The options in the environment of a GitHub job; `None` elsewhere.
     pub fn from_environment(scope: &str) -> Option<Self> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         Some(Self {
@@ -66,7 +66,7 @@ impl ActionsOptions {
         format!("GitHub's cache `{}`", self.scope)
     }
 
-    /// What the store keeps: the name, as all else is the job's.
+    /// What the store keeps: only the name, because everything else is the job's.
     pub(in crate::build::remote_cache) fn source(&self) -> String {
         format!("{SCHEME}{}", self.scope)
     }
@@ -75,7 +75,7 @@ impl ActionsOptions {
         source.strip_prefix(SCHEME)
     }
 
-    /// The branches that the token is for: first the one that is written, then those that may be read.
+    /// The scopes (branches) of the token: first the one that may be written, then those that may be read.
     pub(super) fn scopes(&self) -> Vec<String> {
         let claims =
             self.token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part.trim_end_matches('=')).ok());
@@ -87,7 +87,7 @@ impl ActionsOptions {
         if scopes.is_empty() { vec![String::new()] } else { scopes }
     }
 
-    /// How the keys of a branch begin; a number follows.
+    /// The prefix of a branch's keys, before the number.
     pub(super) fn prefix(&self, branch: &str) -> String {
         let hash = hex::encode(&Sha256::digest(branch.as_bytes()));
         format!("rbuild-{}-1-{}#", self.scope, &hash[..8])

@@ -1,4 +1,4 @@
-//! The requests: Twirp's for entries, and Azure's for what is in them.
+//! The requests: Twirp for entries, Azure for their content.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -19,18 +19,18 @@ use super::{ActionsError, ActionsOptions};
 use crate::build::remote_cache::body::body_reader;
 
 const CALLS: &str = "twirp/github.actions.results.api.v1.CacheService";
-/// What entries of rbuild's have in common: others with the same key are none of them.
+/// The version of rbuild's entries: others with the same key are ignored.
 const VERSION: &str = "rbuild-cache-1";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(300);
-/// The longest that is waited where GitHub asks for it.
+/// The longest pause on GitHub's request.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 const ANSWER_LIMIT: u64 = 1 << 20;
 const MESSAGE_LIMIT: usize = 300;
-/// As much of an entry is read at first; most heads are shorter.
+/// The size of the first read of an entry; most heads are shorter.
 const FIRST_READ: u64 = 256 << 10;
-/// Entries up to this length go in one request, longer ones in blocks of it.
+/// Entries up to this size are sent in one request, longer ones in blocks of this size.
 const BLOCK: usize = 32 << 20;
 
 pub struct Service {
@@ -42,7 +42,7 @@ pub struct Service {
 
 pub struct Found {
     pub key: String,
-    /// Signed, and good for some minutes.
+    /// Signed, and valid for a few minutes.
     pub address: String,
 }
 
@@ -76,7 +76,7 @@ impl Service {
     pub fn new(options: &ActionsOptions) -> Result<Self, ActionsError> {
         let url = Url::parse(&options.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or_else(|| ActionsError::Address { text: options.url.clone() })?;
-        // Two of our dependencies could each choose a provider, so neither does; a second call changes nothing.
+        // Two dependencies could each choose a provider, so neither does; a second call changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
@@ -90,7 +90,7 @@ impl Service {
         Ok(Self { http, runtime, calls, token: options.token.clone() })
     }
 
-    /// The newest entry whose key begins so.
+    /// The newest entry whose key has this prefix.
     pub fn newest(&self, prefix: &str) -> Result<Option<Found>, ActionsError> {
         self.look_up(prefix, &[prefix])
     }
@@ -106,7 +106,7 @@ impl Service {
         Ok(found.map(|found| Found { key: found.matched_key, address: found.signed_download_url }))
     }
 
-    /// Where to send a new entry; nothing when there is one of that key.
+    /// The upload address of a new entry; `None` if the key exists.
     pub fn create(&self, key: &str) -> Result<Option<String>, ActionsError> {
         let created: Option<Created> = self.call("CreateCacheEntry", &json!({"key": key, "version": version()}))?;
         Ok(created.filter(|created| created.ok).map(|created| created.signed_upload_url))
@@ -125,7 +125,7 @@ impl Service {
         }
     }
 
-    /// The answer; nothing for one that says that there is no such entry, or that there is one already.
+    /// The response; `None` if it says that the entry does not exist, or already exists.
     fn call<T: DeserializeOwned>(&self, what: &'static str, body: &Value) -> Result<Option<T>, ActionsError> {
         let request = || {
             let request = self.http.post(format!("{}/{what}", self.calls)).header(CONTENT_TYPE, "application/json");
@@ -142,7 +142,7 @@ impl Service {
         })
     }
 
-    /// Sends it, again where that may help; gives a good answer, or one of 404 or 409.
+    /// Sends the request, with retries; returns a successful response, or one with status 404 or 409.
     fn send(
         &self,
         what: &'static str,
@@ -190,13 +190,13 @@ impl Service {
         Ok(bytes)
     }
 
-    /// An entry's head, and where its blobs begin.
+    /// Reads an entry's head; also returns the offset of its blobs.
     pub fn head(&self, address: &str, limit: u64) -> Result<(Head, u64), ActionsError> {
         let what = "reading an entry";
         let wrong = |reason: &str| ActionsError::BadAnswer { what, reason: reason.to_owned() };
         let mut bytes = self.range(address, 0, FIRST_READ)?;
         let length = Head::length(&bytes).ok_or_else(|| wrong("it is not an entry that rbuild wrote"))?;
-        // The list of blobs is about as long as the manifest that names them.
+        // The list of blobs is about as long as the manifest that refers to them.
         if length > 4 * limit {
             return Err(wrong("its head is too long"));
         }
@@ -217,7 +217,7 @@ impl Service {
         Ok(bytes)
     }
 
-    /// Some bytes of an entry; fewer where it ends before.
+    /// Reads a range of an entry; less if the entry is shorter.
     pub fn open(&self, address: &str, offset: u64, length: u64) -> Result<Box<dyn Read + Send>, ActionsError> {
         let end = offset.saturating_add(length).saturating_sub(1);
         let request = || self.http.get(address).header(RANGE, format!("bytes={offset}-{end}"));
@@ -225,7 +225,7 @@ impl Service {
         let response = self.send(what, &request)?;
         match response.status().as_u16() {
             206 => Ok(Box::new(body_reader(&self.runtime, response).take(length))),
-            // All of it came.
+            // The server sent the whole entry.
             200 => {
                 let mut reader = body_reader(&self.runtime, response);
                 let skipped = std::io::copy(&mut reader.by_ref().take(offset), &mut std::io::sink());
@@ -236,7 +236,7 @@ impl Service {
         }
     }
 
-    /// Sends an entry, and gives its length.
+    /// Uploads an entry, and returns its length.
     pub fn upload(&self, address: &str, start: &[u8], staged: &mut Staged) -> Result<u64, ActionsError> {
         let length = start.len() as u64 + staged.length();
         if length <= BLOCK as u64 {
@@ -293,7 +293,7 @@ fn with_query(address: &str, query: &str) -> String {
     format!("{address}{joint}{query}")
 }
 
-/// What Twirp and Azure say about an error.
+/// The error message of Twirp or Azure.
 fn message(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let document: Option<Value> = serde_json::from_str(&text).ok();

@@ -1,4 +1,4 @@
-//! What is to be sent with the next entry, one blob behind the other in a file without a name.
+//! The blobs of the next entry, one after the other in an unnamed file.
 
 use std::fs::File;
 use std::io::{Read, Seek as _, SeekFrom, Write as _};
@@ -46,7 +46,7 @@ impl Staged {
         self.blobs.iter().copied()
     }
 
-    /// Where they are once the entry is there.
+    /// Their locations once the entry exists.
     pub fn locations(&self, key: &str, start: u64) -> impl Iterator<Item = (BlobDigest, Location)> {
         let of = move |&(digest, offset, size): &(BlobDigest, u64, u64)| {
             (digest, Location { entry: key.to_owned(), offset: start + offset, size })
@@ -60,7 +60,7 @@ impl Staged {
         Ok(Some(Box::new(Part { file, offset, left: size })))
     }
 
-    /// Some bytes of all.
+    /// A range of the file.
     pub fn piece(&self, offset: u64, length: usize) -> Result<Vec<u8>, ActionsError> {
         let mut bytes = vec![0; length];
         if let Some(file) = &self.file {

@@ -1,15 +1,15 @@
-//! Where to cut a file's bytes, so that equal bytes are cut at equal places wherever they stand (Xia et al., "FastCDC",
-//! USENIX ATC 2016: a gear hash with a stricter mask before the normal length and a looser one after it).
+//! Where to cut a file's bytes, so that equal bytes are cut at the same places wherever they are (Xia et al.,
+//! "FastCDC", USENIX ATC 2016: a gear hash with a stricter mask before the normal length and a looser one after it).
 
-/// No chunk but a file's last is shorter.
+/// The minimum length, except for the last chunk of a file.
 pub const SHORTEST: usize = 16 << 10;
 const NORMAL: usize = 64 << 10;
 pub const LONGEST: usize = 256 << 10;
-/// Two bits more and two bits less than log2 of the normal length; the high bits have seen the most bytes.
+/// Two bits more and two bits less than log2 of the normal length; the high bits depend on the most bytes.
 const STRICT: u64 = 0xffff_c000_0000_0000;
 const LOOSE: u64 = 0xfffc_0000_0000_0000;
 
-/// A number for each byte, from SplitMix64; a change of one is a change of the format's economy, not of its meaning.
+/// A number for each byte, from SplitMix64; changing one makes deltas larger, but the format stays readable.
 const GEAR: [u64; 256] = gear();
 
 const fn gear() -> [u64; 256] {
@@ -27,7 +27,7 @@ const fn gear() -> [u64; 256] {
     table
 }
 
-/// The length of the first chunk of `bytes`, which hold at least [`LONGEST`] bytes or all that is left of a file.
+/// The length of the first chunk of `bytes`, which must be at least [`LONGEST`] bytes or the rest of a file.
 pub fn cut(bytes: &[u8]) -> usize {
     let end = bytes.len().min(LONGEST);
     if end <= SHORTEST {

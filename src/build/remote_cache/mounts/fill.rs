@@ -1,4 +1,4 @@
-//! Contents of cache mounts out of a cache, into a folder that is empty.
+//! Writes the content of a cache mount from a cache into an empty folder.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -18,7 +18,7 @@ use crate::build::remote_cache::mount_record::MountRecord;
 use crate::image::layer::{self, ApplyOptions, LayerError};
 use crate::store::{LayerOrigin, OriginError, RemoteBlob, Store, StoreError};
 
-/// How many packs are fetched side by side.
+/// How many packs are fetched in parallel.
 const AT_ONCE: usize = 4;
 
 #[derive(Debug, thiserror::Error)]
@@ -41,8 +41,8 @@ pub enum FillError {
     WrongPacks,
 }
 
-/// Fills the empty folder with the content that `record` describes; its blobs are at `source`. After an error the folder
-/// holds a part of it.
+/// Fills the empty folder with the content of `record`, whose blobs are at `source`. After an error the folder contains
+/// a part of it.
 pub fn fill(store: &Store, record: &MountRecord, source: &str, folder: &Path) -> Result<(), FillError> {
     let staging = store.staging()?;
     let origin = store.origin().ok_or_else(|| FillError::Fetch {
@@ -99,7 +99,7 @@ impl Fetching<'_> {
         }
     }
 
-    /// The packs as files, in their order.
+    /// The packs as files, in order.
     fn fetch_all(&self, packs: &[Blob], folder: &Path) -> Result<Vec<File>, FillError> {
         let numbered: Vec<(usize, &Blob)> = packs.iter().enumerate().collect();
         side_by_side(&numbered, AT_ONCE, |(number, blob)| {
@@ -110,7 +110,7 @@ impl Fetching<'_> {
     }
 }
 
-/// The tar stream, put together out of the packs.
+/// The tar stream, reassembled from the packs.
 struct Content<'a> {
     pieces: PieceReader<'a>,
     packs: &'a [File],

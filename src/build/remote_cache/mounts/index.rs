@@ -1,8 +1,8 @@
-//! The index of a mount's content: which packs, which chunks in them, and how they make up the stream.
+//! The index of a mount's content: the packs, the chunks in them, and the recipe of the stream.
 //!
 //! ```text
 //! "rbuild mount 1\n"
-//! u64, little-endian       length of what follows up to the recipe
+//! u64, little-endian       length of the head
 //! zstd(postcard(Head))     packs, chunks
 //! zstd(recipe)             0, u32 length, bytes: these bytes
 //!                          1, u32 number: that chunk
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 
 const MAGIC: &[u8] = b"rbuild mount 1\n";
 const LEVEL: i32 = 3;
-/// The longest list of chunks that is read, uncompressed.
+/// The size limit of the head, uncompressed.
 const HEAD_LIMIT: u64 = 256 << 20;
-/// The longest piece that stands in the recipe itself.
+/// The size limit of a literal in the recipe.
 const LITERAL_LIMIT: u32 = 16 << 20;
 
 const LITERAL: u8 = 0;
@@ -24,23 +24,23 @@ const CHUNK: u8 = 1;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Head {
-    /// Mode and owner of the mount's own folder, which the stream has no entry for.
+    /// Mode and owner of the mount's root folder, which has no entry in the stream.
     pub mode: u32,
     pub uid: u32,
     pub gid: u32,
-    /// Digests and sizes, in the order in which chunks speak of them.
+    /// Digests and sizes, in the order of the chunks' pack numbers.
     pub packs: Vec<([u8; 32], u64)>,
     pub chunks: Vec<Chunk>,
 }
 
-/// Where a chunk is.
+/// The location of a chunk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chunk {
     /// BLAKE3 of its bytes.
     pub digest: [u8; 32],
     pub pack: u32,
     pub offset: u32,
-    /// Bytes in the pack: compressed, unless they are as many as the chunk has.
+    /// Size in the pack: compressed, unless it equals the chunk's length.
     pub stored: u32,
     pub length: u32,
 }
@@ -90,7 +90,7 @@ impl Recipe {
     }
 }
 
-/// An index that was read.
+/// A parsed index.
 pub struct Index {
     pub head: Head,
     recipe: Vec<u8>,
@@ -114,7 +114,7 @@ impl Index {
         let is_right = |chunk: &Chunk| {
             let pack = head.packs.get(chunk.pack as usize);
             let end = u64::from(chunk.offset) + u64::from(chunk.stored);
-            // A chunk that compressing makes longer is kept as it is.
+            // A chunk that does not become smaller is stored uncompressed.
             let is_short = chunk.length as usize <= super::chunk::LONGEST && chunk.stored <= chunk.length;
             pack.is_some_and(|(_, size)| end <= *size) && is_short
         };
@@ -129,14 +129,14 @@ impl Index {
     }
 }
 
-/// Reads the pieces in their order.
+/// Reads the pieces in order.
 pub struct PieceReader<'a> {
     index: &'a Index,
     recipe: zstd::Decoder<'static, io::BufReader<&'a [u8]>>,
 }
 
 impl PieceReader<'_> {
-    /// The next piece; nothing at the end.
+    /// The next piece; `None` at the end.
     pub fn next(&mut self) -> Result<Option<Piece>, IndexError> {
         let mut kind = [0];
         if self.recipe.read(&mut kind)? == 0 {

@@ -1,9 +1,9 @@
-//! The contents of cache mounts on their way between machines, as deltas.
+//! Sends the contents of cache mounts between machines, as deltas.
 //!
-//! A mount is written as the canonical tar stream of its folder. The stream is split at the borders of its entries, and
-//! the contents of large files where their bytes say (FastCDC), so that a changed file changes its own chunks and no
-//! others. Chunks are compressed one by one and packed into blobs; an index lists them. An export sends the chunks that
-//! the cache's last index lacks, and an index.
+//! A mount is written as the canonical tar stream of its folder. The stream is split at the boundaries of its entries,
+//! and within large files by content (FastCDC), so that a changed file changes only its own chunks. Chunks are
+//! compressed one by one and packed into blobs; an index lists them. An export sends the chunks that the cache's last
+//! index lacks, and an index.
 
 mod chunk;
 mod fill;
@@ -15,7 +15,7 @@ mod split;
 pub use fill::{FillError, fill};
 pub use send::Mounts;
 
-/// Reads bytes as the index of a mount's content, for tests that make bytes up: how many bytes it puts together.
+/// Parses bytes as an index and returns the size of the content, for fuzz tests.
 #[doc(hidden)]
 pub fn examine_index(bytes: &[u8]) -> Result<u64, index::IndexError> {
     let index = index::Index::parse(bytes)?;

@@ -1,4 +1,4 @@
-//! Chunks on their way into packs: those that are known are left out, the others are compressed and sent, pack by pack.
+//! Packs chunks: skips known ones, compresses the others and sends them, pack by pack.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,11 +10,11 @@ use crate::build::remote_cache::blob::Blob;
 use crate::build::remote_cache::place::{Place, PlaceError};
 
 pub const PACK_TYPE: &str = "application/vnd.rbuild.cache.mount.pack.v1";
-/// A pack is sent when it has this many bytes.
+/// The size at which a pack is sent.
 const PACK_SIZE: usize = 16 << 20;
 const LEVEL: i32 = 3;
 
-/// Where chunks are that need not be sent: by their BLAKE3, the pack, offset, stored bytes and length.
+/// Known chunks, which are not sent: by BLAKE3, the pack, offset, stored size and length.
 pub type Known = HashMap<[u8; 32], (Blob, u32, u32, u32)>;
 
 pub struct Packer<'a> {
@@ -27,14 +27,14 @@ pub struct Packer<'a> {
     numbers: HashMap<[u8; 32], u32>,
     pack_numbers: HashMap<BlobDigest, u32>,
     current: Vec<u8>,
-    /// Chunks of the pack that is being filled: their pack has no digest yet.
+    /// Chunks of the current pack, which has no digest yet.
     waiting: Vec<usize>,
     compressor: zstd::bulk::Compressor<'static>,
     /// Why the last write failed.
     pub failure: Option<PlaceError>,
 }
 
-/// All that was packed.
+/// The result of packing.
 pub struct Packed {
     pub index: Vec<u8>,
     pub head: Head,
@@ -58,7 +58,7 @@ impl<'a> Packer<'a> {
         })
     }
 
-    /// Sends what is left. `mode`, `uid` and `gid` are of the mount's own folder.
+    /// Sends the last pack. `mode`, `uid` and `gid` are those of the mount's root folder.
     pub fn finish(mut self, (mode, uid, gid): (u32, u32, u32)) -> Result<Packed, PlaceError> {
         self.send_pack()?;
         let head = Head { mode, uid, gid, ..self.head };
@@ -123,7 +123,7 @@ impl<'a> Packer<'a> {
     }
 }
 
-/// Sends a blob that is in memory, unless the place has it.
+/// Uploads a blob from memory, unless the place has it.
 pub fn send_bytes(place: &dyn Place, media_type: &str, bytes: Vec<u8>) -> Result<Blob, PlaceError> {
     let blob = Blob { media_type: media_type.to_owned(), digest: BlobDigest::of(&bytes), size: bytes.len() as u64 };
     if place.blob_size(&blob.digest)? != Some(blob.size) {

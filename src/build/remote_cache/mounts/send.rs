@@ -1,4 +1,4 @@
-//! Contents of cache mounts into a cache.
+//! Sends the contents of cache mounts to a cache.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fs::File;
@@ -19,9 +19,9 @@ use crate::image::layer::{NothingKnown, encode};
 use crate::store::{Store, now};
 
 pub const INDEX_TYPE: &str = "application/vnd.rbuild.cache.mount.index.v1";
-/// The largest index that is read.
+/// The size limit of an index.
 pub const INDEX_LIMIT: u64 = 256 << 20;
-/// A pack of which less than this part is still of use is not used any more; what is of use in it is sent again.
+/// If less than this part of a pack is still used, the pack is dropped, and its used chunks are sent again.
 const LEAST_USE: f64 = 0.5;
 
 /// The cache mounts that a build used.
@@ -29,7 +29,7 @@ pub struct Mounts<'a> {
     pub store: &'a Store,
     /// The names of their folders in the store.
     pub names: &'a BTreeSet<String>,
-    /// Told of those that are in use elsewhere.
+    /// Receives messages about mounts that are in use.
     pub note: &'a (dyn Fn(&str) + Sync),
 }
 
@@ -42,7 +42,7 @@ impl MountContents for Mounts<'_> {
             if !data.is_dir() {
                 continue;
             }
-            // What another build is writing to is nothing whole.
+            // The content is incomplete while another build writes to it.
             if lock.try_lock().is_err() {
                 (self.note)(&format!("the cache mount {} is in use and is not sent", &name[..name.len().min(12)]));
                 continue;
@@ -64,19 +64,19 @@ fn send_one(place: &dyn Place, previous: Option<&MountRecord>, data: &Path) -> R
             known.retain(|_, (blob, ..)| !wasteful.contains(&blob.digest));
             continue;
         }
-        // Every day once, so that it is not taken for something that nobody uses.
+        // Saved again every day, so that it does not count as unused.
         let is_fresh = |record: &&MountRecord| today(record.saved_at) == today(now());
         let index = send_bytes(place, INDEX_TYPE, packed.index)?;
         if let Some(same) = previous.filter(is_fresh).filter(|record| record.index == index) {
             return Ok(same.clone());
         }
-        // Later than what it replaces, whatever the clocks say: the latest is the one that counts.
+        // Later than the previous one, even if clocks differ: the latest counts.
         let saved_at = previous.map_or(now(), |previous| now().max(previous.saved_at + 1));
         return Ok(MountRecord { saved_at, stream, index, packs: packed.packs });
     }
 }
 
-/// Reads the folder once and sends the chunks that are not known.
+/// Reads the folder once and sends the unknown chunks.
 fn pack(place: &dyn Place, known: &Known, data: &Path) -> Result<(Packed, DiffId), ExportError> {
     let unreadable =
         |source: std::io::Error| PlaceError::Content { digest: BlobDigest::of(b""), source: source.into() };
@@ -95,7 +95,7 @@ fn pack(place: &dyn Place, known: &Known, data: &Path) -> Result<(Packed, DiffId
     Ok((packed, encoded.diff_id))
 }
 
-/// The chunks of the content that the cache has already. What cannot be read is not known.
+/// The chunks of the content that are already in the cache. Unreadable ones are unknown.
 fn known_chunks(place: &dyn Place, record: &MountRecord) -> Known {
     let read = || -> Option<Known> {
         let bytes =
@@ -124,7 +124,7 @@ fn locations(head: &Head, packs: &[Blob]) -> Known {
     head.chunks.iter().filter_map(location).collect()
 }
 
-/// Packs of which little is of use.
+/// Packs of which only a small part is used.
 fn wasteful_packs(packed: &Packed) -> BTreeSet<BlobDigest> {
     let mut used = vec![0_u64; packed.packs.len()];
     for chunk in &packed.head.chunks {

@@ -1,5 +1,5 @@
-//! A tar stream in pieces: headers and padding as they are, contents of files as chunks. Put together in their order the
-//! pieces are the stream, whatever was taken for what.
+//! Splits a tar stream into pieces: headers and padding verbatim, contents of files as chunks. Concatenated, the pieces
+//! always give the stream, even if something was misinterpreted.
 
 use std::io::{self, Write};
 
@@ -7,7 +7,7 @@ use super::chunk::{LONGEST, cut};
 
 const BLOCK: usize = 512;
 
-/// Whoever takes the pieces.
+/// Receives the pieces.
 pub trait Pieces {
     fn literal(&mut self, bytes: &[u8]) -> io::Result<()>;
     fn chunk(&mut self, bytes: &[u8]) -> io::Result<()>;
@@ -16,18 +16,18 @@ pub trait Pieces {
 pub struct Splitter<P> {
     pieces: P,
     state: State,
-    /// What is not complete yet: a block, an extended header, or the beginning of a chunk.
+    /// Incomplete data: a block, an extended header, or the start of a chunk.
     buffer: Vec<u8>,
-    /// The size of the next file, where its header has no room for it.
+    /// The size of the next file, if its header cannot hold it.
     next_size: Option<u64>,
 }
 
 #[derive(Clone, Copy)]
 enum State {
     Header,
-    /// An extended header of so many bytes, padding included.
+    /// An extended header of this many bytes, padding included.
     Extended(usize),
-    /// So many bytes of a file and its padding are still to come.
+    /// The rest of a file and its padding.
     Content {
         left: u64,
         padding: usize,
@@ -40,7 +40,7 @@ impl<P: Pieces> Splitter<P> {
         Self { pieces, state: State::Header, buffer: Vec::new(), next_size: None }
     }
 
-    /// What is left goes out as it is.
+    /// Passes the rest on verbatim.
     pub fn finish(mut self) -> io::Result<P> {
         let rest = std::mem::take(&mut self.buffer);
         match self.state {
@@ -50,7 +50,7 @@ impl<P: Pieces> Splitter<P> {
         Ok(self.pieces)
     }
 
-    /// Takes from `bytes` until the buffer has `wanted` bytes; gives how many were taken.
+    /// Takes bytes until the buffer has `wanted` bytes; returns how many were taken.
     fn collect(&mut self, bytes: &[u8], wanted: usize) -> usize {
         let count = bytes.len().min(wanted - self.buffer.len());
         self.buffer.extend_from_slice(&bytes[..count]);

@@ -1,4 +1,4 @@
-//! A cache in Microsoft's or Google's storage: objects that are put and got whole.
+//! A cache in Microsoft's or Google's storage, whose objects are read and written whole.
 
 mod options;
 mod shared_key;
@@ -18,13 +18,13 @@ use crate::transport::cloud::{self, Expiring};
 
 pub use options::{ObjectOptions, Service};
 
-/// Of Azure's protocol.
+/// The version of Azure's protocol.
 const VERSION: &str = "2023-11-03";
 
 pub struct Objects {
     options: ObjectOptions,
     server: ObjectServer,
-    /// What the environment, the machine or the pod said last.
+    /// The last token from the environment, the machine or the pod.
     token: Mutex<Option<Expiring<String>>>,
 }
 
@@ -70,7 +70,7 @@ impl Objects {
         self.server.send((method, url), headers.into_iter().chain(authorization), payload)
     }
 
-    /// What says who asks. Google's buckets may be for everybody.
+    /// The authorization of a request. Google's buckets may be public.
     fn authorization(
         &self,
         unsigned: &shared_key::Unsigned<'_>,
@@ -99,7 +99,7 @@ impl Objects {
         }
     }
 
-    /// The answer, when it is a good one; nothing when there is no such object.
+    /// A successful response; `None` if there is no such object.
     fn object(&self, method: Method, key: &str, payload: &Payload<'_>) -> Result<Option<Response>, PlaceError> {
         let response = self.server.persist(|| self.request_once(&method, key, payload))?;
         if response.status().is_success() {
@@ -111,7 +111,7 @@ impl Objects {
         Err(self.server.refusal(response, method, key).into())
     }
 
-    /// Puts an object; makes Azure's container where there is none, as BuildKit does.
+    /// Uploads an object; like BuildKit, makes Azure's container if there is none.
     fn put(&self, key: &str, payload: &Payload<'_>) -> Result<(), PlaceError> {
         let is_azure = matches!(self.options.service, Service::Azure { .. });
         match self.object(Method::PUT, key, payload) {

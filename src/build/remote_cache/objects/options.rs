@@ -1,4 +1,4 @@
-//! Where a cache of Microsoft's or Google's storage is.
+//! The location of a cache in Microsoft's or Google's storage.
 
 use crate::transport::cloud::sigv4::escape_path;
 
@@ -23,7 +23,7 @@ pub enum Service {
         account_url: String,
         account: String,
         container: String,
-        /// The account's; without it the identity of the job, the pod or the machine counts.
+        /// The account's key; without it the identity of the job, the pod or the machine is used.
         key: Option<String>,
     },
     Google {
@@ -31,7 +31,7 @@ pub enum Service {
     },
 }
 
-/// Never the key.
+/// Never shows the key.
 impl std::fmt::Debug for ObjectOptions {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.shown())
@@ -39,7 +39,7 @@ impl std::fmt::Debug for ObjectOptions {
 }
 
 impl ObjectOptions {
-    /// The usual names in it.
+    /// With default names.
     pub fn new(service: Service) -> Self {
         Self {
             service,
@@ -85,7 +85,7 @@ impl ObjectOptions {
         }
     }
 
-    /// What the store keeps: all that is needed to find a blob again, and no secret.
+    /// What the store keeps: everything to find a blob again, without secrets.
     pub(in crate::build::remote_cache) fn source(&self) -> String {
         let (account_url, account, container) = match &self.service {
             Service::Azure { account_url, account, container, .. } => {
@@ -97,7 +97,7 @@ impl ObjectOptions {
         format!("{SCHEME}{place}")
     }
 
-    /// The place that [`Self::source`] speaks of.
+    /// The place behind a [`Self::source`].
     pub(in crate::build::remote_cache) fn of_source(source: &str) -> Option<Self> {
         type Kept = (String, String, String, String, String);
         let (account_url, account, container, prefix, blobs_prefix): Kept =

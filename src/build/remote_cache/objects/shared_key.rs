@@ -1,27 +1,27 @@
-//! Signing requests as Azure's storage wants it ("Authorize with Shared Key").
+//! Signs requests for Azure's storage ("Authorize with Shared Key").
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 
-/// A request, as far as its signature goes.
+/// The parts of a request that are signed.
 pub struct Unsigned<'a> {
     pub method: &'a str,
     pub length: u64,
-    /// Those of Microsoft's, in order of their names.
+    /// The `x-ms-` headers, sorted by name.
     pub headers: &'a [(&'static str, String)],
-    /// Escaped as it is sent.
+    /// Escaped as in the request.
     pub path: &'a str,
-    /// The fields of the query, in order of their names.
+    /// The fields of the query, sorted by name.
     pub query: &'a [(&'static str, &'static str)],
 }
 
-/// The `Authorization` header; nothing when the key is none.
+/// The `Authorization` header; `None` if the key is invalid.
 pub fn sign(request: &Unsigned<'_>, account: &str, key: &str) -> Option<String> {
     let length = if request.length == 0 { String::new() } else { request.length.to_string() };
     let headers: String = request.headers.iter().map(|(name, value)| format!("{name}:{value}\n")).collect();
     let query: String = request.query.iter().map(|(name, value)| format!("\n{name}:{value}")).collect();
-    // Encoding, language, length, MD5, type, date, four conditions and the range, of which only the length is sent.
+    // Encoding, language, length, MD5, type, date, four conditions and the range; only the length is sent.
     let text = format!("{}\n\n\n{length}\n\n\n\n\n\n\n\n\n{headers}/{account}{}{query}", request.method, request.path);
     let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(key).ok()?);
     Some(format!("SharedKey {account}:{}", STANDARD.encode(hmac::sign(&key, text.as_bytes()))))

@@ -5,8 +5,7 @@
 //! ```text
 //! the list (see `list`)
 //! "rbuild copy 4\n", number of names (u32, little-endian), diffID (32 bytes), digest of what is below (32 bytes),
-//! whether
-//! the list is complete (u8)
+//!   whether the list is complete (u8)
 //! BLAKE3 of everything above
 //! ```
 //!

@@ -2,9 +2,8 @@
 //! during the copy, and read from its start alongside a walk in the same order.
 //!
 //! ```text
-//! per name: length of the prefix shared with the previous path (u16, little-endian), length of the rest (u16), the
-//! rest,
-//! and the record (see `placed`)
+//! per name: length of the prefix shared with the previous path (u16, little-endian), length of the rest (u16),
+//!   the rest, the record (see `placed`)
 //! ```
 
 use std::cmp::Ordering;
