@@ -1,11 +1,12 @@
 //! The output of a step's program: forwarded as it arrives, and its end kept for the error.
 
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, EventData, EventFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::pipe::PipeFlags;
 
@@ -55,7 +56,11 @@ impl Output {
             for (which, has_ended) in self.next() {
                 // A pipe is reported again only after another write.
                 loop {
-                    let count = self.pipes[which].read(&mut buffer).unwrap_or(0);
+                    let count = match self.pipes[which].read(&mut buffer) {
+                        Ok(count) => count,
+                        Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                        Err(_) => 0,
+                    };
                     if count == 0 {
                         open[which] = false;
                         break;
@@ -84,6 +89,8 @@ impl Output {
 fn watch(pipes: &[File]) -> Result<OwnedFd, Errno> {
     let written = epoll::create(CreateFlags::CLOEXEC)?;
     for (which, pipe) in pipes.iter().enumerate() {
+        // A program that waits for room in one pipe must not be waited for at the other.
+        rustix::fs::fcntl_setfl(pipe, OFlags::NONBLOCK)?;
         epoll::add(&written, pipe, EventData::new_u64(which as u64), EventFlags::IN | EventFlags::ET)?;
     }
     Ok(written)
@@ -132,6 +139,11 @@ mod tests {
         (pieces.into_inner(), tail)
     }
 
+    /// How many bytes were told of that stream.
+    fn length(told: &[(bool, String)], errors: bool) -> usize {
+        told.iter().filter(|(is_error, _)| *is_error == errors).map(|(_, text)| text.len()).sum()
+    }
+
     #[test]
     fn what_was_written_first_is_told_first() {
         let (output, stdio) = Output::new(true).unwrap();
@@ -168,6 +180,21 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_that_was_full_is_not_waited_for() {
+        let (output, stdio) = Output::new(true).unwrap();
+        let (mut out, mut errors) = ends(stdio);
+        let (told, _) = std::thread::scope(|scope| {
+            scope.spawn(move || {
+                out.write_all(&vec![b'o'; AT_ONCE]).unwrap();
+                errors.write_all(&vec![b'e'; 3 * AT_ONCE]).unwrap();
+                out.write_all(b"end").unwrap();
+            });
+            pieces(output)
+        });
+        assert_eq!((length(&told, false), length(&told, true)), (AT_ONCE + 3, 3 * AT_ONCE));
+    }
+
+    #[test]
     fn more_than_a_pipe_holds_arrives_whole() {
         for apart in [false, true] {
             let (output, stdio) = Output::new(apart).unwrap();
@@ -178,11 +205,8 @@ mod tests {
                 scope.spawn(|| errors.write_all(&much).map(|()| drop(errors)).unwrap());
                 pieces(output)
             });
-            let length = |errors: bool| {
-                told.iter().filter(|(is_error, _)| *is_error == errors).map(|(_, text)| text.len()).sum::<usize>()
-            };
-            assert_eq!(length(false) + length(true), 2 * much.len());
-            assert_eq!(length(true), if apart { much.len() } else { 0 });
+            assert_eq!(length(&told, false) + length(&told, true), 2 * much.len());
+            assert_eq!(length(&told, true), if apart { much.len() } else { 0 });
         }
     }
 }
