@@ -186,9 +186,10 @@ fn a_lock_is_exclusive_and_leaves_no_file() {
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| drop(store.lock("x").unwrap()));
         std::thread::sleep(Duration::from_millis(20));
-        assert!(!waiter.is_finished());
+        assert!(!waiter.is_finished() && store.try_lock("x").unwrap().is_none());
         drop(held);
     });
+    drop(store.try_lock("x").unwrap().unwrap());
     assert_eq!(fs::read_dir(folder.path().join("locks")).unwrap().count(), 0);
 }
 

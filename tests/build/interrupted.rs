@@ -17,15 +17,20 @@ RUN echo begun && sleep 98765
 
 /// A build that is in the middle of its last RUN.
 fn sleeping(store: &TestStore) -> Child {
+    building(store, &[], " begun\n")
+}
+
+/// A build that has said a line with that end.
+fn building(store: &TestStore, options: &[&str], said_last: &str) -> Child {
     use std::io::{BufRead as _, BufReader};
     store.write("ctx/Dockerfile", SLEEPS);
-    let mut command = store.command(&["build", "--progress", "plain", "ctx"]);
+    let mut command = store.command(&[&["build", "--progress", "plain", "ctx"], options].concat());
     let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut said = BufReader::new(child.stderr.take().unwrap());
     let mut line = String::new();
-    while !line.ends_with(" begun\n") {
+    while !line.ends_with(said_last) {
         line.clear();
-        assert_ne!(said.read_line(&mut line).unwrap(), 0, "the build ended before its RUN began");
+        assert_ne!(said.read_line(&mut line).unwrap(), 0, "the build ended before it said `{said_last}`");
     }
     // Nobody reads the rest; it goes nowhere rather than to a closed pipe.
     std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
@@ -76,6 +81,24 @@ fn build_again(store: &TestStore) -> Answer {
 
 fn staging_folders(store: &TestStore) -> usize {
     std::fs::read_dir(store.root().join("tmp")).unwrap().count()
+}
+
+#[test]
+fn a_build_says_that_it_waits_for_another_and_can_be_ended() {
+    let Some(store) = TestStore::with_busybox() else { return };
+    let mut first = sleeping(&store);
+    let waits = "waiting for another build that executes [3/3] RUN echo begun && sleep 98765\n";
+    let mut second = building(&store, &[], waits);
+    send(&second, Signal::INT);
+    assert_eq!(second.wait().unwrap().code(), Some(130));
+    assert!(first.try_wait().unwrap().is_none(), "the other one goes on");
+    // It takes nothing of the other's, and so need not wait for it.
+    let mut third = building(&store, &["--no-cache"], " begun\n");
+    for child in [&mut third, &mut first] {
+        send(child, Signal::INT);
+        assert_eq!(child.wait().unwrap().code(), Some(130));
+    }
+    wait_until_nothing_is_left(&store);
 }
 
 #[test]

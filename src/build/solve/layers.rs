@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::base::digest::{CacheKey, DiffId, TreeDigest};
 use crate::base::io_error::AtPath;
@@ -12,15 +12,20 @@ use crate::build::explain::{Fact, Reason};
 use crate::image::layer::{self, KnownDigests, Marks, NothingKnown};
 use crate::language::plan::StepId;
 use crate::store::snapshot::{Stack, record_of};
-use crate::store::{LayerRecord, Staging, StepLayer};
+use crate::store::{LayerRecord, Lock, Staging, StepLayer};
 
 use super::error::StepError;
 use super::executed::Executed;
 use super::explain::Miss;
 use super::key;
-use super::progress::Event;
+use super::progress::{Event, TaskEvent};
 use super::resume::Resume;
 use super::settings::Solver;
+
+/// Between two looks whether another build has made a layer.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
+/// From here on the user is told what is waited for.
+const LONG_WAIT: Duration = Duration::from_millis(500);
 
 /// What was made or found during this build.
 pub(super) struct Made<'a> {
@@ -144,7 +149,7 @@ impl Solver<'_> {
         if let Some(stack) = self.known_layer(made, request)? {
             return Ok(stack);
         }
-        let _lock = self.store.lock(&format!("step-{}", request.key.hex()))?;
+        let _lock = self.lock_step(request)?;
         if let Some(stack) = self.known_layer(made, request)? {
             return Ok(stack);
         }
@@ -174,6 +179,43 @@ impl Solver<'_> {
         self.store.add_cache_record(&request.key, &layer.diff_id)?;
         made.insert(request.key, layer);
         Ok(self.stack_with(request.parent, &layer))
+    }
+
+    /// Waits until no other build makes the same layer, and says so where it takes a while.
+    fn lock_step(&self, request: &LayerRequest<'_>) -> Result<Lock, StepError> {
+        let key = request.key.hex();
+        // What another process makes is not taken then.
+        let name = match request.ignore_cache {
+            true => format!("step-{key}-{}", std::process::id()),
+            false => format!("step-{key}"),
+        };
+        if let Some(lock) = self.store.try_lock(&name)? {
+            return Ok(lock);
+        }
+        let step = &self.plan.steps[request.step.0];
+        let task = format!("waiting for another build that executes {}", step.title);
+        let (begun, mut is_told) = (Instant::now(), false);
+        let lock = loop {
+            std::thread::sleep(LOCK_PAUSE);
+            if self.cancellation.is_cancelled() {
+                break Err(StepError::Cancelled);
+            }
+            match self.store.try_lock(&name) {
+                Ok(Some(lock)) => break Ok(lock),
+                Ok(None) => {}
+                Err(error) => break Err(error.into()),
+            }
+            if !is_told && request.facts.is_some() && begun.elapsed() > LONG_WAIT {
+                is_told = true;
+                self.progress.task(TaskEvent::Started { task: &task });
+            }
+        };
+        match &lock {
+            Ok(_) if is_told => self.progress.task(TaskEvent::Done { task: &task, took: begun.elapsed() }),
+            Err(error) if is_told => self.progress.task(TaskEvent::Failed { task: &task, message: &error.to_string() }),
+            _ => {}
+        }
+        lock
     }
 
     /// Why the step is executed.
