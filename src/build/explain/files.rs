@@ -152,7 +152,7 @@ impl FileList {
                 last.fingerprint = last.fingerprint.wrapping_add(share);
                 return;
             }
-            let folder: PathBuf = entry.path.components().take(depth.max(1)).collect();
+            let folder: PathBuf = entry.path.components().take(depth + 1).collect();
             entry = Listed { path: folder, mode: 0, owner: (0, 0), fingerprint: share, summed: true };
         }
         self.entries.push(entry);
@@ -228,7 +228,7 @@ fn by_path(entries: &[Listed]) -> BTreeMap<(&Path, bool), &Listed> {
 
 fn stands_for(above: &FileChange, file: &FileChange) -> bool {
     let whole = matches!(above.kind, FileChangeKind::Added | FileChangeKind::Removed);
-    whole && above.kind == file.kind && above.path != file.path && file.path.starts_with(&above.path)
+    whole && above.kind == file.kind && (above.path != file.path || file.below) && file.path.starts_with(&above.path)
 }
 
 fn change(was: Option<&Listed>, now: Option<&Listed>) -> Option<FileChange> {
@@ -309,6 +309,34 @@ mod tests {
             [FileChange { path: "f07".into(), kind: FileChangeKind::Changed, below: true, folder: false }]
         );
         assert_eq!(was.changes(&many(1), 5), FileChanges::default());
+    }
+
+    #[test]
+    fn of_a_large_and_deep_tree_the_folder_is_told() {
+        let tree = |changed: &str, renamed: &str| {
+            let mut builder = FileListBuilder::default();
+            let mut push = |path: &str, mode: u32, fingerprint: u64| {
+                builder.push(&ListedFile { path: Path::new(path), mode, owner: (0, 0), fingerprint });
+            };
+            for package in 0..60 {
+                let package = if package == 9 { renamed.to_owned() } else { format!("p{package:02}") };
+                push(&package, FOLDER | 0o755, 0);
+                for module in 0..50 {
+                    let module = format!("{package}/m{module:02}");
+                    push(&module, FOLDER | 0o755, 0);
+                    for file in 0..20 {
+                        let path = format!("{module}/{file:02}");
+                        push(&path, 0o644, u64::from(path == changed));
+                    }
+                }
+            }
+            builder.finish()
+        };
+        let was = tree("", "p09");
+        let shown = |now: FileList| was.changes(&now, 5).shown.iter().map(FileChange::to_string).collect::<Vec<_>>();
+        assert_eq!(shown(tree("p07/m03/11", "p09")), ["something in `p07/m03` changed"]);
+        assert_eq!(shown(tree("p59/m49/19", "p09")), ["something in `p59/m49` changed"]);
+        assert_eq!(shown(tree("", "p09-new")), ["folder `p09` was removed", "folder `p09-new` was added"]);
     }
 
     #[test]
