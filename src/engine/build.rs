@@ -1,6 +1,11 @@
 //! What a build may be asked for, whoever asks.
 
+use crate::build::BuildOptions;
+use crate::build::remote_cache::PlaceOptions;
 use crate::container::sandbox::Limits;
+use crate::image::Reference;
+use crate::store::Store;
+use crate::transport::registry::Client;
 
 /// Bytes.
 pub const LEAST_MEMORY: u64 = 6 << 20;
@@ -41,4 +46,18 @@ pub fn check_limits(limits: &Limits) -> Result<(), LimitError> {
         return Err(LimitError::Quota);
     }
     Ok(())
+}
+
+/// Whether one of the caches that steps may be taken from is there: of images, here or in their registry. docker's classic
+/// builder takes steps from no others.
+pub fn is_cache_there(store: &Store, options: &BuildOptions) -> bool {
+    let client = Client::new(&options.registry).ok();
+    let is_in_registry = |name: &Reference| {
+        let tag = name.digest().map_or(name.tag(), |digest| Some(digest.as_str())).unwrap_or_default();
+        client.as_ref().is_some_and(|client| client.repository(name).is_ok_and(|found| found.manifest(tag).is_ok()))
+    };
+    options.cache_from.iter().any(|source| match &source.place {
+        PlaceOptions::Registry(name) => store.find_image(&name.familiar()).is_ok() || is_in_registry(name),
+        _ => true,
+    })
 }

@@ -20,17 +20,16 @@ use crate::api::response::Response;
 use crate::api::service::Service;
 use crate::base::digest::ImageId;
 use crate::base::io_error::AtPath;
-use crate::build::remote_cache::PlaceOptions;
 use crate::build::solve::{Cancellation, JoinedNetwork};
 use crate::build::{self, BuildOptions, BuildResult, ContextSource};
 use crate::engine::Uncounted;
+use crate::engine::build::is_cache_there;
 use crate::engine::container::join_network;
 use crate::engine::image::build_cache::{self, Bounds, PrunedCache, Selection};
 use crate::engine::image::pull::sync_behind;
 use crate::image::Reference;
 use crate::language::plan::NoCache;
 use crate::store::{Staging, Store};
-use crate::transport::registry::Client;
 
 use classic::Classic;
 
@@ -64,7 +63,7 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         _ => HashSet::new(),
     };
     messages::answer(&request.gone, move |messages| {
-        if !options.cache_from.is_empty() && !has_cache(&store, &options) {
+        if !options.cache_from.is_empty() && !is_cache_there(&store, &options) {
             options.no_cache = NoCache::Always;
         }
         let classic = Classic::new(messages, quiet);
@@ -72,20 +71,6 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         // The context is of no use any more.
         drop(received);
         finish((&store, &options, &known), messages, (&classic, built))
-    })
-}
-
-/// Whether there is one of the images that steps may be taken from, here or in its registry. The classic builder takes them
-/// from no others.
-fn has_cache(store: &Store, options: &BuildOptions) -> bool {
-    let client = Client::new(&options.registry).ok();
-    let is_in_registry = |name: &Reference| {
-        let tag = name.digest().map_or(name.tag(), |digest| Some(digest.as_str())).unwrap_or_default();
-        client.as_ref().is_some_and(|client| client.repository(name).is_ok_and(|found| found.manifest(tag).is_ok()))
-    };
-    options.cache_from.iter().any(|source| match &source.place {
-        PlaceOptions::Registry(name) => store.find_image(&name.familiar()).is_ok() || is_in_registry(name),
-        _ => true,
     })
 }
 
