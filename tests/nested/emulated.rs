@@ -37,7 +37,7 @@ rbuild() { timeout 300 /rbuild "$@"; }
 rbuild load -q -i /busybox.tar >/dev/null || exit 1
 echo "image=$(rbuild build -q --reproducible -f /Dockerfile c 2>/tmp/said)"; cat /tmp/said
 rbuild build --progress plain --no-cache -f /Hostile c >/tmp/hostile 2>&1; echo "hostile=$?"; grep -v CACHED /tmp/hostile
-echo "canary=$(cat /tmp/canary)"; ps | grep -c 98765 | sed 's/^/left=/'
+echo "canary=$(cat /tmp/canary)"; ps | grep -c '[9]8765' | sed 's/^/left=/'
 echo "chroot=$(rbuild build -q --no-cache --isolation=chroot -f /Dockerfile c 2>&1 | head -1)"
 echo "run=$(rbuild run --rm busybox true 2>&1 | head -1)"
 "#;
