@@ -1,7 +1,8 @@
-//! The Container Device Interface: devices that a host describes in files, by name (CDI's SPEC.md).
+//! The Container Device Interface: devices that a host describes in files and containers request by name (CDI's
+//! SPEC.md).
 //!
-//! Reads the descriptions and says what a device needs of a container. Knows no sandbox and no builds: both `RUN
-//! --device` and `run --device` apply what is found here.
+//! Reads the specifications and returns what a container needs to use a device. Knows neither the sandbox nor builds:
+//! both `RUN --device` and `run --device` apply the result.
 
 mod registry;
 mod spec;
@@ -35,7 +36,7 @@ pub enum CdiError {
     #[error("there is no device `{name}`")]
     Unknown {
         name: String,
-        /// Those that there are.
+        /// The existing devices.
         known: Vec<String>,
         /// Why files could not be read: the device may be in one of them.
         broken: Vec<String>,

@@ -15,13 +15,13 @@ use crate::base::boolean;
 use crate::base::io_error::{AtPath, chain};
 use crate::base::privacy;
 
-/// Where descriptions are; what a later folder says of a device counts.
+/// Where specifications are; later folders override earlier ones.
 pub const FOLDERS: [&str; 2] = ["/etc/cdi", "/var/run/cdi"];
-/// Of a mode, what lets the group and all others write.
+/// The mode bits that let the group or others write.
 const OTHERS_MAY_WRITE: u32 = 0o022;
-/// Docker's BuildKit calls a group of devices by this annotation.
+/// The annotation by which BuildKit groups devices into a class.
 const CLASS: &str = "org.mobyproject.buildkit.device.class";
-/// With this annotation a device needs no `--allow`.
+/// A device with this annotation needs no `--allow`.
 const AUTO_ALLOW: &str = "org.mobyproject.buildkit.device.autoallow";
 
 /// A device and what a container needs to use it.
@@ -30,12 +30,12 @@ pub struct Device {
     /// `vendor.com/class=name`
     pub name: String,
     pub annotations: BTreeMap<String, String>,
-    /// For the device itself.
+    /// Only for this device.
     edits: Edits,
-    /// For each container that gets devices of this description, once.
+    /// Once for each container that gets any device of this specification.
     common: Edits,
     file: PathBuf,
-    /// The other file of the same folder that describes it.
+    /// Another file of the same folder that specifies the same device.
     conflict: Option<PathBuf>,
 }
 
@@ -43,7 +43,7 @@ pub struct Device {
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     devices: BTreeMap<String, Device>,
-    /// Why descriptions could not be read. It only matters to who misses a device.
+    /// Why specifications could not be read. Only reported when a device is not found.
     broken: Vec<String>,
 }
 
@@ -60,18 +60,18 @@ impl Device {
 }
 
 impl Registry {
-    /// The devices described in the usual folders.
+    /// The devices specified in the usual folders.
     pub fn read() -> Result<Self, CdiError> {
         Self::read_folders(&FOLDERS.map(Path::new))
     }
 
-    /// The devices described in the folders; one that is missing describes none.
+    /// The devices specified in the folders; a missing folder is ignored.
     pub fn read_folders(folders: &[&Path]) -> Result<Self, CdiError> {
         let mut registry = Self::default();
         for folder in folders {
             let mut here = BTreeMap::new();
             let files = match description_files(folder) {
-                // None of its devices is there; what others describe is.
+                // None of its devices can be used; those of other specifications can.
                 Err(error @ (CdiError::Writable { .. } | CdiError::Foreign { .. })) => {
                     registry.broken.push(chain(&error));
                     continue;
@@ -89,8 +89,8 @@ impl Registry {
         Ok(registry)
     }
 
-    /// What a request means: `VENDOR/CLASS=NAME` one device (or those of that class annotation), `VENDOR/CLASS=*` all of a
-    /// kind, `VENDOR/CLASS` the first.
+    /// The requested devices: `VENDOR/CLASS=NAME` is one device (or those with that class annotation), `VENDOR/CLASS=*`
+    /// all of a kind, `VENDOR/CLASS` the first one.
     pub fn find(&self, request: &str) -> Result<Vec<&Device>, CdiError> {
         let (kind, name) = match request.split_once('=') {
             Some((kind, name)) => (kind, Some(name)),
@@ -125,8 +125,8 @@ impl Registry {
         }
     }
 
-    /// What a container needs for all these devices together: what is for all devices of a description only once. What
-    /// can't be done is an error.
+    /// What a container needs for all these devices; what a specification has for all its devices is applied once.
+    /// Unsupported edits are an error.
     pub fn edits(devices: &[&Device]) -> Result<Edits, CdiError> {
         let mut edits = Edits::default();
         let mut files: Vec<&Path> = Vec::new();
@@ -144,12 +144,12 @@ impl Registry {
     }
 }
 
-/// Whether the text is a device's full name: `run --device` takes paths too.
+/// Whether the text is a device's full name: `run --device` also takes paths.
 pub fn is_qualified_name(text: &str) -> bool {
     text.split_once('=').is_some_and(|(kind, name)| is_kind(kind) && !name.is_empty())
 }
 
-/// `vendor.com/class`: letters, digits, `_`, `-` and `.`, beginning with a letter.
+/// `vendor.com/class`: letters, digits, `_`, `-` and `.`, starting with a letter.
 fn is_kind(text: &str) -> bool {
     let is_word = |word: &str| {
         word.starts_with(|first: char| first.is_ascii_alphabetic())
@@ -168,7 +168,7 @@ fn add(devices: &mut BTreeMap<String, Device>, device: Device) {
     }
 }
 
-/// In order of their names, so that the first device of a kind is always the same.
+/// Sorted by name, so that the first device of a kind is always the same.
 fn description_files(folder: &Path) -> Result<Vec<PathBuf>, CdiError> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory) => {
@@ -192,11 +192,11 @@ fn is_yaml(extension: &OsStr) -> bool {
     extension == "yaml" || extension == "yml"
 }
 
-/// Not larger than this: it is read whole.
+/// The size limit of a specification: it is read whole.
 const MOST_BYTES: u64 = 16 << 20;
 
-/// A description says what is mounted and executed: it counts only if nobody but root, or whoever runs this, may have
-/// written it. What was opened is looked at, so that nobody can exchange it.
+/// A specification says what is mounted and executed: it is only trusted if nobody but root or this user can have
+/// written it. The opened file is checked, so that it can't be replaced.
 fn read_trusted(path: &Path) -> Result<Vec<u8>, CdiError> {
     let flags = rustix::fs::OFlags::RDONLY | rustix::fs::OFlags::NONBLOCK | rustix::fs::OFlags::CLOEXEC;
     let opened = rustix::fs::open(path, flags, rustix::fs::Mode::empty()).at("read", path)?;
@@ -212,12 +212,12 @@ fn read_trusted(path: &Path) -> Result<Vec<u8>, CdiError> {
     if text.len() as u64 > MOST_BYTES { Err(wrong("it has more than 16 MiB")) } else { Ok(text) }
 }
 
-/// Refuses what others than root and this user may write to, and what is theirs.
+/// Refuses files that belong to, or can be written by, anyone but root and this user.
 fn check_writers(path: &Path, metadata: &Metadata) -> Result<(), CdiError> {
     let owner = metadata.uid();
     let is_trusted = privacy::is_trusted(owner);
     let shared = metadata.mode() & OTHERS_MAY_WRITE;
-    // In a folder with the sticky bit nobody replaces the files of others; but anybody adds some.
+    // In a folder with the sticky bit nobody can replace the files of others, but anybody can add files.
     if is_trusted && shared == 0 {
         return Ok(());
     }
@@ -261,7 +261,7 @@ fn read_description(path: &Path) -> Result<Vec<Device>, CdiError> {
     Ok(spec.devices.iter().map(device).collect())
 }
 
-/// A value that should be a text; people write `true` too.
+/// A value that should be a string; users also write `true`.
 fn text_of(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
@@ -289,7 +289,7 @@ mod tests {
             {"name": "1", "annotations": {"org.mobyproject.buildkit.device.class": "big"},
              "containerEdits": {"env": ["ONE=1"], "additionalGids": [7]}}]}"#;
 
-    /// What somebody else could have written counts for nothing, and who misses the device is told why.
+    /// A specification that others may have written is ignored, and the error for a missing device says why.
     #[test]
     fn a_description_that_others_may_write_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;

@@ -1,4 +1,4 @@
-//! What a description file says.
+//! The format of a specification file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// A description of devices of one kind.
+/// A specification of devices of one kind.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Spec {
@@ -17,7 +17,7 @@ pub(super) struct Spec {
     #[serde(default)]
     pub annotations: BTreeMap<String, Value>,
     pub devices: Vec<SpecDevice>,
-    /// For every container that gets one of the devices.
+    /// For every container that gets any of the devices.
     #[serde(default)]
     pub container_edits: Edits,
 }
@@ -53,10 +53,10 @@ pub struct Edits {
 pub struct DeviceNode {
     /// In the container.
     pub path: PathBuf,
-    /// On the host, where it isn't the same.
+    /// On the host, if it differs.
     #[serde(default)]
     pub host_path: Option<PathBuf>,
-    /// `b`, `c`, `u` or `p`; the host's when nothing is said.
+    /// `b`, `c`, `u` or `p`; the host's by default.
     #[serde(default, rename = "type")]
     pub kind: Option<String>,
     #[serde(default)]
@@ -65,7 +65,7 @@ pub struct DeviceNode {
     pub minor: Option<u32>,
     #[serde(default)]
     pub file_mode: Option<u32>,
-    /// Of `r`, `w` and `m`; all when nothing is said.
+    /// Of `r`, `w` and `m`; all by default.
     #[serde(default)]
     pub permissions: Option<String>,
     #[serde(default)]
@@ -79,7 +79,7 @@ pub struct DeviceNode {
 pub struct Mount {
     pub host_path: PathBuf,
     pub container_path: PathBuf,
-    /// As mount(8) has them: `ro`, `nosuid`, `rbind`.
+    /// In mount(8)'s form: `ro`, `nosuid`, `rbind`.
     #[serde(default)]
     pub options: Vec<String>,
     #[serde(default, rename = "type")]
@@ -95,7 +95,7 @@ struct Hook {
 }
 
 impl DeviceNode {
-    /// Where it is on the host.
+    /// The path on the host.
     pub fn host(&self) -> &PathBuf {
         self.host_path.as_ref().unwrap_or(&self.path)
     }
@@ -122,7 +122,7 @@ impl Edits {
         self.net_devices.extend_from_slice(&other.net_devices);
     }
 
-    /// What of it can't be done here, in words.
+    /// Describes an edit that is not supported here, if there is one.
     pub(super) fn unsupported(&self) -> Option<String> {
         if let Some(hook) = self.hooks.first() {
             return Some(format!("the {} hook `{}`", hook.hook_name, hook.path.display()));

@@ -1,4 +1,4 @@
-//! Descriptions written in YAML, as the tools of most vendors write them, brought into JSON's form.
+//! Converts specifications in YAML, which most vendors' tools write, to JSON.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use saphyr::{LoadableYamlNode as _, Scalar, Yaml};
 use saphyr_parser::{Event, Parser};
 use serde_json::{Map, Value};
 
-/// As deep as JSON may be.
+/// The maximum depth, as for JSON.
 const DEEPEST: usize = 128;
 
 /// The only document of the text. An error says what is wrong, and where.
@@ -19,10 +19,10 @@ pub(super) fn read(text: &str) -> Result<Value, String> {
     }
 }
 
-/// Refuses a text whose values stand too deep in each other: they are read, and let go of, by functions that call
-/// themselves. An alias is as deep as what it stands for.
+/// Refuses values that are nested too deeply, because they are read and dropped by recursive functions. An alias counts
+/// with the depth of its target.
 fn check_depth(text: &str) -> Result<(), String> {
-    /// A list or map that has not ended: its anchor, and how many are in each other in it.
+    /// An open list or map: its anchor, and the depth of what it contains so far.
     struct Open {
         anchor: usize,
         inside: usize,
@@ -77,7 +77,7 @@ fn value(node: &Yaml<'_>) -> Result<Value, String> {
     })
 }
 
-/// Keys of JSON are texts; a number or truth value is taken as it would be printed.
+/// JSON's keys are strings; a number or boolean key is converted.
 fn name(key: &Yaml<'_>) -> Result<String, String> {
     match value(key)? {
         Value::String(text) => Ok(text),

@@ -1,17 +1,17 @@
-//! A stream of bytes of unknown length within a connection: chunks with their length before them, an empty one at the end,
-//! and behind it what the sender says of how it went. A stream that just stops is not whole.
+//! A byte stream of unknown length within a connection: chunks prefixed with their length, an empty chunk at the end,
+//! and after it the sender's outcome. A stream without that is incomplete.
 
 use std::io::{self, Read, Write};
 
 use super::CopyError;
 use super::inside::{receive, send};
 
-/// More than any chunk has.
+/// The size limit of a chunk.
 const MOST_BYTES: usize = 1 << 20;
 
 pub(super) struct ChunkWriter<W> {
     inner: W,
-    /// All that went over.
+    /// The number of bytes sent.
     pub(super) bytes: u64,
 }
 
@@ -20,7 +20,7 @@ impl<W: Write> ChunkWriter<W> {
         Self { inner, bytes: 0 }
     }
 
-    /// Ends the stream, and tells how it went.
+    /// Ends the stream, and sends the outcome.
     pub(super) fn finish(mut self, outcome: &Result<(), CopyError>) -> io::Result<()> {
         self.inner.write_all(&0u32.to_le_bytes())?;
         send(&mut self.inner, outcome)?;
@@ -46,10 +46,10 @@ impl<W: Write> Write for ChunkWriter<W> {
 
 pub(super) struct ChunkReader<R> {
     inner: R,
-    /// Of the chunk at hand.
+    /// What is left of the current chunk.
     left: usize,
     has_ended: bool,
-    /// All that came.
+    /// The number of bytes received.
     pub(super) bytes: u64,
 }
 
@@ -58,12 +58,12 @@ impl<R: Read> ChunkReader<R> {
         Self { inner, left: 0, has_ended: false, bytes: 0 }
     }
 
-    /// All has come but what the sender says of it.
+    /// Whether everything except the sender's outcome has been received.
     pub(super) fn has_ended(&self) -> bool {
         self.has_ended
     }
 
-    /// Passes over what is left, and gives what the sender said.
+    /// Skips what is left, and returns the sender's outcome.
     pub(super) fn finish(mut self) -> Result<u64, CopyError> {
         let broken = |error: io::Error| CopyError(format!("the other side of the copy has ended early: {error}"));
         io::copy(&mut self, &mut io::sink()).map_err(broken)?;

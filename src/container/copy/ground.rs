@@ -1,4 +1,4 @@
-//! Where paths are looked up: on the host, where they are its user's own words, or in a container.
+//! Where paths are resolved: on the host, where they are the user's own, or in a container.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,12 +12,12 @@ pub(super) enum Ground {
 }
 
 impl Ground {
-    /// The container whose root that folder is.
+    /// The container with that root folder.
     pub(super) fn container(root: &Path) -> Result<Self, IoError> {
         Ok(Self::Container(Tree::in_root(Folder::open(root)?)))
     }
 
-    /// What is at an absolute path, with links on the way followed; the last one only with `follow`.
+    /// Opens an absolute path, following links on the way; the last one only with `follow`.
     pub(super) fn handle(&self, path: &Path, follow: bool) -> Result<Handle, IoError> {
         match (self, path.parent(), path.file_name()) {
             (Self::Container(tree), ..) if follow => tree.followed(path),
@@ -32,9 +32,9 @@ impl Ground {
     }
 }
 
-/// An absolute path without `.`, `..` and doubled slashes: they count as letters, as with docker, whether what they pass
-/// is there or not. `base` is what a relative one begins with. What it says at its end, that a folder (`/`) or what is in it
-/// (`/.`) is meant, stays.
+/// Makes a path absolute and removes `.`, `..` and doubled slashes lexically, as docker does, whether the removed parts
+/// exist or not. Relative paths are relative to `base`. A trailing `/` (a folder is meant) or `/.` (its contents are
+/// meant) is kept.
 pub(super) fn cleaned(path: &Path, base: &Path) -> PathBuf {
     use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
     let mut clean = PathBuf::from("/");

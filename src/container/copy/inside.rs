@@ -1,4 +1,4 @@
-//! The process in the container's files.
+//! The process that works in the container's files.
 
 use std::ffi::OsString;
 use std::io::{self, BufReader, BufWriter, Write};
@@ -19,10 +19,10 @@ use crate::base::foreign;
 use crate::container::sandbox;
 use crate::container::sandbox::os_bytes;
 
-/// More than any message.
+/// The size limit of a message.
 const MOST_BYTES: u32 = 1 << 20;
 
-/// Whether it is in the container's files.
+/// Whether it could enter the container's files.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Entered {
     Yes,
@@ -31,28 +31,28 @@ pub(super) enum Entered {
     Failed(CopyError),
 }
 
-/// What it is to do.
+/// A request to the process.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// Find a source and tell of it; then, told its name, pack it.
+    /// Find a source and report it; then, with the name that is sent back, pack it.
     Read {
         #[serde(with = "os_bytes")]
         path: PathBuf,
         follow: bool,
     },
-    /// Tell what is at a path, without following it.
+    /// Report what is at a path, without following a link.
     Look {
         #[serde(with = "os_bytes")]
         path: PathBuf,
     },
-    /// Find a place for a source and tell of it; then unpack what comes.
+    /// Find the destination for a source and report it; then unpack the stream there.
     Write {
         #[serde(with = "os_bytes")]
         path: PathBuf,
         source: Place,
         keep_owner: bool,
     },
-    /// Unpack what comes into a folder.
+    /// Unpack the stream into a folder.
     Unpack {
         #[serde(with = "os_bytes")]
         path: PathBuf,
@@ -77,17 +77,16 @@ pub(super) fn receive<T: DeserializeOwned>(mut stream: impl io::Read) -> io::Res
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Whose files are meant.
+/// The files to work in.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum FilesOf {
-    /// Those that a process of the container sees.
+    /// The files that a process of the container sees.
     Process(i32),
-    /// Those of a folder that is the root of a container without namespaces.
+    /// The files in a folder: the root of a container without namespaces.
     Folder(#[serde(with = "os_bytes")] PathBuf),
 }
 
-/// Enters the files, says so, and does what is asked for there. When the other side is gone, there is nobody to tell of
-/// an error.
+/// Enters the files, reports that, and handles a request there. If the peer is gone, errors can't be reported.
 pub(super) fn serve(files: &FilesOf, stream: &UnixStream) {
     let (entered, root) = match files {
         FilesOf::Process(pid) => (enter(*pid), Path::new("/")),
@@ -100,11 +99,11 @@ pub(super) fn serve(files: &FilesOf, stream: &UnixStream) {
 }
 
 fn enter(pid: i32) -> Entered {
-    // The container's `/proc` may be anything.
+    // The container's `/proc` can't be trusted.
     let entered = foreign::keep_own_handles().map_err(io::Error::from).and_then(|()| sandbox::enter_files(pid));
     match entered {
         Ok(()) => Entered::Yes,
-        // The process has gone, or its mounts have.
+        // The process is gone, or its mounts are.
         Err(error) if matches!(Errno::from_io_error(&error), Some(Errno::SRCH | Errno::NOENT)) => Entered::Ended,
         Err(error) => Entered::Failed(CopyError(format!("cannot reach the container's files: {error}"))),
     }
@@ -143,7 +142,7 @@ fn follow(order: Order, container: &Path, stream: &UnixStream) -> io::Result<()>
             };
             let Ground::Container(tree) = ground else { return Ok(()) };
             send(stream, &folder.as_ref().map(|_| OsString::new()))?;
-            // Links of the container's count in names of an archive that somebody made: they lead nowhere else.
+            // The container's links may be part of the archive's names: they can't lead outside.
             let receiver = Receiver { tree, below, name: None, keep_owner };
             if folder.is_ok() { take(stream, &receiver) } else { Ok(()) }
         }
@@ -157,7 +156,7 @@ fn look(ground: &Ground, path: &Path) -> Result<PathStat, CopyError> {
     let is_link = handle.kind().map_err(failed)? == rustix::fs::FileType::Symlink;
     let target = if is_link { handle.read_link().map_err(failed)? } else { PathBuf::new() };
     Ok(PathStat {
-        // docker calls the root so.
+        // docker's name for the root.
         name: if place.name == Path::new(".") && path == Path::new("/") { "/".into() } else { place.name },
         size: u64::try_from(stat.st_size).unwrap_or_default(),
         mode: stat.st_mode,
@@ -166,7 +165,7 @@ fn look(ground: &Ground, path: &Path) -> Result<PathStat, CopyError> {
     })
 }
 
-/// Unpacks what comes, and says how it went.
+/// Unpacks the stream, and reports the outcome.
 fn take(stream: &UnixStream, receiver: &Receiver) -> io::Result<()> {
     let mut chunks = ChunkReader::new(BufReader::with_capacity(BUFFER, stream));
     let unpacked = unpack(&mut chunks, receiver).map(drop);

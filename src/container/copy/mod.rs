@@ -1,7 +1,7 @@
-//! `cp`: files between a container and the host, as a tar stream between two processes.
+//! `cp`: copies files between a container and the host, as a tar stream between two processes.
 //!
 //! One of them is in the container's mount namespace, so that every path there, and every link on the way, is the
-//! container's. A container that does not run has its files mounted for that long, and cannot be started meanwhile.
+//! container's. If the container does not run, its files are mounted for this time, and it cannot be started meanwhile.
 
 mod chunks;
 mod ground;
@@ -16,17 +16,17 @@ use std::ffi::CStr;
 use place::Place;
 pub use remote::{Copied, copy_from, copy_into, copy_stream_into, look_at, serve_as_copier};
 
-/// The one extended attribute that goes over.
+/// The only extended attribute that is copied.
 const CAPABILITY: &CStr = c"security.capability";
 
 const BUFFER: usize = 1 << 16;
 
-/// Why something can't be copied; it may have happened in the container.
+/// Why something can't be copied; the error may be from the process in the container.
 #[derive(Debug, Clone, thiserror::Error, serde::Serialize, serde::Deserialize)]
 #[error("{0}")]
 pub struct CopyError(pub String);
 
-/// What is at a path of a container.
+/// What is at a path in a container.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 pub struct PathStat {
     #[serde(with = "crate::container::sandbox::os_bytes")]
@@ -36,13 +36,13 @@ pub struct PathStat {
     pub mode: u32,
     /// Seconds and nanoseconds.
     pub modified: (i64, u32),
-    /// Of a symbolic link.
+    /// Only for a symbolic link.
     #[serde(with = "crate::container::sandbox::os_bytes")]
     pub target: std::path::PathBuf,
 }
 
 impl CopyError {
-    /// Nothing is at the path.
+    /// Whether nothing exists at the path.
     pub fn is_missing(&self) -> bool {
         self.0.starts_with("could not find the file")
     }

@@ -1,6 +1,6 @@
-//! A file or folder as a tar stream. Whoever writes to it meanwhile changes what is in the stream, never what it means: each
-//! name is opened once, and behind a header stands just what it says. Of extended attributes, a file's capabilities go over,
-//! as with docker.
+//! Packs a file or folder as a tar stream. Concurrent writes may change the stream's contents, but never its structure:
+//! each name is opened once, and the content has exactly the length of its header. Of the extended attributes, only
+//! file capabilities are copied, as in docker.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -15,7 +15,7 @@ use super::CopyError;
 use crate::base::foreign::{ExactLength, Handle, Stat, xattr_of};
 use crate::base::io_error::IoError;
 
-/// Writes what a handle is of as a tar stream, under that name.
+/// Writes an open file or folder as a tar stream, under that name.
 pub(super) fn pack(source: &Handle, name: &Path, out: impl Write) -> Result<(), CopyError> {
     let mut packer = Packer { archive: tar::Builder::new(out), links: HashMap::new(), shrunk: None };
     packer.entry(source, name)?;
@@ -32,9 +32,9 @@ pub(super) fn pack(source: &Handle, name: &Path, out: impl Write) -> Result<(), 
 
 struct Packer<W: Write> {
     archive: tar::Builder<W>,
-    /// The names of files that have several.
+    /// The first names of files with several hard links.
     links: HashMap<(u64, u64), PathBuf>,
-    /// The first file that had less in it than its header says.
+    /// The first file that turned out shorter than its header says.
     shrunk: Option<PathBuf>,
 }
 
@@ -54,7 +54,7 @@ impl<W: Write> Packer<W> {
         }
         match header.entry_type() {
             EntryType::Directory => {
-                // The slash at its end is what `tar -t` shows of a folder.
+                // `tar -t` shows folders with a trailing slash.
                 let mut slashed = name.as_os_str().to_owned();
                 slashed.push("/");
                 written(self.append(&mut header, Path::new(&slashed), io::empty()), source)?;
@@ -69,8 +69,8 @@ impl<W: Write> Packer<W> {
         }
     }
 
-    /// As the name is: the contents of a folder are called `./name`, which the library shortens, and by which docker's
-    /// clients know them.
+    /// Keeps the name exactly: the contents of a folder are called `./name`, which the library would shorten, and
+    /// docker's clients expect that form.
     fn append(&mut self, header: &mut Header, name: &Path, content: impl io::Read) -> io::Result<()> {
         match set_exact_name(header, name) {
             true => self.archive.append(header, content),
@@ -91,7 +91,7 @@ impl<W: Write> Packer<W> {
         for below in folder.sorted_names().map_err(failed)? {
             match folder.handle(&below) {
                 Ok(handle) => self.entry(&handle, &name.join(&below))?,
-                // It has gone meanwhile.
+                // It was removed meanwhile.
                 Err(error) if error.errno() == Some(Errno::NOENT) => {}
                 Err(error) => return Err(failed(error)),
             }
@@ -101,7 +101,7 @@ impl<W: Write> Packer<W> {
 
     fn file(&mut self, source: &Handle, name: &Path, header: &mut Header) -> Result<(), CopyError> {
         let file = source.open_file().map_err(failed)?;
-        // Most have none, and some filesystems know none.
+        // Most files have none, and some filesystems don't support them.
         if let Ok(Some(value)) = xattr_of(&file, super::CAPABILITY) {
             let key = format!("SCHILY.xattr.{}", super::CAPABILITY.to_string_lossy());
             written(self.archive.append_pax_extensions([(key.as_str(), value.as_slice())]), source)?;
@@ -116,7 +116,7 @@ impl<W: Write> Packer<W> {
     }
 }
 
-/// Of a name below a folder's contents, where it has room in the header itself.
+/// Sets a name that starts with `./` in the header itself, if it fits.
 fn set_exact_name(header: &mut Header, name: &Path) -> bool {
     let bytes = name.as_os_str().as_bytes();
     let place = &mut header.as_old_mut().name;
@@ -129,7 +129,7 @@ fn set_exact_name(header: &mut Header, name: &Path) -> bool {
     true
 }
 
-/// Nothing for a socket: nobody listens at a copy of it.
+/// `None` for a socket, because nobody would listen on a copy of it.
 fn header_of(stat: &Stat) -> Option<Header> {
     let mut header = Header::new_gnu();
     header.set_mode(stat.st_mode & 0o7777);

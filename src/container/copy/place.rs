@@ -1,4 +1,4 @@
-//! What is copied, and where it ends up: the same rules on both sides (docker-cp(1), and moby's pkg/archive/copy.go).
+//! What is copied, and where it goes: the same rules on both sides (docker-cp(1), and moby's pkg/archive/copy.go).
 
 use std::path::{Component, Path, PathBuf};
 
@@ -12,21 +12,21 @@ use crate::base::foreign::{Folder, Handle};
 use crate::base::io_error::IoError;
 use crate::container::sandbox::os_bytes;
 
-/// The links that are followed from a destination, as docker does.
+/// How many links are followed from a destination, as in docker.
 const MOST_LINKS: usize = 10;
 
-/// What is to be copied, for the side that it is copied to.
+/// The source of a copy, as described to the destination's side.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Place {
     pub is_dir: bool,
-    /// Only what is in the folder (`path/.`).
+    /// Only the contents of the folder (`path/.`).
     pub contents: bool,
-    /// What it is called.
+    /// The name of the source.
     #[serde(with = "os_bytes")]
     pub name: PathBuf,
 }
 
-/// Where it is to be unpacked, and under which name.
+/// The folder in which to unpack, and the name there.
 #[derive(Debug)]
 pub(super) struct Target {
     pub folder: Folder,
@@ -34,8 +34,7 @@ pub(super) struct Target {
 }
 
 impl Place {
-    /// Looks at a source, whose path is clean. With `follow`, a symbolic link stands for what it leads to; a slash at the end
-    /// says the same.
+    /// Finds a source; its path must be clean. Follows a symbolic link with `follow`, or if the path ends with a slash.
     pub(super) fn find(ground: &Ground, path: &Path, follow: bool) -> Result<(Self, Handle), CopyError> {
         let (wants_folder, contents) = ending(path);
         let follow = follow || contents || wants_folder;
@@ -48,13 +47,13 @@ impl Place {
         if (wants_folder || contents) && !is_dir {
             return Err(CopyError(format!("{} is not a directory", path.display())));
         }
-        // A link's own name stays.
+        // A link keeps its own name.
         let name = last_name(path).unwrap_or_else(|| PathBuf::from("."));
         Ok((Self { is_dir, contents, name }, handle))
     }
 }
 
-/// Whether a path says at its end that it is of a folder, or of what is in it.
+/// Whether a path ends with `/` (a folder is meant) or with `/.` (its contents are meant).
 fn ending(path: &Path) -> (bool, bool) {
     use std::os::unix::ffi::OsStrExt as _;
     let text = path.as_os_str().as_bytes();
@@ -68,7 +67,7 @@ fn last_name(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Where a source is to be put when the destination, whose path is clean, was named so.
+/// The target of a source, for a destination whose path is clean.
 pub(super) fn place(ground: &Ground, destination: &Path, source: &Place) -> Result<Target, CopyError> {
     let (wants_folder, wants_contents) = ending(destination);
     let failed = |error: IoError| CopyError::new("find", destination, &error.source);
@@ -101,10 +100,10 @@ pub(super) fn place(ground: &Ground, destination: &Path, source: &Place) -> Resu
     }
 }
 
-/// Where the links at a destination lead in the end, and what is there. One that leads nowhere is written through, too.
+/// Follows the links at a destination to the end, and opens what is there. A dangling link is written through, too.
 fn follow(ground: &Ground, destination: &Path) -> Result<(PathBuf, Option<Handle>), CopyError> {
     let failed = |error: IoError| CopyError::new("find", destination, &error.source);
-    // Without what it says at its end.
+    // Without a trailing slash.
     let mut path: PathBuf = destination.components().collect();
     for _ in 0..=MOST_LINKS {
         let found = match ground.handle(&path, false) {
@@ -126,7 +125,7 @@ mod tests {
     use super::super::unpack::{Receiver, unpack};
     use super::*;
 
-    /// Copies by docker's rules within one folder; gives what is there then, or why not.
+    /// Copies by docker's rules within one folder; returns what exists then, or the error.
     fn copy(from: &str, to: &str) -> Result<Vec<String>, String> {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
@@ -169,7 +168,7 @@ mod tests {
         assert_eq!(copy("dir/", "out").unwrap(), ["out/dir/sub/file"]);
         assert_eq!(copy("dir/.", "out").unwrap(), ["out/sub/file"]);
         assert_eq!(copy("link", "out").unwrap(), ["out/link"]);
-        // Links are copied themselves, wherever they lead; and what is copied onto one goes where it leads.
+        // Links are copied as links, wherever they lead; copying onto a link writes to its target.
         assert_eq!(copy("dangling", "out").unwrap(), ["out/dangling"]);
         assert_eq!(copy("way", "out").unwrap(), ["out/way"]);
         assert_eq!(copy("way/", "out").unwrap(), ["out/way/sub/file"]);

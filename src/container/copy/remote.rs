@@ -26,21 +26,21 @@ use crate::container::working::{self, Working};
 use crate::container::{launch, wiring};
 use crate::image::layer::Decoder;
 
-/// How long a container whose program has ended may take to say so.
+/// How long a container whose program has ended may take to report that.
 const PATIENCE: Duration = Duration::from_secs(10);
 const STEP: Duration = Duration::from_millis(2);
 
-/// How many bytes of tar went over.
+/// The number of bytes of the tar stream.
 #[derive(Debug, Clone, Copy)]
 pub struct Copied(pub u64);
 
-/// A process in the container's files, and what keeps them there.
+/// A process in the container's files, and what keeps the files available.
 struct Files {
     stream: UnixStream,
     held: Option<Kept>,
 }
 
-/// What lasts as long as the files are looked at. One that has no namespaces has a root of its own for that.
+/// What is held while the files are used. A container without namespaces has a root folder for that.
 enum Kept {
     Mounted(#[expect(dead_code, reason = "held")] (Held, Running)),
     Made(Box<Working>, Running),
@@ -56,7 +56,7 @@ impl Files {
             let entry = now.as_ref().unwrap_or(entry);
             match Self::enter(entry) {
                 Ok(Some(files)) => return Ok(files),
-                // Its program has just ended, and its files are about to be free; or it is started again.
+                // Its program has just ended and its files will be free soon, or it is being restarted.
                 Ok(None) if begun.elapsed() < PATIENCE => {}
                 Err(ContainerError::IsRunning { .. }) if begun.elapsed() < PATIENCE => {}
                 Ok(None) => return Err(ContainerError::MonitorDied),
@@ -67,7 +67,7 @@ impl Files {
         }
     }
 
-    /// Nothing when the program ended before its files could be entered.
+    /// `None` if the program ended before its files could be entered.
     fn enter(entry: &Entry) -> Result<Option<Self>, ContainerError> {
         if is_in_chroot(&entry.record) {
             return Self::enter_folder(entry);
@@ -89,14 +89,14 @@ impl Files {
         }
     }
 
-    /// The same for one whose root is a folder.
+    /// The same for a container whose root is a folder.
     fn enter_folder(entry: &Entry) -> Result<Option<Self>, ContainerError> {
         let (root, held) = if entry.is_running && entry.state.pid != 0 {
             let Some((root, lock)) = working::of_running(entry.folder())? else { return Ok(None) };
             (root, Kept::InUse(lock))
         } else {
             let lock = entry.take()?;
-            // It makes the upper folder of one that never ran.
+            // This creates the upper folder of a container that never ran.
             launch::prepare(&entry.record, entry.folder(), &wiring::nothing(&entry.record, entry.folder()))?;
             let working = Working::make(&entry.record, entry.folder(), None)?;
             (working.path(), Kept::Made(Box::new(working), lock))
@@ -108,7 +108,7 @@ impl Files {
         }
     }
 
-    /// Lets what was changed be the container's.
+    /// Merges the changes into the container's.
     fn keep(self) -> Result<(), ContainerError> {
         match self.held {
             Some(Kept::Made(working, _lock)) => working.keep(),
@@ -122,7 +122,7 @@ impl Files {
         Ok(answer?)
     }
 
-    /// Sends what `write` writes. What went wrong on the other side says more than that it listens no longer.
+    /// Sends what `write` writes. The other side's error says more than the broken connection.
     fn send_stream(
         &self,
         write: impl FnOnce(&mut BufWriter<ChunkWriter<&UnixStream>>) -> Result<(), CopyError>,
@@ -133,7 +133,7 @@ impl Files {
         let bytes = chunks.bytes;
         let finished = match unsent {
             Ok(rest) if rest.is_empty() => chunks.finish(&written),
-            // The other side is gone, or there was an error before.
+            // The peer is gone, or there was an earlier error.
             _ => Ok(()),
         };
         let taken: Result<(), CopyError> = receive(&self.stream).at("hear of", "the copy's end")?;
@@ -144,7 +144,7 @@ impl Files {
     }
 }
 
-/// Copies a file or folder of a container to a place on the host; or, without one, as a tar stream to `out`.
+/// Copies a file or folder of a container to the host; without a destination, as a tar stream to `out`.
 pub fn copy_from(
     entry: &Entry,
     path: &Path,
@@ -167,19 +167,19 @@ pub fn copy_from(
         }
     };
     match taken {
-        // A stream that ended too early did so for a reason that the sender knows.
+        // The sender knows why a stream ended too early.
         Err(error) if chunks.has_ended() => Err(chunks.finish().err().map_or(error, ContainerError::from)),
         Err(error) => Err(error),
         Ok(()) => Ok(Copied(chunks.finish()?)),
     }
 }
 
-/// What is at a path of a container; a link is not followed.
+/// Describes what is at a path in a container, without following a link.
 pub fn look_at(entry: &Entry, path: &Path) -> Result<PathStat, ContainerError> {
     Files::open(entry)?.order(&Order::Look { path: path.to_owned() })
 }
 
-/// Copies a file or folder of the host into a container. With `follow`, what a link leads to is meant.
+/// Copies a file or folder of the host into a container. With `follow`, copies the target of a link.
 pub fn copy_into(
     entry: &Entry,
     (source, follow): (&Path, bool),
@@ -190,7 +190,7 @@ pub fn copy_into(
     let files = Files::open(entry)?;
     let name: OsString = files.order(&Order::Write { path: path.to_owned(), source, keep_owner })?;
     let copied = files.send_stream(|out| pack(&handle, Path::new(&name), out));
-    // Of what could not be copied as a whole, what came over counts.
+    // What was copied before an error is kept.
     files.keep().and(copied)
 }
 
@@ -216,7 +216,7 @@ fn on_host(path: &Path) -> Result<PathBuf, ContainerError> {
     Ok(cleaned(path, &here))
 }
 
-/// Lets a process of its own be among those files: a fork, unless there are threads that it would be without.
+/// Starts a process in those files: a fork, unless this process has several threads.
 fn begin(files: FilesOf) -> io::Result<UnixStream> {
     let forked = sandbox::fork_detached(Identity::Copier, |stream| inside::serve(&files, &stream))?;
     if let Some(stream) = forked {
@@ -227,7 +227,7 @@ fn begin(files: FilesOf) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// The life of such a process that was executed.
+/// The main function of such a process if it is executed.
 pub fn serve_as_copier() {
     privacy::begin();
     let Ok(stream) = sandbox::take_stream(Identity::Copier) else { return };

@@ -1,5 +1,5 @@
-//! A tar stream made files, below a target and nowhere else, whatever it holds: as docker does it, what is there gives way
-//! unless it is a folder, and a folder never gives way to what is none.
+//! Unpacks a tar stream below a target and nowhere else, whatever it contains. As in docker, existing files are
+//! replaced, but folders are kept, and a folder is never replaced by something else.
 
 use std::io::Read;
 use std::os::unix::fs::FileExt as _;
@@ -16,19 +16,19 @@ use crate::image::layer::{ArchiveLimits, ArchiveReader, Entry, EntryKind, FileKi
 
 const BUFFER: usize = 128 << 10;
 
-/// Where a stream's names belong.
+/// Where a stream is unpacked.
 pub(super) struct Receiver {
-    /// Names are looked up in it.
+    /// Names are resolved in this tree.
     pub(super) tree: Tree,
-    /// The folder that they are relative to, in the tree.
+    /// The folder in the tree to which they are relative.
     pub(super) below: PathBuf,
-    /// The name that all must begin with; any will do without it.
+    /// The name with which all names must start, if set.
     pub(super) name: Option<PathBuf>,
     pub(super) keep_owner: bool,
 }
 
 impl Receiver {
-    /// For what is below a target alone.
+    /// Only for what is below a target.
     pub(super) fn of(target: Target, keep_owner: bool) -> Self {
         let Target { folder, name } = target;
         let name = Some(name).filter(|name| name != Path::new("."));
@@ -36,7 +36,7 @@ impl Receiver {
     }
 }
 
-/// Gives back the stream, of which all is read.
+/// Returns the stream after reading all of it.
 pub(super) fn unpack<R: Read>(stream: R, receiver: &Receiver) -> Result<R, CopyError> {
     let limits = ArchiveLimits { entries: u64::MAX, content_bytes: u64::MAX, ..ArchiveLimits::default() };
     let mut archive = ArchiveReader::new(stream, limits);
@@ -51,9 +51,10 @@ pub(super) fn unpack<R: Read>(stream: R, receiver: &Receiver) -> Result<R, CopyE
 
 struct Unpacker<'a> {
     receiver: &'a Receiver,
-    /// What folders get in the end: writing in them changes the time, and may need more than the mode allows.
+    /// The final modes and times of folders: writing in a folder changes its time, and may need more rights than its
+    /// mode allows.
     folders: Vec<(PathBuf, u32, i64)>,
-    /// The first device that could not be made.
+    /// The first device that could not be created.
     not_made: Option<CopyError>,
     buffer: Vec<u8>,
 }
@@ -61,7 +62,7 @@ struct Unpacker<'a> {
 impl Unpacker<'_> {
     fn entry<R: Read>(&mut self, entry: &Entry, archive: &mut ArchiveReader<R>) -> Result<(), CopyError> {
         let path = self.checked(&entry.path)?;
-        // The folder that all is copied into is there, and stays as it is.
+        // The folder into which everything is copied exists and is not changed.
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
         let folder = self.parent(parent)?;
         let old = folder.stat(name).map_err(failed)?.map(|stat| FileType::from_raw_mode(stat.st_mode));
@@ -103,7 +104,7 @@ impl Unpacker<'_> {
                 return folder.hard_link(name, &self.parent(parent)?, other).map_err(failed);
             }
             EntryKind::File(kind) => match make_node(&folder, name.as_ref(), *kind, entry.mode) {
-                // All else is copied first.
+                // Everything else is copied first.
                 Err(error) if error.errno() == Some(Errno::PERM) => {
                     self.not_made.get_or_insert_with(|| failed(error));
                     return Ok(());
@@ -114,7 +115,7 @@ impl Unpacker<'_> {
         self.finish(&folder.handle(name).map_err(failed)?, entry)
     }
 
-    /// The name as it is below the target.
+    /// Checks the name, and returns its path below the target.
     fn checked(&self, path: &Path) -> Result<PathBuf, CopyError> {
         let mut clean = PathBuf::new();
         for component in path.components() {
@@ -131,7 +132,7 @@ impl Unpacker<'_> {
         }
     }
 
-    /// The folder at a clean path; it and those around it are made where they are missing.
+    /// The parent folder at a clean path; missing folders are created.
     fn parent(&self, path: &Path) -> Result<Folder, CopyError> {
         let Receiver { tree, below, .. } = self.receiver;
         match tree.folder(&below.join(path)) {
@@ -167,7 +168,7 @@ impl Unpacker<'_> {
         }
     }
 
-    /// Owner, mode, capabilities and time, in the order in which none undoes another.
+    /// Sets owner, mode, capabilities and time, in an order in which none resets another.
     fn finish(&self, made: &Handle, entry: &Entry) -> Result<(), CopyError> {
         self.give(made, entry)?;
         if !matches!(entry.kind, EntryKind::Symlink(_)) {
@@ -177,7 +178,7 @@ impl Unpacker<'_> {
             let capabilities = entry.xattrs.iter().filter(|(name, _)| name == super::CAPABILITY.to_bytes());
             for (_, value) in capabilities {
                 match made.set_xattr(super::CAPABILITY, value) {
-                    // Not every filesystem has them, and not every user may set them.
+                    // Not every filesystem supports them, and not every user may set them.
                     Err(error) if matches!(error.errno(), Some(Errno::OPNOTSUPP | Errno::PERM)) => {}
                     set => set.map_err(failed)?,
                 }
@@ -186,7 +187,7 @@ impl Unpacker<'_> {
         made.set_times(&times(entry.mtime)).map_err(failed)
     }
 
-    /// Modes and times of folders, those inside before those around them.
+    /// Sets modes and times of folders, the innermost first.
     fn settle(self) -> Result<(), CopyError> {
         let Receiver { tree, below, .. } = self.receiver;
         for (path, mode, mtime) in self.folders.iter().rev() {

@@ -1,4 +1,4 @@
-//! docker's JSON of a host configuration: the only place where it becomes a [`HostConfig`], and where that becomes it.
+//! docker's JSON of a host configuration: the only place that converts between it and [`HostConfig`].
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::policies::{LogConfig, RestartPolicy};
 use super::resources::{PortBinding, Resources};
 use crate::container::{runtime, sandbox};
 
-/// docker's `HostConfig`; what its fields mean stands at those of [`HostConfig`].
+/// docker's `HostConfig`; the fields of [`HostConfig`] are documented there.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct HostConfigDocument {
@@ -205,7 +205,7 @@ impl From<HostConfig> for HostConfigDocument {
 }
 
 impl HostConfig {
-    /// As docker's `inspect` has it: with nulls for what is empty, and its defaults for what nothing was said about.
+    /// As in docker's `inspect`: with nulls for empty values, and its defaults for unset ones.
     pub fn describe(&self) -> Value {
         let mut value = serde_json::to_value(HostConfigDocument::from(self.clone())).unwrap_or_default();
         if let Some(fields) = value.as_object_mut() {
@@ -230,7 +230,7 @@ const NULL_WHEN_EMPTY: [&str; 10] = [
 
 const GONE_WHEN_EMPTY: [&str; 5] = ["StorageOpt", "Tmpfs", "Sysctls", "Mounts", "Annotations"];
 
-/// What docker's document has for Windows.
+/// Fields that docker uses only on Windows.
 const ALWAYS_ZERO: [&str; 4] = ["CpuCount", "CpuPercent", "IOMaximumIOps", "IOMaximumBandwidth"];
 
 fn complete(fields: &mut Map<String, Value>, is_privileged: bool) {
@@ -255,11 +255,11 @@ fn complete(fields: &mut Map<String, Value>, is_privileged: bool) {
     for key in ALWAYS_ZERO {
         fields.insert(key.to_owned(), json!(0));
     }
-    // docker writes it behind the runtime.
+    // docker puts it after the runtime.
     let isolation = fields.shift_remove("Isolation").unwrap_or_else(|| json!(""));
     let place = fields.keys().position(|key| key == "Runtime").map_or(fields.len(), |place| place + 1);
     fields.shift_insert(place, "Isolation".to_owned(), isolation);
-    // A privileged container has none, and docker says so.
+    // A privileged container has none, and docker shows that.
     for (key, usual) in [("MaskedPaths", json!(sandbox::masked_paths())), ("ReadonlyPaths", json!(sandbox::READ_ONLY))]
     {
         let usual = if is_privileged { Value::Null } else { usual };

@@ -1,4 +1,4 @@
-/// Why a document can't be a host configuration, in docker's words.
+/// Why a document is not a valid host configuration, in docker's words.
 #[derive(Debug, thiserror::Error)]
 pub enum HostConfigError {
     #[error("invalid network mode: invalid container format container:<name|id>")]

@@ -1,6 +1,6 @@
-//! What a container may use of its host: the whole of what was asked for, so that a later `start` needs nothing else.
+//! What a container may use of its host: everything that was requested, so that a later `start` needs nothing else.
 //!
-//! docker's JSON of it is read and written in [`document`] alone. A record that is kept is such a document, too.
+//! Only [`document`] reads and writes docker's JSON of it. The stored record uses that form, too.
 
 mod document;
 mod error;
@@ -26,18 +26,18 @@ pub use security::{SecurityOption, SecurityRequest};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "HostConfigDocument", into = "HostConfigDocument")]
 pub struct HostConfig {
-    /// `-v` as typed, with absolute sources. What is mounted is in the record's `mounts`.
+    /// `-v` as typed, with absolute sources. The actual mounts are in the record's `mounts`.
     pub binds: Vec<String>,
     pub container_id_file: String,
     pub log_config: LogConfig,
     pub network_mode: NetworkMode,
-    /// From `80/tcp` to where it is published.
+    /// From a port like `80/tcp` to its bindings.
     pub port_bindings: BTreeMap<String, Vec<PortBinding>>,
     pub restart_policy: RestartPolicy,
     pub auto_remove: bool,
     pub volume_driver: String,
     pub volumes_from: Vec<String>,
-    /// Rows and columns that the terminal begins with.
+    /// The terminal's initial rows and columns.
     pub console_size: [u16; 2],
     pub annotations: BTreeMap<String, String>,
     pub cap_add: Vec<String>,
@@ -60,28 +60,28 @@ pub struct HostConfig {
     pub readonly_rootfs: bool,
     pub security: Vec<SecurityOption>,
     pub storage_opt: BTreeMap<String, String>,
-    /// From the place to mount(8)'s options: `--tmpfs`.
+    /// From the mount point to mount(8)'s options: `--tmpfs`.
     pub tmpfs: BTreeMap<String, String>,
     pub uts_mode: NamespaceMode,
     pub users: UsersMode,
-    /// Bytes of `/dev/shm`; zero for the usual.
+    /// Bytes of `/dev/shm`; 0 for the default.
     pub shm_size: u64,
     pub sysctls: BTreeMap<String, String>,
     /// Empty for rbuild's own.
     pub runtime: String,
     pub isolation: AskedIsolation,
     pub resources: Resources,
-    /// `--mount` as it was understood, in docker's words.
+    /// `--mount` as parsed, in docker's words.
     pub mounts: Vec<Value>,
-    /// What is hidden and what can't be written to; nothing for docker's lists.
+    /// Masked paths, and read-only paths below; `None` for docker's defaults.
     pub masked_paths: Option<Vec<String>>,
     pub readonly_paths: Option<Vec<String>>,
-    /// A small init before the program; nothing was said about it when it is `None`.
+    /// Whether to run a small init as PID 1; `None` if unset.
     pub init: Option<bool>,
 }
 
 impl HostConfig {
-    /// The containers whose network, memory and processes it shares, as they were named.
+    /// The containers whose network, IPC and PID namespaces it joins, as named by the user.
     pub fn joined_containers(&self) -> impl Iterator<Item = &str> {
         let named = [self.network_mode.container(), self.ipc_mode.container(), self.pid_mode.container()];
         named.into_iter().flatten()

@@ -1,25 +1,25 @@
-//! Whose namespaces a container has.
+//! Which namespaces a container uses.
 
 use crate::container::network::{BRIDGE, HOST, NONE};
 
 const CONTAINER: &str = "container:";
 
-/// Which network a container is in.
+/// The network of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NetworkMode {
-    /// Nothing was said: the first of its networks, or else the bridge.
+    /// Unset: the first of its networks, or else the bridge.
     #[default]
     Usual,
     Host,
     None,
-    /// That of another container, by its name or ID.
+    /// The network namespace of another container, by its name or ID.
     Container(String),
-    /// By name or ID; `bridge` is one of them.
+    /// A network by name or ID; `bridge` is one of them.
     Network(String),
 }
 
 impl NetworkMode {
-    /// What a word of `--network`, or of a request, stands for.
+    /// Parses a value of `--network`, or of a request.
     pub fn of(word: &str) -> Self {
         match word {
             "" | "default" => Self::Usual,
@@ -32,7 +32,7 @@ impl NetworkMode {
         }
     }
 
-    /// The network among those of the container that it stands for; nothing where that is another container's.
+    /// The network that this refers to among those of the container; `None` for another container's.
     pub fn network(&self) -> Option<&str> {
         match self {
             Self::Usual => Some(BRIDGE),
@@ -43,7 +43,7 @@ impl NetworkMode {
         }
     }
 
-    /// The container whose network it is.
+    /// The container whose network it joins.
     pub fn container(&self) -> Option<&str> {
         match self {
             Self::Container(name) => Some(name),
@@ -51,12 +51,12 @@ impl NetworkMode {
         }
     }
 
-    /// The network that all containers are in of which nothing else is said.
+    /// Whether it is the default bridge network.
     pub fn is_bridge(&self) -> bool {
         matches!(self, Self::Network(name) if name == BRIDGE)
     }
 
-    /// Whether the container has places in networks, in a namespace of its own.
+    /// Whether the container has endpoints in networks, in a namespace of its own.
     pub fn has_places(&self) -> bool {
         matches!(self, Self::Usual | Self::Network(_))
     }
@@ -70,23 +70,23 @@ impl NetworkMode {
     }
 }
 
-/// Whose processes, names or cgroups a container sees.
+/// The PID, UTS or cgroup namespace of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum NamespaceMode {
     #[default]
     Own,
     Host,
-    /// Those of another container, by its name or ID; only processes can be shared so.
+    /// The namespace of another container, by its name or ID; only for PID namespaces.
     Container(String),
 }
 
 impl NamespaceMode {
-    /// What a word of `--pid` stands for, if it is one.
+    /// Parses a value of `--pid`.
     pub fn of_processes(word: &str) -> Option<Self> {
         Self::of_names(word).or_else(|| container_in(word).map(Self::Container))
     }
 
-    /// What a word of `--uts` stands for, if it is one.
+    /// Parses a value of `--uts`.
     pub fn of_names(word: &str) -> Option<Self> {
         match word {
             "" => Some(Self::Own),
@@ -95,12 +95,12 @@ impl NamespaceMode {
         }
     }
 
-    /// What a word of `--cgroupns` stands for, if it is one.
+    /// Parses a value of `--cgroupns`.
     pub fn of_cgroups(word: &str) -> Option<Self> {
         if word == "private" { Some(Self::Own) } else { Self::of_names(word) }
     }
 
-    /// The container whose namespace it is.
+    /// The container whose namespace it joins.
     pub fn container(&self) -> Option<&str> {
         match self {
             Self::Container(name) => Some(name),
@@ -108,7 +108,7 @@ impl NamespaceMode {
         }
     }
 
-    /// `own` is docker's word for one of the container's own.
+    /// `own` is docker's word for a namespace of the container's own.
     pub(super) fn word(&self, own: &str) -> String {
         match self {
             Self::Own => own.to_owned(),
@@ -118,22 +118,22 @@ impl NamespaceMode {
     }
 }
 
-/// Whose shared memory a container has.
+/// The IPC namespace of a container.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum IpcMode {
-    /// Its own, which no other container may join.
+    /// Its own; no other container may join it.
     #[default]
     Private,
     Shareable,
     Host,
     /// Its own, without `/dev/shm`.
     None,
-    /// That of another container, by its name or ID.
+    /// The one of another container, by its name or ID.
     Container(String),
 }
 
 impl IpcMode {
-    /// What a word of `--ipc` stands for, if it is one.
+    /// Parses a value of `--ipc`.
     pub fn of(word: &str) -> Option<Self> {
         Some(match word {
             "" | "private" => Self::Private,
@@ -144,7 +144,7 @@ impl IpcMode {
         })
     }
 
-    /// The container whose shared memory it is.
+    /// The container whose IPC namespace it joins.
     pub fn container(&self) -> Option<&str> {
         match self {
             Self::Container(name) => Some(name),

@@ -1,4 +1,4 @@
-//! When a container's program is started again, and how its log is kept.
+//! When a container's program is restarted, and how its log is stored.
 
 use std::collections::BTreeMap;
 use std::str::FromStr;
@@ -12,13 +12,13 @@ pub enum RestartPolicy {
     Always,
     UnlessStopped,
     OnFailure {
-        /// Zero for no end.
+        /// Zero for no limit.
         maximum_retries: u32,
     },
 }
 
 impl RestartPolicy {
-    /// What docker's name of a policy and its number stand for. An empty name says nothing.
+    /// Parses docker's name of a policy and its number. An empty name means unset.
     pub fn of(name: &str, maximum_retries: u32) -> Result<Self, HostConfigError> {
         let policy = match name {
             "" | "no" => Self::No,

@@ -1,18 +1,18 @@
-//! Limits, devices and ports, which docker's JSON says in numbers and names that need no reading: a number that is zero,
-//! and a text or list that is empty, was not asked for.
+//! Limits, devices and ports, which docker's JSON has as plain numbers and names: zero, or an empty string or list,
+//! means unset.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// What `update` can change, and the rest of docker's `Resources`.
+/// docker's `Resources`: what `update` can change, and the rest.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase", default)]
 pub struct Resources {
     pub cpu_shares: u64,
     /// Bytes.
     pub memory: u64,
-    /// Billionths of a processor.
+    /// Billionths of a CPU.
     pub nano_cpus: u64,
     pub cgroup_parent: String,
     pub blkio_weight: u16,
@@ -35,17 +35,17 @@ pub struct Resources {
     pub device_cgroup_rules: Vec<String>,
     pub device_requests: Vec<DeviceRequest>,
     pub memory_reservation: u64,
-    /// Bytes of memory and swap together; -1 is unlimited.
+    /// Bytes of memory plus swap; -1 is unlimited.
     pub memory_swap: i64,
     pub memory_swappiness: Option<i64>,
     pub oom_kill_disable: Option<bool>,
-    /// Nothing, or not above zero, for no limit.
+    /// Unset, or not above zero, for no limit.
     pub pids_limit: Option<i64>,
     pub ulimits: Vec<Ulimit>,
 }
 
 impl Resources {
-    /// Puts what is said here in the place of what was there: what is zero or empty says nothing.
+    /// Overrides the values in `other`, except by zero or empty ones.
     pub fn add_to(&self, other: &mut Self) {
         fn set<T: Clone + Default + PartialEq>(place: &mut T, value: &T) {
             if *value != T::default() {
@@ -64,7 +64,7 @@ impl Resources {
         set(&mut other.cpuset_mems, &self.cpuset_mems);
         set(&mut other.memory_reservation, &self.memory_reservation);
         set(&mut other.memory_swap, &self.memory_swap);
-        // No limit is kept as zero, however it was said.
+        // No limit is stored as zero, however it was written.
         set(&mut other.pids_limit, &self.pids_limit.map(|limit| limit.max(0)));
     }
 }
@@ -74,7 +74,7 @@ impl Resources {
 pub struct PortBinding {
     #[serde(rename = "HostIp")]
     pub host_ip: String,
-    /// A number, a range, or nothing for any free port.
+    /// A number, a range, or empty for any free port.
     pub host_port: String,
 }
 

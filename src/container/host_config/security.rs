@@ -4,23 +4,23 @@ use std::str::FromStr;
 
 use super::error::HostConfigError;
 
-/// One option that is known, as it was said; a profile of seccomp's is in it as JSON.
+/// A valid option, as given; a seccomp profile is included as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecurityOption(String);
 
-/// What an option asks for.
+/// The meaning of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecurityRequest<'a> {
     NoNewPrivileges(bool),
     SeccompUnconfined,
-    /// rbuild's own profile.
+    /// rbuild's default profile.
     SeccompUsual,
     /// The JSON of a profile.
     SeccompProfile(&'a str),
     AppArmorUnconfined,
     /// The name of a profile.
     AppArmorProfile(&'a str),
-    /// No labels of SELinux, of which rbuild sets none.
+    /// No SELinux labels; rbuild sets none.
     LabelsDisabled,
     LandlockUnconfined,
     SystemPathsUnconfined,

@@ -1,4 +1,4 @@
-//! One line of a log: docker's JSON.
+//! A line of a log, in docker's JSON.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ pub enum Source {
     Stderr,
 }
 
-/// With its line end, unless the program printed none for 16 KiB.
+/// Including its newline, unless the line was cut at 16 KiB.
 #[derive(Debug, PartialEq, Deserialize)]
 pub struct LogLine<'a> {
     #[serde(borrow)]
@@ -32,10 +32,10 @@ impl Source {
     }
 }
 
-/// Appends a line; `attributes` is JSON, with a comma before it, or nothing.
+/// Appends a line; `attributes` is JSON with a leading comma, or empty.
 pub(super) fn write(out: &mut Vec<u8>, text: &[u8], source: Source, attributes: &str, time: &str) {
     out.extend(br#"{"log":""#);
-    // As Go does it: each byte that is not a part of a character stands for itself.
+    // As in Go: each byte that is not valid UTF-8 is replaced separately.
     for chunk in text.utf8_chunks() {
         escape(out, chunk.valid().as_bytes());
         chunk.invalid().iter().for_each(|_| out.extend(br"\ufffd"));
@@ -49,7 +49,7 @@ pub(super) fn write(out: &mut Vec<u8>, text: &[u8], source: Source, attributes: 
     out.extend(b"\"}\n");
 }
 
-/// Looked up, as all that a container prints goes through here.
+/// A table, because everything that a container prints goes through it.
 static IS_SPECIAL: [bool; 256] = {
     let mut table = [false; 256];
     let mut byte = 0;
@@ -60,7 +60,7 @@ static IS_SPECIAL: [bool; 256] = {
     table
 };
 
-/// As Go does it: `<`, `>` and `&` too.
+/// As in Go: `<`, `>` and `&` too.
 fn escape(out: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut rest = text;

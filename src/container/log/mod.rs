@@ -1,7 +1,7 @@
-//! What a container printed, kept as docker's `json-file` keeps it: one JSON object for each line, in files that take
-//! each other's place when they are full.
+//! A container's output, stored as docker's `json-file` does: a JSON object per line, in files that are rotated when
+//! they are full.
 //!
-//! The driver `local` keeps the same lines, with docker's limits for it (5 files of 20 MB, all but the first
+//! The driver `local` stores the same lines, with docker's limits for it (5 files of 20 MB, all but the first
 //! compressed).
 
 mod line;
@@ -19,12 +19,12 @@ pub use line::{LogLine, Source};
 pub use reader::{LogReader, Selection};
 pub(super) use writer::LogWriter;
 
-/// Where a container's log is, and how large it may become.
+/// Where a container's log is, and its limits.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSettings {
-    /// The file that is written to; older ones are called the same with `.1`, `.2` and so on, and `.gz` if compressed.
+    /// The current file; older ones have the same name with `.1`, `.2` and so on, and `.gz` if compressed.
     pub path: PathBuf,
-    /// Bytes; nothing for no limit.
+    /// Bytes; `None` for no limit.
     max_size: Option<u64>,
     max_files: usize,
     compress: bool,
@@ -33,7 +33,7 @@ pub struct LogSettings {
 }
 
 impl LogSettings {
-    /// Those of a container whose folder is `folder`; nothing when it keeps no log.
+    /// The settings of a container, whose folder is `folder`; `None` if it has no log.
     pub fn of(record: &Record, folder: &Path) -> Result<Option<Self>, ContainerError> {
         let config = &record.host_config.log_config;
         let mut settings = match config.driver {
@@ -60,7 +60,7 @@ impl LogSettings {
                 "max-size" => settings.max_size = Some(bytes(value).ok().filter(|size| *size > 0).ok_or_else(wrong)?),
                 "max-file" => settings.max_files = value.parse().ok().filter(|n| *n > 0).ok_or_else(wrong)?,
                 "compress" => settings.compress = boolean(value).ok_or_else(wrong)?,
-                // Writing to a file never makes the program wait for long; what a full buffer would lose is kept.
+                // Writing to a file never blocks the program for long, so nothing has to be dropped.
                 "mode" if matches!(value.as_str(), "blocking" | "non-blocking") => {}
                 "max-buffer-size" => drop(bytes(value).map_err(|_| wrong())?),
                 "labels" | "env" => settings.attributes.extend(chosen(record, key, value)),
@@ -72,7 +72,7 @@ impl LogSettings {
         Ok(Some(settings))
     }
 
-    /// The file that is `age` generations old; 0 is the one that is written to.
+    /// The file that is `age` generations old; 0 is the current one.
     fn generation(&self, age: usize, compressed: bool) -> PathBuf {
         if age == 0 {
             return self.path.clone();
@@ -83,7 +83,7 @@ impl LogSettings {
     }
 }
 
-/// The labels or variables of those names.
+/// The labels or variables with those names.
 fn chosen(record: &Record, kind: &str, names: &str) -> Vec<(String, String)> {
     let run = &record.config.run;
     let value = |name: &str| match kind {
@@ -93,7 +93,7 @@ fn chosen(record: &Record, kind: &str, names: &str) -> Vec<(String, String)> {
     names.split(',').filter_map(|name| Some((name.to_owned(), value(name)?))).collect()
 }
 
-/// The parts of docker's template that make sense for a line.
+/// Expands docker's template, as far as it applies to a container.
 fn tag(record: &Record, template: &str) -> String {
     let image_id = record.image.trim_start_matches("sha256:");
     [

@@ -1,4 +1,4 @@
-//! Reads a log: the last lines, those of a time, and those to come.
+//! Reads a log: the last lines, those in a period, and new ones.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -13,23 +13,23 @@ use crate::container::error::ContainerError;
 
 const BLOCK: u64 = 64 << 10;
 
-/// Which lines are wanted.
+/// Which lines to read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Selection {
-    /// Only so many of the last ones.
+    /// Only that many of the last ones.
     pub tail: Option<usize>,
     pub since: Option<jiff::Timestamp>,
     pub until: Option<jiff::Timestamp>,
 }
 
-/// A reader at a place in a log, which can go on later.
+/// A reader at a position in a log, from which it can continue later.
 pub struct LogReader {
     settings: LogSettings,
     selection: Selection,
-    /// The files that are still to be read, the oldest first. The last one may grow.
+    /// The files to read, oldest first. The last one may grow.
     files: VecDeque<Box<dyn BufRead + Send>>,
     inode: u64,
-    /// A line of which only the beginning was there.
+    /// An incomplete line.
     begun: Vec<u8>,
     finished: bool,
 }
@@ -74,8 +74,7 @@ impl LogReader {
         Ok(None)
     }
 
-    /// Gives the lines that are there to `take`; called again, those that came since. False when no later line is
-    /// wanted.
+    /// Passes the existing lines to `take`; when called again, those written since. False if no later line is wanted.
     pub fn read(&mut self, mut take: impl FnMut(&LogLine<'_>) -> io::Result<()>) -> Result<bool, ContainerError> {
         let path = self.settings.path.clone();
         while !self.finished {
@@ -99,7 +98,7 @@ impl LogReader {
         Ok(false)
     }
 
-    /// Whether the end of what is wanted was reached. A line that is damaged (the disk was full) is passed over.
+    /// Whether the end of the selection is reached. A damaged line (if the disk was full) is skipped.
     fn give(&self, line: &[u8], take: &mut impl FnMut(&LogLine<'_>) -> io::Result<()>) -> io::Result<bool> {
         let Ok(line) = serde_json::from_slice::<LogLine<'_>>(line) else { return Ok(false) };
         if self.selection.until.is_some_and(|until| line.time > until) {
@@ -111,7 +110,7 @@ impl LogReader {
         Ok(false)
     }
 
-    /// Goes on in newer files when the one that was read is no longer the one that is written to.
+    /// Continues with newer files if the one that was read is no longer the current one.
     fn follow_rotation(&mut self) -> Result<bool, ContainerError> {
         let current = match std::fs::metadata(&self.settings.path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -120,7 +119,7 @@ impl LogReader {
         if current == self.inode {
             return Ok(false);
         }
-        // Files that came between are found by looking for the last one that was read among the older ones.
+        // Files in between are found by looking for the last file that was read among the older ones.
         let inode_of = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.ino());
         let ages = 1..self.settings.max_files;
         let seen = ages.clone().find(|age| inode_of(&self.settings.generation(*age, false)) == self.inode);
@@ -136,7 +135,7 @@ impl LogReader {
     }
 }
 
-/// The file from the place where its last lines begin; `wanted` becomes what is missing of them.
+/// The file from the start of its last lines; `wanted` becomes the number of lines still missing.
 fn last_lines(mut file: File, wanted: &mut Option<usize>) -> io::Result<Box<dyn BufRead + Send>> {
     if let Some(count) = wanted {
         let end = file.seek(SeekFrom::End(0))?;
@@ -147,7 +146,7 @@ fn last_lines(mut file: File, wanted: &mut Option<usize>) -> io::Result<Box<dyn 
     Ok(Box::new(BufReader::with_capacity(BLOCK as usize, file)))
 }
 
-/// Where the last `count` lines before `end` begin, and how many there are.
+/// The offset of the last `count` lines before `end`, and how many there are.
 fn find_from_end(file: &mut File, end: u64, count: usize) -> io::Result<(u64, usize)> {
     if count == 0 {
         return Ok((end, 0));

@@ -1,4 +1,4 @@
-//! Writes a log: lines cut out of what comes, files changed when they are full.
+//! Writes a log: splits the output into lines, and rotates full files.
 
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -9,23 +9,23 @@ use super::line::{self, Source};
 use crate::base::io_error::AtPath;
 use crate::container::error::ContainerError;
 
-/// A line without an end is cut there, as docker does.
+/// Longer lines are cut here, as in docker.
 const LONGEST_LINE: usize = 16 << 10;
 
-/// More is not gathered before it is written.
+/// How much is buffered at most before it is written.
 const WRITE_AT_ONCE: usize = 128 << 10;
 
 pub(in crate::container) struct LogWriter {
     settings: LogSettings,
     file: File,
-    /// Of the file, with the lines that are not written yet.
+    /// Of the file, including buffered lines.
     size: u64,
-    /// Of the file, with whole lines only.
+    /// Of the file, with complete lines only.
     written: u64,
-    /// What could not be written; the next line that can says so.
+    /// What could not be written; the next line that can be reports it.
     lost: Option<Lost>,
     attributes: String,
-    /// What has no line end yet, of both streams.
+    /// Incomplete lines, of both streams.
     begun: [Vec<u8>; 2],
     buffer: Vec<u8>,
     compressing: Option<std::thread::JoinHandle<()>>,
@@ -64,7 +64,7 @@ impl LogWriter {
         })
     }
 
-    /// Takes what the program printed.
+    /// Takes output of the program.
     pub(in crate::container) fn write(&mut self, source: Source, bytes: &[u8]) -> io::Result<()> {
         let time = jiff::Timestamp::now().to_string();
         let mut rest = bytes;
@@ -79,7 +79,7 @@ impl LogWriter {
         self.flush()
     }
 
-    /// Ends the line that has begun where it is too long; what is left of `bytes` then has room in it.
+    /// Cuts the incomplete line where it becomes too long; the returned rest of `bytes` fits.
     fn cut<'b>(&mut self, source: Source, mut bytes: &'b [u8], time: &str) -> io::Result<&'b [u8]> {
         loop {
             let room = LONGEST_LINE.saturating_sub(self.begun[source as usize].len());
@@ -91,7 +91,7 @@ impl LogWriter {
         }
     }
 
-    /// Writes the line that has begun, with `bytes` as its end.
+    /// Writes the incomplete line, with `bytes` as its end.
     fn end_line(&mut self, source: Source, bytes: &[u8], time: &str) -> io::Result<()> {
         let before = self.buffer.len();
         let begun = &mut self.begun[source as usize];
@@ -104,7 +104,7 @@ impl LogWriter {
         }
         self.size += (self.buffer.len() - before) as u64;
         if self.settings.max_size.is_some_and(|limit| self.size > limit) {
-            // The line that is too much begins the next file.
+            // The line that does not fit starts the next file.
             let line = self.buffer.split_off(before);
             self.flush()?;
             self.rotate().inspect_err(|error| self.lose(1, error))?;
@@ -132,7 +132,7 @@ impl LogWriter {
                 self.lost = self.lost.take().filter(|_| self.buffer.is_empty());
             }
             Err(error) => {
-                // A line that is only half there would spoil the next. When that fails too, readers pass it over.
+                // A partial line would corrupt the next one. If this fails too, readers skip it.
                 let _ = self.file.set_len(self.written);
                 self.size = self.written;
                 let lines = memchr::memchr_iter(b'\n', &self.buffer).count() - usize::from(self.lost.is_some());
@@ -148,7 +148,7 @@ impl LogWriter {
         lost.lines += lines;
     }
 
-    /// Says in the log what is missing there.
+    /// Reports in the log what is missing.
     fn note(&mut self, lost: &Lost) {
         let time = jiff::Timestamp::now().to_string();
         let text = format!("rbuild: {} lines of output are missing here: {}\n", lost.lines, lost.reason);
@@ -156,7 +156,7 @@ impl LogWriter {
         self.size += self.buffer.len() as u64;
     }
 
-    /// Writes what has no line end, when there is no more to come.
+    /// Writes incomplete lines at the end of the output.
     pub(in crate::container) fn finish(&mut self) -> io::Result<()> {
         let time = jiff::Timestamp::now().to_string();
         for source in [Source::Stdout, Source::Stderr] {
@@ -169,7 +169,7 @@ impl LogWriter {
         }
         self.flush()?;
         if let Some(thread) = self.compressing.take() {
-            // It doesn't panic; if it did, a file stays uncompressed.
+            // The thread doesn't panic; if it did, a file would stay uncompressed.
             let _ = thread.join();
         }
         Ok(())
@@ -181,7 +181,7 @@ impl LogWriter {
         }
         let settings = &self.settings;
         if settings.max_files == 1 {
-            // Readers keep what they have open.
+            // Readers keep the file open.
             std::fs::remove_file(&settings.path)?;
         }
         for age in (1..settings.max_files).rev() {
@@ -195,7 +195,7 @@ impl LogWriter {
         self.file = append_to(&settings.path)?;
         if settings.compress && settings.max_files > 1 {
             let (from, to) = (settings.generation(1, false), settings.generation(1, true));
-            // Not compressing it loses nothing.
+            // If compression fails, nothing is lost.
             self.compressing = Some(std::thread::spawn(move || drop(compress(&from, &to))));
         }
         Ok(())
@@ -265,7 +265,7 @@ mod tests {
         writer.finish().unwrap();
         let found: String = (0..4).rev().flat_map(|age| lines(&settings, age)).map(|line| line.0).collect();
         assert_eq!(found, text);
-        // How many there are depends on how long the times are, which have no zeros at their end.
+        // The number of files depends on the length of the timestamps, which have no trailing zeros.
         let lengths = |age| std::fs::metadata(settings.generation(age, false)).map(|file| file.len());
         assert!((0..4).flat_map(lengths).all(|length| length <= 300_000));
     }

@@ -1,4 +1,4 @@
-//! One of those who are connected to a monitor.
+//! A client that is connected to a monitor.
 
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
@@ -9,21 +9,21 @@ use serde::Serialize;
 use crate::container::log::Source;
 use crate::container::protocol::{self, Attach, Kind};
 
-/// A client that takes no more gets no more, and the program waits, once so much lies ready for it.
+/// When this much output waits for a client, it gets no more, and the program blocks.
 const MOST_WAITING: usize = 256 << 10;
 const READ_AT_ONCE: usize = 64 << 10;
-/// How long a client may take until it has asked for something.
+/// How long a client may take to send its first request.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What a client waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Awaits {
     Nothing,
-    /// That the program has ended, to be told how.
+    /// The program's exit, and its exit code.
     Exit,
-    /// That the container has ended for good, to be told how.
+    /// The final end of the container, and its exit code.
     End,
-    /// The same, to be told that it is done.
+    /// The same, but only the confirmation.
     Stop,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Client {
     /// The programs are paused for it.
     pub(super) holds: bool,
     pub(super) is_gone: bool,
-    /// When it came, until it has asked for something.
+    /// When it connected; reset by its first request.
     silent_since: Option<Instant>,
 }
 
@@ -56,12 +56,12 @@ impl Client {
         })
     }
 
-    /// The one who started the container, and has asked for that.
+    /// The client that started the container; it has sent its request already.
     pub(super) fn first(stream: UnixStream) -> io::Result<Self> {
         Ok(Self { silent_since: None, ..Self::new(stream)? })
     }
 
-    /// A client asks at once; one that does not only takes a place.
+    /// A client without a request only takes up a slot.
     pub(super) fn is_mute(&self, now: Instant) -> bool {
         self.silent_since.is_some_and(|since| now.saturating_duration_since(since) > PATIENCE)
     }
@@ -74,7 +74,7 @@ impl Client {
         !self.outgoing.is_empty()
     }
 
-    /// Takes what has come, and gives the whole frames of it.
+    /// Reads what was sent, and returns the complete frames.
     pub(super) fn read(&mut self) -> Vec<(Kind, Vec<u8>)> {
         let before = self.incoming.len();
         self.incoming.resize(before + READ_AT_ONCE, 0);
@@ -103,7 +103,7 @@ impl Client {
         }
     }
 
-    /// Passes on what the program printed, if the client wants it.
+    /// Forwards the program's output, if the client wants it.
     pub(super) fn output(&mut self, source: Source, bytes: &[u8]) {
         let wanted = |attach: Attach| match source {
             Source::Stdout => attach.stdout,
@@ -120,7 +120,7 @@ impl Client {
         self.write();
     }
 
-    /// Writes what the client takes now.
+    /// Writes what the client accepts now.
     pub(super) fn write(&mut self) {
         while !self.outgoing.is_empty() {
             match self.stream.write(&self.outgoing) {
@@ -137,7 +137,7 @@ impl Client {
         }
     }
 
-    /// Writes all that is left, however long the client takes for it.
+    /// Writes everything that is left, however long the client takes.
     pub(super) fn finish(&mut self) {
         if self.stream.set_nonblocking(false).is_ok() {
             // A client that is gone needs nothing.

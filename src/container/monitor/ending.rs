@@ -1,4 +1,4 @@
-//! How a container ends: what its program leaves, whether it starts again, and who is told.
+//! The end of a container: its last output, its restart, and the replies to clients.
 
 use std::time::{Duration, Instant};
 
@@ -15,7 +15,7 @@ use crate::container::{events, socket};
 
 impl Supervisor {
     pub(super) fn program_ended(&mut self) {
-        // What it printed last. Its processes are gone, so there is an end; one outside may hold the pipe open.
+        // Its last output. Its processes are gone, so this ends; a process outside may still hold the pipe open.
         let outputs = self.program.as_ref().map_or(0, |program| program.outputs.len());
         for index in (0..outputs).rev() {
             while self.pass_output(index) {}
@@ -70,7 +70,7 @@ impl Supervisor {
         self.entry.state.restart_count = self.restarts.count;
         self.restart_at = Some(Instant::now() + delay);
         let _ = self.entry.write_state();
-        // Whoever was attached was attached to this run.
+        // Clients were attached to this run only.
         let ending = self.ending();
         let hears = |client: &&mut Client| client.attach.is_some() || client.awaits == Awaits::Exit;
         for client in self.clients.iter_mut().filter(hears) {
@@ -80,12 +80,12 @@ impl Supervisor {
         }
     }
 
-    /// The container was deleted under its program: there is no `stop` that could reach either of them any more.
+    /// The container was deleted while its program runs: no `stop` could reach it any longer.
     pub(super) fn end_with_store(&mut self) {
         self.entry.state.stopped_by_user = true;
         self.restart_at = None;
         if let Some(program) = &self.program {
-            // It fails only when it is gone already.
+            // Fails only if it is gone already.
             let _ = program.signal(SIGKILL);
         }
     }
@@ -99,7 +99,7 @@ impl Supervisor {
         }
     }
 
-    /// Writes down the end, or removes the container, lets go of it, and tells all who wait.
+    /// Records the end or removes the container, releases it, and replies to all who wait.
     pub(super) fn finish(mut self) {
         let ending = self.ending();
         let mut aside = Ok(None);
@@ -109,14 +109,14 @@ impl Supervisor {
         } else {
             self.entry.state.monitor_pid = 0;
             if self.keep {
-                // It was not stopped for good: where nobody comes to start it, the next boot does.
+                // It was stopped to be started again: if nobody does that, the next boot does.
                 self.entry.state.stopped_by_user = false;
             }
-            // When that fails, readers find that nobody holds the lock.
+            // If this fails, readers see that nobody holds the lock.
             let _ = self.entry.write_state();
             socket::remove(self.entry.folder());
         }
-        // From here on the container is not this process's any more: it may be started again or removed by anyone.
+        // From here on, the container no longer belongs to this process: anyone may start or remove it.
         drop(self.lock.take());
         drop(self.log.take());
         let is_asker = |client: &Client| matches!(client.awaits, Awaits::Stop);
@@ -129,14 +129,15 @@ impl Supervisor {
             client.write();
             slow.extend(Some(client).filter(Client::has_outgoing));
         }
-        // Whoever asked for the end is told when all is gone; to wait for that takes others longer than a short program.
+        // Clients that requested the end get a reply after the removal; for the others, waiting for that would take
+        // longer than a short program.
         let removal = aside.and_then(|aside: Option<Aside>| aside.map_or(Ok(()), Aside::delete));
         let answer = removal.map_or_else(|error| Reply::Failed(Failure::of(&error)), |()| Reply::Done);
         for mut client in askers {
             client.reply(&answer);
             client.finish();
         }
-        // Those who do not take what they get keep nobody else waiting.
+        // Slow clients come last, so that nobody waits for them.
         slow.iter_mut().for_each(Client::finish);
     }
 }

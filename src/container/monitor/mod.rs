@@ -1,9 +1,10 @@
 //! The process that stays with a container: it owns the program's terminal or pipes, writes the log and the state,
-//! starts the program again when it should be, and answers those who want something of it.
+//! restarts the program if needed, and answers requests.
 //!
-//! It is a fork of the command that starts the container, made before that command does anything else: it is small then,
-//! and has one thread. A program that has more, such as the API's service, executes rbuild to be one. It waits to be told which container it is for, and ends when its container has ended for good.
-//! When it is killed, the kernel kills the container's program too (`PR_SET_PDEATHSIG`): nothing runs that nobody watches.
+//! It is a fork of the command that starts the container, made before that command does anything else, while it is
+//! small and has one thread. A process with several threads, such as the API's service, executes rbuild instead. The
+//! monitor waits to be told which container it is for, and ends when its container has ended for good. If it is killed,
+//! the kernel kills the container's program too (`PR_SET_PDEATHSIG`): no program runs without a monitor.
 
 mod client;
 mod ending;
@@ -28,13 +29,13 @@ use crate::container::network::{FreshNamespace, Networks};
 use crate::container::sandbox::user_namespace;
 use crate::container::sandbox::{self, Household};
 
-/// A monitor that waits for its container.
+/// A monitor that waits to be given its container.
 #[derive(Debug)]
 pub struct Monitor(UnixStream);
 
 impl Monitor {
-    /// Makes the process. A program with one thread that calls this first has the monitor soonest: a fork takes the
-    /// kernel less time than to execute rbuild again.
+    /// Starts the process. This is fastest in a process with one thread that calls this first: a fork takes less time
+    /// than executing rbuild again.
     pub fn begin(ahead: Ahead, store_root: &Path) -> Result<Self, ContainerError> {
         const NAME: &str = "the container's monitor";
         let networks = networks_of(store_root);
@@ -48,22 +49,22 @@ impl Monitor {
         let stream = sandbox::execute_detached(Identity::Monitor).at("start", NAME)?;
         let mapping = user_namespace::entered().cloned();
         let request = Request::Begin { store_root: store_root.to_owned(), ahead, mapping };
-        // When it has died, whoever starts a container with it is told.
+        // If it has died, starting a container reports that.
         let _ = protocol::send(&stream, Kind::Request, &request);
         Ok(Self(stream))
     }
 
-    /// Starts a container; gives its streams when its program runs.
+    /// Starts a container; returns its streams when its program runs.
     pub fn start(self, containers: &Containers, id: &str, attach: Attach) -> Result<Session, ContainerError> {
         super::control::receive(&self.0)?;
         let request = Request::Go { containers: containers.root().to_owned(), id: id.to_owned(), attach };
-        // When it has died, reading says so.
+        // If it has died, reading reports that.
         let _ = protocol::send(&self.0, Kind::Request, &request);
         Session::started(self.0)
     }
 }
 
-/// The life of a monitor that was executed to be one.
+/// The main function of a monitor that is executed.
 pub fn serve_as_monitor() {
     privacy::begin();
     let Ok(stream) = sandbox::take_stream(Identity::Monitor) else { return };
@@ -77,29 +78,29 @@ pub fn serve_as_monitor() {
     serve(&stream, belongs, ahead, &networks_of(&store_root));
 }
 
-/// A monitor's life.
+/// The main function of a monitor.
 fn serve(stream: &UnixStream, belongs: io::Result<()>, ahead: Ahead, networks: &Networks) {
-    // Whoever has made this process waits for the answer before it names a container.
+    // The process that started this one waits for the reply before it names a container.
     let answer = match belongs.at("join", "the store's processes") {
         Ok(()) => Reply::Done,
         Err(error) => Reply::Failed(Failure::of(&error.into())),
     };
-    // When nobody listens any more, there is nobody to tell: here and below.
+    // If the peer is gone, errors can't be reported, here and below.
     let _ = protocol::send(stream, Kind::Reply, &answer);
-    // When that fails, it is tried once more when it is needed, and the error is said.
+    // If this fails, it is tried again when it is needed, and the error is reported then.
     let fresh = (ahead == Ahead::Network).then(|| {
         let _ = networks.open();
         FreshNamespace::make().ok()
     });
     watch(stream, fresh.flatten());
-    // What stays behind then, the next command takes away.
+    // If this fails, the next command cleans up.
     let _ = networks.leave();
 }
 
-/// Over a container that it is told of.
+/// Runs the container that is requested.
 fn watch(stream: &UnixStream, fresh: Option<FreshNamespace>) {
     let mut body = Vec::new();
-    // The end of the stream: the command failed before it had a container.
+    // End of the stream: the command failed before it had a container.
     let Ok(Some(Kind::Request)) = protocol::receive(stream, &mut body) else { return };
     let Ok(Request::Go { containers, id, attach }) = protocol::decode(&body) else { return };
     drop(body);
@@ -107,7 +108,7 @@ fn watch(stream: &UnixStream, fresh: Option<FreshNamespace>) {
     match supervisor::Supervisor::start(containers, &id, stream, attach, fresh) {
         Ok(supervisor) => supervisor.run(),
         Err(error) => {
-            // The state has it too.
+            // The error is in the state, too.
             let _ = protocol::send(stream, Kind::Reply, &Reply::Failed(Failure::of(&error)));
         }
     }

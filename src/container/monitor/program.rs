@@ -1,4 +1,4 @@
-//! The container's program while it runs: its process, its streams and its networks.
+//! A container's running program: its process, its streams and its networks.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -27,30 +27,30 @@ use crate::container::wiring::{self, Wiring};
 use crate::container::working::Working;
 use crate::store::snapshot::merge_tree;
 
-/// Input that the program has not taken yet; more is not taken from clients.
+/// How much input is buffered for the program before clients have to wait.
 const MOST_INPUT: usize = 64 << 10;
 
 const SIGKILL: i32 = 9;
 
 pub(super) struct Program {
     running: Running,
-    /// What another runtime has of it, if it was that which started it.
+    /// Set if another runtime started it.
     foreign: Option<Created>,
     pub(super) wiring: Wiring,
     pub(super) started: Instant,
-    /// Where its changes go while it runs, and where they belong, if those are two.
+    /// Where its changes go while it runs, and where they are merged afterwards, if that differs.
     scratch: Option<(OwnedFd, PathBuf)>,
-    /// Its root where it has no namespaces.
+    /// Its root if it has no namespaces.
     working: Option<Working>,
     /// The AppArmor profile that confines it.
     pub(super) apparmor: String,
     terminal: bool,
-    /// What is read from.
+    /// Its output streams.
     pub(super) outputs: Vec<(Source, File)>,
-    /// What is written to; the terminal too.
+    /// Its stdin, or the terminal.
     input: Option<File>,
     waiting: Vec<u8>,
-    /// The input is to be closed when all of it was taken.
+    /// Close stdin once all input is written.
     input_ends: bool,
 }
 
@@ -129,7 +129,7 @@ impl Program {
         }
     }
 
-    /// The descriptor to wait for until it takes input; nothing while there is none.
+    /// The descriptor on which to wait until the program accepts input; `None` if there is none waiting.
     pub(super) fn waits_for_input_room(&self) -> Option<&File> {
         self.input.as_ref().filter(|_| !self.waiting.is_empty())
     }
@@ -145,7 +145,7 @@ impl Program {
         }
     }
 
-    /// Closes the input; that of a terminal stays, as whoever attaches next goes on with it.
+    /// Closes stdin; a terminal stays open, because the next attached client continues with it.
     pub(super) fn end_input(&mut self) {
         self.input_ends = !self.terminal;
         self.pass_input();
@@ -157,7 +157,7 @@ impl Program {
                 Ok(length) => drop(self.waiting.drain(..length)),
                 Err(error) if is_temporary(&error) => return,
                 Err(_) => {
-                    // The program has closed its input.
+                    // The program has closed its stdin.
                     self.waiting.clear();
                     self.input = None;
                 }
@@ -168,20 +168,20 @@ impl Program {
         }
     }
 
-    /// Lets the program find out that nobody reads what it prints.
+    /// Closes the outputs, so that the program notices that nobody reads them.
     pub(super) fn close_outputs(&mut self) {
         if !self.terminal {
             self.outputs.clear();
         }
     }
 
-    /// Reads once from an output; nothing when there is nothing now. One that has ended is removed.
+    /// Reads once from an output; `None` if there is nothing now. An output that has ended is removed.
     pub(super) fn read_output(&mut self, index: usize, buffer: &mut [u8]) -> Option<(Source, usize)> {
         let (source, file) = self.outputs.get_mut(index)?;
         match file.read(buffer) {
             Ok(length) if length > 0 => Some((*source, length)),
             Err(error) if is_temporary(&error) => None,
-            // A terminal ends with an error (EIO).
+            // Reading a terminal ends with an error (EIO).
             _ => {
                 self.outputs.remove(index);
                 None
@@ -189,7 +189,7 @@ impl Program {
         }
     }
 
-    /// Of its first process, as the host numbers it.
+    /// Of its first process, on the host.
     pub(super) fn pid(&self) -> i32 {
         self.running.pid()
     }
@@ -203,7 +203,7 @@ impl Program {
         self.running.as_pollable()
     }
 
-    /// What had to be made in the root filesystem to mount things there.
+    /// The mount points that had to be created in the root filesystem.
     pub(super) fn created_mount_points(&self) -> &[CreatedMountPoint] {
         match &self.foreign {
             Some(foreign) => foreign.created_mount_points(),
@@ -211,10 +211,10 @@ impl Program {
         }
     }
 
-    /// To its first process; `KILL` ends all of them.
+    /// Signals its first process; `KILL` kills all.
     pub(super) fn signal(&self, number: i32) -> Result<(), ContainerError> {
         match &self.foreign {
-            // What has to end ends, whatever keeps the runtime from it.
+            // A kill must succeed even if the runtime fails.
             Some(foreign) if number == SIGKILL => {
                 let killed = foreign.signal(number).map_err(ContainerError::from);
                 killed.or_else(|_| self.running.kill().map_err(|source| ContainerError::Signal { number, source }))
@@ -241,8 +241,8 @@ impl Program {
         }
     }
 
-    /// Waits for the process, which has ended, and lets go of its networks. Mount points that had to be made for it are
-    /// found by what they have become.
+    /// Waits for the process, which has ended, and releases its networks. Updates the identities of created mount
+    /// points after the merge.
     pub(super) fn end(self, points: &mut [CreatedMountPoint]) -> Result<Outcome, ContainerError> {
         let outcome = self.running.wait()?;
         self.foreign.map_or(Ok(()), Created::delete)?;
@@ -258,7 +258,7 @@ impl Program {
     }
 }
 
-/// What the user of a container without namespaces is told each time that it is started.
+/// A warning for users of containers without namespaces, at each start.
 fn warning_in_chroot(record: &Record) -> String {
     let host = &record.host_config;
     let warning = sandbox::less_isolated("the container is", Level::Chroot);
@@ -301,7 +301,7 @@ impl Streams {
 fn resize(terminal: impl AsFd, (rows, columns): (u16, u16)) {
     if rows > 0 && columns > 0 {
         let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
-        // It fails only when the container's side is gone.
+        // Fails only if the container's side is gone.
         let _ = rustix::termios::tcsetwinsize(terminal, size);
     }
 }

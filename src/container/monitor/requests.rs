@@ -1,4 +1,4 @@
-//! What clients ask of a monitor.
+//! Handles the requests of clients to a monitor.
 
 use std::time::{Duration, Instant};
 
@@ -12,12 +12,12 @@ use crate::container::network::BRIDGE;
 use crate::container::protocol::{Failure, Kind, Reply, Request, decode};
 use crate::container::state::Status;
 
-/// Seconds that docker waits before it kills.
+/// Docker's default, in seconds.
 const USUAL_STOP_TIMEOUT: i64 = 10;
 const SIGKILL: i32 = 9;
 
 impl Supervisor {
-    /// Takes what a client has sent.
+    /// Handles what a client has sent.
     pub(super) fn serve(&mut self, index: usize) {
         for (kind, body) in self.clients[index].read() {
             match kind {
@@ -39,7 +39,7 @@ impl Supervisor {
                 self.clients[index].attach = Some(attach);
                 self.tell("attach", &[]);
                 if let (Some(program), Some((rows, columns))) = (&self.program, attach.size) {
-                    // Another size first: a program draws its screen anew only when the size has changed.
+                    // Changes the size twice: a program redraws its screen only if the size has changed.
                     program.resize((rows + 1, columns + 1));
                     program.resize((rows, columns));
                     self.tell_size((rows, columns));
@@ -102,7 +102,7 @@ impl Supervisor {
         let number = signal.unwrap_or_else(|| self.entry.record.stop_signal());
         let timeout = timeout.or(self.entry.record.config.stop_timeout).unwrap_or(USUAL_STOP_TIMEOUT);
         if self.entry.state.status == Status::Paused {
-            // Frozen, it could not end.
+            // A frozen program could not end.
             let _ = self.pause(false);
         }
         if let Some(program) = &self.program {
@@ -116,13 +116,13 @@ impl Supervisor {
         }
         match (is_removal, &self.program) {
             (true, _) => {}
-            // It is told when the program has ended.
+            // The event is reported when the program has ended.
             (false, Some(_)) => self.is_stopping = true,
             (false, None) => self.tell("stop", &[]),
         }
     }
 
-    /// It is not started again, and what was to start soon is not started at all.
+    /// Prevents restarts, including a scheduled one.
     fn stopped_by_user(&mut self) {
         self.entry.state.stopped_by_user = true;
         if self.restart_at.take().is_some() {
@@ -132,20 +132,20 @@ impl Supervisor {
         }
     }
 
-    /// Of several who hold it, the last one lets it go on.
+    /// If several clients hold it, the last one resumes it.
     fn hold(&mut self, index: usize) -> Result<(), ContainerError> {
         let is_held = self.clients.iter().any(|client| client.holds);
         if !is_held && self.entry.state.status != Status::Paused {
             self.pause(true)?;
         } else if !is_held {
-            // It stays paused, whoever looks at it.
+            // A container that a user paused stays paused.
             return Ok(());
         }
         self.clients[index].holds = true;
         Ok(())
     }
 
-    /// Lets it go on when nobody holds it any more. Somebody may have done so already, or it has ended.
+    /// Resumes the container if no client holds it any longer. It may have been resumed already, or have ended.
     pub(super) fn let_go(&mut self) {
         if !self.clients.iter().any(|client| client.holds) && self.entry.state.status == Status::Paused {
             let _ = self.pause(false);
@@ -170,7 +170,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Takes the record as it is now.
+    /// Applies the current record.
     fn reload(&mut self) -> Result<(), ContainerError> {
         self.entry.record = self.containers.open(&self.entry.record.id)?.record;
         let limits = launch::all_limits(&self.entry.record.host_config)?;
@@ -186,7 +186,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// A container that leaves nothing behind, and that nobody listens to, may find out.
+    /// A container that leaves nothing behind, and whose output nobody reads, may notice that.
     fn output_closed(&mut self) {
         if self.entry.record.host_config.auto_remove {
             self.program.iter_mut().for_each(Program::close_outputs);

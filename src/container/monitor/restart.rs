@@ -1,4 +1,4 @@
-//! Whether a program that ended is started again, and when: docker's rules.
+//! Whether and when a program that has ended is restarted: docker's rules.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::container::host_config::RestartPolicy;
 
 const FIRST_DELAY: Duration = Duration::from_millis(100);
 const LONGEST_DELAY: Duration = Duration::from_secs(60);
-/// A program that ran so long is started again as if for the first time.
+/// After running this long, a program is restarted as if for the first time.
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(super) struct Restarts {
 }
 
 impl Restarts {
-    /// How long to wait before the program is started again; nothing when it is not to be.
+    /// The delay before the program is restarted; `None` if it is not.
     pub(super) fn after(&mut self, policy: RestartPolicy, exit_code: u8, ran: Duration) -> Option<Duration> {
         if ran >= LONG_ENOUGH {
             self.delay = Duration::ZERO;

@@ -1,4 +1,4 @@
-//! The loop of a monitor: waits for what happens next, and for the times at which something is due.
+//! The main loop of a monitor: waits for the next event or deadline.
 
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::{Duration, Instant};
@@ -22,18 +22,18 @@ use crate::container::sandbox;
 use crate::container::state::{State, Status};
 use crate::container::{events, socket};
 
-/// What is read from the program at once.
+/// How much of the program's output is read at once.
 const READ_AT_ONCE: usize = 64 << 10;
 
 pub(super) const SIGKILL: i32 = 9;
 
-/// How often it is looked whether the container is still in its store.
+/// How often to check that the container still exists in its store.
 const LOOKS: Duration = Duration::from_secs(5);
 
-/// How long nobody else is let in when no more can be.
+/// How long no clients are accepted after running out of descriptors.
 const FULL: Duration = Duration::from_millis(200);
 
-/// What can be waited for.
+/// The sources of events.
 #[derive(Debug, Clone, Copy)]
 enum Source {
     Listener,
@@ -53,28 +53,28 @@ pub(super) struct Supervisor {
     pub(super) log: Option<LogWriter>,
     pub(super) program: Option<Program>,
     pub(super) restarts: Restarts,
-    /// When the program is started again.
+    /// When the program is restarted.
     pub(super) restart_at: Option<Instant>,
-    /// When the program that was asked to stop is killed.
+    /// When the program is killed if it has not stopped.
     pub(super) kill_at: Option<Instant>,
-    /// Somebody asked it to stop, which is told when it has.
+    /// A stop was requested; the event is reported when the program has ended.
     pub(super) is_stopping: bool,
-    /// The container stays though it was made with `--rm`: it is started again.
+    /// The container stays even if it was created with `--rm`: it will be started again.
     pub(super) keep: bool,
     pub(super) health: Option<HealthChecks>,
-    /// Made while nobody had said yet which container it is.
+    /// Created before the container was known.
     fresh: Option<FreshNamespace>,
-    /// What starting took needs no memory any more.
+    /// Memory that was only needed for starting has been released.
     is_settled: bool,
-    /// When it is looked whether the container is still in its store.
+    /// When to check next that the container still exists in its store.
     look_at: Instant,
-    /// No other client can be taken before that.
+    /// No clients are accepted before this time.
     full_until: Option<Instant>,
     buffer: Vec<u8>,
 }
 
 impl Supervisor {
-    /// Starts the program, and tells `first` that it runs.
+    /// Starts the program, and reports to `first` that it runs.
     pub(super) fn start(
         containers: Containers,
         id: &str,
@@ -133,10 +133,10 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Those who were there before it was started.
+    /// Takes the clients that waited for the start.
     fn take_waiting(&mut self) {
         for (wish, stream) in pending::take(&self.entry) {
-            // They have asked already, by the names of their sockets.
+            // The names of their sockets contain their requests.
             let Ok(mut client) = Client::first(stream) else { continue };
             match wish {
                 Wish::Attach(attach) => client.attach = Some(attach),
@@ -146,7 +146,7 @@ impl Supervisor {
         }
     }
 
-    /// `attach` is of whoever starts it; nobody does so when it starts again.
+    /// `attach` is from the client that starts it; `None` for a restart.
     fn start_program(&mut self, attach: Option<Attach>) -> Result<(), ContainerError> {
         let size = attach.and_then(|attach| attach.size);
         let program = Program::start(&self.entry, size, self.fresh.take())?;
@@ -171,7 +171,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Those of earlier starts are still there.
+    /// Those of earlier starts still exist.
     fn all_mount_points(&self, program: &Program) -> Vec<crate::container::sandbox::CreatedMountPoint> {
         let mut points = self.entry.state.mount_points.clone();
         points.extend(program.created_mount_points().iter().cloned());
@@ -180,7 +180,7 @@ impl Supervisor {
 
     fn could_not_start(&mut self, error: &ContainerError) {
         if self.entry.record.host_config.auto_remove {
-            // The error that is on its way says more.
+            // The error that is being reported matters more.
             let _ = self.containers.remove_own(&self.entry.record.id);
             return;
         }
@@ -195,7 +195,7 @@ impl Supervisor {
         socket::remove(self.entry.folder());
     }
 
-    /// Until the container has ended for good.
+    /// Runs until the container has ended for good.
     pub(super) fn run(mut self) {
         while self.program.is_some() || self.restart_at.is_some() {
             for (source, flags) in self.wait() {
@@ -216,7 +216,7 @@ impl Supervisor {
         self.finish();
     }
 
-    /// What is ready, after what is due next at the latest.
+    /// Returns the ready sources; waits at most until the next deadline.
     fn wait(&self) -> Vec<(Source, PollFlags)> {
         let listens = if self.full_until.is_none() { PollFlags::IN } else { PollFlags::empty() };
         let mut sources = vec![Source::Listener];
@@ -269,7 +269,7 @@ impl Supervisor {
             Source::Listener => match self.listener.accept().and_then(|(stream, _)| Client::new(stream)) {
                 Ok(client) => self.clients.push(client),
                 Err(error) if is_temporary(&error) => {}
-                // All descriptors are taken: it would be woken for whoever waits again and again.
+                // Out of descriptors: polling would return at once for the waiting client, again and again.
                 Err(_) => self.full_until = Some(Instant::now() + FULL),
             },
             Source::Client(index) => {
@@ -287,13 +287,13 @@ impl Supervisor {
         }
     }
 
-    /// Reads once from an output of the program, and gives it to the log and to all who are attached.
+    /// Reads once from an output of the program, and passes it to the log and to all attached clients.
     pub(super) fn pass_output(&mut self, index: usize) -> bool {
         let Some(program) = &mut self.program else { return false };
         let Some((source, length)) = program.read_output(index, &mut self.buffer) else { return false };
         let bytes = &self.buffer[..length];
         if let Some(log) = &mut self.log {
-            // It fails on a full disk: the program goes on, and what it prints still reaches those who are attached.
+            // Fails on a full disk: the program keeps running, and attached clients still get its output.
             let _ = log.write(source, bytes);
         }
         self.clients.iter_mut().for_each(|client| client.output(source, bytes));
@@ -305,7 +305,7 @@ impl Supervisor {
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill_at = None;
             if let Some(program) = &self.program {
-                // It fails only when it is gone already.
+                // Fails only if it is gone already.
                 let _ = program.signal(SIGKILL);
                 self.tell_signal(SIGKILL);
             }
@@ -322,7 +322,7 @@ impl Supervisor {
             self.clients.iter_mut().filter(|client| client.is_mute(now)).for_each(|client| client.is_gone = true);
             self.program.iter_mut().for_each(|program| program.wiring.look_after_way_out());
             if !self.is_settled {
-                // A container that is over by then is not held up by this.
+                // Done late, so that short-lived containers are not delayed by it.
                 self.is_settled = true;
                 sandbox::let_go_of_code();
             }

@@ -1,11 +1,11 @@
-//! Names of containers: those that people give, and those made up for them.
+//! Names of containers: those that users choose, and generated ones.
 
 mod words;
 
 use super::error::ContainerError;
 use words::{ADJECTIVES, NOUNS};
 
-/// Refuses what docker refuses.
+/// Refuses the names that docker refuses.
 pub(super) fn check(name: &str) -> Result<(), ContainerError> {
     let is_word = |byte: u8| byte.is_ascii_alphanumeric();
     let is_valid = name.len() > 1
@@ -14,7 +14,7 @@ pub(super) fn check(name: &str) -> Result<(), ContainerError> {
     if is_valid { Ok(()) } else { Err(ContainerError::InvalidName { name: name.to_owned() }) }
 }
 
-/// Two words; with a number behind them when the first tries were taken.
+/// Two words, followed by a number after the first attempts.
 pub(super) fn made_up(seed: &[u8], attempt: usize) -> String {
     let byte = |index: usize| usize::from(seed.get(index + attempt).copied().unwrap_or_default());
     let number = |index: usize| byte(index) << 8 | byte(index + 1);

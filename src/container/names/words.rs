@@ -1,4 +1,4 @@
-//! The words that names are made of: something good, and somebody who found something out.
+//! The words for generated names: an adjective, and a scientist or inventor.
 
 pub(super) const ADJECTIVES: [&str; 128] = [
     "able", "adept", "agile", "alert", "ample", "amused", "ardent", "astute", "autumn", "avid", "blithe", "bold",

@@ -1,4 +1,4 @@
-//! One container in another runtime's hands.
+//! A container that another runtime manages.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -18,7 +18,7 @@ use crate::container::sandbox::{
     Propagation, Running, Stdio,
 };
 
-/// What a runtime is told of a container, and what it keeps of it.
+/// A container's bundle and its runtime's state.
 #[derive(Debug, Clone)]
 pub struct Bundle {
     runtime: Runtime,
@@ -26,7 +26,7 @@ pub struct Bundle {
     id: String,
 }
 
-/// A container whose program runs. Its root filesystem is there for as long as this.
+/// A container whose program runs. Its root filesystem is mounted while this exists.
 #[derive(Debug)]
 pub struct Created {
     bundle: Bundle,
@@ -35,12 +35,12 @@ pub struct Created {
 }
 
 impl Bundle {
-    /// `folder` is for this container alone; nothing needs to be there yet.
+    /// `folder` is for this container only; it need not exist yet.
     pub fn new(runtime: Runtime, folder: &Path, id: &str) -> Self {
         Self { runtime, folder: folder.to_owned(), id: id.to_owned() }
     }
 
-    /// Starts the container. What is left of an earlier life of it is ended and removed before.
+    /// Starts the container. Leftovers of an earlier run are killed and removed first.
     pub fn create(
         &self,
         container: &Container,
@@ -72,7 +72,7 @@ impl Bundle {
         Ok((Created { bundle: self.clone(), root, _keeper: keeper }, running))
     }
 
-    /// From a container whose first process waits to one whose program runs.
+    /// Waits until the program of a created container runs.
     fn follow(&self, pid: i32, console: Option<Console>) -> Result<(Running, Keeper), RuntimeError> {
         let mut running = Running::adopt(pid)?;
         let state = self.folder.join("state");
@@ -86,7 +86,7 @@ impl Bundle {
         Ok((running, keeper))
     }
 
-    /// Starts one more program in the container; it is a child of this process like any other.
+    /// Starts another program in the container, as a child of this process.
     pub fn exec(
         &self,
         process: &Process,
@@ -94,7 +94,7 @@ impl Bundle {
         stdio: Stdio,
     ) -> Result<Running, RuntimeError> {
         sandbox::take_in_orphans()?;
-        // Several may be started at once, by several processes and threads.
+        // Several processes and threads may start programs at once.
         let text = serde_json::to_vec(&sandbox::process_specification(process, capabilities, no_new_privileges))?;
         let file = tempfile::Builder::new().prefix("exec-").tempfile_in(&self.folder).at("write in", &self.folder)?;
         std::fs::write(file.path(), text).at("write", file.path())?;
@@ -108,7 +108,7 @@ impl Bundle {
         }
         arguments.push(self.id.as_ref());
         let pid = self.caller_of(&pid_file.with_extension("log")).start(&arguments, stdio, &pid_file);
-        // It says something only when there was something wrong, and that is in the error.
+        // It only has content after a failure, and the error contains that.
         let _ = std::fs::remove_file(pid_file.with_extension("log"));
         let mut running = Running::adopt(pid?)?;
         if let Some(console) = console {
@@ -117,7 +117,7 @@ impl Bundle {
         Ok(running)
     }
 
-    /// Ends it if it runs, and takes away all that the runtime has of it. Nothing to do for one that it does not know.
+    /// Kills it if it runs, and removes the runtime's state. Does nothing if the runtime does not know it.
     pub fn delete(&self) -> Result<(), RuntimeError> {
         let state = self.folder.join("state");
         if state.join(&self.id).exists() {
@@ -129,7 +129,7 @@ impl Bundle {
         }
     }
 
-    /// After an error, which counts more than what this one comes to.
+    /// For cleaning up after another error, which matters more than this one's.
     fn forget(&self) {
         let _ = self.delete();
     }
@@ -146,7 +146,7 @@ impl Bundle {
         if process.terminal { Console::listen(&self.folder).map(Some) } else { Ok(None) }
     }
 
-    /// What can't be told to another runtime, or that it can't do from where it is.
+    /// Refuses what can't be expressed for another runtime, or what it can't do here.
     fn check(&self, container: &Container) -> Result<(), RuntimeError> {
         let is_shared =
             |mount: &Mount| matches!(mount.source, MountSource::Bind { propagation: Propagation::Shared, .. });
@@ -162,7 +162,7 @@ impl Bundle {
         Err(RuntimeError::Refused { name: self.runtime.name.clone(), what })
     }
 
-    /// Puts this program before the container's, where a small init is wanted.
+    /// Wraps the program in rbuild's init, if requested.
     fn with_init(&self, container: &Container) -> Result<Container, RuntimeError> {
         let mut container = container.clone();
         if container.process.init {
@@ -195,7 +195,7 @@ impl Bundle {
             NetworkIsolation::Empty | NetworkIsolation::Host => None,
         };
         let parent = container.isolation.limits.parent.as_deref();
-        // An ordinary user has no right to the usual one; the runtime knows what it may do then, and without.
+        // An ordinary user may not use the default one; the runtime then chooses, or does without.
         let parent = parent.or(sandbox::user_namespace::entered().is_none().then_some("rbuild"));
         let cgroup = parent.map(|parent| format!("/{}/{}", parent.trim_matches('/'), self.id));
         let places = Places { root, network, cgroup, annotations, console_size };
@@ -204,7 +204,7 @@ impl Bundle {
         Ok(std::fs::write(&path, serde_json::to_vec(&specification)?).at("write", &path)?)
     }
 
-    /// Writes a bundle that does not depend on this process. The folder `rootfs` is the caller's.
+    /// Writes a bundle that does not depend on this process. The caller provides the folder `rootfs`.
     pub fn write(container: &Container, folder: &Path) -> Result<(), RuntimeError> {
         let (annotations, root) = (BTreeMap::new(), Path::new("rootfs"));
         let places = Places { root, network: None, cgroup: None, annotations: &annotations, console_size: (0, 0) };
@@ -214,7 +214,7 @@ impl Bundle {
     }
 }
 
-/// Files with a content of their own are written into `folder`.
+/// Files with inline content are written to `folder`.
 fn specification(container: &Container, places: &Places<'_>, folder: &Path) -> Result<Value, RuntimeError> {
     let mut number = 0;
     sandbox::specification(container, places, |content, mode| {
@@ -227,7 +227,7 @@ fn specification(container: &Container, places: &Places<'_>, folder: &Path) -> R
 }
 
 impl Created {
-    /// What had to be made in the root filesystem to mount things there.
+    /// The mount points that had to be created in the root filesystem.
     pub fn created_mount_points(&self) -> &[sandbox::CreatedMountPoint] {
         self.root.created_mount_points()
     }
@@ -238,13 +238,13 @@ impl Created {
         self.bundle.caller().call(&["kill".as_ref(), id.as_ref(), text.as_ref()])
     }
 
-    /// Stops every process of the container where it is, or lets them go on.
+    /// Freezes or thaws all processes of the container.
     pub fn freeze(&self, frozen: bool) -> Result<(), RuntimeError> {
         let word = if frozen { "pause" } else { "resume" };
         self.bundle.caller().call(&[word.as_ref(), self.bundle.id.as_ref()])
     }
 
-    /// Puts the container under other limits; what is `None` stays as it is.
+    /// Changes the container's limits; `None` leaves a limit unchanged.
     pub fn set_limits(&self, limits: &Limits) -> Result<(), RuntimeError> {
         if limits.is_empty() {
             return Ok(());
@@ -259,7 +259,7 @@ impl Created {
         ])
     }
 
-    /// After its end: the runtime forgets it.
+    /// Lets the runtime forget a container that has ended.
     pub fn delete(self) -> Result<(), RuntimeError> {
         let Self { bundle, root, _keeper } = self;
         drop(root);

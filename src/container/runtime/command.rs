@@ -1,4 +1,4 @@
-//! One command of a runtime.
+//! Runs a command of a runtime.
 
 use std::ffi::OsStr;
 use std::io;
@@ -10,7 +10,7 @@ use super::program::Runtime;
 use crate::base::io_error::AtPath;
 use crate::container::sandbox::{self, Stdio, Stream};
 
-/// What a runtime is called with, whatever it is to do.
+/// What all commands of a runtime have in common.
 pub(super) struct Caller<'a> {
     pub(super) runtime: &'a Runtime,
     pub(super) state: PathBuf,
@@ -30,13 +30,13 @@ impl Caller<'_> {
         Err(self.failure(arguments, message))
     }
 
-    /// Runs one that gives these streams to the program that it starts, and writes that program's number to a file.
+    /// Runs a command that gives these streams to the program that it starts, and writes its PID to a file.
     pub(super) fn start(&self, arguments: &[&OsStr], stdio: Stdio, pid_file: &Path) -> Result<i32, RuntimeError> {
         let mut command = self.command(arguments)?;
         let of = |stream| of(stream).at("open", "a null device");
         command.stdin(of(stdio.stdin)?).stdout(of(stdio.stdout)?).stderr(of(stdio.stderr)?);
         let status = command.status().at("execute", &self.runtime.program)?;
-        // This side's ends of the program's pipes go with it.
+        // Closes this side's copies of the program's pipes.
         drop(command);
         if !status.success() {
             return Err(self.failure(arguments, self.message().unwrap_or_default()));
@@ -59,12 +59,12 @@ impl Caller<'_> {
         let mut command = Command::new(&self.runtime.program);
         command.arg("--root").arg(&self.state).arg("--log").arg(&self.log).args(["--log-format", "json"]);
         command.args(arguments);
-        // Every user of the container may look into its cgroups, which the runtime makes.
+        // Every user of the container may read its cgroups, which the runtime creates.
         sandbox::with_usual_umask(&mut command);
         Ok(command)
     }
 
-    /// What the runtime complained of.
+    /// The runtime's error message.
     fn message(&self) -> Option<String> {
         last_error(&std::fs::read_to_string(&self.log).unwrap_or_default())
     }
@@ -78,7 +78,7 @@ fn action(arguments: &[&OsStr]) -> String {
     arguments.first().map(|word| word.display().to_string()).unwrap_or_default()
 }
 
-/// The last error in a runtime's log, without the words that all of them begin with.
+/// The last error in a runtime's log, without the common prefix.
 fn last_error(log: &str) -> Option<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let mut messages =

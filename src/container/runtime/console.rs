@@ -1,4 +1,4 @@
-//! The socket by which a runtime hands over the terminal that it made for a program (runc's `--console-socket`).
+//! The socket on which a runtime hands over a program's terminal (runc's `--console-socket`).
 
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::net::UnixListener;
@@ -10,10 +10,10 @@ use super::error::RuntimeError;
 use crate::base::io_error::AtPath;
 use crate::container::sandbox;
 
-/// Gone when dropped.
+/// The socket is removed on drop.
 pub(super) struct Console {
     listener: UnixListener,
-    /// A socket's path may have 108 bytes only (unix(7)), so its folder is named by a descriptor.
+    /// The path of a socket is limited to 108 bytes (unix(7)), so it is reached through a descriptor of its folder.
     folder: OwnedFd,
     path: PathBuf,
     name: String,
@@ -26,7 +26,7 @@ impl Console {
         let path = folder.join(&name);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let handle = rustix::fs::open(folder, flags, Mode::empty()).at("open", folder)?;
-        // One that a killed process of the same number has left.
+        // Left behind by a killed process with the same PID.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(short("self", &handle, &name)).at("listen at", &path)?;
         Ok(Self { listener, folder: handle, path, name })
@@ -37,7 +37,7 @@ impl Console {
         short(&std::process::id().to_string(), &self.folder, &self.name)
     }
 
-    /// The terminal, once the runtime has sent it; it waits in the socket.
+    /// The terminal, which the runtime has already sent to the socket.
     pub(super) fn receive(&self) -> Result<OwnedFd, RuntimeError> {
         self.listener.set_nonblocking(true).at("listen at", &self.path)?;
         let (stream, _) = self.listener.accept().at("receive the terminal at", &self.path)?;
@@ -47,7 +47,7 @@ impl Console {
 
 impl Drop for Console {
     fn drop(&mut self) {
-        // What is not there needs not be removed.
+        // It may not exist.
         let _ = std::fs::remove_file(&self.path);
     }
 }

@@ -1,4 +1,4 @@
-//! Why another runtime does not do what it is asked for.
+//! Errors of another runtime.
 
 use std::path::PathBuf;
 
@@ -24,8 +24,8 @@ pub enum RuntimeError {
 }
 
 impl RuntimeError {
-    /// What `docker run` exits with: 127 for a missing program, 126 for one that can't be executed, 125 for the rest.
-    /// Runtimes tell them apart in words only.
+    /// The exit code of `docker run`: 127 for a missing program, 126 for one that can't be executed, 125 for the rest.
+    /// Runtimes distinguish them only in their messages.
     pub fn exit_code(&self) -> u8 {
         let Self::Failed { message, .. } = self else { return 125 };
         let message = message.to_ascii_lowercase();

@@ -1,14 +1,14 @@
-//! Containers that another OCI runtime starts (runc, crun, ...), for who wants its isolation: where the runtime is, what
-//! it is told (a bundle), and its commands.
+//! Containers that another OCI runtime starts (runc, crun, ...), for users who want its isolation: finds the runtime,
+//! writes its bundle, and runs its commands.
 //!
 //! ```text
 //! <folder>/config.json, rootfs  the bundle; the root filesystem is mounted there for this process and its children only
-//! <folder>/state                what the runtime keeps
-//! <folder>/log.json             what it complained of last
+//! <folder>/state                the runtime's state
+//! <folder>/log.json             the last error of the runtime
 //! ```
 //!
-//! The container's first process becomes a child of the process that calls [`Bundle::create`], so that its end is known
-//! as that of a container of rbuild's own. Must not know images, the store or what a container is called.
+//! The container's first process becomes a child of the process that calls [`Bundle::create`], so that its end is
+//! detected like that of rbuild's own containers. Knows nothing about images, the store or the names of containers.
 
 mod bundle;
 mod command;
@@ -21,5 +21,5 @@ pub use bundle::{Bundle, Created};
 pub use error::RuntimeError;
 pub use program::{Runtime, installed};
 
-/// rbuild itself, where the name of a runtime is expected.
+/// rbuild itself, as the name of a runtime.
 pub const OWN: &str = "rbuild";

@@ -6,13 +6,13 @@ use rustix::fs::Access;
 
 use super::error::RuntimeError;
 
-/// Looked for to say what is there; any other can be named as well.
+/// Searched for to list what is installed; others can be named as well.
 const KNOWN: [&str; 6] = ["runc", "crun", "youki", "runsc", "kata-runtime", "sysbox-runc"];
 
-/// Where programs for administrators are, which may not be in everybody's `PATH`.
+/// Folders of administrators' programs, which may not be in every `PATH`.
 const MORE_FOLDERS: [&str; 3] = ["/usr/local/sbin", "/usr/sbin", "/sbin"];
 
-/// A runtime that is there.
+/// An installed runtime.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Runtime {
     pub(super) name: String,
@@ -20,7 +20,7 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// The runtime of that name or path; nothing for rbuild's own.
+    /// The runtime with that name or path; `None` for rbuild's own.
     pub fn find(name: &str) -> Result<Option<Self>, RuntimeError> {
         if matches!(name, "" | super::OWN) {
             return Ok(None);
@@ -32,13 +32,13 @@ impl Runtime {
         }
     }
 
-    /// How it is to be found again by a later start, wherever that is called.
+    /// The name by which a later start finds it again, from any directory.
     pub fn lasting_name(&self) -> String {
         if self.name.contains('/') { self.program.display().to_string() } else { self.name.clone() }
     }
 }
 
-/// The names of those that are installed, rbuild's own first.
+/// The names of the installed ones, rbuild's own first.
 pub fn installed() -> Vec<&'static str> {
     std::iter::once(super::OWN).chain(KNOWN.into_iter().filter(|name| look_up(name).is_some())).collect()
 }

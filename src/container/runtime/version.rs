@@ -1,18 +1,18 @@
-//! Versions of runc that let a container out.
+//! Versions of runc from which a container can escape.
 
 use std::process::{Command, Stdio};
 
 use super::program::Runtime;
 
-/// Major, minor and patch number; and that of a release candidate, which comes before the release.
+/// Major, minor and patch number; and the number of a release candidate, which comes before the release.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version {
     numbers: [u32; 3],
     candidate: u32,
 }
 
-/// The first of each line in which runc's CVE-2025-31133 is fixed, and with it CVE-2025-52565 and CVE-2025-52881
-/// (GHSA-9493-h29p-rfm2). Later lines never had it, earlier ones were not mended.
+/// The first version of each line with a fix for runc's CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881
+/// (GHSA-9493-h29p-rfm2). Later lines were never affected, earlier ones were never fixed.
 const FIXED: [Version; 3] = [
     Version { numbers: [1, 2, 8], candidate: RELEASE },
     Version { numbers: [1, 3, 3], candidate: RELEASE },
@@ -23,15 +23,15 @@ const FIXED: [Version; 3] = [
 const RELEASE: u32 = u32::MAX;
 
 impl Runtime {
-    /// What the user should know of this program: that it is a runc which a container can leave.
+    /// A warning for the user if this is a runc with known container escapes.
     pub fn warning(&self) -> Option<String> {
-        // What can't be executed is said when it is to start something.
+        // If it can't be executed, its first use reports that.
         let output = Command::new(&self.program).arg("--version").stdin(Stdio::null()).output().ok()?;
         of_answer(&self.program.display().to_string(), &String::from_utf8_lossy(&output.stdout))
     }
 }
 
-/// runc's answer begins with `runc version 1.1.5+ds1`; other runtimes call themselves something else.
+/// runc's output starts with `runc version 1.1.5+ds1`; other runtimes use their own names.
 fn of_answer(program: &str, answer: &str) -> Option<String> {
     let text = answer.lines().next()?.strip_prefix("runc version ")?.trim();
     if Version::parse(text).is_some_and(|version| version.is_fixed()) {
@@ -45,7 +45,7 @@ fn of_answer(program: &str, answer: &str) -> Option<String> {
 
 impl Version {
     fn parse(text: &str) -> Option<Self> {
-        // What follows a plus or a tilde is the packager's.
+        // A suffix after a plus or a tilde is the packager's.
         let text = text.split(['+', '~', ' ']).next()?;
         let (numbers, candidate) = text.split_once('-').unwrap_or((text, ""));
         let mut parts = numbers.trim_start_matches('v').split('.').map(|part| part.parse().ok());

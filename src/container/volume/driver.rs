@@ -5,19 +5,19 @@ use std::path::{Path, PathBuf};
 
 use super::error::VolumeError;
 
-/// What is behind a volume.
+/// The storage of a volume.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Backing {
     /// The volume's own folder.
     Folder,
     /// A file or folder of the host (`type=none,o=bind,device=PATH`).
     Bind { path: PathBuf, read_only: bool },
-    /// Memory, for as long as a container uses it. In bytes, with mode, user and group.
+    /// A tmpfs that exists while containers use it; its size is in bytes.
     Memory { size: Option<u64>, mode: u32, uid: u32, gid: u32, read_only: bool },
 }
 
 impl Backing {
-    /// Understands the options, and refuses what could only be ignored.
+    /// Parses the options, and refuses those that could only be ignored.
     pub fn of(options: &BTreeMap<String, String>) -> Result<Self, VolumeError> {
         let wrong = |what: String| VolumeError::Option { what };
         if let Some(other) = options.keys().find(|key| !matches!(key.as_str(), "type" | "o" | "device")) {
@@ -64,7 +64,7 @@ fn memory(flags: &[&str]) -> Result<Backing, VolumeError> {
     Ok(Backing::Memory { size, mode, uid, gid, read_only })
 }
 
-/// As tmpfs(5) has sizes: a number with k, m or g behind it.
+/// A size as in tmpfs(5): a number with an optional suffix k, m or g.
 fn bytes(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let factor = match text[digits.len()..].to_ascii_lowercase().as_str() {

@@ -1,4 +1,4 @@
-//! Why a volume can't be had.
+//! Errors of volumes.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub enum VolumeError {
         "`{name}` includes invalid characters for a local volume name, only `[a-zA-Z0-9][a-zA-Z0-9_.-]` are allowed"
     )]
     BadName { name: String },
-    /// Others than `local` are plugins, which docker's daemon talks to.
+    /// Other drivers than `local` are plugins, which need docker's daemon.
     #[error("there is no volume driver `{driver}`: volumes are `local`, folders of this machine")]
     Driver { driver: String },
     #[error("invalid option for the local volume driver: {what}")]

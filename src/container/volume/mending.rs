@@ -1,4 +1,4 @@
-//! What may be wrong with the folders of volumes, and how it is put right. What is in a volume is never thrown away.
+//! Finds damage in the folders of volumes and repairs it. What is in a volume is never deleted.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::volumes::{DATA, NEW_DATA, RECORD, REMOVING, make_data, read, write};
 use crate::base::flaw::Flaw;
 use crate::base::foreign;
 
-/// For the volume of that name.
+/// A repair of the volume with that name.
 #[derive(Debug, Clone)]
 pub struct Cure {
     name: String,
@@ -19,7 +19,7 @@ pub struct Cure {
 #[derive(Debug, Clone)]
 enum Way {
     Remove(PathBuf),
-    /// A record without what the old one said of labels and options.
+    /// Writes a record without the labels and options of the damaged one.
     NewRecord,
     NewData,
 }
@@ -55,7 +55,7 @@ impl Volumes {
         flaws
     }
 
-    /// Puts it right, unless somebody uses it by now. Says what was done, or nothing.
+    /// Repairs the flaw, unless the volume is in use by now. Returns what was done, or `None`.
     pub fn mend(&self, flaw: &Flaw<Cure>) -> Option<String> {
         let place = self.folder().join(&flaw.cure.name);
         if is_being_changed(&place) {
@@ -77,7 +77,7 @@ impl Volumes {
     }
 }
 
-/// Somebody makes, fills or removes it.
+/// Whether another process is creating, filling or removing it.
 fn is_being_changed(place: &Path) -> bool {
     File::open(place.join("lock")).is_ok_and(|file| file.try_lock().is_err())
 }

@@ -1,12 +1,12 @@
 //! Volumes: folders that outlive containers.
 //!
 //! ```text
-//! volumes/<name>/volume.json   what it is, in the words of docker's `volume inspect`
-//! volumes/<name>/_data         what is in it
-//! volumes/<name>/lock          held while it is made, filled or removed
+//! volumes/<name>/volume.json   its record, in the words of docker's `volume inspect`
+//! volumes/<name>/_data         its files
+//! volumes/<name>/lock          held while it is created, filled or removed
 //! ```
 //!
-//! Must not know containers: whether a volume is in use is asked of whoever knows. Hop 12.
+//! Knows nothing about containers: callers tell which ones use a volume. Hop 12.
 
 mod driver;
 mod error;

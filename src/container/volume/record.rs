@@ -1,11 +1,11 @@
-//! What is kept of a volume.
+//! What is stored about a volume.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-/// The label of a volume that nobody gave a name.
+/// The label of an anonymous volume.
 pub const ANONYMOUS: &str = "com.docker.volume.anonymous";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct VolumeRecord {
 }
 
 impl VolumeRecord {
-    /// One of the local driver, made now.
+    /// A new volume of the local driver.
     pub(super) fn plain(name: String, data: PathBuf) -> Self {
         Self {
             created_at: jiff::Timestamp::now(),

@@ -1,4 +1,4 @@
-//! The volumes of a store: made, found, filled and removed.
+//! Creates, finds, fills and removes the volumes of a store.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,9 +16,9 @@ use crate::base::privacy;
 
 pub(super) const RECORD: &str = "volume.json";
 pub(super) const DATA: &str = "_data";
-/// What is being put into a volume.
+/// The data of a volume while it is being filled.
 pub(super) const NEW_DATA: &str = "_data.new";
-/// Before the name of a volume that is being removed: no volume is called so.
+/// The prefix of a volume's name while it is being removed: no volume can have such a name.
 pub(super) const REMOVING: &str = ".removed-";
 
 #[derive(Debug, Clone)]
@@ -26,7 +26,7 @@ pub struct Volumes {
     folder: PathBuf,
 }
 
-/// A volume that is asked for. Without a name, it gets one that nobody else has.
+/// A request for a volume. Without a name, it gets a unique one.
 #[derive(Debug, Clone, Default)]
 pub struct NewVolume {
     pub name: String,
@@ -36,7 +36,7 @@ pub struct NewVolume {
 }
 
 impl Volumes {
-    /// Those of the store at that folder.
+    /// The volumes of the store in that folder.
     pub fn of(store_root: &Path) -> Self {
         Self { folder: store_root.join("volumes") }
     }
@@ -52,7 +52,7 @@ impl Volumes {
             entries => entries.at("read", &self.folder)?,
         };
         let read = |entry: std::fs::DirEntry| read(&entry.path().join(RECORD)).transpose();
-        // What is left of one whose removal was interrupted still has its record.
+        // The rest of a volume whose removal was interrupted still has its record.
         let is_volume = |entry: &std::fs::DirEntry| !entry.file_name().to_string_lossy().starts_with(REMOVING);
         let mut records = entries.flatten().filter(is_volume).filter_map(read).collect::<Result<Vec<_>, _>>()?;
         records.sort_by(|a, b| a.name.cmp(&b.name));
@@ -65,7 +65,7 @@ impl Volumes {
         read(&self.folder.join(name).join(RECORD))?.ok_or_else(missing)
     }
 
-    /// Makes a volume, or finds it when it is there with the same options.
+    /// Creates a volume, or returns an existing one with the same options.
     pub fn create(&self, new: NewVolume) -> Result<VolumeRecord, VolumeError> {
         if !matches!(new.driver.as_str(), "" | "local") {
             return Err(VolumeError::Driver { driver: new.driver });
@@ -95,8 +95,8 @@ impl Volumes {
         Ok(record)
     }
 
-    /// Fills an empty volume. `fill` gets a folder that becomes the volume's when it is done; one that was interrupted
-    /// leaves the volume empty.
+    /// Fills an empty volume. `fill` gets a folder that becomes the volume's data when it is done; if it is
+    /// interrupted, the volume stays empty.
     pub fn fill<E: From<VolumeError>>(
         &self,
         record: &VolumeRecord,
@@ -119,7 +119,7 @@ impl Volumes {
         Ok(std::fs::rename(&new, &record.mountpoint).at("rename", &new).map_err(VolumeError::from)?)
     }
 
-    /// Removes a volume that no container has.
+    /// Removes a volume that no container uses.
     pub fn remove(&self, name: &str, containers: Vec<String>) -> Result<(), VolumeError> {
         let record = self.find(name)?;
         if !containers.is_empty() {
@@ -127,7 +127,7 @@ impl Volumes {
         }
         let place = self.folder.join(&record.name);
         let _lock = lock(&place)?;
-        // Out of the way at once: nobody sees it half gone, and what is left of it is no volume.
+        // Renamed first: nobody sees it half removed, and the rest is not a volume.
         let aside = self.folder.join(format!("{REMOVING}{name}"));
         foreign::remove_tree(&aside)?;
         std::fs::rename(&place, &aside).at("rename", &place)?;
@@ -135,12 +135,12 @@ impl Volumes {
     }
 }
 
-/// Programs of all users of a container may look into a new volume.
+/// Programs of all users of a container may read a new volume.
 pub(super) fn make_data(data: &Path) -> Result<(), VolumeError> {
     Ok(privacy::make_folders_with(data, 0o755)?)
 }
 
-/// What a folder's name may have (NAME_MAX), with room for what is written before it when it is removed.
+/// The maximum length of a folder's name (NAME_MAX), minus the prefix for its removal.
 const MOST_NAME: usize = 240;
 
 fn check_name(name: &str) -> Result<(), VolumeError> {
