@@ -9,7 +9,7 @@ use rbuild::image::{ImageConfig, Platform, Reference, host_platform};
 use rbuild::language::dockerfile::{self, words::Lexer};
 use rbuild::language::plan::{self, BaseError, BaseImage, Bases, NamedContext, NetworkMode, NoCache, PlanRequest};
 
-/// All Dockerfiles of the corpus beside the repository; without it, as many copies of one that uses most instructions.
+/// All Dockerfiles of the corpus next to the repository; without it, as many copies of one with most instructions.
 fn dockerfiles() -> Vec<Vec<u8>> {
     let here = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let corpus = here.ancestors().map(|folder| folder.join("shared/corpus/dockerfiles")).find(|folder| folder.is_dir());

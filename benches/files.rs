@@ -26,7 +26,7 @@ fn ignore(criterion: &mut Criterion) {
     });
 }
 
-/// 20 folders of 100 files with a kilobyte each.
+/// 20 folders of 100 files, one kilobyte each.
 fn write_files(root: &Path) {
     for folder in 0..20 {
         let folder = root.join(folder.to_string());
@@ -88,7 +88,7 @@ fn apply(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Turns what a step left behind, ten changed files in a layer of 2000, into a layer.
+/// Makes a layer of a step's changes: ten changed files in a layer of 2000.
 fn diff(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (lower, upper) = (folder.path().join("lower"), folder.path().join("upper"));

@@ -1,4 +1,4 @@
-//! Starting a container, without a store or a monitor: namespaces, an overlay of one layer, `true`, and its end.
+//! Starts a container, without a store or a monitor: namespaces, an overlay of one layer, `true`, and its end.
 
 use std::path::Path;
 

@@ -10,7 +10,7 @@ use rbuild::language::plan::Plan;
 use rbuild::store::Store;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // rbuild's own processes are executed from this program, too.
+    // rbuild's own processes are executed from this program too.
     if rbuild::serve_if_requested().is_some() {
         return Ok(());
     }
@@ -25,7 +25,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Says what steps print, and nothing else.
+/// Prints the output of steps, and nothing else.
 struct Lines;
 
 impl Progress for Lines {

@@ -1,6 +1,6 @@
 //! Runs a program in a new container of an image: `cargo run --example run_container STORE IMAGE COMMAND...`.
 //!
-//! Where nobody may make containers but root, it has to be root. The image is one of the store's: `build_image` makes one.
+//! Run it as root where only root may create containers. The image must be in the store: `build_image` makes one.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -13,7 +13,7 @@ use rbuild::engine;
 use rbuild::engine::container::{CreateRequest, LogListener, LogRequest, LogStream, Starting, create, remove};
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    // rbuild's own processes are executed from this program, too.
+    // rbuild's own processes are executed from this program too.
     if let Some(code) = rbuild::serve_if_requested() {
         return Ok(code);
     }
@@ -22,10 +22,10 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         return Err("usage: run_container STORE IMAGE COMMAND...".into());
     };
     let root = std::path::absolute(Path::new(store))?;
-    // The process that will watch the container, and lives on without this one.
+    // The process that will monitor the container, and outlives this one.
     let mut starting = Starting::begin(1, &root)?;
     let store = engine::store::open(&root)?;
-    // As docker's API has it: whatever `docker run` can ask for can be said here.
+    // The request of docker's API, with all options of `docker run`.
     let body = serde_json::json!({"Image": image, "Cmd": command, "HostConfig": {"NetworkMode": "none"}});
     let created = create(&store, CreateRequest { name: None, platform: None, body })?;
     created.warnings.iter().for_each(|warning| eprintln!("warning: {warning}"));
@@ -40,7 +40,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(ExitCode::from(ending.exit_code))
 }
 
-/// Prints each line where the program wrote it.
+/// Prints each line to the stream that the program used.
 struct Printed;
 
 impl LogListener for Printed {

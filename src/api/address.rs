@@ -1,26 +1,26 @@
-//! What the service listens at.
+//! The addresses of the service.
 
 use std::path::{Path, PathBuf};
 
 use super::listen_error::ListenError;
 use super::socket_file::ROOTS;
 
-/// Docker's ports, without TLS and with it.
+/// Docker's ports, without and with TLS.
 const PORT: u16 = 2375;
 const TLS_PORT: u16 = 2376;
 
-/// What is to be listened at.
+/// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
-    /// A socket at that path.
+    /// A Unix socket at this path.
     Path(PathBuf),
-    /// Those that systemd has opened.
+    /// The sockets that systemd passes.
     Passed,
-    /// An address of the network.
+    /// A network address.
     Network {
         /// A name or an address, without brackets.
         host: String,
-        /// Docker's own without it; 0 for one that is free.
+        /// `None` is docker's own port; 0 is any free one.
         port: Option<u16>,
     },
 }
@@ -39,7 +39,7 @@ impl std::str::FromStr for Address {
     }
 }
 
-/// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`; without a host it is this machine alone, as with docker.
+/// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`; without a host it is localhost, as with docker.
 fn network(text: &str) -> Option<Address> {
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?,
@@ -55,7 +55,7 @@ fn network(text: &str) -> Option<Address> {
 }
 
 impl Address {
-    /// Where docker's tools are told to look: root's, or an ordinary user's own.
+    /// The usual socket, which docker's tools are pointed to: root's, or an ordinary user's own.
     pub fn usual(is_root: bool, runtime_folder: Option<&Path>) -> Option<Self> {
         let own = || runtime_folder.map(|folder| folder.join("rbuild"));
         let folder = if is_root { Some(PathBuf::from(ROOTS)) } else { own() };
@@ -63,7 +63,7 @@ impl Address {
     }
 }
 
-/// The port where none is named.
+/// The default port.
 pub fn usual_port(has_tls: bool) -> u16 {
     if has_tls { TLS_PORT } else { PORT }
 }

@@ -1,4 +1,4 @@
-//! A request's body, read by a thread that may wait.
+//! A request's body, read by a thread that may block.
 
 use std::io::{self, Read};
 use std::pin::Pin;
@@ -8,12 +8,12 @@ use tokio::runtime::Handle;
 
 use super::error::ApiError;
 
-/// What a body that is JSON may have.
+/// The size limit of a JSON body.
 const MOST_JSON: u64 = 8 << 20;
-/// So much of a body that nobody wanted is read, that the client gets the answer and can go on.
+/// How much of an unread body is drained, so that the client reads the response and can continue.
 const MOST_UNWANTED: u64 = 1 << 20;
 
-/// Comes as it is read: a client that sends much waits for whoever reads it.
+/// Received as it is read, so a client that sends much is slowed down to the reader.
 pub struct Body {
     incoming: Incoming,
     chunk: Bytes,
@@ -26,7 +26,7 @@ impl Body {
         Self { incoming, chunk: Bytes::new(), runtime, is_over: false }
     }
 
-    /// All of it, when it is not more than that.
+    /// The whole body; an error if it is larger than `most`.
     pub fn whole(&mut self, most: u64) -> Result<Vec<u8>, ApiError> {
         let mut bytes = Vec::new();
         self.take(most + 1).read_to_end(&mut bytes).map_err(|error| ApiError::bad_request(error.to_string()))?;
@@ -36,7 +36,7 @@ impl Body {
         Ok(bytes)
     }
 
-    /// A body that is JSON; nothing when it is empty. What is `null` counts as missing.
+    /// The body as JSON; `None` if it is empty. `null` fields count as missing.
     pub fn json(&mut self) -> Result<Option<serde_json::Value>, ApiError> {
         let bytes = self.whole(MOST_JSON)?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -47,9 +47,9 @@ impl Body {
         Ok(Some(without_nulls(value)).filter(|value| !value.is_null()))
     }
 
-    /// Reads what is left of it, within bounds.
+    /// Drains the rest of the body, up to a limit.
     pub fn drop_rest(&mut self) {
-        // What can't be read is not wanted either.
+        // An error does not matter here.
         let _ = io::copy(&mut self.take(MOST_UNWANTED), &mut io::sink());
     }
 
@@ -84,7 +84,7 @@ impl Read for Body {
     }
 }
 
-/// docker's clients write `null` for what they don't say.
+/// docker's clients write `null` for missing fields.
 fn without_nulls(value: serde_json::Value) -> serde_json::Value {
     use serde_json::Value;
     match value {

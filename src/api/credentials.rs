@@ -1,4 +1,4 @@
-//! Credentials for registries, which come with a request. Those of whoever runs the service are used for nobody.
+//! Registry credentials in a request. Those of the service's own user are never used for clients.
 
 use base64::Engine as _;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -9,17 +9,17 @@ use super::error::ApiError;
 use super::request::Request;
 use crate::transport::registry::{GivenCredentials, Settings};
 
-/// For the registry that the request speaks of (`X-Registry-Auth`). As docker does, what can't be read counts as none.
+/// For the request's registry (`X-Registry-Auth`). Like docker, ignores what it can't parse.
 pub fn of_registry(request: &Request) -> Result<Settings, ApiError> {
     settings(GivenCredentials::everywhere(header(request, "x-registry-auth")))
 }
 
-/// For any that a build may ask (`X-Registry-Config`).
+/// For all registries that a build may use (`X-Registry-Config`).
 pub fn of_registries(request: &Request) -> Result<Settings, ApiError> {
     settings(GivenCredentials::by_registry(header(request, "x-registry-config")))
 }
 
-/// What else the service has for registries: mirrors, certificates.
+/// Adds the service's own registry settings: mirrors, certificates.
 pub fn settings(credentials: GivenCredentials) -> Result<Settings, ApiError> {
     Ok(Settings { credentials: Some(credentials), ..Settings::from_environment()? })
 }
@@ -28,7 +28,8 @@ fn header(request: &Request, name: &str) -> Map<String, Value> {
     request.header(name).and_then(decoded).unwrap_or_default()
 }
 
-/// Base64 of JSON: for URLs as docker says, and as some clients write it, with padding and without.
+/// Base64 of JSON: the URL-safe alphabet as docker specifies, and the standard one as some clients use; with or without
+/// padding.
 fn decoded(text: &str) -> Option<Map<String, Value>> {
     let config = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
     let engines = [URL_SAFE, STANDARD].map(|alphabet| GeneralPurpose::new(&alphabet, config));

@@ -1,4 +1,4 @@
-//! The one place where an error gets a status and docker's words.
+//! The only place where an error gets its status and docker's message.
 
 use std::fmt;
 
@@ -13,12 +13,12 @@ use crate::engine::ResourceError;
 use crate::engine::container::RequestError;
 use crate::store::StoreError;
 
-/// What a request is refused with.
+/// The error response of a request.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ApiError {
     pub status: u16,
     pub message: String,
-    /// Clients from before the API's errors were JSON read this.
+    /// Plain text, for clients from before the API's errors were JSON.
     pub is_plain_text: bool,
 }
 
@@ -39,7 +39,7 @@ impl ApiError {
         Self::new(409, message)
     }
 
-    /// What is docker's or the machine's fault, not the client's.
+    /// An error of the server, not of the client.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, message)
     }
@@ -49,7 +49,7 @@ impl ApiError {
         self
     }
 
-    /// Says before the message what was being done.
+    /// Adds what was being done in front of the message.
     pub fn context(mut self, text: &str) -> Self {
         self.message = format!("{text}: {}", self.message);
         self
@@ -70,7 +70,7 @@ impl From<std::io::Error> for ApiError {
     }
 }
 
-/// Errors of which each is the machine's fault.
+/// Errors that are always the server's.
 macro_rules! internal {
     ($($error:ty),+ $(,)?) => {
         $(impl From<$error> for ApiError {
@@ -121,7 +121,7 @@ impl From<ContainerError> for ApiError {
     }
 }
 
-/// What a program can't be started for. Clients look for docker's words in it to exit as a shell does.
+/// Why a program can't be started. Clients look for docker's words in it to exit like a shell.
 fn of_start(failure: Failure) -> ApiError {
     let text = failure.message;
     match failure.exit_code {

@@ -1,4 +1,4 @@
-//! One request and its answer. Pages wait for files and processes, so each is answered on a thread of its own.
+//! One request and its response. Pages wait for files and processes, so each runs on its own thread.
 
 use std::convert::Infallible;
 use std::io::Write as _;
@@ -23,14 +23,14 @@ use crate::engine::version;
 
 type Answer = hyper::Response<Outgoing>;
 
-/// Answers a request. One that takes the connection is handed to `taker`, and this never ends.
+/// Answers a request. A hijacked connection is passed to `taker`, and then this never returns.
 pub async fn answer(
     service: Service,
     taker: mpsc::Sender<Takeover>,
     request: hyper::Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let gone = Gone::default();
-    // Dropped early only when the connection is.
+    // Dropped early only if the connection is.
     let leaving = Leaving::of(gone.clone());
     let (head, incoming) = request.into_parts();
     let body = Body::of(incoming, Handle::current());
@@ -44,7 +44,7 @@ pub async fn answer(
         let mut request =
             Request { version: found.version, path: found.path, query, headers: head.headers, body, gone: asked };
         let response = (found.route.page)(&service, &mut request).unwrap_or_else(refusal);
-        // What is left of the body would be taken for the next request, or for a program's input.
+        // Otherwise the rest of the body would be read as the next request, or as a program's input.
         request.body.drop_rest();
         (response, request.body)
     });
@@ -84,7 +84,7 @@ fn refusal(error: ApiError) -> Response {
     Response { status: error.status, headers: Vec::new(), content }
 }
 
-/// What every answer says of whoever gives it.
+/// The server's headers in every response.
 fn own_headers() -> [(&'static str, String); 4] {
     [
         ("Api-Version", version::API.to_owned()),
@@ -109,12 +109,12 @@ fn head_of(status: u16, kind: Option<&str>, headers: &[(&'static str, String)], 
     answer
 }
 
-/// The head of an answer after which the connection is no HTTP any more.
+/// The head of a response after which the connection is no longer HTTP.
 fn written_head(status: u16, headers: &[(&'static str, String)]) -> Vec<u8> {
     let reason = if status == 101 { "UPGRADED" } else { "OK" };
     let mut head = format!("HTTP/1.1 {status} {reason}\r\n").into_bytes();
     for (name, value) in headers.iter().chain(&own_headers()) {
-        // A vector takes everything.
+        // Writing to a vector cannot fail.
         let _ = write!(head, "{name}: {value}\r\n");
     }
     head.extend(b"\r\n");

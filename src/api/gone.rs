@@ -1,4 +1,4 @@
-//! Whether the client is still there.
+//! Notices that the client is gone.
 
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use rustix::event::{EventfdFlags, eventfd};
 
 type Wish = Box<dyn FnOnce() + Send>;
 
-/// Told by whoever answers a request when nobody waits for the answer any more.
+/// Notifies the handler of a request when the client has disconnected.
 #[derive(Clone, Default)]
 pub struct Gone(Arc<Mutex<Wishes>>);
 
@@ -18,7 +18,7 @@ struct Wishes {
 }
 
 impl Gone {
-    /// Done when the client is gone; at once when it is already.
+    /// Runs when the client is gone; immediately if it already is.
     pub fn then(&self, wish: impl FnOnce() + Send + 'static) {
         let mut wishes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if wishes.is_gone {
@@ -32,7 +32,7 @@ impl Gone {
     pub fn descriptor(&self) -> std::io::Result<OwnedFd> {
         let ours = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
         let theirs = rustix::io::fcntl_dupfd_cloexec(&ours, 3)?;
-        // It fails only when the counter is full: then it is readable.
+        // It fails only if the counter is full, and then it is readable.
         self.then(move || {
             let _ = rustix::io::write(&theirs, &1u64.to_ne_bytes());
         });
@@ -49,7 +49,7 @@ impl Gone {
     }
 }
 
-/// Held by what is dropped with the client's connection.
+/// Dropped together with the client's connection.
 pub struct Leaving(Option<Gone>);
 
 impl Leaving {
@@ -57,7 +57,7 @@ impl Leaving {
         Self(Some(gone))
     }
 
-    /// The client has its answer, or somebody else holds this for what is left of it.
+    /// The client has its response, or another one of these is held for the rest of it.
     pub fn answered(mut self) {
         self.0 = None;
     }

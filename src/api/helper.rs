@@ -1,8 +1,8 @@
-//! What the service leaves to a process of its own, which is this program too: whoever enters a container's files must be
-//! alone in its process, where the service has many threads; and what goes on after an answer has to outlive it.
+//! Jobs that the service runs in a separate process of the same program: entering a container's files requires a
+//! process with a single thread, and what continues after a response must survive the service.
 //!
-//! The process has one stream, as its standard input: a job comes first, an answer goes back, and what follows is the
-//! job's.
+//! The process has one stream, as its standard input: it receives a job, sends a response, and the rest depends on the
+//! job.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -22,34 +22,34 @@ use crate::container::sandbox::user_namespace::{self, IdMapping};
 use crate::container::sandbox::{Household, os_bytes};
 use crate::container::{Containers, ExecRecord, PathStat, copy_from, copy_stream_into, look_at, run_exec};
 
-/// More than any job or answer.
+/// The size limit of a job or a response.
 const MOST_BYTES: u32 = 1 << 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Job {
     root: PathBuf,
-    /// Of an ordinary user: what the service is in.
+    /// The service's user namespace, for an ordinary user.
     mapping: Option<IdMapping>,
     task: Task,
 }
 
-/// Containers go by their IDs.
+/// Containers are given by ID.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Task {
-    /// The stream is that of an attachment then.
+    /// The stream is then that of an attachment.
     Exec { exec: String },
     Look {
         container: String,
         #[serde(with = "os_bytes")]
         path: PathBuf,
     },
-    /// A tar stream follows the answer.
+    /// A tar stream follows the response.
     Pack {
         container: String,
         #[serde(with = "os_bytes")]
         path: PathBuf,
     },
-    /// A tar stream precedes the answer.
+    /// A tar stream precedes the response.
     Unpack {
         container: String,
         #[serde(with = "os_bytes")]
@@ -57,7 +57,7 @@ pub enum Task {
     },
 }
 
-/// The service's side.
+/// The service's side of a job.
 pub struct Worker {
     pub stream: UnixStream,
     child: Child,
@@ -67,7 +67,7 @@ impl Worker {
     pub fn start(root: &Path, task: Task) -> Result<Self, ApiError> {
         let (stream, theirs) = UnixStream::pair()?;
         let mut command = Command::new(identity::program()?);
-        // The end of whoever started the service is not its end.
+        // Its own process group: signals to the service's do not end it.
         command.arg0(Identity::Job.name()).process_group(0).env("RBUILD_ROOT", root);
         command.stdin(Stdio::from(OwnedFd::from(theirs))).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn()?;
@@ -82,19 +82,19 @@ impl Worker {
         answer
     }
 
-    /// Waits for its end; says whether it got everything done.
+    /// Waits for its end; returns whether it succeeded.
     pub fn finish(mut self) -> bool {
         self.child.wait().is_ok_and(|status| status.success())
     }
 
-    /// Leaves it to itself; somebody has to take note of its end.
+    /// Detaches it; a thread reaps the process.
     pub fn go_on(mut self) -> UnixStream {
         std::thread::spawn(move || self.child.wait());
         self.stream
     }
 }
 
-/// Does the job that this process was started for.
+/// Runs the job of this process.
 pub fn work() -> ExitCode {
     privacy::begin();
     let work = || -> io::Result<bool> {
@@ -140,7 +140,7 @@ impl Job {
                     containers.tell(&entry, "extract-to-dir", &[]);
                     Ok(())
                 });
-                // What is left of an archive that ended before its stream did.
+                // Drains the rest of a stream that continues after its archive.
                 let _ = io::copy(&mut &stream, &mut io::sink());
                 say(&stream, done.map_err(ApiError::from))
             }
@@ -148,7 +148,7 @@ impl Job {
     }
 }
 
-/// Says how it went; whether it went well.
+/// Sends the result; returns whether it was a success.
 fn say<T: Serialize>(stream: &UnixStream, answer: Result<T, ApiError>) -> io::Result<bool> {
     send(stream, &answer)?;
     Ok(answer.is_ok())
@@ -171,7 +171,7 @@ fn receive<T: DeserializeOwned>(mut stream: impl Read) -> io::Result<T> {
     Ok(serde_json::from_slice(&body)?)
 }
 
-/// Sends a stream of the client's to a job, to its end. A job that takes no more says why in its answer.
+/// Sends all of a client's stream to a job. A job that stops reading gives the reason in its response.
 pub fn pass_on(worker: &Worker, from: &mut impl Read) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 16];
     loop {

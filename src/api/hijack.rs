@@ -1,4 +1,4 @@
-//! A connection that is no HTTP any more.
+//! A connection that is no longer HTTP.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -6,28 +6,28 @@ use std::time::{Duration, Instant};
 
 use crate::container::sandbox::is_unread;
 
-/// How long a client may take to read the head of an answer, until what follows is sent all the same.
+/// How long to wait for the client to read the head of a response before sending the rest anyway.
 const READING: Duration = Duration::from_secs(2);
-/// Between the first looks whether it has; the later ones are further apart.
+/// The interval between the first checks whether it has; later ones are longer.
 const FIRST_LOOK: Duration = Duration::from_micros(20);
 const LAST_LOOK: Duration = Duration::from_millis(5);
 
-/// The client's connection, after the head of the answer was sent.
+/// The client's connection, after the head of the response was sent.
 pub struct Hijacked {
     pub stream: UnixStream,
-    /// What the client has sent behind its request already.
+    /// What the client has already sent after its request.
     pub early: Vec<u8>,
 }
 
-/// What is to be done with a connection that hyper gives up.
+/// What to do with a connection that hyper gives up.
 pub struct Takeover {
     pub head: Vec<u8>,
     pub take: Box<dyn FnOnce(Hijacked) + Send>,
 }
 
 impl Takeover {
-    /// Ends when the conversation has. Nothing follows the head before that is read: clients that take the socket from
-    /// below their HTTP library lose what the library has read beside the head.
+    /// Returns at the end of the conversation. Waits until the head was read before sending more: clients that take the
+    /// socket from below their HTTP library lose what the library has read beyond the head.
     pub fn run(self, stream: UnixStream, early: Vec<u8>) {
         if (&stream).write_all(&self.head).is_ok() {
             wait_until_read(&stream);
@@ -46,7 +46,7 @@ fn wait_until_read(stream: &UnixStream) {
 }
 
 impl Hijacked {
-    /// What the client sends, and the stream to answer it by.
+    /// The client's data, and the stream for the response.
     pub fn split(self) -> io::Result<(impl Read + Send, UnixStream)> {
         let reader = self.stream.try_clone()?;
         Ok((io::Cursor::new(self.early).chain(reader), self.stream))

@@ -1,4 +1,4 @@
-//! Why the service can't be listened to.
+//! Why the service can't listen.
 
 use std::io;
 use std::net::SocketAddr;
@@ -39,7 +39,7 @@ pub enum ListenError {
 }
 
 impl ListenError {
-    /// What to do about it.
+    /// How to fix it.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Taken { .. } => Some("end that service first, or name another address"),

@@ -1,4 +1,4 @@
-//! The sockets at which the service is listened to, and who may reach them.
+//! The sockets of the service, and who may use them.
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs as _};
 use std::os::fd::OwnedFd;
@@ -15,17 +15,17 @@ use crate::container::sandbox;
 
 /// The first descriptor that systemd passes (sd_listen_fds(3)).
 const FIRST_PASSED: i32 = 3;
-/// More than any unit has.
+/// More than any unit passes.
 const MOST_PASSED: i32 = 64;
 
 /// Who may use the service.
 #[derive(Debug, Clone, Default)]
 pub struct Access {
-    /// Whose members may use a socket of this machine beside its owner.
+    /// The group whose members may use a Unix socket, besides its owner.
     pub group: Option<String>,
-    /// How what goes over a network is protected; nothing for not at all.
+    /// The TLS settings of network addresses; `None` for no TLS.
     pub encryption: Option<Encryption>,
-    /// Whoever reaches the address may use it: that was said in so many words.
+    /// Anyone who reaches the address may use it; set only by an explicit option.
     pub is_open: bool,
 }
 
@@ -36,7 +36,7 @@ pub enum Socket {
     Network(TcpListener),
 }
 
-/// Sockets; the file of one goes with it.
+/// Sockets; the file of a Unix socket is removed with it.
 pub struct Listener {
     pub sockets: Vec<Socket>,
     file: Option<SocketFile>,
@@ -63,7 +63,7 @@ impl Listener {
         }
     }
 
-    /// How clients find it, in the words of DOCKER_HOST. What systemd opened is not said.
+    /// The addresses for clients, as in DOCKER_HOST. Those from systemd are unknown.
     pub fn addresses(&self) -> Vec<String> {
         let of = |socket: &Socket| match (socket, &self.file) {
             (Socket::Local(_), Some(file)) => Some(format!("unix://{}", file.path.display())),
@@ -74,7 +74,7 @@ impl Listener {
     }
 }
 
-/// The first address of a host that can be had: of version 4 before those of version 6, as docker takes them.
+/// The first usable address of a host: IPv4 before IPv6, as in docker.
 fn bound(host: &str, port: Option<u16>, access: &Access) -> Result<TcpListener, ListenError> {
     let port = port.unwrap_or_else(|| usual_port(access.encryption.is_some()));
     let none = || ListenError::NoAddress { host: host.to_owned() };
@@ -85,7 +85,7 @@ fn bound(host: &str, port: Option<u16>, access: &Access) -> Result<TcpListener, 
     TcpListener::bind(address).map_err(|source| ListenError::Bind { address, source })
 }
 
-/// Refuses an address that others reach, where nobody has to prove who it is and nobody has said that this is meant.
+/// Refuses an address that others can reach without client certificates, unless that was requested explicitly.
 fn check(address: SocketAddr, access: &Access) -> Result<(), ListenError> {
     let is_known = access.encryption.as_ref().is_some_and(|encryption| encryption.clients == Clients::Certified);
     if address.ip().to_canonical().is_loopback() || is_known || access.is_open {

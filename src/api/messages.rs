@@ -1,7 +1,7 @@
-//! Answers that are streams of JSON messages: what is said while something is done, and last how it ended.
+//! Responses that are streams of JSON messages: progress, and at the end the outcome.
 //!
-//! The work has a thread of its own, which begins before the head of the answer is sent: what fails before anything was
-//! said fails with a status, as docker's does.
+//! The work runs on its own thread, which starts before the head of the response is sent: a failure before the first
+//! message is an error status, as in docker.
 
 use std::io;
 use std::sync::Arc;
@@ -15,16 +15,16 @@ use super::gone::Gone;
 use super::output::Output;
 use super::response::{JSON, Response};
 
-/// So many messages are on their way before whoever speaks waits for the client.
+/// How many messages are buffered before the sender waits for the client.
 const WAITING: usize = 256;
-/// Behind each message, as docker has it.
+/// docker's end of each message.
 const END: &str = "\r\n";
 
 /// Why the work failed.
 #[derive(Debug)]
 pub struct Failure {
     pub error: ApiError,
-    /// The exit code of a program that was to blame.
+    /// The exit code of a program that failed.
     pub code: Option<u8>,
 }
 
@@ -40,7 +40,7 @@ enum Piece {
     Done,
 }
 
-/// Where the work says what it does. Called from several threads.
+/// Sends messages about the work. Called from several threads.
 #[derive(Clone)]
 pub struct Messages {
     sender: SyncSender<Piece>,
@@ -48,14 +48,14 @@ pub struct Messages {
 }
 
 impl Messages {
-    /// Says something that the client has to know; waits while it is slow.
+    /// Sends a message that the client must get; waits if the client is slow.
     pub fn say(&self, message: Value) {
         self.send(Piece::Message(message));
     }
 
-    /// Says how far something is, unless the client is slow.
+    /// Sends progress, unless the client is slow.
     pub fn say_if_heard(&self, message: Value) {
-        // The next one says more.
+        // The next message has newer data.
         let _ = self.sender.try_send(Piece::Message(message));
     }
 
@@ -64,7 +64,7 @@ impl Messages {
         self.say(json!({"stream": text.into()}));
     }
 
-    /// Whether nobody listens any more.
+    /// Whether the client is gone.
     pub fn is_gone(&self) -> bool {
         self.is_gone.load(Ordering::Relaxed)
     }
@@ -76,7 +76,7 @@ impl Messages {
     }
 }
 
-/// Does the work and answers what it says.
+/// Runs the work and responds with its messages.
 pub fn answer(
     gone: &Gone,
     work: impl FnOnce(&Messages) -> Result<(), Failure> + Send + 'static,
@@ -96,7 +96,7 @@ pub fn answer(
     }
 }
 
-/// Answers what is known already.
+/// Responds with messages that are already known.
 pub fn told(lines: Vec<Value>, failure: Option<Failure>) -> Response {
     Response::stream(JSON, move |output| {
         lines.iter().try_for_each(|line| output.json(line, END))?;

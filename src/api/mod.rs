@@ -1,17 +1,17 @@
-//! Docker's API over HTTP: a request → what an engine's verb is asked → its answer as docker's JSON or stream.
+//! Docker's API over HTTP: a request → a verb of the engine → docker's JSON or stream.
 //!
-//! Owns the wire and docker's documents for it, and nothing else: no state is kept between two requests, and each opens
-//! what it needs in the store. Containers live on by their monitors, whatever becomes of the service.
+//! Owns only the HTTP interface and docker's documents for it: there is no state between two requests, and each opens
+//! what it needs in the store. Containers live on through their monitors, even if the service ends.
 //!
 //! ```text
-//! address    where it may be listened: a path, a descriptor of systemd's, an address of a network
-//! listener   sockets at these (a path's is a socket_file), and who may reach them; tls whoever proves it by a certificate
-//! remote     a client behind a network, for whom a pair of sockets stands in
-//! server     connections, and when the service ends
-//! exchange   one request: found in the router, answered on a thread of its own
+//! address    where to listen: a path, a descriptor from systemd, a network address
+//! listener   the sockets (socket_file for a path), and who may use them; tls for client certificates
+//! remote     a client on the network, connected through a pair of sockets
+//! server     connections, and the end of the service
+//! exchange   one request: looked up in the router, handled on its own thread
 //! routes     the table of all pages
-//! pages/     what is on them
-//! messages   answers that are streams of JSON, which say what is being done
+//! pages/     their handlers
+//! messages   responses that are streams of JSON messages about progress
 //! ```
 
 mod address;

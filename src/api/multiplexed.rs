@@ -1,15 +1,15 @@
-//! docker's two outputs in one stream: frames of eight bytes (which output, three zeros, the length) and what was printed.
+//! docker's two outputs in one stream: frames with a header of eight bytes (output, three zeros, length) and the data.
 
 use std::io::{self, Write};
 
-/// Which output.
+/// One of the two outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Channel {
     Stdout = 1,
     Stderr = 2,
 }
 
-/// How outputs are written: in frames, or as they are where a terminal has one only.
+/// How outputs are written: in frames, or raw for a terminal, which has only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Framing {
     Frames,
@@ -21,7 +21,7 @@ impl Framing {
         if terminal { Self::Plain } else { Self::Frames }
     }
 
-    /// Writes it at once.
+    /// Writes the data immediately.
     pub fn write(self, out: &mut impl Write, channel: Channel, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Plain => out.write_all(bytes),

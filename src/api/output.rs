@@ -1,4 +1,4 @@
-//! The body of an answer: whole, or as it is written by a thread that may wait for the client.
+//! The body of a response: whole, or as it is written by a thread that may wait for the client.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -9,15 +9,15 @@ use tokio::sync::mpsc;
 
 use super::gone::{Gone, Leaving};
 
-/// So many pieces are on their way before the writer waits.
+/// How many pieces are buffered before the writer waits.
 const PIECES: usize = 8;
-/// The most that one piece has.
+/// The size limit of a piece.
 const PIECE: usize = 64 << 10;
 
-/// What a page writes a stream to. Each `write` is sent by itself; whoever writes much at once uses a `BufWriter`.
+/// The stream that a page writes. Each `write` is sent separately; use a `BufWriter` for much data.
 pub struct Output {
     sender: mpsc::Sender<io::Result<Bytes>>,
-    /// Whether somebody still reads.
+    /// Whether the client is gone.
     pub gone: Gone,
 }
 
@@ -29,13 +29,13 @@ impl Output {
         (Self { sender, gone }, Outgoing::Stream { pieces, _leaving: leaving })
     }
 
-    /// The client learns that the stream is broken off: its connection ends in the middle.
+    /// Breaks the stream off: the client sees its connection end in the middle.
     pub fn break_off(&self, error: io::Error) {
-        // Where nobody reads any more, nobody needs to know.
+        // If the client is gone, this does not matter.
         let _ = self.sender.blocking_send(Err(error));
     }
 
-    /// A value on a line of its own, as streams of JSON have it.
+    /// Writes a value on its own line, for streams of JSON.
     pub fn json(&mut self, value: &impl serde::Serialize, end: &str) -> io::Result<()> {
         let mut line = serde_json::to_vec(value)?;
         line.extend(end.as_bytes());
@@ -59,7 +59,7 @@ impl Write for Output {
     }
 }
 
-/// What hyper sends.
+/// The body for hyper.
 pub enum Outgoing {
     Whole(Option<Bytes>),
     Stream { pieces: mpsc::Receiver<io::Result<Bytes>>, _leaving: Leaving },

@@ -1,10 +1,10 @@
-//! What stands behind the `?` of an address, by docker's rules.
+//! The query of an address, by docker's rules.
 
 use serde_json::Value;
 
 use super::error::ApiError;
 
-/// Names and values, in their order. Unknown ones are nobody's business: clients repeat whole bodies there.
+/// Names and values, in order. Unknown names are ignored: clients repeat whole bodies there.
 #[derive(Debug, Clone, Default)]
 pub struct Query(Vec<(String, String)>);
 
@@ -18,12 +18,12 @@ impl Query {
         Self(text.split('&').filter(|pair| !pair.is_empty()).map(pair).collect())
     }
 
-    /// The first value of that name; an empty one is none.
+    /// The first value of that name; an empty one counts as missing.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.given(name).filter(|value| !value.is_empty())
     }
 
-    /// The same, where an empty value counts.
+    /// The same, but an empty value counts.
     pub fn given(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -33,17 +33,17 @@ impl Query {
         self.0.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_str()).collect()
     }
 
-    /// What is not one of docker's words for "no" is a "yes".
+    /// True unless the value is one of docker's words for "no".
     pub fn flag(&self, name: &str) -> bool {
         self.given(name).is_some_and(is_true)
     }
 
-    /// The same, with what counts when the name is missing.
+    /// The same, with a default for a missing name.
     pub fn flag_or(&self, name: &str, usual: bool) -> bool {
         self.given(name).map_or(usual, is_true)
     }
 
-    /// A number that may be missing.
+    /// An optional number.
     pub fn number(&self, name: &str) -> Result<Option<i64>, ApiError> {
         let wrong = |text: &str| {
             ApiError::bad_request(format!("strconv.ParseInt: parsing {text:?}: invalid syntax"))
@@ -52,13 +52,13 @@ impl Query {
         self.text(name).map(|text| text.trim().parse().map_err(|_| wrong(text))).transpose()
     }
 
-    /// JSON that may be missing.
+    /// An optional JSON value.
     pub fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let wrong = |error| ApiError::bad_request(format!("invalid value for {name}: {error}"));
         self.text(name).map(|text| serde_json::from_str(text).map_err(wrong)).transpose()
     }
 
-    /// `filters`, a map to lists or to maps of truths, as `KEY=VALUE`.
+    /// `filters`, a map to lists or to maps of booleans, as `KEY=VALUE`.
     pub fn filters(&self) -> Result<Vec<String>, ApiError> {
         let Some(text) = self.text("filters") else { return Ok(Vec::new()) };
         let invalid = || ApiError::bad_request("invalid filter");
@@ -89,7 +89,7 @@ pub fn is_true(text: &str) -> bool {
     !matches!(text.trim().to_lowercase().as_str(), "" | "0" | "no" | "false" | "none")
 }
 
-/// `%2F` → `/`; what is no such thing stays. Bytes that are no text become the replacement character.
+/// Decodes `%2F` to `/`; invalid sequences stay. Invalid UTF-8 becomes the replacement character.
 pub fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

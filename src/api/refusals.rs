@@ -1,4 +1,4 @@
-//! Statuses and docker's words for what is refused about images, networks and volumes.
+//! Statuses and docker's messages for errors about images, networks and volumes.
 
 use super::error::ApiError;
 use crate::base::FilterError;
@@ -14,7 +14,7 @@ use crate::language::plan::ChangeError;
 use crate::store::FindImageError;
 use crate::transport::registry::RegistryError;
 
-/// The status of an error, with its own words.
+/// An error with a status and its own message.
 fn with_status(status: u16, error: &dyn std::error::Error) -> ApiError {
     ApiError::new(status, chain(error))
 }
@@ -34,7 +34,7 @@ impl From<InvalidPlatform> for ApiError {
 impl From<FilterError> for ApiError {
     fn from(error: FilterError) -> Self {
         match error {
-            // docker lists none.
+            // docker's message lists no valid filters.
             FilterError::Unknown { key, .. } => Self::bad_request(format!("invalid filter '{key}'")),
             FilterError::NoBoolean { key, values } => {
                 Self::bad_request(format!("invalid filter '{key}=[{}]'", values.join(" ")))
@@ -47,7 +47,7 @@ impl From<FilterError> for ApiError {
 impl From<FindImageError> for ApiError {
     fn from(error: FindImageError) -> Self {
         match error {
-            // What can't be a name at all is the client's mistake.
+            // A malformed name is the client's error.
             FindImageError::NotFound { name } => match name.parse::<Reference>() {
                 Err(error) if name.strip_prefix("sha256:").is_none() => error.into(),
                 _ => Self::not_found(format!("No such image: {name}")),
@@ -133,12 +133,12 @@ impl From<RegistryError> for ApiError {
     }
 }
 
-/// A name as people write it.
+/// A name in its short form.
 fn familiar(name: &str) -> String {
     Reference::parse_without_default_tag(name).map_or_else(|_| name.to_owned(), |name| name.familiar())
 }
 
-/// What the last try failed with.
+/// The error of the last attempt.
 fn innermost(error: &RegistryError) -> &RegistryError {
     match error {
         RegistryError::GaveUp { source, .. } | RegistryError::AllMirrors { source, .. } => innermost(source),
@@ -193,7 +193,7 @@ impl From<MembershipError> for ApiError {
     }
 }
 
-/// `action` is what was to be done to the volume of that name.
+/// `action` is what was to be done with the volume of that name.
 pub fn of_volume(error: VolumeError, action: &str, name: &str) -> ApiError {
     match &error {
         VolumeError::NotFound { .. } => ApiError::not_found(format!("{action} {name}: no such volume")),
@@ -213,7 +213,7 @@ pub fn of_volume(error: VolumeError, action: &str, name: &str) -> ApiError {
     }
 }
 
-/// The same, where a container's error may be a volume's.
+/// The same for a container's error that may be a volume's.
 pub fn of_volume_user(error: ContainerError, action: &str, name: &str) -> ApiError {
     match error {
         ContainerError::Volume(error) => of_volume(error, action, name),

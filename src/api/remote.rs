@@ -1,5 +1,5 @@
-//! A client behind a network. Its bytes are carried to one end of a pair of sockets, and the service speaks to the other
-//! one: pages and those who take a connection over know sockets of this machine only.
+//! A client on the network. Its bytes are forwarded to one end of a socket pair, and the service uses the other end:
+//! pages and hijacked connections can only handle Unix sockets.
 
 use std::io;
 use std::pin::pin;
@@ -14,25 +14,25 @@ use tokio_rustls::TlsAcceptor;
 
 use super::tls::Encryption;
 
-/// How long a client may take to prove who it is.
+/// How long the TLS handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How long a client may take to read what was said last.
+/// How long a client may take to read the last data.
 const FAREWELL: Duration = Duration::from_secs(5);
-/// How often a silent client is asked whether its machine is still there: Go's, and so docker's.
+/// The interval of TCP keepalive, as in Go and therefore docker.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(15);
 
-/// What a client of HTTP is told where TLS is spoken: docker's words, which its CLI shows.
+/// The response to plain HTTP on a TLS port: docker's words, which its CLI shows.
 const NO_TLS: &[u8] = b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n";
 
-/// Carries between the client and `ours` until one of them has left. A client that does not prove who it is is not
-/// carried at all.
+/// Forwards between the client and `ours` until one of them has closed. A client that fails the TLS handshake is not
+/// forwarded at all.
 pub async fn carry(client: TcpStream, encryption: Option<Encryption>, ours: UnixStream) {
-    // What fails here makes it slower, or its end noticed later.
+    // Failures only make the connection slower, or its end noticed later.
     let _ = client.set_nodelay(true);
     let _ = set_socket_keepalive(&client, true);
     let _ = set_tcp_keepidle(&client, SIGN_OF_LIFE);
     let _ = set_tcp_keepintvl(&client, SIGN_OF_LIFE);
-    // What goes wrong on the way is the end of the connection, which both sides see.
+    // An error ends the connection, which both sides see.
     let _ = match encryption {
         None => pass_on(client, ours).await,
         Some(encryption) => match timeout(HANDSHAKE, accept(client, encryption)).await {
@@ -51,7 +51,7 @@ async fn accept(
     if client.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
         client.write_all(NO_TLS).await?;
         client.shutdown().await?;
-        // With bytes unread the client would see a reset instead.
+        // With unread bytes the client would see a reset instead.
         let _ = timeout(FAREWELL, copy(&mut client, &mut sink())).await;
         return Err(io::ErrorKind::InvalidData.into());
     }
@@ -63,7 +63,7 @@ async fn pass_on(client: impl AsyncRead + AsyncWrite, ours: UnixStream) -> io::R
     let (mut from_service, mut to_service) = ours.into_split();
     let up = async {
         copy(&mut from_client, &mut to_service).await?;
-        // The client says no more, and still listens: a program's input ends so.
+        // The client sends no more, but still reads: this ends a program's input.
         to_service.shutdown().await
     };
     let down = async {
@@ -78,7 +78,7 @@ async fn pass_on(client: impl AsyncRead + AsyncWrite, ours: UnixStream) -> io::R
         }
         Either::Right((heard, up)) => {
             heard?;
-            // What it still sends is taken, for the same reason.
+            // Reads what the client still sends, for the same reason.
             timeout(FAREWELL, up).await.unwrap_or(Ok(()))
         }
     }

@@ -1,4 +1,4 @@
-//! What a page is asked.
+//! The request of a page.
 
 use std::io;
 
@@ -12,10 +12,10 @@ use super::query::Query;
 use super::version::Version;
 use crate::base::any_case;
 
-/// One request, found in the table.
+/// One request, with its route.
 pub struct Request {
     pub version: Version,
-    /// What the parts of the path in braces are here.
+    /// The values of the path's parts in braces.
     pub path: Vec<(&'static str, String)>,
     pub query: Query,
     pub headers: HeaderMap,
@@ -24,7 +24,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// The part of the path with that name. The table and the page agree on it.
+    /// The part of the path with that name. Route and page must agree on the name.
     pub fn part(&self, name: &str) -> &str {
         self.path.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value.as_str())
     }
@@ -33,7 +33,7 @@ impl Request {
         self.headers.get(name).and_then(|value| value.to_str().ok()).filter(|value| !value.is_empty())
     }
 
-    /// The body as JSON. It has to be there.
+    /// The body as JSON, which is required.
     pub fn json<T: DeserializeOwned>(&mut self) -> Result<T, ApiError> {
         let value = self
             .body
@@ -42,21 +42,21 @@ impl Request {
         read(value)
     }
 
-    /// The same where there may be none.
+    /// The same for an optional body.
     pub fn json_or_default<T: DeserializeOwned + Default>(&mut self) -> Result<T, ApiError> {
         self.body.json()?.map_or_else(|| Ok(T::default()), read)
     }
 
-    /// Reads what is left of a body whose reading failed: a client that still sends would never see why.
+    /// Drains the rest of a body after an error: a client that is still sending would never see the error.
     pub fn let_finish<T, E>(&mut self, done: Result<T, E>) -> Result<T, E> {
         if done.is_err() {
-            // Where the client is gone there is nobody to tell.
+            // If the client is gone, this does not matter.
             let _ = io::copy(&mut self.body, &mut io::sink());
         }
         done
     }
 
-    /// What it wants the connection to become, in lower case.
+    /// The protocol that the client wants to upgrade to, in lower case.
     pub fn upgrade(&self) -> Option<String> {
         let wants = |name: &hyper::header::HeaderName| {
             let values = self.headers.get_all(name).iter().filter_map(|value| value.to_str().ok());

@@ -1,4 +1,4 @@
-//! What a page answers.
+//! The response of a page.
 
 use std::io;
 
@@ -28,7 +28,7 @@ pub enum Content {
         kind: &'static str,
         bytes: Vec<u8>,
     },
-    /// The head is sent at once; what is written goes out as it is written. An error ends the connection.
+    /// The head is sent immediately, and the data as it is written. An error ends the connection.
     Stream {
         kind: &'static str,
         write: Write,
@@ -51,7 +51,7 @@ impl Response {
         Self::of(200, Content::Whole { kind: TEXT, bytes: text.into().into_bytes() })
     }
 
-    /// Without a body.
+    /// A response without a body.
     pub fn empty(status: u16) -> Self {
         Self::of(status, Content::Nothing)
     }
@@ -60,7 +60,7 @@ impl Response {
         Self::of(200, Content::Stream { kind, write: Box::new(write) })
     }
 
-    /// Takes the connection: as 101 where the client asked for that, and as 200 otherwise.
+    /// Takes the connection over: with status 101 if the client asked for an upgrade, otherwise 200.
     pub fn hijack(upgrade: Option<String>, kind: &str, take: impl FnOnce(Hijacked) + Send + 'static) -> Self {
         let mut headers = vec![("Content-Type", kind.to_owned())];
         let status = if upgrade.is_some() { 101 } else { 200 };

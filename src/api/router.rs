@@ -1,4 +1,4 @@
-//! From a method and a path to the page.
+//! Finds the page for a method and a path.
 
 use hyper::Method;
 
@@ -15,21 +15,21 @@ pub type Page = fn(&Service, &mut Request) -> Result<Response, ApiError>;
 /// One line of the table.
 pub struct Route {
     pub method: Method,
-    /// `{id}` is a part without a slash, `{name:.*}` one that may have some; there is at most one of these.
+    /// `{id}` is a part without slashes, `{name:.*}` one that may contain some; there is at most one of these.
     pub path: &'static str,
-    /// The version that has it first.
+    /// The first API version that has it.
     pub since: Version,
     pub page: Page,
 }
 
-/// A page, and what the request says by its path.
+/// A route, and the values in the path.
 pub struct Found {
     pub route: &'static Route,
     pub version: Version,
     pub path: Vec<(&'static str, String)>,
 }
 
-/// Looks it up. `path` is as it was sent.
+/// Finds the route. `path` is still percent-encoded.
 pub fn find(method: &Method, path: &str) -> Result<Found, ApiError> {
     let path = query::decoded(path);
     let (version, rest) = split_version(&path);
@@ -57,7 +57,7 @@ fn split_version(path: &str) -> (Option<Version>, &str) {
     found.map_or((None, path), |(version, rest)| (Some(version), rest))
 }
 
-/// What the braces stand for, when the path is of that form.
+/// The values in the braces, if the path matches.
 fn matched(pattern: &'static str, path: &str) -> Option<Vec<(&'static str, String)>> {
     let Some((before, rest)) = pattern.split_once('{') else { return (pattern == path).then(Vec::new) };
     let (name, after) = rest.split_once('}')?;

@@ -1,4 +1,4 @@
-//! The table of all pages, a list for each kind of thing. `docs/api.md` is made from it.
+//! The table of all pages, a list for each type of object. `docs/api.md` is generated from it.
 
 use hyper::Method;
 
@@ -7,10 +7,10 @@ use super::pages::{build, disk, elsewhere, images, networks, system, volumes};
 use super::router::{Page, Route};
 use super::version::Version;
 
-/// The first version of docker's API that is spoken at all.
+/// The oldest supported version of docker's API.
 const EVER: Version = Version::new(1, 24);
 
-/// The lists, the first that has a page counts.
+/// The lists; the first match counts.
 pub fn all() -> impl Iterator<Item = &'static Route> {
     [SYSTEM, CONTAINERS, EXEC, IMAGES, NETWORKS, VOLUMES, ELSEWHERE].into_iter().flatten()
 }
@@ -102,7 +102,7 @@ const VOLUMES: &[Route] = &[
     delete("/volumes/{name}", volumes::remove),
 ];
 
-/// What is no business of one machine, and what goes through docker's build plugin.
+/// What a single machine does not have, and what goes through docker's build plugin.
 static ELSEWHERE: &[Route] = &[
     post("/grpc", elsewhere::build_plugin),
     post("/session", elsewhere::build_plugin),

@@ -1,4 +1,4 @@
-//! Connections, and when the service ends.
+//! Accepts connections, and ends the service.
 
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -23,20 +23,20 @@ use super::service::Service;
 use super::tls::Encryption;
 use crate::store::snapshot::forget_layers;
 
-/// How long a client may take for the head of a request, and may keep a connection without asking anything.
+/// How long a client may take for the head of a request, and how long a connection may be idle.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// The most bytes of a head.
+/// The size limit of a head in bytes.
 const HEAD: usize = 64 << 10;
-/// Threads that answer requests: each that waits for something has one.
+/// The number of threads that handle requests: each waiting request has one.
 const THREADS: usize = 4096;
-/// Between two attempts when the process has no descriptor left.
+/// The pause between two attempts if the process has no file descriptors left.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How long the service lives without anybody being connected.
+/// How long the service lives without any connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetime(pub Option<Duration>);
 
-/// Who is connected.
+/// The number of connections.
 #[derive(Default)]
 struct Presence {
     count: AtomicUsize,
@@ -61,8 +61,8 @@ impl Drop for Present {
     }
 }
 
-/// Listens and answers until nobody has been there for long enough, or a signal says that it is over. `ready` is called
-/// when clients can connect, with the addresses that they may use.
+/// Serves requests until there was no connection for long enough, or a signal arrives. `ready` is called with the
+/// addresses once clients can connect.
 pub fn serve(
     service: &Service,
     (address, access): (&Address, &Access),
@@ -97,12 +97,12 @@ pub fn serve(
         Ok(())
     });
     drop(listener);
-    // Whoever still waits for something does so in vain; containers are no threads of this process.
+    // Waiting requests are abandoned; containers do not run in this process.
     runtime.shutdown_background();
     Ok(served?)
 }
 
-/// Until nobody has been there for so long.
+/// Waits until there was no connection for that long.
 async fn until_left_alone(presence: &Presence, Lifetime(limit): Lifetime) {
     let Some(limit) = limit else { return std::future::pending().await };
     loop {
@@ -110,7 +110,7 @@ async fn until_left_alone(presence: &Presence, Lifetime(limit): Lifetime) {
             presence.left.notified().await;
             continue;
         }
-        // Whoever leaves meanwhile begins it anew.
+        // A client that leaves meanwhile restarts the time.
         let is_over = tokio::time::timeout(limit, presence.left.notified()).await.is_err();
         if is_over && presence.count.load(Ordering::SeqCst) == 0 {
             return;
@@ -146,12 +146,12 @@ async fn converse(stream: UnixStream, service: Service, present: Present) {
         .timer(TokioTimer::new())
         .header_read_timeout(PATIENCE)
         .max_buf_size(HEAD)
-        // As docker writes them: there are clients that look for those words.
+        // Like docker's: some clients compare headers with case.
         .title_case_headers(true)
         .serve_connection(TokioIo::new(stream), answer);
     let takeover = match select(pin!(takeovers.recv()), Pin::new(&mut connection)).await {
         Either::Left((Some(takeover), _)) => takeover,
-        // The client has ended it, or has said what is no HTTP: it was told so.
+        // The client has closed it, or got an error for something that is not HTTP.
         _ => return,
     };
     let parts = connection.into_parts();
@@ -160,7 +160,7 @@ async fn converse(stream: UnixStream, service: Service, present: Present) {
         return;
     }
     let early = parts.read_buf.to_vec();
-    // It counts as connected for as long as the conversation lasts.
+    // It counts as connected until the conversation ends.
     tokio::task::spawn_blocking(move || {
         takeover.run(stream, early);
         drop(present);

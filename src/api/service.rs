@@ -1,4 +1,4 @@
-//! What every page has at hand.
+//! What every page needs.
 
 use std::path::{Path, PathBuf};
 
@@ -7,14 +7,14 @@ use crate::container::Containers;
 use crate::engine;
 use crate::store::Store;
 
-/// The store that is served; nothing else is known between two requests.
+/// The store that is served; there is no other state between two requests.
 #[derive(Debug, Clone)]
 pub struct Service {
     root: PathBuf,
 }
 
 impl Service {
-    /// `root` is absolute: monitors have a working folder of their own.
+    /// `root` must be absolute: monitors have their own working directory.
     pub fn of(root: PathBuf) -> Self {
         Self { root }
     }
@@ -27,7 +27,7 @@ impl Service {
         Ok(engine::store::open(&self.root)?)
     }
 
-    /// Without the store's database: it takes longer than most of what is asked of containers.
+    /// Does not open the store's database: that takes longer than most requests about containers.
     pub fn containers(&self) -> Containers {
         Containers::of(&self.root)
     }

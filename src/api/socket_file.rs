@@ -1,4 +1,4 @@
-//! A socket's file: where nobody else decides where it is, and gone with the service.
+//! A socket's file: its location is safe from other users, and it is removed with the service.
 
 use std::ffi::{OsStr, OsString};
 use std::os::fd::{AsFd as _, AsRawFd as _};
@@ -14,15 +14,15 @@ use crate::base::foreign::Folder;
 use crate::base::io_error::{AtPath, IoError};
 use crate::base::{hex, outgoing};
 
-/// Where root's socket usually is, beside what root's networks are kept in.
+/// The usual folder of root's socket, which also has the data of root's networks.
 pub const ROOTS: &str = "/run/rbuild";
 
-/// The right to use the names of a folder that one knows.
+/// The permission to use known names in a folder.
 const PASS: u32 = 0o011;
 
-/// The file goes when this is dropped.
+/// Removes the file when dropped.
 pub struct SocketFile {
-    /// As it was named.
+    /// As it was given.
     pub path: PathBuf,
     folder: Folder,
     name: OsString,
@@ -30,8 +30,8 @@ pub struct SocketFile {
 }
 
 impl SocketFile {
-    /// The file is made under a name that nobody knows beforehand, and gets its mode and its group before it gets its own
-    /// name. Links that another user has put into a folder that is everybody's are not followed.
+    /// Makes the file under an unpredictable name, and sets its mode and its group before renaming it. Links that
+    /// another user has put into a shared folder are not followed.
     pub fn bind(path: &Path, group: Option<&str>) -> Result<(UnixListener, Self), ListenError> {
         let group = group.map(group_id).transpose()?;
         let name = path.file_name().ok_or(Errno::ISDIR).at("listen at", path)?;
@@ -55,24 +55,24 @@ impl SocketFile {
     }
 }
 
-/// The folder that a socket is in. Where others may use the socket too, they pass it.
+/// The folder of a socket. If others may use the socket too, they may pass through the folder.
 fn folder_of(path: &Path, is_shared: bool) -> Result<Folder, IoError> {
     let above = path.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = outgoing::folder_with(above, if is_shared { 0o755 } else { 0o700 })?;
     let mode = folder.status()?.st_mode & 0o7777;
-    // What rbuild's networks keep beside it is closed by itself.
+    // The data of rbuild's networks beside it has its own permissions.
     if is_shared && above == Path::new(ROOTS) && mode & PASS != PASS {
         folder.set_own_mode(mode | PASS)?;
     }
     Ok(folder)
 }
 
-/// A path of a name in a folder, for calls that take no handle. A socket's may have no more than 108 bytes.
+/// A path to a name in a folder, for calls without a handle. A socket's path is limited to 108 bytes.
 fn short(folder: &Folder, name: &OsStr) -> PathBuf {
     Path::new("/proc/self/fd").join(folder.as_fd().as_raw_fd().to_string()).join(name)
 }
 
-/// Whether somebody listens there. One who accepts nobody does, and is not waited for.
+/// Whether a service listens there. One that accepts no connections counts too, and is not waited for.
 fn is_answered(folder: &Folder, name: &OsStr) -> Result<bool, IoError> {
     let is_socket = |found: &Stat| FileType::from_raw_mode(found.st_mode) == FileType::Socket;
     if !folder.stat(name)?.as_ref().is_some_and(is_socket) {
@@ -87,7 +87,7 @@ fn is_answered(folder: &Folder, name: &OsStr) -> Result<bool, IoError> {
 }
 
 impl Drop for SocketFile {
-    /// Another service may have put its own there meanwhile.
+    /// Another service may have replaced the file meanwhile.
     fn drop(&mut self) {
         if self.folder.stat(&self.name).is_ok_and(|found| found.is_some_and(|found| found.st_ino == self.inode)) {
             let _ = self.folder.remove(&self.name);
@@ -161,7 +161,7 @@ mod tests {
         std::fs::create_dir(&target).unwrap();
         std::os::unix::fs::symlink("target", &link).unwrap();
         drop(SocketFile::bind(&link.join("d.sock"), None).expect("one's own link leads where it leads"));
-        // Only root can give it away.
+        // Only root can change the owner.
         if std::os::unix::fs::lchown(&link, Some(64_322), None).is_ok() {
             assert!(SocketFile::bind(&link.join("d.sock"), None).is_err());
             assert!(SocketFile::bind(&link.join("new/d.sock"), None).is_err());

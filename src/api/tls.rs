@@ -1,4 +1,4 @@
-//! TLS for addresses of a network: who the service is, and which clients may speak to it.
+//! TLS for network addresses: the service's certificate, and which clients may use it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,19 +11,19 @@ use rustls::{RootCertStore, version};
 
 use super::listen_error::ListenError;
 
-/// Docker's API is HTTP/1.1, for it takes connections over.
+/// Docker's API is HTTP/1.1, because it takes connections over.
 const PROTOCOL: &[u8] = b"http/1.1";
 
-/// Files in PEM.
+/// PEM files.
 #[derive(Debug, Clone)]
 pub struct Certificates {
-    /// Whoever has a certificate of these authorities may use the service.
+    /// Clients with a certificate of these authorities may use the service.
     pub authorities: PathBuf,
     pub certificate: PathBuf,
     pub key: PathBuf,
 }
 
-/// Which clients are heard.
+/// Which clients are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clients {
     All,
@@ -31,7 +31,7 @@ pub enum Clients {
     Certified,
 }
 
-/// What is needed to answer with TLS.
+/// The TLS configuration of the service.
 #[derive(Debug, Clone)]
 pub struct Encryption {
     pub clients: Clients,
@@ -39,7 +39,7 @@ pub struct Encryption {
 }
 
 impl Encryption {
-    /// Reads the files: those that are not needed need not be there.
+    /// Reads the files. Those that are not needed may be missing.
     pub fn new(files: &Certificates, clients: Clients) -> Result<Self, ListenError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))

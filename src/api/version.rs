@@ -17,19 +17,19 @@ impl Version {
         Self { major, minor }
     }
 
-    /// What a path without a version means.
+    /// The version of a path without one.
     pub fn newest() -> Self {
         Self::parse(API).unwrap_or(Self::new(1, 51))
     }
 
-    /// `1.51`; nothing when it is no version.
+    /// Parses `1.51`; `None` if it is not a version.
     pub fn parse(text: &str) -> Option<Self> {
         let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?;
         let (major, minor) = text.split_once('.')?;
         Some(Self { major: number(major)?, minor: number(minor)? })
     }
 
-    /// Refuses what is not spoken here, in docker's words.
+    /// Refuses unsupported versions, in docker's words.
     pub fn check(self) -> Result<(), ApiError> {
         if self > Self::newest() {
             let text = format!("client version {self} is too new. Maximum supported API version is {API}");

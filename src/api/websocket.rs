@@ -1,4 +1,4 @@
-//! Web sockets (RFC 6455), as far as `attach/ws` needs them: both sides' bytes in frames.
+//! WebSockets (RFC 6455), as far as `attach/ws` needs them: both sides' bytes in frames.
 
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -14,7 +14,7 @@ use super::response::{Content, Response};
 
 const GUID: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 const BUFFER: usize = 32 << 10;
-/// The most that one frame of a client has.
+/// The size limit of a client's frame.
 const MOST_BYTES: u64 = 1 << 20;
 
 const TEXT: u8 = 1;
@@ -23,7 +23,7 @@ const CLOSE: u8 = 8;
 const PING: u8 = 9;
 const PONG: u8 = 10;
 
-/// A client that asked for a web socket.
+/// A client that requested a WebSocket.
 pub struct Accepted {
     key: String,
     protocol: Option<String>,
@@ -47,14 +47,14 @@ impl Accepted {
         ];
         headers.extend(self.protocol.map(|name| ("Sec-WebSocket-Protocol", name)));
         let take = Box::new(move |hijacked| {
-            // It fails only where there are no descriptors left; then the connection ends.
+            // It fails only without free file descriptors; then the connection ends.
             let _ = between(hijacked, take);
         });
         Response { status: 101, headers: Vec::new(), content: Content::Hijack { headers, take } }
     }
 }
 
-/// A stream of plain bytes for `take`, and the client's frames on the other side of it.
+/// Gives `take` a stream of plain bytes, and exchanges frames with the client on its other side.
 fn between(hijacked: Hijacked, take: impl FnOnce(Hijacked) + Send + 'static) -> io::Result<()> {
     let (ours, theirs) = UnixStream::pair()?;
     let (mut reader, writer) = hijacked.split()?;
@@ -72,7 +72,7 @@ fn between(hijacked: Hijacked, take: impl FnOnce(Hijacked) + Send + 'static) -> 
                 break;
             }
         }
-        // It fails only when the other side is gone.
+        // It fails only if the other side is gone.
         let _ = to_program.shutdown(Shutdown::Both);
     });
     let (mut from_program, mut writer) = (ours, writer);
@@ -87,7 +87,7 @@ fn between(hijacked: Hijacked, take: impl FnOnce(Hijacked) + Send + 'static) -> 
     writer.shutdown(Shutdown::Both)
 }
 
-/// Nothing at the end.
+/// `None` at the end.
 fn read_frame(reader: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
     let mut head = [0; 2];
     match reader.read_exact(&mut head) {
@@ -107,7 +107,7 @@ fn read_frame(reader: &mut impl Read) -> io::Result<Option<(u8, Vec<u8>)>> {
         }
         length => length.into(),
     };
-    // A client has to mask what it sends (section 5.1).
+    // A client must mask its frames (section 5.1).
     if length > MOST_BYTES || head[1] & 0x80 == 0 {
         return Err(io::ErrorKind::InvalidData.into());
     }

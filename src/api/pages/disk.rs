@@ -15,7 +15,7 @@ use crate::store::CacheItem;
 
 const KINDS: [&str; 4] = ["container", "image", "volume", "build-cache"];
 
-/// `type` may name what is asked for.
+/// `type` may select what is computed.
 pub fn df(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let kinds: Vec<&str> = request.query.all("type").into_iter().filter(|kind| !kind.is_empty()).collect();
     if let Some(other) = kinds.iter().find(|kind| !KINDS.contains(kind)) {
@@ -24,7 +24,7 @@ pub fn df(service: &Service, request: &mut Request) -> Result<Response, ApiError
     let is_asked = |kind: &str| kinds.is_empty() || kinds.contains(&kind);
     let store = service.store()?;
     let usage = disk_usage::measure(&store)?;
-    // What is not asked for is there all the same, as docker's clients read it.
+    // Fields that were not requested are present too, because docker's clients expect them.
     let mut answer = json!({"LayersSize": 0, "Images": null, "Containers": null, "Volumes": null, "BuildCache": null});
     if is_asked("image") {
         answer["LayersSize"] = usage.layers_size.into();

@@ -1,4 +1,4 @@
-//! What another engine than this one would have: swarms, plugins, BuildKit's own API.
+//! Endpoints of features that this engine does not have: swarms, plugins, BuildKit's own API.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::api::request::Request;
 use crate::api::response::Response;
 use crate::api::service::Service;
 
-/// As docker says it outside a swarm.
+/// docker's message outside a swarm.
 pub fn no_swarm(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(
         503,
@@ -20,7 +20,7 @@ pub fn no_plugins(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Ok(Response::json(&json!([]))?)
 }
 
-/// A plugin is a service that an engine keeps running and calls: nothing of rbuild's lives on that could
+/// A plugin is a service that an engine keeps running and calls; rbuild has no process that lives on to do so
 /// (docs/differences.md).
 pub fn no_plugin_support(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(501, "plugins are not supported: rbuild's networks, volumes and logs are its own"))
@@ -30,7 +30,7 @@ pub fn no_such_plugin(_: &Service, request: &mut Request) -> Result<Response, Ap
     Err(ApiError::not_found(format!("plugin {:?} not found", request.part("name"))))
 }
 
-/// Docker's CLI and Compose show this. The plugin builds without these pages.
+/// Docker's CLI and Compose show this. The build plugin does not use these endpoints.
 pub fn build_plugin(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(
         501,
@@ -39,7 +39,7 @@ pub fn build_plugin(_: &Service, _: &mut Request) -> Result<Response, ApiError> 
     ))
 }
 
-/// docker has them as an experiment, by CRIU, and refuses them where that is not there.
+/// docker has these as an experimental feature with CRIU, and refuses them without it.
 pub fn no_checkpoints(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(501, "checkpoints are not supported: rbuild saves no state of processes"))
 }

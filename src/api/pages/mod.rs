@@ -1,4 +1,4 @@
-//! What is on the pages: a request → an engine's verb → docker's document.
+//! The handlers of the endpoints: a request → a verb of the engine → docker's document.
 
 pub mod build;
 pub mod containers;

@@ -17,7 +17,7 @@ use crate::engine::{Uncounted, network};
 pub fn list(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let filters = Filters::parse(&request.query.filters()?, &network::FILTERS)?;
     let records = network::list(service.root(), &filters)?;
-    // Which containers are in them is said of each network alone.
+    // Only the document of a single network lists its containers.
     let rows: Vec<Value> = records.iter().map(|record| describe_network(record, &[])).collect();
     Ok(Response::json(&rows)?)
 }
@@ -66,7 +66,7 @@ struct Ipam {
 }
 
 impl NetworkBody {
-    /// What a machine alone has not.
+    /// Refuses what requires a swarm.
     fn check(&self) -> Result<(), ApiError> {
         if self.name.trim().is_empty() {
             return Err(ApiError::bad_request("invalid name: name is empty"));
@@ -125,7 +125,7 @@ struct ConnectBody {
 
 pub fn connect(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let ConnectBody { container, mut endpoint_config } = request.json()?;
-    // docker's CLI says it, whatever the user did.
+    // docker's CLI always sends an empty config.
     endpoint_config.ipam_config = endpoint_config.ipam_config.filter(|config| *config != Default::default());
     network::connect(service.root(), request.part("id"), &container, endpoint_config)?;
     Ok(Response::empty(200))

@@ -14,10 +14,10 @@ use crate::engine::system::events::{BETWEEN_LOOKS, EventStream, EventsRequest, F
 use crate::engine::system::info as docker_info;
 use crate::engine::version;
 
-/// What clients ask before all else, to learn by the headers which version is spoken.
+/// Clients call this first, to learn the API version from the headers.
 pub fn ping(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Ok(Response::text("OK")
-        // BuildKit's own API is not spoken here.
+        // BuildKit's own API is not supported here.
         .header("Builder-Version", "1")
         .header("Swarm", "inactive")
         .header("Cache-Control", "no-cache, no-store, must-revalidate")
@@ -31,7 +31,7 @@ pub fn version(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
 pub fn info(service: &Service, _: &mut Request) -> Result<Response, ApiError> {
     let mut facts = docker_info::facts(&service.store()?)?;
     if let Value::Object(facts) = &mut facts {
-        // It is the client's business.
+        // The client adds this.
         facts.shift_remove("ClientInfo");
     }
     Ok(Response::json(&facts)?)
@@ -50,7 +50,7 @@ pub fn events(service: &Service, request: &mut Request) -> Result<Response, ApiE
     Ok(Response::stream(JSON, move |output| {
         let gone = output.gone.descriptor()?;
         loop {
-            // Looked at first: what happened until then is there.
+            // Checked first, so that all events before that are in the stream.
             let is_over = events.is_over(Timestamp::now());
             while let Some(told) = events.next_told().map_err(std::io::Error::other)? {
                 output.json(&with_old_fields(&told.event)?, "\n")?;

@@ -16,7 +16,7 @@ use crate::container::ContainerError;
 use crate::container::volume::{NewVolume, VolumeError, Volumes};
 use crate::engine::{Uncounted, volume};
 
-/// Before, a prune took volumes with a name, too.
+/// In earlier versions, a prune also removed named volumes.
 const NAMED_ARE_KEPT: Version = Version::new(1, 42);
 
 pub fn list(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
@@ -42,7 +42,7 @@ struct VolumeBody {
     cluster_volume_spec: Option<Value>,
 }
 
-/// One of that name that is there is taken as it is.
+/// An existing volume of that name is returned unchanged.
 pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let body: VolumeBody = request.json_or_default()?;
     if body.cluster_volume_spec.is_some() {
@@ -55,7 +55,7 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
     Ok(Response::json(&volume::describe(&record))?.status(201))
 }
 
-/// As docker says it outside a swarm.
+/// docker's message outside a swarm.
 pub fn update(_: &Service, _: &mut Request) -> Result<Response, ApiError> {
     Err(ApiError::new(503, "volume update only valid for cluster volumes, but swarm is unavailable"))
 }

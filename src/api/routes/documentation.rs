@@ -1,4 +1,4 @@
-//! `docs/api.md`, made of the table and of docker's description of its API.
+//! Generates `docs/api.md` from the table and from docker's description of its API.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -7,27 +7,27 @@ use super::{ELSEWHERE, all};
 use crate::api::router::Route;
 use crate::engine::version::{API, LEAST_API};
 
-/// Methods, paths and the parameters of queries.
+/// Methods, paths and query parameters.
 const DESCRIBED: &str = include_str!("../../../fixtures/docker/pages.tsv");
 
-/// What is not done of a page that is answered: parameters in backquotes come from the query.
+/// What is missing on supported pages: parameters in backquotes are in the query.
 const PARTLY: &[(&str, &str)] = &[
-    ("POST /containers/create", "`StorageOpt` and labels of SELinux are refused"),
+    ("POST /containers/create", "`StorageOpt` and SELinux labels are refused"),
     (
         "PUT /containers/{id}/archive",
-        "`noOverwriteDirNonDir` holds always; `copyUIDGID` says nothing: owners are those of the archive",
+        "`noOverwriteDirNonDir` is always on; `copyUIDGID` is ignored: owners are those of the archive",
     ),
     (
         "POST /build",
-        "`version` 2 names the build plugin; `outputs` may only say that the image is kept; `rm` and `forcerm` say \
-         nothing, as no containers are left",
+        "`version` 2 is refused with a pointer to the build plugin; `outputs` only accepts storing the image; `rm` and \
+         `forcerm` are ignored: no containers are left behind",
     ),
-    ("GET /images/json", "`digests` are told always; `manifests` never"),
-    ("GET /images/{name}/json", "`manifests` are not told"),
-    ("POST /images/load", "`quiet` says nothing: there is no progress to tell"),
-    ("POST /networks/create", "bridges alone: other drivers are refused"),
-    ("GET /networks/{id}", "`verbose` says nothing: it is for swarms"),
-    ("POST /volumes/create", "the driver is `local`; others are refused"),
+    ("GET /images/json", "`digests` are always listed, `manifests` never"),
+    ("GET /images/{name}/json", "`manifests` are not listed"),
+    ("POST /images/load", "`quiet` is ignored: there are no progress messages"),
+    ("POST /networks/create", "only `bridge`; other drivers are refused"),
+    ("GET /networks/{id}", "`verbose` is ignored: it is for swarms"),
+    ("POST /volumes/create", "only `local`; other drivers are refused"),
 ];
 
 /// One line of docker's description.
@@ -46,7 +46,7 @@ fn described() -> Vec<Described> {
     fields.map(page).collect()
 }
 
-/// As docker's description writes it.
+/// The name in docker's description.
 fn name_of(route: &Route) -> String {
     format!("{} {}", route.method, route.path.replace(":.*", ""))
 }
@@ -55,7 +55,7 @@ fn partly(page: &str) -> Option<&'static str> {
     PARTLY.iter().find(|(name, _)| *name == page).map(|(_, what)| *what)
 }
 
-/// A page is answered; or in part; or refused as an engine does that is in no swarm, has no plugins and saves no processes.
+/// The row of a page: supported, supported in part, or refused like an engine without swarm, plugins and checkpoints.
 fn line(page: &str, routes: &BTreeMap<String, &Route>) -> String {
     let is_elsewhere = |route: &Route| ELSEWHERE.iter().any(|refused| std::ptr::eq(refused, route));
     let is_refused = page.contains("/checkpoints")
@@ -73,17 +73,19 @@ fn the_page_of_documentation_lists_them_all() {
     let routes: BTreeMap<String, &Route> = all().map(|route| (name_of(route), route)).collect();
     let described = described();
     let mut pages: Vec<String> = described.iter().map(|page| page.page.clone()).collect();
-    // What docker answers without having described it.
+    // Pages that docker has but does not describe.
     let more: Vec<String> = all().map(name_of).filter(|page| !pages.contains(page)).collect();
     pages.extend(more);
     let table: String = pages.iter().map(|page| line(page, &routes)).collect();
     let text = format!(
-        "# Docker's API\n\n`rbuild system service` answers these pages, in docker's versions {LEAST_API} to {API}, with \
-         `/v1.NN` before the path or without. A ✓ is answered; a ◐ is answered but for what stands beside it; a – is \
-         refused in docker's words, as an engine does that is in no swarm, has no plugins and saves no processes. \
-         `POST /grpc` and `POST /session` name the build plugin. The list is made from docker's description of its API \
-         and the table that requests are looked up in \
-         (`RBUILD_BLESS=1 cargo test --lib the_page_of_documentation`).\n\n| | page | |\n|---|---|---|\n{table}"
+        "# Docker's API\n\n\
+         `rbuild system service` supports the endpoints below, in versions {LEAST_API} to {API} of docker's API, with\n\
+         or without `/v1.NN` in front of the path. ✓ means supported; ◐ supported, except as noted; – refused\n\
+         with docker's message for an engine without swarm, plugins and checkpoints. The errors of\n\
+         `POST /grpc` and `POST /session` point to the build plugin. This list is generated from docker's\n\
+         description of its API and the server's routing table\n\
+         (`RBUILD_BLESS=1 cargo test --lib the_page_of_documentation`).\n\n\
+         | | endpoint | |\n|---|---|---|\n{table}"
     );
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/api.md");
     if std::env::var_os("RBUILD_BLESS").is_some_and(|value| value == "1") {
@@ -103,7 +105,7 @@ fn every_page_that_docker_describes_has_an_answer() {
     }
 }
 
-/// Each stands in quotes somewhere in what reads requests, or in what is said to be missing of its page.
+/// Each is quoted somewhere in the code that reads requests, or in the notes of its page.
 #[test]
 fn every_parameter_is_read_or_said_to_be_missing() {
     let read = sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/api"));

@@ -1,6 +1,6 @@
-//! A build as the classic builder tells of it: `Step 1/3 : FROM …`, one instruction after another.
+//! Reports a build in the format of the classic builder: `Step 1/3 : FROM …`, one instruction after another.
 //!
-//! Steps are executed side by side. What one writes that is not next is held back until it is.
+//! Steps are executed concurrently. The output of a step is held back until it is the step's turn.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -10,14 +10,14 @@ use crate::build::{BuildError, Cause, Observer};
 use crate::language::dockerfile::{Dockerfile, Lines};
 use crate::language::plan::{Operation, Plan, StepId};
 
-/// So much of what a step writes is held back; of what is more, the beginning is lost.
+/// How much output of a step is held back; its start is dropped beyond that.
 const HELD_BACK: usize = 1 << 20;
 
-/// Around what a program writes to its standard error.
+/// Printed around a program's standard error.
 const RED: &str = "\u{1b}[91m";
 const PLAIN: &str = "\u{1b}[0m";
 
-/// Tells a client.
+/// Reports to a client.
 pub struct Classic<'a> {
     messages: &'a Messages,
     quiet: bool,
@@ -26,33 +26,33 @@ pub struct Classic<'a> {
 
 #[derive(Default)]
 struct State {
-    /// Everything that the file says.
+    /// All instructions of the file.
     written: Vec<Written>,
-    /// What is built of it, in its order.
+    /// The instructions that are built, in order.
     instructions: Vec<Instruction>,
     steps: Vec<Step>,
-    /// The first instruction that has not ended.
+    /// The first unfinished instruction.
     next: usize,
-    /// Its line was said.
+    /// Its line was printed.
     is_announced: bool,
     failed: Option<usize>,
-    /// What a quiet build says when it fails.
+    /// The output of a quiet build, printed if it fails.
     kept: String,
-    /// Whether the image had been built before; not known until the end.
+    /// Whether the image had been built before; unknown until the end.
     was_there: Option<bool>,
 }
 
 struct Written {
     text: String,
     line: u32,
-    /// The lines of its stage; nothing for what is before all.
+    /// The lines of its stage; `None` before the first one.
     stage: Option<Lines>,
 }
 
 struct Instruction {
     text: String,
     line: u32,
-    /// The first line of its stage; nothing for what is before all.
+    /// The first line of its stage; `None` before the first one.
     stage: Option<u32>,
     /// It is a `FROM`.
     begins_stage: bool,
@@ -62,19 +62,19 @@ struct Instruction {
 #[derive(Default)]
 struct Step {
     line: u32,
-    /// What a RUN executes.
+    /// The command of a RUN.
     command: String,
-    /// Brings a base: there is nothing to tell of it.
+    /// Fetches a base, which is not reported.
     is_base: bool,
     is_over: bool,
     is_cached: bool,
-    /// It has begun, or was found in the cache: which of both is known.
+    /// It has begun, or was found in the cache.
     is_known: bool,
-    /// Not yet said.
+    /// Not printed yet.
     output: Vec<Piece>,
 }
 
-/// What a program wrote to one of its streams.
+/// Output of a program to one of its streams.
 struct Piece {
     is_error: bool,
     bytes: Vec<u8>,
@@ -89,13 +89,13 @@ impl<'a> Classic<'a> {
         self.quiet
     }
 
-    /// The command of the step that failed.
+    /// The command of the failed step.
     pub fn failed_command(&self) -> String {
         let state = self.state();
         state.failed.map(|step| state.steps[step].command.clone()).unwrap_or_default()
     }
 
-    /// All is done: what was not said yet is said. `was_there`: this image has been built before.
+    /// The build has finished: prints the rest. `was_there`: this image had been built before.
     pub fn finished(&self, was_there: bool) {
         let mut state = self.state();
         state.steps.iter_mut().for_each(|step| (step.is_over, step.is_known) = (true, true));
@@ -103,7 +103,7 @@ impl<'a> Classic<'a> {
         self.advance(&mut state);
     }
 
-    /// Says which instruction failed, and what it wrote. Where nothing was planned, that is one whose base is missing.
+    /// Reports the failed instruction and its output. Without a plan, this is an instruction whose base is missing.
     pub fn failed(&self, error: &BuildError) {
         let mut state = self.state();
         if state.instructions.is_empty() {
@@ -148,7 +148,7 @@ impl<'a> Classic<'a> {
         }
     }
 
-    /// Goes on to the first instruction that has not ended.
+    /// Advances to the first unfinished instruction.
     fn advance(&self, state: &mut State) {
         while state.next < state.instructions.len() {
             self.announce(state);
@@ -178,7 +178,7 @@ impl<'a> Classic<'a> {
         state.is_announced = true;
     }
 
-    /// Says what the step wrote. The beginning of a letter waits for its end.
+    /// Prints the step's output, except for an incomplete character at the end.
     fn flush(&self, state: &mut State, step: usize) {
         let step = &mut state.steps[step];
         let mut pieces = std::mem::take(&mut step.output);
@@ -214,8 +214,8 @@ impl<'a> Classic<'a> {
 }
 
 impl State {
-    /// Whether an instruction's result was there already. One that only changes the config is as old as the next step of
-    /// its stage, or as the image: nothing where that is not known yet.
+    /// Whether an instruction's result was cached. One that only changes the config counts like the next step of its
+    /// stage, or like the image: `None` if that is not known yet.
     fn is_cached(&self, place: usize) -> Option<bool> {
         let instruction = &self.instructions[place];
         let of = |steps: &[usize]| steps.iter().all(|step| self.steps[*step].is_cached);
@@ -230,7 +230,7 @@ impl State {
         let mut later = self.instructions[place..].iter().take_while(is_same_stage);
         let Some(next) = later.find(|other| !other.steps.is_empty()) else {
             let is_last_stage = self.instructions.last().is_some_and(|last| last.stage == instruction.stage);
-            // Of a stage that others only copy from, nothing else is known than what was executed in it.
+            // Of a stage that others only copy from, only its executed steps are known.
             let before = || self.instructions[..place].iter().filter(is_same_stage).filter(|one| !one.begins_stage);
             return if is_last_stage { self.was_there } else { Some(before().all(|one| of(&one.steps))) };
         };
@@ -238,7 +238,7 @@ impl State {
     }
 }
 
-/// Forgets the beginning of what is too much.
+/// Drops the start of too much output.
 fn hold_back(output: &mut Vec<Piece>) {
     let mut over = output.iter().map(|piece| piece.bytes.len()).sum::<usize>().saturating_sub(HELD_BACK);
     for piece in output.iter_mut() {
@@ -257,7 +257,7 @@ impl Instruction {
     }
 }
 
-/// How many bytes there are without the beginning of a letter at the end.
+/// The length without an incomplete character at the end.
 fn whole_letters(bytes: &[u8]) -> usize {
     for (back, byte) in bytes.iter().rev().take(3).enumerate() {
         let length = match byte {
@@ -291,7 +291,7 @@ impl Observer for Classic<'_> {
         self.state().written = written;
     }
 
-    /// What no stage that is built has is left out.
+    /// Leaves out what is in no stage of the build.
     fn planned(&self, plan: &Plan) {
         let mut state = self.state();
         let state = &mut *state;
@@ -352,7 +352,7 @@ impl Progress for Classic<'_> {
         }
     }
 
-    /// The classic builder has no words for what is done beside its steps.
+    /// The classic builder has no messages about tasks besides its steps.
     fn task(&self, _: TaskEvent<'_>) {}
 
     fn warn(&self, text: &str) {

@@ -1,4 +1,4 @@
-//! Why a build failed, in the classic builder's words.
+//! Reports why a build failed, in the classic builder's words.
 
 use super::classic::Classic;
 use crate::api::ApiError;
@@ -9,7 +9,8 @@ use crate::build::{BuildError, Cause};
 use crate::language::dockerfile::ParseErrorKind;
 use crate::language::plan::PlanErrorKind;
 
-/// What the client is told. Of a file that can't be read nothing was said yet: it is a refusal.
+/// The error for the client. If the Dockerfile can't be read, the request is refused, because there were no messages
+/// yet.
 pub fn failure(error: BuildError, classic: &Classic<'_>) -> Failure {
     match error {
         BuildError::Located(located) => of_cause(&located.cause, located.hint.as_deref(), classic),

@@ -1,4 +1,4 @@
-//! `POST /build` and `POST /build/prune`: the classic builder's API, and behind it the whole language of today.
+//! `POST /build` and `POST /build/prune`: the classic builder's API, with the full Dockerfile language of today.
 
 mod classic;
 mod errors;
@@ -33,7 +33,7 @@ use crate::store::{Staging, Store};
 
 use classic::Classic;
 
-/// BuildKit's builds need a session, which is not spoken here.
+/// BuildKit builds require a session, which is not supported here.
 const BUILDKIT: &str = "2";
 
 pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
@@ -68,13 +68,13 @@ pub fn build(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         }
         let classic = Classic::new(messages, quiet);
         let built = build::build(&store, &options, &classic, &cancellation);
-        // The context is of no use any more.
+        // The context is no longer needed.
         drop(received);
         finish((&store, &options, &known), messages, (&classic, built))
     })
 }
 
-/// The context, which is the body, as a file of the store's.
+/// Receives the context, which is the body, into a file of the store.
 fn receive(store: &Store, request: &mut Request) -> Result<(Staging, ContextSource), ApiError> {
     let staging = store.staging()?;
     let path = staging.path().join("context.tar");
@@ -84,7 +84,7 @@ fn receive(store: &Store, request: &mut Request) -> Result<(Staging, ContextSour
     Ok((staging, ContextSource::Archive(path)))
 }
 
-/// Says what was made, in the words that clients look for.
+/// Reports the result, in the words that clients look for.
 fn finish(
     (store, options, known): (&Store, &BuildOptions, &HashSet<ImageId>),
     messages: &Messages,
@@ -94,7 +94,7 @@ fn finish(
         Ok(result) => result,
         Err(error) => {
             classic.failed(&error);
-            // What `rbuild debug` enters must survive the machine, too.
+            // What `rbuild debug` enters must survive a power loss too.
             sync_behind(store);
             return Err(errors::failure(error, classic));
         }
@@ -116,7 +116,7 @@ fn finish(
     Ok(())
 }
 
-/// What only makes builds faster goes.
+/// Removes what only makes builds faster.
 pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let query = &request.query;
     let bytes = |name: &str| -> Result<Option<u64>, ApiError> {
@@ -125,7 +125,7 @@ pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         number.map(|number| u64::try_from(number).map_err(negative)).transpose()
     };
     let bounds = Bounds {
-        // The first is the older word.
+        // The first is the older name.
         reserved_space: bytes("keep-storage")?.or(bytes("reserved-space")?),
         max_used_space: bytes("max-used-space")?,
         min_free_space: bytes("min-free-space")?,
@@ -137,7 +137,8 @@ pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let selection = Selection { all: query.flag("all"), most: bounds.most(&store)?, ..selection };
     let pruned = match labels.is_empty() {
         true => build_cache::prune(&store, &selection, "builder prune", &Uncounted)?,
-        // docker's CLI sends those of `system prune`. The build cache has no labels, so none of it is meant.
+        // docker's CLI passes the filters of `system prune`. The build cache has no labels, so a label filter matches
+        // nothing.
         false => PrunedCache::default(),
     };
     let removed = if pruned.removed.is_empty() { Value::Null } else { Value::from(pruned.removed) };

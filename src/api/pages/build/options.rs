@@ -1,4 +1,4 @@
-//! What a build is asked for, by docker's query.
+//! The options of a build, from docker's query.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,10 +18,10 @@ use crate::image::{Annotations, Platform, Reference, host_platform};
 use crate::language::plan::{NetworkMode, NoCache};
 use crate::transport::registry::Settings;
 
-/// Before the name of a container whose network is joined.
+/// Precedes the name of a container whose network is joined.
 const PARTNER: &str = "container:";
 
-/// The options; the context is the body where no address is named.
+/// The options; the context is the body if there is no address.
 pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
     let (network, joined) = network(query.text("networkmode").unwrap_or_default())?;
     check_isolation(query.text("isolation").unwrap_or_default())?;
@@ -31,7 +31,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
         let wrong = |error: ApiError| ApiError::bad_request(format!("error reading {name}: {error}"));
         Ok(query.json(name).map_err(wrong)?.unwrap_or_default())
     };
-    // One without a value is for whoever has an environment.
+    // A variable without a value would come from an environment, which the service does not have.
     let given =
         |pairs: BTreeMap<String, Option<String>>| pairs.into_iter().filter_map(|(key, value)| Some((key, value?)));
     Ok(BuildOptions {
@@ -41,7 +41,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
             "Dockerfile" => DockerfileSource::Default,
             path => DockerfileSource::Path(PathBuf::from(path)),
         }),
-        // Policies are buildx's: the engine's own build knows none.
+        // Policies belong to buildx: the engine's own builder has none.
         heeds_policies: false,
         named_contexts: Vec::new(),
         tags: tags(query)?,
@@ -54,7 +54,7 @@ pub fn of(query: &Query, registry: Settings) -> Result<BuildOptions, ApiError> {
         pull: query.flag("pull"),
         registry,
         network,
-        // Whoever may speak to the service may start containers in it.
+        // Whoever has access to the service may start containers in the host's network anyway.
         allow_host_network: true,
         allow_insecure: false,
         run: RunSettings { joined, ..run_settings(query)? },
@@ -95,7 +95,7 @@ fn tags(query: &Query) -> Result<Vec<Reference>, ApiError> {
     Ok(tags)
 }
 
-/// The mode of steps, and the network that they join instead of the default one.
+/// The network mode of steps, and the network that they join instead of the default one.
 fn network(mode: &str) -> Result<(NetworkMode, Option<JoinedNetwork>), ApiError> {
     Ok(match mode {
         "" | "default" | "bridge" => (NetworkMode::Default, None),
@@ -112,7 +112,7 @@ pub fn partner(query: &Query) -> Option<&str> {
     query.text("networkmode")?.strip_prefix(PARTNER)
 }
 
-/// There are other kinds on other systems.
+/// Other systems have other kinds.
 fn check_isolation(kind: &str) -> Result<(), ApiError> {
     match kind.to_ascii_lowercase().as_str() {
         "" | "default" => Ok(()),
@@ -130,7 +130,7 @@ struct Output {
     attrs: Option<BTreeMap<String, String>>,
 }
 
-/// The image is kept here. What goes to the client needs its session.
+/// The image is stored here. An export to the client would require its session.
 fn check_outputs(query: &Query) -> Result<(), ApiError> {
     for output in query.json::<Vec<Output>>("outputs")?.unwrap_or_default() {
         if !matches!(output.kind.as_str(), "image" | "docker" | "moby")
@@ -146,7 +146,7 @@ fn check_outputs(query: &Query) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Images that have a cache in them.
+/// Images with an inline cache.
 fn caches(query: &Query) -> Result<Vec<CacheSource>, ApiError> {
     let names = query.json::<Vec<String>>("cachefrom")?.unwrap_or_default();
     let source = |name: String| -> Result<CacheSource, ApiError> {
@@ -196,7 +196,7 @@ fn host(text: &str) -> Result<(String, String), ApiError> {
     if is_known { Ok((name.to_owned(), address.to_owned())) } else { Err(wrong()) }
 }
 
-/// Zero is not a limit.
+/// Zero is no limit.
 fn positive(query: &Query, name: &str) -> Result<Option<u64>, ApiError> {
     let negative = |_| ApiError::bad_request(format!("invalid value for {name}: it is negative"));
     query.number(name)?.filter(|number| *number != 0).map(|number| u64::try_from(number).map_err(negative)).transpose()
@@ -223,7 +223,7 @@ fn limits(query: &Query) -> Result<Limits, ApiError> {
     Ok(limits)
 }
 
-/// `securityopt`, as far as a step has something that it is for.
+/// `securityopt`, as far as it applies to a step.
 fn security(query: &Query) -> Result<(Seccomp, bool), ApiError> {
     let (mut seccomp, mut no_new_privileges) = (Seccomp::Default, false);
     for text in query.all("securityopt") {

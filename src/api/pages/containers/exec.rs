@@ -1,4 +1,4 @@
-//! More programs in containers that run.
+//! `exec`: additional programs in running containers.
 
 use std::io::Write as _;
 use std::net::Shutdown;
@@ -19,7 +19,7 @@ use crate::api::service::Service;
 use crate::container::{Attachment, ContainerError, Entry, ExecRecord, resize_exec};
 use crate::engine::container::{RequestError, check_exec, check_exec_start};
 
-/// How long a program may take to begin, until it is no more waited for to be resized: as long as with docker.
+/// How long a resize waits for the program to begin, as in docker.
 const BEGINNING: Duration = Duration::from_secs(10);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
@@ -43,7 +43,7 @@ struct Create {
 #[serde(rename_all = "PascalCase", default)]
 struct Start {
     detach: bool,
-    /// Whether the client takes the bytes as they are, whatever the program has.
+    /// The client wants raw bytes, whether or not the program has a terminal.
     tty: bool,
     console_size: Option<(u16, u16)>,
 }
@@ -76,7 +76,7 @@ pub fn create(service: &Service, request: &mut Request) -> Result<Response, ApiE
     Ok(Response::json(&json!({"Id": record.id}))?.status(201))
 }
 
-/// docker names it by its ID.
+/// docker's message has the container's ID.
 fn of_container(error: ContainerError, entry: &Entry) -> ApiError {
     match error {
         ContainerError::NotRunning { .. } => {
@@ -113,10 +113,10 @@ pub fn start(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     let kind = if upgrade.is_some() { stream_kind(request, body.tty) } else { RAW };
     Ok(Response::hijack(upgrade, kind, move |hijacked| {
         let Ok((reader, mut writer)) = hijacked.split() else { return };
-        // Only now: what a program prints at once would come in one packet with the head.
+        // Only now: output right after the start would arrive in one packet with the head.
         let started = Worker::start(&root, task).map_err(|error| error.message);
         match started.and_then(|worker| Attachment::started(worker.go_on()).map_err(|error| exec_error(&error))) {
-            // Whoever listened knows when the connection ends.
+            // The client sees the connection end.
             Ok(attachment) => drop(conversation.run(attachment, reader, writer)),
             Err(error) => {
                 let text = format!("{error}\r\n");
@@ -143,7 +143,7 @@ pub fn inspect(service: &Service, request: &mut Request) -> Result<Response, Api
     let is_running = record.is_running();
     let code = match record.exit_code {
         Some(code) => json!(code),
-        // Its process was killed with whoever watched it.
+        // Its process was killed together with its monitor.
         None if record.has_begun() && !is_running => json!(137),
         None => Value::Null,
     };
@@ -186,7 +186,7 @@ pub fn resize(service: &Service, request: &mut Request) -> Result<Response, ApiE
                 _ => Ok(Response::empty(200)),
             };
         }
-        // Clients resize as soon as the start is answered, which is before the program is there.
+        // Clients resize right after the response to start, when the program may not exist yet.
         if Instant::now() >= deadline {
             return Err(ApiError::internal("timeout waiting for exec session ready"));
         }

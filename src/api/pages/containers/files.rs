@@ -1,4 +1,4 @@
-//! Files of containers: archives of a part, and of the whole.
+//! Files of containers: archives of a path, and of everything.
 
 use std::io::{self, BufWriter, Write as _};
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ use crate::engine::container::export as whole;
 
 const STAT: &str = "X-Docker-Container-Path-Stat";
 
-/// Go's bits of a file's mode.
+/// Go's bits for the type of a file.
 const FOLDER: u32 = 1 << 31;
 const SYMLINK: u32 = 1 << 27;
 const DEVICE: u32 = 1 << 26;
@@ -36,7 +36,7 @@ fn path_of(request: &Request) -> Result<PathBuf, ApiError> {
     }
 }
 
-/// docker's words for what is not there.
+/// docker's message for a missing path.
 fn of_path(error: ApiError, request: &Request) -> ApiError {
     if error.status != 404 || error.message.starts_with("No such container") {
         return error;
@@ -62,7 +62,7 @@ pub fn pack(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     let stat: PathStat = worker.answer().map_err(|error| of_path(error, request))?;
     let response = Response::stream(TAR, move |output| {
         let copied = io::copy(&mut &worker.stream, output);
-        // One who is gone can't be told: the helper finds out when it writes.
+        // A client that is gone needs no error: the helper notices when it writes.
         let _ = worker.stream.shutdown(std::net::Shutdown::Both);
         let is_whole = worker.finish();
         copied?;
@@ -106,7 +106,7 @@ pub fn export(service: &Service, request: &mut Request) -> Result<Response, ApiE
     }))
 }
 
-/// As the header has it: JSON in base64.
+/// JSON in base64, for the header.
 fn encoded(stat: &PathStat) -> String {
     let (seconds, nanoseconds) = stat.modified;
     let time = jiff::Timestamp::new(seconds, nanoseconds as i32).unwrap_or_default();
@@ -120,7 +120,7 @@ fn encoded(stat: &PathStat) -> String {
     base64::engine::general_purpose::STANDARD.encode(stat.to_string())
 }
 
-/// The kernel's mode as Go's `os.FileMode` (inode(7)).
+/// Converts the kernel's mode (inode(7)) to Go's `os.FileMode`.
 fn go_mode(mode: u32) -> u32 {
     let kind = match mode & 0o170_000 {
         0o040_000 => FOLDER,

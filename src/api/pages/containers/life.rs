@@ -1,4 +1,4 @@
-//! From `create` to `remove`.
+//! The life of containers, from `create` to `remove`.
 
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ pub fn wait(service: &Service, request: &mut Request) -> Result<Response, ApiErr
         Some(other) => return Err(ApiError::bad_request(format!("invalid condition: {other:?}"))),
     };
     let waiting = named(service, request)?.waiting(what)?;
-    // The head is sent at once: clients wait for it before they start the container.
+    // The head is sent immediately: clients wait for it before they start the container.
     Ok(Response::stream(JSON, move |output| {
         let gone = output.gone.descriptor()?;
         let cancel = Cancel::readable(std::os::fd::AsFd::as_fd(&gone));
@@ -139,7 +139,7 @@ pub fn wait(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     }))
 }
 
-/// The body's fields that are there.
+/// Updates the fields that the body contains.
 pub fn update(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let entry = named(service, request)?;
     let body: Value = request.json()?;

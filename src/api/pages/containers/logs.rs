@@ -1,4 +1,4 @@
-//! What containers have printed.
+//! The logs of containers.
 
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -18,10 +18,10 @@ use crate::base::point_in_time;
 use crate::container::{LogLine, Selection, Source};
 use crate::engine::container::{LineDetails, LogListener, LogRequest, LogStream};
 
-/// The first version that says of a stream that it has frames.
+/// The first version with a content type for framed streams.
 const SAYS_FRAMES: Version = Version::new(1, 42);
 
-/// What of a log is wanted, and how.
+/// Which part of a log to print, and how.
 pub(super) struct Printer {
     pub stdout: bool,
     pub stderr: bool,
@@ -58,12 +58,12 @@ pub fn logs(service: &Service, request: &mut Request) -> Result<Response, ApiErr
     }))
 }
 
-/// What the stream is called.
+/// The content type of the stream.
 pub(super) fn stream_kind(request: &Request, terminal: bool) -> &'static str {
     if terminal || request.version < SAYS_FRAMES { RAW } else { MULTIPLEXED }
 }
 
-/// Whoever asked for the log.
+/// The client that requested the log.
 struct Client<'a, W> {
     printer: Printer,
     output: &'a mut W,
@@ -81,7 +81,7 @@ impl<W: Write> LogListener for Client<'_, W> {
 }
 
 impl Printer {
-    /// A line is a frame, with its time in it.
+    /// Prints a line as a frame, with its time.
     pub(super) fn print(&self, out: &mut impl Write, line: &LogLine<'_>) -> io::Result<()> {
         let (is_wanted, channel) = match line.stream {
             Source::Stdout => (self.stdout, Channel::Stdout),
@@ -96,7 +96,7 @@ impl Printer {
     }
 }
 
-/// Waits for a moment; true when the client has gone.
+/// Waits; returns true if the client has gone.
 pub fn waited_in_vain(gone: &OwnedFd, time: Duration) -> bool {
     let timeout = Timespec { tv_sec: time.as_secs() as i64, tv_nsec: time.subsec_nanos().into() };
     let mut polled = [PollFd::new(gone, PollFlags::IN)];

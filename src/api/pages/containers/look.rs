@@ -1,4 +1,4 @@
-//! What there is, and what is known of it.
+//! Lists and inspects containers.
 
 use std::os::unix::ffi::OsStrExt as _;
 
@@ -33,7 +33,7 @@ pub fn top(service: &Service, request: &mut Request) -> Result<Response, ApiErro
         request.query.text("ps_args").unwrap_or_default().split_whitespace().map(str::to_owned).collect();
     let processes = find_processes(&service.containers(), &entry, &options).map_err(|error| {
         let error = ApiError::from(error);
-        // docker's own for what ps(1) doesn't like.
+        // docker's status for an error of ps(1).
         if error.status == 400 { ApiError { status: 500, ..error } } else { error }
     })?;
     Ok(Response::json(&json!({"Titles": processes.titles, "Processes": processes.rows}))?)

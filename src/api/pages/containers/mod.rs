@@ -13,7 +13,7 @@ use crate::api::request::Request;
 use crate::api::service::Service;
 use crate::container::Entry;
 
-/// The container that the path names.
+/// The container in the path.
 fn named(service: &Service, request: &Request) -> Result<Entry, ApiError> {
     Ok(service.containers().find(request.part("id").trim_start_matches('/'))?)
 }

@@ -1,4 +1,4 @@
-//! What containers use, once or as it changes.
+//! The resource use of containers, once or continuously.
 
 use std::time::Duration;
 
@@ -14,10 +14,10 @@ use crate::api::service::Service;
 use crate::container::sandbox;
 use crate::container::{Containers, Entry};
 
-/// Between two looks, of which clients make the share of processors.
+/// The interval between two samples, from which clients compute the CPU usage.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// docker's for what was never looked at.
+/// docker's time of a sample that was never taken.
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
 pub fn stats(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
@@ -33,7 +33,7 @@ pub fn stats(service: &Service, request: &mut Request) -> Result<Response, ApiEr
         let mut is_first = true;
         loop {
             let Some(now) = Look::at(&containers, &entry) else { return Ok(()) };
-            // Without a stream the second look is the answer: it has something to be compared with.
+            // Without a stream the second sample is the response, so that it can be compared with the first.
             if is_stream || once || !is_first || !now.runs {
                 output.json(&now.document(&entry, &before), "\n")?;
                 if !is_stream {
@@ -62,7 +62,7 @@ impl Look {
         Self { time: NEVER.to_owned(), processors, memory: json!({}), rest: json!({}), runs: false }
     }
 
-    /// Nothing when the container is gone.
+    /// `None` if the container is gone.
     fn at(containers: &Containers, entry: &Entry) -> Option<Self> {
         let now = containers.find(&entry.record.id).ok()?;
         if now.state.pid == 0 {
@@ -122,7 +122,7 @@ impl Look {
     }
 }
 
-/// Both in nanoseconds.
+/// Both times are in nanoseconds.
 fn processors(own: u64, machine: u64) -> Value {
     let count = std::thread::available_parallelism().map_or(1, usize::from);
     json!({
@@ -133,7 +133,7 @@ fn processors(own: u64, machine: u64) -> Value {
     })
 }
 
-/// The time that all processors have spent, idle or not: the first line of proc_stat(5).
+/// The time of all CPUs, including idle: the first line of proc_stat(5).
 fn machine_time() -> u64 {
     let text = std::fs::read_to_string("/proc/stat").unwrap_or_default();
     let ticks: u64 = text

@@ -1,4 +1,4 @@
-//! `attach` and `resize`: a container's own streams on the client's connection.
+//! `attach` and `resize`: a container's streams on the client's connection.
 
 use std::io::{self, Read};
 use std::net::Shutdown;
@@ -23,12 +23,12 @@ use crate::engine::container::{LineDetails, open_log};
 
 const BUFFER: usize = 32 << 10;
 
-/// How a client's connection and a program's streams are joined.
+/// How the client's connection and the program's streams are joined.
 pub(super) struct Conversation {
     pub framing: Framing,
-    /// The client's words are the program's.
+    /// The client's data is the program's input.
     pub stdin: bool,
-    /// The program's input ends with the client's; else the client has left then.
+    /// The program's input ends with the client's; otherwise the client then detaches.
     pub ends_input: bool,
     pub keys: Option<DetachKeys>,
 }
@@ -39,12 +39,12 @@ pub fn attach(service: &Service, request: &mut Request) -> Result<Response, ApiE
     let upgrade = request.upgrade();
     let kind = if upgrade.is_some() { stream_kind(request, terminal) } else { RAW };
     Ok(Response::hijack(upgrade, kind, move |hijacked| {
-        // Whoever listened knows when the connection ends.
+        // The client sees the connection end.
         let _ = converse(hijacked, attaching, conversation, logs);
     }))
 }
 
-/// The same over a web socket, without frames of docker's.
+/// The same over a WebSocket, without docker's frames.
 pub fn attach_by_web_socket(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let accepted = websocket::accept(request)?;
     let (attaching, conversation, logs) = prepare(service, request)?;
@@ -56,7 +56,7 @@ pub fn attach_by_web_socket(service: &Service, request: &mut Request) -> Result<
 
 type Logs = Option<(LogReader, Printer)>;
 
-/// All that can be refused, before the connection is taken.
+/// Checks everything that can be refused before the connection is taken over.
 fn prepare(service: &Service, request: &Request) -> Result<(Option<Attaching>, Conversation, Logs), ApiError> {
     let query = &request.query;
     let entry = named(service, request)?;
@@ -91,7 +91,7 @@ fn prepare(service: &Service, request: &Request) -> Result<(Option<Attaching>, C
     Ok((attaching, conversation, logs))
 }
 
-/// The keys count in a terminal only.
+/// Detach keys work only with a terminal.
 pub(super) fn detach_keys(text: Option<&str>, terminal: bool) -> Result<Option<DetachKeys>, ApiError> {
     let keys = DetachKeys::parse(text.unwrap_or_default())?;
     Ok(Some(keys).filter(|_| terminal))
@@ -119,7 +119,7 @@ fn converse(
 }
 
 impl Conversation {
-    /// Passes everything on until the program has ended or the client has left.
+    /// Forwards everything until the program has ended or the client has detached.
     pub(super) fn run(
         self,
         mut attachment: Attachment,
@@ -140,12 +140,12 @@ impl Conversation {
                 break;
             }
         }
-        // The client may have left: there is nothing more to say.
+        // The client may be gone already.
         let _ = writer.shutdown(Shutdown::Both);
         Ok(())
     }
 
-    /// What the client says, until it is gone.
+    /// Reads the client's data until it is gone.
     fn listen(mut self, mut reader: impl Read, client: &UnixStream, input: &AttachedInput) {
         let mut buffer = vec![0; BUFFER];
         loop {
@@ -168,7 +168,7 @@ impl Conversation {
         }
         match (self.stdin, self.ends_input) {
             (true, false) => return input.leave(),
-            // It fails only when the other side is gone.
+            // It fails only if the other side is gone.
             (true, true) => drop(input.end()),
             (false, _) => {}
         }
@@ -177,7 +177,7 @@ impl Conversation {
     }
 }
 
-/// Until the client listens no longer.
+/// Waits until the client closes its side.
 fn wait_until_closed(client: &UnixStream) {
     let mut polled = [PollFd::new(client, PollFlags::empty())];
     while matches!(poll(&mut polled, None), Err(rustix::io::Errno::INTR)) {}

@@ -15,7 +15,7 @@ use crate::transport::archive::{Loaded, Source};
 
 const BUFFER: usize = 64 << 10;
 
-/// What is wrong with the archive is said in the stream, as docker does.
+/// Like docker, reports errors of the archive in the stream.
 pub fn load(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let platform = platform(request)?;
     let store = service.store()?;
@@ -30,13 +30,13 @@ fn messages_of(loaded: &Loaded) -> Vec<Value> {
     load::lines(loaded).into_iter().map(|line| json!({"stream": line + "\n"})).collect()
 }
 
-/// The image of the path.
+/// Saves the image in the path.
 pub fn save(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let names = vec![request.part("name").to_owned()];
     save_those(service, request, &names)
 }
 
-/// The images of the query.
+/// Saves the images in the query.
 pub fn save_several(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let names: Vec<String> = request.query.all("names").into_iter().map(str::to_owned).collect();
     if names.is_empty() {

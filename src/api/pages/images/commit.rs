@@ -10,7 +10,7 @@ use crate::api::service::Service;
 use crate::container::Commit;
 use crate::engine::image::commit::{CommitRequest, commit as make};
 
-/// The body may have a config, whose fields count before the container's.
+/// The body may have a config, whose fields override the container's.
 pub fn commit(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let given: Value = request.json_or_default()?;
     let query = &request.query;

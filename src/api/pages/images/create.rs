@@ -1,4 +1,4 @@
-//! `POST /images/create`: pulling from a registry, and making an image of a root filesystem.
+//! `POST /images/create`: pulls from a registry, or imports a root filesystem.
 
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::engine::image::pull::{PullRequest, PullWatcher, pull};
 use crate::image::Reference;
 use crate::transport::registry::{Client, Progress, Pulled, Repository};
 
-/// What Compose and buildx without a build plugin pull to build in it, as the engine has no BuildKit.
+/// Compose, and buildx without a build plugin, pull this image to build in it if the engine has no BuildKit.
 const BUILDER: &str = "moby/buildkit";
 const BUILD_WITHOUT: &str = "; to build without that image, install rbuild as docker's build plugin (`rbuild docker-plugin install`), \
                              or set DOCKER_BUILDKIT=0";
@@ -93,7 +93,7 @@ impl PullWatcher for Watcher<'_> {
     }
 }
 
-/// The archive is the body (`fromSrc=-`), or behind an address.
+/// Imports an archive from the body (`fromSrc=-`) or from an address.
 fn create_by_import(service: &Service, request: &mut Request, source: &str) -> Result<Response, ApiError> {
     let query = &request.query;
     let name = query.text("repo").map(|repository| name(repository, query.text("tag"))).transpose()?;

@@ -1,4 +1,4 @@
-//! Images: looking at them, naming them, removing them.
+//! Images: lists, inspects, tags and removes them.
 
 mod archives;
 mod commit;
@@ -27,14 +27,14 @@ use crate::engine::image::remove::{Removal, Removed};
 use crate::engine::image::{self, describe, info};
 use crate::image::{Platform, Reference};
 
-/// Up to this version, a list said the size twice.
+/// Up to this version, a list had the size twice.
 const ONE_SIZE: Version = Version::new(1, 44);
 
 pub fn list(service: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let query = &request.query;
     let wanted = ListRequest {
         filters: query.filters()?,
-        // An older way to ask for names.
+        // An older way to filter by name.
         name: query.text("filter").map(str::to_owned),
         all: query.flag("all"),
     };
@@ -86,7 +86,7 @@ pub fn prune(service: &Service, request: &mut Request) -> Result<Response, ApiEr
     }))?)
 }
 
-/// A repository, which may have a tag of its own, and a tag or a digest.
+/// The name of a repository, which may contain a tag, and a separate tag or digest.
 fn name(repository: &str, tag: Option<&str>) -> Result<Reference, ApiError> {
     let name = Reference::parse_without_default_tag(repository)?;
     Ok(match tag {
@@ -101,7 +101,7 @@ fn platform(request: &Request) -> Result<Option<Platform>, ApiError> {
     request.query.text("platform").map(platform_of_json).transpose()
 }
 
-/// `platforms`: several, or one that is a list of them.
+/// `platforms`, given several times, or once as a list.
 fn platforms_of(given: &[&str]) -> Result<Vec<Platform>, ApiError> {
     let list = |text: &&str| serde_json::from_str::<Vec<String>>(text).unwrap_or_else(|_| vec![(*text).to_owned()]);
     given.iter().flat_map(list).map(|text| platform_of_json(&text)).collect()

@@ -1,5 +1,5 @@
-//! What registries are asked without an image coming or going: `GET /images/search`, `GET /distribution/{name}/json` and
-//! `POST /auth`.
+//! Requests to registries that transfer no image: `GET /images/search`, `GET /distribution/{name}/json` and `POST
+//! /auth`.
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -14,7 +14,7 @@ use crate::engine::image::search::{SearchRequest, search as look_for};
 use crate::image::Reference;
 use crate::transport::registry::{Client, Found, GivenCredentials, check_password, login_again, registry_host};
 
-/// What docker lists without being told how much.
+/// docker's default limit.
 const USUAL_LIMIT: i64 = 25;
 
 pub fn search(_: &Service, request: &mut Request) -> Result<Response, ApiError> {
@@ -41,7 +41,7 @@ pub fn search(_: &Service, request: &mut Request) -> Result<Response, ApiError> 
     Ok(Response::json(&look_for(&client, &wanted)?.iter().map(row).collect::<Vec<Value>>())?)
 }
 
-/// What a name leads to in its registry, and for which platforms there are images.
+/// What a name refers to in its registry, and the platforms of its images.
 pub fn distribution(_: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let name: Reference = request.part("name").parse()?;
     let client = Client::new(&credentials::of_registry(request)?)?;
@@ -59,7 +59,7 @@ struct Login {
     others: Map<String, Value>,
 }
 
-/// Whether the registry takes the credentials. They are kept by whoever asks.
+/// Checks whether the registry accepts the credentials. The client stores them.
 pub fn auth(_: &Service, request: &mut Request) -> Result<Response, ApiError> {
     let login: Login = request.json()?;
     let host = registry_host(&login.serveraddress);

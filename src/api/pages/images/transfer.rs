@@ -1,4 +1,4 @@
-//! How far an image on its way to or from a registry has come, in docker's messages.
+//! The progress of a pull or push, in docker's messages.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -11,23 +11,23 @@ use crate::base::digest::BlobDigest;
 use crate::base::human_size;
 use crate::transport::registry::{Event, Progress};
 
-/// Nobody reads faster.
+/// Nobody reads more often.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The letters of a bar.
+/// The width of a progress bar in characters.
 const BAR: u64 = 50;
 
-/// The words of one direction.
+/// The messages of one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
     Pull,
     Push,
 }
 
-/// Tells a client of the layers.
+/// Reports the progress of layers to a client.
 pub struct Told<'a> {
     direction: Direction,
     messages: &'a Messages,
-    /// Said before the first layer, and by [`Told::begin`] where there is none.
+    /// Sent before the first layer, or by [`Told::begin`] if there is none.
     first: Mutex<Option<Value>>,
     blobs: Mutex<HashMap<BlobDigest, Blob>>,
 }
@@ -43,7 +43,7 @@ impl<'a> Told<'a> {
         Self { direction, messages, first: Mutex::new(first), blobs: Mutex::default() }
     }
 
-    /// Says what is to be said before all else, once.
+    /// Sends the first message, once.
     pub fn begin(&self) {
         if let Some(first) = self.first.lock().unwrap_or_else(PoisonError::into_inner).take() {
             self.messages.say(first);
