@@ -1,6 +1,6 @@
-//! The AppArmor profile of containers that ask for none: what docker's default profile forbids, under rbuild's name.
+//! The default AppArmor profile of containers: forbids what docker's default profile forbids, under rbuild's name.
 //!
-//! AppArmor's own program loads it, once for a boot and a version of the profile. Only root of the host can do that.
+//! AppArmor's parser loads it, once per boot and version of the profile. Only root of the host can do that.
 
 use std::io::Write as _;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -13,20 +13,21 @@ use super::{lsm, user_namespace};
 /// The name of the profile.
 pub const DEFAULT_APPARMOR_PROFILE: &str = "rbuild-default";
 
-/// The kernel's list of what is loaded: a name in each line, and its mode behind it.
+/// The kernel's list of loaded profiles: one per line, each followed by its mode.
 const LOADED: &str = "/sys/kernel/security/apparmor/profiles";
 
-/// The text that was loaded last, so that a newer rbuild loads its own. Gone with the boot, as the profile is.
+/// The profile text that was loaded last, so that a newer rbuild loads its own. Like the profile, it is gone after a
+/// reboot.
 const MARK: &str = "/run/rbuild/apparmor-profile";
 
-/// What the profile's rules mean, as AppArmor's package has it from version 3 on.
+/// The feature ABI of the profile's rules, from AppArmor's package since version 3.
 const ABI: &str = "/etc/apparmor.d/abi/3.0";
 
 const PARSER: &str = "apparmor_parser";
 const FOLDERS: [&str; 4] = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
-/// Whether containers can be confined here: AppArmor is on, and rbuild is root of the host rather than in a container or
-/// in a user namespace.
+/// Whether containers can be confined here: AppArmor is enabled, and rbuild is root of the host, not of a container or
+/// a user namespace.
 pub fn is_apparmor_usable() -> bool {
     lsm::has_apparmor()
         && user_namespace::entered().is_none()
@@ -35,8 +36,8 @@ pub fn is_apparmor_usable() -> bool {
         && std::env::var_os("container").is_none_or(|value| value.is_empty())
 }
 
-/// The profile for containers that ask for none; nothing where AppArmor is not to be had. It is loaded when this process
-/// first asks; the error says why that failed.
+/// The profile of containers that name none; `None` if AppArmor is not available. The first call in this process loads
+/// it; the error says why that failed.
 pub fn default_apparmor_profile() -> Result<Option<&'static str>, &'static str> {
     static FOUND: OnceLock<Result<Option<&'static str>, String>> = OnceLock::new();
     let find = || match is_apparmor_usable() {
@@ -46,12 +47,12 @@ pub fn default_apparmor_profile() -> Result<Option<&'static str>, &'static str> 
     FOUND.get_or_init(find).as_ref().map_or_else(|reason| Err(reason.as_str()), |profile| Ok(*profile))
 }
 
-/// The profile of a process that runs, when it is the default one.
+/// Whether a running process is confined by the default profile.
 pub fn has_default_apparmor_profile(pid: i32) -> bool {
     confinement(&format!("/proc/{pid}/attr")).is_some_and(|name| name == DEFAULT_APPARMOR_PROFILE)
 }
 
-/// What a folder of a process's attributes says that it is confined by, without the mode.
+/// The profile that a folder of a process's attributes names, without the mode.
 fn confinement(attributes: &str) -> Option<String> {
     let read = |file: &str| std::fs::read_to_string(format!("{attributes}/{file}")).ok();
     let text = read("apparmor/current").or_else(|| read("current"))?;
@@ -68,7 +69,7 @@ fn load() -> Result<(), String> {
     let parser = FOLDERS.iter().map(|folder| Path::new(folder).join(PARSER)).find(|file| file.is_file());
     let parser = parser.ok_or_else(|| format!("`{PARSER}` is not installed (package apparmor)"))?;
     parse(&parser, &text)?;
-    // Without the mark it is loaded once more by whoever comes next.
+    // Without the mark, the next process loads it again.
     let mark = PathBuf::from(MARK);
     if let Some(folder) = mark.parent() {
         let _ = std::fs::DirBuilder::new().mode(0o700).recursive(true).create(folder);
@@ -81,13 +82,13 @@ fn is_loaded(list: &str) -> bool {
     list.lines().any(|line| line.split_once(" (").map_or(line, |(name, _)| name) == DEFAULT_APPARMOR_PROFILE)
 }
 
-/// Gives the text to AppArmor's program, which replaces the profile or adds it.
+/// Passes the text to AppArmor's parser, which adds or replaces the profile.
 fn parse(parser: &Path, text: &str) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("`{}`: {error}", parser.display());
     let mut command = Command::new(parser);
     command.args(["--replace", "--skip-cache"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(failed)?;
-    // One that does not read it says why.
+    // If it does not read this, its own error says why.
     let _ = child.stdin.take().map(|mut stdin| stdin.write_all(text.as_bytes()));
     let output = child.wait_with_output().map_err(failed)?;
     match output.status.success() {
@@ -96,11 +97,12 @@ fn parse(parser: &Path, text: &str) -> Result<(), String> {
     }
 }
 
-/// What docker-default forbids: the kernel's switches in `/proc` and `/sys`, mounts, and to look into or signal processes
-/// of others. `own` is what confines this process, which ends containers.
+/// The rules of docker-default: no access to the kernel's switches in `/proc` and `/sys`, no mounts, no tracing or
+/// signalling of other containers' processes. `own` is the profile of this process, which has to be able to kill
+/// containers.
 ///
-/// Without the name of the rules' version (ABI), AppArmor 3 and later leave out what came later than its second version:
-/// sockets by their families.
+/// Without a declared ABI, AppArmor 3 and later apply only the features of version 2, without rules for socket
+/// families.
 fn profile(own: Option<&str>) -> String {
     let abi = if Path::new(ABI).exists() { "abi <abi/3.0>,\n" } else { "" };
     let own = own.filter(|own| !matches!(*own, "" | "unconfined"));

@@ -1,21 +1,21 @@
-//! What a process shows of the command line that it comes from. Everybody on the machine can read it
-//! (proc_pid_cmdline(5)), and there may be a password in what was typed: who outlives the command does not go on showing it.
+//! Overwrites a process's command line. Every user of the machine can read it (proc_pid_cmdline(5)), and it may contain
+//! a password: a process that outlives the command must not keep showing it.
 
 use std::ops::Range;
 
-/// Puts a name in place of this process's arguments, as far as there is room for it.
+/// Overwrites this process's arguments with a name, as far as it fits.
 ///
-/// To be called in a forked child that reads no arguments any more: `std::env::args` sees what is put there. Where the
-/// kernel does not say where they are, nothing is done.
+/// For forked children that no longer read arguments: `std::env::args` sees the new text. Does nothing if the kernel
+/// does not say where the arguments are.
 pub(super) fn replace_arguments(name: &str) {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let Some(place) = place(&stat) else { return };
-    // A kernel whose two answers are not about the same bytes is not believed.
+    // If the kernel's two answers differ in length, they are not about the same bytes.
     if std::fs::read("/proc/self/cmdline").is_ok_and(|shown| shown.len() != place.len()) {
         return;
     }
     let mut text = vec![0; place.len()];
-    // The last byte stays zero: otherwise the kernel looks for the end in what lies behind it, the environment.
+    // The last byte stays zero: otherwise the kernel would look for the end in the environment, which follows.
     for (to, from) in text[..place.len() - 1].iter_mut().zip(name.bytes()) {
         *to = from;
     }
@@ -24,9 +24,10 @@ pub(super) fn replace_arguments(name: &str) {
     unsafe { std::ptr::copy_nonoverlapping(text.as_ptr(), place.start as *mut u8, text.len()) };
 }
 
-/// Where a process's arguments are (`arg_start` and `arg_end` of proc_pid_stat(5)). Zeroes where that is kept back.
+/// The address range of a process's arguments (`arg_start` and `arg_end` of proc_pid_stat(5)); zeros if access is
+/// denied.
 fn place(stat: &str) -> Option<Range<usize>> {
-    /// The number of `arg_start`; the name of the program, which may have anything in it, is the second.
+    /// The field number of `arg_start`; the second field is the program's name, which may contain anything.
     const START: usize = 48;
     const AFTER_NAME: usize = 3;
     let (_, behind) = stat.rsplit_once(')')?;

@@ -1,10 +1,10 @@
-//! Capabilities by name, and the set that a container gets (capabilities(7)).
+//! Capabilities by name, and sets of them (capabilities(7)).
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// In the order of their numbers, from 0.
+/// In the order of their numbers, starting at 0.
 const NAMES: [&str; 41] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -49,7 +49,7 @@ const NAMES: [&str; 41] = [
     "CHECKPOINT_RESTORE",
 ];
 
-/// What docker gives a container that asks for nothing.
+/// Docker's default set.
 const DEFAULT: [&str; 14] = [
     "CHOWN",
     "DAC_OVERRIDE",
@@ -90,7 +90,7 @@ impl CapabilitySet {
     pub const EMPTY: Self = Self(0);
     pub const ALL: Self = Self((1 << NAMES.len()) - 1);
 
-    /// The set that docker's `--cap-add` and `--cap-drop` make of the default: `ALL` in either replaces it.
+    /// Applies docker's `--cap-add` and `--cap-drop` to the default set: `ALL` in either replaces it.
     pub fn adjusted(add: &[String], drop: &[String]) -> Result<Self, UnknownCapability> {
         let is_all = |name: &String| name.eq_ignore_ascii_case("ALL");
         let mut set = Self::default();
@@ -112,17 +112,17 @@ impl CapabilitySet {
         Self(self.0 & other.0)
     }
 
-    /// What the other set does not have.
+    /// The capabilities that the other set does not have.
     pub fn without_those_of(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
 
-    /// The set but for that one.
+    /// The set without that capability.
     pub(super) fn without(self, name: &str) -> Self {
         Self(self.0 & !parse(name).map_or(0, |number| 1 << number))
     }
 
-    /// With the name as in capabilities(7), with or without `CAP_`.
+    /// Takes a name as in capabilities(7), with or without `CAP_`.
     pub fn contains(self, name: &str) -> bool {
         parse(name).is_ok_and(|number| self.0 & 1 << number != 0)
     }
@@ -136,7 +136,7 @@ impl CapabilitySet {
         Self(bits & Self::ALL.0)
     }
 
-    /// The mask that `/proc/self/status` shows.
+    /// The mask, as in `/proc/self/status`.
     pub fn bits(self) -> u64 {
         self.0
     }

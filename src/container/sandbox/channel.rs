@@ -1,6 +1,6 @@
-//! The socket between rbuild and a container's init: the container goes one way, reports come back the other.
+//! The socket between rbuild and a container's init: the container is sent one way, reports come back the other way.
 //!
-//! It is closed when the program starts, so the end of the stream says that all went well.
+//! It is closed when the program is executed, so the end of the stream means success.
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
 use std::mem::MaybeUninit;
@@ -22,78 +22,78 @@ use super::ids::IdRanges;
 use super::os_bytes;
 use super::without::Without;
 
-/// The descriptor that the init finds it at.
+/// The init's descriptor of the channel.
 pub(super) const CHANNEL_FD: i32 = 3;
-/// The descriptor of a network namespace, or of a container's process, to join.
+/// A network namespace, or a process of a container, to join.
 pub(super) const NETWORK_FD: i32 = 4;
-/// The descriptor of the container's user namespace, where that is not this process's.
+/// The container's user namespace, if it differs from this process's.
 pub(super) const USERS_FD: i32 = 5;
 
-/// More than any message; a length beyond it is no message of ours.
+/// The size limit of a message.
 const MOST_BYTES: usize = 256 << 20;
 
-/// What the program that was executed as the init is to do.
+/// A request to the init.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Order {
-    /// To be the first process of a new container.
+    /// Be the first process of a new container.
     Start(Box<Launch>),
-    /// To start a program without namespaces.
+    /// Start a program without namespaces.
     StartInChroot(Box<ChrootLaunch>),
-    /// The same, without any rights.
+    /// The same without any rights.
     StartEmulated(Box<ChrootLaunch>),
-    /// To be one more process of a container that runs.
+    /// Be another process of a running container.
     Enter(Box<Entrance>),
-    /// To the first process, which waits for it when all is mounted: what the program needs beside its files is there.
+    /// Sent to the first process, which waits after mounting, once everything else that the program needs is ready.
     GoOn,
 }
 
-/// A program whose root is a folder.
+/// A program with a folder as its root.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ChrootLaunch {
     pub(super) container: Container,
-    /// As many of them as rbuild has itself.
+    /// Only those that rbuild has itself.
     pub(super) capabilities: CapabilitySet,
     pub(super) seccomp: Option<Vec<u64>>,
-    /// A filter beside that one.
+    /// Another filter in addition.
     pub(super) narrowing: Option<Vec<u64>>,
-    /// It is one more program in such a root, and ends with the first one: a process of that one's is at [`NETWORK_FD`], and
-    /// at [`USERS_FD`] a lock that is let go when all is over.
+    /// Another program in the root of a running one, with which it ends: [`NETWORK_FD`] is a process of that one, and
+    /// [`USERS_FD`] a lock that is released when the last process is gone.
     pub(super) is_guest: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Entrance {
-    /// Of a process of the container, as the host numbers it.
+    /// A process of the container; its PID on the host.
     pub(super) pid: i32,
     pub(super) process: Process,
     pub(super) capabilities: CapabilitySet,
     pub(super) no_new_privileges: bool,
     pub(super) seccomp: Option<Vec<u64>>,
     pub(super) apparmor: Option<String>,
-    /// What its users are on the host, where they are not the host's.
+    /// The host IDs of its users, if it has a user namespace of its own.
     pub(super) ids: Option<IdRanges>,
-    /// It is kept from abstract sockets outside of the container.
+    /// It can't reach abstract sockets outside of the container.
     pub(super) scopes_sockets: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
     pub(super) container: Container,
-    /// No program is executed: the container is there until the channel is closed.
+    /// No program is executed: the container exists until the channel is closed.
     pub(super) hold: bool,
     pub(super) seccomp: Option<Vec<u64>>,
     pub(super) network: NetworkAction,
-    /// What its users are on the host, where they are not the host's.
+    /// The host IDs of its users, if it has a user namespace of its own.
     pub(super) ids: Option<IdRanges>,
-    /// It is kept from abstract sockets outside of the container.
+    /// It can't reach abstract sockets outside of the container.
     pub(super) scopes_sockets: bool,
-    /// Mounted at `/sys/fs/cgroup`: nothing, the one hierarchy of version 2, or version 1's controllers.
+    /// What is mounted at `/sys/fs/cgroup`: nothing, the cgroup2 hierarchy, or the controllers of cgroup v1.
     pub(super) cgroups: CgroupMounts,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) enum NetworkAction {
-    /// The namespace is new: its loopback interface has to be switched on.
+    /// The namespace is new: its loopback interface has to be brought up.
     Fresh,
     Keep,
     Join,
@@ -107,42 +107,41 @@ pub(super) enum CgroupMounts {
     Legacy(Vec<String>),
 }
 
-/// What the init tells.
+/// A report of the init.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Report {
-    /// The other end of the program's terminal comes with it.
+    /// The master side of the program's terminal is attached.
     Terminal,
-    /// The process that enters a container, as the host numbers it; the one that was started ends.
+    /// The PID on the host of the process that has entered a container; the process that was started ends.
     Entered {
         pid: i32,
     },
-    /// All is mounted, and these had to be made for it. The first process waits for [`Order::GoOn`].
+    /// Everything is mounted, and these mount points were created for it. The first process waits for [`Order::GoOn`].
     Mounted {
         created: Vec<CreatedMountPoint>,
         without: Vec<Without>,
     },
-    /// What it has to do without, beside what is known already.
+    /// What it has to do without, in addition to what is known already.
     Without(Vec<Without>),
-    /// The folder that takes the program's changes comes with it: they are in memory, and rbuild's to keep.
+    /// The folder with the program's changes is attached. They are in memory; rbuild has to store them.
     Scratch,
-    /// All is prepared, and these were made since; the program is executed next.
+    /// Everything is ready, and these were created since; the program is executed next.
     Ready {
         created: Vec<CreatedMountPoint>,
     },
     Failed(InitError),
 }
 
-/// A file or folder that had to be made in the root filesystem to mount something there.
+/// A file or folder that was created in the root filesystem as a mount point.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CreatedMountPoint {
     /// Within the root filesystem, without a leading slash.
     #[serde(with = "os_bytes")]
     pub path: PathBuf,
     pub is_directory: bool,
-    /// The modification time of the folder around it before: seconds since 1970, and nanoseconds.
+    /// The previous modification time of its parent folder: seconds since 1970, and nanoseconds.
     pub parent_modified: (i64, u32),
-    /// Device and inode of what was made, as the folder that keeps changes has it: nothing else is taken away that has its
-    /// name later.
+    /// Device and inode of what was created, in the upper folder: anything else that has its name later is not removed.
     #[serde(default)]
     pub identity: Option<(u64, u64)>,
 }
@@ -167,12 +166,12 @@ impl Channel {
         self.stream()?.write_all(&frame)
     }
 
-    /// Sends a report of [`Report::Terminal`] together with the terminal.
+    /// Sends [`Report::Terminal`] with the terminal.
     pub(super) fn send_terminal(&mut self, terminal: &OwnedFd) -> io::Result<()> {
         self.send_descriptor(&Report::Terminal, terminal)
     }
 
-    /// The same of [`Report::Scratch`] and the folder.
+    /// Sends [`Report::Scratch`] with the folder.
     pub(super) fn send_scratch(&mut self, folder: &OwnedFd) -> io::Result<()> {
         self.send_descriptor(&Report::Scratch, folder)
     }
@@ -191,7 +190,7 @@ impl Channel {
         receive_descriptor(self.stream()?)
     }
 
-    /// Whether the other side is gone.
+    /// Whether the peer is gone.
     pub(super) fn is_abandoned(&self) -> bool {
         let Some(stream) = &self.0 else { return true };
         let mut events = [PollFd::new(stream, PollFlags::empty())];
@@ -199,7 +198,7 @@ impl Channel {
         rustix::event::poll(&mut events, Some(&now)).is_ok() && events[0].revents().contains(PollFlags::HUP)
     }
 
-    /// Lets go of this side.
+    /// Closes this side.
     pub(super) fn close(&mut self) {
         self.0 = None;
     }
@@ -208,13 +207,13 @@ impl Channel {
         self.0.as_ref().ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 
-    /// The next message; nothing when the other side has closed the channel.
+    /// The next message; `None` if the peer has closed the channel.
     pub(super) fn receive<T: DeserializeOwned>(&mut self) -> io::Result<Option<T>> {
         let mut length = [0; 4];
         match self.stream()?.read_exact(&mut length) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(None),
-            // The init died with a message unread.
+            // The init died without reading a message.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(None),
             Err(error) => return Err(error),
         }
@@ -228,7 +227,7 @@ impl Channel {
     }
 }
 
-/// Takes the descriptor that comes with the next bytes (unix(7), `SCM_RIGHTS`).
+/// Receives the descriptor that is attached to the next bytes (unix(7), `SCM_RIGHTS`).
 pub fn receive_descriptor(stream: &UnixStream) -> io::Result<OwnedFd> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);

@@ -1,4 +1,4 @@
-//! A process beside this one that outlives it: not of its session, with none of its files.
+//! A child process that outlives this one: in its own session, and without its files.
 
 use std::ffi::CString;
 use std::io;
@@ -10,15 +10,15 @@ use std::process::{Command, Stdio};
 use super::arguments::replace_arguments;
 use crate::base::identity::{self, Identity};
 
-/// Where the child finds its end of the stream.
+/// The child's descriptor of its end of the stream.
 const STREAM_FD: i32 = 3;
 
-/// Forks a child that does `work` and ends; gives this side of a stream between both.
+/// Forks a child that runs `work` and exits; returns this side of a stream between both.
 ///
-/// The child has no other descriptor, `/` as its working folder, and a session of its own, so that neither the end of
-/// this process nor a key typed at its terminal ends it; and it does not show what this process was called with. It goes
-/// on with what this process has in memory, so nothing comes of it once there is a second thread: what that one was doing
-/// would never be finished, and [`execute_detached`] is for such a process.
+/// The child has no other descriptors, `/` as its working directory and its own session, so that neither the end of
+/// this process nor a key typed at its terminal ends it, and it does not show this process's command line. It continues
+/// with a copy of this process's memory, so returns `None` if there is a second thread: whatever that thread was doing
+/// would never be finished. Such a process uses [`execute_detached`].
 pub fn fork_detached(identity: Identity, work: impl FnOnce(UnixStream)) -> io::Result<Option<UnixStream>> {
     if std::fs::read_dir("/proc/self/task")?.count() != 1 {
         return Ok(None);
@@ -31,7 +31,7 @@ pub fn fork_detached(identity: Identity, work: impl FnOnce(UnixStream)) -> io::R
         0 => {
             let stream = arrange_descriptors(&theirs, &null);
             replace_arguments(identity.name());
-            // A panic must not unwind into what the parent was doing.
+            // A panic must not unwind into the parent's code.
             let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(stream)));
             // SAFETY: ends this process at once: nothing of the parent's is flushed or closed twice.
             unsafe { libc::_exit(0) }
@@ -40,16 +40,16 @@ pub fn fork_detached(identity: Identity, work: impl FnOnce(UnixStream)) -> io::R
     }
 }
 
-/// Executes rbuild to be what `identity` says, as such a child; gives this side of a stream whose other side
-/// [`take_stream`] takes there.
+/// Executes rbuild as such a child, with the role `identity`; returns this side of a stream, whose other side the child
+/// gets by [`take_stream`].
 pub fn execute_detached(identity: Identity) -> io::Result<UnixStream> {
     let (ours, theirs) = UnixStream::pair()?;
     let mut command = Command::new(identity::program()?);
     command.arg0(identity.name()).current_dir("/");
     command.stdin(OwnedFd::from(theirs)).stdout(Stdio::null()).stderr(Stdio::null());
     let leave = || {
-        // SAFETY: plain system calls on numbers. Whatever the program that uses this library has left open closes itself
-        // when the child is executed.
+        // SAFETY: plain system calls on numbers. Whatever other descriptors a program using this library has open are
+        // close-on-exec.
         unsafe {
             libc::setsid();
             libc::syscall(libc::SYS_close_range, STREAM_FD, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
@@ -60,12 +60,13 @@ pub fn execute_detached(identity: Identity) -> io::Result<UnixStream> {
     // SAFETY: the child only makes system calls, which are async-signal-safe, and allocates nothing.
     unsafe { command.pre_exec(leave) };
     let mut child = command.spawn()?;
-    // Of a process that lives longer it would stay as a zombie.
+    // Otherwise it would stay a zombie as long as this process lives.
     std::thread::spawn(move || child.wait());
     Ok(ours)
 }
 
-/// This process's end of the stream, where it was executed to be what `identity` says. No program that it starts has it.
+/// This process's end of the stream if it was executed with the role `identity`. Programs that it starts don't inherit
+/// it.
 pub fn take_stream(identity: Identity) -> io::Result<UnixStream> {
     let stream = io::stdin().as_fd().try_clone_to_owned()?;
     let null = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null")?;
@@ -76,8 +77,8 @@ pub fn take_stream(identity: Identity) -> io::Result<UnixStream> {
     Ok(UnixStream::from(stream))
 }
 
-/// Lets a program that makes things for other users begin with the umask that services have: this process's own lets
-/// nobody else look into what is made.
+/// Resets the umask for a program that creates files for other users: this process's own umask denies others all
+/// access.
 pub fn with_usual_umask(command: &mut Command) {
     let set = || {
         // SAFETY: takes a number and cannot fail.
@@ -101,8 +102,8 @@ unsafe fn usual_umask_and_signals() {
 }
 
 fn arrange_descriptors(stream: &UnixStream, null: &OwnedFd) -> UnixStream {
-    // SAFETY: plain system calls on numbers. Everything above STREAM_FD is closed, whoever in the copied memory had it:
-    // that memory is never used to close it again, for the process ends by `_exit`.
+    // SAFETY: plain system calls on numbers. Everything above STREAM_FD is closed, even if something in the copied
+    // memory owns it: that memory is never used to close it again, because the process ends by `_exit`.
     unsafe {
         libc::setsid();
         let own = libc::fcntl(stream.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 10);

@@ -1,4 +1,4 @@
-//! What can go wrong between asking for a container and its program running.
+//! Errors between the request for a container and the execution of its program.
 
 use std::io;
 use std::path::PathBuf;
@@ -25,7 +25,7 @@ pub enum SandboxError {
     Unsupported(#[from] Unsupported),
 }
 
-/// For what this process does before the container's init has begun.
+/// For what this process does before the container's init starts.
 pub(super) fn start_error(action: &'static str) -> impl FnOnce(io::Error) -> SandboxError {
     move |source| SandboxError::Start { action, source }
 }
@@ -39,10 +39,10 @@ pub enum InitError {
     #[error("no `{program}` in the image{}", in_path(path))]
     ProgramNotFound {
         program: String,
-        /// The `PATH` it was looked up in, when it was.
+        /// The `PATH` in which it was looked up, if it was.
         path: Option<String>,
     },
-    /// The program is there, but what its first line or its ELF header asks for is not.
+    /// The program exists, but not the interpreter that its first line or its ELF header names.
     #[error("`{program}` needs an interpreter that is not in the image: `{interpreter}`")]
     InterpreterNotFound { program: String, interpreter: String },
     #[error("cannot execute `{program}`: {}", errno_text(*errno))]
@@ -54,14 +54,14 @@ pub enum InitError {
 }
 
 impl SandboxError {
-    /// The kernel knows no way to execute the program: it is for another processor, or no program at all.
+    /// The kernel can't execute the program: it is for another architecture, or not a program at all.
     pub fn is_wrong_format(&self) -> bool {
         matches!(self, Self::Init(InitError::NotExecutable { errno, .. }) if *errno == libc::ENOEXEC)
     }
 }
 
 impl InitError {
-    /// The exit code that shells and docker give for it.
+    /// The exit code that shells and docker use for this error.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::ProgramNotFound { .. } | Self::InterpreterNotFound { .. } => 127,
@@ -72,7 +72,7 @@ impl InitError {
         }
     }
 
-    /// The same for a container's record, where docker counts a file in the place of a folder as what is not there.
+    /// The same for a container's record, where docker treats a file in place of a folder as missing.
     pub fn state_code(&self) -> u8 {
         match self {
             Self::System { errno: libc::ENOTDIR, .. } => 127,
@@ -81,8 +81,8 @@ impl InitError {
     }
 }
 
-/// docker goes by the words of an error, wherever it comes from: what is not there is 127, what is refused or is a folder
-/// 126.
+/// Like docker, decides by the kind of error, wherever it comes from: 127 for something missing, 126 for denied access
+/// or a folder.
 pub fn code_of(error: &io::Error) -> u8 {
     match error.kind() {
         io::ErrorKind::NotFound => 127,
@@ -93,8 +93,8 @@ pub fn code_of(error: &io::Error) -> u8 {
 }
 
 impl SandboxError {
-    /// What `docker run` exits with: 127 for a missing program, 126 for one that can't be executed; for the rest, see
-    /// `code_of`.
+    /// The exit code of `docker run`: 127 for a missing program, 126 for one that can't be executed; see `code_of` for
+    /// the rest.
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Init(error) => error.exit_code(),
@@ -104,7 +104,7 @@ impl SandboxError {
     }
 }
 
-/// Something asked for that means nothing, or can't be had, here.
+/// A request that is invalid or unavailable here.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{what}")]
 pub struct Unsupported {

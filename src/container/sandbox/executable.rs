@@ -1,4 +1,4 @@
-//! The rbuild program as a file that a container can't write to, though it may reach it by `/proc/1/exe`.
+//! The rbuild program as a file that a container can't write to, although it can reach it through `/proc/1/exe`.
 
 use std::fs::File;
 use std::io;
@@ -15,7 +15,7 @@ use crate::base::identity;
 
 static EXECUTABLE: OnceLock<OwnedFd> = OnceLock::new();
 
-/// The file that containers' inits are executed from.
+/// The file from which containers' inits are executed.
 pub(super) fn own() -> Result<&'static OwnedFd, SandboxError> {
     if let Some(executable) = EXECUTABLE.get() {
         return Ok(executable);
@@ -23,22 +23,22 @@ pub(super) fn own() -> Result<&'static OwnedFd, SandboxError> {
     let program = identity::program().map_err(start_error("find the rbuild program"))?;
     let executable = match find(program).map(|path| seal(&path)) {
         Some(Ok(sealed)) => sealed,
-        // Replaced or removed since it was started, or on a mount that may not be cloned.
+        // Replaced or removed since it was started, or on a mount that can't be cloned.
         _ => copy(program).map_err(start_error("copy the rbuild program to memory"))?,
     };
     Ok(EXECUTABLE.get_or_init(|| executable))
 }
 
-/// Where a program is, if it is still there: the kernel's own link to this one leads to the mount namespace that it was
-/// started in, which an ordinary user has left.
+/// The path of a program, if it still exists: the kernel's link to this one leads into the mount namespace in which it
+/// was started, and an ordinary user has left that.
 fn find(program: &Path) -> Option<PathBuf> {
-    // One that was named is no link.
+    // A path that was given explicitly is not a link.
     let path = std::fs::read_link(program).unwrap_or_else(|_| program.to_owned());
     let (own, found) = (rustix::fs::stat(program).ok()?, rustix::fs::stat(&path).ok()?);
     (own.st_dev == found.st_dev && own.st_ino == found.st_ino).then_some(path)
 }
 
-/// A read-only mount of a program, attached nowhere.
+/// A detached read-only mount of a program.
 fn seal(path: &Path) -> io::Result<OwnedFd> {
     let handle = rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?;
     let tree = mount_api::clone_tree(&handle, c"", false)?;
@@ -46,7 +46,7 @@ fn seal(path: &Path) -> io::Result<OwnedFd> {
     Ok(tree)
 }
 
-/// A copy that nobody can change any more (memfd_create(2)).
+/// A sealed copy (memfd_create(2)).
 fn copy(program: &Path) -> io::Result<OwnedFd> {
     let memory = rustix::fs::memfd_create("rbuild", MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING)?;
     let mut copy = File::from(memory);

@@ -1,4 +1,4 @@
-//! The files of a container that runs, for a process of rbuild's own.
+//! Lets a process of rbuild enter the files of a running container.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -9,9 +9,9 @@ use rustix::thread::{LinkNameSpaceType, ThreadNameSpaceType};
 
 use super::remapped;
 
-/// Makes the files of the container that the process is in this process's own: its root and working folder become the
-/// container's; so do its users, where they are not the host's. This process must have one thread, and no way back. Nothing in the container sees it, as it stays in the
-/// process namespace that it is in.
+/// Enters the mount namespace of the container of that process: its root becomes this process's root and working
+/// directory. Also enters its user namespace, if that differs. This process must have one thread, and can't go back.
+/// Nothing in the container sees it, because it stays in its PID namespace.
 pub fn enter_files(pid: i32) -> io::Result<()> {
     let users = remapped::users_of(pid)?;
     let pid = Pid::from_raw(pid).ok_or(io::ErrorKind::NotFound)?;
@@ -21,7 +21,7 @@ pub fn enter_files(pid: i32) -> io::Result<()> {
     users.map_or(Ok(()), |(namespace, _)| become_root_of(&namespace))
 }
 
-/// This thread becomes root of a container's user namespace, and gives up what it was.
+/// Makes this thread root of a container's user namespace; it gives up its former rights.
 pub(super) fn become_root_of(namespace: &OwnedFd) -> io::Result<()> {
     rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
     let (uid, gid) = (Uid::ROOT, Gid::ROOT);

@@ -1,4 +1,4 @@
-//! Programs that help: for as long as rbuild lives, or until somebody ends them.
+//! Helper processes: for as long as rbuild lives, or until they are stopped.
 
 use std::io;
 use std::os::unix::process::CommandExt as _;
@@ -7,9 +7,9 @@ use std::sync::mpsc;
 
 use rustix::process::{Pid, WaitId, WaitIdOptions};
 
-/// Starts a helper that the kernel ends when this process is gone, however it goes.
+/// Starts a helper that the kernel kills when this process ends for any reason.
 ///
-/// The kernel watches the thread that starts it, so that is one that does nothing but wait for the helper's end.
+/// The kernel watches the thread that starts it, so that is a thread that only waits for the helper's end.
 pub fn spawn_helper(mut command: Command) -> io::Result<Child> {
     let die_with_parent = || {
         // SAFETY: prctl with numbers only; async-signal-safe.
@@ -22,18 +22,18 @@ pub fn spawn_helper(mut command: Command) -> io::Result<Child> {
     std::thread::spawn(move || {
         let started = command.spawn();
         let pid = started.as_ref().ok().and_then(|child| Pid::from_raw(child.id() as i32));
-        // The receiver is there until it has this message.
+        // The receiver exists until it has this message.
         let _ = sender.send(started);
         if let Some(pid) = pid {
-            // NOWAIT: whoever has the child reaps it. An error means that this has been done.
+            // NOWAIT: the owner of the child reaps it. An error means that this has happened.
             let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
         }
     });
     receiver.recv().map_err(io::Error::other)?
 }
 
-/// Starts a helper that outlives this process, and is nobody's child. The first four bytes of its standard output, which
-/// should be a file, are its process number.
+/// Starts a helper that outlives this process, and is not its child. The first four bytes of its standard output, which
+/// should be a file, are its PID.
 pub fn spawn_lasting_helper(mut command: Command) -> io::Result<()> {
     let step_aside = || {
         // SAFETY: plain system calls (signal-safety(7)); `pid` is owned here. The process in between ends at once.
@@ -45,7 +45,7 @@ pub fn spawn_lasting_helper(mut command: Command) -> io::Result<()> {
             }
             let pid = libc::getpid().to_ne_bytes();
             match libc::write(libc::STDOUT_FILENO, pid.as_ptr().cast(), pid.len()) {
-                // One that nobody could end is not started.
+                // Not started, because nobody could end it without its PID.
                 -1 => Err(io::Error::last_os_error()),
                 _ => Ok(()),
             }

@@ -1,11 +1,11 @@
-//! The processes of an ordinary user that share a user namespace, and in it a network namespace.
+//! The namespaces that an ordinary user's processes of a store share: a user namespace, and in it a network namespace.
 //!
-//! No process holds them for the others: they last as long as one member does, and any of them may be killed. Nothing is
-//! written down that could be wrong later; who is a member, only the kernel knows:
+//! No process keeps them for the others: they exist as long as any member does, and any member may be killed. Nothing
+//! is stored that could become wrong; only the kernel knows who is a member:
 //!
 //! ```text
-//! <root>/household/lock     held (flock) by whoever comes first, or may be the last to leave
-//! <root>/household/members  an empty file. A member has locked its byte 0; one that has the network namespace open as
+//! <root>/household/lock     held (flock) by a process that may be the first to enter or the last to leave
+//! <root>/household/members  an empty file. A member has locked its byte 0; a member that has the network namespace open as
 //!                           descriptor N, byte N too (`record_lock`)
 //! ```
 
@@ -22,27 +22,27 @@ use super::error::SandboxError;
 use super::record_lock::{self, Holder};
 use super::user_namespace::{self, IdMapping};
 
-/// The byte of all members.
+/// The byte that all members lock.
 const MEMBER: i64 = 0;
-/// Standard input has no place among those that stand for a network namespace.
+/// Standard input is never a network namespace.
 const FIRST_DESCRIPTOR: i64 = 1;
 
-/// `statfs` of a namespace (linux/magic.h).
+/// The `statfs` type of namespaces (linux/magic.h).
 const NSFS: u64 = 0x6e73_6673;
 
-/// How often another member is looked for when the one that was found is just going.
+/// How often to look for another member while the one that was found is ending.
 const ATTEMPTS: usize = 50;
 const PAUSE: std::time::Duration = std::time::Duration::from_millis(2);
 
-/// One for each folder.
+/// The members are those of one folder.
 #[derive(Debug, Clone)]
 pub struct Household {
     folder: PathBuf,
 }
 
-/// That this process is a member, and of what.
+/// This process's membership.
 struct Membership {
-    /// A fork of the process is none.
+    /// The process itself, because a fork of it is not a member.
     process: u32,
     folder: PathBuf,
     /// Never closed: that would end the membership.
@@ -52,14 +52,14 @@ struct Membership {
 
 static OWN: Mutex<Option<Membership>> = Mutex::new(None);
 
-/// Nobody else comes first or leaves last until this is dropped.
+/// While this is held, no other process enters first or leaves last.
 #[derive(Debug)]
 pub struct HouseholdLock {
     _file: File,
 }
 
 impl Household {
-    /// That of a store, whose path is absolute: members change their working folder.
+    /// The one of a store. Its path must be absolute, because members change their working directory.
     pub fn of(root: &Path) -> Self {
         Self { folder: root.join("household") }
     }
@@ -68,15 +68,14 @@ impl Household {
         &self.folder
     }
 
-    /// Waits until nobody else has it.
     pub fn lock(&self) -> io::Result<HouseholdLock> {
         let file = File::options().create(true).truncate(false).write(true).open(self.folder.join("lock"))?;
         flock(&file, FlockOperation::LockExclusive)?;
         Ok(HouseholdLock { _file: file })
     }
 
-    /// Becomes root of the household's user namespace, if there is one, or of a new one; and a member, for as long as
-    /// this process lives. Must be called before there is a second thread.
+    /// Becomes root of the shared user namespace, or of a new one if there is none, and a member for as long as this
+    /// process lives. Must be called before there is a second thread.
     pub fn enter(&self) -> Result<&'static IdMapping, SandboxError> {
         let failed = |source| SandboxError::Start { action: "become one of the store's processes", source };
         std::fs::create_dir_all(&self.folder).map_err(failed)?;
@@ -89,16 +88,16 @@ impl Household {
         Ok(mapping)
     }
 
-    /// As [`Self::enter`] where somebody is a member, and without becoming one; otherwise does nothing.
+    /// Like [`Self::enter`] if there is a member, but without becoming one; otherwise does nothing.
     pub fn visit(&self) -> Result<Option<&'static IdMapping>, SandboxError> {
         match self.find(MEMBER, 1) {
             Ok(Some(holder)) => self.join(holder).map(Some),
-            // Whoever has never started a container has no such folder.
+            // If no container was ever started, there is no such folder.
             _ => Ok(None),
         }
     }
 
-    /// Becomes a member where this process is in the household's user namespace already, as the member that started it is.
+    /// Becomes a member if this process was started by one, and so is in the shared user namespace already.
     pub fn belong(&self) -> io::Result<()> {
         register(&self.folder)
     }
@@ -107,7 +106,7 @@ impl Household {
         for _ in 0..ATTEMPTS {
             match user_namespace::join(holder.pid) {
                 Ok(mapping) => return Ok(mapping),
-                // Those that end are still members for a moment.
+                // A process that is ending is still a member for a moment.
                 Err(error) => match self.find(MEMBER, 1) {
                     Ok(Some(other)) if other == holder && holder.pid <= 0 => return Err(error),
                     Ok(Some(other)) => holder = other,
@@ -130,7 +129,7 @@ impl Household {
         }
     }
 
-    /// The network namespace that the members share; nothing when none of them has one.
+    /// The network namespace that the members share; `None` if no member has one.
     pub fn network(&self) -> io::Result<Option<Arc<OwnedFd>>> {
         if let Some(network) = own().as_ref().and_then(|membership| membership.network.as_ref()) {
             return Ok(Some(Arc::clone(network)));
@@ -141,14 +140,14 @@ impl Household {
             if let Some(namespace) = opened.ok().filter(is_namespace) {
                 return Ok(Some(Arc::new(namespace.into())));
             }
-            // It is just going.
+            // The member is just ending.
             std::thread::sleep(PAUSE);
         }
         Err(io::Error::other("the process that has it can't be reached"))
     }
 
-    /// Keeps the network namespace for the other members, as long as this process lives or until
-    /// [`Self::leave_network`]. To be called by a member that has the lock.
+    /// Keeps the network namespace for the other members, until this process ends or calls [`Self::leave_network`]. The
+    /// caller must be a member and hold the lock.
     pub fn keep_network(&self, namespace: Arc<OwnedFd>) -> io::Result<()> {
         let mut own = own();
         let membership = own.as_mut().ok_or_else(|| io::Error::other("this process is not a member"))?;
@@ -157,17 +156,17 @@ impl Household {
         Ok(())
     }
 
-    /// Whether this process keeps it.
+    /// Whether this process keeps the network namespace.
     pub fn keeps_network(&self) -> bool {
         own().as_ref().is_some_and(|membership| membership.network.is_some())
     }
 
-    /// Whether other members have the network namespace.
+    /// Whether other members keep the network namespace.
     pub fn is_network_kept(&self) -> io::Result<bool> {
         Ok(self.find(FIRST_DESCRIPTOR, 0)?.is_some())
     }
 
-    /// The other members can't have it from this process any more. To be called with the lock.
+    /// Other members can no longer get the network namespace from this process. The caller holds the lock.
     pub fn leave_network(&self) -> io::Result<()> {
         let mut own = own();
         let Some(membership) = own.as_mut() else { return Ok(()) };
@@ -178,8 +177,7 @@ impl Household {
     }
 }
 
-/// A fork of a member becomes one too; nothing happens in a fork of others. The member it comes from has to live until
-/// this has returned.
+/// Makes a fork of a member a member, too; does nothing in other forks. The parent has to live until this returns.
 pub fn belong_as_parent_did() -> io::Result<()> {
     let folder = OWN.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|parent| parent.folder.clone());
     folder.map_or(Ok(()), |folder| register(&folder))
@@ -195,12 +193,12 @@ fn register(folder: &Path) -> io::Result<()> {
         members: ManuallyDrop::new(members),
         network: ManuallyDrop::new(None),
     };
-    // What is forgotten was the parent's; the numbers stand for other files here.
+    // The replaced value was the parent's; its descriptor numbers are other files here.
     *OWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(membership);
     Ok(())
 }
 
-/// This process's membership; nothing in a fork of a member.
+/// This process's membership; `None` in a fork of a member.
 fn own() -> MutexGuard<'static, Option<Membership>> {
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     if own.as_ref().is_some_and(|membership| membership.process != std::process::id()) {

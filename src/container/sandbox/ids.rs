@@ -1,4 +1,4 @@
-//! `--userns=remap`: which of the host's users and groups a container's are.
+//! `--userns=remap`: the host IDs of a container's users and groups.
 
 use std::fmt;
 use std::path::Path;
@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 use super::error::Unsupported;
 use super::user_namespace;
 
-/// Whose lines of `/etc/subuid` and `/etc/subgid` count: the first that has any. docker's user is the second.
+/// The owners in `/etc/subuid` and `/etc/subgid`: the first one with any ranges counts. The second is docker's.
 const USERS: [&str; 2] = ["rbuild", "dockremap"];
 
-/// So many IDs follow each other.
+/// A range of IDs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     /// On the host.
@@ -20,24 +20,24 @@ pub struct IdRange {
     pub count: u32,
 }
 
-/// A word of `--userns`: whose users a container's are.
+/// A value of `--userns`: which users a container has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum UsersMode {
-    /// Nothing was said: the host's.
+    /// Unset: the host's.
     #[default]
     Usual,
     Host,
-    /// Those of the host's that are for it, of this machine's ranges or of one that was named.
+    /// Subordinate users: those of this machine's ranges, or of a given range.
     Remap(Option<IdRange>),
 }
 
 impl UsersMode {
-    /// Whether it asks for other users than the host's.
+    /// Whether it needs a user namespace.
     pub fn is_remap(self) -> bool {
         matches!(self, Self::Remap(_))
     }
 
-    /// The users of the host that it asks for; nothing where the container's are the host's.
+    /// The host IDs that it uses; `None` if the container has the host's users.
     pub fn ranges(self) -> Result<Option<IdRanges>, Unsupported> {
         let Self::Remap(range) = self else { return Ok(None) };
         if user_namespace::entered().is_some() || !rustix::process::geteuid().is_root() {
@@ -87,7 +87,7 @@ impl fmt::Display for UsersMode {
     }
 }
 
-/// A container's IDs from 0 on are those of the host in these ranges, one after the other.
+/// A container's IDs, from 0 on, are the host's IDs in these ranges, one after the other.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRanges {
     pub users: Vec<IdRange>,
@@ -120,7 +120,7 @@ impl IdRanges {
         })
     }
 
-    /// What a map file of a process says (user_namespaces(7)), read from outside of its user namespace.
+    /// Parses a process's ID maps (user_namespaces(7)), as read from outside of its user namespace.
     pub(super) fn of_maps(users: &str, groups: &str) -> Option<Self> {
         let parse = |text: &str| -> Option<Vec<IdRange>> {
             let mut next = 0;
@@ -136,7 +136,7 @@ impl IdRanges {
         Some(Self { users: parse(users)?, groups: parse(groups)? })
     }
 
-    /// The host's number of a container's user; nothing for one that does not exist there.
+    /// The host's ID of a container's user; `None` if it is not mapped.
     pub fn host_user(&self, user: u32) -> Option<u32> {
         host_id(&self.users, user)
     }
@@ -152,7 +152,7 @@ impl IdRanges {
 }
 
 impl IdRange {
-    /// Root of the host is no subordinate user, and the last number stands for nobody.
+    /// The host's root is no subordinate user, and the last number is not an ID.
     fn is_right(&self) -> bool {
         self.first > 0 && self.count > 0 && self.first.checked_add(self.count).is_some_and(|end| end < u32::MAX)
     }

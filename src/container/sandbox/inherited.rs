@@ -1,21 +1,21 @@
-//! Descriptors that whoever started this process has left open for it.
+//! Descriptors that this process has inherited.
 
 use std::os::fd::{BorrowedFd, FromRawFd as _, OwnedFd, RawFd};
 
 use rustix::io::{FdFlags, fcntl_getfd, fcntl_setfd};
 
-/// Takes the descriptor of that number, which nothing in this process has opened; nothing when there is none. It is not
-/// passed on any further.
+/// Takes the descriptor with that number, which nothing in this process may own; `None` if it is not open. It is not
+/// inherited any further.
 pub fn take_inherited(number: RawFd) -> Option<OwnedFd> {
     if number <= 2 {
         return None;
     }
-    // SAFETY: the number is only asked about; the answer says whether it is open.
+    // SAFETY: the number is only used to ask whether it is open.
     let asked = unsafe { BorrowedFd::borrow_raw(number) };
     fcntl_getfd(asked).ok()?;
-    // SAFETY: it is open, and by the caller's word nobody else here has it.
+    // SAFETY: it is open, and by the caller's promise nothing else here owns it.
     let taken = unsafe { OwnedFd::from_raw_fd(number) };
-    // It fails for no open descriptor.
+    // Fails only if the descriptor is not open.
     let _ = fcntl_setfd(&taken, FdFlags::CLOEXEC);
     Some(taken)
 }

@@ -1,4 +1,4 @@
-//! How a container is kept apart from the host.
+//! How a container is isolated from the host.
 
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, OwnedFd};
@@ -12,7 +12,7 @@ use super::os_bytes;
 use super::remapped::RemappedUsers;
 use super::seccomp::Seccomp;
 
-/// The mount namespace is always the container's own. The default is docker's.
+/// The mount namespace is always the container's own. The defaults are docker's.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Isolation {
     pub hostname: Option<String>,
@@ -20,33 +20,33 @@ pub struct Isolation {
     #[serde(skip)]
     pub network: NetworkIsolation,
     pub namespaces: Namespaces,
-    /// Whose users the container's are, where they are not the host's.
+    /// The container's user namespace, if it is not the host's.
     #[serde(skip)]
     pub users: Option<Arc<RemappedUsers>>,
     pub capabilities: CapabilitySet,
     #[serde(skip)]
     pub seccomp: Seccomp,
-    /// No program gains privileges by its setuid bits or file capabilities.
+    /// No program gains privileges through setuid bits or file capabilities.
     pub no_new_privileges: bool,
     /// All capabilities, all devices, nothing masked or read-only, no seccomp filter.
     pub privileged: bool,
     pub read_only_root: bool,
-    /// Nothing of `/proc` and `/sys` is hidden or read-only.
+    /// Nothing in `/proc` and `/sys` is masked or read-only.
     pub system_paths_shown: bool,
-    /// A profile that the program is to be confined by.
+    /// The AppArmor profile of the program.
     pub apparmor: Option<String>,
-    /// Where it is on the host's network, it reaches abstract sockets there.
+    /// Whether it reaches the host's abstract sockets if it is on the host's network.
     pub reaches_sockets: bool,
-    /// Beside those that every container has.
+    /// In addition to those of every container.
     pub devices: Vec<DeviceNode>,
-    /// Of `/dev/shm`, in bytes.
+    /// The size of `/dev/shm` in bytes.
     pub shm_size: u64,
-    /// Kernel parameters of the container's own namespaces, by name (`net.core.somaxconn`).
+    /// Sysctls of the container's own namespaces, by name (`net.core.somaxconn`).
     pub sysctls: BTreeMap<String, String>,
-    /// The same, which nobody asked for: where they can't be set, they stay as they are.
+    /// Default sysctls: if they can't be set, they are left alone.
     pub usual_sysctls: BTreeMap<String, String>,
     pub limits: Limits,
-    /// A cgroup also without limits, if one can be had: so that the container can be measured and frozen at once.
+    /// Create a cgroup even without limits, if possible, so that the container can be measured and frozen at once.
     pub own_cgroup: bool,
 }
 
@@ -77,12 +77,12 @@ impl Default for Isolation {
 }
 
 impl Isolation {
-    /// Whether device nodes that the program makes can be opened: everything is allowed, or a cgroup decides.
+    /// Whether device nodes that the program creates can be opened: everything is allowed, or a cgroup decides.
     pub(super) fn opens_devices(&self) -> bool {
         self.privileged || !self.limits.device_rules.is_empty()
     }
 
-    /// The network namespace that is to be joined; nothing for a new one, and for the host's.
+    /// The network namespace to join; `None` for a new one, and for the host's.
     pub(super) fn joined_network(&self) -> Option<&OwnedFd> {
         match (&self.network, &self.users) {
             (NetworkIsolation::Namespace(namespace), _) => Some(namespace),
@@ -91,7 +91,7 @@ impl Isolation {
         }
     }
 
-    /// Whether the program is to be kept from abstract sockets outside of the container.
+    /// Whether to keep the program from abstract sockets outside of the container.
     pub(super) fn scopes_sockets(&self) -> bool {
         let shares_hosts = match &self.network {
             NetworkIsolation::Host => true,
@@ -105,23 +105,23 @@ impl Isolation {
     }
 }
 
-/// Whether the program may trace all that the host runs. It is no less than root then, and Landlock, which would keep it
-/// from tracing, is of no use.
+/// Whether the program may trace all processes of the host. It is as powerful as root then, and Landlock, which would
+/// prevent tracing, is of no use.
 pub(super) fn traces_host(processes: Namespace, capabilities: CapabilitySet) -> bool {
     processes == Namespace::Host && capabilities.contains("SYS_PTRACE")
 }
 
-/// Whether a network namespace is the one that this process is in.
+/// Whether a network namespace is this process's own.
 fn is_own_network(namespace: &impl AsFd) -> bool {
     let own = rustix::fs::stat("/proc/self/ns/net").map(|stat| (stat.st_dev, stat.st_ino));
     own.is_ok() && rustix::fs::fstat(namespace).map(|stat| (stat.st_dev, stat.st_ino)) == own
 }
 
-/// Whose namespaces the container is in.
+/// The namespaces of the container.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Namespaces {
     pub pid: Namespace,
-    /// With it go `/dev/shm` and `/dev/mqueue`.
+    /// Includes `/dev/shm` and `/dev/mqueue`.
     pub ipc: Namespace,
     pub uts: Namespace,
     pub cgroup: Namespace,
@@ -134,7 +134,7 @@ pub enum Namespace {
     #[default]
     Own,
     Host,
-    /// That of a process of another container, as the host numbers it.
+    /// The namespace of a process of another container; its PID on the host.
     OfProcess(i32),
 }
 
@@ -156,26 +156,26 @@ pub enum NetworkIsolation {
     Empty,
     /// The host's network.
     Host,
-    /// A network namespace made before, which may serve several containers.
+    /// An existing network namespace, which may be shared by several containers.
     Namespace(Arc<OwnedFd>),
 }
 
-/// Limits that a cgroup enforces. What is `None` costs nothing; what is set and can't be enforced is an error.
+/// Limits that a cgroup enforces. `None` costs nothing; a limit that can't be enforced is an error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Limits {
     /// Bytes.
     pub memory: Option<u64>,
-    /// Bytes of memory and swap together, as docker counts them; `u64::MAX` for unlimited swap.
+    /// Bytes of memory plus swap, as docker counts them; `u64::MAX` for unlimited swap.
     pub memory_and_swap: Option<u64>,
-    /// Bytes under which the memory is squeezed when the host is short of it.
+    /// The soft limit in bytes, when the host is short of memory.
     pub memory_reservation: Option<u64>,
-    /// Microseconds of processor time per `cpu_period`.
+    /// Microseconds of CPU time per `cpu_period`.
     pub cpu_quota: Option<u64>,
-    /// Microseconds; 100,000 without it.
+    /// Microseconds; 100,000 by default.
     pub cpu_period: Option<u64>,
     /// 2 to 262,144; 1,024 is a container's fair share.
     pub cpu_shares: Option<u64>,
-    /// Processors, such as `0-2,4`.
+    /// CPUs, such as `0-2,4`.
     pub cpuset_cpus: Option<String>,
     pub cpuset_mems: Option<String>,
     pub pids: Option<u64>,
@@ -184,26 +184,26 @@ pub struct Limits {
     /// By device: `8:0`.
     pub blkio_weight_devices: Vec<(String, u16)>,
     pub throttles: Vec<Throttle>,
-    /// 0 to 100; version 1 of cgroups only, as are the next three.
+    /// 0 to 100; only in cgroup v1, as are the next three.
     pub memory_swappiness: Option<u64>,
     pub oom_kill_disabled: bool,
     /// Microseconds.
     pub cpu_realtime_period: Option<u64>,
     /// Microseconds.
     pub cpu_realtime_runtime: Option<i64>,
-    /// What may be done with devices, such as `c 42:* rwm`; all others are forbidden. Nothing for no rule at all.
+    /// The allowed device accesses, such as `c 42:* rwm`; all others are denied. Empty for no restriction.
     pub device_rules: Vec<String>,
-    /// The cgroup to be under, such as `/builds`.
+    /// The parent cgroup, such as `/builds`.
     pub parent: Option<String>,
 }
 
-/// How fast a block device may be read or written.
+/// A limit of a block device's read or write rate.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Throttle {
     /// `8:0`
     pub device: String,
     pub kind: ThrottleKind,
-    /// Bytes or operations in a second.
+    /// Bytes or operations per second.
     pub rate: u64,
 }
 
@@ -216,7 +216,7 @@ pub enum ThrottleKind {
 }
 
 impl Limits {
-    /// Whether a cgroup is needed at all.
+    /// Whether no cgroup is needed.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

@@ -1,7 +1,7 @@
-//! A process that does nothing until this one is gone: then it ends a container that would go on with nobody watching.
+//! A process that waits for the end of this one, and then kills a container that would otherwise run unwatched.
 //!
-//! The kernel ends the containers that rbuild starts itself together with their monitor. What another runtime starts
-//! knows no such tie.
+//! The kernel kills the containers that rbuild starts itself together with their monitor. Containers of other runtimes
+//! have no such tie.
 
 use std::ffi::{CString, OsStr, c_char};
 use std::io;
@@ -12,19 +12,19 @@ use std::ptr;
 use super::error::{SandboxError, start_error};
 use super::running::{Handle, Running};
 
-/// The container is killed when this process is gone, however it goes. Dropped, it lets go of the container.
+/// The container is killed if this process ends for any reason. Dropping this releases the container.
 #[derive(Debug)]
 pub struct Keeper {
-    /// As long as somebody has this end, the keeper waits.
+    /// The keeper waits as long as this end is open.
     _alive: OwnedFd,
     keeper: Running,
 }
 
-/// The numbers that the keeper's two descriptors have in it.
+/// The keeper's numbers of its two descriptors.
 const PIPE: i32 = 0;
 const CONTAINER: i32 = 1;
 
-/// Keeps watch over a container. When it had to be killed, `cleanup` is executed: a program and its arguments.
+/// Watches a container. If it had to be killed, `cleanup` is executed: a program and its arguments.
 pub fn keep(container: &Handle, cleanup: &[&OsStr]) -> Result<Keeper, SandboxError> {
     let failed = start_error("start the container's keeper");
     match fork(container, cleanup) {
@@ -35,7 +35,7 @@ pub fn keep(container: &Handle, cleanup: &[&OsStr]) -> Result<Keeper, SandboxErr
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        // Its container has ended, or is not its concern any more. `Running` waits for it.
+        // The container has ended, or is no longer its concern. `Running` waits for the keeper.
         let _ = self.keeper.kill();
     }
 }
@@ -46,8 +46,8 @@ fn fork(container: &Handle, cleanup: &[&OsStr]) -> io::Result<(OwnedFd, i32)> {
     pointers.push(ptr::null());
     let (reader, writer) = io::pipe()?;
     let (reader, container) = (OwnedFd::from(reader), container.as_pollable());
-    // SAFETY: the child makes system calls only (signal-safety(7)), on what was laid out before: this process may have
-    // several threads. `pointers` ends with a null and points into `words`, which the child has its own copy of.
+    // SAFETY: the child makes system calls only (signal-safety(7)), on data that was prepared before: this process may
+    // have several threads. `pointers` ends with a null and points into `words`, of which the child has its own copy.
     let pid = unsafe {
         let pid = libc::fork();
         if pid == 0 {
@@ -82,7 +82,7 @@ unsafe fn watch(pipe: i32, container: i32) {
         libc::prctl(libc::PR_SET_NAME, c"rbuild-keeper".as_ptr());
         let mut is_killed = false;
         loop {
-            // A negative number is not looked at.
+            // poll ignores a negative number.
             let pipe = if is_killed { -1 } else { PIPE };
             let mut events = [
                 libc::pollfd { fd: pipe, events: libc::POLLIN, revents: 0 },
@@ -93,7 +93,7 @@ unsafe fn watch(pipe: i32, container: i32) {
                 if is_killed {
                     return;
                 }
-                // It has ended by itself, which is its monitor's business while there is one.
+                // It has ended by itself: that is the business of its monitor, if there still is one.
                 let mut monitor = [libc::pollfd { fd: PIPE, events: libc::POLLIN, revents: 0 }];
                 libc::poll(monitor.as_mut_ptr(), 1, -1);
                 return;

@@ -1,10 +1,10 @@
-//! Landlock (landlock(7)): a program on the host's network reaches no abstract sockets outside of its container.
+//! Landlock (landlock(7)): keeps a program on the host's network from abstract sockets outside of its container.
 //!
-//! Such a socket has a name in the network namespace and no file, so nothing else keeps one who shares that namespace
-//! from talking to the host's services. Only that is restricted, no files: mounts and setuid programs work as before.
+//! Such a socket has a name in the network namespace and no file, so nothing else keeps a process in that namespace
+//! from talking to the host's services. Only this is restricted, not files: mounts and setuid programs work as before.
 //!
-//! The kernel also keeps a restricted process from looking into those outside of its own domain (ptrace(2)). A program
-//! that `exec` starts has a domain of its own, for no process can join another's.
+//! The kernel also keeps a restricted process from tracing processes outside of its own domain (ptrace(2)). A program
+//! that `exec` starts has a domain of its own, because no process can join another's.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
@@ -12,10 +12,10 @@ use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, FromRawFd as _, OwnedFd};
 use super::error::InitError;
 use super::mount_api::last_errno;
 
-/// Asks for the version (linux/landlock.h).
+/// Queries the version (linux/landlock.h).
 const CREATE_RULESET_VERSION: libc::c_ulong = 1;
 const SCOPE_ABSTRACT_UNIX_SOCKET: u64 = 1;
-/// The first version of the interface that has scopes: Linux 6.12.
+/// The first version of the ABI with scopes: Linux 6.12.
 const FIRST_WITH_SCOPES: u32 = 6;
 
 /// `struct landlock_ruleset_attr`.
@@ -26,7 +26,7 @@ struct RulesetAttributes {
     scoped: u64,
 }
 
-/// The version of the kernel's interface; 0 where there is none, or it is switched off.
+/// The version of the kernel's ABI; 0 if Landlock is missing or disabled.
 pub fn landlock_version() -> u32 {
     // SAFETY: with this flag and a null pointer the call reads nothing (landlock_create_ruleset(2)).
     let version = unsafe {
@@ -40,8 +40,8 @@ pub fn can_scope_sockets() -> bool {
     landlock_version() >= FIRST_WITH_SCOPES
 }
 
-/// From now on this thread, and what it starts, connects to abstract sockets of the same only. It needs CAP_SYS_ADMIN in
-/// its user namespace, or no-new-privileges. Where the kernel can't do that, nothing happens.
+/// Restricts this thread and its children to their own abstract sockets. It needs CAP_SYS_ADMIN in its user namespace,
+/// or no-new-privileges. Does nothing if the kernel does not support it.
 pub(super) fn scope_sockets() -> Result<(), InitError> {
     if !can_scope_sockets() {
         return Ok(());
@@ -55,7 +55,7 @@ pub(super) fn scope_sockets() -> Result<(), InitError> {
     if ruleset < 0 {
         return Err(failed());
     }
-    // SAFETY: numbers only; the descriptor was made above, and nothing else knows of it.
+    // SAFETY: numbers only; the descriptor was created above, and nothing else owns it.
     let restricted = unsafe {
         let restricted = libc::syscall(libc::SYS_landlock_restrict_self, ruleset, 0);
         let errno = *libc::__errno_location();
@@ -66,23 +66,23 @@ pub(super) fn scope_sockets() -> Result<(), InitError> {
     if restricted == 0 { Ok(()) } else { Err(failed()) }
 }
 
-/// `struct landlock_path_beneath_attr`, which has no room between its members.
+/// `struct landlock_path_beneath_attr`, which is packed.
 #[repr(C, packed)]
 struct BeneathAttributes {
     allowed: u64,
     folder: i32,
 }
 
-/// Rights over files, of which each version of the interface knows more: (version, how many).
+/// The number of file access rights by ABI version: (version, number).
 const FILE_RIGHTS: [(u32, u32); 4] = [(1, 13), (2, 14), (3, 15), (5, 16)];
 const SCOPE_SIGNAL: u64 = 2;
-/// To read and write files, to cut them, and to ask devices (`LANDLOCK_ACCESS_FS_...`).
+/// Reading, writing and truncating files, and ioctl on devices (`LANDLOCK_ACCESS_FS_...`).
 const USE_FILES: u64 = 1 << 1 | 1 << 2 | 1 << 14 | 1 << 15;
 const READ_FOLDERS: u64 = 1 << 3;
 
-/// From now on this thread, and what it starts, uses files below its root only, whatever else it gets a handle of a folder
-/// of; it signals, and connects to abstract sockets of, the same only where the kernel can do that, and traces nobody
-/// else. It needs no-new-privileges. Where the kernel has no Landlock, nothing happens.
+/// Restricts this thread and its children to files below its root, whatever folder handles they get; to signalling and
+/// abstract sockets among themselves, if the kernel supports that; and to tracing among themselves. It needs
+/// no-new-privileges. Does nothing if the kernel has no Landlock.
 pub(super) fn stay_below_root() -> Result<(), InitError> {
     // SAFETY: the path is a C string, and the descriptor is new.
     let root = unsafe {
@@ -94,8 +94,7 @@ pub(super) fn stay_below_root() -> Result<(), InitError> {
     stay_below(root.as_fd(), std::iter::empty())
 }
 
-/// The same of a folder that is not the root; and of these, where they are there, what files they are or have is read and
-/// written.
+/// The same for a folder that is not the root; `others`, if they exist, can be read and written.
 pub(super) fn stay_below<'a>(folder: BorrowedFd<'_>, others: impl Iterator<Item = &'a CStr>) -> Result<(), InitError> {
     let version = landlock_version();
     let rights = FILE_RIGHTS.iter().rev().find(|(first, _)| *first <= version).map_or(0, |(_, count)| (1 << count) - 1);
@@ -104,10 +103,10 @@ pub(super) fn stay_below<'a>(folder: BorrowedFd<'_>, others: impl Iterator<Item 
     }
     let scoped = if version >= FIRST_WITH_SCOPES { SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL } else { 0 };
     let attributes = RulesetAttributes { handled_files: rights, handled_network: 0, scoped };
-    // The kernel takes a longer structure than it knows only when the rest of it is zeros.
+    // The kernel accepts a longer structure than it knows only if the rest is zero.
     let size = if version >= FIRST_WITH_SCOPES { size_of::<RulesetAttributes>() } else { size_of::<u64>() };
-    // SAFETY: the calls read structures that live until they return, of the sizes that are given; the descriptors are made
-    // here, and nothing else knows of them.
+    // SAFETY: the calls read structures that live until they return, with the given sizes; the descriptors are created
+    // here, and nothing else owns them.
     let restricted = unsafe {
         let ruleset = libc::syscall(libc::SYS_landlock_create_ruleset, std::ptr::from_ref(&attributes), size, 0) as i32;
         if ruleset < 0 {

@@ -15,18 +15,18 @@ use super::without::Without;
 use super::{refusal, user_namespace};
 use crate::base::privacy::is_in_part_of_users;
 
-/// From the strongest down.
+/// From strongest to weakest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Level {
     /// Namespaces of its own.
     Full,
-    /// A root of its own, by chroot, and no namespaces.
+    /// A root folder of its own, by chroot, without namespaces.
     Chroot,
-    /// No rights at all: the root is played to them by a process that traces them.
+    /// No rights at all: a tracing process emulates the root.
     Emulated,
 }
 
-/// The word for a root of its own, and no namespaces.
+/// The level's name in `--isolation`.
 pub const CHROOT: &str = "chroot";
 const EMULATED: &str = "emulated";
 
@@ -36,7 +36,7 @@ impl Level {
     }
 }
 
-/// What users are told of programs that have no namespaces.
+/// The warning for programs without namespaces.
 pub fn less_isolated(what: &str, level: Level) -> String {
     let why = full_refused().map_or("as was asked for", |refused| refused.what.as_str());
     match level {
@@ -49,16 +49,16 @@ pub fn less_isolated(what: &str, level: Level) -> String {
     }
 }
 
-/// What the user wants (`--isolation`).
+/// The user's choice (`--isolation`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum IsolationChoice {
-    /// The strongest that there is here.
+    /// The strongest available level.
     #[default]
     Auto,
     Only(Level),
 }
 
-/// docker's `default` is the strongest that can be had, too.
+/// docker's `default` also means the strongest available level.
 impl std::str::FromStr for IsolationChoice {
     type Err = UnknownIsolation;
 
@@ -77,12 +77,12 @@ impl std::str::FromStr for IsolationChoice {
 #[error("invalid isolation ({0})")]
 pub struct UnknownIsolation(String);
 
-/// A word of `--isolation`, kept as it was said.
+/// A value of `--isolation`, as given.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AskedIsolation(String);
 
 impl AskedIsolation {
-    /// Settled: no namespaces.
+    /// The settled value for no namespaces.
     pub fn chroot() -> Self {
         Self(CHROOT.to_owned())
     }
@@ -109,7 +109,7 @@ impl std::str::FromStr for AskedIsolation {
 }
 
 impl IsolationChoice {
-    /// The level that programs get; or why they can't have what was asked for.
+    /// The level that programs get, or why the choice is not available.
     pub fn level(self) -> Result<Level, Unsupported> {
         let tried = match self {
             Self::Only(level) => vec![level],
@@ -117,7 +117,7 @@ impl IsolationChoice {
             Self::Auto => vec![Level::Full, Level::Chroot],
         };
         let mut refused = tried.iter().map(|level| (*level, level.refused()));
-        // Of several, the first says most.
+        // The first reason says most.
         let first = refused.next();
         let mut all = first.clone().into_iter().chain(refused);
         match all.find(|(_, refused)| refused.is_none()) {
@@ -165,7 +165,7 @@ fn emulation_refused() -> Option<Unsupported> {
     REFUSED.get_or_init(find).clone()
 }
 
-/// Lets a child that does nothing else be traced.
+/// Tries whether a child can be traced.
 fn try_tracing() -> io::Result<()> {
     in_child(|| {
         // SAFETY: a system call on numbers.
@@ -176,14 +176,14 @@ fn try_tracing() -> io::Result<()> {
     })
 }
 
-/// Why programs can have no namespaces of their own.
+/// Why programs can't have namespaces of their own.
 pub fn full_refused() -> Option<&'static Unsupported> {
     static REFUSED: OnceLock<Option<Unsupported>> = OnceLock::new();
     let find = || {
         if !has_capability("SYS_ADMIN") {
             return Some(user_namespace::refused().cloned().unwrap_or_else(refusal::of_missing_rights));
         }
-        // Root of a machine has them, and a filter is what takes them away.
+        // Root of a machine always has them, unless a seccomp filter forbids it.
         if user_namespace::entered().is_none() && !is_confined_by_seccomp() {
             return None;
         }
@@ -192,7 +192,7 @@ pub fn full_refused() -> Option<&'static Unsupported> {
     REFUSED.get_or_init(find).as_ref()
 }
 
-/// Makes such namespaces in a child that does nothing else.
+/// Tries to create such namespaces in a child.
 fn try_namespaces() -> io::Result<()> {
     let flags = libc::CLONE_NEWNS | libc::CLONE_NEWPID | libc::CLONE_NEWIPC | libc::CLONE_NEWUTS;
     in_child(|| {
@@ -204,10 +204,10 @@ fn try_namespaces() -> io::Result<()> {
     })
 }
 
-/// Calls `attempt`, which makes one system call and gives its error's number, in a child that ends with it.
+/// Calls `attempt`, which makes one system call and returns its errno, in a child that exits with it.
 fn in_child(attempt: impl FnOnce() -> i32) -> io::Result<()> {
     let mut status = 0;
-    // SAFETY: the child makes two system calls and ends; `status` is a place for what it ended with.
+    // SAFETY: the child makes two system calls and exits; `status` receives its exit status.
     let waited = unsafe {
         match libc::fork() {
             0 => libc::_exit(attempt()),
@@ -224,16 +224,16 @@ fn in_child(attempt: impl FnOnce() -> i32) -> io::Result<()> {
     }
 }
 
-/// What root needs to give a program a root of its own, and to keep it there.
+/// What root needs to give a program its own root folder, and to confine it there.
 const FOR_CHROOT: [&str; 9] =
     ["SYS_CHROOT", "MKNOD", "CHOWN", "DAC_OVERRIDE", "FOWNER", "FSETID", "KILL", "SETUID", "SETGID"];
 
-/// Why programs can't even have a root of their own.
+/// Why programs can't even have a root folder of their own.
 pub fn chroot_refused() -> Option<Unsupported> {
     let missing = FOR_CHROOT.iter().filter(|name| !has_capability(name)).map(|name| format!("CAP_{name}"));
     let missing: Vec<String> = missing.collect();
     let why = match missing.is_empty() {
-        // There the capability is not enough.
+        // In a user namespace, the capability is not enough.
         true if is_in_part_of_users() => "in a user namespace `/dev/null` and its like can't be made".to_owned(),
         true => return None,
         false => format!("{} missing", missing.join(", ")),
@@ -244,7 +244,7 @@ pub fn chroot_refused() -> Option<Unsupported> {
     })
 }
 
-/// Goes all the way to a program that is not there, and gives what it would have had to do without.
+/// Does everything up to executing a missing program, and returns what it would have to do without.
 pub fn try_out(container: &Container) -> Result<Vec<Without>, SandboxError> {
     let (without, ended) = spawn::Prepared::begin(container, Stdio::default(), Until::Executed)?.rehearse();
     match ended {

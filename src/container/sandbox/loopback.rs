@@ -1,4 +1,4 @@
-//! Switches on the loopback interface of the network namespace that the process is in.
+//! Brings up the loopback interface of this process's network namespace.
 
 use std::os::fd::AsRawFd as _;
 

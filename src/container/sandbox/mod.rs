@@ -1,8 +1,9 @@
-//! Runs one program in a container of its own: namespaces, mounts, seccomp, capabilities, cgroups, user namespaces.
+//! Runs a program in its own container: namespaces, mounts, seccomp, capabilities, cgroups, user namespaces.
 //!
-//! A [`Container`] is a plain value that says what the program gets; [`spawn`] makes it true and gives a [`Running`].
-//! The container's init is this same binary, executed again with the value as its message (see [`init_if_requested`]).
-//! All `unsafe` of the program is in this folder. Must not know images, Dockerfiles or the store. Hop 8 of a build.
+//! A [`Container`] is a plain value that describes what the program gets; [`spawn`] sets it up and returns a
+//! [`Running`]. The container's init is this same binary, executed again with that value as its message (see
+//! [`init_if_requested`]). All `unsafe` of the program is in this folder. Knows nothing about images, Dockerfiles or
+//! the store. Hop 8 of a build.
 
 mod apparmor;
 mod arguments;

@@ -1,5 +1,5 @@
-//! Mounts as file descriptors (fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)): made out of sight, attached
-//! where a handle says, so that no path is looked up twice.
+//! Mounts as file descriptors (fsopen(2), open_tree(2), mount_setattr(2), move_mount(2)): created detached, then
+//! attached to an open handle, so that no path is looked up twice.
 
 use std::ffi::CStr;
 use std::io::Read as _;
@@ -21,18 +21,18 @@ struct MountAttributes {
     user_namespace: u64,
 }
 
-/// Why a filesystem can't be mounted: the error, and what the kernel says about it.
+/// Why a filesystem can't be mounted: the errno and the kernel's explanation.
 #[derive(Debug)]
 pub(super) struct MountFailure {
     pub(super) errno: Errno,
     pub(super) explanation: String,
 }
 
-/// What says where a filesystem comes from, the first column of `/proc/mounts`.
+/// The option for a filesystem's source, the first column of `/proc/mounts`.
 pub(super) const SOURCE: &str = "source";
 
-/// A new filesystem, attached nowhere. Options without a value are flags; an option may come several times. Its source is
-/// its kind, unless an option says another: docker's runtime names them so.
+/// Creates a detached filesystem. Options without a value are flags; an option may be repeated. Its source is its type,
+/// unless an option sets another: docker's runtime names them like this.
 pub(super) fn create(
     kind: &str,
     options: &[(&str, Option<&str>)],
@@ -56,7 +56,7 @@ pub(super) fn create(
     configure().map_err(|errno| MountFailure { errno, explanation: explanation(&context) })
 }
 
-/// A new procfs that shows the processes of that namespace, attached nowhere. Kernels before 6.18 give `EINVAL`.
+/// Creates a detached procfs for that PID namespace. Kernels before 6.18 return `EINVAL`.
 pub(super) fn create_proc_of(namespace: &OwnedFd, attributes: MountAttrFlags) -> Result<OwnedFd> {
     let context = fsopen("proc", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_fd(context.as_fd(), "pidns", namespace)?;
@@ -64,7 +64,7 @@ pub(super) fn create_proc_of(namespace: &OwnedFd, attributes: MountAttrFlags) ->
     fsmount(context.as_fd(), FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
-/// The messages that the kernel keeps for whoever configured the mount: one per read, with a letter before each.
+/// The kernel's messages about configuring the mount: one per read, each with a letter in front.
 fn explanation(context: &OwnedFd) -> String {
     let Ok(duplicate) = context.try_clone() else { return String::new() };
     let mut file = std::fs::File::from(duplicate);
@@ -77,7 +77,7 @@ fn explanation(context: &OwnedFd) -> String {
     lines.join("; ")
 }
 
-/// Another view of what `path` under `directory` shows; with `recursive`, including what is mounted below it.
+/// Clones the mount at `path` below `directory`; with `recursive`, including mounts below it.
 pub(super) fn clone_tree(directory: impl AsFd, path: &CStr, recursive: bool) -> Result<OwnedFd> {
     let mut flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
     flags.set(OpenTreeFlags::AT_EMPTY_PATH, path.is_empty());
@@ -85,32 +85,32 @@ pub(super) fn clone_tree(directory: impl AsFd, path: &CStr, recursive: bool) -> 
     open_tree(directory, path, flags)
 }
 
-/// Attaches a mount to the place that `target` is a handle of.
+/// Attaches a mount at the handle `target`.
 pub(super) fn attach(mount: &OwnedFd, target: impl AsFd) -> Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     move_mount(mount.as_fd(), c"", target, c"", flags)
 }
 
-/// Adds attributes to a mount, and with `recursive` to all below it.
+/// Adds attributes to a mount; with `recursive`, also to all mounts below it.
 pub(super) fn set_attributes(mount: &OwnedFd, attributes: MountAttrFlags, recursive: bool) -> Result<()> {
     let wanted = MountAttributes { set: u64::from(attributes.bits()), ..MountAttributes::default() };
     change(mount, &wanted, recursive)
 }
 
-/// Cuts a mount off from the propagation of mounts in other namespaces.
+/// Stops all propagation of mounts to and from other namespaces.
 pub(super) fn make_private(mount: &OwnedFd) -> Result<()> {
     let wanted = MountAttributes { propagation: libc::MS_PRIVATE, ..MountAttributes::default() };
     change(mount, &wanted, true)
 }
 
-/// Lets mounts of other namespaces come in, and none go out.
+/// Receives mounts from other namespaces, but propagates none.
 pub(super) fn make_slave(mount: &OwnedFd) -> Result<()> {
     let wanted = MountAttributes { propagation: libc::MS_SLAVE, ..MountAttributes::default() };
     change(mount, &wanted, true)
 }
 
-/// Lets what is seen through a mount, which must be attached nowhere yet, belong to the users of a user namespace: root of
-/// the filesystem is root there (mount_setattr(2), ID-mapped mounts).
+/// Maps the owners in a mount, which must still be detached, to a user namespace: the filesystem's root is root there
+/// (mount_setattr(2), ID-mapped mounts).
 pub(super) fn translate_owners(mount: &OwnedFd, users: BorrowedFd<'_>, recursive: bool) -> Result<()> {
     const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
     let user_namespace = users.as_raw_fd() as u64;
@@ -135,7 +135,7 @@ fn change(mount: &OwnedFd, wanted: &MountAttributes, recursive: bool) -> Result<
     if result == 0 { Ok(()) } else { Err(last_errno()) }
 }
 
-/// The error of the C library's last call.
+/// The errno of the C library's last call.
 pub(super) fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)
 }

@@ -1,7 +1,8 @@
-//! Takes away from a layer what was made only to mount something there.
+//! Removes what was created in a layer only as a mount point.
 //!
-//! The program has written in that layer since: its folders may have become links, or have other names. So each place is
-//! found beneath the layer's folder, through no link and into no other filesystem, and only what was made is taken away.
+//! The program has written to that layer since: its folders may have become links, or have been renamed. So each path
+//! is resolved beneath the layer's folder, without following links or entering other filesystems, and only what was
+//! created is removed.
 
 use std::path::Path;
 
@@ -11,8 +12,8 @@ use super::channel::CreatedMountPoint;
 use crate::base::foreign::{Folder, Tree};
 use crate::base::io_error::IoError;
 
-/// Takes the mount points away unless the program has put something into them. The standard folders stay, as they do
-/// with BuildKit.
+/// Removes the mount points, unless the program has put something into them. The standard folders stay, as with
+/// BuildKit.
 pub fn remove_mount_points(upper: &Path, created: &[CreatedMountPoint]) -> Result<(), IoError> {
     if created.is_empty() {
         return Ok(());
@@ -28,7 +29,7 @@ pub fn remove_mount_points(upper: &Path, created: &[CreatedMountPoint]) -> Resul
 }
 
 fn remove(upper: &Tree, path: &Path, point: &CreatedMountPoint) -> Result<(), IoError> {
-    // Without its folder, or behind a link, it is not what was made.
+    // If its folder is gone or behind a link, it is not what was created.
     let Ok(Some((folder, name))) = upper.parent(path) else { return Ok(()) };
     let Ok(Some(stat)) = folder.stat(name) else { return Ok(()) };
     if !is_still(point, &stat) {
@@ -43,7 +44,7 @@ fn remove(upper: &Tree, path: &Path, point: &CreatedMountPoint) -> Result<(), Io
     Ok(())
 }
 
-/// Whether that is what was made, with nothing in it. (A folder with something in it can't be removed.)
+/// Whether it is what was created, and empty. (A folder that is not empty can't be removed.)
 fn is_still(point: &CreatedMountPoint, stat: &Stat) -> bool {
     let is_same = point.identity.is_none_or(|identity| identity == (stat.st_dev, stat.st_ino));
     let wanted = if point.is_directory { FileType::Directory } else { FileType::RegularFile };
@@ -77,7 +78,7 @@ mod tests {
         std::fs::write(upper.join("file"), "").unwrap();
         std::fs::write(upper.join("full/v/kept"), "").unwrap();
         let points = ["a", "a/b", "a/b/v", "x", "x/v", "full/v", "file"].map(|path| point(&upper, path));
-        // The program moves one away and makes a link of it, and something of its own in another's place.
+        // The program moves one away and replaces it by a link, and puts something of its own in another's place.
         std::fs::rename(upper.join("a"), upper.join("moved")).unwrap();
         symlink(&host, upper.join("a")).unwrap();
         std::fs::create_dir(upper.join("x/new")).unwrap();

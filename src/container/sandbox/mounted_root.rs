@@ -1,7 +1,7 @@
-//! A container's root filesystem, mounted where another program finds it: another runtime, which makes all the rest.
+//! A container's root filesystem, mounted where another runtime finds it, which does all the rest.
 //!
-//! The mount is in a mount namespace of the calling thread alone, and of the processes that it starts: it is seen by
-//! nobody else, and goes with them however they end.
+//! The mount is in a mount namespace of the calling thread and the processes that it starts: nobody else sees it, and
+//! it ends with them for any reason.
 
 use std::path::{Path, PathBuf};
 
@@ -15,31 +15,31 @@ use super::error::{InitError, SandboxError, start_error};
 use super::init::{MountPoints, PointKind, clone_within, mount_stack, open_stack};
 use super::mount_api;
 
-/// The standard places, which a runtime mounts something at.
+/// The standard folders, which runtimes use as mount points.
 const STANDARD: [&str; 3] = ["/proc", "/dev", "/sys"];
 
-/// Unmounted when dropped.
+/// Unmounted on drop.
 #[derive(Debug)]
 pub struct MountedRoot {
     place: PathBuf,
     created: Vec<CreatedMountPoint>,
-    /// Where parts of folders are that containers write to.
+    /// The mounted parts of folders that containers write to.
     parts: Vec<PathBuf>,
 }
 
 impl MountedRoot {
-    /// Mounts the root filesystem at `place`, an empty folder, with all the places in it that the container's mounts and
-    /// its working directory need. `place` has a folder around it that nothing else is made in meanwhile.
+    /// Mounts the root filesystem at `place`, an empty folder, and creates all mount points and the working directory
+    /// of the container in it. Nothing else may create anything in the parent folder of `place` meanwhile.
     ///
-    /// Where a mount shows a part of a folder that containers write to, the part is mounted beside `place`, and the
-    /// container's mount is of that from now on: the other runtime would look the path up again.
+    /// If a mount shows part of a folder that containers write to, that part is mounted beside `place`, and becomes the
+    /// source of the container's mount: the other runtime would resolve the path again.
     pub fn mount(container: &mut Container, place: &Path) -> Result<Self, SandboxError> {
         let Rootfs::Overlay(stack) = &container.rootfs else {
             return Err(
                 InitError::Message("only a stack of layers can be mounted for another runtime".to_owned()).into()
             );
         };
-        // SAFETY: the flag changes this thread's mounts alone, and no descriptor.
+        // SAFETY: the flag only changes this thread's mounts, and no descriptor.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
             .map_err(|errno| start_error("make a mount namespace")(errno.into()))?;
         rustix::mount::mount_change("/", MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC)
@@ -51,7 +51,7 @@ impl MountedRoot {
         let staging = handle(place.parent().unwrap_or(place))?;
         let stack = open_stack(stack)?;
         let tree = mount_stack(&stack, &staging, None);
-        // Mounting leads this process to where the layers' names are short.
+        // Mounting has changed the working directory, to shorten the layers' paths.
         rustix::process::chdir("/").map_err(|errno| start_error("enter /")(errno.into()))?;
         let tree = tree?;
         let mut mounted = Self { place: place.to_owned(), created: Vec::new(), parts: Vec::new() };
@@ -75,7 +75,7 @@ impl MountedRoot {
                 points.created.truncate(before);
             }
         }
-        // What is made for these is no change of the container's; its working directory is one.
+        // Mount points are no changes of the container's; its working directory is one.
         mounted.created = points.created;
         if container.process.create_directory {
             MountPoints::make_directory(&tree, &container.process.directory)?;
@@ -112,7 +112,7 @@ impl MountedRoot {
 
 impl Drop for MountedRoot {
     fn drop(&mut self) {
-        // They fail only when they are gone already.
+        // Fails only if they are gone already.
         let _ = rustix::mount::unmount(&self.place, UnmountFlags::DETACH);
         for part in &self.parts {
             let _ = rustix::mount::unmount(part, UnmountFlags::DETACH);

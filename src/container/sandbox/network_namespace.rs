@@ -1,4 +1,4 @@
-//! Network namespaces that exist before, and apart from, the containers in them.
+//! Network namespaces that exist independently of the containers in them.
 
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -6,11 +6,11 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags};
 
-/// Makes a network namespace, and does something in it (opens sockets, say) on a thread that is in it.
-/// The namespace lives as long as its descriptor, or something in it, does.
+/// Creates a network namespace, and runs `work` (such as opening sockets) on a thread in it. The namespace lives as
+/// long as its descriptor, or anything in it.
 pub fn new_network_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<(OwnedFd, T)> {
     let make = || {
-        // SAFETY: only this thread's network namespace changes, and the thread ends here; descriptors stay shared.
+        // SAFETY: this only changes this thread's network namespace, and the thread ends here; descriptors stay shared.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNET) }?;
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;
         let namespace = rustix::fs::open("/proc/thread-self/ns/net", flags, Mode::empty())?;
@@ -22,7 +22,7 @@ pub fn new_network_namespace<T: Send>(work: impl FnOnce() -> T + Send) -> io::Re
     })
 }
 
-/// Does something on a thread that is in another network namespace; sockets opened there stay there.
+/// Runs `work` on a thread in another network namespace; sockets that it opens stay there.
 pub fn in_network_namespace<T: Send>(namespace: &OwnedFd, work: impl FnOnce() -> T + Send) -> io::Result<T> {
     let enter = || {
         move_into_network_namespace(namespace)?;
@@ -34,7 +34,7 @@ pub fn in_network_namespace<T: Send>(namespace: &OwnedFd, work: impl FnOnce() ->
     })
 }
 
-/// From now on, this thread is in another network namespace.
+/// Moves this thread to another network namespace.
 pub fn move_into_network_namespace(namespace: &OwnedFd) -> io::Result<()> {
     Ok(rustix::thread::move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))?)
 }

@@ -1,5 +1,5 @@
-//! `/dev/null` for programs of containers: not the host's. A program may change the mode and the owner of whatever it has
-//! open, through `/proc/self/fd`, and so it would be the host's that changes.
+//! A `/dev/null` for containers' programs that is not the host's. A program may change the mode and owner of anything
+//! that it has open, through `/proc/self/fd`, and would change the host's device.
 
 use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
@@ -13,8 +13,8 @@ use super::mount_api;
 const NAME: &str = "null";
 const HOSTS: &str = "/dev/null";
 
-/// One of nobody else's. Where device nodes cannot be made, which is where this process is not root of the host, it is
-/// the host's: a program cannot change that there.
+/// Creates a separate device. If device nodes can't be created, because this process is not root of the host, returns
+/// the host's: there a program can't change it.
 pub fn null_device() -> io::Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     if let Some(own) = own(flags) {
@@ -23,7 +23,8 @@ pub fn null_device() -> io::Result<OwnedFd> {
     Ok(rustix::fs::open(HOSTS, flags, Mode::empty())?)
 }
 
-/// The one that a running container has, which spares a filesystem; one of nobody else's where it has something else there.
+/// The device of a running container, which saves a filesystem; a separate one if the container has something else
+/// there.
 pub(super) fn null_device_in(container: i32) -> io::Result<OwnedFd> {
     match of_container(Path::new(&format!("/proc/{container}/root"))) {
         Some(own) => Ok(own),
@@ -31,7 +32,7 @@ pub(super) fn null_device_in(container: i32) -> io::Result<OwnedFd> {
     }
 }
 
-/// What `dev/null` is below a root that somebody else may change: looked at before it is opened, and never the host's.
+/// `dev/null` below a root that others may change: checked before it is opened, and never the host's.
 fn of_container(root: &Path) -> Option<OwnedFd> {
     let found = rustix::fs::open(root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let (flags, resolve) = (OFlags::PATH | OFlags::CLOEXEC, ResolveFlags::IN_ROOT | ResolveFlags::NO_SYMLINKS);
@@ -40,7 +41,7 @@ fn of_container(root: &Path) -> Option<OwnedFd> {
     if !is_null(&own) || (own.st_dev, own.st_ino) == (hosts.st_dev, hosts.st_ino) {
         return None;
     }
-    // By the handle, so that it is the one that was looked at.
+    // Opened through the handle, so that it is the one that was checked.
     let name = format!("/proc/self/fd/{}", found.as_raw_fd());
     rustix::fs::open(name, OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty()).ok()
 }
@@ -49,14 +50,14 @@ fn is_null(stat: &Stat) -> bool {
     FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == makedev(1, 3)
 }
 
-/// The filesystem that it is on is nowhere, and goes with it.
+/// Its filesystem is detached, and ends with it.
 fn own(flags: OFlags) -> Option<OwnedFd> {
     let attributes = MountAttrFlags::MOUNT_ATTR_NOSUID | MountAttrFlags::MOUNT_ATTR_NOEXEC;
     let place = mount_api::create("tmpfs", &[("mode", Some("0700")), ("size", Some("4k"))], attributes).ok()?;
     let mode = Mode::from_raw_mode(0o666);
     rustix::fs::mknodat(&place, NAME, FileType::CharacterDevice, mode, makedev(1, 3)).ok()?;
     let node = rustix::fs::openat(&place, NAME, flags, Mode::empty()).ok()?;
-    // What the umask has taken of it: a program of any user may open it again.
+    // Undoes the umask: a program of any user may reopen it.
     rustix::fs::fchmod(&node, mode).ok()?;
     Some(node)
 }
@@ -94,14 +95,14 @@ mod tests {
         std::os::unix::fs::symlink(HOSTS, &null).unwrap();
         assert!(of_container(root.path()).is_none());
         again();
-        // Another root's that is the host's own.
+        // The host's own device under another root.
         assert!(of_container(Path::new("/")).is_none());
         for (number, is_taken) in [(makedev(1, 5), false), (makedev(1, 3), true)] {
             let mode = Mode::from_raw_mode(0o666);
             if rustix::fs::mknodat(rustix::fs::CWD, &null, FileType::CharacterDevice, mode, number).is_err() {
                 return;
             }
-            // A filesystem may have no devices.
+            // A filesystem may be mounted `nodev`.
             let can_be_opened = std::fs::File::open(&null).is_ok();
             assert_eq!(of_container(root.path()).is_some(), is_taken && can_be_opened);
             again();

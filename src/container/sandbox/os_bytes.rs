@@ -1,4 +1,4 @@
-//! Paths and other strings of the system as bytes in a message: serde's own form of them demands UTF-8.
+//! Serializes paths and other OS strings as bytes: serde's own form requires UTF-8.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// Something made of byte strings.
+/// A value that consists of byte strings.
 pub trait OsBytes: Sized {
     fn to_bytes(&self) -> Vec<Vec<u8>>;
     fn from_bytes(parts: Vec<Vec<u8>>) -> Self;

@@ -1,22 +1,22 @@
-//! Locks on single bytes of a file that belong to a process (fcntl(2), `F_SETLK`). The kernel says who has one, and takes
-//! it from a process that is gone; a child that is forked has none of them.
+//! Locks on single bytes of a file that belong to a process (fcntl(2), `F_SETLK`). The kernel reports who holds a lock,
+//! and releases the locks of a process that ends; a forked child has none of them.
 //!
-//! A process that closes any descriptor of a file loses all such locks that it has on it: whoever takes one must not open
-//! the file a second time.
+//! A process that closes any descriptor of a file loses all its locks on it: a process that holds one must not open the
+//! file a second time.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd as _;
 
-/// A byte that another process has locked.
+/// A byte that is locked by another process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Holder {
-    /// Not positive when it is of a process namespace that this one can't see.
+    /// Not positive if the process is in a PID namespace that this one can't see.
     pub(super) pid: i32,
     pub(super) byte: i64,
 }
 
-/// Locks one byte, which others may lock too.
+/// Locks a byte, which others may lock too.
 pub(super) fn hold(file: &File, byte: i64) -> io::Result<()> {
     call(file, libc::F_SETLK, lock(libc::F_RDLCK, byte, 1)).map(drop)
 }
@@ -25,7 +25,8 @@ pub(super) fn let_go(file: &File, byte: i64) -> io::Result<()> {
     call(file, libc::F_SETLK, lock(libc::F_UNLCK, byte, 1)).map(drop)
 }
 
-/// One of the other processes that have locked some of `count` bytes from `first` on; all that follow when it is 0.
+/// One of the other processes that have locked any of `count` bytes from `first` on; of all following bytes if `count`
+/// is 0.
 pub(super) fn holder(file: &File, first: i64, count: i64) -> io::Result<Option<Holder>> {
     let found = call(file, libc::F_GETLK, lock(libc::F_WRLCK, first, count))?;
     let is_held = i32::from(found.l_type) != libc::F_UNLCK;
@@ -73,7 +74,7 @@ mod tests {
             let mut command = std::process::Command::new("python3");
             command.args(["-c", words]).arg(file.path()).arg(first).output().ok()
         };
-        // Without python3 there is nobody to look.
+        // Skipped without python3.
         let Some(seen) = ask("1") else { return };
         let expected = format!("True 17 {}\n", std::process::id());
         assert_eq!(String::from_utf8_lossy(&seen.stdout), expected, "{}", String::from_utf8_lossy(&seen.stderr));

@@ -1,4 +1,4 @@
-//! Why this machine lets an ordinary user have no user namespace, as far as the machine shows it, and what helps.
+//! Why an ordinary user can't have a user namespace on this machine, as far as can be detected, and what helps.
 
 use std::io;
 use std::path::Path;
@@ -6,7 +6,7 @@ use std::path::Path;
 use super::error::Unsupported;
 use super::surroundings;
 
-/// A kernel setting that forbids user namespaces when it has that value.
+/// A kernel setting that forbids user namespaces if it has that value.
 struct Setting {
     name: &'static str,
     path: &'static str,
@@ -35,7 +35,7 @@ const SETTINGS: &[Setting] = &[
     },
 ];
 
-/// What the kernel's answer to making a user namespace means here.
+/// The cause of the kernel's error for creating a user namespace.
 pub(super) fn of_user_namespace(error: &io::Error) -> Unsupported {
     let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     explain(error, &read("/proc/self/status"), &read("/proc/self/mountinfo"), |setting| {
@@ -43,12 +43,12 @@ pub(super) fn of_user_namespace(error: &io::Error) -> Unsupported {
     })
 }
 
-/// A process without the right to make namespaces, which no user namespace has given it either.
+/// For a process without the right to create namespaces, in no user namespace of its own either.
 pub(super) fn of_missing_rights() -> Unsupported {
     Unsupported { what: "cannot make namespaces: CAP_SYS_ADMIN is missing".to_owned(), hint: Some(of_flags()) }
 }
 
-/// The kernel's answer to a process that makes namespaces, whatever rights it has.
+/// The kernel's error for creating namespaces, whatever rights the process has.
 pub(super) fn of_own_namespaces(error: &io::Error) -> Unsupported {
     match surroundings::has_capability("SYS_ADMIN") {
         true => of_namespaces(error),
@@ -56,7 +56,7 @@ pub(super) fn of_own_namespaces(error: &io::Error) -> Unsupported {
     }
 }
 
-/// The kernel's answer to a process that has that right.
+/// The kernel's error for a process that has that right.
 pub(super) fn of_namespaces(error: &io::Error) -> Unsupported {
     let cause = match surroundings::is_confined_by_seccomp() {
         true => "a seccomp filter forbids it, such as that of a container that rbuild runs in".to_owned(),
@@ -65,7 +65,7 @@ pub(super) fn of_namespaces(error: &io::Error) -> Unsupported {
     Unsupported { what: format!("cannot make namespaces: {cause}"), hint: Some(of_flags()) }
 }
 
-/// What keeps a process from tracing its own children.
+/// Why a process can't trace its own children.
 pub(super) fn of_tracing(error: &io::Error) -> Unsupported {
     Unsupported {
         what: format!("programs can't be emulated: tracing them is forbidden ({error})"),
@@ -73,20 +73,20 @@ pub(super) fn of_tracing(error: &io::Error) -> Unsupported {
     }
 }
 
-/// Root that can't map users in one.
+/// For root that can't map users.
 pub(super) fn of_root(reason: String) -> Unsupported {
     Unsupported { what: format!("cannot make a user namespace: {reason}"), hint: Some(of_flags()) }
 }
 
-/// What helps in the runtimes that most have.
+/// The flags of the common runtimes that help.
 fn of_flags() -> String {
     "start the container that rbuild runs in with `--security-opt seccomp=unconfined --security-opt \
      apparmor=unconfined`, or in Kubernetes with `seccompProfile: {type: Unconfined}`"
         .to_owned()
 }
 
-/// Why `newuidmap` could not write a map. With the setuid bit it is root, whom the namespace is not of; with a capability it
-/// is the user, whom it is of, and needs no rights in what is around it.
+/// Why `newuidmap` could not write a map. With the setuid bit it runs as root, who does not own the namespace; with a
+/// capability it runs as the user, who owns it and needs no rights in the parent namespace.
 pub(super) fn of_helper(reason: &str, program: Option<&Path>) -> String {
     let is_setuid = |program: &Path| {
         use std::os::unix::fs::MetadataExt as _;
@@ -127,7 +127,7 @@ fn explain(error: &io::Error, status: &str, mounts: &str, forbids: impl Fn(&Sett
     }
 }
 
-/// Mount points are told relative to the root folder of whoever asks: where none is that folder itself, it is another one.
+/// Mount points are relative to the process's root: if no mount is at `/`, the root was changed.
 fn is_chroot(mounts: &str) -> bool {
     !mounts.is_empty() && !mounts.lines().any(|line| line.split(' ').nth(4) == Some("/"))
 }

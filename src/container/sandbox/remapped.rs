@@ -1,9 +1,9 @@
-//! A user namespace for a container of root's (`--userns=remap`): root of the container is another user on the host, with
-//! no rights there.
+//! A user namespace for a container of root's (`--userns=remap`): the container's root is another user on the host,
+//! without rights there.
 //!
-//! Only it, the container's network and its mounts are this namespace's. The rest belongs to the host's, and so gives the
-//! container less, not more. Files keep the owners that they have without: layers and what the container writes are seen
-//! through mounts that translate (mount_setattr(2), `MOUNT_ATTR_IDMAP`).
+//! It owns only the container's network and mounts. The other namespaces belong to the host's user namespace, which
+//! gives the container less, not more. Owners in the store stay as they are: layers and the container's changes are
+//! seen through ID-mapped mounts (mount_setattr(2), `MOUNT_ATTR_IDMAP`).
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -18,17 +18,17 @@ use super::ids::{IdRanges, UsersMode};
 use super::network_namespace::in_network_namespace;
 use super::{loopback, mount_api, user_namespace};
 
-/// The users of a container. The namespace lives as long as this, or a process in it.
+/// The user namespace of a container. It lives as long as this, or a process in it.
 #[derive(Debug)]
 pub struct RemappedUsers {
     pub(super) namespace: OwnedFd,
-    /// A network namespace that is this user namespace's. Its loopback interface is on, and there is nothing else in it.
+    /// A network namespace that this user namespace owns. It has only a loopback interface, which is up.
     pub(super) network: OwnedFd,
     pub(super) ids: IdRanges,
 }
 
 impl RemappedUsers {
-    /// Makes a namespace with these IDs.
+    /// Creates a namespace with these IDs.
     pub fn make(ids: IdRanges) -> Result<Self, SandboxError> {
         let failed = start_error("make a user namespace");
         let make = || -> io::Result<Self> {
@@ -42,7 +42,7 @@ impl RemappedUsers {
         make().map_err(failed)
     }
 
-    /// Those of a container that runs; nothing where it has the users that this process has.
+    /// The user namespace of a running container; `None` if it is this process's own.
     pub fn of_process(pid: i32) -> Result<Option<Self>, SandboxError> {
         let failed = start_error("find the container's users");
         let find = || -> io::Result<Option<Self>> {
@@ -53,7 +53,7 @@ impl RemappedUsers {
         find().map_err(failed)
     }
 
-    /// Another descriptor of its network namespace.
+    /// A duplicate of its network namespace's descriptor.
     pub fn network(&self) -> io::Result<OwnedFd> {
         self.network.try_clone()
     }
@@ -69,7 +69,7 @@ impl RemappedUsers {
     }
 }
 
-/// The IDs that `--userns=remap` would give to containers with files in that folder; or why it can't.
+/// The IDs that `--userns=remap` would use for containers with files in that folder, or why it can't be used.
 pub fn can_remap(folder: &Path) -> Result<IdRanges, String> {
     let ids = UsersMode::Remap(None).ranges().map_err(|unsupported| unsupported.what)?.ok_or_else(String::new)?;
     let users = RemappedUsers::make(ids).map_err(|error| error.to_string())?;
@@ -86,7 +86,7 @@ pub fn can_remap(folder: &Path) -> Result<IdRanges, String> {
     Ok(users.ids)
 }
 
-/// The user namespace of a container's process, and what its IDs are here; nothing where it is this process's own.
+/// The user namespace of a container's process, and its IDs here; `None` if it is this process's own.
 pub(super) fn users_of(pid: i32) -> io::Result<Option<(OwnedFd, IdRanges)>> {
     // An ordinary user's containers share the namespace that rbuild itself has entered.
     if user_namespace::entered().is_some() {
@@ -106,7 +106,7 @@ fn open_namespace(pid: i32, kind: &str) -> io::Result<OwnedFd> {
     File::open(format!("/proc/{pid}/ns/{kind}")).map(OwnedFd::from)
 }
 
-/// A process in the user namespace, for as long as its namespaces are looked up.
+/// A process in the user namespace while its namespaces are opened.
 struct Holder {
     pid: i32,
     go: File,
@@ -114,7 +114,7 @@ struct Holder {
 }
 
 impl Holder {
-    /// It begins with these new namespaces, or joins a user namespace. It waits then.
+    /// Starts in these new namespaces, or joins a user namespace. Then it waits.
     fn start(flags: i32, joined: RawFd) -> io::Result<Self> {
         let ((child_go, go), (answer, child_answer)) = (io::pipe()?, io::pipe()?);
         let (child_go, child_answer) = (OwnedFd::from(child_go), OwnedFd::from(child_answer));
@@ -122,7 +122,7 @@ impl Holder {
         let (read, write) = (child_go.as_raw_fd(), child_answer.as_raw_fd());
         let parents = [go.as_raw_fd(), answer.as_raw_fd()];
         // SAFETY: without a stack and CLONE_VM this is a fork. The child makes system calls only (signal-safety(7)), on
-        // numbers that were laid out before, and never returns: this process may have several threads.
+        // numbers that were prepared before, and never returns: this process may have several threads.
         let pid = unsafe {
             let pid = libc::syscall(libc::SYS_clone, flags | libc::SIGCHLD, 0, 0, 0, 0);
             if pid == 0 {
@@ -138,7 +138,7 @@ impl Holder {
         Ok(Self { pid: pid as i32, go, answer })
     }
 
-    /// Lets it make a network namespace, and gives that.
+    /// Lets it create a network namespace, and returns that.
     fn network(mut self) -> io::Result<OwnedFd> {
         self.go.write_all(&[0])?;
         let mut errno = [0; 4];
@@ -155,7 +155,7 @@ impl Holder {
 
 impl Drop for Holder {
     fn drop(&mut self) {
-        // SAFETY: kill and waitpid on the number of a child that only this has, and that was not waited for.
+        // SAFETY: kill and waitpid on the PID of a child that only this knows, and that was not waited for.
         unsafe {
             libc::kill(self.pid, libc::SIGKILL);
             libc::waitpid(self.pid, std::ptr::null_mut(), 0);
@@ -163,8 +163,8 @@ impl Drop for Holder {
     }
 }
 
-/// The child's life: it is told to go on, makes a network namespace in its user namespace, says how that went, and waits
-/// to be killed.
+/// The child's code: waits for the go-ahead, creates a network namespace in its user namespace, reports the result, and
+/// waits to be killed.
 ///
 /// # Safety
 /// Only in a child that was just forked.

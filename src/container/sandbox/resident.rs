@@ -1,23 +1,24 @@
-//! How much memory a process that mostly waits holds on to.
+//! Reduces the memory of a process that mostly waits.
 
 use std::fs;
 
-/// Lets go of the program's code as far as it is in memory for this process. What is needed again is taken from the page
-/// cache, where other processes of the program have it too; so this is for one that has begun and has little left to do.
+/// Drops the program's code from this process's memory. Pages that are needed again are mapped from the page cache,
+/// where other processes of the program have them too; so this is for a process that has started and has little left to
+/// do.
 pub fn let_go_of_code() {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     for (start, end) in maps.lines().filter_map(code_of) {
-        // SAFETY: the range is of one mapping that is private, of a file, and can't be written to: nothing is in it that
-        // is not in the file, so the kernel reads it again as it was (madvise(2), MADV_DONTNEED). It fails only when it
-        // is not mapped, and nothing is lost then.
+        // SAFETY: the range is a private, read-only mapping of a file: it has nothing that is not in the file, so the
+        // kernel reads it again unchanged (madvise(2), MADV_DONTNEED). This fails only if it is not mapped, and then
+        // nothing is lost.
         unsafe {
             libc::madvise(std::ptr::with_exposed_provenance_mut(start), end - start, libc::MADV_DONTNEED);
         }
     }
 }
 
-/// The range of a line of proc_pid_maps(5) that is a file's code. Other parts that can't be written to may have been
-/// changed before they were protected.
+/// The range of a line of proc_pid_maps(5) that is a file's code. Other read-only parts may have been changed before
+/// they were protected.
 fn code_of(line: &str) -> Option<(usize, usize)> {
     let mut fields = line.split_whitespace();
     let (range, rights) = (fields.next()?, fields.next()?);

@@ -1,4 +1,4 @@
-//! A container whose program runs.
+//! A container with a running program.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -16,8 +16,8 @@ use super::resources::Resources;
 use super::watch::{self, Watch};
 use super::without::Without;
 
-/// Ends a program without namespaces, and all that it has started. Users have no other use for it: it is Linux's alone, and
-/// the kernel itself sends it to nobody (signal(7)).
+/// Ends a program without namespaces, and everything that it has started. This signal has no other use: it only exists
+/// on Linux, and the kernel never sends it (signal(7)).
 pub(super) const END_ALL: Signal = Signal::STKFLT;
 
 /// How the program ended.
@@ -28,7 +28,7 @@ pub enum ExitStatus {
 }
 
 impl ExitStatus {
-    /// As a shell gives it: 128 + n for a signal.
+    /// As in a shell: 128 + n for a signal.
     pub fn code(self) -> u8 {
         match self {
             Self::Code(code) => code,
@@ -40,13 +40,13 @@ impl ExitStatus {
 #[derive(Debug, Clone)]
 pub struct Outcome {
     pub status: ExitStatus,
-    /// The kernel killed a process of the container because its memory limit was reached.
+    /// The kernel killed a process of the container because of its memory limit.
     pub out_of_memory: bool,
-    /// What it used, where somebody wanted to know ([`Running::watch`]).
+    /// What it used, if requested ([`Running::watch`]).
     pub resources: Option<Resources>,
 }
 
-/// The container lives until it is waited for; when this is dropped before, it is killed.
+/// The container lives until it is waited for; it is killed if this is dropped first.
 ///
 /// The kernel kills the container when the *thread* that called `spawn` ends, so that thread should be the one that
 /// waits (prctl(2), `PR_SET_PDEATHSIG`).
@@ -56,21 +56,21 @@ pub struct Running {
     cgroup: Option<Cgroup>,
     terminal: Option<OwnedFd>,
     created: Vec<CreatedMountPoint>,
-    /// Where its changes go that are in memory.
+    /// The folder with its changes, if they are in memory.
     scratch: Option<OwnedFd>,
     without: Vec<Without>,
     watch: Option<Box<Watch>>,
     waited: bool,
-    /// Its first process has handed over to another one.
+    /// Its first process was replaced by another one.
     has_moved: bool,
 }
 
-/// Reaches a running container from other threads.
+/// Refers to a running container from other threads.
 #[derive(Debug, Clone)]
 pub struct Handle {
     pid: i32,
     pidfd: Arc<OwnedFd>,
-    /// What ends all of it.
+    /// The signal that ends all of it.
     end: Signal,
 }
 
@@ -89,20 +89,20 @@ impl Running {
         })
     }
 
-    /// Its first process ends all the others when it is asked to, as there is no namespace of which it is the first.
+    /// For a container without a PID namespace: its first process ends all the others when it is told to.
     pub(super) fn ended_by_itself(mut self) -> Self {
         self.handle.end = END_ALL;
         self
     }
 
-    /// A container that another runtime started. Its process has become this one's child when that runtime ended: this
-    /// process must be the one that takes in orphans (see [`take_in_orphans`]).
+    /// A container that another runtime started. Its process became this one's child when that runtime ended: this
+    /// process must be a subreaper (see [`take_in_orphans`]).
     pub fn adopt(pid: i32) -> Result<Self, SandboxError> {
         Self::new(pid, Some(Cgroup::of_process(pid)))
     }
 
-    /// The process has started another one, and ends. Once at most, and a child of this process: the one that was started
-    /// can be steered by others.
+    /// Continues with a process that this one has started before it ends. Only once, and only with a child of this
+    /// process, because the container may choose the PID.
     pub(super) fn go_on_as(&mut self, pid: i32) -> Result<(), SandboxError> {
         let looks = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         let process = rustix::process::Pid::from_raw(pid).ok_or(SandboxError::InitDied)?;
@@ -121,7 +121,7 @@ impl Running {
         self.cgroup.as_ref().map_or(Ok(()), |cgroup| cgroup.add(self.handle.pid))
     }
 
-    /// The master side of a terminal that was made for its program.
+    /// Sets the master side of the program's terminal.
     pub(crate) fn set_terminal(&mut self, terminal: OwnedFd) {
         self.terminal = Some(terminal);
     }
@@ -134,8 +134,8 @@ impl Running {
         self.scratch = Some(folder);
     }
 
-    /// The folder that takes its changes in memory, instead of the one that was asked for; gives it once. Whoever waits for
-    /// the program puts them where they belong.
+    /// The folder with its changes, if they are in memory; returned once. Whoever waits for the program has to merge
+    /// them into the folder that was requested.
     pub fn take_scratch(&mut self) -> Option<OwnedFd> {
         self.scratch.take()
     }
@@ -144,17 +144,17 @@ impl Running {
         self.without.extend(what);
     }
 
-    /// What it has to do without, because of what rbuild itself runs in.
+    /// What it has to do without because of rbuild's own environment.
     pub fn without(&self) -> &[Without] {
         &self.without
     }
 
-    /// What was made in the root filesystem to mount things there, in the order it was made.
+    /// The mount points that were created in the root filesystem, in order.
     pub fn created_mount_points(&self) -> &[CreatedMountPoint] {
         &self.created
     }
 
-    /// The program's process, or its init's, as the host numbers it.
+    /// The PID on the host of the program, or of its init.
     pub fn pid(&self) -> i32 {
         self.handle.pid
     }
@@ -163,22 +163,22 @@ impl Running {
         self.handle.clone()
     }
 
-    /// The master side of the program's terminal, if it was asked for; gives it once.
+    /// The master side of the program's terminal, if it has one; returned once.
     pub fn take_terminal(&mut self) -> Option<OwnedFd> {
         self.terminal.take()
     }
 
-    /// The folders of its cgroups; none when it has none.
+    /// The folders of its cgroups, if any.
     pub fn cgroups(&self) -> Vec<String> {
         self.cgroup.as_ref().map(Cgroup::names).unwrap_or_default()
     }
 
-    /// Stops every process of the container where it is, or lets them go on.
+    /// Freezes or thaws all processes of the container.
     pub fn freeze(&mut self, frozen: bool) -> Result<(), SandboxError> {
         self.need_cgroup(&Limits::default())?.freeze(frozen)
     }
 
-    /// Puts the container under other limits; what is `None` stays as it is.
+    /// Changes the container's limits; `None` leaves a limit unchanged.
     pub fn set_limits(&mut self, limits: &Limits) -> Result<(), SandboxError> {
         if limits.is_empty() {
             return Ok(());
@@ -189,7 +189,7 @@ impl Running {
         cgroup.set(limits)
     }
 
-    /// The container's cgroup; makes one that has all controllers, and puts every process into it, when there is none.
+    /// The container's cgroup; if there is none, creates one with all controllers and moves all processes into it.
     fn need_cgroup(&mut self, limits: &Limits) -> Result<&mut Cgroup, SandboxError> {
         let cgroup = self.cgroup.get_or_insert_default();
         if !cgroup.has_all() {
@@ -199,7 +199,7 @@ impl Running {
         Ok(cgroup)
     }
 
-    /// Lets the process go on by itself.
+    /// Lets the process continue without being waited for.
     pub fn detach(mut self) {
         self.waited = true;
     }
@@ -209,8 +209,8 @@ impl Running {
         self.handle.pidfd.as_fd()
     }
 
-    /// From now on, what it uses is to be known when it has ended. `has_network`: what goes through its network is its own,
-    /// or its household's.
+    /// Measures resources from now on. `has_network`: the traffic of its network is its own, or that of its store's
+    /// containers.
     pub fn watch(&mut self, has_network: bool) {
         self.watch = Some(Box::new(Watch::begin(self.handle.pid, has_network)));
     }
@@ -225,7 +225,7 @@ impl Running {
         Ok(Outcome { status, out_of_memory, resources })
     }
 
-    /// As `wait`, but gives up after `timeout`; the container goes on then.
+    /// Like `wait`, but gives up after `timeout`; the container keeps running then.
     pub fn wait_timeout(self, timeout: Duration) -> Result<Result<Outcome, Self>, SandboxError> {
         let timeout =
             rustix::time::Timespec { tv_sec: timeout.as_secs() as i64, tv_nsec: timeout.subsec_nanos().into() };
@@ -254,7 +254,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if !self.waited {
-            // Both fail only when it is gone already.
+            // Both fail only if it is gone already.
             let _ = self.kill();
             let _ = self.reap();
         }
@@ -273,8 +273,8 @@ impl Handle {
         self.pid
     }
 
-    /// Sends a signal to the container's first process. One it has no handler for is ignored there, unless it is KILL.
-    /// Without namespaces, it is the process that passes it on to the program; and that must not be stopped itself.
+    /// Sends a signal to the container's first process. It ignores signals without a handler, except KILL. Without
+    /// namespaces, that process forwards signals to the program, and must not be stopped itself.
     pub fn signal(&self, number: i32) -> io::Result<()> {
         let signal = Signal::from_named_raw(number).ok_or(io::ErrorKind::InvalidInput)?;
         if self.end != Signal::KILL && signal == Signal::STOP {
@@ -283,7 +283,7 @@ impl Handle {
         Ok(rustix::process::pidfd_send_signal(&*self.pidfd, signal)?)
     }
 
-    /// Ends every process of the container at once.
+    /// Kills every process of the container.
     pub fn kill(&self) -> io::Result<()> {
         Ok(rustix::process::pidfd_send_signal(&*self.pidfd, self.end)?)
     }
@@ -294,7 +294,7 @@ impl Handle {
     }
 }
 
-/// Makes this process the parent of what its children leave behind (prctl(2), `PR_SET_CHILD_SUBREAPER`).
+/// Makes this process the parent of orphaned descendants (prctl(2), `PR_SET_CHILD_SUBREAPER`).
 pub fn take_in_orphans() -> Result<(), SandboxError> {
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))
         .map_err(|errno| SandboxError::Start { action: "take in orphans", source: errno.into() })

@@ -1,4 +1,4 @@
-//! A user namespace in which every user is who it was: for root that lacks `CAP_SYS_ADMIN`, as root of a container does, and
+//! A user namespace in which all IDs stay the same: for root without `CAP_SYS_ADMIN`, like root of a container, which
 //! has it in a namespace of its own.
 
 use std::ffi::CString;
@@ -8,17 +8,17 @@ use std::os::fd::{AsRawFd as _, OwnedFd};
 use super::surroundings::has_capability;
 use super::user_namespace::{Helper, IdMapping, Waiting};
 
-/// What a map of all users takes of who writes it (user_namespaces(7)).
+/// The capabilities that are needed to map all users (user_namespaces(7)).
 const NEEDED: [&str; 3] = ["SETUID", "SETGID", "SETFCAP"];
 
-/// Why this root could not map all users.
+/// Why this root can't map all users.
 pub(super) fn refused() -> Option<String> {
     let missing = NEEDED.iter().filter(|name| !has_capability(name)).map(|name| format!("CAP_{name}"));
     let missing: Vec<String> = missing.collect();
     (!missing.is_empty()).then(|| format!("root lacks {} to map users", missing.join(", ")))
 }
 
-/// Processes that write the maps as soon as there is a namespace, from outside of it.
+/// Starts processes that write the maps from outside once there is a namespace.
 pub(super) fn start() -> Result<Waiting, String> {
     let maps = [("users", "uid_map"), ("groups", "gid_map")].map(|(what, file)| Map::of_own(what, file));
     let [users, groups] = maps;
@@ -36,7 +36,7 @@ struct Map {
 }
 
 impl Map {
-    /// Each range of this process's own namespace as itself: one range of the map must not be of two of those.
+    /// Maps each range of this process's own namespace to itself: a range of the new map must not span two of those.
     fn of_own(what: &'static str, file: &str) -> Result<Self, String> {
         let own = std::fs::read_to_string(format!("/proc/self/{file}")).map_err(|error| error.to_string())?;
         let (text, count) = same(&own);
@@ -44,11 +44,11 @@ impl Map {
         Ok(Self { what, path, text: text.into_bytes(), count })
     }
 
-    /// Forks a child that writes it when a byte comes from `start`, and ends when `go`, by which that comes, is closed.
+    /// Forks a child that writes it when it gets a byte from `start`, and exits if `go`, the other end, is closed.
     fn start_writing(&self, start: &OwnedFd, go: &OwnedFd) -> io::Result<Helper> {
         let (output, child_output) = io::pipe()?;
-        // SAFETY: the child makes system calls only (signal-safety(7)), on what was laid out before and lives in `self`,
-        // of which it has its own copy.
+        // SAFETY: the child makes system calls only (signal-safety(7)), on data that was prepared before and lives in
+        // `self`, of which it has its own copy.
         let pid = unsafe {
             let pid = libc::fork();
             if pid == 0 {
@@ -76,7 +76,7 @@ impl Map {
     }
 }
 
-/// The ranges of a map, each as itself, and how many IDs there are.
+/// The ranges of a map, each mapped to itself, and the number of IDs.
 fn same(map: &str) -> (String, u64) {
     let mut text = String::new();
     let mut all = 0;

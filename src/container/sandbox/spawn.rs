@@ -1,4 +1,4 @@
-//! Starts a container: one clone(2) with all namespaces, and this binary executed in it as its init.
+//! Starts a container: one clone(2) with all namespaces, which executes this binary as its init.
 
 use std::ffi::{CString, c_char, c_void};
 use std::io;
@@ -21,23 +21,23 @@ use crate::base::identity::Identity;
 /// Enough for the few calls between clone and execve.
 const STACK_BYTES: usize = 32 << 10;
 
-/// What the child does before execve, laid out beforehand: it shares this process's memory and must not allocate.
+/// What the child does before execve, prepared in advance: it shares this process's memory and must not allocate.
 struct ChildPlan {
     /// Moved to 0, 1, 2, and so on.
     descriptors: [RawFd; 6],
     executable: RawFd,
     arguments: [*const c_char; 2],
     environment: [*const c_char; 1],
-    /// What failed, for the parent to see.
+    /// The error, for the parent.
     errno: i32,
 }
 
-/// Starts the container's program. Returns when it is executed, or with the reason why it can't be.
+/// Starts the container's program. Returns once it is executed, or why it can't be.
 pub fn spawn(container: &Container, stdio: Stdio) -> Result<Running, SandboxError> {
     prepare(container, stdio)?.start()
 }
 
-/// Starts to make a container. What its program needs beside its files can be made meanwhile.
+/// Starts to set up a container. What its program needs besides its files can be prepared meanwhile.
 pub fn prepare(container: &Container, stdio: Stdio) -> Result<Prepared, SandboxError> {
     Prepared::begin(container, stdio, Until::Executed)
 }
@@ -46,22 +46,22 @@ pub fn prepare(container: &Container, stdio: Stdio) -> Result<Prepared, SandboxE
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
     Mounted,
-    /// All is there but the program.
+    /// Everything except executing the program.
     Ready,
     Executed,
 }
 
-/// A container whose init mounts its files, and then waits. When this is dropped, nothing of it is left.
+/// A container whose init mounts its files and then waits. If this is dropped, nothing of it is left.
 #[derive(Debug)]
 pub struct Prepared {
-    /// Both are there until one of them goes on.
+    /// Both exist until one of the methods continues.
     parts: Option<(Running, Channel)>,
-    /// Where mount points are made.
+    /// Where mount points are created.
     upper: Option<PathBuf>,
 }
 
 impl Prepared {
-    /// Starts the init, and tells it what it is to do.
+    /// Starts the init, and sends its request.
     pub(super) fn begin(container: &Container, stdio: Stdio, until: Until) -> Result<Self, SandboxError> {
         let isolation = &container.isolation;
         sysctl::check(&isolation.sysctls, isolation)?;
@@ -84,7 +84,7 @@ impl Prepared {
         let (mut channel, theirs) = Channel::pair().map_err(start_error("make a channel"))?;
         let running = Running::new(start_first(isolation, stdio, theirs)?, cgroup)?;
         running.enter_cgroup()?;
-        // A write fails when the init is dead already; what it reported before says more.
+        // Writing fails if the init is dead already; its report says more.
         let _ = channel.send(&launch);
         let upper = match &container.rootfs {
             Rootfs::Overlay(stack) => stack.upper.clone(),
@@ -93,12 +93,12 @@ impl Prepared {
         Ok(Self { parts: Some((running, channel)), upper })
     }
 
-    /// Returns when the program is executed, or with the reason why it can't be.
+    /// Returns once the program is executed, or why it can't be.
     pub fn start(self) -> Result<Running, SandboxError> {
         self.go_on(Until::Executed).map(|(running, _)| running)
     }
 
-    /// As `start`, of a program that can't be; gives what it would have had to do without, and how far it came.
+    /// Like `start`, for a program that can't be executed; returns what it would have to do without, and the outcome.
     pub(super) fn rehearse(mut self) -> (Vec<Without>, Result<(), SandboxError>) {
         let Some((mut running, mut channel)) = self.parts.take() else {
             return (Vec::new(), Err(SandboxError::InitDied));
@@ -123,12 +123,12 @@ impl Prepared {
         }
     }
 
-    /// Ends it, and takes away what was made only to mount something there.
+    /// Ends it, and removes what was created only as a mount point.
     fn undo(&self, running: Running) {
         let created = running.created_mount_points().to_vec();
         drop(running);
         if let Some(upper) = &self.upper {
-            // The error that is on its way says more.
+            // The error that is being returned says more.
             let _ = remove_mount_points(upper, &created);
         }
     }
@@ -137,7 +137,7 @@ impl Prepared {
 impl Drop for Prepared {
     fn drop(&mut self) {
         if let Some((mut running, mut channel)) = self.parts.take() {
-            // Until it is known what it makes. When it fails, nobody asks why any more.
+            // Waits until it is known what it creates. If this fails, nobody needs the reason any longer.
             let _ = follow(&mut running, &mut channel, Until::Mounted);
             self.undo(running);
         }
@@ -156,7 +156,7 @@ fn start_first(isolation: &Isolation, stdio: Stdio, channel: OwnedFd) -> Result<
     start_init(namespaces, joined, &stdio, &channel, null_device)
 }
 
-/// Takes the init's reports until it has come so far.
+/// Reads the init's reports until it has come that far.
 pub(super) fn follow(running: &mut Running, channel: &mut Channel, until: Until) -> Result<(), SandboxError> {
     let mut ready = false;
     loop {
@@ -191,7 +191,7 @@ pub(super) fn follow(running: &mut Running, channel: &mut Channel, until: Until)
     }
 }
 
-/// The descriptors of what the init is to join.
+/// The descriptors of what the init joins.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Joined {
     /// A network namespace, or a process of a container.
@@ -199,7 +199,7 @@ pub(super) struct Joined {
     pub(super) users: Option<RawFd>,
 }
 
-/// Executes the init in new namespaces. What has no stream gets a null device.
+/// Executes the init in new namespaces. Streams that are not given become null devices.
 pub(super) fn start_init(
     namespaces: i32,
     joined: Joined,
@@ -240,14 +240,14 @@ fn flags_of(namespaces: Namespaces) -> i32 {
         | own(namespaces.uts, libc::CLONE_NEWUTS)
 }
 
-/// Starts the child in new namespaces. Gives its process number when it has been executed.
+/// Starts the child in new namespaces. Returns its PID once it has been executed.
 fn clone_and_execute(plan: &mut ChildPlan, namespaces: i32) -> Result<i32, SandboxError> {
     let mut stack = vec![0u128; STACK_BYTES / size_of::<u128>()];
     let flags = namespaces | libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
     let blocked = SignalsBlocked::new();
-    // SAFETY: clone wants the upper end of a stack that stays until the child has left it; CLONE_VFORK holds this
-    // thread until the child has called execve or _exit, so `stack` and `plan` outlive its use of them. u128 gives
-    // the alignment of 16 bytes that the ABI demands. The child only makes async-signal-safe calls, with all signals
+    // SAFETY: clone needs the upper end of a stack that stays until the child has left it; CLONE_VFORK suspends this
+    // thread until the child has called execve or _exit, so `stack` and `plan` outlive its use of them. u128 has the
+    // alignment of 16 bytes that the ABI requires. The child only makes async-signal-safe calls, with all signals
     // blocked, so no handler of this process runs on its stack.
     let pid = unsafe {
         let top = stack.as_mut_ptr().add(stack.len());
@@ -261,9 +261,9 @@ fn clone_and_execute(plan: &mut ChildPlan, namespaces: i32) -> Result<i32, Sandb
     if pid < 0 {
         return Err(SandboxError::Start { action: "make namespaces", source: error });
     }
-    // The child wrote it before the parent went on: the memory is shared.
+    // The child has written it before the parent continues: the memory is shared.
     if plan.errno != 0 {
-        // SAFETY: waitpid takes the number of our own child, and no status is asked for.
+        // SAFETY: waitpid takes the PID of our own child, and no status is requested.
         unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
         let source = io::Error::from_raw_os_error(plan.errno);
         return Err(SandboxError::Start { action: "execute the container's init", source });
@@ -273,11 +273,11 @@ fn clone_and_execute(plan: &mut ChildPlan, namespaces: i32) -> Result<i32, Sandb
 
 /// The child's side of clone, in the parent's memory: moves the descriptors into place and executes the init.
 extern "C" fn execute_init(argument: *mut c_void) -> i32 {
-    // SAFETY: `argument` is the plan that `clone_and_execute` holds on to, and the parent thread is suspended, so
-    // nobody else uses it. Every call is a plain system call (signal-safety(7)); nothing allocates or locks.
+    // SAFETY: `argument` is the plan that `clone_and_execute` owns, and the parent thread is suspended, so nothing else
+    // uses it. Every call is a plain system call (signal-safety(7)); nothing allocates or locks.
     unsafe {
         let plan = &mut *argument.cast::<ChildPlan>();
-        // First all out of the way of each other, then to their places.
+        // First moves all descriptors out of the target range, then to their targets.
         for descriptor in plan.descriptors.iter_mut().chain([&mut plan.executable]) {
             if *descriptor >= 0 {
                 *descriptor = libc::fcntl(*descriptor, libc::F_DUPFD_CLOEXEC, 10);
@@ -300,7 +300,7 @@ extern "C" fn execute_init(argument: *mut c_void) -> i32 {
     }
 }
 
-/// Blocks every signal of this thread while it exists.
+/// Blocks all signals of this thread while it exists.
 struct SignalsBlocked(libc::sigset_t);
 
 impl SignalsBlocked {

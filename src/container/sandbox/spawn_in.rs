@@ -1,4 +1,4 @@
-//! Starts one more program in a container that runs.
+//! Starts another program in a running container.
 
 use std::os::fd::AsRawFd as _;
 
@@ -16,10 +16,10 @@ use super::running::Running;
 use super::seccomp::Seccomp;
 use super::spawn::{Joined, Until, follow, start_init};
 
-/// The container that a program is to be in, and what it may do there.
+/// The container in which to start a program, and what it may do there.
 #[derive(Debug, Clone)]
 pub struct Inside<'a> {
-    /// Of a process of the container, as the host numbers it.
+    /// The PID on the host of a process of the container.
     pub pid: i32,
     /// The folders of the container's cgroups.
     pub cgroups: &'a [String],
@@ -27,12 +27,12 @@ pub struct Inside<'a> {
     pub no_new_privileges: bool,
     pub seccomp: &'a Seccomp,
     pub apparmor: Option<String>,
-    /// Where the container is on the host's network, it reaches abstract sockets there.
+    /// Whether it reaches the host's abstract sockets if the container is on the host's network.
     pub reaches_sockets: bool,
 }
 
-/// Starts a program in a container. It lives until it ends or the container does; what is given is a process like any
-/// other of this one's children.
+/// Starts a program in a container. It ends when the container does. The result is a child of this process, like any
+/// other.
 pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<Running, SandboxError> {
     let gone = || SandboxError::Start { action: "find the container", source: std::io::ErrorKind::NotFound.into() };
     let pid = Pid::from_raw(inside.pid).ok_or_else(gone)?;
@@ -64,7 +64,7 @@ pub fn spawn_in(inside: &Inside<'_>, process: &Process, stdio: Stdio) -> Result<
     Ok(running)
 }
 
-/// Whether a namespace of the process is this one's; nothing where that can't be looked at.
+/// Whether a namespace of the process is this one's; `None` if it can't be read.
 fn shares(pid: i32, kind: &str) -> Option<bool> {
     let identity = |of: &str| rustix::fs::stat(format!("/proc/{of}/ns/{kind}")).map(|stat| (stat.st_dev, stat.st_ino));
     Some(identity(&pid.to_string()).ok()? == identity("self").ok()?)

@@ -1,4 +1,4 @@
-//! Starts a program whose root is a folder, where namespaces can't be had.
+//! Starts a program with a folder as its root, where namespaces are not available.
 
 use std::fs::File;
 use std::os::fd::AsRawFd as _;
@@ -19,35 +19,37 @@ use super::seccomp::narrowing;
 use super::spawn::{Joined, Until, follow, start_init};
 use super::surroundings::own_capabilities;
 
-/// Rights with which a process leaves its root, or makes the host's devices.
+/// Capabilities by which a process can leave its root, or create the host's devices.
 const LEADING_OUT: [&str; 7] =
     ["SYS_CHROOT", "MKNOD", "SYS_ADMIN", "SYS_PTRACE", "SYS_MODULE", "SYS_RAWIO", "DAC_READ_SEARCH"];
 
-/// A program that is there already.
+/// A program that runs already.
 #[derive(Debug)]
 pub struct Host<'a> {
-    /// Of its first process.
+    /// The PID of its first process.
     pub pid: i32,
     /// The folders of its cgroups.
     pub cgroups: &'a [String],
-    /// A file that is locked, and shared. It is let go when the last of its guests has ended.
+    /// A file with a shared lock. It is released when the last of its guests has ended.
     pub lock: &'a File,
 }
 
-/// What a program without namespaces can be given at most: of what rbuild has itself, what does not lead out of its root.
+/// The most capabilities that a program without namespaces can have: those of rbuild itself that do not lead out of its
+/// root.
 pub fn capabilities_in_chroot() -> CapabilitySet {
     LEADING_OUT.iter().fold(own_capabilities(), |kept, name| kept.without(name))
 }
 
-/// Starts the program of a container whose root filesystem is a folder that has all that the program is to find: nothing
-/// is mounted. Of the isolation, the capabilities, the filter and the limits count. What it leaves behind is ended with it.
+/// Starts a container's program in a root folder that contains everything that the program needs: nothing is mounted.
+/// Of the isolation, only the capabilities, the filter and the limits apply. Its remaining processes are killed when it
+/// ends.
 pub fn spawn_in_chroot(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
     let isolation = &container.isolation;
     let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
     start(container, has_network, stdio, cgroup, None)
 }
 
-/// The same of a program that gets no rights at all, because this process has none.
+/// The same for a program that gets no rights at all, because this process has none.
 pub fn spawn_emulated(container: &Container, has_network: bool, stdio: Stdio) -> Result<Running, SandboxError> {
     let isolation = &container.isolation;
     let cgroup = if isolation.limits.is_empty() { None } else { Cgroup::create(isolation)? };
@@ -55,7 +57,7 @@ pub fn spawn_emulated(container: &Container, has_network: bool, stdio: Stdio) ->
     follow_init(&Order::StartEmulated(Box::new(launch)), NOTHING_JOINED, stdio, (cgroup, &[]))
 }
 
-/// The same of one more program in the root of one that is there, with which it ends.
+/// The same for another program in the root of a running one, with which it ends.
 pub fn spawn_beside(
     host: &Host<'_>,
     container: &Container,
@@ -96,7 +98,7 @@ fn launch(container: &Container, capabilities: CapabilitySet, (has_network, is_g
     }
 }
 
-/// Starts the init, and follows it until the program is executed.
+/// Starts the init, and waits until the program is executed.
 fn follow_init(
     order: &Order,
     joined: Joined,
@@ -111,13 +113,13 @@ fn follow_init(
     if !others.is_empty() {
         Cgroup::of_container(others).add(init)?;
     }
-    // As for others: a write fails when the init is dead already; what it reported before says more.
+    // As elsewhere: writing fails if the init is dead already; its report says more.
     let _ = channel.send(order);
     follow(&mut running, &mut channel, Until::Executed)?;
     Ok(running)
 }
 
-/// A process that has not ended.
+/// A pidfd of a process that has not ended.
 fn process_of(pid: i32) -> Result<std::os::fd::OwnedFd, SandboxError> {
     let gone = || SandboxError::Start { action: "find the container", source: std::io::ErrorKind::NotFound.into() };
     let process = rustix::process::pidfd_open(Pid::from_raw(pid).ok_or_else(gone)?, PidfdFlags::empty());

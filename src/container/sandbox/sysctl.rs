@@ -1,4 +1,4 @@
-//! Kernel parameters that belong to a container's namespaces, and none that would change the host.
+//! Sysctls that belong to a container's namespaces, and none that would change the host.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ const IPC: [&str; 8] = [
     "kernel.shm_rmid_forced",
 ];
 
-/// Whether it is a parameter that a container can have for itself.
+/// Whether a container can have its own value of the sysctl.
 pub fn is_namespaced_sysctl(name: &str) -> bool {
     is_of_network(name) || is_of_ipc(name)
 }
@@ -30,7 +30,7 @@ fn is_of_ipc(name: &str) -> bool {
     name.starts_with("fs.mqueue.") || IPC.contains(&name)
 }
 
-/// Refuses parameters that are the host's.
+/// Refuses the host's sysctls.
 pub(super) fn check(sysctls: &BTreeMap<String, String>, isolation: &Isolation) -> Result<(), Unsupported> {
     let host_network = matches!(isolation.network, NetworkIsolation::Host);
     let host_ipc = isolation.namespaces.ipc == Namespace::Host;
@@ -58,7 +58,7 @@ pub(super) fn check(sysctls: &BTreeMap<String, String>, isolation: &Isolation) -
     Ok(())
 }
 
-/// The file in a procfs. Dots in a name become slashes, and slashes dots, as sysctl(8) has it.
+/// The file in a procfs. Dots in a name become slashes, and slashes dots, as in sysctl(8).
 pub(super) fn path(name: &str) -> String {
     let swapped = name.chars().map(|character| match character {
         '.' => '/',

@@ -1,10 +1,9 @@
-//! Whether the other end of a connection has read what was sent to it.
+//! Whether the peer of a connection has read what was sent to it.
 
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 
-/// Whether something that was sent is still waiting to be read. Nothing is, as far as anybody knows, where the kernel
-/// does not tell.
+/// Whether something that was sent is still waiting to be read. False if the kernel does not say.
 pub fn is_unread(stream: &UnixStream) -> bool {
     let mut waiting: libc::c_int = 0;
     // SAFETY: the descriptor is open, and SIOCOUTQ (which is TIOCOUTQ) writes one int to its argument. (unix(7))

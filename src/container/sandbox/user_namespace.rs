@@ -14,36 +14,36 @@ use rustix::thread::UnshareFlags;
 use super::error::{SandboxError, Unsupported};
 use super::{refusal, same_ids};
 
-/// Which of the host's users and groups exist inside.
+/// Which of the host's users and groups exist in the namespace.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum IdMapping {
-    /// One's own, as 0, and all subordinate ones.
+    /// The user's own ID, as 0, and all subordinate ones.
     Full { users: u64, groups: u64 },
-    /// One's own, as 0, and no other: files can't be given to anyone else.
+    /// Only the user's own ID, as 0: files can't be given to anyone else.
     Single { reason: String },
 }
 
 static ENTERED: OnceLock<IdMapping> = OnceLock::new();
 
-/// What whoever started this process has entered, this process is in too.
+/// Records the namespace that this process has inherited from the one that started it.
 pub fn inherit(mapping: IdMapping) {
-    // One that has entered by itself knows better.
+    // A namespace that it has entered itself takes precedence.
     let _ = ENTERED.set(mapping);
 }
 
-/// The mapping that `enter` made; nothing when this process runs as it was started.
+/// The mapping of the namespace that was entered; `None` if this process runs as it was started.
 pub fn entered() -> Option<&'static IdMapping> {
     ENTERED.get()
 }
 
 static REFUSED: OnceLock<Unsupported> = OnceLock::new();
 
-/// Why the kernel refused one when this process wanted to enter it.
+/// Why the kernel refused to create one.
 pub fn refused() -> Option<&'static Unsupported> {
     REFUSED.get()
 }
 
-/// Becomes root of a user namespace, with a mount namespace of its own. Must be called before there is a second thread.
+/// Becomes root of a new user namespace, with its own mount namespace. Must be called before there is a second thread.
 pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     if let Some(mapping) = ENTERED.get() {
         return Ok(mapping);
@@ -53,13 +53,13 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     if let Some(reason) = is_root.then(same_ids::refused).flatten() {
         return Err(REFUSED.get_or_init(|| refusal::of_root(reason)).clone().into());
     }
-    // They have to be outside of the namespace that they write the maps of; so they start now and wait.
+    // They have to be outside of the namespace whose maps they write, so they start now and wait.
     let waiting = if is_root {
         same_ids::start()
     } else {
         Helpers::find(uid, gid).and_then(|helpers| helpers.start().map_err(|error| error.to_string()))
     };
-    // SAFETY: unshare_unsafe warns of namespaces of descriptors and threads, which these flags don't touch; the
+    // SAFETY: unshare_unsafe warns about namespaces of descriptors and threads, which these flags don't touch; the
     // kernel itself refuses a new user namespace to a process with several threads.
     if let Err(errno) = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWUSER | UnshareFlags::NEWNS) } {
         if let Ok(waiting) = waiting {
@@ -79,8 +79,8 @@ pub fn enter() -> Result<&'static IdMapping, SandboxError> {
     Ok(ENTERED.get_or_init(|| mapping))
 }
 
-/// Becomes root of the user namespace that a process of the same user's is in, with a mount namespace of its own. Must be
-/// called before there is a second thread.
+/// Becomes root of the user namespace of another process of the same user, with its own mount namespace. Must be called
+/// before there is a second thread.
 pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
     let action = "join the user namespace of the store's other processes";
     let (uid, gid) = (rustix::process::getuid().as_raw(), rustix::process::getgid().as_raw());
@@ -89,7 +89,7 @@ pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
         let process =
             rustix::process::pidfd_open(pid.ok_or(io::ErrorKind::NotFound)?, rustix::process::PidfdFlags::empty())?;
         rustix::thread::move_into_thread_name_spaces(process.as_fd(), rustix::thread::ThreadNameSpaceType::USER)?;
-        // SAFETY: as in `enter`; it touches nothing but mounts.
+        // SAFETY: as in `enter`; it only changes mounts.
         unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }?;
         let mapped = |path: &str| -> io::Result<u64> {
             let map = std::fs::read_to_string(path)?;
@@ -98,7 +98,7 @@ pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
         let (users, groups) = (mapped("/proc/self/uid_map")?, mapped("/proc/self/gid_map")?);
         Ok(match (users, groups) {
             (1, _) | (_, 1) => {
-                // What keeps others out here today, or else what did when the first of them was started.
+                // What prevents a full mapping now, or prevented it when the first process was started.
                 let reason = match Helpers::find(uid, gid) {
                     Err(reason) => refusal::of_helper(&reason, find_program("newuidmap").as_deref()),
                     Ok(_) => "the containers that run were started when no other users could be mapped".to_owned(),
@@ -112,7 +112,7 @@ pub(super) fn join(pid: i32) -> Result<&'static IdMapping, SandboxError> {
     Ok(ENTERED.get_or_init(|| mapping))
 }
 
-/// The commands that write the maps, as far as this machine has what they need.
+/// The commands that write the maps, if this machine has what they need.
 struct Helpers {
     users: Command,
     groups: Command,
@@ -176,7 +176,7 @@ pub(super) struct Helper {
 }
 
 impl Waiting {
-    /// Starts them by `begin`, which is given the end of a pipe that each takes a byte from, and the other end.
+    /// Starts them by `begin`, which gets the read end of a pipe, from which each takes a byte, and the write end.
     pub(super) fn start(
         mapping: IdMapping,
         begin: impl FnOnce(&OwnedFd, &OwnedFd) -> Vec<io::Result<Helper>>,
@@ -209,28 +209,28 @@ impl Waiting {
         Ok(mapping)
     }
 
-    /// There will be no namespace: they end, for nobody can tell them to begin any more.
+    /// There will be no namespace: the helpers exit, because their pipe is closed.
     fn give_up(self) {
         drop(self.go);
         for helper in self.helpers {
-            // That it did nothing is what is expected of it.
+            // It is expected to fail.
             let _ = helper.finish();
         }
     }
 }
 
 impl Helper {
-    /// A child that prints what went wrong into that pipe.
+    /// A child that prints its error into that pipe.
     pub(super) fn new(name: &'static str, pid: i32, output: OwnedFd) -> Self {
         Self { name, pid, output }
     }
 
     fn finish(self) -> Result<(), String> {
         let mut words = String::new();
-        // What can't be read is not shown.
+        // Unreadable messages are not shown.
         let _ = std::fs::File::from(self.output).read_to_string(&mut words);
         let mut status = 0;
-        // SAFETY: waitpid gets the number of a child that only this function waits for, and a place for its status.
+        // SAFETY: waitpid gets the PID of a child that only this function waits for, and a place for its status.
         let waited = unsafe { libc::waitpid(self.pid, &raw mut status, 0) };
         if waited == self.pid && libc::WIFEXITED(status) && libc::WEXITSTATUS(status) == 0 {
             return Ok(());
@@ -239,14 +239,14 @@ impl Helper {
     }
 }
 
-/// Forks a child that reads one byte from `start` and executes the command then. It ends when `go`, through which that byte
-/// comes, is closed: so it must not have that itself.
+/// Forks a child that reads one byte from `start` and then executes the command. It exits if `go`, the other end, is
+/// closed: so it must not hold that itself.
 fn start_waiting(command: &Command, start: &OwnedFd, go: &OwnedFd) -> io::Result<Helper> {
     let (output, child_output) = io::pipe()?.into_pair();
     let mut pointers: Vec<_> = command.arguments.iter().map(|argument| argument.as_ptr()).collect();
     pointers.push(ptr::null());
-    // SAFETY: the child makes system calls only (signal-safety(7)) on what was laid out before: `pointers` ends with
-    // a null and points into `command`, which it has its own copy of.
+    // SAFETY: the child makes system calls only (signal-safety(7)) on data that was prepared before: `pointers` ends
+    // with a null and points into `command`, of which it has its own copy.
     let pid = unsafe {
         let pid = libc::fork();
         if pid == 0 {
@@ -268,10 +268,10 @@ fn start_waiting(command: &Command, start: &OwnedFd, go: &OwnedFd) -> io::Result
     Ok(Helper { name: command.name, pid, output })
 }
 
-/// What a process may always do for itself: map its own IDs. setgroups has to be given up for that.
+/// Maps the process's own IDs, which every process may do. setgroups has to be denied for that.
 fn write_single_maps(uid: u32, gid: u32) -> Result<(), SandboxError> {
     let write = |path: &str, text: &str| match std::fs::write(path, text) {
-        // A helper has written this one before another failed; or the kernel is older than `setgroups`.
+        // A helper wrote this one before another failed, or the kernel is older than `setgroups`.
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied && is_mapped(path) => Ok(()),
         result => result.map_err(|source| SandboxError::Start { action: "map the own user", source }),
     };
@@ -284,7 +284,7 @@ fn is_mapped(path: &str) -> bool {
     path.ends_with("setgroups") || std::fs::read(path).is_ok_and(|map| !map.is_empty())
 }
 
-/// The user's lines of `/etc/subuid` or `/etc/subgid`: first number and count of each (subuid(5)).
+/// The user's lines of `/etc/subuid` or `/etc/subgid`: the first ID and count of each (subuid(5)).
 fn subordinate_ranges(path: &Path, name: &str, uid: u32) -> Result<Vec<(u64, u64)>, String> {
     let text = std::fs::read_to_string(path).unwrap_or_default();
     let ranges = parse_ranges(&text, name, uid);
@@ -311,7 +311,7 @@ pub(super) fn parse_ranges(text: &str, name: &str, uid: u32) -> Vec<(u64, u64)> 
         .collect()
 }
 
-/// The user's name in the host's `/etc/passwd`; `$USER` where users come from elsewhere.
+/// The user's name in the host's `/etc/passwd`; `$USER` if users are defined elsewhere.
 fn user_name(uid: u32) -> String {
     let text = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
     let known = text.lines().find_map(|line| {

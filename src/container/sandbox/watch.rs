@@ -1,4 +1,4 @@
-//! Finds out what a program uses: looks before, and again when it has ended.
+//! Measures what a program uses: takes counters at its start, and again when it has ended.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd as _, BorrowedFd};
@@ -10,19 +10,19 @@ use super::error::SandboxError;
 use super::resources::Resources;
 use super::running::ExitStatus;
 
-/// `ru_inblock` and `ru_oublock` count these.
+/// The unit of `ru_inblock` and `ru_oublock`.
 const BLOCK: u64 = 512;
-/// More than `/proc/PID/net/dev` has of a container.
+/// The size limit of a container's `/proc/PID/net/dev`.
 const DEVICES_BYTES: usize = 16 << 10;
 
-/// What was so when the program began.
+/// The counters at the program's start.
 #[derive(Debug)]
 pub(super) struct Watch {
-    /// The open file has the network, also when no process is left in it.
+    /// The open file keeps referring to the network, even if no process is left in it.
     network: Option<(File, (u64, u64))>,
-    /// How often the kernel has killed somebody for want of memory, on all of the machine.
+    /// How many processes the OOM killer has killed, on the whole machine.
     kills: Option<u64>,
-    /// Bytes that this process had at most: its children begin with that.
+    /// The peak memory of this process in bytes: its children inherit that.
     own_peak: u64,
 }
 
@@ -37,7 +37,7 @@ impl Watch {
         }
     }
 
-    /// Whether the kernel has killed somebody for want of memory since, and this program ended as if it was meant.
+    /// Whether the OOM killer has killed something since, and this program ended as if it was the victim.
     pub(super) fn was_out_of_memory(&self, status: ExitStatus) -> bool {
         const KILLED: u8 = 128 + 9;
         status.code() == KILLED && self.kills.zip(kills()).is_some_and(|(before, now)| now > before)
@@ -87,7 +87,7 @@ fn duration(time: libc::timeval) -> Duration {
 }
 
 fn usage_of_self() -> libc::rusage {
-    // SAFETY: getrusage writes all of the structure it is given; one of zeros is a valid value of it.
+    // SAFETY: getrusage fills the structure, and all zeros are valid for it.
     unsafe {
         let mut usage = std::mem::zeroed();
         libc::getrusage(libc::RUSAGE_SELF, &mut usage);
@@ -95,11 +95,11 @@ fn usage_of_self() -> libc::rusage {
     }
 }
 
-/// Waits for a child's end, and takes down what it and all that it waited for have used. The kernel's own waitid says
-/// that, the C library's does not.
+/// Waits for a child's end, and returns the usage of it and of all children that it waited for. Only the kernel's own
+/// waitid returns that, not the C library's.
 pub(super) fn wait(child: BorrowedFd<'_>) -> Result<(ExitStatus, libc::rusage), SandboxError> {
     loop {
-        // SAFETY: both structures are plain data, for which zeros are valid, and the call writes within them.
+        // SAFETY: both structures are plain data, for which zeros are valid, and the call writes only to them.
         let (outcome, information, usage) = unsafe {
             let mut information: libc::siginfo_t = std::mem::zeroed();
             let mut usage: libc::rusage = std::mem::zeroed();
@@ -110,7 +110,7 @@ pub(super) fn wait(child: BorrowedFd<'_>) -> Result<(ExitStatus, libc::rusage), 
         };
         let error = std::io::Error::last_os_error();
         if outcome == 0 {
-            // SAFETY: of a child that has ended, the structure has its status.
+            // SAFETY: for a child that has ended, the structure contains its status.
             let status = unsafe { information.si_status() };
             let status = match information.si_code {
                 libc::CLD_EXITED => ExitStatus::Code(status as u8),

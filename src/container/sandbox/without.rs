@@ -1,22 +1,22 @@
-//! What a container has to do without where rbuild itself runs with fewer rights than root of a machine.
+//! What a container has to do without if rbuild itself has fewer rights than root of a machine.
 
 use serde::{Deserialize, Serialize};
 
-/// Each is noted by the container's init when the kernel refuses it.
+/// The container's init records each of them when the kernel refuses it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Without {
-    /// Changes go to memory while the program runs, and to the store when it has ended.
+    /// Changes are kept in memory while the program runs, and are stored when it has ended.
     LastingChanges,
     HostName,
-    /// It sees the `/proc` of what is around it.
+    /// It sees the `/proc` of its surroundings.
     OwnProc,
     PivotRoot,
-    /// The loopback interface of its network is off.
+    /// The loopback interface of its network is down.
     Loopback,
 }
 
 impl Without {
-    /// For the user: what is so, and what makes it otherwise.
+    /// For the user: the restriction, and how to avoid it.
     pub fn explanation(self) -> &'static str {
         match self {
             Self::LastingChanges => {
