@@ -5,7 +5,7 @@ use clap::Args as _;
 /// Gives a command its arguments.
 pub type Define = fn(clap::Command) -> clap::Command;
 
-/// To define all commands takes longer than most of them take, so each that people type is defined alone.
+/// Defining all commands takes longer than running most of them, so frequent ones are defined alone.
 pub const ALONE: &[(&str, Define)] = &[
     ("attach", super::container::attach::Args::augment_args),
     ("build", super::build::Args::augment_args),

@@ -1,4 +1,4 @@
-//! The program in place of itself: with rights that were put off, or with other settings of docker's.
+//! Restarts the program: with rights that it did without so far, or with a different folder for docker's settings.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -14,7 +14,7 @@ pub fn has_begun() -> bool {
     std::env::args_os().next().is_some_and(|name| names.iter().any(|anew| name == *anew))
 }
 
-/// All that this process holds goes with it, as when it is killed: files, locks, unfinished transactions.
+/// Everything that this process holds is lost, as when it is killed: files, locks, unfinished transactions.
 pub fn begin() {
     output::area::leave();
     let name = match () {
@@ -22,7 +22,7 @@ pub fn begin() {
         () if kaniko::is_called() => kaniko::ANEW,
         () => Identity::Anew.name(),
     };
-    // What was asked for by name has the rights that the caller's umask gives, whoever makes it.
+    // Output files have the permissions of the caller's umask, whichever process makes them.
     privacy::end();
     let exec = |program| Command::new(program).arg0(name).args(std::env::args_os().skip(1)).exec();
     let source = identity::program().map_or_else(|error| error, exec);
@@ -30,8 +30,8 @@ pub fn begin() {
     std::process::exit(1);
 }
 
-/// Begins anew with another folder of docker's settings: all that reads them, in this process and in those that it
-/// starts, takes the folder from the environment.
+/// Restarts with a different folder for docker's settings: everything that reads them, in this process and its
+/// children, takes the folder from the environment.
 pub fn begin_with_settings(folder: &Path) -> Result<(), CliError> {
     let folder = std::path::absolute(folder).at("find", folder)?;
     if std::env::var_os("DOCKER_CONFIG").is_some_and(|known| known == folder) {

@@ -1,4 +1,4 @@
-//! What the builder that is meant says of registries.
+//! The registry settings of the chosen builder.
 
 use std::path::Path;
 
@@ -7,7 +7,7 @@ use crate::cli::global::{BuilderChoice, Global};
 use crate::engine::builders::{Builder, SETTINGS};
 use crate::transport::registry::{BuildkitRegistries, Settings};
 
-/// Takes it over for a build.
+/// Applies them to a build.
 pub fn configure(settings: &mut Settings, global: &Global) -> Result<(), CliError> {
     match &global.builder {
         BuilderChoice::Found(found) => put_before(settings, found),

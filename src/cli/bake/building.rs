@@ -1,4 +1,4 @@
-//! Builds targets: each becomes the options of a build, and the engine builds them as one.
+//! Builds targets: each is turned into the options of a build, and the engine builds them together.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -117,7 +117,7 @@ pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Gl
     Ok(tell_failures(&session, &request, answer))
 }
 
-/// What the target means as a build of its own.
+/// The build options of a target.
 pub(super) fn options(target: &Definition, found: &Found) -> Result<BuildOptions, CliError> {
     if target.needs_policies() {
         let text = format!("target `{}`: rbuild evaluates no policies of where files come from", target.name);
@@ -129,7 +129,7 @@ pub(super) fn options(target: &Definition, found: &Found) -> Result<BuildOptions
         command.insert("output", "type=cacheonly");
     }
     for wanted in target.outputs.iter().flatten().filter(|_| !target.is_linked) {
-        // Docker's own store is this one.
+        // docker's own store is this one.
         let is_store = wanted.kind == "docker" && wanted.destination.is_empty();
         command.insert("output", &if is_store { "type=image".to_owned() } else { output_text(wanted) });
     }
@@ -158,7 +158,7 @@ fn built<'a>((target, outcome): (&'a Target, &'a Outcome)) -> Option<(&'a Target
     }
 }
 
-/// Shows the targets, each under its name where there are several.
+/// Shows the targets, with their names if there are several.
 struct Screen<'a> {
     parts: Vec<Part<'a>>,
     session: &'a Session,
@@ -191,10 +191,10 @@ impl bake::Watcher for Screen<'_> {
     }
 }
 
-/// What buildx calls the step that says what became of each target.
+/// buildx's name for the step that lists the outcome of each target.
 const RESULTS: &str = "[internal] target results";
 
-/// Where not all of several targets were built: what became of each.
+/// If only some of several targets were built: shows the outcome of each.
 fn tell_results(display: &Display, request: &Request, answer: &Answer) {
     use crate::build::solve::TaskEvent;
     if request.targets.len() < 2 || answer.outcomes.iter().all(|outcome| matches!(outcome, Outcome::Built(_))) {
@@ -227,7 +227,7 @@ fn of_target(request: &Request, place: usize, error: crate::build::BuildError) -
     build::build_error(error).context(&format!("target {}", request.targets[place].name))
 }
 
-/// Says of all targets that were not built why; nothing where there are none.
+/// Reports why targets were not built.
 fn tell_failures(session: &Session, request: &Request, answer: Answer) -> ExitCode {
     let count = answer.outcomes.len();
     let mut missing: Vec<&str> = Vec::new();
@@ -253,7 +253,7 @@ fn tell_failures(session: &Session, request: &Request, answer: Answer) -> ExitCo
     }
 }
 
-/// A report of each target that was begun.
+/// Writes a report of each target that was started.
 fn write_reports(folder: &Path, store: &Store, request: &Request) -> Result<(), CliError> {
     outgoing::folder(folder)?;
     for target in &request.targets {
@@ -265,7 +265,7 @@ fn write_reports(folder: &Path, store: &Store, request: &Request) -> Result<(), 
     Ok(())
 }
 
-/// Facts about the results, by target.
+/// Writes facts about the results, by target.
 fn write_metadata<'a>(
     path: &std::path::Path,
     store: &Store,

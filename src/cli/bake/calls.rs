@@ -1,4 +1,4 @@
-//! Checks, outlines or lists the targets of Dockerfiles in place of building them.
+//! Checks, outlines or lists targets of Dockerfiles instead of building them.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use crate::cli::{CliError, output};
 use crate::language::bake::{Selection, Target};
 use crate::store::Store;
 
-/// Whether anything but builds is asked for.
+/// Whether anything other than a build is requested.
 pub(super) fn are_wanted(selection: &Selection) -> bool {
     selection.targets.values().any(|target| method(target).is_some())
 }
@@ -21,14 +21,14 @@ fn method(target: &Target) -> Option<&str> {
     target.call.as_deref().filter(|call| !matches!(*call, "" | "build"))
 }
 
-/// What is said of one target.
+/// The answer for one target.
 struct Said<'a> {
     name: &'a str,
     target: &'a Target,
     answer: Result<Answered, CliError>,
 }
 
-/// Asks for each target that a call is wanted of, by name. What one is refused stops no other.
+/// Runs the call of each target that has one, by name. An error of one does not stop the others.
 pub(super) fn run(args: &Args, selection: &Selection, found: &Found, global: &Global) -> Result<ExitCode, CliError> {
     let typed = args.call.as_deref().map(Call::parse).transpose().map_err(CliError::new)?;
     let store = global.open_store()?;
@@ -60,7 +60,7 @@ fn ask(
     call.answer(store, &options(target, found)?)
 }
 
-/// Under the target's name and description.
+/// The answer below the target's name and description.
 fn text(place: usize, said: &Said<'_>) -> String {
     let mut text = if place > 0 { "\n".to_owned() } else { String::new() };
     text.push_str(&format!("{}\n", said.name));
@@ -80,7 +80,7 @@ fn text(place: usize, said: &Said<'_>) -> String {
     text
 }
 
-/// What would be built, as `--print` has it, each target with what is said of it.
+/// What would be built, as in `--print`, with the answer of each target.
 fn merged(selection: &Selection, said: &[Said<'_>]) -> Value {
     let mut all = selection.to_json();
     let Some(Value::Object(targets)) = all.get_mut("target") else { return all };
@@ -109,7 +109,7 @@ fn result(answer: &Result<Answered, CliError>) -> Value {
     }
 }
 
-/// All in one report, a run for each target.
+/// All answers in one report, with a run for each target.
 fn runs(said: &[Said<'_>]) -> Result<Value, CliError> {
     let mut report: Option<Value> = None;
     for one in said {

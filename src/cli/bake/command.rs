@@ -1,10 +1,10 @@
-//! A target as a command line of `rbuild build`: what it means there, it means here.
+//! Converts a target to a command line of `rbuild build`, so that both mean the same.
 
 use std::path::Path;
 
 use crate::language::bake::{CacheEntry, Output, Target, is_remote};
 
-/// The words behind `build`.
+/// The words after `build`.
 pub(super) struct Command {
     pub words: Vec<String>,
 }
@@ -36,7 +36,7 @@ impl Command {
         }
         for secret in target.secrets.iter().flatten() {
             let fields = [("id", &secret.id), ("src", &secret.source), ("env", &secret.variable)];
-            // Where there is both, the file counts.
+            // If there are both, the file wins.
             let fields = fields
                 .into_iter()
                 .filter(|(name, value)| !value.is_empty() && (*name != "env" || secret.source.is_empty()));
@@ -73,7 +73,7 @@ impl Command {
         let context = target.local_context();
         let named = target.dockerfile.as_deref().unwrap_or("Dockerfile");
         match (&target.dockerfile_inline, named.strip_prefix("cwd://")) {
-            // It is no file.
+            // There is no file.
             (Some(_), _) => {}
             (None, Some(path)) => self.option("file", path),
             (None, None) if is_remote(context) => self.option("file", named),
@@ -87,7 +87,7 @@ impl Command {
         }
     }
 
-    /// Puts options before the context.
+    /// Inserts options before the context.
     pub(super) fn insert(&mut self, name: &str, value: &str) {
         self.words.insert(0, format!("--{name}={value}"));
     }
@@ -115,7 +115,7 @@ impl Command {
     }
 }
 
-/// A field of comma-separated values, in quotes where it needs them.
+/// A field of comma-separated values, in quotes if necessary.
 fn field(name: &str, value: &str) -> String {
     if value.contains(',') { format!("\"{name}={value}\"") } else { format!("{name}={value}") }
 }
@@ -125,7 +125,7 @@ fn cache(entry: &CacheEntry) -> String {
     std::iter::once(field("type", &entry.kind)).chain(attributes).collect::<Vec<_>>().join(",")
 }
 
-/// An output as `--output` takes it.
+/// An output in the syntax of `--output`.
 pub(super) fn output(output: &Output) -> String {
     let destination = (!output.destination.is_empty()).then(|| field("dest", &output.destination));
     let attributes = output.attributes.iter().map(|(name, value)| field(name, value));

@@ -1,4 +1,4 @@
-//! Reads the files.
+//! Reads bake files.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::cli::global::Global;
 use crate::image::host_platform;
 use crate::language::bake::{self, BakeError, BakeFile, DEFAULT_NAMES, Remote, Sources, World, parse_bool};
 
-/// The files of the folder where the command runs.
+/// The files of the working directory.
 struct LocalFiles;
 
 impl Sources for LocalFiles {
@@ -70,7 +70,7 @@ pub(super) fn read(args: &Args, global: &Global) -> Result<Found, CliError> {
         has_relative_paths: truth("BUILDX_BAKE_FILE_RELATIVE_PATHS")?,
         environment: environment.clone(),
     };
-    // What a definition from elsewhere names is read where it is.
+    // Paths in a remote definition are relative to the definition.
     let bakery = match &brought {
         Some(brought) => bake::read(&files, &world, &remote::Beside(brought)),
         None => bake::read(&files, &world, &LocalFiles),
@@ -93,7 +93,7 @@ fn variables(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     Ok(variables)
 }
 
-/// The files that are named, or that BUILDX_BAKE_FILE names.
+/// The named files, or those of BUILDX_BAKE_FILE.
 fn named(args: &Args, environment: &BTreeMap<String, String>) -> Vec<String> {
     let mut names = args.files.clone();
     if names.is_empty()
@@ -106,7 +106,7 @@ fn named(args: &Args, environment: &BTreeMap<String, String>) -> Vec<String> {
     names
 }
 
-/// Those of this machine, or the usual ones. An empty file counts as none.
+/// The named local files, or the default ones. An empty file is ignored.
 fn local_files(mut names: Vec<String>) -> Result<Vec<BakeFile>, CliError> {
     if names.is_empty() {
         names = DEFAULT_NAMES.iter().filter(|name| Path::new(name).exists()).map(|name| (*name).to_owned()).collect();

@@ -1,4 +1,4 @@
-//! `rbuild bake`: builds what bake files say.
+//! `rbuild bake`: builds the targets of bake files.
 
 mod building;
 mod calls;
@@ -101,16 +101,16 @@ pub struct Args {
     targets: Vec<String>,
 }
 
-/// What was found in the files, and where they are read.
+/// The content of the files, and where they were read.
 struct Found {
     bakery: Bakery,
     environment: BTreeMap<String, String>,
     folder: PathBuf,
-    /// Where the files are that paths mean, if not here.
+    /// The location that paths are relative to, if remote.
     remote: Option<Remote>,
-    /// Where the definition is, if not here.
+    /// The address of the definition, if remote.
     url: Option<String>,
-    /// What is asked for.
+    /// The requested targets.
     targets: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ impl Args {
         }
     }
 
-    /// What the flags set of all targets.
+    /// The fields that flags set in all targets.
     fn overrides(&self) -> Vec<String> {
         let mut all = self.set.clone();
         let mut add = |text: String| all.push(format!("*.{text}"));
@@ -183,7 +183,7 @@ impl Args {
         all
     }
 
-    /// The method of `--call`, under the name that targets have for it.
+    /// The method of `--call`, under its name in targets.
     fn call_method(&self) -> Option<String> {
         let typed = if self.check { Some("check") } else { self.call.as_deref() };
         let method = typed?.split(',').find(|field| !field.contains('='))?;
@@ -199,7 +199,7 @@ impl Args {
         let overrides = Overrides::parse(&self.overrides(), config, &found.environment).map_err(bake_error)?;
         let names = if found.targets.is_empty() { vec!["default".to_owned()] } else { found.targets.clone() };
         let mut selection = config.select(&names, &overrides, allowed).map_err(bake_error)?;
-        // What lies in the working folder is allowed.
+        // The working directory is always allowed.
         allowed.read.push(found.folder.display().to_string());
         allowed.write.push(found.folder.display().to_string());
         if let Some(epoch) = found.environment.get("SOURCE_DATE_EPOCH").filter(|epoch| !epoch.is_empty()) {
@@ -215,12 +215,12 @@ impl Args {
 }
 
 fn is_platform(text: &str) -> Result<(), String> {
-    // One entry may name several.
+    // One entry may list several.
     let parsed: Result<Vec<_>, _> = text.split(',').map(crate::cli::build::values::platform).collect();
     parsed.map(|_| ()).map_err(|error| format!("{error}: each part must match \"^[A-Za-z0-9_.-]+$\""))
 }
 
-/// An error with the line that it is about.
+/// An error with the line it is about.
 fn bake_error(error: BakeError) -> CliError {
     match &error {
         BakeError::File { diagnostic, place: Some(place) } => CliError::new(excerpt(place, &diagnostic.to_string())),
@@ -231,7 +231,7 @@ fn bake_error(error: BakeError) -> CliError {
 /// Longer lines are cut.
 const SHOWN_COLUMNS: usize = 160;
 
-/// The message with its place, the line shown and the place in it marked.
+/// The message with its location, and the line with the position marked.
 fn excerpt(place: &Place, message: &str) -> String {
     let mut text = format!("{}:{}:{}: {message}", place.file, place.line, place.column);
     let width = place.line.to_string().len();

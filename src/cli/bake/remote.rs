@@ -1,4 +1,4 @@
-//! Definitions that are behind an address: a repository, an archive, or one file.
+//! Definitions at an address: a repository, an archive, or a single file.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,15 +11,15 @@ use crate::cli::build;
 use crate::cli::global::Global;
 use crate::language::bake::{BakeError, BakeFile, DEFAULT_NAMES, Sources, is_remote};
 
-/// As buildx bounds a definition that is one file.
+/// buildx's size limit for a definition in a single file.
 const LARGEST: usize = 2 << 20;
-/// Secrets that git is told, and the variables that have them.
+/// Secrets for git, and the variables that contain them.
 const GIT_SECRETS: [(&str, &str); 2] =
     [("GIT_AUTH_TOKEN", "BUILDX_BAKE_GIT_AUTH_TOKEN"), ("GIT_AUTH_HEADER", "BUILDX_BAKE_GIT_AUTH_HEADER")];
-/// The agent that has the keys for repositories over SSH.
+/// The variable with the ssh agent for repositories over SSH.
 const GIT_SSH: &str = "BUILDX_BAKE_GIT_SSH";
 
-/// The address of the definition and that of the context, where there are any, and the targets.
+/// The address of the definition and of the context, if given, and the targets.
 pub(super) fn addresses(words: &[String]) -> (Option<&str>, Option<&str>, &[String]) {
     match words {
         [url, context, rest @ ..] if is_remote(url) && is_remote(context) => (Some(url), Some(context), rest),
@@ -28,7 +28,7 @@ pub(super) fn addresses(words: &[String]) -> (Option<&str>, Option<&str>, &[Stri
     }
 }
 
-/// Brings the definition here.
+/// Fetches the definition.
 pub(super) fn fetch(url: &str, environment: &BTreeMap<String, String>, global: &Global) -> Result<Brought, CliError> {
     let mut options = build::Args::read(&["--".to_owned(), url.to_owned()])?.options()?;
     tell_git(&mut options, url, environment);
@@ -42,7 +42,7 @@ pub(super) fn fetch(url: &str, environment: &BTreeMap<String, String>, global: &
     Ok(fetched)
 }
 
-/// Lets git have what the environment has for the host of the definition, where the context is on the same host.
+/// Passes git the environment's secrets for the definition's host, if the context is on the same host.
 pub(super) fn tell_git(options: &mut BuildOptions, definition: &str, environment: &BTreeMap<String, String>) {
     let ContextSource::Remote(context) = &options.context else { return };
     let Some(host) =
@@ -63,7 +63,7 @@ fn host(url: &str) -> Option<&str> {
     Some(authority.rsplit_once('@').map_or(authority, |(_, host)| host)).filter(|host| !host.is_empty())
 }
 
-/// The named files of the definition, or the usual ones that are there.
+/// The named files of the definition, or the default ones that exist.
 pub(super) fn files(url: &str, fetched: &Brought, names: &[&str]) -> Result<Vec<BakeFile>, CliError> {
     if let Some(text) = fetched.only_file() {
         let text = String::from_utf8(text.to_vec()).map_err(|error| not_utf8(url, error.as_bytes()))?;
@@ -85,7 +85,7 @@ pub(super) fn files(url: &str, fetched: &Brought, names: &[&str]) -> Result<Vec<
     Ok(files)
 }
 
-/// The files beside the definition, for what it names.
+/// Files next to the definition, to which it refers.
 pub(super) struct Beside<'a>(pub &'a Brought);
 
 impl Sources for Beside<'_> {

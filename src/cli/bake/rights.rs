@@ -1,4 +1,4 @@
-//! What builds need beyond what is allowed: it is said, asked for where somebody can answer, and refused elsewhere.
+//! Entitlements that builds need beyond what is allowed: they are listed, and confirmed on a terminal or else refused.
 
 use std::io::IsTerminal as _;
 

@@ -1,4 +1,4 @@
-//! What can be typed behind `rbuild build`, and what it means.
+//! The arguments of `rbuild build`, and what they mean.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -184,12 +184,12 @@ enum OnError {
 }
 
 impl Args {
-    /// Whether a step that fails is to be looked into at once.
+    /// Whether a failed step opens a shell.
     pub(super) fn opens_shell(&self) -> bool {
         self.settled.builder.is_debug() || self.on_error == OnError::Shell
     }
 
-    /// Whether it goes on until it is interrupted.
+    /// Whether it runs until it is interrupted.
     pub(super) fn watches(&self) -> bool {
         self.watch
     }
@@ -199,12 +199,12 @@ impl Args {
         self.run_arguments.is_some()
     }
 
-    /// The words for `run` where containers of the result are wanted.
+    /// The arguments of `run`, if containers of the result are wanted.
     pub(super) fn container(&self) -> Result<Option<Vec<String>>, CliError> {
         self.run_arguments.as_deref().map(super::watch::words).transpose()
     }
 
-    /// Reads words as they would stand behind `build`.
+    /// Parses words as if they came after `build`.
     pub fn read(words: &[String]) -> Result<Self, CliError> {
         use clap::FromArgMatches as _;
         let command = <Self as clap::Args>::augment_args(clap::Command::new("build").no_binary_name(true));
@@ -217,7 +217,7 @@ impl Args {
         Self::from_arg_matches(&matches).map_err(refused)
     }
 
-    /// What was typed, understood. Reads the environment, and looks at nothing else.
+    /// The build options. Reads the environment, but no files.
     pub fn options(&self) -> Result<BuildOptions, CliError> {
         self.settled.check()?;
         let mut given = values::Outputs { annotations: self.annotations()?, ..values::Outputs::default() };
@@ -289,7 +289,7 @@ impl Args {
         })
     }
 
-    /// It may turn out that nothing has to be executed, and that nothing leaves the store.
+    /// Possibly nothing has to be executed, and nothing leaves the store.
     pub fn may_change_nothing(&self) -> bool {
         let has_local_input = self.context.is_dir() && self.file.as_deref() != Some(Path::new("-"));
         let executes = self.no_cache || !self.no_cache_filter.is_empty() || self.pull || self.squash;
@@ -298,13 +298,13 @@ impl Args {
         has_local_input && !executes && has_one_result && !self.watch
     }
 
-    /// What to do in place of a build.
+    /// The call that replaces the build, if any.
     pub(super) fn call(&self) -> Result<Option<Call>, CliError> {
         let call = if self.check { Call::CHECK } else { self.call.unwrap_or(Call::BUILD) };
         call.with_format(self.format)
     }
 
-    /// Each platform once, in the order in which they were named, on the command line or else in the environment.
+    /// Each platform once, in the given order, from the command line or else the environment.
     fn platforms(&self) -> Result<Vec<Platform>, CliError> {
         let mut named = self.platforms.clone();
         if named.is_empty() {
@@ -328,7 +328,7 @@ impl Args {
         Ok(annotations)
     }
 
-    /// CDI_SPEC_DIRS names other folders of device descriptions than the usual ones.
+    /// CDI_SPEC_DIRS replaces the default folders of device descriptions.
     fn devices(&self) -> DeviceAccess {
         let allowed = self.allow.iter().filter_map(|given| given.strip_prefix("device="));
         let allowed = allowed.map(str::to_owned).collect();
@@ -339,8 +339,8 @@ impl Args {
         self.allow.iter().any(|given| given == entitlement)
     }
 
-    /// `NAME` alone takes the environment's value, if there is one. SOURCE_DATE_EPOCH is taken without being asked for,
-    /// as buildx does.
+    /// `NAME` alone takes the environment's value, if there is one. Like buildx, takes SOURCE_DATE_EPOCH from the
+    /// environment without being asked.
     fn build_args(&self) -> BTreeMap<String, String> {
         let mut build_args = BTreeMap::new();
         if let Ok(epoch) = std::env::var("SOURCE_DATE_EPOCH") {
@@ -358,13 +358,13 @@ impl Args {
                 }
             }
         }
-        // As docker's program does: they reach RUN, and neither the image nor a key.
+        // Like docker's CLI: they are set in RUN, but are not in the image or a key.
         build_args.extend(DockerConfig::read().proxies(|name| build_args.contains_key(name)));
         build_args
     }
 }
 
-/// What all the values mean; one may mean several things.
+/// The registry settings of all values; one value may contain several.
 fn registry_settings(given: &values::Outputs) -> Result<registry::Settings, CliError> {
     let mut settings = registry::Settings::from_environment()?;
     if given.insecure {
@@ -378,7 +378,7 @@ fn all<T>(texts: &[String], parse: impl Fn(&str) -> Result<Vec<T>, CliError>) ->
     Ok(lists.into_iter().flatten().collect())
 }
 
-/// Where devices are described; none is allowed yet.
+/// The folders of device descriptions; no device is allowed yet.
 pub fn device_folders() -> DeviceAccess {
     let folders = match std::env::var_os("CDI_SPEC_DIRS").filter(|folders| !folders.is_empty()) {
         Some(folders) => std::env::split_paths(&folders).collect(),
@@ -387,7 +387,7 @@ pub fn device_folders() -> DeviceAccess {
     DeviceAccess { folders, ..DeviceAccess::default() }
 }
 
-/// The Dockerfile that `--file` names.
+/// The Dockerfile of `--file`.
 pub fn dockerfile_source(file: Option<&Path>) -> DockerfileSource {
     match file {
         None => DockerfileSource::Default,
@@ -396,7 +396,7 @@ pub fn dockerfile_source(file: Option<&Path>) -> DockerfileSource {
     }
 }
 
-/// The context that a build's argument names.
+/// The context of a build's argument.
 pub fn context_source(path: &Path) -> ContextSource {
     let text = path.to_string_lossy();
     if path == Path::new("-") {

@@ -1,4 +1,4 @@
-//! The values of `--cache-from` and `--cache-to`, in the forms that buildx takes.
+//! The values of `--cache-from` and `--cache-to`, in buildx's forms.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::transport::transfer::LayerFormat;
 
 const KINDS: &str = "registry, local, s3, azblob, gcs, gha and inline";
 
-/// The attributes of one cache, taken out one by one.
+/// The attributes of one cache; each is removed when it is read.
 struct Attributes<'a> {
     option: &'static str,
     text: &'a str,
@@ -23,7 +23,7 @@ struct Attributes<'a> {
 }
 
 impl<'a> Attributes<'a> {
-    /// One for each cache of the text: `a/b:c,d/e` are two references, all else is one.
+    /// One for each cache in the text: `a/b:c,d/e` are two references, everything else is one cache.
     fn parse(option: &'static str, text: &'a str) -> Result<Vec<Self>, CliError> {
         let is_references = !text.contains('=');
         if is_references {
@@ -38,7 +38,7 @@ impl<'a> Attributes<'a> {
     }
 
     fn wrong(&self, message: impl std::fmt::Display) -> CliError {
-        // What was typed may hold a key.
+        // The text may contain a key.
         let shown: Vec<String> = fields(self.text)
             .unwrap_or_default()
             .into_iter()
@@ -67,7 +67,7 @@ impl<'a> Attributes<'a> {
         }
     }
 
-    /// Attributes of buildx that ask for what is always so here.
+    /// buildx attributes that enable what is always on here.
     fn always_true(&mut self, key: &str) -> Result<(), CliError> {
         match self.left.remove(key).as_deref() {
             None | Some("") => Ok(()),
@@ -113,7 +113,7 @@ impl<'a> Attributes<'a> {
         Ok(options)
     }
 
-    /// GitHub's cache; nothing where this is no job of GitHub's, as buildx has it.
+    /// GitHub's cache; like buildx, `None` outside of a GitHub job.
     fn actions(&mut self) -> Result<Option<ActionsOptions>, CliError> {
         let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
         match self.take("version").as_deref() {
@@ -122,7 +122,7 @@ impl<'a> Attributes<'a> {
                 return Err(self.wrong(format!("version `{other}` of the service is no longer there; there is 2")));
             }
         }
-        // Of the API that counts entries, which rbuild needs not.
+        // For the API that lists entries, which rbuild does not use.
         let _ = (self.take("repository"), self.take("ghtoken"));
         let scope = self.take("scope").unwrap_or_else(|| ActionsOptions::SCOPE.to_owned());
         if scope.contains([',', '#']) || scope.len() > 256 {
@@ -146,7 +146,7 @@ impl<'a> Attributes<'a> {
         Ok(Some(ActionsOptions { url, token, scope, timeout }))
     }
 
-    /// Microsoft's storage, by the attributes and variables of BuildKit.
+    /// Microsoft's storage, with BuildKit's attributes and variables.
     fn azure(&mut self) -> Result<ObjectOptions, CliError> {
         let variable =
             |name: &str| std::env::var(format!("BUILDKIT_AZURE_STORAGE_{name}")).ok().filter(|value| !value.is_empty());
@@ -169,7 +169,7 @@ impl<'a> Attributes<'a> {
         Ok(self.named(ObjectOptions::new(Service::Google { bucket })))
     }
 
-    /// The names within a place, which all have.
+    /// The names within a place, which all places have.
     fn named(&mut self, mut options: ObjectOptions) -> ObjectOptions {
         for (key, field) in [
             ("prefix", &mut options.prefix),
@@ -184,7 +184,7 @@ impl<'a> Attributes<'a> {
         options
     }
 
-    /// How hard a place is worked, which changes nothing of what is read and written there.
+    /// Performance settings of a place, which do not affect its content.
     fn tuning(&mut self) -> Result<(), CliError> {
         let is_tuning =
             |key: &&String| matches!(key.as_str(), "touch_refresh" | "upload_parallelism") || key.starts_with("retry_");
@@ -226,7 +226,7 @@ fn one_source(mut given: Attributes<'_>) -> Result<Option<CacheSource>, CliError
     given.tuning()?;
     let mounts = !given.left.contains_key("mounts") || given.flag("mounts")?;
     let limit = match given.take("timeout") {
-        // It is for each request; a list that takes longer than others may is not waited for.
+        // The timeout applies to each request; also do not wait longer for the list.
         Some(text) if kind == "gha" => {
             let limit = duration(&text).ok_or_else(|| given.wrong("timeout is a duration such as 10m"))?;
             given.left.insert("timeout".to_owned(), text);

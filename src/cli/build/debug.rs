@@ -87,7 +87,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
             ..request()
         };
         code = debug::run(&store, &found, &request, &Said, |begun| tell(begun, &request)).map_err(debug_error)?;
-        // What was changed is kept as long as that can be done.
+        // Changes are kept on a best-effort basis.
         let _ = store::sync_in_background(store.root(), global.max_store);
     }
     if let Some(name) = args.commit.as_ref().filter(|_| code == 0) {
@@ -119,7 +119,8 @@ impl Args {
     }
 }
 
-/// A build has failed whose user wants a shell then: opens it, or says how. The build's own settings still hold.
+/// Called after the failure of a build whose user wants a shell: opens it, or explains how. The build's own settings
+/// still apply.
 pub fn after_failure(store: &Store, options: &BuildOptions) {
     let build = options.reference.rsplit('/').next().unwrap_or_default();
     if !debug::has_failed_step(store, build) {
@@ -133,17 +134,17 @@ pub fn after_failure(store: &Store, options: &BuildOptions) {
     let opened = debug::find(store, Which { build: Some(build), step: None })
         .and_then(|found| debug::run(store, &found, &request, &Said, |begun| tell(begun, &request)));
     if let Err(error) = opened {
-        // The build's own error is what the command ends with.
+        // The command ends with the build's own error.
         debug_error(error).report();
     }
 }
 
-/// Whether a shell can be opened for somebody who types.
+/// Whether a shell can be opened interactively.
 pub fn is_terminal() -> bool {
     std::io::stdin().is_terminal() && output::Stream::Output.is_terminal()
 }
 
-/// A shell, for whoever is there.
+/// A request for a shell, interactive if possible.
 fn request() -> Request {
     let kind = || std::env::var("TERM").unwrap_or_else(|_| "xterm".to_owned());
     let folders = std::env::var_os("PATH").unwrap_or_default();
@@ -205,7 +206,7 @@ fn debug_error(error: DebugError) -> CliError {
     }
 }
 
-/// What is to be said meanwhile.
+/// Prints messages meanwhile.
 struct Said;
 
 impl Progress for Said {

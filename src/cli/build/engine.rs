@@ -1,4 +1,4 @@
-//! A build that docker asks its plugin for.
+//! Builds for a Docker Engine, as docker's build plugin.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::cli::output;
 use crate::engine::builders::Builder;
 use crate::transport::docker_engine::Engine;
 
-/// The engine that a command works for. Where none answers, what is built stays in the store, which is said.
+/// The engine that a command works for. If none responds, the result stays in the store, with a message.
 pub(in crate::cli) fn engine_of(global: &Global) -> Option<Arc<ForEngine>> {
     match Engine::connect(global.engine.as_ref()?) {
         Ok(engine) => Some(Arc::new(ForEngine::new(engine))),
@@ -20,8 +20,8 @@ pub(in crate::cli) fn engine_of(global: &Global) -> Option<Arc<ForEngine>> {
     }
 }
 
-/// The engine's images are the bases, and what would go into the store goes to the engine. With a builder that was made,
-/// what nobody asked for goes nowhere, as with buildx. Whether that is so of this build is the answer.
+/// The engine's images are the bases, and the result goes to the engine instead of the store. With a builder from
+/// `buildx create`, a result without a requested output goes nowhere, as with buildx. Returns whether this is the case.
 pub(in crate::cli) fn work_for(options: &mut BuildOptions, global: &Global, engine: Option<Arc<ForEngine>>) -> bool {
     let goes_nowhere = match &global.builder {
         BuilderChoice::Found(builder) => use_builder(options, builder),
@@ -45,7 +45,7 @@ fn use_builder(options: &mut BuildOptions, builder: &Builder) -> bool {
     options.push.is_none() && options.outputs.is_empty()
 }
 
-/// Says of what is built now that it goes nowhere, `of` whatever that is.
+/// Warns that the results of `of` go nowhere.
 pub(in crate::cli) fn warn_of_no_output(global: &Global, of: &str) {
     if let BuilderChoice::Found(builder) = &global.builder {
         output::say(format_args!(

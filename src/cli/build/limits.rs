@@ -1,4 +1,4 @@
-//! What each RUN step may take: docker's options, and the same as `--resource`.
+//! The limits of RUN steps: docker's options, and the same as `--resource`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub(super) struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// All limits; a `--resource` counts before the option of its name, and the last of two before the first.
+    /// All limits. An option overrides the `--resource` of the same name, and the last of two wins.
     pub(super) fn limits(&self) -> Result<Limits, CliError> {
         let mut limits = Limits {
             memory: self.memory,
@@ -82,7 +82,7 @@ fn set(limits: &mut Limits, key: &str, value: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Zero is no limit.
+/// Zero means no limit.
 fn positive(option: &str, number: Option<i64>) -> Result<Option<u64>, CliError> {
     match number {
         None | Some(0) => Ok(None),
@@ -94,7 +94,7 @@ fn bytes_or_unlimited(text: &str) -> Result<u64, String> {
     if text == "-1" { Ok(u64::MAX) } else { bytes(text) }
 }
 
-/// `--security-opt`, as far as a step has something that it is for.
+/// `--security-opt`, as far as it applies to a step.
 pub(super) fn security(texts: &[String]) -> Result<(Seccomp, bool), CliError> {
     let (mut seccomp, mut no_new_privileges) = (Seccomp::Default, false);
     for text in texts {
@@ -106,7 +106,7 @@ pub(super) fn security(texts: &[String]) -> Result<(Seccomp, bool), CliError> {
                 let profile = Profile::of_file(Path::new(path), input::text(Path::new(path))?.as_bytes())?;
                 seccomp = Seccomp::Profile(Arc::new(profile));
             }
-            // RUN steps have none of either, so there is nothing to switch off.
+            // RUN steps have neither, so there is nothing to disable.
             Some(SecurityRequest::AppArmorUnconfined | SecurityRequest::LabelsDisabled) => {}
             _ => {
                 return Err(CliError::new(format!("--security-opt {text}: RUN steps have no such option"))

@@ -40,12 +40,12 @@ pub use arguments::{Args, context_source, dockerfile_source};
 pub use call::{Answered, Call, Format};
 pub(super) use engine::{engine_of, warn_of_no_output, work_for};
 
-/// Whether a first word of the command line that is no command can be what is to be built.
+/// Whether a first word that is not a command can be a build context.
 pub fn can_be_built(word: &str) -> bool {
     word == "-" || std::path::Path::new(word).exists() || values::remote(word).is_some()
 }
 
-/// As a shell gives it for a program that was interrupted.
+/// A shell's exit code for an interrupted program.
 const INTERRUPTED: u8 = 130;
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
@@ -79,13 +79,13 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     }
 }
 
-/// The store, and how builds are shown and interrupted.
+/// The store, and the settings for showing and interrupting builds.
 pub struct Session {
     pub store: Store,
     pub mode: ProgressMode,
     pub cancellation: Arc<Cancellation>,
     max_store: Option<u64>,
-    /// Where a report of a build is written to.
+    /// The file for a report of the build.
     report: Option<PathBuf>,
 }
 
@@ -97,7 +97,7 @@ impl Session {
         Ok(Self { store, mode, cancellation, max_store: global.max_store, report: None })
     }
 
-    /// Builds, and shows it. What is left to be done with what was built, `finish` does before that is told.
+    /// Builds and shows progress. `finish` does the rest of the work before the result is reported.
     pub fn build(
         &self,
         options: &BuildOptions,
@@ -112,7 +112,7 @@ impl Session {
         telemetry::tell(&self.store, &record.id);
         let reported = self.report.as_deref().map_or(Ok(()), |path| report::write_to(&self.store, &record, path));
         if built.is_err() && !self.is_interrupted() {
-            // It may be for want of them.
+            // Missing rights may be the cause.
             rights::want();
         }
         let result = match built.map_err(worded) {
@@ -123,7 +123,7 @@ impl Session {
                 }
                 part.failed(error.message());
                 display.close();
-                // What `debug` enters is to outlive the machine, too.
+                // What `debug` enters must survive a power loss too.
                 self.sync(record.has_log);
                 return Err(self.worded(error));
             }
@@ -140,17 +140,17 @@ impl Session {
         Ok(())
     }
 
-    /// Whether the user wants no more.
+    /// Whether the user has cancelled.
     pub fn is_interrupted(&self) -> bool {
         self.cancellation.is_cancelled()
     }
 
-    /// The error as those read it for whom the progress is.
+    /// The error in the format of the progress.
     pub fn worded(&self, error: CliError) -> CliError {
         if self.mode == ProgressMode::RawJson { error.in_words_of_buildx() } else { error }
     }
 
-    /// Lets what was built outlive a power loss, which takes its time.
+    /// Syncs the results in the background, so that they survive a power loss.
     pub fn sync(&self, made_layers: bool) {
         if made_layers && let Err(error) = store::sync_in_background(self.store.root(), self.max_store) {
             output::say(format_args!("warning: what was built would not survive a power loss: {error}"));
@@ -180,7 +180,7 @@ pub(super) fn build_error(error: BuildError) -> CliError {
     }
 }
 
-/// Writes down what was made where the user wants it.
+/// Writes facts about the result to the requested files.
 fn write_facts(args: &Args, store: &Store, options: &BuildOptions, result: &BuildResult) -> Result<(), CliError> {
     if args.iidfile.is_none() && args.metadata_file.is_none() {
         return Ok(());
@@ -203,13 +203,13 @@ fn write_facts(args: &Args, store: &Store, options: &BuildOptions, result: &Buil
     Ok(())
 }
 
-/// Writes down what a build is made from where docker's actions look for it, by the name that the metadata has. Of a build
-/// that fails there is no metadata, and they find it there.
+/// Records the sources of a build where docker's actions look for them, under the reference in the metadata. A failed
+/// build has no metadata, and they find the sources there.
 pub(super) fn note_origin(options: &BuildOptions, target: &str, global: &Global) {
     let Ok(engine) = global.engine_in_use() else { return };
     let (local_path, dockerfile_path) = options.places();
     let origin = Origin { target: target.to_owned(), local_path, dockerfile_path };
-    // Nothing but the annotations of a workflow needs it.
+    // Only the annotations of a workflow need it.
     let _ = Builders::beside(&engine).note_build(&options.reference, &origin);
 }
 
@@ -221,18 +221,18 @@ pub(super) fn identity(store: &Store, result: &BuildResult) -> Result<String, Cl
     Ok(index_of(store, result)?.digest.to_string())
 }
 
-/// The index of several images.
+/// The descriptor of the index of several images.
 fn index_of(store: &Store, result: &BuildResult) -> Result<Descriptor, CliError> {
     manifest_of(store, result, LayerFormat::Gzip)
 }
 
-/// The index or the manifest. Its digest can't be known before the layers are compressed.
+/// The descriptor of the index or manifest. Its digest requires compressed layers.
 pub(super) fn manifest_of(store: &Store, result: &BuildResult, format: LayerFormat) -> Result<Descriptor, CliError> {
     let documents = transfer::documents(store, &result.outgoing, LayerForm::Blobs(format))?;
     Ok(documents.top().clone())
 }
 
-/// Facts about the result, under the names that buildx has for them.
+/// Facts about the result, under buildx's names.
 pub(super) fn metadata(
     store: &Store,
     options: &BuildOptions,
@@ -264,7 +264,7 @@ pub(super) fn metadata(
     Ok(serde_json::Value::Object(facts))
 }
 
-/// What was made, to be told.
+/// The result, for reporting.
 pub(super) fn built_of(store: &Store, options: &BuildOptions, result: &BuildResult) -> Built {
     let pushed = result.pushed.iter();
     let pushed = pushed.map(|pushed| format!("{} with the digest {}", pushed.name.familiar(), pushed.digest)).collect();
@@ -284,14 +284,14 @@ fn write_error(path: &std::path::Path, source: std::io::Error) -> crate::base::i
     crate::base::io_error::IoError { action: "write", path: path.to_owned(), source }
 }
 
-/// How long a build may take to end in good order after a Ctrl-C. What waits for the network longer ends with the
-/// process, as after a kill: nothing that is half there counts.
+/// How long a build may take to end cleanly after a Ctrl-C. After that, what waits for the network ends with the
+/// process, as after a kill: partial results do not count.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// What comes so soon after a signal is the same one: timeout(1) tells the process, and then its group.
+/// Signals within this time count as one: timeout(1) signals the process, and then its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
-/// The first Ctrl-C stops the build in good order, a second one ends the process.
+/// The first Ctrl-C cancels the build, a second one ends the process.
 fn cancel_on_interrupt(cancellation: &Arc<Cancellation>) -> Result<(), CliError> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])

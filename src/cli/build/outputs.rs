@@ -9,32 +9,32 @@ use crate::cli::CliError;
 use crate::image::{Annotations, Reference};
 use crate::transport::transfer::LayerFormat;
 
-/// What all `--output` flags ask for together.
+/// The combined value of all `--output` flags.
 #[derive(Debug, Default)]
 pub(in crate::cli) struct Outputs {
     pub outputs: Vec<Output>,
-    /// `type=image`: the store is one of the places.
+    /// `type=image`: the result is kept in the store.
     pub keep: bool,
-    /// That is said in so many words: an image that is pushed need not stay.
+    /// That was requested explicitly: an image that is pushed need not stay.
     pub is_kept: bool,
-    /// What `type=image` calls the result, beside `--tag`.
+    /// The names in `type=image`, besides those of `--tag`.
     pub names: Vec<Reference>,
     pub annotations: Annotations,
-    /// The result goes to the registries of its names, with layers of this format.
+    /// Push the result to the registries of its names, with layers of this format.
     pub push: Option<LayerFormat>,
     /// Repositories that get the result without a tag.
     pub push_by_digest: Vec<Reference>,
-    /// What is pushed is also known by its digest.
+    /// Also name what is pushed by its digest.
     pub name_canonical: bool,
-    /// All layers are to have this format, those of the base too.
+    /// Convert all layers to this format, including those of the base.
     pub force: Option<LayerFormat>,
-    /// Unpack all layers now.
+    /// Unpack all layers.
     pub unpack: bool,
-    /// The registries of `names` may speak plain HTTP.
+    /// Allow plain HTTP for the registries of `names`.
     pub insecure: bool,
-    /// `type=cacheonly`: the steps are executed, and nothing else is kept of them.
+    /// `type=cacheonly`: execute the steps, and keep only their cache records.
     pub cache_only: bool,
-    /// `rewrite-timestamp`: what `--reproducible` asks for.
+    /// `rewrite-timestamp`, the same as `--reproducible`.
     pub reproducible: bool,
     /// `oci-mediatypes=false`
     pub docker_media_types: bool,
@@ -45,7 +45,7 @@ pub(in crate::cli) struct Outputs {
 struct Fields {
     kind: Option<String>,
     destination: Option<PathBuf>,
-    /// Said in so many words; an OCI layout may be a folder.
+    /// Whether given explicitly; an OCI layout may be a folder.
     tar: Option<bool>,
     split: Option<bool>,
     names: Vec<String>,
@@ -64,7 +64,7 @@ struct Fields {
 }
 
 impl Fields {
-    /// The compression with its level.
+    /// The compression, with its level.
     fn leveled(&self) -> Result<Option<LayerFormat>, String> {
         let Some(level) = self.level else { return Ok(self.compression) };
         match self.compression {
@@ -75,7 +75,7 @@ impl Fields {
         }
     }
 
-    /// Says what is for images in stores and registries only.
+    /// The first given field that is only valid for images in stores and registries.
     fn of_images_only(&self) -> Option<&'static str> {
         [
             (self.push.is_some(), "push"),
@@ -88,7 +88,7 @@ impl Fields {
         .find_map(|(given, name)| given.then_some(name))
     }
 
-    /// The kind of files that are written; of those whose type is none of an image's in stores and registries.
+    /// The kind of output files, for types other than images in stores and registries.
     fn written_kind(&self) -> Result<OutputKind, String> {
         Ok(match self.kind.as_deref() {
             Some("docker") => OutputKind::Docker,
@@ -105,7 +105,7 @@ impl Fields {
         })
     }
 
-    /// Refuses what has no meaning for files of that kind.
+    /// Refuses fields that make no sense for files of that kind.
     fn check_written(&self, kind: OutputKind) -> Result<(), String> {
         let refuse = |text: &str| Err(text.to_owned());
         if let Some(name) = self.of_images_only() {
@@ -130,7 +130,7 @@ impl Fields {
 }
 
 impl Outputs {
-    /// Adds what one flag says: `type=KIND,dest=PATH`, a folder, or `-` for a tar on standard output.
+    /// Adds the value of one flag: `type=KIND,dest=PATH`, a folder, or `-` for a tar on standard output.
     pub fn add(&mut self, text: &str) -> Result<(), CliError> {
         let wrong = |message: String| CliError::new(format!("invalid --output `{text}`: {message}"));
         if !text.contains('=') {
@@ -180,7 +180,7 @@ impl Outputs {
             None if matches!(kind, OutputKind::Local | OutputKind::OciFolder) => {
                 return Err(wrong("it needs a folder: dest=PATH".to_owned()));
             }
-            // What `--load` stands for.
+            // The same as `--load`.
             None if kind == OutputKind::Docker => {
                 (self.keep, self.is_kept) = (true, true);
                 return Ok(());
@@ -191,7 +191,7 @@ impl Outputs {
         Ok(())
     }
 
-    /// What is in a folder already goes only where that was allowed, or below the working folder.
+    /// Refuses to delete files in a folder unless that is allowed, or the folder is below the working directory.
     pub fn check_deletion(&self, is_allowed: bool) -> Result<(), CliError> {
         let here = std::env::current_dir().and_then(|folder| folder.canonicalize());
         for output in self.outputs.iter().filter(|output| output.deletes && !is_allowed) {
@@ -245,7 +245,7 @@ impl Outputs {
     }
 }
 
-/// Where a path leads, as far as it is there.
+/// The path with links resolved, as far as it exists.
 fn real_path(path: &Path) -> PathBuf {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut missing = Vec::new();
@@ -253,7 +253,7 @@ fn real_path(path: &Path) -> PathBuf {
         if let Ok(real) = ancestor.canonicalize() {
             return missing.iter().rev().fold(real, |place, name: &&std::ffi::OsStr| place.join(name));
         }
-        // `..` behind what is not there leads nowhere that can be told.
+        // The target of `..` after a missing name is unknown.
         match ancestor.file_name() {
             Some(name) => missing.push(name),
             None => return PathBuf::from("/"),
@@ -318,7 +318,7 @@ fn read_fields(text: &str) -> Result<Fields, String> {
     Ok(given)
 }
 
-/// Why rbuild has nothing for what buildx knows.
+/// Why a key of buildx is not supported.
 fn refusal(key: &str) -> Option<&'static str> {
     Some(match key {
         "dangling-name-prefix" => "dangling-name-prefix: an image without a name is known by its ID",
@@ -330,7 +330,7 @@ fn refusal(key: &str) -> Option<&'static str> {
     })
 }
 
-/// A key alone is as good as one that is true.
+/// A key alone means true.
 fn said(key: &str, value: &str) -> Result<bool, String> {
     truth(key, if value.is_empty() { "true" } else { value })
 }

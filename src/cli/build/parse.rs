@@ -33,7 +33,7 @@ enum Format {
     Canonical,
 }
 
-/// The JSON forms hold the error and end with code 0; the text form prints it and fails.
+/// The JSON formats contain the error and end with code 0; the text format prints it and fails.
 pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
     let source = read(&args.file)?;
     let parse = crate::language::dockerfile::parse(&source);
@@ -53,7 +53,7 @@ pub fn run(args: Args, _global: &Global) -> Result<ExitCode, CliError> {
     }
 }
 
-/// The lint without a registry and without a context: of each base image only `PATH` is known.
+/// Lint without a registry and without a context: only `PATH` is known of each base image.
 struct NoWorld;
 
 impl World for NoWorld {
@@ -75,7 +75,7 @@ impl World for NoWorld {
     }
 }
 
-/// The arguments that every build has, for the platform the schema speaks of.
+/// The predefined arguments of every build, for the schema's platform.
 fn predefined() -> Vec<(String, String)> {
     let parts = [("PLATFORM", "linux/amd64"), ("OS", "linux"), ("OSVERSION", ""), ("ARCH", "amd64"), ("VARIANT", "")];
     let of = |side: &'static str| parts.map(|(name, value)| (format!("{side}{name}"), value.to_owned()));

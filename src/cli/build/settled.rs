@@ -1,4 +1,4 @@
-//! What docker lets one choose and rbuild does in one way: asking for that way is no error, and asking for another is.
+//! docker's options that rbuild supports with one value only: others are errors.
 
 use crate::base::boolean;
 use crate::cli::CliError;
@@ -53,7 +53,7 @@ impl Settled {
         Ok(())
     }
 
-    /// Unless they are switched off.
+    /// Unless they are disabled.
     pub(super) fn heeds_policies(&self) -> bool {
         let fields = self.policy.iter().flat_map(|policy| policy.split(','));
         let mut disabled = fields.filter_map(|field| field.trim().strip_prefix("disabled="));
@@ -61,7 +61,7 @@ impl Settled {
     }
 }
 
-/// One that names a file would have to be evaluated; the rest says how, and means nothing where there is none.
+/// A policy file would have to be evaluated; the other fields only say how, and have no effect without a file.
 fn check_policy(policy: &str, counts: bool) -> Result<(), CliError> {
     for field in policy.split(',') {
         let (key, value) = field.trim().split_once('=').unwrap_or((field, ""));

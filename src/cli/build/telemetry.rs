@@ -1,4 +1,4 @@
-//! Sends a trace of a build where OpenTelemetry's variables say.
+//! Sends a trace of a build to the address in OpenTelemetry's variables.
 
 use std::time::Duration;
 
@@ -8,14 +8,14 @@ use crate::engine::history::{self, HistoryError, TraceContext};
 use crate::store::Store;
 use crate::transport::telemetry::Collector;
 
-/// Nobody waits longer for what is no part of the build.
+/// The maximum wait for something that is not part of the build.
 const LONGEST: Duration = Duration::from_secs(30);
 const USUAL: Duration = Duration::from_secs(5);
 
-/// Tells of the build by that reference, if somebody wants to know. What goes wrong is a warning.
+/// Sends the trace of the build with this reference, if requested. Errors are warnings.
 pub fn tell(store: &Store, reference: &str) {
     let Some(endpoint) = endpoint() else { return };
-    // A target that was never begun is not remembered.
+    // A target that was never started has no record.
     let Ok(record) = history::find(store, reference.rsplit('/').next().unwrap_or_default()) else { return };
     let told = collector(endpoint).and_then(|collector| {
         let document = history::document(store, &record);
@@ -36,7 +36,7 @@ fn setting(name: &str) -> Option<String> {
     variable(&format!("OTEL_EXPORTER_OTLP_TRACES_{name}")).or_else(|| variable(&format!("OTEL_EXPORTER_OTLP_{name}")))
 }
 
-/// The address of traces; nothing when nobody asked for any.
+/// The address for traces; `None` if not configured.
 fn endpoint() -> Option<String> {
     let is_off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
         || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
@@ -87,7 +87,7 @@ fn parent(text: &str) -> Option<(String, String)> {
     (is_id(trace, 32) && is_id(span, 16)).then(|| (trace.to_ascii_lowercase(), span.to_ascii_lowercase()))
 }
 
-/// `NAME=VALUE,NAME=VALUE`, with what a URL would escape escaped.
+/// `NAME=VALUE,NAME=VALUE`, percent-decoded.
 fn pairs(text: &str) -> Vec<(String, String)> {
     let split = text.split(',').filter_map(|pair| pair.split_once('='));
     split.map(|(name, value)| (decoded(name.trim()), decoded(value.trim()))).collect()

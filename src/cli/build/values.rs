@@ -22,7 +22,7 @@ pub(super) fn network(text: &str) -> Result<NetworkMode, String> {
     }
 }
 
-/// The address that the text means, if it means one. As docker does, `github.com/OWNER/NAME` is a repository there.
+/// The address in the text, if it is one. Like docker, takes `github.com/OWNER/NAME` for a repository.
 pub(super) fn remote(text: &str) -> Option<String> {
     if urls::is_git_url(text) || urls::is_http_url(text) {
         return Some(text.to_owned());
@@ -35,17 +35,17 @@ pub(super) fn remote(text: &str) -> Option<String> {
         .then(|| format!("https://github.com/{names}{suffix}{rest}"))
 }
 
-/// A platform under the names that everybody compares; `local` is this machine's.
+/// A platform with normalized names; `local` is this machine's.
 pub(in crate::cli) fn platform(text: &str) -> Result<Platform, InvalidPlatform> {
     if text == "local" { Ok(host_platform()) } else { text.parse::<Platform>().map(|platform| platform.normalized()) }
 }
 
-/// `KEY=VALUE` or `KEY`, as it was typed.
+/// `KEY=VALUE` or `KEY`, as typed.
 pub(super) fn pair(text: &str) -> Result<String, String> {
     if text.is_empty() || text.starts_with('=') { Err("the key is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
-/// What `--allow` takes.
+/// A value of `--allow`.
 pub(super) fn entitlement(text: &str) -> Result<String, String> {
     let is_device = text.strip_prefix("device=").is_some_and(|name| !name.is_empty());
     match text {
@@ -55,7 +55,7 @@ pub(super) fn entitlement(text: &str) -> Result<String, String> {
     }
 }
 
-/// The fields of `key=value,key=value`, as a line of CSV has them. A key that stands alone has an empty value.
+/// The fields of `key=value,key=value` in a line of CSV. A key alone has an empty value.
 pub(in crate::cli) fn fields(text: &str) -> Result<Vec<(String, String)>, CsvError> {
     let split = |field: String| match field.split_once('=') {
         Some((key, value)) => (key.trim().to_ascii_lowercase(), value.to_owned()),
@@ -110,7 +110,7 @@ pub(in crate::cli) fn host(text: &str) -> Result<(String, String), CliError> {
     Ok((name.to_owned(), address.to_owned()))
 }
 
-/// `NAME=SOFT[:HARD]`, where -1 is unlimited.
+/// `NAME=SOFT[:HARD]`; -1 is unlimited.
 pub(in crate::cli) fn ulimit(text: &str) -> Result<ResourceLimit, CliError> {
     let wrong = || CliError::new(format!("invalid --ulimit `{text}`: it is NAME=SOFT[:HARD]"));
     let (name, value) = text.split_once('=').ok_or_else(wrong)?;
@@ -122,7 +122,7 @@ pub(in crate::cli) fn ulimit(text: &str) -> Result<ResourceLimit, CliError> {
     Ok(ResourceLimit { name: name.to_owned(), soft: number(soft)?, hard: number(hard)? })
 }
 
-/// `id=ID,src=FILE`, `id=ID,env=NAME`; the ID alone means the variable of that name, or else the file.
+/// `id=ID,src=FILE`, `id=ID,env=NAME`; an ID alone is the variable of that name, or else the file.
 pub(super) fn secret(text: &str) -> Result<(String, Secret), CliError> {
     let wrong = |message: &str| CliError::new(format!("invalid --secret `{text}`: {message}"));
     let (mut id, mut file, mut variable, mut kind) = (None, None, None, None);
@@ -153,7 +153,7 @@ pub(super) fn secret(text: &str) -> Result<(String, Secret), CliError> {
     Ok((id, secret))
 }
 
-/// `ID` for the agent of SSH_AUTH_SOCK, `ID=SOCKET` for another, `ID=KEY,KEY` for one with these keys.
+/// `ID` for the agent of SSH_AUTH_SOCK, `ID=SOCKET` for another one, `ID=KEY,KEY` for a new one with these keys.
 pub(super) fn ssh(text: &str) -> Result<(String, SshSource), CliError> {
     let (id, paths) = match text.split_once('=') {
         Some((id, paths)) => (id, paths.split(',').map(PathBuf::from).collect::<Vec<_>>()),

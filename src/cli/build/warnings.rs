@@ -1,9 +1,9 @@
-//! What the lint says at the end of a build.
+//! Prints the lint's warnings at the end of a build.
 
 use crate::build::Findings;
 use crate::cli::output::{self, Style};
 
-/// Shows the warnings, once, on standard error. `target`: of which of several builds.
+/// Prints the warnings, once, on standard error. `target` is the name of one of several builds.
 pub fn print(target: Option<&str>, findings: &Findings) {
     let of_target = target.map(|name| format!(" for target {name}")).unwrap_or_default();
     let heading = match findings.warnings.len() {

@@ -1,4 +1,4 @@
-//! `build --watch`: builds again whenever something has changed that the last build has read.
+//! `build --watch`: builds again whenever something that the last build read has changed.
 
 use std::process::{Child, Command, ExitCode, Stdio};
 
@@ -10,12 +10,12 @@ use crate::container::Containers;
 use crate::engine::builders::new_reference;
 use crate::engine::watch::Watch;
 
-/// How long a container may take to end by itself, in seconds, before the next one begins.
+/// How many seconds a container gets to end by itself before the next one starts.
 const GRACE: &str = "1";
-/// The same of one whose program would not notice that it is asked.
+/// The same for a program that ignores the signal.
 const NONE: &str = "0";
 
-/// Goes on until it is interrupted.
+/// Runs until it is interrupted.
 pub(super) fn run(args: &Args, session: &Session, options: &BuildOptions) -> Result<ExitCode, CliError> {
     let slot = WatchedSlot::default();
     let mut options = BuildOptions { watched: Some(slot.clone()), ..options.clone() };
@@ -49,12 +49,12 @@ pub(super) fn run(args: &Args, session: &Session, options: &BuildOptions) -> Res
     }
 }
 
-/// A container of what was built last.
+/// A container of the last result.
 struct Container {
-    /// How rbuild is called for it.
+    /// How to call rbuild for it.
     root: std::path::PathBuf,
     options: Vec<String>,
-    /// What stands behind the image.
+    /// The words after the image.
     command: Vec<String>,
     name: String,
     running: Option<(String, Child)>,
@@ -68,7 +68,7 @@ impl Container {
         Self { root: session.store.root().to_owned(), options, command, name, running: None }
     }
 
-    /// Runs the image in the place of the last one, unless that is the same.
+    /// Replaces the last container by one of this image, unless it is the same.
     fn run(&mut self, image: &str) -> Result<(), CliError> {
         if self.running.as_ref().is_some_and(|(last, _)| last == image) {
             return Ok(());
@@ -108,7 +108,7 @@ impl Drop for Container {
     }
 }
 
-/// The words of a text, as a shell has them: between blanks, with quotes and backslashes.
+/// Splits a text into words like a shell: at blanks, with quotes and backslashes.
 pub(super) fn words(text: &str) -> Result<Vec<String>, CliError> {
     let (mut words, mut word, mut quote) = (Vec::new(), None::<String>, None);
     let mut letters = text.chars();

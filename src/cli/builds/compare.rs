@@ -80,7 +80,7 @@ fn took(step: &Step) -> String {
     }
 }
 
-/// `+1.2s`; nothing where it is less than a tenth of a second.
+/// `+1.2s`; empty below a tenth of a second.
 fn difference(before: u64, after: u64) -> String {
     let by = (after as f64 - before as f64) / 1e6;
     if by.abs() < 0.05 { String::new() } else { format!("{by:+.1}s") }

@@ -29,7 +29,7 @@ pub struct Args {
     quiet: bool,
 }
 
-/// A name is cut where it is longer.
+/// Longer names are cut.
 const LONGEST: usize = 36;
 const COLUMNS: &[Column] = &[
     Column { field: "Ref", heading: "BUILD ID" },
@@ -67,13 +67,13 @@ pub fn run(args: &Args, store: &Store) -> Result<(), CliError> {
     Ok(output::print(&Listing::parse(Some(&args.format), default)?.render(COLUMNS, &rows)?)?)
 }
 
-/// `startedAt=1h`: no longer ago than that. What is no duration selects nothing.
+/// `startedAt=1h`: at most that long ago. An invalid duration matches nothing.
 fn is_within(record: &BuildRecord, wanted: &str) -> bool {
     let age = Timestamp::now().as_nanosecond() - record.started.as_nanosecond();
     crate::base::nanoseconds(wanted.trim_start_matches(['<', '>', '='])).is_some_and(|limit| age <= i128::from(limit))
 }
 
-/// To buildx, a build that was killed is one that was canceled.
+/// buildx calls a killed build canceled.
 fn is_in_state(record: &BuildRecord, wanted: &str) -> bool {
     let own = status(record).to_ascii_lowercase();
     wanted == own || wanted == "canceled" && own == "killed"
@@ -89,7 +89,7 @@ pub fn status(record: &BuildRecord) -> &'static str {
     }
 }
 
-/// `1m 2s`, or tenths of seconds below a minute, as buildx writes it.
+/// `1m 2s`, or tenths of seconds below a minute, in buildx's format.
 pub fn duration(record: &BuildRecord) -> String {
     let seconds = record.nanoseconds / 1_000_000_000;
     match seconds {

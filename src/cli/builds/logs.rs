@@ -59,7 +59,7 @@ pub fn run(args: &Args, store: &Store) -> Result<(), CliError> {
     Ok(())
 }
 
-/// There is no log: steps that are known were in the cache, or what they printed is gone.
+/// Prints the steps of a build without a log: they were cached, or their output is gone.
 fn print_steps(printer: &mut Printer<'_>, store: &Store) -> Result<(), CliError> {
     let record = printer.record;
     match history::remains(store, record)?.log {
@@ -96,15 +96,15 @@ struct Printer<'a> {
     record: &'a BuildRecord,
     form: Form,
     wanted: Option<&'a str>,
-    /// Those that are printed.
+    /// The steps to print.
     chosen: Vec<u32>,
     names: HashMap<u32, String>,
-    /// The numbers that steps got when something was first said of them, and when they began.
+    /// The numbers of steps in the order of their first message, and when they began.
     numbers: HashMap<u32, usize>,
     begun: HashMap<u32, u64>,
-    /// The step that was told of last.
+    /// The step of the last message.
     last: Option<u32>,
-    /// Steps whose last line has not ended.
+    /// Steps whose last line is incomplete.
     open: HashMap<u32, bool>,
 }
 
@@ -162,7 +162,7 @@ impl<'a> Printer<'a> {
     fn plain(&mut self, entry: &Entry, number: usize, timestamps: bool) -> Vec<u8> {
         let mut text = Vec::new();
         let is_other = self.last.is_some_and(|last| last != entry.step);
-        // A line that has no end yet is ended where another step speaks, or this one ends.
+        // Ends an incomplete line if another step follows, or this one ends.
         if self.last.is_some_and(|last| self.open.get(&last) == Some(&true))
             && (is_other || entry.what != Happening::Output)
         {
@@ -202,7 +202,7 @@ impl<'a> Printer<'a> {
         text
     }
 
-    /// The bytes as they are, with what belongs before each line.
+    /// Adds the raw bytes, with a prefix before each line.
     fn add_lines(&mut self, text: &mut Vec<u8>, entry: &Entry, before: &str) {
         let mut is_open = self.open.get(&entry.step).copied().unwrap_or(false);
         for line in entry.bytes.split_inclusive(|byte| *byte == b'\n') {

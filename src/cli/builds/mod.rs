@@ -1,4 +1,4 @@
-//! `rbuild builds ...`: builds that are remembered. `buildx history` asks the same under buildx's names.
+//! `rbuild builds ...`: the build history. `buildx history` does the same under buildx's names.
 
 pub mod compare;
 pub mod list;
@@ -59,7 +59,7 @@ pub fn run(args: &Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that is named is found before anything is forgotten. Of all builds, those that go on stay.
+/// Finds all named builds before removing any. With `--all`, running builds stay.
 pub fn remove(args: &RemoveArgs, store: &Store) -> Result<(), CliError> {
     let mut records = match args.all {
         true => history::list(store)?,
@@ -70,7 +70,7 @@ pub fn remove(args: &RemoveArgs, store: &Store) -> Result<(), CliError> {
     Ok(history::remove(store, &ids)?)
 }
 
-/// The build that is named, or the last.
+/// The named build, or the last one.
 pub fn one(store: &Store, reference: Option<&str>) -> Result<BuildRecord, CliError> {
     history::find(store, reference.unwrap_or_default()).map_err(|error| {
         let hint = matches!(error, HistoryError::Unknown { .. } | HistoryError::Ambiguous { .. })

@@ -26,7 +26,7 @@ pub fn run(args: &Args, store: &Store) -> Result<(), CliError> {
     }
     let folder = std::env::temp_dir();
     let builder = |id: &str| format!("rbuild-{}-", id.chars().take(12).collect::<String>());
-    // Its owner's alone, under a name that nobody knows before.
+    // Readable by its owner only, with an unpredictable name.
     let file = tempfile::Builder::new().prefix(&builder(&record.id)).suffix(".html").tempfile_in(&folder);
     let file = file.at("create a file in", &folder)?;
     let mut out = std::io::BufWriter::new(file);
@@ -46,7 +46,7 @@ fn has_display() -> bool {
     ["DISPLAY", "WAYLAND_DISPLAY"].iter().any(|name| std::env::var_os(name).is_some_and(|value| !value.is_empty()))
 }
 
-/// The browser goes on by itself.
+/// The browser keeps running.
 fn open(path: &Path) -> bool {
     let mut command = Command::new("xdg-open");
     command.arg(path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());

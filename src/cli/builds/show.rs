@@ -30,7 +30,7 @@ pub fn run(args: &Args, store: &Store) -> Result<(), CliError> {
     Ok(output::print(&text)?)
 }
 
-/// buildx's fields, in its order, and what rbuild knows besides: what there is nothing to say of is left out.
+/// buildx's fields, in its order, and rbuild's own; empty ones are left out.
 fn as_json(document: &Document) -> Value {
     let record = &document.build;
     let mut fields = Map::new();

@@ -1,4 +1,4 @@
-//! `rbuild buildx install` and `uninstall`: whether docker's program takes `docker builder` for `docker buildx`.
+//! `rbuild buildx install` and `uninstall`: whether docker's CLI uses buildx for `docker builder`.
 
 use std::process::ExitCode;
 

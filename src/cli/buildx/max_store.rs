@@ -1,4 +1,4 @@
-//! `--max-store`: keeps the store from growing beyond a size.
+//! `--max-store`: limits the size of the store.
 
 use crate::cli::CliError;
 use crate::engine::Uncounted;
@@ -7,8 +7,8 @@ use crate::engine::image::info::ImageInfo;
 use crate::engine::image::prune;
 use crate::store::Store;
 
-/// Removes the least recently used of the build cache, and then images without names, until the store takes no more than
-/// `limit` bytes. What a name, a container or a running process needs stays, whatever the limit.
+/// Removes the least recently used build cache, and then images without names, until the store takes at most `limit`
+/// bytes. What a name, a container or a running process needs stays, whatever the limit.
 pub fn keep(store: &Store, limit: u64) -> Result<(), CliError> {
     if evict(store, limit)? {
         prune::prune_those(store, &ImageInfo::is_dangling, &Uncounted)?;
@@ -17,7 +17,7 @@ pub fn keep(store: &Store, limit: u64) -> Result<(), CliError> {
     Ok(())
 }
 
-/// True when more would have to go.
+/// True if more must be removed.
 fn evict(store: &Store, limit: u64) -> Result<bool, CliError> {
     let over = store.usage()?.total().saturating_sub(limit);
     if over == 0 {

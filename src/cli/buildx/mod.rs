@@ -1,4 +1,4 @@
-//! `rbuild buildx ...` and `rbuild builder ...`: builds under buildx's names, the names of the one builder, and its cache.
+//! `rbuild buildx ...` and `rbuild builder ...`: builds, builders and the build cache under buildx's names.
 
 mod alias;
 mod builders;
@@ -74,18 +74,18 @@ struct VersionArgs {
 }
 
 impl Builder {
-    /// Whether more is to be learnt of what goes wrong.
+    /// Whether errors should have more details.
     pub fn is_debug(&self) -> bool {
         self.debug
     }
 
-    /// The name that was typed, or else set.
+    /// The name from the command line, or else from the environment.
     pub fn named(&self) -> Option<String> {
         let set = || std::env::var("BUILDX_BUILDER").ok();
         self.builder.clone().or_else(set).filter(|name| !name.is_empty())
     }
 
-    /// The builder that is meant: the one that is named here or before, or else the one in use.
+    /// The chosen builder: the given one, or else the one in use.
     pub fn found(&self, global: &Global) -> Result<crate::engine::builders::Builder, CliError> {
         let builders = builders::beside(global)?;
         if let Some(name) = &self.builder
@@ -102,14 +102,12 @@ impl Builder {
         }
     }
 
-    /// Refuses a builder that is not there.
+    /// Refuses a missing builder.
     pub fn check(&self, global: &Global) -> Result<(), CliError> {
         self.found(global).map(drop)
     }
 
-    /// The same, for what builds: with the builder that is meant, which has to be on this machine, and the engine
-    /// that it
-    /// works for.
+    /// The same for builds: sets the chosen builder, which must be on this machine, and the engine it works for.
     pub fn meant(&self, global: &Global) -> Result<Global, CliError> {
         let found = self.found(global)?;
         found.check_place()?;
@@ -123,7 +121,7 @@ impl Builder {
     }
 }
 
-/// An error about a builder, with what there is in its place.
+/// An error about a builder, with a hint to the existing ones.
 fn unknown(error: BuilderError) -> CliError {
     let hint = match &error {
         BuilderError::Unknown { name } => Some(format!(

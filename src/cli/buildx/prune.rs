@@ -41,7 +41,7 @@ pub struct Args {
 
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     args.builder.check(global)?;
-    // A wrong filter stops here, before anything is asked or removed.
+    // An invalid filter is an error before anything is asked or removed.
     let mut selection = Selection { all: args.all, ..Selection::of(&args.filter).map_err(CliError::of_image)? };
     let store = global.open_store()?;
     let warning = match args.all {
@@ -62,7 +62,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Removes what is selected; gives docker's lines, and the bytes that are free now.
+/// Removes what is selected; returns docker's lines, and the number of freed bytes.
 pub fn prune(store: &Store, selection: &Selection, by: &str) -> Result<(String, u64), CliError> {
     let work = Work::of_things("removing build cache", None);
     let pruned = build_cache::prune(store, selection, by, &work).map_err(CliError::of_image)?;

@@ -11,7 +11,7 @@ use crate::language::dockerfile::lint::Warning;
 
 const RULER: &str = "--------------------";
 
-/// Each warning with its rule, the page about it, and the lines it is about.
+/// Each warning with its rule, the rule's page, and the lines it is about.
 pub(super) fn text(checked: &Checked) -> String {
     let findings = &checked.findings;
     let mut text = match (findings.warnings.len(), &checked.fault) {
@@ -30,12 +30,12 @@ pub(super) fn text(checked: &Checked) -> String {
     text
 }
 
-/// The lines that a warning is about: all of an instruction, or the last of it alone.
+/// The lines of a warning: the whole instruction, or only its last line.
 pub(super) fn range(warning: &Warning) -> Lines {
     if warning.line == warning.lines.first { warning.lines } else { Lines { first: warning.line, last: warning.line } }
 }
 
-/// The lines, marked, with two around a single one and one around several.
+/// The marked lines, with a context of two around a single line and one around several.
 fn excerpt(text: &mut String, findings: &Findings, lines: Lines) {
     let source: Vec<&[u8]> = findings.source.split(|byte| *byte == b'\n').collect();
     let count = u32::try_from(source.len()).unwrap_or(u32::MAX);
@@ -50,13 +50,13 @@ fn excerpt(text: &mut String, findings: &Findings, lines: Lines) {
     let _ = writeln!(text, "{RULER}");
 }
 
-/// What could move the cursor is shown as a blank.
+/// Characters that could move the cursor are shown as blanks.
 fn shown(line: &[u8]) -> String {
     let clean = |character: char| if character.is_control() && character != '\t' { ' ' } else { character };
     String::from_utf8_lossy(line).chars().map(clean).collect()
 }
 
-/// One object with the warnings, the file, and what is wrong with it.
+/// One object with the warnings, the file, and the error.
 pub(super) fn json(checked: &Checked) -> String {
     let findings = &checked.findings;
     let warnings: Vec<_> = findings.warnings.iter().map(warning).collect();

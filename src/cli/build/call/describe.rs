@@ -101,7 +101,7 @@ fn put(object: &mut Map<String, Value>, key: &str, text: &str) {
     }
 }
 
-/// Rows whose cells stand below each other, `gap` blanks between the columns.
+/// Aligned rows, with `gap` blanks between the columns.
 fn columns<const N: usize>(rows: &[[String; N]], gap: usize) -> String {
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0) + gap;
     let widths: [usize; N] = std::array::from_fn(width);

@@ -1,4 +1,4 @@
-//! `--call`: what can be learnt of a build without executing it.
+//! `--call`: describes a build without executing it.
 
 mod check;
 mod describe;
@@ -60,7 +60,7 @@ impl Call {
         Ok(call)
     }
 
-    /// With the format that `--format` asks for. Nothing when an ordinary build is asked for.
+    /// Applies the format of `--format`. `None` for an ordinary build.
     pub fn with_format(mut self, wanted: Option<Format>) -> Result<Option<Self>, CliError> {
         self.format = wanted.or(self.format);
         match (self.method, self.format) {
@@ -73,12 +73,12 @@ impl Call {
         }
     }
 
-    /// How the answer is printed, where that was said.
+    /// The output format, if given.
     pub fn format(self) -> Option<Format> {
         self.format
     }
 
-    /// Printed as another call says.
+    /// The format of another call, if it has one.
     pub fn as_typed(self, typed: Option<Self>) -> Self {
         match typed {
             Some(typed) => Self { method: self.method, ..typed },
@@ -86,7 +86,8 @@ impl Call {
         }
     }
 
-    /// Does it, and prints the answer. A fault is an error besides, whatever the format; warnings alone make the exit code 1.
+    /// Runs the call and prints the answer. An invalid Dockerfile is also an error, whatever the format; warnings alone
+    /// make the exit code 1.
     pub fn run(self, store: &Store, options: &BuildOptions) -> Result<ExitCode, CliError> {
         let answered = self.answer(store, options)?;
         output::print(&answered.text)?;
@@ -96,7 +97,7 @@ impl Call {
         }
     }
 
-    /// Does it.
+    /// Runs the call.
     pub fn answer(self, store: &Store, options: &BuildOptions) -> Result<Answered, CliError> {
         let format = self.format.unwrap_or(Format::Text);
         let text = match self.method {
@@ -131,13 +132,13 @@ impl Call {
     }
 }
 
-/// What a call gives.
+/// The answer to a call.
 pub struct Answered {
-    /// In the format that was asked for.
+    /// In the requested format.
     pub text: String,
-    /// Why the Dockerfile could not be built.
+    /// Why the Dockerfile cannot be built.
     pub fault: Option<String>,
-    /// There is nothing to warn of, or nobody wants to hear of it.
+    /// There are no warnings, or they were not requested.
     pub is_clean: bool,
 }
 
@@ -160,7 +161,7 @@ fn format(name: &str) -> Result<Format, String> {
     }
 }
 
-/// A place as buildx writes it.
+/// A location in buildx's format.
 fn location(lines: Lines) -> serde_json::Value {
     serde_json::json!({ "ranges": [{ "start": { "line": lines.first }, "end": { "line": lines.last } }] })
 }

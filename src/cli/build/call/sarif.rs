@@ -8,7 +8,7 @@ use crate::build::{Checked, Fault};
 use crate::language::dockerfile::Lines;
 use crate::language::dockerfile::lint::{RULES, Rule, Warning};
 
-/// What a Dockerfile that can't be built is called among the rules.
+/// The rule name for a Dockerfile that can't be built.
 const FAULT: &str = "BuildError";
 
 pub(super) fn report(checked: &Checked) -> String {
@@ -63,7 +63,7 @@ fn fault(fault: &Fault, file: &str) -> Value {
     })
 }
 
-/// A fault that is in no line is in the file.
+/// An error without lines is in the file as a whole.
 fn place(file: &str, lines: Option<Lines>) -> Value {
     let mut place = json!({ "artifactLocation": { "uri": file } });
     if let Some(lines) = lines {

@@ -1,4 +1,4 @@
-//! `buildx create`: a name for the builder, with what was said of it.
+//! `buildx create`: creates a name for the builder, with its settings.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use crate::engine::builders::{BuilderError, Builders, DEFAULT, NewBuilder, Node,
 use crate::image::Platform;
 use crate::transport::registry::BuildkitRegistries;
 
-/// What buildkitd is told when nobody says otherwise; `build --allow` alone decides here.
+/// buildx's default flag for buildkitd; here only `build --allow` decides.
 const NETWORK: &str = "--allow-insecure-entitlement=network.host";
 const ENTITLEMENT: &str = "--allow-insecure-entitlement";
-/// The one option of drivers that says something about a builder without a container.
+/// The only driver option that affects a builder without a container.
 const DEFAULT_LOAD: &str = "default-load";
 
 /// Make a builder: a name for this program, under which builds are made
@@ -67,7 +67,7 @@ pub struct Args {
     context: Option<String>,
 }
 
-/// Makes the builder, and prints its name as buildx does.
+/// Creates the builder, and prints its name as buildx does.
 pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     let builders = beside(global)?;
     if args.leave {
@@ -128,7 +128,7 @@ pub fn run(args: Args, global: &Global) -> Result<ExitCode, CliError> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Checks what a file of settings says of registries: builds go by it.
+/// Checks the registry settings in a configuration file, which builds use. Returns whether it has other settings.
 fn says_more_than_registries(path: &Path, content: &[u8]) -> Result<bool, CliError> {
     let registries = BuildkitRegistries::parse(path, &String::from_utf8_lossy(content))?;
     for file in registries.certificate_files() {
@@ -146,7 +146,7 @@ fn refused(error: BuilderError) -> CliError {
     CliError::from(error).hint_if(hint)
 }
 
-/// What is written down of where the builder is: a context or a socket, as this machine has them.
+/// The recorded endpoint of the builder: a context or a socket of this machine.
 fn endpoint(typed: Option<&str>, global: &Global, builders: &Builders) -> Result<String, CliError> {
     let Some(typed) = typed.filter(|typed| !typed.is_empty()) else { return Ok(String::new()) };
     let used = global.engine_in_use()?;
@@ -159,7 +159,7 @@ fn endpoint(typed: Option<&str>, global: &Global, builders: &Builders) -> Result
         .hint("leave it out; results go to the engine that `docker` itself speaks to"))
 }
 
-/// `NAME=VALUE[,NAME=VALUE]`, each as often as it is given.
+/// `NAME=VALUE[,NAME=VALUE]`, repeatable.
 fn driver_options(texts: &[String]) -> Result<BTreeMap<String, String>, CliError> {
     let mut options = BTreeMap::new();
     for text in texts {
@@ -187,7 +187,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split_whitespace()
 }
 
-/// What rbuild allows anyway when `--allow` says so: the flag, or its value as a word of its own.
+/// What `--allow` permits anyway: the flag, or its value as a separate word.
 fn is_entitlement(word: &str) -> bool {
     word.starts_with(ENTITLEMENT) || matches!(word, "network.host" | "security.insecure" | "device")
 }

@@ -1,4 +1,4 @@
-//! The builders of buildx: names for the one that rbuild has, this program on this machine.
+//! The builders of buildx: names for rbuild's only builder, this program on this machine.
 
 mod create;
 mod shown;
@@ -58,7 +58,7 @@ pub struct UseArgs {
     name: Option<String>,
 }
 
-/// What is said of each name is printed as buildx prints it; those that there are go, also when others are not there.
+/// Prints buildx's message for each name. Removes the existing ones even if others do not exist.
 pub fn remove(args: &RemoveArgs, global: &Global) -> Result<ExitCode, CliError> {
     if args.all_inactive && args.names.is_empty() {
         let warning = "WARNING! This will remove all builders that are not in running state.";
@@ -102,7 +102,7 @@ pub fn use_builder(args: &UseArgs, global: &Global) -> Result<ExitCode, CliError
     Ok(ExitCode::SUCCESS)
 }
 
-/// The builders that go with the engine that is in use.
+/// The builders of the engine in use.
 pub(super) fn beside(global: &Global) -> Result<Builders, CliError> {
     Ok(Builders::beside(&global.engine_in_use()?))
 }

@@ -1,4 +1,4 @@
-//! `buildx ls` and `buildx inspect`: what there is, in buildx's layout, which others read.
+//! `buildx ls` and `buildx inspect`: lists builders in buildx's format, which other programs parse.
 
 use std::process::ExitCode;
 
@@ -14,7 +14,7 @@ use crate::cli::{CliError, output};
 use crate::engine::builders::{self, Node};
 use crate::image::{Platform, host_platform};
 
-/// It can be used; nothing has to be started first.
+/// It can be used without starting anything.
 const RUNNING: &str = "running";
 /// It is on another machine: buildx made it, and rbuild does not use it.
 const INACTIVE: &str = "inactive";
@@ -85,13 +85,13 @@ fn of_node(builder: &builders::Builder, node: &Node) -> String {
     text
 }
 
-/// Names and values, the values below each other.
+/// Names and aligned values.
 fn aligned(facts: &[(&str, String)]) -> String {
     let width = facts.iter().map(|(name, _)| name.len() + 2).max().unwrap_or(0);
     facts.iter().map(|(name, value)| format!("{:<width$}{value}\n", format!("{name}:"))).collect()
 }
 
-/// What stands for BuildKit's version: no number of BuildKit's, so that nobody concludes from one what there is.
+/// Stands for BuildKit's version. It is not a version number of BuildKit, so that nobody infers features from it.
 fn version() -> String {
     format!("rbuild {}", env!("CARGO_PKG_VERSION"))
 }
@@ -100,7 +100,7 @@ fn status(builder: &builders::Builder) -> &'static str {
     if builder.check_place().is_ok() { RUNNING } else { INACTIVE }
 }
 
-/// Those that the node is for come first, marked as buildx marks them; then what this machine builds.
+/// The node's own platforms come first, marked as in buildx; then those that this machine builds.
 fn platforms(node: &Node) -> Vec<String> {
     let chosen: Vec<&Platform> = node.platforms.iter().flatten().collect();
     let mut shown: Vec<String> = chosen.iter().map(|platform| format!("{platform}*")).collect();
@@ -121,7 +121,7 @@ const COLUMNS: &[Column] = &[
 
 const ROW: &str = "{{.Name}}\t{{.DriverEndpoint}}\t{{.Status}}\t{{.Buildkit}}\t{{.Platforms}}";
 
-/// A row for each builder and one for each node; to a program the builders alone.
+/// A row for each builder and for each node; formats get only the builders.
 pub fn list(args: &ListArgs, global: &Global) -> Result<ExitCode, CliError> {
     let known = beside(global)?;
     let current = known.current()?.name;
@@ -157,7 +157,7 @@ fn of_row(builder: &builders::Builder, node: &Node, branch: &str) -> Value {
     })
 }
 
-/// With the fields of buildx, in its order; what is empty is left out of nodes.
+/// buildx's fields, in its order; empty ones of nodes are left out.
 fn as_json(builder: &builders::Builder, is_current: bool) -> Value {
     let nodes = builder.nodes.iter().map(|node| {
         let mut shown = serde_json::Map::new();

@@ -1,4 +1,4 @@
-//! `rbuild buildx history ...`: builds that are remembered, under buildx's names.
+//! `rbuild buildx history ...`: the build history, under buildx's names.
 
 mod export;
 
@@ -33,14 +33,14 @@ pub struct Args {
     command: HistoryCommand,
 }
 
-/// What can be asked of builds, of a builder
+/// A request about builds, with the builder.
 #[derive(Debug)]
 struct Of<T> {
     builder: Builder,
     asked: T,
 }
 
-/// clap's own attribute would give the help of the builder.
+/// clap's derive would use the help text of the builder.
 impl<T: clap::Args> clap::Args for Of<T> {
     fn augment_args(command: clap::Command) -> clap::Command {
         T::augment_args(Builder::augment_args(command))

@@ -1,4 +1,4 @@
-//! `rbuild buildx imagetools create`: an index of images that are in registries.
+//! `rbuild buildx imagetools create`: makes an index of images in registries.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -59,7 +59,7 @@ pub struct Args {
     metadata_file: Option<PathBuf>,
 }
 
-/// What a source says of itself.
+/// The description of a source.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Described {
@@ -132,7 +132,7 @@ pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
 }
 
 impl Args {
-    /// As buildx has it: what the names mean now.
+    /// buildx's metadata: what the names refer to now.
     fn write_metadata(&self, client: &Client) -> Result<(), CliError> {
         let (Some(path), Some(name)) = (&self.metadata_file, self.tag.first()) else { return Ok(()) };
         let top = client.repository(name).and_then(|repository| repository.top(name)).map_err(with_hint)?;
@@ -176,9 +176,9 @@ impl Args {
         Ok(annotations)
     }
 
-    /// The image as it is, under all names.
+    /// Copies the unmodified image, under all names.
     fn copy_whole(&self, client: &Client, from: &Reference, quiet: bool) -> Result<(), CliError> {
-        // Nothing of it passes through the store: it stays empty.
+        // Nothing passes through the store: it stays empty.
         let folder = tempfile::tempdir().at("create", "a temporary folder")?;
         let store = Store::open(folder.path())?;
         for name in &self.tag {
@@ -217,7 +217,7 @@ fn source(text: &str) -> Result<Source, CliError> {
     text.parse().map(Source::Named).map_err(|error: crate::image::InvalidReference| wrong(error.to_string()))
 }
 
-/// The one repository that all names speak of.
+/// The only repository among all names.
 fn default_repository(sources: &[Source], tags: &[Reference]) -> Option<Reference> {
     let named = sources.iter().filter_map(|source| match source {
         Source::Named(name) => Some(name),
@@ -237,7 +237,7 @@ fn is_index(client: &Client, name: &Reference) -> Result<bool, CliError> {
     Ok(matches!(media_type::classify(&top.media_type), media_type::Kind::Index))
 }
 
-/// Adds a source, with what its description says over what the registry says.
+/// Adds a source. Its given description overrides that of the registry.
 fn add(list: &mut ManifestList, client: &Client, source: &Source, default: Option<&Reference>) -> Result<(), CliError> {
     match source {
         Source::Named(name) => list.add_all(client, name).map_err(with_hint),

@@ -27,7 +27,7 @@ pub struct Args {
     name: Reference,
 }
 
-/// What is larger is no config of an image.
+/// The size limit of an image's config.
 const CONFIG_LIMIT: u64 = 8 << 20;
 
 pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
@@ -74,13 +74,13 @@ pub fn run(args: &Args, global: &Global) -> Result<(), CliError> {
     Ok(output::print(&template.render(&all, Missing::Error)?)?)
 }
 
-/// buildx shows `{{.Manifest}}` as it shows no format at all.
+/// buildx prints `{{.Manifest}}` as if there were no format.
 fn is_whole_manifest(format: &str) -> bool {
     let inner = format.trim().strip_prefix("{{").and_then(|rest| rest.strip_suffix("}}"));
     inner.is_some_and(|inner| inner.trim() == ".Manifest")
 }
 
-/// The config of the image; of several, each under its platform.
+/// The config of the image; with several images, each under its platform.
 fn image(repository: &Repository, top: &RemoteManifest, index: Option<&Index>) -> Result<Value, CliError> {
     let Some(index) = index else { return config(repository, top) };
     let mut configs = Map::new();
